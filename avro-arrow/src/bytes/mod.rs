@@ -1,0 +1,7 @@
+//! The primitives of Avro's binary encoding over byte slices, and the buffers that the fast decoder may read past the end of.
+
+mod cursor;
+mod padded;
+
+pub(crate) use cursor::Cursor;
+pub use padded::{PADDING, PaddedBytes};

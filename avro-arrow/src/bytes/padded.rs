@@ -1,0 +1,69 @@
+//! Bytes with readable bytes behind them, so that a load of 8 or 16 bytes at any of them stays in its allocation.
+
+use arrow_buffer::Buffer;
+use std::ops::{Deref, Range};
+
+/// Readable bytes that follow every [`PaddedBytes`].
+pub const PADDING: usize = 32;
+
+/// A range of a shared buffer that is followed by at least [`PADDING`] more bytes of that buffer. What those are does not
+/// matter. Dereferences to the range.
+#[derive(Debug, Clone)]
+pub struct PaddedBytes {
+    /// Invariant, checked in `slice_of`: `range.end + PADDING <= buffer.len()` and `range.start <= range.end`.
+    buffer: Buffer,
+    range: Range<usize>,
+}
+
+impl PaddedBytes {
+    /// The range of `buffer`, shared where enough bytes follow it there, else copied.
+    /// A range that is not inside the buffer is cut to it.
+    pub fn slice_of(buffer: &Buffer, range: Range<usize>) -> Self {
+        let padded = range.end.checked_add(PADDING).is_some_and(|end| end <= buffer.len());
+        if padded && range.start <= range.end {
+            return PaddedBytes { buffer: buffer.clone(), range };
+        }
+        let end = range.end.min(buffer.len());
+        Self::from_vec(buffer.get(range.start.min(end)..end).unwrap_or_default().to_vec())
+    }
+
+    /// The bytes of a vector, which is given padding; without a copy where it has the capacity.
+    pub fn from_vec(mut bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        bytes.resize(len + PADDING, 0);
+        PaddedBytes { buffer: Buffer::from_vec(bytes), range: 0..len }
+    }
+
+    /// The bytes alone, as a buffer that shares them.
+    pub fn to_buffer(&self) -> Buffer {
+        self.buffer.slice_with_length(self.range.start, self.range.len())
+    }
+}
+
+impl Deref for PaddedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.buffer.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_where_it_can() {
+        let buffer = Buffer::from_vec((0u8..100).collect::<Vec<_>>());
+        let shared = PaddedBytes::slice_of(&buffer, 10..68);
+        assert_eq!(&*shared, &buffer[10..68]);
+        assert_eq!(shared.as_ptr(), buffer[10..].as_ptr());
+        let copied = PaddedBytes::slice_of(&buffer, 10..69);
+        assert_eq!(&*copied, &buffer[10..69]);
+        assert_ne!(copied.as_ptr(), buffer[10..].as_ptr());
+        for bytes in [shared, copied, PaddedBytes::from_vec(vec![]), PaddedBytes::slice_of(&buffer, 200..300)] {
+            assert!(bytes.range.end + PADDING <= bytes.buffer.len());
+            assert_eq!(bytes.to_buffer().as_slice(), &*bytes);
+        }
+    }
+}

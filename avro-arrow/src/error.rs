@@ -1,0 +1,366 @@
+//! Errors: what is wrong (`ErrorKind`), where it is (`Position`), and who has to act on it.
+//!
+//! Everything in this crate fails with [`Error`]. Hot code returns a bare [`Fault`], two words wide; the block boundary adds
+//! the position once.
+
+use std::fmt;
+use std::io;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error: its kind and its position in the data, one pointer wide.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    position: Position,
+}
+
+/// Where in the data an error was found. Every part is given where it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Position {
+    /// The file's name or URL.
+    pub file: Option<String>,
+    /// Bytes from the start of the file; inside a compressed block, the offset at which that block starts.
+    pub offset: Option<u64>,
+    /// Index of the block in what was read, from 0.
+    pub block: Option<u64>,
+    /// Index of the row inside its block, from 0.
+    pub row: Option<u64>,
+    /// Bytes from the start of the (decompressed) block.
+    pub offset_in_block: Option<u64>,
+    /// Path of field names to the value, such as `a.b[].c`.
+    pub path: Option<String>,
+}
+
+/// What is wrong, sorted by who has to act.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    // The file is damaged.
+    /// The first four bytes are not those of an Avro container file.
+    NotAvro {
+        /// What stands there instead.
+        found: Vec<u8>,
+    },
+    /// The file ends inside the thing named.
+    Truncated {
+        /// What was cut.
+        what: &'static str,
+    },
+    /// The header or a block's frame (its count, its size) breaks the container format.
+    Container {
+        /// What is wrong.
+        what: &'static str,
+        /// The value found, where there is one.
+        value: Option<i64>,
+    },
+    /// The 16 bytes after a block are not the file's sync marker.
+    SyncMismatch,
+    /// A block's compressed bytes are damaged.
+    Codec {
+        /// Name of the codec.
+        codec: &'static str,
+        /// What the decompressor said.
+        reason: String,
+    },
+    /// A snappy block's checksum does not match its data.
+    Checksum {
+        /// The checksum stored in the file.
+        stored: u32,
+        /// The checksum of the data.
+        computed: u32,
+    },
+    /// A value breaks its schema or Avro's binary encoding.
+    Value(Fault),
+
+    // The file is valid or might be, but its schema cannot be used.
+    /// The text is not an Avro schema.
+    Schema {
+        /// What is wrong.
+        reason: String,
+        /// JSON path to the part that is wrong, such as `$.fields[2].type`.
+        at: String,
+    },
+    /// The file uses a codec that this crate does not know.
+    UnknownCodec {
+        /// The codec's name in the file.
+        name: String,
+    },
+    /// Valid Avro that has no Arrow equivalent.
+    Unsupported {
+        /// What it is.
+        what: String,
+    },
+
+    // The caller asked for something that is not there.
+    /// An argument is wrong, such as the name of a column.
+    Argument {
+        /// What is wrong with it.
+        what: String,
+    },
+
+    // The data is larger than the caller allows.
+    /// A limit of [`Limits`](crate::Limits) was reached.
+    Limit {
+        /// Name of the field of [`Limits`](crate::Limits).
+        limit: &'static str,
+        /// What the data asked for.
+        value: u64,
+        /// What is allowed.
+        max: u64,
+    },
+
+    // The outside world.
+    /// Reading failed.
+    Io(io::Error),
+    /// Arrow refused an array. Always a bug in this crate.
+    Arrow(arrow_schema::ArrowError),
+    /// A thread of the parallel reader died. Always a bug in this crate.
+    Worker,
+}
+
+/// A value that breaks its schema or the binary encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The value runs past the end of its block.
+    End,
+    /// A variable-length integer of more than ten bytes, or beyond 64 bits.
+    Varint,
+    /// An `int` beyond 32 bits.
+    IntRange(i64),
+    /// A boolean that is neither 0 nor 1.
+    Boolean(u8),
+    /// A negative length.
+    NegativeLength(i64),
+    /// A union's branch that does not exist.
+    UnionBranch(i64),
+    /// An enum's symbol that does not exist.
+    EnumSymbol(i64),
+    /// A string that is not UTF-8.
+    Utf8,
+    /// A decimal that does not fit the Arrow type of its precision.
+    DecimalRange,
+    /// A duration's months, days or milliseconds that Arrow's interval cannot hold.
+    DurationRange(u32),
+    /// An array or map block whose count has no absolute value, or more items than fit a batch.
+    ItemCount(i64),
+    /// An array or map block whose byte size is not the size of its items.
+    ItemBytes {
+        /// The size given.
+        stated: i64,
+        /// The size found.
+        found: u64,
+    },
+    /// Bytes are left in the block after its last row.
+    TrailingBytes(u64),
+    /// The block claims more rows than its bytes can hold.
+    RowCount(i64),
+    /// A limit of [`Limits`](crate::Limits).
+    Limit {
+        /// Name of the field of [`Limits`](crate::Limits).
+        limit: &'static str,
+        /// What the data asked for.
+        value: u64,
+        /// What is allowed.
+        max: u64,
+    },
+}
+
+impl Error {
+    /// An error of this kind at an unknown position.
+    #[cold]
+    pub fn new(kind: ErrorKind) -> Self {
+        Error(Box::new(Inner { kind, position: Position::default() }))
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// Where it is.
+    pub fn position(&self) -> &Position {
+        &self.0.position
+    }
+
+    /// Is it the data that is damaged, rather than the request, the schema or the outside world?
+    pub fn is_corrupt(&self) -> bool {
+        use ErrorKind::*;
+        matches!(
+            self.kind(),
+            NotAvro { .. }
+                | Truncated { .. }
+                | Container { .. }
+                | SyncMismatch
+                | Codec { .. }
+                | Checksum { .. }
+                | Value(_)
+        )
+    }
+
+    /// The same error, with `set` applied to its position.
+    #[must_use]
+    pub fn at(mut self, set: impl FnOnce(&mut Position)) -> Self {
+        set(&mut self.0.position);
+        self
+    }
+
+    /// The same error in the file of this name.
+    #[must_use]
+    pub fn in_file(self, name: impl Into<String>) -> Self {
+        self.at(|p| p.file = Some(name.into()))
+    }
+
+    /// The same error at this offset from the start of the file.
+    #[must_use]
+    pub fn at_offset(self, offset: u64) -> Self {
+        self.at(|p| p.offset = Some(offset))
+    }
+
+    /// A wrong argument.
+    #[cold]
+    pub(crate) fn argument(what: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Argument { what: what.into() })
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Error::new(kind)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Limit { limit, value, max } => Error::new(ErrorKind::Limit { limit, value, max }),
+            fault => Error::new(ErrorKind::Value(fault)),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Self {
+        Error::new(ErrorKind::Io(e))
+    }
+}
+
+impl From<arrow_schema::ArrowError> for Error {
+    fn from(e: arrow_schema::ArrowError) -> Self {
+        Error::new(ErrorKind::Arrow(e))
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            ErrorKind::Io(e) => Some(e),
+            ErrorKind::Arrow(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+/// One line: file, what, where.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.position();
+        if let Some(file) = &at.file {
+            write!(f, "{file}: ")?;
+        }
+        write!(f, "{}", self.kind())?;
+        let mut sep = " (";
+        let mut part = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| {
+            write!(f, "{sep}{name} {value}")?;
+            sep = ", ";
+            Ok::<_, fmt::Error>(())
+        };
+        if let Some(path) = &at.path {
+            part(f, "field", path)?;
+        }
+        if let Some(row) = at.row {
+            part(f, "row", &row)?;
+        }
+        if let Some(block) = at.block {
+            part(f, "block", &block)?;
+        }
+        if let Some(offset) = at.offset {
+            part(f, "file offset", &offset)?;
+        }
+        if let Some(offset) = at.offset_in_block {
+            part(f, "offset in block", &offset)?;
+        }
+        if sep == ", " { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ErrorKind::*;
+        match self {
+            NotAvro { found } => match found.as_slice() {
+                [] => f.write_str("not an Avro container file: it is empty"),
+                b"PAR1" => f.write_str("not an Avro container file: this is Parquet"),
+                b"AGS1" => f.write_str("not an Avro container file: this is an encrypted (AES-GCM) stream"),
+                [0x1f, 0x8b, ..] => f.write_str("not an Avro container file: this is gzip; decompress it first"),
+                [b'O', b'b', b'j', version] => {
+                    write!(f, "Avro container format version {version} is not supported, only version 1")
+                }
+                other => write!(f, "not an Avro container file: it starts with {}", other.escape_ascii()),
+            },
+            Truncated { what } => write!(f, "the file ends inside {what}"),
+            Container { what, value: Some(v) } => write!(f, "damaged container: {what} {v}"),
+            Container { what, value: None } => write!(f, "damaged container: {what}"),
+            SyncMismatch => f.write_str("the sync marker after the block is not the file's"),
+            Codec { codec, reason } => write!(f, "damaged {codec} block: {reason}"),
+            Checksum { stored, computed } => {
+                write!(f, "damaged snappy block: checksum {computed:08x} of its data is not {stored:08x} as stored")
+            }
+            Value(fault) => fault.fmt(f),
+            Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
+            UnknownCodec { name } => write!(
+                f,
+                "unknown codec `{name}`; known are null, deflate, snappy, zstandard, bzip2 and xz"
+            ),
+            Unsupported { what } => write!(f, "not supported: {what}"),
+            Argument { what } => f.write_str(what),
+            Limit { limit, value, max } => {
+                write!(f, "{value} is more than the limit `{limit}` allows ({max}); raise it if the data is to be trusted")
+            }
+            Io(e) => e.fmt(f),
+            Arrow(e) => write!(f, "internal error: {e}"),
+            Worker => f.write_str("internal error: a decoding thread died"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Fault::*;
+        match self {
+            End => f.write_str("a value runs past the end of its block"),
+            Varint => f.write_str("a variable-length integer is longer than ten bytes or 64 bits"),
+            IntRange(v) => write!(f, "int {v} is beyond 32 bits"),
+            Boolean(v) => write!(f, "boolean {v} is neither 0 nor 1"),
+            NegativeLength(v) => write!(f, "length {v} is negative"),
+            UnionBranch(v) => write!(f, "union has no branch {v}"),
+            EnumSymbol(v) => write!(f, "enum has no symbol {v}"),
+            Utf8 => f.write_str("a string is not valid UTF-8"),
+            DecimalRange => f.write_str("a decimal does not fit its type"),
+            DurationRange(v) => write!(f, "a duration's count {v} is more than Arrow's interval can hold"),
+            ItemCount(v) => write!(f, "{v} items in one array or map block"),
+            ItemBytes { stated, found } => {
+                write!(f, "an array or map block of {found} bytes says that it has {stated}")
+            }
+            TrailingBytes(n) => write!(f, "{n} bytes are left in the block after its last row"),
+            RowCount(n) => write!(f, "the block claims {n} rows, more than its bytes can hold"),
+            Limit { limit, value, max } => write!(f, "{value} is more than the limit `{limit}` allows ({max})"),
+        }
+    }
+}

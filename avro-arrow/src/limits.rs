@@ -1,0 +1,35 @@
+//! Limits: the most that a file may ask for, whatever it claims.
+
+/// What a file may ask for. Every count and length in a file is also checked against the bytes that are there before
+/// anything is reserved, so these are for data that is valid but unreasonable, such as a compression bomb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one block, as stored and decompressed [200 MiB, as Avro's Java implementation]. At most 2 GiB - 1.
+    pub block_bytes: usize,
+    /// Bytes of the file's header: its metadata and schema [16 MiB].
+    pub metadata_bytes: usize,
+    /// Nodes of a parsed schema [100 000].
+    pub schema_nodes: usize,
+    /// Arrow fields after named types are expanded at each place that refers to them [10 000].
+    pub arrow_fields: usize,
+    /// Levels of records, arrays, maps and unions inside one another in a schema [128].
+    pub nesting: usize,
+    /// Levels of a recursive type's value inside one another in the data [1 000].
+    pub value_nesting: usize,
+    /// Rows or items that take no bytes at all (`null`, records without fields), per block [10 000 000].
+    pub zero_width_items: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            block_bytes: 200 << 20,
+            metadata_bytes: 16 << 20,
+            schema_nodes: 100_000,
+            arrow_fields: 10_000,
+            nesting: 128,
+            value_nesting: 1_000,
+            zero_width_items: 10_000_000,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Options: what the caller wants of the output.
+
+use crate::limits::Limits;
+
+/// What the caller wants: which columns, of which Arrow types, in batches of which size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Rows of a batch; the last of a file may have fewer [8192].
+    pub batch_size: usize,
+    /// Names of the columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns
+    /// that have the right number of rows. A file whose top level is not a record has one column, `value`.
+    pub projection: Option<Vec<String>>,
+    /// Arrow types of `string` and `bytes` [views].
+    pub strings: Strings,
+    /// Arrow type of `enum` [dictionary].
+    pub enums: Enums,
+    /// Arrow type of unions other than "null or one type" [dense].
+    pub unions: Unions,
+    /// Arrow type of Iceberg's `logicalType: map`, an array of records of `key` and `value` [list].
+    pub pairs: Pairs,
+    /// How many times a recursive type is expanded inside itself before its values become JSON text [0].
+    pub recursion_levels: usize,
+    /// What a file may ask for.
+    pub limits: Limits,
+}
+
+/// Arrow types of Avro's `string` and `bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strings {
+    /// `Utf8View` and `BinaryView`, which point into the decompressed blocks.
+    #[default]
+    View,
+    /// `Utf8` and `Binary`.
+    Plain,
+}
+
+/// Arrow type of Avro's `enum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Enums {
+    /// `Dictionary(Int32, Utf8)`, with the symbols in the schema's order.
+    #[default]
+    Dictionary,
+    /// The symbols as strings.
+    String,
+}
+
+/// Arrow type of general unions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unions {
+    /// A dense `Union` with a child for each branch.
+    #[default]
+    Dense,
+    /// A `Struct` with a nullable field for each branch but `null`, of which at most one is not null. For formats that have
+    /// no unions, such as Parquet.
+    Struct,
+}
+
+/// Arrow type of an array that Iceberg marks as a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pairs {
+    /// A list of structs, as the bytes are.
+    #[default]
+    List,
+    /// A `Map`, where the key cannot be null.
+    Map,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            batch_size: 8192,
+            projection: None,
+            strings: Strings::default(),
+            enums: Enums::default(),
+            unions: Unions::default(),
+            pairs: Pairs::default(),
+            recursion_levels: 0,
+            limits: Limits::default(),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Avro schemas: JSON text in, an arena of nodes out. References are resolved to node ids while parsing, so nothing after
+//! it looks names up; a recursive type is a cycle of ids.
+//!
+//! Parsing is lenient about what real files get wrong and that does not change how their data is encoded: names with
+//! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
+
+mod logical;
+mod names;
+mod parse;
+
+pub use logical::Logical;
+pub use names::Name;
+
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// Attributes that the specification gives no meaning, as they stand in the schema, in their order.
+pub type Attributes = serde_json::Map<String, Json>;
+
+/// A parsed Avro schema. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    nodes: Arc<[Node]>,
+    root: NodeId,
+    json: Arc<str>,
+}
+
+/// Index of a node in its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u32);
+
+/// One type of a schema.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is and what it is made of.
+    pub kind: Kind,
+    /// Its logical type, where that is known and valid on this kind.
+    pub logical: Option<Logical>,
+    /// All other attributes; `logicalType`, `precision` and `scale` too, where they were not understood.
+    pub attributes: Attributes,
+}
+
+/// What a type is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// No bytes.
+    Null,
+    /// One byte, 0 or 1.
+    Boolean,
+    /// A zig-zag varint of 32 bits.
+    Int,
+    /// A zig-zag varint of 64 bits.
+    Long,
+    /// Four bytes, little-endian.
+    Float,
+    /// Eight bytes, little-endian.
+    Double,
+    /// A length and that many bytes.
+    Bytes,
+    /// A length and that many bytes of UTF-8.
+    String,
+    /// Blocks of items of one type.
+    Array(NodeId),
+    /// Blocks of string keys with values of one type.
+    Map(NodeId),
+    /// The index of a branch, and its value.
+    Union(Vec<NodeId>),
+    /// So many bytes.
+    Fixed(Fixed),
+    /// The index of a symbol.
+    Enum(Enum),
+    /// Its fields, one after the other.
+    Record(Record),
+}
+
+/// A `fixed` type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fixed {
+    /// Its full name.
+    pub name: Name,
+    /// Its other names.
+    pub aliases: Vec<Name>,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// Bytes of a value; 0 is legal.
+    pub size: usize,
+}
+
+/// An `enum` type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enum {
+    /// Its full name.
+    pub name: Name,
+    /// Its other names.
+    pub aliases: Vec<Name>,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// Its symbols, by index.
+    pub symbols: Vec<String>,
+    /// What a reader takes for a symbol it does not know.
+    pub default: Option<String>,
+}
+
+/// A `record` (or `error`) type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its full name.
+    pub name: Name,
+    /// Its other names.
+    pub aliases: Vec<Name>,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// Its fields, in the order of their bytes.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its other names.
+    pub aliases: Vec<String>,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// What a reader takes where the writer has no such field. Kept as it stands: only its use checks it.
+    pub default: Option<Json>,
+    /// Its type.
+    pub node: NodeId,
+    /// All other attributes, `order` among them.
+    pub attributes: Attributes,
+}
+
+impl Schema {
+    /// The outermost type.
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// The node with this id. Ids come from the same schema.
+    #[allow(clippy::indexing_slicing)] // ids are made by the parser of this very arena
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never true: a schema has at least its root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The text it was parsed from.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
+impl NodeId {
+    /// Its index in the arena, for tables beside it.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Kind {
+    /// The name of a named type.
+    pub fn name(&self) -> Option<&Name> {
+        match self {
+            Kind::Fixed(t) => Some(&t.name),
+            Kind::Enum(t) => Some(&t.name),
+            Kind::Record(t) => Some(&t.name),
+            _ => None,
+        }
+    }
+
+    /// The specification's word for it: `null`, `boolean`, `record`, …
+    pub fn word(&self) -> &'static str {
+        match self {
+            Kind::Null => "null",
+            Kind::Boolean => "boolean",
+            Kind::Int => "int",
+            Kind::Long => "long",
+            Kind::Float => "float",
+            Kind::Double => "double",
+            Kind::Bytes => "bytes",
+            Kind::String => "string",
+            Kind::Array(_) => "array",
+            Kind::Map(_) => "map",
+            Kind::Union(_) => "union",
+            Kind::Fixed(_) => "fixed",
+            Kind::Enum(_) => "enum",
+            Kind::Record(_) => "record",
+        }
+    }
+}
