@@ -1,10 +1,13 @@
 //! Avro container files decoded straight into Arrow columns.
 
-mod bytes;
 mod error;
 mod limits;
 mod options;
+mod bytes;
+pub mod schema;
+mod plan;
 
+pub use bytes::{PADDING, PaddedBytes};
 pub use error::{Error, ErrorKind, Fault, Position, Result};
 pub use limits::Limits;
 pub use options::{Enums, Options, Pairs, Strings, Unions};

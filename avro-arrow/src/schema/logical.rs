@@ -37,3 +37,25 @@ pub enum Logical {
     /// Iceberg's `map` on an array of records of `key` and `value`.
     Map,
 }
+
+impl Logical {
+    /// The specification's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Logical::Decimal { .. } => "decimal",
+            Logical::BigDecimal => "big-decimal",
+            Logical::Uuid => "uuid",
+            Logical::Date => "date",
+            Logical::TimeMillis => "time-millis",
+            Logical::TimeMicros => "time-micros",
+            Logical::TimestampMillis => "timestamp-millis",
+            Logical::TimestampMicros => "timestamp-micros",
+            Logical::TimestampNanos => "timestamp-nanos",
+            Logical::LocalTimestampMillis => "local-timestamp-millis",
+            Logical::LocalTimestampMicros => "local-timestamp-micros",
+            Logical::LocalTimestampNanos => "local-timestamp-nanos",
+            Logical::Duration => "duration",
+            Logical::Map => "map",
+        }
+    }
+}

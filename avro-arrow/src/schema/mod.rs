@@ -6,7 +6,7 @@
 
 mod logical;
 mod names;
-mod parse;
+// mod parse;
 
 pub use logical::Logical;
 pub use names::Name;
