@@ -1,0 +1,318 @@
+//! Slabs into Arrow arrays: lanes are joined, positions rebased, bytes of validity packed into bits.
+
+use super::slab::rows_slabs;
+use super::{Column, Content, Holds, Lane, Layout, LevelId, ROWS, SlabId};
+use crate::error::Result;
+use arrow_array::builder::{BinaryBuilder, StringBuilder};
+use arrow_array::types::{ArrowDictionaryKeyType, Int32Type};
+use arrow_array::{
+    Array, ArrayRef, BinaryViewArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, ListArray, MapArray,
+    NullArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
+};
+use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_data::ArrayData;
+use arrow_schema::{DataType, Fields};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A view of at most this many bytes holds them itself.
+const INLINE_BYTES: u32 = 12;
+
+/// The slabs of the rows and the lanes, as the program writes them.
+pub(crate) struct Parts {
+    pub(crate) rows: Vec<MutableBuffer>,
+    pub(crate) lanes: Vec<Lane>,
+}
+
+/// Slabs that are written to the end, of all lanes joined.
+pub(crate) struct Finished {
+    slabs: Vec<Buffer>,
+    /// Slots of each level.
+    lens: Vec<usize>,
+    /// What the views point into.
+    blocks: Arc<[Buffer]>,
+}
+
+impl Parts {
+    /// Memory for lanes of so many rows each.
+    pub(crate) fn new(layout: &Layout, rows_of_lanes: &[usize]) -> Parts {
+        let mut rows = rows_slabs(layout, rows_of_lanes.iter().sum());
+        let mut first = 0;
+        let lanes = rows_of_lanes.iter().map(|&n| {
+            let lane = Lane::new(layout, &mut rows, first, n);
+            first += n;
+            lane
+        });
+        let lanes = lanes.collect();
+        Parts { rows, lanes }
+    }
+
+    /// Joins the lanes.
+    ///
+    /// # Safety
+    /// The program has run to its end on every lane without a fault.
+    pub(crate) unsafe fn join(self, layout: &Layout, rows_of_lanes: &[usize], blocks: Arc<[Buffer]>) -> Finished {
+        let n_rows: usize = rows_of_lanes.iter().sum();
+        let mut slabs = self.rows;
+        for (slab, spec) in slabs.iter_mut().zip(&layout.slabs) {
+            if spec.level == ROWS {
+                assert!(n_rows * spec.width <= slab.capacity());
+                // SAFETY: every slot of every row is written, by the caller's promise; within the allocation.
+                unsafe { slab.set_len(n_rows * spec.width) };
+            }
+        }
+        let mut lens = vec![0; layout.levels.len()];
+        let mut first_row = 0;
+        for (lane, &lane_rows) in self.lanes.into_iter().zip(rows_of_lanes) {
+            // SAFETY: the caller's promise.
+            let (mut own, lane_lens) = unsafe { lane.into_slabs(layout) };
+            // Positions count from the lane's own first slot of the level they are in.
+            if first_row > 0 {
+                let rows = first_row..first_row + lane_rows;
+                for (id, spec) in layout.slabs.iter().enumerate() {
+                    if spec.level == ROWS {
+                        rebase(&mut slabs, id, &spec.holds, rows.clone(), &lens);
+                    } else {
+                        let slots = lane_lens.get(spec.level.index()).copied().unwrap_or(0);
+                        rebase(&mut own, id, &spec.holds, 0..slots, &lens);
+                    }
+                }
+            }
+            for ((slab, part), spec) in slabs.iter_mut().zip(own).zip(&layout.slabs) {
+                if spec.level == ROWS {
+                    continue;
+                } else if slab.is_empty() {
+                    *slab = part;
+                } else {
+                    slab.extend_from_slice(part.as_slice());
+                }
+            }
+            for (len, lane_len) in lens.iter_mut().zip(lane_lens) {
+                *len += lane_len;
+            }
+            first_row += lane_rows;
+        }
+        if let Some(rows) = lens.first_mut() {
+            *rows = n_rows;
+        }
+        Finished { slabs: slabs.into_iter().map(Buffer::from).collect(), lens, blocks }
+    }
+}
+
+/// Adds to the positions in some slots of a slab how many slots the lanes before have in the levels they are in.
+/// `program::run` keeps every level below 2³¹ slots, all lanes together.
+fn rebase(slabs: &mut [MutableBuffer], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
+    let base = |level: LevelId| lens.get(level.index()).map_or(0, |&len| len as i32);
+    match holds {
+        Holds::Values => {}
+        Holds::Ends(level) => {
+            let ends = slabs.get_mut(id).map(|slab| slab.typed_data_mut::<i32>()).unwrap_or_default();
+            for end in ends.get_mut(slots).unwrap_or_default() {
+                *end = end.wrapping_add(base(*level));
+            }
+        }
+        Holds::Offsets { ids, branches } => {
+            let ids = slabs.get(ids.index()).and_then(|slab| slab.as_slice().get(slots.clone()));
+            let bases = ids.unwrap_or_default().iter().map(|&id| branches.get(usize::from(id)).map_or(0, |&l| base(l)));
+            let bases: Vec<i32> = bases.collect();
+            let offsets = slabs.get_mut(id).map(|slab| slab.typed_data_mut::<i32>()).unwrap_or_default();
+            for (offset, base) in offsets.get_mut(slots).unwrap_or_default().iter_mut().zip(bases) {
+                *offset = offset.wrapping_add(base);
+            }
+        }
+    }
+}
+
+impl Finished {
+    /// The array of a column.
+    pub(crate) fn array(&self, column: &Column) -> Result<ArrayRef> {
+        let len = self.lens.get(column.level.index()).copied().unwrap_or(0);
+        let nulls = column.valid.and_then(|valid| null_buffer(&self.slab(valid)));
+        let data_type = column.field.data_type();
+        Ok(match &column.content {
+            Content::Null => Arc::new(NullArray::new(len)),
+            Content::Boolean(values) => Arc::new(BooleanArray::new(pack(&self.slab(*values)), nulls)),
+            Content::Primitive(values) => {
+                let data = ArrayData::builder(data_type.clone()).len(len).nulls(nulls).add_buffer(self.slab(*values));
+                make_array(data.build()?)
+            }
+            Content::Fixed(values) => {
+                let DataType::FixedSizeBinary(size) = data_type else { return mismatch(column) };
+                Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.slab(*values), nulls, len)?)
+            }
+            Content::Views(views) => self.strings(data_type, ScalarBuffer::from(self.slab(*views)), nulls),
+            Content::Enum(keys, symbols) => {
+                let keys = arrow_array::PrimitiveArray::<Int32Type>::new(self.slab(*keys).into(), nulls);
+                enums(data_type, keys, symbols)?
+            }
+            Content::Text { ends, bytes } => {
+                let text = StringArray::try_new(self.offsets(*ends), self.slab(*bytes), nulls)?;
+                match data_type {
+                    DataType::Utf8View => Arc::new(StringViewArray::from(&text)),
+                    _ => Arc::new(text),
+                }
+            }
+            Content::List { ends, items } => {
+                let values = self.array(items)?;
+                Arc::new(ListArray::try_new(items.field.clone(), self.offsets(*ends), values, nulls)?)
+            }
+            Content::Map { ends, entries } => {
+                let DataType::Map(field, sorted) = data_type else { return mismatch(column) };
+                let array = self.array(entries)?;
+                let Some(structs) = array.as_any().downcast_ref::<StructArray>() else { return mismatch(column) };
+                Arc::new(MapArray::try_new(field.clone(), self.offsets(*ends), structs.clone(), nulls, *sorted)?)
+            }
+            Content::Struct(children) => {
+                let arrays = children.iter().map(|child| self.array(child)).collect::<Result<Vec<_>>>()?;
+                let DataType::Struct(fields) = data_type else { return mismatch(column) };
+                structs(fields, arrays, nulls, len)?
+            }
+            Content::Union { ids, offsets, branches } => {
+                let DataType::Union(fields, _) = data_type else { return mismatch(column) };
+                let children = branches.iter().map(|branch| self.array(branch)).collect::<Result<Vec<_>>>()?;
+                let (ids, offsets) = (self.slab(*ids).into(), self.slab(*offsets).into());
+                Arc::new(UnionArray::try_new(fields.clone(), ids, Some(offsets), children)?)
+            }
+        })
+    }
+
+    fn slab(&self, id: SlabId) -> Buffer {
+        self.slabs.get(id.index()).cloned().unwrap_or_default()
+    }
+
+    /// Arrow's offsets from the ends of lists: a zero before them.
+    fn offsets(&self, ends: SlabId) -> OffsetBuffer<i32> {
+        let ends = self.slab(ends);
+        let mut offsets = MutableBuffer::with_capacity(ends.len() + size_of::<i32>());
+        offsets.push(0i32);
+        offsets.extend_from_slice(ends.as_slice());
+        OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets)))
+    }
+
+    /// Strings or bytes from views. Views are kept, pointing into the blocks, where they use a good part of them;
+    /// else what they use is copied, so that a small column does not hold large blocks.
+    fn strings(&self, data_type: &DataType, views: ScalarBuffer<u128>, nulls: Option<NullBuffer>) -> ArrayRef {
+        let outside = |views: &[u128]| -> usize {
+            let lens = views.iter().map(|&view| view as u32);
+            lens.map(|len| if len > INLINE_BYTES { len as usize } else { 0 }).sum()
+        };
+        match data_type {
+            DataType::Utf8View | DataType::BinaryView => {
+                let used = outside(&views);
+                let held: usize = self.blocks.iter().map(|block| block.len()).sum();
+                let (views, blocks) = if used == 0 {
+                    (views, Arc::from([]))
+                } else if used.saturating_mul(KEEP_BLOCKS_ABOVE) < held {
+                    self.copy_views(&views, used)
+                } else {
+                    (views, self.blocks.clone())
+                };
+                if *data_type == DataType::BinaryView {
+                    // SAFETY: `kernels::view` checked each view against its block; `copy_views` keeps that.
+                    return Arc::new(unsafe { BinaryViewArray::new_unchecked(views, blocks, nulls) });
+                }
+                // SAFETY: as above, and `kernels::utf8_view` checked the text.
+                Arc::new(unsafe { StringViewArray::new_unchecked(views, blocks, nulls) })
+            }
+            plain => {
+                // SAFETY: as above.
+                let views = unsafe { BinaryViewArray::new_unchecked(views, self.blocks.clone(), nulls) };
+                let bytes = outside(views.views()) + views.len();
+                if *plain == DataType::Binary {
+                    let mut builder = BinaryBuilder::with_capacity(views.len(), bytes);
+                    builder.extend(views.iter());
+                    return Arc::new(builder.finish());
+                }
+                let mut builder = StringBuilder::with_capacity(views.len(), bytes);
+                for value in views.iter() {
+                    // SAFETY: `kernels::utf8_view` checked the text.
+                    builder.append_option(value.map(|bytes| unsafe { str::from_utf8_unchecked(bytes) }));
+                }
+                Arc::new(builder.finish())
+            }
+        }
+    }
+
+    /// The same strings in one buffer of their own.
+    fn copy_views(&self, views: &[u128], used: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
+        let mut bytes = Vec::with_capacity(used);
+        let moved = views.iter().map(|&view| {
+            let len = view as u32;
+            if len <= INLINE_BYTES {
+                return view;
+            }
+            let (block, from) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
+            let to = bytes.len();
+            let block = self.blocks.get(block).map(Buffer::as_slice).unwrap_or_default();
+            bytes.extend_from_slice(block.get(from..from + len as usize).unwrap_or_default());
+            (view & u128::from(u64::MAX)) | ((to as u128) << 96)
+        });
+        let moved: Vec<u128> = moved.collect();
+        (ScalarBuffer::from(moved), Arc::from([Buffer::from_vec(bytes)]))
+    }
+}
+
+/// A column keeps the blocks that its strings lie in if it uses more than one part in so many of their bytes.
+const KEEP_BLOCKS_ABOVE: usize = 16;
+
+fn enums(data_type: &DataType, keys: arrow_array::PrimitiveArray<Int32Type>, symbols: &StringArray) -> Result<ArrayRef> {
+    fn dictionary<K: ArrowDictionaryKeyType>(
+        keys: arrow_array::PrimitiveArray<K>,
+        symbols: &StringArray,
+    ) -> Result<DictionaryArray<K>> {
+        Ok(DictionaryArray::try_new(keys, Arc::new(symbols.clone()))?)
+    }
+    let text = || keys.iter().map(|key| key.and_then(|key| (key as usize < symbols.len()).then(|| symbols.value(key as usize))));
+    Ok(match data_type {
+        DataType::Utf8View => Arc::new(StringViewArray::from_iter(text())),
+        DataType::Utf8 => Arc::new(StringArray::from_iter(text())),
+        _ => Arc::new(dictionary(keys, symbols)?),
+    })
+}
+
+fn structs(fields: &Fields, arrays: Vec<ArrayRef>, nulls: Option<NullBuffer>, len: usize) -> Result<ArrayRef> {
+    Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), arrays, nulls, len)?))
+}
+
+/// Bits from bytes that are 0 or 1.
+fn pack(bytes: &[u8]) -> BooleanBuffer {
+    let mut bits = Vec::with_capacity(bytes.len().div_ceil(8));
+    let (eights, rest) = bytes.as_chunks::<8>();
+    // Multiplying moves bit 0 of byte i to bit 56 + i.
+    let gather = |eight: [u8; 8]| (u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+    bits.extend(eights.iter().map(|&eight| gather(eight)));
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        for (to, &from) in last.iter_mut().zip(rest) {
+            *to = from;
+        }
+        bits.push(gather(last));
+    }
+    BooleanBuffer::new(Buffer::from_vec(bits), 0, bytes.len())
+}
+
+/// Validity, unless every value is valid.
+fn null_buffer(bytes: &[u8]) -> Option<NullBuffer> {
+    let nulls = NullBuffer::new(pack(bytes));
+    (nulls.null_count() > 0).then_some(nulls)
+}
+
+#[cold]
+fn mismatch<T>(column: &Column) -> Result<T> {
+    let what = format!("column `{}` cannot be of type {}", column.field.name(), column.field.data_type());
+    Err(arrow_schema::ArrowError::SchemaError(what).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_pack_into_bits() {
+        for len in 0..70 {
+            let bytes: Vec<u8> = (0..len).map(|i: u32| u8::from(i.is_multiple_of(3) || i % 7 == 2)).collect();
+            let bits = pack(&bytes);
+            assert_eq!(bits.iter().map(u8::from).collect::<Vec<_>>(), bytes);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Columns: where the program writes values, and how what it wrote becomes Arrow arrays.
+//!
+//! A column is made of slabs, flat buffers of fixed-width slots. Slabs belong to levels: level 0 is the rows of the batch,
+//! and each array, map, dense union branch and JSON text opens a level of its own for what is inside it. All slabs of a
+//! level have the same number of slots, so a struct's children need no positions of their own.
+
+mod finish;
+mod slab;
+
+pub(crate) use finish::{Finished, Parts};
+pub(crate) use slab::{Lane, Slots};
+
+use arrow_array::StringArray;
+use arrow_schema::{DataType, FieldRef};
+use std::sync::Arc;
+
+/// Index of a slab among those of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SlabId(pub(crate) u32);
+
+/// Index of a level among those of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LevelId(pub(crate) u32);
+
+/// The level of the rows.
+pub(crate) const ROWS: LevelId = LevelId(0);
+
+/// What one slab holds.
+#[derive(Debug, Clone)]
+pub(crate) struct SlabSpec {
+    pub(crate) level: LevelId,
+    /// Bytes of a slot.
+    pub(crate) width: usize,
+    pub(crate) holds: Holds,
+}
+
+/// What the slots mean where lanes are joined.
+#[derive(Debug, Clone)]
+pub(crate) enum Holds {
+    /// Values, which stay as they are.
+    Values,
+    /// `i32` positions in another level.
+    Ends(LevelId),
+    /// `i32` positions in the level of the branch that stands in the same slot of the slab `ids`.
+    Offsets { ids: SlabId, branches: Vec<LevelId> },
+}
+
+/// All slabs and levels of a program.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layout {
+    pub(crate) slabs: Vec<SlabSpec>,
+    /// The slabs of each level.
+    pub(crate) levels: Vec<Vec<SlabId>>,
+}
+
+/// How slabs become one array.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    /// Name, Arrow type, nullability and metadata.
+    pub(crate) field: FieldRef,
+    pub(crate) level: LevelId,
+    /// A byte for each slot, 1 where the value is not null.
+    pub(crate) valid: Option<SlabId>,
+    pub(crate) content: Content,
+}
+
+/// The slabs of a column by its kind.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// No slab: every value is null.
+    Null,
+    /// A byte each, 0 or 1.
+    Boolean(SlabId),
+    /// Arrow's own representation of a primitive type.
+    Primitive(SlabId),
+    /// The bytes of a `FixedSizeBinary`.
+    Fixed(SlabId),
+    /// Arrow's views of strings or bytes, whose buffers are the blocks.
+    Views(SlabId),
+    /// Indexes of symbols.
+    Enum(SlabId, Arc<StringArray>),
+    /// Ends of text in a level of bytes.
+    Text { ends: SlabId, bytes: SlabId },
+    /// Ends of lists in the level of the items.
+    List { ends: SlabId, items: Box<Column> },
+    /// Ends of maps in the level of the entries.
+    Map { ends: SlabId, entries: Box<Column> },
+    /// Children of the same level.
+    Struct(Vec<Column>),
+    /// The branch of each value, its position in the branch's level, and a column for each branch.
+    Union { ids: SlabId, offsets: SlabId, branches: Vec<Column> },
+}
+
+impl Layout {
+    pub(crate) fn add_level(&mut self) -> LevelId {
+        self.levels.push(Vec::new());
+        LevelId(self.levels.len() as u32 - 1)
+    }
+
+    pub(crate) fn add_slab(&mut self, spec: SlabSpec) -> SlabId {
+        let id = SlabId(self.slabs.len() as u32);
+        if let Some(level) = self.levels.get_mut(spec.level.0 as usize) {
+            level.push(id);
+        }
+        self.slabs.push(spec);
+        id
+    }
+}
+
+impl SlabId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl LevelId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Bytes of a slot of a primitive Arrow type.
+pub(crate) fn primitive_width(data_type: &DataType) -> usize {
+    data_type.primitive_width().unwrap_or(0)
+}

@@ -1,0 +1,98 @@
+//! The memory that the program writes: one slab of rows shared by the lanes, each from its own first row on, and slabs of
+//! each lane's own for the levels below, whose lengths are not known before.
+
+use super::{Layout, LevelId, ROWS, SlabId};
+use arrow_buffer::MutableBuffer;
+
+/// Addresses of slot 0 of each slab, for one lane.
+///
+/// Invariant: for every slab of a level, the memory from its address on is valid for `width * capacity` bytes, where the
+/// capacity is the level's [`Level::capacity`] in the same lane. Only [`Lane::new`] and [`Lane::grow`] set them.
+pub(crate) type Slots = Vec<*mut u8>;
+
+/// One level of one lane.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Level {
+    /// Slots written.
+    pub(crate) len: usize,
+    /// Slots that there is memory for.
+    pub(crate) capacity: usize,
+}
+
+/// What one lane writes to.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) slots: Slots,
+    pub(crate) levels: Vec<Level>,
+    /// The slabs below the rows. Those of the rows are elsewhere, so theirs are empty here.
+    own: Vec<MutableBuffer>,
+}
+
+/// The slabs of the rows, for all lanes.
+pub(crate) fn rows_slabs(layout: &Layout, n_rows: usize) -> Vec<MutableBuffer> {
+    let of = |spec: &super::SlabSpec| if spec.level == ROWS { n_rows * spec.width } else { 0 };
+    layout.slabs.iter().map(|spec| MutableBuffer::with_capacity(of(spec))).collect()
+}
+
+impl Lane {
+    /// A lane that writes `n_rows` rows from `first_row` on to `rows`, made by [`rows_slabs`] for at least as many.
+    pub(crate) fn new(layout: &Layout, rows: &mut [MutableBuffer], first_row: usize, n_rows: usize) -> Lane {
+        let mut levels = vec![Level::default(); layout.levels.len()];
+        if let Some(level) = levels.first_mut() {
+            *level = Level { len: 0, capacity: n_rows };
+        }
+        let slots = layout.slabs.iter().zip(rows).map(|(spec, slab)| {
+            let first = if spec.level == ROWS { first_row * spec.width } else { 0 };
+            assert!(spec.level != ROWS || first + n_rows * spec.width <= slab.capacity());
+            // SAFETY: within the allocation, by the assertion above.
+            unsafe { slab.as_mut_ptr().add(first) }
+        });
+        let slots = slots.collect();
+        let own = layout.slabs.iter().map(|_| MutableBuffer::with_capacity(0)).collect();
+        Lane { slots, levels, own }
+    }
+
+    /// Makes room for `more` slots in a level below the rows.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) {
+        let (Some(level), Some(slabs)) =
+            (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
+        else {
+            return;
+        };
+        let capacity = (level.len + more).max(level.capacity * 2).max(64);
+        for &SlabId(id) in slabs {
+            let id = id as usize;
+            let (Some(spec), Some(slab), Some(slot)) =
+                (layout.slabs.get(id), self.own.get_mut(id), self.slots.get_mut(id))
+            else {
+                continue;
+            };
+            let written = level.len * spec.width;
+            assert!(written <= slab.capacity());
+            // SAFETY: the program has written every slot below `len` (see `program::verify`), and they fit by the assertion.
+            unsafe { slab.set_len(written) };
+            slab.reserve(capacity * spec.width - written);
+            *slot = slab.as_mut_ptr();
+        }
+        level.capacity = capacity;
+    }
+
+    /// The slabs below the rows, by id, each as long as its level; and the length of each level.
+    ///
+    /// # Safety
+    /// The program has run to its end on this lane without a fault, so every slot below each level's length is written.
+    pub(crate) unsafe fn into_slabs(mut self, layout: &Layout) -> (Vec<MutableBuffer>, Vec<usize>) {
+        for (slab, spec) in self.own.iter_mut().zip(&layout.slabs) {
+            let len = self.levels.get(spec.level.index()).map_or(0, |level| level.len);
+            if spec.level != ROWS {
+                let bytes = len * spec.width;
+                assert!(bytes <= slab.capacity());
+                // SAFETY: written, by the caller's promise, and within the allocation, by the assertion.
+                unsafe { slab.set_len(bytes) };
+            }
+        }
+        (self.own, self.levels.iter().map(|level| level.len).collect())
+    }
+}

@@ -1,0 +1,203 @@
+//! Programs: a plan compiled into a flat list of small ops that is run over blocks. The run loop sees no schema and no name.
+//!
+//! One op reads or skips one value; a nullable value is one op too. What is nested is a body, a range of ops elsewhere in
+//! the same list. A program prints as text, which is how the compiler is reviewed (`tests/programs.rs`).
+
+mod compile;
+mod kernels;
+mod print;
+mod run;
+mod skip;
+mod verify;
+
+pub(crate) use run::{Faulted, Piece, run};
+
+use crate::column::{Column, LevelId, Layout, SlabId};
+use crate::error::Result;
+use crate::options::Options;
+use crate::plan::Plan;
+use crate::schema::{NodeId, Schema};
+use arrow_schema::SchemaRef;
+
+/// A schema and the caller's options, compiled. Made once for a schema, run over any number of blocks by any number of
+/// threads.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) plan: Plan,
+    /// All ops; bodies are ranges of them.
+    pub(crate) ops: Vec<Op>,
+    /// Bodies of the branches of [`Op::Choose`] and [`Op::Union`].
+    pub(crate) branches: Vec<Branch>,
+    /// Bodies of [`Op::Call`].
+    pub(crate) subs: Vec<Body>,
+    /// The ops of one row.
+    pub(crate) row: Body,
+    pub(crate) layout: Layout,
+    /// How the slabs become the columns, in the order of the output.
+    pub(crate) columns: Vec<Column>,
+    /// The fewest bytes that a row can take.
+    pub(crate) min_row_bytes: u64,
+    pub(crate) options: Options,
+}
+
+/// A range of a program's ops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Body {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// A branch of a union.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Branch {
+    pub(crate) body: Body,
+    /// The level its values are written in: for [`Op::Choose`] the union's own.
+    pub(crate) level: LevelId,
+}
+
+/// Where an op takes its branches from: a range of [`Program::branches`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Branches {
+    pub(crate) first: u32,
+    pub(crate) n: u32,
+}
+
+/// A nullable value: a byte for its validity, and which branch of the union is null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Nulls {
+    pub(crate) valid: SlabId,
+    pub(crate) null_branch: u8,
+}
+
+/// How one value is read: its encoding and the slot it becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    /// A byte that must be 0 or 1, to a byte.
+    Boolean,
+    /// A varint that must fit, to `i32`.
+    Int,
+    /// A varint, to `i64`.
+    Long,
+    /// Four bytes as they are.
+    Float,
+    /// Eight bytes as they are.
+    Double,
+    /// A varint below this, to `i32`.
+    Enum(u32),
+    /// A length and bytes, to a view.
+    Bytes,
+    /// A length and UTF-8, to a view.
+    String,
+    /// So many bytes as they are.
+    Fixed(u32),
+    /// A length and a big-endian integer, to `i128`.
+    Decimal128,
+    /// A length and a big-endian integer, to `i256`.
+    Decimal256,
+    /// A big-endian integer of so many bytes, to `i128`.
+    FixedDecimal128(u32),
+    /// A big-endian integer of so many bytes, to `i256`.
+    FixedDecimal256(u32),
+    /// Three little-endian `u32`, to months, days and nanoseconds.
+    Duration,
+}
+
+/// One instruction. Those that write do so at the current position of their level; those that open a level write there at
+/// its end and make it longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Reads a value.
+    Read { leaf: Leaf, to: SlabId },
+    /// Reads the index of a union of null and one other, and the value if there is one; else writes zeros.
+    ReadNullable { leaf: Leaf, to: SlabId, nulls: Nulls },
+    /// Reads a union's index that must be 0.
+    Single,
+    /// Reads a union's index and runs the branch's body at the same position.
+    Choose { branches: Branches },
+    /// Reads a union's index, writes it with the length of the branch's level, and runs the branch's body there.
+    Union { ids: SlabId, offsets: SlabId, branches: Branches },
+    /// Reads blocks of items, runs the body for each in the level of items, and writes that level's length.
+    /// `zero_width` items take no bytes, so their number is limited.
+    Items { ends: SlabId, level: LevelId, body: Body, zero_width: bool },
+    /// Reads a value as JSON text into a level of bytes and writes that level's length.
+    Json { ends: SlabId, level: LevelId, bytes: SlabId, node: NodeId },
+
+    /// Writes so many zero bytes: a value that is not there.
+    Zero { to: SlabId, width: u32 },
+    /// Writes 1: a value that is there.
+    One { to: SlabId },
+    /// Writes the length of a level: a list that is not there.
+    End { ends: SlabId, level: LevelId },
+    /// Writes branch 0 and the length of its level, and runs the body there: a union that is not there.
+    AbsentUnion { ids: SlabId, offsets: SlabId, level: LevelId, body: Body },
+
+    /// Moves over so many bytes.
+    SkipFixed { bytes: u64 },
+    /// Moves over so many varints.
+    SkipVarints { n: u32 },
+    /// Moves over a length and that many bytes.
+    SkipBytes,
+    /// Moves over blocks of items, by their size where that is given, else by running the body for each.
+    SkipItems { body: Body, zero_width: bool },
+    /// Runs the body of a type that is skipped in several places, or inside itself.
+    Call { sub: u32 },
+}
+
+impl Program {
+    /// Compiles a schema under these options.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the projection names a column that is not there,
+    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schema is larger or deeper than allowed,
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a type has no Arrow equivalent.
+    pub fn compile(schema: &Schema, options: &Options) -> Result<Program> {
+        let plan = Plan::new(schema, options)?;
+        let program = compile::compile(plan, options);
+        verify::verify(&program)?;
+        Ok(program)
+    }
+
+    /// The Arrow schema of the batches.
+    pub fn arrow_schema(&self) -> &SchemaRef {
+        &self.plan.arrow
+    }
+
+    /// The Avro schema it was compiled from.
+    pub fn schema(&self) -> &Schema {
+        &self.plan.schema
+    }
+
+    /// Does it want no column, so that the number of rows is all there is to know?
+    pub(crate) fn counts_only(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    pub(crate) fn body(&self, body: Body) -> &[Op] {
+        self.ops.get(body.start as usize..body.end as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn branches(&self, branches: Branches) -> &[Branch] {
+        let first = branches.first as usize;
+        self.branches.get(first..first + branches.n as usize).unwrap_or_default()
+    }
+}
+
+impl Body {
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+impl Leaf {
+    /// Bytes of its slot.
+    pub(crate) fn width(self) -> usize {
+        match self {
+            Leaf::Boolean => 1,
+            Leaf::Int | Leaf::Float | Leaf::Enum(_) => 4,
+            Leaf::Long | Leaf::Double => 8,
+            Leaf::Bytes | Leaf::String | Leaf::Decimal128 | Leaf::FixedDecimal128(_) | Leaf::Duration => 16,
+            Leaf::Decimal256 | Leaf::FixedDecimal256(_) => 32,
+            Leaf::Fixed(size) => size as usize,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Programs as text: one op a line, bodies indented below the op that runs them.
+
+use super::{Body, Leaf, Op, Program};
+use crate::column::SlabId;
+use std::fmt::{self, Formatter};
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.print(f, self.row, 0)?;
+        for (sub, &body) in self.subs.iter().enumerate() {
+            writeln!(f, "sub {sub}")?;
+            self.print(f, body, 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl Program {
+    fn print(&self, f: &mut Formatter<'_>, body: Body, depth: usize) -> fmt::Result {
+        for op in self.body(body) {
+            write!(f, "{:1$}", "", depth * 2)?;
+            match *op {
+                Op::Read { leaf, to } => writeln!(f, "{leaf} -> {to}")?,
+                Op::ReadNullable { leaf, to, nulls } => {
+                    let null = if nulls.null_branch == 0 { "null or " } else { "" };
+                    let or_null = if nulls.null_branch == 0 { "" } else { " or null" };
+                    writeln!(f, "{null}{leaf}{or_null} -> {to}, valid {}", nulls.valid)?;
+                }
+                Op::Single => writeln!(f, "branch 0")?,
+                Op::Choose { branches } => {
+                    writeln!(f, "choose")?;
+                    self.print_branches(f, branches, depth)?;
+                }
+                Op::Union { ids, offsets, branches } => {
+                    writeln!(f, "union -> {ids}, offsets {offsets}")?;
+                    self.print_branches(f, branches, depth)?;
+                }
+                Op::Items { ends, level, body, zero_width } => {
+                    let limited = if zero_width { ", limited" } else { "" };
+                    writeln!(f, "items -> {ends}, level {}{limited}", level.0)?;
+                    self.print(f, body, depth + 1)?;
+                }
+                Op::Json { ends, level, bytes, node } => {
+                    let word = self.plan.schema.node(node).kind.word();
+                    writeln!(f, "{word} as json -> {ends}, level {}, {bytes}", level.0)?;
+                }
+                Op::Zero { to, width } => writeln!(f, "zero({width}) -> {to}")?,
+                Op::One { to } => writeln!(f, "one -> {to}")?,
+                Op::End { ends, level } => writeln!(f, "no items -> {ends}, level {}", level.0)?,
+                Op::AbsentUnion { ids, offsets, level, body } => {
+                    writeln!(f, "no union -> {ids}, offsets {offsets}, level {}", level.0)?;
+                    self.print(f, body, depth + 1)?;
+                }
+                Op::SkipFixed { bytes } => writeln!(f, "skip {bytes} bytes")?,
+                Op::SkipVarints { n } => writeln!(f, "skip {n} varints")?,
+                Op::SkipBytes => writeln!(f, "skip length and bytes")?,
+                Op::SkipItems { body, zero_width } => {
+                    writeln!(f, "skip items{}", if zero_width { ", limited" } else { "" })?;
+                    self.print(f, body, depth + 1)?;
+                }
+                Op::Call { sub } => writeln!(f, "call {sub}")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn print_branches(&self, f: &mut Formatter<'_>, branches: super::Branches, depth: usize) -> fmt::Result {
+        for (at, branch) in self.branches(branches).iter().enumerate() {
+            write!(f, "{:1$}", "", depth * 2)?;
+            writeln!(f, " {at}:")?;
+            self.print(f, branch.body, depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SlabId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}", self.0)
+    }
+}
+
+impl fmt::Display for Leaf {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Leaf::Boolean => f.write_str("boolean"),
+            Leaf::Int => f.write_str("int"),
+            Leaf::Long => f.write_str("long"),
+            Leaf::Float => f.write_str("float"),
+            Leaf::Double => f.write_str("double"),
+            Leaf::Enum(n) => write!(f, "enum of {n}"),
+            Leaf::Bytes => f.write_str("bytes"),
+            Leaf::String => f.write_str("string"),
+            Leaf::Fixed(n) => write!(f, "fixed({n})"),
+            Leaf::Decimal128 => f.write_str("decimal128"),
+            Leaf::Decimal256 => f.write_str("decimal256"),
+            Leaf::FixedDecimal128(n) => write!(f, "fixed({n}) decimal128"),
+            Leaf::FixedDecimal256(n) => write!(f, "fixed({n}) decimal256"),
+            Leaf::Duration => f.write_str("duration"),
+        }
+    }
+}

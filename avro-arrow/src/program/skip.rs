@@ -1,0 +1,93 @@
+//! Skips: ops that only move the cursor. Fixed widths are added up, varints counted; a type that was met before is a
+//! call, so that schemas that refer to each type twice do not double at every level.
+
+use super::compile::Code;
+use super::{Body, Branch, Op};
+use crate::column::ROWS;
+use crate::schema::{Kind, NodeId, Schema, Sizes};
+use std::collections::HashMap;
+
+pub(super) struct Skips<'a> {
+    schema: &'a Schema,
+    sizes: &'a Sizes,
+    /// The sub-program of each record that was met.
+    subs: HashMap<NodeId, u32>,
+    /// The records of the sub-programs, in order; those that are compiled, with their bodies.
+    order: Vec<NodeId>,
+    bodies: Vec<Body>,
+}
+
+impl<'a> Skips<'a> {
+    pub(super) fn new(schema: &'a Schema, sizes: &'a Sizes) -> Self {
+        Skips { schema, sizes, subs: HashMap::new(), order: Vec::new(), bodies: Vec::new() }
+    }
+
+    /// Appends to `ops` what skips one value.
+    pub(super) fn skip(&mut self, node: NodeId, code: &mut Code, ops: &mut Vec<Op>) {
+        if let Some(bytes) = self.sizes.fixed(node) {
+            return push(ops, Op::SkipFixed { bytes });
+        }
+        match &self.schema.node(node).kind {
+            Kind::Int | Kind::Long | Kind::Enum(_) => push(ops, Op::SkipVarints { n: 1 }),
+            Kind::Bytes | Kind::String => push(ops, Op::SkipBytes),
+            Kind::Array(items) => {
+                let zero_width = self.sizes.min(*items) == 0;
+                let mut item = Vec::new();
+                self.skip(*items, code, &mut item);
+                let body = code.body(item);
+                push(ops, Op::SkipItems { body, zero_width });
+            }
+            Kind::Map(values) => {
+                let mut entry = vec![Op::SkipBytes];
+                self.skip(*values, code, &mut entry);
+                let body = code.body(entry);
+                push(ops, Op::SkipItems { body, zero_width: false });
+            }
+            Kind::Union(branches) => {
+                let mut bodies = Vec::with_capacity(branches.len());
+                for &branch in branches {
+                    let mut body = Vec::new();
+                    self.skip(branch, code, &mut body);
+                    bodies.push(Branch { body: code.body(body), level: ROWS });
+                }
+                let branches = code.branches(bodies);
+                push(ops, Op::Choose { branches });
+            }
+            Kind::Record(_) => {
+                let next = self.order.len() as u32;
+                let sub = *self.subs.entry(node).or_insert(next);
+                if sub == next {
+                    self.order.push(node);
+                }
+                push(ops, Op::Call { sub });
+            }
+            // Of a fixed width, so they were skipped above.
+            Kind::Null | Kind::Boolean | Kind::Float | Kind::Double | Kind::Fixed(_) => {}
+        }
+    }
+
+    /// The bodies of all sub-programs that were called, those that they call included.
+    pub(super) fn finish(mut self, code: &mut Code) -> Vec<Body> {
+        while let Some(&node) = self.order.get(self.bodies.len()) {
+            let mut ops = Vec::new();
+            if let Kind::Record(record) = &self.schema.node(node).kind {
+                for field in &record.fields {
+                    self.skip(field.node, code, &mut ops);
+                }
+            }
+            let body = code.body(ops);
+            self.bodies.push(body);
+        }
+        self.bodies
+    }
+}
+
+/// Appends an op, fused with the last one where that is of the same kind.
+fn push(ops: &mut Vec<Op>, op: Op) {
+    match (ops.last_mut(), op) {
+        (_, Op::SkipFixed { bytes: 0 }) => {}
+        (Some(Op::SkipFixed { bytes }), Op::SkipFixed { bytes: more }) => *bytes = bytes.saturating_add(more),
+        (Some(Op::SkipVarints { n }), Op::SkipVarints { n: more }) => *n += more,
+        _ => ops.push(op),
+    }
+}

@@ -1,0 +1,129 @@
+//! The verifier: what the `unsafe` code of `run` and `column` may rely on, checked for every program before it can run.
+//!
+//! - Every body, branch and sub-program is a range of ops that exist, and ops only run bodies emitted before them, so no
+//!   body contains itself (calls of sub-programs, which skip and write nothing, are counted at run time instead).
+//! - An op writes slabs that exist, at the level whose body it stands in, with their width.
+//! - Each way through a level's body writes every slab of that level exactly once.
+//! - A level is opened by one op, or by the branches and the absence of one union.
+
+use super::{Body, Op, Program};
+use crate::column::{LevelId, ROWS, SlabId};
+use crate::error::Result;
+use arrow_schema::ArrowError;
+
+/// Checks a program. An error is a bug in the compiler.
+pub(super) fn verify(program: &Program) -> Result<()> {
+    let check = Check { program };
+    let broken = |what: &str| ArrowError::InvalidArgumentError(format!("broken program: {what}\n{program}"));
+    if check.level(program.row, ROWS).is_none() {
+        return Err(broken("rows").into());
+    }
+    for &sub in &program.subs {
+        if check.writes(sub, ROWS).is_none_or(|written| !written.is_empty()) {
+            return Err(broken("a sub-program").into());
+        }
+    }
+    Ok(())
+}
+
+struct Check<'a> {
+    program: &'a Program,
+}
+
+impl Check<'_> {
+    /// Does the body write each slab of its level once?
+    fn level(&self, body: Body, level: LevelId) -> Option<()> {
+        let written = self.writes(body, level)?;
+        let slabs = self.program.layout.levels.get(level.index())?;
+        (written == *slabs).then_some(())
+    }
+
+    /// The slabs of `level` that a body writes, in order of their ids; none if something is wrong.
+    fn writes(&self, body: Body, level: LevelId) -> Option<Vec<SlabId>> {
+        let program = self.program;
+        let ops = program.ops.get(body.start as usize..body.end as usize)?;
+        let before = |inner: Body| (inner.end <= body.start).then_some(());
+        let mut written = Vec::new();
+        for op in ops {
+            match *op {
+                Op::Read { leaf, to } => written.push(self.slab(to, level, leaf.width())?),
+                Op::ReadNullable { leaf, to, nulls } => {
+                    written.push(self.slab(to, level, leaf.width())?);
+                    written.push(self.slab(nulls.valid, level, 1)?);
+                    (nulls.null_branch <= 1).then_some(())?;
+                }
+                Op::Choose { branches } => {
+                    let mut same: Option<Vec<SlabId>> = None;
+                    for branch in self.branches(branches)? {
+                        before(branch.body)?;
+                        let slabs = self.writes(branch.body, level)?;
+                        same.get_or_insert_with(|| slabs.clone()).eq(&slabs).then_some(())?;
+                    }
+                    written.extend(same.unwrap_or_default());
+                }
+                Op::Union { ids, offsets, branches } => {
+                    written.push(self.slab(ids, level, 1)?);
+                    written.push(self.slab(offsets, level, size_of::<i32>())?);
+                    let branches = self.branches(branches)?;
+                    (branches.len() <= 128).then_some(())?;
+                    for branch in branches {
+                        before(branch.body)?;
+                        self.below(branch.level, level)?;
+                        self.level(branch.body, branch.level)?;
+                    }
+                }
+                Op::AbsentUnion { ids, offsets, level: branch, body } => {
+                    written.push(self.slab(ids, level, 1)?);
+                    written.push(self.slab(offsets, level, size_of::<i32>())?);
+                    before(body)?;
+                    self.below(branch, level)?;
+                    self.level(body, branch)?;
+                }
+                Op::Items { ends, level: items, body, .. } => {
+                    written.push(self.slab(ends, level, size_of::<i32>())?);
+                    before(body)?;
+                    self.below(items, level)?;
+                    self.level(body, items)?;
+                }
+                Op::Json { ends, level: text, bytes, .. } => {
+                    written.push(self.slab(ends, level, size_of::<i32>())?);
+                    self.below(text, level)?;
+                    self.slab(bytes, text, 1)?;
+                    (self.program.layout.levels.get(text.index())?.as_slice() == [bytes]).then_some(())?;
+                }
+                Op::Zero { to, width } => written.push(self.slab(to, level, width as usize)?),
+                Op::One { to } => written.push(self.slab(to, level, 1)?),
+                Op::End { ends, level: items } => {
+                    written.push(self.slab(ends, level, size_of::<i32>())?);
+                    self.below(items, level)?;
+                }
+                Op::SkipItems { body, .. } => {
+                    before(body)?;
+                    self.writes(body, level)?.is_empty().then_some(())?;
+                }
+                Op::Call { sub } => {
+                    program.subs.get(sub as usize)?;
+                }
+                Op::Single | Op::SkipFixed { .. } | Op::SkipVarints { .. } | Op::SkipBytes => {}
+            }
+        }
+        written.sort();
+        written.is_sorted_by(|a, b| a < b).then_some(written)
+    }
+
+    /// The slab, if it exists in this level with this width.
+    fn slab(&self, id: SlabId, level: LevelId, width: usize) -> Option<SlabId> {
+        let spec = self.program.layout.slabs.get(id.index())?;
+        (spec.level == level && spec.width == width).then_some(id)
+    }
+
+    /// Levels are numbered from the outside in.
+    fn below(&self, inner: LevelId, outer: LevelId) -> Option<()> {
+        (inner > outer && inner.index() < self.program.layout.levels.len()).then_some(())
+    }
+
+    fn branches(&self, branches: super::Branches) -> Option<&[super::Branch]> {
+        let first = branches.first as usize;
+        self.program.branches.get(first..first + branches.n as usize)
+    }
+}
