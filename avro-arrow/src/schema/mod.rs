@@ -4,12 +4,15 @@
 //! Parsing is lenient about what real files get wrong and that does not change how their data is encoded: names with
 //! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
 
+mod graph;
 mod logical;
 mod names;
-// mod parse;
+mod parse;
+mod size;
 
 pub use logical::Logical;
 pub use names::Name;
+pub(crate) use size::Sizes;
 
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -22,6 +25,7 @@ pub type Attributes = serde_json::Map<String, Json>;
 pub struct Schema {
     nodes: Arc<[Node]>,
     root: NodeId,
+    recursive: Arc<[bool]>,
     json: Arc<str>,
 }
 
@@ -143,6 +147,12 @@ impl Schema {
         &self.nodes[id.0 as usize]
     }
 
+    /// Can a value of this type hold a value of the same type, at any depth? A walk that stops at such types comes to an
+    /// end, and is nowhere deeper than [`Limits::nesting`](crate::Limits::nesting).
+    pub fn is_recursive(&self, id: NodeId) -> bool {
+        self.recursive.get(id.index()).is_some_and(|r| *r)
+    }
+
     /// The number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -167,6 +177,16 @@ impl NodeId {
 }
 
 impl Kind {
+    /// The types that it is made of, by index.
+    pub(crate) fn child(&self, idx: usize) -> Option<NodeId> {
+        match self {
+            Kind::Array(items) | Kind::Map(items) => (idx == 0).then_some(*items),
+            Kind::Union(branches) => branches.get(idx).copied(),
+            Kind::Record(record) => record.fields.get(idx).map(|f| f.node),
+            _ => None,
+        }
+    }
+
     /// The name of a named type.
     pub fn name(&self) -> Option<&Name> {
         match self {

@@ -1,4 +1,4 @@
-//! Names of named types: namespaces and full names.
+//! Names of named types: a name as written and its enclosing namespace in, a full name out.
 
 use std::fmt;
 
@@ -10,6 +10,20 @@ pub struct Name {
 }
 
 impl Name {
+    /// The full name that `name` stands for inside `namespace`.
+    // SPEC: Names. A name with a dot is full as it stands, whatever the namespace; one dot in front means no namespace.
+    pub fn new(name: &str, namespace: &str) -> Self {
+        match name.rfind('.') {
+            Some(_) => {
+                let full = name.trim_start_matches('.').to_owned();
+                let simple_at = full.rfind('.').map_or(0, |dot| dot + 1);
+                Name { full, simple_at }
+            }
+            None if namespace.is_empty() => Name { full: name.to_owned(), simple_at: 0 },
+            None => Name { full: format!("{namespace}.{name}"), simple_at: namespace.len() + 1 },
+        }
+    }
+
     /// The name with its namespace, `a.b.C`, or the simple name alone where the namespace is empty.
     pub fn full(&self) -> &str {
         &self.full

@@ -1,0 +1,74 @@
+//! The shape of a schema's type graph: its nodes in, an order in which children come first and the nodes on cycles out.
+//!
+//! It keeps its own stack: a hostile schema can chain recursive types much deeper than a thread's stack goes.
+
+use super::{Node, NodeId};
+
+/// A walk over all nodes that a root reaches.
+pub(super) struct Walk {
+    /// Every node once, after all its children but those that it is itself inside of.
+    pub(super) order: Vec<NodeId>,
+    /// By node: can its value hold a value of the same node?
+    pub(super) recursive: Vec<bool>,
+}
+
+/// What the walk knows of a node.
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// Its number in the order of first visits, from 1; 0 before it is visited.
+    entered: usize,
+    /// The lowest number that it reaches through nodes whose component is not complete.
+    low: usize,
+    /// Its component is complete.
+    done: bool,
+}
+
+impl Walk {
+    /// Tarjan's algorithm for strongly connected components, without recursion.
+    #[allow(clippy::indexing_slicing)] // ids are made by the parser of this very arena
+    pub(super) fn of(nodes: &[Node], root: NodeId) -> Walk {
+        let mut walk = Walk { order: Vec::with_capacity(nodes.len()), recursive: vec![false; nodes.len()] };
+        let mut states = vec![State::default(); nodes.len()];
+        let mut entered = 0;
+        let mut component = Vec::new();
+        let mut path = Vec::new();
+        let mut enter = |id: NodeId, states: &mut [State], path: &mut Vec<_>, component: &mut Vec<_>| {
+            entered += 1;
+            states[id.index()] = State { entered, low: entered, done: false };
+            path.push((id, 0));
+            component.push(id);
+        };
+        enter(root, &mut states, &mut path, &mut component);
+        while let Some((id, next)) = path.last_mut() {
+            let id = *id;
+            if let Some(child) = nodes[id.index()].kind.child(*next) {
+                *next += 1;
+                let state = states[child.index()];
+                if state.entered == 0 {
+                    enter(child, &mut states, &mut path, &mut component);
+                } else if !state.done {
+                    let low = &mut states[id.index()].low;
+                    *low = state.entered.min(*low);
+                    walk.recursive[id.index()] |= child == id;
+                }
+                continue;
+            }
+            path.pop();
+            walk.order.push(id);
+            let state = states[id.index()];
+            if let Some((parent, _)) = path.last() {
+                let low = &mut states[parent.index()].low;
+                *low = state.low.min(*low);
+            }
+            if state.low == state.entered {
+                let first = component.iter().rposition(|n| *n == id).unwrap_or(0);
+                let several = component.len() - first > 1;
+                for node in component.drain(first..) {
+                    states[node.index()].done = true;
+                    walk.recursive[node.index()] |= several;
+                }
+            }
+        }
+        walk
+    }
+}
