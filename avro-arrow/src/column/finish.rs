@@ -262,7 +262,8 @@ fn enums(data_type: &DataType, keys: arrow_array::PrimitiveArray<Int32Type>, sym
     ) -> Result<DictionaryArray<K>> {
         Ok(DictionaryArray::try_new(keys, Arc::new(symbols.clone()))?)
     }
-    let text = || keys.iter().map(|key| key.and_then(|key| (key as usize < symbols.len()).then(|| symbols.value(key as usize))));
+    let symbol = |key: i32| usize::try_from(key).ok().filter(|&key| key < symbols.len()).map(|key| symbols.value(key));
+    let text = || keys.iter().map(|key| key.and_then(symbol));
     Ok(match data_type {
         DataType::Utf8View => Arc::new(StringViewArray::from_iter(text())),
         DataType::Utf8 => Arc::new(StringArray::from_iter(text())),

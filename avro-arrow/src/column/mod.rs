@@ -8,7 +8,7 @@ mod finish;
 mod slab;
 
 pub(crate) use finish::{Finished, Parts};
-pub(crate) use slab::{Lane, Slots};
+pub(crate) use slab::Lane;
 
 use arrow_array::StringArray;
 use arrow_schema::{DataType, FieldRef};

@@ -8,6 +8,7 @@ use crate::column::{Column, Content, Holds, LevelId, Layout, ROWS, SlabId, SlabS
 use crate::options::Options;
 use crate::plan::{Plan, Read, Shape, Step, Wrap};
 use crate::schema::Sizes;
+use arrow_array::Array;
 use arrow_schema::{DataType, FieldRef};
 use std::sync::Arc;
 
@@ -158,7 +159,7 @@ impl Compiler<'_> {
             Shape::Fixed(size) => self.leaf(Leaf::Fixed(*size as u32), field, level, Content::Fixed),
             Shape::Enum(symbols) => {
                 let enums = |keys| Content::Enum(keys, Arc::clone(symbols));
-                self.leaf(Leaf::Enum(arrow_array::Array::len(symbols) as u32), field, level, enums)
+                self.leaf(Leaf::Enum(symbols.len() as u32), field, level, enums)
             }
             Shape::DecimalBytes => {
                 let leaf = if wide { Leaf::Decimal256 } else { Leaf::Decimal128 };

@@ -9,9 +9,9 @@ use arrow_buffer::{IntervalMonthDayNano, i256};
 /// What a kernel knows of the block it reads from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source {
-    /// The first byte of the block.
+    /// The first byte of the buffer that the block is in, from which views count.
     pub(super) start: *const u8,
-    /// The byte after its last.
+    /// The byte after the block's last.
     pub(super) end: *const u8,
     /// Index of the block among the buffers that views point into.
     pub(super) buffer: u32,

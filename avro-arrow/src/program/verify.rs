@@ -57,7 +57,7 @@ impl Check<'_> {
                     for branch in self.branches(branches)? {
                         before(branch.body)?;
                         let slabs = self.writes(branch.body, level)?;
-                        same.get_or_insert_with(|| slabs.clone()).eq(&slabs).then_some(())?;
+                        (*same.get_or_insert_with(|| slabs.clone()) == slabs).then_some(())?;
                     }
                     written.extend(same.unwrap_or_default());
                 }

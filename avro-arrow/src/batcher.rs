@@ -1,0 +1,258 @@
+//! The batcher: decompressed blocks in, record batches out. It decides which rows of which blocks are decoded together.
+//!
+//! Blocks are decoded in chunks of several, so that the program has lanes to run on, and a chunk is handed out in slices of
+//! the batch size. A block of more rows than a chunk wants is decoded in parts. So memory depends on the size of blocks and
+//! batches, not of files.
+
+use crate::bytes::PaddedBytes;
+use crate::codec::Block;
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::program::{Piece, Program, run};
+use crate::reference;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_buffer::Buffer;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Bytes of blocks that are decoded together, if their rows do not fill a batch before.
+const CHUNK_BYTES_MAX: usize = 8 << 20;
+/// Bytes of blocks after which a chunk that fills a batch is large enough.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Blocks after which a chunk that fills a batch is large enough: a lane for each.
+const CHUNK_BLOCKS: usize = 8;
+/// Batches of one chunk.
+const CHUNK_BATCHES_MAX: usize = 16;
+/// Blocks of fewer bytes are put together into one buffer, so that string columns do not have thousands.
+const SMALL_BLOCK_BYTES: usize = 4 << 10;
+
+/// Makes batches of blocks.
+#[derive(Debug)]
+pub(crate) struct Batcher {
+    program: Arc<Program>,
+    queue: VecDeque<Pending>,
+    /// Rows and bytes in the queue.
+    queued_rows: u64,
+    queued_bytes: usize,
+    /// Batches that are decoded and not handed out.
+    ready: VecDeque<RecordBatch>,
+    /// Rows that are known to be there and of which no column is wanted.
+    counted_rows: u64,
+}
+
+/// A block that is not decoded to its end.
+#[derive(Debug)]
+struct Pending {
+    block: Block,
+    at: usize,
+    rows_left: u64,
+    zero_width_items: u64,
+}
+
+impl Batcher {
+    pub(crate) fn new(program: Arc<Program>) -> Self {
+        let (queue, ready) = (VecDeque::new(), VecDeque::new());
+        Batcher { program, queue, queued_rows: 0, queued_bytes: 0, ready, counted_rows: 0 }
+    }
+
+    /// Takes a block, whose claim to so many rows is checked against its bytes.
+    pub(crate) fn push(&mut self, block: Block) -> Result<()> {
+        let (rows, bytes) = (block.rows, block.data.len());
+        let min = self.program.min_row_bytes;
+        let max_empty = self.program.options.limits.zero_width_items;
+        if rows > max_empty && min == 0 {
+            let limit = ErrorKind::Limit { limit: "zero_width_items", value: rows, max: max_empty };
+            return Err(at_block(limit.into(), &block));
+        }
+        if rows.saturating_mul(min) > bytes as u64 {
+            return Err(at_block(Fault::RowCount(rows as i64).into(), &block));
+        }
+        self.queued_rows += rows;
+        self.queued_bytes += bytes;
+        self.queue.push_back(Pending { block, at: 0, rows_left: rows, zero_width_items: 0 });
+        Ok(())
+    }
+
+    /// Takes rows of which no column is wanted.
+    pub(crate) fn push_count(&mut self, rows: u64) {
+        self.counted_rows += rows;
+    }
+
+    /// The next batch; none if more blocks are needed to fill one, or, at the `end`, if there are no more rows.
+    pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
+        if self.ready.is_empty() && self.wants_to_decode(end) {
+            self.decode_chunk(end)?;
+        }
+        if let Some(batch) = self.ready.pop_front() {
+            return Ok(Some(batch));
+        }
+        let batch_rows = self.batch_size() as u64;
+        if self.counted_rows >= batch_rows || (end && self.counted_rows > 0) {
+            let rows = self.counted_rows.min(batch_rows);
+            self.counted_rows -= rows;
+            return Ok(Some(self.batch_of(vec![], rows as usize)?));
+        }
+        Ok(None)
+    }
+
+    fn batch_size(&self) -> usize {
+        self.program.options.batch_size.max(1)
+    }
+
+    fn wants_to_decode(&self, end: bool) -> bool {
+        if self.queue.is_empty() {
+            return false;
+        }
+        let fills_batch = self.queued_rows >= self.batch_size() as u64;
+        let large = self.queue.len() >= CHUNK_BLOCKS || self.queued_bytes >= CHUNK_BYTES;
+        end || (fills_batch && large) || self.queued_bytes >= CHUNK_BYTES_MAX
+    }
+
+    /// Decodes the rows at the front of the queue into `ready`.
+    fn decode_chunk(&mut self, end: bool) -> Result<()> {
+        let (mut pieces, blocks) = self.pieces(end);
+        let n_rows: usize = pieces.iter().map(|piece| piece.n_rows).sum();
+        let finished = match run(&self.program, &mut pieces, blocks) {
+            Ok(finished) => finished,
+            Err(faulted) => return Err(self.explain(faulted.first_piece, pieces.len())),
+        };
+        let columns = self.program.columns.iter().map(|column| finished.array(column)).collect::<Result<_>>()?;
+        let chunk = self.batch_of(columns, n_rows)?;
+        self.take_decoded(&pieces);
+        let batch_size = self.batch_size();
+        for first in (0..n_rows).step_by(batch_size) {
+            self.ready.push_back(chunk.slice(first, batch_size.min(n_rows - first)));
+        }
+        Ok(())
+    }
+
+    fn batch_of(&self, columns: Vec<arrow_array::ArrayRef>, n_rows: usize) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        Ok(RecordBatch::try_new_with_options(self.program.arrow_schema().clone(), columns, &options)?)
+    }
+
+    /// The rows to decode next, as one piece of each block from the front of the queue on, and the buffers that the
+    /// blocks are in. Where they fill a batch they fill whole batches.
+    fn pieces(&self, end: bool) -> (Vec<Piece>, Arc<[Buffer]>) {
+        let batch_size = self.batch_size();
+        let max_rows = batch_size.saturating_mul(CHUNK_BATCHES_MAX);
+        let (mut counts, mut total, mut bytes) = (Vec::new(), 0usize, 0usize);
+        for pending in &self.queue {
+            let full = bytes >= CHUNK_BYTES || counts.len() >= CHUNK_BLOCKS;
+            if (total >= batch_size && full) || bytes >= CHUNK_BYTES_MAX || total >= max_rows {
+                break;
+            }
+            let n_rows = usize::try_from(pending.rows_left).unwrap_or(usize::MAX).min(max_rows - total);
+            // A large block for itself is decoded a batch at a time.
+            let large = pending.block.data.len() > CHUNK_BYTES;
+            let n_rows = if large { n_rows.min(batch_size) } else { n_rows };
+            counts.push(n_rows);
+            total += n_rows;
+            bytes += pending.block.data.len();
+            if large && total >= batch_size {
+                break;
+            }
+        }
+        // What does not fill a batch waits for more, unless there is no more.
+        let whole_queue = counts.len() == self.queue.len() && total as u64 == self.queued_rows;
+        if total > batch_size && !(end && whole_queue) {
+            let mut excess = total % batch_size;
+            while excess > 0
+                && let Some(last) = counts.last_mut()
+            {
+                let cut = excess.min(*last);
+                *last -= cut;
+                excess -= cut;
+                if *last == 0 {
+                    counts.pop();
+                }
+            }
+        }
+        Self::place(self.queue.iter().zip(counts))
+    }
+
+    /// Pieces of so many rows of each block, with small blocks copied together.
+    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<Piece>, Arc<[Buffer]>) {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut buffers: Vec<Buffer> = Vec::new();
+        // Small blocks that are gathered, and the index of the first one's piece.
+        let mut gathered: Vec<u8> = Vec::new();
+        let mut first_gathered = 0;
+        let flush = |gathered: &mut Vec<u8>, first: usize, pieces: &mut [Piece], buffers: &mut Vec<Buffer>| {
+            if gathered.is_empty() {
+                return;
+            }
+            let data = PaddedBytes::from_vec(std::mem::take(gathered));
+            for piece in pieces.get_mut(first..).unwrap_or_default() {
+                piece.data = data.clone();
+                piece.buffer = buffers.len() as u32;
+            }
+            buffers.push(data.to_buffer());
+        };
+        for (pending, n_rows) in parts {
+            let data = &pending.block.data;
+            let mut piece = Piece {
+                data: data.clone(),
+                at: pending.at,
+                end: data.len(),
+                n_rows,
+                ends_block: n_rows as u64 == pending.rows_left,
+                buffer: 0,
+                zero_width_items: pending.zero_width_items,
+            };
+            if data.len() < SMALL_BLOCK_BYTES {
+                if gathered.is_empty() {
+                    first_gathered = pieces.len();
+                }
+                piece.at += gathered.len();
+                piece.end += gathered.len();
+                gathered.extend_from_slice(data);
+                pieces.push(piece);
+                continue;
+            }
+            flush(&mut gathered, first_gathered, &mut pieces, &mut buffers);
+            piece.buffer = buffers.len() as u32;
+            buffers.push(data.to_buffer());
+            pieces.push(piece);
+        }
+        flush(&mut gathered, first_gathered, &mut pieces, &mut buffers);
+        (pieces, Arc::from(buffers))
+    }
+
+    /// Takes what the pieces decoded out of the queue.
+    fn take_decoded(&mut self, pieces: &[Piece]) {
+        for piece in pieces {
+            let Some(mut pending) = self.queue.pop_front() else { return };
+            self.queued_rows -= piece.n_rows as u64;
+            if piece.ends_block {
+                self.queued_bytes -= pending.block.data.len();
+            } else {
+                let block_start = piece.end - pending.block.data.len();
+                pending.at = piece.at - block_start;
+                pending.rows_left -= piece.n_rows as u64;
+                pending.zero_width_items = piece.zero_width_items;
+                self.queue.push_front(pending);
+                return;
+            }
+        }
+    }
+
+    /// The exact error in one of the blocks that could not be decoded, as the reference decoder finds it.
+    fn explain(&self, first_piece: usize, n_pieces: usize) -> Error {
+        let Program { plan, options, .. } = &*self.program;
+        for Pending { block, .. } in self.queue.iter().take(n_pieces).skip(first_piece) {
+            if let Some(located) = reference::locate(plan, &block.data, block.rows, &options.limits) {
+                return at_block(located.into_error(), block);
+            }
+        }
+        let what = "a batch whose arrays and maps have more than 2^28 items; ask for smaller batches".to_string();
+        ErrorKind::Unsupported { what }.into()
+    }
+}
+
+/// The error in this block.
+fn at_block(error: Error, block: &Block) -> Error {
+    error.at(|position| {
+        position.block = Some(block.index);
+        position.offset = Some(block.offset);
+    })
+}

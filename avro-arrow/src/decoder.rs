@@ -1,0 +1,144 @@
+//! The push decoder: bytes of a container file in, record batches out. It does no I/O and knows no threads; the readers and
+//! the engine bring the bytes.
+
+use crate::batcher::Batcher;
+use crate::codec::{Codec, Decompressor};
+use crate::container::count::{RowsFit, rows_fault, rows_fit};
+use crate::container::{Framer, Header, RawBlock};
+use crate::error::{Error, Result};
+use crate::program::Program;
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Decodes the blocks of a file, or of a byte range of one.
+///
+/// ```
+/// # fn main() -> avro_arrow::Result<()> {
+/// # let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid/primitives.avro"))?;
+/// use avro_arrow::{Decoder, Limits, Options, Program, container::Header};
+/// use std::sync::Arc;
+///
+/// let options = Options::default();
+/// let header = Header::parse(&file, &options.limits)?.expect("the whole header");
+/// let program = Arc::new(Program::compile(&header.schema, &options)?);
+/// let mut decoder = Decoder::new(&header, program);
+/// let mut rows = 0;
+/// for piece in file[decoder.start() as usize..].chunks(4096) {
+///     decoder.feed(piece.to_vec().into());
+///     while let Some(batch) = decoder.next_batch()? {
+///         rows += batch.num_rows();
+///     }
+/// }
+/// decoder.finish();
+/// while let Some(batch) = decoder.next_batch()? {
+///     rows += batch.num_rows();
+/// }
+/// assert!(rows > 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    framer: Framer,
+    blocks: BlockDecoder,
+    finished: bool,
+}
+
+impl Decoder {
+    /// For a whole file, whose bytes are fed from [`Header::len`] on.
+    pub fn new(header: &Header, program: Arc<Program>) -> Decoder {
+        let framer = Framer::new(header, &program.options.limits);
+        Decoder { framer, blocks: BlockDecoder::new(header.codec, program), finished: false }
+    }
+
+    /// For the blocks that a byte range of a file owns: those whose preceding sync marker begins inside it. Ranges that
+    /// cover a file without overlap give every row once.
+    pub fn for_range(header: &Header, program: Arc<Program>, range: Range<u64>, file_len: u64) -> Decoder {
+        let framer = Framer::for_range(header, range, file_len, &program.options.limits);
+        Decoder { framer, blocks: BlockDecoder::new(header.codec, program), finished: false }
+    }
+
+    /// Offset in the file of the first byte to feed.
+    pub fn start(&self) -> u64 {
+        self.framer.start()
+    }
+
+    /// Takes the next bytes of the file, as many as there are. Blocks that lie in one buffer are not copied out of it,
+    /// and batches may keep the buffer alive.
+    pub fn feed(&mut self, bytes: Buffer) {
+        self.framer.feed(bytes);
+    }
+
+    /// Says that the file ends here.
+    pub fn finish(&mut self) {
+        self.framer.finish();
+        self.finished = true;
+    }
+
+    /// Has it all bytes that it needs? Never before [`finish`](Self::finish) for a whole file.
+    pub fn is_done(&self) -> bool {
+        self.finished || self.framer.is_done()
+    }
+
+    /// The next batch, of at most [`Options::batch_size`](crate::Options::batch_size) rows: fewer at the end, and where
+    /// rows are so large that memory would not be bounded. None: feed more, or, once it [is done](Self::is_done), the end.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the data, once: nothing can be read after an error.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.blocks.next_batch(false)? {
+                return Ok(Some(batch));
+            }
+            match self.framer.next_block()? {
+                Some(block) => self.blocks.push(block)?,
+                None => return self.blocks.next_batch(self.is_done()),
+            }
+        }
+    }
+}
+
+/// Decodes whole blocks as they are stored.
+#[derive(Debug)]
+pub(crate) struct BlockDecoder {
+    codec: Codec,
+    program: Arc<Program>,
+    decompressor: Decompressor,
+    batcher: Batcher,
+}
+
+impl BlockDecoder {
+    pub(crate) fn new(codec: Codec, program: Arc<Program>) -> Self {
+        let decompressor = Decompressor::new(codec, &program.options.limits);
+        BlockDecoder { codec, decompressor, batcher: Batcher::new(Arc::clone(&program)), program }
+    }
+
+    pub(crate) fn push(&mut self, block: RawBlock) -> Result<()> {
+        if self.program.counts_only() {
+            let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
+            match rows_fit(self.codec, &block.data, block.rows, min, limits) {
+                RowsFit::Yes => {
+                    self.batcher.push_count(block.rows);
+                    return Ok(());
+                }
+                RowsFit::No => {
+                    let fault = Error::from(rows_fault(block.rows, min, limits));
+                    return Err(fault.at(|position| {
+                        position.block = Some(block.index);
+                        position.offset = Some(block.offset);
+                    }));
+                }
+                // The block is decompressed and its rows are walked.
+                RowsFit::Unknown => {}
+            }
+        }
+        self.batcher.push(self.decompressor.decompress(block)?)
+    }
+
+    /// The next batch; none if more blocks are needed to fill one, or, at the `end`, if there are no more rows.
+    pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
+        self.batcher.next_batch(end)
+    }
+}

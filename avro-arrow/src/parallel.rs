@@ -1,0 +1,225 @@
+//! The parallel reader: one thread reads and frames, several decompress and decode, batches come out in the file's order.
+//!
+//! ```text
+//! reading thread --(runs of blocks)--> decoding threads --(batches)--> a channel for each run --> the iterator
+//!        \______________________(the runs' channels, in order)______________________________________/
+//! ```
+//!
+//! All channels are bounded, so memory is too: so many runs are in flight, and a thread that is ahead waits.
+
+use crate::container::{Framer, Header, RawBlock};
+use crate::decoder::BlockDecoder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
+use crate::program::Program;
+use crate::reader::read_some;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use std::io::Read;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// Bytes of blocks, as stored, that one thread decodes at a time.
+const RUN_BYTES: usize = 1 << 20;
+/// Batches that a thread may be ahead in one run.
+const BATCHES_AHEAD: usize = 2;
+
+/// Reads a container file on several threads, as an iterator of record batches in the file's order.
+///
+/// Batches have at most [`Options::batch_size`] rows. Threads end when the file does, or soon after the reader is dropped.
+#[derive(Debug)]
+pub struct ParallelReader {
+    header: Header,
+    schema: SchemaRef,
+    runs: Option<Receiver<RunOutput>>,
+    current: Option<RunOutput>,
+}
+
+/// What becomes of one run of blocks: its batches, and `None` at its end.
+type RunOutput = Receiver<Result<Option<RecordBatch>>>;
+type RunInput = SyncSender<Result<Option<RecordBatch>>>;
+
+/// A run of blocks and where its batches go.
+type Task = (Vec<RawBlock>, RunInput);
+
+impl ParallelReader {
+    /// Reads the header and starts `threads` decoding threads, at least one, and one that reads.
+    ///
+    /// # Errors
+    /// As [`Reader::new`](crate::Reader::new), and where no thread can be started.
+    pub fn new(mut read: impl Read + Send + 'static, options: &Options, threads: usize) -> Result<Self> {
+        let (header, rest) = Header::read(&mut read, &options.limits)?;
+        let program = Arc::new(Program::compile(&header.schema, options)?);
+        let schema = program.arrow_schema().clone();
+        let threads = threads.max(1);
+
+        let (task_sender, task_receiver) = sync_channel::<Task>(threads);
+        let (run_sender, runs) = sync_channel::<RunOutput>(threads * 2);
+        let tasks = Arc::new(Mutex::new(task_receiver));
+        for _ in 0..threads {
+            let (tasks, program, codec) = (Arc::clone(&tasks), Arc::clone(&program), header.codec);
+            thread::Builder::new().name("avro-decode".into()).spawn(move || {
+                while let Some((blocks, output)) = next_task(&tasks) {
+                    decode(blocks, BlockDecoder::new(codec, Arc::clone(&program)), &output);
+                }
+            })?;
+        }
+        let mut framer = Framer::new(&header, &options.limits);
+        framer.feed(rest.into());
+        let batch_size = options.batch_size.max(1) as u64;
+        thread::Builder::new().name("avro-read".into()).spawn(move || {
+            let mut source = Source { read, framer, run_rows: batch_size, tasks: task_sender, runs: run_sender };
+            source.run();
+        })?;
+        Ok(ParallelReader { header, schema, runs: Some(runs), current: None })
+    }
+
+    /// The Arrow schema of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// The file's header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            let Some(run) = &self.current else {
+                let Some(runs) = &self.runs else { return Ok(None) };
+                match runs.recv() {
+                    Ok(run) => self.current = Some(run),
+                    // The reading thread has come to the end.
+                    Err(_) => return Ok(None),
+                }
+                continue;
+            };
+            match run.recv() {
+                Ok(Ok(Some(batch))) => return Ok(Some(batch)),
+                Ok(Ok(None)) => self.current = None,
+                Ok(Err(error)) => return Err(error),
+                // A run that does not say that it ends was cut short.
+                Err(_) => return Err(Error::new(ErrorKind::Worker)),
+            }
+        }
+    }
+}
+
+impl Iterator for ParallelReader {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_batch().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            // No more is wanted: all threads see their channels closed.
+            self.runs = None;
+            self.current = None;
+        }
+        next
+    }
+}
+
+/// The reading thread.
+struct Source<R> {
+    read: R,
+    framer: Framer,
+    /// Rows of a run, if its bytes are not enough before.
+    run_rows: u64,
+    tasks: SyncSender<Task>,
+    runs: SyncSender<RunOutput>,
+}
+
+impl<R: Read> Source<R> {
+    /// Sends runs until the end of the file, an error, or the receivers' end.
+    fn run(&mut self) {
+        let mut run = Vec::new();
+        let (mut rows, mut bytes) = (0, 0);
+        loop {
+            let block = match self.next_block() {
+                Ok(Some(block)) => block,
+                Ok(None) => {
+                    self.send(run);
+                    return;
+                }
+                Err(error) => {
+                    // What came before the error is read first.
+                    if self.send(run).is_some() {
+                        let (output, run) = sync_channel(1);
+                        // If nobody receives it, nobody wants it.
+                        let _ = output.send(Err(error));
+                        let _ = self.runs.send(run);
+                    }
+                    return;
+                }
+            };
+            rows += block.rows;
+            bytes += block.data.len();
+            run.push(block);
+            if bytes >= RUN_BYTES || rows >= self.run_rows.saturating_mul(16) {
+                (rows, bytes) = (0, 0);
+                if self.send(std::mem::take(&mut run)).is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn next_block(&mut self) -> Result<Option<RawBlock>> {
+        loop {
+            if let Some(block) = self.framer.next_block()? {
+                return Ok(Some(block));
+            }
+            if self.framer.is_done() {
+                return Ok(None);
+            }
+            match read_some(&mut self.read)? {
+                Some(bytes) => self.framer.feed(bytes),
+                None => self.framer.finish(),
+            }
+        }
+    }
+
+    /// Gives a run to the decoding threads; none if nobody wants more.
+    fn send(&self, run: Vec<RawBlock>) -> Option<()> {
+        if run.is_empty() {
+            return Some(());
+        }
+        let (output, receiver) = sync_channel(BATCHES_AHEAD);
+        self.runs.send(receiver).ok()?;
+        self.tasks.send((run, output)).ok()
+    }
+}
+
+fn next_task(tasks: &Mutex<Receiver<Task>>) -> Option<Task> {
+    // A poisoned lock is of a thread that died while it waited; the queue itself is whole.
+    tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv().ok()
+}
+
+/// Decodes a run and sends its batches, then that it ends.
+fn decode(blocks: Vec<RawBlock>, mut decoder: BlockDecoder, output: &RunInput) {
+    let mut batches = || -> Result<bool> {
+        for block in blocks {
+            decoder.push(block)?;
+            while let Some(batch) = decoder.next_batch(false)? {
+                if output.send(Ok(Some(batch))).is_err() {
+                    return Ok(false);
+                }
+            }
+        }
+        while let Some(batch) = decoder.next_batch(true)? {
+            if output.send(Ok(Some(batch))).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    let end = match batches() {
+        Ok(true) => Ok(None),
+        Ok(false) => return,
+        Err(error) => Err(error),
+    };
+    // If nobody receives it, nobody wants it.
+    let _ = output.send(end);
+}

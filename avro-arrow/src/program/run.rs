@@ -1,0 +1,734 @@
+//! The run loop: a program and blocks in, written slabs out.
+//!
+//! In plain words, for a program of ops and rows of blocks:
+//!
+//! ```text
+//! for each row: for each op: for each lane: read the value at the lane's cursor, write it to the row's slot
+//! ```
+//!
+//! A lane is a run of blocks of its own. Where a field starts depends on all before it, so one cursor waits for itself
+//! nearly all the time; the cursors of several lanes do not wait for each other, and each op is dispatched once for all.
+//! The lanes' rows are known before, so each lane writes from its own first row on and nothing is merged after.
+//! What is nested (unions, arrays, maps) is run lane by lane, by the same loop over one lane, in levels of the lane's own.
+//!
+//! If you change what an op writes, change `verify` too: the `unsafe` code here cites it.
+
+use super::kernels::{self, Cpu, Kernel, Source};
+use super::{Body, Leaf, Op, Program};
+use crate::bytes::{Cursor, PaddedBytes};
+use crate::column::{Finished, Lane, LevelId, Parts, SlabId};
+use crate::json;
+use arrow_buffer::Buffer;
+use std::array::from_mut;
+use std::sync::Arc;
+
+/// Some rows of a block that are to be decoded.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// The block, or a buffer that has the block in it. Views count from its start.
+    pub(crate) data: PaddedBytes,
+    /// Where the first of the rows starts, and after the run where the row after the last does.
+    pub(crate) at: usize,
+    /// Where the block ends.
+    pub(crate) end: usize,
+    pub(crate) n_rows: usize,
+    /// Are these the last rows of the block, so that nothing may be left after them?
+    pub(crate) ends_block: bool,
+    /// Index of the buffer that views point into.
+    pub(crate) buffer: u32,
+    /// Items that took no bytes, in this block so far.
+    pub(crate) zero_width_items: u64,
+}
+
+/// The index of the first piece that may be damaged; nothing was decoded.
+#[derive(Debug)]
+pub(crate) struct Faulted {
+    pub(crate) first_piece: usize,
+}
+
+/// Decodes all rows of the pieces, in their order. `blocks` are the buffers that the pieces name.
+pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Finished, Faulted> {
+    let lanes = deal(pieces);
+    let rows: Vec<usize> = lanes.iter().map(|lane| lane.iter().map(|piece| piece.n_rows).sum()).collect();
+    let mut parts = Parts::new(&program.layout, &rows);
+    let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
+    let mut first_piece = 0;
+    for (lane, pieces) in parts.lanes.drain(..).zip(lanes) {
+        let n_pieces = pieces.len();
+        runners.push(Runner::new(lane, pieces, first_piece));
+        first_piece += n_pieces;
+    }
+    run_lanes(program, &mut runners)?;
+    parts.lanes = runners.into_iter().map(|runner| runner.lane).collect();
+    // SAFETY: `run_lanes` ran the program on every row of every lane without a fault.
+    Ok(unsafe { parts.join(&program.layout, &rows, blocks) })
+}
+
+/// Pieces for each lane: runs of them, of about as many rows each.
+fn deal(pieces: &mut [Piece]) -> Vec<&mut [Piece]> {
+    let n_lanes = match pieces.len() {
+        0 | 1 => 1,
+        2 | 3 => 2,
+        4..8 => 4,
+        _ => 8,
+    };
+    let mut rows_left: usize = pieces.iter().map(|piece| piece.n_rows).sum();
+    let mut rest = pieces;
+    let mut lanes = Vec::with_capacity(n_lanes);
+    for lane in 0..n_lanes {
+        let share = rows_left.div_ceil(n_lanes - lane);
+        let (mut n, mut rows) = (0, 0);
+        for piece in rest.iter() {
+            // The last lane takes what is left.
+            if lane + 1 < n_lanes && n > 0 && rows + piece.n_rows / 2 > share {
+                break;
+            }
+            n += 1;
+            rows += piece.n_rows;
+        }
+        let (taken, left) = rest.split_at_mut(n);
+        lanes.push(taken);
+        rest = left;
+        rows_left -= rows;
+    }
+    lanes
+}
+
+/// One lane at work.
+struct Runner<'a> {
+    lane: Lane,
+    /// The pieces that are not begun, the current one at their front.
+    pieces: &'a mut [Piece],
+    /// Index of the current piece among those of all lanes.
+    piece: usize,
+    /// The block being read.
+    source: Source,
+    at: *const u8,
+    /// Rows left in the current piece.
+    rows_left: usize,
+    /// Rows written.
+    rows_done: usize,
+    zero_width_items: u64,
+    /// Sub-programs inside one another at this moment.
+    calls: usize,
+    /// Text of the JSON value at hand.
+    text: Vec<u8>,
+    fault: bool,
+}
+
+impl<'a> Runner<'a> {
+    fn new(lane: Lane, pieces: &'a mut [Piece], first_piece: usize) -> Self {
+        let nowhere = std::ptr::null();
+        let mut runner = Runner {
+            lane,
+            pieces,
+            piece: first_piece,
+            source: Source { start: nowhere, end: nowhere, buffer: 0 },
+            at: nowhere,
+            rows_left: 0,
+            rows_done: 0,
+            zero_width_items: 0,
+            calls: 0,
+            text: Vec::new(),
+            fault: false,
+        };
+        runner.begin_piece();
+        runner
+    }
+
+    /// Starts on the front piece, if there is one.
+    fn begin_piece(&mut self) {
+        let Some(piece) = self.pieces.first() else { return };
+        let start = piece.data.as_ptr();
+        let end = piece.end.min(piece.data.len());
+        // SAFETY: at most at the end of the data, which is padded.
+        let (at, end) = unsafe { (start.add(piece.at.min(end)), start.add(end)) };
+        self.source = Source { start, end, buffer: piece.buffer };
+        self.at = at;
+        self.rows_left = piece.n_rows;
+        self.zero_width_items = piece.zero_width_items;
+    }
+
+    /// Ends the front piece, whose rows are all read, and starts on the next.
+    fn end_piece(&mut self) -> Result<(), Faulted> {
+        let Some((piece, rest)) = std::mem::take(&mut self.pieces).split_first_mut() else { return Ok(()) };
+        piece.at = self.at as usize - self.source.start as usize;
+        piece.zero_width_items = self.zero_width_items;
+        // A block is exactly its rows.
+        if piece.ends_block && piece.at != piece.end {
+            return Err(Faulted { first_piece: self.piece });
+        }
+        self.pieces = rest;
+        self.piece += 1;
+        self.begin_piece();
+        Ok(())
+    }
+
+    fn level_len(&self, level: LevelId) -> usize {
+        // SAFETY: `verify` checked that the level exists; a lane has all levels of its program.
+        unsafe { self.lane.levels.get_unchecked(level.index()).len }
+    }
+
+    /// Makes room for `n` more slots in a level; false if that would be more than positions can count.
+    #[inline(always)]
+    fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+        // SAFETY: as above.
+        let state = unsafe { *self.lane.levels.get_unchecked(level.index()) };
+        if n > state.capacity - state.len {
+            // All lanes together stay below 2³¹.
+            if state.len.saturating_add(n) > i32::MAX as usize / 8 {
+                return false;
+            }
+            self.lane.grow(&program.layout, level, n);
+        }
+        true
+    }
+
+    fn set_level_len(&mut self, level: LevelId, len: usize) {
+        // SAFETY: as above.
+        unsafe { self.lane.levels.get_unchecked_mut(level.index()).len = len }
+    }
+
+    /// Writes a slot.
+    ///
+    /// # Safety
+    /// `position` is below the capacity of the slab's level in this lane, and the slab's width is that of `T`.
+    #[inline(always)]
+    unsafe fn write<T>(&self, slab: SlabId, position: usize, value: T) {
+        // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.
+        unsafe { self.lane.slots.get_unchecked(slab.index()).cast::<T>().add(position).write_unaligned(value) }
+    }
+}
+
+/// Runs all rows of all lanes: in lockstep as long as every lane has rows, then the rests one by one.
+fn run_lanes(program: &Program, runners: &mut [Runner<'_>]) -> Result<(), Faulted> {
+    match runners.len() {
+        8 => lockstep::<8>(program, runners)?,
+        4 => lockstep::<4>(program, runners)?,
+        2 => lockstep::<2>(program, runners)?,
+        _ => {}
+    }
+    for runner in runners {
+        lockstep::<1>(program, std::slice::from_mut(runner))?;
+    }
+    Ok(())
+}
+
+fn lockstep<const K: usize>(program: &Program, runners: &mut [Runner<'_>]) -> Result<(), Faulted> {
+    let Ok(runners) = <&mut [Runner<'_>; K]>::try_from(runners) else { return Ok(()) };
+    loop {
+        // Blocks of no rows are ended here too.
+        for runner in runners.iter_mut() {
+            while runner.rows_left == 0 && !runner.pieces.is_empty() {
+                runner.end_piece()?;
+            }
+        }
+        let n_rows = runners.iter().map(|runner| runner.rows_left).min().unwrap_or(0);
+        let first_row = runners.first().map_or(0, |runner| runner.rows_done);
+        if n_rows == 0 {
+            return Ok(());
+        }
+        // SAFETY: the rows are within what each lane was made for; the blocks are padded; lanes in lockstep started
+        // together, so they have done the same number of rows.
+        unsafe { run_rows::<K>(program, program.row, runners, first_row, n_rows) };
+        if let Some(runner) = runners.iter().find(|runner| runner.fault) {
+            return Err(Faulted { first_piece: runner.piece });
+        }
+        for runner in runners.iter_mut() {
+            runner.rows_left -= n_rows;
+            runner.rows_done += n_rows;
+        }
+    }
+}
+
+/// Picks the code for the CPU at hand.
+///
+/// # Safety
+/// As [`run_body`], but for the CPU.
+unsafe fn run_rows<const K: usize>(
+    program: &Program,
+    body: Body,
+    runners: &mut [Runner<'_>; K],
+    first: usize,
+    n: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("bmi1") && !portable_is_forced() {
+        // SAFETY: the caller's promise, and the CPU has BMI2.
+        return unsafe { run_body_bmi2::<K>(program, body, runners, first, n) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { run_body::<kernels::Portable, K>(program, body, runners, first, n) }
+}
+
+/// Tests run every program on the portable path too.
+#[inline]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+fn portable_is_forced() -> bool {
+    #[cfg(test)]
+    return tests::PORTABLE.get();
+    #[cfg(not(test))]
+    false
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn run_body_bmi2<const K: usize>(
+    program: &Program,
+    body: Body,
+    runners: &mut [Runner<'_>; K],
+    first: usize,
+    n: usize,
+) {
+    // SAFETY: the caller's promise; this function's features are those of `Bmi2`.
+    unsafe { run_body::<kernels::Bmi2, K>(program, body, runners, first, n) }
+}
+
+/// What runs a body on one lane, for [`run_body`] to call from inside itself.
+trait Nested: Cpu {
+    /// # Safety
+    /// As [`run_body`].
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize);
+}
+
+impl Nested for kernels::Portable {
+    #[inline(never)]
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { run_body::<Self, 1>(program, body, from_mut(runner), first, n) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Nested for kernels::Bmi2 {
+    #[inline(never)]
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+        // SAFETY: the caller's promise; this type is only used where the CPU has BMI2.
+        unsafe { run_body_bmi2::<1>(program, body, from_mut(runner), first, n) }
+    }
+}
+
+/// Runs a body `n` times on each lane, from each lane's cursor on, for the slots from `first` on.
+/// On a fault it stops, and the lane says so.
+///
+/// # Safety
+/// `program` is verified and the body is one of its; every lane has room for the slots in the body's level;
+/// `at` of each lane is in its block or at its end, and `PADDING` readable bytes follow the block; `C` fits the CPU.
+#[inline(always)]
+unsafe fn run_body<C: Nested, const K: usize>(
+    program: &Program,
+    body: Body,
+    runners: &mut [Runner<'_>; K],
+    first: usize,
+    n: usize,
+) {
+    let ops = program.body(body);
+    // Copies that the writes below cannot alias, so that they stay in registers.
+    let source: [Source; K] = std::array::from_fn(|j| runners[j].source);
+    let mut at: [*const u8; K] = std::array::from_fn(|j| runners[j].at);
+    let mut bad = [false; K];
+    for slot in first..first + n {
+        for op in ops {
+            // One value of each lane through a kernel.
+            macro_rules! read {
+                ($kernel:expr, $to:expr) => {
+                    for j in 0..K {
+                        // SAFETY: the kernel's are this function's conditions, and each op leaves `at` within the block;
+                        // `verify` checked that the slab is of this level and width.
+                        unsafe {
+                            let value = $kernel.read::<C>(&mut at[j], &source[j], &mut bad[j]);
+                            runners[j].write($to, slot, value);
+                        }
+                    }
+                };
+            }
+            // The same behind the index of a union with null.
+            macro_rules! read_nullable {
+                ($kernel:expr, $to:expr, $nulls:expr) => {
+                    for j in 0..K {
+                        // SAFETY: as above.
+                        unsafe {
+                            let branch = kernels::Index(2).read::<C>(&mut at[j], &source[j], &mut bad[j]);
+                            let present = branch as u8 != $nulls.null_branch;
+                            let value = if present {
+                                $kernel.read::<C>(&mut at[j], &source[j], &mut bad[j])
+                            } else {
+                                null_of($kernel)
+                            };
+                            runners[j].write($to, slot, value);
+                            runners[j].write($nulls.valid, slot, u8::from(present));
+                        }
+                    }
+                };
+            }
+            macro_rules! leaf {
+                ($leaf:expr, $read:ident, $($to:expr),+) => {
+                    match $leaf {
+                        Leaf::Boolean => $read!(kernels::Boolean, $($to),+),
+                        Leaf::Int => $read!(kernels::Int, $($to),+),
+                        Leaf::Long => $read!(kernels::Long, $($to),+),
+                        Leaf::Float => $read!(kernels::Raw::<4>, $($to),+),
+                        Leaf::Double => $read!(kernels::Raw::<8>, $($to),+),
+                        Leaf::Enum(n) => $read!(kernels::Index(n), $($to),+),
+                        Leaf::Bytes => $read!(kernels::Bytes, $($to),+),
+                        Leaf::String => $read!(kernels::Utf8, $($to),+),
+                        Leaf::Decimal128 => $read!(kernels::Decimal128, $($to),+),
+                        Leaf::Decimal256 => $read!(kernels::Decimal256, $($to),+),
+                        Leaf::FixedDecimal128(n) => $read!(kernels::FixedDecimal128(n), $($to),+),
+                        Leaf::FixedDecimal256(n) => $read!(kernels::FixedDecimal256(n), $($to),+),
+                        Leaf::Duration => $read!(kernels::Duration, $($to),+),
+                        Leaf::Fixed(n) => fixed!(n, $read, $($to),+),
+                    }
+                };
+            }
+            // Bytes of any number go straight to their slot.
+            macro_rules! fixed {
+                ($n:expr, read, $to:expr) => {
+                    for j in 0..K {
+                        // SAFETY: as above.
+                        unsafe { read_fixed(&mut at[j], $n, &source[j], &runners[j], $to, slot, &mut bad[j]) };
+                    }
+                };
+                ($n:expr, read_nullable, $to:expr, $nulls:expr) => {
+                    for j in 0..K {
+                        // SAFETY: as above.
+                        unsafe {
+                            let branch = kernels::Index(2).read::<C>(&mut at[j], &source[j], &mut bad[j]);
+                            let present = branch as u8 != $nulls.null_branch;
+                            if present {
+                                read_fixed(&mut at[j], $n, &source[j], &runners[j], $to, slot, &mut bad[j]);
+                            } else {
+                                zero(&runners[j], $to, $n as usize, slot);
+                            }
+                            runners[j].write($nulls.valid, slot, u8::from(present));
+                        }
+                    }
+                };
+            }
+            // What is nested, a lane at a time: it takes the lane's cursor and gives it back.
+            macro_rules! nested {
+                ($call:expr) => {
+                    for j in 0..K {
+                        let runner = &mut runners[j];
+                        runner.at = at[j];
+                        // SAFETY: this function's conditions; `verify` checked levels and bodies.
+                        unsafe { $call(runner) };
+                        at[j] = runner.at;
+                        bad[j] |= runner.fault;
+                    }
+                };
+            }
+            match *op {
+                Op::Read { leaf, to } => leaf!(leaf, read, to),
+                Op::ReadNullable { leaf, to, nulls } => leaf!(leaf, read_nullable, to, nulls),
+                Op::Single => {
+                    for j in 0..K {
+                        // SAFETY: as for `read`.
+                        unsafe { kernels::Index(1).read::<C>(&mut at[j], &source[j], &mut bad[j]) };
+                    }
+                }
+                Op::Choose { .. } => nested!(|runner| choose::<C>(program, op, runner, slot)),
+                Op::Union { .. } => nested!(|runner| union::<C>(program, op, runner, slot)),
+                Op::Items { .. } => nested!(|runner| items::<C>(program, op, runner, slot)),
+                Op::SkipItems { .. } => nested!(|runner| items::<C>(program, op, runner, slot)),
+                Op::Json { .. } => nested!(|runner| json_text(program, op, runner, slot)),
+                Op::AbsentUnion { .. } => nested!(|runner| absent_union::<C>(program, op, runner, slot)),
+                Op::Call { .. } => nested!(|runner| call::<C>(program, op, runner)),
+                Op::Zero { to, width } => {
+                    for runner in runners.iter() {
+                        // SAFETY: as for `read`.
+                        unsafe { zero(runner, to, width as usize, slot) };
+                    }
+                }
+                Op::One { to } => {
+                    for runner in runners.iter() {
+                        // SAFETY: as for `read`.
+                        unsafe { runner.write(to, slot, 1u8) };
+                    }
+                }
+                Op::End { ends, level } => {
+                    for runner in runners.iter() {
+                        // SAFETY: as for `read`.
+                        unsafe { runner.write(ends, slot, runner.level_len(level) as i32) };
+                    }
+                }
+                Op::SkipFixed { bytes } => {
+                    for j in 0..K {
+                        let left = source[j].end as usize - at[j] as usize;
+                        bad[j] |= bytes > left as u64;
+                        // SAFETY: at most to the end.
+                        at[j] = unsafe { at[j].add(left.min(bytes as usize)) };
+                    }
+                }
+                Op::SkipVarints { n } => {
+                    for _ in 0..n {
+                        for j in 0..K {
+                            // SAFETY: as for `read`.
+                            unsafe { kernels::Long.read::<C>(&mut at[j], &source[j], &mut bad[j]) };
+                        }
+                    }
+                }
+                Op::SkipBytes => {
+                    for j in 0..K {
+                        // SAFETY: as for `read`.
+                        unsafe { kernels::Bytes.read::<C>(&mut at[j], &source[j], &mut bad[j]) };
+                    }
+                }
+            }
+        }
+        if bad.iter().any(|&bad| bad) {
+            break;
+        }
+    }
+    for j in 0..K {
+        runners[j].at = at[j];
+        runners[j].fault |= bad[j];
+    }
+}
+
+#[inline(always)]
+fn null_of<K: Kernel>(_: K) -> K::Slot {
+    K::NULL
+}
+
+/// # Safety
+/// As [`run_body`], for a slab of width `n` at a position within its level.
+#[inline(always)]
+unsafe fn read_fixed(
+    at: &mut *const u8,
+    n: u32,
+    source: &Source,
+    runner: &Runner<'_>,
+    to: SlabId,
+    position: usize,
+    bad: &mut bool,
+) {
+    let n = n as usize;
+    // SAFETY: the caller's promise; `bytes` is empty or `n` long.
+    unsafe {
+        let bytes = kernels::fixed(at, n, source, bad);
+        let slot = runner.lane.slots.get_unchecked(to.index()).add(position * n);
+        slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+    }
+}
+
+/// # Safety
+/// As [`Runner::write`], for a slab of this width.
+#[inline(always)]
+unsafe fn zero(runner: &Runner<'_>, to: SlabId, width: usize, position: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { runner.lane.slots.get_unchecked(to.index()).add(position * width).write_bytes(0, width) }
+}
+
+/// Reads one long of a lane.
+///
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn long<C: Cpu>(runner: &mut Runner<'_>) -> i64 {
+    // SAFETY: the caller's promise.
+    unsafe { kernels::Long.read::<C>(&mut runner.at, &runner.source, &mut runner.fault) }
+}
+
+/// Reads a branch's index of a lane; 0 on a fault.
+///
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { kernels::Index(n).read::<C>(&mut runner.at, &runner.source, &mut runner.fault) as usize }
+}
+
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn choose<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Choose { branches } = *op else { return };
+    // SAFETY: the caller's promise; the branch's slots are those of this op's level.
+    unsafe {
+        let chosen = branch_index::<C>(runner, branches.n);
+        let Some(branch) = program.branches(branches).get(chosen) else { return runner.fault = true };
+        if !runner.fault && !branch.body.is_empty() {
+            C::run_nested(program, branch.body, runner, slot, 1);
+        }
+    }
+}
+
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn union<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Union { ids, offsets, branches } = *op else { return };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let chosen = branch_index::<C>(runner, branches.n);
+        let Some(branch) = program.branches(branches).get(chosen) else { return runner.fault = true };
+        write_union::<C>(program, (ids, offsets), branch.level, branch.body, chosen, runner, slot);
+    }
+}
+
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn absent_union<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::AbsentUnion { ids, offsets, level, body } = *op else { return };
+    // SAFETY: the caller's promise.
+    unsafe { write_union::<C>(program, (ids, offsets), level, body, 0, runner, slot) }
+}
+
+/// Writes a branch and the position of its value, and the value there by running `body`.
+///
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn write_union<C: Nested>(
+    program: &Program,
+    (ids, offsets): (SlabId, SlabId),
+    level: LevelId,
+    body: Body,
+    branch: usize,
+    runner: &mut Runner<'_>,
+    slot: usize,
+) {
+    if runner.fault || !runner.reserve(program, level, 1) {
+        return runner.fault = true;
+    }
+    let position = runner.level_len(level);
+    // SAFETY: the caller's promise; room for one more slot was made.
+    unsafe {
+        runner.write(ids, slot, branch as u8);
+        runner.write(offsets, slot, position as i32);
+        if !body.is_empty() {
+            C::run_nested(program, body, runner, position, 1);
+        }
+    }
+    runner.set_level_len(level, position + 1);
+}
+
+// SPEC: Binary Encoding, Complex Types, Arrays and Maps: blocks of a count and items; a negative count is followed by the
+// block's size in bytes; a count of zero ends them.
+/// Reads the items of an array or map, or skips them.
+///
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let (written, body, zero_width) = match *op {
+        Op::Items { ends, level, body, zero_width } => (Some((ends, level)), body, zero_width),
+        Op::SkipItems { body, zero_width } => (None, body, zero_width),
+        _ => return,
+    };
+    loop {
+        // SAFETY: the caller's promise.
+        let count = unsafe { long::<C>(runner) };
+        if runner.fault {
+            return;
+        }
+        if count == 0 {
+            break;
+        }
+        // SAFETY: the caller's promise.
+        let size = if count < 0 { Some(unsafe { long::<C>(runner) }) } else { None };
+        let left = runner.source.end as usize - runner.at as usize;
+        let n = count.unsigned_abs();
+        let too_many = if zero_width {
+            runner.zero_width_items = runner.zero_width_items.saturating_add(n);
+            runner.zero_width_items > program.options.limits.zero_width_items
+        } else {
+            n > left as u64
+        };
+        if runner.fault || too_many || size.is_some_and(|size| size < 0 || size as u64 > left as u64) {
+            return runner.fault = true;
+        }
+        let n = n as usize;
+        let before = runner.at;
+        match (written, size) {
+            (Some((_, level)), _) => {
+                if !runner.reserve(program, level, n) {
+                    return runner.fault = true;
+                }
+                let first = runner.level_len(level);
+                if !body.is_empty() {
+                    // SAFETY: the caller's promise; room for the items was made.
+                    unsafe { C::run_nested(program, body, runner, first, n) };
+                }
+                runner.set_level_len(level, first + n);
+                // The size is a promise that is kept or broken by the items.
+                let moved = runner.at as usize - before as usize;
+                runner.fault |= size.is_some_and(|size| size as usize != moved);
+            }
+            // SAFETY: at most to the end of the block, by the check above.
+            (None, Some(size)) => runner.at = unsafe { before.add(size as usize) },
+            (None, None) => match *program.body(body) {
+                [Op::SkipFixed { bytes }] => {
+                    let bytes = bytes.saturating_mul(n as u64);
+                    runner.fault |= bytes > left as u64;
+                    // SAFETY: at most to the end of the block.
+                    runner.at = unsafe { before.add(left.min(bytes as usize)) };
+                }
+                [] => {}
+                // SAFETY: the caller's promise; the body writes nothing.
+                _ => unsafe { C::run_nested(program, body, runner, 0, n) },
+            },
+        }
+        if runner.fault {
+            return;
+        }
+    }
+    if let Some((ends, level)) = written {
+        // SAFETY: the caller's promise.
+        unsafe { runner.write(ends, slot, runner.level_len(level) as i32) };
+    }
+}
+
+/// # Safety
+/// As [`run_body`].
+unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Json { ends, level, bytes, node } = *op else { return };
+    // SAFETY: the rest of the block.
+    let rest = unsafe { std::slice::from_raw_parts(runner.at, runner.source.end as usize - runner.at as usize) };
+    let mut cursor = Cursor::new(rest);
+    runner.text.clear();
+    let limits = &program.options.limits;
+    let written = json::write_json(&program.plan.schema, node, &mut cursor, &mut runner.text, limits);
+    let n = runner.text.len();
+    if written.is_err() || !runner.reserve(program, level, n) {
+        return runner.fault = true;
+    }
+    let first = runner.level_len(level);
+    // SAFETY: the cursor is within the rest of the block; room for the text was made, and `verify` checked that the
+    // level's slab is one of bytes.
+    unsafe {
+        runner.at = runner.at.add(cursor.at());
+        let to = runner.lane.slots.get_unchecked(bytes.index()).add(first);
+        to.copy_from_nonoverlapping(runner.text.as_ptr(), n);
+        runner.write(ends, slot, (first + n) as i32);
+    }
+    runner.set_level_len(level, first + n);
+}
+
+/// # Safety
+/// As [`run_body`].
+#[inline(always)]
+unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>) {
+    let Op::Call { sub } = *op else { return };
+    let Some(&body) = program.subs.get(sub as usize) else { return };
+    runner.calls += 1;
+    if runner.calls > program.options.limits.value_nesting {
+        return runner.fault = true;
+    }
+    // SAFETY: the caller's promise; a sub-program writes nothing.
+    unsafe { C::run_nested(program, body, runner, 0, 1) };
+    runner.calls -= 1;
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Forces the portable path on this thread.
+        pub(crate) static PORTABLE: Cell<bool> = const { Cell::new(false) };
+    }
+}
