@@ -5,9 +5,12 @@ mod limits;
 mod options;
 mod bytes;
 pub mod schema;
+mod codec;
+pub mod container;
 mod plan;
 
 pub use bytes::{PADDING, PaddedBytes};
+pub use codec::{Block, Codec, Decompressor};
 pub use error::{Error, ErrorKind, Fault, Position, Result};
 pub use limits::Limits;
 pub use options::{Enums, Options, Pairs, Strings, Unions};
