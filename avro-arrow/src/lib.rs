@@ -8,6 +8,10 @@ pub mod schema;
 mod codec;
 pub mod container;
 mod plan;
+mod json;
+pub mod reference;
+#[doc(hidden)]
+pub mod testing;
 
 pub use bytes::{PADDING, PaddedBytes};
 pub use codec::{Block, Codec, Decompressor};

@@ -1,0 +1,600 @@
+//! Values without columns: one encoded value in, Avro's JSON text out (`write_json`), or nothing out (`skip_value`).
+//!
+//! Recursive types have no Arrow type, so their values become text; values that nobody asked for are stepped over.
+//! Both walks keep the open records, arrays and maps in a list of their own, so that no nesting in the data can overflow
+//! the thread's stack. On a fault the cursor stands at the start of the faulty value, which is how errors get their offset.
+
+use crate::bytes::Cursor;
+use crate::error::Fault;
+use crate::limits::Limits;
+use crate::schema::{Field, Kind, NodeId, Schema};
+use std::collections::HashSet;
+use std::fmt::{self, Write as _};
+
+/// Reads one value of the type `node` and appends it to `out` in Avro's JSON encoding. Checks all that decoding to columns
+/// checks. The text of one value is limited to as many bytes as a block may have: a field's name is repeated in the text for
+/// each of its values, so that a small block could ask for any amount of it.
+// SPEC: JSON Encoding.
+pub(crate) fn write_json(
+    schema: &Schema,
+    node: NodeId,
+    cursor: &mut Cursor<'_>,
+    out: &mut Vec<u8>,
+    limits: &Limits,
+) -> Result<(), Fault> {
+    let start = out.len();
+    let mut writer = JsonWriter { schema, cursor, out, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
+    let mut next = Some(node);
+    while let Some(node) = next {
+        writer.value(node)?;
+        let text_bytes = writer.out.len() - start;
+        if text_bytes > limits.block_bytes {
+            return Err(limit("block_bytes", text_bytes as u64, limits.block_bytes as u64));
+        }
+        next = writer.next()?;
+    }
+    Ok(())
+}
+
+/// Steps over one value of the type `node`. Looks only at what is needed to find its end: varints, lengths and union
+/// branches; arrays and maps are jumped over where their size in bytes is given.
+pub(crate) fn skip_value(schema: &Schema, node: NodeId, cursor: &mut Cursor<'_>, limits: &Limits) -> Result<(), Fault> {
+    let mut open = Vec::new();
+    let mut n_records = 0;
+    let mut next = Some(node);
+    while let Some(node) = next {
+        skip_one(schema, node, cursor, limits, &mut open, &mut n_records)?;
+        next = loop {
+            let Some(last) = open.last_mut() else { break None };
+            match last {
+                Skipping::Fields(fields) => match fields.next() {
+                    Some(field) => break Some(field.node),
+                    None => n_records -= 1,
+                },
+                Skipping::Items { items, keys, left } => {
+                    if *left == 0 {
+                        *left = skip_item_blocks(schema, *items, *keys, cursor)?;
+                    }
+                    if *left > 0 {
+                        *left -= 1;
+                        if *keys == Keys::Strings {
+                            cursor.bytes()?;
+                        }
+                        break Some(*items);
+                    }
+                }
+            }
+            open.pop();
+        };
+    }
+    Ok(())
+}
+
+/// Do values of this type take no bytes? Then all of them do, whatever they hold: no type takes none only sometimes.
+pub(crate) fn is_zero_width(schema: &Schema, node: NodeId) -> bool {
+    let has_width = |node: NodeId| match &schema.node(node).kind {
+        Kind::Null | Kind::Record(_) => false,
+        Kind::Fixed(fixed) => fixed.size > 0,
+        _ => true,
+    };
+    if has_width(node) {
+        return false;
+    }
+    // Each record is visited once: types that refer to one another by name can be exponentially larger when written out.
+    let mut todo = vec![node];
+    let mut seen = HashSet::new();
+    while let Some(node) = todo.pop() {
+        if let Kind::Record(record) = &schema.node(node).kind
+            && seen.insert(node)
+        {
+            if record.fields.iter().any(|field| has_width(field.node)) {
+                return false;
+            }
+            todo.extend(record.fields.iter().map(|field| field.node));
+        }
+    }
+    true
+}
+
+/// The index of a union's branch, below `n_branches`.
+pub(crate) fn branch_index(cursor: &mut Cursor<'_>, n_branches: usize) -> Result<usize, Fault> {
+    index(cursor, n_branches, Fault::UnionBranch)
+}
+
+/// The index of an enum's symbol, below `n_symbols`.
+pub(crate) fn symbol_index(cursor: &mut Cursor<'_>, n_symbols: usize) -> Result<usize, Fault> {
+    index(cursor, n_symbols, Fault::EnumSymbol)
+}
+
+/// A string, which must be UTF-8.
+pub(crate) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Fault> {
+    let before = cursor.clone();
+    let bytes = cursor.bytes()?;
+    simdutf8::basic::from_utf8(bytes).map_err(|_| {
+        *cursor = before;
+        Fault::Utf8
+    })
+}
+
+/// The head of a block of items, checked: its count is one that the bytes left could hold, or, of items that take no bytes,
+/// one that together with the `n_zero_width` before it is within the limit.
+pub(crate) fn checked_item_block(
+    cursor: &mut Cursor<'_>,
+    items_are_zero_width: bool,
+    n_zero_width: &mut u64,
+    limits: &Limits,
+) -> Result<(u64, Option<u64>), Fault> {
+    let before = cursor.clone();
+    let head = cursor.item_block().and_then(|(count, bytes)| {
+        if items_are_zero_width {
+            *n_zero_width = n_zero_width.saturating_add(count);
+            if *n_zero_width > limits.zero_width_items {
+                return Err(limit("zero_width_items", *n_zero_width, limits.zero_width_items));
+            }
+        } else if count > cursor.remaining() as u64 {
+            return Err(Fault::ItemCount(count as i64));
+        }
+        Ok((count, bytes))
+    });
+    if head.is_err() {
+        *cursor = before;
+    }
+    head
+}
+
+/// The fault of a limit that is named like its field of [`Limits`].
+#[cold]
+pub(crate) fn limit(limit: &'static str, value: u64, max: u64) -> Fault {
+    Fault::Limit { limit, value, max }
+}
+
+fn index(cursor: &mut Cursor<'_>, n: usize, fault: fn(i64) -> Fault) -> Result<usize, Fault> {
+    let before = cursor.clone();
+    let value = cursor.long()?;
+    match usize::try_from(value) {
+        Ok(index) if index < n => Ok(index),
+        _ => {
+            *cursor = before;
+            Err(fault(value))
+        }
+    }
+}
+
+/// Is there a string before each item: is it a map, not an array?
+#[derive(Clone, Copy, PartialEq)]
+enum Keys {
+    None,
+    Strings,
+}
+
+/// What `skip_value` is inside of.
+enum Skipping<'s> {
+    Fields(std::slice::Iter<'s, Field>),
+    Items { items: NodeId, keys: Keys, left: u64 },
+}
+
+fn skip_one<'s>(
+    schema: &'s Schema,
+    mut node: NodeId,
+    cursor: &mut Cursor<'_>,
+    limits: &Limits,
+    open: &mut Vec<Skipping<'s>>,
+    n_records: &mut usize,
+) -> Result<(), Fault> {
+    if let Kind::Union(branches) = &schema.node(node).kind
+        && let Some(branch) = branches.get(branch_index(cursor, branches.len())?)
+    {
+        node = *branch;
+    }
+    match &schema.node(node).kind {
+        Kind::Null => {}
+        Kind::Boolean => drop(cursor.take(1)?),
+        Kind::Int | Kind::Long | Kind::Enum(_) => drop(cursor.long()?),
+        Kind::Float => drop(cursor.take(4)?),
+        Kind::Double => drop(cursor.take(8)?),
+        Kind::Bytes | Kind::String => drop(cursor.bytes()?),
+        Kind::Fixed(fixed) => drop(cursor.take(fixed.size)?),
+        Kind::Array(items) => open.push(Skipping::Items { items: *items, keys: Keys::None, left: 0 }),
+        Kind::Map(values) => open.push(Skipping::Items { items: *values, keys: Keys::Strings, left: 0 }),
+        Kind::Record(_) if is_zero_width(schema, node) => {}
+        Kind::Record(record) => {
+            *n_records += 1;
+            if *n_records > limits.value_nesting {
+                return Err(limit("value_nesting", *n_records as u64, limits.value_nesting as u64));
+            }
+            open.push(Skipping::Fields(record.fields.iter()));
+        }
+        // The parser refuses a union directly inside a union.
+        Kind::Union(_) => return Err(Fault::UnionBranch(0)),
+    }
+    Ok(())
+}
+
+/// The number of items in the next block that has to be walked, or 0 at the end. Steps over those that need not be: of a
+/// given size, or of items without bytes.
+fn skip_item_blocks(schema: &Schema, items: NodeId, keys: Keys, cursor: &mut Cursor<'_>) -> Result<u64, Fault> {
+    loop {
+        let before = cursor.clone();
+        match cursor.item_block() {
+            Ok((0, None)) => return Ok(0),
+            Ok((_, Some(bytes))) => drop(cursor.take(usize::try_from(bytes).map_err(|_| Fault::End)?)?),
+            Ok((_, None)) if keys == Keys::None && is_zero_width(schema, items) => {}
+            Ok((count, None)) => return Ok(count),
+            Err(fault) => {
+                *cursor = before;
+                return Err(fault);
+            }
+        }
+    }
+}
+
+/// What `write_json` is inside of.
+enum Writing<'s, 'a> {
+    Fields { fields: std::slice::Iter<'s, Field>, n_written: usize },
+    Items(Items<'a>),
+    Branch,
+}
+
+struct Items<'a> {
+    items: NodeId,
+    keys: Keys,
+    zero_width: bool,
+    left: u64,
+    n_written: u64,
+    /// Of the item block: the cursor at its head and its first item, and the bytes it says it has.
+    sized: Option<(Cursor<'a>, usize, u64)>,
+}
+
+struct JsonWriter<'s, 'c, 'a> {
+    schema: &'s Schema,
+    cursor: &'c mut Cursor<'a>,
+    out: &'c mut Vec<u8>,
+    limits: &'s Limits,
+    open: Vec<Writing<'s, 'a>>,
+    n_records: usize,
+    n_zero_width: u64,
+}
+
+impl JsonWriter<'_, '_, '_> {
+    /// Writes a value, or only opens it where it consists of others.
+    fn value(&mut self, node: NodeId) -> Result<(), Fault> {
+        let schema = self.schema;
+        match &schema.node(node).kind {
+            Kind::Union(branches) => {
+                let index = branch_index(self.cursor, branches.len())?;
+                let Some(branch) = branches.get(index) else { return Err(Fault::UnionBranch(index as i64)) };
+                let kind = &schema.node(*branch).kind;
+                // SPEC: JSON Encoding: a union's null is `null`, any other branch an object with the type's name as its
+                // only key.
+                if *kind == Kind::Null {
+                    self.out.extend_from_slice(b"null");
+                    return Ok(());
+                }
+                self.out.push(b'{');
+                self.text(kind.name().map_or(kind.word(), |name| name.full()));
+                self.out.push(b':');
+                self.open.push(Writing::Branch);
+                self.plain(*branch)
+            }
+            _ => self.plain(node),
+        }
+    }
+
+    /// As `value`, for all but unions.
+    fn plain(&mut self, node: NodeId) -> Result<(), Fault> {
+        let schema = self.schema;
+        match &schema.node(node).kind {
+            Kind::Null => self.out.extend_from_slice(b"null"),
+            Kind::Boolean => {
+                let text: &[u8] = if self.cursor.boolean()? { b"true" } else { b"false" };
+                self.out.extend_from_slice(text);
+            }
+            Kind::Int => {
+                let value = self.cursor.int()?;
+                self.print(format_args!("{value}"));
+            }
+            Kind::Long => {
+                let value = self.cursor.long()?;
+                self.print(format_args!("{value}"));
+            }
+            Kind::Float => {
+                let value = f32::from_le_bytes(self.cursor.array()?);
+                self.number(value.is_finite(), f64::from(value), format_args!("{value:?}"));
+            }
+            Kind::Double => {
+                let value = f64::from_le_bytes(self.cursor.array()?);
+                self.number(value.is_finite(), value, format_args!("{value:?}"));
+            }
+            Kind::Bytes => {
+                let bytes = self.cursor.bytes()?;
+                self.latin1(bytes);
+            }
+            Kind::Fixed(fixed) => {
+                let bytes = self.cursor.take(fixed.size)?;
+                self.latin1(bytes);
+            }
+            Kind::String => {
+                let text = string(self.cursor)?;
+                self.text(text);
+            }
+            Kind::Enum(e) => {
+                let index = symbol_index(self.cursor, e.symbols.len())?;
+                self.text(e.symbols.get(index).map_or("", |s| s));
+            }
+            Kind::Array(items) => self.open_items(*items, Keys::None),
+            Kind::Map(values) => self.open_items(*values, Keys::Strings),
+            Kind::Record(record) => {
+                self.n_records += 1;
+                if self.n_records > self.limits.value_nesting {
+                    return Err(limit("value_nesting", self.n_records as u64, self.limits.value_nesting as u64));
+                }
+                self.out.push(b'{');
+                self.open.push(Writing::Fields { fields: record.fields.iter(), n_written: 0 });
+            }
+            // The parser refuses a union directly inside a union.
+            Kind::Union(_) => return Err(Fault::UnionBranch(0)),
+        }
+        Ok(())
+    }
+
+    /// Closes what is complete. The type of the value that comes next, whose name or comma is written.
+    fn next(&mut self) -> Result<Option<NodeId>, Fault> {
+        loop {
+            match self.open.pop() {
+                None => return Ok(None),
+                Some(Writing::Branch) => self.out.push(b'}'),
+                Some(Writing::Fields { mut fields, n_written }) => {
+                    let Some(field) = fields.next() else {
+                        self.n_records -= 1;
+                        self.out.push(b'}');
+                        continue;
+                    };
+                    if n_written > 0 {
+                        self.out.push(b',');
+                    }
+                    self.text(&field.name);
+                    self.out.push(b':');
+                    self.open.push(Writing::Fields { fields, n_written: n_written + 1 });
+                    return Ok(Some(field.node));
+                }
+                Some(Writing::Items(mut items)) => {
+                    if items.left == 0 && !items.next_block(self.cursor, &mut self.n_zero_width, self.limits)? {
+                        self.out.push(if items.keys == Keys::None { b']' } else { b'}' });
+                        continue;
+                    }
+                    if items.n_written > 0 {
+                        self.out.push(b',');
+                    }
+                    if items.keys == Keys::Strings {
+                        let key = string(self.cursor)?;
+                        self.text(key);
+                        self.out.push(b':');
+                    }
+                    items.left -= 1;
+                    items.n_written += 1;
+                    let node = items.items;
+                    self.open.push(Writing::Items(items));
+                    return Ok(Some(node));
+                }
+            }
+        }
+    }
+
+    fn open_items(&mut self, items: NodeId, keys: Keys) {
+        let zero_width = keys == Keys::None && is_zero_width(self.schema, items);
+        self.out.push(if keys == Keys::None { b'[' } else { b'{' });
+        self.open.push(Writing::Items(Items { items, keys, zero_width, left: 0, n_written: 0, sized: None }));
+    }
+
+    fn print(&mut self, text: fmt::Arguments<'_>) {
+        // Appending to a vector never fails.
+        let _ = std::io::Write::write_fmt(self.out, text);
+    }
+
+    /// A float as `shortest`, or the name of what JSON has no number for.
+    fn number(&mut self, finite: bool, value: f64, shortest: fmt::Arguments<'_>) {
+        match () {
+            () if finite => self.print(shortest),
+            () if value.is_nan() => self.text("NaN"),
+            () if value > 0.0 => self.text("Infinity"),
+            () => self.text("-Infinity"),
+        }
+    }
+
+    // SPEC: JSON Encoding: bytes and fixed are strings whose code points 0-255 are the bytes.
+    fn latin1(&mut self, bytes: &[u8]) {
+        self.out.push(b'"');
+        for &byte in bytes {
+            if byte < 0x80 {
+                escape(byte, self.out);
+            } else {
+                self.out.extend_from_slice(&[0xc0 | byte >> 6, 0x80 | byte & 0x3f]);
+            }
+        }
+        self.out.push(b'"');
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.push(b'"');
+        for &byte in text.as_bytes() {
+            escape(byte, self.out);
+        }
+        self.out.push(b'"');
+    }
+}
+
+impl<'a> Items<'a> {
+    /// Goes to the next block that has items; false at the end. Checks the size of the block before it.
+    fn next_block(&mut self, cursor: &mut Cursor<'a>, n_zero_width: &mut u64, limits: &Limits) -> Result<bool, Fault> {
+        if let Some((head, start, stated)) = self.sized.take() {
+            let found = (cursor.at() - start) as u64;
+            if found != stated {
+                *cursor = head;
+                return Err(Fault::ItemBytes { stated: stated as i64, found });
+            }
+        }
+        let head = cursor.clone();
+        let (count, bytes) = checked_item_block(cursor, self.zero_width, n_zero_width, limits)?;
+        self.sized = bytes.map(|bytes| (head, cursor.at(), bytes));
+        self.left = count;
+        Ok(count > 0)
+    }
+}
+
+/// Appends one byte of UTF-8, escaped where JSON asks for it.
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0..0x20 => {
+            let mut text = String::new();
+            let _ = write!(text, "\\u{byte:04x}");
+            out.extend_from_slice(text.as_bytes());
+        }
+        _ => out.push(byte),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    const LIST: &str = r#"{"type":"record","name":"n.L","fields":[{"name":"v","type":"int"},
+        {"name":"next","type":["null","L"]}]}"#;
+    const MANY: Limits = Limits {
+        block_bytes: 1000,
+        metadata_bytes: 1 << 20,
+        schema_nodes: 100,
+        arrow_fields: 100,
+        nesting: 10,
+        value_nesting: 3,
+        zero_width_items: 5,
+    };
+
+    /// A result and where the cursor stood.
+    type Place<T> = (T, usize);
+
+    /// Writes and skips one value. The text or fault, where the cursor stands, and the same for skipping.
+    fn run(schema: &str, bytes: &[u8]) -> (Place<Result<String, Fault>>, Place<Option<Fault>>) {
+        let schema = Schema::parse(schema, &Limits::default()).unwrap();
+        let (mut writing, mut skipping) = (Cursor::new(bytes), Cursor::new(bytes));
+        let mut out = b"before".to_vec();
+        let written = write_json(&schema, schema.root(), &mut writing, &mut out, &MANY);
+        let text = written.map(|()| String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_string());
+        let skipped = skip_value(&schema, schema.root(), &mut skipping, &MANY);
+        ((text, writing.at()), (skipped.err(), skipping.at()))
+    }
+
+    #[test]
+    fn texts() {
+        let cases: &[(&str, &[u8], &str)] = &[
+            (r#""null""#, &[], "null"),
+            (r#""boolean""#, &[1], "true"),
+            (r#""int""#, &[0xff, 0xff, 0xff, 0xff, 0x0f], "-2147483648"),
+            (r#""long""#, &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], "9223372036854775807"),
+            (r#""float""#, &0.1f32.to_le_bytes(), "0.1"),
+            (r#""float""#, &f32::NAN.to_le_bytes(), r#""NaN""#),
+            (r#""double""#, &1e300f64.to_le_bytes(), "1e300"),
+            (r#""double""#, &(-0.0f64).to_le_bytes(), "-0.0"),
+            (r#""double""#, &f64::INFINITY.to_le_bytes(), r#""Infinity""#),
+            (r#""double""#, &f64::NEG_INFINITY.to_le_bytes(), r#""-Infinity""#),
+            (r#""bytes""#, &[10, b'a', b'"', 0, 0xe9, 0xff], "\"a\\\"\\u0000éÿ\""),
+            (r#""string""#, "\x14\\\n\u{7f}é🦀\t".as_bytes(), "\"\\\\\\n\u{7f}é🦀\\t\""),
+            (r#"{"type":"fixed","name":"F","size":2}"#, &[1, 0x80], "\"\\u0001\u{80}\""),
+            (r#"{"type":"fixed","name":"F","size":0}"#, &[], r#""""#),
+            (r#"{"type":"enum","name":"E","symbols":["A","B"]}"#, &[2], r#""B""#),
+            (r#"{"type":"array","items":"int"}"#, &[0], "[]"),
+            (r#"{"type":"array","items":"int"}"#, &[2, 2, 3, 4, 4, 6, 0], "[1,2,3]"),
+            (r#"{"type":"array","items":"null"}"#, &[4, 2, 0], "[null,null,null]"),
+            (r#"{"type":"map","values":"int"}"#, &[3, 12, 2, b'a', 2, 2, b'"', 4, 0], r#"{"a":1,"\"":2}"#),
+            (r#"["null","int",{"type":"enum","name":"x.E","symbols":["A"]}]"#, &[0], "null"),
+            (r#"["null","int",{"type":"enum","name":"x.E","symbols":["A"]}]"#, &[2, 1], r#"{"int":-1}"#),
+            (r#"["null","int",{"type":"enum","name":"x.E","symbols":["A"]}]"#, &[4, 0], r#"{"x.E":"A"}"#),
+            (r#"{"type":"record","name":"R","fields":[]}"#, &[], "{}"),
+            (LIST, &[2, 2, 4, 0], r#"{"v":1,"next":{"n.L":{"v":2,"next":null}}}"#),
+        ];
+        for (schema, bytes, want) in cases {
+            // The size of the map's block: `3, 12` says 2 entries of 6 bytes.
+            let want = ((Ok(want.to_string()), bytes.len()), (None, bytes.len()));
+            assert_eq!(run(schema, bytes), want, "{schema} {bytes:?}");
+        }
+    }
+
+    #[test]
+    fn faults() {
+        let union = r#"["null","int"]"#;
+        let ints = r#"{"type":"array","items":"int"}"#;
+        let nulls = r#"{"type":"array","items":"null"}"#;
+        let map = r#"{"type":"map","values":"int"}"#;
+        let items = |n| Fault::ItemCount(n);
+        let size = |stated, found| Fault::ItemBytes { stated, found };
+        // The fault of writing and where the cursor stands then; the same of skipping, which finds less.
+        type Case<'a> = (&'a str, &'a [u8], (Fault, usize), (Option<Fault>, usize));
+        let cases: &[Case<'_>] = &[
+            (r#""boolean""#, &[2], (Fault::Boolean(2), 0), (None, 1)),
+            (r#""int""#, &[0x80, 0x80, 0x80, 0x80, 0x10], (Fault::IntRange(1 << 31), 0), (None, 5)),
+            (r#""long""#, &[0x80], (Fault::End, 0), (Some(Fault::End), 0)),
+            (r#""string""#, &[2, 0xff], (Fault::Utf8, 0), (None, 2)),
+            (r#""string""#, &[1], (Fault::NegativeLength(-1), 0), (Some(Fault::NegativeLength(-1)), 0)),
+            (r#"{"type":"enum","name":"E","symbols":["A"]}"#, &[2], (Fault::EnumSymbol(1), 0), (None, 1)),
+            (union, &[1], (Fault::UnionBranch(-1), 0), (Some(Fault::UnionBranch(-1)), 0)),
+            (union, &[4], (Fault::UnionBranch(2), 0), (Some(Fault::UnionBranch(2)), 0)),
+            (union, &[2], (Fault::End, 1), (Some(Fault::End), 1)),
+            (ints, &[2, 2, 8, 0, 0], (items(4), 2), (Some(Fault::End), 5)),
+            (ints, &[1, 4, 0, 0, 0], (size(2, 1), 0), (None, 5)),
+            (ints, &[1, 4, 0, 0], (size(2, 1), 0), (Some(Fault::End), 4)),
+            (ints, &[1, 1, 0, 0], (size(-1, 0), 0), (Some(size(-1, 0)), 0)),
+            (ints, &[2, 2], (Fault::End, 2), (Some(Fault::End), 2)),
+            (nulls, &[4, 8, 0], (limit("zero_width_items", 6, 5), 1), (None, 3)),
+            (map, &[2, 2, 0xff, 0, 0], (Fault::Utf8, 1), (None, 5)),
+            (
+                LIST,
+                &[0, 2, 0, 2, 0, 2, 0, 0],
+                (limit("value_nesting", 4, 3), 6),
+                (Some(limit("value_nesting", 4, 3)), 6),
+            ),
+        ];
+        for (schema, bytes, written, skipped) in cases {
+            let got = run(schema, bytes);
+            assert_eq!(got, ((Err(written.0), written.1), *skipped), "{schema} {bytes:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_not_on_the_stack() {
+        let schema = Schema::parse(LIST, &Limits::default()).unwrap();
+        let mut bytes = [0, 2].repeat(99_999);
+        bytes.extend([0, 0]);
+        let limits = Limits { value_nesting: 100_000, ..Limits::default() };
+        let mut out = Vec::new();
+        let mut cursor = Cursor::new(&bytes);
+        assert_eq!(write_json(&schema, schema.root(), &mut cursor, &mut out, &limits), Ok(()));
+        assert_eq!(skip_value(&schema, schema.root(), &mut Cursor::new(&bytes), &limits), Ok(()));
+        assert_eq!((cursor.remaining(), out.iter().filter(|b| **b == b'{').count()), (0, 199_999));
+        let few = Limits { value_nesting: 99_999, ..Limits::default() };
+        let fault = Err(limit("value_nesting", 100_000, 99_999));
+        assert_eq!(write_json(&schema, schema.root(), &mut Cursor::new(&bytes), &mut out, &few), fault);
+    }
+
+    /// Forty levels of records that each hold the next twice, with no bytes at the bottom.
+    #[test]
+    fn types_that_double_at_each_level() {
+        let mut text = r#"{"type":"record","name":"R0","fields":[]}"#.to_string();
+        for level in 1..40 {
+            let below = level - 1;
+            text = format!(
+                r#"{{"type":"record","name":"R{level}","fields":[{{"name":"a","type":{text}}},{{"name":"b","type":"R{below}"}}]}}"#
+            );
+        }
+        let limits = Limits { block_bytes: 10_000, ..Limits::default() };
+        let schema = Schema::parse(&text, &limits).unwrap();
+        assert!(is_zero_width(&schema, schema.root()));
+        assert_eq!(skip_value(&schema, schema.root(), &mut Cursor::new(&[]), &limits), Ok(()));
+        let written = write_json(&schema, schema.root(), &mut Cursor::new(&[]), &mut Vec::new(), &limits);
+        assert!(matches!(written, Err(Fault::Limit { limit: "block_bytes", .. })), "{written:?}");
+    }
+}
