@@ -12,15 +12,44 @@ pub(crate) use arrays::to_batch;
 pub(crate) use value::Value;
 
 use crate::bytes::Cursor;
-use crate::error::{Error, Fault};
+use crate::codec::Decompressor;
+use crate::container::{Framer, Header};
+use crate::error::{Error, Fault, Result};
 use crate::json::{
     branch_index, checked_item_block, is_zero_width, limit, skip_value, string, symbol_index, write_json,
 };
 use crate::limits::Limits;
+use crate::options::Options;
 use crate::plan::{Plan, Read, Shape, Step, Wrap};
 use crate::schema::Kind;
-use arrow_buffer::i256;
+use arrow_array::RecordBatch;
+use arrow_buffer::{Buffer, i256};
 use arrow_schema::DataType;
+
+/// All rows of a file, one batch for each of its blocks that has any: slow, of whole files only, and right. For checking other readers;
+/// `options.batch_size` has no meaning here.
+pub fn read(mut file: impl std::io::Read, options: &Options) -> Result<Vec<RecordBatch>> {
+    let limits = &options.limits;
+    let (header, mut bytes) = Header::read(&mut file, limits)?;
+    file.read_to_end(&mut bytes)?;
+    let plan = Plan::new(&header.schema, options)?;
+    let mut framer = Framer::new(&header, limits);
+    framer.feed(Buffer::from_vec(bytes));
+    framer.finish();
+    let mut decompressor = Decompressor::new(header.codec, limits);
+    let mut batches = Vec::new();
+    while let Some(raw) = framer.next_block()? {
+        let block = decompressor.decompress(raw)?;
+        let rows = decode_rows(&plan, &block.data, block.rows, limits).map_err(|located| {
+            located.into_error().at(|position| {
+                position.block = Some(block.index);
+                position.offset = Some(block.offset);
+            })
+        })?;
+        batches.push(to_batch(&plan, rows)?);
+    }
+    Ok(batches)
+}
 
 /// A fault and its place.
 #[derive(Debug, Clone, PartialEq)]

@@ -162,6 +162,51 @@ fn pairs_become_a_map() {
     assert_eq!((map.value_length(0), map.value_length(1), map.values().null_count()), (2, 0, 1));
 }
 
+/// A file without compression: its schema, and of each block the rows and the bytes. Short enough for lengths of one byte.
+fn file(schema: &str, blocks: &[(u8, &[u8])]) -> Vec<u8> {
+    let sync = b"0123456789abcdef";
+    let mut file = b"Obj\x01\x02\x16avro.schema".to_vec();
+    file.push(schema.len() as u8 * 2);
+    file.extend(schema.as_bytes());
+    file.push(0);
+    file.extend(sync);
+    for (rows, bytes) in blocks {
+        file.extend([rows * 2, bytes.len() as u8 * 2]);
+        file.extend(*bytes);
+        file.extend(sync);
+    }
+    file
+}
+
+#[test]
+fn files() {
+    let options = Options::default();
+    let valid = file(r#""boolean""#, &[(2, &[1, 0]), (0, &[]), (1, &[1])]);
+    let batches = read(valid.as_slice(), &options).unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [2, 1]);
+    assert!(batches.iter().all(|batch| batch.schema().field(0).name() == "value"));
+    type Blocks<'a> = &'a [(u8, &'a [u8])];
+    let cases: [(Blocks<'_>, &str); 3] = [
+        (
+            &[(1, &[1]), (2, &[1, 7])],
+            "boolean 7 is neither 0 nor 1 (field value, row 1, block 1, file offset 63, offset in block 1)",
+        ),
+        (
+            &[(1, &[1, 0])],
+            "1 bytes are left in the block after its last row (row 1, block 0, file offset 44, offset in block 1)",
+        ),
+        (
+            &[(2, &[1])],
+            "a value runs past the end of its block (field value, row 1, block 0, file offset 44, offset in block 1)",
+        ),
+    ];
+    for (blocks, want) in cases {
+        let error = read(file(r#""boolean""#, blocks).as_slice(), &options).unwrap_err();
+        assert_eq!(error.to_string(), want);
+    }
+    assert!(read(&valid[..valid.len() - 1], &options).unwrap_err().is_corrupt());
+}
+
 /// What plans are made of, as their `Debug` prints it.
 const SHAPES: &[&str] = &[
     "Null,",
