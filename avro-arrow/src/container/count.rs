@@ -1,0 +1,173 @@
+//! Counting rows without decoding them: blocks say how many they have, and are believed only if they could hold that many.
+
+use super::framer::Frame;
+use super::header::{Header, SYNC_LEN};
+use crate::bytes::PaddedBytes;
+use crate::codec::{
+    Codec, DEFLATE_RATIO_MAX, Decompressor, RawBlock, SNAPPY_RATIO_MAX, block_bytes_max, snappy_len, zstandard_len,
+    zstandard_len_max,
+};
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::limits::Limits;
+use crate::schema::Sizes;
+use std::io::{Read, Seek, SeekFrom};
+
+/// Can a block hold the rows that it says it has?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowsFit {
+    /// As far as can be known without decompressing it: it has, or could have, the bytes for them.
+    Yes,
+    /// Certainly not.
+    No,
+    /// Only decompressing it can tell.
+    Unknown,
+}
+
+/// Bytes of a block that `rows_fit` looks at: the longest header of a zstandard frame.
+const PREFIX_LEN: usize = 18;
+
+/// Can a block of these stored bytes hold so many rows, each of at least `min_row_bytes`? Rows that take no bytes are believed
+/// up to the limit on them.
+pub(crate) fn rows_fit(codec: Codec, stored: &[u8], rows: u64, min_row_bytes: u64, limits: &Limits) -> RowsFit {
+    prefix_fits(codec, stored, stored.len() as u64, rows, min_row_bytes, limits)
+}
+
+/// What is wrong with a block that cannot hold its rows.
+pub(crate) fn rows_fault(rows: u64, min_row_bytes: u64, limits: &Limits) -> Fault {
+    match min_row_bytes {
+        0 => Fault::Limit { limit: "zero_width_items", value: rows, max: limits.zero_width_items },
+        _ => Fault::RowCount(i64::try_from(rows).unwrap_or(i64::MAX)),
+    }
+}
+
+/// As `rows_fit`, where `prefix` is the start of `stored_len` bytes.
+fn prefix_fits(
+    codec: Codec,
+    prefix: &[u8],
+    stored_len: u64,
+    rows: u64,
+    min_row_bytes: u64,
+    limits: &Limits,
+) -> RowsFit {
+    let fits = |fit: bool| if fit { RowsFit::Yes } else { RowsFit::No };
+    if min_row_bytes == 0 {
+        return fits(rows <= limits.zero_width_items);
+    }
+    let needed = rows.saturating_mul(min_row_bytes);
+    let max = block_bytes_max(limits) as u64;
+    if needed == 0 {
+        return RowsFit::Yes;
+    }
+    match codec {
+        Codec::Null => fits(needed <= stored_len),
+        Codec::Deflate => fits(needed <= stored_len.saturating_mul(DEFLATE_RATIO_MAX)),
+        // Damaged lengths, and those beyond the limit, are for the decompressor to tell apart.
+        Codec::Snappy => match snappy_len(prefix) {
+            Some(len) if len <= max && len <= stored_len.saturating_mul(SNAPPY_RATIO_MAX) => fits(needed <= len),
+            _ => RowsFit::Unknown,
+        },
+        Codec::Zstandard if needed > zstandard_len_max(stored_len) => RowsFit::No,
+        // More frames may follow the first, so its size can only say yes.
+        Codec::Zstandard => match zstandard_len(prefix) {
+            Some(len) if needed <= len && len <= max && len <= zstandard_len_max(stored_len) => RowsFit::Yes,
+            _ => RowsFit::Unknown,
+        },
+        Codec::Bzip2 | Codec::Xz => RowsFit::Unknown,
+    }
+}
+
+/// The number of rows in a container file. The heads of its blocks are read, and where their count cannot be believed by that
+/// (see [`Limits`]) the block is read and decompressed to see whether it has the bytes for them. Nothing is decoded.
+pub fn count_rows(file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64> {
+    let file_len = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    let (header, _) = Header::read(file, limits)?;
+    let min_row_bytes = Sizes::of(&header.schema).min(header.schema.root());
+    let mut count = Count { header, limits, min_row_bytes, decompressor: None, rows: 0, index: 0 };
+    // Each read spans the marker behind one block and the head of the next.
+    let mut marker = count.header.len.saturating_sub(SYNC_LEN as u64);
+    loop {
+        let mut head = Vec::with_capacity(HEAD_LEN);
+        file.seek(SeekFrom::Start(marker))?;
+        file.by_ref().take(HEAD_LEN as u64).read_to_end(&mut head)?;
+        let (sync, head) = match head.split_first_chunk::<SYNC_LEN>() {
+            Some(split) => split,
+            None => return Err(Error::new(ErrorKind::Truncated { what: "a block" }).at_offset(file_len)),
+        };
+        if *sync != count.header.sync {
+            return Err(count.at(marker, count.index.saturating_sub(1), ErrorKind::SyncMismatch));
+        }
+        let offset = marker + SYNC_LEN as u64;
+        if offset >= file_len {
+            return Ok(count.rows);
+        }
+        let frame = count.frame(head, offset, file_len)?;
+        count.block(file, &frame, head.get(frame.len..).unwrap_or_default(), offset)?;
+        marker = offset + frame.len_with_data();
+        count.index += 1;
+    }
+}
+
+/// Bytes of one read.
+const HEAD_LEN: usize = SYNC_LEN + Frame::LEN_MAX + PREFIX_LEN;
+
+/// A count under way.
+struct Count<'a> {
+    header: Header,
+    limits: &'a Limits,
+    min_row_bytes: u64,
+    /// Made when it is first needed.
+    decompressor: Option<Decompressor>,
+    rows: u64,
+    /// Index of the block being looked at.
+    index: u64,
+}
+
+impl Count<'_> {
+    fn at(&self, offset: u64, index: u64, kind: impl Into<Error>) -> Error {
+        kind.into().at(|p| {
+            p.offset = Some(offset);
+            p.block = Some(index);
+        })
+    }
+
+    fn frame(&self, head: &[u8], offset: u64, file_len: u64) -> Result<Frame> {
+        let kind = match Frame::parse(head) {
+            Err(kind) => kind,
+            Ok(None) => ErrorKind::Truncated { what: "a block's count and size" },
+            Ok(Some(frame)) if frame.len_with_data() + SYNC_LEN as u64 > file_len - offset => {
+                ErrorKind::Truncated { what: "a block" }
+            }
+            Ok(Some(frame)) if frame.size > block_bytes_max(self.limits) as u64 => {
+                ErrorKind::Limit { limit: "block_bytes", value: frame.size, max: block_bytes_max(self.limits) as u64 }
+            }
+            Ok(Some(frame)) => return Ok(frame),
+        };
+        Err(self.at(offset, self.index, kind))
+    }
+
+    /// Adds a block's rows, of which the frame stands at `offset` and `prefix` are the first bytes of the data and behind it.
+    fn block(&mut self, file: &mut (impl Read + Seek), frame: &Frame, prefix: &[u8], offset: u64) -> Result<()> {
+        let Frame { rows, size, len } = *frame;
+        let prefix = prefix.get(..size as usize).unwrap_or(prefix);
+        let mut fit = prefix_fits(self.header.codec, prefix, size, rows, self.min_row_bytes, self.limits);
+        if fit == RowsFit::Unknown {
+            let mut stored = Vec::new();
+            file.seek(SeekFrom::Start(offset + len as u64))?;
+            file.by_ref().take(size).read_to_end(&mut stored)?;
+            let data = PaddedBytes::from_vec(stored);
+            let block = RawBlock { rows, data, offset, index: self.index };
+            let codec = self.header.codec;
+            let decompressor = self.decompressor.get_or_insert_with(|| Decompressor::new(codec, self.limits));
+            let data = decompressor.decompress(block)?.data;
+            fit = rows_fit(Codec::Null, &data, rows, self.min_row_bytes, self.limits);
+        }
+        if fit != RowsFit::Yes {
+            return Err(self.at(offset, self.index, rows_fault(rows, self.min_row_bytes, self.limits)));
+        }
+        let sum = self.rows.checked_add(rows);
+        let what = "the rows of all blocks are more than a number of 64 bits holds";
+        self.rows = sum.ok_or_else(|| self.at(offset, self.index, ErrorKind::Container { what, value: None }))?;
+        Ok(())
+    }
+}

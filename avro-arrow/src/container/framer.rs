@@ -1,0 +1,410 @@
+//! The framer: the file's bytes go in, piece by piece, and whole blocks as they are stored come out. It does no I/O.
+//!
+//! It reads a whole file, or a byte range of one. A range owns the blocks whose preceding sync marker begins inside it, the
+//! header's marker included, so ranges that cover a file own each block exactly once, wherever they were cut. As nothing says
+//! where in a range the first marker is, its 16 bytes are searched for, and as they may stand inside a block too, a place that
+//! has them is believed only if the file ends behind it or if a count and a size follow, and the marker again behind so many
+//! bytes:
+//!
+//! ```text
+//! Search ⇄ Candidate ──agrees with what follows──▶ Frame ──count, size──▶ Body ──so many bytes, marker──▶ Frame …
+//!    └────────no more markers in the range───────▶ Done ◀── the marker begins behind the range, or the file ends
+//! ```
+
+use super::header::{Header, SYNC_LEN};
+use super::pieces::Pieces;
+use crate::bytes::{Cursor, PaddedBytes};
+use crate::codec::{RawBlock, block_bytes_max};
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::limits::Limits;
+use arrow_buffer::Buffer;
+use memchr::memmem::Finder;
+use std::ops::Range;
+
+/// Cuts a file's bytes, or those of a range of it, into blocks.
+#[derive(Debug)]
+pub struct Framer {
+    finder: Finder<'static>,
+    sync: [u8; SYNC_LEN],
+    /// The most bytes that a block may have.
+    max: usize,
+    /// Offset in the file of the first byte to feed.
+    start: u64,
+    /// A marker that begins here or later starts no block of ours.
+    range_end: u64,
+    /// Where the file ends, once that is known.
+    file_len: Option<u64>,
+    /// The file was finished before the length that it was said to have.
+    cut: bool,
+    finished: bool,
+    pieces: Pieces,
+    state: State,
+    /// Index of the next block.
+    index: u64,
+    /// Offsets of the first and of the last marker that was found.
+    span: Option<Range<u64>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Where the first marker of the range may begin.
+    Search,
+    /// At the 16 bytes of a marker, which may or may not be one.
+    Candidate,
+    /// At what should be the file's last marker, which is not for us to read on from.
+    Tail,
+    /// Behind a marker.
+    Frame,
+    /// At a block's data.
+    Body {
+        frame: Frame,
+        offset: u64,
+    },
+    Done,
+}
+
+/// What stands before a block's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) rows: u64,
+    /// Bytes of the data.
+    pub(super) size: u64,
+    /// Bytes of the frame itself.
+    pub(super) len: usize,
+}
+
+impl Framer {
+    /// A framer for all blocks of a file, to be fed from `header.len` on.
+    pub fn new(header: &Header, limits: &Limits) -> Framer {
+        let mut framer = Framer::starting(header, limits, header.len, State::Frame);
+        framer.behind_marker();
+        framer
+    }
+
+    /// A framer for the blocks whose preceding sync marker begins in `range`, of a file with so many bytes, to be fed from
+    /// [`start`](Self::start) on until it [is done](Self::is_done).
+    pub fn for_range(header: &Header, range: Range<u64>, file_len: u64, limits: &Limits) -> Framer {
+        let first_marker = header.len.saturating_sub(SYNC_LEN as u64);
+        let last_marker = file_len.saturating_sub(SYNC_LEN as u64);
+        let (start, state) = if range.start <= first_marker {
+            (header.len, State::Frame)
+        } else if range.start <= last_marker {
+            (range.start, State::Search)
+        } else {
+            // No marker can begin in the range. Where it is the file's last it still answers for the file's end: a block that
+            // is cut looks to a search like no block at all.
+            (last_marker, State::Tail)
+        };
+        let mut framer = Framer::starting(header, limits, start, state);
+        framer.range_end = range.end;
+        framer.file_len = Some(file_len);
+        match state {
+            _ if range.is_empty() => framer.done(),
+            State::Frame if first_marker >= range.end => framer.done(),
+            State::Frame => framer.behind_marker(),
+            State::Tail if range.start >= file_len || range.end < file_len => framer.done(),
+            _ => {}
+        }
+        framer
+    }
+
+    fn starting(header: &Header, limits: &Limits, start: u64, state: State) -> Framer {
+        Framer {
+            finder: Finder::new(&header.sync).into_owned(),
+            sync: header.sync,
+            max: block_bytes_max(limits),
+            start,
+            range_end: u64::MAX,
+            file_len: None,
+            cut: false,
+            finished: false,
+            pieces: Pieces::new(start),
+            state,
+            index: 0,
+            span: None,
+        }
+    }
+
+    /// Offset in the file of the first byte to feed.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The next bytes of the file. Pieces may be of any size; a block that lies inside one piece is not copied, and keeps the
+    /// piece alive.
+    pub fn feed(&mut self, bytes: Buffer) {
+        if !self.is_done() && !self.finished {
+            self.pieces.push(bytes);
+        }
+    }
+
+    /// There are no more bytes: the file ends here.
+    pub fn finish(&mut self) {
+        if self.finished {
+            return;
+        }
+        let end = self.pieces.end();
+        self.finished = true;
+        self.cut = self.file_len.is_some_and(|len| end < len);
+        self.file_len = Some(self.file_len.map_or(end, |len| len.min(end)));
+    }
+
+    /// The next block. `None`: more bytes are needed, or, where it is [done](Self::is_done) or was
+    /// [finished](Self::finish), there are no more blocks. A file that ends anywhere else than behind a block is an error.
+    /// Blocks of no rows and no bytes are passed over. After an error there are no more blocks.
+    pub fn next_block(&mut self) -> Result<Option<RawBlock>> {
+        let result = self.run();
+        if result.is_err() {
+            self.done();
+        }
+        result
+    }
+
+    /// Is the range complete, so that no more bytes are wanted?
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Offsets of the marker before the range's first block and of the marker behind its last, as far as they were found;
+    /// `None` where no marker begins in the range. Among ranges that cover a file, those that have a span meet: each begins
+    /// where the last one before it ends. Where they do not, a search passed over a block whose frame is damaged, or believed
+    /// a marker inside a block.
+    pub fn span(&self) -> Option<Range<u64>> {
+        self.span.clone()
+    }
+
+    fn run(&mut self) -> Result<Option<RawBlock>> {
+        loop {
+            let went_on = match self.state {
+                State::Done => false,
+                State::Search => self.search()?,
+                State::Candidate => self.candidate()?,
+                State::Tail => self.tail()?,
+                State::Frame => self.frame()?,
+                State::Body { frame, offset } => match self.body(frame, offset)? {
+                    None => false,
+                    Some(data) => {
+                        let index = self.index;
+                        self.index += 1;
+                        if frame.rows > 0 || frame.size > 0 {
+                            return Ok(Some(RawBlock { rows: frame.rows, data, offset, index }));
+                        }
+                        true
+                    }
+                },
+            };
+            if !went_on {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn done(&mut self) {
+        self.state = State::Done;
+        self.pieces.clear();
+    }
+
+    fn error(&self, kind: ErrorKind, offset: u64) -> Error {
+        Error::new(kind).at(|p| {
+            p.offset = Some(offset);
+            p.block = Some(self.index);
+        })
+    }
+
+    /// Bytes from here to the end of the file, where that is known.
+    fn remaining(&self) -> Option<u64> {
+        self.file_len.map(|len| len.saturating_sub(self.pieces.offset()))
+    }
+
+    /// A marker was just consumed: is there a block of ours behind it?
+    fn behind_marker(&mut self) {
+        let behind = self.pieces.offset();
+        let marker = behind.saturating_sub(SYNC_LEN as u64);
+        self.span = Some(self.span.as_ref().map_or(marker, |span| span.start)..marker);
+        if marker >= self.range_end || (self.file_len == Some(behind) && !self.cut) {
+            self.done();
+        } else {
+            self.state = State::Frame;
+        }
+    }
+
+    /// Reads a frame. These four functions say whether they went on; if not, they need more bytes or are done.
+    fn frame(&mut self) -> Result<bool> {
+        let (offset, remaining) = (self.pieces.offset(), self.remaining());
+        if remaining == Some(0) {
+            if self.cut || self.file_len < Some(offset) {
+                return Err(self.error(ErrorKind::Truncated { what: "the length it was said to have" }, offset));
+            }
+            self.done();
+            return Ok(false);
+        }
+        let frame = match self.frame_at(0, remaining) {
+            Err(kind) => return Err(self.error(kind, offset)),
+            Ok(None) => return Ok(false),
+            Ok(Some(frame)) => frame,
+        };
+        self.pieces.consume(frame.len);
+        if remaining.is_some_and(|n| frame.len_with_data() + SYNC_LEN as u64 > n) {
+            return Err(self.error(ErrorKind::Truncated { what: "a block" }, offset));
+        }
+        if frame.size > self.max as u64 {
+            let (value, max) = (frame.size, self.max as u64);
+            return Err(self.error(ErrorKind::Limit { limit: "block_bytes", value, max }, offset));
+        }
+        self.state = State::Body { frame, offset };
+        Ok(true)
+    }
+
+    /// The frame that stands at the `at`-th byte from here, where `remaining` bytes are left in the file from there on.
+    fn frame_at(&self, at: usize, remaining: Option<u64>) -> Result<Option<Frame>, ErrorKind> {
+        let mut bytes = [0; Frame::LEN_MAX];
+        let n = self.pieces.peek(at, &mut bytes);
+        // Bytes that were fed from behind the file's end are not the file's.
+        let n = remaining.map_or(n, |remaining| n.min(usize::try_from(remaining).unwrap_or(n)));
+        match Frame::parse(bytes.get(..n).unwrap_or_default())? {
+            None if remaining == Some(n as u64) => Err(ErrorKind::Truncated { what: "a block's count and size" }),
+            frame => Ok(frame),
+        }
+    }
+
+    // SPEC: Object Container Files: "A file data block consists of: A long indicating the count of objects in this block. A
+    // long indicating the size in bytes of the serialized objects in the current block, after any codec is applied. The
+    // serialized objects. [...] The file's 16-byte sync marker."
+    fn body(&mut self, frame: Frame, offset: u64) -> Result<Option<PaddedBytes>> {
+        let size = frame.size as usize; // at most `max`, as `frame` has checked
+        if self.pieces.pending() < size + SYNC_LEN {
+            return match self.finished {
+                true => Err(self.error(ErrorKind::Truncated { what: "a block" }, offset)),
+                false => Ok(None),
+            };
+        }
+        if !self.has_marker_at(size) {
+            return Err(self.error(ErrorKind::SyncMismatch, self.pieces.offset() + frame.size));
+        }
+        let data = self.pieces.take(size);
+        self.pieces.consume(SYNC_LEN);
+        self.behind_marker();
+        Ok(Some(data))
+    }
+
+    fn has_marker_at(&self, at: usize) -> bool {
+        let mut found = [0; SYNC_LEN];
+        self.pieces.peek(at, &mut found) == SYNC_LEN && found == self.sync
+    }
+
+    /// Is the search over? It is an error to come to the file's end, as every file ends with a marker.
+    fn searched_all(&mut self) -> Result<bool> {
+        if self.pieces.offset() >= self.range_end {
+            self.done();
+            return Ok(true);
+        }
+        match self.remaining() {
+            Some(n) if n < SYNC_LEN as u64 => {
+                Err(self.error(ErrorKind::Truncated { what: "a block" }, self.pieces.offset() + n))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Looks for the next 16 bytes that are the marker's.
+    fn search(&mut self) -> Result<bool> {
+        // A marker may begin in the last bytes of one piece and end in the next: those are searched in a copy.
+        let mut across = [0; 2 * (SYNC_LEN - 1)];
+        while !self.searched_all()? {
+            let front = self.pieces.front();
+            let (haystack, found) = if front.len() >= SYNC_LEN {
+                (front.len(), self.finder.find(front))
+            } else {
+                let n = self.pieces.peek(0, &mut across);
+                (n, self.finder.find(across.get(..n).unwrap_or_default()))
+            };
+            if let Some(at) = found {
+                self.pieces.consume(at);
+                self.state = State::Candidate;
+                return Ok(true);
+            }
+            if haystack < SYNC_LEN {
+                return Ok(false);
+            }
+            self.pieces.consume(haystack - (SYNC_LEN - 1));
+        }
+        Ok(false)
+    }
+
+    /// Here are the marker's 16 bytes. Do they begin a block?
+    fn candidate(&mut self) -> Result<bool> {
+        if self.searched_all()? {
+            return Ok(false);
+        }
+        let remaining = self.remaining().map(|n| n.saturating_sub(SYNC_LEN as u64));
+        let believed = if remaining == Some(0) {
+            true
+        } else {
+            match self.frame_at(SYNC_LEN, remaining) {
+                Err(_) => false,
+                Ok(None) => return Ok(false),
+                Ok(Some(frame)) if remaining.is_some_and(|n| frame.len_with_data() + SYNC_LEN as u64 > n) => false,
+                // More than may be held to look behind it: taken for a block, which then is an error that names the limit.
+                Ok(Some(frame)) if frame.size > self.max as u64 => true,
+                Ok(Some(frame)) => {
+                    let next = SYNC_LEN + frame.len + frame.size as usize; // at most `max`
+                    if self.pieces.pending() < next + SYNC_LEN {
+                        return Ok(false);
+                    }
+                    self.has_marker_at(next)
+                }
+            }
+        };
+        if believed {
+            self.pieces.consume(SYNC_LEN);
+            self.behind_marker();
+        } else {
+            self.pieces.consume(1);
+            self.state = State::Search;
+        }
+        Ok(true)
+    }
+
+    /// Does the file end with a marker?
+    fn tail(&mut self) -> Result<bool> {
+        if self.pieces.pending() < SYNC_LEN && !self.finished {
+            return Ok(false);
+        }
+        if !self.has_marker_at(0) {
+            let end = self.file_len.unwrap_or_default();
+            return Err(self.error(ErrorKind::Truncated { what: "a block" }, end));
+        }
+        self.done();
+        Ok(false)
+    }
+}
+
+impl Frame {
+    /// The most bytes of a frame: two longs.
+    pub(super) const LEN_MAX: usize = 20;
+
+    /// The frame at the start of `bytes`, or `None` where they end inside it.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Option<Frame>, ErrorKind> {
+        let mut cursor = Cursor::new(bytes);
+        let mut long = |bad: &'static str, negative: &'static str| match cursor.long() {
+            Err(Fault::End) => Ok(None),
+            Err(_) => Err(ErrorKind::Container { what: bad, value: None }),
+            Ok(value) => match u64::try_from(value) {
+                Ok(n) => Ok(Some(n)),
+                Err(_) => Err(ErrorKind::Container { what: negative, value: Some(value) }),
+            },
+        };
+        let Some(rows) = long("a block's count is not a number of 64 bits", "a block's count is")? else {
+            return Ok(None);
+        };
+        let Some(size) = long("a block's size is not a number of 64 bits", "a block's size is")? else {
+            return Ok(None);
+        };
+        Ok(Some(Frame { rows, size, len: cursor.at() }))
+    }
+
+    /// Bytes of the frame and its data. No sum of two longs, each not negative, is too large for 64 bits.
+    pub(super) fn len_with_data(&self) -> u64 {
+        self.size + self.len as u64
+    }
+}

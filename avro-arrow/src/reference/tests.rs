@@ -1,0 +1,306 @@
+//! Tables of single values, and random schemas and rows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::options::{Enums, Options, Pairs, Strings, Unions};
+use crate::schema::Schema;
+use crate::testing::{Rng, corrupt, random_rows, random_schema};
+use arrow_array::{Array, cast::AsArray};
+use arrow_schema::ArrowError;
+use std::collections::BTreeMap;
+
+fn plan(schema: &str, options: &Options) -> Plan {
+    let schema = Schema::parse(schema, &options.limits).expect(schema);
+    Plan::new(&schema, options).expect("a plan")
+}
+
+fn int(value: i128) -> Value {
+    Value::Decimal(i256::from_i128(value))
+}
+
+#[test]
+fn values() {
+    let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":10}"#;
+    let wide = r#"{"type":"bytes","logicalType":"decimal","precision":40}"#;
+    let duration = r#"{"type":"fixed","name":"D","size":12,"logicalType":"duration"}"#;
+    let text = |s: &str| Value::String(s.into());
+    let mut low = vec![40, 0xff, 0xff, 0xff, 0xff, 0x80];
+    low.extend([0; 15]);
+    let max = [32, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let cases: Vec<(&str, &[u8], Value)> = vec![
+        (r#""null""#, &[], Value::Null),
+        (r#""boolean""#, &[1], Value::Boolean(true)),
+        (r#"{"type":"int","logicalType":"date"}"#, &[3], Value::Int(-2)),
+        (r#""long""#, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], Value::Long(i64::MIN)),
+        (r#""float""#, &[0, 0, 0xc0, 0x3f], Value::Float(1.5)),
+        (r#""double""#, &[0, 0, 0, 0, 0, 0, 0xf8, 0x3f], Value::Double(1.5)),
+        (r#""bytes""#, &[4, 0, 0xff], Value::Bytes(vec![0, 0xff])),
+        (r#""string""#, &[4, 0xc3, 0xa9], text("é")),
+        (r#"{"type":"fixed","name":"F","size":1}"#, &[9], Value::Fixed(vec![9])),
+        (r#"{"type":"fixed","name":"F","size":0}"#, &[], Value::Fixed(vec![])),
+        (r#"{"type":"enum","name":"E","symbols":["A","B"]}"#, &[2], Value::Enum(1)),
+        (decimal, &[0], int(0)),
+        (decimal, &[2, 0xff], int(-1)),
+        (decimal, &[4, 0, 0xff], int(255)),
+        (decimal, &max, int(i128::MAX)),
+        (decimal, &low, int(i128::MIN)),
+        (wide, &[2, 0x80], int(-128)),
+        (
+            duration,
+            &[1, 0, 0, 0, 2, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
+            Value::Duration { months: 1, days: 2, millis: u32::MAX },
+        ),
+        (r#"["null","int"]"#, &[0], Value::Null),
+        (r#"["null","int"]"#, &[2, 2], Value::Int(1)),
+        (r#"["int","null"]"#, &[2], Value::Null),
+        (r#"["int"]"#, &[0, 2], Value::Int(1)),
+        (r#"["int","string","null"]"#, &[4], Value::Union(2, Box::new(Value::Null))),
+        (r#"["int","string","null"]"#, &[2, 2, b'a'], Value::Union(1, Box::new(text("a")))),
+        (r#"{"type":"array","items":"int"}"#, &[2, 2, 1, 2, 4, 0], Value::List(vec![Value::Int(1), Value::Int(2)])),
+        (r#"{"type":"map","values":"int"}"#, &[2, 2, b'k', 2, 0], Value::Map(vec![(text("k"), Value::Int(1))])),
+        (
+            r#"{"type":"array","items":{"type":"record","name":"L","fields":[{"name":"n","type":["null","L"]}]}}"#,
+            &[2, 2, 0, 0],
+            Value::List(vec![Value::Record(vec![Value::Json(r#"{"n":null}"#.into())])]),
+        ),
+    ];
+    for (schema, bytes, want) in cases {
+        let limits = Limits::default();
+        let plan = plan(schema, &Options::default());
+        let got = decode_rows(&plan, bytes, 1, &limits);
+        assert_eq!(got, Ok(vec![vec![want]]), "{schema} {bytes:?}");
+        assert_eq!(to_batch(&plan, got.unwrap()).unwrap().num_rows(), 1, "{schema} {bytes:?}");
+    }
+}
+
+#[test]
+fn faults_and_their_places() {
+    let limits = Limits { zero_width_items: 5, value_nesting: 2, ..Limits::default() };
+    let fields = |types: &[&str]| {
+        let fields: Vec<_> =
+            types.iter().zip("abcdef".chars()).map(|(t, n)| format!(r#"{{"name":"{n}","type":{t}}}"#)).collect();
+        format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, fields.join(","))
+    };
+    let inner = r#"{"type":"record","name":"I","fields":[{"name":"x","type":"boolean"},{"name":"y","type":"string"}]}"#;
+    let in_array = fields(&["\"int\"", &format!(r#"{{"type":"array","items":{inner}}}"#)]);
+    let in_map = fields(&["\"int\"", &format!(r#"{{"type":"map","values":{inner}}}"#)]);
+    let in_union = fields(&["\"int\"", &format!(r#"["null","string",{inner}]"#)]);
+    let nullable = fields(&["[\"null\",\"int\"]"]);
+    let nulls = fields(&[r#"{"type":"array","items":"null"}"#, r#"{"type":"array","items":"null"}"#]);
+    let nothing = fields(&["\"null\"", r#"{"type":"record","name":"E","fields":[]}"#]);
+    let decimal = fields(&["\"int\"", r#"{"type":"bytes","logicalType":"decimal","precision":10}"#]);
+    let duration = fields(&["\"int\"", r#"{"type":"fixed","name":"D","size":12,"logicalType":"duration"}"#]);
+    let list = r#"{"type":"record","name":"L","fields":[{"name":"v","type":"int"},{"name":"n","type":["null","L"]}]}"#;
+    let over = |value| limit("zero_width_items", value, 5);
+    let deep = limit("value_nesting", 3, 2);
+    let mut large = vec![0, 34, 1];
+    large.extend([0; 16]);
+
+    type Case<'a> = (&'a str, u64, &'a [u8], Fault, u64, usize, &'a str);
+    let cases: &[Case<'_>] = &[
+        ("\"int\"", 3, &[0, 0], Fault::End, 2, 2, "value"),
+        ("\"int\"", 1, &[0, 0], Fault::TrailingBytes(1), 1, 1, ""),
+        ("\"boolean\"", 1, &[7], Fault::Boolean(7), 0, 0, "value"),
+        (&in_array, 1, &[0, 4, 1, 2, b'a', 2, 2, b'a', 0], Fault::Boolean(2), 0, 5, "b[].x"),
+        (&in_array, 1, &[0, 4, 1, 2, b'a', 1, 2, 0xff, 0], Fault::Utf8, 0, 6, "b[].y"),
+        (&in_array, 1, &[0, 8, 1, 0, 0], Fault::ItemCount(4), 0, 1, "b"),
+        (&in_array, 1, &[0, 1, 6, 1, 0, 0], Fault::ItemBytes { stated: 3, found: 2 }, 0, 1, "b"),
+        (&in_map, 1, &[0, 2, 2, b'k', 2, 0, 0], Fault::Boolean(2), 0, 4, "b{}.x"),
+        (&in_map, 1, &[0, 2, 2, 0xff, 1, 0, 0], Fault::Utf8, 0, 2, "b{key}"),
+        (&in_union, 2, &[0, 0, 0, 4, 1, 1, 0], Fault::NegativeLength(-1), 1, 5, "b<I>.y"),
+        (&in_union, 1, &[0, 6], Fault::UnionBranch(3), 0, 1, "b"),
+        (&nullable, 1, &[1], Fault::UnionBranch(-1), 0, 0, "a"),
+        (&nullable, 1, &[4], Fault::UnionBranch(2), 0, 0, "a"),
+        ("[\"int\"]", 1, &[2], Fault::UnionBranch(1), 0, 0, "value"),
+        (r#"{"type":"enum","name":"E","symbols":["A"]}"#, 1, &[2], Fault::EnumSymbol(1), 0, 0, "value"),
+        (&nulls, 2, &[4, 0, 4, 0, 4, 0], over(6), 1, 4, "a"),
+        (&nulls, 1, &[4, 0, 8, 0], over(6), 0, 2, "b"),
+        (&nothing, 6, &[], over(6), 0, 0, ""),
+        (&decimal, 1, &large, Fault::DecimalRange, 0, 1, "b"),
+        (&duration, 1, &[0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0], Fault::DurationRange(1 << 31), 0, 1, "b"),
+        (list, 1, &[0, 2, 0, 2, 0, 2, 0, 0], deep, 0, 6, "n"),
+        (list, 1, &[0, 2, 0, 3], Fault::UnionBranch(-2), 0, 3, "n"),
+    ];
+    for (schema, rows, bytes, fault, row, offset, path) in cases {
+        let options = Options { limits: limits.clone(), ..Options::default() };
+        let plan = plan(schema, &options);
+        let want = Located { fault: *fault, row: *row, offset: *offset, path: path.to_string() };
+        assert_eq!(decode_rows(&plan, bytes, *rows, &limits), Err(want.clone()), "{schema} {bytes:?}");
+        assert_eq!(locate(&plan, bytes, *rows, &limits), Some(want), "{schema} {bytes:?}");
+    }
+}
+
+#[test]
+fn fields_that_nobody_asked_for() {
+    let schema = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"boolean"},{"name":"b","type":"int"},
+        {"name":"c","type":{"type":"array","items":"string"}},{"name":"d","type":"int"}]}"#;
+    let options = Options { projection: Some(vec!["d".into(), "b".into()]), ..Options::default() };
+    let plan = plan(schema, &options);
+    // Neither the boolean nor the string is valid.
+    let rows = decode_rows(&plan, &[9, 2, 2, 2, 0xff, 0, 4], 1, &options.limits);
+    assert_eq!(rows, Ok(vec![vec![Value::Int(2), Value::Int(1)]]));
+    let cut = locate(&plan, &[9, 2, 2, 2], 1, &options.limits).unwrap();
+    assert_eq!((cut.fault, cut.offset, cut.path.as_str()), (Fault::End, 3, "c"));
+}
+
+#[test]
+fn errors_say_where() {
+    let plan = plan(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"boolean"}]}"#, &Options::default());
+    let error = locate(&plan, &[1, 7], 2, &Limits::default()).unwrap().into_error();
+    assert_eq!(error.to_string(), "boolean 7 is neither 0 nor 1 (field a, row 1, offset in block 1)");
+}
+
+#[test]
+fn pairs_become_a_map() {
+    let schema = r#"{"type":"array","logicalType":"map","items":{"type":"record","name":"P","fields":[
+        {"name":"key","type":"int"},{"name":"value","type":["null","string"]}]}}"#;
+    let options = Options { pairs: Pairs::Map, ..Options::default() };
+    let plan = plan(schema, &options);
+    let rows = decode_rows(&plan, &[4, 2, 0, 4, 2, 2, b'a', 0, 0], 2, &options.limits).unwrap();
+    let batch = to_batch(&plan, rows).unwrap();
+    let map = batch.column(0).as_map();
+    assert_eq!((map.value_length(0), map.value_length(1), map.values().null_count()), (2, 0, 1));
+}
+
+/// A file without compression: its schema, and of each block the rows and the bytes. Short enough for lengths of one byte.
+fn file(schema: &str, blocks: &[(u8, &[u8])]) -> Vec<u8> {
+    let sync = b"0123456789abcdef";
+    let mut file = b"Obj\x01\x02\x16avro.schema".to_vec();
+    file.push(schema.len() as u8 * 2);
+    file.extend(schema.as_bytes());
+    file.push(0);
+    file.extend(sync);
+    for (rows, bytes) in blocks {
+        file.extend([rows * 2, bytes.len() as u8 * 2]);
+        file.extend(*bytes);
+        file.extend(sync);
+    }
+    file
+}
+
+#[test]
+fn files() {
+    let options = Options::default();
+    let valid = file(r#""boolean""#, &[(2, &[1, 0]), (0, &[]), (1, &[1])]);
+    let batches = read(valid.as_slice(), &options).unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [2, 1]);
+    assert!(batches.iter().all(|batch| batch.schema().field(0).name() == "value"));
+    type Blocks<'a> = &'a [(u8, &'a [u8])];
+    let cases: [(Blocks<'_>, &str); 3] = [
+        (
+            &[(1, &[1]), (2, &[1, 7])],
+            "boolean 7 is neither 0 nor 1 (field value, row 1, block 1, file offset 63, offset in block 1)",
+        ),
+        (
+            &[(1, &[1, 0])],
+            "1 bytes are left in the block after its last row (row 1, block 0, file offset 44, offset in block 1)",
+        ),
+        (
+            &[(2, &[1])],
+            "a value runs past the end of its block (field value, row 1, block 0, file offset 44, offset in block 1)",
+        ),
+    ];
+    for (blocks, want) in cases {
+        let error = read(file(r#""boolean""#, blocks).as_slice(), &options).unwrap_err();
+        assert_eq!(error.to_string(), want);
+    }
+    assert!(read(&valid[..valid.len() - 1], &options).unwrap_err().is_corrupt());
+}
+
+/// What plans are made of, as their `Debug` prints it.
+const SHAPES: &[&str] = &[
+    "Null,",
+    "Boolean",
+    "Int,",
+    "Long",
+    "Float",
+    "Double",
+    "Bytes",
+    "String",
+    "Fixed(",
+    "Fixed(0)",
+    "Enum(",
+    "DecimalBytes",
+    "DecimalFixed(",
+    "Decimal128(",
+    "Decimal256(",
+    "Duration",
+    "List(",
+    "Map {",
+    "Pairs(",
+    "Record {",
+    "n_columns: 0",
+    "Union {",
+    "Json(",
+    "Single",
+    "null_branch: 0",
+    "null_branch: 1",
+    "Timestamp(",
+    "Date32",
+];
+
+/// All options that change what arrays are made, for a seed.
+fn random_options(rng: &mut Rng) -> Options {
+    Options {
+        strings: rng.pick(Strings::View, &[Strings::Plain]),
+        enums: rng.pick(Enums::Dictionary, &[Enums::String]),
+        unions: rng.pick(Unions::Dense, &[Unions::Struct]),
+        pairs: rng.pick(Pairs::List, &[Pairs::Map]),
+        recursion_levels: rng.below(3),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn random_schemas_and_rows() {
+    let mut n_json = 0;
+    let mut seen: BTreeMap<&str, usize> = SHAPES.iter().map(|shape| (*shape, 0)).collect();
+    for seed in 0..3_000 {
+        let rng = &mut Rng::new(seed);
+        let text = random_schema(rng);
+        let options = random_options(rng);
+        let schema = Schema::parse(&text, &options.limits).expect(&text);
+        let plan = match Plan::new(&schema, &options) {
+            Ok(plan) => plan,
+            Err(error) => panic!("seed {seed}: {error}: {text}"),
+        };
+        let printed = format!("{plan:?}");
+        seen.iter_mut().for_each(|(shape, n)| *n += usize::from(printed.contains(shape)));
+        let n_rows = rng.below(12);
+        let mut bytes = random_rows(rng, &schema, n_rows);
+        let rows = decode_rows(&plan, &bytes, n_rows as u64, &options.limits);
+        let rows = rows.unwrap_or_else(|located| panic!("seed {seed}: {located:?}: {text}"));
+        assert_eq!(locate(&plan, &bytes, n_rows as u64, &options.limits), None, "seed {seed}");
+        let batch = to_batch(&plan, rows).unwrap_or_else(|error| panic!("seed {seed}: {error}: {text}"));
+        assert_eq!((batch.num_rows(), batch.schema()), (n_rows, plan.arrow.clone()), "seed {seed}");
+        valid(&batch.into()).unwrap_or_else(|error| panic!("seed {seed}: {error}: {text}"));
+
+        let (mut writing, mut skipping) = (Cursor::new(&bytes), Cursor::new(&bytes));
+        for _ in 0..n_rows {
+            let mut json = Vec::new();
+            write_json(&schema, schema.root(), &mut writing, &mut json, &options.limits).expect(&text);
+            skip_value(&schema, schema.root(), &mut skipping, &options.limits).expect(&text);
+            assert_eq!(writing.at(), skipping.at(), "seed {seed}: {text}");
+            let parsed = serde_json::from_slice::<serde_json::Value>(&json);
+            assert!(parsed.is_ok(), "seed {seed}: {}", String::from_utf8_lossy(&json));
+            n_json += 1;
+        }
+        assert_eq!(writing.remaining(), 0, "seed {seed}");
+
+        // Of damaged bytes both walks say the same, and what they accept makes arrays.
+        corrupt(rng, &mut bytes);
+        match decode_rows(&plan, &bytes, n_rows as u64, &options.limits) {
+            Ok(rows) => drop(to_batch(&plan, rows).unwrap_or_else(|error| panic!("seed {seed}: {error}: {text}"))),
+            Err(located) => {
+                assert!(located.offset <= bytes.len(), "seed {seed}");
+                assert_eq!(locate(&plan, &bytes, n_rows as u64, &options.limits), Some(located), "seed {seed}");
+            }
+        }
+    }
+    assert!(n_json > 10_000);
+    assert!(seen.values().all(|n| *n > 20), "the generator has to make all of these: {seen:?}");
+}
+
+fn valid(batch: &arrow_array::StructArray) -> Result<(), ArrowError> {
+    batch.to_data().validate_full()
+}

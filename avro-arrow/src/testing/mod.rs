@@ -1,0 +1,7 @@
+//! For tests: a seed in; random schemas, rows and damage out. Not part of the public interface.
+
+mod random;
+mod rows;
+
+pub use random::{Rng, corrupt, random_schema};
+pub use rows::random_rows;
