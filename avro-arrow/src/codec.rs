@@ -111,7 +111,13 @@ impl Codec {
     }
 
     fn damaged(self, reason: impl Into<String>) -> Error {
-        Error::new(ErrorKind::Codec { codec: self.name(), reason: reason.into() })
+        // The libraries say their own name first, which the error does too.
+        let (codec, reason) = (self.name(), reason.into());
+        let reason = match reason.strip_prefix(codec).and_then(|rest| rest.strip_prefix(": ")) {
+            Some(rest) => rest.to_owned(),
+            None => reason,
+        };
+        Error::new(ErrorKind::Codec { codec, reason })
     }
 }
 
@@ -489,7 +495,7 @@ mod tests {
         };
         let at = "(block 7, file offset 100)";
         type Want = Result<&'static [u8], &'static str>;
-        let cases: [(Codec, Vec<u8>, Want); 13] = [
+        let cases: [(Codec, Vec<u8>, Want); 14] = [
             (Codec::Deflate, [&deflated[..], b"more"].concat(), Ok(b"some text")),
             (Codec::Deflate, vec![], Err("damaged deflate block: it is not a deflate stream")),
             (Codec::Deflate, vec![0xff; 20], Err("damaged deflate block: it is not a deflate stream")),
@@ -516,6 +522,7 @@ mod tests {
             (Codec::Zstandard, vec![], Err("damaged zstandard block: its last frame is cut")),
             (Codec::Zstandard, b"garbage".to_vec(), Err("damaged zstandard block: Unknown frame descriptor")),
             (Codec::Bzip2, vec![], Err("damaged bzip2 block: its last stream is cut")),
+            (Codec::Bzip2, b"garbage".to_vec(), Err("damaged bzip2 block: bz2 header missing")),
             (Codec::Xz, vec![], Err("damaged xz block: its last stream is cut")),
         ];
         for (codec, stored, want) in cases {
