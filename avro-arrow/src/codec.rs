@@ -74,6 +74,12 @@ enum Context {
     Xz,
 }
 
+impl std::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decompressor").field("max", &self.max).finish_non_exhaustive()
+    }
+}
+
 /// A symbol of two bits can stand for 258 bytes in deflate: no stream grows by more.
 pub(crate) const DEFLATE_RATIO_MAX: u64 = 1032;
 

@@ -199,7 +199,7 @@ fn next_task(tasks: &Mutex<Receiver<Task>>) -> Option<Task> {
 
 /// Decodes a run and sends its batches, then that it ends.
 fn decode(blocks: Vec<RawBlock>, mut decoder: BlockDecoder, output: &RunInput) {
-    let mut batches = || -> Result<bool> {
+    let batches = || -> Result<bool> {
         for block in blocks {
             decoder.push(block)?;
             while let Some(batch) = decoder.next_batch(false)? {

@@ -5,6 +5,7 @@
 use super::skip::Skips;
 use super::{Body, Branch, Branches, Leaf, Nulls, Op, Program};
 use crate::column::{Column, Content, Holds, LevelId, Layout, ROWS, SlabId, SlabSpec};
+use crate::json;
 use crate::options::Options;
 use crate::plan::{Plan, Read, Shape, Step, Wrap};
 use crate::schema::Sizes;
@@ -22,7 +23,6 @@ pub(super) fn compile(plan: Plan, options: &Options) -> Program {
         layout,
         code: Code::default(),
         skips: Skips::new(&plan.schema, &sizes),
-        sizes: &sizes,
         plan: &plan,
     };
     let (row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
@@ -69,7 +69,6 @@ struct Compiler<'a> {
     layout: Layout,
     code: Code,
     skips: Skips<'a>,
-    sizes: &'a Sizes,
     plan: &'a Plan,
 }
 
@@ -305,17 +304,17 @@ impl Compiler<'_> {
         Compiled { read: vec![Op::Choose { branches }], absent, column }
     }
 
-    /// Can an item take no bytes at all?
+    /// Do items take no bytes at all?
     fn is_zero_width(&self, item: &Read) -> bool {
         // A union has an index, so only what is not wrapped can be empty.
         item.wrap == Wrap::None
             && match &item.shape {
                 Shape::Null | Shape::Fixed(0) | Shape::DecimalFixed(0) => true,
                 Shape::Record { steps, .. } => steps.iter().all(|step| match step {
-                    Step::Skip(node) => self.sizes.min(*node) == 0,
+                    Step::Skip(node) => json::is_zero_width(&self.plan.schema, *node),
                     Step::Read { read, .. } => self.is_zero_width(read),
                 }),
-                Shape::Json(node) => self.sizes.min(*node) == 0,
+                Shape::Json(node) => json::is_zero_width(&self.plan.schema, *node),
                 _ => false,
             }
     }

@@ -8,9 +8,11 @@ mod kernels;
 mod print;
 mod run;
 mod skip;
+#[cfg(test)]
+mod tests;
 mod verify;
 
-pub(crate) use run::{Faulted, Piece, run};
+pub(crate) use run::{Piece, run};
 
 use crate::column::{Column, LevelId, Layout, SlabId};
 use crate::error::Result;
@@ -138,7 +140,7 @@ pub(crate) enum Op {
     /// Moves over a length and that many bytes.
     SkipBytes,
     /// Moves over blocks of items, by their size where that is given, else by running the body for each.
-    SkipItems { body: Body, zero_width: bool },
+    SkipItems { body: Body },
     /// Runs the body of a type that is skipped in several places, or inside itself.
     Call { sub: u32 },
 }

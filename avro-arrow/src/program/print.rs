@@ -54,8 +54,8 @@ impl Program {
                 Op::SkipFixed { bytes } => writeln!(f, "skip {bytes} bytes")?,
                 Op::SkipVarints { n } => writeln!(f, "skip {n} varints")?,
                 Op::SkipBytes => writeln!(f, "skip length and bytes")?,
-                Op::SkipItems { body, zero_width } => {
-                    writeln!(f, "skip items{}", if zero_width { ", limited" } else { "" })?;
+                Op::SkipItems { body } => {
+                    writeln!(f, "skip items")?;
                     self.print(f, body, depth + 1)?;
                 }
                 Op::Call { sub } => writeln!(f, "call {sub}")?,

@@ -266,7 +266,7 @@ unsafe fn run_rows<const K: usize>(
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 fn portable_is_forced() -> bool {
     #[cfg(test)]
-    return tests::PORTABLE.get();
+    return PORTABLE.get();
     #[cfg(not(test))]
     false
 }
@@ -616,7 +616,7 @@ unsafe fn write_union<C: Nested>(
 unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let (written, body, zero_width) = match *op {
         Op::Items { ends, level, body, zero_width } => (Some((ends, level)), body, zero_width),
-        Op::SkipItems { body, zero_width } => (None, body, zero_width),
+        Op::SkipItems { body } => (None, body, false),
         _ => return,
     };
     loop {
@@ -632,7 +632,10 @@ unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, 
         let size = if count < 0 { Some(unsafe { long::<C>(runner) }) } else { None };
         let left = runner.source.end as usize - runner.at as usize;
         let n = count.unsigned_abs();
-        let too_many = if zero_width {
+        // What is only skipped needs no memory, and no time for items without bytes.
+        let too_many = if written.is_none() {
+            false
+        } else if zero_width {
             runner.zero_width_items = runner.zero_width_items.saturating_add(n);
             runner.zero_width_items > program.options.limits.zero_width_items
         } else {
@@ -724,11 +727,7 @@ unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::cell::Cell;
-
-    thread_local! {
-        /// Forces the portable path on this thread.
-        pub(crate) static PORTABLE: Cell<bool> = const { Cell::new(false) };
-    }
+thread_local! {
+    /// Forces the portable path on this thread.
+    pub(super) static PORTABLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }

@@ -31,17 +31,16 @@ impl<'a> Skips<'a> {
             Kind::Int | Kind::Long | Kind::Enum(_) => push(ops, Op::SkipVarints { n: 1 }),
             Kind::Bytes | Kind::String => push(ops, Op::SkipBytes),
             Kind::Array(items) => {
-                let zero_width = self.sizes.min(*items) == 0;
                 let mut item = Vec::new();
                 self.skip(*items, code, &mut item);
                 let body = code.body(item);
-                push(ops, Op::SkipItems { body, zero_width });
+                push(ops, Op::SkipItems { body });
             }
             Kind::Map(values) => {
                 let mut entry = vec![Op::SkipBytes];
                 self.skip(*values, code, &mut entry);
                 let body = code.body(entry);
-                push(ops, Op::SkipItems { body, zero_width: false });
+                push(ops, Op::SkipItems { body });
             }
             Kind::Union(branches) => {
                 let mut bodies = Vec::with_capacity(branches.len());

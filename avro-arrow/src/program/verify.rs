@@ -97,7 +97,7 @@ impl Check<'_> {
                     written.push(self.slab(ends, level, size_of::<i32>())?);
                     self.below(items, level)?;
                 }
-                Op::SkipItems { body, .. } => {
+                Op::SkipItems { body } => {
                     before(body)?;
                     self.writes(body, level)?.is_empty().then_some(())?;
                 }
