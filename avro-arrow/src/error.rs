@@ -324,14 +324,16 @@ impl fmt::Display for ErrorKind {
             }
             Value(fault) => fault.fmt(f),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
-            UnknownCodec { name } => write!(
-                f,
-                "unknown codec `{name}`; known are null, deflate, snappy, zstandard, bzip2 and xz"
-            ),
+            UnknownCodec { name } => {
+                write!(f, "unknown codec `{name}`; known are null, deflate, snappy, zstandard, bzip2 and xz")
+            }
             Unsupported { what } => write!(f, "not supported: {what}"),
             Argument { what } => f.write_str(what),
             Limit { limit, value, max } => {
-                write!(f, "{value} is more than the limit `{limit}` allows ({max}); raise it if the data is to be trusted")
+                write!(
+                    f,
+                    "{value} is more than the limit `{limit}` allows ({max}); raise it if the data is to be trusted"
+                )
             }
             Io(e) => e.fmt(f),
             Arrow(e) => write!(f, "internal error: {e}"),

@@ -1,21 +1,21 @@
 //! Avro container files decoded straight into Arrow columns.
 
+mod batcher;
+mod bytes;
+mod codec;
+mod column;
+pub mod container;
+mod decoder;
 mod error;
+mod json;
 mod limits;
 mod options;
-mod bytes;
-pub mod schema;
-mod codec;
-pub mod container;
-mod plan;
-mod json;
-pub mod reference;
-mod column;
-mod program;
-mod batcher;
-mod decoder;
-mod reader;
 mod parallel;
+mod plan;
+mod program;
+mod reader;
+pub mod reference;
+pub mod schema;
 #[doc(hidden)]
 pub mod testing;
 

@@ -77,12 +77,20 @@ pub(crate) enum Shape {
     DecimalFixed(usize),
     Duration,
     List(Box<Read>),
-    Map { keys: Box<Read>, values: Box<Read> },
+    Map {
+        keys: Box<Read>,
+        values: Box<Read>,
+    },
     /// An array of records of `key` and `value`, to a `Map`.
     Pairs(Box<Read>),
-    Record { steps: Vec<Step>, n_columns: usize },
+    Record {
+        steps: Vec<Step>,
+        n_columns: usize,
+    },
     /// Any other union, to a dense `Union` or a `Struct`.
-    Union { branches: Vec<Read> },
+    Union {
+        branches: Vec<Read>,
+    },
     /// A recursive reference: the value as JSON text.
     Json(NodeId),
 }
@@ -230,7 +238,8 @@ impl Planner<'_> {
                 (Some(data_type), _) => (Shape::DecimalFixed(fixed.size), data_type),
                 (None, Some(Logical::Duration)) => (Shape::Duration, DataType::Interval(IntervalUnit::MonthDayNano)),
                 _ => {
-                    let size = i32::try_from(fixed.size).map_err(|_| unsupported(format!("fixed of {}", fixed.size)))?;
+                    let size =
+                        i32::try_from(fixed.size).map_err(|_| unsupported(format!("fixed of {}", fixed.size)))?;
                     (Shape::Fixed(fixed.size), DataType::FixedSizeBinary(size))
                 }
             },

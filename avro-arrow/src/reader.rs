@@ -1,11 +1,11 @@
 //! The sync reader: anything that can be read in, record batches out.
 
+use crate::PADDING;
 use crate::container::Header;
 use crate::decoder::Decoder;
 use crate::error::Result;
 use crate::options::Options;
 use crate::program::Program;
-use crate::PADDING;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;

@@ -255,7 +255,11 @@ impl Finished {
 /// A column keeps the blocks that its strings lie in if it uses more than one part in so many of their bytes.
 const KEEP_BLOCKS_ABOVE: usize = 16;
 
-fn enums(data_type: &DataType, keys: arrow_array::PrimitiveArray<Int32Type>, symbols: &StringArray) -> Result<ArrayRef> {
+fn enums(
+    data_type: &DataType,
+    keys: arrow_array::PrimitiveArray<Int32Type>,
+    symbols: &StringArray,
+) -> Result<ArrayRef> {
     fn dictionary<K: ArrowDictionaryKeyType>(
         keys: arrow_array::PrimitiveArray<K>,
         symbols: &StringArray,

@@ -11,7 +11,7 @@ pub(crate) use finish::{Finished, Parts};
 pub(crate) use slab::Lane;
 
 use arrow_array::StringArray;
-use arrow_schema::{DataType, FieldRef};
+use arrow_schema::FieldRef;
 use std::sync::Arc;
 
 /// Index of a slab among those of a program.
@@ -117,9 +117,4 @@ impl LevelId {
     pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
-}
-
-/// Bytes of a slot of a primitive Arrow type.
-pub(crate) fn primitive_width(data_type: &DataType) -> usize {
-    data_type.primitive_width().unwrap_or(0)
 }

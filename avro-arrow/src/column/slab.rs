@@ -56,8 +56,7 @@ impl Lane {
     #[cold]
     #[inline(never)]
     pub(crate) fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) {
-        let (Some(level), Some(slabs)) =
-            (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
+        let (Some(level), Some(slabs)) = (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
         else {
             return;
         };

@@ -4,7 +4,7 @@
 
 use super::skip::Skips;
 use super::{Body, Branch, Branches, Leaf, Nulls, Op, Program};
-use crate::column::{Column, Content, Holds, LevelId, Layout, ROWS, SlabId, SlabSpec};
+use crate::column::{Column, Content, Holds, Layout, LevelId, ROWS, SlabId, SlabSpec};
 use crate::json;
 use crate::options::Options;
 use crate::plan::{Plan, Read, Shape, Step, Wrap};
@@ -19,12 +19,7 @@ pub(super) fn compile(plan: Plan, options: &Options) -> Program {
     let sizes = Sizes::of(&plan.schema);
     let mut layout = Layout::default();
     layout.add_level();
-    let mut compiler = Compiler {
-        layout,
-        code: Code::default(),
-        skips: Skips::new(&plan.schema, &sizes),
-        plan: &plan,
-    };
+    let mut compiler = Compiler { layout, code: Code::default(), skips: Skips::new(&plan.schema, &sizes), plan: &plan };
     let (row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
     let row = compiler.code.body(row);
     let subs = compiler.skips.finish(&mut compiler.code);
@@ -94,7 +89,12 @@ impl Compiler<'_> {
         (ops, columns)
     }
 
-    fn record_or_absent(&mut self, steps: &[Step], n_columns: usize, level: LevelId) -> (Vec<Op>, Vec<Op>, Vec<Column>) {
+    fn record_or_absent(
+        &mut self,
+        steps: &[Step],
+        n_columns: usize,
+        level: LevelId,
+    ) -> (Vec<Op>, Vec<Op>, Vec<Column>) {
         let (mut ops, mut absent) = (Vec::new(), Vec::new());
         let mut columns = Vec::with_capacity(n_columns);
         for step in steps {
@@ -216,7 +216,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn leaf(&mut self, leaf: Leaf, field: &FieldRef, level: LevelId, content: impl FnOnce(SlabId) -> Content) -> Compiled {
+    fn leaf(
+        &mut self,
+        leaf: Leaf,
+        field: &FieldRef,
+        level: LevelId,
+        content: impl FnOnce(SlabId) -> Content,
+    ) -> Compiled {
         let to = self.slab(level, leaf.width());
         Compiled {
             read: vec![Op::Read { leaf, to }],

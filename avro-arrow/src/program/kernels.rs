@@ -537,7 +537,12 @@ mod tests {
                     let mut text = "x".repeat(at) + inserted;
                     text += &"y".repeat(len.saturating_sub(text.len()));
                     let len = text.len();
-                    let bytes = [&[(len * 2) as u8 | if len > 63 { 0x80 } else { 0 }][..], &[1][..usize::from(len > 63)], text.as_bytes()].concat();
+                    let bytes = [
+                        &[(len * 2) as u8 | if len > 63 { 0x80 } else { 0 }][..],
+                        &[1][..usize::from(len > 63)],
+                        text.as_bytes(),
+                    ]
+                    .concat();
                     let (view, moved, bad) = read::<Portable, _>(Utf8, &bytes);
                     assert_eq!((view as u32 as usize, moved, bad), (len, bytes.len(), !valid));
                     if let Some(high) = bytes.iter().rposition(|&b| b == 0xc3 || b == 0xe2) {

@@ -14,7 +14,7 @@ mod verify;
 
 pub(crate) use run::{Piece, run};
 
-use crate::column::{Column, LevelId, Layout, SlabId};
+use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;
 use crate::options::Options;
 use crate::plan::Plan;
