@@ -1,7 +1,7 @@
 //! Kernels: how one value is read from a cursor, without branches where that pays.
 //!
 //! A kernel is given a cursor that is at most at the end of its block, and [`PADDING`](crate::PADDING) readable bytes stand
-//! behind every block. So it may load up to 16 bytes at the cursor, and 16 more after a varint, before it checks anything.
+//! behind every block. So it may load a varint at the cursor and up to 64 bytes behind it before it checks anything.
 //! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 
 use arrow_buffer::{IntervalMonthDayNano, i256};
@@ -27,16 +27,22 @@ pub(super) trait Cpu: Copy {
     /// # Safety
     /// The CPU has what the implementing type says.
     unsafe fn gather_sevens(word: u64) -> u64;
+
+    /// Are these bytes, 64 at most, all below 128?
+    ///
+    /// # Safety
+    /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
+    unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool;
 }
 
 /// Any CPU.
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 
-/// x86-64 with BMI2.
+/// x86-64 with BMI1, BMI2 and AVX2.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Bmi2;
+pub(super) struct Avx2;
 
 impl Cpu for Portable {
     #[inline(always)]
@@ -46,14 +52,32 @@ impl Cpu for Portable {
         let x = (x & 0x0000_3fff_0000_3fff) | ((x & 0x3fff_0000_3fff_0000) >> 2);
         (x & 0x0fff_ffff) | ((x & 0x0fff_ffff_0000_0000) >> 4)
     }
+
+    #[inline(always)]
+    unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
+        // SAFETY: readable by the caller's promise.
+        unsafe { std::slice::from_raw_parts(from, len) }.is_ascii()
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Cpu for Bmi2 {
+impl Cpu for Avx2 {
     #[inline(always)]
     unsafe fn gather_sevens(word: u64) -> u64 {
         // SAFETY: the caller's promise.
         unsafe { std::arch::x86_64::_pext_u64(word, !CONTINUES) }
+    }
+
+    #[inline(always)]
+    unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
+        use std::arch::x86_64::{_bzhi_u64, _mm256_loadu_si256, _mm256_movemask_epi8};
+        // The high bit of each of 64 bytes, without a branch on the length: lengths of text are hard to predict.
+        // SAFETY: readable by the caller's promise, as is the CPU.
+        unsafe {
+            let low = _mm256_movemask_epi8(_mm256_loadu_si256(from.cast())) as u32;
+            let high = _mm256_movemask_epi8(_mm256_loadu_si256(from.add(32).cast())) as u32;
+            _bzhi_u64(u64::from(low) | (u64::from(high) << 32), len as u32) == 0
+        }
     }
 }
 
@@ -232,8 +256,20 @@ impl<const N: usize> Kernel for Raw<N> {
     }
 }
 
+/// For each length up to 12 the bytes that a view holds, and last the prefix that it holds of longer ones.
+const KEPT: [u128; 14] = {
+    let mut kept = [0; 14];
+    let mut len = 0;
+    while len < 13 {
+        kept[len] = (1 << (8 * len)) - 1;
+        len += 1;
+    }
+    kept[13] = 0xffff_ffff;
+    kept
+};
+
 /// Arrow's view of bytes: the length; the bytes themselves if there are at most twelve, else four of them, the buffer and
-/// the offset in it.
+/// the offset in it. Without a branch: lengths of text are hard to predict.
 ///
 /// # Safety
 /// `len` bytes at `from` are in the block of `source`, and 16 are readable.
@@ -241,13 +277,13 @@ impl<const N: usize> Kernel for Raw<N> {
 unsafe fn view(from: *const u8, len: usize, source: &Source) -> u128 {
     // SAFETY: the caller's promise.
     let head = u128::from_le(unsafe { from.cast::<u128>().read_unaligned() });
-    if len <= 12 {
-        let kept = head & ((1u128 << (8 * len)) - 1);
-        len as u128 | (kept << 32)
-    } else {
-        let offset = from as usize - source.start as usize;
-        len as u128 | ((head & 0xffff_ffff) << 32) | (u128::from(source.buffer) << 64) | ((offset as u128) << 96)
-    }
+    let kept = head & KEPT[len.min(13)];
+    let low = len as u64 | ((kept as u64) << 32);
+    let inside = (kept >> 32) as u64;
+    let offset = from as usize - source.start as usize;
+    let outside = u64::from(source.buffer) | ((offset as u64) << 32);
+    let high = std::hint::select_unpredictable(len > 12, outside, inside);
+    u128::from(low) | (u128::from(high) << 64)
 }
 
 #[derive(Clone, Copy)]
@@ -279,7 +315,7 @@ impl Kernel for Utf8 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
             let (from, len) = sized::<C>(at, source, bad);
-            if !is_ascii(from, len) && !is_utf8(std::slice::from_raw_parts(from, len)) {
+            if !is_ascii::<C>(from, len) && !is_utf8(std::slice::from_raw_parts(from, len)) {
                 *bad = true;
                 return 0;
             }
@@ -289,23 +325,11 @@ impl Kernel for Utf8 {
 }
 
 /// # Safety
-/// `len` bytes at `from` are readable, and 16 more.
+/// `len` bytes at `from` are readable, and 64 more. `C` fits the CPU.
 #[inline(always)]
-unsafe fn is_ascii(from: *const u8, len: usize) -> bool {
-    const HIGH: u128 = u128::from_ne_bytes([0x80; 16]);
-    let mut done = 0;
-    let mut high = 0;
-    // All but the last 16 bytes or fewer.
-    while len - done > 16 {
-        // SAFETY: readable, as `done` is less than `len`.
-        high |= unsafe { from.add(done).cast::<u128>().read_unaligned() };
-        done += 16;
-    }
-    // SAFETY: as above, or 16 bytes behind the last.
-    let last = u128::from_le(unsafe { from.add(done).cast::<u128>().read_unaligned() });
-    let left = len - done;
-    let kept = if left == 16 { last } else { last & ((1 << (8 * left)) - 1) };
-    (high | kept) & HIGH == 0
+unsafe fn is_ascii<C: Cpu>(from: *const u8, len: usize) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { if len <= 64 { C::is_ascii_64(from, len) } else { std::slice::from_raw_parts(from, len).is_ascii() } }
 }
 
 #[cold]
@@ -524,13 +548,21 @@ mod tests {
     fn longs_are_those_of_the_plain_cursor() {
         longs::<Portable>();
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("bmi2") {
-            longs::<Bmi2>();
+        if crate::program::run::has_avx2() {
+            longs::<Avx2>();
         }
     }
 
     #[test]
     fn text_is_checked() {
+        check_text::<Portable>();
+        #[cfg(target_arch = "x86_64")]
+        if crate::program::run::has_avx2() {
+            check_text::<Avx2>();
+        }
+    }
+
+    fn check_text<C: Cpu>() {
         for len in 0..70usize {
             for at in 0..len {
                 for (inserted, valid) in [("é", true), ("\u{7f}", true), ("€", true)] {
@@ -543,12 +575,12 @@ mod tests {
                         text.as_bytes(),
                     ]
                     .concat();
-                    let (view, moved, bad) = read::<Portable, _>(Utf8, &bytes);
+                    let (view, moved, bad) = read::<C, _>(Utf8, &bytes);
                     assert_eq!((view as u32 as usize, moved, bad), (len, bytes.len(), !valid));
                     if let Some(high) = bytes.iter().rposition(|&b| b == 0xc3 || b == 0xe2) {
                         let mut broken = bytes.clone();
                         broken[high] = 0xf8;
-                        assert!(read::<Portable, _>(Utf8, &broken).2, "{broken:x?}");
+                        assert!(read::<C, _>(Utf8, &broken).2, "{broken:x?}");
                     }
                 }
             }

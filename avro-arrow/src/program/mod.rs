@@ -12,7 +12,7 @@ mod skip;
 mod tests;
 mod verify;
 
-pub(crate) use run::{Piece, run};
+pub(crate) use run::{Faulted, Piece, run};
 
 use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;
