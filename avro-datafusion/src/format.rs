@@ -1,6 +1,6 @@
 //! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
 
-use crate::headers::{Headers, external};
+use crate::headers::{Headers, Reads, external};
 use crate::location::file_name;
 use crate::merge::merge;
 use crate::options::AvroOptions;
@@ -69,7 +69,8 @@ impl AvroFormat {
                 let name = file_name(store_url, &object.location);
                 async move {
                     let (header, _) = headers.get(store.as_ref(), &object, &name).await?;
-                    let program = header.schema.program(None, headers.options()).map_err(|e| external(e, &name))?;
+                    let all = Reads { columns: None, batch_size: 1 };
+                    let program = header.schema.program(all, headers.options()).map_err(|e| external(e, &name))?;
                     Ok::<_, datafusion::error::DataFusionError>((name, Arc::clone(program.arrow_schema())))
                 }
             })

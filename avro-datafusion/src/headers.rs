@@ -42,10 +42,17 @@ pub(crate) struct FileHeader {
     pub(crate) schema: Arc<FileSchema>,
 }
 
-/// A writer's schema and the programs compiled from it, by the columns they read.
+/// A writer's schema and the programs compiled from it.
 pub(crate) struct FileSchema {
     schema: Schema,
-    programs: Mutex<HashMap<Option<Vec<String>>, Arc<Program>>>,
+    programs: Mutex<HashMap<Reads, Arc<Program>>>,
+}
+
+/// What a program reads: these columns, or all, and at most so many rows at once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Reads {
+    pub(crate) columns: Option<Vec<String>>,
+    pub(crate) batch_size: usize,
 }
 
 impl Headers {
@@ -126,22 +133,19 @@ impl FileSchema {
         }
     }
 
-    /// The program that reads these columns, or all.
-    pub(crate) fn program(
-        &self,
-        projection: Option<Vec<String>>,
-        options: &AvroOptions,
-    ) -> avro_arrow::Result<Arc<Program>> {
-        if let Some(program) = lock(&self.programs).get(&projection) {
+    /// The program that reads this.
+    pub(crate) fn program(&self, reads: Reads, options: &AvroOptions) -> avro_arrow::Result<Arc<Program>> {
+        if let Some(program) = lock(&self.programs).get(&reads) {
             return Ok(Arc::clone(program));
         }
         // Compiled without the lock. Two may do so at once: the work is small, and either's result is good.
-        let program = Arc::new(Program::compile(&self.schema, &options.decoder(projection.clone(), 1))?);
+        let options = options.decoder(reads.columns.clone(), reads.batch_size);
+        let program = Arc::new(Program::compile(&self.schema, &options)?);
         let mut programs = lock(&self.programs);
         if programs.len() >= PROGRAMS_MAX {
             programs.clear();
         }
-        programs.insert(projection, Arc::clone(&program));
+        programs.insert(reads, Arc::clone(&program));
         Ok(program)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::adapt::Adapter;
 use crate::fetch::{Fetch, ReadAhead};
-use crate::headers::{Headers, external};
+use crate::headers::{Headers, Reads, external};
 use crate::location::file_name;
 use crate::stream::FileRows;
 use arrow_array::RecordBatch;
@@ -50,18 +50,16 @@ impl AvroOpener {
         // The decoder reads the columns that this file has; the adapter makes up the others.
         let has = header.schema.columns();
         let wanted = self.columns.fields().iter().map(|field| field.name());
-        let projection = Some(wanted.filter(|name| has.contains(&name.as_str())).cloned().collect::<Vec<_>>());
-        let options = self.headers.options();
-        let program = header.schema.program(projection.clone(), options).map_err(|e| external(e, &name))?;
-        let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns), &name)?;
-
+        let columns = Some(wanted.filter(|name| has.contains(&name.as_str())).cloned().collect());
         // A batch of more rows than the query wants would be decoded in vain.
         let batch_size = self.limit.map_or(self.batch_size, |limit| limit.min(self.batch_size));
-        let options = options.decoder(projection, batch_size);
+        let reads = Reads { columns, batch_size };
+        let program = header.schema.program(reads, self.headers.options()).map_err(|e| external(e, &name))?;
+        let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns), &name)?;
         let range = file.range.map_or(0..object.size, |range| bounded(&range, object.size));
         let decoder = match range == (0..object.size) {
-            true => Decoder::new(&header.header, program, &options),
-            false => Decoder::for_range(&header.header, program, &options, range.clone(), object.size),
+            true => Decoder::new(&header.header, program),
+            false => Decoder::for_range(&header.header, program, range.clone(), object.size),
         };
 
         // The bytes that came with the header are not read twice.
