@@ -21,12 +21,10 @@ use std::process::ExitCode;
 
 use error::{Error, Result};
 use options::{Options, Source, Task};
+use session::Session;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Stack of a worker thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
-const STACK_BYTES: usize = 16 << 20;
 
 fn main() -> ExitCode {
     error::catch_panics(|| {
@@ -40,28 +38,25 @@ fn main() -> ExitCode {
 }
 
 fn execute(options: Options) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(options.resources.threads)
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()
-        .map_err(|e| Error::Failed(format!("cannot start threads: {e}")))?;
-    let threads = options.resources.threads;
-    let result = runtime.block_on(async {
-        match options.task {
-            Task::Query(query) => {
-                let context = session::open(&options.resources, &query.tables).await?;
+    let Options { task, resources } = options;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match task {
+        Task::Query(query) => {
+            let threads = session::threads(&resources)?;
+            let result = runtime.block_on(async {
+                let opening = Session::open(&resources, &query.tables, threads.handle().clone());
+                let session = interrupt::unless_interrupted(opening).await?;
                 match query.source {
-                    Source::Prompt => repl::prompt(&context, query).await,
-                    _ => run::script(&context, &query).await,
+                    Source::Prompt => repl::prompt(&session, query).await,
+                    _ => run::script(&session, &query).await,
                 }
-            }
-            Task::Convert(task) => convert::run(task, threads, options.resources.batch_rows).await,
-            Task::Schema { file, form } => inspect::schema(&file, form),
-            Task::Count { inputs, total } => inspect::count(&inputs, total),
+            });
+            // Threads that still compute for a query that was given up are not waited for.
+            threads.shutdown_background();
+            result
         }
-    });
-    // Threads that still decode for a query that was given up are not waited for.
-    runtime.shutdown_background();
-    result
+        Task::Convert(task) => runtime.block_on(convert::run(task, resources.threads, resources.batch_rows)),
+        Task::Schema { file, form } => inspect::schema(&file, form),
+        Task::Count { inputs, total } => inspect::count(&inputs, total),
+    }
 }

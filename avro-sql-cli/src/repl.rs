@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use datafusion::prelude::SessionContext;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -16,6 +15,7 @@ use rustyline::{Editor, Helper};
 use crate::error::{Error, Result, report, say};
 use crate::interrupt::unless_interrupted;
 use crate::options::Query;
+use crate::session::Session;
 use crate::{run, sql};
 
 const HELP: &str = "\
@@ -31,7 +31,7 @@ const TABLES: &str = "SELECT table_schema AS schema, table_name AS name, table_t
                       WHERE table_schema <> 'information_schema' ORDER BY 1, 2";
 
 /// Asks until the user leaves.
-pub(crate) async fn prompt(context: &SessionContext, mut query: Query) -> Result<()> {
+pub(crate) async fn prompt(session: &Session, mut query: Query) -> Result<()> {
     if query.output.is_some() {
         return Err(Error::Usage("-o needs a statement (-c) or a script (-f)".to_owned()));
     }
@@ -43,7 +43,7 @@ pub(crate) async fn prompt(context: &SessionContext, mut query: Query) -> Result
         let _ = editor.load_history(history); // there is none the first time
     }
     if query.rc {
-        start_up_script(context, &query).await;
+        start_up_script(session, &query).await;
     }
     if !query.quiet {
         say(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
@@ -53,7 +53,7 @@ pub(crate) async fn prompt(context: &SessionContext, mut query: Query) -> Result
         match editor.readline("avro-sql> ") {
             Ok(line) => {
                 let _ = editor.add_history_entry(line.trim());
-                match one(context, &mut query, line.trim()).await {
+                match one(session, &mut query, line.trim()).await {
                     Ok(Next::Go) => {}
                     Ok(Next::Leave) | Err(Error::ClosedPipe) => break,
                     Err(e) => report(&e),
@@ -77,9 +77,9 @@ enum Next {
 }
 
 /// Does what one input asks for: a backslash command or statements.
-async fn one(context: &SessionContext, query: &mut Query, line: &str) -> Result<Next> {
+async fn one(session: &Session, query: &mut Query, line: &str) -> Result<Next> {
     let Some(command) = line.strip_prefix('\\') else {
-        statements(context, query, line).await?;
+        statements(session, query, line).await?;
         return Ok(Next::Go);
     };
     let command = command.trim_end_matches(';').trim();
@@ -91,29 +91,29 @@ async fn one(context: &SessionContext, query: &mut Query, line: &str) -> Result<
             query.timing = !query.timing;
             say(if query.timing { "timing is on" } else { "timing is off" });
         }
-        ("d" | "dt", "") => statements(context, query, TABLES).await?,
-        ("d", table) => statements(context, query, &format!("DESCRIBE SELECT * FROM {table}")).await?,
+        ("d" | "dt", "") => statements(session, query, TABLES).await?,
+        ("d", table) => statements(session, query, &format!("DESCRIBE SELECT * FROM {table}")).await?,
         _ => return Err(Error::Failed(format!("unknown command \\{name}; \\? lists them"))),
     }
     Ok(Next::Go)
 }
 
 /// Runs statements; Ctrl-C gives up the one that runs and those after it.
-async fn statements(context: &SessionContext, query: &Query, text: &str) -> Result<()> {
+async fn statements(session: &Session, query: &Query, text: &str) -> Result<()> {
     let script = sql::split(text).map_err(|e| Error::Failed(e.to_string()))?;
     let mut stdout = io::BufWriter::with_capacity(1 << 16, io::stdout());
     for statement in script.statements {
-        unless_interrupted(run::one(context, query, statement.text, &mut stdout)).await?;
+        unless_interrupted(run::one(session, query, statement.text, &mut stdout)).await?;
     }
     stdout.flush()?;
     Ok(())
 }
 
 /// Runs the user's start-up script, if there is one. What fails in it is said, and the prompt comes all the same.
-async fn start_up_script(context: &SessionContext, query: &Query) {
+async fn start_up_script(session: &Session, query: &Query) {
     let Some(path) = dirs::config_dir().map(|dir| dir.join("avro-sql").join("rc.sql")) else { return };
     let Ok(text) = fs::read_to_string(&path) else { return };
-    if let Err(e) = statements(context, query, &text).await {
+    if let Err(e) = statements(session, query, &text).await {
         report(&e.within(&path.display().to_string()));
     }
 }

@@ -4,19 +4,16 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::SessionContext;
-use futures::StreamExt;
-
 use crate::error::{Error, Result, say};
 use crate::interrupt::unless_interrupted;
 use crate::options::{Query, Source};
 use crate::outfile::OutFile;
 use crate::output::Counts;
+use crate::session::{Part, Session};
 use crate::sql;
 
 /// Runs all statements of the source. The first that fails ends it, and then an output file does not appear.
-pub(crate) async fn script(context: &SessionContext, query: &Query) -> Result<()> {
+pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
     let (scripts, place) = match &query.source {
         Source::Commands(commands) => (commands.clone(), None),
         Source::File(file) => {
@@ -32,12 +29,12 @@ pub(crate) async fn script(context: &SessionContext, query: &Query) -> Result<()
     match &query.output {
         Some(path) => {
             let mut file = OutFile::create(path)?;
-            unless_interrupted(all(context, query, &scripts, place.as_deref(), &mut file)).await?;
+            unless_interrupted(all(session, query, &scripts, place.as_deref(), &mut file)).await?;
             file.commit()
         }
         None => {
             let mut stdout = io::BufWriter::with_capacity(1 << 16, io::stdout());
-            unless_interrupted(all(context, query, &scripts, place.as_deref(), &mut stdout)).await?;
+            unless_interrupted(all(session, query, &scripts, place.as_deref(), &mut stdout)).await?;
             stdout.flush()?;
             Ok(())
         }
@@ -46,7 +43,7 @@ pub(crate) async fn script(context: &SessionContext, query: &Query) -> Result<()
 
 /// Runs all statements. Errors in a script say which statement it was.
 async fn all(
-    context: &SessionContext,
+    session: &Session,
     query: &Query,
     scripts: &[String],
     place: Option<&str>,
@@ -59,7 +56,7 @@ async fn all(
         })?;
         let many = script.statements.len() > 1;
         for (n, statement) in script.statements.iter().enumerate() {
-            let done = one(context, query, statement.text, to).await;
+            let done = one(session, query, statement.text, to).await;
             done.map_err(|e| match place {
                 Some(place) => e.within(&format!("{place}: statement {} (line {})", n + 1, statement.line)),
                 None if many => e.within(&format!("statement {}", n + 1)),
@@ -71,9 +68,9 @@ async fn all(
 }
 
 /// Runs one statement and says about it what the options ask for.
-pub(crate) async fn one(context: &SessionContext, query: &Query, text: &str, to: &mut dyn Write) -> Result<()> {
+pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut dyn Write) -> Result<()> {
     let start = Instant::now();
-    let counts = answer(context, query, text, to).await?;
+    let counts = answer(session, query, text, to).await?;
     to.flush()?;
     if let Some(Counts { rows, shown }) = counts
         && shown < rows
@@ -88,19 +85,19 @@ pub(crate) async fn one(context: &SessionContext, query: &Query, text: &str, to:
     Ok(())
 }
 
-/// Runs one statement and writes its rows; `None` where it has none to give, as `CREATE TABLE`.
-async fn answer(context: &SessionContext, query: &Query, text: &str, to: &mut dyn Write) -> Result<Option<Counts>> {
-    let plan = context.state().create_logical_plan(text).await?;
-    let is_command = matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
-    let frame = context.execute_logical_plan(plan).await?;
-    if is_command && frame.schema().fields().is_empty() {
-        return Ok(None);
-    }
-    let mut rows = frame.execute_stream().await?;
+/// Runs one statement and writes its rows; `None` where it has none to give, as `CREATE VIEW`.
+async fn answer(session: &Session, query: &Query, text: &str, to: &mut dyn Write) -> Result<Option<Counts>> {
+    let mut answer = session.answer(text);
     let mut output = query.format.output(to, query.max_rows);
-    output.begin(&rows.schema())?;
-    while let Some(batch) = rows.next().await {
-        output.batch(&batch?)?;
+    let mut begun = false;
+    while let Some(part) = answer.next().await? {
+        match part {
+            Part::Columns(schema) => {
+                begun = true;
+                output.begin(&schema)?;
+            }
+            Part::Rows(batch) => output.batch(&batch)?,
+        }
     }
-    Ok(Some(output.end()?))
+    if begun { Ok(Some(output.end()?)) } else { Ok(None) }
 }
