@@ -5,6 +5,7 @@
 //! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 
 use arrow_buffer::{IntervalMonthDayNano, i256};
+use std::hint::select_unpredictable;
 
 /// What a kernel knows of the block it reads from.
 #[derive(Debug, Clone, Copy)]
@@ -85,14 +86,13 @@ impl Cpu for Avx2 {
 pub(super) trait Kernel: Copy {
     /// What the slot holds.
     type Slot: Copy;
-    /// What it holds where the value is null.
-    const NULL: Self::Slot;
-    /// Reads the value at `at` and moves `at` behind it.
+    /// Reads the value at `at` and moves `at` behind it; or, where no value is `present`, gives a zero and moves nowhere.
+    /// Whether one is present should not be branched on: nulls are hard to predict.
     ///
     /// # Safety
     /// `at` and `source` are of one block, `at` at most at its end, with [`PADDING`](crate::PADDING) readable bytes behind
     /// the end. `C` fits the CPU.
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> Self::Slot;
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
 }
 
 /// Moves `at` back to the end if it is behind it.
@@ -145,14 +145,48 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
     value
 }
 
+/// A [`long`] if one is present, else 0.
+///
+/// # Safety
+/// As [`long`].
+#[inline(always)]
+unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mut bool) -> i64 {
+    let (mut ahead, mut bad_ahead) = (*at, false);
+    // SAFETY: the caller's promise.
+    let value = unsafe { long::<C>(&mut ahead, &mut bad_ahead) };
+    *at = select_unpredictable(present, ahead, *at);
+    *bad |= bad_ahead & present;
+    select_unpredictable(present, value, 0)
+}
+
+/// The index of a union of null and one other: is it the other?
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(super) unsafe fn is_present<C: Cpu>(at: &mut *const u8, source: &Source, null_branch: u8, bad: &mut bool) -> bool {
+    // SAFETY: one byte is readable, and where it is in the block the cursor may move behind it.
+    let branch = unsafe {
+        let byte = at.read();
+        if byte & !2 == 0 && *at < source.end {
+            *at = at.add(1);
+            byte >> 1
+        } else {
+            // Longer than needed, or wrong.
+            Index(2).read::<C>(at, source, true, bad) as u8
+        }
+    };
+    branch != null_branch
+}
+
 /// A length, and the cursor moved behind the bytes; their address and length. On a fault the length is 0.
 ///
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
-unsafe fn sized<C: Cpu>(at: &mut *const u8, source: &Source, bad: &mut bool) -> (*const u8, usize) {
+unsafe fn sized<C: Cpu>(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> (*const u8, usize) {
     // SAFETY: the caller's promise.
-    let len = unsafe { long::<C>(at, bad) };
+    let len = unsafe { long_if::<C>(at, present, bad) };
     let left = source.end as isize - *at as isize;
     if len < 0 || len > left as i64 {
         *bad = true;
@@ -170,17 +204,16 @@ pub(super) struct Boolean;
 
 impl Kernel for Boolean {
     type Slot = u8;
-    const NULL: u8 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> u8 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u8 {
         // SAFETY: one byte at the cursor is readable.
         let byte = unsafe { at.read() };
-        *bad |= byte > 1;
+        *bad |= (byte > 1) & present;
         // SAFETY: padding follows.
-        *at = unsafe { at.add(1) };
+        *at = unsafe { at.add(usize::from(present)) };
         check(at, source, bad);
-        byte & 1
+        byte & u8::from(present)
     }
 }
 
@@ -189,12 +222,11 @@ pub(super) struct Long;
 
 impl Kernel for Long {
     type Slot = i64;
-    const NULL: i64 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i64 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i64 {
         // SAFETY: the caller's promise.
-        let value = unsafe { long::<C>(at, bad) };
+        let value = unsafe { long_if::<C>(at, present, bad) };
         check(at, source, bad);
         value
     }
@@ -205,12 +237,11 @@ pub(super) struct Int;
 
 impl Kernel for Int {
     type Slot = i32;
-    const NULL: i32 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i32 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
         // SAFETY: the caller's promise.
-        let value = unsafe { Long.read::<C>(at, source, bad) };
+        let value = unsafe { Long.read::<C>(at, source, present, bad) };
         *bad |= i64::from(value as i32) != value;
         value as i32
     }
@@ -222,12 +253,11 @@ pub(super) struct Index(pub(super) u32);
 
 impl Kernel for Index {
     type Slot = i32;
-    const NULL: i32 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i32 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
         // SAFETY: the caller's promise.
-        let value = unsafe { Long.read::<C>(at, source, bad) };
+        let value = unsafe { Long.read::<C>(at, source, present, bad) };
         if value as u64 >= u64::from(self.0) {
             *bad = true;
             return 0;
@@ -242,17 +272,16 @@ pub(super) struct Raw<const N: usize>;
 
 impl<const N: usize> Kernel for Raw<N> {
     type Slot = [u8; N];
-    const NULL: [u8; N] = [0; N];
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> [u8; N] {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> [u8; N] {
         const { assert!(N <= 16) };
         // SAFETY: 16 bytes at the cursor are readable.
         let value = unsafe { at.cast::<[u8; N]>().read_unaligned() };
         // SAFETY: padding follows.
-        *at = unsafe { at.add(N) };
+        *at = unsafe { at.add(if present { N } else { 0 }) };
         check(at, source, bad);
-        value
+        select_unpredictable(present, value, [0; N])
     }
 }
 
@@ -282,7 +311,7 @@ unsafe fn view(from: *const u8, len: usize, source: &Source) -> u128 {
     let inside = (kept >> 32) as u64;
     let offset = from as usize - source.start as usize;
     let outside = u64::from(source.buffer) | ((offset as u64) << 32);
-    let high = std::hint::select_unpredictable(len > 12, outside, inside);
+    let high = select_unpredictable(len > 12, outside, inside);
     u128::from(low) | (u128::from(high) << 64)
 }
 
@@ -291,13 +320,12 @@ pub(super) struct Bytes;
 
 impl Kernel for Bytes {
     type Slot = u128;
-    const NULL: u128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
+            let (from, len) = sized::<C>(at, source, present, bad);
             view(from, len, source)
         }
     }
@@ -308,13 +336,12 @@ pub(super) struct Utf8;
 
 impl Kernel for Utf8 {
     type Slot = u128;
-    const NULL: u128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
+            let (from, len) = sized::<C>(at, source, present, bad);
             if !is_ascii::<C>(from, len) && !is_utf8(std::slice::from_raw_parts(from, len)) {
                 *bad = true;
                 return 0;
@@ -373,10 +400,11 @@ fn extended<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 /// `len` bytes at `from` are readable, and 8 more.
 #[inline(always)]
 unsafe fn decimal128_at(from: *const u8, len: usize, bad: &mut bool) -> i128 {
-    if len.wrapping_sub(1) < 8 {
+    if len <= 8 {
         // SAFETY: readable by the caller's promise.
         let word = u64::from_be(unsafe { from.cast::<u64>().read_unaligned() });
-        return i128::from(word as i64 >> (64 - 8 * len));
+        let value = (word as i64).wrapping_shr(64 - 8 * len as u32);
+        return i128::from(select_unpredictable(len > 0, value, 0));
     }
     // SAFETY: the caller's promise.
     decimal128(unsafe { std::slice::from_raw_parts(from, len) }).unwrap_or_else(|| {
@@ -390,13 +418,12 @@ pub(super) struct Decimal128;
 
 impl Kernel for Decimal128 {
     type Slot = i128;
-    const NULL: i128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
+            let (from, len) = sized::<C>(at, source, present, bad);
             decimal128_at(from, len, bad)
         }
     }
@@ -407,13 +434,12 @@ pub(super) struct Decimal256;
 
 impl Kernel for Decimal256 {
     type Slot = i256;
-    const NULL: i256 = i256::ZERO;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i256 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block.
         let bytes = unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
+            let (from, len) = sized::<C>(at, source, present, bad);
             std::slice::from_raw_parts(from, len)
         };
         decimal256(bytes).unwrap_or_else(|| {
@@ -448,13 +474,12 @@ pub(super) struct FixedDecimal128(pub(super) u32);
 
 impl Kernel for FixedDecimal128 {
     type Slot = i128;
-    const NULL: i128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
         // SAFETY: the caller's promise; the bytes are in the block, with padding behind, or none at all.
         unsafe {
-            let bytes = fixed(at, self.0 as usize, source, bad);
+            let bytes = fixed(at, if present { self.0 as usize } else { 0 }, source, bad);
             if bytes.is_empty() { 0 } else { decimal128_at(bytes.as_ptr(), bytes.len(), bad) }
         }
     }
@@ -466,12 +491,11 @@ pub(super) struct FixedDecimal256(pub(super) u32);
 
 impl Kernel for FixedDecimal256 {
     type Slot = i256;
-    const NULL: i256 = i256::ZERO;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i256 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: the caller's promise.
-        let bytes = unsafe { fixed(at, self.0 as usize, source, bad) };
+        let bytes = unsafe { fixed(at, if present { self.0 as usize } else { 0 }, source, bad) };
         decimal256(bytes).unwrap_or_else(|| {
             *bad = true;
             i256::ZERO
@@ -484,13 +508,12 @@ pub(super) struct Duration;
 
 impl Kernel for Duration {
     type Slot = IntervalMonthDayNano;
-    const NULL: IntervalMonthDayNano = IntervalMonthDayNano::ZERO;
 
     // SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> IntervalMonthDayNano {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> IntervalMonthDayNano {
         // SAFETY: the caller's promise.
-        let parts = unsafe { Raw::<12>.read::<C>(at, source, bad) };
+        let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
         let bits = parts.iter().rev().fold(0u128, |bits, &byte| (bits << 8) | u128::from(byte));
         let (months, days, millis) = (bits as i32, (bits >> 32) as i32, (bits >> 64) as u32);
         *bad |= (months | days) < 0;
@@ -509,7 +532,7 @@ mod tests {
         let start = padded.as_ptr();
         let source = Source { start, end: unsafe { start.add(bytes.len()) }, buffer: 7 };
         let (mut at, mut bad) = (start, false);
-        let slot = unsafe { kernel.read::<C>(&mut at, &source, &mut bad) };
+        let slot = unsafe { kernel.read::<C>(&mut at, &source, true, &mut bad) };
         assert!(at <= source.end);
         (slot, at as usize - start as usize, bad)
     }

@@ -14,7 +14,7 @@
 //! If you change what an op writes, change `verify` too: the `unsafe` code here cites it.
 
 use super::kernels::{self, Cpu, Kernel, Source};
-use super::{Body, Leaf, Op, Program};
+use super::{Body, Leaf, Op, Program, SkipLeaf};
 use crate::bytes::{Cursor, PaddedBytes};
 use crate::column::{Finished, Lane, LevelId, Parts, SlabId};
 use crate::json;
@@ -336,7 +336,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         // SAFETY: the kernel's are this function's conditions, and each op leaves `at` within the block;
                         // `verify` checked that the slab is of this level and width.
                         unsafe {
-                            let value = $kernel.read::<C>(&mut at[j], &source[j], &mut bad);
+                            let value = $kernel.read::<C>(&mut at[j], &source[j], true, &mut bad);
                             write(slots[j], $to, slot, value);
                         }
                     }
@@ -348,13 +348,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for j in 0..K {
                         // SAFETY: as above.
                         unsafe {
-                            let branch = kernels::Index(2).read::<C>(&mut at[j], &source[j], &mut bad);
-                            let present = branch as u8 != $nulls.null_branch;
-                            let value = if present {
-                                $kernel.read::<C>(&mut at[j], &source[j], &mut bad)
-                            } else {
-                                null_of($kernel)
-                            };
+                            let present = kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
+                            let value = $kernel.read::<C>(&mut at[j], &source[j], present, &mut bad);
                             write(slots[j], $to, slot, value);
                             write(slots[j], $nulls.valid, slot, u8::from(present));
                         }
@@ -393,8 +388,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for j in 0..K {
                         // SAFETY: as above.
                         unsafe {
-                            let branch = kernels::Index(2).read::<C>(&mut at[j], &source[j], &mut bad);
-                            let present = branch as u8 != $nulls.null_branch;
+                            let present = kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
                             if present {
                                 read_fixed(&mut at[j], $n, &source[j], slots[j], $to, slot, &mut bad);
                             } else {
@@ -424,7 +418,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 Op::Single => {
                     for j in 0..K {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::Index(1).read::<C>(&mut at[j], &source[j], &mut bad) };
+                        unsafe { kernels::Index(1).read::<C>(&mut at[j], &source[j], true, &mut bad) };
                     }
                 }
                 Op::Choose { .. } => nested!(|runner| choose::<C>(program, op, runner, slot)),
@@ -464,14 +458,34 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for _ in 0..n {
                         for j in 0..K {
                             // SAFETY: as for `read`.
-                            unsafe { kernels::Long.read::<C>(&mut at[j], &source[j], &mut bad) };
+                            unsafe { kernels::Long.read::<C>(&mut at[j], &source[j], true, &mut bad) };
+                        }
+                    }
+                }
+                Op::SkipNullable { skip, null_branch } => {
+                    for j in 0..K {
+                        // SAFETY: as for `read`.
+                        unsafe {
+                            let present = kernels::is_present::<C>(&mut at[j], &source[j], null_branch, &mut bad);
+                            match skip {
+                                SkipLeaf::Varint => {
+                                    kernels::Long.read::<C>(&mut at[j], &source[j], present, &mut bad);
+                                }
+                                SkipLeaf::Bytes => {
+                                    kernels::Bytes.read::<C>(&mut at[j], &source[j], present, &mut bad);
+                                }
+                                SkipLeaf::Fixed(bytes) => {
+                                    let bytes = if present { bytes as usize } else { 0 };
+                                    kernels::fixed(&mut at[j], bytes, &source[j], &mut bad);
+                                }
+                            }
                         }
                     }
                 }
                 Op::SkipBytes => {
                     for j in 0..K {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::Bytes.read::<C>(&mut at[j], &source[j], &mut bad) };
+                        unsafe { kernels::Bytes.read::<C>(&mut at[j], &source[j], true, &mut bad) };
                     }
                 }
             }
@@ -495,11 +509,6 @@ unsafe fn run_body<C: Nested, const K: usize>(
 unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
     // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.
     unsafe { (*slots.add(slab.index())).cast::<T>().add(position).write_unaligned(value) }
-}
-
-#[inline(always)]
-fn null_of<K: Kernel>(_: K) -> K::Slot {
-    K::NULL
 }
 
 /// # Safety
@@ -538,7 +547,7 @@ unsafe fn zero(slots: *const *mut u8, to: SlabId, width: usize, position: usize)
 #[inline(always)]
 unsafe fn long<C: Cpu>(runner: &mut Runner<'_>) -> i64 {
     // SAFETY: the caller's promise.
-    unsafe { kernels::Long.read::<C>(&mut runner.at, &runner.source, &mut runner.fault) }
+    unsafe { kernels::Long.read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) }
 }
 
 /// Reads a branch's index of a lane; 0 on a fault.
@@ -548,7 +557,7 @@ unsafe fn long<C: Cpu>(runner: &mut Runner<'_>) -> i64 {
 #[inline(always)]
 unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
     // SAFETY: the caller's promise.
-    unsafe { kernels::Index(n).read::<C>(&mut runner.at, &runner.source, &mut runner.fault) as usize }
+    unsafe { kernels::Index(n).read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) as usize }
 }
 
 /// # Safety
