@@ -8,8 +8,11 @@
 //!
 //! ```text
 //! Search ⇄ Candidate ──agrees with what follows──▶ Frame ──count, size──▶ Body ──so many bytes, marker──▶ Frame …
-//!    └────────no more markers in the range───────▶ Done ◀── the marker begins behind the range, or the file ends
+//!    └────────no more markers in the range───────▶ Done ◀── the file ends, or one block of the next range is behind
 //! ```
+//!
+//! A search passes over a marker whose block is damaged, as if it stood inside a block. So that no block is lost without an
+//! error, a range also looks at the frame and the end of the first block behind its own: the one that the next range finds.
 
 use super::header::{Header, SYNC_LEN};
 use super::pieces::Pieces;
@@ -41,8 +44,8 @@ pub struct Framer {
     state: State,
     /// Index of the next block.
     index: u64,
-    /// Offsets of the first and of the last marker that was found.
-    span: Option<Range<u64>>,
+    /// Is the next block ours? Else it is only looked at.
+    owned: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +124,7 @@ impl Framer {
             pieces: Pieces::new(start),
             state,
             index: 0,
-            span: None,
+            owned: true,
         }
     }
 
@@ -165,14 +168,6 @@ impl Framer {
         matches!(self.state, State::Done)
     }
 
-    /// Offsets of the marker before the range's first block and of the marker behind its last, as far as they were found;
-    /// `None` where no marker begins in the range. Among ranges that cover a file, those that have a span meet: each begins
-    /// where the last one before it ends. Where they do not, a search passed over a block whose frame is damaged, or believed
-    /// a marker inside a block.
-    pub fn span(&self) -> Option<Range<u64>> {
-        self.span.clone()
-    }
-
     fn run(&mut self) -> Result<Option<RawBlock>> {
         loop {
             let went_on = match self.state {
@@ -181,12 +176,12 @@ impl Framer {
                 State::Candidate => self.candidate()?,
                 State::Tail => self.tail()?,
                 State::Frame => self.frame()?,
-                State::Body { frame, offset } => match self.body(frame, offset)? {
-                    None => false,
-                    Some(data) => {
+                State::Body { frame, offset } => match (self.owned, self.body(frame, offset)?) {
+                    (_, None) => false,
+                    (owned, Some(data)) => {
                         let index = self.index;
                         self.index += 1;
-                        if frame.rows > 0 || frame.size > 0 {
+                        if owned && (frame.rows > 0 || frame.size > 0) {
                             return Ok(Some(RawBlock { rows: frame.rows, data, offset, index }));
                         }
                         true
@@ -216,14 +211,13 @@ impl Framer {
         self.file_len.map(|len| len.saturating_sub(self.pieces.offset()))
     }
 
-    /// A marker was just consumed: is there a block of ours behind it?
+    /// A marker was just consumed: is there a block behind it that we own, or that we only look at?
     fn behind_marker(&mut self) {
         let behind = self.pieces.offset();
-        let marker = behind.saturating_sub(SYNC_LEN as u64);
-        self.span = Some(self.span.as_ref().map_or(marker, |span| span.start)..marker);
-        if marker >= self.range_end || (self.file_len == Some(behind) && !self.cut) {
+        if !self.owned || (self.file_len == Some(behind) && !self.cut) {
             self.done();
         } else {
+            self.owned = behind.saturating_sub(SYNC_LEN as u64) < self.range_end;
             self.state = State::Frame;
         }
     }

@@ -587,7 +587,13 @@ impl Kernel for Duration {
 
     // SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> IntervalMonthDayNano {
+    unsafe fn read<C: Cpu>(
+        self,
+        at: &mut *const u8,
+        source: &Source,
+        present: bool,
+        bad: &mut bool,
+    ) -> IntervalMonthDayNano {
         // SAFETY: the caller's promise.
         let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
         let bits = parts.iter().rev().fold(0u128, |bits, &byte| (bits << 8) | u128::from(byte));

@@ -348,7 +348,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for j in 0..K {
                         // SAFETY: as above.
                         unsafe {
-                            let present = kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
+                            let present =
+                                kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
                             let value = $kernel.read::<C>(&mut at[j], &source[j], present, &mut bad);
                             write(slots[j], $to, slot, value);
                             write(slots[j], $nulls.valid, slot, u8::from(present));
@@ -388,7 +389,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for j in 0..K {
                         // SAFETY: as above.
                         unsafe {
-                            let present = kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
+                            let present =
+                                kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
                             if present {
                                 read_fixed(&mut at[j], $n, &source[j], slots[j], $to, slot, &mut bad);
                             } else {
