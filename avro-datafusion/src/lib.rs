@@ -30,6 +30,7 @@ mod fetch;
 mod format;
 mod headers;
 mod location;
+mod map_keys;
 mod merge;
 mod opener;
 mod options;

@@ -48,7 +48,8 @@ impl Location {
     /// What `text` means. A local path must exist, up to its first wildcard.
     pub(crate) fn parse(text: &str) -> Result<Location> {
         match text.split_once("://") {
-            Some(("file", _)) => match url(text)?.to_file_path() {
+            // A `?` is a wildcard here, and would begin a query.
+            Some(("file", _)) => match url(&text.replace('?', "%3F"))?.to_file_path() {
                 Ok(path) => Self::parse_path(text, &path.to_string_lossy()),
                 Err(()) => plan_err!("not a path of this machine: {text}"),
             },

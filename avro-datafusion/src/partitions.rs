@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Hive's value for a null.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The partition columns of these files. Where a file has a column of the same name itself, that one is the table's.
+/// The partition columns of these files, of the types that they are given.
 pub(crate) fn columns<'a>(
     wanted: &Partitions,
     files: impl IntoIterator<Item = (&'a Location, &'a Path)>,
@@ -22,11 +22,13 @@ pub(crate) fn columns<'a>(
         Partitions::Named(names) => names.clone(),
         Partitions::Infer => common_keys(files),
     };
+    // Where the columns are given, directories do not add to them.
+    let is_given = |name: &String| given.is_none_or(|schema| schema.fields().find(name).is_some());
     let field = |name: String| match given.and_then(|schema| schema.fields().find(&name)) {
         Some((_, field)) => Arc::clone(field),
         None => Arc::new(Field::new(name, wrap_partition_type_in_dict(DataType::Utf8), true)),
     };
-    names.into_iter().map(field).collect()
+    names.into_iter().filter(is_given).map(field).collect()
 }
 
 /// The keys that all files are under, in order; none where they differ.

@@ -1,6 +1,7 @@
 //! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
 
 use crate::format::AvroFormatFactory;
+use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::table::{AvroTable, Paths};
 use crate::table_factory::AvroTableFactory;
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use datafusion::catalog::DynamicFileCatalog;
 use datafusion::common::{Result, TableReference};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
+use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 }
 
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered.
+/// Avro reader may have registered, and `map['key']` for maps with string views as keys.
 pub fn enable(ctx: &SessionContext) -> Result<()> {
     enable_with(ctx, AvroOptions::default())
 }
@@ -35,6 +37,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     let mut state = state.write();
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
+    state.register_function_rewrite(Arc::new(MapKeys))?;
     let catalogs = Arc::clone(state.catalog_list());
     state.register_catalog_list(Arc::new(DynamicFileCatalog::new(catalogs, Arc::new(urls))));
     Ok(())

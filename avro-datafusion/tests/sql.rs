@@ -99,7 +99,7 @@ async fn paths() {
         ("SELECT count(*) AS c FROM '$DIR/logs/*/*/[b-z].avro'", "c\n10"),
         ("SELECT count(*) AS c FROM '$DIR/logs/2024/../2024/0*/*'", "c\n20"),
         ("SELECT count(*) AS c FROM 'file://$DIR/logs/2024/01/a.avro'", "c\n10"),
-        ("SELECT count(*) AS c FROM 'file://$DIR/logs/**/*.avro'", "c\n20"),
+        ("SELECT count(*) AS c FROM 'file://$DIR/logs/**/?.avro'", "c\n20"),
         ("SELECT count(*) AS c FROM '$DIR/odd/part-00000'", "c\n4"),
         ("SELECT count(*) AS c FROM '$DIR/odd/part-*'", "c\n4"),
         ("SELECT count(*) AS c FROM '$DIR/odd/with space & 100% [x]#.avro'", "c\n5"),
@@ -135,13 +135,16 @@ async fn paths() {
         ("SELECT * FROM nothing", "error: Error during planning: table 'datafusion.public.nothing' not found"),
         (
             "SELECT * FROM '$DIR/bad/a.avro'",
-            "error: External error: $DIR/bad/a.avro: not an Avro container file: it starts with this",
+            "error: External error: $DIR/bad/a.avro: not an Avro container file: it starts with this (file offset 0)",
         ),
         (
             "SELECT * FROM '$DIR/empty/a.avro'",
             "error: External error: $DIR/empty/a.avro: not an Avro container file: it is empty",
         ),
-        ("SELECT * FROM '$DIR/twice.avro'", "error: ..."),
+        (
+            "SELECT * FROM '$DIR/twice.avro'",
+            "error: Error during planning: $DIR/twice.avro: there are two columns named `a`; SQL cannot tell them apart",
+        ),
         (
             "SELECT * FROM 's3://bucket/x.avro'",
             "error: Internal error: No suitable object store found for s3://bucket/...",
@@ -176,6 +179,8 @@ async fn external_tables() {
             "SELECT * FROM typed WHERE day > DATE '2024-01-01' ORDER BY n LIMIT 2",
             "n | extra | day\n3 | null | 2024-01-02\n4 | null | 2024-01-02",
         ),
+        ("CREATE EXTERNAL TABLE some (n BIGINT, day DATE) STORED AS AVRO LOCATION '$DIR/hive/'", ""),
+        ("SELECT * FROM some ORDER BY n DESC LIMIT 1", "n | day\n6 | 2024-01-03"),
         ("CREATE EXTERNAL TABLE flat STORED AS AVRO LOCATION '$DIR/hive/' OPTIONS('partitions' 'ignore')", ""),
         ("SELECT * FROM flat ORDER BY n LIMIT 1", "n\n0"),
         (
@@ -229,7 +234,10 @@ async fn columns_of_every_type() {
             "people.home[city] | zip\nBonn | 53000\nBonn | null",
         ),
         ("SELECT sum(home.zip) AS z FROM people WHERE home.city = 'Bonn'", "z\n159006"),
-        ("SELECT id, pick FROM people ORDER BY id LIMIT 3", "id | pick\n0 | {null=}\n1 | {string=text}\n2 | {long=2}"),
+        (
+            "SELECT id, pick FROM people ORDER BY id LIMIT 3",
+            "id | pick\n0 | {null=null}\n1 | {string=text}\n2 | {long=2}",
+        ),
         ("SELECT encode(key, 'hex') AS k FROM people ORDER BY id LIMIT 2", "k\n00ff\n01ff"),
         ("SELECT max(day) AS d, min(at) AS a FROM people", "d | a\n2022-01-12 | 2023-11-14T22:13:20Z"),
         ("SELECT sum(amount) AS s FROM people", "s\n0.30"),
@@ -285,7 +293,7 @@ async fn files_of_different_schemas() {
         ("SELECT a FROM '$DIR/t' ORDER BY a", "a\n1\n3\n1099511627776"),
         ("SELECT count(*) AS c, count(b) AS b, count(d) AS d FROM '$DIR/t'", "c | b | d\n3 | 2 | 1"),
         ("SELECT c.x FROM '$DIR/t' WHERE c.y = 'y'", "$DIR/t.c[x]\n2199023255552"),
-        ("SELECT d FROM '$DIR/t/[12].avro'", "error: ..."),
+        ("SELECT d FROM '$DIR/t/[12].avro'", "error: Schema error: No field named d.\n..."),
         (
             "SELECT * FROM '$DIR/conflict'",
             "error: Error during planning: column `x` is Int32 in $DIR/conflict/a.avro but Utf8View in \
