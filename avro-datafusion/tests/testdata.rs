@@ -35,7 +35,10 @@ async fn scans_give_what_the_decoder_gives() {
         let reader = Reader::new(std::fs::File::open(&file).unwrap(), &Options::default()).unwrap();
         let schema = reader.schema();
         let expected = joined(&schema, &reader.collect::<avro_arrow::Result<Vec<_>>>().unwrap());
-        for partitions in [1, 3] {
+        // This one has a whole block with its sync markers inside a value, which only a reader from the start can tell from a
+        // block of the file; nothing but a forgery has that.
+        let partitions: &[usize] = if name == "sync-in-data.avro" { &[1] } else { &[1, 3] };
+        for &partitions in partitions {
             let mut config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(7);
             config.options_mut().optimizer.repartition_file_min_size = 0;
             let ctx = SessionContext::new_with_config(config);
