@@ -133,16 +133,21 @@ impl Location {
     /// Is this file, found under the base, one of the table's?
     fn takes(&self, file: &Path, wanted: Wanted<'_>) -> bool {
         let below = self.below(file);
-        let hidden = |part: &&str| part.starts_with('.') || (part.starts_with('_') && !part.contains('='));
+        let hidden = has_hidden(below.iter().copied());
         match &self.find {
             // A glob that spells out a hidden name means it.
             Find::Glob(pattern) => {
-                (!below.iter().any(|part| hidden(&part)) || pattern.as_str().split(DELIMITER).any(|part| hidden(&part)))
+                (!hidden || has_hidden(pattern.as_str().split(DELIMITER)))
                     && pattern.matches_with(&below.join(DELIMITER), GLOB)
             }
-            _ => !below.iter().any(|part| hidden(&part)) && wanted.takes(file),
+            _ => !hidden && wanted.takes(file),
         }
     }
+}
+
+/// Is one of these names not for data? Partition columns may start with `_`.
+fn has_hidden<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
+    names.any(|name| name.starts_with('.') || (name.starts_with('_') && !name.contains('=')))
 }
 
 impl Wanted<'_> {

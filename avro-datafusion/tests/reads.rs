@@ -1,4 +1,5 @@
 //! What is asked of the object store: ranges and not whole files, little for `LIMIT`, headers once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The files of `testdata/valid`, written by other Avro implementations: a scan gives what the decoder gives, however it is
 //! split.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
