@@ -6,25 +6,25 @@ use datafusion::common::{Result, plan_err};
 use std::collections::HashMap;
 use std::str::FromStr;
 
-/// How a table of Avro files is read.
+/// How a table of Avro files is read; defaults in parentheses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AvroOptions {
-    /// Arrow types of `string` and `bytes` [views].
+    /// Arrow types of `string` and `bytes` (views).
     pub strings: Strings,
-    /// Arrow type of `enum` [dictionary].
+    /// Arrow type of `enum` (dictionary).
     pub enums: Enums,
-    /// Arrow type of unions other than "null or one type" [dense].
+    /// Arrow type of unions other than "null or one type" (dense).
     pub unions: Unions,
-    /// Arrow type of an array that Iceberg marks as a map [list].
+    /// Arrow type of an array that Iceberg marks as a map (list).
     pub pairs: Pairs,
-    /// How many times a recursive type is expanded inside itself before its values become JSON text [0].
+    /// How many times a recursive type is expanded inside itself before its values become JSON text (0).
     pub recursion_levels: usize,
     /// What a file may ask for.
     pub limits: Limits,
     /// How the names of the files in a directory end; others are passed over. Empty takes every file. Neither a file that
-    /// is named nor a glob minds it [`.avro`].
+    /// is named nor a glob minds it (`.avro`).
     pub file_extension: String,
-    /// What directories named `key=value` mean [columns].
+    /// What directories named `key=value` mean (columns).
     pub partitions: Partitions,
     /// The columns of the files, instead of those found in their headers. A column that a file has not is null.
     pub schema: Option<SchemaRef>,

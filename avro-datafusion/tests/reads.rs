@@ -39,7 +39,7 @@ async fn reads() {
 
     assert_eq!(run(&ctx, "SELECT i FROM big LIMIT 1").await, "i\n0");
     let bytes: u64 = store.take_gets().iter().map(|(_, range)| range.end - range.start).sum();
-    assert!(bytes <= 4 * 256 << 10, "LIMIT 1 read {bytes} bytes");
+    assert!(bytes <= 1 << 20, "LIMIT 1 read {bytes} bytes");
 
     assert_eq!(run(&ctx, "SELECT count(*) AS c, sum(i) AS s FROM big").await, "c | s\n100000 | 4999950000");
     let gets = store.take_gets();
