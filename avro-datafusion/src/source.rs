@@ -5,9 +5,10 @@ use crate::headers::Headers;
 use crate::opener::AvroOpener;
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr, apply_expression_roots};
@@ -17,6 +18,14 @@ use std::sync::Arc;
 
 /// Rows of a batch where the engine does not say.
 const BATCH_SIZE: usize = 8192;
+/// A query for so few rows is answered by one partition from the first file on: more would read what is thrown away, and
+/// would make it a matter of chance which rows are shown.
+const FEW_ROWS: usize = 100_000;
+
+/// Does this limit make more than one partition a waste?
+pub(crate) fn is_few(limit: Option<usize>) -> bool {
+    limit.is_some_and(|limit| limit <= FEW_ROWS)
+}
 
 /// Reads Avro files for DataFusion.
 ///
@@ -114,6 +123,28 @@ impl FileSource for AvroSource {
     /// Blocks end with a sync marker, so that a file can be entered anywhere.
     fn supports_repartitioning(&self) -> bool {
         true
+    }
+
+    fn repartitioned(
+        &self,
+        target_partitions: usize,
+        repartition_file_min_size: usize,
+        output_ordering: Option<LexOrdering>,
+        config: &FileScanConfig,
+    ) -> Result<Option<FileScanConfig>> {
+        if is_few(config.limit) {
+            return Ok(None);
+        }
+        let groups = FileGroupPartitioner::new()
+            .with_target_partitions(target_partitions)
+            .with_repartition_file_min_size(repartition_file_min_size)
+            .with_preserve_order_within_groups(output_ordering.is_some())
+            .repartition_file_groups(&config.file_groups);
+        Ok(groups.map(|groups| {
+            let mut config = config.clone();
+            config.file_groups = groups;
+            config
+        }))
     }
 
     fn apply_expressions(

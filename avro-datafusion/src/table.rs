@@ -4,6 +4,7 @@ use crate::format::AvroFormat;
 use crate::location::{Location, Wanted};
 use crate::options::AvroOptions;
 use crate::partitions;
+use crate::source::is_few;
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -185,7 +186,8 @@ impl TableProvider for AvroTable {
             ..Statistics::new_unknown(self.schema.table_schema())
         };
         // The planner then splits files where that evens things out.
-        let groups = FileGroup::new(files).split_files(session.config().target_partitions());
+        let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
+        let groups = FileGroup::new(files).split_files(partitions);
         let config = FileScanConfigBuilder::new(self.store.clone(), self.format.file_source(self.schema.clone()))
             .with_file_groups(groups)
             .with_constraints(self.constraints.clone())

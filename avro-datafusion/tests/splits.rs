@@ -118,6 +118,8 @@ async fn plans() {
         ("SELECT sum(i) FROM t", "file_groups={4 groups:"),
         ("SELECT sum(i) FROM t", "projection=[i]"),
         ("SELECT * FROM t LIMIT 3", "limit=3"),
+        ("SELECT * FROM t LIMIT 3", "file_groups={1 group:"),
+        ("SELECT * FROM t LIMIT 300000", "file_groups={4 groups:"),
         ("SELECT i + 1 FROM t", "decoded=[i]"),
     ] {
         let batches = query(&ctx, &format!("EXPLAIN FORMAT INDENT {sql}")).await.unwrap();
