@@ -44,7 +44,7 @@ struct Arguments {
 #[derive(Args)]
 struct QueryArguments {
     /// Run this SQL and exit; repeatable, several statements are split by `;`
-    #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file")]
+    #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
     command: Vec<String>,
     /// Run the SQL in this file and exit; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
@@ -99,9 +99,12 @@ enum FormatArgument {
 enum Tool {
     /// Write the rows of Avro files as Parquet (.parquet) or Arrow (.arrow, .feather, .arrows)
     Convert {
-        /// Files, directories or globs, then the file to write
-        #[arg(required = true, num_args = 2.., value_names = ["IN", "OUT"])]
-        files: Vec<PathBuf>,
+        /// Files, directories or globs
+        #[arg(required = true, value_name = "IN")]
+        inputs: Vec<PathBuf>,
+        /// The file to write, which appears whole or not at all
+        #[arg(value_name = "OUT")]
+        output: PathBuf,
         /// Compression of a Parquet file [zstd]
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
@@ -154,7 +157,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     };
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
-        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
+        Some(Tool::Convert { inputs, output, codec }) => Task::Convert(conversion(inputs, output, codec)?),
         Some(Tool::Schema { file, arrow }) => {
             Task::Schema { file, form: if arrow { SchemaForm::Arrow } else { SchemaForm::Avro } }
         }
@@ -203,8 +206,7 @@ fn query(arguments: QueryArguments) -> Query {
     }
 }
 
-fn conversion(mut files: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
-    let output = files.pop().unwrap_or_default();
+fn conversion(inputs: Vec<PathBuf>, output: PathBuf, codec: Option<CodecArgument>) -> Result<convert::Task> {
     let target = target_of(&output).ok_or_else(|| {
         Error::Usage(format!(
             "cannot tell from the name `{}` what to convert to; known endings are .parquet, .arrow, .feather (Arrow file) \
@@ -222,7 +224,7 @@ fn conversion(mut files: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<c
         Some(CodecArgument::Gzip) => Codec::Gzip,
         Some(CodecArgument::Lz4) => Codec::Lz4,
     };
-    Ok(convert::Task { inputs: files, output, target, codec })
+    Ok(convert::Task { inputs, output, target, codec })
 }
 
 /// clap's message without its usage section, on one line.
@@ -250,7 +252,7 @@ mod tests {
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
-            (&["convert", "a.avro"], "2 values required"),
+            (&["convert", "a.avro"], "required arguments were not provided: "),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
         ];
         for (arguments, expected) in cases {

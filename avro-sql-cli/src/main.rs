@@ -19,7 +19,7 @@ mod sql;
 
 use std::process::ExitCode;
 
-use error::{Error, Result};
+use error::Result;
 use options::{Options, Source, Task};
 use session::Session;
 
