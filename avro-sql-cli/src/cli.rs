@@ -98,13 +98,12 @@ enum FormatArgument {
 #[derive(Subcommand)]
 enum Tool {
     /// Write the rows of Avro files as Parquet (.parquet) or Arrow (.arrow, .feather, .arrows)
+    #[command(override_usage = "avro-sql convert [OPTIONS] <IN>... <OUT>")]
     Convert {
-        /// Files, directories or globs
-        #[arg(required = true, value_name = "IN")]
-        inputs: Vec<PathBuf>,
-        /// The file to write, which appears whole or not at all
-        #[arg(value_name = "OUT")]
-        output: PathBuf,
+        /// The files, directories or globs to read, and last the file to write, which appears whole or not at all
+        // One list, because only then may options stand between them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
         /// Compression of a Parquet file [zstd]
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
@@ -157,7 +156,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     };
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
-        Some(Tool::Convert { inputs, output, codec }) => Task::Convert(conversion(inputs, output, codec)?),
+        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
         Some(Tool::Schema { file, arrow }) => {
             Task::Schema { file, form: if arrow { SchemaForm::Arrow } else { SchemaForm::Avro } }
         }
@@ -206,7 +205,11 @@ fn query(arguments: QueryArguments) -> Query {
     }
 }
 
-fn conversion(inputs: Vec<PathBuf>, output: PathBuf, codec: Option<CodecArgument>) -> Result<convert::Task> {
+fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
+    let output = match inputs.pop() {
+        Some(output) if !inputs.is_empty() => output,
+        _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
+    };
     let target = target_of(&output).ok_or_else(|| {
         Error::Usage(format!(
             "cannot tell from the name `{}` what to convert to; known endings are .parquet, .arrow, .feather (Arrow file) \
@@ -252,7 +255,7 @@ mod tests {
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
-            (&["convert", "a.avro"], "required arguments were not provided: "),
+            (&["convert", "a.avro"], "a file to write"),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
         ];
         for (arguments, expected) in cases {
