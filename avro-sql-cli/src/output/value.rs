@@ -293,7 +293,8 @@ pub(super) fn object(columns: &[(String, Column<'_>)], row: usize, to: &mut Stri
 pub(super) fn quote(text: &str, to: &mut String) {
     to.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
+    // Only ASCII characters are special, so looking at bytes is enough, and much quicker.
+    while let Some(at) = rest.bytes().position(|b| b < b' ' || b == b'"' || b == b'\\') {
         let (plain, special) = rest.split_at(at);
         to.push_str(plain);
         let mut characters = special.chars();
