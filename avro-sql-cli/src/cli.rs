@@ -52,16 +52,16 @@ struct QueryArguments {
     /// Name a file, directory or glob; repeatable
     #[arg(short, long, value_name = "NAME=PATH", value_parser = parse_table)]
     table: Vec<(String, String)>,
-    /// How to write rows [by the ending of -o; else table on a terminal, csv otherwise]
+    /// How to write rows (default: by the ending of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
     /// Write rows to this file, which appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Bytes that queries may hold, such as 512M or 2G [no limit]
+    /// Bytes that queries may hold, such as 512M or 2G (default: no limit)
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory_limit: Option<usize>,
-    /// Rows that a table shows, 0 for all [200 on a terminal, else all]
+    /// Rows that a table shows, 0 for all (default: 200 on a terminal, all elsewhere)
     #[arg(long, value_name = "N")]
     max_rows: Option<u64>,
     /// Say how long each statement took
@@ -77,7 +77,7 @@ struct QueryArguments {
 
 #[derive(Args)]
 struct ResourceArguments {
-    /// Threads to use [all cores]
+    /// Threads to use (default: all cores)
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Rows decoded and computed at a time
@@ -104,7 +104,7 @@ enum Tool {
         // One list, because only then may options stand between them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Compression of a Parquet file [zstd]
+        /// Compression of a Parquet file (default: zstd)
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
     },
@@ -239,6 +239,7 @@ fn usage_error(e: &clap::Error) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 
