@@ -44,7 +44,7 @@ struct Arguments {
 #[derive(Args)]
 struct QueryArguments {
     /// Run this SQL and exit; repeatable, several statements are split by `;`
-    #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file")]
+    #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
     command: Vec<String>,
     /// Run the SQL in this file and exit; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
@@ -52,16 +52,16 @@ struct QueryArguments {
     /// Name a file, directory or glob; repeatable
     #[arg(short, long, value_name = "NAME=PATH", value_parser = parse_table)]
     table: Vec<(String, String)>,
-    /// How to write rows [by the ending of -o; else table on a terminal, csv otherwise]
+    /// How to write rows (default: by the ending of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
     /// Write rows to this file, which appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Bytes that queries may hold, such as 512M or 2G [no limit]
+    /// Bytes that queries may hold, such as 512M or 2G (default: no limit)
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory_limit: Option<usize>,
-    /// Rows that a table shows, 0 for all [200 on a terminal, else all]
+    /// Rows that a table shows, 0 for all (default: 200 on a terminal, all elsewhere)
     #[arg(long, value_name = "N")]
     max_rows: Option<u64>,
     /// Say how long each statement took
@@ -77,7 +77,7 @@ struct QueryArguments {
 
 #[derive(Args)]
 struct ResourceArguments {
-    /// Threads to use [all cores]
+    /// Threads to use (default: all cores)
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Rows decoded and computed at a time
@@ -98,11 +98,13 @@ enum FormatArgument {
 #[derive(Subcommand)]
 enum Tool {
     /// Write the rows of Avro files as Parquet (.parquet) or Arrow (.arrow, .feather, .arrows)
+    #[command(override_usage = "avro-sql convert [OPTIONS] <IN>... <OUT>")]
     Convert {
-        /// Files, directories or globs, then the file to write
-        #[arg(required = true, num_args = 2.., value_names = ["IN", "OUT"])]
+        /// The files, directories or globs to read, and last the file to write, which appears whole or not at all
+        // One list, because only then may options stand between them.
+        #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Compression of a Parquet file [zstd]
+        /// Compression of a Parquet file (default: zstd)
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
     },
@@ -203,8 +205,11 @@ fn query(arguments: QueryArguments) -> Query {
     }
 }
 
-fn conversion(mut files: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
-    let output = files.pop().unwrap_or_default();
+fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
+    let output = match inputs.pop() {
+        Some(output) if !inputs.is_empty() => output,
+        _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
+    };
     let target = target_of(&output).ok_or_else(|| {
         Error::Usage(format!(
             "cannot tell from the name `{}` what to convert to; known endings are .parquet, .arrow, .feather (Arrow file) \
@@ -222,7 +227,7 @@ fn conversion(mut files: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<c
         Some(CodecArgument::Gzip) => Codec::Gzip,
         Some(CodecArgument::Lz4) => Codec::Lz4,
     };
-    Ok(convert::Task { inputs: files, output, target, codec })
+    Ok(convert::Task { inputs, output, target, codec })
 }
 
 /// clap's message without its usage section, on one line.
@@ -234,6 +239,7 @@ fn usage_error(e: &clap::Error) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 
@@ -250,7 +256,7 @@ mod tests {
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
-            (&["convert", "a.avro"], "2 values required"),
+            (&["convert", "a.avro"], "a file to write"),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
         ];
         for (arguments, expected) in cases {

@@ -77,10 +77,11 @@ fn describe(field: &Field, depth: usize, text: &mut String) {
     match field.data_type() {
         DataType::Struct(fields) => fields.iter().for_each(|f| describe(f, depth + 1, text)),
         DataType::List(item) => describe(item, depth + 1, text),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) => fields.iter().for_each(|f| describe(f, depth + 1, text)),
-            _ => {}
-        },
+        DataType::Map(entries, _) => {
+            if let DataType::Struct(fields) = entries.data_type() {
+                fields.iter().for_each(|f| describe(f, depth + 1, text));
+            }
+        }
         DataType::Union(fields, _) => fields.iter().for_each(|(_, f)| describe(f, depth + 1, text)),
         _ => {}
     }

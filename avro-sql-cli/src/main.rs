@@ -19,7 +19,7 @@ mod sql;
 
 use std::process::ExitCode;
 
-use error::{Error, Result};
+use error::Result;
 use options::{Options, Source, Task};
 use session::Session;
 
@@ -41,20 +41,13 @@ fn execute(options: Options) -> Result<()> {
     let Options { task, resources } = options;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match task {
-        Task::Query(query) => {
-            let threads = session::threads(&resources)?;
-            let result = runtime.block_on(async {
-                let opening = Session::open(&resources, &query.tables, threads.handle().clone());
-                let session = interrupt::unless_interrupted(opening).await?;
-                match query.source {
-                    Source::Prompt => repl::prompt(&session, query).await,
-                    _ => run::script(&session, &query).await,
-                }
-            });
-            // Threads that still compute for a query that was given up are not waited for.
-            threads.shutdown_background();
-            result
-        }
+        Task::Query(query) => runtime.block_on(async {
+            let session = interrupt::unless_interrupted(Session::open(&resources, &query.tables)).await?;
+            match query.source {
+                Source::Prompt => repl::prompt(session, query).await,
+                _ => run::script(&session, &query).await,
+            }
+        }),
         Task::Convert(task) => runtime.block_on(convert::run(task, resources.threads, resources.batch_rows)),
         Task::Schema { file, form } => inspect::schema(&file, form),
         Task::Count { inputs, total } => inspect::count(&inputs, total),

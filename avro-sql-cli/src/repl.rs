@@ -31,7 +31,7 @@ const TABLES: &str = "SELECT table_schema AS schema, table_name AS name, table_t
                       WHERE table_schema <> 'information_schema' ORDER BY 1, 2";
 
 /// Asks until the user leaves.
-pub(crate) async fn prompt(session: &Session, mut query: Query) -> Result<()> {
+pub(crate) async fn prompt(mut session: Session, mut query: Query) -> Result<()> {
     if query.output.is_some() {
         return Err(Error::Usage("-o needs a statement (-c) or a script (-f)".to_owned()));
     }
@@ -43,7 +43,7 @@ pub(crate) async fn prompt(session: &Session, mut query: Query) -> Result<()> {
         let _ = editor.load_history(history); // there is none the first time
     }
     if query.rc {
-        start_up_script(session, &query).await;
+        start_up_script(&session, &query).await;
     }
     if !query.quiet {
         say(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
@@ -53,10 +53,15 @@ pub(crate) async fn prompt(session: &Session, mut query: Query) -> Result<()> {
         match editor.readline("avro-sql> ") {
             Ok(line) => {
                 let _ = editor.add_history_entry(line.trim());
-                match one(session, &mut query, line.trim()).await {
+                match one(&session, &mut query, line.trim()).await {
                     Ok(Next::Go) => {}
                     Ok(Next::Leave) | Err(Error::ClosedPipe) => break,
-                    Err(e) => report(&e),
+                    Err(e) => {
+                        report(&e);
+                        if let Error::Interrupted = e {
+                            session.renew_threads()?;
+                        }
+                    }
                 }
             }
             Err(ReadlineError::Interrupted) => {}

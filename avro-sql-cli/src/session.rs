@@ -13,7 +13,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
@@ -29,22 +29,15 @@ const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.satu
 /// Batches that an answer may be ahead of their writing.
 const BATCHES_AHEAD: usize = 2;
 
-/// The threads that queries run on.
-pub(crate) fn threads(resources: &Resources) -> Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(resources.threads)
-        .thread_name("query")
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()
-        .map_err(|e| Error::Failed(format!("cannot start threads: {e}")))
-}
-
 /// A place to run SQL, where paths and the tables named are tables.
 pub(crate) struct Session {
     context: SessionContext,
-    threads: Handle,
+    threads: Threads,
+    n_threads: usize,
 }
+
+/// The threads that queries run on. They are not waited for in the end: some may still compute for a query given up.
+struct Threads(Option<Runtime>);
 
 /// A part of an answer. `Columns` comes first, but not for statements that have no rows to give, such as `CREATE VIEW`.
 pub(crate) enum Part {
@@ -56,12 +49,12 @@ pub(crate) enum Part {
 pub(crate) struct Answer {
     parts: Receiver<Part>,
     /// Computes the parts. It says how it ended after the last of them.
-    task: JoinHandle<Result<()>>,
+    task: Option<JoinHandle<Result<()>>>,
 }
 
 impl Session {
-    /// A session that computes on these threads.
-    pub(crate) async fn open(resources: &Resources, tables: &[(String, String)], threads: Handle) -> Result<Session> {
+    /// A session with these resources and tables.
+    pub(crate) async fn open(resources: &Resources, tables: &[(String, String)]) -> Result<Session> {
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
@@ -77,35 +70,64 @@ impl Session {
             let registered = context.register_avro(name, path.as_str(), AvroOptions::default()).await;
             registered.map_err(|e| Error::from(e).within(&format!("table {name}")))?;
         }
-        Ok(Session { context, threads })
+        Ok(Session { context, threads: Threads::start(resources.threads)?, n_threads: resources.threads })
     }
 
     /// Starts to answer one statement.
     pub(crate) fn answer(&self, sql: &str) -> Answer {
         let (send, parts) = channel(BATCHES_AHEAD);
         let (context, sql) = (self.context.clone(), sql.to_owned());
-        let task = self.threads.spawn(async move { compute(&context, &sql, send).await });
-        Answer { parts, task }
+        let work = async move { compute(&context, &sql, send).await };
+        Answer { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)) }
+    }
+
+    /// Leaves the threads to whatever was given up, and starts others: a computation stops where it waits for something, and
+    /// some never do.
+    pub(crate) fn renew_threads(&mut self) -> Result<()> {
+        self.threads = Threads::start(self.n_threads)?;
+        Ok(())
     }
 }
 
 impl Answer {
-    /// The next part; `None` after the last, once.
+    /// The next part; `None` after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Part>> {
-        match self.parts.recv().await {
-            Some(part) => Ok(Some(part)),
-            None => match (&mut self.task).await {
-                Ok(result) => result.map(|()| None),
-                // A panic, of which `catch_panics` knows more.
-                Err(e) => Err(Error::Failed(format!("internal error: {e}"))),
-            },
+        if let Some(part) = self.parts.recv().await {
+            return Ok(Some(part));
+        }
+        match self.task.take() {
+            // A panic comes out here; `catch_panics` knows more of it.
+            Some(task) => task.await.map_err(|e| Error::Failed(format!("internal error: {e}")))?.map(|()| None),
+            None => Ok(None),
         }
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Threads {
+    fn start(n: usize) -> Result<Threads> {
+        let started = Builder::new_multi_thread()
+            .worker_threads(n)
+            .thread_name("query")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build();
+        Ok(Threads(Some(started.map_err(|e| Error::Failed(format!("cannot start threads: {e}")))?)))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            threads.shutdown_background();
+        }
     }
 }
 

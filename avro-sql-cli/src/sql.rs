@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn statements_end_where_the_tokenizer_says() {
-        let cases: [(&str, &[(&str, usize)], bool); 11] = [
+        type Case = (&'static str, &'static [(&'static str, usize)], bool);
+        let cases: [Case; 11] = [
             ("", &[], true),
             (" ;; ; ", &[], true),
             ("select 1", &[("select 1", 1)], false),

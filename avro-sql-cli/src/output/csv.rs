@@ -88,7 +88,7 @@ impl Flavour {
 
     fn escape(self, value: &str, to: &mut String) {
         match self {
-            Flavour::Csv if value.is_empty() || value.contains([',', '"', '\n', '\r']) => {
+            Flavour::Csv if value.is_empty() || has(value, b",\"\n\r") => {
                 to.push('"');
                 for (n, part) in value.split('"').enumerate() {
                     to.push_str(if n > 0 { "\"\"" } else { "" });
@@ -96,7 +96,7 @@ impl Flavour {
                 }
                 to.push('"');
             }
-            Flavour::Tsv if value.contains(['\t', '\n', '\r', '\\']) => {
+            Flavour::Tsv if has(value, b"\t\n\r\\") => {
                 for c in value.chars() {
                     match c {
                         '\t' => to.push_str("\\t"),
@@ -110,4 +110,9 @@ impl Flavour {
             _ => to.push_str(value),
         }
     }
+}
+
+/// Does the value have one of these ASCII characters?
+fn has(value: &str, special: &[u8; 4]) -> bool {
+    value.bytes().any(|b| special.contains(&b))
 }

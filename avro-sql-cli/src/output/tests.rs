@@ -310,6 +310,6 @@ fn tables_go_on_after_the_rows_that_size_them() {
         written(Format::Table, None, &[batch(&many, &names), batch(&[100_000], &[Some("wide as a house")])]);
     assert_eq!(counts.rows, 1501);
     assert_eq!(text.lines().count(), 1501 + 4);
-    assert_eq!(text.lines().nth(3 + 1000), Some("| 1000 | NULL  | [1000,null] |").as_deref(), "{text:.300}");
+    assert_eq!(text.lines().nth(3 + 1000), Some("| 1000 | NULL  | [1000,null] |"), "{text:.300}");
     assert!(text.contains("| 100000 | wide as a house | [100000,null] |\n"));
 }

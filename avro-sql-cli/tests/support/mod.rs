@@ -104,7 +104,6 @@ impl Ran {
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Null,
-    Boolean(bool),
     /// `int`, `long`, and the index of an enum's symbol.
     Long(i64),
     Double(f64),
@@ -143,7 +142,6 @@ impl Value {
     fn encode(&self, to: &mut Vec<u8>) {
         match self {
             Value::Null => {}
-            Value::Boolean(v) => to.push(u8::from(*v)),
             Value::Long(v) => long(*v, to),
             Value::Double(v) => to.extend(v.to_le_bytes()),
             Value::Text(v) => {
