@@ -56,8 +56,8 @@ def ours(program, path, query):
     """Column names, and rows of text."""
     sql = query.format(table="'" + path.replace("'", "''") + "'")
     p = subprocess.run([program, "--format", "csv", "-c", sql], capture_output=True, text=True)
-    if p.returncode:
-        sys.exit(f"{program} failed: {p.stderr.strip()}")
+    if p.returncode or not p.stdout:
+        sys.exit(f"{program} gave no answer: {p.stderr.strip()}")
     header, *rows = csv.reader(io.StringIO(p.stdout))
     return header, rows
 

@@ -7,7 +7,7 @@
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
 use crate::error::{Error, ErrorKind, Fault, Result};
-use crate::program::{Piece, Program, run};
+use crate::program::{Faulted, Piece, Program, run};
 use crate::reference::{self, Located};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
@@ -118,7 +118,7 @@ impl Batcher {
         let n_rows: usize = pieces.iter().map(|piece| piece.n_rows).sum();
         let finished = match run(&self.program, &mut pieces, blocks) {
             Ok(finished) => finished,
-            Err(faulted) => return Err(self.explain(faulted.first_piece, pieces.len())),
+            Err(Faulted) => return Err(self.explain(pieces.len())),
         };
         let columns = self.program.columns.iter().map(|column| finished.array(column)).collect::<Result<_>>()?;
         let chunk = self.batch_of(columns, n_rows)?;
@@ -242,9 +242,9 @@ impl Batcher {
     }
 
     /// The exact error in one of the blocks that could not be decoded, as the reference decoder finds it.
-    fn explain(&self, first_piece: usize, n_pieces: usize) -> Error {
+    fn explain(&self, n_pieces: usize) -> Error {
         let Program { plan, options, .. } = &*self.program;
-        for Pending { block, .. } in self.queue.iter().take(n_pieces).skip(first_piece) {
+        for Pending { block, .. } in self.queue.iter().take(n_pieces) {
             if let Some(located) = reference::locate(plan, &block.data, block.rows, &options.limits) {
                 return at_block(located.into_error(), block);
             }

@@ -33,52 +33,66 @@ const FLAT: &str = r#"
 
 #[test]
 fn flat() {
-    check(FLAT, expect![[r#"
-        boolean -> s0
-        int -> s1
-        long -> s2
-        float -> s3
-        double -> s4
-        string -> s5
-        bytes -> s6
-        fixed(3) -> s7
-        enum of 2 -> s8
-    "#]]);
+    check(
+        FLAT,
+        expect![[r#"
+            boolean -> s0
+            int -> s1
+            long -> s2
+            float -> s3
+            double -> s4
+            string -> s5
+            bytes -> s6
+            fixed(3) -> s7
+            enum of 2 -> s8
+        "#]],
+    );
 }
 
 #[test]
 fn flat_reordered() {
-    check_columns(FLAT, &["i", "c", "a"], expect![[r#"
-        boolean -> s0
-        skip 1 varints
-        long -> s1
-        skip 12 bytes
-        skip length and bytes
-        skip length and bytes
-        skip 3 bytes
-        enum of 2 -> s2
-    "#]]);
+    check_columns(
+        FLAT,
+        &["i", "c", "a"],
+        expect![[r#"
+            boolean -> s0
+            skip 1 varints
+            long -> s1
+            skip 12 bytes
+            skip length and bytes
+            skip length and bytes
+            skip 3 bytes
+            enum of 2 -> s2
+        "#]],
+    );
 }
 
 #[test]
 fn flat_none_wanted() {
-    check_columns(FLAT, &[], expect![[r#"
-        skip 1 bytes
-        skip 2 varints
-        skip 12 bytes
-        skip length and bytes
-        skip length and bytes
-        skip 3 bytes
-        skip 1 varints
-    "#]]);
+    check_columns(
+        FLAT,
+        &[],
+        expect![[r#"
+            skip 1 bytes
+            skip 2 varints
+            skip 12 bytes
+            skip length and bytes
+            skip length and bytes
+            skip 3 bytes
+            skip 1 varints
+        "#]],
+    );
 }
 
 #[test]
 fn nullable_in_both_orders() {
-    check(r#"{"name": "a", "type": ["null", "long"]}, {"name": "b", "type": ["string", "null"]}"#, expect![[r#"
-        null or long -> s0, valid s1
-        string or null -> s2, valid s3
-    "#]]);
+    check(
+        r#"{"name": "a", "type": ["null", "long"]}, {"name": "b", "type": ["string", "null"]}"#,
+        expect![[r#"
+            null or long -> s0, valid s1
+            string or null -> s2, valid s3
+        "#]],
+    );
 }
 
 #[test]
@@ -117,10 +131,13 @@ fn nullable_nested() {
 
 #[test]
 fn single_branch() {
-    check(r#"{"name": "a", "type": ["int"]}"#, expect![[r#"
-        branch 0
-        int -> s0
-    "#]]);
+    check(
+        r#"{"name": "a", "type": ["int"]}"#,
+        expect![[r#"
+            branch 0
+            int -> s0
+        "#]],
+    );
 }
 
 #[test]
@@ -155,18 +172,24 @@ fn array_of_records() {
 
 #[test]
 fn array_of_nothing_is_limited() {
-    check(r#"{"name": "a", "type": {"type": "array", "items": "null"}}"#, expect![[r#"
-        items -> s0, level 1, limited
-    "#]]);
+    check(
+        r#"{"name": "a", "type": {"type": "array", "items": "null"}}"#,
+        expect![[r#"
+            items -> s0, level 1, limited
+        "#]],
+    );
 }
 
 #[test]
 fn map() {
-    check(r#"{"name": "a", "type": {"type": "map", "values": ["null", "double"]}}"#, expect![[r#"
-        items -> s3, level 1
-          string -> s0
-          null or double -> s1, valid s2
-    "#]]);
+    check(
+        r#"{"name": "a", "type": {"type": "map", "values": ["null", "double"]}}"#,
+        expect![[r#"
+            items -> s3, level 1
+              string -> s0
+              null or double -> s1, valid s2
+        "#]],
+    );
 }
 
 const UNIONS: &str = r#"
@@ -175,73 +198,80 @@ const UNIONS: &str = r#"
 
 #[test]
 fn dense_unions() {
-    check(UNIONS, expect![[r#"
-        union -> s0, offsets s1
-         0:
-         1:
-          int -> s2
-         2:
-          items -> s4, level 4
-            string -> s3
-        choose
-         0:
-          zero(1) -> s9
-          no union -> s5, offsets s6, level 5
-            zero(4) -> s7
-         1:
-          one -> s9
-          union -> s5, offsets s6
-           0:
-            int -> s7
-           1:
-            string -> s8
-    "#]]);
+    check(
+        UNIONS,
+        expect![[r#"
+            union -> s0, offsets s1
+             0:
+             1:
+              int -> s2
+             2:
+              items -> s4, level 4
+                string -> s3
+            choose
+             0:
+              zero(1) -> s9
+              no union -> s5, offsets s6, level 5
+                zero(4) -> s7
+             1:
+              one -> s9
+              union -> s5, offsets s6
+               0:
+                int -> s7
+               1:
+                string -> s8
+        "#]],
+    );
 }
 
 #[test]
 fn unions_as_structs() {
-    check_with(UNIONS, &Options { unions: Unions::Struct, ..Options::default() }, expect![[r#"
-        choose
-         0:
-          zero(1) -> s0
-          zero(4) -> s1
-          zero(1) -> s2
-          no items -> s4, level 1
-          zero(1) -> s5
-         1:
-          one -> s0
-          one -> s2
-          int -> s1
-          no items -> s4, level 1
-          zero(1) -> s5
-         2:
-          one -> s0
-          zero(4) -> s1
-          zero(1) -> s2
-          one -> s5
-          items -> s4, level 1
-            string -> s3
-        choose
-         0:
-          zero(1) -> s10
-          zero(4) -> s6
-          zero(1) -> s7
-          zero(16) -> s8
-          zero(1) -> s9
-         1:
-          one -> s10
-          choose
-           0:
-            one -> s7
-            int -> s6
-            zero(16) -> s8
-            zero(1) -> s9
-           1:
-            zero(4) -> s6
-            zero(1) -> s7
-            one -> s9
-            string -> s8
-    "#]]);
+    check_with(
+        UNIONS,
+        &Options { unions: Unions::Struct, ..Options::default() },
+        expect![[r#"
+            choose
+             0:
+              zero(1) -> s0
+              zero(4) -> s1
+              zero(1) -> s2
+              no items -> s4, level 1
+              zero(1) -> s5
+             1:
+              one -> s0
+              one -> s2
+              int -> s1
+              no items -> s4, level 1
+              zero(1) -> s5
+             2:
+              one -> s0
+              zero(4) -> s1
+              zero(1) -> s2
+              one -> s5
+              items -> s4, level 1
+                string -> s3
+            choose
+             0:
+              zero(1) -> s10
+              zero(4) -> s6
+              zero(1) -> s7
+              zero(16) -> s8
+              zero(1) -> s9
+             1:
+              one -> s10
+              choose
+               0:
+                one -> s7
+                int -> s6
+                zero(16) -> s8
+                zero(1) -> s9
+               1:
+                zero(4) -> s6
+                zero(1) -> s7
+                one -> s9
+                string -> s8
+        "#]],
+    );
 }
 
 const NODE: &str = r#"{"name": "value", "type": "int"},
@@ -250,72 +280,83 @@ const NODE: &str = r#"{"name": "value", "type": "int"},
 
 #[test]
 fn recursive_type_is_json_inside_itself() {
-    check(NODE, expect![[r#"
-        int -> s0
-        choose
-         0:
-          zero(1) -> s5
-          zero(4) -> s1
-          no items -> s3, level 1
-          zero(1) -> s4
-         1:
-          one -> s5
-          int -> s1
-          choose
-           0:
-            zero(1) -> s4
-            no items -> s3, level 1
-           1:
-            one -> s4
-            record as json -> s3, level 1, s2
-    "#]]);
-    check_with(NODE, &Options { recursion_levels: 1, ..Options::default() }, expect![[r#"
-        int -> s0
-        choose
-         0:
-          zero(1) -> s7
-          zero(4) -> s1
-          zero(4) -> s2
-          no items -> s4, level 1
-          zero(1) -> s5
-          zero(1) -> s6
-         1:
-          one -> s7
-          int -> s1
-          choose
-           0:
-            zero(1) -> s6
-            zero(4) -> s2
-            no items -> s4, level 1
-            zero(1) -> s5
-           1:
-            one -> s6
-            int -> s2
+    check(
+        NODE,
+        expect![[r#"
+            int -> s0
             choose
              0:
               zero(1) -> s5
-              no items -> s4, level 1
+              zero(4) -> s1
+              no items -> s3, level 1
+              zero(1) -> s4
              1:
               one -> s5
-              record as json -> s4, level 1, s3
-    "#]]);
+              int -> s1
+              choose
+               0:
+                zero(1) -> s4
+                no items -> s3, level 1
+               1:
+                one -> s4
+                record as json -> s3, level 1, s2
+        "#]],
+    );
+    check_with(
+        NODE,
+        &Options { recursion_levels: 1, ..Options::default() },
+        expect![[r#"
+            int -> s0
+            choose
+             0:
+              zero(1) -> s7
+              zero(4) -> s1
+              zero(4) -> s2
+              no items -> s4, level 1
+              zero(1) -> s5
+              zero(1) -> s6
+             1:
+              one -> s7
+              int -> s1
+              choose
+               0:
+                zero(1) -> s6
+                zero(4) -> s2
+                no items -> s4, level 1
+                zero(1) -> s5
+               1:
+                one -> s6
+                int -> s2
+                choose
+                 0:
+                  zero(1) -> s5
+                  no items -> s4, level 1
+                 1:
+                  one -> s5
+                  record as json -> s4, level 1, s3
+        "#]],
+    );
 }
 
 #[test]
 fn recursive_type_skipped() {
-    check_columns(NODE, &["value"], expect![[r#"
-        int -> s0
-        choose
-         0:
-         1:
-          call 0
-        sub 0
-          skip 1 varints
-          choose
-           0:
-           1:
-            call 0
-    "#]]);
+    check_columns(
+        NODE,
+        &["value"],
+        expect![[r#"
+            int -> s0
+            choose
+             0:
+             1:
+              call 0
+            sub 0
+              skip 1 varints
+              choose
+               0:
+               1:
+                call 0
+        "#]],
+    );
 }
 
 #[test]
@@ -328,19 +369,23 @@ fn skips_are_fused() {
         {"name": "k", "type": {"type": "record", "name": "P", "fields": [
             {"name": "x", "type": "long"}, {"name": "y", "type": "float"}, {"name": "z", "type": "double"}]}},
         {"name": "wanted", "type": "int"}, {"name": "l", "type": "P"}, {"name": "m", "type": "F"}"#;
-    check_columns(fields, &["wanted"], expect![[r#"
-        skip 29 bytes
-        skip 3 varints
-        skip length and bytes
-        skip length and bytes
-        call 0
-        int -> s0
-        call 0
-        skip 16 bytes
-        sub 0
-          skip 1 varints
-          skip 12 bytes
-    "#]]);
+    check_columns(
+        fields,
+        &["wanted"],
+        expect![[r#"
+            skip 29 bytes
+            skip 3 varints
+            skip length and bytes
+            skip length and bytes
+            call 0
+            int -> s0
+            call 0
+            skip 16 bytes
+            sub 0
+              skip 1 varints
+              skip 12 bytes
+        "#]],
+    );
 }
 
 #[test]
@@ -352,34 +397,32 @@ fn skips_of_what_is_nested() {
         {"name": "d", "type": ["null", "long"]}, {"name": "e", "type": ["string", "null", "double"]},
         {"name": "f", "type": ["null", {"type": "array", "items": "null"}]},
         {"name": "wanted", "type": "int"}"#;
-    check_columns(fields, &["wanted"], expect![[r#"
-        skip items
-          skip 8 bytes
-        skip items
-          skip items
+    check_columns(
+        fields,
+        &["wanted"],
+        expect![[r#"
+            skip items
+              skip 8 bytes
+            skip items
+              skip items
+                skip null or length and bytes
+            skip items
+              skip length and bytes
+              skip 1 varints
+            skip null or varint
+            choose
+             0:
+              skip length and bytes
+             1:
+             2:
+              skip 8 bytes
             choose
              0:
              1:
-              skip length and bytes
-        skip items
-          skip length and bytes
-          skip 1 varints
-        choose
-         0:
-         1:
-          skip 1 varints
-        choose
-         0:
-          skip length and bytes
-         1:
-         2:
-          skip 8 bytes
-        choose
-         0:
-         1:
-          skip items
-        int -> s0
-    "#]]);
+              skip items
+            int -> s0
+        "#]],
+    );
 }
 
 #[test]
@@ -423,17 +466,25 @@ fn records_of_nothing() {
 
 #[test]
 fn other_top_levels() {
-    check_schema(r#""string""#, &Options::default(), expect![[r#"
-        string -> s0
-    "#]]);
-    check_schema(r#"["null", {"type": "array", "items": "int"}]"#, &Options::default(), expect![[r#"
-        choose
-         0:
-          zero(1) -> s2
-          no items -> s1, level 1
-         1:
-          one -> s2
-          items -> s1, level 1
-            int -> s0
-    "#]]);
+    check_schema(
+        r#""string""#,
+        &Options::default(),
+        expect![[r#"
+            string -> s0
+        "#]],
+    );
+    check_schema(
+        r#"["null", {"type": "array", "items": "int"}]"#,
+        &Options::default(),
+        expect![[r#"
+            choose
+             0:
+              zero(1) -> s2
+              no items -> s1, level 1
+             1:
+              one -> s2
+              items -> s1, level 1
+                int -> s0
+        "#]],
+    );
 }

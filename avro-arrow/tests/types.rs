@@ -12,6 +12,7 @@ fn check(options: &Options, types: &[&str], want: Expect) {
     let mut lines = String::new();
     for avro in types {
         let schema = format!(r#"{{"type": "record", "name": "R", "fields": [{{"name": "f", "type": {avro}}}]}}"#);
+        let avro = avro.split_whitespace().collect::<Vec<_>>().join(" ");
         writeln!(lines, "{avro}\n    {}", first_field(&schema, options)).unwrap();
     }
     want.assert_eq(&lines);
@@ -22,6 +23,7 @@ fn check_fields(fields: &[&str], want: Expect) {
     let mut lines = String::new();
     for field in fields {
         let schema = format!(r#"{{"type": "record", "name": "R", "fields": [{field}]}}"#);
+        let field = field.split_whitespace().collect::<Vec<_>>().join(" ");
         writeln!(lines, "{field}\n    {}", first_field(&schema, &Options::default())).unwrap();
     }
     want.assert_eq(&lines);
@@ -52,24 +54,28 @@ fn print(field: &Field) -> String {
 #[test]
 fn primitives() {
     let types = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"].map(|t| format!("\"{t}\""));
-    check(&Options::default(), &types.each_ref().map(String::as_str), expect![[r#"
-        "null"
-            Null, nullable
-        "boolean"
-            Boolean
-        "int"
-            Int32
-        "long"
-            Int64
-        "float"
-            Float32
-        "double"
-            Float64
-        "bytes"
-            BinaryView
-        "string"
-            Utf8View
-    "#]]);
+    check(
+        &Options::default(),
+        &types.each_ref().map(String::as_str),
+        expect![[r#"
+            "null"
+                Null, nullable
+            "boolean"
+                Boolean
+            "int"
+                Int32
+            "long"
+                Int64
+            "float"
+                Float32
+            "double"
+                Float64
+            "bytes"
+                BinaryView
+            "string"
+                Utf8View
+        "#]],
+    );
 }
 
 #[test]
@@ -161,7 +167,7 @@ fn invalid_and_unknown_logical_types_are_their_base_type() {
         ],
         expect![[r#"
             {"type": "bytes", "logicalType": "decimal", "precision": 77}
-                BinaryView, avro.logicalType=decimal
+                BinaryView, avro.logicalType=decimal, avro.precision=77, avro.scale=0
             {"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 7}
                 BinaryView, avro.logicalType=decimal, avro.precision=5, avro.scale=7
             {"type": "bytes", "logicalType": "decimal", "precision": 0}
@@ -217,37 +223,40 @@ const NESTED: [&str; 14] = [
 
 #[test]
 fn nested_types() {
-    check(&Options::default(), &NESTED, expect![[r#"
-        {"type": "fixed", "name": "F", "size": 5}
-            FixedSizeBinary(5), avro.name=F
-        {"type": "fixed", "name": "F", "size": 0}
-            FixedSizeBinary(0), avro.name=F
-        {"type": "enum", "name": "E", "symbols": ["A", "B"]}
-            Dictionary(Int32, Utf8), avro.name=E
-        {"type": "array", "items": "int"}
-            List(non-null Int32)
-        {"type": "array", "items": ["null", "string"]}
-            List(Utf8View)
-        {"type": "map", "values": "bytes"}
-            Map("entries": non-null Struct("key": non-null Utf8View, "value": non-null BinaryView), unsorted)
-        {"type": "map", "values": ["long", "null"]}
-            Map("entries": non-null Struct("key": non-null Utf8View, "value": Int64), unsorted)
-        {"type": "record", "name": "a.P", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": ["null", "P"]}]}
-            Struct("x": non-null Int32, "y": Utf8View, metadata: {"avro.name": "a.P"}), avro.name=a.P
-        {"type": "record", "name": "Empty", "fields": []}
-            Struct(), avro.name=Empty
-        ["null", "string"]
-            Utf8View, nullable
-        ["double", "null"]
-            Float64, nullable
-        ["string"]
-            Utf8View
-        ["null", "int", "string"]
-            Union(Dense, 0: ("null": Null), 1: ("int": non-null Int32), 2: ("string": non-null Utf8View)), nullable
-        {"type": "array", "logicalType": "map", "items": {"type": "record", "name": "KV", "fields": [
-                {"name": "key", "type": "int"}, {"name": "value", "type": ["null", "string"]}]}}
-            List(non-null Struct("key": non-null Int32, "value": Utf8View), metadata: {"avro.name": "KV"}), avro.logicalType=map
-    "#]]);
+    check(
+        &Options::default(),
+        &NESTED,
+        expect![[r#"
+            {"type": "fixed", "name": "F", "size": 5}
+                FixedSizeBinary(5), avro.name=F
+            {"type": "fixed", "name": "F", "size": 0}
+                FixedSizeBinary(0), avro.name=F
+            {"type": "enum", "name": "E", "symbols": ["A", "B"]}
+                Dictionary(Int32, Utf8), avro.name=E
+            {"type": "array", "items": "int"}
+                List(non-null Int32)
+            {"type": "array", "items": ["null", "string"]}
+                List(Utf8View)
+            {"type": "map", "values": "bytes"}
+                Map("entries": non-null Struct("key": non-null Utf8View, "value": non-null BinaryView), unsorted)
+            {"type": "map", "values": ["long", "null"]}
+                Map("entries": non-null Struct("key": non-null Utf8View, "value": Int64), unsorted)
+            {"type": "record", "name": "a.P", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": ["null", "P"]}]}
+                Struct("x": non-null Int32, "y": Utf8View, metadata: {"avro.name": "a.P"}), avro.name=a.P
+            {"type": "record", "name": "Empty", "fields": []}
+                Struct(), avro.name=Empty
+            ["null", "string"]
+                Utf8View, nullable
+            ["double", "null"]
+                Float64, nullable
+            ["string"]
+                Utf8View
+            ["null", "int", "string"]
+                Union(Dense, 0: ("null": Null), 1: ("int": non-null Int32), 2: ("string": non-null Utf8View)), nullable
+            {"type": "array", "logicalType": "map", "items": {"type": "record", "name": "KV", "fields": [ {"name": "key", "type": "int"}, {"name": "value", "type": ["null", "string"]}]}}
+                List(non-null Struct("key": non-null Int32, "value": Utf8View), metadata: {"avro.name": "KV"}), avro.logicalType=map
+        "#]],
+    );
 }
 
 #[test]
@@ -260,37 +269,40 @@ fn nested_types_as_other_formats_want_them() {
         recursion_levels: 1,
         ..Options::default()
     };
-    check(&options, &NESTED, expect![[r#"
-        {"type": "fixed", "name": "F", "size": 5}
-            FixedSizeBinary(5), avro.name=F
-        {"type": "fixed", "name": "F", "size": 0}
-            FixedSizeBinary(0), avro.name=F
-        {"type": "enum", "name": "E", "symbols": ["A", "B"]}
-            Utf8, avro.name=E
-        {"type": "array", "items": "int"}
-            List(non-null Int32)
-        {"type": "array", "items": ["null", "string"]}
-            List(Utf8)
-        {"type": "map", "values": "bytes"}
-            Map("entries": non-null Struct("key": non-null Utf8, "value": non-null Binary), unsorted)
-        {"type": "map", "values": ["long", "null"]}
-            Map("entries": non-null Struct("key": non-null Utf8, "value": Int64), unsorted)
-        {"type": "record", "name": "a.P", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": ["null", "P"]}]}
-            Struct("x": non-null Int32, "y": Struct("x": non-null Int32, "y": Utf8, metadata: {"avro.name": "a.P"}), metadata: {"avro.name": "a.P"}), avro.name=a.P
-        {"type": "record", "name": "Empty", "fields": []}
-            Struct(), avro.name=Empty
-        ["null", "string"]
-            Utf8, nullable
-        ["double", "null"]
-            Float64, nullable
-        ["string"]
-            Utf8
-        ["null", "int", "string"]
-            Struct("int": Int32, "string": Utf8), nullable
-        {"type": "array", "logicalType": "map", "items": {"type": "record", "name": "KV", "fields": [
-                {"name": "key", "type": "int"}, {"name": "value", "type": ["null", "string"]}]}}
-            Map("entries": non-null Struct("key": non-null Int32, "value": Utf8), metadata: {"avro.name": "KV"}, unsorted), avro.logicalType=map
-    "#]]);
+    check(
+        &options,
+        &NESTED,
+        expect![[r#"
+            {"type": "fixed", "name": "F", "size": 5}
+                FixedSizeBinary(5), avro.name=F
+            {"type": "fixed", "name": "F", "size": 0}
+                FixedSizeBinary(0), avro.name=F
+            {"type": "enum", "name": "E", "symbols": ["A", "B"]}
+                Utf8, avro.name=E
+            {"type": "array", "items": "int"}
+                List(non-null Int32)
+            {"type": "array", "items": ["null", "string"]}
+                List(Utf8)
+            {"type": "map", "values": "bytes"}
+                Map("entries": non-null Struct("key": non-null Utf8, "value": non-null Binary), unsorted)
+            {"type": "map", "values": ["long", "null"]}
+                Map("entries": non-null Struct("key": non-null Utf8, "value": Int64), unsorted)
+            {"type": "record", "name": "a.P", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": ["null", "P"]}]}
+                Struct("x": non-null Int32, "y": Struct("x": non-null Int32, "y": Utf8, metadata: {"avro.name": "a.P"}), metadata: {"avro.name": "a.P"}), avro.name=a.P
+            {"type": "record", "name": "Empty", "fields": []}
+                Struct(), avro.name=Empty
+            ["null", "string"]
+                Utf8, nullable
+            ["double", "null"]
+                Float64, nullable
+            ["string"]
+                Utf8
+            ["null", "int", "string"]
+                Struct("int": Int32, "string": Utf8), nullable
+            {"type": "array", "logicalType": "map", "items": {"type": "record", "name": "KV", "fields": [ {"name": "key", "type": "int"}, {"name": "value", "type": ["null", "string"]}]}}
+                Map("entries": non-null Struct("key": non-null Int32, "value": Utf8), metadata: {"avro.name": "KV"}, unsorted), avro.logicalType=map
+        "#]],
+    );
 }
 
 #[test]
@@ -304,38 +316,46 @@ fn unions() {
         r#"[{"type": "record", "name": "a.N", "fields": []}, {"type": "enum", "name": "E", "symbols": ["A"]}, "null"]"#,
         r#"[{"type": "fixed", "name": "a.N", "size": 1}, {"type": "fixed", "name": "b.N", "size": 2}]"#,
     ];
-    check(&Options::default(), &types, expect![[r#"
-        ["int", "string"]
-            Union(Dense, 0: ("int": non-null Int32), 1: ("string": non-null Utf8View))
-        ["null"]
-            Null, nullable
-        []
-            error: not supported: a union of 0 branches
-        ["null", {"type": "array", "items": ["null", "int", "string"]}]
-            List(Union(Dense, 0: ("null": Null), 1: ("int": non-null Int32), 2: ("string": non-null Utf8View))), nullable
-        ["null", {"type": "long", "logicalType": "timestamp-micros"}, "string"]
-            Union(Dense, 0: ("null": Null), 1: ("long": non-null Timestamp(µs, "UTC"), metadata: {"avro.logicalType": "timestamp-micros"}), 2: ("string": non-null Utf8View)), nullable
-        [{"type": "record", "name": "a.N", "fields": []}, {"type": "enum", "name": "E", "symbols": ["A"]}, "null"]
-            Union(Dense, 0: ("N": non-null Struct(), metadata: {"avro.name": "a.N"}), 1: ("E": non-null Dictionary(Int32, Utf8), metadata: {"avro.name": "E"}), 2: ("null": Null)), nullable
-        [{"type": "fixed", "name": "a.N", "size": 1}, {"type": "fixed", "name": "b.N", "size": 2}]
-            Union(Dense, 0: ("a.N": non-null FixedSizeBinary(1), metadata: {"avro.name": "a.N"}), 1: ("b.N": non-null FixedSizeBinary(2), metadata: {"avro.name": "b.N"}))
-    "#]]);
-    check(&Options { unions: Unions::Struct, ..Options::default() }, &types, expect![[r#"
-        ["int", "string"]
-            Struct("int": Int32, "string": Utf8View)
-        ["null"]
-            Null, nullable
-        []
-            error: not supported: a union of 0 branches
-        ["null", {"type": "array", "items": ["null", "int", "string"]}]
-            List(Struct("int": Int32, "string": Utf8View)), nullable
-        ["null", {"type": "long", "logicalType": "timestamp-micros"}, "string"]
-            Struct("long": Timestamp(µs, "UTC"), metadata: {"avro.logicalType": "timestamp-micros"}, "string": Utf8View), nullable
-        [{"type": "record", "name": "a.N", "fields": []}, {"type": "enum", "name": "E", "symbols": ["A"]}, "null"]
-            Struct("N": Struct(), metadata: {"avro.name": "a.N"}, "E": Dictionary(Int32, Utf8), metadata: {"avro.name": "E"}), nullable
-        [{"type": "fixed", "name": "a.N", "size": 1}, {"type": "fixed", "name": "b.N", "size": 2}]
-            Struct("a.N": FixedSizeBinary(1), metadata: {"avro.name": "a.N"}, "b.N": FixedSizeBinary(2), metadata: {"avro.name": "b.N"})
-    "#]]);
+    check(
+        &Options::default(),
+        &types,
+        expect![[r#"
+            ["int", "string"]
+                Union(Dense, 0: ("int": non-null Int32), 1: ("string": non-null Utf8View))
+            ["null"]
+                Null, nullable
+            []
+                error: not supported: a union of 0 branches
+            ["null", {"type": "array", "items": ["null", "int", "string"]}]
+                List(Union(Dense, 0: ("null": Null), 1: ("int": non-null Int32), 2: ("string": non-null Utf8View))), nullable
+            ["null", {"type": "long", "logicalType": "timestamp-micros"}, "string"]
+                Union(Dense, 0: ("null": Null), 1: ("long": non-null Timestamp(µs, "UTC"), metadata: {"avro.logicalType": "timestamp-micros"}), 2: ("string": non-null Utf8View)), nullable
+            [{"type": "record", "name": "a.N", "fields": []}, {"type": "enum", "name": "E", "symbols": ["A"]}, "null"]
+                Union(Dense, 0: ("N": non-null Struct(), metadata: {"avro.name": "a.N"}), 1: ("E": non-null Dictionary(Int32, Utf8), metadata: {"avro.name": "E"}), 2: ("null": Null)), nullable
+            [{"type": "fixed", "name": "a.N", "size": 1}, {"type": "fixed", "name": "b.N", "size": 2}]
+                Union(Dense, 0: ("a.N": non-null FixedSizeBinary(1), metadata: {"avro.name": "a.N"}), 1: ("b.N": non-null FixedSizeBinary(2), metadata: {"avro.name": "b.N"}))
+        "#]],
+    );
+    check(
+        &Options { unions: Unions::Struct, ..Options::default() },
+        &types,
+        expect![[r#"
+            ["int", "string"]
+                Struct("int": Int32, "string": Utf8View)
+            ["null"]
+                Null, nullable
+            []
+                error: not supported: a union of 0 branches
+            ["null", {"type": "array", "items": ["null", "int", "string"]}]
+                List(Struct("int": Int32, "string": Utf8View)), nullable
+            ["null", {"type": "long", "logicalType": "timestamp-micros"}, "string"]
+                Struct("long": Timestamp(µs, "UTC"), metadata: {"avro.logicalType": "timestamp-micros"}, "string": Utf8View), nullable
+            [{"type": "record", "name": "a.N", "fields": []}, {"type": "enum", "name": "E", "symbols": ["A"]}, "null"]
+                Struct("N": Struct(), metadata: {"avro.name": "a.N"}, "E": Dictionary(Int32, Utf8), metadata: {"avro.name": "E"}), nullable
+            [{"type": "fixed", "name": "a.N", "size": 1}, {"type": "fixed", "name": "b.N", "size": 2}]
+                Struct("a.N": FixedSizeBinary(1), metadata: {"avro.name": "a.N"}, "b.N": FixedSizeBinary(2), metadata: {"avro.name": "b.N"})
+        "#]],
+    );
 }
 
 #[test]
@@ -362,8 +382,7 @@ fn attributes_become_metadata() {
                 Int32, avro.order=ignore
             {"name": "f", "type": {"type": "array", "items": "int", "element-id": 3}, "field-id": 2}
                 List(non-null Int32), PARQUET:field_id=2, avro.element-id=3
-            {"name": "f", "type": {"type": "record", "name": "n.S", "doc": "d", "aliases": ["T"], "fields": [
-                            {"name": "x", "type": "int", "doc": "inside", "field-id": 9}]}}
+            {"name": "f", "type": {"type": "record", "name": "n.S", "doc": "d", "aliases": ["T"], "fields": [ {"name": "x", "type": "int", "doc": "inside", "field-id": 9}]}}
                 Struct("x": non-null Int32, metadata: {"PARQUET:field_id": "9", "avro.doc": "inside"}), avro.name=n.S
             {"name": "f", "type": ["null", {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 1}]}
                 Decimal128(4, 1), nullable, avro.logicalType=decimal
@@ -402,5 +421,6 @@ fn other_top_levels_are_one_column() {
             value: Struct("a": non-null Int32), nullable, avro.name=R
         {"type": "long", "logicalType": "timestamp-millis", "unit": "ms"}
             value: Timestamp(ms, "UTC"), avro.logicalType=timestamp-millis, avro.unit=ms
-    "#]].assert_eq(&lines);
+    "#]]
+    .assert_eq(&lines);
 }

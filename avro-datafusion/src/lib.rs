@@ -1,1 +1,51 @@
 //! Avro files as DataFusion tables.
+//!
+//! Two lines add Avro to a DataFusion program: one teaches the session `STORED AS AVRO` and `FROM 'path'`, the other registers
+//! a table.
+//!
+//! ```no_run
+//! # use datafusion::prelude::SessionContext;
+//! use avro_datafusion::{AvroContext, AvroOptions};
+//!
+//! # async fn tour() -> datafusion::error::Result<()> {
+//! let ctx = SessionContext::new();
+//! avro_datafusion::enable(&ctx)?;
+//! ctx.register_avro("events", "logs/", AvroOptions::default()).await?;
+//!
+//! ctx.sql("SELECT kind, count(*) FROM events GROUP BY kind").await?.show().await?;
+//! ctx.sql("SELECT count(*) FROM 'logs/2024/**/*.avro'").await?.show().await?;
+//! ctx.sql("CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 'logs/' OPTIONS('unions' 'struct')").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A query takes this way through the modules: [`AvroTable`] lists files (`location`) and takes the columns from their headers
+//! (`headers`, `merge`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
+//! parts it wants; the `opener` then opens files or ranges of them, `fetch` reads their bytes, `stream` has them decoded by
+//! `avro_arrow`, and `adapt` fits the batches of files of different schemas together. No value is decoded in this crate.
+#![forbid(unsafe_code)]
+
+mod adapt;
+mod fetch;
+mod format;
+mod headers;
+mod location;
+mod merge;
+mod opener;
+mod options;
+mod partitions;
+mod session;
+mod source;
+mod stream;
+mod table;
+mod table_factory;
+mod url_table;
+
+pub use avro_arrow::{Enums, Limits, Pairs, Strings, Unions};
+pub use format::{AvroFormat, AvroFormatFactory};
+pub use options::{AvroOptions, Partitions};
+pub use session::{AvroContext, enable, enable_with, session};
+pub use source::AvroSource;
+pub use table::{AvroTable, Paths};
+pub use table_factory::AvroTableFactory;
+pub use url_table::AvroUrlTableFactory;

@@ -1,2 +1,62 @@
-//! Under construction.
-fn main() {}
+//! The command `avro-sql`: arguments → options → what was asked for → exit code.
+//!
+//! Next file to read: `cli.rs` for what can be asked, `run.rs` for how a question is answered.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod convert;
+mod error;
+mod inputs;
+mod inspect;
+mod interrupt;
+mod options;
+mod outfile;
+mod output;
+mod repl;
+mod run;
+mod session;
+mod sql;
+
+use std::process::ExitCode;
+
+use error::{Error, Result};
+use options::{Options, Source, Task};
+use session::Session;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    error::catch_panics(|| {
+        let options = match cli::parse(std::env::args_os()) {
+            Ok(Some(options)) => options,
+            Ok(None) => return Ok(()), // help or version, which are printed by now
+            Err(e) => return Err(e),
+        };
+        execute(options)
+    })
+}
+
+fn execute(options: Options) -> Result<()> {
+    let Options { task, resources } = options;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match task {
+        Task::Query(query) => {
+            let threads = session::threads(&resources)?;
+            let result = runtime.block_on(async {
+                let opening = Session::open(&resources, &query.tables, threads.handle().clone());
+                let session = interrupt::unless_interrupted(opening).await?;
+                match query.source {
+                    Source::Prompt => repl::prompt(&session, query).await,
+                    _ => run::script(&session, &query).await,
+                }
+            });
+            // Threads that still compute for a query that was given up are not waited for.
+            threads.shutdown_background();
+            result
+        }
+        Task::Convert(task) => runtime.block_on(convert::run(task, resources.threads, resources.batch_rows)),
+        Task::Schema { file, form } => inspect::schema(&file, form),
+        Task::Count { inputs, total } => inspect::count(&inputs, total),
+    }
+}

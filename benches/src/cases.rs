@@ -1,28 +1,28 @@
 //! The cases: which data, which columns.
 
 /// One line of the table, for each engine.
-pub struct Case {
+pub(crate) struct Case {
     /// What it is called on the command line and in the table.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The file it reads.
-    pub data: Data,
+    pub(crate) data: Data,
     /// The columns it reads; `None` is all.
-    pub columns: Option<&'static [&'static str]>,
+    pub(crate) columns: Option<&'static [&'static str]>,
 }
 
 /// What distinguishes one generated file from another.
 #[derive(Clone, Copy)]
-pub struct Data {
+pub(crate) struct Data {
     /// How its blocks are compressed.
-    pub codec: Codec,
+    pub(crate) codec: Codec,
     /// Whether its values can be null.
-    pub nulls: Nulls,
+    pub(crate) nulls: Nulls,
 }
 
 /// How blocks are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[allow(missing_docs)]
-pub enum Codec {
+pub(crate) enum Codec {
     Null,
     Snappy,
     Zstandard,
@@ -31,7 +31,7 @@ pub enum Codec {
 
 /// Whether values can be null.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Nulls {
+pub(crate) enum Nulls {
     /// No field is a union.
     Required,
     /// Every field is `["null", T]`, and no value is null.
@@ -42,7 +42,7 @@ pub enum Nulls {
 
 impl Codec {
     /// Avro's name for it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Codec::Null => "null",
             Codec::Snappy => "snappy",
@@ -54,7 +54,7 @@ impl Codec {
 
 impl Nulls {
     /// Its name in a file's name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Nulls::Required => "required",
             Nulls::None => "nullable",
@@ -66,7 +66,7 @@ impl Nulls {
 const TWO: Option<&[&str]> = Some(&["l_quantity", "l_extendedprice"]);
 
 /// All of them, in the order of the table.
-pub const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     case("lineitem", Codec::Null, Nulls::Required, None),
     case("lineitem-2of16", Codec::Null, Nulls::Required, TWO),
     case("lineitem-nullable", Codec::Null, Nulls::None, None),

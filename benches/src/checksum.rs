@@ -10,11 +10,11 @@ const NULL: u64 = 0x6e75_6c6c;
 
 /// The checksum of the rows so far.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-pub struct Checksum {
+pub(crate) struct Checksum {
     /// The number of rows.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// The sum over all their values.
-    pub sum: u64,
+    pub(crate) sum: u64,
 }
 
 impl Checksum {
@@ -35,7 +35,10 @@ impl Checksum {
     }
 
     /// Adds a row of apache-avro's values.
-    pub fn add_values<'a>(&mut self, row: impl Iterator<Item = &'a apache_avro::types::Value>) -> Result<(), String> {
+    pub(crate) fn add_values<'a>(
+        &mut self,
+        row: impl Iterator<Item = &'a apache_avro::types::Value>,
+    ) -> Result<(), String> {
         for (weight, value) in (1..).zip(row) {
             let hash = of_value(value)?;
             self.value(weight, self.rows, hash);
@@ -63,7 +66,7 @@ macro_rules! arrow_checksum {
     ($version:ident, $arrow:ident) => {
         impl Checksum {
             /// Adds a batch.
-            pub fn $version(&mut self, batch: &$arrow::RecordBatch) -> Result<(), String> {
+            pub(crate) fn $version(&mut self, batch: &$arrow::RecordBatch) -> Result<(), String> {
                 self.add(batch.columns().iter().map(|c| $version::hashes(c.as_ref())), batch.num_rows())
             }
         }

@@ -13,7 +13,7 @@ const BATCH_ROWS: usize = 8192;
 
 /// Something that reads Avro.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Engine {
+pub(crate) enum Engine {
     /// avro-arrow, this project.
     Ours,
     /// arrow-avro, of the Arrow project.
@@ -23,16 +23,16 @@ pub enum Engine {
 }
 
 /// What is read.
-pub struct Input<'a> {
+pub(crate) struct Input<'a> {
     /// The file.
-    pub path: &'a Path,
+    pub(crate) path: &'a Path,
     /// The columns, by name; `None` is all.
-    pub columns: Option<Vec<String>>,
+    pub(crate) columns: Option<Vec<String>>,
 }
 
 impl Engine {
     /// Its name on the command line and in the table.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Engine::Ours => "ours",
             Engine::ArrowAvro => "arrow-avro",
@@ -41,12 +41,12 @@ impl Engine {
     }
 
     /// The threads it decodes on, when asked to use so many. Only ours can use more than one for one file.
-    pub fn threads(self, asked: usize) -> usize {
+    pub(crate) fn threads(self, asked: usize) -> usize {
         if self == Engine::Ours { asked } else { 1 }
     }
 
     /// Decodes everything and counts the rows: the timed pass.
-    pub fn drain(self, input: &Input<'_>, threads: usize) -> Result<u64, Box<dyn Error>> {
+    pub(crate) fn drain(self, input: &Input<'_>, threads: usize) -> Result<u64, Box<dyn Error>> {
         let mut rows = 0;
         match self {
             Engine::Ours => ours(input, threads, |batch| {
@@ -67,7 +67,7 @@ impl Engine {
     }
 
     /// Decodes everything and looks at every value: the untimed pass.
-    pub fn checksum(self, input: &Input<'_>, threads: usize) -> Result<Checksum, Box<dyn Error>> {
+    pub(crate) fn checksum(self, input: &Input<'_>, threads: usize) -> Result<Checksum, Box<dyn Error>> {
         let mut sum = Checksum::default();
         match self {
             Engine::Ours => ours(input, threads, |batch| sum.add_arrow59(&batch))?,

@@ -37,7 +37,7 @@ const COLUMNS: [(&str, &str); 16] = [
 ];
 
 /// The file of this data in `dir`, written if it is not there.
-pub fn file(dir: &Path, data: Data, scale: f64) -> Result<PathBuf, Box<dyn Error>> {
+pub(crate) fn file(dir: &Path, data: Data, scale: f64) -> Result<PathBuf, Box<dyn Error>> {
     let path = dir.join(format!("lineitem-{}-{}-{scale}.avro", data.codec.name(), data.nulls.name()));
     if !path.exists() {
         eprintln!("writing {}", path.display());
@@ -51,7 +51,7 @@ pub fn file(dir: &Path, data: Data, scale: f64) -> Result<PathBuf, Box<dyn Error
 }
 
 /// Writes lineitem at this scale.
-pub fn write(path: &Path, data: Data, scale: f64) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write(path: &Path, data: Data, scale: f64) -> Result<(), Box<dyn Error>> {
     let mut file = Writer::new(BufWriter::with_capacity(1 << 20, File::create(path)?), data)?;
     for (index, item) in LineItemGenerator::new(scale, 1, 1).iter().enumerate() {
         file.row(index as u64, &item)?;

@@ -1,10 +1,10 @@
-//! Bytes with readable bytes behind them, so that a load of 8 or 16 bytes at any of them stays in its allocation.
+//! Bytes with readable bytes behind them, so that a load of up to 64 bytes at any of them stays in its allocation.
 
 use arrow_buffer::Buffer;
 use std::ops::{Deref, Range};
 
 /// Readable bytes that follow every [`PaddedBytes`].
-pub const PADDING: usize = 32;
+pub const PADDING: usize = 96;
 
 /// A range of a shared buffer that is followed by at least [`PADDING`] more bytes of that buffer. What those are does not
 /// matter. Dereferences to the range.
@@ -54,14 +54,14 @@ mod tests {
 
     #[test]
     fn shares_where_it_can() {
-        let buffer = Buffer::from_vec((0u8..100).collect::<Vec<_>>());
-        let shared = PaddedBytes::slice_of(&buffer, 10..68);
-        assert_eq!(&*shared, &buffer[10..68]);
+        let buffer = Buffer::from_vec((0u8..200).collect::<Vec<_>>());
+        let shared = PaddedBytes::slice_of(&buffer, 10..200 - PADDING);
+        assert_eq!(&*shared, &buffer[10..200 - PADDING]);
         assert_eq!(shared.as_ptr(), buffer[10..].as_ptr());
-        let copied = PaddedBytes::slice_of(&buffer, 10..69);
-        assert_eq!(&*copied, &buffer[10..69]);
+        let copied = PaddedBytes::slice_of(&buffer, 10..201 - PADDING);
+        assert_eq!(&*copied, &buffer[10..201 - PADDING]);
         assert_ne!(copied.as_ptr(), buffer[10..].as_ptr());
-        for bytes in [shared, copied, PaddedBytes::from_vec(vec![]), PaddedBytes::slice_of(&buffer, 200..300)] {
+        for bytes in [shared, copied, PaddedBytes::from_vec(vec![]), PaddedBytes::slice_of(&buffer, 300..400)] {
             assert!(bytes.range.end + PADDING <= bytes.buffer.len());
             assert_eq!(bytes.to_buffer().as_slice(), &*bytes);
         }

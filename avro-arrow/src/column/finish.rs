@@ -193,8 +193,9 @@ impl Finished {
     /// else what they use is copied, so that a small column does not hold large blocks.
     fn strings(&self, data_type: &DataType, views: ScalarBuffer<u128>, nulls: Option<NullBuffer>) -> ArrayRef {
         let outside = |views: &[u128]| -> usize {
-            let lens = views.iter().map(|&view| view as u32);
-            lens.map(|len| if len > INLINE_BYTES { len as usize } else { 0 }).sum()
+            // Without a branch: lengths of text are hard to predict.
+            let lens = views.iter().map(|&view| u64::from(view as u32));
+            lens.map(|len| len * u64::from(len > u64::from(INLINE_BYTES))).sum::<u64>() as usize
         };
         match data_type {
             DataType::Utf8View | DataType::BinaryView => {

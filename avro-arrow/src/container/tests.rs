@@ -5,6 +5,7 @@
 use super::count::{RowsFit, rows_fit};
 use super::testing::{SYNC, block, file, header, long};
 use super::{Framer, Header, count_rows};
+use crate::bytes::PADDING;
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -179,7 +180,8 @@ fn no_more_is_read_than_needed() {
 #[test]
 fn blocks_inside_a_piece_are_not_copied() {
     let data = vec![7; 5000];
-    let file = file(r#""bytes""#, Codec::Null, &[(1, &data), (1, &data), (1, b"end")]);
+    let last = vec![7; PADDING - 17]; // the marker behind it is not enough padding
+    let file = file(r#""bytes""#, Codec::Null, &[(1, &data), (1, &data), (1, &last)]);
     let header = parsed(&file);
     let buffer = Buffer::from(&file[header.len as usize..]);
     let all = buffer.as_ptr_range();

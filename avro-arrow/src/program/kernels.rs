@@ -1,10 +1,11 @@
 //! Kernels: how one value is read from a cursor, without branches where that pays.
 //!
 //! A kernel is given a cursor that is at most at the end of its block, and [`PADDING`](crate::PADDING) readable bytes stand
-//! behind every block. So it may load up to 16 bytes at the cursor, and 16 more after a varint, before it checks anything.
+//! behind every block. So it may load a varint at the cursor and up to 64 bytes behind it before it checks anything.
 //! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 
 use arrow_buffer::{IntervalMonthDayNano, i256};
+use std::hint::select_unpredictable;
 
 /// What a kernel knows of the block it reads from.
 #[derive(Debug, Clone, Copy)]
@@ -27,16 +28,22 @@ pub(super) trait Cpu: Copy {
     /// # Safety
     /// The CPU has what the implementing type says.
     unsafe fn gather_sevens(word: u64) -> u64;
+
+    /// Are these bytes, 64 at most, all below 128?
+    ///
+    /// # Safety
+    /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
+    unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool;
 }
 
 /// Any CPU.
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 
-/// x86-64 with BMI2.
+/// x86-64 with BMI1, BMI2 and AVX2.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Bmi2;
+pub(super) struct Avx2;
 
 impl Cpu for Portable {
     #[inline(always)]
@@ -46,14 +53,32 @@ impl Cpu for Portable {
         let x = (x & 0x0000_3fff_0000_3fff) | ((x & 0x3fff_0000_3fff_0000) >> 2);
         (x & 0x0fff_ffff) | ((x & 0x0fff_ffff_0000_0000) >> 4)
     }
+
+    #[inline(always)]
+    unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
+        // SAFETY: readable by the caller's promise.
+        unsafe { std::slice::from_raw_parts(from, len) }.is_ascii()
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Cpu for Bmi2 {
+impl Cpu for Avx2 {
     #[inline(always)]
     unsafe fn gather_sevens(word: u64) -> u64 {
         // SAFETY: the caller's promise.
         unsafe { std::arch::x86_64::_pext_u64(word, !CONTINUES) }
+    }
+
+    #[inline(always)]
+    unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
+        use std::arch::x86_64::{_bzhi_u64, _mm256_loadu_si256, _mm256_movemask_epi8};
+        // The high bit of each of 64 bytes, without a branch on the length: lengths of text are hard to predict.
+        // SAFETY: readable by the caller's promise, as is the CPU.
+        unsafe {
+            let low = _mm256_movemask_epi8(_mm256_loadu_si256(from.cast())) as u32;
+            let high = _mm256_movemask_epi8(_mm256_loadu_si256(from.add(32).cast())) as u32;
+            _bzhi_u64(u64::from(low) | (u64::from(high) << 32), len as u32) == 0
+        }
     }
 }
 
@@ -61,14 +86,13 @@ impl Cpu for Bmi2 {
 pub(super) trait Kernel: Copy {
     /// What the slot holds.
     type Slot: Copy;
-    /// What it holds where the value is null.
-    const NULL: Self::Slot;
-    /// Reads the value at `at` and moves `at` behind it.
+    /// Reads the value at `at` and moves `at` behind it; or, where no value is `present`, gives a zero and moves nowhere.
+    /// Whether one is present should not be branched on: nulls are hard to predict.
     ///
     /// # Safety
     /// `at` and `source` are of one block, `at` at most at its end, with [`PADDING`](crate::PADDING) readable bytes behind
     /// the end. `C` fits the CPU.
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> Self::Slot;
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
 }
 
 /// Moves `at` back to the end if it is behind it.
@@ -121,14 +145,48 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
     value
 }
 
+/// A [`long`] if one is present, else 0.
+///
+/// # Safety
+/// As [`long`].
+#[inline(always)]
+unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mut bool) -> i64 {
+    let (mut ahead, mut bad_ahead) = (*at, false);
+    // SAFETY: the caller's promise.
+    let value = unsafe { long::<C>(&mut ahead, &mut bad_ahead) };
+    *at = select_unpredictable(present, ahead, *at);
+    *bad |= bad_ahead & present;
+    select_unpredictable(present, value, 0)
+}
+
+/// The index of a union of null and one other: is it the other?
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(super) unsafe fn is_present<C: Cpu>(at: &mut *const u8, source: &Source, null_branch: u8, bad: &mut bool) -> bool {
+    // SAFETY: one byte is readable, and where it is in the block the cursor may move behind it.
+    let branch = unsafe {
+        let byte = at.read();
+        if byte & !2 == 0 && *at < source.end {
+            *at = at.add(1);
+            byte >> 1
+        } else {
+            // Longer than needed, or wrong.
+            Index(2).read::<C>(at, source, true, bad) as u8
+        }
+    };
+    branch != null_branch
+}
+
 /// A length, and the cursor moved behind the bytes; their address and length. On a fault the length is 0.
 ///
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
-unsafe fn sized<C: Cpu>(at: &mut *const u8, source: &Source, bad: &mut bool) -> (*const u8, usize) {
+unsafe fn sized<C: Cpu>(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> (*const u8, usize) {
     // SAFETY: the caller's promise.
-    let len = unsafe { long::<C>(at, bad) };
+    let len = unsafe { long_if::<C>(at, present, bad) };
     let left = source.end as isize - *at as isize;
     if len < 0 || len > left as i64 {
         *bad = true;
@@ -146,17 +204,16 @@ pub(super) struct Boolean;
 
 impl Kernel for Boolean {
     type Slot = u8;
-    const NULL: u8 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> u8 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u8 {
         // SAFETY: one byte at the cursor is readable.
         let byte = unsafe { at.read() };
-        *bad |= byte > 1;
+        *bad |= (byte > 1) & present;
         // SAFETY: padding follows.
-        *at = unsafe { at.add(1) };
+        *at = unsafe { at.add(usize::from(present)) };
         check(at, source, bad);
-        byte & 1
+        byte & u8::from(present)
     }
 }
 
@@ -165,12 +222,11 @@ pub(super) struct Long;
 
 impl Kernel for Long {
     type Slot = i64;
-    const NULL: i64 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i64 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i64 {
         // SAFETY: the caller's promise.
-        let value = unsafe { long::<C>(at, bad) };
+        let value = unsafe { long_if::<C>(at, present, bad) };
         check(at, source, bad);
         value
     }
@@ -181,12 +237,11 @@ pub(super) struct Int;
 
 impl Kernel for Int {
     type Slot = i32;
-    const NULL: i32 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i32 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
         // SAFETY: the caller's promise.
-        let value = unsafe { Long.read::<C>(at, source, bad) };
+        let value = unsafe { Long.read::<C>(at, source, present, bad) };
         *bad |= i64::from(value as i32) != value;
         value as i32
     }
@@ -198,12 +253,11 @@ pub(super) struct Index(pub(super) u32);
 
 impl Kernel for Index {
     type Slot = i32;
-    const NULL: i32 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i32 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
         // SAFETY: the caller's promise.
-        let value = unsafe { Long.read::<C>(at, source, bad) };
+        let value = unsafe { Long.read::<C>(at, source, present, bad) };
         if value as u64 >= u64::from(self.0) {
             *bad = true;
             return 0;
@@ -218,22 +272,33 @@ pub(super) struct Raw<const N: usize>;
 
 impl<const N: usize> Kernel for Raw<N> {
     type Slot = [u8; N];
-    const NULL: [u8; N] = [0; N];
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> [u8; N] {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> [u8; N] {
         const { assert!(N <= 16) };
         // SAFETY: 16 bytes at the cursor are readable.
         let value = unsafe { at.cast::<[u8; N]>().read_unaligned() };
         // SAFETY: padding follows.
-        *at = unsafe { at.add(N) };
+        *at = unsafe { at.add(if present { N } else { 0 }) };
         check(at, source, bad);
-        value
+        select_unpredictable(present, value, [0; N])
     }
 }
 
+/// For each length up to 12 the bytes that a view holds, and last the prefix that it holds of longer ones.
+const KEPT: [u128; 14] = {
+    let mut kept = [0; 14];
+    let mut len = 0;
+    while len < 13 {
+        kept[len] = (1 << (8 * len)) - 1;
+        len += 1;
+    }
+    kept[13] = 0xffff_ffff;
+    kept
+};
+
 /// Arrow's view of bytes: the length; the bytes themselves if there are at most twelve, else four of them, the buffer and
-/// the offset in it.
+/// the offset in it. Without a branch: lengths of text are hard to predict.
 ///
 /// # Safety
 /// `len` bytes at `from` are in the block of `source`, and 16 are readable.
@@ -241,13 +306,13 @@ impl<const N: usize> Kernel for Raw<N> {
 unsafe fn view(from: *const u8, len: usize, source: &Source) -> u128 {
     // SAFETY: the caller's promise.
     let head = u128::from_le(unsafe { from.cast::<u128>().read_unaligned() });
-    if len <= 12 {
-        let kept = head & ((1u128 << (8 * len)) - 1);
-        len as u128 | (kept << 32)
-    } else {
-        let offset = from as usize - source.start as usize;
-        len as u128 | ((head & 0xffff_ffff) << 32) | (u128::from(source.buffer) << 64) | ((offset as u128) << 96)
-    }
+    let kept = head & KEPT[len.min(13)];
+    let low = len as u64 | ((kept as u64) << 32);
+    let inside = (kept >> 32) as u64;
+    let offset = from as usize - source.start as usize;
+    let outside = u64::from(source.buffer) | ((offset as u64) << 32);
+    let high = select_unpredictable(len > 12, outside, inside);
+    u128::from(low) | (u128::from(high) << 64)
 }
 
 #[derive(Clone, Copy)]
@@ -255,13 +320,12 @@ pub(super) struct Bytes;
 
 impl Kernel for Bytes {
     type Slot = u128;
-    const NULL: u128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
+            let (from, len) = sized::<C>(at, source, present, bad);
             view(from, len, source)
         }
     }
@@ -272,14 +336,13 @@ pub(super) struct Utf8;
 
 impl Kernel for Utf8 {
     type Slot = u128;
-    const NULL: u128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
-            if !is_ascii(from, len) && !is_utf8(std::slice::from_raw_parts(from, len)) {
+            let (from, len) = sized::<C>(at, source, present, bad);
+            if !is_ascii::<C>(from, len) && !is_utf8(std::slice::from_raw_parts(from, len)) {
                 *bad = true;
                 return 0;
             }
@@ -289,23 +352,11 @@ impl Kernel for Utf8 {
 }
 
 /// # Safety
-/// `len` bytes at `from` are readable, and 16 more.
+/// `len` bytes at `from` are readable, and 64 more. `C` fits the CPU.
 #[inline(always)]
-unsafe fn is_ascii(from: *const u8, len: usize) -> bool {
-    const HIGH: u128 = u128::from_ne_bytes([0x80; 16]);
-    let mut done = 0;
-    let mut high = 0;
-    // All but the last 16 bytes or fewer.
-    while len - done > 16 {
-        // SAFETY: readable, as `done` is less than `len`.
-        high |= unsafe { from.add(done).cast::<u128>().read_unaligned() };
-        done += 16;
-    }
-    // SAFETY: as above, or 16 bytes behind the last.
-    let last = u128::from_le(unsafe { from.add(done).cast::<u128>().read_unaligned() });
-    let left = len - done;
-    let kept = if left == 16 { last } else { last & ((1 << (8 * left)) - 1) };
-    (high | kept) & HIGH == 0
+unsafe fn is_ascii<C: Cpu>(from: *const u8, len: usize) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { if len <= 64 { C::is_ascii_64(from, len) } else { std::slice::from_raw_parts(from, len).is_ascii() } }
 }
 
 #[cold]
@@ -349,10 +400,11 @@ fn extended<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 /// `len` bytes at `from` are readable, and 8 more.
 #[inline(always)]
 unsafe fn decimal128_at(from: *const u8, len: usize, bad: &mut bool) -> i128 {
-    if len.wrapping_sub(1) < 8 {
+    if len <= 8 {
         // SAFETY: readable by the caller's promise.
         let word = u64::from_be(unsafe { from.cast::<u64>().read_unaligned() });
-        return i128::from(word as i64 >> (64 - 8 * len));
+        let value = (word as i64).wrapping_shr(64 - 8 * len as u32);
+        return i128::from(select_unpredictable(len > 0, value, 0));
     }
     // SAFETY: the caller's promise.
     decimal128(unsafe { std::slice::from_raw_parts(from, len) }).unwrap_or_else(|| {
@@ -366,13 +418,12 @@ pub(super) struct Decimal128;
 
 impl Kernel for Decimal128 {
     type Slot = i128;
-    const NULL: i128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
+            let (from, len) = sized::<C>(at, source, present, bad);
             decimal128_at(from, len, bad)
         }
     }
@@ -383,13 +434,12 @@ pub(super) struct Decimal256;
 
 impl Kernel for Decimal256 {
     type Slot = i256;
-    const NULL: i256 = i256::ZERO;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i256 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block.
         let bytes = unsafe {
-            let (from, len) = sized::<C>(at, source, bad);
+            let (from, len) = sized::<C>(at, source, present, bad);
             std::slice::from_raw_parts(from, len)
         };
         decimal256(bytes).unwrap_or_else(|| {
@@ -424,13 +474,12 @@ pub(super) struct FixedDecimal128(pub(super) u32);
 
 impl Kernel for FixedDecimal128 {
     type Slot = i128;
-    const NULL: i128 = 0;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
         // SAFETY: the caller's promise; the bytes are in the block, with padding behind, or none at all.
         unsafe {
-            let bytes = fixed(at, self.0 as usize, source, bad);
+            let bytes = fixed(at, if present { self.0 as usize } else { 0 }, source, bad);
             if bytes.is_empty() { 0 } else { decimal128_at(bytes.as_ptr(), bytes.len(), bad) }
         }
     }
@@ -442,12 +491,11 @@ pub(super) struct FixedDecimal256(pub(super) u32);
 
 impl Kernel for FixedDecimal256 {
     type Slot = i256;
-    const NULL: i256 = i256::ZERO;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> i256 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: the caller's promise.
-        let bytes = unsafe { fixed(at, self.0 as usize, source, bad) };
+        let bytes = unsafe { fixed(at, if present { self.0 as usize } else { 0 }, source, bad) };
         decimal256(bytes).unwrap_or_else(|| {
             *bad = true;
             i256::ZERO
@@ -460,13 +508,18 @@ pub(super) struct Duration;
 
 impl Kernel for Duration {
     type Slot = IntervalMonthDayNano;
-    const NULL: IntervalMonthDayNano = IntervalMonthDayNano::ZERO;
 
     // SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, bad: &mut bool) -> IntervalMonthDayNano {
+    unsafe fn read<C: Cpu>(
+        self,
+        at: &mut *const u8,
+        source: &Source,
+        present: bool,
+        bad: &mut bool,
+    ) -> IntervalMonthDayNano {
         // SAFETY: the caller's promise.
-        let parts = unsafe { Raw::<12>.read::<C>(at, source, bad) };
+        let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
         let bits = parts.iter().rev().fold(0u128, |bits, &byte| (bits << 8) | u128::from(byte));
         let (months, days, millis) = (bits as i32, (bits >> 32) as i32, (bits >> 64) as u32);
         *bad |= (months | days) < 0;
@@ -485,7 +538,7 @@ mod tests {
         let start = padded.as_ptr();
         let source = Source { start, end: unsafe { start.add(bytes.len()) }, buffer: 7 };
         let (mut at, mut bad) = (start, false);
-        let slot = unsafe { kernel.read::<C>(&mut at, &source, &mut bad) };
+        let slot = unsafe { kernel.read::<C>(&mut at, &source, true, &mut bad) };
         assert!(at <= source.end);
         (slot, at as usize - start as usize, bad)
     }
@@ -524,13 +577,21 @@ mod tests {
     fn longs_are_those_of_the_plain_cursor() {
         longs::<Portable>();
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("bmi2") {
-            longs::<Bmi2>();
+        if crate::program::run::has_avx2() {
+            longs::<Avx2>();
         }
     }
 
     #[test]
     fn text_is_checked() {
+        check_text::<Portable>();
+        #[cfg(target_arch = "x86_64")]
+        if crate::program::run::has_avx2() {
+            check_text::<Avx2>();
+        }
+    }
+
+    fn check_text<C: Cpu>() {
         for len in 0..70usize {
             for at in 0..len {
                 for (inserted, valid) in [("é", true), ("\u{7f}", true), ("€", true)] {
@@ -543,12 +604,12 @@ mod tests {
                         text.as_bytes(),
                     ]
                     .concat();
-                    let (view, moved, bad) = read::<Portable, _>(Utf8, &bytes);
+                    let (view, moved, bad) = read::<C, _>(Utf8, &bytes);
                     assert_eq!((view as u32 as usize, moved, bad), (len, bytes.len(), !valid));
                     if let Some(high) = bytes.iter().rposition(|&b| b == 0xc3 || b == 0xe2) {
                         let mut broken = bytes.clone();
                         broken[high] = 0xf8;
-                        assert!(read::<Portable, _>(Utf8, &broken).2, "{broken:x?}");
+                        assert!(read::<C, _>(Utf8, &broken).2, "{broken:x?}");
                     }
                 }
             }

@@ -12,7 +12,7 @@ mod skip;
 mod tests;
 mod verify;
 
-pub(crate) use run::{Piece, run};
+pub(crate) use run::{Faulted, Piece, run};
 
 use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;
@@ -104,6 +104,14 @@ pub(crate) enum Leaf {
     Duration,
 }
 
+/// How one value is moved over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SkipLeaf {
+    Varint,
+    Bytes,
+    Fixed(u32),
+}
+
 /// One instruction. Those that write do so at the current position of their level; those that open a level write there at
 /// its end and make it longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +147,8 @@ pub(crate) enum Op {
     SkipVarints { n: u32 },
     /// Moves over a length and that many bytes.
     SkipBytes,
+    /// Reads the index of a union of null and one other, and moves over the value if there is one.
+    SkipNullable { skip: SkipLeaf, null_branch: u8 },
     /// Moves over blocks of items, by their size where that is given, else by running the body for each.
     SkipItems { body: Body },
     /// Runs the body of a type that is skipped in several places, or inside itself.
@@ -169,9 +179,9 @@ impl Program {
         &self.plan.schema
     }
 
-    /// Does it want no column, so that the number of rows is all there is to know?
+    /// Was no column asked for, so that the number of rows is all there is to know?
     pub(crate) fn counts_only(&self) -> bool {
-        self.columns.is_empty()
+        self.options.projection.as_ref().is_some_and(Vec::is_empty)
     }
 
     pub(crate) fn body(&self, body: Body) -> &[Op] {

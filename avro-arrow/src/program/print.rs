@@ -1,6 +1,6 @@
 //! Programs as text: one op a line, bodies indented below the op that runs them.
 
-use super::{Body, Leaf, Op, Program};
+use super::{Body, Leaf, Op, Program, SkipLeaf};
 use crate::column::SlabId;
 use std::fmt::{self, Formatter};
 
@@ -22,8 +22,7 @@ impl Program {
             match *op {
                 Op::Read { leaf, to } => writeln!(f, "{leaf} -> {to}")?,
                 Op::ReadNullable { leaf, to, nulls } => {
-                    let null = if nulls.null_branch == 0 { "null or " } else { "" };
-                    let or_null = if nulls.null_branch == 0 { "" } else { " or null" };
+                    let (null, or_null) = if nulls.null_branch == 0 { ("null or ", "") } else { ("", " or null") };
                     writeln!(f, "{null}{leaf}{or_null} -> {to}, valid {}", nulls.valid)?;
                 }
                 Op::Single => writeln!(f, "branch 0")?,
@@ -54,6 +53,15 @@ impl Program {
                 Op::SkipFixed { bytes } => writeln!(f, "skip {bytes} bytes")?,
                 Op::SkipVarints { n } => writeln!(f, "skip {n} varints")?,
                 Op::SkipBytes => writeln!(f, "skip length and bytes")?,
+                Op::SkipNullable { skip, null_branch } => {
+                    let what = match skip {
+                        SkipLeaf::Varint => "varint".to_string(),
+                        SkipLeaf::Bytes => "length and bytes".to_string(),
+                        SkipLeaf::Fixed(n) => format!("{n} bytes"),
+                    };
+                    let (null, or_null) = if null_branch == 0 { ("null or ", "") } else { ("", " or null") };
+                    writeln!(f, "skip {null}{what}{or_null}")?;
+                }
                 Op::SkipItems { body } => {
                     writeln!(f, "skip items")?;
                     self.print(f, body, depth + 1)?;

@@ -14,7 +14,7 @@
 //! If you change what an op writes, change `verify` too: the `unsafe` code here cites it.
 
 use super::kernels::{self, Cpu, Kernel, Source};
-use super::{Body, Leaf, Op, Program};
+use super::{Body, Leaf, Op, Program, SkipLeaf};
 use crate::bytes::{Cursor, PaddedBytes};
 use crate::column::{Finished, Lane, LevelId, Parts, SlabId};
 use crate::json;
@@ -40,11 +40,9 @@ pub(crate) struct Piece {
     pub(crate) zero_width_items: u64,
 }
 
-/// The index of the first piece that may be damaged; nothing was decoded.
+/// One of the pieces is damaged; nothing was decoded.
 #[derive(Debug)]
-pub(crate) struct Faulted {
-    pub(crate) first_piece: usize,
-}
+pub(crate) struct Faulted;
 
 /// Decodes all rows of the pieces, in their order. `blocks` are the buffers that the pieces name.
 pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Finished, Faulted> {
@@ -52,12 +50,7 @@ pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>
     let rows: Vec<usize> = lanes.iter().map(|lane| lane.iter().map(|piece| piece.n_rows).sum()).collect();
     let mut parts = Parts::new(&program.layout, &rows);
     let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
-    let mut first_piece = 0;
-    for (lane, pieces) in parts.lanes.drain(..).zip(lanes) {
-        let n_pieces = pieces.len();
-        runners.push(Runner::new(lane, pieces, first_piece));
-        first_piece += n_pieces;
-    }
+    runners.extend(parts.lanes.drain(..).zip(lanes).map(|(lane, pieces)| Runner::new(lane, pieces)));
     run_lanes(program, &mut runners)?;
     parts.lanes = runners.into_iter().map(|runner| runner.lane).collect();
     // SAFETY: `run_lanes` ran the program on every row of every lane without a fault.
@@ -99,8 +92,6 @@ struct Runner<'a> {
     lane: Lane,
     /// The pieces that are not begun, the current one at their front.
     pieces: &'a mut [Piece],
-    /// Index of the current piece among those of all lanes.
-    piece: usize,
     /// The block being read.
     source: Source,
     at: *const u8,
@@ -117,12 +108,11 @@ struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(lane: Lane, pieces: &'a mut [Piece], first_piece: usize) -> Self {
+    fn new(lane: Lane, pieces: &'a mut [Piece]) -> Self {
         let nowhere = std::ptr::null();
         let mut runner = Runner {
             lane,
             pieces,
-            piece: first_piece,
             source: Source { start: nowhere, end: nowhere, buffer: 0 },
             at: nowhere,
             rows_left: 0,
@@ -156,10 +146,9 @@ impl<'a> Runner<'a> {
         piece.zero_width_items = self.zero_width_items;
         // A block is exactly its rows.
         if piece.ends_block && piece.at != piece.end {
-            return Err(Faulted { first_piece: self.piece });
+            return Err(Faulted);
         }
         self.pieces = rest;
-        self.piece += 1;
         self.begin_piece();
         Ok(())
     }
@@ -195,8 +184,8 @@ impl<'a> Runner<'a> {
     /// `position` is below the capacity of the slab's level in this lane, and the slab's width is that of `T`.
     #[inline(always)]
     unsafe fn write<T>(&self, slab: SlabId, position: usize, value: T) {
-        // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.
-        unsafe { self.lane.slots.get_unchecked(slab.index()).cast::<T>().add(position).write_unaligned(value) }
+        // SAFETY: the caller's promise.
+        unsafe { write(self.lane.slots.as_ptr(), slab, position, value) }
     }
 }
 
@@ -231,8 +220,8 @@ fn lockstep<const K: usize>(program: &Program, runners: &mut [Runner<'_>]) -> Re
         // SAFETY: the rows are within what each lane was made for; the blocks are padded; lanes in lockstep started
         // together, so they have done the same number of rows.
         unsafe { run_rows::<K>(program, program.row, runners, first_row, n_rows) };
-        if let Some(runner) = runners.iter().find(|runner| runner.fault) {
-            return Err(Faulted { first_piece: runner.piece });
+        if runners.iter().any(|runner| runner.fault) {
+            return Err(Faulted);
         }
         for runner in runners.iter_mut() {
             runner.rows_left -= n_rows;
@@ -253,12 +242,22 @@ unsafe fn run_rows<const K: usize>(
     n: usize,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("bmi1") && !portable_is_forced() {
-        // SAFETY: the caller's promise, and the CPU has BMI2.
-        return unsafe { run_body_bmi2::<K>(program, body, runners, first, n) };
+    if has_avx2() && !portable_is_forced() {
+        // SAFETY: the caller's promise, and the CPU has what it needs.
+        return unsafe { run_body_avx2::<K>(program, body, runners, first, n) };
     }
     // SAFETY: the caller's promise.
     unsafe { run_body::<kernels::Portable, K>(program, body, runners, first, n) }
+}
+
+/// Has the CPU what [`kernels::Avx2`] needs?
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_avx2() -> bool {
+    let has_bits = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
+    has_bits
+        && is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt")
 }
 
 /// Tests run every program on the portable path too.
@@ -272,16 +271,16 @@ fn portable_is_forced() -> bool {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn run_body_bmi2<const K: usize>(
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn run_body_avx2<const K: usize>(
     program: &Program,
     body: Body,
     runners: &mut [Runner<'_>; K],
     first: usize,
     n: usize,
 ) {
-    // SAFETY: the caller's promise; this function's features are those of `Bmi2`.
-    unsafe { run_body::<kernels::Bmi2, K>(program, body, runners, first, n) }
+    // SAFETY: the caller's promise; this function's features are those of `Avx2`.
+    unsafe { run_body::<kernels::Avx2, K>(program, body, runners, first, n) }
 }
 
 /// What runs a body on one lane, for [`run_body`] to call from inside itself.
@@ -300,11 +299,11 @@ impl Nested for kernels::Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Nested for kernels::Bmi2 {
+impl Nested for kernels::Avx2 {
     #[inline(never)]
     unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
-        // SAFETY: the caller's promise; this type is only used where the CPU has BMI2.
-        unsafe { run_body_bmi2::<1>(program, body, from_mut(runner), first, n) }
+        // SAFETY: the caller's promise; this type is only used where the CPU has what it needs.
+        unsafe { run_body_avx2::<1>(program, body, from_mut(runner), first, n) }
     }
 }
 
@@ -326,7 +325,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
     // Copies that the writes below cannot alias, so that they stay in registers.
     let source: [Source; K] = std::array::from_fn(|j| runners[j].source);
     let mut at: [*const u8; K] = std::array::from_fn(|j| runners[j].at);
-    let mut bad = [false; K];
+    let mut bad = false;
+    let slots: [*const *mut u8; K] = std::array::from_fn(|j| runners[j].lane.slots.as_ptr());
     for slot in first..first + n {
         for op in ops {
             // One value of each lane through a kernel.
@@ -336,8 +336,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         // SAFETY: the kernel's are this function's conditions, and each op leaves `at` within the block;
                         // `verify` checked that the slab is of this level and width.
                         unsafe {
-                            let value = $kernel.read::<C>(&mut at[j], &source[j], &mut bad[j]);
-                            runners[j].write($to, slot, value);
+                            let value = $kernel.read::<C>(&mut at[j], &source[j], true, &mut bad);
+                            write(slots[j], $to, slot, value);
                         }
                     }
                 };
@@ -348,15 +348,11 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for j in 0..K {
                         // SAFETY: as above.
                         unsafe {
-                            let branch = kernels::Index(2).read::<C>(&mut at[j], &source[j], &mut bad[j]);
-                            let present = branch as u8 != $nulls.null_branch;
-                            let value = if present {
-                                $kernel.read::<C>(&mut at[j], &source[j], &mut bad[j])
-                            } else {
-                                null_of($kernel)
-                            };
-                            runners[j].write($to, slot, value);
-                            runners[j].write($nulls.valid, slot, u8::from(present));
+                            let present =
+                                kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
+                            let value = $kernel.read::<C>(&mut at[j], &source[j], present, &mut bad);
+                            write(slots[j], $to, slot, value);
+                            write(slots[j], $nulls.valid, slot, u8::from(present));
                         }
                     }
                 };
@@ -386,21 +382,21 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 ($n:expr, read, $to:expr) => {
                     for j in 0..K {
                         // SAFETY: as above.
-                        unsafe { read_fixed(&mut at[j], $n, &source[j], &runners[j], $to, slot, &mut bad[j]) };
+                        unsafe { read_fixed(&mut at[j], $n, &source[j], slots[j], $to, slot, &mut bad) };
                     }
                 };
                 ($n:expr, read_nullable, $to:expr, $nulls:expr) => {
                     for j in 0..K {
                         // SAFETY: as above.
                         unsafe {
-                            let branch = kernels::Index(2).read::<C>(&mut at[j], &source[j], &mut bad[j]);
-                            let present = branch as u8 != $nulls.null_branch;
+                            let present =
+                                kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
                             if present {
-                                read_fixed(&mut at[j], $n, &source[j], &runners[j], $to, slot, &mut bad[j]);
+                                read_fixed(&mut at[j], $n, &source[j], slots[j], $to, slot, &mut bad);
                             } else {
-                                zero(&runners[j], $to, $n as usize, slot);
+                                zero(slots[j], $to, $n as usize, slot);
                             }
-                            runners[j].write($nulls.valid, slot, u8::from(present));
+                            write(slots[j], $nulls.valid, slot, u8::from(present));
                         }
                     }
                 };
@@ -414,7 +410,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         // SAFETY: this function's conditions; `verify` checked levels and bodies.
                         unsafe { $call(runner) };
                         at[j] = runner.at;
-                        bad[j] |= runner.fault;
+                        bad |= runner.fault;
                     }
                 };
             }
@@ -424,7 +420,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 Op::Single => {
                     for j in 0..K {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::Index(1).read::<C>(&mut at[j], &source[j], &mut bad[j]) };
+                        unsafe { kernels::Index(1).read::<C>(&mut at[j], &source[j], true, &mut bad) };
                     }
                 }
                 Op::Choose { .. } => nested!(|runner| choose::<C>(program, op, runner, slot)),
@@ -435,15 +431,15 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 Op::AbsentUnion { .. } => nested!(|runner| absent_union::<C>(program, op, runner, slot)),
                 Op::Call { .. } => nested!(|runner| call::<C>(program, op, runner)),
                 Op::Zero { to, width } => {
-                    for runner in runners.iter() {
+                    for slots in slots {
                         // SAFETY: as for `read`.
-                        unsafe { zero(runner, to, width as usize, slot) };
+                        unsafe { zero(slots, to, width as usize, slot) };
                     }
                 }
                 Op::One { to } => {
-                    for runner in runners.iter() {
+                    for slots in slots {
                         // SAFETY: as for `read`.
-                        unsafe { runner.write(to, slot, 1u8) };
+                        unsafe { write(slots, to, slot, 1u8) };
                     }
                 }
                 Op::End { ends, level } => {
@@ -455,7 +451,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 Op::SkipFixed { bytes } => {
                     for j in 0..K {
                         let left = source[j].end as usize - at[j] as usize;
-                        bad[j] |= bytes > left as u64;
+                        bad |= bytes > left as u64;
                         // SAFETY: at most to the end.
                         at[j] = unsafe { at[j].add(left.min(bytes as usize)) };
                     }
@@ -464,31 +460,57 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for _ in 0..n {
                         for j in 0..K {
                             // SAFETY: as for `read`.
-                            unsafe { kernels::Long.read::<C>(&mut at[j], &source[j], &mut bad[j]) };
+                            unsafe { kernels::Long.read::<C>(&mut at[j], &source[j], true, &mut bad) };
+                        }
+                    }
+                }
+                Op::SkipNullable { skip, null_branch } => {
+                    for j in 0..K {
+                        // SAFETY: as for `read`.
+                        unsafe {
+                            let present = kernels::is_present::<C>(&mut at[j], &source[j], null_branch, &mut bad);
+                            match skip {
+                                SkipLeaf::Varint => {
+                                    kernels::Long.read::<C>(&mut at[j], &source[j], present, &mut bad);
+                                }
+                                SkipLeaf::Bytes => {
+                                    kernels::Bytes.read::<C>(&mut at[j], &source[j], present, &mut bad);
+                                }
+                                SkipLeaf::Fixed(bytes) => {
+                                    let bytes = if present { bytes as usize } else { 0 };
+                                    kernels::fixed(&mut at[j], bytes, &source[j], &mut bad);
+                                }
+                            }
                         }
                     }
                 }
                 Op::SkipBytes => {
                     for j in 0..K {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::Bytes.read::<C>(&mut at[j], &source[j], &mut bad[j]) };
+                        unsafe { kernels::Bytes.read::<C>(&mut at[j], &source[j], true, &mut bad) };
                     }
                 }
             }
         }
-        if bad.iter().any(|&bad| bad) {
+        if bad {
             break;
         }
     }
     for j in 0..K {
         runners[j].at = at[j];
-        runners[j].fault |= bad[j];
+        runners[j].fault |= bad;
     }
 }
 
+/// Writes a slot.
+///
+/// # Safety
+/// `slots` are a lane's; `position` is below the capacity of the slab's level in that lane, and the slab's width is that of
+/// `T`.
 #[inline(always)]
-fn null_of<K: Kernel>(_: K) -> K::Slot {
-    K::NULL
+unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
+    // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.
+    unsafe { (*slots.add(slab.index())).cast::<T>().add(position).write_unaligned(value) }
 }
 
 /// # Safety
@@ -498,7 +520,7 @@ unsafe fn read_fixed(
     at: &mut *const u8,
     n: u32,
     source: &Source,
-    runner: &Runner<'_>,
+    slots: *const *mut u8,
     to: SlabId,
     position: usize,
     bad: &mut bool,
@@ -507,17 +529,17 @@ unsafe fn read_fixed(
     // SAFETY: the caller's promise; `bytes` is empty or `n` long.
     unsafe {
         let bytes = kernels::fixed(at, n, source, bad);
-        let slot = runner.lane.slots.get_unchecked(to.index()).add(position * n);
+        let slot = (*slots.add(to.index())).add(position * n);
         slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
     }
 }
 
 /// # Safety
-/// As [`Runner::write`], for a slab of this width.
+/// As [`write`], for a slab of this width.
 #[inline(always)]
-unsafe fn zero(runner: &Runner<'_>, to: SlabId, width: usize, position: usize) {
+unsafe fn zero(slots: *const *mut u8, to: SlabId, width: usize, position: usize) {
     // SAFETY: the caller's promise.
-    unsafe { runner.lane.slots.get_unchecked(to.index()).add(position * width).write_bytes(0, width) }
+    unsafe { (*slots.add(to.index())).add(position * width).write_bytes(0, width) }
 }
 
 /// Reads one long of a lane.
@@ -527,7 +549,7 @@ unsafe fn zero(runner: &Runner<'_>, to: SlabId, width: usize, position: usize) {
 #[inline(always)]
 unsafe fn long<C: Cpu>(runner: &mut Runner<'_>) -> i64 {
     // SAFETY: the caller's promise.
-    unsafe { kernels::Long.read::<C>(&mut runner.at, &runner.source, &mut runner.fault) }
+    unsafe { kernels::Long.read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) }
 }
 
 /// Reads a branch's index of a lane; 0 on a fault.
@@ -537,7 +559,7 @@ unsafe fn long<C: Cpu>(runner: &mut Runner<'_>) -> i64 {
 #[inline(always)]
 unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
     // SAFETY: the caller's promise.
-    unsafe { kernels::Index(n).read::<C>(&mut runner.at, &runner.source, &mut runner.fault) as usize }
+    unsafe { kernels::Index(n).read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) as usize }
 }
 
 /// # Safety

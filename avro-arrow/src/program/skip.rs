@@ -2,7 +2,7 @@
 //! call, so that schemas that refer to each type twice do not double at every level.
 
 use super::compile::Code;
-use super::{Body, Branch, Op};
+use super::{Body, Branch, Op, SkipLeaf};
 use crate::column::ROWS;
 use crate::schema::{Kind, NodeId, Schema, Sizes};
 use std::collections::HashMap;
@@ -43,6 +43,9 @@ impl<'a> Skips<'a> {
                 push(ops, Op::SkipItems { body });
             }
             Kind::Union(branches) => {
+                if let Some(op) = self.nullable(branches) {
+                    return push(ops, op);
+                }
                 let mut bodies = Vec::with_capacity(branches.len());
                 for &branch in branches {
                     let mut body = Vec::new();
@@ -63,6 +66,22 @@ impl<'a> Skips<'a> {
             // Of a fixed width, so they were skipped above.
             Kind::Null | Kind::Boolean | Kind::Float | Kind::Double | Kind::Fixed(_) => {}
         }
+    }
+
+    /// The op that skips a union of null and something simple.
+    fn nullable(&self, branches: &[NodeId]) -> Option<Op> {
+        let is_null = |id: NodeId| matches!(self.schema.node(id).kind, Kind::Null);
+        let (other, null_branch) = match *branches {
+            [null, other] if is_null(null) => (other, 0),
+            [other, null] if is_null(null) => (other, 1),
+            _ => return None,
+        };
+        let skip = match &self.schema.node(other).kind {
+            Kind::Int | Kind::Long | Kind::Enum(_) => SkipLeaf::Varint,
+            Kind::Bytes | Kind::String => SkipLeaf::Bytes,
+            _ => SkipLeaf::Fixed(u32::try_from(self.sizes.fixed(other)?).ok()?),
+        };
+        Some(Op::SkipNullable { skip, null_branch })
     }
 
     /// The bodies of all sub-programs that were called, those that they call included.

@@ -104,7 +104,11 @@ impl Check<'_> {
                 Op::Call { sub } => {
                     program.subs.get(sub as usize)?;
                 }
-                Op::Single | Op::SkipFixed { .. } | Op::SkipVarints { .. } | Op::SkipBytes => {}
+                Op::Single
+                | Op::SkipFixed { .. }
+                | Op::SkipVarints { .. }
+                | Op::SkipBytes
+                | Op::SkipNullable { .. } => {}
             }
         }
         written.sort();

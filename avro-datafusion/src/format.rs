@@ -1,0 +1,168 @@
+//! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
+
+use crate::headers::{Headers, Reads, external};
+use crate::location::file_name;
+use crate::merge::merge;
+use crate::options::AvroOptions;
+use crate::source::AvroSource;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::{GetExt, Result, Statistics, not_impl_err, plan_err};
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{ObjectMeta, ObjectStore};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Headers fetched at a time.
+const CONCURRENCY: usize = 32;
+
+/// Avro container files.
+#[derive(Debug, Clone)]
+pub struct AvroFormat {
+    headers: Arc<Headers>,
+}
+
+impl AvroFormat {
+    /// The format read with these options.
+    pub fn new(options: AvroOptions) -> Self {
+        AvroFormat { headers: Arc::new(Headers::new(options)) }
+    }
+
+    /// The options that files are read with.
+    pub fn options(&self) -> &AvroOptions {
+        self.headers.options()
+    }
+
+    /// The headers that scans of this format share.
+    pub(crate) fn headers(&self) -> &Arc<Headers> {
+        &self.headers
+    }
+
+    /// The schema that all these objects can be read as, from their headers alone. The options' schema, if there is one.
+    pub(crate) async fn schema_of(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        store_url: &ObjectStoreUrl,
+        objects: &[ObjectMeta],
+    ) -> Result<SchemaRef> {
+        if let Some(schema) = &self.options().schema {
+            return Ok(Arc::clone(schema));
+        }
+        // By path, so that the order of columns does not hang on the order of a listing.
+        let mut objects: Vec<_> =
+            objects.iter().filter(|object| object.size > 0 || objects.len() == 1).cloned().collect();
+        objects.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+        if objects.is_empty() {
+            return plan_err!("there is no file to take the columns from");
+        }
+        let schemas: Vec<(String, SchemaRef)> = stream::iter(objects)
+            .map(|object| {
+                let (headers, store) = (Arc::clone(&self.headers), Arc::clone(store));
+                let name = file_name(store_url, &object.location);
+                async move {
+                    let (header, _) = headers.get(store.as_ref(), &object, &name).await?;
+                    let all = Reads { columns: None, batch_size: 1 };
+                    let program = header.schema.program(all, headers.options()).map_err(|e| external(e, &name))?;
+                    Ok::<_, datafusion::error::DataFusionError>((name, Arc::clone(program.arrow_schema())))
+                }
+            })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        merge(schemas.iter().map(|(name, schema)| (name.as_str(), schema)))
+    }
+}
+
+impl Default for AvroFormat {
+    fn default() -> Self {
+        AvroFormat::new(AvroOptions::default())
+    }
+}
+
+#[async_trait]
+impl FileFormat for AvroFormat {
+    fn get_ext(&self) -> String {
+        "avro".to_owned()
+    }
+
+    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
+        match compression.is_compressed() {
+            false => Ok(self.get_ext()),
+            true => not_impl_err!("Avro files are compressed block by block, not as a whole"),
+        }
+    }
+
+    fn compression_type(&self) -> Option<FileCompressionType> {
+        None
+    }
+
+    async fn infer_schema(
+        &self,
+        _session: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        objects: &[ObjectMeta],
+    ) -> Result<SchemaRef> {
+        // DataFusion does not say where the store is; the name is for messages, and files are mostly local.
+        self.schema_of(store, &ObjectStoreUrl::local_filesystem(), objects).await
+    }
+
+    /// Unknown, but given: files with statistics among files without any would make a wrong total that claims to be exact.
+    async fn infer_stats(
+        &self,
+        _session: &dyn Session,
+        _store: &Arc<dyn ObjectStore>,
+        table_schema: SchemaRef,
+        _object: &ObjectMeta,
+    ) -> Result<Statistics> {
+        Ok(Statistics::new_unknown(&table_schema))
+    }
+
+    async fn create_physical_plan(
+        &self,
+        _session: &dyn Session,
+        config: FileScanConfig,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    fn file_source(&self, table_schema: TableSchema) -> Arc<dyn FileSource> {
+        Arc::new(AvroSource::new(table_schema, self))
+    }
+}
+
+/// Makes [`AvroFormat`]s for `CREATE EXTERNAL TABLE` and for file names that end in `.avro`.
+#[derive(Debug, Clone, Default)]
+pub struct AvroFormatFactory {
+    options: AvroOptions,
+}
+
+impl AvroFormatFactory {
+    /// A factory of formats with these options, unless a statement gives others.
+    pub fn new(options: AvroOptions) -> Self {
+        AvroFormatFactory { options }
+    }
+}
+
+impl FileFormatFactory for AvroFormatFactory {
+    fn create(&self, _session: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
+        Ok(Arc::new(AvroFormat::new(self.options.clone().with_pairs(options)?)))
+    }
+
+    fn default(&self) -> Arc<dyn FileFormat> {
+        Arc::new(AvroFormat::new(self.options.clone()))
+    }
+}
+
+impl GetExt for AvroFormatFactory {
+    fn get_ext(&self) -> String {
+        "avro".to_owned()
+    }
+}

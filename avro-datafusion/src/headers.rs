@@ -1,0 +1,183 @@
+//! Headers of files: an object in, its parsed header out, fetched once while it stays the same. Files with the same schema
+//! share it, and the programs compiled from it.
+
+use crate::options::AvroOptions;
+use avro_arrow::container::Header;
+use avro_arrow::schema::{Kind, Schema};
+use avro_arrow::{Error, ErrorKind, Program};
+use bytes::Bytes;
+use datafusion::common::{DataFusionError, Result};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::OnceCell;
+
+/// Bytes fetched first: most headers are a few kilobytes.
+const FIRST_BYTES: u64 = 64 << 10;
+/// Headers and programs kept. Beyond these all are dropped, and those still wanted are made again.
+const FILES_MAX: usize = 100_000;
+const PROGRAMS_MAX: usize = 1_000;
+
+/// The headers of one table's files, and the options the table is read with.
+pub(crate) struct Headers {
+    options: AvroOptions,
+    files: Mutex<HashMap<(String, Path), Entry>>,
+    schemas: Mutex<HashMap<Arc<str>, Arc<FileSchema>>>,
+}
+
+/// The header of the object as it was when it had this size, time and tag. Whoever comes first fetches it, others wait.
+#[derive(Clone)]
+struct Entry {
+    meta: ObjectMeta,
+    header: Arc<OnceCell<Arc<FileHeader>>>,
+}
+
+/// What is known of a file before its rows are read.
+pub(crate) struct FileHeader {
+    /// Codec, sync marker and length. The metadata is dropped: thousands of headers may be kept.
+    pub(crate) header: Header,
+    /// The schema, shared by all files that have it.
+    pub(crate) schema: Arc<FileSchema>,
+}
+
+/// A writer's schema and the programs compiled from it.
+pub(crate) struct FileSchema {
+    schema: Schema,
+    programs: Mutex<HashMap<Reads, Arc<Program>>>,
+}
+
+/// What a program reads: these columns, or all, and at most so many rows at once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Reads {
+    pub(crate) columns: Option<Vec<String>>,
+    pub(crate) batch_size: usize,
+}
+
+impl Headers {
+    pub(crate) fn new(options: AvroOptions) -> Self {
+        Headers { options, files: Mutex::default(), schemas: Mutex::default() }
+    }
+
+    /// The options that files are read with.
+    pub(crate) fn options(&self) -> &AvroOptions {
+        &self.options
+    }
+
+    /// The header of this object, called `name` in errors, and the first bytes of the object if they had to be fetched.
+    pub(crate) async fn get(
+        &self,
+        store: &dyn ObjectStore,
+        object: &ObjectMeta,
+        name: &str,
+    ) -> Result<(Arc<FileHeader>, Option<Bytes>)> {
+        let cell = self.cell(store, object);
+        let mut first = None;
+        let header = cell
+            .get_or_try_init(|| async {
+                let (header, bytes) = fetch(store, object, &self.options, name).await?;
+                first = Some(bytes);
+                Ok::<_, DataFusionError>(Arc::new(self.share(header)))
+            })
+            .await?;
+        Ok((Arc::clone(header), first))
+    }
+
+    fn cell(&self, store: &dyn ObjectStore, object: &ObjectMeta) -> Arc<OnceCell<Arc<FileHeader>>> {
+        let mut files = lock(&self.files);
+        if files.len() >= FILES_MAX {
+            files.clear();
+        }
+        // The path alone is not enough: buckets may have the same paths.
+        let new = || Entry { meta: object.clone(), header: Arc::default() };
+        let entry = files.entry((store.to_string(), object.location.clone())).or_insert_with(new);
+        if entry.meta != *object {
+            *entry = new();
+        }
+        Arc::clone(&entry.header)
+    }
+
+    /// Replaces the parsed schema by the one kept of the same text.
+    fn share(&self, mut header: Header) -> FileHeader {
+        let mut schemas = lock(&self.schemas);
+        if schemas.len() >= PROGRAMS_MAX {
+            schemas.clear();
+        }
+        let schema = match schemas.get(header.schema.json()) {
+            Some(schema) => Arc::clone(schema),
+            None => {
+                let schema = Arc::new(FileSchema { schema: header.schema.clone(), programs: Mutex::default() });
+                schemas.insert(header.schema.json().into(), Arc::clone(&schema));
+                schema
+            }
+        };
+        header.schema = schema.schema.clone();
+        header.metadata = Vec::new();
+        FileHeader { header, schema }
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Headers").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl FileSchema {
+    /// The names of the columns: the fields of the outermost record, or else the one column `value`.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        match &self.schema.node(self.schema.root()).kind {
+            Kind::Record(record) => record.fields.iter().map(|field| field.name.as_str()).collect(),
+            _ => vec!["value"],
+        }
+    }
+
+    /// The program that reads this.
+    pub(crate) fn program(&self, reads: Reads, options: &AvroOptions) -> avro_arrow::Result<Arc<Program>> {
+        if let Some(program) = lock(&self.programs).get(&reads) {
+            return Ok(Arc::clone(program));
+        }
+        // Compiled without the lock. Two may do so at once: the work is small, and either's result is good.
+        let options = options.decoder(reads.columns.clone(), reads.batch_size);
+        let program = Arc::new(Program::compile(&self.schema, &options)?);
+        let mut programs = lock(&self.programs);
+        if programs.len() >= PROGRAMS_MAX {
+            programs.clear();
+        }
+        programs.insert(reads, Arc::clone(&program));
+        Ok(program)
+    }
+}
+
+/// Fetches the first bytes of an object, more and more until they hold its header.
+async fn fetch(
+    store: &dyn ObjectStore,
+    object: &ObjectMeta,
+    options: &AvroOptions,
+    name: &str,
+) -> Result<(Header, Bytes)> {
+    let mut len = FIRST_BYTES.min(object.size);
+    loop {
+        // An empty range is an error to object stores.
+        let bytes = if len == 0 { Bytes::new() } else { store.get_range(&object.location, 0..len).await? };
+        match Header::parse(&bytes, &options.limits).map_err(|e| external(e, name))? {
+            Some(header) => return Ok((header, bytes)),
+            None if len == 0 => return Err(external(ErrorKind::NotAvro { found: vec![] }.into(), name)),
+            None if len == object.size => {
+                return Err(external(ErrorKind::Truncated { what: "its header" }.into(), name));
+            }
+            None => len = len.saturating_mul(8).min(object.size),
+        }
+    }
+}
+
+/// An error of the decoder, in the file of this name.
+pub(crate) fn external(e: Error, name: &str) -> DataFusionError {
+    DataFusionError::External(Box::new(e.in_file(name)))
+}
+
+/// Locks. The maps behind these locks are whole at every step, so a panic elsewhere does not spoil them.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

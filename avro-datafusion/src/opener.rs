@@ -1,0 +1,86 @@
+//! Opens files: a file or byte range of one in, the stream of its rows out. Its header comes from the shared headers.
+
+use crate::adapt::Adapter;
+use crate::fetch::{Fetch, ReadAhead};
+use crate::headers::{Headers, Reads, external};
+use crate::location::file_name;
+use crate::stream::FileRows;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use avro_arrow::Decoder;
+use datafusion::common::Result;
+use datafusion::datasource::listing::{FileRange, PartitionedFile};
+use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_plan::metrics::{Count, Time};
+use futures::FutureExt;
+use futures::stream::BoxStream;
+use object_store::ObjectStore;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Opens the files of one scan.
+#[derive(Clone)]
+pub(crate) struct AvroOpener {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) store_url: ObjectStoreUrl,
+    pub(crate) headers: Arc<Headers>,
+    /// The columns wanted of each file.
+    pub(crate) columns: SchemaRef,
+    pub(crate) batch_size: usize,
+    /// Rows wanted of the whole scan.
+    pub(crate) limit: Option<usize>,
+    pub(crate) bytes_scanned: Count,
+    pub(crate) time_decoding: Time,
+}
+
+impl FileOpener for AvroOpener {
+    fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
+        let opener = self.clone();
+        Ok(async move { opener.rows(file).await }.boxed())
+    }
+}
+
+impl AvroOpener {
+    async fn rows(self, file: PartitionedFile) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let object = file.object_meta;
+        let name = file_name(&self.store_url, &object.location);
+        let (header, first) = self.headers.get(self.store.as_ref(), &object, &name).await?;
+
+        // The decoder reads the columns that this file has; the adapter makes up the others.
+        let has = header.schema.columns();
+        let wanted = self.columns.fields().iter().map(|field| field.name());
+        let columns = Some(wanted.filter(|name| has.contains(&name.as_str())).cloned().collect());
+        // A batch of more rows than the query wants would be decoded in vain.
+        let batch_size = self.limit.map_or(self.batch_size, |limit| limit.min(self.batch_size));
+        let reads = Reads { columns, batch_size };
+        let program = header.schema.program(reads, self.headers.options()).map_err(|e| external(e, &name))?;
+        let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns), &name)?;
+        let range = file.range.map_or(0..object.size, |range| bounded(&range, object.size));
+        let decoder = match range == (0..object.size) {
+            true => Decoder::new(&header.header, program),
+            false => Decoder::for_range(&header.header, program, range.clone(), object.size),
+        };
+
+        // The bytes that came with the header are not read twice.
+        let start = decoder.start();
+        let first = first.unwrap_or_default();
+        self.bytes_scanned.add(first.len());
+        let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
+        let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let read_ahead = if self.limit.is_some() { ReadAhead::Never } else { ReadAhead::InRange };
+        let fetch =
+            Fetch::new(self.store, object.location, position..range.end, object.size, read_ahead, self.bytes_scanned);
+        let mut rows = FileRows::new(decoder, fetch, adapter, name, self.time_decoding);
+        if let Some(bytes) = body {
+            rows.feed(bytes);
+        }
+        Ok(rows.into_stream())
+    }
+}
+
+/// The part of the range that lies in the file.
+fn bounded(range: &FileRange, file_len: u64) -> Range<u64> {
+    let bound = |at: i64| u64::try_from(at).unwrap_or(0).min(file_len);
+    bound(range.start)..bound(range.end)
+}

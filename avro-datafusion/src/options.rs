@@ -1,0 +1,176 @@
+//! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
+
+use arrow_schema::SchemaRef;
+use avro_arrow::{Enums, Limits, Options, Pairs, Strings, Unions};
+use datafusion::common::{Result, plan_err};
+use std::collections::HashMap;
+use std::str::FromStr;
+
+/// How a table of Avro files is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AvroOptions {
+    /// Arrow types of `string` and `bytes` [views].
+    pub strings: Strings,
+    /// Arrow type of `enum` [dictionary].
+    pub enums: Enums,
+    /// Arrow type of unions other than "null or one type" [dense].
+    pub unions: Unions,
+    /// Arrow type of an array that Iceberg marks as a map [list].
+    pub pairs: Pairs,
+    /// How many times a recursive type is expanded inside itself before its values become JSON text [0].
+    pub recursion_levels: usize,
+    /// What a file may ask for.
+    pub limits: Limits,
+    /// How the names of the files in a directory end; others are passed over. Empty takes every file. Neither a file that
+    /// is named nor a glob minds it [`.avro`].
+    pub file_extension: String,
+    /// What directories named `key=value` mean [columns].
+    pub partitions: Partitions,
+    /// The columns of the files, instead of those found in their headers. A column that a file has not is null.
+    pub schema: Option<SchemaRef>,
+}
+
+/// What directories named `key=value` between the table's path and its files mean.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Partitions {
+    /// They are columns of strings, where all files are under the same keys.
+    #[default]
+    Infer,
+    /// They are just directories.
+    Ignore,
+    /// They are these columns, of the types that `schema` gives them, or else strings.
+    Named(Vec<String>),
+}
+
+impl Default for AvroOptions {
+    fn default() -> Self {
+        AvroOptions {
+            strings: Strings::default(),
+            enums: Enums::default(),
+            unions: Unions::default(),
+            pairs: Pairs::default(),
+            recursion_levels: 0,
+            limits: Limits::default(),
+            file_extension: ".avro".to_owned(),
+            partitions: Partitions::default(),
+            schema: None,
+        }
+    }
+}
+
+/// The names that [`AvroOptions::set`] knows.
+const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, file_extension, partitions, block_bytes, \
+                     metadata_bytes, schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
+
+impl AvroOptions {
+    /// These options with others set by name. DataFusion puts `format.` before the names in `OPTIONS(..)`; names with any other
+    /// prefix are meant for others, such as the object store, and passed over.
+    pub fn with_pairs(mut self, pairs: &HashMap<String, String>) -> Result<Self> {
+        for (name, value) in pairs {
+            match name.strip_prefix("format.").unwrap_or(name) {
+                other if other.contains('.') => {}
+                name => self.set(name, value)?,
+            }
+        }
+        Ok(self)
+    }
+
+    /// Sets one option by its name, as SQL gives it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let limits = &mut self.limits;
+        match name.to_ascii_lowercase().as_str() {
+            "strings" => self.strings = choice(name, value, &[("view", Strings::View), ("plain", Strings::Plain)])?,
+            "enums" => {
+                self.enums = choice(name, value, &[("dictionary", Enums::Dictionary), ("string", Enums::String)])?
+            }
+            "unions" => self.unions = choice(name, value, &[("dense", Unions::Dense), ("struct", Unions::Struct)])?,
+            "pairs" => self.pairs = choice(name, value, &[("list", Pairs::List), ("map", Pairs::Map)])?,
+            "partitions" => {
+                self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
+            }
+            "file_extension" => self.file_extension = value.to_owned(),
+            "recursion_levels" => self.recursion_levels = number(name, value)?,
+            "block_bytes" => limits.block_bytes = number(name, value)?,
+            "metadata_bytes" => limits.metadata_bytes = number(name, value)?,
+            "schema_nodes" => limits.schema_nodes = number(name, value)?,
+            "arrow_fields" => limits.arrow_fields = number(name, value)?,
+            "nesting" => limits.nesting = number(name, value)?,
+            "value_nesting" => limits.value_nesting = number(name, value)?,
+            "zero_width_items" => limits.zero_width_items = number(name, value)?,
+            _ => return plan_err!("Avro tables have no option `{name}`; known are {NAMES}"),
+        }
+        Ok(())
+    }
+
+    /// The decoder's options for these columns and this batch size.
+    pub(crate) fn decoder(&self, projection: Option<Vec<String>>, batch_size: usize) -> Options {
+        Options {
+            batch_size: batch_size.max(1),
+            projection,
+            strings: self.strings,
+            enums: self.enums,
+            unions: self.unions,
+            pairs: self.pairs,
+            recursion_levels: self.recursion_levels,
+            limits: self.limits.clone(),
+        }
+    }
+}
+
+fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
+    match choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value)) {
+        Some((_, choice)) => Ok(choice.clone()),
+        None => {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            plan_err!("option `{name}` is `{value}`, but can be {}", words.join(" or "))
+        }
+    }
+}
+
+fn number<T: FromStr>(name: &str, value: &str) -> Result<T> {
+    match value.parse() {
+        Ok(n) => Ok(n),
+        Err(_) => plan_err!("option `{name}` is `{value}`, which is not a number"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn options_by_name() {
+        let cases = [
+            ("strings", "plain", "ok"),
+            ("STRINGS", "Plain", "ok"),
+            ("enums", "string", "ok"),
+            ("unions", "struct", "ok"),
+            ("pairs", "map", "ok"),
+            ("partitions", "ignore", "ok"),
+            ("recursion_levels", "2", "ok"),
+            ("block_bytes", "1000", "ok"),
+            ("block_bytes", "lots", "option `block_bytes` is `lots`, which is not a number"),
+            ("unions", "sparse", "option `unions` is `sparse`, but can be dense or struct"),
+            ("compression", "gzip", "Avro tables have no option `compression`; known are "),
+        ];
+        for (name, value, expected) in cases {
+            let mut options = AvroOptions::default();
+            match options.set(name, value) {
+                Ok(()) => {
+                    assert_eq!(expected, "ok");
+                    assert_ne!(options, AvroOptions::default(), "{name}");
+                }
+                Err(e) => assert!(e.to_string().contains(expected), "{name}: {e}"),
+            }
+        }
+    }
+
+    #[test]
+    fn prefixes() {
+        let pairs =
+            [("format.strings", "plain"), ("aws.region", "eu-central-1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let options = AvroOptions::default().with_pairs(&HashMap::from(pairs)).unwrap();
+        assert_eq!(options, AvroOptions { strings: Strings::Plain, ..Default::default() });
+    }
+}

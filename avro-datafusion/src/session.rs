@@ -1,0 +1,77 @@
+//! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
+
+use crate::format::AvroFormatFactory;
+use crate::options::AvroOptions;
+use crate::table::{AvroTable, Paths};
+use crate::table_factory::AvroTableFactory;
+use crate::url_table::AvroUrlTableFactory;
+use async_trait::async_trait;
+use datafusion::catalog::DynamicFileCatalog;
+use datafusion::common::{Result, TableReference};
+use datafusion::datasource::dynamic_file::DynamicListTableFactory;
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use std::sync::Arc;
+
+/// A new session with this configuration that knows Avro; see [`enable`].
+pub fn session(config: SessionConfig) -> Result<SessionContext> {
+    let ctx = SessionContext::new_with_config(config);
+    enable(&ctx)?;
+    Ok(ctx)
+}
+
+/// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
+/// Avro reader may have registered.
+pub fn enable(ctx: &SessionContext) -> Result<()> {
+    enable_with(ctx, AvroOptions::default())
+}
+
+/// As [`enable`], with other options than the default ones.
+pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
+    let others = DynamicListTableFactory::default();
+    others.session_store().with_state(ctx.state_weak_ref());
+    let urls = AvroUrlTableFactory::new(options.clone(), others);
+
+    let state = ctx.state_ref();
+    let mut state = state.write();
+    state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
+    state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
+    let catalogs = Arc::clone(state.catalog_list());
+    state.register_catalog_list(Arc::new(DynamicFileCatalog::new(catalogs, Arc::new(urls))));
+    Ok(())
+}
+
+/// Avro tables for a [`SessionContext`]. Needs nothing else of this crate to be registered.
+#[async_trait]
+pub trait AvroContext {
+    /// Registers the files at these paths as a table. A path may be a file, a directory (taken with all below it), a glob, or
+    /// the URL of any of these in a registered object store.
+    async fn register_avro(
+        &self,
+        name: impl Into<TableReference> + Send,
+        paths: impl Into<Paths> + Send,
+        options: AvroOptions,
+    ) -> Result<()>;
+
+    /// The rows of the files at these paths.
+    async fn read_avro(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame>;
+}
+
+#[async_trait]
+impl AvroContext for SessionContext {
+    async fn register_avro(
+        &self,
+        name: impl Into<TableReference> + Send,
+        paths: impl Into<Paths> + Send,
+        options: AvroOptions,
+    ) -> Result<()> {
+        let (name, paths) = (name.into(), paths.into());
+        let table = AvroTable::try_new(&self.state(), paths, options).await?;
+        self.register_table(name, Arc::new(table))?;
+        Ok(())
+    }
+
+    async fn read_avro(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame> {
+        let paths = paths.into();
+        self.read_table(Arc::new(AvroTable::try_new(&self.state(), paths, options).await?))
+    }
+}

@@ -1,0 +1,125 @@
+//! The scan of Avro files as DataFusion's planner sees it: which columns it reads and how it may be split, in; openers, out.
+
+use crate::format::AvroFormat;
+use crate::headers::Headers;
+use crate::opener::AvroOpener;
+use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr, apply_expression_roots};
+use object_store::ObjectStore;
+use std::fmt;
+use std::sync::Arc;
+
+/// Rows of a batch where the engine does not say.
+const BATCH_SIZE: usize = 8192;
+
+/// Reads Avro files for DataFusion.
+///
+/// Projection: only columns that the query's expressions refer to are decoded, the others are skipped in the bytes; where
+/// none is, as in `COUNT(*)`, only the row counts of blocks are read. Byte ranges: a range has the blocks whose preceding sync
+/// marker begins in it, so however a file is cut, every row is in one range.
+#[derive(Debug, Clone)]
+pub struct AvroSource {
+    table_schema: TableSchema,
+    headers: Arc<Headers>,
+    projection: SplitProjection,
+    batch_size: usize,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl AvroSource {
+    /// A source of all columns of this table, read with the format's options.
+    pub fn new(table_schema: impl Into<TableSchema>, format: &AvroFormat) -> Self {
+        let table_schema = table_schema.into();
+        AvroSource {
+            projection: SplitProjection::unprojected(&table_schema),
+            table_schema,
+            headers: Arc::clone(format.headers()),
+            batch_size: BATCH_SIZE,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    /// The names of the columns that are decoded.
+    fn decoded(&self) -> Vec<&str> {
+        let fields = self.table_schema.file_schema().fields();
+        self.projection.file_indices.iter().filter_map(|i| fields.get(*i)).map(|field| field.name().as_str()).collect()
+    }
+}
+
+impl FileSource for AvroSource {
+    fn create_file_opener(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        let file_schema = self.table_schema.file_schema();
+        let opener = AvroOpener {
+            store,
+            store_url: config.object_store_url.clone(),
+            headers: Arc::clone(&self.headers),
+            columns: Arc::new(file_schema.project(&self.projection.file_indices)?),
+            batch_size: self.batch_size,
+            limit: config.limit,
+            bytes_scanned: MetricBuilder::new(&self.metrics).counter("bytes_scanned", partition),
+            time_decoding: MetricBuilder::new(&self.metrics).subset_time("time_decoding", partition),
+        };
+        // Expressions over the columns, and partition columns, are computed from what the opener yields.
+        ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), file_schema)
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        &self.table_schema
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        Arc::new(AvroSource { batch_size, ..self.clone() })
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        Some(&self.projection.source)
+    }
+
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
+        let merged = self.projection.source.try_merge(projection)?;
+        let projection = SplitProjection::new(self.table_schema.file_schema(), &merged);
+        Ok(Some(Arc::new(AvroSource { projection, ..self.clone() })))
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
+    fn file_type(&self) -> &str {
+        "avro"
+    }
+
+    fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        let decoded = match self.decoded() {
+            none if none.is_empty() => "row counts only".to_owned(),
+            columns => format!("[{}]", columns.join(", ")),
+        };
+        match t {
+            DisplayFormatType::Default | DisplayFormatType::Verbose => write!(f, ", decoded={decoded}"),
+            DisplayFormatType::TreeRender => writeln!(f, "decoded={decoded}"),
+        }
+    }
+
+    /// Blocks end with a sync marker, so that a file can be entered anywhere.
+    fn supports_repartitioning(&self) -> bool {
+        true
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        apply_expression_roots(self.projection.source.iter(), f)
+    }
+}

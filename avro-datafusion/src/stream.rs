@@ -1,0 +1,69 @@
+//! The rows of one file or byte range: pieces of the file in, batches of the table's schema out.
+//!
+//! Decoding happens where the stream is polled, as in DataFusion's own sources: the threads of the query are the ones that
+//! decode, one partition each, and dropping the stream stops all work. Only reading is left to other threads.
+
+use crate::adapt::Adapter;
+use crate::fetch::Fetch;
+use crate::headers::external;
+use arrow_array::RecordBatch;
+use avro_arrow::Decoder;
+use bytes::Bytes;
+use datafusion::arrow::buffer::Buffer;
+use datafusion::common::Result;
+use datafusion::physical_plan::metrics::Time;
+use futures::stream::{BoxStream, StreamExt, try_unfold};
+
+/// What it takes to read a file.
+pub(crate) struct FileRows {
+    pub(crate) decoder: Decoder,
+    pub(crate) fetch: Fetch,
+    pub(crate) adapter: Adapter,
+    /// The file's name, for errors.
+    pub(crate) name: String,
+    pub(crate) time_decoding: Time,
+    /// Has the decoder been told that the file ends?
+    finished: bool,
+}
+
+impl FileRows {
+    pub(crate) fn new(decoder: Decoder, fetch: Fetch, adapter: Adapter, name: String, time_decoding: Time) -> Self {
+        FileRows { decoder, fetch, adapter, name, time_decoding, finished: false }
+    }
+
+    /// Gives the decoder its next bytes.
+    pub(crate) fn feed(&mut self, bytes: Bytes) {
+        self.decoder.feed(Buffer::from(bytes));
+    }
+
+    /// The batches, decoded as they are asked for.
+    pub(crate) fn into_stream(self) -> BoxStream<'static, Result<RecordBatch>> {
+        try_unfold(self, |mut rows| async move { Ok(rows.next().await?.map(|batch| (batch, rows))) }).boxed()
+    }
+
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.decode()? {
+                return Ok(Some(batch));
+            }
+            if self.finished || self.decoder.is_done() {
+                return Ok(None);
+            }
+            match self.fetch.next().await? {
+                Some(bytes) => self.feed(bytes),
+                None => {
+                    self.decoder.finish();
+                    self.finished = true;
+                }
+            }
+        }
+    }
+
+    /// The next batch of the bytes that are there.
+    fn decode(&mut self) -> Result<Option<RecordBatch>> {
+        let _timer = self.time_decoding.timer();
+        let batch = self.decoder.next_batch().map_err(|e| external(e, &self.name))?;
+        let adapt = |batch: RecordBatch| self.adapter.adapt(&batch).map_err(|e| external(e.into(), &self.name));
+        batch.map(adapt).transpose()
+    }
+}

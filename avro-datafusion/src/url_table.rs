@@ -1,0 +1,110 @@
+//! `SELECT .. FROM 'path'`: the name of a table that nobody registered in, the table of the files it stands for out.
+//!
+//! Avro is read here; anything else is left to DataFusion, which goes by the file's extension. DataFusion turns whatever goes
+//! wrong into "table not found"; where the name is plainly a path, this says what is wrong with the path.
+
+use crate::location::{Location, Wanted};
+use crate::options::AvroOptions;
+use crate::table::AvroTable;
+use async_trait::async_trait;
+use datafusion::catalog::{TableProvider, UrlTableFactory};
+use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::datasource::dynamic_file::DynamicListTableFactory;
+use datafusion::execution::SessionState;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use std::sync::Arc;
+
+/// The first bytes of an Avro container file.
+const MAGIC: &[u8] = b"Obj\x01";
+
+/// Makes tables of paths.
+#[derive(Debug)]
+pub struct AvroUrlTableFactory {
+    options: AvroOptions,
+    others: DynamicListTableFactory,
+}
+
+impl AvroUrlTableFactory {
+    /// A factory of tables with these options. `others` makes the tables that are not Avro, and holds the session that both
+    /// belong to.
+    pub fn new(options: AvroOptions, others: DynamicListTableFactory) -> Self {
+        AvroUrlTableFactory { options, others }
+    }
+
+    fn session(&self) -> Result<SessionState> {
+        let session = self.others.session_store().get_session().upgrade();
+        let state = session.and_then(|session| session.read().as_any().downcast_ref::<SessionState>().cloned());
+        state.ok_or_else(|| DataFusionError::Internal("the session is gone".to_owned()))
+    }
+
+    async fn avro(&self, session: &SessionState, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(Some(Arc::new(AvroTable::try_new(session, url, self.options.clone()).await?)))
+    }
+}
+
+#[async_trait]
+impl UrlTableFactory for AvroUrlTableFactory {
+    async fn try_new(&self, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let session = self.session()?;
+        let is_avro = url.to_ascii_lowercase().ends_with(&self.options.file_extension.to_ascii_lowercase());
+        if is_avro && !self.options.file_extension.is_empty() {
+            return self.avro(&session, url).await;
+        }
+        let found = match Location::parse(url) {
+            Ok(location) => kind(&session, &location, &self.options).await,
+            Err(e) => Err(e),
+        };
+        match found {
+            Ok(Kind::Avro) => self.avro(&session, url).await,
+            Ok(Kind::Nothing) if is_path(url) => plan_err!("no files at {url}"),
+            Ok(Kind::Nothing) => Ok(None),
+            Ok(Kind::Other) => match self.others.try_new(url).await? {
+                None if is_path(url) => plan_err!("{url} has no files of a format that is known here"),
+                table => Ok(table),
+            },
+            // A name without anything of a path in it is just the name of a table that does not exist.
+            Err(e) if is_path(url) => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// What the files at a location are.
+enum Kind {
+    Avro,
+    Other,
+    Nothing,
+}
+
+/// Looks at names first, and at the first file's first bytes where they say nothing.
+async fn kind(session: &SessionState, location: &Location, options: &AvroOptions) -> Result<Kind> {
+    let store = session.runtime_env().object_store(location.store())?;
+    let extension = options.file_extension.to_ascii_lowercase();
+    let is_avro = |file: &ObjectMeta| {
+        file.location.filename().is_some_and(|name| name.to_ascii_lowercase().ends_with(&extension))
+    };
+    let (files, empty) = location.files(store.as_ref(), Wanted::Any).await?;
+    match files.first() {
+        None if empty == 0 => Ok(Kind::Nothing),
+        None => Ok(Kind::Other),
+        // Of a directory the Avro files are taken; of a glob everything.
+        Some(first) if !location.is_directory() || location.below(&first.location).is_empty() => {
+            match is_avro(first) || starts_avro(store.as_ref(), first).await? {
+                true => Ok(Kind::Avro),
+                false => Ok(Kind::Other),
+            }
+        }
+        Some(_) if files.iter().any(is_avro) => Ok(Kind::Avro),
+        Some(_) => Ok(Kind::Other),
+    }
+}
+
+async fn starts_avro(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<bool> {
+    let len = MAGIC.len() as u64;
+    Ok(file.size >= len && store.get_range(&file.location, 0..len).await? == MAGIC)
+}
+
+/// Does this look like a path rather than the name of a table?
+fn is_path(name: &str) -> bool {
+    name.contains(['/', '\\', '*', '?', '['])
+}

@@ -1,0 +1,63 @@
+//! What is asked of the object store: ranges and not whole files, little for `LIMIT`, headers once.
+
+mod support;
+
+use avro_datafusion::{AvroContext, AvroOptions};
+use datafusion::prelude::SessionContext;
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use std::sync::Arc;
+use support::counting::Counting;
+use support::{Row, avro, record, row, run, session};
+use url::Url;
+
+const MB: u64 = 1 << 20;
+
+/// `mem://bucket/big/big.avro` of about 10 MB, and 100 files under `many/`.
+async fn store() -> (SessionContext, Arc<Counting>) {
+    let inner = InMemory::new();
+    let schema = record(&[r#"{"name": "i", "type": "long"}"#, r#"{"name": "pad", "type": "bytes"}"#]);
+    let rows: Vec<Row> = (0..100_000).map(|i| row().long(i).bytes(&[b'x'; 100])).collect();
+    inner.put(&Path::from("big/big.avro"), avro(&schema, &rows, 160).into()).await.unwrap();
+    for i in 0..100 {
+        inner.put(&Path::from(format!("many/{i}.avro")), avro(&schema, &rows[..10], 10).into()).await.unwrap();
+    }
+    let store = Arc::new(Counting::new(Arc::new(inner)));
+    let ctx = session(4);
+    ctx.register_object_store(&Url::parse("mem://bucket").unwrap(), store.clone());
+    (ctx, store)
+}
+
+#[tokio::test]
+async fn reads() {
+    let (ctx, store) = store().await;
+    ctx.register_avro("big", "mem://bucket/big/", AvroOptions::default()).await.unwrap();
+    let header = store.take_gets();
+    assert_eq!(header, [("big/big.avro".to_owned(), 0..64 << 10)], "the schema needs the header alone");
+
+    assert_eq!(run(&ctx, "SELECT i FROM big LIMIT 1").await, "i\n0");
+    let bytes: u64 = store.take_gets().iter().map(|(_, range)| range.end - range.start).sum();
+    assert!(bytes <= 4 * 256 << 10, "LIMIT 1 read {bytes} bytes");
+
+    assert_eq!(run(&ctx, "SELECT count(*) AS c, sum(i) AS s FROM big").await, "c | s\n100000 | 4999950000");
+    let gets = store.take_gets();
+    let bytes: u64 = gets.iter().map(|(_, range)| range.end - range.start).sum();
+    assert!((10 * MB..12 * MB).contains(&bytes), "a full scan read {bytes} bytes");
+    assert!(gets.iter().all(|(_, range)| range.start > 0), "the header is read once");
+    assert!(gets.iter().all(|(_, range)| range.end - range.start <= 4 * MB), "memory is bounded: {gets:?}");
+}
+
+#[tokio::test]
+async fn many_files() {
+    let (ctx, store) = store().await;
+    ctx.register_avro("many", "mem://bucket/many/*.avro", AvroOptions::default()).await.unwrap();
+    assert_eq!(store.take_gets().len(), 100);
+    assert_eq!(run(&ctx, "SELECT count(*) AS c, sum(i) AS s FROM many").await, "c | s\n1000 | 4500");
+    assert_eq!(store.take_gets().len(), 100, "headers are kept");
+    assert_eq!(run(&ctx, "SELECT count(*) AS c FROM 'mem://bucket/many/1*.avro'").await, "c\n110");
+    assert_eq!(run(&ctx, "SELECT count(*) AS c FROM 'mem://bucket/many/1.avro'").await, "c\n10");
+    assert_eq!(run(&ctx, "SELECT count(*) AS c FROM 'mem://bucket/many'").await, "c\n1000");
+    let missing = run(&ctx, "SELECT * FROM 'mem://bucket/gone.avro'").await;
+    assert_eq!(missing, "error: Error during planning: no Avro files at mem://bucket/gone.avro");
+}

@@ -1,0 +1,356 @@
+//! Queries over small Avro files: ways to name files, columns of every type, files of different schemas. A table of SQL and
+//! what it gives.
+
+mod support;
+
+use avro_datafusion::{AvroContext, AvroOptions, Partitions, Unions};
+use support::{Dir, Row, avro, check, record, row, run, session};
+
+const PEOPLE: &[&str] = &[
+    r#"{"name": "id", "type": "long", "doc": "who"}"#,
+    r#"{"name": "name", "type": "string"}"#,
+    r#"{"name": "kind", "type": {"type": "enum", "name": "kind", "symbols": ["cat", "dog"]}}"#,
+    r#"{"name": "score", "type": ["null", "double"], "default": null}"#,
+    r#"{"name": "tags", "type": {"type": "array", "items": "string"}}"#,
+    r#"{"name": "attrs", "type": {"type": "map", "values": "long"}}"#,
+    r#"{"name": "home", "type": {"type": "record", "name": "home", "fields": [
+        {"name": "city", "type": "string", "doc": "nested"}, {"name": "zip", "type": ["int", "null"]}]}}"#,
+    r#"{"name": "pick", "type": ["null", "string", "long"]}"#,
+    r#"{"name": "key", "type": {"type": "fixed", "name": "key", "size": 2}}"#,
+    r#"{"name": "day", "type": {"type": "int", "logicalType": "date"}}"#,
+    r#"{"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}}"#,
+    r#"{"name": "amount", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}}"#,
+    r#"{"name": "gap", "type": {"type": "fixed", "name": "gap", "size": 12, "logicalType": "duration"}}"#,
+    r#"{"name": "uid", "type": {"type": "fixed", "name": "uid", "size": 16, "logicalType": "uuid"}}"#,
+    r#"{"name": "blob", "type": "bytes"}"#,
+];
+
+fn people() -> Vec<u8> {
+    let rows: Vec<Row> = (0..5_i64)
+        .map(|i| {
+            let r = row().long(i).string(&format!("name {i} of some length")).long(i % 2);
+            let r = if i % 2 == 0 { r.long(0) } else { r.long(1).double(i as f64 / 2.0) };
+            let r = (0..i % 3).fold(r, |r, k| if k == 0 { r.long(i % 3).string("a") } else { r.string("b") }).long(0);
+            let r = r.long(1).string("n").long(i * 10).long(0);
+            let r = r.string("Bonn").long(i % 2);
+            let r = if i % 2 == 0 { r.long(53000 + i) } else { r };
+            let r = match i % 3 {
+                0 => r.long(0),
+                1 => r.long(1).string("text"),
+                _ => r.long(2).long(i),
+            };
+            let r = r.raw(&[i as u8, 0xff]).long(19_000 + i).long(1_700_000_000_000_000 + i).bytes(&[(i * 3) as u8]);
+            let gap = [i as u32, 2, 3].map(u32::to_le_bytes).concat();
+            r.raw(&gap).raw(&[i as u8; 16]).bytes(&[0, i as u8])
+        })
+        .collect();
+    avro(&record(PEOPLE), &rows, 2)
+}
+
+/// Files of one column `n`.
+fn numbers(range: std::ops::Range<i64>) -> Vec<u8> {
+    let rows: Vec<Row> = range.map(|i| row().long(i)).collect();
+    avro(&record(&[r#"{"name": "n", "type": "long"}"#]), &rows, 3)
+}
+
+fn files() -> Dir {
+    let dir = Dir::new();
+    dir.write("people.avro", people());
+    dir.write("logs/2024/01/a.avro", numbers(0..10));
+    dir.write("logs/2024/02/b.avro", numbers(10..20));
+    dir.write("logs/2025/c.AVRO", numbers(20..30));
+    dir.write("logs/2025/empty.avro", "");
+    dir.write("logs/2025/notes.txt", "not data");
+    dir.write("logs/_SUCCESS", "");
+    dir.write("logs/_temporary/0/x.avro", "half written");
+    dir.write("logs/.hidden.avro", "hidden");
+    dir.write("hive/day=2024-01-01/region=eu%2Fwest/0.avro", numbers(0..3));
+    dir.write("hive/day=2024-01-02/region=us/0.avro", numbers(3..6));
+    dir.write("hive/day=2024-01-03/region=__HIVE_DEFAULT_PARTITION__/0.avro", numbers(6..7));
+    dir.write("odd/part-00000", numbers(0..4));
+    dir.write("odd/with space & 100% [x]#.avro", numbers(0..5));
+    dir.write("empty/a.avro", "");
+    dir.write("mixed/a.parquet", "");
+    dir.write("bad/a.avro", "this is not Avro");
+    dir.write("t.csv", "a,b\n1,2\n3,4\n");
+    dir.write("t.json", "{\"a\": 1}\n");
+    dir.write("one.avro", avro(r#""int""#, &[row().long(1), row().long(2)], 1));
+    dir.write("none.avro", avro(&record(&[r#"{"name": "n", "type": "long"}"#]), &[], 1));
+    dir.write("fieldless.avro", avro(&record(&[]), &[row(), row(), row()], 2));
+    dir.write("twice.avro", {
+        let schema = record(&[r#"{"name": "a", "type": "int"}"#, r#"{"name": "a", "type": "int"}"#]);
+        avro(&schema, &[row().long(1).long(2)], 1)
+    });
+    dir
+}
+
+#[tokio::test]
+async fn paths() {
+    let dir = files();
+    let ctx = session(2);
+    let cases = [
+        ("SELECT count(*) AS c, sum(n) AS s FROM '$DIR/logs'", "c | s\n30 | 435"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/'", "c\n30"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/2024/'", "c\n20"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/2024/01/a.avro'", "c\n10"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/2025/c.AVRO'", "c\n10"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/**/*.avro'", "c\n20"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/2024/*/?.avro'", "c\n20"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/*/*/[b-z].avro'", "c\n10"),
+        ("SELECT count(*) AS c FROM '$DIR/logs/2024/../2024/0*/*'", "c\n20"),
+        ("SELECT count(*) AS c FROM 'file://$DIR/logs/2024/01/a.avro'", "c\n10"),
+        ("SELECT count(*) AS c FROM 'file://$DIR/logs/**/*.avro'", "c\n20"),
+        ("SELECT count(*) AS c FROM '$DIR/odd/part-00000'", "c\n4"),
+        ("SELECT count(*) AS c FROM '$DIR/odd/part-*'", "c\n4"),
+        ("SELECT count(*) AS c FROM '$DIR/odd/with space & 100% [x]#.avro'", "c\n5"),
+        ("SELECT count(*) AS c FROM '$DIR/odd'", "c\n5"),
+        ("SELECT count(*) AS c, sum(value) AS s FROM '$DIR/one.avro'", "c | s\n2 | 3"),
+        ("SELECT * FROM '$DIR/none.avro'", ""),
+        ("SELECT count(*) AS c FROM '$DIR/none.avro'", "c\n0"),
+        ("SELECT count(*) AS c FROM '$DIR/fieldless.avro'", "c\n3"),
+        // Other formats go DataFusion's way.
+        ("SELECT a + b AS s FROM '$DIR/t.csv'", "s\n3\n7"),
+        ("SELECT * FROM '$DIR/t.json'", "a\n1"),
+        // What is wrong with a path is said.
+        (
+            "SELECT * FROM '$DIR/nothing.avro'",
+            "error: Error during planning: no such file or directory: $DIR/nothing.avro",
+        ),
+        ("SELECT * FROM '$DIR/nothing/'", "error: Error during planning: no such file or directory: $DIR/nothing/"),
+        (
+            "SELECT * FROM '$DIR/nothing/*.avro'",
+            "error: Error during planning: no such directory: $DIR/nothing/ (of $DIR/nothing/*.avro)",
+        ),
+        ("SELECT * FROM '$DIR/logs/*.avro'", "error: Error during planning: no Avro files at $DIR/logs/*.avro"),
+        ("SELECT * FROM '$DIR/logs/9*'", "error: Error during planning: no files at $DIR/logs/9*"),
+        (
+            "SELECT * FROM '$DIR/logs/2025/notes.txt'",
+            "error: Error during planning: $DIR/logs/2025/notes.txt has no files of a format that is known here",
+        ),
+        (
+            "SELECT * FROM '$DIR/empty/*.avro'",
+            "error: Error during planning: no Avro files at $DIR/empty/*.avro: all that are there (1) are empty",
+        ),
+        ("SELECT * FROM 'nothing.avro'", "error: Error during planning: no such file or directory: nothing.avro"),
+        ("SELECT * FROM nothing", "error: Error during planning: table 'datafusion.public.nothing' not found"),
+        (
+            "SELECT * FROM '$DIR/bad/a.avro'",
+            "error: External error: $DIR/bad/a.avro: not an Avro container file: it starts with this",
+        ),
+        (
+            "SELECT * FROM '$DIR/empty/a.avro'",
+            "error: External error: $DIR/empty/a.avro: not an Avro container file: it is empty",
+        ),
+        ("SELECT * FROM '$DIR/twice.avro'", "error: ..."),
+        (
+            "SELECT * FROM 's3://bucket/x.avro'",
+            "error: Internal error: No suitable object store found for s3://bucket/...",
+        ),
+    ];
+    check(&ctx, &dir, &cases).await;
+}
+
+#[tokio::test]
+async fn external_tables() {
+    let dir = files();
+    let ctx = session(2);
+    let cases = [
+        ("CREATE EXTERNAL TABLE logs STORED AS AVRO LOCATION '$DIR/logs/'", ""),
+        ("SELECT count(*) AS c, max(n) AS m FROM logs", "c | m\n30 | 29"),
+        ("CREATE EXTERNAL TABLE globbed STORED AS AVRO LOCATION '$DIR/logs/2024/**/*.avro'", ""),
+        ("SELECT count(*) AS c FROM globbed", "c\n20"),
+        ("CREATE EXTERNAL TABLE part STORED AS AVRO LOCATION '$DIR/odd/part-00000'", ""),
+        ("SELECT sum(n) AS s FROM part", "s\n6"),
+        ("CREATE EXTERNAL TABLE hive STORED AS AVRO LOCATION '$DIR/hive/'", ""),
+        (
+            "SELECT region, day, sum(n) AS s FROM hive GROUP BY region, day ORDER BY day",
+            "region | day | s\neu/west | 2024-01-01 | 3\nus | 2024-01-02 | 12\nnull | 2024-01-03 | 6",
+        ),
+        ("SELECT n FROM hive WHERE day = '2024-01-02' AND n > 3 ORDER BY n", "n\n4\n5"),
+        ("SELECT DISTINCT day FROM hive WHERE region IS NULL", "day\n2024-01-03"),
+        (
+            "CREATE EXTERNAL TABLE typed (n BIGINT, extra TEXT, day DATE) STORED AS AVRO PARTITIONED BY (day) LOCATION '$DIR/hive/'",
+            "",
+        ),
+        (
+            "SELECT * FROM typed WHERE day > DATE '2024-01-01' ORDER BY n LIMIT 2",
+            "n | extra | day\n3 | null | 2024-01-02\n4 | null | 2024-01-02",
+        ),
+        ("CREATE EXTERNAL TABLE flat STORED AS AVRO LOCATION '$DIR/hive/' OPTIONS('partitions' 'ignore')", ""),
+        ("SELECT * FROM flat ORDER BY n LIMIT 1", "n\n0"),
+        (
+            "CREATE EXTERNAL TABLE p STORED AS AVRO LOCATION '$DIR/people.avro' OPTIONS('unions' 'struct', 'enums' 'string')",
+            "",
+        ),
+        ("SELECT arrow_typeof(pick) AS t, arrow_typeof(kind) AS k FROM p LIMIT 1", "t | k\nStruct..."),
+        (
+            "CREATE EXTERNAL TABLE e1 STORED AS AVRO LOCATION '$DIR/people.avro' OPTIONS('colour' 'red')",
+            "error: Error during planning: Avro tables have no option `colour`; known are strings, ...",
+        ),
+        (
+            "CREATE EXTERNAL TABLE e2 STORED AS AVRO LOCATION '$DIR/gone/'",
+            "error: Error during planning: no such file or directory: $DIR/gone/",
+        ),
+        (
+            "CREATE EXTERNAL TABLE e3 STORED AS AVRO LOCATION '$DIR/mixed/'",
+            "error: Error during planning: no Avro files at $DIR/mixed/",
+        ),
+        (
+            "INSERT INTO logs VALUES (1)",
+            "error: This feature is not implemented: Insert into not implemented for this table",
+        ),
+        (
+            "COPY (SELECT 1 AS a) TO '$DIR/out.avro' STORED AS AVRO",
+            "error: This feature is not implemented: Writer not implemented for this format",
+        ),
+    ];
+    check(&ctx, &dir, &cases).await;
+}
+
+#[tokio::test]
+async fn columns_of_every_type() {
+    let dir = files();
+    let ctx = session(2);
+    let path = dir.path().join("people.avro");
+    ctx.register_avro("people", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    let cases = [
+        (
+            "SELECT id, name FROM people ORDER BY id LIMIT 2",
+            "id | name\n0 | name 0 of some length\n1 | name 1 of some length",
+        ),
+        ("SELECT kind, count(*) AS c FROM people GROUP BY kind ORDER BY kind", "kind | c\ncat | 3\ndog | 2"),
+        ("SELECT count(*) AS c FROM people WHERE kind = 'cat'", "c\n3"),
+        ("SELECT id, score FROM people WHERE score IS NOT NULL ORDER BY id", "id | score\n1 | 0.5\n3 | 1.5"),
+        ("SELECT id, tags FROM people ORDER BY id DESC LIMIT 3", "id | tags\n4 | [a]\n3 | []\n2 | [a, b]"),
+        ("SELECT id, unnest(tags) AS tag FROM people ORDER BY id, tag", "id | tag\n1 | a\n2 | a\n2 | b\n4 | a"),
+        ("SELECT attrs['n'] AS n FROM people ORDER BY id LIMIT 2", "n\n0\n10"),
+        (
+            "SELECT home.city, home['zip'] AS zip FROM people ORDER BY id LIMIT 2",
+            "people.home[city] | zip\nBonn | 53000\nBonn | null",
+        ),
+        ("SELECT sum(home.zip) AS z FROM people WHERE home.city = 'Bonn'", "z\n159006"),
+        ("SELECT id, pick FROM people ORDER BY id LIMIT 3", "id | pick\n0 | {null=}\n1 | {string=text}\n2 | {long=2}"),
+        ("SELECT encode(key, 'hex') AS k FROM people ORDER BY id LIMIT 2", "k\n00ff\n01ff"),
+        ("SELECT max(day) AS d, min(at) AS a FROM people", "d | a\n2022-01-12 | 2023-11-14T22:13:20Z"),
+        ("SELECT sum(amount) AS s FROM people", "s\n0.30"),
+        ("SELECT gap FROM people ORDER BY id DESC LIMIT 1", "gap\n4 mons 2 days 0.003000000 secs"),
+        ("SELECT uid FROM people ORDER BY id DESC LIMIT 1", "uid\n04040404040404040404040404040404"),
+        ("SELECT blob FROM people WHERE blob = X'0002'", "blob\n0002"),
+        ("SELECT count(*) AS c, count(score) AS s FROM people", "c | s\n5 | 2"),
+        ("SELECT a.id FROM people a JOIN people b ON a.name = b.name AND a.id = b.id ORDER BY 1 LIMIT 1", "id\n0"),
+        (
+            "SELECT * FROM people WHERE id = 2",
+            "id | name | kind | score | tags | attrs | home | pick | key | day | at | amount | gap | uid | blob
+             2 | name 2 of some length | cat | null | [a, b] | {n: 20} | {city: Bonn, zip: 53002} | {long=2} | 02ff | \
+             2022-01-10 | 2023-11-14T22:13:20.000002Z | 0.06 | 2 mons 2 days 0.003000000 secs | \
+             02020202020202020202020202020202 | 0002",
+        ),
+        ("SELECT count(*) AS c FROM (SELECT * FROM people ORDER BY name) WHERE id >= 0", "c\n5"),
+        ("SELECT count(*) AS c FROM (SELECT * FROM people UNION ALL SELECT * FROM people)", "c\n10"),
+        ("SELECT random() < 2 AS r, 1 AS one FROM people LIMIT 1", "r | one\ntrue | 1"),
+        ("SELECT 1 AS one FROM people", "one\n1\n1\n1\n1\n1"),
+    ];
+    check(&ctx, &dir, &cases).await;
+}
+
+#[tokio::test]
+async fn files_of_different_schemas() {
+    let dir = Dir::new();
+    let v1 = record(&[r#"{"name": "a", "type": "int"}"#, r#"{"name": "b", "type": "string", "doc": "old"}"#]);
+    let v2 = record(&[
+        r#"{"name": "b", "type": "string", "doc": "new"}"#,
+        r#"{"name": "a", "type": "long"}"#,
+        r#"{"name": "c", "type": {"type": "record", "name": "c", "fields": [{"name": "x", "type": "int"}]}}"#,
+    ]);
+    let v3 = record(&[
+        r#"{"name": "c", "type": {"type": "record", "name": "c", "fields": [
+            {"name": "y", "type": "string"}, {"name": "x", "type": ["null", "long"]}]}}"#,
+        r#"{"name": "a", "type": "int"}"#,
+        r#"{"name": "d", "type": {"type": "array", "items": "int"}}"#,
+    ]);
+    dir.write("t/1.avro", avro(&v1, &[row().long(1).string("one")], 1));
+    dir.write("t/2.avro", avro(&v2, &[row().string("two").long(1 << 40).long(7)], 1));
+    dir.write("t/3.avro", avro(&v3, &[row().string("y").long(1).long(1 << 41).long(3).long(1).long(5).long(0)], 1));
+    let x = |schema: &str| record(&[&format!(r#"{{"name": "x", "type": {schema}}}"#)]);
+    dir.write("conflict/a.avro", avro(&x(r#""int""#), &[row().long(1)], 1));
+    dir.write("conflict/b.avro", avro(&x(r#""string""#), &[row().string("s")], 1));
+    let cases = [
+        (
+            "SELECT * FROM '$DIR/t' ORDER BY b NULLS LAST",
+            "a | b | c | d
+             1 | one | null | null
+             1099511627776 | two | {x: 7, y: null} | null
+             3 | null | {x: 2199023255552, y: y} | [5]",
+        ),
+        ("SELECT a FROM '$DIR/t' ORDER BY a", "a\n1\n3\n1099511627776"),
+        ("SELECT count(*) AS c, count(b) AS b, count(d) AS d FROM '$DIR/t'", "c | b | d\n3 | 2 | 1"),
+        ("SELECT c.x FROM '$DIR/t' WHERE c.y = 'y'", "$DIR/t.c[x]\n2199023255552"),
+        ("SELECT d FROM '$DIR/t/[12].avro'", "error: ..."),
+        (
+            "SELECT * FROM '$DIR/conflict'",
+            "error: Error during planning: column `x` is Int32 in $DIR/conflict/a.avro but Utf8View in \
+             $DIR/conflict/b.avro: they are not one table",
+        ),
+    ];
+    check(&session(2), &dir, &cases).await;
+}
+
+/// Files that come, go or change after the table was registered.
+#[tokio::test]
+async fn files_that_change() {
+    let dir = Dir::new();
+    dir.write("t/1.avro", numbers(0..10));
+    let ctx = session(2);
+    let path = dir.path().join("t");
+    ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    let count = "SELECT count(*) AS c FROM t";
+    check(&ctx, &dir, &[(count, "c\n10")]).await;
+    dir.write("t/2.avro", numbers(10..15));
+    check(&ctx, &dir, &[(count, "c\n15")]).await;
+    dir.write("t/1.avro", numbers(0..20));
+    check(&ctx, &dir, &[(count, "c\n25"), ("SELECT sum(n) AS s FROM t", "s\n250")]).await;
+    let other = record(&[r#"{"name": "m", "type": "long"}"#]);
+    dir.write("t/3.avro", avro(&other, &[row().long(1)], 1));
+    let missing = "error: Error during planning: $DIR/t/3.avro: the file has no column `n`, and the table does not let it be null";
+    check(&ctx, &dir, &[("SELECT sum(n) AS s FROM t", missing)]).await;
+    // A file that was cut is an error, not fewer rows.
+    let whole = numbers(0..10);
+    dir.write("t/3.avro", &whole[..whole.len() - 3]);
+    let found = dir.hide(&run(&ctx, "SELECT sum(n) AS s FROM t").await);
+    assert!(found.starts_with("error: External error: $DIR/t/3.avro: the file ends inside"), "{found}");
+    let found = dir.hide(&run(&ctx, count).await);
+    assert!(found.starts_with("error: External error: $DIR/t/3.avro: the file ends inside"), "{found}");
+    std::fs::remove_dir_all(&path).unwrap();
+    let found = run(&ctx, count).await;
+    assert!(found.starts_with("error: Error during planning: no Avro files at"), "{found}");
+}
+
+#[tokio::test]
+async fn options_and_several_paths() {
+    let dir = files();
+    let ctx = session(2);
+    let paths = ["logs/2024", "hive/**/*.avro"].map(|path| dir.path().join(path).to_str().unwrap().to_owned());
+    ctx.register_avro("both", paths, AvroOptions { partitions: Partitions::Ignore, ..Default::default() })
+        .await
+        .unwrap();
+    check(&ctx, &dir, &[("SELECT count(*) AS c, sum(n) AS s FROM both", "c | s\n27 | 211")]).await;
+
+    let people = dir.path().join("people.avro");
+    let options = AvroOptions { unions: Unions::Struct, ..Default::default() };
+    let frame = ctx.read_avro(people.to_str().unwrap(), options).await.unwrap();
+    assert_eq!(frame.clone().count().await.unwrap(), 5);
+    assert!(frame.schema().field_with_unqualified_name("pick").unwrap().data_type().is_nested());
+
+    let nothing = ctx.read_avro(Vec::<String>::new(), AvroOptions::default()).await.unwrap_err();
+    assert_eq!(nothing.strip_backtrace(), "Error during planning: a table needs at least one path");
+}
+
+/// What a program does that takes the trait's default path: no `enable`, just a table.
+#[tokio::test]
+async fn plain_context() {
+    let dir = files();
+    let ctx = datafusion::prelude::SessionContext::new();
+    let path = dir.path().join("logs");
+    ctx.register_avro("logs", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    check(&ctx, &dir, &[("SELECT count(*) AS c FROM logs", "c\n30")]).await;
+}

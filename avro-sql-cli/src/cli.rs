@@ -1,0 +1,266 @@
+//! Command-line arguments: the only file that names `clap`. Arguments in, checked [`Options`] out.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::thread;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::convert::{self, Codec};
+use crate::error::{Error, Result, one_line};
+use crate::options::{
+    Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_table, target_of,
+};
+use crate::output::Format;
+
+/// Rows of an answer that a table on a terminal shows by default.
+const MAX_ROWS_TERMINAL: u64 = 200;
+
+const EXAMPLES: &str = "\
+Examples:
+  avro-sql -c \"SELECT count(*) FROM 'logs/2024/**/*.avro'\"      a file, directory or glob is a table
+  avro-sql -t events=logs/ -c \"SELECT kind, count(*) FROM events GROUP BY kind\"
+  avro-sql -f report.sql -o report.csv
+  avro-sql                                                      the prompt; \\? there for help
+  avro-sql convert events.avro events.parquet
+  avro-sql schema events.avro
+  avro-sql count logs/";
+
+/// SQL over Avro files.
+#[derive(Parser)]
+#[command(name = "avro-sql", version, about, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(flatten)]
+    query: QueryArguments,
+    #[command(flatten)]
+    resources: ResourceArguments,
+    #[command(subcommand)]
+    tool: Option<Tool>,
+}
+
+#[derive(Args)]
+struct QueryArguments {
+    /// Run this SQL and exit; repeatable, several statements are split by `;`
+    #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file")]
+    command: Vec<String>,
+    /// Run the SQL in this file and exit; `-` is standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Name a file, directory or glob; repeatable
+    #[arg(short, long, value_name = "NAME=PATH", value_parser = parse_table)]
+    table: Vec<(String, String)>,
+    /// How to write rows [by the ending of -o; else table on a terminal, csv otherwise]
+    #[arg(long, value_enum)]
+    format: Option<FormatArgument>,
+    /// Write rows to this file, which appears whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Bytes that queries may hold, such as 512M or 2G [no limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    memory_limit: Option<usize>,
+    /// Rows that a table shows, 0 for all [200 on a terminal, else all]
+    #[arg(long, value_name = "N")]
+    max_rows: Option<u64>,
+    /// Say how long each statement took
+    #[arg(long)]
+    timing: bool,
+    /// Say nothing on standard error but errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
+    #[arg(long)]
+    no_rc: bool,
+}
+
+#[derive(Args)]
+struct ResourceArguments {
+    /// Threads to use [all cores]
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Rows decoded and computed at a time
+    #[arg(long, value_name = "N", global = true, default_value = "8192",
+        value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    batch_size: u32,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArgument {
+    Table,
+    Csv,
+    Tsv,
+    Json,
+    Ndjson,
+}
+
+#[derive(Subcommand)]
+enum Tool {
+    /// Write the rows of Avro files as Parquet (.parquet) or Arrow (.arrow, .feather, .arrows)
+    Convert {
+        /// Files, directories or globs, then the file to write
+        #[arg(required = true, num_args = 2.., value_names = ["IN", "OUT"])]
+        files: Vec<PathBuf>,
+        /// Compression of a Parquet file [zstd]
+        #[arg(long, value_enum)]
+        codec: Option<CodecArgument>,
+    },
+    /// Show the schema of an Avro file, as JSON
+    Schema {
+        /// The file
+        file: PathBuf,
+        /// Show the Arrow types its columns are read as
+        #[arg(long)]
+        arrow: bool,
+    },
+    /// Count the rows of Avro files, from their block headers where those can be believed
+    Count {
+        /// Files, directories or globs
+        #[arg(required = true, value_name = "PATH")]
+        inputs: Vec<PathBuf>,
+        /// One line for each file: its rows, a tab, its name
+        #[arg(long)]
+        per_file: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CodecArgument {
+    None,
+    Snappy,
+    Gzip,
+    Lz4,
+    Zstd,
+}
+
+/// What the arguments ask for; `None` after printing help or the version.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>> {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            io::stdout().write_all(e.to_string().as_bytes())?;
+            return Ok(None);
+        }
+        Err(e) => return Err(Error::Usage(usage_error(&e))),
+    };
+    let resources = Resources {
+        threads: match arguments.resources.threads {
+            Some(n) => usize::from(n),
+            None => thread::available_parallelism().map_or(1, usize::from),
+        },
+        memory_bytes: arguments.query.memory_limit,
+        batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
+    };
+    let task = match arguments.tool {
+        None => Task::Query(query(arguments.query)),
+        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
+        Some(Tool::Schema { file, arrow }) => {
+            Task::Schema { file, form: if arrow { SchemaForm::Arrow } else { SchemaForm::Avro } }
+        }
+        Some(Tool::Count { inputs, per_file }) => {
+            Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
+        }
+    };
+    Ok(Some(Options { task, resources }))
+}
+
+fn query(arguments: QueryArguments) -> Query {
+    let source = match (arguments.command, arguments.file) {
+        (commands, _) if !commands.is_empty() => Source::Commands(commands),
+        (_, Some(file)) if file.as_os_str() == "-" => Source::Stdin,
+        (_, Some(file)) => Source::File(file),
+        (_, None) if io::stdin().is_terminal() => Source::Prompt,
+        (_, None) => Source::Stdin,
+    };
+    let on_terminal = arguments.output.is_none() && io::stdout().is_terminal();
+    let format = match (arguments.format, &arguments.output) {
+        (Some(format), _) => match format {
+            FormatArgument::Table => Format::Table,
+            FormatArgument::Csv => Format::Csv,
+            FormatArgument::Tsv => Format::Tsv,
+            FormatArgument::Json => Format::Json,
+            FormatArgument::Ndjson => Format::Ndjson,
+        },
+        (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
+        (None, None) if on_terminal => Format::Table,
+        (None, None) => Format::Csv,
+    };
+    let max_rows = match arguments.max_rows {
+        Some(0) => None,
+        Some(n) => Some(n),
+        None => on_terminal.then_some(MAX_ROWS_TERMINAL),
+    };
+    Query {
+        source,
+        tables: arguments.table,
+        format,
+        output: arguments.output,
+        max_rows,
+        timing: arguments.timing,
+        quiet: arguments.quiet,
+        rc: !arguments.no_rc,
+    }
+}
+
+fn conversion(mut files: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
+    let output = files.pop().unwrap_or_default();
+    let target = target_of(&output).ok_or_else(|| {
+        Error::Usage(format!(
+            "cannot tell from the name `{}` what to convert to; known endings are .parquet, .arrow, .feather (Arrow file) \
+             and .arrows (Arrow stream)",
+            output.display()
+        ))
+    })?;
+    let codec = match codec {
+        Some(_) if target != convert::Target::Parquet => {
+            return Err(Error::Usage("--codec is for Parquet; Arrow files are written uncompressed".to_owned()));
+        }
+        None | Some(CodecArgument::Zstd) => Codec::Zstd,
+        Some(CodecArgument::None) => Codec::None,
+        Some(CodecArgument::Snappy) => Codec::Snappy,
+        Some(CodecArgument::Gzip) => Codec::Gzip,
+        Some(CodecArgument::Lz4) => Codec::Lz4,
+    };
+    Ok(convert::Task { inputs: files, output, target, codec })
+}
+
+/// clap's message without its usage section, on one line.
+fn usage_error(e: &clap::Error) -> String {
+    let text = e.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let end = ["\nUsage:", "\nFor more information"].iter().filter_map(|s| text.find(s)).min().unwrap_or(text.len());
+    format!("{} (see avro-sql --help)", one_line(text.get(..end).unwrap_or(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        let cases: [(&[&str], &str); 6] = [
+            (&["--nonsense"], "unexpected argument '--nonsense' found"),
+            (&["-c"], "a value is required for '--command <SQL>'"),
+            (&["-t", "x"], "write NAME=PATH"),
+            (&["--threads", "0"], "0 is not in 1..=65535"),
+            (&["convert", "a.avro"], "2 values required"),
+            (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
+        ];
+        for (arguments, expected) in cases {
+            let arguments = ["avro-sql"].iter().chain(arguments).map(OsString::from);
+            match parse(arguments) {
+                Err(Error::Usage(text)) => {
+                    assert!(text.contains(expected) && !text.contains('\n'), "{text:?} has no {expected:?}");
+                }
+                other => panic!("{expected}: {other:?}"),
+            }
+        }
+    }
+}

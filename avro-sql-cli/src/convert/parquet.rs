@@ -1,0 +1,144 @@
+//! What Parquet cannot hold as it is, in a shape that it can: Arrow columns in, Arrow columns out.
+//!
+//! | Avro | in Parquet |
+//! |---|---|
+//! | duration | 12 bytes, as Avro and Parquet's INTERVAL have them: months, days, milliseconds, each 4 bytes, little endian |
+//! | record without fields, inside another type | boolean `true` |
+//! | fixed of size 0 | empty bytes |
+//!
+//! General unions are structs already, as the decoder was asked for them.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, GenericListArray, MapArray, RecordBatch,
+    RecordBatchOptions, StructArray,
+};
+use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalMonthDayNanoType, IntervalUnit, SchemaRef};
+use arrow::error::ArrowError;
+
+/// Bytes of a duration.
+const DURATION_BYTES: i32 = 12;
+
+/// The field as Parquet can hold it.
+pub(super) fn field(field: &FieldRef) -> FieldRef {
+    let kind = match field.data_type() {
+        DataType::Interval(IntervalUnit::MonthDayNano) => DataType::FixedSizeBinary(DURATION_BYTES),
+        DataType::FixedSizeBinary(0) => DataType::Binary,
+        DataType::Struct(fields) if fields.is_empty() => DataType::Boolean,
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(self::field).collect()),
+        DataType::List(item) => DataType::List(self::field(item)),
+        DataType::Map(entries, sorted) => DataType::Map(self::field(entries), *sorted),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(Field::clone(field).with_data_type(kind))
+}
+
+/// The batch with the columns of `schema`, which [`field`] made.
+pub(super) fn batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(array, field)| column(array, field.data_type()));
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_, _>>()?, &rows)
+}
+
+fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    if array.data_type() == to {
+        return Ok(Arc::clone(array));
+    }
+    let nulls = array.nulls().cloned();
+    Ok(match (array.data_type(), to) {
+        (DataType::Interval(_), DataType::FixedSizeBinary(size)) => {
+            let mut bytes = Vec::with_capacity(array.len() * 12);
+            for value in array.as_primitive::<IntervalMonthDayNanoType>().values() {
+                // Avro's counts are unsigned, but the decoder takes none that Arrow's signed ones cannot hold.
+                let millis = u32::try_from(value.nanoseconds / 1_000_000)
+                    .map_err(|_| ArrowError::ComputeError(format!("a duration of {} ns", value.nanoseconds)))?;
+                bytes.extend_from_slice(&value.months.to_le_bytes());
+                bytes.extend_from_slice(&value.days.to_le_bytes());
+                bytes.extend_from_slice(&millis.to_le_bytes());
+            }
+            Arc::new(FixedSizeBinaryArray::try_new(*size, Buffer::from_vec(bytes), nulls)?)
+        }
+        (DataType::FixedSizeBinary(_), DataType::Binary) => {
+            Arc::new(BinaryArray::try_new(OffsetBuffer::new_zeroed(array.len()), Buffer::default(), nulls)?)
+        }
+        (DataType::Struct(_), DataType::Boolean) => {
+            Arc::new(BooleanArray::new(BooleanBuffer::new_set(array.len()), nulls))
+        }
+        (DataType::Struct(_), DataType::Struct(fields)) => Arc::new(structs(array.as_struct(), fields)?),
+        (DataType::List(_), DataType::List(item)) => {
+            let list = array.as_list::<i32>();
+            let values = column(list.values(), item.data_type())?;
+            Arc::new(GenericListArray::try_new(Arc::clone(item), list.offsets().clone(), values, nulls)?)
+        }
+        (DataType::Map(_, _), DataType::Map(entries, sorted)) => {
+            let map = array.as_map();
+            let DataType::Struct(fields) = entries.data_type() else { return Err(unexpected(array, to)) };
+            let values = structs(map.entries(), fields)?;
+            Arc::new(MapArray::try_new(Arc::clone(entries), map.offsets().clone(), values, nulls, *sorted)?)
+        }
+        // Types that differ in what they say about their fields only, as those of two files may.
+        (from, to) if from.equals_datatype(to) => {
+            arrow::array::make_array(array.to_data().into_builder().data_type(to.clone()).build()?)
+        }
+        _ => return Err(unexpected(array, to)),
+    })
+}
+
+fn structs(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowError> {
+    let columns = array.columns().iter().zip(fields).map(|(array, field)| column(array, field.data_type()));
+    StructArray::try_new(fields.clone(), columns.collect::<Result<_, _>>()?, array.nulls().cloned())
+}
+
+fn unexpected(array: &ArrayRef, to: &DataType) -> ArrowError {
+    ArrowError::InvalidArgumentError(format!("{} cannot be written as {to}", array.data_type()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow::array::{IntervalMonthDayNanoArray, ListArray, new_empty_array};
+    use arrow::buffer::{NullBuffer, ScalarBuffer};
+    use arrow::datatypes::IntervalMonthDayNano;
+
+    fn reshaped(array: ArrayRef) -> ArrayRef {
+        let from: FieldRef = Arc::new(Field::new("f", array.data_type().clone(), true));
+        column(&array, field(&from).data_type()).unwrap()
+    }
+
+    #[test]
+    fn durations_are_twelve_bytes_wherever_they_are() {
+        let values = vec![IntervalMonthDayNano::new(1, 2, 3_000_000), IntervalMonthDayNano::new(0, 0, 0)];
+        let durations: ArrayRef =
+            Arc::new(IntervalMonthDayNanoArray::new(values.into(), Some(NullBuffer::from(vec![true, false]))));
+        let item: FieldRef = Arc::new(Field::new("item", durations.data_type().clone(), true));
+        let list: ArrayRef = Arc::new(ListArray::new(
+            Arc::clone(&item),
+            OffsetBuffer::new(ScalarBuffer::from(vec![0, 2])),
+            Arc::clone(&durations),
+            None,
+        ));
+        let flat = reshaped(durations);
+        let flat = flat.as_fixed_size_binary();
+        assert_eq!(flat.value(0), [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
+        assert!(flat.is_null(1));
+        let nested = reshaped(list);
+        assert_eq!(nested.as_list::<i32>().values().as_fixed_size_binary(), flat);
+    }
+
+    #[test]
+    fn nothing_but_a_presence_is_true() {
+        let array: ArrayRef = Arc::new(StructArray::new_empty_fields(2, Some(NullBuffer::from(vec![true, false]))));
+        assert_eq!(reshaped(array).as_boolean(), &BooleanArray::from(vec![Some(true), None]));
+        let array: ArrayRef = Arc::new(FixedSizeBinaryArray::try_new_with_len(0, Buffer::default(), None, 2).unwrap());
+        assert_eq!(reshaped(array).as_binary::<i32>(), &BinaryArray::from(vec![b"".as_slice(), b""]));
+    }
+
+    #[test]
+    fn what_parquet_can_hold_stays() {
+        let array = new_empty_array(&DataType::Utf8);
+        assert!(Arc::ptr_eq(&reshaped(Arc::clone(&array)), &array));
+    }
+}

@@ -1,0 +1,238 @@
+//! Errors: every failure becomes one line on standard error and an exit code.
+//!
+//! Libraries wrap what went wrong in layers of prefixes; [`one_line`] and the conversions here peel them off, so that the
+//! user reads what happened and where.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::panic;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use parquet::errors::ParquetError;
+
+/// The result of everything here that can fail.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The command line is wrong: exit code 2.
+    Usage(String),
+    /// The query or the data failed: exit code 1.
+    Failed(String),
+    /// Ctrl-C, or a request to terminate: exit code 130.
+    Interrupted,
+    /// Nobody reads the output any more, as after `| head`: success.
+    ClosedPipe,
+}
+
+impl Error {
+    /// What failed about this file.
+    pub(crate) fn file(path: &Path, e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::BrokenPipe => Error::ClosedPipe,
+            _ => Error::Failed(format!("{}: {}", path.display(), reason(&e))),
+        }
+    }
+
+    /// The same error, said to be in the place named.
+    #[must_use]
+    pub(crate) fn within(self, place: &str) -> Self {
+        match self {
+            Error::Failed(what) => Error::Failed(format!("{place}: {what}")),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Usage(what) | Error::Failed(what) => f.write_str(&one_line(what)),
+            Error::Interrupted => f.write_str("interrupted"),
+            Error::ClosedPipe => f.write_str("the output was closed"),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::BrokenPipe => Error::ClosedPipe,
+            _ => Error::Failed(reason(&e)),
+        }
+    }
+}
+
+impl From<avro_arrow::Error> for Error {
+    fn from(e: avro_arrow::Error) -> Self {
+        Error::Failed(e.to_string())
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(e: DataFusionError) -> Self {
+        Error::Failed(engine_error(&e))
+    }
+}
+
+impl From<ArrowError> for Error {
+    fn from(e: ArrowError) -> Self {
+        match e {
+            ArrowError::IoError(_, e) => Error::from(e),
+            e => Error::Failed(arrow_error(&e)),
+        }
+    }
+}
+
+impl From<ParquetError> for Error {
+    fn from(e: ParquetError) -> Self {
+        Error::Failed(match e {
+            ParquetError::External(e) => source_error(e.as_ref()),
+            e => e.to_string(),
+        })
+    }
+}
+
+/// An I/O error without Rust's ` (os error 2)`.
+fn reason(e: &io::Error) -> String {
+    let text = e.to_string();
+    match text.rfind(" (os error ") {
+        Some(at) => text.get(..at).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+/// The innermost part of DataFusion's error that says something.
+fn engine_error(e: &DataFusionError) -> String {
+    use DataFusionError::*;
+    match e {
+        ArrowError(e, _) => arrow_error(e),
+        ParquetError(e) => match e.as_ref() {
+            parquet::errors::ParquetError::External(e) => source_error(e.as_ref()),
+            e => e.to_string(),
+        },
+        ObjectStore(e) => e.to_string(),
+        IoError(e) => reason(e),
+        SQL(e, _) => {
+            let text = e.to_string();
+            text.strip_prefix("sql parser error: ").unwrap_or(&text).to_owned()
+        }
+        SchemaError(e, _) => e.to_string(),
+        External(e) => source_error(e.as_ref()),
+        Context(_, inner) | Diagnostic(_, inner) => engine_error(inner),
+        Shared(inner) => engine_error(inner),
+        Collection(all) => all.iter().map(engine_error).collect::<Vec<_>>().join("; "),
+        NotImplemented(what) => format!("not supported: {what}"),
+        Internal(what) => format!("internal error: {what}"),
+        ResourcesExhausted(what) => format!("out of memory: {what} (see --memory-limit)"),
+        Plan(what) | Configuration(what) | Execution(what) => what.clone(),
+        other => other.strip_backtrace(),
+    }
+}
+
+fn arrow_error(e: &ArrowError) -> String {
+    use ArrowError::*;
+    match e {
+        ExternalError(e) => source_error(e.as_ref()),
+        IoError(_, e) => reason(e),
+        NotYetImplemented(what) => format!("not supported: {what}"),
+        DivideByZero => "division by zero".to_owned(),
+        CastError(what)
+        | ParseError(what)
+        | SchemaError(what)
+        | ComputeError(what)
+        | ArithmeticOverflow(what)
+        | InvalidArgumentError(what) => what.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn source_error(e: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+    if let Some(e) = e.downcast_ref::<DataFusionError>() {
+        engine_error(e)
+    } else if let Some(e) = e.downcast_ref::<ArrowError>() {
+        arrow_error(e)
+    } else if let Some(e) = e.downcast_ref::<io::Error>() {
+        reason(e)
+    } else {
+        e.to_string()
+    }
+}
+
+/// The text on one line: runs of white space become one space.
+pub(crate) fn one_line(text: &str) -> String {
+    let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Says something on standard error. That standard error is closed is no reason to fail.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Says what went wrong on standard error, in one line.
+pub(crate) fn report(e: &Error) {
+    match e {
+        Error::ClosedPipe => {}
+        Error::Interrupted => say("avro-sql: interrupted"),
+        e => say(&format!("avro-sql: error: {e}")),
+    }
+}
+
+/// What the last panic said. A panic is a bug; the user is told so in one line rather than in Rust's words.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs the whole command and turns its result into an exit code, panics included.
+pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> ExitCode {
+    panic::set_hook(Box::new(|info| {
+        let what = info.payload_as_str().unwrap_or("no message");
+        let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{what}{place}"));
+    }));
+    let result = panic::catch_unwind(command);
+    let panicked = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let error = match (result, panicked) {
+        (Ok(Ok(())), _) => return ExitCode::SUCCESS,
+        (Ok(Err(Error::ClosedPipe)), _) => return ExitCode::SUCCESS,
+        (Ok(Err(Error::Failed(_))) | Err(_), Some(what)) => {
+            Error::Failed(format!("internal error: {what}; please report it"))
+        }
+        (Ok(Err(e)), _) => e,
+        (Err(_), None) => Error::Failed("internal error; please report it".to_owned()),
+    };
+    report(&error);
+    match error {
+        Error::Usage(_) => ExitCode::from(2),
+        Error::Interrupted => ExitCode::from(130),
+        Error::Failed(_) | Error::ClosedPipe => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_peeled_off() {
+        let io = || io::Error::from_raw_os_error(2);
+        let boxed = |e: DataFusionError| Box::new(e) as Box<dyn std::error::Error + Send + Sync>;
+        let cases: [(DataFusionError, &str); 8] = [
+            (DataFusionError::IoError(io()), "No such file or directory"),
+            (DataFusionError::External(Box::new(io())), "No such file or directory"),
+            (DataFusionError::External(boxed(DataFusionError::Plan("no table".into()))), "no table"),
+            (DataFusionError::Plan("a".into()).context("type_coercion"), "a"),
+            (ArrowError::DivideByZero.into(), "division by zero"),
+            (ArrowError::ExternalError(boxed(DataFusionError::Execution("x\n  y".into()))).into(), "x y"),
+            (DataFusionError::Shared(std::sync::Arc::new(ArrowError::CastError("bad".into()).into())), "bad"),
+            (DataFusionError::NotImplemented("that".into()), "not supported: that"),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(Error::from(error).to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! An output file that appears whole or not at all: bytes go to a temporary file beside it, which takes its name at the end.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::error::{Error, Result};
+
+/// Bytes gathered before each write.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// A file being written. Dropped before [`OutFile::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct OutFile {
+    writer: BufWriter<File>,
+    /// The name it will have.
+    path: PathBuf,
+    /// The name it has until then; `None` where there is nothing to rename, such as `/dev/null` or a named pipe.
+    temporary: Option<PathBuf>,
+}
+
+impl OutFile {
+    /// Starts writing what will be the file at `path`.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        // A link keeps pointing to where it points: its target is what is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let existing = fs::metadata(&path).ok();
+        let fail = |e: io::Error| Error::file(&path, e);
+        if existing.as_ref().is_some_and(|m| m.is_dir()) {
+            return Err(Error::Failed(format!("{}: is a directory", path.display())));
+        }
+        if existing.as_ref().is_some_and(|m| !m.is_file()) {
+            let file = OpenOptions::new().write(true).open(&path).map_err(fail)?;
+            return Ok(OutFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: None });
+        }
+        let temporary = temporary_name(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
+        if let Some(existing) = existing {
+            // Who may read the file is not for us to change; where that cannot be kept, the usual permissions will do.
+            let _ = file.set_permissions(existing.permissions());
+        }
+        Ok(OutFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: Some(temporary) })
+    }
+
+    /// Everything is written: the file takes its name.
+    pub(crate) fn commit(mut self) -> Result<()> {
+        self.writer.flush().map_err(|e| Error::file(&self.path, e))?;
+        if let Some(temporary) = &self.temporary {
+            fs::rename(temporary, &self.path).map_err(|e| Error::file(&self.path, e))?;
+        }
+        self.temporary = None;
+        Ok(())
+    }
+}
+
+/// A hidden name beside `path` that nobody else uses.
+fn temporary_name(path: &Path) -> Result<PathBuf> {
+    let name = path.file_name().ok_or_else(|| Error::Failed(format!("{}: not a file name", path.display())))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", process::id()));
+    Ok(path.with_file_name(hidden))
+}
+
+impl Write for OutFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Drop for OutFile {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.csv");
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+
+        let mut given_up = OutFile::create(&path).unwrap();
+        given_up.write_all(b"half").unwrap();
+        drop(given_up);
+        assert_eq!(names(), 0);
+
+        for text in ["first", "second"] {
+            let mut file = OutFile::create(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.commit().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(names(), 1);
+        }
+        assert!(OutFile::create(dir.path()).is_err());
+        assert!(OutFile::create(&dir.path().join("no/such/out.csv")).is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! CSV and TSV: a header, then a line a row. A null is empty; in CSV an empty text is `""`, which tells the two apart.
+
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+
+use super::value::Column;
+use super::{Counts, Output};
+use crate::error::Result;
+
+/// Bytes of text gathered before they are written.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// What stands between values and how values are kept from looking like it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// Commas and quotes.
+    Csv,
+    /// Tabs and backslashes.
+    Tsv,
+}
+
+pub(super) struct Csv<'a> {
+    to: &'a mut dyn Write,
+    flavour: Flavour,
+    rows: u64,
+}
+
+impl<'a> Csv<'a> {
+    pub(super) fn new(to: &'a mut dyn Write, flavour: Flavour) -> Self {
+        Csv { to, flavour, rows: 0 }
+    }
+}
+
+impl Output for Csv<'_> {
+    fn begin(&mut self, schema: &Schema) -> Result<()> {
+        let mut line = String::new();
+        for (n, field) in schema.fields().iter().enumerate() {
+            self.flavour.separate(n, &mut line);
+            self.flavour.escape(field.name(), &mut line);
+        }
+        line.push('\n');
+        self.to.write_all(line.as_bytes())?;
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        let fields = batch.schema_ref().fields().iter();
+        let columns =
+            fields.zip(batch.columns()).map(|(f, a)| Column::new(f, a.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let (mut text, mut value) = (String::new(), String::new());
+        for row in 0..batch.num_rows() {
+            for (n, column) in columns.iter().enumerate() {
+                self.flavour.separate(n, &mut text);
+                if !column.is_null(row) {
+                    value.clear();
+                    column.text(row, &mut value)?;
+                    self.flavour.escape(&value, &mut text);
+                }
+            }
+            text.push('\n');
+            if text.len() >= CHUNK_BYTES {
+                self.to.write_all(text.as_bytes())?;
+                text.clear();
+            }
+        }
+        self.to.write_all(text.as_bytes())?;
+        self.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<Counts> {
+        Ok(Counts { rows: self.rows, shown: self.rows })
+    }
+}
+
+impl Flavour {
+    /// What stands before the `n`th value of a line.
+    fn separate(self, n: usize, to: &mut String) {
+        if n > 0 {
+            to.push(match self {
+                Flavour::Csv => ',',
+                Flavour::Tsv => '\t',
+            });
+        }
+    }
+
+    fn escape(self, value: &str, to: &mut String) {
+        match self {
+            Flavour::Csv if value.is_empty() || value.contains([',', '"', '\n', '\r']) => {
+                to.push('"');
+                for (n, part) in value.split('"').enumerate() {
+                    to.push_str(if n > 0 { "\"\"" } else { "" });
+                    to.push_str(part);
+                }
+                to.push('"');
+            }
+            Flavour::Tsv if value.contains(['\t', '\n', '\r', '\\']) => {
+                for c in value.chars() {
+                    match c {
+                        '\t' => to.push_str("\\t"),
+                        '\n' => to.push_str("\\n"),
+                        '\r' => to.push_str("\\r"),
+                        '\\' => to.push_str("\\\\"),
+                        c => to.push(c),
+                    }
+                }
+            }
+            _ => to.push_str(value),
+        }
+    }
+}

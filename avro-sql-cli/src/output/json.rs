@@ -1,0 +1,83 @@
+//! JSON: an array of objects, or an object a line. Rows are written as they come.
+
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+
+use super::value::{Column, object, quote};
+use super::{Counts, Output};
+use crate::error::Result;
+
+/// Bytes of text gathered before they are written.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// How objects stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// In an array.
+    Array,
+    /// Each in its line.
+    Lines,
+}
+
+pub(super) struct Json<'a> {
+    to: &'a mut dyn Write,
+    flavour: Flavour,
+    /// The columns' names as JSON, with the colon.
+    names: Vec<String>,
+    rows: u64,
+}
+
+impl<'a> Json<'a> {
+    pub(super) fn new(to: &'a mut dyn Write, flavour: Flavour) -> Self {
+        Json { to, flavour, names: Vec::new(), rows: 0 }
+    }
+}
+
+impl Output for Json<'_> {
+    fn begin(&mut self, schema: &Schema) -> Result<()> {
+        for field in schema.fields() {
+            let mut name = String::new();
+            quote(field.name(), &mut name);
+            name.push(':');
+            self.names.push(name);
+        }
+        if self.flavour == Flavour::Array {
+            self.to.write_all(b"[")?;
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        let schema = batch.schema_ref();
+        let mut columns = Vec::with_capacity(self.names.len());
+        for ((name, field), array) in self.names.iter().zip(schema.fields()).zip(batch.columns()) {
+            columns.push((name.clone(), Column::new(field, array.as_ref())?));
+        }
+        let mut text = String::new();
+        for row in 0..batch.num_rows() {
+            if self.flavour == Flavour::Array {
+                text.push_str(if self.rows == 0 { "\n" } else { ",\n" });
+            }
+            object(&columns, row, &mut text)?;
+            if self.flavour == Flavour::Lines {
+                text.push('\n');
+            }
+            self.rows += 1;
+            if text.len() >= CHUNK_BYTES {
+                self.to.write_all(text.as_bytes())?;
+                text.clear();
+            }
+        }
+        self.to.write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<Counts> {
+        if self.flavour == Flavour::Array {
+            self.to.write_all(if self.rows == 0 { b"]\n" } else { b"\n]\n" })?;
+        }
+        Ok(Counts { rows: self.rows, shown: self.rows })
+    }
+}

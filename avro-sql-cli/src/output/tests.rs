@@ -1,0 +1,315 @@
+//! Values and formats: small arrays in, exact text out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::buffer::{Buffer, ScalarBuffer};
+use arrow::datatypes::*;
+use expect_test::{Expect, expect};
+
+use super::value::Column;
+use super::{Counts, Format};
+
+/// Each value as text and as JSON must be as expected; a null's text is empty.
+fn check_values(field: &Field, array: &dyn Array, expected: &[(&str, &str)]) {
+    let column = Column::new(field, array).unwrap();
+    let mut found = Vec::new();
+    for row in 0..array.len() {
+        let (mut text, mut json) = (String::new(), String::new());
+        column.text(row, &mut text).unwrap();
+        column.json(row, &mut json).unwrap();
+        serde_json::from_str::<serde_json::Value>(&json).expect("valid JSON");
+        found.push((text, json));
+    }
+    let found: Vec<_> = found.iter().map(|(text, json)| (text.as_str(), json.as_str())).collect();
+    assert_eq!(found, expected, "{}", array.data_type());
+}
+
+fn check(array: impl Array, expected: &[(&str, &str)]) {
+    check_values(&Field::new("c", array.data_type().clone(), true), &array, expected);
+}
+
+const NULL: (&str, &str) = ("", "null");
+
+#[test]
+fn simple_values() {
+    check(NullArray::new(1), &[NULL]);
+    check(BooleanArray::from(vec![Some(true), Some(false), None]), &[("true", "true"), ("false", "false"), NULL]);
+    check(Int64Array::from(vec![i64::MIN, 0]), &[("-9223372036854775808", "-9223372036854775808"), ("0", "0")]);
+    check(UInt8Array::from(vec![255]), &[("255", "255")]);
+    check(
+        Float64Array::from(vec![1.5, 0.1, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0]),
+        &[
+            ("1.5", "1.5"),
+            ("0.1", "0.1"),
+            ("1e300", "1e300"),
+            ("NaN", "\"NaN\""),
+            ("inf", "\"Infinity\""),
+            ("-inf", "\"-Infinity\""),
+            ("-0.0", "-0.0"),
+        ],
+    );
+    check(Float32Array::from(vec![0.1]), &[("0.1", "0.1")]);
+    let decimal = Decimal128Array::from(vec![-12345, 5]).with_precision_and_scale(10, 2).unwrap();
+    check(decimal, &[("-123.45", "-123.45"), ("0.05", "0.05")]);
+}
+
+#[test]
+fn texts_and_bytes() {
+    let texts = [Some("a"), Some(""), Some("q\"\\\n\r\t\u{1}\u{7f}é😀"), None];
+    let expected =
+        [("a", "\"a\""), ("", "\"\""), ("q\"\\\n\r\t\u{1}\u{7f}é😀", "\"q\\\"\\\\\\n\\r\\t\\u0001\u{7f}é😀\""), NULL];
+    check(StringArray::from_iter(texts), &expected);
+    check(LargeStringArray::from_iter(texts), &expected);
+    check(StringViewArray::from_iter(texts), &expected);
+    let bytes = [Some(b"\x00\xffA".as_slice()), Some(b""), None];
+    let expected = [("\\x00ff41", "\"00ff41\""), ("\\x", "\"\""), NULL];
+    check(BinaryArray::from_iter(bytes), &expected);
+    check(LargeBinaryArray::from_iter(bytes), &expected);
+    check(BinaryViewArray::from_iter(bytes), &expected);
+    let fixed = FixedSizeBinaryArray::try_new(2, Buffer::from(b"\x01\x02"), None).unwrap();
+    check(fixed, &[("\\x0102", "\"0102\"")]);
+    let empty = FixedSizeBinaryArray::try_new_with_len(0, Buffer::default(), None, 1).unwrap();
+    check(empty, &[("\\x", "\"\"")]);
+}
+
+#[test]
+fn uuids() {
+    let bytes = Buffer::from((0u8..16).collect::<Vec<_>>());
+    let array = FixedSizeBinaryArray::try_new(16, bytes, None).unwrap();
+    let name = HashMap::from([("ARROW:extension:name".to_owned(), "arrow.uuid".to_owned())]);
+    let field = Field::new("c", array.data_type().clone(), true).with_metadata(name);
+    let text = "00010203-0405-0607-0809-0a0b0c0d0e0f";
+    check_values(&field, &array, &[(text, &format!("\"{text}\""))]);
+    check(array, &[("\\x000102030405060708090a0b0c0d0e0f", "\"000102030405060708090a0b0c0d0e0f\"")]);
+}
+
+#[test]
+fn dates_and_times() {
+    check(Date32Array::from(vec![0, -1]), &[("1970-01-01", "\"1970-01-01\""), ("1969-12-31", "\"1969-12-31\"")]);
+    check(Date32Array::from(vec![i32::MAX]), &[("2147483647", "\"2147483647\"")]);
+    check(Time32MillisecondArray::from(vec![1]), &[("00:00:00.001", "\"00:00:00.001\"")]);
+    check(Time64MicrosecondArray::from(vec![-1]), &[("-1", "\"-1\"")]);
+    let instants = TimestampMicrosecondArray::from(vec![Some(1), Some(i64::MAX), None]).with_timezone("UTC");
+    check(
+        instants,
+        &[
+            ("1970-01-01T00:00:00.000001Z", "\"1970-01-01T00:00:00.000001Z\""),
+            ("9223372036854775807", "\"9223372036854775807\""),
+            NULL,
+        ],
+    );
+    check(TimestampMillisecondArray::from(vec![0]), &[("1970-01-01T00:00:00", "\"1970-01-01T00:00:00\"")]);
+    let intervals = [(1, 2, 3_500_000_000), (0, 0, 0), (-1, 0, -1), (0, 5, 0)];
+    let intervals = IntervalMonthDayNanoArray::from_iter_values(
+        intervals.map(|(months, days, nanos)| IntervalMonthDayNano::new(months, days, nanos)),
+    );
+    check(
+        intervals,
+        &[
+            ("P1M2DT3.5S", "\"P1M2DT3.5S\""),
+            ("PT0S", "\"PT0S\""),
+            ("P-1MT-0.000000001S", "\"P-1MT-0.000000001S\""),
+            ("P5D", "\"P5D\""),
+        ],
+    );
+    check(DurationMillisecondArray::from(vec![1500]), &[("PT1.5S", "\"PT1.5S\"")]);
+}
+
+#[test]
+fn nested_values() {
+    let lists = [Some(vec![Some(1), None]), Some(vec![]), None];
+    let expected = [("[1,null]", "[1,null]"), ("[]", "[]"), NULL];
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>(lists.clone());
+    check(list.slice(0, 3), &expected);
+    check(list.slice(1, 2), &expected[1..]);
+    check(LargeListArray::from_iter_primitive::<Int32Type, _, _>(lists.clone()), &expected);
+    let fixed = FixedSizeListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1)]), None], 1);
+    check(fixed, &[("[1]", "[1]"), NULL]);
+
+    let inner: ArrayRef = Arc::new(StringArray::from(vec![Some("x,\"y\""), None]));
+    let record = StructArray::new(
+        vec![Field::new("na\"me", DataType::Utf8, true), Field::new("l", list.data_type().clone(), true)].into(),
+        vec![inner, Arc::new(list.slice(0, 2))],
+        None,
+    );
+    check(
+        record,
+        &[
+            ("{\"na\\\"me\":\"x,\\\"y\\\"\",\"l\":[1,null]}", "{\"na\\\"me\":\"x,\\\"y\\\"\",\"l\":[1,null]}"),
+            ("{\"na\\\"me\":null,\"l\":[]}", "{\"na\\\"me\":null,\"l\":[]}"),
+        ],
+    );
+    check(StructArray::new_empty_fields(1, None), &[("{}", "{}")]);
+
+    let mut map = MapBuilder::new(None, StringViewBuilder::new(), Int32Builder::new());
+    map.keys().append_value("a\"b");
+    map.values().append_value(1);
+    map.keys().append_value("");
+    map.values().append_null();
+    map.append(true).unwrap();
+    map.append(false).unwrap();
+    check(map.finish(), &[("{\"a\\\"b\":1,\"\":null}", "{\"a\\\"b\":1,\"\":null}"), NULL]);
+}
+
+#[test]
+fn unions_are_the_value_of_their_branch() {
+    let fields = UnionFields::try_new(
+        [0, 1, 2],
+        [
+            Field::new("null", DataType::Null, true),
+            Field::new("string", DataType::Utf8, false),
+            Field::new("record", DataType::Struct(vec![Field::new("a", DataType::Int32, false)].into()), false),
+        ],
+    )
+    .unwrap();
+    let one: ArrayRef = Arc::new(Int32Array::from(vec![7]));
+    let record = StructArray::new(vec![Field::new("a", DataType::Int32, false)].into(), vec![one], None);
+    let union = UnionArray::try_new(
+        fields,
+        ScalarBuffer::from(vec![1, 0, 2]),
+        Some(ScalarBuffer::from(vec![0, 0, 0])),
+        vec![Arc::new(NullArray::new(1)), Arc::new(StringArray::from(vec!["s"])), Arc::new(record)],
+    )
+    .unwrap();
+    check(union, &[("s", "\"s\""), NULL, ("{\"a\":7}", "{\"a\":7}")]);
+}
+
+#[test]
+fn dictionaries_and_runs() {
+    let values: ArrayRef = Arc::new(StringArray::from(vec![Some("red"), None]));
+    let dictionary = DictionaryArray::new(Int32Array::from(vec![Some(0), Some(1), None]), values);
+    check(dictionary, &[("red", "\"red\""), NULL, NULL]);
+    let runs = RunArray::try_new(&Int32Array::from(vec![2, 3]), &Int64Array::from(vec![Some(5), None])).unwrap();
+    check(runs, &[("5", "5"), ("5", "5"), NULL]);
+}
+
+fn batch(ids: &[i64], names: &[Option<&str>]) -> RecordBatch {
+    let mut lists = ListBuilder::new(Int32Builder::new());
+    for id in ids {
+        lists.append_value([Some(i32::try_from(*id).unwrap()), None]);
+    }
+    RecordBatch::try_from_iter_with_nullable([
+        ("id", Arc::new(Int64Array::from(ids.to_vec())) as ArrayRef, false),
+        ("na,me", Arc::new(StringArray::from(names.to_vec())), true),
+        ("list", Arc::new(lists.finish()), true),
+    ])
+    .unwrap()
+}
+
+fn written(format: Format, max_rows: Option<u64>, batches: &[RecordBatch]) -> (String, Counts) {
+    let mut bytes = Vec::new();
+    let mut output = format.output(&mut bytes, max_rows);
+    output.begin(&batch(&[], &[]).schema()).unwrap();
+    for batch in batches {
+        output.batch(batch).unwrap();
+    }
+    let counts = output.end().unwrap();
+    drop(output);
+    (String::from_utf8(bytes).unwrap(), counts)
+}
+
+#[test]
+fn formats() {
+    let batches = [batch(&[1, 20], &[Some("a\"b,\nc\td\\"), None]), batch(&[], &[]), batch(&[3], &[Some("")])];
+    let cases: [(Format, Expect, Expect); 5] = [
+        (
+            Format::Csv,
+            expect![[r#"
+                id,"na,me",list
+                1,"a""b,
+                c	d\","[1,null]"
+                20,,"[20,null]"
+                3,"","[3,null]"
+            "#]],
+            expect![[r#"
+                id,"na,me",list
+            "#]],
+        ),
+        (
+            Format::Tsv,
+            expect![[r#"
+                id	na,me	list
+                1	a"b,\nc\td\\	[1,null]
+                20		[20,null]
+                3		[3,null]
+            "#]],
+            expect![[r#"
+                id	na,me	list
+            "#]],
+        ),
+        (
+            Format::Json,
+            expect![[r#"
+                [
+                {"id":1,"na,me":"a\"b,\nc\td\\","list":[1,null]},
+                {"id":20,"na,me":null,"list":[20,null]},
+                {"id":3,"na,me":"","list":[3,null]}
+                ]
+            "#]],
+            expect![[r#"
+                []
+            "#]],
+        ),
+        (
+            Format::Ndjson,
+            expect![[r#"
+                {"id":1,"na,me":"a\"b,\nc\td\\","list":[1,null]}
+                {"id":20,"na,me":null,"list":[20,null]}
+                {"id":3,"na,me":"","list":[3,null]}
+            "#]],
+            expect![""],
+        ),
+        (
+            Format::Table,
+            expect![[r#"
+                +----+-------+-----------+
+                | id | na,me | list      |
+                +----+-------+-----------+
+                |  1 | a"b,  | [1,null]  |
+                |    | c\td\ |           |
+                | 20 | NULL  | [20,null] |
+                |  3 |       | [3,null]  |
+                +----+-------+-----------+
+            "#]],
+            expect![[r#"
+                +----+-------+------+
+                | id | na,me | list |
+                +----+-------+------+
+                +----+-------+------+
+            "#]],
+        ),
+    ];
+    for (format, rows, none) in cases {
+        let (text, counts) = written(format, None, &batches);
+        rows.assert_eq(&text);
+        assert_eq!(counts, Counts { rows: 3, shown: 3 });
+        none.assert_eq(&written(format, None, &[]).0);
+    }
+}
+
+#[test]
+fn tables_show_at_most_so_many_rows() {
+    let batches = [batch(&[1, 2], &[None, None]), batch(&[3], &[None])];
+    for (max_rows, shown) in [(None, 3), (Some(1), 1), (Some(2), 2), (Some(3), 3), (Some(9), 3)] {
+        let (text, counts) = written(Format::Table, max_rows, &batches);
+        assert_eq!(counts, Counts { rows: 3, shown });
+        assert_eq!(u64::try_from(text.lines().count()).unwrap(), shown + 4);
+        // Other formats are for programs, which want all rows.
+        assert_eq!(written(Format::Csv, max_rows, &batches).1, Counts { rows: 3, shown: 3 });
+    }
+}
+
+#[test]
+fn tables_go_on_after_the_rows_that_size_them() {
+    let many: Vec<i64> = (0..1500).collect();
+    let names = vec![None; many.len()];
+    let (text, counts) =
+        written(Format::Table, None, &[batch(&many, &names), batch(&[100_000], &[Some("wide as a house")])]);
+    assert_eq!(counts.rows, 1501);
+    assert_eq!(text.lines().count(), 1501 + 4);
+    assert_eq!(text.lines().nth(3 + 1000), Some("| 1000 | NULL  | [1000,null] |").as_deref(), "{text:.300}");
+    assert!(text.contains("| 100000 | wide as a house | [100000,null] |\n"));
+}

@@ -1,0 +1,130 @@
+//! The session: resources and named tables in, a place to run SQL out.
+//!
+//! Queries run on threads of their own. The thread that reads arguments and keys, writes rows and minds Ctrl-C only waits for
+//! them, so that it can answer even while all others are deep in computation.
+
+use std::sync::Arc;
+
+use avro_datafusion::{AvroContext, AvroOptions};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::options::Resources;
+
+/// Stack of a thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Consumers of memory that an out-of-memory error names.
+const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(2);
+
+/// Batches that an answer may be ahead of their writing.
+const BATCHES_AHEAD: usize = 2;
+
+/// The threads that queries run on.
+pub(crate) fn threads(resources: &Resources) -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(resources.threads)
+        .thread_name("query")
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Failed(format!("cannot start threads: {e}")))
+}
+
+/// A place to run SQL, where paths and the tables named are tables.
+pub(crate) struct Session {
+    context: SessionContext,
+    threads: Handle,
+}
+
+/// A part of an answer. `Columns` comes first, but not for statements that have no rows to give, such as `CREATE VIEW`.
+pub(crate) enum Part {
+    Columns(SchemaRef),
+    Rows(RecordBatch),
+}
+
+/// An answer being computed; given up when it is dropped.
+pub(crate) struct Answer {
+    parts: Receiver<Part>,
+    /// Computes the parts. It says how it ended after the last of them.
+    task: JoinHandle<Result<()>>,
+}
+
+impl Session {
+    /// A session that computes on these threads.
+    pub(crate) async fn open(resources: &Resources, tables: &[(String, String)], threads: Handle) -> Result<Session> {
+        let config = SessionConfig::new()
+            .with_target_partitions(resources.threads)
+            .with_batch_size(resources.batch_rows)
+            .with_information_schema(true);
+        let mut runtime = RuntimeEnvBuilder::new();
+        if let Some(bytes) = resources.memory_bytes {
+            let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED);
+            runtime = runtime.with_memory_pool(Arc::new(pool));
+        }
+        let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
+        avro_datafusion::enable(&context)?;
+        for (name, path) in tables {
+            let registered = context.register_avro(name, path.as_str(), AvroOptions::default()).await;
+            registered.map_err(|e| Error::from(e).within(&format!("table {name}")))?;
+        }
+        Ok(Session { context, threads })
+    }
+
+    /// Starts to answer one statement.
+    pub(crate) fn answer(&self, sql: &str) -> Answer {
+        let (send, parts) = channel(BATCHES_AHEAD);
+        let (context, sql) = (self.context.clone(), sql.to_owned());
+        let task = self.threads.spawn(async move { compute(&context, &sql, send).await });
+        Answer { parts, task }
+    }
+}
+
+impl Answer {
+    /// The next part; `None` after the last, once.
+    pub(crate) async fn next(&mut self) -> Result<Option<Part>> {
+        match self.parts.recv().await {
+            Some(part) => Ok(Some(part)),
+            None => match (&mut self.task).await {
+                Ok(result) => result.map(|()| None),
+                // A panic, of which `catch_panics` knows more.
+                Err(e) => Err(Error::Failed(format!("internal error: {e}"))),
+            },
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn compute(context: &SessionContext, sql: &str, to: Sender<Part>) -> Result<()> {
+    let plan = context.state().create_logical_plan(sql).await?;
+    let is_command = matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
+    let frame = context.execute_logical_plan(plan).await?;
+    if is_command && frame.schema().fields().is_empty() {
+        return Ok(());
+    }
+    let mut rows = frame.execute_stream().await?;
+    let mut part = Part::Columns(rows.schema());
+    loop {
+        if to.send(part).await.is_err() {
+            return Ok(()); // nobody wants the rest
+        }
+        part = match rows.next().await {
+            Some(batch) => Part::Rows(batch?),
+            None => return Ok(()),
+        };
+    }
+}

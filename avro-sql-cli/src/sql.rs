@@ -1,0 +1,111 @@
+//! SQL text → statements. The tokenizer decides where a statement ends, so that a `;` in a string or a comment does not.
+
+use std::ops::Range;
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, TokenizerError};
+
+/// One statement of a script.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Statement<'a> {
+    /// Its text, without the `;`.
+    pub(crate) text: &'a str,
+    /// The line of the script it starts in, from 1.
+    pub(crate) line: usize,
+}
+
+/// A script taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Script<'a> {
+    /// The statements. Empty ones, which are only white space and comments, are left out.
+    pub(crate) statements: Vec<Statement<'a>>,
+    /// Is the last statement ended by a `;`, or is there none?
+    pub(crate) ended: bool,
+}
+
+/// Takes a script apart. Fails on a string, quoted name or comment that does not end.
+pub(crate) fn split(script: &str) -> Result<Script<'_>, TokenizerError> {
+    let tokens = Tokenizer::new(&GenericDialect {}, script).tokenize_with_location()?;
+    let mut offsets = Offsets { rest: script.char_indices(), at: Location { line: 1, column: 1 }, end: script.len() };
+    let mut statements = Vec::new();
+    let mut begin: Option<(usize, usize)> = None; // byte and line of the first word of the statement at hand
+    for token in tokens {
+        match token.token {
+            Token::Whitespace(_) | Token::EOF => {}
+            Token::SemiColon => {
+                let end = offsets.find(token.span.start);
+                if let Some((byte, line)) = begin.take() {
+                    statements.push(statement(script, byte..end, line));
+                }
+            }
+            _ if begin.is_none() => {
+                begin = Some((offsets.find(token.span.start), usize::try_from(token.span.start.line).unwrap_or(0)));
+            }
+            _ => {}
+        }
+    }
+    let ended = begin.is_none();
+    if let Some((byte, line)) = begin {
+        statements.push(statement(script, byte..script.len(), line));
+    }
+    Ok(Script { statements, ended })
+}
+
+fn statement(script: &str, range: Range<usize>, line: usize) -> Statement<'_> {
+    Statement { text: script.get(range).unwrap_or_default().trim_end(), line }
+}
+
+/// Finds the byte offsets of places given as lines and columns, in one pass. Places must come in order.
+struct Offsets<'a> {
+    rest: std::str::CharIndices<'a>,
+    at: Location,
+    end: usize,
+}
+
+impl Offsets<'_> {
+    fn find(&mut self, place: Location) -> usize {
+        while (self.at.line, self.at.column) < (place.line, place.column) {
+            match self.rest.next() {
+                None => return self.end,
+                Some((_, '\n')) => self.at = Location { line: self.at.line + 1, column: 1 },
+                Some(_) => self.at.column += 1,
+            }
+        }
+        self.rest.offset()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_end_where_the_tokenizer_says() {
+        let cases: [(&str, &[(&str, usize)], bool); 11] = [
+            ("", &[], true),
+            (" ;; ; ", &[], true),
+            ("select 1", &[("select 1", 1)], false),
+            ("select 1;", &[("select 1", 1)], true),
+            ("select ';' ; select 2", &[("select ';'", 1), ("select 2", 1)], false),
+            ("select 'it''s;';\n\nselect 2;", &[("select 'it''s;'", 1), ("select 2", 3)], true),
+            ("-- a; b\nselect 1; -- c; d", &[("select 1", 2)], true),
+            ("/* ; */ select /* ; */ 1 /* ; */;", &[("select /* ; */ 1 /* ; */", 1)], true),
+            ("select \"a;b\" from t;", &[("select \"a;b\" from t", 1)], true),
+            ("select 'ünï;';\r\nselect 'é'", &[("select 'ünï;'", 1), ("select 'é'", 2)], false),
+            ("select $$ a;b $$;select 2", &[("select $$ a;b $$", 1), ("select 2", 1)], false),
+        ];
+        for (script, expected, ended) in cases {
+            let found = split(script).unwrap();
+            let statements: Vec<_> = found.statements.iter().map(|s| (s.text, s.line)).collect();
+            assert_eq!((statements.as_slice(), found.ended), (expected, ended), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_is_an_error() {
+        for script in ["select 'a", "select \"a", "select /* a"] {
+            assert!(split(script).is_err(), "{script}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Drives the real command: files and arguments in; standard output, standard error and exit code out.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs::File;
+use std::io::Read;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
+use arrow::ipc::reader::{FileReader, StreamReader};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use support::{Folder, Value, avro};
+
+const PEOPLE: &str = r#"{"type":"record","name":"Person","fields":[
+    {"name":"id","type":"long"},
+    {"name":"name","type":["null","string"]},
+    {"name":"color","type":{"type":"enum","name":"Color","symbols":["RED","BLUE"]}},
+    {"name":"tags","type":{"type":"array","items":"string"}}]}"#;
+
+fn person(id: i64, name: Option<&str>, color: i64, tags: &[&str]) -> Value {
+    Value::Record(vec![id.into(), name.into(), color.into(), Value::Array(tags.iter().map(|t| (*t).into()).collect())])
+}
+
+/// A folder with people.avro (three rows) and logs/{1,2}.avro (two and one).
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let people =
+        [person(1, Some("Ann, \"A\""), 0, &["x", "y"]), person(2, None, 1, &[]), person(3, Some("Çelik"), 0, &["z"])];
+    folder.file("people.avro", avro(PEOPLE, 2, &people));
+    folder.file("logs/1.avro", avro(PEOPLE, 1, &people[..2]));
+    folder.file("logs/2.avro", avro(PEOPLE, 1, &people[2..]));
+    folder
+}
+
+/// A schema with everything that the formats to convert to treat specially.
+const ODD: &str = r#"{"type":"record","name":"Odd","fields":[
+    {"name":"u","type":["null","long",{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}]},
+    {"name":"d","type":{"type":"fixed","name":"D","size":12,"logicalType":"duration"}},
+    {"name":"n","type":"null"},
+    {"name":"e","type":{"type":"record","name":"Empty","fields":[]}},
+    {"name":"f","type":{"type":"fixed","name":"F0","size":0}},
+    {"name":"m","type":{"type":"map","values":["null","double"]}},
+    {"name":"l","type":{"type":"array","items":["string","D"]}},
+    {"name":"b","type":{"type":"bytes","logicalType":"decimal","precision":50,"scale":2}}]}"#;
+
+fn odd(u: Value) -> Value {
+    let duration = || Value::Fixed(vec![1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
+    Value::Record(vec![
+        u,
+        duration(),
+        Value::Null,
+        Value::Record(vec![]),
+        Value::Fixed(vec![]),
+        Value::Map(vec![("k", Some(Value::Double(1.5)).into()), ("none", None::<Value>.into())]),
+        Value::Array(vec![Value::Union(0, Box::new("s".into())), Value::Union(1, Box::new(duration()))]),
+        Value::Text(vec![0xff, 0x85]),
+    ])
+}
+
+fn odd_file() -> Vec<u8> {
+    let record = Value::Union(2, Box::new(Value::Record(vec!["text".into()])));
+    let unions = [Value::Union(0, Box::new(Value::Null)), Value::Union(1, Box::new(7.into())), record];
+    avro(ODD, 2, &unions.map(odd))
+}
+
+#[test]
+fn answers_on_standard_output() {
+    let folder = folder();
+    let cases: [(&[&str], &str); 16] = [
+        (&["-c", "SELECT id, name FROM 'people.avro' ORDER BY id"], "id,name\n1,\"Ann, \"\"A\"\"\"\n2,\n3,Çelik\n"),
+        (&["-c", "SELECT count(*) AS n FROM 'logs/*.avro'"], "n\n3\n"),
+        (&["-c", "SELECT count(*) AS n FROM 'logs'"], "n\n3\n"),
+        (&["-t", "p=people.avro", "-c", "SELECT max(id) AS m FROM p"], "m\n3\n"),
+        (&["-t", "p=people.avro", "-t", "l=logs", "-c", "SELECT count(*) AS n FROM p JOIN l USING (id)"], "n\n3\n"),
+        (&["-c", "SELECT 1 AS a; SELECT ';' AS b;", "-c", "SELECT 3 AS c"], "a\n1\nb\n;\nc\n3\n"),
+        (&["-c", ""], ""),
+        (&["-c", "-- nothing; at all\n;;"], ""),
+        (
+            &["--format", "tsv", "-c", "SELECT tags, color FROM 'people.avro' WHERE id = 1"],
+            "tags\tcolor\n[\"x\",\"y\"]\tRED\n",
+        ),
+        (
+            &["--format", "json", "-c", "SELECT * FROM 'people.avro' WHERE id = 2"],
+            "[\n{\"id\":2,\"name\":null,\"color\":\"BLUE\",\"tags\":[]}\n]\n",
+        ),
+        (
+            &["--format", "ndjson", "-c", "SELECT id FROM 'people.avro' WHERE id < 3 ORDER BY id"],
+            "{\"id\":1}\n{\"id\":2}\n",
+        ),
+        (
+            &["--format", "table", "-c", "SELECT id FROM 'people.avro' ORDER BY id"],
+            "+----+\n| id |\n+----+\n|  1 |\n|  2 |\n|  3 |\n+----+\n",
+        ),
+        (&["-c", "SELECT id FROM 'people.avro' WHERE id > 99"], "id\n"),
+        (&["-c", "CREATE VIEW v AS SELECT 5 AS five; SELECT * FROM v"], "five\n5\n"),
+        (
+            &["-c", "CREATE EXTERNAL TABLE x STORED AS AVRO LOCATION 'people.avro'; SELECT count(*) AS n FROM x"],
+            "n\n3\n",
+        ),
+        (
+            &[
+                "--threads",
+                "1",
+                "--batch-size",
+                "1",
+                "--memory-limit",
+                "100M",
+                "-c",
+                "SELECT sum(id) AS s FROM 'people.avro'",
+            ],
+            "s\n6\n",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        folder.run(arguments).wrote(expected);
+    }
+}
+
+#[test]
+fn scripts_come_from_files_and_standard_input() {
+    let folder = folder();
+    folder.file("q.sql", "-- two\nSELECT 1 AS a;\nSELECT 'x;y' AS b;\n");
+    folder.run(&["-f", "q.sql"]).wrote("a\n1\nb\nx;y\n");
+    folder.run_with(&["-f", "-"], "SELECT 1 AS a").wrote("a\n1\n");
+    folder.run_with(&[], "SELECT 1 AS a;").wrote("a\n1\n");
+    folder.run_with(&[], "").wrote("");
+
+    folder.file("bad.sql", "SELECT 1 AS a;\n\nSELECT nonsense;\nSELECT 2 AS b;");
+    let ran = folder.run(&["-f", "bad.sql"]);
+    ran.failed(1, &["bad.sql: statement 2 (line 3): ", "nonsense"]);
+    assert_eq!(ran.stdout(), "a\n1\n");
+    folder.run_with(&[], "SELECT 1; SELECT FROM WHERE").failed(1, &["standard input: statement 2 (line 1): "]);
+    folder.run(&["-f", "missing.sql"]).failed(1, &["missing.sql: No such file or directory"]);
+}
+
+#[test]
+fn errors_are_one_line_and_tell_where() {
+    let folder = folder();
+    let mut cut = folder.read("people.avro");
+    cut.truncate(cut.len() - 20);
+    folder.file("cut.avro", cut).file("text.avro", "hello");
+    let cases: [(&[&str], i32, &[&str]); 13] = [
+        (&["-c", "SELECT"], 1, &[]),
+        (&["-c", "SELEC 1"], 1, &["SELEC"]),
+        (&["-c", "SELECT 1; SELECT 'open"], 1, &["Unterminated string literal"]),
+        (&["-c", "SELECT x FROM 'people.avro'"], 1, &["x"]),
+        (&["-c", "SELECT * FROM 'missing.avro'"], 1, &["missing.avro"]),
+        (&["-c", "SELECT * FROM 'cut.avro'"], 1, &["cut.avro", "the file ends inside"]),
+        (&["-c", "SELECT * FROM 'text.avro'"], 1, &["text.avro", "not an Avro container file"]),
+        (&["-t", "t=missing.avro", "-c", "SELECT 1"], 1, &["table t", "missing.avro"]),
+        (&["-c", "SELECT 1 / (id - 1) FROM 'people.avro'"], 1, &["ivi"]),
+        (&["--nonsense"], 2, &["--nonsense", "--help"]),
+        (&["-t", "t", "-c", "SELECT 1"], 2, &["NAME=PATH"]),
+        (&["--format", "xml", "-c", "SELECT 1"], 2, &["xml", "ndjson"]),
+        (&["-c", "SELECT 1", "-f", "x.sql"], 2, &["cannot be used with"]),
+    ];
+    for (arguments, code, words) in cases {
+        let ran = folder.run(arguments);
+        ran.failed(code, words);
+        for noise in ["External error", "Arrow error", "DataFusion error", "backtrace", "panicked", "Internal"] {
+            assert!(!ran.stderr.contains(noise), "{:?}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn output_files_appear_whole_or_not_at_all() {
+    let folder = folder();
+    let before = folder.names();
+    folder
+        .run(&["-c", "SELECT id FROM 'people.avro' ORDER BY id; SELECT nonsense", "-o", "out.csv"])
+        .failed(1, &["statement 2"]);
+    assert_eq!(folder.names(), before);
+    for (name, expected) in
+        [("out.csv", "a\n1\n"), ("out.json", "[\n{\"a\":1}\n]\n"), ("out.jsonl", "{\"a\":1}\n"), ("out", "a\n1\n")]
+    {
+        folder.run(&["-c", "SELECT 1 AS a", "-o", name]).wrote("");
+        assert_eq!(folder.read(name), expected.as_bytes(), "{name}");
+    }
+    folder.run(&["-c", "SELECT nonsense", "-o", "out.csv"]).failed(1, &["nonsense"]);
+    assert_eq!(folder.read("out.csv"), b"a\n1\n", "the old file stays where the new one fails");
+    folder.run(&["-c", "SELECT 1", "-o", "no/such/out.csv"]).failed(1, &["no/such/out.csv"]);
+    folder.run(&["-c", "SELECT 1", "-o", "logs"]).failed(1, &["logs: is a directory"]);
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let folder = folder();
+    let mut child = folder.command(&["-c", "SELECT * FROM range(0, 10000000)", "--format", "ndjson"]).spawn().unwrap();
+    let mut start = [0; 10];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut start).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_query_leaves_nothing() {
+    let folder = folder();
+    let before = folder.names();
+    let sql = "SELECT count(*) FROM range(0, 1000000) a CROSS JOIN range(0, 1000000) b WHERE a.value * b.value = 7";
+    let child = folder.command(&["-c", sql, "-o", "out.csv"]).spawn().unwrap();
+    while folder.names() == before {
+        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output was started, signals just kill
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "avro-sql: interrupted\n");
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(folder.names(), before);
+}
+
+#[test]
+fn what_is_said_besides() {
+    let folder = folder();
+    let ran = folder.run(&["--timing", "-c", "SELECT 1 AS a; CREATE VIEW v AS SELECT 1"]);
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("1 row in 0.") && lines[1].starts_with("0."), "{lines:?}");
+    let query = ["--format", "table", "--max-rows", "2", "-c", "SELECT id FROM 'people.avro' ORDER BY id"];
+    let ran = folder.run(&query);
+    assert_eq!(ran.stdout().lines().count(), 2 + 4);
+    assert_eq!(ran.stderr, "2 of 3 rows shown; --max-rows 0 shows all\n");
+    assert_eq!(folder.run(&[&["-q"], query.as_slice()].concat()).stderr, "");
+    let version = folder.run(&["--version"]);
+    version.wrote(&format!("avro-sql {}\n", env!("CARGO_PKG_VERSION")));
+    let help = folder.run(&["--help"]);
+    assert!(help.code == 0 && help.stdout().contains("Examples:") && help.stderr.is_empty());
+}
+
+#[test]
+fn schemas() {
+    let folder = folder();
+    let ran = folder.run(&["schema", "people.avro"]);
+    let shown: serde_json::Value = serde_json::from_str(ran.stdout()).unwrap();
+    assert_eq!(shown, serde_json::from_str::<serde_json::Value>(PEOPLE).unwrap());
+    assert!(ran.stdout().starts_with("{\n  \"type\": \"record\",\n") && ran.stdout().ends_with("}\n"));
+    folder.run(&["schema", "--arrow", "people.avro"]).wrote(
+        "id: Int64 not null\nname: Utf8View\ncolor: Dictionary(Int32, Utf8) not null\ntags: List not null\n  item: Utf8View not null\n",
+    );
+    folder.run(&["schema", "missing.avro"]).failed(1, &["missing.avro: No such file or directory"]);
+    folder.run(&["schema", "logs"]).failed(1, &["logs: is a directory"]);
+    folder.run(&["schema"]).failed(2, &["FILE"]);
+}
+
+#[test]
+fn counts() {
+    let folder = folder();
+    folder.file("text.avro", "hello");
+    folder.run(&["count", "people.avro"]).wrote("3\n");
+    folder.run(&["count", "logs", "people.avro"]).wrote("6\n");
+    folder.run(&["count", "--per-file", "logs/*.avro"]).wrote("2\tlogs/1.avro\n1\tlogs/2.avro\n");
+    folder.run(&["count", "text.avro"]).failed(1, &["text.avro: not an Avro container file"]);
+    folder.run(&["count", "none*.avro"]).failed(1, &["none*.avro: no file matches"]);
+}
+
+fn parquet(folder: &Folder, name: &str) -> Vec<RecordBatch> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(folder.path(name)).unwrap()).unwrap();
+    builder.build().unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn arrow_file(folder: &Folder, name: &str) -> Vec<RecordBatch> {
+    FileReader::try_new(File::open(folder.path(name)).unwrap(), None).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn conversion_keeps_rows_and_types() {
+    let folder = folder();
+    for (inputs, rows) in [(vec!["people.avro"], 3), (vec!["logs"], 3), (vec!["logs/*.avro", "people.avro"], 6)] {
+        for output in ["out.parquet", "out.arrow", "out.feather", "out.arrows"] {
+            folder.run(&[&["convert"], inputs.as_slice(), &[output]].concat()).wrote("");
+            let batches = match output {
+                "out.parquet" => parquet(&folder, output),
+                "out.arrows" => {
+                    let file = File::open(folder.path(output)).unwrap();
+                    StreamReader::try_new(file, None).unwrap().collect::<Result<_, _>>().unwrap()
+                }
+                _ => arrow_file(&folder, output),
+            };
+            assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), rows, "{inputs:?} {output}");
+            let batch = &batches[0];
+            assert_eq!(batch.column(1).as_string::<i32>().value(0), "Ann, \"A\"");
+            assert_eq!(batch.column(2).as_dictionary::<arrow::datatypes::Int32Type>().values().len(), 2);
+            assert!(batch.schema().field(1).is_nullable() && !batch.schema().field(0).is_nullable());
+        }
+    }
+}
+
+#[test]
+fn conversion_of_what_formats_cannot_hold() {
+    let folder = Folder::new();
+    folder.file("odd.avro", odd_file());
+    folder.run(&["convert", "odd.avro", "odd.arrow"]).wrote("");
+    let batches = arrow_file(&folder, "odd.arrow");
+    assert_eq!(batches[0].num_rows(), 3);
+    assert!(matches!(batches[0].column(0).data_type(), DataType::Union(..)));
+    assert!(matches!(batches[0].column(1).data_type(), DataType::Interval(_)));
+
+    for codec in ["none", "snappy", "gzip", "lz4", "zstd"] {
+        folder.run(&["convert", "--codec", codec, "odd.avro", "odd.parquet"]).wrote("");
+        let batch = parquet(&folder, "odd.parquet").remove(0);
+        assert_eq!(batch.num_rows(), 3);
+        let union = batch.column(0).as_struct();
+        let nulls: Vec<_> = union.columns().iter().map(|c| (0..3).map(|i| c.is_null(i)).collect::<Vec<_>>()).collect();
+        assert_eq!(nulls, [[true, false, true], [true, true, false]]);
+        assert_eq!(batch.column(1).as_fixed_size_binary().value(2), [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
+        assert_eq!(batch.column(2).logical_null_count(), 3);
+        assert!(batch.column(3).as_boolean().value(1));
+        assert_eq!(batch.column(4).as_binary::<i32>().value(0), b"");
+        assert_eq!(batch.column(7).as_primitive::<arrow::datatypes::Decimal256Type>().value_as_string(0), "-1.23");
+    }
+
+    folder.file("unit.avro", avro(r#"{"type":"record","name":"U","fields":[]}"#, 5, &vec![Value::Record(vec![]); 7]));
+    folder.run(&["convert", "unit.avro", "unit.arrow"]).wrote("");
+    let batches = arrow_file(&folder, "unit.arrow");
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 7);
+    folder
+        .run(&["convert", "unit.avro", "unit.parquet"])
+        .failed(1, &["unit.parquet: Parquet cannot hold rows without columns"]);
+}
+
+#[test]
+fn conversion_that_fails_leaves_nothing() {
+    let folder = folder();
+    let mut cut = folder.read("people.avro");
+    cut.truncate(cut.len() - 20);
+    folder.file("cut.avro", cut);
+    folder.file(
+        "other.avro",
+        avro(r#"{"type":"record","name":"O","fields":[{"name":"id","type":"int"}]}"#, 1, &[1.into()]),
+    );
+    let before = folder.names();
+    let cases: [(&[&str], i32, &[&str]); 6] = [
+        (&["convert", "cut.avro", "out.arrow"], 1, &["cut.avro: ", "the file ends inside", "offset"]),
+        (&["convert", "people.avro", "cut.avro", "out.parquet"], 1, &["cut.avro: the file ends inside"]),
+        (
+            &["convert", "people.avro", "other.avro", "out.arrow"],
+            1,
+            &["people.avro and other.avro have different schemas: columns"],
+        ),
+        (&["convert", "people.avro", "out.xyz"], 2, &["out.xyz", ".parquet, .arrow, .feather", ".arrows"]),
+        (&["convert", "people.avro", "--codec", "zstd", "out.arrow"], 2, &["--codec is for Parquet"]),
+        (&["convert", "people.avro"], 2, &["2 values required"]),
+    ];
+    for (arguments, code, words) in cases {
+        folder.run(arguments).failed(code, words);
+        assert_eq!(folder.names(), before, "{arguments:?}");
+    }
+}
+
+#[test]
+fn files_of_different_symbols_share_an_arrow_file() {
+    let folder = Folder::new();
+    for (name, symbols) in [("a.avro", r#"["X","Y"]"#), ("b.avro", r#"["Y","Z"]"#)] {
+        let schema = format!(
+            r#"{{"type":"record","name":"R","fields":[{{"name":"e","type":{{"type":"enum","name":"E","symbols":{symbols}}}}}]}}"#
+        );
+        folder.file(name, avro(&schema, 9, &[0.into(), 1.into()]));
+    }
+    folder.run(&["convert", "*.avro", "out.arrow"]).wrote("");
+    let texts: Vec<_> = arrow_file(&folder, "out.arrow")
+        .iter()
+        .flat_map(|b| b.column(0).as_string::<i32>().iter().map(|v| v.unwrap().to_owned()).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(texts, ["X", "Y", "Y", "Z"]);
+}

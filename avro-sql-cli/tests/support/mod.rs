@@ -1,0 +1,209 @@
+//! What the tests of the command need: a folder of files, a tiny Avro writer, and the command itself.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A folder that lives as long as the test, in which the command runs.
+pub(crate) struct Folder {
+    dir: tempfile::TempDir,
+}
+
+/// What a run of the command left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+    pub(crate) code: i32,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Folder { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file, and the folders it is in.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        self
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// The names in the folder, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// The command with these arguments, ready to run in this folder, with nothing of the user's own settings.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_avro-sql"));
+        command.args(arguments).current_dir(self.dir.path()).env("HOME", self.dir.path());
+        for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "RUST_BACKTRACE"] {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs the command with text on standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        // The command may end without having read everything.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap_or(-1),
+        }
+    }
+}
+
+impl Ran {
+    pub(crate) fn stdout(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    /// It did what it was asked, wrote this and said nothing.
+    #[track_caller]
+    pub(crate) fn wrote(&self, stdout: &str) {
+        assert_eq!((self.stderr.as_str(), self.stdout(), self.code), ("", stdout, 0));
+    }
+
+    /// It failed with this exit code and one line of error that has these words.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, words: &[&str]) {
+        let is_one_line = self.stderr.ends_with('\n') && self.stderr.lines().count() == 1;
+        assert!(self.stderr.starts_with("avro-sql: error: ") && is_one_line, "{:?}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "{:?} has no {word:?}", self.stderr);
+        }
+        assert_eq!(self.code, code, "{:?}", self.stderr);
+    }
+}
+
+/// A value to be written as Avro. The schema is for the caller to get right.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Null,
+    Boolean(bool),
+    /// `int`, `long`, and the index of an enum's symbol.
+    Long(i64),
+    Double(f64),
+    /// `bytes` and `string`.
+    Text(Vec<u8>),
+    Fixed(Vec<u8>),
+    Array(Vec<Value>),
+    Map(Vec<(&'static str, Value)>),
+    Union(i64, Box<Value>),
+    Record(Vec<Value>),
+}
+
+impl From<i64> for Value {
+    fn from(v: i64) -> Self {
+        Value::Long(v)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(v: &str) -> Self {
+        Value::Text(v.as_bytes().to_vec())
+    }
+}
+
+/// A value of `["null", T]`.
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(v: Option<T>) -> Self {
+        match v {
+            None => Value::Union(0, Box::new(Value::Null)),
+            Some(v) => Value::Union(1, Box::new(v.into())),
+        }
+    }
+}
+
+impl Value {
+    fn encode(&self, to: &mut Vec<u8>) {
+        match self {
+            Value::Null => {}
+            Value::Boolean(v) => to.push(u8::from(*v)),
+            Value::Long(v) => long(*v, to),
+            Value::Double(v) => to.extend(v.to_le_bytes()),
+            Value::Text(v) => {
+                length(v.len(), to);
+                to.extend(v);
+            }
+            Value::Fixed(v) => to.extend(v),
+            Value::Array(items) => {
+                if !items.is_empty() {
+                    length(items.len(), to);
+                    items.iter().for_each(|item| item.encode(to));
+                }
+                to.push(0);
+            }
+            Value::Map(entries) => {
+                if !entries.is_empty() {
+                    length(entries.len(), to);
+                    for (key, value) in entries {
+                        Value::from(*key).encode(to);
+                        value.encode(to);
+                    }
+                }
+                to.push(0);
+            }
+            Value::Union(branch, value) => {
+                long(*branch, to);
+                value.encode(to);
+            }
+            Value::Record(fields) => fields.iter().for_each(|field| field.encode(to)),
+        }
+    }
+}
+
+fn long(v: i64, to: &mut Vec<u8>) {
+    let mut rest = ((v << 1) ^ (v >> 63)).cast_unsigned();
+    while rest >= 0x80 {
+        to.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
+        rest >>= 7;
+    }
+    to.push(u8::try_from(rest).unwrap());
+}
+
+fn length(n: usize, to: &mut Vec<u8>) {
+    long(i64::try_from(n).unwrap(), to);
+}
+
+/// A container file with these rows, so many in each block.
+pub(crate) fn avro(schema: &str, rows_per_block: usize, rows: &[Value]) -> Vec<u8> {
+    const SYNC: &[u8; 16] = b"0123456789abcdef";
+    let mut file = b"Obj\x01".to_vec();
+    let metadata = [("avro.schema", Value::from(schema)), ("avro.codec", Value::from("null"))];
+    Value::Map(metadata.to_vec()).encode(&mut file);
+    file.extend(SYNC);
+    for block in rows.chunks(rows_per_block) {
+        let mut data = Vec::new();
+        block.iter().for_each(|row| row.encode(&mut data));
+        length(block.len(), &mut file);
+        length(data.len(), &mut file);
+        file.extend(data);
+        file.extend(SYNC);
+    }
+    file
+}
