@@ -151,7 +151,7 @@ fn valid_files_that_are_cut_are_refused() {
             let part = &file[..cut];
             if (cut as u64) < header.len {
                 let header = header_and_program(part, &Options::default());
-                let kind = header.err().expect("an error").kind().to_string();
+                let kind = header.expect_err("an error").kind().to_string();
                 assert!(cut == 0 || kind.contains("the file ends inside"), "cut at {cut}: {kind}");
                 continue;
             }
