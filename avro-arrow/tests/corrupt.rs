@@ -69,9 +69,9 @@ fn damaged_files_are_refused_in_ranges_too() {
         let Ok((header, program)) = header_and_program(&file, &options) else { continue };
         let end = file.len() as u64;
         for at in 0..=end {
-            let (outcome, meet) = ranges(&file, &header, &program, &[0, at, end]);
-            if outcome.error.is_none() && meet {
-                missed.push(format!("{name}, cut at {at} of {end}: no error, and the ranges meet"));
+            let (outcome, _) = ranges(&file, &header, &program, &[0, at, end]);
+            if outcome.error.is_none() {
+                missed.push(format!("{name}, ranges that meet at {at} of {end}"));
             }
         }
     }

@@ -10,6 +10,9 @@
 //! Search ⇄ Candidate ──agrees with what follows──▶ Frame ──count, size──▶ Body ──so many bytes, marker──▶ Frame …
 //!    └────────no more markers in the range───────▶ Done ◀── the marker begins behind the range, or the file ends
 //! ```
+//!
+//! A search passes over a block whose frame is damaged. So that none is lost, a range that read up to a marker behind it also
+//! looks whether a whole block follows there: each block is then checked by the range that owns the block before it.
 
 use super::header::{Header, SYNC_LEN};
 use super::pieces::Pieces;
@@ -39,6 +42,8 @@ pub struct Framer {
     finished: bool,
     pieces: Pieces,
     state: State,
+    /// The block at hand belongs to the next range: it is only looked at.
+    beyond: bool,
     /// Index of the next block.
     index: u64,
     /// Offsets of the first and of the last marker that was found.
@@ -120,6 +125,7 @@ impl Framer {
             finished: false,
             pieces: Pieces::new(start),
             state,
+            beyond: false,
             index: 0,
             span: None,
         }
@@ -181,6 +187,12 @@ impl Framer {
                 State::Candidate => self.candidate()?,
                 State::Tail => self.tail()?,
                 State::Frame => self.frame()?,
+                State::Body { frame, offset } if self.beyond => {
+                    if self.is_whole(frame, offset)? {
+                        self.done();
+                    }
+                    false
+                }
                 State::Body { frame, offset } => match self.body(frame, offset)? {
                     None => false,
                     Some(data) => {
@@ -221,9 +233,10 @@ impl Framer {
         let behind = self.pieces.offset();
         let marker = behind.saturating_sub(SYNC_LEN as u64);
         self.span = Some(self.span.as_ref().map_or(marker, |span| span.start)..marker);
-        if marker >= self.range_end || (self.file_len == Some(behind) && !self.cut) {
+        if self.file_len == Some(behind) && !self.cut {
             self.done();
         } else {
+            self.beyond = marker >= self.range_end;
             self.state = State::Frame;
         }
     }
@@ -271,20 +284,28 @@ impl Framer {
     // long indicating the size in bytes of the serialized objects in the current block, after any codec is applied. The
     // serialized objects. [...] The file's 16-byte sync marker."
     fn body(&mut self, frame: Frame, offset: u64) -> Result<Option<PaddedBytes>> {
+        if !self.is_whole(frame, offset)? {
+            return Ok(None);
+        }
+        let data = self.pieces.take(frame.size as usize); // at most `max`, as `frame` has checked
+        self.pieces.consume(SYNC_LEN);
+        self.behind_marker();
+        Ok(Some(data))
+    }
+
+    /// Are all bytes of the block here, with the marker behind them?
+    fn is_whole(&self, frame: Frame, offset: u64) -> Result<bool> {
         let size = frame.size as usize; // at most `max`, as `frame` has checked
         if self.pieces.pending() < size + SYNC_LEN {
             return match self.finished {
                 true => Err(self.error(ErrorKind::Truncated { what: "a block" }, offset)),
-                false => Ok(None),
+                false => Ok(false),
             };
         }
-        if !self.has_marker_at(size) {
-            return Err(self.error(ErrorKind::SyncMismatch, self.pieces.offset() + frame.size));
+        match self.has_marker_at(size) {
+            true => Ok(true),
+            false => Err(self.error(ErrorKind::SyncMismatch, self.pieces.offset() + frame.size)),
         }
-        let data = self.pieces.take(size);
-        self.pieces.consume(SYNC_LEN);
-        self.behind_marker();
-        Ok(Some(data))
     }
 
     fn has_marker_at(&self, at: usize) -> bool {
