@@ -29,6 +29,12 @@ pub(super) trait Cpu: Copy {
     /// The CPU has what the implementing type says.
     unsafe fn gather_sevens(word: u64) -> u64;
 
+    /// Bytes of the next `n` varints, where that is known at a glance: none of them is of nine bytes or more.
+    ///
+    /// # Safety
+    /// 32 bytes at `from` are readable. The CPU has what the implementing type says.
+    unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize>;
+
     /// Are these bytes, 64 at most, all below 128?
     ///
     /// # Safety
@@ -55,6 +61,11 @@ impl Cpu for Portable {
     }
 
     #[inline(always)]
+    unsafe fn varints_len(_: *const u8, _: u32) -> Option<usize> {
+        None
+    }
+
+    #[inline(always)]
     unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
         // SAFETY: readable by the caller's promise.
         unsafe { std::slice::from_raw_parts(from, len) }.is_ascii()
@@ -67,6 +78,27 @@ impl Cpu for Avx2 {
     unsafe fn gather_sevens(word: u64) -> u64 {
         // SAFETY: the caller's promise.
         unsafe { std::arch::x86_64::_pext_u64(word, !CONTINUES) }
+    }
+
+    #[inline(always)]
+    unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize> {
+        use std::arch::x86_64::{_bzhi_u32, _mm256_loadu_si256, _mm256_movemask_epi8, _pdep_u32};
+        if n < 2 {
+            return None;
+        }
+        // A bit for each of 32 bytes that a varint goes on after.
+        // SAFETY: readable by the caller's promise, as is the CPU.
+        let goes_on = unsafe { _mm256_movemask_epi8(_mm256_loadu_si256(from.cast())) } as u32;
+        // The n-th byte that ends one. With fewer than n among the 32, there is none.
+        // SAFETY: the caller's promise.
+        let last = unsafe { _pdep_u32(1u32.checked_shl(n - 1).unwrap_or(0), !goes_on) };
+        let len = last.trailing_zeros() + 1;
+        // Eight bytes in a row that it goes on after?
+        // SAFETY: the caller's promise.
+        let goes_on = unsafe { _bzhi_u32(goes_on, len) };
+        let two = goes_on & (goes_on >> 1);
+        let four = two & (two >> 2);
+        (last != 0 && four & (four >> 4) == 0).then_some(len as usize)
     }
 
     #[inline(always)]
@@ -185,8 +217,16 @@ pub(super) unsafe fn is_present<C: Cpu>(at: &mut *const u8, source: &Source, nul
 /// As [`Kernel::read`].
 #[inline(always)]
 unsafe fn sized<C: Cpu>(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> (*const u8, usize) {
-    // SAFETY: the caller's promise.
-    let len = unsafe { long_if::<C>(at, present, bad) };
+    // SAFETY: one byte at the cursor is readable, and padding follows.
+    let (byte, behind) = unsafe { (at.read(), at.add(usize::from(present))) };
+    // Nearly all lengths are below 64, one byte: a branch that is easy to predict, and the shortest way to the next value.
+    let len = if byte & 0x81 == 0 {
+        *at = behind;
+        i64::from(select_unpredictable(present, byte >> 1, 0))
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { long_if::<C>(at, present, bad) }
+    };
     let left = source.end as isize - *at as isize;
     if len < 0 || len > left as i64 {
         *bad = true;
@@ -197,6 +237,42 @@ unsafe fn sized<C: Cpu>(at: &mut *const u8, source: &Source, present: bool, bad:
     // SAFETY: `len` bytes are left in the block, by the check above.
     *at = unsafe { from.add(len as usize) };
     (from, len as usize)
+}
+
+/// Moves over so many lengths and bytes.
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(super) unsafe fn skip_sized<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
+    let mut ahead = *at;
+    for _ in 0..n {
+        // SAFETY: the caller's promise.
+        unsafe { sized::<C>(&mut ahead, source, true, bad) };
+    }
+    *at = ahead;
+}
+
+/// Moves over so many varints.
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(super) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
+    let mut ahead = *at;
+    // SAFETY: the caller's promise: 64 bytes are readable.
+    match unsafe { C::varints_len(ahead, n) } {
+        // SAFETY: at most 32 of the readable bytes.
+        Some(len) => ahead = unsafe { ahead.add(len) },
+        None => {
+            for _ in 0..n {
+                // SAFETY: the caller's promise.
+                unsafe { Long.read::<C>(&mut ahead, source, true, bad) };
+            }
+        }
+    }
+    check(&mut ahead, source, bad);
+    *at = ahead;
 }
 
 #[derive(Clone, Copy)]
@@ -579,6 +655,40 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         if crate::program::run::has_avx2() {
             longs::<Avx2>();
+        }
+    }
+
+    fn skips<C: Cpu>() {
+        let mut rng = crate::testing::Rng::new(1);
+        for _ in 0..20_000 {
+            let n = 1 + rng.below(12);
+            let mut bytes = Vec::new();
+            for _ in 0..n {
+                let more = rng.pick(0, &[0, 0, 1, 1, 2, 3, 4, 7, 8, 9, 10]);
+                bytes.extend((0..more).map(|_| 0x80 | rng.bits() as u8));
+                bytes.push(rng.pick(0, &[1, 2, 0x7f]));
+            }
+            bytes.truncate(bytes.len() - rng.pick(0, &[0, 0, 1]));
+            let mut cursor = Cursor::new(&bytes);
+            let want = (0..n).try_for_each(|_| cursor.long().map(|_| ()));
+            let padded = [&bytes[..], &[0xff; PADDING]].concat();
+            let start = padded.as_ptr();
+            let source = Source { start, end: unsafe { start.add(bytes.len()) }, buffer: 0 };
+            let (mut at, mut bad) = (start, false);
+            unsafe { skip_varints::<C>(&mut at, n as u32, &source, &mut bad) };
+            assert_eq!(bad, want.is_err(), "{n} {bytes:x?}");
+            if !bad {
+                assert_eq!(at as usize - start as usize, cursor.at(), "{n} {bytes:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn skipped_longs_are_those_of_the_plain_cursor() {
+        skips::<Portable>();
+        #[cfg(target_arch = "x86_64")]
+        if crate::program::run::has_avx2() {
+            skips::<Avx2>();
         }
     }
 

@@ -145,8 +145,8 @@ pub(crate) enum Op {
     SkipFixed { bytes: u64 },
     /// Moves over so many varints.
     SkipVarints { n: u32 },
-    /// Moves over a length and that many bytes.
-    SkipBytes,
+    /// Moves over so many values of a length and that many bytes.
+    SkipBytes { n: u32 },
     /// Reads the index of a union of null and one other, and moves over the value if there is one.
     SkipNullable { skip: SkipLeaf, null_branch: u8 },
     /// Moves over blocks of items, by their size where that is given, else by running the body for each.

@@ -52,7 +52,7 @@ impl Program {
                 }
                 Op::SkipFixed { bytes } => writeln!(f, "skip {bytes} bytes")?,
                 Op::SkipVarints { n } => writeln!(f, "skip {n} varints")?,
-                Op::SkipBytes => writeln!(f, "skip length and bytes")?,
+                Op::SkipBytes { n } => writeln!(f, "skip {n} lengths and bytes")?,
                 Op::SkipNullable { skip, null_branch } => {
                     let what = match skip {
                         SkipLeaf::Varint => "varint".to_string(),

@@ -457,11 +457,9 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     }
                 }
                 Op::SkipVarints { n } => {
-                    for _ in 0..n {
-                        for j in 0..K {
-                            // SAFETY: as for `read`.
-                            unsafe { kernels::Long.read::<C>(&mut at[j], &source[j], true, &mut bad) };
-                        }
+                    for j in 0..K {
+                        // SAFETY: as for `read`.
+                        unsafe { kernels::skip_varints::<C>(&mut at[j], n, &source[j], &mut bad) };
                     }
                 }
                 Op::SkipNullable { skip, null_branch } => {
@@ -484,10 +482,10 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         }
                     }
                 }
-                Op::SkipBytes => {
+                Op::SkipBytes { n } => {
                     for j in 0..K {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::Bytes.read::<C>(&mut at[j], &source[j], true, &mut bad) };
+                        unsafe { kernels::skip_sized::<C>(&mut at[j], n, &source[j], &mut bad) };
                     }
                 }
             }

@@ -29,7 +29,7 @@ impl<'a> Skips<'a> {
         }
         match &self.schema.node(node).kind {
             Kind::Int | Kind::Long | Kind::Enum(_) => push(ops, Op::SkipVarints { n: 1 }),
-            Kind::Bytes | Kind::String => push(ops, Op::SkipBytes),
+            Kind::Bytes | Kind::String => push(ops, Op::SkipBytes { n: 1 }),
             Kind::Array(items) => {
                 let mut item = Vec::new();
                 self.skip(*items, code, &mut item);
@@ -37,7 +37,7 @@ impl<'a> Skips<'a> {
                 push(ops, Op::SkipItems { body });
             }
             Kind::Map(values) => {
-                let mut entry = vec![Op::SkipBytes];
+                let mut entry = vec![Op::SkipBytes { n: 1 }];
                 self.skip(*values, code, &mut entry);
                 let body = code.body(entry);
                 push(ops, Op::SkipItems { body });
@@ -106,6 +106,7 @@ fn push(ops: &mut Vec<Op>, op: Op) {
         (_, Op::SkipFixed { bytes: 0 }) => {}
         (Some(Op::SkipFixed { bytes }), Op::SkipFixed { bytes: more }) => *bytes = bytes.saturating_add(more),
         (Some(Op::SkipVarints { n }), Op::SkipVarints { n: more }) => *n += more,
+        (Some(Op::SkipBytes { n }), Op::SkipBytes { n: more }) => *n += more,
         _ => ops.push(op),
     }
 }

@@ -107,7 +107,7 @@ impl Check<'_> {
                 Op::Single
                 | Op::SkipFixed { .. }
                 | Op::SkipVarints { .. }
-                | Op::SkipBytes
+                | Op::SkipBytes { .. }
                 | Op::SkipNullable { .. } => {}
             }
         }
