@@ -8,7 +8,7 @@ use crate::bytes::PaddedBytes;
 use crate::codec::Block;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::program::{Faulted, Piece, Program, run};
-use crate::reference;
+use crate::reference::{self, Located};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
 use std::collections::VecDeque;
@@ -64,7 +64,12 @@ impl Batcher {
             return Err(at_block(limit.into(), &block));
         }
         if rows.saturating_mul(min) > bytes as u64 {
-            return Err(at_block(Fault::RowCount(rows as i64).into(), &block));
+            // A claim that is a little too large is of a block in which a value was cut: it is worth finding where.
+            let cut = rows.saturating_mul(min) / 2 <= bytes as u64;
+            let Program { plan, options, .. } = &*self.program;
+            let located = if cut { reference::locate(plan, &block.data, rows, &options.limits) } else { None };
+            let error = located.map_or_else(|| Fault::RowCount(rows as i64).into(), Located::into_error);
+            return Err(at_block(error, &block));
         }
         self.queued_rows += rows;
         self.queued_bytes += bytes;

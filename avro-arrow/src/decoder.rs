@@ -82,6 +82,13 @@ impl Decoder {
         self.finished || self.framer.is_done()
     }
 
+    /// Offsets of the sync marker before the first block and of the one behind the last, as far as it has come; `None` where
+    /// no marker begins in the range. Among the ranges of one file, those that have a span meet: each begins where the one
+    /// before it ends. Where they do not, a range passed over a damaged block, or took data that looks like a block for one.
+    pub fn span(&self) -> Option<Range<u64>> {
+        self.framer.span()
+    }
+
     /// The next batch, of at most [`Options::batch_size`](crate::Options::batch_size) rows: fewer at the end, and where
     /// rows are so large that memory would not be bounded. None: feed more, or, once it [is done](Self::is_done), the end.
     ///
@@ -116,8 +123,9 @@ impl BlockDecoder {
     }
 
     pub(crate) fn push(&mut self, block: RawBlock) -> Result<()> {
-        if self.program.counts_only() {
-            let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
+        let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
+        // Rows that take no bytes are not worth it: walking them costs nothing, and finds bytes that should not be there.
+        if self.program.counts_only() && min > 0 {
             match rows_fit(self.codec, &block.data, block.rows, min, limits) {
                 RowsFit::Yes => {
                     self.batcher.push_count(block.rows);

@@ -356,7 +356,7 @@ impl fmt::Display for Fault {
             Utf8 => f.write_str("a string is not valid UTF-8"),
             DecimalRange => f.write_str("a decimal does not fit its type"),
             DurationRange(v) => write!(f, "a duration's count {v} is more than Arrow's interval can hold"),
-            ItemCount(v) => write!(f, "{v} items in one array or map block"),
+            ItemCount(v) => write!(f, "an array or map block claims {v} items, more than it can have"),
             ItemBytes { stated, found } => {
                 write!(f, "an array or map block of {found} bytes says that it has {stated}")
             }

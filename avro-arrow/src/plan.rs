@@ -376,6 +376,13 @@ impl Planner<'_> {
         }
         if let Some(logical) = node.logical {
             keep("logicalType", logical.word().to_string());
+            // Of a decimal that no Arrow type is wide enough for, nothing else tells.
+            if let Logical::Decimal { precision, scale } = logical
+                && decimal(node.logical).is_none()
+            {
+                keep("precision", precision.to_string());
+                keep("scale", scale.to_string());
+            }
         }
         if node.logical == Some(Logical::Uuid) && matches!(node.kind, Kind::Fixed(_)) {
             metadata.insert(EXTENSION_TYPE_NAME_KEY.to_string(), Uuid::NAME.to_string());

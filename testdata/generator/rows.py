@@ -154,7 +154,8 @@ def float_text(x, single):
     mantissa, exponent = text.split("e")
     sign, exponent = ("-" if mantissa.startswith("-") else ""), int(exponent)
     digits = mantissa.replace("-", "").replace(".", "").rstrip("0") or "0"
-    if x == 0 or 1e-4 <= abs(x) < 1e16:
+    least = struct.unpack(width, struct.pack(width, 1e-4))[0]  # as a float, 1e-4 is a little less
+    if x == 0 or least <= abs(x) < 1e16:
         if exponent < 0:
             return sign + "0." + "0" * (-exponent - 1) + digits
         digits = digits.ljust(exponent + 1, "0")

@@ -1,0 +1,190 @@
+//! The bytes of a file in; its batches, and the error after them if there is one, out: by each way of reading.
+
+use arrow_array::{Array, RecordBatch};
+use avro_arrow::container::Header;
+use avro_arrow::{Decoder, Error, ErrorKind, Options, ParallelReader, Program, Reader, Result, reference};
+use std::fmt;
+use std::io::Cursor;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A way to read a whole file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Reader,
+    /// By so many threads.
+    Parallel(usize),
+    /// By a decoder that is fed so many bytes at a time.
+    Pieces(usize),
+    /// By the slow decoder, which knows no batch size.
+    Reference,
+}
+
+/// All ways that make batches.
+pub(crate) const WAYS: [Way; 9] = [
+    Way::Reader,
+    Way::Parallel(1),
+    Way::Parallel(2),
+    Way::Parallel(4),
+    Way::Pieces(1),
+    Way::Pieces(3),
+    Way::Pieces(5),
+    Way::Pieces(1000),
+    Way::Pieces(usize::MAX),
+];
+
+/// What came of reading: the batches before the error.
+pub(crate) struct Outcome {
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) error: Option<Error>,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl Way {
+    pub(crate) fn read(self, file: &[u8], options: &Options) -> Outcome {
+        match self {
+            Way::Reader => outcome(Reader::new(file, options)),
+            Way::Parallel(threads) => outcome(ParallelReader::new(Cursor::new(file.to_vec()), options, threads)),
+            Way::Pieces(size) => match header_and_program(file, options) {
+                Ok((header, program)) => pieces(file, size, Decoder::new(&header, program)),
+                Err(error) => failed(error),
+            },
+            Way::Reference => match reference::read(file, options) {
+                Ok(batches) => Outcome { batches, error: None },
+                Err(error) => failed(error),
+            },
+        }
+    }
+}
+
+impl Outcome {
+    /// The batches of a file that must be readable.
+    pub(crate) fn unwrap(self, what: &str) -> Vec<RecordBatch> {
+        if let Some(error) = self.error {
+            panic!("{what}: {error}");
+        }
+        self.batches
+    }
+
+    pub(crate) fn n_rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// The header, which must be complete, and the program of its schema.
+pub(crate) fn header_and_program(file: &[u8], options: &Options) -> Result<(Header, Arc<Program>)> {
+    let header = Header::parse(file, &options.limits)?;
+    let header = header.ok_or_else(|| match file {
+        [] => Error::new(ErrorKind::NotAvro { found: vec![] }),
+        _ => Error::new(ErrorKind::Truncated { what: "the header" }),
+    })?;
+    let program = Arc::new(Program::compile(&header.schema, options)?);
+    Ok((header, program))
+}
+
+/// What a decoder makes of a file that it is fed in pieces, only as far as it wants them.
+pub(crate) fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
+    feed(file, size, &mut decoder)
+}
+
+fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
+    let mut batches = Vec::new();
+    let rest = file.get(decoder.start() as usize..).unwrap_or_default();
+    let mut take = |decoder: &mut Decoder| loop {
+        match decoder.next_batch() {
+            Ok(Some(batch)) => batches.push(batch),
+            Ok(None) => return None,
+            Err(error) => return Some(error),
+        }
+    };
+    for piece in rest.chunks(size) {
+        if decoder.is_done() {
+            break;
+        }
+        decoder.feed(piece.to_vec().into());
+        if let Some(error) = take(decoder) {
+            return Outcome { batches, error: Some(error) };
+        }
+    }
+    if !decoder.is_done() {
+        decoder.finish();
+    }
+    let error = take(decoder);
+    Outcome { batches, error }
+}
+
+/// What decoders of the ranges between these offsets make of a file, one after the other, up to the first error; and whether
+/// the spans that they found meet, from the header's marker to the last.
+pub(crate) fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bounds: &[u64]) -> (Outcome, bool) {
+    let mut all = Outcome { batches: Vec::new(), error: None };
+    let mut at = header.len - 16;
+    let mut meet = true;
+    for pair in bounds.windows(2) {
+        let range: Range<u64> = pair[0]..pair[1];
+        let mut decoder = Decoder::for_range(header, program.clone(), range, file.len() as u64);
+        let one = feed(file, usize::MAX, &mut decoder);
+        all.batches.extend(one.batches);
+        if one.error.is_some() {
+            return (Outcome { error: one.error, ..all }, meet);
+        }
+        if let Some(span) = decoder.span() {
+            meet &= span.start == at;
+            at = span.end;
+        }
+    }
+    (all, meet && at == file.len() as u64 - 16)
+}
+
+/// All rows of a valid file in one batch.
+pub(crate) fn whole(what: &str, file: &[u8], options: &Options) -> RecordBatch {
+    let options = Options { batch_size: 1 << 30, ..options.clone() };
+    let (header, program) = header_and_program(file, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let schema = program.arrow_schema().clone();
+    let batches = pieces(file, usize::MAX, Decoder::new(&header, program)).unwrap(what);
+    assert!(batches.len() < 2, "{what}: {} batches where one was asked for", batches.len());
+    batches.into_iter().next().unwrap_or_else(|| RecordBatch::new_empty(schema))
+}
+
+/// Are these batches the first rows of `whole`? How many?
+pub(crate) fn assert_prefix(what: &str, batches: &[RecordBatch], whole: &RecordBatch) -> usize {
+    let mut n_rows = 0;
+    for batch in batches {
+        assert!(n_rows + batch.num_rows() <= whole.num_rows(), "{what}: too many rows");
+        assert!(*batch == whole.slice(n_rows, batch.num_rows()), "{what}: rows from {n_rows} on differ\n{batch:?}");
+        n_rows += batch.num_rows();
+    }
+    n_rows
+}
+
+/// Is everything in the arrays as Arrow wants it?
+pub(crate) fn assert_valid(what: &str, batches: &[RecordBatch]) {
+    for column in batches.iter().flat_map(RecordBatch::columns) {
+        column.to_data().validate_full().unwrap_or_else(|e| panic!("{what}: {e}"));
+    }
+}
+
+fn outcome(reader: Result<impl Iterator<Item = Result<RecordBatch>>>) -> Outcome {
+    let mut reader = match reader {
+        Ok(reader) => reader,
+        Err(error) => return failed(error),
+    };
+    let mut batches = Vec::new();
+    let error = loop {
+        match reader.next() {
+            Some(Ok(batch)) => batches.push(batch),
+            Some(Err(error)) => break Some(error),
+            None => break None,
+        }
+    };
+    assert!(reader.next().is_none(), "there is something after the end");
+    Outcome { batches, error }
+}
+
+fn failed(error: Error) -> Outcome {
+    Outcome { batches: Vec::new(), error: Some(error) }
+}

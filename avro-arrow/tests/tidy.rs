@@ -1,0 +1,137 @@
+//! The house rules that a compiler does not know, over the source files of all crates of this workspace.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::files_in;
+
+const MAX_LINES: usize = 600;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// All Rust files below these folders, with their text.
+fn sources(folders: &[&str]) -> Vec<(String, String)> {
+    let root = workspace();
+    let mut todo: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).filter(|f| f.is_dir()).collect();
+    let mut sources = Vec::new();
+    while let Some(folder) = todo.pop() {
+        for path in files_in(&folder) {
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+                sources.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    sources.sort();
+    sources
+}
+
+fn all_sources() -> Vec<(String, String)> {
+    let crates = ["avro-arrow", "avro-datafusion", "avro-sql-cli", "benches"];
+    let folders: Vec<String> = crates.iter().flat_map(|c| [format!("{c}/src"), format!("{c}/tests")]).collect();
+    let sources = sources(&folders.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(sources.len() > 50);
+    sources
+}
+
+#[test]
+fn files_say_what_they_are_and_are_short() {
+    let mut wrong = Vec::new();
+    for (name, text) in all_sources() {
+        if !text.starts_with("//! ") {
+            wrong.push(format!("{name} does not start with `//!`: what comes in, what goes out"));
+        }
+        let n_lines = text.lines().count();
+        if n_lines > MAX_LINES {
+            wrong.push(format!("{name} has {n_lines} lines, more than {MAX_LINES}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Written so that this file does not contain them.
+    let marks = [
+        ["#[ign", "ore"],
+        ["#[should", "_panic"],
+        ["todo", "!("],
+        ["unimplemented", "!("],
+        ["TO", "DO"],
+        ["FIX", "ME"],
+    ];
+    let mut wrong = Vec::new();
+    for (name, text) in all_sources() {
+        for (at, line) in text.lines().enumerate() {
+            if let Some(mark) = marks.map(|halves| halves.concat()).iter().find(|mark| line.contains(*mark)) {
+                wrong.push(format!("{name}:{}: {mark}", at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where hot loops need it, and nowhere else.
+const UNSAFE: [&str; 4] =
+    ["avro-arrow/src/bytes/", "avro-arrow/src/column/", "avro-arrow/src/program/", "avro-arrow/tests/memory.rs"];
+
+#[test]
+fn unsafe_is_where_it_may_be() {
+    let mut wrong = Vec::new();
+    for (name, text) in all_sources() {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let has = code
+            .into_iter()
+            .any(|line| ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| line.contains(word)));
+        if has && !UNSAFE.iter().any(|place| name.starts_with(place)) && !name.ends_with("tidy.rs") {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "unsafe in {}", wrong.join(", "));
+}
+
+#[test]
+fn modules_use_only_those_declared_before_them() {
+    let root = fs::read_to_string(workspace().join("avro-arrow/src/lib.rs")).unwrap();
+    let order: Vec<&str> = root.lines().filter_map(declared_module).collect();
+    assert!(order.len() > 10, "modules of lib.rs: {order:?}");
+    let mut wrong = Vec::new();
+    for (name, text) in sources(&["avro-arrow/src"]) {
+        let Some(module) = module_of(&name) else { continue };
+        // Tests may use everything.
+        if name.contains("tests.rs") || name.contains("/testing") {
+            continue;
+        }
+        let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let place = order.iter().position(|m| *m == module).unwrap_or_else(|| panic!("{module} is not in lib.rs"));
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let Some(other) = order.iter().position(|m| *m == used) else { continue };
+                if other > place {
+                    wrong.push(format!("{name}:{}: `{module}` uses `{used}`, which comes after it", at + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn declared_module(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("pub ").unwrap_or(line);
+    line.strip_prefix("mod ")?.strip_suffix(';')
+}
+
+/// The module of the crate that a file is in.
+fn module_of(name: &str) -> Option<&str> {
+    let inside = name.strip_prefix("avro-arrow/src/")?;
+    let module = inside.split('/').next()?;
+    let module = module.strip_suffix(".rs").unwrap_or(module);
+    (module != "lib").then_some(module)
+}
