@@ -2,6 +2,7 @@
 //! share it, and the programs compiled from it.
 
 use crate::options::AvroOptions;
+use crate::spans::Spans;
 use avro_arrow::container::Header;
 use avro_arrow::schema::{Kind, Schema};
 use avro_arrow::{Error, ErrorKind, Program};
@@ -40,6 +41,8 @@ pub(crate) struct FileHeader {
     pub(crate) header: Header,
     /// The schema, shared by all files that have it.
     pub(crate) schema: Arc<FileSchema>,
+    /// Where the blocks of its ranges are.
+    pub(crate) spans: Spans,
 }
 
 /// A writer's schema and the programs compiled from it.
@@ -114,7 +117,7 @@ impl Headers {
         };
         header.schema = schema.schema.clone();
         header.metadata = Vec::new();
-        FileHeader { header, schema }
+        FileHeader { header, schema, spans: Spans::default() }
     }
 }
 

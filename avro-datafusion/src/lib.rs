@@ -37,6 +37,7 @@ mod options;
 mod partitions;
 mod session;
 mod source;
+mod spans;
 mod stream;
 mod table;
 mod table_factory;

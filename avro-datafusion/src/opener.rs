@@ -57,7 +57,8 @@ impl AvroOpener {
         let program = header.schema.program(reads, self.headers.options()).map_err(|e| external(e, &name))?;
         let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns), &name)?;
         let range = file.range.map_or(0..object.size, |range| bounded(&range, object.size));
-        let decoder = match range == (0..object.size) {
+        let whole = range == (0..object.size);
+        let decoder = match whole {
             true => Decoder::new(&header.header, program),
             false => Decoder::for_range(&header.header, program, range.clone(), object.size),
         };
@@ -71,7 +72,16 @@ impl AvroOpener {
         let read_ahead = if self.limit.is_some() { ReadAhead::Never } else { ReadAhead::InRange };
         let fetch =
             Fetch::new(self.store, object.location, position..range.end, object.size, read_ahead, self.bytes_scanned);
-        let mut rows = FileRows::new(decoder, fetch, adapter, name, self.time_decoding);
+        let mut rows = FileRows {
+            decoder,
+            fetch,
+            adapter,
+            name,
+            time_decoding: self.time_decoding,
+            file: header,
+            range: (!whole).then_some(range),
+            finished: false,
+        };
         if let Some(bytes) = body {
             rows.feed(bytes);
         }

@@ -5,14 +5,16 @@
 
 use crate::adapt::Adapter;
 use crate::fetch::Fetch;
-use crate::headers::external;
+use crate::headers::{FileHeader, external};
 use arrow_array::RecordBatch;
 use avro_arrow::Decoder;
 use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
-use datafusion::common::Result;
+use datafusion::common::{Result, exec_err};
 use datafusion::physical_plan::metrics::Time;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// What it takes to read a file.
 pub(crate) struct FileRows {
@@ -22,15 +24,14 @@ pub(crate) struct FileRows {
     /// The file's name, for errors.
     pub(crate) name: String,
     pub(crate) time_decoding: Time,
+    /// The file, and the range of it that is read if that is not all of it.
+    pub(crate) file: Arc<FileHeader>,
+    pub(crate) range: Option<Range<u64>>,
     /// Has the decoder been told that the file ends?
-    finished: bool,
+    pub(crate) finished: bool,
 }
 
 impl FileRows {
-    pub(crate) fn new(decoder: Decoder, fetch: Fetch, adapter: Adapter, name: String, time_decoding: Time) -> Self {
-        FileRows { decoder, fetch, adapter, name, time_decoding, finished: false }
-    }
-
     /// Gives the decoder its next bytes.
     pub(crate) fn feed(&mut self, bytes: Bytes) {
         self.decoder.feed(Buffer::from(bytes));
@@ -47,7 +48,7 @@ impl FileRows {
                 return Ok(Some(batch));
             }
             if self.finished || self.decoder.is_done() {
-                return Ok(None);
+                return self.meets_neighbours().map(|()| None);
             }
             match self.fetch.next().await? {
                 Some(bytes) => self.feed(bytes),
@@ -57,6 +58,19 @@ impl FileRows {
                 }
             }
         }
+    }
+
+    /// Checks, at the end of a range, that it ends where the next one begins.
+    fn meets_neighbours(&self) -> Result<()> {
+        let Some(range) = &self.range else { return Ok(()) };
+        if self.file.spans.agree(range.clone(), self.decoder.span()) {
+            return Ok(());
+        }
+        exec_err!(
+            "{}: a value of this file holds what looks like a block of it, so it cannot be read in parts; \
+             `SET datafusion.optimizer.repartition_file_scans = false` reads it whole",
+            self.name
+        )
     }
 
     /// The next batch of the bytes that are there.

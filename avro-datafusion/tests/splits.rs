@@ -104,6 +104,34 @@ async fn every_cut() {
     }
 }
 
+/// A value may hold what is a whole block to a scan that starts inside it, here one that even ends where the real block does.
+/// The file's parts then give its rows, or an error that says how to read it; never other rows.
+#[tokio::test]
+async fn a_forged_block_is_noticed() {
+    let schema = record(&[r#"{"name": "b", "type": "bytes"}"#]);
+    let forged_row = row().bytes(b"forged").0;
+    let forged = row().raw(&[b'x'; 40]).raw(&SYNC).long(1).bytes(&forged_row).0;
+    let rows: Vec<Row> = (0..6).map(|i| row().bytes(if i == 3 { &forged } else { b"right" })).collect();
+    let dir = Dir::new();
+    let bytes = avro(&schema, &rows, 1);
+    let path = dir.write("a.avro", &bytes);
+    let mut noticed = 0;
+    for partitions in (1..60).step_by(4) {
+        let mut config = SessionConfig::new().with_target_partitions(partitions);
+        config.options_mut().optimizer.repartition_file_min_size = 0;
+        let ctx = SessionContext::new_with_config(config);
+        ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+        for sql in ["SELECT count(*) AS c FROM t", "SELECT count(*) AS c FROM t WHERE b IS NOT NULL"] {
+            match support::run(&ctx, sql).await.as_str() {
+                "c\n6" => {}
+                error if error.contains("a.avro: a value of this file holds what looks like a block") => noticed += 1,
+                other => panic!("{partitions} partitions: {other}"),
+            }
+        }
+    }
+    assert!(noticed > 0);
+}
+
 #[tokio::test]
 async fn plans() {
     let dir = Dir::new();
