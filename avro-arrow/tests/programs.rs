@@ -59,8 +59,7 @@ fn flat_reordered() {
             skip 1 varints
             long -> s1
             skip 12 bytes
-            skip length and bytes
-            skip length and bytes
+            skip 2 lengths and bytes
             skip 3 bytes
             enum of 2 -> s2
         "#]],
@@ -76,8 +75,7 @@ fn flat_none_wanted() {
             skip 1 bytes
             skip 2 varints
             skip 12 bytes
-            skip length and bytes
-            skip length and bytes
+            skip 2 lengths and bytes
             skip 3 bytes
             skip 1 varints
         "#]],
@@ -375,8 +373,7 @@ fn skips_are_fused() {
         expect![[r#"
             skip 29 bytes
             skip 3 varints
-            skip length and bytes
-            skip length and bytes
+            skip 2 lengths and bytes
             call 0
             int -> s0
             call 0
@@ -407,12 +404,12 @@ fn skips_of_what_is_nested() {
               skip items
                 skip null or length and bytes
             skip items
-              skip length and bytes
+              skip 1 lengths and bytes
               skip 1 varints
             skip null or varint
             choose
              0:
-              skip length and bytes
+              skip 1 lengths and bytes
              1:
              2:
               skip 8 bytes
