@@ -82,9 +82,7 @@ impl Decoder {
         self.finished || self.framer.is_done()
     }
 
-    /// Offsets of the sync marker before the first block and of the one behind the last, as far as it has come; `None` where
-    /// no marker begins in the range. Among the ranges of one file, those that have a span meet: each begins where the one
-    /// before it ends. Where they do not, a range passed over a damaged block, or took data that looks like a block for one.
+    /// Where its blocks are, for whoever reads ranges of a file to compare: see [`Framer::span`].
     pub fn span(&self) -> Option<Range<u64>> {
         self.framer.span()
     }

@@ -46,6 +46,8 @@ pub struct Framer {
     index: u64,
     /// Is the next block ours? Else it is only looked at.
     owned: bool,
+    /// Offsets of the marker before our first block and of the one behind our last.
+    span: Option<Range<u64>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +127,7 @@ impl Framer {
             state,
             index: 0,
             owned: true,
+            span: None,
         }
     }
 
@@ -166,6 +169,14 @@ impl Framer {
     /// Is the range complete, so that no more bytes are wanted?
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
+    }
+
+    /// Offsets of the marker before the range's first block and of the marker behind its last, as far as it has come; `None`
+    /// where no marker begins in the range. Among ranges that cover a file, those that have a span meet: each begins where
+    /// the one before it ends. Where they do not, one of them believed a marker inside a block, which by itself looks like
+    /// one: a whole block inside a value does.
+    pub fn span(&self) -> Option<Range<u64>> {
+        self.span.clone()
     }
 
     fn run(&mut self) -> Result<Option<RawBlock>> {
@@ -214,10 +225,14 @@ impl Framer {
     /// A marker was just consumed: is there a block behind it that we own, or that we only look at?
     fn behind_marker(&mut self) {
         let behind = self.pieces.offset();
+        let marker = behind.saturating_sub(SYNC_LEN as u64);
+        if self.owned {
+            self.span = Some(self.span.as_ref().map_or(marker, |span| span.start)..marker);
+        }
         if !self.owned || (self.file_len == Some(behind) && !self.cut) {
             self.done();
         } else {
-            self.owned = behind.saturating_sub(SYNC_LEN as u64) < self.range_end;
+            self.owned = marker < self.range_end;
             self.state = State::Frame;
         }
     }
