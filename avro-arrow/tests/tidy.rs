@@ -108,7 +108,8 @@ fn modules_use_only_those_declared_before_them() {
         if name.contains("tests.rs") || name.contains("/testing") {
             continue;
         }
-        let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let text = text.split("#[cfg(test)]\n#[allow(").next().unwrap_or_default();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
         let place = order.iter().position(|m| *m == module).unwrap_or_else(|| panic!("{module} is not in lib.rs"));
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for used in line.split("crate::").skip(1) {
