@@ -18,7 +18,7 @@ use arrow_schema::SchemaRef;
 use std::io::Read;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Bytes of blocks, as stored, that one thread decodes at a time.
 const RUN_BYTES: usize = 1 << 20;
@@ -34,6 +34,8 @@ pub struct ParallelReader {
     schema: SchemaRef,
     runs: Option<Receiver<RunOutput>>,
     current: Option<RunOutput>,
+    /// The thread that reads.
+    source: Option<JoinHandle<()>>,
 }
 
 /// What becomes of one run of blocks: its batches, and `None` at its end.
@@ -68,11 +70,11 @@ impl ParallelReader {
         let mut framer = Framer::new(&header, &options.limits);
         framer.feed(rest.into());
         let batch_size = options.batch_size.max(1) as u64;
-        thread::Builder::new().name("avro-read".into()).spawn(move || {
+        let source = thread::Builder::new().name("avro-read".into()).spawn(move || {
             let mut source = Source { read, framer, run_rows: batch_size, tasks: task_sender, runs: run_sender };
             source.run();
         })?;
-        Ok(ParallelReader { header, schema, runs: Some(runs), current: None })
+        Ok(ParallelReader { header, schema, runs: Some(runs), current: None, source: Some(source) })
     }
 
     /// The Arrow schema of the batches.
@@ -91,8 +93,11 @@ impl ParallelReader {
                 let Some(runs) = &self.runs else { return Ok(None) };
                 match runs.recv() {
                     Ok(run) => self.current = Some(run),
-                    // The reading thread has come to the end.
-                    Err(_) => return Ok(None),
+                    // The reading thread has come to the end, unless it died: what it was given to read from may panic.
+                    Err(_) => match self.source.take().map(JoinHandle::join) {
+                        Some(Err(_)) => return Err(Error::new(ErrorKind::Worker)),
+                        _ => return Ok(None),
+                    },
                 }
                 continue;
             };
@@ -135,7 +140,7 @@ impl<R: Read> Source<R> {
     /// Sends runs until the end of the file, an error, or the receivers' end.
     fn run(&mut self) {
         let mut run = Vec::new();
-        let (mut rows, mut bytes) = (0, 0);
+        let (mut rows, mut bytes) = (0u64, 0);
         loop {
             let block = match self.next_block() {
                 Ok(Some(block)) => block,
@@ -154,7 +159,7 @@ impl<R: Read> Source<R> {
                     return;
                 }
             };
-            rows += block.rows;
+            rows = block.rows.saturating_add(rows);
             bytes += block.data.len();
             run.push(block);
             if bytes >= RUN_BYTES || rows >= self.run_rows.saturating_mul(16) {
@@ -222,4 +227,43 @@ fn decode(blocks: Vec<RawBlock>, mut decoder: BlockDecoder, output: &RunInput) {
     };
     // If nobody receives it, nobody wants it.
     let _ = output.send(end);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::codec::Codec;
+    use crate::container::testing::file;
+
+    /// A file of so many rows, which panics where it should end.
+    struct Panics(std::io::Cursor<Vec<u8>>);
+
+    impl Read for Panics {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.read(out)? {
+                0 => panic!("a test's panic on another thread"),
+                n => Ok(n),
+            }
+        }
+    }
+
+    fn error(read: impl Read + Send + 'static, batch_size: usize) -> Option<Error> {
+        let options = Options { batch_size, ..Options::default() };
+        ParallelReader::new(read, &options, 2).unwrap().find_map(Result::err)
+    }
+
+    #[test]
+    fn what_breaks_a_thread_is_no_end_of_the_file() {
+        let rows = |claim: i64| file("\"int\"", Codec::Null, &[(claim, &[2; 10][..]); 5]);
+        // Longer than what is read at a time, so that the header is read without a panic.
+        let long = file("\"int\"", Codec::Null, &[(1 << 20, &[2; 1 << 20][..]); 5]);
+        for batch_size in [100, 8192, usize::MAX] {
+            let read = Panics(std::io::Cursor::new(long.clone()));
+            assert!(matches!(error(read, batch_size).unwrap().kind(), ErrorKind::Worker), "{batch_size}");
+            let claims = error(std::io::Cursor::new(rows(i64::MAX)), batch_size).unwrap();
+            assert_eq!(claims.position().block, Some(0), "{batch_size}: {claims}");
+            assert!(error(std::io::Cursor::new(rows(10)), batch_size).is_none());
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! The sync reader: anything that can be read in, record batches out.
 
-use crate::PADDING;
 use crate::container::Header;
 use crate::decoder::Decoder;
 use crate::error::Result;
@@ -93,9 +92,9 @@ impl<R: Read> Iterator for Reader<R> {
     }
 }
 
-/// The next bytes, with room behind them so that a block at their end need not be copied; none at the end.
+/// The next bytes; none at the end.
 pub(crate) fn read_some(read: &mut impl Read) -> Result<Option<Buffer>> {
-    let mut bytes = Vec::with_capacity(READ_BYTES + PADDING);
+    let mut bytes = Vec::with_capacity(READ_BYTES);
     read.take(READ_BYTES as u64).read_to_end(&mut bytes)?;
     Ok((!bytes.is_empty()).then(|| Buffer::from_vec(bytes)))
 }
