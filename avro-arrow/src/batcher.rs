@@ -6,11 +6,13 @@
 
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
+use crate::column::ROWS;
 use crate::error::{Error, ErrorKind, Fault, Result};
-use crate::program::{Faulted, Piece, Program, run};
+use crate::program::{Piece, Program, Stop, run};
 use crate::reference::{self, Located};
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
+use arrow_schema::ArrowError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_BLOCKS: usize = 8;
 /// Batches of one chunk.
 const CHUNK_BATCHES_MAX: usize = 16;
+/// Bytes of the rows' own slabs in one chunk.
+const CHUNK_COLUMN_BYTES_MAX: usize = 256 << 20;
 /// Blocks of fewer bytes are put together into one buffer, so that string columns do not have thousands.
 const SMALL_BLOCK_BYTES: usize = 4 << 10;
 
@@ -37,6 +41,8 @@ pub(crate) struct Batcher {
     ready: VecDeque<RecordBatch>,
     /// Rows that are known to be there and of which no column is wanted.
     counted_rows: u64,
+    /// Rows of a chunk. Fewer once a chunk of so many took too much memory.
+    max_rows: usize,
 }
 
 /// A block that is not decoded to its end.
@@ -51,7 +57,10 @@ struct Pending {
 impl Batcher {
     pub(crate) fn new(program: Arc<Program>) -> Self {
         let (queue, ready) = (VecDeque::new(), VecDeque::new());
-        Batcher { program, queue, queued_rows: 0, queued_bytes: 0, ready, counted_rows: 0 }
+        let row_bytes = program.layout.slot_bytes(ROWS).max(1);
+        let max_rows = (CHUNK_COLUMN_BYTES_MAX.min(program.options.limits.batch_bytes) / row_bytes).max(1);
+        let max_rows = max_rows.min(program.options.batch_size.max(1).saturating_mul(CHUNK_BATCHES_MAX));
+        Batcher { program, queue, queued_rows: 0, queued_bytes: 0, ready, counted_rows: 0, max_rows }
     }
 
     /// Takes a block, whose claim to so many rows is checked against its bytes.
@@ -79,7 +88,7 @@ impl Batcher {
 
     /// Takes rows of which no column is wanted.
     pub(crate) fn push_count(&mut self, rows: u64) {
-        self.counted_rows += rows;
+        self.counted_rows = self.counted_rows.saturating_add(rows);
     }
 
     /// The next batch; none if more blocks are needed to fill one, or, at the `end`, if there are no more rows.
@@ -112,15 +121,21 @@ impl Batcher {
         end || (fills_batch && large) || self.queued_bytes >= CHUNK_BYTES_MAX
     }
 
-    /// Decodes the rows at the front of the queue into `ready`.
+    /// Decodes the rows at the front of the queue into `ready`: as many as there should be, or else fewer.
     fn decode_chunk(&mut self, end: bool) -> Result<()> {
-        let (mut pieces, blocks) = self.pieces(end);
-        let n_rows: usize = pieces.iter().map(|piece| piece.n_rows).sum();
-        let finished = match run(&self.program, &mut pieces, blocks) {
-            Ok(finished) => finished,
-            Err(Faulted) => return Err(self.explain(pieces.len())),
+        let (pieces, columns, n_rows) = loop {
+            let (mut pieces, blocks) = self.pieces(end);
+            let n_rows: usize = pieces.iter().map(|piece| piece.n_rows).sum();
+            match self.columns(&mut pieces, blocks) {
+                Ok(columns) => break (pieces, columns, n_rows),
+                Err(Stop::Damaged) => return Err(self.explain(pieces.len())),
+                Err(Stop::TooLarge(_)) if n_rows > 1 => self.max_rows = n_rows / 2,
+                Err(Stop::TooLarge(error)) => {
+                    let Some(pending) = self.queue.front() else { return Err(error) };
+                    return Err(at_block(error, &pending.block));
+                }
+            }
         };
-        let columns = self.program.columns.iter().map(|column| finished.array(column)).collect::<Result<_>>()?;
         let chunk = self.batch_of(columns, n_rows)?;
         self.take_decoded(&pieces);
         let batch_size = self.batch_size();
@@ -130,7 +145,13 @@ impl Batcher {
         Ok(())
     }
 
-    fn batch_of(&self, columns: Vec<arrow_array::ArrayRef>, n_rows: usize) -> Result<RecordBatch> {
+    fn columns(&self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
+        let finished = run(&self.program, pieces, blocks)?;
+        let arrays = self.program.columns.iter().map(|column| finished.array(column));
+        arrays.collect::<Result<_>>().map_err(Stop::TooLarge)
+    }
+
+    fn batch_of(&self, columns: Vec<ArrayRef>, n_rows: usize) -> Result<RecordBatch> {
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         Ok(RecordBatch::try_new_with_options(self.program.arrow_schema().clone(), columns, &options)?)
     }
@@ -139,7 +160,7 @@ impl Batcher {
     /// blocks are in. Where they fill a batch they fill whole batches.
     fn pieces(&self, end: bool) -> (Vec<Piece>, Arc<[Buffer]>) {
         let batch_size = self.batch_size();
-        let max_rows = batch_size.saturating_mul(CHUNK_BATCHES_MAX);
+        let max_rows = self.max_rows;
         let (mut counts, mut total, mut bytes) = (Vec::new(), 0usize, 0usize);
         for pending in &self.queue {
             let full = bytes >= CHUNK_BYTES || counts.len() >= CHUNK_BLOCKS;
@@ -249,8 +270,8 @@ impl Batcher {
                 return at_block(located.into_error(), block);
             }
         }
-        let what = "a batch whose arrays and maps have more than 2^28 items; ask for smaller batches".to_string();
-        ErrorKind::Unsupported { what }.into()
+        let what = "the program found damage where the reference decoder found none".to_string();
+        ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
     }
 }
 

@@ -6,6 +6,9 @@
 pub struct Limits {
     /// Bytes of one block, as stored and decompressed [200 MiB, as Avro's Java implementation]. At most 2 GiB - 1.
     pub block_bytes: usize,
+    /// Bytes of the columns of one row, and of as many rows as are decoded together [2 GiB]. A null of a wide type takes a byte
+    /// in a file and its type's width in memory. Where rows are that large, batches have fewer.
+    pub batch_bytes: usize,
     /// Bytes of the file's header: its metadata and schema [16 MiB].
     pub metadata_bytes: usize,
     /// Nodes of a parsed schema [100 000].
@@ -24,6 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             block_bytes: 200 << 20,
+            batch_bytes: 2 << 30,
             metadata_bytes: 16 << 20,
             schema_nodes: 100_000,
             arrow_fields: 10_000,

@@ -127,10 +127,13 @@ fn wanted_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, options: &Op
         return Ok(names.enumerate().map(|(column, _)| Some(column)).collect());
     };
     let mut wanted: Vec<Option<usize>> = names.clone().map(|_| None).collect();
-    for (column, name) in projection.iter().enumerate() {
+    let mut places = HashMap::new();
+    for (at, name) in names.clone().enumerate() {
         // Some real schemas give two fields one name: the name then means the first.
-        let place = names.clone().position(|n| n == name).and_then(|at| wanted.get_mut(at));
-        match place {
+        places.entry(name).or_insert(at);
+    }
+    for (column, name) in projection.iter().enumerate() {
+        match places.get(name.as_str()).and_then(|&at| wanted.get_mut(at)) {
             Some(place @ None) => *place = Some(column),
             Some(_) => return Err(Error::argument(format!("column `{name}` is asked for twice"))),
             None => {
@@ -234,14 +237,14 @@ impl Planner<'_> {
                 None => (Shape::Bytes, self.binary()),
             },
             (Kind::String, _) => (Shape::String, self.utf8()),
+            // Arrow's sizes are 32 bits wide, and so are the program's.
+            (Kind::Fixed(fixed), _) if i32::try_from(fixed.size).is_err() => {
+                return Err(unsupported(format!("fixed of {}", fixed.size)));
+            }
             (Kind::Fixed(fixed), logical) => match (decimal(logical), logical) {
                 (Some(data_type), _) => (Shape::DecimalFixed(fixed.size), data_type),
                 (None, Some(Logical::Duration)) => (Shape::Duration, DataType::Interval(IntervalUnit::MonthDayNano)),
-                _ => {
-                    let size =
-                        i32::try_from(fixed.size).map_err(|_| unsupported(format!("fixed of {}", fixed.size)))?;
-                    (Shape::Fixed(fixed.size), DataType::FixedSizeBinary(size))
-                }
+                _ => (Shape::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
             },
             (Kind::Enum(e), _) => {
                 let symbols = Arc::new(StringArray::from_iter_values(&e.symbols));
@@ -258,7 +261,10 @@ impl Planner<'_> {
                     (Pairs::Map, Some(Logical::Map), Some(entries)) => {
                         (Shape::Pairs(Box::new(item)), DataType::Map(entries, false))
                     }
-                    _ => (Shape::List(Box::new(item.clone())), DataType::List(item.field)),
+                    _ => {
+                        let field = item.field.clone();
+                        (Shape::List(Box::new(item)), DataType::List(field))
+                    }
                 }
             }
             (Kind::Map(values), _) => {

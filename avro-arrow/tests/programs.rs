@@ -346,13 +346,7 @@ fn recursive_type_skipped() {
             choose
              0:
              1:
-              call 0
-            sub 0
-              skip 1 varints
-              choose
-               0:
-               1:
-                call 0
+              skip record
         "#]],
     );
 }

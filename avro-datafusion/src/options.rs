@@ -60,7 +60,7 @@ impl Default for AvroOptions {
 
 /// The names that [`AvroOptions::set`] knows.
 const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, file_extension, partitions, block_bytes, \
-                     metadata_bytes, schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
+                     batch_bytes, metadata_bytes, schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
     /// These options with others set by name. DataFusion puts `format.` before the names in `OPTIONS(..)`; names with any other
@@ -91,6 +91,7 @@ impl AvroOptions {
             "file_extension" => self.file_extension = value.to_owned(),
             "recursion_levels" => self.recursion_levels = number(name, value)?,
             "block_bytes" => limits.block_bytes = number(name, value)?,
+            "batch_bytes" => limits.batch_bytes = number(name, value)?,
             "metadata_bytes" => limits.metadata_bytes = number(name, value)?,
             "schema_nodes" => limits.schema_nodes = number(name, value)?,
             "arrow_fields" => limits.arrow_fields = number(name, value)?,

@@ -2,16 +2,16 @@
 
 use super::slab::rows_slabs;
 use super::{Column, Content, Holds, Lane, Layout, LevelId, ROWS, SlabId};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
-use arrow_array::types::{ArrowDictionaryKeyType, Int32Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryViewArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, ListArray, MapArray,
-    NullArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
+    Array, ArrayRef, BinaryViewArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array, ListArray,
+    MapArray, NullArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Fields};
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,15 +31,18 @@ pub(crate) struct Finished {
     lens: Vec<usize>,
     /// What the views point into.
     blocks: Arc<[Buffer]>,
+    /// Bytes of text copied so far, and at most.
+    text: Cell<usize>,
+    max_text: usize,
 }
 
 impl Parts {
-    /// Memory for lanes of so many rows each.
-    pub(crate) fn new(layout: &Layout, rows_of_lanes: &[usize]) -> Parts {
+    /// Memory for lanes of so many rows each, which may take `lane_bytes` each for what is below the rows.
+    pub(crate) fn new(layout: &Layout, rows_of_lanes: &[usize], lane_bytes: usize) -> Parts {
         let mut rows = rows_slabs(layout, rows_of_lanes.iter().sum());
         let mut first = 0;
         let lanes = rows_of_lanes.iter().map(|&n| {
-            let lane = Lane::new(layout, &mut rows, first, n);
+            let lane = Lane::new(layout, &mut rows, first, n, lane_bytes);
             first += n;
             lane
         });
@@ -47,11 +50,17 @@ impl Parts {
         Parts { rows, lanes }
     }
 
-    /// Joins the lanes.
+    /// Joins the lanes. `max_text` is how many bytes of text the arrays may copy.
     ///
     /// # Safety
     /// The program has run to its end on every lane without a fault.
-    pub(crate) unsafe fn join(self, layout: &Layout, rows_of_lanes: &[usize], blocks: Arc<[Buffer]>) -> Finished {
+    pub(crate) unsafe fn join(
+        self,
+        layout: &Layout,
+        rows_of_lanes: &[usize],
+        blocks: Arc<[Buffer]>,
+        max_text: usize,
+    ) -> Finished {
         let n_rows: usize = rows_of_lanes.iter().sum();
         let mut slabs = self.rows;
         for (slab, spec) in slabs.iter_mut().zip(&layout.slabs) {
@@ -95,7 +104,8 @@ impl Parts {
         if let Some(rows) = lens.first_mut() {
             *rows = n_rows;
         }
-        Finished { slabs: slabs.into_iter().map(Buffer::from).collect(), lens, blocks }
+        let slabs = slabs.into_iter().map(Buffer::from).collect();
+        Finished { slabs, lens, blocks, text: Cell::new(0), max_text }
     }
 }
 
@@ -140,10 +150,18 @@ impl Finished {
                 let DataType::FixedSizeBinary(size) = data_type else { return mismatch(column) };
                 Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.slab(*values), nulls, len)?)
             }
-            Content::Views(views) => self.strings(data_type, ScalarBuffer::from(self.slab(*views)), nulls),
+            Content::Views(views) => self.strings(data_type, self.slab(*views).into(), &self.blocks, nulls)?,
             Content::Enum(keys, symbols) => {
-                let keys = arrow_array::PrimitiveArray::<Int32Type>::new(self.slab(*keys).into(), nulls);
-                enums(data_type, keys, symbols)?
+                // Of an enum without symbols there are no values, only places where a null record would have one.
+                let nulls = if symbols.is_empty() { Some(NullBuffer::new_null(len)) } else { nulls };
+                let keys = Int32Array::new(self.slab(*keys).into(), nulls);
+                if let DataType::Dictionary(..) = data_type {
+                    return Ok(Arc::new(DictionaryArray::try_new(keys, symbols.clone())?));
+                }
+                let symbols = StringViewArray::from(symbols.as_ref());
+                let view = |key: Option<i32>| symbols.views().get(key? as usize).copied();
+                let views = keys.iter().map(|key| view(key).unwrap_or(0)).collect();
+                self.strings(data_type, views, &Arc::from(symbols.data_buffers()), keys.nulls().cloned())?
             }
             Content::Text { ends, bytes } => {
                 let text = StringArray::try_new(self.offsets(*ends), self.slab(*bytes), nulls)?;
@@ -189,9 +207,15 @@ impl Finished {
         OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets)))
     }
 
-    /// Strings or bytes from views. Views are kept, pointing into the blocks, where they use a good part of them;
-    /// else what they use is copied, so that a small column does not hold large blocks.
-    fn strings(&self, data_type: &DataType, views: ScalarBuffer<u128>, nulls: Option<NullBuffer>) -> ArrayRef {
+    /// Strings or bytes from views into `blocks`. Views are kept where they use a good part of the blocks; else what they use
+    /// is copied, so that a small column does not hold large blocks.
+    fn strings(
+        &self,
+        data_type: &DataType,
+        views: ScalarBuffer<u128>,
+        blocks: &Arc<[Buffer]>,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef> {
         let outside = |views: &[u128]| -> usize {
             // Without a branch: lengths of text are hard to predict.
             let lens = views.iter().map(|&view| u64::from(view as u32));
@@ -200,81 +224,76 @@ impl Finished {
         match data_type {
             DataType::Utf8View | DataType::BinaryView => {
                 let used = outside(&views);
-                let held: usize = self.blocks.iter().map(|block| block.len()).sum();
+                let held: usize = blocks.iter().map(|block| block.len()).sum();
                 let (views, blocks) = if used == 0 {
                     (views, Arc::from([]))
                 } else if used.saturating_mul(KEEP_BLOCKS_ABOVE) < held {
-                    self.copy_views(&views, used)
+                    copy_views(&views, blocks, used)
                 } else {
-                    (views, self.blocks.clone())
+                    (views, blocks.clone())
                 };
                 if *data_type == DataType::BinaryView {
-                    // SAFETY: `kernels::view` checked each view against its block; `copy_views` keeps that.
-                    return Arc::new(unsafe { BinaryViewArray::new_unchecked(views, blocks, nulls) });
+                    // SAFETY: `kernels::view` made each view of bytes inside its block; `copy_views` keeps that.
+                    return Ok(Arc::new(unsafe { BinaryViewArray::new_unchecked(views, blocks, nulls) }));
                 }
-                // SAFETY: as above, and `kernels::utf8_view` checked the text.
-                Arc::new(unsafe { StringViewArray::new_unchecked(views, blocks, nulls) })
+                // SAFETY: as above, and `kernels::Utf8` checked the text; or they are an enum's symbols.
+                Ok(Arc::new(unsafe { StringViewArray::new_unchecked(views, blocks, nulls) }))
             }
             plain => {
+                let bytes = self.take_text(views.iter().map(|&view| view as u32 as usize).sum())?;
                 // SAFETY: as above.
-                let views = unsafe { BinaryViewArray::new_unchecked(views, self.blocks.clone(), nulls) };
-                let bytes = outside(views.views()) + views.len();
+                let views = unsafe { BinaryViewArray::new_unchecked(views, blocks.clone(), nulls) };
                 if *plain == DataType::Binary {
                     let mut builder = BinaryBuilder::with_capacity(views.len(), bytes);
                     builder.extend(views.iter());
-                    return Arc::new(builder.finish());
+                    return Ok(Arc::new(builder.finish()));
                 }
                 let mut builder = StringBuilder::with_capacity(views.len(), bytes);
                 for value in views.iter() {
-                    // SAFETY: `kernels::utf8_view` checked the text.
+                    // SAFETY: as above.
                     builder.append_option(value.map(|bytes| unsafe { str::from_utf8_unchecked(bytes) }));
                 }
-                Arc::new(builder.finish())
+                Ok(Arc::new(builder.finish()))
             }
         }
     }
 
-    /// The same strings in one buffer of their own.
-    fn copy_views(&self, views: &[u128], used: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
-        let mut bytes = Vec::with_capacity(used);
-        let moved = views.iter().map(|&view| {
-            let len = view as u32;
-            if len <= INLINE_BYTES {
-                return view;
-            }
-            let (block, from) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
-            let to = bytes.len();
-            let block = self.blocks.get(block).map(Buffer::as_slice).unwrap_or_default();
-            bytes.extend_from_slice(block.get(from..from + len as usize).unwrap_or_default());
-            (view & u128::from(u64::MAX)) | ((to as u128) << 96)
-        });
-        let moved: Vec<u128> = moved.collect();
-        (ScalarBuffer::from(moved), Arc::from([Buffer::from_vec(bytes)]))
+    /// So many bytes of text that are to be copied, if that is not too many: a long symbol of an enum takes one byte in a file.
+    fn take_text(&self, bytes: usize) -> Result<usize> {
+        if bytes > i32::MAX as usize {
+            let what = "more than 2 GiB of strings in one row, but as views".to_string();
+            return Err(ErrorKind::Unsupported { what }.into());
+        }
+        let max = self.max_text;
+        let text = self.text.get().saturating_add(bytes);
+        if text > max {
+            return Err(ErrorKind::Limit { limit: "batch_bytes", value: text as u64, max: max as u64 }.into());
+        }
+        self.text.set(text);
+        Ok(bytes)
     }
+}
+
+/// The same strings in one buffer of their own.
+fn copy_views(views: &[u128], blocks: &[Buffer], used: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
+    let mut bytes = Vec::with_capacity(used);
+    let moved = views.iter().map(|&view| {
+        let len = view as u32;
+        if len <= INLINE_BYTES {
+            return view;
+        }
+        let (block, from) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
+        let to = bytes.len();
+        let block = blocks.get(block).map(Buffer::as_slice).unwrap_or_default();
+        bytes.extend_from_slice(block.get(from..from + len as usize).unwrap_or_default());
+        (view & u128::from(u64::MAX)) | ((to as u128) << 96)
+    });
+    let moved: Vec<u128> = moved.collect();
+    (ScalarBuffer::from(moved), Arc::from([Buffer::from_vec(bytes)]))
 }
 
 /// A column keeps the blocks that its strings lie in if it uses more than one part in so many of their bytes.
 const KEEP_BLOCKS_ABOVE: usize = 16;
-
-fn enums(
-    data_type: &DataType,
-    keys: arrow_array::PrimitiveArray<Int32Type>,
-    symbols: &StringArray,
-) -> Result<ArrayRef> {
-    fn dictionary<K: ArrowDictionaryKeyType>(
-        keys: arrow_array::PrimitiveArray<K>,
-        symbols: &StringArray,
-    ) -> Result<DictionaryArray<K>> {
-        Ok(DictionaryArray::try_new(keys, Arc::new(symbols.clone()))?)
-    }
-    let symbol = |key: i32| usize::try_from(key).ok().filter(|&key| key < symbols.len()).map(|key| symbols.value(key));
-    let text = || keys.iter().map(|key| key.and_then(symbol));
-    Ok(match data_type {
-        DataType::Utf8View => Arc::new(StringViewArray::from_iter(text())),
-        DataType::Utf8 => Arc::new(StringArray::from_iter(text())),
-        _ => Arc::new(dictionary(keys, symbols)?),
-    })
-}
 
 fn structs(fields: &Fields, arrays: Vec<ArrayRef>, nulls: Option<NullBuffer>, len: usize) -> Result<ArrayRef> {
     Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), arrays, nulls, len)?))

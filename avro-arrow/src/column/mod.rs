@@ -105,6 +105,13 @@ impl Layout {
         self.slabs.push(spec);
         id
     }
+
+    /// Bytes of one slot of all slabs of a level.
+    pub(crate) fn slot_bytes(&self, level: LevelId) -> usize {
+        let slabs = self.levels.get(level.index()).into_iter().flatten();
+        let widths = slabs.filter_map(|slab| self.slabs.get(slab.index())).map(|spec| spec.width);
+        widths.fold(0, usize::saturating_add)
+    }
 }
 
 impl SlabId {

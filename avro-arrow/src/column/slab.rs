@@ -26,6 +26,8 @@ pub(crate) struct Lane {
     pub(crate) levels: Vec<Level>,
     /// The slabs below the rows. Those of the rows are elsewhere, so theirs are empty here.
     own: Vec<MutableBuffer>,
+    /// Bytes that these may still grow by.
+    bytes_left: usize,
 }
 
 /// The slabs of the rows, for all lanes.
@@ -35,8 +37,15 @@ pub(crate) fn rows_slabs(layout: &Layout, n_rows: usize) -> Vec<MutableBuffer> {
 }
 
 impl Lane {
-    /// A lane that writes `n_rows` rows from `first_row` on to `rows`, made by [`rows_slabs`] for at least as many.
-    pub(crate) fn new(layout: &Layout, rows: &mut [MutableBuffer], first_row: usize, n_rows: usize) -> Lane {
+    /// A lane that writes `n_rows` rows from `first_row` on to `rows`, made by [`rows_slabs`] for at least as many, and below
+    /// the rows at most so many bytes.
+    pub(crate) fn new(
+        layout: &Layout,
+        rows: &mut [MutableBuffer],
+        first_row: usize,
+        n_rows: usize,
+        bytes_left: usize,
+    ) -> Lane {
         let mut levels = vec![Level::default(); layout.levels.len()];
         if let Some(level) = levels.first_mut() {
             *level = Level { len: 0, capacity: n_rows };
@@ -49,18 +58,26 @@ impl Lane {
         });
         let slots = slots.collect();
         let own = layout.slabs.iter().map(|_| MutableBuffer::with_capacity(0)).collect();
-        Lane { slots, levels, own }
+        Lane { slots, levels, own, bytes_left }
     }
 
-    /// Makes room for `more` slots in a level below the rows.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) {
+    /// Makes room for `more` slots in a level below the rows. An error is how many bytes there are too few.
+    pub(crate) fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) -> Result<(), usize> {
         let (Some(level), Some(slabs)) = (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
         else {
-            return;
+            return Ok(());
         };
-        let capacity = (level.len + more).max(level.capacity * 2).max(64);
+        let slot_bytes = layout.slot_bytes(level_id);
+        let bytes = |capacity: usize| (capacity - level.capacity).saturating_mul(slot_bytes);
+        let needed = level.len + more;
+        let mut capacity = needed.max(level.capacity * 2).max(64);
+        if bytes(capacity) > self.bytes_left {
+            capacity = needed;
+        }
+        match self.bytes_left.checked_sub(bytes(capacity)) {
+            Some(left) => self.bytes_left = left,
+            None => return Err(bytes(capacity) - self.bytes_left),
+        }
         for &SlabId(id) in slabs {
             let id = id as usize;
             let (Some(spec), Some(slab), Some(slot)) =
@@ -76,6 +93,7 @@ impl Lane {
             *slot = slab.as_mut_ptr();
         }
         level.capacity = capacity;
+        Ok(())
     }
 
     /// The slabs below the rows, by id, each as long as its level; and the length of each level.

@@ -6,6 +6,7 @@ const LIST: &str = r#"{"type":"record","name":"n.L","fields":[{"name":"v","type"
     {"name":"next","type":["null","L"]}]}"#;
 const MANY: Limits = Limits {
     block_bytes: 1000,
+    batch_bytes: 1 << 30,
     metadata_bytes: 1 << 20,
     schema_nodes: 100,
     arrow_fields: 100,

@@ -5,6 +5,7 @@
 use super::skip::Skips;
 use super::{Body, Branch, Branches, Leaf, Nulls, Op, Program};
 use crate::column::{Column, Content, Holds, Layout, LevelId, ROWS, SlabId, SlabSpec};
+use crate::error::{ErrorKind, Result};
 use crate::json;
 use crate::options::Options;
 use crate::plan::{Plan, Read, Shape, Step, Wrap};
@@ -15,17 +16,23 @@ use std::sync::Arc;
 
 const ENDS_WIDTH: usize = size_of::<i32>();
 
-pub(super) fn compile(plan: Plan, options: &Options) -> Program {
+/// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take gigabytes.
+const OPS_MAX: usize = 4 << 20;
+
+pub(super) fn compile(plan: Plan, options: &Options) -> Result<Program> {
     let sizes = Sizes::of(&plan.schema);
     let mut layout = Layout::default();
     layout.add_level();
     let mut compiler = Compiler { layout, code: Code::default(), skips: Skips::new(&plan.schema, &sizes), plan: &plan };
     let (row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
     let row = compiler.code.body(row);
-    let subs = compiler.skips.finish(&mut compiler.code);
-    let Compiler { layout, code, .. } = compiler;
+    let Compiler { layout, code, skips: Skips { bodies: subs, .. }, .. } = compiler;
+    if code.too_large {
+        let what = format!("a schema of more than {OPS_MAX} ops; unions as structs take the most");
+        return Err(ErrorKind::Unsupported { what }.into());
+    }
     let min_row_bytes = sizes.min(plan.schema.root());
-    Program {
+    Ok(Program {
         plan,
         ops: code.ops,
         branches: code.branches,
@@ -35,7 +42,7 @@ pub(super) fn compile(plan: Plan, options: &Options) -> Program {
         columns,
         min_row_bytes,
         options: options.clone(),
-    }
+    })
 }
 
 /// What is emitted so far.
@@ -43,13 +50,18 @@ pub(super) fn compile(plan: Plan, options: &Options) -> Program {
 pub(super) struct Code {
     pub(super) ops: Vec<Op>,
     pub(super) branches: Vec<Branch>,
+    /// There were more ops than [`OPS_MAX`]; those are not here.
+    pub(super) too_large: bool,
 }
 
 impl Code {
     /// The ops as a body.
     pub(super) fn body(&mut self, ops: Vec<Op>) -> Body {
         let start = self.ops.len() as u32;
-        self.ops.extend(ops);
+        self.too_large |= self.ops.len() + ops.len() > OPS_MAX;
+        if !self.too_large {
+            self.ops.extend(ops);
+        }
         Body { start, end: self.ops.len() as u32 }
     }
 
@@ -126,7 +138,10 @@ impl Compiler<'_> {
     fn nullable(&mut self, compiled: &mut Compiled, null_branch: u8, level: LevelId) {
         let valid = self.slab(level, 1);
         compiled.column.valid = Some(valid);
-        if let [Op::Read { leaf, to }] = *compiled.read.as_slice() {
+        // Of no symbols, not even a null's zero is one.
+        if let [Op::Read { leaf, to }] = *compiled.read.as_slice()
+            && leaf != Leaf::Enum(0)
+        {
             compiled.read = vec![Op::ReadNullable { leaf, to, nulls: Nulls { valid, null_branch } }];
         } else {
             let mut present = vec![Op::One { to: valid }];

@@ -4,6 +4,8 @@
 //! the same list. A program prints as text, which is how the compiler is reviewed (`tests/programs.rs`).
 
 mod compile;
+#[cfg(test)]
+mod hostile;
 mod kernels;
 mod print;
 mod run;
@@ -12,7 +14,7 @@ mod skip;
 mod tests;
 mod verify;
 
-pub(crate) use run::{Faulted, Piece, run};
+pub(crate) use run::{Piece, Stop, run};
 
 use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;
@@ -37,7 +39,7 @@ pub struct Program {
     pub(crate) layout: Layout,
     /// How the slabs become the columns, in the order of the output.
     pub(crate) columns: Vec<Column>,
-    /// The fewest bytes that a row can take.
+    /// The fewest bytes that a row can take in a file.
     pub(crate) min_row_bytes: u64,
     pub(crate) options: Options,
 }
@@ -151,8 +153,10 @@ pub(crate) enum Op {
     SkipNullable { skip: SkipLeaf, null_branch: u8 },
     /// Moves over blocks of items, by their size where that is given, else by running the body for each.
     SkipItems { body: Body },
-    /// Runs the body of a type that is skipped in several places, or inside itself.
+    /// Runs the body that skips a record.
     Call { sub: u32 },
+    /// Moves over a value of a recursive type.
+    SkipValue { node: NodeId },
 }
 
 impl Program {
@@ -164,7 +168,7 @@ impl Program {
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a type has no Arrow equivalent.
     pub fn compile(schema: &Schema, options: &Options) -> Result<Program> {
         let plan = Plan::new(schema, options)?;
-        let program = compile::compile(plan, options);
+        let program = compile::compile(plan, options)?;
         verify::verify(&program)?;
         Ok(program)
     }

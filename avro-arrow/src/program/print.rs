@@ -67,6 +67,7 @@ impl Program {
                     self.print(f, body, depth + 1)?;
                 }
                 Op::Call { sub } => writeln!(f, "call {sub}")?,
+                Op::SkipValue { node } => writeln!(f, "skip {}", self.plan.schema.node(node).kind.word())?,
             }
         }
         Ok(())

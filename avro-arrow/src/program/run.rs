@@ -16,7 +16,8 @@
 use super::kernels::{self, Cpu, Kernel, Source};
 use super::{Body, Leaf, Op, Program, SkipLeaf};
 use crate::bytes::{Cursor, PaddedBytes};
-use crate::column::{Finished, Lane, LevelId, Parts, SlabId};
+use crate::column::{Finished, Lane, LevelId, Parts, ROWS, SlabId};
+use crate::error::{Error, ErrorKind};
 use crate::json;
 use arrow_buffer::Buffer;
 use std::array::from_mut;
@@ -40,22 +41,42 @@ pub(crate) struct Piece {
     pub(crate) zero_width_items: u64,
 }
 
-/// One of the pieces is damaged; nothing was decoded.
+/// Why nothing was decoded.
 #[derive(Debug)]
-pub(crate) struct Faulted;
+pub(crate) enum Stop {
+    /// One of the pieces is damaged.
+    Damaged,
+    /// So many rows are too much for memory or for Arrow's arrays, as this error says.
+    TooLarge(Error),
+}
 
 /// Decodes all rows of the pieces, in their order. `blocks` are the buffers that the pieces name.
-pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Finished, Faulted> {
+pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Finished, Stop> {
+    let max = program.options.limits.batch_bytes;
     let lanes = deal(pieces);
     let rows: Vec<usize> = lanes.iter().map(|lane| lane.iter().map(|piece| piece.n_rows).sum()).collect();
-    let mut parts = Parts::new(&program.layout, &rows);
+    let row_bytes = program.layout.slot_bytes(ROWS).saturating_mul(rows.iter().sum());
+    let Some(left) = max.checked_sub(row_bytes) else { return Err(Stop::TooLarge(too_large(row_bytes, max))) };
+    let mut parts = Parts::new(&program.layout, &rows, left / lanes.len().max(1));
     let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
     runners.extend(parts.lanes.drain(..).zip(lanes).map(|(lane, pieces)| Runner::new(lane, pieces)));
-    run_lanes(program, &mut runners)?;
+    let ran = run_lanes(program, &mut runners);
+    if let Some(error) = runners.iter_mut().find_map(|runner| runner.too_large.take()) {
+        return Err(Stop::TooLarge(error));
+    }
+    ran.map_err(|Faulted| Stop::Damaged)?;
     parts.lanes = runners.into_iter().map(|runner| runner.lane).collect();
     // SAFETY: `run_lanes` ran the program on every row of every lane without a fault.
-    Ok(unsafe { parts.join(&program.layout, &rows, blocks) })
+    Ok(unsafe { parts.join(&program.layout, &rows, blocks, max) })
 }
+
+#[cold]
+fn too_large(bytes: usize, max: usize) -> Error {
+    ErrorKind::Limit { limit: "batch_bytes", value: bytes as u64, max: max as u64 }.into()
+}
+
+/// A lane cannot go on.
+struct Faulted;
 
 /// Pieces for each lane: runs of them, of about as many rows each.
 fn deal(pieces: &mut [Piece]) -> Vec<&mut [Piece]> {
@@ -100,11 +121,11 @@ struct Runner<'a> {
     /// Rows written.
     rows_done: usize,
     zero_width_items: u64,
-    /// Sub-programs inside one another at this moment.
-    calls: usize,
     /// Text of the JSON value at hand.
     text: Vec<u8>,
     fault: bool,
+    /// What a level could not have room for.
+    too_large: Option<Error>,
 }
 
 impl<'a> Runner<'a> {
@@ -118,9 +139,9 @@ impl<'a> Runner<'a> {
             rows_left: 0,
             rows_done: 0,
             zero_width_items: 0,
-            calls: 0,
             text: Vec::new(),
             fault: false,
+            too_large: None,
         };
         runner.begin_piece();
         runner
@@ -153,24 +174,42 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// A cursor over the rest of the block.
+    ///
+    /// # Safety
+    /// As [`run_body`]; it is not used after the run.
+    unsafe fn rest<'b>(&self) -> Cursor<'b> {
+        let len = self.source.end as usize - self.at as usize;
+        // SAFETY: the caller's promise.
+        Cursor::new(unsafe { std::slice::from_raw_parts(self.at, len) })
+    }
+
     fn level_len(&self, level: LevelId) -> usize {
         // SAFETY: `verify` checked that the level exists; a lane has all levels of its program.
         unsafe { self.lane.levels.get_unchecked(level.index()).len }
     }
 
-    /// Makes room for `n` more slots in a level; false if that would be more than positions can count.
+    /// Makes room for `n` more slots in a level; false if that would be too many.
     #[inline(always)]
     fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
         // SAFETY: as above.
         let state = unsafe { *self.lane.levels.get_unchecked(level.index()) };
-        if n > state.capacity - state.len {
-            // All lanes together stay below 2³¹.
-            if state.len.saturating_add(n) > i32::MAX as usize / 8 {
-                return false;
-            }
-            self.lane.grow(&program.layout, level, n);
-        }
-        true
+        n <= state.capacity - state.len || self.grow(program, level, n)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+        // Positions are `i32`: all lanes together stay below 2³¹.
+        let grown = if self.level_len(level).saturating_add(n) > i32::MAX as usize / 8 {
+            let what = "more than 2^28 items of arrays and maps, or bytes of JSON, in one row".to_string();
+            Err(ErrorKind::Unsupported { what }.into())
+        } else {
+            let max = program.options.limits.batch_bytes;
+            self.lane.grow(&program.layout, level, n).map_err(|bytes| too_large(max.saturating_add(bytes), max))
+        };
+        self.too_large = grown.err();
+        self.too_large.is_none()
     }
 
     fn set_level_len(&mut self, level: LevelId, len: usize) {
@@ -430,6 +469,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 Op::Json { .. } => nested!(|runner| json_text(program, op, runner, slot)),
                 Op::AbsentUnion { .. } => nested!(|runner| absent_union::<C>(program, op, runner, slot)),
                 Op::Call { .. } => nested!(|runner| call::<C>(program, op, runner)),
+                Op::SkipValue { .. } => nested!(|runner| skip_value(program, op, runner)),
                 Op::Zero { to, width } => {
                     for slots in slots {
                         // SAFETY: as for `read`.
@@ -648,6 +688,8 @@ unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, 
         if count == 0 {
             break;
         }
+        // No count of items is as large as that one's.
+        runner.fault |= count == i64::MIN;
         // SAFETY: the caller's promise.
         let size = if count < 0 { Some(unsafe { long::<C>(runner) }) } else { None };
         let left = runner.source.end as usize - runner.at as usize;
@@ -709,9 +751,8 @@ unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, 
 /// As [`run_body`].
 unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let Op::Json { ends, level, bytes, node } = *op else { return };
-    // SAFETY: the rest of the block.
-    let rest = unsafe { std::slice::from_raw_parts(runner.at, runner.source.end as usize - runner.at as usize) };
-    let mut cursor = Cursor::new(rest);
+    // SAFETY: the caller's promise.
+    let mut cursor = unsafe { runner.rest() };
     runner.text.clear();
     let limits = &program.options.limits;
     let written = json::write_json(&program.plan.schema, node, &mut cursor, &mut runner.text, limits);
@@ -737,13 +778,19 @@ unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: u
 unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>) {
     let Op::Call { sub } = *op else { return };
     let Some(&body) = program.subs.get(sub as usize) else { return };
-    runner.calls += 1;
-    if runner.calls > program.options.limits.value_nesting {
-        return runner.fault = true;
-    }
     // SAFETY: the caller's promise; a sub-program writes nothing.
     unsafe { C::run_nested(program, body, runner, 0, 1) };
-    runner.calls -= 1;
+}
+
+/// # Safety
+/// As [`run_body`].
+unsafe fn skip_value(program: &Program, op: &Op, runner: &mut Runner<'_>) {
+    let Op::SkipValue { node } = *op else { return };
+    // SAFETY: the caller's promise.
+    let mut cursor = unsafe { runner.rest() };
+    runner.fault |= json::skip_value(&program.plan.schema, node, &mut cursor, &program.options.limits).is_err();
+    // SAFETY: the cursor is within the rest of the block.
+    runner.at = unsafe { runner.at.add(cursor.at()) };
 }
 
 #[cfg(test)]

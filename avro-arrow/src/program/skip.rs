@@ -1,5 +1,6 @@
-//! Skips: ops that only move the cursor. Fixed widths are added up, varints counted; a type that was met before is a
-//! call, so that schemas that refer to each type twice do not double at every level.
+//! Skips: ops that only move the cursor. Fixed widths are added up, varints counted; a record is a call, so that schemas
+//! that refer to each type twice do not double at every level. Recursive types are walked by `json::skip_value`, which keeps
+//! a list of its own of what it is inside of: their values can be nested deeper than a thread's stack goes.
 
 use super::compile::Code;
 use super::{Body, Branch, Op, SkipLeaf};
@@ -12,14 +13,13 @@ pub(super) struct Skips<'a> {
     sizes: &'a Sizes,
     /// The sub-program of each record that was met.
     subs: HashMap<NodeId, u32>,
-    /// The records of the sub-programs, in order; those that are compiled, with their bodies.
-    order: Vec<NodeId>,
-    bodies: Vec<Body>,
+    /// Their bodies, each after those that it calls.
+    pub(super) bodies: Vec<Body>,
 }
 
 impl<'a> Skips<'a> {
     pub(super) fn new(schema: &'a Schema, sizes: &'a Sizes) -> Self {
-        Skips { schema, sizes, subs: HashMap::new(), order: Vec::new(), bodies: Vec::new() }
+        Skips { schema, sizes, subs: HashMap::new(), bodies: Vec::new() }
     }
 
     /// Appends to `ops` what skips one value.
@@ -55,12 +55,19 @@ impl<'a> Skips<'a> {
                 let branches = code.branches(bodies);
                 push(ops, Op::Choose { branches });
             }
-            Kind::Record(_) => {
-                let next = self.order.len() as u32;
-                let sub = *self.subs.entry(node).or_insert(next);
-                if sub == next {
-                    self.order.push(node);
-                }
+            Kind::Record(_) if self.schema.is_recursive(node) => push(ops, Op::SkipValue { node }),
+            Kind::Record(record) => {
+                let known = self.subs.get(&node).copied();
+                let sub = known.unwrap_or_else(|| {
+                    let mut fields = Vec::new();
+                    for field in &record.fields {
+                        self.skip(field.node, code, &mut fields);
+                    }
+                    self.bodies.push(code.body(fields));
+                    let sub = self.bodies.len() as u32 - 1;
+                    self.subs.insert(node, sub);
+                    sub
+                });
                 push(ops, Op::Call { sub });
             }
             // Of a fixed width, so they were skipped above.
@@ -82,21 +89,6 @@ impl<'a> Skips<'a> {
             _ => SkipLeaf::Fixed(u32::try_from(self.sizes.fixed(other)?).ok()?),
         };
         Some(Op::SkipNullable { skip, null_branch })
-    }
-
-    /// The bodies of all sub-programs that were called, those that they call included.
-    pub(super) fn finish(mut self, code: &mut Code) -> Vec<Body> {
-        while let Some(&node) = self.order.get(self.bodies.len()) {
-            let mut ops = Vec::new();
-            if let Kind::Record(record) = &self.schema.node(node).kind {
-                for field in &record.fields {
-                    self.skip(field.node, code, &mut ops);
-                }
-            }
-            let body = code.body(ops);
-            self.bodies.push(body);
-        }
-        self.bodies
     }
 }
 

@@ -15,9 +15,9 @@ use arrow_array::RecordBatch;
 use std::sync::Arc;
 
 /// Rows and bytes of a block.
-type RawRows = (u64, Vec<u8>);
+pub(super) type RawRows = (u64, Vec<u8>);
 
-fn program_batches(program: &Arc<Program>, blocks: &[RawRows]) -> Result<Vec<RecordBatch>> {
+pub(super) fn program_batches(program: &Arc<Program>, blocks: &[RawRows]) -> Result<Vec<RecordBatch>> {
     let mut batcher = Batcher::new(Arc::clone(program));
     let mut batches = Vec::new();
     for (index, (rows, bytes)) in (0..).zip(blocks) {
@@ -41,7 +41,7 @@ fn reference_batch(program: &Program, blocks: &[RawRows]) -> Option<RecordBatch>
 }
 
 /// Both give the same rows, or both an error.
-fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Option<bool>) {
+pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Option<bool>) {
     let want = reference_batch(program, blocks);
     if let Some(valid) = valid {
         assert_eq!(want.is_some(), valid, "{what}");

@@ -1,10 +1,10 @@
 //! The verifier: what the `unsafe` code of `run` and `column` may rely on, checked for every program before it can run.
 //!
 //! - Every body, branch and sub-program is a range of ops that exist, and ops only run bodies emitted before them, so no
-//!   body contains itself (calls of sub-programs, which skip and write nothing, are counted at run time instead).
+//!   body contains itself.
 //! - An op writes slabs that exist, at the level whose body it stands in, with their width.
 //! - Each way through a level's body writes every slab of that level exactly once.
-//! - A level is opened by one op, or by the branches and the absence of one union.
+//! - Levels are numbered from the outside in, so none is opened inside itself.
 
 use super::{Body, Op, Program};
 use crate::column::{LevelId, ROWS, SlabId};
@@ -101,14 +101,13 @@ impl Check<'_> {
                     before(body)?;
                     self.writes(body, level)?.is_empty().then_some(())?;
                 }
-                Op::Call { sub } => {
-                    program.subs.get(sub as usize)?;
-                }
+                Op::Call { sub } => before(*program.subs.get(sub as usize)?)?,
                 Op::Single
                 | Op::SkipFixed { .. }
                 | Op::SkipVarints { .. }
                 | Op::SkipBytes { .. }
-                | Op::SkipNullable { .. } => {}
+                | Op::SkipNullable { .. }
+                | Op::SkipValue { .. } => {}
             }
         }
         written.sort();

@@ -1,0 +1,208 @@
+//! Schemas and blocks made to do harm: to the stack, to memory, to time. The program gives what the reference decoder gives, or
+//! an error that says what was too much.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::tests::{check, program_batches};
+use crate::container::testing::long;
+use crate::options::{Enums, Options, Strings, Unions};
+use crate::program::Program;
+use crate::schema::Schema;
+use arrow_array::cast::AsArray;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn program(schema: &str, options: &Options) -> crate::Result<Program> {
+    Program::compile(&Schema::parse(schema, &Default::default()).unwrap(), options)
+}
+
+fn record(fields: &[(&str, &str)]) -> String {
+    let fields = fields.iter().map(|(name, t)| format!(r#"{{"name":"{name}","type":{t}}}"#));
+    format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, fields.collect::<Vec<_>>().join(","))
+}
+
+fn without(name: &str) -> Options {
+    Options { projection: Some(vec![name.into()]), ..Options::default() }
+}
+
+#[test]
+fn odd_schemas_and_counts() {
+    let no_symbols = r#"{"type":"enum","name":"E","symbols":[]}"#;
+    let nullable_enum = record(&[("a", &format!(r#"["null",{no_symbols}]"#))]);
+    let in_null_record = record(&[(
+        "a",
+        &format!(r#"["null",{{"type":"record","name":"I","fields":[{{"name":"e","type":{no_symbols}}}]}}]"#),
+    )]);
+    let in_union = record(&[("a", &format!(r#"["int","null",{no_symbols}]"#))]);
+    let strings = Options { enums: Enums::String, ..Options::default() };
+    let plain = Options { enums: Enums::String, strings: Strings::Plain, ..Options::default() };
+    let structs = Options { unions: Unions::Struct, ..Options::default() };
+    let all = Options::default();
+    let skipped = record(&[("a", r#"{"type":"array","items":"int"}"#), ("b", "\"int\"")]);
+    let sized = |count: i64| [long(count), long(1), vec![2, 0], long(5)].concat();
+    let itself = record(&[
+        (
+            "a",
+            r#"{"type":"array","items":{"type":"record","name":"S","fields":[
+        {"name":"s","type":"S"}]}}"#,
+        ),
+        ("b", "\"int\""),
+    ]);
+    let cases: [(&str, &Options, u64, Vec<u8>, bool); 13] = [
+        (&nullable_enum, &all, 2, vec![0, 0], true),
+        (&nullable_enum, &plain, 2, vec![0, 0], true),
+        (&nullable_enum, &all, 2, vec![0, 2, 0], false),
+        (&in_null_record, &all, 2, vec![0, 0], true),
+        (&in_null_record, &strings, 2, vec![0, 0], true),
+        (&in_null_record, &plain, 2, vec![0, 0], true),
+        (&in_union, &all, 2, vec![0, 0, 2], true),
+        (&in_union, &structs, 2, vec![0, 0, 2], true),
+        (&skipped, &without("b"), 1, sized(-3), true),
+        (&skipped, &without("b"), 1, sized(i64::MIN), false),
+        (&skipped, &all, 1, sized(i64::MIN), false),
+        // A record that only holds itself has no values.
+        (&itself, &all, 1, vec![0, 10], true),
+        (&itself, &without("b"), 1, vec![0, 10], true),
+    ];
+    for (schema, options, rows, data, valid) in cases {
+        let program = program(schema, options).unwrap();
+        check(&format!("{schema} {data:?}"), &program, &[(rows, data)], Some(valid));
+    }
+}
+
+#[test]
+fn enums_as_strings_share_their_symbols() {
+    let symbols = ["short".to_string(), "x".repeat(1 << 20), "ä long symbol".to_string()];
+    let schema = record(&[("a", &format!(r#"["null",{{"type":"enum","name":"E","symbols":{symbols:?}}}]"#))]);
+    for (strings, batch_size) in [(Strings::View, 8192), (Strings::View, usize::MAX), (Strings::Plain, 8192)] {
+        let mut options = Options { enums: Enums::String, strings, batch_size, ..Options::default() };
+        options.limits.batch_bytes = 100 << 20;
+        let program = Arc::new(program(&schema, &options).unwrap());
+        let start = Instant::now();
+        let n_rows = if strings == Strings::View { 100_000 } else { 300 };
+        let data: Vec<u8> =
+            (0..n_rows).flat_map(|i| if i % 4 == 3 { vec![0] } else { vec![2, i as u8 % 4 * 2] }).collect();
+        let batches = program_batches(&program, &[(n_rows, data)]).unwrap();
+        let mut row = 0;
+        for batch in batches {
+            for at in 0..batch.num_rows() {
+                let array = batch.column(0);
+                let text = if strings == Strings::View {
+                    array.as_string_view().iter().nth(at).unwrap()
+                } else {
+                    array.as_string::<i32>().iter().nth(at).unwrap()
+                };
+                if row % 997 < 4 {
+                    assert_eq!(text, symbols.get(row % 4).map(String::as_str), "{row}");
+                }
+                row += 1;
+            }
+        }
+        assert_eq!(row, n_rows as usize);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn fixed_of_more_than_32_bits() {
+    let size = (1u64 << 32) + 1;
+    for logical in ["", r#","logicalType":"decimal","precision":4"#] {
+        let fixed = format!(r#"{{"type":"fixed","name":"F","size":{size}{logical}}}"#);
+        let schema = record(&[("a", &format!(r#"{{"type":"array","items":{fixed}}}"#)), ("b", "\"int\"")]);
+        let error = program(&schema, &Options::default()).unwrap_err().to_string();
+        assert!(error.contains("fixed of 4294967297"), "{error}");
+        let skips = program(&schema, &without("b")).unwrap();
+        check(&schema, &skips, &[(1, [long(1), vec![7], long(0), long(5)].concat())], Some(false));
+        check(&schema, &skips, &[(1, [long(0), long(5)].concat())], Some(true));
+    }
+}
+
+/// What is skipped of a recursive type may be nested a thousand records deep, with a hundred arrays in each.
+#[test]
+fn the_stack_does_not_grow_with_the_data() {
+    let arrays =
+        |inner: &str, n: usize| [r#"{"type":"array","items":"#.repeat(n), inner.to_string(), "}".repeat(n)].concat();
+    let schema = record(&[("a", &arrays("\"R\"", 100)), ("b", "\"int\"")]);
+    let skipping = program(&schema, &without("b")).unwrap();
+    for (depth, valid) in [(3, true), (900, true), (1100, false)] {
+        let data = [
+            long(1).repeat(100 * depth),
+            long(0),
+            (0..depth).flat_map(|_| [long(7), long(0).repeat(100)].concat()).collect(),
+            long(7),
+        ]
+        .concat();
+        check(&format!("{depth} deep"), &skipping, &[(1, data)], Some(valid));
+    }
+}
+
+#[test]
+fn wide_nulls_take_no_more_than_allowed() {
+    let fixed = |size: u64| format!(r#"["null",{{"type":"fixed","name":"F","size":{size}}}]"#);
+    let wide = |n: usize| {
+        let fields: Vec<_> = (0..n).map(|i| format!(r#"{{"name":"f{i}","type":["null","string"]}}"#)).collect();
+        format!(r#"["null",{{"type":"record","name":"W","fields":[{}]}}]"#, fields.join(","))
+    };
+    let list = |items: &str| format!(r#"{{"type":"array","items":{items}}}"#);
+    let nulls = |n: usize| vec![0; n];
+    let items = |n: i64| [long(n), nulls(n as usize), long(0)].concat();
+    let union = format!(r#"["int",{},"string"]"#, &fixed(1 << 28)[8..].trim_end_matches(']'));
+    type Case = (&'static str, String, u64, Vec<u8>, Option<&'static str>);
+    let cases: [Case; 9] = [
+        ("nulls of 16 MiB", fixed(16 << 20), 20, nulls(20), None),
+        ("one null of 2 GiB", fixed(i32::MAX as u64), 1, nulls(1), Some("`batch_bytes`")),
+        ("many nulls of 2 GiB", fixed(i32::MAX as u64), 100_000, nulls(100_000), Some("`batch_bytes`")),
+        ("null records of 5000 fields", wide(5000), 2_000, nulls(2_000), None),
+        ("one item of 2 MiB", list(&fixed(2 << 20)), 1, items(1), None),
+        ("rows of 20 items of 2 MiB each", list(&fixed(2 << 20)), 10, items(20).repeat(10), None),
+        ("items of 2 MiB", list(&fixed(2 << 20)), 1, items(100_000), Some("`batch_bytes`")),
+        ("items of 5000 fields", list(&wide(5000)), 1, items(100_000), Some("`batch_bytes`")),
+        ("a wide branch that is not taken", union, 3, vec![0, 0, 0, 2, 4, 0], None),
+    ];
+    for (what, schema, rows, data, limit) in cases {
+        for portable in [false, true] {
+            let mut options = Options { batch_size: if portable { usize::MAX } else { 8192 }, ..Options::default() };
+            options.limits.batch_bytes = 64 << 20;
+            let program = Arc::new(program(&record(&[("a", &schema)]), &options).expect(what));
+            let start = Instant::now();
+            match (program_batches(&program, &[(rows, data.clone())]), limit) {
+                (Ok(batches), None) => {
+                    let n_rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+                    assert_eq!(n_rows as u64, rows, "{what}");
+                    let largest = batches.iter().map(|batch| batch.get_array_memory_size()).max();
+                    assert!(largest < Some(160 << 20), "{what}: {largest:?}");
+                }
+                (Err(error), Some(limit)) => {
+                    assert!(error.to_string().contains(limit), "{what}: {error}");
+                    assert_eq!(error.position().block, Some(0));
+                }
+                (Ok(_), Some(_)) => panic!("{what}: no error"),
+                (Err(error), None) => panic!("{what}: {error}"),
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "{what}: {:?}", start.elapsed());
+        }
+    }
+}
+
+/// Each branch of a union as a struct fills the slots of all others.
+#[test]
+fn unions_as_structs_of_unions() {
+    // Each record names the one before; as JSON can be nested no deeper, they stand side by side.
+    let fields: Vec<String> = (0..40)
+        .map(|depth| {
+            let more: Vec<String> =
+                (0..100).map(|i| format!(r#"{{"type":"enum","name":"E{depth}_{i}","symbols":["A"]}}"#)).collect();
+            let inner = if depth == 0 { "null".to_string() } else { format!("R{}", depth - 1) };
+            let union = format!(r#"["{inner}",{}]"#, more.join(","));
+            let record = format!(r#"{{"type":"record","name":"R{depth}","fields":[{{"name":"a","type":{union}}}]}}"#);
+            format!(r#"{{"name":"f{depth}","type":{record}}}"#)
+        })
+        .collect();
+    let schema = format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, fields.join(","));
+    let deepest = Some(vec!["f39".to_string()]);
+    let start = Instant::now();
+    let structs = Options { unions: Unions::Struct, projection: deepest.clone(), ..Options::default() };
+    let error = program(&schema, &structs).unwrap_err().to_string();
+    assert!(error.contains("ops"), "{error}");
+    program(&schema, &Options { projection: deepest, ..Options::default() }).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
