@@ -4,22 +4,22 @@
 /// anything is reserved, so these are for data that is valid but unreasonable, such as a compression bomb.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one block, as stored and decompressed [200 MiB, as Avro's Java implementation]. At most 2 GiB - 1.
+    /// Bytes of one block, as stored and decompressed; the default is 200 MiB, as Avro's Java implementation. At most 2 GiB - 1.
     pub block_bytes: usize,
-    /// Bytes of the columns of one row, and of as many rows as are decoded together [2 GiB]. A null of a wide type takes a byte
+    /// Bytes of the columns of one row, and of as many rows as are decoded together; the default is 2 GiB. A null of a wide type takes a byte
     /// in a file and its type's width in memory. Where rows are that large, batches have fewer.
     pub batch_bytes: usize,
-    /// Bytes of the file's header: its metadata and schema [16 MiB].
+    /// Bytes of the file's header: its metadata and schema; the default is 16 MiB.
     pub metadata_bytes: usize,
-    /// Nodes of a parsed schema [100 000].
+    /// Nodes of a parsed schema; the default is 100 000.
     pub schema_nodes: usize,
-    /// Arrow fields after named types are expanded at each place that refers to them [10 000].
+    /// Arrow fields after named types are expanded at each place that refers to them; the default is 10 000.
     pub arrow_fields: usize,
-    /// Levels of records, arrays, maps and unions inside one another in a schema [128].
+    /// Levels of records, arrays, maps and unions inside one another in a schema; the default is 128.
     pub nesting: usize,
-    /// Levels of a recursive type's value inside one another in the data [1 000].
+    /// Levels of a recursive type's value inside one another in the data; the default is 1 000.
     pub value_nesting: usize,
-    /// Rows or items that take no bytes at all (`null`, records without fields), per block [10 000 000].
+    /// Rows or items that take no bytes at all (`null`, records without fields), per block; the default is 10 000 000.
     pub zero_width_items: u64,
 }
 

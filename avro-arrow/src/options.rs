@@ -5,20 +5,20 @@ use crate::limits::Limits;
 /// What the caller wants: which columns, of which Arrow types, in batches of which size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Rows of a batch; the last of a file may have fewer [8192].
+    /// Rows of a batch; the last of a file may have fewer; the default is 8192.
     pub batch_size: usize,
     /// Names of the columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns
     /// that have the right number of rows. A file whose top level is not a record has one column, `value`.
     pub projection: Option<Vec<String>>,
-    /// Arrow types of `string` and `bytes` [views].
+    /// Arrow types of `string` and `bytes`; the default is views.
     pub strings: Strings,
-    /// Arrow type of `enum` [dictionary].
+    /// Arrow type of `enum`; the default is dictionary.
     pub enums: Enums,
-    /// Arrow type of unions other than "null or one type" [dense].
+    /// Arrow type of unions other than "null or one type"; the default is dense.
     pub unions: Unions,
-    /// Arrow type of Iceberg's `logicalType: map`, an array of records of `key` and `value` [list].
+    /// Arrow type of Iceberg's `logicalType: map`, an array of records of `key` and `value`; the default is list.
     pub pairs: Pairs,
-    /// How many times a recursive type is expanded inside itself before its values become JSON text [0].
+    /// How many times a recursive type is expanded inside itself before its values become JSON text; the default is 0.
     pub recursion_levels: usize,
     /// What a file may ask for.
     pub limits: Limits,

@@ -256,7 +256,8 @@ impl Planner<'_> {
             }
             (Kind::Array(items), logical) => {
                 let items = *items;
-                let item = self.read(Field::LIST_FIELD_DEFAULT_NAME, items, None)?;
+                let mut item = self.read(Field::LIST_FIELD_DEFAULT_NAME, items, None)?;
+                item.field = with_field_id(item.field, &node.attributes, "element-id");
                 match (self.options.pairs, logical, pairs_entries(&item)) {
                     (Pairs::Map, Some(Logical::Map), Some(entries)) => {
                         (Shape::Pairs(Box::new(item)), DataType::Map(entries, false))
@@ -268,12 +269,14 @@ impl Planner<'_> {
                 }
             }
             (Kind::Map(values), _) => {
+                let key = Arc::new(Field::new("key", self.utf8(), false));
                 let keys = Read {
-                    field: Arc::new(Field::new("key", self.utf8(), false)),
+                    field: with_field_id(key, &node.attributes, "key-id"),
                     wrap: Wrap::None,
                     shape: Shape::String,
                 };
-                let values = self.read("value", *values, None)?;
+                let mut values = self.read("value", *values, None)?;
+                values.field = with_field_id(values.field, &node.attributes, "value-id");
                 let entries = DataType::Struct(Fields::from(vec![keys.field.clone(), values.field.clone()]));
                 let data_type = DataType::Map(Arc::new(Field::new("entries", entries, false)), false);
                 (Shape::Map { keys: Box::new(keys), values: Box::new(values) }, data_type)
@@ -358,8 +361,11 @@ impl Planner<'_> {
     /// formats know.
     fn metadata(&self, id: NodeId, field: Option<&AvroField>) -> HashMap<String, String> {
         let mut metadata = HashMap::new();
-        let mut keep = |key: &str, value: String| {
-            metadata.insert(if key == "field-id" { "PARQUET:field_id".into() } else { format!("avro.{key}") }, value);
+        let mut keep = |key: &str, value: String| match key {
+            "field-id" => drop(metadata.insert(FIELD_ID.into(), value)),
+            // These are of the fields inside, which have them.
+            "element-id" | "key-id" | "value-id" => {}
+            _ => drop(metadata.insert(format!("avro.{key}"), value)),
         };
         let node = self.schema.node(id);
         let mut keep_all = |attributes: &Attributes| {
@@ -395,6 +401,17 @@ impl Planner<'_> {
         }
         metadata
     }
+}
+
+/// Where Parquet's readers and writers look for a field's id.
+const FIELD_ID: &str = "PARQUET:field_id";
+
+/// The field with the id that the array or map around it has for it, as Iceberg's have.
+fn with_field_id(field: FieldRef, around: &Attributes, key: &str) -> FieldRef {
+    let Some(id) = around.get(key) else { return field };
+    let mut metadata = field.metadata().clone();
+    metadata.insert(FIELD_ID.to_string(), text(id));
+    Arc::new(field.as_ref().clone().with_metadata(metadata))
 }
 
 /// A string as it is, anything else as JSON.

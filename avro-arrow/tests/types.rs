@@ -381,7 +381,7 @@ fn attributes_become_metadata() {
             {"name": "f", "type": "int", "default": 5, "order": "ignore"}
                 Int32, avro.order=ignore
             {"name": "f", "type": {"type": "array", "items": "int", "element-id": 3}, "field-id": 2}
-                List(non-null Int32), PARQUET:field_id=2, avro.element-id=3
+                List(non-null Int32, metadata: {"PARQUET:field_id": "3"}), PARQUET:field_id=2
             {"name": "f", "type": {"type": "record", "name": "n.S", "doc": "d", "aliases": ["T"], "fields": [ {"name": "x", "type": "int", "doc": "inside", "field-id": 9}]}}
                 Struct("x": non-null Int32, metadata: {"PARQUET:field_id": "9", "avro.doc": "inside"}), avro.name=n.S
             {"name": "f", "type": ["null", {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 1}]}

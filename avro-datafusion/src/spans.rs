@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// The spans of the ranges of one file that were read to their end, by the start of the range.
+/// The spans of the ranges of one file that were read to their end.
 #[derive(Debug, Default)]
-pub(crate) struct Spans(Mutex<BTreeMap<u64, (u64, Option<Range<u64>>)>>);
+pub(crate) struct Spans(Mutex<BTreeMap<u64, Found>>);
+
+/// The end of a range, and where the markers around its blocks begin; by the start of the range.
+type Found = (u64, Option<Range<u64>>);
 
 impl Spans {
     /// Notes where a range's blocks are; false if that is not where those of the ranges next to it end and begin. Whichever
@@ -31,14 +34,15 @@ impl Spans {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn neighbours_meet() {
         // Ranges in the order they are read, their spans, and whether the last one is noticed.
-        type Found = (Range<u64>, Option<Range<u64>>);
-        let cases: &[(&[Found], bool)] = &[
+        type Read = (Range<u64>, Option<Range<u64>>);
+        let cases: &[(&[Read], bool)] = &[
             (&[(0..9, Some(4..12)), (9..20, Some(12..30))], true),
             (&[(9..20, Some(12..30)), (0..9, Some(4..12))], true),
             (&[(0..9, Some(4..12)), (9..20, Some(10..30))], false),

@@ -130,7 +130,9 @@ fn engine_error(e: &DataFusionError) -> String {
         NotImplemented(what) => format!("not supported: {what}"),
         Internal(what) => format!("internal error: {what}"),
         ResourcesExhausted(what) => format!("out of memory: {what} (see --memory-limit)"),
-        Plan(what) | Configuration(what) | Execution(what) => what.clone(),
+        // The default catalog and schema are nobody's choice.
+        Plan(what) => what.replace("'datafusion.public.", "'"),
+        Configuration(what) | Execution(what) => what.clone(),
         other => other.strip_backtrace(),
     }
 }

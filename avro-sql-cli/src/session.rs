@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::options::Resources;
 
 /// Stack of a thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
-const STACK_BYTES: usize = 16 << 20;
+const STACK_BYTES: usize = 64 << 20;
 
 /// Consumers of memory that an out-of-memory error names.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(2);

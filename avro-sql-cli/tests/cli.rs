@@ -140,8 +140,9 @@ fn errors_are_one_line_and_tell_where() {
     let mut cut = folder.read("people.avro");
     cut.truncate(cut.len() - 20);
     folder.file("cut.avro", cut).file("text.avro", "hello");
-    let cases: [(&[&str], i32, &[&str]); 13] = [
+    let cases: [(&[&str], i32, &[&str]); 14] = [
         (&["-c", "SELECT"], 1, &[]),
+        (&["-c", "SELECT * FROM nothing"], 1, &["error: table 'nothing' not found"]),
         (&["-c", "SELEC 1"], 1, &["SELEC"]),
         (&["-c", "SELECT 1; SELECT 'open"], 1, &["Unterminated string literal"]),
         (&["-c", "SELECT x FROM 'people.avro'"], 1, &["x"]),

@@ -27,7 +27,7 @@ pub(crate) enum RowsFit {
 const PREFIX_LEN: usize = 18;
 
 /// Can a block of these stored bytes hold so many rows, each of at least `min_row_bytes`? Rows that take no bytes are believed
-/// up to the limit on them.
+/// up to the limit on them, in a block without bytes.
 pub(crate) fn rows_fit(codec: Codec, stored: &[u8], rows: u64, min_row_bytes: u64, limits: &Limits) -> RowsFit {
     prefix_fits(codec, stored, stored.len() as u64, rows, min_row_bytes, limits)
 }
@@ -50,13 +50,12 @@ fn prefix_fits(
     limits: &Limits,
 ) -> RowsFit {
     let fits = |fit: bool| if fit { RowsFit::Yes } else { RowsFit::No };
-    if min_row_bytes == 0 {
-        return fits(rows <= limits.zero_width_items);
-    }
     let needed = rows.saturating_mul(min_row_bytes);
     let max = block_bytes_max(limits) as u64;
     if needed == 0 {
-        return RowsFit::Yes;
+        // No rows, or rows of no bytes; but bytes may be there, of which only a look at them can tell what they are.
+        let too_many = min_row_bytes == 0 && rows > limits.zero_width_items;
+        return if !too_many && stored_len > 0 { RowsFit::Unknown } else { fits(!too_many) };
     }
     match codec {
         Codec::Null => fits(needed <= stored_len),
@@ -161,6 +160,9 @@ impl Count<'_> {
             let decompressor = self.decompressor.get_or_insert_with(|| Decompressor::new(codec, self.limits));
             let data = decompressor.decompress(block)?.data;
             fit = rows_fit(Codec::Null, &data, rows, self.min_row_bytes, self.limits);
+            if fit == RowsFit::Unknown {
+                return Err(self.at(offset, self.index, Fault::TrailingBytes(data.len() as u64)));
+            }
         }
         if fit != RowsFit::Yes {
             return Err(self.at(offset, self.index, rows_fault(rows, self.min_row_bytes, self.limits)));

@@ -1,5 +1,5 @@
 //! What the tests of the command need: a folder of files, a tiny Avro writer, and the command itself.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::io::Write;

@@ -1,0 +1,125 @@
+//! Decimals on bytes and on fixed.
+
+use super::varint::sized;
+use super::{Cpu, Kernel, Source, fixed};
+use arrow_buffer::i256;
+use std::hint::select_unpredictable;
+
+/// A decimal's bytes, most significant first, as an `i128`; none where they do not fit.
+// SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte order".
+pub(crate) fn decimal128(bytes: &[u8]) -> Option<i128> {
+    extended(bytes).map(i128::from_be_bytes)
+}
+
+/// As [`decimal128`], as an `i256`.
+pub(crate) fn decimal256(bytes: &[u8]) -> Option<i256> {
+    extended(bytes).map(i256::from_be_bytes)
+}
+
+/// The sign-extended last `N` bytes, if all before them only extend the sign.
+fn extended<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    let sign = if bytes.first().is_some_and(|&b| b & 0x80 != 0) { 0xff } else { 0 };
+    let mut value = [sign; N];
+    match bytes.len().checked_sub(N) {
+        None => value.get_mut(N - bytes.len()..)?.copy_from_slice(bytes),
+        Some(more) => {
+            let (extension, kept) = bytes.split_at_checked(more)?;
+            value.copy_from_slice(kept);
+            let same_sign = value.first().is_some_and(|&b| b & 0x80 == sign & 0x80);
+            if extension.iter().any(|&b| b != sign) || !same_sign {
+                return None;
+            }
+        }
+    }
+    Some(value)
+}
+
+/// A decimal of `len` bytes at `from`, which has a fast path for what fits 64 bits.
+///
+/// # Safety
+/// `len` bytes at `from` are readable, and 8 more.
+#[inline(always)]
+unsafe fn decimal128_at(from: *const u8, len: usize, bad: &mut bool) -> i128 {
+    if len <= 8 {
+        // SAFETY: readable by the caller's promise.
+        let word = u64::from_be(unsafe { from.cast::<u64>().read_unaligned() });
+        let value = (word as i64).wrapping_shr(64 - 8 * len as u32);
+        return i128::from(select_unpredictable(len > 0, value, 0));
+    }
+    // SAFETY: the caller's promise.
+    decimal128(unsafe { std::slice::from_raw_parts(from, len) }).unwrap_or_else(|| {
+        *bad = true;
+        0
+    })
+}
+
+#[derive(Clone, Copy)]
+pub(in crate::program) struct Decimal128;
+
+impl Kernel for Decimal128 {
+    type Slot = i128;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
+        // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
+        unsafe {
+            let (from, len) = sized::<C>(at, source, present, bad);
+            decimal128_at(from, len, bad)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(in crate::program) struct Decimal256;
+
+impl Kernel for Decimal256 {
+    type Slot = i256;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
+        // SAFETY: the caller's promise, and what `sized` gives is in the block.
+        let bytes = unsafe {
+            let (from, len) = sized::<C>(at, source, present, bad);
+            std::slice::from_raw_parts(from, len)
+        };
+        decimal256(bytes).unwrap_or_else(|| {
+            *bad = true;
+            i256::ZERO
+        })
+    }
+}
+
+/// A decimal on `fixed` of so many bytes.
+#[derive(Clone, Copy)]
+pub(in crate::program) struct FixedDecimal128(pub(in crate::program) u32);
+
+impl Kernel for FixedDecimal128 {
+    type Slot = i128;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
+        // SAFETY: the caller's promise; the bytes are in the block, with padding behind, or none at all.
+        unsafe {
+            let bytes = fixed(at, if present { self.0 as usize } else { 0 }, source, bad);
+            if bytes.is_empty() { 0 } else { decimal128_at(bytes.as_ptr(), bytes.len(), bad) }
+        }
+    }
+}
+
+/// As [`FixedDecimal128`].
+#[derive(Clone, Copy)]
+pub(in crate::program) struct FixedDecimal256(pub(in crate::program) u32);
+
+impl Kernel for FixedDecimal256 {
+    type Slot = i256;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { fixed(at, if present { self.0 as usize } else { 0 }, source, bad) };
+        decimal256(bytes).unwrap_or_else(|| {
+            *bad = true;
+            i256::ZERO
+        })
+    }
+}

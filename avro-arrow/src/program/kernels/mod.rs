@@ -1,0 +1,185 @@
+//! Kernels: how one value is read from a cursor, without branches where that pays.
+//!
+//! A kernel is given a cursor that is at most at the end of its block, and [`PADDING`](crate::PADDING) readable bytes stand
+//! behind every block. So it may load a varint at the cursor and up to 64 bytes behind it before it checks anything.
+//! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
+
+mod cpu;
+mod decimal;
+#[cfg(test)]
+mod tests;
+mod text;
+mod varint;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use cpu::Avx2;
+pub(super) use cpu::{Cpu, Portable};
+pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal256};
+pub(super) use text::{Bytes, Utf8};
+pub(super) use varint::{is_present, skip_sized, skip_varints};
+
+use arrow_buffer::IntervalMonthDayNano;
+use std::hint::select_unpredictable;
+use varint::long_if;
+
+/// What a kernel knows of the block it reads from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    /// The first byte of the buffer that the block is in, from which views count.
+    pub(super) start: *const u8,
+    /// The byte after the block's last.
+    pub(super) end: *const u8,
+    /// Index of the block among the buffers that views point into.
+    pub(super) buffer: u32,
+}
+
+/// Reads one value into a slot.
+pub(super) trait Kernel: Copy {
+    /// What the slot holds.
+    type Slot: Copy;
+    /// Reads the value at `at` and moves `at` behind it; or, where no value is `present`, gives a zero and moves nowhere.
+    /// Whether one is present should not be branched on: nulls are hard to predict.
+    ///
+    /// # Safety
+    /// `at` and `source` are of one block, `at` at most at its end, with [`PADDING`](crate::PADDING) readable bytes behind
+    /// the end. `C` fits the CPU.
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
+}
+
+/// Moves `at` back to the end if it is behind it.
+#[inline(always)]
+pub(super) fn check(at: &mut *const u8, source: &Source, bad: &mut bool) {
+    if *at > source.end {
+        *bad = true;
+        *at = source.end;
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Boolean;
+
+impl Kernel for Boolean {
+    type Slot = u8;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u8 {
+        // SAFETY: one byte at the cursor is readable.
+        let byte = unsafe { at.read() };
+        *bad |= (byte > 1) & present;
+        // SAFETY: padding follows.
+        *at = unsafe { at.add(usize::from(present)) };
+        check(at, source, bad);
+        byte & u8::from(present)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Long;
+
+impl Kernel for Long {
+    type Slot = i64;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i64 {
+        // SAFETY: the caller's promise.
+        let value = unsafe { long_if::<C>(at, present, bad) };
+        check(at, source, bad);
+        value
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Int;
+
+impl Kernel for Int {
+    type Slot = i32;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
+        // SAFETY: the caller's promise.
+        let value = unsafe { Long.read::<C>(at, source, present, bad) };
+        *bad |= i64::from(value as i32) != value;
+        value as i32
+    }
+}
+
+/// An index below this.
+#[derive(Clone, Copy)]
+pub(super) struct Index(pub(super) u32);
+
+impl Kernel for Index {
+    type Slot = i32;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
+        // SAFETY: the caller's promise.
+        let value = unsafe { Long.read::<C>(at, source, present, bad) };
+        if value as u64 >= u64::from(self.0) {
+            *bad = true;
+            return 0;
+        }
+        value as i32
+    }
+}
+
+/// `N` bytes as they are.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<const N: usize>;
+
+impl<const N: usize> Kernel for Raw<N> {
+    type Slot = [u8; N];
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> [u8; N] {
+        const { assert!(N <= 16) };
+        // SAFETY: 16 bytes at the cursor are readable.
+        let value = unsafe { at.cast::<[u8; N]>().read_unaligned() };
+        // SAFETY: padding follows.
+        *at = unsafe { at.add(if present { N } else { 0 }) };
+        check(at, source, bad);
+        select_unpredictable(present, value, [0; N])
+    }
+}
+
+/// So many bytes, moved over; none on a fault.
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, bad: &mut bool) -> &'a [u8] {
+    if len > source.end as usize - *at as usize {
+        *bad = true;
+        *at = source.end;
+        return &[];
+    }
+    let from = *at;
+    // SAFETY: `len` bytes are left in the block, by the check above.
+    unsafe {
+        *at = from.add(len);
+        std::slice::from_raw_parts(from, len)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Duration;
+
+impl Kernel for Duration {
+    type Slot = IntervalMonthDayNano;
+
+    // SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(
+        self,
+        at: &mut *const u8,
+        source: &Source,
+        present: bool,
+        bad: &mut bool,
+    ) -> IntervalMonthDayNano {
+        // SAFETY: the caller's promise.
+        let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
+        let bits = parts.iter().rev().fold(0u128, |bits, &byte| (bits << 8) | u128::from(byte));
+        let (months, days, millis) = (bits as i32, (bits >> 32) as i32, (bits >> 64) as u32);
+        *bad |= (months | days) < 0;
+        IntervalMonthDayNano::new(months, days, i64::from(millis) * 1_000_000)
+    }
+}

@@ -1,0 +1,147 @@
+//! Kernels against the plain cursor, on every CPU that the one at hand can be.
+#![allow(clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
+
+use super::*;
+use crate::bytes::{Cursor, PADDING};
+use arrow_buffer::i256;
+
+fn read<C: Cpu, K: Kernel>(kernel: K, bytes: &[u8]) -> (K::Slot, usize, bool) {
+    let padded = [bytes, &[0xff; PADDING]].concat();
+    let start = padded.as_ptr();
+    let source = Source { start, end: unsafe { start.add(bytes.len()) }, buffer: 7 };
+    let (mut at, mut bad) = (start, false);
+    let slot = unsafe { kernel.read::<C>(&mut at, &source, true, &mut bad) };
+    assert!(at <= source.end);
+    (slot, at as usize - start as usize, bad)
+}
+
+fn longs<C: Cpu>() {
+    let mut encoded = vec![vec![0x80; 12], vec![0xff; 9], vec![0x80, 0x80, 0], vec![]];
+    for shift in 0..64 {
+        for value in [1u64 << shift, (1u64 << shift) - 1, !(1u64 << shift), 0x5a5a_5a5a_5a5a_5a5a >> shift] {
+            let mut bytes = vec![];
+            let mut rest = value;
+            while rest >= 0x80 {
+                bytes.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            bytes.push(rest as u8);
+            encoded.push(bytes);
+        }
+    }
+    for bytes in encoded {
+        for cut in 0..=bytes.len() {
+            let bytes = &bytes[..cut];
+            let mut cursor = Cursor::new(bytes);
+            let want = cursor.long();
+            let (value, moved, bad) = read::<C, _>(Long, bytes);
+            assert_eq!(bad, want.is_err(), "{bytes:x?}");
+            if let Ok(want) = want {
+                assert_eq!((value, moved), (want, cursor.at()), "{bytes:x?}");
+            }
+            let fits = want.ok().filter(|v| i32::try_from(*v).is_ok());
+            assert_eq!(read::<C, _>(Int, bytes).2, fits.is_none(), "{bytes:x?}");
+        }
+    }
+}
+
+#[test]
+fn longs_are_those_of_the_plain_cursor() {
+    longs::<Portable>();
+    #[cfg(target_arch = "x86_64")]
+    if crate::program::run::has_avx2() {
+        longs::<Avx2>();
+    }
+}
+
+fn skips<C: Cpu>() {
+    let mut rng = crate::testing::Rng::new(1);
+    for _ in 0..20_000 {
+        let n = 1 + rng.below(12);
+        let mut bytes = Vec::new();
+        for _ in 0..n {
+            let more = rng.pick(0, &[0, 0, 1, 1, 2, 3, 4, 7, 8, 9, 10]);
+            bytes.extend((0..more).map(|_| 0x80 | rng.bits() as u8));
+            bytes.push(rng.pick(0, &[1, 2, 0x7f]));
+        }
+        bytes.truncate(bytes.len() - rng.pick(0, &[0, 0, 1]));
+        let mut cursor = Cursor::new(&bytes);
+        let want = (0..n).try_for_each(|_| cursor.long().map(|_| ()));
+        let padded = [&bytes[..], &[0xff; PADDING]].concat();
+        let start = padded.as_ptr();
+        let source = Source { start, end: unsafe { start.add(bytes.len()) }, buffer: 0 };
+        let (mut at, mut bad) = (start, false);
+        unsafe { skip_varints::<C>(&mut at, n as u32, &source, &mut bad) };
+        assert_eq!(bad, want.is_err(), "{n} {bytes:x?}");
+        if !bad {
+            assert_eq!(at as usize - start as usize, cursor.at(), "{n} {bytes:x?}");
+        }
+    }
+}
+
+#[test]
+fn skipped_longs_are_those_of_the_plain_cursor() {
+    skips::<Portable>();
+    #[cfg(target_arch = "x86_64")]
+    if crate::program::run::has_avx2() {
+        skips::<Avx2>();
+    }
+}
+
+#[test]
+fn text_is_checked() {
+    check_text::<Portable>();
+    #[cfg(target_arch = "x86_64")]
+    if crate::program::run::has_avx2() {
+        check_text::<Avx2>();
+    }
+}
+
+fn check_text<C: Cpu>() {
+    for len in 0..70usize {
+        for at in 0..len {
+            for (inserted, valid) in [("é", true), ("\u{7f}", true), ("€", true)] {
+                let mut text = "x".repeat(at) + inserted;
+                text += &"y".repeat(len.saturating_sub(text.len()));
+                let len = text.len();
+                let bytes = [
+                    &[(len * 2) as u8 | if len > 63 { 0x80 } else { 0 }][..],
+                    &[1][..usize::from(len > 63)],
+                    text.as_bytes(),
+                ]
+                .concat();
+                let (view, moved, bad) = read::<C, _>(Utf8, &bytes);
+                assert_eq!((view as u32 as usize, moved, bad), (len, bytes.len(), !valid));
+                if let Some(high) = bytes.iter().rposition(|&b| b == 0xc3 || b == 0xe2) {
+                    let mut broken = bytes.clone();
+                    broken[high] = 0xf8;
+                    assert!(read::<C, _>(Utf8, &broken).2, "{broken:x?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn decimals() {
+    let cases: [(&[u8], Option<i128>); 9] = [
+        (&[], Some(0)),
+        (&[0xff], Some(-1)),
+        (&[0x00, 0xff], Some(255)),
+        (&[0x80, 0, 0, 0, 0, 0, 0, 0], Some(i64::MIN as i128)),
+        (&[0, 0x80, 0, 0, 0, 0, 0, 0, 0], Some(1 << 63)),
+        (&[0xff; 40], Some(-1)),
+        (&[0; 17], Some(0)),
+        (&[0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
+        (&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
+    ];
+    for (bytes, want) in cases {
+        let encoded = [&[bytes.len() as u8 * 2], bytes].concat();
+        let (value, _, bad) = read::<Portable, _>(Decimal128, &encoded);
+        assert_eq!((!bad).then_some(value), want, "{bytes:x?}");
+        let fixed = read::<Portable, _>(FixedDecimal128(bytes.len() as u32), bytes);
+        assert_eq!((!fixed.2).then_some(fixed.0), want, "{bytes:x?}");
+        let (value, _, bad) = read::<Portable, _>(Decimal256, &encoded);
+        assert!(!bad && want.is_none_or(|want| value == i256::from_i128(want)));
+    }
+}
