@@ -6,8 +6,8 @@
 pub struct Limits {
     /// Bytes of one block, as stored and decompressed; the default is 200 MiB, as Avro's Java implementation. At most 2 GiB - 1.
     pub block_bytes: usize,
-    /// Bytes of the columns of one row, and of as many rows as are decoded together; the default is 2 GiB. A null of a wide type takes a byte
-    /// in a file and its type's width in memory. Where rows are that large, batches have fewer.
+    /// Bytes of the columns of one row, and of as many rows as are decoded together; the default is 2 GiB. A null of a wide type
+    /// takes a byte in a file and its type's width in memory. Where rows are large, batches have fewer.
     pub batch_bytes: usize,
     /// Bytes of the file's header: its metadata and schema; the default is 16 MiB.
     pub metadata_bytes: usize,

@@ -1,0 +1,221 @@
+//! What is nested, at run time: unions, arrays, maps, JSON text and the skips of them, a lane at a time. In come an op and a
+//! lane at its cursor; out go slots in the levels of the lane's own, and the cursor behind the value.
+
+use super::{Nested, Runner};
+use crate::column::{LevelId, SlabId};
+use crate::json;
+use crate::program::kernels::{self, Cpu, Kernel};
+use crate::program::{Body, Op, Program};
+
+/// Reads one long of a lane.
+///
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+unsafe fn long<C: Cpu>(runner: &mut Runner<'_>) -> i64 {
+    // SAFETY: the caller's promise.
+    unsafe { kernels::Long.read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) }
+}
+
+/// Reads a branch's index of a lane; 0 on a fault.
+///
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { kernels::Index(n).read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) as usize }
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+pub(super) unsafe fn choose<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Choose { branches } = *op else { return };
+    // SAFETY: the caller's promise; the branch's slots are those of this op's level.
+    unsafe {
+        let chosen = branch_index::<C>(runner, branches.n);
+        let Some(branch) = program.branches(branches).get(chosen) else { return runner.fault = true };
+        if !runner.fault && !branch.body.is_empty() {
+            C::run_nested(program, branch.body, runner, slot, 1);
+        }
+    }
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+pub(super) unsafe fn union<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Union { ids, offsets, branches } = *op else { return };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let chosen = branch_index::<C>(runner, branches.n);
+        let Some(branch) = program.branches(branches).get(chosen) else { return runner.fault = true };
+        write_union::<C>(program, (ids, offsets), branch.level, branch.body, chosen, runner, slot);
+    }
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+pub(super) unsafe fn absent_union<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::AbsentUnion { ids, offsets, level, body } = *op else { return };
+    // SAFETY: the caller's promise.
+    unsafe { write_union::<C>(program, (ids, offsets), level, body, 0, runner, slot) }
+}
+
+/// Writes a branch and the position of its value, and the value there by running `body`.
+///
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+unsafe fn write_union<C: Nested>(
+    program: &Program,
+    (ids, offsets): (SlabId, SlabId),
+    level: LevelId,
+    body: Body,
+    branch: usize,
+    runner: &mut Runner<'_>,
+    slot: usize,
+) {
+    if runner.fault || !runner.reserve(program, level, 1) {
+        return runner.fault = true;
+    }
+    let position = runner.level_len(level);
+    // SAFETY: the caller's promise; room for one more slot was made.
+    unsafe {
+        runner.write(ids, slot, branch as u8);
+        runner.write(offsets, slot, position as i32);
+        if !body.is_empty() {
+            C::run_nested(program, body, runner, position, 1);
+        }
+    }
+    runner.set_level_len(level, position + 1);
+}
+
+// SPEC: Binary Encoding, Complex Types, Arrays and Maps: blocks of a count and items; a negative count is followed by the
+// block's size in bytes; a count of zero ends them.
+/// Reads the items of an array or map, or skips them.
+///
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+pub(super) unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let (written, body, zero_width) = match *op {
+        Op::Items { ends, level, body, zero_width } => (Some((ends, level)), body, zero_width),
+        Op::SkipItems { body } => (None, body, false),
+        _ => return,
+    };
+    loop {
+        // SAFETY: the caller's promise.
+        let count = unsafe { long::<C>(runner) };
+        if runner.fault {
+            return;
+        }
+        if count == 0 {
+            break;
+        }
+        // No count of items is as large as that one's.
+        runner.fault |= count == i64::MIN;
+        // SAFETY: the caller's promise.
+        let size = if count < 0 { Some(unsafe { long::<C>(runner) }) } else { None };
+        let left = runner.source.end as usize - runner.at as usize;
+        let n = count.unsigned_abs();
+        // What is only skipped needs no memory, and no time for items without bytes.
+        let too_many = if written.is_none() {
+            false
+        } else if zero_width {
+            runner.zero_width_items = runner.zero_width_items.saturating_add(n);
+            runner.zero_width_items > program.options.limits.zero_width_items
+        } else {
+            n > left as u64
+        };
+        if runner.fault || too_many || size.is_some_and(|size| size < 0 || size as u64 > left as u64) {
+            return runner.fault = true;
+        }
+        let n = n as usize;
+        let before = runner.at;
+        match (written, size) {
+            (Some((_, level)), _) => {
+                if !runner.reserve(program, level, n) {
+                    return runner.fault = true;
+                }
+                let first = runner.level_len(level);
+                if !body.is_empty() {
+                    // SAFETY: the caller's promise; room for the items was made.
+                    unsafe { C::run_nested(program, body, runner, first, n) };
+                }
+                runner.set_level_len(level, first + n);
+                // The size is a promise that is kept or broken by the items.
+                let moved = runner.at as usize - before as usize;
+                runner.fault |= size.is_some_and(|size| size as usize != moved);
+            }
+            // SAFETY: at most to the end of the block, by the check above.
+            (None, Some(size)) => runner.at = unsafe { before.add(size as usize) },
+            (None, None) => match *program.body(body) {
+                [Op::SkipFixed { bytes }] => {
+                    let bytes = bytes.saturating_mul(n as u64);
+                    runner.fault |= bytes > left as u64;
+                    // SAFETY: at most to the end of the block.
+                    runner.at = unsafe { before.add(left.min(bytes as usize)) };
+                }
+                [] => {}
+                // SAFETY: the caller's promise; the body writes nothing.
+                _ => unsafe { C::run_nested(program, body, runner, 0, n) },
+            },
+        }
+        if runner.fault {
+            return;
+        }
+    }
+    if let Some((ends, level)) = written {
+        // SAFETY: the caller's promise.
+        unsafe { runner.write(ends, slot, runner.level_len(level) as i32) };
+    }
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+pub(super) unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Json { ends, level, bytes, node } = *op else { return };
+    // SAFETY: the caller's promise.
+    let mut cursor = unsafe { runner.rest() };
+    runner.text.clear();
+    let limits = &program.options.limits;
+    let written = json::write_json(&program.plan.schema, node, &mut cursor, &mut runner.text, limits);
+    let n = runner.text.len();
+    if written.is_err() || !runner.reserve(program, level, n) {
+        return runner.fault = true;
+    }
+    let first = runner.level_len(level);
+    // SAFETY: the cursor is within the rest of the block; room for the text was made, and `verify` checked that the
+    // level's slab is one of bytes.
+    unsafe {
+        runner.at = runner.at.add(cursor.at());
+        let to = runner.lane.slots.get_unchecked(bytes.index()).add(first);
+        to.copy_from_nonoverlapping(runner.text.as_ptr(), n);
+        runner.write(ends, slot, (first + n) as i32);
+    }
+    runner.set_level_len(level, first + n);
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+pub(super) unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>) {
+    let Op::Call { sub } = *op else { return };
+    let Some(&body) = program.subs.get(sub as usize) else { return };
+    // SAFETY: the caller's promise; a sub-program writes nothing.
+    unsafe { C::run_nested(program, body, runner, 0, 1) };
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+pub(super) unsafe fn skip_value(program: &Program, op: &Op, runner: &mut Runner<'_>) {
+    let Op::SkipValue { node } = *op else { return };
+    // SAFETY: the caller's promise.
+    let mut cursor = unsafe { runner.rest() };
+    runner.fault |= json::skip_value(&program.plan.schema, node, &mut cursor, &program.options.limits).is_err();
+    // SAFETY: the cursor is within the rest of the block.
+    runner.at = unsafe { runner.at.add(cursor.at()) };
+}
