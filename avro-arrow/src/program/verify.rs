@@ -5,11 +5,12 @@
 //! - An op writes slabs that exist, at the level whose body it stands in, with their width.
 //! - Each way through a level's body writes every slab of that level exactly once.
 //! - Levels are numbered from the outside in, so none is opened inside itself.
+//! - The slab of a column of strings or bytes is one that only those are read into.
 
-use super::{Body, Op, Program};
-use crate::column::{LevelId, ROWS, SlabId};
+use super::{Body, Leaf, Op, Program};
+use crate::column::{Column, Content, LevelId, ROWS, SlabId};
 use crate::error::Result;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 
 /// Checks a program. An error is a bug in the compiler.
 pub(super) fn verify(program: &Program) -> Result<()> {
@@ -23,7 +24,38 @@ pub(super) fn verify(program: &Program) -> Result<()> {
             return Err(broken("a sub-program").into());
         }
     }
+    // The leaf that is read into each slab, none where there are several.
+    let mut leaves = vec![None; program.layout.slabs.len()];
+    for op in &program.ops {
+        if let Op::Read { leaf, to } | Op::ReadNullable { leaf, to, .. } = *op
+            && let Some(seen) = leaves.get_mut(to.index())
+        {
+            let same = seen.is_none_or(|seen| seen == Some(leaf));
+            *seen = Some(same.then_some(leaf));
+        }
+    }
+    if !program.columns.iter().all(|column| has_only_views(&leaves, column)) {
+        return Err(broken("a column of strings").into());
+    }
     Ok(())
+}
+
+/// Are the views of a column, and of those inside it, made by the leaf that its type needs?
+fn has_only_views(leaves: &[Option<Option<Leaf>>], column: &Column) -> bool {
+    match &column.content {
+        Content::Views(slab) => {
+            let wanted = match column.field.data_type() {
+                DataType::Utf8View | DataType::Utf8 => Leaf::String,
+                _ => Leaf::Bytes,
+            };
+            leaves.get(slab.index()) == Some(&Some(Some(wanted)))
+        }
+        Content::List { items: inner, .. } | Content::Map { entries: inner, .. } => has_only_views(leaves, inner),
+        Content::Struct(inner) | Content::Union { branches: inner, .. } => {
+            inner.iter().all(|column| has_only_views(leaves, column))
+        }
+        _ => true,
+    }
 }
 
 struct Check<'a> {
