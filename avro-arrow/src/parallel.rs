@@ -62,8 +62,12 @@ impl ParallelReader {
         for _ in 0..threads {
             let (tasks, program, codec) = (Arc::clone(&tasks), Arc::clone(&program), header.codec);
             thread::Builder::new().name("avro-decode".into()).spawn(move || {
+                // One for all runs, so that what the codec needs is set up once.
+                let mut decoder = BlockDecoder::new(codec, program);
                 while let Some((blocks, output)) = next_task(&tasks) {
-                    decode(blocks, BlockDecoder::new(codec, Arc::clone(&program)), &output);
+                    if decode(blocks, &mut decoder, &output).is_none() {
+                        return;
+                    }
                 }
             })?;
         }
@@ -202,8 +206,9 @@ fn next_task(tasks: &Mutex<Receiver<Task>>) -> Option<Task> {
     tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv().ok()
 }
 
-/// Decodes a run and sends its batches, then that it ends.
-fn decode(blocks: Vec<RawBlock>, mut decoder: BlockDecoder, output: &RunInput) {
+/// Decodes a run and sends its batches, then that it ends. None: there was an error, or nobody wants more; the decoder may be
+/// left in the middle of a run, and nothing after that run is asked for.
+fn decode(blocks: Vec<RawBlock>, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()> {
     let batches = || -> Result<bool> {
         for block in blocks {
             decoder.push(block)?;
@@ -220,13 +225,15 @@ fn decode(blocks: Vec<RawBlock>, mut decoder: BlockDecoder, output: &RunInput) {
         }
         Ok(true)
     };
-    let end = match batches() {
-        Ok(true) => Ok(None),
-        Ok(false) => return,
-        Err(error) => Err(error),
-    };
-    // If nobody receives it, nobody wants it.
-    let _ = output.send(end);
+    match batches() {
+        Ok(true) => output.send(Ok(None)).ok(),
+        Ok(false) => None,
+        Err(error) => {
+            // If nobody receives it, nobody wants it.
+            let _ = output.send(Err(error));
+            None
+        }
+    }
 }
 
 #[cfg(test)]
