@@ -1,7 +1,7 @@
 //! Errors: what is wrong (`ErrorKind`), where it is (`Position`), and who has to act on it.
 //!
-//! Everything in this crate fails with [`Error`]. Hot code returns a bare [`Fault`], two words wide; the block boundary adds
-//! the position once.
+//! Everything in this crate fails with [`Error`]. Code that reads values returns a bare [`Fault`], and the block boundary adds
+//! the position once. The run loop only notes that something is wrong; the reference decoder then says what and where.
 
 use std::fmt;
 use std::io;
@@ -120,7 +120,7 @@ pub enum ErrorKind {
     Io(io::Error),
     /// Arrow refused an array. Always a bug in this crate.
     Arrow(arrow_schema::ArrowError),
-    /// A thread of the parallel reader died. Always a bug in this crate.
+    /// A thread of the parallel reader died: a bug in this crate, or a panic of what it was given to read from.
     Worker,
 }
 
@@ -337,7 +337,7 @@ impl fmt::Display for ErrorKind {
             }
             Io(e) => e.fmt(f),
             Arrow(e) => write!(f, "internal error: {e}"),
-            Worker => f.write_str("internal error: a decoding thread died"),
+            Worker => f.write_str("internal error: a reading or decoding thread died"),
         }
     }
 }

@@ -22,6 +22,8 @@ use std::thread::{self, JoinHandle};
 
 /// Bytes of blocks, as stored, that one thread decodes at a time.
 const RUN_BYTES: usize = 1 << 20;
+/// Batches that one thread decodes at a time, if their bytes are not enough before.
+const RUN_BATCHES: u64 = 16;
 /// Batches that a thread may be ahead in one run.
 const BATCHES_AHEAD: usize = 2;
 
@@ -73,9 +75,9 @@ impl ParallelReader {
         }
         let mut framer = Framer::new(&header, &options.limits);
         framer.feed(rest.into());
-        let batch_size = options.batch_size.max(1) as u64;
+        let run_rows = (options.batch_size.max(1) as u64).saturating_mul(RUN_BATCHES);
         let source = thread::Builder::new().name("avro-read".into()).spawn(move || {
-            let mut source = Source { read, framer, run_rows: batch_size, tasks: task_sender, runs: run_sender };
+            let mut source = Source { read, framer, run_rows, tasks: task_sender, runs: run_sender };
             source.run();
         })?;
         Ok(ParallelReader { header, schema, runs: Some(runs), current: None, source: Some(source) })
@@ -166,7 +168,7 @@ impl<R: Read> Source<R> {
             rows = block.rows.saturating_add(rows);
             bytes += block.data.len();
             run.push(block);
-            if bytes >= RUN_BYTES || rows >= self.run_rows.saturating_mul(16) {
+            if bytes >= RUN_BYTES || rows >= self.run_rows {
                 (rows, bytes) = (0, 0);
                 if self.send(std::mem::take(&mut run)).is_none() {
                     return;

@@ -25,7 +25,7 @@ struct State {
 
 impl Walk {
     /// Tarjan's algorithm for strongly connected components, without recursion.
-    #[allow(clippy::indexing_slicing)] // ids are made by the parser of this very arena
+    // Indexed without a check of its own: ids are made by the parser of this very arena.
     pub(super) fn of(nodes: &[Node], root: NodeId) -> Walk {
         let mut walk = Walk { order: Vec::with_capacity(nodes.len()), recursive: vec![false; nodes.len()] };
         let mut states = vec![State::default(); nodes.len()];
