@@ -1,7 +1,7 @@
 //! The program against the reference decoder, on random schemas, rows, blocks and damage.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::run::PORTABLE;
+use super::run::CpuKind;
 use crate::batcher::Batcher;
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
@@ -49,10 +49,8 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
     for batch_size in [1, 3, 100, 8192] {
         let options = Options { batch_size, ..program.options.clone() };
         let program = Arc::new(Program::compile(&program.plan.schema, &options).expect("a program"));
-        for portable in [false, true] {
-            PORTABLE.set(portable);
-            let got = program_batches(&program, blocks);
-            PORTABLE.set(false);
+        for cpu in CpuKind::all() {
+            let got = cpu.force(|| program_batches(&program, blocks));
             let (want, got) = match (&want, got) {
                 (Some(want), Ok(got)) => (want, got),
                 (None, Err(_)) => continue,
