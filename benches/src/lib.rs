@@ -4,9 +4,11 @@
 pub mod avro_writer;
 pub mod random;
 pub mod data;
+pub mod kinds;
 pub mod checksum;
 pub mod engines;
 pub mod cases;
 pub mod measure;
+pub mod chart;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,9 @@
 //! agree on the number of rows and on a checksum of all values, or the program fails. See `benches/README.md`.
 
 use avro_benches::cases::{cases, matching};
-use avro_benches::data;
 use avro_benches::engines::{Engine, Input, Task};
 use avro_benches::measure::{HEADER, How, measure};
+use avro_benches::{chart, data};
 use clap::{Parser, Subcommand};
 use std::error::Error;
 use std::fs::File;
@@ -37,7 +37,7 @@ struct Args {
     /// Size of the data: 1 is TPC-H's scale factor 1, of 6 001 215 rows of lineitem, and a million rows of most others
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// Times to run each engine; the best counts
+    /// Times to run each engine, ten times as often if that takes less than 20 ms; the best counts
     #[arg(long, default_value_t = 3)]
     runs: usize,
     /// Directory of the generated data [default: bench-data in cargo's target directory]
@@ -64,16 +64,25 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Draw a table that was kept as a file
+    Chart {
+        /// The table, with comments that say what was measured where
+        record: PathBuf,
+        /// The SVG file to write
+        out: PathBuf,
+    },
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    if let Some(Command::Generate { case, scale, out }) = &args.command {
-        let found = cases().into_iter().find(|c| c.name == *case);
-        let found = found.ok_or_else(|| format!("no case `{case}`; --list shows them"))?;
-        let rows = found.data.write(BufWriter::with_capacity(1 << 20, File::create(out)?), *scale)?;
-        eprintln!("{rows} rows");
-        return Ok(());
+    match &args.command {
+        Some(Command::Generate { case, scale, out }) => return generate(case, *scale, out),
+        Some(Command::Chart { record, out }) => {
+            let name = record.file_stem().unwrap_or_default().to_string_lossy();
+            std::fs::write(out, chart::draw(&std::fs::read_to_string(record)?, &name)?)?;
+            return Ok(());
+        }
+        None => {}
     }
     if args.list {
         cases().iter().for_each(|case| println!("{}", case.name));
@@ -98,6 +107,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(peak) = peak_memory() {
         eprintln!("peak memory of the process, all engines: {peak}");
     }
+    Ok(())
+}
+
+fn generate(case: &str, scale: f64, out: &Path) -> Result<(), Box<dyn Error>> {
+    let found = cases().into_iter().find(|c| c.name == case);
+    let found = found.ok_or_else(|| format!("no case `{case}`; --list shows them"))?;
+    let rows = found.data.write(BufWriter::with_capacity(1 << 20, File::create(out)?), scale)?;
+    eprintln!("{rows} rows");
     Ok(())
 }
 

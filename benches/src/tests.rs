@@ -6,6 +6,7 @@ use crate::cases::{cases, matching};
 use crate::checksum::Checksum;
 use crate::data;
 use crate::engines::{Engine, Input, Task};
+use crate::kinds::{self, KINDS};
 use crate::measure::{How, agree, measure};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -114,6 +115,35 @@ fn checksums_see_values_their_order_and_their_nesting() {
         }
     }
     let _ = std::fs::remove_dir(dir("checksum"));
+}
+
+#[test]
+fn kinds_are_read_alike_by_all() {
+    let dir = dir("kinds");
+    std::fs::create_dir_all(&dir).unwrap();
+    for kind in KINDS {
+        for (key, columns) in [(None, 1), (Some("key"), 3)] {
+            let path = dir.join("kind.avro");
+            std::fs::write(&path, kinds::file(kind, key.is_some(), columns, 500).unwrap()).unwrap();
+            let columns = key.map(|name| vec![name.to_string()]);
+            let input = Input { path: &path, columns, task: Task::Decode, data: None };
+            let engines = [Engine::Ours, Engine::ArrowAvro, Engine::ApacheAvro];
+            let sums = engines.map(|e| (e.name(), e.checksum(&input, 1).unwrap()));
+            assert_eq!(sums[0].1.rows, 500, "{}", kind.name);
+            agree(kind.name, &sums).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn varints_have_the_length_of_their_name() {
+    for (name, len) in [("varint-1", 1), ("varint-2", 2), ("varint-3", 3), ("varint-5", 5), ("varint-9", 9)] {
+        let kind = KINDS.iter().find(|kind| kind.name == name).unwrap();
+        let file_len = |rows| kinds::file(kind, false, 1, rows).unwrap().len();
+        // One block's head is as long for 1000 rows as for 1001, and so is its size.
+        assert_eq!(file_len(1001) - file_len(1000), len, "{name}");
+    }
 }
 
 #[test]

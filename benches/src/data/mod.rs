@@ -1,4 +1,4 @@
-//! The data: what is wanted in, a file of it out, the same each time. A file for each set of data; [`file`] writes them on
+//! The data: what is wanted in, a file of it out, the same each time. A file for each set of data; [`file()`] writes them on
 //! first use.
 
 mod events;
