@@ -147,8 +147,7 @@ impl Batcher {
 
     fn columns(&self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
         let finished = run(&self.program, pieces, blocks)?;
-        let arrays = self.program.columns.iter().map(|column| finished.array(column));
-        arrays.collect::<Result<_>>().map_err(Stop::TooLarge)
+        finished.arrays(&self.program.columns).map_err(Stop::TooLarge)
     }
 
     fn batch_of(&self, columns: Vec<ArrayRef>, n_rows: usize) -> Result<RecordBatch> {

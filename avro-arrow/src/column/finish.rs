@@ -31,6 +31,8 @@ pub(crate) struct Finished {
     lens: Vec<usize>,
     /// What the views point into.
     blocks: Arc<[Buffer]>,
+    /// Do the views of all columns together use so much of the blocks that these should be kept?
+    keeps_blocks: bool,
     /// Bytes of text copied so far, and at most.
     text: Cell<usize>,
     max_text: usize,
@@ -100,7 +102,7 @@ impl Parts {
             *rows = n_rows;
         }
         let slabs = slabs.into_iter().map(|slab| Buffer::from(slab.memory).slice(slab.first)).collect();
-        Finished { slabs, lens, blocks, text: Cell::new(0), max_text }
+        Finished { slabs, lens, blocks, keeps_blocks: false, text: Cell::new(0), max_text }
     }
 }
 
@@ -152,8 +154,31 @@ fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, len
 }
 
 impl Finished {
-    /// The array of a column.
-    pub(crate) fn array(&self, column: &Column) -> Result<ArrayRef> {
+    /// The arrays of all columns.
+    pub(crate) fn arrays(mut self, columns: &[Column]) -> Result<Vec<ArrayRef>> {
+        let held: usize = self.blocks.iter().map(|block| block.len()).sum();
+        let used: usize = columns.iter().map(|column| self.used_by(column)).sum();
+        self.keeps_blocks = used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held;
+        columns.iter().map(|column| self.array(column)).collect()
+    }
+
+    /// About how many bytes of the blocks a column uses, as far as a sample can tell.
+    fn used_by(&self, column: &Column) -> usize {
+        match &column.content {
+            Content::Views(views) => {
+                let views = ScalarBuffer::<u128>::from(self.slab(*views));
+                let step = if views.len() < SAMPLE_ABOVE { 1 } else { SAMPLE_STEP };
+                bytes_outside(views.iter().step_by(step)).saturating_mul(step)
+            }
+            Content::List { items: inner, .. } | Content::Map { entries: inner, .. } => self.used_by(inner),
+            Content::Struct(inner) | Content::Union { branches: inner, .. } => {
+                inner.iter().map(|column| self.used_by(column)).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    fn array(&self, column: &Column) -> Result<ArrayRef> {
         let len = self.lens.get(column.level.index()).copied().unwrap_or(0);
         let nulls = column.valid.and_then(|valid| null_buffer(&self.slab(valid)));
         let data_type = column.field.data_type();
@@ -168,7 +193,9 @@ impl Finished {
                 let DataType::FixedSizeBinary(size) = data_type else { return mismatch(column) };
                 Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.slab(*values), nulls, len)?)
             }
-            Content::Views(views) => self.strings(data_type, self.slab(*views).into(), &self.blocks, nulls)?,
+            Content::Views(views) => {
+                self.strings(data_type, self.slab(*views).into(), &self.blocks, self.keeps_blocks, nulls)?
+            }
             Content::Enum(keys, symbols) => {
                 // Of an enum without symbols there are no values, only places where a null record would have one.
                 let nulls = if symbols.is_empty() { Some(NullBuffer::new_null(len)) } else { nulls };
@@ -179,7 +206,7 @@ impl Finished {
                 let symbols = StringViewArray::from(symbols.as_ref());
                 let view = |key: Option<i32>| symbols.views().get(key? as usize).copied();
                 let views = keys.iter().map(|key| view(key).unwrap_or(0)).collect();
-                self.strings(data_type, views, &Arc::from(symbols.data_buffers()), keys.nulls().cloned())?
+                self.strings(data_type, views, &Arc::from(symbols.data_buffers()), true, keys.nulls().cloned())?
             }
             Content::Text { ends, bytes } => {
                 let text = StringArray::try_new(self.offsets(*ends), self.slab(*bytes), nulls)?;
@@ -225,24 +252,22 @@ impl Finished {
         OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets)))
     }
 
-    /// Strings or bytes from views into `blocks`. Views are kept where they use a good part of the blocks; else what they use
-    /// is copied, so that a small column does not hold large blocks.
+    /// Strings or bytes from views into `blocks`, which the array keeps alive; or else what the views use is copied, so that
+    /// small columns do not hold large blocks.
     fn strings(
         &self,
         data_type: &DataType,
         views: ScalarBuffer<u128>,
         blocks: &Arc<[Buffer]>,
+        keep: bool,
         nulls: Option<NullBuffer>,
     ) -> Result<ArrayRef> {
         match data_type {
             DataType::Utf8View | DataType::BinaryView => {
-                let (views, blocks) = if uses_much(&views, blocks) {
-                    (views, blocks.clone())
-                } else {
-                    match bytes_outside(views.iter()) {
-                        0 => (views, Arc::from([])),
-                        used => copy_views(&views, blocks, used),
-                    }
+                let (views, blocks) = match bytes_outside(views.iter()) {
+                    0 => (views, Arc::from([])),
+                    _ if keep => (views, blocks.clone()),
+                    used => copy_views(&views, blocks, used),
                 };
                 if *data_type == DataType::BinaryView {
                     // SAFETY: `kernels::view` made each view of bytes inside its block; `copy_views` keeps that.
@@ -292,14 +317,6 @@ fn bytes_outside<'a>(views: impl Iterator<Item = &'a u128>) -> usize {
     lens.map(|len| len * u64::from(len > u64::from(INLINE_BYTES))).sum::<u64>() as usize
 }
 
-/// Do views use so much of these blocks that they should be kept? As far as a sample can tell.
-fn uses_much(views: &[u128], blocks: &[Buffer]) -> bool {
-    let held: usize = blocks.iter().map(|block| block.len()).sum();
-    let step = if views.len() < SAMPLE_ABOVE { 1 } else { SAMPLE_STEP };
-    let used = bytes_outside(views.iter().step_by(step)).saturating_mul(step);
-    used > 0 && used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held
-}
-
 /// The same strings in one buffer of their own.
 fn copy_views(views: &[u128], blocks: &[Buffer], used: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
     let mut bytes = Vec::with_capacity(used);
@@ -322,7 +339,7 @@ fn copy_views(views: &[u128], blocks: &[Buffer], used: usize) -> (ScalarBuffer<u
 const SAMPLE_ABOVE: usize = 1000;
 const SAMPLE_STEP: usize = 31;
 
-/// A column keeps the blocks that its strings lie in if it uses more than one part in so many of their bytes.
+/// The blocks that strings lie in are kept if the strings take more than one part in so many of their bytes.
 const KEEP_BLOCKS_ABOVE: usize = 16;
 
 fn structs(fields: &Fields, arrays: Vec<ArrayRef>, nulls: Option<NullBuffer>, len: usize) -> Result<ArrayRef> {

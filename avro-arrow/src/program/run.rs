@@ -13,7 +13,9 @@
 //!
 //! If you change what an op writes, change `verify` too: the `unsafe` code here cites it.
 
+mod bulk;
 mod cpu;
+mod deal;
 mod nested;
 
 pub(super) use cpu::CpuKind;
@@ -24,6 +26,8 @@ use crate::bytes::{Cursor, PaddedBytes};
 use crate::column::{Finished, Lane, LevelId, Parts, ROWS, SlabId};
 use crate::error::{Error, ErrorKind};
 use arrow_buffer::Buffer;
+use bulk::{has_bulk, read_column};
+use deal::{deal, most_lanes};
 use nested::{absent_union, call, choose, items, json_text, skip_value, union};
 use std::array::from_mut;
 use std::sync::Arc;
@@ -58,7 +62,7 @@ pub(crate) enum Stop {
 /// Decodes all rows of the pieces, in their order. `blocks` are the buffers that the pieces name.
 pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Finished, Stop> {
     let max = program.options.limits.batch_bytes;
-    let lanes = deal(pieces);
+    let lanes = deal(pieces, most_lanes(program));
     let rows: Vec<usize> = lanes.iter().map(|lane| lane.iter().map(|piece| piece.n_rows).sum()).collect();
     let row_bytes = program.layout.slot_bytes(ROWS).saturating_mul(rows.iter().sum());
     let Some(left) = max.checked_sub(row_bytes) else { return Err(Stop::TooLarge(too_large(row_bytes, max))) };
@@ -86,36 +90,6 @@ fn too_large(bytes: usize, max: usize) -> Error {
 
 /// A lane cannot go on.
 struct Faulted;
-
-/// Pieces for each lane: runs of them, of about as many rows each.
-fn deal(pieces: &mut [Piece]) -> Vec<&mut [Piece]> {
-    let n_lanes = match pieces.len() {
-        0 | 1 => 1,
-        2 | 3 => 2,
-        4..8 => 4,
-        _ => 8,
-    };
-    let mut rows_left: usize = pieces.iter().map(|piece| piece.n_rows).sum();
-    let mut rest = pieces;
-    let mut lanes = Vec::with_capacity(n_lanes);
-    for lane in 0..n_lanes {
-        let share = rows_left.div_ceil(n_lanes - lane);
-        let (mut n, mut rows) = (0, 0);
-        for piece in rest.iter() {
-            // The last lane takes what is left.
-            if lane + 1 < n_lanes && n > 0 && rows + piece.n_rows / 2 > share {
-                break;
-            }
-            n += 1;
-            rows += piece.n_rows;
-        }
-        let (taken, left) = rest.split_at_mut(n);
-        lanes.push(taken);
-        rest = left;
-        rows_left -= rows;
-    }
-    lanes
-}
 
 /// One lane at work.
 struct Runner<'a> {
@@ -301,7 +275,7 @@ unsafe fn run_rows<const K: usize>(
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn run_body_avx512<const K: usize>(
     program: &Program,
     body: Body,
@@ -380,6 +354,26 @@ unsafe fn run_body<C: Nested, const K: usize>(
     let mut bad = false;
     // Several lanes run the body of the rows only, whose slots are the same in each.
     let slots: *const *mut u8 = runners[0].lane.slots.as_ptr();
+    if let [Op::Read { leaf, to }] = *ops
+        && has_bulk(leaf)
+    {
+        // In turns, so that the CPU can begin with the next lane's before it is done with one's.
+        let mut left = n;
+        while left > 0 {
+            let turn = left.min(if K == 1 { left } else { BULK_TURN });
+            for place in &mut places {
+                // SAFETY: as for `read` below.
+                unsafe { read_column::<C>(leaf, to, place, slots, turn, &mut bad) };
+                place.slot += turn;
+            }
+            left -= turn;
+        }
+        for (place, runner) in places.iter().zip(runners.iter_mut()) {
+            runner.at = place.at;
+            runner.fault |= bad;
+        }
+        return;
+    }
     for _ in 0..n {
         for op in ops {
             // One value of each lane through a kernel.
@@ -426,6 +420,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         Leaf::FixedDecimal128(n) => $read!(kernels::FixedDecimal128(n), $($to),+),
                         Leaf::FixedDecimal256(n) => $read!(kernels::FixedDecimal256(n), $($to),+),
                         Leaf::Duration => $read!(kernels::Duration, $($to),+),
+                        Leaf::Fixed(16) => $read!(kernels::Raw::<16>, $($to),+),
                         Leaf::Fixed(n) => fixed!(n, $read, $($to),+),
                     }
                 };
@@ -557,6 +552,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
         runner.fault |= bad;
     }
 }
+
+const BULK_TURN: usize = 64;
 
 /// Where a lane is: what each op moves.
 struct Place {

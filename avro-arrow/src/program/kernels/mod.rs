@@ -4,6 +4,7 @@
 //! behind every block. So it may load a varint at the cursor and up to 64 bytes behind it before it checks anything.
 //! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 
+mod bulk;
 mod cpu;
 mod decimal;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 mod text;
 mod varint;
 
+pub(super) use bulk::longs;
 #[cfg(target_arch = "x86_64")]
 pub(super) use cpu::{Avx2, Avx512};
 pub(super) use cpu::{Cpu, Portable};
@@ -200,8 +202,9 @@ impl Kernel for Duration {
     ) -> IntervalMonthDayNano {
         // SAFETY: the caller's promise.
         let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
-        let bits = parts.iter().rev().fold(0u128, |bits, &byte| (bits << 8) | u128::from(byte));
-        let (months, days, millis) = (bits as i32, (bits >> 32) as i32, (bits >> 64) as u32);
+        let [m0, m1, m2, m3, d0, d1, d2, d3, t0, t1, t2, t3] = parts;
+        let (months, days) = (i32::from_le_bytes([m0, m1, m2, m3]), i32::from_le_bytes([d0, d1, d2, d3]));
+        let millis = u32::from_le_bytes([t0, t1, t2, t3]);
         if (months | days) < 0 {
             cold_path();
             *bad = true;

@@ -33,7 +33,10 @@ impl CpuKind {
                 && is_x86_feature_detected!("lzcnt")
                 && is_x86_feature_detected!("popcnt");
             if has_bits && is_x86_feature_detected!("avx2") {
-                let has_512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+                let has_512 = is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vbmi")
+                    && is_x86_feature_detected!("avx512vbmi2");
                 return if has_512 { CpuKind::Avx512 } else { CpuKind::Avx2 };
             }
         }

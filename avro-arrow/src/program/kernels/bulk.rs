@@ -1,0 +1,72 @@
+//! Many values of one kind, one behind the other: items of an array, or rows of one column. Where each value starts does not
+//! have to wait for the one before.
+
+use super::varint::long_if;
+use super::{Cpu, Source, check};
+use std::hint::cold_path;
+
+/// Reads `n` varints and gives the bits of each to `put`, as they are before zig-zag coding is undone.
+///
+/// # Safety
+/// As [`Kernel::read`](super::Kernel::read), with `at` at most at the end.
+#[inline(always)]
+pub(in crate::program) unsafe fn longs<C: Cpu>(
+    at: &mut *const u8,
+    source: &Source,
+    n: usize,
+    bad: &mut bool,
+    mut put: impl FnMut(usize, u64),
+) {
+    let mut i = 0;
+    while i < n {
+        // SAFETY: 64 bytes at the cursor are readable.
+        let mut ends = unsafe { C::ends(*at) };
+        let window = *at;
+        if n - i >= 8
+            // SAFETY: as above.
+            && let Some((eight, len)) = unsafe { C::eight(window, ends) }
+        {
+            for (j, bits) in eight.into_iter().enumerate() {
+                put(i + j, bits);
+            }
+            i += 8;
+            // SAFETY: within the 64 bytes.
+            *at = unsafe { window.add(len) };
+            check(at, source, bad);
+            continue;
+        }
+        let mut from = 0;
+        while ends != 0 && i < n {
+            let until = ends.trailing_zeros() as usize + 1;
+            ends &= ends - 1;
+            let len = until - from;
+            if len > 8 {
+                cold_path();
+                break;
+            }
+            // SAFETY: eight bytes within the 64, or in the padding behind them.
+            let word = u64::from_le(unsafe { window.add(from).cast::<u64>().read_unaligned() });
+            // SAFETY: the CPU is that of the caller.
+            put(i, unsafe { C::gather_sevens(word & (u64::MAX >> (64 - 8 * len))) });
+            from = until;
+            i += 1;
+        }
+        // SAFETY: within the 64 bytes.
+        *at = unsafe { window.add(from) };
+        if from == 0 {
+            cold_path();
+            // A varint of nine bytes or more.
+            // SAFETY: the caller's promise.
+            let value = unsafe { long_if::<C>(at, true, bad) };
+            put(i, ((value << 1) ^ (value >> 63)) as u64);
+            i += 1;
+        }
+        check(at, source, bad);
+        if *bad {
+            cold_path();
+            // Nothing counts any more, but every slot is written.
+            (i..n).for_each(|i| put(i, 0));
+            return;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Bodies of one simple value: a whole column of them at once.
+
+use super::Place;
+use crate::column::SlabId;
+use crate::program::Leaf;
+use crate::program::kernels::{self, Cpu};
+use std::hint::cold_path;
+
+/// Does [`read_column`] know these values?
+#[inline(always)]
+pub(super) fn has_bulk(leaf: Leaf) -> bool {
+    match leaf {
+        Leaf::Boolean | Leaf::Int | Leaf::Long | Leaf::Float | Leaf::Double | Leaf::Enum(_) | Leaf::Fixed(_) => true,
+        Leaf::Bytes
+        | Leaf::String
+        | Leaf::Decimal128
+        | Leaf::Decimal256
+        | Leaf::FixedDecimal128(_)
+        | Leaf::FixedDecimal256(_)
+        | Leaf::Duration => false,
+    }
+}
+
+/// Reads `n` values into the slots from the place's on.
+///
+/// # Safety
+/// As [`run_body`](super::run_body), for a body of this leaf.
+#[inline(always)]
+pub(super) unsafe fn read_column<C: Cpu>(
+    leaf: Leaf,
+    to: SlabId,
+    place: &mut Place,
+    slots: *const *mut u8,
+    n: usize,
+    bad: &mut bool,
+) {
+    let (at, source) = (&mut place.at, &place.source);
+    // SAFETY: the caller's promise; `n` slots from the place's on are the body's.
+    unsafe {
+        let slot = (*slots.add(to.index())).add(place.slot * leaf.width());
+        match leaf {
+            Leaf::Long => {
+                let to = slot.cast::<i64>();
+                kernels::longs::<C>(at, source, n, bad, |i, bits| {
+                    to.add(i).write_unaligned((bits >> 1) as i64 ^ -((bits & 1) as i64));
+                });
+            }
+            Leaf::Int => {
+                let (to, mut all) = (slot.cast::<i32>(), 0);
+                kernels::longs::<C>(at, source, n, bad, |i, bits| {
+                    all |= bits;
+                    to.add(i).write_unaligned((bits as u32 >> 1) as i32 ^ -((bits & 1) as i32));
+                });
+                *bad |= all > u64::from(u32::MAX);
+            }
+            Leaf::Enum(symbols) => {
+                let (to, mut largest) = (slot.cast::<i32>(), 0);
+                kernels::longs::<C>(at, source, n, bad, |i, bits| {
+                    // An odd one is of a negative number.
+                    largest = largest.max(bits.rotate_right(1));
+                    to.add(i).write_unaligned((bits >> 1) as i32);
+                });
+                *bad |= n > 0 && largest >= u64::from(symbols);
+            }
+            _ => {
+                let width = leaf.width();
+                let bytes = kernels::fixed(at, n.saturating_mul(width), source, bad);
+                if bytes.is_empty() {
+                    cold_path();
+                    return;
+                }
+                slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+                *bad |= leaf == Leaf::Boolean && bytes.iter().fold(0, |all, byte| all | byte) > 1;
+            }
+        }
+    }
+}
