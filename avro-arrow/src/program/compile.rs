@@ -3,7 +3,7 @@
 //! Bodies are emitted before the ops that run them, so that each body is one range.
 
 use super::skip::Skips;
-use super::{Body, Branch, Branches, Leaf, Nulls, Op, Program};
+use super::{Body, Branch, Branches, Leaf, Nulls, Op, Program, Starts};
 use crate::column::{Column, Content, Holds, Layout, LevelId, ROWS, SlabId, SlabSpec};
 use crate::error::{ErrorKind, Result};
 use crate::json;
@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::plan::{Plan, Read, Shape, Step, Wrap};
 use crate::schema::Sizes;
 use arrow_array::Array;
-use arrow_schema::{DataType, FieldRef};
+use arrow_schema::{DataType, Field, FieldRef};
 use std::sync::Arc;
 
 const ENDS_WIDTH: usize = size_of::<i32>();
@@ -19,12 +19,13 @@ const ENDS_WIDTH: usize = size_of::<i32>();
 /// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take gigabytes.
 const OPS_MAX: usize = 4 << 20;
 
-pub(super) fn compile(plan: Plan, options: &Options) -> Result<Program> {
+pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<Program> {
     let sizes = Sizes::of(&plan.schema);
     let mut layout = Layout::default();
     layout.add_level();
     let mut compiler = Compiler { layout, code: Code::default(), skips: Skips::new(&plan.schema, &sizes), plan: &plan };
-    let (row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
+    let (mut row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
+    let starts = (starts == Starts::Written).then(|| compiler.starts(&mut row));
     let row = compiler.code.body(row);
     let Compiler { layout, code, skips: Skips { bodies: subs, .. }, .. } = compiler;
     if code.too_large {
@@ -40,6 +41,7 @@ pub(super) fn compile(plan: Plan, options: &Options) -> Result<Program> {
         row,
         layout,
         columns,
+        starts,
         min_row_bytes,
         options: options.clone(),
     })
@@ -93,6 +95,13 @@ impl Compiler<'_> {
 
     fn ends(&mut self, level: LevelId, of: LevelId) -> SlabId {
         self.layout.add_slab(SlabSpec { level, width: ENDS_WIDTH, holds: Holds::Ends(of) })
+    }
+
+    /// Puts before a row what writes where it starts.
+    fn starts(&mut self, row: &mut Vec<Op>) -> Column {
+        let to = self.slab(ROWS, size_of::<u32>());
+        row.insert(0, Op::Start { to });
+        column(&Arc::new(Field::new("start", DataType::UInt32, false)), ROWS, Content::Primitive(to))
     }
 
     /// The ops and columns of a record whose values are written in `level`.

@@ -11,7 +11,7 @@ mod print;
 mod run;
 mod skip;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 
 pub(crate) use run::{Piece, Stop, run};
@@ -39,9 +39,18 @@ pub struct Program {
     pub(crate) layout: Layout,
     /// How the slabs become the columns, in the order of the output.
     pub(crate) columns: Vec<Column>,
+    /// Where each row starts in the buffer that it is in, if that was asked for.
+    pub(crate) starts: Option<Column>,
     /// The fewest bytes that a row can take in a file.
     pub(crate) min_row_bytes: u64,
     pub(crate) options: Options,
+}
+
+/// Is it written down where each row starts?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Starts {
+    Unknown,
+    Written,
 }
 
 /// A range of a program's ops.
@@ -118,6 +127,8 @@ pub(crate) enum SkipLeaf {
 /// its end and make it longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
+    /// Writes how far the cursor is from the start of its buffer.
+    Start { to: SlabId },
     /// Reads a value.
     Read { leaf: Leaf, to: SlabId },
     /// Reads the index of a union of null and one other, and the value if there is one; else writes zeros.
@@ -167,8 +178,12 @@ impl Program {
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schema is larger or deeper than allowed,
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a type has no Arrow equivalent.
     pub fn compile(schema: &Schema, options: &Options) -> Result<Program> {
+        Self::compile_with(schema, options, Starts::Unknown)
+    }
+
+    pub(crate) fn compile_with(schema: &Schema, options: &Options, starts: Starts) -> Result<Program> {
         let plan = Plan::new(schema, options)?;
-        let program = compile::compile(plan, options)?;
+        let program = compile::compile(plan, options, starts)?;
         verify::verify(&program)?;
         Ok(program)
     }

@@ -20,6 +20,7 @@ impl Program {
         for op in self.body(body) {
             write!(f, "{:1$}", "", depth * 2)?;
             match *op {
+                Op::Start { to } => writeln!(f, "start -> {to}")?,
                 Op::Read { leaf, to } => writeln!(f, "{leaf} -> {to}")?,
                 Op::ReadNullable { leaf, to, nulls } => {
                     let (null, or_null) = if nulls.null_branch == 0 { ("null or ", "") } else { ("", " or null") };

@@ -456,6 +456,13 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 };
             }
             match *op {
+                Op::Start { to } => {
+                    for j in 0..K {
+                        let start = at[j] as usize - source[j].start as usize;
+                        // SAFETY: as for `read`. Buffers are smaller than 4 GiB.
+                        unsafe { write(slots[j], to, slot, start as u32) };
+                    }
+                }
                 Op::Read { leaf, to } => leaf!(leaf, read, to),
                 Op::ReadNullable { leaf, to, nulls } => leaf!(leaf, read_nullable, to, nulls),
                 Op::Single => {

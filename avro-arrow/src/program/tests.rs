@@ -15,7 +15,15 @@ use arrow_array::RecordBatch;
 use std::sync::Arc;
 
 /// Rows and bytes of a block.
-pub(super) type RawRows = (u64, Vec<u8>);
+pub(crate) type RawRows = (u64, Vec<u8>);
+
+/// Runs on the portable path, or that of the CPU at hand.
+pub(crate) fn on_path<T>(portable: bool, what: impl FnOnce() -> T) -> T {
+    PORTABLE.set(portable);
+    let value = what();
+    PORTABLE.set(false);
+    value
+}
 
 pub(super) fn program_batches(program: &Arc<Program>, blocks: &[RawRows]) -> Result<Vec<RecordBatch>> {
     let mut batcher = Batcher::new(Arc::clone(program));
@@ -50,9 +58,7 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
         let options = Options { batch_size, ..program.options.clone() };
         let program = Arc::new(Program::compile(&program.plan.schema, &options).expect("a program"));
         for portable in [false, true] {
-            PORTABLE.set(portable);
-            let got = program_batches(&program, blocks);
-            PORTABLE.set(false);
+            let got = on_path(portable, || program_batches(&program, blocks));
             let (want, got) = match (&want, got) {
                 (Some(want), Ok(got)) => (want, got),
                 (None, Err(_)) => continue,
@@ -74,7 +80,7 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
     }
 }
 
-fn random_options(rng: &mut Rng, schema: &Schema) -> Options {
+pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Options {
     let projection = match &schema.node(schema.root()).kind {
         Kind::Record(record) if rng.one_in(2) => {
             let mut names: Vec<String> = record.fields.iter().map(|f| f.name.clone()).collect();

@@ -78,6 +78,7 @@ impl Check<'_> {
         let mut written = Vec::new();
         for op in ops {
             match *op {
+                Op::Start { to } => written.push(self.slab(to, level, size_of::<u32>())?),
                 Op::Read { leaf, to } => written.push(self.slab(to, level, leaf.width())?),
                 Op::ReadNullable { leaf, to, nulls } => {
                     written.push(self.slab(to, level, leaf.width())?);
