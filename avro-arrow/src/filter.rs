@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[cfg(test)]
 mod tests;
 
-/// What a [`RowFilter`] may fail with. It comes back as [`ErrorKind::Filter`].
+/// What a [`RowFilter`] may fail with. It comes back as [`ErrorKind::Filter`](crate::ErrorKind::Filter).
 pub type FilterError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Says which rows are wanted, from some of their columns. A closure of [`select`](Self::select)'s type is one.

@@ -264,7 +264,8 @@ fn errors_say_where_in_the_file_they_are() {
     let beyond = [long(1), long(100), b"short".to_vec()].concat();
     // Three rows of six bytes each.
     let before = [good(0), good(1), good(2)].concat();
-    let cases: [(&str, Vec<RawRows>, Option<(u64, u64, u64)>); 7] = [
+    type Place = Option<(u64, u64, u64)>;
+    let cases: [(&str, Vec<RawRows>, Place); 7] = [
         ("a row that is not selected", vec![(5, [&*before, &bad(4), &good(5)].concat())], None),
         ("a row that is", vec![(5, [&*before, &bad(3), &good(4)].concat())], Some((0, 3, 19))),
         ("in the second block", vec![(3, before.clone()), (2, [good(4), bad(7)].concat())], Some((1, 1, 7))),
