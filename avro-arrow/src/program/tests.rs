@@ -17,14 +17,6 @@ use std::sync::Arc;
 /// Rows and bytes of a block.
 pub(crate) type RawRows = (u64, Vec<u8>);
 
-/// Runs on the portable path, or that of the CPU at hand.
-pub(crate) fn on_path<T>(portable: bool, what: impl FnOnce() -> T) -> T {
-    PORTABLE.set(portable);
-    let value = what();
-    PORTABLE.set(false);
-    value
-}
-
 pub(super) fn program_batches(program: &Arc<Program>, blocks: &[RawRows]) -> Result<Vec<RecordBatch>> {
     let mut batcher = Batcher::new(Arc::clone(program));
     let mut batches = Vec::new();
@@ -58,7 +50,9 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
         let options = Options { batch_size, ..program.options.clone() };
         let program = Arc::new(Program::compile(&program.plan.schema, &options).expect("a program"));
         for portable in [false, true] {
-            let got = on_path(portable, || program_batches(&program, blocks));
+            PORTABLE.set(portable);
+            let got = program_batches(&program, blocks);
+            PORTABLE.set(false);
             let (want, got) = match (&want, got) {
                 (Some(want), Ok(got)) => (want, got),
                 (None, Err(_)) => continue,
@@ -78,6 +72,14 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
             assert_eq!(first, want.num_rows(), "{what}");
         }
     }
+}
+
+/// Runs on the portable path, or that of the CPU at hand.
+pub(crate) fn on_path<T>(portable: bool, what: impl FnOnce() -> T) -> T {
+    PORTABLE.set(portable);
+    let value = what();
+    PORTABLE.set(false);
+    value
 }
 
 pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Options {
