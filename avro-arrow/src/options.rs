@@ -7,8 +7,16 @@ use crate::limits::Limits;
 pub struct Options {
     /// Rows of a batch; the last of a file may have fewer; the default is 8192.
     pub batch_size: usize,
-    /// Names of the columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns
-    /// that have the right number of rows. A file whose top level is not a record has one column, `value`.
+    /// The columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns that have
+    /// the right number of rows. A file whose top level is not a record has one column, `value`.
+    ///
+    /// A column is named, or a path leads into it: `a.b` is the column `a` with only the field `b` in its structs. The rest is
+    /// skipped, not decoded. A path goes the way of the Arrow type: it names fields of structs, and the lists and maps in
+    /// between have no name. So `items.price` leads into a list of structs as well as into a map's values; a map keeps its keys.
+    /// Paths that begin alike make one column, at the place of the first, with the fields in the order asked for; `a` and `a.b`
+    /// together are all of `a`. A union of more than null and one type is read whole or not at all, and so is what becomes
+    /// JSON text ([`recursion_levels`](Options::recursion_levels)). A field whose own name has dots in it, as Avro forbids and
+    /// some files have, is found by that name before any path.
     pub projection: Option<Vec<String>>,
     /// Arrow types of `string` and `bytes`; the default is views.
     pub strings: Strings,

@@ -5,7 +5,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Enums, Options, Pairs, Strings, Unions};
-use crate::schema::{Attributes, Field as AvroField, Kind, Logical, NodeId, Record, Schema};
+use crate::schema::{Attributes, Field as AvroField, Kind, Logical, NodeId, Schema};
 use arrow_array::StringArray;
 use arrow_schema::extension::{EXTENSION_TYPE_NAME_KEY, ExtensionType, Uuid};
 use arrow_schema::{
@@ -16,6 +16,10 @@ use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+mod projection;
+
+use projection::{WHOLE, Wanted};
+
 /// The name of the one column of a file whose top level is not a record.
 pub(crate) const VALUE_COLUMN: &str = "value";
 
@@ -23,7 +27,7 @@ pub(crate) const VALUE_COLUMN: &str = "value";
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) schema: Schema,
-    /// The values of a row in the order of their bytes.
+    /// The fields of a row in the order of their bytes.
     pub(crate) steps: Vec<Step>,
     /// The columns, in the order of the output.
     pub(crate) arrow: SchemaRef,
@@ -84,6 +88,7 @@ pub(crate) enum Shape {
     /// An array of records of `key` and `value`, to a `Map`.
     Pairs(Box<Read>),
     Record {
+        node: NodeId,
         steps: Vec<Step>,
         n_columns: usize,
     },
@@ -100,49 +105,35 @@ impl Plan {
     pub(crate) fn new(schema: &Schema, options: &Options) -> Result<Plan> {
         let mut planner = Planner { schema, options, open: Vec::new(), n_fields: 0, depth: 0 };
         let root = schema.root();
-        let (steps, fields) = match &schema.node(root).kind {
+        let value;
+        let row = match &schema.node(root).kind {
             Kind::Record(record) => {
                 planner.open.push(root);
-                let wanted = wanted_columns(record.fields.iter().map(|f| f.name.as_str()), options)?;
-                planner.record(record, &wanted)?
+                &record.fields
             }
-            _ => match wanted_columns([VALUE_COLUMN].into_iter(), options)?.first() {
-                Some(Some(column)) => {
-                    let read = planner.read(VALUE_COLUMN, root, None)?;
-                    let field = read.field.clone();
-                    (vec![Step::Read { column: *column, read }], vec![field])
-                }
-                _ => (vec![Step::Skip(root)], vec![]),
-            },
+            _ => {
+                value = value_field(root);
+                std::slice::from_ref(&value)
+            }
         };
+        let wanted = planner.wanted(row)?;
+        let (steps, fields) = planner.record(row, &wanted)?;
         let metadata = HashMap::from([("avro.schema".to_string(), schema.json().to_string())]);
         let arrow = Arc::new(ArrowSchema::new_with_metadata(fields, metadata));
         Ok(Plan { schema: schema.clone(), steps, arrow })
     }
 }
 
-/// For each field of the file, the output column that it becomes, if any.
-fn wanted_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, options: &Options) -> Result<Vec<Option<usize>>> {
-    let Some(projection) = &options.projection else {
-        return Ok(names.enumerate().map(|(column, _)| Some(column)).collect());
-    };
-    let mut wanted: Vec<Option<usize>> = names.clone().map(|_| None).collect();
-    let mut places = HashMap::new();
-    for (at, name) in names.clone().enumerate() {
-        // Some real schemas give two fields one name: the name then means the first.
-        places.entry(name).or_insert(at);
+/// A value that is not a record as the field of a row.
+fn value_field(node: NodeId) -> AvroField {
+    AvroField {
+        name: VALUE_COLUMN.to_string(),
+        aliases: Vec::new(),
+        doc: None,
+        default: None,
+        node,
+        attributes: Attributes::new(),
     }
-    for (column, name) in projection.iter().enumerate() {
-        match places.get(name.as_str()).and_then(|&at| wanted.get_mut(at)) {
-            Some(place @ None) => *place = Some(column),
-            Some(_) => return Err(Error::argument(format!("column `{name}` is asked for twice"))),
-            None => {
-                let known: Vec<&str> = names.clone().collect();
-                return Err(Error::argument(format!("no column `{name}`; there are: {}", known.join(", "))));
-            }
-        }
-    }
-    Ok(wanted)
 }
 
 struct Planner<'a> {
@@ -155,14 +146,14 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The steps and columns of a record, given the column of each of its fields.
-    fn record(&mut self, record: &Record, wanted: &[Option<usize>]) -> Result<(Vec<Step>, Vec<FieldRef>)> {
-        let mut steps = Vec::with_capacity(record.fields.len());
+    /// The steps and columns of a record with these fields.
+    fn record(&mut self, fields: &[AvroField], wanted: &Wanted) -> Result<(Vec<Step>, Vec<FieldRef>)> {
+        let mut steps = Vec::with_capacity(fields.len());
         let mut columns = Vec::new();
-        for (field, column) in record.fields.iter().zip(wanted) {
-            steps.push(match *column {
-                Some(column) => {
-                    let read = self.read(&field.name, field.node, Some(field))?;
+        for (at, field) in fields.iter().enumerate() {
+            steps.push(match wanted.field(at) {
+                Some((column, wanted)) => {
+                    let read = self.read(&field.name, field.node, Some(field), wanted)?;
                     columns.push((column, read.field.clone()));
                     Step::Read { column, read }
                 }
@@ -174,7 +165,7 @@ impl Planner<'_> {
     }
 
     /// The plan of a value. `field` is the record's field that holds it, if one does.
-    fn read(&mut self, name: &str, node: NodeId, field: Option<&AvroField>) -> Result<Read> {
+    fn read(&mut self, name: &str, node: NodeId, field: Option<&AvroField>, wanted: &Wanted) -> Result<Read> {
         let limits = &self.options.limits;
         self.n_fields += 1;
         limit("arrow_fields", self.n_fields, limits.arrow_fields)?;
@@ -182,15 +173,10 @@ impl Planner<'_> {
         limit("nesting", self.depth, limits.nesting)?;
 
         let (wrap, inner) = self.unwrap_union(node);
-        let (shape, data_type) = self.shape(inner)?;
-        let nullable = match (&shape, wrap) {
-            (Shape::Null, _) | (_, Wrap::Nullable { .. }) => true,
-            (Shape::Union { branches }, _) => branches.iter().any(|b| matches!(b.shape, Shape::Null)),
-            _ => false,
-        };
+        let (shape, data_type) = self.shape(inner, wanted)?;
         self.depth -= 1;
         let metadata = self.metadata(inner, field);
-        let field = Arc::new(Field::new(name, data_type, nullable).with_metadata(metadata));
+        let field = Arc::new(Field::new(name, data_type, self.can_be_null(node)).with_metadata(metadata));
         Ok(Read { field, wrap, shape })
     }
 
@@ -206,8 +192,35 @@ impl Planner<'_> {
         }
     }
 
+    fn can_be_null(&self, node: NodeId) -> bool {
+        let is_null = |id: NodeId| matches!(self.schema.node(id).kind, Kind::Null);
+        match &self.schema.node(node).kind {
+            Kind::Union(branches) => branches.iter().any(|branch| is_null(*branch)),
+            _ => is_null(node),
+        }
+    }
+
+    /// Is this record inside itself as often as it is expanded, so that it becomes JSON text?
+    fn is_json(&self, record: NodeId) -> bool {
+        self.open.iter().filter(|open| **open == record).count() > self.options.recursion_levels
+    }
+
+    /// The record and the type of the values of an array that becomes a map: one marked as such, of records of a key that cannot
+    /// be null and a value.
+    fn pairs(&self, array: NodeId) -> Option<(NodeId, NodeId)> {
+        let node = self.schema.node(array);
+        let (Pairs::Map, Some(Logical::Map), Kind::Array(items)) = (self.options.pairs, node.logical, &node.kind)
+        else {
+            return None;
+        };
+        let Kind::Record(record) = &self.schema.node(*items).kind else { return None };
+        let [key, value] = record.fields.as_slice() else { return None };
+        let is_map = key.name == "key" && value.name == "value" && !self.can_be_null(key.node);
+        (is_map && !self.is_json(*items)).then_some((*items, value.node))
+    }
+
     /// The type table.
-    fn shape(&mut self, id: NodeId) -> Result<(Shape, DataType)> {
+    fn shape(&mut self, id: NodeId, wanted: &Wanted) -> Result<(Shape, DataType)> {
         use TimeUnit::{Microsecond, Millisecond, Nanosecond};
         let node = self.schema.node(id);
         let utc = || Some(Arc::from("UTC"));
@@ -254,18 +267,16 @@ impl Planner<'_> {
                 };
                 (Shape::Enum(symbols), data_type)
             }
-            (Kind::Array(items), logical) => {
-                let items = *items;
-                let mut item = self.read(Field::LIST_FIELD_DEFAULT_NAME, items, None)?;
+            (Kind::Array(items), _) => {
+                let is_map = self.pairs(id).is_some();
+                let mut item = self.read(Field::LIST_FIELD_DEFAULT_NAME, *items, None, wanted)?;
                 item.field = with_field_id(item.field, &node.attributes, "element-id");
-                match (self.options.pairs, logical, pairs_entries(&item)) {
-                    (Pairs::Map, Some(Logical::Map), Some(entries)) => {
-                        (Shape::Pairs(Box::new(item)), DataType::Map(entries, false))
-                    }
-                    _ => {
-                        let field = item.field.clone();
-                        (Shape::List(Box::new(item)), DataType::List(field))
-                    }
+                if is_map {
+                    let entries = Arc::new(item.field.as_ref().clone().with_name("entries"));
+                    (Shape::Pairs(Box::new(item)), DataType::Map(entries, false))
+                } else {
+                    let field = item.field.clone();
+                    (Shape::List(Box::new(item)), DataType::List(field))
                 }
             }
             (Kind::Map(values), _) => {
@@ -275,23 +286,19 @@ impl Planner<'_> {
                     wrap: Wrap::None,
                     shape: Shape::String,
                 };
-                let mut values = self.read("value", *values, None)?;
+                let mut values = self.read("value", *values, None, wanted)?;
                 values.field = with_field_id(values.field, &node.attributes, "value-id");
                 let entries = DataType::Struct(Fields::from(vec![keys.field.clone(), values.field.clone()]));
                 let data_type = DataType::Map(Arc::new(Field::new("entries", entries, false)), false);
                 (Shape::Map { keys: Box::new(keys), values: Box::new(values) }, data_type)
             }
+            // A type inside itself would expand for ever.
+            (Kind::Record(_), _) if self.is_json(id) => (Shape::Json(id), self.utf8()),
             (Kind::Record(record), _) => {
-                // A type inside itself would expand for ever.
-                let open = self.open.iter().filter(|&&o| o == id).count();
-                if open > self.options.recursion_levels {
-                    return Ok((Shape::Json(id), self.utf8()));
-                }
                 self.open.push(id);
-                let all: Vec<_> = (0..record.fields.len()).map(Some).collect();
-                let (steps, fields) = self.record(record, &all)?;
+                let (steps, fields) = self.record(&record.fields, wanted)?;
                 self.open.pop();
-                (Shape::Record { steps, n_columns: fields.len() }, DataType::Struct(fields.into()))
+                (Shape::Record { node: id, steps, n_columns: fields.len() }, DataType::Struct(fields.into()))
             }
             (Kind::Union(branches), _) => self.union(branches)?,
         })
@@ -305,7 +312,7 @@ impl Planner<'_> {
         let names = self.branch_names(branches);
         let mut reads = Vec::with_capacity(branches.len());
         for (&branch, name) in branches.iter().zip(&names) {
-            reads.push(self.read(name, branch, None)?);
+            reads.push(self.read(name, branch, None, &WHOLE)?);
         }
         let data_type = match self.options.unions {
             Unions::Dense => {
@@ -429,17 +436,6 @@ fn decimal(logical: Option<Logical>) -> Option<DataType> {
     match precision {
         1..=DECIMAL128_MAX_PRECISION => Some(DataType::Decimal128(precision, scale)),
         ..=DECIMAL256_MAX_PRECISION => Some(DataType::Decimal256(precision, scale)),
-        _ => None,
-    }
-}
-
-/// The entries field of a map made of a list's items, if they are structs of a key that cannot be null and a value.
-fn pairs_entries(item: &Read) -> Option<FieldRef> {
-    let (Wrap::None, DataType::Struct(fields)) = (item.wrap, item.field.data_type()) else { return None };
-    match fields.iter().as_slice() {
-        [key, value] if key.name() == "key" && value.name() == "value" && !key.is_nullable() => {
-            Some(Arc::new(item.field.as_ref().clone().with_name("entries")))
-        }
         _ => None,
     }
 }

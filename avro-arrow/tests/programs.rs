@@ -378,14 +378,62 @@ fn skips_are_fused() {
             skip 29 bytes
             skip 3 varints
             skip 2 lengths and bytes
-            call 0
+            skip 1 varints
+            skip 12 bytes
             int -> s0
-            call 0
-            skip 16 bytes
-            sub 0
-              skip 1 varints
-              skip 12 bytes
+            skip 1 varints
+            skip 28 bytes
         "#]],
+    );
+}
+
+#[test]
+fn skips_of_records_are_calls_where_they_are_long() {
+    // P is seven ops, Q twice as many, S two calls.
+    let fields = r#"
+        {"name": "a", "type": {"type": "record", "name": "S", "fields": [
+            {"name": "q", "type": {"type": "record", "name": "Q", "fields": [
+                {"name": "p", "type": {"type": "record", "name": "P", "fields": [
+                    {"name": "a", "type": "int"}, {"name": "b", "type": "string"}, {"name": "c", "type": "int"},
+                    {"name": "d", "type": ["null", "string"]}, {"name": "e", "type": "float"},
+                    {"name": "f", "type": {"type": "array", "items": "long"}}, {"name": "g", "type": "int"}]}},
+                {"name": "o", "type": "P"}]}},
+            {"name": "r", "type": "Q"}]}},
+        {"name": "wanted", "type": "int"}, {"name": "b", "type": "P"}, {"name": "c", "type": "S"}"#;
+    check_columns(
+        fields,
+        &["wanted"],
+        expect![[r#"
+        call 0
+        call 0
+        int -> s0
+        skip 1 varints
+        skip 1 lengths and bytes
+        skip 1 varints
+        skip null or length and bytes
+        skip 4 bytes
+        skip items
+          skip 1 varints
+        skip 1 varints
+        call 0
+        call 0
+        sub 0
+          skip 1 varints
+          skip 1 lengths and bytes
+          skip 1 varints
+          skip null or length and bytes
+          skip 4 bytes
+          skip items
+            skip 1 varints
+          skip 2 varints
+          skip 1 lengths and bytes
+          skip 1 varints
+          skip null or length and bytes
+          skip 4 bytes
+          skip items
+            skip 1 varints
+          skip 1 varints
+    "#]],
     );
 }
 

@@ -1,86 +1,86 @@
-//! The cases: which data, which columns.
+//! The cases: which data, which columns, what is done.
+
+use crate::avro_writer::{Blocks, Codec, KIB_64};
+use crate::data::{Data, Nulls, TYPES};
+use crate::engines::Task;
 
 /// One line of the table, for each engine.
-pub(crate) struct Case {
+#[derive(Debug)]
+pub struct Case {
     /// What it is called on the command line and in the table.
-    pub(crate) name: &'static str,
+    pub name: String,
     /// The file it reads.
-    pub(crate) data: Data,
+    pub data: Data,
     /// The columns it reads; `None` is all.
-    pub(crate) columns: Option<&'static [&'static str]>,
+    pub columns: Option<&'static [&'static str]>,
+    /// What is done with them.
+    pub task: Task,
 }
 
-/// What distinguishes one generated file from another.
-#[derive(Clone, Copy)]
-pub(crate) struct Data {
-    /// How its blocks are compressed.
-    pub(crate) codec: Codec,
-    /// Whether its values can be null.
-    pub(crate) nulls: Nulls,
-}
-
-/// How blocks are compressed.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[allow(missing_docs)]
-pub(crate) enum Codec {
-    Null,
-    Snappy,
-    Zstandard,
-    Deflate,
-}
-
-/// Whether values can be null.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Nulls {
-    /// No field is a union.
-    Required,
-    /// Every field is `["null", T]`, and no value is null.
-    None,
-    /// Every field is `["null", T]`, and about an eighth of all values are null.
-    Some,
-}
-
-impl Codec {
-    /// Avro's name for it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Codec::Null => "null",
-            Codec::Snappy => "snappy",
-            Codec::Zstandard => "zstandard",
-            Codec::Deflate => "deflate",
-        }
-    }
-}
-
-impl Nulls {
-    /// Its name in a file's name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Nulls::Required => "required",
-            Nulls::None => "nullable",
-            Nulls::Some => "nulls",
-        }
-    }
-}
-
-const TWO: Option<&[&str]> = Some(&["l_quantity", "l_extendedprice"]);
+const TWO: &[&str] = &["l_quantity", "l_extendedprice"];
+const STRINGS: &[&str] = &["l_returnflag", "l_linestatus", "l_shipinstruct", "l_shipmode", "l_comment"];
+/// A kind of column each, from all over the row but its end.
+const FIVE_OF_WIDE: &[&str] = &["c01", "c20", "c46", "c64", "c87"];
 
 /// All of them, in the order of the table.
-pub(crate) const CASES: &[Case] = &[
-    case("lineitem", Codec::Null, Nulls::Required, None),
-    case("lineitem-2of16", Codec::Null, Nulls::Required, TWO),
-    case("lineitem-nullable", Codec::Null, Nulls::None, None),
-    case("lineitem-nullable-2of16", Codec::Null, Nulls::None, TWO),
-    case("lineitem-nulls", Codec::Null, Nulls::Some, None),
-    case("lineitem-nulls-2of16", Codec::Null, Nulls::Some, TWO),
-    case("lineitem-snappy", Codec::Snappy, Nulls::Required, None),
-    case("lineitem-snappy-2of16", Codec::Snappy, Nulls::Required, TWO),
-    case("lineitem-zstandard", Codec::Zstandard, Nulls::Required, None),
-    case("lineitem-zstandard-2of16", Codec::Zstandard, Nulls::Required, TWO),
-    case("lineitem-deflate", Codec::Deflate, Nulls::Required, None),
-    case("lineitem-deflate-2of16", Codec::Deflate, Nulls::Required, TWO),
-];
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name: &str, data, columns, task| cases.push(Case { name: name.into(), data, columns, task });
+    for (blocks, of_blocks) in [(Blocks::Rows(512), "lineitem"), (KIB_64, "lineitem-64k")] {
+        for (codec, nulls, of_file) in [
+            (Codec::Null, Nulls::Required, ""),
+            (Codec::Null, Nulls::None, "-nullable"),
+            (Codec::Null, Nulls::Some, "-nulls"),
+            (Codec::Snappy, Nulls::Required, "-snappy"),
+            (Codec::Zstandard, Nulls::Required, "-zstandard"),
+            (Codec::Deflate, Nulls::Required, "-deflate"),
+        ] {
+            // The size of blocks has little to do with nulls: once is enough.
+            if nulls == Nulls::Some && blocks == KIB_64 {
+                continue;
+            }
+            let data = Data::Lineitem(blocks, codec, nulls);
+            let name = format!("{of_blocks}{of_file}");
+            add(&name, data, None, Task::Decode);
+            add(&format!("{name}-2of16"), data, Some(TWO), Task::Decode);
+            add(&format!("{name}-strings"), data, Some(STRINGS), Task::Decode);
+            if nulls == Nulls::Required {
+                add(&format!("{name}-count"), data, None, Task::Count);
+            }
+        }
+    }
+    add("wide", Data::Wide, None, Task::Decode);
+    add("wide-1of100", Data::Wide, Some(&["c50"]), Task::Decode);
+    add("wide-5of100", Data::Wide, Some(FIVE_OF_WIDE), Task::Decode);
+    add("events", Data::Events, None, Task::Decode);
+    add("events-flat", Data::Events, Some(&["id", "time", "kind", "host"]), Task::Decode);
+    add("events-items", Data::Events, Some(&["items"]), Task::Decode);
+    add("events-last", Data::Events, Some(&["bot"]), Task::Decode);
+    for of in TYPES {
+        add(&format!("types/{}", of.name), Data::Type(of), None, Task::Decode);
+        if of.name == "string" {
+            add("types/string-view", Data::Type(of), None, Task::Views);
+        }
+    }
+    cases
+}
 
-const fn case(name: &'static str, codec: Codec, nulls: Nulls, columns: Option<&'static [&'static str]>) -> Case {
-    Case { name, data: Data { codec, nulls }, columns }
+/// The cases that are meant: `*` and `?` stand for any characters; otherwise it is a case's name or else, if there is no such
+/// case, the start of some.
+pub fn matching(cases: Vec<Case>, wanted: &[String]) -> Result<Vec<Case>, String> {
+    if wanted.is_empty() {
+        return Ok(cases);
+    }
+    let mut chosen = vec![false; cases.len()];
+    for text in wanted {
+        let exact = cases.iter().any(|case| case.name == *text);
+        let pattern = glob::Pattern::new(text).map_err(|e| format!("{text}: {e}"))?;
+        let matches = |name: &str| pattern.matches(name) || !exact && name.starts_with(text.as_str());
+        let indices: Vec<usize> = (0..cases.len()).filter(|&index| matches(&cases[index].name)).collect();
+        if indices.is_empty() {
+            return Err(format!("no case `{text}`; --list shows them"));
+        }
+        indices.into_iter().for_each(|index| chosen[index] = true);
+    }
+    Ok(cases.into_iter().zip(chosen).filter_map(|(case, chosen)| chosen.then_some(case)).collect())
 }

@@ -2,46 +2,48 @@
 //! values are laid out. Two engines that decode the same rows have the same checksum.
 //!
 //! Each value has a hash: numbers, dates, times and unscaled decimals that of the integer, floats that of their bits,
-//! strings, bytes and enum symbols that of their bytes; lists, maps and records combine those of their parts. A column's
-//! hashes are weighted by their row, columns by their position.
+//! strings, bytes and enum symbols that of their bytes; lists, maps and records combine those of their parts. The text of a
+//! UUID is as good as its 16 bytes. A hash counts with a weight that its row and column have alone.
+
+use crate::random::mix;
+
+/// Where the hashes of strings and bytes begin: not at 0, which is the hash of the number.
+const TEXT: u64 = 0x0074_6578_7400;
 
 /// The hash of a null.
 const NULL: u64 = 0x6e75_6c6c;
 
 /// The checksum of the rows so far.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Checksum {
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Checksum {
     /// The number of rows.
-    pub(crate) rows: u64,
+    pub rows: u64,
     /// The sum over all their values.
-    pub(crate) sum: u64,
+    pub sum: u64,
 }
 
 impl Checksum {
     /// Adds a batch: the hashes of each column, and the number of rows.
     fn add(&mut self, columns: impl Iterator<Item = Result<Vec<u64>, String>>, rows: usize) -> Result<(), String> {
-        for (weight, column) in (1..).zip(columns) {
+        for (index, column) in (0..).zip(columns) {
             for (row, hash) in (self.rows..).zip(column?) {
-                self.value(weight, row, hash);
+                self.value(index, row, hash);
             }
         }
         self.rows += rows as u64;
         Ok(())
     }
 
-    fn value(&mut self, weight: u64, row: u64, hash: u64) {
-        let place = row.wrapping_mul(2).wrapping_add(1).wrapping_mul(weight);
+    fn value(&mut self, column: u64, row: u64, hash: u64) {
+        let place = mix(row << 16 ^ column) | 1;
         self.sum = self.sum.wrapping_add(hash.wrapping_mul(place));
     }
 
     /// Adds a row of apache-avro's values.
-    pub(crate) fn add_values<'a>(
-        &mut self,
-        row: impl Iterator<Item = &'a apache_avro::types::Value>,
-    ) -> Result<(), String> {
-        for (weight, value) in (1..).zip(row) {
+    pub fn add_values<'a>(&mut self, row: impl Iterator<Item = &'a apache_avro::types::Value>) -> Result<(), String> {
+        for (index, value) in (0..).zip(row) {
             let hash = of_value(value)?;
-            self.value(weight, self.rows, hash);
+            self.value(index, self.rows, hash);
         }
         self.rows += 1;
         Ok(())
@@ -53,7 +55,29 @@ fn of_int(value: i128) -> u64 {
 }
 
 fn of_bytes(value: &[u8]) -> u64 {
-    value.iter().fold(value.len() as u64, |hash, &byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)))
+    value.iter().fold(TEXT + value.len() as u64, |hash, &byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)))
+}
+
+fn of_text(value: &str) -> u64 {
+    uuid(value.as_bytes()).map_or_else(|| of_bytes(value.as_bytes()), |uuid| of_bytes(&uuid))
+}
+
+/// The bytes of a UUID's text, if it is one.
+fn uuid(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != 36 {
+        return None;
+    }
+    let (mut bytes, mut digits) = ([0u8; 16], 0);
+    for (index, &c) in text.iter().enumerate() {
+        if [8, 13, 18, 23].contains(&index) {
+            (c == b'-').then_some(())?;
+        } else {
+            let digit = char::from(c).to_digit(16)?;
+            bytes[digits / 2] = bytes[digits / 2] << 4 | digit as u8;
+            digits += 1;
+        }
+    }
+    Some(bytes)
 }
 
 /// The hash of several values in their order.
@@ -66,13 +90,13 @@ macro_rules! arrow_checksum {
     ($version:ident, $arrow:ident) => {
         impl Checksum {
             /// Adds a batch.
-            pub(crate) fn $version(&mut self, batch: &$arrow::RecordBatch) -> Result<(), String> {
+            pub fn $version(&mut self, batch: &$arrow::RecordBatch) -> Result<(), String> {
                 self.add(batch.columns().iter().map(|c| $version::hashes(c.as_ref())), batch.num_rows())
             }
         }
 
         mod $version {
-            use super::{NULL, of_bytes, of_int, of_parts};
+            use super::{NULL, of_bytes, of_int, of_parts, of_text};
             use $arrow::types::*;
             use $arrow::*;
 
@@ -101,9 +125,9 @@ macro_rules! arrow_checksum {
                     };
                 }
                 macro_rules! slices {
-                    ($t:ty) => {
+                    ($t:ty, $hash:path) => {
                         if let Some(a) = any.downcast_ref::<$t>() {
-                            return Ok(n.map(|i| of_bytes(a.value(i).as_ref())).collect());
+                            return Ok(n.map(|i| $hash(a.value(i))).collect());
                         }
                     };
                 }
@@ -119,17 +143,19 @@ macro_rules! arrow_checksum {
                 ints!(Int32Type);
                 ints!(Int64Type);
                 ints!(Date32Type);
+                ints!(Decimal32Type);
+                ints!(Decimal64Type);
                 ints!(Decimal128Type);
                 ints!(Time32MillisecondType);
                 ints!(Time64MicrosecondType);
                 ints!(TimestampMillisecondType);
                 ints!(TimestampMicrosecondType);
                 ints!(TimestampNanosecondType);
-                slices!(StringViewArray);
-                slices!(StringArray);
-                slices!(BinaryViewArray);
-                slices!(BinaryArray);
-                slices!(FixedSizeBinaryArray);
+                slices!(StringViewArray, of_text);
+                slices!(StringArray, of_text);
+                slices!(BinaryViewArray, of_bytes);
+                slices!(BinaryArray, of_bytes);
+                slices!(FixedSizeBinaryArray, of_bytes);
                 lists!(ListArray);
                 if let Some(a) = any.downcast_ref::<Float32Array>() {
                     return Ok(a.values().iter().map(|v| u64::from(v.to_bits())).collect());
@@ -206,13 +232,13 @@ fn of_value(value: &apache_avro::types::Value) -> Result<u64, String> {
         Float(v) => u64::from(v.to_bits()),
         Double(v) => v.to_bits(),
         Bytes(v) | Fixed(_, v) => of_bytes(v),
-        String(v) | Enum(_, v) => of_bytes(v.as_bytes()),
+        String(v) | Enum(_, v) => of_text(v),
         Union(_, v) => of_value(v)?,
         Array(items) => of_parts(items.iter().map(of_value).collect::<Result<Vec<_>, _>>()?.into_iter()),
         Map(entries) => {
             let mut sum = 3u64;
             for (key, value) in entries {
-                sum = sum.wrapping_add(of_parts([of_bytes(key.as_bytes()), of_value(value)?].into_iter()));
+                sum = sum.wrapping_add(of_parts([of_text(key), of_value(value)?].into_iter()));
             }
             sum
         }

@@ -2,6 +2,7 @@
 //! drops them.
 
 use crate::checksum::Checksum;
+use crate::data::Data;
 use std::error::Error;
 use std::fs::File;
 use std::hint::black_box;
@@ -12,8 +13,8 @@ use std::path::Path;
 const BATCH_ROWS: usize = 8192;
 
 /// Something that reads Avro.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Engine {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
     /// avro-arrow, this project.
     Ours,
     /// arrow-avro, of the Arrow project.
@@ -22,17 +23,33 @@ pub(crate) enum Engine {
     ApacheAvro,
 }
 
+/// What is done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Everything is decoded, and dropped.
+    Decode,
+    /// As `Decode`, and arrow-avro makes string views as ours does.
+    Views,
+    /// Rows are counted. Who cannot do that without decoding decodes.
+    Count,
+}
+
 /// What is read.
-pub(crate) struct Input<'a> {
+#[derive(Debug)]
+pub struct Input<'a> {
     /// The file.
-    pub(crate) path: &'a Path,
-    /// The columns, by name; `None` is all.
-    pub(crate) columns: Option<Vec<String>>,
+    pub path: &'a Path,
+    /// The columns, by name and in the order of the file; `None` is all.
+    pub columns: Option<Vec<String>>,
+    /// What is done with it.
+    pub task: Task,
+    /// What it was generated as, if it was.
+    pub data: Option<Data>,
 }
 
 impl Engine {
     /// Its name on the command line and in the table.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Engine::Ours => "ours",
             Engine::ArrowAvro => "arrow-avro",
@@ -41,14 +58,24 @@ impl Engine {
     }
 
     /// The threads it decodes on, when asked to use so many. Only ours can use more than one for one file.
-    pub(crate) fn threads(self, asked: usize) -> usize {
+    pub fn threads(self, asked: usize) -> usize {
         if self == Engine::Ours { asked } else { 1 }
     }
 
-    /// Decodes everything and counts the rows: the timed pass.
-    pub(crate) fn drain(self, input: &Input<'_>, threads: usize) -> Result<u64, Box<dyn Error>> {
+    /// Is it made for this? An engine may be for some data only.
+    pub fn reads(self, _input: &Input<'_>) -> bool {
+        match self {
+            Engine::Ours | Engine::ArrowAvro | Engine::ApacheAvro => true,
+        }
+    }
+
+    /// Decodes everything, or just counts if that is the task, and gives the number of rows: the timed pass.
+    pub fn drain(self, input: &Input<'_>, threads: usize) -> Result<u64, Box<dyn Error>> {
         let mut rows = 0;
         match self {
+            Engine::Ours if input.task == Task::Count => {
+                rows = avro_arrow::container::count_rows(&mut File::open(input.path)?, &avro_arrow::Limits::default())?;
+            }
             Engine::Ours => ours(input, threads, |batch| {
                 rows += black_box(batch).num_rows() as u64;
                 Ok(())
@@ -67,7 +94,7 @@ impl Engine {
     }
 
     /// Decodes everything and looks at every value: the untimed pass.
-    pub(crate) fn checksum(self, input: &Input<'_>, threads: usize) -> Result<Checksum, Box<dyn Error>> {
+    pub fn checksum(self, input: &Input<'_>, threads: usize) -> Result<Checksum, Box<dyn Error>> {
         let mut sum = Checksum::default();
         match self {
             Engine::Ours => ours(input, threads, |batch| sum.add_arrow59(&batch))?,
@@ -107,8 +134,9 @@ fn arrow_avro(
 ) -> Result<(), Box<dyn Error>> {
     // Its fastest: a larger buffer gains nothing, smaller batches lose. Its string views are copies of plain strings, slower
     // by a third, and its nulls become empty strings in them (60.1), so that the checksums differ.
+    let views = input.task == Task::Views;
     let file = || Ok::<_, std::io::Error>(BufReader::with_capacity(64 << 10, File::open(input.path)?));
-    let mut builder = arrow_avro::reader::ReaderBuilder::new().with_batch_size(BATCH_ROWS).with_utf8_view(false);
+    let mut builder = arrow_avro::reader::ReaderBuilder::new().with_batch_size(BATCH_ROWS).with_utf8_view(views);
     if let Some(columns) = &input.columns {
         let schema = arrow_avro::reader::ReaderBuilder::new().build(file()?)?.schema();
         let indices: Result<Vec<_>, _> = columns.iter().map(|name| schema.index_of(name)).collect();

@@ -1,22 +1,17 @@
-//! The benchmark: arguments in, a table out, one line for each case and engine, separated by tabs.
+//! The benchmark's command: arguments in, a table out, one line for each case and engine, separated by tabs.
 //!
 //! All engines read the same file one after the other, several times over, and the best time of each counts. They must
 //! agree on the number of rows and on a checksum of all values, or the program fails. See `benches/README.md`.
 
-mod cases;
-mod checksum;
-mod engines;
-mod generate;
-#[cfg(test)]
-mod tests;
-
-use cases::{CASES, Codec, Data, Nulls};
-use checksum::Checksum;
+use avro_benches::cases::{cases, matching};
+use avro_benches::engines::{Engine, Input, Task};
+use avro_benches::measure::{HEADER, How, measure};
+use avro_benches::{chart, data};
 use clap::{Parser, Subcommand};
-use engines::{Engine, Input};
 use std::error::Error;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -25,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Args {
-    /// Cases to run [default: all]
+    /// Cases to run: a name, the start of names, or a pattern with `*` and `?` [default: all]
     cases: Vec<String>,
     /// Engines to run, in this order; `ratio` compares with arrow-avro's time
     #[arg(long, value_delimiter = ',', default_value = "ours,arrow-avro")]
@@ -33,16 +28,16 @@ struct Args {
     /// A file to read in place of the cases
     #[arg(long, conflicts_with = "cases")]
     file: Option<PathBuf>,
-    /// Columns of that file to read [default: all]
+    /// Columns of that file to read, in the file's order [default: all]
     #[arg(long, value_delimiter = ',', requires = "file")]
     columns: Option<Vec<String>>,
     /// Threads; only ours can use more than one
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// TPC-H scale factor: 1 is 6 001 215 rows of lineitem
+    /// Size of the data: 1 is TPC-H's scale factor 1, of 6 001 215 rows of lineitem, and a million rows of most others
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// Times to run each engine; the best counts
+    /// Times to run each engine, ten times as often if that takes less than 20 ms; the best counts
     #[arg(long, default_value_t = 3)]
     runs: usize,
     /// Directory of the generated data [default: bench-data in cargo's target directory]
@@ -57,45 +52,56 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write lineitem as an Avro file
+    /// Write the file of a case
     Generate {
-        /// TPC-H scale factor
+        /// The case
+        #[arg(default_value = "lineitem")]
+        case: String,
+        /// As above
         #[arg(long, default_value_t = 1.0)]
         scale: f64,
-        /// Compression of its blocks
-        #[arg(long, value_enum, default_value = "null")]
-        codec: Codec,
-        /// Whether values can be null
-        #[arg(long, value_enum, default_value = "required")]
-        nulls: Nulls,
         /// The file to write
         #[arg(long)]
+        out: PathBuf,
+    },
+    /// Draw a table that was kept as a file
+    Chart {
+        /// The table, with comments that say what was measured where
+        record: PathBuf,
+        /// The SVG file to write
         out: PathBuf,
     },
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    if let Some(Command::Generate { scale, codec, nulls, out }) = &args.command {
-        return generate::write(out, Data { codec: *codec, nulls: *nulls }, *scale);
+    match &args.command {
+        Some(Command::Generate { case, scale, out }) => return generate(case, *scale, out),
+        Some(Command::Chart { record, out }) => {
+            let name = record.file_stem().unwrap_or_default().to_string_lossy();
+            std::fs::write(out, chart::draw(&std::fs::read_to_string(record)?, &name)?)?;
+            return Ok(());
+        }
+        None => {}
     }
     if args.list {
-        CASES.iter().for_each(|case| println!("{}", case.name));
+        cases().iter().for_each(|case| println!("{}", case.name));
         return Ok(());
     }
-    if let Some(unknown) = args.cases.iter().find(|name| CASES.iter().all(|case| case.name != **name)) {
-        return Err(format!("no case `{unknown}`; --list shows them").into());
-    }
-    println!("case\tengine\tthreads\trows\tfile_bytes\tseconds\tmrows_s\tmb_s\tratio");
+    let chosen = matching(cases(), &args.cases)?;
+    let how = How { engines: &args.engine, threads: args.threads, runs: args.runs };
+    println!("{HEADER}");
     if let Some(path) = &args.file {
         let name = path.file_stem().map_or("file".into(), |stem| stem.to_string_lossy().into_owned());
-        measure(&name, &Input { path, columns: args.columns.clone() }, &args)?;
+        let input = Input { path, columns: args.columns.clone(), task: Task::Decode, data: None };
+        measure(&name, &input, &how)?.iter().for_each(|line| println!("{line}"));
     } else {
         let dir = args.data.clone().map_or_else(default_dir, Ok)?;
-        for case in CASES.iter().filter(|case| args.cases.is_empty() || args.cases.iter().any(|n| n == case.name)) {
-            let path = generate::file(&dir, case.data, args.scale)?;
+        for case in chosen {
+            let path = data::file(&dir, case.data, args.scale)?;
             let columns = case.columns.map(|names| names.iter().map(|n| n.to_string()).collect());
-            measure(case.name, &Input { path: &path, columns }, &args)?;
+            let input = Input { path: &path, columns, task: case.task, data: Some(case.data) };
+            measure(&case.name, &input, &how)?.iter().for_each(|line| println!("{line}"));
         }
     }
     if let Some(peak) = peak_memory() {
@@ -104,50 +110,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs a case on all engines and prints its lines.
-fn measure(name: &str, input: &Input<'_>, args: &Args) -> Result<(), Box<dyn Error>> {
-    // The checksums come first: they bring the file into memory for all engines alike.
-    let mut sums = Vec::new();
-    for engine in &args.engine {
-        sums.push(engine.checksum(input, engine.threads(args.threads)).map_err(|e| format!("{}: {e}", engine.name()))?);
-    }
-    agree(name, &args.engine, &sums)?;
-    let Some(rows) = sums.first().map(|sum| sum.rows) else { return Ok(()) };
-
-    let mut best = vec![f64::INFINITY; args.engine.len()];
-    for _ in 0..args.runs.max(1) {
-        for (engine, best) in args.engine.iter().zip(&mut best) {
-            let start = Instant::now();
-            let drained = engine.drain(input, engine.threads(args.threads))?;
-            *best = best.min(start.elapsed().as_secs_f64());
-            if drained != rows {
-                return Err(format!("{name}: {} gave {drained} rows, {rows} before", engine.name()).into());
-            }
-        }
-    }
-    let file_bytes = input.path.metadata()?.len();
-    let theirs = args.engine.iter().zip(&best).find(|(engine, _)| **engine == Engine::ArrowAvro).map(|(_, t)| *t);
-    for (engine, seconds) in args.engine.iter().zip(best) {
-        println!(
-            "{name}\t{}\t{}\t{rows}\t{file_bytes}\t{seconds:.4}\t{:.2}\t{:.1}\t{}",
-            engine.name(),
-            engine.threads(args.threads),
-            rows as f64 / seconds / 1e6,
-            file_bytes as f64 / seconds / 1e6,
-            theirs.map_or("-".into(), |theirs| format!("{:.2}", theirs / seconds)),
-        );
-    }
+fn generate(case: &str, scale: f64, out: &Path) -> Result<(), Box<dyn Error>> {
+    let found = cases().into_iter().find(|c| c.name == case);
+    let found = found.ok_or_else(|| format!("no case `{case}`; --list shows them"))?;
+    let rows = found.data.write(BufWriter::with_capacity(1 << 20, File::create(out)?), scale)?;
+    eprintln!("{rows} rows");
     Ok(())
-}
-
-/// Fails unless all engines saw the same rows.
-fn agree(name: &str, engines: &[Engine], sums: &[Checksum]) -> Result<(), String> {
-    if sums.windows(2).all(|pair| pair[0] == pair[1]) {
-        return Ok(());
-    }
-    let each = engines.iter().zip(sums);
-    let each: Vec<_> = each.map(|(e, s)| format!("{} {} rows, checksum {:016x}", e.name(), s.rows, s.sum)).collect();
-    Err(format!("{name}: the engines disagree: {}", each.join("; ")))
 }
 
 /// `target/bench-data`, wherever cargo's target directory is.

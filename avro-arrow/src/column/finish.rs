@@ -1,6 +1,6 @@
 //! Slabs into Arrow arrays: lanes are joined, positions rebased, bytes of validity packed into bits.
 
-use super::slab::rows_slabs;
+use super::slab::{RowsSlab, rows_slabs};
 use super::{Column, Content, Holds, Lane, Layout, LevelId, ROWS, SlabId};
 use crate::error::{ErrorKind, Result};
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
@@ -20,7 +20,7 @@ const INLINE_BYTES: u32 = 12;
 
 /// The slabs of the rows and the lanes, as the program writes them.
 pub(crate) struct Parts {
-    pub(crate) rows: Vec<MutableBuffer>,
+    pub(crate) rows: Vec<RowsSlab>,
     pub(crate) lanes: Vec<Lane>,
 }
 
@@ -62,19 +62,14 @@ impl Parts {
         max_text: usize,
     ) -> Finished {
         let n_rows: usize = rows_of_lanes.iter().sum();
-        let mut slabs = self.rows;
-        for (slab, spec) in slabs.iter_mut().zip(&layout.slabs) {
-            if spec.level == ROWS {
-                assert!(n_rows * spec.width <= slab.capacity());
-                // SAFETY: every slot of every row is written, by the caller's promise; within the allocation.
-                unsafe { slab.set_len(n_rows * spec.width) };
-            }
-        }
+        // SAFETY: every slot of every row is written, by the caller's promise.
+        let mut slabs: Vec<Slab> = self.rows.into_iter().map(|slab| unsafe { slab.into_written() }.into()).collect();
         let mut lens = vec![0; layout.levels.len()];
         let mut first_row = 0;
         for (lane, &lane_rows) in self.lanes.into_iter().zip(rows_of_lanes) {
             // SAFETY: the caller's promise.
-            let (mut own, lane_lens) = unsafe { lane.into_slabs(layout) };
+            let (own, lane_lens) = unsafe { lane.into_slabs(layout) };
+            let mut own: Vec<Slab> = own.into_iter().map(|memory| Slab { memory, first: 0 }).collect();
             // Positions count from the lane's own first slot of the level they are in.
             if first_row > 0 {
                 let rows = first_row..first_row + lane_rows;
@@ -90,10 +85,10 @@ impl Parts {
             for ((slab, part), spec) in slabs.iter_mut().zip(own).zip(&layout.slabs) {
                 if spec.level == ROWS {
                     continue;
-                } else if slab.is_empty() {
+                } else if slab.memory.is_empty() {
                     *slab = part;
                 } else {
-                    slab.extend_from_slice(part.as_slice());
+                    slab.memory.extend_from_slice(part.bytes());
                 }
             }
             for (len, lane_len) in lens.iter_mut().zip(lane_lens) {
@@ -104,28 +99,51 @@ impl Parts {
         if let Some(rows) = lens.first_mut() {
             *rows = n_rows;
         }
-        let slabs = slabs.into_iter().map(Buffer::from).collect();
+        let slabs = slabs.into_iter().map(|slab| Buffer::from(slab.memory).slice(slab.first)).collect();
         Finished { slabs, lens, blocks, text: Cell::new(0), max_text }
+    }
+}
+
+/// A written slab: its memory, and the byte of it that the slots begin at, a multiple of 64.
+struct Slab {
+    memory: MutableBuffer,
+    first: usize,
+}
+
+impl From<(MutableBuffer, usize)> for Slab {
+    fn from((memory, first): (MutableBuffer, usize)) -> Self {
+        Slab { memory, first }
+    }
+}
+
+impl Slab {
+    fn bytes(&self) -> &[u8] {
+        self.memory.as_slice().get(self.first..).unwrap_or_default()
+    }
+
+    fn positions(&mut self) -> &mut [i32] {
+        let first = self.first / size_of::<i32>();
+        self.memory.typed_data_mut::<i32>().get_mut(first..).unwrap_or_default()
     }
 }
 
 /// Adds to the positions in some slots of a slab how many slots the lanes before have in the levels they are in.
 /// `program::run` keeps every level below 2³¹ slots, all lanes together.
-fn rebase(slabs: &mut [MutableBuffer], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
+fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
     let base = |level: LevelId| lens.get(level.index()).map_or(0, |&len| len as i32);
     match holds {
         Holds::Values => {}
         Holds::Ends(level) => {
-            let ends = slabs.get_mut(id).map(|slab| slab.typed_data_mut::<i32>()).unwrap_or_default();
+            let ends = slabs.get_mut(id).map(Slab::positions).unwrap_or_default();
             for end in ends.get_mut(slots).unwrap_or_default() {
                 *end = end.wrapping_add(base(*level));
             }
         }
         Holds::Offsets { ids, branches } => {
-            let ids = slabs.get(ids.index()).and_then(|slab| slab.as_slice().get(slots.clone()));
+            let ids = slabs.get(ids.index()).and_then(|slab| slab.bytes().get(slots.clone()));
             let bases = ids.unwrap_or_default().iter().map(|&id| branches.get(usize::from(id)).map_or(0, |&l| base(l)));
             let bases: Vec<i32> = bases.collect();
-            let offsets = slabs.get_mut(id).map(|slab| slab.typed_data_mut::<i32>()).unwrap_or_default();
+            let offsets = slabs.get_mut(id).map(Slab::positions).unwrap_or_default();
             for (offset, base) in offsets.get_mut(slots).unwrap_or_default().iter_mut().zip(bases) {
                 *offset = offset.wrapping_add(base);
             }
@@ -216,21 +234,15 @@ impl Finished {
         blocks: &Arc<[Buffer]>,
         nulls: Option<NullBuffer>,
     ) -> Result<ArrayRef> {
-        let outside = |views: &[u128]| -> usize {
-            // Without a branch: lengths of text are hard to predict.
-            let lens = views.iter().map(|&view| u64::from(view as u32));
-            lens.map(|len| len * u64::from(len > u64::from(INLINE_BYTES))).sum::<u64>() as usize
-        };
         match data_type {
             DataType::Utf8View | DataType::BinaryView => {
-                let used = outside(&views);
-                let held: usize = blocks.iter().map(|block| block.len()).sum();
-                let (views, blocks) = if used == 0 {
-                    (views, Arc::from([]))
-                } else if used.saturating_mul(KEEP_BLOCKS_ABOVE) < held {
-                    copy_views(&views, blocks, used)
-                } else {
+                let (views, blocks) = if uses_much(&views, blocks) {
                     (views, blocks.clone())
+                } else {
+                    match bytes_outside(views.iter()) {
+                        0 => (views, Arc::from([])),
+                        used => copy_views(&views, blocks, used),
+                    }
                 };
                 if *data_type == DataType::BinaryView {
                     // SAFETY: `kernels::view` made each view of bytes inside its block; `copy_views` keeps that.
@@ -274,6 +286,20 @@ impl Finished {
     }
 }
 
+/// Bytes of what does not fit into its view. Without a branch: lengths of text are hard to predict.
+fn bytes_outside<'a>(views: impl Iterator<Item = &'a u128>) -> usize {
+    let lens = views.map(|&view| u64::from(view as u32));
+    lens.map(|len| len * u64::from(len > u64::from(INLINE_BYTES))).sum::<u64>() as usize
+}
+
+/// Do views use so much of these blocks that they should be kept? As far as a sample can tell.
+fn uses_much(views: &[u128], blocks: &[Buffer]) -> bool {
+    let held: usize = blocks.iter().map(|block| block.len()).sum();
+    let step = if views.len() < SAMPLE_ABOVE { 1 } else { SAMPLE_STEP };
+    let used = bytes_outside(views.iter().step_by(step)).saturating_mul(step);
+    used > 0 && used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held
+}
+
 /// The same strings in one buffer of their own.
 fn copy_views(views: &[u128], blocks: &[Buffer], used: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
     let mut bytes = Vec::with_capacity(used);
@@ -291,6 +317,10 @@ fn copy_views(views: &[u128], blocks: &[Buffer], used: usize) -> (ScalarBuffer<u
     let moved: Vec<u128> = moved.collect();
     (ScalarBuffer::from(moved), Arc::from([Buffer::from_vec(bytes)]))
 }
+
+/// Of more views than this, one in so many says how much they use of their blocks.
+const SAMPLE_ABOVE: usize = 1000;
+const SAMPLE_STEP: usize = 31;
 
 /// A column keeps the blocks that its strings lie in if it uses more than one part in so many of their bytes.
 const KEEP_BLOCKS_ABOVE: usize = 16;

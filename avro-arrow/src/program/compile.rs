@@ -220,7 +220,7 @@ impl Compiler<'_> {
                 let ops = [keys.read, values.read].concat();
                 self.items(ops, field, level, items_level, false, |ends| Content::Map { ends, entries })
             }
-            Shape::Record { steps, n_columns } => {
+            Shape::Record { steps, n_columns, .. } => {
                 let (read, absent, children) = self.record_or_absent(steps, *n_columns, level);
                 Compiled { read, absent, column: column(field, level, Content::Struct(children)) }
             }

@@ -135,6 +135,51 @@ fn the_stack_does_not_grow_with_the_data() {
     }
 }
 
+/// Each record has the one before twice: one value of the last is 2^60 of the first, which a block cannot have.
+#[test]
+fn skips_of_records_that_double_at_every_level() {
+    let doubling = |first: &str, levels: usize| {
+        let mut fields =
+            vec![format!(r#"{{"name":"f","type":["null",{{"type":"record","name":"R0","fields":[{first}]}}]}}"#)];
+        fields.extend((1..=levels).map(|level| {
+            let below = level - 1;
+            let record = format!(
+                r#"{{"type":"record","name":"R{level}","fields":[{{"name":"a","type":"R{below}"}},{{"name":"b","type":"R{below}"}}]}}"#
+            );
+            format!(r#"{{"name":"f{level}","type":{{"type":"array","items":{record}}}}}"#)
+        }));
+        format!(r#"{{"type":"record","name":"R","fields":[{},{{"name":"wanted","type":"int"}}]}}"#, fields.join(","))
+    };
+    let (int, fixed) = (r#"{"name":"a","type":"int"}"#, r#"{"name":"a","type":"double"}"#);
+    let mixed = r#"{"name":"a","type":"int"},{"name":"b","type":"string"},{"name":"c","type":["null","string"]}"#;
+    let empty = r#"{"name":"a","type":"null"}"#;
+    for (first, zeros_per_value) in [(int, 1), (fixed, 8), (mixed, 3), (empty, 0)] {
+        let start = Instant::now();
+        let schema = doubling(first, 60);
+        let program = program(&schema, &without("wanted")).unwrap();
+        assert!(program.ops.len() < 2000, "{} ops for {first}", program.ops.len());
+        // No items but of one level, of which there is one.
+        let rows = |level: usize, value: usize| {
+            let before = vec![0; level];
+            [before, long(1), vec![0; value], long(0), vec![0; 60 - level], long(5)].concat()
+        };
+        for level in [1, 2, 3, 4, 5, 9, 12, 16] {
+            let value = zeros_per_value << level;
+            check(&format!("{first} at {level}"), &program, &[(1, rows(level, value))], Some(true));
+            if value > 0 {
+                // What comes after is more zeros than the value lacks, and then one byte is too much or too little.
+                check(&format!("{first} at {level}, short"), &program, &[(1, rows(level, value - 1))], None);
+                check(&format!("{first} at {level}, cut"), &program, &[(1, vec![0; level + value / 2])], Some(false));
+            }
+        }
+        if zeros_per_value > 0 {
+            check(&format!("{first} at 60"), &program, &[(1, rows(60, 1000))], Some(false));
+        }
+        // Doubling takes years; a busy machine may take a while.
+        assert!(start.elapsed() < Duration::from_secs(100), "{first}: {:?}", start.elapsed());
+    }
+}
+
 #[test]
 fn wide_nulls_take_no_more_than_allowed() {
     let fixed = |size: u64| format!(r#"["null",{{"type":"fixed","name":"F","size":{size}}}]"#);

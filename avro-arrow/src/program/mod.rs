@@ -174,7 +174,8 @@ impl Program {
     /// Compiles a schema under these options.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the projection names a column that is not there,
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the projection names a column or field that is not there,
+    /// or a path leads into what is read whole or not at all,
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schema is larger or deeper than allowed,
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a type has no Arrow equivalent.
     pub fn compile(schema: &Schema, options: &Options) -> Result<Program> {

@@ -13,7 +13,11 @@
 //!
 //! If you change what an op writes, change `verify` too: the `unsafe` code here cites it.
 
+mod cpu;
+mod deal;
 mod nested;
+
+pub(super) use cpu::CpuKind;
 
 use super::kernels::{self, Cpu, Kernel, Source};
 use super::{Body, Leaf, Op, Program, SkipLeaf};
@@ -21,6 +25,7 @@ use crate::bytes::{Cursor, PaddedBytes};
 use crate::column::{Finished, Lane, LevelId, Parts, ROWS, SlabId};
 use crate::error::{Error, ErrorKind};
 use arrow_buffer::Buffer;
+use deal::deal;
 use nested::{absent_union, call, choose, items, json_text, skip_value, union};
 use std::array::from_mut;
 use std::sync::Arc;
@@ -61,7 +66,11 @@ pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>
     let Some(left) = max.checked_sub(row_bytes) else { return Err(Stop::TooLarge(too_large(row_bytes, max))) };
     let mut parts = Parts::new(&program.layout, &rows, left / lanes.len().max(1));
     let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
-    runners.extend(parts.lanes.drain(..).zip(lanes).map(|(lane, pieces)| Runner::new(lane, pieces)));
+    let mut first_row = 0;
+    for ((lane, pieces), rows) in parts.lanes.drain(..).zip(lanes).zip(&rows) {
+        runners.push(Runner::new(lane, first_row, pieces));
+        first_row += rows;
+    }
     let ran = run_lanes(program, &mut runners);
     if let Some(error) = runners.iter_mut().find_map(|runner| runner.too_large.take()) {
         return Err(Stop::TooLarge(error));
@@ -80,36 +89,6 @@ fn too_large(bytes: usize, max: usize) -> Error {
 /// A lane cannot go on.
 struct Faulted;
 
-/// Pieces for each lane: runs of them, of about as many rows each.
-fn deal(pieces: &mut [Piece]) -> Vec<&mut [Piece]> {
-    let n_lanes = match pieces.len() {
-        0 | 1 => 1,
-        2 | 3 => 2,
-        4..8 => 4,
-        _ => 8,
-    };
-    let mut rows_left: usize = pieces.iter().map(|piece| piece.n_rows).sum();
-    let mut rest = pieces;
-    let mut lanes = Vec::with_capacity(n_lanes);
-    for lane in 0..n_lanes {
-        let share = rows_left.div_ceil(n_lanes - lane);
-        let (mut n, mut rows) = (0, 0);
-        for piece in rest.iter() {
-            // The last lane takes what is left.
-            if lane + 1 < n_lanes && n > 0 && rows + piece.n_rows / 2 > share {
-                break;
-            }
-            n += 1;
-            rows += piece.n_rows;
-        }
-        let (taken, left) = rest.split_at_mut(n);
-        lanes.push(taken);
-        rest = left;
-        rows_left -= rows;
-    }
-    lanes
-}
-
 /// One lane at work.
 struct Runner<'a> {
     lane: Lane,
@@ -120,8 +99,8 @@ struct Runner<'a> {
     at: *const u8,
     /// Rows left in the current piece.
     rows_left: usize,
-    /// Rows written.
-    rows_done: usize,
+    /// The next row, counted from the first of all lanes.
+    row: usize,
     zero_width_items: u64,
     /// Text of the JSON value at hand.
     text: Vec<u8>,
@@ -131,15 +110,15 @@ struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(lane: Lane, pieces: &'a mut [Piece]) -> Self {
+    fn new(lane: Lane, first_row: usize, pieces: &'a mut [Piece]) -> Self {
         let nowhere = std::ptr::null();
         let mut runner = Runner {
             lane,
             pieces,
-            source: Source { start: nowhere, end: nowhere, buffer: 0 },
+            source: Source::new(nowhere, nowhere, 0),
             at: nowhere,
             rows_left: 0,
-            rows_done: 0,
+            row: first_row,
             zero_width_items: 0,
             text: Vec::new(),
             fault: false,
@@ -156,7 +135,7 @@ impl<'a> Runner<'a> {
         let end = piece.end.min(piece.data.len());
         // SAFETY: at most at the end of the data, which is padded.
         let (at, end) = unsafe { (start.add(piece.at.min(end)), start.add(end)) };
-        self.source = Source { start, end, buffer: piece.buffer };
+        self.source = Source::new(start, end, piece.buffer);
         self.at = at;
         self.rows_left = piece.n_rows;
         self.zero_width_items = piece.zero_width_items;
@@ -254,19 +233,18 @@ fn lockstep<const K: usize>(program: &Program, runners: &mut [Runner<'_>]) -> Re
             }
         }
         let n_rows = runners.iter().map(|runner| runner.rows_left).min().unwrap_or(0);
-        let first_row = runners.first().map_or(0, |runner| runner.rows_done);
         if n_rows == 0 {
             return Ok(());
         }
-        // SAFETY: the rows are within what each lane was made for; the blocks are padded; lanes in lockstep started
-        // together, so they have done the same number of rows.
-        unsafe { run_rows::<K>(program, program.row, runners, first_row, n_rows) };
+        let first = std::array::from_fn(|j| runners[j].row);
+        // SAFETY: the rows are within what each lane was made for; the blocks are padded.
+        unsafe { run_rows::<K>(program, program.row, runners, first, n_rows) };
         if runners.iter().any(|runner| runner.fault) {
             return Err(Faulted);
         }
         for runner in runners.iter_mut() {
             runner.rows_left -= n_rows;
-            runner.rows_done += n_rows;
+            runner.row += n_rows;
         }
     }
 }
@@ -279,36 +257,32 @@ unsafe fn run_rows<const K: usize>(
     program: &Program,
     body: Body,
     runners: &mut [Runner<'_>; K],
-    first: usize,
+    first: [usize; K],
     n: usize,
 ) {
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2() && !portable_is_forced() {
+    match CpuKind::at_hand() {
         // SAFETY: the caller's promise, and the CPU has what it needs.
-        return unsafe { run_body_avx2::<K>(program, body, runners, first, n) };
+        #[cfg(target_arch = "x86_64")]
+        CpuKind::Avx512 => unsafe { run_body_avx512::<K>(program, body, runners, first, n) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        CpuKind::Avx2 => unsafe { run_body_avx2::<K>(program, body, runners, first, n) },
+        // SAFETY: the caller's promise.
+        CpuKind::Portable => unsafe { run_body::<kernels::Portable, K>(program, body, runners, first, n) },
     }
-    // SAFETY: the caller's promise.
-    unsafe { run_body::<kernels::Portable, K>(program, body, runners, first, n) }
 }
 
-/// Has the CPU what [`kernels::Avx2`] needs?
 #[cfg(target_arch = "x86_64")]
-pub(super) fn has_avx2() -> bool {
-    let has_bits = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
-    has_bits
-        && is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("lzcnt")
-        && is_x86_feature_detected!("popcnt")
-}
-
-/// Tests run every program on the portable path too.
-#[inline]
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-fn portable_is_forced() -> bool {
-    #[cfg(test)]
-    return PORTABLE.get();
-    #[cfg(not(test))]
-    false
+#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn run_body_avx512<const K: usize>(
+    program: &Program,
+    body: Body,
+    runners: &mut [Runner<'_>; K],
+    first: [usize; K],
+    n: usize,
+) {
+    // SAFETY: the caller's promise; this function's features are those of `Avx512`.
+    unsafe { run_body::<kernels::Avx512, K>(program, body, runners, first, n) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -317,7 +291,7 @@ unsafe fn run_body_avx2<const K: usize>(
     program: &Program,
     body: Body,
     runners: &mut [Runner<'_>; K],
-    first: usize,
+    first: [usize; K],
     n: usize,
 ) {
     // SAFETY: the caller's promise; this function's features are those of `Avx2`.
@@ -335,7 +309,7 @@ impl Nested for kernels::Portable {
     #[inline(never)]
     unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run_body::<Self, 1>(program, body, from_mut(runner), first, n) }
+        unsafe { run_body::<Self, 1>(program, body, from_mut(runner), [first], n) }
     }
 }
 
@@ -344,11 +318,20 @@ impl Nested for kernels::Avx2 {
     #[inline(never)]
     unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
         // SAFETY: the caller's promise; this type is only used where the CPU has what it needs.
-        unsafe { run_body_avx2::<1>(program, body, from_mut(runner), first, n) }
+        unsafe { run_body_avx2::<1>(program, body, from_mut(runner), [first], n) }
     }
 }
 
-/// Runs a body `n` times on each lane, from each lane's cursor on, for the slots from `first` on.
+#[cfg(target_arch = "x86_64")]
+impl Nested for kernels::Avx512 {
+    #[inline(never)]
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+        // SAFETY: the caller's promise; this type is only used where the CPU has what it needs.
+        unsafe { run_body_avx512::<1>(program, body, from_mut(runner), [first], n) }
+    }
+}
+
+/// Runs a body `n` times on each lane, from each lane's cursor on, for the slots from its `first` on.
 /// On a fault it stops, and the lane says so.
 ///
 /// # Safety
@@ -359,26 +342,27 @@ unsafe fn run_body<C: Nested, const K: usize>(
     program: &Program,
     body: Body,
     runners: &mut [Runner<'_>; K],
-    first: usize,
+    first: [usize; K],
     n: usize,
 ) {
     let ops = program.body(body);
-    // Copies that the writes below cannot alias, so that they stay in registers.
-    let source: [Source; K] = std::array::from_fn(|j| runners[j].source);
-    let mut at: [*const u8; K] = std::array::from_fn(|j| runners[j].at);
+    // Copies that the writes below cannot alias.
+    let mut places: [Place; K] =
+        std::array::from_fn(|j| Place { at: runners[j].at, source: runners[j].source, slot: first[j] });
     let mut bad = false;
-    let slots: [*const *mut u8; K] = std::array::from_fn(|j| runners[j].lane.slots.as_ptr());
-    for slot in first..first + n {
+    // Several lanes run the body of the rows only, whose slots are the same in each.
+    let slots: *const *mut u8 = runners[0].lane.slots.as_ptr();
+    for _ in 0..n {
         for op in ops {
             // One value of each lane through a kernel.
             macro_rules! read {
                 ($kernel:expr, $to:expr) => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: the kernel's are this function's conditions, and each op leaves `at` within the block;
                         // `verify` checked that the slab is of this level and width.
                         unsafe {
-                            let value = $kernel.read::<C>(&mut at[j], &source[j], true, &mut bad);
-                            write(slots[j], $to, slot, value);
+                            let value = $kernel.read::<C>(&mut place.at, &place.source, true, &mut bad);
+                            write(slots, $to, place.slot, value);
                         }
                     }
                 };
@@ -386,14 +370,14 @@ unsafe fn run_body<C: Nested, const K: usize>(
             // The same behind the index of a union with null.
             macro_rules! read_nullable {
                 ($kernel:expr, $to:expr, $nulls:expr) => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: as above.
                         unsafe {
                             let present =
-                                kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
-                            let value = $kernel.read::<C>(&mut at[j], &source[j], present, &mut bad);
-                            write(slots[j], $to, slot, value);
-                            write(slots[j], $nulls.valid, slot, u8::from(present));
+                                kernels::is_present::<C>(&mut place.at, &place.source, $nulls.null_branch, &mut bad);
+                            let value = $kernel.read::<C>(&mut place.at, &place.source, present, &mut bad);
+                            write(slots, $to, place.slot, value);
+                            write(slots, $nulls.valid, place.slot, u8::from(present));
                         }
                     }
                 };
@@ -421,120 +405,121 @@ unsafe fn run_body<C: Nested, const K: usize>(
             // Bytes of any number go straight to their slot.
             macro_rules! fixed {
                 ($n:expr, read, $to:expr) => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: as above.
-                        unsafe { read_fixed(&mut at[j], $n, &source[j], slots[j], $to, slot, &mut bad) };
+                        unsafe { read_fixed(place, $n, slots, $to, &mut bad) };
                     }
                 };
                 ($n:expr, read_nullable, $to:expr, $nulls:expr) => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: as above.
                         unsafe {
                             let present =
-                                kernels::is_present::<C>(&mut at[j], &source[j], $nulls.null_branch, &mut bad);
+                                kernels::is_present::<C>(&mut place.at, &place.source, $nulls.null_branch, &mut bad);
                             if present {
-                                read_fixed(&mut at[j], $n, &source[j], slots[j], $to, slot, &mut bad);
+                                read_fixed(place, $n, slots, $to, &mut bad);
                             } else {
-                                zero(slots[j], $to, $n as usize, slot);
+                                kernels::check(&mut place.at, &place.source, &mut bad);
+                                zero(slots, $to, $n as usize, place.slot);
                             }
-                            write(slots[j], $nulls.valid, slot, u8::from(present));
+                            write(slots, $nulls.valid, place.slot, u8::from(present));
                         }
                     }
                 };
             }
             // What is nested, a lane at a time: it takes the lane's cursor and gives it back.
             macro_rules! nested {
-                ($call:expr) => {
-                    for j in 0..K {
-                        let runner = &mut runners[j];
-                        runner.at = at[j];
+                (|$runner:ident, $slot:ident| $call:expr) => {
+                    for (place, $runner) in places.iter_mut().zip(runners.iter_mut()) {
+                        $runner.at = place.at;
+                        let $slot = place.slot;
                         // SAFETY: this function's conditions; `verify` checked levels and bodies.
-                        unsafe { $call(runner) };
-                        at[j] = runner.at;
-                        bad |= runner.fault;
+                        unsafe { $call };
+                        place.at = $runner.at;
+                        bad |= $runner.fault;
                     }
                 };
             }
             match *op {
                 Op::Start { to } => {
-                    for j in 0..K {
-                        let start = at[j] as usize - source[j].start as usize;
+                    for place in &places {
+                        let start = place.at as usize - place.source.start as usize;
                         // SAFETY: as for `read`. Buffers are smaller than 4 GiB.
-                        unsafe { write(slots[j], to, slot, start as u32) };
+                        unsafe { write(slots, to, place.slot, start as u32) };
                     }
                 }
                 Op::Read { leaf, to } => leaf!(leaf, read, to),
                 Op::ReadNullable { leaf, to, nulls } => leaf!(leaf, read_nullable, to, nulls),
                 Op::Single => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::Index(1).read::<C>(&mut at[j], &source[j], true, &mut bad) };
+                        unsafe { kernels::Index(1).read::<C>(&mut place.at, &place.source, true, &mut bad) };
                     }
                 }
-                Op::Choose { .. } => nested!(|runner| choose::<C>(program, op, runner, slot)),
-                Op::Union { .. } => nested!(|runner| union::<C>(program, op, runner, slot)),
-                Op::Items { .. } => nested!(|runner| items::<C>(program, op, runner, slot)),
-                Op::SkipItems { .. } => nested!(|runner| items::<C>(program, op, runner, slot)),
-                Op::Json { .. } => nested!(|runner| json_text(program, op, runner, slot)),
-                Op::AbsentUnion { .. } => nested!(|runner| absent_union::<C>(program, op, runner, slot)),
-                Op::Call { .. } => nested!(|runner| call::<C>(program, op, runner)),
-                Op::SkipValue { .. } => nested!(|runner| skip_value(program, op, runner)),
+                Op::Choose { .. } => nested!(|runner, slot| choose::<C>(program, op, runner, slot)),
+                Op::Union { .. } => nested!(|runner, slot| union::<C>(program, op, runner, slot)),
+                Op::Items { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
+                Op::SkipItems { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
+                Op::Json { .. } => nested!(|runner, slot| json_text(program, op, runner, slot)),
+                Op::AbsentUnion { .. } => nested!(|runner, slot| absent_union::<C>(program, op, runner, slot)),
+                Op::Call { .. } => nested!(|runner, _slot| call::<C>(program, op, runner)),
+                Op::SkipValue { .. } => nested!(|runner, _slot| skip_value(program, op, runner)),
                 Op::Zero { to, width } => {
-                    for slots in slots {
+                    for place in &places {
                         // SAFETY: as for `read`.
-                        unsafe { zero(slots, to, width as usize, slot) };
+                        unsafe { zero(slots, to, width as usize, place.slot) };
                     }
                 }
                 Op::One { to } => {
-                    for slots in slots {
+                    for place in &places {
                         // SAFETY: as for `read`.
-                        unsafe { write(slots, to, slot, 1u8) };
+                        unsafe { write(slots, to, place.slot, 1u8) };
                     }
                 }
                 Op::End { ends, level } => {
-                    for runner in runners.iter() {
+                    for (place, runner) in places.iter().zip(runners.iter()) {
                         // SAFETY: as for `read`.
-                        unsafe { runner.write(ends, slot, runner.level_len(level) as i32) };
+                        unsafe { write(slots, ends, place.slot, runner.level_len(level) as i32) };
                     }
                 }
                 Op::SkipFixed { bytes } => {
-                    for j in 0..K {
-                        let left = source[j].end as usize - at[j] as usize;
+                    for place in &mut places {
+                        let left = place.source.end as usize - place.at as usize;
                         bad |= bytes > left as u64;
                         // SAFETY: at most to the end.
-                        at[j] = unsafe { at[j].add(left.min(bytes as usize)) };
+                        place.at = unsafe { place.at.add(left.min(bytes as usize)) };
                     }
                 }
                 Op::SkipVarints { n } => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::skip_varints::<C>(&mut at[j], n, &source[j], &mut bad) };
+                        unsafe { kernels::skip_varints::<C>(&mut place.at, n, &place.source, &mut bad) };
                     }
                 }
                 Op::SkipNullable { skip, null_branch } => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: as for `read`.
                         unsafe {
-                            let present = kernels::is_present::<C>(&mut at[j], &source[j], null_branch, &mut bad);
+                            let present = kernels::is_present::<C>(&mut place.at, &place.source, null_branch, &mut bad);
                             match skip {
                                 SkipLeaf::Varint => {
-                                    kernels::Long.read::<C>(&mut at[j], &source[j], present, &mut bad);
+                                    kernels::Long.read::<C>(&mut place.at, &place.source, present, &mut bad);
                                 }
                                 SkipLeaf::Bytes => {
-                                    kernels::Bytes.read::<C>(&mut at[j], &source[j], present, &mut bad);
+                                    kernels::Bytes.read::<C>(&mut place.at, &place.source, present, &mut bad);
                                 }
                                 SkipLeaf::Fixed(bytes) => {
                                     let bytes = if present { bytes as usize } else { 0 };
-                                    kernels::fixed(&mut at[j], bytes, &source[j], &mut bad);
+                                    kernels::fixed(&mut place.at, bytes, &place.source, &mut bad);
                                 }
                             }
                         }
                     }
                 }
                 Op::SkipBytes { n } => {
-                    for j in 0..K {
+                    for place in &mut places {
                         // SAFETY: as for `read`.
-                        unsafe { kernels::skip_sized::<C>(&mut at[j], n, &source[j], &mut bad) };
+                        unsafe { kernels::skip_sized::<C>(&mut place.at, n, &place.source, &mut bad) };
                     }
                 }
             }
@@ -542,11 +527,22 @@ unsafe fn run_body<C: Nested, const K: usize>(
         if bad {
             break;
         }
+        for place in &mut places {
+            place.slot += 1;
+        }
     }
-    for j in 0..K {
-        runners[j].at = at[j];
-        runners[j].fault |= bad;
+    for (place, runner) in places.iter().zip(runners.iter_mut()) {
+        runner.at = place.at;
+        runner.fault |= bad;
     }
+}
+
+/// Where a lane is: what each op moves.
+struct Place {
+    at: *const u8,
+    source: Source,
+    /// The slot of the level that is being written.
+    slot: usize,
 }
 
 /// Writes a slot.
@@ -561,22 +557,14 @@ unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: 
 }
 
 /// # Safety
-/// As [`run_body`], for a slab of width `n` at a position within its level.
+/// As [`run_body`], for a slab of width `n`.
 #[inline(always)]
-unsafe fn read_fixed(
-    at: &mut *const u8,
-    n: u32,
-    source: &Source,
-    slots: *const *mut u8,
-    to: SlabId,
-    position: usize,
-    bad: &mut bool,
-) {
+unsafe fn read_fixed(place: &mut Place, n: u32, slots: *const *mut u8, to: SlabId, bad: &mut bool) {
     let n = n as usize;
     // SAFETY: the caller's promise; `bytes` is empty or `n` long.
     unsafe {
-        let bytes = kernels::fixed(at, n, source, bad);
-        let slot = (*slots.add(to.index())).add(position * n);
+        let bytes = kernels::fixed(&mut place.at, n, &place.source, bad);
+        let slot = (*slots.add(to.index())).add(place.slot * n);
         slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
     }
 }
@@ -587,10 +575,4 @@ unsafe fn read_fixed(
 unsafe fn zero(slots: *const *mut u8, to: SlabId, width: usize, position: usize) {
     // SAFETY: the caller's promise.
     unsafe { (*slots.add(to.index())).add(position * width).write_bytes(0, width) }
-}
-
-#[cfg(test)]
-thread_local! {
-    /// Forces the portable path on this thread.
-    pub(super) static PORTABLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }

@@ -1,4 +1,5 @@
-//! Skips: ops that only move the cursor. Fixed widths are added up, varints counted; a record is a call, so that schemas
+//! Skips: ops that only move the cursor. Fixed widths are added up and varints counted, across small records too, whose few ops
+//! stand where the record does. A record of more is a call, so none adds more than a few ops to what is around it, and schemas
 //! that refer to each type twice do not double at every level. Recursive types are walked by `json::skip_value`, which keeps
 //! a list of its own of what it is inside of: their values can be nested deeper than a thread's stack goes.
 
@@ -8,18 +9,25 @@ use crate::column::ROWS;
 use crate::schema::{Kind, NodeId, Schema, Sizes};
 use std::collections::HashMap;
 
+/// A record of at most so many ops is skipped where it stands.
+const INLINE_OPS: usize = 8;
+
+/// The values of one op. Records of records double it at every level, and an op goes on to its last value even if the block is
+/// at its end.
+const FUSED_MAX: u32 = 1 << 10;
+
 pub(super) struct Skips<'a> {
     schema: &'a Schema,
     sizes: &'a Sizes,
-    /// The sub-program of each record that was met.
-    subs: HashMap<NodeId, u32>,
+    /// What skips each record that was met.
+    records: HashMap<NodeId, Vec<Op>>,
     /// Their bodies, each after those that it calls.
     pub(super) bodies: Vec<Body>,
 }
 
 impl<'a> Skips<'a> {
     pub(super) fn new(schema: &'a Schema, sizes: &'a Sizes) -> Self {
-        Skips { schema, sizes, subs: HashMap::new(), bodies: Vec::new() }
+        Skips { schema, sizes, records: HashMap::new(), bodies: Vec::new() }
     }
 
     /// Appends to `ops` what skips one value.
@@ -57,18 +65,20 @@ impl<'a> Skips<'a> {
             }
             Kind::Record(_) if self.schema.is_recursive(node) => push(ops, Op::SkipValue { node }),
             Kind::Record(record) => {
-                let known = self.subs.get(&node).copied();
-                let sub = known.unwrap_or_else(|| {
+                if !self.records.contains_key(&node) {
                     let mut fields = Vec::new();
                     for field in &record.fields {
                         self.skip(field.node, code, &mut fields);
                     }
-                    self.bodies.push(code.body(fields));
-                    let sub = self.bodies.len() as u32 - 1;
-                    self.subs.insert(node, sub);
-                    sub
-                });
-                push(ops, Op::Call { sub });
+                    if fields.len() > INLINE_OPS {
+                        self.bodies.push(code.body(fields));
+                        fields = vec![Op::Call { sub: self.bodies.len() as u32 - 1 }];
+                    }
+                    self.records.insert(node, fields);
+                }
+                for op in self.records.get(&node).into_iter().flatten() {
+                    push(ops, *op);
+                }
             }
             // Of a fixed width, so they were skipped above.
             Kind::Null | Kind::Boolean | Kind::Float | Kind::Double | Kind::Fixed(_) => {}
@@ -97,8 +107,8 @@ fn push(ops: &mut Vec<Op>, op: Op) {
     match (ops.last_mut(), op) {
         (_, Op::SkipFixed { bytes: 0 }) => {}
         (Some(Op::SkipFixed { bytes }), Op::SkipFixed { bytes: more }) => *bytes = bytes.saturating_add(more),
-        (Some(Op::SkipVarints { n }), Op::SkipVarints { n: more }) => *n += more,
-        (Some(Op::SkipBytes { n }), Op::SkipBytes { n: more }) => *n += more,
+        (Some(Op::SkipVarints { n }), Op::SkipVarints { n: more }) if *n + more <= FUSED_MAX => *n += more,
+        (Some(Op::SkipBytes { n }), Op::SkipBytes { n: more }) if *n + more <= FUSED_MAX => *n += more,
         _ => ops.push(op),
     }
 }

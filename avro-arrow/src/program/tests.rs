@@ -1,7 +1,7 @@
 //! The program against the reference decoder, on random schemas, rows, blocks and damage.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::run::PORTABLE;
+use super::run::CpuKind;
 use crate::batcher::Batcher;
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::options::{Enums, Options, Pairs, Strings, Unions};
 use crate::program::Program;
 use crate::reference::{decode_rows, to_batch};
-use crate::schema::{Kind, Schema};
-use crate::testing::{Rng, corrupt, random_rows, random_schema};
+use crate::schema::Schema;
+use crate::testing::{Rng, corrupt, keep, random_paths, random_rows, random_schema};
 use arrow_array::RecordBatch;
 use std::sync::Arc;
 
@@ -49,10 +49,8 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
     for batch_size in [1, 3, 100, 8192] {
         let options = Options { batch_size, ..program.options.clone() };
         let program = Arc::new(Program::compile(&program.plan.schema, &options).expect("a program"));
-        for portable in [false, true] {
-            PORTABLE.set(portable);
-            let got = program_batches(&program, blocks);
-            PORTABLE.set(false);
+        for cpu in CpuKind::all() {
+            let got = cpu.force(|| program_batches(&program, blocks));
             let (want, got) = match (&want, got) {
                 (Some(want), Ok(got)) => (want, got),
                 (None, Err(_)) => continue,
@@ -74,28 +72,14 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
     }
 }
 
-/// Runs on the portable path, or that of the CPU at hand.
-pub(crate) fn on_path<T>(portable: bool, what: impl FnOnce() -> T) -> T {
-    PORTABLE.set(portable);
-    let value = what();
-    PORTABLE.set(false);
-    value
+/// Runs on one of the kinds of CPU that the one at hand is; another for the next number.
+pub(crate) fn on_some_cpu<T>(number: usize, run: impl FnOnce() -> T) -> T {
+    let kinds = CpuKind::all();
+    kinds[number % kinds.len()].force(run)
 }
 
-pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Options {
-    let projection = match &schema.node(schema.root()).kind {
-        Kind::Record(record) if rng.one_in(2) => {
-            let mut names: Vec<String> = record.fields.iter().map(|f| f.name.clone()).collect();
-            names.retain(|_| rng.one_in(2));
-            if rng.one_in(2) {
-                names.reverse();
-            }
-            Some(names)
-        }
-        _ => None,
-    };
+pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Option<Options> {
     let mut options = Options {
-        projection,
         strings: rng.pick(Strings::View, &[Strings::Plain]),
         enums: rng.pick(Enums::Dictionary, &[Enums::String]),
         unions: rng.pick(Unions::Dense, &[Unions::Struct]),
@@ -104,18 +88,35 @@ pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Options {
         ..Options::default()
     };
     options.limits.arrow_fields = 2_000;
-    options
+    if rng.one_in(2) {
+        // Paths go the way of the Arrow type. Where that is too large, there is no program of all of it.
+        let whole = Program::compile(schema, &options).ok()?;
+        options.projection = Some(random_paths(rng, whole.arrow_schema()));
+    }
+    Some(options)
+}
+
+/// The columns of a projection are parts of the whole columns.
+fn check_projection(what: &str, program: &Program, blocks: &[RawRows]) {
+    let whole = Options { projection: None, ..program.options.clone() };
+    let whole = Program::compile(&program.plan.schema, &whole).expect("a program of all columns");
+    let want = reference_batch(&whole, blocks).expect("rows of all columns");
+    let got = reference_batch(program, blocks).expect("rows");
+    for (field, column) in got.schema().fields().iter().zip(got.columns()) {
+        let kept = keep(want.column_by_name(field.name()).expect("a column"), field.data_type()).expect(what);
+        assert_eq!(kept.to_data(), column.to_data(), "{what}, column {}\n{program}", field.name());
+    }
 }
 
 #[test]
 fn random_schemas_and_rows() {
     let seeds = std::env::var("AVRO_TEST_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
-    let (mut valid, mut refused) = (0, 0);
+    let (mut valid, mut nested, mut refused) = (0, 0, 0);
     for seed in 0..seeds {
         let mut rng = Rng::new(seed);
         let json = random_schema(&mut rng);
         let schema = Schema::parse(&json, &Default::default()).expect(&json);
-        let options = random_options(&mut rng, &schema);
+        let Some(options) = random_options(&mut rng, &schema) else { continue };
         let program = match Program::compile(&schema, &options) {
             Ok(program) => program,
             Err(error) if matches!(error.kind(), crate::ErrorKind::Limit { .. }) => continue,
@@ -130,6 +131,10 @@ fn random_schemas_and_rows() {
             .collect();
         check(&format!("seed {seed} {json}"), &program, &blocks, Some(true));
         valid += 1;
+        if let Some(paths) = &options.projection {
+            check_projection(&format!("seed {seed} {paths:?} {json}"), &program, &blocks);
+            nested += u64::from(paths.iter().any(|path| path.contains('.')));
+        }
 
         let damaged = rng.below(blocks.len());
         let (rows, bytes) = &mut blocks[damaged];
@@ -141,6 +146,9 @@ fn random_schemas_and_rows() {
         check(&format!("seed {seed}, block {damaged} damaged {json}"), &program, &blocks, None);
         refused += u32::from(reference_batch(&program, &blocks).is_none());
     }
-    println!("{valid} random schemas, {refused} damaged");
-    assert!(valid * 10 > seeds * 9 && u64::from(refused) * 3 > seeds, "{valid} {refused}");
+    println!("{valid} random schemas, {nested} with paths into records, {refused} damaged");
+    assert!(
+        valid * 10 > seeds * 9 && nested * 20 > seeds && u64::from(refused) * 3 > seeds,
+        "{valid} {nested} {refused}"
+    );
 }

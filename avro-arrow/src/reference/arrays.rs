@@ -118,13 +118,13 @@ fn array(read: &Read, values: Vec<Value>) -> Result<ArrayRef> {
             map(values, data_type, |k, v| Ok(vec![array(keys, k)?, array(items, v)?]))?
         }
         Shape::Pairs(record) => map(values, data_type, |k, v| match &record.shape {
-            Shape::Record { steps, n_columns } => {
+            Shape::Record { steps, n_columns, .. } => {
                 let records = k.into_iter().zip(v).map(|(k, v)| Some(vec![k, v]));
                 children(steps, *n_columns, records)
             }
             _ => Err(bug("pairs that are not records").into()),
         })?,
-        Shape::Record { steps, n_columns } => {
+        Shape::Record { steps, n_columns, .. } => {
             let DataType::Struct(fields) = data_type else { return Err(bug("a record's type").into()) };
             let n_values = values.len();
             let nulls = nulls(&values);

@@ -20,8 +20,8 @@ use crate::json::{
 };
 use crate::limits::Limits;
 use crate::options::Options;
-use crate::plan::{Plan, Read, Shape, Step, Wrap};
-use crate::schema::Kind;
+use crate::plan::{Plan, Read, Shape, Step, VALUE_COLUMN, Wrap};
+use crate::schema::{Kind, NodeId};
 use arrow_array::RecordBatch;
 use arrow_buffer::{Buffer, i256};
 use arrow_schema::DataType;
@@ -143,30 +143,32 @@ struct Walker<'p, 'b> {
 impl<'p> Walker<'p, '_> {
     fn row(&mut self) -> Result<Vec<Value>, Fault> {
         let plan = self.plan;
-        let mut row = vec![Value::Null; plan.arrow.fields().len()];
-        for (at, step) in plan.steps.iter().enumerate() {
-            match step {
-                Step::Skip(_) => {
-                    let name = self.root_field(at);
-                    self.within(Part::Field(name), |walker| walker.step(step, &mut row))?;
-                }
-                Step::Read { .. } => self.step(step, &mut row)?,
-            }
-        }
-        Ok(row)
+        self.record(plan.schema.root(), &plan.steps, plan.arrow.fields().len())
     }
 
-    fn step(&mut self, step: &'p Step, record: &mut [Value]) -> Result<(), Fault> {
-        match step {
-            Step::Skip(node) => skip_value(&self.plan.schema, *node, &mut self.cursor, self.limits),
-            Step::Read { column, read } => {
-                let value = self.within(Part::Field(read.field.name()), |walker| walker.read(read))?;
-                if let Some(slot) = record.get_mut(*column) {
-                    *slot = value;
+    /// The columns of a record, or of a row that is the value `node`.
+    fn record(&mut self, node: NodeId, steps: &'p [Step], n_columns: usize) -> Result<Vec<Value>, Fault> {
+        let (schema, limits) = (&self.plan.schema, self.limits);
+        let mut record = vec![Value::Null; n_columns];
+        for (at, step) in steps.iter().enumerate() {
+            match step {
+                Step::Skip(skipped) => {
+                    let name = match &schema.node(node).kind {
+                        Kind::Record(record) => record.fields.get(at).map_or("", |field| &field.name),
+                        _ => VALUE_COLUMN,
+                    };
+                    let skip = |walker: &mut Self| skip_value(schema, *skipped, &mut walker.cursor, limits);
+                    self.within(Part::Field(name), skip)?;
                 }
-                Ok(())
+                Step::Read { column, read } => {
+                    let value = self.within(Part::Field(read.field.name()), |walker| walker.read(read))?;
+                    if let Some(slot) = record.get_mut(*column) {
+                        *slot = value;
+                    }
+                }
             }
         }
+        Ok(record)
     }
 
     fn read(&mut self, read: &'p Read) -> Result<Value, Fault> {
@@ -224,13 +226,7 @@ impl<'p> Walker<'p, '_> {
             Shape::List(items) => Value::List(self.items(items)?),
             Shape::Pairs(record) => Value::Map(self.items(record)?.into_iter().filter_map(pair).collect()),
             Shape::Map { keys, values } => Value::Map(self.entries(keys, values)?),
-            Shape::Record { steps, n_columns } => {
-                let mut record = vec![Value::Null; *n_columns];
-                for step in steps {
-                    self.step(step, &mut record)?;
-                }
-                Value::Record(record)
-            }
+            Shape::Record { node, steps, n_columns } => Value::Record(self.record(*node, steps, *n_columns)?),
             Shape::Union { branches } => {
                 let index = branch_index(cursor, branches.len())?;
                 let Some(branch) = branches.get(index) else { return Err(Fault::UnionBranch(index as i64)) };
@@ -308,14 +304,6 @@ impl<'p> Walker<'p, '_> {
 
     fn kept(&self, bytes: &[u8]) -> Vec<u8> {
         if self.keep == Keep::Values { bytes.to_vec() } else { Vec::new() }
-    }
-
-    /// The name of a field of the row, for steps that do not have it.
-    fn root_field(&self, at: usize) -> &'p str {
-        match &self.plan.schema.node(self.plan.schema.root()).kind {
-            Kind::Record(record) => record.fields.get(at).map_or("", |field| &field.name),
-            _ => "value",
-        }
     }
 
     fn located(&self, fault: Fault, row: u64) -> Located {

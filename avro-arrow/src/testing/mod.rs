@@ -1,7 +1,9 @@
 //! For tests: a seed in; random schemas, rows and damage out. Not part of the public interface.
 
+mod paths;
 mod random;
 mod rows;
 
+pub use paths::{keep, random_paths};
 pub use random::{Rng, corrupt, random_schema};
 pub use rows::random_rows;

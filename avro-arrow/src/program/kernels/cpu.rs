@@ -14,7 +14,7 @@ pub(in crate::program) trait Cpu: Copy {
     /// Bytes of the next `n` varints, where that is known at a glance: none of them is of nine bytes or more.
     ///
     /// # Safety
-    /// 32 bytes at `from` are readable. The CPU has what the implementing type says.
+    /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
     unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize>;
 
     /// Are these bytes, 64 at most, all below 128?
@@ -32,6 +32,11 @@ pub(in crate::program) struct Portable;
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(in crate::program) struct Avx2;
+
+/// As [`Avx2`], with AVX-512F and AVX-512BW: bytes are looked at 64 at a time.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(in crate::program) struct Avx512;
 
 impl Cpu for Portable {
     #[inline(always)]
@@ -64,23 +69,12 @@ impl Cpu for Avx2 {
 
     #[inline(always)]
     unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize> {
-        use std::arch::x86_64::{_bzhi_u32, _mm256_loadu_si256, _mm256_movemask_epi8, _pdep_u32};
-        if n < 2 {
-            return None;
-        }
+        use std::arch::x86_64::{_mm256_loadu_si256, _mm256_movemask_epi8};
         // A bit for each of 32 bytes that a varint goes on after.
         // SAFETY: readable by the caller's promise, as is the CPU.
         let goes_on = unsafe { _mm256_movemask_epi8(_mm256_loadu_si256(from.cast())) } as u32;
-        // The n-th byte that ends one. With fewer than n among the 32, there is none.
         // SAFETY: the caller's promise.
-        let last = unsafe { _pdep_u32(1u32.checked_shl(n - 1).unwrap_or(0), !goes_on) };
-        let len = last.trailing_zeros() + 1;
-        // Eight bytes in a row that it goes on after?
-        // SAFETY: the caller's promise.
-        let goes_on = unsafe { _bzhi_u32(goes_on, len) };
-        let two = goes_on & (goes_on >> 1);
-        let four = two & (two >> 2);
-        (last != 0 && four & (four >> 4) == 0).then_some(len as usize)
+        unsafe { nth_end(u64::from(!goes_on), n) }
     }
 
     #[inline(always)]
@@ -94,4 +88,47 @@ impl Cpu for Avx2 {
             _bzhi_u64(u64::from(low) | (u64::from(high) << 32), len as u32) == 0
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Cpu for Avx512 {
+    #[inline(always)]
+    unsafe fn gather_sevens(word: u64) -> u64 {
+        // SAFETY: the caller's promise.
+        unsafe { Avx2::gather_sevens(word) }
+    }
+
+    #[inline(always)]
+    unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize> {
+        use std::arch::x86_64::{_mm512_loadu_si512, _mm512_movepi8_mask};
+        // SAFETY: readable by the caller's promise, as is the CPU.
+        unsafe { nth_end(!_mm512_movepi8_mask(_mm512_loadu_si512(from.cast())), n) }
+    }
+
+    #[inline(always)]
+    unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
+        use std::arch::x86_64::{_bzhi_u64, _mm512_loadu_si512, _mm512_movepi8_mask};
+        // SAFETY: as above.
+        unsafe { _bzhi_u64(_mm512_movepi8_mask(_mm512_loadu_si512(from.cast())), len as u32) == 0 }
+    }
+}
+
+/// Bytes up to the `n`-th that ends a varint, of bytes of which the bits say whether they do. None if there are fewer, or if
+/// a varint is of nine bytes or more.
+///
+/// # Safety
+/// The CPU has BMI2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn nth_end(ends: u64, n: u32) -> Option<usize> {
+    use std::arch::x86_64::{_bzhi_u64, _pdep_u64};
+    // SAFETY: the caller's promise.
+    let last = unsafe { _pdep_u64(1u64.checked_shl(n.wrapping_sub(1)).unwrap_or(0), ends) };
+    let len = last.trailing_zeros() + 1;
+    // Eight bytes in a row that it goes on after?
+    // SAFETY: the caller's promise.
+    let goes_on = unsafe { _bzhi_u64(!ends, len) };
+    let two = goes_on & (goes_on >> 1);
+    let four = two & (two >> 2);
+    (last != 0 && four & (four >> 4) == 0).then_some(len as usize)
 }

@@ -1,7 +1,7 @@
 //! Decimals on bytes and on fixed.
 
 use super::varint::sized;
-use super::{Cpu, Kernel, Source, fixed};
+use super::{Cpu, Kernel, Portable, Source, check, fixed};
 use arrow_buffer::i256;
 use std::hint::select_unpredictable;
 
@@ -37,7 +37,7 @@ fn extended<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 /// A decimal of `len` bytes at `from`, which has a fast path for what fits 64 bits.
 ///
 /// # Safety
-/// `len` bytes at `from` are readable, and 8 more.
+/// `len` bytes at `from` are readable, and 16 more.
 #[inline(always)]
 unsafe fn decimal128_at(from: *const u8, len: usize, bad: &mut bool) -> i128 {
     if len <= 8 {
@@ -45,6 +45,11 @@ unsafe fn decimal128_at(from: *const u8, len: usize, bad: &mut bool) -> i128 {
         let word = u64::from_be(unsafe { from.cast::<u64>().read_unaligned() });
         let value = (word as i64).wrapping_shr(64 - 8 * len as u32);
         return i128::from(select_unpredictable(len > 0, value, 0));
+    }
+    if len <= 16 {
+        // SAFETY: readable by the caller's promise.
+        let word = u128::from_be(unsafe { from.cast::<u128>().read_unaligned() });
+        return (word as i128).wrapping_shr(128 - 8 * len as u32);
     }
     // SAFETY: the caller's promise.
     decimal128(unsafe { std::slice::from_raw_parts(from, len) }).unwrap_or_else(|| {
@@ -61,11 +66,31 @@ impl Kernel for Decimal128 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
-        // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
-        unsafe {
-            let (from, len) = sized::<C>(at, source, present, bad);
-            decimal128_at(from, len, bad)
+        // The length and up to seven bytes in one word. A value that is absent is a zero of one byte.
+        // SAFETY: readable by the caller's promise.
+        let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() });
+        let word = select_unpredictable(present, word, 2);
+        // The length less one, or something large if it is 0, negative, or longer than a byte.
+        let more = (word as u8).rotate_right(1).wrapping_sub(1);
+        if more >= 7 {
+            // SAFETY: the caller's promise.
+            return unsafe { long_decimal128(at, source, bad) };
         }
+        // SAFETY: at most eight of the readable bytes.
+        *at = unsafe { at.add(select_unpredictable(present, usize::from(more) + 2, 0)) };
+        check(at, source, bad);
+        i128::from((word.swap_bytes() << 8) as i64 >> ((u32::from(more) * 8) ^ 56))
+    }
+}
+
+/// # Safety
+/// As [`Kernel::read`], but for the CPU.
+#[inline(never)]
+unsafe fn long_decimal128(at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
+    // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
+    unsafe {
+        let (from, len) = sized::<Portable>(at, source, true, bad);
+        decimal128_at(from, len, bad)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Kernels: how one value is read from a cursor, without branches where that pays.
 //!
-//! A kernel is given a cursor that is at most at the end of its block, and [`PADDING`](crate::PADDING) readable bytes stand
+//! A kernel is given a cursor that is at most a byte behind the end of its block, and [`PADDING`](crate::PADDING) readable bytes stand
 //! behind every block. So it may load a varint at the cursor and up to 64 bytes behind it before it checks anything.
 //! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 
@@ -12,14 +12,14 @@ mod text;
 mod varint;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use cpu::Avx2;
+pub(super) use cpu::{Avx2, Avx512};
 pub(super) use cpu::{Cpu, Portable};
 pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal256};
 pub(super) use text::{Bytes, Utf8};
 pub(super) use varint::{is_present, skip_sized, skip_varints};
 
 use arrow_buffer::IntervalMonthDayNano;
-use std::hint::select_unpredictable;
+use std::hint::{cold_path, select_unpredictable};
 use varint::long_if;
 
 /// What a kernel knows of the block it reads from.
@@ -29,8 +29,16 @@ pub(super) struct Source {
     pub(super) start: *const u8,
     /// The byte after the block's last.
     pub(super) end: *const u8,
-    /// Index of the block among the buffers that views point into.
-    pub(super) buffer: u32,
+    /// What makes the second half of a view of an address in its upper half: the index of the buffer in the lower half, and
+    /// the address of `start` taken off.
+    view: u64,
+}
+
+impl Source {
+    /// A block that ends at `end`, in the buffer of this index that begins at `start`.
+    pub(super) fn new(start: *const u8, end: *const u8, buffer: u32) -> Source {
+        Source { start, end, view: u64::from(buffer).wrapping_sub((start as u64) << 32) }
+    }
 }
 
 /// Reads one value into a slot.
@@ -41,8 +49,8 @@ pub(super) trait Kernel: Copy {
     /// Whether one is present should not be branched on: nulls are hard to predict.
     ///
     /// # Safety
-    /// `at` and `source` are of one block, `at` at most at its end, with [`PADDING`](crate::PADDING) readable bytes behind
-    /// the end. `C` fits the CPU.
+    /// `at` and `source` are of one block, `at` at most one byte behind its end, with [`PADDING`](crate::PADDING) readable
+    /// bytes behind the end. `C` fits the CPU.
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
 }
 
@@ -50,9 +58,16 @@ pub(super) trait Kernel: Copy {
 #[inline(always)]
 pub(super) fn check(at: &mut *const u8, source: &Source, bad: &mut bool) {
     if *at > source.end {
+        cold_path();
         *bad = true;
         *at = source.end;
     }
+}
+
+/// All bits if a value is present, else none.
+#[inline(always)]
+fn mask(present: bool) -> u64 {
+    u64::from(present).wrapping_neg()
 }
 
 #[derive(Clone, Copy)]
@@ -64,12 +79,15 @@ impl Kernel for Boolean {
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u8 {
         // SAFETY: one byte at the cursor is readable.
-        let byte = unsafe { at.read() };
-        *bad |= (byte > 1) & present;
+        let byte = unsafe { at.read() } & mask(present) as u8;
+        if byte > 1 {
+            cold_path();
+            *bad = true;
+        }
         // SAFETY: padding follows.
         *at = unsafe { at.add(usize::from(present)) };
         check(at, source, bad);
-        byte & u8::from(present)
+        byte & 1
     }
 }
 
@@ -98,7 +116,10 @@ impl Kernel for Int {
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
         // SAFETY: the caller's promise.
         let value = unsafe { Long.read::<C>(at, source, present, bad) };
-        *bad |= i64::from(value as i32) != value;
+        if i64::from(value as i32) != value {
+            cold_path();
+            *bad = true;
+        }
         value as i32
     }
 }
@@ -115,6 +136,7 @@ impl Kernel for Index {
         // SAFETY: the caller's promise.
         let value = unsafe { Long.read::<C>(at, source, present, bad) };
         if value as u64 >= u64::from(self.0) {
+            cold_path();
             *bad = true;
             return 0;
         }
@@ -147,7 +169,8 @@ impl<const N: usize> Kernel for Raw<N> {
 /// As [`Kernel::read`].
 #[inline(always)]
 pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, bad: &mut bool) -> &'a [u8] {
-    if len > source.end as usize - *at as usize {
+    if len as u64 as i64 > source.end as i64 - *at as i64 {
+        cold_path();
         *bad = true;
         *at = source.end;
         return &[];
@@ -179,7 +202,10 @@ impl Kernel for Duration {
         let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
         let bits = parts.iter().rev().fold(0u128, |bits, &byte| (bits << 8) | u128::from(byte));
         let (months, days, millis) = (bits as i32, (bits >> 32) as i32, (bits >> 64) as u32);
-        *bad |= (months | days) < 0;
+        if (months | days) < 0 {
+            cold_path();
+            *bad = true;
+        }
         IntervalMonthDayNano::new(months, days, i64::from(millis) * 1_000_000)
     }
 }

@@ -3,12 +3,28 @@
 
 use super::*;
 use crate::bytes::{Cursor, PADDING};
+use crate::program::run::CpuKind;
 use arrow_buffer::i256;
+
+/// Calls a function for each kind of CPU that the one at hand is.
+macro_rules! on_each_cpu {
+    ($function:ident) => {
+        for kind in CpuKind::all() {
+            match kind {
+                CpuKind::Portable => $function::<Portable>(),
+                #[cfg(target_arch = "x86_64")]
+                CpuKind::Avx2 => $function::<Avx2>(),
+                #[cfg(target_arch = "x86_64")]
+                CpuKind::Avx512 => $function::<Avx512>(),
+            }
+        }
+    };
+}
 
 fn read<C: Cpu, K: Kernel>(kernel: K, bytes: &[u8]) -> (K::Slot, usize, bool) {
     let padded = [bytes, &[0xff; PADDING]].concat();
     let start = padded.as_ptr();
-    let source = Source { start, end: unsafe { start.add(bytes.len()) }, buffer: 7 };
+    let source = Source::new(start, unsafe { start.add(bytes.len()) }, 7);
     let (mut at, mut bad) = (start, false);
     let slot = unsafe { kernel.read::<C>(&mut at, &source, true, &mut bad) };
     assert!(at <= source.end);
@@ -47,11 +63,7 @@ fn longs<C: Cpu>() {
 
 #[test]
 fn longs_are_those_of_the_plain_cursor() {
-    longs::<Portable>();
-    #[cfg(target_arch = "x86_64")]
-    if crate::program::run::has_avx2() {
-        longs::<Avx2>();
-    }
+    on_each_cpu!(longs);
 }
 
 fn skips<C: Cpu>() {
@@ -69,7 +81,7 @@ fn skips<C: Cpu>() {
         let want = (0..n).try_for_each(|_| cursor.long().map(|_| ()));
         let padded = [&bytes[..], &[0xff; PADDING]].concat();
         let start = padded.as_ptr();
-        let source = Source { start, end: unsafe { start.add(bytes.len()) }, buffer: 0 };
+        let source = Source::new(start, unsafe { start.add(bytes.len()) }, 0);
         let (mut at, mut bad) = (start, false);
         unsafe { skip_varints::<C>(&mut at, n as u32, &source, &mut bad) };
         assert_eq!(bad, want.is_err(), "{n} {bytes:x?}");
@@ -81,20 +93,12 @@ fn skips<C: Cpu>() {
 
 #[test]
 fn skipped_longs_are_those_of_the_plain_cursor() {
-    skips::<Portable>();
-    #[cfg(target_arch = "x86_64")]
-    if crate::program::run::has_avx2() {
-        skips::<Avx2>();
-    }
+    on_each_cpu!(skips);
 }
 
 #[test]
 fn text_is_checked() {
-    check_text::<Portable>();
-    #[cfg(target_arch = "x86_64")]
-    if crate::program::run::has_avx2() {
-        check_text::<Avx2>();
-    }
+    on_each_cpu!(check_text);
 }
 
 fn check_text<C: Cpu>() {

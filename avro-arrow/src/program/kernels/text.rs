@@ -1,18 +1,22 @@
 //! Strings and bytes as Arrow's views.
 
-use super::varint::sized;
+use super::varint::{long_sized, short_sized};
 use super::{Cpu, Kernel, Source};
-use std::hint::select_unpredictable;
+use std::hint::{cold_path, select_unpredictable};
 
-/// For each length up to 12 the bytes that a view holds, and last the prefix that it holds of longer ones.
-const KEPT: [u128; 14] = {
-    let mut kept = [0; 14];
+/// Lengths that [`KEPT`] has: those that are one byte.
+const LENGTHS: usize = 64;
+
+/// For each length which of the first four bytes, and of the eight behind them, a view holds: all of a text of at most
+/// twelve, else the first four.
+const KEPT: [(u32, u64); LENGTHS] = {
+    let mut kept = [(u32::MAX, 0); LENGTHS];
     let mut len = 0;
-    while len < 13 {
-        kept[len] = (1 << (8 * len)) - 1;
+    while len <= 12 {
+        let bits: u128 = (1 << (8 * len)) - 1;
+        kept[len] = (bits as u32, (bits >> 32) as u64);
         len += 1;
     }
-    kept[13] = 0xffff_ffff;
     kept
 };
 
@@ -20,17 +24,15 @@ const KEPT: [u128; 14] = {
 /// the offset in it. Without a branch: lengths of text are hard to predict.
 ///
 /// # Safety
-/// `len` bytes at `from` are in the block of `source`, and 16 are readable.
+/// `len` bytes at `from` are in the block of `source`, and 12 are readable.
 #[inline(always)]
 unsafe fn view(from: *const u8, len: usize, source: &Source) -> u128 {
     // SAFETY: the caller's promise.
-    let head = u128::from_le(unsafe { from.cast::<u128>().read_unaligned() });
-    let kept = head & KEPT[len.min(13)];
-    let low = len as u64 | ((kept as u64) << 32);
-    let inside = (kept >> 32) as u64;
-    let offset = from as usize - source.start as usize;
-    let outside = u64::from(source.buffer) | ((offset as u64) << 32);
-    let high = select_unpredictable(len > 12, outside, inside);
+    let (first, second) = unsafe { (from.cast::<u32>().read_unaligned(), from.add(4).cast::<u64>().read_unaligned()) };
+    let (kept_first, kept_second) = KEPT[len.min(LENGTHS - 1)];
+    let low = len as u64 | (u64::from(u32::from_le(first) & kept_first) << 32);
+    let outside = ((from as u64) << 32).wrapping_add(source.view);
+    let high = select_unpredictable(len > 12, outside, u64::from_le(second) & kept_second);
     u128::from(low) | (u128::from(high) << 64)
 }
 
@@ -44,9 +46,22 @@ impl Kernel for Bytes {
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
         // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, present, bad);
-            view(from, len, source)
+            match short_sized(at, source, present, bad) {
+                Some((from, len)) => view(from, len, source),
+                None => long_bytes(at, source, bad),
+            }
         }
+    }
+}
+
+/// # Safety
+/// As [`Kernel::read`], but for the CPU.
+#[inline(never)]
+unsafe fn long_bytes(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+    // SAFETY: as in `Bytes`.
+    unsafe {
+        let (from, len) = long_sized(at, source, bad);
+        view(from, len, source)
     }
 }
 
@@ -58,27 +73,37 @@ impl Kernel for Utf8 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
-        // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
+        // SAFETY: the caller's promise, and what `short_sized` gives is in the block, with padding behind.
         unsafe {
-            let (from, len) = sized::<C>(at, source, present, bad);
-            if !is_ascii::<C>(from, len) && !is_utf8(std::slice::from_raw_parts(from, len)) {
-                *bad = true;
-                return 0;
+            match short_sized(at, source, present, bad) {
+                Some((from, len)) => {
+                    if !C::is_ascii_64(from, len) {
+                        *bad |= !is_utf8(std::slice::from_raw_parts(from, len));
+                    }
+                    view(from, len, source)
+                }
+                None => long_text(at, source, bad),
             }
-            view(from, len, source)
         }
     }
 }
 
 /// # Safety
-/// `len` bytes at `from` are readable, and 64 more. `C` fits the CPU.
-#[inline(always)]
-unsafe fn is_ascii<C: Cpu>(from: *const u8, len: usize) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { if len <= 64 { C::is_ascii_64(from, len) } else { std::slice::from_raw_parts(from, len).is_ascii() } }
+/// As [`Kernel::read`], but for the CPU.
+#[inline(never)]
+unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+    // SAFETY: as in `Utf8`.
+    unsafe {
+        let (from, len) = long_sized(at, source, bad);
+        let bytes = std::slice::from_raw_parts(from, len);
+        if !is_utf8(bytes) {
+            cold_path();
+            *bad = true;
+        }
+        view(from, len, source)
+    }
 }
 
-#[cold]
 #[inline(never)]
 fn is_utf8(bytes: &[u8]) -> bool {
     simdutf8::basic::from_utf8(bytes).is_ok()

@@ -1,20 +1,23 @@
 //! Varints, lengths, and the index of a union with null.
 
 use super::cpu::CONTINUES;
-use super::{Cpu, Index, Kernel, Long, Source, check};
-use std::hint::select_unpredictable;
+use super::{Cpu, Index, Kernel, Long, Portable, Source, check, mask};
+use std::hint::cold_path;
 
 // SPEC: Binary Encoding, Primitive Types: variable-length zig-zag coding.
-/// A zig-zag varint of at most ten bytes and 64 bits. `at` may end up to ten bytes behind the end of the block.
+/// If one is present, a zig-zag varint of at most ten bytes and 64 bits; else 0. `at` may end up to ten bytes further, behind
+/// the end of the block.
 ///
 /// # Safety
 /// 16 bytes are readable at `at`. `C` fits the CPU.
 #[inline(always)]
-pub(in crate::program) unsafe fn long<C: Cpu>(at: &mut *const u8, bad: &mut bool) -> i64 {
+pub(super) unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mut bool) -> i64 {
+    // A value that is absent is a zero of one byte, less that byte.
     // SAFETY: readable by the caller's promise.
-    let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() });
+    let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() }) & mask(present);
     let stops = !word & CONTINUES;
     if stops == 0 {
+        cold_path();
         // SAFETY: the caller's promise.
         return unsafe { long_of_nine_or_ten(at, bad) };
     }
@@ -22,7 +25,7 @@ pub(in crate::program) unsafe fn long<C: Cpu>(at: &mut *const u8, bad: &mut bool
     let until_stop = stops ^ (stops - 1);
     // SAFETY: the caller's promise; the cursor moves by at most eight of the readable bytes.
     let bits = unsafe {
-        *at = at.add((stops.trailing_zeros() as usize >> 3) + 1);
+        *at = at.add((stops.trailing_zeros() as usize >> 3) + usize::from(present));
         C::gather_sevens(word & until_stop)
     };
     (bits >> 1) as i64 ^ -((bits & 1) as i64)
@@ -45,24 +48,11 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
     value
 }
 
-/// A [`long`] if one is present, else 0.
+/// The index of a union of null and one other: is it the other? `at` may end a byte behind the end of the block, which the
+/// kernel that reads the other notices.
 ///
 /// # Safety
-/// As [`long`].
-#[inline(always)]
-pub(super) unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mut bool) -> i64 {
-    let (mut ahead, mut bad_ahead) = (*at, false);
-    // SAFETY: the caller's promise.
-    let value = unsafe { long::<C>(&mut ahead, &mut bad_ahead) };
-    *at = select_unpredictable(present, ahead, *at);
-    *bad |= bad_ahead & present;
-    select_unpredictable(present, value, 0)
-}
-
-/// The index of a union of null and one other: is it the other?
-///
-/// # Safety
-/// As [`Kernel::read`].
+/// As [`Kernel::read`], but `at` is at most at the end.
 #[inline(always)]
 pub(in crate::program) unsafe fn is_present<C: Cpu>(
     at: &mut *const u8,
@@ -70,13 +60,14 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
     null_branch: u8,
     bad: &mut bool,
 ) -> bool {
-    // SAFETY: one byte is readable, and where it is in the block the cursor may move behind it.
+    // SAFETY: one byte is readable, and more behind it.
     let branch = unsafe {
         let byte = at.read();
-        if byte & !2 == 0 && *at < source.end {
+        if byte & !2 == 0 {
             *at = at.add(1);
             byte >> 1
         } else {
+            cold_path();
             // Longer than needed, or wrong.
             Index(2).read::<C>(at, source, true, bad) as u8
         }
@@ -84,7 +75,8 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
     branch != null_branch
 }
 
-/// A length, and the cursor moved behind the bytes; their address and length. On a fault the length is 0.
+/// A length, and the cursor moved behind the bytes; their address and length. On a fault, and where no value is present, the
+/// length is 0.
 ///
 /// # Safety
 /// As [`Kernel::read`].
@@ -95,18 +87,57 @@ pub(super) unsafe fn sized<C: Cpu>(
     present: bool,
     bad: &mut bool,
 ) -> (*const u8, usize) {
-    // SAFETY: one byte at the cursor is readable, and padding follows.
-    let (byte, behind) = unsafe { (at.read(), at.add(usize::from(present))) };
-    // Nearly all lengths are below 64, one byte: a branch that is easy to predict, and the shortest way to the next value.
-    let len = if byte & 0x81 == 0 {
-        *at = behind;
-        i64::from(select_unpredictable(present, byte >> 1, 0))
-    } else {
-        // SAFETY: the caller's promise.
-        unsafe { long_if::<C>(at, present, bad) }
-    };
-    let left = source.end as isize - *at as isize;
-    if len < 0 || len > left as i64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match short_sized(at, source, present, bad) {
+            Some((from, len)) => (from, len),
+            None => long_sized(at, source, bad),
+        }
+    }
+}
+
+/// As [`sized`], for lengths below 64, which are one byte: a branch that is easy to predict, and the shortest way to the next
+/// value. None, and nothing moved, for other lengths.
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(super) unsafe fn short_sized(
+    at: &mut *const u8,
+    source: &Source,
+    present: bool,
+    bad: &mut bool,
+) -> Option<(*const u8, usize)> {
+    // SAFETY: one byte at the cursor is readable.
+    let byte = unsafe { at.read() } & mask(present) as u8;
+    if byte & 0x81 != 0 {
+        return None;
+    }
+    let len = usize::from(byte >> 1);
+    // SAFETY: padding follows.
+    let from = unsafe { at.add(usize::from(present)) };
+    // SAFETY: as above.
+    *at = unsafe { from.add(len) };
+    if *at > source.end {
+        cold_path();
+        *bad = true;
+        *at = source.end;
+        return Some((source.end, 0));
+    }
+    Some((from, len))
+}
+
+/// As [`sized`], for any length of a value that is present.
+///
+/// # Safety
+/// As [`Kernel::read`], but for the CPU.
+#[inline(never)]
+pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut bool) -> (*const u8, usize) {
+    // SAFETY: the caller's promise.
+    let len = unsafe { long_if::<Portable>(at, true, bad) };
+    let left = source.end as i64 - *at as i64;
+    if len < 0 || len > left {
+        cold_path();
         *bad = true;
         *at = source.end;
         return (source.end, 0);
@@ -140,7 +171,7 @@ pub(in crate::program) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32
     let mut ahead = *at;
     // SAFETY: the caller's promise: 64 bytes are readable.
     match unsafe { C::varints_len(ahead, n) } {
-        // SAFETY: at most 32 of the readable bytes.
+        // SAFETY: at most 64 of the readable bytes.
         Some(len) => ahead = unsafe { ahead.add(len) },
         None => {
             for _ in 0..n {

@@ -204,6 +204,10 @@ pub(super) unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'
 #[inline(always)]
 pub(super) unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>) {
     let Op::Call { sub } = *op else { return };
+    // A body runs on to its end after a fault, and bodies that each call another twice would for ever.
+    if runner.fault {
+        return;
+    }
     let Some(&body) = program.subs.get(sub as usize) else { return };
     // SAFETY: the caller's promise; a sub-program writes nothing.
     unsafe { C::run_nested(program, body, runner, 0, 1) };
