@@ -4,6 +4,10 @@
 //! the batch size. A block of more rows than a chunk wants is decoded in parts. So memory depends on the size of blocks and
 //! batches, not of files.
 
+mod walk;
+
+pub(crate) use walk::{Picked, Walk};
+
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
 use crate::column::ROWS;
@@ -33,6 +37,8 @@ const SMALL_BLOCK_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 pub(crate) struct Batcher {
     program: Arc<Program>,
+    /// What finds the place of damage first: it may read more columns.
+    explainer: Option<Arc<Program>>,
     queue: VecDeque<Pending>,
     /// Rows and bytes in the queue.
     queued_rows: u64,
@@ -52,6 +58,8 @@ struct Pending {
     at: usize,
     rows_left: u64,
     zero_width_items: u64,
+    /// Where its rows were in the file's block, if they were picked from there.
+    picked: Picked,
 }
 
 impl Batcher {
@@ -60,7 +68,7 @@ impl Batcher {
         let row_bytes = program.layout.slot_bytes(ROWS).max(1);
         let max_rows = (CHUNK_COLUMN_BYTES_MAX.min(program.options.limits.batch_bytes) / row_bytes).max(1);
         let max_rows = max_rows.min(program.options.batch_size.max(1).saturating_mul(CHUNK_BATCHES_MAX));
-        Batcher { program, queue, queued_rows: 0, queued_bytes: 0, ready, counted_rows: 0, max_rows }
+        Batcher { program, explainer: None, queue, queued_rows: 0, queued_bytes: 0, ready, counted_rows: 0, max_rows }
     }
 
     /// Takes a block, whose claim to so many rows is checked against its bytes.
@@ -75,15 +83,19 @@ impl Batcher {
         if rows.saturating_mul(min) > bytes as u64 {
             // A claim that is a little too large is of a block in which a value was cut: it is worth finding where.
             let cut = rows.saturating_mul(min) / 2 <= bytes as u64;
-            let Program { plan, options, .. } = &*self.program;
-            let located = if cut { reference::locate(plan, &block.data, rows, &options.limits) } else { None };
+            let located = if cut { self.locate(&block) } else { None };
             let error = located.map_or_else(|| Fault::RowCount(rows as i64).into(), Located::into_error);
             return Err(at_block(error, &block));
         }
-        self.queued_rows += rows;
-        self.queued_bytes += bytes;
-        self.queue.push_back(Pending { block, at: 0, rows_left: rows, zero_width_items: 0 });
+        self.push_picked(block, Picked::default());
         Ok(())
+    }
+
+    /// Takes rows that were picked from a block that was checked.
+    pub(crate) fn push_picked(&mut self, block: Block, picked: Picked) {
+        self.queued_rows += block.rows;
+        self.queued_bytes += block.data.len();
+        self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked });
     }
 
     /// Takes rows of which no column is wanted.
@@ -123,19 +135,7 @@ impl Batcher {
 
     /// Decodes the rows at the front of the queue into `ready`: as many as there should be, or else fewer.
     fn decode_chunk(&mut self, end: bool) -> Result<()> {
-        let (pieces, columns, n_rows) = loop {
-            let (mut pieces, blocks) = self.pieces(end);
-            let n_rows: usize = pieces.iter().map(|piece| piece.n_rows).sum();
-            match self.columns(&mut pieces, blocks) {
-                Ok(columns) => break (pieces, columns, n_rows),
-                Err(Stop::Damaged) => return Err(self.explain(pieces.len())),
-                Err(Stop::TooLarge(_)) if n_rows > 1 => self.max_rows = n_rows / 2,
-                Err(Stop::TooLarge(error)) => {
-                    let Some(pending) = self.queue.front() else { return Err(error) };
-                    return Err(at_block(error, &pending.block));
-                }
-            }
-        };
+        let (pieces, columns, n_rows) = self.decoded(end)?;
         let chunk = self.batch_of(columns, n_rows)?;
         self.take_decoded(&pieces);
         let batch_size = self.batch_size();
@@ -145,9 +145,27 @@ impl Batcher {
         Ok(())
     }
 
+    /// The arrays of the rows at the front of the queue, with their pieces and how many there are.
+    fn decoded(&mut self, end: bool) -> Result<(Vec<Piece>, Vec<ArrayRef>, usize)> {
+        loop {
+            let (mut pieces, blocks) = self.pieces(end);
+            let n_rows: usize = pieces.iter().map(|piece| piece.n_rows).sum();
+            match self.columns(&mut pieces, blocks) {
+                Ok(columns) => return Ok((pieces, columns, n_rows)),
+                Err(Stop::Damaged) => return Err(self.explain(pieces.len())),
+                Err(Stop::TooLarge(_)) if n_rows > 1 => self.max_rows = n_rows / 2,
+                Err(Stop::TooLarge(error)) => {
+                    let Some(pending) = self.queue.front() else { return Err(error) };
+                    return Err(at_block(error, &pending.block));
+                }
+            }
+        }
+    }
+
     fn columns(&self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
         let finished = run(&self.program, pieces, blocks)?;
-        finished.arrays(&self.program.columns).map_err(Stop::TooLarge)
+        let columns = self.program.columns.iter().chain(&self.program.starts);
+        finished.arrays(columns).map_err(Stop::TooLarge)
     }
 
     fn batch_of(&self, columns: Vec<ArrayRef>, n_rows: usize) -> Result<RecordBatch> {
@@ -177,9 +195,9 @@ impl Batcher {
                 break;
             }
         }
-        // What does not fill a batch waits for more, unless there is no more.
+        // What does not fill a batch waits for more, unless there is no more. What is only walked fills none.
         let whole_queue = counts.len() == self.queue.len() && total as u64 == self.queued_rows;
-        if total > batch_size && !(end && whole_queue) {
+        if total > batch_size && !(end && whole_queue) && self.program.starts.is_none() {
             let mut excess = total % batch_size;
             while excess > 0
                 && let Some(last) = counts.last_mut()
@@ -263,14 +281,20 @@ impl Batcher {
 
     /// The exact error in one of the blocks that could not be decoded, as the reference decoder finds it.
     fn explain(&self, n_pieces: usize) -> Error {
-        let Program { plan, options, .. } = &*self.program;
-        for Pending { block, .. } in self.queue.iter().take(n_pieces) {
-            if let Some(located) = reference::locate(plan, &block.data, block.rows, &options.limits) {
-                return at_block(located.into_error(), block);
+        for Pending { block, picked, .. } in self.queue.iter().take(n_pieces) {
+            if let Some(located) = self.locate(block) {
+                return at_block(picked.in_block(located).into_error(), block);
             }
         }
         let what = "the program found damage where the reference decoder found none".to_string();
         ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
+    }
+
+    fn locate(&self, block: &Block) -> Option<Located> {
+        self.explainer.iter().chain([&self.program]).find_map(|program| {
+            let Program { plan, options, .. } = &**program;
+            reference::locate(plan, &block.data, block.rows, &options.limits)
+        })
     }
 }
 

@@ -2,10 +2,11 @@
 //! the engine bring the bytes.
 
 use crate::batcher::Batcher;
-use crate::codec::{Codec, Decompressor};
+use crate::codec::{Block, Codec, Decompressor};
 use crate::container::count::{RowsFit, rows_fault, rows_fit};
 use crate::container::{Framer, Header, RawBlock};
 use crate::error::{Error, Result};
+use crate::filter::{FilterProgram, RowFilter, Selector};
 use crate::program::Program;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -60,6 +61,61 @@ impl Decoder {
         Decoder { framer, blocks: BlockDecoder::new(header.codec, program), finished: false }
     }
 
+    /// The same, but of the rows only those that the filter selects. To be called before the first batch is asked for, with a
+    /// filter program made of the decoder's program.
+    ///
+    /// Where the filter selects few rows, only the columns that it looks at are decoded first, and the others of those few
+    /// rows then; where it selects many, all columns are decoded and filtered. Which of both is found out on the way. Batches
+    /// have fewer rows than [`Options::batch_size`](crate::Options::batch_size) then, but at least one. Damage inside values of
+    /// rows that are not selected may not be found.
+    ///
+    /// ```
+    /// # fn main() -> avro_arrow::Result<()> {
+    /// # let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid/primitives.avro"))?;
+    /// use arrow_array::{Array, BooleanArray, RecordBatch};
+    /// use avro_arrow::{Decoder, FilterProgram, Options, Program, container::Header};
+    /// use std::sync::Arc;
+    ///
+    /// let options = Options::default();
+    /// let header = Header::parse(&file, &options.limits)?.expect("the whole header");
+    /// let program = Arc::new(Program::compile(&header.schema, &options)?);
+    /// let first = program.arrow_schema().field(0).name().clone();
+    /// let filter_program = FilterProgram::compile(&program, &[first])?;
+    /// // Not null.
+    /// let filter = |columns: &RecordBatch| {
+    ///     Ok((0..columns.num_rows()).map(|row| Some(columns.column(0).is_valid(row))).collect::<BooleanArray>())
+    /// };
+    /// let mut decoder = Decoder::new(&header, program).with_filter(&filter_program, filter);
+    /// decoder.feed(file[decoder.start() as usize..].to_vec().into());
+    /// decoder.finish();
+    /// let mut rows = 0;
+    /// while let Some(batch) = decoder.next_batch()? {
+    ///     rows += batch.num_rows() as u64;
+    /// }
+    /// assert_eq!(rows, decoder.rows_selected());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_filter(mut self, program: &FilterProgram, filter: impl RowFilter + 'static) -> Decoder {
+        self.blocks.set_filter(program, Box::new(filter));
+        self
+    }
+
+    pub(crate) fn program(&self) -> &Arc<Program> {
+        &self.blocks.program
+    }
+
+    /// Rows that the filter selected so far; 0 without one.
+    pub fn rows_selected(&self) -> u64 {
+        self.blocks.selector().map_or(0, |selector| selector.rows_selected)
+    }
+
+    /// Rows that the filter did not select so far; 0 without one.
+    pub fn rows_pruned(&self) -> u64 {
+        self.blocks.selector().map_or(0, |selector| selector.rows_pruned)
+    }
+
     /// Offset in the file of the first byte to feed.
     pub fn start(&self) -> u64 {
         self.framer.start()
@@ -111,22 +167,45 @@ pub(crate) struct BlockDecoder {
     codec: Codec,
     program: Arc<Program>,
     decompressor: Decompressor,
-    batcher: Batcher,
+    rows: Rows,
+}
+
+/// Which rows are decoded, and by what.
+#[derive(Debug)]
+enum Rows {
+    All(Batcher),
+    Selected(Box<Selector>),
 }
 
 impl BlockDecoder {
     pub(crate) fn new(codec: Codec, program: Arc<Program>) -> Self {
         let decompressor = Decompressor::new(codec, &program.options.limits);
-        BlockDecoder { codec, decompressor, batcher: Batcher::new(Arc::clone(&program)), program }
+        BlockDecoder { codec, decompressor, rows: Rows::All(Batcher::new(Arc::clone(&program))), program }
+    }
+
+    /// From here on, only rows that the filter selects are decoded.
+    pub(crate) fn set_filter(&mut self, program: &FilterProgram, filter: Box<dyn RowFilter>) {
+        self.rows = Rows::Selected(Box::new(Selector::new(program, filter)));
+    }
+
+    /// The filter, if there is one.
+    pub(crate) fn selector(&self) -> Option<&Selector> {
+        match &self.rows {
+            Rows::All(_) => None,
+            Rows::Selected(selector) => Some(selector),
+        }
     }
 
     pub(crate) fn push(&mut self, block: RawBlock) -> Result<()> {
         let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
         // Rows that take no bytes are not worth it: walking them costs nothing, and finds bytes that should not be there.
-        if self.program.counts_only() && min > 0 {
+        if let Rows::All(batcher) = &mut self.rows
+            && self.program.counts_only()
+            && min > 0
+        {
             match rows_fit(self.codec, &block.data, block.rows, min, limits) {
                 RowsFit::Yes => {
-                    self.batcher.push_count(block.rows);
+                    batcher.push_count(block.rows);
                     return Ok(());
                 }
                 RowsFit::No => {
@@ -140,11 +219,22 @@ impl BlockDecoder {
                 RowsFit::Unknown => {}
             }
         }
-        self.batcher.push(self.decompressor.decompress(block)?)
+        let block = self.decompressor.decompress(block)?;
+        self.push_block(block)
+    }
+
+    pub(crate) fn push_block(&mut self, block: Block) -> Result<()> {
+        match &mut self.rows {
+            Rows::All(batcher) => batcher.push(block),
+            Rows::Selected(selector) => selector.push(block),
+        }
     }
 
     /// The next batch; none if more blocks are needed to fill one, or, at the `end`, if there are no more rows.
     pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
-        self.batcher.next_batch(end)
+        match &mut self.rows {
+            Rows::All(batcher) => batcher.next_batch(end),
+            Rows::Selected(selector) => selector.next_batch(end),
+        }
     }
 }

@@ -116,6 +116,8 @@ pub enum ErrorKind {
     },
 
     // The outside world.
+    /// The caller's [`RowFilter`](crate::RowFilter) failed, as it says.
+    Filter(Box<dyn std::error::Error + Send + Sync>),
     /// Reading failed.
     Io(io::Error),
     /// Arrow refused an array. Always a bug in this crate.
@@ -260,6 +262,7 @@ impl From<arrow_schema::ArrowError> for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
+            ErrorKind::Filter(e) => Some(&**e),
             ErrorKind::Io(e) => Some(e),
             ErrorKind::Arrow(e) => Some(e),
             _ => None,
@@ -335,6 +338,7 @@ impl fmt::Display for ErrorKind {
                     "{value} is more than the limit `{limit}` allows ({max}); raise it if the data is to be trusted"
                 )
             }
+            Filter(e) => e.fmt(f),
             Io(e) => e.fmt(f),
             Arrow(e) => write!(f, "internal error: {e}"),
             Worker => f.write_str("internal error: a reading or decoding thread died"),

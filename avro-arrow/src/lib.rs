@@ -20,6 +20,7 @@
 //! - [`Reader`] reads anything that can be read, on the calling thread; [`ParallelReader`] decodes on several;
 //!   [`Decoder`] does no I/O, for engines that bring the bytes themselves, and decodes byte ranges of a file.
 //! - [`Options`] says which columns are wanted, of which Arrow types, in batches of which size, and within which [`Limits`].
+//! - [`RowFilter`] says which rows are wanted, from columns that are read first; of the other rows nothing more is read.
 //! - [`container`] has the parts below: the header, the blocks, the number of rows without decoding.
 //! - [`Schema`](schema::Schema) is Avro's schema language.
 //! - [`mod@reference`] decodes value by value, to compare with.
@@ -68,6 +69,7 @@ pub mod reference;
 mod column;
 mod program;
 mod batcher;
+mod filter;
 mod decoder;
 mod reader;
 mod parallel;
@@ -78,6 +80,7 @@ pub use bytes::{PADDING, PaddedBytes};
 pub use codec::{Block, Codec, Decompressor};
 pub use decoder::Decoder;
 pub use error::{Error, ErrorKind, Fault, Position, Result};
+pub use filter::{FilterError, FilterProgram, RowFilter};
 pub use limits::Limits;
 pub use options::{Enums, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;

@@ -10,6 +10,7 @@
 use crate::container::{Framer, Header, RawBlock};
 use crate::decoder::BlockDecoder;
 use crate::error::{Error, ErrorKind, Result};
+use crate::filter::{FilterProgram, RowFilter};
 use crate::options::Options;
 use crate::program::Program;
 use crate::reader::read_some;
@@ -52,7 +53,41 @@ impl ParallelReader {
     ///
     /// # Errors
     /// As [`Reader::new`](crate::Reader::new), and where no thread can be started.
-    pub fn new(mut read: impl Read + Send + 'static, options: &Options, threads: usize) -> Result<Self> {
+    pub fn new(read: impl Read + Send + 'static, options: &Options, threads: usize) -> Result<Self> {
+        Self::start(read, options, threads, |_, _| Ok(()))
+    }
+
+    /// The same, but of the rows only those that the filter selects, see [`Decoder::with_filter`](crate::Decoder::with_filter),
+    /// from these columns of theirs. Each thread has a clone of the filter, which comes by the rows in no certain order;
+    /// batches come in the file's. They may be small, as no thread waits for another's rows.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn filtered(
+        read: impl Read + Send + 'static,
+        options: &Options,
+        threads: usize,
+        columns: &[String],
+        filter: impl RowFilter + Clone + 'static,
+    ) -> Result<Self> {
+        let mut program = None;
+        Self::start(read, options, threads, |output, decoder| {
+            let program = match &mut program {
+                Some(program) => program,
+                none => none.insert(FilterProgram::compile(output, columns)?),
+            };
+            decoder.set_filter(program, Box::new(filter.clone()));
+            Ok(())
+        })
+    }
+
+    /// Starts the threads, each with a decoder that `prepare` was given.
+    fn start(
+        mut read: impl Read + Send + 'static,
+        options: &Options,
+        threads: usize,
+        mut prepare: impl FnMut(&Arc<Program>, &mut BlockDecoder) -> Result<()>,
+    ) -> Result<Self> {
         let (header, rest) = Header::read(&mut read, &options.limits)?;
         let program = Arc::new(Program::compile(&header.schema, options)?);
         let schema = program.arrow_schema().clone();
@@ -62,10 +97,11 @@ impl ParallelReader {
         let (run_sender, runs) = sync_channel::<RunOutput>(threads * 2);
         let tasks = Arc::new(Mutex::new(task_receiver));
         for _ in 0..threads {
-            let (tasks, program, codec) = (Arc::clone(&tasks), Arc::clone(&program), header.codec);
+            let tasks = Arc::clone(&tasks);
+            // One for all runs, so that what the codec needs is set up once.
+            let mut decoder = BlockDecoder::new(header.codec, Arc::clone(&program));
+            prepare(&program, &mut decoder)?;
             thread::Builder::new().name("avro-decode".into()).spawn(move || {
-                // One for all runs, so that what the codec needs is set up once.
-                let mut decoder = BlockDecoder::new(codec, program);
                 while let Some((blocks, output)) = next_task(&tasks) {
                     if decode(blocks, &mut decoder, &output).is_none() {
                         return;

@@ -3,6 +3,7 @@
 use crate::container::Header;
 use crate::decoder::Decoder;
 use crate::error::Result;
+use crate::filter::{FilterProgram, RowFilter};
 use crate::options::Options;
 use crate::program::Program;
 use arrow_array::RecordBatch;
@@ -51,6 +52,17 @@ impl<R: Read> Reader<R> {
         let mut decoder = Decoder::new(&header, program);
         decoder.feed(rest.into());
         Ok(Reader { read, header, schema, decoder, failed: false })
+    }
+
+    /// The same, but of the rows only those that the filter selects, from these columns of theirs: see
+    /// [`Decoder::with_filter`]. To be called before the first batch.
+    ///
+    /// # Errors
+    /// Where there are no such columns.
+    pub fn with_filter(mut self, columns: &[String], filter: impl RowFilter + 'static) -> Result<Self> {
+        let program = FilterProgram::compile(self.decoder.program(), columns)?;
+        self.decoder = self.decoder.with_filter(&program, filter);
+        Ok(self)
     }
 
     /// The Arrow schema of the batches.

@@ -4,6 +4,8 @@
 
 mod support;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use avro_arrow::container::count_rows;
 use avro_arrow::{ErrorKind, Limits, Options, ParallelReader, Reader};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -146,6 +148,24 @@ fn a_large_file_takes_little() {
         let count = |batches: &mut dyn Iterator<Item = avro_arrow::Result<arrow_array::RecordBatch>>| {
             batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>()
         };
+        // Half of the rows, in no order.
+        let half = |columns: &arrow_array::RecordBatch| {
+            let ids = columns.column(0).as_primitive::<Int64Type>().values().iter();
+            Ok(ids.map(|id| Some(id / 1_234_567 * 7 % 10 < 5)).collect())
+        };
+        for threads in [0, 1, 2] {
+            let (peak, n_rows) = peak(|| {
+                let reader = Reader::new(large(), &options).unwrap();
+                match threads {
+                    0 => count(&mut reader.with_filter(&["id".to_string()], half).unwrap()),
+                    n => count(&mut ParallelReader::filtered(large(), &options, n, &["id".to_string()], half).unwrap()),
+                }
+            });
+            let what = format!("half of {codec}, blocks of {block_bytes} bytes, {threads} threads");
+            println!("{what}: {} MiB", peak / MIB);
+            assert!(n_rows * 3 > want && n_rows * 3 < want * 2, "{what}: {n_rows} of {want}");
+            assert!(peak < 192 * MIB, "{what}: {} MiB", peak / MIB);
+        }
         for threads in [0, 1, 2] {
             let (peak, n_rows) = peak(|| match threads {
                 0 => count(&mut Reader::new(large(), &options).unwrap()),

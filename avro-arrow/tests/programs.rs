@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use avro_arrow::schema::Schema;
-use avro_arrow::{Limits, Options, Program, Unions};
+use avro_arrow::{FilterProgram, Limits, Options, Program, Unions};
 use expect_test::{Expect, expect};
+use std::sync::Arc;
 
 /// The program of a record with these fields, all wanted.
 fn check(fields: &str, want: Expect) {
@@ -23,6 +24,15 @@ fn check_with(fields: &str, options: &Options, want: Expect) {
 fn check_schema(schema: &str, options: &Options, want: Expect) {
     let schema = Schema::parse(schema, &Limits::default()).unwrap_or_else(|e| panic!("{e}: {schema}"));
     want.assert_eq(&Program::compile(&schema, options).unwrap().to_string());
+}
+
+/// The program that walks the rows of a record with these fields for a filter that looks at those.
+fn check_walk(fields: &str, columns: &[&str], want: Expect) {
+    let schema = format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#);
+    let schema = Schema::parse(&schema, &Limits::default()).unwrap();
+    let program = Arc::new(Program::compile(&schema, &Options::default()).unwrap());
+    let columns: Vec<String> = columns.iter().map(|column| column.to_string()).collect();
+    want.assert_eq(&FilterProgram::compile(&program, &columns).unwrap().to_string());
 }
 
 const FLAT: &str = r#"
@@ -494,11 +504,7 @@ fn records_of_nothing() {
     check(
         r#"{"name": "a", "type": {"type": "record", "name": "E", "fields": []}}, {"name": "b", "type": ["null", "E"]}"#,
         expect![[r#"
-            choose
-             0:
-              zero(1) -> s0
-             1:
-              one -> s0
+            null or record, valid s0
         "#]],
     );
 }
@@ -525,5 +531,54 @@ fn other_top_levels() {
               items -> s1, level 1
                 int -> s0
         "#]],
+    );
+}
+
+#[test]
+fn walks() {
+    check_walk(
+        FLAT,
+        &["f", "b"],
+        expect![[r#"
+        start -> s2
+        skip 1 bytes
+        int -> s0
+        skip 1 varints
+        skip 12 bytes
+        string -> s1
+        skip 1 lengths and bytes
+        skip 3 bytes
+        skip 1 varints
+    "#]],
+    );
+    check_walk(
+        FLAT,
+        &[],
+        expect![[r#"
+        start -> s0
+        skip 1 bytes
+        skip 2 varints
+        skip 12 bytes
+        skip 2 lengths and bytes
+        skip 3 bytes
+        skip 1 varints
+    "#]],
+    );
+    check_walk(
+        r#"{"name": "a", "type": {"type": "array", "items": "string"}}, {"name": "b", "type": ["null", "long"]}"#,
+        &["a"],
+        expect![[r#"
+            start -> s2
+            items -> s1, level 1
+              string -> s0
+            skip null or varint
+        "#]],
+    );
+    check_walk(
+        "",
+        &[],
+        expect![[r#"
+        start -> s0
+    "#]],
     );
 }

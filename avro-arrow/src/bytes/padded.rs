@@ -10,7 +10,7 @@ pub const PADDING: usize = 96;
 /// matter. Dereferences to the range.
 #[derive(Debug, Clone)]
 pub struct PaddedBytes {
-    /// Invariant, checked in `slice_of`: `range.end + PADDING <= buffer.len()` and `range.start <= range.end`.
+    /// Invariant, checked in `slice_of` and kept by `slice`: `range.end + PADDING <= buffer.len()` and `range.start <= range.end`.
     buffer: Buffer,
     range: Range<usize>,
 }
@@ -32,6 +32,15 @@ impl PaddedBytes {
         let len = bytes.len();
         bytes.resize(len + PADDING, 0);
         PaddedBytes { buffer: Buffer::from_vec(bytes), range: 0..len }
+    }
+
+    /// A range of these bytes, shared. One that is not inside them is cut to them.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let end = range.end.min(self.len());
+        let start = range.start.min(end);
+        let at = self.range.start;
+        PaddedBytes { buffer: self.buffer.clone(), range: at + start..at + end }
     }
 
     /// The bytes alone, as a buffer that shares them.
@@ -64,6 +73,11 @@ mod tests {
         for bytes in [shared, copied, PaddedBytes::from_vec(vec![]), PaddedBytes::slice_of(&buffer, 300..400)] {
             assert!(bytes.range.end + PADDING <= bytes.buffer.len());
             assert_eq!(bytes.to_buffer().as_slice(), &*bytes);
+            for (range, want) in [(0..0, 0..0), (1..9, 1..9), (7..1000, 7..bytes.len()), (500..900, 0..0)] {
+                let part = bytes.slice(range);
+                assert_eq!(&*part, bytes.get(want).unwrap_or_default());
+                assert!(part.range.end + PADDING <= part.buffer.len());
+            }
         }
     }
 }

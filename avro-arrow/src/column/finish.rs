@@ -155,11 +155,11 @@ fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, len
 
 impl Finished {
     /// The arrays of all columns.
-    pub(crate) fn arrays(mut self, columns: &[Column]) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn arrays<'a>(mut self, columns: impl Iterator<Item = &'a Column> + Clone) -> Result<Vec<ArrayRef>> {
         let held: usize = self.blocks.iter().map(|block| block.len()).sum();
-        let used: usize = columns.iter().map(|column| self.used_by(column)).sum();
+        let used: usize = columns.clone().map(|column| self.used_by(column)).sum();
         self.keeps_blocks = used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held;
-        columns.iter().map(|column| self.array(column)).collect()
+        columns.map(|column| self.array(column)).collect()
     }
 
     /// About how many bytes of the blocks a column uses, as far as a sample can tell.

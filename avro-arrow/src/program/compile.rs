@@ -3,7 +3,7 @@
 //! Bodies are emitted before the ops that run them, so that each body is one range.
 
 use super::skip::Skips;
-use super::{Body, Branch, Branches, Leaf, Nulls, Op, Program};
+use super::{Body, Branch, Branches, ENTERED_MAX, Leaf, Nulls, Op, Program, Starts};
 use crate::column::{Column, Content, Holds, Layout, LevelId, ROWS, SlabId, SlabSpec};
 use crate::error::{ErrorKind, Result};
 use crate::json;
@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::plan::{Plan, Read, Shape, Step, Wrap};
 use crate::schema::Sizes;
 use arrow_array::Array;
-use arrow_schema::{DataType, FieldRef};
+use arrow_schema::{DataType, Field, FieldRef};
 use std::sync::Arc;
 
 const ENDS_WIDTH: usize = size_of::<i32>();
@@ -19,12 +19,13 @@ const ENDS_WIDTH: usize = size_of::<i32>();
 /// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take gigabytes.
 const OPS_MAX: usize = 4 << 20;
 
-pub(super) fn compile(plan: Plan, options: &Options) -> Result<Program> {
+pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<Program> {
     let sizes = Sizes::of(&plan.schema);
     let mut layout = Layout::default();
     layout.add_level();
     let mut compiler = Compiler { layout, code: Code::default(), skips: Skips::new(&plan.schema, &sizes), plan: &plan };
-    let (row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
+    let (mut row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
+    let starts = (starts == Starts::Written).then(|| compiler.starts(&mut row));
     let row = compiler.code.body(row);
     let Compiler { layout, code, skips: Skips { bodies: subs, .. }, .. } = compiler;
     if code.too_large {
@@ -40,6 +41,7 @@ pub(super) fn compile(plan: Plan, options: &Options) -> Result<Program> {
         row,
         layout,
         columns,
+        starts,
         min_row_bytes,
         options: options.clone(),
     })
@@ -95,6 +97,13 @@ impl Compiler<'_> {
         self.layout.add_slab(SlabSpec { level, width: ENDS_WIDTH, holds: Holds::Ends(of) })
     }
 
+    /// Puts before a row what writes where it starts.
+    fn starts(&mut self, row: &mut Vec<Op>) -> Column {
+        let to = self.slab(ROWS, size_of::<u32>());
+        row.insert(0, Op::Start { to });
+        column(&Arc::new(Field::new("start", DataType::UInt32, false)), ROWS, Content::Primitive(to))
+    }
+
     /// The ops and columns of a record whose values are written in `level`.
     fn record(&mut self, steps: &[Step], n_columns: usize, level: LevelId) -> (Vec<Op>, Vec<Column>) {
         let (ops, _, columns) = self.record_or_absent(steps, n_columns, level);
@@ -143,6 +152,9 @@ impl Compiler<'_> {
             && leaf != Leaf::Enum(0)
         {
             compiled.read = vec![Op::ReadNullable { leaf, to, nulls: Nulls { valid, null_branch } }];
+        } else if let Some(inside) = inside(&compiled.read) {
+            let enter = Op::Enter { nulls: Nulls { valid, null_branch } };
+            compiled.read = [vec![enter], inside, vec![Op::Leave]].concat();
         } else {
             let mut present = vec![Op::One { to: valid }];
             present.append(&mut compiled.read);
@@ -339,6 +351,31 @@ impl Compiler<'_> {
                 _ => false,
             }
     }
+}
+
+/// Values of a record of more are passed over by a branch where the record is absent; those of smaller ones by reading all of
+/// them without a branch, as if each could be null.
+const INSIDE_MAX: usize = 16;
+
+/// The ops of a record as they are where the record may be absent, if they are few and simple.
+fn inside(ops: &[Op]) -> Option<Vec<Op>> {
+    let depth = ops.iter().fold((0, 0), |(depth, most), op| match op {
+        Op::Enter { .. } => (depth + 1, most.max(depth + 1)),
+        Op::Leave => (depth - 1, most),
+        _ => (depth, most),
+    });
+    if ops.len() > INSIDE_MAX || depth.1 + 1 > ENTERED_MAX {
+        return None;
+    }
+    let inside = ops.iter().map(|op| match *op {
+        // Of no symbols, not even an absent record's zero is one.
+        Op::Read { leaf: Leaf::Enum(0), .. } => None,
+        Op::Read { leaf, to } => Some(Op::ReadInside { leaf, to }),
+        Op::ReadNullable { leaf, to, nulls } => Some(Op::ReadNullableInside { leaf, to, nulls }),
+        Op::ReadInside { .. } | Op::ReadNullableInside { .. } | Op::Enter { .. } | Op::Leave => Some(*op),
+        _ => None,
+    });
+    inside.collect()
 }
 
 fn column(field: &FieldRef, level: LevelId, content: Content) -> Column {

@@ -11,7 +11,7 @@ mod print;
 mod run;
 mod skip;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 
 pub(crate) use run::{Piece, Stop, run};
@@ -39,9 +39,18 @@ pub struct Program {
     pub(crate) layout: Layout,
     /// How the slabs become the columns, in the order of the output.
     pub(crate) columns: Vec<Column>,
+    /// Where each row starts in the buffer that it is in, if that was asked for.
+    pub(crate) starts: Option<Column>,
     /// The fewest bytes that a row can take in a file.
     pub(crate) min_row_bytes: u64,
     pub(crate) options: Options,
+}
+
+/// Is it written down where each row starts?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Starts {
+    Unknown,
+    Written,
 }
 
 /// A range of a program's ops.
@@ -58,6 +67,9 @@ pub(crate) struct Branch {
     /// The level its values are written in: for [`Op::Choose`] the union's own.
     pub(crate) level: LevelId,
 }
+
+/// How deep [`Op::Enter`] may be nested.
+pub(crate) const ENTERED_MAX: usize = 32;
 
 /// Where an op takes its branches from: a range of [`Program::branches`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +130,21 @@ pub(crate) enum SkipLeaf {
 /// its end and make it longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
+    /// Writes how far the cursor is from the start of its buffer.
+    Start { to: SlabId },
     /// Reads a value.
     Read { leaf: Leaf, to: SlabId },
     /// Reads the index of a union of null and one other, and the value if there is one; else writes zeros.
     ReadNullable { leaf: Leaf, to: SlabId, nulls: Nulls },
+    /// Reads the index of a union of null and a record, writes whether the record is there, and begins it: until its
+    /// [`Op::Leave`], what is not inside of records that are all there is not read, and zeros are written for it.
+    Enter { nulls: Nulls },
+    /// Ends the record of the last [`Op::Enter`].
+    Leave,
+    /// As [`Op::Read`], inside such a record.
+    ReadInside { leaf: Leaf, to: SlabId },
+    /// As [`Op::ReadNullable`], inside such a record.
+    ReadNullableInside { leaf: Leaf, to: SlabId, nulls: Nulls },
     /// Reads a union's index that must be 0.
     Single,
     /// Reads a union's index and runs the branch's body at the same position.
@@ -168,8 +191,12 @@ impl Program {
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schema is larger or deeper than allowed,
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a type has no Arrow equivalent.
     pub fn compile(schema: &Schema, options: &Options) -> Result<Program> {
+        Self::compile_with(schema, options, Starts::Unknown)
+    }
+
+    pub(crate) fn compile_with(schema: &Schema, options: &Options, starts: Starts) -> Result<Program> {
         let plan = Plan::new(schema, options)?;
-        let program = compile::compile(plan, options)?;
+        let program = compile::compile(plan, options, starts)?;
         verify::verify(&program)?;
         Ok(program)
     }

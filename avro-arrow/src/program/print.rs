@@ -16,13 +16,24 @@ impl fmt::Display for Program {
 }
 
 impl Program {
-    fn print(&self, f: &mut Formatter<'_>, body: Body, depth: usize) -> fmt::Result {
+    fn print(&self, f: &mut Formatter<'_>, body: Body, mut depth: usize) -> fmt::Result {
         for op in self.body(body) {
+            if *op == Op::Leave {
+                depth -= 1;
+                continue;
+            }
             write!(f, "{:1$}", "", depth * 2)?;
             match *op {
-                Op::Read { leaf, to } => writeln!(f, "{leaf} -> {to}")?,
-                Op::ReadNullable { leaf, to, nulls } => {
-                    let (null, or_null) = if nulls.null_branch == 0 { ("null or ", "") } else { ("", " or null") };
+                Op::Start { to } => writeln!(f, "start -> {to}")?,
+                Op::Read { leaf, to } | Op::ReadInside { leaf, to } => writeln!(f, "{leaf} -> {to}")?,
+                Op::Enter { nulls } => {
+                    let (null, or_null) = null_words(nulls.null_branch);
+                    writeln!(f, "{null}record{or_null}, valid {}", nulls.valid)?;
+                    depth += 1;
+                }
+                Op::Leave => {}
+                Op::ReadNullable { leaf, to, nulls } | Op::ReadNullableInside { leaf, to, nulls } => {
+                    let (null, or_null) = null_words(nulls.null_branch);
                     writeln!(f, "{null}{leaf}{or_null} -> {to}, valid {}", nulls.valid)?;
                 }
                 Op::Single => writeln!(f, "branch 0")?,
@@ -59,7 +70,7 @@ impl Program {
                         SkipLeaf::Bytes => "length and bytes".to_string(),
                         SkipLeaf::Fixed(n) => format!("{n} bytes"),
                     };
-                    let (null, or_null) = if null_branch == 0 { ("null or ", "") } else { ("", " or null") };
+                    let (null, or_null) = null_words(null_branch);
                     writeln!(f, "skip {null}{what}{or_null}")?;
                 }
                 Op::SkipItems { body } => {
@@ -81,6 +92,11 @@ impl Program {
         }
         Ok(())
     }
+}
+
+/// What stands before and behind the name of what may be null.
+fn null_words(null_branch: u8) -> (&'static str, &'static str) {
+    if null_branch == 0 { ("null or ", "") } else { ("", " or null") }
 }
 
 impl fmt::Display for SlabId {

@@ -17,18 +17,20 @@ mod bulk;
 mod cpu;
 mod deal;
 mod nested;
+mod runner;
 
 pub(super) use cpu::CpuKind;
 
 use super::kernels::{self, Cpu, Kernel, Source};
 use super::{Body, Leaf, Op, Program, SkipLeaf};
-use crate::bytes::{Cursor, PaddedBytes};
-use crate::column::{Finished, Lane, LevelId, Parts, ROWS, SlabId};
+use crate::bytes::PaddedBytes;
+use crate::column::{Finished, Parts, ROWS, SlabId};
 use crate::error::{Error, ErrorKind};
 use arrow_buffer::Buffer;
 use bulk::{has_bulk, read_column};
 use deal::{deal, most_lanes};
 use nested::{absent_union, call, choose, items, json_text, skip_value, union};
+use runner::Runner;
 use std::array::from_mut;
 use std::sync::Arc;
 
@@ -90,126 +92,6 @@ fn too_large(bytes: usize, max: usize) -> Error {
 
 /// A lane cannot go on.
 struct Faulted;
-
-/// One lane at work.
-struct Runner<'a> {
-    lane: Lane,
-    /// The pieces that are not begun, the current one at their front.
-    pieces: &'a mut [Piece],
-    /// The block being read.
-    source: Source,
-    at: *const u8,
-    /// Rows left in the current piece.
-    rows_left: usize,
-    /// The next row, counted from the first of all lanes.
-    row: usize,
-    zero_width_items: u64,
-    /// Text of the JSON value at hand.
-    text: Vec<u8>,
-    fault: bool,
-    /// What a level could not have room for.
-    too_large: Option<Error>,
-}
-
-impl<'a> Runner<'a> {
-    fn new(lane: Lane, first_row: usize, pieces: &'a mut [Piece]) -> Self {
-        let nowhere = std::ptr::null();
-        let mut runner = Runner {
-            lane,
-            pieces,
-            source: Source::new(nowhere, nowhere, 0),
-            at: nowhere,
-            rows_left: 0,
-            row: first_row,
-            zero_width_items: 0,
-            text: Vec::new(),
-            fault: false,
-            too_large: None,
-        };
-        runner.begin_piece();
-        runner
-    }
-
-    /// Starts on the front piece, if there is one.
-    fn begin_piece(&mut self) {
-        let Some(piece) = self.pieces.first() else { return };
-        let start = piece.data.as_ptr();
-        let end = piece.end.min(piece.data.len());
-        // SAFETY: at most at the end of the data, which is padded.
-        let (at, end) = unsafe { (start.add(piece.at.min(end)), start.add(end)) };
-        self.source = Source::new(start, end, piece.buffer);
-        self.at = at;
-        self.rows_left = piece.n_rows;
-        self.zero_width_items = piece.zero_width_items;
-    }
-
-    /// Ends the front piece, whose rows are all read, and starts on the next.
-    fn end_piece(&mut self) -> Result<(), Faulted> {
-        let Some((piece, rest)) = std::mem::take(&mut self.pieces).split_first_mut() else { return Ok(()) };
-        piece.at = self.at as usize - self.source.start as usize;
-        piece.zero_width_items = self.zero_width_items;
-        // A block is exactly its rows.
-        if piece.ends_block && piece.at != piece.end {
-            return Err(Faulted);
-        }
-        self.pieces = rest;
-        self.begin_piece();
-        Ok(())
-    }
-
-    /// A cursor over the rest of the block.
-    ///
-    /// # Safety
-    /// As [`run_body`]; it is not used after the run.
-    unsafe fn rest<'b>(&self) -> Cursor<'b> {
-        let len = self.source.end as usize - self.at as usize;
-        // SAFETY: the caller's promise.
-        Cursor::new(unsafe { std::slice::from_raw_parts(self.at, len) })
-    }
-
-    fn level_len(&self, level: LevelId) -> usize {
-        // SAFETY: `verify` checked that the level exists; a lane has all levels of its program.
-        unsafe { self.lane.levels.get_unchecked(level.index()).len }
-    }
-
-    /// Makes room for `n` more slots in a level; false if that would be too many.
-    #[inline(always)]
-    fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
-        // SAFETY: as above.
-        let state = unsafe { *self.lane.levels.get_unchecked(level.index()) };
-        n <= state.capacity - state.len || self.grow(program, level, n)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
-        // Positions are `i32`: all lanes together stay below 2³¹.
-        let grown = if self.level_len(level).saturating_add(n) > i32::MAX as usize / 8 {
-            let what = "more than 2^28 items of arrays and maps, or bytes of JSON, in one row".to_string();
-            Err(ErrorKind::Unsupported { what }.into())
-        } else {
-            let max = program.options.limits.batch_bytes;
-            self.lane.grow(&program.layout, level, n).map_err(|bytes| too_large(max.saturating_add(bytes), max))
-        };
-        self.too_large = grown.err();
-        self.too_large.is_none()
-    }
-
-    fn set_level_len(&mut self, level: LevelId, len: usize) {
-        // SAFETY: as above.
-        unsafe { self.lane.levels.get_unchecked_mut(level.index()).len = len }
-    }
-
-    /// Writes a slot.
-    ///
-    /// # Safety
-    /// `position` is below the capacity of the slab's level in this lane, and the slab's width is that of `T`.
-    #[inline(always)]
-    unsafe fn write<T>(&self, slab: SlabId, position: usize, value: T) {
-        // SAFETY: the caller's promise.
-        unsafe { write(self.lane.slots.as_ptr(), slab, position, value) }
-    }
-}
 
 /// Runs all rows of all lanes: in lockstep as long as every lane has rows, then the rests one by one.
 fn run_lanes(program: &Program, runners: &mut [Runner<'_>]) -> Result<(), Faulted> {
@@ -350,7 +232,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
     let ops = program.body(body);
     // Copies that the writes below cannot alias.
     let mut places: [Place; K] =
-        std::array::from_fn(|j| Place { at: runners[j].at, source: runners[j].source, slot: first[j] });
+        std::array::from_fn(|j| Place { at: runners[j].at, source: runners[j].source, slot: first[j], inside: 1 });
     let mut bad = false;
     // Several lanes run the body of the rows only, whose slots are the same in each.
     let slots: *const *mut u8 = runners[0].lane.slots.as_ptr();
@@ -376,77 +258,80 @@ unsafe fn run_body<C: Nested, const K: usize>(
     }
     for _ in 0..n {
         for op in ops {
+            // Is there a value, as far as this way of reading asks?
+            macro_rules! present {
+                ($place:ident, always) => {
+                    true
+                };
+                ($place:ident, inside) => {
+                    $place.is_inside()
+                };
+                ($place:ident, nulls $nulls:ident) => {
+                    kernels::is_present::<C>(&mut $place.at, &$place.source, $nulls.null_branch, true, &mut bad)
+                };
+                ($place:ident, nulls_inside $nulls:ident) => {{
+                    let inside = $place.is_inside();
+                    kernels::is_present::<C>(&mut $place.at, &$place.source, $nulls.null_branch, inside, &mut bad)
+                }};
+            }
+            // And if it may be null, whether it is.
+            macro_rules! valid {
+                ($place:ident, $present:ident, $how:ident) => {};
+                ($place:ident, $present:ident, $how:ident $nulls:ident) => {
+                    write(slots, $nulls.valid, $place.slot, u8::from($present))
+                };
+            }
             // One value of each lane through a kernel.
             macro_rules! read {
-                ($kernel:expr, $to:expr) => {
+                ($kernel:expr, $to:expr, $($how:tt)+) => {
                     for place in &mut places {
                         // SAFETY: the kernel's are this function's conditions, and each op leaves `at` within the block;
-                        // `verify` checked that the slab is of this level and width.
+                        // `verify` checked that the slabs are of this level and width.
                         unsafe {
-                            let value = $kernel.read::<C>(&mut place.at, &place.source, true, &mut bad);
-                            write(slots, $to, place.slot, value);
-                        }
-                    }
-                };
-            }
-            // The same behind the index of a union with null.
-            macro_rules! read_nullable {
-                ($kernel:expr, $to:expr, $nulls:expr) => {
-                    for place in &mut places {
-                        // SAFETY: as above.
-                        unsafe {
-                            let present =
-                                kernels::is_present::<C>(&mut place.at, &place.source, $nulls.null_branch, &mut bad);
+                            let present = present!(place, $($how)+);
                             let value = $kernel.read::<C>(&mut place.at, &place.source, present, &mut bad);
                             write(slots, $to, place.slot, value);
-                            write(slots, $nulls.valid, place.slot, u8::from(present));
+                            valid!(place, present, $($how)+);
                         }
-                    }
-                };
-            }
-            macro_rules! leaf {
-                ($leaf:expr, $read:ident, $($to:expr),+) => {
-                    match $leaf {
-                        Leaf::Boolean => $read!(kernels::Boolean, $($to),+),
-                        Leaf::Int => $read!(kernels::Int, $($to),+),
-                        Leaf::Long => $read!(kernels::Long, $($to),+),
-                        Leaf::Float => $read!(kernels::Raw::<4>, $($to),+),
-                        Leaf::Double => $read!(kernels::Raw::<8>, $($to),+),
-                        Leaf::Enum(n) => $read!(kernels::Index(n), $($to),+),
-                        Leaf::Bytes => $read!(kernels::Bytes, $($to),+),
-                        Leaf::String => $read!(kernels::Utf8, $($to),+),
-                        Leaf::Decimal128 => $read!(kernels::Decimal128, $($to),+),
-                        Leaf::Decimal256 => $read!(kernels::Decimal256, $($to),+),
-                        Leaf::FixedDecimal128(n) => $read!(kernels::FixedDecimal128(n), $($to),+),
-                        Leaf::FixedDecimal256(n) => $read!(kernels::FixedDecimal256(n), $($to),+),
-                        Leaf::Duration => $read!(kernels::Duration, $($to),+),
-                        Leaf::Fixed(16) => $read!(kernels::Raw::<16>, $($to),+),
-                        Leaf::Fixed(n) => fixed!(n, $read, $($to),+),
                     }
                 };
             }
             // Bytes of any number go straight to their slot.
             macro_rules! fixed {
-                ($n:expr, read, $to:expr) => {
-                    for place in &mut places {
-                        // SAFETY: as above.
-                        unsafe { read_fixed(place, $n, slots, $to, &mut bad) };
-                    }
-                };
-                ($n:expr, read_nullable, $to:expr, $nulls:expr) => {
+                ($n:expr, $to:expr, $($how:tt)+) => {
                     for place in &mut places {
                         // SAFETY: as above.
                         unsafe {
-                            let present =
-                                kernels::is_present::<C>(&mut place.at, &place.source, $nulls.null_branch, &mut bad);
+                            let present = present!(place, $($how)+);
                             if present {
                                 read_fixed(place, $n, slots, $to, &mut bad);
                             } else {
                                 kernels::check(&mut place.at, &place.source, &mut bad);
                                 zero(slots, $to, $n as usize, place.slot);
                             }
-                            write(slots, $nulls.valid, place.slot, u8::from(present));
+                            valid!(place, present, $($how)+);
                         }
+                    }
+                };
+            }
+            macro_rules! leaf {
+                ($leaf:expr, $to:expr, $($how:tt)+) => {
+                    match $leaf {
+                        Leaf::Boolean => read!(kernels::Boolean, $to, $($how)+),
+                        Leaf::Int => read!(kernels::Int, $to, $($how)+),
+                        Leaf::Long => read!(kernels::Long, $to, $($how)+),
+                        Leaf::Float => read!(kernels::Raw::<4>, $to, $($how)+),
+                        Leaf::Double => read!(kernels::Raw::<8>, $to, $($how)+),
+                        Leaf::Enum(n) => read!(kernels::Index(n), $to, $($how)+),
+                        Leaf::Bytes => read!(kernels::Bytes, $to, $($how)+),
+                        Leaf::String => read!(kernels::Utf8, $to, $($how)+),
+                        Leaf::Decimal128 => read!(kernels::Decimal128, $to, $($how)+),
+                        Leaf::Decimal256 => read!(kernels::Decimal256, $to, $($how)+),
+                        Leaf::FixedDecimal128(n) => read!(kernels::FixedDecimal128(n), $to, $($how)+),
+                        Leaf::FixedDecimal256(n) => read!(kernels::FixedDecimal256(n), $to, $($how)+),
+                        Leaf::Duration => read!(kernels::Duration, $to, $($how)+),
+                        Leaf::Fixed(16) => read!(kernels::Raw::<16>, $to, $($how)+),
+                        Leaf::Fixed(n) => fixed!(n, $to, $($how)+),
                     }
                 };
             }
@@ -464,8 +349,34 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 };
             }
             match *op {
-                Op::Read { leaf, to } => leaf!(leaf, read, to),
-                Op::ReadNullable { leaf, to, nulls } => leaf!(leaf, read_nullable, to, nulls),
+                Op::Start { to } => {
+                    for place in &places {
+                        let start = place.at as usize - place.source.start as usize;
+                        // SAFETY: as for `read`. Buffers are smaller than 4 GiB.
+                        unsafe { write(slots, to, place.slot, start as u32) };
+                    }
+                }
+                Op::Read { leaf, to } => leaf!(leaf, to, always),
+                Op::ReadNullable { leaf, to, nulls } => leaf!(leaf, to, nulls nulls),
+                Op::ReadInside { leaf, to } => leaf!(leaf, to, inside),
+                Op::ReadNullableInside { leaf, to, nulls } => leaf!(leaf, to, nulls_inside nulls),
+                Op::Enter { nulls } => {
+                    for place in &mut places {
+                        // SAFETY: as for `read`.
+                        let present = unsafe {
+                            let present = present!(place, nulls_inside nulls);
+                            valid!(place, present, nulls_inside nulls);
+                            present
+                        };
+                        kernels::check(&mut place.at, &place.source, &mut bad);
+                        place.inside = (place.inside << 1) | u64::from(present);
+                    }
+                }
+                Op::Leave => {
+                    for place in &mut places {
+                        place.inside >>= 1;
+                    }
+                }
                 Op::Single => {
                     for place in &mut places {
                         // SAFETY: as for `read`.
@@ -516,7 +427,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     for place in &mut places {
                         // SAFETY: as for `read`.
                         unsafe {
-                            let present = kernels::is_present::<C>(&mut place.at, &place.source, null_branch, &mut bad);
+                            let present =
+                                kernels::is_present::<C>(&mut place.at, &place.source, null_branch, true, &mut bad);
                             match skip {
                                 SkipLeaf::Varint => {
                                     kernels::Long.read::<C>(&mut place.at, &place.source, present, &mut bad);
@@ -561,6 +473,15 @@ struct Place {
     source: Source,
     /// The slot of the level that is being written.
     slot: usize,
+    /// For each record that was entered, the innermost in the lowest bit, whether it and those around it are there.
+    inside: u64,
+}
+
+impl Place {
+    #[inline(always)]
+    fn is_inside(&self) -> bool {
+        self.inside & 1 != 0
+    }
 }
 
 /// Writes a slot.
@@ -592,5 +513,14 @@ unsafe fn read_fixed(place: &mut Place, n: u32, slots: *const *mut u8, to: SlabI
 #[inline(always)]
 unsafe fn zero(slots: *const *mut u8, to: SlabId, width: usize, position: usize) {
     // SAFETY: the caller's promise.
-    unsafe { (*slots.add(to.index())).add(position * width).write_bytes(0, width) }
+    unsafe {
+        // Without a call for the usual ones.
+        match width {
+            1 => write(slots, to, position, 0u8),
+            4 => write(slots, to, position, 0u32),
+            8 => write(slots, to, position, 0u64),
+            16 => write(slots, to, position, 0u128),
+            _ => (*slots.add(to.index())).add(position * width).write_bytes(0, width),
+        }
+    }
 }

@@ -15,7 +15,7 @@ use arrow_array::RecordBatch;
 use std::sync::Arc;
 
 /// Rows and bytes of a block.
-pub(super) type RawRows = (u64, Vec<u8>);
+pub(crate) type RawRows = (u64, Vec<u8>);
 
 pub(super) fn program_batches(program: &Arc<Program>, blocks: &[RawRows]) -> Result<Vec<RecordBatch>> {
     let mut batcher = Batcher::new(Arc::clone(program));
@@ -72,7 +72,13 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
     }
 }
 
-fn random_options(rng: &mut Rng, schema: &Schema) -> Option<Options> {
+/// Runs on one of the kinds of CPU that the one at hand is; another for the next number.
+pub(crate) fn on_some_cpu<T>(number: usize, run: impl FnOnce() -> T) -> T {
+    let kinds = CpuKind::all();
+    kinds[number % kinds.len()].force(run)
+}
+
+pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Option<Options> {
     let mut options = Options {
         strings: rng.pick(Strings::View, &[Strings::Plain]),
         enums: rng.pick(Enums::Dictionary, &[Enums::String]),

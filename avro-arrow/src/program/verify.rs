@@ -4,10 +4,11 @@
 //!   body contains itself.
 //! - An op writes slabs that exist, at the level whose body it stands in, with their width.
 //! - Each way through a level's body writes every slab of that level exactly once.
+//! - Records that are entered are left in the same body, and are not nested too deep.
 //! - Levels are numbered from the outside in, so none is opened inside itself.
 //! - The slab of a column of strings or bytes is one that only those are read into.
 
-use super::{Body, Leaf, Op, Program};
+use super::{Body, ENTERED_MAX, Leaf, Op, Program};
 use crate::column::{Column, Content, LevelId, ROWS, SlabId};
 use crate::error::Result;
 use arrow_schema::{ArrowError, DataType};
@@ -27,7 +28,10 @@ pub(super) fn verify(program: &Program) -> Result<()> {
     // The leaf that is read into each slab, none where there are several.
     let mut leaves = vec![None; program.layout.slabs.len()];
     for op in &program.ops {
-        if let Op::Read { leaf, to } | Op::ReadNullable { leaf, to, .. } = *op
+        if let Op::Read { leaf, to }
+        | Op::ReadInside { leaf, to }
+        | Op::ReadNullable { leaf, to, .. }
+        | Op::ReadNullableInside { leaf, to, .. } = *op
             && let Some(seen) = leaves.get_mut(to.index())
         {
             let same = seen.is_none_or(|seen| seen == Some(leaf));
@@ -76,10 +80,20 @@ impl Check<'_> {
         let ops = program.ops.get(body.start as usize..body.end as usize)?;
         let before = |inner: Body| (inner.end <= body.start).then_some(());
         let mut written = Vec::new();
+        let mut entered = 0usize;
         for op in ops {
             match *op {
-                Op::Read { leaf, to } => written.push(self.slab(to, level, leaf.width())?),
-                Op::ReadNullable { leaf, to, nulls } => {
+                Op::Enter { nulls } => {
+                    written.push(self.slab(nulls.valid, level, 1)?);
+                    (nulls.null_branch <= 1 && entered < ENTERED_MAX).then_some(())?;
+                    entered += 1;
+                }
+                Op::Leave => entered = entered.checked_sub(1)?,
+                Op::Start { to } => written.push(self.slab(to, level, size_of::<u32>())?),
+                Op::Read { leaf, to } | Op::ReadInside { leaf, to } => {
+                    written.push(self.slab(to, level, leaf.width())?);
+                }
+                Op::ReadNullable { leaf, to, nulls } | Op::ReadNullableInside { leaf, to, nulls } => {
                     written.push(self.slab(to, level, leaf.width())?);
                     written.push(self.slab(nulls.valid, level, 1)?);
                     (nulls.null_branch <= 1).then_some(())?;
@@ -142,6 +156,7 @@ impl Check<'_> {
                 | Op::SkipValue { .. } => {}
             }
         }
+        (entered == 0).then_some(())?;
         written.sort();
         written.is_sorted_by(|a, b| a < b).then_some(written)
     }

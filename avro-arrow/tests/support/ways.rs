@@ -168,7 +168,8 @@ pub(crate) fn assert_valid(what: &str, batches: &[RecordBatch]) {
     }
 }
 
-fn outcome(reader: Result<impl Iterator<Item = Result<RecordBatch>>>) -> Outcome {
+/// What an iterator of batches gives.
+pub(crate) fn outcome(reader: Result<impl Iterator<Item = Result<RecordBatch>>>) -> Outcome {
     let mut reader = match reader {
         Ok(reader) => reader,
         Err(error) => return failed(error),

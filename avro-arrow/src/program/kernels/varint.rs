@@ -48,7 +48,7 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
     value
 }
 
-/// The index of a union of null and one other: is it the other? `at` may end a byte behind the end of the block, which the
+/// The index of a union of null and one other, if it is `inside` of what is there: is it the other? `at` may end a byte behind the end of the block, which the
 /// kernel that reads the other notices.
 ///
 /// # Safety
@@ -58,13 +58,14 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
     at: &mut *const u8,
     source: &Source,
     null_branch: u8,
+    inside: bool,
     bad: &mut bool,
 ) -> bool {
     // SAFETY: one byte is readable, and more behind it.
     let branch = unsafe {
-        let byte = at.read();
+        let byte = at.read() & mask(inside) as u8;
         if byte & !2 == 0 {
-            *at = at.add(1);
+            *at = at.add(usize::from(inside));
             byte >> 1
         } else {
             cold_path();
@@ -72,7 +73,7 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
             Index(2).read::<C>(at, source, true, bad) as u8
         }
     };
-    branch != null_branch
+    (branch != null_branch) & inside
 }
 
 /// A length, and the cursor moved behind the bytes; their address and length. On a fault, and where no value is present, the

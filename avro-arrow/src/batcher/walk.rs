@@ -1,0 +1,148 @@
+//! Walks: the batcher's part in filters. Blocks in; some columns of their rows and where each row is, out. And back: rows that
+//! were picked, as blocks of their own that remember where they were.
+
+use super::Batcher;
+use crate::bytes::{PADDING, PaddedBytes};
+use crate::codec::Block;
+use crate::error::Result;
+use crate::program::Program;
+use crate::reference::Located;
+use arrow_array::{Array, RecordBatch, UInt32Array};
+use arrow_buffer::{BooleanBuffer, ScalarBuffer};
+use std::sync::Arc;
+
+/// What was walked together.
+pub(crate) struct Walk {
+    /// The columns of its rows.
+    pub(crate) columns: RecordBatch,
+    /// Where each row starts in the buffer that its block was in.
+    pub(crate) starts: ScalarBuffer<u32>,
+    /// The blocks of its rows, in their order.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// The rows of a block, or neighbouring ones.
+pub(crate) struct Part {
+    block: Block,
+    /// Index of the first one in the block.
+    first_row: u64,
+    pub(crate) n_rows: usize,
+    /// Where in the block the first one starts, and where the last one ends.
+    from: usize,
+    to: usize,
+    /// Where the block was in the buffer that starts are counted in.
+    block_start: usize,
+}
+
+/// Where rows that were picked from a block were in it: nowhere else if there is no run.
+#[derive(Debug, Default)]
+pub(crate) struct Picked {
+    runs: Vec<Run>,
+}
+
+/// Neighbouring rows: the first one's index and place in the file's block, and among those that were picked. Blocks have less
+/// than 4 GiB.
+#[derive(Debug)]
+struct Run {
+    row: u32,
+    at: u32,
+    to_row: u32,
+    to_at: u32,
+}
+
+impl Batcher {
+    /// For walks, which see little: damage is explained as this program's reader would have found it.
+    pub(crate) fn explained_by(self, program: &Arc<Program>) -> Self {
+        Batcher { explainer: Some(Arc::clone(program)), ..self }
+    }
+
+    /// Walks the next blocks; none if more are wanted, or, at the `end`, if there are no more.
+    pub(crate) fn next_walk(&mut self, end: bool) -> Result<Option<Walk>> {
+        if !self.wants_to_decode(end) {
+            return Ok(None);
+        }
+        let (pieces, mut columns, n_rows) = self.decoded(end)?;
+        let starts = columns.pop();
+        let starts = starts.as_ref().and_then(|starts| starts.as_any().downcast_ref::<UInt32Array>());
+        let starts = starts.map(|starts| starts.values().clone()).unwrap_or_default();
+        let parts = self.queue.iter().zip(&pieces).map(|(pending, piece)| {
+            let block_start = piece.end - pending.block.data.len();
+            Part {
+                block: pending.block.clone(),
+                first_row: pending.block.rows - pending.rows_left,
+                n_rows: piece.n_rows,
+                from: pending.at,
+                to: piece.at - block_start,
+                block_start,
+            }
+        });
+        let parts = parts.collect();
+        self.take_decoded(&pieces);
+        Ok(Some(Walk { columns: self.batch_of(columns, n_rows)?, starts, parts }))
+    }
+
+    /// Takes all that waits to be walked.
+    pub(crate) fn take_queue(&mut self) -> Vec<Part> {
+        (self.queued_rows, self.queued_bytes) = (0, 0);
+        let parts = self.queue.drain(..).map(|pending| Part {
+            first_row: pending.block.rows - pending.rows_left,
+            n_rows: usize::try_from(pending.rows_left).unwrap_or(usize::MAX),
+            from: pending.at,
+            to: pending.block.data.len(),
+            block_start: 0,
+            block: pending.block,
+        });
+        parts.collect()
+    }
+}
+
+impl Part {
+    /// All its rows, without a copy.
+    pub(crate) fn all(self) -> (Block, Picked) {
+        let whole = self.n_rows as u64 == self.block.rows;
+        let runs = if whole { vec![] } else { vec![self.run(0, self.from, 0, 0)] };
+        let data = self.block.data.slice(self.from..self.to);
+        (Block { rows: self.n_rows as u64, data, ..self.block }, Picked { runs })
+    }
+
+    /// Those of its rows that are set. `starts` begin at its first row.
+    pub(crate) fn pick(self, starts: &[u32], rows: &BooleanBuffer) -> (Block, Picked) {
+        let start_of = |row: usize| match starts.get(row) {
+            Some(&start) if row < self.n_rows => (start as usize).saturating_sub(self.block_start),
+            _ => self.to,
+        };
+        let bytes_of =
+            |(first, end): (usize, usize)| self.block.data.get(start_of(first)..start_of(end)).unwrap_or(&[]);
+        let (mut n_rows, mut n_bytes) = (0, 0);
+        let runs = rows.set_slices().map(|(first, end)| {
+            let run = self.run(first, start_of(first), n_rows, n_bytes);
+            n_rows += end - first;
+            n_bytes += bytes_of((first, end)).len();
+            run
+        });
+        let runs = runs.collect();
+        // With room for what `from_vec` adds.
+        let mut data = Vec::with_capacity(n_bytes + PADDING);
+        for run in rows.set_slices() {
+            data.extend_from_slice(bytes_of(run));
+        }
+        let data = PaddedBytes::from_vec(data);
+        (Block { rows: n_rows as u64, data, offset: self.block.offset, index: self.block.index }, Picked { runs })
+    }
+
+    fn run(&self, row: usize, at: usize, to_row: usize, to_at: usize) -> Run {
+        Run { row: (self.first_row as usize + row) as u32, at: at as u32, to_row: to_row as u32, to_at: to_at as u32 }
+    }
+}
+
+impl Picked {
+    /// The same fault at its place in the file's block.
+    pub(crate) fn in_block(&self, mut located: Located) -> Located {
+        let run = self.runs.partition_point(|run| u64::from(run.to_row) <= located.row);
+        if let Some(run) = run.checked_sub(1).and_then(|run| self.runs.get(run)) {
+            located.row = located.row - u64::from(run.to_row) + u64::from(run.row);
+            located.offset = located.offset - run.to_at as usize + run.at as usize;
+        }
+        located
+    }
+}

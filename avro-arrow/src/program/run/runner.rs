@@ -1,0 +1,128 @@
+//! A lane at work: the pieces it reads one after the other, and the levels of its own that it writes.
+
+use super::{Faulted, Piece, too_large, write};
+use crate::bytes::Cursor;
+use crate::column::{Lane, LevelId, SlabId};
+use crate::error::{Error, ErrorKind};
+use crate::program::Program;
+use crate::program::kernels::Source;
+
+/// One lane at work.
+pub(super) struct Runner<'a> {
+    pub(super) lane: Lane,
+    /// The pieces that are not begun, the current one at their front.
+    pub(super) pieces: &'a mut [Piece],
+    /// The block being read.
+    pub(super) source: Source,
+    pub(super) at: *const u8,
+    /// Rows left in the current piece.
+    pub(super) rows_left: usize,
+    /// The next row, counted from the first of all lanes.
+    pub(super) row: usize,
+    pub(super) zero_width_items: u64,
+    /// Text of the JSON value at hand.
+    pub(super) text: Vec<u8>,
+    pub(super) fault: bool,
+    /// What a level could not have room for.
+    pub(super) too_large: Option<Error>,
+}
+
+impl<'a> Runner<'a> {
+    pub(super) fn new(lane: Lane, first_row: usize, pieces: &'a mut [Piece]) -> Self {
+        let nowhere = std::ptr::null();
+        let mut runner = Runner {
+            lane,
+            pieces,
+            source: Source::new(nowhere, nowhere, 0),
+            at: nowhere,
+            rows_left: 0,
+            row: first_row,
+            zero_width_items: 0,
+            text: Vec::new(),
+            fault: false,
+            too_large: None,
+        };
+        runner.begin_piece();
+        runner
+    }
+
+    /// Starts on the front piece, if there is one.
+    pub(super) fn begin_piece(&mut self) {
+        let Some(piece) = self.pieces.first() else { return };
+        let start = piece.data.as_ptr();
+        let end = piece.end.min(piece.data.len());
+        // SAFETY: at most at the end of the data, which is padded.
+        let (at, end) = unsafe { (start.add(piece.at.min(end)), start.add(end)) };
+        self.source = Source::new(start, end, piece.buffer);
+        self.at = at;
+        self.rows_left = piece.n_rows;
+        self.zero_width_items = piece.zero_width_items;
+    }
+
+    /// Ends the front piece, whose rows are all read, and starts on the next.
+    pub(super) fn end_piece(&mut self) -> Result<(), Faulted> {
+        let Some((piece, rest)) = std::mem::take(&mut self.pieces).split_first_mut() else { return Ok(()) };
+        piece.at = self.at as usize - self.source.start as usize;
+        piece.zero_width_items = self.zero_width_items;
+        // A block is exactly its rows.
+        if piece.ends_block && piece.at != piece.end {
+            return Err(Faulted);
+        }
+        self.pieces = rest;
+        self.begin_piece();
+        Ok(())
+    }
+
+    /// A cursor over the rest of the block.
+    ///
+    /// # Safety
+    /// As [`run_body`]; it is not used after the run.
+    pub(super) unsafe fn rest<'b>(&self) -> Cursor<'b> {
+        let len = self.source.end as usize - self.at as usize;
+        // SAFETY: the caller's promise.
+        Cursor::new(unsafe { std::slice::from_raw_parts(self.at, len) })
+    }
+
+    pub(super) fn level_len(&self, level: LevelId) -> usize {
+        // SAFETY: `verify` checked that the level exists; a lane has all levels of its program.
+        unsafe { self.lane.levels.get_unchecked(level.index()).len }
+    }
+
+    /// Makes room for `n` more slots in a level; false if that would be too many.
+    #[inline(always)]
+    pub(super) fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+        // SAFETY: as above.
+        let state = unsafe { *self.lane.levels.get_unchecked(level.index()) };
+        n <= state.capacity - state.len || self.grow(program, level, n)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+        // Positions are `i32`: all lanes together stay below 2³¹.
+        let grown = if self.level_len(level).saturating_add(n) > i32::MAX as usize / 8 {
+            let what = "more than 2^28 items of arrays and maps, or bytes of JSON, in one row".to_string();
+            Err(ErrorKind::Unsupported { what }.into())
+        } else {
+            let max = program.options.limits.batch_bytes;
+            self.lane.grow(&program.layout, level, n).map_err(|bytes| too_large(max.saturating_add(bytes), max))
+        };
+        self.too_large = grown.err();
+        self.too_large.is_none()
+    }
+
+    pub(super) fn set_level_len(&mut self, level: LevelId, len: usize) {
+        // SAFETY: as above.
+        unsafe { self.lane.levels.get_unchecked_mut(level.index()).len = len }
+    }
+
+    /// Writes a slot.
+    ///
+    /// # Safety
+    /// `position` is below the capacity of the slab's level in this lane, and the slab's width is that of `T`.
+    #[inline(always)]
+    pub(super) unsafe fn write<T>(&self, slab: SlabId, position: usize, value: T) {
+        // SAFETY: the caller's promise.
+        unsafe { write(self.lane.slots.as_ptr(), slab, position, value) }
+    }
+}
