@@ -172,8 +172,8 @@ pub(crate) enum Op {
     SkipVarints { n: u32 },
     /// Moves over so many values of a length and that many bytes.
     SkipBytes { n: u32 },
-    /// Reads the index of a union of null and one other, and moves over the value if there is one.
-    SkipNullable { skip: SkipLeaf, null_branch: u8 },
+    /// So many times, reads the index of a union of null and one other, and moves over the value if there is one.
+    SkipNullable { skip: SkipLeaf, null_branch: u8, n: u32 },
     /// Moves over blocks of items, by their size where that is given, else by running the body for each.
     SkipItems { body: Body },
     /// Runs the body that skips a record.

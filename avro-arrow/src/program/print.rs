@@ -64,14 +64,15 @@ impl Program {
                 Op::SkipFixed { bytes } => writeln!(f, "skip {bytes} bytes")?,
                 Op::SkipVarints { n } => writeln!(f, "skip {n} varints")?,
                 Op::SkipBytes { n } => writeln!(f, "skip {n} lengths and bytes")?,
-                Op::SkipNullable { skip, null_branch } => {
+                Op::SkipNullable { skip, null_branch, n } => {
                     let what = match skip {
                         SkipLeaf::Varint => "varint".to_string(),
                         SkipLeaf::Bytes => "length and bytes".to_string(),
                         SkipLeaf::Fixed(n) => format!("{n} bytes"),
                     };
                     let (null, or_null) = null_words(null_branch);
-                    writeln!(f, "skip {null}{what}{or_null}")?;
+                    let times = if n == 1 { String::new() } else { format!(", {n} times") };
+                    writeln!(f, "skip {null}{what}{or_null}{times}")?;
                 }
                 Op::SkipItems { body } => {
                     writeln!(f, "skip items")?;

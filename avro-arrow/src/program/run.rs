@@ -335,6 +335,15 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     }
                 };
             }
+            // Something that is moved over, in each lane.
+            macro_rules! skip {
+                (|$place:ident| $skip:expr) => {
+                    for $place in &mut places {
+                        // SAFETY: as for `read`.
+                        unsafe { $skip };
+                    }
+                };
+            }
             // What is nested, a lane at a time: it takes the lane's cursor and gives it back.
             macro_rules! nested {
                 (|$runner:ident, $slot:ident| $call:expr) => {
@@ -417,37 +426,41 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         place.at = unsafe { place.at.add(left.min(bytes as usize)) };
                     }
                 }
+                Op::SkipVarints { n: 1 } => skip!(|place| kernels::skip_varint(&mut place.at, &place.source, &mut bad)),
                 Op::SkipVarints { n } => {
-                    for place in &mut places {
-                        // SAFETY: as for `read`.
-                        unsafe { kernels::skip_varints::<C>(&mut place.at, n, &place.source, &mut bad) };
+                    skip!(|place| kernels::skip_varints::<C>(&mut place.at, n, &place.source, &mut bad));
+                }
+                // One after the other in each lane, and not lane after lane: so lanes do not wait for themselves.
+                Op::SkipNullable { skip: SkipLeaf::Varint, null_branch, n } => {
+                    for _ in 0..n {
+                        skip!(|place| {
+                            kernels::skip_nullable_varint::<C>(&mut place.at, &place.source, null_branch, &mut bad);
+                        });
                     }
                 }
-                Op::SkipNullable { skip, null_branch } => {
-                    for place in &mut places {
-                        // SAFETY: as for `read`.
-                        unsafe {
-                            let present =
-                                kernels::is_present::<C>(&mut place.at, &place.source, null_branch, true, &mut bad);
-                            match skip {
-                                SkipLeaf::Varint => {
-                                    kernels::Long.read::<C>(&mut place.at, &place.source, present, &mut bad);
-                                }
-                                SkipLeaf::Bytes => {
-                                    kernels::Bytes.read::<C>(&mut place.at, &place.source, present, &mut bad);
-                                }
-                                SkipLeaf::Fixed(bytes) => {
-                                    let bytes = if present { bytes as usize } else { 0 };
-                                    kernels::fixed(&mut place.at, bytes, &place.source, &mut bad);
-                                }
-                            }
-                        }
+                Op::SkipNullable { skip: SkipLeaf::Bytes, null_branch, n } => {
+                    for _ in 0..n {
+                        skip!(|place| {
+                            let (at, source) = (&mut place.at, &place.source);
+                            let present = kernels::is_present::<C>(at, source, null_branch, true, &mut bad);
+                            kernels::sized::<C>(at, source, present, &mut bad);
+                        });
+                    }
+                }
+                Op::SkipNullable { skip: SkipLeaf::Fixed(bytes), null_branch, n } => {
+                    for _ in 0..n {
+                        skip!(|place| {
+                            let (at, source) = (&mut place.at, &place.source);
+                            let present = kernels::is_present::<C>(at, source, null_branch, true, &mut bad);
+                            kernels::fixed(at, if present { bytes as usize } else { 0 }, source, &mut bad);
+                        });
                     }
                 }
                 Op::SkipBytes { n } => {
-                    for place in &mut places {
-                        // SAFETY: as for `read`.
-                        unsafe { kernels::skip_sized::<C>(&mut place.at, n, &place.source, &mut bad) };
+                    for _ in 0..n {
+                        skip!(|place| {
+                            kernels::sized::<C>(&mut place.at, &place.source, true, &mut bad);
+                        });
                     }
                 }
             }

@@ -98,7 +98,7 @@ impl<'a> Skips<'a> {
             Kind::Bytes | Kind::String => SkipLeaf::Bytes,
             _ => SkipLeaf::Fixed(u32::try_from(self.sizes.fixed(other)?).ok()?),
         };
-        Some(Op::SkipNullable { skip, null_branch })
+        Some(Op::SkipNullable { skip, null_branch, n: 1 })
     }
 }
 
@@ -109,6 +109,10 @@ fn push(ops: &mut Vec<Op>, op: Op) {
         (Some(Op::SkipFixed { bytes }), Op::SkipFixed { bytes: more }) => *bytes = bytes.saturating_add(more),
         (Some(Op::SkipVarints { n }), Op::SkipVarints { n: more }) if *n + more <= FUSED_MAX => *n += more,
         (Some(Op::SkipBytes { n }), Op::SkipBytes { n: more }) if *n + more <= FUSED_MAX => *n += more,
+        (
+            Some(Op::SkipNullable { skip, null_branch, n }),
+            Op::SkipNullable { skip: more_skip, null_branch: more_branch, n: more },
+        ) if (*skip, *null_branch) == (more_skip, more_branch) && *n + more <= FUSED_MAX => *n += more,
         _ => ops.push(op),
     }
 }

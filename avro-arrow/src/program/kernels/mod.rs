@@ -18,7 +18,7 @@ pub(super) use cpu::{Avx2, Avx512};
 pub(super) use cpu::{Cpu, Portable};
 pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal256};
 pub(super) use text::{Bytes, Utf8};
-pub(super) use varint::{is_present, skip_sized, skip_varints};
+pub(super) use varint::{is_present, sized, skip_nullable_varint, skip_varint, skip_varints};
 
 use arrow_buffer::IntervalMonthDayNano;
 use std::hint::{cold_path, select_unpredictable};

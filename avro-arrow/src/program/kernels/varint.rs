@@ -1,7 +1,7 @@
 //! Varints, lengths, and the index of a union with null.
 
 use super::cpu::CONTINUES;
-use super::{Cpu, Index, Kernel, Long, Portable, Source, check, mask};
+use super::{Cpu, Index, Kernel, Portable, Source, check, mask};
 use std::hint::cold_path;
 
 // SPEC: Binary Encoding, Primitive Types: variable-length zig-zag coding.
@@ -82,7 +82,7 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
-pub(super) unsafe fn sized<C: Cpu>(
+pub(in crate::program) unsafe fn sized<C: Cpu>(
     at: &mut *const u8,
     source: &Source,
     present: bool,
@@ -149,38 +149,81 @@ pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut b
     (from, len as usize)
 }
 
-/// Moves over so many lengths and bytes.
-///
-/// # Safety
-/// As [`Kernel::read`].
-#[inline(always)]
-pub(in crate::program) unsafe fn skip_sized<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
-    let mut ahead = *at;
-    for _ in 0..n {
-        // SAFETY: the caller's promise.
-        unsafe { sized::<C>(&mut ahead, source, true, bad) };
-    }
-    *at = ahead;
-}
-
 /// Moves over so many varints.
 ///
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
 pub(in crate::program) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
-    let mut ahead = *at;
     // SAFETY: the caller's promise: 64 bytes are readable.
-    match unsafe { C::varints_len(ahead, n) } {
+    if let Some(len) = unsafe { C::varints_len(*at, n) } {
         // SAFETY: at most 64 of the readable bytes.
-        Some(len) => ahead = unsafe { ahead.add(len) },
-        None => {
-            for _ in 0..n {
+        *at = unsafe { at.add(len) };
+        return check(at, source, bad);
+    }
+    let mut left = n;
+    while left > 0 && !*bad {
+        // Those that are among the bytes that are looked at together, or a long one.
+        // SAFETY: as above.
+        let (moved, len) = unsafe {
+            let n = left.min(C::ends(*at).count_ones());
+            (n, C::varints_len(*at, n))
+        };
+        match len {
+            // SAFETY: as above.
+            Some(len) => (*at, left) = (unsafe { at.add(len) }, left - moved),
+            None => {
                 // SAFETY: the caller's promise.
-                unsafe { Long.read::<C>(&mut ahead, source, true, bad) };
+                unsafe { skip_varint(at, source, bad) };
+                left -= 1;
             }
         }
+        check(at, source, bad);
     }
-    check(&mut ahead, source, bad);
-    *at = ahead;
+}
+
+/// Moves over one varint.
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(in crate::program) unsafe fn skip_varint(at: &mut *const u8, source: &Source, bad: &mut bool) {
+    // SAFETY: readable by the caller's promise, and the cursor moves by at most eight of these bytes.
+    unsafe {
+        let word = u64::from_le(at.cast::<u64>().read_unaligned());
+        let stops = !word & CONTINUES;
+        if stops == 0 {
+            cold_path();
+            long_of_nine_or_ten(at, bad);
+        } else {
+            *at = at.add((stops.trailing_zeros() as usize >> 3) + 1);
+        }
+    }
+    check(at, source, bad);
+}
+
+/// Moves over the index of a union of null and a varint, and the varint if there is one.
+///
+/// # Safety
+/// As [`Kernel::read`].
+#[inline(always)]
+pub(in crate::program) unsafe fn skip_nullable_varint<C: Cpu>(
+    at: &mut *const u8,
+    source: &Source,
+    null_branch: u8,
+    bad: &mut bool,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let present = is_present::<C>(at, source, null_branch, true, bad);
+        let word = u64::from_le(at.cast::<u64>().read_unaligned()) & mask(present);
+        let stops = !word & CONTINUES;
+        if stops == 0 {
+            cold_path();
+            long_of_nine_or_ten(at, bad);
+        } else {
+            *at = at.add((stops.trailing_zeros() as usize >> 3) + usize::from(present));
+        }
+    }
+    check(at, source, bad);
 }
