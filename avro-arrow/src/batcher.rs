@@ -49,6 +49,8 @@ pub(crate) struct Batcher {
     counted_rows: u64,
     /// Rows of a chunk. Fewer once a chunk of so many took too much memory.
     max_rows: usize,
+    /// How many slots of each level the last chunk had for a row.
+    slots_per_row: Vec<f64>,
 }
 
 /// A block that is not decoded to its end.
@@ -68,7 +70,17 @@ impl Batcher {
         let row_bytes = program.layout.slot_bytes(ROWS).max(1);
         let max_rows = (CHUNK_COLUMN_BYTES_MAX.min(program.options.limits.batch_bytes) / row_bytes).max(1);
         let max_rows = max_rows.min(program.options.batch_size.max(1).saturating_mul(CHUNK_BATCHES_MAX));
-        Batcher { program, explainer: None, queue, queued_rows: 0, queued_bytes: 0, ready, counted_rows: 0, max_rows }
+        Batcher {
+            program,
+            explainer: None,
+            queue,
+            queued_rows: 0,
+            queued_bytes: 0,
+            ready,
+            counted_rows: 0,
+            max_rows,
+            slots_per_row: Vec::new(),
+        }
     }
 
     /// Takes a block, whose claim to so many rows is checked against its bytes.
@@ -162,8 +174,9 @@ impl Batcher {
         }
     }
 
-    fn columns(&self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
-        let finished = run(&self.program, pieces, blocks)?;
+    fn columns(&mut self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
+        let finished = run(&self.program, pieces, blocks, &self.slots_per_row)?;
+        self.slots_per_row = finished.slots_per_row();
         let columns = self.program.columns.iter().chain(&self.program.starts);
         finished.arrays(columns).map_err(Stop::TooLarge)
     }

@@ -40,11 +40,15 @@ pub(crate) struct Finished {
 
 impl Parts {
     /// Memory for lanes of so many rows each, which may take `lane_bytes` each for what is below the rows.
-    pub(crate) fn new(layout: &Layout, rows_of_lanes: &[usize], lane_bytes: usize) -> Parts {
+    /// Of each level below the rows there is room for `slots_per_row` at first, if that is known.
+    pub(crate) fn new(layout: &Layout, rows_of_lanes: &[usize], lane_bytes: usize, slots_per_row: &[f64]) -> Parts {
         let mut rows = rows_slabs(layout, rows_of_lanes.iter().sum());
         let mut first = 0;
         let lanes = rows_of_lanes.iter().map(|&n| {
-            let lane = Lane::new(layout, &mut rows, first, n, lane_bytes);
+            let mut lane = Lane::new(layout, &mut rows, first, n, lane_bytes);
+            for (level, per_row) in slots_per_row.iter().enumerate().skip(1) {
+                lane.expect(layout, LevelId(level as u32), per_row * n as f64);
+            }
             first += n;
             lane
         });
@@ -154,6 +158,12 @@ fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, len
 }
 
 impl Finished {
+    /// How many slots each level has for a row.
+    pub(crate) fn slots_per_row(&self) -> Vec<f64> {
+        let rows = self.lens.first().map_or(1, |&rows| rows.max(1));
+        self.lens.iter().map(|&len| len as f64 / rows as f64).collect()
+    }
+
     /// The arrays of all columns.
     pub(crate) fn arrays<'a>(mut self, columns: impl Iterator<Item = &'a Column> + Clone) -> Result<Vec<ArrayRef>> {
         let held: usize = self.blocks.iter().map(|block| block.len()).sum();

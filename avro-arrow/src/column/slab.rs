@@ -9,6 +9,10 @@ const PAGE_BYTES: usize = 4096;
 /// By how much each slab of the rows begins further into its page than the one before: a few lines of a cache.
 const STAGGER_BYTES: usize = 192;
 
+/// Room that is made before it is known to be needed: this much more than is expected, and at most so many bytes.
+const EXPECTED_AND_MORE: f64 = 1.1;
+const EXPECTED_BYTES_MAX: usize = 64 << 20;
+
 /// Addresses of slot 0 of each slab, for one lane.
 ///
 /// Invariant: for every slab of a level below the rows, the memory from its address on is valid for `width * capacity` bytes,
@@ -101,6 +105,16 @@ impl Lane {
         let slots = slots.collect();
         let own = layout.slabs.iter().map(|_| MutableBuffer::with_capacity(0)).collect();
         Lane { slots, levels, own, bytes_left }
+    }
+
+    /// Makes room in a level below the rows for about so many slots, unless that is much: what is missing is made when it is
+    /// needed.
+    pub(crate) fn expect(&mut self, layout: &Layout, level: LevelId, slots: f64) {
+        let slots = (slots * EXPECTED_AND_MORE) as usize;
+        if slots > 0 && slots.saturating_mul(layout.slot_bytes(level)) <= EXPECTED_BYTES_MAX {
+            // Less than is left if that is too little: the lane then fails when it needs it.
+            let _ = self.grow(layout, level, slots);
+        }
     }
 
     /// Makes room for `more` slots in a level below the rows. An error is how many bytes there are too few.

@@ -61,14 +61,20 @@ pub(crate) enum Stop {
     TooLarge(Error),
 }
 
-/// Decodes all rows of the pieces, in their order. `blocks` are the buffers that the pieces name.
-pub(crate) fn run(program: &Program, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Finished, Stop> {
+/// Decodes all rows of the pieces, in their order. `blocks` are the buffers that the pieces name; `slots_per_row` is about how
+/// many slots of each level a row will have, if that is known.
+pub(crate) fn run(
+    program: &Program,
+    pieces: &mut [Piece],
+    blocks: Arc<[Buffer]>,
+    slots_per_row: &[f64],
+) -> Result<Finished, Stop> {
     let max = program.options.limits.batch_bytes;
     let lanes = deal(pieces, most_lanes(program));
     let rows: Vec<usize> = lanes.iter().map(|lane| lane.iter().map(|piece| piece.n_rows).sum()).collect();
     let row_bytes = program.layout.slot_bytes(ROWS).saturating_mul(rows.iter().sum());
     let Some(left) = max.checked_sub(row_bytes) else { return Err(Stop::TooLarge(too_large(row_bytes, max))) };
-    let mut parts = Parts::new(&program.layout, &rows, left / lanes.len().max(1));
+    let mut parts = Parts::new(&program.layout, &rows, left / lanes.len().max(1), slots_per_row);
     let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
     let mut first_row = 0;
     for ((lane, pieces), rows) in parts.lanes.drain(..).zip(lanes).zip(&rows) {

@@ -7,16 +7,6 @@ use crate::json;
 use crate::program::kernels::{self, Cpu, Kernel};
 use crate::program::{Body, Op, Program};
 
-/// Reads one long of a lane.
-///
-/// # Safety
-/// As [`run_body`](super::run_body).
-#[inline(always)]
-unsafe fn long<C: Cpu>(runner: &mut Runner<'_>) -> i64 {
-    // SAFETY: the caller's promise.
-    unsafe { kernels::Long.read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) }
-}
-
 /// Reads a branch's index of a lane; 0 on a fault.
 ///
 /// # Safety
@@ -107,18 +97,25 @@ pub(super) unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut R
         _ => return,
     };
     loop {
+        // In registers: the next count waits for this one.
+        let (mut at, mut bad) = (runner.at, false);
         // SAFETY: the caller's promise.
-        let count = unsafe { long::<C>(runner) };
-        if runner.fault {
-            return;
+        let count = unsafe { kernels::Long.read::<C>(&mut at, &runner.source, true, &mut bad) };
+        let size = if count < 0 {
+            // No count of items is as large as that one's.
+            bad |= count == i64::MIN;
+            // SAFETY: the caller's promise.
+            Some(unsafe { kernels::Long.read::<C>(&mut at, &runner.source, true, &mut bad) })
+        } else {
+            None
+        };
+        runner.at = at;
+        if bad {
+            return runner.fault = true;
         }
         if count == 0 {
             break;
         }
-        // No count of items is as large as that one's.
-        runner.fault |= count == i64::MIN;
-        // SAFETY: the caller's promise.
-        let size = if count < 0 { Some(unsafe { long::<C>(runner) }) } else { None };
         let left = runner.source.end as usize - runner.at as usize;
         let n = count.unsigned_abs();
         // What is only skipped needs no memory, and no time for items without bytes.
