@@ -1,11 +1,14 @@
-//! The parallel reader: one thread reads and frames, several decompress and decode, batches come out in the file's order.
+//! The parallel reader: several threads take turns to read and frame a run of blocks, and each decompresses and decodes what it
+//! has read; batches come out in the file's order.
 //!
 //! ```text
-//! reading thread --(runs of blocks)--> decoding threads --(batches)--> a channel for each run --> the iterator
-//!        \______________________(the runs' channels, in order)______________________________________/
+//! thread: (its turn: read and frame a run, put the run's channel in line) --> decode --(batches)--> the run's channel
+//! iterator: the runs' channels, in line, and the batches of each
 //! ```
 //!
-//! All channels are bounded, so memory is too: so many runs are in flight, and a thread that is ahead waits.
+//! Whoever reads decodes, so that the bytes are in the cache of the CPU that needs them. (Lineitem on two
+//! threads: 0.131 s, and 0.156 s with a third that reads for both.)
+//! All channels are bounded, so memory is too: a thread that is ahead waits.
 
 use crate::container::{Framer, Header, RawBlock};
 use crate::decoder::BlockDecoder;
@@ -37,19 +40,15 @@ pub struct ParallelReader {
     schema: SchemaRef,
     runs: Option<Receiver<RunOutput>>,
     current: Option<RunOutput>,
-    /// The thread that reads.
-    source: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What becomes of one run of blocks: its batches, and `None` at its end.
 type RunOutput = Receiver<Result<Option<RecordBatch>>>;
 type RunInput = SyncSender<Result<Option<RecordBatch>>>;
 
-/// A run of blocks and where its batches go.
-type Task = (Vec<RawBlock>, RunInput);
-
 impl ParallelReader {
-    /// Reads the header and starts `threads` decoding threads, at least one, and one that reads.
+    /// Reads the header and starts `threads` threads, at least one.
     ///
     /// # Errors
     /// As [`Reader::new`](crate::Reader::new), and where no thread can be started.
@@ -93,30 +92,26 @@ impl ParallelReader {
         let schema = program.arrow_schema().clone();
         let threads = threads.max(1);
 
-        let (task_sender, task_receiver) = sync_channel::<Task>(threads);
         let (run_sender, runs) = sync_channel::<RunOutput>(threads * 2);
-        let tasks = Arc::new(Mutex::new(task_receiver));
+        let mut framer = Framer::new(&header, &options.limits);
+        framer.feed(rest.into());
+        let run_rows = (options.batch_size.max(1) as u64).saturating_mul(RUN_BATCHES);
+        let source = Arc::new(Mutex::new(Source { read, framer, run_rows, runs: Some(run_sender) }));
+        let mut handles = Vec::with_capacity(threads);
         for _ in 0..threads {
-            let tasks = Arc::clone(&tasks);
+            let source = Arc::clone(&source);
             // One for all runs, so that what the codec needs is set up once.
             let mut decoder = BlockDecoder::new(header.codec, Arc::clone(&program));
             prepare(&program, &mut decoder)?;
-            thread::Builder::new().name("avro-decode".into()).spawn(move || {
-                while let Some((blocks, output)) = next_task(&tasks) {
+            handles.push(thread::Builder::new().name("avro-decode".into()).spawn(move || {
+                while let Some((blocks, output)) = next_run(&source) {
                     if decode(blocks, &mut decoder, &output).is_none() {
                         return;
                     }
                 }
-            })?;
+            })?);
         }
-        let mut framer = Framer::new(&header, &options.limits);
-        framer.feed(rest.into());
-        let run_rows = (options.batch_size.max(1) as u64).saturating_mul(RUN_BATCHES);
-        let source = thread::Builder::new().name("avro-read".into()).spawn(move || {
-            let mut source = Source { read, framer, run_rows, tasks: task_sender, runs: run_sender };
-            source.run();
-        })?;
-        Ok(ParallelReader { header, schema, runs: Some(runs), current: None, source: Some(source) })
+        Ok(ParallelReader { header, schema, runs: Some(runs), current: None, threads: handles })
     }
 
     /// The Arrow schema of the batches.
@@ -135,11 +130,11 @@ impl ParallelReader {
                 let Some(runs) = &self.runs else { return Ok(None) };
                 match runs.recv() {
                     Ok(run) => self.current = Some(run),
-                    // The reading thread has come to the end, unless it died: what it was given to read from may panic.
-                    Err(_) => match self.source.take().map(JoinHandle::join) {
-                        Some(Err(_)) => return Err(Error::new(ErrorKind::Worker)),
-                        _ => return Ok(None),
-                    },
+                    // The file is at its end, unless a thread died: what it was given to read from may panic.
+                    Err(_) => {
+                        let died = self.threads.drain(..).fold(false, |died, thread| died | thread.join().is_err());
+                        return if died { Err(Error::new(ErrorKind::Worker)) } else { Ok(None) };
+                    }
                 }
                 continue;
             };
@@ -168,52 +163,51 @@ impl Iterator for ParallelReader {
     }
 }
 
-/// The reading thread.
+/// The file, for the thread whose turn it is.
 struct Source<R> {
     read: R,
     framer: Framer,
     /// Rows of a run, if its bytes are not enough before.
     run_rows: u64,
-    tasks: SyncSender<Task>,
-    runs: SyncSender<RunOutput>,
+    /// None once the file is at its end, is found damaged, or nobody wants more.
+    runs: Option<SyncSender<RunOutput>>,
 }
 
 impl<R: Read> Source<R> {
-    /// Sends runs until the end of the file, an error, or the receivers' end.
-    fn run(&mut self) {
+    /// The next run and where its batches go; none at the end.
+    fn next_run(&mut self) -> Option<(Vec<RawBlock>, RunInput)> {
         let mut run = Vec::new();
         let (mut rows, mut bytes) = (0u64, 0);
-        loop {
-            let block = match self.next_block() {
-                Ok(Some(block)) => block,
-                Ok(None) => {
-                    self.send(run);
-                    return;
-                }
-                Err(error) => {
-                    // What came before the error is read first.
-                    if self.send(run).is_some() {
-                        let (output, run) = sync_channel(1);
-                        // If nobody receives it, nobody wants it.
-                        let _ = output.send(Err(error));
-                        let _ = self.runs.send(run);
+        let end = loop {
+            match self.next_block() {
+                Ok(Some(block)) => {
+                    rows = block.rows.saturating_add(rows);
+                    bytes += block.data.len();
+                    run.push(block);
+                    if bytes >= RUN_BYTES || rows >= self.run_rows {
+                        break None;
                     }
-                    return;
                 }
-            };
-            rows = block.rows.saturating_add(rows);
-            bytes += block.data.len();
-            run.push(block);
-            if bytes >= RUN_BYTES || rows >= self.run_rows {
-                (rows, bytes) = (0, 0);
-                if self.send(std::mem::take(&mut run)).is_none() {
-                    return;
-                }
+                Ok(None) => break Some(None),
+                Err(error) => break Some(Some(error)),
             }
+        };
+        let runs = self.runs.take()?;
+        // What came before the end or an error is read first.
+        let output = if run.is_empty() { None } else { Some(queue(&runs)?) };
+        match end {
+            None => self.runs = Some(runs),
+            Some(None) => {}
+            // If nobody receives it, nobody wants it.
+            Some(Some(error)) => drop(queue(&runs)?.send(Err(error))),
         }
+        output.map(|output| (run, output))
     }
 
     fn next_block(&mut self) -> Result<Option<RawBlock>> {
+        if self.runs.is_none() {
+            return Ok(None);
+        }
         loop {
             if let Some(block) = self.framer.next_block()? {
                 return Ok(Some(block));
@@ -227,21 +221,18 @@ impl<R: Read> Source<R> {
             }
         }
     }
-
-    /// Gives a run to the decoding threads; none if nobody wants more.
-    fn send(&self, run: Vec<RawBlock>) -> Option<()> {
-        if run.is_empty() {
-            return Some(());
-        }
-        let (output, receiver) = sync_channel(BATCHES_AHEAD);
-        self.runs.send(receiver).ok()?;
-        self.tasks.send((run, output)).ok()
-    }
 }
 
-fn next_task(tasks: &Mutex<Receiver<Task>>) -> Option<Task> {
-    // A poisoned lock is of a thread that died while it waited; the queue itself is whole.
-    tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv().ok()
+/// Puts the channel of a run in line; none if nobody wants more.
+fn queue(runs: &SyncSender<RunOutput>) -> Option<RunInput> {
+    let (output, receiver) = sync_channel(BATCHES_AHEAD);
+    runs.send(receiver).ok()?;
+    Some(output)
+}
+
+/// The next run, when it is this thread's turn. A poisoned lock is of a thread that died while it read: nothing can come after.
+fn next_run<R: Read>(source: &Mutex<Source<R>>) -> Option<(Vec<RawBlock>, RunInput)> {
+    source.lock().ok()?.next_run()
 }
 
 /// Decodes a run and sends its batches, then that it ends. None: there was an error, or nobody wants more; the decoder may be

@@ -86,9 +86,9 @@ pub fn count_rows(file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64>
     // Each read spans the marker behind one block and the head of the next.
     let mut marker = count.header.len.saturating_sub(SYNC_LEN as u64);
     loop {
-        let mut head = Vec::with_capacity(HEAD_LEN);
         file.seek(SeekFrom::Start(marker))?;
-        file.by_ref().take(HEAD_LEN as u64).read_to_end(&mut head)?;
+        let mut head = [0; HEAD_LEN];
+        let head = read_up_to(file, &mut head)?;
         let (sync, head) = match head.split_first_chunk::<SYNC_LEN>() {
             Some(split) => split,
             None => return Err(Error::new(ErrorKind::Truncated { what: "a block" }).at_offset(file_len)),
@@ -105,6 +105,22 @@ pub fn count_rows(file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64>
         marker = offset + frame.len_with_data();
         count.index += 1;
     }
+}
+
+/// As many bytes as there are, at most those of the buffer; in one call where the file gives them at once.
+fn read_up_to<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+    let mut len = 0;
+    while let Some(rest) = buffer.get_mut(len..)
+        && !rest.is_empty()
+    {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(n) => len += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(buffer.get(..len).unwrap_or_default())
 }
 
 /// Bytes of one read.
