@@ -10,7 +10,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 /// Rows of a batch, for all engines.
-const BATCH_ROWS: usize = 8192;
+pub(crate) const BATCH_ROWS: usize = 8192;
 
 /// Something that reads Avro.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,6 +21,8 @@ pub enum Engine {
     ArrowAvro,
     /// apache-avro, of the Avro project: rows of values, not columns.
     ApacheAvro,
+    /// A decoder written by hand for lineitem: what ours could be at best.
+    Limit,
 }
 
 /// What is done with a file.
@@ -54,6 +56,7 @@ impl Engine {
             Engine::Ours => "ours",
             Engine::ArrowAvro => "arrow-avro",
             Engine::ApacheAvro => "apache-avro",
+            Engine::Limit => "limit",
         }
     }
 
@@ -63,10 +66,20 @@ impl Engine {
     }
 
     /// Is it made for this? An engine may be for some data only.
-    pub fn reads(self, _input: &Input<'_>) -> bool {
+    pub fn reads(self, input: &Input<'_>) -> bool {
         match self {
             Engine::Ours | Engine::ArrowAvro | Engine::ApacheAvro => true,
+            Engine::Limit => limit_reads(input),
         }
+    }
+
+    /// Can it run on this CPU?
+    pub fn runs_here(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        let limit = !crate::limit::Level::here().is_empty();
+        #[cfg(not(target_arch = "x86_64"))]
+        let limit = false;
+        limit || self != Engine::Limit
     }
 
     /// Decodes everything, or just counts if that is the task, and gives the number of rows: the timed pass.
@@ -89,6 +102,10 @@ impl Engine {
                 rows += 1;
                 Ok(())
             })?,
+            Engine::Limit => limit(input, |batch| {
+                rows += black_box(batch).num_rows() as u64;
+                Ok(())
+            })?,
         }
         Ok(rows)
     }
@@ -100,6 +117,7 @@ impl Engine {
             Engine::Ours => ours(input, threads, |batch| sum.add_arrow59(&batch))?,
             Engine::ArrowAvro => arrow_avro(input, |batch| sum.add_arrow60(&batch))?,
             Engine::ApacheAvro => apache_avro(input, |row| sum.add_values(row.iter()))?,
+            Engine::Limit => limit(input, |batch| sum.add_arrow59(&batch))?,
         }
         Ok(sum)
     }
@@ -126,6 +144,33 @@ fn ours(
         }
     }
     Ok(())
+}
+
+/// Is `limit` made for this?
+#[cfg(target_arch = "x86_64")]
+fn limit_reads(input: &Input<'_>) -> bool {
+    crate::limit::Columns::of(input).is_some()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn limit_reads(_: &Input<'_>) -> bool {
+    false
+}
+
+#[cfg(target_arch = "x86_64")]
+fn limit(
+    input: &Input<'_>,
+    each: impl FnMut(arrow_array::RecordBatch) -> Result<(), String>,
+) -> Result<(), Box<dyn Error>> {
+    use crate::limit::{Columns, Level, read};
+    let columns = Columns::of(input).ok_or("it reads required lineitem alone")?;
+    let level = Level::here().pop().ok_or("it needs a CPU with AVX2 and BMI2")?;
+    read(input, columns, level, each)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn limit(_: &Input<'_>, _: impl FnMut(arrow_array::RecordBatch) -> Result<(), String>) -> Result<(), Box<dyn Error>> {
+    Err("it is written for x86-64".into())
 }
 
 fn arrow_avro(

@@ -7,6 +7,8 @@ pub mod data;
 pub mod kinds;
 pub mod checksum;
 pub mod engines;
+#[cfg(target_arch = "x86_64")]
+pub mod limit;
 pub mod cases;
 pub mod measure;
 pub mod chart;

@@ -71,6 +71,10 @@ pub fn measure(case: &str, input: &Input<'_>, how: &How<'_>) -> Result<Vec<Line>
             eprintln!("{case}: {label} is not made for it");
             continue;
         }
+        if !engine.runs_here() {
+            eprintln!("{case}: {label} does not run on this CPU");
+            continue;
+        }
         // Who counts sees no values, so that there is nothing else to compare.
         let counted = |rows| Checksum { rows, sum: 0 };
         let sum = if counting { engine.drain(input, threads).map(counted) } else { engine.checksum(input, threads) };

@@ -19,12 +19,17 @@ fn dir(test: &str) -> PathBuf {
 #[test]
 fn engines_agree() {
     let dir = dir("agree");
+    let mut with_limit = 0;
     for case in cases() {
         let path = data::file(&dir, case.data, 0.001).unwrap();
         let expected = case.data.write(std::io::sink(), 0.001).unwrap();
         let columns = case.columns.map(|names| names.iter().map(|n| n.to_string()).collect());
         let input = Input { path: &path, columns, task: case.task, data: Some(case.data) };
-        let engines = [(Engine::Ours, 1), (Engine::Ours, 3), (Engine::ArrowAvro, 1), (Engine::ApacheAvro, 1)];
+        let mut engines = vec![(Engine::Ours, 1), (Engine::Ours, 3), (Engine::ArrowAvro, 1), (Engine::ApacheAvro, 1)];
+        if Engine::Limit.reads(&input) && Engine::Limit.runs_here() {
+            engines.push((Engine::Limit, 1));
+            with_limit += 1;
+        }
         let sums: Vec<_> = engines.iter().map(|(e, n)| (e.name(), e.checksum(&input, *n).unwrap())).collect();
         assert_eq!(sums[0].1.rows, expected, "{}", case.name);
         assert_ne!(sums[0].1.sum, 0, "{}", case.name);
@@ -33,6 +38,8 @@ fn engines_agree() {
             assert_eq!(engine.drain(&input, threads).unwrap(), expected, "{}", case.name);
         }
     }
+    // Two sizes of blocks, four codecs, three choices of columns.
+    assert_eq!(with_limit, if Engine::Limit.runs_here() { 24 } else { 0 });
     std::fs::remove_dir_all(dir).unwrap();
 }
 

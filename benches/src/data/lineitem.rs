@@ -9,7 +9,8 @@ const LONG: &str = r#""long""#;
 const STRING: &str = r#""string""#;
 const DATE: &str = r#"{"type":"int","logicalType":"date"}"#;
 const DECIMAL: &str = r#"{"type":"bytes","logicalType":"decimal","precision":12,"scale":2}"#;
-const COLUMNS: [(&str, &str); 16] = [
+/// Its columns and their types.
+pub(crate) const COLUMNS: [(&str, &str); 16] = [
     ("l_orderkey", LONG),
     ("l_partkey", LONG),
     ("l_suppkey", LONG),
@@ -50,6 +51,15 @@ impl Nulls {
     }
 }
 
+/// Its schema.
+pub(crate) fn schema(nulls: Nulls) -> String {
+    let fields = COLUMNS.map(|(name, of)| match nulls {
+        Nulls::Required => format!(r#"{{"name":"{name}","type":{of}}}"#),
+        Nulls::None | Nulls::Some => format!(r#"{{"name":"{name}","type":["null",{of}]}}"#),
+    });
+    format!(r#"{{"type":"record","name":"lineitem","fields":[{}]}}"#, fields.join(","))
+}
+
 /// Writes lineitem at this scale, and gives the number of rows.
 pub(super) fn write(
     out: impl Write,
@@ -58,12 +68,7 @@ pub(super) fn write(
     nulls: Nulls,
     scale: f64,
 ) -> Result<u64, Box<dyn Error>> {
-    let fields = COLUMNS.map(|(name, of)| match nulls {
-        Nulls::Required => format!(r#"{{"name":"{name}","type":{of}}}"#),
-        Nulls::None | Nulls::Some => format!(r#"{{"name":"{name}","type":["null",{of}]}}"#),
-    });
-    let schema = format!(r#"{{"type":"record","name":"lineitem","fields":[{}]}}"#, fields.join(","));
-    let mut file = Writer::new(out, &schema, codec, blocks)?;
+    let mut file = Writer::new(out, &schema(nulls), codec, blocks)?;
     for (index, item) in LineItemGenerator::new(scale, 1, 1).iter().enumerate() {
         file.row(|out| Row { out, nulls, seed: (index as u64).wrapping_add(1) }.item(&item))?;
     }

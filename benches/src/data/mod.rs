@@ -7,6 +7,8 @@ mod types;
 mod wide;
 
 pub use lineitem::Nulls;
+#[cfg(test)]
+pub(crate) use lineitem::{COLUMNS as LINEITEM_COLUMNS, schema as lineitem_schema};
 pub use types::{TYPES, Type};
 
 use crate::avro_writer::{Blocks, Codec, KIB_64};
