@@ -47,6 +47,7 @@ fn flat() {
         FLAT,
         expect![[r#"
             boolean -> s0
+            the next 2 together
             int -> s1
             long -> s2
             float -> s3

@@ -3,7 +3,7 @@
 //! Bodies are emitted before the ops that run them, so that each body is one range.
 
 use super::skip::Skips;
-use super::{Body, Branch, Branches, ENTERED_MAX, Leaf, Nulls, Op, Program, Starts};
+use super::{Body, Branch, Branches, ENTERED_MAX, Leaf, Nulls, Op, Program, Starts, TOGETHER_MAX};
 use crate::column::{Column, Content, Holds, Layout, LevelId, ROWS, SlabId, SlabSpec};
 use crate::error::{ErrorKind, Result};
 use crate::json;
@@ -59,6 +59,7 @@ pub(super) struct Code {
 impl Code {
     /// The ops as a body.
     pub(super) fn body(&mut self, ops: Vec<Op>) -> Body {
+        let ops = together(ops);
         let start = self.ops.len() as u32;
         self.too_large |= self.ops.len() + ops.len() > OPS_MAX;
         if !self.too_large {
@@ -351,6 +352,23 @@ impl Compiler<'_> {
                 _ => false,
             }
     }
+}
+
+/// Marks ints and longs that follow each other.
+fn together(ops: Vec<Op>) -> Vec<Op> {
+    let is_varint = |op: &Op| matches!(op, Op::Read { leaf: Leaf::Int | Leaf::Long, .. });
+    let mut marked = Vec::with_capacity(ops.len());
+    let mut rest = ops.as_slice();
+    while let Some(op) = rest.first() {
+        let n = rest.iter().take(TOGETHER_MAX).take_while(|op| is_varint(op)).count().max(1);
+        if n > 1 {
+            marked.push(Op::Together { n: n as u8 });
+        }
+        let (taken, left) = rest.split_at_checked(n).unwrap_or((std::slice::from_ref(op), &[]));
+        marked.extend_from_slice(taken);
+        rest = left;
+    }
+    marked
 }
 
 /// Values of a record of more are passed over by a branch where the record is absent; those of smaller ones by reading all of

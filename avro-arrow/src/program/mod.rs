@@ -68,6 +68,9 @@ pub(crate) struct Branch {
     pub(crate) level: LevelId,
 }
 
+/// How many ops [`Op::Together`] may be of.
+pub(crate) const TOGETHER_MAX: usize = 4;
+
 /// How deep [`Op::Enter`] may be nested.
 pub(crate) const ENTERED_MAX: usize = 32;
 
@@ -134,6 +137,8 @@ pub(crate) enum Op {
     Start { to: SlabId },
     /// Reads a value.
     Read { leaf: Leaf, to: SlabId },
+    /// The next so many ops, two to four, each read an int or a long, and may be run together.
+    Together { n: u8 },
     /// Reads the index of a union of null and one other, and the value if there is one; else writes zeros.
     ReadNullable { leaf: Leaf, to: SlabId, nulls: Nulls },
     /// Reads the index of a union of null and a record, writes whether the record is there, and begins it: until its

@@ -36,6 +36,7 @@ impl Program {
                     let (null, or_null) = null_words(nulls.null_branch);
                     writeln!(f, "{null}{leaf}{or_null} -> {to}, valid {}", nulls.valid)?;
                 }
+                Op::Together { n } => writeln!(f, "the next {n} together")?,
                 Op::Single => writeln!(f, "branch 0")?,
                 Op::Choose { branches } => {
                     writeln!(f, "choose")?;

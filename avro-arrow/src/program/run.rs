@@ -263,7 +263,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
         return;
     }
     for _ in 0..n {
-        for op in ops {
+        let mut rest = ops.iter();
+        while let Some(op) = rest.next() {
             // Is there a value, as far as this way of reading asks?
             macro_rules! present {
                 ($place:ident, always) => {
@@ -372,6 +373,14 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     }
                 }
                 Op::Read { leaf, to } => leaf!(leaf, to, always),
+                Op::Together { n } => {
+                    let reads = rest.as_slice().get(..usize::from(n)).unwrap_or_default();
+                    rest = rest.as_slice().get(usize::from(n)..).unwrap_or_default().iter();
+                    for place in &mut places {
+                        // SAFETY: as for `read`.
+                        unsafe { read_together::<C>(reads, place, slots, &mut bad) };
+                    }
+                }
                 Op::ReadNullable { leaf, to, nulls } => leaf!(leaf, to, nulls nulls),
                 Op::ReadInside { leaf, to } => leaf!(leaf, to, inside),
                 Op::ReadNullableInside { leaf, to, nulls } => leaf!(leaf, to, nulls_inside nulls),
@@ -512,6 +521,42 @@ impl Place {
 unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
     // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.
     unsafe { (*slots.add(slab.index())).cast::<T>().add(position).write_unaligned(value) }
+}
+
+/// Runs ops that each read an int or a long.
+///
+/// # Safety
+/// As [`run_body`], for these ops.
+#[inline(always)]
+unsafe fn read_together<C: Cpu>(reads: &[Op], place: &mut Place, slots: *const *mut u8, bad: &mut bool) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let Some((values, len)) = C::few_varints(place.at, reads.len()) {
+            place.at = place.at.add(len);
+            kernels::check(&mut place.at, &place.source, bad);
+            for (op, value) in reads.iter().zip(values) {
+                match *op {
+                    Op::Read { leaf: Leaf::Long, to } => write(slots, to, place.slot, i64::from(value)),
+                    Op::Read { to, .. } => write(slots, to, place.slot, value),
+                    _ => {}
+                }
+            }
+            return;
+        }
+        for op in reads {
+            match *op {
+                Op::Read { leaf: Leaf::Long, to } => {
+                    let value = kernels::Long.read::<C>(&mut place.at, &place.source, true, bad);
+                    write(slots, to, place.slot, value);
+                }
+                Op::Read { to, .. } => {
+                    let value = kernels::Int.read::<C>(&mut place.at, &place.source, true, bad);
+                    write(slots, to, place.slot, value);
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 /// # Safety

@@ -5,10 +5,11 @@
 //! - An op writes slabs that exist, at the level whose body it stands in, with their width.
 //! - Each way through a level's body writes every slab of that level exactly once.
 //! - Records that are entered are left in the same body, and are not nested too deep.
+//! - What is run together are two to four ops that read an int or a long.
 //! - Levels are numbered from the outside in, so none is opened inside itself.
 //! - The slab of a column of strings or bytes is one that only those are read into.
 
-use super::{Body, ENTERED_MAX, Leaf, Op, Program};
+use super::{Body, ENTERED_MAX, Leaf, Op, Program, TOGETHER_MAX};
 use crate::column::{Column, Content, LevelId, ROWS, SlabId};
 use crate::error::Result;
 use arrow_schema::{ArrowError, DataType};
@@ -81,8 +82,13 @@ impl Check<'_> {
         let before = |inner: Body| (inner.end <= body.start).then_some(());
         let mut written = Vec::new();
         let mut entered = 0usize;
-        for op in ops {
+        for (at, op) in ops.iter().enumerate() {
             match *op {
+                Op::Together { n } => {
+                    let together = ops.get(at + 1..at + 1 + usize::from(n))?;
+                    let all = together.iter().all(|op| matches!(op, Op::Read { leaf: Leaf::Int | Leaf::Long, .. }));
+                    (all && (2..=TOGETHER_MAX).contains(&together.len())).then_some(())?;
+                }
                 Op::Enter { nulls } => {
                     written.push(self.slab(nulls.valid, level, 1)?);
                     (nulls.null_branch <= 1 && entered < ENTERED_MAX).then_some(())?;

@@ -28,6 +28,17 @@ pub(in crate::program) trait Cpu: Copy {
         None
     }
 
+    /// The next `n` varints, two to four, and the bytes that they take, if that is known at a glance: each is of at most four
+    /// bytes, and all of at most twelve.
+    ///
+    /// # Safety
+    /// 16 bytes at `from` are readable. The CPU has what the implementing type says.
+    #[inline(always)]
+    unsafe fn few_varints(from: *const u8, n: usize) -> Option<([i32; 4], usize)> {
+        let _ = (from, n);
+        None
+    }
+
     /// Bytes of the next `n` varints, where that is known at a glance: none of them is of nine bytes or more.
     ///
     /// # Safety
@@ -98,6 +109,31 @@ impl Cpu for Avx2 {
         // SAFETY: readable by the caller's promise, as is the CPU.
         let goes_on = unsafe { _mm256_movemask_epi8(_mm256_loadu_si256(from.cast())) } as u32;
         u64::from(!goes_on)
+    }
+
+    #[inline(always)]
+    unsafe fn few_varints(from: *const u8, n: usize) -> Option<([i32; 4], usize)> {
+        use super::few::{LENS, PLACES};
+        use std::arch::x86_64::*;
+        // SAFETY: readable by the caller's promise, as is the CPU.
+        unsafe {
+            let bytes = _mm_loadu_si128(from.cast());
+            let goes_on = _mm_movemask_epi8(bytes) as usize & (PLACES.len() - 1);
+            let len = usize::from(LENS[goes_on][n.wrapping_sub(1) & 3]);
+            if len == 0 {
+                std::hint::cold_path();
+                return None;
+            }
+            // Four bytes for each, without the high bits; then seven bits of each byte become 14 of two and 28 of four.
+            let apart = _mm_shuffle_epi8(bytes, _mm_loadu_si128(PLACES[goes_on].as_ptr().cast()));
+            let sevens = _mm_and_si128(apart, _mm_set1_epi8(0x7f));
+            let fourteens = _mm_maddubs_epi16(_mm_set1_epi16(0x8001u16 as i16), sevens);
+            let bits = _mm_madd_epi16(fourteens, _mm_set1_epi32(0x4000_0001));
+            let sign = _mm_sub_epi32(_mm_setzero_si128(), _mm_and_si128(bits, _mm_set1_epi32(1)));
+            let mut values = [0; 4];
+            _mm_storeu_si128(values.as_mut_ptr().cast(), _mm_xor_si128(_mm_srli_epi32::<1>(bits), sign));
+            Some((values, len))
+        }
     }
 
     #[inline(always)]
@@ -177,6 +213,12 @@ impl Cpu for Avx512 {
             // Not taken from `behind`, for which the next eight would have to wait.
             Some((all, _pdep_u64(1 << 7, ends).trailing_zeros() as usize + 1))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn few_varints(from: *const u8, n: usize) -> Option<([i32; 4], usize)> {
+        // SAFETY: the caller's promise.
+        unsafe { Avx2::few_varints(from, n) }
     }
 
     #[inline(always)]

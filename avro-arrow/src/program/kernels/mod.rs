@@ -7,6 +7,8 @@
 mod bulk;
 mod cpu;
 mod decimal;
+#[cfg(target_arch = "x86_64")]
+mod few;
 #[cfg(test)]
 mod tests;
 mod text;

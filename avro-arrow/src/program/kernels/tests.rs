@@ -96,6 +96,55 @@ fn skipped_longs_are_those_of_the_plain_cursor() {
     on_each_cpu!(skips);
 }
 
+/// Random varints of all lengths, now and then cut, and what the plain cursor reads of them.
+fn random_varints(rng: &mut crate::testing::Rng, lens: &[usize], n: usize) -> (Vec<u8>, Option<Vec<i64>>) {
+    let mut bytes = Vec::new();
+    for _ in 0..n {
+        let more = lens[rng.below(lens.len())];
+        bytes.extend((0..more).map(|_| 0x80 | rng.bits() as u8));
+        bytes.push(rng.pick(0, &[0, 1, 2, 0x7f]));
+    }
+    bytes.truncate(bytes.len() - rng.pick(0, &[0, 0, 0, 1]).min(bytes.len()));
+    let mut cursor = Cursor::new(&bytes);
+    let want = (0..n).map(|_| cursor.long().ok()).collect();
+    (bytes, want)
+}
+
+fn many_longs<C: Cpu>() {
+    let mut rng = crate::testing::Rng::new(2);
+    let lens: [&[usize]; 5] = [&[0], &[0, 1], &[2, 3, 4], &[5, 6, 7], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]];
+    for round in 0..5_000 {
+        let n = rng.below(100);
+        let (bytes, want) = random_varints(&mut rng, lens[round % lens.len()], n);
+        let padded = [&bytes[..], &[0xff; PADDING]].concat();
+        let start = padded.as_ptr();
+        let source = Source::new(start, unsafe { start.add(bytes.len()) }, 0);
+        let (mut at, mut bad, mut got) = (start, false, vec![0; n]);
+        unsafe {
+            super::longs::<C>(&mut at, &source, n, &mut bad, |i, bits| {
+                got[i] = (bits >> 1) as i64 ^ -((bits & 1) as i64)
+            });
+        }
+        assert_eq!((!bad).then_some(got), want, "{bytes:x?}");
+        assert!(at <= source.end && (bad || want.is_none() || at as usize - start as usize <= bytes.len()));
+        for n in 2..=4.min(n) {
+            let Some((values, len)) = (unsafe { C::few_varints(start, n) }).filter(|(_, len)| *len <= bytes.len())
+            else {
+                continue;
+            };
+            let mut cursor = Cursor::new(&bytes);
+            let want: Vec<_> = (0..n).map(|_| cursor.long().unwrap()).collect();
+            assert_eq!(len, cursor.at(), "{bytes:x?}");
+            assert!(values.iter().zip(&want).all(|(got, want)| i64::from(*got) == *want), "{bytes:x?}");
+        }
+    }
+}
+
+#[test]
+fn many_longs_are_those_of_the_plain_cursor() {
+    on_each_cpu!(many_longs);
+}
+
 #[test]
 fn text_is_checked() {
     on_each_cpu!(check_text);

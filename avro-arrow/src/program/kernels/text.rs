@@ -105,7 +105,8 @@ unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128
 }
 
 /// Are these bytes UTF-8? What `simdutf8` looks at many bytes at a time must be 64 at least, so these are filled up with
-/// zeros. (Short texts of Greek: 11 million a second without, NONASCII with.)
+/// zeros. (Short texts that are not
+/// ASCII: 11 million a second without, 60 with.)
 ///
 /// # Safety
 /// `len`, at most 64, bytes at `from` are readable, and 64 more.
