@@ -493,6 +493,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
     }
 }
 
+/// Values of a column that one lane reads before the next lane reads some.
 const BULK_TURN: usize = 64;
 
 /// Where a lane is: what each op moves.
