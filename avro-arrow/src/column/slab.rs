@@ -147,7 +147,9 @@ impl Lane {
             };
             let written = level.len * spec.width;
             assert!(written <= slab.capacity());
-            // SAFETY: the program has written every slot below `len` (see `program::verify`), and they fit by the assertion.
+            // SAFETY: every slot below `len` is written: a body writes all slabs of its level (`program::verify`) before the
+            // level's length is set, and after a fault, which ends a body early, no level of items or of a branch grows
+            // (`items`, `write_union`; text is never partly written). They fit by the assertion.
             unsafe { slab.set_len(written) };
             slab.reserve(capacity * spec.width - written);
             *slot = slab.as_mut_ptr();

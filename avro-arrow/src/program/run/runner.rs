@@ -76,7 +76,7 @@ impl<'a> Runner<'a> {
     /// A cursor over the rest of the block.
     ///
     /// # Safety
-    /// As [`run_body`]; it is not used after the run.
+    /// `at` is in its block or at its end; the cursor is not used after the run, which keeps the block.
     pub(super) unsafe fn rest<'b>(&self) -> Cursor<'b> {
         let len = self.source.end as usize - self.at as usize;
         // SAFETY: the caller's promise.
