@@ -43,6 +43,12 @@ impl PaddedBytes {
         PaddedBytes { buffer: self.buffer.clone(), range: at + start..at + end }
     }
 
+    /// The address of the first byte, through which the padding may be read too: one of the slice that this dereferences to
+    /// is good for the slice alone.
+    pub(crate) fn padded_ptr(&self) -> *const u8 {
+        self.buffer.as_ptr().wrapping_add(self.range.start)
+    }
+
     /// The bytes alone, as a buffer that shares them.
     pub fn to_buffer(&self) -> Buffer {
         self.buffer.slice_with_length(self.range.start, self.range.len())

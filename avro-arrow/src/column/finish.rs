@@ -280,10 +280,11 @@ impl Finished {
                     used => copy_views(&views, blocks, used),
                 };
                 if *data_type == DataType::BinaryView {
-                    // SAFETY: `kernels::view` made each view of bytes inside its block; `copy_views` keeps that.
+                    // SAFETY: `program::verify` checked that only the kernels of bytes or text write this slab, or zeros, which
+                    // are empty views; they make views of what is inside the block, and `copy_views` keeps that.
                     return Ok(Arc::new(unsafe { BinaryViewArray::new_unchecked(views, blocks, nulls) }));
                 }
-                // SAFETY: as above, and `kernels::Utf8` checked the text; or they are an enum's symbols.
+                // SAFETY: as above, and `kernels::Utf8` checked the text; or they are an enum's symbols, or empty.
                 Ok(Arc::new(unsafe { StringViewArray::new_unchecked(views, blocks, nulls) }))
             }
             plain => {

@@ -8,7 +8,7 @@ mod finish;
 mod slab;
 
 pub(crate) use finish::{Finished, Parts};
-pub(crate) use slab::Lane;
+pub(crate) use slab::{Lane, SLOTS_MAX};
 
 use arrow_array::StringArray;
 use arrow_schema::FieldRef;

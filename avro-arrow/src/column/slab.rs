@@ -13,6 +13,9 @@ const STAGGER_BYTES: usize = 192;
 const EXPECTED_AND_MORE: f64 = 1.1;
 const EXPECTED_BYTES_MAX: usize = 64 << 20;
 
+/// Slots of a level in one lane, at most: positions are `i32`, and all lanes together, eight at most, stay below 2³¹.
+pub(crate) const SLOTS_MAX: usize = i32::MAX as usize / 8;
+
 /// Addresses of slot 0 of each slab, for one lane.
 ///
 /// Invariant: for every slab of a level below the rows, the memory from its address on is valid for `width * capacity` bytes,
@@ -110,14 +113,15 @@ impl Lane {
     /// Makes room in a level below the rows for about so many slots, unless that is much: what is missing is made when it is
     /// needed.
     pub(crate) fn expect(&mut self, layout: &Layout, level: LevelId, slots: f64) {
-        let slots = (slots * EXPECTED_AND_MORE) as usize;
+        let slots = ((slots * EXPECTED_AND_MORE) as usize).min(SLOTS_MAX);
         if slots > 0 && slots.saturating_mul(layout.slot_bytes(level)) <= EXPECTED_BYTES_MAX {
             // Less than is left if that is too little: the lane then fails when it needs it.
             let _ = self.grow(layout, level, slots);
         }
     }
 
-    /// Makes room for `more` slots in a level below the rows. An error is how many bytes there are too few.
+    /// Makes room for `more` slots in a level below the rows, for no more than [`SLOTS_MAX`] if that is enough. An error is how
+    /// many bytes there are too few.
     pub(crate) fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) -> Result<(), usize> {
         let (Some(level), Some(slabs)) = (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
         else {
@@ -126,7 +130,7 @@ impl Lane {
         let slot_bytes = layout.slot_bytes(level_id);
         let bytes = |capacity: usize| (capacity - level.capacity).saturating_mul(slot_bytes);
         let needed = level.len + more;
-        let mut capacity = needed.max(level.capacity * 2).max(64);
+        let mut capacity = needed.max((level.capacity * 2).min(SLOTS_MAX)).max(64);
         if bytes(capacity) > self.bytes_left {
             capacity = needed;
         }
@@ -143,7 +147,9 @@ impl Lane {
             };
             let written = level.len * spec.width;
             assert!(written <= slab.capacity());
-            // SAFETY: the program has written every slot below `len` (see `program::verify`), and they fit by the assertion.
+            // SAFETY: every slot below `len` is written: a body writes all slabs of its level (`program::verify`) before the
+            // level's length is set, and after a fault, which ends a body early, no level of items or of a branch grows
+            // (`items`, `write_union`; text is never partly written). They fit by the assertion.
             unsafe { slab.set_len(written) };
             slab.reserve(capacity * spec.width - written);
             *slot = slab.as_mut_ptr();

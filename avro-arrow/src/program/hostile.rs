@@ -7,6 +7,7 @@ use crate::container::testing::long;
 use crate::options::{Enums, Options, Strings, Unions};
 use crate::program::Program;
 use crate::schema::Schema;
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -226,6 +227,23 @@ fn wide_nulls_take_no_more_than_allowed() {
             assert!(start.elapsed() < Duration::from_secs(10), "{what}: {:?}", start.elapsed());
         }
     }
+}
+
+/// Positions are 32 bits: lanes that are each within what is allowed are so together.
+#[test]
+fn lists_of_nulls_in_all_lanes() {
+    const NULLS: i64 = 10_000_000;
+    let schema = record(&[("a", "\"int\""), ("b", r#"{"type":"array","items":"null"}"#)]);
+    let program = Arc::new(program(&schema, &Options::default()).unwrap());
+    let blocks: Vec<_> = (0..240).map(|i| (1, [long(i), long(NULLS), long(0)].concat())).collect();
+    let mut n_rows = 0;
+    // Twice as many: what one chunk needed is expected of the next.
+    for batch in program_batches(&program, &[&blocks[..], &blocks].concat()).unwrap() {
+        let lists = batch.column(1).as_list::<i32>();
+        assert!(lists.offsets().lengths().all(|n| n == NULLS as usize));
+        n_rows += lists.len();
+    }
+    assert_eq!(n_rows, 2 * blocks.len());
 }
 
 /// Each branch of a union as a struct fills the slots of all others.

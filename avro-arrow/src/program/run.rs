@@ -127,7 +127,8 @@ fn lockstep<const K: usize>(program: &Program, runners: &mut [Runner<'_>]) -> Re
             return Ok(());
         }
         let first = std::array::from_fn(|j| runners[j].row);
-        // SAFETY: the rows are within what each lane was made for; the blocks are padded.
+        // SAFETY: `Program::compile` verified the program. `run` made each lane for the rows of its pieces, which begin at
+        // its first `row`, and each piece's `PaddedBytes` are padded.
         unsafe { run_rows::<K>(program, program.row, runners, first, n_rows) };
         if runners.iter().any(|runner| runner.fault) {
             return Err(Faulted);
@@ -162,6 +163,8 @@ unsafe fn run_rows<const K: usize>(
     }
 }
 
+/// # Safety
+/// As [`run_body`]; the CPU has these features.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn run_body_avx512<const K: usize>(
@@ -175,6 +178,8 @@ unsafe fn run_body_avx512<const K: usize>(
     unsafe { run_body::<kernels::Avx512, K>(program, body, runners, first, n) }
 }
 
+/// # Safety
+/// As [`run_body`]; the CPU has these features.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn run_body_avx2<const K: usize>(
@@ -240,7 +245,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
     let mut places: [Place; K] =
         std::array::from_fn(|j| Place { at: runners[j].at, source: runners[j].source, slot: first[j], inside: 1 });
     let mut bad = false;
-    // Several lanes run the body of the rows only, whose slots are the same in each.
+    // Several lanes run the body of the rows only, whose slabs they share (`Lane::new`): the addresses are the same in each,
+    // and the slots that a lane writes are its own rows'.
     let slots: *const *mut u8 = runners[0].lane.slots.as_ptr();
     if let [Op::Read { leaf, to }] = *ops
         && has_bulk(leaf)
@@ -527,10 +533,10 @@ unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: 
 /// Runs ops that each read an int or a long.
 ///
 /// # Safety
-/// As [`run_body`], for these ops.
+/// As [`run_body`], for these ops, which `verify` checked to be two to four, each of an int or a long.
 #[inline(always)]
 unsafe fn read_together<C: Cpu>(reads: &[Op], place: &mut Place, slots: *const *mut u8, bad: &mut bool) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise; `few_varints` moves the cursor by at most twelve of the readable bytes, which is checked.
     unsafe {
         if let Some((values, len)) = C::few_varints(place.at, reads.len()) {
             place.at = place.at.add(len);

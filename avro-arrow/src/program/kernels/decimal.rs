@@ -123,10 +123,12 @@ impl Kernel for FixedDecimal128 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
+        // What is loaded may be more than the slice of `fixed`, so not through its address.
+        let from = *at;
         // SAFETY: the caller's promise; the bytes are in the block, with padding behind, or none at all.
         unsafe {
-            let bytes = fixed(at, if present { self.0 as usize } else { 0 }, source, bad);
-            if bytes.is_empty() { 0 } else { decimal128_at(bytes.as_ptr(), bytes.len(), bad) }
+            let len = fixed(at, if present { self.0 as usize } else { 0 }, source, bad).len();
+            if len == 0 { 0 } else { decimal128_at(from, len, bad) }
         }
     }
 }

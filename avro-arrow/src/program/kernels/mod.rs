@@ -3,6 +3,25 @@
 //! A kernel is given a cursor that is at most a byte behind the end of its block, and [`PADDING`](crate::PADDING) readable bytes stand
 //! behind every block. So it may load a varint at the cursor and up to 64 bytes behind it before it checks anything.
 //! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
+//!
+//! The furthest loads, in bytes behind the end of the block ([`FURTHEST`] is the last line's, and `tests` tries all):
+//!
+//! | what | its cursor is behind the end by | loads from there | so up to |
+//! |---|---|---|---|
+//! | `Boolean`, `short_sized`: a byte | 1 | 1 | 2 |
+//! | `long_if`, `skip_varint`: nine or ten bytes | 1 | 10 | 11 |
+//! | `is_present` in `skip_nullable_varint`: a byte, then as above | 0 | 1 + 10 | 11 |
+//! | `Raw`, `Duration` | 1 | 16 | 17 |
+//! | `Decimal128`: length and value in one word | 1 | 8 | 9 |
+//! | decimals behind `sized` or `fixed`, whose value is in the block | 0 | 16 | 16 |
+//! | `few_varints` | 0 | 16 | 16 |
+//! | `view` behind `sized` | 0 | 12 | 12 |
+//! | `is_ascii_64`, `is_short_utf8` behind `short_sized` | 0 | 64 | 64 |
+//! | `ends`, `varints_len` in `skip_varints` | 1 | 64 | 65 |
+//! | `longs`: eight bytes from the last of 64 on | 0 | 63 + 8 | 71 |
+//!
+//! A cursor that is not checked yet is at most 65 bytes behind the end: `short_sized` moves it over a length and 63 bytes,
+//! `longs` and `skip_varints` over 64. That is in the padding too, as addresses must be.
 
 mod bulk;
 mod cpu;
@@ -25,6 +44,10 @@ pub(super) use varint::{is_present, sized, skip_nullable_varint, skip_varint, sk
 use arrow_buffer::IntervalMonthDayNano;
 use std::hint::{cold_path, select_unpredictable};
 use varint::long_if;
+
+/// How far behind the end of its block a kernel loads, see above.
+const FURTHEST: usize = 71;
+const _: () = assert!(FURTHEST <= crate::PADDING);
 
 /// What a kernel knows of the block it reads from.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +181,7 @@ impl<const N: usize> Kernel for Raw<N> {
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> [u8; N] {
         const { assert!(N <= 16) };
-        // SAFETY: 16 bytes at the cursor are readable.
+        // SAFETY: 16 bytes at the cursor are readable, and no more than those are read.
         let value = unsafe { at.cast::<[u8; N]>().read_unaligned() };
         // SAFETY: padding follows.
         *at = unsafe { at.add(if present { N } else { 0 }) };
@@ -170,7 +193,7 @@ impl<const N: usize> Kernel for Raw<N> {
 /// So many bytes, moved over; none on a fault.
 ///
 /// # Safety
-/// As [`Kernel::read`].
+/// As [`Kernel::read`], and `len` is at most `isize::MAX`.
 #[inline(always)]
 pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, bad: &mut bool) -> &'a [u8] {
     if len as u64 as i64 > source.end as i64 - *at as i64 {

@@ -109,7 +109,7 @@ unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128
 /// ASCII: 11 million a second without, 60 with.)
 ///
 /// # Safety
-/// `len`, at most 64, bytes at `from` are readable, and 64 more.
+/// 64 bytes at `from` are readable.
 #[inline(never)]
 unsafe fn is_short_utf8(from: *const u8, len: usize) -> bool {
     const KEPT: [u8; 128] = {

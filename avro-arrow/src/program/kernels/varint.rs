@@ -48,8 +48,8 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
     value
 }
 
-/// The index of a union of null and one other, if it is `inside` of what is there: is it the other? `at` may end a byte behind the end of the block, which the
-/// kernel that reads the other notices.
+/// The index of a union of null and one other, if it is `inside` of what is there: is it the other? `at` may end a byte
+/// behind the end of the block, which the kernel that reads the other notices.
 ///
 /// # Safety
 /// As [`Kernel::read`], but `at` is at most at the end.
@@ -205,7 +205,7 @@ pub(in crate::program) unsafe fn skip_varint(at: &mut *const u8, source: &Source
 /// Moves over the index of a union of null and a varint, and the varint if there is one.
 ///
 /// # Safety
-/// As [`Kernel::read`].
+/// As [`Kernel::read`], but `at` is at most at the end.
 #[inline(always)]
 pub(in crate::program) unsafe fn skip_nullable_varint<C: Cpu>(
     at: &mut *const u8,
@@ -213,7 +213,7 @@ pub(in crate::program) unsafe fn skip_nullable_varint<C: Cpu>(
     null_branch: u8,
     bad: &mut bool,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise; `is_present` leaves the cursor at most a byte behind the end, where ten are readable.
     unsafe {
         let present = is_present::<C>(at, source, null_branch, true, bad);
         let word = u64::from_le(at.cast::<u64>().read_unaligned()) & mask(present);

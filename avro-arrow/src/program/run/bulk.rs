@@ -64,7 +64,8 @@ pub(super) unsafe fn read_column<C: Cpu>(
             }
             _ => {
                 let width = leaf.width();
-                let bytes = kernels::fixed(at, n.saturating_mul(width), source, bad);
+                let len = n.saturating_mul(width).min(isize::MAX as usize);
+                let bytes = kernels::fixed(at, len, source, bad);
                 if bytes.is_empty() {
                     cold_path();
                     return;

@@ -2,7 +2,7 @@
 
 use super::{Faulted, Piece, too_large, write};
 use crate::bytes::Cursor;
-use crate::column::{Lane, LevelId, SlabId};
+use crate::column::{Lane, LevelId, SLOTS_MAX, SlabId};
 use crate::error::{Error, ErrorKind};
 use crate::program::Program;
 use crate::program::kernels::Source;
@@ -49,7 +49,7 @@ impl<'a> Runner<'a> {
     /// Starts on the front piece, if there is one.
     pub(super) fn begin_piece(&mut self) {
         let Some(piece) = self.pieces.first() else { return };
-        let start = piece.data.as_ptr();
+        let start = piece.data.padded_ptr();
         let end = piece.end.min(piece.data.len());
         // SAFETY: at most at the end of the data, which is padded.
         let (at, end) = unsafe { (start.add(piece.at.min(end)), start.add(end)) };
@@ -76,7 +76,7 @@ impl<'a> Runner<'a> {
     /// A cursor over the rest of the block.
     ///
     /// # Safety
-    /// As [`run_body`]; it is not used after the run.
+    /// `at` is in its block or at its end; the cursor is not used after the run, which keeps the block.
     pub(super) unsafe fn rest<'b>(&self) -> Cursor<'b> {
         let len = self.source.end as usize - self.at as usize;
         // SAFETY: the caller's promise.
@@ -99,8 +99,7 @@ impl<'a> Runner<'a> {
     #[cold]
     #[inline(never)]
     pub(super) fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
-        // Positions are `i32`: all lanes together stay below 2³¹.
-        let grown = if self.level_len(level).saturating_add(n) > i32::MAX as usize / 8 {
+        let grown = if self.level_len(level).saturating_add(n) > SLOTS_MAX {
             let what = "more than 2^28 items of arrays and maps, or bytes of JSON, in one row".to_string();
             Err(ErrorKind::Unsupported { what }.into())
         } else {
