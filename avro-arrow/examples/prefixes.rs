@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! RUSTFLAGS=-Zsanitizer=address cargo +nightly run --release --target x86_64-unknown-linux-gnu -p avro-arrow \
-//!     --example prefixes -- 500 testdata
+//!     --example prefixes -- 200 testdata
 //! ```
 
 use arrow_array::RecordBatch;
