@@ -64,8 +64,8 @@ pub(super) unsafe fn read_column<C: Cpu>(
             }
             _ => {
                 let width = leaf.width();
-                let len = n.saturating_mul(width).min(isize::MAX as usize);
-                let bytes = kernels::fixed(at, len, source, bad);
+                // No overflow: slabs of so many slots were allocated.
+                let bytes = kernels::fixed(at, n * width, source, bad);
                 if bytes.is_empty() {
                     cold_path();
                     return;
