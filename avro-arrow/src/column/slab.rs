@@ -57,7 +57,7 @@ pub(crate) struct RowsSlab {
 ///
 /// All are written at the same row at about the same time. Large allocations begin at the same place of a page, and a
 /// cache keeps only a few lines of each such place: so each slab begins a little further into its memory than the one
-/// before. (Lineitem, 16 columns: 0.26 s without, 0.14 s with.)
+/// before. (A decoder written by hand for lineitem, 16 columns, 4 lanes: 0.26 s without, 0.14 s with.)
 pub(crate) fn rows_slabs(layout: &Layout, n_rows: usize) -> Vec<RowsSlab> {
     let mut n_before = 0;
     let slabs = layout.slabs.iter().map(|spec| {

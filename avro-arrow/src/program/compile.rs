@@ -354,7 +354,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Marks ints and longs that follow each other.
+/// Marks ints and longs that follow each other. (Lineitem, all columns: 1 % faster in blocks of 512 rows, 7 % in 64 KiB.)
 fn together(ops: Vec<Op>) -> Vec<Op> {
     let is_varint = |op: &Op| matches!(op, Op::Read { leaf: Leaf::Int | Leaf::Long, .. });
     let mut marked = Vec::with_capacity(ops.len());
@@ -372,7 +372,8 @@ fn together(ops: Vec<Op>) -> Vec<Op> {
 }
 
 /// Values of a record of more are passed over by a branch where the record is absent; those of smaller ones by reading all of
-/// them without a branch, as if each could be null.
+/// them without a branch, as if each could be null. (Three records of three values each, of which one is there: 49 ms with a
+/// branch, 27 without. The limit is chosen, not measured.)
 const INSIDE_MAX: usize = 16;
 
 /// The ops of a record as they are where the record may be absent, if they are few and simple.

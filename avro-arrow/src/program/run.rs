@@ -18,6 +18,7 @@ mod cpu;
 mod deal;
 mod nested;
 mod runner;
+mod together;
 
 pub(super) use cpu::CpuKind;
 
@@ -33,6 +34,7 @@ use nested::{absent_union, call, choose, items, json_text, skip_value, union};
 use runner::Runner;
 use std::array::from_mut;
 use std::sync::Arc;
+use together::read_together;
 
 /// Some rows of a block that are to be decoded.
 #[derive(Debug)]
@@ -447,7 +449,9 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         place.at = unsafe { place.at.add(left.min(bytes as usize)) };
                     }
                 }
-                Op::SkipVarints { n: 1 } => skip!(|place| kernels::skip_varint(&mut place.at, &place.source, &mut bad)),
+                Op::SkipVarints { n: 1 } => skip!(|place| {
+                    kernels::skip_varint(&mut place.at, &place.source, true, &mut bad);
+                }),
                 Op::SkipVarints { n } => {
                     skip!(|place| kernels::skip_varints::<C>(&mut place.at, n, &place.source, &mut bad));
                 }
@@ -455,7 +459,9 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 Op::SkipNullable { skip: SkipLeaf::Varint, null_branch, n } => {
                     for _ in 0..n {
                         skip!(|place| {
-                            kernels::skip_nullable_varint::<C>(&mut place.at, &place.source, null_branch, &mut bad);
+                            let (at, source) = (&mut place.at, &place.source);
+                            let present = kernels::is_present::<C>(at, source, null_branch, true, &mut bad);
+                            kernels::skip_varint(at, source, present, &mut bad);
                         });
                     }
                 }
@@ -528,42 +534,6 @@ impl Place {
 unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
     // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.
     unsafe { (*slots.add(slab.index())).cast::<T>().add(position).write_unaligned(value) }
-}
-
-/// Runs ops that each read an int or a long.
-///
-/// # Safety
-/// As [`run_body`], for these ops, which `verify` checked to be two to four, each of an int or a long.
-#[inline(always)]
-unsafe fn read_together<C: Cpu>(reads: &[Op], place: &mut Place, slots: *const *mut u8, bad: &mut bool) {
-    // SAFETY: the caller's promise; `few_varints` moves the cursor by at most twelve of the readable bytes, which is checked.
-    unsafe {
-        if let Some((values, len)) = C::few_varints(place.at, reads.len()) {
-            place.at = place.at.add(len);
-            kernels::check(&mut place.at, &place.source, bad);
-            for (op, value) in reads.iter().zip(values) {
-                match *op {
-                    Op::Read { leaf: Leaf::Long, to } => write(slots, to, place.slot, i64::from(value)),
-                    Op::Read { to, .. } => write(slots, to, place.slot, value),
-                    _ => {}
-                }
-            }
-            return;
-        }
-        for op in reads {
-            match *op {
-                Op::Read { leaf: Leaf::Long, to } => {
-                    let value = kernels::Long.read::<C>(&mut place.at, &place.source, true, bad);
-                    write(slots, to, place.slot, value);
-                }
-                Op::Read { to, .. } => {
-                    let value = kernels::Int.read::<C>(&mut place.at, &place.source, true, bad);
-                    write(slots, to, place.slot, value);
-                }
-                _ => {}
-            }
-        }
-    }
 }
 
 /// # Safety

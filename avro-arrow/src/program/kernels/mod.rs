@@ -1,8 +1,8 @@
 //! Kernels: how one value is read from a cursor, without branches where that pays.
 //!
-//! A kernel is given a cursor that is at most a byte behind the end of its block, and [`PADDING`](crate::PADDING) readable bytes stand
-//! behind every block. So it may load a varint at the cursor and up to 64 bytes behind it before it checks anything.
-//! What it finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
+//! A kernel is given a cursor that is at most a byte behind the end of its block, and [`PADDING`](crate::PADDING) readable
+//! bytes stand behind every block. So it may load what it is about to read before it checks anything. What it finds wrong it
+//! notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 //!
 //! The furthest loads, in bytes behind the end of the block ([`FURTHEST`] is the last line's, and `tests` tries all):
 //!
@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | `Boolean`, `short_sized`: a byte | 1 | 1 | 2 |
 //! | `long_if`, `skip_varint`: nine or ten bytes | 1 | 10 | 11 |
-//! | `is_present` in `skip_nullable_varint`: a byte, then as above | 0 | 1 + 10 | 11 |
+//! | `is_present` before a varint: a byte, then as above | 0 | 1 + 10 | 11 |
 //! | `Raw`, `Duration` | 1 | 16 | 17 |
 //! | `Decimal128`: length and value in one word | 1 | 8 | 9 |
 //! | decimals behind `sized` or `fixed`, whose value is in the block | 0 | 16 | 16 |
@@ -39,7 +39,7 @@ pub(super) use cpu::{Avx2, Avx512};
 pub(super) use cpu::{Cpu, Portable};
 pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal256};
 pub(super) use text::{Bytes, Utf8};
-pub(super) use varint::{is_present, sized, skip_nullable_varint, skip_varint, skip_varints};
+pub(super) use varint::{is_present, sized, skip_varint, skip_varints};
 
 use arrow_buffer::IntervalMonthDayNano;
 use std::hint::{cold_path, select_unpredictable};

@@ -204,8 +204,9 @@ fn stay_within_padding<C: Cpu>() {
         for n in 2..=4 {
             call(0, 12, &|at, _| *at = unsafe { at.add(C::few_varints(*at, n).map_or(0, |(_, len)| len)) });
         }
-        call(1, 0, &|at, bad| unsafe { skip_varint(at, &source, bad) });
-        call(0, 0, &|at, bad| unsafe { skip_nullable_varint::<C>(at, &source, 0, bad) });
+        for present in [true, false] {
+            call(1, 0, &|at, bad| unsafe { skip_varint(at, &source, present, bad) });
+        }
     }
 }
 

@@ -105,11 +105,10 @@ unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128
 }
 
 /// Are these bytes UTF-8? What `simdutf8` looks at many bytes at a time must be 64 at least, so these are filled up with
-/// zeros. (Short texts that are not
-/// ASCII: 11 million a second without, 60 with.)
+/// zeros. (Short texts that are not ASCII: 11 million a second without, 60 with.)
 ///
 /// # Safety
-/// 64 bytes at `from` are readable.
+/// 64 bytes at `from` are readable, of which `len` are the text.
 #[inline(never)]
 unsafe fn is_short_utf8(from: *const u8, len: usize) -> bool {
     const KEPT: [u8; 128] = {

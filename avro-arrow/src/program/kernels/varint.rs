@@ -170,52 +170,30 @@ pub(in crate::program) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32
             (n, C::varints_len(*at, n))
         };
         match len {
-            // SAFETY: as above.
-            Some(len) => (*at, left) = (unsafe { at.add(len) }, left - moved),
+            Some(len) => {
+                // SAFETY: as above.
+                *at = unsafe { at.add(len) };
+                left -= moved;
+                check(at, source, bad);
+            }
             None => {
                 // SAFETY: the caller's promise.
-                unsafe { skip_varint(at, source, bad) };
+                unsafe { skip_varint(at, source, true, bad) };
                 left -= 1;
             }
         }
-        check(at, source, bad);
     }
 }
 
-/// Moves over one varint.
+/// Moves over one varint, if one is present.
 ///
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
-pub(in crate::program) unsafe fn skip_varint(at: &mut *const u8, source: &Source, bad: &mut bool) {
-    // SAFETY: readable by the caller's promise, and the cursor moves by at most eight of these bytes.
+pub(in crate::program) unsafe fn skip_varint(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) {
+    // SAFETY: readable by the caller's promise, and the cursor moves by at most ten of these bytes.
     unsafe {
-        let word = u64::from_le(at.cast::<u64>().read_unaligned());
-        let stops = !word & CONTINUES;
-        if stops == 0 {
-            cold_path();
-            long_of_nine_or_ten(at, bad);
-        } else {
-            *at = at.add((stops.trailing_zeros() as usize >> 3) + 1);
-        }
-    }
-    check(at, source, bad);
-}
-
-/// Moves over the index of a union of null and a varint, and the varint if there is one.
-///
-/// # Safety
-/// As [`Kernel::read`], but `at` is at most at the end.
-#[inline(always)]
-pub(in crate::program) unsafe fn skip_nullable_varint<C: Cpu>(
-    at: &mut *const u8,
-    source: &Source,
-    null_branch: u8,
-    bad: &mut bool,
-) {
-    // SAFETY: the caller's promise; `is_present` leaves the cursor at most a byte behind the end, where ten are readable.
-    unsafe {
-        let present = is_present::<C>(at, source, null_branch, true, bad);
+        // One that is absent is a zero of one byte, less that byte.
         let word = u64::from_le(at.cast::<u64>().read_unaligned()) & mask(present);
         let stops = !word & CONTINUES;
         if stops == 0 {

@@ -4,8 +4,8 @@ use super::Piece;
 use crate::program::{Op, Program};
 
 /// Lanes that are worth it: with many columns fewer, for each lane writes to a place of its own in each column, and the CPU
-/// holds only so many places near. (Lineitem, 16 columns: 4 lanes 7 % faster than 8; 2 of its columns: 8 lanes 10 % faster
-/// than 4; 100 columns: 2 lanes 12 % faster than 8.) Rows of nothing but nested values gain nothing from lanes, and have to be
+/// holds only so many places near. (Lineitem, 16 columns: 4 lanes 7 % faster than 8; one of 100 columns: 8 lanes 5 % faster
+/// than 4; all 100: 2 lanes 12 % faster than 8.) Rows of nothing but nested values gain nothing from lanes, and have to be
 /// put together after.
 pub(super) fn most_lanes(program: &Program) -> usize {
     let is_nested = |op: &Op| {

@@ -47,7 +47,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Starts on the front piece, if there is one.
-    pub(super) fn begin_piece(&mut self) {
+    fn begin_piece(&mut self) {
         let Some(piece) = self.pieces.first() else { return };
         let start = piece.data.padded_ptr();
         let end = piece.end.min(piece.data.len());
@@ -98,7 +98,7 @@ impl<'a> Runner<'a> {
 
     #[cold]
     #[inline(never)]
-    pub(super) fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+    fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
         let grown = if self.level_len(level).saturating_add(n) > SLOTS_MAX {
             let what = "more than 2^28 items of arrays and maps, or bytes of JSON, in one row".to_string();
             Err(ErrorKind::Unsupported { what }.into())

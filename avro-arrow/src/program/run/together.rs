@@ -1,0 +1,41 @@
+//! Ints and longs that follow each other: a few varints at once where they are short, else one after the other.
+
+use super::{Place, write};
+use crate::program::kernels::{self, Cpu, Kernel};
+use crate::program::{Leaf, Op};
+
+/// Runs ops that each read an int or a long.
+///
+/// # Safety
+/// As [`run_body`](super::run_body), for these ops, which `verify` checked to be two to four, each of an int or a long.
+#[inline(always)]
+pub(super) unsafe fn read_together<C: Cpu>(reads: &[Op], place: &mut Place, slots: *const *mut u8, bad: &mut bool) {
+    // SAFETY: the caller's promise; `few_varints` moves the cursor by at most twelve of the readable bytes, which is checked.
+    unsafe {
+        if let Some((values, len)) = C::few_varints(place.at, reads.len()) {
+            place.at = place.at.add(len);
+            kernels::check(&mut place.at, &place.source, bad);
+            for (op, value) in reads.iter().zip(values) {
+                match *op {
+                    Op::Read { leaf: Leaf::Long, to } => write(slots, to, place.slot, i64::from(value)),
+                    Op::Read { to, .. } => write(slots, to, place.slot, value),
+                    _ => {}
+                }
+            }
+            return;
+        }
+        for op in reads {
+            match *op {
+                Op::Read { leaf: Leaf::Long, to } => {
+                    let value = kernels::Long.read::<C>(&mut place.at, &place.source, true, bad);
+                    write(slots, to, place.slot, value);
+                }
+                Op::Read { to, .. } => {
+                    let value = kernels::Int.read::<C>(&mut place.at, &place.source, true, bad);
+                    write(slots, to, place.slot, value);
+                }
+                _ => {}
+            }
+        }
+    }
+}
