@@ -12,7 +12,7 @@ mod size;
 
 pub use logical::Logical;
 pub use names::Name;
-pub(crate) use size::Sizes;
+pub(crate) use size::{Sizes, is_zero_width};
 
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -135,6 +135,15 @@ pub struct Field {
     pub attributes: Attributes,
 }
 
+/// Schemas are the same if their texts are.
+impl PartialEq for Schema {
+    fn eq(&self, other: &Schema) -> bool {
+        self.json == other.json
+    }
+}
+
+impl Eq for Schema {}
+
 impl Schema {
     /// The outermost type.
     pub fn root(&self) -> NodeId {
@@ -170,6 +179,10 @@ impl Schema {
 }
 
 impl NodeId {
+    pub(crate) fn new(index: usize) -> NodeId {
+        NodeId(index as u32)
+    }
+
     /// Its index in the arena, for tables beside it.
     pub fn index(self) -> usize {
         self.0 as usize
