@@ -4,12 +4,15 @@
 //! Parsing is lenient about what real files get wrong and that does not change how their data is encoded: names with
 //! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
 
+mod canonical;
+mod fingerprint;
 mod graph;
 mod logical;
 mod names;
 mod parse;
 mod size;
 
+pub use fingerprint::Fingerprint;
 pub use logical::Logical;
 pub use names::Name;
 pub(crate) use size::Sizes;
