@@ -9,7 +9,8 @@ pub struct Limits {
     /// Bytes of the columns of one row, and of as many rows as are decoded together; the default is 2 GiB. A null of a wide type
     /// takes a byte in a file and its type's width in memory. Where rows are large, batches have fewer.
     pub batch_bytes: usize,
-    /// Bytes of the file's header: its metadata and schema; the default is 16 MiB.
+    /// Bytes of the file's header: its metadata and schema; the default is 16 MiB. The full names of the types of a schema may
+    /// have as many bytes of namespaces that do not stand beside them.
     pub metadata_bytes: usize,
     /// Nodes of a parsed schema; the default is 100 000.
     pub schema_nodes: usize,
