@@ -1,15 +1,18 @@
 //! Avro schemas: JSON text in, an arena of nodes out. References are resolved to node ids while parsing, so nothing after
-//! it looks names up; a recursive type is a cycle of ids.
+//! it looks names up; a recursive type is a cycle of ids. A schema's canonical form is a text again.
 //!
 //! Parsing is lenient about what real files get wrong and that does not change how their data is encoded: names with
 //! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
 
+mod canonical;
+mod fingerprint;
 mod graph;
 mod logical;
 mod names;
 mod parse;
 mod size;
 
+pub use fingerprint::Fingerprint;
 pub use logical::Logical;
 pub use names::Name;
 pub(crate) use size::{Sizes, is_zero_width};
