@@ -4,13 +4,16 @@
 //! Parsing is lenient about what real files get wrong and that does not change how their data is encoded: names with
 //! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
 
+mod compose;
 mod graph;
 mod logical;
+mod merge;
 mod names;
 mod parse;
 mod size;
 
 pub use logical::Logical;
+pub use merge::{Conflicts, MergedSchema, Note, Provenance};
 pub use names::Name;
 pub(crate) use size::Sizes;
 

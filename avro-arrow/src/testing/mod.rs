@@ -1,9 +1,11 @@
 //! For tests: a seed in; random schemas, rows and damage out. Not part of the public interface.
 
+mod evolution;
 mod paths;
 mod random;
 mod rows;
 
+pub use evolution::Evolution;
 pub use paths::{keep, random_paths};
 pub use random::{Rng, corrupt, random_schema};
 pub use rows::random_rows;
