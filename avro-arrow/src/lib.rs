@@ -22,7 +22,8 @@
 //! - [`Options`] says which columns are wanted, of which Arrow types, in batches of which size, and within which [`Limits`].
 //! - [`RowFilter`] says which rows are wanted, from columns that are read first; of the other rows nothing more is read.
 //! - [`container`] has the parts below: the header, the blocks, the number of rows without decoding.
-//! - [`Schema`](schema::Schema) is Avro's schema language.
+//! - [`Schema`](schema::Schema) is Avro's schema language. [`MergedSchema`](schema::MergedSchema) is the schema of many files
+//!   together, [`Schema::from_arrow`](schema::Schema::from_arrow) that of Arrow columns.
 //! - [`mod@reference`] decodes value by value, to compare with.
 //!
 //! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and

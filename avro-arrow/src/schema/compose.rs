@@ -1,9 +1,12 @@
-//! Named types as they are written in the JSON text of a new schema: full names in, names of their own and references out.
+//! What is needed to write the JSON text of a new schema: full names in, names of their own and references out; and paths.
 
 use super::parse::primitive;
 use super::{Attributes, Name};
 use serde_json::Value as Json;
 use std::collections::HashSet;
+
+/// The levels of JSON that parsers take; ours stops at 128.
+pub(super) const JSON_LEVELS_MAX: usize = 120;
 
 /// The names of a schema that is being written.
 #[derive(Debug, Default)]
@@ -52,5 +55,28 @@ pub(super) fn write_name(object: &mut Attributes, name: &Name, aliases: &[Name],
     };
     if !aliases.is_empty() {
         object.insert("aliases".into(), aliases.iter().map(relative).collect());
+    }
+}
+
+/// A step of a path.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part<'s> {
+    Field(&'s str),
+    Items,
+    Values,
+    /// Of a union, by the name or kind of its type.
+    Branch(&'s str),
+}
+
+impl Part<'_> {
+    /// Makes the path of what this is inside of the path of this.
+    pub(super) fn add_to(self, path: &mut String) {
+        match self {
+            Part::Field(name) if path.is_empty() => path.push_str(name),
+            Part::Field(name) => path.extend([".", name]),
+            Part::Items => path.push_str("[]"),
+            Part::Values => path.push_str("{}"),
+            Part::Branch(name) => path.extend(["<", name, ">"]),
+        }
     }
 }

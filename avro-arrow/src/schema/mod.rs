@@ -5,6 +5,7 @@
 //! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
 
 mod compose;
+mod from_arrow;
 mod graph;
 mod logical;
 mod merge;

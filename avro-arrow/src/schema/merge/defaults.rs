@@ -86,7 +86,8 @@ impl<'u, 's> Defaults<'u, 's> {
             Kind::Map(_) => {
                 let (values, place) = (self.unified.type_at(one, 0), self.unified.place(one, 0));
                 let entries = json.as_object()?.iter();
-                let entries = entries.map(|(key, value)| Some((key.clone(), self.convert(value, values, place, depth)?)));
+                let entries =
+                    entries.map(|(key, value)| Some((key.clone(), self.convert(value, values, place, depth)?)));
                 entries.collect::<Option<Attributes>>().map(Json::Object)
             }
             Kind::Record(_) => self.record(json.as_object()?, one, depth),

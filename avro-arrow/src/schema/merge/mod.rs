@@ -103,9 +103,12 @@ impl MergedSchema {
 /// The different ones among the schemas, in the order of their first sources.
 fn distinct<'s>(sources: impl IntoIterator<Item = (&'s str, &'s Schema)>) -> Vec<Source<'s>> {
     let mut places: HashMap<&str, usize> = HashMap::new();
+    // Clones of a schema share their text, which need not be looked at again.
+    let mut shared: HashMap<*const u8, usize> = HashMap::new();
     let mut distinct: Vec<Source<'s>> = Vec::new();
     for (newest, (label, schema)) in sources.into_iter().enumerate() {
-        let place = *places.entry(schema.json()).or_insert(distinct.len());
+        let of_text = || *places.entry(schema.json()).or_insert(distinct.len());
+        let place = *shared.entry(schema.json().as_ptr()).or_insert_with(of_text);
         match distinct.get_mut(place) {
             Some(source) => (source.last, source.newest, source.n) = (label, newest, source.n + 1),
             None => distinct.push(Source { schema, first: label, last: label, n: 1, newest }),

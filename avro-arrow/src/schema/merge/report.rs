@@ -19,29 +19,6 @@ pub struct Provenance {
     pub notes: Vec<Note>,
 }
 
-/// A step of a path.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Part<'s> {
-    Field(&'s str),
-    Items,
-    Values,
-    /// Of a union, by the name or kind of its type.
-    Branch(&'s str),
-}
-
-impl Part<'_> {
-    /// Makes the path of what this is inside of the path of this.
-    pub(super) fn add_to(self, path: &mut String) {
-        match self {
-            Part::Field(name) if path.is_empty() => path.push_str(name),
-            Part::Field(name) => path.extend([".", name]),
-            Part::Items => path.push_str("[]"),
-            Part::Values => path.push_str("{}"),
-            Part::Branch(name) => path.extend(["<", name, ">"]),
-        }
-    }
-}
-
 /// What was done so that all sources can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

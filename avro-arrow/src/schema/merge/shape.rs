@@ -105,7 +105,8 @@ impl Slot {
 
     /// Narrow numbers come before wide ones, so that whoever takes the first branch that an int can become takes the int.
     fn order_numbers(&mut self, unified: &Unified<'_>) {
-        let is_number = |group: &Group| group.types.first().is_some_and(|one| family_of(unified.node(*one)) == "number");
+        let is_number =
+            |group: &Group| group.types.first().is_some_and(|one| family_of(unified.node(*one)) == "number");
         let places: Vec<usize> =
             self.groups.iter().enumerate().filter(|(_, group)| is_number(group)).map(|(at, _)| at).collect();
         for (n, &a) in places.iter().enumerate() {
@@ -130,7 +131,8 @@ impl Slot {
         if !grows && let [a, b, ..] = self.groups.as_slice() {
             return Some([a, b]);
         }
-        let pairs = self.groups.iter().enumerate().flat_map(|(at, a)| self.groups.iter().skip(at + 1).map(move |b| (a, b)));
+        let pairs =
+            self.groups.iter().enumerate().flat_map(|(at, a)| self.groups.iter().skip(at + 1).map(move |b| (a, b)));
         pairs.into_iter().find(|(a, b)| alike(a, b)).map(|(a, b)| [a, b])
     }
 }

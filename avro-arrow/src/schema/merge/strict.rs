@@ -2,11 +2,11 @@
 //!
 //! Pairs of types are looked at once, and wait in a list, so types inside themselves come to an end.
 
-use super::report::Part;
 use super::shape::words;
 use super::unify::Source;
 use crate::error::{ErrorKind, Result};
-use crate::schema::{Kind, NodeId, Record};
+use crate::schema::compose::Part;
+use crate::schema::{Kind, Name, Node, NodeId, Record};
 use std::collections::HashSet;
 
 /// A pair of types, and where it was met: in which pair before it, and where in that.
@@ -24,7 +24,7 @@ pub(super) fn check(first: &Source<'_>, other: &Source<'_>) -> Result<()> {
     while let Some(Met { a, b, .. }) = pairs.get(next) {
         let (a, b) = (first.schema.node(*a), other.schema.node(*b));
         let mut inside: Vec<(NodeId, NodeId, Part<'_>)> = Vec::new();
-        let same_name = |a: Option<&super::super::Name>, b: Option<&super::super::Name>| {
+        let same_name = |a: Option<&Name>, b: Option<&Name>| {
             next == 0 || a.map(|name| name.simple()) == b.map(|name| name.simple())
         };
         let mut difference = None;
@@ -94,7 +94,7 @@ fn differing_field(a: &Record, b: &Record) -> Option<(String, String)> {
 }
 
 /// A type with what else tells it from one of its kind.
-fn full_words(source: &Source<'_>, node: &crate::schema::Node) -> String {
+fn full_words(source: &Source<'_>, node: &Node) -> String {
     match &node.kind {
         Kind::Union(branches) => {
             let branches: Vec<String> = branches.iter().map(|id| words(source.schema.node(*id))).collect();

@@ -3,17 +3,14 @@
 use super::Conflicts;
 use super::columns::{Column, field, newest};
 use super::defaults::Defaults;
-use super::report::{Note, Part, Provenance};
+use super::report::{Note, Provenance};
 use super::shape::{Group, Slot, words};
 use super::unify::{Unified, aliases};
 use crate::error::{ErrorKind, Result};
-use crate::schema::compose::{Names, write_name};
+use crate::schema::compose::{JSON_LEVELS_MAX, Names, Part, write_name};
 use crate::schema::{Attributes, Kind, Logical, Name};
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, HashSet};
-
-/// The levels of JSON that parsers take; ours stops at 128.
-const JSON_LEVELS_MAX: usize = 120;
 
 /// The JSON of the merged schema, and where its fields come from.
 pub(super) fn write(unified: &Unified<'_>, conflicts: Conflicts) -> Result<(Json, Vec<Provenance>)> {
