@@ -548,9 +548,11 @@ fn base_logical(field: &Field, kind: &Kind) -> Attributes {
 
 /// The JSON that was made this text: the text itself for a string.
 fn json_of(text: &str) -> Json {
-    let parsed = serde_json::from_str::<Json>(text).ok();
-    let parsed = parsed.filter(|json| !json.is_string() && json.to_string() == text);
-    parsed.unwrap_or_else(|| json!(text))
+    let as_it_was = |json: &Json| {
+        let again = json.to_string();
+        !json.is_string() && again == text
+    };
+    serde_json::from_str::<Json>(text).ok().filter(as_it_was).unwrap_or_else(|| json!(text))
 }
 
 // SPEC: Names: letters, digits and underscores, not a digit first.

@@ -72,9 +72,9 @@ impl<'u, 's> Defaults<'u, 's> {
         match &self.unified.node(one).kind {
             Kind::Null => as_it_is(json.is_null()),
             Kind::Boolean => as_it_is(json.is_boolean()),
-            Kind::Int => as_it_is(json.as_i64().is_some_and(|n| i32::try_from(n).is_ok())),
-            Kind::Long => as_it_is(json.is_i64()),
-            Kind::Float | Kind::Double => as_it_is(json.is_number()),
+            Kind::Int => integer(json).and_then(|n| i32::try_from(n).ok()).map(Json::from),
+            Kind::Long => integer(json).map(Json::from),
+            Kind::Float | Kind::Double => as_it_is(json.is_number() || is_no_number(json)),
             Kind::Bytes => as_it_is(n_bytes(json).is_some()),
             Kind::String => self.text(json.as_str()?, one, place),
             Kind::Fixed(fixed) => as_it_is(n_bytes(json) == Some(fixed.size)),
@@ -135,4 +135,15 @@ impl<'u, 's> Defaults<'u, 's> {
 fn n_bytes(json: &Json) -> Option<usize> {
     let text = json.as_str()?;
     text.chars().all(|c| u32::from(c) < 256).then(|| text.chars().count())
+}
+
+/// A number without a fraction: some write `1.0`.
+fn integer(json: &Json) -> Option<i64> {
+    let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 9e15).then_some(n as i64);
+    json.as_i64().or_else(|| whole(json.as_f64()?))
+}
+
+/// One of those doubles that JSON has no number for.
+fn is_no_number(json: &Json) -> bool {
+    matches!(json.as_str(), Some("NaN" | "Infinity" | "-Infinity"))
 }

@@ -289,6 +289,8 @@ fn two_types_of_one_name() {
 fn defaults() {
     for (field, other, want) in [
         (r#""type":"int","default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
+        (r#""type":"long","default":1.0"#, r#"{"name":"g","type":"int"}"#, "1"),
+        (r#""type":"double","default":"NaN""#, r#"{"name":"g","type":"int"}"#, "\"NaN\""),
         // Not valid.
         (r#""type":"int","default":"x""#, r#"{"name":"g","type":"int"}"#, "null"),
         (r#""type":"int","default":3000000000"#, r#"{"name":"g","type":"int"}"#, "null"),
@@ -447,8 +449,8 @@ fn hostile_schemas_come_to_an_end() {
 #[test]
 fn thousands_of_files_with_hundreds_of_schemas() {
     let schema = |n: usize| {
-        let fields = (0..100).filter(|f| (f * 7 + n) % 11 > 0).map(|f| {
-            let t = if (f + n) % 13 == 0 { "\"long\"" } else { "\"int\"" };
+        let fields = (0..100).filter(|f| !(f * 7_usize + n).is_multiple_of(11)).map(|f| {
+            let t = if (f + n).is_multiple_of(13) { "\"long\"" } else { "\"int\"" };
             format!(r#"{{"name":"f{f}","type":{t}}},{{"name":"r{f}","type":["null",{{"type":"record","name":"P{f}","fields":[
                 {{"name":"x","type":{t}}},{{"name":"y{}","type":"string"}}]}}]}}"#, n % 5)
         });
@@ -460,7 +462,7 @@ fn thousands_of_files_with_hundreds_of_schemas() {
     let merged = merge(&files, Conflicts::Error).unwrap();
     let took = start.elapsed();
     assert_eq!(merged.fields.len(), 200 + 300 + 100 * 6);
-    assert_eq!(merged.fields[0].n_sources, (0..5_000).filter(|n| (7 + n % 300) % 11 > 0).count());
+    assert_eq!(merged.fields[0].n_sources, (0..5_000).filter(|n| !(7_usize + n % 300).is_multiple_of(11)).count());
     // It takes less than half a second of a CPU; the machine may be busy.
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
