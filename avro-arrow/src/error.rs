@@ -86,6 +86,19 @@ pub enum ErrorKind {
         /// JSON path to the part that is wrong, such as `$.fields[2].type`.
         at: String,
     },
+    /// Two schemas of one table have types at one place that no type can hold.
+    Conflict {
+        /// Path of field names to the place, such as `a.b[]`; `a{}` is a map's values. Empty for the outermost type.
+        path: String,
+        /// A source that has the first type, as the caller calls it, such as a file's name.
+        first: String,
+        /// The type there.
+        first_type: String,
+        /// A source that has the other type.
+        second: String,
+        /// The type there.
+        second_type: String,
+    },
     /// The file uses a codec that this crate does not know.
     UnknownCodec {
         /// The codec's name in the file.
@@ -360,6 +373,13 @@ impl fmt::Display for ErrorKind {
             }
             Value(fault) => fault.fmt(f),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
+            Conflict { path, first, first_type, second, second_type } => {
+                match path.as_str() {
+                    "" => f.write_str("the outermost type")?,
+                    path => write!(f, "`{path}`")?,
+                }
+                write!(f, " is {first_type} in {first} but {second_type} in {second}: they are not one table")
+            }
             UnknownCodec { name } => {
                 write!(f, "unknown codec `{name}`; known are null, deflate, snappy, zstandard, bzip2 and xz")
             }

@@ -22,7 +22,10 @@
 //! - [`Options`] says which columns are wanted, of which Arrow types, in batches of which size, and within which [`Limits`].
 //! - [`RowFilter`] says which rows are wanted, from columns that are read first; of the other rows nothing more is read.
 //! - [`container`] has the parts below: the header, the blocks, the number of rows without decoding.
+//! - [`Options::reader_schema`] reads files of many schemas as one, by Avro's rules of schema resolution.
 //! - [`Schema`](schema::Schema) is Avro's schema language; its canonical form and [fingerprints](schema::Fingerprint) name it.
+//!   [`MergedSchema`](schema::MergedSchema) is the schema of many files together,
+//!   [`Schema::from_arrow`](schema::Schema::from_arrow) that of Arrow columns.
 //! - [`mod@reference`] decodes value by value, to compare with.
 //!
 //! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and

@@ -6,14 +6,18 @@
 
 mod canonical;
 mod fingerprint;
+mod compose;
+mod from_arrow;
 mod graph;
 mod logical;
+mod merge;
 mod names;
 mod parse;
 mod size;
 
 pub use fingerprint::Fingerprint;
 pub use logical::Logical;
+pub use merge::{Conflicts, MergedSchema, Note, Provenance};
 pub use names::Name;
 pub(crate) use size::{Sizes, is_zero_width};
 

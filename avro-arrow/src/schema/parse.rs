@@ -413,7 +413,8 @@ fn limit(limit: &'static str, value: usize, max: usize) -> Error {
     Error::new(ErrorKind::Limit { limit, value: value as u64, max: max as u64 })
 }
 
-fn primitive(word: &str) -> Option<Kind> {
+/// The primitive type of this name.
+pub(super) fn primitive(word: &str) -> Option<Kind> {
     Some(match word {
         "null" => Kind::Null,
         "boolean" => Kind::Boolean,
