@@ -110,6 +110,11 @@ pub enum ErrorKind {
         /// The codec's name in the file.
         name: String,
     },
+    /// The reader's schema cannot read what the file's schema describes.
+    Resolve {
+        /// Why not.
+        mismatches: Vec<Mismatch>,
+    },
     /// Valid Avro that has no Arrow equivalent.
     Unsupported {
         /// What it is.
@@ -182,6 +187,10 @@ pub enum Fault {
     UnionBranch(i64),
     /// An enum's symbol that does not exist.
     EnumSymbol(i64),
+    /// A union's branch that the reader's schema has no type for.
+    UnreadBranch(i64),
+    /// An enum's symbol that the reader's enum has neither, nor a default.
+    UnreadSymbol(i64),
     /// A string that is not UTF-8.
     Utf8,
     /// A decimal that does not fit the Arrow type of its precision.
@@ -210,6 +219,27 @@ pub enum Fault {
         /// What is allowed.
         max: u64,
     },
+}
+
+/// A reason why a writer's data cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Path of the reader's field names to the type, such as `a.b[].c`; `a{}` is a map's values and `a<int>` a branch of the
+    /// writer's union. Empty for the outermost type.
+    pub path: String,
+    /// What does not match.
+    pub reason: String,
+    /// Whether all values meet it.
+    pub severity: Severity,
+}
+
+/// Which of the values at a mismatch cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// None can be read.
+    Always,
+    /// Those of some branches of the writer's union or some symbols of its enum cannot.
+    SomeValues,
 }
 
 impl Error {
@@ -312,6 +342,9 @@ impl std::error::Error for Error {
     }
 }
 
+/// More mismatches than this are counted: a line is to be read.
+const MISMATCHES_SHOWN: usize = 5;
+
 /// One line: file, what, where.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -400,6 +433,16 @@ impl fmt::Display for ErrorKind {
             UnknownCodec { name } => {
                 write!(f, "unknown codec `{name}`; known are null, deflate, snappy, zstandard, bzip2 and xz")
             }
+            Resolve { mismatches } => {
+                f.write_str("the reader's schema does not fit the file's: ")?;
+                for (at, mismatch) in mismatches.iter().take(MISMATCHES_SHOWN).enumerate() {
+                    write!(f, "{}{mismatch}", if at > 0 { "; " } else { "" })?;
+                }
+                match mismatches.len().saturating_sub(MISMATCHES_SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more"),
+                }
+            }
             Unsupported { what } => write!(f, "not supported: {what}"),
             UnknownSchema { id } => write!(f, "{id} is not known"),
             UnusableSchema { id, error } => write!(f, "{id} cannot be used: {error}"),
@@ -419,6 +462,15 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.reason),
+            path => write!(f, "{path}: {}", self.reason),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Fault::*;
@@ -430,6 +482,8 @@ impl fmt::Display for Fault {
             NegativeLength(v) => write!(f, "length {v} is negative"),
             UnionBranch(v) => write!(f, "union has no branch {v}"),
             EnumSymbol(v) => write!(f, "enum has no symbol {v}"),
+            UnreadBranch(v) => write!(f, "the reader's schema has no type for values of the union's branch {v}"),
+            UnreadSymbol(v) => write!(f, "the reader's enum has neither the enum's symbol {v} nor a default"),
             Utf8 => f.write_str("a string is not valid UTF-8"),
             DecimalRange => f.write_str("a decimal does not fit its type"),
             DurationRange(v) => write!(f, "a duration's count {v} is more than Arrow's interval can hold"),

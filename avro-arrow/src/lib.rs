@@ -59,11 +59,13 @@
 // In the order of the data: a module imports only from those above it.
 mod error;
 mod limits;
-mod options;
 mod bytes;
 pub mod schema;
+mod options;
 mod codec;
 pub mod container;
+mod resolve;
+mod value;
 mod plan;
 mod json;
 pub mod reference;
@@ -81,10 +83,10 @@ pub mod testing;
 pub use bytes::{PADDING, PaddedBytes};
 pub use codec::{Block, Codec, Decompressor};
 pub use decoder::Decoder;
-pub use error::{Error, ErrorKind, Fault, Position, Result};
+pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use filter::{FilterError, FilterProgram, RowFilter};
 pub use limits::Limits;
-pub use options::{Enums, Options, Pairs, Strings, Unions};
+pub use options::{Enums, FieldMatch, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;

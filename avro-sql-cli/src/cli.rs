@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
 use crate::options::{
-    Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_table, target_of,
+    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_table, target_of,
 };
 use crate::output::Format;
 
@@ -108,13 +108,12 @@ enum Tool {
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
     },
-    /// Show the schema of an Avro file, as JSON
+    /// Show the schema of an Avro file, or of a schema file, as JSON
     Schema {
-        /// The file
+        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name
         file: PathBuf,
-        /// Show the Arrow types its columns are read as
-        #[arg(long)]
-        arrow: bool,
+        #[command(flatten)]
+        form: SchemaArguments,
     },
     /// Count the rows of Avro files, from their block headers where those can be believed
     Count {
@@ -125,6 +124,27 @@ enum Tool {
         #[arg(long)]
         per_file: bool,
     },
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct SchemaArguments {
+    /// Show the Arrow types its columns are read as
+    #[arg(long)]
+    arrow: bool,
+    /// Show its Parsing Canonical Form
+    #[arg(long)]
+    canonical: bool,
+    /// Show the fingerprint of its Parsing Canonical Form, in hexadecimal; rabin is CRC-64-AVRO
+    #[arg(long, value_enum, value_name = "HASH")]
+    fingerprint: Option<HashArgument>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum HashArgument {
+    Rabin,
+    Md5,
+    Sha256,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -157,9 +177,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
         Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
-        Some(Tool::Schema { file, arrow }) => {
-            Task::Schema { file, form: if arrow { SchemaForm::Arrow } else { SchemaForm::Avro } }
-        }
+        Some(Tool::Schema { file, form }) => Task::Schema { file, form: schema_form(&form) },
         Some(Tool::Count { inputs, per_file }) => {
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
@@ -202,6 +220,17 @@ fn query(arguments: QueryArguments) -> Query {
         timing: arguments.timing,
         quiet: arguments.quiet,
         rc: !arguments.no_rc,
+    }
+}
+
+fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
+    match arguments.fingerprint {
+        Some(HashArgument::Rabin) => SchemaForm::Fingerprint(Hash::Rabin),
+        Some(HashArgument::Md5) => SchemaForm::Fingerprint(Hash::Md5),
+        Some(HashArgument::Sha256) => SchemaForm::Fingerprint(Hash::Sha256),
+        None if arguments.canonical => SchemaForm::Canonical,
+        None if arguments.arrow => SchemaForm::Arrow,
+        None => SchemaForm::Avro,
     }
 }
 
@@ -251,11 +280,13 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 6] = [
+        let cases: [(&[&str], &str); 8] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
+            (&["schema", "a.avro", "--arrow", "--fingerprint", "md5"], "'--arrow' cannot be used with '--fingerprint"),
+            (&["schema", "a.avro", "--fingerprint", "md4"], "[possible values: rabin, md5, sha256]"),
             (&["convert", "a.avro"], "a file to write"),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
         ];

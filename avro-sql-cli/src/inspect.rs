@@ -1,30 +1,34 @@
 //! The tools that look at files without reading their rows: `schema` and `count`.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field};
 use avro_arrow::container::{self, Header};
+use avro_arrow::schema::{Fingerprint, Schema};
 use avro_arrow::{Limits, Program};
 
 use crate::error::{Error, Result};
 use crate::inputs;
-use crate::options::{SchemaForm, Total};
+use crate::options::{Hash, SchemaForm, Total};
 
 /// Bytes asked for at a time where a file is read for its header or its block headers.
 const READ_BYTES: usize = 1 << 14;
 
+/// What files of Avro data start with.
+const MAGIC: &[u8] = b"Obj";
+
+/// What some editors put before text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Prints the schema of a file.
 pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
-    let header = header(file)?;
+    let schema = schema_of(file)?;
     let text = match form {
-        SchemaForm::Avro => {
-            let json = header.metadata.iter().find(|(key, _)| key == "avro.schema").map(|(_, json)| json.as_slice());
-            pretty(json.unwrap_or_default())
-        }
+        SchemaForm::Avro => pretty(schema.json()),
         SchemaForm::Arrow => {
-            let program = Program::compile(&header.schema, &avro_arrow::Options::default())
+            let program = Program::compile(&schema, &avro_arrow::Options::default())
                 .map_err(|e| e.in_file(file.display().to_string()))?;
             let mut text = String::new();
             for field in program.arrow_schema().fields() {
@@ -32,9 +36,45 @@ pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
             }
             text
         }
+        SchemaForm::Canonical => format!("{}\n", schema.canonical_form()),
+        SchemaForm::Fingerprint(hash) => {
+            let fingerprint = match hash {
+                Hash::Rabin => Fingerprint::Rabin(schema.rabin()),
+                Hash::Md5 => Fingerprint::Md5(schema.md5()),
+                Hash::Sha256 => Fingerprint::Sha256(schema.sha256()),
+            };
+            format!("{fingerprint}\n")
+        }
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
+}
+
+/// The schema of the file at this path: of its data, or, where that is what the file has, its text.
+fn schema_of(path: &Path) -> Result<Schema> {
+    let limits = Limits::default();
+    let named = |e: avro_arrow::Error| Error::from(e.in_file(path.display().to_string()));
+    let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
+    let mut bytes = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
+    if bytes == MAGIC {
+        let (header, _) = Header::read(&mut bytes.chain(file), &limits).map_err(named)?;
+        return Ok(header.schema);
+    }
+    file.take(limits.metadata_bytes as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let schema = match str::from_utf8(text) {
+        _ if bytes.len() > limits.metadata_bytes => {
+            Err(format!("more than the {} bytes that a schema may have", limits.metadata_bytes))
+        }
+        Ok(text) => Schema::parse(text, &limits).map_err(|e| e.to_string()),
+        Err(e) => Err(format!("not UTF-8 at byte {}", e.valid_up_to())),
+    };
+    schema.or_else(|reason| match text.trim_ascii_start() {
+        [b'{' | b'[' | b'"', ..] => Err(Error::Failed(format!("{}: {reason}", path.display()))),
+        // It is neither, and the reader of headers knows what else it may be.
+        _ => Header::read(&mut bytes.as_slice(), &limits).map(|(header, _)| header.schema).map_err(named),
+    })
 }
 
 /// The header of the file at this path.
@@ -54,10 +94,10 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 }
 
 /// JSON with line breaks; text that is not JSON after all (numbers no `f64` can hold, say) as it is.
-fn pretty(json: &[u8]) -> String {
-    let mut text = serde_json::from_slice::<serde_json::Value>(json)
+fn pretty(json: &str) -> String {
+    let mut text = serde_json::from_str::<serde_json::Value>(json)
         .and_then(|value| serde_json::to_string_pretty(&value))
-        .unwrap_or_else(|_| String::from_utf8_lossy(json).into_owned());
+        .unwrap_or_else(|_| json.to_owned());
     text.push('\n');
     text
 }

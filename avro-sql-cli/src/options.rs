@@ -23,9 +23,9 @@ pub(crate) enum Task {
     Convert(convert::Task),
     /// Show a file's schema.
     Schema {
-        /// The file.
+        /// Avro data, or a schema.
         file: PathBuf,
-        /// Which schema, the file's or Arrow's.
+        /// In which form.
         form: SchemaForm,
     },
     /// Count rows.
@@ -44,6 +44,21 @@ pub(crate) enum SchemaForm {
     Avro,
     /// The Arrow types its columns are read as.
     Arrow,
+    /// The Parsing Canonical Form.
+    Canonical,
+    /// A fingerprint of that.
+    Fingerprint(Hash),
+}
+
+/// How to make a fingerprint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hash {
+    /// CRC-64-AVRO.
+    Rabin,
+    /// MD5.
+    Md5,
+    /// SHA-256.
+    Sha256,
 }
 
 /// How much to say about many files.

@@ -249,6 +249,59 @@ fn schemas() {
 }
 
 #[test]
+fn forms_of_schemas() {
+    let folder = folder();
+    let list = r#"{ "type": "record", "name": "List", "namespace": "x", "fields": [
+        { "name": "value", "type": { "type": "int", "logicalType": "date" }, "default": 1 },
+        { "name": "next", "type": ["null", "List"], "doc": "the rest" } ] }"#;
+    let form = r#"{"name":"x.List","type":"record","fields":[{"name":"value","type":"int"},{"name":"next","type":["null","x.List"]}]}"#;
+    folder.file("list.avsc", list).file("form.json", form).file("mark.avsc", format!("\u{feff}{list}\n"));
+    folder.file("list.avro", avro(list, 1, &[])).file("bare", "string").file("int.avro", avro("\"int\"", 1, &[]));
+    for name in ["list.avsc", "form.json", "mark.avsc", "list.avro"] {
+        folder.run(&["schema", name, "--canonical"]).wrote(&format!("{form}\n"));
+        // As fastavro has them.
+        for (hash, fingerprint) in [
+            ("rabin", "6cf7d1c2531bca85"),
+            ("md5", "872b01e888b1297840e2273d5bc73a1f"),
+            ("sha256", "449886b19bae8d608c1291acb66292f756b9cf862083294097f166790587a313"),
+        ] {
+            folder.run(&["schema", "--fingerprint", hash, name]).wrote(&format!("{fingerprint}\n"));
+        }
+    }
+    let shown = folder.run(&["schema", "list.avsc"]);
+    assert_eq!(shown.stdout(), folder.run(&["schema", "list.avro"]).stdout());
+    assert!(shown.stdout().contains("\n      \"doc\": \"the rest\"\n"), "{}", shown.stdout());
+    folder.run(&["schema", "bare"]).wrote("string\n");
+    folder.run(&["schema", "bare", "--canonical"]).wrote("\"string\"\n");
+    folder.run(&["schema", "bare", "--arrow"]).wrote("value: Utf8View not null\n");
+    folder.run(&["schema", "int.avro"]).wrote("\"int\"\n");
+}
+
+#[test]
+fn files_without_a_schema() {
+    let folder = folder();
+    let long = format!(r#"["null"{}]"#, " ".repeat(16 << 20));
+    for (file, error) in [
+        (&b""[..], "not an Avro container file: it is empty"),
+        (b"Ob", "the file ends inside the header"),
+        (b"Obj\x01", "the file ends inside the header"),
+        (b"Obj\x02", "Avro container format version 2 is not supported"),
+        (b"PAR1", "not an Avro container file: this is Parquet"),
+        (b"hello", "not an Avro container file: it starts with hell"),
+        (b"{\"a\": 1}", "invalid Avro schema: the object has no `type` at $"),
+        (b"\n[\"nul\"]", "invalid Avro schema: type `nul` is not defined before its use at $[0]"),
+        (b"{\"type\": ", "invalid Avro schema: not JSON"),
+        (b"{\"type\": \"\xff\"}", "not UTF-8 at byte 10"),
+        (long.as_bytes(), "more than the 16777216 bytes that a schema may have"),
+    ] {
+        folder.file("x.avsc", file);
+        for form in [&["schema", "x.avsc"][..], &["schema", "--canonical", "x.avsc"]] {
+            folder.run(form).failed(1, &[&format!("error: x.avsc: {error}")]);
+        }
+    }
+}
+
+#[test]
 fn counts() {
     let folder = folder();
     folder.file("text.avro", "hello");

@@ -107,6 +107,7 @@ impl Writer {
 }
 
 impl Filling {
+    #[inline]
     pub(super) fn push(&mut self, writer: usize, number: u64, prefix: usize, datum: &[u8]) {
         if self.parts.len() <= writer {
             self.parts.resize_with(writer + 1, FillingPart::default);
@@ -275,9 +276,11 @@ impl Part {
                 ErrorKind::Limit { limit: "batch_bytes", value: row_bytes as u64, max: COLUMN_BYTES_MAX as u64 };
             return Err(Failed::TooLarge(limit.into()));
         }
-        let mut pieces = self.pieces();
-        let blocks = Arc::from([self.data.to_buffer()]);
-        let finished = run(program, &mut pieces, blocks, &writer.slots_per_row).map_err(Failed::from)?;
+        // The program's own come first.
+        let mut buffers = Vec::from_iter(program.constants.buffer());
+        let mut pieces = self.pieces(buffers.len() as u32);
+        buffers.push(self.data.to_buffer());
+        let finished = run(program, &mut pieces, Arc::from(buffers), &writer.slots_per_row).map_err(Failed::from)?;
         writer.slots_per_row = finished.slots_per_row();
         let columns = program.columns.iter().chain(&program.starts);
         let mut columns = finished.arrays(columns).map_err(Failed::TooLarge)?;
@@ -290,8 +293,8 @@ impl Part {
         if starts.iter().copied().eq(wanted) { Ok(columns) } else { Err(Failed::Damaged) }
     }
 
-    /// The messages as the rows of blocks.
-    fn pieces(&self) -> Vec<Piece> {
+    /// The messages as the rows of blocks in the buffer of this index.
+    fn pieces(&self, buffer: u32) -> Vec<Piece> {
         let n_rows = self.messages.len();
         let n_blocks = if n_rows < BLOCKS_FROM_ROWS { 1 } else { BLOCKS };
         let mut at = self.start;
@@ -299,7 +302,7 @@ impl Part {
             let end = messages.last().map_or(at, |message| message.end as usize);
             let n_rows = messages.len();
             let data = self.data.clone();
-            let piece = Piece { data, at, end, n_rows, ends_block: true, buffer: 0, zero_width_items: 0 };
+            let piece = Piece { data, at, end, n_rows, ends_block: true, buffer, zero_width_items: 0 };
             at = end;
             piece
         });

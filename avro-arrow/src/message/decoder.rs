@@ -17,6 +17,9 @@ const CHUNK_BYTES_MAX: usize = 8 << 20;
 
 /// Decodes messages to batches of rows, in the order of the messages, whatever schemas they were written with.
 ///
+/// With [`Options::reader_schema`], batches have its columns. Without one they have those of the first message's schema, and
+/// messages whose own are others are refused.
+///
 /// A message is a row, or, if anything is wrong with it, none: it is then refused with an error that says so, and all others
 /// stay what they are. What is wrong with its frame or schema is said at once, and what is wrong inside of its datum when rows are
 /// asked for, since many datums are decoded faster together than one by one ([`ValueChecks`]).
@@ -199,6 +202,8 @@ impl MessageDecoder {
         }
     }
 
+    // Inlined with what it calls, it takes 33 ns a message instead of 36 (`benches/benches/messages.rs`).
+    #[inline]
     fn take(&mut self, number: u64, id: SchemaId, datum: &[u8], prefix: usize) -> Result<u64> {
         let writer = match self.last {
             Some((last, writer)) if last == id => writer,
@@ -258,11 +263,15 @@ impl MessageDecoder {
     }
 }
 
+const HINT: &str = "a reader's schema can make them one";
+
 /// Fails where rows of these schemas cannot be in one batch.
 fn same_columns(first: &ArrowSchema, other: &ArrowSchema) -> Result<()> {
     let (n_first, n_other) = (first.fields().len(), other.fields().len());
     if n_first != n_other {
-        return Err(Error::argument(format!("it has {n_other} columns, and the messages before have {n_first}")));
+        return Err(Error::argument(format!(
+            "it has {n_other} columns, and the messages before have {n_first}; {HINT}"
+        )));
     }
     for (a, b) in first.fields().iter().zip(other.fields()) {
         if a.name() != b.name() || a.data_type() != b.data_type() || a.is_nullable() != b.is_nullable() {
@@ -270,7 +279,7 @@ fn same_columns(first: &ArrowSchema, other: &ArrowSchema) -> Result<()> {
                 let null = if field.is_nullable() { ", nullable" } else { "" };
                 format!("`{}` ({}{null})", field.name(), field.data_type())
             };
-            let what = format!("it has the column {}, where the messages before have {}", text(b), text(a));
+            let what = format!("it has the column {}, where the messages before have {}; {HINT}", text(b), text(a));
             return Err(Error::argument(what));
         }
     }

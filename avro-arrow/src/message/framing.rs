@@ -61,6 +61,7 @@ impl Framing {
     /// # Errors
     /// [`ErrorKind::NotFramed`] where the message does not start as this framing does, [`ErrorKind::ShortMessage`] where it ends
     /// before its datum.
+    #[inline]
     pub fn split(self, message: &[u8]) -> Result<(SchemaId, &[u8])> {
         let split = match (self, message) {
             (Framing::Bare, _) => Some((SchemaId::Unnamed, message)),

@@ -10,7 +10,7 @@ use crate::program::tests::{on_some_cpu, random_options};
 use crate::reference::{decode_rows, to_batch};
 use crate::schema::Schema;
 use crate::testing::{Rng, corrupt, random_rows, random_schema};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, Int64Array, RecordBatch, StringViewArray};
 use serde_json::Value as Json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -235,8 +235,8 @@ fn flip(json: &mut Json) {
 
 #[test]
 fn random_messages_of_several_writers() {
-    let (mut rows, mut refused, mut several) = (0, 0, 0);
-    for seed in 0..200 {
+    let (mut rows, mut refused, mut several, mut resolved) = (0, 0, 0, 0);
+    for seed in 0..120 {
         let mut rng = Rng::new(seed);
         let json = random_schema(&mut rng);
         let first = schema(&json);
@@ -251,7 +251,7 @@ fn random_messages_of_several_writers() {
         };
         let usable = plans.iter().take_while(|plan| plan.arrow.fields() == plans[0].arrow.fields()).count();
 
-        let n_messages = rng.pick(10, &[1, 3, 100, 300, 700]);
+        let n_messages = rng.pick(10, &[1, 3, 100, 200]);
         let damage = rng.pick(0, &[0, 2, 30]);
         let mut messages = vec![];
         for _ in 0..n_messages {
@@ -305,9 +305,12 @@ fn random_messages_of_several_writers() {
             refused += rejected.len();
         }
         several += usize::from(usable > 1);
+        resolved += usize::from(usable > 1 && options.reader_schema.is_some());
     }
-    println!("{rows} rows, {refused} rejected, {several} schemas with several writers");
-    assert!(rows > 20_000 && refused > 500 && several > 50, "{rows} {refused} {several}");
+    println!(
+        "{rows} rows, {refused} rejected, {several} schemas with several writers, {resolved} of them with a reader's"
+    );
+    assert!(rows > 5_000 && refused > 200 && several > 50 && resolved > 20, "{rows} {refused} {several} {resolved}");
 }
 
 #[test]
@@ -329,12 +332,18 @@ fn schemas_that_cannot_be_used_are_looked_at_once() {
     assert!(decoder.schema().is_none());
     let cases = [
         (1, ""),
-        (2, "schema id 2 cannot be used: it has 0 columns, and the messages before have 5 (message 1)"),
+        (
+            2,
+            "schema id 2 cannot be used: it has 0 columns, and the messages before have 5; a reader's schema can make them one (message 1)",
+        ),
         (
             3,
-            "schema id 3 cannot be used: it has the column `id` (Int32), where the messages before have `id` (Int64) (message 2)",
+            "schema id 3 cannot be used: it has the column `id` (Int32), where the messages before have `id` (Int64); a reader's schema can make them one (message 2)",
         ),
-        (2, "schema id 2 cannot be used: it has 0 columns, and the messages before have 5 (message 3)"),
+        (
+            2,
+            "schema id 2 cannot be used: it has 0 columns, and the messages before have 5; a reader's schema can make them one (message 3)",
+        ),
         (4, ""),
         (5, "schema id 5 is not known (message 5)"),
         (5, "schema id 5 is not known (message 6)"),
@@ -348,6 +357,48 @@ fn schemas_that_cannot_be_used_are_looked_at_once() {
     assert_eq!(asked.load(Ordering::Relaxed), 5);
     assert_eq!(decoder.schema().unwrap().fields().len(), 5);
     assert_eq!(all(&mut decoder, 8192).1, [0, 4, 7]);
+}
+
+#[test]
+fn writers_of_different_schemas_for_one_reader() {
+    let record = |fields: &str| schema(&format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#));
+    let mut store = SchemaStore::new();
+    for (id, fields) in [
+        (1, r#"{"name": "id", "type": "int"}, {"name": "who", "type": "string"}"#),
+        (
+            2,
+            r#"{"name": "name", "type": ["null", "string"]}, {"name": "gone", "type": "bytes"}, {"name": "id", "type": "long"}"#,
+        ),
+        (3, r#"{"name": "id", "type": "string"}, {"name": "name", "type": "string"}"#),
+    ] {
+        store.insert(SchemaId::Number(id), record(fields));
+    }
+    let reader = r#"{"name": "id", "type": "long"}, {"name": "name", "type": ["null", "string"], "aliases": ["who"]},
+        {"name": "place", "type": "string", "default": "somewhere over the rainbow"}"#;
+    let options = Options { reader_schema: Some(record(reader)), ..Options::default() };
+    let mut decoder = MessageDecoder::new(Framing::Confluent, store, &options);
+    let messages =
+        ["00 00000001 0e 0461 62", "00 00000002 02 0463 64 0201 10", "00 00000001 09 00", "00 00000002 00 00 03"];
+    for message in messages {
+        decoder.decode(&bytes(message)).unwrap();
+    }
+    let error = decoder.decode(&bytes("00 00000003 0231 00")).unwrap_err().to_string();
+    assert!(error.starts_with("schema id 3 cannot be used: ") && error.ends_with(" (message 4)"), "{error}");
+    decoder.decode(&bytes("00 00000002 04")).unwrap();
+
+    let (batch, messages, rejected) = all(&mut decoder, 8192);
+    let batch = batch.unwrap();
+    assert_eq!(batch.schema().fields().iter().map(|field| field.name()).collect::<Vec<_>>(), ["id", "name", "place"]);
+    let ids = batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap();
+    assert_eq!(ids.values().as_ref(), [7, 8, -5, -2]);
+    let texts = |column: usize| {
+        let texts = batch.column(column).as_any().downcast_ref::<StringViewArray>().unwrap();
+        texts.iter().map(|text| text.unwrap_or("null").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(1), ["ab", "cd", "", "null"]);
+    assert_eq!(texts(2), ["somewhere over the rainbow"; 4]);
+    assert_eq!(messages, [0, 1, 2, 3]);
+    assert_eq!(rejected[0].to_string(), "union has no branch 2 (field name, message 5, offset in message 5)");
 }
 
 #[test]

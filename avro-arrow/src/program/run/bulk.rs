@@ -18,6 +18,9 @@ pub(super) fn has_bulk(leaf: Leaf) -> bool {
         | Leaf::FixedDecimal128(_)
         | Leaf::FixedDecimal256(_)
         | Leaf::Duration => false,
+        // A file that was written with another schema is not the common case.
+        Leaf::IntToLong | Leaf::IntToFloat | Leaf::IntToDouble | Leaf::LongToFloat | Leaf::LongToDouble => false,
+        Leaf::FloatToDouble | Leaf::Symbol(_) | Leaf::SymbolText(_) => false,
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Nested, Runner};
 use crate::column::{LevelId, SlabId};
 use crate::json;
 use crate::program::kernels::{self, Cpu, Kernel};
-use crate::program::{Body, Op, Program};
+use crate::program::{Branch, Op, Program};
 
 /// Reads a branch's index of a lane; 0 on a fault.
 ///
@@ -41,20 +41,20 @@ pub(super) unsafe fn union<C: Nested>(program: &Program, op: &Op, runner: &mut R
     unsafe {
         let chosen = branch_index::<C>(runner, branches.n);
         let Some(branch) = program.branches(branches).get(chosen) else { return runner.fault = true };
-        write_union::<C>(program, (ids, offsets), branch.level, branch.body, chosen, runner, slot);
+        write_union::<C>(program, (ids, offsets), *branch, runner, slot);
     }
 }
 
 /// # Safety
 /// As [`run_body`](super::run_body).
 #[inline(always)]
-pub(super) unsafe fn absent_union<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
-    let Op::AbsentUnion { ids, offsets, level, body } = *op else { return };
+pub(super) unsafe fn branch<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Branch { ids, offsets, branch } = *op else { return };
     // SAFETY: the caller's promise.
-    unsafe { write_union::<C>(program, (ids, offsets), level, body, 0, runner, slot) }
+    unsafe { write_union::<C>(program, (ids, offsets), branch, runner, slot) }
 }
 
-/// Writes a branch and the position of its value, and the value there by running `body`.
+/// Writes a branch and the position of its value, and the value there by running its body.
 ///
 /// # Safety
 /// As [`run_body`](super::run_body).
@@ -62,9 +62,7 @@ pub(super) unsafe fn absent_union<C: Nested>(program: &Program, op: &Op, runner:
 unsafe fn write_union<C: Nested>(
     program: &Program,
     (ids, offsets): (SlabId, SlabId),
-    level: LevelId,
-    body: Body,
-    branch: usize,
+    Branch { body, level, id }: Branch,
     runner: &mut Runner<'_>,
     slot: usize,
 ) {
@@ -74,13 +72,32 @@ unsafe fn write_union<C: Nested>(
     let position = runner.level_len(level);
     // SAFETY: the caller's promise; room for one more slot was made.
     unsafe {
-        runner.write(ids, slot, branch as u8);
+        runner.write(ids, slot, id);
         runner.write(offsets, slot, position as i32);
         if !body.is_empty() {
             C::run_nested(program, body, runner, position, 1);
         }
     }
     runner.set_level_len(level, position + 1);
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+pub(super) unsafe fn given<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Given { ends, level, items } = *op else { return };
+    let items = program.branches(items);
+    if runner.fault || !runner.reserve(program, level, items.len()) {
+        return runner.fault = true;
+    }
+    let first = runner.level_len(level);
+    // SAFETY: the caller's promise; room for the items was made.
+    unsafe {
+        for (at, item) in items.iter().enumerate() {
+            C::run_nested(program, item.body, runner, first + at, 1);
+        }
+        runner.write(ends, slot, (first + items.len()) as i32);
+    }
+    runner.set_level_len(level, first + items.len());
 }
 
 // SPEC: Binary Encoding, Complex Types, Arrays and Maps: blocks of a count and items; a negative count is followed by the
@@ -174,23 +191,51 @@ pub(super) unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut R
 /// # Safety
 /// As [`run_body`](super::run_body).
 pub(super) unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
-    let Op::Json { ends, level, bytes, node } = *op else { return };
+    let Op::Json { ends, level, bytes, pair } = *op else { return };
     // SAFETY: the caller's promise.
     let mut cursor = unsafe { runner.rest() };
-    runner.text.clear();
+    let mut text = std::mem::take(&mut runner.text);
+    text.clear();
     let limits = &program.options.limits;
-    let written = json::write_json(&program.plan.schema, node, &mut cursor, &mut runner.text, limits);
-    let n = runner.text.len();
-    if written.is_err() || !runner.reserve(program, level, n) {
+    let written = json::write_json(&program.plan.resolution, pair, &mut cursor, &mut text, limits);
+    runner.fault |= written.is_err();
+    // SAFETY: the cursor is within the rest of the block; the caller's promise.
+    unsafe {
+        runner.at = runner.at.add(cursor.at());
+        write_text(program, (ends, level, bytes), &text, runner, slot);
+    }
+    runner.text = text;
+}
+
+/// # Safety
+/// As [`run_body`](super::run_body).
+pub(super) unsafe fn text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+    let Op::Text { ends, level, bytes, text } = *op else { return };
+    let text = program.constants.slot_bytes(text).unwrap_or_default();
+    // SAFETY: the caller's promise.
+    unsafe { write_text(program, (ends, level, bytes), text, runner, slot) };
+}
+
+/// Appends text to a level of bytes, and writes where it ends.
+///
+/// # Safety
+/// As [`run_body`](super::run_body).
+unsafe fn write_text(
+    program: &Program,
+    (ends, level, bytes): (SlabId, LevelId, SlabId),
+    text: &[u8],
+    runner: &mut Runner<'_>,
+    slot: usize,
+) {
+    let n = text.len();
+    if runner.fault || !runner.reserve(program, level, n) {
         return runner.fault = true;
     }
     let first = runner.level_len(level);
-    // SAFETY: the cursor is within the rest of the block; room for the text was made, and `verify` checked that the
-    // level's slab is one of bytes.
+    // SAFETY: room for the text was made, and `verify` checked that the level's slab is one of bytes.
     unsafe {
-        runner.at = runner.at.add(cursor.at());
         let to = runner.lane.slots.get_unchecked(bytes.index()).add(first);
-        to.copy_from_nonoverlapping(runner.text.as_ptr(), n);
+        to.copy_from_nonoverlapping(text.as_ptr(), n);
         runner.write(ends, slot, (first + n) as i32);
     }
     runner.set_level_len(level, first + n);

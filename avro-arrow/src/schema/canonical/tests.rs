@@ -280,3 +280,33 @@ fn long_chains_of_recursive_types() {
     let text = format!(r#"{{"name":"R","type":"record","fields":[{fields}]}}"#);
     assert!(canonical(&text) == text);
 }
+
+/// A namespace is a part of many names: full names are counted, or a small schema could ask for any amount of them.
+#[test]
+fn full_names_are_limited() {
+    let record = |namespace: usize, fields: &str| {
+        let namespace = "n".repeat(namespace);
+        format!(r#"{{"type":"record","name":"R","namespace":"{namespace}","fields":[{fields}]}}"#)
+    };
+    let definition = |i| format!(r#"{{"name":"f{i}","type":{{"type":"fixed","name":"F{i}","size":1}}}}"#);
+    let definitions = |n| (0..n).map(definition).collect::<Vec<_>>().join(",");
+    let reference = |name| format!(r#"{{"name":"f","type":["null","{name}"]}}"#);
+    let aliases = r#"{"name":"f","type":{"type":"fixed","name":"F","size":1,"aliases":["A","n.B"]}}"#;
+    let limit = "is more than the limit `metadata_bytes` allows (16777216)";
+    for (text, expected) in [
+        (record(9_000, &definitions(1_800)), Ok(())),
+        (record(9_000, &definitions(1_900)), Err(format!("16785000 {limit}"))),
+        (record(8_000_000, &reference("R")), Ok(())),
+        (record(9_000_000, &reference("R")), Err(format!("18000000 {limit}"))),
+        (record(9_000_000, &reference("m.R")), Err("invalid Avro schema: type `m.R` is not defined".to_owned())),
+        (record(5_000_000, aliases), Ok(())),
+        (record(6_000_000, aliases), Err(format!("18000000 {limit}"))),
+    ] {
+        let end = &text[text.len() - 60..];
+        match (parse(&text), expected) {
+            (Ok(schema), Ok(())) => assert!(schema.canonical_form().len() <= text.len() + (16 << 20), "{end}"),
+            (Err(e), Err(expected)) => assert!(e.to_string().starts_with(&expected), "{end}: {e}"),
+            (result, expected) => panic!("{end}: {:?}, not {expected:?}", result.err()),
+        }
+    }
+}
