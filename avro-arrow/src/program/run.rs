@@ -433,8 +433,13 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 }
                 Op::Choose { .. } => nested!(|runner, slot| choose::<C>(program, op, runner, slot)),
                 Op::Union { .. } => nested!(|runner, slot| union::<C>(program, op, runner, slot)),
-                Op::Items { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
-                Op::SkipItems { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
+                Op::Items { .. } | Op::SkipItems { .. } => {
+                    for (place, runner) in places.iter_mut().zip(runners.iter_mut()) {
+                        // SAFETY: as for `nested`. (The cursor is handed over, so that it need not go through memory.)
+                        place.at = unsafe { items::<C>(program, op, runner, place.slot, place.at) };
+                        bad |= runner.fault;
+                    }
+                }
                 Op::Json { .. } => nested!(|runner, slot| json_text(program, op, runner, slot)),
                 Op::Branch { .. } => nested!(|runner, slot| branch::<C>(program, op, runner, slot)),
                 Op::Given { .. } => nested!(|runner, slot| given::<C>(program, op, runner, slot)),
