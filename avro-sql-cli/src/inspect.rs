@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field};
-use avro_arrow::container::{self, Header};
+use avro_arrow::container::{self, Header, Positioned};
 use avro_arrow::schema::{Conflicts, Fingerprint, MergedSchema, Schema};
 use avro_arrow::{FieldMatch, Limits, Program, Severity};
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::inputs;
 use crate::options::{Hash, SchemaForm, SchemaOf, Total};
 
-/// Bytes asked for at a time where a file is read for its header or its block headers.
+/// Bytes asked for at a time where a file is read for its header.
 const READ_BYTES: usize = 1 << 14;
 
 /// What files of Avro data start with.
@@ -160,7 +160,7 @@ pub(crate) fn count(paths: &[PathBuf], total: Total) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut sum = 0u64;
     for path in inputs::expand(paths)? {
-        let mut file = BufReader::with_capacity(READ_BYTES, open(&path)?);
+        let mut file = Positioned::new(open(&path)?);
         let rows =
             container::count_rows(&mut file, &Limits::default()).map_err(|e| e.in_file(path.display().to_string()))?;
         if let Total::PerFile = total {
