@@ -38,6 +38,8 @@ pub struct RawBlock {
     pub data: PaddedBytes,
     /// Offset in the file at which its frame (count, size) begins.
     pub offset: u64,
+    /// Offset in the file behind its sync marker.
+    pub end: u64,
     /// Its index in what is read, from 0.
     pub index: u64,
 }
@@ -51,6 +53,8 @@ pub struct Block {
     pub data: PaddedBytes,
     /// Offset in the file at which its frame (count, size) begins.
     pub offset: u64,
+    /// Offset in the file behind its sync marker.
+    pub end: u64,
     /// Its index in what is read, from 0.
     pub index: u64,
 }
@@ -143,7 +147,7 @@ impl Decompressor {
 
     /// The block, decompressed; under the codec null that is the same bytes, not copied.
     pub fn decompress(&mut self, block: RawBlock) -> Result<Block> {
-        let RawBlock { rows, data, offset, index } = block;
+        let RawBlock { rows, data, offset, end, index } = block;
         let data = match self.context {
             Context::Null => data,
             _ => self.data(&data).map_err(|e| {
@@ -153,7 +157,7 @@ impl Decompressor {
                 })
             })?,
         };
-        Ok(Block { rows, data, offset, index })
+        Ok(Block { rows, data, offset, end, index })
     }
 
     fn data(&mut self, stored: &[u8]) -> Result<PaddedBytes> {
@@ -385,7 +389,7 @@ mod tests {
     }
 
     fn raw(stored: &[u8]) -> RawBlock {
-        RawBlock { rows: 3, data: PaddedBytes::from_vec(stored.to_vec()), offset: 100, index: 7 }
+        RawBlock { rows: 3, data: PaddedBytes::from_vec(stored.to_vec()), offset: 100, end: 200, index: 7 }
     }
 
     /// The data, or the error's text.

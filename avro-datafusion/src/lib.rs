@@ -43,7 +43,7 @@ mod table;
 mod table_factory;
 mod url_table;
 
-pub use avro_arrow::{Enums, Limits, Pairs, Strings, Unions};
+pub use avro_arrow::{Damage, Enums, Limits, Pairs, Strings, Unions};
 pub use format::{AvroFormat, AvroFormatFactory};
 pub use options::{AvroOptions, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};

@@ -1,7 +1,7 @@
 //! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
 
 use arrow_schema::SchemaRef;
-use avro_arrow::{Enums, Limits, Options, Pairs, Strings, Unions};
+use avro_arrow::{Damage, Enums, Limits, Options, Pairs, Strings, Unions};
 use datafusion::common::{Result, plan_err};
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -19,6 +19,8 @@ pub struct AvroOptions {
     pub pairs: Pairs,
     /// How many times a recursive type is expanded inside itself before its values become JSON text (0).
     pub recursion_levels: usize,
+    /// What becomes of files with damaged blocks (refused).
+    pub damage: Damage,
     /// What a file may ask for.
     pub limits: Limits,
     /// How the names of the files in a directory end; others are passed over. Empty takes every file. Neither a file that
@@ -50,6 +52,7 @@ impl Default for AvroOptions {
             unions: Unions::default(),
             pairs: Pairs::default(),
             recursion_levels: 0,
+            damage: Damage::default(),
             limits: Limits::default(),
             file_extension: ".avro".to_owned(),
             partitions: Partitions::default(),
@@ -59,7 +62,7 @@ impl Default for AvroOptions {
 }
 
 /// The names that [`AvroOptions::set`] knows.
-const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, file_extension, partitions, block_bytes, \
+const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, block_bytes, \
                      batch_bytes, metadata_bytes, schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
@@ -85,6 +88,7 @@ impl AvroOptions {
             }
             "unions" => self.unions = choice(name, value, &[("dense", Unions::Dense), ("struct", Unions::Struct)])?,
             "pairs" => self.pairs = choice(name, value, &[("list", Pairs::List), ("map", Pairs::Map)])?,
+            "damage" => self.damage = choice(name, value, &[("refuse", Damage::Refuse), ("skip", Damage::Skip)])?,
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
             }
@@ -113,6 +117,7 @@ impl AvroOptions {
             unions: self.unions,
             pairs: self.pairs,
             recursion_levels: self.recursion_levels,
+            damage: self.damage,
             limits: self.limits.clone(),
         }
     }
@@ -150,6 +155,8 @@ mod tests {
             ("pairs", "map", "ok"),
             ("partitions", "ignore", "ok"),
             ("recursion_levels", "2", "ok"),
+            ("damage", "skip", "ok"),
+            ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
             ("block_bytes", "1000", "ok"),
             ("block_bytes", "lots", "option `block_bytes` is `lots`, which is not a number"),
             ("unions", "sparse", "option `unions` is `sparse`, but can be dense or struct"),
