@@ -26,6 +26,8 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod damage;
+mod damage_table;
 mod fetch;
 mod format;
 mod headers;
@@ -43,7 +45,9 @@ mod table;
 mod table_factory;
 mod url_table;
 
-pub use avro_arrow::{Damage, Enums, Limits, Pairs, Strings, Unions};
+pub use avro_arrow::{Damage, DamagedBlock, Enums, Limits, Pairs, Strings, Unions};
+pub use damage::{DamageSink, Report};
+pub use damage_table::AvroDamage;
 pub use format::{AvroFormat, AvroFormatFactory};
 pub use options::{AvroOptions, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};

@@ -1,5 +1,6 @@
 //! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
 
+use crate::damage::Report;
 use arrow_schema::SchemaRef;
 use avro_arrow::{Damage, Enums, Limits, Options, Pairs, Strings, Unions};
 use datafusion::common::{Result, plan_err};
@@ -21,6 +22,8 @@ pub struct AvroOptions {
     pub recursion_levels: usize,
     /// What becomes of files with damaged blocks (refused).
     pub damage: Damage,
+    /// Who is told what is skipped then (nobody).
+    pub report: Report,
     /// What a file may ask for.
     pub limits: Limits,
     /// How the names of the files in a directory end; others are passed over. Empty takes every file. Neither a file that
@@ -53,6 +56,7 @@ impl Default for AvroOptions {
             pairs: Pairs::default(),
             recursion_levels: 0,
             damage: Damage::default(),
+            report: Report::default(),
             limits: Limits::default(),
             file_extension: ".avro".to_owned(),
             partitions: Partitions::default(),

@@ -5,13 +5,15 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::thread;
 
+use avro_datafusion::{AvroOptions, Damage};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
 use crate::options::{
-    Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_table, target_of,
+    Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option, parse_table,
+    target_of,
 };
 use crate::output::Format;
 
@@ -84,6 +86,12 @@ struct ResourceArguments {
     #[arg(long, value_name = "N", global = true, default_value = "8192",
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch_size: u32,
+    /// Skip damaged blocks, and say on standard error what was skipped (default: refuse the file)
+    #[arg(long, global = true)]
+    lenient: bool,
+    /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
+    #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
+    option: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -154,6 +162,17 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         memory_bytes: arguments.query.memory_limit,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };
+    let mut reading = AvroOptions::default();
+    let converts = matches!(arguments.tool, Some(Tool::Convert { .. }));
+    for (name, value) in &arguments.resources.option {
+        if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
+        }
+        reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
+    }
+    if arguments.resources.lenient {
+        reading.damage = Damage::Skip;
+    }
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
         Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
@@ -164,7 +183,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
     };
-    Ok(Some(Options { task, resources }))
+    Ok(Some(Options { task, resources, reading }))
 }
 
 fn query(arguments: QueryArguments) -> Query {
@@ -251,10 +270,14 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 6] = [
+        let cases: [(&[&str], &str); 10] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
+            (&["--option", "unions"], "write NAME=VALUE"),
+            (&["--option", "compression=9"], "Avro tables have no option `compression`"),
+            (&["count", "a.avro", "--option", "block_bytes=many"], "which is not a number"),
+            (&["convert", "a.avro", "b.arrow", "--option", "unions=struct"], "what is converted to decides on it"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
             (&["convert", "a.avro"], "a file to write"),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),

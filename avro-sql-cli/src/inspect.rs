@@ -6,26 +6,29 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field};
 use avro_arrow::container::{self, Header};
-use avro_arrow::{Limits, Program};
+use avro_arrow::{Damage, Limits, Options, Program, Reader};
+use avro_datafusion::AvroOptions;
 
-use crate::error::{Error, Result};
-use crate::inputs;
+use crate::error::{Error, Result, say};
 use crate::options::{SchemaForm, Total};
+use crate::{inputs, skipped};
 
 /// Bytes asked for at a time where a file is read for its header or its block headers.
 const READ_BYTES: usize = 1 << 14;
 
 /// Prints the schema of a file.
-pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
-    let header = header(file)?;
+pub(crate) fn schema(file: &Path, form: SchemaForm, reading: &AvroOptions) -> Result<()> {
+    let header = header(file, &reading.limits)?;
     let text = match form {
         SchemaForm::Avro => {
             let json = header.metadata.iter().find(|(key, _)| key == "avro.schema").map(|(_, json)| json.as_slice());
             pretty(json.unwrap_or_default())
         }
         SchemaForm::Arrow => {
-            let program = Program::compile(&header.schema, &avro_arrow::Options::default())
-                .map_err(|e| e.in_file(file.display().to_string()))?;
+            let AvroOptions { strings, enums, unions, pairs, recursion_levels, limits, .. } = reading.clone();
+            let options = Options { strings, enums, unions, pairs, recursion_levels, limits, ..Options::default() };
+            let program =
+                Program::compile(&header.schema, &options).map_err(|e| e.in_file(file.display().to_string()))?;
             let mut text = String::new();
             for field in program.arrow_schema().fields() {
                 describe(field, 0, &mut text);
@@ -38,9 +41,9 @@ pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
 }
 
 /// The header of the file at this path.
-pub(crate) fn header(path: &Path) -> Result<Header> {
+pub(crate) fn header(path: &Path, limits: &Limits) -> Result<Header> {
     let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
-    let (header, _) = Header::read(&mut file, &Limits::default()).map_err(|e| e.in_file(path.display().to_string()))?;
+    let (header, _) = Header::read(&mut file, limits).map_err(|e| e.in_file(path.display().to_string()))?;
     Ok(header)
 }
 
@@ -88,13 +91,18 @@ fn describe(field: &Field, depth: usize, text: &mut String) {
 }
 
 /// Prints how many rows the files have.
-pub(crate) fn count(paths: &[PathBuf], total: Total) -> Result<()> {
+pub(crate) fn count(paths: &[PathBuf], total: Total, reading: &AvroOptions) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut sum = 0u64;
     for path in inputs::expand(paths)? {
-        let mut file = BufReader::with_capacity(READ_BYTES, open(&path)?);
-        let rows =
-            container::count_rows(&mut file, &Limits::default()).map_err(|e| e.in_file(path.display().to_string()))?;
+        let rows = match reading.damage {
+            Damage::Refuse => {
+                let mut file = BufReader::with_capacity(READ_BYTES, open(&path)?);
+                container::count_rows(&mut file, &reading.limits)
+            }
+            Damage::Skip => count_around_damage(&path, &reading.limits, open(&path)?),
+        };
+        let rows = rows.map_err(|e| e.in_file(path.display().to_string()))?;
         if let Total::PerFile = total {
             writeln!(out, "{rows}\t{}", path.display())?;
         }
@@ -105,4 +113,23 @@ pub(crate) fn count(paths: &[PathBuf], total: Total) -> Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// Counts the rows of the blocks that are whole: all bytes are read and decompressed, and every row is walked. Says what was
+/// skipped.
+fn count_around_damage(path: &Path, limits: &Limits, file: File) -> avro_arrow::Result<u64> {
+    let options =
+        Options { projection: Some(vec![]), damage: Damage::Skip, limits: limits.clone(), ..Options::default() };
+    let mut reader = Reader::new(file, &options)?;
+    let mut rows = 0;
+    loop {
+        let batch = reader.next().transpose()?;
+        for damaged in reader.take_damage() {
+            say(&skipped::line(&path.display().to_string(), &damaged));
+        }
+        match batch {
+            Some(batch) => rows += batch.num_rows() as u64,
+            None => return Ok(rows),
+        }
+    }
 }

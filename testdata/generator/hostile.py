@@ -73,7 +73,7 @@ from_corrupt("sync-wrong-last", "no sync marker at the end", "5 rows, 1 skipped"
 from_corrupt("cut-in-data", "the end of the file is missing", "5 rows, 1 skipped", "arrow-avro, DataFusion, DuckDB end in silence")
 from_corrupt("cut-in-marker", "the last byte of the file is missing", "5 rows, 1 skipped", "arrow-avro, DataFusion, DuckDB end in silence")
 from_corrupt("trailing-zero-bytes", "zeros behind the last block", "10 rows, 1 skipped")
-made("cut", "valid/primitives.avro cut at every byte", "error: ", "whole blocks", "arrow-avro, DataFusion, DuckDB end in silence")
+made("cut", "a file cut at every byte", "error: ends inside", "the whole blocks", "arrow-avro, DataFusion, DuckDB end in silence")
 hostile("empty-block-then-data", header('"int"') + frame(0, b"") + frame(3, b"\2\4\6"), "nothing: a block of nothing is valid", "3 rows", "3 rows, 0 skipped", "DuckDB, Polars lose the rows")
 hostile("every-row-damaged", header(FLAG) + frame(1, b"\2") * 3000, "3000 blocks of one row, each damaged", "error: boolean 2", "0 rows, 3000 skipped")
 hostile("every-other-row-damaged", header(FLAG) + (frame(1, b"\1") + frame(1, b"\2")) * 1500, "3000 blocks, every other one damaged", "error: boolean 2", "1500 rows, 1500 skipped")
@@ -92,7 +92,7 @@ hostile("nulls-of-a-wide-type", by_hand(record("R", ("a", ["null", fixed("F", 1 
 
 # ---------------------------------------------------------------- compression
 line_bomb = "arrow-avro, DataFusion, DuckDB, fastavro, Polars read all of it"
-made("bomb-deflate", "a block of 1 GiB, deflated to 1 MiB", "error: block_bytes", ONE_LOST, line_bomb + "; ClickHouse hangs")
+made("bomb-deflate", "a block of 1 GiB, deflated to a few MiB", "error: block_bytes", ONE_LOST, line_bomb + "; ClickHouse hangs")
 hostile("bomb-bzip2", header(BYTES, "bzip2") + frame(1, bz2_zeros(GIB)), "a block of 1 GiB, compressed to a few KiB", "error: block_bytes", ONE_LOST)
 hostile("bomb-zstandard", header(BYTES, "zstandard") + frame(1, compress("zstandard", bytes(GIB))), "a block of 1 GiB, compressed to 32 KiB", "error: block_bytes", ONE_LOST)
 hostile("bomb-xz", header(BYTES, "xz") + frame(1, compress("xz", bytes(300 << 20))), "a block of 300 MiB, compressed to 45 KiB", "error: block_bytes", ONE_LOST)
@@ -127,7 +127,7 @@ hostile("schema-doubles-in-unions", by_hand(chain(24, lambda t: ["null", t, "int
 made("schema-nested-20000", "a schema of 20000 arrays inside one another", "error: invalid Avro schema", REFUSED)
 hostile("schema-brackets", header("[" * 60_000) + frame(1, b""), "60000 brackets for a schema", "error: invalid Avro schema", REFUSED)
 made("schema-json-large", "a schema with an attribute of 8 million numbers", "error: schema_nodes", REFUSED)
-made("schema-fields-many", "a schema of a million fields", "error: schema_nodes", REFUSED)
+made("schema-fields-many", "a schema of 400 000 fields", "error: schema_nodes", REFUSED)
 made("metadata-entries-many", "metadata of 8 million entries", "error: metadata_bytes", REFUSED)
 made("metadata-large", "metadata of 100 MiB", "error: metadata_bytes", REFUSED)
 from_corrupt("header-count-huge", "metadata of 2^62 entries", REFUSED)

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use avro_arrow::container::Header;
-use avro_arrow::{Enums, Options, ParallelReader, Program, Strings, Unions};
+use avro_arrow::{DamagedBlock, Enums, Options, ParallelReader, Program, Strings, Unions};
+use avro_datafusion::AvroOptions;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 use crate::outfile::OutFile;
-use crate::{inputs, inspect, interrupt};
+use crate::{inputs, inspect, interrupt, skipped};
 use sink::Sink;
 
 /// What to convert to what.
@@ -58,10 +59,10 @@ pub(crate) enum Codec {
 }
 
 /// Converts, with this many threads that decode. The output appears whole or not at all.
-pub(crate) async fn run(task: Task, threads: usize, batch_rows: usize) -> Result<()> {
+pub(crate) async fn run(task: Task, reading: AvroOptions, threads: usize, batch_rows: usize) -> Result<()> {
     let given_up = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&given_up);
-    let mut work = tokio::task::spawn_blocking(move || convert(&task, threads, batch_rows, &flag));
+    let mut work = tokio::task::spawn_blocking(move || convert(&task, &reading, threads, batch_rows, &flag));
     let done = tokio::select! {
         done = &mut work => done,
         () = interrupt::requested() => {
@@ -73,9 +74,9 @@ pub(crate) async fn run(task: Task, threads: usize, batch_rows: usize) -> Result
     done.map_err(|e| Error::Failed(format!("internal error: {e}")))?
 }
 
-fn convert(task: &Task, threads: usize, batch_rows: usize, given_up: &AtomicBool) -> Result<()> {
+fn convert(task: &Task, reading: &AvroOptions, threads: usize, batch_rows: usize, given_up: &AtomicBool) -> Result<()> {
     let files = inputs::expand(&task.inputs)?;
-    let headers = files.iter().map(|file| inspect::header(file)).collect::<Result<Vec<_>>>()?;
+    let headers = files.iter().map(|file| inspect::header(file, &reading.limits)).collect::<Result<Vec<_>>>()?;
     let options = Options {
         batch_size: batch_rows,
         // Other readers know plain strings longer than views, and files need not hold more than the text that is used.
@@ -83,6 +84,10 @@ fn convert(task: &Task, threads: usize, batch_rows: usize, given_up: &AtomicBool
         // A dictionary belongs to a whole Arrow file, so files with different symbols cannot share a column of them.
         enums: if same_text(&headers) { Enums::Dictionary } else { Enums::String },
         unions: if task.target == Target::Parquet { Unions::Struct } else { Unions::Dense },
+        pairs: reading.pairs,
+        recursion_levels: reading.recursion_levels,
+        damage: reading.damage,
+        limits: reading.limits.clone(),
         ..Options::default()
     };
     let schema = common_schema(&files, &headers, &options)?;
@@ -92,14 +97,22 @@ fn convert(task: &Task, threads: usize, batch_rows: usize, given_up: &AtomicBool
         .map_err(|e| e.within(&task.output.display().to_string()))?;
     for file in &files {
         let named = |e: avro_arrow::Error| Error::from(e.in_file(file.display().to_string()));
-        for batch in ParallelReader::new(inspect::open(file)?, &options, threads).map_err(named)? {
+        let mut reader = ParallelReader::new(inspect::open(file)?, &options, threads).map_err(named)?;
+        while let Some(batch) = reader.next() {
             if given_up.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             sink.write(&batch.map_err(named)?).map_err(|e| e.within(&task.output.display().to_string()))?;
+            say_skipped(file, reader.take_damage());
         }
+        say_skipped(file, reader.take_damage());
     }
     sink.finish().map_err(|e| e.within(&task.output.display().to_string()))?.commit()
+}
+
+/// Says what of a file was skipped.
+fn say_skipped(file: &Path, damage: Vec<DamagedBlock>) {
+    damage.iter().for_each(|damaged| say(&skipped::line(&file.display().to_string(), damaged)));
 }
 
 /// Do all files have the same schema, letter by letter?
