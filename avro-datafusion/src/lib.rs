@@ -27,6 +27,8 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod damage;
+mod damage_table;
 mod fetch;
 mod format;
 mod headers;
@@ -45,7 +47,9 @@ mod table_factory;
 mod url_table;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
-pub use avro_arrow::{Enums, FieldMatch, Limits, Pairs, Strings, Unions};
+pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
+pub use damage::{DamageSink, Report};
+pub use damage_table::AvroDamage;
 pub use format::{AvroFormat, AvroFormatFactory};
 pub use options::{AvroOptions, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};

@@ -33,6 +33,7 @@ pub(crate) struct AvroOpener {
     /// Rows wanted of the whole scan.
     pub(crate) limit: Option<usize>,
     pub(crate) bytes_scanned: Count,
+    pub(crate) blocks_skipped: Count,
     pub(crate) time_decoding: Time,
 }
 
@@ -76,6 +77,8 @@ impl AvroOpener {
             adapter,
             name,
             time_decoding: self.time_decoding,
+            report: self.headers.options().report.clone(),
+            blocks_skipped: self.blocks_skipped,
             file: header,
             range: (!whole).then_some(range),
             finished: false,

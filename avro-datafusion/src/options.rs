@@ -1,8 +1,9 @@
 //! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
 
+use crate::damage::Report;
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
-use avro_arrow::{Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
+use avro_arrow::{Damage, Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -20,6 +21,10 @@ pub struct AvroOptions {
     pub pairs: Pairs,
     /// How many times a recursive type is expanded inside itself before its values become JSON text (0).
     pub recursion_levels: usize,
+    /// What becomes of files with damaged blocks (refused).
+    pub damage: Damage,
+    /// Who is told what is skipped then (nobody).
+    pub report: Report,
     /// What a file may ask for.
     pub limits: Limits,
     /// How the names of the files in a directory end; others are passed over. Empty takes every file. Neither a file that
@@ -58,6 +63,8 @@ impl Default for AvroOptions {
             unions: Unions::default(),
             pairs: Pairs::default(),
             recursion_levels: 0,
+            damage: Damage::default(),
+            report: Report::default(),
             limits: Limits::default(),
             file_extension: ".avro".to_owned(),
             partitions: Partitions::default(),
@@ -70,8 +77,9 @@ impl Default for AvroOptions {
 }
 
 /// The names that [`AvroOptions::set`] knows.
-const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, file_extension, partitions, reader_schema, \
-                     field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
+const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, \
+                     reader_schema, field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, \
+                     schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
     /// These options with others set by name. DataFusion puts `format.` before the names in `OPTIONS(..)`; names with any other
@@ -96,6 +104,7 @@ impl AvroOptions {
             }
             "unions" => self.unions = choice(name, value, &[("dense", Unions::Dense), ("struct", Unions::Struct)])?,
             "pairs" => self.pairs = choice(name, value, &[("list", Pairs::List), ("map", Pairs::Map)])?,
+            "damage" => self.damage = choice(name, value, &[("refuse", Damage::Refuse), ("skip", Damage::Skip)])?,
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
             }
@@ -133,6 +142,7 @@ impl AvroOptions {
             unions: self.unions,
             pairs: self.pairs,
             recursion_levels: self.recursion_levels,
+            damage: self.damage,
             limits: self.limits.clone(),
             field_match: self.field_match,
             reader_schema: None,
@@ -194,6 +204,8 @@ mod tests {
             ("field_match", "id", "ok"),
             ("union_by_name", "widen", "ok"),
             ("union_by_name", "yes", "option `union_by_name` is `yes`, but can be promote or widen or strict"),
+            ("damage", "skip", "ok"),
+            ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
             ("block_bytes", "1000", "ok"),
             ("block_bytes", "lots", "option `block_bytes` is `lots`, which is not a number"),
             ("unions", "sparse", "option `unions` is `sparse`, but can be dense or struct"),

@@ -5,14 +5,15 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::thread;
 
+use avro_datafusion::{AvroOptions, Damage};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
 use crate::options::{
-    Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_table,
-    target_of,
+    Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_option,
+    parse_table, target_of,
 };
 use crate::output::Format;
 
@@ -74,8 +75,6 @@ struct QueryArguments {
     /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
     #[arg(long)]
     no_rc: bool,
-    #[command(flatten)]
-    read: ReadArguments,
 }
 
 #[derive(Args)]
@@ -87,12 +86,14 @@ struct ResourceArguments {
     #[arg(long, value_name = "N", global = true, default_value = "8192",
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch_size: u32,
-}
-
-#[derive(Args)]
-struct ReadArguments {
+    /// Skip damaged blocks, and say on standard error what was skipped (default: refuse the file)
+    #[arg(long, global = true)]
+    lenient: bool,
+    /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
+    #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
+    option: Vec<(String, String)>,
     /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
 }
 
@@ -117,8 +118,6 @@ enum Tool {
         /// Compression of a Parquet file (default: zstd)
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
-        #[command(flatten)]
-        read: ReadArguments,
     },
     /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     Schema {
@@ -197,9 +196,20 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         memory_bytes: arguments.query.memory_limit,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };
+    let mut reading = AvroOptions::default();
+    let converts = matches!(arguments.tool, Some(Tool::Convert { .. }));
+    for (name, value) in &arguments.resources.option {
+        if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
+        }
+        reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
+    }
+    if arguments.resources.lenient {
+        reading.damage = Damage::Skip;
+    }
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
-        Some(Tool::Convert { files, codec, read }) => Task::Convert(conversion(files, codec, read)?),
+        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
         Some(Tool::Schema { files, merged, form }) => {
             let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
             Task::Schema { of, form: schema_form(&form) }
@@ -209,7 +219,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
     };
-    Ok(Some(Options { task, resources }))
+    Ok(Some(Options { task, resources, reading, reader_schema: arguments.resources.reader_schema }))
 }
 
 fn query(arguments: QueryArguments) -> Query {
@@ -247,7 +257,6 @@ fn query(arguments: QueryArguments) -> Query {
         timing: arguments.timing,
         quiet: arguments.quiet,
         rc: !arguments.no_rc,
-        reader_schema: arguments.read.reader_schema,
     }
 }
 
@@ -269,7 +278,7 @@ fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
     }
 }
 
-fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>, read: ReadArguments) -> Result<convert::Task> {
+fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
     let output = match inputs.pop() {
         Some(output) if !inputs.is_empty() => output,
         _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
@@ -291,7 +300,7 @@ fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>, read: Read
         Some(CodecArgument::Gzip) => Codec::Gzip,
         Some(CodecArgument::Lz4) => Codec::Lz4,
     };
-    Ok(convert::Task { inputs, output, target, codec, reader_schema: read.reader_schema })
+    Ok(convert::Task { inputs, output, target, codec })
 }
 
 /// clap's message without its usage section, on one line.
@@ -315,10 +324,14 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 8] = [
+        let cases: [(&[&str], &str); 12] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
+            (&["--option", "unions"], "write NAME=VALUE"),
+            (&["--option", "compression=9"], "Avro tables have no option `compression`"),
+            (&["count", "a.avro", "--option", "block_bytes=many"], "which is not a number"),
+            (&["convert", "a.avro", "b.arrow", "--option", "unions=struct"], "what is converted to decides on it"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
             (&["schema", "a.avro", "--arrow", "--fingerprint", "md5"], "'--arrow' cannot be used with '--fingerprint"),
             (&["schema", "a.avro", "--fingerprint", "md4"], "[possible values: rabin, md5, sha256]"),

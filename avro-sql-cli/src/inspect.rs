@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field};
 use avro_arrow::container::{self, Header, Positioned};
-use avro_arrow::schema::{Conflicts, Fingerprint, MergedSchema, Schema};
-use avro_arrow::{FieldMatch, Limits, Program, Severity};
+use avro_arrow::schema::{Fingerprint, MergedSchema, Schema};
+use avro_arrow::{Damage, Limits, Options, Program, Reader, Severity};
+use avro_datafusion::AvroOptions;
 
-use crate::error::{Error, Result};
-use crate::inputs;
+use crate::error::{Error, Result, say};
 use crate::options::{Hash, SchemaForm, SchemaOf, Total};
+use crate::{inputs, skipped};
 
 /// Bytes asked for at a time where a file is read for its header.
 const READ_BYTES: usize = 1 << 14;
@@ -23,11 +24,11 @@ const MAGIC: &[u8] = b"Obj";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Prints a schema.
-pub(crate) fn schema(of: &SchemaOf, form: SchemaForm) -> Result<()> {
+pub(crate) fn schema(of: &SchemaOf, form: SchemaForm, reading: &AvroOptions) -> Result<()> {
     let schema = match of {
-        SchemaOf::One(file) => schema_of(file)?,
+        SchemaOf::One(file) => schema_of(file, &reading.limits)?,
         SchemaOf::All(paths) => {
-            let merged = merged(&inputs::expand(paths)?)?;
+            let merged = merged(&inputs::expand(paths)?, reading)?;
             let mut out = io::stderr().lock();
             for field in &merged.fields {
                 writeln!(out, "{field}")?;
@@ -38,8 +39,9 @@ pub(crate) fn schema(of: &SchemaOf, form: SchemaForm) -> Result<()> {
     let text = match form {
         SchemaForm::Avro => pretty(schema.json()),
         SchemaForm::Arrow => {
-            let program =
-                Program::compile(&schema, &avro_arrow::Options::default()).map_err(|e| e.in_file(of.name()))?;
+            let AvroOptions { strings, enums, unions, pairs, recursion_levels, limits, .. } = reading.clone();
+            let options = Options { strings, enums, unions, pairs, recursion_levels, limits, ..Options::default() };
+            let program = Program::compile(&schema, &options).map_err(|e| e.in_file(of.name()))?;
             let mut text = String::new();
             for field in program.arrow_schema().fields() {
                 describe(field, 0, &mut text);
@@ -61,16 +63,17 @@ pub(crate) fn schema(of: &SchemaOf, form: SchemaForm) -> Result<()> {
 }
 
 /// The schema that all these files can be read as.
-pub(crate) fn merged(files: &[PathBuf]) -> Result<MergedSchema> {
-    let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file)?)));
+pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedSchema> {
+    let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file, &reading.limits)?)));
     let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
     let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
-    Ok(MergedSchema::of(named, Conflicts::Error, &Limits::default())?)
+    Ok(MergedSchema::of(named, reading.conflicts, &reading.limits)?)
 }
 
 /// Prints why a reader cannot read what a writer wrote. That is a failure; nothing to say is none.
-pub(crate) fn compat(reader: &Path, writer: &Path) -> Result<()> {
-    let mismatches = schema_of(reader)?.mismatches(&schema_of(writer)?, FieldMatch::Name, &Limits::default())?;
+pub(crate) fn compat(reader: &Path, writer: &Path, reading: &AvroOptions) -> Result<()> {
+    let limits = &reading.limits;
+    let mismatches = schema_of(reader, limits)?.mismatches(&schema_of(writer, limits)?, reading.field_match, limits)?;
     let mut out = io::stdout().lock();
     for mismatch in &mismatches {
         let some = if mismatch.severity == Severity::SomeValues { " (some values)" } else { "" };
@@ -86,14 +89,13 @@ pub(crate) fn compat(reader: &Path, writer: &Path) -> Result<()> {
 }
 
 /// The schema of the file at this path: of its data, or, where that is what the file has, its text.
-pub(crate) fn schema_of(path: &Path) -> Result<Schema> {
-    let limits = Limits::default();
+pub(crate) fn schema_of(path: &Path, limits: &Limits) -> Result<Schema> {
     let named = |e: avro_arrow::Error| Error::from(e.in_file(path.display().to_string()));
     let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
     let mut bytes = Vec::new();
     file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
     if bytes == MAGIC {
-        let (header, _) = Header::read(&mut bytes.chain(file), &limits).map_err(named)?;
+        let (header, _) = Header::read(&mut bytes.chain(file), limits).map_err(named)?;
         return Ok(header.schema);
     }
     file.take(limits.metadata_bytes as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
@@ -102,13 +104,13 @@ pub(crate) fn schema_of(path: &Path) -> Result<Schema> {
         _ if bytes.len() > limits.metadata_bytes => {
             Err(format!("more than the {} bytes that a schema may have", limits.metadata_bytes))
         }
-        Ok(text) => Schema::parse(text, &limits).map_err(|e| e.to_string()),
+        Ok(text) => Schema::parse(text, limits).map_err(|e| e.to_string()),
         Err(e) => Err(format!("not UTF-8 at byte {}", e.valid_up_to())),
     };
     schema.or_else(|reason| match text.trim_ascii_start() {
         [b'{' | b'[' | b'"', ..] => Err(Error::Failed(format!("{}: {reason}", path.display()))),
         // It is neither, and the reader of headers knows what else it may be.
-        _ => Header::read(&mut bytes.as_slice(), &limits).map(|(header, _)| header.schema).map_err(named),
+        _ => Header::read(&mut bytes.as_slice(), limits).map(|(header, _)| header.schema).map_err(named),
     })
 }
 
@@ -156,13 +158,18 @@ fn describe(field: &Field, depth: usize, text: &mut String) {
 }
 
 /// Prints how many rows the files have.
-pub(crate) fn count(paths: &[PathBuf], total: Total) -> Result<()> {
+pub(crate) fn count(paths: &[PathBuf], total: Total, reading: &AvroOptions) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut sum = 0u64;
     for path in inputs::expand(paths)? {
-        let mut file = Positioned::new(open(&path)?);
-        let rows =
-            container::count_rows(&mut file, &Limits::default()).map_err(|e| e.in_file(path.display().to_string()))?;
+        let rows = match reading.damage {
+            Damage::Refuse => {
+                let mut file = Positioned::new(open(&path)?);
+                container::count_rows(&mut file, &reading.limits)
+            }
+            Damage::Skip => count_around_damage(&path, &reading.limits, open(&path)?),
+        };
+        let rows = rows.map_err(|e| e.in_file(path.display().to_string()))?;
         if let Total::PerFile = total {
             writeln!(out, "{rows}\t{}", path.display())?;
         }
@@ -173,4 +180,23 @@ pub(crate) fn count(paths: &[PathBuf], total: Total) -> Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// Counts the rows of the blocks that are whole: all bytes are read and decompressed, and every row is walked. Says what was
+/// skipped.
+fn count_around_damage(path: &Path, limits: &Limits, file: File) -> avro_arrow::Result<u64> {
+    let options =
+        Options { projection: Some(vec![]), damage: Damage::Skip, limits: limits.clone(), ..Options::default() };
+    let mut reader = Reader::new(file, &options)?;
+    let mut rows = 0;
+    loop {
+        let batch = reader.next().transpose()?;
+        for damaged in reader.take_damage() {
+            say(&skipped::line(&path.display().to_string(), &damaged));
+        }
+        match batch {
+            Some(batch) => rows += batch.num_rows() as u64,
+            None => return Ok(rows),
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use avro_datafusion::AvroOptions;
+
 use crate::convert::{self, Target};
 use crate::output::Format;
 
@@ -12,6 +14,10 @@ pub(crate) struct Options {
     pub(crate) task: Task,
     /// What may be used to do it.
     pub(crate) resources: Resources,
+    /// How files are read.
+    pub(crate) reading: AvroOptions,
+    /// The file of the schema that every Avro file is read as, instead of its own.
+    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// What to do.
@@ -126,8 +132,6 @@ pub(crate) struct Query {
     pub(crate) quiet: bool,
     /// Does the prompt run the user's start-up script?
     pub(crate) rc: bool,
-    /// The file of the schema that every Avro file is read as.
-    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// Where SQL comes from.
@@ -171,6 +175,14 @@ pub(crate) fn parse_table(text: &str) -> Result<(String, String), String> {
             Ok((name.trim().to_owned(), path.to_owned()))
         }
         _ => Err("write NAME=PATH, for example events=logs/2024/".to_owned()),
+    }
+}
+
+/// `NAME=VALUE`.
+pub(crate) fn parse_option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write NAME=VALUE, for example block_bytes=500000000".to_owned()),
     }
 }
 

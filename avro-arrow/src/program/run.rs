@@ -39,7 +39,7 @@ use std::sync::Arc;
 use together::read_together;
 
 /// Some rows of a block that are to be decoded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Piece {
     /// The block, or a buffer that has the block in it. Views count from its start.
     pub(crate) data: PaddedBytes,

@@ -5,15 +5,16 @@
 mod parquet;
 mod sink;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use avro_arrow::{Enums, Options, ParallelReader, Program, Strings, Unions};
+use avro_arrow::{DamagedBlock, Enums, Options, ParallelReader, Program, Strings, Unions};
+use avro_datafusion::AvroOptions;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 use crate::outfile::OutFile;
-use crate::{inputs, inspect, interrupt};
+use crate::{inputs, inspect, interrupt, skipped};
 use sink::Sink;
 
 /// What to convert to what.
@@ -27,8 +28,6 @@ pub(crate) struct Task {
     pub(crate) target: Target,
     /// Its compression, for Parquet.
     pub(crate) codec: Codec,
-    /// The file of the schema to read with, instead of the one that all files can be read as.
-    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// A format to convert to.
@@ -58,10 +57,10 @@ pub(crate) enum Codec {
 }
 
 /// Converts, with this many threads that decode. The output appears whole or not at all.
-pub(crate) async fn run(task: Task, threads: usize, batch_rows: usize) -> Result<()> {
+pub(crate) async fn run(task: Task, reading: AvroOptions, threads: usize, batch_rows: usize) -> Result<()> {
     let given_up = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&given_up);
-    let mut work = tokio::task::spawn_blocking(move || convert(&task, threads, batch_rows, &flag));
+    let mut work = tokio::task::spawn_blocking(move || convert(&task, &reading, threads, batch_rows, &flag));
     let done = tokio::select! {
         done = &mut work => done,
         () = interrupt::requested() => {
@@ -73,11 +72,11 @@ pub(crate) async fn run(task: Task, threads: usize, batch_rows: usize) -> Result
     done.map_err(|e| Error::Failed(format!("internal error: {e}")))?
 }
 
-fn convert(task: &Task, threads: usize, batch_rows: usize, given_up: &AtomicBool) -> Result<()> {
+fn convert(task: &Task, reading: &AvroOptions, threads: usize, batch_rows: usize, given_up: &AtomicBool) -> Result<()> {
     let files = inputs::expand(&task.inputs)?;
-    let reader_schema = match &task.reader_schema {
-        Some(file) => inspect::schema_of(file)?,
-        None => inspect::merged(&files)?.schema,
+    let reader_schema = match &reading.reader_schema {
+        Some(schema) => schema.clone(),
+        None => inspect::merged(&files, reading)?.schema,
     };
     let options = Options {
         batch_size: batch_rows,
@@ -86,6 +85,11 @@ fn convert(task: &Task, threads: usize, batch_rows: usize, given_up: &AtomicBool
         strings: Strings::Plain,
         enums: Enums::Dictionary,
         unions: if task.target == Target::Parquet { Unions::Struct } else { Unions::Dense },
+        field_match: reading.field_match,
+        pairs: reading.pairs,
+        recursion_levels: reading.recursion_levels,
+        damage: reading.damage,
+        limits: reading.limits.clone(),
         ..Options::default()
     };
     let named = |e: avro_arrow::Error| match files.as_slice() {
@@ -98,12 +102,20 @@ fn convert(task: &Task, threads: usize, batch_rows: usize, given_up: &AtomicBool
         .map_err(|e| e.within(&task.output.display().to_string()))?;
     for file in &files {
         let named = |e: avro_arrow::Error| Error::from(e.in_file(file.display().to_string()));
-        for batch in ParallelReader::new(inspect::open(file)?, &options, threads).map_err(named)? {
+        let mut reader = ParallelReader::new(inspect::open(file)?, &options, threads).map_err(named)?;
+        while let Some(batch) = reader.next() {
             if given_up.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             sink.write(&batch.map_err(named)?).map_err(|e| e.within(&task.output.display().to_string()))?;
+            say_skipped(file, reader.take_damage());
         }
+        say_skipped(file, reader.take_damage());
     }
     sink.finish().map_err(|e| e.within(&task.output.display().to_string()))?.commit()
+}
+
+/// Says what of a file was skipped.
+fn say_skipped(file: &Path, damage: Vec<DamagedBlock>) {
+    damage.iter().for_each(|damaged| say(&skipped::line(&file.display().to_string(), damaged)));
 }
