@@ -3,7 +3,7 @@
 In: a file's bytes. Out: lines of JSON in the convention of `README.md`, which a test in any language can make from the
 columns and their types alone. Logical types are read as their base type here and rendered from the schema.
 """
-import collections, io, json, math, re, struct
+import collections, decimal, io, json, math, re, struct
 
 import fastavro
 import fastavro._read_py as reader
@@ -19,8 +19,9 @@ def _read_union(decoder, schema, named, reader_schema=None, options={}):
 
 
 def _read_map(decoder, schema, named, reader_schema=None, options={}):
+    read_as = reader_schema["values"] if reader_schema else None
     decoder.read_map_start()
-    pairs = Pairs((decoder.read_utf8(), reader.read_data(decoder, schema["values"], named, None, options))
+    pairs = Pairs((decoder.read_utf8(), reader.read_data(decoder, schema["values"], named, read_as, options))
                   for _ in decoder.iter_map())
     decoder.read_map_end()
     return pairs
@@ -76,7 +77,7 @@ def render(schema, v, named, open_names):
             return {"json": avro_json(schema, v, named)}
         schema = named[schema]
     if isinstance(schema, list):
-        others = [s for s in schema if s != "null"]
+        others = [s for s in schema if kind_of(s) != "null"]
         branch = schema[v.index]
         if len(schema) == 1 or (len(schema) == 2 and len(others) == 1):
             return render(branch, v.value, named, open_names)
@@ -103,6 +104,10 @@ def render(schema, v, named, open_names):
         open_names += (schema["name"],)
         return {f["name"]: render(f["type"], v[f["name"]], named, open_names) for f in schema["fields"]}
     raise ValueError(schema)
+
+
+def kind_of(schema):
+    return schema["type"] if isinstance(schema, dict) else schema
 
 
 def branch_name(schema):
@@ -151,6 +156,10 @@ def float_text(x, single):
                 break
         except OverflowError:  # rounded up beyond the largest float
             pass
+    # Of two shortest that are as near, Python takes the even one and Rust the greater.
+    with decimal.localcontext(rounding=decimal.ROUND_HALF_UP):
+        up = format(decimal.Decimal(x), f".{digits}e")
+    text = up if float(up) == float(text) or struct.pack(width, float(up)) == struct.pack(width, x) else text
     mantissa, exponent = text.split("e")
     sign, exponent = ("-" if mantissa.startswith("-") else ""), int(exponent)
     digits = mantissa.replace("-", "").replace(".", "").rstrip("0") or "0"
@@ -169,10 +178,13 @@ def avro_json(schema, v, named):
         schema = named[schema]
     if isinstance(schema, list):
         branch = schema[v.index]
-        return None if branch == "null" else {branch_name(branch): avro_json(branch, v.value, named)}
+        return None if kind_of(branch) == "null" else {branch_name(branch): avro_json(branch, v.value, named)}
     kind = schema["type"] if isinstance(schema, dict) else schema
     if kind in ("bytes", "fixed"):
         return bytes(v).decode("latin-1")
+    if kind in ("float", "double"):
+        text = float_text(v, kind == "float")
+        return {"NaN": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text) or float(text)
     if kind == "array":
         return [avro_json(schema["items"], x, named) for x in v]
     if kind == "map":
