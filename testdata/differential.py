@@ -27,6 +27,7 @@ def write_union(encoder, datum, schema, named, fname, options):
     writer.write_data(encoder, datum.value, schema[datum.index], named, fname, options)
 
 
+sys.set_int_max_str_digits(0)  # any bytes may be asked for as a decimal
 writer.WRITERS["union"] = write_union
 writer.LOGICAL_WRITERS.clear()  # values are of the base types already
 

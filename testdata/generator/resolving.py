@@ -32,7 +32,7 @@ EXCEPTIONS = {
         "Resolution: \"two schemas that are decimal logical types match if their scales and precisions match\".",
     "logical-types-differ": "fastavro matches types without a look at their logical types. Here two different ones do not match "
         "(`Options::reader_schema`), and decimals only with the same scale and at least the precision, as the rule above.",
-    "decimal-range": "A decimal must fit the Arrow type of its precision, 128 or 256 bits; fastavro's integers have no end.",
+    "decimal-range": "A decimal must fit the Arrow type of its precision, 128 or 256 bits; fastavro's integers have no end. Where it becomes JSON text, as in recursive types, it may be any.",
     "error-before-rows": "What no value could be read as is an error here before the first value, also where a file has no value that "
         "would meet it; fastavro finds out at the value. Specification, Schema Resolution: \"an error is signalled\".",
     "ambiguous-alias": "Where two fields of the writer could be one of the reader's, or a field has its own name and another's as an "
@@ -120,7 +120,13 @@ class Reading:
                                                    self.parsed, file.options))
         except (reader.SchemaResolutionError, UnicodeDecodeError) as error:
             raise Unreadable(str(error)) from error
-        return rows.lines(self.schema, found)
+        try:
+            return rows.lines(self.schema, found)
+        except rows.Beyond as error:
+            self.noted.add("decimal-range")
+            if self.strict:
+                return "rows with a decimal of any size"
+            raise Unreadable(str(error)) from error
 
     # ------------------------------------------------------------------ fastavro's functions, with ours around them
 
@@ -154,15 +160,7 @@ class Reading:
             if once != twice:
                 self.noted.add("float-rounded-once")
             return twice if self.strict else once
-        value = self.read_one(decoder, w, named, r, options)
-        if isinstance(value, (bytes, str)) and decimal_bits(r):
-            bits = decimal_bits(r)
-            n = int.from_bytes(value, "big", signed=True)
-            if not -(1 << bits - 1) <= n < 1 << bits - 1:
-                self.noted.add("decimal-range")
-                if not self.strict:
-                    raise Unreadable("a decimal does not fit")
-        return value
+        return self.read_one(decoder, w, named, r, options)
 
     def matching(self, w, r, named, raise_on_error=True):
         """In place of `match_schemas`; it comes here with two types that are not unions, and from `match_types`."""
@@ -326,7 +324,7 @@ def kind(schema):
 
 def compatible(w, r):
     kinds = kind(w), kind(r)
-    decimals = decimal_bits(w) and decimal_bits(r)
+    decimals = is_arrow_decimal(w) and is_arrow_decimal(r)
     if {*kinds} <= {"bytes", "fixed"} and decimals:
         pass
     elif kinds == ("fixed", "fixed"):
@@ -367,10 +365,10 @@ def digits(size):
     return len(str(2 ** (8 * size - 1) - 1)) - 1 if size else 0
 
 
-def decimal_bits(schema):
-    """Bits of the Arrow type of a decimal, if there is one."""
+def is_arrow_decimal(schema):
+    """Is it a decimal that one of Arrow's types is wide enough for?"""
     of = logical(schema)
-    return None if not of or of[0] != "decimal" or of[1] > 76 else 128 if of[1] <= 38 else 256
+    return bool(of) and of[0] == "decimal" and of[1] <= 76
 
 
 def same_name(w, r):

@@ -27,6 +27,10 @@ def _read_map(decoder, schema, named, reader_schema=None, options={}):
     return pairs
 
 
+class Beyond(Exception):
+    """A decimal that does not fit the Arrow type of its precision."""
+
+
 class Pairs(list):
     """A map as it is on the wire. fastavro reads its header's metadata through this too, as `items` of decodable bytes."""
 
@@ -73,9 +77,9 @@ def lines(schema, rows):
 
 def render(schema, v, named, open_names):
     if isinstance(schema, str) and schema not in PRIMITIVES:
-        if schema in open_names:
-            return {"json": avro_json(schema, v, named)}
         schema = named[schema]
+    if isinstance(schema, dict) and schema.get("name") in open_names:
+        return {"json": avro_json(schema, v, named)}
     if isinstance(schema, list):
         others = [s for s in schema if kind_of(s) != "null"]
         branch = schema[v.index]
@@ -85,7 +89,10 @@ def render(schema, v, named, open_names):
     kind = schema["type"] if isinstance(schema, dict) else schema
     logical = valid_logical(schema) if isinstance(schema, dict) else None
     if logical == "decimal":
-        return str(int.from_bytes(v, "big", signed=True))
+        n, bits = int.from_bytes(v, "big", signed=True), 128 if schema["precision"] <= 38 else 256
+        if not -(1 << bits - 1) <= n < 1 << bits - 1:
+            raise Beyond(f"a decimal that {bits} bits cannot hold")
+        return str(n)
     if logical == "duration":
         return dict(zip(("months", "days", "millis"), struct.unpack("<III", v)))
     if kind in ("null", "boolean", "int", "long", "string", "enum"):
