@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Random Avro files by fastavro, read by fastavro and by avro-arrow: do both find the same rows?
 
-usage: python3 testdata/differential.py [--seeds N] [--pairs N] [--from-seed N] [--keep-failures DIR] [--rows COMMAND]
+usage: python3 testdata/differential.py [--seeds N] [--pairs N] [--from-seed N] [--files DIR] [--keep-failures DIR] [--rows COMMAND]
 needs: pip install fastavro cramjam zstandard backports.zstd, and Rust
 
 First `--seeds` files of random schemas, then `--pairs` files that are read with another version of their schema. The same
-seed gives the same file. What is compared, and with which exceptions: `generator/resolving.py` and README.md beside this file.
+seed gives the same file. With `--files`, instead of these, the Avro files in a folder: each with the schemas of all others whose
+top level has the same name. What is compared, and with which exceptions: `generator/resolving.py` and README.md beside this file.
 """
-import argparse, collections, json, os, random, shlex, subprocess, sys, tempfile
+import argparse, collections, io, itertools, json, os, random, shlex, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from generator import resolving, rows, wire
@@ -50,11 +51,13 @@ def random_file(seed, evolve):
         data = wire.header(text, codec) + data[data.index(wire.SYNC) + len(wire.SYNC):]
     reader = None
     while evolve and reader is None:
+        shapes.made.clear()
         evolved = shapes.evolved(schema)
         if weight(evolved, 2 * MOST_TYPES) <= 2 * MOST_TYPES:
             text = shapes.text(evolved)
             reader = text if resolving.ends(text) else None
-    return data, reader, collections.Counter([f"codec {codec}", f"sync interval {interval}"])
+    return data, reader, collections.Counter(
+        [f"codec {codec}", f"sync interval {interval}", *(f"change: {name}" for name in shapes.made.elements())])
 
 
 def ours(command, paths):
@@ -114,57 +117,94 @@ def same(got, want):
     return type(got) is type(want) and got == want
 
 
+def random_jobs(args):
+    """(name, bytes, the reader's schema, what they are made of) of what is asked for."""
+    for evolve, n in ((False, args.seeds), (True, args.pairs)):
+        for seed in range(args.from_seed, args.from_seed + n):
+            yield f"{'pair' if evolve else 'schema'}-{seed}", *random_file(seed, evolve)
+
+
+def file_jobs(folder):
+    """The same of files that are there: those that fastavro can read, each with its own and all others' schemas."""
+    groups, unread = {}, 0
+    for name in sorted(os.listdir(folder)):
+        data = b""
+        if name.endswith(".avro"):
+            with open(os.path.join(folder, name), "rb") as f:
+                data = f.read()
+        try:
+            file = rows.reader.reader(io.BytesIO(data), "null")
+            rows.read(data)
+        except Exception:  # of any kind: many are damaged, or have schemas that fastavro refuses
+            unread += bool(data)
+            continue
+        top = file.writer_schema
+        group = groups.setdefault((resolving.kind(top), top["name"].rpartition(".")[2] if "name" in top else ""), {})
+        group.setdefault(json.dumps(file.writer_schema, sort_keys=True), []).append((name, data, file.metadata["avro.schema"]))
+    print(f"{unread:8} files that fastavro does not read")
+    for group in groups.values():
+        for writer_schema, files in group.items():
+            name, data, _ = files[0]
+            for reader_schema, others in group.items():
+                if reader_schema != writer_schema:
+                    yield f"{name} as {others[0][0]}".replace("/", "_"), data, others[0][2], {}
+
+
 def main():
     args = argparse.ArgumentParser(usage=__doc__)
     args.add_argument("--seeds", type=int, default=5000)
     args.add_argument("--pairs", type=int, default=2000)
     args.add_argument("--from-seed", type=int, default=0)
+    args.add_argument("--files", metavar="DIR")
     args.add_argument("--keep-failures", metavar="DIR")
     args.add_argument("--rows", default=CARGO, help="the command that reads files, if it is built already")
     args = args.parse_args()
+    jobs = file_jobs(os.path.abspath(args.files)) if args.files else random_jobs(args)
     os.chdir(os.path.dirname(HERE))
     counts, exceptions, failures = collections.Counter(), collections.Counter(), 0
-    jobs = [(seed, evolve) for evolve, n in ((False, args.seeds), (True, args.pairs))
-            for seed in range(args.from_seed, args.from_seed + n)]
-    for at in range(0, len(jobs), BATCH):
+    while batch := list(itertools.islice(jobs, BATCH)):
         with tempfile.TemporaryDirectory() as folder:
-            batch, paths = [], []
-            for seed, evolve in jobs[at:at + BATCH]:
-                data, reader, of = random_file(seed, evolve)
-                path = os.path.join(folder, f"{'pair' if evolve else 'schema'}-{seed}.avro")
+            paths = []
+            for i, (_, data, reader, of) in enumerate(batch):
+                path = os.path.join(folder, f"{i}.avro")
                 with open(path, "wb") as f:
                     f.write(data)
                 if reader is not None:
                     with open(path + ".avsc", "w") as f:
                         f.write(reader)
-                batch.append((seed, evolve, data, reader))
                 paths.append((path, reader and path + ".avsc"))
-                counts += of
-            for (seed, evolve, data, reader), (found, error) in zip(batch, ours(shlex.split(args.rows), paths)):
-                what = "pair" if evolve else "schema"
-                expected, strict, noted = theirs(data, reader)
-                problem = difference(expected, found, error)
-                agree = strict == expected or isinstance(strict, Exception) and isinstance(expected, Exception)
-                if not agree and isinstance(expected, resolving.Unreadable) and expected.early and not noted:
-                    noted = {"error-before-rows"}
-                if problem is None and not agree and not noted:
-                    problem = "fastavro finds something else, and no exception says why"
-                counts[f"{what}s"] += 1
-                counts["rows"] += len(found or [])
-                if evolve:
-                    counts["pairs: fastavro finds the same" if agree else "pairs: as an exception says"] += 1
-                    counts["pairs: " + ("read" if error is None else "error before the rows" if "does not fit" in error else "error of a row")] += 1
-                    exceptions.update([] if agree else noted)
+                counts.update(of)
+            for (name, data, reader, _), (found, error) in zip(batch, ours(shlex.split(args.rows), paths)):
+                problem = check(data, reader, found, error, counts, exceptions)
                 if problem:
                     failures += 1
-                    print(f"{what} {seed}: {problem}", flush=True)
-                    keep(args.keep_failures, f"{what}-{seed}", data, reader, problem)
+                    print(f"{name}: {problem}", flush=True)
+                    keep(args.keep_failures, name, data, reader, problem)
     for name, n in sorted(counts.items()):
         print(f"{n:8} {name}")
     for name in resolving.EXCEPTIONS:
-        print(f"{exceptions[name]:8} exception {name}")
+        print(f"{exceptions[name]:8} exception: {name}")
     print(f"{failures:8} differences")
     sys.exit(failures > 0)
+
+
+def check(data, reader, found, error, counts, exceptions):
+    """What is not as expected of one file, if anything; and it is counted."""
+    expected, strict, noted = theirs(data, reader)
+    problem = difference(expected, found, error)
+    agree = strict == expected or isinstance(strict, Exception) and isinstance(expected, Exception)
+    if not agree and not noted and isinstance(expected, resolving.Unreadable):
+        noted = {"error-before-rows"}
+    if problem is None and not agree and not noted:
+        problem = "fastavro finds something else, and no exception says why"
+    counts["rows"] += len(found or [])
+    counts["schemas" if reader is None else "pairs"] += 1
+    if reader is not None:
+        early = error is not None and "does not fit the file's" in error
+        counts["pairs: " + ("rows" if error is None else "an error before the rows" if early else "an error of a row")] += 1
+        counts["pairs: fastavro finds the same" if agree else "pairs: as an exception says"] += 1
+        exceptions.update([] if agree else noted)
+    return problem
 
 
 def keep(folder, name, data, reader, problem):

@@ -27,6 +27,8 @@ EXCEPTIONS = {
     "names-outside-unions": "fastavro reads a record, enum or fixed only as one of the same unqualified name or alias, as the "
         "specification has it. Where only two types can be meant, names do not matter here (`Options::reader_schema`). So it is in a "
         "reader's union that has no branch of the name but one of the kind.",
+    "names-of-other-kinds": "fastavro takes a record, an enum and a fixed of one name for the same, and then breaks off or gives out "
+        "bytes for a symbol. Specification, Schema Resolution: \"both schemas are enums\", and so on.",
     "enum-as-string": "An enum can be read as a string here (`Options::reader_schema`); the specification has no such promotion.",
     "decimal-by-value": "Two decimals of one scale match here however they are stored, bytes or fixed; specification, Schema "
         "Resolution: \"two schemas that are decimal logical types match if their scales and precisions match\".",
@@ -43,12 +45,19 @@ EXCEPTIONS = {
 }
 
 
+NAMED = {"record", "enum", "fixed"}
+
+
 class Unreadable(Exception):
     """The file cannot be read as the reader wants it. `early`: no file of this schema could be."""
 
     def __init__(self, reason, early=False):
         super().__init__(reason)
         self.early = early
+
+
+class GivenOut(Exception):
+    """A default of another type than its field, which fastavro gives out."""
 
 
 class Endless(Exception):
@@ -120,8 +129,18 @@ class Reading:
                                                    self.parsed, file.options))
         except (reader.SchemaResolutionError, UnicodeDecodeError) as error:
             raise Unreadable(str(error)) from error
+        except GivenOut:
+            return "rows with JSON for a value"
+        except (KeyError, TypeError) as error:
+            if not self.strict or "names-of-other-kinds" not in self.noted:
+                raise
+            raise Unreadable("fastavro breaks off") from error
         try:
             return rows.lines(self.schema, found)
+        except TypeError:
+            if not self.strict or "names-of-other-kinds" not in self.noted:
+                raise
+            return "rows with bytes for a symbol"
         except rows.Beyond as error:
             self.noted.add("decimal-range")
             if self.strict:
@@ -164,6 +183,8 @@ class Reading:
 
     def matching(self, w, r, named, raise_on_error=True):
         """In place of `match_schemas`; it comes here with two types that are not unions, and from `match_types`."""
+        if {kind(w), kind(r)} <= NAMED and kind(w) != kind(r) and self.match(w, r, named, False) is not None:
+            self.noted.add("names-of-other-kinds")
         if self.strict or not raise_on_error:
             return self.match(w, r, named, raise_on_error)
         if not self.compatible(w, r):
@@ -195,7 +216,7 @@ class Reading:
                     record[field["name"]] = from_json(field["type"], record[field["name"]].value, self.named["reader"])
                 except ValueError as error:
                     self.noted.add("default-of-other-type")
-                    raise Unreadable(str(error)) from error
+                    raise (GivenOut if self.strict else Unreadable)(str(error)) from error
         return record
 
     # ------------------------------------------------------------------ our rules
@@ -212,18 +233,18 @@ class Reading:
         ranks = [(rank, i) for i, b in enumerate(r) for rank in [self.rank(w, self.r(b))] if rank is not None]
         best = min(ranks)[1] if ranks else None
         if best != first:
-            self.noted.update(self.why(w, None if best is None else self.r(r[best]), first))
+            self.noted.update(self.why(w, *(None if i is None else self.r(r[i]) for i in (best, first))))
         return first if self.strict else best
 
     def why(self, w, best, first):
+        """Why our branch is not fastavro's; either may be None."""
         if best is None:
-            return ["logical-types-differ"]
+            return [*self.reasons(w, first)] or ["logical-types-differ"]
         if kind(w) == "enum" and kind(best) == "string":
             return ["enum-as-string"]
-        if first is not None:
-            return ["best-branch"]
-        names = [*self.reasons(w, best)]
-        return names or ["best-branch"]
+        if first is not None and kind(first) in NAMED and kind(first) != kind(w):
+            return ["names-of-other-kinds"]
+        return ["best-branch"] if first is not None else [*self.reasons(w, best)]
 
     def rank(self, w, r):
         kinds = kind(w), kind(r)
@@ -256,10 +277,12 @@ class Reading:
             yield "enum-as-string"
         elif kinds in (("bytes", "fixed"), ("fixed", "bytes")) or (kinds == ("fixed", "fixed") and w["size"] != r["size"]):
             yield "decimal-by-value"
+        elif {*kinds} <= NAMED and kinds[0] != kinds[1]:
+            yield "names-of-other-kinds"
         elif not compatible(w, r):
             if logical(w) and logical(r) and logical(w) != logical(r):
                 yield "logical-types-differ"
-        elif kinds[0] in ("record", "enum", "fixed") and kinds[0] == kinds[1] and not same_name(w, r):
+        elif {*kinds} <= NAMED and not same_name(w, r):
             yield "names-outside-unions"
 
     def fails(self, w, r):

@@ -3,7 +3,7 @@
 In: a `random.Random`. Out: `Type`s, which are graphs (a type that is used twice is one object), their JSON text as schemas, and
 Python values as fastavro's writer takes them, with `Branch` for the values of unions.
 """
-import copy, json
+import collections, copy, json
 
 from .rows import Branch
 
@@ -62,6 +62,7 @@ class Shapes:
         # Either no type has a namespace, or all have one: a type without one cannot be named from inside one that has.
         self.spaces = rng.choice([[""], ["a"], ["a", "a.b"], ["com.example", "org", "com.example.inner"]])
         self.names, self.done, self.n = set(), [], 0
+        self.made = collections.Counter()  # changes, by what they are
         # fastavro writes no file of a schema where `{"type": "double"}` has an integer for a default.
         self.floats = [0.0, -7.0, 2.0**24 + 1, 0.5, -2.25, 0.1, 1e-30, 3.25e30]
 
@@ -240,7 +241,7 @@ class Shapes:
         self.floats = [0, -7, 2**24 + 1, *self.floats[:8]]
         types = reachable(schema)
         self.done = [t for t in types if t.name]
-        wild = self.rng.random() < 0.15
+        wild = self.rng.random() < 0.25
         for t in types:
             if self.rng.random() < (0.7 if t.kind == "record" else 0.3):
                 self.change(t, wild)
@@ -257,19 +258,24 @@ class Shapes:
         if wild and rng.random() < 0.15:  # into what it cannot be read as, or only by accident
             if t.kind != "record":
                 t.become(self.type(1, []))
+                self.made["another type"] += 1
                 return
         changes = {"record": self.change_record, "enum": self.change_enum, "fixed": self.change_fixed, "union": self.change_union}
         if t.kind in changes and rng.random() < 0.85:
-            changes[t.kind](t, wild)
+            kind = t.kind
+            changes[kind](t, wild)
+            self.made[kind] += kind != "record"
             return
         dice = rng.random()
         if t.name and dice < 0.5:
             self.rename(t)
         elif t.kind in PROMOTIONS and dice < 0.55:
             t.kind = rng.choice(PROMOTIONS[t.kind])
+            self.made["promotion"] += 1
             t.attributes = t.attributes if rng.random() < 0.3 else {}
         elif t.kind in LOGICAL and dice < 0.65:
             t.attributes = {}
+            self.made["logical type"] += 1
             if rng.random() < 0.5 and t.kind != "fixed":
                 self.logical(t)
         elif t.kind not in ("union", "record", "fixed", "enum", "null"):  # named types are of many places
@@ -277,6 +283,7 @@ class Shapes:
             others = [self.primitive() for _ in range(rng.choice([0, 0, 1, 2]))]
             union = [Type("null"), *others, same] if rng.random() < 0.8 else [*others, same]
             rng.shuffle(union)
+            self.made["into a union"] += 1
             t.become(union_of(union))
 
     def change_record(self, t, wild):
@@ -285,8 +292,10 @@ class Shapes:
             dice = rng.random()
             if dice < 0.12:
                 t.fields.remove(field)
+                self.made["field dropped"] += 1
             elif dice < 0.22:
                 old, field.name = field.name, f"g{rng.randint(0, 99)}"
+                self.made["field renamed"] += 1
                 field.aliases = [old] if rng.random() < 0.9 or not wild else []
                 if rng.random() < 0.1:
                     field.aliases = ["unknown", *field.aliases, f"f{rng.randint(0, 5)}"]
@@ -295,14 +304,17 @@ class Shapes:
             elif dice < 0.36 and field.type.kind != "union":
                 field.type = union_of([Type("null"), field.type])
                 field.default = None if rng.random() < 0.5 else ABSENT
+                self.made["into a union"] += 1
         for i in range(rng.choice([0, 0, 1, 1, 2])):
             kind = rng.choice(self.done) if self.done and rng.random() < 0.2 else self.type(2, [t])
             new = self.field(f"new{i}", kind, 1.0 if not wild or rng.random() < 0.8 else 0.0)
             if new.default is ABSENT and not wild:
                 continue
             t.fields.insert(rng.randint(0, len(t.fields)), new)
+            self.made["field added"] += 1
         if rng.random() < 0.3:
             rng.shuffle(t.fields)
+            self.made["fields reordered"] += 1
         names = set()
         t.fields = [f for f in t.fields if not (f.name in names or names.add(f.name))]
 
@@ -350,6 +362,7 @@ class Shapes:
 
     def rename(self, t):
         old, t.name = t.name, self.fresh()
+        self.made["named type renamed"] += 1
         if self.rng.random() < 0.6:
             t.aliases = [old]
         elif self.rng.random() < 0.5 and len(self.spaces) > 1:  # the same in another namespace
@@ -365,6 +378,7 @@ class Shapes:
             own.name, own.aliases = self.fresh(), [own.name]
             self.change_record(own, False)
             field.type = own
+            self.made["named type split in two"] += 1
 
     # ------------------------------------------------------------------ text
 
