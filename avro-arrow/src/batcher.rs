@@ -223,16 +223,13 @@ impl Batcher {
                 }
             }
         }
-        Self::place(self.program.constants.buffer(), self.queue.iter().zip(counts))
+        Self::place(self.queue.iter().zip(counts))
     }
 
-    /// Pieces of so many rows of each block, with small blocks copied together. The buffers begin with the program's own.
-    fn place<'a>(
-        constants: Option<Buffer>,
-        parts: impl Iterator<Item = (&'a Pending, usize)>,
-    ) -> (Vec<Piece>, Arc<[Buffer]>) {
+    /// Pieces of so many rows of each block, with small blocks copied together.
+    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<Piece>, Arc<[Buffer]>) {
         let mut pieces: Vec<Piece> = Vec::new();
-        let mut buffers = Vec::from_iter(constants);
+        let mut buffers: Vec<Buffer> = Vec::new();
         // Small blocks that are gathered, and the index of the first one's piece.
         let mut gathered: Vec<u8> = Vec::new();
         let mut first_gathered = 0;

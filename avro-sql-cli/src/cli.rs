@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
 use crate::options::{
-    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_table, target_of,
+    Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_table,
+    target_of,
 };
 use crate::output::Format;
 
@@ -73,6 +74,8 @@ struct QueryArguments {
     /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
     #[arg(long)]
     no_rc: bool,
+    #[command(flatten)]
+    read: ReadArguments,
 }
 
 #[derive(Args)]
@@ -84,6 +87,13 @@ struct ResourceArguments {
     #[arg(long, value_name = "N", global = true, default_value = "8192",
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch_size: u32,
+}
+
+#[derive(Args)]
+struct ReadArguments {
+    /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
+    #[arg(long, value_name = "FILE")]
+    reader_schema: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -107,13 +117,26 @@ enum Tool {
         /// Compression of a Parquet file (default: zstd)
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
+        #[command(flatten)]
+        read: ReadArguments,
     },
-    /// Show the schema of an Avro file, or of a schema file, as JSON
+    /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     Schema {
-        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name
-        file: PathBuf,
+        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Show the one schema that all these files can be read as, and on standard error which brought what
+        #[arg(long)]
+        merged: bool,
         #[command(flatten)]
         form: SchemaArguments,
+    },
+    /// Say whether a reader's schema can read what was written with another, and every reason why not
+    Compat {
+        /// The reader's schema: a schema (.avsc), or Avro data that has it
+        reader: PathBuf,
+        /// The writer's schema, likewise
+        writer: PathBuf,
     },
     /// Count the rows of Avro files, from their block headers where those can be believed
     Count {
@@ -176,8 +199,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     };
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
-        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
-        Some(Tool::Schema { file, form }) => Task::Schema { file, form: schema_form(&form) },
+        Some(Tool::Convert { files, codec, read }) => Task::Convert(conversion(files, codec, read)?),
+        Some(Tool::Schema { files, merged, form }) => {
+            let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
+            Task::Schema { of, form: schema_form(&form) }
+        }
+        Some(Tool::Compat { reader, writer }) => Task::Compat { reader, writer },
         Some(Tool::Count { inputs, per_file }) => {
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
@@ -220,6 +247,14 @@ fn query(arguments: QueryArguments) -> Query {
         timing: arguments.timing,
         quiet: arguments.quiet,
         rc: !arguments.no_rc,
+        reader_schema: arguments.read.reader_schema,
+    }
+}
+
+fn only(files: Vec<PathBuf>) -> Result<PathBuf> {
+    match <[PathBuf; 1]>::try_from(files) {
+        Ok([file]) => Ok(file),
+        Err(_) => Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned())),
     }
 }
 
@@ -234,7 +269,7 @@ fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
     }
 }
 
-fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
+fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>, read: ReadArguments) -> Result<convert::Task> {
     let output = match inputs.pop() {
         Some(output) if !inputs.is_empty() => output,
         _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
@@ -256,7 +291,7 @@ fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<
         Some(CodecArgument::Gzip) => Codec::Gzip,
         Some(CodecArgument::Lz4) => Codec::Lz4,
     };
-    Ok(convert::Task { inputs, output, target, codec })
+    Ok(convert::Task { inputs, output, target, codec, reader_schema: read.reader_schema })
 }
 
 /// clap's message without its usage section, on one line.

@@ -1,4 +1,4 @@
-//! The tools that look at files without reading their rows: `schema` and `count`.
+//! The tools that look at files without reading their rows: `schema`, `compat` and `count`.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field};
 use avro_arrow::container::{self, Header};
-use avro_arrow::schema::{Fingerprint, Schema};
-use avro_arrow::{Limits, Program};
+use avro_arrow::schema::{Conflicts, Fingerprint, MergedSchema, Schema};
+use avro_arrow::{FieldMatch, Limits, Program, Severity};
 
 use crate::error::{Error, Result};
 use crate::inputs;
-use crate::options::{Hash, SchemaForm, Total};
+use crate::options::{Hash, SchemaForm, SchemaOf, Total};
 
 /// Bytes asked for at a time where a file is read for its header or its block headers.
 const READ_BYTES: usize = 1 << 14;
@@ -22,14 +22,24 @@ const MAGIC: &[u8] = b"Obj";
 /// What some editors put before text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Prints the schema of a file.
-pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
-    let schema = schema_of(file)?;
+/// Prints a schema.
+pub(crate) fn schema(of: &SchemaOf, form: SchemaForm) -> Result<()> {
+    let schema = match of {
+        SchemaOf::One(file) => schema_of(file)?,
+        SchemaOf::All(paths) => {
+            let merged = merged(&inputs::expand(paths)?)?;
+            let mut out = io::stderr().lock();
+            for field in &merged.fields {
+                writeln!(out, "{field}")?;
+            }
+            merged.schema
+        }
+    };
     let text = match form {
         SchemaForm::Avro => pretty(schema.json()),
         SchemaForm::Arrow => {
-            let program = Program::compile(&schema, &avro_arrow::Options::default())
-                .map_err(|e| e.in_file(file.display().to_string()))?;
+            let program =
+                Program::compile(&schema, &avro_arrow::Options::default()).map_err(|e| e.in_file(of.name()))?;
             let mut text = String::new();
             for field in program.arrow_schema().fields() {
                 describe(field, 0, &mut text);
@@ -50,8 +60,33 @@ pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
     Ok(())
 }
 
+/// The schema that all these files can be read as.
+pub(crate) fn merged(files: &[PathBuf]) -> Result<MergedSchema> {
+    let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file)?)));
+    let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
+    let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
+    Ok(MergedSchema::of(named, Conflicts::Error, &Limits::default())?)
+}
+
+/// Prints why a reader cannot read what a writer wrote. That is a failure; nothing to say is none.
+pub(crate) fn compat(reader: &Path, writer: &Path) -> Result<()> {
+    let mismatches = schema_of(reader)?.mismatches(&schema_of(writer)?, FieldMatch::Name, &Limits::default())?;
+    let mut out = io::stdout().lock();
+    for mismatch in &mismatches {
+        let some = if mismatch.severity == Severity::SomeValues { " (some values)" } else { "" };
+        writeln!(out, "{mismatch}{some}")?;
+    }
+    match mismatches.len() {
+        0 => Ok(()),
+        n => {
+            let reasons = if n == 1 { "1 reason".to_owned() } else { format!("{n} reasons") };
+            Err(Error::Failed(format!("{} cannot read {}: {reasons}", reader.display(), writer.display())))
+        }
+    }
+}
+
 /// The schema of the file at this path: of its data, or, where that is what the file has, its text.
-fn schema_of(path: &Path) -> Result<Schema> {
+pub(crate) fn schema_of(path: &Path) -> Result<Schema> {
     let limits = Limits::default();
     let named = |e: avro_arrow::Error| Error::from(e.in_file(path.display().to_string()));
     let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
@@ -75,13 +110,6 @@ fn schema_of(path: &Path) -> Result<Schema> {
         // It is neither, and the reader of headers knows what else it may be.
         _ => Header::read(&mut bytes.as_slice(), &limits).map(|(header, _)| header.schema).map_err(named),
     })
-}
-
-/// The header of the file at this path.
-pub(crate) fn header(path: &Path) -> Result<Header> {
-    let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
-    let (header, _) = Header::read(&mut file, &Limits::default()).map_err(|e| e.in_file(path.display().to_string()))?;
-    Ok(header)
 }
 
 /// Opens a file to read. A directory opens too, but cannot be read: the error is better said here.

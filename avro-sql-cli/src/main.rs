@@ -42,14 +42,17 @@ fn execute(options: Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match task {
         Task::Query(query) => runtime.block_on(async {
-            let session = interrupt::unless_interrupted(Session::open(&resources, &query.tables)).await?;
+            let reader_schema = query.reader_schema.as_deref().map(inspect::schema_of).transpose()?;
+            let session = Session::open(&resources, &query.tables, reader_schema);
+            let session = interrupt::unless_interrupted(session).await?;
             match query.source {
                 Source::Prompt => repl::prompt(session, query).await,
                 _ => run::script(&session, &query).await,
             }
         }),
         Task::Convert(task) => runtime.block_on(convert::run(task, resources.threads, resources.batch_rows)),
-        Task::Schema { file, form } => inspect::schema(&file, form),
+        Task::Schema { of, form } => inspect::schema(&of, form),
+        Task::Compat { reader, writer } => inspect::compat(&reader, &writer),
         Task::Count { inputs, total } => inspect::count(&inputs, total),
     }
 }

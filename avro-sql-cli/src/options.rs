@@ -21,12 +21,19 @@ pub(crate) enum Task {
     Query(Query),
     /// Write files' rows in another format.
     Convert(convert::Task),
-    /// Show a file's schema.
+    /// Show a schema.
     Schema {
-        /// Avro data, or a schema.
-        file: PathBuf,
+        /// Whose.
+        of: SchemaOf,
         /// In which form.
         form: SchemaForm,
+    },
+    /// Say whether one schema reads what another wrote.
+    Compat {
+        /// Avro data or a schema: the reader's.
+        reader: PathBuf,
+        /// And the writer's.
+        writer: PathBuf,
     },
     /// Count rows.
     Count {
@@ -37,7 +44,26 @@ pub(crate) enum Task {
     },
 }
 
-/// Which schema of a file to show.
+/// Whose schema to show.
+#[derive(Debug)]
+pub(crate) enum SchemaOf {
+    /// That of a file: Avro data, or a schema.
+    One(PathBuf),
+    /// The one that all these files, directories and globs can be read as.
+    All(Vec<PathBuf>),
+}
+
+impl SchemaOf {
+    /// Its name in errors.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            SchemaOf::One(file) => file.display().to_string(),
+            SchemaOf::All(_) => "the merged schema".to_owned(),
+        }
+    }
+}
+
+/// In which form to show a schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SchemaForm {
     /// As the file has it.
@@ -100,6 +126,8 @@ pub(crate) struct Query {
     pub(crate) quiet: bool,
     /// Does the prompt run the user's start-up script?
     pub(crate) rc: bool,
+    /// The file of the schema that every Avro file is read as.
+    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// Where SQL comes from.

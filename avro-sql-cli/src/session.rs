@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use avro_datafusion::{AvroContext, AvroOptions};
+use avro_datafusion::{AvroContext, AvroOptions, Schema};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -53,8 +53,12 @@ pub(crate) struct Answer {
 }
 
 impl Session {
-    /// A session with these resources and tables.
-    pub(crate) async fn open(resources: &Resources, tables: &[(String, String)]) -> Result<Session> {
+    /// A session with these resources and tables, where every Avro file is read as this schema, if one is given.
+    pub(crate) async fn open(
+        resources: &Resources,
+        tables: &[(String, String)],
+        reader_schema: Option<Schema>,
+    ) -> Result<Session> {
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
@@ -65,9 +69,10 @@ impl Session {
             runtime = runtime.with_memory_pool(Arc::new(pool));
         }
         let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
-        avro_datafusion::enable(&context)?;
+        let options = AvroOptions { reader_schema, ..AvroOptions::default() };
+        avro_datafusion::enable_with(&context, options.clone())?;
         for (name, path) in tables {
-            let registered = context.register_avro(name, path.as_str(), AvroOptions::default()).await;
+            let registered = context.register_avro(name, path.as_str(), options.clone()).await;
             registered.map_err(|e| Error::from(e).within(&format!("table {name}")))?;
         }
         Ok(Session { context, threads: Threads::start(resources.threads)?, n_threads: resources.threads })
