@@ -12,7 +12,6 @@ pub(crate) mod count;
 mod framer;
 mod header;
 mod pieces;
-#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
