@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -35,6 +36,10 @@ pub struct Position {
     pub offset_in_block: Option<u64>,
     /// Path of field names to the value, such as `a.b[].c`.
     pub path: Option<String>,
+    /// The message, as [`MessageDecoder::decode`](crate::message::MessageDecoder::decode) numbers them.
+    pub message: Option<u64>,
+    /// Bytes from the start of the message.
+    pub offset_in_message: Option<u64>,
 }
 
 /// What is wrong, sorted by who has to act.
@@ -77,6 +82,20 @@ pub enum ErrorKind {
     },
     /// A value breaks its schema or Avro's binary encoding.
     Value(Fault),
+    /// A message does not start as its framing says.
+    NotFramed {
+        /// What it should be.
+        framing: &'static str,
+        /// How it starts.
+        found: Vec<u8>,
+    },
+    /// A message ends before its datum.
+    ShortMessage {
+        /// What it should be.
+        framing: &'static str,
+        /// Its bytes.
+        len: usize,
+    },
 
     // The file is valid or might be, but its schema cannot be used.
     /// The text is not an Avro schema.
@@ -114,6 +133,18 @@ pub enum ErrorKind {
         /// What it is.
         what: String,
     },
+    /// A message was written with a schema that nobody knows.
+    UnknownSchema {
+        /// Which.
+        id: String,
+    },
+    /// A message was written with a schema that cannot be used.
+    UnusableSchema {
+        /// Which.
+        id: String,
+        /// Why not.
+        error: Arc<Error>,
+    },
 
     // The caller asked for something that is not there.
     /// An argument is wrong, such as the name of a column.
@@ -134,6 +165,13 @@ pub enum ErrorKind {
     },
 
     // The outside world.
+    /// The caller's [`ResolveSchema`](crate::message::ResolveSchema) failed, as it says.
+    Resolver {
+        /// Which schema it was asked for.
+        id: String,
+        /// What it says.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The caller's [`RowFilter`](crate::RowFilter) failed, as it says.
     Filter(Box<dyn std::error::Error + Send + Sync>),
     /// Reading failed.
@@ -246,6 +284,8 @@ impl Error {
                 | Codec { .. }
                 | Checksum { .. }
                 | Value(_)
+                | NotFramed { .. }
+                | ShortMessage { .. }
         )
     }
 
@@ -306,6 +346,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
             ErrorKind::Filter(e) => Some(&**e),
+            ErrorKind::Resolver { error, .. } => Some(&**error),
+            ErrorKind::UnusableSchema { error, .. } => Some(&**error),
             ErrorKind::Io(e) => Some(e),
             ErrorKind::Arrow(e) => Some(e),
             _ => None,
@@ -323,7 +365,16 @@ impl fmt::Display for Error {
         if let Some(file) = &at.file {
             write!(f, "{file}: ")?;
         }
-        write!(f, "{}", self.kind())?;
+        match self.kind() {
+            // In the words of messages, which have no blocks.
+            ErrorKind::Value(Fault::End) if at.message.is_some() => {
+                f.write_str("a value runs past the end of its message")?
+            }
+            ErrorKind::Value(Fault::TrailingBytes(n)) if at.message.is_some() => {
+                write!(f, "{n} bytes are left in the message after its value")?;
+            }
+            kind => kind.fmt(f)?,
+        }
         let mut sep = " (";
         let mut part = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| {
             write!(f, "{sep}{name} {value}")?;
@@ -344,6 +395,12 @@ impl fmt::Display for Error {
         }
         if let Some(offset) = at.offset_in_block {
             part(f, "offset in block", &offset)?;
+        }
+        if let Some(message) = at.message {
+            part(f, "message", &message)?;
+        }
+        if let Some(offset) = at.offset_in_message {
+            part(f, "offset in message", &offset)?;
         }
         if sep == ", " { f.write_str(")") } else { Ok(()) }
     }
@@ -372,6 +429,19 @@ impl fmt::Display for ErrorKind {
                 write!(f, "damaged snappy block: checksum {computed:08x} of its data is not {stored:08x} as stored")
             }
             Value(fault) => fault.fmt(f),
+            NotFramed { framing, found } => {
+                write!(f, "not {framing}: ")?;
+                match found.as_slice() {
+                    [0xc3, 0x01, ..] => f.write_str("this is Avro's single-object encoding"),
+                    [b'O', b'b', b'j', 1, ..] => f.write_str("this is a container file"),
+                    [0, ..] => f.write_str("it starts with 00, as Confluent's and Apicurio's do"),
+                    found => {
+                        f.write_str("it starts with")?;
+                        found.iter().try_for_each(|byte| write!(f, " {byte:02x}"))
+                    }
+                }
+            }
+            ShortMessage { framing, len } => write!(f, "{framing} is longer than {len} bytes"),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
             Conflict { path, first, first_type, second, second_type } => {
                 match path.as_str() {
@@ -394,6 +464,9 @@ impl fmt::Display for ErrorKind {
                 }
             }
             Unsupported { what } => write!(f, "not supported: {what}"),
+            UnknownSchema { id } => write!(f, "{id} is not known"),
+            UnusableSchema { id, error } => write!(f, "{id} cannot be used: {error}"),
+            Resolver { id, error } => write!(f, "{id} cannot be looked up: {error}"),
             Argument { what } => f.write_str(what),
             Limit { limit, value, max } => {
                 write!(

@@ -20,6 +20,7 @@
 //! - [`Reader`] reads anything that can be read, on the calling thread; [`ParallelReader`] decodes on several;
 //!   [`Decoder`] does no I/O, for engines that bring the bytes themselves, and decodes byte ranges of a file.
 //! - [`Options`] says which columns are wanted, of which Arrow types, in batches of which size, and within which [`Limits`].
+//! - [`message`] decodes datums that come one by one, framed as queues have them, each with a word on its schema.
 //! - [`RowFilter`] says which rows are wanted, from columns that are read first; of the other rows nothing more is read.
 //! - [`container`] has the parts below: the header, the blocks, the number of rows without decoding.
 //! - [`Options::reader_schema`] reads files of many schemas as one, by Avro's rules of schema resolution.
@@ -78,6 +79,7 @@ mod filter;
 mod decoder;
 mod reader;
 mod parallel;
+pub mod message;
 #[doc(hidden)]
 pub mod testing;
 
