@@ -11,16 +11,17 @@ use support::files_in;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 5] = [
+const TARGETS: [(&str, Target); 6] = [
     ("header", fuzz::header),
     ("schema", fuzz::schema),
     ("resolve", fuzz::resolve),
     ("block", fuzz::block),
     ("file", fuzz::file),
+    ("message", fuzz::message),
 ];
 
 /// Mutations of all seeds of a target, where `AVRO_TEST_SEEDS` does not say how many.
-const MUTATIONS: usize = 400;
+const MUTATIONS: usize = 250;
 
 #[test]
 fn seeds_and_mutations_of_them() {
@@ -37,7 +38,9 @@ fn seeds_and_mutations_of_them() {
             let (seed, bytes) = &seeds[mutation % seeds.len()];
             let mut bytes = bytes.clone();
             mutate(&mut rng, &mut bytes, &seeds);
-            run(target, &bytes, || format!("{name}/{seed}, mutation {mutation}: {:?}", String::from_utf8_lossy(&bytes)));
+            run(target, &bytes, || {
+                format!("{name}/{seed}, mutation {mutation}: {:?}", String::from_utf8_lossy(&bytes))
+            });
         }
     }
 }

@@ -2,15 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) use crate::testing::oracle::RawRows;
-pub(super) use crate::testing::oracle::{check, program_batches};
+pub(super) use crate::testing::oracle::program_batches;
 
 use super::CpuKind;
 use crate::error::ErrorKind;
 use crate::options::{Enums, Options, Pairs, Strings, Unions};
 use crate::program::Program;
 use crate::schema::Schema;
-use crate::testing::oracle::reference_batch;
+use crate::testing::oracle::{check_sizes, reference_batch};
 use crate::testing::{Rng, corrupt, evolved_schema, keep, random_paths, random_rows, random_schema};
+
+/// Both give the same rows, or both an error, for batches of all sizes.
+pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Option<bool>) {
+    check_sizes(what, program, blocks, valid, &[1, 3, 100, 8192]);
+}
 
 /// Runs on one of the kinds of CPU that the one at hand is; another for the next number.
 pub(crate) fn on_some_cpu<T>(number: usize, run: impl FnOnce() -> T) -> T {

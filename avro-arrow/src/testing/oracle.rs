@@ -40,14 +40,20 @@ pub(crate) fn reference_batch(program: &Program, blocks: &[RawRows]) -> Option<R
     Some(to_batch(&program.plan, rows).expect("arrays of valid rows"))
 }
 
-/// Both give the same rows, or both an error: for all sizes of batches, on all kinds of CPU. How many blocks there are is how many
-/// lanes there are, see `program/run/deal.rs`.
-pub(crate) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Option<bool>) {
+/// Both give the same rows, or both an error, as is `valid` if that is known: for batches of these sizes, on all kinds of CPU. How
+/// many blocks there are is how many lanes there are, see `program/run/deal.rs`.
+pub(crate) fn check_sizes(
+    what: &str,
+    program: &Program,
+    blocks: &[RawRows],
+    valid: Option<bool>,
+    batch_sizes: &[usize],
+) {
     let want = reference_batch(program, blocks);
     if let Some(valid) = valid {
         assert_eq!(want.is_some(), valid, "{what}");
     }
-    for batch_size in [1, 3, 100, 8192] {
+    for &batch_size in batch_sizes {
         let options = Options { batch_size, ..program.options.clone() };
         let program = Arc::new(Program::compile(&program.plan.schema, &options).expect("a program"));
         for cpu in CpuKind::all() {

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::program::Program;
 use crate::reference::decode_rows;
 use crate::schema::{Conflicts, MergedSchema, Schema};
-use crate::testing::oracle::{RawRows, check};
+use crate::testing::oracle::{RawRows, check_sizes};
 use crate::testing::{Rng, evolved_schema, random_paths, random_rows, random_schema};
 use arrow_array::RecordBatch;
 use std::sync::Arc;
@@ -65,7 +65,12 @@ pub fn resolve(bytes: &[u8]) {
         Ok(program) => {
             compare(&Arc::new(program), &blocks);
             if mismatches.is_empty() && written {
-                assert_ne!(rows_of(&writer, &options, &blocks), Rows::Damaged, "rows are not read by {}", reader.json());
+                assert_ne!(
+                    rows_of(&writer, &options, &blocks),
+                    Rows::Damaged,
+                    "rows are not read by {}",
+                    reader.json()
+                );
             }
         }
         Err(error) if matches!(error.kind(), ErrorKind::Resolve { .. }) => {
@@ -86,12 +91,13 @@ pub fn resolve(bytes: &[u8]) {
     }
 }
 
-/// The schema in a line, or a random one. None where it is too large.
+/// The schema in a line, or a random one. None where that is too large.
 pub(super) fn schema_of(line: &[u8]) -> Option<Schema> {
     parse(line).or_else(|| Schema::parse(&random_schema(&mut rng_of(line)), &limits()).ok())
 }
 
-fn parse(line: &[u8]) -> Option<Schema> {
+/// The schema in a line.
+pub(super) fn parse(line: &[u8]) -> Option<Schema> {
     Schema::parse(std::str::from_utf8(line).ok()?, &limits()).ok()
 }
 
@@ -108,34 +114,48 @@ pub(super) fn blocks_of(input: &mut Input<'_>, schema: &Schema) -> Vec<RawRows> 
     };
     let (is_raw, all_alike) = (how & 0x40 > 0, how & 0x80 > 0);
     let rng = &mut Rng::new(u64::from(how) << 8 | u64::from(n_rows));
-    let mut data;
-    if is_raw {
-        data = input.rest().to_vec();
+    let mut block = if is_raw {
+        (n_rows.into(), input.rest().to_vec())
     } else {
-        data = random_rows(rng, schema, n_rows.into());
-        patch(&mut data, input.rest());
+        random_block(rng, schema, n_rows.into(), BLOCK_BYTES)
+    };
+    if !is_raw {
+        patch(&mut block.1, input.rest());
     }
-    let block = (u64::from(n_rows), data);
     let matters = usize::from(how >> 2 & 15) % n_blocks;
     let blocks = (0..n_blocks).map(|at| {
         if at == matters || all_alike {
             return block.clone();
         }
         let n_rows = rng.pick(1, &[0, 2, 3, 7]);
-        (n_rows as u64, random_rows(rng, schema, n_rows))
+        random_block(rng, schema, n_rows, OTHER_BLOCKS_BYTES)
     });
     blocks.collect()
+}
+
+/// A block is full with so many bytes, so that inputs take little time: one of those that matter, and one beside them.
+const BLOCK_BYTES: usize = 4 << 10;
+const OTHER_BLOCKS_BYTES: usize = 1 << 10;
+
+/// Rows until there are so many, or so many bytes.
+fn random_block(rng: &mut Rng, schema: &Schema, n_rows: u64, full: usize) -> RawRows {
+    let mut block = (0, Vec::new());
+    while block.0 < n_rows && block.1.len() < full {
+        block.1.extend(random_rows(rng, schema, 1));
+        block.0 += 1;
+    }
+    block
 }
 
 /// The program's rows are those of the reference decoder, where they are not too large to compare.
 fn compare(program: &Arc<Program>, blocks: &[RawRows]) {
     if is_small(program, blocks) {
-        check(program.schema().json(), program, blocks, None);
+        check_sizes(program.schema().json(), program, blocks, None, &[3, 8192]);
     }
 }
 
 /// Can the columns of these blocks be kept at once, as far as they can be read?
-fn is_small(program: &Arc<Program>, blocks: &[RawRows]) -> bool {
+pub(super) fn is_small(program: &Arc<Program>, blocks: &[RawRows]) -> bool {
     let mut batcher = Batcher::new(Arc::clone(program));
     let mut n_bytes = 0;
     for (index, (rows, bytes)) in (0..).zip(blocks) {

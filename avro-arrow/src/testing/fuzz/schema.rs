@@ -31,7 +31,10 @@ pub fn schema(bytes: &[u8]) {
         };
         match Program::compile(&schema, &options) {
             Ok(program) => {
-                assert!(!program.to_string().is_empty() || program.arrow_schema().fields().is_empty());
+                assert!(
+                    !program.arrow_schema().fields().is_empty() || !program.to_string().contains("->"),
+                    "{program}"
+                );
                 // Of Arrow's types not all are Avro's, but its own are.
                 if let Err(error) = Schema::from_arrow(program.arrow_schema()) {
                     assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
