@@ -1,10 +1,11 @@
 //! For the tests in this folder: bytes of a file in; what each way of reading it gives out, as batches and as JSON text.
 //! Not every test uses all of it.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod json;
-pub(crate) mod ways;
 pub(crate) mod wire;
+
+pub(crate) use avro_arrow::testing::ways;
 
 use std::fs;
 use std::path::{Path, PathBuf};
