@@ -108,7 +108,10 @@ async fn tables_are_read_around_damage() {
 
 /// Remembers what it is told.
 #[derive(Default)]
-struct Told(Mutex<Vec<(String, u64, u64, Option<u64>)>>);
+struct Told(Mutex<Vec<Skipped>>);
+
+/// File, offset, bytes, rows.
+type Skipped = (String, u64, u64, Option<u64>);
 
 impl DamageSink for Told {
     fn skipped(&self, file: &str, damaged: &DamagedBlock) {
