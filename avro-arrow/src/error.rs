@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -35,6 +36,10 @@ pub struct Position {
     pub offset_in_block: Option<u64>,
     /// Path of field names to the value, such as `a.b[].c`.
     pub path: Option<String>,
+    /// The message, as [`MessageDecoder::decode`](crate::message::MessageDecoder::decode) numbers them.
+    pub message: Option<u64>,
+    /// Bytes from the start of the message.
+    pub offset_in_message: Option<u64>,
 }
 
 /// What is wrong, sorted by who has to act.
@@ -77,6 +82,20 @@ pub enum ErrorKind {
     },
     /// A value breaks its schema or Avro's binary encoding.
     Value(Fault),
+    /// A message does not start as its framing says.
+    NotFramed {
+        /// What it should be.
+        framing: &'static str,
+        /// How it starts.
+        found: Vec<u8>,
+    },
+    /// A message ends before its datum.
+    ShortMessage {
+        /// What it should be.
+        framing: &'static str,
+        /// Its bytes.
+        len: usize,
+    },
 
     // The file is valid or might be, but its schema cannot be used.
     /// The text is not an Avro schema.
@@ -86,15 +105,45 @@ pub enum ErrorKind {
         /// JSON path to the part that is wrong, such as `$.fields[2].type`.
         at: String,
     },
+    /// Two schemas of one table have types at one place that no type can hold.
+    Conflict {
+        /// Path of field names to the place, such as `a.b[]`; `a{}` is a map's values. Empty for the outermost type.
+        path: String,
+        /// A source that has the first type, as the caller calls it, such as a file's name.
+        first: String,
+        /// The type there.
+        first_type: String,
+        /// A source that has the other type.
+        second: String,
+        /// The type there.
+        second_type: String,
+    },
     /// The file uses a codec that this crate does not know.
     UnknownCodec {
         /// The codec's name in the file.
         name: String,
     },
+    /// The reader's schema cannot read what the file's schema describes.
+    Resolve {
+        /// Why not.
+        mismatches: Vec<Mismatch>,
+    },
     /// Valid Avro that has no Arrow equivalent.
     Unsupported {
         /// What it is.
         what: String,
+    },
+    /// A message was written with a schema that nobody knows.
+    UnknownSchema {
+        /// Which.
+        id: String,
+    },
+    /// A message was written with a schema that cannot be used.
+    UnusableSchema {
+        /// Which.
+        id: String,
+        /// Why not.
+        error: Arc<Error>,
     },
 
     // The caller asked for something that is not there.
@@ -116,6 +165,13 @@ pub enum ErrorKind {
     },
 
     // The outside world.
+    /// The caller's [`ResolveSchema`](crate::message::ResolveSchema) failed, as it says.
+    Resolver {
+        /// Which schema it was asked for.
+        id: String,
+        /// What it says.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The caller's [`RowFilter`](crate::RowFilter) failed, as it says.
     Filter(Box<dyn std::error::Error + Send + Sync>),
     /// Reading failed.
@@ -144,6 +200,10 @@ pub enum Fault {
     UnionBranch(i64),
     /// An enum's symbol that does not exist.
     EnumSymbol(i64),
+    /// A union's branch that the reader's schema has no type for.
+    UnreadBranch(i64),
+    /// An enum's symbol that the reader's enum has neither, nor a default.
+    UnreadSymbol(i64),
     /// A string that is not UTF-8.
     Utf8,
     /// A decimal that does not fit the Arrow type of its precision.
@@ -172,6 +232,27 @@ pub enum Fault {
         /// What is allowed.
         max: u64,
     },
+}
+
+/// A reason why a writer's data cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Path of the reader's field names to the type, such as `a.b[].c`; `a{}` is a map's values and `a<int>` a branch of the
+    /// writer's union. Empty for the outermost type.
+    pub path: String,
+    /// What does not match.
+    pub reason: String,
+    /// Whether all values meet it.
+    pub severity: Severity,
+}
+
+/// Which of the values at a mismatch cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// None can be read.
+    Always,
+    /// Those of some branches of the writer's union or some symbols of its enum cannot.
+    SomeValues,
 }
 
 impl Error {
@@ -203,12 +284,19 @@ impl Error {
                 | Codec { .. }
                 | Checksum { .. }
                 | Value(_)
+                | NotFramed { .. }
+                | ShortMessage { .. }
         )
     }
 
-    /// May reading go on behind the block that this is about? So it is where the block is damaged, or larger than allowed.
+    /// May reading go on behind the block that this is about? So it is where the block is damaged, or larger than allowed, but not
+    /// where it is the reader's schema that has no place for a value.
     pub(crate) fn is_of_block(&self) -> bool {
-        self.is_corrupt() || matches!(self.kind(), ErrorKind::Limit { .. })
+        match self.kind() {
+            ErrorKind::Value(Fault::UnreadBranch(_) | Fault::UnreadSymbol(_)) => false,
+            ErrorKind::Limit { .. } => true,
+            _ => self.is_corrupt(),
+        }
     }
 
     /// The same error, with `set` applied to its position.
@@ -268,12 +356,17 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
             ErrorKind::Filter(e) => Some(&**e),
+            ErrorKind::Resolver { error, .. } => Some(&**error),
+            ErrorKind::UnusableSchema { error, .. } => Some(&**error),
             ErrorKind::Io(e) => Some(e),
             ErrorKind::Arrow(e) => Some(e),
             _ => None,
         }
     }
 }
+
+/// More mismatches than this are counted: a line is to be read.
+const MISMATCHES_SHOWN: usize = 5;
 
 /// One line: file, what, where.
 impl fmt::Display for Error {
@@ -282,7 +375,16 @@ impl fmt::Display for Error {
         if let Some(file) = &at.file {
             write!(f, "{file}: ")?;
         }
-        write!(f, "{}", self.kind())?;
+        match self.kind() {
+            // In the words of messages, which have no blocks.
+            ErrorKind::Value(Fault::End) if at.message.is_some() => {
+                f.write_str("a value runs past the end of its message")?
+            }
+            ErrorKind::Value(Fault::TrailingBytes(n)) if at.message.is_some() => {
+                write!(f, "{n} bytes are left in the message after its value")?;
+            }
+            kind => kind.fmt(f)?,
+        }
         let mut sep = " (";
         let mut part = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| {
             write!(f, "{sep}{name} {value}")?;
@@ -303,6 +405,12 @@ impl fmt::Display for Error {
         }
         if let Some(offset) = at.offset_in_block {
             part(f, "offset in block", &offset)?;
+        }
+        if let Some(message) = at.message {
+            part(f, "message", &message)?;
+        }
+        if let Some(offset) = at.offset_in_message {
+            part(f, "offset in message", &offset)?;
         }
         if sep == ", " { f.write_str(")") } else { Ok(()) }
     }
@@ -331,11 +439,44 @@ impl fmt::Display for ErrorKind {
                 write!(f, "damaged snappy block: checksum {computed:08x} of its data is not {stored:08x} as stored")
             }
             Value(fault) => fault.fmt(f),
+            NotFramed { framing, found } => {
+                write!(f, "not {framing}: ")?;
+                match found.as_slice() {
+                    [0xc3, 0x01, ..] => f.write_str("this is Avro's single-object encoding"),
+                    [b'O', b'b', b'j', 1, ..] => f.write_str("this is a container file"),
+                    [0, ..] => f.write_str("it starts with 00, as Confluent's and Apicurio's do"),
+                    found => {
+                        f.write_str("it starts with")?;
+                        found.iter().try_for_each(|byte| write!(f, " {byte:02x}"))
+                    }
+                }
+            }
+            ShortMessage { framing, len } => write!(f, "{framing} is longer than {len} bytes"),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
+            Conflict { path, first, first_type, second, second_type } => {
+                match path.as_str() {
+                    "" => f.write_str("the outermost type")?,
+                    path => write!(f, "`{path}`")?,
+                }
+                write!(f, " is {first_type} in {first} but {second_type} in {second}: they are not one table")
+            }
             UnknownCodec { name } => {
                 write!(f, "unknown codec `{name}`; known are null, deflate, snappy, zstandard, bzip2 and xz")
             }
+            Resolve { mismatches } => {
+                f.write_str("the reader's schema does not fit the file's: ")?;
+                for (at, mismatch) in mismatches.iter().take(MISMATCHES_SHOWN).enumerate() {
+                    write!(f, "{}{mismatch}", if at > 0 { "; " } else { "" })?;
+                }
+                match mismatches.len().saturating_sub(MISMATCHES_SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more"),
+                }
+            }
             Unsupported { what } => write!(f, "not supported: {what}"),
+            UnknownSchema { id } => write!(f, "{id} is not known"),
+            UnusableSchema { id, error } => write!(f, "{id} cannot be used: {error}"),
+            Resolver { id, error } => write!(f, "{id} cannot be looked up: {error}"),
             Argument { what } => f.write_str(what),
             Limit { limit, value, max } => {
                 write!(
@@ -351,6 +492,15 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.reason),
+            path => write!(f, "{path}: {}", self.reason),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Fault::*;
@@ -362,6 +512,8 @@ impl fmt::Display for Fault {
             NegativeLength(v) => write!(f, "length {v} is negative"),
             UnionBranch(v) => write!(f, "union has no branch {v}"),
             EnumSymbol(v) => write!(f, "enum has no symbol {v}"),
+            UnreadBranch(v) => write!(f, "the reader's schema has no type for values of the union's branch {v}"),
+            UnreadSymbol(v) => write!(f, "the reader's enum has neither the enum's symbol {v} nor a default"),
             Utf8 => f.write_str("a string is not valid UTF-8"),
             DecimalRange => f.write_str("a decimal does not fit its type"),
             DurationRange(v) => write!(f, "a duration's count {v} is more than Arrow's interval can hold"),

@@ -10,26 +10,27 @@ mod tests;
 use crate::bytes::Cursor;
 use crate::error::Fault;
 use crate::limits::Limits;
-use crate::schema::{Field, Kind, NodeId, Schema};
-use std::collections::HashSet;
+use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution};
+use crate::schema::{Field, Kind, NodeId, Schema, is_zero_width};
 use std::fmt::{self, Write as _};
 
-/// Reads one value of the type `node` and appends it to `out` in Avro's JSON encoding. Checks all that decoding to columns
+/// Reads one value of the pair's writer and appends it to `out` as the reader's, in Avro's JSON encoding: the fields of a record
+/// in the order of their bytes, and then those that take their defaults. Checks all that decoding to columns
 /// checks. The text of one value is limited to as many bytes as a block may have: a field's name is repeated in the text for
 /// each of its values, so that a small block could ask for any amount of it.
 // SPEC: JSON Encoding.
 pub(crate) fn write_json(
-    schema: &Schema,
-    node: NodeId,
+    resolution: &Resolution,
+    pair: PairId,
     cursor: &mut Cursor<'_>,
     out: &mut Vec<u8>,
     limits: &Limits,
 ) -> Result<(), Fault> {
     let start = out.len();
-    let mut writer = JsonWriter { schema, cursor, out, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
-    let mut next = Some(node);
-    while let Some(node) = next {
-        writer.value(node)?;
+    let mut writer = JsonWriter { resolution, cursor, out, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
+    let mut next = Some(pair);
+    while let Some(pair) = next {
+        writer.value(pair)?;
         let text_bytes = writer.out.len() - start;
         if text_bytes > limits.block_bytes {
             return Err(limit("block_bytes", text_bytes as u64, limits.block_bytes as u64));
@@ -71,32 +72,6 @@ pub(crate) fn skip_value(schema: &Schema, node: NodeId, cursor: &mut Cursor<'_>,
         };
     }
     Ok(())
-}
-
-/// Do values of this type take no bytes? Then all of them do, whatever they hold: no type takes none only sometimes.
-pub(crate) fn is_zero_width(schema: &Schema, node: NodeId) -> bool {
-    let has_width = |node: NodeId| match &schema.node(node).kind {
-        Kind::Null | Kind::Record(_) => false,
-        Kind::Fixed(fixed) => fixed.size > 0,
-        _ => true,
-    };
-    if has_width(node) {
-        return false;
-    }
-    // Each record is visited once: types that refer to one another by name can be exponentially larger when written out.
-    let mut todo = vec![node];
-    let mut seen = HashSet::new();
-    while let Some(node) = todo.pop() {
-        if let Kind::Record(record) = &schema.node(node).kind
-            && seen.insert(node)
-        {
-            if record.fields.iter().any(|field| has_width(field.node)) {
-                return false;
-            }
-            todo.extend(record.fields.iter().map(|field| field.node));
-        }
-    }
-    true
 }
 
 /// The index of a union's branch, below `n_branches`.
@@ -233,13 +208,19 @@ fn skip_item_blocks(schema: &Schema, items: NodeId, keys: Keys, cursor: &mut Cur
 
 /// What `write_json` is inside of.
 enum Writing<'s, 'a> {
-    Fields { fields: std::slice::Iter<'s, Field>, n_written: usize },
+    Record {
+        fields: std::slice::Iter<'s, Field>,
+        record: &'s RecordPair,
+        /// The reader's fields.
+        names: &'s [Field],
+        n_written: usize,
+    },
     Items(Items<'a>),
     Branch,
 }
 
 struct Items<'a> {
-    items: NodeId,
+    items: PairId,
     keys: Keys,
     zero_width: bool,
     left: u64,
@@ -249,7 +230,7 @@ struct Items<'a> {
 }
 
 struct JsonWriter<'s, 'c, 'a> {
-    schema: &'s Schema,
+    resolution: &'s Resolution,
     cursor: &'c mut Cursor<'a>,
     out: &'c mut Vec<u8>,
     limits: &'s Limits,
@@ -260,105 +241,142 @@ struct JsonWriter<'s, 'c, 'a> {
 
 impl JsonWriter<'_, '_, '_> {
     /// Writes a value, or only opens it where it consists of others.
-    fn value(&mut self, node: NodeId) -> Result<(), Fault> {
-        let schema = self.schema;
-        match &schema.node(node).kind {
-            Kind::Union(branches) => {
-                let index = branch_index(self.cursor, branches.len())?;
-                let Some(branch) = branches.get(index) else { return Err(Fault::UnionBranch(index as i64)) };
-                let kind = &schema.node(*branch).kind;
-                // SPEC: JSON Encoding: a union's null is `null`, any other branch an object with the type's name as its
-                // only key.
-                if *kind == Kind::Null {
-                    self.out.extend_from_slice(b"null");
-                    return Ok(());
-                }
+    fn value(&mut self, mut pair: PairId) -> Result<(), Fault> {
+        let resolution = self.resolution;
+        if let Action::FromUnion(branches) = &resolution.pair(pair).action {
+            let before = self.cursor.clone();
+            let index = branch_index(self.cursor, branches.len())?;
+            let Some(Some(branch)) = branches.get(index) else {
+                *self.cursor = before;
+                return Err(Fault::UnreadBranch(index as i64));
+            };
+            pair = *branch;
+        }
+        while let Action::ToUnion { branch, value } = &resolution.pair(pair).action {
+            let reader = &resolution.reader;
+            let Kind::Union(branches) = &reader.node(resolution.pair(pair).reader).kind else { break };
+            let Some(kind) = branches.get(*branch).map(|branch| &reader.node(*branch).kind) else { break };
+            // SPEC: JSON Encoding: a union's null is `null`, any other branch an object with the type's name as its
+            // only key.
+            if *kind != Kind::Null {
                 self.out.push(b'{');
                 self.text(kind.name().map_or(kind.word(), |name| name.full()));
                 self.out.push(b':');
                 self.open.push(Writing::Branch);
-                self.plain(*branch)
             }
-            _ => self.plain(node),
+            pair = *value;
         }
+        self.plain(pair)
     }
 
     /// As `value`, for all but unions.
-    fn plain(&mut self, node: NodeId) -> Result<(), Fault> {
-        let schema = self.schema;
-        match &schema.node(node).kind {
-            Kind::Null => self.out.extend_from_slice(b"null"),
-            Kind::Boolean => {
-                let text: &[u8] = if self.cursor.boolean()? { b"true" } else { b"false" };
-                self.out.extend_from_slice(text);
+    fn plain(&mut self, id: PairId) -> Result<(), Fault> {
+        let resolution = self.resolution;
+        let pair = resolution.pair(id);
+        let kind = &resolution.writer.node(pair.writer).kind;
+        match (&pair.action, kind) {
+            (Action::Convert(convert), kind) => return self.scalar(*convert, kind),
+            (Action::Symbols(table), _) => {
+                let before = self.cursor.clone();
+                let index = symbol_index(self.cursor, table.len())?;
+                let symbol = match (table.get(index), &resolution.reader.node(pair.reader).kind) {
+                    (Some(Some(to)), Kind::Enum(e)) => e.symbols.get(*to as usize),
+                    _ => None,
+                };
+                let Some(symbol) = symbol else {
+                    *self.cursor = before;
+                    return Err(Fault::UnreadSymbol(index as i64));
+                };
+                self.text(symbol);
             }
-            Kind::Int => {
-                let value = self.cursor.int()?;
-                self.print(format_args!("{value}"));
-            }
-            Kind::Long => {
-                let value = self.cursor.long()?;
-                self.print(format_args!("{value}"));
-            }
-            Kind::Float => {
-                let value = f32::from_le_bytes(self.cursor.array()?);
-                self.number(value.is_finite(), f64::from(value), format_args!("{value:?}"));
-            }
-            Kind::Double => {
-                let value = f64::from_le_bytes(self.cursor.array()?);
-                self.number(value.is_finite(), value, format_args!("{value:?}"));
-            }
-            Kind::Bytes => {
-                let bytes = self.cursor.bytes()?;
-                self.latin1(bytes);
-            }
-            Kind::Fixed(fixed) => {
-                let bytes = self.cursor.take(fixed.size)?;
-                self.latin1(bytes);
-            }
-            Kind::String => {
-                let text = string(self.cursor)?;
-                self.text(text);
-            }
-            Kind::Enum(e) => {
-                let index = symbol_index(self.cursor, e.symbols.len())?;
-                self.text(e.symbols.get(index).map_or("", |s| s));
-            }
-            Kind::Array(items) => self.open_items(*items, Keys::None),
-            Kind::Map(values) => self.open_items(*values, Keys::Strings),
-            Kind::Record(record) => {
+            (Action::Items(item), Kind::Map(_)) => self.open_items(*item, Keys::Strings),
+            (Action::Items(item), _) => self.open_items(*item, Keys::None),
+            (Action::Record(record), Kind::Record(written)) => {
                 self.n_records += 1;
                 if self.n_records > self.limits.value_nesting {
                     return Err(limit("value_nesting", self.n_records as u64, self.limits.value_nesting as u64));
                 }
                 self.out.push(b'{');
-                self.open.push(Writing::Fields { fields: record.fields.iter(), n_written: 0 });
+                let names = match &resolution.reader.node(pair.reader).kind {
+                    Kind::Record(read) => read.fields.as_slice(),
+                    _ => &[],
+                };
+                self.open.push(Writing::Record { fields: written.fields.iter(), record, names, n_written: 0 });
             }
-            // The parser refuses a union directly inside a union.
-            Kind::Union(_) => return Err(Fault::UnionBranch(0)),
+            // Unions are not directly inside unions, and branches for which there is nothing are not followed.
+            _ => return Err(Fault::UnreadBranch(0)),
         }
         Ok(())
     }
 
-    /// Closes what is complete. The type of the value that comes next, whose name or comma is written.
-    fn next(&mut self) -> Result<Option<NodeId>, Fault> {
+    fn scalar(&mut self, convert: Convert, kind: &Kind) -> Result<(), Fault> {
+        match (kind, convert) {
+            (Kind::Boolean, _) => {
+                let text: &[u8] = if self.cursor.boolean()? { b"true" } else { b"false" };
+                self.out.extend_from_slice(text);
+            }
+            (Kind::Int | Kind::Long, _) => {
+                let value = if *kind == Kind::Int { self.cursor.int()?.into() } else { self.cursor.long()? };
+                match convert {
+                    Convert::IntToFloat | Convert::LongToFloat => self.float(value as f32),
+                    Convert::IntToDouble | Convert::LongToDouble => self.double(value as f64),
+                    _ => self.print(format_args!("{value}")),
+                }
+            }
+            (Kind::Float, _) => {
+                let value = f32::from_le_bytes(self.cursor.array()?);
+                if convert == Convert::FloatToDouble { self.double(value.into()) } else { self.float(value) }
+            }
+            (Kind::Double, _) => {
+                let value = f64::from_le_bytes(self.cursor.array()?);
+                self.double(value);
+            }
+            (Kind::Bytes, Convert::BytesToString) | (Kind::String, Convert::Same) => {
+                let text = string(self.cursor)?;
+                self.text(text);
+            }
+            (Kind::Bytes | Kind::String, _) => {
+                let bytes = self.cursor.bytes()?;
+                self.latin1(bytes);
+            }
+            (Kind::Fixed(fixed), _) => {
+                let bytes = self.cursor.take(fixed.size)?;
+                self.latin1(bytes);
+            }
+            (Kind::Enum(e), _) => {
+                let index = symbol_index(self.cursor, e.symbols.len())?;
+                self.text(e.symbols.get(index).map_or("", |s| s));
+            }
+            _ => self.out.extend_from_slice(b"null"),
+        }
+        Ok(())
+    }
+
+    /// Closes what is complete. The pair of the value that comes next, whose name or comma is written.
+    fn next(&mut self) -> Result<Option<PairId>, Fault> {
         loop {
             match self.open.pop() {
                 None => return Ok(None),
                 Some(Writing::Branch) => self.out.push(b'}'),
-                Some(Writing::Fields { mut fields, n_written }) => {
+                Some(Writing::Record { mut fields, record, names, mut n_written }) => {
                     let Some(field) = fields.next() else {
+                        for default in &record.defaults {
+                            self.name(names.get(default.field), &mut n_written);
+                            self.out.extend_from_slice(default.text.as_bytes());
+                        }
                         self.n_records -= 1;
                         self.out.push(b'}');
                         continue;
                     };
-                    if n_written > 0 {
-                        self.out.push(b',');
-                    }
-                    self.text(&field.name);
-                    self.out.push(b':');
-                    self.open.push(Writing::Fields { fields, n_written: n_written + 1 });
-                    return Ok(Some(field.node));
+                    let at = record.fields.len() - fields.len() - 1;
+                    let Some(Some((to, pair))) = record.fields.get(at) else {
+                        skip_value(&self.resolution.writer, field.node, self.cursor, self.limits)?;
+                        self.open.push(Writing::Record { fields, record, names, n_written });
+                        continue;
+                    };
+                    self.name(names.get(*to), &mut n_written);
+                    self.open.push(Writing::Record { fields, record, names, n_written });
+                    return Ok(Some(*pair));
                 }
                 Some(Writing::Items(mut items)) => {
                     if items.left == 0 && !items.next_block(self.cursor, &mut self.n_zero_width, self.limits)? {
@@ -375,16 +393,27 @@ impl JsonWriter<'_, '_, '_> {
                     }
                     items.left -= 1;
                     items.n_written += 1;
-                    let node = items.items;
+                    let pair = items.items;
                     self.open.push(Writing::Items(items));
-                    return Ok(Some(node));
+                    return Ok(Some(pair));
                 }
             }
         }
     }
 
-    fn open_items(&mut self, items: NodeId, keys: Keys) {
-        let zero_width = keys == Keys::None && is_zero_width(self.schema, items);
+    /// The name of a record's field, behind a comma if it is not the first.
+    fn name(&mut self, field: Option<&Field>, n_written: &mut usize) {
+        if *n_written > 0 {
+            self.out.push(b',');
+        }
+        *n_written += 1;
+        self.text(field.map_or("", |field| &field.name));
+        self.out.push(b':');
+    }
+
+    fn open_items(&mut self, items: PairId, keys: Keys) {
+        let node = self.resolution.pair(items).writer;
+        let zero_width = keys == Keys::None && is_zero_width(&self.resolution.writer, node);
         self.out.push(if keys == Keys::None { b'[' } else { b'{' });
         self.open.push(Writing::Items(Items { items, keys, zero_width, left: 0, n_written: 0, sized: None }));
     }
@@ -392,6 +421,14 @@ impl JsonWriter<'_, '_, '_> {
     fn print(&mut self, text: fmt::Arguments<'_>) {
         // Appending to a vector never fails.
         let _ = std::io::Write::write_fmt(self.out, text);
+    }
+
+    fn float(&mut self, value: f32) {
+        self.number(value.is_finite(), f64::from(value), format_args!("{value:?}"));
+    }
+
+    fn double(&mut self, value: f64) {
+        self.number(value.is_finite(), value, format_args!("{value:?}"));
     }
 
     /// A float as `shortest`, or the name of what JSON has no number for.

@@ -20,9 +20,13 @@
 //! - [`Reader`] reads anything that can be read, on the calling thread; [`ParallelReader`] decodes on several;
 //!   [`Decoder`] does no I/O, for engines that bring the bytes themselves, and decodes byte ranges of a file.
 //! - [`Options`] says which columns are wanted, of which Arrow types, in batches of which size, and within which [`Limits`].
+//! - [`message`] decodes datums that come one by one, framed as queues have them, each with a word on its schema.
 //! - [`RowFilter`] says which rows are wanted, from columns that are read first; of the other rows nothing more is read.
 //! - [`container`] has the parts below: the header, the blocks, the number of rows without decoding.
-//! - [`Schema`](schema::Schema) is Avro's schema language.
+//! - [`Options::reader_schema`] reads files of many schemas as one, by Avro's rules of schema resolution.
+//! - [`Schema`](schema::Schema) is Avro's schema language; its canonical form and [fingerprints](schema::Fingerprint) name it.
+//!   [`MergedSchema`](schema::MergedSchema) is the schema of many files together,
+//!   [`Schema::from_arrow`](schema::Schema::from_arrow) that of Arrow columns.
 //! - [`mod@reference`] decodes value by value, to compare with.
 //!
 //! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and
@@ -59,11 +63,13 @@
 mod error;
 mod damage;
 mod limits;
-mod options;
 mod bytes;
 pub mod schema;
+mod options;
 mod codec;
 pub mod container;
+mod resolve;
+mod value;
 mod plan;
 mod json;
 pub mod reference;
@@ -74,6 +80,7 @@ mod filter;
 mod decoder;
 mod reader;
 mod parallel;
+pub mod message;
 #[doc(hidden)]
 pub mod testing;
 
@@ -81,10 +88,10 @@ pub use bytes::{PADDING, PaddedBytes};
 pub use codec::{Block, Codec, Decompressor};
 pub use damage::DamagedBlock;
 pub use decoder::Decoder;
-pub use error::{Error, ErrorKind, Fault, Position, Result};
+pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use filter::{FilterError, FilterProgram, RowFilter};
 pub use limits::Limits;
-pub use options::{Damage, Enums, Options, Pairs, Strings, Unions};
+pub use options::{Damage, Enums, FieldMatch, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;

@@ -1,12 +1,23 @@
 //! Options: what the caller wants of the output.
 
 use crate::limits::Limits;
+use crate::schema::Schema;
 
 /// What the caller wants: which columns, of which Arrow types, in batches of which size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Rows of a batch; the last of a file may have fewer; the default is 8192.
     pub batch_size: usize,
+    /// The schema to read with; `None` is each file's own. With one, batches have its fields, whatever file they come from: values
+    /// are promoted, fields found by name or alias, and those that a file lacks take their defaults, by the rules of the
+    /// specification (Schema Resolution).
+    ///
+    /// Beyond these rules, names of types matter only where a branch of a union is looked for; an enum can be read as a string;
+    /// and a decimal as one of more digits. Types of different logical types do not match: a `timestamp-millis` is no
+    /// `timestamp-micros`.
+    pub reader_schema: Option<Schema>,
+    /// How fields of the reader's schema are found in a file's; the default is by name.
+    pub field_match: FieldMatch,
     /// The columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns that have
     /// the right number of rows. A file whose top level is not a record has one column, `value`.
     ///
@@ -32,6 +43,17 @@ pub struct Options {
     pub damage: Damage,
     /// What a file may ask for.
     pub limits: Limits,
+}
+
+/// How fields of a reader's schema are found in a writer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldMatch {
+    /// By name, and then by the reader's aliases.
+    #[default]
+    Name,
+    /// By the attribute `field-id`, as Iceberg does: names may have changed. Fields of the reader that have none, and records that
+    /// were written before there were any, are matched by name.
+    Id,
 }
 
 /// Arrow types of Avro's `string` and `bytes`.
@@ -86,7 +108,7 @@ pub enum Damage {
     /// A block is skipped whole if anything that is read of it is damaged, or is larger than the [`Limits`] allow; that is
     /// found out before any of its rows are given. Where a block's frame or sync marker is damaged, reading goes on at the next
     /// sync marker that a whole block follows. Values that are not read, as no column wants them, may be damaged
-    /// unseen, as ever. Batches next to a damaged block may have fewer rows. A damaged header is still an error, as nothing can
+    /// unseen, as ever. A value that the reader's schema has no place for is no damage, and an error as ever. Batches next to a damaged block may have fewer rows. A damaged header is still an error, as nothing can
     /// be read without it.
     Skip,
 }
@@ -95,6 +117,8 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             batch_size: 8192,
+            reader_schema: None,
+            field_match: FieldMatch::default(),
             projection: None,
             strings: Strings::default(),
             enums: Enums::default(),

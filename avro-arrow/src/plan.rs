@@ -1,24 +1,25 @@
-//! Plans: a schema and the caller's options in, a tree that says of every value, in the order of its bytes, what becomes of
-//! it, and the Arrow schema that follows. The only table of Avro's types against Arrow's is here.
+//! Plans: a schema, a reader's schema and the caller's options in, and out the columns (`target`) and what becomes of every
+//! value, in the order of its bytes (`Source`).
 //!
 //! The program compiler and the reference decoder both start from a plan, so that they can differ only in how they read.
 
+mod constant;
+mod metadata;
+mod projection;
+mod target;
+
+pub(crate) use target::{Form, RecordTarget, Target};
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Enums, Options, Pairs, Strings, Unions};
-use crate::schema::{Attributes, Field as AvroField, Kind, Logical, NodeId, Schema};
+use crate::options::Options;
+use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution};
+use crate::schema::{Attributes, Field as AvroField, Kind, Logical, NodeId, Schema, is_zero_width};
+use crate::value::Value;
 use arrow_array::StringArray;
-use arrow_schema::extension::{EXTENSION_TYPE_NAME_KEY, ExtensionType, Uuid};
-use arrow_schema::{
-    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, Fields, IntervalUnit,
-    Schema as ArrowSchema, SchemaRef, TimeUnit, UnionFields,
-};
-use serde_json::Value as Json;
+use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-mod projection;
-
-use projection::{WHOLE, Wanted};
+use target::Wrap;
 
 /// The name of the one column of a file whose top level is not a record.
 pub(crate) const VALUE_COLUMN: &str = "value";
@@ -26,87 +27,120 @@ pub(crate) const VALUE_COLUMN: &str = "value";
 /// What becomes of a row.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// The schema that the bytes were written with.
     pub(crate) schema: Schema,
-    /// The fields of a row in the order of their bytes.
-    pub(crate) steps: Vec<Step>,
-    /// The columns, in the order of the output.
+    pub(crate) resolution: Resolution,
+    /// Where the columns of a row come from.
+    pub(crate) row: Source,
+    pub(crate) target: RecordTarget,
     pub(crate) arrow: SchemaRef,
 }
 
-/// What becomes of a field.
+/// What becomes of a field of the writer's, or what comes in the place of one.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// It is walked over.
     Skip(NodeId),
     /// It becomes the column of this index among those of its record.
-    Read { column: usize, read: Read },
+    Read { column: usize, source: Source },
+    /// It is not there: the column has this value.
+    Default { column: usize, value: Value },
 }
 
-/// How a value becomes a value of a column.
+/// What stands in the bytes, and how it becomes a value of the target that it is made for.
 #[derive(Debug, Clone)]
-pub(crate) struct Read {
-    /// The column's name, Arrow type, nullability and metadata.
-    pub(crate) field: FieldRef,
-    pub(crate) wrap: Wrap,
-    pub(crate) shape: Shape,
+pub(crate) enum Source {
+    Scalar(Scalar),
+    /// Blocks of items, which take no bytes or some.
+    Items {
+        item: Box<Source>,
+        zero_width: bool,
+    },
+    /// Blocks of string keys with these values.
+    Entries(Box<Source>),
+    Record(RecordSource),
+    /// A value that becomes JSON text.
+    Json(PairId),
+    /// A union of one: an index that must be 0.
+    Single(Box<Source>),
+    /// A union of null and another, whose null is a null of the target.
+    Nullable {
+        null_branch: u8,
+        value: Box<Source>,
+    },
+    /// Any other union: what becomes of each branch, if anything can.
+    Branches(Vec<Option<Source>>),
+    /// A value of a target that can be null.
+    Present(Box<Source>),
+    /// Nothing in the bytes, a null of the target.
+    Absent,
+    /// A value that becomes this branch of a union.
+    Branch {
+        branch: usize,
+        value: Box<Source>,
+    },
 }
 
-/// The union around a value that does not show in its Arrow type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wrap {
-    /// No union.
-    None,
-    /// A union of this one type: an index that must be 0.
-    Single,
-    /// A union of this type and null, which is branch 0 or 1.
-    Nullable { null_branch: u8 },
-}
-
-/// How a value is encoded and what it is made of. Which Arrow type it becomes is in the field.
+/// A record in the bytes, or a row that is another value.
 #[derive(Debug, Clone)]
-pub(crate) enum Shape {
+pub(crate) struct RecordSource {
+    pub(crate) node: NodeId,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A value that is not made of others: how it is encoded, and what it is taken for.
+#[derive(Debug, Clone)]
+pub(crate) enum Scalar {
     Null,
     Boolean,
     Int,
     Long,
     Float,
     Double,
+    IntToLong,
+    IntToFloat,
+    IntToDouble,
+    LongToFloat,
+    LongToDouble,
+    FloatToDouble,
     Bytes,
     String,
     Fixed(usize),
-    Enum(Arc<StringArray>),
+    /// An index below this.
+    Enum(usize),
+    /// An index, by which the reader's is found, if there is one.
+    Symbol(Arc<[Option<u32>]>),
+    /// An index of one of these, which are the values.
+    SymbolText(Arc<StringArray>),
     /// A decimal on bytes, to `Decimal128` or `Decimal256`.
     DecimalBytes,
     /// A decimal on fixed of this size.
     DecimalFixed(usize),
     Duration,
-    List(Box<Read>),
-    Map {
-        keys: Box<Read>,
-        values: Box<Read>,
-    },
-    /// An array of records of `key` and `value`, to a `Map`.
-    Pairs(Box<Read>),
-    Record {
-        node: NodeId,
-        steps: Vec<Step>,
-        n_columns: usize,
-    },
-    /// Any other union, to a dense `Union` or a `Struct`.
-    Union {
-        branches: Vec<Read>,
-    },
-    /// A recursive reference: the value as JSON text.
-    Json(NodeId),
 }
 
 impl Plan {
     /// The plan for a schema under these options.
     pub(crate) fn new(schema: &Schema, options: &Options) -> Result<Plan> {
-        let mut planner = Planner { schema, options, open: Vec::new(), n_fields: 0, depth: 0 };
-        let root = schema.root();
+        let resolution = match &options.reader_schema {
+            Some(reader) if reader != schema => Resolution::new(schema, reader, options.field_match, &options.limits)?,
+            _ => Resolution::same(schema),
+        };
+        let reader = &resolution.reader;
+        let mut planner = Planner {
+            resolution: &resolution,
+            reader,
+            options,
+            open: Vec::new(),
+            n_fields: 0,
+            metadata_bytes: 0,
+            depth: 0,
+            n_sources: 0,
+        };
+        let root = reader.root();
+        let is_record = matches!(reader.node(root).kind, Kind::Record(_));
         let value;
-        let row = match &schema.node(root).kind {
+        let fields = match &reader.node(root).kind {
             Kind::Record(record) => {
                 planner.open.push(root);
                 &record.fields
@@ -116,11 +150,23 @@ impl Plan {
                 std::slice::from_ref(&value)
             }
         };
-        let wanted = planner.wanted(row)?;
-        let (steps, fields) = planner.record(row, &wanted)?;
-        let metadata = HashMap::from([("avro.schema".to_string(), schema.json().to_string())]);
+        let wanted = planner.wanted(fields)?;
+        let target = planner.record_target(fields, &wanted)?;
+        let row = match target.columns.as_slice() {
+            _ if is_record => planner.row(resolution.root, &target)?,
+            [] => Source::Record(RecordSource { node: schema.root(), steps: vec![Step::Skip(schema.root())] }),
+            columns => {
+                let mut steps = Vec::new();
+                for (column, target) in columns.iter().enumerate() {
+                    steps.push(Step::Read { column, source: planner.source(resolution.root, target)? });
+                }
+                Source::Record(RecordSource { node: schema.root(), steps })
+            }
+        };
+        let metadata = HashMap::from([("avro.schema".to_string(), reader.json().to_string())]);
+        let fields: Vec<_> = target.columns.iter().map(|column| column.field.clone()).collect();
         let arrow = Arc::new(ArrowSchema::new_with_metadata(fields, metadata));
-        Ok(Plan { schema: schema.clone(), steps, arrow })
+        Ok(Plan { schema: schema.clone(), row, target, arrow, resolution })
     }
 }
 
@@ -137,311 +183,178 @@ fn value_field(node: NodeId) -> AvroField {
 }
 
 struct Planner<'a> {
-    schema: &'a Schema,
+    resolution: &'a Resolution,
+    reader: &'a Schema,
     options: &'a Options,
-    /// The records around the place being planned, outermost first.
+    /// The reader's records around the place being planned, outermost first.
     open: Vec<NodeId>,
     n_fields: usize,
+    metadata_bytes: usize,
     depth: usize,
+    n_sources: usize,
 }
 
-impl Planner<'_> {
-    /// The steps and columns of a record with these fields.
-    fn record(&mut self, fields: &[AvroField], wanted: &Wanted) -> Result<(Vec<Step>, Vec<FieldRef>)> {
-        let mut steps = Vec::with_capacity(fields.len());
-        let mut columns = Vec::new();
-        for (at, field) in fields.iter().enumerate() {
-            steps.push(match wanted.field(at) {
-                Some((column, wanted)) => {
-                    let read = self.read(&field.name, field.node, Some(field), wanted)?;
-                    columns.push((column, read.field.clone()));
-                    Step::Read { column, read }
+/// Each branch of a writer's union has its own way to the reader's type: a few thousand fields could take gigabytes.
+const SOURCES_MAX: usize = 1 << 20;
+
+impl<'a> Planner<'a> {
+    /// Where a row comes from that is a record for the reader.
+    fn row(&mut self, pair: PairId, target: &RecordTarget) -> Result<Source> {
+        match &self.resolution.pair(pair).action {
+            Action::FromUnion(branches) => self.union(branches, false, |planner, pair| planner.row(pair, target)),
+            Action::Record(record) => self.record(pair, record, target),
+            _ => Err(no_source()),
+        }
+    }
+
+    /// Where the values of a target come from.
+    fn source(&mut self, pair: PairId, target: &Target) -> Result<Source> {
+        self.n_sources += 1;
+        if self.n_sources > SOURCES_MAX {
+            let what =
+                format!("a schema that is read in more than {SOURCES_MAX} ways; unions of records take the most");
+            return Err(ErrorKind::Unsupported { what }.into());
+        }
+        let resolution = self.resolution;
+        let resolved = resolution.pair(pair);
+        Ok(match (&resolved.action, &target.form) {
+            (Action::FromUnion(branches), _) => {
+                self.union(branches, target.nullable, |planner, pair| planner.source(pair, target))?
+            }
+            (Action::ToUnion { branch, value }, form) => match (self.unwrap_union(resolved.reader).0, form) {
+                (Wrap::Single, _) => self.source(*value, target)?,
+                (Wrap::Nullable { null_branch }, _) if *branch == null_branch => Source::Absent,
+                (Wrap::Nullable { .. }, _) => Source::Present(Box::new(self.source(*value, target)?)),
+                (Wrap::None, Form::Union(targets)) => {
+                    let target = targets.get(*branch).ok_or_else(no_source)?;
+                    Source::Branch { branch: *branch, value: Box::new(self.source(*value, target)?) }
                 }
-                None => Step::Skip(field.node),
-            });
-        }
-        columns.sort_by_key(|(column, _)| *column);
-        Ok((steps, columns.into_iter().map(|(_, field)| field).collect()))
-    }
-
-    /// The plan of a value. `field` is the record's field that holds it, if one does.
-    fn read(&mut self, name: &str, node: NodeId, field: Option<&AvroField>, wanted: &Wanted) -> Result<Read> {
-        let limits = &self.options.limits;
-        self.n_fields += 1;
-        limit("arrow_fields", self.n_fields, limits.arrow_fields)?;
-        self.depth += 1;
-        limit("nesting", self.depth, limits.nesting)?;
-
-        let (wrap, inner) = self.unwrap_union(node);
-        let (shape, data_type) = self.shape(inner, wanted)?;
-        self.depth -= 1;
-        let metadata = self.metadata(inner, field);
-        let field = Arc::new(Field::new(name, data_type, self.can_be_null(node)).with_metadata(metadata));
-        Ok(Read { field, wrap, shape })
-    }
-
-    /// The union that can be taken off a value, and the type inside.
-    fn unwrap_union(&self, node: NodeId) -> (Wrap, NodeId) {
-        let Kind::Union(branches) = &self.schema.node(node).kind else { return (Wrap::None, node) };
-        let is_null = |id: NodeId| matches!(self.schema.node(id).kind, Kind::Null);
-        match *branches.as_slice() {
-            [only] => (Wrap::Single, only),
-            [null, other] if is_null(null) && !is_null(other) => (Wrap::Nullable { null_branch: 0 }, other),
-            [other, null] if is_null(null) && !is_null(other) => (Wrap::Nullable { null_branch: 1 }, other),
-            _ => (Wrap::None, node),
-        }
-    }
-
-    fn can_be_null(&self, node: NodeId) -> bool {
-        let is_null = |id: NodeId| matches!(self.schema.node(id).kind, Kind::Null);
-        match &self.schema.node(node).kind {
-            Kind::Union(branches) => branches.iter().any(|branch| is_null(*branch)),
-            _ => is_null(node),
-        }
-    }
-
-    /// Is this record inside itself as often as it is expanded, so that it becomes JSON text?
-    fn is_json(&self, record: NodeId) -> bool {
-        self.open.iter().filter(|open| **open == record).count() > self.options.recursion_levels
-    }
-
-    /// The record and the type of the values of an array that becomes a map: one marked as such, of records of a key that cannot
-    /// be null and a value.
-    fn pairs(&self, array: NodeId) -> Option<(NodeId, NodeId)> {
-        let node = self.schema.node(array);
-        let (Pairs::Map, Some(Logical::Map), Kind::Array(items)) = (self.options.pairs, node.logical, &node.kind)
-        else {
-            return None;
-        };
-        let Kind::Record(record) = &self.schema.node(*items).kind else { return None };
-        let [key, value] = record.fields.as_slice() else { return None };
-        let is_map = key.name == "key" && value.name == "value" && !self.can_be_null(key.node);
-        (is_map && !self.is_json(*items)).then_some((*items, value.node))
-    }
-
-    /// The type table.
-    fn shape(&mut self, id: NodeId, wanted: &Wanted) -> Result<(Shape, DataType)> {
-        use TimeUnit::{Microsecond, Millisecond, Nanosecond};
-        let node = self.schema.node(id);
-        let utc = || Some(Arc::from("UTC"));
-        Ok(match (&node.kind, node.logical) {
-            (Kind::Null, _) => (Shape::Null, DataType::Null),
-            (Kind::Boolean, _) => (Shape::Boolean, DataType::Boolean),
-            (Kind::Int, Some(Logical::Date)) => (Shape::Int, DataType::Date32),
-            (Kind::Int, Some(Logical::TimeMillis)) => (Shape::Int, DataType::Time32(Millisecond)),
-            (Kind::Int, _) => (Shape::Int, DataType::Int32),
-            (Kind::Long, logical) => {
-                let data_type = match logical {
-                    Some(Logical::TimeMicros) => DataType::Time64(Microsecond),
-                    Some(Logical::TimestampMillis) => DataType::Timestamp(Millisecond, utc()),
-                    Some(Logical::TimestampMicros) => DataType::Timestamp(Microsecond, utc()),
-                    Some(Logical::TimestampNanos) => DataType::Timestamp(Nanosecond, utc()),
-                    Some(Logical::LocalTimestampMillis) => DataType::Timestamp(Millisecond, None),
-                    Some(Logical::LocalTimestampMicros) => DataType::Timestamp(Microsecond, None),
-                    Some(Logical::LocalTimestampNanos) => DataType::Timestamp(Nanosecond, None),
-                    _ => DataType::Int64,
-                };
-                (Shape::Long, data_type)
-            }
-            (Kind::Float, _) => (Shape::Float, DataType::Float32),
-            (Kind::Double, _) => (Shape::Double, DataType::Float64),
-            (Kind::Bytes, logical) => match decimal(logical) {
-                Some(data_type) => (Shape::DecimalBytes, data_type),
-                None => (Shape::Bytes, self.binary()),
+                _ => return Err(no_source()),
             },
-            (Kind::String, _) => (Shape::String, self.utf8()),
-            // Arrow's sizes are 32 bits wide, and so are the program's.
-            (Kind::Fixed(fixed), _) if i32::try_from(fixed.size).is_err() => {
-                return Err(unsupported(format!("fixed of {}", fixed.size)));
-            }
-            (Kind::Fixed(fixed), logical) => match (decimal(logical), logical) {
-                (Some(data_type), _) => (Shape::DecimalFixed(fixed.size), data_type),
-                (None, Some(Logical::Duration)) => (Shape::Duration, DataType::Interval(IntervalUnit::MonthDayNano)),
-                _ => (Shape::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
-            },
-            (Kind::Enum(e), _) => {
-                let symbols = Arc::new(StringArray::from_iter_values(&e.symbols));
-                let data_type = match self.options.enums {
-                    Enums::Dictionary => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
-                    Enums::String => self.utf8(),
+            (_, Form::Text) => Source::Json(pair),
+            (Action::Convert(convert), _) => Source::Scalar(self.scalar(resolved.writer, *convert, target)),
+            (Action::Symbols(table), _) => {
+                let same = table.iter().zip(0..).all(|(to, at)| *to == Some(at));
+                let symbols = match &target.form {
+                    Form::Enum(symbols) => arrow_array::Array::len(symbols.as_ref()),
+                    _ => 0,
                 };
-                (Shape::Enum(symbols), data_type)
+                let same = same && table.len() <= symbols;
+                Source::Scalar(if same { Scalar::Enum(table.len()) } else { Scalar::Symbol(table.clone()) })
             }
-            (Kind::Array(items), _) => {
-                let is_map = self.pairs(id).is_some();
-                let mut item = self.read(Field::LIST_FIELD_DEFAULT_NAME, *items, None, wanted)?;
-                item.field = with_field_id(item.field, &node.attributes, "element-id");
-                if is_map {
-                    let entries = Arc::new(item.field.as_ref().clone().with_name("entries"));
-                    (Shape::Pairs(Box::new(item)), DataType::Map(entries, false))
-                } else {
-                    let field = item.field.clone();
-                    (Shape::List(Box::new(item)), DataType::List(field))
+            (Action::Items(item), Form::List(to) | Form::Map(to)) => match &self.writer().node(resolved.writer).kind {
+                Kind::Map(_) => match &to.form {
+                    Form::Record(RecordTarget { columns, .. }) => {
+                        let [_, value] = columns.as_slice() else { return Err(no_source()) };
+                        Source::Entries(Box::new(self.source(*item, value)?))
+                    }
+                    _ => return Err(no_source()),
+                },
+                _ => {
+                    let zero_width = is_zero_width(self.writer(), resolution.pair(*item).writer);
+                    Source::Items { item: Box::new(self.source(*item, to)?), zero_width }
                 }
-            }
-            (Kind::Map(values), _) => {
-                let key = Arc::new(Field::new("key", self.utf8(), false));
-                let keys = Read {
-                    field: with_field_id(key, &node.attributes, "key-id"),
-                    wrap: Wrap::None,
-                    shape: Shape::String,
-                };
-                let mut values = self.read("value", *values, None, wanted)?;
-                values.field = with_field_id(values.field, &node.attributes, "value-id");
-                let entries = DataType::Struct(Fields::from(vec![keys.field.clone(), values.field.clone()]));
-                let data_type = DataType::Map(Arc::new(Field::new("entries", entries, false)), false);
-                (Shape::Map { keys: Box::new(keys), values: Box::new(values) }, data_type)
-            }
-            // A type inside itself would expand for ever.
-            (Kind::Record(_), _) if self.is_json(id) => (Shape::Json(id), self.utf8()),
-            (Kind::Record(record), _) => {
-                self.open.push(id);
-                let (steps, fields) = self.record(&record.fields, wanted)?;
-                self.open.pop();
-                (Shape::Record { node: id, steps, n_columns: fields.len() }, DataType::Struct(fields.into()))
-            }
-            (Kind::Union(branches), _) => self.union(branches)?,
+            },
+            (Action::Record(record), Form::Record(target)) => self.record(pair, record, target)?,
+            _ => return Err(no_source()),
         })
     }
 
-    fn union(&mut self, branches: &[NodeId]) -> Result<(Shape, DataType)> {
-        // Type ids are bytes from 0 to 127.
-        if branches.is_empty() || branches.len() > 128 {
-            return Err(unsupported(format!("a union of {} branches", branches.len())));
+    /// The branches of a writer's union, as it is read the simplest.
+    fn union(
+        &mut self,
+        branches: &[Option<PairId>],
+        nullable: bool,
+        mut source: impl FnMut(&mut Self, PairId) -> Result<Source>,
+    ) -> Result<Source> {
+        let mut sources = Vec::with_capacity(branches.len());
+        for branch in branches {
+            sources.push(branch.map(|pair| source(self, pair)).transpose()?);
         }
-        let names = self.branch_names(branches);
-        let mut reads = Vec::with_capacity(branches.len());
-        for (&branch, name) in branches.iter().zip(&names) {
-            reads.push(self.read(name, branch, None, &WHOLE)?);
+        match sources.as_mut_slice() {
+            [only @ Some(_)] => {
+                let only = only.take().ok_or_else(no_source)?;
+                Ok(Source::Single(Box::new(only)))
+            }
+            [Some(Source::Absent), Some(Source::Present(value))] if nullable => {
+                Ok(Source::Nullable { null_branch: 0, value: std::mem::replace(value, Box::new(Source::Absent)) })
+            }
+            [Some(Source::Present(value)), Some(Source::Absent)] if nullable => {
+                Ok(Source::Nullable { null_branch: 1, value: std::mem::replace(value, Box::new(Source::Absent)) })
+            }
+            _ => Ok(Source::Branches(sources)),
         }
-        let data_type = match self.options.unions {
-            Unions::Dense => {
-                let ids = (0..=127i8).take(reads.len());
-                DataType::Union(
-                    UnionFields::try_new(ids, reads.iter().map(|r| r.field.clone()))?,
-                    arrow_schema::UnionMode::Dense,
-                )
-            }
-            Unions::Struct => {
-                for read in &mut reads {
-                    read.field = Arc::new(read.field.as_ref().clone().with_nullable(true));
-                }
-                let children = reads.iter().filter(|r| !matches!(r.shape, Shape::Null));
-                DataType::Struct(children.map(|r| r.field.clone()).collect())
-            }
+    }
+
+    fn record(&mut self, pair: PairId, record: &RecordPair, target: &RecordTarget) -> Result<Source> {
+        let node = self.resolution.pair(pair).writer;
+        let column_of = |field: usize| {
+            let column = target.places.get(field).copied().flatten()?;
+            Some((column, target.columns.get(column)?))
         };
-        Ok((Shape::Union { branches: reads }, data_type))
-    }
-
-    /// A name for each branch: its type's, with the namespace where two have the same.
-    fn branch_names(&self, branches: &[NodeId]) -> Vec<String> {
-        let kinds = || branches.iter().map(|&b| &self.schema.node(b).kind);
-        let simple = |kind: &Kind| kind.name().map_or(kind.word(), |n| n.simple()).to_string();
-        let mut names: Vec<String> = Vec::with_capacity(branches.len());
-        for kind in kinds() {
-            let mut name = simple(kind);
-            if kinds().filter(|k| simple(k) == name).count() > 1 {
-                name = kind.name().map_or(kind.word(), |n| n.full()).to_string();
-            }
-            // The specification forbids two branches of one type, but such schemas exist.
-            let seen = names.iter().filter(|n| **n == name).count();
-            names.push(if seen == 0 { name } else { format!("{name}_{seen}") });
+        let Kind::Record(written) = &self.writer().node(node).kind else { return Err(no_source()) };
+        let mut steps = Vec::with_capacity(written.fields.len());
+        for (field, to) in written.fields.iter().zip(&record.fields) {
+            let wanted = to.and_then(|(field, pair)| Some((pair, column_of(field)?)));
+            steps.push(match wanted {
+                Some((pair, (column, target))) => Step::Read { column, source: self.source(pair, target)? },
+                None => Step::Skip(field.node),
+            });
         }
-        names
-    }
-
-    fn utf8(&self) -> DataType {
-        match self.options.strings {
-            Strings::View => DataType::Utf8View,
-            Strings::Plain => DataType::Utf8,
-        }
-    }
-
-    fn binary(&self) -> DataType {
-        match self.options.strings {
-            Strings::View => DataType::BinaryView,
-            Strings::Plain => DataType::Binary,
-        }
-    }
-
-    /// What Arrow's types do not say, for the field's metadata: all of it under `avro.`, but for the keys that other
-    /// formats know.
-    fn metadata(&self, id: NodeId, field: Option<&AvroField>) -> HashMap<String, String> {
-        let mut metadata = HashMap::new();
-        let mut keep = |key: &str, value: String| match key {
-            "field-id" => drop(metadata.insert(FIELD_ID.into(), value)),
-            // These are of the fields inside, which have them.
-            "element-id" | "key-id" | "value-id" => {}
-            _ => drop(metadata.insert(format!("avro.{key}"), value)),
+        let Kind::Record(read) = &self.reader.node(self.resolution.pair(pair).reader).kind else {
+            return Err(no_source());
         };
-        let node = self.schema.node(id);
-        let mut keep_all = |attributes: &Attributes| {
-            for (key, value) in attributes {
-                keep(key, text(value));
-            }
-        };
-        keep_all(&node.attributes);
-        if let Some(field) = field {
-            keep_all(&field.attributes);
-            if let Some(doc) = &field.doc {
-                keep("doc", doc.clone());
-            }
-            if !field.aliases.is_empty() {
-                keep("aliases", text(&Json::from(field.aliases.clone())));
+        for default in &record.defaults {
+            if let (Some((column, target)), Some(field)) = (column_of(default.field), read.fields.get(default.field)) {
+                let value = self.constant(field.node, &default.value, target)?;
+                steps.push(Step::Default { column, value });
             }
         }
-        if let Some(name) = node.kind.name() {
-            keep("name", name.full().to_string());
+        Ok(Source::Record(RecordSource { node, steps }))
+    }
+
+    fn scalar(&self, writer: NodeId, convert: Convert, target: &Target) -> Scalar {
+        let node = self.writer().node(writer);
+        match convert {
+            Convert::IntToLong => return Scalar::IntToLong,
+            Convert::IntToFloat => return Scalar::IntToFloat,
+            Convert::IntToDouble => return Scalar::IntToDouble,
+            Convert::LongToFloat => return Scalar::LongToFloat,
+            Convert::LongToDouble => return Scalar::LongToDouble,
+            Convert::FloatToDouble => return Scalar::FloatToDouble,
+            Convert::BytesToString => return Scalar::String,
+            Convert::StringToBytes if matches!(target.form, Form::Primitive) => return Scalar::DecimalBytes,
+            Convert::StringToBytes => return Scalar::Bytes,
+            Convert::EnumToString | Convert::Same => {}
         }
-        if let Some(logical) = node.logical {
-            keep("logicalType", logical.word().to_string());
-            // Of a decimal that no Arrow type is wide enough for, nothing else tells.
-            if let Logical::Decimal { precision, scale } = logical
-                && decimal(node.logical).is_none()
-            {
-                keep("precision", precision.to_string());
-                keep("scale", scale.to_string());
-            }
+        match &node.kind {
+            Kind::Boolean => Scalar::Boolean,
+            Kind::Int => Scalar::Int,
+            Kind::Long => Scalar::Long,
+            Kind::Float => Scalar::Float,
+            Kind::Double => Scalar::Double,
+            // What the target is tells whether it is a decimal.
+            Kind::Bytes if matches!(target.form, Form::Primitive) => Scalar::DecimalBytes,
+            Kind::Bytes => Scalar::Bytes,
+            Kind::String => Scalar::String,
+            Kind::Fixed(fixed) => match (&target.form, self.reader.node(target.node).logical) {
+                (Form::Fixed(_), _) => Scalar::Fixed(fixed.size),
+                (_, Some(Logical::Duration)) => Scalar::Duration,
+                _ => Scalar::DecimalFixed(fixed.size),
+            },
+            Kind::Enum(e) => Scalar::SymbolText(Arc::new(StringArray::from_iter_values(&e.symbols))),
+            _ => Scalar::Null,
         }
-        if node.logical == Some(Logical::Uuid) && matches!(node.kind, Kind::Fixed(_)) {
-            metadata.insert(EXTENSION_TYPE_NAME_KEY.to_string(), Uuid::NAME.to_string());
-        }
-        metadata
+    }
+
+    fn writer(&self) -> &'a Schema {
+        &self.resolution.writer
     }
 }
 
-/// Where Parquet's readers and writers look for a field's id.
-const FIELD_ID: &str = "PARQUET:field_id";
-
-/// The field with the id that the array or map around it has for it, as Iceberg's have.
-fn with_field_id(field: FieldRef, around: &Attributes, key: &str) -> FieldRef {
-    let Some(id) = around.get(key) else { return field };
-    let mut metadata = field.metadata().clone();
-    metadata.insert(FIELD_ID.to_string(), text(id));
-    Arc::new(field.as_ref().clone().with_metadata(metadata))
-}
-
-/// A string as it is, anything else as JSON.
-fn text(value: &Json) -> String {
-    match value {
-        Json::String(s) => s.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// The Arrow type of a decimal, if there is one wide enough.
-fn decimal(logical: Option<Logical>) -> Option<DataType> {
-    let Some(Logical::Decimal { precision, scale }) = logical else { return None };
-    let (precision, scale) = (u8::try_from(precision).ok()?, i8::try_from(scale).ok()?);
-    match precision {
-        1..=DECIMAL128_MAX_PRECISION => Some(DataType::Decimal128(precision, scale)),
-        ..=DECIMAL256_MAX_PRECISION => Some(DataType::Decimal256(precision, scale)),
-        _ => None,
-    }
-}
-
-fn unsupported(what: String) -> Error {
-    Error::new(ErrorKind::Unsupported { what })
+/// What only a mistake in this crate can cause: a target that its pair was not made for.
+fn no_source() -> Error {
+    arrow_schema::ArrowError::InvalidArgumentError("a column that no value becomes".to_string()).into()
 }
 
 fn limit(name: &'static str, value: usize, max: usize) -> Result<()> {

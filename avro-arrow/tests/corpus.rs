@@ -5,7 +5,8 @@
 mod support;
 
 use arrow_array::RecordBatch;
-use avro_arrow::container::count_rows;
+use avro_arrow::container::{Header, count_rows};
+use avro_arrow::schema::Schema;
 use avro_arrow::{Decoder, Enums, ErrorKind, Limits, Options, Strings, Unions};
 use std::fs;
 use std::io::Cursor;
@@ -190,5 +191,53 @@ fn no_file_panics_or_takes_long() {
                 panic!("{way}: {error}");
             }
         }
+    });
+}
+
+/// Avro's own list of schemas, their canonical forms, and the fingerprints of these.
+#[test]
+fn canonical_forms_and_fingerprints_are_those_of_avro() {
+    let Some(folder) = folder() else { return };
+    let text = fs::read_to_string(folder.join("apache+avro__share__test__data__schema-tests.txt")).unwrap();
+    let (mut schema, mut n_forms, mut n_fingerprints) = (None, 0, 0);
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some((key, value)) = line.strip_prefix("<<").map(|line| line.split_once(' ').unwrap_or((line, ""))) else {
+            continue;
+        };
+        let value = match value {
+            "" => lines.by_ref().take_while(|line| *line != key).collect(),
+            one_line => one_line.to_owned(),
+        };
+        match (key, &schema) {
+            ("INPUT", _) => schema = Some(Schema::parse(&value, &Limits::default()).expect(&value)),
+            ("canonical", Some(schema)) => {
+                assert_eq!(schema.canonical_form(), value);
+                n_forms += 1;
+            }
+            ("fingerprint", Some(schema)) => {
+                assert_eq!(schema.rabin().cast_signed(), value.parse::<i64>().unwrap(), "{}", schema.json());
+                n_fingerprints += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((n_forms, n_fingerprints), (34, 26));
+
+    let schema =
+        fs::read_to_string(folder.join("apache+avro__share__test__data__messageV1__test_schema.avsc")).unwrap();
+    let message = fs::read(folder.join("apache+avro__share__test__data__messageV1__test_message.bin")).unwrap();
+    let fingerprint = Schema::parse(&schema, &Limits::default()).unwrap().rabin();
+    assert_eq!(message[..10], [&[0xc3, 0x01], &fingerprint.to_le_bytes()[..]].concat());
+}
+
+#[test]
+fn canonical_forms_of_schemas_are_their_own() {
+    check_each(&["valid"], |Entry { file, .. }| {
+        let (header, _) = Header::read(&mut Cursor::new(file), &Limits::default()).unwrap();
+        let form = header.schema.canonical_form();
+        let again = Schema::parse(&form, &Limits::default()).unwrap();
+        assert_eq!(again.canonical_form(), form);
+        assert_eq!((again.rabin(), again.len()), (header.schema.rabin(), header.schema.len()));
     });
 }

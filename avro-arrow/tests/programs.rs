@@ -66,13 +66,13 @@ fn flat_reordered() {
         FLAT,
         &["i", "c", "a"],
         expect![[r#"
-            boolean -> s0
+            boolean -> s2
             skip 1 varints
             long -> s1
             skip 12 bytes
             skip 2 lengths and bytes
             skip 3 bytes
-            enum of 2 -> s2
+            enum of 2 -> s0
         "#]],
     );
 }
@@ -114,11 +114,11 @@ fn nullable_nested() {
         expect![[r#"
             choose
              0:
-              zero(1) -> s5
               zero(4) -> s0
               zero(16) -> s1
               zero(1) -> s2
               no items -> s4, level 1
+              zero(1) -> s5
              1:
               one -> s5
               int -> s0
@@ -132,8 +132,8 @@ fn nullable_nested() {
                 string -> s6
                 int -> s7
              1:
-              zero(1) -> s9
               no items -> s8, level 2
+              zero(1) -> s9
         "#]],
     );
 }
@@ -219,9 +219,9 @@ fn dense_unions() {
                 string -> s3
             choose
              0:
-              zero(1) -> s9
-              no union -> s5, offsets s6, level 5
+              branch 0 -> s5, offsets s6, level 5
                 zero(4) -> s7
+              zero(1) -> s9
              1:
               one -> s9
               union -> s5, offsets s6
@@ -261,11 +261,11 @@ fn unions_as_structs() {
                 string -> s3
             choose
              0:
-              zero(1) -> s10
               zero(4) -> s6
               zero(1) -> s7
               zero(16) -> s8
               zero(1) -> s9
+              zero(1) -> s10
              1:
               one -> s10
               choose
@@ -295,17 +295,17 @@ fn recursive_type_is_json_inside_itself() {
             int -> s0
             choose
              0:
-              zero(1) -> s5
               zero(4) -> s1
               no items -> s3, level 1
               zero(1) -> s4
+              zero(1) -> s5
              1:
               one -> s5
               int -> s1
               choose
                0:
-                zero(1) -> s4
                 no items -> s3, level 1
+                zero(1) -> s4
                1:
                 one -> s4
                 record as json -> s3, level 1, s2
@@ -318,28 +318,28 @@ fn recursive_type_is_json_inside_itself() {
             int -> s0
             choose
              0:
-              zero(1) -> s7
               zero(4) -> s1
               zero(4) -> s2
               no items -> s4, level 1
               zero(1) -> s5
               zero(1) -> s6
+              zero(1) -> s7
              1:
               one -> s7
               int -> s1
               choose
                0:
-                zero(1) -> s6
                 zero(4) -> s2
                 no items -> s4, level 1
                 zero(1) -> s5
+                zero(1) -> s6
                1:
                 one -> s6
                 int -> s2
                 choose
                  0:
-                  zero(1) -> s5
                   no items -> s4, level 1
+                  zero(1) -> s5
                  1:
                   one -> s5
                   record as json -> s4, level 1, s3
@@ -525,8 +525,8 @@ fn other_top_levels() {
         expect![[r#"
             choose
              0:
-              zero(1) -> s2
               no items -> s1, level 1
+              zero(1) -> s2
              1:
               one -> s2
               items -> s1, level 1
@@ -541,16 +541,16 @@ fn walks() {
         FLAT,
         &["f", "b"],
         expect![[r#"
-        start -> s2
-        skip 1 bytes
-        int -> s0
-        skip 1 varints
-        skip 12 bytes
-        string -> s1
-        skip 1 lengths and bytes
-        skip 3 bytes
-        skip 1 varints
-    "#]],
+            start -> s2
+            skip 1 bytes
+            int -> s1
+            skip 1 varints
+            skip 12 bytes
+            string -> s0
+            skip 1 lengths and bytes
+            skip 3 bytes
+            skip 1 varints
+        "#]],
     );
     check_walk(
         FLAT,

@@ -308,43 +308,43 @@ fn programs_of_paths_into_records() {
         WHO,
         &["id", "who.at.y"],
         expect![[r#"
-        skip 1 lengths and bytes
-        skip 1 varints
-        skip 8 bytes
-        double -> s0
-        skip 16 bytes or null
-        long -> s1
-    "#]],
+            skip 1 lengths and bytes
+            skip 1 varints
+            skip 8 bytes
+            double -> s1
+            skip 16 bytes or null
+            long -> s0
+        "#]],
     );
     check_program(
         WHO,
         &["who.at", "who.name"],
         expect![[r#"
-        string -> s0
-        skip 1 varints
-        double -> s1
-        double -> s2
-        skip 16 bytes or null
-        skip 1 varints
-    "#]],
+            string -> s2
+            skip 1 varints
+            double -> s0
+            double -> s1
+            skip 16 bytes or null
+            skip 1 varints
+        "#]],
     );
     check_program(
         WHO,
         &["last.y", "who.name"],
         expect![[r#"
-        string -> s0
-        skip 1 varints
-        skip 16 bytes
-        choose
-         0:
-          one -> s2
-          skip 8 bytes
-          double -> s1
-         1:
-          zero(1) -> s2
-          zero(8) -> s1
-        skip 1 varints
-    "#]],
+            string -> s2
+            skip 1 varints
+            skip 16 bytes
+            choose
+             0:
+              one -> s1
+              skip 8 bytes
+              double -> s0
+             1:
+              zero(8) -> s0
+              zero(1) -> s1
+            skip 1 varints
+        "#]],
     );
 }
 
@@ -372,26 +372,26 @@ fn programs_of_paths_into_lists_and_maps() {
         &more,
         &["more.n", "more.tags"],
         expect![[r#"
-        choose
-         0:
-          zero(1) -> s5
-          no items -> s4, level 1
-         1:
-          one -> s5
-          items -> s4, level 1
             choose
              0:
-              zero(1) -> s3
-              zero(4) -> s0
-              no items -> s2, level 2
+              no items -> s4, level 1
+              zero(1) -> s5
              1:
-              one -> s3
-              skip 1 lengths and bytes
-              int -> s0
-              skip 8 bytes
-              items -> s2, level 2
-                string -> s1
-    "#]],
+              one -> s5
+              items -> s4, level 1
+                choose
+                 0:
+                  zero(4) -> s0
+                  no items -> s2, level 2
+                  zero(1) -> s3
+                 1:
+                  one -> s3
+                  skip 1 lengths and bytes
+                  int -> s0
+                  skip 8 bytes
+                  items -> s2, level 2
+                    string -> s1
+        "#]],
     );
     let by = format!(r#"{{"name": "by", "type": {{"type": "map", "values": {{"type": "array", "items": {ITEM}}}}}}}"#);
     check_program(

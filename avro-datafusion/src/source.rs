@@ -3,6 +3,7 @@
 use crate::format::AvroFormat;
 use crate::headers::Headers;
 use crate::opener::AvroOpener;
+use crate::reader::TableReader;
 use avro_arrow::Damage;
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -37,6 +38,7 @@ pub(crate) fn is_few(limit: Option<usize>) -> bool {
 pub struct AvroSource {
     table_schema: TableSchema,
     headers: Arc<Headers>,
+    reader: Arc<TableReader>,
     projection: SplitProjection,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
@@ -48,6 +50,7 @@ impl AvroSource {
         let table_schema = table_schema.into();
         AvroSource {
             projection: SplitProjection::unprojected(&table_schema),
+            reader: Arc::new(TableReader::new(table_schema.file_schema(), format.options())),
             table_schema,
             headers: Arc::clone(format.headers()),
             batch_size: BATCH_SIZE,
@@ -74,6 +77,7 @@ impl FileSource for AvroSource {
             store,
             store_url: config.object_store_url.clone(),
             headers: Arc::clone(&self.headers),
+            reader: Arc::clone(&self.reader),
             columns: Arc::new(file_schema.project(&self.projection.file_indices)?),
             batch_size: self.batch_size,
             limit: config.limit,

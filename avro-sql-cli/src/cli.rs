@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
 use crate::options::{
-    Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option, parse_table,
-    target_of,
+    Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_option,
+    parse_table, target_of,
 };
 use crate::output::Format;
 
@@ -75,6 +75,8 @@ struct QueryArguments {
     /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
     #[arg(long)]
     no_rc: bool,
+    #[command(flatten)]
+    read: ReadArguments,
 }
 
 #[derive(Args)]
@@ -92,6 +94,13 @@ struct ResourceArguments {
     /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
+}
+
+#[derive(Args)]
+struct ReadArguments {
+    /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
+    #[arg(long, value_name = "FILE")]
+    reader_schema: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -115,14 +124,26 @@ enum Tool {
         /// Compression of a Parquet file (default: zstd)
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
+        #[command(flatten)]
+        read: ReadArguments,
     },
-    /// Show the schema of an Avro file, as JSON
+    /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     Schema {
-        /// The file
-        file: PathBuf,
-        /// Show the Arrow types its columns are read as
+        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Show the one schema that all these files can be read as, and on standard error which brought what
         #[arg(long)]
-        arrow: bool,
+        merged: bool,
+        #[command(flatten)]
+        form: SchemaArguments,
+    },
+    /// Say whether a reader's schema can read what was written with another, and every reason why not
+    Compat {
+        /// The reader's schema: a schema (.avsc), or Avro data that has it
+        reader: PathBuf,
+        /// The writer's schema, likewise
+        writer: PathBuf,
     },
     /// Count the rows of Avro files, from their block headers where those can be believed
     Count {
@@ -133,6 +154,27 @@ enum Tool {
         #[arg(long)]
         per_file: bool,
     },
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct SchemaArguments {
+    /// Show the Arrow types its columns are read as
+    #[arg(long)]
+    arrow: bool,
+    /// Show its Parsing Canonical Form
+    #[arg(long)]
+    canonical: bool,
+    /// Show the fingerprint of its Parsing Canonical Form, in hexadecimal; rabin is CRC-64-AVRO
+    #[arg(long, value_enum, value_name = "HASH")]
+    fingerprint: Option<HashArgument>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum HashArgument {
+    Rabin,
+    Md5,
+    Sha256,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -162,6 +204,24 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         memory_bytes: arguments.query.memory_limit,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };
+    let reading = reading(&arguments)?;
+    let task = match arguments.tool {
+        None => Task::Query(query(arguments.query)),
+        Some(Tool::Convert { files, codec, read }) => Task::Convert(conversion(files, codec, read)?),
+        Some(Tool::Schema { files, merged, form }) => {
+            let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
+            Task::Schema { of, form: schema_form(&form) }
+        }
+        Some(Tool::Compat { reader, writer }) => Task::Compat { reader, writer },
+        Some(Tool::Count { inputs, per_file }) => {
+            Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
+        }
+    };
+    Ok(Some(Options { task, resources, reading }))
+}
+
+/// How files are read, whatever is done with them.
+fn reading(arguments: &Arguments) -> Result<AvroOptions> {
     let mut reading = AvroOptions::default();
     let converts = matches!(arguments.tool, Some(Tool::Convert { .. }));
     for (name, value) in &arguments.resources.option {
@@ -173,17 +233,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     if arguments.resources.lenient {
         reading.damage = Damage::Skip;
     }
-    let task = match arguments.tool {
-        None => Task::Query(query(arguments.query)),
-        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
-        Some(Tool::Schema { file, arrow }) => {
-            Task::Schema { file, form: if arrow { SchemaForm::Arrow } else { SchemaForm::Avro } }
-        }
-        Some(Tool::Count { inputs, per_file }) => {
-            Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
-        }
-    };
-    Ok(Some(Options { task, resources, reading }))
+    Ok(reading)
 }
 
 fn query(arguments: QueryArguments) -> Query {
@@ -221,10 +271,29 @@ fn query(arguments: QueryArguments) -> Query {
         timing: arguments.timing,
         quiet: arguments.quiet,
         rc: !arguments.no_rc,
+        reader_schema: arguments.read.reader_schema,
     }
 }
 
-fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
+fn only(files: Vec<PathBuf>) -> Result<PathBuf> {
+    match <[PathBuf; 1]>::try_from(files) {
+        Ok([file]) => Ok(file),
+        Err(_) => Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned())),
+    }
+}
+
+fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
+    match arguments.fingerprint {
+        Some(HashArgument::Rabin) => SchemaForm::Fingerprint(Hash::Rabin),
+        Some(HashArgument::Md5) => SchemaForm::Fingerprint(Hash::Md5),
+        Some(HashArgument::Sha256) => SchemaForm::Fingerprint(Hash::Sha256),
+        None if arguments.canonical => SchemaForm::Canonical,
+        None if arguments.arrow => SchemaForm::Arrow,
+        None => SchemaForm::Avro,
+    }
+}
+
+fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>, read: ReadArguments) -> Result<convert::Task> {
     let output = match inputs.pop() {
         Some(output) if !inputs.is_empty() => output,
         _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
@@ -246,7 +315,7 @@ fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<
         Some(CodecArgument::Gzip) => Codec::Gzip,
         Some(CodecArgument::Lz4) => Codec::Lz4,
     };
-    Ok(convert::Task { inputs, output, target, codec })
+    Ok(convert::Task { inputs, output, target, codec, reader_schema: read.reader_schema })
 }
 
 /// clap's message without its usage section, on one line.
@@ -270,7 +339,7 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 10] = [
+        let cases: [(&[&str], &str); 12] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
@@ -279,6 +348,8 @@ mod tests {
             (&["count", "a.avro", "--option", "block_bytes=many"], "which is not a number"),
             (&["convert", "a.avro", "b.arrow", "--option", "unions=struct"], "what is converted to decides on it"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
+            (&["schema", "a.avro", "--arrow", "--fingerprint", "md5"], "'--arrow' cannot be used with '--fingerprint"),
+            (&["schema", "a.avro", "--fingerprint", "md4"], "[possible values: rabin, md5, sha256]"),
             (&["convert", "a.avro"], "a file to write"),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
         ];

@@ -1,50 +1,117 @@
-//! The tools that look at files without reading their rows: `schema` and `count`.
+//! The tools that look at files without reading their rows: `schema`, `compat` and `count`.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field};
-use avro_arrow::container::{self, Header};
-use avro_arrow::{Damage, Limits, Options, Program, Reader};
+use avro_arrow::container::{self, Header, Positioned};
+use avro_arrow::schema::{Fingerprint, MergedSchema, Schema};
+use avro_arrow::{Damage, Limits, Options, Program, Reader, Severity};
 use avro_datafusion::AvroOptions;
 
 use crate::error::{Error, Result, say};
-use crate::options::{SchemaForm, Total};
+use crate::options::{Hash, SchemaForm, SchemaOf, Total};
 use crate::{inputs, skipped};
 
-/// Bytes asked for at a time where a file is read for its header or its block headers.
+/// Bytes asked for at a time where a file is read for its header.
 const READ_BYTES: usize = 1 << 14;
 
-/// Prints the schema of a file.
-pub(crate) fn schema(file: &Path, form: SchemaForm, reading: &AvroOptions) -> Result<()> {
-    let header = header(file, &reading.limits)?;
-    let text = match form {
-        SchemaForm::Avro => {
-            let json = header.metadata.iter().find(|(key, _)| key == "avro.schema").map(|(_, json)| json.as_slice());
-            pretty(json.unwrap_or_default())
+/// What files of Avro data start with.
+const MAGIC: &[u8] = b"Obj";
+
+/// What some editors put before text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Prints a schema.
+pub(crate) fn schema(of: &SchemaOf, form: SchemaForm, reading: &AvroOptions) -> Result<()> {
+    let schema = match of {
+        SchemaOf::One(file) => schema_of(file, &reading.limits)?,
+        SchemaOf::All(paths) => {
+            let merged = merged(&inputs::expand(paths)?, reading)?;
+            let mut out = io::stderr().lock();
+            for field in &merged.fields {
+                writeln!(out, "{field}")?;
+            }
+            merged.schema
         }
+    };
+    let text = match form {
+        SchemaForm::Avro => pretty(schema.json()),
         SchemaForm::Arrow => {
             let AvroOptions { strings, enums, unions, pairs, recursion_levels, limits, .. } = reading.clone();
             let options = Options { strings, enums, unions, pairs, recursion_levels, limits, ..Options::default() };
-            let program =
-                Program::compile(&header.schema, &options).map_err(|e| e.in_file(file.display().to_string()))?;
+            let program = Program::compile(&schema, &options).map_err(|e| e.in_file(of.name()))?;
             let mut text = String::new();
             for field in program.arrow_schema().fields() {
                 describe(field, 0, &mut text);
             }
             text
         }
+        SchemaForm::Canonical => format!("{}\n", schema.canonical_form()),
+        SchemaForm::Fingerprint(hash) => {
+            let fingerprint = match hash {
+                Hash::Rabin => Fingerprint::Rabin(schema.rabin()),
+                Hash::Md5 => Fingerprint::Md5(schema.md5()),
+                Hash::Sha256 => Fingerprint::Sha256(schema.sha256()),
+            };
+            format!("{fingerprint}\n")
+        }
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }
 
-/// The header of the file at this path.
-pub(crate) fn header(path: &Path, limits: &Limits) -> Result<Header> {
+/// The schema that all these files can be read as.
+pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedSchema> {
+    let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file, &reading.limits)?)));
+    let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
+    let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
+    Ok(MergedSchema::of(named, reading.conflicts, &reading.limits)?)
+}
+
+/// Prints why a reader cannot read what a writer wrote. That is a failure; nothing to say is none.
+pub(crate) fn compat(reader: &Path, writer: &Path, reading: &AvroOptions) -> Result<()> {
+    let limits = &reading.limits;
+    let mismatches = schema_of(reader, limits)?.mismatches(&schema_of(writer, limits)?, reading.field_match, limits)?;
+    let mut out = io::stdout().lock();
+    for mismatch in &mismatches {
+        let some = if mismatch.severity == Severity::SomeValues { " (some values)" } else { "" };
+        writeln!(out, "{mismatch}{some}")?;
+    }
+    match mismatches.len() {
+        0 => Ok(()),
+        n => {
+            let reasons = if n == 1 { "1 reason".to_owned() } else { format!("{n} reasons") };
+            Err(Error::Failed(format!("{} cannot read {}: {reasons}", reader.display(), writer.display())))
+        }
+    }
+}
+
+/// The schema of the file at this path: of its data, or, where that is what the file has, its text.
+pub(crate) fn schema_of(path: &Path, limits: &Limits) -> Result<Schema> {
+    let named = |e: avro_arrow::Error| Error::from(e.in_file(path.display().to_string()));
     let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
-    let (header, _) = Header::read(&mut file, limits).map_err(|e| e.in_file(path.display().to_string()))?;
-    Ok(header)
+    let mut bytes = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
+    if bytes == MAGIC {
+        let (header, _) = Header::read(&mut bytes.chain(file), limits).map_err(named)?;
+        return Ok(header.schema);
+    }
+    file.take(limits.metadata_bytes as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let schema = match str::from_utf8(text) {
+        _ if bytes.len() > limits.metadata_bytes => {
+            Err(format!("more than the {} bytes that a schema may have", limits.metadata_bytes))
+        }
+        Ok(text) => Schema::parse(text, limits).map_err(|e| e.to_string()),
+        Err(e) => Err(format!("not UTF-8 at byte {}", e.valid_up_to())),
+    };
+    schema.or_else(|reason| match text.trim_ascii_start() {
+        [b'{' | b'[' | b'"', ..] => Err(Error::Failed(format!("{}: {reason}", path.display()))),
+        // It is neither, and the reader of headers knows what else it may be.
+        _ => Header::read(&mut bytes.as_slice(), limits).map(|(header, _)| header.schema).map_err(named),
+    })
 }
 
 /// Opens a file to read. A directory opens too, but cannot be read: the error is better said here.
@@ -57,10 +124,10 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 }
 
 /// JSON with line breaks; text that is not JSON after all (numbers no `f64` can hold, say) as it is.
-fn pretty(json: &[u8]) -> String {
-    let mut text = serde_json::from_slice::<serde_json::Value>(json)
+fn pretty(json: &str) -> String {
+    let mut text = serde_json::from_str::<serde_json::Value>(json)
         .and_then(|value| serde_json::to_string_pretty(&value))
-        .unwrap_or_else(|_| String::from_utf8_lossy(json).into_owned());
+        .unwrap_or_else(|_| json.to_owned());
     text.push('\n');
     text
 }
@@ -96,10 +163,7 @@ pub(crate) fn count(paths: &[PathBuf], total: Total, reading: &AvroOptions) -> R
     let mut sum = 0u64;
     for path in inputs::expand(paths)? {
         let rows = match reading.damage {
-            Damage::Refuse => {
-                let mut file = BufReader::with_capacity(READ_BYTES, open(&path)?);
-                container::count_rows(&mut file, &reading.limits)
-            }
+            Damage::Refuse => container::count_rows(&mut Positioned::new(open(&path)?), &reading.limits),
             Damage::Skip => count_around_damage(&path, &reading.limits, open(&path)?),
         };
         let rows = rows.map_err(|e| e.in_file(path.display().to_string()))?;

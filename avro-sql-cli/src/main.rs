@@ -39,18 +39,23 @@ fn main() -> ExitCode {
 }
 
 fn execute(options: Options) -> Result<()> {
-    let Options { task, resources, reading } = options;
+    let Options { task, resources, mut reading } = options;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match task {
         Task::Query(query) => runtime.block_on(async {
-            let session = interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
+            if let Some(file) = &query.reader_schema {
+                reading.reader_schema = Some(inspect::schema_of(file, &reading.limits)?);
+            }
+            let session = Session::open(&resources, &query.tables, reading);
+            let session = interrupt::unless_interrupted(session).await?;
             match query.source {
                 Source::Prompt => repl::prompt(session, query).await,
                 _ => run::script(&session, &query).await,
             }
         }),
         Task::Convert(task) => runtime.block_on(convert::run(task, reading, resources.threads, resources.batch_rows)),
-        Task::Schema { file, form } => inspect::schema(&file, form, &reading),
+        Task::Schema { of, form } => inspect::schema(&of, form, &reading),
+        Task::Compat { reader, writer } => inspect::compat(&reader, &writer, &reading),
         Task::Count { inputs, total } => inspect::count(&inputs, total, &reading),
     }
 }

@@ -25,12 +25,19 @@ pub(crate) enum Task {
     Query(Query),
     /// Write files' rows in another format.
     Convert(convert::Task),
-    /// Show a file's schema.
+    /// Show a schema.
     Schema {
-        /// The file.
-        file: PathBuf,
-        /// Which schema, the file's or Arrow's.
+        /// Whose.
+        of: SchemaOf,
+        /// In which form.
         form: SchemaForm,
+    },
+    /// Say whether one schema reads what another wrote.
+    Compat {
+        /// Avro data or a schema: the reader's.
+        reader: PathBuf,
+        /// And the writer's.
+        writer: PathBuf,
     },
     /// Count rows.
     Count {
@@ -41,13 +48,47 @@ pub(crate) enum Task {
     },
 }
 
-/// Which schema of a file to show.
+/// Whose schema to show.
+#[derive(Debug)]
+pub(crate) enum SchemaOf {
+    /// That of a file: Avro data, or a schema.
+    One(PathBuf),
+    /// The one that all these files, directories and globs can be read as.
+    All(Vec<PathBuf>),
+}
+
+impl SchemaOf {
+    /// Its name in errors.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            SchemaOf::One(file) => file.display().to_string(),
+            SchemaOf::All(_) => "the merged schema".to_owned(),
+        }
+    }
+}
+
+/// In which form to show a schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SchemaForm {
     /// As the file has it.
     Avro,
     /// The Arrow types its columns are read as.
     Arrow,
+    /// The Parsing Canonical Form.
+    Canonical,
+    /// A fingerprint of that.
+    Fingerprint(Hash),
+}
+
+/// How to make a fingerprint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hash {
+    /// CRC-64-AVRO.
+    Rabin,
+    /// MD5.
+    Md5,
+    /// SHA-256.
+    Sha256,
 }
 
 /// How much to say about many files.
@@ -89,6 +130,8 @@ pub(crate) struct Query {
     pub(crate) quiet: bool,
     /// Does the prompt run the user's start-up script?
     pub(crate) rc: bool,
+    /// The file of the schema that every Avro file is read as.
+    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// Where SQL comes from.

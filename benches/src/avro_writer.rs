@@ -48,6 +48,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// What was written.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// An `int` or a `long`; also the symbol of an enum.
     pub fn long(&mut self, value: i64) {
         // SPEC: primitive types: zig-zag, then seven bits a byte, the lowest first.

@@ -218,7 +218,7 @@ impl Finished {
                 let views = keys.iter().map(|key| view(key).unwrap_or(0)).collect();
                 self.strings(data_type, views, &Arc::from(symbols.data_buffers()), true, keys.nulls().cloned())?
             }
-            Content::Text { ends, bytes } => {
+            Content::Text { ends, bytes, .. } => {
                 let text = StringArray::try_new(self.offsets(*ends), self.slab(*bytes), nulls)?;
                 match data_type {
                     DataType::Utf8View => Arc::new(StringViewArray::from(&text)),

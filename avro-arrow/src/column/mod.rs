@@ -80,7 +80,7 @@ pub(crate) enum Content {
     /// Indexes of symbols.
     Enum(SlabId, Arc<StringArray>),
     /// Ends of text in a level of bytes.
-    Text { ends: SlabId, bytes: SlabId },
+    Text { ends: SlabId, bytes: SlabId, level: LevelId },
     /// Ends of lists in the level of the items.
     List { ends: SlabId, items: Box<Column> },
     /// Ends of maps in the level of the entries.
@@ -89,6 +89,20 @@ pub(crate) enum Content {
     Struct(Vec<Column>),
     /// The branch of each value, its position in the branch's level, and a column for each branch.
     Union { ids: SlabId, offsets: SlabId, branches: Vec<Column> },
+}
+
+impl Content {
+    /// The slab of a column that has one alone.
+    pub(crate) fn values(&self) -> Option<SlabId> {
+        match self {
+            Content::Boolean(values)
+            | Content::Primitive(values)
+            | Content::Fixed(values)
+            | Content::Views(values)
+            | Content::Enum(values, _) => Some(*values),
+            _ => None,
+        }
+    }
 }
 
 impl Layout {

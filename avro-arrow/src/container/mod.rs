@@ -12,6 +12,7 @@ pub(crate) mod count;
 mod framer;
 mod header;
 mod pieces;
+mod positioned;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -21,3 +22,4 @@ pub use crate::codec::RawBlock;
 pub use count::count_rows;
 pub use framer::Framer;
 pub use header::Header;
+pub use positioned::Positioned;

@@ -11,9 +11,10 @@ use crate::decoder::BlockDecoder;
 use crate::error::{Error, ErrorKind, Fault, Position};
 use crate::limits::Limits;
 use crate::program::tests::{RawRows, on_some_cpu, random_options};
-use crate::reference::{Value, decode_rows, locate, to_batch};
+use crate::reference::{decode_rows, locate, to_batch};
 use crate::schema::Schema;
 use crate::testing::{Rng, corrupt, random_paths, random_rows, random_schema};
+use crate::value::Value;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use std::sync::Mutex;
@@ -216,7 +217,8 @@ fn random_schemas_rows_and_filters() {
             })
             .collect();
         let what = format!("seed {seed}, filter of {columns:?}, {json}");
-        assert!(is_whole(&program, &filter, &blocks), "{what}");
+        // A reader's schema may have no place for some of the values.
+        assert!(options.reader_schema.is_some() || is_whole(&program, &filter, &blocks), "{what}");
         check(&what, &program, &filter, &blocks);
         valid += 1;
 

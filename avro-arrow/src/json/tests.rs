@@ -21,9 +21,10 @@ type Place<T> = (T, usize);
 /// Writes and skips one value. The text or fault, where the cursor stands, and the same for skipping.
 fn run(schema: &str, bytes: &[u8]) -> (Place<Result<String, Fault>>, Place<Option<Fault>>) {
     let schema = Schema::parse(schema, &Limits::default()).unwrap();
+    let resolution = Resolution::same(&schema);
     let (mut writing, mut skipping) = (Cursor::new(bytes), Cursor::new(bytes));
     let mut out = b"before".to_vec();
-    let written = write_json(&schema, schema.root(), &mut writing, &mut out, &MANY);
+    let written = write_json(&resolution, resolution.root, &mut writing, &mut out, &MANY);
     let text = written.map(|()| String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_string());
     let skipped = skip_value(&schema, schema.root(), &mut skipping, &MANY);
     ((text, writing.at()), (skipped.err(), skipping.at()))
@@ -102,17 +103,18 @@ fn faults() {
 #[test]
 fn nesting_is_not_on_the_stack() {
     let schema = Schema::parse(LIST, &Limits::default()).unwrap();
+    let resolution = Resolution::same(&schema);
     let mut bytes = [0, 2].repeat(99_999);
     bytes.extend([0, 0]);
     let limits = Limits { value_nesting: 100_000, ..Limits::default() };
     let mut out = Vec::new();
     let mut cursor = Cursor::new(&bytes);
-    assert_eq!(write_json(&schema, schema.root(), &mut cursor, &mut out, &limits), Ok(()));
+    assert_eq!(write_json(&resolution, resolution.root, &mut cursor, &mut out, &limits), Ok(()));
     assert_eq!(skip_value(&schema, schema.root(), &mut Cursor::new(&bytes), &limits), Ok(()));
     assert_eq!((cursor.remaining(), out.iter().filter(|b| **b == b'{').count()), (0, 199_999));
     let few = Limits { value_nesting: 99_999, ..Limits::default() };
     let fault = Err(limit("value_nesting", 100_000, 99_999));
-    assert_eq!(write_json(&schema, schema.root(), &mut Cursor::new(&bytes), &mut out, &few), fault);
+    assert_eq!(write_json(&resolution, resolution.root, &mut Cursor::new(&bytes), &mut out, &few), fault);
 }
 
 /// Forty levels of records that each hold the next twice, with no bytes at the bottom.
@@ -127,8 +129,9 @@ fn types_that_double_at_each_level() {
     }
     let limits = Limits { block_bytes: 10_000, ..Limits::default() };
     let schema = Schema::parse(&text, &limits).unwrap();
+    let resolution = Resolution::same(&schema);
     assert!(is_zero_width(&schema, schema.root()));
     assert_eq!(skip_value(&schema, schema.root(), &mut Cursor::new(&[]), &limits), Ok(()));
-    let written = write_json(&schema, schema.root(), &mut Cursor::new(&[]), &mut Vec::new(), &limits);
+    let written = write_json(&resolution, resolution.root, &mut Cursor::new(&[]), &mut Vec::new(), &limits);
     assert!(matches!(written, Err(Fault::Limit { limit: "block_bytes", .. })), "{written:?}");
 }

@@ -63,7 +63,7 @@ impl<'a> Planner<'a> {
     where
         'a: 's,
     {
-        let (mut record, mut rest) = (self.schema.root(), path);
+        let (mut record, mut rest) = (self.reader.root(), path);
         let mut depth = 0;
         loop {
             let places = places.entry(record).or_insert_with(|| places_of(fields));
@@ -79,7 +79,7 @@ impl<'a> Planner<'a> {
             let mut node = field.node;
             (record, fields) = loop {
                 node = self.unwrap_union(node).1;
-                node = match &self.schema.node(node).kind {
+                node = match &self.reader.node(node).kind {
                     Kind::Record(_) if self.is_json(node) => {
                         return Err(wrong(
                             "is of a type inside itself, read as JSON text; a higher `recursion_levels` expands it",

@@ -1,20 +1,20 @@
 //! The compiler: a plan in, a program out. The only place that knows both sides.
 //!
-//! Bodies are emitted before the ops that run them, so that each body is one range.
+//! The targets become columns first, each of slabs (`columns`). Then the sources become ops that write these slabs. Bodies are
+//! emitted before the ops that run them, so that each body is one range.
 
+mod columns;
+mod given;
+
+use super::constants::Constants;
 use super::skip::Skips;
 use super::{Body, Branch, Branches, ENTERED_MAX, Leaf, Nulls, Op, Program, Starts, TOGETHER_MAX};
-use crate::column::{Column, Content, Holds, Layout, LevelId, ROWS, SlabId, SlabSpec};
+use crate::column::{Column, Content, Layout, LevelId, ROWS};
 use crate::error::{ErrorKind, Result};
-use crate::json;
 use crate::options::Options;
-use crate::plan::{Plan, Read, Shape, Step, Wrap};
+use crate::plan::{Form, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target};
 use crate::schema::Sizes;
-use arrow_array::Array;
-use arrow_schema::{DataType, Field, FieldRef};
-use std::sync::Arc;
-
-const ENDS_WIDTH: usize = size_of::<i32>();
+use arrow_schema::DataType;
 
 /// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take gigabytes.
 const OPS_MAX: usize = 4 << 20;
@@ -23,11 +23,17 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
     let sizes = Sizes::of(&plan.schema);
     let mut layout = Layout::default();
     layout.add_level();
-    let mut compiler = Compiler { layout, code: Code::default(), skips: Skips::new(&plan.schema, &sizes), plan: &plan };
-    let (mut row, columns) = compiler.record(&plan.steps, plan.arrow.fields().len(), ROWS);
+    let mut compiler = Compiler {
+        layout,
+        code: Code::default(),
+        skips: Skips::new(&plan.schema, &sizes),
+        constants: Constants::default(),
+    };
+    let columns: Vec<Column> = plan.target.columns.iter().map(|target| compiler.column(target, ROWS)).collect();
+    let mut row = compiler.row(&plan.row, &plan.target, &columns);
     let starts = (starts == Starts::Written).then(|| compiler.starts(&mut row));
     let row = compiler.code.body(row);
-    let Compiler { layout, code, skips: Skips { bodies: subs, .. }, .. } = compiler;
+    let Compiler { layout, code, skips: Skips { bodies: subs, .. }, constants } = compiler;
     if code.too_large {
         let what = format!("a schema of more than {OPS_MAX} ops; unions as structs take the most");
         return Err(ErrorKind::Unsupported { what }.into());
@@ -41,6 +47,7 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
         row,
         layout,
         columns,
+        constants: constants.finish(),
         starts,
         min_row_bytes,
         options: options.clone(),
@@ -79,278 +86,237 @@ struct Compiler<'a> {
     layout: Layout,
     code: Code,
     skips: Skips<'a>,
-    plan: &'a Plan,
-}
-
-/// How a value is read, how its slots are filled where it is absent, and the column that the slots become.
-struct Compiled {
-    read: Vec<Op>,
-    absent: Vec<Op>,
-    column: Column,
+    constants: Constants,
 }
 
 impl Compiler<'_> {
-    fn slab(&mut self, level: LevelId, width: usize) -> SlabId {
-        self.layout.add_slab(SlabSpec { level, width, holds: Holds::Values })
+    /// What reads a row.
+    fn row(&mut self, source: &Source, target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
+        match source {
+            Source::Single(row) => {
+                let mut ops = vec![Op::Single];
+                ops.extend(self.row(row, target, columns));
+                ops
+            }
+            Source::Branches(branches) => {
+                let bodies = branches.iter().map(|branch| match branch {
+                    Some(row) => self.row(row, target, columns),
+                    None => self.never(columns),
+                });
+                let bodies = bodies.collect();
+                self.choose(bodies, ROWS)
+            }
+            Source::Record(record) => self.record(record, target, columns),
+            _ => vec![],
+        }
     }
 
-    fn ends(&mut self, level: LevelId, of: LevelId) -> SlabId {
-        self.layout.add_slab(SlabSpec { level, width: ENDS_WIDTH, holds: Holds::Ends(of) })
-    }
-
-    /// Puts before a row what writes where it starts.
-    fn starts(&mut self, row: &mut Vec<Op>) -> Column {
-        let to = self.slab(ROWS, size_of::<u32>());
-        row.insert(0, Op::Start { to });
-        column(&Arc::new(Field::new("start", DataType::UInt32, false)), ROWS, Content::Primitive(to))
-    }
-
-    /// The ops and columns of a record whose values are written in `level`.
-    fn record(&mut self, steps: &[Step], n_columns: usize, level: LevelId) -> (Vec<Op>, Vec<Column>) {
-        let (ops, _, columns) = self.record_or_absent(steps, n_columns, level);
-        (ops, columns)
-    }
-
-    fn record_or_absent(
-        &mut self,
-        steps: &[Step],
-        n_columns: usize,
-        level: LevelId,
-    ) -> (Vec<Op>, Vec<Op>, Vec<Column>) {
-        let (mut ops, mut absent) = (Vec::new(), Vec::new());
-        let mut columns = Vec::with_capacity(n_columns);
-        for step in steps {
+    fn record(&mut self, source: &RecordSource, target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
+        let mut ops = Vec::new();
+        for step in &source.steps {
             match step {
                 Step::Skip(node) => self.skips.skip(*node, &mut self.code, &mut ops),
-                Step::Read { column, read } => {
-                    let compiled = self.read(read, level);
-                    ops.extend(compiled.read);
-                    absent.extend(compiled.absent);
-                    columns.push((*column, compiled.column));
+                Step::Read { column, source } => {
+                    if let (Some(target), Some(column)) = (target.columns.get(*column), columns.get(*column)) {
+                        ops.extend(self.read(source, target, column));
+                    }
+                }
+                Step::Default { column, value } => {
+                    if let (Some(target), Some(column)) = (target.columns.get(*column), columns.get(*column)) {
+                        ops.extend(self.given(value, target, column));
+                    }
                 }
             }
         }
-        columns.sort_by_key(|(column, _)| *column);
-        (ops, absent, columns.into_iter().map(|(_, column)| column).collect())
+        ops
     }
 
-    fn read(&mut self, read: &Read, level: LevelId) -> Compiled {
-        let mut compiled = self.shape(read, level);
-        match read.wrap {
-            Wrap::None => {}
-            Wrap::Single => compiled.read.insert(0, Op::Single),
-            Wrap::Nullable { null_branch } => self.nullable(&mut compiled, null_branch, level),
+    /// What reads a value of a column.
+    fn read(&mut self, source: &Source, target: &Target, column: &Column) -> Vec<Op> {
+        if self.code.too_large {
+            return vec![];
         }
-        compiled
+        let level = column.level;
+        match (source, &target.form, &column.content) {
+            (Source::Scalar(scalar), ..) => self.scalar(scalar, column),
+            (Source::Single(value), ..) => {
+                let mut ops = vec![Op::Single];
+                ops.extend(self.read(value, target, column));
+                ops
+            }
+            (Source::Nullable { null_branch, value }, ..) => {
+                let Some(valid) = column.valid else { return vec![] };
+                let nulls = Nulls { valid, null_branch: *null_branch };
+                let present = self.read(value, target, column);
+                self.nullable(present, nulls, column)
+            }
+            (Source::Present(value), ..) => {
+                let mut ops = Vec::from_iter(column.valid.map(|to| Op::One { to }));
+                ops.extend(self.read(value, target, column));
+                ops
+            }
+            (Source::Branches(branches), Form::Union(targets), Content::Union { ids, offsets, branches: columns }) => {
+                let mut bodies = Vec::with_capacity(branches.len());
+                for branch in branches {
+                    let (at, value) = match branch {
+                        Some(Source::Branch { branch, value }) => (*branch, Some(value)),
+                        _ => (0, None),
+                    };
+                    let (Some(target), Some(column)) = (targets.get(at), columns.get(at)) else { continue };
+                    let body = match value {
+                        Some(value) => self.read(value, target, column),
+                        None => self.never(std::slice::from_ref(column)),
+                    };
+                    bodies.push(Branch { body: self.code.body(body), level: column.level, id: at as u8 });
+                }
+                let branches = self.code.branches(bodies);
+                vec![Op::Union { ids: *ids, offsets: *offsets, branches }]
+            }
+            (Source::Branches(branches), ..) => {
+                let bodies = branches.iter().map(|branch| match branch {
+                    Some(value) => self.read(value, target, column),
+                    None => self.never(std::slice::from_ref(column)),
+                });
+                let bodies = bodies.collect();
+                self.choose(bodies, level)
+            }
+            (
+                Source::Branch { branch, value },
+                Form::Union(targets),
+                Content::Union { ids, offsets, branches: columns },
+            ) => {
+                let (Some(target), Some(inner)) = (targets.get(*branch), columns.get(*branch)) else { return vec![] };
+                let body = self.read(value, target, inner);
+                let body = self.code.body(body);
+                let (ids, offsets) = (*ids, *offsets);
+                vec![Op::Branch { ids, offsets, branch: Branch { body, level: inner.level, id: *branch as u8 } }]
+            }
+            (Source::Branch { branch, value }, Form::Union(targets), Content::Struct(children)) => {
+                let Some(target) = targets.get(*branch) else { return vec![] };
+                self.branch_of_struct(targets, *branch, column, children, |compiler, child| {
+                    compiler.read(value, target, child)
+                })
+            }
+            (Source::Items { item, zero_width }, Form::List(to), Content::List { ends, items })
+            | (Source::Items { item, zero_width }, Form::Map(to), Content::Map { ends, entries: items }) => {
+                let body = self.read(item, to, items);
+                let body = self.code.body(body);
+                vec![Op::Items { ends: *ends, level: items.level, body, zero_width: *zero_width }]
+            }
+            (Source::Entries(values), Form::Map(entry), Content::Map { ends, entries }) => {
+                let (Form::Record(RecordTarget { columns: targets, .. }), Content::Struct(columns)) =
+                    (&entry.form, &entries.content)
+                else {
+                    return vec![];
+                };
+                let ([_, target], [key, column]) = (targets.as_slice(), columns.as_slice()) else { return vec![] };
+                let mut body = self.scalar(&Scalar::String, key);
+                body.extend(self.read(values, target, column));
+                let body = self.code.body(body);
+                vec![Op::Items { ends: *ends, level: entries.level, body, zero_width: false }]
+            }
+            (Source::Record(record), Form::Record(target), Content::Struct(columns)) => {
+                self.record(record, target, columns)
+            }
+            (Source::Json(pair), _, Content::Text { ends, bytes, level }) => {
+                vec![Op::Json { ends: *ends, level: *level, bytes: *bytes, pair: *pair }]
+            }
+            // Absent, and what no plan has.
+            _ => self.absent(column),
+        }
     }
 
-    /// Puts the union of null and a type around the type.
-    fn nullable(&mut self, compiled: &mut Compiled, null_branch: u8, level: LevelId) {
-        let valid = self.slab(level, 1);
-        compiled.column.valid = Some(valid);
+    /// What reads a union of null and a value, whose ops these are.
+    fn nullable(&mut self, present: Vec<Op>, nulls: Nulls, column: &Column) -> Vec<Op> {
         // Of no symbols, not even a null's zero is one.
-        if let [Op::Read { leaf, to }] = *compiled.read.as_slice()
+        if let [Op::Read { leaf, to }] = *present.as_slice()
             && leaf != Leaf::Enum(0)
         {
-            compiled.read = vec![Op::ReadNullable { leaf, to, nulls: Nulls { valid, null_branch } }];
-        } else if let Some(inside) = inside(&compiled.read) {
-            let enter = Op::Enter { nulls: Nulls { valid, null_branch } };
-            compiled.read = [vec![enter], inside, vec![Op::Leave]].concat();
-        } else {
-            let mut present = vec![Op::One { to: valid }];
-            present.append(&mut compiled.read);
-            let mut absent = vec![Op::Zero { to: valid, width: 1 }];
-            absent.extend(&compiled.absent);
-            let mut bodies = [self.code.body(absent), self.code.body(present)];
-            if null_branch == 1 {
-                bodies.reverse();
-            }
-            let branches = self.code.branches(bodies.map(|body| Branch { body, level }));
-            compiled.read = vec![Op::Choose { branches }];
+            return vec![Op::ReadNullable { leaf, to, nulls }];
         }
-        compiled.absent.push(Op::Zero { to: valid, width: 1 });
+        if let Some(inside) = inside(&present) {
+            return [vec![Op::Enter { nulls }], inside, vec![Op::Leave]].concat();
+        }
+        let mut bodies = vec![self.absent(column), [vec![Op::One { to: nulls.valid }], present].concat()];
+        if nulls.null_branch == 1 {
+            bodies.reverse();
+        }
+        self.choose(bodies, column.level)
     }
 
-    fn shape(&mut self, read: &Read, level: LevelId) -> Compiled {
-        let field = &read.field;
-        let wide = matches!(field.data_type(), DataType::Decimal256(..));
-        match &read.shape {
-            Shape::Null => Compiled { read: vec![], absent: vec![], column: column(field, level, Content::Null) },
-            Shape::Boolean => self.leaf(Leaf::Boolean, field, level, Content::Boolean),
-            Shape::Int => self.leaf(Leaf::Int, field, level, Content::Primitive),
-            Shape::Long => self.leaf(Leaf::Long, field, level, Content::Primitive),
-            Shape::Float => self.leaf(Leaf::Float, field, level, Content::Primitive),
-            Shape::Double => self.leaf(Leaf::Double, field, level, Content::Primitive),
-            Shape::Bytes => self.leaf(Leaf::Bytes, field, level, Content::Views),
-            Shape::String => self.leaf(Leaf::String, field, level, Content::Views),
-            Shape::Fixed(size) => self.leaf(Leaf::Fixed(*size as u32), field, level, Content::Fixed),
-            Shape::Enum(symbols) => {
-                let enums = |keys| Content::Enum(keys, Arc::clone(symbols));
-                self.leaf(Leaf::Enum(symbols.len() as u32), field, level, enums)
-            }
-            Shape::DecimalBytes => {
-                let leaf = if wide { Leaf::Decimal256 } else { Leaf::Decimal128 };
-                self.leaf(leaf, field, level, Content::Primitive)
-            }
-            Shape::DecimalFixed(size) => {
-                let size = *size as u32;
-                let leaf = if wide { Leaf::FixedDecimal256(size) } else { Leaf::FixedDecimal128(size) };
-                self.leaf(leaf, field, level, Content::Primitive)
-            }
-            Shape::Duration => self.leaf(Leaf::Duration, field, level, Content::Primitive),
-            Shape::List(item) => {
-                let zero_width = self.is_zero_width(item);
-                let items_level = self.layout.add_level();
-                let item = self.read(item, items_level);
-                let items = Box::new(item.column);
-                self.items(item.read, field, level, items_level, zero_width, |ends| Content::List { ends, items })
-            }
-            Shape::Pairs(entry) => {
-                let zero_width = self.is_zero_width(entry);
-                let items_level = self.layout.add_level();
-                let entry = self.read(entry, items_level);
-                let entries = Box::new(entry.column);
-                self.items(entry.read, field, level, items_level, zero_width, |ends| Content::Map { ends, entries })
-            }
-            Shape::Map { keys, values } => {
-                let items_level = self.layout.add_level();
-                let keys = self.read(keys, items_level);
-                let values = self.read(values, items_level);
-                let DataType::Map(entries_field, _) = field.data_type() else {
-                    return Compiled { read: vec![], absent: vec![], column: column(field, level, Content::Null) };
-                };
-                let content = Content::Struct(vec![keys.column, values.column]);
-                let entries = Box::new(column(entries_field, items_level, content));
-                let ops = [keys.read, values.read].concat();
-                self.items(ops, field, level, items_level, false, |ends| Content::Map { ends, entries })
-            }
-            Shape::Record { steps, n_columns, .. } => {
-                let (read, absent, children) = self.record_or_absent(steps, *n_columns, level);
-                Compiled { read, absent, column: column(field, level, Content::Struct(children)) }
-            }
-            Shape::Union { branches } => match field.data_type() {
-                DataType::Struct(_) => self.union_as_struct(branches, field, level),
-                _ => self.dense_union(branches, field, level),
-            },
-            Shape::Json(node) => {
-                let text = self.layout.add_level();
-                let (bytes, ends) = (self.slab(text, 1), self.ends(level, text));
-                Compiled {
-                    read: vec![Op::Json { ends, level: text, bytes, node: *node }],
-                    absent: vec![Op::End { ends, level: text }],
-                    column: column(field, level, Content::Text { ends, bytes }),
+    /// What reads the index of a union and does what one of these bodies does, in this level.
+    fn choose(&mut self, bodies: Vec<Vec<Op>>, level: LevelId) -> Vec<Op> {
+        let bodies: Vec<Branch> =
+            bodies.into_iter().map(|ops| Branch { body: self.code.body(ops), level, id: 0 }).collect();
+        vec![Op::Choose { branches: self.code.branches(bodies) }]
+    }
+
+    /// In the place of values that the reader has no type for: nothing that follows is read.
+    fn never(&mut self, columns: &[Column]) -> Vec<Op> {
+        let mut ops = vec![Op::Fail];
+        for column in columns {
+            ops.extend(self.absent(column));
+        }
+        ops
+    }
+
+    /// What writes a branch of a union as a struct: the one that is there, and the others absent.
+    fn branch_of_struct(
+        &mut self,
+        targets: &[Target],
+        branch: usize,
+        column: &Column,
+        children: &[Column],
+        write: impl FnOnce(&mut Self, &Column) -> Vec<Op>,
+    ) -> Vec<Op> {
+        // The struct has no field for null.
+        let branches = targets.iter().enumerate().filter(|(_, target)| !matches!(target.form, Form::Null));
+        let chosen = branches.map(|(at, _)| at).position(|at| at == branch);
+        let is_null = chosen.is_none();
+        let mut ops =
+            Vec::from_iter(column.valid.map(|to| if is_null { Op::Zero { to, width: 1 } } else { Op::One { to } }));
+        let mut write = Some(write);
+        for (at, child) in children.iter().enumerate() {
+            match write.take_if(|_| chosen == Some(at)) {
+                Some(write) => {
+                    ops.extend(child.valid.map(|to| Op::One { to }));
+                    ops.extend(write(self, child));
                 }
+                None => ops.extend(self.absent(child)),
             }
         }
+        ops
     }
 
-    fn leaf(
-        &mut self,
-        leaf: Leaf,
-        field: &FieldRef,
-        level: LevelId,
-        content: impl FnOnce(SlabId) -> Content,
-    ) -> Compiled {
-        let to = self.slab(level, leaf.width());
-        Compiled {
-            read: vec![Op::Read { leaf, to }],
-            absent: vec![Op::Zero { to, width: leaf.width() as u32 }],
-            column: column(field, level, content(to)),
-        }
-    }
-
-    fn items(
-        &mut self,
-        item: Vec<Op>,
-        field: &FieldRef,
-        level: LevelId,
-        items_level: LevelId,
-        zero_width: bool,
-        content: impl FnOnce(SlabId) -> Content,
-    ) -> Compiled {
-        let ends = self.ends(level, items_level);
-        let body = self.code.body(item);
-        Compiled {
-            read: vec![Op::Items { ends, level: items_level, body, zero_width }],
-            absent: vec![Op::End { ends, level: items_level }],
-            column: column(field, level, content(ends)),
-        }
-    }
-
-    /// Each branch in a level of its own.
-    fn dense_union(&mut self, branches: &[Read], field: &FieldRef, level: LevelId) -> Compiled {
-        let ids = self.slab(level, 1);
-        let levels: Vec<LevelId> = branches.iter().map(|_| self.layout.add_level()).collect();
-        let holds = Holds::Offsets { ids, branches: levels.clone() };
-        let offsets = self.layout.add_slab(SlabSpec { level, width: ENDS_WIDTH, holds });
-        let (mut bodies, mut columns) = (Vec::new(), Vec::new());
-        let mut absent = Vec::new();
-        for (branch, branch_level) in branches.iter().zip(levels) {
-            let compiled = self.read(branch, branch_level);
-            if bodies.is_empty() {
-                let body = self.code.body(compiled.absent);
-                absent.push(Op::AbsentUnion { ids, offsets, level: branch_level, body });
-            }
-            bodies.push(Branch { body: self.code.body(compiled.read), level: branch_level });
-            columns.push(compiled.column);
-        }
-        let branches = self.code.branches(bodies);
-        Compiled {
-            read: vec![Op::Union { ids, offsets, branches }],
-            absent,
-            column: column(field, level, Content::Union { ids, offsets, branches: columns }),
-        }
-    }
-
-    /// All branches at one position: the one that is there, and the others absent.
-    fn union_as_struct(&mut self, branches: &[Read], field: &FieldRef, level: LevelId) -> Compiled {
-        let has_null = field.is_nullable();
-        let valid = has_null.then(|| self.slab(level, 1));
-        let mut compiled: Vec<Option<Compiled>> = Vec::new();
-        for branch in branches {
-            if matches!(branch.shape, Shape::Null) {
-                compiled.push(None);
-                continue;
-            }
-            let mut branch = self.read(branch, level);
-            let valid = self.slab(level, 1);
-            branch.column.valid = Some(valid);
-            branch.read.insert(0, Op::One { to: valid });
-            branch.absent.push(Op::Zero { to: valid, width: 1 });
-            compiled.push(Some(branch));
-        }
-        let mut bodies = Vec::with_capacity(branches.len());
-        for (chosen, branch) in compiled.iter().enumerate() {
-            let mut ops = Vec::new();
-            ops.extend(valid.map(|to| if branch.is_some() { Op::One { to } } else { Op::Zero { to, width: 1 } }));
-            for (at, other) in compiled.iter().enumerate() {
-                let Some(other) = other else { continue };
-                ops.extend(if at == chosen { &other.read } else { &other.absent });
-            }
-            bodies.push(Branch { body: self.code.body(ops), level });
-        }
-        let mut absent: Vec<Op> = compiled.iter().flatten().flat_map(|branch| branch.absent.clone()).collect();
-        absent.extend(valid.map(|to| Op::Zero { to, width: 1 }));
-        let branches = self.code.branches(bodies);
-        let children = compiled.into_iter().flatten().map(|branch| branch.column).collect();
-        let mut column = column(field, level, Content::Struct(children));
-        column.valid = valid;
-        Compiled { read: vec![Op::Choose { branches }], absent, column }
-    }
-
-    /// Do items take no bytes at all?
-    fn is_zero_width(&self, item: &Read) -> bool {
-        // A union has an index, so only what is not wrapped can be empty.
-        item.wrap == Wrap::None
-            && match &item.shape {
-                Shape::Null | Shape::Fixed(0) | Shape::DecimalFixed(0) => true,
-                Shape::Record { steps, .. } => steps.iter().all(|step| match step {
-                    Step::Skip(node) => json::is_zero_width(&self.plan.schema, *node),
-                    Step::Read { read, .. } => self.is_zero_width(read),
-                }),
-                Shape::Json(node) => json::is_zero_width(&self.plan.schema, *node),
-                _ => false,
-            }
+    /// What reads a value that is not made of others.
+    fn scalar(&mut self, scalar: &Scalar, column: &Column) -> Vec<Op> {
+        let wide = matches!(column.field.data_type(), DataType::Decimal256(..));
+        let leaf = match scalar {
+            Scalar::Null => return vec![],
+            Scalar::Boolean => Leaf::Boolean,
+            Scalar::Int => Leaf::Int,
+            Scalar::Long => Leaf::Long,
+            Scalar::Float => Leaf::Float,
+            Scalar::Double => Leaf::Double,
+            Scalar::IntToLong => Leaf::IntToLong,
+            Scalar::IntToFloat => Leaf::IntToFloat,
+            Scalar::IntToDouble => Leaf::IntToDouble,
+            Scalar::LongToFloat => Leaf::LongToFloat,
+            Scalar::LongToDouble => Leaf::LongToDouble,
+            Scalar::FloatToDouble => Leaf::FloatToDouble,
+            Scalar::Bytes => Leaf::Bytes,
+            Scalar::String => Leaf::String,
+            Scalar::Fixed(size) => Leaf::Fixed(*size as u32),
+            Scalar::Enum(n_symbols) => Leaf::Enum(*n_symbols as u32),
+            Scalar::Symbol(table) => Leaf::Symbol(self.constants.table(table)),
+            Scalar::SymbolText(symbols) => Leaf::SymbolText(self.constants.texts(symbols.iter().flatten())),
+            Scalar::DecimalBytes if wide => Leaf::Decimal256,
+            Scalar::DecimalBytes => Leaf::Decimal128,
+            Scalar::DecimalFixed(size) if wide => Leaf::FixedDecimal256(*size as u32),
+            Scalar::DecimalFixed(size) => Leaf::FixedDecimal128(*size as u32),
+            Scalar::Duration => Leaf::Duration,
+        };
+        column.content.values().map(|to| Op::Read { leaf, to }).into_iter().collect()
     }
 }
 
@@ -391,12 +357,10 @@ fn inside(ops: &[Op]) -> Option<Vec<Op>> {
         Op::Read { leaf: Leaf::Enum(0), .. } => None,
         Op::Read { leaf, to } => Some(Op::ReadInside { leaf, to }),
         Op::ReadNullable { leaf, to, nulls } => Some(Op::ReadNullableInside { leaf, to, nulls }),
+        // What is not read from the bytes does no harm in a record that is absent.
+        Op::Zero { .. } | Op::One { .. } | Op::Constant { .. } | Op::View { .. } => Some(*op),
         Op::ReadInside { .. } | Op::ReadNullableInside { .. } | Op::Enter { .. } | Op::Leave => Some(*op),
         _ => None,
     });
     inside.collect()
-}
-
-fn column(field: &FieldRef, level: LevelId, content: Content) -> Column {
-    Column { field: field.clone(), level, valid: None, content }
 }

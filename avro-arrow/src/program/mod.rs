@@ -4,6 +4,7 @@
 //! the same list. A program prints as text, which is how the compiler is reviewed (`tests/programs.rs`).
 
 mod compile;
+mod constants;
 #[cfg(test)]
 mod hostile;
 mod kernels;
@@ -20,8 +21,10 @@ use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;
 use crate::options::Options;
 use crate::plan::Plan;
+use crate::resolve::PairId;
 use crate::schema::{NodeId, Schema};
 use arrow_schema::SchemaRef;
+use constants::Constants;
 
 /// A schema and the caller's options, compiled. Made once for a schema, run over any number of blocks by any number of
 /// threads.
@@ -39,6 +42,8 @@ pub struct Program {
     pub(crate) layout: Layout,
     /// How the slabs become the columns, in the order of the output.
     pub(crate) columns: Vec<Column>,
+    /// What is written that is not in the bytes.
+    pub(crate) constants: Constants,
     /// Where each row starts in the buffer that it is in, if that was asked for.
     pub(crate) starts: Option<Column>,
     /// The fewest bytes that a row can take in a file.
@@ -66,6 +71,8 @@ pub(crate) struct Branch {
     pub(crate) body: Body,
     /// The level its values are written in: for [`Op::Choose`] the union's own.
     pub(crate) level: LevelId,
+    /// Which branch of an Arrow union it is; 0 where there is none.
+    pub(crate) id: u8,
 }
 
 /// How many ops [`Op::Together`] may be of.
@@ -119,6 +126,22 @@ pub(crate) enum Leaf {
     FixedDecimal256(u32),
     /// Three little-endian `u32`, to months, days and nanoseconds.
     Duration,
+    /// A varint that must fit, to `i64`.
+    IntToLong,
+    /// A varint that must fit, to `f32`.
+    IntToFloat,
+    /// A varint that must fit, to `f64`.
+    IntToDouble,
+    /// A varint, to `f32`.
+    LongToFloat,
+    /// A varint, to `f64`.
+    LongToDouble,
+    /// Four bytes, to `f64`.
+    FloatToDouble,
+    /// A varint that this table has an index for, to `i32`.
+    Symbol(u32),
+    /// A varint that is one of these texts, to a view.
+    SymbolText(u32),
 }
 
 /// How one value is moved over.
@@ -160,7 +183,7 @@ pub(crate) enum Op {
     /// `zero_width` items take no bytes, so their number is limited.
     Items { ends: SlabId, level: LevelId, body: Body, zero_width: bool },
     /// Reads a value as JSON text into a level of bytes and writes that level's length.
-    Json { ends: SlabId, level: LevelId, bytes: SlabId, node: NodeId },
+    Json { ends: SlabId, level: LevelId, bytes: SlabId, pair: PairId },
 
     /// Writes so many zero bytes: a value that is not there.
     Zero { to: SlabId, width: u32 },
@@ -168,8 +191,18 @@ pub(crate) enum Op {
     One { to: SlabId },
     /// Writes the length of a level: a list that is not there.
     End { ends: SlabId, level: LevelId },
-    /// Writes branch 0 and the length of its level, and runs the body there: a union that is not there.
-    AbsentUnion { ids: SlabId, offsets: SlabId, level: LevelId, body: Body },
+    /// Writes a branch and the length of its level, and runs its body there: a union where there is none in the bytes.
+    Branch { ids: SlabId, offsets: SlabId, branch: Branch },
+    /// Writes a constant's bytes.
+    Constant { to: SlabId, slot: u32 },
+    /// Writes the view of a constant.
+    View { to: SlabId, view: u32 },
+    /// Runs each of these bodies once in the level of items, and writes that level's length.
+    Given { ends: SlabId, level: LevelId, items: Branches },
+    /// Writes a constant's bytes into a level of bytes, and that level's length.
+    Text { ends: SlabId, level: LevelId, bytes: SlabId, text: u32 },
+    /// Is never reached by what can be read.
+    Fail,
 
     /// Moves over so many bytes.
     SkipFixed { bytes: u64 },
@@ -188,9 +221,10 @@ pub(crate) enum Op {
 }
 
 impl Program {
-    /// Compiles a schema under these options.
+    /// Compiles the schema of a file under these options.
     ///
     /// # Errors
+    /// [`ErrorKind::Resolve`](crate::ErrorKind::Resolve) where the [reader's schema](Options::reader_schema) cannot read it,
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the projection names a column or field that is not there,
     /// or a path leads into what is read whole or not at all,
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schema is larger or deeper than allowed,
@@ -211,7 +245,7 @@ impl Program {
         &self.plan.arrow
     }
 
-    /// The Avro schema it was compiled from.
+    /// The Avro schema that the bytes are written with.
     pub fn schema(&self) -> &Schema {
         &self.plan.schema
     }
@@ -243,7 +277,10 @@ impl Leaf {
         match self {
             Leaf::Boolean => 1,
             Leaf::Int | Leaf::Float | Leaf::Enum(_) => 4,
+            Leaf::IntToFloat | Leaf::LongToFloat | Leaf::Symbol(_) => 4,
             Leaf::Long | Leaf::Double => 8,
+            Leaf::IntToLong | Leaf::IntToDouble | Leaf::LongToDouble | Leaf::FloatToDouble => 8,
+            Leaf::SymbolText(_) => 16,
             Leaf::Bytes | Leaf::String | Leaf::Decimal128 | Leaf::FixedDecimal128(_) | Leaf::Duration => 16,
             Leaf::Decimal256 | Leaf::FixedDecimal256(_) => 32,
             Leaf::Fixed(size) => size as usize,

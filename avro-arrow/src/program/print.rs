@@ -1,6 +1,6 @@
 //! Programs as text: one op a line, bodies indented below the op that runs them.
 
-use super::{Body, Leaf, Op, Program, SkipLeaf};
+use super::{Body, Branch, Leaf, Op, Program, SkipLeaf};
 use crate::column::SlabId;
 use std::fmt::{self, Formatter};
 
@@ -40,28 +40,50 @@ impl Program {
                 Op::Single => writeln!(f, "branch 0")?,
                 Op::Choose { branches } => {
                     writeln!(f, "choose")?;
-                    self.print_branches(f, branches, depth)?;
+                    self.print_branches(f, branches, false, depth)?;
                 }
                 Op::Union { ids, offsets, branches } => {
                     writeln!(f, "union -> {ids}, offsets {offsets}")?;
-                    self.print_branches(f, branches, depth)?;
+                    self.print_branches(f, branches, true, depth)?;
                 }
                 Op::Items { ends, level, body, zero_width } => {
                     let limited = if zero_width { ", limited" } else { "" };
                     writeln!(f, "items -> {ends}, level {}{limited}", level.0)?;
                     self.print(f, body, depth + 1)?;
                 }
-                Op::Json { ends, level, bytes, node } => {
-                    let word = self.plan.schema.node(node).kind.word();
+                Op::Json { ends, level, bytes, pair } => {
+                    let word = self.plan.schema.node(self.plan.resolution.pair(pair).writer).kind.word();
                     writeln!(f, "{word} as json -> {ends}, level {}, {bytes}", level.0)?;
                 }
                 Op::Zero { to, width } => writeln!(f, "zero({width}) -> {to}")?,
                 Op::One { to } => writeln!(f, "one -> {to}")?,
                 Op::End { ends, level } => writeln!(f, "no items -> {ends}, level {}", level.0)?,
-                Op::AbsentUnion { ids, offsets, level, body } => {
-                    writeln!(f, "no union -> {ids}, offsets {offsets}, level {}", level.0)?;
+                Op::Branch { ids, offsets, branch } => {
+                    let Branch { body, level, id } = branch;
+                    writeln!(f, "branch {id} -> {ids}, offsets {offsets}, level {}", level.0)?;
                     self.print(f, body, depth + 1)?;
                 }
+                Op::Constant { to, slot } => {
+                    write!(f, "bytes")?;
+                    for byte in self.constants.slot_bytes(slot).unwrap_or_default() {
+                        write!(f, " {byte:02x}")?;
+                    }
+                    writeln!(f, " -> {to}")?;
+                }
+                Op::View { to, view } => {
+                    let view = self.constants.view_of(view).unwrap_or_default();
+                    writeln!(f, "text of {} -> {to}", view as u32)?;
+                }
+                Op::Given { ends, level, items } => {
+                    writeln!(f, "{} items -> {ends}, level {}", items.n, level.0)?;
+                    self.print_branches(f, items, false, depth)?;
+                }
+                Op::Text { ends, level, bytes, text } => {
+                    let text = self.constants.slot_bytes(text).unwrap_or_default();
+                    let text = String::from_utf8_lossy(text);
+                    writeln!(f, "json {text} -> {ends}, level {}, {bytes}", level.0)?;
+                }
+                Op::Fail => writeln!(f, "fail")?,
                 Op::SkipFixed { bytes } => writeln!(f, "skip {bytes} bytes")?,
                 Op::SkipVarints { n } => writeln!(f, "skip {n} varints")?,
                 Op::SkipBytes { n } => writeln!(f, "skip {n} lengths and bytes")?,
@@ -86,10 +108,19 @@ impl Program {
         Ok(())
     }
 
-    fn print_branches(&self, f: &mut Formatter<'_>, branches: super::Branches, depth: usize) -> fmt::Result {
+    fn print_branches(
+        &self,
+        f: &mut Formatter<'_>,
+        branches: super::Branches,
+        is_union: bool,
+        depth: usize,
+    ) -> fmt::Result {
         for (at, branch) in self.branches(branches).iter().enumerate() {
             write!(f, "{:1$}", "", depth * 2)?;
-            writeln!(f, " {at}:")?;
+            match usize::from(branch.id) {
+                id if is_union && id != at => writeln!(f, " {at} is {id}:")?,
+                _ => writeln!(f, " {at}:")?,
+            }
             self.print(f, branch.body, depth + 1)?;
         }
         Ok(())
@@ -124,6 +155,14 @@ impl fmt::Display for Leaf {
             Leaf::FixedDecimal128(n) => write!(f, "fixed({n}) decimal128"),
             Leaf::FixedDecimal256(n) => write!(f, "fixed({n}) decimal256"),
             Leaf::Duration => f.write_str("duration"),
+            Leaf::IntToLong => f.write_str("int to long"),
+            Leaf::IntToFloat => f.write_str("int to float"),
+            Leaf::IntToDouble => f.write_str("int to double"),
+            Leaf::LongToFloat => f.write_str("long to float"),
+            Leaf::LongToDouble => f.write_str("long to double"),
+            Leaf::FloatToDouble => f.write_str("float to double"),
+            Leaf::Symbol(table) => write!(f, "symbol by table {table}"),
+            Leaf::SymbolText(texts) => write!(f, "symbol as text {texts}"),
         }
     }
 }

@@ -17,20 +17,22 @@ mod bulk;
 mod cpu;
 mod deal;
 mod nested;
+mod place;
 mod runner;
 mod together;
 
 pub(super) use cpu::CpuKind;
 
-use super::kernels::{self, Cpu, Kernel, Source};
+use super::kernels::{self, Cpu, Kernel};
 use super::{Body, Leaf, Op, Program, SkipLeaf};
 use crate::bytes::PaddedBytes;
-use crate::column::{Finished, Parts, ROWS, SlabId};
+use crate::column::{Finished, Parts, ROWS};
 use crate::error::{Error, ErrorKind};
 use arrow_buffer::Buffer;
 use bulk::{has_bulk, read_column};
 use deal::{deal, most_lanes};
-use nested::{absent_union, call, choose, items, json_text, skip_value, union};
+use nested::{branch, call, choose, given, items, json_text, skip_value, text, union};
+use place::{Place, read_fixed, write, zero};
 use runner::Runner;
 use std::array::from_mut;
 use std::sync::Arc;
@@ -48,7 +50,7 @@ pub(crate) struct Piece {
     pub(crate) n_rows: usize,
     /// Are these the last rows of the block, so that nothing may be left after them?
     pub(crate) ends_block: bool,
-    /// Index of the buffer that views point into.
+    /// Index of the buffer that views point into, among those given to the run.
     pub(crate) buffer: u32,
     /// Items that took no bytes, in this block so far.
     pub(crate) zero_width_items: u64,
@@ -79,8 +81,11 @@ pub(crate) fn run(
     let mut parts = Parts::new(&program.layout, &rows, left / lanes.len().max(1), slots_per_row);
     let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
     let mut first_row = 0;
+    // Where constants have a buffer, it is the first.
+    let constants = program.constants.buffer();
+    let first_buffer = u32::from(constants.is_some());
     for ((lane, pieces), rows) in parts.lanes.drain(..).zip(lanes).zip(&rows) {
-        runners.push(Runner::new(lane, first_row, pieces));
+        runners.push(Runner::new(lane, first_row, first_buffer, pieces));
         first_row += rows;
     }
     let ran = run_lanes(program, &mut runners);
@@ -89,6 +94,10 @@ pub(crate) fn run(
     }
     ran.map_err(|Faulted| Stop::Damaged)?;
     parts.lanes = runners.into_iter().map(|runner| runner.lane).collect();
+    let blocks = match constants {
+        Some(buffer) => std::iter::once(buffer).chain(blocks.iter().cloned()).collect(),
+        None => blocks,
+    };
     // SAFETY: `run_lanes` ran the program on every row of every lane without a fault.
     Ok(unsafe { parts.join(&program.layout, &rows, blocks, max) })
 }
@@ -347,6 +356,20 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         Leaf::Duration => read!(kernels::Duration, $to, $($how)+),
                         Leaf::Fixed(16) => read!(kernels::Raw::<16>, $to, $($how)+),
                         Leaf::Fixed(n) => fixed!(n, $to, $($how)+),
+                        Leaf::IntToLong => read!(kernels::IntTo::<i64>::INT, $to, $($how)+),
+                        Leaf::IntToFloat => read!(kernels::IntTo::<f32>::INT, $to, $($how)+),
+                        Leaf::IntToDouble => read!(kernels::IntTo::<f64>::INT, $to, $($how)+),
+                        Leaf::LongToFloat => read!(kernels::LongTo::<f32>::LONG, $to, $($how)+),
+                        Leaf::LongToDouble => read!(kernels::LongTo::<f64>::LONG, $to, $($how)+),
+                        Leaf::FloatToDouble => read!(kernels::FloatTo::<f64>::FLOAT, $to, $($how)+),
+                        Leaf::Symbol(table) => match program.constants.table_of(table) {
+                            Some(table) => read!(kernels::Found(table), $to, $($how)+),
+                            None => bad = true,
+                        },
+                        Leaf::SymbolText(texts) => match program.constants.texts_of(texts) {
+                            Some(texts) => read!(kernels::Found(texts), $to, $($how)+),
+                            None => bad = true,
+                        },
                     }
                 };
             }
@@ -417,10 +440,17 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 }
                 Op::Choose { .. } => nested!(|runner, slot| choose::<C>(program, op, runner, slot)),
                 Op::Union { .. } => nested!(|runner, slot| union::<C>(program, op, runner, slot)),
-                Op::Items { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
-                Op::SkipItems { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
+                Op::Items { .. } | Op::SkipItems { .. } => {
+                    for (place, runner) in places.iter_mut().zip(runners.iter_mut()) {
+                        // SAFETY: as for `nested`. (The cursor is handed over, so that it need not go through memory.)
+                        place.at = unsafe { items::<C>(program, op, runner, place.slot, place.at) };
+                        bad |= runner.fault;
+                    }
+                }
                 Op::Json { .. } => nested!(|runner, slot| json_text(program, op, runner, slot)),
-                Op::AbsentUnion { .. } => nested!(|runner, slot| absent_union::<C>(program, op, runner, slot)),
+                Op::Branch { .. } => nested!(|runner, slot| branch::<C>(program, op, runner, slot)),
+                Op::Given { .. } => nested!(|runner, slot| given::<C>(program, op, runner, slot)),
+                Op::Text { .. } => nested!(|runner, slot| text(program, op, runner, slot)),
                 Op::Call { .. } => nested!(|runner, _slot| call::<C>(program, op, runner)),
                 Op::SkipValue { .. } => nested!(|runner, _slot| skip_value(program, op, runner)),
                 Op::Zero { to, width } => {
@@ -435,6 +465,24 @@ unsafe fn run_body<C: Nested, const K: usize>(
                         unsafe { write(slots, to, place.slot, 1u8) };
                     }
                 }
+                Op::Constant { to, slot } => {
+                    let bytes = program.constants.slot_bytes(slot).unwrap_or_default();
+                    for place in &places {
+                        // SAFETY: as for `read`; `verify` checked that the slab is as wide as the constant.
+                        unsafe {
+                            let slot = (*slots.add(to.index())).add(place.slot * bytes.len());
+                            slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+                        }
+                    }
+                }
+                Op::View { to, view } => {
+                    let view = program.constants.view_of(view).unwrap_or_default();
+                    for place in &places {
+                        // SAFETY: as for `read`.
+                        unsafe { write(slots, to, place.slot, view) };
+                    }
+                }
+                Op::Fail => bad = true,
                 Op::End { ends, level } => {
                     for (place, runner) in places.iter().zip(runners.iter()) {
                         // SAFETY: as for `read`.
@@ -507,61 +555,3 @@ unsafe fn run_body<C: Nested, const K: usize>(
 
 /// Values of a column that one lane reads before the next lane reads some.
 const BULK_TURN: usize = 64;
-
-/// Where a lane is: what each op moves.
-struct Place {
-    at: *const u8,
-    source: Source,
-    /// The slot of the level that is being written.
-    slot: usize,
-    /// For each record that was entered, the innermost in the lowest bit, whether it and those around it are there.
-    inside: u64,
-}
-
-impl Place {
-    #[inline(always)]
-    fn is_inside(&self) -> bool {
-        self.inside & 1 != 0
-    }
-}
-
-/// Writes a slot.
-///
-/// # Safety
-/// `slots` are a lane's; `position` is below the capacity of the slab's level in that lane, and the slab's width is that of
-/// `T`.
-#[inline(always)]
-unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
-    // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.
-    unsafe { (*slots.add(slab.index())).cast::<T>().add(position).write_unaligned(value) }
-}
-
-/// # Safety
-/// As [`run_body`], for a slab of width `n`.
-#[inline(always)]
-unsafe fn read_fixed(place: &mut Place, n: u32, slots: *const *mut u8, to: SlabId, bad: &mut bool) {
-    let n = n as usize;
-    // SAFETY: the caller's promise; `bytes` is empty or `n` long.
-    unsafe {
-        let bytes = kernels::fixed(&mut place.at, n, &place.source, bad);
-        let slot = (*slots.add(to.index())).add(place.slot * n);
-        slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-    }
-}
-
-/// # Safety
-/// As [`write`], for a slab of this width.
-#[inline(always)]
-unsafe fn zero(slots: *const *mut u8, to: SlabId, width: usize, position: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        // Without a call for the usual ones.
-        match width {
-            1 => write(slots, to, position, 0u8),
-            4 => write(slots, to, position, 0u32),
-            8 => write(slots, to, position, 0u64),
-            16 => write(slots, to, position, 0u128),
-            _ => (*slots.add(to.index())).add(position * width).write_bytes(0, width),
-        }
-    }
-}

@@ -58,7 +58,7 @@ impl<'a> Skips<'a> {
                 for &branch in branches {
                     let mut body = Vec::new();
                     self.skip(branch, code, &mut body);
-                    bodies.push(Branch { body: code.body(body), level: ROWS });
+                    bodies.push(Branch { body: code.body(body), level: ROWS, id: 0 });
                 }
                 let branches = code.branches(bodies);
                 push(ops, Op::Choose { branches });

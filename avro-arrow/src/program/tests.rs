@@ -5,12 +5,12 @@ use super::run::CpuKind;
 use crate::batcher::Batcher;
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::options::{Enums, Options, Pairs, Strings, Unions};
 use crate::program::Program;
 use crate::reference::{decode_rows, to_batch};
 use crate::schema::Schema;
-use crate::testing::{Rng, corrupt, keep, random_paths, random_rows, random_schema};
+use crate::testing::{Rng, corrupt, evolved_schema, keep, random_paths, random_rows, random_schema};
 use arrow_array::RecordBatch;
 use std::sync::Arc;
 
@@ -88,6 +88,14 @@ pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Option<Options> 
         ..Options::default()
     };
     options.limits.arrow_fields = 2_000;
+    if rng.one_in(3) {
+        let reader = evolved_schema(rng, schema.json()).and_then(|json| Schema::parse(&json, &options.limits).ok());
+        // Not every change can be followed.
+        options.reader_schema = reader;
+        if matches!(Program::compile(schema, &options), Err(e) if matches!(e.kind(), ErrorKind::Resolve { .. })) {
+            options.reader_schema = None;
+        }
+    }
     if rng.one_in(2) {
         // Paths go the way of the Arrow type. Where that is too large, there is no program of all of it.
         let whole = Program::compile(schema, &options).ok()?;
@@ -100,7 +108,9 @@ pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Option<Options> 
 fn check_projection(what: &str, program: &Program, blocks: &[RawRows]) {
     let whole = Options { projection: None, ..program.options.clone() };
     let whole = Program::compile(&program.plan.schema, &whole).expect("a program of all columns");
-    let want = reference_batch(&whole, blocks).expect("rows of all columns");
+    let want = reference_batch(&whole, blocks);
+    // What is not wanted may hold what the reader's schema has no place for.
+    let Some(want) = want else { return assert!(whole.options.reader_schema.is_some(), "{what}") };
     let got = reference_batch(program, blocks).expect("rows");
     for (field, column) in got.schema().fields().iter().zip(got.columns()) {
         let kept = keep(want.column_by_name(field.name()).expect("a column"), field.data_type()).expect(what);
@@ -111,7 +121,7 @@ fn check_projection(what: &str, program: &Program, blocks: &[RawRows]) {
 #[test]
 fn random_schemas_and_rows() {
     let seeds = std::env::var("AVRO_TEST_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
-    let (mut valid, mut nested, mut refused) = (0, 0, 0);
+    let (mut valid, mut nested, mut refused, mut resolved) = (0, 0, 0, 0);
     for seed in 0..seeds {
         let mut rng = Rng::new(seed);
         let json = random_schema(&mut rng);
@@ -119,7 +129,7 @@ fn random_schemas_and_rows() {
         let Some(options) = random_options(&mut rng, &schema) else { continue };
         let program = match Program::compile(&schema, &options) {
             Ok(program) => program,
-            Err(error) if matches!(error.kind(), crate::ErrorKind::Limit { .. }) => continue,
+            Err(error) if matches!(error.kind(), ErrorKind::Limit { .. }) => continue,
             Err(error) => panic!("seed {seed}: {error}\n{json}"),
         };
         let n_blocks = rng.pick(1, &[2, 3, 5, 9, 20]);
@@ -129,8 +139,16 @@ fn random_schemas_and_rows() {
                 (n_rows as u64, random_rows(&mut rng, &schema, n_rows))
             })
             .collect();
-        check(&format!("seed {seed} {json}"), &program, &blocks, Some(true));
+        // A reader's schema may have no place for some of the values.
+        let reader = options.reader_schema.as_ref().map_or("", |schema| schema.json());
+        let readable = if reader.is_empty() { Some(true) } else { None };
+        check(&format!("seed {seed} {json}, read as {reader}"), &program, &blocks, readable);
         valid += 1;
+        let read = reference_batch(&program, &blocks).is_some();
+        resolved += u64::from(read && !reader.is_empty());
+        if !read {
+            continue;
+        }
         if let Some(paths) = &options.projection {
             check_projection(&format!("seed {seed} {paths:?} {json}"), &program, &blocks);
             nested += u64::from(paths.iter().any(|path| path.contains('.')));
@@ -146,9 +164,9 @@ fn random_schemas_and_rows() {
         check(&format!("seed {seed}, block {damaged} damaged {json}"), &program, &blocks, None);
         refused += u32::from(reference_batch(&program, &blocks).is_none());
     }
-    println!("{valid} random schemas, {nested} with paths into records, {refused} damaged");
+    println!("{valid} random schemas, {resolved} read as others, {nested} with paths into records, {refused} damaged");
     assert!(
-        valid * 10 > seeds * 9 && nested * 20 > seeds && u64::from(refused) * 3 > seeds,
-        "{valid} {nested} {refused}"
+        valid * 10 > seeds * 9 && nested * 20 > seeds && u64::from(refused) * 3 > seeds && resolved * 10 > seeds,
+        "{valid} {nested} {refused} {resolved}"
     );
 }

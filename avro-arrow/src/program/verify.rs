@@ -8,6 +8,7 @@
 //! - What is run together are two to four ops that read an int or a long.
 //! - Levels are numbered from the outside in, so none is opened inside itself.
 //! - The slab of a column of strings or bytes is one that only those are read into.
+//! - Constants, tables and texts exist; a constant is as wide as its slab.
 
 use super::{Body, ENTERED_MAX, Leaf, Op, Program, TOGETHER_MAX};
 use crate::column::{Column, Content, LevelId, ROWS, SlabId};
@@ -26,38 +27,63 @@ pub(super) fn verify(program: &Program) -> Result<()> {
             return Err(broken("a sub-program").into());
         }
     }
-    // The leaf that is read into each slab, none where there are several.
-    let mut leaves = vec![None; program.layout.slabs.len()];
+    let mut writes = vec![Writes::Text; program.layout.slabs.len()];
     for op in &program.ops {
-        if let Op::Read { leaf, to }
-        | Op::ReadInside { leaf, to }
-        | Op::ReadNullable { leaf, to, .. }
-        | Op::ReadNullableInside { leaf, to, .. } = *op
-            && let Some(seen) = leaves.get_mut(to.index())
-        {
-            let same = seen.is_none_or(|seen| seen == Some(leaf));
-            *seen = Some(same.then_some(leaf));
+        let (to, written) = match *op {
+            Op::Read { leaf, to }
+            | Op::ReadInside { leaf, to }
+            | Op::ReadNullable { leaf, to, .. }
+            | Op::ReadNullableInside { leaf, to, .. } => (to, Writes::of(leaf)),
+            Op::View { to, view } => {
+                let is_utf8 = program.constants.is_utf8(view);
+                (to, is_utf8.map_or(Writes::Other, |utf8| if utf8 { Writes::Text } else { Writes::Bytes }))
+            }
+            Op::Constant { to, .. } => (to, Writes::Other),
+            _ => continue,
+        };
+        if let Some(writes) = writes.get_mut(to.index()) {
+            *writes = written.max(*writes);
         }
     }
-    if !program.columns.iter().all(|column| has_only_views(&leaves, column)) {
+    if !program.columns.iter().all(|column| has_only_views(&writes, column)) {
         return Err(broken("a column of strings").into());
     }
     Ok(())
 }
 
-/// Are the views of a column, and of those inside it, made by the leaf that its type needs?
-fn has_only_views(leaves: &[Option<Option<Leaf>>], column: &Column) -> bool {
+/// What is written to a slab, but for zeros, which are a view of nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Writes {
+    /// Views of text that is checked.
+    Text,
+    /// Views.
+    Bytes,
+    Other,
+}
+
+impl Writes {
+    fn of(leaf: Leaf) -> Writes {
+        match leaf {
+            Leaf::String | Leaf::SymbolText(_) => Writes::Text,
+            Leaf::Bytes => Writes::Bytes,
+            _ => Writes::Other,
+        }
+    }
+}
+
+/// Are the views of a column, and of those inside it, such as its type needs?
+fn has_only_views(writes: &[Writes], column: &Column) -> bool {
     match &column.content {
         Content::Views(slab) => {
-            let wanted = match column.field.data_type() {
-                DataType::Utf8View | DataType::Utf8 => Leaf::String,
-                _ => Leaf::Bytes,
+            let allowed = match column.field.data_type() {
+                DataType::Utf8View | DataType::Utf8 => Writes::Text,
+                _ => Writes::Bytes,
             };
-            leaves.get(slab.index()) == Some(&Some(Some(wanted)))
+            writes.get(slab.index()).is_some_and(|writes| *writes <= allowed)
         }
-        Content::List { items: inner, .. } | Content::Map { entries: inner, .. } => has_only_views(leaves, inner),
+        Content::List { items: inner, .. } | Content::Map { entries: inner, .. } => has_only_views(writes, inner),
         Content::Struct(inner) | Content::Union { branches: inner, .. } => {
-            inner.iter().all(|column| has_only_views(leaves, column))
+            inner.iter().all(|column| has_only_views(writes, column))
         }
         _ => true,
     }
@@ -97,9 +123,11 @@ impl Check<'_> {
                 Op::Leave => entered = entered.checked_sub(1)?,
                 Op::Start { to } => written.push(self.slab(to, level, size_of::<u32>())?),
                 Op::Read { leaf, to } | Op::ReadInside { leaf, to } => {
+                    self.leaf(leaf)?;
                     written.push(self.slab(to, level, leaf.width())?);
                 }
                 Op::ReadNullable { leaf, to, nulls } | Op::ReadNullableInside { leaf, to, nulls } => {
+                    self.leaf(leaf)?;
                     written.push(self.slab(to, level, leaf.width())?);
                     written.push(self.slab(nulls.valid, level, 1)?);
                     (nulls.null_branch <= 1).then_some(())?;
@@ -116,20 +144,43 @@ impl Check<'_> {
                 Op::Union { ids, offsets, branches } => {
                     written.push(self.slab(ids, level, 1)?);
                     written.push(self.slab(offsets, level, size_of::<i32>())?);
-                    let branches = self.branches(branches)?;
-                    (branches.len() <= 128).then_some(())?;
-                    for branch in branches {
+                    for branch in self.branches(branches)? {
+                        (branch.id < 128).then_some(())?;
                         before(branch.body)?;
                         self.below(branch.level, level)?;
                         self.level(branch.body, branch.level)?;
                     }
                 }
-                Op::AbsentUnion { ids, offsets, level: branch, body } => {
+                Op::Branch { ids, offsets, branch } => {
                     written.push(self.slab(ids, level, 1)?);
                     written.push(self.slab(offsets, level, size_of::<i32>())?);
-                    before(body)?;
-                    self.below(branch, level)?;
-                    self.level(body, branch)?;
+                    (branch.id < 128).then_some(())?;
+                    before(branch.body)?;
+                    self.below(branch.level, level)?;
+                    self.level(branch.body, branch.level)?;
+                }
+                Op::Constant { to, slot } => {
+                    let bytes = self.program.constants.slot_bytes(slot)?;
+                    written.push(self.slab(to, level, bytes.len())?);
+                }
+                Op::View { to, view } => {
+                    self.program.constants.view_of(view)?;
+                    written.push(self.slab(to, level, size_of::<u128>())?);
+                }
+                Op::Given { ends, level: items, items: bodies } => {
+                    written.push(self.slab(ends, level, size_of::<i32>())?);
+                    self.below(items, level)?;
+                    for item in self.branches(bodies)? {
+                        before(item.body)?;
+                        self.level(item.body, items)?;
+                    }
+                }
+                Op::Text { ends, level: text, bytes, text: constant } => {
+                    written.push(self.slab(ends, level, size_of::<i32>())?);
+                    self.below(text, level)?;
+                    self.slab(bytes, text, 1)?;
+                    self.program.constants.slot_bytes(constant)?;
+                    (self.program.layout.levels.get(text.index())?.as_slice() == [bytes]).then_some(())?;
                 }
                 Op::Items { ends, level: items, body, .. } => {
                     written.push(self.slab(ends, level, size_of::<i32>())?);
@@ -155,6 +206,7 @@ impl Check<'_> {
                 }
                 Op::Call { sub } => before(*program.subs.get(sub as usize)?)?,
                 Op::Single
+                | Op::Fail
                 | Op::SkipFixed { .. }
                 | Op::SkipVarints { .. }
                 | Op::SkipBytes { .. }
@@ -165,6 +217,16 @@ impl Check<'_> {
         (entered == 0).then_some(())?;
         written.sort();
         written.is_sorted_by(|a, b| a < b).then_some(written)
+    }
+
+    /// Does what a leaf looks up exist?
+    fn leaf(&self, leaf: Leaf) -> Option<()> {
+        let constants = &self.program.constants;
+        match leaf {
+            Leaf::Symbol(table) => constants.table_of(table).map(|_| ()),
+            Leaf::SymbolText(texts) => constants.texts_of(texts).map(|_| ()),
+            _ => Some(()),
+        }
     }
 
     /// The slab, if it exists in this level with this width.

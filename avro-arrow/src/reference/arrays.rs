@@ -2,9 +2,9 @@
 //!
 //! What stands in a slot under a null is whatever is easiest. Comparing with other arrays therefore has to be by value.
 
-use super::Value;
 use crate::error::Result;
-use crate::plan::{Plan, Read, Shape, Step};
+use crate::plan::{Form, Plan, Target};
+use crate::value::Value;
 use arrow_array::types::{Decimal128Type, Decimal256Type, IntervalMonthDayNanoType};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, Decimal128Array, Decimal256Array, DictionaryArray,
@@ -19,74 +19,40 @@ use std::sync::Arc;
 /// The rows of a block as one batch.
 pub(crate) fn to_batch(plan: &Plan, rows: Vec<Vec<Value>>) -> Result<RecordBatch> {
     let n_rows = rows.len();
-    let columns = children(&plan.steps, plan.arrow.fields().len(), rows.into_iter().map(Some))?;
+    let columns = children(&plan.target.columns, rows.into_iter().map(Some))?;
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
     Ok(RecordBatch::try_new_with_options(plan.arrow.clone(), columns, &options)?)
 }
 
 /// The arrays of a record's columns. No record is one whose struct is null.
-fn children(
-    steps: &[Step],
-    n_columns: usize,
-    records: impl Iterator<Item = Option<Vec<Value>>>,
-) -> Result<Vec<ArrayRef>> {
-    let mut columns = vec![Vec::new(); n_columns];
+fn children(targets: &[Target], records: impl Iterator<Item = Option<Vec<Value>>>) -> Result<Vec<ArrayRef>> {
+    let mut columns = vec![Vec::new(); targets.len()];
     for record in records {
         let mut record = record.unwrap_or_default().into_iter();
         for column in &mut columns {
             column.push(record.next().unwrap_or(Value::Null));
         }
     }
-    let reads = columns.into_iter().enumerate().map(|(at, values)| {
-        let read = steps.iter().find_map(|step| match step {
-            Step::Read { column, read } if *column == at => Some(read),
-            _ => None,
-        });
-        array(read.ok_or_else(|| bug("a column that nothing is read to"))?, values)
-    });
-    reads.collect()
+    targets.iter().zip(columns).map(|(target, values)| array(target, values)).collect()
 }
 
-fn array(read: &Read, values: Vec<Value>) -> Result<ArrayRef> {
-    let data_type = read.field.data_type();
-    Ok(match &read.shape {
-        Shape::Null => Arc::new(NullArray::new(values.len())),
-        Shape::Boolean => Arc::new(column::<_, BooleanArray>(&values, |v| match v {
+fn array(target: &Target, values: Vec<Value>) -> Result<ArrayRef> {
+    let data_type = target.field.data_type();
+    Ok(match &target.form {
+        Form::Null => Arc::new(NullArray::new(values.len())),
+        Form::Boolean => Arc::new(column::<_, BooleanArray>(&values, |v| match v {
             Value::Boolean(v) => Some(*v),
             _ => None,
         })?),
-        Shape::Int => {
-            let array: Int32Array = column(&values, |v| match v {
-                Value::Int(v) => Some(*v),
-                _ => None,
-            })?;
-            typed(&array, data_type)?
-        }
-        Shape::Long => {
-            let array: Int64Array = column(&values, |v| match v {
-                Value::Long(v) => Some(*v),
-                _ => None,
-            })?;
-            typed(&array, data_type)?
-        }
-        Shape::Float => Arc::new(column::<_, Float32Array>(&values, |v| match v {
-            Value::Float(v) => Some(*v),
-            _ => None,
-        })?),
-        Shape::Double => Arc::new(column::<_, Float64Array>(&values, |v| match v {
-            Value::Double(v) => Some(*v),
-            _ => None,
-        })?),
-        Shape::Bytes => match data_type {
+        Form::Primitive => primitives(&values, data_type)?,
+        Form::Views => match data_type {
             DataType::Binary => Arc::new(column::<_, BinaryArray>(&values, bytes)?),
-            _ => Arc::new(column::<_, BinaryViewArray>(&values, bytes)?),
+            DataType::BinaryView => Arc::new(column::<_, BinaryViewArray>(&values, bytes)?),
+            _ => strings(&values, data_type, text)?,
         },
-        Shape::String | Shape::Json(_) => strings(&values, data_type, |v| match v {
-            Value::String(v) | Value::Json(v) => Some(v),
-            _ => None,
-        })?,
-        Shape::Fixed(size) => fixed(*size, &values)?,
-        Shape::Enum(symbols) => match data_type {
+        Form::Text => strings(&values, data_type, text)?,
+        Form::Fixed(size) => fixed(*size, &values)?,
+        Form::Enum(symbols) => match data_type {
             DataType::Dictionary(..) => {
                 let keys: Int32Array = column(&values, symbol)?;
                 Arc::new(DictionaryArray::try_new(keys, symbols.clone())?)
@@ -96,15 +62,7 @@ fn array(read: &Read, values: Vec<Value>) -> Result<ArrayRef> {
                 strings(&values, data_type, text)?
             }
         },
-        Shape::DecimalBytes | Shape::DecimalFixed(_) => decimals(&values, data_type)?,
-        Shape::Duration => Arc::new(column::<_, IntervalMonthDayNanoArray>(&values, |v| match v {
-            Value::Duration { months, days, millis } => {
-                let nanos = i64::from(*millis) * 1_000_000;
-                Some(IntervalMonthDayNanoType::make_value(*months as i32, *days as i32, nanos))
-            }
-            _ => None,
-        })?),
-        Shape::List(items) => {
+        Form::List(items) => {
             let nulls = nulls(&values);
             let lists = each(values, |value| match value {
                 Value::List(items) => Some(items),
@@ -114,17 +72,8 @@ fn array(read: &Read, values: Vec<Value>) -> Result<ArrayRef> {
             let items_array = array(items, lists.into_iter().flatten().flatten().collect())?;
             Arc::new(ListArray::try_new(items.field.clone(), offsets, items_array, nulls)?)
         }
-        Shape::Map { keys, values: items } => {
-            map(values, data_type, |k, v| Ok(vec![array(keys, k)?, array(items, v)?]))?
-        }
-        Shape::Pairs(record) => map(values, data_type, |k, v| match &record.shape {
-            Shape::Record { steps, n_columns, .. } => {
-                let records = k.into_iter().zip(v).map(|(k, v)| Some(vec![k, v]));
-                children(steps, *n_columns, records)
-            }
-            _ => Err(bug("pairs that are not records").into()),
-        })?,
-        Shape::Record { steps, n_columns, .. } => {
+        Form::Map(entry) => map(entry, values, data_type)?,
+        Form::Record(record) => {
             let DataType::Struct(fields) = data_type else { return Err(bug("a record's type").into()) };
             let n_values = values.len();
             let nulls = nulls(&values);
@@ -132,13 +81,48 @@ fn array(read: &Read, values: Vec<Value>) -> Result<ArrayRef> {
                 Value::Record(columns) => Some(columns),
                 _ => None,
             })?;
-            let children = children(steps, *n_columns, records.into_iter())?;
+            let children = children(&record.columns, records.into_iter())?;
             Arc::new(StructArray::try_new_with_length(fields.clone(), children, nulls, n_values)?)
         }
-        Shape::Union { branches } => match data_type {
+        Form::Union(branches) => match data_type {
             DataType::Struct(_) => union_struct(branches, values, data_type)?,
             _ => union_dense(branches, values, data_type)?,
         },
+    })
+}
+
+fn primitives(values: &[Value], data_type: &DataType) -> Result<ArrayRef> {
+    Ok(match data_type {
+        DataType::Decimal128(..) | DataType::Decimal256(..) => decimals(values, data_type)?,
+        DataType::Float32 => Arc::new(column::<_, Float32Array>(values, |v| match v {
+            Value::Float(v) => Some(*v),
+            _ => None,
+        })?),
+        DataType::Float64 => Arc::new(column::<_, Float64Array>(values, |v| match v {
+            Value::Double(v) => Some(*v),
+            _ => None,
+        })?),
+        DataType::Interval(_) => Arc::new(column::<_, IntervalMonthDayNanoArray>(values, |v| match v {
+            Value::Duration { months, days, millis } => {
+                let nanos = i64::from(*millis) * 1_000_000;
+                Some(IntervalMonthDayNanoType::make_value(*months as i32, *days as i32, nanos))
+            }
+            _ => None,
+        })?),
+        DataType::Int32 | DataType::Date32 | DataType::Time32(_) => {
+            let array: Int32Array = column(values, |v| match v {
+                Value::Int(v) => Some(*v),
+                _ => None,
+            })?;
+            typed(&array, data_type)?
+        }
+        _ => {
+            let array: Int64Array = column(values, |v| match v {
+                Value::Long(v) => Some(*v),
+                _ => None,
+            })?;
+            typed(&array, data_type)?
+        }
     })
 }
 
@@ -169,6 +153,13 @@ fn typed(array: &dyn Array, data_type: &DataType) -> Result<ArrayRef> {
 fn bytes(value: &Value) -> Option<&[u8]> {
     match value {
         Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&String> {
+    match value {
+        Value::String(text) | Value::Json(text) => Some(text),
         _ => None,
     }
 }
@@ -223,28 +214,23 @@ fn decimals(values: &[Value], data_type: &DataType) -> Result<ArrayRef> {
     })
 }
 
-/// A map, given how the columns of its entries are made of all keys and all values.
-fn map(
-    values: Vec<Value>,
-    data_type: &DataType,
-    entries: impl FnOnce(Vec<Value>, Vec<Value>) -> Result<Vec<ArrayRef>>,
-) -> Result<ArrayRef> {
+fn map(entry: &Target, values: Vec<Value>, data_type: &DataType) -> Result<ArrayRef> {
     let DataType::Map(entries_field, ordered) = data_type else { return Err(bug("a map's type").into()) };
-    let DataType::Struct(fields) = entries_field.data_type() else { return Err(bug("a map's entries").into()) };
     let nulls = nulls(&values);
     let maps = each(values, |value| match value {
         Value::Map(entries) => Some(entries),
         _ => None,
     })?;
     let offsets = OffsetBuffer::from_lengths(maps.iter().map(|map| map.iter().flatten().count()));
-    let (keys, values) = maps.into_iter().flatten().flatten().unzip();
-    let entries = StructArray::try_new(fields.clone(), entries(keys, values)?, None)?;
-    Ok(Arc::new(MapArray::try_new(entries_field.clone(), offsets, entries, nulls, *ordered)?))
+    let entries = maps.into_iter().flatten().flatten().map(|(key, value)| Value::Record(vec![key, value])).collect();
+    let entries = array(entry, entries)?;
+    let Some(entries) = entries.as_any().downcast_ref::<StructArray>() else { return Err(bug("entries").into()) };
+    Ok(Arc::new(MapArray::try_new(entries_field.clone(), offsets, entries.clone(), nulls, *ordered)?))
 }
 
 /// A dense union. A union has no nulls of its own: where there is no value, since the record around it is null, it has a
 /// null of its first branch.
-fn union_dense(branches: &[Read], values: Vec<Value>, data_type: &DataType) -> Result<ArrayRef> {
+fn union_dense(branches: &[Target], values: Vec<Value>, data_type: &DataType) -> Result<ArrayRef> {
     let DataType::Union(fields, _) = data_type else { return Err(bug("a union's type").into()) };
     let mut type_ids = Vec::with_capacity(values.len());
     let mut offsets = Vec::with_capacity(values.len());
@@ -265,7 +251,7 @@ fn union_dense(branches: &[Read], values: Vec<Value>, data_type: &DataType) -> R
 }
 
 /// A struct with a field for each branch but null, of which the value's is not null. A null is a null struct.
-fn union_struct(branches: &[Read], values: Vec<Value>, data_type: &DataType) -> Result<ArrayRef> {
+fn union_struct(branches: &[Target], values: Vec<Value>, data_type: &DataType) -> Result<ArrayRef> {
     let DataType::Struct(fields) = data_type else { return Err(bug("a union's type").into()) };
     let n_values = values.len();
     let mut valid = Vec::with_capacity(n_values);
@@ -275,7 +261,7 @@ fn union_struct(branches: &[Read], values: Vec<Value>, data_type: &DataType) -> 
             Value::Union(branch, value) => (Some(branch), *value),
             _ => (None, Value::Null),
         };
-        let is_null = |at: usize| branches.get(at).is_none_or(|branch| matches!(branch.shape, Shape::Null));
+        let is_null = |at: usize| branches.get(at).is_none_or(|branch| matches!(branch.form, Form::Null));
         valid.push(!taken.is_none_or(is_null));
         for (at, child) in children.iter_mut().enumerate() {
             child.push(Value::Null);
@@ -286,7 +272,7 @@ fn union_struct(branches: &[Read], values: Vec<Value>, data_type: &DataType) -> 
             }
         }
     }
-    let not_null = branches.iter().zip(children).filter(|(branch, _)| !matches!(branch.shape, Shape::Null));
+    let not_null = branches.iter().zip(children).filter(|(branch, _)| !matches!(branch.form, Form::Null));
     let children: Result<Vec<_>> = not_null.map(|(branch, values)| array(branch, values)).collect();
     let nulls = NullBuffer::from(valid);
     let nulls = Some(nulls).filter(|nulls| nulls.null_count() > 0);

@@ -6,24 +6,21 @@
 mod arrays;
 #[cfg(test)]
 mod tests;
-mod value;
 
 pub(crate) use arrays::to_batch;
-pub(crate) use value::Value;
 
 use crate::bytes::Cursor;
 use crate::codec::Decompressor;
 use crate::container::{Framer, Header};
 use crate::error::{Error, Fault, Result};
-use crate::json::{
-    branch_index, checked_item_block, is_zero_width, limit, skip_value, string, symbol_index, write_json,
-};
+use crate::json::{branch_index, checked_item_block, limit, skip_value, string, symbol_index, write_json};
 use crate::limits::Limits;
 use crate::options::Options;
-use crate::plan::{Plan, Read, Shape, Step, VALUE_COLUMN, Wrap};
-use crate::schema::{Kind, NodeId};
-use arrow_array::RecordBatch;
-use arrow_buffer::{Buffer, i256};
+use crate::plan::{Form, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target, VALUE_COLUMN};
+use crate::schema::{Kind, is_zero_width};
+use crate::value::{Value, decimal, duration};
+use arrow_array::{Array, RecordBatch};
+use arrow_buffer::Buffer;
 use arrow_schema::DataType;
 
 /// All rows of a file, one batch for each of its blocks that has any: slow, of whole files only, and right. For checking other readers;
@@ -143,109 +140,155 @@ struct Walker<'p, 'b> {
 impl<'p> Walker<'p, '_> {
     fn row(&mut self) -> Result<Vec<Value>, Fault> {
         let plan = self.plan;
-        self.record(plan.schema.root(), &plan.steps, plan.arrow.fields().len())
+        self.row_of(&plan.row, &plan.target)
     }
 
-    /// The columns of a record, or of a row that is the value `node`.
-    fn record(&mut self, node: NodeId, steps: &'p [Step], n_columns: usize) -> Result<Vec<Value>, Fault> {
+    /// The columns of a row, which may be in a union.
+    fn row_of(&mut self, source: &'p Source, target: &'p RecordTarget) -> Result<Vec<Value>, Fault> {
+        match source {
+            Source::Single(row) => {
+                branch_index(&mut self.cursor, 1)?;
+                self.row_of(row, target)
+            }
+            Source::Branches(branches) => {
+                let branch = self.branch(branches)?;
+                self.row_of(branch, target)
+            }
+            Source::Record(record) => self.record(record, target),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The columns of a record, or of a row that is another value.
+    fn record(&mut self, source: &'p RecordSource, target: &'p RecordTarget) -> Result<Vec<Value>, Fault> {
         let (schema, limits) = (&self.plan.schema, self.limits);
-        let mut record = vec![Value::Null; n_columns];
-        for (at, step) in steps.iter().enumerate() {
-            match step {
+        let mut record = vec![Value::Null; target.columns.len()];
+        for (at, step) in source.steps.iter().enumerate() {
+            let (column, value) = match step {
                 Step::Skip(skipped) => {
-                    let name = match &schema.node(node).kind {
+                    let name = match &schema.node(source.node).kind {
                         Kind::Record(record) => record.fields.get(at).map_or("", |field| &field.name),
                         _ => VALUE_COLUMN,
                     };
                     let skip = |walker: &mut Self| skip_value(schema, *skipped, &mut walker.cursor, limits);
                     self.within(Part::Field(name), skip)?;
+                    continue;
                 }
-                Step::Read { column, read } => {
-                    let value = self.within(Part::Field(read.field.name()), |walker| walker.read(read))?;
-                    if let Some(slot) = record.get_mut(*column) {
-                        *slot = value;
-                    }
+                Step::Read { column, source } => {
+                    let Some(target) = target.columns.get(*column) else { continue };
+                    (*column, self.within(Part::Field(target.field.name()), |walker| walker.read(source, target))?)
                 }
+                Step::Default { column, value } => (*column, value.clone()),
+            };
+            if let Some(slot) = record.get_mut(column) {
+                *slot = value;
             }
         }
         Ok(record)
     }
 
-    fn read(&mut self, read: &'p Read) -> Result<Value, Fault> {
-        match read.wrap {
-            Wrap::None => {}
-            Wrap::Single => drop(branch_index(&mut self.cursor, 1)?),
-            Wrap::Nullable { null_branch } => {
-                if branch_index(&mut self.cursor, 2)? == usize::from(null_branch) {
-                    return Ok(Value::Null);
+    fn read(&mut self, source: &'p Source, target: &'p Target) -> Result<Value, Fault> {
+        Ok(match (source, &target.form) {
+            (Source::Single(value), _) => {
+                branch_index(&mut self.cursor, 1)?;
+                self.read(value, target)?
+            }
+            (Source::Nullable { null_branch, value }, _) => {
+                match branch_index(&mut self.cursor, 2)? == usize::from(*null_branch) {
+                    true => Value::Null,
+                    false => self.read(value, target)?,
                 }
             }
-        }
-        self.shape(&read.shape, read.field.data_type())
-    }
-
-    fn shape(&mut self, shape: &'p Shape, data_type: &DataType) -> Result<Value, Fault> {
-        let cursor = &mut self.cursor;
-        Ok(match shape {
-            Shape::Null => Value::Null,
-            Shape::Boolean => Value::Boolean(cursor.boolean()?),
-            Shape::Int => Value::Int(cursor.int()?),
-            Shape::Long => Value::Long(cursor.long()?),
-            Shape::Float => Value::Float(f32::from_le_bytes(cursor.array()?)),
-            Shape::Double => Value::Double(f64::from_le_bytes(cursor.array()?)),
-            Shape::Bytes => {
-                let bytes = cursor.bytes()?;
-                Value::Bytes(self.kept(bytes))
+            (Source::Branches(branches), _) => {
+                let branch = self.branch(branches)?;
+                self.read(branch, target)?
             }
-            Shape::String => {
-                let text = string(cursor)?;
-                Value::String(if self.keep == Keep::Values { text.to_owned() } else { String::new() })
+            (Source::Branch { branch, value }, Form::Union(targets)) => {
+                let Some(target) = targets.get(*branch) else { return Err(Fault::UnionBranch(*branch as i64)) };
+                let value = self.within(Part::Branch(target.field.name()), |walker| walker.read(value, target))?;
+                Value::Union(*branch, Box::new(value))
             }
-            Shape::Fixed(size) => {
-                let bytes = cursor.take(*size)?;
-                Value::Fixed(self.kept(bytes))
+            (Source::Present(value), _) => self.read(value, target)?,
+            (Source::Scalar(scalar), _) => self.scalar(scalar, target.field.data_type())?,
+            (Source::Items { item, zero_width }, Form::List(to)) => Value::List(self.items(item, *zero_width, to)?),
+            (Source::Items { item, zero_width }, Form::Map(to)) => {
+                let entries = self.items(item, *zero_width, to)?;
+                Value::Map(entries.into_iter().filter_map(Value::into_entry).collect())
             }
-            Shape::Enum(symbols) => {
-                let n_symbols = arrow_array::Array::len(symbols.as_ref());
-                Value::Enum(symbol_index(cursor, n_symbols)? as i32)
-            }
-            Shape::DecimalBytes => {
-                let start = cursor.clone();
-                let bytes = cursor.bytes()?;
-                decimal(bytes, data_type).inspect_err(|_| *cursor = start)?
-            }
-            Shape::DecimalFixed(size) => {
-                let start = cursor.clone();
-                let bytes = cursor.take(*size)?;
-                decimal(bytes, data_type).inspect_err(|_| *cursor = start)?
-            }
-            Shape::Duration => {
-                let start = cursor.clone();
-                duration(cursor).inspect_err(|_| *cursor = start)?
-            }
-            Shape::List(items) => Value::List(self.items(items)?),
-            Shape::Pairs(record) => Value::Map(self.items(record)?.into_iter().filter_map(pair).collect()),
-            Shape::Map { keys, values } => Value::Map(self.entries(keys, values)?),
-            Shape::Record { node, steps, n_columns } => Value::Record(self.record(*node, steps, *n_columns)?),
-            Shape::Union { branches } => {
-                let index = branch_index(cursor, branches.len())?;
-                let Some(branch) = branches.get(index) else { return Err(Fault::UnionBranch(index as i64)) };
-                let value = self.within(Part::Branch(branch.field.name()), |walker| walker.read(branch))?;
-                Value::Union(index, Box::new(value))
-            }
-            Shape::Json(node) => {
+            (Source::Entries(values), Form::Map(entry)) => Value::Map(self.entries(values, entry)?),
+            (Source::Record(record), Form::Record(target)) => Value::Record(self.record(record, target)?),
+            (Source::Json(pair), _) => {
                 let mut text = Vec::new();
-                write_json(&self.plan.schema, *node, cursor, &mut text, self.limits)?;
+                write_json(&self.plan.resolution, *pair, &mut self.cursor, &mut text, self.limits)?;
                 Value::Json(String::from_utf8(text).map_err(|_| Fault::Utf8)?)
             }
+            // Absent, and what no plan has.
+            _ => Value::Null,
         })
     }
 
-    fn items(&mut self, items: &'p Read) -> Result<Vec<Value>, Fault> {
-        let zero_width = read_is_zero_width(self.plan, items);
+    /// What the next index of a union says.
+    fn branch(&mut self, branches: &'p [Option<Source>]) -> Result<&'p Source, Fault> {
+        let before = self.cursor.clone();
+        let index = branch_index(&mut self.cursor, branches.len())?;
+        match branches.get(index) {
+            Some(Some(branch)) => Ok(branch),
+            _ => {
+                self.cursor = before;
+                Err(Fault::UnreadBranch(index as i64))
+            }
+        }
+    }
+
+    fn scalar(&mut self, scalar: &'p Scalar, data_type: &DataType) -> Result<Value, Fault> {
+        let start = self.cursor.clone();
+        let cursor = &mut self.cursor;
+        let value = match scalar {
+            Scalar::Null => Ok(Value::Null),
+            Scalar::Boolean => Ok(Value::Boolean(cursor.boolean()?)),
+            Scalar::Int => Ok(Value::Int(cursor.int()?)),
+            Scalar::Long => Ok(Value::Long(cursor.long()?)),
+            Scalar::Float => Ok(Value::Float(f32::from_le_bytes(cursor.array()?))),
+            Scalar::Double => Ok(Value::Double(f64::from_le_bytes(cursor.array()?))),
+            Scalar::IntToLong => Ok(Value::Long(cursor.int()?.into())),
+            Scalar::IntToFloat => Ok(Value::Float(cursor.int()? as f32)),
+            Scalar::IntToDouble => Ok(Value::Double(cursor.int()?.into())),
+            Scalar::LongToFloat => Ok(Value::Float(cursor.long()? as f32)),
+            Scalar::LongToDouble => Ok(Value::Double(cursor.long()? as f64)),
+            Scalar::FloatToDouble => Ok(Value::Double(f32::from_le_bytes(cursor.array()?).into())),
+            Scalar::Bytes => {
+                let bytes = cursor.bytes()?;
+                Ok(Value::Bytes(self.kept(bytes)))
+            }
+            Scalar::String => {
+                let text = string(cursor)?;
+                Ok(Value::String(if self.keep == Keep::Values { text.to_owned() } else { String::new() }))
+            }
+            Scalar::Fixed(size) => {
+                let bytes = cursor.take(*size)?;
+                Ok(Value::Fixed(self.kept(bytes)))
+            }
+            Scalar::Enum(n_symbols) => Ok(Value::Enum(symbol_index(cursor, *n_symbols)? as i32)),
+            Scalar::Symbol(table) => {
+                let index = symbol_index(cursor, table.len())?;
+                let to = table.get(index).copied().flatten();
+                to.map(|to| Value::Enum(to as i32)).ok_or(Fault::UnreadSymbol(index as i64))
+            }
+            Scalar::SymbolText(symbols) => {
+                let index = symbol_index(cursor, symbols.len())?;
+                Ok(Value::String(symbols.value(index).to_owned()))
+            }
+            Scalar::DecimalBytes => decimal(cursor.bytes()?, data_type),
+            Scalar::DecimalFixed(size) => decimal(cursor.take(*size)?, data_type),
+            Scalar::Duration => duration(cursor.take(12)?),
+        };
+        value.inspect_err(|_| self.cursor = start)
+    }
+
+    fn items(&mut self, item: &'p Source, zero_width: bool, target: &'p Target) -> Result<Vec<Value>, Fault> {
         let mut list = Vec::new();
         self.item_blocks(zero_width, |walker| {
-            let value = walker.within(Part::Items, |walker| walker.read(items))?;
+            let value = walker.within(Part::Items, |walker| walker.read(item, target))?;
             if walker.keep == Keep::Values {
                 list.push(value);
             }
@@ -254,12 +297,14 @@ impl<'p> Walker<'p, '_> {
         Ok(list)
     }
 
-    fn entries(&mut self, keys: &'p Read, values: &'p Read) -> Result<Vec<(Value, Value)>, Fault> {
+    fn entries(&mut self, values: &'p Source, entry: &'p Target) -> Result<Vec<(Value, Value)>, Fault> {
         let mut map = Vec::new();
+        let Form::Record(RecordTarget { columns, .. }) = &entry.form else { return Ok(map) };
+        let [_, target] = columns.as_slice() else { return Ok(map) };
         // The key is a string, which has at least the byte of its length.
         self.item_blocks(false, |walker| {
-            let key = walker.within(Part::Keys, |walker| walker.read(keys))?;
-            let value = walker.within(Part::Values, |walker| walker.read(values))?;
+            let key = walker.within(Part::Keys, |walker| walker.scalar(&Scalar::String, &DataType::Utf8))?;
+            let value = walker.within(Part::Values, |walker| walker.read(values, target))?;
             if walker.keep == Keep::Values {
                 map.push((key, value));
             }
@@ -320,61 +365,4 @@ impl<'p> Walker<'p, '_> {
         }
         Located { fault, row, offset: self.cursor.at(), path }
     }
-}
-
-/// Key and value of a record that is read as an entry of a map.
-fn pair(record: Value) -> Option<(Value, Value)> {
-    match record {
-        Value::Record(columns) => match <[Value; 2]>::try_from(columns) {
-            Ok([key, value]) => Some((key, value)),
-            Err(_) => None,
-        },
-        _ => None,
-    }
-}
-
-/// Do these values take no bytes?
-fn read_is_zero_width(plan: &Plan, read: &Read) -> bool {
-    read.wrap == Wrap::None
-        && match &read.shape {
-            Shape::Null | Shape::Fixed(0) | Shape::DecimalFixed(0) => true,
-            Shape::Record { steps, .. } => steps.iter().all(|step| match step {
-                Step::Skip(node) => is_zero_width(&plan.schema, *node),
-                Step::Read { read, .. } => read_is_zero_width(plan, read),
-            }),
-            Shape::Json(node) => is_zero_width(&plan.schema, *node),
-            _ => false,
-        }
-}
-
-// SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte order".
-// Any length: none is 0, and more than needed are copies of the sign.
-fn decimal(bytes: &[u8], data_type: &DataType) -> Result<Value, Fault> {
-    let negative = bytes.first().is_some_and(|byte| *byte >= 0x80);
-    let fill = if negative { 0xff } else { 0 };
-    let (extra, digits) = bytes.split_at(bytes.len().saturating_sub(32));
-    let mut wide = [fill; 32];
-    for (to, from) in wide.iter_mut().rev().zip(digits.iter().rev()) {
-        *to = *from;
-    }
-    let value = i256::from_be_bytes(wide);
-    let fits_256 = extra.iter().all(|byte| *byte == fill) && value.is_negative() == negative;
-    let fits = fits_256 && (matches!(data_type, DataType::Decimal256(..)) || value.to_i128().is_some());
-    if fits { Ok(Value::Decimal(value)) } else { Err(Fault::DecimalRange) }
-}
-
-// SPEC: Logical Types, Duration: "three little-endian unsigned integers that represent durations at different
-// granularities of time", months, days and milliseconds.
-fn duration(cursor: &mut Cursor<'_>) -> Result<Value, Fault> {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = cursor.array()?;
-    let months = u32::from_le_bytes([a, b, c, d]);
-    let days = u32::from_le_bytes([e, f, g, h]);
-    let millis = u32::from_le_bytes([i, j, k, l]);
-    // Arrow's interval has signed months and days.
-    for count in [months, days] {
-        if i32::try_from(count).is_err() {
-            return Err(Fault::DurationRange(count));
-        }
-    }
-    Ok(Value::Duration { months, days, millis })
 }

@@ -4,7 +4,7 @@ use super::{Attributes, Kind, Node};
 use serde_json::Value as Json;
 
 /// A logical type on a base type that the specification allows it on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Logical {
     /// `decimal` on bytes or fixed.
     Decimal {

@@ -1,18 +1,25 @@
 //! Avro schemas: JSON text in, an arena of nodes out. References are resolved to node ids while parsing, so nothing after
-//! it looks names up; a recursive type is a cycle of ids.
+//! it looks names up; a recursive type is a cycle of ids. A schema's canonical form is a text again.
 //!
 //! Parsing is lenient about what real files get wrong and that does not change how their data is encoded: names with
 //! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
 
+mod canonical;
+mod fingerprint;
+mod compose;
+mod from_arrow;
 mod graph;
 mod logical;
+mod merge;
 mod names;
 mod parse;
 mod size;
 
+pub use fingerprint::Fingerprint;
 pub use logical::Logical;
+pub use merge::{Conflicts, MergedSchema, Note, Provenance};
 pub use names::Name;
-pub(crate) use size::Sizes;
+pub(crate) use size::{Sizes, is_zero_width};
 
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -135,6 +142,15 @@ pub struct Field {
     pub attributes: Attributes,
 }
 
+/// Schemas are the same if their texts are.
+impl PartialEq for Schema {
+    fn eq(&self, other: &Schema) -> bool {
+        self.json == other.json
+    }
+}
+
+impl Eq for Schema {}
+
 impl Schema {
     /// The outermost type.
     pub fn root(&self) -> NodeId {
@@ -170,6 +186,10 @@ impl Schema {
 }
 
 impl NodeId {
+    pub(crate) fn new(index: usize) -> NodeId {
+        NodeId(index as u32)
+    }
+
     /// Its index in the arena, for tables beside it.
     pub fn index(self) -> usize {
         self.0 as usize

@@ -22,7 +22,7 @@ impl Schema {
             Err(_) if primitive(text).is_some() => Json::String(text.to_owned()),
             Err(e) => return Err(At::Root.error(format!("not JSON ({e})"))),
         };
-        let mut parser = Parser { limits, nodes: Vec::new(), heights: Vec::new(), names: HashMap::new() };
+        let mut parser = Parser { limits, nodes: Vec::new(), heights: Vec::new(), names: HashMap::new(), inherited: 0 };
         let root = parser.schema(&parsed, At::Root, "")?;
         let recursive = Walk::of(&parser.nodes, root).recursive;
         Ok(Schema { nodes: parser.nodes.into(), root, recursive: recursive.into(), json: text.into() })
@@ -55,6 +55,8 @@ struct Parser<'a> {
     /// records whose fields are still being parsed.
     heights: Vec<Option<usize>>,
     names: HashMap<Name, NodeId>,
+    /// Bytes of the namespaces that names were put into.
+    inherited: usize,
 }
 
 /// A place in the JSON: a list linked through the frames of the callers, so that it costs nothing until an error asks.
@@ -99,7 +101,7 @@ impl Parser<'_> {
         let Some(body) = body_of(word) else { return self.reference(word, at_type, namespace) };
         let Some(json) = object.get(body) else {
             // SPEC: Names. A named type may be called `record` or `array`, and an object may refer to it.
-            return match self.find(word, namespace) {
+            return match self.find(word, namespace)? {
                 Some(id) => Ok(id),
                 None => Err(at.error(format!("{word}{} has no `{body}`", name_shown(object)))),
             };
@@ -151,7 +153,7 @@ impl Parser<'_> {
     }
 
     fn enumeration(&mut self, object: &Object, json: &Json, at: At<'_>, namespace: &str) -> Result<NodeId> {
-        let named = Named::of(object, "enum", at, namespace)?;
+        let named = self.named(object, "enum", at, namespace)?;
         let Some(symbols) = strings(json) else {
             return Err(at.key("symbols").error("the symbols of an enum are an array of strings"));
         };
@@ -166,7 +168,7 @@ impl Parser<'_> {
     }
 
     fn fixed(&mut self, object: &Object, json: &Json, at: At<'_>, namespace: &str) -> Result<NodeId> {
-        let named = Named::of(object, "fixed", at, namespace)?;
+        let named = self.named(object, "fixed", at, namespace)?;
         // SPEC: Parsing Canonical Form, INTEGERS. Sizes in quotes occur.
         let size = match json {
             Json::String(digits) => digits.parse::<u64>().ok(),
@@ -181,7 +183,7 @@ impl Parser<'_> {
     }
 
     fn record(&mut self, object: &Object, json: &Json, at: At<'_>, namespace: &str) -> Result<NodeId> {
-        let Named { name, aliases, doc } = Named::of(object, "record", at, namespace)?;
+        let Named { name, aliases, doc } = self.named(object, "record", at, namespace)?;
         let at_fields = at.key("fields");
         let Json::Array(json) = json else {
             return Err(at_fields.error(format!("the fields of a record are an array, not {}", article(json))));
@@ -295,8 +297,8 @@ impl Parser<'_> {
         a == b || (x.logical == y.logical && same_kind())
     }
 
-    fn reference(&self, word: &str, at: At<'_>, namespace: &str) -> Result<NodeId> {
-        if let Some(id) = self.find(word, namespace) {
+    fn reference(&mut self, word: &str, at: At<'_>, namespace: &str) -> Result<NodeId> {
+        if let Some(id) = self.find(word, namespace)? {
             return Ok(id);
         }
         Err(at.error(match body_of(word) {
@@ -311,9 +313,38 @@ impl Parser<'_> {
     /// The named type that a reference means.
     // SPEC: Names. A name without a dot belongs to the enclosing namespace. Some writers leave out the dot of types that
     // have no namespace, so that is tried second.
-    fn find(&self, word: &str, namespace: &str) -> Option<NodeId> {
-        let here = self.names.get(&Name::new(word, namespace));
-        here.or_else(|| self.names.get(&Name::new(word, ""))).copied()
+    fn find(&mut self, word: &str, namespace: &str) -> Result<Option<NodeId>> {
+        let name = self.name(word, namespace)?;
+        let here = self.names.get(&name);
+        Ok(here.or_else(|| self.names.get(&Name::new(word, ""))).copied())
+    }
+
+    /// The full name of a definition, a reference or an alias. A few bytes of text can ask for one as long as the longest
+    /// namespace.
+    fn name(&mut self, word: &str, namespace: &str) -> Result<Name> {
+        if !word.contains('.') {
+            self.inherited += namespace.len();
+        }
+        if self.inherited > self.limits.metadata_bytes {
+            return Err(limit("metadata_bytes", self.inherited, self.limits.metadata_bytes));
+        }
+        Ok(Name::new(word, namespace))
+    }
+
+    fn named(&mut self, object: &Object, what: &str, at: At<'_>, enclosing: &str) -> Result<Named> {
+        let simple = name_of(object, what, at)?;
+        let namespace = match object.get("namespace") {
+            Some(Json::String(namespace)) => namespace,
+            None | Some(Json::Null) => enclosing,
+            Some(other) => {
+                return Err(at.key("namespace").error(format!("a namespace is a string, not {}", article(other))));
+            }
+        };
+        let name = self.name(simple, namespace)?;
+        // SPEC: Aliases. They are relative to the namespace of the name that they stand beside.
+        let aliases = object.get("aliases").and_then(strings).unwrap_or_default();
+        let aliases = aliases.iter().map(|alias| self.name(alias, name.namespace())).collect::<Result<_>>()?;
+        Ok(Named { name, aliases, doc: object.get("doc").and_then(Json::as_str).map(str::to_owned) })
     }
 
     fn push(&mut self, kind: Kind, attributes: Attributes) -> Result<NodeId> {
@@ -360,22 +391,6 @@ struct Named {
 }
 
 impl Named {
-    fn of(object: &Object, what: &str, at: At<'_>, enclosing: &str) -> Result<Named> {
-        let simple = name_of(object, what, at)?;
-        let namespace = match object.get("namespace") {
-            Some(Json::String(namespace)) => namespace,
-            None | Some(Json::Null) => enclosing,
-            Some(other) => {
-                return Err(at.key("namespace").error(format!("a namespace is a string, not {}", article(other))));
-            }
-        };
-        let name = Name::new(simple, namespace);
-        // SPEC: Aliases. They are relative to the namespace of the name that they stand beside.
-        let aliases = object.get("aliases").and_then(strings).unwrap_or_default();
-        let aliases = aliases.iter().map(|alias| Name::new(alias, name.namespace())).collect();
-        Ok(Named { name, aliases, doc: object.get("doc").and_then(Json::as_str).map(str::to_owned) })
-    }
-
     /// Is this attribute of a named type understood?
     fn explains(key: &str, value: &Json) -> bool {
         matches!(key, "type" | "name" | "namespace") || Self::explains_prose(key, value)
@@ -421,7 +436,8 @@ fn limit(limit: &'static str, value: usize, max: usize) -> Error {
     Error::new(ErrorKind::Limit { limit, value: value as u64, max: max as u64 })
 }
 
-fn primitive(word: &str) -> Option<Kind> {
+/// The primitive type of this name.
+pub(super) fn primitive(word: &str) -> Option<Kind> {
     Some(match word {
         "null" => Kind::Null,
         "boolean" => Kind::Boolean,

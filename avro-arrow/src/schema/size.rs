@@ -2,6 +2,7 @@
 
 use super::graph::Walk;
 use super::{Kind, NodeId, Schema};
+use std::collections::HashSet;
 
 /// The sizes of a schema's values, by node. Made in one pass, also for types that double at every level.
 #[derive(Debug)]
@@ -64,4 +65,30 @@ impl Sizes {
             _ => None,
         }
     }
+}
+
+/// Do values of this type take no bytes? Then all of them do, whatever they hold: no type takes none only sometimes.
+pub(crate) fn is_zero_width(schema: &Schema, node: NodeId) -> bool {
+    let has_width = |node: NodeId| match &schema.node(node).kind {
+        Kind::Null | Kind::Record(_) => false,
+        Kind::Fixed(fixed) => fixed.size > 0,
+        _ => true,
+    };
+    if has_width(node) {
+        return false;
+    }
+    // Each record is visited once: types that refer to one another by name can be exponentially larger when written out.
+    let mut todo = vec![node];
+    let mut seen = HashSet::new();
+    while let Some(node) = todo.pop() {
+        if let Kind::Record(record) = &schema.node(node).kind
+            && seen.insert(node)
+        {
+            if record.fields.iter().any(|field| has_width(field.node)) {
+                return false;
+            }
+            todo.extend(record.fields.iter().map(|field| field.node));
+        }
+    }
+    true
 }

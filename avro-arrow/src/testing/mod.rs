@@ -1,9 +1,13 @@
 //! For tests: a seed in; random schemas, rows and damage out. Not part of the public interface.
 
+mod evolve;
+mod evolution;
 mod paths;
 mod random;
 mod rows;
 
+pub use evolution::Evolution;
+pub use evolve::evolved_schema;
 pub use paths::{keep, random_paths};
 pub use random::{Rng, corrupt, random_schema};
 pub use rows::random_rows;

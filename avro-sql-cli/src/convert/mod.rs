@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::datatypes::SchemaRef;
-use avro_arrow::container::Header;
 use avro_arrow::{DamagedBlock, Enums, Options, ParallelReader, Program, Strings, Unions};
 use avro_datafusion::AvroOptions;
 
@@ -30,6 +28,8 @@ pub(crate) struct Task {
     pub(crate) target: Target,
     /// Its compression, for Parquet.
     pub(crate) codec: Codec,
+    /// The file of the schema to read with, instead of the one that all files can be read as.
+    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// A format to convert to.
@@ -76,22 +76,30 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, threads: usize, batch_
 
 fn convert(task: &Task, reading: &AvroOptions, threads: usize, batch_rows: usize, given_up: &AtomicBool) -> Result<()> {
     let files = inputs::expand(&task.inputs)?;
-    let headers = files.iter().map(|file| inspect::header(file, &reading.limits)).collect::<Result<Vec<_>>>()?;
+    let reader_schema = match (&task.reader_schema, &reading.reader_schema) {
+        (Some(file), _) => inspect::schema_of(file, &reading.limits)?,
+        (None, Some(schema)) => schema.clone(),
+        (None, None) => inspect::merged(&files, reading)?.schema,
+    };
     let options = Options {
         batch_size: batch_rows,
+        reader_schema: Some(reader_schema.clone()),
         // Other readers know plain strings longer than views, and files need not hold more than the text that is used.
         strings: Strings::Plain,
-        // A dictionary belongs to a whole Arrow file, so files with different symbols cannot share a column of them.
-        enums: if same_text(&headers) { Enums::Dictionary } else { Enums::String },
+        enums: Enums::Dictionary,
         unions: if task.target == Target::Parquet { Unions::Struct } else { Unions::Dense },
         pairs: reading.pairs,
         recursion_levels: reading.recursion_levels,
+        field_match: reading.field_match,
         damage: reading.damage,
         limits: reading.limits.clone(),
         ..Options::default()
     };
-    let schema = common_schema(&files, &headers, &options)?;
-    drop(headers);
+    let named = |e: avro_arrow::Error| match files.as_slice() {
+        [only] => Error::from(e.in_file(only.display().to_string())),
+        _ => Error::from(e),
+    };
+    let schema = Arc::clone(Program::compile(&reader_schema, &options).map_err(named)?.arrow_schema());
 
     let mut sink = Sink::create(OutFile::create(&task.output)?, &schema, task.target, task.codec)
         .map_err(|e| e.within(&task.output.display().to_string()))?;
@@ -113,50 +121,4 @@ fn convert(task: &Task, reading: &AvroOptions, threads: usize, batch_rows: usize
 /// Says what of a file was skipped.
 fn say_skipped(file: &Path, damage: Vec<DamagedBlock>) {
     damage.iter().for_each(|damaged| say(&skipped::line(&file.display().to_string(), damaged)));
-}
-
-/// Do all files have the same schema, letter by letter?
-fn same_text(headers: &[Header]) -> bool {
-    let text = |header: &Header| {
-        header.metadata.iter().find(|(key, _)| key == "avro.schema").map(|(_, json)| json.clone()).unwrap_or_default()
-    };
-    headers.iter().all(|header| headers.first().is_some_and(|first| text(first) == text(header)))
-}
-
-/// The Arrow schema that all files are read as.
-fn common_schema(files: &[PathBuf], headers: &[Header], options: &Options) -> Result<SchemaRef> {
-    let mut common: Option<(&Path, SchemaRef)> = None;
-    for (file, header) in files.iter().zip(headers) {
-        let program = Program::compile(&header.schema, options).map_err(|e| e.in_file(file.display().to_string()))?;
-        let schema = program.arrow_schema();
-        match &common {
-            None => common = Some((file, Arc::clone(schema))),
-            Some((first, expected)) => {
-                if let Some(difference) = difference(expected, schema) {
-                    return Err(Error::Failed(format!(
-                        "{} and {} have different schemas: {difference}",
-                        first.display(),
-                        file.display()
-                    )));
-                }
-            }
-        }
-    }
-    common.map(|(_, schema)| schema).ok_or_else(|| Error::Failed("no files to convert".to_owned()))
-}
-
-/// What keeps rows of `other` out of a file of `expected`, if anything. Documentation and other metadata do not.
-fn difference(expected: &SchemaRef, other: &SchemaRef) -> Option<String> {
-    let names = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(", ");
-    if names(expected) != names(other) {
-        return Some(format!("columns ({}) against ({})", names(expected), names(other)));
-    }
-    let describe = |nullable: bool| if nullable { "nullable " } else { "" };
-    expected.fields().iter().zip(other.fields()).find_map(|(a, b)| {
-        let same = a.data_type().equals_datatype(b.data_type()) && a.is_nullable() == b.is_nullable();
-        (!same).then(|| {
-            let (null_a, null_b) = (describe(a.is_nullable()), describe(b.is_nullable()));
-            format!("column {} is {null_a}{} against {null_b}{}", a.name(), a.data_type(), b.data_type())
-        })
-    })
 }

@@ -28,6 +28,7 @@ mod cpu;
 mod decimal;
 #[cfg(target_arch = "x86_64")]
 mod few;
+mod promote;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -38,6 +39,7 @@ pub(super) use bulk::longs;
 pub(super) use cpu::{Avx2, Avx512};
 pub(super) use cpu::{Cpu, Portable};
 pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal256};
+pub(super) use promote::{FloatTo, Found, IntTo, LongTo};
 pub(super) use text::{Bytes, Utf8};
 pub(super) use varint::{is_present, sized, skip_varint, skip_varints};
 
@@ -210,13 +212,25 @@ pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, 
     }
 }
 
+/// Bytes of a duration.
+pub(super) const DURATION_BYTES: usize = 12;
+
+/// A duration; its months or days are negative where they are more than Arrow's type holds.
+// SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
+#[inline(always)]
+pub(super) fn duration(bytes: &[u8; DURATION_BYTES]) -> IntervalMonthDayNano {
+    let [m0, m1, m2, m3, d0, d1, d2, d3, t0, t1, t2, t3] = *bytes;
+    let (months, days) = (i32::from_le_bytes([m0, m1, m2, m3]), i32::from_le_bytes([d0, d1, d2, d3]));
+    let millis = u32::from_le_bytes([t0, t1, t2, t3]);
+    IntervalMonthDayNano::new(months, days, i64::from(millis) * 1_000_000)
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Duration;
 
 impl Kernel for Duration {
     type Slot = IntervalMonthDayNano;
 
-    // SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
     #[inline(always)]
     unsafe fn read<C: Cpu>(
         self,
@@ -226,14 +240,12 @@ impl Kernel for Duration {
         bad: &mut bool,
     ) -> IntervalMonthDayNano {
         // SAFETY: the caller's promise.
-        let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
-        let [m0, m1, m2, m3, d0, d1, d2, d3, t0, t1, t2, t3] = parts;
-        let (months, days) = (i32::from_le_bytes([m0, m1, m2, m3]), i32::from_le_bytes([d0, d1, d2, d3]));
-        let millis = u32::from_le_bytes([t0, t1, t2, t3]);
-        if (months | days) < 0 {
+        let parts = unsafe { Raw::<DURATION_BYTES>.read::<C>(at, source, present, bad) };
+        let value = duration(&parts);
+        if (value.months | value.days) < 0 {
             cold_path();
             *bad = true;
         }
-        IntervalMonthDayNano::new(months, days, i64::from(millis) * 1_000_000)
+        value
     }
 }

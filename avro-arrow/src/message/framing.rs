@@ -1,0 +1,274 @@
+//! Framings: a message in; which schema it was written with and its datum out. And back: the prefix of a datum's message.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+
+/// How messages say which schema they were written with: what stands in front of each message's datum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// Avro's own: `C3 01`, then the Rabin fingerprint of the schema, little-endian.
+    SingleObject,
+    /// Of Confluent's schema registry: `00` and the schema's id, or `01` and its GUID. A GUID may also stand in a header of the
+    /// message, for which there is [`MessageDecoder::decode_as`](super::MessageDecoder::decode_as).
+    ///
+    /// Confluent's Java serializer leaves out the length of a value whose whole schema is `bytes`, against Avro's encoding and
+    /// other serializers of Confluent's; this one is read as Avro says.
+    Confluent,
+    /// Of Apicurio's schema registry: `00` and an id of this width. Whether ids are its global or its content ids depends on how the
+    /// producer was set up, and messages do not tell. Those in headers are for
+    /// [`MessageDecoder::decode_as`](super::MessageDecoder::decode_as) too.
+    Apicurio(IdWidth),
+    /// Nothing: all datums have one schema, that of [`SchemaId::Unnamed`].
+    Bare,
+}
+
+/// Bytes of the ids of [`Framing::Apicurio`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum IdWidth {
+    /// Apicurio 3's default, that of Confluent.
+    Four,
+    /// Apicurio 1's and 2's default.
+    #[default]
+    Eight,
+}
+
+/// Which schema a message was written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum SchemaId {
+    /// The CRC-64-AVRO fingerprint of the schema's canonical form.
+    Rabin(u64),
+    /// A number that a registry gave.
+    Number(u64),
+    /// A GUID that a registry gave, its bytes in the order of its text.
+    Guid([u8; 16]),
+    /// The schema of messages that say nothing.
+    Unnamed,
+}
+
+/// In front of Avro's own framing.
+// SPEC: Single-object encoding: "A two-byte marker, C3 01, to show that the message is Avro and uses this single-record format
+// (version 1)."
+const SINGLE_OBJECT: [u8; 2] = [0xc3, 0x01];
+/// In front of a registry's number, Confluent's and Apicurio's.
+const NUMBER: u8 = 0;
+/// In front of a registry's GUID, Confluent's only.
+const GUID: u8 = 1;
+
+impl Framing {
+    /// The schema's id and the datum, which is the rest of the message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFramed`] where the message does not start as this framing does, [`ErrorKind::ShortMessage`] where it ends
+    /// before its datum.
+    #[inline]
+    pub fn split(self, message: &[u8]) -> Result<(SchemaId, &[u8])> {
+        let split = match (self, message) {
+            (Framing::Bare, _) => Some((SchemaId::Unnamed, message)),
+            // SPEC: Single-object encoding: "The 8-byte little-endian CRC-64-AVRO fingerprint of the object's schema."
+            (Framing::SingleObject, [0xc3, 0x01, rest @ ..]) => {
+                rest.split_first_chunk().map(|(id, datum)| (SchemaId::Rabin(u64::from_le_bytes(*id)), datum))
+            }
+            (Framing::Confluent, [GUID, rest @ ..]) => {
+                rest.split_first_chunk().map(|(id, datum)| (SchemaId::Guid(*id), datum))
+            }
+            (Framing::Confluent | Framing::Apicurio(IdWidth::Four), [NUMBER, rest @ ..]) => {
+                rest.split_first_chunk().map(|(id, datum)| (SchemaId::Number(u32::from_be_bytes(*id).into()), datum))
+            }
+            (Framing::Apicurio(IdWidth::Eight), [NUMBER, rest @ ..]) => {
+                rest.split_first_chunk().map(|(id, datum)| (SchemaId::Number(u64::from_be_bytes(*id)), datum))
+            }
+            // One byte of two, or none at all.
+            (Framing::SingleObject, [0xc3]) | (_, []) => None,
+            _ => {
+                let found = message.iter().take(FOUND_BYTES).copied().collect();
+                return Err(at_start(ErrorKind::NotFramed { framing: self.name(), found }));
+            }
+        };
+        split.ok_or_else(|| at_start(ErrorKind::ShortMessage { framing: self.name(), len: message.len() }))
+    }
+
+    /// Appends what stands in front of the datum of a message of this schema. The datum is for the caller to append.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] where this framing has no such ids, or no such large ones; nothing is appended then.
+    pub fn write_prefix(self, id: SchemaId, out: &mut Vec<u8>) -> Result<()> {
+        match (self, id) {
+            (Framing::Bare, SchemaId::Unnamed) => {}
+            (Framing::SingleObject, SchemaId::Rabin(fingerprint)) => {
+                out.extend(SINGLE_OBJECT);
+                out.extend(fingerprint.to_le_bytes());
+            }
+            (Framing::Confluent, SchemaId::Guid(guid)) => {
+                out.push(GUID);
+                out.extend(guid);
+            }
+            (Framing::Confluent | Framing::Apicurio(IdWidth::Four), SchemaId::Number(number)) => {
+                let Ok(number) = u32::try_from(number) else {
+                    return Err(Error::argument(format!("schema id {number} has more than four bytes")));
+                };
+                out.push(NUMBER);
+                out.extend(number.to_be_bytes());
+            }
+            (Framing::Apicurio(IdWidth::Eight), SchemaId::Number(number)) => {
+                out.push(NUMBER);
+                out.extend(number.to_be_bytes());
+            }
+            _ => return Err(Error::argument(format!("{} cannot say {id}", self.name()))),
+        }
+        Ok(())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Framing::SingleObject => "a message in single-object encoding",
+            Framing::Confluent => "a message in Confluent's framing",
+            Framing::Apicurio(_) => "a message in Apicurio's framing",
+            Framing::Bare => "a bare datum",
+        }
+    }
+}
+
+/// How much of what was found instead is said.
+const FOUND_BYTES: usize = 8;
+
+fn at_start(kind: ErrorKind) -> Error {
+    Error::new(kind).at(|position| position.offset_in_message = Some(0))
+}
+
+impl fmt::Display for SchemaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SchemaId::Rabin(fingerprint) => write!(f, "schema fingerprint {fingerprint:016x}"),
+            SchemaId::Number(number) => write!(f, "schema id {number}"),
+            SchemaId::Guid(guid) => {
+                f.write_str("schema GUID ")?;
+                for (at, byte) in guid.iter().enumerate() {
+                    let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+                    write!(f, "{dash}{byte:02x}")?;
+                }
+                Ok(())
+            }
+            SchemaId::Unnamed => f.write_str("the schema of messages without an id"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    const GUID_BYTES: [u8; 16] = *b"\x12\x34\x56\x78\x9a\xbc\xde\xf0\x01\x02\x03\x04\x05\x06\x07\x08";
+    const APICURIO: Framing = Framing::Apicurio(IdWidth::Eight);
+    const APICURIO_4: Framing = Framing::Apicurio(IdWidth::Four);
+
+    #[test]
+    fn prefixes_there_and_back() {
+        let cases: [(Framing, SchemaId, &[u8]); 9] = [
+            (
+                Framing::SingleObject,
+                SchemaId::Rabin(0x7275_d51a_3f39_5c8f),
+                b"\xc3\x01\x8f\x5c\x39\x3f\x1a\xd5\x75\x72",
+            ),
+            (Framing::Confluent, SchemaId::Number(0x0102_0304), b"\0\x01\x02\x03\x04"),
+            (Framing::Confluent, SchemaId::Number(u32::MAX.into()), b"\0\xff\xff\xff\xff"),
+            (
+                Framing::Confluent,
+                SchemaId::Guid(GUID_BYTES),
+                b"\x01\x12\x34\x56\x78\x9a\xbc\xde\xf0\x01\x02\x03\x04\x05\x06\x07\x08",
+            ),
+            (APICURIO, SchemaId::Number(7), b"\0\0\0\0\0\0\0\0\x07"),
+            (APICURIO, SchemaId::Number(u64::MAX - 1), b"\0\xff\xff\xff\xff\xff\xff\xff\xfe"),
+            (APICURIO, SchemaId::Number(0x0102_0304_0506_0708), b"\0\x01\x02\x03\x04\x05\x06\x07\x08"),
+            (APICURIO_4, SchemaId::Number(7), b"\0\0\0\0\x07"),
+            (Framing::Bare, SchemaId::Unnamed, b""),
+        ];
+        for (framing, id, prefix) in cases {
+            for datum in [&b"datum"[..], b"", b"\0\0\0\0\0\0\0\0"] {
+                let mut message = vec![];
+                framing.write_prefix(id, &mut message).unwrap();
+                assert_eq!(message, prefix, "{framing:?} {id}");
+                message.extend(datum);
+                assert_eq!(framing.split(&message).unwrap(), (id, datum), "{framing:?} {id}");
+            }
+            for len in 0..prefix.len() {
+                let error = framing.split(&prefix[..len]).unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::ShortMessage { len: found, .. } if *found == len), "{error}");
+                assert_eq!(error.position().offset_in_message, Some(0));
+            }
+        }
+    }
+
+    #[test]
+    fn other_messages() {
+        let cases: [(Framing, &[u8], &str); 9] = [
+            (
+                Framing::SingleObject,
+                b"\0\0\0\0\x07xyz",
+                "not a message in single-object encoding: it starts with 00, as Confluent's and Apicurio's do",
+            ),
+            (Framing::SingleObject, b"\xc3\x02", "not a message in single-object encoding: it starts with c3 02"),
+            (Framing::SingleObject, b"\xc3", "a message in single-object encoding is longer than 1 bytes"),
+            (
+                Framing::SingleObject,
+                b"Obj\x01more",
+                "not a message in single-object encoding: this is a container file",
+            ),
+            (
+                Framing::Confluent,
+                b"\xc3\x01\0\0\0\0\0\0\0\0",
+                "not a message in Confluent's framing: this is Avro's single-object encoding",
+            ),
+            (
+                Framing::Confluent,
+                b"{\"a\": 1, \"b\": 2}",
+                "not a message in Confluent's framing: it starts with 7b 22 61 22 3a 20 31 2c",
+            ),
+            (Framing::Confluent, b"", "a message in Confluent's framing is longer than 0 bytes"),
+            (APICURIO, b"\x01\0\0", "not a message in Apicurio's framing: it starts with 01 00 00"),
+            (APICURIO, b"\0\0\0\0\0\0\0\0", "a message in Apicurio's framing is longer than 8 bytes"),
+        ];
+        for (framing, message, want) in cases {
+            let error = framing.split(message).unwrap_err();
+            assert_eq!(error.to_string(), format!("{want} (offset in message 0)"));
+            assert!(error.is_corrupt());
+        }
+    }
+
+    #[test]
+    fn ids_that_a_framing_has_not() {
+        let cases = [
+            (Framing::SingleObject, SchemaId::Number(7), "a message in single-object encoding cannot say schema id 7"),
+            (
+                Framing::SingleObject,
+                SchemaId::Guid(GUID_BYTES),
+                "a message in single-object encoding cannot say schema GUID 12345678-9abc-def0-0102-030405060708",
+            ),
+            (
+                Framing::Confluent,
+                SchemaId::Rabin(10),
+                "a message in Confluent's framing cannot say schema fingerprint 000000000000000a",
+            ),
+            (Framing::Confluent, SchemaId::Number(1 << 32), "schema id 4294967296 has more than four bytes"),
+            (APICURIO_4, SchemaId::Number(1 << 32), "schema id 4294967296 has more than four bytes"),
+            (
+                APICURIO,
+                SchemaId::Guid(GUID_BYTES),
+                "a message in Apicurio's framing cannot say schema GUID 12345678-9abc-def0-0102-030405060708",
+            ),
+            (
+                APICURIO,
+                SchemaId::Unnamed,
+                "a message in Apicurio's framing cannot say the schema of messages without an id",
+            ),
+            (Framing::Bare, SchemaId::Number(7), "a bare datum cannot say schema id 7"),
+        ];
+        for (framing, id, want) in cases {
+            let mut out = vec![];
+            assert_eq!(framing.write_prefix(id, &mut out).unwrap_err().to_string(), want);
+            assert!(out.is_empty());
+        }
+    }
+}

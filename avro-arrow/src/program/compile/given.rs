@@ -1,0 +1,104 @@
+//! Values that are not in the bytes: a default, its target and its column in, the ops that write it out.
+
+use super::Compiler;
+use crate::column::{Column, Content, SlabId};
+use crate::plan::{Form, RecordTarget, Target};
+use crate::program::{Branch, Op};
+use crate::value::Value;
+use arrow_array::types::IntervalMonthDayNanoType;
+use arrow_schema::DataType;
+
+impl Compiler<'_> {
+    /// What writes this value, each time.
+    pub(super) fn given(&mut self, value: &Value, target: &Target, column: &Column) -> Vec<Op> {
+        let mut ops = match (value, &target.form, &column.content) {
+            (Value::Null, ..) => return self.absent(column),
+            (Value::Union(at, value), Form::Union(targets), Content::Union { ids, offsets, branches }) => {
+                let (Some(target), Some(inner)) = (targets.get(*at), branches.get(*at)) else { return vec![] };
+                let body = self.given(value, target, inner);
+                let branch = Branch { body: self.code.body(body), level: inner.level, id: *at as u8 };
+                vec![Op::Branch { ids: *ids, offsets: *offsets, branch }]
+            }
+            (Value::Union(at, value), Form::Union(targets), Content::Struct(children)) => {
+                let Some(target) = targets.get(*at) else { return vec![] };
+                return self.branch_of_struct(targets, *at, column, children, |compiler, child| {
+                    compiler.given(value, target, &Column { valid: None, ..child.clone() })
+                });
+            }
+            (Value::Record(values), Form::Record(target), Content::Struct(columns)) => {
+                self.given_record(values, target, columns)
+            }
+            (Value::List(values), Form::List(target), Content::List { ends, items }) => {
+                let bodies = values.iter().map(|value| self.given(value, target, items)).collect();
+                self.given_items(bodies, *ends, items)
+            }
+            (Value::Map(values), Form::Map(entry), Content::Map { ends, entries }) => {
+                let (Form::Record(target), Content::Struct(columns)) = (&entry.form, &entries.content) else {
+                    return vec![];
+                };
+                let entry =
+                    |(key, value): &(Value, Value)| self.given_record(&[key.clone(), value.clone()], target, columns);
+                let bodies = values.iter().map(entry).collect();
+                self.given_items(bodies, *ends, entries)
+            }
+            (Value::Json(text), _, Content::Text { ends, bytes, level }) => {
+                let text = self.constants.slot(text.as_bytes());
+                vec![Op::Text { ends: *ends, level: *level, bytes: *bytes, text }]
+            }
+            (Value::String(text), _, Content::Views(to)) => {
+                vec![Op::View { to: *to, view: self.constants.view(text.as_bytes()) }]
+            }
+            (Value::Bytes(bytes), _, Content::Views(to)) => {
+                vec![Op::View { to: *to, view: self.constants.view(bytes) }]
+            }
+            (value, _, content) => {
+                let slot = self.constants.slot(&slot(value, column.field.data_type()));
+                content.values().map(|to| Op::Constant { to, slot }).into_iter().collect()
+            }
+        };
+        ops.extend(column.valid.map(|to| Op::One { to }));
+        ops
+    }
+
+    fn given_record(&mut self, values: &[Value], target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
+        let mut ops = Vec::new();
+        for ((value, target), column) in values.iter().zip(&target.columns).zip(columns) {
+            ops.extend(self.given(value, target, column));
+        }
+        ops
+    }
+
+    /// Items of which each is written by a body of its own.
+    fn given_items(&mut self, bodies: Vec<Vec<Op>>, ends: SlabId, items: &Column) -> Vec<Op> {
+        let level = items.level;
+        if bodies.is_empty() {
+            return vec![Op::End { ends, level }];
+        }
+        let bodies: Vec<Branch> =
+            bodies.into_iter().map(|ops| Branch { body: self.code.body(ops), level, id: 0 }).collect();
+        vec![Op::Given { ends, level, items: self.code.branches(bodies) }]
+    }
+}
+
+/// The bytes of a value's slot.
+fn slot(value: &Value, data_type: &DataType) -> Vec<u8> {
+    match value {
+        Value::Boolean(value) => vec![u8::from(*value)],
+        Value::Int(value) | Value::Enum(value) => value.to_ne_bytes().to_vec(),
+        Value::Long(value) => value.to_ne_bytes().to_vec(),
+        Value::Float(value) => value.to_ne_bytes().to_vec(),
+        Value::Double(value) => value.to_ne_bytes().to_vec(),
+        Value::Fixed(bytes) => bytes.clone(),
+        Value::Decimal(value) => match data_type {
+            DataType::Decimal256(..) => value.to_le_bytes().to_vec(),
+            _ => value.as_i128().to_ne_bytes().to_vec(),
+        },
+        Value::Duration { months, days, millis } => {
+            let nanos = i64::from(*millis) * 1_000_000;
+            let interval = IntervalMonthDayNanoType::make_value(*months as i32, *days as i32, nanos);
+            [&interval.months.to_ne_bytes()[..], &interval.days.to_ne_bytes(), &interval.nanoseconds.to_ne_bytes()]
+                .concat()
+        }
+        _ => vec![],
+    }
+}

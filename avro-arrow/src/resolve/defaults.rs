@@ -1,0 +1,114 @@
+//! Defaults: what a schema's JSON gives a field as its default in, the value in Avro's JSON encoding out, checked against
+//! its type. Only defaults that are used come here.
+
+use crate::limits::Limits;
+use crate::schema::{Kind, NodeId, Schema};
+use serde_json::{Map, Number, Value as Json};
+
+/// Makes defaults of one schema's fields, all of them together no larger than a schema may be: records take the defaults of
+/// their own fields, so that a short text can stand for much.
+pub(super) struct Defaults<'s> {
+    schema: &'s Schema,
+    limits: &'s Limits,
+    n_values: usize,
+}
+
+impl<'s> Defaults<'s> {
+    pub(super) fn new(schema: &'s Schema, limits: &'s Limits) -> Self {
+        Defaults { schema, limits, n_values: 0 }
+    }
+
+    /// The value of this type that a default stands for, or what is wrong with it.
+    pub(super) fn value(&mut self, node: NodeId, default: &Json) -> Result<Json, String> {
+        self.at(node, default, 0)
+    }
+
+    // SPEC: Complex Types, Records, "default": the table of JSON types by Avro type.
+    fn at(&mut self, node: NodeId, default: &Json, depth: usize) -> Result<Json, String> {
+        self.n_values += 1;
+        if self.n_values > self.limits.schema_nodes || depth > self.limits.nesting {
+            return Err("defaults inside of defaults come to no end".to_string());
+        }
+        let schema = self.schema;
+        let kind = &schema.node(node).kind;
+        let wrong = || format!("{} is no {}", shown(default), kind.word());
+        Ok(match kind {
+            Kind::Null if default.is_null() => Json::Null,
+            Kind::Boolean if default.is_boolean() => default.clone(),
+            Kind::Int => Json::from(integer(default).and_then(|n| i32::try_from(n).ok()).ok_or_else(wrong)?),
+            Kind::Long => Json::from(integer(default).ok_or_else(wrong)?),
+            Kind::Float | Kind::Double => float(default).ok_or_else(wrong)?,
+            Kind::String if default.is_string() => default.clone(),
+            // SPEC: "bytes and fixed: values are JSON strings, where Unicode code points 0-255 are mapped to bytes 0-255".
+            Kind::Bytes if n_bytes(default).is_some() => default.clone(),
+            Kind::Fixed(fixed) if n_bytes(default) == Some(fixed.size) => default.clone(),
+            Kind::Enum(e) if e.symbols.iter().any(|symbol| default == symbol) => default.clone(),
+            Kind::Array(items) => {
+                let Json::Array(values) = default else { return Err(wrong()) };
+                let values: Result<Vec<Json>, String> =
+                    values.iter().map(|value| self.at(*items, value, depth + 1)).collect();
+                Json::Array(values?)
+            }
+            Kind::Map(values) => {
+                let Json::Object(entries) = default else { return Err(wrong()) };
+                let entry = |(key, value): (&String, &Json)| Ok((key.clone(), self.at(*values, value, depth + 1)?));
+                Json::Object(entries.iter().map(entry).collect::<Result<Map<_, _>, String>>()?)
+            }
+            Kind::Record(record) => {
+                let Json::Object(given) = default else { return Err(wrong()) };
+                let mut fields = Map::new();
+                for field in &record.fields {
+                    let Some(value) = given.get(&field.name).or(field.default.as_ref()) else {
+                        return Err(format!("{} has no `{}`, which has no default itself", shown(default), field.name));
+                    };
+                    fields.insert(field.name.clone(), self.at(field.node, value, depth + 1)?);
+                }
+                Json::Object(fields)
+            }
+            // SPEC: "default values for union fields correspond to the first schema that matches in the union".
+            Kind::Union(branches) => {
+                for &branch in branches {
+                    let Ok(value) = self.at(branch, default, depth + 1) else { continue };
+                    let kind = &schema.node(branch).kind;
+                    if *kind == Kind::Null {
+                        return Ok(Json::Null);
+                    }
+                    let name = kind.name().map_or(kind.word(), |name| name.full());
+                    return Ok(Json::Object(Map::from_iter([(name.to_string(), value)])));
+                }
+                return Err(format!("{} matches no branch of the union", shown(default)));
+            }
+            Kind::Null | Kind::Boolean | Kind::String | Kind::Bytes | Kind::Fixed(_) | Kind::Enum(_) => {
+                return Err(wrong());
+            }
+        })
+    }
+}
+
+/// A number without a fraction: some write `1.0`.
+fn integer(json: &Json) -> Option<i64> {
+    let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 9e15).then_some(n as i64);
+    json.as_i64().or_else(|| whole(json.as_f64()?))
+}
+
+/// A number, or one of those that JSON has no number for.
+fn float(json: &Json) -> Option<Json> {
+    match json {
+        Json::String(name) if matches!(name.as_str(), "NaN" | "Infinity" | "-Infinity") => Some(json.clone()),
+        _ => Number::from_f64(json.as_f64()?).map(Json::Number),
+    }
+}
+
+fn n_bytes(json: &Json) -> Option<usize> {
+    let text = json.as_str()?;
+    text.chars().all(|c| u32::from(c) < 256).then(|| text.chars().count())
+}
+
+/// The start of a default's text.
+fn shown(json: &Json) -> String {
+    let text = json.to_string();
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("the default {}…", text.get(..end).unwrap_or_default()),
+        None => format!("the default {text}"),
+    }
+}

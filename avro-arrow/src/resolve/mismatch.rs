@@ -1,0 +1,133 @@
+//! Why a reader's schema cannot read what a writer's wrote: every reason, with the path to it.
+
+use super::{Action, Names, PairId, Part, Resolver};
+use crate::error::{Mismatch, Result, Severity};
+use crate::limits::Limits;
+use crate::options::FieldMatch;
+use crate::schema::{Kind, Schema};
+
+impl Schema {
+    /// Why this schema, as a reader's, cannot read what was written with `writer`: every reason there is, by the rules of the
+    /// specification, names of types included. None: it reads all of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schemas are too large to compare.
+    // SPEC: Schema Resolution.
+    pub fn mismatches(&self, writer: &Schema, by: FieldMatch, limits: &Limits) -> Result<Vec<Mismatch>> {
+        let resolver = Resolver::run(writer, self, by, Names::Strict, limits)?;
+        Ok(resolver.mismatches(&vec![true; resolver.pairs.len()]))
+    }
+}
+
+impl Resolver<'_> {
+    /// By pair: is there nothing for any of its values? Of a writer's union, is there nothing for any branch?
+    pub(super) fn failing(&self) -> Vec<bool> {
+        let mut inside_of: Vec<Vec<usize>> = vec![Vec::new(); self.pairs.len()];
+        // Of a union, the branches that are not known to fail; else one is enough.
+        let mut left = vec![1usize; self.pairs.len()];
+        for (at, pair) in self.pairs.iter().enumerate() {
+            let inner = pair.action.inner();
+            if let (Action::FromUnion(_), Some(left)) = (&pair.action, left.get_mut(at)) {
+                *left = inner.len();
+            }
+            for inner in inner {
+                if let Some(places) = inside_of.get_mut(inner.index()) {
+                    places.push(at);
+                }
+            }
+        }
+        let mut fails = vec![false; self.pairs.len()];
+        let always = self.problems.iter().filter(|problem| problem.severity == Severity::Always);
+        let mut todo: Vec<usize> = always.map(|problem| problem.pair.index()).collect();
+        for at in &todo {
+            if let Some(left) = left.get_mut(*at) {
+                *left = 0;
+            }
+        }
+        while let Some(at) = todo.pop() {
+            let Some(fail) = fails.get_mut(at) else { continue };
+            if std::mem::replace(fail, true) {
+                continue;
+            }
+            for &outer in inside_of.get(at).into_iter().flatten() {
+                let Some(left) = left.get_mut(outer) else { continue };
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    todo.push(outer);
+                }
+            }
+        }
+        fails
+    }
+
+    /// Of the pairs that fail, those that the outermost one fails for.
+    pub(super) fn blamed(&self, fails: &[bool]) -> Vec<bool> {
+        let mut blamed = vec![false; self.pairs.len()];
+        let mut todo = vec![PairId(0)];
+        while let Some(pair) = todo.pop() {
+            let fails = fails.get(pair.index()) == Some(&true);
+            if let (true, Some(seen @ false), Some(pair)) =
+                (fails, blamed.get_mut(pair.index()), self.pairs.get(pair.index()))
+            {
+                *seen = true;
+                todo.extend(pair.action.inner());
+            }
+        }
+        blamed
+    }
+
+    /// What is wrong with the pairs that are `of` interest, in the order in which they were met.
+    pub(super) fn mismatches(&self, of: &[bool]) -> Vec<Mismatch> {
+        let wanted = self.problems.iter().filter(|problem| of.get(problem.pair.index()) == Some(&true));
+        let mismatches = wanted.map(|problem| {
+            let (path, in_union) = self.path(problem.pair);
+            let severity = if in_union { Severity::SomeValues } else { problem.severity };
+            Mismatch { path, reason: problem.reason.clone(), severity }
+        });
+        mismatches.collect()
+    }
+
+    /// The path to where a pair was met first, and whether it leads through a branch of a writer's union of several.
+    fn path(&self, mut pair: PairId) -> (String, bool) {
+        let mut parts = Vec::new();
+        let mut in_union = false;
+        while let Some(Some(met)) = self.met.get(pair.index()) {
+            parts.push(met);
+            pair = met.inside;
+        }
+        let mut path = String::new();
+        for met in parts.iter().rev() {
+            let Some(outer) = self.pairs.get(met.inside.index()) else { continue };
+            match (&met.part, &self.writer.node(outer.writer).kind, &self.reader.node(outer.reader).kind) {
+                (Part::Field(at), _, Kind::Record(record)) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(record.fields.get(*at).map_or("", |field| &field.name));
+                }
+                (Part::Items, ..) => path.push_str("[]"),
+                (Part::Values, ..) => path.push_str("{}"),
+                (Part::Branch(at), Kind::Union(branches), _) => {
+                    in_union |= branches.len() > 1;
+                    let kind = branches.get(*at).map(|branch| &self.writer.node(*branch).kind);
+                    let name = kind.map_or("", |kind| kind.name().map_or(kind.word(), |name| name.full()));
+                    path.extend(["<", name, ">"]);
+                }
+                _ => {}
+            }
+        }
+        (path, in_union)
+    }
+}
+
+impl Action {
+    /// The pairs that it leads to.
+    fn inner(&self) -> Vec<PairId> {
+        match self {
+            Action::Items(value) | Action::ToUnion { value, .. } => vec![*value],
+            Action::Record(record) => record.fields.iter().flatten().map(|(_, value)| *value).collect(),
+            Action::FromUnion(branches) => branches.iter().flatten().copied().collect(),
+            Action::Convert(_) | Action::Symbols(_) | Action::Nothing => vec![],
+        }
+    }
+}

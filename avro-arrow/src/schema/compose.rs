@@ -1,0 +1,82 @@
+//! What is needed to write the JSON text of a new schema: full names in, names of their own and references out; and paths.
+
+use super::parse::primitive;
+use super::{Attributes, Name};
+use serde_json::Value as Json;
+use std::collections::HashSet;
+
+/// The levels of JSON that parsers take; ours stops at 128.
+pub(super) const JSON_LEVELS_MAX: usize = 120;
+
+/// The names of a schema that is being written.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    used: HashSet<String>,
+}
+
+impl Names {
+    /// The name of a new type: this one, or one with a number behind it where that is taken. The names of primitive types
+    /// are, for a type without a namespace: nothing could refer to it.
+    pub(super) fn take(&mut self, wanted: &Name) -> Name {
+        let is_free = |name: &str, used: &HashSet<String>| !used.contains(name) && primitive(name).is_none();
+        let mut name = wanted.full().to_owned();
+        let mut number = 1_u64;
+        while !is_free(&name, &self.used) {
+            name = format!("{}_{number}", wanted.full());
+            number += 1;
+        }
+        self.used.insert(name.clone());
+        Name::new(&name, "")
+    }
+
+    /// How types in the namespace `around` refer to a type.
+    // SPEC: Names. A simple name means a type of the enclosing namespace. A type without one is found where there is none
+    // of its simple name there; a dot in front says that it is meant.
+    pub(super) fn reference(&self, name: &Name, around: &str) -> Json {
+        let hidden = !around.is_empty() && self.used.contains(&format!("{around}.{}", name.full()));
+        match name.namespace().is_empty() && hidden {
+            true => Json::from(format!(".{}", name.full())),
+            false => Json::from(name.full()),
+        }
+    }
+}
+
+/// Writes what says how a type is called, inside the namespace `around`.
+pub(super) fn write_name(object: &mut Attributes, name: &Name, aliases: &[Name], around: &str) {
+    object.insert("name".into(), Json::from(name.simple()));
+    if name.namespace() != around {
+        object.insert("namespace".into(), Json::from(name.namespace()));
+    }
+    // SPEC: Aliases. They are relative to the namespace of the name that they stand beside.
+    let relative = |alias: &Name| match alias.namespace() {
+        same if same == name.namespace() => alias.simple().to_owned(),
+        "" => format!(".{}", alias.full()),
+        _ => alias.full().to_owned(),
+    };
+    if !aliases.is_empty() {
+        object.insert("aliases".into(), aliases.iter().map(relative).collect());
+    }
+}
+
+/// A step of a path.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part<'s> {
+    Field(&'s str),
+    Items,
+    Values,
+    /// Of a union, by the name or kind of its type.
+    Branch(&'s str),
+}
+
+impl Part<'_> {
+    /// Makes the path of what this is inside of the path of this.
+    pub(super) fn add_to(self, path: &mut String) {
+        match self {
+            Part::Field(name) if path.is_empty() => path.push_str(name),
+            Part::Field(name) => path.extend([".", name]),
+            Part::Items => path.push_str("[]"),
+            Part::Values => path.push_str("{}"),
+            Part::Branch(name) => path.extend(["<", name, ">"]),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Things that turn out to be the same: a number of them and pairs in, classes out.
+
+use std::collections::HashSet;
+
+/// Classes of the numbers below some number, each with its members.
+#[derive(Debug)]
+pub(super) struct Classes {
+    /// The root of a class is its own parent. The larger class keeps its root, so no way to a root is long.
+    parent: Vec<usize>,
+    members: Vec<Vec<usize>>,
+}
+
+// Indexed without a check of its own: the numbers are those that the classes were made for.
+impl Classes {
+    /// Every number below `n` is a class of its own.
+    pub(super) fn new(n: usize) -> Classes {
+        Classes { parent: (0..n).collect(), members: (0..n).map(|one| vec![one]).collect() }
+    }
+
+    /// The number that stands for the class of `one`, for now.
+    pub(super) fn root(&self, one: usize) -> usize {
+        let mut root = one;
+        while self.parent[root] != root {
+            root = self.parent[root];
+        }
+        root
+    }
+
+    /// Makes one class of two; if they were two, its root.
+    pub(super) fn join(&mut self, a: usize, b: usize) -> Option<usize> {
+        let (a, b) = (self.root(a), self.root(b));
+        let (large, small) = if self.members[a].len() < self.members[b].len() { (b, a) } else { (a, b) };
+        if large == small {
+            return None;
+        }
+        let moved = std::mem::take(&mut self.members[small]);
+        self.members[large].extend(moved);
+        self.parent[small] = large;
+        Some(large)
+    }
+
+    /// The members of the class of `one`, in their order.
+    pub(super) fn members(&self, one: usize) -> Vec<usize> {
+        let mut members = self.members[self.root(one)].clone();
+        members.sort_unstable();
+        members
+    }
+}
+
+/// Classes of items that have owners, of which an owner wants each of its items in another one.
+pub(super) struct Linker {
+    classes: Classes,
+    owners: Vec<usize>,
+}
+
+impl Linker {
+    /// Every item is a class of its own. Items are the places in `owners`.
+    pub(super) fn new(owners: Vec<usize>) -> Linker {
+        Linker { classes: Classes::new(owners.len()), owners }
+    }
+
+    /// Makes one class of two, whoever owns them.
+    pub(super) fn link(&mut self, a: usize, b: usize) {
+        self.classes.join(a, b);
+    }
+
+    /// Makes one class of two, unless an owner has items in both.
+    pub(super) fn link_if_apart(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.classes.root(a), self.classes.root(b));
+        if a == b {
+            return;
+        }
+        let owners = |one: usize| self.classes.members[one].iter().map(|item| self.owners[*item]);
+        let of_a: HashSet<usize> = owners(a).collect();
+        if !owners(b).any(|owner| of_a.contains(&owner)) {
+            self.classes.join(a, b);
+        }
+    }
+
+    /// The classes, in the order of their first items, each in the order of its items.
+    pub(super) fn groups(&self) -> Vec<Vec<usize>> {
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut places = vec![None; self.owners.len()];
+        for item in 0..self.owners.len() {
+            let place = *places[self.classes.root(item)].get_or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.push(item),
+                None => groups.push(vec![item]),
+            }
+        }
+        groups
+    }
+}

@@ -1,0 +1,180 @@
+//! What stands at a place: the types of all sources there in, the types of the merged schema for it out.
+
+use super::unify::{Unified, any_precision};
+use crate::schema::{Kind, Logical, Node};
+use std::collections::{HashMap, HashSet};
+
+/// A class of places.
+pub(super) struct Slot {
+    /// The types but null, in the order in which they appear.
+    pub(super) groups: Vec<Group>,
+    /// The source where it can be null, if it can, and whether null comes first in the first union that has it.
+    pub(super) null: Option<(usize, bool)>,
+    /// Some source has more than one type but null here.
+    pub(super) is_choice: bool,
+    /// The sources that have something here, in their order.
+    pub(super) sources: Vec<usize>,
+    /// How many types stand here, and how many of them are null or a union with null.
+    pub(super) n_standing: usize,
+    pub(super) n_nullable: usize,
+}
+
+/// Types that become one.
+pub(super) struct Group {
+    /// In the order of their sources.
+    pub(super) types: Vec<usize>,
+    /// The unions that they are of, by the place of these among all at the slot.
+    owners: HashSet<usize>,
+    /// What it becomes.
+    pub(super) word: &'static str,
+}
+
+/// What puts types into one group.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    /// Types that have names, and arrays and maps: their class.
+    Class(usize),
+    /// Simple types: what they are, their logical type, and which of several that are alike in one union.
+    Simple(&'static str, Option<Logical>, usize),
+}
+
+impl Slot {
+    pub(super) fn of(unified: &Unified<'_>, place: usize) -> Slot {
+        let standing = unified.standing(place);
+        let unions: Vec<Vec<usize>> = standing.iter().map(|one| unified.branches(*one)).collect();
+        // A union of an int and a double keeps them apart.
+        let side_by_side = |family: &str| {
+            let in_family = |one: &&usize| family_of(unified.node(**one)) == family;
+            unions.iter().any(|branches| branches.iter().filter(in_family).count() > 1)
+        };
+        let exact = ["number", "text"].map(|family| (family, side_by_side(family)));
+        let mut slot = Slot {
+            groups: Vec::new(),
+            null: None,
+            is_choice: standing.iter().any(|one| unified.is_choice(*one)),
+            sources: standing.iter().map(|one| unified.source_of(*one)).collect(),
+            n_standing: standing.len(),
+            n_nullable: 0,
+        };
+        slot.sources.dedup();
+        let mut places = HashMap::new();
+        for (owner, branches) in unions.iter().enumerate() {
+            let mut seen = HashMap::new();
+            let can_be_null = |one: &usize| matches!(unified.node(*one).kind, Kind::Null);
+            slot.n_nullable += usize::from(branches.iter().any(can_be_null));
+            for (at, &one) in branches.iter().enumerate() {
+                let node = unified.node(one);
+                if matches!(node.kind, Kind::Null) {
+                    slot.null.get_or_insert((unified.source_of(one), at == 0));
+                    continue;
+                }
+                let key = match &node.kind {
+                    Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_) => {
+                        Key::Class(unified.class(one))
+                    }
+                    kind => {
+                        let family = family_of(node);
+                        let word = if exact.contains(&(family, true)) { kind.word() } else { family };
+                        // A uuid is a string.
+                        let logical = node.logical.filter(|l| *l != Logical::Uuid).map(any_precision);
+                        let nth = seen.entry((word, logical)).or_insert(0);
+                        *nth += 1;
+                        Key::Simple(word, logical, *nth)
+                    }
+                };
+                let group = *places.entry(key).or_insert(slot.groups.len());
+                match slot.groups.get_mut(group) {
+                    Some(group) => {
+                        group.types.push(one);
+                        group.owners.insert(owner);
+                    }
+                    None => {
+                        slot.groups.push(Group { types: vec![one], owners: HashSet::from([owner]), word: "" });
+                    }
+                }
+            }
+        }
+        for group in &mut slot.groups {
+            group.word = word_of(group.types.iter().map(|one| &unified.node(*one).kind));
+        }
+        if exact.contains(&("number", true)) {
+            slot.order_numbers(unified);
+        }
+        slot
+    }
+
+    /// Narrow numbers come before wide ones, so that whoever takes the first branch that an int can become takes the int.
+    fn order_numbers(&mut self, unified: &Unified<'_>) {
+        let is_number =
+            |group: &Group| group.types.first().is_some_and(|one| family_of(unified.node(*one)) == "number");
+        let places: Vec<usize> =
+            self.groups.iter().enumerate().filter(|(_, group)| is_number(group)).map(|(at, _)| at).collect();
+        for (n, &a) in places.iter().enumerate() {
+            for &b in places.iter().skip(n + 1) {
+                let rank = |at: usize| self.groups.get(at).and_then(|g| WIDENING.iter().position(|w| *w == g.word));
+                if rank(b) < rank(a) {
+                    self.groups.swap(a, b);
+                }
+            }
+        }
+    }
+
+    /// Two types that cannot be one, and that no source has side by side: where no source has a choice of types, any two; else
+    /// two that a union cannot have both.
+    // SPEC: Unions. They may not hold more than one type of a kind, but for those with names.
+    pub(super) fn conflict(&self, unions_may_grow: bool) -> Option<[&Group; 2]> {
+        let grows = self.is_choice || unions_may_grow;
+        let alike = |a: &Group, b: &Group| {
+            let named = matches!(a.word, "record" | "enum" | "fixed");
+            !named && a.word == b.word && a.owners.is_disjoint(&b.owners)
+        };
+        if !grows && let [a, b, ..] = self.groups.as_slice() {
+            return Some([a, b]);
+        }
+        let pairs =
+            self.groups.iter().enumerate().flat_map(|(at, a)| self.groups.iter().skip(at + 1).map(move |b| (a, b)));
+        pairs.into_iter().find(|(a, b)| alike(a, b)).map(|(a, b)| [a, b])
+    }
+}
+
+/// Types of one family become one, the others of a kind only if they are the same.
+fn family_of(node: &Node) -> &'static str {
+    match (&node.kind, node.logical) {
+        (Kind::Int | Kind::Long | Kind::Float | Kind::Double, None) => "number",
+        (Kind::Bytes, None) | (Kind::String, _) => "text",
+        (kind, _) => kind.word(),
+    }
+}
+
+/// In the order of promotion.
+const WIDENING: [&str; 4] = ["int", "long", "float", "double"];
+
+/// What these kinds, of one family, become.
+// SPEC: Schema Resolution. An int and a long can be promoted to float, and would lose digits beyond 2^24; a double keeps
+// every int, and so many more digits of a long. Of strings and bytes, each can be promoted to the other; bytes need not be
+// text, so reading them as strings could fail.
+fn word_of<'k>(kinds: impl Iterator<Item = &'k Kind>) -> &'static str {
+    let words: HashSet<&'static str> = kinds.map(Kind::word).collect();
+    let has = |word| words.contains(word);
+    match () {
+        () if has("double") || (has("float") && words.len() > 1) => "double",
+        () if has("long") => "long",
+        () if has("bytes") => "bytes",
+        () => words.into_iter().next().unwrap_or_default(),
+    }
+}
+
+/// A type as errors and reports name it: `int`, `long (timestamp-millis)`, `record a.B`.
+pub(super) fn words(node: &Node) -> String {
+    let mut words = node.kind.word().to_owned();
+    match &node.kind {
+        Kind::Fixed(fixed) => words.push_str(&format!(" {}({})", fixed.name, fixed.size)),
+        kind => words.extend(kind.name().map(|name| format!(" {name}"))),
+    }
+    match node.logical {
+        Some(Logical::Decimal { precision, scale }) => words.push_str(&format!(" (decimal({precision}, {scale}))")),
+        Some(logical) => words.push_str(&format!(" ({})", logical.word())),
+        None => {}
+    }
+    words
+}

@@ -1,0 +1,283 @@
+//! Which types and fields of many schemas are the same: schemas in, classes of their types and of the places of types out.
+//!
+//! A place is where a type stands: the top level, a field, the items of an array, the values of a map. Places that are the
+//! same make a class, and so do types. From the top level on: the types at places of one class are put together by kind and
+//! name, then the fields of records of one class by name and alias, whose places are then the same, and so on. Whatever is
+//! put together stays so, which is why types that refer to themselves, or double at every level, come to an end: there
+//! are never more classes than types in all schemas.
+
+use super::classes::{Classes, Linker};
+use crate::schema::{Kind, Logical, Name, Node, NodeId, Schema};
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// A schema, and the sources that have it.
+#[derive(Debug)]
+pub(super) struct Source<'s> {
+    pub(super) schema: &'s Schema,
+    /// The first and the last source.
+    pub(super) first: &'s str,
+    pub(super) last: &'s str,
+    pub(super) n: usize,
+    /// The place of the last among all sources.
+    pub(super) newest: usize,
+}
+
+/// All types of all schemas, numbered through.
+pub(super) struct Unified<'s> {
+    pub(super) sources: Vec<Source<'s>>,
+    /// By source: the number of its first type.
+    base: Vec<usize>,
+    /// By type: its source.
+    source: Vec<usize>,
+    /// By type: the first of its places.
+    first_place: Vec<usize>,
+    /// By place: the type that stands there. Those of the top levels come first.
+    standing: Vec<usize>,
+    types: Classes,
+    places: Classes,
+}
+
+/// Two types of a place that can only be one if these are equal: the kind, and for `fixed` the size and logical type.
+type Shape = (&'static str, usize, Option<Logical>);
+
+/// What is to be looked at again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Work {
+    Place(usize),
+    Type(usize),
+}
+
+// Indexed without a check of its own: all numbers are made here, in `new`.
+impl<'s> Unified<'s> {
+    pub(super) fn new(sources: Vec<Source<'s>>) -> Unified<'s> {
+        let mut base = Vec::with_capacity(sources.len());
+        let (mut source, mut first_place, mut standing) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, one) in sources.iter().enumerate() {
+            base.push(source.len());
+            standing.push(source.len() + one.schema.root().index());
+            source.resize(source.len() + one.schema.len(), at);
+        }
+        for (&base, one) in base.iter().zip(&sources) {
+            for id in (0..one.schema.len()).map(|idx| NodeId(idx as u32)) {
+                first_place.push(standing.len());
+                let kind = &one.schema.node(id).kind;
+                if !matches!(kind, Kind::Union(_)) {
+                    standing.extend((0..).map_while(|idx| kind.child(idx)).map(|child| base + child.index()));
+                }
+            }
+        }
+        let (types, places) = (Classes::new(source.len()), Classes::new(standing.len()));
+        let mut unified = Unified { sources, base, source, first_place, standing, types, places };
+        unified.run();
+        unified
+    }
+
+    /// The place of all top levels.
+    pub(super) fn root(&self) -> usize {
+        self.places.root(0)
+    }
+
+    pub(super) fn node(&self, one: usize) -> &'s Node {
+        let source = self.source[one];
+        self.sources[source].schema.node(NodeId((one - self.base[source]) as u32))
+    }
+
+    pub(super) fn source_of(&self, one: usize) -> usize {
+        self.source[one]
+    }
+
+    /// The class of a type.
+    pub(super) fn class(&self, one: usize) -> usize {
+        self.types.root(one)
+    }
+
+    /// The types that are the same as this one, in the order of their sources.
+    pub(super) fn same_types(&self, one: usize) -> Vec<usize> {
+        self.types.members(one)
+    }
+
+    /// The class of the place at this field, or of the items or values.
+    pub(super) fn place(&self, one: usize, field: usize) -> usize {
+        self.places.root(self.first_place[one] + field)
+    }
+
+    /// The type at this field, or of the items or values.
+    pub(super) fn type_at(&self, one: usize, field: usize) -> usize {
+        self.standing[self.first_place[one] + field]
+    }
+
+    /// The types that stand at the places of this class, in the order of their sources. They may be unions.
+    pub(super) fn standing(&self, place: usize) -> Vec<usize> {
+        self.places.members(place).into_iter().map(|place| self.standing[place]).collect()
+    }
+
+    /// A union's branches, or the type alone.
+    pub(super) fn branches(&self, one: usize) -> Vec<usize> {
+        match &self.node(one).kind {
+            Kind::Union(branches) => {
+                let base = self.base[self.source[one]];
+                branches.iter().map(|branch| base + branch.index()).collect()
+            }
+            _ => vec![one],
+        }
+    }
+
+    /// Is there more than one type but null to choose from?
+    pub(super) fn is_choice(&self, one: usize) -> bool {
+        self.branches(one).iter().filter(|branch| !matches!(self.node(**branch).kind, Kind::Null)).count() > 1
+    }
+
+    fn run(&mut self) {
+        for top in 1..self.sources.len() {
+            self.places.join(0, top);
+        }
+        let mut queue = VecDeque::from([Work::Place(0)]);
+        let mut queued: HashSet<Work> = queue.iter().copied().collect();
+        while let Some(work) = queue.pop_front() {
+            queued.remove(&work);
+            let mut changed = Vec::new();
+            match work {
+                Work::Place(place) => self.join_types(place, &mut changed),
+                Work::Type(one) => self.join_places(one, &mut changed),
+            }
+            queue.extend(changed.into_iter().filter(|work| queued.insert(*work)));
+        }
+    }
+
+    /// Puts types together that stand at one place.
+    fn join_types(&mut self, place: usize, changed: &mut Vec<Work>) {
+        let standing = self.standing(place);
+        let mut named = Vec::new();
+        let mut containers: HashMap<(&str, usize), usize> = HashMap::new();
+        let mut together = Vec::new();
+        for (owner, &one) in standing.iter().enumerate() {
+            let mut seen = [0, 0];
+            for branch in self.branches(one) {
+                let node = self.node(branch);
+                let nth = match &node.kind {
+                    Kind::Array(_) => &mut seen[0],
+                    Kind::Map(_) => &mut seen[1],
+                    kind => {
+                        named.extend(kind.name().map(|name| (owner, branch, name)));
+                        continue;
+                    }
+                };
+                // Two arrays in one union are not valid, but they occur: the first goes with the first.
+                let first = *containers.entry((node.kind.word(), *nth)).or_insert(branch);
+                *nth += 1;
+                together.push((first, branch));
+            }
+        }
+        let alone = !standing.iter().any(|one| self.is_choice(*one));
+        for group in self.group_named(&named, alone) {
+            together.extend(group.windows(2).map(|pair| (pair[0], pair[1])));
+        }
+        for (a, b) in together {
+            changed.extend(self.types.join(a, b).map(Work::Type));
+        }
+    }
+
+    /// Which of these named types, each with the number of its union, are the same: by full names; then by simple names; then by
+    /// aliases; and where none has another to choose from, whatever they are called.
+    // SPEC: Schema Resolution: named types match by their unqualified names. Where a reader's type and a writer's are the only
+    // ones that can meet, this crate does not look at names, as many writers make them up.
+    fn group_named(&self, named: &[(usize, usize, &Name)], alone: bool) -> Vec<Vec<usize>> {
+        let mut linker = Linker::new(named.iter().map(|(owner, ..)| *owner).collect());
+        let mut classes = HashMap::new();
+        let mut by_name: HashMap<(Shape, &str), usize> = HashMap::new();
+        let shapes: Vec<Shape> = named.iter().map(|(_, one, _)| shape(self.node(*one))).collect();
+        for (item, ((_, one, name), shape)) in named.iter().zip(&shapes).enumerate() {
+            linker.link(*classes.entry(self.class(*one)).or_insert(item), item);
+            let same = *by_name.entry((*shape, name.full())).or_insert(item);
+            linker.link_if_apart(same, item);
+        }
+        by_name.clear();
+        for (item, ((.., name), shape)) in named.iter().zip(&shapes).enumerate() {
+            linker.link_if_apart(*by_name.entry((*shape, name.simple())).or_insert(item), item);
+        }
+        for (item, ((_, one, _), shape)) in named.iter().zip(&shapes).enumerate() {
+            for alias in aliases(self.node(*one)) {
+                linker.link_if_apart(*by_name.entry((*shape, alias.simple())).or_insert(item), item);
+            }
+        }
+        if alone {
+            let mut by_shape = HashMap::new();
+            for (item, shape) in shapes.iter().enumerate() {
+                linker.link_if_apart(*by_shape.entry(*shape).or_insert(item), item);
+            }
+        }
+        let of_types = |group: Vec<usize>| group.into_iter().map(|item| named[item].1).collect();
+        linker.groups().into_iter().map(of_types).collect()
+    }
+
+    /// Puts places together that are the same part of one class of types.
+    fn join_places(&mut self, one: usize, changed: &mut Vec<Work>) {
+        let groups = match &self.node(one).kind {
+            Kind::Record(_) => self.group_fields(one),
+            Kind::Array(_) | Kind::Map(_) => {
+                vec![self.same_types(one).into_iter().map(|one| (one, 0)).collect()]
+            }
+            _ => return,
+        };
+        for group in groups {
+            for pair in group.windows(2) {
+                let [a, b] = [pair[0], pair[1]].map(|(one, field)| self.first_place[one] + field);
+                changed.extend(self.places.join(a, b).map(Work::Place));
+            }
+        }
+    }
+
+    /// Which fields of the records of a class are the same: by name, and then by alias, of either side, but never two of one
+    /// record. Each is a type and the index of its field.
+    pub(super) fn group_fields(&self, one: usize) -> Vec<Vec<(usize, usize)>> {
+        let records = self.same_types(one);
+        let records = records.iter().filter_map(|&one| match &self.node(one).kind {
+            Kind::Record(record) => Some((one, record)),
+            _ => None,
+        });
+        let fields: Vec<_> =
+            records.flat_map(|(one, r)| r.fields.iter().enumerate().map(move |(at, field)| (one, at, field))).collect();
+        let mut linker = Linker::new(fields.iter().map(|(one, ..)| *one).collect());
+        // Real schemas have several fields of one name in a record: the first goes with the first.
+        let mut seen: HashMap<(usize, &str), usize> = HashMap::new();
+        let mut by_name: HashMap<(&str, usize), usize> = HashMap::new();
+        for (item, (one, _, field)) in fields.iter().enumerate() {
+            let nth = seen.entry((*one, &field.name)).or_insert(0);
+            linker.link(*by_name.entry((&field.name, *nth)).or_insert(item), item);
+            *nth += 1;
+        }
+        for (item, (.., field)) in fields.iter().enumerate() {
+            for alias in &field.aliases {
+                linker.link_if_apart(*by_name.entry((alias, 0)).or_insert(item), item);
+            }
+        }
+        let of_fields = |group: Vec<usize>| group.into_iter().map(|item| (fields[item].0, fields[item].1)).collect();
+        linker.groups().into_iter().map(of_fields).collect()
+    }
+}
+
+fn shape(node: &Node) -> Shape {
+    let size = match &node.kind {
+        Kind::Fixed(fixed) => fixed.size,
+        _ => 0,
+    };
+    (node.kind.word(), size, node.logical.map(any_precision))
+}
+
+/// The logical type, but for how many digits a decimal has: more of them are no loss.
+pub(super) fn any_precision(logical: Logical) -> Logical {
+    match logical {
+        Logical::Decimal { scale, .. } => Logical::Decimal { precision: u32::MAX, scale },
+        other => other,
+    }
+}
+
+/// The aliases of a named type.
+pub(super) fn aliases(node: &Node) -> &[Name] {
+    match &node.kind {
+        Kind::Record(t) => &t.aliases,
+        Kind::Enum(t) => &t.aliases,
+        Kind::Fixed(t) => &t.aliases,
+        _ => &[],
+    }
+}
