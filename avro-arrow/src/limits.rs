@@ -9,9 +9,9 @@ pub struct Limits {
     /// Bytes of the columns of one row, and of as many rows as are decoded together; the default is 2 GiB. A null of a wide type
     /// takes a byte in a file and its type's width in memory. Where rows are large, batches have fewer.
     pub batch_bytes: usize,
-    /// Bytes of the file's header: its metadata, of which it may have an entry for each 64, and schema. As many again of namespaces that the names in the schema take from
+    /// Bytes of the file's header: its metadata and schema. As many again of namespaces that the names in the schema take from
     /// around them, and of what Arrow fields keep of it, such as documentation, after named types are expanded at each place that
-    /// refers to them. The default is 16 MiB.
+    /// refers to them; and an entry of metadata for each 64. The default is 16 MiB.
     pub metadata_bytes: usize,
     /// Nodes of a parsed schema; the default is 100 000. Its text may have ten values of JSON for each.
     pub schema_nodes: usize,

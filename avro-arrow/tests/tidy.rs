@@ -36,7 +36,8 @@ fn all_sources() -> Vec<(String, String)> {
     let crates = ["avro-arrow", "avro-datafusion", "avro-sql-cli", "benches"];
     let folders: Vec<String> =
         crates.iter().flat_map(|c| ["src", "tests", "examples"].map(|folder| format!("{c}/{folder}"))).collect();
-    let sources = sources(&folders.iter().map(String::as_str).collect::<Vec<_>>());
+    let folders = folders.iter().map(String::as_str).chain(["fuzz/fuzz_targets"]);
+    let sources = sources(&folders.collect::<Vec<_>>());
     assert!(sources.len() > 50);
     sources
 }

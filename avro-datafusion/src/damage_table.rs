@@ -2,7 +2,7 @@
 //! so that no damage stays unseen; nothing is kept but what is found.
 
 use crate::fetch::{Fetch, ReadAhead};
-use crate::headers::Headers;
+use crate::headers::{Headers, Reads};
 use crate::location::{Location, file_name};
 use crate::options::AvroOptions;
 use crate::table::files;
@@ -10,7 +10,7 @@ use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use avro_arrow::{Damage, DamagedBlock, Decoder, Program};
+use avro_arrow::{Damage, DamagedBlock, Decoder};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
@@ -204,10 +204,9 @@ impl UnderWay {
             }
             Err(error) => return Err(error),
         };
-        // All of its columns, as it was written.
-        let options = self.headers.options().decoder(None, self.batch_size);
-        let program = match Program::compile(&header.header.schema, &options) {
-            Ok(program) => Arc::new(program),
+        let all = Reads { columns: None, batch_size: self.batch_size, reader: None };
+        let program = match header.schema.program(all, self.headers.options()) {
+            Ok(program) => program,
             Err(error) => {
                 rows.unreadable(&name, error);
                 return Ok(None);

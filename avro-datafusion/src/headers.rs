@@ -52,11 +52,11 @@ pub(crate) struct FileSchema {
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
 }
 
-/// What a program reads: these columns of the reader's schema, or of the file's where there is none, and at most so many rows at
-/// once.
+/// What a program reads: these columns of the reader's schema, or of the file's where there is none, or all of them, and at most
+/// so many rows at once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Reads {
-    pub(crate) columns: Vec<String>,
+    pub(crate) columns: Option<Vec<String>>,
     pub(crate) batch_size: usize,
     pub(crate) reader: Option<ByText>,
 }
@@ -161,7 +161,7 @@ impl FileSchema {
         }
         // Compiled without the lock. Two may do so at once: the work is small, and either's result is good.
         let reader_schema = reads.reader.clone().map(|ByText(schema)| schema);
-        let options = Options { reader_schema, ..options.decoder(Some(reads.columns.clone()), reads.batch_size) };
+        let options = Options { reader_schema, ..options.decoder(reads.columns.clone(), reads.batch_size) };
         let program = Arc::new(Program::compile(&self.schema, &options)?);
         let mut programs = lock(&self.programs);
         if programs.len() >= PROGRAMS_MAX {

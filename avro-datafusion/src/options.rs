@@ -77,8 +77,9 @@ impl Default for AvroOptions {
 }
 
 /// The names that [`AvroOptions::set`] knows.
-const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, reader_schema, \
-                     field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
+const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, \
+                     reader_schema, field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, \
+                     schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
     /// These options with others set by name. DataFusion puts `format.` before the names in `OPTIONS(..)`; names with any other
@@ -197,14 +198,14 @@ mod tests {
             ("pairs", "map", "ok"),
             ("partitions", "ignore", "ok"),
             ("recursion_levels", "2", "ok"),
-            ("damage", "skip", "ok"),
-            ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
             ("reader_schema", "\"int\"", "ok"),
             ("reader_schema", "{}", "option `reader_schema`"),
             ("reader_schema", "no/such.avsc", "no/such.avsc is no schema, and no file of one"),
             ("field_match", "id", "ok"),
             ("union_by_name", "widen", "ok"),
             ("union_by_name", "yes", "option `union_by_name` is `yes`, but can be promote or widen or strict"),
+            ("damage", "skip", "ok"),
+            ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
             ("block_bytes", "1000", "ok"),
             ("block_bytes", "lots", "option `block_bytes` is `lots`, which is not a number"),
             ("unions", "sparse", "option `unions` is `sparse`, but can be dense or struct"),

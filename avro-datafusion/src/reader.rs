@@ -47,7 +47,7 @@ impl TableReader {
     ) -> Result<Arc<Program>> {
         let names = || columns.fields().iter().map(|field| field.name().clone());
         let options = AvroOptions { field_match: self.by, ..options.clone() };
-        let reads = Reads { columns: names().collect(), batch_size, reader: self.schema.clone() };
+        let reads = Reads { columns: Some(names().collect()), batch_size, reader: self.schema.clone() };
         match file.program(reads, &options) {
             Err(e) if self.casts && matches!(e.kind(), ErrorKind::Resolve { .. }) => {}
             program if self.schema.is_some() => return program.map_err(|e| external(e, name)),
@@ -56,7 +56,8 @@ impl TableReader {
         // The adapter makes up the columns that this file has not.
         let has = file.columns();
         let columns = names().filter(|name| has.contains(&name.as_str())).collect();
-        file.program(Reads { columns, batch_size, reader: None }, &options).map_err(|e| external(e, name))
+        file.program(Reads { columns: Some(columns), batch_size, reader: None }, &options)
+            .map_err(|e| external(e, name))
     }
 }
 

@@ -75,8 +75,6 @@ struct QueryArguments {
     /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
     #[arg(long)]
     no_rc: bool,
-    #[command(flatten)]
-    read: ReadArguments,
 }
 
 #[derive(Args)]
@@ -94,12 +92,8 @@ struct ResourceArguments {
     /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
-}
-
-#[derive(Args)]
-struct ReadArguments {
     /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
 }
 
@@ -124,8 +118,6 @@ enum Tool {
         /// Compression of a Parquet file (default: zstd)
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
-        #[command(flatten)]
-        read: ReadArguments,
     },
     /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     Schema {
@@ -207,7 +199,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     let reading = reading(&arguments)?;
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
-        Some(Tool::Convert { files, codec, read }) => Task::Convert(conversion(files, codec, read)?),
+        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
         Some(Tool::Schema { files, merged, form }) => {
             let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
             Task::Schema { of, form: schema_form(&form) }
@@ -217,7 +209,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
     };
-    Ok(Some(Options { task, resources, reading }))
+    Ok(Some(Options { task, resources, reading, reader_schema: arguments.resources.reader_schema }))
 }
 
 /// How files are read, whatever is done with them.
@@ -271,7 +263,6 @@ fn query(arguments: QueryArguments) -> Query {
         timing: arguments.timing,
         quiet: arguments.quiet,
         rc: !arguments.no_rc,
-        reader_schema: arguments.read.reader_schema,
     }
 }
 
@@ -293,7 +284,7 @@ fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
     }
 }
 
-fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>, read: ReadArguments) -> Result<convert::Task> {
+fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
     let output = match inputs.pop() {
         Some(output) if !inputs.is_empty() => output,
         _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
@@ -315,7 +306,7 @@ fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>, read: Read
         Some(CodecArgument::Gzip) => Codec::Gzip,
         Some(CodecArgument::Lz4) => Codec::Lz4,
     };
-    Ok(convert::Task { inputs, output, target, codec, reader_schema: read.reader_schema })
+    Ok(convert::Task { inputs, output, target, codec })
 }
 
 /// clap's message without its usage section, on one line.

@@ -163,7 +163,10 @@ pub(crate) fn count(paths: &[PathBuf], total: Total, reading: &AvroOptions) -> R
     let mut sum = 0u64;
     for path in inputs::expand(paths)? {
         let rows = match reading.damage {
-            Damage::Refuse => container::count_rows(&mut Positioned::new(open(&path)?), &reading.limits),
+            Damage::Refuse => {
+                let mut file = Positioned::new(open(&path)?);
+                container::count_rows(&mut file, &reading.limits)
+            }
             Damage::Skip => count_around_damage(&path, &reading.limits, open(&path)?),
         };
         let rows = rows.map_err(|e| e.in_file(path.display().to_string()))?;

@@ -39,15 +39,14 @@ fn main() -> ExitCode {
 }
 
 fn execute(options: Options) -> Result<()> {
-    let Options { task, resources, mut reading } = options;
+    let Options { task, resources, mut reading, reader_schema } = options;
+    if let Some(file) = reader_schema {
+        reading.reader_schema = Some(inspect::schema_of(&file, &reading.limits)?);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match task {
         Task::Query(query) => runtime.block_on(async {
-            if let Some(file) = &query.reader_schema {
-                reading.reader_schema = Some(inspect::schema_of(file, &reading.limits)?);
-            }
-            let session = Session::open(&resources, &query.tables, reading);
-            let session = interrupt::unless_interrupted(session).await?;
+            let session = interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
             match query.source {
                 Source::Prompt => repl::prompt(session, query).await,
                 _ => run::script(&session, &query).await,

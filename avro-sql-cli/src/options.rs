@@ -16,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) resources: Resources,
     /// How files are read.
     pub(crate) reading: AvroOptions,
+    /// The file of the schema that every Avro file is read as, instead of its own.
+    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// What to do.
@@ -130,8 +132,6 @@ pub(crate) struct Query {
     pub(crate) quiet: bool,
     /// Does the prompt run the user's start-up script?
     pub(crate) rc: bool,
-    /// The file of the schema that every Avro file is read as.
-    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// Where SQL comes from.

@@ -56,15 +56,15 @@ pub(crate) struct Answer {
 }
 
 impl Session {
-    /// A session with these resources and tables, where every Avro file is read like this.
+    /// A session with these resources and tables.
     pub(crate) async fn open(
         resources: &Resources,
+        reading: &AvroOptions,
         tables: &[(String, String)],
-        reading: AvroOptions,
     ) -> Result<Session> {
         let skipped = Arc::new(Skipped::default());
         let sink: Arc<dyn DamageSink> = Arc::clone(&skipped) as _;
-        let options = AvroOptions { report: Report::to(sink), ..reading };
+        let reading = AvroOptions { report: Report::to(sink), ..reading.clone() };
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
@@ -75,9 +75,9 @@ impl Session {
             runtime = runtime.with_memory_pool(Arc::new(pool));
         }
         let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
-        avro_datafusion::enable_with(&context, options.clone())?;
+        avro_datafusion::enable_with(&context, reading.clone())?;
         for (name, path) in tables {
-            let registered = context.register_avro(name, path.as_str(), options.clone()).await;
+            let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
             registered.map_err(|e| Error::from(e).within(&format!("table {name}")))?;
         }
         Ok(Session { context, skipped, threads: Threads::start(resources.threads)?, n_threads: resources.threads })

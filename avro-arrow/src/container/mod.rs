@@ -13,7 +13,6 @@ mod framer;
 mod header;
 mod pieces;
 mod positioned;
-#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ mod skip;
 pub(crate) mod tests;
 mod verify;
 
-pub(crate) use run::{Piece, Stop, run};
+pub(crate) use run::{CpuKind, Piece, Stop, run};
 
 use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;

@@ -21,7 +21,7 @@ mod place;
 mod runner;
 mod together;
 
-pub(super) use cpu::CpuKind;
+pub(crate) use cpu::CpuKind;
 
 use super::kernels::{self, Cpu, Kernel};
 use super::{Body, Leaf, Op, Program, SkipLeaf};

@@ -1,10 +1,13 @@
-//! For tests: a seed in; random schemas, rows and damage out. Not part of the public interface.
+//! For tests: a seed in; random schemas, rows and damage out. And what tests and fuzz targets share. Not part of the public interface.
 
 mod evolve;
 mod evolution;
+pub mod fuzz;
+pub(crate) mod oracle;
 mod paths;
 mod random;
 mod rows;
+pub mod ways;
 
 pub use evolution::Evolution;
 pub use evolve::evolved_schema;

@@ -3,12 +3,13 @@
 use super::Rng;
 use crate::schema::{Kind, Logical, Node, NodeId, Schema};
 
-/// So many random values of the schema's outermost type, one after the other.
+/// So many random values of the schema's outermost type, one after the other. Where values of the type have no end or are larger
+/// than anyone would write, what comes out is cut short somewhere.
 pub fn random_rows(rng: &mut Rng, schema: &Schema, n_rows: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..n_rows {
         let enough = bytes.len() + 2_000;
-        Encoder { rng, schema, enough }.value(schema.root(), 0, &mut bytes);
+        Encoder { rng, schema, enough, steps: STEPS_MAX }.value(schema.root(), 0, &mut bytes);
     }
     bytes
 }
@@ -16,17 +17,30 @@ pub fn random_rows(rng: &mut Rng, schema: &Schema, n_rows: usize) -> Vec<u8> {
 /// Below this depth values end as soon as they can, so that recursive types do.
 const DEEP: usize = 20;
 
+/// Types in a value and inside one another, beyond which a value is cut short: a record may contain itself, or hold two of
+/// the one before.
+const STEPS_MAX: usize = 100_000;
+const DEEPEST: usize = 400;
+/// Bytes of a fixed, likewise.
+const FIXED_MAX: usize = 1 << 16;
+
 struct Encoder<'a> {
     rng: &'a mut Rng,
     schema: &'a Schema,
     /// At this many bytes a row ends as soon as it can.
     enough: usize,
+    /// How many more types may be in it.
+    steps: usize,
 }
 
 impl Encoder<'_> {
     fn value(&mut self, id: NodeId, depth: usize, out: &mut Vec<u8>) {
         let schema = self.schema;
         let node = schema.node(id);
+        self.steps = self.steps.saturating_sub(1);
+        if self.steps == 0 || depth > DEEPEST {
+            return;
+        }
         let ends = depth > DEEP || out.len() > self.enough;
         match &node.kind {
             Kind::Null => {}
@@ -66,7 +80,7 @@ impl Encoder<'_> {
             Kind::Fixed(fixed) => match (decimal_width(node), node.logical) {
                 (Some(width), _) => {
                     let digits = self.rng.bytes(fixed.size.min(width));
-                    out.extend(longer(digits, fixed.size));
+                    out.extend(longer(digits, fixed.size.min(FIXED_MAX)));
                 }
                 (None, Some(Logical::Duration)) => {
                     for _ in 0..2 {
@@ -74,7 +88,7 @@ impl Encoder<'_> {
                     }
                     out.extend((self.rng.bits() as u32).to_le_bytes());
                 }
-                _ => out.extend(self.rng.bytes(fixed.size)),
+                _ => out.extend(self.rng.bytes(fixed.size.min(FIXED_MAX))),
             },
             Kind::Enum(e) => {
                 let symbol = self.rng.below(e.symbols.len());

@@ -1,10 +1,11 @@
 //! For the tests in this folder: bytes of a file in; what each way of reading it gives out, as batches and as JSON text.
 //! Not every test uses all of it.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod json;
-pub(crate) mod ways;
 pub(crate) mod wire;
+
+pub(crate) use avro_arrow::testing::ways;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,4 +40,14 @@ pub(crate) fn files_in(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
+}
+
+/// The folder of foreign projects' files, if it is there: `shared/data/avro` beside a folder around this workspace.
+pub(crate) fn foreign_files() -> Option<PathBuf> {
+    let around = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("shared/data/avro"));
+    let found = around.into_iter().find(|folder| folder.join("MANIFEST.tsv").is_file());
+    if found.is_none() {
+        println!("there is no shared/data/avro around this workspace: nothing is tested");
+    }
+    found
 }

@@ -28,8 +28,6 @@ pub(crate) struct Task {
     pub(crate) target: Target,
     /// Its compression, for Parquet.
     pub(crate) codec: Codec,
-    /// The file of the schema to read with, instead of the one that all files can be read as.
-    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// A format to convert to.
@@ -76,10 +74,9 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, threads: usize, batch_
 
 fn convert(task: &Task, reading: &AvroOptions, threads: usize, batch_rows: usize, given_up: &AtomicBool) -> Result<()> {
     let files = inputs::expand(&task.inputs)?;
-    let reader_schema = match (&task.reader_schema, &reading.reader_schema) {
-        (Some(file), _) => inspect::schema_of(file, &reading.limits)?,
-        (None, Some(schema)) => schema.clone(),
-        (None, None) => inspect::merged(&files, reading)?.schema,
+    let reader_schema = match &reading.reader_schema {
+        Some(schema) => schema.clone(),
+        None => inspect::merged(&files, reading)?.schema,
     };
     let options = Options {
         batch_size: batch_rows,
@@ -88,9 +85,9 @@ fn convert(task: &Task, reading: &AvroOptions, threads: usize, batch_rows: usize
         strings: Strings::Plain,
         enums: Enums::Dictionary,
         unions: if task.target == Target::Parquet { Unions::Struct } else { Unions::Dense },
+        field_match: reading.field_match,
         pairs: reading.pairs,
         recursion_levels: reading.recursion_levels,
-        field_match: reading.field_match,
         damage: reading.damage,
         limits: reading.limits.clone(),
         ..Options::default()

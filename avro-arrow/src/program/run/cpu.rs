@@ -1,8 +1,10 @@
-//! Which code runs: the best that the CPU at hand can, or, in tests, each that it can.
+//! Which code runs: the best that the CPU at hand can, or, where the decoder is tested, each that it can.
+
+use std::cell::Cell;
 
 /// Which of the [`Cpu`](super::kernels::Cpu)s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::program) enum CpuKind {
+pub(crate) enum CpuKind {
     /// [`kernels::Portable`](super::kernels::Portable).
     Portable,
     /// [`kernels::Avx2`](super::kernels::Avx2).
@@ -17,11 +19,7 @@ impl CpuKind {
     /// What to run on.
     #[inline]
     pub(super) fn at_hand() -> CpuKind {
-        #[cfg(test)]
-        if let Some(forced) = FORCED.get() {
-            return forced;
-        }
-        Self::best()
+        FORCED.get().unwrap_or_else(Self::best)
     }
 
     /// The best that this CPU is.
@@ -44,8 +42,7 @@ impl CpuKind {
     }
 
     /// All that this CPU is, the best first.
-    #[cfg(test)]
-    pub(in crate::program) fn all() -> Vec<CpuKind> {
+    pub(crate) fn all() -> Vec<CpuKind> {
         let mut all = vec![CpuKind::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -56,9 +53,8 @@ impl CpuKind {
         all.split_off(first)
     }
 
-    /// Runs something on this kind, on this thread.
-    #[cfg(test)]
-    pub(in crate::program) fn force<T>(self, run: impl FnOnce() -> T) -> T {
+    /// Runs something on this kind, on this thread. For the tests and the fuzz targets; the kind is one of [`CpuKind::all`].
+    pub(crate) fn force<T>(self, run: impl FnOnce() -> T) -> T {
         FORCED.set(Some(self));
         let result = run();
         FORCED.set(None);
@@ -66,7 +62,7 @@ impl CpuKind {
     }
 }
 
-#[cfg(test)]
+// Looked at once for each run of rows, as what the CPU has is.
 thread_local! {
-    static FORCED: std::cell::Cell<Option<CpuKind>> = const { std::cell::Cell::new(None) };
+    static FORCED: Cell<Option<CpuKind>> = const { Cell::new(None) };
 }

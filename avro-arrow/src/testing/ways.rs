@@ -1,8 +1,10 @@
 //! The bytes of a file in; its batches, and the error after them if there is one, out: by each way of reading.
+// For tests and fuzz targets: panicking is the purpose of what begins with `assert`, or is given the name of the case.
+#![allow(clippy::panic)]
 
+use crate::container::Header;
+use crate::{Decoder, Error, ErrorKind, Options, ParallelReader, Program, Reader, Result, reference};
 use arrow_array::{Array, RecordBatch};
-use avro_arrow::container::Header;
-use avro_arrow::{Decoder, Error, ErrorKind, Options, ParallelReader, Program, Reader, Result, reference};
 use std::fmt;
 use std::io::Cursor;
 use std::ops::Range;
@@ -10,7 +12,8 @@ use std::sync::Arc;
 
 /// A way to read a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
+    /// By a reader.
     Reader,
     /// By so many threads.
     Parallel(usize),
@@ -21,7 +24,7 @@ pub(crate) enum Way {
 }
 
 /// All ways that make batches.
-pub(crate) const WAYS: [Way; 9] = [
+pub const WAYS: [Way; 9] = [
     Way::Reader,
     Way::Parallel(1),
     Way::Parallel(2),
@@ -34,9 +37,12 @@ pub(crate) const WAYS: [Way; 9] = [
 ];
 
 /// What came of reading: the batches before the error.
-pub(crate) struct Outcome {
-    pub(crate) batches: Vec<RecordBatch>,
-    pub(crate) error: Option<Error>,
+#[derive(Debug)]
+pub struct Outcome {
+    /// The batches.
+    pub batches: Vec<RecordBatch>,
+    /// What came after them instead of the end.
+    pub error: Option<Error>,
 }
 
 impl fmt::Display for Way {
@@ -46,7 +52,8 @@ impl fmt::Display for Way {
 }
 
 impl Way {
-    pub(crate) fn read(self, file: &[u8], options: &Options) -> Outcome {
+    /// Reads the whole file.
+    pub fn read(self, file: &[u8], options: &Options) -> Outcome {
         match self {
             Way::Reader => outcome(Reader::new(file, options)),
             Way::Parallel(threads) => outcome(ParallelReader::new(Cursor::new(file.to_vec()), options, threads)),
@@ -64,20 +71,21 @@ impl Way {
 
 impl Outcome {
     /// The batches of a file that must be readable.
-    pub(crate) fn unwrap(self, what: &str) -> Vec<RecordBatch> {
+    pub fn unwrap(self, what: &str) -> Vec<RecordBatch> {
         if let Some(error) = self.error {
             panic!("{what}: {error}");
         }
         self.batches
     }
 
-    pub(crate) fn n_rows(&self) -> usize {
+    /// The rows of all batches.
+    pub fn n_rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 }
 
 /// The header, which must be complete, and the program of its schema.
-pub(crate) fn header_and_program(file: &[u8], options: &Options) -> Result<(Header, Arc<Program>)> {
+pub fn header_and_program(file: &[u8], options: &Options) -> Result<(Header, Arc<Program>)> {
     let header = Header::parse(file, &options.limits)?;
     let header = header.ok_or_else(|| match file {
         [] => Error::new(ErrorKind::NotAvro { found: vec![] }),
@@ -88,12 +96,12 @@ pub(crate) fn header_and_program(file: &[u8], options: &Options) -> Result<(Head
 }
 
 /// What a decoder makes of a file that it is fed in pieces, only as far as it wants them.
-pub(crate) fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
+pub fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
     feed(file, size, &mut decoder)
 }
 
 /// The same, but the decoder may be asked something afterwards.
-pub(crate) fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
+pub fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
     let mut batches = Vec::new();
     let rest = file.get(decoder.start() as usize..).unwrap_or_default();
     let mut take = |decoder: &mut Decoder| loop {
@@ -121,12 +129,12 @@ pub(crate) fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
 
 /// What decoders of the ranges between these offsets make of a file, one after the other, up to the first error; and whether
 /// the spans that they found meet, from the header's marker to the last.
-pub(crate) fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bounds: &[u64]) -> (Outcome, bool) {
+pub fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bounds: &[u64]) -> (Outcome, bool) {
     let mut all = Outcome { batches: Vec::new(), error: None };
     let mut at = header.len - 16;
     let mut meet = true;
-    for pair in bounds.windows(2) {
-        let range: Range<u64> = pair[0]..pair[1];
+    for (from, to) in bounds.iter().zip(bounds.iter().skip(1)) {
+        let range: Range<u64> = *from..*to;
         let mut decoder = Decoder::for_range(header, program.clone(), range, file.len() as u64);
         let one = feed(file, usize::MAX, &mut decoder);
         all.batches.extend(one.batches);
@@ -142,7 +150,7 @@ pub(crate) fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bound
 }
 
 /// All rows of a valid file in one batch.
-pub(crate) fn whole(what: &str, file: &[u8], options: &Options) -> RecordBatch {
+pub fn whole(what: &str, file: &[u8], options: &Options) -> RecordBatch {
     let options = Options { batch_size: 1 << 30, ..options.clone() };
     let (header, program) = header_and_program(file, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
     let schema = program.arrow_schema().clone();
@@ -152,7 +160,7 @@ pub(crate) fn whole(what: &str, file: &[u8], options: &Options) -> RecordBatch {
 }
 
 /// Are these batches the first rows of `whole`? How many?
-pub(crate) fn assert_prefix(what: &str, batches: &[RecordBatch], whole: &RecordBatch) -> usize {
+pub fn assert_prefix(what: &str, batches: &[RecordBatch], whole: &RecordBatch) -> usize {
     let mut n_rows = 0;
     for batch in batches {
         assert!(n_rows + batch.num_rows() <= whole.num_rows(), "{what}: too many rows");
@@ -163,14 +171,14 @@ pub(crate) fn assert_prefix(what: &str, batches: &[RecordBatch], whole: &RecordB
 }
 
 /// Is everything in the arrays as Arrow wants it?
-pub(crate) fn assert_valid(what: &str, batches: &[RecordBatch]) {
+pub fn assert_valid(what: &str, batches: &[RecordBatch]) {
     for column in batches.iter().flat_map(RecordBatch::columns) {
         column.to_data().validate_full().unwrap_or_else(|e| panic!("{what}: {e}"));
     }
 }
 
 /// What an iterator of batches gives.
-pub(crate) fn outcome(reader: Result<impl Iterator<Item = Result<RecordBatch>>>) -> Outcome {
+pub fn outcome(reader: Result<impl Iterator<Item = Result<RecordBatch>>>) -> Outcome {
     let mut reader = match reader {
         Ok(reader) => reader,
         Err(error) => return failed(error),

@@ -1,0 +1,92 @@
+//! The text of a schema in: what is made of the schema agrees with itself.
+
+use super::limits;
+use crate::error::ErrorKind;
+use crate::options::{FieldMatch, Options, Pairs, Strings, Unions};
+use crate::program::Program;
+use crate::schema::{Conflicts, MergedSchema, NodeId, Schema};
+
+/// The fuzz target for schemas: their text, canonical form, programs, and what they are merged and compared to.
+///
+/// # Panics
+/// Where a schema is not the one that its text or its canonical form says, or does not read what it wrote.
+pub fn schema(bytes: &[u8]) {
+    let limits = limits();
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let schema = match Schema::parse(text, &limits) {
+        Ok(schema) => schema,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let again = Schema::parse(schema.json(), &limits);
+    assert!(again.is_ok_and(|again| again.canonical_form() == schema.canonical_form()), "its text is another schema");
+    canonical(&schema);
+    for bits in 0..4 {
+        let options = Options {
+            recursion_levels: bits,
+            strings: if bits & 1 == 0 { Strings::View } else { Strings::Plain },
+            unions: if bits & 2 == 0 { Unions::Dense } else { Unions::Struct },
+            pairs: if bits & 1 == 0 { Pairs::List } else { Pairs::Map },
+            limits: limits.clone(),
+            ..Options::default()
+        };
+        match Program::compile(&schema, &options) {
+            Ok(program) => {
+                assert!(
+                    !program.arrow_schema().fields().is_empty() || !program.to_string().contains("->"),
+                    "{program}"
+                );
+                // Of Arrow's types not all are Avro's, but its own are.
+                if let Err(error) = Schema::from_arrow(program.arrow_schema()) {
+                    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
+                }
+            }
+            Err(error) => assert_refused(&error),
+        }
+    }
+    reads_itself(&schema);
+}
+
+/// What may be wrong with a schema that is one.
+pub(super) fn assert_refused(error: &crate::Error) {
+    assert!(matches!(error.kind(), ErrorKind::Limit { .. } | ErrorKind::Unsupported { .. }), "{error}");
+}
+
+/// A canonical form is its own, and that of a schema with the same fingerprints.
+fn canonical(schema: &Schema) {
+    let form = schema.canonical_form();
+    assert!(!form.is_empty());
+    let kinds = || (0..schema.len()).map(|at| &schema.node(NodeId::new(at)).kind);
+    // As is documented: the form does not say of a type inside a namespace that it has none, and forbidden names stand as they are.
+    let said = kinds().filter_map(|kind| kind.name()).all(|name| {
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        name.full().contains('.') && name.full().split('.').all(plain)
+    });
+    if !said {
+        return;
+    }
+    let parsed = Schema::parse(&form, &limits());
+    let Ok(parsed) = parsed else { return assert_refused_form(parsed, &form) };
+    assert_eq!(parsed.canonical_form(), form);
+    assert_eq!((parsed.rabin(), parsed.md5(), parsed.sha256()), (schema.rabin(), schema.md5(), schema.sha256()));
+}
+
+/// Full names may make a form longer than its schema, and too long.
+fn assert_refused_form(parsed: crate::Result<Schema>, form: &str) {
+    let limited = parsed.is_err_and(|error| matches!(error.kind(), ErrorKind::Limit { .. }));
+    assert!(limited, "no schema: {form}");
+}
+
+/// A schema reads what was written with it, and so does what it is merged to.
+fn reads_itself(schema: &Schema) {
+    let limits = limits();
+    for by in [FieldMatch::Name, FieldMatch::Id] {
+        if let Ok(mismatches) = schema.mismatches(schema, by, &limits) {
+            assert!(mismatches.is_empty(), "{mismatches:?}");
+        }
+    }
+    for conflicts in [Conflicts::Error, Conflicts::Widen, Conflicts::Strict] {
+        if let Ok(merged) = MergedSchema::of([("a", schema), ("b", schema)], conflicts, &limits) {
+            assert_eq!(merged.schema, *schema);
+        }
+    }
+}
