@@ -107,9 +107,9 @@ pub enum Damage {
     ///
     /// A block is skipped whole if anything that is read of it is damaged, or is larger than the [`Limits`] allow; that is
     /// found out before any of its rows are given. Where a block's frame or sync marker is damaged, reading goes on at the next
-    /// sync marker that a whole block follows. Values that are not read, as no column wants them, may be damaged
-    /// unseen, as ever. Batches next to a damaged block may have fewer rows. A damaged header is still an error, as nothing can
-    /// be read without it.
+    /// sync marker that a whole block follows. Values that are not read, as no column wants them, may be damaged unseen, as ever.
+    /// Batches next to a damaged block may have fewer rows. A damaged header is still an error, as nothing can be read without it,
+    /// and so is a value that the reader's schema has no place for, which is no damage.
     Skip,
 }
 

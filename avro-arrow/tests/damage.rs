@@ -9,6 +9,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::concat::concat_batches;
 use avro_arrow::container::Header;
+use avro_arrow::schema::Schema;
 use avro_arrow::testing::{Rng, corrupt};
 use avro_arrow::{
     Damage, DamagedBlock, Decoder, Error, FilterProgram, Limits, Options, ParallelReader, Program, Reader, reference,
@@ -412,6 +413,26 @@ fn what_is_too_large_is_skipped() {
         let read = read(Way::Reader, &file(schema, "null", &[block]), &lenient(8192));
         assert_eq!((read.rows.num_rows(), read.skipped.len(), read.skipped[0].3), (0, 1, None), "{schema}");
         assert!(read.errors[0].to_string().contains(error), "{:?}", read.errors);
+    }
+}
+
+#[test]
+fn what_the_reader_has_no_place_for_is_no_damage() {
+    let schema = |symbols: &str| format!(r#"{{"type": "enum", "name": "E", "symbols": [{symbols}]}}"#);
+    let file = file(&schema(r#""A", "B""#), "null", &[block(1, &[0]), block(1, &[9]), block(1, &[2])]);
+    for (symbols, error) in [(r#""B", "A""#, None), (r#""A""#, Some("(field value, row 0, block 2, "))] {
+        let reader_schema = Some(Schema::parse(&schema(symbols), &Limits::default()).unwrap());
+        for batch_size in [1, 100] {
+            let options = Options { reader_schema: reader_schema.clone(), ..lenient(batch_size) };
+            for way in LENIENT {
+                let found = way.read(&file, &options).error.map(|error| error.to_string());
+                match (&found, error) {
+                    (None, None) => assert_eq!(read(way, &file, &options).skipped.len(), 1),
+                    (Some(found), Some(error)) => assert!(found.contains(error), "{way}: {found}"),
+                    _ => panic!("{symbols}, {way}: {found:?}"),
+                }
+            }
+        }
     }
 }
 

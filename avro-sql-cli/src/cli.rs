@@ -196,17 +196,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         memory_bytes: arguments.query.memory_limit,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };
-    let mut reading = AvroOptions::default();
-    let converts = matches!(arguments.tool, Some(Tool::Convert { .. }));
-    for (name, value) in &arguments.resources.option {
-        if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
-        }
-        reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
-    }
-    if arguments.resources.lenient {
-        reading.damage = Damage::Skip;
-    }
+    let reading = reading(&arguments)?;
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
         Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
@@ -220,6 +210,22 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         }
     };
     Ok(Some(Options { task, resources, reading, reader_schema: arguments.resources.reader_schema }))
+}
+
+/// How files are read, whatever is done with them.
+fn reading(arguments: &Arguments) -> Result<AvroOptions> {
+    let mut reading = AvroOptions::default();
+    let converts = matches!(arguments.tool, Some(Tool::Convert { .. }));
+    for (name, value) in &arguments.resources.option {
+        if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
+        }
+        reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
+    }
+    if arguments.resources.lenient {
+        reading.damage = Damage::Skip;
+    }
+    Ok(reading)
 }
 
 fn query(arguments: QueryArguments) -> Query {

@@ -26,8 +26,8 @@ impl Batcher {
     /// decoded a few times at most, however many blocks are damaged.
     pub(super) fn skip_damaged(&mut self, n_pieces: usize) -> Result<()> {
         let found: Vec<_> = self.queue.iter().take(n_pieces).map(|pending| self.error_of(pending)).collect();
-        if found.iter().all(Option::is_none) {
-            return Err(self.explain(n_pieces));
+        if found.iter().all(Option::is_none) || found.iter().flatten().any(|error| !error.is_of_block()) {
+            return Err(found.into_iter().flatten().find(|error| !error.is_of_block()).unwrap_or_else(disagree));
         }
         for (at, error) in found.into_iter().enumerate().rev() {
             match (error, self.queue.get_mut(at)) {
