@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes testdata/: Avro files by other people's implementations, with the rows that are in them.
 
-usage: python3 testdata/generate.py            writes valid/, corrupt/ and sql/
+usage: python3 testdata/generate.py            writes valid/, corrupt/, hostile/ and sql/
        python3 testdata/generate.py --check    says which files would change, and fails if any
 needs: pip install fastavro avro cramjam zstandard backports.zstd python-snappy
 
@@ -10,7 +10,7 @@ What is written is described in README.md beside this file; the cases are tables
 import argparse, datetime, decimal, os, sys, warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from generator import corrupt, rows, sql, valid, wire
+from generator import corrupt, hostile, rows, sql, valid, wire
 
 warnings.simplefilter("ignore")  # `avro` says of each logical type that it does not know it
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -74,6 +74,9 @@ def all_files():
     for name, data, fragment in corrupt.CASES:
         yield f"corrupt/{name}.avro", data
         yield f"corrupt/{name}.txt", (fragment + "\n").encode()
+    for name, data in hostile.FILES:
+        yield f"hostile/{name}.avro", data
+    yield "hostile/table.tsv", hostile.table().encode()
     for path, data in sql.files():
         yield f"sql/{path}", data
 
@@ -96,7 +99,7 @@ def main():
                 os.makedirs(os.path.dirname(full), exist_ok=True)
                 with open(full, "wb") as f:
                     f.write(data)
-    for folder in ("valid", "corrupt", "sql"):
+    for folder in ("valid", "corrupt", "hostile", "sql"):
         for base, _, names in os.walk(os.path.join(HERE, folder)):
             for name in names:
                 path = os.path.relpath(os.path.join(base, name), HERE)

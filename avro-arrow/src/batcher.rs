@@ -3,7 +3,12 @@
 //! Blocks are decoded in chunks of several, so that the program has lanes to run on, and a chunk is handed out in slices of
 //! the batch size. A block of more rows than a chunk wants is decoded in parts. So memory depends on the size of blocks and
 //! batches, not of files.
+//!
+//! Where damage is to be skipped, a block that is damaged is taken out of its chunk, and the others are decoded again. Of a block
+//! that is decoded in parts, all is decoded once before, and dropped, so that the first rows are not given out of a block
+//! whose last ones are damaged.
 
+mod skip;
 mod walk;
 
 pub(crate) use walk::{Picked, Walk};
@@ -11,6 +16,7 @@ pub(crate) use walk::{Picked, Walk};
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
 use crate::column::ROWS;
+use crate::damage::DamagedBlock;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::program::{Piece, Program, Stop, run};
 use crate::reference::{self, Located};
@@ -29,7 +35,7 @@ const CHUNK_BLOCKS: usize = 8;
 /// Batches of one chunk.
 const CHUNK_BATCHES_MAX: usize = 16;
 /// Bytes of the rows' own slabs in one chunk.
-const CHUNK_COLUMN_BYTES_MAX: usize = 256 << 20;
+const CHUNK_COLUMN_BYTES_MAX: usize = 128 << 20;
 /// Blocks of fewer bytes are put together into one buffer, so that string columns do not have thousands.
 const SMALL_BLOCK_BYTES: usize = 4 << 10;
 
@@ -51,6 +57,8 @@ pub(crate) struct Batcher {
     max_rows: usize,
     /// How many slots of each level the last chunk had for a row.
     slots_per_row: Vec<f64>,
+    /// Blocks that were skipped, and not yet taken.
+    damage: Vec<DamagedBlock>,
 }
 
 /// A block that is not decoded to its end.
@@ -62,7 +70,12 @@ struct Pending {
     zero_width_items: u64,
     /// Where its rows were in the file's block, if they were picked from there.
     picked: Picked,
+    /// Is it known to be without damage?
+    checked: bool,
 }
+
+/// The pieces of a chunk, its columns, and how many rows they have.
+type Decoded = (Vec<Piece>, Vec<ArrayRef>, usize);
 
 impl Batcher {
     pub(crate) fn new(program: Arc<Program>) -> Self {
@@ -80,34 +93,55 @@ impl Batcher {
             counted_rows: 0,
             max_rows,
             slots_per_row: Vec::new(),
+            damage: Vec::new(),
         }
+    }
+
+    /// What was skipped since this was last asked for.
+    pub(crate) fn take_damage(&mut self) -> Vec<DamagedBlock> {
+        std::mem::take(&mut self.damage)
+    }
+
+    /// The offset of the first block that is not decoded to its end.
+    pub(crate) fn first_waiting(&self) -> Option<u64> {
+        self.queue.front().map(|pending| pending.block.offset)
     }
 
     /// Takes a block, whose claim to so many rows is checked against its bytes.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
+        self.believe_rows(&block)?;
+        self.enqueue(block, Picked::default(), false);
+        Ok(())
+    }
+
+    /// Could it have the rows that it says it has?
+    fn believe_rows(&self, block: &Block) -> Result<()> {
         let (rows, bytes) = (block.rows, block.data.len());
         let min = self.program.min_row_bytes;
         let max_empty = self.program.options.limits.zero_width_items;
         if rows > max_empty && min == 0 {
             let limit = ErrorKind::Limit { limit: "zero_width_items", value: rows, max: max_empty };
-            return Err(at_block(limit.into(), &block));
+            return Err(at_block(limit.into(), block));
         }
         if rows.saturating_mul(min) > bytes as u64 {
             // A claim that is a little too large is of a block in which a value was cut: it is worth finding where.
             let cut = rows.saturating_mul(min) / 2 <= bytes as u64;
-            let located = if cut { self.locate(&block) } else { None };
+            let located = if cut { self.locate(block) } else { None };
             let error = located.map_or_else(|| Fault::RowCount(rows as i64).into(), Located::into_error);
-            return Err(at_block(error, &block));
+            return Err(at_block(error, block));
         }
-        self.push_picked(block, Picked::default());
         Ok(())
     }
 
     /// Takes rows that were picked from a block that was checked.
     pub(crate) fn push_picked(&mut self, block: Block, picked: Picked) {
+        self.enqueue(block, picked, true);
+    }
+
+    fn enqueue(&mut self, block: Block, picked: Picked, checked: bool) {
         self.queued_rows += block.rows;
         self.queued_bytes += block.data.len();
-        self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked });
+        self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked, checked });
     }
 
     /// Takes rows of which no column is wanted.
@@ -145,9 +179,10 @@ impl Batcher {
         end || (fills_batch && large) || self.queued_bytes >= CHUNK_BYTES_MAX
     }
 
-    /// Decodes the rows at the front of the queue into `ready`: as many as there should be, or else fewer.
+    /// Decodes the rows at the front of the queue into `ready`: as many as there should be, or else fewer; none if all blocks
+    /// there were skipped.
     fn decode_chunk(&mut self, end: bool) -> Result<()> {
-        let (pieces, columns, n_rows) = self.decoded(end)?;
+        let Some((pieces, columns, n_rows)) = self.decoded(end)? else { return Ok(()) };
         let chunk = self.batch_of(columns, n_rows)?;
         self.take_decoded(&pieces);
         let batch_size = self.batch_size();
@@ -157,21 +192,31 @@ impl Batcher {
         Ok(())
     }
 
-    /// The arrays of the rows at the front of the queue, with their pieces and how many there are.
-    fn decoded(&mut self, end: bool) -> Result<(Vec<Piece>, Vec<ArrayRef>, usize)> {
-        loop {
+    /// The arrays of the rows at the front of the queue, with their pieces and how many there are. None if all blocks in the
+    /// queue were skipped.
+    fn decoded(&mut self, end: bool) -> Result<Option<Decoded>> {
+        while !self.queue.is_empty() {
             let (mut pieces, blocks) = self.pieces(end);
+            if self.skip_unless_whole(&pieces)? {
+                continue;
+            }
             let n_rows: usize = pieces.iter().map(|piece| piece.n_rows).sum();
             match self.columns(&mut pieces, blocks) {
-                Ok(columns) => return Ok((pieces, columns, n_rows)),
+                Ok(columns) => return Ok(Some((pieces, columns, n_rows))),
+                Err(Stop::Damaged) if self.skips_damage() => self.skip_damaged(pieces.len())?,
                 Err(Stop::Damaged) => return Err(self.explain(pieces.len())),
                 Err(Stop::TooLarge(_)) if n_rows > 1 => self.max_rows = n_rows / 2,
                 Err(Stop::TooLarge(error)) => {
                     let Some(pending) = self.queue.front() else { return Err(error) };
-                    return Err(at_block(error, &pending.block));
+                    let error = at_block(error, &pending.block);
+                    if !self.skips_damage() {
+                        return Err(error);
+                    }
+                    self.skip(0, error);
                 }
             }
         }
+        Ok(None)
     }
 
     fn columns(&mut self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
@@ -223,16 +268,13 @@ impl Batcher {
                 }
             }
         }
-        Self::place(self.program.constants.buffer(), self.queue.iter().zip(counts))
+        Self::place(self.queue.iter().zip(counts))
     }
 
-    /// Pieces of so many rows of each block, with small blocks copied together. The buffers begin with the program's own.
-    fn place<'a>(
-        constants: Option<Buffer>,
-        parts: impl Iterator<Item = (&'a Pending, usize)>,
-    ) -> (Vec<Piece>, Arc<[Buffer]>) {
+    /// Pieces of so many rows of each block, with small blocks copied together.
+    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<Piece>, Arc<[Buffer]>) {
         let mut pieces: Vec<Piece> = Vec::new();
-        let mut buffers = Vec::from_iter(constants);
+        let mut buffers: Vec<Buffer> = Vec::new();
         // Small blocks that are gathered, and the index of the first one's piece.
         let mut gathered: Vec<u8> = Vec::new();
         let mut first_gathered = 0;
@@ -297,13 +339,11 @@ impl Batcher {
 
     /// The exact error in one of the blocks that could not be decoded, as the reference decoder finds it.
     fn explain(&self, n_pieces: usize) -> Error {
-        for Pending { block, picked, .. } in self.queue.iter().take(n_pieces) {
-            if let Some(located) = self.locate(block) {
-                return at_block(picked.in_block(located).into_error(), block);
-            }
-        }
-        let what = "the program found damage where the reference decoder found none".to_string();
-        ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
+        self.queue.iter().take(n_pieces).find_map(|pending| self.error_of(pending)).unwrap_or_else(disagree)
+    }
+
+    fn error_of(&self, Pending { block, picked, .. }: &Pending) -> Option<Error> {
+        self.locate(block).map(|located| at_block(picked.in_block(located).into_error(), block))
     }
 
     fn locate(&self, block: &Block) -> Option<Located> {
@@ -312,6 +352,12 @@ impl Batcher {
             reference::locate(plan, &block.data, block.rows, &options.limits)
         })
     }
+}
+
+#[cold]
+fn disagree() -> Error {
+    let what = "the program found damage where the reference decoder found none".to_string();
+    ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
 }
 
 /// The error in this block.

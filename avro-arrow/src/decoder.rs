@@ -3,10 +3,12 @@
 
 use crate::batcher::Batcher;
 use crate::codec::{Block, Codec, Decompressor};
-use crate::container::count::{RowsFit, rows_fault, rows_fit};
+use crate::container::count::{RowsFit, rows_fault, rows_fit, rows_may_fit};
 use crate::container::{Framer, Header, RawBlock};
+use crate::damage::{DamagedBlock, insert};
 use crate::error::{Error, Result};
 use crate::filter::{FilterProgram, RowFilter, Selector};
+use crate::options::Damage;
 use crate::program::Program;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -45,20 +47,28 @@ pub struct Decoder {
     framer: Framer,
     blocks: BlockDecoder,
     finished: bool,
+    /// What was skipped, in the order of the file.
+    damage: Vec<DamagedBlock>,
 }
 
 impl Decoder {
     /// For a whole file, whose bytes are fed from [`Header::len`] on.
     pub fn new(header: &Header, program: Arc<Program>) -> Decoder {
         let framer = Framer::new(header, &program.options.limits);
-        Decoder { framer, blocks: BlockDecoder::new(header.codec, program), finished: false }
+        Self::of(framer, header, program)
     }
 
     /// For the blocks that a byte range of a file owns: those whose preceding sync marker begins inside it. Ranges that
-    /// cover a file without overlap give every row once.
+    /// cover a file without overlap give every row once. Under [`Damage::Skip`], what is skipped is listed by the range in which
+    /// it begins, and what the search of the next range would pass over as well belongs to the range before.
     pub fn for_range(header: &Header, program: Arc<Program>, range: Range<u64>, file_len: u64) -> Decoder {
         let framer = Framer::for_range(header, range, file_len, &program.options.limits);
-        Decoder { framer, blocks: BlockDecoder::new(header.codec, program), finished: false }
+        Self::of(framer, header, program)
+    }
+
+    fn of(framer: Framer, header: &Header, program: Arc<Program>) -> Decoder {
+        let framer = framer.with_damage(program.options.damage);
+        Decoder { framer, blocks: BlockDecoder::new(header.codec, program), finished: false, damage: Vec::new() }
     }
 
     /// The same, but of the rows only those that the filter selects. To be called before the first batch is asked for, with a
@@ -147,8 +157,34 @@ impl Decoder {
     /// rows are so large that memory would not be bounded. None: feed more, or, once it [is done](Self::is_done), the end.
     ///
     /// # Errors
-    /// Whatever is wrong with the data, once: nothing can be read after an error.
+    /// Whatever is wrong with the data, once: nothing can be read after an error. Under [`Damage::Skip`] damaged blocks are no
+    /// errors.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = self.next();
+        let framed =
+            self.framer.take_damage().into_iter().map(|damaged| self.blocks.doubt(damaged)).collect::<Vec<_>>();
+        insert(&mut self.damage, framed);
+        insert(&mut self.damage, self.blocks.take_damage());
+        batch
+    }
+
+    /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
+    /// [`Damage::Refuse`].
+    pub fn damage(&self) -> &[DamagedBlock] {
+        &self.damage
+    }
+
+    /// Takes the beginning of that list out of it: what lies before all blocks that are still to be decoded. For callers who
+    /// do not want to hold it all, as a file may be nothing but damage.
+    pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
+        let settled = match self.blocks.first_waiting() {
+            Some(offset) => self.damage.partition_point(|damaged| damaged.offset < offset),
+            None => self.damage.len(),
+        };
+        self.damage.drain(..settled).collect()
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(batch) = self.blocks.next_batch(false)? {
                 return Ok(Some(batch));
@@ -168,6 +204,8 @@ pub(crate) struct BlockDecoder {
     program: Arc<Program>,
     decompressor: Decompressor,
     rows: Rows,
+    /// Blocks that were skipped before they came to the rows.
+    damage: Vec<DamagedBlock>,
 }
 
 /// Which rows are decoded, and by what.
@@ -180,7 +218,8 @@ enum Rows {
 impl BlockDecoder {
     pub(crate) fn new(codec: Codec, program: Arc<Program>) -> Self {
         let decompressor = Decompressor::new(codec, &program.options.limits);
-        BlockDecoder { codec, decompressor, rows: Rows::All(Batcher::new(Arc::clone(&program))), program }
+        let rows = Rows::All(Batcher::new(Arc::clone(&program)));
+        BlockDecoder { codec, decompressor, rows, program, damage: Vec::new() }
     }
 
     /// From here on, only rows that the filter selects are decoded.
@@ -196,17 +235,64 @@ impl BlockDecoder {
         }
     }
 
+    /// What was skipped since this was last asked for, in almost the order of the file.
+    pub(crate) fn take_damage(&mut self) -> Vec<DamagedBlock> {
+        let mut damage = std::mem::take(&mut self.damage);
+        if let Rows::All(batcher) = &mut self.rows {
+            damage.append(&mut batcher.take_damage());
+        }
+        damage.into_iter().map(|damaged| self.doubt(damaged)).collect()
+    }
+
+    /// The same, without a count of rows that could not have been there.
+    pub(crate) fn doubt(&self, damaged: DamagedBlock) -> DamagedBlock {
+        let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
+        let rows = damaged.rows.filter(|&rows| rows_may_fit(self.codec, damaged.bytes, rows, min, limits));
+        DamagedBlock { rows, ..damaged }
+    }
+
+    /// The offset of the first block that may yet be found damaged.
+    fn first_waiting(&self) -> Option<u64> {
+        match &self.rows {
+            Rows::All(batcher) => batcher.first_waiting(),
+            // Checked before they are taken.
+            Rows::Selected(_) => None,
+        }
+    }
+
+    /// Takes a block. Under [`Damage::Skip`] one that is damaged is listed instead.
     pub(crate) fn push(&mut self, block: RawBlock) -> Result<()> {
+        let (index, bytes, rows, mut len) = (block.index, block.offset..block.end, block.rows, None);
+        let pushed = match self.decompress(block) {
+            Ok(None) => Ok(()),
+            Ok(Some(block)) => {
+                len = Some(block.data.len());
+                self.push_block(block)
+            }
+            Err(error) => Err(error),
+        };
+        match pushed {
+            Err(error) if self.program.options.damage == Damage::Skip && error.is_of_block() => {
+                self.damage.push(DamagedBlock::framed(index, bytes, rows, len, error));
+                Ok(())
+            }
+            pushed => pushed,
+        }
+    }
+
+    /// The block decompressed; none if there is no need to, as its rows can be counted without.
+    fn decompress(&mut self, block: RawBlock) -> Result<Option<Block>> {
         let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
         // Rows that take no bytes are not worth it: walking them costs nothing, and finds bytes that should not be there.
         if let Rows::All(batcher) = &mut self.rows
             && self.program.counts_only()
             && min > 0
+            && self.program.options.damage == Damage::Refuse
         {
             match rows_fit(self.codec, &block.data, block.rows, min, limits) {
                 RowsFit::Yes => {
                     batcher.push_count(block.rows);
-                    return Ok(());
+                    return Ok(None);
                 }
                 RowsFit::No => {
                     let fault = Error::from(rows_fault(block.rows, min, limits));
@@ -219,8 +305,7 @@ impl BlockDecoder {
                 RowsFit::Unknown => {}
             }
         }
-        let block = self.decompressor.decompress(block)?;
-        self.push_block(block)
+        self.decompressor.decompress(block).map(Some)
     }
 
     pub(crate) fn push_block(&mut self, block: Block) -> Result<()> {

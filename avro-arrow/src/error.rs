@@ -289,6 +289,11 @@ impl Error {
         )
     }
 
+    /// May reading go on behind the block that this is about? So it is where the block is damaged, or larger than allowed.
+    pub(crate) fn is_of_block(&self) -> bool {
+        self.is_corrupt() || matches!(self.kind(), ErrorKind::Limit { .. })
+    }
+
     /// The same error, with `set` applied to its position.
     #[must_use]
     pub fn at(mut self, set: impl FnOnce(&mut Position)) -> Self {

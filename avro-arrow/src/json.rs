@@ -360,9 +360,9 @@ impl JsonWriter<'_, '_, '_> {
                 Some(Writing::Branch) => self.out.push(b'}'),
                 Some(Writing::Record { mut fields, record, names, mut n_written }) => {
                     let Some(field) = fields.next() else {
-                        for (at, default) in &record.defaults {
-                            self.name(names.get(*at), &mut n_written);
-                            self.print(format_args!("{default}"));
+                        for default in &record.defaults {
+                            self.name(names.get(default.field), &mut n_written);
+                            self.out.extend_from_slice(default.text.as_bytes());
                         }
                         self.n_records -= 1;
                         self.out.push(b'}');

@@ -30,7 +30,7 @@
 //! - [`mod@reference`] decodes value by value, to compare with.
 //!
 //! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and
-//! where. A file that is cut short is an error.
+//! where. A file that is cut short is an error. [`Damage::Skip`] reads the blocks around the damage, and lists what it skipped.
 //!
 //! # Types
 //!
@@ -61,6 +61,7 @@
 
 // In the order of the data: a module imports only from those above it.
 mod error;
+mod damage;
 mod limits;
 mod bytes;
 pub mod schema;
@@ -85,11 +86,12 @@ pub mod testing;
 
 pub use bytes::{PADDING, PaddedBytes};
 pub use codec::{Block, Codec, Decompressor};
+pub use damage::DamagedBlock;
 pub use decoder::Decoder;
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use filter::{FilterError, FilterProgram, RowFilter};
 pub use limits::Limits;
-pub use options::{Enums, FieldMatch, Options, Pairs, Strings, Unions};
+pub use options::{Damage, Enums, FieldMatch, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;

@@ -39,6 +39,8 @@ pub struct Options {
     pub pairs: Pairs,
     /// How many times a recursive type is expanded inside itself before its values become JSON text; the default is 0.
     pub recursion_levels: usize,
+    /// What becomes of a file with damaged blocks; the default is to refuse it.
+    pub damage: Damage,
     /// What a file may ask for.
     pub limits: Limits,
 }
@@ -95,6 +97,22 @@ pub enum Pairs {
     Map,
 }
 
+/// What becomes of a file with damaged blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Damage {
+    /// Reading ends with an error, and none of the block's rows are given.
+    #[default]
+    Refuse,
+    /// Damaged blocks are skipped, and listed as [`DamagedBlock`](crate::DamagedBlock)s.
+    ///
+    /// A block is skipped whole if anything that is read of it is damaged, or is larger than the [`Limits`] allow; that is
+    /// found out before any of its rows are given. Where a block's frame or sync marker is damaged, reading goes on at the next
+    /// sync marker that a whole block follows. Values that are not read, as no column wants them, may be damaged
+    /// unseen, as ever. Batches next to a damaged block may have fewer rows. A damaged header is still an error, as nothing can
+    /// be read without it.
+    Skip,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {
@@ -107,6 +125,7 @@ impl Default for Options {
             unions: Unions::default(),
             pairs: Pairs::default(),
             recursion_levels: 0,
+            damage: Damage::default(),
             limits: Limits::default(),
         }
     }

@@ -11,6 +11,7 @@
 //! All channels are bounded, so memory is too: a thread that is ahead waits.
 
 use crate::container::{Framer, Header, RawBlock};
+use crate::damage::{DamagedBlock, insert};
 use crate::decoder::BlockDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::{FilterProgram, RowFilter};
@@ -41,11 +42,27 @@ pub struct ParallelReader {
     runs: Option<Receiver<RunOutput>>,
     current: Option<RunOutput>,
     threads: Vec<JoinHandle<()>>,
+    /// What was skipped, in the order of the file.
+    damage: Vec<DamagedBlock>,
 }
 
-/// What becomes of one run of blocks: its batches, and `None` at its end.
-type RunOutput = Receiver<Result<Option<RecordBatch>>>;
-type RunInput = SyncSender<Result<Option<RecordBatch>>>;
+/// What becomes of one run of blocks.
+type RunOutput = Receiver<Result<Message>>;
+type RunInput = SyncSender<Result<Message>>;
+
+/// A part of what becomes of a run.
+enum Message {
+    Batch(RecordBatch),
+    Skipped(Vec<DamagedBlock>),
+    End,
+}
+
+/// Some blocks of the file, and what was skipped around them.
+#[derive(Default)]
+struct Run {
+    blocks: Vec<RawBlock>,
+    damage: Vec<DamagedBlock>,
+}
 
 impl ParallelReader {
     /// Reads the header and starts `threads` threads, at least one.
@@ -93,7 +110,7 @@ impl ParallelReader {
         let threads = threads.max(1);
 
         let (run_sender, runs) = sync_channel::<RunOutput>(threads * 2);
-        let mut framer = Framer::new(&header, &options.limits);
+        let mut framer = Framer::new(&header, &options.limits).with_damage(options.damage);
         framer.feed(rest.into());
         let run_rows = (options.batch_size.max(1) as u64).saturating_mul(RUN_BATCHES);
         let source = Arc::new(Mutex::new(Source { read, framer, run_rows, runs: Some(run_sender) }));
@@ -104,14 +121,14 @@ impl ParallelReader {
             let mut decoder = BlockDecoder::new(header.codec, Arc::clone(&program));
             prepare(&program, &mut decoder)?;
             handles.push(thread::Builder::new().name("avro-decode".into()).spawn(move || {
-                while let Some((blocks, output)) = next_run(&source) {
-                    if decode(blocks, &mut decoder, &output).is_none() {
+                while let Some((run, output)) = next_run(&source) {
+                    if decode(run, &mut decoder, &output).is_none() {
                         return;
                     }
                 }
             })?);
         }
-        Ok(ParallelReader { header, schema, runs: Some(runs), current: None, threads: handles })
+        Ok(ParallelReader { header, schema, runs: Some(runs), current: None, threads: handles, damage: vec![] })
     }
 
     /// The Arrow schema of the batches.
@@ -122,6 +139,17 @@ impl ParallelReader {
     /// The file's header.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
+    /// [`Damage::Refuse`](crate::Damage::Refuse).
+    pub fn damage(&self) -> &[DamagedBlock] {
+        &self.damage
+    }
+
+    /// Takes that list. What is found later in it may lie before what was taken, unless there are no more batches.
+    pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
+        std::mem::take(&mut self.damage)
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
@@ -139,8 +167,9 @@ impl ParallelReader {
                 continue;
             };
             match run.recv() {
-                Ok(Ok(Some(batch))) => return Ok(Some(batch)),
-                Ok(Ok(None)) => self.current = None,
+                Ok(Ok(Message::Batch(batch))) => return Ok(Some(batch)),
+                Ok(Ok(Message::Skipped(damage))) => insert(&mut self.damage, damage),
+                Ok(Ok(Message::End)) => self.current = None,
                 Ok(Err(error)) => return Err(error),
                 // A run that does not say that it ends was cut short.
                 Err(_) => return Err(Error::new(ErrorKind::Worker)),
@@ -175,15 +204,15 @@ struct Source<R> {
 
 impl<R: Read> Source<R> {
     /// The next run and where its batches go; none at the end.
-    fn next_run(&mut self) -> Option<(Vec<RawBlock>, RunInput)> {
-        let mut run = Vec::new();
+    fn next_run(&mut self) -> Option<(Run, RunInput)> {
+        let mut run = Run::default();
         let (mut rows, mut bytes) = (0u64, 0);
         let end = loop {
             match self.next_block() {
                 Ok(Some(block)) => {
                     rows = block.rows.saturating_add(rows);
                     bytes += block.data.len();
-                    run.push(block);
+                    run.blocks.push(block);
                     if bytes >= RUN_BYTES || rows >= self.run_rows {
                         break None;
                     }
@@ -192,9 +221,11 @@ impl<R: Read> Source<R> {
                 Err(error) => break Some(Some(error)),
             }
         };
+        run.damage = self.framer.take_damage();
         let runs = self.runs.take()?;
         // What came before the end or an error is read first.
-        let output = if run.is_empty() { None } else { Some(queue(&runs)?) };
+        let empty = run.blocks.is_empty() && run.damage.is_empty();
+        let output = if empty { None } else { Some(queue(&runs)?) };
         match end {
             None => self.runs = Some(runs),
             Some(None) => {}
@@ -231,38 +262,49 @@ fn queue(runs: &SyncSender<RunOutput>) -> Option<RunInput> {
 }
 
 /// The next run, when it is this thread's turn. A poisoned lock is of a thread that died while it read: nothing can come after.
-fn next_run<R: Read>(source: &Mutex<Source<R>>) -> Option<(Vec<RawBlock>, RunInput)> {
+fn next_run<R: Read>(source: &Mutex<Source<R>>) -> Option<(Run, RunInput)> {
     source.lock().ok()?.next_run()
 }
 
 /// Decodes a run and sends its batches, then that it ends. None: there was an error, or nobody wants more; the decoder may be
 /// left in the middle of a run, and nothing after that run is asked for.
-fn decode(blocks: Vec<RawBlock>, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()> {
-    let batches = || -> Result<bool> {
-        for block in blocks {
-            decoder.push(block)?;
-            while let Some(batch) = decoder.next_batch(false)? {
-                if output.send(Ok(Some(batch))).is_err() {
-                    return Ok(false);
-                }
-            }
-        }
-        while let Some(batch) = decoder.next_batch(true)? {
-            if output.send(Ok(Some(batch))).is_err() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
-    match batches() {
-        Ok(true) => output.send(Ok(None)).ok(),
-        Ok(false) => None,
+fn decode(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()> {
+    match send_run(run, decoder, output) {
+        Ok(sent) => sent,
         Err(error) => {
             // If nobody receives it, nobody wants it.
             let _ = output.send(Err(error));
             None
         }
     }
+}
+
+/// The same, but where there is an error it is given back. `None` if nobody wants more.
+fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<Option<()>> {
+    let framed = run.damage.into_iter().map(|damaged| decoder.doubt(damaged)).collect();
+    if send_skipped(framed, output).is_none() {
+        return Ok(None);
+    }
+    let last = [None];
+    for block in run.blocks.into_iter().map(Some).chain(last) {
+        let end = block.is_none();
+        if let Some(block) = block {
+            decoder.push(block)?;
+        }
+        while let Some(batch) = decoder.next_batch(end)? {
+            if output.send(Ok(Message::Batch(batch))).is_err() {
+                return Ok(None);
+            }
+        }
+        if send_skipped(decoder.take_damage(), output).is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(output.send(Ok(Message::End)).ok())
+}
+
+fn send_skipped(damage: Vec<DamagedBlock>, output: &RunInput) -> Option<()> {
+    if damage.is_empty() { Some(()) } else { output.send(Ok(Message::Skipped(damage))).ok() }
 }
 
 #[cfg(test)]

@@ -304,9 +304,9 @@ impl<'a> Planner<'a> {
         let Kind::Record(read) = &self.reader.node(self.resolution.pair(pair).reader).kind else {
             return Err(no_source());
         };
-        for (field, default) in &record.defaults {
-            if let (Some((column, target)), Some(field)) = (column_of(*field), read.fields.get(*field)) {
-                let value = self.constant(field.node, default, target)?;
+        for default in &record.defaults {
+            if let (Some((column, target)), Some(field)) = (column_of(default.field), read.fields.get(default.field)) {
+                let value = self.constant(field.node, &default.value, target)?;
                 steps.push(Step::Default { column, value });
             }
         }

@@ -1,6 +1,7 @@
 //! The sync reader: anything that can be read in, record batches out.
 
 use crate::container::Header;
+use crate::damage::DamagedBlock;
 use crate::decoder::Decoder;
 use crate::error::Result;
 use crate::filter::{FilterProgram, RowFilter};
@@ -73,6 +74,17 @@ impl<R: Read> Reader<R> {
     /// The file's header.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
+    /// [`Damage::Refuse`](crate::Damage::Refuse).
+    pub fn damage(&self) -> &[DamagedBlock] {
+        self.decoder.damage()
+    }
+
+    /// Takes the beginning of that list out of it: see [`Decoder::take_damage`].
+    pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
+        self.decoder.take_damage()
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {

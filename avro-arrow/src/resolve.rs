@@ -69,8 +69,16 @@ pub(crate) enum Action {
 pub(crate) struct RecordPair {
     /// By the writer's field: the reader's, if it has it, and the pair of both.
     pub(crate) fields: Vec<Option<(usize, PairId)>>,
-    /// The reader's fields that the writer lacks, with their defaults in Avro's JSON encoding.
-    pub(crate) defaults: Vec<(usize, Json)>,
+    /// The reader's fields that the writer lacks.
+    pub(crate) defaults: Vec<Default>,
+}
+
+/// What the reader's field of this index is where the writer lacks it: a value in Avro's JSON encoding, and its text.
+#[derive(Debug, Clone)]
+pub(crate) struct Default {
+    pub(crate) field: usize,
+    pub(crate) value: Json,
+    pub(crate) text: String,
 }
 
 // SPEC: Schema Resolution: "the writer's schema may be promoted to the reader's as follows".

@@ -11,8 +11,8 @@ use avro_arrow::{Decoder, Enums, ErrorKind, Limits, Options, Strings, Unions};
 use std::fs;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use support::foreign_files;
 use support::ways::{Way, assert_prefix, assert_valid, header_and_program, pieces, ranges, whole};
 use support::wire::block_ends;
 
@@ -24,21 +24,9 @@ struct Entry {
     file: Vec<u8>,
 }
 
-/// The folder, if it is there.
-fn folder() -> Option<PathBuf> {
-    let found = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .map(|folder| folder.join("shared/data/avro"))
-        .find(|folder| folder.join("MANIFEST.tsv").is_file());
-    if found.is_none() {
-        println!("there is no shared/data/avro around this workspace: nothing is tested");
-    }
-    found
-}
-
 /// The files of these kinds.
 fn entries(kinds: &[&str]) -> Vec<Entry> {
-    let Some(folder) = folder() else { return Vec::new() };
+    let Some(folder) = foreign_files() else { return Vec::new() };
     let manifest = fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
     let mut lines = manifest.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     let heads = lines.next().unwrap();
@@ -197,7 +185,7 @@ fn no_file_panics_or_takes_long() {
 /// Avro's own list of schemas, their canonical forms, and the fingerprints of these.
 #[test]
 fn canonical_forms_and_fingerprints_are_those_of_avro() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = foreign_files() else { return };
     let text = fs::read_to_string(folder.join("apache+avro__share__test__data__schema-tests.txt")).unwrap();
     let (mut schema, mut n_forms, mut n_fingerprints) = (None, 0, 0);
     let mut lines = text.lines();

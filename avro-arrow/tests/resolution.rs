@@ -248,6 +248,16 @@ fn defaults() {
             r#"{"v":1,"next":{"v":2}}"#,
             r#"{"v":1,"next":"{\"v\":2,\"next\":null}"}"#,
         ),
+        // Floats are rounded, in columns and in text alike; to the nearest.
+        (r#""float""#, "16777217", r#""16777216.0""#),
+        (r#""float""#, "1e300", r#""inf""#),
+        (r#""float""#, "1e-30", r#""1e-30""#),
+        (r#""double""#, "1e-30", r#""1e-30""#),
+        (
+            r#"{"type":"record","name":"L","fields":[{"name":"v","type":"float"},{"name":"next","type":["null","L"],"default":null}]}"#,
+            r#"{"v":0.1,"next":{"v":16777217,"next":{"v":-1e300,"next":{"v":0.1}}}}"#,
+            r#"{"v":"0.1","next":"{\"v\":16777216.0,\"next\":{\"L\":{\"v\":\"-Infinity\",\"next\":{\"L\":{\"v\":0.1,\"next\":null}}}}}"}"#,
+        ),
     ];
     for (of, default, want) in all {
         let reader = record(&format!(r#"{{"name":"a","type":"int"}},{{"name":"d","type":{of},"default":{default}}}"#));

@@ -1,5 +1,5 @@
-//! Batches of a file in, batches of the table's schema out: columns matched by name, missing ones null, promoted ones cast.
-//! What [`merge`](crate::merge) promises of a schema, this keeps for the data.
+//! Batches of a file in, batches of the table's schema out: columns matched by name, missing ones null, others cast. That is for
+//! columns that the caller gave; files that are resolved to an Avro schema have the table's types already.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{

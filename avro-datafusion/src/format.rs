@@ -1,14 +1,15 @@
 //! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
 
-use crate::headers::{Headers, Reads, external};
+use crate::headers::{Headers, external};
 use crate::location::file_name;
-use crate::merge::merge;
 use crate::options::AvroOptions;
 use crate::source::AvroSource;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
+use avro_arrow::Program;
+use avro_arrow::schema::{MergedSchema, Schema as AvroSchema};
 use datafusion::catalog::Session;
-use datafusion::common::{GetExt, Result, Statistics, not_impl_err, plan_err};
+use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileSource};
@@ -18,7 +19,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, ObjectStore};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Headers fetched at a time.
@@ -46,16 +47,42 @@ impl AvroFormat {
         &self.headers
     }
 
-    /// The schema that all these objects can be read as, from their headers alone. The options' schema, if there is one.
+    /// The columns that all these objects can be read as, from their headers alone; and where the columns are given, those. The
+    /// Avro schema that they are read with is in the metadata.
     pub(crate) async fn schema_of(
         &self,
         store: &Arc<dyn ObjectStore>,
         store_url: &ObjectStoreUrl,
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
-        if let Some(schema) = &self.options().schema {
+        let options = self.options();
+        if let Some(schema) = &options.schema {
             return Ok(Arc::clone(schema));
         }
+        let merged;
+        let reader = match &options.reader_schema {
+            Some(reader) => reader,
+            None => {
+                merged = self.merged(store, store_url, objects).await?;
+                &merged
+            }
+        };
+        let program = Program::compile(reader, &options.decoder(None, 1)).map_err(|e| match objects {
+            [only] => external(e, &file_name(store_url, &only.location)),
+            _ => DataFusionError::External(Box::new(e)),
+        })?;
+        let schema = program.arrow_schema();
+        check_names(schema, store_url, objects)?;
+        Ok(Arc::clone(schema))
+    }
+
+    /// The schema of a reader that reads all these objects.
+    async fn merged(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        store_url: &ObjectStoreUrl,
+        objects: &[ObjectMeta],
+    ) -> Result<AvroSchema> {
         // By path, so that the order of columns does not hang on the order of a listing.
         let mut objects: Vec<_> =
             objects.iter().filter(|object| object.size > 0 || objects.len() == 1).cloned().collect();
@@ -63,21 +90,34 @@ impl AvroFormat {
         if objects.is_empty() {
             return plan_err!("there is no file to take the columns from");
         }
-        let schemas: Vec<(String, SchemaRef)> = stream::iter(objects)
+        let schemas: Vec<(String, AvroSchema)> = stream::iter(objects)
             .map(|object| {
                 let (headers, store) = (Arc::clone(&self.headers), Arc::clone(store));
                 let name = file_name(store_url, &object.location);
                 async move {
                     let (header, _) = headers.get(store.as_ref(), &object, &name).await?;
-                    let all = Reads { columns: None, batch_size: 1 };
-                    let program = header.schema.program(all, headers.options()).map_err(|e| external(e, &name))?;
-                    Ok::<_, datafusion::error::DataFusionError>((name, Arc::clone(program.arrow_schema())))
+                    Ok::<_, DataFusionError>((name, header.schema.avro().clone()))
                 }
             })
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        merge(schemas.iter().map(|(name, schema)| (name.as_str(), schema)))
+        let options = self.options();
+        let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
+        let merged = MergedSchema::of(named, options.conflicts, &options.limits);
+        Ok(merged.map_err(|e| DataFusionError::External(Box::new(e)))?.schema)
+    }
+}
+
+/// DataFusion's schemas cannot hold two columns of one name.
+fn check_names(schema: &Schema, store_url: &ObjectStoreUrl, objects: &[ObjectMeta]) -> Result<()> {
+    let mut names = HashSet::new();
+    match schema.fields().iter().find(|field| !names.insert(field.name())) {
+        Some(field) => {
+            let of = objects.first().map(|object| file_name(store_url, &object.location)).unwrap_or_default();
+            plan_err!("{of}: there are two columns named `{}`; SQL cannot tell them apart", field.name())
+        }
+        None => Ok(()),
     }
 }
 

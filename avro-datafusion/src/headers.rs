@@ -5,13 +5,14 @@ use crate::options::AvroOptions;
 use crate::spans::Spans;
 use avro_arrow::container::Header;
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Error, ErrorKind, Program};
+use avro_arrow::{Error, ErrorKind, Options, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -51,11 +52,23 @@ pub(crate) struct FileSchema {
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
 }
 
-/// What a program reads: these columns, or all, and at most so many rows at once.
+/// What a program reads: these columns of the reader's schema, or of the file's where there is none, or all of them, and at most
+/// so many rows at once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Reads {
     pub(crate) columns: Option<Vec<String>>,
     pub(crate) batch_size: usize,
+    pub(crate) reader: Option<ByText>,
+}
+
+/// A schema that is told from others by its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ByText(pub(crate) Schema);
+
+impl Hash for ByText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.json().hash(state);
+    }
 }
 
 impl Headers {
@@ -128,6 +141,11 @@ impl fmt::Debug for Headers {
 }
 
 impl FileSchema {
+    /// The schema itself.
+    pub(crate) fn avro(&self) -> &Schema {
+        &self.schema
+    }
+
     /// The names of the columns: the fields of the outermost record, or else the one column `value`.
     pub(crate) fn columns(&self) -> Vec<&str> {
         match &self.schema.node(self.schema.root()).kind {
@@ -142,7 +160,8 @@ impl FileSchema {
             return Ok(Arc::clone(program));
         }
         // Compiled without the lock. Two may do so at once: the work is small, and either's result is good.
-        let options = options.decoder(reads.columns.clone(), reads.batch_size);
+        let reader_schema = reads.reader.clone().map(|ByText(schema)| schema);
+        let options = Options { reader_schema, ..options.decoder(reads.columns.clone(), reads.batch_size) };
         let program = Arc::new(Program::compile(&self.schema, &options)?);
         let mut programs = lock(&self.programs);
         if programs.len() >= PROGRAMS_MAX {

@@ -20,21 +20,24 @@
 //! ```
 //!
 //! A query takes this way through the modules: [`AvroTable`] lists files (`location`) and takes the columns from their headers
-//! (`headers`, `merge`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
+//! (`headers`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
 //! parts it wants; the `opener` then opens files or ranges of them, `fetch` reads their bytes, `stream` has them decoded by
-//! `avro_arrow`, and `adapt` fits the batches of files of different schemas together. No value is decoded in this crate.
+//! `avro_arrow`, which resolves every file to the table's schema (`reader`); where the caller gave columns that Avro has no types for,
+//! `adapt` casts. No value is decoded in this crate.
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod damage;
+mod damage_table;
 mod fetch;
 mod format;
 mod headers;
 mod location;
 mod map_keys;
-mod merge;
 mod opener;
 mod options;
 mod partitions;
+mod reader;
 mod session;
 mod source;
 mod spans;
@@ -43,7 +46,10 @@ mod table;
 mod table_factory;
 mod url_table;
 
-pub use avro_arrow::{Enums, Limits, Pairs, Strings, Unions};
+pub use avro_arrow::schema::{Conflicts, Schema};
+pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
+pub use damage::{DamageSink, Report};
+pub use damage_table::AvroDamage;
 pub use format::{AvroFormat, AvroFormatFactory};
 pub use options::{AvroOptions, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};

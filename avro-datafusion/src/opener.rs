@@ -2,8 +2,9 @@
 
 use crate::adapt::Adapter;
 use crate::fetch::{Fetch, ReadAhead};
-use crate::headers::{Headers, Reads, external};
+use crate::headers::Headers;
 use crate::location::file_name;
+use crate::reader::TableReader;
 use crate::stream::FileRows;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -25,12 +26,14 @@ pub(crate) struct AvroOpener {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) store_url: ObjectStoreUrl,
     pub(crate) headers: Arc<Headers>,
-    /// The columns wanted of each file.
+    /// The columns wanted of each file, and how they are found.
     pub(crate) columns: SchemaRef,
+    pub(crate) reader: Arc<TableReader>,
     pub(crate) batch_size: usize,
     /// Rows wanted of the whole scan.
     pub(crate) limit: Option<usize>,
     pub(crate) bytes_scanned: Count,
+    pub(crate) blocks_skipped: Count,
     pub(crate) time_decoding: Time,
 }
 
@@ -47,14 +50,10 @@ impl AvroOpener {
         let name = file_name(&self.store_url, &object.location);
         let (header, first) = self.headers.get(self.store.as_ref(), &object, &name).await?;
 
-        // The decoder reads the columns that this file has; the adapter makes up the others.
-        let has = header.schema.columns();
-        let wanted = self.columns.fields().iter().map(|field| field.name());
-        let columns = Some(wanted.filter(|name| has.contains(&name.as_str())).cloned().collect());
         // A batch of more rows than the query wants would be decoded in vain.
         let batch_size = self.limit.map_or(self.batch_size, |limit| limit.min(self.batch_size));
-        let reads = Reads { columns, batch_size };
-        let program = header.schema.program(reads, self.headers.options()).map_err(|e| external(e, &name))?;
+        let options = self.headers.options();
+        let program = self.reader.program(&header.schema, &self.columns, batch_size, options, &name)?;
         let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns), &name)?;
         let range = file.range.map_or(0..object.size, |range| bounded(&range, object.size));
         let whole = range == (0..object.size);
@@ -78,6 +77,8 @@ impl AvroOpener {
             adapter,
             name,
             time_decoding: self.time_decoding,
+            report: self.headers.options().report.clone(),
+            blocks_skipped: self.blocks_skipped,
             file: header,
             range: (!whole).then_some(range),
             finished: false,

@@ -1,8 +1,10 @@
 //! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
 
+use crate::damage::Report;
 use arrow_schema::SchemaRef;
-use avro_arrow::{Enums, Limits, Options, Pairs, Strings, Unions};
-use datafusion::common::{Result, plan_err};
+use avro_arrow::schema::{Conflicts, Schema};
+use avro_arrow::{Damage, Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use std::collections::HashMap;
 use std::str::FromStr;
 
@@ -19,6 +21,10 @@ pub struct AvroOptions {
     pub pairs: Pairs,
     /// How many times a recursive type is expanded inside itself before its values become JSON text (0).
     pub recursion_levels: usize,
+    /// What becomes of files with damaged blocks (refused).
+    pub damage: Damage,
+    /// Who is told what is skipped then (nobody).
+    pub report: Report,
     /// What a file may ask for.
     pub limits: Limits,
     /// How the names of the files in a directory end; others are passed over. Empty takes every file. Neither a file that
@@ -26,8 +32,15 @@ pub struct AvroOptions {
     pub file_extension: String,
     /// What directories named `key=value` mean (columns).
     pub partitions: Partitions,
-    /// The columns of the files, instead of those found in their headers. A column that a file has not is null.
+    /// The columns of the files, instead of those found in their headers. A column that a file has not is null. Where such a column's
+    /// metadata has an id (`PARQUET:field_id`), columns are found by their ids, whatever they are called.
     pub schema: Option<SchemaRef>,
+    /// The Avro schema that every file is resolved to, instead of the one that the files' schemas make together.
+    pub reader_schema: Option<Schema>,
+    /// How fields of that schema are found in a file's (by name).
+    pub field_match: FieldMatch,
+    /// What happens where files have schemas that are not one by Avro's rules (an error that names both).
+    pub conflicts: Conflicts,
 }
 
 /// What directories named `key=value` between the table's path and its files mean.
@@ -50,17 +63,23 @@ impl Default for AvroOptions {
             unions: Unions::default(),
             pairs: Pairs::default(),
             recursion_levels: 0,
+            damage: Damage::default(),
+            report: Report::default(),
             limits: Limits::default(),
             file_extension: ".avro".to_owned(),
             partitions: Partitions::default(),
             schema: None,
+            reader_schema: None,
+            field_match: FieldMatch::default(),
+            conflicts: Conflicts::default(),
         }
     }
 }
 
 /// The names that [`AvroOptions::set`] knows.
-const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, file_extension, partitions, block_bytes, \
-                     batch_bytes, metadata_bytes, schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
+const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, \
+                     reader_schema, field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, \
+                     schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
     /// These options with others set by name. DataFusion puts `format.` before the names in `OPTIONS(..)`; names with any other
@@ -85,9 +104,19 @@ impl AvroOptions {
             }
             "unions" => self.unions = choice(name, value, &[("dense", Unions::Dense), ("struct", Unions::Struct)])?,
             "pairs" => self.pairs = choice(name, value, &[("list", Pairs::List), ("map", Pairs::Map)])?,
+            "damage" => self.damage = choice(name, value, &[("refuse", Damage::Refuse), ("skip", Damage::Skip)])?,
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
             }
+            "field_match" => {
+                self.field_match = choice(name, value, &[("name", FieldMatch::Name), ("id", FieldMatch::Id)])?;
+            }
+            "union_by_name" => {
+                let choices =
+                    [("promote", Conflicts::Error), ("widen", Conflicts::Widen), ("strict", Conflicts::Strict)];
+                self.conflicts = choice(name, value, &choices)?;
+            }
+            "reader_schema" => self.reader_schema = Some(schema(value, limits)?),
             "file_extension" => self.file_extension = value.to_owned(),
             "recursion_levels" => self.recursion_levels = number(name, value)?,
             "block_bytes" => limits.block_bytes = number(name, value)?,
@@ -113,9 +142,28 @@ impl AvroOptions {
             unions: self.unions,
             pairs: self.pairs,
             recursion_levels: self.recursion_levels,
+            damage: self.damage,
             limits: self.limits.clone(),
+            field_match: self.field_match,
+            reader_schema: None,
         }
     }
+}
+
+/// An Avro schema: its text, or the path of a local file of it.
+fn schema(text: &str, limits: &Limits) -> Result<Schema> {
+    let read;
+    let json = match text.trim_start().starts_with(['{', '[', '"']) {
+        true => text,
+        false => match std::fs::read_to_string(text) {
+            Ok(file) => {
+                read = file;
+                &read
+            }
+            Err(e) => return plan_err!("option `reader_schema`: {text} is no schema, and no file of one ({e})"),
+        },
+    };
+    Schema::parse(json, limits).map_err(|e| DataFusionError::External(Box::new(e)).context("option `reader_schema`"))
 }
 
 fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
@@ -150,6 +198,14 @@ mod tests {
             ("pairs", "map", "ok"),
             ("partitions", "ignore", "ok"),
             ("recursion_levels", "2", "ok"),
+            ("reader_schema", "\"int\"", "ok"),
+            ("reader_schema", "{}", "option `reader_schema`"),
+            ("reader_schema", "no/such.avsc", "no/such.avsc is no schema, and no file of one"),
+            ("field_match", "id", "ok"),
+            ("union_by_name", "widen", "ok"),
+            ("union_by_name", "yes", "option `union_by_name` is `yes`, but can be promote or widen or strict"),
+            ("damage", "skip", "ok"),
+            ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
             ("block_bytes", "1000", "ok"),
             ("block_bytes", "lots", "option `block_bytes` is `lots`, which is not a number"),
             ("unions", "sparse", "option `unions` is `sparse`, but can be dense or struct"),

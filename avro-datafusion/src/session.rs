@@ -1,5 +1,6 @@
 //! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
 
+use crate::damage_table::AvroDamage;
 use crate::format::AvroFormatFactory;
 use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
@@ -22,7 +23,7 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 }
 
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered, and `map['key']` for maps with string views as keys.
+/// Avro reader may have registered, `map['key']` for maps with string views as keys, and `avro_damage('path')`, see [`AvroDamage`].
 pub fn enable(ctx: &SessionContext) -> Result<()> {
     enable_with(ctx, AvroOptions::default())
 }
@@ -36,6 +37,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     let state = ctx.state_ref();
     let mut state = state.write();
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
+    state.register_udtf("avro_damage", Arc::new(AvroDamage::new(options.clone())));
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
     state.register_function_rewrite(Arc::new(MapKeys))?;
     let catalogs = Arc::clone(state.catalog_list());

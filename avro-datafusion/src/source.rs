@@ -3,6 +3,8 @@
 use crate::format::AvroFormat;
 use crate::headers::Headers;
 use crate::opener::AvroOpener;
+use crate::reader::TableReader;
+use avro_arrow::Damage;
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::physical_plan::{FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
@@ -31,11 +33,12 @@ pub(crate) fn is_few(limit: Option<usize>) -> bool {
 ///
 /// Projection: only columns that the query's expressions refer to are decoded, the others are skipped in the bytes; where
 /// none is, as in `COUNT(*)`, only the row counts of blocks are read. Byte ranges: a range has the blocks whose preceding sync
-/// marker begins in it, so however a file is cut, every row is in one range.
+/// marker begins in it, so however a file is cut, every row is in one range. Under [`Damage::Skip`] files are not cut.
 #[derive(Debug, Clone)]
 pub struct AvroSource {
     table_schema: TableSchema,
     headers: Arc<Headers>,
+    reader: Arc<TableReader>,
     projection: SplitProjection,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
@@ -47,6 +50,7 @@ impl AvroSource {
         let table_schema = table_schema.into();
         AvroSource {
             projection: SplitProjection::unprojected(&table_schema),
+            reader: Arc::new(TableReader::new(table_schema.file_schema(), format.options())),
             table_schema,
             headers: Arc::clone(format.headers()),
             batch_size: BATCH_SIZE,
@@ -73,9 +77,11 @@ impl FileSource for AvroSource {
             store,
             store_url: config.object_store_url.clone(),
             headers: Arc::clone(&self.headers),
+            reader: Arc::clone(&self.reader),
             columns: Arc::new(file_schema.project(&self.projection.file_indices)?),
             batch_size: self.batch_size,
             limit: config.limit,
+            blocks_skipped: MetricBuilder::new(&self.metrics).counter("blocks_skipped", partition),
             bytes_scanned: MetricBuilder::new(&self.metrics).counter("bytes_scanned", partition),
             time_decoding: MetricBuilder::new(&self.metrics).subset_time("time_decoding", partition),
         };
@@ -132,7 +138,8 @@ impl FileSource for AvroSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        if is_few(config.limit) {
+        // A file that is read around its damage is read from its start: so the list of what was skipped says which blocks.
+        if is_few(config.limit) || self.headers.options().damage == Damage::Skip {
             return Ok(None);
         }
         let groups = FileGroupPartitioner::new()

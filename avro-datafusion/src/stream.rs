@@ -4,6 +4,7 @@
 //! decode, one partition each, and dropping the stream stops all work. Only reading is left to other threads.
 
 use crate::adapt::Adapter;
+use crate::damage::Report;
 use crate::fetch::Fetch;
 use crate::headers::{FileHeader, external};
 use arrow_array::RecordBatch;
@@ -11,7 +12,7 @@ use avro_arrow::Decoder;
 use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::common::{Result, exec_err};
-use datafusion::physical_plan::metrics::Time;
+use datafusion::physical_plan::metrics::{Count, Time};
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub(crate) struct FileRows {
     /// The file's name, for errors.
     pub(crate) name: String,
     pub(crate) time_decoding: Time,
+    /// Who is told of damaged blocks that are skipped, and how many there were.
+    pub(crate) report: Report,
+    pub(crate) blocks_skipped: Count,
     /// The file, and the range of it that is read if that is not all of it.
     pub(crate) file: Arc<FileHeader>,
     pub(crate) range: Option<Range<u64>>,
@@ -77,6 +81,10 @@ impl FileRows {
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
         let _timer = self.time_decoding.timer();
         let batch = self.decoder.next_batch().map_err(|e| external(e, &self.name))?;
+        for damaged in self.decoder.take_damage() {
+            self.blocks_skipped.add(1);
+            self.report.skipped(&self.name, &damaged);
+        }
         let adapt = |batch: RecordBatch| self.adapter.adapt(&batch).map_err(|e| external(e.into(), &self.name));
         batch.map(adapt).transpose()
     }

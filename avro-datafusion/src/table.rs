@@ -97,7 +97,7 @@ impl AvroTable {
 }
 
 /// Every location's files. A location without any is an error, unless the columns are given: such a table may start empty.
-async fn files<'a>(
+pub(crate) async fn files<'a>(
     locations: &'a [Location],
     store: &dyn ObjectStore,
     options: &AvroOptions,

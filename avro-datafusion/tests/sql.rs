@@ -297,8 +297,8 @@ async fn files_of_different_schemas() {
         ("SELECT d FROM '$DIR/t/[12].avro'", "error: Schema error: No field named d.\n..."),
         (
             "SELECT * FROM '$DIR/conflict'",
-            "error: Error during planning: column `x` is Int32 in $DIR/conflict/a.avro but Utf8View in \
-             $DIR/conflict/b.avro: they are not one table",
+            "error: External error: `x` is int in $DIR/conflict/a.avro but string in $DIR/conflict/b.avro: they are not \
+             one table",
         ),
     ];
     check(&session(2), &dir, &cases).await;
@@ -320,7 +320,8 @@ async fn files_that_change() {
     check(&ctx, &dir, &[(count, "c\n25"), ("SELECT sum(n) AS s FROM t", "s\n250")]).await;
     let other = record(&[r#"{"name": "m", "type": "long"}"#]);
     dir.write("t/3.avro", avro(&other, &[row().long(1)], 1));
-    let missing = "error: Error during planning: $DIR/t/3.avro: the file has no column `n`, and the table does not let it be null";
+    let missing = "error: External error: $DIR/t/3.avro: the reader's schema does not fit the file's: the writer has no field `n`, \
+                   and the reader no default";
     check(&ctx, &dir, &[("SELECT sum(n) AS s FROM t", missing)]).await;
     // A file that was cut is an error, not fewer rows.
     let whole = numbers(0..10);

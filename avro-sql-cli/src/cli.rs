@@ -5,13 +5,15 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::thread;
 
+use avro_datafusion::{AvroOptions, Damage};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
 use crate::options::{
-    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_table, target_of,
+    Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_option,
+    parse_table, target_of,
 };
 use crate::output::Format;
 
@@ -84,6 +86,15 @@ struct ResourceArguments {
     #[arg(long, value_name = "N", global = true, default_value = "8192",
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch_size: u32,
+    /// Skip damaged blocks, and say on standard error what was skipped (default: refuse the file)
+    #[arg(long, global = true)]
+    lenient: bool,
+    /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
+    #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
+    option: Vec<(String, String)>,
+    /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
+    #[arg(long, value_name = "FILE", global = true)]
+    reader_schema: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -108,12 +119,23 @@ enum Tool {
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
     },
-    /// Show the schema of an Avro file, or of a schema file, as JSON
+    /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     Schema {
-        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name
-        file: PathBuf,
+        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Show the one schema that all these files can be read as, and on standard error which brought what
+        #[arg(long)]
+        merged: bool,
         #[command(flatten)]
         form: SchemaArguments,
+    },
+    /// Say whether a reader's schema can read what was written with another, and every reason why not
+    Compat {
+        /// The reader's schema: a schema (.avsc), or Avro data that has it
+        reader: PathBuf,
+        /// The writer's schema, likewise
+        writer: PathBuf,
     },
     /// Count the rows of Avro files, from their block headers where those can be believed
     Count {
@@ -174,15 +196,30 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         memory_bytes: arguments.query.memory_limit,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };
+    let mut reading = AvroOptions::default();
+    let converts = matches!(arguments.tool, Some(Tool::Convert { .. }));
+    for (name, value) in &arguments.resources.option {
+        if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
+        }
+        reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
+    }
+    if arguments.resources.lenient {
+        reading.damage = Damage::Skip;
+    }
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
         Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
-        Some(Tool::Schema { file, form }) => Task::Schema { file, form: schema_form(&form) },
+        Some(Tool::Schema { files, merged, form }) => {
+            let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
+            Task::Schema { of, form: schema_form(&form) }
+        }
+        Some(Tool::Compat { reader, writer }) => Task::Compat { reader, writer },
         Some(Tool::Count { inputs, per_file }) => {
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
     };
-    Ok(Some(Options { task, resources }))
+    Ok(Some(Options { task, resources, reading, reader_schema: arguments.resources.reader_schema }))
 }
 
 fn query(arguments: QueryArguments) -> Query {
@@ -220,6 +257,13 @@ fn query(arguments: QueryArguments) -> Query {
         timing: arguments.timing,
         quiet: arguments.quiet,
         rc: !arguments.no_rc,
+    }
+}
+
+fn only(files: Vec<PathBuf>) -> Result<PathBuf> {
+    match <[PathBuf; 1]>::try_from(files) {
+        Ok([file]) => Ok(file),
+        Err(_) => Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned())),
     }
 }
 
@@ -280,10 +324,14 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 8] = [
+        let cases: [(&[&str], &str); 12] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
+            (&["--option", "unions"], "write NAME=VALUE"),
+            (&["--option", "compression=9"], "Avro tables have no option `compression`"),
+            (&["count", "a.avro", "--option", "block_bytes=many"], "which is not a number"),
+            (&["convert", "a.avro", "b.arrow", "--option", "unions=struct"], "what is converted to decides on it"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
             (&["schema", "a.avro", "--arrow", "--fingerprint", "md5"], "'--arrow' cannot be used with '--fingerprint"),
             (&["schema", "a.avro", "--fingerprint", "md4"], "[possible values: rabin, md5, sha256]"),

@@ -1,19 +1,20 @@
-//! The tools that look at files without reading their rows: `schema` and `count`.
+//! The tools that look at files without reading their rows: `schema`, `compat` and `count`.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field};
-use avro_arrow::container::{self, Header};
-use avro_arrow::schema::{Fingerprint, Schema};
-use avro_arrow::{Limits, Program};
+use avro_arrow::container::{self, Header, Positioned};
+use avro_arrow::schema::{Fingerprint, MergedSchema, Schema};
+use avro_arrow::{Damage, Limits, Options, Program, Reader, Severity};
+use avro_datafusion::AvroOptions;
 
-use crate::error::{Error, Result};
-use crate::inputs;
-use crate::options::{Hash, SchemaForm, Total};
+use crate::error::{Error, Result, say};
+use crate::options::{Hash, SchemaForm, SchemaOf, Total};
+use crate::{inputs, skipped};
 
-/// Bytes asked for at a time where a file is read for its header or its block headers.
+/// Bytes asked for at a time where a file is read for its header.
 const READ_BYTES: usize = 1 << 14;
 
 /// What files of Avro data start with.
@@ -22,14 +23,25 @@ const MAGIC: &[u8] = b"Obj";
 /// What some editors put before text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Prints the schema of a file.
-pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
-    let schema = schema_of(file)?;
+/// Prints a schema.
+pub(crate) fn schema(of: &SchemaOf, form: SchemaForm, reading: &AvroOptions) -> Result<()> {
+    let schema = match of {
+        SchemaOf::One(file) => schema_of(file, &reading.limits)?,
+        SchemaOf::All(paths) => {
+            let merged = merged(&inputs::expand(paths)?, reading)?;
+            let mut out = io::stderr().lock();
+            for field in &merged.fields {
+                writeln!(out, "{field}")?;
+            }
+            merged.schema
+        }
+    };
     let text = match form {
         SchemaForm::Avro => pretty(schema.json()),
         SchemaForm::Arrow => {
-            let program = Program::compile(&schema, &avro_arrow::Options::default())
-                .map_err(|e| e.in_file(file.display().to_string()))?;
+            let AvroOptions { strings, enums, unions, pairs, recursion_levels, limits, .. } = reading.clone();
+            let options = Options { strings, enums, unions, pairs, recursion_levels, limits, ..Options::default() };
+            let program = Program::compile(&schema, &options).map_err(|e| e.in_file(of.name()))?;
             let mut text = String::new();
             for field in program.arrow_schema().fields() {
                 describe(field, 0, &mut text);
@@ -50,15 +62,40 @@ pub(crate) fn schema(file: &Path, form: SchemaForm) -> Result<()> {
     Ok(())
 }
 
+/// The schema that all these files can be read as.
+pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedSchema> {
+    let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file, &reading.limits)?)));
+    let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
+    let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
+    Ok(MergedSchema::of(named, reading.conflicts, &reading.limits)?)
+}
+
+/// Prints why a reader cannot read what a writer wrote. That is a failure; nothing to say is none.
+pub(crate) fn compat(reader: &Path, writer: &Path, reading: &AvroOptions) -> Result<()> {
+    let limits = &reading.limits;
+    let mismatches = schema_of(reader, limits)?.mismatches(&schema_of(writer, limits)?, reading.field_match, limits)?;
+    let mut out = io::stdout().lock();
+    for mismatch in &mismatches {
+        let some = if mismatch.severity == Severity::SomeValues { " (some values)" } else { "" };
+        writeln!(out, "{mismatch}{some}")?;
+    }
+    match mismatches.len() {
+        0 => Ok(()),
+        n => {
+            let reasons = if n == 1 { "1 reason".to_owned() } else { format!("{n} reasons") };
+            Err(Error::Failed(format!("{} cannot read {}: {reasons}", reader.display(), writer.display())))
+        }
+    }
+}
+
 /// The schema of the file at this path: of its data, or, where that is what the file has, its text.
-fn schema_of(path: &Path) -> Result<Schema> {
-    let limits = Limits::default();
+pub(crate) fn schema_of(path: &Path, limits: &Limits) -> Result<Schema> {
     let named = |e: avro_arrow::Error| Error::from(e.in_file(path.display().to_string()));
     let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
     let mut bytes = Vec::new();
     file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
     if bytes == MAGIC {
-        let (header, _) = Header::read(&mut bytes.chain(file), &limits).map_err(named)?;
+        let (header, _) = Header::read(&mut bytes.chain(file), limits).map_err(named)?;
         return Ok(header.schema);
     }
     file.take(limits.metadata_bytes as u64).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
@@ -67,21 +104,14 @@ fn schema_of(path: &Path) -> Result<Schema> {
         _ if bytes.len() > limits.metadata_bytes => {
             Err(format!("more than the {} bytes that a schema may have", limits.metadata_bytes))
         }
-        Ok(text) => Schema::parse(text, &limits).map_err(|e| e.to_string()),
+        Ok(text) => Schema::parse(text, limits).map_err(|e| e.to_string()),
         Err(e) => Err(format!("not UTF-8 at byte {}", e.valid_up_to())),
     };
     schema.or_else(|reason| match text.trim_ascii_start() {
         [b'{' | b'[' | b'"', ..] => Err(Error::Failed(format!("{}: {reason}", path.display()))),
         // It is neither, and the reader of headers knows what else it may be.
-        _ => Header::read(&mut bytes.as_slice(), &limits).map(|(header, _)| header.schema).map_err(named),
+        _ => Header::read(&mut bytes.as_slice(), limits).map(|(header, _)| header.schema).map_err(named),
     })
-}
-
-/// The header of the file at this path.
-pub(crate) fn header(path: &Path) -> Result<Header> {
-    let mut file = BufReader::with_capacity(READ_BYTES, open(path)?);
-    let (header, _) = Header::read(&mut file, &Limits::default()).map_err(|e| e.in_file(path.display().to_string()))?;
-    Ok(header)
 }
 
 /// Opens a file to read. A directory opens too, but cannot be read: the error is better said here.
@@ -128,13 +158,18 @@ fn describe(field: &Field, depth: usize, text: &mut String) {
 }
 
 /// Prints how many rows the files have.
-pub(crate) fn count(paths: &[PathBuf], total: Total) -> Result<()> {
+pub(crate) fn count(paths: &[PathBuf], total: Total, reading: &AvroOptions) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut sum = 0u64;
     for path in inputs::expand(paths)? {
-        let mut file = BufReader::with_capacity(READ_BYTES, open(&path)?);
-        let rows =
-            container::count_rows(&mut file, &Limits::default()).map_err(|e| e.in_file(path.display().to_string()))?;
+        let rows = match reading.damage {
+            Damage::Refuse => {
+                let mut file = Positioned::new(open(&path)?);
+                container::count_rows(&mut file, &reading.limits)
+            }
+            Damage::Skip => count_around_damage(&path, &reading.limits, open(&path)?),
+        };
+        let rows = rows.map_err(|e| e.in_file(path.display().to_string()))?;
         if let Total::PerFile = total {
             writeln!(out, "{rows}\t{}", path.display())?;
         }
@@ -145,4 +180,23 @@ pub(crate) fn count(paths: &[PathBuf], total: Total) -> Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// Counts the rows of the blocks that are whole: all bytes are read and decompressed, and every row is walked. Says what was
+/// skipped.
+fn count_around_damage(path: &Path, limits: &Limits, file: File) -> avro_arrow::Result<u64> {
+    let options =
+        Options { projection: Some(vec![]), damage: Damage::Skip, limits: limits.clone(), ..Options::default() };
+    let mut reader = Reader::new(file, &options)?;
+    let mut rows = 0;
+    loop {
+        let batch = reader.next().transpose()?;
+        for damaged in reader.take_damage() {
+            say(&skipped::line(&path.display().to_string(), &damaged));
+        }
+        match batch {
+            Some(batch) => rows += batch.num_rows() as u64,
+            None => return Ok(rows),
+        }
+    }
 }

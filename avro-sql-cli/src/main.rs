@@ -15,6 +15,7 @@ mod output;
 mod repl;
 mod run;
 mod session;
+mod skipped;
 mod sql;
 
 use std::process::ExitCode;
@@ -38,18 +39,22 @@ fn main() -> ExitCode {
 }
 
 fn execute(options: Options) -> Result<()> {
-    let Options { task, resources } = options;
+    let Options { task, resources, mut reading, reader_schema } = options;
+    if let Some(file) = reader_schema {
+        reading.reader_schema = Some(inspect::schema_of(&file, &reading.limits)?);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match task {
         Task::Query(query) => runtime.block_on(async {
-            let session = interrupt::unless_interrupted(Session::open(&resources, &query.tables)).await?;
+            let session = interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
             match query.source {
                 Source::Prompt => repl::prompt(session, query).await,
                 _ => run::script(&session, &query).await,
             }
         }),
-        Task::Convert(task) => runtime.block_on(convert::run(task, resources.threads, resources.batch_rows)),
-        Task::Schema { file, form } => inspect::schema(&file, form),
-        Task::Count { inputs, total } => inspect::count(&inputs, total),
+        Task::Convert(task) => runtime.block_on(convert::run(task, reading, resources.threads, resources.batch_rows)),
+        Task::Schema { of, form } => inspect::schema(&of, form, &reading),
+        Task::Compat { reader, writer } => inspect::compat(&reader, &writer, &reading),
+        Task::Count { inputs, total } => inspect::count(&inputs, total, &reading),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use avro_datafusion::AvroOptions;
+
 use crate::convert::{self, Target};
 use crate::output::Format;
 
@@ -12,6 +14,10 @@ pub(crate) struct Options {
     pub(crate) task: Task,
     /// What may be used to do it.
     pub(crate) resources: Resources,
+    /// How files are read.
+    pub(crate) reading: AvroOptions,
+    /// The file of the schema that every Avro file is read as, instead of its own.
+    pub(crate) reader_schema: Option<PathBuf>,
 }
 
 /// What to do.
@@ -21,12 +27,19 @@ pub(crate) enum Task {
     Query(Query),
     /// Write files' rows in another format.
     Convert(convert::Task),
-    /// Show a file's schema.
+    /// Show a schema.
     Schema {
-        /// Avro data, or a schema.
-        file: PathBuf,
+        /// Whose.
+        of: SchemaOf,
         /// In which form.
         form: SchemaForm,
+    },
+    /// Say whether one schema reads what another wrote.
+    Compat {
+        /// Avro data or a schema: the reader's.
+        reader: PathBuf,
+        /// And the writer's.
+        writer: PathBuf,
     },
     /// Count rows.
     Count {
@@ -37,7 +50,26 @@ pub(crate) enum Task {
     },
 }
 
-/// Which schema of a file to show.
+/// Whose schema to show.
+#[derive(Debug)]
+pub(crate) enum SchemaOf {
+    /// That of a file: Avro data, or a schema.
+    One(PathBuf),
+    /// The one that all these files, directories and globs can be read as.
+    All(Vec<PathBuf>),
+}
+
+impl SchemaOf {
+    /// Its name in errors.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            SchemaOf::One(file) => file.display().to_string(),
+            SchemaOf::All(_) => "the merged schema".to_owned(),
+        }
+    }
+}
+
+/// In which form to show a schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SchemaForm {
     /// As the file has it.
@@ -143,6 +175,14 @@ pub(crate) fn parse_table(text: &str) -> Result<(String, String), String> {
             Ok((name.trim().to_owned(), path.to_owned()))
         }
         _ => Err("write NAME=PATH, for example events=logs/2024/".to_owned()),
+    }
+}
+
+/// `NAME=VALUE`.
+pub(crate) fn parse_option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write NAME=VALUE, for example block_bytes=500000000".to_owned()),
     }
 }
 

@@ -70,8 +70,13 @@ async fn all(
 /// Runs one statement and says about it what the options ask for.
 pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut dyn Write) -> Result<()> {
     let start = Instant::now();
-    let counts = answer(session, query, text, to).await?;
-    to.flush()?;
+    let answered = answer(session, query, text, to).await;
+    let flushed = to.flush();
+    if !query.quiet {
+        session.skipped.say();
+    }
+    let counts = answered?;
+    flushed?;
     if let Some(Counts { rows, shown }) = counts
         && shown < rows
         && !query.quiet

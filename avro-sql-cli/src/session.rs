@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use avro_datafusion::{AvroContext, AvroOptions};
+use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::options::Resources;
+use crate::skipped::Skipped;
 
 /// Stack of a thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
 const STACK_BYTES: usize = 64 << 20;
@@ -32,6 +33,8 @@ const BATCHES_AHEAD: usize = 2;
 /// A place to run SQL, where paths and the tables named are tables.
 pub(crate) struct Session {
     context: SessionContext,
+    /// Damaged blocks that queries skipped.
+    pub(crate) skipped: Arc<Skipped>,
     threads: Threads,
     n_threads: usize,
 }
@@ -54,7 +57,14 @@ pub(crate) struct Answer {
 
 impl Session {
     /// A session with these resources and tables.
-    pub(crate) async fn open(resources: &Resources, tables: &[(String, String)]) -> Result<Session> {
+    pub(crate) async fn open(
+        resources: &Resources,
+        reading: &AvroOptions,
+        tables: &[(String, String)],
+    ) -> Result<Session> {
+        let skipped = Arc::new(Skipped::default());
+        let sink: Arc<dyn DamageSink> = Arc::clone(&skipped) as _;
+        let reading = AvroOptions { report: Report::to(sink), ..reading.clone() };
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
@@ -65,12 +75,12 @@ impl Session {
             runtime = runtime.with_memory_pool(Arc::new(pool));
         }
         let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
-        avro_datafusion::enable(&context)?;
+        avro_datafusion::enable_with(&context, reading.clone())?;
         for (name, path) in tables {
-            let registered = context.register_avro(name, path.as_str(), AvroOptions::default()).await;
+            let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
             registered.map_err(|e| Error::from(e).within(&format!("table {name}")))?;
         }
-        Ok(Session { context, threads: Threads::start(resources.threads)?, n_threads: resources.threads })
+        Ok(Session { context, skipped, threads: Threads::start(resources.threads)?, n_threads: resources.threads })
     }
 
     /// Starts to answer one statement.

@@ -6,8 +6,8 @@ mod support;
 use std::fs::File;
 use std::io::Read;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Int32Type};
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::{Folder, Value, avro};
@@ -385,7 +385,7 @@ fn conversion_that_fails_leaves_nothing() {
     folder.file("cut.avro", cut);
     folder.file(
         "other.avro",
-        avro(r#"{"type":"record","name":"O","fields":[{"name":"id","type":"int"}]}"#, 1, &[1.into()]),
+        avro(r#"{"type":"record","name":"O","fields":[{"name":"id","type":"string"}]}"#, 1, &["x".into()]),
     );
     let before = folder.names();
     let cases: [(&[&str], i32, &[&str]); 6] = [
@@ -394,7 +394,7 @@ fn conversion_that_fails_leaves_nothing() {
         (
             &["convert", "people.avro", "other.avro", "out.arrow"],
             1,
-            &["people.avro and other.avro have different schemas: columns"],
+            &["`id` is", "in people.avro but string in other.avro: they are not one table"],
         ),
         (&["convert", "people.avro", "out.xyz"], 2, &["out.xyz", ".parquet, .arrow, .feather", ".arrows"]),
         (&["convert", "people.avro", "--codec", "zstd", "out.arrow"], 2, &["--codec is for Parquet"]),
@@ -418,7 +418,55 @@ fn files_of_different_symbols_share_an_arrow_file() {
     folder.run(&["convert", "*.avro", "out.arrow"]).wrote("");
     let texts: Vec<_> = arrow_file(&folder, "out.arrow")
         .iter()
-        .flat_map(|b| b.column(0).as_string::<i32>().iter().map(|v| v.unwrap().to_owned()).collect::<Vec<_>>())
+        .flat_map(|b| {
+            let keys = b.column(0).as_dictionary::<Int32Type>();
+            let symbols = keys.downcast_dict::<StringArray>().unwrap();
+            symbols.into_iter().map(|v| v.unwrap().to_owned()).collect::<Vec<_>>()
+        })
         .collect();
     assert_eq!(texts, ["X", "Y", "Y", "Z"]);
+}
+
+/// Files whose schema evolved, as one table, one file, and one schema.
+#[test]
+fn files_whose_schema_evolved() {
+    let folder = Folder::new();
+    let v1 = r#"{"type":"record","name":"R","fields":[{"name":"id","type":"int"},{"name":"old","type":"string"}]}"#;
+    let v2 = r#"{"type":"record","name":"R","fields":[{"name":"new","aliases":["old"],"type":"string"},
+        {"name":"n","type":"long","default":7},{"name":"id","type":"long"}]}"#;
+    folder.file("t/1.avro", avro(v1, 9, &[Value::Record(vec![1.into(), "one".into()])]));
+    folder.file("t/2.avro", avro(v2, 9, &[Value::Record(vec!["two".into(), 9.into(), 2.into()])]));
+    folder.file("reader.avsc", r#"{"type":"record","name":"R","fields":[{"name":"id","type":"double"}]}"#);
+    folder.file(
+        "wrong.avsc",
+        r#"{"type":"record","name":"R","fields":[{"name":"id","type":"int"},{"name":"x","type":"int"}]}"#,
+    );
+
+    let query = "SELECT * FROM 't' ORDER BY id";
+    folder.run(&["-c", query]).wrote("id,new,n\n1,one,7\n2,two,9\n");
+    folder.run(&["--reader-schema", "reader.avsc", "-c", query]).wrote("id\n1.0\n2.0\n");
+    folder.run(&["convert", "t", "out.arrow"]).wrote("");
+    let rows: usize = arrow_file(&folder, "out.arrow").iter().map(|batch| batch.num_rows()).sum();
+    assert_eq!(rows, 2);
+    folder.run(&["convert", "--reader-schema", "reader.avsc", "t", "out.arrow"]).wrote("");
+    let columns: Vec<_> = arrow_file(&folder, "out.arrow")[0].schema().fields().iter().map(|f| f.to_string()).collect();
+    assert_eq!(columns.len(), 1, "{columns:?}");
+    folder.run(&["convert", "--reader-schema", "wrong.avsc", "t", "o.arrow"]).failed(
+        1,
+        &["t/1.avro", "the reader's schema does not fit", "the writer has no field `x`, and the reader no default"],
+    );
+
+    let merged = folder.run(&["schema", "--merged", "t"]);
+    let json: serde_json::Value = serde_json::from_slice(&merged.stdout).unwrap();
+    assert_eq!(json["fields"][0], serde_json::json!({"name": "id", "type": "long"}));
+    assert!(merged.stderr.contains("id") && merged.stderr.contains("renamed from old"), "{}", merged.stderr);
+    folder.run(&["schema", "t/1.avro", "t/2.avro"]).failed(2, &["--merged"]);
+
+    folder.run(&["compat", "t/2.avro", "t/1.avro"]).wrote("");
+    let said = folder.run(&["compat", "wrong.avsc", "t/2.avro"]);
+    said.failed(1, &["wrong.avsc cannot read t/2.avro: 2 reasons"]);
+    assert_eq!(
+        said.stdout(),
+        "the writer has no field `x`, and the reader no default\nid: long cannot be read as int\n"
+    );
 }

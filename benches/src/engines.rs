@@ -87,7 +87,8 @@ impl Engine {
         let mut rows = 0;
         match self {
             Engine::Ours if input.task == Task::Count => {
-                rows = avro_arrow::container::count_rows(&mut File::open(input.path)?, &avro_arrow::Limits::default())?;
+                let mut file = avro_arrow::container::Positioned::new(File::open(input.path)?);
+                rows = avro_arrow::container::count_rows(&mut file, &avro_arrow::Limits::default())?;
             }
             Engine::Ours => ours(input, threads, |batch| {
                 rows += black_box(batch).num_rows() as u64;

@@ -3,7 +3,7 @@
 In: a file's bytes. Out: lines of JSON in the convention of `README.md`, which a test in any language can make from the
 columns and their types alone. Logical types are read as their base type here and rendered from the schema.
 """
-import collections, io, json, math, re, struct
+import collections, decimal, io, json, math, re, struct
 
 import fastavro
 import fastavro._read_py as reader
@@ -19,11 +19,16 @@ def _read_union(decoder, schema, named, reader_schema=None, options={}):
 
 
 def _read_map(decoder, schema, named, reader_schema=None, options={}):
+    read_as = reader_schema["values"] if reader_schema else None
     decoder.read_map_start()
-    pairs = Pairs((decoder.read_utf8(), reader.read_data(decoder, schema["values"], named, None, options))
+    pairs = Pairs((decoder.read_utf8(), reader.read_data(decoder, schema["values"], named, read_as, options))
                   for _ in decoder.iter_map())
     decoder.read_map_end()
     return pairs
+
+
+class Beyond(Exception):
+    """A decimal that does not fit the Arrow type of its precision."""
 
 
 class Pairs(list):
@@ -72,11 +77,11 @@ def lines(schema, rows):
 
 def render(schema, v, named, open_names):
     if isinstance(schema, str) and schema not in PRIMITIVES:
-        if schema in open_names:
-            return {"json": avro_json(schema, v, named)}
         schema = named[schema]
+    if isinstance(schema, dict) and schema.get("name") in open_names:
+        return {"json": avro_json(schema, v, named)}
     if isinstance(schema, list):
-        others = [s for s in schema if s != "null"]
+        others = [s for s in schema if kind_of(s) != "null"]
         branch = schema[v.index]
         if len(schema) == 1 or (len(schema) == 2 and len(others) == 1):
             return render(branch, v.value, named, open_names)
@@ -84,7 +89,10 @@ def render(schema, v, named, open_names):
     kind = schema["type"] if isinstance(schema, dict) else schema
     logical = valid_logical(schema) if isinstance(schema, dict) else None
     if logical == "decimal":
-        return str(int.from_bytes(v, "big", signed=True))
+        n, bits = int.from_bytes(v, "big", signed=True), 128 if schema["precision"] <= 38 else 256
+        if not -(1 << bits - 1) <= n < 1 << bits - 1:
+            raise Beyond(f"a decimal that {bits} bits cannot hold")
+        return str(n)
     if logical == "duration":
         return dict(zip(("months", "days", "millis"), struct.unpack("<III", v)))
     if kind in ("null", "boolean", "int", "long", "string", "enum"):
@@ -103,6 +111,10 @@ def render(schema, v, named, open_names):
         open_names += (schema["name"],)
         return {f["name"]: render(f["type"], v[f["name"]], named, open_names) for f in schema["fields"]}
     raise ValueError(schema)
+
+
+def kind_of(schema):
+    return schema["type"] if isinstance(schema, dict) else schema
 
 
 def branch_name(schema):
@@ -151,6 +163,10 @@ def float_text(x, single):
                 break
         except OverflowError:  # rounded up beyond the largest float
             pass
+    # Of two shortest that are as near, Python takes the even one and Rust the greater.
+    with decimal.localcontext(rounding=decimal.ROUND_HALF_UP):
+        up = format(decimal.Decimal(x), f".{digits}e")
+    text = up if float(up) == float(text) or struct.pack(width, float(up)) == struct.pack(width, x) else text
     mantissa, exponent = text.split("e")
     sign, exponent = ("-" if mantissa.startswith("-") else ""), int(exponent)
     digits = mantissa.replace("-", "").replace(".", "").rstrip("0") or "0"
@@ -169,10 +185,13 @@ def avro_json(schema, v, named):
         schema = named[schema]
     if isinstance(schema, list):
         branch = schema[v.index]
-        return None if branch == "null" else {branch_name(branch): avro_json(branch, v.value, named)}
+        return None if kind_of(branch) == "null" else {branch_name(branch): avro_json(branch, v.value, named)}
     kind = schema["type"] if isinstance(schema, dict) else schema
     if kind in ("bytes", "fixed"):
         return bytes(v).decode("latin-1")
+    if kind in ("float", "double"):
+        text = float_text(v, kind == "float")
+        return {"NaN": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text) or float(text)
     if kind == "array":
         return [avro_json(schema["items"], x, named) for x in v]
     if kind == "map":

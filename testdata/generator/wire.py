@@ -100,6 +100,13 @@ def with_fastavro(schema, rows, codec="null", sync_interval=16000, metadata=None
     return out.getvalue()
 
 
+def container(writer, schema, rows, codec, sync_interval):
+    """The whole file, by one of fastavro's writers."""
+    out = io.BytesIO()
+    writer(out, schema, rows, codec=codec, sync_interval=sync_interval, sync_marker=SYNC)
+    return out.getvalue()
+
+
 class Appendable(io.BytesIO):
     """A stream that fastavro takes for a file opened for appending."""
     mode = "a+b"

@@ -61,7 +61,7 @@ impl Batcher {
         if !self.wants_to_decode(end) {
             return Ok(None);
         }
-        let (pieces, mut columns, n_rows) = self.decoded(end)?;
+        let Some((pieces, mut columns, n_rows)) = self.decoded(end)? else { return Ok(None) };
         let starts = columns.pop();
         let starts = starts.as_ref().and_then(|starts| starts.as_any().downcast_ref::<UInt32Array>());
         let starts = starts.map(|starts| starts.values().clone()).unwrap_or_default();
@@ -127,7 +127,7 @@ impl Part {
             data.extend_from_slice(bytes_of(run));
         }
         let data = PaddedBytes::from_vec(data);
-        (Block { rows: n_rows as u64, data, offset: self.block.offset, index: self.block.index }, Picked { runs })
+        (Block { rows: n_rows as u64, data, ..self.block }, Picked { runs })
     }
 
     fn run(&self, row: usize, at: usize, to_row: usize, to_at: usize) -> Run {

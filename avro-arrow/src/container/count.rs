@@ -32,6 +32,11 @@ pub(crate) fn rows_fit(codec: Codec, stored: &[u8], rows: u64, min_row_bytes: u6
     prefix_fits(codec, stored, stored.len() as u64, rows, min_row_bytes, limits)
 }
 
+/// Can a block of so many stored bytes, of which none were looked at, hold so many rows?
+pub(crate) fn rows_may_fit(codec: Codec, stored_len: u64, rows: u64, min_row_bytes: u64, limits: &Limits) -> bool {
+    prefix_fits(codec, &[], stored_len, rows, min_row_bytes, limits) != RowsFit::No
+}
+
 /// What is wrong with a block that cannot hold its rows.
 pub(crate) fn rows_fault(rows: u64, min_row_bytes: u64, limits: &Limits) -> Fault {
     match min_row_bytes {
@@ -171,7 +176,8 @@ impl Count<'_> {
             file.seek(SeekFrom::Start(offset + len as u64))?;
             file.by_ref().take(size).read_to_end(&mut stored)?;
             let data = PaddedBytes::from_vec(stored);
-            let block = RawBlock { rows, data, offset, index: self.index };
+            let end = offset + frame.len_with_data() + SYNC_LEN as u64;
+            let block = RawBlock { rows, data, offset, end, index: self.index };
             let codec = self.header.codec;
             let decompressor = self.decompressor.get_or_insert_with(|| Decompressor::new(codec, self.limits));
             let data = decompressor.decompress(block)?.data;

@@ -13,13 +13,25 @@
 //!
 //! A search passes over a marker whose block is damaged, as if it stood inside a block. So that no block is lost without an
 //! error, a range also looks at the frame and the end of the first block behind its own: the one that the next range finds.
+//!
+//! Where damage is to be skipped, what cannot be framed is lost up to the next place where a search would go on. That may be
+//! in another range, whose search passes over all of it too: so a stretch that is lost is the range's in which it begins, and
+//! a range reads on, beyond its end, until it comes to a marker that a search believes, which is where the next begins. Only
+//! a marker that is damaged itself, with a whole block right behind it, loses no more than the block before it:
+//!
+//! ```text
+//! Frame, Body ──damaged──▶ Search ⇄ Candidate ──agrees──▶ Frame
+//! Body ──wrong marker──▶ Beyond ──a whole block follows──▶ Frame, else Search
+//! ```
 
 use super::header::{Header, SYNC_LEN};
 use super::pieces::Pieces;
 use crate::bytes::{Cursor, PaddedBytes};
 use crate::codec::{RawBlock, block_bytes_max};
+use crate::damage::DamagedBlock;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
+use crate::options::Damage;
 use arrow_buffer::Buffer;
 use memchr::memmem::Finder;
 use std::ops::Range;
@@ -48,6 +60,20 @@ pub struct Framer {
     owned: bool,
     /// Offsets of the marker before our first block and of the one behind our last.
     span: Option<Range<u64>>,
+    damage: Damage,
+    /// What is being skipped, up to where a block can be read again.
+    lost: Option<Lost>,
+    /// What was skipped, and not yet taken.
+    damaged: Vec<DamagedBlock>,
+}
+
+/// The beginning of a stretch that is lost.
+#[derive(Debug)]
+struct Lost {
+    offset: u64,
+    /// What may be a block's frame there.
+    frame: Option<Frame>,
+    error: Error,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,12 +86,33 @@ enum State {
     Tail,
     /// Behind a marker.
     Frame,
-    /// At a block's data.
+    /// At a block's frame, which was read.
     Body {
         frame: Frame,
         offset: u64,
     },
+    /// At a block's frame, where the marker is not behind its data: is that all that is wrong?
+    Beyond {
+        frame: Frame,
+    },
+    /// Behind a marker, the first that is not in the range: does the next range find it?
+    Handover,
     Done,
+}
+
+/// What is seen at some place of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// More bytes are needed to tell.
+    Unknown,
+    /// No frame of a whole block.
+    Nothing,
+    /// A block, with a marker behind it.
+    Block,
+    /// The frame of a block of more bytes than may be held to look behind it.
+    TooLarge,
+    /// The end of the file.
+    End,
 }
 
 /// What stands before a block's data.
@@ -128,7 +175,21 @@ impl Framer {
             index: 0,
             owned: true,
             span: None,
+            damage: Damage::Refuse,
+            lost: None,
+            damaged: Vec::new(),
         }
+    }
+
+    /// The same, but damage is treated like this. To be called before bytes are fed.
+    #[must_use]
+    pub fn with_damage(self, damage: Damage) -> Framer {
+        Framer { damage, ..self }
+    }
+
+    /// What was skipped since this was last asked for, in the order of the file.
+    pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
+        std::mem::take(&mut self.damaged)
     }
 
     /// Offset in the file of the first byte to feed.
@@ -157,13 +218,19 @@ impl Framer {
 
     /// The next block. `None`: more bytes are needed, or, where it is [done](Self::is_done) or was
     /// [finished](Self::finish), there are no more blocks. A file that ends anywhere else than behind a block is an error.
-    /// Blocks of no rows and no bytes are passed over. After an error there are no more blocks.
+    /// Blocks of no rows and no bytes are passed over. After an error there are no more blocks. Under [`Damage::Skip`] there are
+    /// no errors, but what there is to [take](Self::take_damage).
     pub fn next_block(&mut self) -> Result<Option<RawBlock>> {
-        let result = self.run();
-        if result.is_err() {
-            self.done();
+        loop {
+            match self.run() {
+                Err(error) if self.damage == Damage::Skip => self.lose(error),
+                Err(error) => {
+                    self.done();
+                    return Err(error);
+                }
+                block => return block,
+            }
         }
-        result
     }
 
     /// Is the range complete, so that no more bytes are wanted?
@@ -187,13 +254,16 @@ impl Framer {
                 State::Candidate => self.candidate()?,
                 State::Tail => self.tail()?,
                 State::Frame => self.frame()?,
+                State::Beyond { frame } => self.beyond(frame),
+                State::Handover => self.handover(),
                 State::Body { frame, offset } => match (self.owned, self.body(frame, offset)?) {
                     (_, None) => false,
                     (owned, Some(data)) => {
                         let index = self.index;
                         self.index += 1;
                         if owned && (frame.rows > 0 || frame.size > 0) {
-                            return Ok(Some(RawBlock { rows: frame.rows, data, offset, index }));
+                            let end = offset + frame.len_with_data() + SYNC_LEN as u64;
+                            return Ok(Some(RawBlock { rows: frame.rows, data, offset, end, index }));
                         }
                         true
                     }
@@ -231,13 +301,15 @@ impl Framer {
         }
         if !self.owned || (self.file_len == Some(behind) && !self.cut) {
             self.done();
+        } else if self.damage == Damage::Skip {
+            self.state = if marker < self.range_end { State::Frame } else { State::Handover };
         } else {
             self.owned = marker < self.range_end;
             self.state = State::Frame;
         }
     }
 
-    /// Reads a frame. These four functions say whether they went on; if not, they need more bytes or are done.
+    /// Reads a frame. Those of these functions that say whether they went on need more bytes or are done if not.
     fn frame(&mut self) -> Result<bool> {
         let (offset, remaining) = (self.pieces.offset(), self.remaining());
         if remaining == Some(0) {
@@ -252,7 +324,6 @@ impl Framer {
             Ok(None) => return Ok(false),
             Ok(Some(frame)) => frame,
         };
-        self.pieces.consume(frame.len);
         if remaining.is_some_and(|n| frame.len_with_data() + SYNC_LEN as u64 > n) {
             return Err(self.error(ErrorKind::Truncated { what: "a block" }, offset));
         }
@@ -280,17 +351,18 @@ impl Framer {
     // long indicating the size in bytes of the serialized objects in the current block, after any codec is applied. The
     // serialized objects. [...] The file's 16-byte sync marker."
     fn body(&mut self, frame: Frame, offset: u64) -> Result<Option<PaddedBytes>> {
-        let size = frame.size as usize; // at most `max`, as `frame` has checked
-        if self.pieces.pending() < size + SYNC_LEN {
+        let at = frame.len + frame.size as usize; // at most `max`, as `frame` has checked
+        if self.pieces.pending() < at + SYNC_LEN {
             return match self.finished {
                 true => Err(self.error(ErrorKind::Truncated { what: "a block" }, offset)),
                 false => Ok(None),
             };
         }
-        if !self.has_marker_at(size) {
-            return Err(self.error(ErrorKind::SyncMismatch, self.pieces.offset() + frame.size));
+        if !self.has_marker_at(at) {
+            return Err(self.error(ErrorKind::SyncMismatch, offset + frame.len_with_data()));
         }
-        let data = self.pieces.take(size);
+        self.pieces.consume(frame.len);
+        let data = self.pieces.take(frame.size as usize);
         self.pieces.consume(SYNC_LEN);
         self.behind_marker();
         Ok(Some(data))
@@ -303,11 +375,17 @@ impl Framer {
 
     /// Is the search over? It is an error to come to the file's end, as every file ends with a marker.
     fn searched_all(&mut self) -> Result<bool> {
-        if self.pieces.offset() >= self.range_end {
+        if self.pieces.offset() >= self.range_end && self.lost.is_none() {
             self.done();
             return Ok(true);
         }
         match self.remaining() {
+            // What is not ours is for the range in which it begins.
+            Some(n) if n < SYNC_LEN as u64 && self.damage == Damage::Skip => {
+                self.found(self.pieces.offset() + n);
+                self.done();
+                Ok(true)
+            }
             Some(n) if n < SYNC_LEN as u64 => {
                 Err(self.error(ErrorKind::Truncated { what: "a block" }, self.pieces.offset() + n))
             }
@@ -345,41 +423,106 @@ impl Framer {
         if self.searched_all()? {
             return Ok(false);
         }
-        let remaining = self.remaining().map(|n| n.saturating_sub(SYNC_LEN as u64));
-        let believed = if remaining == Some(0) {
-            true
-        } else {
-            match self.frame_at(SYNC_LEN, remaining) {
-                Err(_) => false,
-                Ok(None) => return Ok(false),
-                Ok(Some(frame)) if remaining.is_some_and(|n| frame.len_with_data() + SYNC_LEN as u64 > n) => false,
-                // More than may be held to look behind it: taken for a block, which then is an error that names the limit.
-                Ok(Some(frame)) if frame.size > self.max as u64 => true,
-                Ok(Some(frame)) => {
-                    let next = SYNC_LEN + frame.len + frame.size as usize; // at most `max`
-                    if self.pieces.pending() < next + SYNC_LEN {
-                        return Ok(false);
-                    }
-                    self.has_marker_at(next)
-                }
+        match self.seen_at(SYNC_LEN) {
+            Seen::Unknown => return Ok(false),
+            Seen::Nothing => {
+                self.pieces.consume(1);
+                self.state = State::Search;
             }
-        };
-        if believed {
-            self.pieces.consume(SYNC_LEN);
-            self.behind_marker();
-        } else {
-            self.pieces.consume(1);
-            self.state = State::Search;
+            // One that is too large is an error that names the limit.
+            Seen::Block | Seen::TooLarge | Seen::End => {
+                self.pieces.consume(SYNC_LEN);
+                self.found(self.pieces.offset());
+                self.behind_marker();
+            }
         }
         Ok(true)
     }
 
+    /// What is at the `at`-th byte from here?
+    fn seen_at(&self, at: usize) -> Seen {
+        let remaining = self.remaining().map(|n| n.saturating_sub(at as u64));
+        if remaining == Some(0) {
+            return Seen::End;
+        }
+        let frame = match self.frame_at(at, remaining) {
+            Err(_) => return Seen::Nothing,
+            Ok(None) => return Seen::Unknown,
+            Ok(Some(frame)) => frame,
+        };
+        if remaining.is_some_and(|n| frame.len_with_data() + SYNC_LEN as u64 > n) {
+            return Seen::Nothing;
+        }
+        if frame.size > self.max as u64 {
+            return Seen::TooLarge;
+        }
+        let next = at + frame.len + frame.size as usize; // at most `max`
+        if self.pieces.pending() < next + SYNC_LEN {
+            return Seen::Unknown;
+        }
+        if self.has_marker_at(next) { Seen::Block } else { Seen::Nothing }
+    }
+
+    /// Begins a stretch that is lost, here, and goes to look for its end.
+    fn lose(&mut self, error: Error) {
+        let offset = self.pieces.offset();
+        let frame = self.frame_at(0, self.remaining()).ok().flatten();
+        self.state = match frame {
+            Some(frame) if matches!(error.kind(), ErrorKind::SyncMismatch) => State::Beyond { frame },
+            _ => State::Search,
+        };
+        self.lost = Some(Lost { offset, frame, error });
+    }
+
+    /// Ends the stretch that is lost, if there is one.
+    fn found(&mut self, end: u64) {
+        let Some(Lost { offset, frame, error }) = self.lost.take() else { return };
+        // A frame is believed if its block ends where the next one begins.
+        let len = |frame: &Frame| frame.len_with_data() + SYNC_LEN as u64;
+        let rows = frame.filter(|frame| end.checked_sub(offset) == Some(len(frame))).map(|frame| frame.rows);
+        self.damaged.push(DamagedBlock { block: self.index, offset, bytes: end - offset, rows, error });
+        self.index += 1;
+        let marker = end.saturating_sub(SYNC_LEN as u64);
+        self.span = self.span.as_ref().map(|span| span.start..marker);
+    }
+
+    /// Here is a block without its marker. Does another one begin where that marker should end, or the file end there?
+    fn beyond(&mut self, frame: Frame) -> bool {
+        let behind = frame.len + frame.size as usize + SYNC_LEN; // these bytes are there, as `body` has checked
+        match self.seen_at(behind) {
+            Seen::Unknown => return false,
+            Seen::Block | Seen::End => {
+                self.pieces.consume(behind);
+                self.found(self.pieces.offset());
+                // Ours, wherever it begins: no search finds it.
+                self.state = State::Frame;
+                if self.remaining() == Some(0) && !self.cut {
+                    self.done();
+                }
+            }
+            // Without a marker before it, what looks like a frame is none.
+            Seen::Nothing | Seen::TooLarge => self.state = State::Search,
+        }
+        true
+    }
+
+    /// Behind the first marker that is not in the range. If a search does not believe it, what follows is still ours.
+    fn handover(&mut self) -> bool {
+        match self.seen_at(0) {
+            Seen::Unknown => return false,
+            Seen::Nothing => self.state = State::Frame,
+            Seen::Block | Seen::TooLarge | Seen::End => self.done(),
+        }
+        true
+    }
+
     /// Does the file end with a marker?
     fn tail(&mut self) -> Result<bool> {
-        if self.pieces.pending() < SYNC_LEN && !self.finished {
+        if self.pieces.pending() < SYNC_LEN && !self.finished && self.damage == Damage::Refuse {
             return Ok(false);
         }
-        if !self.has_marker_at(0) {
+        // What is wrong there is skipped in the range in which it begins.
+        if !self.has_marker_at(0) && self.damage == Damage::Refuse {
             let end = self.file_len.unwrap_or_default();
             return Err(self.error(ErrorKind::Truncated { what: "a block" }, end));
         }

@@ -12,6 +12,7 @@ pub(crate) mod count;
 mod framer;
 mod header;
 mod pieces;
+mod positioned;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
@@ -20,3 +21,4 @@ pub use crate::codec::RawBlock;
 pub use count::count_rows;
 pub use framer::Framer;
 pub use header::Header;
+pub use positioned::Positioned;

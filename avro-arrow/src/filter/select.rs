@@ -10,6 +10,7 @@ use super::{FilterProgram, RowFilter, Whole};
 use crate::batcher::{Batcher, Walk};
 use crate::codec::Block;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::Damage;
 use crate::program::Program;
 use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
@@ -37,6 +38,9 @@ pub(crate) struct Selector {
     /// And where in its batches is what the filter looks at.
     whole: Option<(Batcher, Vec<usize>)>,
     output: Arc<Program>,
+    /// Where damage is skipped, these decode all of each block first, so that it does not hang on the filter what is found
+    /// damaged when, and no rows are given of a block that is.
+    checks: Vec<Batcher>,
     /// Rows that the filter was asked about lately, and that it selected.
     lately: (usize, usize),
     pub(crate) rows_selected: u64,
@@ -54,6 +58,11 @@ impl Selector {
         let FilterProgram { output, walk, whole } = program;
         let all = whole.as_ref().map_or(output, |whole| &whole.program);
         let walker = Batcher::new(Arc::clone(walk)).explained_by(all);
+        let checks = match (output.options.damage, &whole) {
+            (Damage::Refuse, _) => vec![],
+            (Damage::Skip, Some(whole)) => vec![Batcher::new(Arc::clone(&whole.program))],
+            (Damage::Skip, None) => vec![Batcher::new(Arc::clone(walk)), Batcher::new(Arc::clone(output))],
+        };
         // To count rows, nothing is left to decode once they are walked.
         let whole = whole.as_ref().filter(|_| !output.counts_only());
         let whole = whole.map(|Whole { program, looked_at }| (Batcher::new(Arc::clone(program)), looked_at.clone()));
@@ -65,6 +74,7 @@ impl Selector {
             picked: Batcher::new(Arc::clone(output)),
             whole,
             output: Arc::clone(output),
+            checks,
             lately: (0, 0),
             rows_selected: 0,
             rows_pruned: 0,
@@ -73,6 +83,9 @@ impl Selector {
 
     /// Takes a block, whose claim to so many rows is checked against its bytes. Only once there is no next batch.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
+        for check in &mut self.checks {
+            check.check(&block)?;
+        }
         match (self.way, &mut self.whole) {
             (Way::Whole, Some((whole, _))) => whole.push(block),
             _ => self.walker.push(block),

@@ -79,7 +79,7 @@ fn read(decoder: &mut BlockDecoder, blocks: &[RawRows]) -> (Vec<RecordBatch>, Op
     let mut read = || -> Result<()> {
         for (index, (rows, bytes)) in (0..).zip(blocks) {
             let data = PaddedBytes::from_vec(bytes.clone());
-            decoder.push_block(Block { rows: *rows, data, offset: index * 1000, index })?;
+            decoder.push_block(Block { rows: *rows, data, offset: index * 1000, end: index * 1000 + 1000, index })?;
             while let Some(batch) = decoder.next_batch(false)? {
                 batches.push(batch);
             }

@@ -276,11 +276,9 @@ impl Part {
                 ErrorKind::Limit { limit: "batch_bytes", value: row_bytes as u64, max: COLUMN_BYTES_MAX as u64 };
             return Err(Failed::TooLarge(limit.into()));
         }
-        // The program's own come first.
-        let mut buffers = Vec::from_iter(program.constants.buffer());
-        let mut pieces = self.pieces(buffers.len() as u32);
-        buffers.push(self.data.to_buffer());
-        let finished = run(program, &mut pieces, Arc::from(buffers), &writer.slots_per_row).map_err(Failed::from)?;
+        let mut pieces = self.pieces();
+        let buffers = Arc::from([self.data.to_buffer()]);
+        let finished = run(program, &mut pieces, buffers, &writer.slots_per_row).map_err(Failed::from)?;
         writer.slots_per_row = finished.slots_per_row();
         let columns = program.columns.iter().chain(&program.starts);
         let mut columns = finished.arrays(columns).map_err(Failed::TooLarge)?;
@@ -293,8 +291,8 @@ impl Part {
         if starts.iter().copied().eq(wanted) { Ok(columns) } else { Err(Failed::Damaged) }
     }
 
-    /// The messages as the rows of blocks in the buffer of this index.
-    fn pieces(&self, buffer: u32) -> Vec<Piece> {
+    /// The messages as the rows of blocks in one buffer.
+    fn pieces(&self) -> Vec<Piece> {
         let n_rows = self.messages.len();
         let n_blocks = if n_rows < BLOCKS_FROM_ROWS { 1 } else { BLOCKS };
         let mut at = self.start;
@@ -302,7 +300,7 @@ impl Part {
             let end = messages.last().map_or(at, |message| message.end as usize);
             let n_rows = messages.len();
             let data = self.data.clone();
-            let piece = Piece { data, at, end, n_rows, ends_block: true, buffer, zero_width_items: 0 };
+            let piece = Piece { data, at, end, n_rows, ends_block: true, buffer: 0, zero_width_items: 0 };
             at = end;
             piece
         });

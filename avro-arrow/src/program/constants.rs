@@ -1,6 +1,6 @@
 //! Constants of a program: what it writes that is not in the bytes.
 //!
-//! Views of more than twelve bytes point into a buffer of the program's own, which is then the first of those that a run is given.
+//! Views of more than twelve bytes point into a buffer of the program's own, which `run` puts before those of the blocks.
 
 use arrow_buffer::Buffer;
 use arrow_data::ByteView;
@@ -116,7 +116,7 @@ impl Constants {
         self
     }
 
-    /// The buffer that a run is given first, if there is one.
+    /// What the longer views point into, if there are any.
     pub(crate) fn buffer(&self) -> Option<Buffer> {
         self.buffer.clone()
     }

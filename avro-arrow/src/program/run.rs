@@ -39,7 +39,7 @@ use std::sync::Arc;
 use together::read_together;
 
 /// Some rows of a block that are to be decoded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Piece {
     /// The block, or a buffer that has the block in it. Views count from its start.
     pub(crate) data: PaddedBytes,
@@ -50,7 +50,7 @@ pub(crate) struct Piece {
     pub(crate) n_rows: usize,
     /// Are these the last rows of the block, so that nothing may be left after them?
     pub(crate) ends_block: bool,
-    /// Index of the buffer that views point into.
+    /// Index of the buffer that views point into, among those given to the run.
     pub(crate) buffer: u32,
     /// Items that took no bytes, in this block so far.
     pub(crate) zero_width_items: u64,
@@ -81,8 +81,11 @@ pub(crate) fn run(
     let mut parts = Parts::new(&program.layout, &rows, left / lanes.len().max(1), slots_per_row);
     let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
     let mut first_row = 0;
+    // Where constants have a buffer, it is the first.
+    let constants = program.constants.buffer();
+    let first_buffer = u32::from(constants.is_some());
     for ((lane, pieces), rows) in parts.lanes.drain(..).zip(lanes).zip(&rows) {
-        runners.push(Runner::new(lane, first_row, pieces));
+        runners.push(Runner::new(lane, first_row, first_buffer, pieces));
         first_row += rows;
     }
     let ran = run_lanes(program, &mut runners);
@@ -91,6 +94,10 @@ pub(crate) fn run(
     }
     ran.map_err(|Faulted| Stop::Damaged)?;
     parts.lanes = runners.into_iter().map(|runner| runner.lane).collect();
+    let blocks = match constants {
+        Some(buffer) => std::iter::once(buffer).chain(blocks.iter().cloned()).collect(),
+        None => blocks,
+    };
     // SAFETY: `run_lanes` ran the program on every row of every lane without a fault.
     Ok(unsafe { parts.join(&program.layout, &rows, blocks, max) })
 }
@@ -433,8 +440,13 @@ unsafe fn run_body<C: Nested, const K: usize>(
                 }
                 Op::Choose { .. } => nested!(|runner, slot| choose::<C>(program, op, runner, slot)),
                 Op::Union { .. } => nested!(|runner, slot| union::<C>(program, op, runner, slot)),
-                Op::Items { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
-                Op::SkipItems { .. } => nested!(|runner, slot| items::<C>(program, op, runner, slot)),
+                Op::Items { .. } | Op::SkipItems { .. } => {
+                    for (place, runner) in places.iter_mut().zip(runners.iter_mut()) {
+                        // SAFETY: as for `nested`. (The cursor is handed over, so that it need not go through memory.)
+                        place.at = unsafe { items::<C>(program, op, runner, place.slot, place.at) };
+                        bad |= runner.fault;
+                    }
+                }
                 Op::Json { .. } => nested!(|runner, slot| json_text(program, op, runner, slot)),
                 Op::Branch { .. } => nested!(|runner, slot| branch::<C>(program, op, runner, slot)),
                 Op::Given { .. } => nested!(|runner, slot| given::<C>(program, op, runner, slot)),

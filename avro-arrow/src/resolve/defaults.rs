@@ -37,7 +37,8 @@ impl<'s> Defaults<'s> {
             Kind::Boolean if default.is_boolean() => default.clone(),
             Kind::Int => Json::from(integer(default).and_then(|n| i32::try_from(n).ok()).ok_or_else(wrong)?),
             Kind::Long => Json::from(integer(default).ok_or_else(wrong)?),
-            Kind::Float | Kind::Double => float(default).ok_or_else(wrong)?,
+            Kind::Float => single(float(default).ok_or_else(wrong)?),
+            Kind::Double => float(default).ok_or_else(wrong)?,
             Kind::String if default.is_string() => default.clone(),
             // SPEC: "bytes and fixed: values are JSON strings, where Unicode code points 0-255 are mapped to bytes 0-255".
             Kind::Bytes if n_bytes(default).is_some() => default.clone(),
@@ -97,6 +98,13 @@ fn float(json: &Json) -> Option<Json> {
         Json::String(name) if matches!(name.as_str(), "NaN" | "Infinity" | "-Infinity") => Some(json.clone()),
         _ => Number::from_f64(json.as_f64()?).map(Json::Number),
     }
+}
+
+/// The same as a float, by its shortest digits: where a column has it rounded, a text of it must too.
+fn single(json: Json) -> Json {
+    let Some(value) = json.as_f64().map(|value| value as f32) else { return json };
+    let shortest = format!("{value:?}").parse().ok().and_then(Number::from_f64);
+    shortest.map_or_else(|| Json::from(if value > 0.0 { "Infinity" } else { "-Infinity" }), Json::Number)
 }
 
 fn n_bytes(json: &Json) -> Option<usize> {

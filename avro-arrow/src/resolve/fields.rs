@@ -1,6 +1,6 @@
 //! Two records: the writer's and the reader's fields in, which of them are the same out.
 
-use super::{Action, PairId, Part, RecordPair, Resolver};
+use super::{Action, Default, PairId, Part, RecordPair, Resolver};
 use crate::options::FieldMatch;
 use crate::schema::{Field, Record};
 use serde_json::Value as Json;
@@ -26,7 +26,7 @@ impl Resolver<'_> {
                     }
                 }
                 None => match field.default.as_ref().map(|default| self.defaults.value(field.node, default)) {
-                    Some(Ok(value)) => defaults.push((at, value)),
+                    Some(Ok(value)) => defaults.push(Default { field: at, text: value.to_string(), value }),
                     Some(Err(reason)) => {
                         self.problem(id, format!("the writer has no field `{}`, and {reason}", field.name));
                     }

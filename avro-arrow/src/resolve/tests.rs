@@ -1,2 +1,174 @@
-//! Pairs of schemas: what does not match, and where.
+//! Pairs of schemas: what comes of them, and those made to be large.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::options::Options;
+use crate::program::Program;
+use std::time::{Duration, Instant};
+
+fn schema(json: &str) -> Schema {
+    Schema::parse(json, &Limits::default()).unwrap_or_else(|e| panic!("{e}: {json}"))
+}
+
+fn resolve(writer: &Schema, reader: &Schema) -> Result<Resolution> {
+    Resolution::new(writer, reader, FieldMatch::Name, &Limits::default())
+}
+
+/// Records that each hold the next twice, so many levels deep, with `bottom` in the last.
+fn doubling(levels: usize, letter: &str, bottom: &str) -> Schema {
+    let mut json = format!(r#"{{"type":"record","name":"{letter}0","fields":[{{"name":"a","type":"{bottom}"}}]}}"#);
+    for level in 1..levels {
+        json = format!(
+            r#"{{"type":"record","name":"{letter}{level}","fields":[{{"name":"a","type":{json}}},
+                {{"name":"b","type":"{letter}{}"}}]}}"#,
+            level - 1
+        );
+    }
+    schema(&json)
+}
+
+/// A union in a list: the branches that the writer's become.
+fn branches(writer: &str, reader: &str) -> Vec<Option<usize>> {
+    let (writer, reader) = (schema(writer), schema(reader));
+    let resolution = resolve(&writer, &reader).unwrap();
+    let Action::FromUnion(branches) = &resolution.pair(resolution.root).action else { panic!("no union") };
+    let branch = |pair: &Option<PairId>| match &resolution.pair((*pair)?).action {
+        Action::ToUnion { branch, .. } => Some(*branch),
+        other => panic!("{other:?}"),
+    };
+    branches.iter().map(branch).collect()
+}
+
+#[test]
+fn best_branches() {
+    let record = |name: &str| format!(r#"{{"type":"record","name":"{name}","fields":[]}}"#);
+    let (a, b, other_a) = (record("n.A"), record("n.B"), record("m.A"));
+    let fixed = |name: &str, size: usize| format!(r#"{{"type":"fixed","name":"{name}","size":{size}}}"#);
+    let millis = r#"{"type":"long","logicalType":"timestamp-millis"}"#;
+    let list = |items: &str| format!(r#"{{"type":"array","items":{items}}}"#);
+    let cases: Vec<(String, String, &[Option<usize>])> = vec![
+        (r#"["null","int","string"]"#.into(), r#"["string","null","int"]"#.into(), &[Some(1), Some(2), Some(0)]),
+        (r#"["int","long"]"#.into(), r#"["double","long"]"#.into(), &[Some(0), Some(1)]),
+        (r#"["int","boolean"]"#.into(), r#"["float","double"]"#.into(), &[Some(0), None]),
+        // One name before another of the same simple name; any record before none.
+        (format!("[{a},{b}]"), format!("[{other_a},{b},{a}]"), &[Some(2), Some(1)]),
+        (format!("[{a},{b}]"), format!("[{other_a},{b}]"), &[Some(0), Some(1)]),
+        (format!(r#"[{a},"int"]"#), format!(r#"["int",{b}]"#), &[Some(1), Some(0)]),
+        (
+            format!("[{},{}]", fixed("F", 2), fixed("G", 3)),
+            format!("[{},{}]", fixed("X", 3), fixed("F", 2)),
+            &[Some(1), Some(0)],
+        ),
+        (format!(r#"[{millis},"int"]"#), format!(r#"["int",{millis}]"#), &[Some(1), Some(0)]),
+        (format!("[{}]", list("\"int\"")), format!(r#"["int",{}]"#, list("\"long\"")), &[Some(1)]),
+        (format!(r#"[{},"null"]"#, list("\"int\"")), format!(r#"["null",{}]"#, list("\"string\"")), &[None, Some(0)]),
+    ];
+    for (writer, reader, want) in cases {
+        assert_eq!(branches(&writer, &reader), want, "{writer} read as {reader}");
+    }
+}
+
+/// With itself, a schema is what it is, also where its own rules would not find that.
+#[test]
+fn same() {
+    let twice = schema(r#"["int","int",{"type":"array","items":"int"}]"#);
+    let resolution = Resolution::same(&twice);
+    let Action::FromUnion(branches) = &resolution.pair(resolution.root).action else { panic!("no union") };
+    for (at, pair) in branches.iter().enumerate() {
+        let Action::ToUnion { branch, .. } = resolution.pair(pair.unwrap()).action else { panic!("no branch") };
+        assert_eq!(branch, at);
+    }
+}
+
+#[test]
+fn types_that_double_make_a_pair_for_each_level() {
+    let start = Instant::now();
+    let (writer, reader) = (doubling(40, "W", "int"), doubling(40, "R", "long"));
+    let resolution = resolve(&writer, &reader).unwrap();
+    assert_eq!(resolution.pairs.len(), 41);
+    // What is wrong at the bottom is said once.
+    let error = resolve(&writer, &doubling(40, "R", "string")).unwrap_err();
+    let ErrorKind::Resolve { mismatches } = error.kind() else { panic!("{error}") };
+    assert_eq!(mismatches.len(), 1);
+    assert_eq!(mismatches[0].path, vec!["a"; 40].join("."));
+    // Columns of all of it would be too many.
+    let options = Options { reader_schema: Some(reader), ..Options::default() };
+    let error = Program::compile(&writer, &options).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Limit { limit: "arrow_fields", .. }), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// Defaults that stand for more and more of themselves.
+#[test]
+fn defaults_that_double() {
+    let start = Instant::now();
+    let mut json = r#"{"type":"record","name":"D0","fields":[{"name":"x","type":"int","default":1}]}"#.to_string();
+    for level in 1..40 {
+        let below = level - 1;
+        json = format!(
+            r#"{{"type":"record","name":"D{level}","fields":[{{"name":"a","type":{json},"default":{{}}}},
+                {{"name":"b","type":"D{below}","default":{{}}}}]}}"#
+        );
+    }
+    let reader =
+        schema(&format!(r#"{{"type":"record","name":"R","fields":[{{"name":"d","type":{json},"default":{{}}}}]}}"#));
+    let error = resolve(&schema(r#"{"type":"record","name":"R","fields":[]}"#), &reader).unwrap_err().to_string();
+    assert!(error.contains("the writer has no field `d`, and defaults inside of defaults come to no end"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// Every type of one schema meets every type of the other, as the writer's union at each level has many branches.
+#[test]
+fn more_pairs_than_nodes() {
+    // Rings of different lengths: in every step both go on, and so all of one meet all of the other.
+    let ring = |letter: &str, n: usize| {
+        let mut json = format!(r#""{letter}0""#);
+        for at in (1..n).rev() {
+            json = format!(
+                r#"{{"type":"record","name":"{letter}{at}","fields":[{{"name":"next","type":["null",{json}]}}]}}"#
+            );
+        }
+        schema(&format!(
+            r#"{{"type":"record","name":"{letter}0","fields":[{{"name":"next","type":["null",{json}]}}]}}"#
+        ))
+    };
+    let (writer, reader) = (ring("W", 29), ring("R", 31));
+    let resolution = resolve(&writer, &reader).unwrap();
+    assert!(resolution.pairs.len() > 29 * 31, "{}", resolution.pairs.len());
+    let few = Limits { schema_nodes: 100, ..Limits::default() };
+    let error = Resolution::new(&writer, &reader, FieldMatch::Name, &few).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Limit { limit: "schema_nodes", .. }), "{error}");
+}
+
+/// A union of many records in each of many records: as many ways as there are, all to the same columns.
+#[test]
+fn unions_of_records_inside_each_other() {
+    let start = Instant::now();
+    let (mut writer, mut reader) = (r#""int""#.to_string(), r#""long""#.to_string());
+    for level in 0..8 {
+        let record = |at: usize, inner: &str| {
+            format!(r#"{{"type":"record","name":"R{level}_{at}","fields":[{{"name":"x","type":{inner}}}]}}"#)
+        };
+        let others: Vec<String> = (1..10).map(|at| record(at, if level == 0 { r#""int""# } else { "\"W\"" })).collect();
+        let named = if level == 0 {
+            writer.clone()
+        } else {
+            format!(
+                r#"{{"type":"record","name":"W","namespace":"n{level}","fields":[{{"name":"u","type":{writer}}}]}}"#
+            )
+        };
+        writer = format!("[{},{}]", record(0, &named), others.join(",").replace("\"W\"", &format!("\"n{level}.W\"")));
+        let wrapped = if level == 0 {
+            reader.clone()
+        } else {
+            format!(r#"{{"type":"record","name":"W{level}","fields":[{{"name":"u","type":{reader}}}]}}"#)
+        };
+        reader = format!(r#"{{"type":"record","name":"R{level}_0","fields":[{{"name":"x","type":{wrapped}}}]}}"#);
+    }
+    let (writer, reader) = (schema(&writer), schema(&reader));
+    resolve(&writer, &reader).unwrap();
+    let options = Options { reader_schema: Some(reader), ..Options::default() };
+    let error = Program::compile(&writer, &options).unwrap_err().to_string();
+    assert!(error.contains("is read in more than"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}

@@ -52,7 +52,7 @@ impl Schema {
     /// crate's reader does not mind; other readers may.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) with the path of a type that Avro cannot express: Duration, other
+    /// [`ErrorKind::Unsupported`] with the path of a type that Avro cannot express: Duration, other
     /// intervals, a decimal of a negative scale or of more digits after the point than it has, a union inside a union or of
     /// two types of a kind, and structs more than about 40 levels deep.
     pub fn from_arrow(arrow: &ArrowSchema) -> Result<Schema> {

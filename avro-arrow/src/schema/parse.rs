@@ -12,6 +12,10 @@ impl Schema {
     /// a primitive type may stand without its quotes.
     pub fn parse(json: &str, limits: &Limits) -> Result<Schema> {
         let text = json.trim_end_matches(|c: char| c.is_whitespace() || c == '\0').trim_start();
+        let (n_values, max) = (json_values(text), limits.schema_nodes.saturating_mul(JSON_VALUES_PER_NODE));
+        if n_values > max {
+            return Err(ErrorKind::Limit { limit: "schema_nodes", value: n_values as u64, max: max as u64 }.into());
+        }
         // serde_json refuses more than 128 levels. All recursion in this file follows the levels of the JSON.
         let parsed = match serde_json::from_str(text) {
             Ok(parsed) => parsed,
@@ -23,6 +27,25 @@ impl Schema {
         let recursive = Walk::of(&parser.nodes, root).recursive;
         Ok(Schema { nodes: parser.nodes.into(), root, recursive: recursive.into(), json: text.into() })
     }
+}
+
+/// Values of JSON that there may be for each node that there may be: a value takes a hundred bytes of memory and two of text, so
+/// they are counted before they are parsed.
+const JSON_VALUES_PER_NODE: usize = 10;
+
+/// How many values there are in JSON text, about: a comma or a bracket stands before each but the first, or before its key.
+fn json_values(text: &str) -> usize {
+    let (mut n, mut in_string, mut escaped) = (1, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => n += 1,
+            _ => {}
+        }
+    }
+    n
 }
 
 struct Parser<'a> {

@@ -20,7 +20,7 @@ pub(crate) fn program_batches(program: &Arc<Program>, blocks: &[RawRows]) -> Res
     let mut batcher = Batcher::new(Arc::clone(program));
     let mut batches = Vec::new();
     for (index, (rows, bytes)) in (0..).zip(blocks) {
-        batcher.push(Block { rows: *rows, data: PaddedBytes::from_vec(bytes.clone()), offset: 0, index })?;
+        batcher.push(Block { rows: *rows, data: PaddedBytes::from_vec(bytes.clone()), offset: 0, end: 0, index })?;
         while let Some(batch) = batcher.next_batch(false)? {
             batches.push(batch);
         }

@@ -41,3 +41,13 @@ pub(crate) fn files_in(folder: &Path) -> Vec<PathBuf> {
     files.sort();
     files
 }
+
+/// The folder of foreign projects' files, if it is there: `shared/data/avro` beside a folder around this workspace.
+pub(crate) fn foreign_files() -> Option<PathBuf> {
+    let around = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("shared/data/avro"));
+    let found = around.into_iter().find(|folder| folder.join("MANIFEST.tsv").is_file());
+    if found.is_none() {
+        println!("there is no shared/data/avro around this workspace: nothing is tested");
+    }
+    found
+}

@@ -5,7 +5,8 @@ use super::varint::long_if;
 use super::{Cpu, Source, check};
 use std::hint::cold_path;
 
-/// Reads `n` varints and gives the bits of each to `put`, as they are before zig-zag coding is undone.
+/// Reads `n` varints and gives the bits of each to `put`, as they are before zig-zag coding is undone. Returns the bits that any
+/// of them has.
 ///
 /// # Safety
 /// As [`Kernel::read`](super::Kernel::read), with `at` at most at the end.
@@ -16,8 +17,10 @@ pub(in crate::program) unsafe fn longs<C: Cpu>(
     n: usize,
     bad: &mut bool,
     mut put: impl FnMut(usize, u64),
-) {
+) -> u64 {
     let mut i = 0;
+    // Those of eight at once are kept apart until the end: so they are one instruction.
+    let (mut any, mut any_of_eight) = (0, [0; 8]);
     while i < n {
         // SAFETY: 64 bytes at the cursor are readable.
         let mut ends = unsafe { C::ends(*at) };
@@ -26,6 +29,7 @@ pub(in crate::program) unsafe fn longs<C: Cpu>(
             // SAFETY: as above.
             && let Some((eight, len)) = unsafe { C::eight(window, ends) }
         {
+            any_of_eight.iter_mut().zip(eight).for_each(|(any, bits)| *any |= bits);
             for (j, bits) in eight.into_iter().enumerate() {
                 put(i + j, bits);
             }
@@ -47,7 +51,9 @@ pub(in crate::program) unsafe fn longs<C: Cpu>(
             // SAFETY: eight bytes within the 64, or in the padding behind them.
             let word = u64::from_le(unsafe { window.add(from).cast::<u64>().read_unaligned() });
             // SAFETY: the CPU is that of the caller.
-            put(i, unsafe { C::gather_sevens(word & (u64::MAX >> (64 - 8 * len))) });
+            let bits = unsafe { C::gather_sevens(word & (u64::MAX >> (64 - 8 * len))) };
+            any |= bits;
+            put(i, bits);
             from = until;
             i += 1;
         }
@@ -58,7 +64,9 @@ pub(in crate::program) unsafe fn longs<C: Cpu>(
             // A varint of nine bytes or more.
             // SAFETY: the caller's promise.
             let value = unsafe { long_if::<C>(at, true, bad) };
-            put(i, ((value << 1) ^ (value >> 63)) as u64);
+            let bits = ((value << 1) ^ (value >> 63)) as u64;
+            any |= bits;
+            put(i, bits);
             i += 1;
         }
         check(at, source, bad);
@@ -66,7 +74,8 @@ pub(in crate::program) unsafe fn longs<C: Cpu>(
             cold_path();
             // Nothing counts any more, but every slot is written.
             (i..n).for_each(|i| put(i, 0));
-            return;
+            break;
         }
     }
+    any_of_eight.into_iter().fold(any, |any, bits| any | bits)
 }

@@ -212,13 +212,25 @@ pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, 
     }
 }
 
+/// Bytes of a duration.
+pub(super) const DURATION_BYTES: usize = 12;
+
+/// A duration; its months or days are negative where they are more than Arrow's type holds.
+// SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
+#[inline(always)]
+pub(super) fn duration(bytes: &[u8; DURATION_BYTES]) -> IntervalMonthDayNano {
+    let [m0, m1, m2, m3, d0, d1, d2, d3, t0, t1, t2, t3] = *bytes;
+    let (months, days) = (i32::from_le_bytes([m0, m1, m2, m3]), i32::from_le_bytes([d0, d1, d2, d3]));
+    let millis = u32::from_le_bytes([t0, t1, t2, t3]);
+    IntervalMonthDayNano::new(months, days, i64::from(millis) * 1_000_000)
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Duration;
 
 impl Kernel for Duration {
     type Slot = IntervalMonthDayNano;
 
-    // SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
     #[inline(always)]
     unsafe fn read<C: Cpu>(
         self,
@@ -228,14 +240,12 @@ impl Kernel for Duration {
         bad: &mut bool,
     ) -> IntervalMonthDayNano {
         // SAFETY: the caller's promise.
-        let parts = unsafe { Raw::<12>.read::<C>(at, source, present, bad) };
-        let [m0, m1, m2, m3, d0, d1, d2, d3, t0, t1, t2, t3] = parts;
-        let (months, days) = (i32::from_le_bytes([m0, m1, m2, m3]), i32::from_le_bytes([d0, d1, d2, d3]));
-        let millis = u32::from_le_bytes([t0, t1, t2, t3]);
-        if (months | days) < 0 {
+        let parts = unsafe { Raw::<DURATION_BYTES>.read::<C>(at, source, present, bad) };
+        let value = duration(&parts);
+        if (value.months | value.days) < 0 {
             cold_path();
             *bad = true;
         }
-        IntervalMonthDayNano::new(months, days, i64::from(millis) * 1_000_000)
+        value
     }
 }

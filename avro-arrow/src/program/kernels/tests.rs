@@ -120,12 +120,16 @@ fn many_longs<C: Cpu>() {
         let start = padded.as_ptr();
         let source = Source::new(start, unsafe { start.add(bytes.len()) }, 0);
         let (mut at, mut bad, mut got) = (start, false, vec![0; n]);
-        unsafe {
+        let any = unsafe {
             super::longs::<C>(&mut at, &source, n, &mut bad, |i, bits| {
                 got[i] = (bits >> 1) as i64 ^ -((bits & 1) as i64)
-            });
-        }
+            })
+        };
         assert_eq!((!bad).then_some(got), want, "{bytes:x?}");
+        if let Some(want) = &want {
+            let zigzag = want.iter().map(|value| ((value << 1) ^ (value >> 63)) as u64);
+            assert_eq!(any, zigzag.fold(0, |any, bits| any | bits), "{bytes:x?}");
+        }
         assert!(at <= source.end && (bad || want.is_none() || at as usize - start as usize <= bytes.len()));
         for n in 2..=4.min(n) {
             let Some((values, len)) = (unsafe { C::few_varints(start, n) }).filter(|(_, len)| *len <= bytes.len())
@@ -197,7 +201,7 @@ fn stay_within_padding<C: Cpu>() {
                 unsafe { fixed(at, n, &source, bad) };
             });
             call(0, 0, &|at, bad| {
-                unsafe { super::longs::<C>(at, &source, n, bad, |_, _| ()) };
+                let _ = unsafe { super::longs::<C>(at, &source, n, bad, |_, _| ()) };
             });
             call(1, 0, &|at, bad| unsafe { skip_varints::<C>(at, n as u32, &source, bad) });
         }

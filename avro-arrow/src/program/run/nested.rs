@@ -1,11 +1,12 @@
 //! What is nested, at run time: unions, arrays, maps, JSON text and the skips of them, a lane at a time. In come an op and a
 //! lane at its cursor; out go slots in the levels of the lane's own, and the cursor behind the value.
 
-use super::{Nested, Runner};
+use super::bulk::{has_bulk, read_column};
+use super::{Nested, Place, Runner};
 use crate::column::{LevelId, SlabId};
 use crate::json;
-use crate::program::kernels::{self, Cpu, Kernel};
-use crate::program::{Branch, Op, Program};
+use crate::program::kernels::{self, Cpu, Kernel, Source};
+use crate::program::{Body, Branch, Op, Program};
 
 /// Reads a branch's index of a lane; 0 on a fault.
 ///
@@ -102,38 +103,34 @@ pub(super) unsafe fn given<C: Nested>(program: &Program, op: &Op, runner: &mut R
 
 // SPEC: Binary Encoding, Complex Types, Arrays and Maps: blocks of a count and items; a negative count is followed by the
 // block's size in bytes; a count of zero ends them.
-/// Reads the items of an array or map, or skips them.
+/// Reads the items of an array or map from `at` on, or skips them, and gives where the lane is then.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](super::run_body), of which `at` is the lane's in place of the runner's.
 #[inline(always)]
-pub(super) unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+pub(super) unsafe fn items<C: Nested>(
+    program: &Program,
+    op: &Op,
+    runner: &mut Runner<'_>,
+    slot: usize,
+    mut at: *const u8,
+) -> *const u8 {
     let (written, body, zero_width) = match *op {
         Op::Items { ends, level, body, zero_width } => (Some((ends, level)), body, zero_width),
         Op::SkipItems { body } => (None, body, false),
-        _ => return,
+        _ => return at,
     };
+    let source = runner.source;
     loop {
-        // In registers: the next count waits for this one.
-        let (mut at, mut bad) = (runner.at, false);
         // SAFETY: the caller's promise.
-        let count = unsafe { kernels::Long.read::<C>(&mut at, &runner.source, true, &mut bad) };
-        let size = if count < 0 {
-            // No count of items is as large as that one's.
-            bad |= count == i64::MIN;
-            // SAFETY: the caller's promise.
-            Some(unsafe { kernels::Long.read::<C>(&mut at, &runner.source, true, &mut bad) })
-        } else {
-            None
+        let Some((count, size)) = (unsafe { count::<C>(&mut at, &source) }) else {
+            runner.fault = true;
+            return at;
         };
-        runner.at = at;
-        if bad {
-            return runner.fault = true;
-        }
         if count == 0 {
             break;
         }
-        let left = runner.source.end as usize - runner.at as usize;
+        let left = source.end as usize - at as usize;
         let n = count.unsigned_abs();
         // What is only skipped needs no memory, and no time for items without bytes.
         let too_many = if written.is_none() {
@@ -145,47 +142,109 @@ pub(super) unsafe fn items<C: Nested>(program: &Program, op: &Op, runner: &mut R
             n > left as u64
         };
         if runner.fault || too_many || size.is_some_and(|size| size < 0 || size as u64 > left as u64) {
-            return runner.fault = true;
+            runner.fault = true;
+            return at;
         }
         let n = n as usize;
-        let before = runner.at;
+        let before = at;
         match (written, size) {
             (Some((_, level)), _) => {
                 if !runner.reserve(program, level, n) {
-                    return runner.fault = true;
+                    runner.fault = true;
+                    return at;
                 }
                 let first = runner.level_len(level);
-                if !body.is_empty() {
-                    // SAFETY: the caller's promise; room for the items was made.
-                    unsafe { C::run_nested(program, body, runner, first, n) };
+                // SAFETY: the caller's promise; room for the items was made.
+                unsafe {
+                    match *program.body(body) {
+                        [] => {}
+                        // Here, and not by a call: what comes next waits for the cursor.
+                        [Op::Read { leaf, to }] if has_bulk(leaf) => {
+                            let mut place = Place { at: before, source, slot: first, inside: 1 };
+                            let slots = runner.lane.slots.as_ptr();
+                            read_column::<C>(leaf, to, &mut place, slots, n, &mut runner.fault);
+                            at = place.at;
+                        }
+                        _ => at = run_body_of_items::<C>(program, body, runner, at, first, n),
+                    }
                 }
                 runner.set_level_len(level, first + n);
                 // The size is a promise that is kept or broken by the items.
-                let moved = runner.at as usize - before as usize;
+                let moved = at as usize - before as usize;
                 runner.fault |= size.is_some_and(|size| size as usize != moved);
             }
             // SAFETY: at most to the end of the block, by the check above.
-            (None, Some(size)) => runner.at = unsafe { before.add(size as usize) },
+            (None, Some(size)) => at = unsafe { before.add(size as usize) },
             (None, None) => match *program.body(body) {
                 [Op::SkipFixed { bytes }] => {
                     let bytes = bytes.saturating_mul(n as u64);
                     runner.fault |= bytes > left as u64;
                     // SAFETY: at most to the end of the block.
-                    runner.at = unsafe { before.add(left.min(bytes as usize)) };
+                    at = unsafe { before.add(left.min(bytes as usize)) };
                 }
                 [] => {}
                 // SAFETY: the caller's promise; the body writes nothing.
-                _ => unsafe { C::run_nested(program, body, runner, 0, n) },
+                _ => at = unsafe { run_body_of_items::<C>(program, body, runner, at, 0, n) },
             },
         }
         if runner.fault {
-            return;
+            return at;
         }
     }
     if let Some((ends, level)) = written {
         // SAFETY: the caller's promise.
         unsafe { runner.write(ends, slot, runner.level_len(level) as i32) };
     }
+    at
+}
+
+/// The count of a block of items and, if it is negative, the block's size in bytes; none on a fault.
+///
+/// # Safety
+/// As [`run_body`](super::run_body), with `at` at most at the end.
+#[inline(always)]
+unsafe fn count<C: Cpu>(at: &mut *const u8, source: &Source) -> Option<(i64, Option<i64>)> {
+    let mut bad = false;
+    // SAFETY: the caller's promise: one byte is readable.
+    let byte = unsafe { at.read() };
+    // One byte nearly always. So this is a branch: what follows does not have to wait for the byte to know where it starts.
+    let counted = if byte & 0x81 == 0 {
+        // SAFETY: padding follows.
+        *at = unsafe { at.add(1) };
+        kernels::check(at, source, &mut bad);
+        (i64::from(byte >> 1), None)
+    } else {
+        // SAFETY: the caller's promise.
+        let count = unsafe { kernels::Long.read::<C>(at, source, true, &mut bad) };
+        if count < 0 {
+            // No count of items is as large as that one's.
+            bad |= count == i64::MIN;
+            // SAFETY: the caller's promise.
+            (count, Some(unsafe { kernels::Long.read::<C>(at, source, true, &mut bad) }))
+        } else {
+            (count, None)
+        }
+    };
+    (!bad).then_some(counted)
+}
+
+/// Runs the body of items from `at` on, and gives where the lane is then.
+///
+/// # Safety
+/// As [`run_body`](super::run_body).
+#[inline(always)]
+unsafe fn run_body_of_items<C: Nested>(
+    program: &Program,
+    body: Body,
+    runner: &mut Runner<'_>,
+    at: *const u8,
+    first: usize,
+    n: usize,
+) -> *const u8 {
+    runner.at = at;
+    // SAFETY: the caller's promise.
+    unsafe { C::run_nested(program, body, runner, first, n) };
+    runner.at
 }
 
 /// # Safety

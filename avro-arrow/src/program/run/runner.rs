@@ -19,6 +19,8 @@ pub(super) struct Runner<'a> {
     pub(super) rows_left: usize,
     /// The next row, counted from the first of all lanes.
     pub(super) row: usize,
+    /// Index of the first of the pieces' buffers among those that views point into.
+    first_buffer: u32,
     pub(super) zero_width_items: u64,
     /// Text of the JSON value at hand.
     pub(super) text: Vec<u8>,
@@ -28,7 +30,7 @@ pub(super) struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    pub(super) fn new(lane: Lane, first_row: usize, pieces: &'a mut [Piece]) -> Self {
+    pub(super) fn new(lane: Lane, first_row: usize, first_buffer: u32, pieces: &'a mut [Piece]) -> Self {
         let nowhere = std::ptr::null();
         let mut runner = Runner {
             lane,
@@ -37,6 +39,7 @@ impl<'a> Runner<'a> {
             at: nowhere,
             rows_left: 0,
             row: first_row,
+            first_buffer,
             zero_width_items: 0,
             text: Vec::new(),
             fault: false,
@@ -53,7 +56,7 @@ impl<'a> Runner<'a> {
         let end = piece.end.min(piece.data.len());
         // SAFETY: at most at the end of the data, which is padded.
         let (at, end) = unsafe { (start.add(piece.at.min(end)), start.add(end)) };
-        self.source = Source::new(start, end, piece.buffer);
+        self.source = Source::new(start, end, self.first_buffer + piece.buffer);
         self.at = at;
         self.rows_left = piece.n_rows;
         self.zero_width_items = piece.zero_width_items;

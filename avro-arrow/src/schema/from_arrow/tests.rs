@@ -177,3 +177,38 @@ fn files_there_and_back() {
     }
     assert!(n > 30, "{n}");
 }
+
+/// What a file's columns become can read the file, also when Arrow's types are all there is to go by.
+#[test]
+fn random_schemas_resolve() {
+    use crate::options::{Enums, Strings};
+    use crate::resolve::Resolution;
+    let mut n = 0;
+    for seed in 0..3_000 {
+        let json = random_schema(&mut Rng::new(seed));
+        let Ok(schema) = Schema::parse(&json, &Limits::default()) else { continue };
+        let options = match seed % 3 {
+            0 => Options { strings: Strings::Plain, enums: Enums::String, ..Options::default() },
+            _ => Options::default(),
+        };
+        let Ok(program) = Program::compile(&schema, &options) else { continue };
+        let mut arrow = program.arrow_schema().as_ref().clone();
+        let has_recursion = (0..schema.len()).any(|at| schema.is_recursive(NodeId(at as u32)));
+        let root_is_record = matches!(schema.node(schema.root()).kind, Kind::Record(_));
+        if seed % 3 == 1 && !has_recursion && root_is_record {
+            arrow.metadata.clear();
+        }
+        let reader = match Schema::from_arrow(&arrow) {
+            Ok(reader) => reader,
+            // Two enums of a union became two strings.
+            Err(e) => {
+                assert!(e.to_string().contains("Union") && seed % 3 < 2, "{e}: {json}");
+                continue;
+            }
+        };
+        let found = Resolution::new(&schema, &reader, crate::options::FieldMatch::Name, &Limits::default());
+        found.unwrap_or_else(|e| panic!("seed {seed}: {e}\n{json}\n{}", reader.json()));
+        n += 1;
+    }
+    assert!(n > 2_500, "{n}");
+}

@@ -530,3 +530,45 @@ fn random_families() {
     }
     assert!(merged_some > conflicting * 4, "{merged_some} merged, {conflicting} in conflict");
 }
+
+/// Every one of the schemas can be read with the merged one: all types, all branches of unions, all symbols of enums.
+#[test]
+fn random_families_resolve() {
+    use crate::resolve::{Action, Resolution};
+    let mut n = 0;
+    for seed in 0..4_000 {
+        let family: Vec<Schema> = Evolution::family(seed).iter().map(|json| parse(json)).collect();
+        for conflicts in [Conflicts::Error, Conflicts::Widen] {
+            let Ok(merged) = merge(&family, conflicts) else { continue };
+            for schema in &family {
+                let all = || format!("seed {seed}\n{}\n{}", schema.json(), merged.schema.json());
+                let resolution =
+                    Resolution::new(schema, &merged.schema, crate::options::FieldMatch::Name, &Limits::default());
+                let resolution = resolution.unwrap_or_else(|e| panic!("{e} {}", all()));
+                n += 1;
+                let (mut todo, mut seen) = (vec![resolution.root], std::collections::HashSet::new());
+                while let Some(id) = todo.pop() {
+                    if !seen.insert(id) {
+                        continue;
+                    }
+                    match &resolution.pair(id).action {
+                        Action::Convert(_) => {}
+                        Action::Symbols(symbols) => assert!(symbols.iter().all(Option::is_some), "{}", all()),
+                        Action::Items(items) => todo.push(*items),
+                        Action::Record(record) => {
+                            assert!(record.fields.iter().all(Option::is_some), "{}", all());
+                            todo.extend(record.fields.iter().flatten().map(|(_, pair)| *pair));
+                        }
+                        Action::FromUnion(branches) => {
+                            assert!(branches.iter().all(Option::is_some), "{}", all());
+                            todo.extend(branches.iter().flatten());
+                        }
+                        Action::ToUnion { value, .. } => todo.push(*value),
+                        Action::Nothing => panic!("{}", all()),
+                    }
+                }
+            }
+        }
+    }
+    assert!(n > 10_000, "{n}");
+}

@@ -159,7 +159,7 @@ pub(super) fn is_small(program: &Arc<Program>, blocks: &[RawRows]) -> bool {
     let mut batcher = Batcher::new(Arc::clone(program));
     let mut n_bytes = 0;
     for (index, (rows, bytes)) in (0..).zip(blocks) {
-        let block = Block { rows: *rows, data: PaddedBytes::from_vec(bytes.clone()), offset: 0, index };
+        let block = Block { rows: *rows, data: PaddedBytes::from_vec(bytes.clone()), offset: 0, end: 0, index };
         // What is refused here is compared: only a row that is too large is not.
         let mut fed = batcher.push(block).err();
         while fed.is_none() {

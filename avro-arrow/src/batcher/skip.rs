@@ -1,0 +1,103 @@
+//! The batcher's part in skipping damage: which blocks of a chunk are damaged, and a whole block decoded to see if it is.
+
+use super::{Batcher, CHUNK_BYTES, at_block, disagree};
+use crate::codec::Block;
+use crate::damage::DamagedBlock;
+use crate::error::{Error, Result};
+use crate::options::Damage;
+use crate::program::{Piece, Stop};
+use std::sync::Arc;
+
+impl Batcher {
+    pub(super) fn skips_damage(&self) -> bool {
+        self.program.options.damage == Damage::Skip
+    }
+
+    /// Skips this block of the queue, none of whose rows were given.
+    pub(super) fn skip(&mut self, at: usize, error: Error) {
+        let Some(pending) = self.queue.remove(at) else { return };
+        let Block { rows, data, offset, end, index } = pending.block;
+        self.queued_rows -= pending.rows_left;
+        self.queued_bytes -= data.len();
+        self.damage.push(DamagedBlock::framed(index, offset..end, rows, Some(data.len()), error));
+    }
+
+    /// Skips all blocks of a chunk that are damaged. What is left is decoded next, even if it is no whole batch: so each row is
+    /// decoded a few times at most, however many blocks are damaged.
+    pub(super) fn skip_damaged(&mut self, n_pieces: usize) -> Result<()> {
+        let found: Vec<_> = self.queue.iter().take(n_pieces).map(|pending| self.error_of(pending)).collect();
+        if found.iter().all(Option::is_none) {
+            return Err(self.explain(n_pieces));
+        }
+        for (at, error) in found.into_iter().enumerate().rev() {
+            match (error, self.queue.get_mut(at)) {
+                (Some(error), _) => self.skip(at, error),
+                (None, Some(pending)) => pending.checked = true,
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips the last block of a chunk if the chunk has only a part of it and it is damaged anywhere.
+    pub(super) fn skip_unless_whole(&mut self, pieces: &[Piece]) -> Result<bool> {
+        let Some(at) = pieces.len().checked_sub(1) else { return Ok(false) };
+        let Some(pending) = self.queue.get(at) else { return Ok(false) };
+        let in_parts = pieces.last().is_some_and(|piece| !piece.ends_block);
+        if !self.skips_damage() || pending.checked || !in_parts {
+            return Ok(false);
+        }
+        let block = pending.block.clone();
+        match self.check(&block) {
+            Ok(()) => {
+                if let Some(pending) = self.queue.get_mut(at) {
+                    pending.checked = true;
+                }
+                Ok(false)
+            }
+            Err(error) if error.is_of_block() => {
+                self.skip(at, error);
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decodes a whole block, and drops its rows.
+    pub(crate) fn check(&mut self, block: &Block) -> Result<()> {
+        self.believe_rows(block)?;
+        let blocks = Arc::from([block.data.to_buffer()]);
+        let mut whole = Piece {
+            data: block.data.clone(),
+            at: 0,
+            end: block.data.len(),
+            n_rows: 0,
+            ends_block: false,
+            buffer: 0,
+            zero_width_items: 0,
+        };
+        let mut rows_left = block.rows;
+        // A large block is decoded a batch at a time, as ever.
+        let mut step = self.max_rows;
+        if block.data.len() > CHUNK_BYTES {
+            step = step.min(self.batch_size());
+        }
+        while !whole.ends_block {
+            let n_rows = usize::try_from(rows_left).unwrap_or(usize::MAX).min(step);
+            let mut part = Piece { n_rows, ends_block: n_rows as u64 == rows_left, ..whole.clone() };
+            match self.columns(std::slice::from_mut(&mut part), Arc::clone(&blocks)) {
+                Ok(_) => rows_left -= n_rows as u64,
+                Err(Stop::Damaged) => {
+                    return Err(self.locate(block).map_or_else(disagree, |found| at_block(found.into_error(), block)));
+                }
+                Err(Stop::TooLarge(_)) if n_rows > 1 => {
+                    step = n_rows / 2;
+                    continue;
+                }
+                Err(Stop::TooLarge(error)) => return Err(at_block(error, block)),
+            }
+            whole = part;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! What files are resolved to: a table's columns in; for each file, the program that reads those of them that are wanted, out.
+
+use crate::headers::{ByText, FileSchema, Reads, external};
+use crate::options::AvroOptions;
+use arrow_schema::{DataType, Field, Schema};
+use avro_arrow::schema::Schema as AvroSchema;
+use avro_arrow::{ErrorKind, FieldMatch, Program};
+use datafusion::common::Result;
+use std::sync::Arc;
+
+/// Where Arrow's fields have their ids.
+const FIELD_ID: &str = "PARQUET:field_id";
+
+/// How the columns of a table are found in its files.
+#[derive(Debug, Clone)]
+pub(crate) struct TableReader {
+    /// The schema to read with.
+    schema: Option<ByText>,
+    /// Where a file cannot be resolved to that schema, is it read with its own, and cast?
+    casts: bool,
+    by: FieldMatch,
+}
+
+impl TableReader {
+    /// For a table of these columns. If they were found in files, they have the Avro schema that made them in their metadata;
+    /// those that the caller gave are of Arrow's types, which need not be the types that Avro has.
+    pub(crate) fn new(columns: &Schema, options: &AvroOptions) -> TableReader {
+        if options.schema.is_none()
+            && let Some(json) = columns.metadata().get("avro.schema")
+            && let Ok(schema) = AvroSchema::parse(json, &options.limits)
+        {
+            return TableReader { schema: Some(ByText(schema)), casts: false, by: options.field_match };
+        }
+        let has_ids = columns.fields().iter().any(|field| has_id(field));
+        let by = if has_ids { FieldMatch::Id } else { options.field_match };
+        TableReader { schema: AvroSchema::from_arrow(columns).ok().map(ByText), casts: by == FieldMatch::Name, by }
+    }
+
+    /// The program that reads these columns of a file, as far as the file has them.
+    pub(crate) fn program(
+        &self,
+        file: &FileSchema,
+        columns: &Schema,
+        batch_size: usize,
+        options: &AvroOptions,
+        name: &str,
+    ) -> Result<Arc<Program>> {
+        let names = || columns.fields().iter().map(|field| field.name().clone());
+        let options = AvroOptions { field_match: self.by, ..options.clone() };
+        let reads = Reads { columns: Some(names().collect()), batch_size, reader: self.schema.clone() };
+        match file.program(reads, &options) {
+            Err(e) if self.casts && matches!(e.kind(), ErrorKind::Resolve { .. }) => {}
+            program if self.schema.is_some() => return program.map_err(|e| external(e, name)),
+            _ => {}
+        }
+        // The adapter makes up the columns that this file has not.
+        let has = file.columns();
+        let columns = names().filter(|name| has.contains(&name.as_str())).collect();
+        file.program(Reads { columns: Some(columns), batch_size, reader: None }, &options)
+            .map_err(|e| external(e, name))
+    }
+}
+
+fn has_id(field: &Field) -> bool {
+    field.metadata().contains_key(FIELD_ID)
+        || match field.data_type() {
+            DataType::Struct(fields) => fields.iter().any(|field| has_id(field)),
+            DataType::List(inner) | DataType::Map(inner, _) => has_id(inner),
+            _ => false,
+        }
+}
