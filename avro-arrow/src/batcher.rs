@@ -35,7 +35,7 @@ const CHUNK_BLOCKS: usize = 8;
 /// Batches of one chunk.
 const CHUNK_BATCHES_MAX: usize = 16;
 /// Bytes of the rows' own slabs in one chunk.
-const CHUNK_COLUMN_BYTES_MAX: usize = 128 << 20;
+const CHUNK_COLUMN_BYTES_MAX: usize = 32 << 20;
 /// Blocks of fewer bytes are put together into one buffer, so that string columns do not have thousands.
 const SMALL_BLOCK_BYTES: usize = 4 << 10;
 

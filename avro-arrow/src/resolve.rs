@@ -293,8 +293,8 @@ impl<'s> Resolver<'s> {
                     Action::ToUnion { branch, value }
                 }
                 None => {
-                    let of: Vec<String> = branches.iter().map(|b| words(self.reader.node(*b))).collect();
-                    self.problem(id, format!("{} matches no branch of [{}]", words(writer), of.join(", ")))
+                    let of: Vec<String> = branches.iter().map(|b| self.reader.node(*b).to_string()).collect();
+                    self.problem(id, format!("{writer} matches no branch of [{}]", of.join(", ")))
                 }
             },
             (Kind::Record(w), Kind::Record(r)) => {
@@ -416,7 +416,7 @@ fn convert(writer: &Node, reader: &Node) -> Result<Convert, String> {
         (Enum(_), String) => Convert::EnumToString,
         (Fixed(_) | Bytes, Fixed(_) | Bytes) if is_arrow_decimal(writer) && is_arrow_decimal(reader) => Convert::Same,
         (Fixed(w), Fixed(r)) if w.size == r.size => Convert::Same,
-        _ => return Err(format!("{} cannot be read as {}", words(writer), words(reader))),
+        _ => return Err(format!("{writer} cannot be read as {reader}")),
     };
     // Of logical types, the specification has a rule for decimals alone. For others it has none, and to take milliseconds
     // for microseconds would be wrong in silence.
@@ -427,7 +427,7 @@ fn convert(writer: &Node, reader: &Node) -> Result<Convert, String> {
             Some(Logical::Decimal { precision: w, scale: w_scale }),
             Some(Logical::Decimal { precision: r, scale: r_scale }),
         ) if w <= r && w_scale == r_scale => Ok(convert),
-        (Some(w), Some(r)) if w != r => Err(format!("{} cannot be read as {}", words(writer), words(reader))),
+        (Some(w), Some(r)) if w != r => Err(format!("{writer} cannot be read as {reader}")),
         _ => Ok(convert),
     }
 }
@@ -436,19 +436,4 @@ fn convert(writer: &Node, reader: &Node) -> Result<Convert, String> {
 fn is_arrow_decimal(node: &Node) -> bool {
     let max = u32::from(arrow_schema::DECIMAL256_MAX_PRECISION);
     matches!(node.logical, Some(Logical::Decimal { precision, .. }) if precision <= max)
-}
-
-/// A type as errors name it: `int`, `record a.b.C`, `long (timestamp-millis)`.
-fn words(node: &Node) -> String {
-    let mut words = node.kind.word().to_string();
-    match &node.kind {
-        Kind::Fixed(fixed) => words.push_str(&format!(" {}({})", fixed.name, fixed.size)),
-        kind => words.extend(kind.name().map(|name| format!(" {name}"))),
-    }
-    match node.logical {
-        Some(Logical::Decimal { precision, scale }) => words.push_str(&format!(" (decimal({precision}, {scale}))")),
-        Some(logical) => words.push_str(&format!(" ({})", logical.word())),
-        None => {}
-    }
-    words
 }

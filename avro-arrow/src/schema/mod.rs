@@ -22,6 +22,7 @@ pub use names::Name;
 pub(crate) use size::{Sizes, is_zero_width};
 
 use serde_json::Value as Json;
+use std::fmt;
 use std::sync::Arc;
 
 /// Attributes that the specification gives no meaning, as they stand in the schema, in their order.
@@ -193,6 +194,22 @@ impl NodeId {
     /// Its index in the arena, for tables beside it.
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// A type as errors and reports name it: `int`, `long (timestamp-millis)`, `record a.B`, `fixed a.F(2)`.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.word())?;
+        match &self.kind {
+            Kind::Fixed(fixed) => write!(f, " {}({})", fixed.name, fixed.size)?,
+            kind => kind.name().map_or(Ok(()), |name| write!(f, " {name}"))?,
+        }
+        match self.logical {
+            Some(Logical::Decimal { precision, scale }) => write!(f, " (decimal({precision}, {scale}))"),
+            Some(logical) => write!(f, " ({})", logical.word()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -101,7 +101,7 @@ pub fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
 }
 
 /// The same, but the decoder may be asked something afterwards.
-pub(crate) fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
+pub fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
     let mut batches = Vec::new();
     let rest = file.get(decoder.start() as usize..).unwrap_or_default();
     let mut take = |decoder: &mut Decoder| loop {

@@ -63,7 +63,7 @@ pub struct MergedSchema {
     pub schema: Schema,
     /// Where its fields come from, in their order, those of records inside after the field they are in. A type that is used at
     /// several places is listed at the first. Items of arrays, values of maps and the top level are listed if there is
-    /// something to note.
+    /// something to note. None of a single schema that is too deep to be written anew.
     pub fields: Vec<Provenance>,
 }
 
@@ -91,12 +91,15 @@ impl MergedSchema {
         }
         let only = (sources.len() == 1).then(|| first.schema.clone());
         let unified = Unified::new(sources);
-        let (json, fields) = write::write(&unified, conflicts)?;
-        let schema = match only {
-            Some(schema) => schema,
-            None => Schema::parse(&json.to_string(), limits)?,
-        };
-        Ok(MergedSchema { schema, fields })
+        match (write::write(&unified, conflicts), only) {
+            (Ok((_, fields)), Some(schema)) => Ok(MergedSchema { schema, fields }),
+            // What is too deep to be written is still one that can be read, or a limit says so.
+            (Err(_), Some(schema)) => Ok(MergedSchema { schema, fields: Vec::new() }),
+            (written, None) => {
+                let (json, fields) = written?;
+                Ok(MergedSchema { schema: Schema::parse(&json.to_string(), limits)?, fields })
+            }
+        }
     }
 }
 

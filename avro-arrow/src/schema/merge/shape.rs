@@ -163,18 +163,3 @@ fn word_of<'k>(kinds: impl Iterator<Item = &'k Kind>) -> &'static str {
         () => words.into_iter().next().unwrap_or_default(),
     }
 }
-
-/// A type as errors and reports name it: `int`, `long (timestamp-millis)`, `record a.B`.
-pub(super) fn words(node: &Node) -> String {
-    let mut words = node.kind.word().to_owned();
-    match &node.kind {
-        Kind::Fixed(fixed) => words.push_str(&format!(" {}({})", fixed.name, fixed.size)),
-        kind => words.extend(kind.name().map(|name| format!(" {name}"))),
-    }
-    match node.logical {
-        Some(Logical::Decimal { precision, scale }) => words.push_str(&format!(" (decimal({precision}, {scale}))")),
-        Some(logical) => words.push_str(&format!(" ({})", logical.word())),
-        None => {}
-    }
-    words
-}

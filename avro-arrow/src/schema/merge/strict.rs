@@ -2,7 +2,6 @@
 //!
 //! Pairs of types are looked at once, and wait in a list, so types inside themselves come to an end.
 
-use super::shape::words;
 use super::unify::Source;
 use crate::error::{ErrorKind, Result};
 use crate::schema::compose::Part;
@@ -97,10 +96,10 @@ fn differing_field(a: &Record, b: &Record) -> Option<(String, String)> {
 fn full_words(source: &Source<'_>, node: &Node) -> String {
     match &node.kind {
         Kind::Union(branches) => {
-            let branches: Vec<String> = branches.iter().map(|id| words(source.schema.node(*id))).collect();
+            let branches: Vec<String> = branches.iter().map(|id| source.schema.node(*id).to_string()).collect();
             format!("union [{}]", branches.join(", "))
         }
-        Kind::Enum(e) => format!("{} [{}]", words(node), e.symbols.join(", ")),
-        _ => words(node),
+        Kind::Enum(e) => format!("{node} [{}]", e.symbols.join(", ")),
+        _ => node.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use super::Conflicts;
 use super::columns::{Column, field, newest};
 use super::defaults::Defaults;
 use super::report::{Note, Provenance};
-use super::shape::{Group, Slot, words};
+use super::shape::{Group, Slot};
 use super::unify::{Unified, aliases};
 use crate::error::{ErrorKind, Result};
 use crate::schema::compose::{JSON_LEVELS_MAX, Names, Part, write_name};
@@ -88,7 +88,7 @@ impl Writer<'_, '_> {
     fn conflict(&self, groups: [&Group; 2]) -> crate::Error {
         let [a, b] = groups.map(|group| {
             let one = group.types.first().copied().unwrap_or_default();
-            (self.label(self.unified.source_of(one)), words(self.unified.node(one)))
+            (self.label(self.unified.source_of(one)), self.unified.node(one).to_string())
         });
         let (first, first_type) = a;
         let (second, second_type) = b;
@@ -329,7 +329,7 @@ impl Writer<'_, '_> {
                 "record" | "array" | "map" => {}
                 "fixed" if nodes().all(|node| Some(node.logical) == nodes().next().map(|n| n.logical)) => {}
                 _ => {
-                    for words in nodes().map(words) {
+                    for words in nodes().map(ToString::to_string) {
                         if !from.contains(&words) {
                             from.push(words);
                         }
@@ -351,7 +351,7 @@ impl Writer<'_, '_> {
             slot.sources.iter().all(|source| has.contains(source))
         };
         if slot.groups.len() > 1 && !slot.groups.iter().all(of_all) {
-            let first = |group: &Group| group.types.first().map(|one| words(self.unified.node(*one)));
+            let first = |group: &Group| group.types.first().map(|one| self.unified.node(*one).to_string());
             notes.push(Note::Union { of: slot.groups.iter().filter_map(first).collect() });
         }
         if let Some((source, _)) = slot.null
