@@ -11,12 +11,13 @@ use support::files_in;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 7] = [
     ("header", fuzz::header),
     ("schema", fuzz::schema),
     ("resolve", fuzz::resolve),
     ("block", fuzz::block),
     ("file", fuzz::file),
+    ("lenient", fuzz::lenient),
     ("message", fuzz::message),
 ];
 

@@ -21,7 +21,7 @@ const WAYS: [Way; 6] =
 /// # Panics
 /// Where the ways of reading differ.
 pub fn file(bytes: &[u8]) {
-    let bytes = if bytes.starts_with(b"Obj") { bytes.to_vec() } else { made(bytes) };
+    let bytes = container_file(bytes);
     let (bytes, rng) = (bytes.as_slice(), &mut rng_of(&bytes));
     let options = Options { batch_size: rng.pick(8192, &[1, 3]), limits: limits(), ..Options::default() };
     if !is_small(bytes, &options) {
@@ -46,12 +46,12 @@ pub fn file(bytes: &[u8]) {
 }
 
 /// All rows in one batch; none where there are no batches.
-fn rows(batches: &[RecordBatch]) -> Option<RecordBatch> {
+pub(super) fn rows(batches: &[RecordBatch]) -> Option<RecordBatch> {
     concat_batches(&batches.first()?.schema(), batches).ok()
 }
 
 /// Are all its columns together small? They are not kept here.
-fn is_small(bytes: &[u8], options: &Options) -> bool {
+pub(super) fn is_small(bytes: &[u8], options: &Options) -> bool {
     let Ok(reader) = Reader::new(bytes, options) else { return true };
     let mut n_bytes = 0;
     for batch in reader {
@@ -106,8 +106,11 @@ fn n_blocks(bytes: &[u8], header: &Header, options: &Options) -> usize {
     std::iter::from_fn(|| framer.next_block().ok().flatten()).count()
 }
 
-/// A file made as the input says.
-fn made(bytes: &[u8]) -> Vec<u8> {
+/// The file that an input is, or one made as it says.
+pub(super) fn container_file(bytes: &[u8]) -> Vec<u8> {
+    if bytes.starts_with(b"Obj") {
+        return bytes.to_vec();
+    }
     let mut input = Input(bytes);
     let Some(schema) = schema_of(input.line()) else { return bytes.to_vec() };
     let codecs = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];

@@ -10,6 +10,7 @@
 //! | [`block`] | a line with a schema, then options and a block: see [`block`] |
 //! | [`resolve`] | a line with the writer's schema, a line with the reader's, then as for [`block`] |
 //! | [`file`] | a file, or else what one is made of: see [`file`] |
+//! | [`lenient`] | the same |
 //! | [`message`] | lines with schemas of two writers and of the reader, then messages: see [`message`] |
 //!
 //! A line that is no schema is the seed of a random one, or, for a reader's, of a change to the writer's.
@@ -17,12 +18,14 @@
 mod block;
 mod file;
 mod header;
+mod lenient;
 mod message;
 mod schema;
 
 pub use block::{block, resolve};
 pub use file::file;
 pub use header::header;
+pub use lenient::lenient;
 pub use message::message;
 pub use schema::schema;
 
