@@ -5,13 +5,13 @@
 //!
 //! | target | input |
 //! |---|---|
-//! | [`header`] | the first bytes of a file |
-//! | [`schema`] | the text of a schema |
-//! | [`block`] | a line with a schema, then options and a block: see [`block`] |
-//! | [`resolve`] | a line with the writer's schema, a line with the reader's, then as for [`block`] |
-//! | [`file`] | a file, or else what one is made of: see [`file`] |
-//! | [`lenient`] | the same |
-//! | [`message`] | lines with schemas of two writers and of the reader, then messages: see [`message`] |
+//! | `header` | the first bytes of a file |
+//! | `schema` | the text of a schema |
+//! | `block` | a line with a schema, then options and a block: see `block` |
+//! | `resolve` | a line with the writer's schema, a line with the reader's, then as for `block` |
+//! | `file` | a file, or else what one is made of: see `file` |
+//! | `lenient` | the same |
+//! | `message` | lines with schemas of two writers and of the reader, then messages: see `message` |
 //!
 //! A line that is no schema is the seed of a random one, or, for a reader's, of a change to the writer's.
 
