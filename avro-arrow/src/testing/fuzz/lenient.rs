@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// All rows, and the blocks that were skipped: their index, where they begin, their bytes and rows.
 type Read = (Option<RecordBatch>, Vec<(u64, u64, u64, Option<u64>)>);
 
-/// The fuzz target for files read under [`Damage::Skip`]: what [`file`](super::file) takes.
+/// The fuzz target for files read under [`Damage::Skip`]: what `file` takes.
 ///
 /// # Panics
 /// Where the ways of reading differ; where a file that can be read has damage, or one that cannot has none; where the bytes that
