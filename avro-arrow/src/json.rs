@@ -27,14 +27,12 @@ pub(crate) fn write_json(
     limits: &Limits,
 ) -> Result<(), Fault> {
     let start = out.len();
-    let mut writer = JsonWriter { resolution, cursor, out, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
+    let mut writer =
+        JsonWriter { resolution, cursor, out, start, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
     let mut next = Some(pair);
     while let Some(pair) = next {
         writer.value(pair)?;
-        let text_bytes = writer.out.len() - start;
-        if text_bytes > limits.block_bytes {
-            return Err(limit("block_bytes", text_bytes as u64, limits.block_bytes as u64));
-        }
+        writer.check_text()?;
         next = writer.next()?;
     }
     Ok(())
@@ -233,6 +231,8 @@ struct JsonWriter<'s, 'c, 'a> {
     resolution: &'s Resolution,
     cursor: &'c mut Cursor<'a>,
     out: &'c mut Vec<u8>,
+    /// Where in `out` the text begins.
+    start: usize,
     limits: &'s Limits,
     open: Vec<Writing<'s, 'a>>,
     n_records: usize,
@@ -363,6 +363,7 @@ impl JsonWriter<'_, '_, '_> {
                         for default in &record.defaults {
                             self.name(names.get(default.field), &mut n_written);
                             self.out.extend_from_slice(default.text.as_bytes());
+                            self.check_text()?;
                         }
                         self.n_records -= 1;
                         self.out.push(b'}');
@@ -399,6 +400,15 @@ impl JsonWriter<'_, '_, '_> {
                 }
             }
         }
+    }
+
+    /// Is the text within its limit?
+    fn check_text(&self) -> Result<(), Fault> {
+        let text_bytes = self.out.len() - self.start;
+        if text_bytes > self.limits.block_bytes {
+            return Err(limit("block_bytes", text_bytes as u64, self.limits.block_bytes as u64));
+        }
+        Ok(())
     }
 
     /// The name of a record's field, behind a comma if it is not the first.

@@ -11,7 +11,8 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Bytes of the file's header: its metadata and schema. As many again of namespaces that the names in the schema take from
     /// around them, and of what Arrow fields keep of it, such as documentation, after named types are expanded at each place that
-    /// refers to them; and an entry of metadata for each 64. The default is 16 MiB.
+    /// refers to them; and an entry of metadata for each 64. As many again of the defaults of a reader's schema, wherever they are
+    /// taken. The default is 16 MiB.
     pub metadata_bytes: usize,
     /// Nodes of a parsed schema; the default is 100 000. Its text may have ten values of JSON for each.
     pub schema_nodes: usize,

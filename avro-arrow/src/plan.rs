@@ -13,13 +13,13 @@ pub(crate) use target::{Form, RecordTarget, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution};
-use crate::schema::{Attributes, Field as AvroField, Kind, Logical, NodeId, Schema, is_zero_width};
+use crate::schema::{Attributes, Enum, Field as AvroField, Kind, Logical, NodeId, Schema, is_zero_width};
 use crate::value::Value;
 use arrow_array::StringArray;
 use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use std::collections::HashMap;
 use std::sync::Arc;
-use target::Wrap;
+use target::{Wrap, unsupported};
 
 /// The name of the one column of a file whose top level is not a record.
 pub(crate) const VALUE_COLUMN: &str = "value";
@@ -136,6 +136,9 @@ impl Plan {
             metadata_bytes: 0,
             depth: 0,
             n_sources: 0,
+            default_bytes: 0,
+            writer_symbols: Symbols::new(),
+            reader_symbols: Symbols::new(),
         };
         let root = reader.root();
         let is_record = matches!(reader.node(root).kind, Kind::Record(_));
@@ -191,8 +194,16 @@ struct Planner<'a> {
     n_fields: usize,
     metadata_bytes: usize,
     depth: usize,
+    /// Sources, and fields of the writer's records.
     n_sources: usize,
+    /// Of the text of defaults.
+    default_bytes: usize,
+    writer_symbols: Symbols,
+    reader_symbols: Symbols,
 }
+
+/// The symbols of each enum, made once: an enum of a million symbols may be named by a thousand fields.
+type Symbols = HashMap<NodeId, Arc<StringArray>>;
 
 /// Each branch of a writer's union has its own way to the reader's type: a few thousand fields could take gigabytes.
 const SOURCES_MAX: usize = 1 << 20;
@@ -209,12 +220,7 @@ impl<'a> Planner<'a> {
 
     /// Where the values of a target come from.
     fn source(&mut self, pair: PairId, target: &Target) -> Result<Source> {
-        self.n_sources += 1;
-        if self.n_sources > SOURCES_MAX {
-            let what =
-                format!("a schema that is read in more than {SOURCES_MAX} ways; unions of records take the most");
-            return Err(ErrorKind::Unsupported { what }.into());
-        }
+        self.count(1)?;
         let resolution = self.resolution;
         let resolved = resolution.pair(pair);
         Ok(match (&resolved.action, &target.form) {
@@ -232,7 +238,7 @@ impl<'a> Planner<'a> {
                 _ => return Err(no_source()),
             },
             (_, Form::Text) => Source::Json(pair),
-            (Action::Convert(convert), _) => Source::Scalar(self.scalar(resolved.writer, *convert, target)),
+            (Action::Convert(convert), _) => Source::Scalar(self.scalar(resolved.writer, *convert, target)?),
             (Action::Symbols(table), _) => {
                 let same = table.iter().zip(0..).all(|(to, at)| *to == Some(at));
                 let symbols = match &target.form {
@@ -258,6 +264,15 @@ impl<'a> Planner<'a> {
             (Action::Record(record), Form::Record(target)) => self.record(pair, record, target)?,
             _ => return Err(no_source()),
         })
+    }
+
+    fn count(&mut self, n_sources: usize) -> Result<()> {
+        self.n_sources += n_sources;
+        if self.n_sources <= SOURCES_MAX {
+            return Ok(());
+        }
+        let what = format!("a schema that is read in more than {SOURCES_MAX} ways; unions of records take the most");
+        Err(ErrorKind::Unsupported { what }.into())
     }
 
     /// The branches of a writer's union, as it is read the simplest.
@@ -293,6 +308,7 @@ impl<'a> Planner<'a> {
             Some((column, target.columns.get(column)?))
         };
         let Kind::Record(written) = &self.writer().node(node).kind else { return Err(no_source()) };
+        self.count(written.fields.len())?;
         let mut steps = Vec::with_capacity(written.fields.len());
         for (field, to) in written.fields.iter().zip(&record.fields) {
             let wanted = to.and_then(|(field, pair)| Some((pair, column_of(field)?)));
@@ -306,6 +322,9 @@ impl<'a> Planner<'a> {
         };
         for default in &record.defaults {
             if let (Some((column, target)), Some(field)) = (column_of(default.field), read.fields.get(default.field)) {
+                // A default is made anew wherever its record is read.
+                self.default_bytes += default.text.len();
+                limit("metadata_bytes", self.default_bytes, self.options.limits.metadata_bytes)?;
                 let value = self.constant(field.node, &default.value, target)?;
                 steps.push(Step::Default { column, value });
             }
@@ -313,21 +332,21 @@ impl<'a> Planner<'a> {
         Ok(Source::Record(RecordSource { node, steps }))
     }
 
-    fn scalar(&self, writer: NodeId, convert: Convert, target: &Target) -> Scalar {
+    fn scalar(&mut self, writer: NodeId, convert: Convert, target: &Target) -> Result<Scalar> {
         let node = self.writer().node(writer);
         match convert {
-            Convert::IntToLong => return Scalar::IntToLong,
-            Convert::IntToFloat => return Scalar::IntToFloat,
-            Convert::IntToDouble => return Scalar::IntToDouble,
-            Convert::LongToFloat => return Scalar::LongToFloat,
-            Convert::LongToDouble => return Scalar::LongToDouble,
-            Convert::FloatToDouble => return Scalar::FloatToDouble,
-            Convert::BytesToString => return Scalar::String,
-            Convert::StringToBytes if matches!(target.form, Form::Primitive) => return Scalar::DecimalBytes,
-            Convert::StringToBytes => return Scalar::Bytes,
+            Convert::IntToLong => return Ok(Scalar::IntToLong),
+            Convert::IntToFloat => return Ok(Scalar::IntToFloat),
+            Convert::IntToDouble => return Ok(Scalar::IntToDouble),
+            Convert::LongToFloat => return Ok(Scalar::LongToFloat),
+            Convert::LongToDouble => return Ok(Scalar::LongToDouble),
+            Convert::FloatToDouble => return Ok(Scalar::FloatToDouble),
+            Convert::BytesToString => return Ok(Scalar::String),
+            Convert::StringToBytes if matches!(target.form, Form::Primitive) => return Ok(Scalar::DecimalBytes),
+            Convert::StringToBytes => return Ok(Scalar::Bytes),
             Convert::EnumToString | Convert::Same => {}
         }
-        match &node.kind {
+        Ok(match &node.kind {
             Kind::Boolean => Scalar::Boolean,
             Kind::Int => Scalar::Int,
             Kind::Long => Scalar::Long,
@@ -338,18 +357,26 @@ impl<'a> Planner<'a> {
             Kind::Bytes => Scalar::Bytes,
             Kind::String => Scalar::String,
             Kind::Fixed(fixed) => match (&target.form, self.reader.node(target.node).logical) {
+                // Of a decimal, the writer's is not the reader's size, which is checked.
+                _ if i32::try_from(fixed.size).is_err() => {
+                    return Err(unsupported(format!("fixed of {}", fixed.size)));
+                }
                 (Form::Fixed(_), _) => Scalar::Fixed(fixed.size),
                 (_, Some(Logical::Duration)) => Scalar::Duration,
                 _ => Scalar::DecimalFixed(fixed.size),
             },
-            Kind::Enum(e) => Scalar::SymbolText(Arc::new(StringArray::from_iter_values(&e.symbols))),
+            Kind::Enum(e) => Scalar::SymbolText(symbols_of(&mut self.writer_symbols, writer, e)),
             _ => Scalar::Null,
-        }
+        })
     }
 
     fn writer(&self) -> &'a Schema {
         &self.resolution.writer
     }
+}
+
+fn symbols_of(made: &mut Symbols, node: NodeId, of: &Enum) -> Arc<StringArray> {
+    Arc::clone(made.entry(node).or_insert_with(|| Arc::new(StringArray::from_iter_values(&of.symbols))))
 }
 
 /// What only a mistake in this crate can cause: a target that its pair was not made for.

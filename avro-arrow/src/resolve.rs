@@ -142,7 +142,7 @@ impl Resolution {
     ///
     /// # Errors
     /// [`ErrorKind::Resolve`] with all that every value would meet, [`ErrorKind::Limit`] where both are so large, and refer to
-    /// each other so often, that there are too many pairs.
+    /// each other so often, that there are too many pairs or there is too much to say.
     pub(crate) fn new(writer: &Schema, reader: &Schema, by: FieldMatch, limits: &Limits) -> Result<Resolution> {
         let resolver = Resolver::run(writer, reader, by, Names::Lenient, limits)?;
         let fails = resolver.failing();
@@ -216,11 +216,15 @@ struct Resolver<'s> {
     met: Vec<Option<Met>>,
     ids: HashMap<(NodeId, NodeId), PairId>,
     problems: Vec<Problem>,
+    /// Bytes of what was said about problems.
+    said: usize,
     defaults: Defaults<'s>,
+    /// The fields, symbols and branches of the pairs.
+    n_parts: usize,
 }
 
-/// Pairs for each node that a schema may have. Records that meet those of the same place alone make one; a hostile pair
-/// of schemas could make their product.
+/// Pairs, with all fields, symbols and branches of them, for each node that a schema may have. Records that meet those of the same
+/// place alone make one; a hostile pair of schemas could make their product.
 const PAIRS_PER_NODE: usize = 10;
 
 impl<'s> Resolver<'s> {
@@ -240,6 +244,8 @@ impl<'s> Resolver<'s> {
             met: Vec::new(),
             ids: HashMap::new(),
             problems: Vec::new(),
+            said: 0,
+            n_parts: 0,
             defaults: Defaults::new(reader, limits),
         };
         resolver.pair(writer.root(), reader.root(), None);
@@ -252,9 +258,13 @@ impl<'s> Resolver<'s> {
                 pair.action = action;
             }
             next += 1;
-            if resolver.pairs.len() > max {
-                let value = resolver.pairs.len() as u64;
-                return Err(ErrorKind::Limit { limit: "schema_nodes", value, max: max as u64 }.into());
+            let n = resolver.pairs.len() + resolver.n_parts;
+            for (limit, value, max) in
+                [("schema_nodes", n, max), ("metadata_bytes", resolver.said, limits.metadata_bytes)]
+            {
+                if value > max {
+                    return Err(ErrorKind::Limit { limit, value: value as u64, max: max as u64 }.into());
+                }
             }
         }
         Ok(resolver)
@@ -273,8 +283,13 @@ impl<'s> Resolver<'s> {
     }
 
     fn problem(&mut self, pair: PairId, reason: String) -> Action {
-        self.problems.push(Problem { pair, reason, severity: Severity::Always });
+        self.add_problem(pair, reason, Severity::Always);
         Action::Nothing
+    }
+
+    fn add_problem(&mut self, pair: PairId, reason: String, severity: Severity) {
+        self.said += reason.len();
+        self.problems.push(Problem { pair, reason, severity });
     }
 
     fn action(&mut self, id: PairId, writer_id: NodeId, reader_id: NodeId) -> Action {
@@ -283,20 +298,24 @@ impl<'s> Resolver<'s> {
             // SPEC: Schema Resolution: "if both are unions: the first schema in the reader's union that matches the
             // selected writer's union schema is recursively resolved against it", and so it is with the other two rules.
             (Kind::Union(branches), _) => {
+                self.n_parts += branches.len();
                 let chosen = branches.iter().enumerate();
                 let chosen = chosen.map(|(at, branch)| Some(self.inner(id, Part::Branch(at), *branch, reader_id)));
                 Action::FromUnion(chosen.collect())
             }
-            (_, Kind::Union(branches)) => match self.best_branch(writer, branches) {
-                Some((branch, node)) => {
-                    let value = self.inner(id, Part::Same, writer_id, node);
-                    Action::ToUnion { branch, value }
+            (_, Kind::Union(branches)) => {
+                self.n_parts += branches.len();
+                match self.best_branch(writer, branches) {
+                    Some((branch, node)) => {
+                        let value = self.inner(id, Part::Same, writer_id, node);
+                        Action::ToUnion { branch, value }
+                    }
+                    None => {
+                        let of: Vec<String> = branches.iter().map(|b| self.reader.node(*b).to_string()).collect();
+                        self.problem(id, format!("{writer} matches no branch of [{}]", of.join(", ")))
+                    }
                 }
-                None => {
-                    let of: Vec<String> = branches.iter().map(|b| self.reader.node(*b).to_string()).collect();
-                    self.problem(id, format!("{writer} matches no branch of [{}]", of.join(", ")))
-                }
-            },
+            }
             (Kind::Record(w), Kind::Record(r)) => {
                 self.check_names(id, writer, reader);
                 self.record(id, w, r)
@@ -329,6 +348,7 @@ impl<'s> Resolver<'s> {
     // SPEC: Schema Resolution: "if the writer's symbol is not present in the reader's enum and the reader has a default
     // value, then that value is used, otherwise an error is signalled": by the symbol, which need not occur.
     fn symbols(&mut self, id: PairId, writer: &Enum, reader: &Enum) -> Action {
+        self.n_parts += writer.symbols.len() + reader.symbols.len();
         let places: HashMap<&str, u32> = reader.symbols.iter().map(String::as_str).zip(0..).collect();
         let default = reader.default.as_ref().and_then(|default| places.get(default.as_str()));
         let of = |symbol: &String| places.get(symbol.as_str()).or(default).copied();
@@ -337,7 +357,7 @@ impl<'s> Resolver<'s> {
             writer.symbols.iter().zip(&*table).filter(|(_, to)| to.is_none()).map(|(symbol, _)| &**symbol).collect();
         if !lost.is_empty() {
             let reason = format!("the reader's enum has neither `{}` nor a default", lost.join("`, `"));
-            self.problems.push(Problem { pair: id, reason, severity: Severity::SomeValues });
+            self.add_problem(id, reason, Severity::SomeValues);
         }
         Action::Symbols(table)
     }

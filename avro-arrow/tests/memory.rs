@@ -286,3 +286,21 @@ fn limits_are_what_the_caller_says() {
         }
     }
 }
+
+/// A branch that the reader has no type for leaves all its columns empty, and a file can have very many of them.
+#[test]
+fn branches_that_are_never_read() {
+    let _alone = alone();
+    let branches: Vec<String> =
+        (0..50_000).map(|at| format!(r#"{{"type":"fixed","name":"F{at}","size":1}}"#)).collect();
+    let writer = format!(r#"[{{"type":"record","name":"R","fields":[]}},{}]"#, branches.join(","));
+    let columns: Vec<String> = (0..1000).map(|at| format!(r#"{{"name":"c{at}","type":"int","default":0}}"#)).collect();
+    let reader = format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, columns.join(","));
+    let schema = |json: &str| avro_arrow::schema::Schema::parse(json, &Limits::default()).unwrap();
+    let (writer, reader_schema) = (schema(&writer), Some(schema(&reader)));
+    let options = Options { reader_schema, ..Options::default() };
+    let (peak, compiled) = peak(|| avro_arrow::Program::compile(&writer, &options));
+    let error = compiled.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
+    assert!(peak < 600 * MIB, "{peak}");
+}

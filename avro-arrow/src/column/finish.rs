@@ -29,8 +29,10 @@ pub(crate) struct Finished {
     slabs: Vec<Buffer>,
     /// Slots of each level.
     lens: Vec<usize>,
-    /// What the views point into.
-    blocks: Arc<[Buffer]>,
+    /// What the views point into: constants, if there are any, and blocks.
+    buffers: Arc<[Buffer]>,
+    /// How many of these are of constants.
+    n_constants: usize,
     /// Do the views of all columns together use so much of the blocks that these should be kept?
     keeps_blocks: bool,
     /// Bytes of text copied so far, and at most.
@@ -56,7 +58,8 @@ impl Parts {
         Parts { rows, lanes }
     }
 
-    /// Joins the lanes. `max_text` is how many bytes of text the arrays may copy.
+    /// Joins the lanes. The first `n_constants` of the buffers that the views point into are of constants; `max_text` is how many
+    /// bytes of text the arrays may copy.
     ///
     /// # Safety
     /// The program has run to its end on every lane without a fault.
@@ -64,7 +67,8 @@ impl Parts {
         self,
         layout: &Layout,
         rows_of_lanes: &[usize],
-        blocks: Arc<[Buffer]>,
+        buffers: Arc<[Buffer]>,
+        n_constants: usize,
         max_text: usize,
     ) -> Finished {
         let n_rows: usize = rows_of_lanes.iter().sum();
@@ -106,7 +110,7 @@ impl Parts {
             *rows = n_rows;
         }
         let slabs = slabs.into_iter().map(|slab| Buffer::from(slab.memory).slice(slab.first)).collect();
-        Finished { slabs, lens, blocks, keeps_blocks: false, text: Cell::new(0), max_text }
+        Finished { slabs, lens, buffers, n_constants, keeps_blocks: false, text: Cell::new(0), max_text }
     }
 }
 
@@ -166,7 +170,7 @@ impl Finished {
 
     /// The arrays of all columns.
     pub(crate) fn arrays<'a>(mut self, columns: impl Iterator<Item = &'a Column> + Clone) -> Result<Vec<ArrayRef>> {
-        let held: usize = self.blocks.iter().map(|block| block.len()).sum();
+        let held: usize = self.buffers.iter().skip(self.n_constants).map(|block| block.len()).sum();
         let used: usize = columns.clone().map(|column| self.used_by(column)).sum();
         self.keeps_blocks = used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held;
         columns.map(|column| self.array(column)).collect()
@@ -178,7 +182,7 @@ impl Finished {
             Content::Views(views) => {
                 let views = ScalarBuffer::<u128>::from(self.slab(*views));
                 let step = if views.len() < SAMPLE_ABOVE { 1 } else { SAMPLE_STEP };
-                bytes_outside(views.iter().step_by(step)).saturating_mul(step)
+                bytes_outside(views.iter().step_by(step), self.n_constants).saturating_mul(step)
             }
             Content::List { items: inner, .. } | Content::Map { entries: inner, .. } => self.used_by(inner),
             Content::Struct(inner) | Content::Union { branches: inner, .. } => {
@@ -204,7 +208,8 @@ impl Finished {
                 Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.slab(*values), nulls, len)?)
             }
             Content::Views(views) => {
-                self.strings(data_type, self.slab(*views).into(), &self.blocks, self.keeps_blocks, nulls)?
+                let n_kept = if self.keeps_blocks { self.buffers.len() } else { self.n_constants };
+                self.strings(data_type, self.slab(*views).into(), &self.buffers, n_kept, nulls)?
             }
             Content::Enum(keys, symbols) => {
                 // Of an enum without symbols there are no values, only places where a null record would have one.
@@ -216,7 +221,8 @@ impl Finished {
                 let symbols = StringViewArray::from(symbols.as_ref());
                 let view = |key: Option<i32>| symbols.views().get(key? as usize).copied();
                 let views = keys.iter().map(|key| view(key).unwrap_or(0)).collect();
-                self.strings(data_type, views, &Arc::from(symbols.data_buffers()), true, keys.nulls().cloned())?
+                let buffers = Arc::from(symbols.data_buffers());
+                self.strings(data_type, views, &buffers, buffers.len(), keys.nulls().cloned())?
             }
             Content::Text { ends, bytes, .. } => {
                 let text = StringArray::try_new(self.offsets(*ends), self.slab(*bytes), nulls)?;
@@ -262,35 +268,35 @@ impl Finished {
         OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets)))
     }
 
-    /// Strings or bytes from views into `blocks`, which the array keeps alive; or else what the views use is copied, so that
-    /// small columns do not hold large blocks.
+    /// Strings or bytes from views into `buffers`, of which the array keeps the first `n_kept` alive; what the views use of the
+    /// others is copied, so that small columns do not hold large blocks.
     fn strings(
         &self,
         data_type: &DataType,
         views: ScalarBuffer<u128>,
-        blocks: &Arc<[Buffer]>,
-        keep: bool,
+        buffers: &Arc<[Buffer]>,
+        n_kept: usize,
         nulls: Option<NullBuffer>,
     ) -> Result<ArrayRef> {
         match data_type {
             DataType::Utf8View | DataType::BinaryView => {
-                let (views, blocks) = match bytes_outside(views.iter()) {
+                let (views, buffers) = match bytes_outside(views.iter(), 0) {
                     0 => (views, Arc::from([])),
-                    _ if keep => (views, blocks.clone()),
-                    used => copy_views(&views, blocks, used),
+                    _ if n_kept == buffers.len() => (views, buffers.clone()),
+                    _ => copy_views(&views, buffers, n_kept),
                 };
                 if *data_type == DataType::BinaryView {
                     // SAFETY: `program::verify` checked that only the kernels of bytes or text write this slab, or zeros, which
                     // are empty views; they make views of what is inside the block, and `copy_views` keeps that.
-                    return Ok(Arc::new(unsafe { BinaryViewArray::new_unchecked(views, blocks, nulls) }));
+                    return Ok(Arc::new(unsafe { BinaryViewArray::new_unchecked(views, buffers, nulls) }));
                 }
                 // SAFETY: as above, and `kernels::Utf8` checked the text; or they are an enum's symbols, or empty.
-                Ok(Arc::new(unsafe { StringViewArray::new_unchecked(views, blocks, nulls) }))
+                Ok(Arc::new(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) }))
             }
             plain => {
                 let bytes = self.take_text(views.iter().map(|&view| view as u32 as usize).sum())?;
                 // SAFETY: as above.
-                let views = unsafe { BinaryViewArray::new_unchecked(views, blocks.clone(), nulls) };
+                let views = unsafe { BinaryViewArray::new_unchecked(views, buffers.clone(), nulls) };
                 if *plain == DataType::Binary {
                     let mut builder = BinaryBuilder::with_capacity(views.len(), bytes);
                     builder.extend(views.iter());
@@ -322,28 +328,35 @@ impl Finished {
     }
 }
 
-/// Bytes of what does not fit into its view. Without a branch: lengths of text are hard to predict.
-fn bytes_outside<'a>(views: impl Iterator<Item = &'a u128>) -> usize {
-    let lens = views.map(|&view| u64::from(view as u32));
-    lens.map(|len| len * u64::from(len > u64::from(INLINE_BYTES))).sum::<u64>() as usize
+/// Bytes of what does not fit into its view and is not in the first `n_kept` buffers. Without a branch: lengths of text are hard
+/// to predict.
+fn bytes_outside<'a>(views: impl Iterator<Item = &'a u128>, n_kept: usize) -> usize {
+    let lens = views.map(|&view| {
+        let len = u64::from(view as u32);
+        len * u64::from(len > u64::from(INLINE_BYTES)) * u64::from((view >> 64) as u32 as usize >= n_kept)
+    });
+    lens.sum::<u64>() as usize
 }
 
-/// The same strings in one buffer of their own.
-fn copy_views(views: &[u128], blocks: &[Buffer], used: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
-    let mut bytes = Vec::with_capacity(used);
+/// The same strings, those outside of the first `n_kept` buffers in one of their own. No two values of a column are the same bytes of
+/// a block, so that is no more than the blocks have; but any number may be the same constant.
+fn copy_views(views: &[u128], buffers: &[Buffer], n_kept: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
+    let mut bytes = Vec::with_capacity(bytes_outside(views.iter(), n_kept));
     let moved = views.iter().map(|&view| {
         let len = view as u32;
-        if len <= INLINE_BYTES {
+        let (buffer, from) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
+        if len <= INLINE_BYTES || buffer < n_kept {
             return view;
         }
-        let (block, from) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
         let to = bytes.len();
-        let block = blocks.get(block).map(Buffer::as_slice).unwrap_or_default();
-        bytes.extend_from_slice(block.get(from..from + len as usize).unwrap_or_default());
-        (view & u128::from(u64::MAX)) | ((to as u128) << 96)
+        let buffer = buffers.get(buffer).map(Buffer::as_slice).unwrap_or_default();
+        bytes.extend_from_slice(buffer.get(from..from + len as usize).unwrap_or_default());
+        (view & u128::from(u64::MAX)) | ((n_kept as u128) << 64) | ((to as u128) << 96)
     });
     let moved: Vec<u128> = moved.collect();
-    (ScalarBuffer::from(moved), Arc::from([Buffer::from_vec(bytes)]))
+    let kept = buffers.iter().take(n_kept).cloned();
+    let copied = (!bytes.is_empty()).then(|| Buffer::from_vec(bytes));
+    (ScalarBuffer::from(moved), kept.chain(copied).collect())
 }
 
 /// Of more views than this, one in so many says how much they use of their blocks.

@@ -135,3 +135,17 @@ fn types_that_double_at_each_level() {
     let written = write_json(&resolution, resolution.root, &mut Cursor::new(&[]), &mut Vec::new(), &limits);
     assert!(matches!(written, Err(Fault::Limit { limit: "block_bytes", .. })), "{written:?}");
 }
+
+/// Defaults are written where records end, many at a time.
+#[test]
+fn defaults_are_text_too() {
+    let schema = |json: &str| Schema::parse(json, &Limits::default()).unwrap();
+    let default = "x".repeat(600);
+    let reader = LIST.replace("]}]}", &format!(r#"]}},{{"name":"d","type":"string","default":"{default}"}}]}}"#));
+    let resolution = Resolution::new(&schema(LIST), &schema(&reader), Default::default(), &Limits::default()).unwrap();
+    let write =
+        |bytes: &[u8]| write_json(&resolution, resolution.root, &mut Cursor::new(bytes), &mut Vec::new(), &MANY);
+    assert_eq!(write(&[2, 0]), Ok(()));
+    let fault = write(&[2, 2, 2, 2, 2, 0]).unwrap_err();
+    assert!(matches!(fault, Fault::Limit { limit: "block_bytes", max: 1000, .. }), "{fault:?}");
+}

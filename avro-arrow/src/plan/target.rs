@@ -3,7 +3,7 @@
 
 use super::metadata::with_field_id;
 use super::projection::{WHOLE, Wanted};
-use super::{Planner, limit};
+use super::{Planner, limit, symbols_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Enums, Pairs, Strings, Unions};
 use crate::schema::{Field as AvroField, Kind, Logical, NodeId};
@@ -181,7 +181,7 @@ impl Planner<'_> {
                 _ => (Form::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
             },
             (Kind::Enum(e), _) => {
-                let symbols = Arc::new(StringArray::from_iter_values(&e.symbols));
+                let symbols = symbols_of(&mut self.reader_symbols, id, e);
                 let data_type = match self.options.enums {
                     Enums::Dictionary => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
                     Enums::String => self.utf8(),
@@ -299,6 +299,6 @@ pub(super) fn decimal(logical: Option<Logical>) -> Option<DataType> {
     }
 }
 
-fn unsupported(what: String) -> Error {
+pub(super) fn unsupported(what: String) -> Error {
     Error::new(ErrorKind::Unsupported { what })
 }

@@ -19,6 +19,9 @@ use arrow_schema::DataType;
 /// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take gigabytes.
 const OPS_MAX: usize = 4 << 20;
 
+/// Bytes of constants that views point into.
+const TEXT_MAX: usize = i32::MAX as usize;
+
 pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<Program> {
     let sizes = Sizes::of(&plan.schema);
     let mut layout = Layout::default();
@@ -38,6 +41,9 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
         let what = format!("a schema of more than {OPS_MAX} ops; unions as structs take the most");
         return Err(ErrorKind::Unsupported { what }.into());
     }
+    let Some(constants) = constants.finish(TEXT_MAX) else {
+        return Err(ErrorKind::Unsupported { what: "more than 2 GiB of defaults and symbols".to_string() }.into());
+    };
     let min_row_bytes = sizes.min(plan.schema.root());
     Ok(Program {
         plan,
@@ -47,7 +53,7 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
         row,
         layout,
         columns,
-        constants: constants.finish(),
+        constants,
         starts,
         min_row_bytes,
         options: options.clone(),
@@ -59,7 +65,7 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
 pub(super) struct Code {
     pub(super) ops: Vec<Op>,
     pub(super) branches: Vec<Branch>,
-    /// There were more ops than [`OPS_MAX`]; those are not here.
+    /// There were more ops or branches than [`OPS_MAX`]; not all are here.
     pub(super) too_large: bool,
 }
 
@@ -78,6 +84,7 @@ impl Code {
     pub(super) fn branches(&mut self, branches: impl IntoIterator<Item = Branch>) -> Branches {
         let first = self.branches.len() as u32;
         self.branches.extend(branches);
+        self.too_large |= self.branches.len() > OPS_MAX;
         Branches { first, n: self.branches.len() as u32 - first }
     }
 }
@@ -98,14 +105,10 @@ impl Compiler<'_> {
                 ops.extend(self.row(row, target, columns));
                 ops
             }
-            Source::Branches(branches) => {
-                let bodies = branches.iter().map(|branch| match branch {
-                    Some(row) => self.row(row, target, columns),
-                    None => self.never(columns),
-                });
-                let bodies = bodies.collect();
-                self.choose(bodies, ROWS)
-            }
+            Source::Branches(branches) => self.choose(branches, ROWS, |compiler, branch| match branch {
+                Some(row) => compiler.row(row, target, columns),
+                None => compiler.never(columns),
+            }),
             Source::Record(record) => self.record(record, target, columns),
             _ => vec![],
         }
@@ -136,7 +139,6 @@ impl Compiler<'_> {
         if self.code.too_large {
             return vec![];
         }
-        let level = column.level;
         match (source, &target.form, &column.content) {
             (Source::Scalar(scalar), ..) => self.scalar(scalar, column),
             (Source::Single(value), ..) => {
@@ -172,14 +174,10 @@ impl Compiler<'_> {
                 let branches = self.code.branches(bodies);
                 vec![Op::Union { ids: *ids, offsets: *offsets, branches }]
             }
-            (Source::Branches(branches), ..) => {
-                let bodies = branches.iter().map(|branch| match branch {
-                    Some(value) => self.read(value, target, column),
-                    None => self.never(std::slice::from_ref(column)),
-                });
-                let bodies = bodies.collect();
-                self.choose(bodies, level)
-            }
+            (Source::Branches(branches), ..) => self.choose(branches, column.level, |compiler, branch| match branch {
+                Some(value) => compiler.read(value, target, column),
+                None => compiler.never(std::slice::from_ref(column)),
+            }),
             (
                 Source::Branch { branch, value },
                 Form::Union(targets),
@@ -241,18 +239,44 @@ impl Compiler<'_> {
         if nulls.null_branch == 1 {
             bodies.reverse();
         }
-        self.choose(bodies, column.level)
+        self.choose(bodies, column.level, |_, ops| ops)
     }
 
-    /// What reads the index of a union and does what one of these bodies does, in this level.
-    fn choose(&mut self, bodies: Vec<Vec<Op>>, level: LevelId) -> Vec<Op> {
-        let bodies: Vec<Branch> =
-            bodies.into_iter().map(|ops| Branch { body: self.code.body(ops), level, id: 0 }).collect();
-        vec![Op::Choose { branches: self.code.branches(bodies) }]
+    /// What reads the index of a union and does what the branch's ops do, in this level.
+    fn choose<T>(
+        &mut self,
+        branches: impl IntoIterator<Item = T>,
+        level: LevelId,
+        ops: impl FnMut(&mut Self, T) -> Vec<Op>,
+    ) -> Vec<Op> {
+        let branches = self.bodies(branches, level, ops);
+        vec![Op::Choose { branches }]
+    }
+
+    /// A body of each one's ops, in this level. Each is kept before the next one's ops are made, and none is once there are too many:
+    /// all of them at once could take any memory.
+    fn bodies<T>(
+        &mut self,
+        of: impl IntoIterator<Item = T>,
+        level: LevelId,
+        mut ops: impl FnMut(&mut Self, T) -> Vec<Op>,
+    ) -> Branches {
+        let mut bodies = Vec::new();
+        for one in of {
+            if self.code.too_large {
+                break;
+            }
+            let ops = ops(self, one);
+            bodies.push(Branch { body: self.code.body(ops), level, id: 0 });
+        }
+        self.code.branches(bodies)
     }
 
     /// In the place of values that the reader has no type for: nothing that follows is read.
     fn never(&mut self, columns: &[Column]) -> Vec<Op> {
+        if self.code.too_large {
+            return vec![];
+        }
         let mut ops = vec![Op::Fail];
         for column in columns {
             ops.extend(self.absent(column));
@@ -309,7 +333,7 @@ impl Compiler<'_> {
             Scalar::Fixed(size) => Leaf::Fixed(*size as u32),
             Scalar::Enum(n_symbols) => Leaf::Enum(*n_symbols as u32),
             Scalar::Symbol(table) => Leaf::Symbol(self.constants.table(table)),
-            Scalar::SymbolText(symbols) => Leaf::SymbolText(self.constants.texts(symbols.iter().flatten())),
+            Scalar::SymbolText(symbols) => Leaf::SymbolText(self.constants.texts(symbols)),
             Scalar::DecimalBytes if wide => Leaf::Decimal256,
             Scalar::DecimalBytes => Leaf::Decimal128,
             Scalar::DecimalFixed(size) if wide => Leaf::FixedDecimal256(*size as u32),

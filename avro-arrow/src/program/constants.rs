@@ -2,6 +2,7 @@
 //!
 //! Views of more than twelve bytes point into a buffer of the program's own, which `run` puts before those of the blocks.
 
+use arrow_array::StringArray;
 use arrow_buffer::Buffer;
 use arrow_data::ByteView;
 use std::ops::Range;
@@ -27,6 +28,8 @@ pub(crate) struct Constants {
     tables: Vec<Arc<[Option<u32>]>>,
     /// For each symbol of an enum its text, as a range of the views.
     texts: Vec<Range<usize>>,
+    /// Where those of an enum are that was met before.
+    known_texts: Vec<(Arc<StringArray>, u32)>,
 }
 
 /// A view of a constant, which is valid.
@@ -73,13 +76,18 @@ impl Constants {
     }
 
     /// Keeps the texts of an enum's symbols.
-    pub(super) fn texts<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> u32 {
+    pub(super) fn texts(&mut self, symbols: &Arc<StringArray>) -> u32 {
+        if let Some((_, known)) = self.known_texts.iter().find(|(known, _)| Arc::ptr_eq(known, symbols)) {
+            return *known;
+        }
         let start = self.views.len();
-        for text in texts {
+        for text in symbols.iter().flatten() {
             self.view(text.as_bytes());
         }
         self.texts.push(start..self.views.len());
-        self.texts.len() as u32 - 1
+        let texts = self.texts.len() as u32 - 1;
+        self.known_texts.push((Arc::clone(symbols), texts));
+        texts
     }
 
     /// The bytes of a slot, or of a text.
@@ -109,15 +117,48 @@ impl Constants {
         Some(move |at: usize| views.get(at).map(|view| view.view))
     }
 
-    /// To be called when nothing is added any more.
-    pub(super) fn finish(mut self) -> Constants {
+    /// To be called when nothing is added any more. None if there are more than so many bytes of text: lengths and offsets in views
+    /// have 32 bits, of which Arrow uses 31.
+    pub(super) fn finish(mut self, max_text: usize) -> Option<Constants> {
         let text = std::mem::take(&mut self.text);
+        if text.len() > max_text {
+            return None;
+        }
+        self.known_texts.clear();
         self.buffer = (!text.is_empty()).then(|| Buffer::from_vec(text));
-        self
+        Some(self)
     }
 
     /// What the longer views point into, if there are any.
     pub(crate) fn buffer(&self) -> Option<Buffer> {
         self.buffer.clone()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_text_than_views_can_point_to() {
+        let constants = |n: usize| {
+            let mut constants = Constants::default();
+            for _ in 0..n {
+                constants.view(b"thirteen long");
+            }
+            constants
+        };
+        assert_eq!(constants(2).finish(26).unwrap().buffer().unwrap().len(), 26);
+        assert!(constants(3).finish(26).is_none());
+    }
+
+    #[test]
+    fn texts_of_an_enum_are_kept_once() {
+        let mut constants = Constants::default();
+        let enums = ["a symbol that is long", "another"].map(|text| Arc::new(StringArray::from_iter_values([text])));
+        let texts = [0, 1, 0, 0].map(|at: usize| constants.texts(&enums[at]));
+        assert_eq!(texts, [0, 1, 0, 0]);
+        assert_eq!(constants.views.len(), 2);
     }
 }

@@ -103,9 +103,66 @@ fn enums_as_strings_share_their_symbols() {
     }
 }
 
+/// Symbols and defaults that stand in many rows are in memory once, and do not keep the blocks of other columns there.
+#[test]
+fn constants_are_not_copied() {
+    let long_text = "é".repeat(1 << 15);
+    let r#enum = format!(r#"{{"type":"enum","name":"E","symbols":["a","{long_text}"]}}"#);
+    let writer = record(&[("a", &r#enum), ("skipped", "\"bytes\"")]);
+    let reader = record(&[("a", "\"string\""), ("b", &format!(r#""string","default":"{long_text}""#))]);
+    let options =
+        Options { reader_schema: Some(Schema::parse(&reader, &Default::default()).unwrap()), ..Options::default() };
+    let program = Arc::new(program(&writer, &options).unwrap());
+    // What is kept is chosen by a sample of each 31st row.
+    let n_rows = 3000u64;
+    let short = |i: u64| i % 31 == 0;
+    let data =
+        (0..n_rows).flat_map(|i| [vec![if short(i) { 0 } else { 2 }], long(100), vec![7; 100]].concat()).collect();
+    let batches = program_batches(&program, &[(n_rows, data)]).unwrap();
+    assert_eq!(batches.len(), 1);
+    for column in batches[0].columns() {
+        let column = column.as_string_view();
+        let held: usize = column.data_buffers().iter().map(|buffer| buffer.len()).sum();
+        assert!(held < 5 * long_text.len(), "{held}");
+    }
+    let [a, b] = [0, 1].map(|at| batches[0].column(at).as_string_view());
+    assert!((0..n_rows).all(|i| a.value(i as usize) == if short(i) { "a" } else { &long_text }));
+    assert!(b.iter().all(|text| text == Some(&long_text)));
+}
+
+/// The branches of a writer's union that each hold the same large record, or one that takes a long default.
+#[test]
+fn ways_to_the_same_record() {
+    let read = |inner: &str, n: usize, reader: &str| {
+        let others: Vec<String> = (1..n)
+            .map(|at| format!(r#"{{"type":"record","name":"A{at}","fields":[{{"name":"x","type":"W"}}]}}"#))
+            .collect();
+        let first = format!(r#"{{"type":"record","name":"A0","fields":[{{"name":"x","type":{inner}}}]}}"#);
+        let reader = record(&[("x", reader)]);
+        let reader_schema = Some(Schema::parse(&reader, &Default::default()).unwrap());
+        let options = Options { reader_schema, ..Options::default() };
+        program(&format!("[{first},{}]", others.join(",")), &options).map(drop).map_err(|error| error.to_string())
+    };
+    let fields: Vec<String> = (0..60_000).map(|at| format!(r#"{{"name":"f{at}","type":"null"}}"#)).collect();
+    let wide = format!(r#"{{"type":"record","name":"W","fields":[{}]}}"#, fields.join(","));
+    let empty = r#"{"type":"record","name":"W","fields":[]}"#;
+    let text = "x".repeat(500_000);
+    let default =
+        format!(r#"{{"type":"record","name":"W","fields":[{{"name":"s","type":"string","default":"{text}"}}]}}"#);
+    assert_eq!(read(&wide, 2, empty), Ok(()));
+    assert!(read(&wide, 20, empty).unwrap_err().contains("is read in more than"));
+    assert_eq!(read(empty, 2, &default), Ok(()));
+    assert!(read(empty, 40, &default).unwrap_err().contains("metadata_bytes"));
+}
+
 #[test]
 fn fixed_of_more_than_32_bits() {
     let size = (1u64 << 32) + 1;
+    let written = format!(r#"{{"type":"fixed","name":"F","size":{size},"logicalType":"decimal","precision":4}}"#);
+    let reader =
+        Schema::parse(r#"{"type":"bytes","logicalType":"decimal","precision":4}"#, &Default::default()).unwrap();
+    let error = program(&written, &Options { reader_schema: Some(reader), ..Options::default() }).unwrap_err();
+    assert!(error.to_string().contains("fixed of 4294967297"), "{error}");
     for logical in ["", r#","logicalType":"decimal","precision":4"#] {
         let fixed = format!(r#"{{"type":"fixed","name":"F","size":{size}{logical}}}"#);
         let schema = record(&[("a", &format!(r#"{{"type":"array","items":{fixed}}}"#)), ("b", "\"int\"")]);

@@ -99,7 +99,7 @@ pub(crate) fn run(
         None => blocks,
     };
     // SAFETY: `run_lanes` ran the program on every row of every lane without a fault.
-    Ok(unsafe { parts.join(&program.layout, &rows, blocks, max) })
+    Ok(unsafe { parts.join(&program.layout, &rows, blocks, first_buffer as usize, max) })
 }
 
 #[cold]

@@ -178,6 +178,7 @@ impl<'p> Walker<'p, '_> {
                     let Some(target) = target.columns.get(*column) else { continue };
                     (*column, self.within(Part::Field(target.field.name()), |walker| walker.read(source, target))?)
                 }
+                Step::Default { .. } if self.keep == Keep::Nothing => continue,
                 Step::Default { column, value } => (*column, value.clone()),
             };
             if let Some(slot) = record.get_mut(column) {
@@ -276,7 +277,8 @@ impl<'p> Walker<'p, '_> {
             }
             Scalar::SymbolText(symbols) => {
                 let index = symbol_index(cursor, symbols.len())?;
-                Ok(Value::String(symbols.value(index).to_owned()))
+                let text = symbols.value(index);
+                Ok(Value::String(if self.keep == Keep::Values { text.to_owned() } else { String::new() }))
             }
             Scalar::DecimalBytes => decimal(cursor.bytes()?, data_type),
             Scalar::DecimalFixed(size) => decimal(cursor.take(*size)?, data_type),

@@ -11,27 +11,53 @@ pub(super) struct Defaults<'s> {
     schema: &'s Schema,
     limits: &'s Limits,
     n_values: usize,
+    /// Bytes of text that were looked at, and symbols.
+    n_bytes: usize,
+}
+
+/// What is wrong with a default. It is put into words when it is known that somebody will read them: of a union, one branch after
+/// the other is tried.
+enum Wrong<'s> {
+    Endless,
+    IsNo(&'s Json, &'static str),
+    Lacks(&'s Json, &'s str),
+    NoBranch(&'s Json),
 }
 
 impl<'s> Defaults<'s> {
     pub(super) fn new(schema: &'s Schema, limits: &'s Limits) -> Self {
-        Defaults { schema, limits, n_values: 0 }
+        Defaults { schema, limits, n_values: 0, n_bytes: 0 }
     }
 
     /// The value of this type that a default stands for, or what is wrong with it.
-    pub(super) fn value(&mut self, node: NodeId, default: &Json) -> Result<Json, String> {
-        self.at(node, default, 0)
+    pub(super) fn value(&mut self, node: NodeId, default: &'s Json) -> Result<Json, String> {
+        self.at(node, default, 0).map_err(|wrong| match wrong {
+            Wrong::Endless => "defaults inside of defaults come to no end".to_string(),
+            Wrong::IsNo(json, kind) => format!("{} is no {kind}", shown(json)),
+            Wrong::Lacks(json, field) => format!("{} has no `{field}`, which has no default itself", shown(json)),
+            Wrong::NoBranch(json) => format!("{} matches no branch of the union", shown(json)),
+        })
+    }
+
+    fn too_much(&self) -> bool {
+        self.n_values > self.limits.schema_nodes || self.n_bytes > self.limits.metadata_bytes
     }
 
     // SPEC: Complex Types, Records, "default": the table of JSON types by Avro type.
-    fn at(&mut self, node: NodeId, default: &Json, depth: usize) -> Result<Json, String> {
-        self.n_values += 1;
-        if self.n_values > self.limits.schema_nodes || depth > self.limits.nesting {
-            return Err("defaults inside of defaults come to no end".to_string());
-        }
+    fn at(&mut self, node: NodeId, default: &'s Json, depth: usize) -> Result<Json, Wrong<'s>> {
         let schema = self.schema;
         let kind = &schema.node(node).kind;
-        let wrong = || format!("{} is no {}", shown(default), kind.word());
+        self.n_values += 1;
+        self.n_bytes += default.as_str().map_or(0, str::len);
+        self.n_bytes += match kind {
+            Kind::Enum(e) => e.symbols.len(),
+            Kind::Record(record) => record.fields.iter().map(|field| field.name.len()).sum(),
+            _ => kind.name().map_or(0, |name| name.full().len()),
+        };
+        if self.too_much() || depth > self.limits.nesting {
+            return Err(Wrong::Endless);
+        }
+        let wrong = || Wrong::IsNo(default, kind.word());
         Ok(match kind {
             Kind::Null if default.is_null() => Json::Null,
             Kind::Boolean if default.is_boolean() => default.clone(),
@@ -46,21 +72,21 @@ impl<'s> Defaults<'s> {
             Kind::Enum(e) if e.symbols.iter().any(|symbol| default == symbol) => default.clone(),
             Kind::Array(items) => {
                 let Json::Array(values) = default else { return Err(wrong()) };
-                let values: Result<Vec<Json>, String> =
+                let values: Result<Vec<Json>, Wrong<'s>> =
                     values.iter().map(|value| self.at(*items, value, depth + 1)).collect();
                 Json::Array(values?)
             }
             Kind::Map(values) => {
                 let Json::Object(entries) = default else { return Err(wrong()) };
-                let entry = |(key, value): (&String, &Json)| Ok((key.clone(), self.at(*values, value, depth + 1)?));
-                Json::Object(entries.iter().map(entry).collect::<Result<Map<_, _>, String>>()?)
+                let entry = |(key, value): (&String, &'s Json)| Ok((key.clone(), self.at(*values, value, depth + 1)?));
+                Json::Object(entries.iter().map(entry).collect::<Result<Map<_, _>, Wrong<'s>>>()?)
             }
             Kind::Record(record) => {
                 let Json::Object(given) = default else { return Err(wrong()) };
                 let mut fields = Map::new();
                 for field in &record.fields {
                     let Some(value) = given.get(&field.name).or(field.default.as_ref()) else {
-                        return Err(format!("{} has no `{}`, which has no default itself", shown(default), field.name));
+                        return Err(Wrong::Lacks(default, &field.name));
                     };
                     fields.insert(field.name.clone(), self.at(field.node, value, depth + 1)?);
                 }
@@ -69,7 +95,11 @@ impl<'s> Defaults<'s> {
             // SPEC: "default values for union fields correspond to the first schema that matches in the union".
             Kind::Union(branches) => {
                 for &branch in branches {
-                    let Ok(value) = self.at(branch, default, depth + 1) else { continue };
+                    let value = match self.at(branch, default, depth + 1) {
+                        Ok(value) => value,
+                        Err(_) if self.too_much() => return Err(Wrong::Endless),
+                        Err(_) => continue,
+                    };
                     let kind = &schema.node(branch).kind;
                     if *kind == Kind::Null {
                         return Ok(Json::Null);
@@ -77,7 +107,7 @@ impl<'s> Defaults<'s> {
                     let name = kind.name().map_or(kind.word(), |name| name.full());
                     return Ok(Json::Object(Map::from_iter([(name.to_string(), value)])));
                 }
-                return Err(format!("{} matches no branch of the union", shown(default)));
+                return Err(Wrong::NoBranch(default));
             }
             Kind::Null | Kind::Boolean | Kind::String | Kind::Bytes | Kind::Fixed(_) | Kind::Enum(_) => {
                 return Err(wrong());

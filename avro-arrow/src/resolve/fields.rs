@@ -9,10 +9,11 @@ use std::collections::{HashMap, VecDeque};
 /// Where Iceberg and others keep the number that a field has for ever, whatever it is called.
 const ID: &str = "field-id";
 
-impl Resolver<'_> {
+impl<'s> Resolver<'s> {
     // SPEC: Schema Resolution: "the ordering of fields may be different: fields are matched by name"; what only the writer
     // has is ignored; what only the reader has takes its default, without one "an error is signalled".
-    pub(super) fn record(&mut self, id: PairId, writer: &Record, reader: &Record) -> Action {
+    pub(super) fn record(&mut self, id: PairId, writer: &Record, reader: &'s Record) -> Action {
+        self.n_parts += writer.fields.len() + reader.fields.len();
         let matched = match_fields(&writer.fields, &reader.fields, self.by);
         let mut fields = vec![None; writer.fields.len()];
         let mut defaults = Vec::new();

@@ -6,9 +6,16 @@ use crate::limits::Limits;
 use crate::options::FieldMatch;
 use crate::schema::{Kind, Schema};
 
+/// Steps of all paths together. A list that refers to itself through a thousand types has a path of a thousand steps to each.
+const STEPS_MAX: usize = 1 << 17;
+
+/// Bytes of a path after which it is cut.
+const PATH_BYTES_MAX: usize = 2 << 10;
+
 impl Schema {
     /// Why this schema, as a reader's, cannot read what was written with `writer`: every reason there is, by the rules of the
-    /// specification, names of types included. None: it reads all of it.
+    /// specification, names of types included. None: it reads all of it. Of types that are inside one another thousands of times,
+    /// not every place is listed, and long paths are cut.
     ///
     /// # Errors
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schemas are too large to compare.
@@ -79,25 +86,38 @@ impl Resolver<'_> {
     /// What is wrong with the pairs that are `of` interest, in the order in which they were met.
     pub(super) fn mismatches(&self, of: &[bool]) -> Vec<Mismatch> {
         let wanted = self.problems.iter().filter(|problem| of.get(problem.pair.index()) == Some(&true));
-        let mismatches = wanted.map(|problem| {
-            let (path, in_union) = self.path(problem.pair);
+        let mut mismatches = Vec::new();
+        let mut n_steps = 0;
+        for problem in wanted {
+            let (path, in_union, steps) = self.path(problem.pair);
             let severity = if in_union { Severity::SomeValues } else { problem.severity };
-            Mismatch { path, reason: problem.reason.clone(), severity }
-        });
-        mismatches.collect()
+            mismatches.push(Mismatch { path, reason: problem.reason.clone(), severity });
+            n_steps += steps;
+            if n_steps > STEPS_MAX {
+                break;
+            }
+        }
+        mismatches
     }
 
-    /// The path to where a pair was met first, and whether it leads through a branch of a writer's union of several.
-    fn path(&self, mut pair: PairId) -> (String, bool) {
+    /// The path to where a pair was met first, whether it leads through a branch of a writer's union of several, and how many
+    /// steps it has.
+    fn path(&self, mut pair: PairId) -> (String, bool, usize) {
         let mut parts = Vec::new();
         let mut in_union = false;
         while let Some(Some(met)) = self.met.get(pair.index()) {
+            let outer = self.pairs.get(met.inside.index()).map(|outer| &self.writer.node(outer.writer).kind);
+            in_union |= matches!(outer, Some(Kind::Union(branches)) if branches.len() > 1);
             parts.push(met);
             pair = met.inside;
         }
         let mut path = String::new();
         for met in parts.iter().rev() {
             let Some(outer) = self.pairs.get(met.inside.index()) else { continue };
+            if path.len() > PATH_BYTES_MAX {
+                path.push('…');
+                break;
+            }
             match (&met.part, &self.writer.node(outer.writer).kind, &self.reader.node(outer.reader).kind) {
                 (Part::Field(at), _, Kind::Record(record)) => {
                     if !path.is_empty() {
@@ -108,7 +128,6 @@ impl Resolver<'_> {
                 (Part::Items, ..) => path.push_str("[]"),
                 (Part::Values, ..) => path.push_str("{}"),
                 (Part::Branch(at), Kind::Union(branches), _) => {
-                    in_union |= branches.len() > 1;
                     let kind = branches.get(*at).map(|branch| &self.writer.node(*branch).kind);
                     let name = kind.map_or("", |kind| kind.name().map_or(kind.word(), |name| name.full()));
                     path.extend(["<", name, ">"]);
@@ -116,7 +135,7 @@ impl Resolver<'_> {
                 _ => {}
             }
         }
-        (path, in_union)
+        (path, in_union, parts.len())
     }
 }
 

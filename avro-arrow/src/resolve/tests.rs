@@ -140,6 +140,61 @@ fn more_pairs_than_nodes() {
     assert!(matches!(error.kind(), ErrorKind::Limit { limit: "schema_nodes", .. }), "{error}");
 }
 
+/// Each branch of a union is held against each of the other's.
+#[test]
+fn parts_of_pairs_are_few() {
+    let union = |kind: &str, n: usize| {
+        let branch = |at: usize| match kind {
+            "enum" => format!(r#"{{"type":"enum","name":"E{at}","symbols":["a"]}}"#),
+            _ => format!(r#"{{"type":"fixed","name":"F{at}","size":1}}"#),
+        };
+        schema(&format!("[{}]", (0..n).map(branch).collect::<Vec<_>>().join(",")))
+    };
+    let (writer, reader) = (union("enum", 200), union("fixed", 200));
+    let limit = |limits: Limits| {
+        let error = Resolution::new(&writer, &reader, FieldMatch::Name, &limits).unwrap_err();
+        let ErrorKind::Limit { limit, .. } = error.kind() else { panic!("{error}") };
+        *limit
+    };
+    assert_eq!(limit(Limits { schema_nodes: 1000, ..Limits::default() }), "schema_nodes");
+    assert_eq!(limit(Limits { metadata_bytes: 1000, ..Limits::default() }), "metadata_bytes");
+}
+
+/// Types that go round in rings of different lengths meet after ever more steps.
+#[test]
+fn mismatches_at_the_end_of_long_paths() {
+    let ring = |letter: &str, n: usize, more: &str| {
+        let mut json = format!(r#""{letter}0""#);
+        for at in (0..n).rev() {
+            json = format!(
+                r#"{{"type":"record","name":"{letter}{at}","fields":[{{"name":"next","type":{json}}}{more}]}}"#
+            );
+        }
+        schema(&json)
+    };
+    let (writer, reader) = (ring("W", 29, ""), ring("R", 31, r#",{"name":"x","type":"int"}"#));
+    let error = resolve(&writer, &reader).unwrap_err();
+    let ErrorKind::Resolve { mismatches } = error.kind() else { panic!("{error}") };
+    assert!(mismatches.len() > 100, "{}", mismatches.len());
+    let bytes: usize = mismatches.iter().map(|mismatch| mismatch.path.len()).sum();
+    assert!(bytes < 1 << 20, "{bytes}");
+    assert!(mismatches.iter().all(|mismatch| mismatch.path.len() < 3000));
+    assert!(mismatches.iter().any(|mismatch| mismatch.path.ends_with('…')));
+}
+
+/// A long default is looked at for one branch of a union after the other.
+#[test]
+fn a_long_default_of_many_branches() {
+    let branches: Vec<String> = (0..200).map(|at| format!(r#"{{"type":"fixed","name":"F{at}","size":1}}"#)).collect();
+    let reader = schema(&format!(
+        r#"{{"type":"record","name":"R","fields":[{{"name":"d","type":[{}],"default":"{}"}}]}}"#,
+        branches.join(","),
+        "x".repeat(100_000)
+    ));
+    let error = resolve(&schema(r#"{"type":"record","name":"R","fields":[]}"#), &reader).unwrap_err().to_string();
+    assert!(error.contains("defaults inside of defaults come to no end"), "{error}");
+}
+
 /// A union of many records in each of many records: as many ways as there are, all to the same columns.
 #[test]
 fn unions_of_records_inside_each_other() {

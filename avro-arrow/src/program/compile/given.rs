@@ -29,17 +29,15 @@ impl Compiler<'_> {
                 self.given_record(values, target, columns)
             }
             (Value::List(values), Form::List(target), Content::List { ends, items }) => {
-                let bodies = values.iter().map(|value| self.given(value, target, items)).collect();
-                self.given_items(bodies, *ends, items)
+                self.given_items(values, *ends, items, |compiler, value| compiler.given(value, target, items))
             }
             (Value::Map(values), Form::Map(entry), Content::Map { ends, entries }) => {
                 let (Form::Record(target), Content::Struct(columns)) = (&entry.form, &entries.content) else {
                     return vec![];
                 };
-                let entry =
-                    |(key, value): &(Value, Value)| self.given_record(&[key.clone(), value.clone()], target, columns);
-                let bodies = values.iter().map(entry).collect();
-                self.given_items(bodies, *ends, entries)
+                self.given_items(values, *ends, entries, |compiler, (key, value)| {
+                    compiler.given_record(&[key.clone(), value.clone()], target, columns)
+                })
             }
             (Value::Json(text), _, Content::Text { ends, bytes, level }) => {
                 let text = self.constants.slot(text.as_bytes());
@@ -69,14 +67,18 @@ impl Compiler<'_> {
     }
 
     /// Items of which each is written by a body of its own.
-    fn given_items(&mut self, bodies: Vec<Vec<Op>>, ends: SlabId, items: &Column) -> Vec<Op> {
+    fn given_items<T>(
+        &mut self,
+        values: &[T],
+        ends: SlabId,
+        items: &Column,
+        ops: impl FnMut(&mut Self, &T) -> Vec<Op>,
+    ) -> Vec<Op> {
         let level = items.level;
-        if bodies.is_empty() {
+        if values.is_empty() {
             return vec![Op::End { ends, level }];
         }
-        let bodies: Vec<Branch> =
-            bodies.into_iter().map(|ops| Branch { body: self.code.body(ops), level, id: 0 }).collect();
-        vec![Op::Given { ends, level, items: self.code.branches(bodies) }]
+        vec![Op::Given { ends, level, items: self.bodies(values, level, ops) }]
     }
 }
 
