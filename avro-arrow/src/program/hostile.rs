@@ -115,7 +115,7 @@ fn constants_are_not_copied() {
     let program = Arc::new(program(&writer, &options).unwrap());
     // What is kept is chosen by a sample of each 31st row.
     let n_rows = 3000u64;
-    let short = |i: u64| i % 31 == 0;
+    let short = |i: u64| i.is_multiple_of(31);
     let data =
         (0..n_rows).flat_map(|i| [vec![if short(i) { 0 } else { 2 }], long(100), vec![7; 100]].concat()).collect();
     let batches = program_batches(&program, &[(n_rows, data)]).unwrap();
