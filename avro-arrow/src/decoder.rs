@@ -189,9 +189,14 @@ impl Decoder {
             if let Some(batch) = self.blocks.next_batch(false)? {
                 return Ok(Some(batch));
             }
-            match self.framer.next_block()? {
-                Some(block) => self.blocks.push(block)?,
-                None => return self.blocks.next_batch(self.is_done()),
+            match self.framer.next_block() {
+                Ok(Some(block)) => self.blocks.push(block)?,
+                Ok(None) => return self.blocks.next_batch(self.is_done()),
+                // The blocks before come before: what is wrong in them is the first thing that is wrong.
+                Err(error) => {
+                    while self.blocks.next_batch(true)?.is_some() {}
+                    return Err(error);
+                }
             }
         }
     }

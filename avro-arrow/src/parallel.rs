@@ -147,7 +147,7 @@ impl ParallelReader {
         &self.damage
     }
 
-    /// Takes that list. What is found later in it may lie before what was taken, unless there are no more batches.
+    /// Takes that list. What is found later lies behind it.
     pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
         std::mem::take(&mut self.damage)
     }
@@ -281,10 +281,8 @@ fn decode(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()>
 
 /// The same, but where there is an error it is given back. `None` if nobody wants more.
 fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<Option<()>> {
-    let framed = run.damage.into_iter().map(|damaged| decoder.doubt(damaged)).collect();
-    if send_skipped(framed, output).is_none() {
-        return Ok(None);
-    }
+    // In the order of the file, which is known once all is decoded.
+    let mut damage: Vec<_> = run.damage.into_iter().map(|damaged| decoder.doubt(damaged)).collect();
     let last = [None];
     for block in run.blocks.into_iter().map(Some).chain(last) {
         let end = block.is_none();
@@ -296,15 +294,12 @@ fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<O
                 return Ok(None);
             }
         }
-        if send_skipped(decoder.take_damage(), output).is_none() {
-            return Ok(None);
-        }
+        insert(&mut damage, decoder.take_damage());
+    }
+    if !damage.is_empty() && output.send(Ok(Message::Skipped(damage))).is_err() {
+        return Ok(None);
     }
     Ok(output.send(Ok(Message::End)).ok())
-}
-
-fn send_skipped(damage: Vec<DamagedBlock>, output: &RunInput) -> Option<()> {
-    if damage.is_empty() { Some(()) } else { output.send(Ok(Message::Skipped(damage))).ok() }
 }
 
 #[cfg(test)]

@@ -106,9 +106,9 @@ fn limits_can_be_set() {
     }
     let nested = data("hostile/value-nested-20000.avro").display().to_string();
     let nulls = data("hostile/nulls-2-billion.avro").display().to_string();
-    let deep = format!("SELECT count(*) AS n FROM (SELECT * FROM '{nested}')");
+    let deep = format!("SELECT length(items[1]) > 20000 AS deep FROM '{nested}'");
     folder.run(&["-c", &deep]).failed(1, &["value_nesting"]);
-    folder.run(&["--option", "value_nesting=100000", "-c", &deep]).wrote("n\n1\n");
+    folder.run(&["--option", "value_nesting=100000", "-c", &deep]).wrote("deep\ntrue\n");
     folder.run(&["count", &nulls]).failed(1, &["zero_width_items"]);
     folder.run(&["count", &nulls, "--option", "zero_width_items=2000000000"]).wrote("2000000000\n");
     let plain = folder.run(&["schema", "--arrow", &valid, "--option", "strings=plain"]);
