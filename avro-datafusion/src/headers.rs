@@ -5,7 +5,7 @@ use crate::options::AvroOptions;
 use crate::spans::Spans;
 use avro_arrow::container::Header;
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Error, ErrorKind, Options, Program};
+use avro_arrow::{Error, ErrorKind, FilterProgram, Options, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
@@ -50,6 +50,7 @@ pub(crate) struct FileHeader {
 pub(crate) struct FileSchema {
     schema: Schema,
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
+    filters: Mutex<HashMap<(Reads, Vec<String>), Arc<FilterProgram>>>,
 }
 
 /// What a program reads: these columns of the reader's schema, or of the file's where there is none, or all of them, and at most
@@ -123,7 +124,7 @@ impl Headers {
         let schema = match schemas.get(header.schema.json()) {
             Some(schema) => Arc::clone(schema),
             None => {
-                let schema = Arc::new(FileSchema { schema: header.schema.clone(), programs: Mutex::default() });
+                let schema = Arc::new(FileSchema::new(header.schema.clone()));
                 schemas.insert(header.schema.json().into(), Arc::clone(&schema));
                 schema
             }
@@ -141,6 +142,10 @@ impl fmt::Debug for Headers {
 }
 
 impl FileSchema {
+    fn new(schema: Schema) -> FileSchema {
+        FileSchema { schema, programs: Mutex::default(), filters: Mutex::default() }
+    }
+
     /// The schema itself.
     pub(crate) fn avro(&self) -> &Schema {
         &self.schema
@@ -169,6 +174,26 @@ impl FileSchema {
         }
         programs.insert(reads, Arc::clone(&program));
         Ok(program)
+    }
+
+    /// The program of a filter that looks at these columns, of the rows that the program of `reads` reads.
+    pub(crate) fn filter(
+        &self,
+        reads: Reads,
+        program: &Arc<Program>,
+        columns: Vec<String>,
+    ) -> avro_arrow::Result<Arc<FilterProgram>> {
+        let key = (reads, columns);
+        if let Some(filter) = lock(&self.filters).get(&key) {
+            return Ok(Arc::clone(filter));
+        }
+        let filter = Arc::new(FilterProgram::compile(program, &key.1)?);
+        let mut filters = lock(&self.filters);
+        if filters.len() >= PROGRAMS_MAX {
+            filters.clear();
+        }
+        filters.insert(key, Arc::clone(&filter));
+        Ok(filter)
     }
 }
 
