@@ -52,16 +52,22 @@ impl TableReader {
             let filter = filter.map(|filter| file.filter(reads, &program, wanted(filter))).transpose()?;
             Ok((program, filter))
         };
+        let names = |decoded: &Decoded| -> Vec<String> {
+            decoded.schema.fields().iter().map(|field| field.name().clone()).collect()
+        };
         if self.schema.is_some() {
-            match compile(self.schema.clone(), &|decoded| decoded.paths.to_vec()) {
+            let programs = match compile(self.schema.clone(), &|decoded| decoded.paths.to_vec()) {
+                // A struct that was made of a union has to be read whole. The adapter takes from it what is wanted.
+                Err(e) if matches!(e.kind(), ErrorKind::Argument { .. }) => compile(self.schema.clone(), &names),
+                programs => programs,
+            };
+            match programs {
                 Err(e) if self.casts && matches!(e.kind(), ErrorKind::Resolve { .. }) => {}
                 programs => return programs,
             }
         }
         // The adapter makes up the columns that this file has not, and takes from them what is wanted.
         let has = file.columns();
-        let names =
-            |decoded: &Decoded| decoded.schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
         compile(None, &|decoded| names(decoded).into_iter().filter(|name| has.contains(&name.as_str())).collect())
     }
 }
