@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod counts;
 mod damage;
 mod damage_table;
 mod fetch;
