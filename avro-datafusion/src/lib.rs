@@ -48,6 +48,7 @@ mod spans;
 mod stream;
 mod table;
 mod table_factory;
+mod unnest;
 mod url_table;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
