@@ -1,7 +1,7 @@
 //! Opens files: a file or byte range of one in, the stream of its rows out. Its header comes from the shared headers.
 
 use crate::adapt::Adapter;
-use crate::fetch::{Fetch, ReadAhead};
+use crate::fetch::{Fetch, Object, Pace};
 use crate::headers::Headers;
 use crate::location::file_name;
 use crate::reader::TableReader;
@@ -12,6 +12,7 @@ use avro_arrow::Decoder;
 use datafusion::common::Result;
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::metrics::{Count, Time};
 use futures::FutureExt;
@@ -32,6 +33,9 @@ pub(crate) struct AvroOpener {
     pub(crate) batch_size: usize,
     /// Rows wanted of the whole scan.
     pub(crate) limit: Option<usize>,
+    pub(crate) pace: Pace,
+    /// Whom bytes that are read are accounted to.
+    pub(crate) memory: Arc<MemoryReservation>,
     pub(crate) bytes_scanned: Count,
     pub(crate) blocks_skipped: Count,
     pub(crate) time_decoding: Time,
@@ -68,9 +72,9 @@ impl AvroOpener {
         self.bytes_scanned.add(first.len());
         let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
         let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let read_ahead = if self.limit.is_some() { ReadAhead::Never } else { ReadAhead::InRange };
-        let fetch =
-            Fetch::new(self.store, object.location, position..range.end, object.size, read_ahead, self.bytes_scanned);
+        let version = Arc::clone(&header.version);
+        let object = Object { store: self.store, version, name: name.clone(), memory: self.memory };
+        let fetch = Fetch::new(object, position..range.end, self.pace, self.bytes_scanned);
         let mut rows = FileRows {
             decoder,
             fetch,

@@ -54,7 +54,7 @@ impl FileRows {
             if self.finished || self.decoder.is_done() {
                 return self.meets_neighbours().map(|()| None);
             }
-            match self.fetch.next().await? {
+            match self.fetch.next(self.decoder.awaited()).await? {
                 Some(bytes) => self.feed(bytes),
                 None => {
                     self.decoder.finish();

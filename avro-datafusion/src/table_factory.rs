@@ -1,6 +1,7 @@
 //! `CREATE EXTERNAL TABLE .. STORED AS AVRO`: the statement in, the table out.
 
 use crate::options::{AvroOptions, Partitions};
+use crate::stores;
 use crate::table::AvroTable;
 use arrow_schema::Schema;
 use async_trait::async_trait;
@@ -43,8 +44,10 @@ impl TableProviderFactory for AvroTableFactory {
         if !statement.table_partition_cols.is_empty() {
             options.partitions = Partitions::Named(statement.table_partition_cols.clone());
         }
+        stores::configure(session.runtime_env(), &statement.locations, &statement.options)?;
         let mut table = AvroTable::try_new(session, statement.locations.clone(), options).await?;
-        table.definition = statement.definition.clone();
+        let definition = statement.definition.as_deref();
+        table.definition = definition.map(|text| stores::without_secrets(text, &statement.options));
         table.constraints = statement.constraints.clone();
         table.column_defaults = statement.column_defaults.clone();
         Ok(Arc::new(table))
