@@ -14,6 +14,7 @@ use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Decodes the blocks of a file, or of a byte range of one.
 ///
@@ -126,6 +127,16 @@ impl Decoder {
         self.blocks.selector().map_or(0, |selector| selector.rows_pruned)
     }
 
+    /// Blocks that were decoded, or counted, so far.
+    pub fn blocks_read(&self) -> u64 {
+        self.blocks.blocks_read
+    }
+
+    /// How long decompression took so far. It is part of the time in [`next_batch`](Self::next_batch).
+    pub fn time_decompressing(&self) -> Duration {
+        self.blocks.time_decompressing
+    }
+
     /// Offset in the file of the first byte to feed.
     pub fn start(&self) -> u64 {
         self.framer.start()
@@ -217,6 +228,8 @@ pub(crate) struct BlockDecoder {
     rows: Rows,
     /// Blocks that were skipped before they came to the rows.
     damage: Vec<DamagedBlock>,
+    blocks_read: u64,
+    time_decompressing: Duration,
 }
 
 /// Which rows are decoded, and by what.
@@ -230,7 +243,15 @@ impl BlockDecoder {
     pub(crate) fn new(codec: Codec, program: Arc<Program>) -> Self {
         let decompressor = Decompressor::new(codec, &program.options.limits);
         let rows = Rows::All(Batcher::new(Arc::clone(&program)));
-        BlockDecoder { codec, decompressor, rows, program, damage: Vec::new() }
+        BlockDecoder {
+            codec,
+            decompressor,
+            rows,
+            program,
+            damage: Vec::new(),
+            blocks_read: 0,
+            time_decompressing: Duration::ZERO,
+        }
     }
 
     /// From here on, only rows that the filter selects are decoded.
@@ -274,6 +295,7 @@ impl BlockDecoder {
     /// Takes a block. Under [`Damage::Skip`] one that is damaged is listed instead.
     pub(crate) fn push(&mut self, block: RawBlock) -> Result<()> {
         let (index, bytes, rows, mut len) = (block.index, block.offset..block.end, block.rows, None);
+        self.blocks_read += 1;
         let pushed = match self.decompress(block) {
             Ok(None) => Ok(()),
             Ok(Some(block)) => {
@@ -316,7 +338,10 @@ impl BlockDecoder {
                 RowsFit::Unknown => {}
             }
         }
-        self.decompressor.decompress(block).map(Some)
+        let start = Instant::now();
+        let block = self.decompressor.decompress(block);
+        self.time_decompressing += start.elapsed();
+        block.map(Some)
     }
 
     pub(crate) fn push_block(&mut self, block: Block) -> Result<()> {

@@ -15,7 +15,7 @@ pub trait DamageSink: Send + Sync {
     fn skipped(&self, file: &str, damaged: &DamagedBlock);
 }
 
-/// Who is told what queries skip; by default nobody. The metric `blocks_skipped` of a scan counts it in any case.
+/// Who is told what queries skip; by default nobody. The metric `blocks_damaged` of a scan counts it in any case.
 #[derive(Clone, Default)]
 pub struct Report(Option<Arc<dyn DamageSink>>);
 

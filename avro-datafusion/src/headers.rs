@@ -4,9 +4,9 @@
 use crate::options::AvroOptions;
 use crate::spans::Spans;
 use crate::version::{Version, collect, open_first};
-use avro_arrow::container::Header;
+use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Error, ErrorKind, Options, Program};
+use avro_arrow::{Damage, Error, ErrorKind, FilterProgram, Options, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
@@ -14,6 +14,7 @@ use object_store::{ObjectMeta, ObjectStore};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -47,12 +48,17 @@ pub(crate) struct FileHeader {
     pub(crate) schema: Arc<FileSchema>,
     /// Where the blocks of its ranges are.
     pub(crate) spans: Spans,
+    /// How many rows it has. None where that cannot be told from the heads of its blocks.
+    pub(crate) rows: OnceCell<Option<u64>>,
+    /// The rows and bytes that its first block says it has.
+    pub(crate) first_block: Option<(u64, u64)>,
 }
 
 /// A writer's schema and the programs compiled from it.
 pub(crate) struct FileSchema {
     schema: Schema,
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
+    filters: Mutex<HashMap<(Reads, Vec<String>), Arc<FilterProgram>>>,
 }
 
 /// What a program reads: these columns of the reader's schema, or of the file's where there is none, or all of them, and at most
@@ -96,8 +102,8 @@ impl Headers {
         let header = cell
             .get_or_try_init(|| async {
                 let (header, version, bytes) = fetch(store, object, &self.options, name).await?;
-                first = Some(bytes);
-                Ok::<_, DataFusionError>(Arc::new(self.share(header, version)))
+                first = Some(bytes.clone());
+                Ok::<_, DataFusionError>(Arc::new(self.share(header, version, bytes)))
             })
             .await?;
         Ok((Arc::clone(header), first))
@@ -118,8 +124,19 @@ impl Headers {
         Arc::clone(&entry.header)
     }
 
-    /// Replaces the parsed schema by the one kept of the same text.
-    fn share(&self, mut header: Header, version: Version) -> FileHeader {
+    /// The header of this object as it is if somebody has asked for it before.
+    pub(crate) fn known(&self, store: &dyn ObjectStore, object: &ObjectMeta) -> Option<Arc<FileHeader>> {
+        self.cell(store, object).get().cloned()
+    }
+
+    /// What is known of a file of these first bytes. The parsed schema is replaced by the one kept of the same text.
+    fn share(&self, mut header: Header, version: Version, first: Bytes) -> FileHeader {
+        let first_block = container::first_block(&header, &first);
+        // A file that is here as a whole is counted at once. What is wrong with it, if it is not, is for its readers.
+        let whole = first.len() as u64 == version.len() && self.options.damage == Damage::Refuse;
+        let count = || container::count_rows_behind(&header, &mut Cursor::new(first), &self.options.limits).ok();
+        let rows = whole.then(count).flatten();
+        let rows = OnceCell::new_with(rows.map(Some));
         let mut schemas = lock(&self.schemas);
         if schemas.len() >= PROGRAMS_MAX {
             schemas.clear();
@@ -127,14 +144,14 @@ impl Headers {
         let schema = match schemas.get(header.schema.json()) {
             Some(schema) => Arc::clone(schema),
             None => {
-                let schema = Arc::new(FileSchema { schema: header.schema.clone(), programs: Mutex::default() });
+                let schema = Arc::new(FileSchema::new(header.schema.clone()));
                 schemas.insert(header.schema.json().into(), Arc::clone(&schema));
                 schema
             }
         };
         header.schema = schema.schema.clone();
         header.metadata = Vec::new();
-        FileHeader { header, version: Arc::new(version), schema, spans: Spans::default() }
+        FileHeader { header, version: Arc::new(version), schema, spans: Spans::default(), rows, first_block }
     }
 }
 
@@ -145,6 +162,10 @@ impl fmt::Debug for Headers {
 }
 
 impl FileSchema {
+    fn new(schema: Schema) -> FileSchema {
+        FileSchema { schema, programs: Mutex::default(), filters: Mutex::default() }
+    }
+
     /// The schema itself.
     pub(crate) fn avro(&self) -> &Schema {
         &self.schema
@@ -173,6 +194,26 @@ impl FileSchema {
         }
         programs.insert(reads, Arc::clone(&program));
         Ok(program)
+    }
+
+    /// The program of a filter that looks at these columns, of the rows that the program of `reads` reads.
+    pub(crate) fn filter(
+        &self,
+        reads: Reads,
+        program: &Arc<Program>,
+        columns: Vec<String>,
+    ) -> avro_arrow::Result<Arc<FilterProgram>> {
+        let key = (reads, columns);
+        if let Some(filter) = lock(&self.filters).get(&key) {
+            return Ok(Arc::clone(filter));
+        }
+        let filter = Arc::new(FilterProgram::compile(program, &key.1)?);
+        let mut filters = lock(&self.filters);
+        if filters.len() >= PROGRAMS_MAX {
+            filters.clear();
+        }
+        filters.insert(key, Arc::clone(&filter));
+        Ok(filter)
     }
 }
 

@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod counts;
 mod cuts;
 mod damage;
 mod damage_table;
@@ -35,9 +36,12 @@ mod format;
 mod headers;
 mod location;
 mod map_keys;
+mod metrics;
 mod opener;
 mod options;
+mod parts;
 mod partitions;
+mod predicate;
 mod reader;
 mod session;
 mod source;

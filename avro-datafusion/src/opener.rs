@@ -2,19 +2,22 @@
 
 use crate::adapt::Adapter;
 use crate::fetch::{Fetch, Object, Pace};
-use crate::headers::Headers;
+use crate::headers::{Headers, external};
 use crate::location::file_name;
+use crate::metrics::ScanMetrics;
+use crate::parts::Decoded;
+use crate::predicate::ScanPredicate;
 use crate::reader::TableReader;
 use crate::stream::FileRows;
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Field, SchemaRef};
 use avro_arrow::Decoder;
+use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::common::Result;
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::physical_plan::metrics::{Count, Time};
 use futures::FutureExt;
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
@@ -28,17 +31,17 @@ pub(crate) struct AvroOpener {
     pub(crate) store_url: ObjectStoreUrl,
     pub(crate) headers: Arc<Headers>,
     /// The columns wanted of each file, and how they are found.
-    pub(crate) columns: SchemaRef,
+    pub(crate) columns: Decoded,
     pub(crate) reader: Arc<TableReader>,
+    /// Which rows are wanted, if not all.
+    pub(crate) predicate: Option<Arc<ScanPredicate>>,
     pub(crate) batch_size: usize,
     /// Rows wanted of the whole scan.
     pub(crate) limit: Option<usize>,
     pub(crate) pace: Pace,
     /// Whom bytes that are read are accounted to.
     pub(crate) memory: Arc<MemoryReservation>,
-    pub(crate) bytes_scanned: Count,
-    pub(crate) blocks_skipped: Count,
-    pub(crate) time_decoding: Time,
+    pub(crate) metrics: ScanMetrics,
 }
 
 impl FileOpener for AvroOpener {
@@ -54,44 +57,69 @@ impl AvroOpener {
         let name = file_name(&self.store_url, &object.location);
         let (header, first) = self.headers.get(self.store.as_ref(), &object, &name).await?;
 
-        // A batch of more rows than the query wants would be decoded in vain.
-        let batch_size = self.limit.map_or(self.batch_size, |limit| limit.min(self.batch_size));
+        // A batch of more rows than the query wants would be decoded in vain. How many are, before a filter, is not known.
+        let few = self.limit.filter(|_| self.predicate.is_none());
+        let batch_size = few.map_or(self.batch_size, |limit| limit.min(self.batch_size));
         let options = self.headers.options();
-        let program = self.reader.program(&header.schema, &self.columns, batch_size, options, &name)?;
-        let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns), &name)?;
+        let looked_at = self.predicate.as_ref().map(|predicate| &predicate.decoded);
+        let (program, filter) = self
+            .reader
+            .programs(&header.schema, &self.columns, looked_at, batch_size, options)
+            .map_err(|e| external(e, &name))?;
+        let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &name)?;
         let range = file.range.map_or(0..object.size, |range| bounded(&range, object.size));
         let whole = range == (0..object.size);
-        let decoder = match whole {
+        let mut decoder = match whole {
             true => Decoder::new(&header.header, program),
             false => Decoder::for_range(&header.header, program, range.clone(), object.size),
         };
 
+        let mut coalescer = None;
+        if let (Some(predicate), Some(program)) = (&self.predicate, filter) {
+            let (metrics, values) = (self.metrics.filter.clone(), &file.partition_values);
+            let filter = predicate.for_file(values, program.arrow_schema(), &name, metrics)?;
+            decoder = decoder.with_filter(&program, filter);
+            coalescer = coalescer_of(&self.columns.schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size));
+        }
+
         // The bytes that came with the header are not read twice.
         let start = decoder.start();
         let first = first.unwrap_or_default();
-        self.bytes_scanned.add(first.len());
+        self.metrics.bytes_scanned.add(first.len());
         let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
         let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
         let version = Arc::clone(&header.version);
-        let object = Object { store: self.store, version, name: name.clone(), memory: self.memory };
-        let fetch = Fetch::new(object, position..range.end, self.pace, self.bytes_scanned);
+        let fetched = Object { store: self.store, version, name: name.clone(), memory: self.memory };
+        let fetch = Fetch::new(fetched, position..range.end, self.pace, self.metrics.bytes_scanned.clone());
         let mut rows = FileRows {
             decoder,
             fetch,
             adapter,
+            coalescer,
             name,
-            time_decoding: self.time_decoding,
+            metrics: self.metrics,
             report: self.headers.options().report.clone(),
-            blocks_skipped: self.blocks_skipped,
             file: header,
             range: (!whole).then_some(range),
             finished: false,
+            ended: false,
         };
         if let Some(bytes) = body {
             rows.feed(bytes);
         }
         Ok(rows.into_stream())
     }
+}
+
+/// What makes batches of so many rows of smaller ones.
+fn coalescer_of(schema: &SchemaRef, rows: usize) -> Option<BatchCoalescer> {
+    // Arrow cannot put together values of no bytes.
+    let has_empty = |field: &&Field| matches!(field.data_type(), DataType::FixedSizeBinary(0));
+    if schema.flattened_fields().iter().any(has_empty) {
+        return None;
+    }
+    // Batches that are half full are as good as full.
+    Some(BatchCoalescer::new(Arc::clone(schema), rows).with_biggest_coalesce_batch_size(Some(rows / 2)))
 }
 
 /// The part of the range that lies in the file.

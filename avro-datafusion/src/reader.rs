@@ -1,11 +1,11 @@
 //! What files are resolved to: a table's columns in; for each file, the program that reads those of them that are wanted, out.
 
-use crate::headers::{ByText, FileSchema, Reads, external};
+use crate::headers::{ByText, FileSchema, Reads};
 use crate::options::AvroOptions;
+use crate::parts::Decoded;
 use arrow_schema::{DataType, Field, Schema};
 use avro_arrow::schema::Schema as AvroSchema;
-use avro_arrow::{ErrorKind, FieldMatch, Program};
-use datafusion::common::Result;
+use avro_arrow::{ErrorKind, FieldMatch, FilterProgram, Program};
 use std::sync::Arc;
 
 /// Where Arrow's fields have their ids.
@@ -36,28 +36,39 @@ impl TableReader {
         TableReader { schema: AvroSchema::from_arrow(columns).ok().map(ByText), casts: by == FieldMatch::Name, by }
     }
 
-    /// The program that reads these columns of a file, as far as the file has them.
-    pub(crate) fn program(
+    /// The programs that read these columns of a file, as far as the file has them, and what the filter looks at.
+    pub(crate) fn programs(
         &self,
         file: &FileSchema,
-        columns: &Schema,
+        columns: &Decoded,
+        filter: Option<&Decoded>,
         batch_size: usize,
         options: &AvroOptions,
-        name: &str,
-    ) -> Result<Arc<Program>> {
-        let names = || columns.fields().iter().map(|field| field.name().clone());
+    ) -> avro_arrow::Result<(Arc<Program>, Option<Arc<FilterProgram>>)> {
         let options = AvroOptions { field_match: self.by, ..options.clone() };
-        let reads = Reads { columns: Some(names().collect()), batch_size, reader: self.schema.clone() };
-        match file.program(reads, &options) {
-            Err(e) if self.casts && matches!(e.kind(), ErrorKind::Resolve { .. }) => {}
-            program if self.schema.is_some() => return program.map_err(|e| external(e, name)),
-            _ => {}
+        let compile = |reader: Option<ByText>, wanted: &dyn Fn(&Decoded) -> Vec<String>| -> avro_arrow::Result<_> {
+            let reads = Reads { columns: Some(wanted(columns)), batch_size, reader };
+            let program = file.program(reads.clone(), &options)?;
+            let filter = filter.map(|filter| file.filter(reads, &program, wanted(filter))).transpose()?;
+            Ok((program, filter))
+        };
+        let names = |decoded: &Decoded| -> Vec<String> {
+            decoded.schema.fields().iter().map(|field| field.name().clone()).collect()
+        };
+        if self.schema.is_some() {
+            let programs = match compile(self.schema.clone(), &|decoded| decoded.paths.to_vec()) {
+                // A struct that was made of a union has to be read whole. The adapter takes from it what is wanted.
+                Err(e) if matches!(e.kind(), ErrorKind::Argument { .. }) => compile(self.schema.clone(), &names),
+                programs => programs,
+            };
+            match programs {
+                Err(e) if self.casts && matches!(e.kind(), ErrorKind::Resolve { .. }) => {}
+                programs => return programs,
+            }
         }
-        // The adapter makes up the columns that this file has not.
+        // The adapter makes up the columns that this file has not, and takes from them what is wanted.
         let has = file.columns();
-        let columns = names().filter(|name| has.contains(&name.as_str())).collect();
-        file.program(Reads { columns: Some(columns), batch_size, reader: None }, &options)
-            .map_err(|e| external(e, name))
+        compile(None, &|decoded| names(decoded).into_iter().filter(|name| has.contains(&name.as_str())).collect())
     }
 }
 

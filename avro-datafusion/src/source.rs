@@ -5,10 +5,15 @@ use crate::fetch::Pace;
 use crate::format::AvroFormat;
 use crate::headers::Headers;
 use crate::location::is_local;
+use crate::metrics::ScanMetrics;
 use crate::opener::AvroOpener;
+use crate::parts::{Decoded, Parts};
+use crate::predicate::Predicate;
 use crate::reader::TableReader;
+use arrow_schema::Schema;
 use avro_arrow::Damage;
 use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
@@ -16,7 +21,9 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_expr_common::physical_expr::fmt_sql;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr, apply_expression_roots};
 use object_store::ObjectStore;
 use std::fmt;
@@ -35,8 +42,9 @@ pub(crate) fn is_few(limit: Option<usize>) -> bool {
 
 /// Reads Avro files for DataFusion.
 ///
-/// Projection: only columns that the query's expressions refer to are decoded, the others are skipped in the bytes; where
-/// none is, as in `COUNT(*)`, only the row counts of blocks are read. Byte ranges: a range has the blocks whose preceding sync
+/// Projection: only columns, and fields of structs, that the query's expressions refer to are decoded, the others are skipped in
+/// the bytes; where none is, as in `COUNT(*)`, only the row counts of blocks are read. Filters: their columns are decoded first, and
+/// the others only for the rows that they are true for. Byte ranges: a range has the blocks whose preceding sync
 /// marker begins in it, so however a file is cut, every row is in one range. Under [`Damage::Skip`] files are not cut.
 #[derive(Debug, Clone)]
 pub struct AvroSource {
@@ -44,6 +52,9 @@ pub struct AvroSource {
     headers: Arc<Headers>,
     reader: Arc<TableReader>,
     projection: SplitProjection,
+    /// Which parts of the columns that is.
+    parts: Parts,
+    predicate: Predicate,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
     /// What bytes that are read are accounted to.
@@ -54,8 +65,11 @@ impl AvroSource {
     /// A source of all columns of this table, read with the format's options.
     pub fn new(table_schema: impl Into<TableSchema>, format: &AvroFormat) -> Self {
         let table_schema = table_schema.into();
+        let projection = SplitProjection::unprojected(&table_schema);
         AvroSource {
-            projection: SplitProjection::unprojected(&table_schema),
+            parts: parts(&projection, table_schema.file_schema()),
+            projection,
+            predicate: Predicate::default(),
             reader: Arc::new(TableReader::new(table_schema.file_schema(), format.options())),
             table_schema,
             headers: Arc::clone(format.headers()),
@@ -72,11 +86,15 @@ impl AvroSource {
         self
     }
 
-    /// The names of the columns that are decoded.
-    fn decoded(&self) -> Vec<&str> {
-        let fields = self.table_schema.file_schema().fields();
-        self.projection.file_indices.iter().filter_map(|i| fields.get(*i)).map(|field| field.name().as_str()).collect()
+    /// The paths that are decoded for the output.
+    fn decoded(&self) -> Decoded {
+        self.parts.decoded(self.table_schema.file_schema())
     }
+}
+
+/// Which parts of the columns a projection looks at.
+fn parts(projection: &SplitProjection, file_schema: &Schema) -> Parts {
+    Parts::of(&projection.source.expr_iter().collect::<Vec<_>>(), file_schema.fields())
 }
 
 impl FileSource for AvroSource {
@@ -92,17 +110,16 @@ impl FileSource for AvroSource {
             store_url: config.object_store_url.clone(),
             headers: Arc::clone(&self.headers),
             reader: Arc::clone(&self.reader),
-            columns: Arc::new(file_schema.project(&self.projection.file_indices)?),
+            columns: self.decoded(),
+            predicate: self.predicate.for_scan(file_schema)?.map(Arc::new),
             batch_size: self.batch_size,
             limit: config.limit,
             pace: Pace::of(is_local(&config.object_store_url), config.limit, config.file_groups.len()),
             memory: Arc::new(MemoryConsumer::new(format!("AvroScan[{partition}]")).register(&self.memory)),
-            blocks_skipped: MetricBuilder::new(&self.metrics).counter("blocks_skipped", partition),
-            bytes_scanned: MetricBuilder::new(&self.metrics).counter("bytes_scanned", partition),
-            time_decoding: MetricBuilder::new(&self.metrics).subset_time("time_decoding", partition),
+            metrics: ScanMetrics::new(&self.metrics, partition),
         };
         // Expressions over the columns, and partition columns, are computed from what the opener yields.
-        ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), file_schema)
+        ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), &self.parts.narrow(file_schema))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -120,7 +137,29 @@ impl FileSource for AvroSource {
     fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
         let merged = self.projection.source.try_merge(projection)?;
         let projection = SplitProjection::new(self.table_schema.file_schema(), &merged);
-        Ok(Some(Arc::new(AvroSource { projection, ..self.clone() })))
+        let parts = parts(&projection, self.table_schema.file_schema());
+        Ok(Some(Arc::new(AvroSource { projection, parts, ..self.clone() })))
+    }
+
+    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
+        self.predicate.expr()
+    }
+
+    /// All filters are exact: rows that they are not true for are not in the output.
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        _config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
+        let taken: Vec<_> = filters.iter().map(Predicate::takes).collect();
+        let answer = taken.iter().map(|&taken| if taken { PushedDown::Yes } else { PushedDown::No }).collect();
+        let answer = FilterPushdownPropagation::with_parent_pushdown_result(answer);
+        if !taken.contains(&true) {
+            return Ok(answer);
+        }
+        let filters = filters.into_iter().zip(taken).filter(|(_, taken)| *taken).map(|(filter, _)| filter);
+        let predicate = self.predicate.and(filters);
+        Ok(answer.with_updated_node(Arc::new(AvroSource { predicate, ..self.clone() })))
     }
 
     fn metrics(&self) -> &ExecutionPlanMetricsSet {
@@ -132,13 +171,20 @@ impl FileSource for AvroSource {
     }
 
     fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        let decoded = match self.decoded() {
-            none if none.is_empty() => "row counts only".to_owned(),
-            columns => format!("[{}]", columns.join(", ")),
+        let decoded = self.decoded();
+        let decoded = match decoded.paths.is_empty() {
+            true => "row counts only".to_owned(),
+            false => format!("[{}]", decoded.paths.join(", ")),
         };
-        match t {
-            DisplayFormatType::Default | DisplayFormatType::Verbose => write!(f, ", decoded={decoded}"),
-            DisplayFormatType::TreeRender => writeln!(f, "decoded={decoded}"),
+        let tree = matches!(t, DisplayFormatType::TreeRender);
+        match tree {
+            false => write!(f, ", decoded={decoded}")?,
+            true => writeln!(f, "decoded={decoded}")?,
+        }
+        match self.filter() {
+            Some(filter) if tree => writeln!(f, "predicate={}", fmt_sql(filter.as_ref())),
+            Some(filter) => write!(f, ", predicate={filter}"),
+            None => Ok(()),
         }
     }
 
@@ -174,7 +220,8 @@ impl FileSource for AvroSource {
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        apply_expression_roots(self.projection.source.iter(), f)
+        let projected = self.projection.source.expr_iter().collect::<Vec<_>>();
+        apply_expression_roots(projected.iter().chain(self.predicate.exprs()), f)
     }
 }
 

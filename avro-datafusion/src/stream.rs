@@ -7,12 +7,13 @@ use crate::adapt::Adapter;
 use crate::damage::Report;
 use crate::fetch::Fetch;
 use crate::headers::{FileHeader, external};
+use crate::metrics::ScanMetrics;
 use arrow_array::RecordBatch;
 use avro_arrow::Decoder;
 use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::common::{Result, exec_err};
-use datafusion::physical_plan::metrics::{Count, Time};
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,17 +23,20 @@ pub(crate) struct FileRows {
     pub(crate) decoder: Decoder,
     pub(crate) fetch: Fetch,
     pub(crate) adapter: Adapter,
+    /// Makes full batches of what a filter leaves over, if there is one.
+    pub(crate) coalescer: Option<BatchCoalescer>,
     /// The file's name, for errors.
     pub(crate) name: String,
-    pub(crate) time_decoding: Time,
-    /// Who is told of damaged blocks that are skipped, and how many there were.
+    pub(crate) metrics: ScanMetrics,
+    /// Who is told of damaged blocks that are skipped.
     pub(crate) report: Report,
-    pub(crate) blocks_skipped: Count,
     /// The file, and the range of it that is read if that is not all of it.
     pub(crate) file: Arc<FileHeader>,
     pub(crate) range: Option<Range<u64>>,
     /// Has the decoder been told that the file ends?
     pub(crate) finished: bool,
+    /// Have all its rows been decoded?
+    pub(crate) ended: bool,
 }
 
 impl FileRows {
@@ -48,13 +52,40 @@ impl FileRows {
 
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
+            if let Some(batch) = self.coalescer.as_mut().and_then(BatchCoalescer::next_completed_batch) {
+                return Ok(Some(batch));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.next_decoded().await? {
+                Some(batch) => match &mut self.coalescer {
+                    Some(coalescer) => coalescer.push_batch(batch)?,
+                    None => return Ok(Some(batch)),
+                },
+                None => {
+                    self.ended = true;
+                    if let Some(coalescer) = &mut self.coalescer {
+                        coalescer.finish_buffered_batch()?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next batch as it is decoded.
+    async fn next_decoded(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
             if let Some(batch) = self.decode()? {
                 return Ok(Some(batch));
             }
             if self.finished || self.decoder.is_done() {
                 return self.meets_neighbours().map(|()| None);
             }
-            match self.fetch.next(self.decoder.awaited()).await? {
+            let waiting = self.metrics.time_fetching.timer();
+            let bytes = self.fetch.next(self.decoder.awaited()).await?;
+            waiting.done();
+            match bytes {
                 Some(bytes) => self.feed(bytes),
                 None => {
                     self.decoder.finish();
@@ -79,10 +110,14 @@ impl FileRows {
 
     /// The next batch of the bytes that are there.
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
-        let _timer = self.time_decoding.timer();
+        let (blocks, decompressing) = (self.decoder.blocks_read(), self.decoder.time_decompressing());
+        let time = self.metrics.time_decoding.timer();
         let batch = self.decoder.next_batch().map_err(|e| external(e, &self.name))?;
+        time.done();
+        self.metrics.blocks_read.add((self.decoder.blocks_read() - blocks) as usize);
+        self.metrics.time_decompressing.add_duration(self.decoder.time_decompressing() - decompressing);
         for damaged in self.decoder.take_damage() {
-            self.blocks_skipped.add(1);
+            self.metrics.blocks_damaged.add(1);
             self.report.skipped(&self.name, &damaged);
         }
         let adapt = |batch: RecordBatch| self.adapter.adapt(&batch).map_err(|e| external(e.into(), &self.name));

@@ -1,5 +1,6 @@
 //! A table: paths and options in, a `TableProvider` out that lists its files at every scan.
 
+use crate::counts;
 use crate::format::AvroFormat;
 use crate::location::{Location, Wanted};
 use crate::options::AvroOptions;
@@ -181,7 +182,17 @@ impl TableProvider for AvroTable {
 
         // How many bytes there are is what the planner needs to know which side of a join is the smaller one.
         let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
+        let headers = self.format.headers();
+        // Who wants no column counts rows.
+        let counted = match projection {
+            Some(columns) if columns.is_empty() => counts::exact(headers, &store, &self.store, &files).await,
+            _ => None,
+        };
         let statistics = Statistics {
+            num_rows: match counted.map(usize::try_from) {
+                Some(Ok(rows)) => Precision::Exact(rows),
+                _ => counts::estimate(headers, store.as_ref(), &files),
+            },
             total_byte_size: Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX)),
             ..Statistics::new_unknown(self.schema.table_schema())
         };

@@ -46,8 +46,7 @@ impl TableProviderFactory for AvroTableFactory {
         }
         stores::configure(session.runtime_env(), &statement.locations, &statement.options)?;
         let mut table = AvroTable::try_new(session, statement.locations.clone(), options).await?;
-        let definition = statement.definition.as_deref();
-        table.definition = definition.map(|text| stores::without_secrets(text, &statement.options));
+        table.definition = statement.definition.clone();
         table.constraints = statement.constraints.clone();
         table.column_defaults = statement.column_defaults.clone();
         Ok(Arc::new(table))

@@ -161,6 +161,6 @@ async fn a_sink_is_told() {
         let text = run(&ctx, &dir.show("SELECT count(*) AS n, sum(\"rows\") AS s FROM avro_damage('$DIR')")).await;
         assert_eq!(text, format!("n | s\n{} | {rows_lost}", found.len()));
         let text = run(&ctx, "EXPLAIN ANALYZE SELECT count(b) FROM t").await;
-        assert!(text.contains(&format!("blocks_skipped={}", found.len())), "{text}");
+        assert!(text.contains(&format!("blocks_damaged={}", found.len())), "{text}");
     }
 }

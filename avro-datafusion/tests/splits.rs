@@ -141,7 +141,7 @@ async fn plans() {
     let ctx = SessionContext::new_with_config(config);
     ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
     for (sql, expected) in [
-        ("SELECT i FROM t WHERE j > 3", "decoded=[i, j]"),
+        ("SELECT i FROM t WHERE j > 3", "decoded=[i], predicate=j@"),
         ("SELECT count(*) FROM t", "decoded=row counts only"),
         ("SELECT sum(i) FROM t", "file_groups={4 groups:"),
         ("SELECT sum(i) FROM t", "projection=[i]"),

@@ -75,7 +75,7 @@ pub(super) fn http(url: &Url, settings: &Settings) -> Result<HttpStore> {
     builder.build()
 }
 
-/// With twice as long a pause before each.
+/// As `object_store` retries: with pauses that grow, and are random, so that not all clients come back at once.
 pub(super) fn retry(retries: &Retries) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {

@@ -19,7 +19,7 @@ mod settings;
 
 pub use registry::ObjectStores;
 pub(crate) use registry::install;
-pub(crate) use settings::{configure, without_secrets};
+pub(crate) use settings::configure;
 
 use url::Url;
 

@@ -25,7 +25,8 @@ pub(crate) struct Settings {
 /// the connection was lost or brought nothing in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Retries {
-    /// Times that it is made again, after 100 ms, and then about twice as long each time, at most 15 s (10).
+    /// Times that it is made again (10): after 100 ms, and then after a random time between that and twice the last one, at
+    /// most 15 s.
     pub(crate) max: usize,
     /// From when on, after the first of these requests, it is not (3 minutes).
     pub(crate) timeout: Duration,
@@ -164,21 +165,6 @@ pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &Ha
     Ok(())
 }
 
-/// A statement's text without the secrets in its options, to be shown to others.
-pub(crate) fn without_secrets(text: &str, options: &HashMap<String, String>) -> String {
-    let is_secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        name.contains('.') && ["key", "secret", "token", "password", "sas"].iter().any(|word| name.contains(word))
-    };
-    let mut text = text.to_owned();
-    for (_, value) in options.iter().filter(|(name, value)| is_secret(name) && !value.is_empty()) {
-        // As SQL writes it.
-        let (quoted, value) = (value.replace('\'', "''"), value.as_str());
-        text = text.replace(&format!("'{quoted}'"), "'***'").replace(&format!("\"{value}\""), "\"***\"");
-    }
-    text
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -217,19 +203,6 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let text = "CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 's3://b/x' OPTIONS ('aws.access_key_id' 'AKIA', \
-                    'aws.secret_access_key' 'it''s', aws.session_token \"tok\", 'aws.region' 'here', 'reader_schema' 'k')";
-        let pairs = [
-            ("aws.access_key_id", "AKIA"),
-            ("aws.secret_access_key", "it's"),
-            ("aws.session_token", "tok"),
-            ("aws.region", "here"),
-            ("reader_schema", "k"),
-        ];
-        let expected = "CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 's3://b/x' OPTIONS ('aws.access_key_id' '***', \
-                        'aws.secret_access_key' '***', aws.session_token \"***\", 'aws.region' 'here', 'reader_schema' 'k')";
-        assert_eq!(without_secrets(text, &options(&pairs)), expected);
-
         let mut settings = Settings::none(Service::S3);
         settings.pairs.push(("secret_access_key".to_owned(), "hidden".to_owned()));
         assert!(!format!("{settings:?}").contains("hidden"));

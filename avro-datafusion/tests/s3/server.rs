@@ -1,7 +1,8 @@
 //! An S3 server on the loopback interface: `s3s-fs` behind a layer that notes every request and makes things go wrong.
 
 use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
+use futures::StreamExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
@@ -30,7 +31,7 @@ pub(crate) const SECRET: &str = "it is a secret";
 pub(crate) const BUCKET: &str = "bucket";
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-type Answer = Response<BoxBody<Bytes, Error>>;
+type Answer = Response<UnsyncBoxBody<Bytes, Error>>;
 
 /// A running server with one bucket. It ends with the test's runtime.
 pub(crate) struct Server {
@@ -161,7 +162,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
     let path = request.uri().path().to_owned();
     let page = state.pages.lock().unwrap().iter().find(|page| page.0 == path).map(|page| page.1.clone());
     if let Some(text) = page {
-        return Ok(Response::new(Full::from(text).map_err(Into::into).boxed()));
+        return Ok(Response::new(Full::from(text).map_err(Into::into).boxed_unsync()));
     }
     let name = path.trim_start_matches(&format!("/{BUCKET}")).trim_start_matches('/').to_owned();
     let mut logged = Logged {
@@ -178,7 +179,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
         Some(Fault::SlowDown) => {
             let body = "<Error><Code>SlowDown</Code></Error>";
             let answer = Response::builder().status(StatusCode::SERVICE_UNAVAILABLE);
-            Ok(answer.body(Full::from(body).map_err(Into::into).boxed())?)
+            Ok(answer.body(Full::from(body).map_err(Into::into).boxed_unsync())?)
         }
         fault => {
             if let Some(Fault::Delay(time)) = &fault {
@@ -192,16 +193,22 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
                 _ => {}
             }
             // The server does not look at this itself.
-            let differs = asked_tag.is_some() && parts.headers.get("etag").is_some() && parts.headers.get("etag") != asked_tag.as_ref();
-            if differs {
+            let tag = parts.headers.get("etag");
+            if tag.is_some() && asked_tag.is_some() && tag != asked_tag.as_ref() {
                 let answer = Response::builder().status(StatusCode::PRECONDITION_FAILED);
-                Ok(answer.body(Full::from("").map_err(Into::into).boxed())?)
+                Ok(answer.body(Full::from("").map_err(Into::into).boxed_unsync())?)
             } else if let Some(Fault::Truncate(len)) = fault {
                 let bytes = body.collect().await?.to_bytes();
-                let frames = vec![Ok(Frame::data(bytes.slice(..len.min(bytes.len())))), Err("cut on purpose".into())];
-                Ok(Response::from_parts(parts, BodyExt::boxed(StreamBody::new(futures::stream::iter(frames)))))
+                let first = Ok(Frame::data(bytes.slice(..len.min(bytes.len()))));
+                let cut = async {
+                    // So that what is before the cut is sent.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Err("cut on purpose".into())
+                };
+                let frames = futures::stream::iter([first]).chain(futures::stream::once(cut));
+                Ok(Response::from_parts(parts, StreamBody::new(frames).boxed_unsync()))
             } else {
-                Ok(Response::from_parts(parts, body.map_err(Into::into).boxed()))
+                Ok(Response::from_parts(parts, body.map_err(Into::into).boxed_unsync()))
             }
         }
     };
