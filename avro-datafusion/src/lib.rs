@@ -50,6 +50,7 @@ mod stores;
 mod stream;
 mod table;
 mod table_factory;
+mod unnest;
 mod url_table;
 mod version;
 

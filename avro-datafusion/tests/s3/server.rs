@@ -198,7 +198,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
                 let answer = Response::builder().status(StatusCode::PRECONDITION_FAILED);
                 Ok(answer.body(Full::from("").map_err(Into::into).boxed_unsync())?)
             } else if let Some(Fault::Truncate(len)) = fault {
-                let bytes = body.collect().await?.to_bytes();
+                let bytes = BodyExt::collect(body).await?.to_bytes();
                 let first = Ok(Frame::data(bytes.slice(..len.min(bytes.len()))));
                 let cut = async {
                     // So that what is before the cut is sent.
