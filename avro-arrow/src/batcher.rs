@@ -178,9 +178,8 @@ impl Batcher {
             return false;
         }
         let fills_batch = self.queued_rows >= self.batch_size() as u64;
-        let large = self.batch_size() <= FEW_ROWS
-            || self.queue.len() >= CHUNK_BLOCKS
-            || self.queued_bytes >= CHUNK_BYTES;
+        let large =
+            self.batch_size() <= FEW_ROWS || self.queue.len() >= CHUNK_BLOCKS || self.queued_bytes >= CHUNK_BYTES;
         end || (fills_batch && large) || self.queued_bytes >= CHUNK_BYTES_MAX
     }
 

@@ -131,9 +131,9 @@ async fn download(endpoint: &str) -> Result<()> {
     gets(endpoint).await?;
     let start = Instant::now();
     let objects = objects(&store).await?;
-    let pieces = objects.iter().flat_map(|(path, len)| {
-        (0..*len).step_by(PIECE as usize).map(move |at| (path, at..(at + PIECE).min(*len)))
-    });
+    let pieces = objects
+        .iter()
+        .flat_map(|(path, len)| (0..*len).step_by(PIECE as usize).map(move |at| (path, at..(at + PIECE).min(*len))));
     let fetched = futures::stream::iter(pieces).map(|(path, range)| store.get_range(path, range));
     let lens = fetched.buffer_unordered(PARALLEL).map_ok(|piece| piece.len() as u64);
     let total = lens.try_fold(0, |sum, len| async move { Ok(sum + len) }).await?;

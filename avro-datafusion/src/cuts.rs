@@ -42,7 +42,8 @@ mod tests {
     #[test]
     fn parts_are_even_and_not_small() {
         // Files and parts wanted; the parts of each file. In MiB.
-        let cases: &[(&[u64], usize, Option<&[&[u64]]>)] = &[
+        type Case = (&'static [u64], usize, Option<&'static [&'static [u64]]>);
+        let cases: &[Case] = &[
             (&[], 4, None),
             (&[1, 2, 3], 4, None),
             (&[23], 4, None),

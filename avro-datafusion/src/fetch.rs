@@ -248,7 +248,8 @@ mod tests {
         let (remote, few) = (pace(false, None, 2), pace(false, Some(10), 2));
         // The range wanted and the file's length; then the pieces that are read if all are asked for, and how many are under way
         // behind the first. In KiB.
-        let cases: &[(Pace, Range<u64>, u64, &[u64], usize)] = &[
+        type Case = (Pace, Range<u64>, u64, &'static [u64], usize);
+        let cases: &[Case] = &[
             (local, 0..0, 0, &[], 0),
             (local, 4..10, 10, &[6], 0),
             (local, 0..3000, 3000, &[256, 512, 1024, 1024, 184], 1),
@@ -264,7 +265,7 @@ mod tests {
             (remote, 0..100000, 100000, &[8334; 11], 6),
             (remote, 0..10000, 10400, &[10192, 192, 16], 0),
             // What is wanted came with the header.
-            (remote, 300..100, 2000, &[192, 384, 768, 356], 0),
+            (remote, Range { start: 300, end: 100 }, 2000, &[192, 384, 768, 356], 0),
             (few, 64..20000, 20000, &[128, 256, 512, 1024, 2048, 4096, 8192, 3680], 0),
         ];
         for (pace, wanted, len, expected, ahead) in cases {
@@ -295,7 +296,8 @@ mod tests {
     async fn what_the_decoder_awaits_is_asked_for() {
         let (few, remote) = (Pace::of(false, Some(10), 1), Pace::of(false, None, 1));
         // The range wanted, the block awaited after the first piece, and the pieces, in KiB.
-        let cases: &[(Pace, Range<u64>, Range<u64>, &[u64])] = &[
+        type Case = (Pace, Range<u64>, Range<u64>, &'static [u64]);
+        let cases: &[Case] = &[
             (few, 0..9000, 100..150, &[128, 256]),
             (few, 0..9000, 100..700, &[128, 572]),
             (few, 0..90000, 100..60000, &[128, 8192]),

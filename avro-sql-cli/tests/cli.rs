@@ -325,7 +325,9 @@ fn object_stores() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let options = |options: &str| {
-        format!("CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 's3://bucket/x.avro' OPTIONS ('aws.max_retries' '0'{options})")
+        format!(
+            "CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 's3://bucket/x.avro' OPTIONS ('aws.max_retries' '0'{options})"
+        )
     };
     let cases = [
         (options(""), "s3://bucket: the server could not be reached; is the endpoint (AWS_ENDPOINT_URL"),

@@ -197,7 +197,11 @@ fn what_is_awaited_is_the_next_block() {
         let (mut fed, mut found, mut told) = (framer.start() as usize, vec![], None);
         while !framer.is_done() {
             while let Some(block) = framer.next_block().unwrap() {
-                assert_eq!(told.take(), Some(block.offset..block.end), "of every block the end is told before it is fed");
+                assert_eq!(
+                    told.take(),
+                    Some(block.offset..block.end),
+                    "of every block the end is told before it is fed"
+                );
                 found.push(block.offset);
             }
             if let Some(awaited) = framer.awaited() {

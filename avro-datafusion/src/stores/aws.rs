@@ -36,9 +36,8 @@ pub(super) async fn store(url: &Url, settings: &Settings) -> Result<AmazonS3> {
     let mut config = merged(environment(), settings)?;
     let unsigned = config.get(&Key::SkipSignature).is_some_and(|value| is_true(value));
     let has_keys = config.contains_key(&Key::AccessKeyId) || config.contains_key(&Key::SecretAccessKey);
-    let has_endpoint = |config: &HashMap<Key, String>| {
-        config.contains_key(&Key::Endpoint) || config.contains_key(&Key::S3Endpoint)
-    };
+    let has_endpoint =
+        |config: &HashMap<Key, String>| config.contains_key(&Key::Endpoint) || config.contains_key(&Key::S3Endpoint);
 
     let mut credentials = None;
     if !(has_endpoint(&config) && config.contains_key(&Key::Region) && (has_keys || unsigned)) {
@@ -224,7 +223,12 @@ mod tests {
                 &[(Key::AccessKeyId, "a"), (Key::SecretAccessKey, "b"), (Key::Token, "c")],
             ),
             (
-                &[("access_key_id", "a"), ("secret_access_key", "b"), ("session_token", "c"), ("skip_signature", "true")],
+                &[
+                    ("access_key_id", "a"),
+                    ("secret_access_key", "b"),
+                    ("session_token", "c"),
+                    ("skip_signature", "true"),
+                ],
                 &[("access_key_id", "x"), ("secret_access_key", "y")],
                 &[(Key::AccessKeyId, "x"), (Key::SecretAccessKey, "y")],
             ),

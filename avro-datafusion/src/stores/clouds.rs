@@ -1,9 +1,9 @@
 //! Stores of Google, Azure and web servers: a URL and settings in, the store out. What the settings do not say is taken from
 //! the environment, where `object_store` looks for it.
 
+use super::Service;
 use super::explain::name;
 use super::settings::{Retries, Settings};
-use super::Service;
 use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::{HttpBuilder, HttpStore};

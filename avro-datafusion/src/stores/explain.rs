@@ -68,7 +68,9 @@ fn advice(e: &Error, service: Service, url: &Url) -> Option<String> {
     }
     match e {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(denied(service, &says)),
-        Error::Generic { .. } if says(&["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"]) => {
+        Error::Generic { .. }
+            if says(&["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"]) =>
+        {
             Some("the bucket is in another region; set AWS_REGION or the option 'aws.region'".to_owned())
         }
         Error::Generic { .. } if service == Service::Http && says(&["405", "501", "PROPFIND"]) => {
@@ -98,26 +100,34 @@ fn advice(e: &Error, service: Service, url: &Url) -> Option<String> {
 /// Which credentials to look after.
 fn denied(service: Service, says: &dyn Fn(&[&str]) -> bool) -> String {
     match service {
-        Service::S3 if says(&["InvalidAccessKeyId"]) => "the server does not know this access key; look at AWS_ACCESS_KEY_ID, \
+        Service::S3 if says(&["InvalidAccessKeyId"]) => {
+            "the server does not know this access key; look at AWS_ACCESS_KEY_ID, \
              the profile in use (AWS_PROFILE) and the option 'aws.access_key_id'"
-            .to_owned(),
-        Service::S3 if says(&["SignatureDoesNotMatch"]) => "the secret access key is not the one of this access key; look at \
+                .to_owned()
+        }
+        Service::S3 if says(&["SignatureDoesNotMatch"]) => {
+            "the secret access key is not the one of this access key; look at \
              AWS_SECRET_ACCESS_KEY, the profile in use (AWS_PROFILE) and the option 'aws.secret_access_key'"
-            .to_owned(),
+                .to_owned()
+        }
         Service::S3 if says(&["ExpiredToken", "TokenRefreshRequired"]) => {
             "the credentials are too old; log in again, for example by `aws sso login`".to_owned()
         }
-        Service::S3 => "the credentials in use may not read this; others can be named by AWS_PROFILE, AWS_ACCESS_KEY_ID and \
+        Service::S3 => {
+            "the credentials in use may not read this; others can be named by AWS_PROFILE, AWS_ACCESS_KEY_ID and \
              AWS_SECRET_ACCESS_KEY or options such as 'aws.access_key_id', and none are used for a public bucket with \
              AWS_SKIP_SIGNATURE=true"
-            .to_owned(),
+                .to_owned()
+        }
         Service::Gcs => "the credentials in use may not read this; run `gcloud auth application-default login`, set \
              GOOGLE_SERVICE_ACCOUNT or the option 'gcp.service_account_path', and for a public bucket \
              GOOGLE_SKIP_SIGNATURE=true"
             .to_owned(),
-        Service::Azure => "the credentials in use may not read this; run `az login`, set AZURE_STORAGE_ACCOUNT_KEY or the \
+        Service::Azure => {
+            "the credentials in use may not read this; run `az login`, set AZURE_STORAGE_ACCOUNT_KEY or the \
              option 'azure.access_key', and for a public container AZURE_SKIP_SIGNATURE=true"
-            .to_owned(),
+                .to_owned()
+        }
         Service::Http => "the server asks for credentials, which cannot be given for web addresses".to_owned(),
     }
 }

@@ -65,7 +65,8 @@ impl LazyStore {
         begin: impl FnOnce(&dyn ObjectStore) -> BoxStream<'static, Result<T>> + Send + 'static,
     ) -> BoxStream<'static, Result<T>> {
         let (making, explaining) = (self.clone(), self.clone());
-        let items = stream::once(async move { Ok::<_, object_store::Error>(begin(making.made().await?)) }).try_flatten();
+        let items =
+            stream::once(async move { Ok::<_, object_store::Error>(begin(making.made().await?)) }).try_flatten();
         // An error of making it is explained already, which is noticed.
         items.map_err(move |e| explaining.explain(e)).boxed()
     }

@@ -140,14 +140,19 @@ mod tests {
         }
         assert!(stores.get_store(&url("file:///x")).unwrap().to_string().starts_with("LocalFileSystem"));
         let error = stores.get_store(&url("hdfs://h/x")).unwrap_err().to_string();
-        assert!(error.contains("there is no object store for hdfs://; known are s3://, s3a://, gs://, az://"), "{error}");
+        assert!(
+            error.contains("there is no object store for hdfs://; known are s3://, s3a://, gs://, az://"),
+            "{error}"
+        );
     }
 
     #[test]
     fn what_is_registered_comes_first() {
         let registered = Arc::new(DefaultObjectStoreRegistry::new());
         let stores = ObjectStores::new(Arc::clone(&registered) as _);
-        for (text, other) in [("s3://a", "s3://b"), ("abfs://c@h.dfs.core.windows.net", "abfs://d@h.dfs.core.windows.net")] {
+        for (text, other) in
+            [("s3://a", "s3://b"), ("abfs://c@h.dfs.core.windows.net", "abfs://d@h.dfs.core.windows.net")]
+        {
             let by_hand: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
             stores.register_store(&url(text), Arc::clone(&by_hand));
             assert!(Arc::ptr_eq(&stores.get_store(&url(text)).unwrap(), &by_hand), "{text}");

@@ -75,7 +75,9 @@ impl Settings {
                 "; known are azure.account_name, azure.access_key, azure.sas_key, azure.client_id, azure.client_secret, \
                  azure.tenant_id, azure.use_azure_cli, azure.endpoint, azure.timeout, azure.max_retries, …"
             }
-            Service::Http => "; known are http.allow_invalid_certificates, http.proxy_url, http.timeout, http.max_retries, …",
+            Service::Http => {
+                "; known are http.allow_invalid_certificates, http.proxy_url, http.timeout, http.max_retries, …"
+            }
         }
     }
 
@@ -183,9 +185,17 @@ mod tests {
             ("s3a://b/*.avro", &[("AWS.Access_Key_Id", "a"), ("aws.secret_access_key", "b")], "ok"),
             ("s3://b/x", &[("aws.max_retries", "3"), ("aws.retry_timeout", "10"), ("aws.timeout", "5s")], "ok"),
             ("s3://b/x", &[("aws.max_retries", "few")], "option `aws.max_retries` is `few`, which is not a number"),
-            ("s3://b/x", &[("aws.acces_key_id", "a")], "object stores have no option `aws.acces_key_id`; known are aws."),
+            (
+                "s3://b/x",
+                &[("aws.acces_key_id", "a")],
+                "object stores have no option `aws.acces_key_id`; known are aws.",
+            ),
             ("s3://b/x", &[("aws.bucket", "c")], "object stores have no option `aws.bucket`"),
-            ("s3://b/x", &[("asw.region", "a")], "there is no option `asw.region`; those of object stores begin with aws., "),
+            (
+                "s3://b/x",
+                &[("asw.region", "a")],
+                "there is no option `asw.region`; those of object stores begin with aws., ",
+            ),
             ("s3://b/x", &[("gcp.skip_signature", "true")], "is for gs://, and the table is at s3://b/x"),
             ("gs://b/x", &[("gcp.service_account_path", "x.json")], "ok"),
             ("az://b/x", &[("azure.account_name", "x"), ("azure.use_azure_cli", "true")], "ok"),

@@ -3,8 +3,8 @@
 //! They are in the environment of a process, so each case runs in a process of its own: this test, started again.
 
 use super::data::Rows;
-use super::server::{KEY, SECRET, Server};
 use super::numbers;
+use super::server::{KEY, SECRET, Server};
 use datafusion::prelude::SessionConfig;
 use std::process::Command;
 
@@ -40,7 +40,10 @@ async fn the_environment_says_who_one_is() {
     let keys = format!("aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
     let profiles = file(
         "credentials",
-        format!("[default]\n{keys}[other]\n{keys}[process]\ncredential_process = cat {process}\n[wrong]\n{}", keys.replace(KEY, "AKIAWRONG")),
+        format!(
+            "[default]\n{keys}[other]\n{keys}[process]\ncredential_process = cat {process}\n[wrong]\n{}",
+            keys.replace(KEY, "AKIAWRONG")
+        ),
     );
     let config = file("config", format!("[profile other]\nendpoint_url = {endpoint}\nregion = eu-central-1\n"));
     let container = format!("{endpoint}/container");

@@ -24,7 +24,10 @@ async fn what_fails_for_a_time_is_tried_again() {
         vec![rule(1, 1, Fault::Truncate(100))],
         vec![rule(3, 1, Fault::Truncate(0))],
         vec![rule(3, 2, Fault::Truncate(300_000))],
-        vec![rule(1, 1, Fault::Delay(Duration::from_millis(200))), rule(2, 1, Fault::Delay(Duration::from_millis(200)))],
+        vec![
+            rule(1, 1, Fault::Delay(Duration::from_millis(200))),
+            rule(2, 1, Fault::Delay(Duration::from_millis(200))),
+        ],
         vec![rule(0, 1, Fault::SlowDown), rule(1, 1, Fault::Drop), rule(3, 1, Fault::Truncate(5000))],
     ];
     for rules in cases {
@@ -51,7 +54,11 @@ async fn what_fails_for_good_is_an_error() {
         (Fault::SlowDown, ", 'aws.max_retries' '2'", "SlowDown"),
         (Fault::Drop, ", 'aws.max_retries' '1'", "the server could not be reached; is the endpoint"),
         (Fault::Truncate(300_000), ", 'aws.max_retries' '1'", "the connection broke off"),
-        (Fault::Delay(Duration::from_secs(60)), ", 'aws.max_retries' '0', 'aws.timeout' '200ms'", "the server could not be reached"),
+        (
+            Fault::Delay(Duration::from_secs(60)),
+            ", 'aws.max_retries' '0', 'aws.timeout' '200ms'",
+            "the server could not be reached",
+        ),
     ];
     for (fault, options, expected) in cases {
         let ctx = session(&server, 1).await;

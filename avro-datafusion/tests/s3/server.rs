@@ -118,7 +118,8 @@ impl Server {
                 let state = Arc::clone(&serving);
                 let answer = service_fn(move |request| answer(Arc::clone(&state), request));
                 // An error is a connection that was dropped, on purpose or by the client.
-                let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer);
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer);
                 tokio::spawn(async move { drop(connection.await) });
             }
         });
@@ -132,7 +133,8 @@ impl Server {
     }
 
     fn client(&self) -> AmazonS3 {
-        let builder = AmazonS3Builder::new().with_bucket_name(BUCKET).with_endpoint(&self.endpoint).with_allow_http(true);
+        let builder =
+            AmazonS3Builder::new().with_bucket_name(BUCKET).with_endpoint(&self.endpoint).with_allow_http(true);
         builder.with_region("us-east-1").with_access_key_id(KEY).with_secret_access_key(SECRET).build().unwrap()
     }
 
