@@ -12,7 +12,7 @@ use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
-use datafusion::datasource::physical_plan::{FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -167,9 +167,14 @@ impl FileFormat for AvroFormat {
 
     async fn create_physical_plan(
         &self,
-        _session: &dyn Session,
+        session: &dyn Session,
         config: FileScanConfig,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(source) = config.file_source().downcast_ref::<AvroSource>() else {
+            return plan_err!("the source of a scan of Avro files is not one of them");
+        };
+        let source = source.clone().with_memory_pool(Arc::clone(&session.runtime_env().memory_pool));
+        let config = FileScanConfigBuilder::from(config).with_source(Arc::new(source)).build();
         Ok(DataSourceExec::from_data_source(config))
     }
 

@@ -28,6 +28,7 @@
 
 mod adapt;
 mod counts;
+mod cuts;
 mod damage;
 mod damage_table;
 mod fetch;
@@ -45,11 +46,13 @@ mod reader;
 mod session;
 mod source;
 mod spans;
+mod stores;
 mod stream;
 mod table;
 mod table_factory;
 mod unnest;
 mod url_table;
+mod version;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
 pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
@@ -59,6 +62,7 @@ pub use format::{AvroFormat, AvroFormatFactory};
 pub use options::{AvroOptions, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};
 pub use source::AvroSource;
+pub use stores::ObjectStores;
 pub use table::{AvroTable, Paths};
 pub use table_factory::AvroTableFactory;
 pub use url_table::AvroUrlTableFactory;

@@ -1,7 +1,7 @@
 //! Opens files: a file or byte range of one in, the stream of its rows out. Its header comes from the shared headers.
 
 use crate::adapt::Adapter;
-use crate::fetch::{Fetch, ReadAhead};
+use crate::fetch::{Fetch, Object, Pace};
 use crate::headers::{Headers, external};
 use crate::location::file_name;
 use crate::metrics::ScanMetrics;
@@ -16,6 +16,7 @@ use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::common::Result;
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::FutureExt;
 use futures::stream::BoxStream;
@@ -37,6 +38,9 @@ pub(crate) struct AvroOpener {
     pub(crate) batch_size: usize,
     /// Rows wanted of the whole scan.
     pub(crate) limit: Option<usize>,
+    pub(crate) pace: Pace,
+    /// Whom bytes that are read are accounted to.
+    pub(crate) memory: Arc<MemoryReservation>,
     pub(crate) metrics: ScanMetrics,
 }
 
@@ -84,10 +88,9 @@ impl AvroOpener {
         self.metrics.bytes_scanned.add(first.len());
         let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
         let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let read_ahead = if few.is_some() { ReadAhead::Never } else { ReadAhead::InRange };
-        let bytes_scanned = self.metrics.bytes_scanned.clone();
-        let fetch =
-            Fetch::new(self.store, object.location, position..range.end, object.size, read_ahead, bytes_scanned);
+        let version = Arc::clone(&header.version);
+        let fetched = Object { store: self.store, version, name: name.clone(), memory: self.memory };
+        let fetch = Fetch::new(fetched, position..range.end, self.pace, self.metrics.bytes_scanned.clone());
         let mut rows = FileRows {
             decoder,
             fetch,

@@ -1,7 +1,10 @@
 //! The scan of Avro files as DataFusion's planner sees it: which columns it reads and how it may be split, in; openers, out.
 
+use crate::cuts::cut;
+use crate::fetch::Pace;
 use crate::format::AvroFormat;
 use crate::headers::Headers;
+use crate::location::is_local;
 use crate::metrics::ScanMetrics;
 use crate::opener::AvroOpener;
 use crate::parts::{Decoded, Parts, over_narrowed};
@@ -12,9 +15,10 @@ use avro_arrow::Damage;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::physical_plan::{FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr_common::physical_expr::fmt_sql;
@@ -55,6 +59,8 @@ pub struct AvroSource {
     predicate: Predicate,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
+    /// What bytes that are read are accounted to.
+    memory: Arc<dyn MemoryPool>,
 }
 
 impl AvroSource {
@@ -72,7 +78,15 @@ impl AvroSource {
             headers: Arc::clone(format.headers()),
             batch_size: BATCH_SIZE,
             metrics: ExecutionPlanMetricsSet::new(),
+            memory: Arc::new(UnboundedMemoryPool::default()),
         }
+    }
+
+    /// The same source, which accounts for the bytes that it reads ahead, and holds, to this pool.
+    #[must_use]
+    pub fn with_memory_pool(mut self, memory: Arc<dyn MemoryPool>) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// The paths that are decoded for the output.
@@ -123,6 +137,8 @@ impl FileSource for AvroSource {
             predicate: self.predicate.for_scan(file_schema, &self.full_schema)?.map(Arc::new),
             batch_size: self.batch_size,
             limit: config.limit,
+            pace: Pace::of(is_local(&config.object_store_url), config.limit, config.file_groups.len()),
+            memory: Arc::new(MemoryConsumer::new(format!("AvroScan[{partition}]")).register(&self.memory)),
             metrics: ScanMetrics::new(&self.metrics, partition),
         };
         // Expressions over the columns, and partition columns, are computed from what the opener yields.
@@ -213,16 +229,16 @@ impl FileSource for AvroSource {
         if is_few(config.limit) || self.headers.options().damage == Damage::Skip {
             return Ok(None);
         }
+        if !is_local(&config.object_store_url) {
+            let groups = (output_ordering.is_none()).then(|| cut(&config.file_groups, target_partitions)).flatten();
+            return Ok(groups.map(|groups| with_groups(config, groups)));
+        }
         let groups = FileGroupPartitioner::new()
             .with_target_partitions(target_partitions)
             .with_repartition_file_min_size(repartition_file_min_size)
             .with_preserve_order_within_groups(output_ordering.is_some())
             .repartition_file_groups(&config.file_groups);
-        Ok(groups.map(|groups| {
-            let mut config = config.clone();
-            config.file_groups = groups;
-            config
-        }))
+        Ok(groups.map(|groups| with_groups(config, groups)))
     }
 
     fn apply_expressions(
@@ -232,4 +248,10 @@ impl FileSource for AvroSource {
         let projected = self.projection.source.expr_iter().collect::<Vec<_>>();
         apply_expression_roots(projected.iter().chain(self.predicate.exprs()), f)
     }
+}
+
+fn with_groups(config: &FileScanConfig, groups: Vec<FileGroup>) -> FileScanConfig {
+    let mut config = config.clone();
+    config.file_groups = groups;
+    config
 }

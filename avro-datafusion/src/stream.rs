@@ -83,7 +83,7 @@ impl FileRows {
                 return self.meets_neighbours().map(|()| None);
             }
             let waiting = self.metrics.time_fetching.timer();
-            let bytes = self.fetch.next().await?;
+            let bytes = self.fetch.next(self.decoder.awaited()).await?;
             waiting.done();
             match bytes {
                 Some(bytes) => self.feed(bytes),

@@ -220,6 +220,11 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
         if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
             return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
         }
+        if name.contains('.') {
+            return Err(Error::Usage(format!(
+                "--option {name}: object stores are described by the environment, or by the OPTIONS of CREATE EXTERNAL TABLE"
+            )));
+        }
         reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
     }
     if arguments.resources.lenient {
