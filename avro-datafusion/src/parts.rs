@@ -139,7 +139,7 @@ impl Part {
 }
 
 /// The column that an expression is, or is a field of, and the names on the way to it.
-fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<&'a str>)> {
+pub(crate) fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<&'a str>)> {
     if let Some(column) = expr.downcast_ref::<Column>() {
         return fields.get(column.index()).map(|_| (column.index(), vec![]));
     }

@@ -2,6 +2,7 @@
 
 use crate::damage_table::AvroDamage;
 use crate::format::AvroFormatFactory;
+use crate::index::AvroIndex;
 use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::table::{AvroTable, Paths};
@@ -23,7 +24,8 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 }
 
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered, `map['key']` for maps with string views as keys, and `avro_damage('path')`, see [`AvroDamage`].
+/// Avro reader may have registered, `map['key']` for maps with string views as keys, `avro_damage('path')`, see
+/// [`AvroDamage`], and `avro_index('path')`, see [`AvroIndex`].
 pub fn enable(ctx: &SessionContext) -> Result<()> {
     enable_with(ctx, AvroOptions::default())
 }
@@ -38,6 +40,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     let mut state = state.write();
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     state.register_udtf("avro_damage", Arc::new(AvroDamage::new(options.clone())));
+    state.register_udtf("avro_index", Arc::new(AvroIndex::new(options.clone())));
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
     state.register_function_rewrite(Arc::new(MapKeys))?;
     let catalogs = Arc::clone(state.catalog_list());
