@@ -23,7 +23,7 @@
 //! (`headers`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
 //! parts it wants; the `opener` then opens files or ranges of them, `fetch` reads their bytes, `stream` has them decoded by
 //! `avro_arrow`, which resolves every file to the table's schema (`reader`); where the caller gave columns that Avro has no types for,
-//! `adapt` casts. No value is decoded in this crate.
+//! `adapt` casts. No value is decoded in this crate. Where files have block indexes ([`index`]), blocks that no row is wanted of are left out.
 #![forbid(unsafe_code)]
 
 mod adapt;
@@ -50,6 +50,7 @@ mod stream;
 mod stretches;
 mod table;
 mod table_factory;
+mod unnest;
 mod url_table;
 mod warn;
 

@@ -7,12 +7,13 @@ use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::table::{AvroTable, Paths};
 use crate::table_factory::AvroTableFactory;
+use crate::unnest::NarrowUnnested;
 use crate::url_table::AvroUrlTableFactory;
 use async_trait::async_trait;
 use datafusion::catalog::DynamicFileCatalog;
 use datafusion::common::{Result, TableReference};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
-use datafusion::execution::FunctionRegistry;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use std::sync::Arc;
 
@@ -38,6 +39,10 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
 
     let state = ctx.state_ref();
     let mut state = state.write();
+    if !state.physical_optimizers().iter().any(|rule| rule.name() == NarrowUnnested::NAME) {
+        let builder = SessionStateBuilder::new_from_existing(state.clone());
+        *state = builder.with_physical_optimizer_rule(Arc::new(NarrowUnnested)).build();
+    }
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     state.register_udtf("avro_damage", Arc::new(AvroDamage::new(options.clone())));
     state.register_udtf("avro_index", Arc::new(AvroIndex::new(options.clone())));

@@ -152,6 +152,37 @@ async fn fields_of_structs() {
     }
 }
 
+/// What is looked at of the items of lists, by index or unnested.
+#[tokio::test]
+async fn fields_of_items() {
+    let file = testdata("valid/arrays-nested.avro").display().to_string();
+    let ctx = session();
+    ctx.register_avro("t", file.clone(), AvroOptions::default()).await.unwrap();
+    let table = ctx.read_avro(file, AvroOptions::default()).await.unwrap();
+    let schema = Arc::new(table.schema().as_arrow().clone());
+    let whole = concat_batches(&schema, &table.collect().await.unwrap()).unwrap();
+    ctx.register_table("m", ctx.read_batch(whole).unwrap().into_view()).unwrap();
+    for (sql, decoded) in [
+        ("SELECT r[1]['x'] FROM t", "[r.x]"),
+        ("SELECT r[1]['x'], r[2]['x'] + 1 FROM t", "[r.x]"),
+        ("SELECT r[1]['tags'][1] FROM t WHERE r[1]['x'] > 0", "[r.tags]"),
+        ("SELECT r[1]['x'], cardinality(r) FROM t", "[r]"),
+        ("SELECT u['x'] FROM (SELECT unnest(r) AS u FROM t)", "[r.x]"),
+        ("SELECT u['x'], a FROM (SELECT unnest(r) AS u, a FROM t) WHERE u['tags'] IS NOT NULL", "[a, r]"),
+        ("SELECT sum(u['x']), count(*) FROM (SELECT unnest(r) AS u FROM t)", "[r.x]"),
+        ("SELECT u['x'] FROM (SELECT unnest(r) AS u, r FROM t) WHERE cardinality(r) > 1", "[r]"),
+        ("SELECT u['x'] FROM (SELECT unnest(r) AS u, a FROM t) WHERE cardinality(a) > 0", "[r.x], predicate"),
+        ("SELECT u['x'], v FROM (SELECT unnest(r) AS u, unnest(a) AS v FROM t)", "[a, r.x]"),
+        ("SELECT u FROM (SELECT unnest(r) AS u FROM t)", "[r]"),
+        ("SELECT unnest(u['tags']) FROM (SELECT unnest(r) AS u FROM t)", "[r.tags]"),
+    ] {
+        let plan = scan(&ctx, sql).await;
+        assert!(plan.contains(&format!("decoded={decoded}")), "{sql}: {plan}");
+        let expected = rows(&ctx, &sql.replace("FROM t", "FROM m")).await;
+        assert_eq!(rows(&ctx, sql).await, expected, "{sql}");
+    }
+}
+
 /// `count(*)` is answered by the planner where the heads of blocks tell, and never from what is only half known.
 #[tokio::test]
 async fn counts() {

@@ -31,10 +31,10 @@ pub(crate) const EMPTY_BLOCK: u64 = 2 + MARKER;
 #[derive(Debug)]
 pub(crate) struct FileIndex {
     /// Where each block begins, and where the last one ends.
-    starts: Vec<u64>,
-    rows: UInt64Array,
-    n_rows: u64,
-    columns: HashMap<String, IndexColumn>,
+    pub(super) starts: Vec<u64>,
+    pub(super) rows: UInt64Array,
+    pub(super) n_rows: u64,
+    pub(super) columns: HashMap<String, IndexColumn>,
 }
 
 /// What is known of a column, block by block.
@@ -263,3 +263,6 @@ impl IndexColumn {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,14 @@
 
 use crate::location::file_name;
 use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use object_store::ObjectStore;
 use object_store::path::{Path, PathPart};
 use std::fmt;
 use std::sync::Arc;
+use url::Url;
 
 /// How the names of indexes end.
 const EXTENSION: &str = "avroidx";
@@ -27,13 +29,11 @@ impl Place {
     /// The directory that this text means, which need not be there.
     pub(crate) fn directory(text: &str, runtime: &RuntimeEnv) -> Result<Place> {
         let url = match text.contains("://") {
-            true => text.to_owned(),
-            false => match std::path::absolute(text).ok().and_then(|path| url::Url::from_directory_path(path).ok()) {
-                Some(url) => url.into(),
-                None => return plan_err!("not a path of this machine: {text}"),
-            },
+            true => Url::parse(text).ok(),
+            false => std::path::absolute(text).ok().and_then(|path| Url::from_directory_path(path).ok()),
         };
-        let base = datafusion::datasource::listing::ListingTableUrl::parse(&url)?;
+        let Some(url) = url else { return plan_err!("`{text}` is neither a directory of this machine nor a URL") };
+        let base = ListingTableUrl::try_new(url, None)?;
         let store_url = base.object_store();
         Ok(Place { store: runtime.object_store(&store_url)?, store_url, path: base.prefix().clone() })
     }

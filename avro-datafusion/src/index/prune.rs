@@ -3,7 +3,7 @@
 
 use super::load::FileIndex;
 use super::matching::{TableColumn, is_same_column, table_column};
-use crate::parts::access;
+use crate::parts::field_access;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use avro_arrow::FieldMatch;
@@ -67,7 +67,7 @@ impl Pruner {
         let mut fields: Vec<_> = columns.table.fields().iter().cloned().collect();
         let mut known = HashMap::new();
         let visited = expr.apply(|expr| {
-            Ok(match access(expr, columns.table.fields()) {
+            Ok(match field_access(expr, columns.table.fields()) {
                 Some((column, path)) => {
                     let name = name(columns.table, column, &path);
                     if !known.contains_key(&name)
@@ -132,7 +132,9 @@ impl Pruner {
         // Fields of structs are columns of their own here.
         let flat = expr
             .transform_down(|expr| {
-                let Some((column, path)) = access(&expr, self.table.fields()) else { return Ok(Transformed::no(expr)) };
+                let Some((column, path)) = field_access(&expr, self.table.fields()) else {
+                    return Ok(Transformed::no(expr));
+                };
                 let name = name(&self.table, column, &path);
                 Ok(match self.schema.index_of(&name) {
                     Ok(index) if !path.is_empty() => {

@@ -199,3 +199,112 @@ impl Order {
         Some(Order { blocks, ranks })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::load::{Bounds, IndexColumn};
+    use super::*;
+    use arrow_array::{ArrayRef, BooleanArray, Int64Array, UInt64Array};
+    use arrow_schema::{DataType, Field, Schema};
+    use avro_arrow::FieldMatch;
+    use std::collections::HashMap;
+
+    /// Blocks of 100 bytes, the first of which begins at 50, with these least values of `a`, each 5 below the greatest, and these nulls.
+    fn index(least: &[Option<i64>], nulls: &[u64]) -> Arc<FileIndex> {
+        let n = least.len() as u64;
+        let bounds = |plus: i64| {
+            let values = least.iter().map(|value| value.map(|value| value + plus)).collect::<Int64Array>();
+            Bounds { values: Arc::new(values) as ArrayRef, exact: BooleanArray::from(vec![true; least.len()]) }
+        };
+        let column = IndexColumn { nulls: nulls.to_vec().into(), min: bounds(0), max: bounds(5) };
+        Arc::new(FileIndex {
+            starts: (0..=n).map(|i| 50 + 100 * i).collect(),
+            rows: UInt64Array::from(vec![10; least.len()]),
+            n_rows: 10 * n,
+            columns: HashMap::from([("a".to_owned(), column)]),
+        })
+    }
+
+    fn all(mut schedule: Schedule) -> Vec<Range<usize>> {
+        std::iter::from_fn(|| schedule.next()).collect()
+    }
+
+    #[test]
+    fn blocks_of_parts() {
+        let index = index(&[Some(0); 4], &[0; 4]);
+        // A block belongs to the part that the marker before it begins in, 16 bytes before itself.
+        let cases = [
+            (0..450, Some(0..4)),
+            (0..34, None),
+            (0..35, Some(0..1)),
+            (35..450, Some(1..4)),
+            (35..135, Some(1..2)),
+            (134..135, Some(1..2)),
+            (135..200, None),
+            (335..450, None),
+            (334..335, Some(3..4)),
+            (0..0, None),
+        ];
+        for (part, expected) in cases {
+            assert_eq!(all(Schedule::new(Arc::clone(&index), &part, 0)), Vec::from_iter(expected), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn gaps_and_stretches() {
+        // Which blocks are left, the gap that is read, the bytes of a stretch, and the stretches.
+        type Case = (&'static [u8], u64, Option<u64>, &'static [(usize, usize)]);
+        let cases: [Case; 9] = [
+            (&[1, 1, 1, 1], 0, None, &[(0, 4)]),
+            (&[1, 0, 1, 1], 0, None, &[(0, 1), (2, 4)]),
+            (&[1, 0, 1, 1], 100, None, &[(0, 4)]),
+            (&[0, 1, 0, 0, 1, 0], 100, None, &[(1, 2), (4, 5)]),
+            (&[0, 1, 0, 0, 1, 0], 200, None, &[(1, 5)]),
+            (&[0, 0, 0], 100, None, &[]),
+            // The next is twice as long.
+            (&[1, 1, 1, 1, 1], 0, Some(100), &[(0, 1), (1, 3), (3, 5)]),
+            (&[1, 1, 1, 1, 1], 0, Some(10), &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
+            (&[1, 0, 1, 1, 1], 100, Some(200), &[(0, 1), (2, 5)]),
+        ];
+        for (left, gap, stretch, expected) in cases {
+            let index = index(&vec![Some(0); left.len()], &vec![0; left.len()]);
+            let mut schedule = Schedule::new(index, &(0..u64::MAX), gap);
+            schedule.left = left.iter().map(|left| *left == 1).collect();
+            schedule.stretch = stretch;
+            let expected: Vec<_> = expected.iter().map(|(start, end)| *start..*end).collect();
+            assert_eq!(all(schedule), expected, "{left:?} {gap} {stretch:?}");
+        }
+    }
+
+    #[test]
+    fn the_best_first() {
+        let table = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
+        let file = avro_arrow::schema::Schema::parse("\"int\"", &Default::default()).unwrap();
+        let (up, down) = ((false, false), (true, false));
+        // Least values, nulls, descending and nulls first, and the blocks in their order.
+        type Case<'a> = (&'a [Option<i64>], &'a [u64], (bool, bool), &'a [usize]);
+        let cases: [Case; 6] = [
+            (&[Some(1), Some(2), Some(3)], &[0; 3], up, &[0, 1, 2]),
+            (&[Some(1), Some(2), Some(3)], &[0; 3], down, &[2, 1, 0]),
+            (&[Some(5), Some(1), Some(3), None], &[0; 4], up, &[1, 2, 0, 3]),
+            (&[Some(5), Some(1), Some(3), None], &[0; 4], down, &[0, 2, 1, 3]),
+            (&[Some(5), Some(1), Some(3)], &[0, 0, 1], (true, true), &[2, 0, 1]),
+            (&[Some(5), Some(1), Some(3)], &[1, 0, 1], (false, true), &[2, 0, 1]),
+        ];
+        for (least, nulls, (descending, nulls_first), expected) in cases {
+            let columns = Columns { table: &table, reader: None, by: FieldMatch::Name, file: &file };
+            let options = SortOptions { descending, nulls_first };
+            let key = SortKey { column: 0, path: vec![], options };
+            let mut schedule = Schedule::new(index(least, nulls), &(0..u64::MAX), 0);
+            schedule.stretch = Some(1);
+            let mut schedule = schedule.with_order(&key, columns);
+            let blocks: Vec<_> = std::iter::from_fn(|| {
+                schedule.stretch = Some(1);
+                schedule.next().map(|blocks| blocks.start)
+            })
+            .collect();
+            assert_eq!(blocks, expected, "{least:?} {options:?}");
+        }
+    }
+}

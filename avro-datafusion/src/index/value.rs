@@ -80,8 +80,8 @@ impl Value {
         let inexact = |value| Some(Bound { value, exact: false });
         match self {
             // Zero has two signs, which some hold for equal and some do not.
-            Value::Float(x) if x == 0.0 => inexact(Value::Float(if side == Side::Least { -0.0 } else { 0.0 })),
-            Value::Double(x) if x == 0.0 => inexact(Value::Double(if side == Side::Least { -0.0 } else { 0.0 })),
+            Value::Float(0.0) => inexact(Value::Float(if side == Side::Least { -0.0 } else { 0.0 })),
+            Value::Double(0.0) => inexact(Value::Double(if side == Side::Least { -0.0 } else { 0.0 })),
             Value::Text(text) if text.len() > TEXT_MAX => {
                 let cut = text.get(..text.floor_char_boundary(TEXT_MAX))?;
                 inexact(Value::Text(match side {
@@ -286,4 +286,93 @@ fn big_endian(bytes: &[u8]) -> Option<i256> {
     let at = whole.len().checked_sub(bytes.len())?;
     whole.get_mut(at..)?.copy_from_slice(bytes);
     Some(i256::from_be_bytes(whole))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow_array::{BinaryViewArray, FixedSizeBinaryArray, StringViewArray, TimestampMicrosecondArray};
+
+    #[test]
+    fn bounds_of_long_and_odd_values() {
+        let long = |end: &str| format!("{}{end}", "x".repeat(63));
+        let text = |text: &str| Value::Text(text.to_owned());
+        let bound = |value: Value, side| value.bound(side).map(|bound| (bound.value, bound.exact));
+        // A value, its lower and its upper bound, where they are others.
+        let cases: Vec<(Value, Option<Value>, Option<Value>)> = vec![
+            (text(&long("ab")), Some(text(&long("a"))), Some(text(&long("b")))),
+            // Characters are whole.
+            (text(&long("é!")), Some(text(&long(""))), Some(text(&format!("{}y", "x".repeat(62))))),
+            (
+                text(&format!("{}\u{10ffff}!", "x".repeat(60))),
+                Some(text(&format!("{}\u{10ffff}", "x".repeat(60)))),
+                Some(text(&format!("{}y", "x".repeat(59)))),
+            ),
+            (
+                text(&format!("{}\u{d7ff}!", "x".repeat(61))),
+                Some(text(&format!("{}\u{d7ff}", "x".repeat(61)))),
+                Some(text(&format!("{}\u{e000}", "x".repeat(61)))),
+            ),
+            (text(&"\u{10ffff}".repeat(17)), Some(text(&"\u{10ffff}".repeat(16))), None),
+            (
+                Value::Bytes(vec![1; 65]),
+                Some(Value::Bytes(vec![1; 64])),
+                Some(Value::Bytes([vec![1; 63], vec![2]].concat())),
+            ),
+            (
+                Value::Bytes([vec![1], vec![255; 64]].concat()),
+                Some(Value::Bytes([vec![1], vec![255; 63]].concat())),
+                Some(Value::Bytes(vec![2])),
+            ),
+            (Value::Bytes(vec![255; 65]), Some(Value::Bytes(vec![255; 64])), None),
+            (Value::Double(0.0), Some(Value::Double(-0.0)), Some(Value::Double(0.0))),
+            (Value::Float(-0.0), Some(Value::Float(-0.0)), Some(Value::Float(0.0))),
+        ];
+        for (value, least, greatest) in cases {
+            assert_eq!(bound(value.clone(), Side::Least), least.map(|value| (value, false)), "{value:?}");
+            assert_eq!(bound(value.clone(), Side::Greatest), greatest.map(|value| (value, false)), "{value:?}");
+        }
+        for value in [text(&"x".repeat(64)), Value::Bytes(vec![255; 64]), Value::Double(1.0), Value::Integer(0)] {
+            assert_eq!(bound(value.clone(), Side::Greatest), Some((value, true)));
+        }
+    }
+
+    #[test]
+    fn values_come_back() {
+        let decimal = |values: Vec<i128>| Decimal128Array::from(values).with_precision_and_scale(38, 3).unwrap();
+        let wide = |values: Vec<i256>| Decimal256Array::from(values).with_precision_and_scale(76, 0).unwrap();
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+            Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(i32::MAX)])),
+            Arc::new(Int64Array::from(vec![i64::MIN, -1, 0, 1, 64, i64::MAX])),
+            Arc::new(Float32Array::from(vec![f32::NEG_INFINITY, -1.5, f32::MAX])),
+            Arc::new(Float64Array::from(vec![f64::MIN, 1e-300, f64::INFINITY])),
+            Arc::new(decimal(vec![-(10i128.pow(37)), -129, -128, -1, 0, 127, 128, 10i128.pow(37)])),
+            Arc::new(wide(vec![i256::from_parts(0, -1), i256::from_i128(-1), i256::from_parts(u128::MAX, 1 << 100)])),
+            Arc::new(StringViewArray::from(vec!["", "a", "Ä long text, longer than twelve bytes"])),
+            Arc::new(BinaryViewArray::from(vec![b"".as_slice(), b"\xff", b"\xff\xff"])),
+            Arc::new(FixedSizeBinaryArray::try_from_iter([[1u8, 2], [3, 4]].iter()).unwrap()),
+            Arc::new(TimestampMicrosecondArray::from(vec![-5, 5]).with_timezone("UTC")),
+            compute::cast(&Int32Array::from(vec![-5, 5]), &DataType::Date32).unwrap(),
+        ];
+        for array in arrays {
+            let (least, greatest) = extremes(&array).unwrap();
+            assert!(least.is_beyond(&greatest, Side::Least) && greatest.is_beyond(&least, Side::Greatest));
+            let bytes = BinaryViewArray::from_iter([Some(least.encode()), None, Some(greatest.encode())]);
+            let decoded = decode(&bytes, array.data_type()).unwrap();
+            assert!(decoded.is_null(1));
+            let back = compute::cast(&decoded, array.data_type()).unwrap();
+            assert_eq!(extremes(&back), Some((least, greatest)), "{}", array.data_type());
+            // Bytes that are none of its values.
+            let odd = BinaryViewArray::from_iter([Some(vec![0x80; 40])]);
+            assert_eq!(decode(&odd, array.data_type()).is_ok(), array.data_type() == &DataType::BinaryView);
+        }
+        let nulls: ArrayRef = Arc::new(Int64Array::from(vec![None::<i64>]));
+        assert_eq!(extremes(&nulls), None);
+        for nan in [f64::NAN, -f64::NAN] {
+            let (least, greatest) = extremes(&(Arc::new(Float64Array::from(vec![1.0, nan, 2.0])) as ArrayRef)).unwrap();
+            assert!(least.is_nan() || greatest.is_nan());
+        }
+    }
 }
