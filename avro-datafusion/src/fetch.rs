@@ -88,8 +88,9 @@ pub(crate) struct Fetch {
     pace: Pace,
     /// Where the next piece begins that has not been asked for.
     position: u64,
-    /// Where what is surely wanted ends.
+    /// Where what is surely wanted ends, and what may be asked for at all.
     wanted_end: u64,
+    end: u64,
     /// Bytes of the next piece, and of the next one behind what is surely wanted.
     piece: u64,
     tail: u64,
@@ -111,7 +112,18 @@ struct Pending {
 impl Fetch {
     /// Reads the `wanted` bytes of an object, and those behind them if they are asked for too.
     pub(crate) fn new(object: Object, wanted: Range<u64>, pace: Pace, bytes_scanned: Count) -> Self {
-        let wanted_end = wanted.end.saturating_add(OVERHANG).min(object.version.len());
+        let end = object.version.len();
+        Self::within(object, wanted.start..wanted.end.saturating_add(OVERHANG).min(end), end, pace, bytes_scanned)
+    }
+
+    /// Reads the `wanted` bytes of an object, and nothing else.
+    pub(crate) fn exactly(object: Object, wanted: Range<u64>, pace: Pace, bytes_scanned: Count) -> Self {
+        let end = wanted.end;
+        Self::within(object, wanted, end, pace, bytes_scanned)
+    }
+
+    fn within(object: Object, wanted: Range<u64>, end: u64, pace: Pace, bytes_scanned: Count) -> Self {
+        let wanted_end = wanted.end;
         let bytes = wanted_end.saturating_sub(wanted.start);
         let piece = match pace.even {
             true => bytes.div_ceil(((bytes + pace.first / 2) / pace.first).max(1)),
@@ -122,6 +134,7 @@ impl Fetch {
             pace,
             position: wanted.start,
             wanted_end,
+            end,
             piece,
             tail: OVERHANG,
             pending: VecDeque::new(),
@@ -191,7 +204,7 @@ impl Fetch {
 
     /// The next bytes, at most so many. Inside the range never beyond its end; past it only because the last block goes on.
     fn range(&self, bytes: u64) -> Option<Range<u64>> {
-        let limit = if self.position < self.wanted_end { self.wanted_end } else { self.object.version.len() };
+        let limit = if self.position < self.wanted_end { self.wanted_end } else { self.end };
         let range = self.position..self.position.saturating_add(bytes).min(limit);
         (!range.is_empty()).then_some(range)
     }

@@ -3,6 +3,7 @@
 use crate::headers::{Headers, external};
 use crate::location::file_name;
 use crate::options::AvroOptions;
+use crate::reader::TableReader;
 use crate::source::AvroSource;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
@@ -45,6 +46,11 @@ impl AvroFormat {
     /// The headers that scans of this format share.
     pub(crate) fn headers(&self) -> &Arc<Headers> {
         &self.headers
+    }
+
+    /// How files are read as this table.
+    pub(crate) fn reader(&self, table: &TableSchema) -> TableReader {
+        TableReader::new(table.file_schema(), self.options())
     }
 
     /// The columns that all these objects can be read as, from their headers alone; and where the columns are given, those. The

@@ -1,6 +1,7 @@
 //! Headers of files: an object in, its parsed header out, fetched once while it stays the same. Files with the same schema
 //! share it, and the programs compiled from it.
 
+use crate::index::Kept;
 use crate::options::AvroOptions;
 use crate::spans::Spans;
 use crate::version::{Version, collect, open_first};
@@ -50,6 +51,8 @@ pub(crate) struct FileHeader {
     pub(crate) spans: Spans,
     /// How many rows it has. None where that cannot be told from the heads of its blocks.
     pub(crate) rows: OnceCell<Option<u64>>,
+    /// Its block index, if it was looked for.
+    pub(crate) index: Kept,
     /// The rows and bytes that its first block says it has.
     pub(crate) first_block: Option<(u64, u64)>,
 }
@@ -151,7 +154,8 @@ impl Headers {
         };
         header.schema = schema.schema.clone();
         header.metadata = Vec::new();
-        FileHeader { header, version: Arc::new(version), schema, spans: Spans::default(), rows, first_block }
+        let version = Arc::new(version);
+        FileHeader { header, version, schema, spans: Spans::default(), rows, index: Kept::default(), first_block }
     }
 }
 

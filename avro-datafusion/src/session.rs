@@ -2,6 +2,7 @@
 
 use crate::damage_table::AvroDamage;
 use crate::format::AvroFormatFactory;
+use crate::index::AvroIndex;
 use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::stores;
@@ -25,7 +26,8 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 }
 
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered, `map['key']` for maps with string views as keys, and `avro_damage('path')`, see [`AvroDamage`].
+/// Avro reader may have registered, `map['key']` for maps with string views as keys, `avro_damage('path')`, see
+/// [`AvroDamage`], and `avro_index('path')`, see [`AvroIndex`].
 /// Paths may be URLs of S3, Google Cloud Storage, Azure and web servers, in any statement of the session, see
 /// [`ObjectStores`](crate::ObjectStores).
 pub fn enable(ctx: &SessionContext) -> Result<()> {
@@ -47,6 +49,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     }
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     state.register_udtf("avro_damage", Arc::new(AvroDamage::new(options.clone())));
+    state.register_udtf("avro_index", Arc::new(AvroIndex::new(options.clone())));
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
     state.register_function_rewrite(Arc::new(MapKeys))?;
     let catalogs = Arc::clone(state.catalog_list());

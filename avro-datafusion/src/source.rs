@@ -4,10 +4,11 @@ use crate::cuts::cut;
 use crate::fetch::Pace;
 use crate::format::AvroFormat;
 use crate::headers::Headers;
+use crate::index::SortKey;
 use crate::location::is_local;
 use crate::metrics::ScanMetrics;
-use crate::opener::AvroOpener;
-use crate::parts::{Decoded, Parts, over_narrowed};
+use crate::opener::{AvroOpener, Pruning};
+use crate::parts::{Decoded, Parts, field_access, over_narrowed};
 use crate::predicate::Predicate;
 use crate::reader::TableReader;
 use arrow_schema::{DataType, Schema, SchemaRef};
@@ -19,11 +20,13 @@ use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, Fil
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
-use datafusion::physical_expr::LexOrdering;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalSortExpr};
 use datafusion::physical_expr_common::physical_expr::fmt_sql;
 use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr, apply_expression_roots};
 use object_store::ObjectStore;
 use std::fmt;
@@ -57,6 +60,8 @@ pub struct AvroSource {
     /// Which parts of the columns that is.
     parts: Parts,
     predicate: Predicate,
+    /// The order in which rows are wanted, as far as that can be had.
+    order: Option<SortKey>,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
     /// What bytes that are read are accounted to.
@@ -72,7 +77,8 @@ impl AvroSource {
             parts: parts(&projection, table_schema.file_schema()),
             projection,
             predicate: Predicate::default(),
-            reader: Arc::new(TableReader::new(table_schema.file_schema(), format.options())),
+            order: None,
+            reader: Arc::new(format.reader(&table_schema)),
             full_schema: Arc::clone(table_schema.file_schema()),
             table_schema,
             headers: Arc::clone(format.headers()),
@@ -135,6 +141,11 @@ impl FileSource for AvroSource {
             reader: Arc::clone(&self.reader),
             columns: self.decoded(),
             predicate: self.predicate.for_scan(file_schema, &self.full_schema)?.map(Arc::new),
+            pruning: Pruning {
+                table: Arc::clone(file_schema),
+                predicate: self.predicate.clone(),
+                order: self.order.clone(),
+            },
             batch_size: self.batch_size,
             limit: config.limit,
             pace: Pace::of(is_local(&config.object_store_url), config.limit, config.file_groups.len()),
@@ -185,6 +196,28 @@ impl FileSource for AvroSource {
         let filters = filters.into_iter().zip(taken).filter(|(_, taken)| *taken).map(|(filter, _)| filter);
         let predicate = self.predicate.and(filters);
         Ok(answer.with_updated_node(Arc::new(AvroSource { predicate, ..self.clone() })))
+    }
+
+    /// Where there are indexes, what comes first in the order is read first; so that a query which wants only that leaves out the rest.
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+        _eq_properties: &EquivalenceProperties,
+    ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
+        let key = order.first().and_then(|first| {
+            // The order is that of the output.
+            let output = first.expr.downcast_ref::<Column>()?;
+            let expr = &self.projection.source.iter().nth(output.index())?.expr;
+            let (column, path) = field_access(expr, self.table_schema.file_schema().fields())?;
+            let path = path.into_iter().map(str::to_owned).collect();
+            Some(SortKey { column, path, options: first.options })
+        });
+        Ok(match key {
+            Some(key) => {
+                SortOrderPushdownResult::Inexact { inner: Arc::new(AvroSource { order: Some(key), ..self.clone() }) }
+            }
+            None => SortOrderPushdownResult::Unsupported,
+        })
     }
 
     fn metrics(&self) -> &ExecutionPlanMetricsSet {
