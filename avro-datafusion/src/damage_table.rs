@@ -1,9 +1,9 @@
 //! `SELECT .. FROM avro_damage('path')`: files in, a row for each damaged block in them out. Every block is read, and all of it,
 //! so that no damage stays unseen; nothing is kept but what is found.
 
-use crate::fetch::{Fetch, ReadAhead};
+use crate::fetch::{Fetch, Object, Pace};
 use crate::headers::{Headers, Reads};
-use crate::location::{Location, file_name};
+use crate::location::{Location, file_name, is_local};
 use crate::options::AvroOptions;
 use crate::table::files;
 use arrow_array::builder::{Int64Builder, StringBuilder};
@@ -15,6 +15,7 @@ use datafusion::arrow::buffer::Buffer;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::datasource::TableType;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
@@ -101,6 +102,7 @@ impl TableProvider for DamageTable {
         let headers = Arc::new(Headers::new(self.options.clone()));
         // A few files to each thread, and none cut: blocks are counted from the file's start.
         let n = files.len().div_ceil(session.config().target_partitions().max(1)).max(1);
+        let n_parts = files.len().div_ceil(n);
         let part = |files: &[ObjectMeta]| -> Arc<dyn PartitionStream> {
             Arc::new(Search {
                 schema: Arc::clone(&self.schema),
@@ -108,6 +110,7 @@ impl TableProvider for DamageTable {
                 store_url: store_url.clone(),
                 headers: Arc::clone(&headers),
                 files: files.to_vec(),
+                n_parts,
             })
         };
         let parts = files.chunks(n).map(part).collect();
@@ -123,6 +126,8 @@ struct Search {
     store_url: ObjectStoreUrl,
     headers: Arc<Headers>,
     files: Vec<ObjectMeta>,
+    /// Parts that are read at the same time.
+    n_parts: usize,
 }
 
 impl fmt::Debug for Search {
@@ -145,6 +150,8 @@ impl PartitionStream for Search {
             files: self.files.clone().into(),
             file: None,
             batch_size: context.session_config().batch_size(),
+            pace: Pace::of(is_local(&self.store_url), None, self.n_parts),
+            memory: Arc::new(MemoryConsumer::new("AvroDamage").register(context.memory_pool())),
         };
         let batches =
             try_unfold(under_way, |mut search| async move { Ok(search.next().await?.map(|batch| (batch, search))) });
@@ -161,6 +168,8 @@ struct UnderWay {
     files: VecDeque<ObjectMeta>,
     file: Option<File>,
     batch_size: usize,
+    pace: Pace,
+    memory: Arc<MemoryReservation>,
 }
 
 /// A file being read.
@@ -214,8 +223,9 @@ impl UnderWay {
         };
         let decoder = Decoder::new(&header.header, program);
         let range = decoder.start()..object.size;
-        let store = Arc::clone(&self.store);
-        let fetch = Fetch::new(store, object.location, range, object.size, ReadAhead::InRange, Count::new());
+        let (store, version) = (Arc::clone(&self.store), Arc::clone(&header.version));
+        let object = Object { store, version, name: name.clone(), memory: Arc::clone(&self.memory) };
+        let fetch = Fetch::new(object, range, self.pace, Count::new());
         Ok(Some(File { name, decoder, fetch, finished: false }))
     }
 }
@@ -235,7 +245,7 @@ impl File {
         if self.finished {
             return Ok(false);
         }
-        match self.fetch.next().await? {
+        match self.fetch.next(self.decoder.awaited()).await? {
             Some(bytes) => self.decoder.feed(Buffer::from(bytes)),
             None => {
                 self.decoder.finish();

@@ -2,8 +2,10 @@
 
 use crate::damage_table::AvroDamage;
 use crate::format::AvroFormatFactory;
+use crate::index::AvroIndex;
 use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
+use crate::stores;
 use crate::table::{AvroTable, Paths};
 use crate::table_factory::AvroTableFactory;
 use crate::unnest::NarrowUnnested;
@@ -24,13 +26,17 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 }
 
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered, `map['key']` for maps with string views as keys, and `avro_damage('path')`, see [`AvroDamage`].
+/// Avro reader may have registered, `map['key']` for maps with string views as keys, `avro_damage('path')`, see
+/// [`AvroDamage`], and `avro_index('path')`, see [`AvroIndex`].
+/// Paths may be URLs of S3, Google Cloud Storage, Azure and web servers, in any statement of the session, see
+/// [`ObjectStores`](crate::ObjectStores).
 pub fn enable(ctx: &SessionContext) -> Result<()> {
     enable_with(ctx, AvroOptions::default())
 }
 
 /// As [`enable`], with other options than the default ones.
 pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
+    stores::install(ctx)?;
     let others = DynamicListTableFactory::default();
     others.session_store().with_state(ctx.state_weak_ref());
     let urls = AvroUrlTableFactory::new(options.clone(), others);
@@ -43,6 +49,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     }
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     state.register_udtf("avro_damage", Arc::new(AvroDamage::new(options.clone())));
+    state.register_udtf("avro_index", Arc::new(AvroIndex::new(options.clone())));
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
     state.register_function_rewrite(Arc::new(MapKeys))?;
     let catalogs = Arc::clone(state.catalog_list());
@@ -54,7 +61,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
 #[async_trait]
 pub trait AvroContext {
     /// Registers the files at these paths as a table. A path may be a file, a directory (taken with all below it), a glob, or
-    /// the URL of any of these in a registered object store.
+    /// the URL of any of these in an object store.
     async fn register_avro(
         &self,
         name: impl Into<TableReference> + Send,
@@ -75,6 +82,7 @@ impl AvroContext for SessionContext {
         options: AvroOptions,
     ) -> Result<()> {
         let (name, paths) = (name.into(), paths.into());
+        stores::install(self)?;
         let table = AvroTable::try_new(&self.state(), paths, options).await?;
         self.register_table(name, Arc::new(table))?;
         Ok(())
@@ -82,6 +90,7 @@ impl AvroContext for SessionContext {
 
     async fn read_avro(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame> {
         let paths = paths.into();
+        stores::install(self)?;
         self.read_table(Arc::new(AvroTable::try_new(&self.state(), paths, options).await?))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::counts;
 use crate::format::AvroFormat;
+use crate::index;
 use crate::location::{Location, Wanted};
 use crate::options::AvroOptions;
 use crate::partitions;
@@ -89,6 +90,23 @@ impl AvroTable {
         Ok(wanted)
     }
 
+    /// What the indexes say of all these files, if each has one.
+    fn known(
+        &self,
+        store: &dyn ObjectStore,
+        files: &[PartitionedFile],
+        indexes: &[Option<Arc<index::FileIndex>>],
+        projection: Option<&Vec<usize>>,
+    ) -> Option<Statistics> {
+        let (reader, columns) = (self.format.reader(&self.schema), self.schema.file_schema());
+        let of_file = |(file, index): (&PartitionedFile, &Option<Arc<index::FileIndex>>)| {
+            let header = self.format.headers().known(store, &file.object_meta)?;
+            Some(index::of_file(index.as_ref()?, reader.columns(columns, &header.schema), projection))
+        };
+        let files = files.iter().zip(indexes).map(of_file).collect::<Option<Vec<_>>>()?;
+        index::of_files(files, self.schema.table_schema())
+    }
+
     /// Can this filter be decided by the partition columns alone?
     fn decides_files(&self, filter: &Expr) -> bool {
         let columns = self.schema.table_partition_cols();
@@ -171,7 +189,7 @@ impl TableProvider for AvroTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let store = session.runtime_env().object_store(&self.store)?;
         let filters: Vec<Expr> = filters.iter().filter(|filter| self.decides_files(filter)).cloned().collect();
-        let files = self.files(store.as_ref(), &filters).await?;
+        let mut files = self.files(store.as_ref(), &filters).await?;
         if files.is_empty() {
             let schema = match projection {
                 Some(indices) => Arc::new(self.schema.table_schema().project(indices)?),
@@ -183,19 +201,29 @@ impl TableProvider for AvroTable {
         // How many bytes there are is what the planner needs to know which side of a join is the smaller one.
         let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
         let headers = self.format.headers();
+        let indexes = index::indexes(headers, session.runtime_env(), &store, &self.store, &files).await?;
+        let known = self.known(store.as_ref(), &files, &indexes, projection);
+        for (file, index) in files.iter_mut().zip(indexes) {
+            if let Some(index) = index {
+                file.extensions.insert_arc(index);
+            }
+        }
         // Who wants no column counts rows.
         let counted = match projection {
-            Some(columns) if columns.is_empty() => counts::exact(headers, &store, &self.store, &files).await,
+            Some(columns) if columns.is_empty() && known.is_none() => {
+                counts::exact(headers, &store, &self.store, &files).await
+            }
             _ => None,
         };
-        let statistics = Statistics {
+        let known = known.unwrap_or_else(|| Statistics {
             num_rows: match counted.map(usize::try_from) {
                 Some(Ok(rows)) => Precision::Exact(rows),
                 _ => counts::estimate(headers, store.as_ref(), &files),
             },
-            total_byte_size: Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX)),
             ..Statistics::new_unknown(self.schema.table_schema())
-        };
+        });
+        let total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let statistics = Statistics { total_byte_size, ..known };
         // The planner then splits files where that evens things out.
         let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
         let groups = FileGroup::new(files).split_files(partitions);
@@ -207,6 +235,13 @@ impl TableProvider for AvroTable {
             .with_limit(limit)
             .build();
         self.format.create_physical_plan(session, config).await
+    }
+}
+
+impl Paths {
+    /// As the caller wrote them.
+    pub(crate) fn texts(&self) -> &[String] {
+        &self.0
     }
 }
 
