@@ -121,11 +121,7 @@ async fn a_forged_block_is_noticed() {
         config.options_mut().optimizer.repartition_file_min_size = 0;
         let ctx = SessionContext::new_with_config(config);
         ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
-        for sql in [
-            "SELECT count(*) AS c FROM t WHERE octet_length(b) > 0",
-            "SELECT count(*) AS c FROM t WHERE random() < 2",
-            "SELECT count(*) AS c FROM t",
-        ] {
+        for sql in ["SELECT count(*) AS c FROM t", "SELECT count(*) AS c FROM t WHERE b <> X'00'"] {
             match support::run(&ctx, sql).await.as_str() {
                 "c\n6" => {}
                 error if error.contains("a.avro: a value of this file holds what looks like a block") => noticed += 1,
@@ -146,8 +142,7 @@ async fn plans() {
     ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
     for (sql, expected) in [
         ("SELECT i FROM t WHERE j > 3", "decoded=[i], predicate=j@"),
-        ("SELECT count(*) FROM t WHERE random() < 2", "decoded=row counts only"),
-        ("SELECT count(*) FROM t", "PlaceholderRowExec"),
+        ("SELECT 1 FROM t", "decoded=row counts only"),
         ("SELECT sum(i) FROM t", "file_groups={4 groups:"),
         ("SELECT sum(i) FROM t", "projection=[i]"),
         ("SELECT * FROM t LIMIT 3", "limit=3"),
