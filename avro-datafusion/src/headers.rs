@@ -63,8 +63,11 @@ pub(crate) struct FileHeader {
 pub(crate) struct FileSchema {
     schema: Schema,
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
-    filters: Mutex<HashMap<(Reads, Vec<String>), Arc<FilterProgram>>>,
+    filters: Mutex<HashMap<Filters, Arc<FilterProgram>>>,
 }
+
+/// What a filter's program reads: the rows of that program, and the columns that the filter looks at.
+type Filters = (Reads, Vec<String>);
 
 /// What a program reads: these columns of the reader's schema, or of the file's where there is none, or all of them, and at most
 /// so many rows at once.
