@@ -42,6 +42,14 @@ pub(crate) struct FileRows {
     pub(crate) ended: bool,
 }
 
+/// What there is next.
+enum Next {
+    Batch(RecordBatch),
+    /// The end of a stretch of the file; others may follow.
+    EndOfPart,
+    End,
+}
+
 impl FileRows {
     /// Gives the decoder its next bytes.
     pub(crate) fn feed(&mut self, bytes: Bytes) {
@@ -63,14 +71,17 @@ impl FileRows {
             if self.ended {
                 return Ok(None);
             }
-            match self.next_decoded().await? {
-                Some(batch) => match &mut self.coalescer {
-                    Some(coalescer) => coalescer.push_batch(batch)?,
-                    None => return Ok(Some(batch)),
-                },
-                None => {
+            match (self.next_decoded().await?, &mut self.coalescer) {
+                (Next::Batch(batch), Some(coalescer)) => coalescer.push_batch(batch)?,
+                (Next::Batch(batch), None) => return Ok(Some(batch)),
+                (Next::EndOfPart, Some(coalescer)) if self.stretches.as_ref().is_some_and(Stretches::may_end) => {
+                    // What these rows tell may make more unwanted.
+                    coalescer.finish_buffered_batch()?;
+                }
+                (Next::EndOfPart, _) => {}
+                (Next::End, coalescer) => {
                     self.ended = true;
-                    if let Some(coalescer) = &mut self.coalescer {
+                    if let Some(coalescer) = coalescer {
                         coalescer.finish_buffered_batch()?;
                     }
                 }
@@ -78,19 +89,19 @@ impl FileRows {
         }
     }
 
-    /// The next batch as it is decoded.
-    async fn next_decoded(&mut self) -> Result<Option<RecordBatch>> {
+    /// What is decoded next.
+    async fn next_decoded(&mut self) -> Result<Next> {
         loop {
             if let Some(batch) = self.decode()? {
-                return Ok(Some(batch));
+                return Ok(Next::Batch(batch));
             }
             let Some((decoder, fetch)) = &mut self.reading else {
-                match &mut self.stretches {
-                    Some(stretches) => self.reading = stretches.next()?,
-                    None => return Ok(None),
-                }
+                self.reading = match &mut self.stretches {
+                    Some(stretches) => stretches.next()?,
+                    None => None,
+                };
                 if self.reading.is_none() {
-                    return Ok(None);
+                    return Ok(Next::End);
                 }
                 self.finished = false;
                 continue;
@@ -101,7 +112,7 @@ impl FileRows {
                     None => meets_neighbours(&self.file, self.range.as_ref(), decoder, &self.name)?,
                 }
                 self.reading = None;
-                continue;
+                return Ok(Next::EndOfPart);
             }
             let waiting = self.metrics.time_fetching.timer();
             let bytes = fetch.next(decoder.awaited()).await?;

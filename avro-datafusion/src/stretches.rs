@@ -81,6 +81,11 @@ impl Stretches {
         Ok(Some((decoder, fetch)))
     }
 
+    /// May what is read of one stretch make others unwanted?
+    pub(crate) fn may_end(&self) -> bool {
+        self.schedule.is_dynamic()
+    }
+
     /// Checks that a stretch that was read is what the index said.
     pub(crate) fn check(&self, decoder: &Decoder) -> Result<()> {
         match self.span == decoder.span() {

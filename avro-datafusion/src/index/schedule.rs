@@ -99,6 +99,11 @@ impl Schedule {
         Some(blocks)
     }
 
+    /// May what is read make more blocks unwanted?
+    pub(crate) fn is_dynamic(&self) -> bool {
+        self.stretch.is_some()
+    }
+
     /// Blocks that were left out, once there are no more.
     pub(crate) fn n_pruned(&self) -> usize {
         self.blocks.len() - self.n_read

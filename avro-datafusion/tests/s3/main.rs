@@ -10,6 +10,7 @@ mod credentials;
 mod data;
 mod errors;
 mod faults;
+mod indexes;
 mod server;
 
 use data::Rows;
