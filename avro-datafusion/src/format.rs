@@ -1,7 +1,7 @@
 //! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
 
 use crate::headers::{Headers, external};
-use crate::location::file_name;
+use crate::location::{file_name, is_local};
 use crate::options::AvroOptions;
 use crate::reader::TableReader;
 use crate::source::AvroSource;
@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 /// Headers fetched at a time.
 const CONCURRENCY: usize = 32;
+/// Local files from which on their headers are fetched by threads of their own.
+const MANY: usize = 64;
 
 /// Avro container files.
 #[derive(Debug, Clone)]
@@ -95,6 +97,9 @@ impl AvroFormat {
         objects.sort_unstable_by(|a, b| a.location.cmp(&b.location));
         if objects.is_empty() {
             return plan_err!("there is no file to take the columns from");
+        }
+        if is_local(store_url) && objects.len() >= MANY {
+            self.headers.prefetch_local(store, &objects).await;
         }
         let schemas: Vec<(String, AvroSchema)> = stream::iter(objects)
             .map(|object| {
