@@ -35,7 +35,7 @@ const FEW_LARGE: u64 = 1 << 20;
 /// close blocks at 16 to 64 KiB.
 const OVERHANG: u64 = 192 << 10;
 /// Remote pieces that are under way for all partitions of a scan together, and at least and at most for one.
-const UNDER_WAY: usize = 12;
+const UNDER_WAY: usize = 8;
 const UNDER_WAY_MIN: usize = 2;
 const UNDER_WAY_MAX: usize = 6;
 /// Bytes of a piece where the memory pool has no room for more.
@@ -276,7 +276,7 @@ mod tests {
             (remote, 0..12000, 12000, &[12000], 0),
             (remote, 0..13000, 13000, &[6500, 6500], 1),
             (remote, 5..26005, 26005, &[8667, 8667, 8666], 2),
-            (remote, 0..100000, 100000, &[8334; 11], 6),
+            (remote, 0..100000, 100000, &[8334; 11], 4),
             (remote, 0..10000, 10400, &[10192, 192, 16], 0),
             // What is wanted came with the header.
             (remote, Range { start: 300, end: 100 }, 2000, &[192, 384, 768, 356], 0),
