@@ -288,7 +288,7 @@ async fn top_rows_read_little() {
     ];
     for (sql, thousandths) in cases {
         let plain = sql.replace("FROM t", "FROM plain");
-        assert_eq!(run(&ctx, &format!("{sql}")).await, run(&ctx, &plain).await, "{sql}");
+        assert_eq!(run(&ctx, sql).await, run(&ctx, &plain).await, "{sql}");
         let found = metrics(&ctx, sql).await;
         assert!(found["bytes_scanned"] <= bytes * thousandths / 1000, "{sql}: {found:?} of {bytes}");
         let whole = metrics(&ctx, &plain).await["bytes_scanned"];
