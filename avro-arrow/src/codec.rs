@@ -129,6 +129,17 @@ impl Codec {
         }
     }
 
+    /// How many bytes a block of so many stored ones says it has when decompressed; `start` are the first of them, of which 18 are
+    /// enough. Nobody has checked it. None where the codec's format does not say so in advance.
+    pub fn stated_len(self, start: &[u8], stored_len: u64) -> Option<u64> {
+        match self {
+            Codec::Null => Some(stored_len),
+            Codec::Snappy => snappy_len(start),
+            Codec::Zstandard => zstandard_len(start),
+            Codec::Deflate | Codec::Bzip2 | Codec::Xz => None,
+        }
+    }
+
     fn damaged(self, reason: impl Into<String>) -> Error {
         // The libraries say their own name first, which the error does too.
         let (codec, reason) = (self.name(), reason.into());

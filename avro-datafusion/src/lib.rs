@@ -14,6 +14,7 @@
 //!
 //! ctx.sql("SELECT kind, count(*) FROM events GROUP BY kind").await?.show().await?;
 //! ctx.sql("SELECT count(*) FROM 'logs/2024/**/*.avro'").await?.show().await?;
+//! ctx.sql("SELECT * FROM read_avro(['a.avro', 'b/'], enums => 'string')").await?.show().await?;
 //! ctx.sql("CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 'logs/' OPTIONS('unions' 'struct')").await?;
 //! # Ok(())
 //! # }
@@ -28,10 +29,11 @@
 
 mod adapt;
 mod damage;
-mod damage_table;
 mod fetch;
 mod format;
+mod functions;
 mod headers;
+mod listing;
 mod location;
 mod map_keys;
 mod metrics;
@@ -52,9 +54,9 @@ mod url_table;
 pub use avro_arrow::schema::{Conflicts, Schema};
 pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
 pub use damage::{DamageSink, Report};
-pub use damage_table::AvroDamage;
 pub use format::{AvroFormat, AvroFormatFactory};
-pub use options::{AvroOptions, Partitions};
+pub use functions::{AvroBlocks, AvroDamage, AvroFields, AvroMetadata, ReadAvro};
+pub use options::{AvroOptions, PartitionTypes, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};
 pub use source::AvroSource;
 pub use table::{AvroTable, Paths};

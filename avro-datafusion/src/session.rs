@@ -1,7 +1,7 @@
 //! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
 
-use crate::damage_table::AvroDamage;
 use crate::format::AvroFormatFactory;
+use crate::functions;
 use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::table::{AvroTable, Paths};
@@ -23,7 +23,10 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 }
 
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered, `map['key']` for maps with string views as keys, and `avro_damage('path')`, see [`AvroDamage`].
+/// Avro reader may have registered, `map['key']` for maps with string views as keys, and the table functions `read_avro`
+/// ([`ReadAvro`](crate::ReadAvro)), `avro_schema` ([`AvroFields`](crate::AvroFields)), `avro_metadata`
+/// ([`AvroMetadata`](crate::AvroMetadata)), `avro_blocks` ([`AvroBlocks`](crate::AvroBlocks)) and `avro_damage`
+/// ([`AvroDamage`](crate::AvroDamage)).
 pub fn enable(ctx: &SessionContext) -> Result<()> {
     enable_with(ctx, AvroOptions::default())
 }
@@ -37,7 +40,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     let state = ctx.state_ref();
     let mut state = state.write();
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
-    state.register_udtf("avro_damage", Arc::new(AvroDamage::new(options.clone())));
+    functions::register(&mut state, &options)?;
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
     state.register_function_rewrite(Arc::new(MapKeys))?;
     let catalogs = Arc::clone(state.catalog_list());
