@@ -33,7 +33,7 @@ fn sources(folders: &[&str]) -> Vec<(String, String)> {
 }
 
 fn all_sources() -> Vec<(String, String)> {
-    let crates = ["avro-arrow", "avro-datafusion", "avro-sql-cli", "benches"];
+    let crates = ["avro-arrow", "avro-datafusion", "avro-sql-cli", "benches", "benches/sql"];
     let folders: Vec<String> =
         crates.iter().flat_map(|c| ["src", "tests", "examples"].map(|folder| format!("{c}/{folder}"))).collect();
     let folders = folders.iter().map(String::as_str).chain(["fuzz/fuzz_targets"]);

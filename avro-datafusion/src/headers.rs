@@ -3,9 +3,9 @@
 
 use crate::options::AvroOptions;
 use crate::spans::Spans;
-use avro_arrow::container::Header;
+use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Error, ErrorKind, FilterProgram, Options, Program};
+use avro_arrow::{Damage, Error, ErrorKind, FilterProgram, Options, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
@@ -13,6 +13,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -44,6 +45,10 @@ pub(crate) struct FileHeader {
     pub(crate) schema: Arc<FileSchema>,
     /// Where the blocks of its ranges are.
     pub(crate) spans: Spans,
+    /// How many rows it has. None where that cannot be told from the heads of its blocks.
+    pub(crate) rows: OnceCell<Option<u64>>,
+    /// The rows and bytes that its first block says it has.
+    pub(crate) first_block: Option<(u64, u64)>,
 }
 
 /// A writer's schema and the programs compiled from it.
@@ -94,8 +99,8 @@ impl Headers {
         let header = cell
             .get_or_try_init(|| async {
                 let (header, bytes) = fetch(store, object, &self.options, name).await?;
-                first = Some(bytes);
-                Ok::<_, DataFusionError>(Arc::new(self.share(header)))
+                first = Some(bytes.clone());
+                Ok::<_, DataFusionError>(Arc::new(self.share(header, bytes, object.size)))
             })
             .await?;
         Ok((Arc::clone(header), first))
@@ -115,8 +120,19 @@ impl Headers {
         Arc::clone(&entry.header)
     }
 
-    /// Replaces the parsed schema by the one kept of the same text.
-    fn share(&self, mut header: Header) -> FileHeader {
+    /// The header of this object as it is if somebody has asked for it before.
+    pub(crate) fn known(&self, store: &dyn ObjectStore, object: &ObjectMeta) -> Option<Arc<FileHeader>> {
+        self.cell(store, object).get().cloned()
+    }
+
+    /// What is known of a file of these first bytes. The parsed schema is replaced by the one kept of the same text.
+    fn share(&self, mut header: Header, first: Bytes, file_len: u64) -> FileHeader {
+        let first_block = container::first_block(&header, &first);
+        // A file that is here as a whole is counted at once. What is wrong with it, if it is not, is for its readers.
+        let whole = first.len() as u64 == file_len && self.options.damage == Damage::Refuse;
+        let count = || container::count_rows_behind(&header, &mut Cursor::new(first), &self.options.limits).ok();
+        let rows = whole.then(count).flatten();
+        let rows = OnceCell::new_with(rows.map(Some));
         let mut schemas = lock(&self.schemas);
         if schemas.len() >= PROGRAMS_MAX {
             schemas.clear();
@@ -131,7 +147,7 @@ impl Headers {
         };
         header.schema = schema.schema.clone();
         header.metadata = Vec::new();
-        FileHeader { header, schema, spans: Spans::default() }
+        FileHeader { header, schema, spans: Spans::default(), rows, first_block }
     }
 }
 

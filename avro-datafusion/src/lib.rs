@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod counts;
 mod damage;
 mod fetch;
 mod format;
@@ -49,6 +50,7 @@ mod spans;
 mod stream;
 mod table;
 mod table_factory;
+mod unnest;
 mod url_table;
 
 pub use avro_arrow::schema::{Conflicts, Schema};

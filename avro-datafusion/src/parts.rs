@@ -1,11 +1,12 @@
 //! Which parts of columns a query looks at: its expressions in; the paths to decode, and the columns that come of them, out.
 //!
-//! `SELECT rec['a'] FROM t` needs of `rec` only `a`. DataFusion hands such accesses to the scan as `get_field(rec, 'a')`, which finds
-//! the field by its name in whatever struct it is given: one with the other fields left out does as well.
+//! `SELECT rec['a'], items[1]['b'] FROM t` needs of `rec` only `a`, and of the structs in the list `items` only `b`. DataFusion hands such
+//! accesses to the scan as `get_field(rec, 'a')` and `get_field(array_element(items, 1), 'b')`. The first finds the field by its name in
+//! whatever struct it is given: one with the other fields left out does as well. The second is made anew for such a list.
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
-use datafusion::common::ScalarValue;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, ScalarValue};
 use datafusion::functions::core::getfield::GetFieldFunc;
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
@@ -17,12 +18,21 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parts(BTreeMap<usize, Part>);
 
-/// What of a column, or of a field in it.
+/// What of a column, or of what is in it.
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     All,
     /// These fields of the struct.
     Fields(Vec<(String, Part)>),
+    /// This of each item of the list.
+    Items(Box<Part>),
+}
+
+/// A step from a column to what is in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Step<'a> {
+    Field(&'a str),
+    Item,
 }
 
 /// Columns to decode.
@@ -53,7 +63,7 @@ impl Parts {
         parts
     }
 
-    fn add(&mut self, column: usize, path: &[&str]) {
+    fn add(&mut self, column: usize, path: &[Step]) {
         match self.0.get_mut(&column) {
             Some(part) => part.add(path),
             None => {
@@ -67,22 +77,37 @@ impl Parts {
         self.0.keys().copied().collect()
     }
 
-    /// The columns to decode, in the order of their indices.
-    pub(crate) fn decoded(&self, schema: &Schema) -> Decoded {
+    /// Is anything of this column looked at?
+    pub(crate) fn has(&self, column: usize) -> bool {
+        self.0.contains_key(&column)
+    }
+
+    /// The columns to decode, in the order of their indices. The schema may be one whose columns have been narrowed before, from
+    /// those of `full`.
+    pub(crate) fn decoded(&self, schema: &Schema, full: &Schema) -> Decoded {
         let mut paths = vec![];
         let mut fields = vec![];
         for (&column, part) in &self.0 {
-            let Some(field) = schema.fields().get(column) else { continue };
-            part.paths(field.name(), field, &mut paths);
-            fields.push(part.of_field(field));
+            let (Some(field), Some(whole)) = (schema.fields().get(column), full.fields().get(column)) else { continue };
+            let narrow = part.of_column(field);
+            leaves(field.name(), narrow.data_type(), whole.data_type(), &mut paths);
+            fields.push(narrow);
         }
         Decoded { paths: paths.into(), schema: Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())) }
+    }
+
+    /// Of each item of a list, what these parts say of the items of that column.
+    pub(crate) fn of_items(&self, column: usize, list: &FieldRef) -> FieldRef {
+        match self.0.get(&column) {
+            Some(part) => Part::Items(Box::new(part.clone())).of_column(list),
+            None => Arc::clone(list),
+        }
     }
 
     /// All columns of the schema, each with only what is looked at; those that are not looked at as they are.
     pub(crate) fn narrow(&self, schema: &Schema) -> Schema {
         let narrow = |(i, field): (usize, &FieldRef)| match self.0.get(&i) {
-            Some(part) => part.of_field(field),
+            Some(part) => part.of_column(field),
             None => Arc::clone(field),
         };
         let fields = schema.fields().iter().enumerate().map(narrow).collect::<Fields>();
@@ -91,65 +116,91 @@ impl Parts {
 }
 
 impl Part {
-    fn of(path: &[&str]) -> Part {
+    fn of(path: &[Step]) -> Part {
         match path {
             [] => Part::All,
-            [first, rest @ ..] => Part::Fields(vec![((*first).to_owned(), Part::of(rest))]),
+            [Step::Field(name), rest @ ..] => Part::Fields(vec![((*name).to_owned(), Part::of(rest))]),
+            [Step::Item, rest @ ..] => Part::Items(Box::new(Part::of(rest))),
         }
     }
 
-    fn add(&mut self, path: &[&str]) {
+    fn add(&mut self, path: &[Step]) {
         match (&mut *self, path) {
             (Part::All, _) => {}
-            (_, []) => *self = Part::All,
-            (Part::Fields(fields), [first, rest @ ..]) => match fields.iter_mut().find(|(name, _)| name == first) {
-                Some((_, part)) => part.add(rest),
-                None => fields.push(((*first).to_owned(), Part::of(rest))),
-            },
+            (Part::Fields(fields), [Step::Field(first), rest @ ..]) => {
+                match fields.iter_mut().find(|(name, _)| name == first) {
+                    Some((_, part)) => part.add(rest),
+                    None => fields.push(((*first).to_owned(), Part::of(rest))),
+                }
+            }
+            (Part::Items(part), [Step::Item, rest @ ..]) => part.add(rest),
+            _ => *self = Part::All,
         }
     }
 
-    /// Appends the paths to all leaves, in the order of the fields of the type.
-    fn paths(&self, path: &str, field: &Field, paths: &mut Vec<String>) {
-        match (self, field.data_type()) {
-            (Part::Fields(parts), DataType::Struct(fields)) => {
-                for field in fields {
-                    if let Some((name, part)) = parts.iter().find(|(name, _)| name == field.name()) {
-                        part.paths(&format!("{path}.{name}"), field, paths);
-                    }
-                }
-            }
-            _ => paths.push(path.to_owned()),
-        }
+    fn of_column(&self, column: &FieldRef) -> FieldRef {
+        // A name with a dot in it would be another path.
+        if column.name().contains('.') { Arc::clone(column) } else { self.of_field(column) }
     }
 
     fn of_field(&self, field: &FieldRef) -> FieldRef {
-        match (self, field.data_type()) {
+        let narrow = match (self, field.data_type()) {
             (Part::Fields(parts), DataType::Struct(fields)) => {
                 let part = |field: &FieldRef| {
                     let (_, part) = parts.iter().find(|(name, _)| name == field.name())?;
                     Some(part.of_field(field))
                 };
-                let fields = fields.iter().filter_map(part).collect::<Fields>();
-                Arc::new(field.as_ref().clone().with_data_type(DataType::Struct(fields)))
+                DataType::Struct(fields.iter().filter_map(part).collect())
             }
-            _ => Arc::clone(field),
-        }
+            (Part::Items(part), DataType::List(item)) => DataType::List(part.of_field(item)),
+            _ => return Arc::clone(field),
+        };
+        Arc::new(field.as_ref().clone().with_data_type(narrow))
     }
 }
 
-/// The column that an expression is, or is a field of, and the names on the way to it.
-fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<&'a str>)> {
+/// Appends the paths to what a type has of another one that has more, in the order of its fields.
+fn leaves(path: &str, narrow: &DataType, whole: &DataType, paths: &mut Vec<String>) {
+    match (narrow, whole) {
+        (narrow, whole) if narrow == whole => paths.push(path.to_owned()),
+        (DataType::Struct(narrow), DataType::Struct(whole)) => {
+            for field in narrow {
+                if let Some((_, whole)) = whole.find(field.name()) {
+                    leaves(&format!("{path}.{}", field.name()), field.data_type(), whole.data_type(), paths);
+                }
+            }
+        }
+        // Paths go through lists.
+        (DataType::List(narrow), DataType::List(whole)) => {
+            leaves(path, narrow.data_type(), whole.data_type(), paths);
+        }
+        _ => paths.push(path.to_owned()),
+    }
+}
+
+/// The column that an expression is, or is a part of, and the way to it.
+fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<Step<'a>>)> {
+    let (column, path) = steps(expr, fields)?;
+    is_path(fields.get(column)?, &path).then_some((column, path))
+}
+
+fn steps<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<Step<'a>>)> {
     if let Some(column) = expr.downcast_ref::<Column>() {
         return fields.get(column.index()).map(|_| (column.index(), vec![]));
     }
-    let call = ScalarFunctionExpr::try_downcast_func::<GetFieldFunc>(expr.as_ref())?;
-    let (base, names) = call.args().split_first()?;
-    let (column, mut path) = access(base, fields)?;
-    for name in names {
-        path.push(text(name)?);
+    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
+    let (base, arguments) = call.args().split_first()?;
+    let (column, mut path) = steps(base, fields)?;
+    if ScalarFunctionExpr::try_downcast_func::<GetFieldFunc>(expr.as_ref()).is_some() {
+        for name in arguments {
+            path.push(Step::Field(text(name)?));
+        }
+    } else if call.name() == "array_element" && arguments.iter().all(|index| index.is::<Literal>()) {
+        path.push(Step::Item);
+    } else {
+        return None;
     }
-    is_struct_path(fields.get(column)?, &path).then_some((column, path))
+    Some((column, path))
 }
 
 fn text(expr: &Arc<dyn PhysicalExpr>) -> Option<&str> {
@@ -161,17 +212,32 @@ fn text(expr: &Arc<dyn PhysicalExpr>) -> Option<&str> {
     }
 }
 
-/// Does each name stand for one field of a struct? A name with a dot in it would be another path.
-fn is_struct_path(column: &Field, path: &[&str]) -> bool {
+/// Does each step lead to one field of a struct, or into a list? A name with a dot in it would be another path.
+fn is_path(column: &Field, path: &[Step]) -> bool {
     let mut field = column;
-    for name in path {
-        let DataType::Struct(fields) = field.data_type() else { return false };
-        let mut named = fields.iter().filter(|field| field.name() == name);
-        let (Some(next), None) = (named.next(), named.next()) else { return false };
-        if name.contains('.') {
-            return false;
-        }
-        field = next;
+    for step in path {
+        field = match (step, field.data_type()) {
+            (Step::Field(name), DataType::Struct(fields)) if !name.contains('.') => {
+                let mut named = fields.iter().filter(|field| field.name() == name);
+                let (Some(next), None) = (named.next(), named.next()) else { return false };
+                next
+            }
+            (Step::Item, DataType::List(item)) => item,
+            _ => return false,
+        };
     }
-    path.is_empty() || !column.name().contains('.')
+    true
+}
+
+/// An expression over narrowed columns: functions whose arguments have other types than before return other types.
+pub(crate) fn over_narrowed(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+    let anew = |expr: Arc<dyn PhysicalExpr>| {
+        let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == "array_element") else {
+            return Ok(Transformed::no(expr));
+        };
+        let (fun, args) = (Arc::new(call.fun().clone()), call.args().to_vec());
+        let anew = ScalarFunctionExpr::try_new(fun, args, schema, Arc::new(call.config_options().clone()))?;
+        Ok(Transformed::yes(Arc::new(anew) as Arc<dyn PhysicalExpr>))
+    };
+    Arc::clone(expr).transform_up(anew).data()
 }

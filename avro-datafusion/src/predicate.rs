@@ -6,7 +6,7 @@
 
 use crate::adapt::Adapter;
 use crate::metrics::FilterMetrics;
-use crate::parts::{Decoded, Parts};
+use crate::parts::{Decoded, Parts, over_narrowed};
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 use avro_arrow::{FilterError, RowFilter};
@@ -85,8 +85,8 @@ impl Predicate {
         &self.0
     }
 
-    /// For files of these columns. None if every row is wanted.
-    pub(crate) fn for_scan(&self, file_schema: &Schema) -> Result<Option<ScanPredicate>> {
+    /// For files of these columns, which may be narrowed from those of `full`. None if every row is wanted.
+    pub(crate) fn for_scan(&self, file_schema: &Schema, full: &Schema) -> Result<Option<ScanPredicate>> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -97,10 +97,12 @@ impl Predicate {
             // A partition column.
             Err(_) => columns.len() + index.saturating_sub(file_columns),
         };
+        let narrow = parts.narrow(file_schema);
         let exprs = self.0.iter().map(|expr| {
-            replace_columns(expr, |column| Some(Arc::new(Column::new(column.name(), place(column.index())))))
+            let expr = over_narrowed(expr, &narrow)?;
+            replace_columns(&expr, |column| Some(Arc::new(Column::new(column.name(), place(column.index())))))
         });
-        Ok(Some(ScanPredicate { exprs: exprs.collect::<Result<_>>()?, decoded: parts.decoded(file_schema) }))
+        Ok(Some(ScanPredicate { exprs: exprs.collect::<Result<_>>()?, decoded: parts.decoded(file_schema, full) }))
     }
 }
 

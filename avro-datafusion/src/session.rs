@@ -6,12 +6,13 @@ use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::table::{AvroTable, Paths};
 use crate::table_factory::AvroTableFactory;
+use crate::unnest::NarrowUnnested;
 use crate::url_table::AvroUrlTableFactory;
 use async_trait::async_trait;
 use datafusion::catalog::DynamicFileCatalog;
 use datafusion::common::{Result, TableReference};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
-use datafusion::execution::FunctionRegistry;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use std::sync::Arc;
 
@@ -39,6 +40,10 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
 
     let state = ctx.state_ref();
     let mut state = state.write();
+    if !state.physical_optimizers().iter().any(|rule| rule.name() == NarrowUnnested::NAME) {
+        let builder = SessionStateBuilder::new_from_existing(state.clone());
+        *state = builder.with_physical_optimizer_rule(Arc::new(NarrowUnnested)).build();
+    }
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     functions::register(&mut state, &options)?;
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));

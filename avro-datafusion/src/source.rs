@@ -4,10 +4,10 @@ use crate::format::AvroFormat;
 use crate::headers::Headers;
 use crate::metrics::ScanMetrics;
 use crate::opener::AvroOpener;
-use crate::parts::{Decoded, Parts};
+use crate::parts::{Decoded, Parts, over_narrowed};
 use crate::predicate::Predicate;
 use crate::reader::TableReader;
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema, SchemaRef};
 use avro_arrow::Damage;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
@@ -45,6 +45,8 @@ pub(crate) fn is_few(limit: Option<usize>) -> bool {
 #[derive(Debug, Clone)]
 pub struct AvroSource {
     table_schema: TableSchema,
+    /// The columns of the files before they were narrowed, see [`narrowed`](Self::narrowed).
+    full_schema: SchemaRef,
     headers: Arc<Headers>,
     reader: Arc<TableReader>,
     projection: SplitProjection,
@@ -65,6 +67,7 @@ impl AvroSource {
             projection,
             predicate: Predicate::default(),
             reader: Arc::new(TableReader::new(table_schema.file_schema(), format.options())),
+            full_schema: Arc::clone(table_schema.file_schema()),
             table_schema,
             headers: Arc::clone(format.headers()),
             batch_size: BATCH_SIZE,
@@ -74,7 +77,27 @@ impl AvroSource {
 
     /// The paths that are decoded for the output.
     fn decoded(&self) -> Decoded {
-        self.parts.decoded(self.table_schema.file_schema())
+        self.parts.decoded(self.table_schema.file_schema(), &self.full_schema)
+    }
+
+    /// The same, with less in one of its columns: it is of this type then, in which fields of structs are left out. None if the column
+    /// is used in any other way than to be put out as it is, once.
+    pub(crate) fn narrowed(&self, column: usize, data_type: DataType) -> Option<AvroSource> {
+        let file_schema = self.table_schema.file_schema();
+        let whole = file_schema.fields().get(column)?;
+        let exprs = self.projection.source.expr_iter().collect::<Vec<_>>();
+        let uses = exprs.iter().filter(|expr| Parts::of([*expr], file_schema.fields()).has(column)).count();
+        let filtered = Parts::of(self.predicate.exprs(), file_schema.fields()).has(column);
+        if uses != 1 || filtered {
+            return None;
+        }
+        let narrow = whole.as_ref().clone().with_data_type(data_type);
+        let mut fields = file_schema.fields().to_vec();
+        *fields.get_mut(column)? = Arc::new(narrow);
+        let schema = Arc::new(Schema::new_with_metadata(fields, file_schema.metadata().clone()));
+        let partitions = self.table_schema.table_partition_cols().clone();
+        let table_schema = TableSchema::builder(schema).with_table_partition_cols(partitions).build();
+        Some(AvroSource { table_schema, ..self.clone() })
     }
 }
 
@@ -97,13 +120,15 @@ impl FileSource for AvroSource {
             headers: Arc::clone(&self.headers),
             reader: Arc::clone(&self.reader),
             columns: self.decoded(),
-            predicate: self.predicate.for_scan(file_schema)?.map(Arc::new),
+            predicate: self.predicate.for_scan(file_schema, &self.full_schema)?.map(Arc::new),
             batch_size: self.batch_size,
             limit: config.limit,
             metrics: ScanMetrics::new(&self.metrics, partition),
         };
         // Expressions over the columns, and partition columns, are computed from what the opener yields.
-        ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), &self.parts.narrow(file_schema))
+        let narrow = self.parts.narrow(file_schema);
+        let projection = self.projection.source.clone().try_map_exprs(|expr| over_narrowed(&expr, &narrow))?;
+        ProjectionOpener::try_new(SplitProjection::new(&narrow, &projection), Arc::new(opener), &narrow)
     }
 
     fn table_schema(&self) -> &TableSchema {

@@ -1,5 +1,6 @@
 //! A table: paths and options in, a `TableProvider` out that lists its files at every scan.
 
+use crate::counts;
 use crate::format::AvroFormat;
 use crate::listing::{Found, Listing, list, list_some};
 use crate::location::Location;
@@ -196,21 +197,32 @@ impl AvroTable {
     async fn scan_of(
         &self,
         session: &dyn Session,
-        store: ObjectStoreUrl,
+        store_url: ObjectStoreUrl,
         files: Vec<PartitionedFile>,
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let store = session.runtime_env().object_store(&store_url)?;
         // How many bytes there are is what the planner needs to know which side of a join is the smaller one.
         let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
+        let headers = self.format.headers();
+        // Who wants no column counts rows.
+        let counted = match projection {
+            Some(columns) if columns.is_empty() => counts::exact(headers, &store, &store_url, &files).await,
+            _ => None,
+        };
         let statistics = Statistics {
+            num_rows: match counted.map(usize::try_from) {
+                Some(Ok(rows)) => Precision::Exact(rows),
+                _ => counts::estimate(headers, store.as_ref(), &files),
+            },
             total_byte_size: Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX)),
             ..Statistics::new_unknown(self.schema.table_schema())
         };
         // The planner then splits files where that evens things out.
         let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
         let groups = FileGroup::new(files).split_files(partitions);
-        let config = FileScanConfigBuilder::new(store, self.format.file_source(self.schema.clone()))
+        let config = FileScanConfigBuilder::new(store_url, self.format.file_source(self.schema.clone()))
             .with_file_groups(groups)
             .with_constraints(self.constraints.clone())
             .with_statistics(statistics)

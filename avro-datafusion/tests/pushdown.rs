@@ -151,3 +151,107 @@ async fn fields_of_structs() {
         assert_eq!(rows(&ctx, &sql).await, expected, "{sql}");
     }
 }
+
+/// What is looked at of the items of lists, by index or unnested.
+#[tokio::test]
+async fn fields_of_items() {
+    let file = testdata("valid/arrays-nested.avro").display().to_string();
+    let ctx = session();
+    ctx.register_avro("t", file.clone(), AvroOptions::default()).await.unwrap();
+    let table = ctx.read_avro(file, AvroOptions::default()).await.unwrap();
+    let schema = Arc::new(table.schema().as_arrow().clone());
+    let whole = concat_batches(&schema, &table.collect().await.unwrap()).unwrap();
+    ctx.register_table("m", ctx.read_batch(whole).unwrap().into_view()).unwrap();
+    for (sql, decoded) in [
+        ("SELECT r[1]['x'] FROM t", "[r.x]"),
+        ("SELECT r[1]['x'], r[2]['x'] + 1 FROM t", "[r.x]"),
+        ("SELECT r[1]['tags'][1] FROM t WHERE r[1]['x'] > 0", "[r.tags]"),
+        ("SELECT r[1]['x'], cardinality(r) FROM t", "[r]"),
+        ("SELECT u['x'] FROM (SELECT unnest(r) AS u FROM t)", "[r.x]"),
+        ("SELECT u['x'], a FROM (SELECT unnest(r) AS u, a FROM t) WHERE u['tags'] IS NOT NULL", "[a, r]"),
+        ("SELECT sum(u['x']), count(*) FROM (SELECT unnest(r) AS u FROM t)", "[r.x]"),
+        ("SELECT u['x'] FROM (SELECT unnest(r) AS u, r FROM t) WHERE cardinality(r) > 1", "[r]"),
+        ("SELECT u['x'] FROM (SELECT unnest(r) AS u, a FROM t) WHERE cardinality(a) > 0", "[r.x], predicate"),
+        ("SELECT u['x'], v FROM (SELECT unnest(r) AS u, unnest(a) AS v FROM t)", "[a, r.x]"),
+        ("SELECT u FROM (SELECT unnest(r) AS u FROM t)", "[r]"),
+        ("SELECT unnest(u['tags']) FROM (SELECT unnest(r) AS u FROM t)", "[r.tags]"),
+    ] {
+        let plan = scan(&ctx, sql).await;
+        assert!(plan.contains(&format!("decoded={decoded}")), "{sql}: {plan}");
+        let expected = rows(&ctx, &sql.replace("FROM t", "FROM m")).await;
+        assert_eq!(rows(&ctx, sql).await, expected, "{sql}");
+    }
+}
+
+/// `count(*)` is answered by the planner where the heads of blocks tell, and never from what is only half known.
+#[tokio::test]
+async fn counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |from: &str, to: &str| std::fs::copy(testdata(from), folder.path().join(to)).unwrap();
+    let long: Vec<u8> = blocks(&[1000; 200]);
+    std::fs::write(folder.path().join("long.avro"), &long).unwrap();
+    std::fs::write(folder.path().join("short.avro"), blocks(&[3])).unwrap();
+    std::fs::write(folder.path().join("none.avro"), blocks(&[])).unwrap();
+    std::fs::write(folder.path().join("cut.cut"), &long[..long.len() - 1]).unwrap();
+    copy("valid/primitives.avro", "other.other");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let all = format!("{}/*.avro", folder.path().display());
+    // The file or files, their rows, and whether the plan knows them.
+    for (path, expected, known) in [
+        (at("long.avro"), Some("200000"), true),
+        (at("short.avro"), Some("3"), true),
+        (at("none.avro"), Some("0"), true),
+        (all, Some("200003"), true),
+        (at("cut.cut"), None, false),
+    ] {
+        for ctx in [session(), avro_datafusion::session(SessionConfig::new().with_target_partitions(3)).unwrap()] {
+            ctx.register_avro("t", path.as_str(), AvroOptions::default()).await.unwrap();
+            let count = "SELECT count(*) FROM t";
+            let plan = rows(&ctx, &format!("EXPLAIN {count}")).await.join("\n");
+            assert_eq!(!plan.contains("DataSourceExec"), known, "{path}: {plan}");
+            match expected {
+                Some(expected) => {
+                    assert_eq!(rows(&ctx, count).await, [expected], "{path}");
+                    assert_eq!(rows(&ctx, "SELECT count(n) FROM t").await, [expected], "{path}");
+                    assert_eq!(rows(&ctx, "SELECT count(*) FROM t WHERE n < 0").await, ["0"], "{path}");
+                    assert_eq!(
+                        rows(&ctx, "SELECT count(*) FROM (SELECT * FROM t LIMIT 2)").await,
+                        [if expected == "0" { "0" } else { "2" }]
+                    );
+                }
+                None => {
+                    let error = ctx.sql(count).await.unwrap().collect().await.unwrap_err().to_string();
+                    assert!(error.contains("cut.cut: the file ends"), "{error}");
+                }
+            }
+            ctx.deregister_table("t").unwrap();
+        }
+    }
+    let ctx = session();
+    ctx.register_avro("t", at("short.avro"), AvroOptions::default()).await.unwrap();
+    assert_eq!(rows(&ctx, "SELECT count(*) FROM t").await, ["3"]);
+    std::fs::write(folder.path().join("short.avro"), blocks(&[3, 4])).unwrap();
+    assert_eq!(rows(&ctx, "SELECT count(*) FROM t").await, ["7"]);
+}
+
+/// A file of ints, in blocks of so many rows.
+fn blocks(rows: &[usize]) -> Vec<u8> {
+    let long = |mut n: u64| {
+        let mut bytes = vec![];
+        n <<= 1;
+        while n >= 0x80 {
+            bytes.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        bytes.push(n as u8);
+        bytes
+    };
+    let schema = br#"{"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}]}"#;
+    let marker = [7; 16];
+    let mut file =
+        [b"Obj\x01\x02\x16avro.schema".as_slice(), &long(schema.len() as u64), schema, b"\x00", &marker].concat();
+    for &rows in rows {
+        file.extend([long(rows as u64), long(rows as u64), vec![8; rows], marker.to_vec()].concat());
+    }
+    file
+}

@@ -83,9 +83,14 @@ fn prefix_fits(
 /// The number of rows in a container file. The heads of its blocks are read, and where their count cannot be believed by that
 /// (see [`Limits`]) the block is read and decompressed to see whether it has the bytes for them. Nothing is decoded.
 pub fn count_rows(file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64> {
-    let file_len = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let (header, _) = Header::read(file, limits)?;
+    count_rows_behind(&header, file, limits)
+}
+
+/// The same, where the file's header was read before.
+pub fn count_rows_behind(header: &Header, file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64> {
+    let file_len = file.seek(SeekFrom::End(0))?;
     let min_row_bytes = Sizes::of(&header.schema).min(header.schema.root());
     let mut count = Count { header, limits, min_row_bytes, decompressor: None, rows: 0, index: 0 };
     // Each read spans the marker behind one block and the head of the next.
@@ -112,6 +117,13 @@ pub fn count_rows(file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64>
     }
 }
 
+/// How many rows the first block of a file says it has, and how many bytes it takes there, from the first bytes of the file. Nobody
+/// has checked it: it is good for estimates. None if there is none, or not enough bytes.
+pub fn first_block(header: &Header, bytes: &[u8]) -> Option<(u64, u64)> {
+    let frame = Frame::parse(bytes.get(usize::try_from(header.len).ok()?..)?).ok()??;
+    Some((frame.rows, frame.len_with_data() + SYNC_LEN as u64))
+}
+
 /// As many bytes as there are, at most those of the buffer; in one call where the file gives them at once.
 fn read_up_to<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
     let mut len = 0;
@@ -133,7 +145,7 @@ const HEAD_LEN: usize = SYNC_LEN + Frame::LEN_MAX + PREFIX_LEN;
 
 /// A count under way.
 struct Count<'a> {
-    header: Header,
+    header: &'a Header,
     limits: &'a Limits,
     min_row_bytes: u64,
     /// Made when it is first needed.

@@ -18,7 +18,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use crate::codec::RawBlock;
-pub use count::count_rows;
+pub use count::{count_rows, count_rows_behind, first_block};
 pub use framer::{Frame, Framer};
 pub use header::Header;
 pub use positioned::Positioned;

@@ -1,0 +1,176 @@
+//! TPC-H's 22 queries over Avro tables at scale 0.01, against the answers of another engine over the same rows: `testdata/tpch`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+#[path = "support/tpch.rs"]
+#[allow(unreachable_pub)]
+mod tpch;
+
+use arrow_avro::compression::CompressionCodec::{self, Deflate, Snappy, ZStandard};
+use avro_datafusion::{AvroContext, AvroOptions, Strings};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use support::query;
+use tpchgen::distribution::Distributions;
+use tpchgen::text::TextPool;
+
+const SCALE: f64 = 0.01;
+
+/// The text that comments are cut out of: less than TPC-H's, which takes long to make.
+static POOL: LazyLock<TextPool> = LazyLock::new(|| TextPool::new(4 << 20, Distributions::static_default()));
+
+/// How each table is written: codec, number of files, whether its fields are `["null", T]`, rows in a block.
+const TABLES: [(&str, Option<CompressionCodec>, usize, bool, usize); 8] = [
+    ("lineitem", Some(Snappy), 3, false, 700),
+    ("orders", Some(ZStandard), 2, true, 1000),
+    ("partsupp", Some(Deflate), 1, false, 500),
+    ("part", Some(Snappy), 1, true, 100),
+    ("customer", None, 2, false, 300),
+    ("supplier", Some(ZStandard), 1, false, 30),
+    ("nation", None, 1, true, 5),
+    ("region", Some(Deflate), 1, false, 1),
+];
+
+/// Writes the tables below a folder, each as a directory of files, and gives the columns of each.
+fn write_tables(folder: &Path) -> HashMap<&'static str, SchemaRef> {
+    let mut schemas = HashMap::new();
+    for (table, codec, files, nullable, block_rows) in TABLES {
+        let rows = tpch::rows(table, SCALE, block_rows, &POOL).unwrap();
+        let fields = rows.schema();
+        let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(nullable));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let rows = rows.map(|batch| RecordBatch::try_new(schema.clone(), batch?.columns().to_vec()));
+        let batches: Vec<_> = rows.collect();
+        let directory = folder.join(table);
+        std::fs::create_dir(&directory).unwrap();
+        let mut count = 0;
+        let files = batches.len().div_ceil(files);
+        let mut batches = batches.into_iter().peekable();
+        while batches.peek().is_some() {
+            let out = std::fs::File::create(directory.join(format!("{count}.avro"))).unwrap();
+            let out = std::io::BufWriter::new(out);
+            tpch::write_avro(out, &schema, batches.by_ref().take(files), codec).unwrap();
+            count += 1;
+        }
+        schemas.insert(table, schema);
+    }
+    schemas
+}
+
+fn testdata(number: usize, ending: &str) -> String {
+    let path = format!("{}/../testdata/tpch/q{number}.{ending}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(PathBuf::from(&path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The rows as text, in order.
+fn text(batches: &[RecordBatch]) -> Vec<Vec<String>> {
+    let options = FormatOptions::default().with_null("NULL");
+    let mut rows = vec![];
+    for batch in batches {
+        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
+        rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|c| c.value(row).to_string()).collect()));
+    }
+    rows
+}
+
+/// Is it what is expected? What DuckDB computes in doubles (averages and quotients) are decimals here: they may differ by a unit of
+/// the decimal's last digit, and else by a part in a billion. TPC-H itself allows averages and quotients one part in a hundred.
+fn same(expected: &str, found: &str, is_double: bool) -> bool {
+    let (Ok(want), Ok(have), true) = (expected.parse::<f64>(), found.parse::<f64>(), is_double) else {
+        return expected == found;
+    };
+    let digits = found.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let unit = 10f64.powi(-i32::try_from(digits).unwrap());
+    (want - have).abs() <= unit + want.abs() * 1e-9
+}
+
+/// How the tables are read.
+#[derive(Debug)]
+struct Run {
+    partitions: usize,
+    batch_size: usize,
+    /// Files from this many bytes on are split.
+    split_from: usize,
+    strings: Strings,
+    /// Are the columns given by the caller?
+    given_columns: bool,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_those_of_another_engine() {
+    let (views, plain) = (Strings::View, Strings::Plain);
+    let runs = [
+        Run { partitions: 1, batch_size: 8192, split_from: 1 << 20, strings: views, given_columns: false },
+        Run { partitions: 4, batch_size: 1000, split_from: 1, strings: plain, given_columns: false },
+        Run { partitions: 4, batch_size: 3000, split_from: 10_000, strings: views, given_columns: true },
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let schemas = write_tables(folder.path());
+    let mut wrong = vec![];
+    for run in runs {
+        let mut config = SessionConfig::new().with_target_partitions(run.partitions).with_batch_size(run.batch_size);
+        config.options_mut().optimizer.repartition_file_min_size = run.split_from;
+        let ctx = SessionContext::new_with_config(config);
+        for (table, schema) in &schemas {
+            let schema = run.given_columns.then(|| schema.clone());
+            let options = AvroOptions { strings: run.strings, schema, ..AvroOptions::default() };
+            ctx.register_avro(*table, folder.path().join(table).to_str().unwrap(), options).await.unwrap();
+        }
+        let mut found = vec![];
+        for number in 1..=22 {
+            found.extend(compare(&ctx, number).await.into_iter().map(|what| format!("q{number}: {what}")));
+        }
+        if !found.is_empty() {
+            wrong.push(format!("{run:?}\n{}", found.join("\n")));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+}
+
+/// How the answer to a query differs from the one that is expected.
+async fn compare(ctx: &SessionContext, number: usize) -> Vec<String> {
+    let expected = testdata(number, "tsv");
+    let mut lines = expected.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let columns = lines.next().unwrap();
+    let expected: Vec<_> = lines.collect();
+    let found = match query(ctx, &testdata(number, "sql")).await {
+        Ok(batches) => text(&batches),
+        Err(e) => return vec![e.to_string()],
+    };
+    let mut wrong = vec![];
+    if found.len() != expected.len() {
+        wrong.push(format!("{} rows, not {}", found.len(), expected.len()));
+    }
+    // Every query that may have more than one row orders them.
+    for (row, (expected, found)) in expected.iter().zip(&found).enumerate() {
+        assert_eq!(found.len(), columns.len(), "q{number}");
+        for ((column, expected), found) in columns.iter().zip(expected).zip(found) {
+            if !same(expected, found, column.ends_with(" DOUBLE")) {
+                wrong.push(format!("row {row}, {column}: `{found}`, not `{expected}`"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn what_counts_as_the_same() {
+    let cases = [
+        ("1.5", "1.5", false, true),
+        ("1.5", "1.50", false, false),
+        ("1.5", "1.50", true, true),
+        ("38273.12973462155", "38273.129735", true, true),
+        ("38273.12973462155", "38273.129672", true, false),
+        ("0.05", "NULL", true, false),
+        ("NULL", "NULL", true, true),
+        ("1234567890.5", "1234567893.5", true, false),
+    ];
+    for (expected, found, is_double, result) in cases {
+        assert_eq!(same(expected, found, is_double), result, "{expected} {found}");
+    }
+}
