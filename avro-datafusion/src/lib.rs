@@ -52,6 +52,7 @@ mod table;
 mod table_factory;
 mod unnest;
 mod url_table;
+mod virtual_columns;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
 pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};

@@ -9,11 +9,12 @@ use crate::parts::Decoded;
 use crate::predicate::ScanPredicate;
 use crate::reader::TableReader;
 use crate::stream::FileRows;
+use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
 use avro_arrow::Decoder;
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::common::Result;
+use datafusion::common::{Result, internal_err};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -31,6 +32,8 @@ pub(crate) struct AvroOpener {
     pub(crate) headers: Arc<Headers>,
     /// The columns wanted of each file, and how they are found.
     pub(crate) columns: Decoded,
+    /// What is wanted behind them of where the rows are.
+    pub(crate) placed: Option<Placed>,
     pub(crate) reader: Arc<TableReader>,
     /// Which rows are wanted, if not all.
     pub(crate) predicate: Option<Arc<ScanPredicate>>,
@@ -70,12 +73,23 @@ impl AvroOpener {
             false => Decoder::for_range(&header.header, program, range.clone(), object.size),
         };
 
+        if !whole && self.placed.as_ref().is_some_and(Placed::counts) {
+            return internal_err!(
+                "{name}: blocks and rows are counted from the start of a file, and this is a part of one"
+            );
+        }
+
+        let schema = self.placed.as_ref().map_or(&self.columns.schema, Placed::schema);
         let mut coalescer = None;
         if let (Some(predicate), Some(program)) = (&self.predicate, filter) {
             let (metrics, values) = (self.metrics.filter.clone(), &file.partition_values);
             let filter = predicate.for_file(values, program.arrow_schema(), &name, metrics)?;
             decoder = decoder.with_filter(&program, filter);
-            coalescer = coalescer_of(&self.columns.schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size));
+            coalescer = coalescer_of(schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size));
+        }
+
+        if self.placed.is_some() {
+            decoder = decoder.with_places();
         }
 
         // The bytes that came with the header are not read twice.
@@ -92,6 +106,7 @@ impl AvroOpener {
             decoder,
             fetch,
             adapter,
+            placed: self.placed,
             coalescer,
             name,
             metrics: self.metrics,

@@ -34,6 +34,11 @@ pub struct AvroOptions {
     pub partitions: Partitions,
     /// Of which types those columns are that were not given (of what their values are).
     pub partition_types: PartitionTypes,
+    /// Are there columns that say where each row is from (no)? `_file` is its path or URL, `_block` the index of its block in the
+    /// file, `_row` its own, both from 0, `_offset` the offset of the block. They come last, and cost nothing where they are not
+    /// used. A column of that name in the files or their directories takes the place of one of these. To count blocks or rows, a file
+    /// is read by one thread from its start. Of files with damage, see [`Decoder::places`](avro_arrow::Decoder::places).
+    pub virtual_columns: bool,
     /// The columns of the files, instead of those found in their headers. A column that a file has not is null. Where such a column's
     /// metadata has an id (`PARQUET:field_id`), columns are found by their ids, whatever they are called.
     pub schema: Option<SchemaRef>,
@@ -83,6 +88,7 @@ impl Default for AvroOptions {
             file_extension: ".avro".to_owned(),
             partitions: Partitions::default(),
             partition_types: PartitionTypes::default(),
+            virtual_columns: false,
             schema: None,
             reader_schema: None,
             field_match: FieldMatch::default(),
@@ -93,7 +99,7 @@ impl Default for AvroOptions {
 
 /// The names that [`AvroOptions::set`] knows.
 const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, \
-                     partition_types, reader_schema, field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, \
+                     partition_types, virtual_columns, reader_schema, field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, \
                      schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
@@ -122,6 +128,9 @@ impl AvroOptions {
             "damage" => self.damage = choice(name, value, &[("refuse", Damage::Refuse), ("skip", Damage::Skip)])?,
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
+            }
+            "virtual_columns" => {
+                self.virtual_columns = choice(name, value, &[("true", true), ("false", false)])?;
             }
             "partition_types" => {
                 let choices = [("infer", PartitionTypes::Infer), ("string", PartitionTypes::String)];
@@ -223,6 +232,8 @@ mod tests {
             ("pairs", "map", "ok"),
             ("partitions", "ignore", "ok"),
             ("partition_types", "string", "ok"),
+            ("virtual_columns", "true", "ok"),
+            ("virtual_columns", "_row", "option `virtual_columns` is `_row`, but can be true or false"),
             ("recursion_levels", "2", "ok"),
             ("reader_schema", "\"int\"", "ok"),
             ("reader_schema", "{}", "option `reader_schema`"),

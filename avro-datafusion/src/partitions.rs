@@ -3,6 +3,7 @@
 use crate::listing::{Prune, Verdict};
 use crate::location::Location;
 use crate::options::{PartitionTypes, Partitions};
+use crate::virtual_columns::is_virtual;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
@@ -116,30 +117,28 @@ fn has_shape(text: &str, shape: &str) -> bool {
     text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
 }
 
-/// The values of the partition columns for this file, called `name` in errors.
-pub(crate) fn values(
-    columns: &[FieldRef],
-    location: &Location,
-    file: &Path,
-    name: impl FnOnce() -> String,
-) -> Result<Vec<ScalarValue>> {
+/// The values of the partition columns for this file, which has this name.
+pub(crate) fn values(columns: &[FieldRef], location: &Location, file: &Path, name: &str) -> Result<Vec<ScalarValue>> {
     if columns.is_empty() {
         return Ok(vec![]);
     }
     let pairs = pairs(location, file);
     let mut values = Vec::with_capacity(columns.len());
     for column in columns {
+        if is_virtual(column) {
+            values.push(ScalarValue::try_from_string(name.to_owned(), column.data_type())?);
+            continue;
+        }
         match pairs.iter().find(|(key, _)| key == column.name()) {
             None => {
-                return plan_err!("{} is not in a directory `{}=..` below {}", name(), column.name(), location.text());
+                return plan_err!("{name} is not in a directory `{}=..` below {}", column.name(), location.text());
             }
             Some((key, text)) => match value(text, column.data_type()) {
                 Ok(value) => values.push(value),
                 Err(_) => {
                     return plan_err!(
-                        "{}: the column `{key}` is of type {}, which the directory `{key}={text}` is no value of; \
+                        "{name}: the column `{key}` is of type {}, which the directory `{key}={text}` is no value of; \
                          where directories came after the table was made, make it again",
-                        name(),
                         column.data_type()
                     );
                 }
@@ -160,6 +159,8 @@ fn value(text: &str, data_type: &DataType) -> Result<ScalarValue> {
 /// Filters that the partition columns alone decide.
 pub(crate) struct PartitionFilters {
     columns: Vec<FieldRef>,
+    /// How many of the columns, from the first on, are directories.
+    n_directories: usize,
     /// Each with the number of columns, from the first on, that it takes to decide it.
     filters: Vec<(usize, Arc<dyn PhysicalExpr>)>,
 }
@@ -193,8 +194,9 @@ impl PartitionFilters {
             let needed = needed.map_or(0, |last| last + 1);
             decided.push((needed, create_physical_expr(filter, &schema, &props, &context)?));
         }
+        let n_directories = columns.iter().take_while(|column| !is_virtual(column)).count();
         let columns = columns.to_vec();
-        Ok((!decided.is_empty()).then_some(PartitionFilters { columns, filters: decided }))
+        Ok((!decided.is_empty()).then_some(PartitionFilters { columns, n_directories, filters: decided }))
     }
 
     /// Which of these, given as the values of their first columns, may hold something that is wanted?
@@ -231,7 +233,8 @@ impl PartitionFilters {
 
 impl Prune for PartitionFilters {
     fn levels(&self) -> usize {
-        self.filters.iter().map(|(needed, _)| *needed).max().unwrap_or(0)
+        let levels = self.filters.iter().map(|(needed, _)| *needed);
+        levels.filter(|needed| *needed <= self.n_directories).max().unwrap_or(0)
     }
 
     fn verdicts(&self, directories: &[Vec<&str>]) -> Result<Vec<Verdict>> {

@@ -8,6 +8,7 @@ use crate::damage::Report;
 use crate::fetch::Fetch;
 use crate::headers::{FileHeader, external};
 use crate::metrics::ScanMetrics;
+use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use avro_arrow::Decoder;
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub(crate) struct FileRows {
     pub(crate) decoder: Decoder,
     pub(crate) fetch: Fetch,
     pub(crate) adapter: Adapter,
+    /// What is wanted of where the rows are.
+    pub(crate) placed: Option<Placed>,
     /// Makes full batches of what a filter leaves over, if there is one.
     pub(crate) coalescer: Option<BatchCoalescer>,
     /// The file's name, for errors.
@@ -120,7 +123,13 @@ impl FileRows {
             self.metrics.blocks_damaged.add(1);
             self.report.skipped(&self.name, &damaged);
         }
-        let adapt = |batch: RecordBatch| self.adapter.adapt(&batch).map_err(|e| external(e.into(), &self.name));
-        batch.map(adapt).transpose()
+        let adapt = |batch: RecordBatch| {
+            let batch = self.adapter.adapt(&batch)?;
+            match &self.placed {
+                Some(placed) => placed.append(&batch, self.decoder.places()),
+                None => Ok(batch),
+            }
+        };
+        batch.map(adapt).transpose().map_err(|e| external(e.into(), &self.name))
     }
 }

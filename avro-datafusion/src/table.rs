@@ -7,6 +7,7 @@ use crate::location::Location;
 use crate::options::AvroOptions;
 use crate::partitions::{self, PartitionFilters};
 use crate::source::is_few;
+use crate::virtual_columns::{self, is_virtual};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -34,7 +35,11 @@ pub struct Paths(Vec<String>);
 pub struct AvroTable {
     locations: Vec<Location>,
     format: AvroFormat,
+    /// The columns as the scan has them: of the files, then where rows are, then of the directories and of the files' names.
     schema: TableSchema,
+    /// The columns as they are shown, with the virtual ones last, and where each is among those.
+    shown: SchemaRef,
+    order: Vec<usize>,
     pub(crate) definition: Option<String>,
     pub(crate) constraints: Constraints,
     pub(crate) column_defaults: HashMap<String, Expr>,
@@ -64,11 +69,21 @@ impl AvroTable {
         let columns = partitions::columns(&options.partitions, options.partition_types, all, given);
         let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
         let file_schema = format.schema_of(files).await?;
-        let schema = table_schema(file_schema, columns, given.is_some());
+        let schema = table_schema(file_schema, columns, given.is_some(), options.virtual_columns);
+        let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
+        let mut order: Vec<usize> = (0..fields.len()).collect();
+        // Virtual columns are last, the file before the places in it.
+        order.sort_by_key(|&i| match fields.get(i) {
+            Some(field) if is_virtual(field) => (true, i < n_file),
+            _ => (false, false),
+        });
+        let shown = Arc::new(schema.table_schema().project(&order)?);
         Ok(AvroTable {
             locations,
             format,
             schema,
+            shown,
+            order,
             definition: None,
             constraints: Constraints::default(),
             column_defaults: HashMap::new(),
@@ -95,10 +110,7 @@ impl AvroTable {
         let unknown = Arc::new(Statistics::new_unknown(self.schema.file_schema()));
         let mut stores: Vec<(ObjectStoreUrl, Vec<PartitionedFile>)> = vec![];
         for Listing { location, files, .. } in listings {
-            let values = |file: &Found| {
-                let path = &file.object.location;
-                partitions::values(columns, location, path, || file.name())
-            };
+            let values = |file: &Found| partitions::values(columns, location, &file.object.location, &file.name());
             let values: Vec<_> = files.iter().map(values).collect::<Result<_>>()?;
             let keep = match &filters {
                 Some(filters) => filters.keep_files(&values)?,
@@ -121,8 +133,8 @@ impl AvroTable {
 }
 
 /// Partition columns follow the columns of the files. A column that the files have themselves is not one of the directories;
-/// columns that were given include those of the directories.
-fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool) -> TableSchema {
+/// columns that were given include those of the directories. Virtual columns give way to others of their names.
+fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool, with_virtual: bool) -> TableSchema {
     let is_partition = |name: &str| columns.iter().any(|column| column.name() == name);
     let file_schema = match given {
         true if !columns.is_empty() => {
@@ -132,13 +144,27 @@ fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool)
         _ => file_schema,
     };
     columns.retain(|column| file_schema.fields().find(column.name()).is_none());
+    let file_schema = match with_virtual {
+        true => {
+            let is_free = |field: &FieldRef| {
+                file_schema.fields().find(field.name()).is_none()
+                    && columns.iter().all(|column| column.name() != field.name())
+            };
+            let places: Vec<_> = virtual_columns::places().filter(is_free).collect();
+            let name = Some(virtual_columns::file()).filter(is_free);
+            columns.extend(name);
+            let fields: Vec<_> = file_schema.fields().iter().cloned().chain(places).collect();
+            Arc::new(Schema::new_with_metadata(fields, file_schema.metadata().clone()))
+        }
+        false => file_schema,
+    };
     TableSchema::builder(file_schema).with_table_partition_cols(columns).build()
 }
 
 #[async_trait]
 impl TableProvider for AvroTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(self.schema.table_schema())
+        Arc::clone(&self.shown)
     }
 
     fn constraints(&self) -> Option<&Constraints> {
@@ -173,18 +199,16 @@ impl TableProvider for AvroTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection: Vec<usize> = match projection {
+            Some(shown) => shown.iter().filter_map(|&i| self.order.get(i).copied()).collect(),
+            None => self.order.clone(),
+        };
         let mut scans = vec![];
         for (store, files) in self.files(session, filters).await? {
-            scans.push(self.scan_of(session, store, files, projection, limit).await?);
+            scans.push(self.scan_of(session, store, files, &projection, limit).await?);
         }
         match scans.len() {
-            0 => {
-                let schema = match projection {
-                    Some(indices) => Arc::new(self.schema.table_schema().project(indices)?),
-                    None => self.schema(),
-                };
-                Ok(Arc::new(EmptyExec::new(schema)))
-            }
+            0 => Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.table_schema().project(&projection)?)))),
             1 => Ok(scans.remove(0)),
             // A scan is of one object store.
             _ => UnionExec::try_new(scans),
@@ -199,7 +223,7 @@ impl AvroTable {
         session: &dyn Session,
         store_url: ObjectStoreUrl,
         files: Vec<PartitionedFile>,
-        projection: Option<&Vec<usize>>,
+        projection: &[usize],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let store = session.runtime_env().object_store(&store_url)?;
@@ -208,7 +232,7 @@ impl AvroTable {
         let headers = self.format.headers();
         // Who wants no column counts rows.
         let counted = match projection {
-            Some(columns) if columns.is_empty() => counts::exact(headers, &store, &store_url, &files).await,
+            [] => counts::exact(headers, &store, &store_url, &files).await,
             _ => None,
         };
         let statistics = Statistics {
@@ -226,7 +250,7 @@ impl AvroTable {
             .with_file_groups(groups)
             .with_constraints(self.constraints.clone())
             .with_statistics(statistics)
-            .with_projection_indices(projection.cloned())?
+            .with_projection_indices(Some(projection.to_vec()))?
             .with_limit(limit)
             .build();
         self.format.create_physical_plan(session, config).await

@@ -70,9 +70,18 @@ async fn globs_of_urls() {
     .into();
     let mut cases: Vec<(&str, &str)> = cases.iter().map(|(sql, rows)| (sql.as_str(), rows.as_str())).collect();
     cases.extend([
-        ("SELECT * FROM 's3://b/logs/{x,y}/*.avro'", "error: Error during planning: no Avro files at s3://b/logs/{x,y}/*.avro"),
-        ("SELECT * FROM 's3://b/logs/2025/*.avro'", "error: Error during planning: no Avro files at s3://b/logs/2025/*.avro: all that are there (1) are empty"),
-        ("SELECT * FROM 's3://b/logs/[/*.avro'", "error: Error during planning: s3://b/logs/[/*.avro is not a valid glob: ..."),
+        (
+            "SELECT * FROM 's3://b/logs/{x,y}/*.avro'",
+            "error: Error during planning: no Avro files at s3://b/logs/{x,y}/*.avro",
+        ),
+        (
+            "SELECT * FROM 's3://b/logs/2025/*.avro'",
+            "error: Error during planning: no Avro files at s3://b/logs/2025/*.avro: all that are there (1) are empty",
+        ),
+        (
+            "SELECT * FROM 's3://b/logs/[/*.avro'",
+            "error: Error during planning: s3://b/logs/[/*.avro is not a valid glob: ...",
+        ),
         ("SELECT * FROM '{a,b'", "error: Error during planning: no such file or directory: {a,b"),
     ]);
     check(&ctx, &dir, &cases).await;
@@ -176,7 +185,10 @@ async fn partitions_have_the_types_of_their_values() {
     let types = "SELECT arrow_typeof(year) AS y, arrow_typeof(month) AS m FROM";
     let cases = [
         (&*format!("{types} '$DIR/t' LIMIT 1"), "y | m\nInt64 | Int64"),
-        ("SELECT n, year, month FROM '$DIR/t' WHERE year = 2024 AND month >= 11 ORDER BY n", "n | year | month\n22 | 2024 | 11\n23 | 2024 | 12"),
+        (
+            "SELECT n, year, month FROM '$DIR/t' WHERE year = 2024 AND month >= 11 ORDER BY n",
+            "n | year | month\n22 | 2024 | 11\n23 | 2024 | 12",
+        ),
         ("SELECT sum(n) AS s FROM '$DIR/t' WHERE month BETWEEN 2 AND 3 AND year <> 2023", "s\n27"),
         ("SELECT sum(n) AS s FROM '$DIR/t' WHERE month = 1 OR n = 5", "s\n17"),
         ("SELECT sum(n) AS s FROM '$DIR/t' WHERE month * 2 = 24 AND year IN (2023, 1999)", "s\n11"),
@@ -194,7 +206,10 @@ async fn partitions_have_the_types_of_their_values() {
         ("SELECT n FROM '$DIR/days' WHERE day = '2024-01-31'", "n\n0"),
         ("SELECT n FROM '$DIR/days' WHERE at > TIMESTAMP '2024-01-31T12:00:00'", "n\n1"),
         ("SELECT n FROM '$DIR/days' WHERE day IS NULL", "n\n2"),
-        ("SELECT zip, kind, arrow_typeof(zip) AS t FROM '$DIR/codes' WHERE zip = '01234'", "zip | kind | t\n01234 | a | Dictionary(UInt16, Utf8)"),
+        (
+            "SELECT zip, kind, arrow_typeof(zip) AS t FROM '$DIR/codes' WHERE zip = '01234'",
+            "zip | kind | t\n01234 | a | Dictionary(UInt16, Utf8)",
+        ),
         ("SELECT n FROM '$DIR/codes' WHERE kind = '7'", "n\n1"),
         ("SELECT k, arrow_typeof(k) AS t FROM '$DIR/nulls'", "k | t\nnull | Dictionary(UInt16, Utf8)"),
         // Directories of different keys are just directories.
@@ -210,10 +225,19 @@ async fn partitions_have_the_types_of_their_values() {
         ("SELECT n FROM s WHERE year = '2024' AND month = '01'", "n\n12"),
         ("CREATE EXTERNAL TABLE p STORED AS AVRO PARTITIONED BY (month) LOCATION '$DIR/t'", ""),
         ("SELECT arrow_typeof(month) AS m, count(*) AS c FROM p WHERE month < 3 GROUP BY 1", "m | c\nInt64 | 4"),
-        ("CREATE EXTERNAL TABLE given (n BIGINT, month TEXT, year INT) STORED AS AVRO PARTITIONED BY (month, year) LOCATION '$DIR/t'", ""),
-        ("SELECT n, month, arrow_typeof(year) AS y FROM given WHERE month = '09' AND year = 2024", "n | month | y\n20 | 09 | Int32"),
+        (
+            "CREATE EXTERNAL TABLE given (n BIGINT, month TEXT, year INT) STORED AS AVRO PARTITIONED BY (month, year) LOCATION '$DIR/t'",
+            "",
+        ),
+        (
+            "SELECT n, month, arrow_typeof(year) AS y FROM given WHERE month = '09' AND year = 2024",
+            "n | month | y\n20 | 09 | Int32",
+        ),
         ("CREATE EXTERNAL TABLE none STORED AS AVRO PARTITIONED BY (hour) LOCATION '$DIR/t'", ""),
-        ("SELECT * FROM none", "error: Error during planning: $DIR/t/year=2023/month=01/a.avro is not in a directory `hour=..` below $DIR/t"),
+        (
+            "SELECT * FROM none",
+            "error: Error during planning: $DIR/t/year=2023/month=01/a.avro is not in a directory `hour=..` below $DIR/t",
+        ),
     ];
     check(&ctx, &dir, &cases).await;
 }
@@ -257,7 +281,12 @@ async fn filters_on_partitions_decide_what_is_listed_and_opened() {
         (
             "SELECT sum(n) AS s FROM t WHERE month = 7 AND year + month = 2028",
             &[
-                "in t", "in t/year=2020", "in t/year=2021", "in t/year=2022", "in t/year=2023", "in t/year=2024",
+                "in t",
+                "in t/year=2020",
+                "in t/year=2021",
+                "in t/year=2022",
+                "in t/year=2023",
+                "in t/year=2024",
                 "all below t/year=2021/month=07",
             ],
             3,
@@ -312,7 +341,10 @@ async fn files_that_come_later() {
             "error: Error during planning: $DIR/t/year=none/e.avro: the column `year` is of type Int64, which the directory \
              `year=none` is no value of; where directories came after the table was made, make it again",
         ),
-        ("SELECT count(*) AS c FROM t WHERE year = 2023", "error: Error during planning: $DIR/t/year=none/e.avro: the column ..."),
+        (
+            "SELECT count(*) AS c FROM t WHERE year = 2023",
+            "error: Error during planning: $DIR/t/year=none/e.avro: the column ...",
+        ),
         ("SELECT count(*) AS c FROM s", "c\n5"),
         ("SELECT count(*) AS c FROM '$DIR/t' WHERE year = 'none'", "c\n1"),
     ];

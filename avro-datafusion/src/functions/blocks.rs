@@ -40,7 +40,7 @@ const SMALL_REMOTE: u64 = 512 << 10;
 /// | `bytes` | Int64 | all of it: the next block begins so much later |
 /// | `rows` | Int64 | how many rows it says it has |
 /// | `stored` | Int64 | bytes of its data as they are stored |
-/// | `decompressed` | Int64 | bytes of its data, where its codec says so beforehand (null, snappy, mostly zstandard) |
+/// | `decompressed` | Int64 | bytes of its data, where its codec says so beforehand (null, snappy, zstandard's first frame) |
 ///
 /// Rows of a file come in its order. Markers are checked, data is not.
 #[derive(Debug)]
