@@ -36,6 +36,9 @@ const CHUNK_BYTES_MAX: usize = 8 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 /// Blocks after which a chunk that fills a batch is large enough: a lane for each.
 const CHUNK_BLOCKS: usize = 8;
+/// Rows of a batch that is so small that it does not wait for more blocks than it needs: somebody wants these rows and maybe no
+/// others.
+const FEW_ROWS: usize = 256;
 /// Batches of one chunk.
 const CHUNK_BATCHES_MAX: usize = 16;
 /// Bytes of the rows' own slabs in one chunk.
@@ -191,7 +194,8 @@ impl Batcher {
             return false;
         }
         let fills_batch = self.queued_rows >= self.batch_size() as u64;
-        let large = self.queue.len() >= CHUNK_BLOCKS || self.queued_bytes >= CHUNK_BYTES;
+        let large =
+            self.batch_size() <= FEW_ROWS || self.queue.len() >= CHUNK_BLOCKS || self.queued_bytes >= CHUNK_BYTES;
         end || (fills_batch && large) || self.queued_bytes >= CHUNK_BYTES_MAX
     }
 

@@ -200,6 +200,12 @@ impl Decoder {
         self.framer.span()
     }
 
+    /// Where in the file the block lies whose end is still to be fed, as far as that is known: whoever fetches bytes need not
+    /// guess how many. A hint, which says nothing of the blocks behind it.
+    pub fn awaited(&self) -> Option<Range<u64>> {
+        self.framer.awaited()
+    }
+
     /// The next batch, of at most [`Options::batch_size`](crate::Options::batch_size) rows: fewer at the end, and where
     /// rows are so large that memory would not be bounded. None: feed more, or, once it [is done](Self::is_done), the end.
     ///

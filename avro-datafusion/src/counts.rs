@@ -1,7 +1,7 @@
 //! How many rows files have, without decoding them: files in, their number of rows out, exactly or about.
 
 use crate::headers::{FileHeader, Headers};
-use crate::location::file_name;
+use crate::location::{file_name, is_local};
 use avro_arrow::Damage;
 use avro_arrow::container::{Positioned, count_rows_behind};
 use datafusion::common::runtime::SpawnedTask;
@@ -53,7 +53,7 @@ async fn count(
     store_url: &ObjectStoreUrl,
     object: &ObjectMeta,
 ) -> Option<u64> {
-    if store_url.as_str() != "file:///" {
+    if !is_local(store_url) {
         return None;
     }
     let path = LocalFileSystem::new().path_to_filesystem(&object.location).ok()?;

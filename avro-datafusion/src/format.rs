@@ -3,7 +3,9 @@
 use crate::headers::{Headers, external};
 use crate::listing::Found;
 use crate::options::AvroOptions;
+use crate::reader::TableReader;
 use crate::source::AvroSource;
+use crate::virtual_columns::without;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use avro_arrow::Program;
@@ -12,7 +14,7 @@ use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
-use datafusion::datasource::physical_plan::{FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -45,6 +47,11 @@ impl AvroFormat {
     /// The headers that scans of this format share.
     pub(crate) fn headers(&self) -> &Arc<Headers> {
         &self.headers
+    }
+
+    /// How files are read as this table.
+    pub(crate) fn reader(&self, table: &TableSchema) -> TableReader {
+        TableReader::new(&without(table.file_schema()), self.options())
     }
 
     /// The columns that all these files can be read as, from their headers alone; and where the columns are given, those. The
@@ -165,9 +172,14 @@ impl FileFormat for AvroFormat {
 
     async fn create_physical_plan(
         &self,
-        _session: &dyn Session,
+        session: &dyn Session,
         config: FileScanConfig,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(source) = config.file_source().downcast_ref::<AvroSource>() else {
+            return plan_err!("the source of a scan of Avro files is not one of them");
+        };
+        let source = source.clone().with_memory_pool(Arc::clone(&session.runtime_env().memory_pool));
+        let config = FileScanConfigBuilder::from(config).with_source(Arc::new(source)).build();
         Ok(DataSourceExec::from_data_source(config))
     }
 

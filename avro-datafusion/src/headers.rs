@@ -1,15 +1,17 @@
 //! Headers of files: an object in, its parsed header out, fetched once while it stays the same. Files with the same schema
 //! share it, and the programs compiled from it.
 
+use crate::index::Kept;
 use crate::options::AvroOptions;
 use crate::spans::Spans;
+use crate::version::{Version, collect, open_first};
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
 use avro_arrow::{Damage, Error, ErrorKind, FilterProgram, Options, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -41,12 +43,16 @@ struct Entry {
 pub(crate) struct FileHeader {
     /// Codec, sync marker and length. The metadata is dropped: thousands of headers may be kept.
     pub(crate) header: Header,
+    /// The version of the object that it is from; what else is read of the object must be of the same.
+    pub(crate) version: Arc<Version>,
     /// The schema, shared by all files that have it.
     pub(crate) schema: Arc<FileSchema>,
     /// Where the blocks of its ranges are.
     pub(crate) spans: Spans,
     /// How many rows it has. None where that cannot be told from the heads of its blocks.
     pub(crate) rows: OnceCell<Option<u64>>,
+    /// Its block index, if it was looked for.
+    pub(crate) index: Kept,
     /// The rows and bytes that its first block says it has.
     pub(crate) first_block: Option<(u64, u64)>,
 }
@@ -98,9 +104,9 @@ impl Headers {
         let mut first = None;
         let header = cell
             .get_or_try_init(|| async {
-                let (header, bytes) = fetch(store, object, &self.options, name).await?;
+                let (header, version, bytes) = fetch(store, object, &self.options, name).await?;
                 first = Some(bytes.clone());
-                Ok::<_, DataFusionError>(Arc::new(self.share(header, bytes, object.size)))
+                Ok::<_, DataFusionError>(Arc::new(self.share(header, version, bytes)))
             })
             .await?;
         Ok((Arc::clone(header), first))
@@ -114,7 +120,8 @@ impl Headers {
         // The path alone is not enough: buckets may have the same paths.
         let new = || Entry { meta: object.clone(), header: Arc::default() };
         let entry = files.entry((store.to_string(), object.location.clone())).or_insert_with(new);
-        if entry.meta != *object {
+        // Not all stores say enough in their listings to tell versions apart.
+        if entry.meta != *object || entry.header.get().is_some_and(|header| header.version.is_gone()) {
             *entry = new();
         }
         Arc::clone(&entry.header)
@@ -126,10 +133,10 @@ impl Headers {
     }
 
     /// What is known of a file of these first bytes. The parsed schema is replaced by the one kept of the same text.
-    fn share(&self, mut header: Header, first: Bytes, file_len: u64) -> FileHeader {
+    fn share(&self, mut header: Header, version: Version, first: Bytes) -> FileHeader {
         let first_block = container::first_block(&header, &first);
         // A file that is here as a whole is counted at once. What is wrong with it, if it is not, is for its readers.
-        let whole = first.len() as u64 == file_len && self.options.damage == Damage::Refuse;
+        let whole = first.len() as u64 == version.len() && self.options.damage == Damage::Refuse;
         let count = || container::count_rows_behind(&header, &mut Cursor::new(first), &self.options.limits).ok();
         let rows = whole.then(count).flatten();
         let rows = OnceCell::new_with(rows.map(Some));
@@ -147,7 +154,8 @@ impl Headers {
         };
         header.schema = schema.schema.clone();
         header.metadata = Vec::new();
-        FileHeader { header, schema, spans: Spans::default(), rows, first_block }
+        let version = Arc::new(version);
+        FileHeader { header, version, schema, spans: Spans::default(), rows, index: Kept::default(), first_block }
     }
 }
 
@@ -219,19 +227,24 @@ pub(crate) async fn fetch(
     object: &ObjectMeta,
     options: &AvroOptions,
     name: &str,
-) -> Result<(Header, Bytes)> {
+) -> Result<(Header, Version, Bytes)> {
     let mut len = FIRST_BYTES.min(object.size);
+    // An empty range is an error to object stores.
+    if len == 0 {
+        return Err(external(ErrorKind::NotAvro { found: vec![] }.into(), name));
+    }
+    let opened = open_first(store, object, 0..len, name).await?;
+    let version = Version::new(opened.meta.clone());
+    let mut bytes = collect(opened, name).await?;
     loop {
-        // An empty range is an error to object stores.
-        let bytes = if len == 0 { Bytes::new() } else { store.get_range(&object.location, 0..len).await? };
         match Header::parse(&bytes, &options.limits).map_err(|e| external(e, name))? {
-            Some(header) => return Ok((header, bytes)),
-            None if len == 0 => return Err(external(ErrorKind::NotAvro { found: vec![] }.into(), name)),
+            Some(header) => return Ok((header, version, bytes)),
             None if len == object.size => {
                 return Err(external(ErrorKind::Truncated { what: "its header" }.into(), name));
             }
             None => len = len.saturating_mul(8).min(object.size),
         }
+        bytes = version.read(store, 0..len, name).await?.bytes;
     }
 }
 

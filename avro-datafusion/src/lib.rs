@@ -24,16 +24,18 @@
 //! (`headers`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
 //! parts it wants; the `opener` then opens files or ranges of them, `fetch` reads their bytes, `stream` has them decoded by
 //! `avro_arrow`, which resolves every file to the table's schema (`reader`); where the caller gave columns that Avro has no types for,
-//! `adapt` casts. No value is decoded in this crate.
+//! `adapt` casts. No value is decoded in this crate. Where files have block indexes ([`index`]), blocks that no row is wanted of are left out.
 #![forbid(unsafe_code)]
 
 mod adapt;
 mod counts;
+mod cuts;
 mod damage;
 mod fetch;
 mod format;
 mod functions;
 mod headers;
+pub mod index;
 mod listing;
 mod location;
 mod map_keys;
@@ -47,21 +49,27 @@ mod reader;
 mod session;
 mod source;
 mod spans;
+mod stores;
 mod stream;
+mod stretches;
 mod table;
 mod table_factory;
 mod unnest;
 mod url_table;
+mod version;
 mod virtual_columns;
+mod warn;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
 pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
 pub use damage::{DamageSink, Report};
 pub use format::{AvroFormat, AvroFormatFactory};
 pub use functions::{AvroBlocks, AvroDamage, AvroFields, AvroMetadata, ReadAvro};
-pub use options::{AvroOptions, PartitionTypes, Partitions};
+pub use options::{AvroOptions, Index, PartitionTypes, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};
 pub use source::AvroSource;
+pub use stores::ObjectStores;
 pub use table::{AvroTable, Paths};
 pub use table_factory::AvroTableFactory;
 pub use url_table::AvroUrlTableFactory;
+pub use warn::{WarningSink, Warnings};

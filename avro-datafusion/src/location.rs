@@ -273,6 +273,11 @@ fn local_url(
     url(made.as_str())
 }
 
+/// Are the files of this store on a disk of this machine?
+pub(crate) fn is_local(store: &ObjectStoreUrl) -> bool {
+    store.as_str().starts_with("file:")
+}
+
 /// What to call a file in messages: its path or URL.
 pub(crate) fn file_name(store: &ObjectStoreUrl, file: &Path) -> String {
     match store.as_str().strip_prefix("file://") {

@@ -9,6 +9,8 @@ pub(crate) struct ScanMetrics {
     pub(crate) bytes_scanned: Count,
     /// Blocks of which the rows were looked at.
     pub(crate) blocks_read: Count,
+    /// Blocks that were left out, since by an index they have no rows that are wanted.
+    pub(crate) blocks_pruned: Count,
     /// Blocks that were skipped for their damage.
     pub(crate) blocks_damaged: Count,
     /// Time in which there was nothing to decode, since the next bytes had not come.
@@ -37,6 +39,7 @@ impl ScanMetrics {
         ScanMetrics {
             bytes_scanned: count("bytes_scanned"),
             blocks_read: count("blocks_read"),
+            blocks_pruned: count("blocks_pruned"),
             blocks_damaged: count("blocks_damaged"),
             time_fetching: time("time_fetching"),
             time_decompressing: time("time_decompressing"),

@@ -1,28 +1,34 @@
 //! Opens files: a file or byte range of one in, the stream of its rows out. Its header comes from the shared headers.
 
 use crate::adapt::Adapter;
-use crate::fetch::{Fetch, ReadAhead};
-use crate::headers::{Headers, external};
-use crate::location::file_name;
+use crate::fetch::{Object, Pace};
+use crate::headers::{FileHeader, Headers, external};
+use crate::index::{FileIndex, Pruner, Schedule, SortKey};
+use crate::location::{file_name, is_local};
 use crate::metrics::ScanMetrics;
 use crate::parts::Decoded;
-use crate::predicate::ScanPredicate;
+use crate::predicate::{Predicate, ScanPredicate};
 use crate::reader::TableReader;
 use crate::stream::FileRows;
+use crate::stretches::{FilePart, Stretches};
 use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
-use avro_arrow::Decoder;
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::FutureExt;
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Bytes of unwanted blocks that cost less to read than to leave out: some more decoding, or the time of a request.
+const GAP_LOCAL: u64 = 64 << 10;
+const GAP_REMOTE: u64 = 1 << 20;
 
 /// Opens the files of one scan.
 #[derive(Clone)]
@@ -37,10 +43,23 @@ pub(crate) struct AvroOpener {
     pub(crate) reader: Arc<TableReader>,
     /// Which rows are wanted, if not all.
     pub(crate) predicate: Option<Arc<ScanPredicate>>,
+    pub(crate) pruning: Pruning,
     pub(crate) batch_size: usize,
     /// Rows wanted of the whole scan.
     pub(crate) limit: Option<usize>,
+    pub(crate) pace: Pace,
+    /// Whom bytes that are read are accounted to.
+    pub(crate) memory: Arc<MemoryReservation>,
     pub(crate) metrics: ScanMetrics,
+}
+
+/// What is wanted of the table, for indexes to say where that is.
+#[derive(Clone)]
+pub(crate) struct Pruning {
+    /// The columns that files have.
+    pub(crate) table: SchemaRef,
+    pub(crate) predicate: Predicate,
+    pub(crate) order: Option<SortKey>,
 }
 
 impl FileOpener for AvroOpener {
@@ -66,60 +85,91 @@ impl AvroOpener {
             .programs(&header.schema, &self.columns, looked_at, batch_size, options)
             .map_err(|e| external(e, &name))?;
         let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &name)?;
-        let range = file.range.map_or(0..object.size, |range| bounded(&range, object.size));
+        let range = file.range.as_ref().map_or(0..object.size, |range| bounded(range, object.size));
         let whole = range == (0..object.size);
-        let mut decoder = match whole {
-            true => Decoder::new(&header.header, program),
-            false => Decoder::for_range(&header.header, program, range.clone(), object.size),
+        let filter = self.predicate.clone().zip(filter);
+        let schema = self.placed.as_ref().map_or(&self.columns.schema, Placed::schema);
+        let coalescer =
+            filter.as_ref().and_then(|_| coalescer_of(schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size)));
+        let part = FilePart {
+            object: Object {
+                store: Arc::clone(&self.store),
+                version: Arc::clone(&header.version),
+                name: name.clone(),
+                memory: Arc::clone(&self.memory),
+            },
+            file_len: object.size,
+            file: Arc::clone(&header),
+            program,
+            filter,
+            partition_values: file.partition_values.clone(),
+            pace: self.pace,
+            places: self.placed.is_some(),
+            metrics: self.metrics.clone(),
         };
 
-        if !whole && self.placed.as_ref().is_some_and(Placed::counts) {
+        let counts = self.placed.as_ref().is_some_and(Placed::counts);
+        if counts && !whole {
             return internal_err!(
                 "{name}: blocks and rows are counted from the start of a file, and this is a part of one"
             );
         }
 
-        let schema = self.placed.as_ref().map_or(&self.columns.schema, Placed::schema);
-        let mut coalescer = None;
-        if let (Some(predicate), Some(program)) = (&self.predicate, filter) {
-            let (metrics, values) = (self.metrics.filter.clone(), &file.partition_values);
-            let filter = predicate.for_file(values, program.arrow_schema(), &name, metrics)?;
-            decoder = decoder.with_filter(&program, filter);
-            coalescer = coalescer_of(schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size));
-        }
-
-        if self.placed.is_some() {
-            decoder = decoder.with_places();
-        }
-
         // The bytes that came with the header are not read twice.
-        let start = decoder.start();
         let first = first.unwrap_or_default();
         self.metrics.bytes_scanned.add(first.len());
-        let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
-        let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let read_ahead = if few.is_some() { ReadAhead::Never } else { ReadAhead::InRange };
-        let bytes_scanned = self.metrics.bytes_scanned.clone();
-        let fetch =
-            Fetch::new(self.store, object.location, position..range.end, object.size, read_ahead, bytes_scanned);
         let mut rows = FileRows {
-            decoder,
-            fetch,
+            reading: None,
+            stretches: None,
             adapter,
-            placed: self.placed,
+            placed: self.placed.clone(),
             coalescer,
             name,
-            metrics: self.metrics,
+            metrics: self.metrics.clone(),
             report: self.headers.options().report.clone(),
-            file: header,
-            range: (!whole).then_some(range),
+            file: Arc::clone(&header),
+            range: (!whole).then(|| range.clone()),
             finished: false,
             ended: false,
         };
+        // An index does not know of blocks without rows, which count too.
+        if let Some(index) = file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
+            let schedule = self.schedule(index, &range, &header, &file.partition_values)?;
+            rows.stretches = Some(Stretches::new(part, schedule));
+            return Ok(rows.into_stream());
+        }
+        let decoder = part.decoder(range.clone(), object.size)?;
+        let start = decoder.start();
+        let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
+        let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let fetch = part.fetch(position..range.end);
+        rows.reading = Some((decoder, fetch));
         if let Some(bytes) = body {
             rows.feed(bytes);
         }
         Ok(rows.into_stream())
+    }
+}
+
+impl AvroOpener {
+    /// Which blocks of a range are read, and in which order.
+    fn schedule(
+        &self,
+        index: Arc<FileIndex>,
+        range: &Range<u64>,
+        header: &FileHeader,
+        partition_values: &[ScalarValue],
+    ) -> Result<Schedule> {
+        let Pruning { table, predicate, order } = &self.pruning;
+        let gap = if is_local(&self.store_url) { GAP_LOCAL } else { GAP_REMOTE };
+        let schedule = Schedule::new(Arc::clone(&index), range, gap);
+        let Some(expr) = predicate.for_partition(partition_values, table.fields().len())? else { return Ok(schedule) };
+        let columns = self.reader.columns(table, &header.schema);
+        let schedule = schedule.with_pruner(Pruner::new(expr, columns, &index));
+        Ok(match order {
+            Some(key) => schedule.with_order(key, columns),
+            None => schedule,
+        })
     }
 }
 

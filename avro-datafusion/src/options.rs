@@ -1,6 +1,7 @@
 //! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
 
 use crate::damage::Report;
+use crate::warn::Warnings;
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
 use avro_arrow::{Damage, Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
@@ -48,6 +49,22 @@ pub struct AvroOptions {
     pub field_match: FieldMatch,
     /// What happens where files have schemas that are not one by Avro's rules (an error that names both).
     pub conflicts: Conflicts,
+    /// Are block indexes used, where there are any (used)?
+    pub index: Index,
+    /// The directory that block indexes are in, a path or URL (beside their files).
+    pub index_path: Option<String>,
+    /// Who is told of what does not fail a query and should be known (nobody).
+    pub warnings: Warnings,
+}
+
+/// What becomes of block indexes, see [`index`](crate::index).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Index {
+    /// They are used, if they are those of their files as these are now.
+    #[default]
+    Use,
+    /// They are not looked for.
+    Ignore,
 }
 
 /// What directories named `key=value` between the table's path and its files mean.
@@ -93,13 +110,17 @@ impl Default for AvroOptions {
             reader_schema: None,
             field_match: FieldMatch::default(),
             conflicts: Conflicts::default(),
+            index: Index::default(),
+            index_path: None,
+            warnings: Warnings::default(),
         }
     }
 }
 
 /// The names that [`AvroOptions::set`] knows.
 const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, \
-                     partition_types, virtual_columns, reader_schema, field_match, union_by_name, block_bytes, batch_bytes, metadata_bytes, \
+                     partition_types, virtual_columns, reader_schema, field_match, union_by_name, index, index_path, \
+                     block_bytes, batch_bytes, metadata_bytes, \
                      schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
@@ -150,6 +171,8 @@ impl AvroOptions {
                 };
                 self.conflicts = choice(name, value, &choices)?;
             }
+            "index" => self.index = choice(name, value, &[("use", Index::Use), ("ignore", Index::Ignore)])?,
+            "index_path" => self.index_path = Some(value.to_owned()),
             "reader_schema" => self.reader_schema = Some(schema(value, limits)?),
             "file_extension" => self.file_extension = value.to_owned(),
             "recursion_levels" => self.recursion_levels = number(name, value)?,
@@ -241,6 +264,9 @@ mod tests {
             ("field_match", "id", "ok"),
             ("union_by_name", "widen", "ok"),
             ("union_by_name", "yes", "option `union_by_name` is `yes`, but can be promote or widen or strict"),
+            ("index", "ignore", "ok"),
+            ("index", "no", "option `index` is `no`, but can be use or ignore"),
+            ("index_path", "s3://bucket/indexes/", "ok"),
             ("damage", "skip", "ok"),
             ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
             ("block_bytes", "1000", "ok"),

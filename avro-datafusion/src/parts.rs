@@ -182,6 +182,16 @@ fn leaves(path: &str, narrow: &DataType, whole: &DataType, paths: &mut Vec<Strin
     }
 }
 
+/// The column that an expression is, or is a field of, and the names on the way to it. None where there is a list on the way.
+pub(crate) fn field_access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<&'a str>)> {
+    let (column, path) = access(expr, fields)?;
+    let name = |step| match step {
+        Step::Field(name) => Some(name),
+        Step::Item => None,
+    };
+    Some((column, path.into_iter().map(name).collect::<Option<_>>()?))
+}
+
 /// The column that an expression is, or is a part of, and the way to it.
 fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<Step<'a>>)> {
     let (column, path) = steps(expr, fields)?;

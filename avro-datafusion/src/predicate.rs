@@ -85,6 +85,19 @@ impl Predicate {
         &self.0
     }
 
+    /// As one expression over the columns of files, which are so many, for files of these partition values; none if every row is wanted.
+    pub(crate) fn for_partition(
+        &self,
+        partition_values: &[ScalarValue],
+        file_columns: usize,
+    ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let value = |column: &Column| {
+            let value = partition_values.get(column.index().checked_sub(file_columns)?)?;
+            Some(Arc::new(Literal::new(value.clone())) as Arc<dyn PhysicalExpr>)
+        };
+        self.expr().map(|expr| replace_columns(&expr, value)).transpose()
+    }
+
     /// For files of these columns, which may be narrowed from those of `full`. None if every row is wanted.
     pub(crate) fn for_scan(&self, file_schema: &Schema, full: &Schema) -> Result<Option<ScanPredicate>> {
         if self.0.is_empty() {

@@ -1,9 +1,10 @@
 //! What files are resolved to: a table's columns in; for each file, the program that reads those of them that are wanted, out.
 
 use crate::headers::{ByText, FileSchema, Reads};
+use crate::index::Columns;
 use crate::options::AvroOptions;
 use crate::parts::Decoded;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use avro_arrow::schema::Schema as AvroSchema;
 use avro_arrow::{ErrorKind, FieldMatch, FilterProgram, Program};
 use std::sync::Arc;
@@ -34,6 +35,12 @@ impl TableReader {
         let has_ids = columns.fields().iter().any(|field| has_id(field));
         let by = if has_ids { FieldMatch::Id } else { options.field_match };
         TableReader { schema: AvroSchema::from_arrow(columns).ok().map(ByText), casts: by == FieldMatch::Name, by }
+    }
+
+    /// How columns of these names are those of a file.
+    pub(crate) fn columns<'a>(&'a self, table: &'a SchemaRef, file: &'a FileSchema) -> Columns<'a> {
+        let reader = self.schema.as_ref().map(|ByText(schema)| schema);
+        Columns { table, reader, by: self.by, file: file.avro() }
     }
 
     /// The programs that read these columns of a file, as far as the file has them, and what the filter looks at.

@@ -4,6 +4,7 @@ use crate::format::AvroFormatFactory;
 use crate::functions;
 use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
+use crate::stores;
 use crate::table::{AvroTable, Paths};
 use crate::table_factory::AvroTableFactory;
 use crate::unnest::NarrowUnnested;
@@ -26,14 +27,17 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
 /// Avro reader may have registered, `map['key']` for maps with string views as keys, and the table functions `read_avro`
 /// ([`ReadAvro`](crate::ReadAvro)), `avro_schema` ([`AvroFields`](crate::AvroFields)), `avro_metadata`
-/// ([`AvroMetadata`](crate::AvroMetadata)), `avro_blocks` ([`AvroBlocks`](crate::AvroBlocks)) and `avro_damage`
-/// ([`AvroDamage`](crate::AvroDamage)).
+/// ([`AvroMetadata`](crate::AvroMetadata)), `avro_blocks` ([`AvroBlocks`](crate::AvroBlocks)), `avro_damage`
+/// ([`AvroDamage`](crate::AvroDamage)) and `avro_index` ([`AvroIndex`](crate::index::AvroIndex)).
+/// Paths may be URLs of S3, Google Cloud Storage, Azure and web servers, in any statement of the session, see
+/// [`ObjectStores`](crate::ObjectStores).
 pub fn enable(ctx: &SessionContext) -> Result<()> {
     enable_with(ctx, AvroOptions::default())
 }
 
 /// As [`enable`], with other options than the default ones.
 pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
+    stores::install(ctx)?;
     let others = DynamicListTableFactory::default();
     others.session_store().with_state(ctx.state_weak_ref());
     let urls = AvroUrlTableFactory::new(options.clone(), others);
@@ -57,7 +61,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
 #[async_trait]
 pub trait AvroContext {
     /// Registers the files at these paths as a table. A path may be a file, a directory (taken with all below it), a glob, or
-    /// the URL of any of these in a registered object store.
+    /// the URL of any of these in an object store.
     async fn register_avro(
         &self,
         name: impl Into<TableReference> + Send,
@@ -78,6 +82,7 @@ impl AvroContext for SessionContext {
         options: AvroOptions,
     ) -> Result<()> {
         let (name, paths) = (name.into(), paths.into());
+        stores::install(self)?;
         let table = AvroTable::try_new(&self.state(), paths, options).await?;
         self.register_table(name, Arc::new(table))?;
         Ok(())
@@ -85,6 +90,7 @@ impl AvroContext for SessionContext {
 
     async fn read_avro(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame> {
         let paths = paths.into();
+        stores::install(self)?;
         self.read_table(Arc::new(AvroTable::try_new(&self.state(), paths, options).await?))
     }
 }

@@ -1,26 +1,33 @@
 //! The scan of Avro files as DataFusion's planner sees it: which columns it reads and how it may be split, in; openers, out.
 
+use crate::cuts::cut;
+use crate::fetch::Pace;
 use crate::format::AvroFormat;
 use crate::headers::Headers;
+use crate::index::SortKey;
+use crate::location::is_local;
 use crate::metrics::ScanMetrics;
-use crate::opener::AvroOpener;
-use crate::parts::{Decoded, Parts, over_narrowed};
+use crate::opener::{AvroOpener, Pruning};
+use crate::parts::{Decoded, Parts, field_access, over_narrowed};
 use crate::predicate::Predicate;
 use crate::reader::TableReader;
-use crate::virtual_columns::{Placed, is_virtual, without};
+use crate::virtual_columns::{Placed, is_virtual};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use avro_arrow::Damage;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::physical_plan::{FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
-use datafusion::physical_expr::LexOrdering;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalSortExpr};
 use datafusion::physical_expr_common::physical_expr::fmt_sql;
 use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr, apply_expression_roots};
 use object_store::ObjectStore;
 use std::fmt;
@@ -55,8 +62,12 @@ pub struct AvroSource {
     /// Which parts of the columns that is.
     parts: Parts,
     predicate: Predicate,
+    /// The order in which rows are wanted, as far as that can be had.
+    order: Option<SortKey>,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
+    /// What bytes that are read are accounted to.
+    memory: Arc<dyn MemoryPool>,
 }
 
 impl AvroSource {
@@ -68,13 +79,22 @@ impl AvroSource {
             parts: parts(&projection, table_schema.file_schema()),
             projection,
             predicate: Predicate::default(),
-            reader: Arc::new(TableReader::new(&without(table_schema.file_schema()), format.options())),
+            order: None,
+            reader: Arc::new(format.reader(&table_schema)),
             full_schema: Arc::clone(table_schema.file_schema()),
             table_schema,
             headers: Arc::clone(format.headers()),
             batch_size: BATCH_SIZE,
             metrics: ExecutionPlanMetricsSet::new(),
+            memory: Arc::new(UnboundedMemoryPool::default()),
         }
+    }
+
+    /// The same source, which accounts for the bytes that it reads ahead, and holds, to this pool.
+    #[must_use]
+    pub fn with_memory_pool(mut self, memory: Arc<dyn MemoryPool>) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// The paths that are decoded for the output.
@@ -131,8 +151,15 @@ impl FileSource for AvroSource {
             placed: self.placed(&columns),
             columns,
             predicate: self.predicate.for_scan(file_schema, &self.full_schema)?.map(Arc::new),
+            pruning: Pruning {
+                table: Arc::clone(file_schema),
+                predicate: self.predicate.clone(),
+                order: self.order.clone(),
+            },
             batch_size: self.batch_size,
             limit: config.limit,
+            pace: Pace::of(is_local(&config.object_store_url), config.limit, config.file_groups.len()),
+            memory: Arc::new(MemoryConsumer::new(format!("AvroScan[{partition}]")).register(&self.memory)),
             metrics: ScanMetrics::new(&self.metrics, partition),
         };
         // Expressions over the columns, and partition columns, are computed from what the opener yields.
@@ -187,6 +214,28 @@ impl FileSource for AvroSource {
         Ok(answer.with_updated_node(Arc::new(AvroSource { predicate, ..self.clone() })))
     }
 
+    /// Where there are indexes, what comes first in the order is read first; so that a query which wants only that leaves out the rest.
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+        _eq_properties: &EquivalenceProperties,
+    ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
+        let key = order.first().and_then(|first| {
+            // The order is that of the output.
+            let output = first.expr.downcast_ref::<Column>()?;
+            let expr = &self.projection.source.iter().nth(output.index())?.expr;
+            let (column, path) = field_access(expr, self.table_schema.file_schema().fields())?;
+            let path = path.into_iter().map(str::to_owned).collect();
+            Some(SortKey { column, path, options: first.options })
+        });
+        Ok(match key {
+            Some(key) => {
+                SortOrderPushdownResult::Inexact { inner: Arc::new(AvroSource { order: Some(key), ..self.clone() }) }
+            }
+            None => SortOrderPushdownResult::Unsupported,
+        })
+    }
+
     fn metrics(&self) -> &ExecutionPlanMetricsSet {
         &self.metrics
     }
@@ -230,16 +279,16 @@ impl FileSource for AvroSource {
         if is_few(config.limit) || self.headers.options().damage == Damage::Skip || counts {
             return Ok(None);
         }
+        if !is_local(&config.object_store_url) {
+            let groups = (output_ordering.is_none()).then(|| cut(&config.file_groups, target_partitions)).flatten();
+            return Ok(groups.map(|groups| with_groups(config, groups)));
+        }
         let groups = FileGroupPartitioner::new()
             .with_target_partitions(target_partitions)
             .with_repartition_file_min_size(repartition_file_min_size)
             .with_preserve_order_within_groups(output_ordering.is_some())
             .repartition_file_groups(&config.file_groups);
-        Ok(groups.map(|groups| {
-            let mut config = config.clone();
-            config.file_groups = groups;
-            config
-        }))
+        Ok(groups.map(|groups| with_groups(config, groups)))
     }
 
     fn apply_expressions(
@@ -249,4 +298,10 @@ impl FileSource for AvroSource {
         let projected = self.projection.source.expr_iter().collect::<Vec<_>>();
         apply_expression_roots(projected.iter().chain(self.predicate.exprs()), f)
     }
+}
+
+fn with_groups(config: &FileScanConfig, groups: Vec<FileGroup>) -> FileScanConfig {
+    let mut config = config.clone();
+    config.file_groups = groups;
+    config
 }

@@ -8,6 +8,7 @@ use crate::damage::Report;
 use crate::fetch::Fetch;
 use crate::headers::{FileHeader, external};
 use crate::metrics::ScanMetrics;
+use crate::stretches::Stretches;
 use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use avro_arrow::Decoder;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 
 /// What it takes to read a file.
 pub(crate) struct FileRows {
-    pub(crate) decoder: Decoder,
-    pub(crate) fetch: Fetch,
+    /// The part that is being read, if one is.
+    pub(crate) reading: Option<(Decoder, Fetch)>,
+    /// What comes behind it, if only parts are read.
+    pub(crate) stretches: Option<Stretches>,
     pub(crate) adapter: Adapter,
     /// What is wanted of where the rows are.
     pub(crate) placed: Option<Placed>,
@@ -45,7 +48,9 @@ pub(crate) struct FileRows {
 impl FileRows {
     /// Gives the decoder its next bytes.
     pub(crate) fn feed(&mut self, bytes: Bytes) {
-        self.decoder.feed(Buffer::from(bytes));
+        if let Some((decoder, _)) = &mut self.reading {
+            decoder.feed(Buffer::from(bytes));
+        }
     }
 
     /// The batches, decoded as they are asked for.
@@ -82,54 +87,70 @@ impl FileRows {
             if let Some(batch) = self.decode()? {
                 return Ok(Some(batch));
             }
-            if self.finished || self.decoder.is_done() {
-                return self.meets_neighbours().map(|()| None);
+            let Some((decoder, fetch)) = &mut self.reading else {
+                match &mut self.stretches {
+                    Some(stretches) => self.reading = stretches.next()?,
+                    None => return Ok(None),
+                }
+                if self.reading.is_none() {
+                    return Ok(None);
+                }
+                self.finished = false;
+                continue;
+            };
+            if self.finished || decoder.is_done() {
+                match &self.stretches {
+                    Some(stretches) => stretches.check(decoder)?,
+                    None => meets_neighbours(&self.file, self.range.as_ref(), decoder, &self.name)?,
+                }
+                self.reading = None;
+                continue;
             }
             let waiting = self.metrics.time_fetching.timer();
-            let bytes = self.fetch.next().await?;
+            let bytes = fetch.next(decoder.awaited()).await?;
             waiting.done();
             match bytes {
                 Some(bytes) => self.feed(bytes),
                 None => {
-                    self.decoder.finish();
+                    decoder.finish();
                     self.finished = true;
                 }
             }
         }
     }
 
-    /// Checks, at the end of a range, that it ends where the next one begins.
-    fn meets_neighbours(&self) -> Result<()> {
-        let Some(range) = &self.range else { return Ok(()) };
-        if self.file.spans.agree(range.clone(), self.decoder.span()) {
-            return Ok(());
-        }
-        exec_err!(
-            "{}: a value of this file holds what looks like a block of it, so it cannot be read in parts; \
-             `SET datafusion.optimizer.repartition_file_scans = false` reads it whole",
-            self.name
-        )
-    }
-
     /// The next batch of the bytes that are there.
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
-        let (blocks, decompressing) = (self.decoder.blocks_read(), self.decoder.time_decompressing());
+        let Some((decoder, _)) = &mut self.reading else { return Ok(None) };
+        let (blocks, decompressing) = (decoder.blocks_read(), decoder.time_decompressing());
         let time = self.metrics.time_decoding.timer();
-        let batch = self.decoder.next_batch().map_err(|e| external(e, &self.name))?;
+        let batch = decoder.next_batch().map_err(|e| external(e, &self.name))?;
         time.done();
-        self.metrics.blocks_read.add((self.decoder.blocks_read() - blocks) as usize);
-        self.metrics.time_decompressing.add_duration(self.decoder.time_decompressing() - decompressing);
-        for damaged in self.decoder.take_damage() {
+        self.metrics.blocks_read.add((decoder.blocks_read() - blocks) as usize);
+        self.metrics.time_decompressing.add_duration(decoder.time_decompressing() - decompressing);
+        for damaged in decoder.take_damage() {
             self.metrics.blocks_damaged.add(1);
             self.report.skipped(&self.name, &damaged);
         }
         let adapt = |batch: RecordBatch| {
             let batch = self.adapter.adapt(&batch)?;
             match &self.placed {
-                Some(placed) => placed.append(&batch, self.decoder.places()),
+                Some(placed) => placed.append(&batch, decoder.places()),
                 None => Ok(batch),
             }
         };
         batch.map(adapt).transpose().map_err(|e| external(e.into(), &self.name))
     }
+}
+
+/// Checks, at the end of a range, that it ends where the next one begins.
+fn meets_neighbours(file: &FileHeader, range: Option<&Range<u64>>, decoder: &Decoder, name: &str) -> Result<()> {
+    let Some(range) = range else { return Ok(()) };
+    if file.spans.agree(range.clone(), decoder.span()) {
+        return Ok(());
+    }
+    exec_err!(
+        "{name}: a value of this file holds what looks like a block of it, so it cannot be read in parts; \
+         `SET datafusion.optimizer.repartition_file_scans = false` reads it whole"
+    )
 }

@@ -2,12 +2,13 @@
 
 use crate::counts;
 use crate::format::AvroFormat;
+use crate::index;
 use crate::listing::{Found, Listing, list, list_some};
 use crate::location::Location;
 use crate::options::AvroOptions;
 use crate::partitions::{self, PartitionFilters};
 use crate::source::is_few;
-use crate::virtual_columns::{self, is_virtual};
+use crate::virtual_columns::{self, is_virtual, without};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -23,6 +24,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
+use object_store::ObjectStore;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -130,6 +132,24 @@ impl AvroTable {
         stores.retain(|(_, files)| !files.is_empty());
         Ok(stores)
     }
+
+    /// What the indexes say of all these files, if each has one.
+    fn known(
+        &self,
+        store: &dyn ObjectStore,
+        files: &[PartitionedFile],
+        indexes: &[Option<Arc<index::FileIndex>>],
+        projection: &[usize],
+    ) -> Option<Statistics> {
+        // Of virtual columns, which are behind the others, nothing is known.
+        let (reader, columns) = (self.format.reader(&self.schema), without(self.schema.file_schema()));
+        let of_file = |(file, index): (&PartitionedFile, &Option<Arc<index::FileIndex>>)| {
+            let header = self.format.headers().known(store, &file.object_meta)?;
+            Some(index::of_file(index.as_ref()?, reader.columns(&columns, &header.schema), projection))
+        };
+        let files = files.iter().zip(indexes).map(of_file).collect::<Option<Vec<_>>>()?;
+        index::of_files(files, self.schema.table_schema())
+    }
 }
 
 /// Partition columns follow the columns of the files. A column that the files have themselves is not one of the directories;
@@ -222,7 +242,7 @@ impl AvroTable {
         &self,
         session: &dyn Session,
         store_url: ObjectStoreUrl,
-        files: Vec<PartitionedFile>,
+        mut files: Vec<PartitionedFile>,
         projection: &[usize],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
@@ -230,19 +250,27 @@ impl AvroTable {
         // How many bytes there are is what the planner needs to know which side of a join is the smaller one.
         let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
         let headers = self.format.headers();
+        let indexes = index::indexes(headers, session.runtime_env(), &store, &store_url, &files).await?;
+        let known = self.known(store.as_ref(), &files, &indexes, projection);
+        for (file, index) in files.iter_mut().zip(indexes) {
+            if let Some(index) = index {
+                file.extensions.insert_arc(index);
+            }
+        }
         // Who wants no column counts rows.
         let counted = match projection {
-            [] => counts::exact(headers, &store, &store_url, &files).await,
+            [] if known.is_none() => counts::exact(headers, &store, &store_url, &files).await,
             _ => None,
         };
-        let statistics = Statistics {
+        let known = known.unwrap_or_else(|| Statistics {
             num_rows: match counted.map(usize::try_from) {
                 Some(Ok(rows)) => Precision::Exact(rows),
                 _ => counts::estimate(headers, store.as_ref(), &files),
             },
-            total_byte_size: Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX)),
             ..Statistics::new_unknown(self.schema.table_schema())
-        };
+        });
+        let total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let statistics = Statistics { total_byte_size, ..known };
         // The planner then splits files where that evens things out.
         let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
         let groups = FileGroup::new(files).split_files(partitions);
@@ -254,6 +282,13 @@ impl AvroTable {
             .with_limit(limit)
             .build();
         self.format.create_physical_plan(session, config).await
+    }
+}
+
+impl Paths {
+    /// As the caller wrote them.
+    pub(crate) fn texts(&self) -> &[String] {
+        &self.0
     }
 }
 

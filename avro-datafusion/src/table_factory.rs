@@ -1,6 +1,7 @@
 //! `CREATE EXTERNAL TABLE .. STORED AS AVRO`: the statement in, the table out.
 
 use crate::options::{AvroOptions, Partitions};
+use crate::stores;
 use crate::table::AvroTable;
 use arrow_schema::Schema;
 use async_trait::async_trait;
@@ -43,6 +44,7 @@ impl TableProviderFactory for AvroTableFactory {
         if !statement.table_partition_cols.is_empty() {
             options.partitions = Partitions::Named(statement.table_partition_cols.clone());
         }
+        stores::configure(session.runtime_env(), &statement.locations, &statement.options)?;
         let mut table = AvroTable::try_new(session, statement.locations.clone(), options).await?;
         table.definition = statement.definition.clone();
         table.constraints = statement.constraints.clone();

@@ -147,8 +147,8 @@ async fn paths() {
             "error: Error during planning: $DIR/twice.avro: there are two columns named `a`; SQL cannot tell them apart",
         ),
         (
-            "SELECT * FROM 's3://bucket/x.avro'",
-            "error: Internal error: No suitable object store found for s3://bucket/...",
+            "SELECT * FROM 'sftp://host/x.avro'",
+            "error: Error during planning: there is no object store for sftp://; known are ...",
         ),
     ];
     check(&ctx, &dir, &cases).await;

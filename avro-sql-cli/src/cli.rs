@@ -5,12 +5,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::thread;
 
+use avro_datafusion::index::IndexOptions;
 use avro_datafusion::{AvroOptions, Damage};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
+use crate::indexing;
 use crate::options::{
     Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_option,
     parse_table, target_of,
@@ -27,6 +29,7 @@ Examples:
   avro-sql -f report.sql -o report.csv
   avro-sql                                                      the prompt; \\? there for help
   avro-sql convert events.avro events.parquet
+  avro-sql index logs/                                          queries then read less of logs/
   avro-sql schema events.avro
   avro-sql count logs/";
 
@@ -92,6 +95,9 @@ struct ResourceArguments {
     /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
+    /// The directory or URL where block indexes are, instead of beside their files
+    #[arg(long, value_name = "DIR", global = true)]
+    index_dir: Option<String>,
     /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
     #[arg(long, value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
@@ -118,6 +124,18 @@ enum Tool {
         /// Compression of a Parquet file (default: zstd)
         #[arg(long, value_enum)]
         codec: Option<CodecArgument>,
+    },
+    /// Build block indexes, with which queries skip what they do not want and know counts, least and greatest values
+    Index {
+        /// Files, directories, globs or URLs; the index of a file is beside it, `.NAME.avroidx`, or in --index-dir
+        #[arg(required = true, value_name = "PATH")]
+        inputs: Vec<PathBuf>,
+        /// Index only these columns, or fields in them such as a.b (default: all that can be)
+        #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+        columns: Option<Vec<String>>,
+        /// Also build indexes that are there and still those of their files
+        #[arg(long)]
+        force: bool,
     },
     /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     Schema {
@@ -200,6 +218,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query)),
         Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
+        Some(Tool::Index { inputs, columns, force }) => {
+            Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force } })
+        }
         Some(Tool::Schema { files, merged, form }) => {
             let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
             Task::Schema { of, form: schema_form(&form) }
@@ -220,7 +241,15 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
         if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
             return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
         }
+        if name.contains('.') {
+            return Err(Error::Usage(format!(
+                "--option {name}: object stores are described by the environment, or by the OPTIONS of CREATE EXTERNAL TABLE"
+            )));
+        }
         reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
+    }
+    if let Some(directory) = &arguments.resources.index_dir {
+        reading.index_path = Some(directory.clone());
     }
     if arguments.resources.lenient {
         reading.damage = Damage::Skip;

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
+        local(path)?;
         let before = files.len();
         if path.is_dir() {
             walk(path, &mut files)?;
@@ -34,6 +35,17 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+/// An error where a path is the address of something elsewhere, which only SQL reads.
+pub(crate) fn local(path: &Path) -> Result<()> {
+    match path.to_str().and_then(|path| path.split_once("://")) {
+        Some((scheme, _)) if !path.exists() && !scheme.contains(std::path::is_separator) => Err(Error::Usage(format!(
+            "{}: only SQL reads what is in object stores, as in avro-sql -c \"SELECT count(*) FROM '{0}'\"",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn is_glob(path: &Path) -> bool {

@@ -116,6 +116,7 @@ pub(crate) fn schema_of(path: &Path, limits: &Limits) -> Result<Schema> {
 
 /// Opens a file to read. A directory opens too, but cannot be read: the error is better said here.
 pub(crate) fn open(path: &Path) -> Result<File> {
+    inputs::local(path)?;
     let file = File::open(path).map_err(|e| Error::file(path, e))?;
     match file.metadata() {
         Ok(metadata) if metadata.is_dir() => Err(Error::Failed(format!("{}: is a directory", path.display()))),

@@ -6,6 +6,7 @@
 mod cli;
 mod convert;
 mod error;
+mod indexing;
 mod inputs;
 mod inspect;
 mod interrupt;
@@ -17,6 +18,7 @@ mod run;
 mod session;
 mod skipped;
 mod sql;
+mod warned;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ fn execute(options: Options) -> Result<()> {
             }
         }),
         Task::Convert(task) => runtime.block_on(convert::run(task, reading, resources.threads, resources.batch_rows)),
+        Task::Index(task) => runtime.block_on(indexing::run(task, reading, &resources)),
         Task::Schema { of, form } => inspect::schema(&of, form, &reading),
         Task::Compat { reader, writer } => inspect::compat(&reader, &writer, &reading),
         Task::Count { inputs, total } => inspect::count(&inputs, total, &reading),

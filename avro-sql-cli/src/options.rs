@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use avro_datafusion::AvroOptions;
 
 use crate::convert::{self, Target};
+use crate::indexing;
 use crate::output::Format;
 
 /// A whole command line.
@@ -27,6 +28,8 @@ pub(crate) enum Task {
     Query(Query),
     /// Write files' rows in another format.
     Convert(convert::Task),
+    /// Build block indexes.
+    Index(indexing::Task),
     /// Show a schema.
     Schema {
         /// Whose.

@@ -74,6 +74,7 @@ pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut d
     let flushed = to.flush();
     if !query.quiet {
         session.skipped.say();
+        session.warned.say();
     }
     let counts = answered?;
     flushed?;

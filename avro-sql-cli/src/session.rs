@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report};
+use avro_datafusion::index::{self, FileIndexed, IndexOptions};
+use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, WarningSink, Warnings};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::options::Resources;
 use crate::skipped::Skipped;
+use crate::warned::Warned;
 
 /// Stack of a thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
 const STACK_BYTES: usize = 64 << 20;
@@ -35,6 +37,8 @@ pub(crate) struct Session {
     context: SessionContext,
     /// Damaged blocks that queries skipped.
     pub(crate) skipped: Arc<Skipped>,
+    /// What else there was to warn of.
+    pub(crate) warned: Arc<Warned>,
     threads: Threads,
     n_threads: usize,
 }
@@ -64,7 +68,9 @@ impl Session {
     ) -> Result<Session> {
         let skipped = Arc::new(Skipped::default());
         let sink: Arc<dyn DamageSink> = Arc::clone(&skipped) as _;
-        let reading = AvroOptions { report: Report::to(sink), ..reading.clone() };
+        let warned = Arc::new(Warned::default());
+        let warnings: Arc<dyn WarningSink> = Arc::clone(&warned) as _;
+        let reading = AvroOptions { report: Report::to(sink), warnings: Warnings::to(warnings), ..reading.clone() };
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
@@ -80,7 +86,13 @@ impl Session {
             let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
             registered.map_err(|e| Error::from(e).within(&format!("table {name}")))?;
         }
-        Ok(Session { context, skipped, threads: Threads::start(resources.threads)?, n_threads: resources.threads })
+        Ok(Session {
+            context,
+            skipped,
+            warned,
+            threads: Threads::start(resources.threads)?,
+            n_threads: resources.threads,
+        })
     }
 
     /// Starts to answer one statement.
@@ -89,6 +101,19 @@ impl Session {
         let (context, sql) = (self.context.clone(), sql.to_owned());
         let work = async move { compute(&context, &sql, send).await };
         Answer { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)) }
+    }
+
+    /// Builds the block indexes of these files.
+    pub(crate) async fn index(
+        &self,
+        paths: Vec<String>,
+        reading: AvroOptions,
+        index: IndexOptions,
+    ) -> Result<Vec<FileIndexed>> {
+        let Some(threads) = &self.threads.0 else { return Ok(vec![]) };
+        let state = self.context.state();
+        let work = threads.spawn(async move { index::build(&state, paths, &reading, &index).await });
+        Ok(work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))??)
     }
 
     /// Leaves the threads to whatever was given up, and starts others: a computation stops where it waits for something, and

@@ -312,6 +312,43 @@ fn counts() {
     folder.run(&["count", "none*.avro"]).failed(1, &["none*.avro: no file matches"]);
 }
 
+#[test]
+fn object_stores() {
+    let folder = folder();
+    // No server is asked: what these say is known without.
+    let nobody = "AWS_ENDPOINT_URL=http://127.0.0.1:1";
+    let query = |sql: &str| {
+        let mut command = folder.command(&["-c", sql]);
+        let settings = [nobody, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_REGION=c"];
+        command.envs(settings.map(|setting| setting.split_once('=').unwrap()));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let options = |options: &str| {
+        format!(
+            "CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 's3://bucket/x.avro' OPTIONS ('aws.max_retries' '0'{options})"
+        )
+    };
+    let cases = [
+        (options(""), "s3://bucket: the server could not be reached; is the endpoint (AWS_ENDPOINT_URL"),
+        (options(", 'aws.regoin' 'x'"), "object stores have no option `aws.regoin`"),
+        ("SELECT * FROM 'sftp://host/x.avro'".to_owned(), "there is no object store for sftp://; known are s3://"),
+    ];
+    for (sql, expected) in cases {
+        let (code, said) = query(&sql);
+        assert!(code == Some(1) && said.contains(expected) && said.lines().count() == 1, "{said}");
+    }
+    for arguments in [
+        &["count", "s3://bucket/x.avro"][..],
+        &["schema", "s3://bucket/x.avro"],
+        &["schema", "--merged", "s3://bucket/*.avro"],
+        &["convert", "gs://bucket/x.avro", "x.parquet"],
+    ] {
+        folder.run(arguments).failed(2, &["only SQL reads what is in object stores", "FROM '"]);
+    }
+    folder.run(&["--option", "aws.region=x", "-c", "SELECT 1"]).failed(2, &["aws.region", "CREATE EXTERNAL TABLE"]);
+}
+
 fn parquet(folder: &Folder, name: &str) -> Vec<RecordBatch> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(folder.path(name)).unwrap()).unwrap();
     builder.build().unwrap().collect::<Result<_, _>>().unwrap()

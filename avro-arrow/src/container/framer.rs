@@ -247,6 +247,19 @@ impl Framer {
         self.span.clone()
     }
 
+    /// The block whose end it waits for, from its frame to the end of the marker behind it, where its frame was seen already.
+    pub fn awaited(&self) -> Option<Range<u64>> {
+        let here = self.pieces.offset();
+        let at = if matches!(self.state, State::Candidate) { SYNC_LEN } else { 0 };
+        let frame = match self.state {
+            State::Body { frame, .. } => frame,
+            State::Candidate | State::Handover => self.frame_at(at, None).ok().flatten()?,
+            _ => return None,
+        };
+        let start = here + at as u64;
+        (frame.size <= self.max as u64).then(|| start..start + frame.len_with_data() + SYNC_LEN as u64)
+    }
+
     fn run(&mut self) -> Result<Option<RawBlock>> {
         loop {
             let went_on = match self.state {

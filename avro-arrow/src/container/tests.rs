@@ -187,6 +187,42 @@ fn no_more_is_read_than_needed() {
 }
 
 #[test]
+fn what_is_awaited_is_the_next_block() {
+    let (file, expected) = tricky();
+    let header = parsed(&file);
+    // Of the whole file, and of a range that ends before the last block but looks at it.
+    let last = expected.last().unwrap().0;
+    for end in [file.len() as u64, last - 17] {
+        let mut framer = Framer::for_range(&header, 0..end, file.len() as u64, &Limits::default());
+        let (mut fed, mut found, mut told) = (framer.start() as usize, vec![], None);
+        while !framer.is_done() {
+            while let Some(block) = framer.next_block().unwrap() {
+                assert_eq!(
+                    told.take(),
+                    Some(block.offset..block.end),
+                    "of every block the end is told before it is fed"
+                );
+                found.push(block.offset);
+            }
+            if let Some(awaited) = framer.awaited() {
+                assert!(awaited.end > fed as u64);
+                told = Some(awaited);
+            }
+            if !framer.is_done() {
+                framer.feed(Buffer::from(&file[fed..fed + 1]));
+                fed += 1;
+            }
+        }
+        assert_eq!(framer.awaited(), None);
+        let owned: Vec<u64> = expected.iter().map(|block| block.0).filter(|&at| at - 16 < end).collect();
+        assert_eq!(found, owned);
+        if end < last {
+            assert_eq!(told, Some(last..file.len() as u64), "the block of the next range that is looked at");
+        }
+    }
+}
+
+#[test]
 fn blocks_inside_a_piece_are_not_copied() {
     let data = vec![7; 5000];
     let last = vec![7; PADDING - 17]; // the marker behind it is not enough padding

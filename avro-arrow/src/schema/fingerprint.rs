@@ -22,7 +22,7 @@ pub enum Fingerprint {
 impl Schema {
     /// The [`Fingerprint::Rabin`] of this schema.
     pub fn rabin(&self) -> u64 {
-        rabin(self.canonical_form().as_bytes())
+        rabin(EMPTY, self.canonical_form().as_bytes())
     }
 
     /// The [`Fingerprint::Md5`] of this schema.
@@ -33,6 +33,13 @@ impl Schema {
     /// The [`Fingerprint::Sha256`] of this schema.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.canonical_form()).into()
+    }
+}
+
+impl Fingerprint {
+    /// The hash that [`Fingerprint::Rabin`] is, of any bytes: as a checksum, those of all parts together.
+    pub fn rabin_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+        parts.into_iter().fold(EMPTY, rabin)
     }
 }
 
@@ -72,6 +79,6 @@ const TABLE: [u64; 256] = {
 };
 
 // SPEC: Schema Fingerprints, CRC-64-AVRO.
-fn rabin(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(EMPTY, |fp, byte| (fp >> 8) ^ TABLE[usize::from(fp as u8 ^ byte)])
+fn rabin(fingerprint: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(fingerprint, |fp, byte| (fp >> 8) ^ TABLE[usize::from(fp as u8 ^ byte)])
 }

@@ -8,14 +8,14 @@ use datafusion::logical_expr::Expr;
 /// The arguments of a call: one path or a list of them, then names of options, each with its value behind it.
 ///
 /// In SQL one writes `name => value`, which DataFusion has no place for; `named` makes two arguments of it.
-pub(super) struct Arguments {
-    pub(super) paths: Vec<String>,
-    pub(super) options: AvroOptions,
+pub(crate) struct Arguments {
+    pub(crate) paths: Vec<String>,
+    pub(crate) options: AvroOptions,
 }
 
 impl Arguments {
     /// The arguments of a call of the function of this name, with the options that it does not give.
-    pub(super) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<Arguments> {
+    pub(crate) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<Arguments> {
         let usage = || {
             plan_err!(
                 "write {function}('path'), with a file, a directory, a glob or a list of them, \

@@ -1,10 +1,12 @@
 //! `SELECT .. FROM avro_blocks('path')`: files in, a row for each of their blocks out. Only what stands before the blocks is looked
 //! at; where blocks are large, the rest is not even read.
 
-use super::file_table::{PerFile, file_table};
+use super::file_table::{PerFile, Run, file_table};
 use crate::headers::{self, external};
 use crate::listing::Found;
+use crate::location::is_local;
 use crate::options::AvroOptions;
+use crate::version::Version;
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -13,9 +15,7 @@ use avro_arrow::{Error, ErrorKind};
 use bytes::Bytes;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::Result;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
-use object_store::ObjectStoreExt;
 use std::sync::Arc;
 
 /// Bytes of the marker behind each block.
@@ -81,8 +81,9 @@ impl PerFile for Blocks {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, batch_size: usize) -> BoxStream<'static, Result<RecordBatch>> {
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
         let (options, schema) = (Arc::clone(&self.options), Arc::clone(&self.schema));
+        let batch_size = run.batch_size;
         let start = State::Closed { file, options };
         try_unfold(start, move |state| {
             let schema = Arc::clone(&schema);
@@ -113,6 +114,7 @@ struct Walk {
     file: Found,
     name: String,
     header: Header,
+    version: Version,
     /// Bytes of the file, from `window_start` on.
     window: Bytes,
     window_start: u64,
@@ -127,17 +129,17 @@ struct Walk {
 impl Walk {
     async fn open(file: Found, options: &AvroOptions) -> Result<Walk> {
         let name = file.name();
-        let (header, window) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
-        let is_local = file.store_url == ObjectStoreUrl::local_filesystem();
+        let (header, version, window) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
         Ok(Walk {
             name,
+            version,
             window,
             window_start: 0,
             marker: header.len.saturating_sub(SYNC_LEN as u64),
             header,
             index: 0,
             small: true,
-            small_max: if is_local { SMALL_LOCAL } else { SMALL_REMOTE },
+            small_max: if is_local(&file.store_url) { SMALL_LOCAL } else { SMALL_REMOTE },
             file,
         })
     }
@@ -186,7 +188,7 @@ impl Walk {
             }
             let read = if self.small { MANY_HEADS } else { ONE_HEAD };
             let range = self.marker..self.marker + left.min(read);
-            self.window = self.file.store.get_range(&self.file.object.location, range).await?;
+            self.window = self.version.read(self.file.store.as_ref(), range, &self.name).await?.bytes;
             self.window_start = self.marker;
         }
         let from = usize::try_from(self.marker - self.window_start).unwrap_or(usize::MAX).min(self.window.len());

@@ -1,10 +1,11 @@
 //! `SELECT .. FROM avro_damage('path')`: files in, a row for each damaged block in them out. Every block is read, and all of it,
 //! so that no damage stays unseen; nothing is kept but what is found.
 
-use super::file_table::{PerFile, file_table};
-use crate::fetch::{Fetch, ReadAhead};
+use super::file_table::{PerFile, Run, file_table};
+use crate::fetch::{Fetch, Object, Pace};
 use crate::headers::{Headers, Reads};
 use crate::listing::Found;
+use crate::location::is_local;
 use crate::options::AvroOptions;
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
@@ -13,6 +14,7 @@ use avro_arrow::{Damage, DamagedBlock, Decoder};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_plan::metrics::Count;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use std::sync::Arc;
@@ -70,18 +72,18 @@ impl PerFile for Search {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, batch_size: usize) -> BoxStream<'static, Result<RecordBatch>> {
-        let (headers, schema) = (Arc::clone(&self.headers), Arc::clone(&self.schema));
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+        let (headers, schema, run) = (Arc::clone(&self.headers), Arc::clone(&self.schema), run.clone());
         try_unfold(State::Closed(file), move |state| {
-            let (headers, schema) = (Arc::clone(&headers), Arc::clone(&schema));
+            let (headers, schema, run) = (Arc::clone(&headers), Arc::clone(&schema), run.clone());
             async move {
                 let mut rows = Rows::default();
                 let mut file = match state {
-                    State::Closed(file) => open(file, &headers, batch_size, &mut rows).await?,
+                    State::Closed(file) => open(file, &headers, &run, &mut rows).await?,
                     State::Open(file) => Some(file),
                     State::Done => None,
                 };
-                while rows.n < batch_size
+                while rows.n < run.batch_size
                     && let Some(open) = &mut file
                 {
                     if !open.read(&mut rows).await? {
@@ -103,9 +105,9 @@ enum State {
 }
 
 /// None if its header is damaged, or cannot be used: that is a row.
-async fn open(found: Found, headers: &Headers, batch_size: usize, rows: &mut Rows) -> Result<Option<Box<File>>> {
+async fn open(found: Found, headers: &Headers, run: &Run, rows: &mut Rows) -> Result<Option<Box<File>>> {
     let name = found.name();
-    let Found { store, object, .. } = found;
+    let Found { store, store_url, object } = found;
     let header = match headers.get(store.as_ref(), &object, &name).await {
         Ok((header, _)) => header,
         Err(DataFusionError::External(error)) => {
@@ -115,7 +117,7 @@ async fn open(found: Found, headers: &Headers, batch_size: usize, rows: &mut Row
         }
         Err(error) => return Err(error),
     };
-    let all = Reads { columns: None, batch_size, reader: None };
+    let all = Reads { columns: None, batch_size: run.batch_size, reader: None };
     let program = match header.schema.program(all, headers.options()) {
         Ok(program) => program,
         Err(error) => {
@@ -125,7 +127,10 @@ async fn open(found: Found, headers: &Headers, batch_size: usize, rows: &mut Row
     };
     let decoder = Decoder::new(&header.header, program);
     let range = decoder.start()..object.size;
-    let fetch = Fetch::new(store, object.location, range, object.size, ReadAhead::InRange, Count::new());
+    let memory = Arc::new(MemoryConsumer::new("AvroDamage").register(&run.memory));
+    let pace = Pace::of(is_local(&store_url), None, run.n_parts);
+    let object = Object { store, version: Arc::clone(&header.version), name: name.clone(), memory };
+    let fetch = Fetch::new(object, range, pace, Count::new());
     Ok(Some(Box::new(File { name, decoder, fetch, finished: false })))
 }
 
@@ -152,7 +157,7 @@ impl File {
         if self.finished {
             return Ok(false);
         }
-        match self.fetch.next().await? {
+        match self.fetch.next(self.decoder.awaited()).await? {
             Some(bytes) => self.decoder.feed(Buffer::from(bytes)),
             None => {
                 self.decoder.finish();

@@ -12,6 +12,7 @@ use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::catalog::{Session, TableFunctionArgs, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::TableType;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
@@ -27,8 +28,19 @@ pub(super) trait PerFile: fmt::Debug + Send + Sync {
     /// The columns.
     fn schema(&self) -> SchemaRef;
 
-    /// The rows for this file, in batches of at most so many, found as they are asked for.
-    fn rows(&self, file: Found, batch_size: usize) -> BoxStream<'static, Result<RecordBatch>>;
+    /// The rows for this file, found as they are asked for.
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>>;
+}
+
+/// How a query runs.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    /// Rows of a batch, at most.
+    pub(super) batch_size: usize,
+    /// Files that are looked at at the same time.
+    pub(super) n_parts: usize,
+    /// Whom bytes that are read are accounted to.
+    pub(super) memory: Arc<dyn MemoryPool>,
 }
 
 /// The table that a call of the function of this name stands for. `per_file` is made of the options.
@@ -73,9 +85,10 @@ impl TableProvider for FileTable {
         let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
         // A few files to each thread, and none cut: blocks are counted from the file's start.
         let n = files.len().div_ceil(session.config().target_partitions().max(1)).max(1);
+        let n_parts = files.len().div_ceil(n);
         let part = |files: &[Found]| -> Arc<dyn PartitionStream> {
             let per_file = Arc::clone(&self.per_file);
-            Arc::new(Part { schema: per_file.schema(), per_file, files: files.to_vec() })
+            Arc::new(Part { schema: per_file.schema(), per_file, files: files.to_vec(), n_parts })
         };
         let parts = files.chunks(n).map(part).collect();
         Ok(Arc::new(StreamingTableExec::try_new(self.schema(), parts, projection, [], false, limit)?))
@@ -88,6 +101,7 @@ struct Part {
     schema: SchemaRef,
     per_file: Arc<dyn PerFile>,
     files: Vec<Found>,
+    n_parts: usize,
 }
 
 impl PartitionStream for Part {
@@ -101,7 +115,7 @@ impl PartitionStream for Part {
             per_file: Arc::clone(&self.per_file),
             files: self.files.clone().into(),
             rows: None,
-            batch_size,
+            run: Run { batch_size, n_parts: self.n_parts, memory: Arc::clone(context.memory_pool()) },
             // Many files have a few rows each.
             coalescer: BatchCoalescer::new(Arc::clone(&self.schema), batch_size),
             ended: false,
@@ -118,7 +132,7 @@ struct UnderWay {
     files: VecDeque<Found>,
     /// Those of the file that is being asked.
     rows: Option<BoxStream<'static, Result<RecordBatch>>>,
-    batch_size: usize,
+    run: Run,
     coalescer: BatchCoalescer,
     ended: bool,
 }
@@ -139,7 +153,7 @@ impl UnderWay {
                     None => self.rows = None,
                 },
                 None => match self.files.pop_front() {
-                    Some(file) => self.rows = Some(self.per_file.rows(file, self.batch_size)),
+                    Some(file) => self.rows = Some(self.per_file.rows(file, &self.run)),
                     None => {
                         self.coalescer.finish_buffered_batch()?;
                         self.ended = true;

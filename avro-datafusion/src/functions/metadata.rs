@@ -1,6 +1,6 @@
 //! `SELECT .. FROM avro_metadata('path')`: files in, a row for each entry of their headers' metadata out.
 
-use super::file_table::{PerFile, file_table};
+use super::file_table::{PerFile, Run, file_table};
 use crate::headers;
 use crate::listing::Found;
 use crate::options::AvroOptions;
@@ -63,7 +63,7 @@ impl PerFile for Metadata {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, _batch_size: usize) -> BoxStream<'static, Result<RecordBatch>> {
+    fn rows(&self, file: Found, _run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
         let (options, schema) = (Arc::clone(&self.options), Arc::clone(&self.schema));
         once(async move { entries(&file, &options, schema).await }).boxed()
     }
@@ -71,7 +71,7 @@ impl PerFile for Metadata {
 
 async fn entries(file: &Found, options: &AvroOptions, schema: SchemaRef) -> Result<RecordBatch> {
     let name = file.name();
-    let (header, _) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
+    let (header, _, _) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
     let (mut files, mut keys, mut values) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
     let mut bytes = BinaryBuilder::new();
     let (mut file_bytes, mut header_bytes) = (Int64Builder::new(), Int64Builder::new());

@@ -1,6 +1,6 @@
 //! `SELECT .. FROM avro_schema('path')`: files in, a row for each field of their schemas out, at every depth.
 
-use super::file_table::{PerFile, file_table};
+use super::file_table::{PerFile, Run, file_table};
 use crate::headers::{Headers, Reads, external};
 use crate::listing::Found;
 use crate::options::AvroOptions;
@@ -71,7 +71,7 @@ impl PerFile for Fields {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, _batch_size: usize) -> BoxStream<'static, Result<RecordBatch>> {
+    fn rows(&self, file: Found, _run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
         let (headers, schema) = (Arc::clone(&self.headers), Arc::clone(&self.schema));
         once(async move { fields(&file, &headers, schema).await }).boxed()
     }

@@ -89,8 +89,8 @@ impl Folder {
         if !path.exists() {
             eprintln!("writing {}", path.display());
             fs::create_dir_all(&self.dir)?;
-            // Under its own name only when it is whole.
-            let unfinished = path.with_extension("unfinished");
+            // Under its own name only when it is whole, and apart from what another process writes at the same time.
+            let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
             self.write(table, &unfinished)?;
             fs::rename(unfinished, &path)?;
         }

@@ -1,0 +1,317 @@
+//! Building indexes: files in; for each an index written beside it, or where indexes are kept, out. All of a file's columns are decoded,
+//! once; of its rows nothing is kept but what the index has to say of each block.
+
+use super::collect::Collector;
+use super::format::{BlockStats, Identity, Writer};
+use super::leaves::{Leaf, leaf_options, leaves};
+use super::load::{self, EMPTY_BLOCK};
+use super::place::Place;
+use crate::fetch::{Fetch, Object, Pace};
+use crate::headers::{FileHeader, Headers, external};
+use crate::listing::{Found, list_some};
+use crate::location::{Location, file_name, is_local};
+use crate::options::AvroOptions;
+use crate::table::Paths;
+use avro_arrow::container::Framer;
+use avro_arrow::{Damage, Decoder, Limits, Program};
+use bytes::Bytes;
+use datafusion::arrow::buffer::Buffer;
+use datafusion::catalog::Session;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::metrics::Count;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{ObjectMeta, ObjectStoreExt, PutPayload};
+use std::ops::Range;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Rows decoded at a time.
+const BATCH_SIZE: usize = 8192;
+/// Bytes of a file that are indexed by one thread, at least.
+const PART_BYTES: u64 = 16 << 20;
+
+/// What indexes to build.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IndexOptions {
+    /// The columns to index, by name, or by path for fields of structs: `a.b`. A struct is all its fields. None is all that can be
+    /// indexed; others are an error.
+    pub columns: Option<Vec<String>>,
+    /// Are indexes that are there, and still those of their files, built anew?
+    pub rebuild: bool,
+}
+
+/// The index of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileIndexed {
+    /// Path or URL of the file.
+    pub file: String,
+    /// Path or URL of its index.
+    pub index: String,
+    /// Blocks of the file.
+    pub blocks: u64,
+    /// Rows of the file.
+    pub rows: u64,
+    /// Bytes of the index.
+    pub bytes: u64,
+    /// Was it built now? Else it was there before.
+    pub built: bool,
+}
+
+/// Builds the indexes of the files at these paths: files, directories or globs. [`AvroOptions::index_path`] says where they are kept.
+///
+/// Work is spawned on the runtime of the caller, in as many tasks as the session has target partitions. An index appears whole or not
+/// at all.
+///
+/// # Errors
+/// Where there are no files, where one cannot be read or is damaged, or where its index cannot be written. The indexes of files that
+/// were done before remain.
+pub async fn build(
+    session: &dyn Session,
+    paths: impl Into<Paths>,
+    options: &AvroOptions,
+    index: &IndexOptions,
+) -> Result<Vec<FileIndexed>> {
+    let threads = session.config().target_partitions();
+    build_with(session.runtime_env(), threads, paths.into(), options, index).await
+}
+
+/// The same, in so many tasks.
+pub(crate) async fn build_with(
+    runtime: &RuntimeEnv,
+    threads: usize,
+    paths: Paths,
+    options: &AvroOptions,
+    index: &IndexOptions,
+) -> Result<Vec<FileIndexed>> {
+    let threads = threads.max(1);
+    let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;
+    // A damaged block has rows that an index cannot tell of.
+    let options = AvroOptions { damage: Damage::Refuse, ..options.clone() };
+    let builder = Arc::new(Builder {
+        headers: Headers::new(options.clone()),
+        threads: Arc::new(Semaphore::new(threads)),
+        n_threads: threads as u64,
+        directory,
+        index: index.clone(),
+        memory: Arc::new(MemoryConsumer::new("AvroIndex").register(&runtime.memory_pool)),
+    });
+    let mut objects = vec![];
+    for path in paths.texts() {
+        let locations = Location::parse(path)?;
+        let found = list_some(&locations, runtime, &options.file_extension).await?;
+        for Found { store, store_url, object } in found.into_iter().flat_map(|listing| listing.files) {
+            objects.push((Place { store, store_url, path: object.location.clone() }, object));
+        }
+    }
+    stream::iter(objects)
+        .map(|(place, object)| Arc::clone(&builder).file(place, object))
+        .buffered(threads)
+        .try_collect()
+        .await
+}
+
+struct Builder {
+    headers: Headers,
+    /// A permit for each thread that may work.
+    threads: Arc<Semaphore>,
+    n_threads: u64,
+    directory: Option<Place>,
+    index: IndexOptions,
+    /// Whom bytes that are read are accounted to.
+    memory: Arc<MemoryReservation>,
+}
+
+/// What it takes to look at a part of a file.
+#[derive(Clone)]
+struct Job {
+    place: Place,
+    file_len: u64,
+    name: Arc<str>,
+    header: Arc<FileHeader>,
+    program: Arc<Program>,
+    leaves: Arc<[Leaf]>,
+    limits: Limits,
+    pace: Pace,
+    memory: Arc<MemoryReservation>,
+}
+
+impl Builder {
+    async fn file(self: Arc<Self>, place: Place, object: ObjectMeta) -> Result<FileIndexed> {
+        let name = file_name(&place.store_url, &place.path);
+        let to = place.of_index(self.directory.as_ref())?;
+        let (header, _) = self.headers.get(place.store.as_ref(), &object, &name).await?;
+        let limits = &self.headers.options().limits;
+        let schema = header.schema.avro();
+        let all = leaves(schema, limits).map_err(|e| external(e, &name))?;
+        let wanted: Arc<[Leaf]> = wanted(all, self.index.columns.as_deref(), &name)?.into();
+        if !self.index.rebuild
+            && let Some((index, bytes)) = load::current(&to, &header, &object, limits).await
+            && index.has_columns(&wanted)
+        {
+            let (blocks, rows) = (index.n_blocks() as u64, index.n_rows());
+            return Ok(FileIndexed { file: name, index: to.name(), blocks, rows, bytes, built: false });
+        }
+        let options = leaf_options(wanted.iter().map(|leaf| leaf.path.clone()).collect(), limits);
+        let options = avro_arrow::Options { batch_size: BATCH_SIZE, ..options };
+        let program = Arc::new(Program::compile(schema, &options).map_err(|e| external(e, &name))?);
+        let job = Job {
+            place: place.clone(),
+            file_len: object.size,
+            name: name.as_str().into(),
+            header: Arc::clone(&header),
+            program,
+            leaves: Arc::clone(&wanted),
+            limits: limits.clone(),
+            pace: Pace::of(is_local(&place.store_url), None, self.n_threads as usize),
+            memory: Arc::clone(&self.memory),
+        };
+        let blocks = self.blocks(&job).await?;
+
+        // What was read must all be of one version of the file.
+        let now = place.store.head(&place.path).await?;
+        let identity = Identity::of(&object, header.header.sync, schema);
+        if let Some(what) = identity.differs(&Identity::of(&now, header.header.sync, schema)) {
+            return exec_err!("{name}: the file's {what} changed while it was indexed");
+        }
+        let mut writer = Writer::new(header.header.sync);
+        blocks.iter().for_each(|block| writer.push(block));
+        let index = writer.finish(&identity, &wanted);
+        let bytes = index.len() as u64;
+        to.store.put(&to.path, PutPayload::from(Bytes::from(index))).await?;
+        let rows = blocks.iter().map(|block| block.rows).sum();
+        Ok(FileIndexed { file: name, index: to.name(), blocks: blocks.len() as u64, rows, bytes, built: true })
+    }
+
+    /// All blocks, each beginning where the one before it ends.
+    async fn blocks(&self, job: &Job) -> Result<Vec<BlockStats>> {
+        let parts = (job.file_len / PART_BYTES).clamp(1, self.n_threads);
+        let bound = |i: u64| if i == parts { job.file_len } else { job.file_len / parts * i };
+        let found = self.parts(job, (0..parts).map(|i| bound(i)..bound(i + 1))).await?;
+        if let Some(blocks) = joined(found, job) {
+            return Ok(blocks);
+        }
+        // A value holds what looks like a block, so that the file can be read from its start only.
+        let found = self.parts(job, std::iter::once(0..job.file_len)).await?;
+        let Some(blocks) = joined(found, job) else {
+            return exec_err!("{}: its blocks do not make up the file", job.name);
+        };
+        Ok(blocks)
+    }
+
+    async fn parts(&self, job: &Job, ranges: impl Iterator<Item = Range<u64>>) -> Result<Vec<BlockStats>> {
+        let tasks: Vec<_> = ranges
+            .map(|range| {
+                let (job, threads) = (job.clone(), Arc::clone(&self.threads));
+                SpawnedTask::spawn(async move {
+                    // The semaphore is never closed.
+                    let _permit = threads.acquire_owned().await;
+                    job.part(range).await
+                })
+            })
+            .collect();
+        let mut blocks = vec![];
+        for task in tasks {
+            blocks.extend(task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))??);
+        }
+        Ok(blocks)
+    }
+}
+
+impl Job {
+    /// The blocks that a range of the file owns.
+    async fn part(self, range: Range<u64>) -> Result<Vec<BlockStats>> {
+        let header = &self.header.header;
+        let limits = &self.limits;
+        let whole = range == (0..self.file_len);
+        let (mut decoder, mut framer) = match whole {
+            true => (Decoder::new(header, Arc::clone(&self.program)), Framer::new(header, limits)),
+            false => (
+                Decoder::for_range(header, Arc::clone(&self.program), range.clone(), self.file_len),
+                Framer::for_range(header, range.clone(), self.file_len, limits),
+            ),
+        };
+        let wanted = decoder.start()..range.end;
+        let object = Object {
+            store: Arc::clone(&self.place.store),
+            version: Arc::clone(&self.header.version),
+            name: self.name.to_string(),
+            memory: Arc::clone(&self.memory),
+        };
+        let mut fetch = Fetch::new(object, wanted, self.pace, Count::new());
+        let mut collector = Collector::new(Arc::clone(&self.leaves));
+        let mut finished = false;
+        loop {
+            // The framer goes ahead, so that the blocks of all rows are known.
+            while let Some(block) = framer.next_block().map_err(|e| external(e, &self.name))? {
+                collector.block(&block);
+            }
+            while let Some(batch) = decoder.next_batch().map_err(|e| external(e, &self.name))? {
+                if !collector.rows(&batch) {
+                    return exec_err!("{}: there are more rows than its blocks have", self.name);
+                }
+            }
+            if finished || decoder.is_done() {
+                break;
+            }
+            match fetch.next(decoder.awaited()).await? {
+                Some(bytes) => {
+                    let bytes = Buffer::from(bytes);
+                    framer.feed(bytes.clone());
+                    decoder.feed(bytes);
+                }
+                None => {
+                    framer.finish();
+                    decoder.finish();
+                    finished = true;
+                }
+            }
+        }
+        match collector.finish() {
+            Some(blocks) => Ok(blocks),
+            None => exec_err!("{}: there are fewer rows than its blocks have", self.name),
+        }
+    }
+}
+
+/// The blocks such that each begins where the one before it ends: blocks of nothing in between belong to the one behind them, and at
+/// the end to the one before. None: there is something else in between.
+fn joined(mut blocks: Vec<BlockStats>, job: &Job) -> Option<Vec<BlockStats>> {
+    let mut at = job.header.header.len;
+    for block in &mut blocks {
+        let end = block.offset + block.bytes;
+        let between = block.offset.checked_sub(at)?;
+        if between % EMPTY_BLOCK != 0 {
+            return None;
+        }
+        block.offset = at;
+        block.bytes = end - at;
+        at = end;
+    }
+    let behind = job.file_len.checked_sub(at)?;
+    if let Some(last) = blocks.last_mut() {
+        last.bytes += behind;
+    }
+    (behind % EMPTY_BLOCK == 0).then_some(blocks)
+}
+
+/// Those of the leaves that are asked for.
+fn wanted(all: Vec<Leaf>, columns: Option<&[String]>, name: &str) -> Result<Vec<Leaf>> {
+    let Some(columns) = columns else { return Ok(all) };
+    let is_in = |leaf: &Leaf, column: &str| {
+        leaf.path.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    for column in columns {
+        if !all.iter().any(|leaf| is_in(leaf, column)) {
+            let known: Vec<_> = all.iter().map(|leaf| leaf.path.as_str()).collect();
+            return plan_err!(
+                "{name}: there is no column `{column}` that can be indexed; there are: {}",
+                known.join(", ")
+            );
+        }
+    }
+    Ok(all.into_iter().filter(|leaf| columns.iter().any(|column| is_in(leaf, column))).collect())
+}

@@ -1,0 +1,140 @@
+//! Finding the indexes of a table's files: files in, the index of each that has a good one out. An index is read once while it stays the
+//! same; one that cannot be used is passed over with a warning.
+
+use super::load::{self, FileIndex};
+use super::place::Place;
+use crate::headers::{FileHeader, Headers};
+use crate::location::file_name;
+use crate::options::Index;
+use avro_arrow::Damage;
+use datafusion::common::Result;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::{StreamExt, stream};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Requests at a time.
+const CONCURRENCY: usize = 32;
+/// Files of one remote directory that are asked for one by one. Of more it is asked which there are.
+const ONE_BY_ONE: usize = 4;
+
+/// The index of a file that was looked at last, and what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Option<(ObjectMeta, Option<Arc<FileIndex>>)>>);
+
+/// The index of each of these files that has one which is its own, as the file is now.
+pub(crate) async fn indexes(
+    headers: &Headers,
+    runtime: &RuntimeEnv,
+    store: &Arc<dyn ObjectStore>,
+    store_url: &ObjectStoreUrl,
+    files: &[PartitionedFile],
+) -> Result<Vec<Option<Arc<FileIndex>>>> {
+    let options = headers.options();
+    // What is skipped has to be found, block by block.
+    if options.index == Index::Ignore || options.damage == Damage::Skip {
+        return Ok(vec![None; files.len()]);
+    }
+    let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;
+    let place = |file: &PartitionedFile| {
+        let path = file.object_meta.location.clone();
+        Place { store: Arc::clone(store), store_url: store_url.clone(), path }.of_index(directory.as_ref())
+    };
+    let places = files.iter().map(place).collect::<Result<Vec<_>>>()?;
+    let there = there(&places).await;
+    let one = |i: usize| {
+        let (file, place) = (files.get(i), places.get(i));
+        let there = place.and_then(|place| there.get(&place.path));
+        async move {
+            let (object, place, there) = (&file?.object_meta, place?, there?);
+            let name = file_name(store_url, &object.location);
+            // What is wrong with the file is for its readers.
+            let (header, _) = headers.get(store.as_ref(), object, &name).await.ok()?;
+            kept(headers, &header, object, place, there, &name).await
+        }
+    };
+    Ok(stream::iter(0..files.len()).map(one).buffered(CONCURRENCY).collect().await)
+}
+
+/// The index as it is now, read if it is another than the last time.
+async fn kept(
+    headers: &Headers,
+    header: &FileHeader,
+    object: &ObjectMeta,
+    place: &Place,
+    there: &ObjectMeta,
+    name: &str,
+) -> Option<Arc<FileIndex>> {
+    let mut kept = header.index.0.lock().await;
+    if let Some((meta, index)) = kept.as_ref()
+        && meta == there
+    {
+        return index.clone();
+    }
+    let limits = &headers.options().limits;
+    let index = match load::fetch(place).await {
+        Ok(None) => return None,
+        Ok(Some(bytes)) => load::parse(&bytes, header, object, limits),
+        Err(reason) => Err(reason),
+    };
+    let index = match index {
+        Ok(index) => Some(Arc::new(index)),
+        Err(reason) => {
+            let warnings = &headers.options().warnings;
+            warnings.warn(&format!("{name}: its index is not used: {reason} ({})", place.name()));
+            None
+        }
+    };
+    *kept = Some((there.clone(), index.clone()));
+    index
+}
+
+/// Which of these are there.
+async fn there(places: &[Place]) -> HashMap<Path, ObjectMeta> {
+    let Some(first) = places.first() else { return HashMap::new() };
+    let store = &first.store;
+    let paths: Vec<Path> = places.iter().map(|place| place.path.clone()).collect();
+    if first.store_url.as_str() == "file:///" {
+        // A look at a file that is not there costs next to nothing.
+        let paths = SpawnedTask::spawn_blocking(move || {
+            let is_there =
+                |path: &Path| LocalFileSystem::new().path_to_filesystem(path).is_ok_and(|path| path.exists());
+            paths.into_iter().filter(is_there).collect::<Vec<_>>()
+        });
+        return heads(store, paths.join_unwind().await.unwrap_or_default()).await;
+    }
+    let mut directories: BTreeMap<String, Vec<Path>> = BTreeMap::new();
+    for path in paths {
+        let parent = path.as_ref().rsplit_once('/').map_or("", |(parent, _)| parent);
+        directories.entry(parent.to_owned()).or_default().push(path);
+    }
+    let found = stream::iter(directories)
+        .map(|(directory, paths)| async move {
+            if paths.len() <= ONE_BY_ONE {
+                return heads(store, paths).await;
+            }
+            let prefix = Path::parse(&directory).ok().filter(|prefix| !prefix.as_ref().is_empty());
+            // A store that cannot list has no indexes.
+            let listed = store.list_with_delimiter(prefix.as_ref()).await.map(|listed| listed.objects);
+            listed.unwrap_or_default().into_iter().map(|object| (object.location.clone(), object)).collect()
+        })
+        .buffer_unordered(CONCURRENCY);
+    found
+        .fold(HashMap::new(), |mut all, some| async move {
+            all.extend(some);
+            all
+        })
+        .await
+}
+
+async fn heads(store: &Arc<dyn ObjectStore>, paths: Vec<Path>) -> HashMap<Path, ObjectMeta> {
+    let head = |path: Path| async move { store.head(&path).await.ok().map(|meta| (path, meta)) };
+    stream::iter(paths).map(head).buffer_unordered(CONCURRENCY).filter_map(std::future::ready).collect().await
+}

@@ -1,0 +1,172 @@
+//! What to do about a store's error: the error in, one that says so out, of the same kind.
+
+use super::Service;
+use object_store::Error;
+use std::error::Error as _;
+use std::fmt;
+use url::{Position, Url};
+
+type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// An error with words in front of it.
+#[derive(Debug)]
+struct Explained {
+    advice: String,
+    source: Source,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.advice, self.source)
+    }
+}
+
+impl std::error::Error for Explained {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+/// The error with what to do about it, where that is known.
+pub(super) fn explain(e: Error, service: Service, url: &Url) -> Error {
+    if e.source().is_some_and(|source| source.is::<Explained>()) {
+        return e;
+    }
+    let store = &url[..Position::BeforePath];
+    let Some(advice) = advice(&e, service, url) else { return e };
+    let explained = |source: Source| -> Source { Box::new(Explained { advice: format!("{store}: {advice}"), source }) };
+    match e {
+        Error::PermissionDenied { path, source } => Error::PermissionDenied { path, source: explained(source) },
+        Error::Unauthenticated { path, source } => Error::Unauthenticated { path, source: explained(source) },
+        Error::Generic { store, source } => Error::Generic { store, source: explained(source) },
+        // A bucket that is not there is not a file that is not there.
+        Error::NotFound { source, .. } => Error::Generic { store: name(service), source: explained(source) },
+        other => other,
+    }
+}
+
+/// What object stores call themselves in their errors.
+pub(super) fn name(service: Service) -> &'static str {
+    match service {
+        Service::S3 => "S3",
+        Service::Gcs => "GCS",
+        Service::Azure => "MicrosoftAzure",
+        Service::Http => "HTTP",
+    }
+}
+
+fn advice(e: &Error, service: Service, url: &Url) -> Option<String> {
+    // Servers say what is wrong by a code in the body of their answer; there are no types for that.
+    let text = e.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let host = url.host_str().unwrap_or_default();
+    if says(&["NoSuchBucket", "The specified bucket does not exist"]) {
+        return Some(format!("there is no bucket `{host}`, or not at this endpoint"));
+    }
+    if says(&["ContainerNotFound"]) {
+        return Some("there is no such container in this storage account".to_owned());
+    }
+    match e {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(denied(service, &says)),
+        Error::Generic { .. }
+            if says(&["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"]) =>
+        {
+            Some("the bucket is in another region; set AWS_REGION or the option 'aws.region'".to_owned())
+        }
+        Error::Generic { .. } if service == Service::Http && says(&["405", "501", "PROPFIND"]) => {
+            Some("a web server does not list its files; name one file by its whole URL".to_owned())
+        }
+        Error::Generic { .. } if says(&["non-partial response"]) => {
+            Some("the server does not answer requests for parts of files".to_owned())
+        }
+        Error::Generic { .. } if says(&["Account must be specified", "MissingAccount"]) => Some(
+            "set AZURE_STORAGE_ACCOUNT_NAME or the option 'azure.account_name', or write \
+             abfss://container@account.dfs.core.windows.net/path"
+                .to_owned(),
+        ),
+        Error::Generic { .. } if says(&["error sending request", "dns error", "connection refused"]) => {
+            let endpoint = match service {
+                Service::S3 => "; is the endpoint (AWS_ENDPOINT_URL, 'aws.endpoint') right?",
+                Service::Azure => "; is the account's name right?",
+                Service::Gcs | Service::Http => "",
+            };
+            Some(format!("the server could not be reached{endpoint}"))
+        }
+        Error::Generic { .. } if says(&["response body"]) => Some("the connection broke off".to_owned()),
+        _ => None,
+    }
+}
+
+/// Which credentials to look after.
+fn denied(service: Service, says: &dyn Fn(&[&str]) -> bool) -> String {
+    match service {
+        Service::S3 if says(&["InvalidAccessKeyId"]) => {
+            "the server does not know this access key; look at AWS_ACCESS_KEY_ID, \
+             the profile in use (AWS_PROFILE) and the option 'aws.access_key_id'"
+                .to_owned()
+        }
+        Service::S3 if says(&["SignatureDoesNotMatch"]) => {
+            "the secret access key is not the one of this access key; look at \
+             AWS_SECRET_ACCESS_KEY, the profile in use (AWS_PROFILE) and the option 'aws.secret_access_key'"
+                .to_owned()
+        }
+        Service::S3 if says(&["ExpiredToken", "TokenRefreshRequired"]) => {
+            "the credentials are too old; log in again, for example by `aws sso login`".to_owned()
+        }
+        Service::S3 => {
+            "the credentials in use may not read this; others can be named by AWS_PROFILE, AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY or options such as 'aws.access_key_id', and none are used for a public bucket with \
+             AWS_SKIP_SIGNATURE=true"
+                .to_owned()
+        }
+        Service::Gcs => "the credentials in use may not read this; run `gcloud auth application-default login`, set \
+             GOOGLE_SERVICE_ACCOUNT or the option 'gcp.service_account_path', and for a public bucket \
+             GOOGLE_SKIP_SIGNATURE=true"
+            .to_owned(),
+        Service::Azure => {
+            "the credentials in use may not read this; run `az login`, set AZURE_STORAGE_ACCOUNT_KEY or the \
+             option 'azure.access_key', and for a public container AZURE_SKIP_SIGNATURE=true"
+                .to_owned()
+        }
+        Service::Http => "the server asks for credentials, which cannot be given for web addresses".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let source = |text: &str| -> Source { text.into() };
+        let generic = |text: &str| Error::Generic { store: "S3", source: source(text) };
+        let denied = |text: &str| Error::PermissionDenied { path: "k".to_owned(), source: source(text) };
+        let missing = |text: &str| Error::NotFound { path: "k".to_owned(), source: source(text) };
+        let cases = [
+            (Service::S3, missing("<Code>NoSuchBucket</Code>"), "s3://b: there is no bucket `b`"),
+            (Service::S3, generic("<Code>NoSuchBucket</Code>"), "s3://b: there is no bucket `b`"),
+            (Service::S3, missing("<Code>NoSuchKey</Code>"), "Object at location k not found"),
+            (Service::S3, denied("<Code>InvalidAccessKeyId</Code>"), "AWS_ACCESS_KEY_ID"),
+            (Service::S3, denied("<Code>SignatureDoesNotMatch</Code>"), "AWS_SECRET_ACCESS_KEY"),
+            (Service::S3, denied("<Code>ExpiredToken</Code>"), "aws sso login"),
+            (Service::S3, denied(""), "AWS_SKIP_SIGNATURE"),
+            (Service::S3, generic("incorrectly configured region"), "AWS_REGION"),
+            (Service::S3, generic("error sending request"), "AWS_ENDPOINT_URL"),
+            (Service::Gcs, denied(""), "gcloud auth application-default login"),
+            (Service::Azure, denied(""), "az login"),
+            (Service::Http, generic("status code: 405"), "name one file"),
+            (Service::Http, generic("Received non-partial response"), "parts of files"),
+            (Service::S3, generic("something else"), "something else"),
+        ];
+        let url = Url::parse("s3://b/").unwrap();
+        for (service, error, expected) in cases {
+            let original = error.to_string();
+            let explained = explain(error, service, &url);
+            assert!(explained.to_string().contains(expected), "{original}: {explained}");
+            let text = explained.to_string();
+            assert_eq!(explain(explained, service, &url).to_string(), text, "explained once");
+        }
+        assert!(matches!(explain(missing("NoSuchKey"), Service::S3, &url), Error::NotFound { .. }));
+    }
+}

@@ -1,0 +1,38 @@
+//! `index`: files in, a block index for each out, and a line about each on standard output.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use avro_datafusion::AvroOptions;
+use avro_datafusion::index::IndexOptions;
+
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::options::Resources;
+use crate::session::Session;
+
+/// What to index.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// Files, directories, globs and URLs.
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Which columns, and what becomes of indexes that are there.
+    pub(crate) index: IndexOptions,
+}
+
+/// Builds the indexes.
+pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
+    let text = |path: PathBuf| {
+        let text = path.to_str().map(str::to_owned);
+        text.ok_or_else(|| Error::Usage(format!("{}: not a name in UTF-8", path.display())))
+    };
+    let paths = task.inputs.into_iter().map(text).collect::<Result<Vec<_>>>()?;
+    let session = Session::open(resources, &reading, &[]).await?;
+    let indexed = interrupt::unless_interrupted(session.index(paths, reading, task.index)).await?;
+    let mut out = io::stdout().lock();
+    for file in indexed {
+        let done = if file.built { "built" } else { "kept" };
+        writeln!(out, "{done} {}: {} blocks, {} rows, {} bytes", file.index, file.blocks, file.rows, file.bytes)?;
+    }
+    Ok(())
+}

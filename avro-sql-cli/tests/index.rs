@@ -1,0 +1,102 @@
+//! `avro-sql index`: block indexes are built, used, and said to be stale.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use support::{Folder, Value, avro};
+
+const SCHEMA: &str = r#"{"type":"record","name":"r","fields":[
+    {"name":"id","type":"long"},{"name":"name","type":["null","string"]}]}"#;
+
+fn rows(ids: std::ops::Range<i64>) -> Vec<Value> {
+    ids.map(|id| Value::Record(vec![id.into(), Some("x").into()])).collect()
+}
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.file("logs/1.avro", avro(SCHEMA, 10, &rows(0..100)));
+    folder.file("logs/2.avro", avro(SCHEMA, 10, &rows(100..200)));
+    folder
+}
+
+/// The lines of standard output without the folder that they name.
+fn lines(folder: &Folder, stdout: &str) -> Vec<String> {
+    let root = folder.path("").canonicalize().unwrap().display().to_string();
+    let cut = |line: &str| line.replace(&format!("{root}/"), "").rsplit_once(", ").unwrap().0.to_owned();
+    stdout.lines().map(cut).collect()
+}
+
+#[test]
+fn builds_keeps_and_builds_anew() {
+    let folder = folder();
+    let built = ["logs/.1.avro.avroidx: 10 blocks, 100 rows", "logs/.2.avro.avroidx: 10 blocks, 100 rows"];
+    let line = |word: &str| built.map(|rest| format!("{word} {rest}")).to_vec();
+    let cases: [(&[&str], Vec<String>); 5] = [
+        (&["index", "logs"], line("built")),
+        (&["index", "logs"], line("kept")),
+        (&["index", "logs", "--columns", "id"], line("kept")),
+        (&["index", "--force", "logs/*.avro", "--columns", "id,name", "--threads", "1"], line("built")),
+        (&["index", "logs/1.avro", "logs/2.avro"], line("kept")),
+    ];
+    for (arguments, expected) in cases {
+        let ran = folder.run(arguments);
+        assert_eq!((ran.stderr.as_str(), ran.code), ("", 0), "{arguments:?}");
+        assert_eq!(lines(&folder, ran.stdout()), expected, "{arguments:?}");
+    }
+    folder.run(&["-c", "SELECT count(*) AS n, max(id) AS m FROM 'logs'"]).wrote("n,m\n200,199\n");
+    let plan = folder.run(&["-c", "EXPLAIN SELECT count(*), max(id) FROM 'logs'"]);
+    assert!(!plan.stdout().contains("DataSourceExec"), "{}", plan.stdout());
+}
+
+#[test]
+fn in_a_directory_of_indexes() {
+    let folder = folder();
+    let ran = folder.run(&["index", "logs/1.avro", "--index-dir", "indexes"]);
+    assert_eq!((ran.stderr.as_str(), ran.code), ("", 0));
+    assert!(ran.stdout().contains("/indexes/file/"), "{}", ran.stdout());
+    assert!(!folder.path("logs/.1.avro.avroidx").exists());
+    let sql = "EXPLAIN SELECT count(*), max(id) FROM 'logs/1.avro'";
+    for (arguments, reads) in [(&["--index-dir", "indexes", "-c", sql][..], false), (&["-c", sql], true)] {
+        let plan = folder.run(arguments);
+        assert_eq!(plan.stdout().contains("DataSourceExec"), reads, "{}", plan.stdout());
+    }
+}
+
+#[test]
+fn a_stale_index_is_warned_of_once() {
+    let folder = folder();
+    folder.run(&["index", "logs"]);
+    folder.file("logs/2.avro", avro(SCHEMA, 10, &rows(100..300)));
+    let sql = "SELECT count(*) AS n FROM 'logs' WHERE id >= 0";
+    let ran = folder.run(&["-c", sql, "-c", sql]);
+    assert_eq!((ran.stdout(), ran.code), ("n\n300\nn\n300\n", 0));
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("avro-sql: warning: ") && ran.stderr.contains("logs/2.avro: its index is not used"));
+    folder.run(&["--quiet", "-c", sql]).wrote("n\n300\n");
+    folder.run(&["--option", "index=ignore", "-c", sql]).wrote("n\n300\n");
+    let ran = folder.run(&["index", "logs"]);
+    let words: Vec<_> = ran.stdout().lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(words, ["kept", "built"]);
+    folder.run(&["-c", sql]).wrote("n\n300\n");
+}
+
+#[test]
+fn what_cannot_be_indexed() {
+    let folder = folder();
+    let mut cut = avro(SCHEMA, 10, &rows(0..100));
+    cut.pop();
+    folder.file("bad/cut.avro", cut);
+    let cases: [(&[&str], &[&str]); 4] = [
+        (
+            &["index", "logs", "--columns", "nothing"],
+            &["1.avro", "no column `nothing` that can be indexed", "id, name"],
+        ),
+        (&["index", "nothing.avro"], &["no such file or directory: nothing.avro"]),
+        (&["index", "bad"], &["cut.avro"]),
+        (&["index", "logs", "bad"], &["cut.avro"]),
+    ];
+    for (arguments, words) in cases {
+        folder.run(arguments).failed(1, words);
+    }
+    assert!(!folder.path("bad/.cut.avro.avroidx").exists());
+}
