@@ -247,7 +247,8 @@ mod tests {
     /// A store with one object of so many bytes, each telling its place.
     async fn object(len: u64, pool: Arc<dyn MemoryPool>) -> (Object, Arc<InMemory>) {
         let store = Arc::new(InMemory::new());
-        let bytes: Vec<u8> = (0..len.div_ceil(K)).flat_map(|k| [(k % 251) as u8; K as usize]).collect();
+        let mut bytes = vec![0; usize::try_from(len).unwrap()];
+        bytes.chunks_mut(K as usize).enumerate().for_each(|(k, chunk)| chunk.fill((k % 251) as u8));
         store.put(&Path::from("x"), PutPayload::from(bytes)).await.unwrap();
         let version = Arc::new(Version::new(store.head(&Path::from("x")).await.unwrap()));
         let memory = Arc::new(MemoryConsumer::new("AvroScan[0]").register(&pool));

@@ -2,6 +2,7 @@
 
 use crate::headers::{Headers, external};
 use crate::listing::Found;
+use crate::location::is_local;
 use crate::options::AvroOptions;
 use crate::reader::TableReader;
 use crate::source::AvroSource;
@@ -26,6 +27,8 @@ use std::sync::Arc;
 
 /// Headers fetched at a time.
 const CONCURRENCY: usize = 32;
+/// Local files from which on their headers are fetched by threads of their own.
+const MANY: usize = 64;
 
 /// Avro container files.
 #[derive(Debug, Clone)]
@@ -90,6 +93,13 @@ impl AvroFormat {
         });
         if files.is_empty() {
             return plan_err!("there is no file to take the columns from");
+        }
+        let local: Vec<&Found> = files.iter().filter(|file| is_local(&file.store_url)).collect();
+        if let Some(first) = local.first()
+            && local.len() >= MANY
+        {
+            let objects: Vec<_> = local.iter().map(|file| file.object.clone()).collect();
+            self.headers.prefetch_local(&first.store, &objects).await;
         }
         let schemas: Vec<(String, AvroSchema)> = stream::iter(files)
             .map(|file| {

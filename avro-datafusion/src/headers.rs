@@ -17,10 +17,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, oneshot};
 
 /// Bytes fetched first: most headers are a few kilobytes.
 const FIRST_BYTES: u64 = 64 << 10;
+/// Threads that fetch the headers of many local files.
+const LOCAL_THREADS: usize = 8;
 /// Headers and programs kept. Beyond these all are dropped, and those still wanted are made again.
 const FILES_MAX: usize = 100_000;
 const PROGRAMS_MAX: usize = 1_000;
@@ -61,8 +63,11 @@ pub(crate) struct FileHeader {
 pub(crate) struct FileSchema {
     schema: Schema,
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
-    filters: Mutex<HashMap<(Reads, Vec<String>), Arc<FilterProgram>>>,
+    filters: Mutex<HashMap<Filters, Arc<FilterProgram>>>,
 }
+
+/// What a filter's program reads: the rows of that program, and the columns that the filter looks at.
+type Filters = (Reads, Vec<String>);
 
 /// What a program reads: these columns of the reader's schema, or of the file's where there is none, or all of them, and at most
 /// so many rows at once.
@@ -110,6 +115,34 @@ impl Headers {
             })
             .await?;
         Ok((Arc::clone(header), first))
+    }
+
+    /// Fetches the headers of many local files. Each takes microseconds; handing each to a thread and back, as the runtime does,
+    /// takes as long again several times. So a few threads go through them all. What fails is left to who asks for it.
+    pub(crate) async fn prefetch_local(self: &Arc<Self>, store: &Arc<dyn ObjectStore>, objects: &[ObjectMeta]) {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(LOCAL_THREADS);
+        let mut done = vec![];
+        for objects in objects.chunks(objects.len().div_ceil(threads).max(1)) {
+            let (headers, store, objects) = (Arc::clone(self), Arc::clone(store), objects.to_vec());
+            let (sender, receiver) = oneshot::channel::<()>();
+            let fetch = move || {
+                for object in objects {
+                    // Nobody waits any more.
+                    if sender.is_closed() {
+                        break;
+                    }
+                    // Outside of a runtime a local store reads on the thread that asks.
+                    let got =
+                        futures::executor::block_on(headers.get(store.as_ref(), &object, object.location.as_ref()));
+                    drop(got);
+                }
+            };
+            if std::thread::Builder::new().name("avro-headers".into()).spawn(fetch).is_ok() {
+                done.push(receiver);
+            }
+        }
+        // An error means that the thread is done.
+        futures::future::join_all(done).await;
     }
 
     fn cell(&self, store: &dyn ObjectStore, object: &ObjectMeta) -> Arc<OnceCell<Arc<FileHeader>>> {

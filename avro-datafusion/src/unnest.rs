@@ -5,7 +5,7 @@
 
 use crate::parts::Parts;
 use crate::source::AvroSource;
-use arrow_schema::{DataType, Field, FieldRef, Schema};
+use arrow_schema::{DataType, FieldRef, Schema};
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -97,8 +97,8 @@ fn with_narrow_list(
     let projected = source.projection()?.iter().nth(list)?;
     let column = projected.expr.downcast_ref::<Column>()?.index();
     let whole: &FieldRef = source.table_schema().file_schema().fields().get(column)?;
-    let narrow: &Field = &*wanted.of_items(list, whole);
-    if narrow == whole.as_ref() {
+    let narrow = wanted.of_items(list, whole);
+    if narrow == *whole {
         return None;
     }
     let source = source.narrowed(column, narrow.data_type().clone())?;

@@ -139,7 +139,7 @@ async fn filters_give_the_same_rows() {
         register(&ctx, &dir, options.clone()).await;
         let mut random = Random(partitions as u64);
         let mut pruned = 0;
-        for n in 0..100 {
+        for n in 0..60 {
             let at = random.below(1300) as i64 - 50;
             let op = ["=", "<>", "<", "<=", ">", ">=", "IS NOT DISTINCT FROM"][random.below(7) as usize];
             let one = |random: &mut Random| match random.below(16) {
@@ -207,11 +207,11 @@ async fn filters_of_valid_files() {
         assert_eq!(table.clone().count().await.unwrap(), n_rows);
         files += 1;
         let rows = plain.clone().collect().await.unwrap();
-        for (i, field) in plain.schema().fields().iter().enumerate().take(12) {
+        for (i, field) in plain.schema().fields().iter().enumerate().take(4) {
             let column = Expr::Column(Column::new_unqualified(field.name()));
             let mut filters = vec![column.clone().is_null(), column.clone().is_not_null()];
             for batch in &rows {
-                for at in [0, batch.num_rows() / 2, batch.num_rows().saturating_sub(1)] {
+                for at in [batch.num_rows() / 2, batch.num_rows().saturating_sub(1)] {
                     let Ok(value) = ScalarValue::try_from_array(batch.column(i), at) else { continue };
                     let value = Expr::Literal(value, None);
                     filters.push(column.clone().eq(value.clone()));

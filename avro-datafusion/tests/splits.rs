@@ -121,7 +121,7 @@ async fn a_forged_block_is_noticed() {
         config.options_mut().optimizer.repartition_file_min_size = 0;
         let ctx = SessionContext::new_with_config(config);
         ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
-        for sql in ["SELECT count(*) AS c FROM t", "SELECT count(*) AS c FROM t WHERE b IS NOT NULL"] {
+        for sql in ["SELECT count(*) AS c FROM t", "SELECT count(*) AS c FROM t WHERE b <> X'00'"] {
             match support::run(&ctx, sql).await.as_str() {
                 "c\n6" => {}
                 error if error.contains("a.avro: a value of this file holds what looks like a block") => noticed += 1,
@@ -142,7 +142,7 @@ async fn plans() {
     ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
     for (sql, expected) in [
         ("SELECT i FROM t WHERE j > 3", "decoded=[i], predicate=j@"),
-        ("SELECT count(*) FROM t", "decoded=row counts only"),
+        ("SELECT 1 FROM t", "decoded=row counts only"),
         ("SELECT sum(i) FROM t", "file_groups={4 groups:"),
         ("SELECT sum(i) FROM t", "projection=[i]"),
         ("SELECT * FROM t LIMIT 3", "limit=3"),

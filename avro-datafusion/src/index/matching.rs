@@ -136,7 +136,7 @@ mod tests {
             (record(r#"["null","int"]"#), record(r#""long""#), "a", true),
             (record(r#""long""#), record(r#""int""#), "a", false),
             (record(r#""int""#), record(r#"["null","int","string"]"#), "a", false),
-            (record(r#""int""#), record(r#""int""#), "b", false),
+            (record(r#""int""#), record(r#""long""#), "b", false),
             (record(r#""string""#), record(r#""bytes""#), "a", true),
             (inner(r#""int""#), inner(r#""long""#), "a.b", true),
             (inner(r#""int""#), inner(r#""long""#), "a", false),

@@ -89,7 +89,7 @@ mod tests {
             ("file:///", "a/b.avro", Some("index"), "index/file/a/.b.avro.avroidx"),
             ("s3://bucket", "a/b.avro", Some("index/all"), "index/all/s3/bucket/a/.b.avro.avroidx"),
             ("s3://bucket", "b.avro", Some(""), "s3/bucket/.b.avro.avroidx"),
-            ("http://host:80", "b.avro", Some("i"), "i/http/host:80/.b.avro.avroidx"),
+            ("http://host:8080", "b.avro", Some("i"), "i/http/host:8080/.b.avro.avroidx"),
         ];
         for (url, path, directory, expected) in cases {
             let directory = directory.map(|path| place("file:///", path));

@@ -210,7 +210,8 @@ mod tests {
     fn options_come_before_the_environment() {
         // The environment, the options, and what comes of both.
         type Pairs = &'static [(&'static str, &'static str)];
-        let cases: &[(Pairs, Pairs, &[(Key, &str)])] = &[
+        type Case = (Pairs, Pairs, &'static [(Key, &'static str)]);
+        let cases: &[Case] = &[
             (&[], &[], &[]),
             (&[("region", "a")], &[], &[(Key::Region, "a")]),
             (&[("region", "a"), ("default_region", "b")], &[], &[(Key::Region, "a")]),

@@ -182,7 +182,8 @@ mod tests {
     #[test]
     #[cfg(feature = "cloud")]
     fn options_of_stores() {
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+        let cases: &[Case] = &[
             ("s3://b/x", &[("format.strings", "plain")], "ok"),
             ("s3://b/x", &[("aws.region", "eu-central-1"), ("format.strings", "plain")], "ok"),
             ("s3a://b/*.avro", &[("AWS.Access_Key_Id", "a"), ("aws.secret_access_key", "b")], "ok"),

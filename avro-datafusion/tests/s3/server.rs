@@ -132,10 +132,12 @@ impl Server {
         self.state.log.lock().unwrap().retain(|logged| logged.method != Method::PUT);
     }
 
+    /// Its signatures do not cover bodies, which takes long where nothing is optimised.
     fn client(&self) -> AmazonS3 {
         let builder =
             AmazonS3Builder::new().with_bucket_name(BUCKET).with_endpoint(&self.endpoint).with_allow_http(true);
-        builder.with_region("us-east-1").with_access_key_id(KEY).with_secret_access_key(SECRET).build().unwrap()
+        let builder = builder.with_region("us-east-1").with_unsigned_payload(true);
+        builder.with_access_key_id(KEY).with_secret_access_key(SECRET).build().unwrap()
     }
 
     pub(crate) fn fail(&self, rules: Vec<Rule>) {

@@ -44,6 +44,8 @@ pub(crate) fn cases(scale: f64) -> Vec<Case> {
         cases.push(Case { name: name.into(), sql, tables: vec![table], timed_tables });
     };
     add("count", "SELECT count(*) FROM lineitem".into(), lineitem, false);
+    // Nothing is remembered of the file.
+    add("count-first", "SELECT count(*) FROM lineitem".into(), lineitem, true);
     // A thousandth of the keys, from the middle: parts are in any order, orders in that of their keys. Parts are 200,000 at scale 1, and
     // keys of orders reach to 6,000,000.
     for (name, column, keys) in [("filter", "l_partkey", 200e3), ("filter-sorted", "l_orderkey", 6e6)] {
