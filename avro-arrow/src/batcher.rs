@@ -8,10 +8,14 @@
 //! that is decoded in parts, all is decoded once before, and dropped, so that the first rows are not given out of a block
 //! whose last ones are damaged.
 
+mod places;
 mod skip;
 mod walk;
 
+pub use places::RowsAt;
 pub(crate) use walk::{Picked, Walk};
+
+use places::Places;
 
 use crate::bytes::PaddedBytes;
 use crate::codec::Block;
@@ -62,6 +66,8 @@ pub(crate) struct Batcher {
     slots_per_row: Vec<f64>,
     /// Blocks that were skipped, and not yet taken.
     damage: Vec<DamagedBlock>,
+    /// Where the rows of batches are, if that is wanted.
+    places: Option<Box<Places>>,
 }
 
 /// A block that is not decoded to its end.
@@ -97,6 +103,7 @@ impl Batcher {
             max_rows,
             slots_per_row: Vec::new(),
             damage: Vec::new(),
+            places: None,
         }
     }
 
@@ -147,7 +154,14 @@ impl Batcher {
         self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked, checked });
     }
 
-    /// Takes rows of which no column is wanted.
+    /// Takes rows of which no column is wanted: all of a block.
+    pub(crate) fn push_counted(&mut self, rows: u64, block: u64, offset: u64) {
+        let counted = usize::try_from(rows).unwrap_or(usize::MAX);
+        self.place_counted(RowsAt { block, offset, row: 0, n_rows: counted });
+        self.push_count(rows);
+    }
+
+    /// The same, where nobody asks where they are.
     pub(crate) fn push_count(&mut self, rows: u64) {
         self.counted_rows = self.counted_rows.saturating_add(rows);
     }
@@ -158,12 +172,14 @@ impl Batcher {
             self.decode_chunk(end)?;
         }
         if let Some(batch) = self.ready.pop_front() {
+            self.give_places();
             return Ok(Some(batch));
         }
         let batch_rows = self.batch_size() as u64;
         if self.counted_rows >= batch_rows || (end && self.counted_rows > 0) {
             let rows = self.counted_rows.min(batch_rows);
             self.counted_rows -= rows;
+            self.give_counted_places(rows as usize);
             return Ok(Some(self.batch_of(vec![], rows as usize)?));
         }
         Ok(None)
@@ -188,8 +204,9 @@ impl Batcher {
     fn decode_chunk(&mut self, end: bool) -> Result<()> {
         let Some((pieces, columns, n_rows)) = self.decoded(end)? else { return Ok(()) };
         let chunk = self.batch_of(columns, n_rows)?;
-        self.take_decoded(&pieces);
         let batch_size = self.batch_size();
+        self.place_batches(&pieces, batch_size);
+        self.take_decoded(&pieces);
         for first in (0..n_rows).step_by(batch_size) {
             self.ready.push_back(chunk.slice(first, batch_size.min(n_rows - first)));
         }

@@ -129,6 +129,19 @@ impl Codec {
         }
     }
 
+    /// How many bytes a block of so many stored ones says it has when decompressed; `start` are the first of them, of which 18 are
+    /// enough. Nobody has checked it. None where the codec's format does not say so in advance; of zstandard it is the first frame's
+    /// word, and few writers make more than one.
+    pub fn stated_len(self, start: &[u8], stored_len: u64) -> Option<u64> {
+        match self {
+            Codec::Null => Some(stored_len),
+            Codec::Snappy => snappy_len(start),
+            // A frame of none is one to be skipped, or has others behind it.
+            Codec::Zstandard => zstandard_len(start).filter(|n| *n > 0),
+            Codec::Deflate | Codec::Bzip2 | Codec::Xz => None,
+        }
+    }
+
     fn damaged(self, reason: impl Into<String>) -> Error {
         // The libraries say their own name first, which the error does too.
         let (codec, reason) = (self.name(), reason.into());

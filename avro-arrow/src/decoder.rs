@@ -1,7 +1,7 @@
 //! The push decoder: bytes of a container file in, record batches out. It does no I/O and knows no threads; the readers and
 //! the engine bring the bytes.
 
-use crate::batcher::Batcher;
+use crate::batcher::{Batcher, RowsAt};
 use crate::codec::{Block, Codec, Decompressor};
 use crate::container::count::{RowsFit, rows_fault, rows_fit, rows_may_fit};
 use crate::container::{Framer, Header, RawBlock};
@@ -12,6 +12,7 @@ use crate::options::Damage;
 use crate::program::Program;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,6 +51,18 @@ pub struct Decoder {
     finished: bool,
     /// What was skipped, in the order of the file.
     damage: Vec<DamagedBlock>,
+    /// Where rows are, if that is wanted.
+    places: Option<Box<Places>>,
+}
+
+/// Where the rows of the last batch are, and what it takes to know.
+#[derive(Debug, Default)]
+struct Places {
+    last: Vec<RowsAt>,
+    /// The blocks that are being decoded: each one's index, and that of its first row.
+    first_rows: VecDeque<(u64, u64)>,
+    /// Rows of the blocks so far.
+    rows: u64,
 }
 
 impl Decoder {
@@ -69,7 +82,13 @@ impl Decoder {
 
     fn of(framer: Framer, header: &Header, program: Arc<Program>) -> Decoder {
         let framer = framer.with_damage(program.options.damage);
-        Decoder { framer, blocks: BlockDecoder::new(header.codec, program), finished: false, damage: Vec::new() }
+        Decoder {
+            framer,
+            blocks: BlockDecoder::new(header.codec, program),
+            finished: false,
+            damage: Vec::new(),
+            places: None,
+        }
     }
 
     /// The same, but of the rows only those that the filter selects. To be called before the first batch is asked for, with a
@@ -111,6 +130,23 @@ impl Decoder {
     pub fn with_filter(mut self, program: &FilterProgram, filter: impl RowFilter + 'static) -> Decoder {
         self.blocks.set_filter(program, Box::new(filter));
         self
+    }
+
+    /// The same, and it says [where](Self::places) the rows of each batch are. To be called last, before bytes are fed.
+    #[must_use]
+    pub fn with_places(mut self) -> Decoder {
+        self.places = Some(Box::default());
+        self.blocks.set_places();
+        self
+    }
+
+    /// Where the rows of the last batch are in the file, in the batch's order. Empty without [`with_places`](Self::with_places).
+    ///
+    /// Blocks and rows are counted from the file's first; of a byte range, from the first that it owns. Under [`Damage::Skip`],
+    /// rows of a block that is skipped count as many as it says, if it could have them, and a stretch in which no blocks can be told
+    /// apart counts as one block of no rows.
+    pub fn places(&self) -> &[RowsAt] {
+        self.places.as_ref().map(|places| places.last.as_slice()).unwrap_or_default()
     }
 
     pub(crate) fn program(&self) -> &Arc<Program> {
@@ -178,6 +214,9 @@ impl Decoder {
     /// errors.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let batch = self.next();
+        if let Some(places) = &mut self.places {
+            places.give(self.blocks.take_places());
+        }
         let framed =
             self.framer.take_damage().into_iter().map(|damaged| self.blocks.doubt(damaged)).collect::<Vec<_>>();
         insert(&mut self.damage, framed);
@@ -207,7 +246,13 @@ impl Decoder {
                 return Ok(Some(batch));
             }
             match self.framer.next_block() {
-                Ok(Some(block)) => self.blocks.push(block)?,
+                Ok(Some(block)) => {
+                    if let Some(places) = &mut self.places {
+                        places.first_rows.push_back((block.index, places.rows));
+                        places.rows = places.rows.saturating_add(self.blocks.believable_rows(&block));
+                    }
+                    self.blocks.push(block)?;
+                }
                 Ok(None) => return self.blocks.next_batch(self.is_done()),
                 // The blocks before come before: what is wrong in them is the first thing that is wrong.
                 Err(error) => {
@@ -216,6 +261,23 @@ impl Decoder {
                 }
             }
         }
+    }
+}
+
+impl Places {
+    /// A batch is given, of rows that were counted in their blocks.
+    fn give(&mut self, mut runs: Vec<RowsAt>) {
+        // Batches come in the order of the file.
+        if let Some(first) = runs.first() {
+            while self.first_rows.front().is_some_and(|(block, _)| *block < first.block) {
+                self.first_rows.pop_front();
+            }
+        }
+        for run in &mut runs {
+            let at = self.first_rows.partition_point(|(block, _)| *block < run.block);
+            run.row = run.row.saturating_add(self.first_rows.get(at).map_or(0, |(_, row)| *row));
+        }
+        self.last = runs;
     }
 }
 
@@ -257,6 +319,30 @@ impl BlockDecoder {
     /// From here on, only rows that the filter selects are decoded.
     pub(crate) fn set_filter(&mut self, program: &FilterProgram, filter: Box<dyn RowFilter>) {
         self.rows = Rows::Selected(Box::new(Selector::new(program, filter)));
+    }
+
+    /// From here on, it says where the rows of each batch are.
+    fn set_places(&mut self) {
+        let nothing = Rows::All(Batcher::new(Arc::clone(&self.program)));
+        self.rows = match std::mem::replace(&mut self.rows, nothing) {
+            Rows::All(batcher) => Rows::All(batcher.with_places()),
+            Rows::Selected(selector) => Rows::Selected(Box::new(selector.with_places())),
+        };
+    }
+
+    /// Where the rows of the last batch are; their indices are those in their blocks.
+    fn take_places(&mut self) -> Vec<RowsAt> {
+        match &mut self.rows {
+            Rows::All(batcher) => batcher.take_places(),
+            Rows::Selected(selector) => selector.take_places(),
+        }
+    }
+
+    /// How many rows a block has, if it could have as many as it says.
+    fn believable_rows(&self, block: &RawBlock) -> u64 {
+        let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
+        let fit = rows_may_fit(self.codec, block.data.len() as u64, block.rows, min, limits);
+        if fit { block.rows } else { 0 }
     }
 
     /// The filter, if there is one.
@@ -324,7 +410,7 @@ impl BlockDecoder {
         {
             match rows_fit(self.codec, &block.data, block.rows, min, limits) {
                 RowsFit::Yes => {
-                    batcher.push_count(block.rows);
+                    batcher.push_counted(block.rows, block.index, block.offset);
                     return Ok(None);
                 }
                 RowsFit::No => {

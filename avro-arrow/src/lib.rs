@@ -84,6 +84,7 @@ pub mod message;
 #[doc(hidden)]
 pub mod testing;
 
+pub use batcher::RowsAt;
 pub use bytes::{PADDING, PaddedBytes};
 pub use codec::{Block, Codec, Decompressor};
 pub use damage::DamagedBlock;

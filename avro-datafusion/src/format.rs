@@ -1,10 +1,12 @@
 //! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
 
 use crate::headers::{Headers, external};
-use crate::location::{file_name, is_local};
+use crate::listing::Found;
+use crate::location::is_local;
 use crate::options::AvroOptions;
 use crate::reader::TableReader;
 use crate::source::AvroSource;
+use crate::virtual_columns::without;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use avro_arrow::Program;
@@ -52,61 +54,59 @@ impl AvroFormat {
 
     /// How files are read as this table.
     pub(crate) fn reader(&self, table: &TableSchema) -> TableReader {
-        TableReader::new(table.file_schema(), self.options())
+        TableReader::new(&without(table.file_schema()), self.options())
     }
 
-    /// The columns that all these objects can be read as, from their headers alone; and where the columns are given, those. The
+    /// The columns that all these files can be read as, from their headers alone; and where the columns are given, those. The
     /// Avro schema that they are read with is in the metadata.
-    pub(crate) async fn schema_of(
-        &self,
-        store: &Arc<dyn ObjectStore>,
-        store_url: &ObjectStoreUrl,
-        objects: &[ObjectMeta],
-    ) -> Result<SchemaRef> {
+    pub(crate) async fn schema_of(&self, files: Vec<Found>) -> Result<SchemaRef> {
         let options = self.options();
         if let Some(schema) = &options.schema {
             return Ok(Arc::clone(schema));
         }
+        let name = files.first().map(Found::name).unwrap_or_default();
+        let is_one = files.len() == 1;
         let merged;
         let reader = match &options.reader_schema {
             Some(reader) => reader,
             None => {
-                merged = self.merged(store, store_url, objects).await?;
+                merged = self.merged(files).await?;
                 &merged
             }
         };
-        let program = Program::compile(reader, &options.decoder(None, 1)).map_err(|e| match objects {
-            [only] => external(e, &file_name(store_url, &only.location)),
-            _ => DataFusionError::External(Box::new(e)),
+        let program = Program::compile(reader, &options.decoder(None, 1)).map_err(|e| match is_one {
+            true => external(e, &name),
+            false => DataFusionError::External(Box::new(e)),
         })?;
         let schema = program.arrow_schema();
-        check_names(schema, store_url, objects)?;
+        check_names(schema, &name)?;
         Ok(Arc::clone(schema))
     }
 
-    /// The schema of a reader that reads all these objects.
-    async fn merged(
-        &self,
-        store: &Arc<dyn ObjectStore>,
-        store_url: &ObjectStoreUrl,
-        objects: &[ObjectMeta],
-    ) -> Result<AvroSchema> {
+    /// The schema of a reader that reads all these files.
+    async fn merged(&self, mut files: Vec<Found>) -> Result<AvroSchema> {
         // By path, so that the order of columns does not hang on the order of a listing.
-        let mut objects: Vec<_> =
-            objects.iter().filter(|object| object.size > 0 || objects.len() == 1).cloned().collect();
-        objects.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-        if objects.is_empty() {
+        let is_one = files.len() == 1;
+        files.retain(|file| file.object.size > 0 || is_one);
+        files.sort_by(|a, b| {
+            (a.store_url.as_str(), &a.object.location).cmp(&(b.store_url.as_str(), &b.object.location))
+        });
+        if files.is_empty() {
             return plan_err!("there is no file to take the columns from");
         }
-        if is_local(store_url) && objects.len() >= MANY {
-            self.headers.prefetch_local(store, &objects).await;
+        let local: Vec<&Found> = files.iter().filter(|file| is_local(&file.store_url)).collect();
+        if let Some(first) = local.first()
+            && local.len() >= MANY
+        {
+            let objects: Vec<_> = local.iter().map(|file| file.object.clone()).collect();
+            self.headers.prefetch_local(&first.store, &objects).await;
         }
-        let schemas: Vec<(String, AvroSchema)> = stream::iter(objects)
-            .map(|object| {
-                let (headers, store) = (Arc::clone(&self.headers), Arc::clone(store));
-                let name = file_name(store_url, &object.location);
+        let schemas: Vec<(String, AvroSchema)> = stream::iter(files)
+            .map(|file| {
+                let headers = Arc::clone(&self.headers);
                 async move {
-                    let (header, _) = headers.get(store.as_ref(), &object, &name).await?;
+                    let name = file.name();
+                    let (header, _) = headers.get(file.store.as_ref(), &file.object, &name).await?;
                     Ok::<_, DataFusionError>((name, header.schema.avro().clone()))
                 }
             })
@@ -120,13 +120,12 @@ impl AvroFormat {
     }
 }
 
-/// DataFusion's schemas cannot hold two columns of one name.
-fn check_names(schema: &Schema, store_url: &ObjectStoreUrl, objects: &[ObjectMeta]) -> Result<()> {
+/// DataFusion's schemas cannot hold two columns of one name. `first` is the name of the first file that they are of.
+fn check_names(schema: &Schema, first: &str) -> Result<()> {
     let mut names = HashSet::new();
     match schema.fields().iter().find(|field| !names.insert(field.name())) {
         Some(field) => {
-            let of = objects.first().map(|object| file_name(store_url, &object.location)).unwrap_or_default();
-            plan_err!("{of}: there are two columns named `{}`; SQL cannot tell them apart", field.name())
+            plan_err!("{first}: there are two columns named `{}`; SQL cannot tell them apart", field.name())
         }
         None => Ok(()),
     }
@@ -162,7 +161,12 @@ impl FileFormat for AvroFormat {
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
         // DataFusion does not say where the store is; the name is for messages, and files are mostly local.
-        self.schema_of(store, &ObjectStoreUrl::local_filesystem(), objects).await
+        let found = |object: &ObjectMeta| Found {
+            store: Arc::clone(store),
+            store_url: ObjectStoreUrl::local_filesystem(),
+            object: object.clone(),
+        };
+        self.schema_of(objects.iter().map(found).collect()).await
     }
 
     /// Unknown, but given: files with statistics among files without any would make a wrong total that claims to be exact.

@@ -254,8 +254,8 @@ impl FileSchema {
     }
 }
 
-/// Fetches the first bytes of an object, more and more until they hold its header.
-async fn fetch(
+/// Fetches the first bytes of an object, called `name` in errors, more and more until they hold its header.
+pub(crate) async fn fetch(
     store: &dyn ObjectStore,
     object: &ObjectMeta,
     options: &AvroOptions,

@@ -14,6 +14,7 @@
 //!
 //! ctx.sql("SELECT kind, count(*) FROM events GROUP BY kind").await?.show().await?;
 //! ctx.sql("SELECT count(*) FROM 'logs/2024/**/*.avro'").await?.show().await?;
+//! ctx.sql("SELECT * FROM read_avro(['a.avro', 'b/'], enums => 'string')").await?.show().await?;
 //! ctx.sql("CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION 'logs/' OPTIONS('unions' 'struct')").await?;
 //! # Ok(())
 //! # }
@@ -30,11 +31,12 @@ mod adapt;
 mod counts;
 mod cuts;
 mod damage;
-mod damage_table;
 mod fetch;
 mod format;
+mod functions;
 mod headers;
 pub mod index;
+mod listing;
 mod location;
 mod map_keys;
 mod metrics;
@@ -55,14 +57,15 @@ mod table_factory;
 mod unnest;
 mod url_table;
 mod version;
+mod virtual_columns;
 mod warn;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
 pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
 pub use damage::{DamageSink, Report};
-pub use damage_table::AvroDamage;
 pub use format::{AvroFormat, AvroFormatFactory};
-pub use options::{AvroOptions, Index, Partitions};
+pub use functions::{AvroBlocks, AvroDamage, AvroFields, AvroMetadata, ReadAvro};
+pub use options::{AvroOptions, Index, PartitionTypes, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};
 pub use source::AvroSource;
 pub use stores::ObjectStores;

@@ -1,16 +1,11 @@
-//! Where a table's files are: a path, a URL or a glob in, the sorted list of files out.
-//!
-//! DataFusion's own listing matches globs by file name only, has none for URLs, keeps its answers for ever and takes
-//! whatever it finds; this one is asked at every scan and passes over what is not data: empty files, and files and directories
-//! whose names start with `_` or `.`.
+//! Where a table's files are: a path, a URL or a glob in, the directory to look in and the pattern to look for out. `listing`
+//! looks.
 
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use futures::TryStreamExt;
 use glob::{MatchOptions, Pattern};
 use object_store::path::{DELIMITER, Path};
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::fs;
 use url::Url;
 
@@ -22,11 +17,13 @@ pub(crate) struct Location {
     /// The file, or the directory under which the files are.
     base: ListingTableUrl,
     find: Find,
+    /// Was it made of the same text as the location before it?
+    alternative: bool,
 }
 
 /// What is at a location.
 #[derive(Debug, Clone)]
-enum Find {
+pub(crate) enum Find {
     File,
     Directory,
     /// A file if there is one of this name, otherwise a directory: object stores only know when asked.
@@ -35,18 +32,35 @@ enum Find {
     Glob(Pattern),
 }
 
-/// Which of the files that are found are wanted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Wanted<'a> {
-    /// In directories those whose names end like this; elsewhere all.
-    Extension(&'a str),
-    /// All.
-    Any,
-}
+/// The most locations that the braces of one text may stand for.
+const ALTERNATIVES_MAX: usize = 1_000;
 
 impl Location {
-    /// What `text` means. A local path must exist, up to its first wildcard.
-    pub(crate) fn parse(text: &str) -> Result<Location> {
+    /// What `text` means: one location, or, for a text with `{a,b}`, one for each alternative that can be. A local path must exist,
+    /// up to its first wildcard.
+    pub(crate) fn parse(text: &str) -> Result<Vec<Location>> {
+        let texts = match is_local_file(text) {
+            true => vec![text.to_owned()],
+            false => alternatives(text)?,
+        };
+        let mut locations = vec![];
+        let mut first_error = None;
+        for alternative in &texts {
+            match Self::parse_one(alternative) {
+                Ok(location) => {
+                    let alternative = !locations.is_empty();
+                    locations.push(Location { text: text.to_owned(), alternative, ..location });
+                }
+                Err(e) => first_error = first_error.or(Some(e)),
+            }
+        }
+        match first_error {
+            Some(e) if locations.is_empty() => Err(e),
+            _ => Ok(locations),
+        }
+    }
+
+    fn parse_one(text: &str) -> Result<Location> {
         match text.split_once("://") {
             // A `?` is a wildcard here, and would begin a query.
             Some(("file", _)) => match url(&text.replace('?', "%3F"))?.to_file_path() {
@@ -65,7 +79,12 @@ impl Location {
                 true => (Find::Directory, directory_url(path)?),
                 false => (Find::File, file_url(path)?),
             };
-            return Ok(Location { text: text.to_owned(), base: ListingTableUrl::try_new(url, None)?, find });
+            return Ok(Location {
+                text: text.to_owned(),
+                base: ListingTableUrl::try_new(url, None)?,
+                find,
+                alternative: false,
+            });
         }
         let Some((base, pattern)) = split_glob(path, &['*', '?', '[']) else {
             return plan_err!("no such file or directory: {text}");
@@ -78,6 +97,7 @@ impl Location {
             text: text.to_owned(),
             base: ListingTableUrl::try_new(directory_url(base)?, None)?,
             find: Find::Glob(glob_pattern(text, pattern)?),
+            alternative: false,
         })
     }
 
@@ -89,7 +109,12 @@ impl Location {
             None if text.ends_with(DELIMITER) => (text, Find::Directory),
             None => (text, Find::Either),
         };
-        Ok(Location { text: text.to_owned(), base: ListingTableUrl::try_new(url(base)?, None)?, find })
+        Ok(Location {
+            text: text.to_owned(),
+            base: ListingTableUrl::try_new(url(base)?, None)?,
+            find,
+            alternative: false,
+        })
     }
 
     /// As the caller wrote it.
@@ -112,26 +137,23 @@ impl Location {
         self.base.strip_prefix(file).map(Iterator::collect).unwrap_or_default()
     }
 
-    /// The files, sorted by path, and how many more were found that are empty.
-    pub(crate) async fn files(&self, store: &dyn ObjectStore, wanted: Wanted<'_>) -> Result<(Vec<ObjectMeta>, usize)> {
-        let prefix = self.base.prefix();
-        if matches!(self.find, Find::File | Find::Either) {
-            match store.head(prefix).await {
-                Ok(file) => return Ok((vec![file], 0)),
-                Err(object_store::Error::NotFound { .. }) if matches!(self.find, Find::Either) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        let prefix = Some(prefix).filter(|p| !p.as_ref().is_empty());
-        let found: Vec<ObjectMeta> = store.list(prefix).try_collect().await?;
-        let (mut files, empty): (Vec<_>, Vec<_>) =
-            found.into_iter().filter(|file| self.takes(&file.location, wanted)).partition(|file| file.size > 0);
-        files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-        Ok((files, empty.len()))
+    /// The file, or the directory in which the files are.
+    pub(crate) fn base(&self) -> &Path {
+        self.base.prefix()
     }
 
-    /// Is this file, found under the base, one of the table's?
-    fn takes(&self, file: &Path, wanted: Wanted<'_>) -> bool {
+    /// What is there.
+    pub(crate) fn find(&self) -> &Find {
+        &self.find
+    }
+
+    /// Was it made of the same text as the location before it? Then it is one place for that text's files among others.
+    pub(crate) fn is_alternative(&self) -> bool {
+        self.alternative
+    }
+
+    /// Is this file, found under the base, one of the table's? In directories those are that have this extension.
+    pub(crate) fn takes(&self, file: &Path, extension: &str) -> bool {
         let below = self.below(file);
         let hidden = has_hidden(below.iter().copied());
         match &self.find {
@@ -140,7 +162,7 @@ impl Location {
                 (!hidden || has_hidden(pattern.as_str().split(DELIMITER)))
                     && pattern.matches_with(&below.join(DELIMITER), GLOB)
             }
-            _ => !hidden && wanted.takes(file),
+            _ => !hidden && has_extension(file, extension),
         }
     }
 }
@@ -150,15 +172,64 @@ fn has_hidden<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
     names.any(|name| name.starts_with('.') || (name.starts_with('_') && !name.contains('=')))
 }
 
-impl Wanted<'_> {
-    /// Does a file in a directory have the extension?
-    fn takes(self, file: &Path) -> bool {
-        match self {
-            Wanted::Any => true,
-            Wanted::Extension(extension) => {
-                file.filename().is_some_and(|name| name.to_ascii_lowercase().ends_with(&extension.to_ascii_lowercase()))
+/// Does the file's name end like this? All end with nothing.
+pub(crate) fn has_extension(file: &Path, extension: &str) -> bool {
+    file.filename().is_some_and(|name| name.to_ascii_lowercase().ends_with(&extension.to_ascii_lowercase()))
+}
+
+fn is_local_file(text: &str) -> bool {
+    // A name may have braces in it.
+    !text.contains("://") && fs::metadata(text).is_ok()
+}
+
+/// The texts that one with `{a,b}` in it stands for, as shells have it: braces without a comma are just that, and so are those
+/// that nothing closes.
+fn alternatives(text: &str) -> Result<Vec<String>> {
+    let mut done = vec![];
+    // Those to do, the next one last, each with the place from which to look for braces.
+    let mut to_do = vec![(text.to_owned(), 0)];
+    while let Some((text, from)) = to_do.pop() {
+        match braces(&text, from) {
+            None => done.push(text),
+            Some((before, choices, after)) => {
+                for choice in choices.iter().rev() {
+                    to_do.push((format!("{before}{choice}{after}"), before.len()));
+                }
             }
         }
+        if done.len() + to_do.len() > ALTERNATIVES_MAX {
+            return plan_err!("the braces stand for more than {ALTERNATIVES_MAX} paths");
+        }
+    }
+    Ok(done)
+}
+
+/// What is before, between the commas of, and behind the first braces from here on that have a comma.
+fn braces(text: &str, from: usize) -> Option<(&str, Vec<&str>, &str)> {
+    let mut open = from;
+    loop {
+        open += text.get(open..)?.find('{')?;
+        let start = open + 1;
+        let (mut depth, mut choices, mut choice) = (0_usize, vec![], start);
+        for (at, c) in text.get(start..)?.char_indices().map(|(at, c)| (start + at, c)) {
+            match c {
+                '{' => depth += 1,
+                ',' if depth == 0 => {
+                    choices.push(text.get(choice..at)?);
+                    choice = at + 1;
+                }
+                '}' if depth == 0 => {
+                    if choices.is_empty() {
+                        break;
+                    }
+                    choices.push(text.get(choice..at)?);
+                    return Some((text.get(..open)?, choices, text.get(at + 1..)?));
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+        open = start;
     }
 }
 
@@ -212,5 +283,33 @@ pub(crate) fn file_name(store: &ObjectStoreUrl, file: &Path) -> String {
     match store.as_str().strip_prefix("file://") {
         Some(root) => format!("{}/{file}", root.trim_end_matches('/')),
         None => format!("{}/{file}", store.as_str().trim_end_matches('/')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn braces_stand_for_alternatives() {
+        let cases: &[(&str, &[&str])] = &[
+            ("a/b.avro", &["a/b.avro"]),
+            ("{a,b}", &["a", "b"]),
+            ("s3://{x,y}/{1,2}/*", &["s3://x/1/*", "s3://x/2/*", "s3://y/1/*", "s3://y/2/*"]),
+            ("{a,b{1,2,}}.avro", &["a.avro", "b1.avro", "b2.avro", "b.avro"]),
+            ("{a}/{b,c}", &["{a}/b", "{a}/c"]),
+            ("{a{b,c}}", &["{ab}", "{ac}"]),
+            ("{a,b", &["{a,b"]),
+            ("a,b}", &["a,b}"]),
+            ("{{a,b}", &["{a", "{b"]),
+            ("é{ü,ö}", &["éü", "éö"]),
+            ("", &[""]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(alternatives(text).unwrap(), *expected, "{text}");
+        }
+        assert!(alternatives(&"{a,b}".repeat(60)).is_err());
+        assert_eq!(alternatives(&"{".repeat(2_000)).unwrap().len(), 1);
     }
 }

@@ -11,10 +11,11 @@ use crate::predicate::{Predicate, ScanPredicate};
 use crate::reader::TableReader;
 use crate::stream::FileRows;
 use crate::stretches::{FilePart, Stretches};
+use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -37,6 +38,8 @@ pub(crate) struct AvroOpener {
     pub(crate) headers: Arc<Headers>,
     /// The columns wanted of each file, and how they are found.
     pub(crate) columns: Decoded,
+    /// What is wanted behind them of where the rows are.
+    pub(crate) placed: Option<Placed>,
     pub(crate) reader: Arc<TableReader>,
     /// Which rows are wanted, if not all.
     pub(crate) predicate: Option<Arc<ScanPredicate>>,
@@ -85,9 +88,9 @@ impl AvroOpener {
         let range = file.range.as_ref().map_or(0..object.size, |range| bounded(range, object.size));
         let whole = range == (0..object.size);
         let filter = self.predicate.clone().zip(filter);
-        let coalescer = filter
-            .as_ref()
-            .and_then(|_| coalescer_of(&self.columns.schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size)));
+        let schema = self.placed.as_ref().map_or(&self.columns.schema, Placed::schema);
+        let coalescer =
+            filter.as_ref().and_then(|_| coalescer_of(schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size)));
         let part = FilePart {
             object: Object {
                 store: Arc::clone(&self.store),
@@ -101,8 +104,16 @@ impl AvroOpener {
             filter,
             partition_values: file.partition_values.clone(),
             pace: self.pace,
+            places: self.placed.is_some(),
             metrics: self.metrics.clone(),
         };
+
+        let counts = self.placed.as_ref().is_some_and(Placed::counts);
+        if counts && !whole {
+            return internal_err!(
+                "{name}: blocks and rows are counted from the start of a file, and this is a part of one"
+            );
+        }
 
         // The bytes that came with the header are not read twice.
         let first = first.unwrap_or_default();
@@ -111,6 +122,7 @@ impl AvroOpener {
             reading: None,
             stretches: None,
             adapter,
+            placed: self.placed.clone(),
             coalescer,
             name,
             metrics: self.metrics.clone(),
@@ -120,7 +132,8 @@ impl AvroOpener {
             finished: false,
             ended: false,
         };
-        if let Some(index) = file.extensions.get_arc::<FileIndex>() {
+        // An index does not know of blocks without rows, which count too.
+        if let Some(index) = file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
             let schedule = self.schedule(index, &range, &header, &file.partition_values)?;
             rows.stretches = Some(Stretches::new(part, schedule));
             return Ok(rows.into_stream());

@@ -33,6 +33,13 @@ pub struct AvroOptions {
     pub file_extension: String,
     /// What directories named `key=value` mean (columns).
     pub partitions: Partitions,
+    /// Of which types those columns are that were not given (of what their values are).
+    pub partition_types: PartitionTypes,
+    /// Are there columns that say where each row is from (no)? `_file` is its path or URL, `_block` the index of its block in the
+    /// file, `_row` its own, both from 0, `_offset` the offset of the block. They come last, and cost nothing where they are not
+    /// used. A column of that name in the files or their directories takes the place of one of these. To count blocks or rows, a file
+    /// is read by one thread from its start. Of files with damage, see [`Decoder::places`](avro_arrow::Decoder::places).
+    pub virtual_columns: bool,
     /// The columns of the files, instead of those found in their headers. A column that a file has not is null. Where such a column's
     /// metadata has an id (`PARQUET:field_id`), columns are found by their ids, whatever they are called.
     pub schema: Option<SchemaRef>,
@@ -63,13 +70,25 @@ pub enum Index {
 /// What directories named `key=value` between the table's path and its files mean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Partitions {
-    /// They are columns of strings, where all files are under the same keys.
+    /// They are columns, where all files are under the same keys.
     #[default]
     Infer,
     /// They are just directories.
     Ignore,
-    /// They are these columns, of the types that `schema` gives them, or else strings.
+    /// They are these columns.
     Named(Vec<String>),
+}
+
+/// The types of partition columns whose types `schema` does not give. The value `__HIVE_DEFAULT_PARTITION__` is null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PartitionTypes {
+    /// What all values of all files are when the table is made: Int64 (`2024`, and `01` where two digits stand for a month or an
+    /// hour; but not `01234`, which without its zero would be another code), Date32 (`2024-01-31`), Timestamp (`2024-01-31
+    /// 10:00:00`, to microseconds); else strings.
+    #[default]
+    Infer,
+    /// Strings.
+    String,
 }
 
 impl Default for AvroOptions {
@@ -85,6 +104,8 @@ impl Default for AvroOptions {
             limits: Limits::default(),
             file_extension: ".avro".to_owned(),
             partitions: Partitions::default(),
+            partition_types: PartitionTypes::default(),
+            virtual_columns: false,
             schema: None,
             reader_schema: None,
             field_match: FieldMatch::default(),
@@ -98,7 +119,8 @@ impl Default for AvroOptions {
 
 /// The names that [`AvroOptions::set`] knows.
 const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, \
-                     reader_schema, field_match, union_by_name, index, index_path, block_bytes, batch_bytes, metadata_bytes, \
+                     partition_types, virtual_columns, reader_schema, field_match, union_by_name, index, index_path, \
+                     block_bytes, batch_bytes, metadata_bytes, \
                      schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
@@ -128,12 +150,25 @@ impl AvroOptions {
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
             }
+            "virtual_columns" => {
+                self.virtual_columns = choice(name, value, &[("true", true), ("false", false)])?;
+            }
+            "partition_types" => {
+                let choices = [("infer", PartitionTypes::Infer), ("string", PartitionTypes::String)];
+                self.partition_types = choice(name, value, &choices)?;
+            }
             "field_match" => {
                 self.field_match = choice(name, value, &[("name", FieldMatch::Name), ("id", FieldMatch::Id)])?;
             }
             "union_by_name" => {
                 let choices =
                     [("promote", Conflicts::Error), ("widen", Conflicts::Widen), ("strict", Conflicts::Strict)];
+                // As DuckDB has it: by names, or not at all.
+                let value = match value {
+                    "true" => "promote",
+                    "false" => "strict",
+                    other => other,
+                };
                 self.conflicts = choice(name, value, &choices)?;
             }
             "index" => self.index = choice(name, value, &[("use", Index::Use), ("ignore", Index::Ignore)])?,
@@ -219,6 +254,9 @@ mod tests {
             ("unions", "struct", "ok"),
             ("pairs", "map", "ok"),
             ("partitions", "ignore", "ok"),
+            ("partition_types", "string", "ok"),
+            ("virtual_columns", "true", "ok"),
+            ("virtual_columns", "_row", "option `virtual_columns` is `_row`, but can be true or false"),
             ("recursion_levels", "2", "ok"),
             ("reader_schema", "\"int\"", "ok"),
             ("reader_schema", "{}", "option `reader_schema`"),

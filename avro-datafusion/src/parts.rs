@@ -4,6 +4,7 @@
 //! accesses to the scan as `get_field(rec, 'a')` and `get_field(array_element(items, 1), 'b')`. The first finds the field by its name in
 //! whatever struct it is given: one with the other fields left out does as well. The second is made anew for such a list.
 
+use crate::virtual_columns::is_virtual;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
@@ -82,13 +83,16 @@ impl Parts {
         self.0.contains_key(&column)
     }
 
-    /// The columns to decode, in the order of their indices. The schema may be one whose columns have been narrowed before, from
+    /// The columns to decode, in the order of their indices. Virtual ones are not. The schema may be one whose columns have been narrowed before, from
     /// those of `full`.
     pub(crate) fn decoded(&self, schema: &Schema, full: &Schema) -> Decoded {
         let mut paths = vec![];
         let mut fields = vec![];
         for (&column, part) in &self.0 {
             let (Some(field), Some(whole)) = (schema.fields().get(column), full.fields().get(column)) else { continue };
+            if is_virtual(field) {
+                continue;
+            }
             let narrow = part.of_column(field);
             leaves(field.name(), narrow.data_type(), whole.data_type(), &mut paths);
             fields.push(narrow);

@@ -1,8 +1,7 @@
 //! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
 
-use crate::damage_table::AvroDamage;
 use crate::format::AvroFormatFactory;
-use crate::index::AvroIndex;
+use crate::functions;
 use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::stores;
@@ -26,8 +25,10 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 }
 
 /// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered, `map['key']` for maps with string views as keys, `avro_damage('path')`, see
-/// [`AvroDamage`], and `avro_index('path')`, see [`AvroIndex`].
+/// Avro reader may have registered, `map['key']` for maps with string views as keys, and the table functions `read_avro`
+/// ([`ReadAvro`](crate::ReadAvro)), `avro_schema` ([`AvroFields`](crate::AvroFields)), `avro_metadata`
+/// ([`AvroMetadata`](crate::AvroMetadata)), `avro_blocks` ([`AvroBlocks`](crate::AvroBlocks)), `avro_damage`
+/// ([`AvroDamage`](crate::AvroDamage)) and `avro_index` ([`AvroIndex`](crate::index::AvroIndex)).
 /// Paths may be URLs of S3, Google Cloud Storage, Azure and web servers, in any statement of the session, see
 /// [`ObjectStores`](crate::ObjectStores).
 pub fn enable(ctx: &SessionContext) -> Result<()> {
@@ -48,8 +49,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
         *state = builder.with_physical_optimizer_rule(Arc::new(NarrowUnnested)).build();
     }
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
-    state.register_udtf("avro_damage", Arc::new(AvroDamage::new(options.clone())));
-    state.register_udtf("avro_index", Arc::new(AvroIndex::new(options.clone())));
+    functions::register(&mut state, &options)?;
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
     state.register_function_rewrite(Arc::new(MapKeys))?;
     let catalogs = Arc::clone(state.catalog_list());

@@ -11,6 +11,7 @@ use crate::opener::{AvroOpener, Pruning};
 use crate::parts::{Decoded, Parts, field_access, over_narrowed};
 use crate::predicate::Predicate;
 use crate::reader::TableReader;
+use crate::virtual_columns::{Placed, is_virtual};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use avro_arrow::Damage;
 use datafusion::common::Result;
@@ -48,7 +49,8 @@ pub(crate) fn is_few(limit: Option<usize>) -> bool {
 /// Projection: only columns, and fields of structs, that the query's expressions refer to are decoded, the others are skipped in
 /// the bytes; where none is, as in `COUNT(*)`, only the row counts of blocks are read. Filters: their columns are decoded first, and
 /// the others only for the rows that they are true for. Byte ranges: a range has the blocks whose preceding sync
-/// marker begins in it, so however a file is cut, every row is in one range. Under [`Damage::Skip`] files are not cut.
+/// marker begins in it, so however a file is cut, every row is in one range. Under [`Damage::Skip`], and where blocks
+/// or rows are counted, files are not cut.
 #[derive(Debug, Clone)]
 pub struct AvroSource {
     table_schema: TableSchema,
@@ -100,6 +102,12 @@ impl AvroSource {
         self.parts.decoded(self.table_schema.file_schema(), &self.full_schema)
     }
 
+    /// What is wanted behind that of where the rows are.
+    fn placed(&self, decoded: &Decoded) -> Option<Placed> {
+        let fields = self.table_schema.file_schema().fields();
+        Placed::of(self.parts.columns().iter().filter_map(|&column| fields.get(column)), &decoded.schema)
+    }
+
     /// The same, with less in one of its columns: it is of this type then, in which fields of structs are left out. None if the column
     /// is used in any other way than to be put out as it is, once.
     pub(crate) fn narrowed(&self, column: usize, data_type: DataType) -> Option<AvroSource> {
@@ -134,12 +142,14 @@ impl FileSource for AvroSource {
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
         let file_schema = self.table_schema.file_schema();
+        let columns = self.decoded();
         let opener = AvroOpener {
             store,
             store_url: config.object_store_url.clone(),
             headers: Arc::clone(&self.headers),
             reader: Arc::clone(&self.reader),
-            columns: self.decoded(),
+            placed: self.placed(&columns),
+            columns,
             predicate: self.predicate.for_scan(file_schema, &self.full_schema)?.map(Arc::new),
             pruning: Pruning {
                 table: Arc::clone(file_schema),
@@ -187,7 +197,13 @@ impl FileSource for AvroSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         _config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let taken: Vec<_> = filters.iter().map(Predicate::takes).collect();
+        let fields = self.table_schema.file_schema().fields();
+        let looks_at_virtual = |filter: &Arc<dyn PhysicalExpr>| {
+            let columns = Parts::of([filter], fields).columns();
+            columns.iter().filter_map(|&column| fields.get(column)).any(|field| is_virtual(field))
+        };
+        let takes = |filter: &Arc<dyn PhysicalExpr>| Predicate::takes(filter) && !looks_at_virtual(filter);
+        let taken: Vec<_> = filters.iter().map(takes).collect();
         let answer = taken.iter().map(|&taken| if taken { PushedDown::Yes } else { PushedDown::No }).collect();
         let answer = FilterPushdownPropagation::with_parent_pushdown_result(answer);
         if !taken.contains(&true) {
@@ -259,7 +275,8 @@ impl FileSource for AvroSource {
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
         // A file that is read around its damage is read from its start: so the list of what was skipped says which blocks.
-        if is_few(config.limit) || self.headers.options().damage == Damage::Skip {
+        let counts = self.placed(&self.decoded()).is_some_and(|placed| placed.counts());
+        if is_few(config.limit) || self.headers.options().damage == Damage::Skip || counts {
             return Ok(None);
         }
         if !is_local(&config.object_store_url) {

@@ -9,6 +9,7 @@ use crate::fetch::Fetch;
 use crate::headers::{FileHeader, external};
 use crate::metrics::ScanMetrics;
 use crate::stretches::Stretches;
+use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use avro_arrow::Decoder;
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(crate) struct FileRows {
     /// What comes behind it, if only parts are read.
     pub(crate) stretches: Option<Stretches>,
     pub(crate) adapter: Adapter,
+    /// What is wanted of where the rows are.
+    pub(crate) placed: Option<Placed>,
     /// Makes full batches of what a filter leaves over, if there is one.
     pub(crate) coalescer: Option<BatchCoalescer>,
     /// The file's name, for errors.
@@ -140,8 +143,14 @@ impl FileRows {
             self.metrics.blocks_damaged.add(1);
             self.report.skipped(&self.name, &damaged);
         }
-        let adapt = |batch: RecordBatch| self.adapter.adapt(&batch).map_err(|e| external(e.into(), &self.name));
-        batch.map(adapt).transpose()
+        let adapt = |batch: RecordBatch| {
+            let batch = self.adapter.adapt(&batch)?;
+            match &self.placed {
+                Some(placed) => placed.append(&batch, decoder.places()),
+                None => Ok(batch),
+            }
+        };
+        batch.map(adapt).transpose().map_err(|e| external(e.into(), &self.name))
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct FilePart {
     pub(crate) filter: Option<(Arc<ScanPredicate>, Arc<FilterProgram>)>,
     pub(crate) partition_values: Vec<ScalarValue>,
     pub(crate) pace: Pace,
+    /// Is it asked where rows are?
+    pub(crate) places: bool,
     pub(crate) metrics: ScanMetrics,
 }
 
@@ -41,10 +43,15 @@ impl FilePart {
             true => Decoder::new(header, program),
             false => Decoder::for_range(header, program, range, file_len),
         };
-        let Some((predicate, program)) = &self.filter else { return Ok(decoder) };
-        let (metrics, values) = (self.metrics.filter.clone(), &self.partition_values);
-        let filter = predicate.for_file(values, program.arrow_schema(), &self.object.name, metrics)?;
-        Ok(decoder.with_filter(program, filter))
+        let decoder = match &self.filter {
+            Some((predicate, program)) => {
+                let (metrics, values) = (self.metrics.filter.clone(), &self.partition_values);
+                let filter = predicate.for_file(values, program.arrow_schema(), &self.object.name, metrics)?;
+                decoder.with_filter(program, filter)
+            }
+            None => decoder,
+        };
+        Ok(if self.places { decoder.with_places() } else { decoder })
     }
 
     /// What reads the blocks of a range of the file, and on to the end of the last one.

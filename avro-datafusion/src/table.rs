@@ -3,26 +3,28 @@
 use crate::counts;
 use crate::format::AvroFormat;
 use crate::index;
-use crate::location::{Location, Wanted};
+use crate::listing::{Found, Listing, list, list_some};
+use crate::location::Location;
 use crate::options::AvroOptions;
-use crate::partitions;
+use crate::partitions::{self, PartitionFilters};
 use crate::source::is_few;
+use crate::virtual_columns::{self, is_virtual, without};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Constraints, DFSchema, Result, Statistics, plan_err};
+use datafusion::common::{Constraints, Result, Statistics, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::listing::helpers::{expr_applicable_for_cols, filter_partitioned_file};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use object_store::{ObjectMeta, ObjectStore};
+use datafusion::physical_plan::union::UnionExec;
+use object_store::ObjectStore;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,9 +36,12 @@ pub struct Paths(Vec<String>);
 #[derive(Debug)]
 pub struct AvroTable {
     locations: Vec<Location>,
-    store: ObjectStoreUrl,
     format: AvroFormat,
+    /// The columns as the scan has them: of the files, then where rows are, then of the directories and of the files' names.
     schema: TableSchema,
+    /// The columns as they are shown, with the virtual ones last, and where each is among those.
+    shown: SchemaRef,
+    order: Vec<usize>,
     pub(crate) definition: Option<String>,
     pub(crate) constraints: Constraints,
     pub(crate) column_defaults: HashMap<String, Expr>,
@@ -46,48 +51,86 @@ impl AvroTable {
     /// The table over these paths. Fails if there is nothing, or if the files cannot be one table.
     pub async fn try_new(session: &dyn Session, paths: impl Into<Paths>, options: AvroOptions) -> Result<Self> {
         let Paths(paths) = paths.into();
-        let locations = paths.iter().map(|path| Location::parse(path)).collect::<Result<Vec<_>>>()?;
-        let Some(first) = locations.first() else { return plan_err!("a table needs at least one path") };
-        let store_url = first.store();
-        if let Some(other) = locations.iter().find(|location| location.store() != store_url) {
-            return plan_err!("{} and {} are in different object stores", first.text(), other.text());
+        let locations: Vec<Location> =
+            paths.iter().map(|path| Location::parse(path)).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        if locations.is_empty() {
+            return plan_err!("a table needs at least one path");
         }
-        let store = session.runtime_env().object_store(&store_url)?;
 
         let format = AvroFormat::new(options);
-        let files = files(&locations, store.as_ref(), format.options()).await?;
-        let all = files.iter().flat_map(|(location, files)| files.iter().map(move |file| (*location, &file.location)));
-        let given = format.options().schema.as_deref();
-        let columns = partitions::columns(&format.options().partitions, all, given);
-        let objects: Vec<ObjectMeta> = files.into_iter().flat_map(|(_, files)| files).collect();
-        let file_schema = format.schema_of(&store, &store_url, &objects).await?;
-        let schema = table_schema(file_schema, columns, given.is_some());
+        let options = format.options();
+        // A table of given columns may start empty.
+        let given = options.schema.as_deref();
+        let listings = match given {
+            Some(_) => list(&locations, session.runtime_env(), &options.file_extension, None).await?,
+            None => list_some(&locations, session.runtime_env(), &options.file_extension).await?,
+        };
+        let all = listings
+            .iter()
+            .flat_map(|listing| listing.files.iter().map(|file| (listing.location, &file.object.location)));
+        let columns = partitions::columns(&options.partitions, options.partition_types, all, given);
+        let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
+        let file_schema = format.schema_of(files).await?;
+        let schema = table_schema(file_schema, columns, given.is_some(), options.virtual_columns);
+        let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
+        let mut order: Vec<usize> = (0..fields.len()).collect();
+        // Virtual columns are last, the file before the places in it.
+        order.sort_by_key(|&i| match fields.get(i) {
+            Some(field) if is_virtual(field) => (true, i < n_file),
+            _ => (false, false),
+        });
+        let shown = Arc::new(schema.table_schema().project(&order)?);
         Ok(AvroTable {
             locations,
-            store: store_url,
             format,
             schema,
+            shown,
+            order,
             definition: None,
             constraints: Constraints::default(),
             column_defaults: HashMap::new(),
         })
     }
 
-    /// The files of a scan with their partition values, without those that the filters on partition columns exclude.
-    async fn files(&self, store: &dyn ObjectStore, filters: &[Expr]) -> Result<Vec<PartitionedFile>> {
+    /// The files of a scan with their partition values, by object store, without those that the filters on partition columns exclude.
+    async fn files(
+        &self,
+        session: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Vec<(ObjectStoreUrl, Vec<PartitionedFile>)>> {
         let columns = self.schema.table_partition_cols();
-        let column_schema = DFSchema::from_unqualified_fields(columns.clone(), HashMap::new())?;
+        let filters = PartitionFilters::new(columns, filters)?;
+        let extension = &self.format.options().file_extension;
+        let listings = match &filters {
+            Some(filters) => list(&self.locations, session.runtime_env(), extension, Some(filters)).await?,
+            // That all files are gone is an error, as at first.
+            None if self.format.options().schema.is_none() => {
+                list_some(&self.locations, session.runtime_env(), extension).await?
+            }
+            None => list(&self.locations, session.runtime_env(), extension, None).await?,
+        };
         let unknown = Arc::new(Statistics::new_unknown(self.schema.file_schema()));
-        let mut wanted = vec![];
-        for (location, files) in files(&self.locations, store, self.format.options()).await? {
-            for file in files {
-                let values = partitions::values(columns, location, &file.location)?;
-                let file = PartitionedFile::new_from_meta(file).with_partition_values(values);
-                let file = file.with_statistics(Arc::clone(&unknown));
-                wanted.extend(filter_partitioned_file(file, filters, &column_schema)?);
+        let mut stores: Vec<(ObjectStoreUrl, Vec<PartitionedFile>)> = vec![];
+        for Listing { location, files, .. } in listings {
+            let values = |file: &Found| partitions::values(columns, location, &file.object.location, &file.name());
+            let values: Vec<_> = files.iter().map(values).collect::<Result<_>>()?;
+            let keep = match &filters {
+                Some(filters) => filters.keep_files(&values)?,
+                None => vec![true; files.len()],
+            };
+            let kept = files.into_iter().zip(values).zip(keep).filter(|(_, keep)| *keep);
+            let kept = kept.map(|((file, values), _)| {
+                let file = PartitionedFile::new_from_meta(file.object).with_partition_values(values);
+                file.with_statistics(Arc::clone(&unknown))
+            });
+            let store = location.store();
+            match stores.iter_mut().find(|(other, _)| *other == store) {
+                Some((_, files)) => files.extend(kept),
+                None => stores.push((store, kept.collect())),
             }
         }
-        Ok(wanted)
+        stores.retain(|(_, files)| !files.is_empty());
+        Ok(stores)
     }
 
     /// What the indexes say of all these files, if each has one.
@@ -96,48 +139,22 @@ impl AvroTable {
         store: &dyn ObjectStore,
         files: &[PartitionedFile],
         indexes: &[Option<Arc<index::FileIndex>>],
-        projection: Option<&Vec<usize>>,
+        projection: &[usize],
     ) -> Option<Statistics> {
-        let (reader, columns) = (self.format.reader(&self.schema), self.schema.file_schema());
+        // Of virtual columns, which are behind the others, nothing is known.
+        let (reader, columns) = (self.format.reader(&self.schema), without(self.schema.file_schema()));
         let of_file = |(file, index): (&PartitionedFile, &Option<Arc<index::FileIndex>>)| {
             let header = self.format.headers().known(store, &file.object_meta)?;
-            Some(index::of_file(index.as_ref()?, reader.columns(columns, &header.schema), projection))
+            Some(index::of_file(index.as_ref()?, reader.columns(&columns, &header.schema), projection))
         };
         let files = files.iter().zip(indexes).map(of_file).collect::<Option<Vec<_>>>()?;
         index::of_files(files, self.schema.table_schema())
     }
-
-    /// Can this filter be decided by the partition columns alone?
-    fn decides_files(&self, filter: &Expr) -> bool {
-        let columns = self.schema.table_partition_cols();
-        let names: Vec<_> = columns.iter().map(|column| column.name().as_str()).collect();
-        !names.is_empty() && expr_applicable_for_cols(&names, filter)
-    }
-}
-
-/// Every location's files. A location without any is an error, unless the columns are given: such a table may start empty.
-pub(crate) async fn files<'a>(
-    locations: &'a [Location],
-    store: &dyn ObjectStore,
-    options: &AvroOptions,
-) -> Result<Vec<(&'a Location, Vec<ObjectMeta>)>> {
-    let mut all = Vec::with_capacity(locations.len());
-    for location in locations {
-        let (files, empty) = location.files(store, Wanted::Extension(&options.file_extension)).await?;
-        if files.is_empty() && options.schema.is_none() {
-            return match empty {
-                0 => plan_err!("no Avro files at {}", location.text()),
-                n => plan_err!("no Avro files at {}: all that are there ({n}) are empty", location.text()),
-            };
-        }
-        all.push((location, files));
-    }
-    Ok(all)
 }
 
 /// Partition columns follow the columns of the files. A column that the files have themselves is not one of the directories;
-/// columns that were given include those of the directories.
-fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool) -> TableSchema {
+/// columns that were given include those of the directories. Virtual columns give way to others of their names.
+fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool, with_virtual: bool) -> TableSchema {
     let is_partition = |name: &str| columns.iter().any(|column| column.name() == name);
     let file_schema = match given {
         true if !columns.is_empty() => {
@@ -147,13 +164,27 @@ fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool)
         _ => file_schema,
     };
     columns.retain(|column| file_schema.fields().find(column.name()).is_none());
+    let file_schema = match with_virtual {
+        true => {
+            let is_free = |field: &FieldRef| {
+                file_schema.fields().find(field.name()).is_none()
+                    && columns.iter().all(|column| column.name() != field.name())
+            };
+            let places: Vec<_> = virtual_columns::places().filter(is_free).collect();
+            let name = Some(virtual_columns::file()).filter(is_free);
+            columns.extend(name);
+            let fields: Vec<_> = file_schema.fields().iter().cloned().chain(places).collect();
+            Arc::new(Schema::new_with_metadata(fields, file_schema.metadata().clone()))
+        }
+        false => file_schema,
+    };
     TableSchema::builder(file_schema).with_table_partition_cols(columns).build()
 }
 
 #[async_trait]
 impl TableProvider for AvroTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(self.schema.table_schema())
+        Arc::clone(&self.shown)
     }
 
     fn constraints(&self) -> Option<&Constraints> {
@@ -173,7 +204,8 @@ impl TableProvider for AvroTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let answer = |filter: &&Expr| match self.decides_files(filter) {
+        let columns = self.schema.table_partition_cols();
+        let answer = |filter: &&Expr| match partitions::decide(columns, filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Unsupported,
         };
@@ -187,21 +219,38 @@ impl TableProvider for AvroTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let store = session.runtime_env().object_store(&self.store)?;
-        let filters: Vec<Expr> = filters.iter().filter(|filter| self.decides_files(filter)).cloned().collect();
-        let mut files = self.files(store.as_ref(), &filters).await?;
-        if files.is_empty() {
-            let schema = match projection {
-                Some(indices) => Arc::new(self.schema.table_schema().project(indices)?),
-                None => self.schema(),
-            };
-            return Ok(Arc::new(EmptyExec::new(schema)));
+        let projection: Vec<usize> = match projection {
+            Some(shown) => shown.iter().filter_map(|&i| self.order.get(i).copied()).collect(),
+            None => self.order.clone(),
+        };
+        let mut scans = vec![];
+        for (store, files) in self.files(session, filters).await? {
+            scans.push(self.scan_of(session, store, files, &projection, limit).await?);
         }
+        match scans.len() {
+            0 => Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.table_schema().project(&projection)?)))),
+            1 => Ok(scans.remove(0)),
+            // A scan is of one object store.
+            _ => UnionExec::try_new(scans),
+        }
+    }
+}
 
+impl AvroTable {
+    /// The plan that reads these files.
+    async fn scan_of(
+        &self,
+        session: &dyn Session,
+        store_url: ObjectStoreUrl,
+        mut files: Vec<PartitionedFile>,
+        projection: &[usize],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let store = session.runtime_env().object_store(&store_url)?;
         // How many bytes there are is what the planner needs to know which side of a join is the smaller one.
         let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
         let headers = self.format.headers();
-        let indexes = index::indexes(headers, session.runtime_env(), &store, &self.store, &files).await?;
+        let indexes = index::indexes(headers, session.runtime_env(), &store, &store_url, &files).await?;
         let known = self.known(store.as_ref(), &files, &indexes, projection);
         for (file, index) in files.iter_mut().zip(indexes) {
             if let Some(index) = index {
@@ -210,9 +259,7 @@ impl TableProvider for AvroTable {
         }
         // Who wants no column counts rows.
         let counted = match projection {
-            Some(columns) if columns.is_empty() && known.is_none() => {
-                counts::exact(headers, &store, &self.store, &files).await
-            }
+            [] if known.is_none() => counts::exact(headers, &store, &store_url, &files).await,
             _ => None,
         };
         let known = known.unwrap_or_else(|| Statistics {
@@ -227,11 +274,11 @@ impl TableProvider for AvroTable {
         // The planner then splits files where that evens things out.
         let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
         let groups = FileGroup::new(files).split_files(partitions);
-        let config = FileScanConfigBuilder::new(self.store.clone(), self.format.file_source(self.schema.clone()))
+        let config = FileScanConfigBuilder::new(store_url, self.format.file_source(self.schema.clone()))
             .with_file_groups(groups)
             .with_constraints(self.constraints.clone())
             .with_statistics(statistics)
-            .with_projection_indices(projection.cloned())?
+            .with_projection_indices(Some(projection.to_vec()))?
             .with_limit(limit)
             .build();
         self.format.create_physical_plan(session, config).await

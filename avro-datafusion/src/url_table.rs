@@ -3,7 +3,8 @@
 //! Avro is read here; anything else is left to DataFusion, which goes by the file's extension. DataFusion turns whatever goes
 //! wrong into "table not found"; where the name is plainly a path, this says what is wrong with the path.
 
-use crate::location::{Location, Wanted};
+use crate::listing::{Found, list};
+use crate::location::{Location, has_extension};
 use crate::options::AvroOptions;
 use crate::table::AvroTable;
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use datafusion::catalog::{TableProvider, UrlTableFactory};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
 use datafusion::execution::SessionState;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use std::sync::Arc;
 
 /// The first bytes of an Avro container file.
@@ -51,7 +52,7 @@ impl UrlTableFactory for AvroUrlTableFactory {
             return self.avro(&session, url).await;
         }
         let found = match Location::parse(url) {
-            Ok(location) => kind(&session, &location, &self.options).await,
+            Ok(locations) => kind(&session, &locations, &self.options).await,
             Err(e) => Err(e),
         };
         match found {
@@ -77,34 +78,36 @@ enum Kind {
 }
 
 /// Looks at names first, and at the first file's first bytes where they say nothing.
-async fn kind(session: &SessionState, location: &Location, options: &AvroOptions) -> Result<Kind> {
-    let store = session.runtime_env().object_store(location.store())?;
-    let extension = options.file_extension.to_ascii_lowercase();
-    let is_avro = |file: &ObjectMeta| {
-        file.location.filename().is_some_and(|name| name.to_ascii_lowercase().ends_with(&extension))
+async fn kind(session: &SessionState, locations: &[Location], options: &AvroOptions) -> Result<Kind> {
+    let is_avro = |file: &Found| has_extension(&file.object.location, &options.file_extension);
+    let listings = list(locations, session.runtime_env(), "", None).await?;
+    let Some(listing) = listings.iter().find(|listing| !listing.files.is_empty()) else {
+        return Ok(match listings.iter().all(|listing| listing.empty == 0) {
+            true => Kind::Nothing,
+            false => Kind::Other,
+        });
     };
-    let (files, empty) = location.files(store.as_ref(), Wanted::Any).await?;
-    match files.first() {
-        None if empty == 0 => Ok(Kind::Nothing),
-        None => Ok(Kind::Other),
+    match listing.files.first() {
         // Of a directory the Avro files are taken; of a glob everything.
-        Some(first) if !location.is_directory() || location.below(&first.location).is_empty() => {
-            match is_avro(first) || starts_avro(store.as_ref(), first).await? {
+        Some(first)
+            if !listing.location.is_directory() || listing.location.below(&first.object.location).is_empty() =>
+        {
+            match is_avro(first) || starts_avro(first).await? {
                 true => Ok(Kind::Avro),
                 false => Ok(Kind::Other),
             }
         }
-        Some(_) if files.iter().any(is_avro) => Ok(Kind::Avro),
-        Some(_) => Ok(Kind::Other),
+        _ if listing.files.iter().any(is_avro) => Ok(Kind::Avro),
+        _ => Ok(Kind::Other),
     }
 }
 
-async fn starts_avro(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<bool> {
+async fn starts_avro(file: &Found) -> Result<bool> {
     let len = MAGIC.len() as u64;
-    Ok(file.size >= len && store.get_range(&file.location, 0..len).await? == MAGIC)
+    Ok(file.object.size >= len && file.store.get_range(&file.object.location, 0..len).await? == MAGIC)
 }
 
 /// Does this look like a path rather than the name of a table?
 fn is_path(name: &str) -> bool {
-    name.contains(['/', '\\', '*', '?', '['])
+    name.contains(['/', '\\', '*', '?', '[', '{'])
 }

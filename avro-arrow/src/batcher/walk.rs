@@ -1,7 +1,7 @@
 //! Walks: the batcher's part in filters. Blocks in; some columns of their rows and where each row is, out. And back: rows that
 //! were picked, as blocks of their own that remember where they were.
 
-use super::Batcher;
+use super::{Batcher, RowsAt};
 use crate::bytes::{PADDING, PaddedBytes};
 use crate::codec::Block;
 use crate::error::Result;
@@ -144,5 +144,26 @@ impl Picked {
             located.offset = located.offset - run.to_at as usize + run.at as usize;
         }
         located
+    }
+
+    /// Appends where these rows are in the file's block.
+    pub(super) fn split(&self, mut rows: RowsAt, to: &mut Vec<RowsAt>) {
+        if self.runs.is_empty() {
+            to.push(rows);
+            return;
+        }
+        let mut run = self.runs.partition_point(|run| u64::from(run.to_row) <= rows.row);
+        while rows.n_rows > 0
+            && let Some(this) = run.checked_sub(1).and_then(|run| self.runs.get(run))
+        {
+            let inside = rows.row - u64::from(this.to_row);
+            // Up to where the next run begins.
+            let next = self.runs.get(run).map_or(u64::MAX, |next| u64::from(next.to_row));
+            let n_rows = rows.n_rows.min(usize::try_from(next - rows.row).unwrap_or(usize::MAX));
+            to.push(RowsAt { row: u64::from(this.row) + inside, n_rows, ..rows });
+            rows.row += n_rows as u64;
+            rows.n_rows -= n_rows;
+            run += 1;
+        }
     }
 }

@@ -115,14 +115,15 @@ enum Seen {
     End,
 }
 
-/// What stands before a block's data.
+/// What stands before a block's data, as it says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) rows: u64,
-    /// Bytes of the data.
-    pub(super) size: u64,
+pub struct Frame {
+    /// Rows of the block.
+    pub rows: u64,
+    /// Bytes of the data, as they are stored.
+    pub size: u64,
     /// Bytes of the frame itself.
-    pub(super) len: usize,
+    pub len: usize,
 }
 
 impl Framer {
@@ -546,10 +547,11 @@ impl Framer {
 
 impl Frame {
     /// The most bytes of a frame: two longs.
-    pub(super) const LEN_MAX: usize = 20;
+    pub const LEN_MAX: usize = 20;
 
-    /// The frame at the start of `bytes`, or `None` where they end inside it.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Option<Frame>, ErrorKind> {
+    /// The frame at the start of `bytes`, or `None` where they end inside it. An error where a number is negative or has more
+    /// than 64 bits.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Frame>, ErrorKind> {
         let mut cursor = Cursor::new(bytes);
         let mut long = |bad: &'static str, negative: &'static str| match cursor.long() {
             Err(Fault::End) => Ok(None),
@@ -568,8 +570,8 @@ impl Frame {
         Ok(Some(Frame { rows, size, len: cursor.at() }))
     }
 
-    /// Bytes of the frame and its data. No sum of two longs, each not negative, is too large for 64 bits.
-    pub(super) fn len_with_data(&self) -> u64 {
-        self.size + self.len as u64
+    /// Bytes of the frame and its data; the sync marker is behind them.
+    pub fn len_with_data(&self) -> u64 {
+        self.size.saturating_add(self.len as u64)
     }
 }

@@ -19,6 +19,6 @@ mod tests;
 
 pub use crate::codec::RawBlock;
 pub use count::{count_rows, count_rows_behind, first_block};
-pub use framer::Framer;
+pub use framer::{Frame, Framer};
 pub use header::Header;
 pub use positioned::Positioned;

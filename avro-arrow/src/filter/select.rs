@@ -7,7 +7,7 @@
 //! Where they are many, walking them twice costs more than it saves: everything is decoded, and filtered then.
 
 use super::{FilterProgram, RowFilter, Whole};
-use crate::batcher::{Batcher, Walk};
+use crate::batcher::{Batcher, RowsAt, Walk};
 use crate::codec::Block;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Damage;
@@ -43,6 +43,8 @@ pub(crate) struct Selector {
     checks: Vec<Batcher>,
     /// Rows that the filter was asked about lately, and that it selected.
     lately: (usize, usize),
+    /// Where the rows of the last batch are, if that is wanted.
+    places: Vec<RowsAt>,
     pub(crate) rows_selected: u64,
     pub(crate) rows_pruned: u64,
 }
@@ -76,9 +78,21 @@ impl Selector {
             output: Arc::clone(output),
             checks,
             lately: (0, 0),
+            places: Vec::new(),
             rows_selected: 0,
             rows_pruned: 0,
         }
+    }
+
+    /// From here on, it says where the rows of each batch are.
+    pub(crate) fn with_places(self) -> Self {
+        let whole = self.whole.map(|(whole, looked_at)| (whole.with_places(), looked_at));
+        Selector { picked: self.picked.with_places(), whole, ..self }
+    }
+
+    /// Where the rows of the last batch are, in its order. Taken once.
+    pub(crate) fn take_places(&mut self) -> Vec<RowsAt> {
+        std::mem::take(&mut self.places)
     }
 
     /// Takes a block, whose claim to so many rows is checked against its bytes. Only once there is no next batch.
@@ -115,13 +129,14 @@ impl Selector {
     fn next_of_picked(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         // No more is picked than is needed for a batch.
         loop {
-            let batch = self.picked.next_batch(false)?;
-            if batch.is_some() {
-                return Ok(batch);
+            let mut batch = self.picked.next_batch(false)?;
+            if batch.is_none() && !self.pick(end)? {
+                batch = self.picked.next_batch(end)?;
+            } else if batch.is_none() {
+                continue;
             }
-            if !self.pick(end)? {
-                return self.picked.next_batch(end);
-            }
+            self.places = self.picked.take_places();
+            return Ok(batch);
         }
     }
 
@@ -150,7 +165,7 @@ impl Selector {
             if n_selected == 0 {
                 continue;
             }
-            if self.output.counts_only() {
+            if self.output.counts_only() && !self.picked.has_places() {
                 self.picked.push_count(n_selected as u64);
                 continue;
             }
@@ -165,6 +180,7 @@ impl Selector {
         loop {
             let Some((whole, looked_at)) = &mut self.whole else { return Ok(None) };
             let Some(all) = whole.next_batch(end)? else { return Ok(None) };
+            self.places = whole.take_places();
             let columns = all.project(looked_at)?;
             let mut batch = self.output_of(&all)?;
             if self.filter.selects_all() {
@@ -176,6 +192,7 @@ impl Selector {
             self.turns |= n_selected * WALK_BELOW < asked;
             let n_selected = selected.count_set_bits();
             if n_selected < selected.len() {
+                self.places = selected_of(&self.places, &selected);
                 batch = filter_record_batch(&batch, &BooleanArray::from(selected))?;
             }
             if n_selected > 0 {
@@ -216,6 +233,19 @@ impl Selector {
         self.rows_pruned += (n_rows - n_selected) as u64;
         Ok(selected)
     }
+}
+
+/// Where those rows are that are selected of those at these places.
+fn selected_of(places: &[RowsAt], selected: &BooleanBuffer) -> Vec<RowsAt> {
+    let mut of = Vec::new();
+    let mut first = 0;
+    for run in places {
+        for (from, to) in selected.slice(first, run.n_rows).set_slices() {
+            of.push(RowsAt { row: run.row + from as u64, n_rows: to - from, ..*run });
+        }
+        first += run.n_rows;
+    }
+    of
 }
 
 impl fmt::Debug for Selector {

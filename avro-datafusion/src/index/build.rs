@@ -8,9 +8,10 @@ use super::load::{self, EMPTY_BLOCK};
 use super::place::Place;
 use crate::fetch::{Fetch, Object, Pace};
 use crate::headers::{FileHeader, Headers, external};
+use crate::listing::{Found, list_some};
 use crate::location::{Location, file_name, is_local};
 use crate::options::AvroOptions;
-use crate::table::{Paths, files};
+use crate::table::Paths;
 use avro_arrow::container::Framer;
 use avro_arrow::{Damage, Decoder, Limits, Program};
 use bytes::Bytes;
@@ -100,16 +101,10 @@ pub(crate) async fn build_with(
     });
     let mut objects = vec![];
     for path in paths.texts() {
-        let location = Location::parse(path)?;
-        let store_url = location.store();
-        let store = runtime.object_store(&store_url)?;
-        for (_, found) in files(std::slice::from_ref(&location), store.as_ref(), &options).await? {
-            let place = |object: &ObjectMeta| Place {
-                store: Arc::clone(&store),
-                store_url: store_url.clone(),
-                path: object.location.clone(),
-            };
-            objects.extend(found.into_iter().map(|object| (place(&object), object)));
+        let locations = Location::parse(path)?;
+        let found = list_some(&locations, runtime, &options.file_extension).await?;
+        for Found { store, store_url, object } in found.into_iter().flat_map(|listing| listing.files) {
+            objects.push((Place { store, store_url, path: object.location.clone() }, object));
         }
     }
     stream::iter(objects)

@@ -1,13 +1,15 @@
 //! `SELECT * FROM avro_index('path')`: files in; their indexes built, and a row for each out.
 
 use super::build::{FileIndexed, IndexOptions, build_with};
+use crate::functions::Arguments;
 use crate::options::AvroOptions;
+use crate::table::Paths;
 use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
-use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::common::Result;
 use datafusion::datasource::TableType;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
@@ -17,7 +19,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream;
 use std::sync::Arc;
 
-/// The table function `avro_index('path')`: builds the block indexes of a file, or of the Avro files of a directory or glob, as
+/// The table function `avro_index('path')`: builds the block indexes of a file, of the Avro files of a directory or glob, or of a list of these, as
 /// [`build()`](super::build()) does. Indexes that are there, and still those of their files, stay.
 ///
 /// | column | type | |
@@ -34,7 +36,7 @@ pub struct AvroIndex {
 }
 
 impl AvroIndex {
-    /// The function for files that are read with these options.
+    /// The function for files that are read with these options, unless a call gives others.
     pub fn new(options: AvroOptions) -> Self {
         AvroIndex { options }
     }
@@ -42,9 +44,7 @@ impl AvroIndex {
 
 impl TableFunctionImpl for AvroIndex {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        let [Expr::Literal(ScalarValue::Utf8(Some(path)), _)] = args.exprs() else {
-            return plan_err!("write avro_index('path'), with a file, a directory or a glob");
-        };
+        let Arguments { paths, options } = Arguments::parse("avro_index", args.exprs(), &self.options)?;
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),
             Field::new("blocks", DataType::Int64, false),
@@ -53,14 +53,14 @@ impl TableFunctionImpl for AvroIndex {
             Field::new("bytes", DataType::Int64, false),
             Field::new("built", DataType::Boolean, false),
         ]));
-        Ok(Arc::new(Work { path: path.clone(), options: self.options.clone(), schema }))
+        Ok(Arc::new(Work { paths: paths.into(), options, schema }))
     }
 }
 
 /// The work to be done, when the query runs.
 #[derive(Debug, Clone)]
 struct Work {
-    path: String,
+    paths: Paths,
     options: AvroOptions,
     schema: SchemaRef,
 }
@@ -97,8 +97,8 @@ impl PartitionStream for Work {
         let work = self.clone();
         let batch = async move {
             let threads = context.session_config().target_partitions();
-            let (path, index) = (work.path.into(), IndexOptions::default());
-            let indexed = build_with(&context.runtime_env(), threads, path, &work.options, &index).await?;
+            let index = IndexOptions::default();
+            let indexed = build_with(&context.runtime_env(), threads, work.paths, &work.options, &index).await?;
             rows(&indexed, &work.schema)
         };
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream::once(batch)))

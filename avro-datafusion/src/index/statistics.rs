@@ -10,8 +10,8 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 
 /// What is known of those of the table's columns that are wanted, in a file: exact row and null counts, and bounds.
-pub(crate) fn of_file(index: &FileIndex, columns: Columns<'_>, projection: Option<&Vec<usize>>) -> Statistics {
-    let is_wanted = |i: &usize| projection.is_none_or(|projection| projection.contains(i));
+pub(crate) fn of_file(index: &FileIndex, columns: Columns<'_>, projection: &[usize]) -> Statistics {
+    let is_wanted = |i: &usize| projection.contains(i);
     let column = |(i, field): (usize, &arrow_schema::FieldRef)| match Some(i)
         .filter(is_wanted)
         .and_then(|i| columns.known(index, i, &[]))

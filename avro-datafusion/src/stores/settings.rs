@@ -140,8 +140,11 @@ pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &Ha
         return Ok(());
     }
     pairs.sort_unstable();
-    for location in locations {
-        let store = Location::parse(location)?.store();
+    let mut parsed = vec![];
+    for text in locations {
+        parsed.extend(Location::parse(text)?.into_iter().map(|location| (text, location.store())));
+    }
+    for (location, store) in &parsed {
         let url: &Url = store.as_ref();
         let mut settings = Service::of(url).map(Settings::none);
         for (prefix, name, value) in &pairs {

@@ -16,16 +16,27 @@ use std::sync::{Arc, Mutex};
 pub struct Counting {
     inner: Arc<dyn ObjectStore>,
     gets: Mutex<Vec<(String, Range<u64>)>>,
+    lists: Mutex<Vec<String>>,
 }
 
 impl Counting {
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Counting { inner, gets: Mutex::default() }
+        Counting { inner, gets: Mutex::default(), lists: Mutex::default() }
     }
 
     /// The reads since this was last asked: paths and byte ranges.
     pub fn take_gets(&self) -> Vec<(String, Range<u64>)> {
         std::mem::take(&mut self.gets.lock().unwrap())
+    }
+
+    /// The listings since this was last asked: `all below x`, or `in x` where directories in `x` were not looked into.
+    pub fn take_lists(&self) -> Vec<String> {
+        std::mem::take(&mut self.lists.lock().unwrap())
+    }
+
+    fn listed(&self, how: &str, prefix: Option<&Path>) {
+        let prefix = prefix.map(Path::as_ref).unwrap_or_default();
+        self.lists.lock().unwrap().push(format!("{how} {prefix}"));
     }
 }
 
@@ -61,10 +72,12 @@ impl ObjectStore for Counting {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.listed("all below", prefix);
         self.inner.list(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.listed("in", prefix);
         self.inner.list_with_delimiter(prefix).await
     }
 

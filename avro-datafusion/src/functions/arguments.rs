@@ -1,0 +1,74 @@
+//! Arguments of a table function: expressions in, paths and options out.
+
+use crate::location::Location;
+use crate::options::AvroOptions;
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Expr;
+
+/// The arguments of a call: one path or a list of them, then names of options, each with its value behind it.
+///
+/// In SQL one writes `name => value`, which DataFusion has no place for; `named` makes two arguments of it.
+pub(crate) struct Arguments {
+    pub(crate) paths: Vec<String>,
+    pub(crate) options: AvroOptions,
+}
+
+impl Arguments {
+    /// The arguments of a call of the function of this name, with the options that it does not give.
+    pub(crate) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<Arguments> {
+        let usage = || {
+            plan_err!(
+                "write {function}('path'), with a file, a directory, a glob or a list of them, \
+                 and then options as `name => value`"
+            )
+        };
+        let Some((first, rest)) = exprs.split_first() else { return usage() };
+        let Some(paths) = paths(first).filter(|paths| !paths.is_empty()) else { return usage() };
+        let mut options = options.clone();
+        for pair in rest.chunks(2) {
+            let [name, value] = pair else { return usage() };
+            let Some(name) = text(name) else { return usage() };
+            match text(value) {
+                Some(value) => options.set(&name, &value)?,
+                None => return plan_err!("{function}: the option `{name}` needs a value that is known beforehand"),
+            }
+        }
+        Ok(Arguments { paths, options })
+    }
+
+    /// What the paths mean.
+    pub(super) fn locations(&self) -> Result<Vec<Location>> {
+        let locations = self.paths.iter().map(|path| Location::parse(path)).collect::<Result<Vec<_>>>()?;
+        Ok(locations.into_iter().flatten().collect())
+    }
+}
+
+/// One string, or a list of strings.
+fn paths(expr: &Expr) -> Option<Vec<String>> {
+    if let Expr::Literal(value, _) = expr
+        && let Some(path) = value.try_as_str()
+    {
+        return Some(vec![path?.to_owned()]);
+    }
+    let Expr::Literal(value, _) = expr else { return None };
+    let lists = match value {
+        ScalarValue::List(list) => ScalarValue::convert_array_to_scalar_vec(list.as_ref()).ok()?,
+        ScalarValue::LargeList(list) => ScalarValue::convert_array_to_scalar_vec(list.as_ref()).ok()?,
+        ScalarValue::FixedSizeList(list) => ScalarValue::convert_array_to_scalar_vec(list.as_ref()).ok()?,
+        _ => return None,
+    };
+    let items = lists.into_iter().flatten().flatten();
+    items.map(|item| item.try_as_str().flatten().map(str::to_owned)).collect()
+}
+
+/// A value as text.
+fn text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Literal(value, _) if value.is_null() => None,
+        Expr::Literal(value, _) => Some(match value.try_as_str().flatten() {
+            Some(text) => text.to_owned(),
+            None => value.to_string(),
+        }),
+        _ => None,
+    }
+}

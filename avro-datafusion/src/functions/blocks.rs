@@ -1,0 +1,246 @@
+//! `SELECT .. FROM avro_blocks('path')`: files in, a row for each of their blocks out. Only what stands before the blocks is looked
+//! at; where blocks are large, the rest is not even read.
+
+use super::file_table::{PerFile, Run, file_table};
+use crate::headers::{self, external};
+use crate::listing::Found;
+use crate::location::is_local;
+use crate::options::AvroOptions;
+use crate::version::Version;
+use arrow_array::builder::{Int64Builder, StringBuilder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use avro_arrow::container::{Frame, Header};
+use avro_arrow::{Error, ErrorKind};
+use bytes::Bytes;
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::Result;
+use futures::stream::{BoxStream, StreamExt, try_unfold};
+use std::sync::Arc;
+
+/// Bytes of the marker behind each block.
+const SYNC_LEN: usize = 16;
+/// Bytes that are looked at of each block: the marker before it, its frame, and what its codec says of the data's length.
+const HEAD_LEN: usize = SYNC_LEN + Frame::LEN_MAX + 18;
+/// Bytes of a read that is for one block alone.
+const ONE_HEAD: u64 = 512;
+/// Bytes of a read where blocks are so small that going from one to the next costs more than reading on.
+const MANY_HEADS: u64 = 1 << 20;
+/// Blocks are small up to this, on a local disk and elsewhere.
+const SMALL_LOCAL: u64 = 32 << 10;
+const SMALL_REMOTE: u64 = 512 << 10;
+
+/// The table function `avro_blocks('path')`: the blocks of each file.
+///
+/// | column | type | |
+/// |---|---|---|
+/// | `file` | Utf8 | path or URL |
+/// | `block` | Int64 | index of the block, from 0 |
+/// | `offset` | Int64 | where in the file it begins |
+/// | `bytes` | Int64 | all of it: the next block begins so much later |
+/// | `rows` | Int64 | how many rows it says it has |
+/// | `stored` | Int64 | bytes of its data as they are stored |
+/// | `decompressed` | Int64 | bytes of its data, where its codec says so beforehand (null, snappy, zstandard's first frame) |
+///
+/// Rows of a file come in its order. Markers are checked, data is not.
+#[derive(Debug)]
+pub struct AvroBlocks {
+    options: AvroOptions,
+}
+
+impl AvroBlocks {
+    /// The function for files that are read with these options, unless a call gives others.
+    pub fn new(options: AvroOptions) -> Self {
+        AvroBlocks { options }
+    }
+}
+
+impl TableFunctionImpl for AvroBlocks {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("file", DataType::Utf8, false),
+            Field::new("block", DataType::Int64, false),
+            Field::new("offset", DataType::Int64, false),
+            Field::new("bytes", DataType::Int64, false),
+            Field::new("rows", DataType::Int64, false),
+            Field::new("stored", DataType::Int64, false),
+            Field::new("decompressed", DataType::Int64, true),
+        ]));
+        file_table("avro_blocks", &args, &self.options, |options| Blocks { options: Arc::new(options), schema })
+    }
+}
+
+#[derive(Debug)]
+struct Blocks {
+    options: Arc<AvroOptions>,
+    schema: SchemaRef,
+}
+
+impl PerFile for Blocks {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+        let (options, schema) = (Arc::clone(&self.options), Arc::clone(&self.schema));
+        let batch_size = run.batch_size;
+        let start = State::Closed { file, options };
+        try_unfold(start, move |state| {
+            let schema = Arc::clone(&schema);
+            async move {
+                let mut walk = match state {
+                    State::Closed { file, options } => Walk::open(file, &options).await?,
+                    State::Open(walk) => walk,
+                };
+                let mut rows = Rows::default();
+                while rows.n < batch_size && walk.step(&mut rows).await? {}
+                if rows.n == 0 {
+                    return Ok(None);
+                }
+                Ok(Some((rows.finish(schema)?, State::Open(walk))))
+            }
+        })
+        .boxed()
+    }
+}
+
+enum State {
+    Closed { file: Found, options: Arc<AvroOptions> },
+    Open(Walk),
+}
+
+/// A way from block to block.
+struct Walk {
+    file: Found,
+    name: String,
+    header: Header,
+    version: Version,
+    /// Bytes of the file, from `window_start` on.
+    window: Bytes,
+    window_start: u64,
+    /// Where the marker before the next block is, and that block's index.
+    marker: u64,
+    index: u64,
+    /// Was the last block so small that it is better to read on?
+    small: bool,
+    small_max: u64,
+}
+
+impl Walk {
+    async fn open(file: Found, options: &AvroOptions) -> Result<Walk> {
+        let name = file.name();
+        let (header, version, window) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
+        Ok(Walk {
+            name,
+            version,
+            window,
+            window_start: 0,
+            marker: header.len.saturating_sub(SYNC_LEN as u64),
+            header,
+            index: 0,
+            small: true,
+            small_max: if is_local(&file.store_url) { SMALL_LOCAL } else { SMALL_REMOTE },
+            file,
+        })
+    }
+
+    /// Adds the next block; false if there is none.
+    async fn step(&mut self, rows: &mut Rows) -> Result<bool> {
+        let file_len = self.file.object.size;
+        let offset = self.marker.saturating_add(SYNC_LEN as u64);
+        let head = self.head().await?;
+        let Some((sync, head)) = head.split_first_chunk::<SYNC_LEN>() else {
+            return Err(self.error(ErrorKind::Truncated { what: "a block" }, file_len));
+        };
+        if *sync != self.header.sync {
+            self.index = self.index.saturating_sub(1);
+            return Err(self.error(ErrorKind::SyncMismatch, self.marker));
+        }
+        if offset >= file_len {
+            return Ok(false);
+        }
+        let frame = match Frame::parse(head).map_err(|kind| self.error(kind, offset))? {
+            Some(frame) => frame,
+            None => return Err(self.error(ErrorKind::Truncated { what: "a block's count and size" }, offset)),
+        };
+        let len = frame.len_with_data();
+        if len.saturating_add(SYNC_LEN as u64) > file_len - offset {
+            return Err(self.error(ErrorKind::Truncated { what: "a block" }, offset));
+        }
+        let data = head.get(frame.len..).unwrap_or_default();
+        let data = data.get(..usize::try_from(frame.size).unwrap_or(usize::MAX)).unwrap_or(data);
+        let decompressed = self.header.codec.stated_len(data, frame.size);
+        rows.push(&self.name, self.index, offset, &frame, decompressed);
+        self.small = len <= self.small_max;
+        self.marker = offset + len;
+        self.index += 1;
+        Ok(true)
+    }
+
+    /// The bytes from the marker before the next block on, as many as are looked at or as there are.
+    async fn head(&mut self) -> Result<Bytes> {
+        let left = self.file.object.size.saturating_sub(self.marker);
+        let wanted = left.min(HEAD_LEN as u64);
+        let end = self.window_start + self.window.len() as u64;
+        if self.marker < self.window_start || self.marker + wanted > end {
+            if wanted == 0 {
+                return Ok(Bytes::new());
+            }
+            let read = if self.small { MANY_HEADS } else { ONE_HEAD };
+            let range = self.marker..self.marker + left.min(read);
+            self.window = self.version.read(self.file.store.as_ref(), range, &self.name).await?.bytes;
+            self.window_start = self.marker;
+        }
+        let from = usize::try_from(self.marker - self.window_start).unwrap_or(usize::MAX).min(self.window.len());
+        let to = from.saturating_add(HEAD_LEN).min(self.window.len());
+        Ok(self.window.slice(from..to))
+    }
+
+    fn error(&self, kind: ErrorKind, offset: u64) -> datafusion::error::DataFusionError {
+        let error = Error::new(kind).at(|position| {
+            position.offset = Some(offset);
+            position.block = Some(self.index);
+        });
+        external(error, &self.name)
+    }
+}
+
+/// Rows of the table.
+#[derive(Default)]
+struct Rows {
+    n: usize,
+    file: StringBuilder,
+    block: Int64Builder,
+    offset: Int64Builder,
+    bytes: Int64Builder,
+    rows: Int64Builder,
+    stored: Int64Builder,
+    decompressed: Int64Builder,
+}
+
+impl Rows {
+    fn push(&mut self, file: &str, block: u64, offset: u64, frame: &Frame, decompressed: Option<u64>) {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.n += 1;
+        self.file.append_value(file);
+        self.block.append_value(number(block));
+        self.offset.append_value(number(offset));
+        self.bytes.append_value(number(frame.len_with_data().saturating_add(SYNC_LEN as u64)));
+        self.rows.append_value(number(frame.rows));
+        self.stored.append_value(number(frame.size));
+        self.decompressed.append_option(decompressed.map(number));
+    }
+
+    fn finish(mut self, schema: SchemaRef) -> Result<RecordBatch> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.file.finish()),
+            Arc::new(self.block.finish()),
+            Arc::new(self.offset.finish()),
+            Arc::new(self.bytes.finish()),
+            Arc::new(self.rows.finish()),
+            Arc::new(self.stored.finish()),
+            Arc::new(self.decompressed.finish()),
+        ];
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+}

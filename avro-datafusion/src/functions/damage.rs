@@ -1,0 +1,217 @@
+//! `SELECT .. FROM avro_damage('path')`: files in, a row for each damaged block in them out. Every block is read, and all of it,
+//! so that no damage stays unseen; nothing is kept but what is found.
+
+use super::file_table::{PerFile, Run, file_table};
+use crate::fetch::{Fetch, Object, Pace};
+use crate::headers::{Headers, Reads};
+use crate::listing::Found;
+use crate::location::is_local;
+use crate::options::AvroOptions;
+use arrow_array::builder::{Int64Builder, StringBuilder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use avro_arrow::{Damage, DamagedBlock, Decoder};
+use datafusion::arrow::buffer::Buffer;
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::physical_plan::metrics::Count;
+use futures::stream::{BoxStream, StreamExt, try_unfold};
+use std::sync::Arc;
+
+/// The table function `avro_damage('path')`: what is damaged in a file, or in the Avro files of a directory or glob.
+///
+/// | column | type | |
+/// |---|---|---|
+/// | `file` | Utf8 | path or URL |
+/// | `block` | Int64 | index of the block, from 0; a stretch in which no blocks can be told apart counts as one. Null: the header |
+/// | `offset` | Int64 | where in the file it begins |
+/// | `bytes` | Int64 | how much of the file is lost; null where it is the header, and with it the whole file |
+/// | `rows` | Int64 | how many rows are lost; null where that cannot be known |
+/// | `reason` | Utf8 | what is wrong, and where |
+///
+/// Rows of a file come in its order. Files without damage have none.
+#[derive(Debug)]
+pub struct AvroDamage {
+    options: AvroOptions,
+}
+
+impl AvroDamage {
+    /// The function for files that are read with these options, unless a call gives others.
+    pub fn new(options: AvroOptions) -> Self {
+        AvroDamage { options }
+    }
+}
+
+impl TableFunctionImpl for AvroDamage {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("file", DataType::Utf8, false),
+            Field::new("block", DataType::Int64, true),
+            Field::new("offset", DataType::Int64, false),
+            Field::new("bytes", DataType::Int64, true),
+            Field::new("rows", DataType::Int64, true),
+            Field::new("reason", DataType::Utf8, false),
+        ]));
+        file_table("avro_damage", &args, &self.options, |options| {
+            let options = AvroOptions { damage: Damage::Skip, ..options };
+            Search { headers: Arc::new(Headers::new(options)), schema }
+        })
+    }
+}
+
+/// Looks for damage in files.
+#[derive(Debug)]
+struct Search {
+    headers: Arc<Headers>,
+    schema: SchemaRef,
+}
+
+impl PerFile for Search {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+        let (headers, schema, run) = (Arc::clone(&self.headers), Arc::clone(&self.schema), run.clone());
+        try_unfold(State::Closed(file), move |state| {
+            let (headers, schema, run) = (Arc::clone(&headers), Arc::clone(&schema), run.clone());
+            async move {
+                let mut rows = Rows::default();
+                let mut file = match state {
+                    State::Closed(file) => open(file, &headers, &run, &mut rows).await?,
+                    State::Open(file) => Some(file),
+                    State::Done => None,
+                };
+                while rows.n < run.batch_size
+                    && let Some(open) = &mut file
+                {
+                    if !open.read(&mut rows).await? {
+                        file = None;
+                    }
+                }
+                let next = file.map_or(State::Done, State::Open);
+                Ok(if rows.n == 0 { None } else { Some((rows.finish(&schema)?, next)) })
+            }
+        })
+        .boxed()
+    }
+}
+
+enum State {
+    Closed(Found),
+    Open(Box<File>),
+    Done,
+}
+
+/// None if its header is damaged, or cannot be used: that is a row.
+async fn open(found: Found, headers: &Headers, run: &Run, rows: &mut Rows) -> Result<Option<Box<File>>> {
+    let name = found.name();
+    let Found { store, store_url, object } = found;
+    let header = match headers.get(store.as_ref(), &object, &name).await {
+        Ok((header, _)) => header,
+        Err(DataFusionError::External(error)) => {
+            let error = error.downcast::<avro_arrow::Error>().map_err(DataFusionError::External)?;
+            rows.unreadable(&name, *error);
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let all = Reads { columns: None, batch_size: run.batch_size, reader: None };
+    let program = match header.schema.program(all, headers.options()) {
+        Ok(program) => program,
+        Err(error) => {
+            rows.unreadable(&name, error);
+            return Ok(None);
+        }
+    };
+    let decoder = Decoder::new(&header.header, program);
+    let range = decoder.start()..object.size;
+    let memory = Arc::new(MemoryConsumer::new("AvroDamage").register(&run.memory));
+    let pace = Pace::of(is_local(&store_url), None, run.n_parts);
+    let object = Object { store, version: Arc::clone(&header.version), name: name.clone(), memory };
+    let fetch = Fetch::new(object, range, pace, Count::new());
+    Ok(Some(Box::new(File { name, decoder, fetch, finished: false })))
+}
+
+/// A file being read.
+struct File {
+    name: String,
+    decoder: Decoder,
+    fetch: Fetch,
+    finished: bool,
+}
+
+impl File {
+    /// Reads on, up to the next bytes that are to be fetched; false at the end of the file.
+    async fn read(&mut self, rows: &mut Rows) -> Result<bool> {
+        // Of the rows nothing is wanted.
+        let decoded =
+            self.decoder.next_batch().map_err(|e| DataFusionError::External(Box::new(e.in_file(&self.name))))?;
+        for damaged in self.decoder.take_damage() {
+            rows.push(&self.name, damaged);
+        }
+        if decoded.is_some() {
+            return Ok(true);
+        }
+        if self.finished {
+            return Ok(false);
+        }
+        match self.fetch.next(self.decoder.awaited()).await? {
+            Some(bytes) => self.decoder.feed(Buffer::from(bytes)),
+            None => {
+                self.decoder.finish();
+                self.finished = true;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Rows of the table.
+#[derive(Default)]
+struct Rows {
+    n: usize,
+    file: StringBuilder,
+    block: Int64Builder,
+    offset: Int64Builder,
+    bytes: Int64Builder,
+    rows: Int64Builder,
+    reason: StringBuilder,
+}
+
+impl Rows {
+    fn push(&mut self, file: &str, damaged: DamagedBlock) {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.n += 1;
+        self.file.append_value(file);
+        self.block.append_value(number(damaged.block));
+        self.offset.append_value(number(damaged.offset));
+        self.bytes.append_value(number(damaged.bytes));
+        self.rows.append_option(damaged.rows.map(number));
+        self.reason.append_value(damaged.error.to_string());
+    }
+
+    fn unreadable(&mut self, file: &str, error: avro_arrow::Error) {
+        self.n += 1;
+        self.file.append_value(file);
+        self.block.append_null();
+        self.offset.append_value(0);
+        self.bytes.append_null();
+        self.rows.append_null();
+        // The file has a column of its own.
+        self.reason.append_value(error.at(|position| position.file = None).to_string());
+    }
+
+    fn finish(mut self, schema: &SchemaRef) -> Result<RecordBatch> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.file.finish()),
+            Arc::new(self.block.finish()),
+            Arc::new(self.offset.finish()),
+            Arc::new(self.bytes.finish()),
+            Arc::new(self.rows.finish()),
+            Arc::new(self.reason.finish()),
+        ];
+        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    }
+}

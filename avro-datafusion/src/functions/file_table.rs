@@ -1,0 +1,165 @@
+//! Tables that say something of each file: locations and what is to be said in, a `TableProvider` out that lists the files at every
+//! scan and asks of each.
+
+use super::arguments::Arguments;
+use crate::listing::{Found, list_some};
+use crate::location::Location;
+use crate::options::AvroOptions;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::arrow::compute::BatchCoalescer;
+use datafusion::catalog::{Session, TableFunctionArgs, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::TableType;
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::stream::{BoxStream, StreamExt, try_unfold};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+/// What is said of a file.
+pub(super) trait PerFile: fmt::Debug + Send + Sync {
+    /// The columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// The rows for this file, found as they are asked for.
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>>;
+}
+
+/// How a query runs.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    /// Rows of a batch, at most.
+    pub(super) batch_size: usize,
+    /// Files that are looked at at the same time.
+    pub(super) n_parts: usize,
+    /// Whom bytes that are read are accounted to.
+    pub(super) memory: Arc<dyn MemoryPool>,
+}
+
+/// The table that a call of the function of this name stands for. `per_file` is made of the options.
+pub(super) fn file_table<P: PerFile + 'static>(
+    function: &str,
+    args: &TableFunctionArgs<'_, '_>,
+    options: &AvroOptions,
+    per_file: impl FnOnce(AvroOptions) -> P,
+) -> Result<Arc<dyn TableProvider>> {
+    let arguments = Arguments::parse(function, args.exprs(), options)?;
+    let locations = arguments.locations()?;
+    let extension = arguments.options.file_extension.clone();
+    Ok(Arc::new(FileTable { locations, extension, per_file: Arc::new(per_file(arguments.options)) }))
+}
+
+/// What is said of the files at some locations.
+#[derive(Debug)]
+struct FileTable {
+    locations: Vec<Location>,
+    extension: String,
+    per_file: Arc<dyn PerFile>,
+}
+
+#[async_trait]
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        self.per_file.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let listings = list_some(&self.locations, session.runtime_env(), &self.extension).await?;
+        let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
+        // A few files to each thread, and none cut: blocks are counted from the file's start.
+        let n = files.len().div_ceil(session.config().target_partitions().max(1)).max(1);
+        let n_parts = files.len().div_ceil(n);
+        let part = |files: &[Found]| -> Arc<dyn PartitionStream> {
+            let per_file = Arc::clone(&self.per_file);
+            Arc::new(Part { schema: per_file.schema(), per_file, files: files.to_vec(), n_parts })
+        };
+        let parts = files.chunks(n).map(part).collect();
+        Ok(Arc::new(StreamingTableExec::try_new(self.schema(), parts, projection, [], false, limit)?))
+    }
+}
+
+/// Some of the files.
+#[derive(Debug)]
+struct Part {
+    schema: SchemaRef,
+    per_file: Arc<dyn PerFile>,
+    files: Vec<Found>,
+    n_parts: usize,
+}
+
+impl PartitionStream for Part {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let batch_size = context.session_config().batch_size().max(1);
+        let under_way = UnderWay {
+            per_file: Arc::clone(&self.per_file),
+            files: self.files.clone().into(),
+            rows: None,
+            run: Run { batch_size, n_parts: self.n_parts, memory: Arc::clone(context.memory_pool()) },
+            // Many files have a few rows each.
+            coalescer: BatchCoalescer::new(Arc::clone(&self.schema), batch_size),
+            ended: false,
+        };
+        let batches =
+            try_unfold(under_way, |mut rows| async move { Ok(rows.next().await?.map(|batch| (batch, rows))) });
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+    }
+}
+
+struct UnderWay {
+    per_file: Arc<dyn PerFile>,
+    /// Those to come.
+    files: VecDeque<Found>,
+    /// Those of the file that is being asked.
+    rows: Option<BoxStream<'static, Result<RecordBatch>>>,
+    run: Run,
+    coalescer: BatchCoalescer,
+    ended: bool,
+}
+
+impl UnderWay {
+    /// The next rows; none at the end of the last file.
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.coalescer.next_completed_batch() {
+                return Ok(Some(batch));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match &mut self.rows {
+                Some(rows) => match rows.next().await {
+                    Some(batch) => self.coalescer.push_batch(batch?)?,
+                    None => self.rows = None,
+                },
+                None => match self.files.pop_front() {
+                    Some(file) => self.rows = Some(self.per_file.rows(file, &self.run)),
+                    None => {
+                        self.coalescer.finish_buffered_batch()?;
+                        self.ended = true;
+                    }
+                },
+            }
+        }
+    }
+}

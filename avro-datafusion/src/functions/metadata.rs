@@ -1,0 +1,100 @@
+//! `SELECT .. FROM avro_metadata('path')`: files in, a row for each entry of their headers' metadata out.
+
+use super::file_table::{PerFile, Run, file_table};
+use crate::headers;
+use crate::listing::Found;
+use crate::options::AvroOptions;
+use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::Result;
+use futures::stream::{BoxStream, StreamExt, once};
+use std::sync::Arc;
+
+/// The table function `avro_metadata('path')`: the metadata in the header of each file.
+///
+/// | column | type | |
+/// |---|---|---|
+/// | `file` | Utf8 | path or URL |
+/// | `key` | Utf8 | `avro.schema`, `avro.codec`, and what else the writer noted |
+/// | `value` | Utf8 | the value; null where it is not UTF-8 |
+/// | `bytes` | Binary | the value as it is |
+/// | `file_bytes` | Int64 | bytes of the file |
+/// | `header_bytes` | Int64 | bytes of its header: where its first block begins |
+/// | `sync` | Utf8 | the 16 bytes between its blocks, in hexadecimal |
+///
+/// Rows of a file come in its order. Only headers are read.
+#[derive(Debug)]
+pub struct AvroMetadata {
+    options: AvroOptions,
+}
+
+impl AvroMetadata {
+    /// The function for files that are read with these options, unless a call gives others.
+    pub fn new(options: AvroOptions) -> Self {
+        AvroMetadata { options }
+    }
+}
+
+impl TableFunctionImpl for AvroMetadata {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("file", DataType::Utf8, false),
+            Field::new("key", DataType::Utf8, false),
+            Field::new("value", DataType::Utf8, true),
+            Field::new("bytes", DataType::Binary, false),
+            Field::new("file_bytes", DataType::Int64, false),
+            Field::new("header_bytes", DataType::Int64, false),
+            Field::new("sync", DataType::Utf8, false),
+        ]));
+        file_table("avro_metadata", &args, &self.options, |options| Metadata { options: Arc::new(options), schema })
+    }
+}
+
+#[derive(Debug)]
+struct Metadata {
+    options: Arc<AvroOptions>,
+    schema: SchemaRef,
+}
+
+impl PerFile for Metadata {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn rows(&self, file: Found, _run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+        let (options, schema) = (Arc::clone(&self.options), Arc::clone(&self.schema));
+        once(async move { entries(&file, &options, schema).await }).boxed()
+    }
+}
+
+async fn entries(file: &Found, options: &AvroOptions, schema: SchemaRef) -> Result<RecordBatch> {
+    let name = file.name();
+    let (header, _, _) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
+    let (mut files, mut keys, mut values) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
+    let mut bytes = BinaryBuilder::new();
+    let (mut file_bytes, mut header_bytes) = (Int64Builder::new(), Int64Builder::new());
+    let mut syncs = StringBuilder::new();
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let sync: String = header.sync.iter().map(|byte| format!("{byte:02x}")).collect();
+    for (key, value) in &header.metadata {
+        files.append_value(&name);
+        keys.append_value(key);
+        values.append_option(str::from_utf8(value).ok());
+        bytes.append_value(value);
+        file_bytes.append_value(number(file.object.size));
+        header_bytes.append_value(number(header.len));
+        syncs.append_value(&sync);
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(files.finish()),
+        Arc::new(keys.finish()),
+        Arc::new(values.finish()),
+        Arc::new(bytes.finish()),
+        Arc::new(file_bytes.finish()),
+        Arc::new(header_bytes.finish()),
+        Arc::new(syncs.finish()),
+    ];
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
