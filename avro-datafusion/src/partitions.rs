@@ -65,8 +65,8 @@ fn common_keys(files: &[Vec<(&str, &str)>]) -> Vec<String> {
 
 /// The type that all these values are of.
 fn type_of<'a>(values: impl Iterator<Item = &'a str>) -> DataType {
-    let candidates: [(fn(&str) -> bool, DataType); 3] = [
-        (is_integer, DataType::Int64),
+    let candidates = [
+        (is_integer as fn(&str) -> bool, DataType::Int64),
         (is_date, DataType::Date32),
         (is_timestamp, DataType::Timestamp(TimeUnit::Microsecond, None)),
     ];

@@ -89,7 +89,7 @@ impl PerFile for Blocks {
             let schema = Arc::clone(&schema);
             async move {
                 let mut walk = match state {
-                    State::Closed { file, options } => Walk::open(file, &options).await?,
+                    State::Closed { file, options } => Box::new(Walk::open(file, &options).await?),
                     State::Open(walk) => walk,
                 };
                 let mut rows = Rows::default();
@@ -106,7 +106,7 @@ impl PerFile for Blocks {
 
 enum State {
     Closed { file: Found, options: Arc<AvroOptions> },
-    Open(Walk),
+    Open(Box<Walk>),
 }
 
 /// A way from block to block.
