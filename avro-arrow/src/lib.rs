@@ -27,6 +27,7 @@
 //! - [`Schema`](schema::Schema) is Avro's schema language; its canonical form and [fingerprints](schema::Fingerprint) name it.
 //!   [`MergedSchema`](schema::MergedSchema) is the schema of many files together,
 //!   [`Schema::from_arrow`](schema::Schema::from_arrow) that of Arrow columns.
+//! - [`json`] has values as JSON and back, in the specification's encoding or without tags.
 //! - [`mod@reference`] decodes value by value, to compare with.
 //!
 //! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and
@@ -71,7 +72,7 @@ pub mod container;
 mod resolve;
 mod value;
 mod plan;
-mod json;
+pub mod json;
 pub mod reference;
 mod column;
 mod program;
