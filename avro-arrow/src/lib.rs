@@ -87,7 +87,7 @@ pub mod testing;
 
 pub use batcher::RowsAt;
 pub use bytes::{PADDING, PaddedBytes};
-pub use codec::{Block, Codec, Decompressor};
+pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;
 pub use decoder::Decoder;
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};

@@ -2,6 +2,8 @@
 
 mod cursor;
 mod padded;
+mod put;
 
 pub(crate) use cursor::Cursor;
 pub use padded::{PADDING, PaddedBytes};
+pub(crate) use put::put_long;
