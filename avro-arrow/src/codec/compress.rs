@@ -61,7 +61,7 @@ impl Compressor {
                 libdeflater::CompressionLvl::new(level)
                     .map_err(|_| Error::argument(format!("{level} is no level of deflate")))?,
             )),
-            Codec::Snappy => Context::Snappy(Box::default()),
+            Codec::Snappy => Context::Snappy(Box::new(snap::raw::Encoder::new())),
             Codec::Zstandard => Context::Zstandard(zstd::bulk::Compressor::new(level)?),
             Codec::Bzip2 => Context::Bzip2(bzip2::Compression::new(level.unsigned_abs())),
             Codec::Xz => Context::Xz(level.unsigned_abs()),
