@@ -3,7 +3,7 @@
 /// Bytes that a `long` takes.
 // SPEC: Binary encoding, Primitive Types: "int and long values are written using variable-length zig-zag coding."
 #[inline]
-pub(crate) fn long_len(value: i64) -> usize {
+fn long_len(value: i64) -> usize {
     // Seven bits to a byte: a division by 7 that holds for up to 64 bits, and 0 takes a byte too.
     let bits = 64 - (zig_zag(value) | 1).leading_zeros();
     ((bits * 37 + 222) >> 8) as usize

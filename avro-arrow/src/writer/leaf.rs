@@ -3,6 +3,7 @@
 use super::out::{LONG, Out, SLOT_BYTES, Slot, UNFIT, slot, slot_of, slot_of_long};
 use arrow_array::BinaryViewArray;
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, IntervalMonthDayNano, OffsetBuffer, ScalarBuffer, i256};
+use arrow_data::ByteView;
 
 /// Values that hold no others. All indices are of values that are there.
 pub(super) trait Leaf {
@@ -68,9 +69,20 @@ impl Leaf for Floats<'_, f64> {
 /// The slot of a length below 64 and so many bytes, which are the first of these and fit.
 #[inline]
 fn sized_slot(bytes: u128, n: usize) -> Slot {
-    let own = bytes & ((1 << (8 * n)) - 1);
+    let own = bytes & FIRST.get(n).copied().unwrap_or_default();
     slot((own << 8) | (n as u128 * 2), n + 1)
 }
+
+/// The first so many bytes of a word: a load is faster than shifts of 128 bits.
+const FIRST: [u128; SLOT_BYTES] = {
+    let mut masks = [0; SLOT_BYTES];
+    let mut n = 1;
+    while n < SLOT_BYTES {
+        masks[n] = u128::MAX >> (128 - 8 * n);
+        n += 1;
+    }
+    masks
+};
 
 /// Strings or bytes, one behind the other.
 pub(super) struct Text<'a, O: ArrowNativeType>(pub(super) &'a OffsetBuffer<O>, pub(super) &'a Buffer);
@@ -99,9 +111,10 @@ impl<O: ArrowNativeType> Leaf for Text<'_, O> {
         sized_slot(bytes, n)
     }
 
+    #[inline]
     fn put(&self, at: usize, out: &mut Out) {
         let (from, to) = self.range(at);
-        out.sized(self.1.get(from..to).unwrap_or_default());
+        out.sized(self.1.get(from..).unwrap_or_default(), to.saturating_sub(from));
     }
 }
 
@@ -119,8 +132,15 @@ impl Leaf for Views<'_> {
         if n > INLINE { LONG } else { sized_slot(view >> 32, n) }
     }
 
+    #[inline]
     fn put(&self, at: usize, out: &mut Out) {
-        out.sized(self.0.value(at));
+        let view = ByteView::from(self.0.views().get(at).copied().unwrap_or_default());
+        match self.0.data_buffers().get(view.buffer_index as usize) {
+            Some(buffer) if view.length as usize > INLINE => {
+                out.sized(buffer.get(view.offset as usize..).unwrap_or_default(), view.length as usize);
+            }
+            _ => out.sized(self.0.value(at), view.length as usize),
+        }
     }
 }
 
@@ -211,7 +231,11 @@ pub(super) struct Decimals<'a, T: ArrowNativeType>(pub(super) &'a ScalarBuffer<T
 /// The bytes that a number needs, of which the first bit is the sign.
 #[inline]
 fn bytes_needed(value: i128) -> usize {
-    let bits = 129 - (value ^ (value >> 127)).leading_zeros();
+    // Most fit a register.
+    let bits = match i64::try_from(value) {
+        Ok(value) => 65 - (value ^ (value >> 63)).leading_zeros(),
+        Err(_) => 129 - (value ^ (value >> 127)).leading_zeros(),
+    };
     bits.div_ceil(8) as usize
 }
 
@@ -222,7 +246,11 @@ fn too_wide(n: usize, size: Option<usize>) -> String {
 /// The last bytes of a number in big-endian order, at the start of a word.
 #[inline]
 fn last_bytes(value: i128, n: usize) -> u128 {
-    if n == 0 { 0 } else { ((value as u128) << (128 - 8 * n)).swap_bytes() }
+    match n {
+        0 => 0,
+        1..=8 => ((value as u64) << (64 - 8 * n)).swap_bytes().into(),
+        _ => ((value as u128) << (128 - 8 * n)).swap_bytes(),
+    }
 }
 
 // SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte order".
@@ -282,7 +310,7 @@ impl Leaf for Decimals<'_, i256> {
 
 fn put_decimal(bytes: &[u8], n: usize, size: Option<usize>, out: &mut Out) {
     let digits = bytes.get(bytes.len().saturating_sub(n)..).unwrap_or_default();
-    let Some(size) = size else { return out.sized(digits) };
+    let Some(size) = size else { return out.sized(digits, n) };
     let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) { 0xff } else { 0 };
     (n..size).for_each(|_| out.extend(&[sign]));
     out.extend(digits);

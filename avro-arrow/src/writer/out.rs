@@ -3,7 +3,7 @@
 //! A value that is short travels as a [`Slot`]: 16 bytes in one register, which are stored whole, wherever the value ends. What is
 //! stored behind its end is stored over by the next value. So no value is copied byte by byte, and none asks how long it is.
 
-use crate::bytes::{long_len, long_word};
+use crate::bytes::long_word;
 
 /// A value's first 15 bytes and their number, or the word that it has more.
 pub(super) type Slot = u128;
@@ -45,6 +45,11 @@ pub(super) fn slot_of_long(value: i64) -> Slot {
 #[inline]
 pub(super) fn behind(tag: Slot, value: Slot) -> Slot {
     let (tag_len, len) = ((tag >> 120) as u32, (value >> 120) as u32);
+    // As all branches but those of very large unions are.
+    if tag_len == 1 && len < SLOT_BYTES as u32 {
+        let word = (tag & 0xff) | ((value << 16) >> 8);
+        return slot(word, len as usize + 1);
+    }
     if tag_len + len > SLOT_BYTES as u32 {
         return LONG;
     }
@@ -116,11 +121,19 @@ impl Out {
         self.len += bytes.len();
     }
 
-    /// A length and the bytes.
-    pub(super) fn sized(&mut self, bytes: &[u8]) {
-        let len = long_len(bytes.len() as i64);
-        self.reserve(bytes.len() + len);
-        self.long(bytes.len() as i64);
-        self.extend(bytes);
+    /// A length and the first so many of these bytes.
+    #[inline]
+    pub(super) fn sized(&mut self, bytes: &[u8], n: usize) {
+        self.reserve(16 + n.max(SHORT));
+        self.slots(&[slot_of_long(n as i64)]);
+        // As many as most texts have, whatever this one has: what is too much is written over.
+        match (bytes.first_chunk::<SHORT>(), self.bytes.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut)) {
+            (Some(from), Some(to)) if n <= SHORT => *to = *from,
+            _ => return self.extend(bytes.get(..n).unwrap_or_default()),
+        }
+        self.len += n;
     }
 }
+
+/// Bytes that are copied at once.
+const SHORT: usize = 48;
