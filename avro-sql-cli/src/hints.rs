@@ -121,7 +121,8 @@ pub(crate) fn nearby(path: &Path) -> Option<PathBuf> {
         // The same name with another ending, or with one at all, is nearer than any other.
         let stem = |name: &str| Path::new(name).file_stem().map(ToOwned::to_owned);
         let same = |other: &&String| stem(other) == stem(name);
-        let near = names.iter().find(same).map(String::as_str).or_else(|| nearest(name, names.iter().map(String::as_str)))?;
+        let near =
+            names.iter().find(same).map(String::as_str).or_else(|| nearest(name, names.iter().map(String::as_str)))?;
         found.push(near);
         changed = true;
     }

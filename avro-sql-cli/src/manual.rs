@@ -43,7 +43,7 @@ Examples:
 /// Examples of `compat`.
 pub(crate) const COMPAT: &str = "\
 Examples:
-  avro-sql compat new.avsc old.avsc                             exit code 0 if new can read what old wrote, else 1
+  avro-sql compat new.avsc old.avsc                             exit code 1 if new cannot read old
   avro-sql compat new.avsc events.avro";
 
 /// Examples of `count`.
@@ -56,7 +56,7 @@ Examples:
 pub(crate) const COMPLETIONS: &str = "\
 Examples:
   avro-sql completions bash > ~/.local/share/bash-completion/completions/avro-sql
-  avro-sql completions zsh > ~/.zfunc/_avro-sql                 with fpath+=~/.zfunc before compinit in .zshrc
+  avro-sql completions zsh > ~/.zfunc/_avro-sql                 with ~/.zfunc in fpath
   avro-sql completions fish > ~/.config/fish/completions/avro-sql.fish";
 
 /// Examples of `man`.

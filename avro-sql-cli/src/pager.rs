@@ -101,7 +101,8 @@ impl Write for Screen {
                 held.extend_from_slice(bytes);
                 let (lines, columns) = self.room.unwrap_or((usize::MAX, usize::MAX));
                 // A long line takes several of the terminal. Bytes are more than columns where text is not ASCII: close enough.
-                self.lines += bytes.split_inclusive(|b| *b == b'\n').map(|line| line.len().div_ceil(columns + 1)).sum::<usize>();
+                self.lines +=
+                    bytes.split_inclusive(|b| *b == b'\n').map(|line| line.len().div_ceil(columns + 1)).sum::<usize>();
                 if self.lines > lines || held.len() > HELD_BYTES {
                     self.open(true)?;
                 }

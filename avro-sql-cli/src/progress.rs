@@ -129,7 +129,8 @@ impl Bar {
             let mut wait = PATIENCE;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(wait) {
                 wait = TICK;
-                let width = terminal_size::terminal_size_of(io::stderr()).map_or(USUAL_WIDTH, |(w, _)| usize::from(w.0));
+                let width =
+                    terminal_size::terminal_size_of(io::stderr()).map_or(USUAL_WIDTH, |(w, _)| usize::from(w.0));
                 line().draw(&render(meter.read(), started.elapsed(), width));
             }
         };
@@ -210,7 +211,7 @@ pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -264,9 +265,14 @@ mod tests {
 
     #[test]
     fn numbers_as_people_write_them() {
-        for (bytes, expected) in
-            [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (99_949, "99.9 kB"), (99_960, "100 kB"), (999_600, "1.0 MB")]
-        {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (99_949, "99.9 kB"),
+            (99_960, "100 kB"),
+            (999_600, "1.0 MB"),
+        ] {
             assert_eq!(size(bytes), expected);
         }
         for (n, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {

@@ -42,8 +42,15 @@ fn cases() {
         } else {
             let lines = text.lines().zip(found.lines()).position(|(a, b)| a != b).unwrap_or(0);
             let from = |text: &str| text.lines().skip(lines.saturating_sub(2)).take(14).collect::<Vec<_>>().join("\n");
-            writeln!(wrong, "{}:{}\n-- expected\n{}\n-- found\n{}", file.display(), lines + 1, from(&text), from(&found))
-                .unwrap();
+            writeln!(
+                wrong,
+                "{}:{}\n-- expected\n{}\n-- found\n{}",
+                file.display(),
+                lines + 1,
+                from(&text),
+                from(&found)
+            )
+            .unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -67,7 +74,10 @@ fn play(text: &str) -> String {
         if let Some(name) = line.strip_prefix("@file ") {
             let block = indented("    ");
             block.iter().for_each(|line| writeln!(told, "    {line}").unwrap());
-            folder.file(name.split_whitespace().next().unwrap(), block.iter().map(|l| l.to_owned() + "\n").collect::<String>());
+            folder.file(
+                name.split_whitespace().next().unwrap(),
+                block.iter().map(|l| l.to_owned() + "\n").collect::<String>(),
+            );
         } else if let Some(path) = line.strip_prefix("@copy ") {
             let path = Path::new(path.split_whitespace().next().unwrap());
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(path);

@@ -220,6 +220,23 @@ fn what_is_said_besides() {
 }
 
 #[test]
+fn the_manual_and_completions() {
+    let folder = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = folder.run(&["completions", shell]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        for word in ["avro-sql", "convert", "reader-schema", "markdown"] {
+            assert!(ran.stdout().contains(word), "{shell} has no {word}");
+        }
+    }
+    for (arguments, words) in [(&["man"][..], "avro\\-sql \\- "), (&["man", "count"], "avro\\-sql\\-count \\- ")] {
+        let ran = folder.run(arguments);
+        assert!(ran.stdout().contains(".TH ") && ran.stdout().contains(words), "{}", ran.stdout());
+        assert!(ran.stdout().contains("Examples:"), "{}", ran.stdout());
+    }
+}
+
+#[test]
 fn schemas() {
     let folder = folder();
     let ran = folder.run(&["schema", "people.avro"]);

@@ -91,7 +91,8 @@ fn a_conversation() {
         RED
         avro-sql> \q
 
-    "#]].assert_eq(&(terminal.text() + "\n"));
+    "#]]
+    .assert_eq(&(terminal.text() + "\n"));
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn history_is_kept() {
     let mut terminal = prompt(&folder, &[]);
     terminal.press(UP).see("\\q");
     terminal.press(UP).see("first' AS a;");
-    terminal.press(UP).see("SELECT 'second' AS a;");
+    terminal.press(UP).press(UP).anywhere().see("SELECT 'second' AS a;"); // the first key goes up in the statement
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn tab_completes() {
         ("select * from 'files/\t", "from 'files/Names.avro'"),
         ("select * from people where tag\t", "where tags"),
         ("select * from people p where p.col\t", "where p.color"),
-        ("select * from 'people.avro' where col\t", "where color"),
+        ("select * from 'people.avro' where tag\t", "where tags"),
         ("select * from odd where \"I\t", "where \"Id\""),
         ("select * from read_\t", "from read_avro("),
         ("select date_tr\t", "date_trunc("),
@@ -178,7 +179,10 @@ fn mistakes_are_hinted() {
 #[test]
 fn start_up_scripts_run() {
     let folder = folder();
-    folder.file(".config/avro-sql/rc.sql", "CREATE VIEW p AS SELECT * FROM 'people.avro';\n\\timing on\nSELECT nonsense;\n");
+    folder.file(
+        ".config/avro-sql/rc.sql",
+        "CREATE VIEW p AS SELECT * FROM 'people.avro';\n\\timing on\nSELECT nonsense;\n",
+    );
     let mut terminal = Terminal::start(&folder, &[], &[]);
     terminal.see("timing is on");
     terminal.see("rc.sql: line 3: there is no column `nonsense`");
@@ -209,6 +213,48 @@ fn long_answers_are_paged() {
 }
 
 #[test]
+fn answers_go_to_files() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &[]);
+    terminal.ask("\\o out.csv").ask("SELECT 1 AS a;");
+    assert_eq!(
+        folder.names(),
+        [".local", ".out.csv.", "logs", "people.avro"].map(|name| match name {
+            ".out.csv." => format!(".out.csv.{}.tmp", terminal.pid()),
+            name => name.to_owned(),
+        })
+    );
+    // What an answer that fails has written by then is taken back.
+    terminal.ask("SELECT value, 1 / (value - 50000) AS b FROM range(0, 100000);").ask("SELECT 2 AS b;").ask("\\o");
+    assert_eq!(folder.read("out.csv"), b"a\n1\nb\n2\n");
+    terminal.ask("\\o two.parquet").ask("SELECT 1 AS a;").ask("SELECT 2 AS b;");
+    assert!(terminal.text().contains("holds the rows of one statement"), "{}", terminal.text());
+    terminal.ask("\\o no/such/file.csv");
+    assert!(terminal.text().contains("no/such/file.csv: No such file or directory"), "{}", terminal.text());
+    terminal.ask("\\i missing.sql").ask("\\format arrow");
+    assert!(terminal.text().contains("missing.sql: No such file or directory"), "{}", terminal.text());
+    assert!(terminal.text().contains("a terminal cannot show arrow"), "{}", terminal.text());
+}
+
+#[test]
+fn a_request_to_terminate_ends_it() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &["--no-progress"]);
+    terminal.ask("SELECT 1 AS a;"); // from here on there is somebody who waits for signals
+    terminate(&terminal);
+    assert_eq!(terminal.end(), 130);
+    let mut terminal = prompt(&folder, &["--no-progress"]);
+    terminal.press(LONG).press("\r").wait(Duration::from_millis(500));
+    terminate(&terminal);
+    assert_eq!(terminal.end(), 130);
+}
+
+fn terminate(terminal: &Terminal) {
+    let kill = std::process::Command::new("kill").args(["-TERM", &terminal.pid().to_string()]).status().unwrap();
+    assert!(kill.success());
+}
+
+#[test]
 fn colours() {
     let folder = folder();
     for (settings, expected) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
@@ -227,6 +273,10 @@ fn progress_shows_what_takes_long() {
     terminal.wait(Duration::from_millis(300)).press(CTRL_C).see("avro-sql: interrupted");
     assert_eq!(terminal.end(), 130);
     assert!(!terminal.text().contains(" rows"), "the bar is gone: {}", terminal.text());
+    let read = "SELECT count(*) FROM range(0, 1000000) a CROSS JOIN range(0, 1000000) b CROSS JOIN 'people.avro' WHERE a.value * b.value = id";
+    let mut terminal = Terminal::start(&folder, &["-c", read], &[]);
+    terminal.see("% ");
+    assert!(terminal.text().contains(" B of "), "{}", terminal.text());
     for option in ["--no-progress", "-q"] {
         let mut terminal = Terminal::start(&folder, &[option, "-c", LONG], &[]);
         terminal.wait(Duration::from_millis(1600));

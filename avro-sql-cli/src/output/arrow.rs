@@ -70,7 +70,9 @@ impl Output for Arrow<'_> {
         match &mut self.writer {
             Writer::Stream(writer) => writer.write(&portable)?,
             Writer::File(writer) => writer.write(&portable)?,
-            Writer::New(_) | Writer::Done => return Err(Error::Failed("internal error: rows before columns".to_owned())),
+            Writer::New(_) | Writer::Done => {
+                return Err(Error::Failed("internal error: rows before columns".to_owned()));
+            }
         }
         self.rows += count(batch.num_rows());
         Ok(())

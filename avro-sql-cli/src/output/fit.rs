@@ -157,9 +157,14 @@ mod tests {
 
     #[test]
     fn cut_lines_are_as_wide_as_their_place_at_most() {
-        for (line, width, expected) in
-            [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("日本語", 4, "日…"), ("日本語", 6, "日本語"), ("ab", 1, "…"), ("", 0, "")]
-        {
+        for (line, width, expected) in [
+            ("abc", 3, "abc"),
+            ("abcd", 3, "ab…"),
+            ("日本語", 4, "日…"),
+            ("日本語", 6, "日本語"),
+            ("ab", 1, "…"),
+            ("", 0, ""),
+        ] {
             assert_eq!(cut(line, width).0, expected);
         }
     }

@@ -27,14 +27,30 @@ pub(super) enum Argument {
 }
 
 const COMMANDS: [Command; 11] = [
-    Command { name: "d", argument: Argument::Table, what: "the columns of a table or of a 'PATH'; without either, the tables" },
+    Command {
+        name: "d",
+        argument: Argument::Table,
+        what: "the columns of a table or of a 'PATH'; without either, the tables",
+    },
     Command { name: "dt", argument: Argument::None, what: "the tables and views" },
     Command { name: "df", argument: Argument::Word, what: "the functions, or those with WORD in their names" },
-    Command { name: "format", argument: Argument::Format, what: "how rows are written: table, csv, tsv, json, ndjson, markdown, ..." },
+    Command {
+        name: "format",
+        argument: Argument::Format,
+        what: "how rows are written: table, csv, tsv, json, ndjson, markdown, ...",
+    },
     Command { name: "x", argument: Argument::Switch, what: "show each row as lines, one for each value, or stop" },
     Command { name: "timing", argument: Argument::Switch, what: "say how long each statement takes, or stop" },
-    Command { name: "pager", argument: Argument::Switch, what: "page answers that are longer than the screen, or stop" },
-    Command { name: "o", argument: Argument::FileOrNone, what: "write answers to this file; without one, finish it and show answers again" },
+    Command {
+        name: "pager",
+        argument: Argument::Switch,
+        what: "page answers that are longer than the screen, or stop",
+    },
+    Command {
+        name: "o",
+        argument: Argument::FileOrNone,
+        what: "write answers to this file; without one, finish it and show answers again",
+    },
     Command { name: "i", argument: Argument::File, what: "run the statements and commands in this file" },
     Command { name: "?", argument: Argument::None, what: "this help" },
     Command { name: "q", argument: Argument::None, what: "leave, as Ctrl-D" },
@@ -139,7 +155,9 @@ pub(super) fn help() -> String {
         let usage = format!("\\{} {}", command.name, command.argument.text());
         let _ = writeln!(text, "  {usage:<17} {}", command.what); // writing to a String cannot fail
     }
-    text.push_str("Tab completes words, names and paths. Ctrl-C gives up a running statement or the line being written.");
+    text.push_str(
+        "Tab completes words, names and paths. Ctrl-C gives up a running statement or the line being written.",
+    );
     text
 }
 

@@ -34,11 +34,8 @@ pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pai
     }
     let typed = open_word.map_or("", |token| token.unquoted());
     let in_quotes = open_word.is_some_and(|token| token.kind == Kind::Name);
-    let earlier: Vec<_> = tokens
-        .iter()
-        .filter(|t| t.start < start && !matches!(t.kind, Kind::Space | Kind::Comment))
-        .copied()
-        .collect();
+    let earlier: Vec<_> =
+        tokens.iter().filter(|t| t.start < start && !matches!(t.kind, Kind::Space | Kind::Comment)).copied().collect();
     let mut found = Candidates { typed, in_quotes, pairs: Vec::new() };
     let tables = tables_of(&lex(line));
     match earlier.as_slice() {
@@ -75,8 +72,9 @@ struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
+    /// Does the name start as what was typed? Between quotes, capital letters are others.
     fn fits(&self, name: &str) -> bool {
-        let same = |(a, b): (char, char)| a == b || a.to_lowercase().eq(b.to_lowercase());
+        let same = |(a, b): (char, char)| a == b || (!self.in_quotes && a.to_lowercase().eq(b.to_lowercase()));
         name.chars().count() >= self.typed.chars().count() && name.chars().zip(self.typed.chars()).all(same)
     }
 
@@ -126,7 +124,8 @@ fn tables_of(tokens: &[Token<'_>]) -> Vec<(Table, String)> {
     let mut in_list = false; // behind FROM, where a comma is before another table
     while let Some(token) = rest.next() {
         let starts_table = ["from", "join", "into", "update", "describe"].iter().any(|keyword| token.is(keyword));
-        if !starts_table && !(in_list && token.text == ",") {
+        let another = in_list && token.text == ",";
+        if !starts_table && !another {
             in_list &= token.kind != Kind::Word || !is_keyword(token.text);
             continue;
         }
@@ -241,7 +240,9 @@ mod tests {
 
     #[test]
     fn names_that_need_quotes() {
-        for (name, expected) in [("a_1", false), ("A", true), ("1a", true), ("a b", true), ("select", true), ("s.t", false)] {
+        for (name, expected) in
+            [("a_1", false), ("A", true), ("1a", true), ("a b", true), ("select", true), ("s.t", false)]
+        {
             assert_eq!(needs_quotes(name), expected, "{name}");
         }
     }

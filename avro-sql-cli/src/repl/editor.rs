@@ -170,12 +170,24 @@ mod tests {
     #[test]
     fn inputs_that_are_whole() {
         for input in [
-            "", "  \n", "\\q", "\\d t", "select 1;", "select ';';", "select 1; -- done", "-- nothing", ".tables", "quit", "EXIT",
+            "",
+            "  \n",
+            "\\q",
+            "\\d t",
+            "select 1;",
+            "select ';';",
+            "select 1; -- done",
+            "-- nothing",
+            ".tables",
+            "quit",
+            "EXIT",
             "help",
         ] {
             assert!(is_whole(input), "{input}");
         }
-        for input in ["select 1", "select ';", "select 1 -- ;", "select 1; select", "select /* ;", "select \"a;", "quit x"] {
+        for input in
+            ["select 1", "select ';", "select 1 -- ;", "select 1; select", "select /* ;", "select \"a;", "quit x"]
+        {
             assert!(!is_whole(input), "{input}");
         }
     }

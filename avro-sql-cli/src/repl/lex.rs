@@ -77,7 +77,9 @@ fn piece(rest: &str, first: char) -> (Kind, usize, bool) {
             }
         }
         c if c.is_ascii_digit() => (Kind::Number, until(|c| !c.is_ascii_alphanumeric() && c != '.' && c != '_'), true),
-        c if c.is_alphabetic() || c == '_' => (Kind::Word, until(|c| !c.is_alphanumeric() && c != '_' && c != '$'), true),
+        c if c.is_alphabetic() || c == '_' => {
+            (Kind::Word, until(|c| !c.is_alphanumeric() && c != '_' && c != '$'), true)
+        }
         c => (Kind::Symbol, c.len_utf8(), true),
     }
 }
@@ -126,7 +128,8 @@ mod tests {
     #[test]
     fn pieces() {
         use Kind::*;
-        let cases: [(&str, &[(Kind, &str, bool)]); 9] = [
+        type Case = (&'static str, &'static [(Kind, &'static str, bool)]);
+        let cases: [Case; 9] = [
             ("", &[]),
             ("select 1.5e3", &[(Word, "select", true), (Space, " ", true), (Number, "1.5e3", true)]),
             ("'it''s'x", &[(Text, "'it''s'", true), (Word, "x", true)]),
@@ -135,14 +138,17 @@ mod tests {
             ("-- a; 'b\nc", &[(Comment, "-- a; 'b", true), (Space, "\n", true), (Word, "c", true)]),
             ("/* /* */ x */y", &[(Comment, "/* /* */ x */", true), (Word, "y", true)]),
             ("/* x", &[(Comment, "/* x", false)]),
-            ("a/b*é€", &[
-                (Word, "a", true),
-                (Symbol, "/", true),
-                (Word, "b", true),
-                (Symbol, "*", true),
-                (Word, "é", true),
-                (Symbol, "€", true),
-            ]),
+            (
+                "a/b*é€",
+                &[
+                    (Word, "a", true),
+                    (Symbol, "/", true),
+                    (Word, "b", true),
+                    (Symbol, "*", true),
+                    (Word, "é", true),
+                    (Symbol, "€", true),
+                ],
+            ),
         ];
         for (sql, expected) in cases {
             let found: Vec<_> = lex(sql).iter().map(|t| (t.kind, t.text, t.ended)).collect();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustyline::error::ReadlineError;
 
 use crate::error::{Error, Result, report, say};
-use crate::interrupt::unless_interrupted;
+use crate::interrupt::{self, unless_interrupted};
 use crate::options::{Query, format_of};
 use crate::outfile::OutFile;
 use crate::output::Format;
@@ -51,12 +51,13 @@ pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
     if !shell.query.quiet {
         say(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
     }
+    interrupt::heed_while_reading()?;
     loop {
         if let Some(input) = editor.helper_mut() {
             input.names.forget(&shell.session);
         }
         // The terminal is read in place: nothing else runs while a person types.
-        match editor.readline("avro-sql> ") {
+        match interrupt::while_reading(|| editor.readline("avro-sql> "))? {
             Ok(line) => {
                 let line = line.trim();
                 if !line.is_empty() && editor.add_history_entry(line).unwrap_or(false) {

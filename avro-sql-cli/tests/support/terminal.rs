@@ -86,6 +86,12 @@ impl Terminal {
         self
     }
 
+    /// All that shows counts, above and below.
+    pub(crate) fn anywhere(&mut self) -> &mut Self {
+        self.seen = 0;
+        self
+    }
+
     /// Takes in what is written within this time.
     pub(crate) fn wait(&mut self, time: Duration) -> &mut Self {
         let start = Instant::now();
@@ -113,6 +119,11 @@ impl Terminal {
     /// All that a person would have seen.
     pub(crate) fn text(&self) -> String {
         self.screen.text()
+    }
+
+    /// The process that the command is.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
     }
 
     /// Waits for the command to end; its exit code.
