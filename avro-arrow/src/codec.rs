@@ -5,6 +5,7 @@
 //! copied to add it. An output that might be large is decompressed twice, the first time to see how large it is, with nothing kept:
 //! so what a bomb takes is time, up to the limit, and no memory. Next: the container, which makes the `RawBlock`s.
 
+mod compress;
 mod deflate_len;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::bytes::{PADDING, PaddedBytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use bzip2::Status as Bzip2Status;
+pub use compress::Compressor;
 use deflate_len::{Refused, deflate_len};
 use liblzma::stream::{Action, CONCATENATED, Error as XzError, Status as XzStatus, Stream as XzStream};
 use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer, ResetDirective, get_error_name, get_frame_content_size};

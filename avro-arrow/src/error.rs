@@ -105,6 +105,13 @@ pub enum ErrorKind {
         /// JSON path to the part that is wrong, such as `$.fields[2].type`.
         at: String,
     },
+    /// A JSON text is not a value of its Avro type, or not JSON.
+    Json {
+        /// What is wrong.
+        reason: String,
+        /// Path to the value, such as `$.a.b[3]`, or the byte of the text.
+        at: String,
+    },
     /// Two schemas of one table have types at one place that no type can hold.
     Conflict {
         /// Path of field names to the place, such as `a.b[]`; `a{}` is a map's values. Empty for the outermost type.
@@ -149,6 +156,12 @@ pub enum ErrorKind {
     // The caller asked for something that is not there.
     /// An argument is wrong, such as the name of a column.
     Argument {
+        /// What is wrong with it.
+        what: String,
+    },
+
+    /// A value that is to be written is none that the schema allows.
+    Unwritable {
         /// What is wrong with it.
         what: String,
     },
@@ -462,6 +475,7 @@ impl fmt::Display for ErrorKind {
             }
             ShortMessage { framing, len } => write!(f, "{framing} is longer than {len} bytes"),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
+            Json { reason, at } => write!(f, "{at}: {reason}"),
             Conflict { path, first, first_type, second, second_type } => {
                 match path.as_str() {
                     "" => f.write_str("the outermost type")?,
@@ -486,7 +500,7 @@ impl fmt::Display for ErrorKind {
             UnknownSchema { id } => write!(f, "{id} is not known"),
             UnusableSchema { id, error } => write!(f, "{id} cannot be used: {error}"),
             Resolver { id, error } => write!(f, "{id} cannot be looked up: {error}"),
-            Argument { what } => f.write_str(what),
+            Argument { what } | Unwritable { what } => f.write_str(what),
             Limit { limit, value, max } => {
                 write!(
                     f,

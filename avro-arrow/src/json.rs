@@ -1,18 +1,37 @@
-//! Values without columns: one encoded value in, Avro's JSON text out (`write_json`), or nothing out (`skip_value`).
+//! Values as JSON, without columns: datums in, texts out ([`Decoder`]), and texts in, datums out ([`Encoder`]), in the JSON
+//! encoding of the specification or without its tags ([`Form`]).
 //!
-//! Recursive types have no Arrow type, so their values become text; values that nobody asked for are stepped over.
-//! Both walks keep the open records, arrays and maps in a list of their own, so that no nesting in the data can overflow
+//! Recursive types have no Arrow type, so their values become text (`write_json`); values that nobody asked for are stepped
+//! over (`skip_value`). All walks keep the open records, arrays and maps in a list of their own, so that no nesting in the data can overflow
 //! the thread's stack. On a fault the cursor stands at the start of the faulty value, which is how errors get their offset.
 
+mod encode;
+mod rows;
+mod tape;
 #[cfg(test)]
 mod tests;
+
+pub use encode::Encoder;
+pub use rows::{Decoder, Rows};
 
 use crate::bytes::Cursor;
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution};
 use crate::schema::{Field, Kind, NodeId, Schema, is_zero_width};
+use serde_json::Value as Json;
 use std::fmt::{self, Write as _};
+
+/// How a union's value that is not null stands in JSON; all else is the same in both forms. Bytes and fixed are strings whose code
+/// points 0-255 are the bytes; floats that JSON has no number for are `"NaN"`, `"Infinity"` and `"-Infinity"`; logical types
+/// are what they are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As the specification's JSON encoding: `{"long":1}`.
+    Avro,
+    /// As itself, `1`, from which two branches may not be told apart.
+    Plain,
+}
 
 /// Reads one value of the pair's writer and appends it to `out` as the reader's, in Avro's JSON encoding: the fields of a record
 /// in the order of their bytes, and then those that take their defaults. Checks all that decoding to columns
@@ -26,9 +45,21 @@ pub(crate) fn write_json(
     out: &mut Vec<u8>,
     limits: &Limits,
 ) -> Result<(), Fault> {
+    write_json_as(Form::Avro, resolution, pair, cursor, out, limits)
+}
+
+/// The same in this form.
+fn write_json_as(
+    form: Form,
+    resolution: &Resolution,
+    pair: PairId,
+    cursor: &mut Cursor<'_>,
+    out: &mut Vec<u8>,
+    limits: &Limits,
+) -> Result<(), Fault> {
     let start = out.len();
     let mut writer =
-        JsonWriter { resolution, cursor, out, start, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
+        JsonWriter { form, resolution, cursor, out, start, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
     let mut next = Some(pair);
     while let Some(pair) = next {
         writer.value(pair)?;
@@ -228,6 +259,7 @@ struct Items<'a> {
 }
 
 struct JsonWriter<'s, 'c, 'a> {
+    form: Form,
     resolution: &'s Resolution,
     cursor: &'c mut Cursor<'a>,
     out: &'c mut Vec<u8>,
@@ -258,7 +290,7 @@ impl JsonWriter<'_, '_, '_> {
             let Some(kind) = branches.get(*branch).map(|branch| &reader.node(*branch).kind) else { break };
             // SPEC: JSON Encoding: a union's null is `null`, any other branch an object with the type's name as its
             // only key.
-            if *kind != Kind::Null {
+            if *kind != Kind::Null && self.form == Form::Avro {
                 self.out.push(b'{');
                 self.text(kind.name().map_or(kind.word(), |name| name.full()));
                 self.out.push(b':');
@@ -362,7 +394,14 @@ impl JsonWriter<'_, '_, '_> {
                     let Some(field) = fields.next() else {
                         for default in &record.defaults {
                             self.name(names.get(default.field), &mut n_written);
-                            self.out.extend_from_slice(default.text.as_bytes());
+                            match (self.form, names.get(default.field)) {
+                                (Form::Plain, Some(field)) => {
+                                    let text =
+                                        untagged(&self.resolution.reader, field.node, &default.value).to_string();
+                                    self.out.extend_from_slice(text.as_bytes());
+                                }
+                                _ => self.out.extend_from_slice(default.text.as_bytes()),
+                            }
                             self.check_text()?;
                         }
                         self.n_records -= 1;
@@ -488,6 +527,33 @@ impl<'a> Items<'a> {
         self.sized = bytes.map(|bytes| (head, cursor.at(), bytes));
         self.left = count;
         Ok(count > 0)
+    }
+}
+
+/// A default in Avro's JSON encoding without the tags of unions. Resolution has checked it, and how deep it is.
+fn untagged(schema: &Schema, node: NodeId, value: &Json) -> Json {
+    match (&schema.node(node).kind, value) {
+        (Kind::Union(branches), Json::Object(tagged)) => {
+            let Some((tag, value)) = tagged.iter().next() else { return Json::Null };
+            let kind = |node: &NodeId| &schema.node(*node).kind;
+            let is_tagged = |node: &&NodeId| kind(node).name().map_or(kind(node).word(), |name| name.full()) == tag;
+            branches.iter().find(is_tagged).map_or(Json::Null, |branch| untagged(schema, *branch, value))
+        }
+        (Kind::Array(items), Json::Array(values)) => {
+            values.iter().map(|value| untagged(schema, *items, value)).collect()
+        }
+        (Kind::Map(values), Json::Object(entries)) => {
+            let entry = |(key, value): (&String, &Json)| (key.clone(), untagged(schema, *values, value));
+            Json::Object(entries.iter().map(entry).collect())
+        }
+        (Kind::Record(record), Json::Object(given)) => {
+            let field = |field: &Field| {
+                let value = given.get(&field.name).unwrap_or(&Json::Null);
+                (field.name.clone(), untagged(schema, field.node, value))
+            };
+            Json::Object(record.fields.iter().map(field).collect())
+        }
+        _ => value.clone(),
     }
 }
 

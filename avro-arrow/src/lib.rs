@@ -27,6 +27,7 @@
 //! - [`Schema`](schema::Schema) is Avro's schema language; its canonical form and [fingerprints](schema::Fingerprint) name it.
 //!   [`MergedSchema`](schema::MergedSchema) is the schema of many files together,
 //!   [`Schema::from_arrow`](schema::Schema::from_arrow) that of Arrow columns.
+//! - [`json`] has values as JSON and back, in the specification's encoding or without tags.
 //! - [`mod@reference`] decodes value by value, to compare with.
 //!
 //! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and
@@ -71,7 +72,7 @@ pub mod container;
 mod resolve;
 mod value;
 mod plan;
-mod json;
+pub mod json;
 pub mod reference;
 mod column;
 mod program;
@@ -81,12 +82,13 @@ mod decoder;
 mod reader;
 mod parallel;
 pub mod message;
+mod writer;
 #[doc(hidden)]
 pub mod testing;
 
 pub use batcher::RowsAt;
 pub use bytes::{PADDING, PaddedBytes};
-pub use codec::{Block, Codec, Decompressor};
+pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;
 pub use decoder::Decoder;
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
@@ -96,3 +98,4 @@ pub use options::{Damage, Enums, FieldMatch, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;
+pub use writer::{Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WrittenBlock};

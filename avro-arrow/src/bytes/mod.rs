@@ -2,6 +2,8 @@
 
 mod cursor;
 mod padded;
+mod put;
 
 pub(crate) use cursor::Cursor;
 pub use padded::{PADDING, PaddedBytes};
+pub(crate) use put::{long_len, put_long, put_long_at};

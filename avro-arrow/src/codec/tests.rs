@@ -169,3 +169,28 @@ fn null_is_not_copied() {
     let block = Decompressor::new(Codec::Null, &Limits::default()).decompress(block).unwrap();
     assert_eq!(block.data.as_ptr(), at);
 }
+
+#[test]
+fn every_level_is_read_back() {
+    let data = [noise(30_000), vec![7; 30_000]].concat();
+    for codec in ALL {
+        let Some((levels, usual)) = codec.levels() else {
+            let error = Compressor::new(codec, Some(1)).unwrap_err().to_string();
+            assert_eq!(error, format!("the codec {} has no levels", codec.name()));
+            continue;
+        };
+        assert!(levels.contains(&usual));
+        for bad in [levels.start() - 1, levels.end() + 1] {
+            assert!(Compressor::new(codec, Some(bad)).unwrap_err().to_string().contains("is no level of"), "{codec:?}");
+        }
+        for level in levels {
+            let mut compressor = Compressor::new(codec, Some(level)).unwrap();
+            let mut stored = b"before".to_vec();
+            for data in [&data[..], &[], &data[..10]] {
+                stored.truncate(6);
+                compressor.compress(data, &mut stored).unwrap();
+                assert_eq!(run(codec, 1 << 20, &stored[6..]).unwrap(), data, "{codec:?} {level}");
+            }
+        }
+    }
+}

@@ -28,7 +28,7 @@ pub(super) const SYNC_LEN: usize = 16;
 /// What an entry of the metadata takes in memory, at least, and so counts for.
 const ENTRY_BYTES: i64 = 64;
 
-const MAGIC: [u8; 4] = *b"Obj\x01";
+pub(super) const MAGIC: [u8; 4] = *b"Obj\x01";
 
 /// Bytes of the first read; most headers are shorter.
 const FIRST_READ: u64 = 8 << 10;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`Header`] reads the first line, [`Framer`] cuts the rest into [`RawBlock`]s without decompressing, and [`count_rows`] hops
-//! from block to block without reading them. Next: the schema's types are turned into columns by the program.
+//! from block to block without reading them; [`header_bytes`] and [`frame`] are the way back. Next: the schema's types are turned into columns by the program.
 
 pub(crate) mod count;
 mod framer;
@@ -16,9 +16,11 @@ mod positioned;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use crate::codec::RawBlock;
 pub use count::{count_rows, count_rows_behind, first_block};
 pub use framer::{Frame, Framer};
 pub use header::Header;
 pub use positioned::Positioned;
+pub use write::{frame, header_bytes, random_sync};

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::codec::Codec;
-use std::io::Write;
+use crate::bytes::put_long;
+use crate::codec::{Codec, Compressor};
 
 /// The sync marker of every file made here.
 pub(crate) const SYNC: [u8; 16] = *b"sync-0123456789!";
@@ -42,13 +42,8 @@ pub(crate) fn block(rows: i64, stored: &[u8]) -> Vec<u8> {
 
 /// A zig-zag varint.
 pub(crate) fn long(value: i64) -> Vec<u8> {
-    let mut bits = ((value << 1) ^ (value >> 63)) as u64;
     let mut out = vec![];
-    while bits >= 0x80 {
-        out.push(bits as u8 | 0x80);
-        bits >>= 7;
-    }
-    out.push(bits as u8);
+    put_long(value, &mut out);
     out
 }
 
@@ -59,30 +54,7 @@ pub(crate) fn bytes(value: &[u8]) -> Vec<u8> {
 
 /// The data as the codec stores it.
 pub(crate) fn compress(codec: Codec, data: &[u8]) -> Vec<u8> {
-    match codec {
-        Codec::Null => data.to_vec(),
-        Codec::Deflate => {
-            let mut context = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
-            let mut out = vec![0; context.deflate_compress_bound(data.len())];
-            let n = context.deflate_compress(data, &mut out).unwrap();
-            out.truncate(n);
-            out
-        }
-        Codec::Snappy => {
-            let mut out = snap::raw::Encoder::new().compress_vec(data).unwrap();
-            out.extend(crc32fast::hash(data).to_be_bytes());
-            out
-        }
-        Codec::Zstandard => zstd::bulk::compress(data, 3).unwrap(),
-        Codec::Bzip2 => {
-            let mut out = bzip2::write::BzEncoder::new(vec![], bzip2::Compression::fast());
-            out.write_all(data).unwrap();
-            out.finish().unwrap()
-        }
-        Codec::Xz => {
-            let mut out = liblzma::write::XzEncoder::new(vec![], 1);
-            out.write_all(data).unwrap();
-            out.finish().unwrap()
-        }
-    }
+    let mut out = vec![];
+    Compressor::new(codec, None).unwrap().compress(data, &mut out).unwrap();
+    out
 }

@@ -1,0 +1,119 @@
+//! The other way: the rows of a block in, its bytes as they are stored out.
+
+use super::Codec;
+use crate::error::{Error, Result};
+use std::io::Write;
+use std::ops::RangeInclusive;
+
+/// Compresses the blocks of a file. What its codec needs is set up once and kept; each thread has its own.
+pub struct Compressor(Context);
+
+enum Context {
+    Null,
+    Deflate(libdeflater::Compressor),
+    Snappy(Box<snap::raw::Encoder>),
+    Zstandard(zstd::bulk::Compressor<'static>),
+    // These two have nothing to keep: their libraries cannot start a context over.
+    Bzip2(bzip2::Compression),
+    Xz(u32),
+}
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compressor").finish_non_exhaustive()
+    }
+}
+
+impl Codec {
+    /// The levels that this codec has and the one that is taken if none is said; `None` for codecs without levels. More is smaller and
+    /// slower.
+    pub fn levels(self) -> Option<(RangeInclusive<i32>, i32)> {
+        match self {
+            Codec::Null | Codec::Snappy => None,
+            Codec::Deflate => Some((1..=12, 6)),
+            Codec::Zstandard => Some((-7..=22, 3)),
+            Codec::Bzip2 => Some((1..=9, 9)),
+            Codec::Xz => Some((0..=9, 6)),
+        }
+    }
+}
+
+impl Compressor {
+    /// A compressor for blocks with this codec, at this level.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) for a level that the codec does not have; see [`Codec::levels`].
+    pub fn new(codec: Codec, level: Option<i32>) -> Result<Self> {
+        let level = match (codec.levels(), level) {
+            (None, None) => 0,
+            (None, Some(_)) => return Err(Error::argument(format!("the codec {} has no levels", codec.name()))),
+            (Some((_, usual)), None) => usual,
+            (Some((levels, _)), Some(level)) if levels.contains(&level) => level,
+            (Some((levels, _)), Some(level)) => {
+                let (from, to) = levels.into_inner();
+                let codec = codec.name();
+                return Err(Error::argument(format!("{level} is no level of {codec}: those are {from} to {to}")));
+            }
+        };
+        Ok(Compressor(match codec {
+            Codec::Null => Context::Null,
+            Codec::Deflate => Context::Deflate(libdeflater::Compressor::new(
+                libdeflater::CompressionLvl::new(level)
+                    .map_err(|_| Error::argument(format!("{level} is no level of deflate")))?,
+            )),
+            Codec::Snappy => Context::Snappy(Box::new(snap::raw::Encoder::new())),
+            Codec::Zstandard => Context::Zstandard(zstd::bulk::Compressor::new(level)?),
+            Codec::Bzip2 => Context::Bzip2(bzip2::Compression::new(level.unsigned_abs())),
+            Codec::Xz => Context::Xz(level.unsigned_abs()),
+        }))
+    }
+
+    /// Appends what the rows of a block become. Both together have to be less than the memory that there is: nothing is streamed.
+    ///
+    /// # Errors
+    /// What the codec cannot compress: snappy takes no more than 4 GiB.
+    pub fn compress(&mut self, rows: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        match &mut self.0 {
+            Context::Null => out.extend_from_slice(rows),
+            Context::Deflate(context) => {
+                let bound = context.deflate_compress_bound(rows.len());
+                into(out, bound, |to| context.deflate_compress(rows, to).map_err(|e| failed("deflate", e)))?;
+            }
+            // SPEC: Required Codecs, snappy: "Each compressed block is followed by the 4-byte, big-endian CRC32 checksum of the
+            // uncompressed data in the block."
+            Context::Snappy(context) => {
+                let bound = snap::raw::max_compress_len(rows.len());
+                into(out, bound, |to| context.compress(rows, to).map_err(|e| failed("snappy", e)))?;
+                out.extend_from_slice(&crc32fast::hash(rows).to_be_bytes());
+            }
+            Context::Zstandard(context) => {
+                let bound = zstd::zstd_safe::compress_bound(rows.len());
+                into(out, bound, |to| Ok(context.compress_to_buffer(rows, to)?))?;
+            }
+            Context::Bzip2(level) => {
+                let mut writer = bzip2::write::BzEncoder::new(out, *level);
+                writer.write_all(rows)?;
+                writer.finish()?;
+            }
+            Context::Xz(level) => {
+                let mut writer = liblzma::write::XzEncoder::new(out, *level);
+                writer.write_all(rows)?;
+                writer.finish()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends what is written into so much room, which the libraries need all at once.
+fn into(out: &mut Vec<u8>, room: usize, write: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<()> {
+    let at = out.len();
+    out.resize(at + room, 0);
+    let n = write(out.get_mut(at..).unwrap_or_default())?;
+    out.truncate(at + n);
+    Ok(())
+}
+
+fn failed(codec: &str, error: impl std::fmt::Display) -> Error {
+    Error::argument(format!("{codec} cannot compress the block: {error}"))
+}

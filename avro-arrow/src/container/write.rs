@@ -1,0 +1,52 @@
+//! The container format the other way: a schema's text and metadata in, the bytes of a header out; a block's stored bytes in, its
+//! frame out.
+
+use super::header::{MAGIC, SYNC_LEN};
+use crate::bytes::put_long;
+use crate::codec::Codec;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
+/// The header of a file. `metadata` is what the file says besides its schema and its codec; entries of those names in it are left out,
+/// so that what [`Header::metadata`](super::Header::metadata) has of another file can be given as it is.
+// SPEC: Object Container Files: "avro.schema contains the schema of objects stored in the file, as JSON data (required)"; "avro.codec
+// the name of the compression codec".
+pub fn header_bytes(schema: &str, codec: Codec, metadata: &[(String, Vec<u8>)], sync: &[u8; SYNC_LEN]) -> Vec<u8> {
+    let own = [("avro.schema", schema.as_bytes()), ("avro.codec", codec.name().as_bytes())];
+    let others = metadata.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+    let others = others.filter(|(key, _)| own.iter().all(|(own, _)| own != key));
+    let entries: Vec<(&str, &[u8])> = own.iter().copied().chain(others).collect();
+    let mut out = MAGIC.to_vec();
+    put_long(entries.len() as i64, &mut out);
+    for (key, value) in entries {
+        put_bytes(key.as_bytes(), &mut out);
+        put_bytes(value, &mut out);
+    }
+    put_long(0, &mut out);
+    out.extend_from_slice(sync);
+    out
+}
+
+/// Appends a block: so many rows, which are stored as these bytes.
+pub fn frame(rows: u64, stored: &[u8], sync: &[u8; SYNC_LEN], out: &mut Vec<u8>) {
+    put_long(rows as i64, out);
+    put_bytes(stored, out);
+    out.extend_from_slice(sync);
+}
+
+/// A marker for a new file, which is like no other: readers that begin inside a file look for it.
+pub fn random_sync() -> [u8; SYNC_LEN] {
+    let mut sync = [0; SYNC_LEN];
+    for half in sync.as_chunks_mut::<8>().0 {
+        // The standard library's keys against collisions are the system's random numbers.
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u128(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos()));
+        *half = hasher.finish().to_le_bytes();
+    }
+    sync
+}
+
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    put_long(bytes.len() as i64, out);
+    out.extend_from_slice(bytes);
+}

@@ -1,0 +1,553 @@
+//! JSON to datums: a text and a type in, the value in Avro's binary encoding out.
+//!
+//! The text becomes a flat list first (`tape`). A walk over it writes the bytes, with what is open in a list of its own:
+//!
+//!     value: a simple value is written; of a container the head is, and it is opened
+//!     next:  closes what is complete, writes what is missing from defaults, and gives the value that comes then
+//!     back:  where a value does not fit and one around it is that of an untagged union, the bytes since then are taken back,
+//!            and the next branch is tried
+//!
+//! Which branch a value fits is remembered, so that unions inside unions are not tried for each branch of the outer ones anew.
+
+mod fit;
+#[cfg(test)]
+mod tests;
+
+use super::Form;
+use super::tape::{Tape, Token};
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::limits::Limits;
+use crate::schema::{Field, Kind, NodeId, Record, Schema};
+use fit::{Lenience, Names, write_long};
+use serde_json::Value as Json;
+use std::collections::HashMap;
+
+/// Encodes JSON as values of the types of a schema. What it has to know of the schema, such as the bytes of defaults, it finds out
+/// once, so one encoder should do many values.
+///
+/// ```
+/// use avro_arrow::json::{Encoder, Form};
+/// use avro_arrow::{Limits, schema::Schema};
+///
+/// let schema = Schema::parse(
+///     r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","string"]}]}"#,
+///     &Limits::default(),
+/// )?;
+/// let mut bytes = Vec::new();
+/// let mut tagged = Encoder::new(&schema, Form::Avro, &Limits::default());
+/// tagged.encode(r#"{"a":3,"b":{"string":"x"}}"#, schema.root(), &mut bytes)?;
+/// let mut plain = Encoder::new(&schema, Form::Plain, &Limits::default());
+/// plain.encode(r#"{"b":"x","a":3}"#, schema.root(), &mut bytes)?;
+/// assert_eq!(bytes, [6, 2, 2, b'x', 6, 2, 2, b'x']);
+///
+/// let error = plain.encode(r#"{"a":3.5,"b":null}"#, schema.root(), &mut bytes).unwrap_err();
+/// assert_eq!(error.to_string(), "$.a: expected long, found 3.5");
+/// # Ok::<(), avro_arrow::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Encoder {
+    schema: Schema,
+    limits: Limits,
+    rule: Rule,
+    tape: Tape,
+    known: Known,
+}
+
+/// What is found out of a schema once.
+#[derive(Debug)]
+struct Known {
+    names: Names,
+    /// The bytes of a field's default; none where it is of no use, or being made.
+    defaults: HashMap<(NodeId, usize), Option<Vec<u8>>>,
+}
+
+/// How a text is understood.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rule {
+    Tagged,
+    Plain,
+    /// A field's default, in a schema: unions are not tagged, and what is more than needed does no harm.
+    Default,
+}
+
+impl Encoder {
+    /// For values of the types of this schema in JSON of this form. Of the limits it keeps those on the nesting of values and on
+    /// the bytes that defaults make of a short text.
+    pub fn new(schema: &Schema, form: Form, limits: &Limits) -> Encoder {
+        let rule = match form {
+            Form::Avro => Rule::Tagged,
+            Form::Plain => Rule::Plain,
+        };
+        let known = Known { names: Names::of(schema), defaults: HashMap::new() };
+        Encoder { schema: schema.clone(), limits: limits.clone(), rule, tape: Tape::default(), known }
+    }
+
+    /// Appends the value of the type `node` that the text has in Avro's binary encoding. Fields of records may come in any order,
+    /// and those that are missing take their defaults. Numbers without a fraction are integers, however they are written.
+    /// Of an untagged union ([`Form::Plain`]) it is the first branch that the value fits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Json`] where the text is not JSON or not a value of that type, [`ErrorKind::Limit`] where it is larger
+    /// than the limits allow. Then nothing is appended.
+    pub fn encode(&mut self, text: &str, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_by(self.rule, text, node, out)
+    }
+
+    /// The same of a default, as schemas have it, whatever the form: of a union it is the first branch that fits, untagged.
+    ///
+    /// # Errors
+    /// As of [`encode`](Self::encode).
+    pub fn encode_default(&mut self, default: &Json, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_by(Rule::Default, &default.to_string(), node, out)
+    }
+
+    fn encode_by(&mut self, rule: Rule, text: &str, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
+        self.tape.parse(text).map_err(|(expected, at)| {
+            Error::new(ErrorKind::Json { at: format!("byte {at}"), reason: format!("not JSON: expected {expected}") })
+        })?;
+        let start = out.len();
+        let mut walk = Walk::new(&self.schema, &self.limits, rule, text, &self.tape, &mut self.known);
+        walk.max = self.limits.block_bytes;
+        walk.run(node, out).inspect_err(|_| out.truncate(start))
+    }
+}
+
+/// What a walk is inside of.
+#[derive(Debug)]
+enum Open {
+    /// The object around a union's value, with this key.
+    Tag(usize),
+    Record {
+        node: NodeId,
+        /// Where in `slots` its fields begin.
+        slots: usize,
+        next: usize,
+    },
+    Items {
+        items: NodeId,
+        is_map: bool,
+        /// The next item, or the key before it.
+        at: usize,
+        /// The key of the item before that.
+        key: usize,
+        n: usize,
+        left: usize,
+    },
+    /// A branch of an untagged union, while there are others; and what to go back to.
+    Attempt { union: NodeId, at: usize, branch: usize, out_len: usize, slots_len: usize, n_records: usize },
+}
+
+/// Why a value does not fit, to be put into words if nothing else fits either.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    /// The value is not of the type.
+    Type(NodeId, usize),
+    /// An object is no tagged value of the union: this is its key.
+    Tag(NodeId, usize),
+    Missing(NodeId, usize),
+    Unknown(NodeId, usize),
+    Twice(usize),
+    Default(NodeId, usize),
+    Limit(Fault),
+}
+
+/// No value for a field.
+const NONE: usize = usize::MAX;
+
+struct Walk<'a> {
+    schema: &'a Schema,
+    limits: &'a Limits,
+    rule: Rule,
+    text: &'a str,
+    tape: &'a Tape,
+    known: &'a mut Known,
+    open: Vec<Open>,
+    /// The values of the fields of the records that are open.
+    slots: Vec<usize>,
+    n_records: usize,
+    n_attempts: usize,
+    /// By union and value: the branch that fits, if any does.
+    tried: HashMap<(NodeId, usize), Option<usize>>,
+    /// Defaults around this one.
+    depth: usize,
+    /// Bytes that defaults were so far, and one for each.
+    default_bytes: usize,
+    /// The most that they may be.
+    max: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        schema: &'a Schema,
+        limits: &'a Limits,
+        rule: Rule,
+        text: &'a str,
+        tape: &'a Tape,
+        known: &'a mut Known,
+    ) -> Walk<'a> {
+        let (open, slots, tried) = (Vec::new(), Vec::new(), HashMap::new());
+        let (n_records, n_attempts, depth, default_bytes, max) = (0, 0, 0, 0, limits.metadata_bytes);
+        Walk {
+            schema,
+            limits,
+            rule,
+            text,
+            tape,
+            known,
+            open,
+            slots,
+            n_records,
+            n_attempts,
+            tried,
+            depth,
+            default_bytes,
+            max,
+        }
+    }
+
+    /// Writes the whole text.
+    fn run(&mut self, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
+        let mut next = Some((node, 0));
+        while let Some((node, at)) = next {
+            let mut done = self.value(node, at, out);
+            next = loop {
+                match done.and_then(|()| self.next(out)) {
+                    Ok(next) => break next,
+                    Err(wrong) => {
+                        self.back(wrong, out)?;
+                        done = Ok(());
+                    }
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Writes a value, or opens it.
+    fn value(&mut self, node: NodeId, at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
+        let schema = self.schema;
+        let Kind::Union(branches) = &schema.node(node).kind else { return self.branch(node, at, out) };
+        if self.rule != Rule::Tagged {
+            return self.untagged(node, branches, at, out);
+        }
+        let (branch, inner, at) = self.tagged(node, branches, at)?;
+        write_long(branch as i64, out);
+        self.branch(inner, at, out)
+    }
+
+    /// As `value`, for all but unions.
+    fn branch(&mut self, node: NodeId, at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
+        let schema = self.schema;
+        match (&schema.node(node).kind, self.tape.token(at)) {
+            (Kind::Record(record), Token::Object(..)) => {
+                if self.n_records >= self.limits.value_nesting {
+                    let (value, max) = (self.n_records as u64 + 1, self.limits.value_nesting as u64);
+                    return Err(Wrong::Limit(Fault::Limit { limit: "value_nesting", value, max }));
+                }
+                let slots = self.slots.len();
+                if let Err(wrong) = self.fill_slots(node, record, at) {
+                    self.slots.truncate(slots);
+                    return Err(wrong);
+                }
+                self.n_records += 1;
+                self.open.push(Open::Record { node, slots, next: 0 });
+            }
+            (Kind::Array(items), Token::Array(n, _)) => self.open_items(*items, false, at, n, out),
+            (Kind::Map(values), Token::Object(n, _)) => self.open_items(*values, true, at, n, out),
+            (kind, token) => {
+                let text = self.tape.text(self.text, at);
+                let lenience = if self.rule == Rule::Default { Lenience::Default } else { Lenience::Whole };
+                if !fit::scalar(kind, node, token, text, lenience, &self.known.names, out) {
+                    return Err(Wrong::Type(node, at));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open_items(&mut self, items: NodeId, is_map: bool, at: usize, n: usize, out: &mut Vec<u8>) {
+        if n > 0 {
+            write_long(n as i64, out);
+        }
+        self.open.push(Open::Items { items, is_map, at: at + 1, key: at, n, left: n });
+    }
+
+    // SPEC: JSON Encoding: a union's null is `null`, any other branch an object with the type's name as its only key.
+    /// The branch that a tag names, by index, its type and its value.
+    fn tagged(&mut self, union: NodeId, branches: &[NodeId], at: usize) -> Result<(usize, NodeId, usize), Wrong> {
+        let schema = self.schema;
+        let kinds = || branches.iter().map(|branch| &schema.node(*branch).kind).zip(branches).enumerate();
+        match self.tape.token(at) {
+            Token::Null => {
+                let null = kinds().find(|(_, (kind, _))| **kind == Kind::Null);
+                null.map(|(branch, (_, node))| (branch, *node, at)).ok_or(Wrong::Type(union, at))
+            }
+            Token::Object(1, _) => {
+                let key = self.tape.text(self.text, at + 1);
+                let full = |kind: &Kind| kind.name().map_or(kind.word(), |name| name.full()) == key;
+                // Some writers leave namespaces out.
+                let simple = |kind: &Kind| kind.name().is_some_and(|name| name.simple() == key);
+                let found = kinds().find(|(_, (kind, _))| full(kind));
+                let found = found.or_else(|| kinds().find(|(_, (kind, _))| simple(kind)));
+                let (branch, (_, node)) = found.ok_or(Wrong::Tag(union, at + 1))?;
+                self.open.push(Open::Tag(at + 1));
+                Ok((branch, *node, at + 2))
+            }
+            _ => Err(Wrong::Type(union, at)),
+        }
+    }
+
+    /// Writes or opens a value as one of the first branch that it fits.
+    fn untagged(&mut self, union: NodeId, branches: &'a [NodeId], at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
+        let token = self.tape.token(at);
+        if !matches!(token, Token::Array(..) | Token::Object(..)) {
+            let text = self.tape.text(self.text, at);
+            let all = [Lenience::None, Lenience::Whole, Lenience::Default];
+            let levels = match self.rule {
+                Rule::Default => all.get(2..),
+                _ => all.get(..2),
+            };
+            for lenience in levels.unwrap_or_default() {
+                for (branch, &node) in branches.iter().enumerate() {
+                    let len = out.len();
+                    write_long(branch as i64, out);
+                    let kind = &self.schema.node(node).kind;
+                    if fit::scalar(kind, node, token, text, *lenience, &self.known.names, out) {
+                        return Ok(());
+                    }
+                    out.truncate(len);
+                }
+            }
+            return Err(Wrong::Type(union, at));
+        }
+        let known = match self.tried.get(&(union, at)) {
+            Some(None) => return Err(Wrong::Type(union, at)),
+            Some(Some(branch)) => Some(*branch),
+            None => None,
+        };
+        let Some(branch) = known.or_else(|| self.fitting(branches, at, 0)) else { return Err(Wrong::Type(union, at)) };
+        if known.is_none() && self.fitting(branches, at, branch + 1).is_some() {
+            let (out_len, slots_len, n_records) = (out.len(), self.slots.len(), self.n_records);
+            self.open.push(Open::Attempt { union, at, branch, out_len, slots_len, n_records });
+            self.n_attempts += 1;
+        }
+        let Some(&node) = branches.get(branch) else { return Err(Wrong::Type(union, at)) };
+        write_long(branch as i64, out);
+        self.branch(node, at, out)
+    }
+
+    /// The first branch from `first` on that a container might be a value of: of records, those that have such fields, where
+    /// there are other branches that it might be.
+    fn fitting(&mut self, branches: &[NodeId], at: usize, first: usize) -> Option<usize> {
+        let schema = self.schema;
+        let is_array = matches!(self.tape.token(at), Token::Array(..));
+        let of_kind = |node: &NodeId| match schema.node(*node).kind {
+            Kind::Array(_) => is_array,
+            Kind::Record(_) | Kind::Map(_) => !is_array,
+            _ => false,
+        };
+        let is_alone = branches.iter().filter(|node| of_kind(node)).count() == 1;
+        for (branch, &node) in branches.iter().enumerate().skip(first).filter(|(_, node)| of_kind(node)) {
+            let Kind::Record(record) = &schema.node(node).kind else { return Some(branch) };
+            let slots = self.slots.len();
+            let fits = is_alone || self.fill_slots(node, record, at).is_ok();
+            self.slots.truncate(slots);
+            if fits {
+                return Some(branch);
+            }
+        }
+        None
+    }
+
+    /// Finds the values of a record's fields. Those that are missing have defaults.
+    fn fill_slots(&mut self, node: NodeId, record: &Record, at: usize) -> Result<(), Wrong> {
+        let first = self.slots.len();
+        self.slots.resize(first + record.fields.len(), NONE);
+        let (mut key, end) = (at + 1, self.tape.behind(at));
+        let mut likely = 0;
+        while key < end {
+            let name = self.tape.text(self.text, key);
+            match self.known.names.field(node, &record.fields, name, likely) {
+                Some(field) => {
+                    if let Some(slot) = self.slots.get_mut(first + field) {
+                        if *slot != NONE {
+                            return Err(Wrong::Twice(key));
+                        }
+                        *slot = key + 1;
+                    }
+                    likely = field + 1;
+                }
+                None if self.rule == Rule::Default => {}
+                None => return Err(Wrong::Unknown(node, key)),
+            }
+            key = self.tape.behind(key + 1);
+        }
+        let slots = self.slots.get(first..).unwrap_or_default();
+        let missing = |(field, slot): (&Field, &usize)| *slot == NONE && field.default.is_none();
+        match record.fields.iter().zip(slots).position(missing) {
+            Some(field) => Err(Wrong::Missing(node, field)),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes what is complete. The value that comes next, and its type.
+    fn next(&mut self, out: &mut Vec<u8>) -> Result<Option<(NodeId, usize)>, Wrong> {
+        let schema = self.schema;
+        loop {
+            match self.open.last_mut() {
+                None => return Ok(None),
+                Some(Open::Tag(_)) => {}
+                Some(Open::Attempt { union, at, branch, .. }) => {
+                    self.tried.insert((*union, *at), Some(*branch));
+                    self.n_attempts -= 1;
+                }
+                Some(Open::Record { node, slots, next }) => {
+                    let (node, first, at) = (*node, *slots, *next);
+                    *next += 1;
+                    let Kind::Record(record) = &schema.node(node).kind else { return Ok(None) };
+                    match (record.fields.get(at), self.slots.get(first + at)) {
+                        (Some(_), Some(&NONE)) => {
+                            self.default(node, record, at, out)?;
+                            continue;
+                        }
+                        (Some(field), Some(&value)) => return Ok(Some((field.node, value))),
+                        _ => {
+                            self.slots.truncate(first);
+                            self.n_records -= 1;
+                        }
+                    }
+                }
+                Some(Open::Items { left: 0, .. }) => out.push(0),
+                Some(Open::Items { items, is_map, at, key: last_key, left, .. }) => {
+                    *left -= 1;
+                    if *is_map {
+                        let key = self.tape.text(self.text, *at);
+                        write_long(key.len() as i64, out);
+                        out.extend_from_slice(key.as_bytes());
+                        *last_key = *at;
+                        *at += 1;
+                    }
+                    let value = *at;
+                    *at = self.tape.behind(value);
+                    return Ok(Some((*items, value)));
+                }
+            }
+            self.open.pop();
+        }
+    }
+
+    /// Goes back to the last union that has other branches, and on with the next of those.
+    fn back(&mut self, mut wrong: Wrong, out: &mut Vec<u8>) -> Result<()> {
+        let schema = self.schema;
+        while self.n_attempts > 0 && !matches!(wrong, Wrong::Limit(_)) {
+            let Some(Open::Attempt { union, at, branch, out_len, slots_len, n_records }) = self.open.pop() else {
+                continue;
+            };
+            self.n_attempts -= 1;
+            out.truncate(out_len);
+            self.slots.truncate(slots_len);
+            self.n_records = n_records;
+            let Kind::Union(branches) = &schema.node(union).kind else { continue };
+            let next = self.fitting(branches, at, branch + 1);
+            let Some((branch, node)) = next.and_then(|next| Some((next, *branches.get(next)?))) else {
+                self.tried.insert((union, at), None);
+                wrong = Wrong::Type(union, at);
+                continue;
+            };
+            self.open.push(Open::Attempt { union, at, branch, out_len, slots_len, n_records });
+            self.n_attempts += 1;
+            write_long(branch as i64, out);
+            match self.branch(node, at, out) {
+                Ok(()) => return Ok(()),
+                Err(other) => wrong = other,
+            }
+        }
+        Err(self.error(wrong))
+    }
+
+    /// Writes the default of a field.
+    fn default(&mut self, node: NodeId, record: &Record, at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
+        let key = (node, at);
+        if !self.known.defaults.contains_key(&key) {
+            // A default that needs itself finds this.
+            self.known.defaults.insert(key, None);
+            let bytes = record.fields.get(at).and_then(|field| self.make_default(field.node, field.default.as_ref()?));
+            self.known.defaults.insert(key, bytes);
+        }
+        let Some(Some(bytes)) = self.known.defaults.get(&key) else { return Err(Wrong::Default(node, at)) };
+        self.default_bytes = self.default_bytes.saturating_add(bytes.len() + 1);
+        if self.default_bytes > self.max {
+            let limit = if self.depth > 0 { "metadata_bytes" } else { "block_bytes" };
+            let (value, max) = (self.default_bytes as u64, self.max as u64);
+            return Err(Wrong::Limit(Fault::Limit { limit, value, max }));
+        }
+        out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn make_default(&mut self, node: NodeId, default: &Json) -> Option<Vec<u8>> {
+        if self.depth >= self.limits.nesting {
+            return None;
+        }
+        let text = default.to_string();
+        let mut tape = Tape::default();
+        tape.parse(&text).ok()?;
+        let mut walk = Walk::new(self.schema, self.limits, Rule::Default, &text, &tape, self.known);
+        walk.depth = self.depth + 1;
+        let mut bytes = Vec::new();
+        walk.run(node, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// What is wrong in words, and where.
+    fn error(&self, wrong: Wrong) -> Error {
+        let kind = |node: NodeId| &self.schema.node(node).kind;
+        let quoted = |at: usize| fit::shown(self.tape.token(at), self.tape.text(self.text, at));
+        let field = |node: NodeId, at: usize| match kind(node) {
+            Kind::Record(record) => record.fields.get(at).map_or("", |field| field.name.as_str()),
+            _ => "",
+        };
+        let reason = match wrong {
+            Wrong::Type(node, at) => {
+                let tagged = self.rule == Rule::Tagged;
+                format!("expected {}, found {}", fit::expected(self.schema, node, tagged), quoted(at))
+            }
+            Wrong::Tag(node, key) => {
+                format!("expected {}, found the key {}", fit::expected(self.schema, node, true), quoted(key))
+            }
+            Wrong::Missing(node, at) => {
+                format!("{} needs a field `{}`, which has no default", self.schema.node(node), field(node, at))
+            }
+            Wrong::Unknown(node, key) => format!("{} has no field {}", self.schema.node(node), quoted(key)),
+            Wrong::Twice(key) => format!("the field {} is there twice", quoted(key)),
+            Wrong::Default(node, at) => format!(
+                "the default of `{}` in {}, which is not given, is of no use for its type",
+                field(node, at),
+                self.schema.node(node)
+            ),
+            Wrong::Limit(fault) => return fault.into(),
+        };
+        Error::new(ErrorKind::Json { at: self.path(), reason })
+    }
+
+    /// The path to where the walk is, such as `$.a[3]["b c"].long`.
+    fn path(&self) -> String {
+        let mut path = "$".to_string();
+        for open in &self.open {
+            match open {
+                Open::Tag(key) => fit::step(self.tape.text(self.text, *key), &mut path),
+                Open::Record { node, next, .. } => {
+                    if let (Kind::Record(record), Some(at)) = (&self.schema.node(*node).kind, next.checked_sub(1)) {
+                        fit::step(record.fields.get(at).map_or("", |field| &field.name), &mut path);
+                    }
+                }
+                Open::Items { is_map: false, n, left, .. } => {
+                    path.push_str(&format!("[{}]", n.saturating_sub(left + 1)));
+                }
+                Open::Items { key, .. } => fit::step(self.tape.text(self.text, *key), &mut path),
+                Open::Attempt { .. } => {}
+            }
+        }
+        path
+    }
+}

@@ -1,0 +1,231 @@
+//! One simple value: what JSON has and a type in, its bytes out if it fits. And the words for what does not.
+
+use super::Token;
+use crate::schema::{Field, Kind, NodeId, Schema};
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// What else than the plain notation of a value is taken for one.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub(super) enum Lenience {
+    /// Nothing.
+    None,
+    /// Integers may be written as `1.0` or `1e3`.
+    Whole,
+    /// As schemas' defaults are read: floats that are too large are infinite, too.
+    Default,
+}
+
+/// Names are looked up one by one where there are no more than this.
+const FEW_NAMES: usize = 8;
+
+/// The index of each field and symbol by its name, for types that have many.
+#[derive(Debug)]
+pub(super) struct Names(HashMap<NodeId, HashMap<String, usize>>);
+
+impl Names {
+    pub(super) fn of(schema: &Schema) -> Names {
+        let mut names = HashMap::new();
+        for node in (0..schema.len()).map(NodeId::new) {
+            let index: HashMap<String, usize> = match &schema.node(node).kind {
+                Kind::Record(record) if record.fields.len() > FEW_NAMES => {
+                    record.fields.iter().map(|field| field.name.clone()).zip(0..).collect()
+                }
+                Kind::Enum(e) if e.symbols.len() > FEW_NAMES => e.symbols.iter().cloned().zip(0..).collect(),
+                _ => continue,
+            };
+            names.insert(node, index);
+        }
+        Names(names)
+    }
+
+    /// The index of a field, which is `likely` this.
+    pub(super) fn field(&self, node: NodeId, fields: &[Field], name: &str, likely: usize) -> Option<usize> {
+        if fields.get(likely).is_some_and(|field| field.name == name) {
+            return Some(likely);
+        }
+        match self.0.get(&node) {
+            Some(index) => index.get(name).copied(),
+            None => fields.iter().position(|field| field.name == name),
+        }
+    }
+
+    fn symbol(&self, node: NodeId, symbols: &[String], name: &str) -> Option<usize> {
+        match self.0.get(&node) {
+            Some(index) => index.get(name).copied(),
+            None => symbols.iter().position(|symbol| symbol == name),
+        }
+    }
+}
+
+/// Appends a simple value of this type, with the text that its token stands for; or nothing, where it is not one.
+pub(super) fn scalar(
+    kind: &Kind,
+    node: NodeId,
+    token: Token,
+    text: &str,
+    lenience: Lenience,
+    names: &Names,
+    out: &mut Vec<u8>,
+) -> bool {
+    let is_text = matches!(token, Token::Text(..) | Token::Unescaped(..));
+    let is_number = matches!(token, Token::Number(..));
+    match kind {
+        Kind::Null => return token == Token::Null,
+        Kind::Boolean => {
+            let Token::Boolean(value) = token else { return false };
+            out.push(value.into());
+        }
+        Kind::Int | Kind::Long if is_number => {
+            let Some(value) = integer(text, lenience) else { return false };
+            if *kind == Kind::Int && i32::try_from(value).is_err() {
+                return false;
+            }
+            write_long(value, out);
+        }
+        Kind::Float => {
+            let value: f32 = match text {
+                _ if is_text => match not_a_number(text) {
+                    Some(value) => value as f32,
+                    None => return false,
+                },
+                _ if is_number => text.parse().unwrap_or(f32::NAN),
+                _ => return false,
+            };
+            if is_number && !value.is_finite() && lenience < Lenience::Default {
+                return false;
+            }
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Kind::Double => {
+            let value: f64 = match text {
+                _ if is_text => match not_a_number(text) {
+                    Some(value) => value,
+                    None => return false,
+                },
+                _ if is_number => text.parse().unwrap_or(f64::NAN),
+                _ => return false,
+            };
+            if is_number && !value.is_finite() && lenience < Lenience::Default {
+                return false;
+            }
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Kind::String if is_text => {
+            write_long(text.len() as i64, out);
+            out.extend_from_slice(text.as_bytes());
+        }
+        // SPEC: JSON Encoding: bytes and fixed are strings whose code points 0-255 are the bytes.
+        Kind::Bytes if is_text => {
+            let n = text.chars().count();
+            if !is_latin1(text) {
+                return false;
+            }
+            write_long(n as i64, out);
+            out.extend(text.chars().map(|c| c as u8));
+        }
+        Kind::Fixed(fixed) if is_text => {
+            if !is_latin1(text) || text.chars().count() != fixed.size {
+                return false;
+            }
+            out.extend(text.chars().map(|c| c as u8));
+        }
+        Kind::Enum(e) if is_text => {
+            let Some(symbol) = names.symbol(node, &e.symbols, text) else { return false };
+            write_long(symbol as i64, out);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn is_latin1(text: &str) -> bool {
+    text.chars().all(|c| u32::from(c) < 256)
+}
+
+fn integer(text: &str, lenience: Lenience) -> Option<i64> {
+    if let Ok(value) = text.parse() {
+        return Some(value);
+    }
+    // Below 2^53 an `f64` has every integer, so that none is rounded to another.
+    let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
+    if lenience > Lenience::None { whole(text.parse().ok()?) } else { None }
+}
+
+/// What JSON has no number for.
+fn not_a_number(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
+/// Appends a zig-zag varint.
+pub(super) fn write_long(value: i64, out: &mut Vec<u8>) {
+    let mut bits = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    while bits >= 0x80 {
+        out.push(bits as u8 | 0x80);
+        bits >>= 7;
+    }
+    out.push(bits as u8);
+}
+
+/// Characters of a value that an error shows.
+const SHOWN: usize = 40;
+
+/// A value as errors show it.
+pub(super) fn shown(token: Token, text: &str) -> String {
+    let mut start: String = text.chars().take(SHOWN).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    match token {
+        Token::Null => "null".to_string(),
+        Token::Boolean(value) => value.to_string(),
+        Token::Number(..) => start,
+        Token::Text(..) | Token::Unescaped(..) => serde_json::Value::from(start).to_string(),
+        Token::Array(n, _) => format!("an array of {n}"),
+        Token::Object(n, _) => format!("an object of {n}"),
+    }
+}
+
+/// Branches and symbols that an error names.
+const NAMED: usize = 8;
+
+/// What a value should be.
+pub(super) fn expected(schema: &Schema, node: NodeId, tagged: bool) -> String {
+    let list = |all: &mut dyn Iterator<Item = String>| {
+        let mut names: Vec<String> = all.take(NAMED + 1).collect();
+        if let Some(last) = names.get_mut(NAMED) {
+            "…".clone_into(last);
+        }
+        names.join(", ")
+    };
+    match &schema.node(node).kind {
+        Kind::Union(branches) => {
+            let name = |node: &NodeId| {
+                let kind = &schema.node(*node).kind;
+                let name = kind.name().map_or(kind.word(), |name| name.full());
+                if tagged && *kind != Kind::Null { format!("{{\"{name}\": …}}") } else { name.to_string() }
+            };
+            format!("one of {}", list(&mut branches.iter().map(name)))
+        }
+        Kind::Enum(e) => format!("{}: {}", schema.node(node), list(&mut e.symbols.iter().cloned())),
+        Kind::Bytes => "bytes as characters up to U+00FF".to_string(),
+        Kind::Fixed(fixed) => format!("{} characters up to U+00FF for {}", fixed.size, schema.node(node)),
+        _ => schema.node(node).to_string(),
+    }
+}
+
+/// Appends a step of a path: `.name`, or `["a name"]` where that is no word.
+pub(super) fn step(name: &str, path: &mut String) {
+    let is_word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let name = shown(Token::Text(0, 0), name);
+    // Appending to a string never fails.
+    let _ = match is_word {
+        true => write!(path, ".{}", name.trim_matches('"')),
+        false => write!(path, "[{name}]"),
+    };
+}

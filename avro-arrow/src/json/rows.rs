@@ -1,0 +1,235 @@
+//! Datums to JSON: the rows of a decompressed block in, a text for each out.
+
+use super::{Form, limit, write_json_as};
+use crate::bytes::Cursor;
+use crate::codec::Block;
+use crate::error::{Error, Fault, Result};
+use crate::limits::Limits;
+use crate::options::FieldMatch;
+use crate::resolve::Resolution;
+use crate::schema::{Schema, is_zero_width};
+
+/// Decodes values of a schema's outermost type to JSON.
+///
+/// ```
+/// use avro_arrow::json::{Decoder, Form};
+/// use avro_arrow::{Limits, schema::Schema};
+///
+/// let schema = Schema::parse(r#"{"type":"array","items":["null","long"]}"#, &Limits::default())?;
+/// for (form, text) in [(Form::Avro, r#"[null,{"long":3}]"#), (Form::Plain, "[null,3]")] {
+///     let mut out = Vec::new();
+///     let n_bytes = Decoder::new(&schema, form, &Limits::default()).decode(&[4, 0, 2, 6, 0], &mut out)?;
+///     assert_eq!((n_bytes, out.as_slice()), (5, text.as_bytes()));
+/// }
+/// # Ok::<(), avro_arrow::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    resolution: Resolution,
+    form: Form,
+    limits: Limits,
+}
+
+/// The rows of one block, one after the other.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    decoder: &'a Decoder,
+    block: &'a Block,
+    cursor: Cursor<'a>,
+    /// Index of the next row.
+    row: u64,
+}
+
+impl Decoder {
+    /// For values written with this schema.
+    pub fn new(schema: &Schema, form: Form, limits: &Limits) -> Decoder {
+        Decoder { resolution: Resolution::same(schema), form, limits: limits.clone() }
+    }
+
+    /// For values written with one schema, as values of another, by Avro's rules of schema resolution.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Resolve`](crate::ErrorKind::Resolve) where the reader's schema cannot read what the writer's describes.
+    pub fn resolving(
+        writer: &Schema,
+        reader: &Schema,
+        field_match: FieldMatch,
+        form: Form,
+        limits: &Limits,
+    ) -> Result<Decoder> {
+        let resolution = Resolution::new(writer, reader, field_match, limits)?;
+        Ok(Decoder { resolution, form, limits: limits.clone() })
+    }
+
+    /// Appends the JSON text of the value that `datum` starts with, and says how many bytes that has.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) where the bytes are not those of a value,
+    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where it or its text is larger than the limits allow. Then nothing is appended.
+    pub fn decode(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<usize> {
+        let mut cursor = Cursor::new(datum);
+        self.value(&mut cursor, out)
+            .map_err(|fault| Error::from(fault).at(|position| position.offset_in_block = Some(cursor.at() as u64)))?;
+        Ok(cursor.at())
+    }
+
+    /// The rows of this block.
+    pub fn rows<'a>(&'a self, block: &'a Block) -> Rows<'a> {
+        Rows { decoder: self, block, cursor: Cursor::new(&block.data), row: 0 }
+    }
+
+    fn value(&self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let start = out.len();
+        let written = write_json_as(self.form, &self.resolution, self.resolution.root, cursor, out, &self.limits);
+        written.inspect_err(|_| out.truncate(start))
+    }
+}
+
+impl Rows<'_> {
+    /// Appends the JSON text of the next row. False behind the last.
+    ///
+    /// # Errors
+    /// As of [`Decoder::decode`], with the place; also where bytes are left behind the last row, or the block claims too many rows
+    /// of no bytes. Then nothing is appended, and the rows before are right.
+    pub fn next_row(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let (max, schema) = (self.decoder.limits.zero_width_items, &self.decoder.resolution.writer);
+        let done = match self.cursor.remaining() as u64 {
+            _ if self.block.rows > max && is_zero_width(schema, schema.root()) => {
+                Err(limit("zero_width_items", self.block.rows, max))
+            }
+            _ if self.row < self.block.rows => self.decoder.value(&mut self.cursor, out),
+            0 => return Ok(false),
+            left => Err(Fault::TrailingBytes(left)),
+        };
+        done.map_err(|fault| {
+            Error::from(fault).at(|position| {
+                position.row = Some(self.row);
+                position.block = Some(self.block.index);
+                position.offset = Some(self.block.offset);
+                position.offset_in_block = Some(self.cursor.at() as u64);
+            })
+        })?;
+        self.row += 1;
+        Ok(true)
+    }
+
+    /// Bytes of the block before the next row, as long as there was no error.
+    pub fn at(&self) -> usize {
+        self.cursor.at()
+    }
+
+    /// The number of rows before the next.
+    pub fn n_rows(&self) -> u64 {
+        self.row
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::bytes::PaddedBytes;
+
+    fn block(rows: u64, bytes: &[u8]) -> Block {
+        Block { rows, data: PaddedBytes::from_vec(bytes.to_vec()), offset: 70, end: 99, index: 3 }
+    }
+
+    fn schema(json: &str) -> Schema {
+        Schema::parse(json, &Limits::default()).unwrap()
+    }
+
+    /// Lines, where each begins in the block, and the error after them.
+    fn lines(decoder: &Decoder, block: &Block) -> (String, Vec<usize>, String) {
+        let (mut rows, mut out, mut starts) = (decoder.rows(block), Vec::new(), Vec::new());
+        let error = loop {
+            starts.push(rows.at());
+            match rows.next_row(&mut out) {
+                Ok(true) => out.push(b' '),
+                Ok(false) => break String::new(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert_eq!(rows.n_rows() as usize, starts.len() - 1);
+        (String::from_utf8(out).unwrap(), starts, error)
+    }
+
+    #[test]
+    fn rows_of_blocks() {
+        let limits = Limits { zero_width_items: 5, ..Limits::default() };
+        let at = |row: u64, offset: u64| format!(" (row {row}, block 3, file offset 70, offset in block {offset})");
+        let union = r#"["null","long",{"type":"array","items":["null","string"]}]"#;
+        // A schema and a block; lines, where they begin, and the error.
+        type Case<'a> = (&'a str, Form, Block, &'a str, &'a [usize], String);
+        let cases: [Case<'_>; 8] = [
+            (union, Form::Avro, block(2, &[0, 2, 4]), r#"null {"long":2} "#, &[0, 1, 3], String::new()),
+            (union, Form::Plain, block(2, &[0, 2, 4]), "null 2 ", &[0, 1, 3], String::new()),
+            (
+                union,
+                Form::Plain,
+                block(2, &[4, 4, 0, 2, 2, b'x', 0, 0]),
+                r#"[null,"x"] null "#,
+                &[0, 7, 8],
+                String::new(),
+            ),
+            (union, Form::Avro, block(0, &[]), "", &[0], String::new()),
+            (union, Form::Avro, block(2, &[0, 9]), "null ", &[0, 1], format!("union has no branch -5{}", at(1, 1))),
+            (
+                union,
+                Form::Avro,
+                block(1, &[0, 0, 0]),
+                "null ",
+                &[0, 1],
+                format!("2 bytes are left in the block after its last row{}", at(1, 1)),
+            ),
+            (r#""null""#, Form::Avro, block(5, &[]), "null null null null null ", &[0; 6], String::new()),
+            (
+                r#""null""#,
+                Form::Avro,
+                block(6, &[]),
+                "",
+                &[0],
+                format!(
+                    "6 is more than the limit `zero_width_items` allows (5); raise it if the data is to be trusted{}",
+                    at(0, 0)
+                ),
+            ),
+        ];
+        for (json, form, block, text, starts, error) in cases {
+            let got = lines(&Decoder::new(&schema(json), form, &limits), &block);
+            assert_eq!(got, (text.to_string(), starts.to_vec(), error), "{json} {form:?}");
+        }
+    }
+
+    /// Defaults, which a reader's schema brings, are texts that were made with tags.
+    #[test]
+    fn resolved() {
+        let writer = schema(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#);
+        let reader = schema(
+            r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","double"]},
+                {"name":"b","type":["string",{"type":"array","items":["null","long"]}],"default":[null,1]},
+                {"name":"m","type":{"type":"map","values":["R2",{"type":"record","name":"R2","fields":[{"name":"u","type":["int","null"]}]}]},
+                    "default":{"k":{"u":null},"l":{"u":5}}}]}"#
+                .replace(r#"["R2",{"#, "[{")
+                .as_str(),
+        );
+        let cases = [
+            (
+                Form::Avro,
+                r#"{"a":{"double":3.0},"b":{"array":[null,{"long":1}]},"m":{"k":{"R2":{"u":null}},"l":{"R2":{"u":{"int":5}}}}}"#,
+            ),
+            (Form::Plain, r#"{"a":3.0,"b":[null,1],"m":{"k":{"u":null},"l":{"u":5}}}"#),
+        ];
+        for (form, want) in cases {
+            let decoder =
+                Decoder::resolving(&writer, &reader, FieldMatch::default(), form, &Limits::default()).unwrap();
+            let mut out = b"before".to_vec();
+            assert_eq!(decoder.decode(&[6, 1, 2], &mut out).unwrap(), 1);
+            assert_eq!(String::from_utf8(out).unwrap().strip_prefix("before"), Some(want));
+            let error = decoder.decode(&[0x80], &mut Vec::new()).unwrap_err();
+            assert_eq!(error.to_string(), "a value runs past the end of its block (offset in block 0)");
+        }
+        let text = schema(r#""string""#);
+        let refused = Decoder::resolving(&writer, &text, FieldMatch::default(), Form::Plain, &Limits::default());
+        assert!(refused.is_err());
+    }
+}

@@ -1,0 +1,391 @@
+//! JSON without a tree: a text in, a flat list of its values out, each container before what it holds. Parsing keeps the
+//! open containers in a list of its own, so that no nesting in the text can overflow the thread's stack.
+
+/// The values of a text, in its order; in objects each key is a [`Token::Text`] before its value.
+#[derive(Debug, Default)]
+pub(super) struct Tape {
+    tokens: Vec<Token>,
+    /// The strings that have escapes, without them.
+    unescaped: String,
+    /// Indexes of the containers that are not closed.
+    open: Vec<usize>,
+}
+
+/// One value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Token {
+    Null,
+    Boolean(bool),
+    /// From where to where in the text.
+    Number(usize, usize),
+    /// From where to where in the text, without quotes.
+    Text(usize, usize),
+    /// The same, but in `Tape::unescaped`.
+    Unescaped(usize, usize),
+    /// How many items it has, and the index of the token behind the last of them.
+    Array(usize, usize),
+    /// Likewise, of its pairs.
+    Object(usize, usize),
+}
+
+/// What is wrong with a text: what should be at this byte of it.
+pub(super) type Unparsed = (&'static str, usize);
+
+impl Tape {
+    /// Reads a text, which is one value, in place of the one before.
+    pub(super) fn parse(&mut self, text: &str) -> Result<(), Unparsed> {
+        self.tokens.clear();
+        self.unescaped.clear();
+        self.open.clear();
+        let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
+        loop {
+            if self.begin(&mut parser)? && self.end(&mut parser)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The token at this index; there is one behind each other that says so.
+    pub(super) fn token(&self, at: usize) -> Token {
+        self.tokens.get(at).copied().unwrap_or(Token::Null)
+    }
+
+    /// The index of the token behind a value.
+    pub(super) fn behind(&self, at: usize) -> usize {
+        match self.token(at) {
+            Token::Array(_, end) | Token::Object(_, end) => end,
+            _ => at + 1,
+        }
+    }
+
+    /// What a string or a key says, or the digits of a number. Empty for all else.
+    pub(super) fn text<'t>(&'t self, text: &'t str, at: usize) -> &'t str {
+        match self.token(at) {
+            Token::Text(start, end) | Token::Number(start, end) => text.get(start..end).unwrap_or_default(),
+            Token::Unescaped(start, end) => self.unescaped.get(start..end).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// Reads a simple value, or the beginning of a container up to its first item. Is the value complete?
+    fn begin(&mut self, parser: &mut Parser<'_>) -> Result<bool, Unparsed> {
+        let token = match parser.next_byte() {
+            Some(b'{') => {
+                self.open_container(Token::Object(0, 0));
+                parser.at += 1;
+                if parser.next_byte() != Some(b'}') {
+                    self.key(parser)?;
+                    return Ok(false);
+                }
+                return Ok(self.close(parser));
+            }
+            Some(b'[') => {
+                self.open_container(Token::Array(0, 0));
+                parser.at += 1;
+                return Ok(parser.next_byte() == Some(b']') && self.close(parser));
+            }
+            Some(b'"') => self.string(parser)?,
+            Some(b'-' | b'0'..=b'9') => parser.number()?,
+            Some(b'n') => parser.word("null", Token::Null)?,
+            Some(b't') => parser.word("true", Token::Boolean(true))?,
+            Some(b'f') => parser.word("false", Token::Boolean(false))?,
+            _ => return Err(("a value", parser.at)),
+        };
+        self.tokens.push(token);
+        Ok(true)
+    }
+
+    /// Behind a value: closes what is complete. Is that all of the text?
+    fn end(&mut self, parser: &mut Parser<'_>) -> Result<bool, Unparsed> {
+        loop {
+            let next = parser.next_byte();
+            let Some(container) = self.open.last().and_then(|at| self.tokens.get_mut(*at)) else {
+                return if next.is_none() { Ok(true) } else { Err(("the end of the text", parser.at)) };
+            };
+            match (container, next) {
+                (Token::Array(n, _), Some(b',' | b']')) | (Token::Object(n, _), Some(b',' | b'}')) => *n += 1,
+                (Token::Array(..), _) => return Err(("`,` or `]`", parser.at)),
+                _ => return Err(("`,` or `}`", parser.at)),
+            }
+            if next != Some(b',') {
+                self.close(parser);
+                continue;
+            }
+            parser.at += 1;
+            if let Some(Token::Object(..)) = self.open.last().and_then(|at| self.tokens.get(*at)) {
+                self.key(parser)?;
+            }
+            return Ok(false);
+        }
+    }
+
+    fn open_container(&mut self, token: Token) {
+        self.open.push(self.tokens.len());
+        self.tokens.push(token);
+    }
+
+    /// Steps over the bracket that ends the innermost container. Always true: that value is complete.
+    fn close(&mut self, parser: &mut Parser<'_>) -> bool {
+        parser.at += 1;
+        let behind = self.tokens.len();
+        let container = self.open.pop().and_then(|at| self.tokens.get_mut(at));
+        if let Some(Token::Array(_, end) | Token::Object(_, end)) = container {
+            *end = behind;
+        }
+        true
+    }
+
+    /// Reads a key and the colon behind it.
+    fn key(&mut self, parser: &mut Parser<'_>) -> Result<(), Unparsed> {
+        if parser.next_byte() != Some(b'"') {
+            return Err(("a key", parser.at));
+        }
+        let key = self.string(parser)?;
+        self.tokens.push(key);
+        if parser.next_byte() != Some(b':') {
+            return Err(("`:`", parser.at));
+        }
+        parser.at += 1;
+        Ok(())
+    }
+
+    /// Reads a string.
+    fn string(&mut self, parser: &mut Parser<'_>) -> Result<Token, Unparsed> {
+        let quote = parser.at;
+        let mut at = quote + 1;
+        let mut escaped = false;
+        loop {
+            match parser.bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    at += 2;
+                }
+                Some(0x20..) => at += 1,
+                Some(_) => return Err(("an escape for a control character", at)),
+                None => return Err(("the end of a string", parser.bytes.len())),
+            }
+        }
+        parser.at = at + 1;
+        if !escaped {
+            return Ok(Token::Text(quote + 1, at));
+        }
+        let quoted = parser.text.get(quote..=at).unwrap_or_default();
+        let text: String = serde_json::from_str(quoted).map_err(|_| ("a string with valid escapes", quote))?;
+        let start = self.unescaped.len();
+        self.unescaped.push_str(&text);
+        Ok(Token::Unescaped(start, self.unescaped.len()))
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl Parser<'_> {
+    /// The next byte that is not white space.
+    fn next_byte(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
+    }
+
+    fn word(&mut self, word: &str, token: Token) -> Result<Token, Unparsed> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let behind = rest.get(word.len()).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+        if !rest.starts_with(word.as_bytes()) || behind {
+            return Err(("a value", self.at));
+        }
+        self.at += word.len();
+        Ok(token)
+    }
+
+    fn number(&mut self) -> Result<Token, Unparsed> {
+        let start = self.at;
+        let byte = |at: usize| self.bytes.get(at).copied().unwrap_or_default();
+        let digits = |mut at: usize| {
+            let first = at;
+            while byte(at).is_ascii_digit() {
+                at += 1;
+            }
+            if at > first { Ok(at) } else { Err(("a digit", at)) }
+        };
+        let first = start + usize::from(byte(start) == b'-');
+        let mut at = if byte(first) == b'0' { first + 1 } else { digits(first)? };
+        if byte(at) == b'.' {
+            at = digits(at + 1)?;
+        }
+        if let b'e' | b'E' = byte(at) {
+            at += 1;
+            at = digits(at + usize::from(matches!(byte(at), b'+' | b'-')))?;
+        }
+        if byte(at).is_ascii_alphanumeric() {
+            return Err(("the end of a number", at));
+        }
+        self.at = at;
+        Ok(Token::Number(start, at))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::testing::{Rng, corrupt};
+    use serde_json::Value as Json;
+
+    /// The value at this index, as a tree.
+    fn tree(tape: &Tape, text: &str, at: usize) -> Json {
+        let mut next = at + 1;
+        match tape.token(at) {
+            Token::Null => Json::Null,
+            Token::Boolean(value) => value.into(),
+            Token::Number(..) => serde_json::from_str(tape.text(text, at)).unwrap_or_default(),
+            Token::Text(..) | Token::Unescaped(..) => tape.text(text, at).into(),
+            Token::Array(n, end) => {
+                let items = (0..n).map(|_| {
+                    let item = tree(tape, text, next);
+                    next = tape.behind(next);
+                    item
+                });
+                let items = items.collect();
+                assert_eq!(next, end);
+                Json::Array(items)
+            }
+            Token::Object(n, end) => {
+                let pairs = (0..n).map(|_| {
+                    let pair = (tape.text(text, next).to_string(), tree(tape, text, next + 1));
+                    next = tape.behind(next + 1);
+                    pair
+                });
+                let pairs = pairs.collect();
+                assert_eq!(next, end);
+                Json::Object(pairs)
+            }
+        }
+    }
+
+    /// What serde_json makes of a text, this does too.
+    fn check(text: &str) -> bool {
+        let mut tape = Tape::default();
+        let got = tape.parse(text).map(|()| tree(&tape, text, 0));
+        match (serde_json::from_str::<Json>(text), &got) {
+            (Ok(want), Ok(got)) => assert_eq!(*got, want, "{text}"),
+            (Err(_), Err(_)) => {}
+            // No `f64` has it, but it is a number.
+            (Err(e), Ok(_)) if e.to_string().starts_with("number out of range") => {}
+            (want, got) => panic!("{text}: {got:?}, not {want:?}"),
+        }
+        got.is_ok()
+    }
+
+    const TEXTS: &[&str] = &[
+        "null",
+        " true\n",
+        "false",
+        "0",
+        "-0",
+        "12.50",
+        "1e5",
+        "-1.5E-3",
+        r#""""#,
+        r#""a""#,
+        "[]",
+        "{}",
+        "[ ]",
+        "{ }",
+        "[1,[2,[]],{}]",
+        r#"{"a":1,"b":[{"c":null}, "\u00e9\ud83e\udd80\n\\"],"\"":{"":true}}"#,
+        "[[[[]]]]",
+        "1e999",
+        "\"é🦀\u{7f}\"",
+    ];
+
+    #[test]
+    fn as_other_parsers() {
+        let broken = [
+            "",
+            " ",
+            "nul",
+            "nulll",
+            "01",
+            "1.",
+            ".5",
+            "-",
+            "1e",
+            "+1",
+            "\"",
+            "\"\\\"",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\n\"",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,]",
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "{\"a\":1,",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{\"a\" 1}",
+            "1 2",
+            "]",
+            "}",
+            "[1}",
+            "{\"a\":1]",
+            "{1:2}",
+            "truefalse",
+            "NaN",
+            "\u{feff}1",
+            "[1 2]",
+        ];
+        for text in TEXTS {
+            assert!(check(text), "{text}");
+        }
+        for text in broken {
+            assert!(!check(text), "{text}");
+        }
+        let rng = &mut Rng::new(7);
+        let mut n_valid = 0;
+        for text in TEXTS.iter().cycle().take(20_000) {
+            let mut bytes = text.as_bytes().to_vec();
+            corrupt(rng, &mut bytes);
+            n_valid += String::from_utf8(bytes).is_ok_and(|text| check(&text)) as usize;
+        }
+        assert!((1_000..19_000).contains(&n_valid), "{n_valid}");
+    }
+
+    #[test]
+    fn nesting_is_not_on_the_stack() {
+        let text = format!("{}{}", "[{\"a\":".repeat(500_000), "]");
+        assert!(Tape::default().parse(&text).is_err());
+        let text = format!("{}1{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        assert_eq!(Tape::default().parse(&text), Ok(()));
+    }
+
+    #[test]
+    fn what_should_be_there() {
+        let cases = [
+            ("{\"a\" 1}", ("`:`", 5)),
+            ("[1 2]", ("`,` or `]`", 3)),
+            ("{\"a\":1", ("`,` or `}`", 6)),
+            ("1 2", ("the end of the text", 2)),
+            ("\"abc", ("the end of a string", 4)),
+            ("{1:2}", ("a key", 1)),
+            ("[1,]", ("a value", 3)),
+            ("12a", ("the end of a number", 2)),
+        ];
+        for (text, want) in cases {
+            assert_eq!(Tape::default().parse(text), Err(want), "{text}");
+        }
+    }
+}
