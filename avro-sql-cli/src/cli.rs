@@ -111,6 +111,7 @@ enum FormatArgument {
     Json,
     Ndjson,
     Markdown,
+    Avro,
     Arrow,
     Parquet,
 }
@@ -309,6 +310,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
                 _ => Format::ArrowStream,
             },
             FormatArgument::Parquet => Format::Parquet,
+            FormatArgument::Avro => Format::Avro,
         },
         (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
         (None, None) if on_terminal => Format::Table,

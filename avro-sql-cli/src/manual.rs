@@ -11,7 +11,7 @@ pub(crate) const ASK: &str = "\
 Examples:
   avro-sql -c \"SELECT count(*) FROM 'logs/2024/**/*.avro'\"      a file, directory or glob is a table
   avro-sql -t events=logs/ -c \"SELECT kind, count(*) FROM events GROUP BY kind\"
-  avro-sql -f report.sql -o report.parquet                      or .csv, .json, .ndjson, .md, .arrow
+  avro-sql -f report.sql -o report.parquet                      or .avro, .csv, .json, .ndjson, .md
   avro-sql                                                      the prompt; \\? there for help
   avro-sql convert events.avro events.parquet
   avro-sql index logs/                                          queries then read less of logs/

@@ -209,6 +209,7 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
         "arrow" | "feather" => Format::ArrowFile,
         "arrows" => Format::ArrowStream,
         "parquet" => Format::Parquet,
+        "avro" => Format::Avro,
         _ => return None,
     })
 }

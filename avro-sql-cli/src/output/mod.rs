@@ -2,6 +2,7 @@
 //! how wide a table is, or a row group. One file per format behind one trait; `value.rs` writes single values.
 
 mod arrow;
+mod avro;
 mod csv;
 mod expanded;
 mod fit;
@@ -41,6 +42,8 @@ pub(crate) enum Format {
     ArrowFile,
     /// Parquet.
     Parquet,
+    /// An Avro container file.
+    Avro,
 }
 
 /// How formats for people show rows.
@@ -88,13 +91,14 @@ impl Counts {
 
 impl Format {
     /// The formats by the names that users give them, in the order in which they are listed.
-    pub(crate) const NAMES: [(&'static str, Format); 8] = [
+    pub(crate) const NAMES: [(&'static str, Format); 9] = [
         ("table", Format::Table),
         ("csv", Format::Csv),
         ("tsv", Format::Tsv),
         ("json", Format::Json),
         ("ndjson", Format::Ndjson),
         ("markdown", Format::Markdown),
+        ("avro", Format::Avro),
         ("arrow", Format::ArrowStream),
         ("parquet", Format::Parquet),
     ];
@@ -109,7 +113,7 @@ impl Format {
 
     /// Is it nothing for a terminal to show? Such a format also holds one answer and no second one behind it.
     pub(crate) fn is_binary(self) -> bool {
-        matches!(self, Format::ArrowStream | Format::ArrowFile | Format::Parquet)
+        matches!(self, Format::ArrowStream | Format::ArrowFile | Format::Parquet | Format::Avro)
     }
 
     /// What stands between two answers.
@@ -131,6 +135,7 @@ impl Format {
             Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream)),
             Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File)),
             Format::Parquet => Box::new(parquet::Parquet::new(to)),
+            Format::Avro => Box::new(avro::Avro::new(to)),
         }
     }
 }
