@@ -248,7 +248,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         }
         Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
         Some(Tool::Index { inputs, columns, force }) => {
-            Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force } })
+            Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force, progress: None } })
         }
         Some(Tool::Schema { files, merged, form }) => {
             let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
