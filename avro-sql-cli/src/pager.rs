@@ -66,18 +66,7 @@ impl Screen {
 
     /// Everything is written. Returns when the user has left the pager.
     pub(crate) fn finish(mut self) -> Result<()> {
-        if let State::Held(_) = self.state {
-            self.open(false)?;
-        }
-        match &mut self.state {
-            State::Held(_) => {}
-            State::Plain(stdout) => stdout.flush()?,
-            State::Paged(pager, pipe) => {
-                drop(pipe.take());
-                pager.wait()?;
-            }
-        }
-        Ok(())
+        Ok(self.flush()?)
     }
 
     /// Writes what is held to where it belongs.
@@ -119,11 +108,18 @@ impl Write for Screen {
         }
     }
 
+    /// The answer is whole, and what is said about it comes next: so it must be on the terminal, and the pager gone.
     fn flush(&mut self) -> io::Result<()> {
+        if let State::Held(_) = self.state {
+            self.open(false)?;
+        }
         match &mut self.state {
+            State::Held(_) => Ok(()),
             State::Plain(stdout) => stdout.flush(),
-            State::Paged(_, Some(pipe)) => pipe.flush(),
-            State::Held(_) | State::Paged(_, None) => Ok(()),
+            State::Paged(pager, pipe) => {
+                drop(pipe.take());
+                pager.wait().map(|_| ())
+            }
         }
     }
 }

@@ -89,6 +89,7 @@ async fn all(
 pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut Destination<'_>) -> Result<()> {
     let start = Instant::now();
     let answered = answer(session, query, text, to).await;
+    let time = start.elapsed();
     let flushed = to.to.flush();
     if !query.quiet {
         session.skipped.say();
@@ -102,7 +103,7 @@ pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut D
         say(&note);
     }
     if query.timing || query.verbose {
-        say(&summary(&done, start.elapsed(), query.verbose));
+        say(&summary(&done, time, query.verbose));
     }
     Ok(())
 }

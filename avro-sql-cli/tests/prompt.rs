@@ -203,6 +203,14 @@ fn long_answers_are_paged() {
     assert!(!terminal.text().contains("paged:"));
     terminal.ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
     assert!(terminal.text().contains("paged:|  1999 |"), "{}", terminal.text());
+    // What is said about an answer comes below it.
+    terminal
+        .ask("\\timing on")
+        .ask("SELECT * FROM range(0, 20) ORDER BY 1;")
+        .ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
+    let text = terminal.text();
+    assert!(text.contains("---+\n20 rows in 0.") && text.contains("---+\n2000 rows in 0."), "{text}");
+    terminal.ask("\\timing off");
     terminal.ask("\\pager off").ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
     assert!(terminal.text().contains("200 of 2000 rows shown"), "{}", terminal.text());
     // A pager that is left early is no failure.
