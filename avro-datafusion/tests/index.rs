@@ -4,7 +4,7 @@
 
 mod support;
 
-use avro_datafusion::index::{IndexOptions, build};
+use avro_datafusion::index::{IndexOptions, IndexProgress, build};
 use avro_datafusion::{AvroContext, AvroOptions, Index, WarningSink, Warnings};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::physical_plan::{ExecutionPlan, collect};
@@ -437,6 +437,7 @@ async fn indexes_in_a_directory_and_of_some_columns() {
     let columns = |names: &[&str], rebuild| IndexOptions {
         columns: Some(names.iter().map(|name| (*name).to_owned()).collect()),
         rebuild,
+        ..IndexOptions::default()
     };
     let built = build(&ctx.state(), path.as_str(), &options, &columns(&["id", "r"], false)).await.unwrap();
     assert!(built.iter().all(|one| one.built && one.index.contains("/indexes/file/") && one.rows == 400));
@@ -456,6 +457,27 @@ async fn indexes_in_a_directory_and_of_some_columns() {
     for (wrong, expected) in [("l", "no column `l` that can be indexed"), ("nothing", "no column `nothing`")] {
         let error = build(&ctx.state(), path.as_str(), &options, &columns(&[wrong], false)).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+/// Somebody who looks on knows how much there is, and how much of it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_told() {
+    let dir = Dir::new();
+    table(&dir);
+    let ctx = session(2);
+    let path = dir.path().join("t").to_str().unwrap().to_owned();
+    for rebuild in [true, false] {
+        let progress = Arc::new(IndexProgress::default());
+        let index = IndexOptions { rebuild, progress: Some(Arc::clone(&progress)), ..IndexOptions::default() };
+        let built = build(&ctx.state(), path.as_str(), &AvroOptions::default(), &index).await.unwrap();
+        let sizes = built.iter().map(|one| std::fs::metadata(&one.file).unwrap().len());
+        let (total, rows) = (sizes.sum::<u64>(), built.iter().map(|one| one.rows).sum::<u64>());
+        assert_eq!(progress.total_bytes(), total);
+        match rebuild {
+            true => assert!(progress.rows() == rows && progress.bytes() * 2 > total, "{progress:?}"),
+            false => assert!(progress.rows() == 0 && progress.bytes() == total, "{progress:?}"),
+        }
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use avro_datafusion::AvroOptions;
-use avro_datafusion::index::IndexOptions;
+use avro_datafusion::index::{IndexOptions, IndexProgress};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::options::Resources;
+use crate::progress::{Bar, Meter, Reading};
 use crate::session::Session;
 
 /// What to index.
@@ -21,18 +23,31 @@ pub(crate) struct Task {
 }
 
 /// Builds the indexes.
-pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
+pub(crate) async fn run(mut task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
     let text = |path: PathBuf| {
         let text = path.to_str().map(str::to_owned);
         text.ok_or_else(|| Error::Usage(format!("{}: not a name in UTF-8", path.display())))
     };
     let paths = task.inputs.into_iter().map(text).collect::<Result<Vec<_>>>()?;
     let session = Session::open(resources, &reading, &[]).await?;
+    let progress = Arc::new(IndexProgress::default());
+    task.index.progress = Some(Arc::clone(&progress));
+    let bar = Bar::start(Arc::new(Indexing(progress)));
     let indexed = interrupt::unless_interrupted(session.index(paths, reading, task.index)).await?;
+    drop(bar);
     let mut out = io::stdout().lock();
     for file in indexed {
         let done = if file.built { "built" } else { "kept" };
         writeln!(out, "{done} {}: {} blocks, {} rows, {} bytes", file.index, file.blocks, file.rows, file.bytes)?;
     }
     Ok(())
+}
+
+/// How far the indexes are.
+struct Indexing(Arc<IndexProgress>);
+
+impl Meter for Indexing {
+    fn read(&self) -> Reading {
+        Reading { bytes: self.0.bytes(), total_bytes: self.0.total_bytes(), rows: self.0.rows() }
+    }
 }

@@ -26,6 +26,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, ObjectStoreExt, PutPayload};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
 /// Rows decoded at a time.
@@ -34,13 +35,41 @@ const BATCH_SIZE: usize = 8192;
 const PART_BYTES: u64 = 16 << 20;
 
 /// What indexes to build.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct IndexOptions {
     /// The columns to index, by name, or by path for fields of structs: `a.b`. A struct is all its fields. None is all that can be
     /// indexed; others are an error.
     pub columns: Option<Vec<String>>,
     /// Are indexes that are there, and still those of their files, built anew?
     pub rebuild: bool,
+    /// Told how far the work is, where somebody wants to know while it goes on.
+    pub progress: Option<Arc<IndexProgress>>,
+}
+
+/// How far the building of indexes is. Another thread may look at it meanwhile.
+#[derive(Debug, Default)]
+pub struct IndexProgress {
+    total_bytes: AtomicU64,
+    bytes: Count,
+    rows: AtomicU64,
+}
+
+impl IndexProgress {
+    /// Bytes of all the files; 0 until they are listed.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were read, or that need not be, since their file's index was there. May be a little more than there are, for what is
+    /// read twice.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.value() as u64
+    }
+
+    /// Rows that were read.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
 }
 
 /// The index of one file.
@@ -87,8 +116,28 @@ pub(crate) async fn build_with(
     options: &AvroOptions,
     index: &IndexOptions,
 ) -> Result<Vec<FileIndexed>> {
+    let mut all = vec![];
+    for path in paths.texts() {
+        let locations = Location::parse(path)?;
+        let found = list_some(&locations, runtime, &options.file_extension).await?;
+        all.extend(found.into_iter().flat_map(|listing| listing.files));
+    }
+    build_files(runtime, threads, all, options, index).await
+}
+
+/// The indexes of these files, in so many tasks.
+pub(crate) async fn build_files(
+    runtime: &RuntimeEnv,
+    threads: usize,
+    files: Vec<Found>,
+    options: &AvroOptions,
+    index: &IndexOptions,
+) -> Result<Vec<FileIndexed>> {
     let threads = threads.max(1);
     let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;
+    if let Some(progress) = &index.progress {
+        progress.total_bytes.fetch_add(files.iter().map(|file| file.object.size).sum(), Ordering::Relaxed);
+    }
     // A damaged block has rows that an index cannot tell of.
     let options = AvroOptions { damage: Damage::Refuse, ..options.clone() };
     let builder = Arc::new(Builder {
@@ -99,16 +148,11 @@ pub(crate) async fn build_with(
         index: index.clone(),
         memory: Arc::new(MemoryConsumer::new("AvroIndex").register(&runtime.memory_pool)),
     });
-    let mut objects = vec![];
-    for path in paths.texts() {
-        let locations = Location::parse(path)?;
-        let found = list_some(&locations, runtime, &options.file_extension).await?;
-        for Found { store, store_url, object } in found.into_iter().flat_map(|listing| listing.files) {
-            objects.push((Place { store, store_url, path: object.location.clone() }, object));
-        }
-    }
-    stream::iter(objects)
-        .map(|(place, object)| Arc::clone(&builder).file(place, object))
+    stream::iter(files)
+        .map(|Found { store, store_url, object }| {
+            let place = Place { store, store_url, path: object.location.clone() };
+            Arc::clone(&builder).file(place, object)
+        })
         .buffered(threads)
         .try_collect()
         .await
@@ -137,6 +181,7 @@ struct Job {
     limits: Limits,
     pace: Pace,
     memory: Arc<MemoryReservation>,
+    progress: Arc<IndexProgress>,
 }
 
 impl Builder {
@@ -153,6 +198,9 @@ impl Builder {
             && index.has_columns(&wanted)
         {
             let (blocks, rows) = (index.n_blocks() as u64, index.n_rows());
+            if let Some(progress) = &self.index.progress {
+                progress.bytes.add(usize::try_from(object.size).unwrap_or(usize::MAX));
+            }
             return Ok(FileIndexed { file: name, index: to.name(), blocks, rows, bytes, built: false });
         }
         let options = leaf_options(wanted.iter().map(|leaf| leaf.path.clone()).collect(), limits);
@@ -168,6 +216,7 @@ impl Builder {
             limits: limits.clone(),
             pace: Pace::of(is_local(&place.store_url), None, self.n_threads as usize),
             memory: Arc::clone(&self.memory),
+            progress: self.index.progress.clone().unwrap_or_default(),
         };
         let blocks = self.blocks(&job).await?;
 
@@ -241,7 +290,7 @@ impl Job {
             name: self.name.to_string(),
             memory: Arc::clone(&self.memory),
         };
-        let mut fetch = Fetch::new(object, wanted, self.pace, Count::new());
+        let mut fetch = Fetch::new(object, wanted, self.pace, self.progress.bytes.clone());
         let mut collector = Collector::new(Arc::clone(&self.leaves));
         let mut finished = false;
         loop {
@@ -250,6 +299,7 @@ impl Job {
                 collector.block(&block);
             }
             while let Some(batch) = decoder.next_batch().map_err(|e| external(e, &self.name))? {
+                self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                 if !collector.rows(&batch) {
                     return exec_err!("{}: there are more rows than its blocks have", self.name);
                 }

@@ -20,7 +20,7 @@ mod schedule;
 mod statistics;
 mod value;
 
-pub use build::{FileIndexed, IndexOptions, build};
+pub use build::{FileIndexed, IndexOptions, IndexProgress, build};
 pub use function::AvroIndex;
 pub(crate) use load::FileIndex;
 pub(crate) use lookup::{Kept, indexes};
