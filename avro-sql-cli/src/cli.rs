@@ -1,8 +1,10 @@
 //! Command-line arguments: the only file that names `clap`. Arguments in, checked [`Options`] out.
 
+mod tools;
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use avro_datafusion::index::IndexOptions;
@@ -164,6 +166,8 @@ enum Tool {
         #[arg(long)]
         per_file: bool,
     },
+    #[command(flatten)]
+    Blocks(tools::Tool),
 }
 
 #[derive(Args)]
@@ -229,6 +233,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Some(Tool::Count { inputs, per_file }) => {
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
+        Some(Tool::Blocks(tool)) => Task::Tool(tool.task()?),
     };
     Ok(Some(Options { task, resources, reading, reader_schema: arguments.resources.reader_schema }))
 }
@@ -266,18 +271,7 @@ fn query(arguments: QueryArguments) -> Query {
         (_, None) => Source::Stdin,
     };
     let on_terminal = arguments.output.is_none() && io::stdout().is_terminal();
-    let format = match (arguments.format, &arguments.output) {
-        (Some(format), _) => match format {
-            FormatArgument::Table => Format::Table,
-            FormatArgument::Csv => Format::Csv,
-            FormatArgument::Tsv => Format::Tsv,
-            FormatArgument::Json => Format::Json,
-            FormatArgument::Ndjson => Format::Ndjson,
-        },
-        (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
-        (None, None) if on_terminal => Format::Table,
-        (None, None) => Format::Csv,
-    };
+    let format = format_for(arguments.format, arguments.output.as_deref(), on_terminal);
     let max_rows = match arguments.max_rows {
         Some(0) => None,
         Some(n) => Some(n),
@@ -292,6 +286,20 @@ fn query(arguments: QueryArguments) -> Query {
         timing: arguments.timing,
         quiet: arguments.quiet,
         rc: !arguments.no_rc,
+    }
+}
+
+/// How rows are written: as was asked for, or by the name of the file.
+fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_terminal: bool) -> Format {
+    match (argument, output) {
+        (Some(FormatArgument::Table), _) => Format::Table,
+        (Some(FormatArgument::Csv), _) => Format::Csv,
+        (Some(FormatArgument::Tsv), _) => Format::Tsv,
+        (Some(FormatArgument::Json), _) => Format::Json,
+        (Some(FormatArgument::Ndjson), _) => Format::Ndjson,
+        (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
+        (None, None) if on_terminal => Format::Table,
+        (None, None) => Format::Csv,
     }
 }
 

@@ -18,6 +18,7 @@ mod run;
 mod session;
 mod skipped;
 mod sql;
+mod tools;
 mod warned;
 
 use std::process::ExitCode;
@@ -59,5 +60,6 @@ fn execute(options: Options) -> Result<()> {
         Task::Schema { of, form } => inspect::schema(&of, form, &reading),
         Task::Compat { reader, writer } => inspect::compat(&reader, &writer, &reading),
         Task::Count { inputs, total } => inspect::count(&inputs, total, &reading),
+        Task::Tool(task) => runtime.block_on(tools::run(task, reading, &resources)),
     }
 }

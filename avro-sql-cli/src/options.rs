@@ -7,6 +7,7 @@ use avro_datafusion::AvroOptions;
 use crate::convert::{self, Target};
 use crate::indexing;
 use crate::output::Format;
+use crate::tools;
 
 /// A whole command line.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub(crate) enum Task {
         /// One number or one for each file.
         total: Total,
     },
+    /// What else goes block by block.
+    Tool(tools::Task),
 }
 
 /// Whose schema to show.
