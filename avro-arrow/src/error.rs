@@ -160,6 +160,12 @@ pub enum ErrorKind {
         what: String,
     },
 
+    /// A value that is to be written is none that the schema allows.
+    Unwritable {
+        /// What is wrong with it.
+        what: String,
+    },
+
     // The data is larger than the caller allows.
     /// A limit of [`Limits`](crate::Limits) was reached.
     Limit {
@@ -485,7 +491,7 @@ impl fmt::Display for ErrorKind {
             UnknownSchema { id } => write!(f, "{id} is not known"),
             UnusableSchema { id, error } => write!(f, "{id} cannot be used: {error}"),
             Resolver { id, error } => write!(f, "{id} cannot be looked up: {error}"),
-            Argument { what } => f.write_str(what),
+            Argument { what } | Unwritable { what } => f.write_str(what),
             Limit { limit, value, max } => {
                 write!(
                     f,

@@ -82,6 +82,7 @@ mod decoder;
 mod reader;
 mod parallel;
 pub mod message;
+mod writer;
 #[doc(hidden)]
 pub mod testing;
 
@@ -97,3 +98,4 @@ pub use options::{Damage, Enums, FieldMatch, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;
+pub use writer::{Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WrittenBlock};

@@ -8,7 +8,7 @@ mod metadata;
 mod projection;
 mod target;
 
-pub(crate) use target::{Form, RecordTarget, Target};
+pub(crate) use target::{Form, RecordTarget, Target, decimal};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;

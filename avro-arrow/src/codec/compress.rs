@@ -11,7 +11,7 @@ pub struct Compressor(Context);
 enum Context {
     Null,
     Deflate(libdeflater::Compressor),
-    Snappy(snap::raw::Encoder),
+    Snappy(Box<snap::raw::Encoder>),
     Zstandard(zstd::bulk::Compressor<'static>),
     // These two have nothing to keep: their libraries cannot start a context over.
     Bzip2(bzip2::Compression),
@@ -61,7 +61,7 @@ impl Compressor {
                 libdeflater::CompressionLvl::new(level)
                     .map_err(|_| Error::argument(format!("{level} is no level of deflate")))?,
             )),
-            Codec::Snappy => Context::Snappy(snap::raw::Encoder::new()),
+            Codec::Snappy => Context::Snappy(Box::new(snap::raw::Encoder::new())),
             Codec::Zstandard => Context::Zstandard(zstd::bulk::Compressor::new(level)?),
             Codec::Bzip2 => Context::Bzip2(bzip2::Compression::new(level.unsigned_abs())),
             Codec::Xz => Context::Xz(level.unsigned_abs()),

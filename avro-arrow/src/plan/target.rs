@@ -289,7 +289,7 @@ impl Planner<'_> {
 }
 
 /// The Arrow type of a decimal, if there is one wide enough.
-pub(super) fn decimal(logical: Option<Logical>) -> Option<DataType> {
+pub(crate) fn decimal(logical: Option<Logical>) -> Option<DataType> {
     let Some(Logical::Decimal { precision, scale }) = logical else { return None };
     let (precision, scale) = (u8::try_from(precision).ok()?, i8::try_from(scale).ok()?);
     match precision {

@@ -556,7 +556,7 @@ fn json_of(text: &str) -> Json {
 }
 
 // SPEC: Names: letters, digits and underscores, not a digit first.
-fn valid_name(hint: &str) -> String {
+pub(crate) fn valid_name(hint: &str) -> String {
     let valid = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let name: String = hint.chars().map(valid).collect();
     if name.starts_with(|c: char| !c.is_ascii_digit()) { name } else { format!("_{name}") }

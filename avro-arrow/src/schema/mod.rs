@@ -16,6 +16,7 @@ mod parse;
 mod size;
 
 pub use fingerprint::Fingerprint;
+pub(crate) use from_arrow::valid_name;
 pub use logical::Logical;
 pub use merge::{Conflicts, MergedSchema, Note, Provenance};
 pub use names::Name;

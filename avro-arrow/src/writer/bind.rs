@@ -1,0 +1,270 @@
+//! The columns of one batch made ready to be written: arrays in, and out the buffers that values are taken from, after the casts
+//! that the plan asks for. From here on no value is unfit, but those of enums, of fixed sizes and nulls, of which only rows tell
+//! whether they are written.
+
+use super::plan::{Form, Part, Plan, Row, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::json;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, make_array};
+use arrow_buffer::{
+    ArrowNativeType, BooleanBuffer, Buffer, IntervalMonthDayNano, NullBuffer, OffsetBuffer, ScalarBuffer, i256,
+};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, TimeUnit};
+use std::sync::Arc;
+
+/// A column, or a part of one.
+#[derive(Debug)]
+pub(super) struct Column<'p> {
+    pub(super) plan: &'p Value,
+    pub(super) nulls: Option<NullBuffer>,
+    pub(super) data: Data<'p>,
+}
+
+/// The parts of a record, in the order of its bytes.
+#[derive(Debug)]
+pub(super) enum Bound<'p> {
+    Column(Column<'p>),
+    Constant(&'p [u8]),
+}
+
+#[derive(Debug)]
+pub(super) enum Data<'p> {
+    Null,
+    Boolean(BooleanBuffer),
+    Int(ScalarBuffer<i32>),
+    Long(ScalarBuffer<i64>),
+    Float(ScalarBuffer<f32>),
+    Double(ScalarBuffer<f64>),
+    /// With their lengths.
+    Text(OffsetBuffer<i32>, Buffer),
+    LargeText(OffsetBuffer<i64>, Buffer),
+    Views(BinaryViewArray),
+    /// Without lengths.
+    Fixed(Buffer, usize),
+    FixedViews(BinaryViewArray, usize),
+    /// Encoded values.
+    Encoded(Vec<usize>, Vec<u8>),
+    /// Keys, and the symbol of each, if it is one.
+    Enum(ScalarBuffer<i32>, Vec<Option<i32>>),
+    Decimal128(ScalarBuffer<i128>, Option<usize>),
+    Decimal256(ScalarBuffer<i256>, Option<usize>),
+    Duration(ScalarBuffer<IntervalMonthDayNano>),
+    /// Where the items of each row are, and the items: one column, or keys and values.
+    List(OffsetBuffer<i32>, Vec<Column<'p>>),
+    Record(Vec<Bound<'p>>),
+    /// By row, which of the branches it is of and where in that one's column; branches and columns.
+    Union(Vec<(u8, u32)>, Vec<(usize, Column<'p>)>),
+}
+
+impl Plan {
+    /// The columns of a batch. Its types are those that the plan is for.
+    pub(super) fn bind(&self, batch: &RecordBatch) -> Result<Bound<'_>> {
+        Ok(match &self.row {
+            Row::Value(value) => Bound::Column(self.column(value, batch.column(0))?),
+            Row::Record(parts) => {
+                let data = Data::Record(self.parts(parts, batch.columns())?);
+                Bound::Column(Column { plan: &ROW, nulls: None, data })
+            }
+        })
+    }
+
+    fn parts<'p>(&'p self, parts: &'p [Part], columns: &[ArrayRef]) -> Result<Vec<Bound<'p>>> {
+        let bound = parts.iter().map(|part| match part {
+            Part::Constant(bytes) => Ok(Bound::Constant(bytes)),
+            Part::Column(at, value) => match columns.get(*at) {
+                Some(array) => self.column(value, array).map(Bound::Column),
+                None => Err(Error::argument("the batch has not the columns that the writer was made for")),
+            },
+        });
+        bound.collect()
+    }
+
+    fn column<'p>(&'p self, value: &'p Value, array: &ArrayRef) -> Result<Column<'p>> {
+        let array = &cast(array, value)?;
+        // Of runs and dictionaries too, whose nulls are elsewhere.
+        let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+        let data = match (&value.form, array.data_type()) {
+            (Form::Null, _) => Data::Null,
+            (Form::Boolean, _) => Data::Boolean(array.as_boolean().values().clone()),
+            (Form::Int, _) => Data::Int(raw(array)),
+            (Form::Long, _) => Data::Long(raw(array)),
+            (Form::Float, _) => Data::Float(raw(array)),
+            (Form::Double, _) => Data::Double(raw(array)),
+            (Form::Bytes, DataType::Utf8) => {
+                let array = array.as_string::<i32>();
+                Data::Text(array.offsets().clone(), array.values().clone())
+            }
+            (Form::Bytes, DataType::Binary) => {
+                let array = array.as_binary::<i32>();
+                Data::Text(array.offsets().clone(), array.values().clone())
+            }
+            (Form::Bytes, DataType::LargeUtf8) => {
+                let array = array.as_string::<i64>();
+                Data::LargeText(array.offsets().clone(), array.values().clone())
+            }
+            (Form::Bytes, DataType::LargeBinary) => {
+                let array = array.as_binary::<i64>();
+                Data::LargeText(array.offsets().clone(), array.values().clone())
+            }
+            (Form::Bytes, DataType::Utf8View) => Data::Views(array.as_string_view().clone().to_binary_view()),
+            (Form::Bytes, _) => Data::Views(array.as_binary_view().clone()),
+            (Form::Fixed(size), DataType::FixedSizeBinary(_)) => {
+                Data::Fixed(array.as_fixed_size_binary().values().clone(), *size)
+            }
+            (Form::Fixed(size), _) => Data::FixedViews(array.as_binary_view().clone(), *size),
+            (Form::Enum(symbols), _) => {
+                let array = array.as_dictionary::<Int32Type>();
+                let names = array.values().as_string::<i32>();
+                let symbols = names.iter().map(|name| symbols.get(name?).copied()).collect();
+                Data::Enum(array.keys().values().clone(), symbols)
+            }
+            (Form::Decimal(size), DataType::Decimal128(..)) => Data::Decimal128(raw(array), *size),
+            (Form::Decimal(size), _) => Data::Decimal256(raw(array), *size),
+            (Form::Duration, _) => Data::Duration(raw(array)),
+            (Form::Json(node), _) => {
+                let mut encoder = json::Encoder::new(&self.schema, json::Form::Avro, &self.limits);
+                let (mut ends, mut bytes) = (vec![0], Vec::new());
+                for text in array.as_string_view() {
+                    if let Some(text) = text {
+                        encoder.encode(text, *node, &mut bytes).map_err(|e| unwritable(value, e.to_string()))?;
+                    }
+                    ends.push(bytes.len());
+                }
+                Data::Encoded(ends, bytes)
+            }
+            (Form::Array(items), DataType::Map(..)) => {
+                let map = array.as_map();
+                let entries: ArrayRef = Arc::new(map.entries().clone());
+                Data::List(map.offsets().clone(), vec![self.column(items, &entries)?])
+            }
+            (Form::Array(items), _) => {
+                let list = array.as_list::<i32>();
+                Data::List(list.offsets().clone(), vec![self.column(items, list.values())?])
+            }
+            (Form::Map(entries), _) => {
+                let map = array.as_map();
+                let [key, value] = &**entries;
+                let columns = vec![self.column(key, map.keys())?, self.column(value, map.values())?];
+                Data::List(map.offsets().clone(), columns)
+            }
+            (Form::Record(parts), _) => Data::Record(self.parts(parts, array.as_struct().columns())?),
+            (Form::Union(children), _) => {
+                let union = array.as_union();
+                let place = |id: i8| children.iter().position(|(child, ..)| *child == id).unwrap_or_default() as u8;
+                let places: Vec<u8> = (i8::MIN..=i8::MAX).map(place).collect();
+                let rows = (0..union.len()).map(|row| {
+                    let place = places.get((i32::from(union.type_id(row)) + 128) as usize);
+                    (place.copied().unwrap_or_default(), union.value_offset(row) as u32)
+                });
+                let rows = rows.collect();
+                let bound =
+                    children.iter().map(|(id, branch, value)| Ok((*branch, self.column(value, union.child(*id))?)));
+                let bound = bound.collect::<Result<Vec<_>>>()?;
+                // A union has no nulls of its own: they are in its children.
+                return Ok(Column { plan: value, nulls: None, data: Data::Union(rows, bound) });
+            }
+            (Form::Branches(children), _) => return self.branches(value, children, array),
+        };
+        Ok(Column { plan: value, nulls, data })
+    }
+
+    /// A struct whose one column that is not null is the value.
+    fn branches<'p>(
+        &'p self,
+        value: &'p Value,
+        children: &'p [(usize, Value)],
+        array: &ArrayRef,
+    ) -> Result<Column<'p>> {
+        let array = array.as_struct();
+        let mut of_rows: Vec<Option<u8>> = vec![None; array.len()];
+        let mut bound = Vec::with_capacity(children.len());
+        for (at, ((branch, child), column)) in children.iter().zip(array.columns()).enumerate() {
+            let nulls = column.logical_nulls();
+            for (row, place) in of_rows.iter_mut().enumerate() {
+                let is_there = array.is_valid(row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+                if is_there && place.replace(at as u8).is_some() {
+                    return Err(unwritable(value, format!("two branches of a union have a value in row {row}")));
+                }
+            }
+            bound.push((*branch, self.column(child, column)?));
+        }
+        let nulls = NullBuffer::from_iter(of_rows.iter().map(Option::is_some));
+        let rows = (0..).zip(&of_rows).map(|(row, place)| (place.unwrap_or_default(), row)).collect();
+        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        Ok(Column { plan: value, nulls, data: Data::Union(rows, bound) })
+    }
+}
+
+/// The plan of a row as a column: a record, never null, in no union.
+static ROW: Value = Value {
+    from: DataType::Null,
+    tags: super::plan::Tags { value: None, null: None },
+    form: Form::Record(Vec::new()),
+    path: String::new(),
+};
+
+pub(super) fn unwritable(value: &Value, what: String) -> Error {
+    Error::new(ErrorKind::Unwritable { what }).at(|p| p.path = (!value.path.is_empty()).then(|| value.path.clone()))
+}
+
+/// The numbers of a type that has others for its values, such as days for dates.
+fn raw<T: ArrowNativeType>(array: &ArrayRef) -> ScalarBuffer<T> {
+    let data = array.to_data();
+    let buffer = data.buffers().first().cloned().unwrap_or_default();
+    ScalarBuffer::new(buffer, data.offset(), data.len())
+}
+
+/// The array as the type that is written. What cannot be cast without a loss is an error.
+fn cast(array: &ArrayRef, value: &Value) -> Result<ArrayRef> {
+    let (from, to) = (array.data_type(), &value.from);
+    if from == to || is_same(from, to) {
+        return Ok(Arc::clone(array));
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let failed = |e: arrow_schema::ArrowError| unwritable(value, e.to_string());
+    // Zones do not change what is written, and Arrow would look for their names.
+    let (array, from, to) = match (from, to) {
+        (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => {
+            let local = array.to_data().into_builder().data_type(DataType::Timestamp(*from, None)).build()?;
+            (&make_array(local), &DataType::Timestamp(*from, None), &DataType::Timestamp(*to, None))
+        }
+        (from, to) => (array, from, to),
+    };
+    let cast = cast_with_options(array, to, &options).map_err(failed)?;
+    // Arrow divides where the unit becomes larger: what it drops has to be nothing.
+    if units(from).zip(units(to)).is_some_and(|(from, to)| from < to) {
+        let back = cast_with_options(&cast, from, &options).map_err(failed)?;
+        if back.to_data() != array.to_data() {
+            return Err(unwritable(value, format!("a value of {from} is between two of {to}")));
+        }
+    }
+    Ok(cast)
+}
+
+/// Are these the same to us? What is inside is cast when it is met.
+fn is_same(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (DataType::List(_), DataType::List(_)) => true,
+        (DataType::Timestamp(from, Some(_)), DataType::Timestamp(to, Some(_))) => from == to,
+        (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => from == to,
+        _ => false,
+    }
+}
+
+/// Nanoseconds of the unit of a time.
+fn units(data_type: &DataType) -> Option<u64> {
+    match data_type {
+        DataType::Time32(unit) | DataType::Time64(unit) | DataType::Timestamp(unit, _) => Some(match unit {
+            TimeUnit::Second => 1_000_000_000,
+            TimeUnit::Millisecond => 1_000_000,
+            TimeUnit::Microsecond => 1_000,
+            TimeUnit::Nanosecond => 1,
+        }),
+        DataType::Date32 => Some(86_400_000_000_000),
+        DataType::Date64 => Some(1_000_000),
+        _ => None,
+    }
+}

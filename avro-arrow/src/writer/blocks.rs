@@ -1,0 +1,232 @@
+//! The encoder: batches in, whole blocks of a file out.
+
+use super::derive::{Derived, derive};
+use super::options::WriteOptions;
+use super::plan::Plan;
+use super::rows::append;
+use crate::codec::{Codec, Compressor};
+use crate::container::{frame, header_bytes, random_sync};
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Makes blocks of batches of certain columns. Cheap to clone; blocks can be made on any thread, and stand in any order in the file.
+///
+/// A file is [`header`](Self::header) and any number of blocks.
+#[derive(Debug, Clone)]
+pub struct Encoder(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    plan: Plan,
+    columns: Vec<DataType>,
+    codec: Codec,
+    level: Option<i32>,
+    block_bytes: usize,
+    metadata: Vec<(String, Vec<u8>)>,
+    sync: [u8; 16],
+}
+
+/// A block that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenBlock {
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes that it takes in the file, with its marker.
+    pub bytes: u64,
+    /// Bytes of its rows before compression.
+    pub raw_bytes: u64,
+}
+
+impl Encoder {
+    /// An encoder for batches of this schema.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the columns do not fit the schema that is asked for, or an option is
+    /// not one; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where no schema is asked for and Avro has no type for a
+    /// column, see [`Schema::from_arrow`].
+    pub fn new(arrow: &SchemaRef, options: &WriteOptions) -> Result<Encoder> {
+        if let Some((key, _)) = options.metadata.iter().find(|(key, _)| key.starts_with("avro.")) {
+            return Err(Error::argument(format!(
+                "the metadata `{key}` is not the caller's: `avro.` is the specification's"
+            )));
+        }
+        if options.block_bytes == 0 {
+            return Err(Error::argument("blocks of 0 bytes have no rows"));
+        }
+        Compressor::new(options.codec, options.level)?;
+        let plan = match &options.schema {
+            Some(schema) => Plan::new(arrow, schema, &options.limits)?,
+            None => {
+                let Derived { schema, arrow } = derive(arrow, &options.limits)?;
+                Plan::new(&arrow, &schema, &options.limits)?
+            }
+        };
+        Ok(Encoder(Arc::new(Inner {
+            plan,
+            columns: arrow.fields().iter().map(|field| field.data_type().clone()).collect(),
+            codec: options.codec,
+            level: options.level,
+            block_bytes: options.block_bytes,
+            metadata: options.metadata.clone(),
+            sync: options.sync.unwrap_or_else(random_sync),
+        })))
+    }
+
+    /// The schema that is written.
+    pub fn schema(&self) -> &Schema {
+        &self.0.plan.schema
+    }
+
+    /// The marker behind the header and every block.
+    pub fn sync(&self) -> &[u8; 16] {
+        &self.0.sync
+    }
+
+    /// What a file begins with.
+    pub fn header(&self) -> Vec<u8> {
+        header_bytes(self.schema().json(), self.0.codec, &self.0.metadata, &self.0.sync)
+    }
+
+    /// What makes the blocks of one thread.
+    ///
+    /// # Errors
+    /// None but of the codec's library.
+    pub fn blocks(&self) -> Result<Blocks> {
+        let compressor = Compressor::new(self.0.codec, self.0.level)?;
+        Ok(Blocks {
+            encoder: self.clone(),
+            compressor,
+            rows: Vec::new(),
+            ends: Vec::new(),
+            n_rows: 0,
+            stored: Vec::new(),
+        })
+    }
+
+    /// Whole blocks of all rows of these batches, appended to `out`. To be given batches of several blocks together: the last block
+    /// has what is left.
+    ///
+    /// # Errors
+    /// As of [`Blocks::add`].
+    pub fn encode(&self, batches: &[RecordBatch], out: &mut Vec<u8>) -> Result<Vec<WrittenBlock>> {
+        let mut blocks = self.blocks()?;
+        let mut written = Vec::new();
+        for batch in batches {
+            blocks.add(batch, out, &mut written)?;
+        }
+        blocks.finish(out, &mut written)?;
+        Ok(written)
+    }
+
+    /// The encoder for a file that is there, with this marker.
+    pub(super) fn with_sync(options: &WriteOptions, arrow: &SchemaRef, sync: [u8; 16]) -> Result<Encoder> {
+        Encoder::new(arrow, &WriteOptions { sync: Some(sync), ..options.clone() })
+    }
+}
+
+/// Makes blocks, one after the other, and keeps the rows that are not enough for one.
+#[derive(Debug)]
+pub struct Blocks {
+    encoder: Encoder,
+    compressor: Compressor,
+    /// Rows that are in no block yet, and the end of each.
+    rows: Vec<u8>,
+    ends: Vec<usize>,
+    /// Rows that were added before, for errors.
+    n_rows: u64,
+    stored: Vec<u8>,
+}
+
+impl Blocks {
+    /// Adds the rows of a batch. Blocks that are full are appended to `out`, and told in `written`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unwritable`](crate::ErrorKind::Unwritable) with the row, counted from the first that was added, and the field
+    /// of a value that the schema does not allow. What was appended before are whole blocks; rows may be lost, so that the file should
+    /// be given up.
+    pub fn add(&mut self, batch: &RecordBatch, out: &mut Vec<u8>, written: &mut Vec<WrittenBlock>) -> Result<()> {
+        let encoder = self.encoder.clone();
+        let inner = &encoder.0;
+        if !batch.columns().iter().map(|column| column.data_type()).eq(&inner.columns) {
+            return Err(Error::argument("the batch has not the columns that the writer was made for"));
+        }
+        let row = inner.plan.bind(batch)?;
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let first = self.n_rows + from as u64;
+            let n = append(&row, from, batch.num_rows(), &mut self.rows, &mut self.ends)
+                .map_err(|e| e.at(|p| p.row = p.row.map(|row| first + row)))?;
+            from += n;
+            // What is left is enough to share it evenly at the end.
+            self.cut(2 * inner.block_bytes, out, written)?;
+        }
+        self.n_rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// Appends what is left as the last blocks, one or two.
+    ///
+    /// # Errors
+    /// None but of the codec's library.
+    pub fn finish(&mut self, out: &mut Vec<u8>, written: &mut Vec<WrittenBlock>) -> Result<()> {
+        let max = self.encoder.0.block_bytes;
+        if self.rows.len() > max {
+            let middle = self.rows.len() / 2;
+            let n = self.ends.partition_point(|end| *end <= middle).clamp(1, self.ends.len());
+            let bytes = self.ends.get(n - 1).copied().unwrap_or_default();
+            self.block(0..bytes, n, out, written)?;
+            self.drop_front(n, bytes);
+        }
+        if !self.ends.is_empty() {
+            self.block(0..self.rows.len(), self.ends.len(), out, written)?;
+            self.drop_front(self.ends.len(), self.rows.len());
+        }
+        Ok(())
+    }
+
+    /// Appends blocks until what is left has no more than so many bytes.
+    fn cut(&mut self, left_max: usize, out: &mut Vec<u8>, written: &mut Vec<WrittenBlock>) -> Result<()> {
+        let max = self.encoder.0.block_bytes;
+        let (mut n_done, mut done) = (0, 0);
+        while self.rows.len() - done > left_max {
+            let rest = self.ends.get(n_done..).unwrap_or_default();
+            let n = rest.partition_point(|end| end - done <= max).max(1);
+            let end = rest.get(n - 1).copied().unwrap_or(self.rows.len());
+            self.block(done..end, n, out, written)?;
+            (n_done, done) = (n_done + n, end);
+        }
+        self.drop_front(n_done, done);
+        Ok(())
+    }
+
+    /// Appends the block of so many rows, which are these bytes.
+    fn block(
+        &mut self,
+        bytes: Range<usize>,
+        n: usize,
+        out: &mut Vec<u8>,
+        written: &mut Vec<WrittenBlock>,
+    ) -> Result<()> {
+        let rows = self.rows.get(bytes).unwrap_or_default();
+        let raw_bytes = rows.len() as u64;
+        self.stored.clear();
+        self.compressor.compress(rows, &mut self.stored)?;
+        let before = out.len();
+        frame(n as u64, &self.stored, &self.encoder.0.sync, out);
+        written.push(WrittenBlock { rows: n as u64, bytes: (out.len() - before) as u64, raw_bytes });
+        Ok(())
+    }
+
+    fn drop_front(&mut self, n: usize, bytes: usize) {
+        if n == 0 {
+            return;
+        }
+        self.rows.drain(..bytes);
+        self.ends.drain(..n);
+        self.ends.iter_mut().for_each(|end| *end -= bytes);
+    }
+}

@@ -1,0 +1,107 @@
+//! The schema of columns for which none is given: an Arrow schema in, the Avro schema that is written out, and the columns under the
+//! names that they have there.
+
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::options::Options;
+use crate::plan::Plan;
+use crate::schema::{Schema, valid_name};
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema as ArrowSchema, SchemaRef, UnionFields};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub(super) struct Derived {
+    pub(super) schema: Schema,
+    pub(super) arrow: SchemaRef,
+}
+
+/// The schema that the columns were read with, if they are still what it says; else one that is made of their types.
+pub(super) fn derive(arrow: &SchemaRef, limits: &Limits) -> Result<Derived> {
+    let origin = arrow.metadata().get("avro.schema").and_then(|json| Schema::parse(json, limits).ok());
+    if let Some(schema) = origin
+        && let Ok(plan) = Plan::new(&schema, &Options { limits: limits.clone(), ..Options::default() })
+        && same_fields(plan.arrow.fields(), arrow.fields())
+        && all_valid(&arrow.fields)
+    {
+        return Ok(Derived { schema, arrow: Arc::clone(arrow) });
+    }
+    let fields = with_valid_names(arrow.fields());
+    let arrow = Arc::new(ArrowSchema::new_with_metadata(fields, arrow.metadata().clone()));
+    Ok(Derived { schema: Schema::from_arrow(&arrow)?, arrow })
+}
+
+fn same_fields(a: &Fields, b: &Fields) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name() == b.name() && same(a, b))
+}
+
+/// Are these fields of one type, whichever way its strings are stored?
+fn same(a: &Field, b: &Field) -> bool {
+    use DataType::*;
+    a.is_nullable() == b.is_nullable()
+        && match (a.data_type(), b.data_type()) {
+            (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
+            (Binary | LargeBinary | BinaryView, Binary | LargeBinary | BinaryView) => true,
+            (List(a), List(b)) => same(a, b),
+            (Map(a, _), Map(b, _)) => same(a, b),
+            (Struct(a), Struct(b)) => same_fields(a, b),
+            (Union(a, _), Union(b, _)) => {
+                a.len() == b.len() && a.iter().zip(b.iter()).all(|((_, a), (_, b))| same(a, b))
+            }
+            (a, b) => a == b,
+        }
+}
+
+fn all_valid(fields: &Fields) -> bool {
+    fields.iter().all(|field| valid_name(field.name()) == *field.name() && inner_valid(field.data_type()))
+}
+
+fn inner_valid(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Struct(fields) => all_valid(fields),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) => fields.iter().all(|field| inner_valid(field.data_type())),
+            _ => true,
+        },
+        DataType::List(item) => inner_valid(item.data_type()),
+        DataType::Union(children, _) => children.iter().all(|(_, child)| inner_valid(child.data_type())),
+        _ => true,
+    }
+}
+
+// SPEC: Names: "The name portion of the fullname of named types, record field names, and enum symbols must start with [A-Za-z_]"
+// and "subsequently contain only [A-Za-z0-9_]". SQL gives columns names such as `count(*)`, which readers would refuse.
+/// The same columns under names that Avro allows, no two in one record alike.
+fn with_valid_names(fields: &Fields) -> Fields {
+    let mut taken: HashSet<String> = HashSet::new();
+    let kept: HashSet<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+    let renamed = fields.iter().map(|field| {
+        let valid = valid_name(field.name());
+        let mut name = valid.clone();
+        let mut n = 1;
+        while taken.contains(&name) || (name != *field.name() && kept.contains(name.as_str())) {
+            n += 1;
+            name = format!("{valid}_{n}");
+        }
+        taken.insert(name.clone());
+        inside(field).with_name(name)
+    });
+    renamed.collect()
+}
+
+fn inside(field: &FieldRef) -> Field {
+    let of = |field: &FieldRef| Arc::new(inside(field));
+    let data_type = match field.data_type() {
+        DataType::Struct(fields) => DataType::Struct(with_valid_names(fields)),
+        DataType::List(item) => DataType::List(of(item)),
+        DataType::LargeList(item) => DataType::LargeList(of(item)),
+        DataType::FixedSizeList(item, n) => DataType::FixedSizeList(of(item), *n),
+        DataType::ListView(item) => DataType::ListView(of(item)),
+        DataType::LargeListView(item) => DataType::LargeListView(of(item)),
+        DataType::Map(entries, sorted) => DataType::Map(of(entries), *sorted),
+        DataType::Union(children, mode) => {
+            DataType::Union(children.iter().map(|(id, child)| (id, of(child))).collect::<UnionFields>(), *mode)
+        }
+        other => other.clone(),
+    };
+    field.as_ref().clone().with_data_type(data_type)
+}

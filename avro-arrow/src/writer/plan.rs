@@ -1,0 +1,409 @@
+//! Plans of writing: the columns that come and the schema that is wanted in, and out what becomes of every column, in the order
+//! of a row's bytes. What does not fit is found here, before the first row, but for single values.
+
+use crate::error::{Error, Result};
+use crate::json;
+use crate::limits::Limits;
+use crate::plan::{VALUE_COLUMN, decimal};
+use crate::schema::{Enum, Field as AvroField, Kind, Logical, NodeId, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema as ArrowSchema, TimeUnit, UnionFields};
+use std::collections::HashMap;
+
+/// How the rows of a batch are written.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) schema: Schema,
+    /// The row: a record of the columns, or one of them.
+    pub(super) row: Row,
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug)]
+pub(super) enum Row {
+    Record(Vec<Part>),
+    /// The outermost type is not a record, and this is the one column.
+    Value(Box<Value>),
+}
+
+/// What stands in a row for a field of a record.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// The column of this index.
+    Column(usize, Value),
+    /// The same bytes in every row: a default, or nothing.
+    Constant(Vec<u8>),
+}
+
+/// What becomes of the values of a column.
+#[derive(Debug)]
+pub(super) struct Value {
+    /// The Arrow type that they are cast to first.
+    pub(super) from: DataType,
+    pub(super) tags: Tags,
+    pub(super) form: Form,
+    /// Where it is, as errors say it.
+    pub(super) path: String,
+}
+
+/// The branches of the union around a type: of its values, and of null. Without the one there is no union, without the other no null.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tags {
+    pub(super) value: Option<usize>,
+    pub(super) null: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(super) enum Form {
+    /// Nothing is written; of a column of nulls, the branch of null.
+    Null,
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    /// Text or bytes, of which Arrow has many types.
+    Bytes,
+    Fixed(usize),
+    /// By symbol, its index.
+    Enum(HashMap<String, i32>),
+    /// Of a `fixed` of so many bytes, or of as many as are needed.
+    Decimal(Option<usize>),
+    Duration,
+    /// Avro's JSON encoding of a type that is inside itself.
+    Json(NodeId),
+    Array(Box<Value>),
+    /// Keys and values.
+    Map(Box<[Value; 2]>),
+    Record(Vec<Part>),
+    /// The children of Arrow's union, each with its type id, branch and values.
+    Union(Vec<(i8, usize, Value)>),
+    /// The columns of a struct of which one at most is not null, each with its branch.
+    Branches(Vec<(usize, Value)>),
+}
+
+impl Plan {
+    /// The plan for columns of these types.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) with all there is to say of one column that does not fit.
+    pub(super) fn new(arrow: &ArrowSchema, schema: &Schema, limits: &Limits) -> Result<Plan> {
+        let mut planner = Planner { schema, limits, path: String::new(), depth: 0 };
+        let root = schema.node(schema.root());
+        let row = match (&root.kind, &**arrow.fields()) {
+            (Kind::Record(record), columns) => planner.parts(columns, &record.fields).map(Row::Record),
+            (_, [column]) => {
+                planner.column(column, VALUE_COLUMN, schema.root()).map(|value| Row::Value(Box::new(value)))
+            }
+            (_, columns) => Err(format!("the schema is one {root}, but there are {} columns", columns.len())),
+        };
+        let row = row.map_err(|why| Error::argument(format!("the columns do not fit the schema: {why}")))?;
+        Ok(Plan { schema: schema.clone(), row, limits: limits.clone() })
+    }
+}
+
+struct Planner<'a> {
+    schema: &'a Schema,
+    limits: &'a Limits,
+    path: String,
+    depth: usize,
+}
+
+/// Why a column does not fit.
+type Why = String;
+
+impl Planner<'_> {
+    /// What is written for a record of these fields, from these columns.
+    fn parts(&mut self, columns: &[FieldRef], fields: &[AvroField]) -> Result<Vec<Part>, Why> {
+        if let Some(other) = columns.iter().find(|c| fields.iter().all(|field| field.name != *c.name())) {
+            return Err(format!("the schema has no field `{}`", self.path_of(other.name())));
+        }
+        let mut parts = Vec::with_capacity(fields.len());
+        for field in fields {
+            let mut found = columns.iter().enumerate().filter(|(_, column)| *column.name() == field.name);
+            parts.push(match (found.next(), found.next()) {
+                (Some((at, column)), None) => Part::Column(at, self.column(column, &field.name, field.node)?),
+                (Some(_), Some(_)) => return Err(format!("there are two columns `{}`", self.path_of(&field.name))),
+                (None, _) => Part::Constant(self.absent(field)?),
+            });
+        }
+        Ok(parts)
+    }
+
+    /// What is written for a field that has no column.
+    fn absent(&self, field: &AvroField) -> Result<Vec<u8>, Why> {
+        let mut bytes = Vec::new();
+        let path = || self.path_of(&field.name);
+        if let Some(default) = &field.default {
+            let mut encoder = json::Encoder::new(self.schema, json::Form::Avro, self.limits);
+            let why = |e: Error| format!("the default of `{}` is of no use: {e}", path());
+            encoder.encode_default(default, field.node, &mut bytes).map_err(why)?;
+            return Ok(bytes);
+        }
+        match self.null_branch(field.node) {
+            Some(branch) => crate::bytes::put_long(branch as i64, &mut bytes),
+            None if self.schema.node(field.node).kind == Kind::Null => {}
+            None => return Err(format!("the field `{}` has no column, and no default", path())),
+        }
+        Ok(bytes)
+    }
+
+    fn null_branch(&self, node: NodeId) -> Option<usize> {
+        let Kind::Union(branches) = &self.schema.node(node).kind else { return None };
+        branches.iter().position(|branch| self.schema.node(*branch).kind == Kind::Null)
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn column(&mut self, column: &Field, name: &str, node: NodeId) -> Result<Value, Why> {
+        let path = self.path_of(name);
+        self.inside(path, |planner| planner.value(column.data_type(), node))
+    }
+
+    /// At this path, one level further down.
+    fn inside<T>(&mut self, path: String, plan: impl FnOnce(&mut Self) -> Result<T, Why>) -> Result<T, Why> {
+        if self.depth > self.limits.nesting {
+            return Err(format!("`{path}` is nested more than `nesting` allows ({})", self.limits.nesting));
+        }
+        let outer = std::mem::replace(&mut self.path, path);
+        self.depth += 1;
+        let planned = plan(self);
+        self.depth -= 1;
+        self.path = outer;
+        planned
+    }
+
+    /// Values of this Arrow type as this Avro type.
+    fn value(&mut self, arrow: &DataType, node: NodeId) -> Result<Value, Why> {
+        let Kind::Union(branches) = &self.schema.node(node).kind else {
+            return self.bare(arrow, node, Tags::default());
+        };
+        if let DataType::Union(children, _) = arrow {
+            return self.union(arrow, children, branches);
+        }
+        let null = self.null_branch(node);
+        let others = || branches.iter().enumerate().filter(|(at, _)| Some(*at) != null);
+        if *arrow == DataType::Null
+            && let Some(null) = null
+        {
+            let tags = Tags { value: Some(null), null: Some(null) };
+            return Ok(Value { from: DataType::Null, tags, form: Form::Null, path: self.path.clone() });
+        }
+        // The branch that reads back as this very type, rather than the first that can hold it.
+        let natural = others().find(|(_, branch)| self.is_natural(arrow, **branch));
+        let mut whys = Vec::new();
+        for (at, branch) in natural.into_iter().chain(others()) {
+            match self.bare(arrow, *branch, Tags { value: Some(at), null }) {
+                Ok(value) => return Ok(value),
+                Err(why) => whys.push(why),
+            }
+        }
+        if let DataType::Struct(children) = arrow {
+            return self.branches(arrow, children, branches);
+        }
+        match whys.as_slice() {
+            [why] => Err(why.clone()),
+            _ => Err(self.unfit(arrow, node)),
+        }
+    }
+
+    fn is_natural(&self, arrow: &DataType, node: NodeId) -> bool {
+        let node = self.schema.node(node);
+        match scalar(&node.kind, node.logical) {
+            Some((from, _)) => from == *arrow,
+            None => {
+                matches!((&node.kind, arrow), (Kind::String, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View))
+            }
+        }
+    }
+
+    fn unfit(&self, arrow: &DataType, node: NodeId) -> Why {
+        let types = match &self.schema.node(node).kind {
+            Kind::Union(branches) => {
+                let words: Vec<String> = branches.iter().map(|b| self.schema.node(*b).to_string()).collect();
+                format!("[{}]", words.join(", "))
+            }
+            _ => self.schema.node(node).to_string(),
+        };
+        format!("`{}` is {arrow}, which {types} cannot hold", self.path)
+    }
+
+    /// The children of Arrow's union, each as the branch that is called the same, or else as the first that it fits.
+    fn union(&mut self, arrow: &DataType, children: &UnionFields, branches: &[NodeId]) -> Result<Value, Why> {
+        let mut planned = Vec::new();
+        for (id, child) in children.iter() {
+            planned.push(self.branch(child, branches).map(|(branch, value)| (id, branch, value))?);
+        }
+        let form = Form::Union(planned);
+        Ok(Value { from: arrow.clone(), tags: Tags::default(), form, path: self.path.clone() })
+    }
+
+    fn branches(&mut self, arrow: &DataType, children: &Fields, branches: &[NodeId]) -> Result<Value, Why> {
+        let mut planned = Vec::new();
+        for child in children {
+            planned.push(self.branch(child, branches)?);
+        }
+        let null = branches.iter().position(|branch| self.schema.node(*branch).kind == Kind::Null);
+        let tags = Tags { value: None, null };
+        Ok(Value { from: arrow.clone(), tags, form: Form::Branches(planned), path: self.path.clone() })
+    }
+
+    fn branch(&mut self, child: &Field, branches: &[NodeId]) -> Result<(usize, Value), Why> {
+        let is_called = |node: &NodeId| {
+            let kind = &self.schema.node(*node).kind;
+            kind.word() == child.name()
+                || kind.name().is_some_and(|n| n.simple() == child.name() || n.full() == child.name())
+        };
+        let named = branches.iter().position(is_called);
+        let path = format!("{}<{}>", self.path, child.name());
+        self.inside(path, |planner| {
+            for at in named.into_iter().chain(0..branches.len()) {
+                let Some(branch) = branches.get(at) else { continue };
+                if let Ok(value) = planner.bare(child.data_type(), *branch, Tags::default()) {
+                    return Ok((at, value));
+                }
+            }
+            Err(format!("`{}` is {}, which no branch of the union can hold", planner.path, child.data_type()))
+        })
+    }
+
+    /// Values of this Arrow type as this Avro type, which is no union.
+    fn bare(&mut self, arrow: &DataType, node: NodeId, tags: Tags) -> Result<Value, Why> {
+        // Encodings, not types.
+        let arrow = match arrow {
+            DataType::Dictionary(_, values) => &**values,
+            DataType::RunEndEncoded(_, values) => values.data_type(),
+            arrow => arrow,
+        };
+        let avro = self.schema.node(node);
+        let unfit = |planner: &Self| Err(planner.unfit(arrow, node));
+        if let Some((from, form)) = scalar(&avro.kind, avro.logical) {
+            if !casts(arrow, &from) {
+                return unfit(self);
+            }
+            return Ok(Value { from, tags, form, path: self.path.clone() });
+        }
+        let (from, form) = match (&avro.kind, arrow) {
+            (Kind::Null, DataType::Null) => (DataType::Null, Form::Null),
+            (Kind::String | Kind::Bytes, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+            | (Kind::Bytes, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => {
+                (arrow.clone(), Form::Bytes)
+            }
+            (Kind::Bytes, DataType::FixedSizeBinary(_)) => (DataType::Binary, Form::Bytes),
+            (Kind::Fixed(fixed), DataType::FixedSizeBinary(size)) if usize::try_from(*size) == Ok(fixed.size) => {
+                (arrow.clone(), Form::Fixed(fixed.size))
+            }
+            (Kind::Fixed(fixed), DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => {
+                (DataType::BinaryView, Form::Fixed(fixed.size))
+            }
+            (Kind::Enum(e), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
+                (enum_type(), Form::Enum(symbols(e)))
+            }
+            (Kind::Record(_), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+                if self.schema.is_recursive(node) =>
+            {
+                (DataType::Utf8View, Form::Json(node))
+            }
+            (Kind::Record(record), DataType::Struct(children)) => {
+                (arrow.clone(), Form::Record(self.parts(children, &record.fields)?))
+            }
+            (Kind::Array(items), _) => match item(arrow) {
+                Some(child) => {
+                    let path = format!("{}[]", self.path);
+                    let value = self.inside(path, |planner| planner.value(child.data_type(), *items))?;
+                    // What is inside is cast when it is met.
+                    let from = match arrow {
+                        DataType::Map(..) => arrow.clone(),
+                        _ => DataType::List(child.clone()),
+                    };
+                    (from, Form::Array(Box::new(value)))
+                }
+                None => return unfit(self),
+            },
+            (Kind::Map(values), DataType::Map(entries, _)) => {
+                let DataType::Struct(fields) = entries.data_type() else { return unfit(self) };
+                let [key, value] = &**fields else { return unfit(self) };
+                let path = format!("{}{{}}", self.path);
+                if !casts(key.data_type(), &DataType::Utf8View) {
+                    return unfit(self);
+                }
+                let key =
+                    Value { from: DataType::Utf8View, tags: Tags::default(), form: Form::Bytes, path: path.clone() };
+                let value = self.inside(path, |planner| planner.value(value.data_type(), *values))?;
+                (arrow.clone(), Form::Map(Box::new([key, value])))
+            }
+            _ => return unfit(self),
+        };
+        Ok(Value { from, tags, form, path: self.path.clone() })
+    }
+}
+
+/// The items of Arrow's lists.
+fn item(arrow: &DataType) -> Option<&FieldRef> {
+    match arrow {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::Map(item, _) => Some(item),
+        _ => None,
+    }
+}
+
+fn enum_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+fn symbols(e: &Enum) -> HashMap<String, i32> {
+    (0..).zip(&e.symbols).map(|(at, symbol)| (symbol.clone(), at)).collect()
+}
+
+/// The one Arrow type of numbers, dates and times, if this is one, and how it is written.
+fn scalar(kind: &Kind, logical: Option<Logical>) -> Option<(DataType, Form)> {
+    use TimeUnit::{Microsecond, Millisecond, Nanosecond};
+    let utc = || Some("UTC".into());
+    Some(match (kind, logical) {
+        (Kind::Boolean, _) => (DataType::Boolean, Form::Boolean),
+        (Kind::Int, Some(Logical::Date)) => (DataType::Date32, Form::Int),
+        (Kind::Int, Some(Logical::TimeMillis)) => (DataType::Time32(Millisecond), Form::Int),
+        (Kind::Int, _) => (DataType::Int32, Form::Int),
+        (Kind::Long, Some(Logical::TimeMicros)) => (DataType::Time64(Microsecond), Form::Long),
+        (Kind::Long, Some(Logical::TimestampMillis)) => (DataType::Timestamp(Millisecond, utc()), Form::Long),
+        (Kind::Long, Some(Logical::TimestampMicros)) => (DataType::Timestamp(Microsecond, utc()), Form::Long),
+        (Kind::Long, Some(Logical::TimestampNanos)) => (DataType::Timestamp(Nanosecond, utc()), Form::Long),
+        (Kind::Long, Some(Logical::LocalTimestampMillis)) => (DataType::Timestamp(Millisecond, None), Form::Long),
+        (Kind::Long, Some(Logical::LocalTimestampMicros)) => (DataType::Timestamp(Microsecond, None), Form::Long),
+        (Kind::Long, Some(Logical::LocalTimestampNanos)) => (DataType::Timestamp(Nanosecond, None), Form::Long),
+        (Kind::Long, _) => (DataType::Int64, Form::Long),
+        (Kind::Float, _) => (DataType::Float32, Form::Float),
+        (Kind::Double, _) => (DataType::Float64, Form::Double),
+        (Kind::Bytes, logical) => (decimal(logical)?, Form::Decimal(None)),
+        (Kind::Fixed(fixed), Some(Logical::Duration)) if fixed.size == 12 => {
+            (DataType::Interval(IntervalUnit::MonthDayNano), Form::Duration)
+        }
+        (Kind::Fixed(fixed), logical) => (decimal(logical)?, Form::Decimal(Some(fixed.size))),
+        _ => return None,
+    })
+}
+
+/// Can values of the one type be values of the other, all of them or with an error for those that cannot? Nothing is rounded.
+fn casts(from: &DataType, to: &DataType) -> bool {
+    use DataType::*;
+    match (from, to) {
+        (from, to) if from == to => true,
+        (Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64, Int32 | Int64) => true,
+        (Float16, Float32 | Float64) | (Float32, Float64) => true,
+        (Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32, Float64) => true,
+        (Date64, Date32) | (Time32(_) | Time64(_), Time32(_) | Time64(_)) => true,
+        (Timestamp(_, None), Timestamp(..)) | (Timestamp(_, Some(_)), Timestamp(_, Some(_))) => true,
+        (Timestamp(_, Some(zone)), Timestamp(_, None)) => matches!(&**zone, "UTC" | "+00:00" | "Z"),
+        (
+            Decimal32(_, from) | Decimal64(_, from) | Decimal128(_, from) | Decimal256(_, from),
+            Decimal128(_, to) | Decimal256(_, to),
+        ) => from <= to,
+        (Utf8 | LargeUtf8 | Utf8View, Utf8View) => true,
+        _ => false,
+    }
+}

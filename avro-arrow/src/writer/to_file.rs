@@ -1,0 +1,115 @@
+//! The writer on the calling thread: batches in, a file out.
+
+use super::blocks::{Blocks, Encoder, WrittenBlock};
+use super::options::WriteOptions;
+use crate::container::Header;
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::Schema;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use std::io::{Read, Seek, SeekFrom, Write};
+
+/// Writes batches as a container file.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+/// use avro_arrow::{Options, Reader, WriteOptions, Writer};
+///
+/// let ids: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![Some(3), None]));
+/// let batch = RecordBatch::try_from_iter([("id", ids)])?;
+/// let mut writer = Writer::new(Vec::new(), &batch.schema(), &WriteOptions::default())?;
+/// writer.write(&batch)?;
+/// let file = writer.finish()?;
+///
+/// let mut read = Reader::new(file.as_slice(), &Options::default())?;
+/// assert_eq!(read.next().transpose()?.map(|batch| batch.num_rows()), Some(2));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Writer<W: Write> {
+    to: W,
+    encoder: Encoder,
+    blocks: Blocks,
+    /// Bytes of blocks that are to be written.
+    out: Vec<u8>,
+    written: Vec<WrittenBlock>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file of batches of this schema. Each write to `to` is of whole blocks.
+    ///
+    /// # Errors
+    /// As of [`Encoder::new`], and what writing says.
+    pub fn new(mut to: W, arrow: &SchemaRef, options: &WriteOptions) -> Result<Self> {
+        let encoder = Encoder::new(arrow, options)?;
+        to.write_all(&encoder.header())?;
+        Self::with(to, encoder)
+    }
+
+    fn with(to: W, encoder: Encoder) -> Result<Self> {
+        let blocks = encoder.blocks()?;
+        Ok(Writer { to, encoder, blocks, out: Vec::new(), written: Vec::new() })
+    }
+
+    /// The schema that is written.
+    pub fn schema(&self) -> &Schema {
+        self.encoder.schema()
+    }
+
+    /// The blocks that were written so far.
+    pub fn written(&self) -> &[WrittenBlock] {
+        &self.written
+    }
+
+    /// Adds the rows of a batch.
+    ///
+    /// # Errors
+    /// As of [`Blocks::add`], and what writing says. The file is to be given up then.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.blocks.add(batch, &mut self.out, &mut self.written)?;
+        self.flush_blocks()
+    }
+
+    /// Writes what is left and gives back what was written to. Without it the last rows are missing.
+    ///
+    /// # Errors
+    /// What writing says.
+    pub fn finish(mut self) -> Result<W> {
+        self.blocks.finish(&mut self.out, &mut self.written)?;
+        self.flush_blocks()?;
+        self.to.flush()?;
+        Ok(self.to)
+    }
+
+    fn flush_blocks(&mut self) -> Result<()> {
+        self.to.write_all(&self.out)?;
+        self.out.clear();
+        Ok(())
+    }
+}
+
+impl<W: Read + Write + Seek> Writer<W> {
+    /// Goes on behind the last block of a file that is there: with its schema, codec and marker, whatever the options say of these.
+    /// Should it be stopped in the middle, the file ends in a block that is cut short.
+    ///
+    /// # Errors
+    /// As of [`Header::read`] and [`Encoder::new`]; [`ErrorKind::SyncMismatch`] where the file does not end with its marker, so that
+    /// rows behind it would be lost.
+    pub fn append(mut file: W, arrow: &SchemaRef, options: &WriteOptions) -> Result<Self> {
+        file.rewind()?;
+        let (header, _) = Header::read(&mut file, &options.limits)?;
+        let len = file.seek(SeekFrom::End(0))?;
+        let mut last = [0; 16];
+        file.seek(SeekFrom::End(-(last.len() as i64)))?;
+        file.read_exact(&mut last)?;
+        if last != header.sync {
+            return Err(Error::new(ErrorKind::SyncMismatch).at_offset(len - last.len() as u64));
+        }
+        let schema = Some(header.schema);
+        let level = options.level.filter(|_| options.codec == header.codec);
+        let options = WriteOptions { schema, codec: header.codec, level, ..options.clone() };
+        Self::with(file, Encoder::with_sync(&options, arrow, header.sync)?)
+    }
+}

@@ -1,0 +1,347 @@
+//! The writer: what is written is read back the same, by whichever way it is written; and what cannot be written is said.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use arrow_array::{
+    Array, ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, StructArray,
+    TimestampNanosecondArray,
+};
+use arrow_cast::cast;
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_select::concat::concat_batches;
+use avro_arrow::schema::Schema;
+use avro_arrow::testing::{Rng, random_rows, random_schema};
+use avro_arrow::{
+    Codec, Enums, Limits, Options, Pairs, ParallelWriter, Reader, Strings, Unions, WriteOptions, Writer, container,
+};
+use std::io::Cursor;
+use std::sync::Arc;
+
+const SYNC: [u8; 16] = *b"0123456789abcdef";
+
+fn schema(json: &str) -> Schema {
+    Schema::parse(json, &Limits::default()).unwrap()
+}
+
+fn read(file: &[u8], options: &Options) -> avro_arrow::Result<(SchemaRef, Vec<RecordBatch>)> {
+    let reader = Reader::new(file, options)?;
+    let arrow = reader.schema();
+    Ok((arrow, reader.collect::<Result<_, _>>()?))
+}
+
+fn write(arrow: &SchemaRef, batches: &[RecordBatch], options: &WriteOptions) -> avro_arrow::Result<Vec<u8>> {
+    let mut writer = Writer::new(Vec::new(), arrow, options)?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.finish()
+}
+
+/// Rows and the way they are read, of a seed; none where they have no Arrow type or are no rows.
+fn random_batches(rng: &mut Rng) -> Option<(Schema, Options, SchemaRef, Vec<RecordBatch>)> {
+    let schema = schema(&random_schema(rng));
+    let n_rows = rng.pick(10, &[0, 1, 3, 100]);
+    let rows = random_rows(rng, &schema, n_rows);
+    let mut file = container::header_bytes(schema.json(), Codec::Null, &[], &SYNC);
+    container::frame(n_rows as u64, &rows, &SYNC, &mut file);
+    let options = Options {
+        batch_size: rng.pick(8192, &[1, 7]),
+        unions: rng.pick(Unions::Dense, &[Unions::Dense, Unions::Struct]),
+        strings: rng.pick(Strings::View, &[Strings::Plain]),
+        enums: rng.pick(Enums::Dictionary, &[Enums::String]),
+        pairs: rng.pick(Pairs::List, &[Pairs::Map]),
+        recursion_levels: rng.pick(0, &[0, 1]),
+        ..Options::default()
+    };
+    let (arrow, batches) = read(&file, &options).ok()?;
+    Some((schema, options, arrow, batches))
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let codecs = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
+    let mut n_rows = 0;
+    for seed in 0..600 {
+        let mut rng = Rng::new(seed);
+        let Some((schema, options, arrow, batches)) = random_batches(&mut rng) else { continue };
+        let rows = concat_batches(&arrow, &batches).unwrap();
+        let write_options = WriteOptions {
+            codec: rng.pick(Codec::Null, &codecs),
+            block_bytes: rng.pick(128 << 10, &[1, 50, 1000]),
+            schema: Some(schema.clone()),
+            sync: Some(SYNC),
+            ..WriteOptions::default()
+        };
+        let file =
+            write(&arrow, &batches, &write_options).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", schema.json()));
+        let (_, back) = read(&file, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", schema.json()));
+        let back = concat_batches(&arrow, &back).unwrap();
+        assert_eq!(back, rows, "seed {seed}: {}", schema.json());
+        n_rows += rows.num_rows();
+
+        // Slices of the same rows, on threads.
+        let mut writer = ParallelWriter::new(Vec::new(), &arrow, &write_options, 3).unwrap();
+        let mut at = 0;
+        while at < rows.num_rows() {
+            let n = (1 + rng.below(9)).min(rows.num_rows() - at);
+            writer.write(&rows.slice(at, n)).unwrap();
+            at += n;
+        }
+        let file = writer.finish().unwrap();
+        let (_, back) = read(&file, &options).unwrap();
+        assert_eq!(concat_batches(&arrow, &back).unwrap(), rows, "seed {seed}, slices: {}", schema.json());
+    }
+    assert!(n_rows > 5_000, "{n_rows}");
+}
+
+#[test]
+fn without_a_schema_it_is_the_one_that_was_read() {
+    let mut n_same = 0;
+    for seed in 0..600 {
+        let mut rng = Rng::new(seed);
+        let Some((schema, options, arrow, batches)) = random_batches(&mut rng) else { continue };
+        let is_plain = options.unions == Unions::Dense
+            && options.pairs == Pairs::List
+            && options.recursion_levels == 0
+            && options.enums == Enums::Dictionary;
+        if !is_plain {
+            continue;
+        }
+        let file = write(&arrow, &batches, &WriteOptions::default()).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let (header, _) = container::Header::read(&mut file.as_slice(), &Limits::default()).unwrap();
+        assert_eq!(header.schema.json(), schema.json(), "seed {seed}");
+        let (_, back) = read(&file, &options).unwrap();
+        assert_eq!(concat_batches(&arrow, &back).unwrap(), concat_batches(&arrow, &batches).unwrap(), "seed {seed}");
+        // Without that word of it, types are the same but for what Arrow does not tell.
+        let bare = Arc::new(arrow.as_ref().clone().with_metadata(Default::default()));
+        let of = |batch: &RecordBatch| {
+            let n_rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(bare.clone(), batch.columns().to_vec(), &n_rows).unwrap()
+        };
+        let bare_batches: Vec<_> = batches.iter().map(of).collect();
+        if let Ok(file) = write(&bare, &bare_batches, &WriteOptions::default()) {
+            let (found, back) = read(&file, &options).unwrap();
+            if found.fields().iter().map(|f| f.data_type()).eq(arrow.fields().iter().map(|f| f.data_type())) {
+                let back = concat_batches(&found, &back).unwrap();
+                assert_eq!(back.columns(), concat_batches(&arrow, &batches).unwrap().columns(), "seed {seed}");
+                n_same += 1;
+            }
+        }
+    }
+    assert!(n_same > 30, "{n_same}");
+}
+
+/// A column and the `type` of the field it is written to; the Arrow type it is read back as, or the error.
+fn cases() -> Vec<(ArrayRef, &'static str, Result<DataType, &'static str>)> {
+    let ints: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(-300)]));
+    let to = |data_type: &DataType| cast(&ints, data_type).unwrap();
+    let no_nulls: ArrayRef = Arc::new(Int64Array::from(vec![1 << 40, 5]));
+    let nanos = |values: &[i64]| -> ArrayRef { Arc::new(TimestampNanosecondArray::from(values.to_vec())) };
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "a long one, longer than sixteen bytes"]));
+    let enumeration = r#"{"type":"enum","name":"E","symbols":["b","a"]}"#;
+    let few: ArrayRef = texts.slice(0, 2);
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+    let enum_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let decimals = cast(&ints, &DataType::Decimal128(10, 2)).unwrap();
+    let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+    vec![
+        (to(&DataType::Int8).slice(0, 2), r#"["null","int"]"#, Ok(DataType::Int32)),
+        (to(&DataType::Int16), r#"["long","null"]"#, Ok(DataType::Int64)),
+        (to(&DataType::Float32), r#"["null","double"]"#, Ok(DataType::Float64)),
+        (ints.clone(), r#""long""#, Err("null, which the schema forbids here (field c, row 1)")),
+        (ints.clone(), r#"["null","string"]"#, Err("`c` is Int64, which string cannot hold")),
+        (
+            ints.clone(),
+            r#"["null","string","boolean"]"#,
+            Err("`c` is Int64, which [null, string, boolean] cannot hold"),
+        ),
+        (no_nulls.clone(), r#"["long"]"#, Ok(DataType::Int64)),
+        (no_nulls.clone(), r#""int""#, Err("1099511627776")),
+        (to(&DataType::Utf8), r#"["null","bytes"]"#, Ok(DataType::Binary)),
+        (cast(&few, &DataType::LargeUtf8).unwrap(), r#""string""#, Ok(DataType::Utf8)),
+        (cast(&texts, &dictionary).unwrap(), r#""string""#, Ok(DataType::Utf8)),
+        (cast(&few, &dictionary).unwrap(), enumeration, Ok(enum_type.clone())),
+        (cast(&few, &DataType::Utf8View).unwrap(), enumeration, Ok(enum_type)),
+        (texts.clone(), enumeration, Err("a value is no symbol of the enum (field c, row 2)")),
+        (few.clone(), r#"{"type":"fixed","name":"F","size":1}"#, Err("`c` is Utf8, which fixed F(1) cannot hold")),
+        (
+            cast(&few, &DataType::Binary).unwrap(),
+            r#"{"type":"fixed","name":"F","size":1}"#,
+            Ok(DataType::FixedSizeBinary(1)),
+        ),
+        (
+            cast(&texts, &DataType::Binary).unwrap(),
+            r#"{"type":"fixed","name":"F","size":1}"#,
+            Err("a value of 37 bytes is no fixed of 1 (field c, row 2)"),
+        ),
+        (
+            decimals.clone(),
+            r#"["null",{"type":"bytes","logicalType":"decimal","precision":20,"scale":3}]"#,
+            Ok(DataType::Decimal128(20, 3)),
+        ),
+        (
+            decimals.clone(),
+            r#"["null",{"type":"bytes","logicalType":"decimal","precision":20,"scale":1}]"#,
+            Err("`c` is Decimal128(10, 2), which bytes (decimal(20, 1)) cannot hold"),
+        ),
+        (
+            decimals,
+            r#"["null",{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":4,"scale":2}]"#,
+            Err("precision 4"),
+        ),
+        (nanos(&[5000, -7000]), r#"{"type":"long","logicalType":"local-timestamp-micros"}"#, Ok(micros)),
+        (nanos(&[5000, 5001]), r#"{"type":"long","logicalType":"timestamp-micros"}"#, Err("is between two of")),
+    ]
+}
+
+#[test]
+fn columns_as_a_schema_wants_them() {
+    for (array, json, expected) in cases() {
+        let batch = RecordBatch::try_from_iter([("c", array.clone())]).unwrap();
+        let json = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"c","type":{json}}}]}}"#);
+        let options = WriteOptions { schema: Some(schema(&json)), ..WriteOptions::default() };
+        let found = write(&batch.schema(), std::slice::from_ref(&batch), &options);
+        match expected {
+            Ok(data_type) => {
+                let file = found.unwrap_or_else(|e| panic!("{json}: {e}"));
+                let plain = Options { strings: Strings::Plain, ..Options::default() };
+                let (_, back) = read(&file, &plain).unwrap();
+                let column = back[0].column(0);
+                assert_eq!(*column.data_type(), data_type, "{json}");
+                assert_eq!(column, &cast(&array, &data_type).unwrap(), "{json}");
+            }
+            Err(text) => {
+                let found = found.err().map(|e| e.to_string()).unwrap_or_default();
+                assert!(found.contains(text), "{json}: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_branch_that_is_the_columns_type_before_the_first_that_could_be() {
+    let longs: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(-300)]));
+    let batch = RecordBatch::try_from_iter([("c", longs.clone())]).unwrap();
+    let json = r#"{"type":"record","name":"R","fields":[{"name":"c","type":["string","int","null","long"]}]}"#;
+    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let file = write(&batch.schema(), &[batch], &options).unwrap();
+    let (_, back) = read(&file, &Options { unions: Unions::Struct, ..Options::default() }).unwrap();
+    let branches = back[0].column(0).as_any().downcast_ref::<StructArray>().unwrap();
+    assert_eq!(branches.column_by_name("long").unwrap(), &longs);
+}
+
+#[test]
+fn fields_and_columns() {
+    let ids: ArrayRef = Arc::new(Int32Array::from(vec![7, 8]));
+    let batch = RecordBatch::try_from_iter([("b", ids.clone()), ("a", ids)]).unwrap();
+    let record = |fields: &str| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+    let ab = r#"{"name":"a","type":"int"},{"name":"b","type":"long"}"#;
+    let cases = [
+        (record(ab), Ok(vec![("a", 7), ("b", 7)])),
+        (record(&format!(r#"{ab},{{"name":"c","type":"int","default":-5}}"#)), Ok(vec![("a", 7), ("b", 7), ("c", -5)])),
+        (record(&format!(r#"{ab},{{"name":"c","type":["null","int"]}}"#)), Ok(vec![("a", 7), ("b", 7), ("c", 0)])),
+        (record(&format!(r#"{ab},{{"name":"c","type":"int"}}"#)), Err("the field `c` has no column, and no default")),
+        (record(&format!(r#"{ab},{{"name":"c","type":"int","default":"x"}}"#)), Err("the default of `c` is of no use")),
+        (record(r#"{"name":"a","type":"int"}"#), Err("the schema has no field `b`")),
+        (r#""int""#.to_owned(), Err("the schema is one int, but there are 2 columns")),
+    ];
+    for (json, expected) in cases {
+        let options = WriteOptions { schema: Some(schema(&json)), ..WriteOptions::default() };
+        let found = write(&batch.schema(), std::slice::from_ref(&batch), &options).map_err(|e| e.to_string());
+        match expected {
+            Ok(values) => {
+                let (_, back) = read(&found.unwrap(), &Options::default()).unwrap();
+                let value = |column: &ArrayRef| cast(column, &DataType::Int64).unwrap().slice(0, 1);
+                for (name, expected) in values {
+                    let value = value(back[0].column_by_name(name).unwrap());
+                    let value = value.as_any().downcast_ref::<Int64Array>().unwrap();
+                    assert_eq!(if value.is_null(0) { 0 } else { value.value(0) }, expected, "{json} {name}");
+                }
+            }
+            Err(text) => assert!(found.as_ref().is_err_and(|e| e.contains(text)), "{json}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn names_that_avro_does_not_allow() {
+    let ids: ArrayRef = Arc::new(Int32Array::from(vec![7, 8]));
+    let names = ["count(*)", "count___", "1st", "a.b", "ä", "count[*]"];
+    let batch = RecordBatch::try_from_iter(names.map(|name| (name, ids.clone()))).unwrap();
+    let file = write(&batch.schema(), &[batch], &WriteOptions::default()).unwrap();
+    let (arrow, _) = read(&file, &Options::default()).unwrap();
+    let found: Vec<_> = arrow.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(found, ["count____2", "count___", "_1st", "a_b", "_", "count____3"]);
+}
+
+#[test]
+fn blocks_are_of_the_size_asked_for() {
+    let ids: ArrayRef = Arc::new((0..100_000).collect::<Int32Array>());
+    let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    for threads in [None, Some(2)] {
+        let options = WriteOptions { codec: Codec::Null, block_bytes: 10_000, ..WriteOptions::default() };
+        let (file, written) = match threads {
+            None => {
+                let mut writer = Writer::new(Vec::new(), &batch.schema(), &options).unwrap();
+                // One batch or many: the blocks are the same.
+                (0..100).for_each(|at| writer.write(&batch.slice(at * 1000, 1000)).unwrap());
+                let written = writer.written().to_vec();
+                (writer.finish().unwrap(), written)
+            }
+            Some(threads) => {
+                let mut writer = ParallelWriter::new(Vec::new(), &batch.schema(), &options, threads).unwrap();
+                (0..100).for_each(|at| writer.write(&batch.slice(at * 1000, 1000)).unwrap());
+                let written = writer.written().to_vec();
+                (writer.finish().unwrap(), written)
+            }
+        };
+        assert!(written.iter().all(|block| block.raw_bytes <= 10_000 && block.bytes <= 10_050));
+        if threads.is_none() {
+            assert!(written.iter().all(|block| block.raw_bytes > 9_990), "{written:?}");
+        }
+        let (_, back) = read(&file, &Options::default()).unwrap();
+        assert_eq!(concat_batches(&batch.schema(), &back).unwrap().columns(), batch.columns());
+    }
+}
+
+#[test]
+fn appending() {
+    let ids = |from: i32| -> RecordBatch {
+        let ids: ArrayRef = Arc::new((from..from + 10).collect::<Int32Array>());
+        RecordBatch::try_from_iter([("id", ids)]).unwrap()
+    };
+    let (first, second) = (ids(0), ids(10));
+    let options = WriteOptions { codec: Codec::Deflate, level: Some(1), ..WriteOptions::default() };
+    let file = write(&first.schema(), std::slice::from_ref(&first), &options).unwrap();
+    let mut writer = Writer::append(Cursor::new(file.clone()), &second.schema(), &WriteOptions::default()).unwrap();
+    writer.write(&second).unwrap();
+    let longer = writer.finish().unwrap().into_inner();
+    assert!(longer.starts_with(&file));
+    let (arrow, back) = read(&longer, &Options::default()).unwrap();
+    let expected = (0..20).collect::<Int32Array>();
+    assert_eq!(concat_batches(&arrow, &back).unwrap().column(0).as_ref(), &expected as &dyn Array);
+
+    let cut = Cursor::new(file[..file.len() - 3].to_vec());
+    let e = Writer::append(cut, &second.schema(), &WriteOptions::default()).unwrap_err();
+    assert!(e.to_string().contains("sync marker"), "{e}");
+}
+
+#[test]
+fn options_that_are_none() {
+    let arrow = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1])) as ArrayRef)]).unwrap().schema();
+    let default = WriteOptions::default;
+    let cases = [
+        (WriteOptions { level: Some(3), ..default() }, "the codec snappy has no levels"),
+        (
+            WriteOptions { codec: Codec::Zstandard, level: Some(99), ..default() },
+            "99 is no level of zstandard: those are -7 to 22",
+        ),
+        (WriteOptions { block_bytes: 0, ..default() }, "blocks of 0 bytes have no rows"),
+        (WriteOptions { metadata: vec![("avro.x".into(), vec![])], ..default() }, "`avro.x` is not the caller's"),
+    ];
+    for (options, text) in cases {
+        let e = Writer::new(Vec::new(), &arrow, &options).unwrap_err().to_string();
+        assert!(e.contains(text), "{e}");
+    }
+}
