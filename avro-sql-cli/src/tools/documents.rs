@@ -218,7 +218,7 @@ mod tests {
         for pace in [777, 100_001] {
             assert_eq!(chunks(pace), whole);
         }
-        let error = Documents::new(text.replace('\n', "").replace('}', "").as_bytes(), 1000).next().unwrap_err();
+        let error = Documents::new(text.replace(['\n', '}'], "").as_bytes(), 1000).next().unwrap_err();
         assert!(error.to_string().starts_with("document 1: more than the 1000 bytes"), "{error}");
     }
 }

@@ -107,14 +107,14 @@ impl Input {
                 let seeks = file.metadata().is_ok_and(|metadata| metadata.is_file());
                 From::File { file, seeks }
             }
-            Place::Stored(file, handle) => From::Stored(Stored {
+            Place::Stored(file, handle) => From::Stored(Box::new(Stored {
                 file: file.clone(),
                 handle: handle.clone(),
                 at: 0,
                 piece: Vec::new(),
                 used: 0,
                 request: REQUEST_BYTES_FIRST,
-            }),
+            })),
         };
         Ok(Source { pushed: Vec::new(), used: 0, from, given_up: Arc::clone(&self.given_up) })
     }
@@ -147,7 +147,7 @@ pub(super) struct Source {
 enum From {
     Stdin,
     File { file: File, seeks: bool },
-    Stored(Stored),
+    Stored(Box<Stored>),
 }
 
 struct Stored {
