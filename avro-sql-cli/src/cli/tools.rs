@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use avro_arrow::Codec;
 use avro_arrow::json::Form;
 use clap::{Args, Subcommand, ValueEnum};
+use terminal_size::terminal_size;
 
 use super::{FormatArgument, format_for};
 use crate::error::{Error, Result};
+use crate::manual::tools as manual;
+use crate::output::Display;
 use crate::tools::{
     Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, Keep, Meta, Random, Recodec, Repair, Said,
     SchemaFrom, Task, ToJson,
@@ -17,6 +20,7 @@ use crate::tools::{
 #[derive(Subcommand)]
 pub(super) enum Tool {
     /// Show what files say of themselves: metadata, codec, sync marker, blocks, rows and sizes
+    #[command(after_help = manual::META)]
     Meta {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
@@ -32,6 +36,7 @@ pub(super) enum Tool {
         json: bool,
     },
     /// Show the first rows of a file
+    #[command(after_help = manual::HEAD)]
     Head {
         /// A file, directory, glob or URL; `-` is standard input
         #[arg(value_name = "PATH")]
@@ -43,6 +48,7 @@ pub(super) enum Tool {
         rows: RowArguments,
     },
     /// Write the rows of files, one file after the other
+    #[command(after_help = manual::CAT)]
     Cat {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
@@ -54,7 +60,7 @@ pub(super) enum Tool {
         rows: RowArguments,
     },
     /// Write the rows of files as JSON, a line each, in the specification's encoding
-    #[command(name = "tojson")]
+    #[command(name = "tojson", after_help = manual::TOJSON)]
     ToJson {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
@@ -73,7 +79,7 @@ pub(super) enum Tool {
         output: PathBuf,
     },
     /// Make an Avro file of JSON documents, lines or just one behind the other
-    #[command(name = "fromjson")]
+    #[command(name = "fromjson", after_help = manual::FROMJSON)]
     FromJson {
         /// The JSON; `-` is standard input
         #[arg(value_name = "IN")]
@@ -90,13 +96,14 @@ pub(super) enum Tool {
         compression: CompressionArguments,
     },
     /// Put files of one schema and one codec together, without decoding them
-    #[command(override_usage = "avro-sql concat [OPTIONS] <IN>... <OUT>")]
+    #[command(override_usage = "avro-sql concat [OPTIONS] <IN>... <OUT>", after_help = manual::CONCAT)]
     Concat {
         /// The files, directories, globs or URLs to read, and last the file to write; `-` is standard input or output
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Compress the blocks of a file otherwise, without decoding their rows
+    #[command(after_help = manual::RECODEC)]
     Recodec {
         /// The file or URL to read; `-` is standard input
         #[arg(value_name = "IN")]
@@ -108,6 +115,7 @@ pub(super) enum Tool {
         compression: CompressionArguments,
     },
     /// Write what is whole of a damaged file, and list what is not
+    #[command(after_help = manual::REPAIR)]
     Repair {
         /// The file or URL to read; `-` is standard input
         #[arg(value_name = "IN")]
@@ -123,6 +131,7 @@ pub(super) enum Tool {
         keep: KeepArgument,
     },
     /// Write made-up rows of a schema, as test data
+    #[command(after_help = manual::RANDOM)]
     Random {
         /// A schema (.avsc), or Avro data that has it
         #[arg(value_name = "SCHEMA")]
@@ -140,7 +149,7 @@ pub(super) enum Tool {
         compression: CompressionArguments,
     },
     /// Show the program that a file's blocks are decoded by
-    #[command(name = "explain-program")]
+    #[command(name = "explain-program", after_help = manual::EXPLAIN_PROGRAM)]
     Explain {
         /// Avro data, or a schema
         #[arg(value_name = "FILE")]
@@ -150,7 +159,7 @@ pub(super) enum Tool {
         columns: Option<Vec<String>>,
     },
     /// Write a datum, which is not in a file, as JSON
-    #[command(name = "fragtojson")]
+    #[command(name = "fragtojson", after_help = manual::FRAGTOJSON)]
     FragToJson {
         /// The bytes of a datum, or of several one behind the other; `-` is standard input
         #[arg(value_name = "IN")]
@@ -168,7 +177,7 @@ pub(super) enum Tool {
         plain: bool,
     },
     /// Write a JSON text as a datum, which is not in a file
-    #[command(name = "jsontofrag")]
+    #[command(name = "jsontofrag", after_help = manual::JSONTOFRAG)]
     JsonToFrag {
         /// The JSON; `-` is standard input
         #[arg(value_name = "IN")]
@@ -254,8 +263,8 @@ impl Tool {
                 };
                 Task::Meta(Meta { inputs, said, json })
             }
-            Tool::Head { input, limit, rows } => Task::Cat(rows.cat(vec![input], Some(limit))),
-            Tool::Cat { inputs, limit, rows } => Task::Cat(rows.cat(inputs, limit)),
+            Tool::Head { input, limit, rows } => Task::Cat(rows.cat(vec![input], Some(limit))?),
+            Tool::Cat { inputs, limit, rows } => Task::Cat(rows.cat(inputs, limit)?),
             Tool::ToJson { inputs, pretty, head, plain, output } => {
                 Task::ToJson(ToJson { inputs, form: form(plain), pretty, head, output })
             }
@@ -298,12 +307,14 @@ impl Tool {
 }
 
 impl RowArguments {
-    fn cat(self, inputs: Vec<PathBuf>, limit: Option<u64>) -> Cat {
+    fn cat(self, inputs: Vec<PathBuf>, limit: Option<u64>) -> Result<Cat> {
         let on_terminal = self.output.is_none() && io::stdout().is_terminal();
-        let format = format_for(self.format, self.output.as_deref(), on_terminal);
+        let format = format_for(self.format, self.output.as_deref(), on_terminal)?;
+        let width = if on_terminal { terminal_size() } else { None };
+        let display = Display { max_width: width.map(|(width, _)| usize::from(width.0)), ..Display::default() };
         let sample = self.sample.map(|rate| (rate, self.seed));
         let output = self.output.unwrap_or_else(|| PathBuf::from("-"));
-        Cat { inputs, offset: self.offset, limit, sample, format, output }
+        Ok(Cat { inputs, offset: self.offset, limit, sample, format, display, output })
     }
 }
 

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::out::Out;
 use super::values::Rng;
 use crate::error::{Error, Result, say};
-use crate::output::Format;
+use crate::output::{Display, Format};
 use crate::skipped;
 
 /// Which rows of which files to write.
@@ -26,6 +26,7 @@ pub(crate) struct Cat {
     /// Which part of the rest to write, from 0 to 1, chosen by a seed.
     pub(crate) sample: Option<(f64, u64)>,
     pub(crate) format: Format,
+    pub(crate) display: Display,
     pub(crate) output: PathBuf,
 }
 
@@ -63,7 +64,7 @@ impl Cat {
             sample: self.sample.map(|(rate, seed)| (rate, Rng::new(seed, 0))),
         };
         let mut out = Out::create(&self.output)?;
-        let mut output = self.format.output(&mut out, None);
+        let mut output = self.format.output(&mut out, self.display);
         let mut begun = false;
         for input in inputs {
             // Of the first file also where no row is wanted: its columns are.

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 use crate::options::Resources;
+use crate::progress::Counter;
 use crate::session::Session;
 use crate::{inputs, inspect};
 
@@ -24,10 +25,19 @@ const READ_BYTES: usize = 1 << 20;
 const REQUEST_BYTES_FIRST: u64 = 64 << 10;
 const REQUEST_BYTES_MAX: u64 = 8 << 20;
 
+/// What a tool and those who wait for it tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Job {
+    /// Does nobody want any more of it?
+    pub(super) given_up: AtomicBool,
+    /// How much was read.
+    pub(super) read: Arc<Counter>,
+}
+
 /// A file to read.
 pub(super) struct Input {
     place: Place,
-    given_up: Arc<AtomicBool>,
+    job: Arc<Job>,
 }
 
 #[derive(Clone)]
@@ -42,7 +52,7 @@ pub(super) async fn find(
     paths: &[PathBuf],
     reading: &AvroOptions,
     resources: &Resources,
-    given_up: &Arc<AtomicBool>,
+    job: &Arc<Job>,
 ) -> Result<Vec<Input>> {
     let mut places = Vec::new();
     let mut session = None;
@@ -63,7 +73,11 @@ pub(super) async fn find(
             }
         }
     }
-    Ok(places.into_iter().map(|place| Input { place, given_up: Arc::clone(given_up) }).collect())
+    let inputs: Vec<Input> = places.into_iter().map(|place| Input { place, job: Arc::clone(job) }).collect();
+    // Of no use where one does not say how large it is.
+    let total = inputs.iter().map(Input::size).sum::<Option<u64>>().unwrap_or(0);
+    job.read.total_bytes.store(total, Ordering::Relaxed);
+    Ok(inputs)
 }
 
 impl Input {
@@ -73,6 +87,15 @@ impl Input {
             Place::Stdin => "standard input".to_owned(),
             Place::Local(path) => path.display().to_string(),
             Place::Stored(file, _) => file.name(),
+        }
+    }
+
+    /// Bytes that it has, where that is known.
+    fn size(&self) -> Option<u64> {
+        match &self.place {
+            Place::Stdin => None,
+            Place::Local(path) => path.metadata().ok().filter(|found| found.is_file()).map(|found| found.len()),
+            Place::Stored(file, _) => Some(file.size()),
         }
     }
 
@@ -116,7 +139,7 @@ impl Input {
                 request: REQUEST_BYTES_FIRST,
             })),
         };
-        Ok(Source { pushed: Vec::new(), used: 0, from, given_up: Arc::clone(&self.given_up) })
+        Ok(Source { pushed: Vec::new(), used: 0, from, job: Arc::clone(&self.job) })
     }
 
     /// Its header, and its bytes behind that.
@@ -141,7 +164,7 @@ pub(super) struct Source {
     pushed: Vec<u8>,
     used: usize,
     from: From,
-    given_up: Arc<AtomicBool>,
+    job: Arc<Job>,
 }
 
 enum From {
@@ -174,15 +197,17 @@ impl Source {
             From::Stored(stored) => stored.skip(n),
             _ => {
                 io::copy(&mut self.take(n), &mut io::sink())?;
+                return Ok(());
             }
         }
+        self.job.read.bytes.fetch_add(n, Ordering::Relaxed);
         Ok(())
     }
 }
 
 impl Read for Source {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.given_up.load(Ordering::Relaxed) {
+        if self.job.given_up.load(Ordering::Relaxed) {
             // Nobody sees it: the command ends as interrupted.
             return Err(io::Error::other("interrupted"));
         }
@@ -191,11 +216,13 @@ impl Read for Source {
             self.used += n;
             return Ok(n);
         }
-        match &mut self.from {
+        let n = match &mut self.from {
             From::Stdin => io::stdin().lock().read(to),
             From::File { file, .. } => file.read(to),
             From::Stored(stored) => stored.read(to),
-        }
+        }?;
+        self.job.read.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
     }
 }
 

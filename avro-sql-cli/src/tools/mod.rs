@@ -18,9 +18,10 @@ mod repair;
 mod tojson;
 mod values;
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use tokio::sync::oneshot;
 use crate::error::{Error, Result};
 use crate::interrupt::{requested, unless_interrupted};
 use crate::options::Resources;
+use crate::progress::{Bar, Counter};
 
 pub(crate) use cat::Cat;
 pub(crate) use concat::Concat;
@@ -43,7 +45,7 @@ pub(crate) use recodec::Recodec;
 pub(crate) use repair::{Keep, Repair};
 pub(crate) use tojson::ToJson;
 
-use input::Input;
+use input::{Input, Job};
 
 /// How long a tool that was interrupted may take to remove what it began to write, unless it waits for standard input.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -87,7 +89,7 @@ struct Context {
     reading: AvroOptions,
     threads: usize,
     batch_rows: usize,
-    given_up: Arc<AtomicBool>,
+    job: Arc<Job>,
 }
 
 impl Context {
@@ -97,7 +99,7 @@ impl Context {
 
     /// An error if the user wants no more of it.
     fn check(&self) -> Result<()> {
-        if self.given_up.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        if self.job.given_up.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 
@@ -115,6 +117,24 @@ impl Task {
             Task::Explain(task) => std::slice::from_ref(&task.input),
             Task::Fragment(task) => std::slice::from_ref(&task.input),
         }
+    }
+
+    /// Is there nothing for a bar to show?
+    fn needs_no_bar(&self) -> bool {
+        let output = match self {
+            Task::Meta(_) | Task::Explain(_) => return io::stdout().is_terminal(),
+            Task::Cat(task) => &task.output,
+            Task::ToJson(task) => &task.output,
+            Task::FromJson(task) => &task.output,
+            Task::Concat(task) => &task.output,
+            Task::Recodec(task) => &task.output,
+            // What it says comes in the end.
+            Task::Repair(_) => return false,
+            // It reads nothing that could be counted.
+            Task::Random(_) => return true,
+            Task::Fragment(task) => &task.output,
+        };
+        output.as_os_str() == "-" && io::stdout().is_terminal()
     }
 
     fn run(self, inputs: &[Input], context: &Context) -> Result<()> {
@@ -135,17 +155,20 @@ impl Task {
 
 /// Runs a tool, on a thread of its own: the one that minds Ctrl-C must not wait for files.
 pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
-    let given_up = Arc::new(AtomicBool::new(false));
-    let inputs = unless_interrupted(input::find(task.inputs(), &reading, resources, &given_up)).await?;
+    let job = Arc::new(Job::default());
+    let inputs = unless_interrupted(input::find(task.inputs(), &reading, resources, &job)).await?;
     let (threads, batch_rows) = (resources.threads, resources.batch_rows);
-    let context = Context { reading, threads, batch_rows, given_up: Arc::clone(&given_up) };
+    let context = Context { reading, threads, batch_rows, job: Arc::clone(&job) };
+    let counter: Arc<Counter> = Arc::clone(&job.read);
+    // What goes to the terminal shows by itself how far it is.
+    let _bar = (!task.needs_no_bar()).then(|| Bar::start(counter));
     let (done, mut finished) = oneshot::channel();
     let work = move || drop(done.send(task.run(&inputs, &context)));
     thread::Builder::new().name("tool".to_owned()).spawn(work)?;
     let result = tokio::select! {
         result = &mut finished => result,
         () = requested() => {
-            given_up.store(true, Ordering::Relaxed);
+            job.given_up.store(true, Ordering::Relaxed);
             let (wake, timeout) = oneshot::channel();
             thread::spawn(move || {
                 thread::sleep(FAREWELL);
