@@ -18,10 +18,11 @@ use crate::error::{Error, Result, one_line};
 use crate::indexing;
 use crate::manual;
 use crate::options::{
-    Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_option,
+    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option,
     parse_table, target_of,
 };
 use crate::output::{Display, Format};
+use crate::tools::{Compat, Count, ShowSchema};
 
 /// Rows of an answer that a table on a terminal shows by default.
 const MAX_ROWS_TERMINAL: u64 = 200;
@@ -146,7 +147,7 @@ enum Tool {
     /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     #[command(after_help = manual::SCHEMA)]
     Schema {
-        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
+        /// The file or URL: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Show the one schema that all these files can be read as, and on standard error which brought what
@@ -166,7 +167,7 @@ enum Tool {
     /// Count the rows of Avro files, from their block headers where those can be believed
     #[command(after_help = manual::COUNT)]
     Count {
-        /// Files, directories or globs
+        /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// One line for each file: its rows, a tab, its name
@@ -254,12 +255,17 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force } })
         }
         Some(Tool::Schema { files, merged, form }) => {
-            let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
-            Task::Schema { of, form: schema_form(&form) }
+            if !merged && files.len() > 1 {
+                return Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned()));
+            }
+            Task::Tool(crate::tools::Task::Schema(ShowSchema { inputs: files, merged, form: schema_form(&form) }))
         }
-        Some(Tool::Compat { reader, writer }) => Task::Compat { reader, writer },
+        Some(Tool::Compat { reader, writer }) => {
+            Task::Tool(crate::tools::Task::Compat(Compat { inputs: [reader, writer] }))
+        }
         Some(Tool::Count { inputs, per_file }) => {
-            Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
+            let total = if per_file { Total::PerFile } else { Total::Sum };
+            Task::Tool(crate::tools::Task::Count(Count { inputs, total }))
         }
         Some(Tool::Blocks(tool)) => Task::Tool(tool.task()?),
     };
@@ -349,13 +355,6 @@ fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_termin
     match format.is_binary() && on_terminal {
         true => Err(Error::Usage(format!("a terminal cannot show {0}; write a file with -o x.{0}", format.name()))),
         false => Ok(format),
-    }
-}
-
-fn only(files: Vec<PathBuf>) -> Result<PathBuf> {
-    match <[PathBuf; 1]>::try_from(files) {
-        Ok([file]) => Ok(file),
-        Err(_) => Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned())),
     }
 }
 

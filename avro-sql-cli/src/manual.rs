@@ -19,7 +19,7 @@ Examples:
   avro-sql index logs/                                          queries then read less of logs/
   avro-sql schema events.avro
   avro-sql count logs/
-  avro-sql tojson --head=3 events.avro                          also head, cat, meta, fromjson, random
+  avro-sql tojson --head=3 events.avro                          also head, cat, meta, fromjson
   avro-sql repair damaged.avro whole.avro                       also concat, recodec";
 
 /// Examples of `convert`.

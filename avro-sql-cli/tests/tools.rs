@@ -81,8 +81,13 @@ fn files_say_of_themselves() {
     assert_eq!(blocks.lines().last(), Some(last.as_str()));
 
     // Standard input cannot be jumped about in.
-    let mut command = folder.command(&["meta", "--json", "-"]);
-    let output = command.stdin(fs::File::open(folder.path("people.avro")).unwrap()).output().unwrap();
+    let piped = |arguments: &[&str]| {
+        let mut command = folder.command(arguments);
+        command.stdin(fs::File::open(folder.path("people.avro")).unwrap()).output().unwrap()
+    };
+    assert_eq!(piped(&["count", "-"]).stdout, b"3\n");
+    assert_eq!(piped(&["schema", "-"]).stdout, bytes(&folder, &["schema", "people.avro"]));
+    let output = piped(&["meta", "--json", "-"]);
     assert!(String::from_utf8(output.stdout).unwrap().starts_with(r#"{"file":"standard input","#));
 
     // Every way to be cut, and a marker that is another.
@@ -431,6 +436,17 @@ fn files_in_stores() {
             + (bytes(&folder, &["meta", "--blocks", &many]).iter().filter(|b| **b == b'\n').count() - 1)
                 * (many.len() - "file://".len() - "many.avro".len())
     );
+    folder.run(&["count", &logs, &many, "--per-file"]).wrote(&format!(
+        "2\t{0}/1.avro\n1\t{0}/2.avro\n20000\t{1}\n",
+        &logs["file://".len()..],
+        &many["file://".len()..]
+    ));
+    assert_eq!(bytes(&folder, &["schema", &people]), bytes(&folder, &["schema", "person.avsc"]));
+    assert_eq!(bytes(&folder, &["schema", "--arrow", &people]), bytes(&folder, &["schema", "--arrow", "person.avsc"]));
+    folder.run(&["compat", "person.avsc", &people]).wrote("");
+    folder
+        .run(&["explain-program", &people, "--columns", "id"])
+        .wrote("long -> s0\nskip null or length and bytes\nskip items\n  skip 1 lengths and bytes\n");
     folder.run(&["concat", &people, "out.avro"]).wrote("");
     assert_eq!(folder.read("out.avro"), folder.read("people.avro"));
     folder.run(&["tojson", &people.replace("people", "nobody")]).failed(1, &["nobody.avro"]);

@@ -32,7 +32,7 @@ Examples:
 pub(crate) const FROMJSON: &str = "\
 Examples:
   avro-sql fromjson events.json events.avro --schema-file events.avsc
-  avro-sql fromjson --plain --codec zstandard --level 9 - events.avro --schema-file events.avsc < events.ndjson";
+  avro-sql fromjson --plain --level 9 --schema-file events.avsc - events.avro < events.ndjson";
 
 /// Examples of `concat`.
 pub(crate) const CONCAT: &str = "\

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use avro_arrow::schema::MergedSchema;
 use avro_arrow::{Options, ParallelReader};
 
 use super::Context;
-use super::input::Input;
+use super::input::{Input, merged};
 use super::out::Out;
 use super::values::Rng;
 use crate::error::{Error, Result, say};
@@ -42,7 +41,15 @@ impl Cat {
         let reading = &context.reading;
         let reader_schema = match &reading.reader_schema {
             Some(schema) => Some(schema.clone()),
-            None if inputs.len() > 1 => Some(merged(inputs, context)?),
+            None if inputs.len() > 1 => {
+                if inputs.iter().any(Input::is_stdin) {
+                    return Err(Error::Usage(
+                        "standard input can be read once only: give --reader-schema where there are other files beside it"
+                            .to_owned(),
+                    ));
+                }
+                Some(merged(inputs, context)?.schema)
+            }
             None => None,
         };
         let options = Options {
@@ -93,20 +100,6 @@ impl Cat {
         drop(output);
         out.commit()
     }
-}
-
-/// The schema that all the files can be read as.
-fn merged(inputs: &[Input], context: &Context) -> Result<avro_arrow::schema::Schema> {
-    if inputs.iter().any(Input::is_stdin) {
-        return Err(Error::Usage(
-            "standard input can be read once only: give --reader-schema where there are other files beside it"
-                .to_owned(),
-        ));
-    }
-    let schemas = inputs.iter().map(|input| Ok((input.name(), input.open_avro(context.limits())?.0.schema)));
-    let schemas = schemas.collect::<Result<Vec<_>>>()?;
-    let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
-    Ok(MergedSchema::of(named, context.reading.conflicts, context.limits())?.schema)
 }
 
 impl Wanted {

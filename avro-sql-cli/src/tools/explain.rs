@@ -8,7 +8,6 @@ use super::Context;
 use super::input::Input;
 use super::out::Out;
 use crate::error::Result;
-use crate::inspect;
 
 /// Whose program to show.
 #[derive(Debug)]
@@ -22,10 +21,7 @@ impl Explain {
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
         let reading = &context.reading;
         // A schema file has a program too.
-        let schema = match input.path() {
-            Some(path) => inspect::schema_of(path, context.limits())?,
-            None => input.open_avro(context.limits())?.0.schema,
-        };
+        let schema = input.schema(context.limits())?;
         let options = Options {
             projection: self.columns.clone(),
             reader_schema: reading.reader_schema.clone(),

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::buffer::Buffer;
 use avro_arrow::container::{Framer, Header, RawBlock};
+use avro_arrow::schema::{MergedSchema, Schema};
 use avro_arrow::{Damage, DamagedBlock, Limits};
 use avro_datafusion::{AvroOptions, StoredFile};
 use tokio::runtime::Handle;
 
+use super::Context;
 use crate::error::{Error, Result};
 use crate::options::Resources;
 use crate::progress::Counter;
@@ -142,6 +144,11 @@ impl Input {
         Ok(Source { pushed: Vec::new(), used: 0, from, job: Arc::clone(&self.job) })
     }
 
+    /// The schema of its data, or that which it is the text of.
+    pub(super) fn schema(&self, limits: &Limits) -> Result<Schema> {
+        inspect::schema_in(self.open()?, &self.name(), limits)
+    }
+
     /// Its header, and its bytes behind that.
     pub(super) fn open_avro(&self, limits: &Limits) -> Result<(Header, Source)> {
         let mut source = self.open()?;
@@ -156,6 +163,14 @@ impl Input {
         let framer = Framer::new(&header, limits).with_damage(damage);
         Ok((header, Blocks { input: self, source, framer, ended: false }))
     }
+}
+
+/// The schema that all these files can be read as.
+pub(super) fn merged(inputs: &[Input], context: &Context) -> Result<MergedSchema> {
+    let schemas = inputs.iter().map(|input| Ok((input.name(), input.schema(context.limits())?)));
+    let schemas = schemas.collect::<Result<Vec<_>>>()?;
+    let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
+    Ok(MergedSchema::of(named, context.reading.conflicts, context.limits())?)
 }
 
 /// An opened file.
@@ -226,7 +241,40 @@ impl Read for Source {
     }
 }
 
+/// For counting, which reads a little at many places. Of files in stores only.
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.pushed.clear();
+        self.used = 0;
+        match &mut self.from {
+            From::Stdin => Err(io::ErrorKind::NotSeekable.into()),
+            From::File { file, .. } => file.seek(to),
+            From::Stored(stored) => stored.seek(to),
+        }
+    }
+}
+
 impl Stored {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let left = (self.piece.len() - self.used) as u64;
+        let to = match to {
+            SeekFrom::Start(to) => Some(to),
+            SeekFrom::Current(by) => (self.at - left).checked_add_signed(by),
+            SeekFrom::End(by) => self.file.size().checked_add_signed(by),
+        };
+        let to = to.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let start = self.at - self.piece.len() as u64;
+        if (start..=self.at).contains(&to) {
+            self.used = (to - start) as usize;
+        } else {
+            self.at = to;
+            self.piece.clear();
+            self.used = 0;
+            self.request = REQUEST_BYTES_FIRST;
+        }
+        Ok(to)
+    }
+
     fn skip(&mut self, n: u64) {
         let left = (self.piece.len() - self.used) as u64;
         if n <= left {
@@ -242,7 +290,7 @@ impl Stored {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.used == self.piece.len() {
             let end = self.at.saturating_add(self.request).min(self.file.size());
-            if end == self.at {
+            if end <= self.at {
                 return Ok(0);
             }
             let bytes = self.handle.block_on(self.file.read(self.at..end));

@@ -3,6 +3,7 @@
 
 mod cat;
 mod concat;
+mod count;
 mod documents;
 mod explain;
 mod fragment;
@@ -15,6 +16,7 @@ mod pretty;
 mod random;
 mod recodec;
 mod repair;
+mod schema;
 mod tojson;
 mod values;
 
@@ -36,6 +38,7 @@ use crate::progress::{Bar, Counter};
 
 pub(crate) use cat::Cat;
 pub(crate) use concat::Concat;
+pub(crate) use count::Count;
 pub(crate) use explain::Explain;
 pub(crate) use fragment::{Fragment, FragmentTo};
 pub(crate) use fromjson::{FromJson, SchemaFrom};
@@ -43,6 +46,7 @@ pub(crate) use meta::{Meta, Said};
 pub(crate) use random::Random;
 pub(crate) use recodec::Recodec;
 pub(crate) use repair::{Keep, Repair};
+pub(crate) use schema::{Compat, ShowSchema};
 pub(crate) use tojson::ToJson;
 
 use input::{Input, Job};
@@ -53,6 +57,12 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// A tool and what it is asked for.
 #[derive(Debug)]
 pub(crate) enum Task {
+    /// A schema.
+    Schema(ShowSchema),
+    /// Whether one schema reads what another wrote.
+    Compat(Compat),
+    /// How many rows there are.
+    Count(Count),
     /// What files say of themselves.
     Meta(Meta),
     /// Rows.
@@ -106,6 +116,9 @@ impl Context {
 impl Task {
     fn inputs(&self) -> &[PathBuf] {
         match self {
+            Task::Schema(task) => &task.inputs,
+            Task::Compat(task) => &task.inputs,
+            Task::Count(task) => &task.inputs,
             Task::Meta(task) => &task.inputs,
             Task::Cat(task) => &task.inputs,
             Task::ToJson(task) => &task.inputs,
@@ -122,7 +135,8 @@ impl Task {
     /// Is there nothing for a bar to show?
     fn needs_no_bar(&self) -> bool {
         let output = match self {
-            Task::Meta(_) | Task::Explain(_) => return io::stdout().is_terminal(),
+            Task::Schema(_) | Task::Compat(_) | Task::Explain(_) => return true,
+            Task::Count(_) | Task::Meta(_) => return io::stdout().is_terminal(),
             Task::Cat(task) => &task.output,
             Task::ToJson(task) => &task.output,
             Task::FromJson(task) => &task.output,
@@ -139,6 +153,9 @@ impl Task {
 
     fn run(self, inputs: &[Input], context: &Context) -> Result<()> {
         match self {
+            Task::Schema(task) => task.run(inputs, context),
+            Task::Compat(task) => task.run(inputs, context),
+            Task::Count(task) => task.run(inputs, context),
             Task::Meta(task) => task.run(inputs, context),
             Task::Cat(task) => task.run(inputs, context),
             Task::ToJson(task) => task.run(inputs, context),

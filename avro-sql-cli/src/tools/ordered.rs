@@ -94,7 +94,7 @@ pub(super) fn in_order<J: Send, S, P: Send>(
 mod tests {
     use super::*;
 
-    /// Each job gives its number so many times; the 50th fails after two pieces, and there are no jobs after the 90th.
+    /// Each job gives its number so many times; the 53rd fails after a piece, and there are no jobs after the 90th.
     fn run(threads: usize, fails: bool) -> (Vec<usize>, Option<String>) {
         let (mut n, mut taken) = (0, Vec::new());
         let next = || {
@@ -104,8 +104,8 @@ mod tests {
         let work = |state: &mut usize, job: usize, give: &mut Give<usize>| {
             *state += 1;
             for piece in 0..job % 7 {
-                if fails && job == 50 && piece == 1 {
-                    return Err(Error::Failed("the 50th".to_owned()));
+                if fails && job == 53 && piece == 1 {
+                    return Err(Error::Failed("the 53rd".to_owned()));
                 }
                 give.piece(job)?;
             }
@@ -127,10 +127,10 @@ mod tests {
     #[test]
     fn pieces_are_in_order() {
         let all: Vec<usize> = (1..=90).flat_map(|job| vec![job; job % 7]).collect();
-        let few: Vec<usize> = all.iter().copied().take_while(|job| *job < 50).chain([50]).collect();
+        let few: Vec<usize> = all.iter().copied().take_while(|job| *job < 53).chain([53]).collect();
         for threads in [1, 2, 5] {
             assert_eq!(run(threads, false), (all.clone(), Some("no more".to_owned())), "{threads} threads");
-            assert_eq!(run(threads, true), (few.clone(), Some("the 50th".to_owned())), "{threads} threads");
+            assert_eq!(run(threads, true), (few.clone(), Some("the 53rd".to_owned())), "{threads} threads");
         }
     }
 

@@ -4,6 +4,7 @@
 //! the next would begin is not known.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use avro_arrow::container::{RawBlock, frame};
@@ -48,16 +49,26 @@ struct Checked {
     damage: Option<String>,
 }
 
-/// What was found.
-#[derive(Default)]
+/// What was found, and where to say so: line by line, since there may be any number.
 struct Found {
-    /// Of each damage the offset and the line about it.
-    lines: Vec<(u64, String)>,
+    say: Say,
+    /// Stretches that are no blocks, which the reader comes to before the blocks in front of them were looked at: offsets and lines.
+    ahead: VecDeque<(u64, String)>,
+    /// Offset of the first damage.
+    first: Option<u64>,
+    damaged: u64,
     whole_blocks: u64,
     rows_kept: u64,
     rows_lost: u64,
     /// Are there rows of which it is not known how many they are?
     more_lost: bool,
+}
+
+/// Where lines go.
+enum Say {
+    Stdout(Out),
+    /// Where standard output has the file.
+    Stderr,
 }
 
 impl Repair {
@@ -72,7 +83,17 @@ impl Repair {
             sync: header.sync,
         };
         let mut out = self.output.as_deref().map(|path| head.begin(path)).transpose()?;
-        let found = RefCell::new(Found::default());
+        let to_stdout = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
+        let found = RefCell::new(Found {
+            say: if to_stdout { Say::Stderr } else { Say::Stdout(Out::stdout()) },
+            ahead: VecDeque::new(),
+            first: None,
+            damaged: 0,
+            whole_blocks: 0,
+            rows_kept: 0,
+            rows_lost: 0,
+            more_lost: false,
+        });
         in_order(
             context.threads,
             || {
@@ -88,36 +109,21 @@ impl Repair {
             },
             |checked: Checked| {
                 let mut found = found.borrow_mut();
-                let damaged_before = found.lines.iter().any(|(offset, _)| *offset < checked.offset);
+                let damaged_before = found.first.is_some_and(|first| first < checked.offset);
                 let kept = match self.keep {
                     Keep::All => true,
                     Keep::Prior => !damaged_before,
                     Keep::After => damaged_before,
                 };
-                found.checked(&checked, kept);
+                found.checked(&checked, kept)?;
                 match &mut out {
                     Some(out) if kept => out.put(&checked.framed),
                     _ => Ok(()),
                 }
             },
         )?;
-        let found = found.into_inner();
-        match (out, &self.output) {
-            (Some(out), Some(path)) if path.as_os_str() == "-" => {
-                out.commit()?;
-                found.report(self.keep, &mut |line| {
-                    say(line);
-                    Ok(())
-                })
-            }
-            (out, _) => {
-                out.map_or(Ok(()), Out::commit)?;
-                let mut stdout = Out::stdout();
-                found.report(self.keep, &mut |line| stdout.put(format!("{line}\n").as_bytes()))?;
-                stdout.commit()
-            }
-        }?;
-        match found.lines.len() {
+        out.map_or(Ok(()), Out::commit)?;
+        match found.into_inner().finish(self.keep)? {
             0 => Ok(()),
             n if self.output.is_none() => {
                 Err(Error::Failed(format!("{}: damaged in {n} place{}", input.name(), if n == 1 { "" } else { "s" })))
@@ -168,43 +174,67 @@ fn check(
     Ok(checked)
 }
 
+impl Say {
+    fn line(&mut self, line: &str) -> Result<()> {
+        match self {
+            Say::Stdout(out) => out.put(format!("{line}\n").as_bytes()),
+            Say::Stderr => {
+                say(line);
+                Ok(())
+            }
+        }
+    }
+}
+
 impl Found {
     /// A stretch of the file that is no block.
     fn lost(&mut self, damaged: &DamagedBlock) {
         match damaged.rows {
-            Some(rows) => self.rows_lost += rows,
+            Some(rows) => self.rows_lost = self.rows_lost.saturating_add(rows),
             None => self.more_lost = true,
         }
         let rows = damaged.rows.map_or("an unknown number of rows".to_owned(), n_rows);
         let line = format!("lost {rows} in {} bytes: {}", damaged.bytes, damaged.error);
-        self.lines.push((damaged.offset, one_line(&line)));
+        self.damaged_at(damaged.offset);
+        self.ahead.push_back((damaged.offset, one_line(&line)));
     }
 
-    fn checked(&mut self, checked: &Checked, kept: bool) {
+    fn damaged_at(&mut self, offset: u64) {
+        self.first = Some(self.first.map_or(offset, |first| first.min(offset)));
+        self.damaged += 1;
+    }
+
+    fn checked(&mut self, checked: &Checked, kept: bool) -> Result<()> {
+        self.say_before(checked.offset)?;
         if kept {
             self.rows_kept += checked.whole;
         }
         let Some(damage) = &checked.damage else {
             self.whole_blocks += 1;
-            return;
+            return Ok(());
         };
         // What a block says of its rows is to be doubted where it is damaged.
         let lost = checked.rows.saturating_sub(checked.whole);
         self.rows_lost = self.rows_lost.saturating_add(lost);
+        self.damaged_at(checked.offset);
         let line = format!("lost {} behind {} of a block: {damage}", n_rows(lost), n_rows(checked.whole));
-        self.lines.push((checked.offset, one_line(&line)));
+        self.say.line(&one_line(&line))
     }
 
-    fn report(&self, keep: Keep, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-        let mut lines: Vec<_> = self.lines.iter().collect();
-        lines.sort();
-        for (_, line) in &lines {
-            write(line)?;
+    /// Says what is known to be lost before this place.
+    fn say_before(&mut self, offset: u64) -> Result<()> {
+        while let Some((_, line)) = self.ahead.pop_front_if(|(lost, _)| *lost < offset) {
+            self.say.line(&line)?;
         }
-        let blocks = if self.whole_blocks == 1 {
-            "1 whole block".to_owned()
-        } else {
-            format!("{} whole blocks", self.whole_blocks)
+        Ok(())
+    }
+
+    /// Says how much it was, and gives the number of damages.
+    fn finish(mut self, keep: Keep) -> Result<u64> {
+        self.say_before(u64::MAX)?;
+        let blocks = match self.whole_blocks {
+            1 => "1 whole block".to_owned(),
+            n => format!("{n} whole blocks"),
         };
         let at_least = if self.more_lost { " or more" } else { "" };
         let which = match keep {
@@ -212,7 +242,12 @@ impl Found {
             Keep::Prior => " before the first damage",
             Keep::After => " behind the first damage",
         };
-        write(&format!("{blocks}, {}{which} kept, {}{at_least} lost", n_rows(self.rows_kept), self.rows_lost))
+        let (kept, lost) = (n_rows(self.rows_kept), self.rows_lost);
+        self.say.line(&format!("{blocks}, {kept}{which} kept, {lost}{at_least} lost"))?;
+        if let Say::Stdout(out) = self.say {
+            out.commit()?;
+        }
+        Ok(self.damaged)
     }
 }
 
