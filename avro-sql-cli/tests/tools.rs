@@ -418,6 +418,26 @@ fn programs_and_datums() {
         .failed(1, &["standard input: $: expected one of null"]);
 }
 
+/// Ctrl-C while a tool waits for standard input: nothing of the file stays.
+#[cfg(unix)]
+#[test]
+fn interrupted() {
+    let folder = folder();
+    let mut command = folder.command(&["fromjson", "-", "never.avro", "--schema", "\"int\""]);
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take(); // open to the end
+    while !folder.names().iter().any(|name| name.contains("never")) {
+        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output was started, signals just kill
+    }
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(130), b"avro-sql: interrupted\n".as_slice()));
+    assert!(!folder.names().iter().any(|name| name.contains("never")), "{:?}", folder.names());
+}
+
 /// Files in stores are read by ranges; here the store is the disk.
 #[test]
 fn files_in_stores() {

@@ -5,6 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use arrow::buffer::Buffer;
 use avro_arrow::container::{Framer, Header, RawBlock};
@@ -26,6 +29,13 @@ const READ_BYTES: usize = 1 << 20;
 /// Bytes asked for at a time where each request takes long: few at first, since often only the beginning is wanted.
 const REQUEST_BYTES_FIRST: u64 = 64 << 10;
 const REQUEST_BYTES_MAX: u64 = 8 << 20;
+
+/// Bytes of standard input that are read at a time, and how many such pieces before they are wanted.
+const PIECE_BYTES: usize = 1 << 16;
+const PIECES_AHEAD: usize = 4;
+
+/// How often who waits for standard input looks whether it is still wanted.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a tool and those who wait for it tell each other.
 #[derive(Debug, Default)]
@@ -126,7 +136,7 @@ impl Input {
     /// Its bytes from the start.
     pub(super) fn open(&self) -> Result<Source> {
         let from = match &self.place {
-            Place::Stdin => From::Stdin,
+            Place::Stdin => From::Stdin(Piped::start()?),
             Place::Local(path) => {
                 let file = inspect::open(path)?;
                 let seeks = file.metadata().is_ok_and(|metadata| metadata.is_file());
@@ -183,9 +193,16 @@ pub(super) struct Source {
 }
 
 enum From {
-    Stdin,
+    Stdin(Piped),
     File { file: File, seeks: bool },
     Stored(Box<Stored>),
+}
+
+/// Standard input, which a thread reads: who waits for it must be able to give up.
+struct Piped {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Vec<u8>,
+    used: usize,
 }
 
 struct Stored {
@@ -223,8 +240,7 @@ impl Source {
 impl Read for Source {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.job.given_up.load(Ordering::Relaxed) {
-            // Nobody sees it: the command ends as interrupted.
-            return Err(io::Error::other("interrupted"));
+            return Err(given_up());
         }
         if self.used < self.pushed.len() {
             let n = self.pushed.get(self.used..).unwrap_or_default().read(to)?;
@@ -232,7 +248,7 @@ impl Read for Source {
             return Ok(n);
         }
         let n = match &mut self.from {
-            From::Stdin => io::stdin().lock().read(to),
+            From::Stdin(piped) => piped.read(to, &self.job),
             From::File { file, .. } => file.read(to),
             From::Stored(stored) => stored.read(to),
         }?;
@@ -247,10 +263,58 @@ impl Seek for Source {
         self.pushed.clear();
         self.used = 0;
         match &mut self.from {
-            From::Stdin => Err(io::ErrorKind::NotSeekable.into()),
+            From::Stdin(_) => Err(io::ErrorKind::NotSeekable.into()),
             From::File { file, .. } => file.seek(to),
             From::Stored(stored) => stored.seek(to),
         }
+    }
+}
+
+/// Nobody sees it: the command ends as interrupted.
+fn given_up() -> io::Error {
+    io::Error::other("interrupted")
+}
+
+impl Piped {
+    fn start() -> io::Result<Piped> {
+        let (send, pieces) = sync_channel(PIECES_AHEAD);
+        let read = move || {
+            loop {
+                let mut piece = vec![0; PIECE_BYTES];
+                let read = io::stdin().lock().read(&mut piece);
+                let done = match read {
+                    Ok(0) => return,
+                    Ok(n) => {
+                        piece.truncate(n);
+                        send.send(Ok(piece))
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(e) => {
+                        let _ = send.send(Err(e));
+                        return;
+                    }
+                };
+                if done.is_err() {
+                    return; // nobody wants the rest
+                }
+            }
+        };
+        thread::Builder::new().name("stdin".to_owned()).spawn(read)?;
+        Ok(Piped { pieces, piece: Vec::new(), used: 0 })
+    }
+
+    fn read(&mut self, to: &mut [u8], job: &Job) -> io::Result<usize> {
+        while self.used == self.piece.len() {
+            match self.pieces.recv_timeout(PATIENCE) {
+                Ok(piece) => (self.piece, self.used) = (piece?, 0),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) if job.given_up.load(Ordering::Relaxed) => return Err(given_up()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        let n = self.piece.get(self.used..).unwrap_or_default().read(to)?;
+        self.used += n;
+        Ok(n)
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) use tojson::ToJson;
 
 use input::{Input, Job};
 
-/// How long a tool that was interrupted may take to remove what it began to write, unless it waits for standard input.
+/// How long a tool that was interrupted may take to remove what it began to write.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A tool and what it is asked for.

@@ -111,6 +111,13 @@ impl ToJson {
         let decoded = decompressor.decompress(block).map_err(Stop::Data);
         let done = decoded.and_then(|block: Block| {
             let mut rows = decoder.rows(&block);
+            if damage == Damage::Skip {
+                // None of its rows are given if one is damaged, and all their texts are more than should be held.
+                let (mut all, mut text) = (decoder.rows(&block), Vec::new());
+                while all.n_rows() < max && all.next_row(&mut text).map_err(Stop::Data)? {
+                    text.clear();
+                }
+            }
             let mut row = Vec::new();
             while rows.n_rows() < max {
                 row.clear();
@@ -123,7 +130,7 @@ impl ToJson {
                     }
                     Err(e) => return Err(Stop::Data(e)),
                 }
-                if text.len() >= PIECE_BYTES && damage == Damage::Refuse {
+                if text.len() >= PIECE_BYTES {
                     let piece = Piece { text: std::mem::take(&mut text), damage: Vec::new() };
                     give(piece).map_err(Stop::Output)?;
                 }
