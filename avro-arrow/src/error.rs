@@ -304,7 +304,7 @@ impl Error {
 
     /// May reading go on behind the block that this is about? So it is where the block is damaged, or larger than allowed, but not
     /// where it is the reader's schema that has no place for a value.
-    pub(crate) fn is_of_block(&self) -> bool {
+    pub fn is_of_block(&self) -> bool {
         match self.kind() {
             ErrorKind::Value(Fault::UnreadBranch(_) | Fault::UnreadSymbol(_)) => false,
             ErrorKind::Limit { .. } => true,

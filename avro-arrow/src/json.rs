@@ -45,21 +45,22 @@ pub(crate) fn write_json(
     out: &mut Vec<u8>,
     limits: &Limits,
 ) -> Result<(), Fault> {
-    write_json_as(Form::Avro, resolution, pair, cursor, out, limits)
+    write_json_as(Form::Avro, resolution, pair, cursor, out, &mut 0, limits)
 }
 
-/// The same in this form.
+/// The same in this form, of one of many values: `n_zero_width` are the items without bytes in those before.
 fn write_json_as(
     form: Form,
     resolution: &Resolution,
     pair: PairId,
     cursor: &mut Cursor<'_>,
     out: &mut Vec<u8>,
+    n_zero_width: &mut u64,
     limits: &Limits,
 ) -> Result<(), Fault> {
     let start = out.len();
     let mut writer =
-        JsonWriter { form, resolution, cursor, out, start, limits, open: Vec::new(), n_records: 0, n_zero_width: 0 };
+        JsonWriter { form, resolution, cursor, out, start, limits, open: Vec::new(), n_records: 0, n_zero_width };
     let mut next = Some(pair);
     while let Some(pair) = next {
         writer.value(pair)?;
@@ -268,7 +269,7 @@ struct JsonWriter<'s, 'c, 'a> {
     limits: &'s Limits,
     open: Vec<Writing<'s, 'a>>,
     n_records: usize,
-    n_zero_width: u64,
+    n_zero_width: &'c mut u64,
 }
 
 impl JsonWriter<'_, '_, '_> {
@@ -419,7 +420,7 @@ impl JsonWriter<'_, '_, '_> {
                     return Ok(Some(*pair));
                 }
                 Some(Writing::Items(mut items)) => {
-                    if items.left == 0 && !items.next_block(self.cursor, &mut self.n_zero_width, self.limits)? {
+                    if items.left == 0 && !items.next_block(self.cursor, self.n_zero_width, self.limits)? {
                         self.out.push(if items.keys == Keys::None { b']' } else { b'}' });
                         continue;
                     }

@@ -1,8 +1,10 @@
 //! Command-line arguments: the only file that names `clap`, but for `manual.rs`. Arguments in, checked [`Options`] out.
 
+mod tools;
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use avro_datafusion::index::IndexOptions;
@@ -16,10 +18,11 @@ use crate::error::{Error, Result, one_line};
 use crate::indexing;
 use crate::manual;
 use crate::options::{
-    Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_option,
+    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option,
     parse_table, target_of,
 };
 use crate::output::{Display, Format};
+use crate::tools::{Compat, Count, ShowSchema};
 
 /// Rows of an answer that a table on a terminal shows by default.
 const MAX_ROWS_TERMINAL: u64 = 200;
@@ -145,7 +148,7 @@ enum Tool {
     /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
     #[command(after_help = manual::SCHEMA)]
     Schema {
-        /// The file: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
+        /// The file or URL: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Show the one schema that all these files can be read as, and on standard error which brought what
@@ -165,13 +168,15 @@ enum Tool {
     /// Count the rows of Avro files, from their block headers where those can be believed
     #[command(after_help = manual::COUNT)]
     Count {
-        /// Files, directories or globs
+        /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// One line for each file: its rows, a tab, its name
         #[arg(long)]
         per_file: bool,
     },
+    #[command(flatten)]
+    Blocks(tools::Tool),
     /// Print a script with which a shell completes this command
     #[command(hide = true, after_help = manual::COMPLETIONS)]
     Completions {
@@ -251,13 +256,19 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force, progress: None } })
         }
         Some(Tool::Schema { files, merged, form }) => {
-            let of = if merged { SchemaOf::All(files) } else { SchemaOf::One(only(files)?) };
-            Task::Schema { of, form: schema_form(&form) }
+            if !merged && files.len() > 1 {
+                return Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned()));
+            }
+            Task::Tool(crate::tools::Task::Schema(ShowSchema { inputs: files, merged, form: schema_form(&form) }))
         }
-        Some(Tool::Compat { reader, writer }) => Task::Compat { reader, writer },
+        Some(Tool::Compat { reader, writer }) => {
+            Task::Tool(crate::tools::Task::Compat(Compat { inputs: [reader, writer] }))
+        }
         Some(Tool::Count { inputs, per_file }) => {
-            Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
+            let total = if per_file { Total::PerFile } else { Total::Sum };
+            Task::Tool(crate::tools::Task::Count(Count { inputs, total }))
         }
+        Some(Tool::Blocks(tool)) => Task::Tool(tool.task()?),
     };
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
     let bars = !quiet && !no_progress && io::stderr().is_terminal();
@@ -297,25 +308,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         (_, None) => Source::Stdin,
     };
     let on_terminal = arguments.output.is_none() && io::stdout().is_terminal();
-    let format = match (arguments.format, &arguments.output) {
-        (Some(format), _) => match format {
-            FormatArgument::Table => Format::Table,
-            FormatArgument::Csv => Format::Csv,
-            FormatArgument::Tsv => Format::Tsv,
-            FormatArgument::Json => Format::Json,
-            FormatArgument::Ndjson => Format::Ndjson,
-            FormatArgument::Markdown => Format::Markdown,
-            FormatArgument::Arrow => match arguments.output.as_deref().and_then(format_of) {
-                Some(Format::ArrowFile) => Format::ArrowFile,
-                _ => Format::ArrowStream,
-            },
-            FormatArgument::Parquet => Format::Parquet,
-            FormatArgument::Avro => Format::Avro,
-        },
-        (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
-        (None, None) if on_terminal => Format::Table,
-        (None, None) => Format::Csv,
-    };
+    let format = format_for(arguments.format, arguments.output.as_deref(), on_terminal)?;
     let max_rows = match arguments.max_rows {
         Some(0) => None,
         Some(n) => Some(n),
@@ -327,9 +320,6 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         None if on_terminal => terminal_size().map(|(width, _)| usize::from(width.0)),
         None => None,
     };
-    if format.is_binary() && on_terminal {
-        return Err(Error::Usage(format!("a terminal cannot show {0}; write a file with -o x.{0}", format.name())));
-    }
     Ok(Query {
         source,
         tables: arguments.table,
@@ -345,10 +335,27 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     })
 }
 
-fn only(files: Vec<PathBuf>) -> Result<PathBuf> {
-    match <[PathBuf; 1]>::try_from(files) {
-        Ok([file]) => Ok(file),
-        Err(_) => Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned())),
+/// How rows are written: as was asked for, or by the name of the file.
+fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_terminal: bool) -> Result<Format> {
+    let format = match (argument, output) {
+        (Some(FormatArgument::Table), _) => Format::Table,
+        (Some(FormatArgument::Csv), _) => Format::Csv,
+        (Some(FormatArgument::Tsv), _) => Format::Tsv,
+        (Some(FormatArgument::Json), _) => Format::Json,
+        (Some(FormatArgument::Ndjson), _) => Format::Ndjson,
+        (Some(FormatArgument::Markdown), _) => Format::Markdown,
+        (Some(FormatArgument::Arrow), output) => match output.and_then(format_of) {
+            Some(Format::ArrowFile) => Format::ArrowFile,
+            _ => Format::ArrowStream,
+        },
+        (Some(FormatArgument::Parquet), _) => Format::Parquet,
+        (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
+        (None, None) if on_terminal => Format::Table,
+        (None, None) => Format::Csv,
+    };
+    match format.is_binary() && on_terminal {
+        true => Err(Error::Usage(format!("a terminal cannot show {0}; write a file with -o x.{0}", format.name()))),
+        false => Ok(format),
     }
 }
 

@@ -37,11 +37,11 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// An error where a path is the address of something elsewhere, which only SQL reads.
+/// An error where a path is the address of something elsewhere, for what reads local files only.
 pub(crate) fn local(path: &Path) -> Result<()> {
     match path.to_str().and_then(|path| path.split_once("://")) {
         Some((scheme, _)) if !path.exists() && !scheme.contains(std::path::is_separator) => Err(Error::Usage(format!(
-            "{}: only SQL reads what is in object stores, as in avro-sql -c \"SELECT count(*) FROM '{0}'\"",
+            "{}: not a local file; SQL reads what is in object stores, as in avro-sql -c \"SELECT count(*) FROM '{0}'\"",
             path.display()
         ))),
         _ => Ok(()),

@@ -23,6 +23,7 @@ mod run;
 mod session;
 mod skipped;
 mod sql;
+mod tools;
 mod warned;
 
 use std::process::ExitCode;
@@ -64,8 +65,6 @@ fn execute(options: Options) -> Result<()> {
         }),
         Task::Convert(task) => runtime.block_on(convert::run(task, reading, resources.threads, resources.batch_rows)),
         Task::Index(task) => runtime.block_on(indexing::run(task, reading, &resources)),
-        Task::Schema { of, form } => inspect::schema(&of, form, &reading),
-        Task::Compat { reader, writer } => inspect::compat(&reader, &writer, &reading),
-        Task::Count { inputs, total } => inspect::count(&inputs, total, &reading),
+        Task::Tool(task) => runtime.block_on(tools::run(task, reading, &resources)),
     }
 }

@@ -1,6 +1,8 @@
 //! Help beside `--help`: examples for each command, the man page, and completions for shells. The definition of the command
 //! line in, text out.
 
+pub(crate) mod tools;
+
 use clap::Command;
 use clap_complete::{Shell, generate};
 
@@ -16,7 +18,9 @@ Examples:
   avro-sql convert events.avro events.parquet
   avro-sql index logs/                                          queries then read less of logs/
   avro-sql schema events.avro
-  avro-sql count logs/";
+  avro-sql count logs/
+  avro-sql tojson --head=3 events.avro                          also head, cat, meta, fromjson
+  avro-sql repair damaged.avro whole.avro                       also concat, recodec";
 
 /// Examples of `convert`.
 pub(crate) const CONVERT: &str = "\

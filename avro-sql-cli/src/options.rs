@@ -7,6 +7,7 @@ use avro_datafusion::AvroOptions;
 use crate::convert::{self, Target};
 use crate::indexing;
 use crate::output::{Display, Format};
+use crate::tools;
 
 /// A whole command line.
 #[derive(Debug)]
@@ -32,46 +33,8 @@ pub(crate) enum Task {
     Convert(convert::Task),
     /// Build block indexes.
     Index(indexing::Task),
-    /// Show a schema.
-    Schema {
-        /// Whose.
-        of: SchemaOf,
-        /// In which form.
-        form: SchemaForm,
-    },
-    /// Say whether one schema reads what another wrote.
-    Compat {
-        /// Avro data or a schema: the reader's.
-        reader: PathBuf,
-        /// And the writer's.
-        writer: PathBuf,
-    },
-    /// Count rows.
-    Count {
-        /// Files, directories and globs.
-        inputs: Vec<PathBuf>,
-        /// One number or one for each file.
-        total: Total,
-    },
-}
-
-/// Whose schema to show.
-#[derive(Debug)]
-pub(crate) enum SchemaOf {
-    /// That of a file: Avro data, or a schema.
-    One(PathBuf),
-    /// The one that all these files, directories and globs can be read as.
-    All(Vec<PathBuf>),
-}
-
-impl SchemaOf {
-    /// Its name in errors.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            SchemaOf::One(file) => file.display().to_string(),
-            SchemaOf::All(_) => "the merged schema".to_owned(),
-        }
-    }
+    /// Go through files block by block.
+    Tool(tools::Task),
 }
 
 /// In which form to show a schema.

@@ -46,7 +46,6 @@ pub(crate) struct Reading {
 
 /// A meter for jobs that count themselves.
 #[derive(Debug, Default)]
-#[cfg_attr(not(test), expect(dead_code, reason = "jobs that read files without the engine count with it"))]
 pub(crate) struct Counter {
     /// Bytes read.
     pub(crate) bytes: AtomicU64,

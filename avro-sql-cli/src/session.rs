@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
-use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, WarningSink, Warnings};
+use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, StoredFile, WarningSink, Warnings};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -121,6 +121,11 @@ impl Session {
         let state = self.context.state();
         let work = threads.spawn(async move { index::build(&state, paths, &reading, &index).await });
         Ok(work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))??)
+    }
+
+    /// The files at a path, directory, glob or URL.
+    pub(crate) async fn files(&self, path: &str, extension: &str) -> Result<Vec<StoredFile>> {
+        Ok(StoredFile::find(&self.context.state(), path, extension).await?)
     }
 
     /// The tables and functions that SQL may name.

@@ -174,6 +174,23 @@ fn hostile_files_end_soon_and_take_little() {
             };
             wrong.push(format!("{name} ({strict}; {lenient})\n  {}\n  {}", text(&ran), text(&around)));
         }
+        let file = path.to_str().unwrap();
+        let tools: [&[&str]; 5] = [
+            &["tojson", file, "--threads", "2"],
+            &["tojson", file, "--threads", "2", "--lenient", "--plain"],
+            &["repair", file, "out.avro", "--threads", "2"],
+            &["recodec", file, "out.avro", "--threads", "2", "--codec", "snappy"],
+            &["meta", "--blocks", file],
+        ];
+        for arguments in tools {
+            let ran = run(&folder, arguments);
+            let ends = matches!(ran.code, 0 | 1) && !ran.stderr.contains("internal error");
+            if !ends || ran.time > TIME_MAX || ran.peak > MEMORY_MAX {
+                let said: String = ran.stderr.chars().take(300).collect();
+                let mib = ran.peak / MIB;
+                wrong.push(format!("{arguments:?}: code {}, {:?}, {mib} MiB, {said}", ran.code, ran.time));
+            }
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

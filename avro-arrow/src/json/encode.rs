@@ -15,10 +15,11 @@ mod tests;
 
 use super::Form;
 use super::tape::{Tape, Token};
+use crate::bytes::put_long;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
 use crate::schema::{Field, Kind, NodeId, Record, Schema};
-use fit::{Lenience, Names, write_long};
+use fit::{Lenience, Names};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
@@ -231,7 +232,7 @@ impl<'a> Walk<'a> {
             return self.untagged(node, branches, at, out);
         }
         let (branch, inner, at) = self.tagged(node, branches, at)?;
-        write_long(branch as i64, out);
+        put_long(branch as i64, out);
         self.branch(inner, at, out)
     }
 
@@ -267,7 +268,7 @@ impl<'a> Walk<'a> {
 
     fn open_items(&mut self, items: NodeId, is_map: bool, at: usize, n: usize, out: &mut Vec<u8>) {
         if n > 0 {
-            write_long(n as i64, out);
+            put_long(n as i64, out);
         }
         self.open.push(Open::Items { items, is_map, at: at + 1, key: at, n, left: n });
     }
@@ -310,7 +311,7 @@ impl<'a> Walk<'a> {
             for lenience in levels.unwrap_or_default() {
                 for (branch, &node) in branches.iter().enumerate() {
                     let len = out.len();
-                    write_long(branch as i64, out);
+                    put_long(branch as i64, out);
                     let kind = &self.schema.node(node).kind;
                     if fit::scalar(kind, node, token, text, *lenience, &self.known.names, out) {
                         return Ok(());
@@ -332,7 +333,7 @@ impl<'a> Walk<'a> {
             self.n_attempts += 1;
         }
         let Some(&node) = branches.get(branch) else { return Err(Wrong::Type(union, at)) };
-        write_long(branch as i64, out);
+        put_long(branch as i64, out);
         self.branch(node, at, out)
     }
 
@@ -422,7 +423,7 @@ impl<'a> Walk<'a> {
                     *left -= 1;
                     if *is_map {
                         let key = self.tape.text(self.text, *at);
-                        write_long(key.len() as i64, out);
+                        put_long(key.len() as i64, out);
                         out.extend_from_slice(key.as_bytes());
                         *last_key = *at;
                         *at += 1;
@@ -456,7 +457,7 @@ impl<'a> Walk<'a> {
             };
             self.open.push(Open::Attempt { union, at, branch, out_len, slots_len, n_records });
             self.n_attempts += 1;
-            write_long(branch as i64, out);
+            put_long(branch as i64, out);
             match self.branch(node, at, out) {
                 Ok(()) => return Ok(()),
                 Err(other) => wrong = other,

@@ -38,6 +38,8 @@ pub struct Rows<'a> {
     cursor: Cursor<'a>,
     /// Index of the next row.
     row: u64,
+    /// Items without bytes in the rows before.
+    n_zero_width: u64,
 }
 
 impl Decoder {
@@ -68,19 +70,20 @@ impl Decoder {
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where it or its text is larger than the limits allow. Then nothing is appended.
     pub fn decode(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<usize> {
         let mut cursor = Cursor::new(datum);
-        self.value(&mut cursor, out)
+        self.value(&mut cursor, &mut 0, out)
             .map_err(|fault| Error::from(fault).at(|position| position.offset_in_block = Some(cursor.at() as u64)))?;
         Ok(cursor.at())
     }
 
     /// The rows of this block.
     pub fn rows<'a>(&'a self, block: &'a Block) -> Rows<'a> {
-        Rows { decoder: self, block, cursor: Cursor::new(&block.data), row: 0 }
+        Rows { decoder: self, block, cursor: Cursor::new(&block.data), row: 0, n_zero_width: 0 }
     }
 
-    fn value(&self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn value(&self, cursor: &mut Cursor<'_>, n_zero_width: &mut u64, out: &mut Vec<u8>) -> Result<(), Fault> {
         let start = out.len();
-        let written = write_json_as(self.form, &self.resolution, self.resolution.root, cursor, out, &self.limits);
+        let (resolution, limits) = (&self.resolution, &self.limits);
+        let written = write_json_as(self.form, resolution, resolution.root, cursor, out, n_zero_width, limits);
         written.inspect_err(|_| out.truncate(start))
     }
 }
@@ -97,7 +100,7 @@ impl Rows<'_> {
             _ if self.block.rows > max && is_zero_width(schema, schema.root()) => {
                 Err(limit("zero_width_items", self.block.rows, max))
             }
-            _ if self.row < self.block.rows => self.decoder.value(&mut self.cursor, out),
+            _ if self.row < self.block.rows => self.decoder.value(&mut self.cursor, &mut self.n_zero_width, out),
             0 => return Ok(false),
             left => Err(Fault::TrailingBytes(left)),
         };
@@ -160,7 +163,19 @@ mod tests {
         let union = r#"["null","long",{"type":"array","items":["null","string"]}]"#;
         // A schema and a block; lines, where they begin, and the error.
         type Case<'a> = (&'a str, Form, Block, &'a str, &'a [usize], String);
-        let cases: [Case<'_>; 8] = [
+        let nulls = r#"{"type":"array","items":"null"}"#;
+        let cases: [Case<'_>; 9] = [
+            (
+                nulls,
+                Form::Avro,
+                block(2, &[8, 0, 4, 0]),
+                "[null,null,null,null] ",
+                &[0, 2],
+                format!(
+                    "6 is more than the limit `zero_width_items` allows (5); raise it if the data is to be trusted{}",
+                    at(1, 2)
+                ),
+            ),
             (union, Form::Avro, block(2, &[0, 2, 4]), r#"null {"long":2} "#, &[0, 1, 3], String::new()),
             (union, Form::Plain, block(2, &[0, 2, 4]), "null 2 ", &[0, 1, 3], String::new()),
             (

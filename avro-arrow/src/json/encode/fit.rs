@@ -1,6 +1,7 @@
 //! One simple value: what JSON has and a type in, its bytes out if it fits. And the words for what does not.
 
 use super::Token;
+use crate::bytes::put_long;
 use crate::schema::{Field, Kind, NodeId, Schema};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -81,7 +82,7 @@ pub(super) fn scalar(
             if *kind == Kind::Int && i32::try_from(value).is_err() {
                 return false;
             }
-            write_long(value, out);
+            put_long(value, out);
         }
         Kind::Float => {
             let value: f32 = match text {
@@ -112,7 +113,7 @@ pub(super) fn scalar(
             out.extend_from_slice(&value.to_le_bytes());
         }
         Kind::String if is_text => {
-            write_long(text.len() as i64, out);
+            put_long(text.len() as i64, out);
             out.extend_from_slice(text.as_bytes());
         }
         // SPEC: JSON Encoding: bytes and fixed are strings whose code points 0-255 are the bytes.
@@ -121,7 +122,7 @@ pub(super) fn scalar(
             if !is_latin1(text) {
                 return false;
             }
-            write_long(n as i64, out);
+            put_long(n as i64, out);
             out.extend(text.chars().map(|c| c as u8));
         }
         Kind::Fixed(fixed) if is_text => {
@@ -132,7 +133,7 @@ pub(super) fn scalar(
         }
         Kind::Enum(e) if is_text => {
             let Some(symbol) = names.symbol(node, &e.symbols, text) else { return false };
-            write_long(symbol as i64, out);
+            put_long(symbol as i64, out);
         }
         _ => return false,
     }
@@ -160,16 +161,6 @@ fn not_a_number(text: &str) -> Option<f64> {
         "-Infinity" => Some(f64::NEG_INFINITY),
         _ => None,
     }
-}
-
-/// Appends a zig-zag varint.
-pub(super) fn write_long(value: i64, out: &mut Vec<u8>) {
-    let mut bits = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    while bits >= 0x80 {
-        out.push(bits as u8 | 0x80);
-        bits >>= 7;
-    }
-    out.push(bits as u8);
 }
 
 /// Characters of a value that an error shows.

@@ -1,0 +1,120 @@
+//! `cat` and `head`: files in; their rows, or some of them, out, in the order of the files and in any format.
+
+use std::path::PathBuf;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use avro_arrow::{Options, ParallelReader};
+
+use super::Context;
+use super::input::{Input, merged};
+use super::out::Out;
+use super::values::Rng;
+use crate::error::{Error, Result, say};
+use crate::output::{Display, Format};
+use crate::skipped;
+
+/// Which rows of which files to write.
+#[derive(Debug)]
+pub(crate) struct Cat {
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Rows to leave out first.
+    pub(crate) offset: u64,
+    /// How many to write at most.
+    pub(crate) limit: Option<u64>,
+    /// Which part of the rest to write, from 0 to 1, chosen by a seed.
+    pub(crate) sample: Option<(f64, u64)>,
+    pub(crate) format: Format,
+    pub(crate) display: Display,
+    pub(crate) output: PathBuf,
+}
+
+/// Takes the rows that are wanted out of batches.
+struct Wanted {
+    offset: u64,
+    left: u64,
+    sample: Option<(f64, Rng)>,
+}
+
+impl Cat {
+    pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
+        let reading = &context.reading;
+        let reader_schema = match &reading.reader_schema {
+            Some(schema) => Some(schema.clone()),
+            None if inputs.len() > 1 => {
+                if inputs.iter().any(Input::is_stdin) {
+                    return Err(Error::Usage(
+                        "standard input can be read once only: give --reader-schema where there are other files beside it"
+                            .to_owned(),
+                    ));
+                }
+                Some(merged(inputs, context)?.schema)
+            }
+            None => None,
+        };
+        let options = Options {
+            batch_size: context.batch_rows,
+            reader_schema,
+            strings: reading.strings,
+            enums: reading.enums,
+            unions: reading.unions,
+            field_match: reading.field_match,
+            pairs: reading.pairs,
+            recursion_levels: reading.recursion_levels,
+            damage: reading.damage,
+            limits: reading.limits.clone(),
+            ..Options::default()
+        };
+        let mut wanted = Wanted {
+            offset: self.offset,
+            left: self.limit.unwrap_or(u64::MAX),
+            sample: self.sample.map(|(rate, seed)| (rate, Rng::new(seed, 0))),
+        };
+        let mut out = Out::create(&self.output)?;
+        let mut output = self.format.output(&mut out, self.display);
+        let mut begun = false;
+        for input in inputs {
+            // Of the first file also where no row is wanted: its columns are.
+            if begun && wanted.left == 0 {
+                break;
+            }
+            let mut reader =
+                ParallelReader::new(input.open()?, &options, context.threads).map_err(|e| input.failed(e))?;
+            if !begun {
+                output.begin(&reader.schema())?;
+                begun = true;
+            }
+            while wanted.left > 0 {
+                context.check()?;
+                let batch = reader.next().transpose().map_err(|e| input.failed(e))?;
+                for damaged in reader.take_damage() {
+                    say(&skipped::line(&input.name(), &damaged));
+                }
+                let Some(batch) = batch else { break };
+                if let Some(batch) = wanted.of(batch)? {
+                    output.batch(&batch)?;
+                }
+            }
+        }
+        output.end()?;
+        drop(output);
+        out.commit()
+    }
+}
+
+impl Wanted {
+    /// The rows of a batch that are wanted, if any are.
+    fn of(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+        let n_rows = batch.num_rows() as u64;
+        let skipped = self.offset.min(n_rows);
+        self.offset -= skipped;
+        let mut batch = batch.slice(skipped as usize, (n_rows - skipped) as usize);
+        if let Some((rate, rng)) = &mut self.sample {
+            let chosen: BooleanArray = (0..batch.num_rows()).map(|_| Some(rng.unit() < *rate)).collect();
+            batch = filter_record_batch(&batch, &chosen)?;
+        }
+        let n_rows = self.left.min(batch.num_rows() as u64);
+        self.left -= n_rows;
+        Ok((n_rows > 0).then(|| batch.slice(0, n_rows as usize)))
+    }
+}

@@ -1,0 +1,225 @@
+//! A stream of JSON documents, a line each or just one behind the other: bytes in; chunks of whole documents, and where each ends, out.
+//! Whether they are JSON is for others to say; here brackets and quotes are counted.
+
+use std::io::Read;
+
+use crate::error::{Error, Result};
+
+/// Bytes of a chunk: as many documents as fill them. Chunks do not depend on how the bytes arrive.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What some editors put before text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Some documents.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) bytes: Vec<u8>,
+    /// Where in `bytes` each ends. White space may be before it.
+    pub(super) ends: Vec<usize>,
+    /// Documents before.
+    pub(super) first: u64,
+    /// Line breaks before.
+    pub(super) lines: u64,
+}
+
+/// Cuts a stream into chunks.
+pub(super) struct Documents<R> {
+    read: R,
+    /// The next bytes.
+    bytes: Vec<u8>,
+    /// How many of them were looked at, and the documents in those.
+    scanned: usize,
+    ends: Vec<usize>,
+    inside: Inside,
+    ended: bool,
+    n_documents: u64,
+    n_lines: u64,
+    /// The most bytes of a document.
+    max: usize,
+    begun: bool,
+}
+
+/// What the next byte is in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Inside {
+    Nothing,
+    /// A number or a word.
+    Word,
+    /// So many brackets.
+    Brackets(usize),
+    /// A string in so many brackets.
+    Text(usize),
+    /// The same, behind a backslash.
+    Escape(usize),
+}
+
+impl<R: Read> Documents<R> {
+    /// The documents of this stream, none of more than so many bytes.
+    pub(super) fn new(read: R, max: usize) -> Self {
+        let (bytes, ends, inside) = (Vec::new(), Vec::new(), Inside::Nothing);
+        let (scanned, ended, n_documents, n_lines, begun) = (0, false, 0, 0, false);
+        Documents { read, bytes, scanned, ends, inside, ended, n_documents, n_lines, max, begun }
+    }
+
+    /// The next chunk; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+        loop {
+            self.scan();
+            let whole = self.ends.last().copied().unwrap_or(0);
+            if whole >= CHUNK_BYTES {
+                // As many as fill a chunk, however many more there are.
+                let n = self.ends.partition_point(|end| *end < CHUNK_BYTES) + 1;
+                return Ok(Some(self.take(n)));
+            }
+            if self.scanned - whole > self.max {
+                return Err(Error::Failed(format!(
+                    "document {}: more than the {} bytes that --option block_bytes allows",
+                    self.n_documents + self.ends.len() as u64 + 1,
+                    self.max
+                )));
+            }
+            if self.ended {
+                if self.inside != Inside::Nothing {
+                    // What is not complete is for the parser to refuse; a number ends where the file does.
+                    self.inside = Inside::Nothing;
+                    self.ends.push(self.bytes.len());
+                }
+                let n = self.ends.len();
+                return Ok((n > 0).then(|| self.take(n)));
+            }
+            let n = self.read.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut self.bytes)?;
+            self.ended = n == 0;
+            if !self.begun && self.bytes.starts_with(BYTE_ORDER_MARK) {
+                self.bytes.drain(..BYTE_ORDER_MARK.len());
+            }
+            self.begun = true;
+        }
+    }
+
+    /// Takes the first `n` documents.
+    fn take(&mut self, n: usize) -> Chunk {
+        let mut ends: Vec<usize> = self.ends.drain(..n.min(self.ends.len())).collect();
+        let end = match self.ends.is_empty() && self.inside == Inside::Nothing {
+            true => self.scanned, // with the white space behind
+            false => ends.last().copied().unwrap_or(0),
+        };
+        ends.shrink_to_fit();
+        let rest = self.bytes.split_off(end);
+        let bytes = std::mem::replace(&mut self.bytes, rest);
+        self.scanned -= end;
+        self.ends.iter_mut().for_each(|later| *later -= end);
+        let chunk = Chunk { ends, first: self.n_documents, lines: self.n_lines, bytes };
+        self.n_documents += chunk.ends.len() as u64;
+        self.n_lines += n_lines(&chunk.bytes);
+        chunk
+    }
+
+    /// Looks at all bytes that are there.
+    fn scan(&mut self) {
+        let mut inside = self.inside;
+        for (at, &byte) in self.bytes.iter().enumerate().skip(self.scanned) {
+            // A word ends before what is none of it, which begins something else.
+            if inside == Inside::Word && matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b'{' | b'[' | b'"') {
+                self.ends.push(at);
+                inside = Inside::Nothing;
+            }
+            inside = match (inside, byte) {
+                (Inside::Nothing, b' ' | b'\n' | b'\r' | b'\t') => Inside::Nothing,
+                (Inside::Nothing, b'{' | b'[') => Inside::Brackets(1),
+                (Inside::Nothing, b'"') => Inside::Text(0),
+                (Inside::Nothing, _) => Inside::Word,
+                (Inside::Brackets(n), b'{' | b'[') => Inside::Brackets(n + 1),
+                (Inside::Brackets(n), b'"') => Inside::Text(n),
+                (Inside::Brackets(1), b'}' | b']') | (Inside::Text(0), b'"') => {
+                    self.ends.push(at + 1);
+                    Inside::Nothing
+                }
+                (Inside::Brackets(n), b'}' | b']') => Inside::Brackets(n - 1),
+                (Inside::Text(n), b'"') => Inside::Brackets(n),
+                (Inside::Text(n), b'\\') => Inside::Escape(n),
+                (Inside::Escape(n), _) => Inside::Text(n),
+                (same, _) => same,
+            };
+        }
+        self.inside = inside;
+        self.scanned = self.bytes.len();
+    }
+}
+
+/// The number of line breaks.
+pub(super) fn n_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Gives a few bytes at a time.
+    struct Slowly<'a>(&'a [u8], usize);
+
+    impl Read for Slowly<'_> {
+        fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+            let n = self.1.min(to.len());
+            self.0.read(to.get_mut(..n).unwrap())
+        }
+    }
+
+    fn documents(text: &str, pace: usize) -> Vec<String> {
+        let mut documents = Documents::new(Slowly(text.as_bytes(), pace), 1 << 20);
+        let mut found = Vec::new();
+        while let Some(chunk) = documents.next().unwrap() {
+            assert_eq!(chunk.first as usize, found.len());
+            let mut start = 0;
+            for end in chunk.ends {
+                let text = str::from_utf8(chunk.bytes.get(start..end).unwrap()).unwrap();
+                found.push(text.trim().to_owned());
+                start = end;
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn cut_between_documents() {
+        let cases: [(&str, &[&str]); 11] = [
+            ("", &[]),
+            (" \n ", &[]),
+            ("{\"a\":1}\n{\"a\":2}\n", &["{\"a\":1}", "{\"a\":2}"]),
+            ("{}{}[] []", &["{}", "{}", "[]", "[]"]),
+            ("1 2\n3", &["1", "2", "3"]),
+            ("null true\"a\"\"b\"1{}", &["null", "true", "\"a\"", "\"b\"", "1", "{}"]),
+            ("{\"a}\\\"{\":[{\"]\":1}]} 7", &["{\"a}\\\"{\":[{\"]\":1}]}", "7"]),
+            ("\u{feff}{}\n", &["{}"]),
+            ("{\"a\":", &["{\"a\":"]),
+            ("\"a", &["\"a"]),
+            ("} 1", &["}", "1"]),
+        ];
+        for (text, want) in cases {
+            for pace in [1, 3, 1000] {
+                assert_eq!(documents(text, pace), want, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_the_same_however_bytes_come() {
+        let text: String = (0..300_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+        let chunks = |pace| {
+            let mut documents = Documents::new(Slowly(text.as_bytes(), pace), 1 << 20);
+            std::iter::from_fn(move || documents.next().unwrap()).collect::<Vec<Chunk>>()
+        };
+        let whole = chunks(usize::MAX);
+        assert_eq!(whole.len(), text.len().div_ceil(CHUNK_BYTES));
+        assert_eq!(whole.iter().map(|chunk| chunk.ends.len()).sum::<usize>(), 300_000);
+        // The line break behind a document is in the chunk of the next.
+        assert_eq!(whole.last().map(|chunk| chunk.lines + 1), whole.last().map(|chunk| chunk.first));
+        for pace in [777, 100_001] {
+            assert_eq!(chunks(pace), whole);
+        }
+        let error = Documents::new(text.replace(['\n', '}'], "").as_bytes(), 1000).next().unwrap_err();
+        assert!(error.to_string().starts_with("document 1: more than the 1000 bytes"), "{error}");
+    }
+}

@@ -1,0 +1,113 @@
+//! `fromjson`: JSON documents and a schema in, a container file out.
+
+use std::path::PathBuf;
+
+use avro_arrow::Compressor;
+use avro_arrow::container::random_sync;
+use avro_arrow::json::{Encoder, Form};
+use avro_arrow::schema::Schema;
+
+use super::documents::{Chunk, Documents, n_lines};
+use super::input::Input;
+use super::ordered::{Give, in_order};
+use super::out::FileHead;
+use super::{Compression, Context};
+use crate::error::{Error, Result};
+use crate::inspect;
+
+/// Bytes of rows of a block, before compression: what is behind the last row that fits goes into the next.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// What to make of which documents.
+#[derive(Debug)]
+pub(crate) struct FromJson {
+    pub(crate) input: PathBuf,
+    pub(crate) output: PathBuf,
+    pub(crate) schema: SchemaFrom,
+    pub(crate) form: Form,
+    pub(crate) compression: Compression,
+}
+
+/// Where a schema is.
+#[derive(Debug)]
+pub(crate) enum SchemaFrom {
+    /// On the command line.
+    Text(String),
+    /// In a file, of schema or of data.
+    File(PathBuf),
+}
+
+impl SchemaFrom {
+    /// The schema.
+    pub(super) fn schema(&self, context: &Context) -> Result<Schema> {
+        match self {
+            SchemaFrom::Text(text) => {
+                Schema::parse(text, context.limits()).map_err(|e| Error::from(e).within("--schema"))
+            }
+            SchemaFrom::File(file) => inspect::schema_of(file, context.limits()),
+        }
+    }
+}
+
+impl FromJson {
+    pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
+        let schema = self.schema.schema(context)?;
+        let head = FileHead {
+            schema: schema.json().to_owned(),
+            compression: self.compression,
+            metadata: Vec::new(),
+            sync: random_sync(),
+        };
+        let mut out = head.begin(&self.output)?;
+        let name = input.name();
+        let mut documents = Documents::new(input.open()?, context.limits().block_bytes);
+        in_order(
+            context.threads,
+            || {
+                context.check()?;
+                documents.next().map_err(|e| e.within(&name))
+            },
+            || Ok((Encoder::new(&schema, self.form, context.limits()), head.compressor()?)),
+            |(encoder, compressor), chunk, give| {
+                blocks(&schema, &head, encoder, compressor, &chunk, give).map_err(|e| e.within(&name))
+            },
+            |block: Vec<u8>| out.put(&block),
+        )?;
+        out.commit()
+    }
+}
+
+/// Gives the blocks of a chunk's documents.
+fn blocks(
+    schema: &Schema,
+    head: &FileHead,
+    encoder: &mut Encoder,
+    compressor: &mut Compressor,
+    chunk: &Chunk,
+    give: &mut Give<Vec<u8>>,
+) -> Result<()> {
+    let (mut rows, mut n_rows, mut start) = (Vec::new(), 0, 0);
+    for (n, &end) in chunk.ends.iter().enumerate() {
+        let document = chunk.bytes.get(start..end).unwrap_or_default();
+        let done = match str::from_utf8(document) {
+            Ok(text) => encoder.encode(text, schema.root(), &mut rows).map_err(|e| e.to_string()),
+            Err(e) => Err(format!("not UTF-8 at byte {}", e.valid_up_to())),
+        };
+        done.map_err(|reason| {
+            let blank = document.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let line = chunk.lines + n_lines(chunk.bytes.get(..start + blank).unwrap_or_default()) + 1;
+            Error::Failed(format!("document {} (line {line}): {reason}", chunk.first + n as u64 + 1))
+        })?;
+        start = end;
+        n_rows += 1;
+        if rows.len() >= BLOCK_BYTES {
+            give.piece(head.block(n_rows, &rows, compressor)?)?;
+            rows.clear();
+            n_rows = 0;
+        }
+    }
+    if n_rows > 0 {
+        give.piece(head.block(n_rows, &rows, compressor)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! `meta`: files in; what their headers say and what blocks they have out. Blocks are not read, only what stands before them.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use avro_arrow::container::{Frame, Header};
+use avro_arrow::schema::Fingerprint;
+use avro_arrow::{Error as AvroError, ErrorKind, Limits};
+use serde_json::{Map, Value as Json, json};
+
+use super::Context;
+use super::input::{Input, Source};
+use super::out::Out;
+use crate::error::{Error, Result};
+
+/// Bytes of a sync marker.
+const SYNC_LEN: usize = 16;
+
+/// What to say of which files.
+#[derive(Debug)]
+pub(crate) struct Meta {
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) said: Said,
+    /// As JSON, an object a line?
+    pub(crate) json: bool,
+}
+
+/// What to say of a file.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// What there is to say, in short.
+    File,
+    /// A line for each block.
+    Blocks,
+    /// The value of this key.
+    Key(String),
+}
+
+/// What stands before a block.
+struct BlockHead {
+    offset: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Meta {
+    pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
+        let mut out = Out::stdout();
+        if let (Said::Blocks, false) = (&self.said, self.json) {
+            out.put(b"file\tblock\toffset\trows\tbytes\n")?;
+        }
+        for input in inputs {
+            let (header, mut source) = input.open_avro(context.limits())?;
+            match &self.said {
+                Said::Key(key) => self.key(input, &header, key, &mut out)?,
+                Said::File => {
+                    let mut total = Total::default();
+                    let len = blocks(&header, &mut source, context.limits(), |block| {
+                        total.blocks += 1;
+                        total.rows = total.rows.saturating_add(block.rows);
+                        total.stored += block.bytes;
+                        context.check()
+                    });
+                    let len = len.map_err(|e| e.of(input))?;
+                    let text = if self.json {
+                        format!("{}\n", as_json(input, &header, &total, len))
+                    } else {
+                        as_text(input, &header, &total, len)
+                    };
+                    out.put(text.as_bytes())?;
+                }
+                Said::Blocks => {
+                    let (name, mut n) = (input.name(), 0);
+                    let walked = blocks(&header, &mut source, context.limits(), |BlockHead { offset, rows, bytes }| {
+                        let line = if self.json {
+                            let block =
+                                json!({"file": name, "block": n, "offset": offset, "rows": rows, "bytes": bytes});
+                            format!("{block}\n")
+                        } else {
+                            format!("{name}\t{n}\t{offset}\t{rows}\t{bytes}\n")
+                        };
+                        n += 1;
+                        context.check()?;
+                        out.put(line.as_bytes())
+                    });
+                    walked.map_err(|e| e.of(input))?;
+                }
+            }
+        }
+        out.commit()
+    }
+
+    fn key(&self, input: &Input, header: &Header, key: &str, out: &mut Out) -> Result<()> {
+        let Some((_, value)) = header.metadata.iter().rfind(|(name, _)| name == key) else {
+            let names: Vec<&str> = header.metadata.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(Error::Failed(format!("{}: no metadata `{key}`; there is {}", input.name(), names.join(", "))));
+        };
+        if self.json {
+            return out.put(format!("{}\n", json!({"file": input.name(), key: text(value)})).as_bytes());
+        }
+        out.put(value)?;
+        out.put(b"\n")
+    }
+}
+
+#[derive(Default)]
+struct Total {
+    blocks: u64,
+    rows: u64,
+    stored: u64,
+}
+
+/// Why a walk over blocks ended early.
+enum Stop {
+    Data(AvroError),
+    Output(Error),
+}
+
+impl Stop {
+    fn of(self, input: &Input) -> Error {
+        match self {
+            Stop::Data(e) => input.failed(e),
+            Stop::Output(e) => e,
+        }
+    }
+}
+
+/// Goes from block to block, each of which has to end with the marker. Gives the file's bytes.
+fn blocks(
+    header: &Header,
+    source: &mut Source,
+    limits: &Limits,
+    mut each: impl FnMut(BlockHead) -> Result<()>,
+) -> Result<u64, Stop> {
+    // The marker behind a block and the frame of the next are read together.
+    let mut bytes = Vec::with_capacity(SYNC_LEN + Frame::LEN_MAX);
+    let mut offset = header.len;
+    let mut block = 0;
+    loop {
+        let wanted = Frame::LEN_MAX - bytes.len();
+        source.take(wanted as u64).read_to_end(&mut bytes).map_err(|e| Stop::Data(e.into()))?;
+        if bytes.is_empty() {
+            return Ok(offset);
+        }
+        let at = |e: AvroError| Stop::Data(e.at(|p| (p.offset, p.block) = (Some(offset), Some(block))));
+        let cut = |what| AvroError::new(ErrorKind::Truncated { what });
+        let Some(frame) = Frame::parse(&bytes).map_err(|e| at(e.into()))? else {
+            return Err(at(cut("a block's header")));
+        };
+        if frame.size > limits.block_bytes as u64 {
+            let (value, max) = (frame.size, limits.block_bytes as u64);
+            return Err(at(AvroError::new(ErrorKind::Limit { limit: "block_bytes", value, max })));
+        }
+        // What was read beyond the frame is of the block, or even behind it.
+        let beyond = (bytes.len() - frame.len) as u64;
+        let behind = frame.size + SYNC_LEN as u64;
+        let rest = bytes.split_off(frame.len.min(bytes.len()));
+        bytes.clear();
+        if beyond >= frame.size {
+            bytes.extend_from_slice(rest.get(frame.size as usize..).unwrap_or_default());
+        } else {
+            source.skip(frame.size - beyond).map_err(|e| Stop::Data(e.into()))?;
+        }
+        let missing = (SYNC_LEN + Frame::LEN_MAX).saturating_sub(bytes.len());
+        source.take(missing as u64).read_to_end(&mut bytes).map_err(|e| Stop::Data(e.into()))?;
+        match bytes.get(..SYNC_LEN) {
+            Some(marker) if marker == header.sync => {}
+            Some(_) => return Err(at(AvroError::new(ErrorKind::SyncMismatch))),
+            None => return Err(at(cut("a block"))),
+        }
+        each(BlockHead { offset, rows: frame.rows, bytes: frame.size }).map_err(Stop::Output)?;
+        bytes.drain(..SYNC_LEN);
+        offset += frame.len as u64 + behind;
+        block += 1;
+    }
+}
+
+fn as_text(input: &Input, header: &Header, total: &Total, len: u64) -> String {
+    let root = header.schema.node(header.schema.root());
+    let fingerprint = Fingerprint::Rabin(header.schema.rabin());
+    let mut said = format!(
+        "{}\n  schema       {root}, CRC-64-AVRO {fingerprint}\n  codec        {}\n  sync marker  {}\n  blocks       {}\n  \
+         rows         {}\n  bytes        {len}: header {}, blocks as stored {}\n  metadata\n",
+        input.name(),
+        header.codec.name(),
+        hex(&header.sync),
+        total.blocks,
+        total.rows,
+        header.len,
+        total.stored,
+    );
+    for (key, value) in &header.metadata {
+        // A line for each, whatever is in it.
+        let value = text(value).split(['\n', '\r', '\t']).collect::<Vec<_>>().join(" ");
+        said.push_str(&format!("    {key}\t{value}\n"));
+    }
+    said
+}
+
+fn as_json(input: &Input, header: &Header, total: &Total, len: u64) -> Json {
+    let metadata: Map<String, Json> =
+        header.metadata.iter().map(|(key, value)| (key.clone(), text(value).into())).collect();
+    json!({
+        "file": input.name(),
+        "fingerprint": Fingerprint::Rabin(header.schema.rabin()).to_string(),
+        "codec": header.codec.name(),
+        "sync": hex(&header.sync),
+        "blocks": total.blocks,
+        "rows": total.rows,
+        "bytes": len,
+        "header_bytes": header.len,
+        "stored_bytes": total.stored,
+        "metadata": metadata,
+    })
+}
+
+/// A value as text: itself where it is UTF-8, else each byte as the character of that number, as Avro's JSON has bytes.
+fn text(value: &[u8]) -> String {
+    str::from_utf8(value).map_or_else(|_| value.iter().map(|byte| char::from(*byte)).collect(), str::to_owned)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

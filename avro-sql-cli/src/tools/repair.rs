@@ -1,0 +1,256 @@
+//! `repair`: a damaged file in; a file of all its rows that can be read out, and a list of what cannot.
+//!
+//! What is between two sync markers is a block or lost. A block that is damaged in its middle keeps the rows before that: where
+//! the next would begin is not known.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use avro_arrow::container::{RawBlock, frame};
+use avro_arrow::json::{Decoder, Form};
+use avro_arrow::{Compressor, Damage, DamagedBlock, Decompressor};
+
+use super::input::Input;
+use super::ordered::in_order;
+use super::out::{FileHead, Out};
+use super::{Compression, Context};
+use crate::error::{Error, Result, one_line, say};
+
+/// What to repair.
+#[derive(Debug)]
+pub(crate) struct Repair {
+    pub(crate) input: PathBuf,
+    /// Where to; `None` only lists what is damaged.
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) keep: Keep,
+}
+
+/// Which of the rows that can be read to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// All of them.
+    All,
+    /// Those before the first damage.
+    Prior,
+    /// Those behind the block with the first damage.
+    After,
+}
+
+/// A block that was looked at.
+struct Checked {
+    offset: u64,
+    /// Rows that it has and how many of them can be read.
+    rows: u64,
+    whole: u64,
+    /// Those, as a block.
+    framed: Vec<u8>,
+    /// What is wrong with the rest.
+    damage: Option<String>,
+}
+
+/// What was found, and where to say so: line by line, since there may be any number.
+struct Found {
+    say: Say,
+    /// Stretches that are no blocks, which the reader comes to before the blocks in front of them were looked at: offsets and lines.
+    ahead: VecDeque<(u64, String)>,
+    /// Offset of the first damage.
+    first: Option<u64>,
+    damaged: u64,
+    whole_blocks: u64,
+    rows_kept: u64,
+    rows_lost: u64,
+    /// Are there rows of which it is not known how many they are?
+    more_lost: bool,
+}
+
+/// Where lines go.
+enum Say {
+    Stdout(Out),
+    /// Where standard output has the file.
+    Stderr,
+}
+
+impl Repair {
+    pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
+        let limits = context.limits();
+        let (header, mut blocks) = input.blocks(limits, Damage::Skip)?;
+        let decoder = Decoder::new(&header.schema, Form::Avro, limits);
+        let head = FileHead {
+            schema: header.schema.json().to_owned(),
+            compression: Compression { codec: header.codec, level: None },
+            metadata: header.metadata.clone(),
+            sync: header.sync,
+        };
+        let mut out = self.output.as_deref().map(|path| head.begin(path)).transpose()?;
+        let to_stdout = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
+        let found = RefCell::new(Found {
+            say: if to_stdout { Say::Stderr } else { Say::Stdout(Out::stdout()) },
+            ahead: VecDeque::new(),
+            first: None,
+            damaged: 0,
+            whole_blocks: 0,
+            rows_kept: 0,
+            rows_lost: 0,
+            more_lost: false,
+        });
+        in_order(
+            context.threads,
+            || {
+                context.check()?;
+                let block = blocks.next()?;
+                blocks.take_damage().iter().for_each(|damaged| found.borrow_mut().lost(damaged));
+                Ok(block)
+            },
+            || Ok((Decompressor::new(header.codec, limits), head.compressor()?)),
+            |(decompressor, compressor), block, give| {
+                let checked = check(block, &decoder, &head, decompressor, compressor);
+                give.piece(checked.map_err(|e| input.failed(e))?)
+            },
+            |checked: Checked| {
+                let mut found = found.borrow_mut();
+                let damaged_before = found.first.is_some_and(|first| first < checked.offset);
+                let kept = match self.keep {
+                    Keep::All => true,
+                    Keep::Prior => !damaged_before,
+                    Keep::After => damaged_before,
+                };
+                found.checked(&checked, kept)?;
+                match &mut out {
+                    Some(out) if kept => out.put(&checked.framed),
+                    _ => Ok(()),
+                }
+            },
+        )?;
+        out.map_or(Ok(()), Out::commit)?;
+        match found.into_inner().finish(self.keep)? {
+            0 => Ok(()),
+            n if self.output.is_none() => {
+                Err(Error::Failed(format!("{}: damaged in {n} place{}", input.name(), if n == 1 { "" } else { "s" })))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Looks at all rows of a block.
+fn check(
+    raw: RawBlock,
+    decoder: &Decoder,
+    head: &FileHead,
+    decompressor: &mut Decompressor,
+    compressor: &mut Compressor,
+) -> avro_arrow::Result<Checked> {
+    let (offset, rows) = (raw.offset, raw.rows);
+    let mut checked = Checked { offset, rows, whole: 0, framed: Vec::new(), damage: None };
+    let stored = raw.data.clone();
+    let error = match decompressor.decompress(raw) {
+        Ok(block) => {
+            let mut walk = decoder.rows(&block);
+            let (mut text, mut end) = (Vec::new(), 0);
+            let error = loop {
+                text.clear();
+                match walk.next_row(&mut text) {
+                    Ok(true) => end = walk.at(),
+                    Ok(false) => break None,
+                    Err(e) => break Some(e),
+                }
+            };
+            checked.whole = walk.n_rows();
+            if error.is_some() && checked.whole > 0 {
+                let mut prefix = Vec::new();
+                compressor.compress(block.data.get(..end).unwrap_or_default(), &mut prefix)?;
+                frame(checked.whole, &prefix, &head.sync, &mut checked.framed);
+            }
+            error
+        }
+        Err(e) => Some(e),
+    };
+    match error {
+        None => frame(rows, &stored, &head.sync, &mut checked.framed),
+        Some(e) if e.is_of_block() => checked.damage = Some(e.to_string()),
+        Some(e) => return Err(e),
+    }
+    Ok(checked)
+}
+
+impl Say {
+    fn line(&mut self, line: &str) -> Result<()> {
+        match self {
+            Say::Stdout(out) => out.put(format!("{line}\n").as_bytes()),
+            Say::Stderr => {
+                say(line);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Found {
+    /// A stretch of the file that is no block.
+    fn lost(&mut self, damaged: &DamagedBlock) {
+        match damaged.rows {
+            Some(rows) => self.rows_lost = self.rows_lost.saturating_add(rows),
+            None => self.more_lost = true,
+        }
+        let rows = damaged.rows.map_or("an unknown number of rows".to_owned(), n_rows);
+        let line = format!("lost {rows} in {} bytes: {}", damaged.bytes, damaged.error);
+        self.damaged_at(damaged.offset);
+        self.ahead.push_back((damaged.offset, one_line(&line)));
+    }
+
+    fn damaged_at(&mut self, offset: u64) {
+        self.first = Some(self.first.map_or(offset, |first| first.min(offset)));
+        self.damaged += 1;
+    }
+
+    fn checked(&mut self, checked: &Checked, kept: bool) -> Result<()> {
+        self.say_before(checked.offset)?;
+        if kept {
+            self.rows_kept += checked.whole;
+        }
+        let Some(damage) = &checked.damage else {
+            self.whole_blocks += 1;
+            return Ok(());
+        };
+        // What a block says of its rows is to be doubted where it is damaged.
+        let lost = checked.rows.saturating_sub(checked.whole);
+        self.rows_lost = self.rows_lost.saturating_add(lost);
+        self.damaged_at(checked.offset);
+        let line = format!("lost {} behind {} of a block: {damage}", n_rows(lost), n_rows(checked.whole));
+        self.say.line(&one_line(&line))
+    }
+
+    /// Says what is known to be lost before this place.
+    fn say_before(&mut self, offset: u64) -> Result<()> {
+        while let Some((_, line)) = self.ahead.pop_front_if(|(lost, _)| *lost < offset) {
+            self.say.line(&line)?;
+        }
+        Ok(())
+    }
+
+    /// Says how much it was, and gives the number of damages.
+    fn finish(mut self, keep: Keep) -> Result<u64> {
+        self.say_before(u64::MAX)?;
+        let blocks = match self.whole_blocks {
+            1 => "1 whole block".to_owned(),
+            n => format!("{n} whole blocks"),
+        };
+        let at_least = if self.more_lost { " or more" } else { "" };
+        let which = match keep {
+            Keep::All => "",
+            Keep::Prior => " before the first damage",
+            Keep::After => " behind the first damage",
+        };
+        let (kept, lost) = (n_rows(self.rows_kept), self.rows_lost);
+        self.say.line(&format!("{blocks}, {kept}{which} kept, {lost}{at_least} lost"))?;
+        if let Say::Stdout(out) = self.say {
+            out.commit()?;
+        }
+        Ok(self.damaged)
+    }
+}
+
+fn n_rows(n: u64) -> String {
+    if n == 1 { "1 row".to_owned() } else { format!("{n} rows") }
+}

@@ -1,0 +1,131 @@
+//! `schema` and `compat`: files of data or of schemas in; a schema in one of its forms, or why one cannot read what another wrote, out.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use arrow::datatypes::{DataType, Field};
+use avro_arrow::schema::Fingerprint;
+use avro_arrow::{Options, Program, Severity};
+use avro_datafusion::AvroOptions;
+
+use super::input::{Input, merged};
+use super::out::Out;
+use super::{Context, only};
+use crate::error::{Error, Result};
+use crate::options::{Hash, SchemaForm};
+
+/// Which schema to show.
+#[derive(Debug)]
+pub(crate) struct ShowSchema {
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Is it the one that all files can be read as? Else there is one file.
+    pub(crate) merged: bool,
+    pub(crate) form: SchemaForm,
+}
+
+/// Whose schemas to compare: the reader's and the writer's.
+#[derive(Debug)]
+pub(crate) struct Compat {
+    pub(crate) inputs: [PathBuf; 2],
+}
+
+impl ShowSchema {
+    pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
+        let (schema, name) = if self.merged {
+            let merged = merged(inputs, context)?;
+            let mut out = io::stderr().lock();
+            for field in &merged.fields {
+                writeln!(out, "{field}")?;
+            }
+            (merged.schema, "the merged schema".to_owned())
+        } else {
+            let input = only(inputs)?;
+            (input.schema(context.limits())?, input.name())
+        };
+        let text = match self.form {
+            SchemaForm::Avro => pretty(schema.json()),
+            SchemaForm::Arrow => {
+                let AvroOptions { strings, enums, unions, pairs, recursion_levels, limits, .. } =
+                    context.reading.clone();
+                let options = Options { strings, enums, unions, pairs, recursion_levels, limits, ..Options::default() };
+                let program = Program::compile(&schema, &options).map_err(|e| e.in_file(name))?;
+                let mut text = String::new();
+                for field in program.arrow_schema().fields() {
+                    describe(field, 0, &mut text);
+                }
+                text
+            }
+            SchemaForm::Canonical => format!("{}\n", schema.canonical_form()),
+            SchemaForm::Fingerprint(hash) => {
+                let fingerprint = match hash {
+                    Hash::Rabin => Fingerprint::Rabin(schema.rabin()),
+                    Hash::Md5 => Fingerprint::Md5(schema.md5()),
+                    Hash::Sha256 => Fingerprint::Sha256(schema.sha256()),
+                };
+                format!("{fingerprint}\n")
+            }
+        };
+        let mut out = Out::stdout();
+        out.put(text.as_bytes())?;
+        out.commit()
+    }
+}
+
+impl Compat {
+    /// Prints why a reader cannot read what a writer wrote. That is a failure; nothing to say is none.
+    pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
+        let limits = context.limits();
+        let [reader, writer] = inputs else {
+            return Err(Error::Usage(format!("two files are needed, and here are {}", inputs.len())));
+        };
+        let (its, theirs) = (reader.schema(limits)?, writer.schema(limits)?);
+        let mismatches = its.mismatches(&theirs, context.reading.field_match, limits)?;
+        let mut out = Out::stdout();
+        for mismatch in &mismatches {
+            let some = if mismatch.severity == Severity::SomeValues { " (some values)" } else { "" };
+            out.put(format!("{mismatch}{some}\n").as_bytes())?;
+        }
+        out.commit()?;
+        match mismatches.len() {
+            0 => Ok(()),
+            n => {
+                let reasons = if n == 1 { "1 reason".to_owned() } else { format!("{n} reasons") };
+                Err(Error::Failed(format!("{} cannot read {}: {reasons}", reader.name(), writer.name())))
+            }
+        }
+    }
+}
+
+/// JSON with line breaks; text that is not JSON after all (numbers no `f64` can hold, say) as it is.
+fn pretty(json: &str) -> String {
+    let mut text = serde_json::from_str::<serde_json::Value>(json)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| json.to_owned());
+    text.push('\n');
+    text
+}
+
+/// One line for a field, `name: type`, and lines below for the fields inside it.
+fn describe(field: &Field, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    let kind = match field.data_type() {
+        DataType::Struct(_) => "Struct".to_owned(),
+        DataType::List(_) => "List".to_owned(),
+        DataType::Map(_, _) => "Map".to_owned(),
+        DataType::Union(_, mode) => format!("Union ({})", format!("{mode:?}").to_lowercase()),
+        leaf => leaf.to_string(),
+    };
+    let null = if field.is_nullable() { "" } else { " not null" };
+    text.push_str(&format!("{indent}{}: {kind}{null}\n", field.name()));
+    match field.data_type() {
+        DataType::Struct(fields) => fields.iter().for_each(|f| describe(f, depth + 1, text)),
+        DataType::List(item) => describe(item, depth + 1, text),
+        DataType::Map(entries, _) => {
+            if let DataType::Struct(fields) = entries.data_type() {
+                fields.iter().for_each(|f| describe(f, depth + 1, text));
+            }
+        }
+        DataType::Union(fields, _) => fields.iter().for_each(|(_, f)| describe(f, depth + 1, text)),
+        _ => {}
+    }
+}
