@@ -349,6 +349,7 @@ fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_termin
             _ => Format::ArrowStream,
         },
         (Some(FormatArgument::Parquet), _) => Format::Parquet,
+        (Some(FormatArgument::Avro), _) => Format::Avro,
         (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
         (None, None) if on_terminal => Format::Table,
         (None, None) => Format::Csv,
