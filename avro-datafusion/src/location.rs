@@ -87,6 +87,11 @@ impl Location {
             });
         }
         let Some((base, pattern)) = split_glob(path, &['*', '?', '[']) else {
+            // A directory that is still to be made: what is written makes it.
+            if path.ends_with(std::path::is_separator) {
+                let base = ListingTableUrl::try_new(directory_url(path)?, None)?;
+                return Ok(Location { text: text.to_owned(), base, find: Find::Directory, alternative: false });
+            }
             return plan_err!("no such file or directory: {text}");
         };
         let base = if base.is_empty() { "." } else { base };

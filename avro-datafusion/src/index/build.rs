@@ -87,6 +87,23 @@ pub(crate) async fn build_with(
     options: &AvroOptions,
     index: &IndexOptions,
 ) -> Result<Vec<FileIndexed>> {
+    let mut all = vec![];
+    for path in paths.texts() {
+        let locations = Location::parse(path)?;
+        let found = list_some(&locations, runtime, &options.file_extension).await?;
+        all.extend(found.into_iter().flat_map(|listing| listing.files));
+    }
+    build_files(runtime, threads, all, options, index).await
+}
+
+/// The indexes of these files, in so many tasks.
+pub(crate) async fn build_files(
+    runtime: &RuntimeEnv,
+    threads: usize,
+    files: Vec<Found>,
+    options: &AvroOptions,
+    index: &IndexOptions,
+) -> Result<Vec<FileIndexed>> {
     let threads = threads.max(1);
     let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;
     // A damaged block has rows that an index cannot tell of.
@@ -99,16 +116,11 @@ pub(crate) async fn build_with(
         index: index.clone(),
         memory: Arc::new(MemoryConsumer::new("AvroIndex").register(&runtime.memory_pool)),
     });
-    let mut objects = vec![];
-    for path in paths.texts() {
-        let locations = Location::parse(path)?;
-        let found = list_some(&locations, runtime, &options.file_extension).await?;
-        for Found { store, store_url, object } in found.into_iter().flat_map(|listing| listing.files) {
-            objects.push((Place { store, store_url, path: object.location.clone() }, object));
-        }
-    }
-    stream::iter(objects)
-        .map(|(place, object)| Arc::clone(&builder).file(place, object))
+    stream::iter(files)
+        .map(|Found { store, store_url, object }| {
+            let place = Place { store, store_url, path: object.location.clone() };
+            Arc::clone(&builder).file(place, object)
+        })
         .buffered(threads)
         .try_collect()
         .await
