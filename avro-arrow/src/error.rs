@@ -437,7 +437,16 @@ impl fmt::Display for ErrorKind {
                 [] => f.write_str("not an Avro container file: it is empty"),
                 b"PAR1" => f.write_str("not an Avro container file: this is Parquet"),
                 b"AGS1" => f.write_str("not an Avro container file: this is an encrypted (AES-GCM) stream"),
+                b"ARRO" => f.write_str("not an Avro container file: this is Arrow IPC"),
+                [b'O', b'R', b'C', ..] => f.write_str("not an Avro container file: this is ORC"),
                 [0x1f, 0x8b, ..] => f.write_str("not an Avro container file: this is gzip; decompress it first"),
+                [0x28, 0xb5, 0x2f, 0xfd] => {
+                    f.write_str("not an Avro container file: this is zstandard; decompress it first")
+                }
+                [b'B', b'Z', b'h', ..] => f.write_str("not an Avro container file: this is bzip2; decompress it first"),
+                [0xfd, b'7', b'z', b'X'] => f.write_str("not an Avro container file: this is xz; decompress it first"),
+                [b'P', b'K', 3, 4] => f.write_str("not an Avro container file: this is zip; unpack it first"),
+                [b'{' | b'[', ..] => f.write_str("not an Avro container file: this looks like JSON"),
                 [b'O', b'b', b'j', version] => {
                     write!(f, "Avro container format version {version} is not supported, only version 1")
                 }

@@ -1,4 +1,4 @@
-//! Command-line arguments: the only file that names `clap`. Arguments in, checked [`Options`] out.
+//! Command-line arguments: the only file that names `clap`, but for `manual.rs`. Arguments in, checked [`Options`] out.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -8,34 +8,25 @@ use std::thread;
 use avro_datafusion::index::IndexOptions;
 use avro_datafusion::{AvroOptions, Damage};
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use terminal_size::terminal_size;
 
 use crate::convert::{self, Codec};
 use crate::error::{Error, Result, one_line};
 use crate::indexing;
+use crate::manual;
 use crate::options::{
     Hash, Options, Query, Resources, SchemaForm, SchemaOf, Source, Task, Total, format_of, parse_bytes, parse_option,
     parse_table, target_of,
 };
-use crate::output::Format;
+use crate::output::{Display, Format};
 
 /// Rows of an answer that a table on a terminal shows by default.
 const MAX_ROWS_TERMINAL: u64 = 200;
 
-const EXAMPLES: &str = "\
-Examples:
-  avro-sql -c \"SELECT count(*) FROM 'logs/2024/**/*.avro'\"      a file, directory or glob is a table
-  avro-sql -t events=logs/ -c \"SELECT kind, count(*) FROM events GROUP BY kind\"
-  avro-sql -f report.sql -o report.csv
-  avro-sql                                                      the prompt; \\? there for help
-  avro-sql convert events.avro events.parquet
-  avro-sql index logs/                                          queries then read less of logs/
-  avro-sql schema events.avro
-  avro-sql count logs/";
-
 /// SQL over Avro files.
 #[derive(Parser)]
-#[command(name = "avro-sql", version, about, after_help = EXAMPLES)]
+#[command(name = "avro-sql", version, about, after_help = manual::ASK)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {
     #[command(flatten)]
@@ -69,12 +60,15 @@ struct QueryArguments {
     /// Rows that a table shows, 0 for all (default: 200 on a terminal, all elsewhere)
     #[arg(long, value_name = "N")]
     max_rows: Option<u64>,
+    /// Columns of the terminal that a table may take, 0 for all it needs (default: those of the terminal, all elsewhere)
+    #[arg(long, value_name = "N")]
+    max_width: Option<u16>,
     /// Say how long each statement took
     #[arg(long)]
     timing: bool,
-    /// Say nothing on standard error but errors
+    /// Say what each statement took and read
     #[arg(short, long)]
-    quiet: bool,
+    verbose: bool,
     /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
     #[arg(long)]
     no_rc: bool,
@@ -98,6 +92,12 @@ struct ResourceArguments {
     /// The directory or URL where block indexes are, instead of beside their files
     #[arg(long, value_name = "DIR", global = true)]
     index_dir: Option<String>,
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Show no progress of what takes long; without a terminal none is shown anyway
+    #[arg(long, global = true)]
+    no_progress: bool,
     /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
     #[arg(long, value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
@@ -110,12 +110,15 @@ enum FormatArgument {
     Tsv,
     Json,
     Ndjson,
+    Markdown,
+    Arrow,
+    Parquet,
 }
 
 #[derive(Subcommand)]
 enum Tool {
     /// Write the rows of Avro files as Parquet (.parquet) or Arrow (.arrow, .feather, .arrows)
-    #[command(override_usage = "avro-sql convert [OPTIONS] <IN>... <OUT>")]
+    #[command(override_usage = "avro-sql convert [OPTIONS] <IN>... <OUT>", after_help = manual::CONVERT)]
     Convert {
         /// The files, directories or globs to read, and last the file to write, which appears whole or not at all
         // One list, because only then may options stand between them.
@@ -126,6 +129,7 @@ enum Tool {
         codec: Option<CodecArgument>,
     },
     /// Build block indexes, with which queries skip what they do not want and know counts, least and greatest values
+    #[command(after_help = manual::INDEX)]
     Index {
         /// Files, directories, globs or URLs; the index of a file is beside it, `.NAME.avroidx`, or in --index-dir
         #[arg(required = true, value_name = "PATH")]
@@ -138,6 +142,7 @@ enum Tool {
         force: bool,
     },
     /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
+    #[command(after_help = manual::SCHEMA)]
     Schema {
         /// The file: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
         #[arg(required = true, value_name = "FILE")]
@@ -149,6 +154,7 @@ enum Tool {
         form: SchemaArguments,
     },
     /// Say whether a reader's schema can read what was written with another, and every reason why not
+    #[command(after_help = manual::COMPAT)]
     Compat {
         /// The reader's schema: a schema (.avsc), or Avro data that has it
         reader: PathBuf,
@@ -156,6 +162,7 @@ enum Tool {
         writer: PathBuf,
     },
     /// Count the rows of Avro files, from their block headers where those can be believed
+    #[command(after_help = manual::COUNT)]
     Count {
         /// Files, directories or globs
         #[arg(required = true, value_name = "PATH")]
@@ -163,6 +170,19 @@ enum Tool {
         /// One line for each file: its rows, a tab, its name
         #[arg(long)]
         per_file: bool,
+    },
+    /// Print a script with which a shell completes this command
+    #[command(hide = true, after_help = manual::COMPLETIONS)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or that of a command
+    #[command(hide = true, after_help = manual::MAN)]
+    Man {
+        /// Which command
+        command: Option<String>,
     },
 }
 
@@ -216,7 +236,15 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     };
     let reading = reading(&arguments)?;
     let task = match arguments.tool {
-        None => Task::Query(query(arguments.query)),
+        None => Task::Query(query(arguments.query, arguments.resources.quiet)?),
+        Some(Tool::Completions { shell }) => {
+            io::stdout().write_all(&manual::completions(shell, Arguments::command()))?;
+            return Ok(None);
+        }
+        Some(Tool::Man { command }) => {
+            io::stdout().write_all(&manual::page(command.as_deref(), Arguments::command())?)?;
+            return Ok(None);
+        }
         Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
         Some(Tool::Index { inputs, columns, force }) => {
             Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force } })
@@ -230,7 +258,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Task::Count { inputs, total: if per_file { Total::PerFile } else { Total::Sum } }
         }
     };
-    Ok(Some(Options { task, resources, reading, reader_schema: arguments.resources.reader_schema }))
+    let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
+    let bars = !quiet && !no_progress && io::stderr().is_terminal();
+    Ok(Some(Options { task, resources, reading, reader_schema, bars }))
 }
 
 /// How files are read, whatever is done with them.
@@ -257,7 +287,7 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
     Ok(reading)
 }
 
-fn query(arguments: QueryArguments) -> Query {
+fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     let source = match (arguments.command, arguments.file) {
         (commands, _) if !commands.is_empty() => Source::Commands(commands),
         (_, Some(file)) if file.as_os_str() == "-" => Source::Stdin,
@@ -273,6 +303,12 @@ fn query(arguments: QueryArguments) -> Query {
             FormatArgument::Tsv => Format::Tsv,
             FormatArgument::Json => Format::Json,
             FormatArgument::Ndjson => Format::Ndjson,
+            FormatArgument::Markdown => Format::Markdown,
+            FormatArgument::Arrow => match arguments.output.as_deref().and_then(format_of) {
+                Some(Format::ArrowFile) => Format::ArrowFile,
+                _ => Format::ArrowStream,
+            },
+            FormatArgument::Parquet => Format::Parquet,
         },
         (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
         (None, None) if on_terminal => Format::Table,
@@ -283,16 +319,28 @@ fn query(arguments: QueryArguments) -> Query {
         Some(n) => Some(n),
         None => on_terminal.then_some(MAX_ROWS_TERMINAL),
     };
-    Query {
+    let max_width = match arguments.max_width {
+        Some(0) => None,
+        Some(n) => Some(usize::from(n)),
+        None if on_terminal => terminal_size().map(|(width, _)| usize::from(width.0)),
+        None => None,
+    };
+    if format.is_binary() && on_terminal {
+        return Err(Error::Usage(format!("a terminal cannot show {0}; write a file with -o x.{0}", format.name())));
+    }
+    Ok(Query {
         source,
         tables: arguments.table,
         format,
         output: arguments.output,
-        max_rows,
+        max_rows_given: arguments.max_rows.is_some(),
+        display: Display { max_rows, max_width, expanded: false },
+        on_terminal,
         timing: arguments.timing,
-        quiet: arguments.quiet,
+        quiet,
+        verbose: arguments.verbose,
         rc: !arguments.no_rc,
-    }
+    })
 }
 
 fn only(files: Vec<PathBuf>) -> Result<PathBuf> {
@@ -353,8 +401,17 @@ mod tests {
 
     #[test]
     fn definition_is_consistent() {
-        use clap::CommandFactory;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        for command in Arguments::command().get_subcommands().chain([&Arguments::command()]) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let first = format!("\n  avro-sql {}", command.get_name()).replace(" avro-sql avro-sql", " avro-sql");
+            assert!(help.starts_with("Examples:") && help.contains(&first), "{}: {help}", command.get_name());
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{}", command.get_name());
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! user reads what happened and where.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +13,8 @@ use std::sync::{Mutex, PoisonError};
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
+
+use crate::{hints, progress};
 
 /// The result of everything here that can fail.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -35,6 +37,10 @@ impl Error {
     pub(crate) fn file(path: &Path, e: io::Error) -> Self {
         match e.kind() {
             io::ErrorKind::BrokenPipe => Error::ClosedPipe,
+            io::ErrorKind::NotFound => {
+                let near = hints::nearby(path).map(|near| format!("; did you mean {}?", near.display()));
+                Error::Failed(format!("{}: {}{}", path.display(), reason(&e), near.unwrap_or_default()))
+            }
             _ => Error::Failed(format!("{}: {}", path.display(), reason(&e))),
         }
     }
@@ -131,7 +137,7 @@ fn engine_error(e: &DataFusionError) -> String {
         Internal(what) => format!("internal error: {what}"),
         ResourcesExhausted(what) => format!("out of memory: {what} (see --memory-limit)"),
         // The default catalog and schema are nobody's choice.
-        Plan(what) => what.replace("'datafusion.public.", "'"),
+        Plan(what) => what.replace("'datafusion.public.", "'").replace("table 'datafusion.", "table '"),
         Configuration(what) | Execution(what) => what.clone(),
         other => other.strip_backtrace(),
     }
@@ -174,6 +180,7 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// Says something on standard error. That standard error is closed is no reason to fail.
 pub(crate) fn say(text: &str) {
+    progress::clear();
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -181,6 +188,8 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn report(e: &Error) {
     match e {
         Error::ClosedPipe => {}
+        // A terminal shows `^C` where the line had come to.
+        Error::Interrupted if io::stderr().is_terminal() => say("\navro-sql: interrupted"),
         Error::Interrupted => say("avro-sql: interrupted"),
         e => say(&format!("avro-sql: error: {e}")),
     }

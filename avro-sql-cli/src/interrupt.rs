@@ -1,6 +1,9 @@
 //! Ctrl-C and requests to terminate. Once waited for, they no longer kill the process: whoever waits cleans up.
 
 use std::future::Future;
+use std::process::{Command, exit};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use crate::error::{Error, Result};
 
@@ -18,6 +21,39 @@ pub(crate) async fn requested() {
         () = ctrl_c() => {}
         () = terminate() => {}
     }
+}
+
+/// Was the process asked to terminate?
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Does it wait for keys, so that nobody looks at that?
+static READING: AtomicBool = AtomicBool::new(false);
+
+/// From now on a request to terminate ends the process also where it reads keys, as it would if nobody ever waited for one.
+pub(crate) fn heed_while_reading() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let watch = move || {
+        runtime.block_on(terminate());
+        ASKED.store(true, Ordering::SeqCst);
+        if READING.load(Ordering::SeqCst) {
+            // The line editor has changed how the terminal works. Where that cannot be undone, so be it.
+            let _ = Command::new("stty").arg("sane").status();
+            exit(130);
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(watch)?;
+    Ok(())
+}
+
+/// Reads keys.
+pub(crate) fn while_reading<T>(read: impl FnOnce() -> T) -> Result<T> {
+    READING.store(true, Ordering::SeqCst);
+    if ASKED.load(Ordering::SeqCst) {
+        return Err(Error::Interrupted);
+    }
+    let keys = read();
+    READING.store(false, Ordering::SeqCst);
+    Ok(keys)
 }
 
 async fn ctrl_c() {

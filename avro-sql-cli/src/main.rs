@@ -6,13 +6,18 @@
 mod cli;
 mod convert;
 mod error;
+mod hints;
 mod indexing;
 mod inputs;
 mod inspect;
 mod interrupt;
+mod manual;
+mod meter;
 mod options;
 mod outfile;
 mod output;
+mod pager;
+mod progress;
 mod repl;
 mod run;
 mod session;
@@ -41,7 +46,10 @@ fn main() -> ExitCode {
 }
 
 fn execute(options: Options) -> Result<()> {
-    let Options { task, resources, mut reading, reader_schema } = options;
+    let Options { task, resources, mut reading, reader_schema, bars } = options;
+    if bars {
+        progress::enable();
+    }
     if let Some(file) = reader_schema {
         reading.reader_schema = Some(inspect::schema_of(&file, &reading.limits)?);
     }

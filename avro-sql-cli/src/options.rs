@@ -6,7 +6,7 @@ use avro_datafusion::AvroOptions;
 
 use crate::convert::{self, Target};
 use crate::indexing;
-use crate::output::Format;
+use crate::output::{Display, Format};
 
 /// A whole command line.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) reading: AvroOptions,
     /// The file of the schema that every Avro file is read as, instead of its own.
     pub(crate) reader_schema: Option<PathBuf>,
+    /// Do long jobs show how far they are?
+    pub(crate) bars: bool,
 }
 
 /// What to do.
@@ -127,12 +129,18 @@ pub(crate) struct Query {
     pub(crate) format: Format,
     /// Where rows are written; `None` is standard output.
     pub(crate) output: Option<PathBuf>,
-    /// Rows that a table shows of each answer; `None` is all.
-    pub(crate) max_rows: Option<u64>,
+    /// How much of them formats for people show.
+    pub(crate) display: Display,
+    /// Is the limit of its rows the user's?
+    pub(crate) max_rows_given: bool,
+    /// Is standard output a terminal, and the place where rows are written?
+    pub(crate) on_terminal: bool,
     /// Is the time of each statement said?
     pub(crate) timing: bool,
     /// Is nothing said that is not asked for?
     pub(crate) quiet: bool,
+    /// Is what each statement read said?
+    pub(crate) verbose: bool,
     /// Does the prompt run the user's start-up script?
     pub(crate) rc: bool,
 }
@@ -197,6 +205,10 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
         "json" => Format::Json,
         "ndjson" | "jsonl" => Format::Ndjson,
         "txt" => Format::Table,
+        "md" | "markdown" => Format::Markdown,
+        "arrow" | "feather" => Format::ArrowFile,
+        "arrows" => Format::ArrowStream,
+        "parquet" => Format::Parquet,
         _ => return None,
     })
 }

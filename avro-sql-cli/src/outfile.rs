@@ -1,7 +1,7 @@
 //! An output file that appears whole or not at all: bytes go to a temporary file beside it, which takes its name at the end.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -41,6 +41,25 @@ impl OutFile {
             let _ = file.set_permissions(existing.permissions());
         }
         Ok(OutFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: Some(temporary) })
+    }
+
+    /// The place that is written to now, to go back to.
+    pub(crate) fn place(&mut self) -> Result<u64> {
+        let path = &self.path;
+        self.writer.flush().and_then(|()| self.writer.stream_position()).or_else(|e| match self.temporary {
+            Some(_) => Err(Error::file(path, e)),
+            None => Ok(0), // a pipe has no places
+        })
+    }
+
+    /// Takes back what was written behind a place. What went into a pipe is gone.
+    pub(crate) fn back_to(&mut self, place: u64) -> Result<()> {
+        if self.temporary.is_none() {
+            return Ok(());
+        }
+        let path = &self.path;
+        let back = self.writer.seek(SeekFrom::Start(place)).and_then(|_| self.writer.get_ref().set_len(place));
+        back.map_err(|e| Error::file(path, e))
     }
 
     /// Everything is written: the file takes its name.
@@ -108,6 +127,14 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
             assert_eq!(names(), 1);
         }
+        let mut file = OutFile::create(&path).unwrap();
+        file.write_all(b"kept").unwrap();
+        let place = file.place().unwrap();
+        file.write_all(b" and taken back").unwrap();
+        file.back_to(place).unwrap();
+        file.write_all(b"!").unwrap();
+        file.commit().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "kept!");
         assert!(OutFile::create(dir.path()).is_err());
         assert!(OutFile::create(&dir.path().join("no/such/out.csv")).is_err());
     }

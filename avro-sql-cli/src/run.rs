@@ -2,15 +2,33 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, say};
 use crate::interrupt::unless_interrupted;
 use crate::options::{Query, Source};
 use crate::outfile::OutFile;
-use crate::output::Counts;
+use crate::output::{Counts, Format};
+use crate::pager::Screen;
+use crate::progress::{Bar, Meter, Reading, size, thousands};
 use crate::session::{Part, Session};
 use crate::sql;
+
+/// Where answers go.
+pub(crate) struct Destination<'a> {
+    pub(crate) to: &'a mut (dyn Write + Send),
+    pub(crate) format: Format,
+    /// Answers that are there already.
+    pub(crate) answers: u64,
+}
+
+/// What became of a statement.
+struct Done {
+    /// What was written of its rows; `None` where it has none to give, as `CREATE VIEW`.
+    counts: Option<Counts>,
+    /// What it read.
+    read: Reading,
+}
 
 /// Runs all statements of the source. The first that fails ends it, and then an output file does not appear.
 pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
@@ -33,10 +51,9 @@ pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
             file.commit()
         }
         None => {
-            let mut stdout = io::BufWriter::with_capacity(1 << 16, io::stdout());
-            unless_interrupted(all(session, query, &scripts, place.as_deref(), &mut stdout)).await?;
-            stdout.flush()?;
-            Ok(())
+            let mut screen = Screen::plain(query.on_terminal);
+            unless_interrupted(all(session, query, &scripts, place.as_deref(), &mut screen)).await?;
+            screen.finish()
         }
     }
 }
@@ -47,8 +64,9 @@ async fn all(
     query: &Query,
     scripts: &[String],
     place: Option<&str>,
-    to: &mut dyn Write,
+    to: &mut (dyn Write + Send),
 ) -> Result<()> {
+    let mut destination = Destination { to, format: query.format, answers: 0 };
     for text in scripts {
         let script = sql::split(text).map_err(|e| {
             let error = Error::Failed(e.to_string());
@@ -56,7 +74,7 @@ async fn all(
         })?;
         let many = script.statements.len() > 1;
         for (n, statement) in script.statements.iter().enumerate() {
-            let done = one(session, query, statement.text, to).await;
+            let done = one(session, query, statement.text, &mut destination).await;
             done.map_err(|e| match place {
                 Some(place) => e.within(&format!("{place}: statement {} (line {})", n + 1, statement.line)),
                 None if many => e.within(&format!("statement {}", n + 1)),
@@ -68,42 +86,90 @@ async fn all(
 }
 
 /// Runs one statement and says about it what the options ask for.
-pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut dyn Write) -> Result<()> {
+pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut Destination<'_>) -> Result<()> {
     let start = Instant::now();
     let answered = answer(session, query, text, to).await;
-    let flushed = to.flush();
+    let flushed = to.to.flush();
     if !query.quiet {
         session.skipped.say();
         session.warned.say();
     }
-    let counts = answered?;
+    let done = answered?;
     flushed?;
-    if let Some(Counts { rows, shown }) = counts
-        && shown < rows
-        && !query.quiet
+    if !query.quiet
+        && let Some(note) = done.counts.and_then(|counts| note(counts, query))
     {
-        say(&format!("{shown} of {rows} rows shown; --max-rows 0 shows all"));
+        say(&note);
     }
-    if query.timing {
-        let rows = counts.map(|c| if c.rows == 1 { "1 row in ".to_owned() } else { format!("{} rows in ", c.rows) });
-        say(&format!("{}{:.3} s", rows.unwrap_or_default(), start.elapsed().as_secs_f64()));
+    if query.timing || query.verbose {
+        say(&summary(&done, start.elapsed(), query.verbose));
     }
     Ok(())
 }
 
-/// Runs one statement and writes its rows; `None` where it has none to give, as `CREATE VIEW`.
-async fn answer(session: &Session, query: &Query, text: &str, to: &mut dyn Write) -> Result<Option<Counts>> {
+/// What is not shown of an answer, and how to see it.
+fn note(counts: Counts, query: &Query) -> Option<String> {
+    let mut parts = Vec::new();
+    let mut options = Vec::new();
+    if counts.rows_shown < counts.rows {
+        parts.push(format!("{} of {} rows", counts.rows_shown, counts.rows));
+        options.push("--max-rows 0");
+    }
+    if counts.columns_shown < counts.columns {
+        parts.push(format!("{} of {} columns", counts.columns_shown, counts.columns));
+        options.push("--max-width 0");
+    } else if counts.cut && options.is_empty() {
+        parts.push("not all of long values".to_owned());
+        options.push("--max-width 0");
+    }
+    let all = match (&query.source, options.as_slice()) {
+        (_, []) => return None,
+        (Source::Prompt, [.., "--max-width 0"]) => "\\x shows each row whole".to_owned(),
+        (_, [one]) => format!("{one} shows all"),
+        (_, many) => format!("{} show all", many.join(" and ")),
+    };
+    Some(format!("{} shown; {all}", parts.join(" and ")))
+}
+
+/// How long a statement took, and what it read.
+fn summary(done: &Done, time: Duration, verbose: bool) -> String {
+    let rows = done.counts.map(|c| if c.rows == 1 { "1 row in ".to_owned() } else { format!("{} rows in ", c.rows) });
+    let mut text = format!("{}{:.3} s", rows.unwrap_or_default(), time.as_secs_f64());
+    if verbose && done.read.total_bytes > 0 {
+        let Reading { bytes, total_bytes, rows } = done.read;
+        text.push_str(&format!("; read {} of {}, {} rows", size(bytes), size(total_bytes), thousands(rows)));
+    }
+    text
+}
+
+/// Runs one statement and writes its rows.
+async fn answer(session: &Session, query: &Query, text: &str, destination: &mut Destination<'_>) -> Result<Done> {
     let mut answer = session.answer(text);
-    let mut output = query.format.output(to, query.max_rows);
+    let meter = answer.meter.clone();
+    let _bar = Bar::start(meter.clone());
+    let mut next = answer.next().await?;
+    if destination.answers > 0 && matches!(next, Some(Part::Columns(_))) {
+        destination.to.write_all(destination.format.separator())?;
+    }
+    let mut output = destination.format.output(destination.to, query.display);
     let mut begun = false;
-    while let Some(part) = answer.next().await? {
+    while let Some(part) = next {
         match part {
+            Part::Columns(_) if destination.format.is_binary() && destination.answers > 0 => {
+                return Err(Error::Failed(format!(
+                    "--format {} holds the rows of one statement, and has those of another already",
+                    destination.format.name()
+                )));
+            }
             Part::Columns(schema) => {
                 begun = true;
                 output.begin(&schema)?;
             }
             Part::Rows(batch) => output.batch(&batch)?,
         }
+        next = answer.next().await?;
     }
-    if begun { Ok(Some(output.end()?)) } else { Ok(None) }
+    let counts = if begun { Some(output.end()?) } else { None };
+    destination.answers += u64::from(begun);
+    Ok(Done { counts, read: meter.read() })
 }

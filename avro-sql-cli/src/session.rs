@@ -12,13 +12,16 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
+use crate::hints;
+use crate::meter::PlanMeter;
 use crate::options::Resources;
 use crate::skipped::Skipped;
 use crate::warned::Warned;
@@ -57,6 +60,8 @@ pub(crate) struct Answer {
     parts: Receiver<Part>,
     /// Computes the parts. It says how it ended after the last of them.
     task: Option<JoinHandle<Result<()>>>,
+    /// How far it is.
+    pub(crate) meter: Arc<PlanMeter>,
 }
 
 impl Session {
@@ -84,7 +89,7 @@ impl Session {
         avro_datafusion::enable_with(&context, reading.clone())?;
         for (name, path) in tables {
             let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
-            registered.map_err(|e| Error::from(e).within(&format!("table {name}")))?;
+            registered.map_err(|e| hints::explain(e, &context).within(&format!("table {name}")))?;
         }
         Ok(Session {
             context,
@@ -99,8 +104,10 @@ impl Session {
     pub(crate) fn answer(&self, sql: &str) -> Answer {
         let (send, parts) = channel(BATCHES_AHEAD);
         let (context, sql) = (self.context.clone(), sql.to_owned());
-        let work = async move { compute(&context, &sql, send).await };
-        Answer { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)) }
+        let meter = Arc::new(PlanMeter::default());
+        let watched = Arc::clone(&meter);
+        let work = async move { compute(&context, &sql, &watched, send).await };
+        Answer { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)), meter }
     }
 
     /// Builds the block indexes of these files.
@@ -114,6 +121,16 @@ impl Session {
         let state = self.context.state();
         let work = threads.spawn(async move { index::build(&state, paths, &reading, &index).await });
         Ok(work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))??)
+    }
+
+    /// The tables and functions that SQL may name.
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// The threads that queries run on.
+    pub(crate) fn threads(&self) -> Option<Handle> {
+        self.threads.0.as_ref().map(|threads| threads.handle().clone())
     }
 
     /// Leaves the threads to whatever was given up, and starts others: a computation stops where it waits for something, and
@@ -166,14 +183,18 @@ impl Drop for Threads {
     }
 }
 
-async fn compute(context: &SessionContext, sql: &str, to: Sender<Part>) -> Result<()> {
-    let plan = context.state().create_logical_plan(sql).await?;
+async fn compute(context: &SessionContext, sql: &str, meter: &PlanMeter, to: Sender<Part>) -> Result<()> {
+    let explain = |e| hints::explain(e, context);
+    let plan = context.state().create_logical_plan(sql).await.map_err(explain)?;
     let is_command = matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
-    let frame = context.execute_logical_plan(plan).await?;
+    let frame = context.execute_logical_plan(plan).await.map_err(explain)?;
     if is_command && frame.schema().fields().is_empty() {
         return Ok(());
     }
-    let mut rows = frame.execute_stream().await?;
+    let task = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await?;
+    meter.watch(Arc::clone(&plan));
+    let mut rows = execute_stream(plan, task)?;
     let mut part = Part::Columns(rows.schema());
     loop {
         if to.send(part).await.is_err() {

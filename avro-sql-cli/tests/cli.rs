@@ -10,26 +10,12 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use support::{Folder, Value, avro};
-
-const PEOPLE: &str = r#"{"type":"record","name":"Person","fields":[
-    {"name":"id","type":"long"},
-    {"name":"name","type":["null","string"]},
-    {"name":"color","type":{"type":"enum","name":"Color","symbols":["RED","BLUE"]}},
-    {"name":"tags","type":{"type":"array","items":"string"}}]}"#;
-
-fn person(id: i64, name: Option<&str>, color: i64, tags: &[&str]) -> Value {
-    Value::Record(vec![id.into(), name.into(), color.into(), Value::Array(tags.iter().map(|t| (*t).into()).collect())])
-}
+use support::{Folder, PEOPLE, Value, avro, people};
 
 /// A folder with people.avro (three rows) and logs/{1,2}.avro (two and one).
 fn folder() -> Folder {
     let folder = Folder::new();
-    let people =
-        [person(1, Some("Ann, \"A\""), 0, &["x", "y"]), person(2, None, 1, &[]), person(3, Some("Çelik"), 0, &["z"])];
-    folder.file("people.avro", avro(PEOPLE, 2, &people));
-    folder.file("logs/1.avro", avro(PEOPLE, 1, &people[..2]));
-    folder.file("logs/2.avro", avro(PEOPLE, 1, &people[2..]));
+    people(&folder);
     folder
 }
 
@@ -231,6 +217,23 @@ fn what_is_said_besides() {
     version.wrote(&format!("avro-sql {}\n", env!("CARGO_PKG_VERSION")));
     let help = folder.run(&["--help"]);
     assert!(help.code == 0 && help.stdout().contains("Examples:") && help.stderr.is_empty());
+}
+
+#[test]
+fn the_manual_and_completions() {
+    let folder = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = folder.run(&["completions", shell]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        for word in ["avro-sql", "convert", "reader-schema", "markdown"] {
+            assert!(ran.stdout().contains(word), "{shell} has no {word}");
+        }
+    }
+    for (arguments, words) in [(&["man"][..], "avro\\-sql \\- "), (&["man", "count"], "avro\\-sql\\-count \\- ")] {
+        let ran = folder.run(arguments);
+        assert!(ran.stdout().contains(".TH ") && ran.stdout().contains(words), "{}", ran.stdout());
+        assert!(ran.stdout().contains("Examples:"), "{}", ran.stdout());
+    }
 }
 
 #[test]

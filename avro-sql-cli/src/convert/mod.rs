@@ -2,7 +2,7 @@
 //!
 //! Next files: `parquet.rs` for what Parquet cannot hold as it is, `sink.rs` for the writers.
 
-mod parquet;
+pub(crate) mod parquet;
 mod sink;
 
 use std::path::{Path, PathBuf};

@@ -22,7 +22,7 @@ use arrow::error::ArrowError;
 const DURATION_BYTES: i32 = 12;
 
 /// The field as Parquet can hold it.
-pub(super) fn field(field: &FieldRef) -> FieldRef {
+pub(crate) fn field(field: &FieldRef) -> FieldRef {
     let kind = match field.data_type() {
         DataType::Interval(IntervalUnit::MonthDayNano) => DataType::FixedSizeBinary(DURATION_BYTES),
         DataType::FixedSizeBinary(0) => DataType::Binary,
@@ -36,7 +36,7 @@ pub(super) fn field(field: &FieldRef) -> FieldRef {
 }
 
 /// The batch with the columns of `schema`, which [`field`] made.
-pub(super) fn batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(schema.fields()).map(|(array, field)| column(array, field.data_type()));
     let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_, _>>()?, &rows)

@@ -5,8 +5,7 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::value::Column;
-use super::{Counts, Output};
+use super::{Counts, Output, columns};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -22,19 +21,21 @@ pub(super) enum Flavour {
 }
 
 pub(super) struct Csv<'a> {
-    to: &'a mut dyn Write,
+    to: &'a mut (dyn Write + Send),
     flavour: Flavour,
     rows: u64,
+    columns: usize,
 }
 
 impl<'a> Csv<'a> {
-    pub(super) fn new(to: &'a mut dyn Write, flavour: Flavour) -> Self {
-        Csv { to, flavour, rows: 0 }
+    pub(super) fn new(to: &'a mut (dyn Write + Send), flavour: Flavour) -> Self {
+        Csv { to, flavour, rows: 0, columns: 0 }
     }
 }
 
 impl Output for Csv<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
+        self.columns = schema.fields().len();
         let mut line = String::new();
         for (n, field) in schema.fields().iter().enumerate() {
             self.flavour.separate(n, &mut line);
@@ -46,9 +47,7 @@ impl Output for Csv<'_> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let fields = batch.schema_ref().fields().iter();
-        let columns =
-            fields.zip(batch.columns()).map(|(f, a)| Column::new(f, a.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let columns = columns(batch)?;
         let (mut text, mut value) = (String::new(), String::new());
         for row in 0..batch.num_rows() {
             for (n, column) in columns.iter().enumerate() {
@@ -71,7 +70,7 @@ impl Output for Csv<'_> {
     }
 
     fn end(&mut self) -> Result<Counts> {
-        Ok(Counts { rows: self.rows, shown: self.rows })
+        Ok(Counts::all(self.rows, self.columns))
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) enum Flavour {
 }
 
 pub(super) struct Json<'a> {
-    to: &'a mut dyn Write,
+    to: &'a mut (dyn Write + Send),
     flavour: Flavour,
     /// The columns' names as JSON, with the colon.
     names: Vec<String>,
@@ -30,7 +30,7 @@ pub(super) struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(to: &'a mut dyn Write, flavour: Flavour) -> Self {
+    pub(super) fn new(to: &'a mut (dyn Write + Send), flavour: Flavour) -> Self {
         Json { to, flavour, names: Vec::new(), rows: 0 }
     }
 }
@@ -78,6 +78,6 @@ impl Output for Json<'_> {
         if self.flavour == Flavour::Array {
             self.to.write_all(if self.rows == 0 { b"]\n" } else { b"\n]\n" })?;
         }
-        Ok(Counts { rows: self.rows, shown: self.rows })
+        Ok(Counts::all(self.rows, self.names.len()))
     }
 }

@@ -1,16 +1,24 @@
-//! Answers as bytes: record batches in, text out. One file per format behind one trait; `value.rs` writes single values.
+//! Answers as bytes: record batches in, one of the formats out, batch by batch: no format holds more than the rows that decide
+//! how wide a table is, or a row group. One file per format behind one trait; `value.rs` writes single values.
 
+mod arrow;
 mod csv;
+mod expanded;
+mod fit;
 mod json;
+mod markdown;
+mod parquet;
 mod table;
 mod value;
 
 use std::io::Write;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use ::arrow::array::RecordBatch;
+use ::arrow::datatypes::Schema;
+use ::arrow::error::ArrowError;
 
 use crate::error::Result;
+use value::Column;
 
 /// A format that answers are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +33,25 @@ pub(crate) enum Format {
     Json,
     /// An object a line.
     Ndjson,
+    /// A table of Markdown.
+    Markdown,
+    /// Arrow IPC, the streaming format.
+    ArrowStream,
+    /// Arrow IPC, the file format with an index at its end.
+    ArrowFile,
+    /// Parquet.
+    Parquet,
+}
+
+/// How formats for people show rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Display {
+    /// Rows that are shown of each answer; `None` is all.
+    pub(crate) max_rows: Option<u64>,
+    /// Columns of the terminal that a table takes at most; `None` is as many as it needs.
+    pub(crate) max_width: Option<usize>,
+    /// Is a row shown as lines, one for each of its values?
+    pub(crate) expanded: bool,
 }
 
 /// Writes one answer. Called in order: `begin`, any number of `batch`, `end`.
@@ -37,26 +64,112 @@ pub(crate) trait Output {
     fn end(&mut self) -> Result<Counts>;
 }
 
-/// How many rows an answer has.
+/// What of an answer was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// All of them.
+    /// All its rows.
     pub(crate) rows: u64,
     /// Those that were written.
-    pub(crate) shown: u64,
+    pub(crate) rows_shown: u64,
+    /// All its columns.
+    pub(crate) columns: usize,
+    /// Those that were written.
+    pub(crate) columns_shown: usize,
+    /// Was a value longer than its place?
+    pub(crate) cut: bool,
+}
+
+impl Counts {
+    /// Everything was written of an answer with these rows and columns.
+    fn all(rows: u64, columns: usize) -> Self {
+        Counts { rows, rows_shown: rows, columns, columns_shown: columns, cut: false }
+    }
 }
 
 impl Format {
-    /// An output of this format to `to`, of at most `max_rows` rows where the format is for people.
-    pub(crate) fn output<'a>(self, to: &'a mut dyn Write, max_rows: Option<u64>) -> Box<dyn Output + 'a> {
+    /// The formats by the names that users give them, in the order in which they are listed.
+    pub(crate) const NAMES: [(&'static str, Format); 8] = [
+        ("table", Format::Table),
+        ("csv", Format::Csv),
+        ("tsv", Format::Tsv),
+        ("json", Format::Json),
+        ("ndjson", Format::Ndjson),
+        ("markdown", Format::Markdown),
+        ("arrow", Format::ArrowStream),
+        ("parquet", Format::Parquet),
+    ];
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Format::Table => Box::new(table::Table::new(to, max_rows)),
+            Format::ArrowFile => "arrow",
+            other => Format::NAMES.iter().find(|(_, format)| *format == other).map_or("", |(name, _)| name),
+        }
+    }
+
+    /// Is it nothing for a terminal to show? Such a format also holds one answer and no second one behind it.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Format::ArrowStream | Format::ArrowFile | Format::Parquet)
+    }
+
+    /// What stands between two answers.
+    pub(crate) fn separator(self) -> &'static [u8] {
+        // Without a blank line the second table would be rows of the first.
+        if self == Format::Markdown { b"\n" } else { b"" }
+    }
+
+    /// An output of this format to `to`.
+    pub(crate) fn output<'a>(self, to: &'a mut (dyn Write + Send), display: Display) -> Box<dyn Output + 'a> {
+        match self {
+            Format::Table if display.expanded => Box::new(expanded::Expanded::new(to, display)),
+            Format::Table => Box::new(table::Table::new(to, display)),
             Format::Csv => Box::new(csv::Csv::new(to, csv::Flavour::Csv)),
             Format::Tsv => Box::new(csv::Csv::new(to, csv::Flavour::Tsv)),
             Format::Json => Box::new(json::Json::new(to, json::Flavour::Array)),
             Format::Ndjson => Box::new(json::Json::new(to, json::Flavour::Lines)),
+            Format::Markdown => Box::new(markdown::Markdown::new(to)),
+            Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream)),
+            Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File)),
+            Format::Parquet => Box::new(parquet::Parquet::new(to)),
         }
     }
+}
+
+/// The columns of a batch, ready for writing their values.
+fn columns(batch: &RecordBatch) -> Result<Vec<Column<'_>>, ArrowError> {
+    batch.schema_ref().fields().iter().zip(batch.columns()).map(|(f, a)| Column::new(f, a.as_ref())).collect()
+}
+
+/// The values of a row as people read them.
+fn cells(columns: &[Column<'_>], row: usize) -> Result<Vec<String>, ArrowError> {
+    let mut cells = Vec::with_capacity(columns.len());
+    for column in columns {
+        let mut cell = String::new();
+        if column.is_null(row) {
+            cell.push_str("NULL");
+        } else {
+            column.text(row, &mut cell)?;
+        }
+        cells.push(printable(&cell));
+    }
+    Ok(cells)
+}
+
+/// The text with everything but line breaks that a terminal would act on made visible: data must not move the cursor.
+fn printable(text: &str) -> String {
+    if !text.contains(|c: char| c.is_control() && c != '\n') {
+        return text.to_owned();
+    }
+    let mut printable = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_control() && c != '\n' { printable.extend(c.escape_default()) } else { printable.push(c) }
+    }
+    printable
+}
+
+/// A number of rows, which no machine has more of than 64 bits count.
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

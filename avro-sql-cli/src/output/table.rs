@@ -1,5 +1,5 @@
-//! A table for people: columns in a frame, as wide as the first rows need. Later rows are written as they come; a value
-//! wider than its column pushes its line out rather than being cut.
+//! A table for people: columns in a frame, as wide as the first rows need and the terminal has. Later rows are written as they
+//! come. Without a limit to the width, a value wider than its column pushes its line out rather than being cut.
 
 use std::io::Write;
 
@@ -7,89 +7,127 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use unicode_width::UnicodeWidthStr;
 
-use super::value::Column;
-use super::{Counts, Output};
+use super::fit::{CUT, Place, cut, fit, width};
+use super::{Counts, Display, Output, cells, columns, count, printable};
 use crate::error::Result;
 
 /// Rows that decide how wide columns are.
 const SIZING_ROWS: usize = 1000;
 
 pub(super) struct Table<'a> {
-    to: &'a mut dyn Write,
-    max_rows: u64,
+    to: &'a mut (dyn Write + Send),
+    display: Display,
     counts: Counts,
     names: Vec<String>,
     right: Vec<bool>,
     /// Rows that wait for the widths to be known.
     waiting: Vec<Vec<String>>,
-    /// Widths of the columns, once known.
-    widths: Option<Vec<usize>>,
+    /// What a line shows, once known.
+    places: Option<Vec<Place>>,
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn new(to: &'a mut dyn Write, max_rows: Option<u64>) -> Self {
+    pub(super) fn new(to: &'a mut (dyn Write + Send), display: Display) -> Self {
         Table {
             to,
-            max_rows: max_rows.unwrap_or(u64::MAX),
+            display,
             counts: Counts::default(),
             names: Vec::new(),
             right: Vec::new(),
             waiting: Vec::new(),
-            widths: None,
+            places: None,
         }
     }
 
     /// Decides how wide columns are and writes the header and the rows that waited.
     fn open(&mut self) -> Result<()> {
-        let mut widths: Vec<usize> = self.names.iter().map(|name| width(name)).collect();
+        let mut wanted: Vec<usize> = self.names.iter().map(|name| width(name)).collect();
         for row in &self.waiting {
-            for (widest, cell) in widths.iter_mut().zip(row) {
+            for (widest, cell) in wanted.iter_mut().zip(row) {
                 *widest = (*widest).max(width(cell));
             }
         }
+        let places = fit(&wanted, self.display.max_width);
+        self.counts.columns_shown = places.iter().filter(|place| matches!(place, Place::Column { .. })).count();
         let mut text = String::new();
-        frame(&widths, &mut text);
-        line(&self.names, &widths, &vec![false; widths.len()], &mut text);
-        frame(&widths, &mut text);
-        for row in self.waiting.drain(..) {
-            line(&row, &widths, &self.right, &mut text);
+        frame(&places, &mut text);
+        self.counts.cut |= self.line(&self.names, &places, Align::Left, &mut text);
+        frame(&places, &mut text);
+        for row in std::mem::take(&mut self.waiting) {
+            self.counts.cut |= self.line(&row, &places, Align::ByType, &mut text);
         }
-        self.widths = Some(widths);
+        self.places = Some(places);
         self.to.write_all(text.as_bytes())?;
         Ok(())
     }
+
+    /// A row: as many lines as its cell of most lines has. Says whether something was cut.
+    fn line(&self, cells: &[String], places: &[Place], align: Align, to: &mut String) -> bool {
+        let shown = |place: &Place| match place {
+            Place::Column { idx, .. } => cells.get(*idx).map_or(1, |cell| cell.split('\n').count()),
+            Place::Gap => 1,
+        };
+        let mut any_cut = false;
+        for n in 0..places.iter().map(shown).max().unwrap_or(1) {
+            to.push('|');
+            for place in places {
+                let (part, width, right) = match place {
+                    Place::Gap => ((if n == 0 { CUT } else { " " }).to_owned(), 1, false),
+                    Place::Column { idx, width } => {
+                        let part = cells.get(*idx).and_then(|cell| cell.split('\n').nth(n)).unwrap_or("");
+                        let (part, was_cut) = match self.display.max_width {
+                            Some(_) => cut(part, *width),
+                            None => (part.to_owned(), false),
+                        };
+                        any_cut |= was_cut;
+                        (part, *width, align == Align::ByType && self.right.get(*idx).is_some_and(|right| *right))
+                    }
+                };
+                let blank = std::iter::repeat_n(' ', width.saturating_sub(part.width()));
+                to.push(' ');
+                if right {
+                    to.extend(blank);
+                    to.push_str(&part);
+                } else {
+                    to.push_str(&part);
+                    to.extend(blank);
+                }
+                to.push_str(" |");
+            }
+            to.push('\n');
+        }
+        any_cut
+    }
+}
+
+/// On which side of its column a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Align {
+    Left,
+    /// Numbers on the right, all else on the left.
+    ByType,
 }
 
 impl Output for Table<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
         self.names = schema.fields().iter().map(|f| printable(f.name())).collect();
         self.right = schema.fields().iter().map(|f| f.data_type().is_numeric()).collect();
+        self.counts.columns = self.names.len();
         Ok(())
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let fields = batch.schema_ref().fields().iter();
-        let columns =
-            fields.zip(batch.columns()).map(|(f, a)| Column::new(f, a.as_ref())).collect::<Result<Vec<_>, _>>()?;
-        self.counts.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        let columns = columns(batch)?;
+        self.counts.rows += count(batch.num_rows());
         let mut text = String::new();
         for row in 0..batch.num_rows() {
-            if self.counts.shown == self.max_rows {
+            if Some(self.counts.rows_shown) == self.display.max_rows {
                 break;
             }
-            self.counts.shown += 1;
-            let mut cells = Vec::with_capacity(columns.len());
-            for column in &columns {
-                let mut cell = String::new();
-                if column.is_null(row) {
-                    cell.push_str("NULL");
-                } else {
-                    column.text(row, &mut cell)?;
-                }
-                cells.push(printable(&cell));
-            }
-            match &self.widths {
-                Some(widths) => line(&cells, widths, &self.right, &mut text),
+            self.counts.rows_shown += 1;
+            let cells = cells(&columns, row)?;
+            match &self.places {
+                Some(places) => self.counts.cut |= self.line(&cells, places, Align::ByType, &mut text),
                 None => {
                     self.waiting.push(cells);
                     if self.waiting.len() == SIZING_ROWS {
@@ -103,60 +141,25 @@ impl Output for Table<'_> {
     }
 
     fn end(&mut self) -> Result<Counts> {
-        if self.widths.is_none() {
+        if self.places.is_none() {
             self.open()?;
         }
         let mut text = String::new();
-        frame(self.widths.as_deref().unwrap_or_default(), &mut text);
+        frame(self.places.as_deref().unwrap_or_default(), &mut text);
         self.to.write_all(text.as_bytes())?;
         Ok(self.counts)
     }
 }
 
-/// The text with everything but line breaks that a terminal would act on made visible: data must not move the cursor.
-fn printable(text: &str) -> String {
-    if !text.contains(|c: char| c.is_control() && c != '\n') {
-        return text.to_owned();
-    }
-    let mut printable = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if c.is_control() && c != '\n' { printable.extend(c.escape_default()) } else { printable.push(c) }
-    }
-    printable
-}
-
-/// Terminal columns of the widest line.
-fn width(cell: &str) -> usize {
-    cell.split('\n').map(UnicodeWidthStr::width).max().unwrap_or(0)
-}
-
-fn frame(widths: &[usize], to: &mut String) {
+fn frame(places: &[Place], to: &mut String) {
     to.push('+');
-    for width in widths {
+    for place in places {
+        let width = match place {
+            Place::Column { width, .. } => *width,
+            Place::Gap => 1,
+        };
         to.extend(std::iter::repeat_n('-', width + 2));
         to.push('+');
     }
     to.push('\n');
-}
-
-/// A row: as many lines as its cell of most lines has.
-fn line(cells: &[String], widths: &[usize], right: &[bool], to: &mut String) {
-    let lines = cells.iter().map(|cell| cell.split('\n').count()).max().unwrap_or(1);
-    for n in 0..lines {
-        to.push('|');
-        for ((cell, width), right) in cells.iter().zip(widths).zip(right) {
-            let part = cell.split('\n').nth(n).unwrap_or("");
-            let blank = std::iter::repeat_n(' ', width.saturating_sub(part.width()));
-            to.push(' ');
-            if *right {
-                to.extend(blank);
-                to.push_str(part);
-            } else {
-                to.push_str(part);
-                to.extend(blank);
-            }
-            to.push_str(" |");
-        }
-        to.push('\n');
-    }
 }

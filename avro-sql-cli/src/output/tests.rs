@@ -10,7 +10,7 @@ use arrow::datatypes::*;
 use expect_test::{Expect, expect};
 
 use super::value::Column;
-use super::{Counts, Format};
+use super::{Counts, Display, Format};
 
 /// Each value as text and as JSON must be as expected; a null's text is empty.
 fn check_values(field: &Field, array: &dyn Array, expected: &[(&str, &str)]) {
@@ -201,7 +201,7 @@ fn batch(ids: &[i64], names: &[Option<&str>]) -> RecordBatch {
 
 fn written(format: Format, max_rows: Option<u64>, batches: &[RecordBatch]) -> (String, Counts) {
     let mut bytes = Vec::new();
-    let mut output = format.output(&mut bytes, max_rows);
+    let mut output = format.output(&mut bytes, Display { max_rows, ..Display::default() });
     output.begin(&batch(&[], &[]).schema()).unwrap();
     for batch in batches {
         output.batch(batch).unwrap();
@@ -285,7 +285,7 @@ fn formats() {
     for (format, rows, none) in cases {
         let (text, counts) = written(format, None, &batches);
         rows.assert_eq(&text);
-        assert_eq!(counts, Counts { rows: 3, shown: 3 });
+        assert_eq!(counts, Counts::all(3, 3));
         none.assert_eq(&written(format, None, &[]).0);
     }
 }
@@ -295,10 +295,10 @@ fn tables_show_at_most_so_many_rows() {
     let batches = [batch(&[1, 2], &[None, None]), batch(&[3], &[None])];
     for (max_rows, shown) in [(None, 3), (Some(1), 1), (Some(2), 2), (Some(3), 3), (Some(9), 3)] {
         let (text, counts) = written(Format::Table, max_rows, &batches);
-        assert_eq!(counts, Counts { rows: 3, shown });
+        assert_eq!(counts, Counts { rows_shown: shown, ..Counts::all(3, 3) });
         assert_eq!(u64::try_from(text.lines().count()).unwrap(), shown + 4);
         // Other formats are for programs, which want all rows.
-        assert_eq!(written(Format::Csv, max_rows, &batches).1, Counts { rows: 3, shown: 3 });
+        assert_eq!(written(Format::Csv, max_rows, &batches).1, Counts::all(3, 3));
     }
 }
 

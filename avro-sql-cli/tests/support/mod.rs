@@ -1,6 +1,9 @@
 //! What the tests of the command need: a folder of files, a tiny Avro writer, and the command itself.
 #![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(unix)]
+pub(crate) mod terminal;
+
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -204,4 +207,23 @@ pub(crate) fn avro(schema: &str, rows_per_block: usize, rows: &[Value]) -> Vec<u
         file.extend(SYNC);
     }
     file
+}
+
+pub(crate) const PEOPLE: &str = r#"{"type":"record","name":"Person","fields":[
+    {"name":"id","type":"long"},
+    {"name":"name","type":["null","string"]},
+    {"name":"color","type":{"type":"enum","name":"Color","symbols":["RED","BLUE"]}},
+    {"name":"tags","type":{"type":"array","items":"string"}}]}"#;
+
+fn person(id: i64, name: Option<&str>, color: i64, tags: &[&str]) -> Value {
+    Value::Record(vec![id.into(), name.into(), color.into(), Value::Array(tags.iter().map(|t| (*t).into()).collect())])
+}
+
+/// Puts people.avro (three rows) and logs/{1,2}.avro (two and one) into a folder.
+pub(crate) fn people(folder: &Folder) {
+    let people =
+        [person(1, Some("Ann, \"A\""), 0, &["x", "y"]), person(2, None, 1, &[]), person(3, Some("Çelik"), 0, &["z"])];
+    folder.file("people.avro", avro(PEOPLE, 2, &people));
+    folder.file("logs/1.avro", avro(PEOPLE, 1, &people[..2]));
+    folder.file("logs/2.avro", avro(PEOPLE, 1, &people[2..]));
 }

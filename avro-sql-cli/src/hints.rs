@@ -1,0 +1,204 @@
+//! What would help: an error of planning, and what there is instead, in; one line that names the nearest of it out.
+//!
+//! Asked only where something failed, so nothing here has to be quick; but directories may be large, and are looked at in part.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use datafusion::common::{Column, SchemaError};
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
+
+use crate::error::Error;
+
+/// Entries of a directory that are looked at.
+const ENTRIES_MAX: usize = 10_000;
+
+/// Columns that are listed where none is near.
+const COLUMNS_LISTED: usize = 12;
+
+/// The error with what would help, where something would.
+pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
+    if let DataFusionError::SchemaError(schema, _) = e.find_root()
+        && let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref()
+    {
+        return Error::Failed(no_column(field, valid_fields));
+    }
+    let error = Error::from(e);
+    let Error::Failed(text) = &error else { return error };
+    let quoted = |before: &str, after: &str| Some(text.strip_prefix(before)?.split_once(after)?.0.to_owned());
+    let hint = if let Some(name) = quoted("table '", "' not found") {
+        no_table(&name, context)
+    } else if let Some(path) = text.strip_prefix("no such file or directory: ") {
+        nearby(Path::new(path)).map(|near| format!("did you mean '{}'?", near.display()))
+    } else if let Some(name) = quoted("Invalid function '", "'") {
+        return Error::Failed(no_function(&name, context));
+    } else {
+        None
+    };
+    match hint {
+        Some(hint) => Error::Failed(format!("{}; {hint}", text.trim_end_matches('.'))),
+        None => error,
+    }
+}
+
+fn no_column(field: &Column, valid: &[Column]) -> String {
+    let name = |column: &Column| match &field.relation {
+        Some(_) => column.flat_name(),
+        None => column.name.clone(),
+    };
+    let wanted = name(field);
+    let mut there: Vec<String> = valid.iter().map(name).collect();
+    there.dedup();
+    let what = format!("there is no column `{wanted}`");
+    if let Some(cased) = valid.iter().find(|c| c.name != field.name && c.name.eq_ignore_ascii_case(&field.name)) {
+        return format!("{what}, but `{0}`: names with capital letters stand in double quotes, \"{0}\"", cased.name);
+    }
+    if let Some(near) = nearest(&wanted, there.iter().map(String::as_str)) {
+        return format!("{what}; did you mean `{near}`?");
+    }
+    match there.len() {
+        0 => format!("{what}; nothing here has columns"),
+        n if n > COLUMNS_LISTED => {
+            let listed = there.iter().take(COLUMNS_LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("{what}; there are {listed} and {} others", n - COLUMNS_LISTED)
+        }
+        _ => format!("{what}; there are {}", there.join(", ")),
+    }
+}
+
+fn no_table(name: &str, context: &SessionContext) -> Option<String> {
+    // `FROM people.avro` without quotes is the table `avro` of the schema `people`.
+    let path = Path::new(name);
+    if path.is_file() {
+        return Some(match path.extension() {
+            Some(_) => format!("a path stands in quotes: FROM '{name}'"),
+            None => "that is a file, which is not Avro, and whose name has no ending that says what it is".to_owned(),
+        });
+    }
+    let state = context.state();
+    let usual = &state.config_options().catalog;
+    let schema = context.catalog(&usual.default_catalog).and_then(|catalog| catalog.schema(&usual.default_schema));
+    let tables = schema.map(|schema| schema.table_names()).unwrap_or_default();
+    if let Some(near) = nearest(name, tables.iter().map(String::as_str)) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    nearby(path).map(|near| format!("did you mean the file '{}'?", near.display()))
+}
+
+fn no_function(name: &str, context: &SessionContext) -> String {
+    let state = context.state();
+    let functions = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+    let functions = functions.chain(state.window_functions().keys()).map(String::as_str);
+    // The first in order of name, of those that are as near: an answer must not depend on a hash.
+    let mut functions: Vec<_> = functions.collect();
+    functions.sort_unstable();
+    match nearest(name, functions.into_iter()) {
+        Some(near) => format!("there is no function `{name}`; did you mean `{near}`?"),
+        None => format!("there is no function `{name}`; \\df at the prompt lists them"),
+    }
+}
+
+/// A file or directory whose path is nearly this one, which is not there.
+pub(crate) fn nearby(path: &Path) -> Option<PathBuf> {
+    let mut found = PathBuf::new();
+    let mut changed = false;
+    for component in path.components() {
+        let Component::Normal(name) = component else {
+            found.push(component);
+            continue;
+        };
+        if found.join(name).exists() {
+            found.push(name);
+            continue;
+        }
+        let name = name.to_str()?;
+        let directory = if found.as_os_str().is_empty() { Path::new(".") } else { &found };
+        let entries = fs::read_dir(directory).ok()?.take(ENTRIES_MAX).flatten();
+        let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        // The same name with another ending, or with one at all, is nearer than any other.
+        let stem = |name: &str| Path::new(name).file_stem().map(ToOwned::to_owned);
+        let same = |other: &&String| stem(other) == stem(name);
+        let near =
+            names.iter().find(same).map(String::as_str).or_else(|| nearest(name, names.iter().map(String::as_str)))?;
+        found.push(near);
+        changed = true;
+    }
+    (changed && found.exists()).then_some(found)
+}
+
+/// The name that is most like this one; `None` where none is much like it.
+fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|name| (distance(&wanted.to_lowercase(), &name.to_lowercase()), name));
+    let (edits, name) = near.min_by_key(|(edits, _)| *edits)?;
+    let longest = wanted.chars().count().max(name.chars().count());
+    (longest > 2 && edits * 5 <= longest * 2).then_some(name)
+}
+
+/// Characters to put in, take out, replace, or swap with their neighbour, to make one of the other.
+fn distance(a: &str, b: &str) -> usize {
+    /// Names longer than this are not told apart by a slip of the finger.
+    const LEN_MAX: usize = 200;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(LEN_MAX).collect(), b.chars().take(LEN_MAX).collect());
+    // Rows of the usual table: what it takes to make the first `i` of `a` of the first `j` of `b`.
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for (i, from) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            let at = |i: usize, j: usize| rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(usize::MAX - 1);
+            let left = row.last().copied().unwrap_or(0);
+            let mut least = (at(i, j) + usize::from(from != to)).min(at(i, j + 1) + 1).min(left + 1);
+            if i > 0 && j > 0 && a.get(i - 1) == Some(to) && b.get(j - 1) == Some(from) {
+                least = least.min(at(i - 1, j - 1) + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows.last().and_then(|row| row.last()).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_near() {
+        let cases: [(&str, &[&str], Option<&str>); 8] = [
+            ("nam", &["id", "name"], Some("name")),
+            ("cuont", &["cot", "count"], Some("count")),
+            ("NAME", &["name"], Some("name")),
+            ("xyz", &["name", "id"], None),
+            ("a", &["b"], None),
+            ("", &["b"], None),
+            ("événement", &["evenement", "x"], Some("evenement")),
+            ("created", &["created_at", "updated_at"], Some("created_at")),
+        ];
+        for (wanted, names, expected) in cases {
+            assert_eq!(nearest(wanted, names.iter().copied()), expected, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn paths_that_are_near() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("logs/2024")).unwrap();
+        for name in ["logs/2024/events.avro", "people.avro", "people.csv"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        for (path, expected) in [
+            ("people", Some("people.avro")),
+            ("peolpe.csv", Some("people.csv")),
+            ("log/2024/events.avro", Some("logs/2024/events.avro")),
+            ("logs/2024/event.avro", Some("logs/2024/events.avro")),
+            ("logs/2024/other.avro", None),
+            ("people.avro", None),
+            ("nothing/at/all", None),
+        ] {
+            assert_eq!(nearby(&dir.path().join(path)), expected.map(|name| dir.path().join(name)), "{path}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Help beside `--help`: examples for each command, the man page, and completions for shells. The definition of the command
+//! line in, text out.
+
+use clap::Command;
+use clap_complete::{Shell, generate};
+
+use crate::error::{Error, Result};
+
+/// Examples of questions, and of everything at a glance.
+pub(crate) const ASK: &str = "\
+Examples:
+  avro-sql -c \"SELECT count(*) FROM 'logs/2024/**/*.avro'\"      a file, directory or glob is a table
+  avro-sql -t events=logs/ -c \"SELECT kind, count(*) FROM events GROUP BY kind\"
+  avro-sql -f report.sql -o report.parquet                      or .csv, .json, .ndjson, .md, .arrow
+  avro-sql                                                      the prompt; \\? there for help
+  avro-sql convert events.avro events.parquet
+  avro-sql index logs/                                          queries then read less of logs/
+  avro-sql schema events.avro
+  avro-sql count logs/";
+
+/// Examples of `convert`.
+pub(crate) const CONVERT: &str = "\
+Examples:
+  avro-sql convert events.avro events.parquet
+  avro-sql convert --codec snappy logs/ 'more/*.avro' all.parquet
+  avro-sql convert --lenient damaged.avro rest.arrow";
+
+/// Examples of `index`.
+pub(crate) const INDEX: &str = "\
+Examples:
+  avro-sql index logs/
+  avro-sql index --columns ts,user.id s3://bucket/logs/
+  avro-sql index --index-dir indexes/ logs/                     queries need --index-dir then, too";
+
+/// Examples of `schema`.
+pub(crate) const SCHEMA: &str = "\
+Examples:
+  avro-sql schema events.avro > events.avsc
+  avro-sql schema --arrow events.avro
+  avro-sql schema --fingerprint rabin events.avsc
+  avro-sql schema --merged logs/";
+
+/// Examples of `compat`.
+pub(crate) const COMPAT: &str = "\
+Examples:
+  avro-sql compat new.avsc old.avsc                             exit code 1 if new cannot read old
+  avro-sql compat new.avsc events.avro";
+
+/// Examples of `count`.
+pub(crate) const COUNT: &str = "\
+Examples:
+  avro-sql count events.avro
+  avro-sql count --per-file 'logs/*.avro'";
+
+/// Examples of `completions`.
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  avro-sql completions bash > ~/.local/share/bash-completion/completions/avro-sql
+  avro-sql completions zsh > ~/.zfunc/_avro-sql                 with ~/.zfunc in fpath
+  avro-sql completions fish > ~/.config/fish/completions/avro-sql.fish";
+
+/// Examples of `man`.
+pub(crate) const MAN: &str = "\
+Examples:
+  avro-sql man > ~/.local/share/man/man1/avro-sql.1
+  avro-sql man convert | man -l -";
+
+/// A shell's script that completes the command line.
+pub(crate) fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
+    let mut script = Vec::new();
+    generate(shell, &mut command, "avro-sql", &mut script);
+    script
+}
+
+/// The man page of everything, or of one command.
+pub(crate) fn page(of: Option<&str>, mut command: Command) -> Result<Vec<u8>> {
+    command.build();
+    let command = match of {
+        None => command,
+        Some(name) => {
+            let found = command.find_subcommand(name).cloned();
+            found.ok_or_else(|| Error::Usage(format!("there is no command `{name}` (see avro-sql --help)")))?
+        }
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    Ok(page)
+}

@@ -1,0 +1,109 @@
+//! Arrow IPC: batches as they are, but for types that make files large or hard to read elsewhere.
+//!
+//! Views become plain text and bytes, since a view keeps all of the memory that it looks at, and that would be written. In the
+//! file format dictionaries become their values: there a column has one dictionary, and those of two Avro files may differ.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::writer::{FileWriter, StreamWriter};
+
+use super::{Counts, Output, count};
+use crate::error::{Error, Result};
+
+/// Which of the two formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// Batch after batch, for pipes.
+    Stream,
+    /// With an index at its end.
+    File,
+}
+
+pub(super) struct Arrow<'a> {
+    flavour: Flavour,
+    writer: Writer<'a>,
+    schema: SchemaRef,
+    rows: u64,
+}
+
+type To<'a> = &'a mut (dyn Write + Send);
+
+enum Writer<'a> {
+    New(To<'a>),
+    Stream(Box<StreamWriter<To<'a>>>),
+    File(Box<FileWriter<To<'a>>>),
+    Done,
+}
+
+impl<'a> Arrow<'a> {
+    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
+        Arrow { flavour, writer: Writer::New(to), schema: Arc::new(Schema::empty()), rows: 0 }
+    }
+}
+
+impl Output for Arrow<'_> {
+    fn begin(&mut self, schema: &Schema) -> Result<()> {
+        let fields: Vec<_> = schema.fields().iter().map(|f| portable(f, self.flavour)).collect();
+        self.schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        self.writer = match std::mem::replace(&mut self.writer, Writer::Done) {
+            Writer::New(to) => match self.flavour {
+                Flavour::Stream => Writer::Stream(Box::new(StreamWriter::try_new(to, &self.schema)?)),
+                Flavour::File => Writer::File(Box::new(FileWriter::try_new(to, &self.schema)?)),
+            },
+            begun => begun,
+        };
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        let columns = batch.columns().iter().zip(self.schema.fields()).map(|(array, field)| {
+            if array.data_type() == field.data_type() { Ok(Arc::clone(array)) } else { cast(array, field.data_type()) }
+        });
+        let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let portable = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &rows)?;
+        match &mut self.writer {
+            Writer::Stream(writer) => writer.write(&portable)?,
+            Writer::File(writer) => writer.write(&portable)?,
+            Writer::New(_) | Writer::Done => {
+                return Err(Error::Failed("internal error: rows before columns".to_owned()));
+            }
+        }
+        self.rows += count(batch.num_rows());
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<Counts> {
+        match &mut self.writer {
+            Writer::Stream(writer) => writer.finish()?,
+            Writer::File(writer) => writer.finish()?,
+            Writer::New(_) | Writer::Done => {}
+        }
+        Ok(Counts::all(self.rows, self.schema.fields().len()))
+    }
+}
+
+/// The field with types that every reader of Arrow has had for long.
+fn portable(field: &FieldRef, flavour: Flavour) -> FieldRef {
+    let portable = |field| self::portable(field, flavour);
+    let kind = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Dictionary(_, values) if flavour == Flavour::File => {
+            let values = Field::new("values", values.as_ref().clone(), true);
+            portable(&Arc::new(values)).data_type().clone()
+        }
+        DataType::List(item) => DataType::List(portable(item)),
+        DataType::LargeList(item) => DataType::LargeList(portable(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(portable(item), *size),
+        DataType::Map(entries, sorted) => DataType::Map(portable(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(portable).collect()),
+        _ => return Arc::clone(field),
+    };
+    if kind == *field.data_type() { Arc::clone(field) } else { Arc::new(Field::clone(field).with_data_type(kind)) }
+}

@@ -1,0 +1,77 @@
+//! Rows for people where a table is too wide: each value in a line of its own, behind the name of its column.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+
+use super::fit::width;
+use super::{Counts, Display, Output, cells, columns, count, printable};
+use crate::error::Result;
+
+/// Bytes of text gathered before they are written.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// How wide the line above a row is.
+const RULE_WIDTH: usize = 40;
+
+pub(super) struct Expanded<'a> {
+    to: &'a mut (dyn Write + Send),
+    display: Display,
+    counts: Counts,
+    names: Vec<String>,
+    /// How wide the widest name is.
+    widest: usize,
+}
+
+impl<'a> Expanded<'a> {
+    pub(super) fn new(to: &'a mut (dyn Write + Send), display: Display) -> Self {
+        Expanded { to, display, counts: Counts::default(), names: Vec::new(), widest: 0 }
+    }
+}
+
+impl Output for Expanded<'_> {
+    fn begin(&mut self, schema: &Schema) -> Result<()> {
+        self.names = schema.fields().iter().map(|f| printable(f.name()).replace('\n', "\\n")).collect();
+        self.widest = self.names.iter().map(|name| width(name)).max().unwrap_or(0);
+        self.counts.columns = self.names.len();
+        self.counts.columns_shown = self.names.len();
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        let columns = columns(batch)?;
+        self.counts.rows += count(batch.num_rows());
+        let mut text = String::new();
+        for row in 0..batch.num_rows() {
+            if Some(self.counts.rows_shown) == self.display.max_rows {
+                break;
+            }
+            self.counts.rows_shown += 1;
+            // Writing to a String cannot fail, here and below.
+            let _ = writeln!(text, "{:-<RULE_WIDTH$}", format!("-[ row {} ]", self.counts.rows_shown));
+            for (name, cell) in self.names.iter().zip(cells(&columns, row)?) {
+                let mut lines = cell.split('\n');
+                let blank = " ".repeat(self.widest.saturating_sub(width(name)));
+                let _ = writeln!(text, "{name}{blank} | {}", lines.next().unwrap_or(""));
+                for line in lines {
+                    let _ = writeln!(text, "{} | {line}", " ".repeat(self.widest));
+                }
+            }
+            if text.len() >= CHUNK_BYTES {
+                self.to.write_all(text.as_bytes())?;
+                text.clear();
+            }
+        }
+        self.to.write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<Counts> {
+        if self.counts.rows == 0 {
+            self.to.write_all(b"(no rows)\n")?;
+        }
+        Ok(self.counts)
+    }
+}

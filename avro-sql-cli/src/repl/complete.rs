@@ -1,0 +1,249 @@
+//! Completion: a statement being typed and the place in it in, what may stand there out.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use rustyline::completion::Pair;
+
+use super::commands::{self, Argument};
+use super::lex::{Kind, Token, lex};
+use super::names::{Names, Table};
+use super::words::{is_keyword, keywords};
+use crate::output::Format;
+
+/// Words behind which a table stands.
+const BEFORE_TABLES: [&str; 7] = ["from", "join", "into", "table", "update", "describe", "view"];
+
+/// The byte where what is completed starts, and what may stand there instead.
+pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pair>) {
+    let before = line.get(..pos).unwrap_or(line);
+    if let Some(command) = before.trim_start().strip_prefix('\\') {
+        return command_line(names, before, command);
+    }
+    let tokens = lex(before);
+    let open_word = tokens.last().filter(|t| t.kind == Kind::Word || (t.kind == Kind::Name && !t.ended));
+    let start = open_word.map_or(pos, |token| token.start);
+    if let Some(token) = tokens.last().filter(|t| t.kind == Kind::Text && !t.ended) {
+        let content = token.unquoted();
+        let closing = if line.get(pos..).is_some_and(|rest| rest.starts_with('\'')) { "" } else { "'" };
+        let (from, paths) = paths(content, Some(closing));
+        return (pos - content.len() + from, paths);
+    }
+    if tokens.last().is_some_and(|t| t.kind == Kind::Comment || t.kind == Kind::Number) {
+        return (pos, Vec::new());
+    }
+    let typed = open_word.map_or("", |token| token.unquoted());
+    let in_quotes = open_word.is_some_and(|token| token.kind == Kind::Name);
+    let earlier: Vec<_> =
+        tokens.iter().filter(|t| t.start < start && !matches!(t.kind, Kind::Space | Kind::Comment)).copied().collect();
+    let mut found = Candidates { typed, in_quotes, pairs: Vec::new() };
+    let tables = tables_of(&lex(line));
+    match earlier.as_slice() {
+        [.., qualifier, dot] if dot.text == "." => {
+            let named = |(_, alias): &&(Table, String)| alias.eq_ignore_ascii_case(qualifier.unquoted());
+            let columns = tables.iter().filter(named).flat_map(|(table, _)| names.columns(table));
+            found.names(columns.collect());
+        }
+        [.., word] if BEFORE_TABLES.iter().any(|keyword| word.is(keyword)) => {
+            found.names(names.tables());
+            found.functions(names.table_functions());
+        }
+        _ => {
+            found.names(tables.iter().flat_map(|(table, _)| names.columns(table)).collect());
+            found.names(tables.iter().map(|(_, alias)| alias.clone()).filter(|alias| !alias.is_empty()).collect());
+            // Before anything is typed, a list of everything helps nobody.
+            if !typed.is_empty() && !in_quotes {
+                found.functions(names.functions());
+                found.keywords();
+                found.names(names.tables());
+            }
+        }
+    }
+    found.pairs.dedup_by(|a, b| a.replacement == b.replacement);
+    (start, found.pairs)
+}
+
+/// What was typed of a word, and what it may become.
+struct Candidates<'a> {
+    typed: &'a str,
+    /// Was a double quote typed before it?
+    in_quotes: bool,
+    pairs: Vec<Pair>,
+}
+
+impl Candidates<'_> {
+    /// Does the name start as what was typed? Between quotes, capital letters are others.
+    fn fits(&self, name: &str) -> bool {
+        let same = |(a, b): (char, char)| a == b || (!self.in_quotes && a.to_lowercase().eq(b.to_lowercase()));
+        name.chars().count() >= self.typed.chars().count() && name.chars().zip(self.typed.chars()).all(same)
+    }
+
+    fn add(&mut self, display: &str, replacement: String) {
+        if !self.pairs.iter().any(|pair| pair.replacement == replacement) {
+            self.pairs.push(Pair { display: display.to_owned(), replacement });
+        }
+    }
+
+    /// Tables or columns, in quotes where SQL needs them.
+    fn names(&mut self, names: BTreeSet<String>) {
+        for name in names.into_iter().filter(|name| self.fits(name)).collect::<Vec<_>>() {
+            let replacement = match self.in_quotes || needs_quotes(&name) {
+                true => format!("\"{}\"", name.replace('"', "\"\"")),
+                false => name.clone(),
+            };
+            self.add(&name, replacement);
+        }
+    }
+
+    fn functions(&mut self, names: BTreeSet<String>) {
+        for name in names.into_iter().filter(|name| self.fits(name)).collect::<Vec<_>>() {
+            self.add(&format!("{name}()"), format!("{name}("));
+        }
+    }
+
+    /// Keywords, in the case that is being typed.
+    fn keywords(&mut self) {
+        let lower = !self.typed.contains(|c: char| c.is_uppercase());
+        for keyword in keywords().filter(|keyword| self.fits(keyword)).collect::<Vec<_>>() {
+            let keyword = if lower { keyword.to_ascii_lowercase() } else { keyword.to_owned() };
+            self.add(&keyword.clone(), keyword);
+        }
+    }
+}
+
+/// Would SQL take the name for another without quotes? A dot is the one between a schema and a table.
+fn needs_quotes(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
+    !name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') || !name.chars().all(plain) || is_keyword(name)
+}
+
+/// The tables that a statement names, each with the name that its columns go by.
+fn tables_of(tokens: &[Token<'_>]) -> Vec<(Table, String)> {
+    let mut rest = tokens.iter().filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment)).copied().peekable();
+    let mut tables = Vec::new();
+    let mut in_list = false; // behind FROM, where a comma is before another table
+    while let Some(token) = rest.next() {
+        let starts_table = ["from", "join", "into", "update", "describe"].iter().any(|keyword| token.is(keyword));
+        let another = in_list && token.text == ",";
+        if !starts_table && !another {
+            in_list &= token.kind != Kind::Word || !is_keyword(token.text);
+            continue;
+        }
+        in_list = true;
+        let Some(mut last) = rest.next_if(|t| matches!(t.kind, Kind::Word | Kind::Name | Kind::Text)) else { continue };
+        let mut name = last.text.to_owned();
+        while rest.next_if(|t| t.text == ".").is_some() {
+            let Some(part) = rest.next_if(|t| matches!(t.kind, Kind::Word | Kind::Name)) else { break };
+            name = format!("{name}.{}", part.text);
+            last = part;
+        }
+        let table = match last.kind {
+            Kind::Text => Table::Quoted(last.unquoted().replace("''", "'")),
+            _ => Table::Named(name),
+        };
+        let _ = rest.next_if(|t| t.is("as"));
+        let alias = rest.next_if(|t| t.kind == Kind::Name || (t.kind == Kind::Word && !is_keyword(t.text)));
+        let alias = match (alias, &table) {
+            (Some(alias), _) => alias.unquoted().to_owned(),
+            (None, Table::Named(_)) => last.unquoted().to_owned(),
+            (None, Table::Quoted(_)) => String::new(),
+        };
+        tables.push((table, alias));
+    }
+    tables
+}
+
+/// Files and directories: the byte of `typed` where the last name starts, and what it may become. Between quotes there may be
+/// one to close.
+fn paths(typed: &str, quotes: Option<&str>) -> (usize, Vec<Pair>) {
+    if typed.contains("://") {
+        return (typed.len(), Vec::new()); // what is elsewhere is not listed while a person waits
+    }
+    let from = typed.rfind(std::path::is_separator).map_or(0, |at| at + 1);
+    let (directory, name) = typed.split_at_checked(from).unwrap_or(("", typed));
+    let Ok(entries) = fs::read_dir(if directory.is_empty() { "." } else { directory }) else {
+        return (from, Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let Ok(file) = entry.file_name().into_string() else { continue };
+        if !file.starts_with(name) || (file.starts_with('.') && !name.starts_with('.')) {
+            continue;
+        }
+        let (end, mark) = if entry.path().is_dir() { ("/", "/") } else { (quotes.unwrap_or(""), "") };
+        let replacement = if quotes.is_some() { file.replace('\'', "''") } else { file.clone() };
+        found.push(Pair { display: format!("{file}{mark}"), replacement: replacement + end });
+    }
+    found.sort_by(|a, b| a.display.cmp(&b.display));
+    (from, found)
+}
+
+/// A backslash command.
+fn command_line(names: &Names, before: &str, command: &str) -> (usize, Vec<Pair>) {
+    let pair = |text: &str| Pair { display: text.to_owned(), replacement: text.to_owned() };
+    let Some((name, argument)) = command.split_once(char::is_whitespace) else {
+        let all = commands::all().filter(|c| c.name.starts_with(command)).map(|c| pair(c.name));
+        return (before.len() - command.len(), all.collect());
+    };
+    let argument = argument.trim_start();
+    let start = before.len() - argument.len();
+    match commands::find(name).map(|command| command.argument) {
+        Some(Argument::Table) if argument.starts_with('\'') => {
+            let typed = argument.get(1..).unwrap_or_default();
+            let (from, paths) = paths(typed, Some("'"));
+            (start + 1 + from, paths)
+        }
+        Some(Argument::Table) => {
+            let mut found = Candidates { typed: argument, in_quotes: false, pairs: Vec::new() };
+            found.names(names.tables());
+            (start, found.pairs)
+        }
+        Some(Argument::File | Argument::FileOrNone) => {
+            let (from, paths) = paths(argument, None);
+            (start + from, paths)
+        }
+        Some(Argument::Format) => {
+            let fitting = Format::NAMES.iter().filter(|(name, _)| name.starts_with(argument));
+            (start, fitting.map(|(name, _)| pair(name)).collect())
+        }
+        _ => (start, Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_a_statement() {
+        let cases: [(&str, &[(&str, &str)]); 8] = [
+            ("select 1", &[]),
+            ("select x from t", &[("t", "t")]),
+            ("select x from t where a, b", &[("t", "t")]),
+            ("select * from a, s.b as c join 'd/*.avro' e on 1", &[("a", "a"), ("s.b", "c"), ("'d/*.avro'", "e")]),
+            ("select * from 'it''s.avro'", &[("'it's.avro'", "")]),
+            ("select * from \"T\" -- x\n u", &[("\"T\"", "u")]),
+            ("select (select 1 from x) from z", &[("x", "x"), ("z", "z")]),
+            ("select from", &[]),
+        ];
+        for (sql, expected) in cases {
+            let tables = tables_of(&lex(sql));
+            let text = |table: &Table| match table {
+                Table::Named(name) => name.clone(),
+                Table::Quoted(path) => format!("'{path}'"),
+            };
+            let found: Vec<_> = tables.iter().map(|(table, alias)| (text(table), alias.clone())).collect();
+            let found: Vec<_> = found.iter().map(|(table, alias)| (table.as_str(), alias.as_str())).collect();
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn names_that_need_quotes() {
+        for (name, expected) in
+            [("a_1", false), ("A", true), ("1a", true), ("a b", true), ("select", true), ("s.t", false)]
+        {
+            assert_eq!(needs_quotes(name), expected, "{name}");
+        }
+    }
+}

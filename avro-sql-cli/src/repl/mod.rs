@@ -1,0 +1,329 @@
+//! The prompt: lines in, answers out, until Ctrl-D or `\q`. A statement may take several lines; `;` ends it.
+//!
+//! Next files: `commands.rs` for what a backslash asks for, `editor.rs` for what happens while a person types.
+
+mod commands;
+mod complete;
+mod editor;
+mod lex;
+mod names;
+mod words;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustyline::error::ReadlineError;
+
+use crate::error::{Error, Result, report, say};
+use crate::interrupt::{self, unless_interrupted};
+use crate::options::{Query, format_of};
+use crate::outfile::OutFile;
+use crate::output::Format;
+use crate::pager::Screen;
+use crate::run::Destination;
+use crate::session::Session;
+use crate::{run, sql};
+use names::Names;
+
+/// Rows that a table shows where answers are not paged.
+const ROWS_UNPAGED: u64 = 200;
+
+/// Files that run others, inside each other.
+const NESTED_MAX: usize = 16;
+
+const TABLES: &str = "SELECT table_schema AS schema, table_name AS name, table_type AS type FROM information_schema.tables \
+                      WHERE table_schema <> 'information_schema' ORDER BY 1, 2";
+
+/// Asks until the user leaves.
+pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
+    if query.output.is_some() {
+        return Err(Error::Usage("-o needs a statement (-c) or a script (-f); at the prompt there is \\o".to_owned()));
+    }
+    let mut editor = editor::editor(Names::of(&session))?;
+    let history = history_file();
+    if let Some(history) = &history {
+        let _ = editor.load_history(history); // there is none the first time
+    }
+    let mut shell = Shell { session, query, paged: true, redirect: None };
+    if shell.query.rc {
+        shell.start_up_script().await;
+    }
+    if !shell.query.quiet {
+        say(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
+    }
+    interrupt::heed_while_reading()?;
+    loop {
+        if let Some(input) = editor.helper_mut() {
+            input.names.forget(&shell.session);
+        }
+        // The terminal is read in place: nothing else runs while a person types.
+        match interrupt::while_reading(|| editor.readline("avro-sql> "))? {
+            Ok(line) => {
+                let line = line.trim();
+                if !line.is_empty() && editor.add_history_entry(line).unwrap_or(false) {
+                    // A prompt without a history is still a prompt.
+                    let _ = history.as_ref().map(|history| editor.append_history(history));
+                }
+                match shell.input(line, 0).await {
+                    Ok(Next::Go) => {}
+                    Ok(Next::Leave) | Err(Error::ClosedPipe) => break,
+                    Err(e) => shell.failed(&e)?,
+                }
+            }
+            Err(ReadlineError::Interrupted) => {}
+            Err(ReadlineError::Eof) => break,
+            Err(e) => return Err(Error::Failed(format!("cannot read the terminal: {e}"))),
+        }
+    }
+    shell.finish_file()
+}
+
+/// What goes on between one input and the next.
+struct Shell {
+    session: Session,
+    query: Query,
+    /// Do long answers go to the user's pager?
+    paged: bool,
+    /// The file that answers go to.
+    redirect: Option<Redirect>,
+}
+
+/// A file that answers go to, which takes its name when the user is done with it.
+struct Redirect {
+    file: OutFile,
+    format: Format,
+    answers: u64,
+}
+
+enum Next {
+    Go,
+    Leave,
+}
+
+impl Shell {
+    /// Does what one input asks for: a command or statements.
+    async fn input(&mut self, line: &str, depth: usize) -> Result<Next> {
+        if editor::leaves(line) {
+            return Ok(Next::Leave);
+        }
+        if !editor::is_command(line) {
+            self.statements(line).await?;
+            return Ok(Next::Go);
+        }
+        if line.eq_ignore_ascii_case("help") {
+            say(&commands::help());
+            return Ok(Next::Go);
+        }
+        let (command, argument) = commands::parse(line).map_err(Error::Failed)?;
+        match command.name {
+            "q" => return Ok(Next::Leave),
+            "?" => say(&commands::help()),
+            "d" if argument.is_empty() => self.statements(TABLES).await?,
+            "dt" => self.statements(TABLES).await?,
+            "d" => self.statements(&format!("DESCRIBE SELECT * FROM {}", table(argument))).await?,
+            "df" => self.statements(&self.functions(argument)).await?,
+            "timing" => self.query.timing = switch("timing", self.query.timing, argument),
+            "x" => self.query.display.expanded = switch("expanded display", self.query.display.expanded, argument),
+            "pager" => self.paged = switch("pager", self.paged, argument),
+            "format" => self.format(argument)?,
+            "o" => {
+                self.finish_file()?;
+                if !argument.is_empty() {
+                    let file = OutFile::create(Path::new(argument))?;
+                    let format = format_of(Path::new(argument)).unwrap_or(Format::Csv);
+                    self.redirect = Some(Redirect { file, format, answers: 0 });
+                }
+            }
+            _ => Box::pin(self.script(Path::new(argument), depth + 1)).await?,
+        }
+        Ok(Next::Go)
+    }
+
+    /// Says what went wrong, and makes ready to go on.
+    fn failed(&mut self, e: &Error) -> Result<()> {
+        report(e);
+        if let Error::Interrupted = e {
+            self.session.renew_threads()?;
+        }
+        Ok(())
+    }
+
+    fn format(&mut self, name: &str) -> Result<()> {
+        let found = Format::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
+        match found {
+            None if name.is_empty() => say(&format!("format is {}", self.query.format.name())),
+            None => {
+                let names: Vec<_> = Format::NAMES.iter().map(|(name, _)| *name).collect();
+                return Err(Error::Failed(format!("there is no format `{name}`; there are {}", names.join(", "))));
+            }
+            Some(format) if format.is_binary() && self.query.on_terminal => {
+                return Err(Error::Failed(format!("a terminal cannot show {name}; \\o x.{name} writes it to a file")));
+            }
+            Some(format) => self.query.format = format,
+        }
+        Ok(())
+    }
+
+    /// Runs statements; Ctrl-C gives up the one that runs and those after it.
+    async fn statements(&mut self, text: &str) -> Result<()> {
+        let script = sql::split(text).map_err(|e| Error::Failed(e.to_string()))?;
+        for statement in script.statements {
+            match &mut self.redirect {
+                Some(redirect) => {
+                    let Redirect { file, format, answers } = redirect;
+                    let place = file.place()?;
+                    let mut to = Destination { to: file, format: *format, answers: *answers };
+                    let done = run::one(&self.session, &self.query, statement.text, &mut to);
+                    let done = unless_interrupted(done).await;
+                    *answers = to.answers;
+                    if done.is_err() {
+                        file.back_to(place)?; // no half answers among whole ones
+                    }
+                    done?;
+                }
+                None => self.show(statement.text).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a statement and shows its answer.
+    async fn show(&mut self, statement: &str) -> Result<()> {
+        let on_terminal = self.query.on_terminal;
+        let mut screen = if on_terminal && self.paged { Screen::paged() } else { Screen::plain(on_terminal) };
+        if on_terminal && !self.query.max_rows_given {
+            self.query.display.max_rows = if screen.may_page() { None } else { Some(ROWS_UNPAGED) };
+        }
+        if let (Some(width), true) = (screen.width(), self.query.display.max_width.is_some()) {
+            self.query.display.max_width = Some(width); // windows change
+        }
+        let mut to = Destination { to: &mut screen, format: self.query.format, answers: 0 };
+        let done = unless_interrupted(run::one(&self.session, &self.query, statement, &mut to)).await;
+        let left = matches!(done, Err(Error::ClosedPipe)) && screen.is_paged();
+        let finished = screen.finish();
+        if left { Ok(()) } else { done.and(finished) }
+    }
+
+    /// Runs the statements and commands of a file, until one fails.
+    async fn script(&mut self, path: &Path, depth: usize) -> Result<()> {
+        if depth > NESTED_MAX {
+            return Err(Error::Failed(format!("{}: more than {NESTED_MAX} files that run each other", path.display())));
+        }
+        let text = fs::read_to_string(path).map_err(|e| Error::file(path, e))?;
+        for (line, input) in inputs(&text) {
+            match self.input(input, depth).await {
+                Ok(Next::Go) => {}
+                Ok(Next::Leave) => break,
+                Err(e) => return Err(e.within(&format!("{}: line {line}", path.display()))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the user's start-up script, if there is one. What fails in it is said, and the prompt comes all the same.
+    async fn start_up_script(&mut self) {
+        let Some(path) = dirs::config_dir().map(|dir| dir.join("avro-sql").join("rc.sql")) else { return };
+        if path.exists()
+            && let Err(e) = self.script(&path, 1).await
+        {
+            report(&e);
+        }
+    }
+
+    /// The file that answers went to takes its name.
+    fn finish_file(&mut self) -> Result<()> {
+        match self.redirect.take() {
+            Some(redirect) => redirect.file.commit(),
+            None => Ok(()),
+        }
+    }
+
+    /// SQL for the list of functions, or of those with a word in their names.
+    fn functions(&self, word: &str) -> String {
+        let names = self.session.context().state().table_functions().keys().cloned().collect::<Vec<_>>();
+        let tables: String =
+            names.iter().map(|name| format!(" UNION ALL SELECT '{name}', 'TABLE', 'a table'")).collect();
+        format!(
+            "SELECT name, kind, max(what) AS what FROM (SELECT routine_name AS name, function_type AS kind, description AS what \
+             FROM information_schema.routines{tables}) WHERE strpos(name, '{}') > 0 OR '{0}' = '' GROUP BY name, kind \
+             ORDER BY name, kind",
+            word.to_lowercase().replace('\'', "''")
+        )
+    }
+}
+
+/// A table as SQL names it: paths get quotes, where they have none.
+fn table(argument: &str) -> String {
+    let quoted = argument.starts_with(['\'', '"']);
+    let is_path = argument.contains(['/', '*']) || Path::new(argument).exists();
+    if !quoted && is_path { format!("'{}'", argument.replace('\'', "''")) } else { argument.to_owned() }
+}
+
+/// The state that a switch has from now on, which is said.
+fn switch(name: &str, now: bool, argument: &str) -> bool {
+    let next = match argument {
+        "on" => true,
+        "off" => false,
+        _ => !now,
+    };
+    say(&format!("{name} is {}", if next { "on" } else { "off" }));
+    next
+}
+
+/// The inputs of a script as a person would have typed them, each with the line it starts in, from 1.
+fn inputs(script: &str) -> Vec<(usize, &str)> {
+    let mut inputs = Vec::new();
+    let (mut start, mut start_line) = (0, 1);
+    let mut at = 0;
+    for (n, line) in script.split_inclusive('\n').enumerate() {
+        let whole = |text: &str| (line.contains(';') || editor::is_command(text.trim())) && editor::is_whole(text);
+        if script.get(start..at).is_some_and(|text| text.trim().is_empty()) {
+            (start, start_line) = (at, n + 1);
+        }
+        at += line.len();
+        if let Some(text) = script.get(start..at).filter(|text| whole(text)) {
+            inputs.push((start_line, text.trim()));
+            start = at;
+        }
+    }
+    if let Some(rest) = script.get(start..).map(str::trim).filter(|text| !text.is_empty()) {
+        inputs.push((start_line, rest));
+    }
+    inputs
+}
+
+/// Where lines are remembered; `None` where there is no place for it.
+fn history_file() -> Option<PathBuf> {
+    let dir = dirs::data_dir()?.join("avro-sql");
+    fs::create_dir_all(&dir).ok()?;
+    Some(dir.join("history"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_of_a_script() {
+        let cases: [(&str, &[(usize, &str)]); 7] = [
+            ("", &[]),
+            ("\n\n", &[]),
+            ("\\x\nselect 1;\n", &[(1, "\\x"), (2, "select 1;")]),
+            ("select\n';\n' ;\n\\timing on\n", &[(1, "select\n';\n' ;"), (4, "\\timing on")]),
+            ("\nselect 1; select\n2;\n\nselect 3", &[(2, "select 1; select\n2;"), (5, "select 3")]),
+            ("-- a; b\nselect 1;", &[(1, "-- a; b"), (2, "select 1;")]),
+            ("select\n\\x\n;", &[(1, "select\n\\x\n;")]),
+        ];
+        for (script, expected) in cases {
+            assert_eq!(inputs(script), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn paths_get_quotes() {
+        let cases = [("t", "t"), ("a.b", "a.b"), ("d/x.avro", "'d/x.avro'"), ("'d/x'", "'d/x'"), ("\"A\"", "\"A\"")];
+        for (argument, expected) in cases {
+            assert_eq!(table(argument), expected);
+        }
+    }
+}

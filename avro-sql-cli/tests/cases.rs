@@ -1,0 +1,139 @@
+//! Runs `tests/cases/*.txt`: each tells of commands as a person at a terminal sees them. `UPDATE_EXPECT=1 cargo test` writes
+//! what came out into them.
+//!
+//! ```text
+//! # A line like this is for readers. All commands of a file run in one folder, which has people.avro and logs/{1,2}.avro.
+//! @file q.sql            what is indented below goes into a file
+//!     SELECT 1 AS a
+//! @copy valid/x.avro     a file of the project's test data, as x.avro
+//! $ avro-sql -f q.sql    a command, with words as a shell would make them
+//!   < text               lines of its standard input
+//!     a                  lines of its standard output
+//!     1
+//!   ! text               lines of its standard error
+//!   = 1                  its exit code, where it is not 0
+//! ```
+//! `[..]` stands for anything within a line.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use support::Folder;
+
+#[test]
+fn cases() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let mut wrong = String::new();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "txt")) {
+        let text = fs::read_to_string(file).unwrap();
+        let found = play(&text);
+        if found == text {
+            continue;
+        }
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(file, found).unwrap();
+        } else {
+            let lines = text.lines().zip(found.lines()).position(|(a, b)| a != b).unwrap_or(0);
+            let from = |text: &str| text.lines().skip(lines.saturating_sub(2)).take(14).collect::<Vec<_>>().join("\n");
+            writeln!(
+                wrong,
+                "{}:{}\n-- expected\n{}\n-- found\n{}",
+                file.display(),
+                lines + 1,
+                from(&text),
+                from(&found)
+            )
+            .unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Does what a file tells of, and tells what came of it.
+fn play(text: &str) -> String {
+    let folder = Folder::new();
+    support::people(&folder);
+    let mut told = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        writeln!(told, "{line}").unwrap();
+        let mut indented = |prefix: &str| {
+            let mut block = Vec::new();
+            while let Some(line) = lines.next_if(|line| line.starts_with(prefix)) {
+                block.push(line[prefix.len()..].to_owned());
+            }
+            block
+        };
+        if let Some(name) = line.strip_prefix("@file ") {
+            let block = indented("    ");
+            block.iter().for_each(|line| writeln!(told, "    {line}").unwrap());
+            folder.file(
+                name.split_whitespace().next().unwrap(),
+                block.iter().map(|l| l.to_owned() + "\n").collect::<String>(),
+            );
+        } else if let Some(path) = line.strip_prefix("@copy ") {
+            let path = Path::new(path.split_whitespace().next().unwrap());
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(path);
+            folder.file(path.file_name().unwrap().to_str().unwrap(), fs::read(from).unwrap());
+        } else if let Some(command) = line.strip_prefix("$ avro-sql") {
+            let mut input = String::new();
+            for line in indented("  < ") {
+                writeln!(told, "  < {line}").unwrap();
+                writeln!(input, "{line}").unwrap();
+            }
+            let (stdout, stderr, code) = (indented("    "), indented("  ! "), indented("  = "));
+            let words = words(command);
+            let ran = folder.run_with(&words.iter().map(String::as_str).collect::<Vec<_>>(), &input);
+            tell("    ", &stdout, ran.stdout(), &mut told);
+            tell("  ! ", &stderr, &ran.stderr, &mut told);
+            let _ = code;
+            if ran.code != 0 {
+                writeln!(told, "  = {}", ran.code).unwrap();
+            }
+        } else {
+            assert!(line.is_empty() || line.starts_with('#'), "neither a command nor a remark: {line}");
+        }
+    }
+    told
+}
+
+/// Tells the lines of an output, as they were expected where they are as expected.
+fn tell(prefix: &str, expected: &[String], found: &str, to: &mut String) {
+    for (n, line) in found.lines().enumerate() {
+        let line = expected.get(n).filter(|pattern| fits(pattern, line)).map_or(line, String::as_str);
+        writeln!(to, "{prefix}{line}").unwrap();
+    }
+}
+
+/// Is the line as the pattern says, in which `[..]` is anything?
+fn fits(pattern: &str, line: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once("[..]") else { return pattern == line };
+    let Some(line) = line.strip_prefix(start) else { return false };
+    line.char_indices().map(|(at, _)| at).chain([line.len()]).any(|at| fits(rest, &line[at..]))
+}
+
+/// Words as a shell makes them: between quotes of both kinds, blanks do not end a word.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in command.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    assert!(quote.is_none(), "a quote is open: {command}");
+    words.extend(word);
+    words
+}
