@@ -24,7 +24,7 @@
 //! (`headers`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
 //! parts it wants; the `opener` then opens files or ranges of them, `fetch` reads their bytes, `stream` has them decoded by
 //! `avro_arrow`, which resolves every file to the table's schema (`reader`); where the caller gave columns that Avro has no types for,
-//! `adapt` casts. No value is decoded in this crate. Where files have block indexes ([`index`]), blocks that no row is wanted of are left out.
+//! `adapt` casts. `COPY .. TO 'x.avro'` and `INSERT INTO` write through `sink`. No value is decoded or encoded in this crate. Where files have block indexes ([`index`]), blocks that no row is wanted of are left out.
 #![forbid(unsafe_code)]
 
 mod adapt;
@@ -69,7 +69,7 @@ pub use format::{AvroFormat, AvroFormatFactory};
 pub use functions::{AvroBlocks, AvroDamage, AvroFields, AvroMetadata, ReadAvro};
 pub use options::{AvroOptions, Index, PartitionTypes, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};
-pub use sink::AvroSink;
+pub use sink::{AvroSink, Partitioning};
 pub use source::AvroSource;
 pub use stores::ObjectStores;
 pub use table::{AvroTable, Paths};

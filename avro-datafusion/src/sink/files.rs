@@ -6,7 +6,7 @@
 //! directories get more than one.
 
 use super::group::{Encoded, Group, Groups};
-use super::partition::Key;
+use super::partition::{Key, Partitioning};
 use super::upload::Upload;
 use super::{Destination, Metrics};
 use arrow_array::RecordBatch;
@@ -34,6 +34,7 @@ const COMPLETED_AT_ONCE: usize = 8;
 pub(super) struct Making {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) destination: Destination,
+    pub(super) partitioning: Partitioning,
     pub(super) schema: SchemaRef,
     pub(super) options: WriteOptions,
     /// Bytes that are sent at once.
@@ -151,7 +152,7 @@ impl Files {
         let making = &self.making;
         let encoder =
             Encoder::new(&making.schema, &making.options).map_err(|e| DataFusionError::External(Box::new(e)))?;
-        let path = making.destination.path(key, self.n_files, encoder.sync());
+        let path = making.destination.path(&making.partitioning.directory(key), self.n_files, encoder.sync());
         self.n_files += 1;
         let mut upload = Upload::new(Arc::clone(&making.store), path, making.part_bytes);
         let header = encoder.header();

@@ -33,12 +33,13 @@ use files::{Files, Making};
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use partition::{Key, Partitioning, directories};
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 pub(crate) use partition::NULL;
+pub use partition::Partitioning;
 
 /// Bytes that are given to a local disk at once.
 const LOCAL_PART_BYTES: usize = 1 << 20;
@@ -91,13 +92,13 @@ impl Destination {
 
     /// A name for the next file: those of a write come in the order in which they were begun, and after those of earlier ones. The
     /// marker makes the name one that nobody else has.
-    fn path(&self, key: &Key, n: usize, sync: &[u8; 16]) -> Path {
+    fn path(&self, directory: &Path, n: usize, sync: &[u8; 16]) -> Path {
         if self.single {
             return self.base.clone();
         }
         let millis = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
         let unique = u128::from_be_bytes(*sync) >> 64;
-        let directory = directories(&self.partition_by, key).fold(self.base.clone(), |path, name| path.join(name));
+        let directory = self.base.parts().chain(directory.parts()).collect::<Path>();
         directory.join(format!("part-{millis:012x}-{n:05}-{unique:016x}{}", self.extension))
     }
 }
@@ -168,6 +169,7 @@ impl DataSink for AvroSink {
         let mut files = Files::new(Making {
             store: context.runtime_env().object_store(&self.destination.store_url)?,
             destination: self.destination.clone(),
+            partitioning: self.partitioning.clone(),
             schema: Arc::clone(&self.file_schema),
             options: self.options.writing.encoder(&self.options.limits)?,
             part_bytes: match is_local(&self.destination.store_url) {

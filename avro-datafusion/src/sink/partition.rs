@@ -7,6 +7,7 @@ use arrow_array::{Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use datafusion::arrow::compute::{cast, take_record_batch};
 use datafusion::common::{DataFusionError, Result, plan_err};
+use object_store::path::Path;
 use std::collections::HashMap;
 
 /// Hive's name for a null.
@@ -15,14 +16,9 @@ pub(crate) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 /// The values that name a directory, one for each level.
 pub(super) type Key = Vec<String>;
 
-/// The names of the directories that these columns have for these values, the outermost first.
-pub(super) fn directories(by: &[String], key: &Key) -> impl Iterator<Item = String> {
-    by.iter().zip(key).map(|(name, value)| format!("{name}={value}"))
-}
-
-/// How rows are divided.
-#[derive(Debug)]
-pub(super) struct Partitioning {
+/// How rows are divided into directories `key=value`, as Hive has them.
+#[derive(Debug, Clone)]
+pub struct Partitioning {
     /// The columns that directories are named by, by name and place.
     by: Vec<(String, usize)>,
     /// The columns that are written, by place.
@@ -31,7 +27,10 @@ pub(super) struct Partitioning {
 
 impl Partitioning {
     /// Directories of these columns of the schema, which files have as well if they are kept.
-    pub(super) fn new(schema: &Schema, by: &[String], keep: bool) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A column that is not there, or whose name cannot be a directory's.
+    pub fn new(schema: &Schema, by: &[String], keep: bool) -> Result<Self> {
         let mut places = Vec::with_capacity(by.len());
         for name in by {
             let Some((place, _)) = schema.fields().find(name) else {
@@ -48,12 +47,24 @@ impl Partitioning {
     }
 
     /// The schema of the files.
-    pub(super) fn file_schema(&self, schema: &Schema) -> Result<SchemaRef> {
+    ///
+    /// # Errors
+    /// None but for another schema than the one that this was made for.
+    pub fn file_schema(&self, schema: &Schema) -> Result<SchemaRef> {
         Ok(schema.project(&self.written)?.into())
     }
 
+    /// The path of the directory with these values, with what names cannot hold as `%` and two digits.
+    pub fn directory(&self, key: &[String]) -> Path {
+        let names = self.by.iter().zip(key).map(|((name, _), value)| format!("{name}={value}"));
+        names.fold(Path::default(), |path, name| path.join(name))
+    }
+
     /// The rows of each directory, in their order, and of directories the one that comes first in the batch first.
-    pub(super) fn split(&self, batch: &RecordBatch) -> Result<Vec<(Key, RecordBatch)>> {
+    ///
+    /// # Errors
+    /// A column whose values are nothing that a directory can be called.
+    pub fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<String>, RecordBatch)>> {
         let file = |batch: &RecordBatch| batch.project(&self.written);
         if self.by.is_empty() {
             return Ok(vec![(vec![], file(batch)?)]);
@@ -127,7 +138,8 @@ mod tests {
     #[test]
     fn rows_go_to_their_directories() {
         let batch = batch();
-        let cases: &[(&[&str], bool, &[(&str, &[i64])], usize)] = &[
+        type Case<'a> = (&'a [&'a str], bool, &'a [(&'a str, &'a [i64])], usize);
+        let cases: &[Case] = &[
             (&[], false, &[("", &[1, 2, 3, 4])], 3),
             (&["t"], false, &[("t=x", &[1, 3]), ("t=__HIVE_DEFAULT_PARTITION__", &[2]), ("t=", &[4])], 2),
             (
@@ -144,11 +156,11 @@ mod tests {
             let found: Vec<_> = parts
                 .iter()
                 .map(|(key, part)| {
-                    let directories: Vec<_> = directories(&by, key).collect();
+                    let directory = partitioning.directory(key).to_string();
                     let numbers = part.column_by_name("n").unwrap();
                     let numbers = numbers.as_primitive::<arrow_array::types::Int64Type>().values().to_vec();
                     assert_eq!(part.num_columns(), *n_columns);
-                    (directories.join("/"), numbers)
+                    (directory, numbers)
                 })
                 .collect();
             let found: Vec<_> = found.iter().map(|(path, rows)| (path.as_str(), rows.as_slice())).collect();
