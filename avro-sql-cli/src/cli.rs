@@ -434,7 +434,7 @@ fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> Result<conv
     if !arguments.partition_by.is_empty() && !into_directory {
         return Err(Error::Usage(format!("--partition-by writes a directory: {}/", output.display())));
     }
-    let mut writing = Writing { threads: 1, ..Writing::default() };
+    let mut writing = Writing::default();
     match (format, arguments.codec) {
         (Format::Parquet, codec) => writing.parquet = parquet_codec(codec, arguments.level)?,
         (Format::Avro, codec) => {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use avro_arrow::{Enums, Options, Strings, Unions};
-use avro_datafusion::AvroOptions;
+use avro_datafusion::{AvroOptions, DamageSink, Report, WarningSink, Warnings};
 use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
@@ -51,6 +51,9 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     let reading = AvroOptions { strings: Strings::Plain, enums: Enums::Dictionary, unions: unions(&task), ..reading };
     // One partition, so that rows keep their order.
     let session = Session::open(&Resources { threads: 1, ..resources.clone() }, &reading, &[]).await?;
+    let skipped: Arc<dyn DamageSink> = Arc::clone(&session.skipped) as _;
+    let warned: Arc<dyn WarningSink> = Arc::clone(&session.warned) as _;
+    let reading = AvroOptions { report: Report::to(skipped), warnings: Warnings::to(warned), ..reading };
     let given_up = Arc::new(AtomicBool::new(false));
     let conversion = Conversion {
         task,
@@ -104,7 +107,8 @@ impl Conversion {
         let mut rows = self.rows(job)?;
         let schema = Arc::clone(rows.schema());
         let Task { format, partition_by, writing, .. } = &self.task;
-        let writing = Writing { dictionaries: matches!(rows, Rows::Decoded(_)), ..writing.clone() };
+        let (threads, dictionaries) = (self.threads, matches!(rows, Rows::Decoded(_)));
+        let writing = Writing { threads, dictionaries, ..writing.clone() };
         let mut sink = match partition_by.as_slice() {
             [] => Sink::file(&job.output, &schema, *format, &writing)?,
             by => Sink::directories(&job.output, by, &schema, *format, &writing)?,
