@@ -201,7 +201,7 @@ fn columns_as_a_schema_wants_them() {
         let batch = RecordBatch::try_from_iter([("c", array.clone())]).unwrap();
         let json = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"c","type":{json}}}]}}"#);
         let options = WriteOptions { schema: Some(schema(&json)), ..WriteOptions::default() };
-        let found = write(&batch.schema(), &[batch.clone()], &options);
+        let found = write(&batch.schema(), std::slice::from_ref(&batch), &options);
         match expected {
             Ok(data_type) => {
                 let file = found.unwrap_or_else(|e| panic!("{json}: {e}"));
@@ -248,7 +248,7 @@ fn fields_and_columns() {
     ];
     for (json, expected) in cases {
         let options = WriteOptions { schema: Some(schema(&json)), ..WriteOptions::default() };
-        let found = write(&batch.schema(), &[batch.clone()], &options).map_err(|e| e.to_string());
+        let found = write(&batch.schema(), std::slice::from_ref(&batch), &options).map_err(|e| e.to_string());
         match expected {
             Ok(values) => {
                 let (_, back) = read(&found.unwrap(), &Options::default()).unwrap();
@@ -313,7 +313,7 @@ fn appending() {
     };
     let (first, second) = (ids(0), ids(10));
     let options = WriteOptions { codec: Codec::Deflate, level: Some(1), ..WriteOptions::default() };
-    let file = write(&first.schema(), &[first.clone()], &options).unwrap();
+    let file = write(&first.schema(), std::slice::from_ref(&first), &options).unwrap();
     let mut writer = Writer::append(Cursor::new(file.clone()), &second.schema(), &WriteOptions::default()).unwrap();
     writer.write(&second).unwrap();
     let longer = writer.finish().unwrap().into_inner();

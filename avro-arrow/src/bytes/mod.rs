@@ -6,4 +6,4 @@ mod put;
 
 pub(crate) use cursor::Cursor;
 pub use padded::{PADDING, PaddedBytes};
-pub(crate) use put::{long_len, put_long, put_long_at};
+pub(crate) use put::{long_len, long_word, put_long};

@@ -23,4 +23,4 @@ pub use count::{count_rows, count_rows_behind, first_block};
 pub use framer::{Frame, Framer};
 pub use header::Header;
 pub use positioned::Positioned;
-pub use write::{frame, header_bytes, random_sync};
+pub use write::{frame, frame_head, header_bytes, random_sync};

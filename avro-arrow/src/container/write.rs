@@ -27,10 +27,18 @@ pub fn header_bytes(schema: &str, codec: Codec, metadata: &[(String, Vec<u8>)], 
     out
 }
 
+/// What stands before the bytes of a block, of so many rows in so many bytes as stored. Behind them is the marker.
+pub fn frame_head(rows: u64, stored_len: u64) -> Vec<u8> {
+    let mut head = Vec::new();
+    put_long(rows as i64, &mut head);
+    put_long(stored_len as i64, &mut head);
+    head
+}
+
 /// Appends a block: so many rows, which are stored as these bytes.
 pub fn frame(rows: u64, stored: &[u8], sync: &[u8; SYNC_LEN], out: &mut Vec<u8>) {
-    put_long(rows as i64, out);
-    put_bytes(stored, out);
+    out.extend_from_slice(&frame_head(rows, stored.len() as u64));
+    out.extend_from_slice(stored);
     out.extend_from_slice(sync);
 }
 

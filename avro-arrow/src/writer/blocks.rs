@@ -2,15 +2,16 @@
 
 use super::derive::{Derived, derive};
 use super::options::WriteOptions;
+use super::out::Out;
 use super::plan::Plan;
 use super::rows::append;
 use crate::codec::{Codec, Compressor};
-use crate::container::{frame, header_bytes, random_sync};
+use crate::container::{frame_head, header_bytes, random_sync};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
-use std::ops::Range;
+use std::io::Write;
 use std::sync::Arc;
 
 /// Makes blocks of batches of certain columns. Cheap to clone; blocks can be made on any thread, and stand in any order in the file.
@@ -100,8 +101,10 @@ impl Encoder {
         Ok(Blocks {
             encoder: self.clone(),
             compressor,
-            rows: Vec::new(),
+            rows: Out::default(),
             ends: Vec::new(),
+            n_done: 0,
+            done: 0,
             n_rows: 0,
             stored: Vec::new(),
         })
@@ -133,22 +136,25 @@ impl Encoder {
 pub struct Blocks {
     encoder: Encoder,
     compressor: Compressor,
-    /// Rows that are in no block yet, and the end of each.
-    rows: Vec<u8>,
+    /// Rows, and the end of each.
+    rows: Out,
     ends: Vec<usize>,
+    /// How many of them are in a block already, and their bytes.
+    n_done: usize,
+    done: usize,
     /// Rows that were added before, for errors.
     n_rows: u64,
     stored: Vec<u8>,
 }
 
 impl Blocks {
-    /// Adds the rows of a batch. Blocks that are full are appended to `out`, and told in `written`.
+    /// Adds the rows of a batch. Blocks that are full are written to `out`, each in three parts, and told in `written`.
     ///
     /// # Errors
     /// [`ErrorKind::Unwritable`](crate::ErrorKind::Unwritable) with the row, counted from the first that was added, and the field
-    /// of a value that the schema does not allow. What was appended before are whole blocks; rows may be lost, so that the file should
+    /// of a value that the schema does not allow; what writing says. What was written before are whole blocks; rows may be lost, so that the file should
     /// be given up.
-    pub fn add(&mut self, batch: &RecordBatch, out: &mut Vec<u8>, written: &mut Vec<WrittenBlock>) -> Result<()> {
+    pub fn add(&mut self, batch: &RecordBatch, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
         let encoder = self.encoder.clone();
         let inner = &encoder.0;
         if !batch.columns().iter().map(|column| column.data_type()).eq(&inner.columns) {
@@ -168,65 +174,66 @@ impl Blocks {
         Ok(())
     }
 
-    /// Appends what is left as the last blocks, one or two.
+    /// Writes what is left as the last blocks, one or two.
     ///
     /// # Errors
-    /// None but of the codec's library.
-    pub fn finish(&mut self, out: &mut Vec<u8>, written: &mut Vec<WrittenBlock>) -> Result<()> {
-        let max = self.encoder.0.block_bytes;
-        if self.rows.len() > max {
-            let middle = self.rows.len() / 2;
-            let n = self.ends.partition_point(|end| *end <= middle).clamp(1, self.ends.len());
-            let bytes = self.ends.get(n - 1).copied().unwrap_or_default();
-            self.block(0..bytes, n, out, written)?;
-            self.drop_front(n, bytes);
+    /// What writing says.
+    pub fn finish(&mut self, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
+        let left = self.rows.len() - self.done;
+        if left > self.encoder.0.block_bytes {
+            self.block(left / 2, out, written)?;
         }
-        if !self.ends.is_empty() {
-            self.block(0..self.rows.len(), self.ends.len(), out, written)?;
-            self.drop_front(self.ends.len(), self.rows.len());
+        if self.n_done < self.ends.len() {
+            self.block(usize::MAX, out, written)?;
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Writes blocks until what is left has no more than so many bytes.
+    fn cut(&mut self, left_max: usize, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
+        while self.rows.len() - self.done > left_max {
+            self.block(self.encoder.0.block_bytes, out, written)?;
+        }
+        // Now and then, as what is left moves to the front.
+        if self.done > FORGET_BYTES {
+            self.forget();
         }
         Ok(())
     }
 
-    /// Appends blocks until what is left has no more than so many bytes.
-    fn cut(&mut self, left_max: usize, out: &mut Vec<u8>, written: &mut Vec<WrittenBlock>) -> Result<()> {
-        let max = self.encoder.0.block_bytes;
-        let (mut n_done, mut done) = (0, 0);
-        while self.rows.len() - done > left_max {
-            let rest = self.ends.get(n_done..).unwrap_or_default();
-            let n = rest.partition_point(|end| end - done <= max).max(1);
-            let end = rest.get(n - 1).copied().unwrap_or(self.rows.len());
-            self.block(done..end, n, out, written)?;
-            (n_done, done) = (n_done + n, end);
+    /// Writes a block of the next rows, of one at least and of no more than so many bytes.
+    fn block(&mut self, max: usize, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
+        let ends = self.ends.get(self.n_done..).unwrap_or_default();
+        let n = ends.partition_point(|end| end - self.done <= max).max(1);
+        let end = ends.get(n - 1).copied().unwrap_or(self.rows.len());
+        let rows = self.rows.get(self.done, end);
+        let stored = match self.encoder.0.codec {
+            Codec::Null => rows,
+            _ => {
+                self.stored.clear();
+                self.compressor.compress(rows, &mut self.stored)?;
+                &self.stored
+            }
+        };
+        let head = frame_head(n as u64, stored.len() as u64);
+        for part in [&head, stored, &self.encoder.0.sync] {
+            out.write_all(part)?;
         }
-        self.drop_front(n_done, done);
+        let bytes = (head.len() + stored.len() + self.encoder.0.sync.len()) as u64;
+        written.push(WrittenBlock { rows: n as u64, bytes, raw_bytes: rows.len() as u64 });
+        (self.n_done, self.done) = (self.n_done + n, end);
         Ok(())
     }
 
-    /// Appends the block of so many rows, which are these bytes.
-    fn block(
-        &mut self,
-        bytes: Range<usize>,
-        n: usize,
-        out: &mut Vec<u8>,
-        written: &mut Vec<WrittenBlock>,
-    ) -> Result<()> {
-        let rows = self.rows.get(bytes).unwrap_or_default();
-        let raw_bytes = rows.len() as u64;
-        self.stored.clear();
-        self.compressor.compress(rows, &mut self.stored)?;
-        let before = out.len();
-        frame(n as u64, &self.stored, &self.encoder.0.sync, out);
-        written.push(WrittenBlock { rows: n as u64, bytes: (out.len() - before) as u64, raw_bytes });
-        Ok(())
-    }
-
-    fn drop_front(&mut self, n: usize, bytes: usize) {
-        if n == 0 {
-            return;
-        }
-        self.rows.drain(..bytes);
+    /// Drops the rows that are in blocks.
+    fn forget(&mut self) {
+        let (n, bytes) = (std::mem::take(&mut self.n_done), std::mem::take(&mut self.done));
+        self.rows.drop_front(bytes);
         self.ends.drain(..n);
         self.ends.iter_mut().for_each(|end| *end -= bytes);
     }
 }
+
+/// Rows that are in blocks are dropped when they have more bytes than this.
+const FORGET_BYTES: usize = 512 << 10;

@@ -12,6 +12,7 @@ mod blocks;
 mod derive;
 mod leaf;
 mod options;
+mod out;
 mod parallel;
 mod plan;
 mod rows;

@@ -32,13 +32,11 @@ pub struct Writer<W: Write> {
     to: W,
     encoder: Encoder,
     blocks: Blocks,
-    /// Bytes of blocks that are to be written.
-    out: Vec<u8>,
     written: Vec<WrittenBlock>,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file of batches of this schema. Each write to `to` is of whole blocks.
+    /// Begins a file of batches of this schema. Writes are of many bytes, so that `to` needs no buffer.
     ///
     /// # Errors
     /// As of [`Encoder::new`], and what writing says.
@@ -50,7 +48,7 @@ impl<W: Write> Writer<W> {
 
     fn with(to: W, encoder: Encoder) -> Result<Self> {
         let blocks = encoder.blocks()?;
-        Ok(Writer { to, encoder, blocks, out: Vec::new(), written: Vec::new() })
+        Ok(Writer { to, encoder, blocks, written: Vec::new() })
     }
 
     /// The schema that is written.
@@ -68,8 +66,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As of [`Blocks::add`], and what writing says. The file is to be given up then.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.blocks.add(batch, &mut self.out, &mut self.written)?;
-        self.flush_blocks()
+        self.blocks.add(batch, &mut self.to, &mut self.written)
     }
 
     /// Writes what is left and gives back what was written to. Without it the last rows are missing.
@@ -77,16 +74,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What writing says.
     pub fn finish(mut self) -> Result<W> {
-        self.blocks.finish(&mut self.out, &mut self.written)?;
-        self.flush_blocks()?;
+        self.blocks.finish(&mut self.to, &mut self.written)?;
         self.to.flush()?;
         Ok(self.to)
-    }
-
-    fn flush_blocks(&mut self) -> Result<()> {
-        self.to.write_all(&self.out)?;
-        self.out.clear();
-        Ok(())
     }
 }
 

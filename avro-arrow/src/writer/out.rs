@@ -1,0 +1,126 @@
+//! Bytes of rows as they are put together: encoded values in, all of them one behind the other.
+//!
+//! A value that is short travels as a [`Slot`]: 16 bytes in one register, which are stored whole, wherever the value ends. What is
+//! stored behind its end is stored over by the next value. So no value is copied byte by byte, and none asks how long it is.
+
+use crate::bytes::{long_len, long_word};
+
+/// A value's first 15 bytes and their number, or the word that it has more.
+pub(super) type Slot = u128;
+
+/// Bytes that a slot holds.
+pub(super) const SLOT_BYTES: usize = 15;
+
+/// A value that is too long for a slot.
+pub(super) const LONG: Slot = 0xff << 120;
+
+/// A value that cannot be written.
+pub(super) const UNFIT: Slot = 0xfe << 120;
+
+/// The slot of these first bytes of a word, of which the others are 0.
+#[inline]
+pub(super) fn slot(word: u128, len: usize) -> Slot {
+    word | ((len as u128) << 120)
+}
+
+/// The slot of these bytes.
+#[inline]
+pub(super) fn slot_of(bytes: &[u8]) -> Slot {
+    if bytes.len() > SLOT_BYTES {
+        return LONG;
+    }
+    let mut word = [0; 16];
+    word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    slot(u128::from_le_bytes(word), bytes.len())
+}
+
+/// The slot of a `long`.
+#[inline]
+pub(super) fn slot_of_long(value: i64) -> Slot {
+    let (word, len) = long_word(value);
+    slot(word, len)
+}
+
+/// The slot of a value behind what is in another, which is a few bytes.
+#[inline]
+pub(super) fn behind(tag: Slot, value: Slot) -> Slot {
+    let (tag_len, len) = ((tag >> 120) as u32, (value >> 120) as u32);
+    if tag_len + len > SLOT_BYTES as u32 {
+        return LONG;
+    }
+    let word = |slot: Slot| slot & (u128::MAX >> 8);
+    slot(word(tag) | (word(value) << (8 * tag_len)), (tag_len + len) as usize)
+}
+
+/// The rows.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    /// What is written, and room behind it.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Out {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get(&self, from: usize, to: usize) -> &[u8] {
+        self.bytes.get(from..to.min(self.len)).unwrap_or_default()
+    }
+
+    /// Drops the first bytes.
+    pub(super) fn drop_front(&mut self, n: usize) {
+        self.bytes.copy_within(n.min(self.len)..self.len, 0);
+        self.len = self.len.saturating_sub(n);
+    }
+
+    /// Makes room for so many bytes and a slot.
+    #[inline]
+    pub(super) fn reserve(&mut self, n: usize) {
+        let needed = self.len + n + 16;
+        if needed > self.bytes.len() {
+            self.bytes.resize(needed.max(2 * self.bytes.len()), 0);
+        }
+    }
+
+    /// Appends values up to the first that is long, and gives that one's index. There has to be room, which
+    /// [`reserve`](Self::reserve) makes.
+    #[inline]
+    pub(super) fn slots(&mut self, slots: &[Slot]) -> Option<usize> {
+        let mut at = self.len;
+        for (index, slot) in slots.iter().enumerate() {
+            if *slot == LONG {
+                self.len = at;
+                return Some(index);
+            }
+            if let Some(to) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                *to = slot.to_le_bytes();
+            }
+            at += (slot >> 120) as usize;
+        }
+        self.len = at;
+        None
+    }
+
+    pub(super) fn long(&mut self, value: i64) {
+        self.reserve(16);
+        self.slots(&[slot_of_long(value)]);
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        if let Some(to) = self.bytes.get_mut(self.len..self.len + bytes.len()) {
+            to.copy_from_slice(bytes);
+        }
+        self.len += bytes.len();
+    }
+
+    /// A length and the bytes.
+    pub(super) fn sized(&mut self, bytes: &[u8]) {
+        let len = long_len(bytes.len() as i64);
+        self.reserve(bytes.len() + len);
+        self.long(bytes.len() as i64);
+        self.extend(bytes);
+    }
+}
