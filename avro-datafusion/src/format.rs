@@ -3,8 +3,9 @@
 use crate::headers::{Headers, external};
 use crate::listing::Found;
 use crate::location::is_local;
-use crate::options::AvroOptions;
+use crate::options::{AvroOptions, reading_only};
 use crate::reader::TableReader;
+use crate::sink;
 use crate::source::AvroSource;
 use crate::virtual_columns::without;
 use arrow_schema::{Schema, SchemaRef};
@@ -15,10 +16,11 @@ use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
-use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSinkConfig, FileSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_expr_common::sort_expr::LexRequirement;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, ObjectStore};
@@ -34,12 +36,14 @@ const MANY: usize = 64;
 #[derive(Debug, Clone)]
 pub struct AvroFormat {
     headers: Arc<Headers>,
+    /// The options of reading that a statement named.
+    reading: Arc<[String]>,
 }
 
 impl AvroFormat {
     /// The format read with these options.
     pub fn new(options: AvroOptions) -> Self {
-        AvroFormat { headers: Arc::new(Headers::new(options)) }
+        AvroFormat { headers: Arc::new(Headers::new(options)), reading: Arc::new([]) }
     }
 
     /// The options that files are read with.
@@ -193,6 +197,23 @@ impl FileFormat for AvroFormat {
         Ok(DataSourceExec::from_data_source(config))
     }
 
+    async fn create_writer_physical_plan(
+        &self,
+        input: Arc<dyn ExecutionPlan>,
+        _session: &dyn Session,
+        config: FileSinkConfig,
+        order: Option<LexRequirement>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // A table is read as well as written; its URL is not told.
+        if let Some(name) = self.reading.first()
+            && !config.original_url.is_empty()
+        {
+            let known = crate::write_options::NAMES;
+            return plan_err!("the option `{name}` is of reading Avro; of writing it there are {known}");
+        }
+        sink::plan(input, &config, self.options().clone(), order)
+    }
+
     fn file_source(&self, table_schema: TableSchema) -> Arc<dyn FileSource> {
         Arc::new(AvroSource::new(table_schema, self))
     }
@@ -213,7 +234,8 @@ impl AvroFormatFactory {
 
 impl FileFormatFactory for AvroFormatFactory {
     fn create(&self, _session: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        Ok(Arc::new(AvroFormat::new(self.options.clone().with_pairs(options)?)))
+        let format = AvroFormat::new(self.options.clone().with_pairs(options)?);
+        Ok(Arc::new(AvroFormat { reading: reading_only(options).into(), ..format }))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {

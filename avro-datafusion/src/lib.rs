@@ -24,7 +24,7 @@
 //! (`headers`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
 //! parts it wants; the `opener` then opens files or ranges of them, `fetch` reads their bytes, `stream` has them decoded by
 //! `avro_arrow`, which resolves every file to the table's schema (`reader`); where the caller gave columns that Avro has no types for,
-//! `adapt` casts. No value is decoded in this crate. Where files have block indexes ([`index`]), blocks that no row is wanted of are left out.
+//! `adapt` casts. `COPY .. TO 'x.avro'` and `INSERT INTO` write through `sink`. No value is decoded or encoded in this crate. Where files have block indexes ([`index`]), blocks that no row is wanted of are left out.
 #![forbid(unsafe_code)]
 
 mod adapt;
@@ -48,6 +48,7 @@ mod partitions;
 mod predicate;
 mod reader;
 mod session;
+mod sink;
 mod source;
 mod spans;
 mod stores;
@@ -60,6 +61,7 @@ mod url_table;
 mod version;
 mod virtual_columns;
 mod warn;
+mod write_options;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
 pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
@@ -69,9 +71,11 @@ pub use format::{AvroFormat, AvroFormatFactory};
 pub use functions::{AvroBlocks, AvroDamage, AvroFields, AvroMetadata, ReadAvro};
 pub use options::{AvroOptions, Index, PartitionTypes, Partitions};
 pub use session::{AvroContext, enable, enable_with, session};
+pub use sink::{AvroSink, Partitioning};
 pub use source::AvroSource;
 pub use stores::ObjectStores;
 pub use table::{AvroTable, Paths};
 pub use table_factory::AvroTableFactory;
 pub use url_table::AvroUrlTableFactory;
 pub use warn::{WarningSink, Warnings};
+pub use write_options::AvroWriteOptions;

@@ -103,6 +103,9 @@ pub(crate) async fn list_some<'a>(
             && of_text.iter().all(|listing| listing.files.is_empty())
         {
             let text = first.location.text();
+            if first.location.is_missing() {
+                return plan_err!("no such file or directory: {text}");
+            }
             return match of_text.iter().map(|listing| listing.empty).sum::<usize>() {
                 0 => plan_err!("no Avro files at {text}"),
                 n => plan_err!("no Avro files at {text}: all that are there ({n}) are empty"),

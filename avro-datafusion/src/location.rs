@@ -19,6 +19,8 @@ pub(crate) struct Location {
     find: Find,
     /// Was it made of the same text as the location before it?
     alternative: bool,
+    /// Is it a directory of this machine that was not there?
+    missing: bool,
 }
 
 /// What is at a location.
@@ -84,9 +86,21 @@ impl Location {
                 base: ListingTableUrl::try_new(url, None)?,
                 find,
                 alternative: false,
+                missing: false,
             });
         }
         let Some((base, pattern)) = split_glob(path, &['*', '?', '[']) else {
+            // A directory that is still to be made: what is written makes it.
+            if path.ends_with(std::path::is_separator) {
+                let base = ListingTableUrl::try_new(directory_url(path)?, None)?;
+                return Ok(Location {
+                    text: text.to_owned(),
+                    base,
+                    find: Find::Directory,
+                    alternative: false,
+                    missing: true,
+                });
+            }
             return plan_err!("no such file or directory: {text}");
         };
         let base = if base.is_empty() { "." } else { base };
@@ -98,6 +112,7 @@ impl Location {
             base: ListingTableUrl::try_new(directory_url(base)?, None)?,
             find: Find::Glob(glob_pattern(text, pattern)?),
             alternative: false,
+            missing: false,
         })
     }
 
@@ -114,6 +129,7 @@ impl Location {
             base: ListingTableUrl::try_new(url(base)?, None)?,
             find,
             alternative: false,
+            missing: false,
         })
     }
 
@@ -125,6 +141,11 @@ impl Location {
     /// Are its files those that a directory holds?
     pub(crate) fn is_directory(&self) -> bool {
         matches!(self.find, Find::Directory | Find::Either)
+    }
+
+    /// Is it a directory of this machine that was not there when it was asked for?
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing
     }
 
     /// The object store that has it.

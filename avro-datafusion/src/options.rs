@@ -2,6 +2,7 @@
 
 use crate::damage::Report;
 use crate::warn::Warnings;
+use crate::write_options::{self, AvroWriteOptions};
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
 use avro_arrow::{Damage, Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
@@ -55,6 +56,8 @@ pub struct AvroOptions {
     pub index_path: Option<String>,
     /// Who is told of what does not fail a query and should be known (nobody).
     pub warnings: Warnings,
+    /// How files are written, by `COPY` and by `INSERT` into the table.
+    pub writing: AvroWriteOptions,
 }
 
 /// What becomes of block indexes, see [`index`](crate::index).
@@ -113,6 +116,7 @@ impl Default for AvroOptions {
             index: Index::default(),
             index_path: None,
             warnings: Warnings::default(),
+            writing: AvroWriteOptions::default(),
         }
     }
 }
@@ -128,16 +132,33 @@ impl AvroOptions {
     /// prefix are meant for others, such as the object store, and passed over.
     pub fn with_pairs(mut self, pairs: &HashMap<String, String>) -> Result<Self> {
         for (name, value) in pairs {
-            match name.strip_prefix("format.").unwrap_or(name) {
-                other if other.contains('.') => {}
-                name => self.set(name, value)?,
+            if let Some(name) = own(name) {
+                self.set(name, value)?;
             }
         }
         Ok(self)
     }
 
-    /// Sets one option by its name, as SQL gives it.
+    /// Sets one option by its name, as SQL gives it: one of reading, or one of [writing](AvroWriteOptions::set). Both have an
+    /// `index`: `use` and `ignore` are of reading, `true` and `false` of writing.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        if is_writing(name, value) && self.writing.set(name, value, &self.limits)? || self.try_set(name, value)? {
+            return Ok(());
+        }
+        let writing = write_options::NAMES;
+        plan_err!("Avro tables have no option `{name}`; known are {NAMES}; and for files that are written {writing}")
+    }
+
+    /// Sets an option of reading by its name.
+    pub(crate) fn set_reading(&mut self, name: &str, value: &str) -> Result<()> {
+        match self.try_set(name, value)? {
+            true => Ok(()),
+            false => plan_err!("Avro tables have no option `{name}`; known are {NAMES}"),
+        }
+    }
+
+    /// Sets an option of reading, if it is one.
+    fn try_set(&mut self, name: &str, value: &str) -> Result<bool> {
         let limits = &mut self.limits;
         match name.to_ascii_lowercase().as_str() {
             "strings" => self.strings = choice(name, value, &[("view", Strings::View), ("plain", Strings::Plain)])?,
@@ -173,7 +194,7 @@ impl AvroOptions {
             }
             "index" => self.index = choice(name, value, &[("use", Index::Use), ("ignore", Index::Ignore)])?,
             "index_path" => self.index_path = Some(value.to_owned()),
-            "reader_schema" => self.reader_schema = Some(schema(value, limits)?),
+            "reader_schema" => self.reader_schema = Some(schema(name, value, limits)?),
             "file_extension" => self.file_extension = value.to_owned(),
             "recursion_levels" => self.recursion_levels = number(name, value)?,
             "block_bytes" => limits.block_bytes = number(name, value)?,
@@ -184,9 +205,9 @@ impl AvroOptions {
             "nesting" => limits.nesting = number(name, value)?,
             "value_nesting" => limits.value_nesting = number(name, value)?,
             "zero_width_items" => limits.zero_width_items = number(name, value)?,
-            _ => return plan_err!("Avro tables have no option `{name}`; known are {NAMES}"),
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The decoder's options for these columns and this batch size.
@@ -207,8 +228,31 @@ impl AvroOptions {
     }
 }
 
-/// An Avro schema: its text, or the path of a local file of it.
-fn schema(text: &str, limits: &Limits) -> Result<Schema> {
+/// The option's own name; `None` for one of others, such as the object store.
+fn own(name: &str) -> Option<&str> {
+    let name = name.strip_prefix("format.").unwrap_or(name);
+    (name.starts_with(write_options::METADATA) || !name.contains('.')).then_some(name)
+}
+
+/// Can it only be an option of writing?
+fn is_writing(name: &str, value: &str) -> bool {
+    !name.eq_ignore_ascii_case("index") || ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(value))
+}
+
+/// Those of these options that are of reading only.
+pub(crate) fn reading_only(pairs: &HashMap<String, String>) -> Vec<String> {
+    let limits = Limits::default();
+    let is_reading = |(name, value): &(&str, &String)| {
+        !is_writing(name, value) || !matches!(AvroWriteOptions::default().set(name, value, &limits), Ok(true) | Err(_))
+    };
+    let own = pairs.iter().filter_map(|(name, value)| Some((own(name)?, value)));
+    let mut names: Vec<_> = own.filter(is_reading).map(|(name, _)| name.to_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// An Avro schema: its text, or the path of a local file of it. `name` is the option's.
+pub(crate) fn schema(name: &str, text: &str, limits: &Limits) -> Result<Schema> {
     let read;
     let json = match text.trim_start().starts_with(['{', '[', '"']) {
         true => text,
@@ -217,13 +261,13 @@ fn schema(text: &str, limits: &Limits) -> Result<Schema> {
                 read = file;
                 &read
             }
-            Err(e) => return plan_err!("option `reader_schema`: {text} is no schema, and no file of one ({e})"),
+            Err(e) => return plan_err!("option `{name}`: {text} is no schema, and no file of one ({e})"),
         },
     };
-    Schema::parse(json, limits).map_err(|e| DataFusionError::External(Box::new(e)).context("option `reader_schema`"))
+    Schema::parse(json, limits).map_err(|e| DataFusionError::External(Box::new(e)).context(format!("option `{name}`")))
 }
 
-fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
+pub(crate) fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
     match choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value)) {
         Some((_, choice)) => Ok(choice.clone()),
         None => {
@@ -266,6 +310,9 @@ mod tests {
             ("union_by_name", "yes", "option `union_by_name` is `yes`, but can be promote or widen or strict"),
             ("index", "ignore", "ok"),
             ("index", "no", "option `index` is `no`, but can be use or ignore"),
+            ("index", "true", "ok"),
+            ("codec", "deflate", "ok"),
+            ("metadata::a.b", "c", "ok"),
             ("index_path", "s3://bucket/indexes/", "ok"),
             ("damage", "skip", "ok"),
             ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),

@@ -3,6 +3,7 @@
 use crate::listing::{Prune, Verdict};
 use crate::location::Location;
 use crate::options::{PartitionTypes, Partitions};
+use crate::sink::NULL;
 use crate::virtual_columns::is_virtual;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -19,9 +20,6 @@ use datafusion::physical_plan::PhysicalExpr;
 use object_store::path::Path;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Hive's value for a null.
-const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The partition columns of these files. Columns that are given have their types; the types of others are found in their values.
 pub(crate) fn columns<'a>(

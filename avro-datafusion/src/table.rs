@@ -4,27 +4,29 @@ use crate::counts;
 use crate::format::AvroFormat;
 use crate::index;
 use crate::listing::{Found, Listing, list, list_some};
-use crate::location::Location;
+use crate::location::{Find, Location};
 use crate::options::AvroOptions;
 use crate::partitions::{self, PartitionFilters};
+use crate::sink::{self, Destination};
 use crate::source::is_few;
 use crate::virtual_columns::{self, is_virtual, without};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Constraints, Result, Statistics, plan_err};
+use datafusion::common::{Constraints, Result, SchemaExt, Statistics, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use object_store::ObjectStore;
+use object_store::{ObjectStore, ObjectStoreExt};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -234,9 +236,56 @@ impl TableProvider for AvroTable {
             _ => UnionExec::try_new(scans),
         }
     }
+
+    /// Each statement writes a new file, or one for each directory of the partition columns.
+    async fn insert_into(
+        &self,
+        session: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.shown.logically_equivalent_names_and_types(&input.schema())?;
+        let destination = self.destination(session).await?;
+        let options = self.format.options();
+        let mut options = options.clone();
+        options.writing.schema = options.writing.schema.or_else(|| options.reader_schema.clone());
+        // Columns that say where rows are from are not written.
+        let fields: Vec<_> = self.shown.fields().iter().filter(|field| !is_virtual(field)).cloned().collect();
+        let metadata = self.schema.file_schema().metadata().clone();
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        sink::write(input, op, destination, schema, options, None)
+    }
 }
 
 impl AvroTable {
+    /// Where new files are put.
+    async fn destination(&self, session: &dyn Session) -> Result<Destination> {
+        let [location] = self.locations.as_slice() else {
+            return plan_err!("rows can be added to a table of one directory, not of several places");
+        };
+        let text = location.text();
+        let is_directory = match location.find() {
+            Find::Directory => true,
+            Find::Either => {
+                let store = session.runtime_env().object_store(location.store())?;
+                matches!(store.head(location.base()).await, Err(object_store::Error::NotFound { .. }))
+            }
+            Find::File | Find::Glob(_) => false,
+        };
+        if !is_directory {
+            return plan_err!("rows can be added to a table of a directory, which {text} is not");
+        }
+        let columns = self.schema.table_partition_cols().iter();
+        Ok(Destination {
+            store_url: location.store(),
+            base: location.base().clone(),
+            single: false,
+            extension: self.format.options().file_extension.clone(),
+            partition_by: columns.filter(|column| !is_virtual(column)).map(|column| column.name().clone()).collect(),
+            keep: false,
+        })
+    }
+
     /// The plan that reads these files.
     async fn scan_of(
         &self,

@@ -57,6 +57,7 @@ impl UrlTableFactory for AvroUrlTableFactory {
         };
         match found {
             Ok(Kind::Avro) => self.avro(&session, url).await,
+            Ok(Kind::Missing) => plan_err!("no such file or directory: {url}"),
             Ok(Kind::Nothing) if is_path(url) => plan_err!("no files at {url}"),
             Ok(Kind::Nothing) => Ok(None),
             Ok(Kind::Other) => match self.others.try_new(url).await? {
@@ -75,10 +76,15 @@ enum Kind {
     Avro,
     Other,
     Nothing,
+    /// Not even the directory.
+    Missing,
 }
 
 /// Looks at names first, and at the first file's first bytes where they say nothing.
 async fn kind(session: &SessionState, locations: &[Location], options: &AvroOptions) -> Result<Kind> {
+    if locations.iter().all(Location::is_missing) {
+        return Ok(Kind::Missing);
+    }
     let is_avro = |file: &Found| has_extension(&file.object.location, &options.file_extension);
     let listings = list(locations, session.runtime_env(), "", None).await?;
     let Some(listing) = listings.iter().find(|listing| !listing.files.is_empty()) else {

@@ -11,6 +11,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
+use tokio::runtime::Handle;
 
 /// An object as it was when its header was read.
 #[derive(Debug)]
@@ -176,8 +177,15 @@ async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> std::io::Result<T> + Send + 'static,
     name: &str,
 ) -> Result<T> {
-    let read = SpawnedTask::spawn_blocking(read).join_unwind().await;
-    match read.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))? {
+    let read = match Handle::try_current() {
+        Ok(_) => {
+            let read = SpawnedTask::spawn_blocking(read).join_unwind().await;
+            read.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?
+        }
+        // A thread of no runtime is one that may wait.
+        Err(_) => read(),
+    };
+    match read {
         Ok(read) => Ok(read),
         Err(e) => exec_err!("{name}: {e}"),
     }

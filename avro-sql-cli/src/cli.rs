@@ -7,22 +7,25 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use avro_arrow::{Codec, Compressor};
 use avro_datafusion::index::IndexOptions;
 use avro_datafusion::{AvroOptions, Damage};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
 
-use crate::convert::{self, Codec};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+
+use crate::convert::{self, Wanted};
 use crate::error::{Error, Result, one_line};
-use crate::indexing;
 use crate::manual;
 use crate::options::{
     Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option,
     parse_table, target_of,
 };
-use crate::output::{Display, Format};
+use crate::output::{Display, Format, Writing};
 use crate::tools::{Compat, Count, ShowSchema};
+use crate::{indexing, inspect};
 
 /// Rows of an answer that a table on a terminal shows by default.
 const MAX_ROWS_TERMINAL: u64 = 200;
@@ -114,24 +117,16 @@ enum FormatArgument {
     Json,
     Ndjson,
     Markdown,
-    Avro,
     Arrow,
     Parquet,
+    Avro,
 }
 
 #[derive(Subcommand)]
 enum Tool {
-    /// Write the rows of Avro files as Parquet (.parquet) or Arrow (.arrow, .feather, .arrows)
+    /// Convert between Avro, Parquet, Arrow, CSV, TSV, JSON and NDJSON, by the endings of the names
     #[command(override_usage = "avro-sql convert [OPTIONS] <IN>... <OUT>", after_help = manual::CONVERT)]
-    Convert {
-        /// The files, directories or globs to read, and last the file to write, which appears whole or not at all
-        // One list, because only then may options stand between them.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Compression of a Parquet file (default: zstd)
-        #[arg(long, value_enum)]
-        codec: Option<CodecArgument>,
-    },
+    Convert(ConvertArguments),
     /// Build block indexes, with which queries skip what they do not want and know counts, least and greatest values
     #[command(after_help = manual::INDEX)]
     Index {
@@ -193,6 +188,50 @@ enum Tool {
 }
 
 #[derive(Args)]
+struct ConvertArguments {
+    /// The files, directories or globs to read, and last the file to write, or with `/` at its end a directory, into which each file goes on its own
+    // One list, because only then may options stand between them.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The format to write, where the output's name does not say
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    to: Option<TargetArgument>,
+    /// Columns or expressions to write, as in SQL (default: all columns)
+    #[arg(long, value_name = "SQL")]
+    select: Option<String>,
+    /// Write only rows of which this is true, as in SQL
+    #[arg(long = "where", value_name = "SQL")]
+    filter: Option<String>,
+    /// Write a directory `COLUMN=value` for each value of these columns, below the output directory
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    partition_by: Vec<String>,
+    /// Compression of a Parquet file (default: zstd) or an Avro file (default: snappy)
+    #[arg(long, value_enum)]
+    codec: Option<CodecArgument>,
+    /// How hard to compress, by the codec's own scale
+    #[arg(long, allow_hyphen_values = true)]
+    level: Option<i32>,
+    /// Bytes of a block of an Avro file before compression, such as 256K
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    block_size: Option<usize>,
+    /// The schema that an Avro file gets: a file of it (.avsc), or Avro data that has it
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TargetArgument {
+    Avro,
+    Parquet,
+    Arrow,
+    Arrows,
+    Csv,
+    Tsv,
+    Json,
+    Ndjson,
+}
+
+#[derive(Args)]
 #[group(multiple = false)]
 struct SchemaArguments {
     /// Show the Arrow types its columns are read as
@@ -213,13 +252,18 @@ enum HashArgument {
     Sha256,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CodecArgument {
+    #[value(alias = "null")]
     None,
     Snappy,
     Gzip,
+    Deflate,
     Lz4,
+    #[value(alias = "zstandard")]
     Zstd,
+    Bzip2,
+    Xz,
 }
 
 /// What the arguments ask for; `None` after printing help or the version.
@@ -251,7 +295,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             io::stdout().write_all(&manual::page(command.as_deref(), Arguments::command())?)?;
             return Ok(None);
         }
-        Some(Tool::Convert { files, codec }) => Task::Convert(conversion(files, codec)?),
+        Some(Tool::Convert(arguments)) => Task::Convert(conversion(arguments, &reading)?),
         Some(Tool::Index { inputs, columns, force }) => {
             Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force, progress: None } })
         }
@@ -278,7 +322,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 /// How files are read, whatever is done with them.
 fn reading(arguments: &Arguments) -> Result<AvroOptions> {
     let mut reading = AvroOptions::default();
-    let converts = matches!(arguments.tool, Some(Tool::Convert { .. }));
+    let converts = matches!(arguments.tool, Some(Tool::Convert(_)));
     for (name, value) in &arguments.resources.option {
         if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
             return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
@@ -371,29 +415,105 @@ fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
     }
 }
 
-fn conversion(mut inputs: Vec<PathBuf>, codec: Option<CodecArgument>) -> Result<convert::Task> {
+fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> Result<convert::Task> {
+    let mut inputs = arguments.files;
     let output = match inputs.pop() {
         Some(output) if !inputs.is_empty() => output,
         _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
     };
-    let target = target_of(&output).ok_or_else(|| {
+    let named = arguments.to.map(|to| match to {
+        TargetArgument::Avro => Format::Avro,
+        TargetArgument::Parquet => Format::Parquet,
+        TargetArgument::Arrow => Format::ArrowFile,
+        TargetArgument::Arrows => Format::ArrowStream,
+        TargetArgument::Csv => Format::Csv,
+        TargetArgument::Tsv => Format::Tsv,
+        TargetArgument::Json => Format::Json,
+        TargetArgument::Ndjson => Format::Ndjson,
+    });
+    let format = named.or_else(|| target_of(&output)).ok_or_else(|| {
         Error::Usage(format!(
-            "cannot tell from the name `{}` what to convert to; known endings are .parquet, .arrow, .feather (Arrow file) \
-             and .arrows (Arrow stream)",
+            "cannot tell from the name `{}` what to convert to; known endings are .avro, .parquet, .arrow, .feather (Arrow file), \
+             .arrows (Arrow stream), .csv, .tsv, .json and .ndjson; or say it with --to",
             output.display()
         ))
     })?;
-    let codec = match codec {
-        Some(_) if target != convert::Target::Parquet => {
-            return Err(Error::Usage("--codec is for Parquet; Arrow files are written uncompressed".to_owned()));
+    let into_directory = output.is_dir() || output.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
+    if !arguments.partition_by.is_empty() && !into_directory {
+        return Err(Error::Usage(format!("--partition-by writes a directory: {}/", output.display())));
+    }
+    let mut writing = Writing::default();
+    match (format, arguments.codec) {
+        (Format::Parquet, codec) => writing.parquet = parquet_codec(codec, arguments.level)?,
+        (Format::Avro, codec) => {
+            writing.avro.codec = codec.map_or(Ok(writing.avro.codec), avro_codec)?;
+            writing.avro.level = arguments.level;
+            Compressor::new(writing.avro.codec, arguments.level).map_err(|e| Error::Usage(e.to_string()))?;
+            writing.avro.block_bytes = arguments.block_size.unwrap_or(writing.avro.block_bytes);
+            writing.avro.limits = reading.limits.clone();
         }
-        None | Some(CodecArgument::Zstd) => Codec::Zstd,
-        Some(CodecArgument::None) => Codec::None,
-        Some(CodecArgument::Snappy) => Codec::Snappy,
-        Some(CodecArgument::Gzip) => Codec::Gzip,
-        Some(CodecArgument::Lz4) => Codec::Lz4,
-    };
-    Ok(convert::Task { inputs, output, target, codec })
+        (_, Some(_)) => {
+            return Err(Error::Usage(
+                "--codec is for Parquet and Avro; other files are written uncompressed".to_owned(),
+            ));
+        }
+        (_, None) if arguments.level.is_some() => {
+            return Err(Error::Usage(
+                "--level is for Parquet and Avro; other files are written uncompressed".to_owned(),
+            ));
+        }
+        _ => {}
+    }
+    if let Some(schema) = &arguments.schema {
+        if format != Format::Avro {
+            return Err(Error::Usage("--schema is for Avro, which is not what is written".to_owned()));
+        }
+        writing.avro.schema = Some(inspect::schema_of(schema, &reading.limits)?);
+    }
+    if arguments.block_size.is_some() && format != Format::Avro {
+        return Err(Error::Usage("--block-size is for Avro, which is not what is written".to_owned()));
+    }
+    Ok(convert::Task {
+        inputs,
+        output,
+        into_directory,
+        format,
+        writing,
+        wanted: Wanted { select: arguments.select, filter: arguments.filter },
+        partition_by: arguments.partition_by,
+    })
+}
+
+fn parquet_codec(codec: Option<CodecArgument>, level: Option<i32>) -> Result<Compression> {
+    let wrong = |e: parquet::errors::ParquetError| Error::Usage(Error::from(e).to_string());
+    let unsigned = |level: i32| u32::try_from(level).map_err(|_| Error::Usage(format!("{level} is no level of gzip")));
+    Ok(match (codec.unwrap_or(CodecArgument::Zstd), level) {
+        (CodecArgument::Zstd, None) => Compression::ZSTD(ZstdLevel::default()),
+        (CodecArgument::Zstd, Some(level)) => Compression::ZSTD(ZstdLevel::try_new(level).map_err(wrong)?),
+        (CodecArgument::Gzip, None) => Compression::GZIP(GzipLevel::default()),
+        (CodecArgument::Gzip, Some(level)) => Compression::GZIP(GzipLevel::try_new(unsigned(level)?).map_err(wrong)?),
+        (_, Some(_)) => return Err(Error::Usage("--level is for the codecs zstd and gzip".to_owned())),
+        (CodecArgument::None, None) => Compression::UNCOMPRESSED,
+        (CodecArgument::Snappy, None) => Compression::SNAPPY,
+        (CodecArgument::Lz4, None) => Compression::LZ4_RAW,
+        (CodecArgument::Deflate | CodecArgument::Bzip2 | CodecArgument::Xz, None) => {
+            return Err(Error::Usage("the codecs of Parquet are none, snappy, gzip, lz4 and zstd".to_owned()));
+        }
+    })
+}
+
+fn avro_codec(codec: CodecArgument) -> Result<Codec> {
+    Ok(match codec {
+        CodecArgument::None => Codec::Null,
+        CodecArgument::Snappy => Codec::Snappy,
+        CodecArgument::Deflate => Codec::Deflate,
+        CodecArgument::Zstd => Codec::Zstandard,
+        CodecArgument::Bzip2 => Codec::Bzip2,
+        CodecArgument::Xz => Codec::Xz,
+        CodecArgument::Gzip | CodecArgument::Lz4 => {
+            return Err(Error::Usage("the codecs of Avro are none, deflate, snappy, zstd, bzip2 and xz".to_owned()));
+        }
+    })
 }
 
 /// clap's message without its usage section, on one line.

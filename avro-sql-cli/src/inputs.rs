@@ -8,12 +8,17 @@ use crate::error::{Error, Result};
 
 /// All files that the paths stand for, each path's in order of name. Never empty.
 pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    expand_to(paths, |path| path.extension().is_some_and(|e| e == "avro"))
+}
+
+/// The same, with these of the files in directories.
+pub(crate) fn expand_to(paths: &[PathBuf], is_wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         local(path)?;
         let before = files.len();
         if path.is_dir() {
-            walk(path, &mut files)?;
+            walk(path, is_wanted, &mut files)?;
         } else if path.exists() || !is_glob(path) {
             // A file that does not exist is reported when it is opened.
             files.push(path.clone());
@@ -64,8 +69,8 @@ fn is_hidden(path: &Path) -> bool {
     name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
 }
 
-/// Adds the `.avro` files in and below `directory`.
-fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Adds the files in and below `directory` that are wanted.
+fn walk(directory: &Path, is_wanted: fn(&Path) -> bool, files: &mut Vec<PathBuf>) -> Result<()> {
     let fail = |e| Error::file(directory, e);
     let mut entries = fs::read_dir(directory).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -73,9 +78,9 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry.path();
         if path.is_dir() {
             if !is_hidden(&path) {
-                walk(&path, files)?;
+                walk(&path, is_wanted, files)?;
             }
-        } else if path.extension().is_some_and(|e| e == "avro") && is_data(&path) {
+        } else if is_wanted(&path) && is_data(&path) {
             files.push(path);
         }
     }

@@ -27,6 +27,10 @@ pub(crate) const CONVERT: &str = "\
 Examples:
   avro-sql convert events.avro events.parquet
   avro-sql convert --codec snappy logs/ 'more/*.avro' all.parquet
+  avro-sql convert rows.csv rows.avro --schema row.avsc --codec zstd --level 9
+  avro-sql convert logs/ clicks.ndjson --select 'ts, user' --where \"kind = 'click'\"
+  avro-sql convert logs/ by-day/ --to parquet --partition-by day
+  avro-sql convert logs/ out/ --to parquet                      each file on its own
   avro-sql convert --lenient damaged.avro rest.arrow";
 
 /// Examples of `index`.

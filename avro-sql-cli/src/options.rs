@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use avro_datafusion::AvroOptions;
 
-use crate::convert::{self, Target};
+use crate::convert;
 use crate::indexing;
 use crate::output::{Display, Format};
 use crate::tools;
@@ -177,14 +177,9 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
     })
 }
 
-/// The kind of file to convert to that an output file's ending asks for.
-pub(crate) fn target_of(path: &Path) -> Option<Target> {
-    Some(match ending(path).as_str() {
-        "parquet" => Target::Parquet,
-        "arrow" | "feather" => Target::ArrowFile,
-        "arrows" => Target::ArrowStream,
-        _ => return None,
-    })
+/// The format to convert to that an output file's ending asks for.
+pub(crate) fn target_of(path: &Path) -> Option<Format> {
+    format_of(path).filter(|format| !matches!(format, Format::Table | Format::Markdown))
 }
 
 fn ending(path: &Path) -> String {

@@ -63,13 +63,40 @@ impl OutFile {
     }
 
     /// Everything is written: the file takes its name.
-    pub(crate) fn commit(mut self) -> Result<()> {
+    pub(crate) fn commit(self) -> Result<()> {
+        self.finish()?.commit()
+    }
+
+    /// Everything is written, and the file closed; it is still to take its name.
+    pub(crate) fn finish(mut self) -> Result<Written> {
         self.writer.flush().map_err(|e| Error::file(&self.path, e))?;
+        Ok(Written { path: std::mem::take(&mut self.path), temporary: self.temporary.take() })
+    }
+}
+
+/// A file that is whole. Dropped before [`Written::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Written {
+    path: PathBuf,
+    temporary: Option<PathBuf>,
+}
+
+impl Written {
+    /// The file takes its name.
+    pub(crate) fn commit(mut self) -> Result<()> {
         if let Some(temporary) = &self.temporary {
             fs::rename(temporary, &self.path).map_err(|e| Error::file(&self.path, e))?;
         }
         self.temporary = None;
         Ok(())
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            let _ = fs::remove_file(temporary);
+        }
     }
 }
 

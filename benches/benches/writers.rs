@@ -49,6 +49,9 @@ impl Write for Counted {
     }
 }
 
+/// Its name, its threads, and what writes its batches so many times.
+type Engine<'a> = (&'a str, usize, &'a dyn Fn(&mut dyn Write, usize));
+
 fn main() {
     let lineitem = |nulls| Data::Lineitem(Blocks::Rows(512), Codec::Null, nulls);
     let data = [
@@ -100,8 +103,7 @@ fn main() {
                 (0..times).flat_map(|_| &other).for_each(|batch| writer.write(batch).unwrap());
                 writer.finish().unwrap();
             };
-            let engines: [(&str, usize, &dyn Fn(&mut dyn Write, usize)); 3] =
-                [("arrow-avro", 1, &arrow_avro), ("ours", 1, &ours), ("ours", 2, &two)];
+            let engines: [Engine<'_>; 3] = [("arrow-avro", 1, &arrow_avro), ("ours", 1, &ours), ("ours", 2, &two)];
             let mut best = [f64::MAX; 3];
             let mut bytes = [0; 3];
             for run in 0..=RUNS {

@@ -29,7 +29,7 @@ impl Arguments {
             let [name, value] = pair else { return usage() };
             let Some(name) = text(name) else { return usage() };
             match text(value) {
-                Some(value) => options.set(&name, &value)?,
+                Some(value) => options.set_reading(&name, &value)?,
                 None => return plan_err!("{function}: the option `{name}` needs a value that is known beforehand"),
             }
         }

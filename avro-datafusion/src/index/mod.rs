@@ -20,6 +20,7 @@ mod schedule;
 mod statistics;
 mod value;
 
+pub(crate) use build::build_files;
 pub use build::{FileIndexed, IndexOptions, IndexProgress, build};
 pub use function::AvroIndex;
 pub(crate) use load::FileIndex;

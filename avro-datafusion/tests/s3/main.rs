@@ -12,6 +12,7 @@ mod errors;
 mod faults;
 mod indexes;
 mod server;
+mod writes;
 
 use data::Rows;
 use datafusion::arrow::array::AsArray;

@@ -13,8 +13,10 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
-    GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output,
-    PutObjectInput, PutObjectOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input,
+    ListObjectsV2Output, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Request, S3Response, S3Result};
@@ -37,7 +39,7 @@ type Answer = Response<UnsyncBoxBody<Bytes, Error>>;
 pub(crate) struct Server {
     pub(crate) endpoint: String,
     state: Arc<State>,
-    _root: TempDir,
+    root: TempDir,
 }
 
 struct State {
@@ -123,7 +125,7 @@ impl Server {
                 tokio::spawn(async move { drop(connection.await) });
             }
         });
-        Server { endpoint, state, _root: root }
+        Server { endpoint, state, root }
     }
 
     /// Puts an object. Not noted.
@@ -147,6 +149,25 @@ impl Server {
     /// Puts a page for anybody, at a path outside of the bucket.
     pub(crate) fn page(&self, path: &str, text: &str) {
         self.state.pages.lock().unwrap().push((path.to_owned(), text.to_owned()));
+    }
+
+    /// The names of what is stored: objects, and parts of objects to be.
+    pub(crate) fn stored(&self) -> Vec<String> {
+        let mut found = vec![];
+        let mut directories = vec![self.root.path().to_path_buf()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => directories.push(path),
+                    false => found.push(path.strip_prefix(self.root.path()).unwrap().to_str().unwrap().to_owned()),
+                }
+            }
+        }
+        // What the server notes about objects is no object.
+        found.retain(|name| !name.ends_with(".json"));
+        found.sort();
+        found
     }
 
     /// Requests that clients wait for.
@@ -270,5 +291,41 @@ impl S3 for Paged {
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         self.0.put_object(request).await
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.0.create_multipart_upload(request).await
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        self.0.upload_part(request).await
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.0.complete_multipart_upload(request).await
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.0.abort_multipart_upload(request).await
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.0.delete_object(request).await
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        self.0.delete_objects(request).await
     }
 }

@@ -118,7 +118,8 @@ pub async fn query(ctx: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> 
     ctx.sql(sql).await?.collect().await
 }
 
-fn lines(batches: &[RecordBatch]) -> String {
+/// Column names and rows as text, a line each.
+pub fn lines(batches: &[RecordBatch]) -> String {
     let options = FormatOptions::default().with_null("null");
     let mut lines = vec![];
     if let Some(first) = batches.first() {

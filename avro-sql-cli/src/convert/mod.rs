@@ -1,70 +1,74 @@
-//! `convert`: the rows of Avro files in, one Parquet or Arrow file out, batch by batch.
+//! `convert`: files of one format in, files of another out, batch by batch: in bounded memory, whatever their size.
 //!
-//! Next files: `parquet.rs` for what Parquet cannot hold as it is, `sink.rs` for the writers.
+//! Next files: `jobs.rs` for which files become which, `source.rs` for reading, `sink.rs` for writing, `parquet.rs` for what Parquet
+//! cannot hold as it is. The formats themselves are in `output`.
 
+mod jobs;
 pub(crate) mod parquet;
 mod sink;
+mod source;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use avro_arrow::{DamagedBlock, Enums, Options, ParallelReader, Program, Strings, Unions};
-use avro_datafusion::AvroOptions;
+use avro_arrow::{Enums, Options, Strings, Unions};
+use avro_datafusion::{AvroOptions, DamageSink, Report, WarningSink, Warnings};
+use tokio::runtime::Handle;
 
-use crate::error::{Error, Result, say};
-use crate::outfile::OutFile;
-use crate::{inputs, inspect, interrupt, skipped};
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::options::Resources;
+use crate::outfile::Written;
+use crate::output::{Format, Writing};
+use crate::session::Session;
+use jobs::Job;
 use sink::Sink;
+pub(crate) use source::Wanted;
+use source::{Decoded, Kind, Queried, Rows};
 
 /// What to convert to what.
 #[derive(Debug)]
 pub(crate) struct Task {
-    /// Files, directories and globs.
+    /// Files, directories, globs and URLs.
     pub(crate) inputs: Vec<PathBuf>,
-    /// The file to write.
+    /// The file to write, or the directory of files.
     pub(crate) output: PathBuf,
-    /// Its format.
-    pub(crate) target: Target,
-    /// Its compression, for Parquet.
-    pub(crate) codec: Codec,
+    /// Is it a directory?
+    pub(crate) into_directory: bool,
+    /// The format to write.
+    pub(crate) format: Format,
+    /// How it is written.
+    pub(crate) writing: Writing,
+    /// What of the rows is written.
+    pub(crate) wanted: Wanted,
+    /// The columns that directories are named after.
+    pub(crate) partition_by: Vec<String>,
 }
 
-/// A format to convert to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Parquet.
-    Parquet,
-    /// Arrow IPC, the file format with an index at its end.
-    ArrowFile,
-    /// Arrow IPC, the streaming format.
-    ArrowStream,
-}
-
-/// Compression of a Parquet file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    /// None.
-    None,
-    /// Snappy.
-    Snappy,
-    /// Deflate in gzip's frame.
-    Gzip,
-    /// LZ4 without a frame.
-    Lz4,
-    /// Zstandard, level 1.
-    Zstd,
-}
-
-/// Converts, with this many threads that decode. The output appears whole or not at all.
-pub(crate) async fn run(task: Task, reading: AvroOptions, threads: usize, batch_rows: usize) -> Result<()> {
+/// Converts. Files appear whole or not at all, and only when all of them are there.
+pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
+    let reading = AvroOptions { strings: Strings::Plain, enums: Enums::Dictionary, unions: unions(&task), ..reading };
+    // One partition, so that rows keep their order.
+    let session = Session::open(&Resources { threads: 1, ..resources.clone() }, &reading, &[]).await?;
+    let skipped: Arc<dyn DamageSink> = Arc::clone(&session.skipped) as _;
+    let warned: Arc<dyn WarningSink> = Arc::clone(&session.warned) as _;
+    let reading = AvroOptions { report: Report::to(skipped), warnings: Warnings::to(warned), ..reading };
     let given_up = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&given_up);
-    let mut work = tokio::task::spawn_blocking(move || convert(&task, &reading, threads, batch_rows, &flag));
+    let conversion = Conversion {
+        task,
+        reading,
+        session,
+        threads: resources.threads,
+        batch_rows: resources.batch_rows,
+        given_up: Arc::clone(&given_up),
+        runtime: Handle::current(),
+    };
+    let mut work = tokio::task::spawn_blocking(move || conversion.run());
     let done = tokio::select! {
         done = &mut work => done,
         () = interrupt::requested() => {
-            // The thread cannot be stopped from outside; it looks at the flag at every batch, and removes its file.
+            // The thread cannot be stopped from outside; it looks at the flag at every batch, and removes its files.
             given_up.store(true, Ordering::Relaxed);
             work.await
         }
@@ -72,50 +76,73 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, threads: usize, batch_
     done.map_err(|e| Error::Failed(format!("internal error: {e}")))?
 }
 
-fn convert(task: &Task, reading: &AvroOptions, threads: usize, batch_rows: usize, given_up: &AtomicBool) -> Result<()> {
-    let files = inputs::expand(&task.inputs)?;
-    let reader_schema = match &reading.reader_schema {
-        Some(schema) => schema.clone(),
-        None => inspect::merged(&files, reading)?.schema,
-    };
-    let options = Options {
-        batch_size: batch_rows,
-        reader_schema: Some(reader_schema.clone()),
-        // Other readers know plain strings longer than views, and files need not hold more than the text that is used.
-        strings: Strings::Plain,
-        enums: Enums::Dictionary,
-        unions: if task.target == Target::Parquet { Unions::Struct } else { Unions::Dense },
-        field_match: reading.field_match,
-        pairs: reading.pairs,
-        recursion_levels: reading.recursion_levels,
-        damage: reading.damage,
-        limits: reading.limits.clone(),
-        ..Options::default()
-    };
-    let named = |e: avro_arrow::Error| match files.as_slice() {
-        [only] => Error::from(e.in_file(only.display().to_string())),
-        _ => Error::from(e),
-    };
-    let schema = Arc::clone(Program::compile(&reader_schema, &options).map_err(named)?.arrow_schema());
-
-    let mut sink = Sink::create(OutFile::create(&task.output)?, &schema, task.target, task.codec)
-        .map_err(|e| e.within(&task.output.display().to_string()))?;
-    for file in &files {
-        let named = |e: avro_arrow::Error| Error::from(e.in_file(file.display().to_string()));
-        let mut reader = ParallelReader::new(inspect::open(file)?, &options, threads).map_err(named)?;
-        while let Some(batch) = reader.next() {
-            if given_up.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
-            }
-            sink.write(&batch.map_err(named)?).map_err(|e| e.within(&task.output.display().to_string()))?;
-            say_skipped(file, reader.take_damage());
-        }
-        say_skipped(file, reader.take_damage());
-    }
-    sink.finish().map_err(|e| e.within(&task.output.display().to_string()))?.commit()
+/// Parquet has no unions; Avro and text are written from them as they are.
+fn unions(task: &Task) -> Unions {
+    if task.format == Format::Parquet { Unions::Struct } else { Unions::Dense }
 }
 
-/// Says what of a file was skipped.
-fn say_skipped(file: &Path, damage: Vec<DamagedBlock>) {
-    damage.iter().for_each(|damaged| say(&skipped::line(&file.display().to_string(), damaged)));
+struct Conversion {
+    task: Task,
+    reading: AvroOptions,
+    session: Session,
+    threads: usize,
+    batch_rows: usize,
+    given_up: Arc<AtomicBool>,
+    runtime: Handle,
+}
+
+impl Conversion {
+    fn run(self) -> Result<()> {
+        let jobs = jobs::plan(&self.task)?;
+        let mut written = Vec::new();
+        for job in &jobs {
+            written.extend(self.convert(job)?);
+        }
+        self.session.skipped.say();
+        self.session.warned.say();
+        written.into_iter().try_for_each(Written::commit)
+    }
+
+    fn convert(&self, job: &Job) -> Result<Vec<Written>> {
+        let mut rows = self.rows(job)?;
+        let schema = Arc::clone(rows.schema());
+        let Task { format, partition_by, writing, .. } = &self.task;
+        let (threads, dictionaries) = (self.threads, matches!(rows, Rows::Decoded(_)));
+        let writing = Writing { threads, dictionaries, ..writing.clone() };
+        let mut sink = match partition_by.as_slice() {
+            [] => Sink::file(&job.output, &schema, *format, &writing)?,
+            by => Sink::directories(&job.output, by, &schema, *format, &writing)?,
+        };
+        while let Some(batch) = rows.next()? {
+            if self.given_up.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            sink.write(&batch)?;
+        }
+        sink.finish()
+    }
+
+    /// The rows of a job's files.
+    fn rows(&self, job: &Job) -> Result<Rows> {
+        let kind = Kind::of_all(&job.inputs)?;
+        let reading = &self.reading;
+        if kind != Kind::Avro || job.is_remote || !self.task.wanted.is_all() {
+            let wanted = &self.task.wanted;
+            let runtime = self.runtime.clone();
+            return Queried::open(&self.session, &job.inputs, kind, reading, wanted, runtime).map(Rows::Queried);
+        }
+        let options = Options {
+            batch_size: self.batch_rows,
+            strings: reading.strings,
+            enums: reading.enums,
+            unions: reading.unions,
+            field_match: reading.field_match,
+            pairs: reading.pairs,
+            recursion_levels: reading.recursion_levels,
+            damage: reading.damage,
+            limits: reading.limits.clone(),
+            ..Options::default()
+        };
+        Decoded::open(&job.inputs, &options, reading, self.threads).map(Rows::Decoded)
+    }
 }

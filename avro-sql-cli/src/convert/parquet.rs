@@ -5,16 +5,18 @@
 //! | duration | 12 bytes, as Avro and Parquet's INTERVAL have them: months, days, milliseconds, each 4 bytes, little endian |
 //! | record without fields, inside another type | boolean `true` |
 //! | fixed of size 0 | empty bytes |
+//! | union of several types | struct with a nullable field for each type but null, named after it: that of the value is not null |
 //!
-//! General unions are structs already, as the decoder was asked for them.
+//! Of Avro, unions are structs already, as the decoder was asked for them; those of other files and of queries become structs here.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, GenericListArray, MapArray, RecordBatch,
-    RecordBatchOptions, StructArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericListArray,
+    MapArray, RecordBatch, RecordBatchOptions, StructArray, UInt64Array, UnionArray,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalMonthDayNanoType, IntervalUnit, SchemaRef};
 use arrow::error::ArrowError;
 
@@ -29,7 +31,16 @@ pub(crate) fn field(field: &FieldRef) -> FieldRef {
         DataType::Struct(fields) if fields.is_empty() => DataType::Boolean,
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(self::field).collect()),
         DataType::List(item) => DataType::List(self::field(item)),
+        DataType::LargeList(item) => DataType::LargeList(self::field(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(self::field(item), *size),
         DataType::Map(entries, sorted) => DataType::Map(self::field(entries), *sorted),
+        DataType::Union(children, _) => {
+            let children = children.iter().filter(|(_, child)| *child.data_type() != DataType::Null);
+            let branches = children.map(|(_, child)| Arc::new(Field::clone(&self::field(child)).with_nullable(true)));
+            // Without a branch there is only null, which is a field that is always null.
+            let kind = DataType::Struct(branches.collect());
+            return Arc::new(Field::clone(field).with_data_type(kind).with_nullable(true));
+        }
         _ => return Arc::clone(field),
     };
     Arc::new(Field::clone(field).with_data_type(kind))
@@ -72,6 +83,16 @@ fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
             let values = column(list.values(), item.data_type())?;
             Arc::new(GenericListArray::try_new(Arc::clone(item), list.offsets().clone(), values, nulls)?)
         }
+        (DataType::LargeList(_), DataType::LargeList(item)) => {
+            let list = array.as_list::<i64>();
+            let values = column(list.values(), item.data_type())?;
+            Arc::new(GenericListArray::try_new(Arc::clone(item), list.offsets().clone(), values, nulls)?)
+        }
+        (DataType::FixedSizeList(_, _), DataType::FixedSizeList(item, size)) => {
+            let values = column(array.as_fixed_size_list().values(), item.data_type())?;
+            Arc::new(FixedSizeListArray::try_new(Arc::clone(item), *size, values, nulls)?)
+        }
+        (DataType::Union(_, _), DataType::Struct(fields)) => Arc::new(branches(array.as_union(), fields)?),
         (DataType::Map(_, _), DataType::Map(entries, sorted)) => {
             let map = array.as_map();
             let DataType::Struct(fields) = entries.data_type() else { return Err(unexpected(array, to)) };
@@ -91,6 +112,29 @@ fn structs(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowErr
     StructArray::try_new(fields.clone(), columns.collect::<Result<_, _>>()?, array.nulls().cloned())
 }
 
+/// A union as a struct of its branches.
+fn branches(array: &UnionArray, fields: &Fields) -> Result<StructArray, ArrowError> {
+    let DataType::Union(children, _) = array.data_type() else {
+        return Err(ArrowError::InvalidArgumentError("a union of another type".to_owned()));
+    };
+    let children = children.iter().filter(|(_, child)| *child.data_type() != DataType::Null);
+    let mut columns = Vec::with_capacity(fields.len());
+    let mut any = vec![false; array.len()];
+    for ((id, _), field) in children.zip(fields) {
+        let child = array.child(id);
+        let of_row = |row: usize| -> Option<u64> {
+            (array.type_id(row) == id)
+                .then(|| array.value_offset(row))
+                .filter(|at| child.is_valid(*at))
+                .map(|at| at as u64)
+        };
+        let indices: UInt64Array = (0..array.len()).map(of_row).collect();
+        any.iter_mut().zip(&indices).for_each(|(any, index)| *any |= index.is_some());
+        columns.push(column(&take(child, &indices, None)?, field.data_type())?);
+    }
+    StructArray::try_new_with_length(fields.clone(), columns, Some(NullBuffer::from(any)), array.len())
+}
+
 fn unexpected(array: &ArrayRef, to: &DataType) -> ArrowError {
     ArrowError::InvalidArgumentError(format!("{} cannot be written as {to}", array.data_type()))
 }
@@ -100,7 +144,7 @@ fn unexpected(array: &ArrayRef, to: &DataType) -> ArrowError {
 mod tests {
     use super::*;
     use arrow::array::{IntervalMonthDayNanoArray, ListArray, new_empty_array};
-    use arrow::buffer::{NullBuffer, ScalarBuffer};
+    use arrow::buffer::ScalarBuffer;
     use arrow::datatypes::IntervalMonthDayNano;
 
     fn reshaped(array: ArrayRef) -> ArrayRef {
@@ -134,6 +178,30 @@ mod tests {
         assert_eq!(reshaped(array).as_boolean(), &BooleanArray::from(vec![Some(true), None]));
         let array: ArrayRef = Arc::new(FixedSizeBinaryArray::try_new_with_len(0, Buffer::default(), None, 2).unwrap());
         assert_eq!(reshaped(array).as_binary::<i32>(), &BinaryArray::from(vec![b"".as_slice(), b""]));
+    }
+
+    #[test]
+    fn unions_are_structs_of_their_branches() {
+        use arrow::array::{Int64Array, NullArray, StringArray};
+        use arrow::datatypes::UnionFields;
+        let field = |name, kind| Field::new(name, kind, true);
+        let fields = [field("null", DataType::Null), field("long", DataType::Int64), field("string", DataType::Utf8)];
+        let union = UnionArray::try_new(
+            UnionFields::try_new([0, 1, 2], fields).unwrap(),
+            ScalarBuffer::from(vec![1_i8, 0, 2, 1]),
+            Some(ScalarBuffer::from(vec![0, 0, 0, 1])),
+            vec![
+                Arc::new(NullArray::new(1)),
+                Arc::new(Int64Array::from(vec![Some(7), None])),
+                Arc::new(StringArray::from(vec!["x"])),
+            ],
+        );
+        let found = reshaped(Arc::new(union.unwrap()));
+        let found = found.as_struct();
+        assert_eq!(found.column_names(), ["long", "string"]);
+        assert_eq!(found.nulls().unwrap().iter().collect::<Vec<_>>(), [true, false, true, false]);
+        assert_eq!(found.column(0).as_primitive(), &Int64Array::from(vec![Some(7), None, None, None]));
+        assert_eq!(found.column(1).as_string(), &StringArray::from(vec![None, None, Some("x"), None]));
     }
 
     #[test]

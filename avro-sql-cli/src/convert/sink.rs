@@ -1,92 +1,195 @@
-//! The writers of converted files: batches in, bytes out.
+//! Files being written: batches in; files, which appear together once all rows are there, out.
+//!
+//! With columns to partition by there is a file in each directory `key=value`, and more where many are open at once: what they
+//! hold in memory is bounded.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
-use arrow::ipc::writer::{FileWriter, StreamWriter};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, GzipLevel, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use arrow::datatypes::SchemaRef;
+use avro_datafusion::Partitioning;
 
-use super::{Codec, Target, parquet as shape};
 use crate::error::{Error, Result};
-use crate::outfile::OutFile;
+use crate::outfile::{OutFile, Written};
+use crate::output::{Format, Output, Writing};
 
-/// Rows of a Parquet row group, where its bytes allow.
-const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Files that are open at a time.
+const OPEN_MAX: usize = 128;
 
-/// Bytes of encoded columns that a Parquet row group may hold in memory before it is written.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+/// Bytes that all open files hold in memory, where there are several.
+const HELD_MAX: usize = 96 << 20;
 
-/// A file of one of the formats being written.
-pub(super) struct Sink {
-    /// The schema that batches get, which has the metadata of the first file.
-    schema: SchemaRef,
-    writer: Writer,
-}
-
-enum Writer {
-    Parquet(Box<ArrowWriter<OutFile>>),
-    File(Box<FileWriter<OutFile>>),
-    Stream(Box<StreamWriter<OutFile>>),
+/// Where rows go.
+pub(super) enum Sink {
+    /// To one file.
+    One(File),
+    /// To directories, by their values.
+    Many(Directories),
 }
 
 impl Sink {
-    /// Starts the file.
-    pub(super) fn create(file: OutFile, schema: &SchemaRef, target: Target, codec: Codec) -> Result<Self> {
-        let mut schema = SchemaRef::clone(schema);
-        let writer = match target {
-            Target::Parquet => {
-                if schema.fields().is_empty() {
-                    return Err(Error::Failed(
-                        "Parquet cannot hold rows without columns; convert to .arrow or .arrows".to_owned(),
-                    ));
-                }
-                let fields = schema.fields().iter().map(shape::field).collect::<Vec<_>>();
-                schema = SchemaRef::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
-                let properties = WriterProperties::builder()
-                    .set_compression(compression(codec))
-                    .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-                    .set_created_by(concat!("avro-sql ", env!("CARGO_PKG_VERSION")).to_owned())
-                    .build();
-                Writer::Parquet(Box::new(ArrowWriter::try_new(file, SchemaRef::clone(&schema), Some(properties))?))
-            }
-            Target::ArrowFile => Writer::File(Box::new(FileWriter::try_new(file, &schema)?)),
-            Target::ArrowStream => Writer::Stream(Box::new(StreamWriter::try_new(file, &schema)?)),
-        };
-        Ok(Sink { schema, writer })
+    /// One file of these columns.
+    pub(super) fn file(path: &Path, schema: &SchemaRef, format: Format, writing: &Writing) -> Result<Self> {
+        Ok(Sink::One(File::create(path, schema, format, writing)?))
+    }
+
+    /// Files in directories below this one, which is empty or not there.
+    pub(super) fn directories(
+        root: &Path,
+        by: &[String],
+        schema: &SchemaRef,
+        format: Format,
+        writing: &Writing,
+    ) -> Result<Self> {
+        let partitioning = Partitioning::new(schema, by, false)?;
+        if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Error::Failed(format!(
+                "{}: is not empty; files of another time would stand among those written",
+                root.display()
+            )));
+        }
+        Ok(Sink::Many(Directories {
+            root: root.to_owned(),
+            schema: partitioning.file_schema(schema)?,
+            partitioning,
+            format,
+            // Many files are written at a time already.
+            writing: Writing { threads: 1, ..writing.clone() },
+            open: HashMap::new(),
+            written: Vec::new(),
+            n_files: 0,
+            clock: 0,
+        }))
     }
 
     /// Writes the next rows.
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match &mut self.writer {
-            Writer::Parquet(writer) => {
-                writer.write(&shape::batch(batch, &self.schema)?)?;
-                if writer.memory_size() > ROW_GROUP_BYTES {
-                    writer.flush()?;
-                }
+        match self {
+            Sink::One(file) => file.write(batch),
+            Sink::Many(directories) => directories.write(batch),
+        }
+    }
+
+    /// Ends the files, which then only want their names.
+    pub(super) fn finish(self) -> Result<Vec<Written>> {
+        match self {
+            Sink::One(file) => Ok(vec![file.finish()?]),
+            Sink::Many(directories) => directories.finish(),
+        }
+    }
+}
+
+/// A file being written.
+pub(super) struct File {
+    output: Box<dyn Output>,
+    file: Shared,
+    name: String,
+    /// When it was written to last.
+    used: u64,
+}
+
+impl File {
+    fn create(path: &Path, schema: &SchemaRef, format: Format, writing: &Writing) -> Result<Self> {
+        let file = Shared(Arc::new(Mutex::new(Some(OutFile::create(path)?))));
+        let mut output = format.to_file(Box::new(file.clone()), writing);
+        let name = path.display().to_string();
+        output.begin(schema).map_err(|e| e.within(&name))?;
+        Ok(File { output, file, name, used: 0 })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.output.batch(batch).map_err(|e| e.within(&self.name))
+    }
+
+    fn finish(mut self) -> Result<Written> {
+        self.output.end().map_err(|e| e.within(&self.name))?;
+        match self.file.lock().take() {
+            Some(file) => file.finish(),
+            None => Err(Error::Failed(format!("internal error: {} is ended already", self.name))),
+        }
+    }
+}
+
+/// A file that its format writes to and that is taken back at the end.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Option<OutFile>>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<OutFile>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut *self.lock() {
+            Some(file) => file.write(bytes),
+            None => Err(io::Error::other("the file is ended")),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.lock().as_mut().map_or(Ok(()), OutFile::flush)
+    }
+}
+
+/// Files by the values that their directories are named after.
+pub(super) struct Directories {
+    root: PathBuf,
+    partitioning: Partitioning,
+    schema: SchemaRef,
+    format: Format,
+    writing: Writing,
+    open: HashMap<Vec<String>, File>,
+    /// Files that are whole.
+    written: Vec<Written>,
+    n_files: u64,
+    clock: u64,
+}
+
+impl Directories {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        for (key, rows) in self.partitioning.split(batch)? {
+            self.clock += 1;
+            if !self.open.contains_key(&key) {
+                let directory = self.root.join(self.partitioning.directory(&key).as_ref());
+                fs::create_dir_all(&directory).map_err(|e| Error::file(&directory, e))?;
+                let name = format!("part-{:05}.{}", self.n_files, self.format.ending());
+                let file = File::create(&directory.join(name), &self.schema, self.format, &self.writing)?;
+                self.n_files += 1;
+                self.open.insert(key.clone(), file);
             }
-            Writer::File(writer) => writer.write(batch)?,
-            Writer::Stream(writer) => writer.write(batch)?,
+            if let Some(file) = self.open.get_mut(&key) {
+                file.used = self.clock;
+                file.write(&rows)?;
+            }
+        }
+        self.make_room()
+    }
+
+    /// Ends files that were not used for long, or that hold much, where there are too many or all together hold too much.
+    fn make_room(&mut self) -> Result<()> {
+        let mut held: usize = self.open.values().map(|file| file.output.held()).sum();
+        while self.open.len() > OPEN_MAX || (self.open.len() > 1 && held > HELD_MAX) {
+            let victim = match self.open.len() > OPEN_MAX {
+                true => self.open.iter().min_by_key(|(_, file)| file.used),
+                false => self.open.iter().max_by_key(|(_, file)| file.output.held()),
+            };
+            let Some(file) = victim.map(|(key, _)| key.clone()).and_then(|key| self.open.remove(&key)) else { break };
+            held -= file.output.held();
+            self.written.push(file.finish()?);
         }
         Ok(())
     }
 
-    /// Ends the file.
-    pub(super) fn finish(self) -> Result<OutFile> {
-        Ok(match self.writer {
-            Writer::Parquet(writer) => writer.into_inner()?,
-            Writer::File(writer) => writer.into_inner()?,
-            Writer::Stream(writer) => writer.into_inner()?,
-        })
-    }
-}
-
-fn compression(codec: Codec) -> Compression {
-    match codec {
-        Codec::None => Compression::UNCOMPRESSED,
-        Codec::Snappy => Compression::SNAPPY,
-        Codec::Gzip => Compression::GZIP(GzipLevel::default()),
-        Codec::Lz4 => Compression::LZ4_RAW,
-        Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
+    fn finish(mut self) -> Result<Vec<Written>> {
+        for (_, file) in self.open {
+            self.written.push(file.finish()?);
+        }
+        Ok(self.written)
     }
 }

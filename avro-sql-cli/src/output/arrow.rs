@@ -3,7 +3,6 @@
 //! Views become plain text and bytes, since a view keeps all of the memory that it looks at, and that would be written. In the
 //! file format dictionaries become their values: there a column has one dictionary, and those of two Avro files may differ.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -12,7 +11,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 
-use super::{Counts, Output, count};
+use super::{Counts, Output, To, count};
 use crate::error::{Error, Result};
 
 /// Which of the two formats.
@@ -26,12 +25,12 @@ pub(super) enum Flavour {
 
 pub(super) struct Arrow<'a> {
     flavour: Flavour,
+    /// May columns be dictionaries? Each has one only, and all batches have it.
+    dictionaries: bool,
     writer: Writer<'a>,
     schema: SchemaRef,
     rows: u64,
 }
-
-type To<'a> = &'a mut (dyn Write + Send);
 
 enum Writer<'a> {
     New(To<'a>),
@@ -41,14 +40,20 @@ enum Writer<'a> {
 }
 
 impl<'a> Arrow<'a> {
-    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
-        Arrow { flavour, writer: Writer::New(to), schema: Arc::new(Schema::empty()), rows: 0 }
+    pub(super) fn new(to: To<'a>, flavour: Flavour, dictionaries: bool) -> Self {
+        Arrow {
+            flavour,
+            dictionaries: dictionaries || flavour == Flavour::Stream,
+            writer: Writer::New(to),
+            schema: Arc::new(Schema::empty()),
+            rows: 0,
+        }
     }
 }
 
 impl Output for Arrow<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
-        let fields: Vec<_> = schema.fields().iter().map(|f| portable(f, self.flavour)).collect();
+        let fields: Vec<_> = schema.fields().iter().map(|f| portable(f, self.dictionaries)).collect();
         self.schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         self.writer = match std::mem::replace(&mut self.writer, Writer::Done) {
             Writer::New(to) => match self.flavour {
@@ -89,12 +94,12 @@ impl Output for Arrow<'_> {
 }
 
 /// The field with types that every reader of Arrow has had for long.
-fn portable(field: &FieldRef, flavour: Flavour) -> FieldRef {
-    let portable = |field| self::portable(field, flavour);
+fn portable(field: &FieldRef, dictionaries: bool) -> FieldRef {
+    let portable = |field| self::portable(field, dictionaries);
     let kind = match field.data_type() {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
-        DataType::Dictionary(_, values) if flavour == Flavour::File => {
+        DataType::Dictionary(_, values) if !dictionaries => {
             let values = Field::new("values", values.as_ref().clone(), true);
             portable(&Arc::new(values)).data_type().clone()
         }

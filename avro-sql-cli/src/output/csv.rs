@@ -5,7 +5,7 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::{Counts, Output, columns};
+use super::{Counts, Output, To, columns};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -21,14 +21,14 @@ pub(super) enum Flavour {
 }
 
 pub(super) struct Csv<'a> {
-    to: &'a mut (dyn Write + Send),
+    to: To<'a>,
     flavour: Flavour,
     rows: u64,
     columns: usize,
 }
 
 impl<'a> Csv<'a> {
-    pub(super) fn new(to: &'a mut (dyn Write + Send), flavour: Flavour) -> Self {
+    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
         Csv { to, flavour, rows: 0, columns: 0 }
     }
 }

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::value::{Column, object, quote};
-use super::{Counts, Output};
+use super::{Counts, Output, To};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -22,7 +22,7 @@ pub(super) enum Flavour {
 }
 
 pub(super) struct Json<'a> {
-    to: &'a mut (dyn Write + Send),
+    to: To<'a>,
     flavour: Flavour,
     /// The columns' names as JSON, with the colon.
     names: Vec<String>,
@@ -30,7 +30,7 @@ pub(super) struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(to: &'a mut (dyn Write + Send), flavour: Flavour) -> Self {
+    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
         Json { to, flavour, names: Vec::new(), rows: 0 }
     }
 }

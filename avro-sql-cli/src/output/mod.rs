@@ -17,6 +17,8 @@ use std::io::Write;
 use ::arrow::array::RecordBatch;
 use ::arrow::datatypes::Schema;
 use ::arrow::error::ArrowError;
+use ::parquet::basic::{Compression, ZstdLevel};
+use avro_arrow::WriteOptions;
 
 use crate::error::Result;
 use value::Column;
@@ -42,8 +44,35 @@ pub(crate) enum Format {
     ArrowFile,
     /// Parquet.
     Parquet,
-    /// An Avro container file.
+    /// Avro container files.
     Avro,
+}
+
+/// What an output writes to.
+type To<'a> = Box<dyn Write + Send + 'a>;
+
+/// How formats that are no text are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Writing {
+    /// Compression of Parquet's pages.
+    pub(crate) parquet: Compression,
+    /// All there is to choose about Avro.
+    pub(crate) avro: WriteOptions,
+    /// Threads that may compress, besides the one that writes.
+    pub(crate) threads: usize,
+    /// Are dictionaries of columns the same in all batches, so that Arrow files may have them?
+    pub(crate) dictionaries: bool,
+}
+
+impl Default for Writing {
+    fn default() -> Self {
+        Writing {
+            parquet: Compression::ZSTD(ZstdLevel::default()),
+            avro: WriteOptions::default(),
+            threads: 1,
+            dictionaries: false,
+        }
+    }
 }
 
 /// How formats for people show rows.
@@ -65,6 +94,10 @@ pub(crate) trait Output {
     fn batch(&mut self, batch: &RecordBatch) -> Result<()>;
     /// There are no more rows.
     fn end(&mut self) -> Result<Counts>;
+    /// Bytes of rows that are in memory and not written yet, where those may be many.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// What of an answer was written.
@@ -98,9 +131,9 @@ impl Format {
         ("json", Format::Json),
         ("ndjson", Format::Ndjson),
         ("markdown", Format::Markdown),
-        ("avro", Format::Avro),
         ("arrow", Format::ArrowStream),
         ("parquet", Format::Parquet),
+        ("avro", Format::Avro),
     ];
 
     /// Its name.
@@ -108,6 +141,16 @@ impl Format {
         match self {
             Format::ArrowFile => "arrow",
             other => Format::NAMES.iter().find(|(_, format)| *format == other).map_or("", |(name, _)| name),
+        }
+    }
+
+    /// How the names of its files end.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Format::Table => "txt",
+            Format::Markdown => "md",
+            Format::ArrowStream => "arrows",
+            other => other.name(),
         }
     }
 
@@ -127,15 +170,22 @@ impl Format {
         match self {
             Format::Table if display.expanded => Box::new(expanded::Expanded::new(to, display)),
             Format::Table => Box::new(table::Table::new(to, display)),
-            Format::Csv => Box::new(csv::Csv::new(to, csv::Flavour::Csv)),
+            Format::Markdown => Box::new(markdown::Markdown::new(to)),
+            file => file.to_file(Box::new(to), &Writing::default()),
+        }
+    }
+
+    /// An output of this format to something of its own, as files are written.
+    pub(crate) fn to_file<'a>(self, to: To<'a>, writing: &Writing) -> Box<dyn Output + 'a> {
+        match self {
+            Format::Csv | Format::Table | Format::Markdown => Box::new(csv::Csv::new(to, csv::Flavour::Csv)),
             Format::Tsv => Box::new(csv::Csv::new(to, csv::Flavour::Tsv)),
             Format::Json => Box::new(json::Json::new(to, json::Flavour::Array)),
             Format::Ndjson => Box::new(json::Json::new(to, json::Flavour::Lines)),
-            Format::Markdown => Box::new(markdown::Markdown::new(to)),
-            Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream)),
-            Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File)),
-            Format::Parquet => Box::new(parquet::Parquet::new(to)),
-            Format::Avro => Box::new(avro::Avro::new(to)),
+            Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream, writing.dictionaries)),
+            Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File, writing.dictionaries)),
+            Format::Parquet => Box::new(parquet::Parquet::new(to, writing.parquet)),
+            Format::Avro => Box::new(avro::Avro::new(to, writing)),
         }
     }
 }

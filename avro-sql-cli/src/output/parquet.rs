@@ -1,15 +1,14 @@
 //! Parquet: row groups of at most a million rows or 64 MiB, which is what is held in memory.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use super::{Counts, Output, count};
+use super::{Counts, Output, To, count};
 use crate::convert::parquet as shape;
 use crate::error::{Error, Result};
 
@@ -19,36 +18,29 @@ const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Bytes of encoded columns that a row group may hold in memory before it is written.
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
-type To<'a> = &'a mut (dyn Write + Send);
-
 pub(super) struct Parquet<'a> {
     to: Option<To<'a>>,
+    compression: Compression,
     writer: Option<ArrowWriter<To<'a>>>,
     schema: SchemaRef,
     rows: u64,
 }
 
 impl<'a> Parquet<'a> {
-    pub(super) fn new(to: To<'a>) -> Self {
-        Parquet { to: Some(to), writer: None, schema: Arc::new(Schema::empty()), rows: 0 }
+    pub(super) fn new(to: To<'a>, compression: Compression) -> Self {
+        Parquet { to: Some(to), compression, writer: None, schema: Arc::new(Schema::empty()), rows: 0 }
     }
 }
 
 impl Output for Parquet<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
         if schema.fields().is_empty() {
-            return Err(Error::Failed("Parquet cannot hold rows without columns".to_owned()));
-        }
-        if let Some(field) = schema.fields().iter().find(|field| has_union(field.data_type())) {
-            return Err(Error::Failed(format!(
-                "column `{}` has a union of several types, which Parquet cannot hold; --option unions=struct reads them as structs",
-                field.name()
-            )));
+            return Err(Error::Failed("Parquet cannot hold rows without columns; .arrow and .arrows can".to_owned()));
         }
         let fields: Vec<_> = schema.fields().iter().map(shape::field).collect();
         self.schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_compression(self.compression)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_created_by(concat!("avro-sql ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
@@ -76,15 +68,8 @@ impl Output for Parquet<'_> {
         }
         Ok(Counts::all(self.rows, self.schema.fields().len()))
     }
-}
 
-fn has_union(kind: &DataType) -> bool {
-    match kind {
-        DataType::Union(_, _) => true,
-        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) | DataType::Map(f, _) => {
-            has_union(f.data_type())
-        }
-        DataType::Struct(fields) => fields.iter().any(|f| has_union(f.data_type())),
-        _ => false,
+    fn held(&self) -> usize {
+        self.writer.as_ref().map_or(0, ArrowWriter::memory_size)
     }
 }

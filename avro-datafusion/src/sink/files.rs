@@ -1,0 +1,282 @@
+//! The files of one write: rows with their directories in; their files out, once all of them are there.
+//!
+//! Rows gather until they make a few blocks. Such a group is encoded and compressed by a thread of its own while others gather, and
+//! groups go to their files in the order in which they were begun, so rows keep theirs. What is gathered, encoded and on its way is
+//! accounted to the memory pool, and bounded also where many directories are written at once: then files are ended early, and their
+//! directories get more than one.
+
+use super::group::{Encoded, Group, Groups};
+use super::partition::{Key, Partitioning};
+use super::upload::Upload;
+use super::{Destination, Metrics};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use avro_arrow::{Encoder, WriteOptions};
+use bytes::Bytes;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::memory_pool::MemoryReservation;
+use futures::{StreamExt, stream};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Files open at a time. Each is a file descriptor, or an upload.
+const OPEN_MAX: usize = 256;
+/// Bytes held for files, where there are several.
+const HELD_MAX: usize = 96 << 20;
+/// Files that are completed at a time.
+const COMPLETED_AT_ONCE: usize = 8;
+
+/// How files are written.
+pub(super) struct Making {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) destination: Destination,
+    pub(super) partitioning: Partitioning,
+    pub(super) schema: SchemaRef,
+    pub(super) options: WriteOptions,
+    /// Bytes that are sent at once.
+    pub(super) part_bytes: usize,
+    /// Rows after which a directory gets another file.
+    pub(super) rows_max: usize,
+    /// Groups that are encoded at a time.
+    pub(super) groups_at_once: usize,
+    pub(super) memory: MemoryReservation,
+    pub(super) metrics: Metrics,
+}
+
+/// The files being written.
+pub(super) struct Files {
+    making: Making,
+    groups: Groups,
+    open: HashMap<Arc<Key>, Open>,
+    /// Groups being encoded, the oldest first.
+    encoding: VecDeque<(Arc<Key>, usize, SpawnedTask<Result<Encoded>>)>,
+    /// Bytes gathered and being encoded, and held by uploads.
+    n_gathered: usize,
+    n_uploading: usize,
+    n_files: usize,
+    /// Counts what is done, to know which file was used last.
+    clock: u64,
+    done: Done,
+}
+
+struct Open {
+    encoder: Encoder,
+    upload: Upload,
+    gathered: Group,
+    rows: usize,
+    used: u64,
+}
+
+/// Files that are complete. Who drops this before all are deletes them.
+struct Done {
+    store: Arc<dyn ObjectStore>,
+    paths: Vec<Path>,
+    keep: bool,
+}
+
+impl Files {
+    pub(super) fn new(making: Making) -> Self {
+        Files {
+            groups: Groups::new(&making.options),
+            open: HashMap::new(),
+            encoding: VecDeque::new(),
+            n_gathered: 0,
+            n_uploading: 0,
+            n_files: 0,
+            clock: 0,
+            done: Done { store: Arc::clone(&making.store), paths: vec![], keep: false },
+            making,
+        }
+    }
+
+    /// The next rows of a directory.
+    pub(super) async fn write(&mut self, key: Key, batch: RecordBatch) -> Result<()> {
+        let key = Arc::new(key);
+        for rows in self.groups.slices(batch) {
+            self.write_some(&key, rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_some(&mut self, key: &Arc<Key>, rows: RecordBatch) -> Result<()> {
+        self.clock += 1;
+        if !self.open.contains_key(key) {
+            self.begin(key).await?;
+        }
+        let Some(open) = self.open.get_mut(key) else { return Ok(()) };
+        open.used = self.clock;
+        open.rows += rows.num_rows();
+        self.n_gathered += open.gathered.add(rows);
+        let is_full = open.rows >= self.making.rows_max;
+        if self.groups.is_full(&open.gathered) {
+            self.encode(key).await?;
+        }
+        if is_full {
+            self.end(key).await?;
+        }
+        self.make_room().await
+    }
+
+    /// All rows are written: their files are completed. Paths of the files.
+    pub(super) async fn finish(mut self) -> Result<Vec<Path>> {
+        if self.making.destination.single && self.open.is_empty() {
+            self.begin(&Arc::new(vec![])).await?;
+        }
+        // In the order in which they were begun, so that there is one.
+        let mut keys: Vec<_> = self.open.keys().cloned().collect();
+        keys.sort();
+        for key in &keys {
+            self.encode(key).await?;
+        }
+        self.written(0).await?;
+        let uploads: Vec<_> = keys.iter().filter_map(|key| self.open.remove(key)).map(|open| open.upload).collect();
+        let finish = |upload: Upload| async {
+            let path = upload.path().clone();
+            upload.finish().await.map(|()| path)
+        };
+        let mut finished = stream::iter(uploads).map(finish).buffered(COMPLETED_AT_ONCE);
+        while let Some(path) = finished.next().await {
+            self.done.paths.push(path?);
+        }
+        drop(finished);
+        self.done.keep = true;
+        Ok(std::mem::take(&mut self.done.paths))
+    }
+
+    /// Begins a file of the directory.
+    async fn begin(&mut self, key: &Arc<Key>) -> Result<()> {
+        let making = &self.making;
+        let encoder =
+            Encoder::new(&making.schema, &making.options).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let path = making.destination.path(&making.partitioning.directory(key), self.n_files, encoder.sync());
+        self.n_files += 1;
+        let mut upload = Upload::new(Arc::clone(&making.store), path, making.part_bytes);
+        let header = encoder.header();
+        making.metrics.bytes.add(header.len());
+        upload.write(Bytes::from(header)).await?;
+        self.n_uploading += upload.held();
+        let open = Open { encoder, upload, gathered: Group::default(), rows: 0, used: self.clock };
+        self.open.insert(Arc::clone(key), open);
+        Ok(())
+    }
+
+    /// Starts to encode what has gathered for the directory.
+    async fn encode(&mut self, key: &Arc<Key>) -> Result<()> {
+        self.written(self.making.groups_at_once.saturating_sub(1)).await?;
+        let Some(open) = self.open.get_mut(key) else { return Ok(()) };
+        let group = std::mem::take(&mut open.gathered);
+        if group.is_empty() {
+            return Ok(());
+        }
+        let (encoder, time) = (open.encoder.clone(), self.making.metrics.time.clone());
+        let n_bytes = group.n_bytes();
+        let task = SpawnedTask::spawn_blocking(move || {
+            let _timer = time.timer();
+            group.encode(&encoder)
+        });
+        self.encoding.push_back((Arc::clone(key), n_bytes, task));
+        self.account().await
+    }
+
+    /// Writes what is encoded, until so few groups are not.
+    async fn written(&mut self, few: usize) -> Result<()> {
+        while self.encoding.len() > few
+            && let Some((key, n_bytes, task)) = self.encoding.pop_front()
+        {
+            let Some(open) = self.open.get_mut(&key) else {
+                return exec_err!("{}: a file was ended before its rows", self.making.destination.name());
+            };
+            let encoded = task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?;
+            let name = self.making.destination.name_of(open.upload.path());
+            let encoded = encoded.map_err(|e| e.context(format!("cannot write {name}")))?;
+            self.making.metrics.rows.add(encoded.rows);
+            self.making.metrics.blocks.add(encoded.blocks);
+            self.making.metrics.bytes.add(encoded.bytes.len());
+            self.n_uploading -= open.upload.held();
+            open.upload.write(Bytes::from(encoded.bytes)).await?;
+            self.n_uploading += open.upload.held();
+            self.n_gathered -= n_bytes;
+        }
+        Ok(())
+    }
+
+    /// Ends the file of the directory, which gets another one when there are more rows.
+    async fn end(&mut self, key: &Arc<Key>) -> Result<()> {
+        self.encode(key).await?;
+        self.written(0).await?;
+        if let Some(open) = self.open.remove(key) {
+            self.n_uploading -= open.upload.held();
+            let path = open.upload.path().clone();
+            open.upload.finish().await?;
+            self.done.paths.push(path);
+        }
+        Ok(())
+    }
+
+    /// Where there are many files, sees to it that they do not hold too much.
+    async fn make_room(&mut self) -> Result<()> {
+        while self.open.len() > OPEN_MAX {
+            let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(key, _)| Arc::clone(key));
+            let Some(oldest) = oldest else { break };
+            self.end(&oldest).await?;
+        }
+        while self.open.len() > 1 && self.n_gathered + self.n_uploading > HELD_MAX {
+            self.relieve().await?;
+        }
+        Ok(())
+    }
+
+    /// Holds less: encodes the rows that are the most, or ends the file that holds the most bytes.
+    async fn relieve(&mut self) -> Result<()> {
+        if !self.encoding.is_empty() {
+            return self.written(0).await;
+        }
+        let rows = self.most(|open| open.gathered.n_bytes());
+        let bytes = self.most(|open| open.upload.held());
+        match (rows, bytes) {
+            (Some((rows, key)), Some((bytes, _))) if rows > 0 && rows >= bytes => {
+                self.encode(&key).await?;
+                self.written(0).await
+            }
+            (_, Some((_, key))) if self.open.len() > 1 => self.end(&key).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The most that a file holds, and the directory that it is of.
+    fn most(&self, held: fn(&Open) -> usize) -> Option<(usize, Arc<Key>)> {
+        let held = self.open.iter().map(|(key, open)| (held(open), key));
+        held.max_by_key(|(held, _)| *held).map(|(held, key)| (held, Arc::clone(key)))
+    }
+
+    /// Tells the memory pool what is held. Where that is too much for it, what can be written is.
+    async fn account(&mut self) -> Result<()> {
+        // What a group becomes is about as much again.
+        let held = |files: &Files| files.n_gathered * 2 + files.n_uploading;
+        if self.making.memory.try_resize(held(self)).is_err() {
+            self.written(0).await?;
+            self.making.memory.try_resize(held(self))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if !self.keep
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (store, paths) = (Arc::clone(&self.store), std::mem::take(&mut self.paths));
+            runtime.spawn(async move {
+                for path in paths {
+                    // What cannot be deleted stays; the write has failed already.
+                    let _ = store.delete(&path).await;
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Groups of rows that are encoded at once: batches in, the bytes of whole blocks out.
+
+use arrow_array::{Array, RecordBatch};
+use avro_arrow::{Encoder, WriteOptions};
+use datafusion::common::utils::memory::get_record_batch_memory_size;
+use datafusion::common::{DataFusionError, Result};
+
+/// Bytes of rows that are worth a task of their own.
+const GROUP_BYTES: usize = 1 << 20;
+/// Blocks of a group, at least, so that few are smaller than they were meant to be.
+const BLOCKS: usize = 4;
+
+/// Rows that gather until they are encoded.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    batches: Vec<RecordBatch>,
+    /// Bytes of the values, about.
+    n_value_bytes: usize,
+    /// Bytes of memory.
+    n_bytes: usize,
+}
+
+impl Group {
+    /// Adds rows. Bytes that they hold.
+    pub(super) fn add(&mut self, batch: RecordBatch) -> usize {
+        let n_value_bytes = value_bytes(&batch);
+        // A slice of a batch holds all of it, but many slices hold it once.
+        let n_bytes = get_record_batch_memory_size(&batch).min(n_value_bytes * 2);
+        self.n_value_bytes += n_value_bytes;
+        self.n_bytes += n_bytes;
+        self.batches.push(batch);
+        n_bytes
+    }
+
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    /// The blocks of all rows.
+    pub(super) fn encode(&self, encoder: &Encoder) -> Result<Encoded> {
+        let mut bytes = vec![];
+        let blocks = encoder.encode(&self.batches, &mut bytes).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let rows = self.batches.iter().map(RecordBatch::num_rows).sum();
+        Ok(Encoded { bytes, rows, blocks: blocks.len() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.iter().all(|batch| batch.num_rows() == 0)
+    }
+}
+
+/// What becomes of a group.
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    pub(super) rows: usize,
+    pub(super) blocks: usize,
+}
+
+/// How large groups are.
+pub(super) struct Groups {
+    group_bytes: usize,
+}
+
+impl Groups {
+    pub(super) fn new(options: &WriteOptions) -> Self {
+        let group_bytes = options.block_bytes.saturating_mul(BLOCKS).max(GROUP_BYTES);
+        Groups { group_bytes }
+    }
+
+    /// Are these rows enough?
+    pub(super) fn is_full(&self, group: &Group) -> bool {
+        group.n_value_bytes >= self.group_bytes
+    }
+
+    /// The batch in slices of about a group each.
+    pub(super) fn slices(&self, batch: RecordBatch) -> Vec<RecordBatch> {
+        let n = value_bytes(&batch) / self.group_bytes;
+        if n < 2 || batch.num_rows() < 2 {
+            return vec![batch];
+        }
+        let rows = batch.num_rows().div_ceil(n).max(1);
+        (0..batch.num_rows()).step_by(rows).map(|at| batch.slice(at, rows.min(batch.num_rows() - at))).collect()
+    }
+}
+
+/// Bytes of the values, about: what of its buffers a slice uses.
+fn value_bytes(batch: &RecordBatch) -> usize {
+    let bytes = |column: &dyn Array| match column.data_type() {
+        arrow_schema::DataType::Utf8View | arrow_schema::DataType::BinaryView => view_bytes(column),
+        _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()),
+    };
+    batch.columns().iter().map(|column| bytes(column.as_ref())).sum()
+}
+
+fn view_bytes(column: &dyn Array) -> usize {
+    use arrow_array::cast::AsArray;
+    let long = match column.data_type() {
+        arrow_schema::DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
+        _ => column.as_binary_view().total_buffer_bytes_used(),
+    };
+    column.len() * size_of::<u128>() + long
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Int64Array, StringViewArray};
+    use std::sync::Arc;
+
+    #[test]
+    fn slices_are_about_a_group_each() {
+        let groups = Groups::new(&WriteOptions { block_bytes: 1_000, ..WriteOptions::default() });
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1_000_000));
+        let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+        let slices = groups.slices(batch.clone());
+        assert_eq!(slices.len(), 7, "of 8 MB");
+        assert_eq!(slices.iter().map(RecordBatch::num_rows).sum::<usize>(), 1_000_000);
+        assert_eq!(groups.slices(batch.slice(5, 100_000)).len(), 1, "a small slice of it is left alone");
+        let larger = Groups::new(&WriteOptions { block_bytes: 8 << 20, ..WriteOptions::default() });
+        assert_eq!(larger.slices(batch).len(), 1);
+    }
+
+    #[test]
+    fn a_slice_counts_for_what_it_has() {
+        let texts: ArrayRef = Arc::new(StringViewArray::from_iter_values((0..1_000).map(|i| format!("{i:0100}"))));
+        let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
+        assert_eq!(value_bytes(&batch), 116_000);
+        assert_eq!(value_bytes(&batch.slice(10, 10)), 1_160);
+        let mut group = Group::default();
+        assert!(group.add(batch.slice(10, 10)) <= 2_320);
+        assert!(!group.is_empty());
+    }
+}

@@ -1,0 +1,263 @@
+//! Writing: the rows of a query in, Avro files in an object store out, for `COPY` and for `INSERT`.
+//!
+//! `partition` says which directory each row belongs to, `group` encodes rows, `files` keeps the files of a write, and `upload` brings
+//! one into the store. DataFusion's own machinery for files is not used: it writes nulls into the directories of other values, spreads
+//! the rows of a file over several to have them encoded in parallel, and leaves half a file where a write is given up.
+
+mod files;
+mod group;
+mod partition;
+mod upload;
+
+use crate::headers::external;
+use crate::index::{IndexOptions, build_files};
+use crate::listing::Found;
+use crate::location::{file_name, is_local};
+use crate::options::AvroOptions;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{FieldRef, Schema, SchemaRef};
+use async_trait::async_trait;
+use avro_arrow::Encoder;
+use datafusion::arrow::compute::cast;
+use datafusion::common::{Result, not_impl_err, plan_err};
+use datafusion::datasource::physical_plan::FileSinkConfig;
+use datafusion::datasource::sink::{DataSink, DataSinkExec};
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::physical_expr_common::sort_expr::LexRequirement;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
+use files::{Files, Making};
+use futures::StreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+pub(crate) use partition::NULL;
+pub use partition::Partitioning;
+
+/// Bytes that are given to a local disk at once.
+const LOCAL_PART_BYTES: usize = 1 << 20;
+/// The least that stores take as a part of a file.
+const REMOTE_PART_BYTES_MIN: usize = 5 << 20;
+
+/// Where files are written to.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    pub(crate) store_url: ObjectStoreUrl,
+    /// The file, or the directory of the files.
+    pub(crate) base: Path,
+    /// Is it one file?
+    pub(crate) single: bool,
+    /// How the names of files end, with the dot.
+    pub(crate) extension: String,
+    /// The columns that directories are named by.
+    pub(crate) partition_by: Vec<String>,
+    /// Do files have those columns as well?
+    pub(crate) keep: bool,
+}
+
+impl Destination {
+    /// Where DataFusion says.
+    fn of(config: &FileSinkConfig) -> Result<Self> {
+        let [base] = config.table_paths.as_slice() else {
+            return plan_err!("rows are written to one place, not to {}", config.table_paths.len());
+        };
+        if base.get_glob().is_some() {
+            return plan_err!("{}: what is written has a name without wildcards", config.original_url);
+        }
+        let partition_by: Vec<_> = config.table_partition_cols.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Destination {
+            store_url: config.object_store_url.clone(),
+            base: base.prefix().clone(),
+            single: partition_by.is_empty() && config.file_output_mode.single_file_output(base),
+            extension: format!(".{}", config.file_extension),
+            partition_by,
+            keep: config.keep_partition_by_columns,
+        })
+    }
+
+    fn name(&self) -> String {
+        self.name_of(&self.base)
+    }
+
+    fn name_of(&self, path: &Path) -> String {
+        file_name(&self.store_url, path)
+    }
+
+    /// A name for the next file: those of a write come in the order in which they were begun, and after those of earlier ones. The
+    /// marker makes the name one that nobody else has.
+    fn path(&self, directory: &Path, n: usize, sync: &[u8; 16]) -> Path {
+        if self.single {
+            return self.base.clone();
+        }
+        let millis = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
+        let unique = u128::from_be_bytes(*sync) >> 64;
+        let directory = self.base.parts().chain(directory.parts()).collect::<Path>();
+        directory.join(format!("part-{millis:012x}-{n:05}-{unique:016x}{}", self.extension))
+    }
+}
+
+/// Writes Avro files. What it does is all or nothing: where it fails or is given up, no file appears.
+#[derive(Debug)]
+pub struct AvroSink {
+    destination: Destination,
+    /// The columns that come, and those that files get.
+    schema: SchemaRef,
+    file_schema: SchemaRef,
+    partitioning: Partitioning,
+    options: AvroOptions,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// What a write counts.
+struct Metrics {
+    rows: Count,
+    blocks: Count,
+    bytes: Count,
+    /// Time in encoding and compression, of all threads together.
+    time: Time,
+}
+
+impl AvroSink {
+    /// Files of these columns; what can be wrong with them and the options is found here.
+    fn try_new(destination: Destination, schema: SchemaRef, options: AvroOptions) -> Result<Self> {
+        let partitioning = Partitioning::new(&schema, &destination.partition_by, destination.keep)?;
+        let file_schema = partitioning.file_schema(&schema)?;
+        let encoder = options.writing.encoder(&options.limits)?;
+        Encoder::new(&file_schema, &encoder).map_err(|e| external(e, &destination.name()))?;
+        let metrics = ExecutionPlanMetricsSet::new();
+        Ok(AvroSink { destination, schema, file_schema, partitioning, options, metrics })
+    }
+
+    /// Builds the indexes of the files that were written.
+    async fn index(&self, context: &TaskContext, paths: &[Path]) -> Result<()> {
+        let store = context.runtime_env().object_store(&self.destination.store_url)?;
+        let mut found = Vec::with_capacity(paths.len());
+        for path in paths {
+            let object = store.head(path).await?;
+            let store_url = self.destination.store_url.clone();
+            found.push(Found { store: Arc::clone(&store), store_url, object });
+        }
+        let (runtime, threads) = (context.runtime_env(), context.session_config().target_partitions());
+        let index = IndexOptions { columns: None, rebuild: true, progress: None };
+        let built = build_files(&runtime, threads, found, &self.options, &index).await;
+        built.map(drop).map_err(|e| e.context("all rows are written, but not all indexes"))
+    }
+}
+
+#[async_trait]
+impl DataSink for AvroSink {
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    async fn write_all(&self, mut data: SendableRecordBatchStream, context: &Arc<TaskContext>) -> Result<u64> {
+        let execution = &context.session_config().options().execution;
+        let count = |name| MetricBuilder::new(&self.metrics).counter(name, 0);
+        let rows = MetricBuilder::new(&self.metrics).output_rows(0);
+        let threads = context.session_config().target_partitions();
+        let mut files = Files::new(Making {
+            store: context.runtime_env().object_store(&self.destination.store_url)?,
+            destination: self.destination.clone(),
+            partitioning: self.partitioning.clone(),
+            schema: Arc::clone(&self.file_schema),
+            options: self.options.writing.encoder(&self.options.limits)?,
+            part_bytes: match is_local(&self.destination.store_url) {
+                true => LOCAL_PART_BYTES,
+                false => execution.objectstore_writer_buffer_size.max(REMOTE_PART_BYTES_MIN),
+            },
+            rows_max: match self.destination.single {
+                true => usize::MAX,
+                false => execution.soft_max_rows_per_output_file.get(),
+            },
+            // One more than there are threads, so that none waits.
+            groups_at_once: threads.max(1) + 1,
+            memory: MemoryConsumer::new("AvroSink").register(context.memory_pool()),
+            metrics: Metrics {
+                rows: rows.clone(),
+                blocks: count("blocks_written"),
+                bytes: count("bytes_written"),
+                time: MetricBuilder::new(&self.metrics).subset_time("time_encoding", 0),
+            },
+        });
+        while let Some(batch) = data.next().await {
+            for (key, part) in self.partitioning.split(&conform(batch?, &self.schema)?)? {
+                files.write(key, part).await?;
+            }
+        }
+        let paths = files.finish().await?;
+        if self.options.writing.index {
+            self.index(context, &paths).await?;
+        }
+        Ok(rows.value() as u64)
+    }
+}
+
+impl DisplayAs for AvroSink {
+    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codec = self.options.writing.codec.name();
+        match kind {
+            DisplayFormatType::TreeRender => write!(f, "format: avro\ncodec: {codec}"),
+            _ => {
+                write!(f, "AvroSink(to={}, codec={codec}", self.destination.name())?;
+                if !self.destination.partition_by.is_empty() {
+                    write!(f, ", partition_by=[{}]", self.destination.partition_by.join(", "))?;
+                }
+                write!(f, ")")
+            }
+        }
+    }
+}
+
+/// The batch with the very types of the schema. Plans and their batches do not always say the same of the fields inside of columns.
+fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let fits = |(column, field): (&ArrayRef, &FieldRef)| column.data_type() == field.data_type();
+    if batch.columns().iter().zip(schema.fields()).all(fits) {
+        return Ok(batch);
+    }
+    let cast_one = |(column, field): (&ArrayRef, &FieldRef)| match fits((column, field)) {
+        true => Ok(Arc::clone(column)),
+        false => cast(column, field.data_type()),
+    };
+    let columns = batch.columns().iter().zip(schema.fields()).map(cast_one).collect::<Result<Vec<_>, _>>()?;
+    // What may be null is for the encoder to say, in the file's own terms.
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+}
+
+/// The plan of a `COPY`, or of an `INSERT` into a table of DataFusion's.
+pub(crate) fn plan(
+    input: Arc<dyn ExecutionPlan>,
+    config: &FileSinkConfig,
+    options: AvroOptions,
+    order: Option<LexRequirement>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    write(input, config.insert_op, Destination::of(config)?, Arc::clone(&config.output_schema), options, order)
+}
+
+/// The plan that writes rows of these columns.
+pub(crate) fn write(
+    input: Arc<dyn ExecutionPlan>,
+    op: InsertOp,
+    destination: Destination,
+    schema: SchemaRef,
+    options: AvroOptions,
+    order: Option<LexRequirement>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    if op != InsertOp::Append {
+        return not_impl_err!("{op} of Avro tables: rows can only be added");
+    }
+    let sink = AvroSink::try_new(destination, schema, options)?;
+    Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), order)))
+}

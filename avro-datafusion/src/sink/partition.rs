@@ -1,0 +1,179 @@
+//! Rows by the directory they belong to: batches in; for each directory the rows of its own out, without the columns that its name
+//! tells.
+
+use arrow_array::builder::UInt32Builder;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_schema::{DataType, Schema, SchemaRef};
+use datafusion::arrow::compute::{cast, take_record_batch};
+use datafusion::common::{DataFusionError, Result, plan_err};
+use object_store::path::Path;
+use std::collections::HashMap;
+
+/// Hive's name for a null.
+pub(crate) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// The values that name a directory, one for each level.
+pub(super) type Key = Vec<String>;
+
+/// How rows are divided into directories `key=value`, as Hive has them.
+#[derive(Debug, Clone)]
+pub struct Partitioning {
+    /// The columns that directories are named by, by name and place.
+    by: Vec<(String, usize)>,
+    /// The columns that are written, by place.
+    written: Vec<usize>,
+}
+
+impl Partitioning {
+    /// Directories of these columns of the schema, which files have as well if they are kept.
+    ///
+    /// # Errors
+    /// A column that is not there, or whose name cannot be a directory's.
+    pub fn new(schema: &Schema, by: &[String], keep: bool) -> Result<Self> {
+        let mut places = Vec::with_capacity(by.len());
+        for name in by {
+            let Some((place, _)) = schema.fields().find(name) else {
+                return plan_err!("there is no column `{name}` to partition by");
+            };
+            if name.is_empty() || name.contains('=') {
+                return plan_err!("a directory cannot be called after the column `{name}`");
+            }
+            places.push((name.clone(), place));
+        }
+        let is_written = |place: &usize| keep || places.iter().all(|(_, by)| by != place);
+        let written = (0..schema.fields().len()).filter(is_written).collect();
+        Ok(Partitioning { by: places, written })
+    }
+
+    /// The schema of the files.
+    ///
+    /// # Errors
+    /// None but for another schema than the one that this was made for.
+    pub fn file_schema(&self, schema: &Schema) -> Result<SchemaRef> {
+        Ok(schema.project(&self.written)?.into())
+    }
+
+    /// The path of the directory with these values, with what names cannot hold as `%` and two digits.
+    pub fn directory(&self, key: &[String]) -> Path {
+        let names = self.by.iter().zip(key).map(|((name, _), value)| format!("{name}={value}"));
+        names.fold(Path::default(), |path, name| path.join(name))
+    }
+
+    /// The rows of each directory, in their order, and of directories the one that comes first in the batch first.
+    ///
+    /// # Errors
+    /// A column whose values are nothing that a directory can be called.
+    pub fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<String>, RecordBatch)>> {
+        let file = |batch: &RecordBatch| batch.project(&self.written);
+        if self.by.is_empty() {
+            return Ok(vec![(vec![], file(batch)?)]);
+        }
+        let values = self.by.iter().map(|(name, place)| {
+            let column = batch.column(*place);
+            match cast(column, &DataType::Utf8) {
+                // Bytes that are no text would become nulls.
+                Ok(text) if text.null_count() == column.logical_null_count() => Ok(text.as_string::<i32>().clone()),
+                _ => plan_err!(
+                    "a directory cannot be called after values of the column `{name}`, which is of type {}",
+                    column.data_type()
+                ),
+            }
+        });
+        let values = values.collect::<Result<Vec<StringArray>>>()?;
+        let mut places: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
+        let mut parts: Vec<(Key, UInt32Builder)> = vec![];
+        let mut key = Vec::with_capacity(values.len());
+        for row in 0..batch.num_rows() {
+            key.clear();
+            key.extend(values.iter().map(|values| values.is_valid(row).then(|| values.value(row))));
+            let place = match places.get(&key) {
+                Some(place) => *place,
+                None => {
+                    let texts = key.iter().map(|value| value.unwrap_or(NULL).to_owned()).collect();
+                    parts.push((texts, UInt32Builder::new()));
+                    places.insert(key.clone(), parts.len() - 1);
+                    parts.len() - 1
+                }
+            };
+            if let Some((_, rows)) = parts.get_mut(place) {
+                rows.append_value(u32::try_from(row).map_err(|e| DataFusionError::External(Box::new(e)))?);
+            }
+        }
+        let whole = file(batch)?;
+        let only = parts.len() == 1;
+        let take = |(key, mut rows): (Key, UInt32Builder)| {
+            let part = match only {
+                true => whole.clone(),
+                false if whole.num_columns() == 0 => {
+                    let options = RecordBatchOptions::new().with_row_count(Some(rows.finish().len()));
+                    RecordBatch::try_new_with_options(whole.schema(), vec![], &options)?
+                }
+                false => take_record_batch(&whole, &rows.finish())?,
+            };
+            Ok((key, part))
+        };
+        parts.into_iter().map(take).collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow_array::{BinaryArray, Int64Array};
+    use arrow_schema::Field;
+    use std::sync::Arc;
+
+    fn batch() -> RecordBatch {
+        let numbers = Int64Array::from(vec![1, 2, 3, 4]);
+        let texts = StringArray::from(vec![Some("x"), None, Some("x"), Some("")]);
+        let bytes = BinaryArray::from_vec(vec![b"\xff"; 4]);
+        let field = |name, data_type| Field::new(name, data_type, true);
+        let schema =
+            Schema::new(vec![field("n", DataType::Int64), field("t", DataType::Utf8), field("b", DataType::Binary)]);
+        RecordBatch::try_new(Arc::new(schema), vec![Arc::new(numbers), Arc::new(texts), Arc::new(bytes)]).unwrap()
+    }
+
+    #[test]
+    fn rows_go_to_their_directories() {
+        let batch = batch();
+        type Case<'a> = (&'a [&'a str], bool, &'a [(&'a str, &'a [i64])], usize);
+        let cases: &[Case] = &[
+            (&[], false, &[("", &[1, 2, 3, 4])], 3),
+            (&["t"], false, &[("t=x", &[1, 3]), ("t=__HIVE_DEFAULT_PARTITION__", &[2]), ("t=", &[4])], 2),
+            (
+                &["t", "n"],
+                true,
+                &[("t=x/n=1", &[1]), ("t=__HIVE_DEFAULT_PARTITION__/n=2", &[2]), ("t=x/n=3", &[3]), ("t=/n=4", &[4])],
+                3,
+            ),
+        ];
+        for (by, keep, expected, n_columns) in cases {
+            let by: Vec<_> = by.iter().map(|name| (*name).to_owned()).collect();
+            let partitioning = Partitioning::new(&batch.schema(), &by, *keep).unwrap();
+            let parts = partitioning.split(&batch).unwrap();
+            let found: Vec<_> = parts
+                .iter()
+                .map(|(key, part)| {
+                    let directory = partitioning.directory(key).to_string();
+                    let numbers = part.column_by_name("n").unwrap();
+                    let numbers = numbers.as_primitive::<arrow_array::types::Int64Type>().values().to_vec();
+                    assert_eq!(part.num_columns(), *n_columns);
+                    (directory, numbers)
+                })
+                .collect();
+            let found: Vec<_> = found.iter().map(|(path, rows)| (path.as_str(), rows.as_slice())).collect();
+            assert_eq!(found, *expected, "{by:?}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_directory() {
+        let batch = batch();
+        let by = |name: &str| Partitioning::new(&batch.schema(), &[name.to_owned()], false);
+        assert!(by("q").unwrap_err().to_string().contains("there is no column `q` to partition by"));
+        let e = by("b").unwrap().split(&batch).unwrap_err().to_string();
+        assert!(e.contains("values of the column `b`, which is of type Binary"), "{e}");
+    }
+}
