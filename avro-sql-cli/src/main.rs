@@ -62,7 +62,7 @@ fn execute(options: Options) -> Result<()> {
                 _ => run::script(&session, &query).await,
             }
         }),
-        Task::Convert(task) => runtime.block_on(convert::run(task, reading, &resources)),
+        Task::Convert(task) => runtime.block_on(convert::run(*task, reading, &resources)),
         Task::Index(task) => runtime.block_on(indexing::run(task, reading, &resources)),
         Task::Schema { of, form } => inspect::schema(&of, form, &reading),
         Task::Compat { reader, writer } => inspect::compat(&reader, &writer, &reading),

@@ -29,7 +29,7 @@ pub(crate) enum Task {
     /// Answer SQL.
     Query(Query),
     /// Write files' rows in another format.
-    Convert(convert::Task),
+    Convert(Box<convert::Task>),
     /// Build block indexes.
     Index(indexing::Task),
     /// Show a schema.
