@@ -295,7 +295,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             io::stdout().write_all(&manual::page(command.as_deref(), Arguments::command())?)?;
             return Ok(None);
         }
-        Some(Tool::Convert(arguments)) => Task::Convert(conversion(arguments, &reading)?),
+        Some(Tool::Convert(arguments)) => Task::Convert(Box::new(conversion(arguments, &reading)?)),
         Some(Tool::Index { inputs, columns, force }) => {
             Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force, progress: None } })
         }

@@ -63,7 +63,7 @@ fn execute(options: Options) -> Result<()> {
                 _ => run::script(&session, &query).await,
             }
         }),
-        Task::Convert(task) => runtime.block_on(convert::run(task, reading, &resources)),
+        Task::Convert(task) => runtime.block_on(convert::run(*task, reading, &resources)),
         Task::Index(task) => runtime.block_on(indexing::run(task, reading, &resources)),
         Task::Tool(task) => runtime.block_on(tools::run(task, reading, &resources)),
     }

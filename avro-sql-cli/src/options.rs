@@ -30,7 +30,7 @@ pub(crate) enum Task {
     /// Answer SQL.
     Query(Query),
     /// Write files' rows in another format.
-    Convert(convert::Task),
+    Convert(Box<convert::Task>),
     /// Build block indexes.
     Index(indexing::Task),
     /// Go through files block by block.

@@ -143,6 +143,6 @@ impl Conversion {
             limits: reading.limits.clone(),
             ..Options::default()
         };
-        Decoded::open(&job.inputs, &options, reading, self.threads).map(Rows::Decoded)
+        Decoded::open(&job.inputs, &options, reading, self.threads).map(|rows| Rows::Decoded(Box::new(rows)))
     }
 }

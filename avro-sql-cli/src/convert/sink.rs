@@ -28,7 +28,7 @@ pub(super) enum Sink {
     /// To one file.
     One(File),
     /// To directories, by their values.
-    Many(Directories),
+    Many(Box<Directories>),
 }
 
 impl Sink {
@@ -52,7 +52,7 @@ impl Sink {
                 root.display()
             )));
         }
-        Ok(Sink::Many(Directories {
+        Ok(Sink::Many(Box::new(Directories {
             root: root.to_owned(),
             schema: partitioning.file_schema(schema)?,
             partitioning,
@@ -63,7 +63,7 @@ impl Sink {
             written: Vec::new(),
             n_files: 0,
             clock: 0,
-        }))
+        })))
     }
 
     /// Writes the next rows.

@@ -70,7 +70,7 @@ impl Kind {
 
 /// Rows being read.
 pub(super) enum Rows {
-    Decoded(Decoded),
+    Decoded(Box<Decoded>),
     Queried(Queried),
 }
 
