@@ -2,10 +2,12 @@
 //!
 //! The text becomes a flat list first (`tape`). A walk over it writes the bytes, with what is open in a list of its own:
 //!
-//!     value: a simple value is written; of a container the head is, and it is opened
-//!     next:  closes what is complete, writes what is missing from defaults, and gives the value that comes then
-//!     back:  where a value does not fit and one around it is that of an untagged union, the bytes since then are taken back,
-//!            and the next branch is tried
+//! ```text
+//! value: a simple value is written; of a container the head is, and it is opened
+//! next:  closes what is complete, writes what is missing from defaults, and gives the value that comes then
+//! back:  where a value does not fit and one around it is that of an untagged union, the bytes since then are taken back,
+//!        and the next branch is tried
+//! ```
 //!
 //! Which branch a value fits is remembered, so that unions inside unions are not tried for each branch of the outer ones anew.
 

@@ -21,6 +21,7 @@ use crate::interrupt;
 use crate::options::Resources;
 use crate::outfile::Written;
 use crate::output::{Format, Writing};
+use crate::progress::{Bar, Counter};
 use crate::session::Session;
 use jobs::Job;
 use sink::Sink;
@@ -63,6 +64,7 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
         batch_rows: resources.batch_rows,
         given_up: Arc::clone(&given_up),
         runtime: Handle::current(),
+        read: Arc::default(),
     };
     let mut work = tokio::task::spawn_blocking(move || conversion.run());
     let done = tokio::select! {
@@ -89,11 +91,16 @@ struct Conversion {
     batch_rows: usize,
     given_up: Arc<AtomicBool>,
     runtime: Handle,
+    read: Arc<Counter>,
 }
 
 impl Conversion {
     fn run(self) -> Result<()> {
         let jobs = jobs::plan(&self.task)?;
+        let inputs = jobs.iter().flat_map(|job| &job.inputs);
+        let bytes = inputs.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+        self.read.total_bytes.store(bytes, Ordering::Relaxed);
+        let _bar = Bar::start(Arc::clone(&self.read) as _);
         let mut written = Vec::new();
         for job in &jobs {
             written.extend(self.convert(job)?);
@@ -118,6 +125,7 @@ impl Conversion {
                 return Err(Error::Interrupted);
             }
             sink.write(&batch)?;
+            self.read.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         }
         sink.finish()
     }
@@ -143,6 +151,7 @@ impl Conversion {
             limits: reading.limits.clone(),
             ..Options::default()
         };
-        Decoded::open(&job.inputs, &options, reading, self.threads).map(|rows| Rows::Decoded(Box::new(rows)))
+        Decoded::open(&job.inputs, &options, reading, self.threads, &self.read)
+            .map(|rows| Rows::Decoded(Box::new(rows)))
     }
 }

@@ -3,9 +3,11 @@
 //! Avro files of this machine that are wanted whole are decoded by several threads, straight away. Everything else is a query of
 //! the engine's: other formats, object stores, chosen columns and rows. Either way rows keep their order.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -17,6 +19,7 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Result, say};
 use crate::interrupt::unless_interrupted;
+use crate::progress::Counter;
 use crate::session::{Answer, Part, Session};
 use crate::{inspect, skipped};
 
@@ -100,11 +103,32 @@ pub(super) struct Decoded {
     /// Files to come, the next one last.
     files: Vec<PathBuf>,
     reader: Option<(PathBuf, ParallelReader)>,
+    read: Arc<Counter>,
+}
+
+/// A file whose bytes are counted as they are read.
+struct Counted {
+    file: File,
+    read: Arc<Counter>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(to)?;
+        self.read.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
 }
 
 impl Decoded {
     /// The rows of these files, which are read as one schema.
-    pub(super) fn open(files: &[PathBuf], options: &Options, reading: &AvroOptions, threads: usize) -> Result<Self> {
+    pub(super) fn open(
+        files: &[PathBuf],
+        options: &Options,
+        reading: &AvroOptions,
+        threads: usize,
+        read: &Arc<Counter>,
+    ) -> Result<Self> {
         let reader_schema = match &reading.reader_schema {
             Some(schema) => schema.clone(),
             None => inspect::merged(files, reading)?.schema,
@@ -115,7 +139,14 @@ impl Decoded {
         };
         let options = Options { reader_schema: Some(reader_schema.clone()), ..options.clone() };
         let schema = Arc::clone(Program::compile(&reader_schema, &options).map_err(named)?.arrow_schema());
-        Ok(Decoded { options, threads, schema, files: files.iter().rev().cloned().collect(), reader: None })
+        Ok(Decoded {
+            options,
+            threads,
+            schema,
+            files: files.iter().rev().cloned().collect(),
+            reader: None,
+            read: Arc::clone(read),
+        })
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
@@ -129,7 +160,11 @@ impl Decoded {
                 }
             }
             let Some(file) = self.files.pop() else { return Ok(None) };
-            let reader = ParallelReader::new(inspect::open(&file)?, &self.options, self.threads);
+            let reader = ParallelReader::new(
+                Counted { file: inspect::open(&file)?, read: Arc::clone(&self.read) },
+                &self.options,
+                self.threads,
+            );
             let reader = reader.map_err(|e| e.in_file(file.display().to_string()))?;
             self.reader = Some((file, reader));
         }

@@ -184,7 +184,7 @@ impl Format {
             Format::Ndjson => Box::new(json::Json::new(to, json::Flavour::Lines)),
             Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream, writing.dictionaries)),
             Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File, writing.dictionaries)),
-            Format::Parquet => Box::new(parquet::Parquet::new(to, writing.parquet)),
+            Format::Parquet => Box::new(parquet::Parquet::new(to, writing.parquet, writing.threads)),
             Format::Avro => Box::new(avro::Avro::new(to, writing)),
         }
     }
