@@ -15,8 +15,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 
 CODECS = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"]
+
+# The codecs that each reader has.
+KNOWN = {"fastavro": CODECS, "avro": CODECS[:5], "duckdb": CODECS[:3]}
+
+# What a reader cannot be asked: DuckDB stops at a block without rows, which what is written has not, and now and then refuses one whose
+# rows have no bytes.
+NOT_ALL = {("duckdb", "blocks-empty-deflate.avro"), ("duckdb", "top-null.avro")}
 
 
 def plain(value):
@@ -65,6 +73,8 @@ def rows(read, path):
 
 def main():
     command, files = sys.argv[1], sys.argv[2:]
+    # Of types that a reader takes as their base.
+    warnings.simplefilter("ignore")
     here = os.path.dirname(os.path.abspath(__file__))
     files = files or sorted(glob.glob(os.path.join(here, "valid", "*.avro")))
     readers = {"fastavro": by_fastavro, "avro": by_apache, "duckdb": by_duckdb}
@@ -80,8 +90,7 @@ def main():
                     continue
                 for name, read in readers.items():
                     expected, error = originals[name, file]
-                    # DuckDB has no zstandard, bzip2 and xz, and Apache's no xz; such a file says nothing of the rows.
-                    if error or (name, codec) in {("duckdb", "zstandard"), ("duckdb", "bzip2"), ("duckdb", "xz")}:
+                    if error or codec not in KNOWN[name] or (name, os.path.basename(file)) in NOT_ALL:
                         not_read[name] += 1
                         continue
                     found, error = rows(read, out)

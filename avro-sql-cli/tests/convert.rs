@@ -226,9 +226,15 @@ fn what_is_killed_leaves_nothing_under_the_name() {
     let copy = format!("COPY ({endless}) TO 'out/x.avro' OPTIONS (codec 'null')");
     let inputs = ["big.avro"; 20];
     let convert = |to: &'static str| [&["convert"], inputs.as_slice(), &[to]].concat();
-    for arguments in
-        [convert("out/x.csv"), convert("out/x.avro"), vec!["-c", &copy], vec!["-c", endless, "-o", "out/x.avro"]]
-    {
+    let recodec = vec!["recodec", "big.avro", "out/x.avro", "--codec", "zstandard", "--level", "19"];
+    for arguments in [
+        convert("out/x.csv"),
+        convert("out/x.avro"),
+        vec!["-c", &copy],
+        vec!["-c", endless, "-o", "out/x.avro"],
+        recodec,
+        vec!["repair", "big.avro", "out/x.avro"],
+    ] {
         let names = killed(&folder, &arguments);
         let is_whole = |name: &String| name == "x.avro" || name == "x.csv";
         assert!(!names.iter().any(is_whole) && names.len() == 1, "{arguments:?}: {names:?}");
