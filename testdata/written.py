@@ -22,9 +22,11 @@ CODECS = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"]
 # The codecs that each reader has.
 KNOWN = {"fastavro": CODECS, "avro": CODECS[:5], "duckdb": CODECS[:3]}
 
-# What a reader cannot be asked: DuckDB stops at a block without rows, which what is written has not, and now and then refuses one whose
-# rows have no bytes.
-NOT_ALL = {("duckdb", "blocks-empty-deflate.avro"), ("duckdb", "top-null.avro")}
+# DuckDB stops at a block without rows, which what is written has not.
+NOT_ALL = {("duckdb", "blocks-empty-deflate.avro")}
+
+# What DuckDB says, now and then, of rows that have no bytes.
+NO_MEMORY = "Cannot allocate memory for snappy"
 
 
 def plain(value):
@@ -94,7 +96,9 @@ def main():
                         not_read[name] += 1
                         continue
                     found, error = rows(read, out)
-                    if found == expected:
+                    if error and NO_MEMORY in error:
+                        not_read[name] += 1
+                    elif found == expected:
                         same[name] += 1
                     else:
                         wrong.append((file, codec, name, error or "other rows"))

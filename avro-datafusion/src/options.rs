@@ -210,8 +210,9 @@ impl AvroOptions {
         Ok(true)
     }
 
-    /// The decoder's options for these columns and this batch size.
-    pub(crate) fn decoder(&self, projection: Option<Vec<String>>, batch_size: usize) -> Options {
+    /// The decoder's options for these columns (`None` for all of them) and this batch size, as far as these options go for one file alone:
+    /// the reader's schema, which may be that of many files, is left out.
+    pub fn decoder(&self, projection: Option<Vec<String>>, batch_size: usize) -> Options {
         Options {
             batch_size: batch_size.max(1),
             projection,

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use avro_arrow::{Enums, Options, Strings, Unions};
+use avro_arrow::{Enums, Strings, Unions};
 use avro_datafusion::{AvroOptions, DamageSink, Report, WarningSink, Warnings};
 use tokio::runtime::Handle;
 
@@ -139,18 +139,7 @@ impl Conversion {
             let runtime = self.runtime.clone();
             return Queried::open(&self.session, &job.inputs, kind, reading, wanted, runtime).map(Rows::Queried);
         }
-        let options = Options {
-            batch_size: self.batch_rows,
-            strings: reading.strings,
-            enums: reading.enums,
-            unions: reading.unions,
-            field_match: reading.field_match,
-            pairs: reading.pairs,
-            recursion_levels: reading.recursion_levels,
-            damage: reading.damage,
-            limits: reading.limits.clone(),
-            ..Options::default()
-        };
+        let options = reading.decoder(None, self.batch_rows);
         Decoded::open(&job.inputs, &options, reading, self.threads, &self.read)
             .map(|rows| Rows::Decoded(Box::new(rows)))
     }

@@ -52,19 +52,7 @@ impl Cat {
             }
             None => None,
         };
-        let options = Options {
-            batch_size: context.batch_rows,
-            reader_schema,
-            strings: reading.strings,
-            enums: reading.enums,
-            unions: reading.unions,
-            field_match: reading.field_match,
-            pairs: reading.pairs,
-            recursion_levels: reading.recursion_levels,
-            damage: reading.damage,
-            limits: reading.limits.clone(),
-            ..Options::default()
-        };
+        let options = Options { reader_schema, ..reading.decoder(None, context.batch_rows) };
         let mut wanted = Wanted {
             offset: self.offset,
             left: self.limit.unwrap_or(u64::MAX),

@@ -22,18 +22,8 @@ impl Explain {
         let reading = &context.reading;
         // A schema file has a program too.
         let schema = input.schema(context.limits())?;
-        let options = Options {
-            projection: self.columns.clone(),
-            reader_schema: reading.reader_schema.clone(),
-            strings: reading.strings,
-            enums: reading.enums,
-            unions: reading.unions,
-            field_match: reading.field_match,
-            pairs: reading.pairs,
-            recursion_levels: reading.recursion_levels,
-            limits: reading.limits.clone(),
-            ..Options::default()
-        };
+        let decoder = reading.decoder(self.columns.clone(), context.batch_rows);
+        let options = Options { reader_schema: reading.reader_schema.clone(), ..decoder };
         let program = Program::compile(&schema, &options).map_err(|e| input.failed(e))?;
         let mut out = Out::stdout();
         out.put(program.to_string().as_bytes())?;
