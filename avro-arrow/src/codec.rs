@@ -7,6 +7,7 @@
 
 mod compress;
 mod deflate_len;
+mod snappy;
 #[cfg(test)]
 mod tests;
 
@@ -79,9 +80,9 @@ pub struct Decompressor {
 enum Context {
     Null,
     Deflate(libdeflater::Decompressor),
-    Snappy(snap::raw::Decoder),
+    Snappy,
     Zstandard(Option<DCtx<'static>>),
-    // These two have nothing to keep: their libraries cannot start a context over.
+    // These have nothing to keep: snappy has no context, and the others' libraries cannot start one over.
     Bzip2,
     Xz,
 }
@@ -161,7 +162,7 @@ impl Decompressor {
         let context = match codec {
             Codec::Null => Context::Null,
             Codec::Deflate => Context::Deflate(libdeflater::Decompressor::new()),
-            Codec::Snappy => Context::Snappy(snap::raw::Decoder::new()),
+            Codec::Snappy => Context::Snappy,
             Codec::Zstandard => Context::Zstandard(None),
             Codec::Bzip2 => Context::Bzip2,
             Codec::Xz => Context::Xz,
@@ -189,7 +190,7 @@ impl Decompressor {
         let mut out = match &mut self.context {
             Context::Null => stored.to_vec(),
             Context::Deflate(context) => deflate(context, stored, expected, max)?,
-            Context::Snappy(context) => snappy(context, stored, max)?,
+            Context::Snappy => snappy(stored, max)?,
             Context::Zstandard(context) => {
                 let expected = zstandard_expected(stored, expected, max)?;
                 kept(expected, max, |out| zstandard(context, stored, out))?
@@ -222,12 +223,7 @@ pub(crate) fn block_bytes_max(limits: &Limits) -> usize {
 
 /// Bytes that a snappy block says it has when decompressed; `stored` needs no more than its first five bytes.
 pub(crate) fn snappy_len(stored: &[u8]) -> Option<u64> {
-    // SPEC (snappy's format description): "The stream starts with the uncompressed length [...] as a little-endian varint",
-    // of at most 2^32 - 1. `snap` would take no bytes at all for a length of 0.
-    if stored.is_empty() {
-        return None;
-    }
-    snap::raw::decompress_len(stored).ok().map(|n| n as u64)
+    snappy::stated_len(stored).map(|(len, _)| len.into())
 }
 
 /// Bytes that the first frame of a zstandard block says it has when decompressed, where it says so; `stored` needs no more
@@ -351,10 +347,12 @@ fn deflate(context: &mut libdeflater::Decompressor, stored: &[u8], expected: usi
 
 // SPEC: Optional Codecs, snappy: "Each compressed block is followed by the 4-byte, big-endian CRC32 checksum of the
 // uncompressed data in the block."
-fn snappy(context: &mut snap::raw::Decoder, stored: &[u8], max: usize) -> Result<Vec<u8>> {
+fn snappy(stored: &[u8], max: usize) -> Result<Vec<u8>> {
     let (stored, checksum) =
         stored.split_last_chunk().ok_or_else(|| Codec::Snappy.damaged("it is shorter than its checksum"))?;
-    let len = snappy_len(stored).ok_or_else(|| Codec::Snappy.damaged("it does not start with its length"))?;
+    let (len, tags) =
+        snappy::stated_len(stored).ok_or_else(|| Codec::Snappy.damaged("it does not start with its length"))?;
+    let len = u64::from(len);
     if len > max as u64 {
         return Err(too_large(len, max));
     }
@@ -362,11 +360,11 @@ fn snappy(context: &mut snap::raw::Decoder, stored: &[u8], max: usize) -> Result
         return Err(Codec::Snappy.damaged(format!("{} bytes cannot hold the {len} that it claims", stored.len())));
     }
     let len = len as usize; // at most `max`
+    const { assert!(snappy::SLACK <= PADDING) };
     let mut out = vec![0; len + PADDING];
-    let n = context
-        .decompress(stored, out.get_mut(..len).unwrap_or_default())
-        .map_err(|e| Codec::Snappy.damaged(e.to_string()))?;
-    out.truncate(n);
+    let tags = stored.get(tags..).unwrap_or_default();
+    snappy::decompress(tags, &mut out, len).map_err(|reason| Codec::Snappy.damaged(reason))?;
+    out.truncate(len);
     let (stored, computed) = (u32::from_be_bytes(*checksum), crc32fast::hash(&out));
     if stored != computed {
         return Err(Error::new(ErrorKind::Checksum { stored, computed }));
