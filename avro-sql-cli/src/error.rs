@@ -76,7 +76,10 @@ impl From<io::Error> for Error {
 
 impl From<avro_arrow::Error> for Error {
     fn from(e: avro_arrow::Error) -> Self {
-        Error::Failed(e.to_string())
+        match closed_pipe(&e) {
+            true => Error::ClosedPipe,
+            false => Error::Failed(e.to_string()),
+        }
     }
 }
 
@@ -97,11 +100,25 @@ impl From<ArrowError> for Error {
 
 impl From<ParquetError> for Error {
     fn from(e: ParquetError) -> Self {
+        if closed_pipe(&e) {
+            return Error::ClosedPipe;
+        }
         Error::Failed(match e {
             ParquetError::External(e) => source_error(e.as_ref()),
             e => e.to_string(),
         })
     }
+}
+
+/// Is what is below all layers of this error that nobody reads the output any more?
+fn closed_pipe(e: &(dyn std::error::Error + 'static)) -> bool {
+    let layers = std::iter::successors(Some(e), |e| e.source());
+    layers.filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// What failed about standard output, said so: a full disk behind it is not that of the files which were read.
+pub(crate) fn on_stdout(e: io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("standard output: {}", reason(&e)))
 }
 
 /// An I/O error without Rust's ` (os error 2)`.
