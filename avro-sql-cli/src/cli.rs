@@ -18,7 +18,7 @@ use terminal_size::terminal_size;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 
 use crate::convert::{self, Wanted};
-use crate::error::{Error, Result, on_stdout};
+use crate::error::{Error, Result, be_quiet, on_stdout};
 use crate::manual;
 use crate::options::{
     Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option,
@@ -58,7 +58,7 @@ struct QueryArguments {
     /// How to write rows (default: by the ending of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// Write rows to this file, which appears whole or not at all
+    /// Write rows to this file, which appears whole or not at all; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Bytes that queries may hold, such as 512M or 2G (default: no limit)
@@ -326,6 +326,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     };
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
     let bars = !quiet && !no_progress && io::stderr().is_terminal();
+    if quiet {
+        be_quiet();
+    }
     Ok(Some(Options { task, resources, reading, reader_schema, bars }))
 }
 
@@ -361,8 +364,10 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         (_, None) if io::stdin().is_terminal() => Source::Prompt,
         (_, None) => Source::Stdin,
     };
-    let on_terminal = arguments.output.is_none() && io::stdout().is_terminal();
-    let format = format_for(arguments.format, arguments.output.as_deref(), on_terminal)?;
+    // As tools have it.
+    let output = arguments.output.filter(|output| output.as_os_str() != "-");
+    let on_terminal = output.is_none() && io::stdout().is_terminal();
+    let format = format_for(arguments.format, output.as_deref(), on_terminal)?;
     let max_rows = match arguments.max_rows {
         Some(0) => None,
         Some(n) => Some(n),
@@ -378,7 +383,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         source,
         tables: arguments.table,
         format,
-        output: arguments.output,
+        output,
         max_rows_given: arguments.max_rows.is_some(),
         display: Display { max_rows, max_width, expanded: false },
         on_terminal,

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::error::ArrowError;
@@ -189,6 +190,11 @@ fn source_error(e: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     }
 }
 
+/// So many of what is called so, in words.
+pub(crate) fn n_of(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The text on one line: runs of white space become one space.
 pub(crate) fn one_line(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text);
@@ -199,6 +205,21 @@ pub(crate) fn one_line(text: &str) -> String {
 pub(crate) fn say(text: &str) {
     progress::clear();
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Was nothing wanted on standard error but errors?
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on there are only errors on standard error.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Says what is good to know but no error, unless nobody wants to hear it.
+pub(crate) fn aside(text: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        say(text);
+    }
 }
 
 /// Says what went wrong on standard error, in one line.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use avro_datafusion::AvroOptions;
 use avro_datafusion::index::{IndexOptions, IndexProgress};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, n_of};
 use crate::interrupt;
 use crate::options::Resources;
 use crate::progress::{Bar, Meter, Reading};
@@ -43,15 +43,10 @@ pub(crate) async fn run(mut task: Task, reading: AvroOptions, resources: &Resour
     let mut out = io::stdout().lock();
     for file in indexed {
         let done = if file.built { "built" } else { "kept" };
-        let (blocks, rows) = (some(file.blocks, "block"), some(file.rows, "row"));
+        let (blocks, rows) = (n_of(file.blocks, "block"), n_of(file.rows, "row"));
         writeln!(out, "{done} {}: {blocks}, {rows}, {} bytes", file.index, file.bytes)?;
     }
     Ok(())
-}
-
-/// So many of them, in words.
-fn some(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// How far the indexes are.

@@ -117,6 +117,14 @@ fn scripts_come_from_files_and_standard_input() {
     ran.failed(1, &["bad.sql: statement 2 (line 3): ", "nonsense"]);
     assert_eq!(ran.stdout(), "a\n1\n");
     folder.run_with(&[], "SELECT 1; SELECT FROM WHERE").failed(1, &["standard input: statement 2 (line 1): "]);
+    folder
+        .file("bom.sql", "\u{feff}SELECT 1 AS a;\r\nSELECT 2 AS b;\r\n")
+        .run(&["-f", "bom.sql"])
+        .wrote("a\n1\nb\n2\n");
+    folder.run_with(&[], "\u{feff}SELECT 1 AS a").wrote("a\n1\n");
+    folder.run(&["-c", "SELECT 1 AS a", "-o", "-"]).wrote("a\n1\n");
+    folder.run(&["-f", "people.avro"]).failed(1, &["people.avro: this is no SQL: not UTF-8 at byte"]);
+    folder.run(&["-c", "\\d people.avro"]).failed(1, &["backslash commands are the prompt's", "DESCRIBE"]);
     folder.run(&["-f", "missing.sql"]).failed(1, &["missing.sql: No such file or directory"]);
 }
 

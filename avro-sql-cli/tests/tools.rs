@@ -231,7 +231,13 @@ fn json_as_files() {
     folder.run(&["count", "empty.avro"]).wrote("0\n");
 
     let schema = "person.avsc";
-    let wrong: [(&str, &[&str], i32, &[&str]); 9] = [
+    let wrong: [(&str, &[&str], i32, &[&str]); 10] = [
+        (
+            " [{\"id\":1}]",
+            &["--schema-file", schema],
+            1,
+            &["found an array of 1; rows stand one behind the other here"],
+        ),
         (
             "{\"id\":1,\"name\":null,\"tags\":[]}\n\n{\"id\":1,\n\"name\":2,\"tags\":[]}",
             &["--schema-file", schema],
@@ -336,6 +342,16 @@ fn damaged_files() {
     folder.file("piped.avro", &ran.stdout);
     assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
     folder.run(&["tojson", "piped.avro"]).wrote(&numbers(&[0, 1, 2, 3, 6, 7, 8]));
+    let quiet: [&[&str]; 4] = [
+        &["repair", "bad.avro", "-", "--quiet"],
+        &["tojson", "bad.avro", "--lenient", "--quiet"],
+        &["cat", "bad.avro", "--lenient", "--quiet"],
+        &["schema", "--merged", "whole.avro", "bad.avro", "--quiet"],
+    ];
+    for arguments in quiet {
+        let ran = folder.run(arguments);
+        assert_eq!((ran.stderr.as_str(), ran.code), ("", 0), "{arguments:?}");
+    }
 
     // A size that is another, and the end missing.
     let mut bad = whole[..whole.len() - 5].to_vec();

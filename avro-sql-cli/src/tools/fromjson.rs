@@ -90,7 +90,11 @@ fn blocks(
     for document in chunk.documents() {
         let encode = |text: &str| encoder.encode(text, schema.root(), &mut rows).map_err(|e| e.to_string());
         let done = document.text().and_then(encode);
-        done.map_err(|reason| Error::Failed(format!("{}: {reason}", document.place())))?;
+        done.map_err(|reason| {
+            let is_list = document.bytes.trim_ascii_start().starts_with(b"[") && reason.starts_with("$: ");
+            let hint = if is_list { "; rows stand one behind the other here, not in an array" } else { "" };
+            Error::Failed(format!("{}: {reason}{hint}", document.place()))
+        })?;
         n_rows += 1;
         if rows.len() >= BLOCK_BYTES {
             give.piece(head.block(n_rows, &rows, compressor)?)?;
