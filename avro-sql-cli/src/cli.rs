@@ -1,6 +1,7 @@
 //! Command-line arguments: the only file that names `clap`, but for `manual.rs`. Arguments in, checked [`Options`] out.
 
 mod tools;
+mod wrong;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -17,7 +18,7 @@ use terminal_size::terminal_size;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 
 use crate::convert::{self, Wanted};
-use crate::error::{Error, Result, one_line};
+use crate::error::{Error, Result, be_quiet, on_stdout};
 use crate::manual;
 use crate::options::{
     Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option,
@@ -57,7 +58,7 @@ struct QueryArguments {
     /// How to write rows (default: by the ending of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// Write rows to this file, which appears whole or not at all
+    /// Write rows to this file, which appears whole or not at all; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Bytes that queries may hold, such as 512M or 2G (default: no limit)
@@ -105,7 +106,8 @@ struct ResourceArguments {
     #[arg(long, global = true)]
     no_progress: bool,
     /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
-    #[arg(long, value_name = "FILE", global = true)]
+    // Its JSON will do as well, as with `avro-tools`, which calls the file `--reader-schema-file`.
+    #[arg(long, alias = "reader-schema-file", value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
 }
 
@@ -141,7 +143,7 @@ enum Tool {
         force: bool,
     },
     /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
-    #[command(after_help = manual::SCHEMA)]
+    #[command(alias = "getschema", after_help = manual::SCHEMA)]
     Schema {
         /// The file or URL: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
         #[arg(required = true, value_name = "FILE")]
@@ -173,15 +175,21 @@ enum Tool {
     #[command(flatten)]
     Blocks(tools::Tool),
     /// Print a script with which a shell completes this command
-    #[command(hide = true, after_help = manual::COMPLETIONS)]
+    #[command(after_help = manual::COMPLETIONS)]
     Completions {
         /// Which shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
     /// Print the man page, or that of a command
-    #[command(hide = true, after_help = manual::MAN)]
+    #[command(after_help = manual::MAN)]
     Man {
+        /// Which command
+        command: Option<String>,
+    },
+    /// Print this help, or that of a command
+    #[command(after_help = manual::HELP)]
+    Help {
         /// Which command
         command: Option<String>,
     },
@@ -268,13 +276,13 @@ enum CodecArgument {
 
 /// What the arguments ask for; `None` after printing help or the version.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>> {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            io::stdout().write_all(e.to_string().as_bytes())?;
-            return Ok(None);
+            return print(e.to_string().as_bytes());
         }
-        Err(e) => return Err(Error::Usage(usage_error(&e))),
+        Err(e) => return Err(Error::Usage(wrong::usage_error(&e, &words, &Arguments::command()))),
     };
     let resources = Resources {
         threads: match arguments.resources.threads {
@@ -288,16 +296,18 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query, arguments.resources.quiet)?),
         Some(Tool::Completions { shell }) => {
-            io::stdout().write_all(&manual::completions(shell, Arguments::command()))?;
-            return Ok(None);
+            return print(&manual::completions(shell, Arguments::command()));
         }
         Some(Tool::Man { command }) => {
-            io::stdout().write_all(&manual::page(command.as_deref(), Arguments::command())?)?;
-            return Ok(None);
+            return print(&manual::page(command.as_deref(), Arguments::command())?);
+        }
+        Some(Tool::Help { command }) => {
+            return print(manual::help(command.as_deref(), Arguments::command())?.as_bytes());
         }
         Some(Tool::Convert(arguments)) => Task::Convert(Box::new(conversion(arguments, &reading)?)),
         Some(Tool::Index { inputs, columns, force }) => {
-            Task::Index(indexing::Task { inputs, index: IndexOptions { columns, rebuild: force, progress: None } })
+            let index = IndexOptions { columns, rebuild: force, progress: None };
+            Task::Index(indexing::Task { inputs, index, quiet: arguments.resources.quiet })
         }
         Some(Tool::Schema { files, merged, form }) => {
             if !merged && files.len() > 1 {
@@ -316,6 +326,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     };
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
     let bars = !quiet && !no_progress && io::stderr().is_terminal();
+    if quiet {
+        be_quiet();
+    }
     Ok(Some(Options { task, resources, reading, reader_schema, bars }))
 }
 
@@ -351,8 +364,10 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         (_, None) if io::stdin().is_terminal() => Source::Prompt,
         (_, None) => Source::Stdin,
     };
-    let on_terminal = arguments.output.is_none() && io::stdout().is_terminal();
-    let format = format_for(arguments.format, arguments.output.as_deref(), on_terminal)?;
+    // As tools have it.
+    let output = arguments.output.filter(|output| output.as_os_str() != "-");
+    let on_terminal = output.is_none() && io::stdout().is_terminal();
+    let format = format_for(arguments.format, output.as_deref(), on_terminal)?;
     let max_rows = match arguments.max_rows {
         Some(0) => None,
         Some(n) => Some(n),
@@ -368,7 +383,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         source,
         tables: arguments.table,
         format,
-        output: arguments.output,
+        output,
         max_rows_given: arguments.max_rows.is_some(),
         display: Display { max_rows, max_width, expanded: false },
         on_terminal,
@@ -516,12 +531,10 @@ fn avro_codec(codec: CodecArgument) -> Result<Codec> {
     })
 }
 
-/// clap's message without its usage section, on one line.
-fn usage_error(e: &clap::Error) -> String {
-    let text = e.to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let end = ["\nUsage:", "\nFor more information"].iter().filter_map(|s| text.find(s)).min().unwrap_or(text.len());
-    format!("{} (see avro-sql --help)", one_line(text.get(..end).unwrap_or(text)))
+/// Writes what was asked for to standard output.
+fn print(text: &[u8]) -> Result<Option<Options>> {
+    io::stdout().write_all(text).map_err(on_stdout)?;
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -546,8 +559,15 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 12] = [
-            (&["--nonsense"], "unexpected argument '--nonsense' found"),
+        let cases: [(&[&str], &str); 19] = [
+            (&["--nonsense"], "unexpected argument '--nonsense' found (see avro-sql --help)"),
+            (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
+            (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
+            (&["head", "-3", "a.avro"], "the number of rows is -n 3 (see avro-sql head --help)"),
+            (&["src"], "src is a file and no command; -c \"SELECT * FROM 'src'\" or avro-sql head src shows"),
+            (&["SELECT\n1"], "`SELECT 1` is no command; SQL stands behind -c, in quotes"),
+            (&["recode"], "a similar subcommand exists: 'recodec' (see avro-sql --help)"),
+            (&["help", "nonsense"], "there is no command `nonsense`"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "write NAME=PATH"),
             (&["--option", "unions"], "write NAME=VALUE"),

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::error::ArrowError;
@@ -76,7 +77,10 @@ impl From<io::Error> for Error {
 
 impl From<avro_arrow::Error> for Error {
     fn from(e: avro_arrow::Error) -> Self {
-        Error::Failed(e.to_string())
+        match closed_pipe(&e) {
+            true => Error::ClosedPipe,
+            false => Error::Failed(e.to_string()),
+        }
     }
 }
 
@@ -97,11 +101,25 @@ impl From<ArrowError> for Error {
 
 impl From<ParquetError> for Error {
     fn from(e: ParquetError) -> Self {
+        if closed_pipe(&e) {
+            return Error::ClosedPipe;
+        }
         Error::Failed(match e {
             ParquetError::External(e) => source_error(e.as_ref()),
             e => e.to_string(),
         })
     }
+}
+
+/// Is what is below all layers of this error that nobody reads the output any more?
+fn closed_pipe(e: &(dyn std::error::Error + 'static)) -> bool {
+    let layers = std::iter::successors(Some(e), |e| e.source());
+    layers.filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// What failed about standard output, said so: a full disk behind it is not that of the files which were read.
+pub(crate) fn on_stdout(e: io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("standard output: {}", reason(&e)))
 }
 
 /// An I/O error without Rust's ` (os error 2)`.
@@ -172,6 +190,11 @@ fn source_error(e: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     }
 }
 
+/// So many of what is called so, in words.
+pub(crate) fn n_of(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The text on one line: runs of white space become one space.
 pub(crate) fn one_line(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text);
@@ -182,6 +205,21 @@ pub(crate) fn one_line(text: &str) -> String {
 pub(crate) fn say(text: &str) {
     progress::clear();
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Was nothing wanted on standard error but errors?
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on there are only errors on standard error.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Says what is good to know but no error, unless nobody wants to hear it.
+pub(crate) fn aside(text: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        say(text);
+    }
 }
 
 /// Says what went wrong on standard error, in one line.

@@ -70,6 +70,9 @@ fn no_column(field: &Column, valid: &[Column]) -> String {
 fn no_table(name: &str, context: &SessionContext) -> Option<String> {
     // `FROM people.avro` without quotes is the table `avro` of the schema `people`.
     let path = Path::new(name);
+    if path.is_dir() {
+        return Some("that is a directory in which there are no files of tables".to_owned());
+    }
     if path.is_file() {
         return Some(match path.extension() {
             Some(_) => format!("a path stands in quotes: FROM '{name}'"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use avro_datafusion::AvroOptions;
 use avro_datafusion::index::{IndexOptions, IndexProgress};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, n_of};
 use crate::interrupt;
 use crate::options::Resources;
 use crate::progress::{Bar, Meter, Reading};
@@ -20,6 +20,8 @@ pub(crate) struct Task {
     pub(crate) inputs: Vec<PathBuf>,
     /// Which columns, and what becomes of indexes that are there.
     pub(crate) index: IndexOptions,
+    /// Is nothing said about what was done?
+    pub(crate) quiet: bool,
 }
 
 /// Builds the indexes.
@@ -35,10 +37,14 @@ pub(crate) async fn run(mut task: Task, reading: AvroOptions, resources: &Resour
     let bar = Bar::start(Arc::new(Indexing(progress)));
     let indexed = interrupt::unless_interrupted(session.index(paths, reading, task.index)).await?;
     drop(bar);
+    if task.quiet {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     for file in indexed {
         let done = if file.built { "built" } else { "kept" };
-        writeln!(out, "{done} {}: {} blocks, {} rows, {} bytes", file.index, file.blocks, file.rows, file.bytes)?;
+        let (blocks, rows) = (n_of(file.blocks, "block"), n_of(file.rows, "row"));
+        writeln!(out, "{done} {}: {blocks}, {rows}, {} bytes", file.index, file.bytes)?;
     }
     Ok(())
 }

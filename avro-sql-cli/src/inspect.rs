@@ -34,6 +34,16 @@ pub(crate) fn schema_of(path: &Path, limits: &Limits) -> Result<Schema> {
     schema_in(open(path)?, &path.display().to_string(), limits)
 }
 
+/// The schema that this file has, or that this is the JSON of.
+pub(crate) fn reader_schema(file: &Path, limits: &Limits) -> Result<Schema> {
+    match file.to_str() {
+        Some(text) if text.trim_start().starts_with(['{', '[', '"']) && !file.exists() => {
+            Schema::parse(text, limits).map_err(|e| Error::from(e).within("--reader-schema"))
+        }
+        _ => schema_of(file, limits),
+    }
+}
+
 /// The schema of the file with these bytes, which is called so.
 pub(crate) fn schema_in(file: impl Read, name: &str, limits: &Limits) -> Result<Schema> {
     let named = |e: avro_arrow::Error| Error::from(e.in_file(name));

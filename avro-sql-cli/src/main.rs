@@ -52,7 +52,7 @@ fn execute(options: Options) -> Result<()> {
         progress::enable();
     }
     if let Some(file) = reader_schema {
-        reading.reader_schema = Some(inspect::schema_of(&file, &reading.limits)?);
+        reading.reader_schema = Some(inspect::reader_schema(&file, &reading.limits)?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match task {

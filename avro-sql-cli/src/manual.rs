@@ -73,24 +73,53 @@ Examples:
   avro-sql man > ~/.local/share/man/man1/avro-sql.1
   avro-sql man convert | man -l -";
 
+/// Examples of `help`.
+pub(crate) const HELP: &str = "\
+Examples:
+  avro-sql help convert                                         as avro-sql convert --help";
+
 /// A shell's script that completes the command line.
 pub(crate) fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
     let mut script = Vec::new();
     generate(shell, &mut command, "avro-sql", &mut script);
-    script
+    match (shell, String::from_utf8(script)) {
+        // Of a name with a hyphen, the script finds commands by one name and has what completes them under another.
+        (Shell::Bash, Ok(script)) => script.replace("avro__subcmd__sql__", "avro__sql__").into_bytes(),
+        (_, Ok(script)) => script.into_bytes(),
+        (_, Err(e)) => e.into_bytes(),
+    }
+}
+
+/// The help of everything, or of one command.
+pub(crate) fn help(of: Option<&str>, command: Command) -> Result<String> {
+    Ok(chosen(of, command)?.render_help().to_string())
+}
+
+/// The whole command, or one of its commands.
+fn chosen(of: Option<&str>, mut command: Command) -> Result<Command> {
+    command.build();
+    let Some(name) = of else { return Ok(command) };
+    let found = command.find_subcommand(name).cloned();
+    found.ok_or_else(|| Error::Usage(format!("there is no command `{name}` (see avro-sql --help)")))
 }
 
 /// The man page of everything, or of one command.
-pub(crate) fn page(of: Option<&str>, mut command: Command) -> Result<Vec<u8>> {
-    command.build();
-    let command = match of {
-        None => command,
-        Some(name) => {
-            let found = command.find_subcommand(name).cloned();
-            found.ok_or_else(|| Error::Usage(format!("there is no command `{name}` (see avro-sql --help)")))?
-        }
-    };
+pub(crate) fn page(of: Option<&str>, command: Command) -> Result<Vec<u8>> {
+    let mut command = chosen(of, command)?;
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if let Some(about) = command.get_about().map(ToString::to_string) {
+        // The name stands before it anyway.
+        command = command.about(about.strip_prefix("avro-sql: ").unwrap_or(&about).to_owned());
+    }
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
+    // What it would make of the examples is one paragraph.
+    clap_mangen::Man::new(command.after_help(None)).render(&mut page)?;
+    page.extend_from_slice(b".SH EXAMPLES\n.nf\n");
+    for line in examples.lines().skip(1) {
+        let line = line.trim_start().replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+        page.extend_from_slice(line.as_bytes());
+        page.push(b'\n');
+    }
+    page.extend_from_slice(b".fi\n");
     Ok(page)
 }

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use terminal_size::terminal_size;
 
-use crate::error::Result;
+use crate::error::{Result, on_stdout};
 use crate::progress;
 
 /// Bytes that wait for it to be known whether they fit the screen, at most.
@@ -101,7 +101,7 @@ impl Write for Screen {
                 if self.on_terminal {
                     progress::mute();
                 }
-                stdout.write(bytes)
+                stdout.write(bytes).map_err(on_stdout)
             }
             State::Paged(_, Some(pipe)) => pipe.write(bytes),
             State::Paged(_, None) => Err(io::ErrorKind::BrokenPipe.into()),
@@ -115,7 +115,7 @@ impl Write for Screen {
         }
         match &mut self.state {
             State::Held(_) => Ok(()),
-            State::Plain(stdout) => stdout.flush(),
+            State::Plain(stdout) => stdout.flush().map_err(on_stdout),
             State::Paged(pager, pipe) => {
                 drop(pipe.take());
                 pager.wait().map(|_| ())

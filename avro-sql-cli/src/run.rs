@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, say};
@@ -34,14 +35,12 @@ struct Done {
 pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
     let (scripts, place) = match &query.source {
         Source::Commands(commands) => (commands.clone(), None),
-        Source::File(file) => {
-            let text = fs::read_to_string(file).map_err(|e| Error::file(file, e))?;
-            (vec![text], Some(file.display().to_string()))
-        }
+        Source::File(file) => (vec![read(file)?], Some(file.display().to_string())),
         Source::Stdin | Source::Prompt => {
-            let mut text = String::new();
-            io::stdin().lock().read_to_string(&mut text).map_err(|e| Error::from(e).within("standard input"))?;
-            (vec![text], Some("standard input".to_owned()))
+            let place = "standard input";
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes).map_err(|e| Error::from(e).within(place))?;
+            (vec![text(bytes, place)?], Some(place.to_owned()))
         }
     };
     match &query.output {
@@ -56,6 +55,22 @@ pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
             screen.finish()
         }
     }
+}
+
+/// The text of a script.
+pub(crate) fn read(file: &Path) -> Result<String> {
+    text(fs::read(file).map_err(|e| Error::file(file, e))?, &file.display().to_string())
+}
+
+/// The bytes of a script as text, without the mark that some editors put before it.
+fn text(bytes: Vec<u8>, place: &str) -> Result<String> {
+    let mut text = String::from_utf8(bytes).map_err(|e| {
+        Error::Failed(format!("{place}: this is no SQL: not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
 }
 
 /// Runs all statements. Errors in a script say which statement it was.
@@ -138,13 +153,21 @@ fn summary(done: &Done, time: Duration, verbose: bool) -> String {
     let mut text = format!("{}{:.3} s", rows.unwrap_or_default(), time.as_secs_f64());
     if verbose && done.read.total_bytes > 0 {
         let Reading { bytes, total_bytes, rows } = done.read;
-        text.push_str(&format!("; read {} of {}, {} rows", size(bytes), size(total_bytes), thousands(rows)));
+        // Parts of a file are read with a little of the next, to the end of the last block.
+        let of = if bytes < total_bytes { format!(" of {}", size(total_bytes)) } else { String::new() };
+        text.push_str(&format!("; read {}{of}, {} rows", size(bytes), thousands(rows)));
     }
     text
 }
 
 /// Runs one statement and writes its rows.
 async fn answer(session: &Session, query: &Query, text: &str, destination: &mut Destination<'_>) -> Result<Done> {
+    if text.starts_with('\\') {
+        return Err(Error::Failed(
+            "backslash commands are the prompt's, as is \\i FILE, which runs a file that has some; SQL has DESCRIBE and SHOW TABLES"
+                .to_owned(),
+        ));
+    }
     let mut answer = session.answer(text);
     let meter = answer.meter.clone();
     let _bar = Bar::start(meter.clone());

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use avro_datafusion::{DamageSink, DamagedBlock};
 
-use crate::error::{one_line, say};
+use crate::error::{aside, n_of, one_line};
 
 /// Lines kept until the statement ends. Beyond these, which is beyond what anybody reads, they are said at once.
 const LINES_MAX: usize = 100_000;
@@ -20,7 +20,7 @@ impl Skipped {
     /// Says what was skipped.
     pub(crate) fn say(&self) {
         let lines = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        lines.into_values().for_each(|line| say(&line));
+        lines.into_values().for_each(|line| aside(&line));
     }
 }
 
@@ -31,17 +31,13 @@ impl DamageSink for Skipped {
         if lines.len() < LINES_MAX {
             lines.insert((file.to_owned(), damaged.offset), line);
         } else {
-            say(&line);
+            aside(&line);
         }
     }
 }
 
 /// One line about one block.
 pub(crate) fn line(file: &str, damaged: &DamagedBlock) -> String {
-    let rows = match damaged.rows {
-        Some(1) => "1 row".to_owned(),
-        Some(n) => format!("{n} rows"),
-        None => "an unknown number of rows".to_owned(),
-    };
-    one_line(&format!("avro-sql: {file}: skipped {rows} in {} bytes: {}", damaged.bytes, damaged.error))
+    let rows = damaged.rows.map_or("an unknown number of rows".to_owned(), |n| n_of(n, "row"));
+    one_line(&format!("avro-sql: {file}: skipped {rows} in {}: {}", n_of(damaged.bytes, "byte"), damaged.error))
 }

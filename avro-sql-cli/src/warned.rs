@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use avro_datafusion::WarningSink;
 
-use crate::error::{one_line, say};
+use crate::error::{aside, one_line};
 
 /// Lines that are remembered so as not to be said twice. Beyond these, which is beyond what anybody reads, no more are said.
 const LINES_MAX: usize = 100_000;
@@ -26,7 +26,7 @@ impl Warned {
     pub(crate) fn say(&self) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = std::mem::take(&mut lines.new);
-        new.iter().for_each(|line| say(&format!("avro-sql: warning: {line}")));
+        new.iter().for_each(|line| aside(&format!("avro-sql: warning: {line}")));
         lines.said.append(&mut new);
     }
 }

@@ -117,6 +117,14 @@ fn scripts_come_from_files_and_standard_input() {
     ran.failed(1, &["bad.sql: statement 2 (line 3): ", "nonsense"]);
     assert_eq!(ran.stdout(), "a\n1\n");
     folder.run_with(&[], "SELECT 1; SELECT FROM WHERE").failed(1, &["standard input: statement 2 (line 1): "]);
+    folder
+        .file("bom.sql", "\u{feff}SELECT 1 AS a;\r\nSELECT 2 AS b;\r\n")
+        .run(&["-f", "bom.sql"])
+        .wrote("a\n1\nb\n2\n");
+    folder.run_with(&[], "\u{feff}SELECT 1 AS a").wrote("a\n1\n");
+    folder.run(&["-c", "SELECT 1 AS a", "-o", "-"]).wrote("a\n1\n");
+    folder.run(&["-f", "people.avro"]).failed(1, &["people.avro: this is no SQL: not UTF-8 at byte"]);
+    folder.run(&["-c", "\\d people.avro"]).failed(1, &["backslash commands are the prompt's", "DESCRIBE"]);
     folder.run(&["-f", "missing.sql"]).failed(1, &["missing.sql: No such file or directory"]);
 }
 
@@ -126,9 +134,15 @@ fn errors_are_one_line_and_tell_where() {
     let mut cut = folder.read("people.avro");
     cut.truncate(cut.len() - 20);
     folder.file("cut.avro", cut).file("text.avro", "hello");
-    let cases: [(&[&str], i32, &[&str]); 14] = [
+    std::fs::create_dir(folder.path("nothing")).unwrap();
+    let cases: [(&[&str], i32, &[&str]); 15] = [
+        (
+            &["-c", "SELECT * FROM 'nothing'"],
+            1,
+            &["table 'nothing' not found; that is a directory in which there are no"],
+        ),
         (&["-c", "SELECT"], 1, &[]),
-        (&["-c", "SELECT * FROM nothing"], 1, &["error: table 'nothing' not found"]),
+        (&["-c", "SELECT * FROM nowhere"], 1, &["error: table 'nowhere' not found"]),
         (&["-c", "SELEC 1"], 1, &["SELEC"]),
         (&["-c", "SELECT 1; SELECT 'open"], 1, &["Unterminated string literal"]),
         (&["-c", "SELECT x FROM 'people.avro'"], 1, &["x"]),
@@ -174,13 +188,38 @@ fn output_files_appear_whole_or_not_at_all() {
 #[test]
 fn a_closed_pipe_is_success() {
     let folder = folder();
-    let mut child = folder.command(&["-c", "SELECT * FROM range(0, 10000000)", "--format", "ndjson"]).spawn().unwrap();
-    let mut start = [0; 10];
-    let mut stdout = child.stdout.take().unwrap();
-    stdout.read_exact(&mut start).unwrap();
-    drop(stdout);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+    for format in ["ndjson", "csv", "arrow", "parquet", "avro"] {
+        let sql = "SELECT * FROM range(0, 1000000)";
+        let mut child = folder.command(&["-c", sql, "--format", format]).spawn().unwrap();
+        let mut start = [0; 4];
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut start).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{format}");
+    }
+}
+
+/// A full disk behind standard output is said to be there, and not where files are read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_standard_output() {
+    let folder = folder();
+    let cases: [&[&str]; 5] = [
+        &["-c", "SELECT 1"],
+        &["cat", "people.avro", "--format", "parquet"],
+        &["tojson", "people.avro"],
+        &["recodec", "people.avro", "-"],
+        &["--help"],
+    ];
+    for arguments in cases {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = folder.command(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(said, "avro-sql: error: standard output: No space left on device\n", "{arguments:?}");
+    }
 }
 
 #[cfg(unix)]
@@ -232,7 +271,38 @@ fn the_manual_and_completions() {
     for (arguments, words) in [(&["man"][..], "avro\\-sql \\- "), (&["man", "count"], "avro\\-sql\\-count \\- ")] {
         let ran = folder.run(arguments);
         assert!(ran.stdout().contains(".TH ") && ran.stdout().contains(words), "{}", ran.stdout());
-        assert!(ran.stdout().contains("Examples:"), "{}", ran.stdout());
+        assert!(ran.stdout().contains("\n.SH EXAMPLES\n.nf\navro\\-sql "), "{}", ran.stdout());
+    }
+    assert!(folder.run(&["man"]).stdout().contains("avro\\-sql \\- SQL over Avro files"));
+    for (command, same) in [(&["help"][..], &["--help"][..]), (&["help", "count"], &["count", "--help"])] {
+        folder.run(command).wrote(folder.run(same).stdout());
+    }
+}
+
+/// What bash makes of the script: commands, their options, and the values of those.
+#[cfg(unix)]
+#[test]
+fn bash_completes() {
+    let folder = folder();
+    folder.file("completions", folder.run(&["completions", "bash"]).stdout());
+    let cases: [(&[&str], &str); 5] = [
+        (&["rec"], "recodec"),
+        (&["--format", "mark"], "markdown"),
+        (&["schema", "--finger"], "--fingerprint"),
+        (&["recodec", "--codec", "sn"], "snappy"),
+        (&["explain-program", "--col"], "--columns"),
+    ];
+    for (words, expected) in cases {
+        let last = words.len();
+        let (word, before) = (words[last - 1], if last > 1 { words[last - 2] } else { "avro-sql" });
+        let script = format!(
+            "source completions; COMP_WORDS=(avro-sql {}); COMP_CWORD={last}; _avro__sql avro-sql {word} {before}; echo ${{COMPREPLY[*]}}",
+            words.join(" ")
+        );
+        let bash = std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path("")).output();
+        let Ok(ran) = bash else { return }; // there is no bash here
+        let said = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(said.trim(), expected, "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
     }
 }
 

@@ -43,6 +43,7 @@ fn builds_keeps_and_builds_anew() {
         assert_eq!((ran.stderr.as_str(), ran.code), ("", 0), "{arguments:?}");
         assert_eq!(lines(&folder, ran.stdout()), expected, "{arguments:?}");
     }
+    folder.run(&["index", "--quiet", "--force", "logs"]).wrote("");
     folder.run(&["-c", "SELECT count(*) AS n, max(id) AS m FROM 'logs'"]).wrote("n,m\n200,199\n");
     let plan = folder.run(&["-c", "EXPLAIN SELECT count(*), max(id) FROM 'logs'"]);
     assert!(!plan.stdout().contains("DataSourceExec"), "{}", plan.stdout());

@@ -157,6 +157,7 @@ fn tab_completes() {
         ("\\i peo\t", "\\i people.avro"),
         ("\\format ma\t", "\\format markdown"),
         ("\\tim\t", "\\timing"),
+        ("\\x of\t", "\\x off"),
     ];
     for (keys, expected) in cases {
         terminal.press(keys).see(expected);

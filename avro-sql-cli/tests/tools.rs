@@ -110,7 +110,10 @@ fn files_say_of_themselves() {
 #[test]
 fn rows_of_files() {
     let folder = folder();
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 11] = [
+        // As Apache's tools call it.
+        (&["cat", "logs", "--limit", "9", "--samplerate", "1", "--format", "ndjson"], PLAIN),
+        (&["getmeta", "people.avro", "--key", "avro.codec"], "null\n"),
         (&["head", "-n", "1", "people.avro"], "id,name,tags\n1,Ann,\"[\"\"x\"\",\"\"y\"\"]\"\n"),
         (&["head", "people.avro", "--format", "ndjson"], PLAIN),
         (&["head", "people.avro", "-n", "0"], "id,name,tags\n"),
@@ -153,7 +156,12 @@ fn rows_as_json() {
     let reader = r#"{"type":"record","name":"Person","fields":[{"name":"id","type":["null","double"]},{"name":"n","type":"int","default":7}]}"#;
     folder.file("reader.avsc", reader);
     let (two, one) = (first(2), first(1));
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 11] = [
+        (&["tojson", "people.avro", "--head=1", "--reader-schema", reader], "{\"id\":{\"double\":1.0},\"n\":7}\n"),
+        (
+            &["tojson", "people.avro", "--head=1", "--reader-schema-file", "reader.avsc"],
+            "{\"id\":{\"double\":1.0},\"n\":7}\n",
+        ),
         (&["tojson", "people.avro"], LINES),
         (&["tojson", "logs", "--threads", "1"], LINES),
         (&["tojson", "--plain", "logs/*.avro"], PLAIN),
@@ -175,6 +183,9 @@ fn rows_as_json() {
     }
     folder.run(&["tojson", "people.avro", "-o", "out.json"]).wrote("");
     assert_eq!(folder.read("out.json"), LINES.as_bytes());
+    folder
+        .run(&["tojson", "people.avro", "--reader-schema", "{\"type\":"])
+        .failed(1, &["--reader-schema: invalid Avro schema"]);
     let mut command = folder.command(&["tojson", "-"]);
     let output = command.stdin(fs::File::open(folder.path("people.avro")).unwrap()).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), LINES);
@@ -220,7 +231,13 @@ fn json_as_files() {
     folder.run(&["count", "empty.avro"]).wrote("0\n");
 
     let schema = "person.avsc";
-    let wrong: [(&str, &[&str], i32, &[&str]); 9] = [
+    let wrong: [(&str, &[&str], i32, &[&str]); 10] = [
+        (
+            " [{\"id\":1}]",
+            &["--schema-file", schema],
+            1,
+            &["found an array of 1; rows stand one behind the other here"],
+        ),
         (
             "{\"id\":1,\"name\":null,\"tags\":[]}\n\n{\"id\":1,\n\"name\":2,\"tags\":[]}",
             &["--schema-file", schema],
@@ -325,6 +342,16 @@ fn damaged_files() {
     folder.file("piped.avro", &ran.stdout);
     assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
     folder.run(&["tojson", "piped.avro"]).wrote(&numbers(&[0, 1, 2, 3, 6, 7, 8]));
+    let quiet: [&[&str]; 4] = [
+        &["repair", "bad.avro", "-", "--quiet"],
+        &["tojson", "bad.avro", "--lenient", "--quiet"],
+        &["cat", "bad.avro", "--lenient", "--quiet"],
+        &["schema", "--merged", "whole.avro", "bad.avro", "--quiet"],
+    ];
+    for arguments in quiet {
+        let ran = folder.run(arguments);
+        assert_eq!((ran.stderr.as_str(), ran.code), ("", 0), "{arguments:?}");
+    }
 
     // A size that is another, and the end missing.
     let mut bad = whole[..whole.len() - 5].to_vec();
@@ -413,6 +440,14 @@ fn programs_and_datums() {
     assert_eq!((ran.stdout, ran.code), (vec![2, 4, 2, 4, 0], 0), "{}", ran.stderr);
     folder.run_with(&["jsontofrag", "-", "out", "--schema", schema, "--plain"], " [1, 2]").wrote("");
     assert_eq!(folder.read("out"), [2, 4, 2, 4, 0]);
+    // What `fragtojson` writes of several comes back.
+    let ran = folder.run_with(&["jsontofrag", "-", "--schema", schema], "null\n{\"array\":[1,2]}\n");
+    assert_eq!((ran.stdout, ran.code), (folder.read("datums"), 0), "{}", ran.stderr);
+    for (json, expected) in
+        [("null\n\n[1]", "document 2 (line 3): $: expected one of null"), (" \n", "there is no JSON")]
+    {
+        folder.run_with(&["jsontofrag", "-", "--schema", schema], json).failed(1, &[expected]);
+    }
     folder
         .run_with(&["jsontofrag", "-", "--schema", schema], "[1]")
         .failed(1, &["standard input: $: expected one of null"]);

@@ -87,7 +87,7 @@ impl Encoder {
 
     /// Appends the value of the type `node` that the text has in Avro's binary encoding. Fields of records may come in any order,
     /// and those that are missing take their defaults. Numbers without a fraction are integers, however they are written.
-    /// Of an untagged union ([`Form::Plain`]) it is the first branch that the value fits.
+    /// Of an untagged union ([`Form::Plain`]) it is the first branch that the value fits, if possible without being rounded.
     ///
     /// # Errors
     /// [`ErrorKind::Json`] where the text is not JSON or not a value of that type, [`ErrorKind::Limit`] where it is larger

@@ -20,7 +20,7 @@ use crate::tools::{
 #[derive(Subcommand)]
 pub(super) enum Tool {
     /// Show what files say of themselves: metadata, codec, sync marker, blocks, rows and sizes
-    #[command(after_help = manual::META)]
+    #[command(alias = "getmeta", after_help = manual::META)]
     Meta {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
@@ -42,7 +42,7 @@ pub(super) enum Tool {
         #[arg(value_name = "PATH")]
         input: PathBuf,
         /// How many rows
-        #[arg(short = 'n', long = "rows", value_name = "N", default_value = "10")]
+        #[arg(short = 'n', long = "rows", alias = "limit", value_name = "N", default_value = "10")]
         limit: u64,
         #[command(flatten)]
         rows: RowArguments,
@@ -54,7 +54,7 @@ pub(super) enum Tool {
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// How many rows at most
-        #[arg(short = 'n', long = "rows", value_name = "N")]
+        #[arg(short = 'n', long = "rows", alias = "limit", value_name = "N")]
         limit: Option<u64>,
         #[command(flatten)]
         rows: RowArguments,
@@ -176,10 +176,10 @@ pub(super) enum Tool {
         #[arg(long)]
         plain: bool,
     },
-    /// Write a JSON text as a datum, which is not in a file
+    /// Write JSON documents as datums, which are not in a file
     #[command(name = "jsontofrag", after_help = manual::JSONTOFRAG)]
     JsonToFrag {
-        /// The JSON; `-` is standard input
+        /// The JSON, of one datum or of several one behind the other; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
         /// The file to write
@@ -199,7 +199,7 @@ pub(super) struct RowArguments {
     #[arg(long, value_name = "N", default_value = "0")]
     offset: u64,
     /// Only this part of the rows, from 0 to 1, chosen at random
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    #[arg(long, alias = "samplerate", value_name = "RATE", value_parser = parse_rate)]
     sample: Option<f64>,
     /// Another number chooses other rows
     #[arg(long, value_name = "N", default_value = "0", requires = "sample")]

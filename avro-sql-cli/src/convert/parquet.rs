@@ -17,7 +17,9 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalMonthDayNanoType, IntervalUnit, SchemaRef};
+use arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, SchemaRef,
+};
 use arrow::error::ArrowError;
 
 /// Bytes of a duration.
@@ -78,13 +80,9 @@ fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     Ok(match (array.data_type(), to) {
         (DataType::Interval(_), DataType::FixedSizeBinary(size)) => {
             let mut bytes = Vec::with_capacity(array.len() * 12);
-            for value in array.as_primitive::<IntervalMonthDayNanoType>().values() {
-                // Avro's counts are unsigned, but the decoder takes none that Arrow's signed ones cannot hold.
-                let millis = u32::try_from(value.nanoseconds / 1_000_000)
-                    .map_err(|_| ArrowError::ComputeError(format!("a duration of {} ns", value.nanoseconds)))?;
-                bytes.extend_from_slice(&value.months.to_le_bytes());
-                bytes.extend_from_slice(&value.days.to_le_bytes());
-                bytes.extend_from_slice(&millis.to_le_bytes());
+            for value in array.as_primitive::<IntervalMonthDayNanoType>() {
+                // Where there is none, its bytes may be anything.
+                bytes.extend_from_slice(&value.map_or(Ok([0; 12]), duration)?);
             }
             Arc::new(FixedSizeBinaryArray::try_new(*size, Buffer::from_vec(bytes), nulls)?)
         }
@@ -122,6 +120,23 @@ fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         }
         _ => return Err(unexpected(array, to)),
     })
+}
+
+/// Three counts without signs, of months, days and milliseconds: all that Parquet has, as Avro.
+fn duration(value: IntervalMonthDayNano) -> Result<[u8; 12], ArrowError> {
+    let counts = (u32::try_from(value.months), u32::try_from(value.days), u32::try_from(value.nanoseconds / 1_000_000));
+    let (Ok(months), Ok(days), Ok(millis), 0) = (counts.0, counts.1, counts.2, value.nanoseconds % 1_000_000) else {
+        return Err(ArrowError::ComputeError(format!(
+            "an interval of {} months, {} days and {} ns is no duration: those have no negative parts, none of a millisecond and none of \
+             more than 32 bits; CAST(.. AS VARCHAR) is its text",
+            value.months, value.days, value.nanoseconds
+        )));
+    };
+    let mut bytes = [0; 12];
+    for (to, from) in bytes.iter_mut().zip([months, days, millis].into_iter().flat_map(u32::to_le_bytes)) {
+        *to = from;
+    }
+    Ok(bytes)
 }
 
 fn structs(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowError> {
@@ -162,7 +177,6 @@ mod tests {
     use super::*;
     use arrow::array::{IntervalMonthDayNanoArray, ListArray, new_empty_array};
     use arrow::buffer::ScalarBuffer;
-    use arrow::datatypes::IntervalMonthDayNano;
 
     fn reshaped(array: ArrayRef) -> ArrayRef {
         let from: FieldRef = Arc::new(Field::new("f", array.data_type().clone(), true));
@@ -187,6 +201,25 @@ mod tests {
         assert!(flat.is_null(1));
         let nested = reshaped(list);
         assert_eq!(nested.as_list::<i32>().values().as_fixed_size_binary(), flat);
+    }
+
+    #[test]
+    fn intervals_that_are_no_durations() {
+        let cases = [
+            (IntervalMonthDayNano::new(i32::MAX, 0, 4_294_967_295_000_000), true),
+            (IntervalMonthDayNano::new(-1, 0, 0), false),
+            (IntervalMonthDayNano::new(0, -2, 0), false),
+            (IntervalMonthDayNano::new(0, 0, -1_000_000), false),
+            (IntervalMonthDayNano::new(0, 0, 1_000_001), false),
+            (IntervalMonthDayNano::new(0, 0, 4_294_967_296_000_000), false),
+        ];
+        for (value, is_one) in cases {
+            let null = IntervalMonthDayNanoArray::new(vec![value].into(), Some(NullBuffer::new_null(1)));
+            assert!(reshaped(Arc::new(null)).is_null(0), "{value:?}");
+            let array: ArrayRef = Arc::new(IntervalMonthDayNanoArray::from(vec![value]));
+            let from: FieldRef = Arc::new(Field::new("f", array.data_type().clone(), true));
+            assert_eq!(column(&array, field(&from).data_type()).is_ok(), is_one, "{value:?}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use datafusion::datasource::file_format::options::ArrowReadOptions;
 use datafusion::prelude::{CsvReadOptions, DataFrame, JsonReadOptions, ParquetReadOptions, SessionContext};
 use tokio::runtime::Handle;
 
-use crate::error::{Error, Result, say};
+use crate::error::{Error, Result, aside};
 use crate::interrupt::unless_interrupted;
 use crate::progress::Counter;
 use crate::session::{Answer, Part, Session};
@@ -173,7 +173,7 @@ impl Decoded {
 
 /// Says what of a file was skipped.
 fn say_skipped(file: &Path, damage: Vec<DamagedBlock>) {
-    damage.iter().for_each(|damaged| say(&skipped::line(&file.display().to_string(), damaged)));
+    damage.iter().for_each(|damaged| aside(&skipped::line(&file.display().to_string(), damaged)));
 }
 
 /// The answer to a query.

@@ -212,12 +212,15 @@ fn cells(columns: &[Column<'_>], row: usize) -> Result<Vec<String>, ArrowError> 
 
 /// The text with everything but line breaks that a terminal would act on made visible: data must not move the cursor.
 fn printable(text: &str) -> String {
-    if !text.contains(|c: char| c.is_control() && c != '\n') {
+    // Such as the characters that turn round how what is behind them is shown.
+    let acts =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(acts) {
         return text.to_owned();
     }
     let mut printable = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if c.is_control() && c != '\n' { printable.extend(c.escape_default()) } else { printable.push(c) }
+        if acts(c) { printable.extend(c.escape_default()) } else { printable.push(c) }
     }
     printable
 }

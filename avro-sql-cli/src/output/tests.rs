@@ -10,7 +10,7 @@ use arrow::datatypes::*;
 use expect_test::{Expect, expect};
 
 use super::value::Column;
-use super::{Counts, Display, Format};
+use super::{Counts, Display, Format, printable};
 
 /// Each value as text and as JSON must be as expected; a null's text is empty.
 fn check_values(field: &Field, array: &dyn Array, expected: &[(&str, &str)]) {
@@ -312,4 +312,16 @@ fn tables_go_on_after_the_rows_that_size_them() {
     assert_eq!(text.lines().count(), 1501 + 4);
     assert_eq!(text.lines().nth(3 + 1000), Some("| 1000 | NULL  | [1000,null] |"), "{text:.300}");
     assert!(text.contains("| 100000 | wide as a house | [100000,null] |\n"));
+}
+
+#[test]
+fn what_a_terminal_would_act_on_is_visible() {
+    for (text, expected) in [
+        ("a\tb\nc é😀", "a\\tb\nc é😀"),
+        ("\u{1b}[31m\u{7f}\u{85}", "\\u{1b}[31m\\u{7f}\\u{85}"),
+        ("a\u{202e}txt.exe\u{2069}", "a\\u{202e}txt.exe\\u{2069}"),
+        ("👩\u{200d}👧", "👩\u{200d}👧"),
+    ] {
+        assert_eq!(printable(text), expected);
+    }
 }

@@ -206,6 +206,9 @@ fn command_line(names: &Names, before: &str, command: &str) -> (usize, Vec<Pair>
             let fitting = Format::NAMES.iter().filter(|(name, _)| name.starts_with(argument));
             (start, fitting.map(|(name, _)| pair(name)).collect())
         }
+        Some(Argument::Switch) => {
+            (start, ["off", "on"].into_iter().filter(|word| word.starts_with(argument)).map(pair).collect())
+        }
         _ => (start, Vec::new()),
     }
 }

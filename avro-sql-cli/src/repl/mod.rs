@@ -209,7 +209,7 @@ impl Shell {
         if depth > NESTED_MAX {
             return Err(Error::Failed(format!("{}: more than {NESTED_MAX} files that run each other", path.display())));
         }
-        let text = fs::read_to_string(path).map_err(|e| Error::file(path, e))?;
+        let text = run::read(path)?;
         for (line, input) in inputs(&text) {
             match self.input(input, depth).await {
                 Ok(Next::Go) => {}

@@ -10,7 +10,7 @@ use super::Context;
 use super::input::{Input, merged};
 use super::out::Out;
 use super::values::Rng;
-use crate::error::{Error, Result, say};
+use crate::error::{Error, Result, aside};
 use crate::output::{Display, Format};
 use crate::skipped;
 
@@ -76,7 +76,7 @@ impl Cat {
                 context.check()?;
                 let batch = reader.next().transpose().map_err(|e| input.failed(e))?;
                 for damaged in reader.take_damage() {
-                    say(&skipped::line(&input.name(), &damaged));
+                    aside(&skipped::line(&input.name(), &damaged));
                 }
                 let Some(batch) = batch else { break };
                 if let Some(batch) = wanted.of(batch)? {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::input::{Blocks, Input};
 use super::out::FileHead;
 use super::{Compression, Context};
-use crate::error::{Error, Result, say};
+use crate::error::{Error, Result, aside};
 use crate::skipped;
 
 /// Which files to put together.
@@ -46,7 +46,7 @@ impl Concat {
             loop {
                 context.check()?;
                 let block = blocks.next()?;
-                blocks.take_damage().iter().for_each(|damaged| say(&skipped::line(&input.name(), damaged)));
+                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&input.name(), damaged)));
                 let Some(block) = block else { return Ok(()) };
                 let mut framed = Vec::with_capacity(block.data.len() + 64);
                 frame(block.rows, &block.data, &head.sync, &mut framed);

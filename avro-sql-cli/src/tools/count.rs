@@ -8,7 +8,7 @@ use avro_arrow::{Damage, Options, Reader};
 use super::Context;
 use super::input::Input;
 use super::out::Out;
-use crate::error::{Result, say};
+use crate::error::{Result, aside};
 use crate::options::Total;
 use crate::{inspect, skipped};
 
@@ -57,7 +57,7 @@ fn all_rows(input: &Input, context: &Context) -> Result<u64> {
     loop {
         let batch = reader.next().transpose().map_err(|e| input.failed(e))?;
         for damaged in reader.take_damage() {
-            say(&skipped::line(&input.name(), &damaged));
+            aside(&skipped::line(&input.name(), &damaged));
         }
         match batch {
             Some(batch) => rows += batch.num_rows() as u64,

@@ -23,6 +23,43 @@ pub(super) struct Chunk {
     pub(super) lines: u64,
 }
 
+impl Chunk {
+    /// Each document, with its place as errors say it.
+    pub(super) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        let bytes = |(start, end): (usize, &usize)| self.bytes.get(start..*end).unwrap_or_default();
+        let bounds = starts.zip(&self.ends).enumerate();
+        bounds.map(move |(n, (start, end))| Document { bytes: bytes((start, end)), chunk: self, n, start })
+    }
+}
+
+/// A document of a chunk.
+pub(super) struct Document<'a> {
+    pub(super) bytes: &'a [u8],
+    chunk: &'a Chunk,
+    n: usize,
+    start: usize,
+}
+
+impl Document<'_> {
+    /// Its text.
+    pub(super) fn text(&self) -> Result<&str, String> {
+        str::from_utf8(self.bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))
+    }
+
+    /// Documents before it.
+    pub(super) fn before(&self) -> u64 {
+        self.chunk.first + self.n as u64
+    }
+
+    /// Where it is.
+    pub(super) fn place(&self) -> String {
+        let blank = self.bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let line = self.chunk.lines + n_lines(self.chunk.bytes.get(..self.start + blank).unwrap_or_default()) + 1;
+        format!("document {} (line {line})", self.before() + 1)
+    }
+}
+
 /// Cuts a stream into chunks.
 pub(super) struct Documents<R> {
     read: R,

@@ -1,11 +1,13 @@
-//! `fragtojson` and `jsontofrag`: one datum, without a file around it, in; the same as JSON, or back, out.
+//! `fragtojson` and `jsontofrag`: datums, one behind the other without a file around them, in; the same as JSON, or back, out.
 
 use std::io::Read;
 use std::path::PathBuf;
 
 use avro_arrow::json::{Decoder, Encoder, Form};
+use avro_arrow::schema::Schema;
 
 use super::Context;
+use super::documents::Documents;
 use super::fromjson::SchemaFrom;
 use super::input::Input;
 use super::out::Out;
@@ -29,7 +31,7 @@ pub(crate) enum FragmentTo {
     Json,
     /// The same with line breaks inside.
     PrettyJson,
-    /// The datum of a JSON text.
+    /// The datums of JSON documents, one behind the other.
     Avro,
 }
 
@@ -37,6 +39,9 @@ impl Fragment {
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
         let limits = context.limits();
         let schema = self.schema.schema(context)?;
+        if self.to == FragmentTo::Avro {
+            return self.datums(&schema, input, context);
+        }
         let mut bytes = Vec::new();
         let n = input.open()?.take(limits.block_bytes as u64 + 1).read_to_end(&mut bytes);
         if n.map_err(|e| input.failed(e.into()))? > limits.block_bytes {
@@ -47,15 +52,6 @@ impl Fragment {
             )));
         }
         let mut out = Out::create(&self.output)?;
-        if self.to == FragmentTo::Avro {
-            let text = str::from_utf8(&bytes)
-                .map_err(|e| Error::Failed(format!("{}: not UTF-8 at byte {}", input.name(), e.valid_up_to())))?;
-            let mut datum = Vec::new();
-            let encoded = Encoder::new(&schema, self.form, limits).encode(text, schema.root(), &mut datum);
-            encoded.map_err(|e| input.failed(e))?;
-            out.put(&datum)?;
-            return out.commit();
-        }
         let decoder = match &context.reading.reader_schema {
             Some(reader) => Decoder::resolving(&schema, reader, context.reading.field_match, self.form, limits),
             None => Ok(Decoder::new(&schema, self.form, limits)),
@@ -92,6 +88,33 @@ impl Fragment {
                 input.name(),
                 bytes.len() - at
             )));
+        }
+        out.commit()
+    }
+
+    /// Writes the datums of JSON documents, of which there is one at least.
+    fn datums(&self, schema: &Schema, input: &Input, context: &Context) -> Result<()> {
+        let limits = context.limits();
+        let mut encoder = Encoder::new(schema, self.form, limits);
+        let mut documents = Documents::new(input.open()?, limits.block_bytes);
+        let mut out = Out::create(&self.output)?;
+        let (mut datum, mut n) = (Vec::new(), 0);
+        while let Some(chunk) = documents.next().map_err(|e| e.within(&input.name()))? {
+            context.check()?;
+            for document in chunk.documents() {
+                datum.clear();
+                let encode = |text: &str| encoder.encode(text, schema.root(), &mut datum).map_err(|e| e.to_string());
+                document.text().and_then(encode).map_err(|reason| {
+                    // The first is mostly the only one.
+                    let place = if n == 0 { String::new() } else { format!("{}: ", document.place()) };
+                    Error::Failed(format!("{}: {place}{reason}", input.name()))
+                })?;
+                out.put(&datum)?;
+                n += 1;
+            }
+        }
+        if n == 0 {
+            return Err(Error::Failed(format!("{}: there is no JSON in it", input.name())));
         }
         out.commit()
     }

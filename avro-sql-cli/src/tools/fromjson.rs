@@ -7,7 +7,7 @@ use avro_arrow::container::random_sync;
 use avro_arrow::json::{Encoder, Form};
 use avro_arrow::schema::Schema;
 
-use super::documents::{Chunk, Documents, n_lines};
+use super::documents::{Chunk, Documents};
 use super::input::Input;
 use super::ordered::{Give, in_order};
 use super::out::FileHead;
@@ -86,19 +86,15 @@ fn blocks(
     chunk: &Chunk,
     give: &mut Give<Vec<u8>>,
 ) -> Result<()> {
-    let (mut rows, mut n_rows, mut start) = (Vec::new(), 0, 0);
-    for (n, &end) in chunk.ends.iter().enumerate() {
-        let document = chunk.bytes.get(start..end).unwrap_or_default();
-        let done = match str::from_utf8(document) {
-            Ok(text) => encoder.encode(text, schema.root(), &mut rows).map_err(|e| e.to_string()),
-            Err(e) => Err(format!("not UTF-8 at byte {}", e.valid_up_to())),
-        };
+    let (mut rows, mut n_rows) = (Vec::new(), 0);
+    for document in chunk.documents() {
+        let encode = |text: &str| encoder.encode(text, schema.root(), &mut rows).map_err(|e| e.to_string());
+        let done = document.text().and_then(encode);
         done.map_err(|reason| {
-            let blank = document.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            let line = chunk.lines + n_lines(chunk.bytes.get(..start + blank).unwrap_or_default()) + 1;
-            Error::Failed(format!("document {} (line {line}): {reason}", chunk.first + n as u64 + 1))
+            let is_list = document.bytes.trim_ascii_start().starts_with(b"[") && reason.starts_with("$: ");
+            let hint = if is_list { "; rows stand one behind the other here, not in an array" } else { "" };
+            Error::Failed(format!("{}: {reason}{hint}", document.place()))
         })?;
-        start = end;
         n_rows += 1;
         if rows.len() >= BLOCK_BYTES {
             give.piece(head.block(n_rows, &rows, compressor)?)?;

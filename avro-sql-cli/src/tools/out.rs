@@ -7,7 +7,7 @@ use avro_arrow::Compressor;
 use avro_arrow::container::{frame, header_bytes};
 
 use super::Compression;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, on_stdout};
 use crate::outfile::OutFile;
 
 /// Bytes gathered before each write to standard output.
@@ -39,7 +39,7 @@ impl Out {
     /// Writes these bytes.
     pub(super) fn put(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
-            Out::Stdout(stdout) => Ok(stdout.write_all(bytes)?),
+            Out::Stdout(stdout) => Ok(stdout.write_all(bytes).map_err(on_stdout)?),
             Out::File(file, path) => file.write_all(bytes).map_err(|e| Error::file(path, e)),
         }
     }
@@ -47,7 +47,7 @@ impl Out {
     /// Everything is written.
     pub(super) fn commit(self) -> Result<()> {
         match self {
-            Out::Stdout(mut stdout) => Ok(stdout.flush()?),
+            Out::Stdout(mut stdout) => Ok(stdout.flush().map_err(on_stdout)?),
             Out::File(file, _) => file.commit(),
         }
     }
@@ -56,14 +56,14 @@ impl Out {
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Out::Stdout(stdout) => stdout.write(bytes),
+            Out::Stdout(stdout) => stdout.write(bytes).map_err(on_stdout),
             Out::File(file, _) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Out::Stdout(stdout) => stdout.flush(),
+            Out::Stdout(stdout) => stdout.flush().map_err(on_stdout),
             Out::File(file, _) => file.flush(),
         }
     }

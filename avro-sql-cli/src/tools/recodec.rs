@@ -8,7 +8,7 @@ use super::input::Input;
 use super::ordered::in_order;
 use super::out::FileHead;
 use super::{Compression, Context};
-use crate::error::{Result, one_line, say};
+use crate::error::{Result, aside, n_of, one_line};
 use crate::skipped;
 
 /// What to compress how.
@@ -36,7 +36,7 @@ impl Recodec {
             || {
                 context.check()?;
                 let block = blocks.next()?;
-                blocks.take_damage().iter().for_each(|damaged| say(&skipped::line(&name, damaged)));
+                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
                 Ok(block)
             },
             || Ok((Decompressor::new(header.codec, limits), head.compressor()?)),
@@ -45,7 +45,8 @@ impl Recodec {
                 match decompressor.decompress(block) {
                     Ok(block) => give.piece(Ok(head.block(block.rows, &block.data, compressor)?)),
                     Err(e) if damage == Damage::Skip && e.is_of_block() => {
-                        give.piece(Err(format!("avro-sql: {name}: skipped {rows} rows in {bytes} bytes: {e}")))
+                        let (rows, bytes) = (n_of(rows, "row"), n_of(bytes, "byte"));
+                        give.piece(Err(format!("avro-sql: {name}: skipped {rows} in {bytes}: {e}")))
                     }
                     Err(e) => Err(input.failed(e)),
                 }
@@ -53,7 +54,7 @@ impl Recodec {
             |block: std::result::Result<Vec<u8>, String>| match block {
                 Ok(block) => out.put(&block),
                 Err(line) => {
-                    say(&one_line(&line));
+                    aside(&one_line(&line));
                     Ok(())
                 }
             },

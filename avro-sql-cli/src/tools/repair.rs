@@ -15,7 +15,7 @@ use super::input::Input;
 use super::ordered::in_order;
 use super::out::{FileHead, Out};
 use super::{Compression, Context};
-use crate::error::{Error, Result, one_line, say};
+use crate::error::{Error, Result, aside, n_of, one_line};
 
 /// What to repair.
 #[derive(Debug)]
@@ -179,7 +179,7 @@ impl Say {
         match self {
             Say::Stdout(out) => out.put(format!("{line}\n").as_bytes()),
             Say::Stderr => {
-                say(line);
+                aside(line);
                 Ok(())
             }
         }
@@ -194,7 +194,7 @@ impl Found {
             None => self.more_lost = true,
         }
         let rows = damaged.rows.map_or("an unknown number of rows".to_owned(), n_rows);
-        let line = format!("lost {rows} in {} bytes: {}", damaged.bytes, damaged.error);
+        let line = format!("lost {rows} in {}: {}", n_of(damaged.bytes, "byte"), damaged.error);
         self.damaged_at(damaged.offset);
         self.ahead.push_back((damaged.offset, one_line(&line)));
     }
@@ -252,5 +252,5 @@ impl Found {
 }
 
 fn n_rows(n: u64) -> String {
-    if n == 1 { "1 row".to_owned() } else { format!("{n} rows") }
+    n_of(n, "row")
 }

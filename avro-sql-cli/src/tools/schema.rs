@@ -1,6 +1,5 @@
 //! `schema` and `compat`: files of data or of schemas in; a schema in one of its forms, or why one cannot read what another wrote, out.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use arrow::datatypes::{DataType, Field};
@@ -11,7 +10,7 @@ use avro_datafusion::AvroOptions;
 use super::input::{Input, merged};
 use super::out::Out;
 use super::{Context, only};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, aside};
 use crate::options::{Hash, SchemaForm};
 
 /// Which schema to show.
@@ -33,10 +32,7 @@ impl ShowSchema {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         let (schema, name) = if self.merged {
             let merged = merged(inputs, context)?;
-            let mut out = io::stderr().lock();
-            for field in &merged.fields {
-                writeln!(out, "{field}")?;
-            }
+            merged.fields.iter().for_each(|field| aside(&field.to_string()));
             (merged.schema, "the merged schema".to_owned())
         } else {
             let input = only(inputs)?;

@@ -11,7 +11,7 @@ use super::input::Input;
 use super::ordered::{Give, in_order};
 use super::out::Out;
 use super::pretty::pretty;
-use crate::error::{Result, one_line, say};
+use crate::error::{Result, aside, n_of, one_line};
 use crate::skipped;
 
 /// Bytes of text that are handed on at a time.
@@ -64,14 +64,14 @@ impl ToJson {
             while *left > 0
                 && let Some(block) = blocks.next()?
             {
-                blocks.take_damage().iter().for_each(|damaged| say(&skipped::line(&name, damaged)));
+                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
                 let written = self.block(&decoder, &mut decompressor, block, *left, reading.damage, |piece| {
-                    piece.damage.iter().for_each(|line| say(&in_file(&name, line)));
+                    piece.damage.iter().for_each(|line| aside(&in_file(&name, line)));
                     out.put(&piece.text)
                 });
                 *left -= written.map_err(|stop| stop.of(input))?;
             }
-            blocks.take_damage().iter().for_each(|damaged| say(&skipped::line(&name, damaged)));
+            blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
             return Ok(());
         }
         in_order(
@@ -79,7 +79,7 @@ impl ToJson {
             || {
                 context.check()?;
                 let block = blocks.next()?;
-                blocks.take_damage().iter().for_each(|damaged| say(&skipped::line(&name, damaged)));
+                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
                 Ok(block)
             },
             decompressor,
@@ -89,7 +89,7 @@ impl ToJson {
                 done.map(drop).map_err(|stop| stop.of(input))
             },
             |piece| {
-                piece.damage.iter().for_each(|line| say(&in_file(&name, line)));
+                piece.damage.iter().for_each(|line| aside(&in_file(&name, line)));
                 out.put(&piece.text)
             },
         )
@@ -139,7 +139,7 @@ impl ToJson {
         });
         match done {
             Err(Stop::Data(e)) if damage == Damage::Skip && e.is_of_block() => {
-                let line = format!("skipped {rows} rows in {} bytes: {e}", end - offset);
+                let line = format!("skipped {} in {}: {e}", n_of(rows, "row"), n_of(end - offset, "byte"));
                 give(Piece { text: Vec::new(), damage: vec![line] }).map_err(Stop::Output)?;
                 Ok(0)
             }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 pub(super) enum Lenience {
     /// Nothing.
     None,
-    /// Integers may be written as `1.0` or `1e3`.
+    /// Integers may be written as `1.0` or `1e3`, and floats with more digits than they have.
     Whole,
     /// As schemas' defaults are read: floats that are too large are infinite, too.
     Default,
@@ -96,6 +96,9 @@ pub(super) fn scalar(
             if is_number && !value.is_finite() && lenience < Lenience::Default {
                 return false;
             }
+            if is_number && lenience == Lenience::None && !is_float(text, value) {
+                return false;
+            }
             out.extend_from_slice(&value.to_le_bytes());
         }
         Kind::Double => {
@@ -108,6 +111,10 @@ pub(super) fn scalar(
                 _ => return false,
             };
             if is_number && !value.is_finite() && lenience < Lenience::Default {
+                return false;
+            }
+            let rounded = |n: i64| i128::from(n) != value as i128;
+            if is_number && lenience == Lenience::None && text.parse().is_ok_and(rounded) {
                 return false;
             }
             out.extend_from_slice(&value.to_le_bytes());
@@ -151,6 +158,11 @@ fn integer(text: &str, lenience: Lenience) -> Option<i64> {
     // Below 2^53 an `f64` has every integer, so that none is rounded to another.
     let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
     if lenience > Lenience::None { whole(text.parse().ok()?) } else { None }
+}
+
+/// Is the float nearest to a number this number, and not one that was rounded? `0.1` is, as the shortest text of its float.
+fn is_float(text: &str, value: f32) -> bool {
+    value.to_string().parse::<f64>().ok() == text.parse().ok()
 }
 
 /// What JSON has no number for.

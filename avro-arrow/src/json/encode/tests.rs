@@ -91,6 +91,13 @@ fn unions() {
         (r#"["int","long","double","string"]"#, "1", &[0, 2]),
         (r#"["int","long","double","string"]"#, "4294967296", &[2, 0x80, 0x80, 0x80, 0x80, 0x20]),
         (r#"["int","double","string"]"#, "1.0", &[2, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+        // The first branch that loses nothing; the first at all, where each would.
+        (r#"["float","double"]"#, "0.1", &[0, 0xcd, 0xcc, 0xcc, 0x3d]),
+        (r#"["float","double"]"#, "0.30000000000000004", &[2, 0x34, 0x33, 0x33, 0x33, 0x33, 0x33, 0xd3, 0x3f]),
+        (r#"["float","long"]"#, "16777216", &[0, 0, 0, 0x80, 0x4b]),
+        (r#"["float","long"]"#, "16777217", &[2, 0x82, 0x80, 0x80, 0x10]),
+        (r#"["double","long"]"#, "9007199254740993", &[2, 0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20]),
+        (r#"["float","string"]"#, "16777217", &[0, 0, 0, 0x80, 0x4b]),
         (&named, r#""ab""#, &[2, b'a', b'b']),
         (&named, r#""A""#, &[4, 0]),
         (&named, r#""abc""#, &[6, 6, b'a', b'b', b'c']),
