@@ -49,7 +49,9 @@ pub(crate) struct Task {
 
 /// Converts. Files appear whole or not at all, and only when all of them are there.
 pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
-    let reading = AvroOptions { strings: Strings::Plain, enums: Enums::Dictionary, unions: unions(&task), ..reading };
+    // Parquet files have no views, but are written from them; other files would have them.
+    let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Plain };
+    let reading = AvroOptions { strings, enums: Enums::Dictionary, unions: unions(&task), ..reading };
     // One partition, so that rows keep their order.
     let session = Session::open(&Resources { threads: 1, ..resources.clone() }, &reading, &[]).await?;
     let skipped: Arc<dyn DamageSink> = Arc::clone(&session.skipped) as _;

@@ -32,11 +32,6 @@ pub(crate) fn field(field: &FieldRef) -> FieldRef {
         DataType::Interval(IntervalUnit::MonthDayNano) => DataType::FixedSizeBinary(DURATION_BYTES),
         DataType::FixedSizeBinary(0) => DataType::Binary,
         DataType::Struct(fields) if fields.is_empty() => DataType::Boolean,
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(self::field).collect()),
-        DataType::List(item) => DataType::List(self::field(item)),
-        DataType::LargeList(item) => DataType::LargeList(self::field(item)),
-        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(self::field(item), *size),
-        DataType::Map(entries, sorted) => DataType::Map(self::field(entries), *sorted),
         DataType::Union(children, _) => {
             let children = children.iter().filter(|(_, child)| *child.data_type() != DataType::Null);
             let branches = children.map(|(_, child)| Arc::new(Field::clone(&self::field(child)).with_nullable(true)));
@@ -44,9 +39,31 @@ pub(crate) fn field(field: &FieldRef) -> FieldRef {
             let kind = DataType::Struct(branches.collect());
             return Arc::new(Field::clone(field).with_data_type(kind).with_nullable(true));
         }
-        _ => return Arc::clone(field),
+        kind => inside(kind, self::field),
     };
     Arc::new(Field::clone(field).with_data_type(kind))
+}
+
+/// The field as the file says that it is: views are how strings are in memory, and not all readers know them.
+pub(crate) fn stored(field: &FieldRef) -> FieldRef {
+    let kind = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        kind => inside(kind, stored),
+    };
+    Arc::new(Field::clone(field).with_data_type(kind))
+}
+
+/// The type, with what is inside of it made so.
+fn inside(kind: &DataType, of: impl Fn(&FieldRef) -> FieldRef) -> DataType {
+    match kind {
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(of).collect()),
+        DataType::List(item) => DataType::List(of(item)),
+        DataType::LargeList(item) => DataType::LargeList(of(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(of(item), *size),
+        DataType::Map(entries, sorted) => DataType::Map(of(entries), *sorted),
+        kind => kind.clone(),
+    }
 }
 
 /// The batch with the columns of `schema`, which [`field`] made.

@@ -59,7 +59,7 @@ pub(crate) struct Writing {
     pub(crate) parquet: Compression,
     /// All there is to choose about Avro.
     pub(crate) avro: WriteOptions,
-    /// Threads that may compress, besides the one that writes.
+    /// Threads that may encode and compress.
     pub(crate) threads: usize,
     /// Are dictionaries of columns the same in all batches, so that Arrow files may have them?
     pub(crate) dictionaries: bool,

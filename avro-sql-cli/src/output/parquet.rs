@@ -1,24 +1,25 @@
 //! Parquet: row groups of at most a million rows or 64 MiB, which is what is held in memory, columns encoded on several threads.
 //!
-//! Batches are gathered, and then threads take one column after the other and encode it for all of them. (A query or a conversion waits for
-//! encoding and compression more than for anything else.)
+//! Batches are gathered and given to the threads of [`encoders`], which encode them while more are gathered. (A query or a conversion waits
+//! for encoding and compression more than for anything else.) A row group is written while the next one is made.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{mem, thread};
+mod encoders;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use std::mem;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory};
 use parquet::basic::Compression;
-use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::{Counts, Output, To, count};
 use crate::convert::parquet as shape;
 use crate::error::{Error, Result};
+use encoders::Encoders;
 
 /// Rows of a row group, where its bytes allow.
 const ROW_GROUP_ROWS: usize = 1 << 20;
@@ -27,8 +28,8 @@ const ROW_GROUP_ROWS: usize = 1 << 20;
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
 /// Rows and bytes that are gathered before they are encoded.
-const GATHERED_ROWS: usize = 128 << 10;
-const GATHERED_BYTES: usize = 32 << 20;
+const GATHERED_ROWS: usize = 32 << 10;
+const GATHERED_BYTES: usize = 8 << 20;
 
 pub(super) struct Parquet<'a> {
     to: Option<To<'a>>,
@@ -48,8 +49,8 @@ struct File<'a> {
     writer: SerializedFileWriter<To<'a>>,
     groups: ArrowRowGroupWriterFactory,
     n_groups: usize,
-    /// The row group that is being made, by column of the batches: what encodes its leaves.
-    columns: Vec<Mutex<Vec<ArrowColumnWriter>>>,
+    encoders: Encoders,
+    /// Rows of the group that is being made.
     group_rows: usize,
 }
 
@@ -74,105 +75,65 @@ impl<'a> Parquet<'a> {
         let rows = mem::take(&mut self.gathered_rows);
         self.gathered_bytes = 0;
         if let Some(file) = self.file.as_mut().filter(|_| rows > 0) {
-            file.encode(&gathered, self.threads)?;
+            file.encoders.encode(gathered)?;
             file.group_rows += rows;
-            if file.held() > ROW_GROUP_BYTES {
-                file.end_group(self.threads)?;
+            file.write_ended(false)?;
+            if file.encoders.held().0 > ROW_GROUP_BYTES {
+                file.end_group()?;
             }
         }
         Ok(())
     }
 }
 
-impl File<'_> {
-    /// Encodes batches, as rows of the group.
-    fn encode(&mut self, batches: &[RecordBatch], threads: usize) -> Result<()> {
-        if self.columns.is_empty() {
-            self.begin_group()?;
+impl<'a> File<'a> {
+    fn new(
+        writer: SerializedFileWriter<To<'a>>,
+        groups: ArrowRowGroupWriterFactory,
+        threads: usize,
+    ) -> Result<File<'a>> {
+        let encoders = Encoders::new(leaves(&writer, &groups, 0)?, threads);
+        Ok(File { writer, groups, n_groups: 1, encoders, group_rows: 0 })
+    }
+
+    /// Ends the group, and begins the next one.
+    fn end_group(&mut self) -> Result<()> {
+        self.write_ended(true)?;
+        if mem::take(&mut self.group_rows) > 0 {
+            self.encoders.end_group(leaves(&self.writer, &self.groups, self.n_groups)?);
+            self.n_groups += 1;
         }
-        let fields = batches.first().map(|batch| batch.schema()).unwrap_or_else(|| Arc::new(Schema::empty()));
-        each(&self.columns, threads, |at, writers| {
-            let field = fields.field(at);
-            batches.iter().try_for_each(|batch| write(writers, field, batch.column(at)))
-        })?;
         Ok(())
     }
 
-    fn begin_group(&mut self) -> Result<()> {
-        let writers = self.groups.create_column_writers(self.n_groups)?;
-        self.n_groups += 1;
-        let mut columns: Vec<Vec<ArrowColumnWriter>> = Vec::new();
-        for (leaf, writer) in writers.into_iter().enumerate() {
-            let column = self.writer.schema_descr().get_column_root_idx(leaf);
-            columns.resize_with(columns.len().max(column + 1), Vec::new);
-            if let Some(writers) = columns.get_mut(column) {
-                writers.push(writer);
+    /// Writes the group that has ended; if it is not `urgent`, then only if it is encoded.
+    fn write_ended(&mut self, urgent: bool) -> Result<()> {
+        if let Some(chunks) = self.encoders.ended(urgent)? {
+            let mut group = self.writer.next_row_group()?;
+            for chunk in chunks {
+                chunk.append_to_row_group(&mut group)?;
             }
+            group.close()?;
         }
-        self.columns = columns.into_iter().map(Mutex::new).collect();
         Ok(())
-    }
-
-    /// Writes the group.
-    fn end_group(&mut self, threads: usize) -> Result<()> {
-        self.group_rows = 0;
-        let columns = mem::take(&mut self.columns);
-        let chunks = each(&columns, threads, |_, writers| {
-            writers.drain(..).map(ArrowColumnWriter::close).collect::<Result<Vec<_>, _>>()
-        })?;
-        if columns.is_empty() {
-            return Ok(());
-        }
-        let mut group = self.writer.next_row_group()?;
-        for chunk in chunks.into_iter().flatten() {
-            chunk.append_to_row_group(&mut group)?;
-        }
-        group.close()?;
-        Ok(())
-    }
-
-    /// Bytes of the group in memory.
-    fn held(&self) -> usize {
-        let of = |column: &Mutex<Vec<ArrowColumnWriter>>| {
-            let writers = column.lock().unwrap_or_else(PoisonError::into_inner);
-            writers.iter().map(ArrowColumnWriter::memory_size).sum::<usize>()
-        };
-        self.columns.iter().map(of).sum()
     }
 }
 
-fn write(writers: &mut [ArrowColumnWriter], field: &Field, array: &ArrayRef) -> Result<(), ParquetError> {
-    let leaves = compute_leaves(field, array)?;
-    writers.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf))
-}
-
-/// Does this with each column, on so many threads, this one among them. What comes of it is in the order of the columns.
-fn each<T: Send>(
-    columns: &[Mutex<Vec<ArrowColumnWriter>>],
-    threads: usize,
-    work: impl Fn(usize, &mut Vec<ArrowColumnWriter>) -> Result<T, ParquetError> + Sync,
-) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
-    let some = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(column) = columns.get(at) else { return Ok::<_, ParquetError>(done) };
-            let mut writers = column.lock().unwrap_or_else(PoisonError::into_inner);
-            done.push((at, work(at, &mut writers)?));
+/// What encodes the leaves of each column in the row group of this index.
+fn leaves(
+    writer: &SerializedFileWriter<To<'_>>,
+    groups: &ArrowRowGroupWriterFactory,
+    group: usize,
+) -> Result<Vec<Vec<ArrowColumnWriter>>> {
+    let mut columns: Vec<Vec<ArrowColumnWriter>> = Vec::new();
+    for (leaf, leaf_writer) in groups.create_column_writers(group)?.into_iter().enumerate() {
+        let column = writer.schema_descr().get_column_root_idx(leaf);
+        columns.resize_with(columns.len().max(column + 1), Vec::new);
+        if let Some(leaves) = columns.get_mut(column) {
+            leaves.push(leaf_writer);
         }
-    };
-    let mut done: Vec<(usize, T)> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(columns.len())).map(|_| scope.spawn(some)).collect();
-        let mut done = some()?;
-        for other in others {
-            let more = other.join().map_err(|_| Error::Failed("internal error: an encoding thread died".to_owned()))?;
-            done.extend(more?);
-        }
-        Ok::<_, Error>(done)
-    })?;
-    done.sort_unstable_by_key(|(at, _)| *at);
-    Ok(done.into_iter().map(|(_, value)| value).collect())
+    }
+    Ok(columns)
 }
 
 impl Output for Parquet<'_> {
@@ -188,9 +149,11 @@ impl Output for Parquet<'_> {
             .build();
         if let Some(to) = self.to.take() {
             // It knows how to begin a file of Arrow columns, and is taken apart for its columns.
-            let writer = ArrowWriter::try_new(to, Arc::clone(&self.schema), Some(properties))?;
+            let stored: Vec<_> = self.schema.fields().iter().map(shape::stored).collect();
+            let stored = Schema::new_with_metadata(stored, schema.metadata().clone());
+            let writer = ArrowWriter::try_new(to, Arc::new(stored), Some(properties))?;
             let (writer, groups) = writer.into_serialized_writer()?;
-            self.file = Some(File { writer, groups, n_groups: 0, columns: Vec::new(), group_rows: 0 });
+            self.file = Some(File::new(writer, groups, self.threads)?);
         }
         Ok(())
     }
@@ -202,7 +165,7 @@ impl Output for Parquet<'_> {
         if is_full {
             self.encode()?;
             if let Some(file) = &mut self.file {
-                file.end_group(self.threads)?;
+                file.end_group()?;
             }
         }
         self.gathered.push(shape::batch(batch, &self.schema)?);
@@ -218,13 +181,15 @@ impl Output for Parquet<'_> {
     fn end(&mut self) -> Result<Counts> {
         self.encode()?;
         if let Some(file) = &mut self.file {
-            file.end_group(self.threads)?;
+            file.end_group()?;
+            file.write_ended(true)?;
             file.writer.finish()?;
         }
         Ok(Counts::all(self.rows, self.schema.fields().len()))
     }
 
     fn held(&self) -> usize {
-        self.gathered_bytes + self.file.as_ref().map_or(0, File::held)
+        let encoded = self.file.as_ref().map_or((0, 0), |file| file.encoders.held());
+        self.gathered_bytes + encoded.0 + encoded.1
     }
 }
