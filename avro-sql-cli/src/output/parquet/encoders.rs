@@ -302,7 +302,7 @@ mod tests {
             columns.reverse();
             let mut encoders = Encoders::new(columns, threads);
             let first = (0..10).find_map(|_| encoders.encode(vec![batch(10)]).err());
-            let first = first.map_or_else(|| encoders.ended(true).map(drop).unwrap_err(), |e| e);
+            let first = first.unwrap_or_else(|| encoders.ended(true).map(drop).unwrap_err());
             assert!(!first.to_string().is_empty());
             assert!(encoders.encode(vec![batch(10)]).is_err());
         }
