@@ -8,7 +8,7 @@ mod metadata;
 mod projection;
 mod target;
 
-pub(crate) use target::{Form, RecordTarget, Target, decimal};
+pub(crate) use target::{BRANCHES_MAX, Form, RecordTarget, Target, decimal};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
@@ -235,6 +235,12 @@ impl<'a> Planner<'a> {
                     let target = targets.get(*branch).ok_or_else(no_source)?;
                     Source::Branch { branch: *branch, value: Box::new(self.source(*value, target)?) }
                 }
+                // A union of too many types, as text. Its null is none.
+                (Wrap::None, Form::Text) => match self.reader.node(self.resolution.pair(*value).reader).kind {
+                    Kind::Null => Source::Absent,
+                    _ if target.nullable => Source::Present(Box::new(Source::Json(pair))),
+                    _ => Source::Json(pair),
+                },
                 _ => return Err(no_source()),
             },
             (_, Form::Text) => Source::Json(pair),

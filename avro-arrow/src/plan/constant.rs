@@ -13,8 +13,8 @@ impl Planner<'_> {
     pub(super) fn constant(&self, node: NodeId, json: &Json, target: &Target) -> Result<Value> {
         let bug = || ArrowError::InvalidArgumentError(format!("the default {json}, checked, does not fit its type"));
         Ok(match (&self.reader.node(node).kind, json) {
-            (Kind::Union(branches), _) => {
-                let (at, json) = branch(self.reader, branches, json).ok_or_else(bug)?;
+            (Kind::Union(branches), tagged) => {
+                let (at, json) = branch(self.reader, branches, tagged).ok_or_else(bug)?;
                 let Some(&inner) = branches.get(at) else { return Err(bug().into()) };
                 match (self.unwrap_union(node).0, &target.form) {
                     (Wrap::Nullable { null_branch }, _) if at == null_branch => Value::Null,
@@ -23,6 +23,10 @@ impl Planner<'_> {
                         let target = targets.get(at).ok_or_else(bug)?;
                         Value::Union(at, Box::new(self.constant(inner, json, target)?))
                     }
+                    (Wrap::None, Form::Text) => match self.reader.node(inner).kind {
+                        Kind::Null => Value::Null,
+                        _ => Value::Json(tagged.to_string()),
+                    },
                     _ => return Err(bug().into()),
                 }
             }

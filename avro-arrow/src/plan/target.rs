@@ -67,6 +67,9 @@ pub(super) enum Wrap {
     Nullable { null_branch: usize },
 }
 
+/// The most branches of a union that becomes one in Arrow.
+pub(crate) const BRANCHES_MAX: usize = 128;
+
 impl Planner<'_> {
     /// The columns of a record of these fields.
     pub(super) fn record_target(&mut self, fields: &[AvroField], wanted: &Wanted) -> Result<RecordTarget> {
@@ -98,7 +101,8 @@ impl Planner<'_> {
         self.metadata_bytes += metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         limit("metadata_bytes", self.metadata_bytes, limits.metadata_bytes)?;
         let field = Arc::new(Field::new(name, data_type, self.can_be_null(node)).with_metadata(metadata));
-        Ok(Target { field, node: inner, nullable: matches!(wrap, Wrap::Nullable { .. }), form })
+        let nullable = matches!(wrap, Wrap::Nullable { .. }) || (self.is_wide(inner) && self.can_be_null(inner));
+        Ok(Target { field, node: inner, nullable, form })
     }
 
     /// The union that can be taken off a type, and the type inside.
@@ -119,6 +123,11 @@ impl Planner<'_> {
             Kind::Union(branches) => branches.iter().any(|branch| is_null(*branch)),
             _ => is_null(node),
         }
+    }
+
+    /// Is this a union of more types than Arrow's unions can have, whose type ids are bytes from 0 to 127? It becomes JSON text.
+    fn is_wide(&self, node: NodeId) -> bool {
+        matches!(&self.reader.node(node).kind, Kind::Union(branches) if branches.len() > BRANCHES_MAX)
     }
 
     /// Is this record inside itself as often as it is expanded, so that it becomes JSON text?
@@ -223,14 +232,14 @@ impl Planner<'_> {
                 let fields = target.columns.iter().map(|column| column.field.clone()).collect();
                 (Form::Record(target), DataType::Struct(fields))
             }
+            (Kind::Union(_), _) if self.is_wide(id) => (Form::Text, self.utf8()),
             (Kind::Union(branches), _) => self.union_form(branches)?,
         })
     }
 
     fn union_form(&mut self, branches: &[NodeId]) -> Result<(Form, DataType)> {
-        // Type ids are bytes from 0 to 127.
-        if branches.is_empty() || branches.len() > 128 {
-            return Err(unsupported(format!("a union of {} branches", branches.len())));
+        if branches.is_empty() {
+            return Err(unsupported("a union of 0 branches".to_owned()));
         }
         let names = self.branch_names(branches);
         let mut targets = Vec::with_capacity(branches.len());

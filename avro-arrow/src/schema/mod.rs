@@ -14,6 +14,7 @@ mod merge;
 mod names;
 mod parse;
 mod size;
+mod text;
 
 pub use fingerprint::Fingerprint;
 pub(crate) use from_arrow::valid_name;

@@ -1,31 +1,40 @@
 //! Schema JSON text in, an arena of nodes out. Errors say where in the JSON they are.
 
 use super::graph::Walk;
+use super::text::parse as parse_text;
 use super::{Attributes, Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Record, Schema};
 use crate::{Error, ErrorKind, Limits, Result};
 use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 impl Schema {
-    /// Parses the JSON text of a schema, such as the `avro.schema` of a file's header. NUL bytes after it are ignored, and
-    /// a primitive type may stand without its quotes.
+    /// Parses the JSON text of a schema, such as the `avro.schema` of a file's header. A byte order mark before it and NUL bytes
+    /// after it are ignored, and a primitive type may stand without its quotes. So may what is not JSON but read by other Avro
+    /// readers, such as `NaN` and comments; `json` then gives the text as JSON.
     pub fn parse(json: &str, limits: &Limits) -> Result<Schema> {
-        let text = json.trim_end_matches(|c: char| c.is_whitespace() || c == '\0').trim_start();
+        let text = json.trim_end_matches(|c: char| c.is_whitespace() || c == '\0');
+        let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         let (n_values, max) = (json_values(text), limits.schema_nodes.saturating_mul(JSON_VALUES_PER_NODE));
         if n_values > max {
             return Err(ErrorKind::Limit { limit: "schema_nodes", value: n_values as u64, max: max as u64 }.into());
         }
-        // serde_json refuses more than 128 levels. All recursion in this file follows the levels of the JSON.
-        let parsed = match serde_json::from_str(text) {
+        // Both parsers limit the levels. All recursion in this file follows the levels of the JSON.
+        let mut text = Cow::Borrowed(text);
+        let parsed = match serde_json::from_str(&text) {
             Ok(parsed) => parsed,
-            Err(_) if primitive(text).is_some() => Json::String(text.to_owned()),
-            Err(e) => return Err(At::Root.error(format!("not JSON ({e})"))),
+            Err(_) if primitive(&text).is_some() => Json::String(text.as_ref().to_owned()),
+            Err(e) => {
+                let parsed = parse_text(&text).ok_or_else(|| At::Root.error(format!("not JSON ({e})")))?;
+                text = Cow::Owned(parsed.to_string());
+                parsed
+            }
         };
         let mut parser = Parser { limits, nodes: Vec::new(), heights: Vec::new(), names: HashMap::new(), inherited: 0 };
         let root = parser.schema(&parsed, At::Root, "")?;
         let recursive = Walk::of(&parser.nodes, root).recursive;
-        Ok(Schema { nodes: parser.nodes.into(), root, recursive: recursive.into(), json: text.into() })
+        Ok(Schema { nodes: parser.nodes.into(), root, recursive: recursive.into(), json: text.into_owned().into() })
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::json;
 use crate::limits::Limits;
-use crate::plan::{VALUE_COLUMN, decimal};
+use crate::plan::{BRANCHES_MAX, VALUE_COLUMN, decimal};
 use crate::schema::{Enum, Field as AvroField, Kind, Logical, NodeId, Schema};
 use arrow_schema::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema as ArrowSchema, TimeUnit, UnionFields};
 use std::collections::HashMap;
@@ -189,6 +189,11 @@ impl Planner<'_> {
         {
             let tags = Tags { value: Some(null), null: Some(null) };
             return Ok(Value { from: DataType::Null, tags, form: Form::Null, path: self.path.clone() });
+        }
+        // Such a union is read as JSON text.
+        if branches.len() > BRANCHES_MAX && casts(arrow, &DataType::Utf8View) {
+            let (from, tags) = (DataType::Utf8View, Tags { value: None, null });
+            return Ok(Value { from, tags, form: Form::Json(node), path: self.path.clone() });
         }
         // The branch that reads back as this very type, rather than the first that can hold it.
         let natural = others().find(|(_, branch)| self.is_natural(arrow, **branch));

@@ -7,13 +7,16 @@
 //! | fixed of size 0 | empty bytes |
 //! | union of several types | struct with a nullable field for each type but null, named after it: that of the value is not null |
 //!
+//! A decimal that the bytes Parquet has for its precision cannot hold is an error.
+//!
 //! Of Avro, unions are structs already, as the decoder was asked for them; those of other files and of queries become structs here.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericListArray,
-    MapArray, RecordBatch, RecordBatchOptions, StructArray, UInt64Array, UnionArray,
+    Array, ArrayData, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, FixedSizeBinaryArray,
+    FixedSizeListArray, GenericListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray, UInt64Array,
+    UnionArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow::compute::take;
@@ -67,6 +70,10 @@ fn inside(kind: &DataType, of: impl Fn(&FieldRef) -> FieldRef) -> DataType {
 
 /// The batch with the columns of `schema`, which [`field`] made.
 pub(crate) fn batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    for (array, field) in batch.columns().iter().zip(batch.schema_ref().fields()) {
+        decimals_fit(&array.to_data())
+            .map_err(|e| ArrowError::ComputeError(format!("column {}: {e}", field.name())))?;
+    }
     let columns = batch.columns().iter().zip(schema.fields()).map(|(array, field)| column(array, field.data_type()));
     let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_, _>>()?, &rows)
@@ -167,6 +174,32 @@ fn branches(array: &UnionArray, fields: &Fields) -> Result<StructArray, ArrowErr
     StructArray::try_new_with_length(fields.clone(), columns, Some(NullBuffer::from(any)), array.len())
 }
 
+/// Does Parquet have room for all decimals? Its writer takes as many of a value's low bytes as the precision asks for, and leaves out
+/// the others unseen.
+fn decimals_fit(array: &ArrayData) -> Result<(), String> {
+    let DataType::Decimal128(precision, _) = array.data_type() else {
+        return array.child_data().iter().try_for_each(decimals_fit);
+    };
+    let bytes = match precision {
+        ..=9 => 4,
+        ..=18 => 8,
+        // The fewest bytes that hold so many digits: 5 digits need at least 2 bytes and a bit, and so on.
+        _ => (1..16).find(|n| (1_i128 << (8 * n - 1)) >= 10_i128.pow(u32::from(*precision))).unwrap_or(16),
+    };
+    if bytes == 16 {
+        return Ok(());
+    }
+    let most = (1_i128 << (8 * bytes - 1)) - 1;
+    let values = Decimal128Array::from(array.clone());
+    match values.iter().flatten().find(|value| !(-most - 1..=most).contains(value)) {
+        None => Ok(()),
+        Some(value) => {
+            let digits = value.unsigned_abs().to_string().len();
+            Err(format!("a decimal of {digits} digits is too large for Parquet's decimals of precision {precision}"))
+        }
+    }
+}
+
 fn unexpected(array: &ArrayRef, to: &DataType) -> ArrowError {
     ArrowError::InvalidArgumentError(format!("{} cannot be written as {to}", array.data_type()))
 }
@@ -258,5 +291,33 @@ mod tests {
     fn what_parquet_can_hold_stays() {
         let array = new_empty_array(&DataType::Utf8);
         assert!(Arc::ptr_eq(&reshaped(Arc::clone(&array)), &array));
+    }
+
+    #[test]
+    fn decimals_that_parquet_would_cut_are_errors() {
+        let cases: [(i128, u8, bool); 9] = [
+            (99_999, 4, true),
+            (i128::from(i32::MIN), 4, true),
+            (i128::from(i32::MAX) + 1, 4, false),
+            (i128::from(i64::MAX), 10, true),
+            (i128::from(i64::MIN) - 1, 18, false),
+            (10_i128.pow(19) - 1, 19, true),
+            (1 << 71, 19, false),
+            (-(1 << 71), 19, true),
+            (i128::MAX, 38, true),
+        ];
+        for (value, precision, fits) in cases {
+            let array = Decimal128Array::from(vec![None, Some(value)]).with_precision_and_scale(precision, 2).unwrap();
+            let field = Arc::new(Field::new("v", array.data_type().clone(), true));
+            let inside: ArrayRef = Arc::new(StructArray::from(vec![(Arc::clone(&field), Arc::new(array) as ArrayRef)]));
+            let schema =
+                Arc::new(arrow::datatypes::Schema::new(vec![Field::new("s", inside.data_type().clone(), true)]));
+            let batch = RecordBatch::try_new(Arc::clone(&schema), vec![inside]).unwrap();
+            let error = super::batch(&batch, &schema).err().map(|e| e.to_string());
+            assert_eq!(error.is_none(), fits, "{value} {precision}");
+            if let Some(error) = error {
+                assert!(error.contains("column s: a decimal of ") && error.contains(&format!("precision {precision}")));
+            }
+        }
     }
 }

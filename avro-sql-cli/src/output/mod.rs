@@ -4,6 +4,7 @@
 mod arrow;
 mod avro;
 mod csv;
+mod decimal;
 mod expanded;
 mod fit;
 mod json;

@@ -57,6 +57,30 @@ fn simple_values() {
 }
 
 #[test]
+fn decimals_have_all_their_digits() {
+    let cases: [(i128, u8, i8, &str); 9] = [
+        (0, 4, 2, "0.00"),
+        (-5, 4, 2, "-0.05"),
+        (-99, 2, 2, "-0.99"),
+        (100, 4, 2, "1.00"),
+        (7, 4, 0, "7"),
+        (-7, 4, -3, "-7000"),
+        // More digits than the precision has.
+        (99999, 4, 2, "999.99"),
+        (-(1 << 40), 4, 2, "-10995116277.76"),
+        (i128::MIN, 38, 0, "-170141183460469231731687303715884105728"),
+    ];
+    for (value, precision, scale, expected) in cases {
+        let array = Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale).unwrap();
+        check(array, &[(expected, expected)]);
+        let array = Decimal256Array::from(vec![i256::from_i128(value)]);
+        check(array.with_precision_and_scale(precision, scale).unwrap(), &[(expected, expected)]);
+    }
+    check(Decimal32Array::from(vec![5]).with_precision_and_scale(4, 2).unwrap(), &[("0.05", "0.05")]);
+    check(Decimal64Array::from(vec![-1234567]).with_precision_and_scale(4, 2).unwrap(), &[("-12345.67", "-12345.67")]);
+}
+
+#[test]
 fn texts_and_bytes() {
     let texts = [Some("a"), Some(""), Some("q\"\\\n\r\t\u{1}\u{7f}é😀"), None];
     let expected =

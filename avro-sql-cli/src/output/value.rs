@@ -17,6 +17,8 @@ use arrow::datatypes::{ArrowNativeType, DataType, Field, IntervalUnit, UnionMode
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::decimal::Decimals;
+
 /// Formatting of what Arrow's own formatter writes well; nulls never reach it.
 const FORMAT: FormatOptions<'static> = FormatOptions::new().with_display_error(false);
 
@@ -33,6 +35,8 @@ enum Values<'a> {
     Null,
     /// Numbers and booleans: the text is JSON too.
     Bare(ArrayFormatter<'a>),
+    /// Likewise.
+    Decimal(Decimals<'a>),
     /// The text is a JSON number unless it is `NaN` or an infinity.
     Float(ArrayFormatter<'a>),
     /// Dates and times: the text goes between quotes. The array is there for values beyond the calendar.
@@ -162,7 +166,10 @@ impl<'a> Column<'a> {
                 array => Values::Indirect(Box::new(move |i| array.get_physical_index(i)), child(item, array.values())?),
                 kind => return Err(unsupported(kind)),
             },
-            _ => Values::Bare(formatter()?),
+            _ => match Decimals::of(array) {
+                Some(decimals) => Values::Decimal(decimals),
+                None => Values::Bare(formatter()?),
+            },
         };
         // Logical nulls also see the nulls of a dictionary's values and of a union's branches.
         Ok(Column { nulls: array.logical_nulls(), values })
@@ -180,6 +187,10 @@ impl<'a> Column<'a> {
         }
         match &self.values {
             Values::Bare(values) | Values::Float(values) => values.value(row).write(to),
+            Values::Decimal(values) => {
+                values.write(row, to);
+                Ok(())
+            }
             Values::Quoted(values, array) => time(values, *array, row, to),
             Values::Text(values) => {
                 to.push_str(values.get(row));
@@ -216,6 +227,7 @@ impl<'a> Column<'a> {
         match &self.values {
             Values::Null => to.push_str("null"),
             Values::Bare(values) => values.value(row).write(to)?,
+            Values::Decimal(values) => values.write(row, to),
             Values::Float(values) => {
                 let start = to.len();
                 values.value(row).write(to)?;

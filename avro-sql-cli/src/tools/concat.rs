@@ -69,7 +69,9 @@ fn same(first: &Input, header: &Header, other: &Input, its: &Header) -> Result<(
     let differ = |what: &str, help: &str| Err(Error::Failed(format!("{one} and {two} have different {what}; {help}")));
     // White space and the order of attributes mean nothing.
     let json = |header: &Header| serde_json::from_str::<Json>(header.schema.json()).ok();
-    if header.schema != its.schema && json(header) != json(its) {
+    // Text that is too deep for this parser says nothing.
+    let alike = || json(header).is_some_and(|one| Some(one) == json(its));
+    if header.schema != its.schema && !alike() {
         return differ("schemas", "avro-sql convert reads them as one");
     }
     if header.codec != its.codec {
