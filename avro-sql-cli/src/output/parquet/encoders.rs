@@ -296,14 +296,13 @@ mod tests {
     #[test]
     fn an_error_is_told_and_ends_it() {
         let groups = factory(batch(1).schema());
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(["a"]));
+        let wrong = RecordBatch::try_from_iter([("number", Arc::clone(&texts)), ("text", texts)]).unwrap();
         for threads in [1, 2, 3] {
-            // Numbers are not what encodes texts can encode.
-            let mut columns = leaves(&groups, 0);
-            columns.reverse();
-            let mut encoders = Encoders::new(columns, threads);
-            let first = (0..10).find_map(|_| encoders.encode(vec![batch(10)]).err());
-            let first = first.unwrap_or_else(|| encoders.ended(true).map(drop).unwrap_err());
-            assert!(!first.to_string().is_empty());
+            // Texts are not what encodes numbers can encode.
+            let mut encoders = Encoders::new(leaves(&groups, 0), threads);
+            let told = (0..10).find_map(|_| encoders.encode(vec![batch(10), wrong.clone()]).err());
+            assert!(told.is_some_and(|e| !e.to_string().is_empty()), "{threads} threads");
             assert!(encoders.encode(vec![batch(10)]).is_err());
         }
     }
