@@ -1,4 +1,4 @@
-//! Parquet: row groups of at most a million rows or 64 MiB, which is what is held in memory, columns encoded on several threads.
+//! Parquet: row groups of at most a million rows or 48 MiB, which is what is held in memory, columns encoded on several threads.
 //!
 //! Batches are gathered and given to the threads of [`encoders`], which encode them while more are gathered. (A query or a conversion waits
 //! for encoding and compression more than for anything else.) A row group is written while the next one is made.
@@ -25,7 +25,7 @@ use encoders::Encoders;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Bytes of encoded columns that a row group may hold in memory before it is written.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+const ROW_GROUP_BYTES: usize = 48 << 20;
 
 /// Rows and bytes that are gathered before they are encoded.
 const GATHERED_ROWS: usize = 32 << 10;

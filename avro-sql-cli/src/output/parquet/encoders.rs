@@ -15,7 +15,7 @@ use parquet::errors::ParquetError;
 use crate::error::{Error, Result};
 
 /// Gathered batches that may wait for a column.
-const AHEAD: usize = 3;
+const AHEAD: usize = 2;
 
 /// Encodes the columns of one row group after the other.
 pub(super) struct Encoders {
@@ -113,7 +113,11 @@ impl Encoders {
     /// Bytes of encoded columns in memory: of the group that is being made, and of the one that has ended.
     pub(super) fn held(&self) -> (usize, usize) {
         let state = self.shared.lock();
-        state.columns.iter().fold((0, 0), |(now, ended), column| (now + column.held, ended + column.ended_held))
+        state.columns.iter().fold((0, 0), |(now, ended), column| match &column.ended {
+            // What it holds is still of the group that ends.
+            None if self.is_ending => (now, ended + column.held),
+            _ => (now + column.held, ended + column.ended_held),
+        })
     }
 
     /// Gives each column a job.
@@ -283,6 +287,7 @@ mod tests {
                     encoders.encode(vec![batch(100), batch(n)]).unwrap();
                 }
                 encoders.end_group(leaves(&groups, group + 1));
+                assert_eq!(encoders.held().0, 0, "nothing is of the next group yet");
                 let chunks = encoders.ended(true).unwrap().unwrap();
                 let rows: Vec<u64> = chunks.iter().map(|chunk| chunk.close().rows_written).collect();
                 let n_batches = 2 * AHEAD + group;
