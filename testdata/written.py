@@ -22,8 +22,13 @@ CODECS = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"]
 # The codecs that each reader has.
 KNOWN = {"fastavro": CODECS, "avro": CODECS[:5], "duckdb": CODECS[:3]}
 
-# DuckDB stops at a block without rows, which what is written has not.
-NOT_ALL = {("duckdb", "blocks-empty-deflate.avro")}
+# What is not compared. DuckDB stops at a block without rows, which what is written has not; and decimals are bytes to it, of which no more are
+# written than a number needs. Names that Avro does not allow are written as such that it does.
+NOT_ALL = {
+    *(("duckdb", "blocks-%s.avro" % name) for name in ["empty", "empty-deflate", "uneven"]),
+    *(("duckdb", "decimal-%s.avro" % name) for name in ["bytes", "python", "python-apache", "widths"]),
+    ("fastavro", "names-dollar.avro"),
+}
 
 # What DuckDB says, now and then, of rows that have no bytes.
 NO_MEMORY = "Cannot allocate memory for snappy"
