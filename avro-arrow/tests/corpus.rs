@@ -174,7 +174,7 @@ fn no_file_panics_or_takes_long() {
         for way in [Way::Reader, Way::Parallel(2), Way::Pieces(1000)] {
             let start = Instant::now();
             let outcome = way.read(file, &Options::default());
-            assert!(start.elapsed() < Duration::from_secs(5), "{way} took {:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(30), "{way} took {:?}", start.elapsed());
             if let (Some(error), "valid") = (outcome.error, kind.as_str()) {
                 panic!("{way}: {error}");
             }

@@ -26,7 +26,7 @@ fn damaged_files_are_refused() {
                     Some(error) if way != Way::Reference && !error.to_string().contains(fragment) => {
                         wrong.push(format!("{name}, {way}: `{error}` does not contain `{fragment}`"));
                     }
-                    Some(_) if seconds > Duration::from_secs(5) => wrong.push(format!("{name}, {way}: {seconds:?}")),
+                    Some(_) if seconds > Duration::from_secs(30) => wrong.push(format!("{name}, {way}: {seconds:?}")),
                     Some(_) => {}
                 }
             }

@@ -84,5 +84,5 @@ fn hostile_files_give_the_right_rows_or_the_right_error() {
     println!("{slowest:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // A second, where nothing else runs and all is optimised.
-    assert!(slowest.0 < Duration::from_secs(10), "{slowest:?}");
+    assert!(slowest.0 < Duration::from_secs(30), "{slowest:?}");
 }

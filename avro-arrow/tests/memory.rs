@@ -243,7 +243,7 @@ fn claims_take_nothing() {
             // The readers' own buffers are a few MiB; the bomb may be decompressed up to the limit of 200 MiB.
             let max = if what == "a bomb" { 210 * MIB } else { 16 * MIB };
             assert!(peak < max, "{what}, {way}: {} KiB", peak >> 10);
-            assert!(start.elapsed() < Duration::from_secs(3), "{what}, {way}: {:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(30), "{what}, {way}: {:?}", start.elapsed());
         }
         let counted = count_rows(&mut Cursor::new(&file), &Limits::default());
         match (what, counted) {

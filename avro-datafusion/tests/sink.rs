@@ -37,7 +37,7 @@ fn directories(dir: &Path) -> Vec<String> {
 
 /// Fails unless nothing is left in the directory soon: what is given up is cleaned away behind the caller's back.
 async fn is_empty_soon(dir: &Path) {
-    for _ in 0..300 {
+    for _ in 0..3_000 {
         if files(dir).is_empty() {
             return;
         }
@@ -313,7 +313,7 @@ async fn what_is_given_up_leaves_nothing() {
             let of = |name: &String| std::fs::metadata(dir.path().join("out").join(name)).map_or(0, |file| file.len());
             files(&dir.path().join("out")).iter().map(of).sum::<u64>()
         };
-        for _ in 0..2_000 {
+        for _ in 0..10_000 {
             if size() > 2 << 20 {
                 break;
             }

@@ -5,21 +5,31 @@ use std::process::{Command, exit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+#[cfg(unix)]
+use tokio::signal::unix::SignalKind;
+
 use crate::error::{Error, Result};
 
-/// Runs `work` until it is done or the user interrupts it.
-pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        result = work => result,
-        () = requested() => Err(Error::Interrupted),
+/// Runs `work` until it is done or the user interrupts it, from the call on.
+pub(crate) fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
+    let requested = requested();
+    async {
+        tokio::select! {
+            result = work => result,
+            () = requested => Err(Error::Interrupted),
+        }
     }
 }
 
-/// Ends when the user presses Ctrl-C or the process is asked to terminate.
-pub(crate) async fn requested() {
-    tokio::select! {
-        () = ctrl_c() => {}
-        () = terminate() => {}
+/// Ends when the user presses Ctrl-C or the process is asked to terminate, from the call on: before anything is begun that
+/// has to be cleaned up.
+pub(crate) fn requested() -> impl Future<Output = ()> {
+    let (ctrl_c, terminate) = (ctrl_c(), terminate());
+    async {
+        tokio::select! {
+            () = ctrl_c => {}
+            () = terminate => {}
+        }
     }
 }
 
@@ -33,7 +43,7 @@ static READING: AtomicBool = AtomicBool::new(false);
 pub(crate) fn heed_while_reading() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watch = move || {
-        runtime.block_on(terminate());
+        runtime.block_on(async { terminate().await });
         ASKED.store(true, Ordering::SeqCst);
         if READING.load(Ordering::SeqCst) {
             // The line editor has changed how the terminal works. Where that cannot be undone, so be it.
@@ -56,20 +66,32 @@ pub(crate) fn while_reading<T>(read: impl FnOnce() -> T) -> Result<T> {
     Ok(keys)
 }
 
-async fn ctrl_c() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await; // without a handler Ctrl-C does what it always does
-    }
+#[cfg(unix)]
+fn ctrl_c() -> impl Future<Output = ()> {
+    received(SignalKind::interrupt())
 }
 
 #[cfg(unix)]
-async fn terminate() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
+fn terminate() -> impl Future<Output = ()> {
+    received(SignalKind::terminate())
+}
+
+/// Without a handler, signals do what they always do.
+#[cfg(unix)]
+fn received(kind: SignalKind) -> impl Future<Output = ()> {
+    let signals = tokio::signal::unix::signal(kind);
+    async {
+        match signals {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => std::future::pending().await,
         }
-        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -43,18 +43,22 @@ pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
             (vec![text(bytes, place)?], Some(place.to_owned()))
         }
     };
-    match &query.output {
-        Some(path) => {
-            let mut file = OutFile::create(path)?;
-            unless_interrupted(all(session, query, &scripts, place.as_deref(), &mut file)).await?;
-            file.commit()
+    let place = place.as_deref();
+    unless_interrupted(async {
+        match &query.output {
+            Some(path) => {
+                let mut file = OutFile::create(path)?;
+                all(session, query, &scripts, place, &mut file).await?;
+                file.commit()
+            }
+            None => {
+                let mut screen = Screen::plain(query.on_terminal);
+                all(session, query, &scripts, place, &mut screen).await?;
+                screen.finish()
+            }
         }
-        None => {
-            let mut screen = Screen::plain(query.on_terminal);
-            unless_interrupted(all(session, query, &scripts, place.as_deref(), &mut screen)).await?;
-            screen.finish()
-        }
-    }
+    })
+    .await
 }
 
 /// The text of a script.

@@ -230,9 +230,8 @@ fn an_interrupted_query_leaves_nothing() {
     let sql = "SELECT count(*) FROM range(0, 1000000) a CROSS JOIN range(0, 1000000) b WHERE a.value * b.value = 7";
     let child = folder.command(&["-c", sql, "-o", "out.csv"]).spawn().unwrap();
     while folder.names() == before {
-        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output was started, signals just kill
+        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output is there, which has to be cleaned up
     }
-    std::thread::sleep(std::time::Duration::from_millis(300));
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let output = child.wait_with_output().unwrap();

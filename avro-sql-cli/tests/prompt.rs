@@ -103,7 +103,7 @@ fn ctrl_c_gives_up_a_query_and_keeps_the_prompt() {
         terminal.press(LONG).press("\r").wait(Duration::from_millis(700));
         terminal.below().press(CTRL_C);
         let took = terminal.see("avro-sql: interrupted");
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
         terminal.see("avro-sql> ");
         terminal.ask("SELECT 6 * 7 AS answer;");
         assert!(terminal.text().contains("|     42 |"), "{}", terminal.text());

@@ -469,9 +469,8 @@ fn interrupted() {
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
     let stdin = child.stdin.take(); // open to the end
     while !folder.names().iter().any(|name| name.contains("never")) {
-        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output was started, signals just kill
+        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output is there, which has to be cleaned up
     }
-    std::thread::sleep(std::time::Duration::from_millis(50));
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let output = child.wait_with_output().unwrap();

@@ -99,7 +99,7 @@ fn enums_as_strings_share_their_symbols() {
             }
         }
         assert_eq!(row, n_rows as usize);
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     }
 }
 
@@ -281,7 +281,7 @@ fn wide_nulls_take_no_more_than_allowed() {
                 (Ok(_), Some(_)) => panic!("{what}: no error"),
                 (Err(error), None) => panic!("{what}: {error}"),
             }
-            assert!(start.elapsed() < Duration::from_secs(10), "{what}: {:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(30), "{what}: {:?}", start.elapsed());
         }
     }
 }
@@ -324,5 +324,5 @@ fn unions_as_structs_of_unions() {
     let error = program(&schema, &structs).unwrap_err().to_string();
     assert!(error.contains("ops"), "{error}");
     program(&schema, &Options { projection: deepest, ..Options::default() }).unwrap();
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

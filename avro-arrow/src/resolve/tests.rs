@@ -95,7 +95,7 @@ fn types_that_double_make_a_pair_for_each_level() {
     let options = Options { reader_schema: Some(reader), ..Options::default() };
     let error = Program::compile(&writer, &options).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Limit { limit: "arrow_fields", .. }), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 /// Defaults that stand for more and more of themselves.
@@ -114,7 +114,7 @@ fn defaults_that_double() {
         schema(&format!(r#"{{"type":"record","name":"R","fields":[{{"name":"d","type":{json},"default":{{}}}}]}}"#));
     let error = resolve(&schema(r#"{"type":"record","name":"R","fields":[]}"#), &reader).unwrap_err().to_string();
     assert!(error.contains("the writer has no field `d`, and defaults inside of defaults come to no end"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 /// Every type of one schema meets every type of the other, as the writer's union at each level has many branches.
@@ -225,5 +225,5 @@ fn unions_of_records_inside_each_other() {
     let options = Options { reader_schema: Some(reader), ..Options::default() };
     let error = Program::compile(&writer, &options).unwrap_err().to_string();
     assert!(error.contains("is read in more than"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

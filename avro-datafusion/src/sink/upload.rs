@@ -184,7 +184,7 @@ mod tests {
         let files = || std::fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(files(), 1, "the temporary file");
         drop(upload);
-        for _ in 0..200 {
+        for _ in 0..3_000 {
             if files() == 0 {
                 return;
             }

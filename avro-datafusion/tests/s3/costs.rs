@@ -4,7 +4,7 @@ use super::data::Rows;
 use super::server::{Fault, Logged, Rule, Server};
 use super::{numbers, session, table};
 use hyper::Method;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 
@@ -136,19 +136,24 @@ async fn a_query_that_is_given_up_stops_reading() {
     let server = Server::start().await;
     server.put("big.avro", Rows { first: 0, blocks: 700, per_block: 100, pad: 700 }.file()).await;
     let ctx = session(&server, 1).await;
-    // Is it there, its header, is it still there, its first rows; then others, which are under way for long.
-    let slow = Fault::Delay(Duration::from_secs(60));
-    server.fail(vec![Rule { name: "big.avro", after: 4, times: usize::MAX, fault: slow }]);
+    // Its first rows come; the others, which are asked for at once with them, are under way for ever.
+    let slow = Fault::Delay(Duration::from_secs(3600));
+    server.fail(vec![Rule { name: "big.avro", from: 1 << 20, after: 0, times: usize::MAX, fault: slow }]);
     let frame = ctx.sql("SELECT id FROM 's3://bucket/big.avro'").await.unwrap();
     let mut rows = frame.execute_stream().await.unwrap();
     assert!(futures::StreamExt::next(&mut rows).await.unwrap().unwrap().num_rows() > 0);
-    assert_eq!(server.under_way(), 5, "there is more to read");
+    wait_for_requests_under_way(&server, 5).await;
     drop(rows);
-    for _ in 0..200 {
+    wait_for_requests_under_way(&server, 0).await;
+    // Is it there, has it an index, its header, is it still there, its first rows.
+    assert_eq!(server.requests().len(), 5, "no others were made");
+}
+
+/// Waits until just so many requests are under way.
+async fn wait_for_requests_under_way(server: &Server, expected: usize) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while server.under_way() != expected {
+        assert!(Instant::now() < deadline, "{} requests are under way, not {expected}", server.under_way());
         tokio::time::sleep(Duration::from_millis(10)).await;
-        if server.under_way() == 0 {
-            return assert_eq!(server.requests().len(), 5, "no others were made");
-        }
     }
-    panic!("{} requests are still under way", server.under_way());
 }

@@ -91,9 +91,13 @@ pub(crate) enum Fault {
 }
 
 /// When it does: for answers to requests of the object of this name, after some that are good, so many times.
+///
+/// Requests that are made at once come in any order, so a rule for one of them has to say where it begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub(crate) name: &'static str,
+    /// The first byte that such a request may ask for.
+    pub(crate) from: u64,
     pub(crate) after: usize,
     pub(crate) times: usize,
     pub(crate) fault: Fault,
@@ -198,7 +202,8 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
         bytes: 0,
     };
     let asked_tag = request.headers().get("if-match").cloned();
-    let fault = if request.method() == Method::PUT { None } else { state.fault(&name) };
+    let first_byte = logged.range.as_ref().map_or(0, |range| range.start);
+    let fault = if request.method() == Method::PUT { None } else { state.fault(&name, first_byte) };
     let answer = match fault {
         Some(Fault::Drop) => Err("dropped on purpose".into()),
         Some(Fault::SlowDown) => {
@@ -253,10 +258,10 @@ fn asked(header: &str) -> Range<u64> {
 }
 
 impl State {
-    /// What goes wrong with the next answer about this object.
-    fn fault(&self, name: &str) -> Option<Fault> {
+    /// What goes wrong with the next answer about this object, from this byte on.
+    fn fault(&self, name: &str, first_byte: u64) -> Option<Fault> {
         let mut rules = self.faults.lock().unwrap();
-        for rule in rules.iter_mut().filter(|rule| name == rule.name) {
+        for rule in rules.iter_mut().filter(|rule| name == rule.name && first_byte >= rule.from) {
             if rule.after > 0 {
                 rule.after -= 1;
             } else if rule.times > 0 {

@@ -16,7 +16,7 @@ async fn run(ctx: &SessionContext, sql: &str) -> Result<(), String> {
 
 /// Waits until nothing but the introduction is stored.
 async fn is_empty_soon(server: &Server) {
-    for _ in 0..300 {
+    for _ in 0..3_000 {
         if server.stored() == ["bucket/introduction.avro"] {
             return;
         }
@@ -65,7 +65,7 @@ async fn uploads_that_fail_or_are_given_up_are_aborted() {
         let ctx = ctx.clone();
         async move { run(&ctx, sql).await }
     });
-    for _ in 0..2_000 {
+    for _ in 0..10_000 {
         if server.stored().len() > 2 {
             break;
         }

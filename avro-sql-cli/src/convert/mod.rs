@@ -68,10 +68,11 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
         runtime: Handle::current(),
         read: Arc::default(),
     };
+    let requested = interrupt::requested();
     let mut work = tokio::task::spawn_blocking(move || conversion.run());
     let done = tokio::select! {
         done = &mut work => done,
-        () = interrupt::requested() => {
+        () = requested => {
             // The thread cannot be stopped from outside; it looks at the flag at every batch, and removes its files.
             given_up.store(true, Ordering::Relaxed);
             work.await

@@ -22,6 +22,7 @@ mod values;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -32,7 +33,7 @@ use avro_datafusion::AvroOptions;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
-use crate::interrupt::{requested, unless_interrupted};
+use crate::interrupt::requested;
 use crate::options::Resources;
 use crate::progress::{Bar, Counter};
 
@@ -173,7 +174,11 @@ impl Task {
 /// Runs a tool, on a thread of its own: the one that minds Ctrl-C must not wait for files.
 pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
     let job = Arc::new(Job::default());
-    let inputs = unless_interrupted(input::find(task.inputs(), &reading, resources, &job)).await?;
+    let mut requested = pin!(requested());
+    let inputs = tokio::select! {
+        inputs = input::find(task.inputs(), &reading, resources, &job) => inputs?,
+        () = &mut requested => return Err(Error::Interrupted),
+    };
     let (threads, batch_rows) = (resources.threads, resources.batch_rows);
     let context = Context { reading, threads, batch_rows, job: Arc::clone(&job) };
     let counter: Arc<Counter> = Arc::clone(&job.read);
@@ -184,7 +189,7 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     thread::Builder::new().name("tool".to_owned()).spawn(work)?;
     let result = tokio::select! {
         result = &mut finished => result,
-        () = requested() => {
+        () = &mut requested => {
             job.given_up.store(true, Ordering::Relaxed);
             let (wake, timeout) = oneshot::channel();
             thread::spawn(move || {

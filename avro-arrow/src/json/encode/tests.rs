@@ -277,7 +277,7 @@ fn branches_are_not_tried_for_each_other() {
     let error = encoded(&json, Form::Plain, &text).unwrap_err();
     assert_eq!(error, "$: expected one of R27_0, R27_1, R27_2, found an object of 1");
     assert!(encoded(&json, Form::Plain, &text.replace("true", "1")).is_ok());
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 /// Defaults in defaults, each twice: a short text for much.

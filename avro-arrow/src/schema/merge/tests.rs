@@ -443,7 +443,7 @@ fn hostile_schemas_come_to_an_end() {
     };
     let error = merge_json(&[&chain(true), &chain(false)], Conflicts::Error).unwrap_err().to_string();
     assert!(error.starts_with("not supported: a merged schema of more than 120 levels of JSON"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -464,7 +464,7 @@ fn thousands_of_files_with_hundreds_of_schemas() {
     assert_eq!(merged.fields.len(), 200 + 300 + 100 * 6);
     assert_eq!(merged.fields[0].n_sources, (0..5_000).filter(|n| !(7_usize + n % 300).is_multiple_of(11)).count());
     // It takes less than half a second of a CPU; the machine may be busy.
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
 /// A type up to what may differ by the order of the schemas: fields, symbols and branches in some order; a field's names
