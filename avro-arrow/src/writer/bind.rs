@@ -30,6 +30,19 @@ pub(super) enum Bound<'p> {
     Constant(&'p [u8]),
 }
 
+impl Bound<'_> {
+    /// About how many values a row of it has that are not inside of others.
+    pub(super) fn n_words(&self) -> usize {
+        match self {
+            Bound::Column(Column { data: Data::Record(parts), nulls: None, .. }) => {
+                parts.iter().map(Bound::n_words).sum()
+            }
+            Bound::Column(column) => 1 + usize::from(column.plan.tags.value.is_some()),
+            Bound::Constant(_) => 1,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Data<'p> {
     Null,
