@@ -41,6 +41,15 @@ impl Bound<'_> {
             Bound::Constant(_) => 1,
         }
     }
+
+    /// Is no value of it in a list or union?
+    pub(super) fn is_flat(&self) -> bool {
+        match self {
+            Bound::Column(Column { data: Data::Record(parts), .. }) => parts.iter().all(Bound::is_flat),
+            Bound::Column(column) => !matches!(column.data, Data::List(..) | Data::Union(..)),
+            Bound::Constant(_) => true,
+        }
+    }
 }
 
 #[derive(Debug)]

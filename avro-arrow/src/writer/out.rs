@@ -110,9 +110,16 @@ impl Out {
         None
     }
 
+    #[inline]
     pub(super) fn long(&mut self, value: i64) {
         self.reserve(16);
-        self.slots(&[slot_of_long(value)]);
+        // As most counts are.
+        if let (0..64, Some(to)) = (value, self.bytes.get_mut(self.len)) {
+            *to = value as u8 * 2;
+            self.len += 1;
+        } else {
+            self.slots(&[slot_of_long(value)]);
+        }
     }
 
     pub(super) fn extend(&mut self, bytes: &[u8]) {

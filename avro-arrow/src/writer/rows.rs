@@ -146,6 +146,38 @@ impl<'a> Table<'a> {
         self.columns.push(cells);
     }
 
+    /// The same, but nothing in rows other than these. None if not all of it is words and texts.
+    fn only_in(mut self, rows: &[usize]) -> Option<Table<'a>> {
+        if !self.steps.iter().all(|step| matches!(step, Step::Words(..) | Step::Texts(..))) {
+            return None;
+        }
+        let mut kept = vec![false; self.rows.len()];
+        for row in rows {
+            if let Some(kept) = kept.get_mut(*row) {
+                *kept = true;
+            }
+        }
+        self.words.keep(&kept);
+        self.texts.iter_mut().for_each(|texts| texts.keep(&kept));
+        Some(self)
+    }
+
+    /// Adds a table of words and texts for the same rows.
+    fn append(&mut self, other: Table<'a>) {
+        let (words, texts) = (self.words.n_columns(), self.texts.len());
+        self.words.append(other.words);
+        self.texts.extend(other.texts);
+        for step in other.steps {
+            match (step, self.steps.last_mut()) {
+                (Step::Words(_, more), Some(Step::Words(_, n))) if *n + more <= WORDS_MAX => *n += more,
+                (Step::Texts(_, more), Some(Step::Texts(_, n))) => *n += more,
+                (Step::Words(first, n), _) => self.steps.push(Step::Words(words + first, n)),
+                (Step::Texts(first, n), _) => self.steps.push(Step::Texts(texts + first, n)),
+                (step, _) => self.steps.push(step),
+            }
+        }
+    }
+
     fn add_column(&mut self, column: &'a Column<'a>) -> Result<()> {
         let n = self.rows.len();
         let is_valid = |row: usize| column.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(self.rows.at(row)));
@@ -178,6 +210,15 @@ impl<'a> Table<'a> {
             // What is always there is a part of the row like any other.
             (Data::Record(parts), None) => return parts.iter().try_for_each(|part| self.add(part)),
             (Data::Record(parts), Some(valid)) => {
+                // Records that mostly are there are columns like the others too, of which the rest writes nothing.
+                if 2 * valid.len() >= n
+                    && parts.iter().all(Bound::is_flat)
+                    && let Ok(inner) = Table::of(parts.iter().collect(), self.rows.clone())
+                    && let Some(inner) = inner.only_in(&valid)
+                {
+                    self.append(inner);
+                    return Ok(());
+                }
                 let inner = Table::of(parts.iter().collect(), self.rows.pick(&valid));
                 let inner = inner.map_err(|e| e.at(|p| p.row = outer(p.row, &valid)))?;
                 Step::Some(indices(&valid, n), inner)

@@ -20,6 +20,14 @@ struct Text<'a> {
     is_valid: bool,
 }
 
+impl Text<'_> {
+    #[inline]
+    fn keep_if(&mut self, kept: bool) {
+        self.len = select_unpredictable(kept, self.len, 0);
+        self.is_valid &= kept;
+    }
+}
+
 impl<'a> Texts<'a> {
     /// None where these are no texts.
     pub(super) fn of(column: &'a Column<'_>, rows: &Rows) -> Option<Texts<'a>> {
@@ -38,11 +46,18 @@ impl<'a> Texts<'a> {
             let mut texts = texts.iter_mut();
             rows.each_bit(nulls.inner(), |valid| {
                 if let Some(text) = texts.next() {
-                    (text.len, text.is_valid) = (select_unpredictable(valid, text.len, 0), valid);
+                    text.keep_if(valid);
                 }
             });
         }
         Some(Texts(texts))
+    }
+
+    /// Nothing is written in rows that are not kept.
+    pub(super) fn keep(&mut self, kept: &[bool]) {
+        for (text, kept) in self.0.iter_mut().zip(kept) {
+            text.keep_if(*kept);
+        }
     }
 
     /// Stores a row's text behind its length, or nothing if it is null, and gives where that ends.

@@ -169,6 +169,22 @@ impl Words {
         all_fit
     }
 
+    /// Nothing is written in rows that are not kept.
+    pub(super) fn keep(&mut self, kept: &[bool]) {
+        let stride = self.stride();
+        for column in self.words.chunks_exact_mut(stride) {
+            for (word, kept) in column.iter_mut().zip(kept) {
+                word.len &= u8::from(*kept).wrapping_neg();
+            }
+        }
+    }
+
+    /// Adds the columns of others, of as many rows.
+    pub(super) fn append(&mut self, mut others: Words) {
+        self.words.append(&mut others.words);
+        self.n_columns += others.n_columns;
+    }
+
     /// Stores a row's values of so many columns, and gives where they end.
     #[inline(always)]
     pub(super) fn put(&self, first: usize, n: usize, row: usize, at: usize, out: &mut Out) -> usize {
@@ -210,4 +226,49 @@ fn fixed_decimal(value: i128, size: usize) -> (Word, bool) {
     let unused = 64 - 8 * size;
     let word = Word { bytes: ((low as u64) << unused).swap_bytes(), len: size as u8 };
     (word, i128::from((low << unused) >> unused) == value)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::bytes::put_long;
+
+    /// The bytes of a word, if it fits.
+    fn bytes((word, fits): (Word, bool)) -> Option<Vec<u8>> {
+        fits.then(|| word.bytes.to_le_bytes()[..usize::from(word.len)].to_vec())
+    }
+
+    fn edges() -> impl Iterator<Item = i64> {
+        let powers = (0..63).map(|bit| 1i64 << bit).flat_map(|power| [power - 1, power, power + 1, power | power >> 3]);
+        powers.flat_map(|value| [value, -value]).chain([i64::MIN, i64::MAX])
+    }
+
+    #[test]
+    fn longs_are_words_of_at_most_eight_bytes() {
+        for value in edges() {
+            let mut expected = Vec::new();
+            put_long(value, &mut expected);
+            assert_eq!(bytes(long(value)), (expected.len() <= 8).then_some(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_words_where_they_fit() {
+        let wide = edges().map(i128::from).flat_map(|value| [value, value << 60, (value << 64) | 5]);
+        for value in wide {
+            let all = value.to_be_bytes();
+            // The fewest bytes that say the same.
+            let n = (1..=16).find(|n| (value << (128 - 8 * n)) >> (128 - 8 * n) == value).unwrap();
+            let expected = [&[2 * n as u8], &all[16 - n..]].concat();
+            assert_eq!(bytes(sized_decimal(value)), (n < 8).then_some(expected), "{value}");
+            for size in 1..=8 {
+                assert_eq!(
+                    bytes(fixed_decimal(value, size)),
+                    (n <= size).then(|| all[16 - size..].to_vec()),
+                    "{value}"
+                );
+            }
+        }
+    }
 }
