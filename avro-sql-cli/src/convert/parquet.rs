@@ -208,7 +208,7 @@ fn decimals_fit(array: &ArrayData) -> Result<(), String> {
 fn decimal_bytes(precision: u8) -> u32 {
     match precision {
         ..=9 => 4,
-        ..=18 => 8,
+        10..=18 => 8,
         // The fewest bytes that hold so many digits: 5 digits need at least 2 bytes and a bit, and so on.
         _ => {
             let needed = i256::from(10).wrapping_pow(precision.into());
