@@ -256,6 +256,71 @@ fn text_that_is_not_there() {
     assert!(found.contains("(field in.next, row 1)"), "{found}");
 }
 
+/// Records that may be null, mostly there or mostly not: what is below a null does not matter, and what is not must be right.
+#[test]
+fn what_is_below_a_null_record() {
+    let json = r#"{"type":"record","name":"R","fields":[{"name":"r","type":["null",{"type":"record","name":"S","fields":[
+        {"name":"id","type":"long"},{"name":"word","type":"string"},{"name":"kind","type":{"type":"enum","name":"K","symbols":["A","B"]}},
+        {"name":"maybe","type":["string","null"]}]}]}]}"#;
+    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let words = [
+        "",
+        "short",
+        "of more than twelve bytes",
+        "of more bytes than those that are copied at once, as most texts are",
+    ];
+    for (n, absent) in [(1, 0), (10, 1), (10, 9), (300, 7), (300, 150), (300, 290), (300, 300)] {
+        let is_there = |row: usize| (row * 7) % n >= absent;
+        for (wrong, expected) in [
+            ("", None),
+            ("id", Some("null, which the schema forbids here")),
+            ("kind", Some("a value is no symbol of the enum")),
+        ] {
+            // What is not there is of no use at all; of what is there, one value is.
+            let last = (0..n).rfind(|row| is_there(*row)).filter(|_| !wrong.is_empty());
+            let fits = |row: usize, name: &str| is_there(row) && !(wrong == name && last == Some(row));
+            let id = |row: usize| fits(row, "id").then_some([row as i64, -(1 << 60)][usize::from(row % 50 == 49)]);
+            let word = |row: usize| is_there(row).then_some(words[row % 4]);
+            let kind = |row: usize| Some(if fits(row, "kind") { ["A", "B"][row % 2] } else { "C" });
+            let maybe = |row: usize| (row % 3 > 0).then_some(words[(row + 1) % 4]);
+            let fields: Vec<(&str, ArrayRef)> = vec![
+                ("id", Arc::new((0..n).map(id).collect::<Int64Array>())),
+                ("word", Arc::new((0..n).map(word).collect::<StringArray>())),
+                ("kind", Arc::new((0..n).map(kind).collect::<StringArray>())),
+                ("maybe", Arc::new((0..n).map(maybe).collect::<StringArray>())),
+            ];
+            let (fields, arrays): (Vec<_>, Vec<_>) = fields
+                .into_iter()
+                .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
+                .unzip();
+            let nulls = NullBuffer::from_iter((0..n).map(is_there));
+            let records: ArrayRef = Arc::new(StructArray::new(fields.into(), arrays, Some(nulls)));
+            let batch = RecordBatch::try_from_iter([("r", Arc::clone(&records))]).unwrap();
+            let written = write(&batch.schema(), &[batch], &options).map_err(|e| e.to_string());
+            if let (Some(expected), true) = (expected, last.is_some()) {
+                let row = format!("row {}", last.unwrap());
+                assert!(
+                    written.as_ref().is_err_and(|e| e.contains(expected) && e.contains(&row)),
+                    "{n} {absent}: {written:?}"
+                );
+                continue;
+            }
+            let plain = Options { strings: Strings::Plain, enums: Enums::String, ..Options::default() };
+            let (_, back) = read(&written.unwrap(), &plain).unwrap();
+            let back = back[0].column(0).as_any().downcast_ref::<StructArray>().unwrap();
+            let records = records.as_any().downcast_ref::<StructArray>().unwrap();
+            for row in 0..n {
+                assert_eq!(back.is_valid(row), is_there(row), "{n} {absent}: {row}");
+                let same = |(a, b): (&ArrayRef, &ArrayRef)| a.slice(row, 1).to_data() == b.slice(row, 1).to_data();
+                assert!(
+                    !is_there(row) || back.columns().iter().zip(records.columns()).all(same),
+                    "{n} {absent}: {row}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn fields_and_columns() {
     let ids: ArrayRef = Arc::new(Int32Array::from(vec![7, 8]));

@@ -12,16 +12,24 @@ fn long_len(value: i64) -> usize {
 /// The bytes of a `long`, the first of them lowest, and how many there are: at most ten.
 #[inline]
 pub(crate) fn long_word(value: i64) -> (u128, usize) {
-    let (bits, len) = (zig_zag(value), long_len(value));
-    // All bytes but the last say that more follow.
+    let (word, len) = short_long_word(value);
     if len <= 8 {
-        let more = 0x8080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
-        return (u128::from(sevens(bits) | more), len);
+        return (word.into(), len);
     }
+    let bits = zig_zag(value);
     let first = u128::from(sevens(bits) | 0x8080_8080_8080_8080);
     let rest = u128::from(bits >> 56);
     let last = if len == 9 { rest } else { (rest & 0x7f) | 0x80 | ((rest >> 7) << 8) };
     (first | (last << 64), len)
+}
+
+/// As [`long_word`], for those that take at most eight bytes; for others, only how many they take.
+#[inline]
+pub(crate) fn short_long_word(value: i64) -> (u64, usize) {
+    let len = long_len(value);
+    // All bytes but the last say that more follow.
+    let more = 0x0080_8080_8080_8080 >> (64_usize.wrapping_sub(8 * len) & 63);
+    (sevens(zig_zag(value)) | more, len)
 }
 
 /// Appends a `long`.

@@ -31,6 +31,28 @@ pub(super) enum Bound<'p> {
     Constant(&'p [u8]),
 }
 
+impl Bound<'_> {
+    /// About how many values a row of it has that are not inside of others.
+    pub(super) fn n_words(&self) -> usize {
+        match self {
+            Bound::Column(Column { data: Data::Record(parts), nulls: None, .. }) => {
+                parts.iter().map(Bound::n_words).sum()
+            }
+            Bound::Column(column) => 1 + usize::from(column.plan.tags.value.is_some()),
+            Bound::Constant(_) => 1,
+        }
+    }
+
+    /// Is no value of it in a list or union?
+    pub(super) fn is_flat(&self) -> bool {
+        match self {
+            Bound::Column(Column { data: Data::Record(parts), .. }) => parts.iter().all(Bound::is_flat),
+            Bound::Column(column) => !matches!(column.data, Data::List(..) | Data::Union(..)),
+            Bound::Constant(_) => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Data<'p> {
     Null,

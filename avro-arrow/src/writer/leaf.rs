@@ -2,8 +2,7 @@
 
 use super::out::{LONG, Out, SLOT_BYTES, Slot, UNFIT, slot, slot_of, slot_of_long};
 use arrow_array::BinaryViewArray;
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, IntervalMonthDayNano, OffsetBuffer, ScalarBuffer, i256};
-use arrow_data::ByteView;
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, IntervalMonthDayNano, ScalarBuffer, i256};
 use std::collections::BTreeMap;
 
 /// Values that hold no others. All indices are of values that are there.
@@ -84,66 +83,6 @@ const FIRST: [u128; SLOT_BYTES] = {
     }
     masks
 };
-
-/// Strings or bytes, one behind the other.
-pub(super) struct Text<'a, O: ArrowNativeType>(pub(super) &'a OffsetBuffer<O>, pub(super) &'a Buffer);
-
-impl<O: ArrowNativeType> Text<'_, O> {
-    #[inline]
-    fn range(&self, at: usize) -> (usize, usize) {
-        let offset = |at: usize| self.0.get(at).map_or(0, |offset| offset.as_usize());
-        (offset(at), offset(at + 1))
-    }
-}
-
-impl<O: ArrowNativeType> Leaf for Text<'_, O> {
-    #[inline]
-    fn slot(&self, at: usize) -> Slot {
-        let (from, to) = self.range(at);
-        let n = to.saturating_sub(from);
-        if n >= SLOT_BYTES {
-            return LONG;
-        }
-        // Sixteen bytes at once, where there are as many.
-        let bytes = match self.1.get(from..).and_then(|source| source.first_chunk::<16>()) {
-            Some(bytes) => u128::from_le_bytes(*bytes),
-            None => slot_of(self.1.get(from..to).unwrap_or_default()),
-        };
-        sized_slot(bytes, n)
-    }
-
-    #[inline]
-    fn put(&self, at: usize, out: &mut Out) {
-        let (from, to) = self.range(at);
-        out.sized(self.1.get(from..).unwrap_or_default(), to.saturating_sub(from));
-    }
-}
-
-/// Strings or bytes of Arrow's views.
-pub(super) struct Views<'a>(pub(super) &'a BinaryViewArray);
-
-/// Bytes that a view holds itself.
-const INLINE: usize = 12;
-
-impl Leaf for Views<'_> {
-    #[inline]
-    fn slot(&self, at: usize) -> Slot {
-        let view = self.0.views().get(at).copied().unwrap_or_default();
-        let n = view as u32 as usize;
-        if n > INLINE { LONG } else { sized_slot(view >> 32, n) }
-    }
-
-    #[inline]
-    fn put(&self, at: usize, out: &mut Out) {
-        let view = ByteView::from(self.0.views().get(at).copied().unwrap_or_default());
-        match self.0.data_buffers().get(view.buffer_index as usize) {
-            Some(buffer) if view.length as usize > INLINE => {
-                out.sized(buffer.get(view.offset as usize..).unwrap_or_default(), view.length as usize);
-            }
-            _ => out.sized(self.0.value(at), view.length as usize),
-        }
-    }
-}
 
 /// As many bytes each.
 pub(super) struct Fixed<'a>(pub(super) &'a Buffer, pub(super) usize);
@@ -317,7 +256,7 @@ impl Leaf for Decimals<'_, i256> {
 
 fn put_decimal(bytes: &[u8], n: usize, size: Option<usize>, out: &mut Out) {
     let digits = bytes.get(bytes.len().saturating_sub(n)..).unwrap_or_default();
-    let Some(size) = size else { return out.sized(digits, n) };
+    let Some(size) = size else { return out.sized(digits) };
     let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) { 0xff } else { 0 };
     (n..size).for_each(|_| out.extend(&[sign]));
     out.extend(digits);

@@ -16,7 +16,10 @@ mod out;
 mod parallel;
 mod plan;
 mod rows;
+mod selection;
+mod texts;
 mod to_file;
+mod words;
 
 pub use blocks::{Blocks, Encoder, WrittenBlock};
 pub use options::WriteOptions;

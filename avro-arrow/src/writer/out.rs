@@ -3,7 +3,9 @@
 //! A value that is short travels as a [`Slot`]: 16 bytes in one register, which are stored whole, wherever the value ends. What is
 //! stored behind its end is stored over by the next value. So no value is copied byte by byte, and none asks how long it is.
 
+use super::words::{WORD_BYTES, Word};
 use crate::bytes::long_word;
+use std::hint::cold_path;
 
 /// A value's first 15 bytes and their number, or the word that it has more.
 pub(super) type Slot = u128;
@@ -108,9 +110,16 @@ impl Out {
         None
     }
 
+    #[inline]
     pub(super) fn long(&mut self, value: i64) {
         self.reserve(16);
-        self.slots(&[slot_of_long(value)]);
+        // As most counts are.
+        if let (0..64, Some(to)) = (value, self.bytes.get_mut(self.len)) {
+            *to = value as u8 * 2;
+            self.len += 1;
+        } else {
+            self.slots(&[slot_of_long(value)]);
+        }
     }
 
     pub(super) fn extend(&mut self, bytes: &[u8]) {
@@ -121,19 +130,76 @@ impl Out {
         self.len += bytes.len();
     }
 
-    /// A length and the first so many of these bytes.
-    #[inline]
-    pub(super) fn sized(&mut self, bytes: &[u8], n: usize) {
-        self.reserve(16 + n.max(SHORT));
-        self.slots(&[slot_of_long(n as i64)]);
-        // As many as most texts have, whatever this one has: what is too much is written over.
-        match (bytes.first_chunk::<SHORT>(), self.bytes.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut)) {
-            (Some(from), Some(to)) if n <= SHORT => *to = *from,
-            _ => return self.extend(bytes.get(..n).unwrap_or_default()),
+    /// A length and these bytes.
+    pub(super) fn sized(&mut self, bytes: &[u8]) {
+        self.long(bytes.len() as i64);
+        self.extend(bytes);
+    }
+
+    /// Stores at most [`WORDS_MAX`] words from a place on, which is where what was written ends, and gives where they end.
+    #[inline(always)]
+    pub(super) fn words(&mut self, at: usize, words: impl Iterator<Item = Word>) -> usize {
+        if at + WORDS_ROOM > self.bytes.len() {
+            cold_path();
+            self.grow(at, WORDS_ROOM);
         }
-        self.len += n;
+        let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<WORDS_ROOM>) else { return at };
+        // A byte: so nothing has to be checked to know that there is room behind it.
+        let mut end = 0u8;
+        for word in words {
+            if let Some(to) = room.get_mut(usize::from(end)..).and_then(<[u8]>::first_chunk_mut) {
+                *to = word.bytes.to_le_bytes();
+            }
+            end = end.wrapping_add(word.len);
+        }
+        at + usize::from(end)
+    }
+
+    /// The same of the length of a text and the first so many of these bytes, which it is; or of nothing.
+    #[inline(always)]
+    pub(super) fn text(&mut self, at: usize, bytes: &[u8], n: usize, present: bool) -> usize {
+        // As many as most texts have, whatever this one has: what is too much is written over.
+        if n <= SHORT
+            && let Some(from) = bytes.first_chunk::<SHORT>()
+            && let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<{ 1 + SHORT }>)
+        {
+            room[0] = n as u8 * 2;
+            if let Some(to) = room.get_mut(usize::from(present)..).and_then(<[u8]>::first_chunk_mut) {
+                *to = *from;
+            }
+            return at + usize::from(present) + n;
+        }
+        cold_path();
+        self.any_text(at, bytes, n, present)
+    }
+
+    #[inline(never)]
+    fn any_text(&mut self, at: usize, bytes: &[u8], n: usize, present: bool) -> usize {
+        self.len = at;
+        if present {
+            self.sized(bytes.get(..n).unwrap_or_default());
+        }
+        self.reserve(1 + SHORT);
+        self.len
+    }
+
+    #[inline(never)]
+    fn grow(&mut self, at: usize, n: usize) {
+        self.len = at;
+        self.reserve(n);
+    }
+
+    /// What is written ends here.
+    #[inline]
+    pub(super) fn set_len(&mut self, len: usize) {
+        self.len = len;
     }
 }
+
+/// Words that are stored at once, and the room that it takes: all their lengths together are a byte.
+pub(super) const WORDS_MAX: usize = 30;
+const WORDS_ROOM: usize = 1 << 8 | WORD_BYTES;
+const _: () = assert!(WORDS_MAX * WORD_BYTES < 1 << 8);
 
 /// Bytes that are copied at once.
 const SHORT: usize = 48;

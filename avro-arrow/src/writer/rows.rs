@@ -8,12 +8,13 @@
 //! unions has tables of its own, with items for rows.
 
 use super::bind::{Bound, Column, Data, unwritable};
-use super::leaf::{
-    Decimals, Durations, Encoded, Fixed, FixedViews, Floats, Leaf, Longs, Nothing, Symbols, Text, Views,
-};
-use super::out::{Out, Slot, UNFIT, behind, slot, slot_of, slot_of_long};
+use super::leaf::{Decimals, Durations, Encoded, Fixed, FixedViews, Floats, Leaf, Longs, Nothing, Symbols};
+use super::out::{Out, Slot, UNFIT, WORDS_MAX, behind, slot, slot_of, slot_of_long};
+use super::selection::Rows;
+use super::texts::Texts;
+use super::words::Words;
 use crate::error::Result;
-use std::rc::Rc;
+use std::ops::Range;
 
 /// Rows that are done together at most: so many that a column's loop is long, and so few that their slots stay in the CPU's cache.
 const ROWS_MAX: usize = 128;
@@ -35,40 +36,20 @@ pub(super) fn append(
         _ => BYTES_WANTED / 16,
     };
     let n = (BYTES_WANTED / last.max(1)).clamp(1, ROWS_MAX).min(n_rows - from);
-    let table = Table::of(vec![row], Rows::From(from), n)?;
+    let table = Table::of(vec![row], Rows::From(from, n))?;
     for row in 0..n {
-        table.put(row, out);
+        table.put_row(row, out);
         ends.push(out.len());
     }
     Ok(n)
 }
 
-/// Which values of an array the rows have.
-#[derive(Debug, Clone)]
-enum Rows {
-    /// All from this one on.
-    From(usize),
-    /// These.
-    Picked(Rc<[usize]>),
-}
-
-impl Rows {
-    #[inline]
-    fn at(&self, row: usize) -> usize {
-        match self {
-            Rows::From(from) => from + row,
-            Rows::Picked(rows) => rows.get(row).copied().unwrap_or_default(),
-        }
-    }
-
-    fn pick(&self, rows: &[usize]) -> Rows {
-        Rows::Picked(rows.iter().map(|row| self.at(*row)).collect())
-    }
-}
-
 /// The values of so many rows, or items.
 struct Table<'a> {
     rows: Rows,
+    /// Values that are short.
+    words: Words,
+    texts: Vec<Texts<'a>>,
     /// What each column of slots is.
     columns: Vec<Cells<'a>>,
     /// Row by row.
@@ -81,15 +62,15 @@ struct Table<'a> {
 enum Cells<'a> {
     /// Values that hold no others, with their tags.
     Values(&'a Column<'a>),
-    /// The tags in front of other values.
-    Tags(&'a Column<'a>),
     /// The same in each row.
     Constant(&'a [u8]),
-    /// The branch of a union whose other values are elsewhere.
-    Branch(usize),
 }
 
 enum Step<'a> {
+    /// So many columns of words, from this one on.
+    Words(usize, usize),
+    /// So many columns of texts, from this one on.
+    Texts(usize, usize),
     /// So many columns of slots, from this one on.
     Slots(usize, usize),
     /// The values of rows that have one, which are the rows of a table, by its row.
@@ -101,13 +82,18 @@ enum Step<'a> {
 }
 
 impl<'a> Table<'a> {
+    fn new(rows: Rows, n_columns: usize) -> Table<'a> {
+        let words = Words::new(rows.len(), n_columns);
+        Table { rows, words, texts: Vec::new(), columns: Vec::new(), slots: Vec::new(), steps: Vec::new() }
+    }
+
     /// The table of these values, which are in all rows and stand one behind the other.
-    fn of(parts: Vec<&'a Bound<'a>>, rows: Rows, n: usize) -> Result<Table<'a>> {
-        let mut table = Table { rows, columns: Vec::new(), slots: Vec::new(), steps: Vec::new() };
+    fn of(parts: Vec<&'a Bound<'a>>, rows: Rows) -> Result<Table<'a>> {
+        let mut table = Table::new(rows, parts.iter().map(|part| part.n_words()).sum());
         for part in parts {
-            table.add(part, n)?;
+            table.add(part)?;
         }
-        table.fill(n)?;
+        table.fill()?;
         Ok(table)
     }
 
@@ -116,25 +102,40 @@ impl<'a> Table<'a> {
         branch: Option<usize>,
         columns: impl Iterator<Item = &'a Column<'a>>,
         rows: Rows,
-        n: usize,
     ) -> Result<Table<'a>> {
-        let mut table = Table { rows, columns: Vec::new(), slots: Vec::new(), steps: Vec::new() };
+        let mut table = Table::new(rows, 2);
         if let Some(branch) = branch {
-            table.add_cells(Cells::Branch(branch));
+            table.words(|words, _| words.add_branch(branch));
         }
         for column in columns {
-            table.add_column(column, n)?;
+            table.add_column(column)?;
         }
-        table.fill(n)?;
+        table.fill()?;
         Ok(table)
     }
 
-    fn add(&mut self, part: &'a Bound<'a>, n: usize) -> Result<()> {
+    fn add(&mut self, part: &'a Bound<'a>) -> Result<()> {
         match part {
-            Bound::Constant(bytes) => self.add_cells(Cells::Constant(bytes)),
-            Bound::Column(column) => self.add_column(column, n)?,
+            Bound::Constant(bytes) => {
+                if !self.words(|words, _| words.add_constant(bytes)) {
+                    self.add_cells(Cells::Constant(bytes));
+                }
+            }
+            Bound::Column(column) => self.add_column(column)?,
         }
         Ok(())
+    }
+
+    /// Adds columns of words, if they are.
+    fn words<T>(&mut self, add: impl FnOnce(&mut Words, &Rows) -> T) -> T {
+        let first = self.words.n_columns();
+        let added = add(&mut self.words, &self.rows);
+        match (self.words.n_columns() - first, self.steps.last_mut()) {
+            (0, _) => {}
+            (more, Some(Step::Words(_, n))) if *n + more <= WORDS_MAX => *n += more,
+            (more, _) => self.steps.push(Step::Words(first, more)),
+        }
+        added
     }
 
     fn add_cells(&mut self, cells: Cells<'a>) {
@@ -145,7 +146,40 @@ impl<'a> Table<'a> {
         self.columns.push(cells);
     }
 
-    fn add_column(&mut self, column: &'a Column<'a>, n: usize) -> Result<()> {
+    /// The same, but nothing in rows other than these. None if not all of it is words and texts.
+    fn only_in(mut self, rows: &[usize]) -> Option<Table<'a>> {
+        if !self.steps.iter().all(|step| matches!(step, Step::Words(..) | Step::Texts(..))) {
+            return None;
+        }
+        let mut kept = vec![false; self.rows.len()];
+        for row in rows {
+            if let Some(kept) = kept.get_mut(*row) {
+                *kept = true;
+            }
+        }
+        self.words.keep(&kept);
+        self.texts.iter_mut().for_each(|texts| texts.keep(&kept));
+        Some(self)
+    }
+
+    /// Adds a table of words and texts for the same rows.
+    fn append(&mut self, other: Table<'a>) {
+        let (words, texts) = (self.words.n_columns(), self.texts.len());
+        self.words.append(other.words);
+        self.texts.extend(other.texts);
+        for step in other.steps {
+            match (step, self.steps.last_mut()) {
+                (Step::Words(_, more), Some(Step::Words(_, n))) if *n + more <= WORDS_MAX => *n += more,
+                (Step::Texts(_, more), Some(Step::Texts(_, n))) => *n += more,
+                (Step::Words(first, n), _) => self.steps.push(Step::Words(words + first, n)),
+                (Step::Texts(first, n), _) => self.steps.push(Step::Texts(texts + first, n)),
+                (step, _) => self.steps.push(step),
+            }
+        }
+    }
+
+    fn add_column(&mut self, column: &'a Column<'a>) -> Result<()> {
+        let n = self.rows.len();
         let is_valid = |row: usize| column.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(self.rows.at(row)));
         if column.plan.tags.null.is_none()
             && !matches!(column.data, Data::Null)
@@ -154,19 +188,38 @@ impl<'a> Table<'a> {
             let what = "null, which the schema forbids here".to_owned();
             return Err(unwritable(column.plan, what).at(|p| p.row = Some(row as u64)));
         }
-        if !matches!(column.data, Data::Record(_) | Data::List(..) | Data::Union(..)) {
-            self.add_cells(Cells::Values(column));
+        let is_leaf = !matches!(column.data, Data::Record(_) | Data::List(..) | Data::Union(..));
+        if is_leaf && let Some(texts) = Texts::of(column, &self.rows) {
+            self.words(|words, rows| words.add_tags(column, rows));
+            match self.steps.last_mut() {
+                Some(Step::Texts(_, n)) => *n += 1,
+                _ => self.steps.push(Step::Texts(self.texts.len(), 1)),
+            }
+            self.texts.push(texts);
+            return Ok(());
+        }
+        if is_leaf {
+            if !self.words(|words, rows| words.add(column, rows)) {
+                self.add_cells(Cells::Values(column));
+            }
             return Ok(());
         }
         let valid: Option<Vec<usize>> = column.nulls.as_ref().map(|_| (0..n).filter(|row| is_valid(*row)).collect());
-        if column.plan.tags.value.is_some() || column.plan.tags.null.is_some() {
-            self.add_cells(Cells::Tags(column));
-        }
+        self.words(|words, rows| words.add_tags(column, rows));
         let step = match (&column.data, valid) {
             // What is always there is a part of the row like any other.
-            (Data::Record(parts), None) => return parts.iter().try_for_each(|part| self.add(part, n)),
+            (Data::Record(parts), None) => return parts.iter().try_for_each(|part| self.add(part)),
             (Data::Record(parts), Some(valid)) => {
-                let inner = Table::of(parts.iter().collect(), self.rows.pick(&valid), valid.len());
+                // Records that mostly are there are columns like the others too, of which the rest writes nothing.
+                if 2 * valid.len() >= n
+                    && parts.iter().all(Bound::is_flat)
+                    && let Ok(inner) = Table::of(parts.iter().collect(), self.rows.clone())
+                    && let Some(inner) = inner.only_in(&valid)
+                {
+                    self.append(inner);
+                    return Ok(());
+                }
+                let inner = Table::of(parts.iter().collect(), self.rows.pick(&valid));
                 let inner = inner.map_err(|e| e.at(|p| p.row = outer(p.row, &valid)))?;
                 Step::Some(indices(&valid, n), inner)
             }
@@ -177,10 +230,11 @@ impl<'a> Table<'a> {
                     offset(at)..offset(at + 1)
                 };
                 let (items, lists) = match (&self.rows, valid) {
-                    (Rows::From(_), None) => {
+                    (Rows::From(..), None) => {
                         let first = range(0).start;
                         let lists = (0..n).map(range).map(|range| Some((range.start - first, range.len())));
-                        (Rows::From(first), lists.collect::<Vec<_>>())
+                        let n_items = if n == 0 { 0 } else { range(n - 1).end - first };
+                        (Rows::From(first, n_items), lists.collect::<Vec<_>>())
                     }
                     (_, valid) => {
                         let rows = valid.unwrap_or_else(|| (0..n).collect());
@@ -195,8 +249,7 @@ impl<'a> Table<'a> {
                         (Rows::Picked(items.into()), lists)
                     }
                 };
-                let n_items = lists.iter().flatten().map(|(_, n)| n).sum();
-                let inner = Table::of_columns(None, columns.iter(), items, n_items);
+                let inner = Table::of_columns(None, columns.iter(), items);
                 Step::List(lists.clone(), inner.map_err(|e| e.at(|p| p.row = of_item(p.row, &lists)))?)
             }
             (Data::Union(of_rows, columns), valid) => {
@@ -214,12 +267,8 @@ impl<'a> Table<'a> {
                     }
                 }
                 let tables = columns.iter().zip(picked).map(|((branch, column), (own, values))| {
-                    let table = Table::of_columns(
-                        Some(*branch),
-                        std::iter::once(column),
-                        Rows::Picked(values.into()),
-                        own.len(),
-                    );
+                    let rows = Rows::Picked(values.into());
+                    let table = Table::of_columns(Some(*branch), std::iter::once(column), rows);
                     table.map_err(|e| e.at(|p| p.row = outer(p.row, &own)))
                 });
                 Step::Union(places, tables.collect::<Result<_>>()?)
@@ -263,9 +312,6 @@ macro_rules! leaf {
             Data::Long(values) => leaf!(@ $leaf = Longs(values), $then),
             Data::Float(values) => leaf!(@ $leaf = Floats(values), $then),
             Data::Double(values) => leaf!(@ $leaf = Floats(values), $then),
-            Data::Text(offsets, values) => leaf!(@ $leaf = Text(offsets, values), $then),
-            Data::LargeText(offsets, values) => leaf!(@ $leaf = Text(offsets, values), $then),
-            Data::Views(views) => leaf!(@ $leaf = Views(views), $then),
             Data::Fixed(values, size) => leaf!(@ $leaf = Fixed(values, *size), $then),
             Data::FixedViews(views, size) => leaf!(@ $leaf = FixedViews(views, *size), $then),
             Data::Encoded(ends, values, unfit) => leaf!(@ $leaf = Encoded(ends, values, unfit), $then),
@@ -274,6 +320,8 @@ macro_rules! leaf {
             Data::Decimal256(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
             Data::Duration(values) => leaf!(@ $leaf = Durations(values), $then),
             Data::Null | Data::List(..) | Data::Record(_) | Data::Union(..) => leaf!(@ $leaf = Nothing, $then),
+            // Never asked for: they are no leaves.
+            Data::Text(..) | Data::LargeText(..) | Data::Views(_) => leaf!(@ $leaf = Nothing, $then),
         }
     };
     (@ $leaf:ident = $value:expr, $then:expr) => {{
@@ -283,67 +331,89 @@ macro_rules! leaf {
 }
 
 impl Table<'_> {
-    /// Encodes the values.
-    fn fill(&mut self, n: usize) -> Result<()> {
+    /// Encodes the values that are no words.
+    fn fill(&mut self) -> Result<()> {
         let width = self.columns.len();
-        self.slots = vec![0; n * width];
+        self.slots = vec![0; self.rows.len() * width];
         for (at, cells) in self.columns.iter().enumerate() {
             // A column is every so many slots of the table.
             let slots = self.slots.get_mut(at..).unwrap_or_default().iter_mut().step_by(width);
-            let (column, filled) = match cells {
-                Cells::Constant(bytes) => {
-                    slots.for_each(|to| *to = slot_of(bytes));
-                    continue;
+            match cells {
+                Cells::Constant(bytes) => slots.for_each(|to| *to = slot_of(bytes)),
+                Cells::Values(column) => {
+                    leaf!(&column.data, leaf => fill(leaf, &self.rows, column, slots))
+                        .map_err(|(row, what)| unwritable(column.plan, what).at(|p| p.row = Some(row as u64)))?;
                 }
-                Cells::Branch(branch) => {
-                    slots.for_each(|to| *to = slot_of_long(*branch as i64));
-                    continue;
-                }
-                Cells::Tags(column) => (column, fill(&Nothing, &self.rows, column, slots)),
-                Cells::Values(column) => (column, leaf!(&column.data, leaf => fill(leaf, &self.rows, column, slots))),
-            };
-            filled.map_err(|(row, what)| unwritable(column.plan, what).at(|p| p.row = Some(row as u64)))?;
+            }
         }
         Ok(())
     }
 
-    /// Appends a row.
-    fn put(&self, row: usize, out: &mut Out) {
-        let width = self.columns.len();
+    /// Appends rows.
+    fn put(&self, rows: Range<usize>, out: &mut Out) {
+        for row in rows {
+            self.put_row(row, out);
+        }
+    }
+
+    /// Appends a row. (Inlined, so that what is the same for all rows is done once.)
+    #[inline(always)]
+    fn put_row(&self, row: usize, out: &mut Out) {
+        let mut at = out.len();
         for step in &self.steps {
             match step {
-                Step::Slots(first, n) => {
-                    let from = row * width + first;
-                    let mut slots = self.slots.get(from..from + n).unwrap_or_default();
-                    let mut column = *first;
+                Step::Words(first, n) => at = self.words.put(*first, *n, row, at, out),
+                Step::Texts(first, n) => {
+                    for texts in self.texts.get(*first..first + n).unwrap_or_default() {
+                        at = texts.put(row, at, out);
+                    }
+                }
+                step => {
+                    out.set_len(at);
+                    self.put_step(step, row, out);
+                    at = out.len();
+                }
+            }
+        }
+        out.set_len(at);
+    }
+
+    /// Appends what a step has for a row.
+    fn put_step(&self, step: &Step<'_>, row: usize, out: &mut Out) {
+        match step {
+            Step::Words(..) | Step::Texts(..) => {}
+            Step::Slots(first, n) => {
+                let width = self.columns.len();
+                let from = row * width + first;
+                let mut slots = self.slots.get(from..from + n).unwrap_or_default();
+                let mut column = *first;
+                out.reserve(16 * n);
+                while let Some(long) = out.slots(slots) {
+                    self.put_long(column + long, row, out);
                     out.reserve(16 * n);
-                    while let Some(long) = out.slots(slots) {
-                        self.put_long(column + long, row, out);
-                        out.reserve(16 * n);
-                        slots = slots.get(long + 1..).unwrap_or_default();
-                        column += long + 1;
-                    }
+                    slots = slots.get(long + 1..).unwrap_or_default();
+                    column += long + 1;
                 }
-                Step::Some(indices, inner) => {
-                    if let Some(row) = indices.get(row).copied().flatten() {
-                        inner.put(row, out);
-                    }
+            }
+            Step::Some(indices, inner) => {
+                if let Some(row) = indices.get(row).copied().flatten() {
+                    inner.put(row..row + 1, out);
                 }
-                // SPEC: Complex Types, Arrays: "a long count value, followed by that many array items. A block with count zero
-                // indicates the end of the array."
-                Step::List(lists, items) => {
-                    let Some((first, n)) = lists.get(row).copied().flatten() else { continue };
-                    if n > 0 {
-                        out.long(n as i64);
-                    }
-                    (first..first + n).for_each(|item| items.put(item, out));
-                    out.long(0);
+            }
+            // SPEC: Complex Types, Arrays: "a long count value, followed by that many array items. A block with count zero
+            // indicates the end of the array."
+            Step::List(lists, items) => {
+                let Some((first, n)) = lists.get(row).copied().flatten() else { return };
+                if n > 0 {
+                    out.long(n as i64);
                 }
-                Step::Union(places, tables) => {
-                    let Some((child, row)) = places.get(row).copied() else { continue };
-                    if let Some(table) = tables.get(child) {
-                        table.put(row, out);
-                    }
+                items.put(first..first + n, out);
+                out.long(0);
+            }
+            Step::Union(places, tables) => {
+                let Some((child, row)) = places.get(row).copied() else { return };
+                if let Some(table) = tables.get(child) {
+                    table.put(row..row + 1, out);
                 }
             }
         }
@@ -360,7 +430,7 @@ impl Table<'_> {
                 }
                 leaf!(&column.data, leaf => leaf.put(self.rows.at(row), out));
             }
-            Some(Cells::Tags(_) | Cells::Branch(_)) | None => {}
+            None => {}
         }
     }
 }
@@ -373,7 +443,7 @@ fn fill<'s, L: Leaf>(
     slots: impl Iterator<Item = &'s mut Slot>,
 ) -> Result<(), (usize, String)> {
     match rows {
-        Rows::From(from) => fill_rows(leaf, *from.., column, slots),
+        Rows::From(from, _) => fill_rows(leaf, *from.., column, slots),
         Rows::Picked(picked) => fill_rows(leaf, picked.iter().copied(), column, slots),
     }
 }

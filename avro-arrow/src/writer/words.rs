@@ -1,0 +1,274 @@
+//! Values of at most eight bytes: columns in, and out the bytes of each value as a word, and how many they are.
+//!
+//! That is what nearly all values are, and what a CPU is good at: a column's loop has no branch, and whether all of its values fit
+//! is asked once for all rows. A column in which one does not is left to [`Slot`](super::out::Slot)s, in these rows.
+
+use super::bind::{Column, Data};
+use super::out::Out;
+use super::selection::Rows;
+use crate::bytes::short_long_word;
+
+/// Bytes of a word.
+pub(super) const WORD_BYTES: usize = 8;
+
+/// So many words behind each column are not used: columns that begin a power of two apart would share few lines of the CPU's cache.
+const GAP: usize = 8;
+
+/// A value's bytes, the first of them lowest, and how many there are. What is above them does not matter.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Word {
+    pub(super) bytes: u64,
+    pub(super) len: u8,
+}
+
+/// The words of some rows, column by column.
+#[derive(Debug)]
+pub(super) struct Words {
+    n_rows: usize,
+    n_columns: usize,
+    words: Vec<Word>,
+}
+
+impl Words {
+    /// For about so many columns.
+    pub(super) fn new(n_rows: usize, n_columns: usize) -> Words {
+        Words { n_rows, n_columns: 0, words: Vec::with_capacity(n_columns * (n_rows + GAP)) }
+    }
+
+    /// How many columns there are.
+    pub(super) fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    fn stride(&self) -> usize {
+        self.n_rows + GAP
+    }
+
+    /// Adds a column of as many words as there are rows.
+    #[inline]
+    fn add_column(&mut self, words: impl Iterator<Item = Word>) {
+        self.words.extend(words);
+        self.n_columns += 1;
+        self.words.resize(self.n_columns * self.stride(), Word::default());
+    }
+
+    /// Adds a column of this word.
+    fn add_same(&mut self, word: Word) {
+        self.add_column(std::iter::repeat_n(word, self.n_rows));
+    }
+
+    /// The words of the last column.
+    fn last_column(&mut self) -> impl Iterator<Item = &mut Word> {
+        let from = self.words.len() - self.stride();
+        self.words.get_mut(from..).unwrap_or_default().iter_mut()
+    }
+
+    /// Adds the same bytes in each row, if they fit.
+    pub(super) fn add_constant(&mut self, bytes: &[u8]) -> bool {
+        let mut word = [0; WORD_BYTES];
+        let Some(to) = word.get_mut(..bytes.len()) else { return false };
+        to.copy_from_slice(bytes);
+        self.add_same(Word { bytes: u64::from_le_bytes(word), len: bytes.len() as u8 });
+        true
+    }
+
+    /// Adds the tag of a branch.
+    pub(super) fn add_branch(&mut self, branch: usize) {
+        self.add_same(tag(branch));
+    }
+
+    /// Adds the tags in front of values, if there are any.
+    pub(super) fn add_tags(&mut self, column: &Column<'_>, rows: &Rows) {
+        let tags = &column.plan.tags;
+        if tags.value.is_none() && tags.null.is_none() {
+            return;
+        }
+        let (value, null) = (tags.value.map(tag).unwrap_or_default(), tags.null.map(tag).unwrap_or_default());
+        self.add_same(value);
+        if let Some(nulls) = &column.nulls {
+            let mut words = self.last_column();
+            rows.each_bit(nulls.inner(), |valid| {
+                if let (Some(word), false) = (words.next(), valid) {
+                    *word = null;
+                }
+            });
+        }
+    }
+
+    /// Adds the tags and values of a column, if all of them fit.
+    pub(super) fn add(&mut self, column: &Column<'_>, rows: &Rows) -> bool {
+        let first = self.n_columns;
+        self.add_tags(column, rows);
+        let fit = match &column.data {
+            Data::Null => return true,
+            Data::Boolean(values) => {
+                self.add_same(Word { bytes: 0, len: 1 });
+                let mut words = self.last_column();
+                rows.each_bit(values, |value| {
+                    if let Some(word) = words.next() {
+                        word.bytes = value.into();
+                    }
+                });
+                true
+            }
+            Data::Int(values) => self.add_each(rows, values, |value| long(value.into())),
+            Data::Long(values) => self.add_each(rows, values, long),
+            Data::Float(values) => {
+                self.add_each(rows, values, |value| (Word { bytes: value.to_bits().into(), len: 4 }, true))
+            }
+            Data::Double(values) => {
+                self.add_each(rows, values, |value| (Word { bytes: value.to_bits(), len: 8 }, true))
+            }
+            Data::Decimal128(values, None) => self.add_each(rows, values, sized_decimal),
+            Data::Decimal128(values, Some(size @ 1..=WORD_BYTES)) => {
+                self.add_each(rows, values, |value| fixed_decimal(value, *size))
+            }
+            Data::Enum(keys, symbols) => self.add_each(rows, keys, |key| {
+                let symbol = usize::try_from(key).ok().and_then(|key| symbols.get(key).copied().flatten());
+                symbol.map_or((Word::default(), false), |symbol| long(symbol.into()))
+            }),
+            _ => false,
+        };
+        if fit {
+            self.drop_nulls(column, rows);
+        } else {
+            self.n_columns = first;
+            self.words.truncate(first * self.stride());
+        }
+        fit
+    }
+
+    /// Nothing is written of the last column's values that are null.
+    fn drop_nulls(&mut self, column: &Column<'_>, rows: &Rows) {
+        let Some(nulls) = &column.nulls else { return };
+        let mut words = self.last_column();
+        rows.each_bit(nulls.inner(), |valid| {
+            if let Some(word) = words.next() {
+                word.len &= u8::from(valid).wrapping_neg();
+            }
+        });
+    }
+
+    /// Adds values, and says whether all of them fit.
+    #[inline]
+    fn add_each<T: Copy + Default>(&mut self, rows: &Rows, values: &[T], encode: impl Fn(T) -> (Word, bool)) -> bool {
+        let mut all_fit = true;
+        let encode = |value| {
+            let (word, fits) = encode(value);
+            all_fit &= fits;
+            word
+        };
+        match rows {
+            Rows::From(from, n) => {
+                self.add_column(values.get(*from..from + n).unwrap_or_default().iter().copied().map(encode));
+            }
+            Rows::Picked(rows) => {
+                self.add_column(rows.iter().map(|at| values.get(*at).copied().unwrap_or_default()).map(encode));
+            }
+        }
+        all_fit
+    }
+
+    /// Nothing is written in rows that are not kept.
+    pub(super) fn keep(&mut self, kept: &[bool]) {
+        let stride = self.stride();
+        for column in self.words.chunks_exact_mut(stride) {
+            for (word, kept) in column.iter_mut().zip(kept) {
+                word.len &= u8::from(*kept).wrapping_neg();
+            }
+        }
+    }
+
+    /// Adds the columns of others, of as many rows.
+    pub(super) fn append(&mut self, mut others: Words) {
+        self.words.append(&mut others.words);
+        self.n_columns += others.n_columns;
+    }
+
+    /// Stores a row's values of so many columns, and gives where they end.
+    #[inline(always)]
+    pub(super) fn put(&self, first: usize, n: usize, row: usize, at: usize, out: &mut Out) -> usize {
+        let mut index = first * self.stride() + row;
+        let words = (0..n).map_while(|_| {
+            let word = self.words.get(index).copied();
+            index += self.stride();
+            word
+        });
+        out.words(at, words)
+    }
+}
+
+fn tag(branch: usize) -> Word {
+    long(branch as i64).0
+}
+
+/// And whether it fits.
+#[inline]
+fn long(value: i64) -> (Word, bool) {
+    let (bytes, len) = short_long_word(value);
+    (Word { bytes, len: len as u8 }, len <= WORD_BYTES)
+}
+
+/// The length and the digits of a decimal, and whether they fit.
+#[inline]
+fn sized_decimal(value: i128) -> (Word, bool) {
+    let low = value as i64;
+    let n = (72 - (low ^ (low >> 63)).leading_zeros()) / 8;
+    let digits = ((low as u64) << ((64 - 8 * n) & 63)).swap_bytes();
+    let word = Word { bytes: (digits << 8) | u64::from(2 * n), len: n as u8 + 1 };
+    (word, n < 8 && i128::from(low) == value)
+}
+
+/// A decimal of so many bytes, one to eight, and whether it fits.
+#[inline]
+fn fixed_decimal(value: i128, size: usize) -> (Word, bool) {
+    let low = value as i64;
+    let unused = 64 - 8 * size;
+    let word = Word { bytes: ((low as u64) << unused).swap_bytes(), len: size as u8 };
+    (word, i128::from((low << unused) >> unused) == value)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::bytes::put_long;
+
+    /// The bytes of a word, if it fits.
+    fn bytes((word, fits): (Word, bool)) -> Option<Vec<u8>> {
+        fits.then(|| word.bytes.to_le_bytes()[..usize::from(word.len)].to_vec())
+    }
+
+    fn edges() -> impl Iterator<Item = i64> {
+        let powers = (0..63).map(|bit| 1i64 << bit).flat_map(|power| [power - 1, power, power + 1, power | power >> 3]);
+        powers.flat_map(|value| [value, -value]).chain([i64::MIN, i64::MAX])
+    }
+
+    #[test]
+    fn longs_are_words_of_at_most_eight_bytes() {
+        for value in edges() {
+            let mut expected = Vec::new();
+            put_long(value, &mut expected);
+            assert_eq!(bytes(long(value)), (expected.len() <= 8).then_some(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_words_where_they_fit() {
+        let wide = edges().map(i128::from).flat_map(|value| [value, value << 60, (value << 64) | 5]);
+        for value in wide {
+            let all = value.to_be_bytes();
+            // The fewest bytes that say the same.
+            let n = (1..=16).find(|n| (value << (128 - 8 * n)) >> (128 - 8 * n) == value).unwrap();
+            let expected = [&[2 * n as u8], &all[16 - n..]].concat();
+            assert_eq!(bytes(sized_decimal(value)), (n < 8).then_some(expected), "{value}");
+            for size in 1..=8 {
+                assert_eq!(
+                    bytes(fixed_decimal(value, size)),
+                    (n <= size).then(|| all[16 - size..].to_vec()),
+                    "{value}"
+                );
+            }
+        }
+    }
+}
