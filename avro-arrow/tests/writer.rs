@@ -282,7 +282,7 @@ fn what_is_below_a_null_record() {
             let id = |row: usize| fits(row, "id").then_some([row as i64, -(1 << 60)][usize::from(row % 50 == 49)]);
             let word = |row: usize| is_there(row).then_some(words[row % 4]);
             let kind = |row: usize| Some(if fits(row, "kind") { ["A", "B"][row % 2] } else { "C" });
-            let maybe = |row: usize| (row % 3 > 0).then_some(words[(row + 1) % 4]);
+            let maybe = |row: usize| (!row.is_multiple_of(3)).then_some(words[(row + 1) % 4]);
             let fields: Vec<(&str, ArrayRef)> = vec![
                 ("id", Arc::new((0..n).map(id).collect::<Int64Array>())),
                 ("word", Arc::new((0..n).map(word).collect::<StringArray>())),
