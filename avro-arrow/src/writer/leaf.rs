@@ -1,8 +1,9 @@
-//! Single values: the bytes of each, as a slot where they are few. The loops over rows are in `rows`.
+//! Single values of columns that are neither words nor texts: the bytes of each, as a slot where they are few. The loops over rows are
+//! in `rows`.
 
 use super::out::{LONG, Out, SLOT_BYTES, Slot, UNFIT, slot, slot_of, slot_of_long};
 use arrow_array::BinaryViewArray;
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, IntervalMonthDayNano, ScalarBuffer, i256};
+use arrow_buffer::{ArrowNativeType, Buffer, IntervalMonthDayNano, ScalarBuffer, i256};
 use std::collections::BTreeMap;
 
 /// Values that hold no others. All indices are of values that are there.
@@ -32,37 +33,13 @@ impl Leaf for Nothing {
     }
 }
 
-impl Leaf for BooleanBuffer {
+/// Whole numbers, of which some take more than eight bytes.
+pub(super) struct Longs<'a>(pub(super) &'a ScalarBuffer<i64>);
+
+impl Leaf for Longs<'_> {
     #[inline]
     fn slot(&self, at: usize) -> Slot {
-        slot(self.value(at).into(), 1)
-    }
-}
-
-/// Whole numbers.
-pub(super) struct Longs<'a, T: ArrowNativeType>(pub(super) &'a ScalarBuffer<T>);
-
-impl<T: ArrowNativeType + Into<i64>> Leaf for Longs<'_, T> {
-    #[inline]
-    fn slot(&self, at: usize) -> Slot {
-        slot_of_long(self.0.get(at).copied().unwrap_or_default().into())
-    }
-}
-
-/// Floating-point numbers, whose bytes are those in memory.
-pub(super) struct Floats<'a, T: ArrowNativeType>(pub(super) &'a ScalarBuffer<T>);
-
-impl Leaf for Floats<'_, f32> {
-    #[inline]
-    fn slot(&self, at: usize) -> Slot {
-        slot(self.0.get(at).copied().unwrap_or_default().to_bits().into(), 4)
-    }
-}
-
-impl Leaf for Floats<'_, f64> {
-    #[inline]
-    fn slot(&self, at: usize) -> Slot {
-        slot(self.0.get(at).copied().unwrap_or_default().to_bits().into(), 8)
+        slot_of_long(self.0.get(at).copied().unwrap_or_default())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes of rows as they are put together: encoded values in, all of them one behind the other.
 //!
-//! A value that is short travels as a [`Slot`]: 16 bytes in one register, which are stored whole, wherever the value ends. What is
-//! stored behind its end is stored over by the next value. So no value is copied byte by byte, and none asks how long it is.
+//! A value that is short travels as a [`Word`] or a [`Slot`], eight or 16 bytes, which are stored whole, wherever the value ends. What
+//! is stored behind its end is stored over by the next value. So no value is copied byte by byte, and none asks how long it is.
 
 use super::words::{WORD_BYTES, Word};
 use crate::bytes::long_word;
@@ -155,31 +155,38 @@ impl Out {
         at + usize::from(end)
     }
 
-    /// The same of the length of a text and the first so many of these bytes, which it is; or of nothing.
+    /// The same of what is in front of a text, a tag and the length or less, and of the first so many of these bytes, which it is.
     #[inline(always)]
-    pub(super) fn text(&mut self, at: usize, bytes: &[u8], n: usize, present: bool) -> usize {
+    pub(super) fn text(&mut self, at: usize, bytes: &[u8], n: usize, front: [u8; 2], front_len: u8) -> usize {
         // As many as most texts have, whatever this one has: what is too much is written over.
         if n <= SHORT
             && let Some(from) = bytes.first_chunk::<SHORT>()
-            && let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<{ 1 + SHORT }>)
+            && let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<{ 3 + SHORT }>)
         {
-            room[0] = n as u8 * 2;
-            if let Some(to) = room.get_mut(usize::from(present)..).and_then(<[u8]>::first_chunk_mut) {
+            [room[0], room[1]] = front;
+            // At most three, as the compiler can see.
+            let front_len = usize::from(front_len & 3);
+            if let Some(to) = room.get_mut(front_len..).and_then(<[u8]>::first_chunk_mut) {
                 *to = *from;
             }
-            return at + usize::from(present) + n;
+            return at + front_len + n;
         }
         cold_path();
-        self.any_text(at, bytes, n, present)
+        self.any_text(at, bytes, n, front, front_len)
     }
 
     #[inline(never)]
-    fn any_text(&mut self, at: usize, bytes: &[u8], n: usize, present: bool) -> usize {
+    fn any_text(&mut self, at: usize, bytes: &[u8], n: usize, front: [u8; 2], front_len: u8) -> usize {
         self.len = at;
-        if present {
+        if n <= SHORT {
+            self.extend(front.get(..usize::from(front_len)).unwrap_or_default());
+            self.extend(bytes.get(..n).unwrap_or_default());
+        } else {
+            // All but the length, which is longer.
+            self.extend(front.get(..usize::from(front_len).saturating_sub(1)).unwrap_or_default());
             self.sized(bytes.get(..n).unwrap_or_default());
         }
-        self.reserve(1 + SHORT);
+        self.reserve(3 + SHORT);
         self.len
     }
 

@@ -1,14 +1,15 @@
 //! Rows as bytes: the columns of a batch in, the rows' bytes and where each row ends out.
 //!
-//! Some hundred rows are done at a time, in two steps. Column by column, values are encoded into a table of slots, so that what a
-//! column is gets decided once for all of them, and its loop does nothing else. Then, row by row, the slots are stored one behind the
-//! other. (Lineitem: half the time of measuring all columns first and then writing each value to where it belongs.)
+//! Some hundred rows are done at a time, in two steps. Column by column, values are encoded into a table, so that what a column is
+//! gets decided once for all of them, and its loop does nothing else. Then, row by row, they are stored one behind the other.
+//! (Lineitem: half the time of measuring all columns first and then writing each value to where it belongs.)
 //!
-//! Values that are too long for a slot are copied in the second step. What is inside of lists, of records that may be null and of
-//! unions has tables of its own, with items for rows.
+//! A table has values of at most eight bytes as `words`, strings and bytes as `texts`, and what is neither as slots (`out`); all of
+//! a column are of one kind. What is inside of lists, of unions and of records that mostly are null has tables of its own, with
+//! items for rows.
 
 use super::bind::{Bound, Column, Data, unwritable};
-use super::leaf::{Decimals, Durations, Encoded, Fixed, FixedViews, Floats, Leaf, Longs, Nothing, Symbols};
+use super::leaf::{Decimals, Durations, Encoded, Fixed, FixedViews, Leaf, Longs, Nothing, Symbols};
 use super::out::{Out, Slot, UNFIT, WORDS_MAX, behind, slot, slot_of, slot_of_long};
 use super::selection::Rows;
 use super::texts::Texts;
@@ -16,7 +17,7 @@ use super::words::Words;
 use crate::error::Result;
 use std::ops::Range;
 
-/// Rows that are done together at most: so many that a column's loop is long, and so few that their slots stay in the CPU's cache.
+/// Rows that are done together at most: so many that a column's loop is long, and so few that their table stays in the CPU's cache.
 const ROWS_MAX: usize = 128;
 
 /// Bytes that rows which are done together should have at most.
@@ -189,8 +190,10 @@ impl<'a> Table<'a> {
             return Err(unwritable(column.plan, what).at(|p| p.row = Some(row as u64)));
         }
         let is_leaf = !matches!(column.data, Data::Record(_) | Data::List(..) | Data::Union(..));
-        if is_leaf && let Some(texts) = Texts::of(column, &self.rows) {
-            self.words(|words, rows| words.add_tags(column, rows));
+        if is_leaf && let Some((texts, has_tags)) = Texts::of(column, &self.rows) {
+            if !has_tags {
+                self.words(|words, rows| words.add_tags(column, rows));
+            }
             match self.steps.last_mut() {
                 Some(Step::Texts(_, n)) => *n += 1,
                 _ => self.steps.push(Step::Texts(self.texts.len(), 1)),
@@ -307,11 +310,7 @@ fn of_item(item: Option<u64>, lists: &[Option<(usize, usize)>]) -> Option<u64> {
 macro_rules! leaf {
     ($data:expr, $leaf:ident => $then:expr) => {
         match $data {
-            Data::Boolean($leaf) => $then,
-            Data::Int(values) => leaf!(@ $leaf = Longs(values), $then),
             Data::Long(values) => leaf!(@ $leaf = Longs(values), $then),
-            Data::Float(values) => leaf!(@ $leaf = Floats(values), $then),
-            Data::Double(values) => leaf!(@ $leaf = Floats(values), $then),
             Data::Fixed(values, size) => leaf!(@ $leaf = Fixed(values, *size), $then),
             Data::FixedViews(views, size) => leaf!(@ $leaf = FixedViews(views, *size), $then),
             Data::Encoded(ends, values, unfit) => leaf!(@ $leaf = Encoded(ends, values, unfit), $then),
@@ -319,9 +318,13 @@ macro_rules! leaf {
             Data::Decimal128(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
             Data::Decimal256(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
             Data::Duration(values) => leaf!(@ $leaf = Durations(values), $then),
-            Data::Null | Data::List(..) | Data::Record(_) | Data::Union(..) => leaf!(@ $leaf = Nothing, $then),
-            // Never asked for: they are no leaves.
+            // Always words.
+            Data::Null | Data::Boolean(_) | Data::Int(_) | Data::Float(_) | Data::Double(_) => {
+                leaf!(@ $leaf = Nothing, $then)
+            }
+            // Texts, and what holds others.
             Data::Text(..) | Data::LargeText(..) | Data::Views(_) => leaf!(@ $leaf = Nothing, $then),
+            Data::List(..) | Data::Record(_) | Data::Union(..) => leaf!(@ $leaf = Nothing, $then),
         }
     };
     (@ $leaf:ident = $value:expr, $then:expr) => {{

@@ -5,6 +5,7 @@
 use super::bind::{Column, Data};
 use super::out::Out;
 use super::selection::Rows;
+use super::words::Tags;
 use arrow_buffer::{ArrowNativeType, OffsetBuffer};
 use std::hint::select_unpredictable;
 
@@ -16,21 +17,21 @@ struct Text<'a> {
     /// From its first byte on.
     bytes: &'a [u8],
     len: usize,
-    /// Is it there?
-    is_valid: bool,
+    /// What is in front of a short one: a tag, if there is one, and the length. Where it is null, only its tag.
+    front: [u8; 2],
+    front_len: u8,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
     #[inline]
-    fn keep_if(&mut self, kept: bool) {
-        self.len = select_unpredictable(kept, self.len, 0);
-        self.is_valid &= kept;
+    fn new(bytes: &'a [u8], len: usize) -> Text<'a> {
+        Text { bytes, len, front: [(len as u8).wrapping_mul(2), 0], front_len: 1 }
     }
 }
 
 impl<'a> Texts<'a> {
-    /// None where these are no texts.
-    pub(super) fn of(column: &'a Column<'_>, rows: &Rows) -> Option<Texts<'a>> {
+    /// And whether their tags are in front of them. None where these are no texts.
+    pub(super) fn of(column: &'a Column<'_>, rows: &Rows) -> Option<(Texts<'a>, bool)> {
         let mut texts = match &column.data {
             Data::Text(offsets, values) => rows.map(|at| in_one(offsets, values, at)),
             Data::LargeText(offsets, values) => rows.map(|at| in_one(offsets, values, at)),
@@ -42,21 +43,33 @@ impl<'a> Texts<'a> {
             }
             _ => return None,
         };
+        let tags = Tags::of(column);
+        // Longer ones have a column of their own.
+        let has_tag = tags.value.len == 1 && tags.null.len <= 1;
+        if has_tag {
+            for text in &mut texts {
+                (text.front, text.front_len) = ([tags.value.bytes as u8, text.front[0]], 2);
+            }
+        }
         if let Some(nulls) = &column.nulls {
+            let null = if has_tag { (tags.null.bytes as u8, tags.null.len) } else { (0, 0) };
             let mut texts = texts.iter_mut();
             rows.each_bit(nulls.inner(), |valid| {
                 if let Some(text) = texts.next() {
-                    text.keep_if(valid);
+                    text.len = select_unpredictable(valid, text.len, 0);
+                    text.front[0] = select_unpredictable(valid, text.front[0], null.0);
+                    text.front_len = select_unpredictable(valid, text.front_len, null.1);
                 }
             });
         }
-        Some(Texts(texts))
+        Some((Texts(texts), has_tag))
     }
 
     /// Nothing is written in rows that are not kept.
     pub(super) fn keep(&mut self, kept: &[bool]) {
         for (text, kept) in self.0.iter_mut().zip(kept) {
-            text.keep_if(*kept);
+            text.len = select_unpredictable(*kept, text.len, 0);
+            text.front_len &= u8::from(*kept).wrapping_neg();
         }
     }
 
@@ -64,7 +77,7 @@ impl<'a> Texts<'a> {
     #[inline(always)]
     pub(super) fn put(&self, row: usize, at: usize, out: &mut Out) -> usize {
         match self.0.get(row) {
-            Some(text) => out.text(at, text.bytes, text.len, text.is_valid),
+            Some(text) => out.text(at, text.bytes, text.len, text.front, text.front_len),
             None => at,
         }
     }
@@ -76,7 +89,7 @@ fn in_one<'a, O: ArrowNativeType>(offsets: &OffsetBuffer<O>, values: &'a [u8], a
     let offset = |at: usize| offsets.get(at).map_or(0, |offset| offset.as_usize());
     let from = offset(at);
     let len = offset(at + 1).saturating_sub(from);
-    Text { bytes: values.get(from..).unwrap_or_default(), len, is_valid: true }
+    Text::new(values.get(from..).unwrap_or_default(), len)
 }
 
 /// Bytes that a view holds itself, and which of its bytes is their first.
@@ -92,5 +105,5 @@ fn of_view<'a>(views: &[u128], sources: &[&'a [u8]], at: usize) -> Text<'a> {
     let source = select_unpredictable(is_inline, 0, (view >> 64) as u32 as usize + 1);
     let from = select_unpredictable(is_inline, at * size_of::<u128>() + INLINE_FROM, (view >> 96) as usize);
     let bytes = sources.get(source).and_then(|source| source.get(from..)).unwrap_or_default();
-    Text { bytes, len, is_valid: true }
+    Text::new(bytes, len)
 }

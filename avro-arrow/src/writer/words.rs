@@ -7,6 +7,7 @@ use super::bind::{Column, Data};
 use super::out::Out;
 use super::selection::Rows;
 use crate::bytes::short_long_word;
+use std::hint::select_unpredictable;
 
 /// Bytes of a word.
 pub(super) const WORD_BYTES: usize = 8;
@@ -79,28 +80,68 @@ impl Words {
 
     /// Adds the tags in front of values, if there are any.
     pub(super) fn add_tags(&mut self, column: &Column<'_>, rows: &Rows) {
-        let tags = &column.plan.tags;
-        if tags.value.is_none() && tags.null.is_none() {
+        let Tags { value, null } = Tags::of(column);
+        if value.len == 0 && null.len == 0 {
             return;
         }
-        let (value, null) = (tags.value.map(tag).unwrap_or_default(), tags.null.map(tag).unwrap_or_default());
         self.add_same(value);
-        if let Some(nulls) = &column.nulls {
-            let mut words = self.last_column();
-            rows.each_bit(nulls.inner(), |valid| {
-                if let (Some(word), false) = (words.next(), valid) {
-                    *word = null;
-                }
-            });
-        }
+        self.change(column, rows, |word, valid| {
+            if !valid {
+                *word = null
+            }
+        });
     }
 
-    /// Adds the tags and values of a column, if all of them fit.
+    /// Adds the values of a column with their tags, if all of them fit.
     pub(super) fn add(&mut self, column: &Column<'_>, rows: &Rows) -> bool {
-        let first = self.n_columns;
+        let (first, tags) = (self.n_columns, Tags::of(column));
+        // Tag and value are one word if that is not too long.
+        if !matches!(column.data, Data::Double(_) | Data::Null) && tags.value.len <= 1 {
+            let Some(longest) = self.add_values(column, rows) else { return false };
+            if longest + tags.value.len <= WORD_BYTES as u8 {
+                let Tags { value, null } = tags;
+                if value.len == 1 {
+                    self.last_column().for_each(|word| {
+                        *word = Word { bytes: (word.bytes << 8) | value.bytes, len: word.len + 1 };
+                    });
+                }
+                self.change(column, rows, |word, valid| *word = select_unpredictable(valid, *word, null));
+                return true;
+            }
+            self.truncate(first);
+        }
         self.add_tags(column, rows);
-        let fit = match &column.data {
-            Data::Null => return true,
+        if matches!(column.data, Data::Null) {
+            return true;
+        }
+        if self.add_values(column, rows).is_none() {
+            self.truncate(first);
+            return false;
+        }
+        self.change(column, rows, |word, valid| word.len &= u8::from(valid).wrapping_neg());
+        true
+    }
+
+    fn truncate(&mut self, n_columns: usize) {
+        self.n_columns = n_columns;
+        self.words.truncate(n_columns * self.stride());
+    }
+
+    /// Does this with each word of the last column and whether its value is there, if any may not be.
+    #[inline]
+    fn change(&mut self, column: &Column<'_>, rows: &Rows, change: impl Fn(&mut Word, bool)) {
+        let Some(nulls) = &column.nulls else { return };
+        let mut words = self.last_column();
+        rows.each_bit(nulls.inner(), |valid| {
+            if let Some(word) = words.next() {
+                change(word, valid);
+            }
+        });
+    }
+
+    /// Adds the values of a column, null or not, if all of them fit; and says how long the longest may be.
+    fn add_values(&mut self, column: &Column<'_>, rows: &Rows) -> Option<u8> {
+        match &column.data {
             Data::Boolean(values) => {
                 self.add_same(Word { bytes: 0, len: 1 });
                 let mut words = self.last_column();
@@ -109,53 +150,32 @@ impl Words {
                         word.bytes = value.into();
                     }
                 });
-                true
+                Some(1)
             }
             Data::Int(values) => self.add_each(rows, values, |value| long(value.into())),
             Data::Long(values) => self.add_each(rows, values, long),
-            Data::Float(values) => {
-                self.add_each(rows, values, |value| (Word { bytes: value.to_bits().into(), len: 4 }, true))
-            }
-            Data::Double(values) => {
-                self.add_each(rows, values, |value| (Word { bytes: value.to_bits(), len: 8 }, true))
-            }
+            Data::Float(values) => self.add_each(rows, values, |value| Word { bytes: value.to_bits().into(), len: 4 }),
+            Data::Double(values) => self.add_each(rows, values, |value| Word { bytes: value.to_bits(), len: 8 }),
             Data::Decimal128(values, None) => self.add_each(rows, values, sized_decimal),
             Data::Decimal128(values, Some(size @ 1..=WORD_BYTES)) => {
                 self.add_each(rows, values, |value| fixed_decimal(value, *size))
             }
             Data::Enum(keys, symbols) => self.add_each(rows, keys, |key| {
                 let symbol = usize::try_from(key).ok().and_then(|key| symbols.get(key).copied().flatten());
-                symbol.map_or((Word::default(), false), |symbol| long(symbol.into()))
+                symbol.map_or(Word { bytes: 0, len: UNFIT }, |symbol| long(symbol.into()))
             }),
-            _ => false,
-        };
-        if fit {
-            self.drop_nulls(column, rows);
-        } else {
-            self.n_columns = first;
-            self.words.truncate(first * self.stride());
+            _ => None,
         }
-        fit
     }
 
-    /// Nothing is written of the last column's values that are null.
-    fn drop_nulls(&mut self, column: &Column<'_>, rows: &Rows) {
-        let Some(nulls) = &column.nulls else { return };
-        let mut words = self.last_column();
-        rows.each_bit(nulls.inner(), |valid| {
-            if let Some(word) = words.next() {
-                word.len &= u8::from(valid).wrapping_neg();
-            }
-        });
-    }
-
-    /// Adds values, and says whether all of them fit.
+    /// Adds values, if all of them fit, and says how long the longest may be.
     #[inline]
-    fn add_each<T: Copy + Default>(&mut self, rows: &Rows, values: &[T], encode: impl Fn(T) -> (Word, bool)) -> bool {
-        let mut all_fit = true;
+    fn add_each<T: Copy + Default>(&mut self, rows: &Rows, values: &[T], encode: impl Fn(T) -> Word) -> Option<u8> {
+        // The bits of all lengths: that of eight, and that of what does not fit, are no other's.
+        let mut lens = 0;
         let encode = |value| {
-            let (word, fits) = encode(value);
-            all_fit &= fits;
+            let word = encode(value);
+            lens |= word.len;
             word
         };
         match rows {
@@ -166,7 +186,11 @@ impl Words {
                 self.add_column(rows.iter().map(|at| values.get(*at).copied().unwrap_or_default()).map(encode));
             }
         }
-        all_fit
+        if lens & UNFIT != 0 {
+            self.truncate(self.n_columns - 1);
+            return None;
+        }
+        Some(if lens & 8 != 0 { 8 } else { 7 })
     }
 
     /// Nothing is written in rows that are not kept.
@@ -198,34 +222,54 @@ impl Words {
     }
 }
 
+/// The tags in front of a column's values, which may take no bytes.
+pub(super) struct Tags {
+    pub(super) value: Word,
+    pub(super) null: Word,
+}
+
+impl Tags {
+    pub(super) fn of(column: &Column<'_>) -> Tags {
+        let tag = |branch: Option<usize>| branch.map(tag).unwrap_or_default();
+        Tags { value: tag(column.plan.tags.value), null: tag(column.plan.tags.null) }
+    }
+}
+
 fn tag(branch: usize) -> Word {
-    long(branch as i64).0
+    long(branch as i64)
 }
 
-/// And whether it fits.
+/// A bit in the length of what does not fit.
+const UNFIT: u8 = 0x80;
+
 #[inline]
-fn long(value: i64) -> (Word, bool) {
+fn unless(fits: bool) -> u8 {
+    u8::from(!fits) << 7
+}
+
+#[inline]
+fn long(value: i64) -> Word {
     let (bytes, len) = short_long_word(value);
-    (Word { bytes, len: len as u8 }, len <= WORD_BYTES)
+    Word { bytes, len: len as u8 | unless(len <= WORD_BYTES) }
 }
 
-/// The length and the digits of a decimal, and whether they fit.
+/// The length and the digits of a decimal.
 #[inline]
-fn sized_decimal(value: i128) -> (Word, bool) {
+fn sized_decimal(value: i128) -> Word {
     let low = value as i64;
     let n = (72 - (low ^ (low >> 63)).leading_zeros()) / 8;
     let digits = ((low as u64) << ((64 - 8 * n) & 63)).swap_bytes();
-    let word = Word { bytes: (digits << 8) | u64::from(2 * n), len: n as u8 + 1 };
-    (word, n < 8 && i128::from(low) == value)
+    let fits = n < 8 && i128::from(low) == value;
+    Word { bytes: (digits << 8) | u64::from(2 * n), len: (n as u8 + 1) | unless(fits) }
 }
 
-/// A decimal of so many bytes, one to eight, and whether it fits.
+/// A decimal of so many bytes, one to eight.
 #[inline]
-fn fixed_decimal(value: i128, size: usize) -> (Word, bool) {
+fn fixed_decimal(value: i128, size: usize) -> Word {
     let low = value as i64;
     let unused = 64 - 8 * size;
-    let word = Word { bytes: ((low as u64) << unused).swap_bytes(), len: size as u8 };
-    (word, i128::from((low << unused) >> unused) == value)
+    let fits = i128::from((low << unused) >> unused) == value;
+    Word { bytes: ((low as u64) << unused).swap_bytes(), len: size as u8 | unless(fits) }
 }
 
 #[cfg(test)]
@@ -235,8 +279,8 @@ mod tests {
     use crate::bytes::put_long;
 
     /// The bytes of a word, if it fits.
-    fn bytes((word, fits): (Word, bool)) -> Option<Vec<u8>> {
-        fits.then(|| word.bytes.to_le_bytes()[..usize::from(word.len)].to_vec())
+    fn bytes(word: Word) -> Option<Vec<u8>> {
+        (word.len <= 8).then(|| word.bytes.to_le_bytes()[..usize::from(word.len)].to_vec())
     }
 
     fn edges() -> impl Iterator<Item = i64> {
