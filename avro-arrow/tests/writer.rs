@@ -191,6 +191,7 @@ fn cases() -> Vec<(ArrayRef, &'static str, Result<DataType, &'static str>)> {
             r#"["null",{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":4,"scale":2}]"#,
             Err("precision 4"),
         ),
+        (to(&DataType::Duration(TimeUnit::Millisecond)), r#"["null","long"]"#, Ok(DataType::Int64)),
         (nanos(&[5000, -7000]), r#"{"type":"long","logicalType":"local-timestamp-micros"}"#, Ok(micros)),
         (nanos(&[5000, 5001]), r#"{"type":"long","logicalType":"timestamp-micros"}"#, Err("is between two of")),
     ]
@@ -230,6 +231,29 @@ fn the_branch_that_is_the_columns_type_before_the_first_that_could_be() {
     let (_, back) = read(&file, &Options { unions: Unions::Struct, ..Options::default() }).unwrap();
     let branches = back[0].column(0).as_any().downcast_ref::<StructArray>().unwrap();
     assert_eq!(branches.column_by_name("long").unwrap(), &longs);
+}
+
+/// A record inside itself is text, of which there is none where the record around it is null.
+#[test]
+fn text_that_is_not_there() {
+    let json = r#"{"type":"record","name":"R","fields":[{"name":"in","type":["null",{"type":"record","name":"I","fields":[
+        {"name":"next","type":"R"}]}]}]}"#;
+    let mut file = container::header_bytes(json, Codec::Null, &[], &SYNC);
+    // Null; a record of null; a record of a record of null.
+    container::frame(3, &[0, 2, 0, 2, 2, 0], &SYNC, &mut file);
+    let (arrow, batches) = read(&file, &Options::default()).unwrap();
+    let written = write(&arrow, &batches, &WriteOptions::default()).unwrap();
+    let (_, back) = read(&written, &Options::default()).unwrap();
+    assert_eq!(back, batches);
+
+    let damaged: ArrayRef = Arc::new(StringArray::from(vec![Some(r#"{"in":null}"#), Some("{"), None]));
+    let fields = vec![Arc::new(Field::new("next", DataType::Utf8, true))];
+    let nulls = NullBuffer::from(vec![true, true, false]);
+    let inner: ArrayRef = Arc::new(StructArray::new(fields.into(), vec![damaged], Some(nulls)));
+    let batch = RecordBatch::try_from_iter([("in", inner)]).unwrap();
+    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let found = write(&batch.schema(), &[batch], &options).unwrap_err().to_string();
+    assert!(found.contains("(field in.next, row 1)"), "{found}");
 }
 
 /// Records that may be null, mostly there or mostly not: what is below a null does not matter, and what is not must be right.

@@ -1,5 +1,6 @@
 //! Command-line arguments: the only file that names `clap`, but for `manual.rs`. Arguments in, checked [`Options`] out.
 
+mod conversion;
 mod tools;
 mod wrong;
 
@@ -8,25 +9,21 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use avro_arrow::{Codec, Compressor};
 use avro_datafusion::index::IndexOptions;
 use avro_datafusion::{AvroOptions, Damage};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
 
-use parquet::basic::{Compression, GzipLevel, ZstdLevel};
-
-use crate::convert::{self, Wanted};
 use crate::error::{Error, Result, be_quiet, on_stdout};
+use crate::indexing;
 use crate::manual;
 use crate::options::{
-    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_of, parse_bytes, parse_option,
-    parse_table, target_of,
+    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_by_name, format_of, parse_bytes,
+    parse_option, parse_table,
 };
-use crate::output::{Display, Format, Writing};
+use crate::output::{Display, Format};
 use crate::tools::{Compat, Count, ShowSchema};
-use crate::{indexing, inspect};
 
 /// Rows of an answer that a table on a terminal shows by default.
 const MAX_ROWS_TERMINAL: u64 = 200;
@@ -304,7 +301,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Some(Tool::Help { command }) => {
             return print(manual::help(command.as_deref(), Arguments::command())?.as_bytes());
         }
-        Some(Tool::Convert(arguments)) => Task::Convert(Box::new(conversion(arguments, &reading)?)),
+        Some(Tool::Convert(arguments)) => Task::Convert(Box::new(conversion::conversion(arguments, &reading)?)),
         Some(Tool::Index { inputs, columns, force }) => {
             let index = IndexOptions { columns, rebuild: force, progress: None };
             Task::Index(indexing::Task { inputs, index, quiet: arguments.resources.quiet })
@@ -409,7 +406,7 @@ fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_termin
         },
         (Some(FormatArgument::Parquet), _) => Format::Parquet,
         (Some(FormatArgument::Avro), _) => Format::Avro,
-        (None, Some(output)) => format_of(output).unwrap_or(Format::Csv),
+        (None, Some(output)) => format_by_name(output)?,
         (None, None) if on_terminal => Format::Table,
         (None, None) => Format::Csv,
     };
@@ -428,107 +425,6 @@ fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
         None if arguments.arrow => SchemaForm::Arrow,
         None => SchemaForm::Avro,
     }
-}
-
-fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> Result<convert::Task> {
-    let mut inputs = arguments.files;
-    let output = match inputs.pop() {
-        Some(output) if !inputs.is_empty() => output,
-        _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
-    };
-    let named = arguments.to.map(|to| match to {
-        TargetArgument::Avro => Format::Avro,
-        TargetArgument::Parquet => Format::Parquet,
-        TargetArgument::Arrow => Format::ArrowFile,
-        TargetArgument::Arrows => Format::ArrowStream,
-        TargetArgument::Csv => Format::Csv,
-        TargetArgument::Tsv => Format::Tsv,
-        TargetArgument::Json => Format::Json,
-        TargetArgument::Ndjson => Format::Ndjson,
-    });
-    let format = named.or_else(|| target_of(&output)).ok_or_else(|| {
-        Error::Usage(format!(
-            "cannot tell from the name `{}` what to convert to; known endings are .avro, .parquet, .arrow, .feather (Arrow file), \
-             .arrows (Arrow stream), .csv, .tsv, .json and .ndjson; or say it with --to",
-            output.display()
-        ))
-    })?;
-    let into_directory = output.is_dir() || output.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
-    if !arguments.partition_by.is_empty() && !into_directory {
-        return Err(Error::Usage(format!("--partition-by writes a directory: {}/", output.display())));
-    }
-    let mut writing = Writing::default();
-    match (format, arguments.codec) {
-        (Format::Parquet, codec) => writing.parquet = parquet_codec(codec, arguments.level)?,
-        (Format::Avro, codec) => {
-            writing.avro.codec = codec.map_or(Ok(writing.avro.codec), avro_codec)?;
-            writing.avro.level = arguments.level;
-            Compressor::new(writing.avro.codec, arguments.level).map_err(|e| Error::Usage(e.to_string()))?;
-            writing.avro.block_bytes = arguments.block_size.unwrap_or(writing.avro.block_bytes);
-            writing.avro.limits = reading.limits.clone();
-        }
-        (_, Some(_)) => {
-            return Err(Error::Usage(
-                "--codec is for Parquet and Avro; other files are written uncompressed".to_owned(),
-            ));
-        }
-        (_, None) if arguments.level.is_some() => {
-            return Err(Error::Usage(
-                "--level is for Parquet and Avro; other files are written uncompressed".to_owned(),
-            ));
-        }
-        _ => {}
-    }
-    if let Some(schema) = &arguments.schema {
-        if format != Format::Avro {
-            return Err(Error::Usage("--schema is for Avro, which is not what is written".to_owned()));
-        }
-        writing.avro.schema = Some(inspect::schema_of(schema, &reading.limits)?);
-    }
-    if arguments.block_size.is_some() && format != Format::Avro {
-        return Err(Error::Usage("--block-size is for Avro, which is not what is written".to_owned()));
-    }
-    Ok(convert::Task {
-        inputs,
-        output,
-        into_directory,
-        format,
-        writing,
-        wanted: Wanted { select: arguments.select, filter: arguments.filter },
-        partition_by: arguments.partition_by,
-    })
-}
-
-fn parquet_codec(codec: Option<CodecArgument>, level: Option<i32>) -> Result<Compression> {
-    let wrong = |e: parquet::errors::ParquetError| Error::Usage(Error::from(e).to_string());
-    let unsigned = |level: i32| u32::try_from(level).map_err(|_| Error::Usage(format!("{level} is no level of gzip")));
-    Ok(match (codec.unwrap_or(CodecArgument::Zstd), level) {
-        (CodecArgument::Zstd, None) => Compression::ZSTD(ZstdLevel::default()),
-        (CodecArgument::Zstd, Some(level)) => Compression::ZSTD(ZstdLevel::try_new(level).map_err(wrong)?),
-        (CodecArgument::Gzip, None) => Compression::GZIP(GzipLevel::default()),
-        (CodecArgument::Gzip, Some(level)) => Compression::GZIP(GzipLevel::try_new(unsigned(level)?).map_err(wrong)?),
-        (_, Some(_)) => return Err(Error::Usage("--level is for the codecs zstd and gzip".to_owned())),
-        (CodecArgument::None, None) => Compression::UNCOMPRESSED,
-        (CodecArgument::Snappy, None) => Compression::SNAPPY,
-        (CodecArgument::Lz4, None) => Compression::LZ4_RAW,
-        (CodecArgument::Deflate | CodecArgument::Bzip2 | CodecArgument::Xz, None) => {
-            return Err(Error::Usage("the codecs of Parquet are none, snappy, gzip, lz4 and zstd".to_owned()));
-        }
-    })
-}
-
-fn avro_codec(codec: CodecArgument) -> Result<Codec> {
-    Ok(match codec {
-        CodecArgument::None => Codec::Null,
-        CodecArgument::Snappy => Codec::Snappy,
-        CodecArgument::Deflate => Codec::Deflate,
-        CodecArgument::Zstd => Codec::Zstandard,
-        CodecArgument::Bzip2 => Codec::Bzip2,
-        CodecArgument::Xz => Codec::Xz,
-        CodecArgument::Gzip | CodecArgument::Lz4 => {
-            return Err(Error::Usage("the codecs of Avro are none, deflate, snappy, zstd, bzip2 and xz".to_owned()));
-        }
-    })
 }
 
 /// Writes what was asked for to standard output.
@@ -559,7 +455,7 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 19] = [
+        let cases: [(&[&str], &str); 22] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found (see avro-sql --help)"),
             (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
             (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
@@ -579,6 +475,12 @@ mod tests {
             (&["schema", "a.avro", "--fingerprint", "md4"], "[possible values: rabin, md5, sha256]"),
             (&["convert", "a.avro"], "a file to write"),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
+            (
+                &["convert", "a.avro", "b.parquet", "--level", "99"],
+                "99 is no level of zstd in Parquet: those are 1 to 22",
+            ),
+            (&["-c", "SELECT 1", "-o", "b.xlsx"], "from the name `b.xlsx` what to write; known endings are .avro"),
+            (&["cat", "a.avro", "-o", "b.csv.gz"], "or say it with --format"),
         ];
         for (arguments, expected) in cases {
             let arguments = ["avro-sql"].iter().chain(arguments).map(OsString::from);

@@ -53,6 +53,17 @@ pub(crate) fn local(path: &Path) -> Result<()> {
     }
 }
 
+/// An error where what is to be written is the address of something elsewhere.
+pub(crate) fn writable(path: &Path) -> Result<()> {
+    local(path).map_err(|_| {
+        Error::Usage(format!(
+            "{0}: local files only are written here; SQL writes to object stores: COPY (SELECT * FROM '..') TO '{0}' STORED AS AVRO, \
+             or PARQUET, CSV, JSON",
+            path.display()
+        ))
+    })
+}
+
 fn is_glob(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.contains(['*', '?', '[']))
 }

@@ -5,6 +5,7 @@
 
 mod cli;
 mod convert;
+mod copies;
 mod error;
 mod hints;
 mod indexing;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use avro_datafusion::AvroOptions;
 
 use crate::convert;
+use crate::error::{Error, Result};
 use crate::indexing;
 use crate::output::{Display, Format};
 use crate::tools;
@@ -175,6 +176,25 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
         "avro" => Format::Avro,
         _ => return None,
     })
+}
+
+/// The endings of the files that are written, as messages list them.
+pub(crate) const ENDINGS: &str = "known endings are .avro, .parquet, .arrow, .feather (Arrow file), .arrows (Arrow stream), .csv, .tsv, .json \
+                                  and .ndjson";
+
+/// The format of a file that no option says the format of: by its ending; CSV where it has none.
+pub(crate) fn format_by_name(path: &Path) -> Result<Format> {
+    match format_of(path) {
+        Some(format) => Ok(format),
+        None if path.extension().is_none() => Ok(Format::Csv),
+        // What is no CSV to the user would be CSV to nobody's surprise but theirs.
+        None => {
+            let name = path.display();
+            Err(Error::Usage(format!(
+                "cannot tell from the name `{name}` what to write; {ENDINGS}; or say it with --format"
+            )))
+        }
+    }
 }
 
 /// The format to convert to that an output file's ending asks for.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::error::{Error, Result};
+use crate::inputs;
 
 /// Bytes gathered before each write.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -16,13 +17,19 @@ pub(crate) struct OutFile {
     writer: BufWriter<File>,
     /// The name it will have.
     path: PathBuf,
-    /// The name it has until then; `None` where there is nothing to rename, such as `/dev/null` or a named pipe.
+    /// The name it has until then; `None` where there is nothing to rename, such as `/dev/null`, a pipe or standard output.
     temporary: Option<PathBuf>,
 }
 
 impl OutFile {
-    /// Starts writing what will be the file at `path`.
+    /// Starts writing what will be the file at `path`; `-` is standard output.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        if is_stdout(path) {
+            let path = PathBuf::from("standard output");
+            let file = stdout().map_err(|e| Error::file(&path, e))?;
+            return Ok(OutFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: None });
+        }
+        inputs::writable(path)?;
         // A link keeps pointing to where it points: its target is what is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let existing = fs::metadata(&path).ok();
@@ -82,9 +89,20 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// A file that somebody else writes: the hidden name for them to write to, and what takes its name then.
+    pub(crate) fn aside(path: &Path) -> Result<(PathBuf, Written)> {
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let temporary = temporary_name(&path)?;
+        Ok((temporary.clone(), Written { path, temporary: Some(temporary) }))
+    }
+
     /// The file takes its name.
     pub(crate) fn commit(mut self) -> Result<()> {
-        if let Some(temporary) = &self.temporary {
+        // Who writes it may have had nothing to write.
+        if let Some(temporary) = self.temporary.as_ref().filter(|temporary| temporary.exists()) {
+            if let Ok(existing) = fs::metadata(&self.path) {
+                let _ = fs::set_permissions(temporary, existing.permissions());
+            }
             fs::rename(temporary, &self.path).map_err(|e| Error::file(&self.path, e))?;
         }
         self.temporary = None;
@@ -98,6 +116,24 @@ impl Drop for Written {
             let _ = fs::remove_file(temporary);
         }
     }
+}
+
+/// Is this a name of standard output? Behind `/dev/stdout` may be a file, which whoever opened it has written to and will: another one under
+/// its name would never be seen by them.
+fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+#[cfg(windows)]
+fn stdout() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    io::stdout().as_handle().try_clone_to_owned().map(File::from)
 }
 
 /// A hidden name beside `path` that nobody else uses.

@@ -19,10 +19,12 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
+use crate::copies;
 use crate::error::{Error, Result};
 use crate::hints;
 use crate::meter::PlanMeter;
 use crate::options::Resources;
+use crate::outfile::Written;
 use crate::skipped::Skipped;
 use crate::warned::Warned;
 
@@ -191,6 +193,7 @@ impl Drop for Threads {
 async fn compute(context: &SessionContext, sql: &str, meter: &PlanMeter, to: Sender<Part>) -> Result<()> {
     let explain = |e| hints::explain(e, context);
     let plan = context.state().create_logical_plan(sql).await.map_err(explain)?;
+    let (plan, copied) = copies::aside(plan)?;
     let is_command = matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
     let frame = context.execute_logical_plan(plan).await.map_err(explain)?;
     if is_command && frame.schema().fields().is_empty() {
@@ -207,7 +210,7 @@ async fn compute(context: &SessionContext, sql: &str, meter: &PlanMeter, to: Sen
         }
         part = match rows.next().await {
             Some(batch) => Part::Rows(batch?),
-            None => return Ok(()),
+            None => return copied.map_or(Ok(()), Written::commit),
         };
     }
 }

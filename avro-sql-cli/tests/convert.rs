@@ -240,3 +240,122 @@ fn what_is_killed_leaves_nothing_under_the_name() {
         assert!(!names.iter().any(is_whole) && names.len() == 1, "{arguments:?}: {names:?}");
     }
 }
+
+#[test]
+fn standard_output() {
+    let folder = folder();
+    let expected = rows(&folder, "a.avro");
+    for output in ["-", "/dev/stdout"] {
+        folder.run(&["convert", "a.avro", output, "--to", "ndjson"]).wrote(&expected);
+        folder.run(&["-c", "SELECT id FROM 'a.avro' LIMIT 1", "-o", output]).wrote("id\n1\n");
+        // Into a file, to which others write before and after.
+        let log = File::create(folder.path("log")).unwrap();
+        for _ in 0..2 {
+            let mut command = folder.command(&["convert", "a.avro", output, "--to", "ndjson"]);
+            assert!(command.stdout(log.try_clone().unwrap()).status().unwrap().success());
+        }
+        assert_eq!(folder.read("log"), expected.repeat(2).into_bytes(), "{output}");
+    }
+    assert_eq!(folder.names(), ["a.avro", "log"]);
+    folder.run(&["convert", "-", "b.csv"]).failed(2, &["`cat - -o OUT`"]);
+    folder.run(&["convert", "a.avro", "-"]).failed(2, &["--to"]);
+}
+
+#[test]
+fn what_cannot_be_written_to() {
+    let folder = folder();
+    let copy = |to: &str| format!("COPY (SELECT 1 AS a) TO '{to}' STORED AS CSV");
+    let cases: [(&[&str], i32, &str); 8] = [
+        (
+            &["-c", "SELECT 1", "-o", "a.xlsx"],
+            2,
+            "cannot tell from the name `a.xlsx` what to write; known endings are .avro",
+        ),
+        (&["cat", "a.avro", "-o", "a.csv.gz"], 2, "or say it with --format"),
+        (&["convert", "a.avro", "s3://bucket/a.csv"], 2, "TO 's3://bucket/a.csv' STORED AS"),
+        (
+            &["convert", "a.avro", "s3://bucket/a/", "--to", "csv", "--partition-by", "id"],
+            2,
+            "local files only are written",
+        ),
+        (&["-c", "SELECT 1", "-o", "s3://bucket/a.csv"], 2, "local files only are written"),
+        (
+            &["-c", &copy("/dev/stdout")],
+            1,
+            "COPY writes files, and /dev/stdout is none; a query by itself writes to standard output",
+        ),
+        (&["-c", &copy("/dev/null")], 1, "COPY writes files, and /dev/null is none"),
+        (&["convert", "a.avro", "/dev/full", "--to", "csv"], 1, "/dev/full: No space left on device"),
+    ];
+    for (arguments, code, words) in cases {
+        folder.run(arguments).failed(code, &[words]);
+    }
+    assert_eq!(folder.names(), ["a.avro"]);
+    folder.run(&["-c", "SELECT 1 AS a", "-o", "plain"]).wrote("");
+    assert_eq!(folder.read("plain"), b"a\n1\n");
+}
+
+#[test]
+fn columns_of_one_name() {
+    let folder = folder();
+    folder.file("d.csv", "a,b,a\n1,2,3\n");
+    folder.run(&["convert", "d.csv", "d.avro"]).failed(1, &["d.csv: two columns are called `a`"]);
+}
+
+/// What Parquet has no word for: nothing but null, seconds; and decimals of more digits than their type says, which it would cut.
+#[test]
+fn types_that_parquet_has_not() {
+    let folder = folder();
+    let nulls = r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","null"]}]}"#;
+    folder.file("nulls.avro", avro(nulls, 2, &[Value::Record(vec![0.into()]), Value::Record(vec![1.into()])]));
+    folder.run(&["cat", "nulls.avro", "-o", "nulls.parquet"]).wrote("");
+    let times = "SELECT to_timestamp_seconds(86401) AS at, arrow_cast('2024-01-02', 'Date64') AS day";
+    folder.run(&["-c", times, "-o", "times.parquet"]).wrote("");
+    let types = "SELECT arrow_typeof(at) AS at, arrow_typeof(day) AS day FROM 'times.parquet'";
+    folder.run(&["-c", types]).wrote("at,day\nTimestamp(ms),Date32\n");
+    folder.run(&["-c", "SELECT * FROM 'times.parquet'"]).wrote("at,day\n1970-01-02T00:00:01,2024-01-02\n");
+    let wide = r#"{"type":"record","name":"R","fields":[
+        {"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":40}}]}"#;
+    let digits: String = (0..20).map(|_| 'x').collect();
+    folder.file("wide.avro", avro(wide, 2, &[Value::Record(vec![digits.as_str().into()])]));
+    folder
+        .run(&["convert", "wide.avro", "wide.parquet"])
+        .failed(1, &["wide.parquet: column d: a decimal of 48 digits is too large"]);
+}
+
+#[test]
+fn what_avro_has_no_type_for() {
+    let folder = folder();
+    let query = "SELECT to_timestamp(90) - to_timestamp(30) AS took";
+    folder.run(&["-c", query, "-o", "d.avro"]).wrote("");
+    let schema = folder.run(&["schema", "d.avro"]);
+    assert!(schema.stdout().contains("\"arrow.duration-nanos\""), "{}", schema.stdout());
+    folder.run(&["cat", "d.avro"]).wrote("took\n60000000000\n");
+
+    let json = r#"{"type":"record","name":"R","fields":[{"name":"in","type":["null",{"type":"record","name":"I","fields":[
+        {"name":"next","type":"R"}]}]}]}"#;
+    let none = || Value::Record(vec![0.into()]);
+    let some = Value::Record(vec![1.into(), none()]);
+    folder.file("self.avro", avro(json, 3, &[some, none()]));
+    folder.run(&["convert", "self.avro", "again.avro"]).wrote("");
+    folder.run(&["tojson", "again.avro"]).wrote("{\"in\":{\"I\":{\"next\":{\"in\":null}}}}\n{\"in\":null}\n");
+}
+
+#[test]
+fn copies_are_whole_or_not_there() {
+    let folder = folder();
+    let copy = |divisor: i64, to: &str| {
+        format!("COPY (SELECT a, 1 / ({divisor} - a) AS x FROM generate_series(1, 300000) t(a)) TO '{to}'")
+    };
+    for to in ["new/b.parquet", "b.parquet", "b.csv", "b.json", "b.avro"] {
+        folder.run(&["-c", &copy(200_000, to)]).failed(1, &["division by zero"]);
+        assert!(!folder.path(to).exists(), "{to}");
+        folder.run(&["-c", &copy(-1, to)]).wrote("count\n300000\n");
+        let before = folder.read(to);
+        folder.run(&["-c", &copy(200_000, to)]).failed(1, &["division by zero"]);
+        assert!(folder.read(to) == before, "{to}");
+    }
+    assert_eq!(folder.names(), ["a.avro", "b.avro", "b.csv", "b.json", "b.parquet", "new"]);
+    folder.run(&["-c", "COPY (SELECT 1 AS a) TO 'several' STORED AS CSV"]).wrote("count\n1\n");
+    assert!(folder.path("several").is_dir());
+}

@@ -511,7 +511,7 @@ fn files_in_stores() {
     folder.run(&["concat", &people, "out.avro"]).wrote("");
     assert_eq!(folder.read("out.avro"), folder.read("people.avro"));
     folder.run(&["tojson", &people.replace("people", "nobody")]).failed(1, &["nobody.avro"]);
-    folder.run(&["recodec", "people.avro", "s3://bucket/out.avro"]).failed(2, &["writes local files only"]);
+    folder.run(&["recodec", "people.avro", "s3://bucket/out.avro"]).failed(2, &["local files only are written"]);
     folder.run(&["recodec", &logs, "out.avro"]).failed(2, &["one file is needed"]);
     let mut cut = folder.read("people.avro");
     cut.truncate(cut.len() - 3);

@@ -38,7 +38,8 @@ impl Schema {
     /// | Union | union, if Avro allows these types in one |
     /// | a nullable T | `["null", T]`, with the default null |
     ///
-    /// Seconds become milliseconds, and nanoseconds of a time of day microseconds, which Arrow can cast back.
+    /// Seconds become milliseconds, and nanoseconds of a time of day microseconds, which Arrow can cast back. Avro has no type for
+    /// the time between two points: Arrow's Duration becomes a long, called `arrow.duration-nanos` and so on, as arrow-avro calls it.
     ///
     /// Metadata that this crate writes is understood, so the Arrow schema of an Avro schema gives a schema with the same types
     /// and names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the schema's
@@ -52,7 +53,7 @@ impl Schema {
     /// crate's reader does not mind; other readers may.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] with the path of a type that Avro cannot express: Duration, other
+    /// [`ErrorKind::Unsupported`] with the path of a type that Avro cannot express: other
     /// intervals, a decimal of a negative scale or of more digits after the point than it has, a union inside a union or of
     /// two types of a kind, and structs more than about 40 levels deep.
     pub fn from_arrow(arrow: &ArrowSchema) -> Result<Schema> {
@@ -237,7 +238,16 @@ impl<'a> Maker<'a> {
                 self.structure(name, data_type, fields, hint, around)
             }
             Union(fields, _) => self.union(fields.iter().map(|(_, field)| field), data_type, around),
-            Duration(_) | Interval(_) => Err(self.unsupported(data_type)),
+            Duration(unit) => {
+                let unit = match unit {
+                    TimeUnit::Second => "seconds",
+                    TimeUnit::Millisecond => "millis",
+                    TimeUnit::Microsecond => "micros",
+                    TimeUnit::Nanosecond => "nanos",
+                };
+                logical("long", &format!("arrow.duration-{unit}"))
+            }
+            Interval(_) => Err(self.unsupported(data_type)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The columns of one batch made ready to be written: arrays in, and out the buffers that values are taken from, after the casts
-//! that the plan asks for. From here on no value is unfit, but those of enums, of fixed sizes and nulls, of which only rows tell
-//! whether they are written.
+//! that the plan asks for. From here on no value is unfit, but those of enums, of fixed sizes, of JSON and nulls, of which only
+//! rows tell whether they are written.
 
 use super::plan::{Form, Part, Plan, Row, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +13,7 @@ use arrow_buffer::{
 };
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, TimeUnit};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A column, or a part of one.
@@ -67,8 +68,8 @@ pub(super) enum Data<'p> {
     /// Without lengths.
     Fixed(Buffer, usize),
     FixedViews(BinaryViewArray, usize),
-    /// Encoded values.
-    Encoded(Vec<usize>, Vec<u8>),
+    /// Encoded values, by where each ends; and why those that are none cannot be, by row.
+    Encoded(Vec<usize>, Vec<u8>, BTreeMap<usize, String>),
     /// Keys, and the symbol of each, if it is one.
     Enum(ScalarBuffer<i32>, Vec<Option<i32>>),
     Decimal128(ScalarBuffer<i128>, Option<usize>),
@@ -148,14 +149,17 @@ impl Plan {
             (Form::Duration, _) => Data::Duration(raw(array)),
             (Form::Json(node), _) => {
                 let mut encoder = json::Encoder::new(&self.schema, json::Form::Avro, &self.limits);
-                let (mut ends, mut bytes) = (vec![0], Vec::new());
-                for text in array.as_string_view() {
-                    if let Some(text) = text {
-                        encoder.encode(text, *node, &mut bytes).map_err(|e| unwritable(value, e.to_string()))?;
+                let (mut ends, mut bytes, mut unfit) = (vec![0], Vec::new(), BTreeMap::new());
+                for (row, text) in array.as_string_view().iter().enumerate() {
+                    let before = bytes.len();
+                    if let Some(Err(e)) = text.map(|text| encoder.encode(text, *node, &mut bytes)) {
+                        // Where what is around it is null, this is no text at all, and never written.
+                        unfit.insert(row, e.to_string());
+                        bytes.truncate(before);
                     }
                     ends.push(bytes.len());
                 }
-                Data::Encoded(ends, bytes)
+                Data::Encoded(ends, bytes, unfit)
             }
             (Form::Array(items), DataType::Map(..)) => {
                 let map = array.as_map();

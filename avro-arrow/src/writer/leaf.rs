@@ -4,6 +4,7 @@
 use super::out::{LONG, Out, SLOT_BYTES, Slot, UNFIT, slot, slot_of, slot_of_long};
 use arrow_array::BinaryViewArray;
 use arrow_buffer::{ArrowNativeType, Buffer, IntervalMonthDayNano, ScalarBuffer, i256};
+use std::collections::BTreeMap;
 
 /// Values that hold no others. All indices are of values that are there.
 pub(super) trait Leaf {
@@ -101,8 +102,8 @@ impl Leaf for FixedViews<'_> {
     }
 }
 
-/// Values that are encoded already, by where each ends.
-pub(super) struct Encoded<'a>(pub(super) &'a [usize], pub(super) &'a [u8]);
+/// Values that are encoded already, by where each ends; and why those that are none cannot be.
+pub(super) struct Encoded<'a>(pub(super) &'a [usize], pub(super) &'a [u8], pub(super) &'a BTreeMap<usize, String>);
 
 impl Encoded<'_> {
     fn value(&self, at: usize) -> &[u8] {
@@ -112,8 +113,14 @@ impl Encoded<'_> {
 }
 
 impl Leaf for Encoded<'_> {
+    const SURE: bool = false;
+
     fn slot(&self, at: usize) -> Slot {
-        slot_of(self.value(at))
+        if self.2.contains_key(&at) { UNFIT } else { slot_of(self.value(at)) }
+    }
+
+    fn why(&self, at: usize) -> String {
+        self.2.get(&at).cloned().unwrap_or_default()
     }
 
     fn put(&self, at: usize, out: &mut Out) {

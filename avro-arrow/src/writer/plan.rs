@@ -399,6 +399,7 @@ fn casts(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (from, to) if from == to => true,
         (Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64, Int32 | Int64) => true,
+        (Duration(_), Int64) => true,
         (Float16, Float32 | Float64) | (Float32, Float64) => true,
         (Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32, Float64) => true,
         (Date64, Date32) | (Time32(_) | Time64(_), Time32(_) | Time64(_)) => true,

@@ -313,7 +313,7 @@ macro_rules! leaf {
             Data::Long(values) => leaf!(@ $leaf = Longs(values), $then),
             Data::Fixed(values, size) => leaf!(@ $leaf = Fixed(values, *size), $then),
             Data::FixedViews(views, size) => leaf!(@ $leaf = FixedViews(views, *size), $then),
-            Data::Encoded(ends, values) => leaf!(@ $leaf = Encoded(ends, values), $then),
+            Data::Encoded(ends, values, unfit) => leaf!(@ $leaf = Encoded(ends, values, unfit), $then),
             Data::Enum(keys, symbols) => leaf!(@ $leaf = Symbols(keys, symbols), $then),
             Data::Decimal128(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
             Data::Decimal256(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),

@@ -20,6 +20,12 @@ pub(super) struct Job {
 
 /// The jobs of a task: one for all its files, or one for each where they go into a directory without being divided otherwise.
 pub(super) fn plan(task: &Task) -> Result<Vec<Job>> {
+    inputs::writable(&task.output)?;
+    if task.inputs.iter().any(|input| input.as_os_str() == "-") {
+        return Err(Error::Usage(
+            "files are converted; what comes in at standard input is by `cat - -o OUT`".to_owned(),
+        ));
+    }
     let is_remote = task.inputs.iter().any(|input| inputs::local(input).is_err());
     if is_remote {
         if let Some(other) = task.inputs.iter().find(|input| inputs::local(input).is_ok()) {

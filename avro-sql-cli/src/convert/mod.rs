@@ -1,8 +1,9 @@
 //! `convert`: files of one format in, files of another out, batch by batch: in bounded memory, whatever their size.
 //!
-//! Next files: `jobs.rs` for which files become which, `source.rs` for reading, `sink.rs` for writing, `parquet.rs` for what Parquet
+//! Next files: `jobs.rs` for which files become which, `source.rs` for reading (`columns.rs` looks at names first), `sink.rs` for writing, `parquet.rs` for what Parquet
 //! cannot hold as it is. The formats themselves are in `output`.
 
+mod columns;
 mod jobs;
 pub(crate) mod parquet;
 mod sink;

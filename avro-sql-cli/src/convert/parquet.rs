@@ -6,6 +6,9 @@
 //! | record without fields, inside another type | boolean `true` |
 //! | fixed of size 0 | empty bytes |
 //! | union of several types | struct with a nullable field for each type but null, named after it: that of the value is not null |
+//! | union of nothing but null | null |
+//! | (of queries and other files) seconds | milliseconds: of seconds Parquet would say no more than that they are integers |
+//! | (of queries and other files) days as milliseconds | days |
 //!
 //! A decimal that the bytes Parquet has for its precision cannot hold is an error.
 //!
@@ -14,14 +17,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayData, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, FixedSizeBinaryArray,
-    FixedSizeListArray, GenericListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray, UInt64Array,
-    UnionArray,
+    Array, ArrayData, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Decimal256Array,
+    FixedSizeBinaryArray, FixedSizeListArray, GenericListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray,
+    UInt64Array, UnionArray, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
-use arrow::compute::take;
+use arrow::compute::{CastOptions, cast_with_options, take};
 use arrow::datatypes::{
     DataType, Field, FieldRef, Fields, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, SchemaRef,
+    TimeUnit, i256,
 };
 use arrow::error::ArrowError;
 
@@ -34,11 +38,15 @@ pub(crate) fn field(field: &FieldRef) -> FieldRef {
         DataType::Interval(IntervalUnit::MonthDayNano) => DataType::FixedSizeBinary(DURATION_BYTES),
         DataType::FixedSizeBinary(0) => DataType::Binary,
         DataType::Struct(fields) if fields.is_empty() => DataType::Boolean,
+        DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+        DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
+        DataType::Date64 => DataType::Date32,
         DataType::Union(children, _) => {
             let children = children.iter().filter(|(_, child)| *child.data_type() != DataType::Null);
             let branches = children.map(|(_, child)| Arc::new(Field::clone(&self::field(child)).with_nullable(true)));
-            // Without a branch there is only null, which is a field that is always null.
-            let kind = DataType::Struct(branches.collect());
+            let branches: Fields = branches.collect();
+            // Without a branch there is only null, and Parquet has no structs without fields.
+            let kind = if branches.is_empty() { DataType::Null } else { DataType::Struct(branches) };
             return Arc::new(Field::clone(field).with_data_type(kind).with_nullable(true));
         }
         kind => inside(kind, self::field),
@@ -114,6 +122,12 @@ fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
             let values = column(array.as_fixed_size_list().values(), item.data_type())?;
             Arc::new(FixedSizeListArray::try_new(Arc::clone(item), *size, values, nulls)?)
         }
+        (DataType::Timestamp(..), DataType::Timestamp(..))
+        | (DataType::Time32(_), DataType::Time32(_))
+        | (DataType::Date64, DataType::Date32) => {
+            cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() })?
+        }
+        (DataType::Union(_, _), DataType::Null) => new_null_array(to, array.len()),
         (DataType::Union(_, _), DataType::Struct(fields)) => Arc::new(branches(array.as_union(), fields)?),
         (DataType::Map(_, _), DataType::Map(entries, sorted)) => {
             let map = array.as_map();
@@ -177,27 +191,54 @@ fn branches(array: &UnionArray, fields: &Fields) -> Result<StructArray, ArrowErr
 /// Does Parquet have room for all decimals? Its writer takes as many of a value's low bytes as the precision asks for, and leaves out
 /// the others unseen.
 fn decimals_fit(array: &ArrayData) -> Result<(), String> {
-    let DataType::Decimal128(precision, _) = array.data_type() else {
-        return array.child_data().iter().try_for_each(decimals_fit);
+    let (precision, digits) = match array.data_type() {
+        DataType::Decimal128(precision, _) => (*precision, too_wide(array, *precision)),
+        DataType::Decimal256(precision, _) => (*precision, too_wide_256(array, *precision)),
+        _ => return array.child_data().iter().try_for_each(decimals_fit),
     };
-    let bytes = match precision {
-        ..=9 => 4,
-        ..=18 => 8,
-        // The fewest bytes that hold so many digits: 5 digits need at least 2 bytes and a bit, and so on.
-        _ => (1..16).find(|n| (1_i128 << (8 * n - 1)) >= 10_i128.pow(u32::from(*precision))).unwrap_or(16),
-    };
-    if bytes == 16 {
-        return Ok(());
-    }
-    let most = (1_i128 << (8 * bytes - 1)) - 1;
-    let values = Decimal128Array::from(array.clone());
-    match values.iter().flatten().find(|value| !(-most - 1..=most).contains(value)) {
+    match digits {
         None => Ok(()),
-        Some(value) => {
-            let digits = value.unsigned_abs().to_string().len();
+        Some(digits) => {
             Err(format!("a decimal of {digits} digits is too large for Parquet's decimals of precision {precision}"))
         }
     }
+}
+
+/// The bytes that Parquet has for decimals of a precision.
+fn decimal_bytes(precision: u8) -> u32 {
+    match precision {
+        ..=9 => 4,
+        10..=18 => 8,
+        // The fewest bytes that hold so many digits: 5 digits need at least 2 bytes and a bit, and so on.
+        _ => {
+            let needed = i256::from(10).wrapping_pow(precision.into());
+            (1..32).find(|n| i256::from(2).wrapping_pow(8 * n - 1) >= needed).unwrap_or(32)
+        }
+    }
+}
+
+/// The digits of the first value that those bytes do not hold.
+fn too_wide(array: &ArrayData, precision: u8) -> Option<usize> {
+    let bytes = decimal_bytes(precision);
+    if bytes >= 16 {
+        return None;
+    }
+    let most = (1_i128 << (8 * bytes - 1)) - 1;
+    let values = Decimal128Array::from(array.clone());
+    let value = values.iter().flatten().find(|value| !(-most - 1..=most).contains(value))?;
+    Some(value.unsigned_abs().to_string().len())
+}
+
+/// The same of decimals of 32 bytes.
+fn too_wide_256(array: &ArrayData, precision: u8) -> Option<usize> {
+    let bytes = decimal_bytes(precision);
+    if bytes >= 32 {
+        return None;
+    }
+    let beyond = i256::from(2).wrapping_pow(8 * bytes - 1);
+    let values = Decimal256Array::from(array.clone());
+    let value = values.iter().flatten().find(|value| !(beyond.wrapping_neg()..beyond).contains(value))?;
+    Some(value.to_string().trim_start_matches('-').len())
 }
 
 fn unexpected(array: &ArrayRef, to: &DataType) -> ArrowError {
@@ -208,8 +249,9 @@ fn unexpected(array: &ArrayRef, to: &DataType) -> ArrowError {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use arrow::array::{IntervalMonthDayNanoArray, ListArray, new_empty_array};
+    use arrow::array::{Int64Array, IntervalMonthDayNanoArray, ListArray, NullArray, new_empty_array};
     use arrow::buffer::ScalarBuffer;
+    use arrow::datatypes::UnionFields;
 
     fn reshaped(array: ArrayRef) -> ArrayRef {
         let from: FieldRef = Arc::new(Field::new("f", array.data_type().clone(), true));
@@ -265,8 +307,7 @@ mod tests {
 
     #[test]
     fn unions_are_structs_of_their_branches() {
-        use arrow::array::{Int64Array, NullArray, StringArray};
-        use arrow::datatypes::UnionFields;
+        use arrow::array::StringArray;
         let field = |name, kind| Field::new(name, kind, true);
         let fields = [field("null", DataType::Null), field("long", DataType::Int64), field("string", DataType::Utf8)];
         let union = UnionArray::try_new(
@@ -308,16 +349,66 @@ mod tests {
         ];
         for (value, precision, fits) in cases {
             let array = Decimal128Array::from(vec![None, Some(value)]).with_precision_and_scale(precision, 2).unwrap();
-            let field = Arc::new(Field::new("v", array.data_type().clone(), true));
-            let inside: ArrayRef = Arc::new(StructArray::from(vec![(Arc::clone(&field), Arc::new(array) as ArrayRef)]));
-            let schema =
-                Arc::new(arrow::datatypes::Schema::new(vec![Field::new("s", inside.data_type().clone(), true)]));
-            let batch = RecordBatch::try_new(Arc::clone(&schema), vec![inside]).unwrap();
-            let error = super::batch(&batch, &schema).err().map(|e| e.to_string());
-            assert_eq!(error.is_none(), fits, "{value} {precision}");
-            if let Some(error) = error {
-                assert!(error.contains("column s: a decimal of ") && error.contains(&format!("precision {precision}")));
-            }
+            assert_fits(Arc::new(array), precision, fits);
+            let array = Decimal256Array::from(vec![None, Some(value.into())]);
+            assert_fits(Arc::new(array.with_precision_and_scale(precision, 2).unwrap()), precision, fits);
         }
+        let ten = |n: u32| i256::from(10).wrapping_pow(n);
+        let wide = [
+            (ten(40).wrapping_neg(), 40, true),
+            (ten(41), 39, false),
+            (ten(60).wrapping_neg(), 40, false),
+            (i256::MAX, 75, true),
+            (i256::MAX, 73, false),
+            (i256::MIN, 76, true),
+        ];
+        for (value, precision, fits) in wide {
+            let array = Decimal256Array::from(vec![None, Some(value)]).with_precision_and_scale(precision, 2).unwrap();
+            assert_fits(Arc::new(array), precision, fits);
+        }
+    }
+
+    fn assert_fits(array: ArrayRef, precision: u8, fits: bool) {
+        let field = Arc::new(Field::new("v", array.data_type().clone(), true));
+        let inside: ArrayRef = Arc::new(StructArray::from(vec![(Arc::clone(&field), Arc::clone(&array))]));
+        let schema = Arc::new(arrow::datatypes::Schema::new(vec![Field::new("s", inside.data_type().clone(), true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![inside]).unwrap();
+        let error = super::batch(&batch, &schema).err().map(|e| e.to_string());
+        assert_eq!(error.is_none(), fits, "{array:?}");
+        if let Some(error) = error {
+            assert!(error.contains("column s: a decimal of ") && error.contains(&format!("precision {precision}")));
+        }
+    }
+
+    #[test]
+    fn what_parquet_has_no_word_for() {
+        let seconds: ArrayRef = Arc::new(Int64Array::from(vec![Some(-5), None]));
+        let cast = |array: &ArrayRef, to: &DataType| arrow::compute::cast(array, to).unwrap();
+        let utc = || Some("UTC".into());
+        let small = cast(&seconds, &DataType::Int32);
+        let cases = [
+            (
+                cast(&seconds, &DataType::Timestamp(TimeUnit::Second, utc())),
+                DataType::Timestamp(TimeUnit::Millisecond, utc()),
+            ),
+            (cast(&small, &DataType::Time32(TimeUnit::Second)), DataType::Time32(TimeUnit::Millisecond)),
+            (cast(&cast(&small, &DataType::Date32), &DataType::Date64), DataType::Date32),
+        ];
+        for (array, to) in cases {
+            let found = reshaped(Arc::clone(&array));
+            assert_eq!(&found, &cast(&array, &to));
+            assert!(found.is_null(1) && !found.is_null(0));
+        }
+        let far = cast(
+            &(Arc::new(Int64Array::from(vec![i64::MAX])) as ArrayRef),
+            &DataType::Timestamp(TimeUnit::Second, None),
+        );
+        assert!(column(&far, &DataType::Timestamp(TimeUnit::Millisecond, None)).is_err());
+
+        let nulls = || Arc::new(NullArray::new(2)) as ArrayRef;
+        let fields =
+            UnionFields::try_new([0, 1], ["a", "b"].map(|name| Field::new(name, DataType::Null, true))).unwrap();
+        let union = UnionArray::try_new(fields, ScalarBuffer::from(vec![0_i8, 1]), None, vec![nulls(), nulls()]);
+        assert_eq!(&reshaped(Arc::new(union.unwrap())), &nulls());
     }
 }

@@ -17,6 +17,7 @@ use datafusion::datasource::file_format::options::ArrowReadOptions;
 use datafusion::prelude::{CsvReadOptions, DataFrame, JsonReadOptions, ParquetReadOptions, SessionContext};
 use tokio::runtime::Handle;
 
+use super::columns;
 use crate::error::{Error, Result, aside};
 use crate::interrupt::unless_interrupted;
 use crate::progress::Counter;
@@ -218,6 +219,7 @@ impl Queried {
         wanted: &Wanted,
         runtime: Handle,
     ) -> Result<Self> {
+        columns::distinct(files, kind)?;
         let context = session.context();
         let paths: Vec<String> = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
         let frame = runtime.block_on(unless_interrupted(async { Ok(frame(context, paths, kind, reading).await?) }))?;

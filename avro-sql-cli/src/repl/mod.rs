@@ -16,7 +16,7 @@ use rustyline::error::ReadlineError;
 
 use crate::error::{Error, Result, report, say};
 use crate::interrupt::{self, unless_interrupted};
-use crate::options::{Query, format_of};
+use crate::options::{Query, format_by_name};
 use crate::outfile::OutFile;
 use crate::output::Format;
 use crate::pager::Screen;
@@ -129,8 +129,8 @@ impl Shell {
             "o" => {
                 self.finish_file()?;
                 if !argument.is_empty() {
+                    let format = format_by_name(Path::new(argument))?;
                     let file = OutFile::create(Path::new(argument))?;
-                    let format = format_of(Path::new(argument)).unwrap_or(Format::Csv);
                     self.redirect = Some(Redirect { file, format, answers: 0 });
                 }
             }

@@ -30,9 +30,6 @@ impl Out {
         if path.as_os_str() == "-" {
             return Ok(Out::stdout());
         }
-        if crate::inputs::local(path).is_err() {
-            return Err(Error::Usage(format!("{}: this tool writes local files only", path.display())));
-        }
         Ok(Out::File(OutFile::create(path)?, path.to_owned()))
     }
 

@@ -73,6 +73,8 @@ fn types() {
             r#"["int","null",{"type":"record","name":"Struct__x___non_null_Int8_","fields":[{"name":"x","type":"int"}]}]"#
                 .to_owned()
         }),
+        (Duration(TimeUnit::Second), r#"{"type":"long","logicalType":"arrow.duration-seconds"}"#.to_owned()),
+        (Duration(TimeUnit::Nanosecond), r#"{"type":"long","logicalType":"arrow.duration-nanos"}"#.to_owned()),
         (x(x(Utf8)), {
             r#"{"type":"record","name":"f","fields":[{"name":"x","type":{"type":"record","name":"x","fields":[{"name":"x","type":"string"}]}}]}"#
                 .to_owned()
@@ -82,7 +84,6 @@ fn types() {
         assert_eq!(found, format!(r#"[{{"name":"f","type":{want}}}]"#), "{data_type}");
     }
     for (data_type, at) in [
-        (Duration(TimeUnit::Second), "f"),
         (Interval(IntervalUnit::YearMonth), "f"),
         (Decimal128(5, -1), "f"),
         (Decimal128(5, 6), "f"),
@@ -91,7 +92,7 @@ fn types() {
         let found = from(vec![Field::new("f", data_type.clone(), false)]);
         assert_eq!(found, format!("not supported: Arrow's {data_type} as an Avro type, at `{at}`"));
     }
-    let inner = Duration(TimeUnit::Second);
+    let inner = Interval(IntervalUnit::YearMonth);
     let found = from(vec![Field::new("f", List(item(x(inner.clone()))), false)]);
     assert_eq!(found, format!("not supported: Arrow's {inner} as an Avro type, at `f[].x`"));
     let deep = (0..45).fold(Int32, |inner, _| x(inner));
