@@ -181,6 +181,22 @@ fn directories_by_values() {
         .failed(1, &["there is no column `z`"]);
 }
 
+/// More directories than files may be open, and rows of all in every batch.
+#[test]
+fn very_many_directories() {
+    let folder = folder();
+    let rows = "SELECT value AS v, value * 7 % 400 AS k FROM generate_series(1, 40000)";
+    folder.run(&["-c", &format!("COPY ({rows}) TO 'many.avro'")]).wrote("count\n40000\n");
+    folder.run(&["convert", "many.avro", "by/", "--to", "csv", "--partition-by", "k"]).wrote("");
+    let directories: Vec<_> = fs::read_dir(folder.path("by")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files = directories.iter().map(|directory| fs::read_dir(directory).unwrap().count());
+    assert_eq!((directories.len(), files.sum::<usize>()), (400, 400), "a file in each");
+    let sums = "SELECT count(*) AS n, count(DISTINCT k) AS ks, sum(v) AS s, sum(v * k) AS sk FROM";
+    let expected = folder.run(&["-c", &format!("{sums} 'many.avro'")]).stdout().to_owned();
+    let by = "CREATE EXTERNAL TABLE by (v BIGINT, k BIGINT) STORED AS CSV PARTITIONED BY (k) LOCATION 'by/'";
+    folder.run(&["-c", by, "-c", &format!("{sums} by")]).wrote(&expected);
+}
+
 #[test]
 fn queries_write_avro() {
     let folder = folder();

@@ -1,15 +1,17 @@
 //! Files being written: batches in; files, which appear together once all rows are there, out.
 //!
-//! With columns to partition by there is a file in each directory `key=value`, and more where many are open at once: what they
-//! hold in memory is bounded.
+//! With columns to partition by there is a file in each directory `key=value`, and more where there are very many: what is open and
+//! what is held in memory are bounded. Rows for which no file can be open are gathered, so that the files they make are few.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use avro_datafusion::Partitioning;
 
@@ -22,6 +24,9 @@ const OPEN_MAX: usize = 128;
 
 /// Bytes that all open files hold in memory, where there are several.
 const HELD_MAX: usize = 96 << 20;
+
+/// Bytes of rows that are gathered while their files cannot be open.
+const GATHERED_MAX: usize = 64 << 20;
 
 /// Where rows go.
 pub(super) enum Sink {
@@ -60,9 +65,11 @@ impl Sink {
             // Many files are written at a time already.
             writing: Writing { threads: 1, ..writing.clone() },
             open: HashMap::new(),
+            gathered: BTreeMap::new(),
+            gathered_bytes: 0,
             written: Vec::new(),
             n_files: 0,
-            clock: 0,
+            round: 0,
         })))
     }
 
@@ -88,7 +95,7 @@ pub(super) struct File {
     output: Box<dyn Output>,
     file: Shared,
     name: String,
-    /// When it was written to last.
+    /// The round in which it was written to last.
     used: u64,
 }
 
@@ -137,6 +144,9 @@ impl Write for Shared {
     }
 }
 
+/// The values that a directory is named after.
+type Key = Vec<String>;
+
 /// Files by the values that their directories are named after.
 pub(super) struct Directories {
     root: PathBuf,
@@ -144,42 +154,80 @@ pub(super) struct Directories {
     schema: SchemaRef,
     format: Format,
     writing: Writing,
-    open: HashMap<Vec<String>, File>,
+    open: HashMap<Key, File>,
+    /// Rows whose files are not open, and about how many bytes they keep.
+    gathered: BTreeMap<Key, Vec<RecordBatch>>,
+    gathered_bytes: usize,
     /// Files that are whole.
     written: Vec<Written>,
     n_files: u64,
-    clock: u64,
+    /// How often what was gathered has been written.
+    round: u64,
 }
 
 impl Directories {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut is_gathered = false;
         for (key, rows) in self.partitioning.split(batch)? {
-            self.clock += 1;
-            if !self.open.contains_key(&key) {
-                let directory = self.root.join(self.partitioning.directory(&key).as_ref());
-                fs::create_dir_all(&directory).map_err(|e| Error::file(&directory, e))?;
-                let name = format!("part-{:05}.{}", self.n_files, self.format.ending());
-                let file = File::create(&directory.join(name), &self.schema, self.format, &self.writing)?;
-                self.n_files += 1;
-                self.open.insert(key.clone(), file);
+            if self.open.contains_key(&key) || self.open.len() < OPEN_MAX {
+                self.write_open(key, &rows)?;
+            } else {
+                self.gathered.entry(key).or_default().push(rows);
+                is_gathered = true;
             }
-            if let Some(file) = self.open.get_mut(&key) {
-                file.used = self.clock;
-                file.write(&rows)?;
-            }
+        }
+        if is_gathered {
+            // They may keep all of its buffers.
+            self.gathered_bytes += batch.get_array_memory_size();
+        }
+        if self.gathered_bytes > GATHERED_MAX {
+            self.write_gathered()?;
         }
         self.make_room()
     }
 
-    /// Ends files that were not used for long, or that hold much, where there are too many or all together hold too much.
+    /// Writes rows to the file that is open for them, or is opened now.
+    fn write_open(&mut self, key: Key, rows: &RecordBatch) -> Result<()> {
+        let file = match self.open.entry(key) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                let directory = self.root.join(self.partitioning.directory(place.key()).as_ref());
+                fs::create_dir_all(&directory).map_err(|e| Error::file(&directory, e))?;
+                let name = format!("part-{:05}.{}", self.n_files, self.format.ending());
+                self.n_files += 1;
+                place.insert(File::create(&directory.join(name), &self.schema, self.format, &self.writing)?)
+            }
+        };
+        file.used = self.round;
+        file.write(rows)
+    }
+
+    /// Writes what is gathered, each to a file that ends with it, but for as many as may stay open. Those that nothing was
+    /// written to since the last time make room.
+    fn write_gathered(&mut self) -> Result<()> {
+        let round = self.round;
+        for (_, file) in self.open.extract_if(|_, file| file.used < round) {
+            self.written.push(file.finish()?);
+        }
+        self.round += 1;
+        self.gathered_bytes = 0;
+        for (key, batches) in std::mem::take(&mut self.gathered) {
+            let rows = concat_batches(&self.schema, &batches)?;
+            let may_stay = self.open.len() < OPEN_MAX;
+            self.write_open(key.clone(), &rows)?;
+            if !may_stay && let Some(file) = self.open.remove(&key) {
+                self.written.push(file.finish()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends files that hold much, where all together hold too much.
     fn make_room(&mut self) -> Result<()> {
         let mut held: usize = self.open.values().map(|file| file.output.held()).sum();
-        while self.open.len() > OPEN_MAX || (self.open.len() > 1 && held > HELD_MAX) {
-            let victim = match self.open.len() > OPEN_MAX {
-                true => self.open.iter().min_by_key(|(_, file)| file.used),
-                false => self.open.iter().max_by_key(|(_, file)| file.output.held()),
-            };
-            let Some(file) = victim.map(|(key, _)| key.clone()).and_then(|key| self.open.remove(&key)) else { break };
+        while self.open.len() > 1 && held > HELD_MAX {
+            let largest = self.open.iter().max_by_key(|(_, file)| file.output.held());
+            let Some(file) = largest.map(|(key, _)| key.clone()).and_then(|key| self.open.remove(&key)) else { break };
             held -= file.output.held();
             self.written.push(file.finish()?);
         }
@@ -187,6 +235,7 @@ impl Directories {
     }
 
     fn finish(mut self) -> Result<Vec<Written>> {
+        self.write_gathered()?;
         for (_, file) in self.open {
             self.written.push(file.finish()?);
         }
