@@ -173,7 +173,7 @@ impl Finished {
         let held: usize = self.buffers.iter().skip(self.n_constants).map(|block| block.len()).sum();
         let used: usize = columns.clone().map(|column| self.used_by(column)).sum();
         self.keeps_blocks = used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held;
-        columns.map(|column| self.array(column)).collect()
+        columns.map(|column| self.array(column, None)).collect()
     }
 
     /// About how many bytes of the blocks a column uses, as far as a sample can tell.
@@ -192,9 +192,12 @@ impl Finished {
         }
     }
 
-    fn array(&self, column: &Column) -> Result<ArrayRef> {
+    /// The array of a column, which is null where what it is a field of is. Arrow does not ask for that, but who takes a field out of
+    /// a struct seldom looks at the struct's nulls.
+    fn array(&self, column: &Column, outer: Option<&NullBuffer>) -> Result<ArrayRef> {
         let len = self.lens.get(column.level.index()).copied().unwrap_or(0);
-        let nulls = column.valid.and_then(|valid| null_buffer(&self.slab(valid)));
+        let own = column.valid.and_then(|valid| null_buffer(&self.slab(valid)));
+        let nulls = NullBuffer::union(outer, own.as_ref());
         let data_type = column.field.data_type();
         Ok(match &column.content {
             Content::Null => Arc::new(NullArray::new(len)),
@@ -232,23 +235,24 @@ impl Finished {
                 }
             }
             Content::List { ends, items } => {
-                let values = self.array(items)?;
+                let values = self.array(items, None)?;
                 Arc::new(ListArray::try_new(items.field.clone(), self.offsets(*ends), values, nulls)?)
             }
             Content::Map { ends, entries } => {
                 let DataType::Map(field, sorted) = data_type else { return mismatch(column) };
-                let array = self.array(entries)?;
+                let array = self.array(entries, None)?;
                 let Some(structs) = array.as_any().downcast_ref::<StructArray>() else { return mismatch(column) };
                 Arc::new(MapArray::try_new(field.clone(), self.offsets(*ends), structs.clone(), nulls, *sorted)?)
             }
             Content::Struct(children) => {
-                let arrays = children.iter().map(|child| self.array(child)).collect::<Result<Vec<_>>>()?;
+                let child = |child| self.array(child, nulls.as_ref());
+                let arrays = children.iter().map(child).collect::<Result<Vec<_>>>()?;
                 let DataType::Struct(fields) = data_type else { return mismatch(column) };
                 structs(fields, arrays, nulls, len)?
             }
             Content::Union { ids, offsets, branches } => {
                 let DataType::Union(fields, _) = data_type else { return mismatch(column) };
-                let children = branches.iter().map(|branch| self.array(branch)).collect::<Result<Vec<_>>>()?;
+                let children = branches.iter().map(|branch| self.array(branch, None)).collect::<Result<Vec<_>>>()?;
                 let (ids, offsets) = (self.slab(*ids).into(), self.slab(*offsets).into());
                 Arc::new(UnionArray::try_new(fields.clone(), ids, Some(offsets), children)?)
             }

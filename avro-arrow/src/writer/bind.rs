@@ -43,6 +43,18 @@ impl Bound<'_> {
         }
     }
 
+    /// What is null only where the record is has no nulls of its own.
+    fn forget_nulls_below(&mut self, nulls: &NullBuffer) {
+        if let Bound::Column(column) = self
+            && column.nulls.as_ref().is_some_and(|own| nulls.contains(own))
+        {
+            column.nulls = None;
+            if let Data::Record(parts) = &mut column.data {
+                parts.iter_mut().for_each(|part| part.forget_nulls_below(nulls));
+            }
+        }
+    }
+
     /// Is no value of it in a list or union?
     pub(super) fn is_flat(&self) -> bool {
         match self {
@@ -176,7 +188,13 @@ impl Plan {
                 let columns = vec![self.column(key, map.keys())?, self.column(value, map.values())?];
                 Data::List(map.offsets().clone(), columns)
             }
-            (Form::Record(parts), _) => Data::Record(self.parts(parts, array.as_struct().columns())?),
+            (Form::Record(parts), _) => {
+                let mut bound = self.parts(parts, array.as_struct().columns())?;
+                if let Some(nulls) = &nulls {
+                    bound.iter_mut().for_each(|part| part.forget_nulls_below(nulls));
+                }
+                Data::Record(bound)
+            }
             (Form::Union(children), _) => {
                 let union = array.as_union();
                 let place = |id: i8| children.iter().position(|(child, ..)| *child == id).unwrap_or_default() as u8;
