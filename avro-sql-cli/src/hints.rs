@@ -33,6 +33,8 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
         nearby(Path::new(path)).map(|near| format!("did you mean '{}'?", near.display()))
     } else if let Some(name) = quoted("Invalid function '", "'") {
         return Error::Failed(no_function(&name, context));
+    } else if let Some(name) = quoted("Field ", " not found in struct") {
+        return Error::Failed(format!("there is no field `{name}` in the record"));
     } else {
         None
     };

@@ -7,6 +7,7 @@ mod cli;
 mod convert;
 mod copies;
 mod error;
+mod formats;
 mod hints;
 mod indexing;
 mod inputs;
@@ -24,6 +25,7 @@ mod run;
 mod session;
 mod skipped;
 mod sql;
+mod statement;
 mod tools;
 mod warned;
 

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
 use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, StoredFile, WarningSink, Warnings};
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Fields, Schema, SchemaRef};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -21,11 +23,13 @@ use tokio::task::JoinHandle;
 
 use crate::copies;
 use crate::error::{Error, Result};
+use crate::formats;
 use crate::hints;
 use crate::meter::PlanMeter;
 use crate::options::Resources;
 use crate::outfile::Written;
 use crate::skipped::Skipped;
+use crate::statement::Query;
 use crate::warned::Warned;
 
 /// Stack of a thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
@@ -89,6 +93,7 @@ impl Session {
         }
         let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
         avro_datafusion::enable_with(&context, reading.clone())?;
+        formats::register(&mut context.state_ref().write())?;
         for (name, path) in tables {
             let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
             registered.map_err(|e| hints::explain(e, &context).within(&format!("table {name}")))?;
@@ -192,25 +197,60 @@ impl Drop for Threads {
 
 async fn compute(context: &SessionContext, sql: &str, meter: &PlanMeter, to: Sender<Part>) -> Result<()> {
     let explain = |e| hints::explain(e, context);
-    let plan = context.state().create_logical_plan(sql).await.map_err(explain)?;
-    let (plan, copied) = copies::aside(plan)?;
-    let is_command = matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
-    let frame = context.execute_logical_plan(plan).await.map_err(explain)?;
-    if is_command && frame.schema().fields().is_empty() {
-        return Ok(());
-    }
-    let task = Arc::new(frame.task_ctx());
-    let plan = frame.create_physical_plan().await?;
-    meter.watch(Arc::clone(&plan));
-    let mut rows = execute_stream(plan, task)?;
-    let mut part = Part::Columns(rows.schema());
+    let state = context.state();
+    let mut query = Query::parse(&state, sql).map_err(explain)?;
+    let (begun, copied) = loop {
+        let error = match query.plan(&state).await {
+            Ok(plan) => {
+                let (plan, copied) = copies::aside(plan)?;
+                match begin(context, plan, meter).await {
+                    Ok(begun) => break (begun, copied),
+                    Err(e) => e,
+                }
+            }
+            Err(e) => e,
+        };
+        query.reconsider(error).map_err(explain)?;
+    };
+    let Some(mut rows) = begun else { return Ok(()) };
+    let columns = query.labels.name(&rows.schema());
+    let is_renamed = columns != rows.schema();
+    let mut part = Part::Columns(Arc::clone(&columns));
     loop {
         if to.send(part).await.is_err() {
             return Ok(()); // nobody wants the rest
         }
         part = match rows.next().await {
+            Some(batch) if is_renamed => Part::Rows(named(batch?, &columns)?),
             Some(batch) => Part::Rows(batch?),
             None => return copied.map_or(Ok(()), Written::commit),
         };
     }
+}
+
+/// The rows that a plan answers with; `None` for a command that has none, which is done then.
+async fn begin(
+    context: &SessionContext,
+    plan: LogicalPlan,
+    meter: &PlanMeter,
+) -> Result<Option<SendableRecordBatchStream>, DataFusionError> {
+    let is_command = matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
+    let frame = context.execute_logical_plan(plan).await?;
+    if is_command && frame.schema().fields().is_empty() {
+        return Ok(None);
+    }
+    let task = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await?;
+    meter.watch(Arc::clone(&plan));
+    execute_stream(plan, task).map(Some)
+}
+
+/// The rows with these names of columns. Whether a column may be null stays as each batch has it, which knows better than the plan.
+fn named(batch: RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let (schema, arrays, _) = batch.into_parts();
+    let fields = schema.fields().iter().zip(columns.fields());
+    let fields: Fields = fields.map(|(field, named)| field.as_ref().clone().with_name(named.name())).collect();
+    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+    Ok(RecordBatch::try_new_with_options(Arc::new(schema), arrays, &rows).map_err(DataFusionError::from)?)
 }

@@ -1,0 +1,167 @@
+//! Files that are not Avro, by the endings that people give them: `.ndjson` and `.jsonl` for JSON, `.tsv` for CSV with tabs, and
+//! `.json` for one array as well as for an object a line.
+//!
+//! DataFusion knows each format by one ending only, and JSON arrays when it is told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::common::{GetExt, Result, Statistics};
+use datafusion::datasource::file_format::csv::CsvFormatFactory;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::file_format::json::{JsonFormat, JsonFormatFactory};
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::SessionState;
+use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use datafusion::physical_expr::LexRequirement;
+use datafusion::physical_plan::ExecutionPlan;
+
+/// Bytes of a file that are looked at for the `[` that an array begins with.
+const LOOKED_AT: u64 = 256;
+
+/// Teaches a session these endings.
+pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    for ending in ["json", "ndjson", "jsonl"] {
+        state.register_file_format(Arc::new(Json { ending }), true)?;
+    }
+    for ending in ["tsv", "tab"] {
+        state.register_file_format(Arc::new(Tabbed { ending }), true)?;
+    }
+    Ok(())
+}
+
+/// CSV with tabs for commas.
+#[derive(Debug)]
+struct Tabbed {
+    ending: &'static str,
+}
+
+impl GetExt for Tabbed {
+    fn get_ext(&self) -> String {
+        self.ending.to_owned()
+    }
+}
+
+impl FileFormatFactory for Tabbed {
+    fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
+        let mut options = options.clone();
+        options.entry("format.delimiter".to_owned()).or_insert_with(|| "\t".to_owned());
+        CsvFormatFactory::new().create(state, &options)
+    }
+
+    fn default(&self) -> Arc<dyn FileFormat> {
+        FileFormatFactory::default(&CsvFormatFactory::new())
+    }
+}
+
+/// JSON of either kind.
+#[derive(Debug)]
+struct Json {
+    ending: &'static str,
+}
+
+impl GetExt for Json {
+    fn get_ext(&self) -> String {
+        self.ending.to_owned()
+    }
+}
+
+impl FileFormatFactory for Json {
+    fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
+        let said = JsonFormatFactory::new().create(state, options)?;
+        if options.contains_key("format.newline_delimited") {
+            return Ok(said);
+        }
+        let json = said.downcast_ref::<JsonFormat>();
+        Ok(json.map_or(Arc::clone(&said), |json| Arc::new(EitherJson::new(json, self.ending))))
+    }
+
+    fn default(&self) -> Arc<dyn FileFormat> {
+        FileFormatFactory::default(&JsonFormatFactory::new())
+    }
+}
+
+/// Objects in lines, or in an array: which of both is seen where the columns are looked for.
+#[derive(Debug)]
+struct EitherJson {
+    lines: Arc<dyn FileFormat>,
+    array: Arc<dyn FileFormat>,
+    is_array: OnceLock<bool>,
+    ending: &'static str,
+}
+
+impl EitherJson {
+    fn new(json: &JsonFormat, ending: &'static str) -> Self {
+        let format = |is_lines| {
+            let options = json.options().clone();
+            Arc::new(JsonFormat::default().with_options(options).with_newline_delimited(is_lines))
+        };
+        EitherJson { lines: format(true), array: format(false), is_array: OnceLock::new(), ending }
+    }
+
+    fn format(&self) -> &Arc<dyn FileFormat> {
+        if self.is_array.get().is_some_and(|is_array| *is_array) { &self.array } else { &self.lines }
+    }
+}
+
+#[async_trait]
+impl FileFormat for EitherJson {
+    fn get_ext(&self) -> String {
+        self.ending.to_owned()
+    }
+
+    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
+        Ok(format!("{}{}", self.ending, compression.get_ext()))
+    }
+
+    fn compression_type(&self) -> Option<FileCompressionType> {
+        self.lines.compression_type()
+    }
+
+    async fn infer_schema(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        objects: &[ObjectMeta],
+    ) -> Result<SchemaRef> {
+        if let Some(object) = objects.iter().find(|object| object.size > 0) {
+            let start = store.get_range(&object.location, 0..object.size.min(LOOKED_AT)).await?;
+            let is_array = start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+            self.is_array.get_or_init(|| is_array);
+        }
+        self.format().infer_schema(state, store, objects).await
+    }
+
+    async fn infer_stats(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        schema: SchemaRef,
+        object: &ObjectMeta,
+    ) -> Result<Statistics> {
+        self.format().infer_stats(state, store, schema, object).await
+    }
+
+    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
+        self.format().create_physical_plan(state, scan).await
+    }
+
+    async fn create_writer_physical_plan(
+        &self,
+        input: Arc<dyn ExecutionPlan>,
+        state: &dyn Session,
+        sink: FileSinkConfig,
+        order: Option<LexRequirement>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.lines.create_writer_physical_plan(input, state, sink, order).await
+    }
+
+    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
+        self.format().file_source(schema)
+    }
+}

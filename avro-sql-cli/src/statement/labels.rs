@@ -1,0 +1,104 @@
+//! What to call the columns of an answer that their query gives no names: `sum(amount)` as it was written, where DataFusion says
+//! `sum(events/2024.avro.amount)`, and `price` for `items[1].price`.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{Fields, Schema, SchemaRef};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{AccessExpr, Expr, Query, Select, SelectItem, SetExpr, Statement as Sql};
+
+/// The names of columns, item after item of a `SELECT`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Labels(Vec<Item>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Item {
+    label: Option<Label>,
+    /// May it stand for any number of columns?
+    is_many: bool,
+}
+
+/// A short name, to be used where no other column has it, and a long one.
+#[derive(Debug, PartialEq, Eq)]
+struct Label {
+    short: String,
+    long: String,
+}
+
+impl Labels {
+    /// Those of the rows that a statement answers with.
+    pub(super) fn of(statement: &Statement) -> Labels {
+        let Statement::Statement(statement) = statement else { return Labels::default() };
+        let Sql::Query(query) = statement.as_ref() else { return Labels::default() };
+        let items = select(query).map(|select| select.projection.iter().map(Item::of).collect());
+        Labels(items.unwrap_or_default())
+    }
+
+    /// The columns under their names.
+    pub(crate) fn name(&self, columns: &SchemaRef) -> SchemaRef {
+        let own: Vec<_> = columns.fields().iter().map(|field| field.name().as_str()).collect();
+        let labels = self.labels(&own);
+        let short = |(label, own): (&Option<&Label>, &&str)| label.map_or(*own, |label| &label.short).to_owned();
+        let shorts: Vec<_> = labels.iter().zip(&own).map(short).collect();
+        let fields = columns.fields().iter().zip(&labels).zip(&shorts).map(|((field, label), short)| match label {
+            Some(label) => {
+                let is_alone = shorts.iter().filter(|other| *other == short).count() == 1;
+                Arc::new(field.as_ref().clone().with_name(if is_alone { short } else { &label.long }))
+            }
+            None => Arc::clone(field),
+        });
+        Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), columns.metadata().clone()))
+    }
+
+    /// The label of each of these columns: of all of them, if there are as many as items, or of those in front of the first item
+    /// that may be many, and of those behind the last.
+    fn labels(&self, own: &[&str]) -> Vec<Option<&Label>> {
+        let n = own.len();
+        let is_one = |item: &&Item| n == self.0.len() || !item.is_many;
+        let mut labels = vec![None; n];
+        for (at, item) in labels.iter_mut().zip(self.0.iter().take_while(is_one)) {
+            *at = item.label.as_ref();
+        }
+        for (at, item) in labels.iter_mut().rev().zip(self.0.iter().rev().take_while(is_one)) {
+            *at = item.label.as_ref();
+        }
+        // A column of a table has the name that it has there.
+        let is_own = |label: &Label, own: &str| own.eq_ignore_ascii_case(&label.short);
+        labels.into_iter().zip(own).map(|(label, own)| label.filter(|label| !is_own(label, own))).collect()
+    }
+}
+
+impl Item {
+    fn of(item: &SelectItem) -> Item {
+        let SelectItem::UnnamedExpr(expr) = item else {
+            return Item { label: None, is_many: !matches!(item, SelectItem::ExprWithAlias { .. }) };
+        };
+        let long = expr.to_string();
+        let name = match expr {
+            Expr::Identifier(name) => Some(name),
+            Expr::CompoundIdentifier(names) => names.last(),
+            Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
+                Some(AccessExpr::Dot(Expr::Identifier(name))) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        };
+        // `unnest` of a struct makes columns of its fields.
+        let is_many = matches!(expr, Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("unnest"));
+        let short = name.map_or_else(|| long.clone(), |name| name.value.clone());
+        Item { label: Some(Label { short, long }), is_many }
+    }
+}
+
+/// The `SELECT` that names the columns of a query: the first.
+fn select(query: &Query) -> Option<&Select> {
+    let mut body = query.body.as_ref();
+    loop {
+        match body {
+            SetExpr::Select(select) => return Some(select),
+            SetExpr::Query(query) => body = query.body.as_ref(),
+            SetExpr::SetOperation { left, .. } => body = left.as_ref(),
+            _ => return None,
+        }
+    }
+}
