@@ -4,6 +4,7 @@
 //! for encoding and compression more than for anything else.) A row group is written while the next one is made.
 
 mod encoders;
+mod leaves;
 
 use std::mem;
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory};
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -20,6 +20,7 @@ use super::{Counts, Output, To, count};
 use crate::convert::parquet as shape;
 use crate::error::{Error, Result};
 use encoders::Encoders;
+use leaves::Leaves;
 
 /// Rows of a row group, where its bytes allow.
 const ROW_GROUP_ROWS: usize = 1 << 20;
@@ -47,7 +48,7 @@ pub(super) struct Parquet<'a> {
 /// A file that is begun.
 struct File<'a> {
     writer: SerializedFileWriter<To<'a>>,
-    groups: ArrowRowGroupWriterFactory,
+    leaves: Leaves,
     n_groups: usize,
     encoders: Encoders,
     /// Rows of the group that is being made.
@@ -87,20 +88,16 @@ impl<'a> Parquet<'a> {
 }
 
 impl<'a> File<'a> {
-    fn new(
-        writer: SerializedFileWriter<To<'a>>,
-        groups: ArrowRowGroupWriterFactory,
-        threads: usize,
-    ) -> Result<File<'a>> {
-        let encoders = Encoders::new(leaves(&writer, &groups, 0)?, threads);
-        Ok(File { writer, groups, n_groups: 1, encoders, group_rows: 0 })
+    fn new(writer: SerializedFileWriter<To<'a>>, leaves: Leaves, threads: usize) -> Result<File<'a>> {
+        let encoders = Encoders::new(leaves.of_group(0)?, threads);
+        Ok(File { writer, leaves, n_groups: 1, encoders, group_rows: 0 })
     }
 
     /// Ends the group, and begins the next one.
     fn end_group(&mut self) -> Result<()> {
         self.write_ended(true)?;
         if mem::take(&mut self.group_rows) > 0 {
-            self.encoders.end_group(leaves(&self.writer, &self.groups, self.n_groups)?);
+            self.encoders.end_group(self.leaves.of_group(self.n_groups)?);
             self.n_groups += 1;
         }
         Ok(())
@@ -119,23 +116,6 @@ impl<'a> File<'a> {
     }
 }
 
-/// What encodes the leaves of each column in the row group of this index.
-fn leaves(
-    writer: &SerializedFileWriter<To<'_>>,
-    groups: &ArrowRowGroupWriterFactory,
-    group: usize,
-) -> Result<Vec<Vec<ArrowColumnWriter>>> {
-    let mut columns: Vec<Vec<ArrowColumnWriter>> = Vec::new();
-    for (leaf, leaf_writer) in groups.create_column_writers(group)?.into_iter().enumerate() {
-        let column = writer.schema_descr().get_column_root_idx(leaf);
-        columns.resize_with(columns.len().max(column + 1), Vec::new);
-        if let Some(leaves) = columns.get_mut(column) {
-            leaves.push(leaf_writer);
-        }
-    }
-    Ok(columns)
-}
-
 impl Output for Parquet<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
         if schema.fields().is_empty() {
@@ -150,10 +130,10 @@ impl Output for Parquet<'_> {
         if let Some(to) = self.to.take() {
             // It knows how to begin a file of Arrow columns, and is taken apart for its columns.
             let stored: Vec<_> = self.schema.fields().iter().map(shape::stored).collect();
-            let stored = Schema::new_with_metadata(stored, schema.metadata().clone());
-            let writer = ArrowWriter::try_new(to, Arc::new(stored), Some(properties))?;
-            let (writer, groups) = writer.into_serialized_writer()?;
-            self.file = Some(File::new(writer, groups, self.threads)?);
+            let stored = Arc::new(Schema::new_with_metadata(stored, schema.metadata().clone()));
+            let leaves = Leaves::new(&stored, &properties)?;
+            let (writer, _) = ArrowWriter::try_new(to, stored, Some(properties))?.into_serialized_writer()?;
+            self.file = Some(File::new(writer, leaves, self.threads)?);
         }
         Ok(())
     }

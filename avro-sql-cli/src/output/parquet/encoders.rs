@@ -12,6 +12,7 @@ use arrow::array::RecordBatch;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::errors::ParquetError;
 
+use super::leaves::Leaf;
 use crate::error::{Error, Result};
 
 /// Gathered batches that may wait for a column.
@@ -58,13 +59,16 @@ struct Column {
 enum Job {
     Encode(Arc<[RecordBatch]>),
     /// The group ends; what encodes the next one.
-    End(Vec<ArrowColumnWriter>),
+    End(Vec<Leaf>),
 }
 
 impl Encoders {
     /// Of a group whose leaves of each column are encoded by these.
-    pub(super) fn new(columns: Vec<Vec<ArrowColumnWriter>>, threads: usize) -> Encoders {
-        let column = |leaves| Column { leaves: Some(leaves), ..Column::default() };
+    pub(super) fn new(columns: Vec<Vec<Leaf>>, threads: usize) -> Encoders {
+        let column = |leaves: Vec<Leaf>| {
+            let leaves = leaves.into_iter().map(|leaf| leaf.after(None)).collect();
+            Column { leaves: Some(leaves), ..Column::default() }
+        };
         let state = State { columns: columns.into_iter().map(column).collect(), ..State::default() };
         let shared = Shared { state: Mutex::new(state), ..Shared::default() };
         Encoders { shared: Arc::new(shared), threads: threads.max(1), is_ending: false }
@@ -81,7 +85,7 @@ impl Encoders {
     }
 
     /// Ends the group; the columns of the next one are encoded by these. The group that ended before was taken.
-    pub(super) fn end_group(&mut self, next: Vec<Vec<ArrowColumnWriter>>) {
+    pub(super) fn end_group(&mut self, next: Vec<Vec<Leaf>>) {
         let mut next = next.into_iter();
         self.push(|| Job::End(next.next().unwrap_or_default()));
         self.is_ending = true;
@@ -194,7 +198,10 @@ impl Shared {
             Job::Encode(batches) => encode(&mut leaves, at, &batches).map(|()| (leaves, None)),
             Job::End(next) => {
                 let chunks: Result<Vec<_>, _> = leaves.into_iter().map(ArrowColumnWriter::close).collect();
-                chunks.map(|chunks| (next, Some(chunks)))
+                chunks.map(|chunks| {
+                    let next = next.into_iter().zip(&chunks).map(|(leaf, chunk)| leaf.after(Some(chunk)));
+                    (next.collect(), Some(chunks))
+                })
             }
         };
         let mut state = self.lock();
@@ -257,10 +264,9 @@ impl Drop for Worker {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::output::parquet::leaves::Leaves;
     use arrow::array::{ArrayRef, Int64Array, StringArray};
-    use arrow::datatypes::SchemaRef;
-    use parquet::arrow::ArrowWriter;
-    use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+    use parquet::file::properties::WriterProperties;
 
     fn batch(rows: usize) -> RecordBatch {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|row| row as i64)));
@@ -268,25 +274,21 @@ mod tests {
         RecordBatch::try_from_iter([("number", numbers), ("text", texts)]).unwrap()
     }
 
-    fn factory(schema: SchemaRef) -> ArrowRowGroupWriterFactory {
-        ArrowWriter::try_new(Vec::new(), schema, None).unwrap().into_serialized_writer().unwrap().1
-    }
-
-    fn leaves(groups: &ArrowRowGroupWriterFactory, group: usize) -> Vec<Vec<ArrowColumnWriter>> {
-        groups.create_column_writers(group).unwrap().into_iter().map(|leaf| vec![leaf]).collect()
+    fn leaves() -> Leaves {
+        Leaves::new(&batch(1).schema(), &WriterProperties::default()).unwrap()
     }
 
     #[test]
     fn each_group_has_its_rows() {
-        let groups = factory(batch(1).schema());
+        let leaves = leaves();
         for threads in [0, 1, 2, 3, 8] {
-            let mut encoders = Encoders::new(leaves(&groups, 0), threads);
+            let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), threads);
             for group in 0..5 {
                 // More batches than may wait.
                 for n in 0..2 * AHEAD + group {
                     encoders.encode(vec![batch(100), batch(n)]).unwrap();
                 }
-                encoders.end_group(leaves(&groups, group + 1));
+                encoders.end_group(leaves.of_group(group + 1).unwrap());
                 assert_eq!(encoders.held().0, 0, "nothing is of the next group yet");
                 let chunks = encoders.ended(true).unwrap().unwrap();
                 let rows: Vec<u64> = chunks.iter().map(|chunk| chunk.close().rows_written).collect();
@@ -300,12 +302,12 @@ mod tests {
 
     #[test]
     fn an_error_is_told_and_ends_it() {
-        let groups = factory(batch(1).schema());
+        let leaves = leaves();
         let texts: ArrayRef = Arc::new(StringArray::from_iter_values(["a"]));
         let wrong = RecordBatch::try_from_iter([("number", Arc::clone(&texts)), ("text", texts)]).unwrap();
         for threads in [1, 2, 3] {
             // Texts are not what encodes numbers can encode.
-            let mut encoders = Encoders::new(leaves(&groups, 0), threads);
+            let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), threads);
             let told = (0..10).find_map(|_| encoders.encode(vec![batch(10), wrong.clone()]).err());
             assert!(told.is_some_and(|e| !e.to_string().is_empty()), "{threads} threads");
             assert!(encoders.encode(vec![batch(10)]).is_err());
@@ -314,8 +316,8 @@ mod tests {
 
     #[test]
     fn what_is_dropped_halfway_does_not_wait() {
-        let groups = factory(batch(1).schema());
-        let mut encoders = Encoders::new(leaves(&groups, 0), 4);
+        let leaves = leaves();
+        let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), 4);
         for _ in 0..AHEAD {
             encoders.encode(vec![batch(10_000)]).unwrap();
         }
