@@ -98,13 +98,14 @@ pub(crate) enum Convert {
     EnumToString,
 }
 
-/// Whether the names of named types have to match.
+/// What is read, beyond what the specification promises of every reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Names {
+pub(crate) enum Rules {
     /// Where only two types can be meant, their names do not matter; they do where a branch of a union is looked for.
-    /// Renamed types are common, and a record tells by its fields whether it is the one.
+    /// Renamed types are common, and a record tells by its fields whether it is the one. Enums are read as strings, and decimals
+    /// on bytes as decimals on fixed, and the other way round.
     Lenient,
-    /// As the specification has it: named types match by their names, without their namespaces, or by aliases.
+    /// No more than that: named types match by their names, without their namespaces, or by aliases.
     Strict,
 }
 
@@ -144,7 +145,7 @@ impl Resolution {
     /// [`ErrorKind::Resolve`] with all that every value would meet, [`ErrorKind::Limit`] where both are so large, and refer to
     /// each other so often, that there are too many pairs or there is too much to say.
     pub(crate) fn new(writer: &Schema, reader: &Schema, by: FieldMatch, limits: &Limits) -> Result<Resolution> {
-        let resolver = Resolver::run(writer, reader, by, Names::Lenient, limits)?;
+        let resolver = Resolver::run(writer, reader, by, Rules::Lenient, limits)?;
         let fails = resolver.failing();
         if fails.first() == Some(&true) {
             let mismatches = resolver.mismatches(&resolver.blamed(&fails));
@@ -211,7 +212,7 @@ struct Resolver<'s> {
     writer: &'s Schema,
     reader: &'s Schema,
     by: FieldMatch,
-    names: Names,
+    rules: Rules,
     pairs: Vec<Pair>,
     met: Vec<Option<Met>>,
     ids: HashMap<(NodeId, NodeId), PairId>,
@@ -232,14 +233,14 @@ impl<'s> Resolver<'s> {
         writer: &'s Schema,
         reader: &'s Schema,
         by: FieldMatch,
-        names: Names,
+        rules: Rules,
         limits: &'s Limits,
     ) -> Result<Resolver<'s>> {
         let mut resolver = Resolver {
             writer,
             reader,
             by,
-            names,
+            rules,
             pairs: Vec::new(),
             met: Vec::new(),
             ids: HashMap::new(),
@@ -326,7 +327,7 @@ impl<'s> Resolver<'s> {
                 self.check_names(id, writer, reader);
                 self.symbols(id, w, r)
             }
-            _ => match convert(writer, reader) {
+            _ => match convert(writer, reader, self.rules) {
                 Ok(convert) => {
                     self.check_names(id, writer, reader);
                     Action::Convert(convert)
@@ -339,7 +340,7 @@ impl<'s> Resolver<'s> {
     /// Names that do not match, where they have to.
     fn check_names(&mut self, id: PairId, writer: &Node, reader: &Node) {
         let (Some(w), Some(r)) = (writer.kind.name(), reader.kind.name()) else { return };
-        if self.names == Names::Strict && !same_name(w, r, reader) {
+        if self.rules == Rules::Strict && !same_name(w, r, reader) {
             let reason = format!("{} {w} has another name than {} {r}", writer.kind.word(), reader.kind.word());
             self.problem(id, reason);
         }
@@ -385,8 +386,10 @@ impl<'s> Resolver<'s> {
                 if either_is_union { Some(0) } else { self.rank(w, r) }
             }
             (Kind::Record(_), Kind::Record(_)) | (Kind::Enum(_), Kind::Enum(_)) => self.rank_names(writer, reader),
-            (Kind::Fixed(_), Kind::Fixed(_)) if convert(writer, reader).is_ok() => self.rank_names(writer, reader),
-            _ => match convert(writer, reader).ok()? {
+            (Kind::Fixed(_), Kind::Fixed(_)) if convert(writer, reader, self.rules).is_ok() => {
+                self.rank_names(writer, reader)
+            }
+            _ => match convert(writer, reader, self.rules).ok()? {
                 Convert::Same if writer.logical == reader.logical => Some(0),
                 Convert::Same => Some(1),
                 Convert::EnumToString => Some(4),
@@ -400,7 +403,7 @@ impl<'s> Resolver<'s> {
         match () {
             () if w == r => Some(0),
             () if same_name(w, r, reader) => Some(1),
-            () if self.names == Names::Lenient => Some(3),
+            () if self.rules == Rules::Lenient => Some(3),
             () => None,
         }
     }
@@ -418,8 +421,9 @@ fn same_name(writer: &Name, reader: &Name, reader_node: &Node) -> bool {
 }
 
 /// How values of one simple type become values of another, or why they do not.
-fn convert(writer: &Node, reader: &Node) -> Result<Convert, String> {
+fn convert(writer: &Node, reader: &Node, rules: Rules) -> Result<Convert, String> {
     use Kind::*;
+    let is_lenient = rules == Rules::Lenient;
     let convert = match (&writer.kind, &reader.kind) {
         (Null, Null) | (Boolean, Boolean) | (Int, Int) | (Long, Long) | (Float, Float) | (Double, Double) => {
             Convert::Same
@@ -433,8 +437,10 @@ fn convert(writer: &Node, reader: &Node) -> Result<Convert, String> {
         (Float, Double) => Convert::FloatToDouble,
         (Bytes, String) => Convert::BytesToString,
         (String, Bytes) => Convert::StringToBytes,
-        (Enum(_), String) => Convert::EnumToString,
-        (Fixed(_) | Bytes, Fixed(_) | Bytes) if is_arrow_decimal(writer) && is_arrow_decimal(reader) => Convert::Same,
+        (Enum(_), String) if is_lenient => Convert::EnumToString,
+        (Fixed(_) | Bytes, Fixed(_) | Bytes) if is_lenient && is_arrow_decimal(writer) && is_arrow_decimal(reader) => {
+            Convert::Same
+        }
         (Fixed(w), Fixed(r)) if w.size == r.size => Convert::Same,
         _ => return Err(format!("{writer} cannot be read as {reader}")),
     };

@@ -5,7 +5,7 @@
 mod support;
 
 use avro_arrow::schema::Schema;
-use avro_arrow::{Error, FieldMatch, Limits, Options, Reader, Severity, Unions, reference};
+use avro_arrow::{Error, FieldMatch, Limits, Options, Program, Reader, Severity, Unions, reference};
 use support::json::lines;
 use support::wire::{block, bytes, file, long};
 
@@ -525,4 +525,18 @@ fn mismatches() {
             "some: a[]<string>: string matches no branch of [null, int]",
         ]
     );
+    // What is read here, but not by every reader.
+    let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}"#;
+    let fixed = r#"{"type":"fixed","name":"D","size":2,"logicalType":"decimal","precision":4,"scale":2}"#;
+    let letters = r#"{"type":"enum","name":"E","symbols":["A"]}"#;
+    for (writer, reader, reason) in [
+        (letters, r#""string""#, "enum E cannot be read as string"),
+        (decimal, fixed, "bytes (decimal(4, 2)) cannot be read as fixed D(2) (decimal(4, 2))"),
+        (fixed, decimal, "fixed D(2) (decimal(4, 2)) cannot be read as bytes (decimal(4, 2))"),
+    ] {
+        assert_eq!(why(writer, reader), [reason]);
+        let (writer, reader) = [writer, reader].map(|of| record(&format!(r#"{{"name":"v","type":{of}}}"#))).into();
+        let options = Options { reader_schema: Some(schema(&reader)), ..Options::default() };
+        assert!(Program::compile(&schema(&writer), &options).is_ok(), "{reason}");
+    }
 }
