@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{AccessExpr, Expr, Query, Select, SelectItem, SetExpr, Statement as Sql};
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement as Sql,
+};
+
+use super::unnest;
 
 /// The names of columns, item after item of a `SELECT`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,10 +20,12 @@ struct Item {
     label: Option<Label>,
     /// May it stand for any number of columns?
     is_many: bool,
+    /// The record whose fields these are, if it is one: DataFusion names them `table.record.field`.
+    record: Option<String>,
 }
 
 /// A short name, to be used where no other column has it, and a long one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Label {
     short: String,
     long: String,
@@ -38,7 +44,10 @@ impl Labels {
     pub(crate) fn name(&self, columns: &SchemaRef) -> SchemaRef {
         let own: Vec<_> = columns.fields().iter().map(|field| field.name().as_str()).collect();
         let labels = self.labels(&own);
-        let short = |(label, own): (&Option<&Label>, &&str)| label.map_or(*own, |label| &label.short).to_owned();
+        let short = |(label, own): (&Option<Label>, &&str)| match label {
+            Some(label) => label.short.clone(),
+            None => (*own).to_owned(),
+        };
         let shorts: Vec<_> = labels.iter().zip(&own).map(short).collect();
         let fields = columns.fields().iter().zip(&labels).zip(&shorts).map(|((field, label), short)| match label {
             Some(label) => {
@@ -51,16 +60,17 @@ impl Labels {
     }
 
     /// The label of each of these columns: of all of them, if there are as many as items, or of those in front of the first item
-    /// that may be many, and of those behind the last.
-    fn labels(&self, own: &[&str]) -> Vec<Option<&Label>> {
+    /// that may be many, and of those behind the last; between them, of fields of records.
+    fn labels(&self, own: &[&str]) -> Vec<Option<Label>> {
         let n = own.len();
         let is_one = |item: &&Item| n == self.0.len() || !item.is_many;
-        let mut labels = vec![None; n];
+        let field = |own: &&str| self.0.iter().find_map(|item| item.field(own));
+        let mut labels: Vec<_> = own.iter().map(field).collect();
         for (at, item) in labels.iter_mut().zip(self.0.iter().take_while(is_one)) {
-            *at = item.label.as_ref();
+            *at = item.label.clone().or(at.take());
         }
         for (at, item) in labels.iter_mut().rev().zip(self.0.iter().rev().take_while(is_one)) {
-            *at = item.label.as_ref();
+            *at = item.label.clone().or(at.take());
         }
         // A column of a table has the name that it has there.
         let is_own = |label: &Label, own: &str| own.eq_ignore_ascii_case(&label.short);
@@ -70,23 +80,47 @@ impl Labels {
 
 impl Item {
     fn of(item: &SelectItem) -> Item {
-        let SelectItem::UnnamedExpr(expr) = item else {
-            return Item { label: None, is_many: !matches!(item, SelectItem::ExprWithAlias { .. }) };
+        let expr = match item {
+            SelectItem::UnnamedExpr(expr) => expr,
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                let record = name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.clone());
+                return Item { label: None, is_many: true, record };
+            }
+            _ => {
+                let is_many = !matches!(item, SelectItem::ExprWithAlias { .. });
+                return Item { label: None, is_many, record: None };
+            }
         };
         let long = expr.to_string();
-        let name = match expr {
-            Expr::Identifier(name) => Some(name),
-            Expr::CompoundIdentifier(names) => names.last(),
-            Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
-                Some(AccessExpr::Dot(Expr::Identifier(name))) => Some(name),
-                _ => None,
-            },
+        let short = name(expr).map_or_else(|| long.clone(), |name| name.value.clone());
+        let label = Some(Label { short, long });
+        match unnest::argument(expr) {
+            // Of a list one column, of a record those of its fields.
+            Some(argument) => Item { label, is_many: true, record: name(argument).map(|name| name.value.clone()) },
+            None => Item { label, is_many: false, record: None },
+        }
+    }
+
+    /// The label of a column that is a field of the record.
+    fn field(&self, own: &str) -> Option<Label> {
+        let record = format!("{}.", self.record.as_ref()?);
+        let at = own.to_ascii_lowercase().rfind(&record.to_ascii_lowercase())?;
+        let is_whole = at == 0 || own.get(..at)?.ends_with('.');
+        let short = own.get(at + record.len()..)?;
+        is_whole.then(|| Label { short: short.to_owned(), long: own.to_owned() })
+    }
+}
+
+/// The name that an expression ends with.
+fn name(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(names) => names.last(),
+        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last()? {
+            AccessExpr::Dot(Expr::Identifier(name)) => Some(name),
             _ => None,
-        };
-        // `unnest` of a struct makes columns of its fields.
-        let is_many = matches!(expr, Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("unnest"));
-        let short = name.map_or_else(|| long.clone(), |name| name.value.clone());
-        Item { label: Some(Label { short, long }), is_many }
+        },
+        _ => None,
     }
 }
 

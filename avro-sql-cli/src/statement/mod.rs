@@ -1,11 +1,14 @@
 //! One statement: its text in, its plan and the names of its columns out, and another plan where the first fails.
 //!
 //! Between the parser and the planner it is made to mean what people mean by it: [`spelling`] finds columns that were written
-//! in other letters than they have, [`fields`] reads `items[1].price`, [`labels`] says what to call what has no name.
+//! in other letters than they have, [`dialect`] and [`unnest`] put it in words that DataFusion reads, [`refused`] names what it would
+//! drop in silence, and [`labels`] says what to call what has no name.
 
-mod fields;
+mod dialect;
 mod labels;
+mod refused;
 mod spelling;
+mod unnest;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -37,7 +40,10 @@ pub(crate) struct Query {
 impl Query {
     /// Parses it.
     pub(crate) fn parse(state: &SessionState, sql: &str) -> Result<Query> {
-        let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
+        let mut statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
+        let mut refused = refused::Refused::default();
+        visit(&mut statement, &mut refused);
+        refused.into_result()?;
         let labels = Labels::of(&statement);
         Ok(Query { statement, labels, spelled: HashMap::new(), is_all_respelled: false, first: None })
     }
@@ -45,7 +51,7 @@ impl Query {
     /// Its plan.
     pub(crate) async fn plan(&self, state: &SessionState) -> Result<LogicalPlan> {
         let mut statement = self.statement.clone();
-        visit(&mut statement, &mut fields::Fields);
+        visit(&mut statement, &mut dialect::Dialect);
         state.statement_to_plan(statement).await
     }
 

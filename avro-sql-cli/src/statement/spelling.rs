@@ -11,7 +11,7 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::ast::{
     ExcludeSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select,
-    SelectItem, TableAlias, TableFactor, VisitorMut, WildcardAdditionalOptions,
+    SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor, VisitorMut, WildcardAdditionalOptions,
 };
 
 /// What planning missed.
@@ -121,6 +121,9 @@ impl VisitorMut for RespellUsed<'_> {
         for item in &mut select.projection {
             if let SelectItem::Wildcard(but) | SelectItem::QualifiedWildcard(_, but) = item {
                 self.left_out(but);
+            }
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(record), _) = item {
+                self.columns(std::slice::from_mut(record));
             }
         }
         for join in select.from.iter_mut().flat_map(|from| &mut from.joins) {

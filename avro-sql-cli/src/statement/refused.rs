@@ -1,0 +1,74 @@
+//! Clauses that DataFusion 55 parses and does not heed: their queries would have other answers than they ask for.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use datafusion::common::{Result, not_impl_err};
+use datafusion::sql::sqlparser::ast::{Query, Select, SelectItem, TableFactor, VisitorMut};
+
+/// Notes the first of them.
+#[derive(Default)]
+pub(super) struct Refused(Option<&'static str>);
+
+impl Refused {
+    /// An error that names it, if there was one.
+    pub(super) fn into_result(self) -> Result<()> {
+        match self.0 {
+            Some(clause) => not_impl_err!("{clause}"),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse<const N: usize>(&mut self, found: [(bool, &'static str); N]) -> ControlFlow<Infallible> {
+        let first = found.into_iter().find_map(|(is_there, clause)| is_there.then_some(clause));
+        self.0 = self.0.or(first);
+        ControlFlow::Continue(())
+    }
+}
+
+impl VisitorMut for Refused {
+    type Break = Infallible;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Infallible> {
+        self.refuse([
+            (query.for_clause.is_some(), "FOR XML, JSON and BROWSE"),
+            (query.settings.is_some(), "SETTINGS"),
+            (
+                query.format_clause.is_some(),
+                "FORMAT in a query; --format of the command, or \\format at the prompt, chooses one",
+            ),
+        ])
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Infallible> {
+        let is_ilike = select.projection.iter().any(|item| match item {
+            SelectItem::Wildcard(but) | SelectItem::QualifiedWildcard(_, but) => but.opt_ilike.is_some(),
+            _ => false,
+        });
+        self.refuse([
+            (is_ilike, "* ILIKE"),
+            (
+                select.exclude.is_some(),
+                "EXCLUDE behind the columns; it stands behind the *, as in SELECT * EXCLUDE (a)",
+            ),
+            (select.prewhere.is_some(), "PREWHERE; WHERE does the same"),
+            (!select.connect_by.is_empty(), "CONNECT BY; WITH RECURSIVE can do it"),
+            (select.value_table_mode.is_some(), "SELECT AS STRUCT and AS VALUE; struct(a, b) makes one"),
+        ])
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Infallible> {
+        let no_sample = "TABLESAMPLE; WHERE random() < 0.01 takes about one row of a hundred";
+        match table {
+            TableFactor::Table { sample, partitions, version, with_ordinality, json_path, .. } => self.refuse([
+                (sample.is_some(), no_sample),
+                (!partitions.is_empty(), "PARTITION behind a table; WHERE selects partitions"),
+                (version.is_some(), "FOR SYSTEM_TIME and other versions of tables"),
+                (*with_ordinality, "WITH ORDINALITY"),
+                (json_path.is_some(), "paths behind tables"),
+            ]),
+            TableFactor::Derived { sample, .. } => self.refuse([(sample.is_some(), no_sample)]),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `FROM t, UNNEST(t.items) AS u(item)`: a table in `FROM` that is made of the columns of the one before it. DataFusion 55 unnests
+//! columns in `SELECT` only, so this makes of it `FROM (SELECT *, unnest(items) AS item FROM t) AS t`.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Join, JoinConstraint,
+    JoinOperator, ObjectName, OrderBy, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
+    VisitMut, VisitorMut, visit_expressions,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::dialect::{folded, table_name};
+
+/// A list that is unnested.
+struct Unnested {
+    list: Expr,
+    /// What the table of its items is called, and its column.
+    table: Ident,
+    column: Ident,
+}
+
+/// Moves what is unnested in `FROM` into the table before it, and calls its columns by their own names, also where rows are ordered
+/// by them.
+pub(super) fn into_select(select: &mut Select, mut order: Option<&mut OrderBy>) {
+    let mut lists = take(select).into_iter();
+    while let Some(Unnested { list, table, column }) = lists.next() {
+        let Some(from) = select.from.first_mut() else { return };
+        let mut rename = Rename { table: folded(&table), column: &column };
+        if let Some(relation) = with_list(&from.relation, &list, &column) {
+            from.relation = relation;
+        }
+        let ControlFlow::Continue(()) = select.visit(&mut rename);
+        for later in lists.as_mut_slice() {
+            let ControlFlow::Continue(()) = later.list.visit(&mut rename);
+        }
+        if let Some(order) = &mut order {
+            let ControlFlow::Continue(()) = order.visit(&mut rename);
+        }
+    }
+}
+
+/// The call `unnest(argument)`.
+pub(super) fn call(argument: Expr) -> Expr {
+    let args = FunctionArgumentList {
+        duplicate_treatment: None,
+        args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
+        clauses: vec![],
+    };
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new("unnest")]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(args),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// What a call of `unnest` unnests, if this is one.
+pub(super) fn argument(expr: &Expr) -> Option<&Expr> {
+    let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr else { return None };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] if is_unnest(name) => Some(argument),
+        _ => None,
+    }
+}
+
+fn is_unnest(name: &ObjectName) -> bool {
+    name.to_string().eq_ignore_ascii_case("unnest")
+}
+
+/// Takes the lists out of `FROM` that come right behind its first table.
+fn take(select: &mut Select) -> Vec<Unnested> {
+    let mut lists = Vec::new();
+    let Some(first) = select.from.first_mut().filter(|first| table_name(&first.relation).is_some()) else {
+        return lists;
+    };
+    while let Some(list) = first.joins.first().filter(|join| is_cross(join)).and_then(|join| unnested(&join.relation)) {
+        first.joins.remove(0);
+        lists.push(list);
+    }
+    if first.joins.is_empty() {
+        let next = |from: &[TableWithJoins]| match from {
+            [_, next, ..] if next.joins.is_empty() => unnested(&next.relation),
+            _ => None,
+        };
+        while let Some(list) = next(&select.from) {
+            select.from.remove(1);
+            lists.push(list);
+        }
+    }
+    lists
+}
+
+fn is_cross(join: &Join) -> bool {
+    match &join.join_operator {
+        JoinOperator::CrossJoin(_) => true,
+        JoinOperator::Join(on) | JoinOperator::Inner(on) => match on {
+            JoinConstraint::None => true,
+            JoinConstraint::On(Expr::Value(on)) => on.value == Value::Boolean(true),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// A list of another table's column, if that is what is unnested.
+fn unnested(table: &TableFactor) -> Option<Unnested> {
+    let (list, alias) = match table {
+        TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality: false, .. } => {
+            let [list] = array_exprs.as_slice() else { return None };
+            (list, alias.as_ref()?)
+        }
+        TableFactor::Function { name, args, alias, .. } if is_unnest(name) => {
+            let [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] = args.as_slice() else { return None };
+            (list, alias.as_ref()?)
+        }
+        _ => return None,
+    };
+    let column = match alias.columns.as_slice() {
+        [] => &alias.name,
+        [column] => &column.name,
+        _ => return None,
+    };
+    let has_column = visit_expressions(list, |expr| match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    let unnested = Unnested { list: list.clone(), table: alias.name.clone(), column: column.clone() };
+    has_column.is_break().then_some(unnested)
+}
+
+/// The table under its own name, with a column more for the items of the list.
+fn with_list(table: &TableFactor, list: &Expr, column: &Ident) -> Option<TableFactor> {
+    let name = table_name(table)?.clone();
+    let parsed = Parser::parse_sql(&GenericDialect {}, "SELECT 1 FROM (SELECT * FROM x) AS x").ok()?;
+    let Some(Statement::Query(mut outer)) = parsed.into_iter().next() else { return None };
+    let SetExpr::Select(outer) = outer.body.as_mut() else { return None };
+    let mut made = outer.from.first()?.relation.clone();
+    let TableFactor::Derived { subquery, alias: Some(alias), .. } = &mut made else { return None };
+    let SetExpr::Select(inner) = subquery.body.as_mut() else { return None };
+    inner.projection.push(SelectItem::ExprWithAlias { expr: call(list.clone()), alias: column.clone() });
+    inner.from.first_mut()?.relation = table.clone();
+    alias.name = name;
+    Some(made)
+}
+
+/// Calls `table.column` only `column`, and `table.other` the field `column.other` of the items.
+struct Rename<'a> {
+    table: String,
+    column: &'a Ident,
+}
+
+impl VisitorMut for Rename<'_> {
+    type Break = Infallible;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        if let Expr::CompoundIdentifier(names) = expr
+            && let [table, field, ..] = names.as_slice()
+            && folded(table) == self.table
+        {
+            if folded(field) == folded(self.column) {
+                names.remove(0);
+            } else if let Some(table) = names.first_mut() {
+                *table = self.column.clone();
+            }
+            if let [name] = names.as_slice() {
+                *expr = Expr::Identifier(name.clone());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
