@@ -2,6 +2,7 @@
 //!
 //! Asked only where something failed, so nothing here has to be quick; but directories may be large, and are looked at in part.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -53,8 +54,17 @@ fn no_column(field: &Column, valid: &[Column]) -> String {
     let mut there: Vec<String> = valid.iter().map(name).collect();
     there.dedup();
     let what = format!("there is no column `{wanted}`");
-    if let Some(cased) = valid.iter().find(|c| c.name != field.name && c.name.eq_ignore_ascii_case(&field.name)) {
-        return format!("{what}, but `{0}`: names with capital letters stand in double quotes, \"{0}\"", cased.name);
+    let is_cased = |c: &&Column| c.name != field.name && c.name.eq_ignore_ascii_case(&field.name);
+    let cased: BTreeSet<_> = valid.iter().filter(is_cased).map(|column| column.name.as_str()).collect();
+    match cased.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => {}
+        [one] => return format!("{what}, but `{one}`: within double quotes it matters which letters are capitals"),
+        [first, others @ ..] => {
+            return format!(
+                "{what}, but `{first}` and `{}`: double quotes say which is meant, \"{first}\"",
+                others.join("`, `")
+            );
+        }
     }
     if let Some(near) = nearest(&wanted, there.iter().map(String::as_str)) {
         return format!("{what}; did you mean `{near}`?");

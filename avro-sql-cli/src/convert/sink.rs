@@ -50,7 +50,8 @@ impl Sink {
         format: Format,
         writing: &Writing,
     ) -> Result<Self> {
-        let partitioning = Partitioning::new(schema, by, false)?;
+        let by: Vec<_> = by.iter().map(|name| spelled(schema, name)).collect();
+        let partitioning = Partitioning::new(schema, &by, false)?;
         if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::Failed(format!(
                 "{}: is not empty; files of another time would stand among those written",
@@ -87,6 +88,15 @@ impl Sink {
             Sink::One(file) => Ok(vec![file.finish()?]),
             Sink::Many(directories) => directories.finish(),
         }
+    }
+}
+
+/// The name of the column that is meant: in other letters too, where there is no doubt.
+fn spelled(schema: &SchemaRef, name: &str) -> String {
+    let mut alike = schema.fields().iter().filter(|field| field.name().eq_ignore_ascii_case(name));
+    match (schema.fields().find(name), alike.next(), alike.next()) {
+        (None, Some(field), None) => field.name().clone(),
+        _ => name.to_owned(),
     }
 }
 
