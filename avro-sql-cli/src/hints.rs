@@ -36,6 +36,10 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
         return Error::Failed(no_function(&name, context));
     } else if let Some(name) = quoted("Field ", " not found in struct") {
         return Error::Failed(format!("there is no field `{name}` in the record"));
+    } else if text.starts_with("not supported: Dot access not supported") {
+        return Error::Failed(
+            "what stands behind a dot is the name of a field; items of lists are items[1]".to_owned(),
+        );
     } else {
         None
     };
@@ -52,7 +56,8 @@ fn no_column(field: &Column, valid: &[Column]) -> String {
     };
     let wanted = name(field);
     let mut there: Vec<String> = valid.iter().map(name).collect();
-    there.dedup();
+    let mut seen = BTreeSet::new();
+    there.retain(|name| seen.insert(name.clone()));
     let what = format!("there is no column `{wanted}`");
     let is_cased = |c: &&Column| c.name != field.name && c.name.eq_ignore_ascii_case(&field.name);
     let cased: BTreeSet<_> = valid.iter().filter(is_cased).map(|column| column.name.as_str()).collect();
