@@ -36,6 +36,9 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
         return Error::Failed(no_function(&name, context));
     } else if let Some(name) = quoted("Field ", " not found in struct") {
         return Error::Failed(format!("there is no field `{name}` in the record"));
+    } else if text.contains("OuterReferenceColumn(") {
+        let what = "not supported: a subquery that looks at columns outside of it in this way; a join, or UNNEST in FROM, may do it";
+        return Error::Failed(what.to_owned());
     } else if text.starts_with("not supported: Dot access not supported") {
         return Error::Failed(
             "what stands behind a dot is the name of a field; items of lists are items[1]".to_owned(),
