@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Join, JoinConstraint,
-    JoinOperator, ObjectName, OrderBy, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
-    VisitMut, VisitorMut, visit_expressions,
+    JoinOperator, ObjectName, OrderBy, Select, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut,
+    VisitorMut, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -74,27 +74,72 @@ fn is_unnest(name: &ObjectName) -> bool {
     name.to_string().eq_ignore_ascii_case("unnest")
 }
 
-/// Takes the lists out of `FROM` that come right behind its first table.
+/// Takes the lists out of `FROM` that are of its first table, or of a list of that one's.
 fn take(select: &mut Select) -> Vec<Unnested> {
-    let mut lists = Vec::new();
-    let Some(first) = select.from.first_mut().filter(|first| table_name(&first.relation).is_some()) else {
-        return lists;
+    let mut lists: Vec<Unnested> = Vec::new();
+    let Some((first, others)) = select.from.split_first_mut() else { return lists };
+    let Some(name) = table_name(&first.relation).map(folded) else { return lists };
+    let mut tables = vec![name];
+    // Behind other tables, which may have columns of the same names, it has to say whose list it is.
+    let mut is_alone = true;
+    let mut is_of_first = |table: &TableFactor, is_alone: bool| {
+        let list = unnested(table).filter(|list| is_of(&list.list, &tables, is_alone))?;
+        tables.push(folded(&list.table));
+        Some(list)
     };
-    while let Some(list) = first.joins.first().filter(|join| is_cross(join)).and_then(|join| unnested(&join.relation)) {
-        first.joins.remove(0);
-        lists.push(list);
-    }
-    if first.joins.is_empty() {
-        let next = |from: &[TableWithJoins]| match from {
-            [_, next, ..] if next.joins.is_empty() => unnested(&next.relation),
-            _ => None,
-        };
-        while let Some(list) = next(&select.from) {
-            select.from.remove(1);
-            lists.push(list);
+    let mut joins = Vec::new();
+    for join in std::mem::take(&mut first.joins) {
+        let may_be = is_cross(&join) && joins.iter().all(keeps_first);
+        let list = if may_be { is_of_first(&join.relation, is_alone) } else { None };
+        match list {
+            Some(list) => lists.push(list),
+            None => {
+                is_alone = false;
+                joins.push(join);
+            }
         }
     }
+    let keeps_first = joins.iter().all(keeps_first);
+    first.joins = joins;
+    let mut left = Vec::new();
+    for other in others.iter() {
+        let list = if keeps_first && other.joins.is_empty() { is_of_first(&other.relation, is_alone) } else { None };
+        match list {
+            Some(list) => lists.push(list),
+            None => {
+                is_alone = false;
+                left.push(other.clone());
+            }
+        }
+    }
+    select.from.truncate(1);
+    select.from.append(&mut left);
     lists
+}
+
+/// Does a join look at each row of what is on its left as it is, so that these may be made more before it?
+fn keeps_first(join: &Join) -> bool {
+    matches!(
+        join.join_operator,
+        JoinOperator::Join(_)
+            | JoinOperator::Inner(_)
+            | JoinOperator::CrossJoin(_)
+            | JoinOperator::Left(_)
+            | JoinOperator::LeftOuter(_)
+    )
+}
+
+/// Are all columns in it of these tables?
+fn is_of(list: &Expr, tables: &[String], is_alone: bool) -> bool {
+    let other = visit_expressions(list, |expr| match expr {
+        Expr::Identifier(_) if !is_alone => ControlFlow::Break(()),
+        Expr::CompoundIdentifier(names) if !is_alone => match names.first() {
+            Some(table) if tables.contains(&folded(table)) => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        },
+        _ => ControlFlow::Continue(()),
+    });
+    other.is_continue()
 }
 
 fn is_cross(join: &Join) -> bool {
