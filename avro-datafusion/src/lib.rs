@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+pub mod compat;
 mod counts;
 mod cuts;
 mod damage;
@@ -39,7 +40,6 @@ mod headers;
 pub mod index;
 mod listing;
 mod location;
-mod map_keys;
 mod metrics;
 mod opener;
 mod options;

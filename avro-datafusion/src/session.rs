@@ -1,8 +1,8 @@
 //! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
 
+use crate::compat;
 use crate::format::AvroFormatFactory;
 use crate::functions;
-use crate::map_keys::MapKeys;
 use crate::options::AvroOptions;
 use crate::stores;
 use crate::table::{AvroTable, Paths};
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use datafusion::catalog::DynamicFileCatalog;
 use datafusion::common::{Result, TableReference};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
-use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     functions::register(&mut state, &options)?;
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
-    state.register_function_rewrite(Arc::new(MapKeys))?;
+    compat::register(&mut state)?;
     let catalogs = Arc::clone(state.catalog_list());
     state.register_catalog_list(Arc::new(DynamicFileCatalog::new(catalogs, Arc::new(urls))));
     Ok(())

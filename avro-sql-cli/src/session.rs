@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
 use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, StoredFile, WarningSink, Warnings};
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
@@ -93,6 +94,7 @@ impl Session {
         }
         let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
         avro_datafusion::enable_with(&context, reading.clone())?;
+        enable_sql_semantics(&context)?;
         formats::register(&mut context.state_ref().write())?;
         for (name, path) in tables {
             let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
