@@ -18,9 +18,10 @@ use terminal_size::terminal_size;
 use crate::error::{Error, Result, be_quiet, on_stdout};
 use crate::indexing;
 use crate::manual;
+use crate::memory;
 use crate::options::{
-    Hash, Options, Query, Resources, SchemaForm, Source, Task, Total, format_by_name, format_of, parse_bytes,
-    parse_option, parse_table,
+    Hash, MemoryLimit, Options, Query, Resources, SchemaForm, Source, Task, Total, format_by_name, format_of,
+    parse_bytes, parse_memory_limit, parse_option, parse_table,
 };
 use crate::output::{Display, Format};
 use crate::tools::{Compat, Count, ShowSchema};
@@ -58,9 +59,9 @@ struct QueryArguments {
     /// Write rows to this file, which appears whole or not at all; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Bytes that queries may hold, such as 512M or 2G (default: no limit)
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    memory_limit: Option<usize>,
+    /// Memory that queries may use, such as 512M or 2G, or none for no limit (default: 80 % of the machine's)
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory_limit)]
+    memory_limit: Option<MemoryLimit>,
     /// Rows that a table shows, 0 for all (default: 200 on a terminal, all elsewhere)
     #[arg(long, value_name = "N")]
     max_rows: Option<u64>,
@@ -73,6 +74,9 @@ struct QueryArguments {
     /// Say what each statement took and read
     #[arg(short, long)]
     verbose: bool,
+    /// Refuse statements that write files
+    #[arg(long, conflicts_with = "output")]
+    read_only: bool,
     /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
     #[arg(long)]
     no_rc: bool,
@@ -286,7 +290,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Some(n) => usize::from(n),
             None => thread::available_parallelism().map_or(1, usize::from),
         },
-        memory_bytes: arguments.query.memory_limit,
+        memory_bytes: match arguments.query.memory_limit {
+            Some(MemoryLimit::Bytes(bytes)) => Some(bytes),
+            Some(MemoryLimit::None) => None,
+            None => memory::default_limit(),
+        },
+        read_only: arguments.query.read_only,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };
     let reading = reading(&arguments)?;

@@ -15,7 +15,7 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 
-use crate::{hints, progress};
+use crate::{exhausted, hints, progress};
 
 /// The result of everything here that can fail.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -153,7 +153,7 @@ fn engine_error(e: &DataFusionError) -> String {
         Collection(all) => all.iter().map(engine_error).collect::<Vec<_>>().join("; "),
         NotImplemented(what) => format!("not supported: {what}"),
         Internal(what) => format!("internal error: {what}"),
-        ResourcesExhausted(what) => format!("out of memory: {what} (see --memory-limit)"),
+        ResourcesExhausted(what) => exhausted::explain(what),
         // The default catalog and schema are nobody's choice.
         Plan(what) => what.replace("'datafusion.public.", "'").replace("table 'datafusion.", "table '"),
         Configuration(what) | Execution(what) => what.clone(),

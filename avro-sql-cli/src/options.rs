@@ -78,6 +78,8 @@ pub(crate) struct Resources {
     pub(crate) threads: usize,
     /// Bytes that queries may hold before they spill to disk or fail; `None` is no limit.
     pub(crate) memory_bytes: Option<usize>,
+    /// Whether statements that write files are refused.
+    pub(crate) read_only: bool,
     /// Rows of a batch.
     pub(crate) batch_rows: usize,
 }
@@ -141,6 +143,23 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
         return Err("a size must be between 1 byte and 8192 TiB".to_owned());
     }
     Ok(bytes as usize)
+}
+
+/// How much memory queries may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemoryLimit {
+    /// No limit.
+    None,
+    /// This many bytes.
+    Bytes(usize),
+}
+
+/// A size, or `none`.
+pub(crate) fn parse_memory_limit(text: &str) -> Result<MemoryLimit, String> {
+    match text.eq_ignore_ascii_case("none") {
+        true => Ok(MemoryLimit::None),
+        false => parse_bytes(text).map(MemoryLimit::Bytes),
+    }
 }
 
 /// `NAME=PATH`.

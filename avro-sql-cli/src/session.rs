@@ -29,6 +29,7 @@ use crate::hints;
 use crate::meter::PlanMeter;
 use crate::options::Resources;
 use crate::outfile::Written;
+use crate::read_only;
 use crate::skipped::Skipped;
 use crate::statement::Query;
 use crate::warned::Warned;
@@ -51,6 +52,8 @@ pub(crate) struct Session {
     pub(crate) warned: Arc<Warned>,
     threads: Threads,
     n_threads: usize,
+    /// Whether statements that write files are refused.
+    pub(crate) read_only: bool,
 }
 
 /// The threads that queries run on. They are not waited for in the end: some may still compute for a query given up.
@@ -106,6 +109,7 @@ impl Session {
             warned,
             threads: Threads::start(resources.threads)?,
             n_threads: resources.threads,
+            read_only: resources.read_only,
         })
     }
 
@@ -114,8 +118,8 @@ impl Session {
         let (send, parts) = channel(BATCHES_AHEAD);
         let (context, sql) = (self.context.clone(), sql.to_owned());
         let meter = Arc::new(PlanMeter::default());
-        let watched = Arc::clone(&meter);
-        let work = async move { compute(&context, &sql, &watched, send).await };
+        let (watched, read_only) = (Arc::clone(&meter), self.read_only);
+        let work = async move { compute(&context, &sql, read_only, &watched, send).await };
         Answer { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)), meter }
     }
 
@@ -197,13 +201,22 @@ impl Drop for Threads {
     }
 }
 
-async fn compute(context: &SessionContext, sql: &str, meter: &PlanMeter, to: Sender<Part>) -> Result<()> {
+async fn compute(
+    context: &SessionContext,
+    sql: &str,
+    read_only: bool,
+    meter: &PlanMeter,
+    to: Sender<Part>,
+) -> Result<()> {
     let explain = |e| hints::explain(e, context);
     let state = context.state();
     let mut query = Query::parse(&state, sql).map_err(explain)?;
     let (begun, copied) = loop {
         let error = match query.plan(&state).await {
             Ok(plan) => {
+                if read_only {
+                    read_only::check(&plan)?;
+                }
                 let (plan, copied) = copies::aside(plan)?;
                 match begin(context, plan, meter).await {
                     Ok(begun) => break (begun, copied),

@@ -40,6 +40,11 @@ impl AvroIndex {
     pub fn new(options: AvroOptions) -> Self {
         AvroIndex { options }
     }
+
+    /// Returns `true` if the table is the result of a call of this function, whose scan builds indexes.
+    pub fn builds(table: &dyn TableProvider) -> bool {
+        table.downcast_ref::<Work>().is_some()
+    }
 }
 
 impl TableFunctionImpl for AvroIndex {

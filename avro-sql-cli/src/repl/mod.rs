@@ -129,6 +129,9 @@ impl Shell {
             "o" => {
                 self.finish_file()?;
                 if !argument.is_empty() {
+                    if self.session.read_only {
+                        return Err(Error::Failed("\\o writes a file, which --read-only forbids".to_owned()));
+                    }
                     let format = format_by_name(Path::new(argument))?;
                     let file = OutFile::create(Path::new(argument))?;
                     self.redirect = Some(Redirect { file, format, answers: 0 });

@@ -4,7 +4,12 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use datafusion::common::{Result, not_impl_err};
-use datafusion::sql::sqlparser::ast::{Query, Select, SelectItem, TableFactor, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Join, JoinConstraint, JoinOperator, Query, Select, SelectItem, TableFactor, VisitorMut,
+};
+
+/// DataFusion pairs every row with every row instead.
+const JOIN_WITHOUT_ON: &str = "JOIN without ON or USING; CROSS JOIN pairs every row with every row";
 
 /// Notes the first of them.
 #[derive(Default)]
@@ -45,7 +50,9 @@ impl VisitorMut for Refused {
             SelectItem::Wildcard(but) | SelectItem::QualifiedWildcard(_, but) => but.opt_ilike.is_some(),
             _ => false,
         });
+        let is_unconditional = select.from.iter().flat_map(|from| &from.joins).any(has_no_condition);
         self.refuse([
+            (is_unconditional, JOIN_WITHOUT_ON),
             (is_ilike, "* ILIKE"),
             (
                 select.exclude.is_some(),
@@ -67,8 +74,31 @@ impl VisitorMut for Refused {
                 (*with_ordinality, "WITH ORDINALITY"),
                 (json_path.is_some(), "paths behind tables"),
             ]),
+            TableFactor::NestedJoin { table_with_joins, .. } => {
+                self.refuse([(table_with_joins.joins.iter().any(has_no_condition), JOIN_WITHOUT_ON)])
+            }
             TableFactor::Derived { sample, .. } => self.refuse([(sample.is_some(), no_sample)]),
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Returns `true` for a join that needs a condition and has none.
+fn has_no_condition(join: &Join) -> bool {
+    matches!(
+        &join.join_operator,
+        JoinOperator::Join(JoinConstraint::None)
+            | JoinOperator::Inner(JoinConstraint::None)
+            | JoinOperator::Left(JoinConstraint::None)
+            | JoinOperator::LeftOuter(JoinConstraint::None)
+            | JoinOperator::Right(JoinConstraint::None)
+            | JoinOperator::RightOuter(JoinConstraint::None)
+            | JoinOperator::FullOuter(JoinConstraint::None)
+            | JoinOperator::Semi(JoinConstraint::None)
+            | JoinOperator::LeftSemi(JoinConstraint::None)
+            | JoinOperator::RightSemi(JoinConstraint::None)
+            | JoinOperator::Anti(JoinConstraint::None)
+            | JoinOperator::LeftAnti(JoinConstraint::None)
+            | JoinOperator::RightAnti(JoinConstraint::None)
+    )
 }
