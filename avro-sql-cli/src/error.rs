@@ -15,7 +15,7 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 
-use crate::{exhausted, hints, progress};
+use crate::{exhausted, hints, progress, wording};
 
 /// The result of everything here that can fail.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -86,7 +86,7 @@ impl From<avro_arrow::Error> for Error {
 
 impl From<DataFusionError> for Error {
     fn from(e: DataFusionError) -> Self {
-        Error::Failed(engine_error(&e))
+        Error::Failed(wording::plain(&engine_error(&e)))
     }
 }
 

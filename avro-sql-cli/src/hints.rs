@@ -39,7 +39,7 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
     } else if text.contains("OuterReferenceColumn(") {
         let what = "not supported: a subquery that looks at columns outside of it in this way; a join, or UNNEST in FROM, may do it";
         return Error::Failed(what.to_owned());
-    } else if text.starts_with("not supported: Dot access not supported") {
+    } else if text.contains("Dot access not supported") {
         return Error::Failed(
             "what stands behind a dot is the name of a field; items of lists are items[1]".to_owned(),
         );
@@ -111,6 +111,9 @@ fn no_table(name: &str, context: &SessionContext) -> Option<String> {
 
 fn no_function(name: &str, context: &SessionContext) -> String {
     let state = context.state();
+    if state.window_functions().contains_key(&name.to_lowercase()) {
+        return format!("{name} is a window function: write {name}(..) OVER (..)");
+    }
     let functions = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
     let functions = functions.chain(state.window_functions().keys()).map(String::as_str);
     // The first in order of name, of those that are as near: an answer must not depend on a hash.

@@ -28,9 +28,11 @@ mod run;
 mod session;
 mod skipped;
 mod sql;
+mod sql_names;
 mod statement;
 mod tools;
 mod warned;
+mod wording;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ mod dialect;
 mod labels;
 mod refused;
 mod spelling;
+mod synonyms;
 mod unnest;
 
 use std::collections::HashMap;
@@ -51,6 +52,7 @@ impl Query {
     /// Its plan.
     pub(crate) async fn plan(&self, state: &SessionState) -> Result<LogicalPlan> {
         let mut statement = self.statement.clone();
+        visit(&mut statement, &mut synonyms::Synonyms::default());
         visit(&mut statement, &mut dialect::Dialect);
         state.statement_to_plan(statement).await
     }

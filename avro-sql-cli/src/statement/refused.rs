@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::common::{Result, not_impl_err};
 use datafusion::sql::sqlparser::ast::{
-    Join, JoinConstraint, JoinOperator, Query, Select, SelectItem, TableFactor, VisitorMut,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Join, JoinConstraint,
+    JoinOperator, Query, Select, SelectItem, Statement, TableFactor, VisitorMut,
 };
 
 /// DataFusion pairs every row with every row instead.
@@ -33,6 +34,25 @@ impl Refused {
 
 impl VisitorMut for Refused {
     type Break = Infallible;
+
+    fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<Infallible> {
+        let is_index = matches!(statement, Statement::CreateIndex(_));
+        self.refuse([(is_index, "CREATE INDEX; avro-sql index PATH makes a file's block index")])
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        let is_distinct_star = match expr {
+            Expr::Function(Function { args: FunctionArguments::List(list), .. }) => {
+                list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+                    && list.args.iter().any(|arg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard)))
+            }
+            _ => false,
+        };
+        self.refuse([(
+            is_distinct_star,
+            "count(DISTINCT *); SELECT count(*) FROM (SELECT DISTINCT * FROM ..) counts rows",
+        )])
+    }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Infallible> {
         self.refuse([
