@@ -11,6 +11,7 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
 use crate::error::Error;
+use crate::statement::is_keyword;
 
 /// Entries of a directory that are looked at.
 const ENTRIES_MAX: usize = 10_000;
@@ -36,6 +37,10 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
         return Error::Failed(no_function(&name, context));
     } else if let Some(name) = quoted("Field ", " not found in struct") {
         return Error::Failed(format!("there is no field `{name}` in the record"));
+    } else if let Some(word) = text.split_once("found: ").and_then(|(_, found)| found.split(' ').next())
+        && is_keyword(word)
+    {
+        Some(format!("a column that is called so stands in double quotes: \"{word}\""))
     } else if text.contains("OuterReferenceColumn(") {
         let what = "not supported: a subquery that looks at columns outside of it in this way; a join, or UNNEST in FROM, may do it";
         return Error::Failed(what.to_owned());
@@ -74,16 +79,29 @@ fn no_column(field: &Column, valid: &[Column]) -> String {
             );
         }
     }
-    if let Some(near) = nearest(&wanted, there.iter().map(String::as_str)) {
-        return format!("{what}; did you mean `{near}`?");
+    format!(
+        "{what}; {}",
+        instead(&wanted, &there.iter().map(String::as_str).collect::<Vec<_>>(), "nothing here has columns")
+    )
+}
+
+/// That there is no such field in a record, which `said` stands for.
+pub(crate) fn no_field(wanted: &str, fields: &[&str], said: &str) -> String {
+    format!("there is no field `{wanted}` in the record `{said}`; {}", instead(wanted, fields, "it has no fields"))
+}
+
+/// What there is instead of what was wanted.
+fn instead(wanted: &str, there: &[&str], nothing: &str) -> String {
+    if let Some(near) = nearest(wanted, there.iter().copied()) {
+        return format!("did you mean `{near}`?");
     }
     match there.len() {
-        0 => format!("{what}; nothing here has columns"),
+        0 => nothing.to_owned(),
         n if n > COLUMNS_LISTED => {
-            let listed = there.iter().take(COLUMNS_LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-            format!("{what}; there are {listed} and {} others", n - COLUMNS_LISTED)
+            let listed = there.iter().take(COLUMNS_LISTED).copied().collect::<Vec<_>>().join(", ");
+            format!("there are {listed} and {} others", n - COLUMNS_LISTED)
         }
-        _ => format!("{what}; there are {}", there.join(", ")),
+        _ => format!("there are {}", there.join(", ")),
     }
 }
 

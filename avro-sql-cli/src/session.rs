@@ -8,8 +8,8 @@ use std::sync::Arc;
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
 use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, StoredFile, WarningSink, Warnings};
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::{Fields, Schema, SchemaRef};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -31,7 +31,7 @@ use crate::options::Resources;
 use crate::outfile::Written;
 use crate::read_only;
 use crate::skipped::Skipped;
-use crate::statement::Query;
+use crate::statement;
 use crate::warned::Warned;
 
 /// Stack of a thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
@@ -210,33 +210,18 @@ async fn compute(
 ) -> Result<()> {
     let explain = |e| hints::explain(e, context);
     let state = context.state();
-    let mut query = Query::parse(&state, sql).map_err(explain)?;
-    let (begun, copied) = loop {
-        let error = match query.plan(&state).await {
-            Ok(plan) => {
-                if read_only {
-                    read_only::check(&plan)?;
-                }
-                let (plan, copied) = copies::aside(plan)?;
-                match begin(context, plan, meter).await {
-                    Ok(begun) => break (begun, copied),
-                    Err(e) => e,
-                }
-            }
-            Err(e) => e,
-        };
-        query.reconsider(error).map_err(explain)?;
-    };
-    let Some(mut rows) = begun else { return Ok(()) };
-    let columns = query.labels.name(&rows.schema());
-    let is_renamed = columns != rows.schema();
-    let mut part = Part::Columns(Arc::clone(&columns));
+    let plan = statement::plan(&state, sql).await.map_err(explain)?;
+    if read_only {
+        read_only::check(&plan)?;
+    }
+    let (plan, copied) = copies::aside(plan)?;
+    let Some(mut rows) = begin(context, plan, meter).await.map_err(explain)? else { return Ok(()) };
+    let mut part = Part::Columns(rows.schema());
     loop {
         if to.send(part).await.is_err() {
             return Ok(()); // nobody wants the rest
         }
         part = match rows.next().await {
-            Some(batch) if is_renamed => Part::Rows(named(batch?, &columns)?),
             Some(batch) => Part::Rows(batch?),
             None => return copied.map_or(Ok(()), Written::commit),
         };
@@ -258,14 +243,4 @@ async fn begin(
     let plan = frame.create_physical_plan().await?;
     meter.watch(Arc::clone(&plan));
     execute_stream(plan, task).map(Some)
-}
-
-/// The rows with these names of columns. Whether a column may be null stays as each batch has it, which knows better than the plan.
-fn named(batch: RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
-    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let (schema, arrays, _) = batch.into_parts();
-    let fields = schema.fields().iter().zip(columns.fields());
-    let fields: Fields = fields.map(|(field, named)| field.as_ref().clone().with_name(named.name())).collect();
-    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
-    Ok(RecordBatch::try_new_with_options(Arc::new(schema), arrays, &rows).map_err(DataFusionError::from)?)
 }

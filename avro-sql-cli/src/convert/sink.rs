@@ -50,7 +50,7 @@ impl Sink {
         format: Format,
         writing: &Writing,
     ) -> Result<Self> {
-        let by: Vec<_> = by.iter().map(|name| spelled(schema, name)).collect();
+        let by: Vec<_> = by.iter().map(|name| spelled(schema, name)).collect::<Result<_>>()?;
         let partitioning = Partitioning::new(schema, &by, false)?;
         if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::Failed(format!(
@@ -92,11 +92,17 @@ impl Sink {
 }
 
 /// The name of the column that is meant: in other letters too, where there is no doubt.
-fn spelled(schema: &SchemaRef, name: &str) -> String {
-    let mut alike = schema.fields().iter().filter(|field| field.name().eq_ignore_ascii_case(name));
-    match (schema.fields().find(name), alike.next(), alike.next()) {
-        (None, Some(field), None) => field.name().clone(),
-        _ => name.to_owned(),
+fn spelled(schema: &SchemaRef, name: &str) -> Result<String> {
+    let alike = schema.fields().iter().filter(|field| field.name().eq_ignore_ascii_case(name));
+    let alike: Vec<_> = alike.map(|field| field.name().as_str()).collect();
+    match alike.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Ok(name.to_owned()),
+        several if several.contains(&name) => Ok(name.to_owned()),
+        several => Err(Error::Failed(format!(
+            "there is no column `{name}` to partition by, but `{}`: they differ in capitals only",
+            several.join("` and `")
+        ))),
     }
 }
 

@@ -1,83 +1,55 @@
-//! One statement: its text in, its plan and the names of its columns out, and another plan where the first fails.
+//! One statement: its text in, its plan out.
 //!
-//! Between the parser and the planner it is made to mean what people mean by it: [`spelling`] finds columns that were written
-//! in other letters than they have, [`dialect`] and [`unnest`] put it in words that DataFusion reads, [`refused`] names what it would
-//! drop in silence, and [`labels`] says what to call what has no name.
+//! Around the parser it is made to mean what people mean by it: [`words`] makes names of keywords that columns are called, and long forms
+//! of short ones; [`refused`] names what the engine would drop in silence; [`names`] finds the columns and fields that are meant, and says
+//! what to call those that are made; [`dialect`] and [`unnest`] put the rest in words that DataFusion reads.
 
 mod dialect;
-mod labels;
+mod names;
 mod refused;
-mod spelling;
 mod synonyms;
 mod unnest;
+mod words;
 
-use std::collections::HashMap;
+pub(crate) use words::is_keyword;
+
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use datafusion::common::Result;
-use datafusion::error::DataFusionError;
+use datafusion::common::{Result, not_impl_err, plan_datafusion_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::parser::{CopyToSource, Statement};
-use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
+use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::VisitMut;
+use datafusion::sql::sqlparser::ast::VisitorMut;
+use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
-use labels::Labels;
-use spelling::{Missing, RespellMade, RespellUsed, Written};
-
-/// A statement, as it is written and as it is understood so far.
-pub(crate) struct Query {
-    statement: Statement,
-    /// What to call the columns of its answer.
-    pub(crate) labels: Labels,
-    /// How columns are spelled that it has in other letters: from a name in small letters.
-    spelled: HashMap<String, String>,
-    /// Are the columns that it makes itself spelled like this, too?
-    is_all_respelled: bool,
-    /// What was wrong with it as it is written.
-    first: Option<DataFusionError>,
+/// The plan of a statement.
+pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
+    let mut statement = parse(state, sql)?;
+    let mut refused = refused::Refused::default();
+    visit(&mut statement, &mut refused);
+    refused.into_result()?;
+    visit(&mut statement, &mut synonyms::Synonyms::default());
+    let state = names::once(state);
+    names::bind(&state, &mut statement).await?;
+    visit(&mut statement, &mut dialect::Dialect);
+    state.statement_to_plan(statement).await
 }
 
-impl Query {
-    /// Parses it.
-    pub(crate) fn parse(state: &SessionState, sql: &str) -> Result<Query> {
-        let mut statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
-        let mut refused = refused::Refused::default();
-        visit(&mut statement, &mut refused);
-        refused.into_result()?;
-        let labels = Labels::of(&statement);
-        Ok(Query { statement, labels, spelled: HashMap::new(), is_all_respelled: false, first: None })
-    }
-
-    /// Its plan.
-    pub(crate) async fn plan(&self, state: &SessionState) -> Result<LogicalPlan> {
-        let mut statement = self.statement.clone();
-        visit(&mut statement, &mut synonyms::Synonyms::default());
-        visit(&mut statement, &mut dialect::Dialect);
-        state.statement_to_plan(statement).await
-    }
-
-    /// Understands it otherwise, after this error of planning it; fails with what to say of it, where there is no other way.
-    pub(crate) fn reconsider(&mut self, error: DataFusionError) -> Result<()> {
-        let Some(missing) = Missing::of(&error) else { return Err(error) };
-        // What is there in these letters is elsewhere in those. The statement may have made it so itself, with `AS`.
-        if missing.contradicts(&self.spelled) {
-            if std::mem::replace(&mut self.is_all_respelled, true) {
-                return Err(self.first.take().unwrap_or(error));
-            }
-            visit(&mut self.statement, &mut RespellMade(&self.spelled));
-            return Ok(());
-        }
-        let mut written = Written::default();
-        visit(&mut self.statement, &mut written);
-        let n = self.spelled.len();
-        missing.spellings(&written, &mut self.spelled);
-        if self.spelled.len() == n {
-            return Err(error);
-        }
-        visit(&mut self.statement, &mut RespellUsed(&self.spelled));
-        self.first.get_or_insert(error);
-        Ok(())
+fn parse(state: &SessionState, sql: &str) -> Result<Statement> {
+    let options = &state.config_options().sql_parser;
+    let dialect = dialect_from_str(options.dialect);
+    let dialect = dialect.ok_or_else(|| plan_datafusion_err!("there is no SQL dialect {}", options.dialect))?;
+    let mut parser = DFParserBuilder::new(words::tokens(sql, dialect.as_ref())?)
+        .with_dialect(dialect.as_ref())
+        .with_recursion_limit(options.recursion_limit.get())
+        .build()?;
+    let mut statements = parser.parse_statements()?;
+    match (statements.pop_front(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        (Some(_), false) => not_impl_err!("several statements at once"),
+        (None, _) => Err(plan_datafusion_err!("there is no statement")),
     }
 }
 

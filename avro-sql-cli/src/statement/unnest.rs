@@ -12,7 +12,8 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::dialect::{folded, table_name};
+use super::dialect::table_name;
+use super::names::folded;
 
 /// A list that is unnested.
 struct Unnested {
@@ -59,15 +60,6 @@ pub(super) fn call(argument: Expr) -> Expr {
         over: None,
         within_group: vec![],
     })
-}
-
-/// What a call of `unnest` unnests, if this is one.
-pub(super) fn argument(expr: &Expr) -> Option<&Expr> {
-    let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr else { return None };
-    match list.args.as_slice() {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] if is_unnest(name) => Some(argument),
-        _ => None,
-    }
 }
 
 fn is_unnest(name: &ObjectName) -> bool {

@@ -1,0 +1,495 @@
+//! What the names of a statement stand for: a statement as it was written in, the same in the letters that columns and fields have,
+//! with a name for each column of each `SELECT`, out.
+//!
+//! It goes through the statement as SQL does: the tables of `FROM`, with their columns; then what is made of these; then what sees the
+//! columns made. Tables are looked for before ([`tables`]), so a record's fields are known. What is not known here is left as it is,
+//! for the engine to find or to complain of.
+//!
+//! [`scope`] says what a name means, [`paths`] rewrites expressions, [`items`] the columns of a `SELECT`.
+
+mod items;
+mod paths;
+mod scope;
+mod tables;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, plan_err};
+use datafusion::execution::SessionState;
+use datafusion::sql::parser::{CopyToSource, Statement};
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SetExpr, Statement as Sql,
+    TableAlias, TableFactor, TableObject, TableWithJoins, Value,
+};
+
+pub(super) use scope::folded;
+use scope::{Column, Columns, Relation, Scope};
+use tables::Tables;
+pub(super) use tables::once;
+
+/// Goes through a statement.
+struct Binder<'a> {
+    state: &'a SessionState,
+    tables: Tables,
+    /// Of the queries around, the innermost last.
+    scopes: Vec<Scope>,
+    /// Tables that `WITH` names, and their columns if these are known.
+    with: Vec<(String, Option<Vec<Column>>)>,
+}
+
+/// Rewrites the names of a statement.
+pub(super) async fn bind(state: &SessionState, statement: &mut Statement) -> Result<()> {
+    let tables = Tables::of(state, statement).await?;
+    let mut binder = Binder { state, tables, scopes: Vec::new(), with: Vec::new() };
+    binder.statement(statement)
+}
+
+/// A query that stands where another is taken out.
+fn nothing() -> Query {
+    let select = Select {
+        select_token: AttachedToken::empty(),
+        optimizer_hints: vec![],
+        distinct: None,
+        select_modifiers: None,
+        top: None,
+        top_before_distinct: false,
+        projection: vec![],
+        exclude: None,
+        into: None,
+        from: vec![],
+        lateral_views: vec![],
+        prewhere: None,
+        selection: None,
+        connect_by: vec![],
+        group_by: GroupByExpr::Expressions(vec![], vec![]),
+        cluster_by: vec![],
+        distribute_by: vec![],
+        sort_by: vec![],
+        having: None,
+        named_window: vec![],
+        qualify: None,
+        window_before_qualify: false,
+        value_table_mode: None,
+        flavor: SelectFlavor::Standard,
+    };
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    }
+}
+
+impl Binder<'_> {
+    fn statement(&mut self, statement: &mut Statement) -> Result<()> {
+        match statement {
+            Statement::Statement(statement) => self.sql(statement),
+            Statement::Explain(explain) => self.statement(&mut explain.statement),
+            Statement::CopyTo(copy) => match &mut copy.source {
+                CopyToSource::Query(query) => self.query(query, false).map(|_| ()),
+                CopyToSource::Relation(_) => Ok(()),
+            },
+            Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
+        }
+    }
+
+    fn sql(&mut self, statement: &mut Sql) -> Result<()> {
+        match statement {
+            Sql::Query(query) => self.query(query, false).map(|_| ()),
+            Sql::Explain { statement, .. } => self.sql(statement),
+            Sql::Prepare { statement, .. } => self.sql(statement),
+            Sql::CreateView(view) => self.query(&mut view.query, false).map(|_| ()),
+            Sql::CreateTable(table) => match &mut table.query {
+                Some(query) => self.query(query, false).map(|_| ()),
+                None => Ok(()),
+            },
+            Sql::Insert(insert) => {
+                if let TableObject::TableName(table) = &insert.table
+                    && let Some(schema) = self.tables.named(table)
+                {
+                    respell(&mut insert.columns, &Columns::of(schema))?;
+                }
+                match &mut insert.source {
+                    Some(query) => self.query(query, false).map(|_| ()),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The columns of a query's answer, if they are known.
+    fn query(&mut self, query: &mut Query, wants_types: bool) -> Result<Option<Vec<Column>>> {
+        let n = self.with.len();
+        if let Some(with) = &mut query.with {
+            for table in &mut with.cte_tables {
+                let columns = self.cte(&mut table.alias, &mut table.query, with.recursive)?;
+                self.with.push((folded(&table.alias.name), columns));
+            }
+        }
+        let columns = self.body(&mut query.body, query.order_by.as_mut(), wants_types);
+        self.with.truncate(n);
+        columns
+    }
+
+    fn cte(&mut self, alias: &mut TableAlias, query: &mut Query, is_recursive: bool) -> Result<Option<Vec<Column>>> {
+        if let (true, SetExpr::SetOperation { left, right, .. }) = (is_recursive, query.body.as_mut())
+            && query.with.is_none()
+        {
+            // What comes first says what columns there are.
+            let columns = renamed(self.body(left, None, true)?, alias);
+            self.with.push((folded(&alias.name), columns.clone()));
+            self.body(right, None, false)?;
+            self.with.pop();
+            return Ok(columns);
+        }
+        Ok(renamed(self.query(query, true)?, alias))
+    }
+
+    fn body(
+        &mut self,
+        body: &mut SetExpr,
+        order: Option<&mut OrderBy>,
+        wants_types: bool,
+    ) -> Result<Option<Vec<Column>>> {
+        match body {
+            SetExpr::Select(select) => {
+                self.scopes.push(Scope::default());
+                let columns = self.select(select, order, wants_types);
+                self.scopes.pop();
+                columns
+            }
+            SetExpr::Query(query) => {
+                let columns = self.query(query, wants_types)?;
+                self.ordered(order, columns.as_deref())?;
+                Ok(columns)
+            }
+            SetExpr::SetOperation { left, right, .. } => {
+                let columns = self.body(left, None, wants_types)?;
+                self.body(right, None, false)?;
+                self.ordered(order, columns.as_deref())?;
+                Ok(columns)
+            }
+            SetExpr::Values(values) => {
+                self.parts(values)?;
+                let n = values.rows.first().map_or(0, |row| row.len());
+                let column = |n: usize| Column { name: format!("column{n}"), field: None };
+                Ok(Some((1..=n).map(column).collect()))
+            }
+            SetExpr::Insert(statement) => self.sql(statement).map(|()| None),
+            _ => Ok(None),
+        }
+    }
+
+    /// Rewrites what the rows of a whole query are ordered by.
+    fn ordered(&mut self, order: Option<&mut OrderBy>, columns: Option<&[Column]>) -> Result<()> {
+        let (Some(order), Some(columns)) = (order, columns) else { return Ok(()) };
+        by_all(order, Some(columns.len()));
+        let outputs = Columns::new(columns.to_vec());
+        self.scopes.push(Scope { outputs, is_output_first: true, ..Scope::default() });
+        let done = self.parts(order);
+        self.scopes.pop();
+        done
+    }
+
+    fn select(
+        &mut self,
+        select: &mut Select,
+        order: Option<&mut OrderBy>,
+        wants_types: bool,
+    ) -> Result<Option<Vec<Column>>> {
+        for from in &mut select.from {
+            self.from(from)?;
+        }
+        self.scope().start = 0;
+        let columns = self.items(&mut select.projection, wants_types)?;
+        for view in &mut select.lateral_views {
+            self.parts(view)?;
+        }
+        if let Some(condition) = &mut select.selection {
+            self.expr(condition)?;
+        }
+        self.scope().outputs = Columns::new(columns.clone().unwrap_or_default());
+        if let GroupByExpr::Expressions(by, _) = &mut select.group_by {
+            self.parts(by)?;
+        }
+        for condition in [&mut select.having, &mut select.qualify].into_iter().flatten() {
+            self.expr(condition)?;
+        }
+        self.parts(&mut select.named_window)?;
+        self.scope().is_output_first = true;
+        if let Some(Distinct::On(on)) = &mut select.distinct {
+            self.parts(on)?;
+        }
+        if let Some(order) = order {
+            by_all(order, columns.as_ref().map(Vec::len));
+            self.parts(order)?;
+        }
+        Ok(columns)
+    }
+
+    /// The innermost scope.
+    fn scope(&mut self) -> &mut Scope {
+        let scope = self.scopes.pop().unwrap_or_default();
+        self.scopes.push_mut(scope)
+    }
+
+    fn from(&mut self, from: &mut TableWithJoins) -> Result<()> {
+        let first = self.scope().relations.len();
+        self.scope().start = 0;
+        self.relation(&mut from.relation)?;
+        for join in &mut from.joins {
+            let right = self.scope().relations.len();
+            self.relation(&mut join.relation)?;
+            self.scope().start = first;
+            self.join(join, first, right)?;
+            self.scope().start = 0;
+        }
+        Ok(())
+    }
+
+    /// Rewrites what a join is on. Its right side are the relations from `right` on.
+    fn join(&mut self, join: &mut Join, first: usize, right: usize) -> Result<()> {
+        use JoinOperator as J;
+        let (J::Join(on)
+        | J::Inner(on)
+        | J::Left(on)
+        | J::LeftOuter(on)
+        | J::Right(on)
+        | J::RightOuter(on)
+        | J::FullOuter(on)
+        | J::CrossJoin(on)
+        | J::Semi(on)
+        | J::LeftSemi(on)
+        | J::RightSemi(on)
+        | J::Anti(on)
+        | J::LeftAnti(on)
+        | J::RightAnti(on)
+        | J::StraightJoin(on)
+        | J::AsOf { constraint: on, .. }) = &mut join.join_operator
+        else {
+            return Ok(());
+        };
+        match on {
+            JoinConstraint::On(condition) => self.expr(condition)?,
+            JoinConstraint::Using(columns) => {
+                for name in columns {
+                    self.using(name, first, right)?;
+                }
+            }
+            JoinConstraint::Natural => {
+                let scope = self.scope();
+                let names = |from: usize, to: usize| {
+                    let relations = scope.relations.iter().skip(from).take(to - from);
+                    relations.flat_map(|r| r.columns.iter().flat_map(|c| &c.list)).map(|c| c.name.clone())
+                };
+                let left: Vec<String> = names(first, right).collect();
+                let both: Vec<_> = names(right, scope.relations.len()).filter(|name| left.contains(name)).collect();
+                scope.merged.extend(both.into_iter().map(|name| (name, first, right)));
+            }
+            JoinConstraint::None => {}
+        }
+        let scope = self.scope();
+        match &join.join_operator {
+            J::Semi(_) | J::LeftSemi(_) | J::Anti(_) | J::LeftAnti(_) => scope.relations.truncate(right),
+            J::RightSemi(_) | J::RightAnti(_) => drop(scope.relations.drain(first..right)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Rewrites a column of `USING`, of which there is one on each side.
+    fn using(&mut self, name: &mut ObjectName, first: usize, right: usize) -> Result<()> {
+        let Some(ObjectNamePart::Identifier(column)) = name.0.last_mut() else { return Ok(()) };
+        let scope = self.scope();
+        let relations = scope.relations.get(first..).unwrap_or_default();
+        if relations.iter().any(|relation| relation.columns.is_none()) {
+            scope.merged.push((folded(column), first, right));
+            return Ok(());
+        }
+        let mut found = [None, None];
+        for (at, relation) in relations.iter().enumerate() {
+            let side = usize::from(first + at >= right);
+            if let Some(columns) = &relation.columns
+                && let Some(column) = columns.find(column)?
+                && let Some(side) = found.get_mut(side)
+                && side.is_none()
+            {
+                *side = Some(column.name.clone());
+            }
+        }
+        match found {
+            [Some(left), Some(on_right)] if left == on_right => {
+                paths::respell(column, &left);
+                scope.merged.push((left, first, right));
+                Ok(())
+            }
+            [Some(left), Some(on_right)] => plan_err!(
+                "USING ({}) needs one name on both sides, and they have `{left}` and `{on_right}`; ON compares them",
+                column.value
+            ),
+            _ => plan_err!("USING ({}): the column is not on both sides of the join", column.value),
+        }
+    }
+
+    /// Adds a table of `FROM`, or the tables that it stands for.
+    fn relation(&mut self, table: &mut TableFactor) -> Result<()> {
+        let called = matches!(table, TableFactor::Table { args: Some(_), .. })
+            .then(|| self.tables.called(table).map(Columns::of))
+            .flatten();
+        let relation = match table {
+            TableFactor::Table { name, alias, args, .. } => {
+                let cte = match name.0.as_slice() {
+                    [part] => part
+                        .as_ident()
+                        .map(folded)
+                        .and_then(|name| self.with.iter().rev().find(|(cte, _)| *cte == name)),
+                    _ => None,
+                };
+                let columns = match (cte, args) {
+                    (Some((_, columns)), None) => columns.clone().map(Columns::new),
+                    (None, None) => self.tables.named(name).map(Columns::of),
+                    (_, Some(_)) => called,
+                };
+                let own = name.0.iter().filter_map(|part| part.as_ident().cloned()).collect();
+                named(own, columns, alias.as_mut())
+            }
+            TableFactor::Derived { lateral, subquery, alias, .. } => {
+                let columns = match lateral {
+                    true => self.query(subquery, true)?,
+                    // It does not see the tables beside it.
+                    false => {
+                        let beside = self.scopes.pop();
+                        let columns = self.query(subquery, true);
+                        self.scopes.extend(beside);
+                        columns?
+                    }
+                };
+                named(vec![], columns.map(Columns::new), alias.as_mut())
+            }
+            TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset, .. } => {
+                self.parts(array_exprs)?;
+                let list = match array_exprs.as_slice() {
+                    [list] if !*with_ordinality && !*with_offset => Some(list),
+                    _ => None,
+                };
+                self.unnested(list, alias.as_ref())?
+            }
+            TableFactor::Function { name, args, alias, with_ordinality, .. } => {
+                self.parts(args)?;
+                let list = match args.as_slice() {
+                    [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))]
+                        if !*with_ordinality && name.to_string().eq_ignore_ascii_case("unnest") =>
+                    {
+                        Some(list)
+                    }
+                    _ => None,
+                };
+                self.unnested(list, alias.as_ref())?
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => return self.from(table_with_joins),
+            other => Relation { name: alias(other).into_iter().cloned().collect(), columns: None },
+        };
+        self.scope().relations.push(relation);
+        Ok(())
+    }
+
+    /// The table of a list's items.
+    fn unnested(&mut self, list: Option<&Expr>, alias: Option<&TableAlias>) -> Result<Relation> {
+        let Some(alias) = alias else { return Ok(Relation { name: vec![], columns: None }) };
+        let field = match list {
+            Some(list) => self.field_of(list)?,
+            None => None,
+        };
+        let item = field.as_ref().and_then(|field| paths::item(field.data_type()));
+        let is_map = field.as_ref().is_some_and(|field| matches!(field.data_type(), DataType::Map(..)));
+        let named: Vec<&Ident> = match alias.columns.as_slice() {
+            [] => vec![&alias.name],
+            columns => columns.iter().map(|column| &column.name).collect(),
+        };
+        let columns = match named.as_slice() {
+            [one] if !is_map && item.is_some() => Some(Columns::new(vec![Column { name: folded(one), field: item }])),
+            _ => None,
+        };
+        Ok(Relation { name: vec![alias.name.clone()], columns })
+    }
+}
+
+/// The columns that an alias renames. Those that it spells in other capitals keep their own.
+fn renamed(columns: Option<Vec<Column>>, alias: &mut TableAlias) -> Option<Vec<Column>> {
+    let mut columns = columns?;
+    for (column, new) in columns.iter_mut().zip(&mut alias.columns) {
+        if folded(&new.name) != new.name.value && new.name.value.eq_ignore_ascii_case(&column.name) {
+            paths::respell(&mut new.name, &column.name);
+        }
+        column.name = folded(&new.name);
+    }
+    Some(columns)
+}
+
+fn named(own: Vec<Ident>, columns: Option<Columns>, alias: Option<&mut TableAlias>) -> Relation {
+    match alias {
+        Some(alias) if alias.columns.is_empty() => Relation { name: vec![alias.name.clone()], columns },
+        Some(alias) => {
+            let columns = renamed(columns.map(|columns| columns.list), alias).map(Columns::new);
+            Relation { name: vec![alias.name.clone()], columns }
+        }
+        None => Relation { name: own, columns },
+    }
+}
+
+/// What is said behind a table of another kind.
+fn alias(table: &TableFactor) -> Option<&Ident> {
+    match table {
+        TableFactor::TableFunction { alias, .. }
+        | TableFactor::NestedJoin { alias, .. }
+        | TableFactor::JsonTable { alias, .. }
+        | TableFactor::OpenJsonTable { alias, .. }
+        | TableFactor::Pivot { alias, .. }
+        | TableFactor::Unpivot { alias, .. }
+        | TableFactor::MatchRecognize { alias, .. } => alias.as_ref().map(|alias| &alias.name),
+        _ => None,
+    }
+}
+
+/// Gives names of columns the letters that they have.
+fn respell(names: &mut [ObjectName], columns: &Columns) -> Result<()> {
+    for name in names {
+        if let Some(ObjectNamePart::Identifier(name)) = name.0.last_mut()
+            && let Some(column) = columns.find(name)?
+        {
+            paths::respell(name, &column.name);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the numbers of all columns of `ORDER BY ALL`.
+fn by_all(order: &mut OrderBy, n: Option<usize>) {
+    let options = match &order.kind {
+        OrderByKind::All(options) => *options,
+        OrderByKind::Expressions(by) => match by.as_slice() {
+            [OrderByExpr { expr: Expr::Identifier(all), options, .. }]
+                if all.quote_style.is_none() && all.value.eq_ignore_ascii_case("all") =>
+            {
+                *options
+            }
+            _ => return,
+        },
+    };
+    if let Some(n) = n {
+        let by = |n: usize| OrderByExpr {
+            expr: Expr::Value(Value::Number(n.to_string(), false).into()),
+            options,
+            with_fill: None,
+        };
+        order.kind = OrderByKind::Expressions((1..=n).map(by).collect());
+    }
+}

@@ -1,0 +1,244 @@
+//! What names stand for at a place of a query: the tables there with their columns in, the column that a name means out.
+//!
+//! A name means the column that has just its letters, or else the only one that differs in capitals alone. Names in quotes mean
+//! the former only.
+
+use std::collections::HashMap;
+
+use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
+use datafusion::common::{Result, plan_err};
+use datafusion::sql::sqlparser::ast::Ident;
+
+/// A column, and its type where that is known.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) field: Option<FieldRef>,
+}
+
+/// Columns that are looked up by name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Columns {
+    pub(super) list: Vec<Column>,
+    /// From names in small letters to places in the list.
+    places: HashMap<String, Vec<usize>>,
+}
+
+/// A table in `FROM`.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    /// What it is called: `t`, or a schema and `t`; nothing where it has no name.
+    pub(super) name: Vec<Ident>,
+    /// Its columns, if they are known.
+    pub(super) columns: Option<Columns>,
+}
+
+/// What a query's expressions see.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    pub(super) relations: Vec<Relation>,
+    /// Columns that `USING` and `NATURAL` made one of: the name, the relation on the left, and the one on the right.
+    pub(super) merged: Vec<(String, usize, usize)>,
+    /// The columns of the answer, where expressions see them.
+    pub(super) outputs: Columns,
+    /// Do those come before the columns of tables?
+    pub(super) is_output_first: bool,
+    /// The first of the relations that are seen: `ON` does not see what stands before a comma.
+    pub(super) start: usize,
+}
+
+/// A column that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// How many parts of the name say it; fields are behind.
+    pub(super) parts: usize,
+    pub(super) column: Column,
+}
+
+/// What is known of a name.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    Column(Found),
+    /// It could be a column of a table whose columns are not known.
+    Unknown,
+    Nothing,
+}
+
+impl Columns {
+    pub(super) fn new(list: Vec<Column>) -> Self {
+        let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(list.len());
+        for (at, column) in list.iter().enumerate() {
+            places.entry(column.name.to_lowercase()).or_default().push(at);
+        }
+        Columns { list, places }
+    }
+
+    pub(super) fn of(schema: &SchemaRef) -> Self {
+        let column = |field: &FieldRef| Column { name: field.name().clone(), field: Some(FieldRef::clone(field)) };
+        Columns::new(schema.fields().iter().map(column).collect())
+    }
+
+    /// The columns that a name may mean: those with just its letters, or else those that differ in capitals.
+    fn alike(&self, name: &Ident) -> (bool, Vec<&Column>) {
+        let places = self.places.get(&name.value.to_lowercase());
+        let alike: Vec<_> = places.into_iter().flatten().filter_map(|at| self.list.get(*at)).collect();
+        let exact: Vec<_> = alike.iter().copied().filter(|column| column.name == name.value).collect();
+        match exact.is_empty() && leaves_capitals_open(name) {
+            true => (false, alike),
+            false => (true, exact),
+        }
+    }
+
+    /// The one column that a name means.
+    pub(super) fn find(&self, name: &Ident) -> Result<Option<&Column>> {
+        match self.alike(name).1.as_slice() {
+            [] => Ok(None),
+            [first, others @ ..] if others.iter().all(|other| other.name == first.name) => Ok(Some(first)),
+            several => Err(cased(name, several.iter().map(|column| column.name.as_str()))),
+        }
+    }
+}
+
+/// The error of a name that means several which differ in capitals only.
+pub(super) fn cased<'a>(name: &Ident, several: impl Iterator<Item = &'a str>) -> datafusion::error::DataFusionError {
+    let mut names: Vec<_> = several.collect();
+    names.sort_unstable();
+    names.dedup();
+    let (first, others) = (names.first().copied().unwrap_or_default(), names.get(1..).unwrap_or_default());
+    datafusion::error::DataFusionError::Plan(format!(
+        "there is no column `{}`, but `{first}` and `{}`: double quotes say which is meant, \"{first}\"",
+        name.value,
+        others.join("` and `")
+    ))
+}
+
+impl Relation {
+    /// Is this what a name in front of a column says?
+    pub(super) fn is_called(&self, qualifier: &[Ident]) -> bool {
+        let behind = self.name.len().checked_sub(qualifier.len()).and_then(|at| self.name.get(at..));
+        behind.is_some_and(|own| own.iter().zip(qualifier).all(|(own, said)| folded(own) == folded(said)))
+    }
+
+    /// Its name, as it would be written.
+    pub(super) fn said(&self) -> String {
+        self.name.iter().map(|part| spelled(&folded(part)).to_string()).collect::<Vec<_>>().join(".")
+    }
+}
+
+impl Scope {
+    /// What a name means here.
+    pub(super) fn meaning(&self, name: &[Ident]) -> Result<Meaning> {
+        let mut is_unknown = false;
+        // A table's name in front goes before a record's, as the engine has it.
+        for parts in (1..name.len().min(4)).rev() {
+            let (Some(qualifier), Some(column)) = (name.get(..parts), name.get(parts)) else { continue };
+            for relation in self.seen().map(|(_, relation)| relation).filter(|relation| relation.is_called(qualifier)) {
+                match &relation.columns {
+                    None => is_unknown = true,
+                    Some(columns) => {
+                        if let Some(column) = columns.find(column)? {
+                            return Ok(Meaning::Column(Found { parts: parts + 1, column: column.clone() }));
+                        }
+                    }
+                }
+            }
+        }
+        let Some(first) = name.first().filter(|_| !is_unknown) else { return Ok(Meaning::Unknown) };
+        let output = match self.outputs.list.is_empty() {
+            true => None,
+            false => self.output(first)?,
+        };
+        let found = match output {
+            Some(output) if self.is_output_first => Some(output),
+            output => self.column(first)?.or(output),
+        };
+        Ok(match found {
+            Some(column) => Meaning::Column(Found { parts: 1, column }),
+            None if self.seen().any(|(_, relation)| relation.columns.is_none()) => Meaning::Unknown,
+            None => Meaning::Nothing,
+        })
+    }
+
+    /// The relations that are seen, and where they stand.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (usize, &Relation)> {
+        self.relations.iter().enumerate().skip(self.start)
+    }
+
+    /// The column of the answer that is called so. Which of several it is, is for the tables to say.
+    fn output(&self, name: &Ident) -> Result<Option<Column>> {
+        match self.is_output_first {
+            true => Ok(self.outputs.find(name)?.cloned()),
+            false => Ok(self.outputs.find(name).ok().flatten().cloned()),
+        }
+    }
+
+    /// The column of a table that a name alone means.
+    fn column(&self, name: &Ident) -> Result<Option<Column>> {
+        let mut best: Vec<(usize, &Column)> = Vec::new();
+        let mut is_exact = false;
+        for (at, relation) in self.seen() {
+            let Some(columns) = &relation.columns else { continue };
+            let (exact, alike) = columns.alike(name);
+            if alike.is_empty() || is_exact && !exact {
+                continue;
+            }
+            if exact && !is_exact {
+                best.clear();
+                is_exact = true;
+            }
+            best.extend(alike.into_iter().map(|column| (at, column)));
+        }
+        best.retain(|(at, column)| {
+            !self.merged.iter().any(|(name, _, right)| right == at && name.eq_ignore_ascii_case(&column.name))
+        });
+        match best.as_slice() {
+            [] => Ok(None),
+            [(_, one)] => Ok(Some((*one).clone())),
+            [(first, one), others @ ..] if others.iter().all(|(at, column)| at == first && column.name == one.name) => {
+                Ok(Some((*one).clone()))
+            }
+            several if several.iter().all(|(at, _)| several.first().is_some_and(|(first, _)| at == first)) => {
+                Err(cased(name, several.iter().map(|(_, column)| column.name.as_str())))
+            }
+            several => self.ambiguous(name, several),
+        }
+    }
+
+    fn ambiguous(&self, name: &Ident, several: &[(usize, &Column)]) -> Result<Option<Column>> {
+        let said = several.iter().filter_map(|(at, column)| {
+            let relation = self.relations.get(*at).filter(|relation| !relation.name.is_empty())?;
+            Some(format!("{}.{}", relation.said(), spelled(&column.name)))
+        });
+        let said: Vec<_> = said.collect();
+        match said.len() == several.len() {
+            true => plan_err!("the column `{}` is in several tables; say which: {}", name.value, said.join(" or ")),
+            false => plan_err!(
+                "the column `{}` is in several tables; a name for each, as in (SELECT ..) AS t, tells them apart",
+                name.value
+            ),
+        }
+    }
+}
+
+/// May the capitals of a name be others? Within double quotes they may not; within those of MySQL, as there, they may.
+pub(super) fn leaves_capitals_open(name: &Ident) -> bool {
+    matches!(name.quote_style, None | Some('`'))
+}
+
+/// The name that an identifier stands for: without quotes, capitals are small letters.
+pub(crate) fn folded(name: &Ident) -> String {
+    match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_ascii_lowercase(),
+    }
+}
+
+/// An identifier that stands for just this name.
+pub(super) fn spelled(name: &str) -> Ident {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    match is_plain {
+        true => Ident::new(name),
+        false => Ident::with_quote('"', name),
+    }
+}

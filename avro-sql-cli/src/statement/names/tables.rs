@@ -1,0 +1,181 @@
+//! The tables that a statement names: looked for once, so that names are understood by the very columns that the plan then has.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
+use datafusion::common::{Result, TableReference};
+use datafusion::execution::SessionState;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{ObjectName, SelectItem, SetExpr, Statement as Sql, TableFactor, VisitorMut};
+
+use super::super::visit;
+use super::scope::folded;
+
+/// The columns of the tables of a statement.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    named: HashMap<TableReference, SchemaRef>,
+    /// By the text of the call.
+    called: HashMap<String, SchemaRef>,
+}
+
+impl Tables {
+    /// Looks for the tables of a statement. What is not there is left for the engine to complain of.
+    pub(super) async fn of(state: &SessionState, statement: &Statement) -> Result<Tables> {
+        let mut tables = Tables::default();
+        for name in state.resolve_table_references(statement)? {
+            if let Ok(schema) = state.schema_for_ref(name.clone())
+                && let Some(table) = schema.table(name.table()).await?
+            {
+                tables.named.insert(name, table.schema());
+            }
+        }
+        let mut calls = Calls(Vec::new());
+        visit(&mut statement.clone(), &mut calls);
+        for call in calls.0 {
+            let said = call.to_string();
+            if !tables.called.contains_key(&said)
+                && let Some(select) = select_from(call)
+                && let Ok(plan) = state.statement_to_plan(select).await
+            {
+                tables.called.insert(said, Arc::clone(plan.schema().inner()));
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The columns of the table of this name.
+    pub(super) fn named(&self, name: &ObjectName) -> Option<&SchemaRef> {
+        let parts: Vec<String> = name.0.iter().map(|part| part.as_ident().map(folded)).collect::<Option<_>>()?;
+        let reference = match parts.as_slice() {
+            [table] => TableReference::bare(table.as_str()),
+            [schema, table] => TableReference::partial(schema.as_str(), table.as_str()),
+            [catalog, schema, table] => TableReference::full(catalog.as_str(), schema.as_str(), table.as_str()),
+            _ => return None,
+        };
+        self.named.get(&reference)
+    }
+
+    /// The columns of what a call of a table function gives.
+    pub(super) fn called(&self, call: &TableFactor) -> Option<&SchemaRef> {
+        self.called.get(&bare(call.clone()).to_string())
+    }
+}
+
+/// Collects the calls of table functions.
+struct Calls(Vec<TableFactor>);
+
+impl VisitorMut for Calls {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Self::Break> {
+        if let TableFactor::Table { args: Some(_), .. } = table {
+            self.0.push(bare(table.clone()));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The call without a name for what it gives.
+fn bare(mut call: TableFactor) -> TableFactor {
+    if let TableFactor::Table { alias, .. } = &mut call {
+        *alias = None;
+    }
+    call
+}
+
+/// `SELECT * FROM` this.
+fn select_from(table: TableFactor) -> Option<Statement> {
+    let mut query = super::nothing();
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    select.projection = vec![SelectItem::Wildcard(<_>::default())];
+    select.from = vec![datafusion::sql::sqlparser::ast::TableWithJoins { relation: table, joins: vec![] }];
+    Some(Statement::Statement(Box::new(Sql::Query(Box::new(query)))))
+}
+
+/// The tables found for a statement so far, by catalog, schema and name.
+type Kept = Arc<Mutex<HashMap<[String; 3], Arc<dyn TableProvider>>>>;
+
+/// Catalogs that look for each table once.
+#[derive(Debug)]
+pub(in super::super) struct Once {
+    inner: Arc<dyn CatalogProviderList>,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+struct Catalog {
+    inner: Arc<dyn CatalogProvider>,
+    name: String,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+struct Schema {
+    inner: Arc<dyn SchemaProvider>,
+    catalog: String,
+    name: String,
+    kept: Kept,
+}
+
+/// A session that looks for each table once: for one statement, as the next may find other files.
+pub(in super::super) fn once(state: &SessionState) -> SessionState {
+    let mut state = state.clone();
+    let inner = Arc::clone(state.catalog_list());
+    state.register_catalog_list(Arc::new(Once { inner, kept: Kept::default() }));
+    state
+}
+
+impl CatalogProviderList for Once {
+    fn register_catalog(&self, name: String, catalog: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        self.inner.register_catalog(name, catalog)
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        self.inner.catalog_names()
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        let inner = self.inner.catalog(name)?;
+        Some(Arc::new(Catalog { inner, name: name.to_owned(), kept: Arc::clone(&self.kept) }))
+    }
+}
+
+impl CatalogProvider for Catalog {
+    fn schema_names(&self) -> Vec<String> {
+        self.inner.schema_names()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let inner = self.inner.schema(name)?;
+        let (catalog, name, kept) = (self.name.clone(), name.to_owned(), Arc::clone(&self.kept));
+        Some(Arc::new(Schema { inner, catalog, name, kept }))
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Schema {
+    fn table_names(&self) -> Vec<String> {
+        self.inner.table_names()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let key = [self.catalog.clone(), self.name.clone(), name.to_owned()];
+        if let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Some(Arc::clone(kept)));
+        }
+        let found = self.inner.table(name).await?;
+        if let Some(table) = &found {
+            self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(table));
+        }
+        Ok(found)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.inner.table_exist(name)
+    }
+}

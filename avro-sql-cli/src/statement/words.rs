@@ -1,0 +1,350 @@
+//! The words of a statement before the parser reads them: its text in, its tokens out.
+//!
+//! - A keyword that stands where a column must, as in `SELECT id, offset, "end" FROM ..`, becomes a name like any other.
+//! - DuckDB's short forms become long ones: `FROM t WHERE ..`, `DESCRIBE read_avro(..)`, `SHOW COLUMNS FROM t`.
+
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+
+/// Keywords that the parser does not take for names, or not everywhere.
+const KEYWORDS: &[Keyword] = &[
+    Keyword::ANALYZE,
+    Keyword::ANTI,
+    Keyword::CLUSTER,
+    Keyword::CONNECT,
+    Keyword::CROSS,
+    Keyword::DISTRIBUTE,
+    Keyword::END,
+    Keyword::EXCEPT,
+    Keyword::EXCLUDE,
+    Keyword::EXISTS,
+    Keyword::EXPLAIN,
+    Keyword::FETCH,
+    Keyword::FOR,
+    Keyword::FORMAT,
+    Keyword::FROM,
+    Keyword::FULL,
+    Keyword::GLOBAL,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::INNER,
+    Keyword::INTERSECT,
+    Keyword::INTERVAL,
+    Keyword::INTO,
+    Keyword::JOIN,
+    Keyword::LATERAL,
+    Keyword::LEFT,
+    Keyword::LIMIT,
+    Keyword::MATCH_RECOGNIZE,
+    Keyword::MINUS,
+    Keyword::NATURAL,
+    Keyword::OFFSET,
+    Keyword::ON,
+    Keyword::ORDER,
+    Keyword::OUTER,
+    Keyword::PARTITION,
+    Keyword::PIVOT,
+    Keyword::PREWHERE,
+    Keyword::QUALIFY,
+    Keyword::RETURNING,
+    Keyword::RIGHT,
+    Keyword::SELECT,
+    Keyword::SEMI,
+    Keyword::SET,
+    Keyword::SETTINGS,
+    Keyword::SORT,
+    Keyword::START,
+    Keyword::STRUCT,
+    Keyword::TABLE,
+    Keyword::TABLESAMPLE,
+    Keyword::TOP,
+    Keyword::TRIM,
+    Keyword::UNION,
+    Keyword::UNPIVOT,
+    Keyword::USING,
+    Keyword::VALUES,
+    Keyword::VIEW,
+    Keyword::WHERE,
+    Keyword::WINDOW,
+    Keyword::WITH,
+];
+
+/// Keywords behind which an expression begins.
+const BEFORE_COLUMN: &[Keyword] = &[
+    Keyword::SELECT,
+    Keyword::DISTINCT,
+    Keyword::WHERE,
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::NOT,
+    Keyword::BY,
+    Keyword::ON,
+    Keyword::CASE,
+    Keyword::WHEN,
+    Keyword::THEN,
+    Keyword::ELSE,
+    Keyword::HAVING,
+    Keyword::QUALIFY,
+    Keyword::LIKE,
+    Keyword::ILIKE,
+    Keyword::BETWEEN,
+    Keyword::EXCLUDE,
+];
+
+/// Keywords that may stand behind an expression, and never begin one.
+const BEHIND_COLUMN: &[Keyword] = &[
+    Keyword::FROM,
+    Keyword::WHERE,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::ORDER,
+    Keyword::LIMIT,
+    Keyword::OFFSET,
+    Keyword::QUALIFY,
+    Keyword::UNION,
+    Keyword::EXCEPT,
+    Keyword::INTERSECT,
+    Keyword::AS,
+    Keyword::ASC,
+    Keyword::DESC,
+    Keyword::NULLS,
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::IS,
+    Keyword::IN,
+    Keyword::LIKE,
+    Keyword::ILIKE,
+    Keyword::BETWEEN,
+    Keyword::WHEN,
+    Keyword::THEN,
+    Keyword::ELSE,
+    Keyword::END,
+];
+
+/// The tokens of a statement, as the parser is to read them.
+pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
+    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
+    let mut tokens = tokens.map_err(|e| DataFusionError::from(ParserError::from(e)))?;
+    columns_named_like_keywords(&mut tokens);
+    described(&mut tokens);
+    select_before_from(&mut tokens);
+    Ok(tokens)
+}
+
+/// Is this word a keyword that no column should be called without quotes?
+pub(crate) fn is_keyword(word: &str) -> bool {
+    let is = |keyword: &Keyword| format!("{keyword:?}").eq_ignore_ascii_case(word);
+    KEYWORDS.iter().chain([Keyword::ALL, Keyword::AS, Keyword::BY, Keyword::CASE, Keyword::DISTINCT].iter()).any(is)
+}
+
+/// Makes names of keywords that stand where an expression begins, before what cannot be the rest of a clause.
+fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
+    let mut before: Option<Token> = None;
+    for at in 0..tokens.len() {
+        let mut behind = tokens.iter().skip(at + 1).map(|token| &token.token).filter(|token| !is_space(token));
+        let next = behind.next().cloned();
+        // `INTERVAL - '1 day'`
+        let is_signed = matches!(next, Some(Token::Plus | Token::Minus))
+            && matches!(behind.next(), Some(Token::SingleQuotedString(_)));
+        let Some(TokenWithSpan { token, .. }) = tokens.get_mut(at) else { return };
+        if is_space(token) {
+            continue;
+        }
+        if let Token::Word(word) = token
+            && before.as_ref().is_some_and(begins_column)
+            && ends_column(next.as_ref(), word.keyword)
+            && !(is_signed && word.keyword == Keyword::INTERVAL)
+            && (KEYWORDS.contains(&word.keyword) || is_first_item(word.keyword, before.as_ref(), next.as_ref()))
+        {
+            // The parser knows a `from` again, unless it is in quotes; those of MySQL leave capitals open.
+            word.quote_style = (word.keyword == Keyword::FROM).then_some('`');
+            word.keyword = Keyword::NoKeyword;
+        }
+        before = Some(token.clone());
+    }
+}
+
+/// Is this a column in `SELECT all, ..`, and says nothing of the rows?
+fn is_first_item(keyword: Keyword, before: Option<&Token>, next: Option<&Token>) -> bool {
+    let is = |token: Option<&Token>, keyword| matches!(token, Some(Token::Word(word)) if word.keyword == keyword);
+    matches!(keyword, Keyword::ALL | Keyword::DISTINCT)
+        && (is(before, Keyword::SELECT) || before == Some(&Token::Comma))
+        && (is(next, Keyword::FROM) || next == Some(&Token::Comma))
+}
+
+/// Does an expression begin behind this?
+fn begins_column(before: &Token) -> bool {
+    match before {
+        Token::Word(word) => BEFORE_COLUMN.contains(&word.keyword),
+        Token::Comma | Token::LParen | Token::LBracket | Token::Period => true,
+        token => is_operator(token),
+    }
+}
+
+/// Is what stands before this a whole column?
+fn ends_column(next: Option<&Token>, keyword: Keyword) -> bool {
+    match next {
+        None => true,
+        Some(Token::Word(word)) => BEHIND_COLUMN.contains(&word.keyword),
+        Some(
+            Token::Comma | Token::RParen | Token::RBracket | Token::Period | Token::DoubleColon | Token::SemiColon,
+        ) => true,
+        // These may begin what belongs to the keyword: `SELECT *`, `SELECT -1`, `WHERE -a < b`.
+        Some(Token::Mul) => !matches!(keyword, Keyword::SELECT | Keyword::TOP),
+        Some(Token::LBracket | Token::Plus | Token::Minus) => {
+            !matches!(keyword, Keyword::SELECT | Keyword::WHERE | Keyword::TOP | Keyword::STRUCT | Keyword::FROM)
+        }
+        Some(token) => is_operator(token),
+    }
+}
+
+fn is_operator(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::Eq
+            | Token::DoubleEq
+            | Token::Neq
+            | Token::Lt
+            | Token::Gt
+            | Token::LtEq
+            | Token::GtEq
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::Mod
+            | Token::StringConcat
+    )
+}
+
+/// Makes `DESCRIBE SELECT * FROM read_avro(..)` of `DESCRIBE read_avro(..)`, and `DESCRIBE t` of `SHOW COLUMNS FROM t`.
+fn described(tokens: &mut Vec<TokenWithSpan>) {
+    let words: Vec<usize> =
+        (0..tokens.len()).filter(|at| !tokens.get(*at).is_none_or(|t| is_space(&t.token))).collect();
+    let token = |n: usize| words.get(n).and_then(|at| tokens.get(*at)).map(|token| &token.token);
+    let keyword = |n: usize| match token(n) {
+        Some(Token::Word(word)) => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let is_shown = keyword(0) == Keyword::SHOW
+        && matches!(keyword(1), Keyword::COLUMNS | Keyword::FIELDS)
+        && matches!(keyword(2), Keyword::FROM | Keyword::IN)
+        // The engine says what it thinks of `LIKE` and `FROM a_schema`.
+        && words.iter().skip(4).all(|at| tokens.get(*at).is_some_and(|t| matches!(t.token, Token::SemiColon | Token::Period | Token::Word(Word { keyword: Keyword::NoKeyword, .. }))));
+    if is_shown {
+        let first = words.first().and_then(|at| tokens.get(*at)).cloned();
+        if let (Some(table), Some(mut describe)) = (words.get(3).copied(), first) {
+            describe.token = Token::make_keyword("DESCRIBE");
+            let space = TokenWithSpan { token: Token::make_word(" ", None), span: describe.span };
+            let space = TokenWithSpan { token: whitespace(), ..space };
+            tokens.splice(..table, [describe, space]);
+        }
+        return;
+    }
+    let is_function = matches!(keyword(0), Keyword::DESCRIBE | Keyword::DESC)
+        && matches!(token(1), Some(Token::Word(word)) if !matches!(word.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES))
+        && token(2) == Some(&Token::LParen);
+    if let (true, Some(at)) = (is_function, words.get(1).copied()) {
+        insert(tokens, at, &["SELECT", "*", "FROM"]);
+    }
+}
+
+/// Puts `SELECT *` before each `FROM` that begins a query and has no `SELECT` behind its tables.
+fn select_before_from(tokens: &mut Vec<TokenWithSpan>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        if is_first_from(tokens, at) && !has_select(tokens, at) {
+            insert(tokens, at, &["SELECT", "*"]);
+            at += 4;
+        }
+        at += 1;
+    }
+}
+
+/// Does a query begin with this `FROM`?
+fn is_first_from(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let is_from = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::FROM);
+    if !tokens.get(at).is_some_and(is_from) {
+        return false;
+    }
+    let mut before = tokens.iter().take(at).rev().map(|token| &token.token).filter(|token| !is_space(token));
+    match before.next() {
+        None | Some(Token::SemiColon) => true,
+        Some(Token::LParen) => {
+            // `trim(FROM x)`
+            !matches!(before.next(), Some(Token::Word(word)) if word.keyword == Keyword::TRIM)
+        }
+        Some(Token::RParen) => is_behind_with(tokens, at),
+        Some(Token::Word(word)) => match word.keyword {
+            Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::EXPLAIN | Keyword::DESCRIBE => true,
+            Keyword::ALL => matches!(
+                before.next(),
+                Some(Token::Word(word)) if matches!(word.keyword, Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT)
+            ),
+            // `CREATE VIEW v AS FROM t`
+            Keyword::AS => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Does what stands before this, and ends with a `)`, begin with `WITH`?
+fn is_behind_with(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let mut depth = 0usize;
+    for token in tokens.iter().take(at).rev() {
+        match &token.token {
+            Token::RParen => depth += 1,
+            Token::LParen if depth == 0 => return false,
+            Token::LParen => depth -= 1,
+            Token::Word(word) if depth == 0 => match word.keyword {
+                Keyword::WITH => return true,
+                Keyword::SELECT | Keyword::FROM => return false,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Is there a `SELECT` behind the tables of this `FROM`?
+fn has_select(tokens: &[TokenWithSpan], from: usize) -> bool {
+    let mut depth = 0usize;
+    for token in tokens.iter().skip(from + 1) {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 0 => return false,
+            Token::RParen => depth -= 1,
+            Token::Word(word) if depth == 0 => match word.keyword {
+                Keyword::SELECT => return true,
+                Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT => return false,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Puts words before a token, as if they stood in its place.
+fn insert(tokens: &mut Vec<TokenWithSpan>, at: usize, words: &[&str]) {
+    let Some(span) = tokens.get(at).map(|token| token.span) else { return };
+    let made = words.iter().flat_map(|word| {
+        let token = if *word == "*" { Token::Mul } else { Token::make_keyword(word) };
+        [token, whitespace()].map(|token| TokenWithSpan { token, span })
+    });
+    tokens.splice(at..at, made.collect::<Vec<_>>());
+}
+
+fn whitespace() -> Token {
+    Token::Whitespace(datafusion::sql::sqlparser::tokenizer::Whitespace::Space)
+}
+
+fn is_space(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_))
+}
