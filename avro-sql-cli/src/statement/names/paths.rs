@@ -190,13 +190,15 @@ fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, O
         },
         // A key is data: it has the letters that it was written with.
         DataType::Map(..) => Ok((name.value.clone(), item(value.data_type()))),
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
-            let said = spelled_path(said);
-            plan_err!(
-                "`{said}` is a list, which has no field `{}`; {said}[1].{} is that of its first item, and unnest({said}) makes a row of each",
-                name.value,
-                name.value
-            )
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            let (said, name) = (spelled_path(said), &name.value);
+            match item.data_type() {
+                DataType::Struct(_) => plan_err!(
+                    "`{said}` is a list, which has no field `{name}`; {said}[1].{name} is that of its first item, \
+                     and unnest({said}) makes a row of each"
+                ),
+                _ => plan_err!("`{said}` is a list, which has no fields; an item is {said}[1]"),
+            }
         }
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 if is_recursive(value) => plan_err!(
             "`{said}` is a record inside itself, which is read as JSON text; \
