@@ -195,19 +195,22 @@ impl Binder<'_> {
         let is_all = scope.relations.iter().enumerate().all(|(at, _)| is_of(at));
         for (at, relation) in scope.relations.iter().enumerate().filter(|(at, _)| is_of(*at)) {
             for column in &relation.columns.as_ref()?.list {
-                let is_merged = scope
+                let merged = scope
                     .merged
                     .iter()
-                    .any(|(name, _, right)| is_all && *right == at && name.eq_ignore_ascii_case(&column.name));
-                if !is_merged {
-                    outputs.push(Output {
-                        made: Made::ByTable(at),
-                        short: column.name.clone(),
-                        long: None,
-                        is_own: true,
-                        field: column.field.clone(),
-                    });
-                }
+                    .find(|merged| is_all && merged.column.name == column.name && merged.relations.contains(&at));
+                let made = match merged {
+                    None => Made::ByTable(at),
+                    Some(merged) if merged.relations.first() == Some(&at) => Made::By(Box::new(merged.value.clone())),
+                    Some(_) => continue,
+                };
+                outputs.push(Output {
+                    is_own: merged.is_none(),
+                    made,
+                    short: column.name.clone(),
+                    long: None,
+                    field: column.field.clone(),
+                });
             }
         }
         Some(outputs)

@@ -5,9 +5,10 @@
 //! columns made. Tables are looked for before ([`tables`]), so a record's fields are known. What is not known here is left as it is,
 //! for the engine to find or to complain of.
 //!
-//! [`scope`] says what a name means, [`paths`] rewrites expressions, [`items`] the columns of a `SELECT`.
+//! [`scope`] says what a name means, [`paths`] rewrites expressions, [`joins`] what joins are on, [`items`] the columns of a `SELECT`.
 
 mod items;
+mod joins;
 mod paths;
 mod scope;
 mod tables;
@@ -18,9 +19,9 @@ use datafusion::execution::SessionState;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
-    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SetExpr, Statement as Sql,
-    TableAlias, TableFactor, TableObject, TableWithJoins, Value,
+    Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByExpr,
+    OrderByKind, Query, Select, SelectFlavor, SetExpr, Statement as Sql, TableAlias, TableFactor, TableObject,
+    TableWithJoins, Value,
 };
 
 pub(super) use scope::folded;
@@ -36,12 +37,17 @@ struct Binder<'a> {
     scopes: Vec<Scope>,
     /// Tables that `WITH` names, and their columns if these are known.
     with: Vec<(String, Option<Vec<Column>>)>,
+    /// How many subqueries have been given names.
+    named: usize,
 }
+
+/// What the names begin with that subqueries are given.
+const UNNAMED: &str = "__subquery_";
 
 /// Rewrites the names of a statement.
 pub(super) async fn bind(state: &SessionState, statement: &mut Statement) -> Result<()> {
     let tables = Tables::of(state, statement).await?;
-    let mut binder = Binder { state, tables, scopes: Vec::new(), with: Vec::new() };
+    let mut binder = Binder { state, tables, scopes: Vec::new(), with: Vec::new(), named: 0 };
     binder.statement(statement)
 }
 
@@ -209,6 +215,9 @@ impl Binder<'_> {
             self.from(from)?;
         }
         self.scope().start = 0;
+        if select.projection.is_empty() {
+            return plan_err!("SELECT without columns; SELECT * has all of them");
+        }
         let columns = self.items(&mut select.projection, wants_types)?;
         for view in &mut select.lateral_views {
             self.parts(view)?;
@@ -244,6 +253,10 @@ impl Binder<'_> {
     fn from(&mut self, from: &mut TableWithJoins) -> Result<()> {
         let first = self.scope().relations.len();
         self.scope().start = 0;
+        if !from.joins.is_empty() {
+            let joined = from.joins.iter_mut().map(|join| &mut join.relation);
+            std::iter::once(&mut from.relation).chain(joined).for_each(|table| self.call(table));
+        }
         self.relation(&mut from.relation)?;
         for join in &mut from.joins {
             let right = self.scope().relations.len();
@@ -255,87 +268,12 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// Rewrites what a join is on. Its right side are the relations from `right` on.
-    fn join(&mut self, join: &mut Join, first: usize, right: usize) -> Result<()> {
-        use JoinOperator as J;
-        let (J::Join(on)
-        | J::Inner(on)
-        | J::Left(on)
-        | J::LeftOuter(on)
-        | J::Right(on)
-        | J::RightOuter(on)
-        | J::FullOuter(on)
-        | J::CrossJoin(on)
-        | J::Semi(on)
-        | J::LeftSemi(on)
-        | J::RightSemi(on)
-        | J::Anti(on)
-        | J::LeftAnti(on)
-        | J::RightAnti(on)
-        | J::StraightJoin(on)
-        | J::AsOf { constraint: on, .. }) = &mut join.join_operator
-        else {
-            return Ok(());
-        };
-        match on {
-            JoinConstraint::On(condition) => self.expr(condition)?,
-            JoinConstraint::Using(columns) => {
-                for name in columns {
-                    self.using(name, first, right)?;
-                }
-            }
-            JoinConstraint::Natural => {
-                let scope = self.scope();
-                let names = |from: usize, to: usize| {
-                    let relations = scope.relations.iter().skip(from).take(to - from);
-                    relations.flat_map(|r| r.columns.iter().flat_map(|c| &c.list)).map(|c| c.name.clone())
-                };
-                let left: Vec<String> = names(first, right).collect();
-                let both: Vec<_> = names(right, scope.relations.len()).filter(|name| left.contains(name)).collect();
-                scope.merged.extend(both.into_iter().map(|name| (name, first, right)));
-            }
-            JoinConstraint::None => {}
-        }
-        let scope = self.scope();
-        match &join.join_operator {
-            J::Semi(_) | J::LeftSemi(_) | J::Anti(_) | J::LeftAnti(_) => scope.relations.truncate(right),
-            J::RightSemi(_) | J::RightAnti(_) => drop(scope.relations.drain(first..right)),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Rewrites a column of `USING`, of which there is one on each side.
-    fn using(&mut self, name: &mut ObjectName, first: usize, right: usize) -> Result<()> {
-        let Some(ObjectNamePart::Identifier(column)) = name.0.last_mut() else { return Ok(()) };
-        let scope = self.scope();
-        let relations = scope.relations.get(first..).unwrap_or_default();
-        if relations.iter().any(|relation| relation.columns.is_none()) {
-            scope.merged.push((folded(column), first, right));
-            return Ok(());
-        }
-        let mut found = [None, None];
-        for (at, relation) in relations.iter().enumerate() {
-            let side = usize::from(first + at >= right);
-            if let Some(columns) = &relation.columns
-                && let Some(column) = columns.find(column)?
-                && let Some(side) = found.get_mut(side)
-                && side.is_none()
-            {
-                *side = Some(column.name.clone());
-            }
-        }
-        match found {
-            [Some(left), Some(on_right)] if left == on_right => {
-                paths::respell(column, &left);
-                scope.merged.push((left, first, right));
-                Ok(())
-            }
-            [Some(left), Some(on_right)] => plan_err!(
-                "USING ({}) needs one name on both sides, and they have `{left}` and `{on_right}`; ON compares them",
-                column.value
-            ),
-            _ => plan_err!("USING ({}): the column is not on both sides of the join", column.value),
+    /// Gives a subquery that is joined a name if it has none, so that its columns can be told from others.
+    fn call(&mut self, table: &mut TableFactor) {
+        if let TableFactor::Derived { alias: alias @ None, .. } = table {
+            self.named += 1;
+            let name = Ident::new(format!("{UNNAMED}{}", self.named));
+            *alias = Some(TableAlias { explicit: true, name, columns: vec![], at: None });
         }
     }
 
@@ -395,7 +333,7 @@ impl Binder<'_> {
                 self.unnested(list, alias.as_ref())?
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => return self.from(table_with_joins),
-            other => Relation { name: alias(other).into_iter().cloned().collect(), columns: None },
+            other => Relation::new(alias(other).into_iter().cloned().collect(), None),
         };
         self.scope().relations.push(relation);
         Ok(())
@@ -403,7 +341,7 @@ impl Binder<'_> {
 
     /// The table of a list's items.
     fn unnested(&mut self, list: Option<&Expr>, alias: Option<&TableAlias>) -> Result<Relation> {
-        let Some(alias) = alias else { return Ok(Relation { name: vec![], columns: None }) };
+        let Some(alias) = alias else { return Ok(Relation::new(vec![], None)) };
         let field = match list {
             Some(list) => self.field_of(list)?,
             None => None,
@@ -418,7 +356,7 @@ impl Binder<'_> {
             [one] if !is_map && item.is_some() => Some(Columns::new(vec![Column { name: folded(one), field: item }])),
             _ => None,
         };
-        Ok(Relation { name: vec![alias.name.clone()], columns })
+        Ok(Relation::new(vec![alias.name.clone()], columns))
     }
 }
 
@@ -436,12 +374,12 @@ fn renamed(columns: Option<Vec<Column>>, alias: &mut TableAlias) -> Option<Vec<C
 
 fn named(own: Vec<Ident>, columns: Option<Columns>, alias: Option<&mut TableAlias>) -> Relation {
     match alias {
-        Some(alias) if alias.columns.is_empty() => Relation { name: vec![alias.name.clone()], columns },
+        Some(alias) if alias.columns.is_empty() => Relation::new(vec![alias.name.clone()], columns),
         Some(alias) => {
             let columns = renamed(columns.map(|columns| columns.list), alias).map(Columns::new);
-            Relation { name: vec![alias.name.clone()], columns }
+            Relation::new(vec![alias.name.clone()], columns)
         }
-        None => Relation { name: own, columns },
+        None => Relation::new(own, columns),
     }
 }
 

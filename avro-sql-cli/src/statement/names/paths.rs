@@ -32,6 +32,8 @@ struct Path {
     /// All parts, in the letters that they have.
     names: Vec<Ident>,
     field: Option<FieldRef>,
+    /// What the column is, where it is that of no table.
+    value: Option<Box<Expr>>,
     /// Is it of a query around this one?
     is_outer: bool,
 }
@@ -86,7 +88,7 @@ impl Binder<'_> {
             names.push(spelled(&own));
             field = of;
         }
-        Ok(Some(Path { parts: found.parts, names, field, is_outer }))
+        Ok(Some(Path { parts: found.parts, names, field, value: found.value, is_outer }))
     }
 
     /// The name and type of what an expression that is no more than a path leads to.
@@ -291,6 +293,9 @@ impl Paths<'_, '_> {
                     && let Some(own) = path.names.first()
                 {
                     respell(name, &folded(own));
+                    if let Some(value) = path.value {
+                        *expr = *value;
+                    }
                 }
                 Ok(())
             }
@@ -298,15 +303,17 @@ impl Paths<'_, '_> {
                 if names.first().is_some_and(|first| self.is_parameter(first)) {
                     return Ok(());
                 }
-                let Some(Path { parts, names: own, is_outer, .. }) = self.binder.path(names)? else { return Ok(()) };
-                if own.len() == parts || !is_outer {
+                let Some(Path { parts, names: own, is_outer, value, .. }) = self.binder.path(names)? else {
+                    return Ok(());
+                };
+                if value.is_none() && (own.len() == parts || !is_outer) {
                     names.iter_mut().zip(&own).for_each(|(name, own)| respell(name, &folded(own)));
                     return Ok(());
                 }
                 // Fields of a column of the query around, which the engine takes in this form only.
                 let fields = own.iter().skip(parts).map(|field| dot(&folded(field))).collect();
                 *expr = Expr::CompoundFieldAccess {
-                    root: Box::new(column(own.into_iter().take(parts).collect())),
+                    root: value.unwrap_or_else(|| Box::new(column(own.into_iter().take(parts).collect()))),
                     access_chain: fields,
                 };
                 Ok(())
@@ -348,7 +355,8 @@ impl Paths<'_, '_> {
             match self.binder.path(&leading)? {
                 Some(path) => {
                     made.extend(path.names.iter().skip(path.parts).map(|field| dot(&folded(field))));
-                    (column(path.names.into_iter().take(path.parts).collect()), path.field)
+                    let own = || column(path.names.into_iter().take(path.parts).collect());
+                    (path.value.map_or_else(own, |value| *value), path.field)
                 }
                 None => (column(leading.clone()), None),
             }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::common::{Result, plan_err};
-use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::ast::{Expr, Ident};
 
 /// A column, and its type where that is known.
 #[derive(Debug, Clone)]
@@ -29,16 +29,28 @@ pub(super) struct Columns {
 pub(super) struct Relation {
     /// What it is called: `t`, or a schema and `t`; nothing where it has no name.
     pub(super) name: Vec<Ident>,
+    /// Was the name given here, to a subquery without one?
+    pub(super) is_unnamed: bool,
     /// Its columns, if they are known.
     pub(super) columns: Option<Columns>,
+}
+
+/// A column that `USING` or `NATURAL` made one of those on both sides of a join.
+#[derive(Debug, Clone)]
+pub(super) struct Merged {
+    pub(super) column: Column,
+    /// What it is: of an outer join, the one on the side that is there.
+    pub(super) value: Expr,
+    /// The relations that had it.
+    pub(super) relations: Vec<usize>,
 }
 
 /// What a query's expressions see.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
     pub(super) relations: Vec<Relation>,
-    /// Columns that `USING` and `NATURAL` made one of: the name, the relation on the left, and the one on the right.
-    pub(super) merged: Vec<(String, usize, usize)>,
+    /// Columns that `USING` and `NATURAL` made one of several.
+    pub(super) merged: Vec<Merged>,
     /// The columns of the answer, where expressions see them.
     pub(super) outputs: Columns,
     /// Do those come before the columns of tables?
@@ -53,6 +65,8 @@ pub(super) struct Found {
     /// How many parts of the name say it; fields are behind.
     pub(super) parts: usize,
     pub(super) column: Column,
+    /// What it is, where it is no column of one table.
+    pub(super) value: Option<Box<Expr>>,
 }
 
 /// What is known of a name.
@@ -113,6 +127,11 @@ pub(super) fn cased<'a>(name: &Ident, several: impl Iterator<Item = &'a str>) ->
 }
 
 impl Relation {
+    pub(super) fn new(name: Vec<Ident>, columns: Option<Columns>) -> Self {
+        let is_unnamed = name.first().is_some_and(|name| name.value.starts_with(super::UNNAMED));
+        Relation { name, is_unnamed, columns }
+    }
+
     /// Is this what a name in front of a column says?
     pub(super) fn is_called(&self, qualifier: &[Ident]) -> bool {
         let behind = self.name.len().checked_sub(qualifier.len()).and_then(|at| self.name.get(at..));
@@ -137,7 +156,11 @@ impl Scope {
                     None => is_unknown = true,
                     Some(columns) => {
                         if let Some(column) = columns.find(column)? {
-                            return Ok(Meaning::Column(Found { parts: parts + 1, column: column.clone() }));
+                            return Ok(Meaning::Column(Found {
+                                parts: parts + 1,
+                                column: column.clone(),
+                                value: None,
+                            }));
                         }
                     }
                 }
@@ -149,11 +172,11 @@ impl Scope {
             false => self.output(first)?,
         };
         let found = match output {
-            Some(output) if self.is_output_first => Some(output),
-            output => self.column(first)?.or(output),
+            Some(output) if self.is_output_first => Some((output, None)),
+            output => self.column(first)?.or(output.map(|output| (output, None))),
         };
         Ok(match found {
-            Some(column) => Meaning::Column(Found { parts: 1, column }),
+            Some((column, value)) => Meaning::Column(Found { parts: 1, column, value }),
             None if self.seen().any(|(_, relation)| relation.columns.is_none()) => Meaning::Unknown,
             None => Meaning::Nothing,
         })
@@ -172,13 +195,21 @@ impl Scope {
         }
     }
 
-    /// The column of a table that a name alone means.
-    fn column(&self, name: &Ident) -> Result<Option<Column>> {
+    /// Is this column of a relation one of those that were made one?
+    pub(super) fn is_merged(&self, relation: usize, column: &str) -> bool {
+        self.merged.iter().any(|merged| merged.column.name == column && merged.relations.contains(&relation))
+    }
+
+    /// The column of a table that a name alone means, or the one that was made of several.
+    fn column(&self, name: &Ident) -> Result<Option<(Column, Option<Box<Expr>>)>> {
+        let merged = Columns::new(self.merged.iter().map(|merged| merged.column.clone()).collect());
+        let merged = merged.find(name)?;
         let mut best: Vec<(usize, &Column)> = Vec::new();
-        let mut is_exact = false;
+        let mut is_exact = merged.is_some_and(|merged| merged.name == name.value);
         for (at, relation) in self.seen() {
             let Some(columns) = &relation.columns else { continue };
-            let (exact, alike) = columns.alike(name);
+            let (exact, mut alike) = columns.alike(name);
+            alike.retain(|column| !self.is_merged(at, &column.name));
             if alike.is_empty() || is_exact && !exact {
                 continue;
             }
@@ -188,14 +219,21 @@ impl Scope {
             }
             best.extend(alike.into_iter().map(|column| (at, column)));
         }
-        best.retain(|(at, column)| {
-            !self.merged.iter().any(|(name, _, right)| right == at && name.eq_ignore_ascii_case(&column.name))
-        });
+        if let Some(merged) = merged
+            && let Some(merged) = self.merged.iter().find(|other| other.column.name == merged.name)
+            && (best.is_empty() || !is_exact || merged.column.name == name.value)
+        {
+            // A further table may have a column of that name, which is not one with the others.
+            let Some(first) = merged.relations.first().filter(|_| !best.is_empty()) else {
+                return Ok(Some((merged.column.clone(), Some(Box::new(merged.value.clone())))));
+            };
+            best.insert(0, (*first, &merged.column));
+        }
         match best.as_slice() {
             [] => Ok(None),
-            [(_, one)] => Ok(Some((*one).clone())),
+            [(_, one)] => Ok(Some(((*one).clone(), None))),
             [(first, one), others @ ..] if others.iter().all(|(at, column)| at == first && column.name == one.name) => {
-                Ok(Some((*one).clone()))
+                Ok(Some(((*one).clone(), None)))
             }
             several if several.iter().all(|(at, _)| several.first().is_some_and(|(first, _)| at == first)) => {
                 Err(cased(name, several.iter().map(|(_, column)| column.name.as_str())))
@@ -204,9 +242,10 @@ impl Scope {
         }
     }
 
-    fn ambiguous(&self, name: &Ident, several: &[(usize, &Column)]) -> Result<Option<Column>> {
+    fn ambiguous(&self, name: &Ident, several: &[(usize, &Column)]) -> Result<Option<(Column, Option<Box<Expr>>)>> {
         let said = several.iter().filter_map(|(at, column)| {
-            let relation = self.relations.get(*at).filter(|relation| !relation.name.is_empty())?;
+            let relation =
+                self.relations.get(*at).filter(|relation| !relation.name.is_empty() && !relation.is_unnamed)?;
             Some(format!("{}.{}", relation.said(), spelled(&column.name)))
         });
         let said: Vec<_> = said.collect();
