@@ -66,6 +66,11 @@ pub enum ErrorKind {
     },
     /// The 16 bytes after a block are not the file's sync marker.
     SyncMismatch,
+    /// Where a block should begin, the header of another file does: two files were joined byte by byte.
+    SecondHeader {
+        /// Why the rows after it cannot be read as those of the first file.
+        unlike: Option<&'static str>,
+    },
     /// A block's compressed bytes are damaged.
     Codec {
         /// Name of the codec.
@@ -294,6 +299,7 @@ impl Error {
                 | Truncated { .. }
                 | Container { .. }
                 | SyncMismatch
+                | SecondHeader { .. }
                 | Codec { .. }
                 | Checksum { .. }
                 | Value(_)
@@ -456,6 +462,13 @@ impl fmt::Display for ErrorKind {
             Container { what, value: Some(v) } => write!(f, "damaged container: {what} {v}"),
             Container { what, value: None } => write!(f, "damaged container: {what}"),
             SyncMismatch => f.write_str("the sync marker after the block is not the file's"),
+            SecondHeader { unlike: None } => f.write_str(
+                "the header of a second file begins here, as if two files were joined with cat; `avro-sql repair` and the \
+                 option damage = 'skip' (--lenient) read the rows of both",
+            ),
+            SecondHeader { unlike: Some(unlike) } => {
+                write!(f, "the header of a second file begins here, which has another {unlike}: only the first file is read")
+            }
             Codec { codec, reason } => write!(f, "damaged {codec} block: {reason}"),
             Checksum { stored, computed } => {
                 write!(f, "damaged snappy block: checksum {computed:08x} of its data is not {stored:08x} as stored")

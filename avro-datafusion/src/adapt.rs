@@ -1,11 +1,12 @@
 //! Batches of a file in, batches of the table's schema out: columns matched by name, missing ones null, others cast. That is for
 //! columns that the caller gave; files that are resolved to an Avro schema have the table's types already.
 
+use crate::reader::name_in;
 use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, ListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray, UnionArray, new_null_array,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::common::{Result, plan_err};
 use std::sync::Arc;
@@ -20,8 +21,11 @@ pub(crate) struct Adapter {
 impl Adapter {
     /// From the schema of the file of this name. A column that the table promises never to be null must be in the file.
     pub(crate) fn new(file: &Schema, target: SchemaRef, name: &str) -> Result<Self> {
-        let sources: Vec<_> =
-            target.fields().iter().map(|field| file.fields().find(field.name()).map(|(i, _)| i)).collect();
+        let source = |field: &FieldRef| {
+            let name = name_in(field, |name| file.fields().find(name).is_some())?;
+            file.fields().find(&name).map(|(i, _)| i)
+        };
+        let sources: Vec<_> = target.fields().iter().map(source).collect();
         for (field, source) in target.fields().iter().zip(&sources) {
             if source.is_none() && !field.is_nullable() {
                 return plan_err!(
@@ -56,7 +60,8 @@ fn adapt(array: &ArrayRef, to: &Field) -> Result<ArrayRef, ArrowError> {
     Ok(match (array.data_type(), to.data_type()) {
         (Struct(_), Struct(fields)) => {
             let from = array.as_struct();
-            let child = |field: &Arc<Field>| match from.column_by_name(field.name()) {
+            let named = |field: &Field| name_in(field, |name| from.column_by_name(name).is_some());
+            let child = |field: &Arc<Field>| match named(field).and_then(|name| from.column_by_name(&name)) {
                 Some(child) => adapt(child, field),
                 None => Ok(new_null_array(field.data_type(), from.len())),
             };

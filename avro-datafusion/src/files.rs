@@ -3,6 +3,7 @@
 
 use crate::listing::{Found, list_some};
 use crate::location::Location;
+use crate::options::AvroOptions;
 use crate::version::Version;
 use bytes::Bytes;
 use datafusion::catalog::Session;
@@ -14,19 +15,34 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct StoredFile {
     found: Found,
+    below: Vec<String>,
     version: Arc<Version>,
 }
 
 impl StoredFile {
-    /// The files at a path, directory, glob or URL, sorted by path. `extension` is that of files in directories.
+    /// The files at a path, directory, glob or URL, sorted by path. The options say which files of a directory are data, and
+    /// who is told of others that look like data.
     ///
     /// # Errors
     /// Where there are none, or the store cannot be asked.
-    pub async fn find(session: &dyn Session, path: &str, extension: &str) -> Result<Vec<StoredFile>> {
+    pub async fn find(session: &dyn Session, path: &str, options: &AvroOptions) -> Result<Vec<StoredFile>> {
         let locations = Location::parse(path)?;
-        let listings = list_some(&locations, session.runtime_env(), extension).await?;
-        let files = listings.into_iter().flat_map(|listing| listing.files);
-        Ok(files.map(|found| StoredFile { version: Arc::new(Version::new(found.object.clone())), found }).collect())
+        let listings = list_some(&locations, session.runtime_env(), &options.file_extension).await?;
+        let mut files = vec![];
+        for listing in &listings {
+            listing.warn(&options.warnings);
+            files.extend(listing.files.iter().map(|found| StoredFile {
+                below: listing.below(found).into_iter().map(str::to_owned).collect(),
+                version: Arc::new(Version::new(found.object.clone())),
+                found: found.clone(),
+            }));
+        }
+        Ok(files)
+    }
+
+    /// The parts of its path below the directory that was asked for, its own name last. None for a file that was named.
+    pub fn below(&self) -> Vec<&str> {
+        self.below.iter().map(String::as_str).collect()
     }
 
     /// Its path or URL.

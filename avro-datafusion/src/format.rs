@@ -1,7 +1,7 @@
 //! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
 
 use crate::headers::{Headers, external};
-use crate::listing::Found;
+use crate::listing::{Found, Listing};
 use crate::location::is_local;
 use crate::options::{AvroOptions, reading_only};
 use crate::reader::TableReader;
@@ -10,8 +10,8 @@ use crate::source::AvroSource;
 use crate::virtual_columns::without;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
-use avro_arrow::Program;
 use avro_arrow::schema::{MergedSchema, Schema as AvroSchema};
+use avro_arrow::{Damage, Program};
 use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
@@ -87,6 +87,64 @@ impl AvroFormat {
         Ok(Arc::clone(schema))
     }
 
+    /// Those of these files that can be read, where files with damage are: a file without a sound header is left out, with a
+    /// warning.
+    pub(crate) async fn readable<'a>(&self, mut listings: Vec<Listing<'a>>) -> Result<Vec<Listing<'a>>> {
+        if self.options().damage != Damage::Skip {
+            return Ok(listings);
+        }
+        let (mut first_error, mut warnings) = (None, vec![]);
+        for listing in &mut listings {
+            let headers = stream::iter(listing.files.clone()).map(|file| async {
+                let name = file.name();
+                let header = self.headers.get(file.store.as_ref(), &file.object, &name).await;
+                header.map(|_| file)
+            });
+            let mut headers = headers.buffered(CONCURRENCY);
+            let mut files = Vec::with_capacity(listing.files.len());
+            while let Some(file) = headers.next().await {
+                match file {
+                    Ok(file) => files.push(file),
+                    Err(e) if is_of_file(&e) => {
+                        warnings.push(format!("left out a file: {}", message(&e)));
+                        first_error = first_error.or(Some(e));
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+            drop(headers);
+            listing.files = files;
+        }
+        match first_error {
+            // No file is left.
+            Some(e) if listings.iter().all(|listing| listing.files.is_empty()) => Err(e),
+            _ => {
+                warnings.iter().for_each(|warning| self.options().warnings.warn(warning));
+                Ok(listings)
+            }
+        }
+    }
+
+    /// For each file of these listings, what its header says of the columns of its directories. `given`: their types are known.
+    pub(crate) async fn recorded(&self, listings: &[Listing<'_>], given: bool) -> Result<Vec<Option<String>>> {
+        let mut all = vec![];
+        for listing in listings {
+            for file in &listing.files {
+                let is_partitioned = !given && listing.below(file).iter().rev().skip(1).any(|name| name.contains('='));
+                all.push((is_partitioned, file.clone()));
+            }
+        }
+        let recorded = stream::iter(all).map(|(is_partitioned, file)| async move {
+            if !is_partitioned {
+                return Ok::<_, DataFusionError>(None);
+            }
+            let name = file.name();
+            let (header, _) = self.headers.get(file.store.as_ref(), &file.object, &name).await?;
+            Ok(header.partitions.clone())
+        });
+        recorded.buffered(CONCURRENCY).try_collect().await
+    }
+
     /// The schema of a reader that reads all these files.
     async fn merged(&self, mut files: Vec<Found>) -> Result<AvroSchema> {
         // By path, so that the order of columns does not hang on the order of a listing.
@@ -121,6 +179,19 @@ impl AvroFormat {
         let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
         let merged = MergedSchema::of(named, options.conflicts, &options.limits);
         Ok(merged.map_err(|e| DataFusionError::External(Box::new(e)))?.schema)
+    }
+}
+
+/// Whether this error is one of a file's content.
+fn is_of_file(e: &DataFusionError) -> bool {
+    matches!(e.find_root(), DataFusionError::External(e) if e.is::<avro_arrow::Error>())
+}
+
+/// An error of a file without what DataFusion puts before it.
+fn message(e: &DataFusionError) -> String {
+    match e.find_root() {
+        DataFusionError::External(e) => e.to_string(),
+        e => e.to_string(),
     }
 }
 

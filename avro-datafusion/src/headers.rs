@@ -3,6 +3,7 @@
 
 use crate::index::Kept;
 use crate::options::AvroOptions;
+use crate::sink::RECORDED;
 use crate::spans::Spans;
 use crate::version::{Version, collect, open_first};
 use avro_arrow::container::{self, Header};
@@ -55,6 +56,8 @@ pub(crate) struct FileHeader {
     pub(crate) rows: OnceCell<Option<u64>>,
     /// Its block index, if it was looked for.
     pub(crate) index: Kept,
+    /// What its writer recorded of the columns of its directories.
+    pub(crate) partitions: Option<String>,
     /// The rows and bytes that its first block says it has.
     pub(crate) first_block: Option<(u64, u64)>,
 }
@@ -186,9 +189,12 @@ impl Headers {
             }
         };
         header.schema = schema.schema.clone();
+        let partitions = header.metadata.iter().rfind(|(key, _)| key == RECORDED);
+        let partitions = partitions.and_then(|(_, text)| String::from_utf8(text.clone()).ok());
         header.metadata = Vec::new();
         let version = Arc::new(version);
-        FileHeader { header, version, schema, spans: Spans::default(), rows, index: Kept::default(), first_block }
+        let (spans, index) = (Spans::default(), Kept::default());
+        FileHeader { header, version, schema, spans, rows, index, partitions, first_block }
     }
 }
 

@@ -1,15 +1,16 @@
 //! The files at a table's locations, as they are now: locations in, sorted lists of files out.
 //!
 //! DataFusion's own listing matches globs by file name only, has none for URLs, keeps its answers for ever and takes
-//! whatever it finds; this one is asked at every scan and passes over what is not data: empty files, and files and directories
-//! whose names start with `_` or `.`.
+//! whatever it finds; this one is asked at every scan and takes data only (`data_files`).
 
+use crate::data_files::{DataFiles, LeftOut, MAGIC, Named};
 use crate::location::{Find, Location, file_name};
+use crate::warn::Warnings;
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::{DELIMITER, Path};
+use object_store::path::{self, DELIMITER, Path};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::HashSet;
 use std::fmt;
@@ -64,8 +65,26 @@ pub(crate) struct Listing<'a> {
     pub(crate) location: &'a Location,
     /// The files, sorted by path.
     pub(crate) files: Vec<Found>,
-    /// How many more there are that are empty.
-    pub(crate) empty: usize,
+    /// The others.
+    pub(crate) left_out: LeftOut,
+    /// Whether all of the files have names without an extension.
+    all_bare: bool,
+}
+
+impl Listing<'_> {
+    /// The parts of the path of one of its files below the location, the file's name last.
+    pub(crate) fn below<'f>(&'f self, file: &'f Found) -> Vec<&'f str> {
+        self.location.below(&file.object.location)
+    }
+
+    /// Warns of files that look like data and were left out.
+    pub(crate) fn warn(&self, warnings: &Warnings) {
+        if !self.files.is_empty()
+            && let Some(warning) = self.left_out.warning(self.location.text(), self.all_bare)
+        {
+            warnings.warn(&warning);
+        }
+    }
 }
 
 /// The files of each of these locations that have the extension, or are meant whatever they are called. A file that several
@@ -106,10 +125,8 @@ pub(crate) async fn list_some<'a>(
             if first.location.is_missing() {
                 return plan_err!("no such file or directory: {text}");
             }
-            return match of_text.iter().map(|listing| listing.empty).sum::<usize>() {
-                0 => plan_err!("no Avro files at {text}"),
-                n => plan_err!("no Avro files at {text}: all that are there ({n}) are empty"),
-            };
+            let reasons: String = of_text.iter().map(|listing| listing.left_out.reason()).collect();
+            return plan_err!("no Avro files at {text}{reasons}");
         }
     }
     Ok(listings)
@@ -124,18 +141,45 @@ async fn list_one<'a>(
     let store_url = location.store();
     let store = runtime.object_store(&store_url)?;
     let found = |object| Found { store: Arc::clone(&store), store_url: store_url.clone(), object };
+    let (mut left_out, mut all_bare) = (LeftOut::default(), true);
     if matches!(location.find(), Find::File | Find::Either) {
         match store.head(location.base()).await {
-            Ok(file) => return Ok(Listing { location, files: vec![found(file)], empty: 0 }),
+            Ok(file) => return Ok(Listing { location, files: vec![found(file)], left_out, all_bare: false }),
             Err(object_store::Error::NotFound { .. }) if matches!(location.find(), Find::Either) => {}
             Err(e) => return Err(e.into()),
         }
     }
-    let objects = below(location, &store, prune).await?;
-    let taken = objects.into_iter().filter(|object| location.takes(&object.location, extension));
-    let (mut files, empty): (Vec<_>, Vec<_>) = taken.partition(|object| object.size > 0);
+    let rule = DataFiles::new(extension);
+    let (mut files, mut bare) = (vec![], vec![]);
+    for object in below(location, &store, prune, &mut left_out).await? {
+        match location.named(&object.location, &rule) {
+            Named::Hidden => {}
+            _ if object.size == 0 => left_out.add_empty(),
+            Named::Data => files.push(object),
+            Named::Bare => bare.push(object),
+            named => left_out.add(&location.below(&object.location).join(DELIMITER), named),
+        }
+    }
+    all_bare &= files.is_empty();
+    let looked_at = stream::iter(bare).map(|object| {
+        let store = Arc::clone(&store);
+        async move { starts_avro(&store, &object).await.map(|is_avro| (object, is_avro)) }
+    });
+    let looked_at: Vec<(ObjectMeta, bool)> = looked_at.buffered(DIRECTORIES_MAX).try_collect().await?;
+    for (object, is_avro) in looked_at {
+        match is_avro {
+            true => files.push(object),
+            false => left_out.add(&location.below(&object.location).join(DELIMITER), Named::Bare),
+        }
+    }
     files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-    Ok(Listing { location, files: files.into_iter().map(found).collect(), empty: empty.len() })
+    Ok(Listing { location, files: files.into_iter().map(found).collect(), left_out, all_bare })
+}
+
+/// Whether the first bytes of this object are those of an Avro file.
+pub(crate) async fn starts_avro(store: &Arc<dyn ObjectStore>, object: &ObjectMeta) -> Result<bool> {
+    let len = MAGIC.len() as u64;
+    Ok(object.size >= len && store.get_range(&object.location, 0..len).await?.as_ref() == MAGIC)
 }
 
 /// All that may be of the location in its directory.
@@ -143,13 +187,19 @@ async fn below(
     location: &Location,
     store: &Arc<dyn ObjectStore>,
     prune: Option<&dyn Prune>,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<ObjectMeta>> {
     if let Find::Glob(pattern) = location.find()
         && !pattern.as_str().contains(DELIMITER)
         && !pattern.as_str().contains("**")
     {
         // Deeper directories hold nothing that matches.
-        return Ok(store.list_with_delimiter(prefix(location.base())).await?.objects);
+        match store.list_with_delimiter(prefix(location.base())).await {
+            Ok(listed) => return Ok(listed.objects),
+            // A name that the store cannot have; the listing below goes on after it.
+            Err(object_store::Error::InvalidPath { .. }) => {}
+            Err(e) => return Err(e.into()),
+        }
     }
     let (mut objects, directories) = match prune {
         Some(prune) => walk(location, store, prune).await?,
@@ -158,11 +208,19 @@ async fn below(
     let mut listings = stream::iter(directories)
         .map(|directory| {
             let store = Arc::clone(store);
-            async move { store.list(prefix(&directory)).try_collect::<Vec<_>>().await }
+            async move { store.list(prefix(&directory)).collect::<Vec<_>>().await }
         })
         .buffered(DIRECTORIES_MAX);
-    while let Some(listing) = listings.try_next().await? {
-        objects.extend(listing);
+    while let Some(listing) = listings.next().await {
+        for object in listing {
+            match object {
+                Ok(object) => objects.push(object),
+                Err(object_store::Error::InvalidPath { source: path::Error::BadSegment { path, .. } }) => {
+                    left_out.add_unnamable(path.rsplit(DELIMITER).next().unwrap_or(&path));
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
     }
     Ok(objects)
 }
@@ -177,14 +235,20 @@ async fn walk(
     let (mut objects, mut whole) = (vec![], vec![]);
     let mut level = vec![location.base().clone()];
     for _ in 0..prune.levels() {
-        let listed: Vec<_> = stream::iter(level.clone())
+        let listed: Result<Vec<_>, _> = stream::iter(level.clone())
             .map(|directory| {
                 let store = Arc::clone(store);
                 async move { store.list_with_delimiter(prefix(&directory)).await }
             })
             .buffered(DIRECTORIES_MAX)
             .try_collect()
-            .await?;
+            .await;
+        let listed = match listed {
+            Ok(listed) => listed,
+            // A name that the store cannot have; a listing of all goes on after it.
+            Err(object_store::Error::InvalidPath { .. }) => break,
+            Err(e) => return Err(e.into()),
+        };
         let directories: Vec<&Path> = listed.iter().flat_map(|listed| &listed.common_prefixes).collect();
         let names: Vec<_> = directories.iter().map(|directory| location.below(directory)).collect();
         let verdicts = prune.verdicts(&names)?;

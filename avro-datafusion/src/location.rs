@@ -1,6 +1,7 @@
 //! Where a table's files are: a path, a URL or a glob in, the directory to look in and the pattern to look for out. `listing`
 //! looks.
 
+use crate::data_files::{DataFiles, Named, is_hidden};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -21,6 +22,8 @@ pub(crate) struct Location {
     alternative: bool,
     /// Is it a directory of this machine that was not there?
     missing: bool,
+    /// The directory that a file was found in by the caller, whose partitions it is in.
+    root: Option<ListingTableUrl>,
 }
 
 /// What is at a location.
@@ -76,7 +79,15 @@ impl Location {
 
     fn parse_path(text: &str, path: &str) -> Result<Location> {
         // A file may have a wildcard's character in its name, so what exists comes first.
+        let home = at_home(path);
+        let path = home.as_deref().unwrap_or(path);
+        if path == "-" && fs::metadata(path).is_err() {
+            return plan_err!("{STDIN}");
+        }
         if let Ok(found) = fs::metadata(path) {
+            if !found.is_file() && !found.is_dir() {
+                return plan_err!("{text} is not a file: {STDIN}");
+            }
             let (find, url) = match found.is_dir() {
                 true => (Find::Directory, directory_url(path)?),
                 false => (Find::File, file_url(path)?),
@@ -87,6 +98,7 @@ impl Location {
                 find,
                 alternative: false,
                 missing: false,
+                root: None,
             });
         }
         let Some((base, pattern)) = split_glob(path, &['*', '?', '[']) else {
@@ -99,6 +111,7 @@ impl Location {
                     find: Find::Directory,
                     alternative: false,
                     missing: true,
+                    root: None,
                 });
             }
             return plan_err!("no such file or directory: {text}");
@@ -113,6 +126,7 @@ impl Location {
             find: Find::Glob(glob_pattern(text, pattern)?),
             alternative: false,
             missing: false,
+            root: None,
         })
     }
 
@@ -130,7 +144,16 @@ impl Location {
             find,
             alternative: false,
             missing: false,
+            root: None,
         })
+    }
+
+    /// As [`parse`](Self::parse), of a file that the caller found in the directory `root`.
+    pub(crate) fn parse_found(text: &str, root: &str) -> Result<Vec<Location>> {
+        let root = ListingTableUrl::try_new(directory_url(root)?, None)?;
+        let mut locations = Self::parse(text)?;
+        locations.iter_mut().for_each(|location| location.root = Some(root.clone()));
+        Ok(locations)
     }
 
     /// As the caller wrote it.
@@ -155,7 +178,8 @@ impl Location {
 
     /// The parts of a file's path below this location, the file's name last.
     pub(crate) fn below<'a>(&'a self, file: &'a Path) -> Vec<&'a str> {
-        self.base.strip_prefix(file).map(Iterator::collect).unwrap_or_default()
+        let base = self.root.as_ref().unwrap_or(&self.base);
+        base.strip_prefix(file).map(Iterator::collect).unwrap_or_default()
     }
 
     /// The file, or the directory in which the files are.
@@ -173,29 +197,35 @@ impl Location {
         self.alternative
     }
 
-    /// Is this file, found under the base, one of the table's? In directories those are that have this extension.
-    pub(crate) fn takes(&self, file: &Path, extension: &str) -> bool {
+    /// What this file, found under the base, is to the table. A glob takes all that it matches.
+    pub(crate) fn named(&self, file: &Path, rule: &DataFiles<'_>) -> Named {
         let below = self.below(file);
-        let hidden = has_hidden(below.iter().copied());
         match &self.find {
             // A glob that spells out a hidden name means it.
             Find::Glob(pattern) => {
-                (!hidden || has_hidden(pattern.as_str().split(DELIMITER)))
-                    && pattern.matches_with(&below.join(DELIMITER), GLOB)
+                let hidden = below.iter().any(|name| is_hidden(name));
+                let takes = (!hidden || pattern.as_str().split(DELIMITER).any(is_hidden))
+                    && pattern.matches_with(&below.join(DELIMITER), GLOB);
+                if takes { Named::Data } else { Named::Hidden }
             }
-            _ => !hidden && has_extension(file, extension),
+            _ => rule.named(below),
         }
     }
-}
-
-/// Is one of these names not for data? Partition columns may start with `_`.
-fn has_hidden<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
-    names.any(|name| name.starts_with('.') || (name.starts_with('_') && !name.contains('=')))
 }
 
 /// Does the file's name end like this? All end with nothing.
 pub(crate) fn has_extension(file: &Path, extension: &str) -> bool {
     file.filename().is_some_and(|name| name.to_ascii_lowercase().ends_with(&extension.to_ascii_lowercase()))
+}
+
+/// Why standard input is no table.
+const STDIN: &str = "SQL reads files, which can be read more than once; save standard input to a file first, as in \
+                     `avro-sql cat - -o x.avro`";
+
+/// The path that `~/` means, unless there is a directory of that name.
+fn at_home(path: &str) -> Option<String> {
+    let below = path.strip_prefix("~/").filter(|_| !fs::exists("~").unwrap_or(false))?;
+    Some(std::env::home_dir()?.join(below).to_str()?.to_owned())
 }
 
 fn is_local_file(text: &str) -> bool {

@@ -29,8 +29,9 @@ pub struct AvroOptions {
     pub report: Report,
     /// What a file may ask for.
     pub limits: Limits,
-    /// How the names of the files in a directory end; others are passed over. Empty takes every file. Neither a file that
-    /// is named nor a glob minds it (`.avro`).
+    /// The extension of the files of a directory that are data, in any case (`.avro`). Empty takes every file. It does not
+    /// concern a file that is named, nor a glob. With `.avro`, Avro files without an extension are data, too, see
+    /// [`data_files`](crate::data_files).
     pub file_extension: String,
     /// What directories named `key=value` mean (columns).
     pub partitions: Partitions,
@@ -85,7 +86,8 @@ pub enum Partitions {
 /// The types of partition columns whose types `schema` does not give. The value `__HIVE_DEFAULT_PARTITION__` is null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PartitionTypes {
-    /// What all values of all files are when the table is made: Int64 (`2024`, and `01` where two digits stand for a month or an
+    /// Those that the writer recorded in the headers of the files, as this crate's writer does. Without a record, what all values
+    /// of all files are when the table is made: Int64 (`2024`, and `01` where two digits stand for a month or an
     /// hour; but not `01234`, which without its zero would be another code), Date32 (`2024-01-31`), Timestamp (`2024-01-31
     /// 10:00:00`, to microseconds); else strings.
     #[default]

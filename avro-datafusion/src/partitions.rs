@@ -1,13 +1,14 @@
 //! Hive partitions: directories named `key=value` in, columns and their values per file out, and what filters on them say.
 
 use crate::listing::{Prune, Verdict};
-use crate::location::Location;
-use crate::options::{PartitionTypes, Partitions};
+use crate::options::{AvroOptions, PartitionTypes, Partitions};
 use crate::sink::NULL;
 use crate::virtual_columns::is_virtual;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
+use avro_arrow::Program;
+use avro_arrow::schema::Schema as AvroSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::listing::helpers::expr_applicable_for_cols;
@@ -17,46 +18,91 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_plan::PhysicalExpr;
-use object_store::path::Path;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The partition columns of these files. Columns that are given have their types; the types of others are found in their values.
-pub(crate) fn columns<'a>(
-    wanted: &Partitions,
-    types: PartitionTypes,
-    files: impl IntoIterator<Item = (&'a Location, &'a Path)>,
-    given: Option<&Schema>,
-) -> Vec<FieldRef> {
-    let files: Vec<_> = match wanted {
+/// The directories between a table's location and one of its files.
+pub(crate) struct Directories<'a> {
+    names: Vec<&'a str>,
+    /// The text of the schema that the file's header has of them.
+    recorded: Option<&'a str>,
+}
+
+impl<'a> Directories<'a> {
+    /// Those of a file, whose path below the location is this, with what its header says of them.
+    pub(crate) fn of_file(mut below: Vec<&'a str>, recorded: Option<&'a str>) -> Directories<'a> {
+        below.pop();
+        Directories { names: below, recorded }
+    }
+
+    /// The keys of those of the form `key=value`.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.pairs().into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Those of the form `key=value`: the key, and the text of the value.
+    fn pairs(&self) -> Vec<(String, &'a str)> {
+        self.names.iter().filter_map(|name| pair(name)).collect()
+    }
+}
+
+/// The partition columns of these files. Columns that are given have their types. Others have the types that the writer
+/// recorded, if all values are of them, or else those that their values look like.
+pub(crate) fn columns(options: &AvroOptions, files: &[Directories<'_>], given: Option<&Schema>) -> Vec<FieldRef> {
+    let pairs: Vec<_> = match options.partitions {
         Partitions::Ignore => return vec![],
-        _ => files.into_iter().map(|(location, file)| pairs(location, file)).collect(),
+        _ => files.iter().map(Directories::pairs).collect(),
     };
-    let names = match wanted {
+    let names = match &options.partitions {
         Partitions::Named(names) => names.clone(),
-        _ => common_keys(&files),
+        _ => common_keys(&pairs),
     };
+    let recorded = if names.is_empty() { vec![] } else { recorded(files, options) };
     // Where the columns are given, directories do not add to them.
     let is_given = |name: &String| given.is_none_or(|schema| schema.fields().find(name).is_some());
     let field = |name: String| match given.and_then(|schema| schema.fields().find(&name)) {
         Some((_, field)) => Arc::clone(field),
         None => {
-            let values = files.iter().flatten().filter(|(key, _)| *key == name).map(|(_, value)| *value);
-            let data_type = match types {
-                PartitionTypes::Infer => type_of(values),
-                PartitionTypes::String => string(),
-            };
-            Arc::new(Field::new(name, data_type, true))
+            let values = pairs.iter().flatten().filter(|(key, _)| *key == name).map(|(_, value)| *value);
+            let values: BTreeSet<&str> = values.collect();
+            let of_name: Vec<_> = recorded.iter().filter(|field| *field.name() == name).collect();
+            match (options.partition_types, of_name.as_slice()) {
+                (PartitionTypes::Infer, [first, others @ ..])
+                    if others.iter().all(|other| other.data_type() == first.data_type())
+                        && values.iter().all(|text| value(text, first.data_type()).is_ok()) =>
+                {
+                    Arc::clone(first)
+                }
+                (PartitionTypes::Infer, _) => Arc::new(Field::new(name, type_of(values.into_iter()), true)),
+                (PartitionTypes::String, _) => Arc::new(Field::new(name, string(), true)),
+            }
         }
     };
     names.into_iter().filter(is_given).map(field).collect()
 }
 
+/// The columns that the files' writers recorded, of each text of a schema once.
+fn recorded(files: &[Directories<'_>], options: &AvroOptions) -> Vec<FieldRef> {
+    let texts: BTreeSet<&str> = files.iter().filter_map(|file| file.recorded).collect();
+    let mut fields = vec![];
+    for text in texts {
+        let Ok(schema) = AvroSchema::parse(text, &options.limits) else { continue };
+        let Ok(program) = Program::compile(&schema, &options.decoder(None, 1)) else { continue };
+        for field in program.arrow_schema().fields() {
+            // One text for all rows of a file is best a dictionary.
+            let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+            let field = field.as_ref().clone().with_nullable(true);
+            fields.push(Arc::new(if is_text { field.with_data_type(string()) } else { field }));
+        }
+    }
+    fields
+}
+
 /// The keys that all files are under, in order; none where they differ.
-fn common_keys(files: &[Vec<(&str, &str)>]) -> Vec<String> {
-    let keys = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>();
+fn common_keys(files: &[Vec<(String, &str)>]) -> Vec<String> {
+    let keys = |pairs: &[(String, &str)]| pairs.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
     let common = files.first().map(|pairs| keys(pairs)).unwrap_or_default();
-    let same = files.iter().all(|pairs| pairs.iter().map(|(key, _)| *key).eq(common.iter().map(String::as_str)));
+    let same = files.iter().all(|pairs| pairs.iter().map(|(key, _)| key).eq(&common));
     let repeated = common.iter().enumerate().any(|(i, key)| common.iter().take(i).any(|earlier| earlier == key));
     if same && !repeated { common } else { vec![] }
 }
@@ -116,11 +162,16 @@ fn has_shape(text: &str, shape: &str) -> bool {
 }
 
 /// The values of the partition columns for this file, which has this name.
-pub(crate) fn values(columns: &[FieldRef], location: &Location, file: &Path, name: &str) -> Result<Vec<ScalarValue>> {
+pub(crate) fn values(
+    columns: &[FieldRef],
+    directories: &Directories<'_>,
+    location: &str,
+    name: &str,
+) -> Result<Vec<ScalarValue>> {
     if columns.is_empty() {
         return Ok(vec![]);
     }
-    let pairs = pairs(location, file);
+    let pairs = directories.pairs();
     let mut values = Vec::with_capacity(columns.len());
     for column in columns {
         if is_virtual(column) {
@@ -129,14 +180,14 @@ pub(crate) fn values(columns: &[FieldRef], location: &Location, file: &Path, nam
         }
         match pairs.iter().find(|(key, _)| key == column.name()) {
             None => {
-                return plan_err!("{name} is not in a directory `{}=..` below {}", column.name(), location.text());
+                return plan_err!("{name} is not in a directory `{}=..` below {}", column.name(), location);
             }
             Some((key, text)) => match value(text, column.data_type()) {
                 Ok(value) => values.push(value),
                 Err(_) => {
                     return plan_err!(
-                        "{name}: the column `{key}` is of type {}, which the directory `{key}={text}` is no value of; \
-                         where directories came after the table was made, make it again",
+                        "{name}: the directory `{key}={text}` is not a value of the column `{key}`, whose type is {}; \
+                         if the directory is newer than the table, make the table again",
                         column.data_type()
                     );
                 }
@@ -241,9 +292,9 @@ impl Prune for PartitionFilters {
         let columns = self.columns.get(..level).unwrap_or_default();
         let values = |names: &Vec<&str>| -> Option<Vec<ScalarValue>> {
             let value = |(column, name): (&FieldRef, &&str)| {
-                let (key, text) = name.split_once('=').filter(|(key, _)| key == column.name())?;
+                let (_, text) = pair(name).filter(|(key, _)| key == column.name())?;
                 // What is no value of the column's type is an error of the files inside.
-                value(text, column.data_type()).ok().filter(|_| !key.is_empty())
+                value(text, column.data_type()).ok()
             };
             columns.iter().zip(names).map(value).collect()
         };
@@ -262,11 +313,10 @@ impl Prune for PartitionFilters {
     }
 }
 
-/// The directories of the form `key=value` between the location and the file.
-fn pairs<'a>(location: &'a Location, file: &'a Path) -> Vec<(&'a str, &'a str)> {
-    let mut parts = location.below(file);
-    parts.pop();
-    parts.into_iter().filter_map(|part| part.split_once('=')).filter(|(key, _)| !key.is_empty()).collect()
+/// The key and the text of the value of a directory `key=value`.
+fn pair(name: &str) -> Option<(String, &str)> {
+    let (key, value) = name.split_once('=').filter(|(key, _)| !key.is_empty())?;
+    Some((percent_decode(key), value))
 }
 
 /// Hive escapes what cannot stand in a directory's name. What does not decode to text stays as it is.

@@ -1,5 +1,6 @@
 //! What files are resolved to: a table's columns in; for each file, the program that reads those of them that are wanted, out.
 
+use crate::declared;
 use crate::headers::{ByText, FileSchema, Reads};
 use crate::index::Columns;
 use crate::options::AvroOptions;
@@ -75,7 +76,18 @@ impl TableReader {
         }
         // The adapter makes up the columns that this file has not, and takes from them what is wanted.
         let has = file.columns();
-        compile(None, &|decoded| names(decoded).into_iter().filter(|name| has.contains(&name.as_str())).collect())
+        compile(None, &|decoded| {
+            let own = decoded.schema.fields().iter().filter_map(|field| name_in(field, |name| has.contains(&name)));
+            own.collect()
+        })
+    }
+}
+
+/// What a column is called where only some names are: its own, or else one of its aliases.
+pub(crate) fn name_in(field: &Field, is_there: impl Fn(&str) -> bool) -> Option<String> {
+    match is_there(field.name()) {
+        true => Some(field.name().clone()),
+        false => declared::aliases(field).into_iter().find(|name| is_there(name)),
     }
 }
 

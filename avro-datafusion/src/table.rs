@@ -1,12 +1,13 @@
 //! A table: paths and options in, a `TableProvider` out that lists its files at every scan.
 
 use crate::counts;
+use crate::declared;
 use crate::format::AvroFormat;
 use crate::index;
 use crate::listing::{Found, Listing, list, list_some};
 use crate::location::{Find, Location};
-use crate::options::AvroOptions;
-use crate::partitions::{self, PartitionFilters};
+use crate::options::{AvroOptions, Partitions};
+use crate::partitions::{self, Directories, PartitionFilters};
 use crate::sink::{self, Destination};
 use crate::source::is_few;
 use crate::virtual_columns::{self, is_virtual, without};
@@ -27,12 +28,16 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use object_store::{ObjectStore, ObjectStoreExt};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Paths, URLs or globs: one, or several that make one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths(Vec<String>);
+pub struct Paths {
+    texts: Vec<String>,
+    /// The directories that files of these texts were found in, if they were.
+    roots: Vec<Option<String>>,
+}
 
 /// A table of Avro files. New files are seen by the next query; the columns are those of the files that were there at first.
 #[derive(Debug)]
@@ -50,11 +55,46 @@ pub struct AvroTable {
 }
 
 impl AvroTable {
+    /// As [`try_new`](Self::try_new), where the columns that are given are found in the files as those of queries are. One
+    /// that no file has is an error, unless there is no file yet.
+    pub(crate) async fn declared(
+        session: &dyn Session,
+        paths: impl Into<Paths>,
+        mut options: AvroOptions,
+    ) -> Result<Self> {
+        let paths = paths.into();
+        if let Some(columns) = options.schema.take() {
+            let format = AvroFormat::new(options.clone());
+            let locations = paths.locations()?;
+            let listings = list(&locations, session.runtime_env(), &options.file_extension, None).await?;
+            let listings = format.readable(listings).await?;
+            let mut files = vec![];
+            for file in listings.iter().flat_map(|listing| &listing.files) {
+                let name = file.name();
+                let (header, _) = format.headers().get(file.store.as_ref(), &file.object, &name).await?;
+                files.push((name, Arc::clone(&header.schema)));
+            }
+            let mut keys = HashSet::new();
+            for listing in &listings {
+                for file in &listing.files {
+                    keys.extend(Directories::of_file(listing.below(file), None).keys());
+                }
+            }
+            if let Partitions::Named(names) = &options.partitions {
+                keys.extend(names.iter().cloned());
+            }
+            let named = match files.is_empty() {
+                true => columns,
+                false => Arc::new(declared::named(&columns, &files, |name| keys.contains(name))?),
+            };
+            options.schema = Some(named);
+        }
+        Self::try_new(session, paths, options).await
+    }
+
     /// The table over these paths. Fails if there is nothing, or if the files cannot be one table.
     pub async fn try_new(session: &dyn Session, paths: impl Into<Paths>, options: AvroOptions) -> Result<Self> {
-        let Paths(paths) = paths.into();
-        let locations: Vec<Location> =
-            paths.iter().map(|path| Location::parse(path)).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let locations = paths.into().locations()?;
         if locations.is_empty() {
             return plan_err!("a table needs at least one path");
         }
@@ -67,12 +107,13 @@ impl AvroTable {
             Some(_) => list(&locations, session.runtime_env(), &options.file_extension, None).await?,
             None => list_some(&locations, session.runtime_env(), &options.file_extension).await?,
         };
-        let all = listings
-            .iter()
-            .flat_map(|listing| listing.files.iter().map(|file| (listing.location, &file.object.location)));
-        let columns = partitions::columns(&options.partitions, options.partition_types, all, given);
-        let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
+        let listings = format.readable(listings).await?;
+        let files: Vec<Found> = listings.iter().flat_map(|listing| listing.files.clone()).collect();
         let file_schema = format.schema_of(files).await?;
+        let recorded = format.recorded(&listings, given.is_some()).await?;
+        let all = listings.iter().flat_map(|listing| listing.files.iter().map(|file| listing.below(file)));
+        let all = all.zip(&recorded).map(|(below, recorded)| Directories::of_file(below, recorded.as_deref()));
+        let columns = partitions::columns(options, &all.collect::<Vec<_>>(), given);
         let schema = table_schema(file_schema, columns, given.is_some(), options.virtual_columns);
         let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
         let mut order: Vec<usize> = (0..fields.len()).collect();
@@ -113,9 +154,14 @@ impl AvroTable {
         };
         let unknown = Arc::new(Statistics::new_unknown(self.schema.file_schema()));
         let mut stores: Vec<(ObjectStoreUrl, Vec<PartitionedFile>)> = vec![];
-        for Listing { location, files, .. } in listings {
-            let values = |file: &Found| partitions::values(columns, location, &file.object.location, &file.name());
-            let values: Vec<_> = files.iter().map(values).collect::<Result<_>>()?;
+        for listing in self.format.readable(listings).await? {
+            listing.warn(&self.format.options().warnings);
+            let values = |file: &Found| {
+                let directories = Directories::of_file(listing.below(file), None);
+                partitions::values(columns, &directories, listing.location.text(), &file.name())
+            };
+            let values: Vec<_> = listing.files.iter().map(values).collect::<Result<_>>()?;
+            let Listing { location, files, .. } = listing;
             let keep = match &filters {
                 Some(filters) => filters.keep_files(&values)?,
                 None => vec![true; files.len()],
@@ -250,7 +296,14 @@ impl TableProvider for AvroTable {
         let mut options = options.clone();
         options.writing.schema = options.writing.schema.or_else(|| options.reader_schema.clone());
         // Columns that say where rows are from are not written.
-        let fields: Vec<_> = self.shown.fields().iter().filter(|field| !is_virtual(field)).cloned().collect();
+        let fields = self.shown.fields().iter().filter(|field| !is_virtual(field));
+        // A declared column is written under the name that it has in the other files.
+        let fields: Vec<_> = fields
+            .map(|field| match declared::aliases(field).into_iter().next() {
+                Some(name) if options.schema.is_some() => Arc::new(field.as_ref().clone().with_name(name)),
+                _ => Arc::clone(field),
+            })
+            .collect();
         let metadata = self.schema.file_schema().metadata().clone();
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         sink::write(input, op, destination, schema, options, None)
@@ -335,38 +388,56 @@ impl AvroTable {
 }
 
 impl Paths {
+    /// Files of this machine that were found in directories, each with its directory: the directories `key=value` between
+    /// the two are columns, as they are of a table of the directory.
+    pub fn found(files: impl IntoIterator<Item = (String, Option<String>)>) -> Self {
+        let (texts, roots) = files.into_iter().unzip();
+        Paths { texts, roots }
+    }
+
     /// As the caller wrote them.
     pub(crate) fn texts(&self) -> &[String] {
-        &self.0
+        &self.texts
+    }
+
+    fn locations(&self) -> Result<Vec<Location>> {
+        let mut locations = vec![];
+        for (i, text) in self.texts.iter().enumerate() {
+            locations.extend(match self.roots.get(i) {
+                Some(Some(root)) => Location::parse_found(text, root)?,
+                _ => Location::parse(text)?,
+            });
+        }
+        Ok(locations)
     }
 }
 
 impl From<&str> for Paths {
     fn from(path: &str) -> Self {
-        Paths(vec![path.to_owned()])
+        Paths::from(vec![path])
     }
 }
 
 impl From<String> for Paths {
     fn from(path: String) -> Self {
-        Paths(vec![path])
+        Paths::from(vec![path])
     }
 }
 
 impl From<&String> for Paths {
     fn from(path: &String) -> Self {
-        Paths(vec![path.clone()])
+        Paths::from(vec![path.clone()])
     }
 }
 
 impl<T: Into<String>> From<Vec<T>> for Paths {
     fn from(paths: Vec<T>) -> Self {
-        Paths(paths.into_iter().map(Into::into).collect())
+        Paths { texts: paths.into_iter().map(Into::into).collect(), roots: vec![] }
     }
 }
 
 impl<T: Into<String>, const N: usize> From<[T; N]> for Paths {
     fn from(paths: [T; N]) -> Self {
-        Paths(paths.into_iter().map(Into::into).collect())
+        Paths::from(paths.into_iter().collect::<Vec<T>>())
     }
 }

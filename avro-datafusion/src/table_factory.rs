@@ -45,7 +45,7 @@ impl TableProviderFactory for AvroTableFactory {
             options.partitions = Partitions::Named(statement.table_partition_cols.clone());
         }
         stores::configure(session.runtime_env(), &statement.locations, &statement.options)?;
-        let mut table = AvroTable::try_new(session, statement.locations.clone(), options).await?;
+        let mut table = AvroTable::declared(session, statement.locations.clone(), options).await?;
         table.definition = statement.definition.clone();
         table.constraints = statement.constraints.clone();
         table.column_defaults = statement.column_defaults.clone();

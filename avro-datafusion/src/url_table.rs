@@ -3,7 +3,8 @@
 //! Avro is read here; anything else is left to DataFusion, which goes by the file's extension. DataFusion turns whatever goes
 //! wrong into "table not found"; where the name is plainly a path, this says what is wrong with the path.
 
-use crate::listing::{Found, list};
+use crate::data_files::compression;
+use crate::listing::{list, starts_avro};
 use crate::location::{Location, has_extension};
 use crate::options::AvroOptions;
 use crate::table::AvroTable;
@@ -12,11 +13,10 @@ use datafusion::catalog::{TableProvider, UrlTableFactory};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
 use datafusion::execution::SessionState;
-use object_store::ObjectStoreExt;
 use std::sync::Arc;
+use url::Url;
 
-/// The first bytes of an Avro container file.
-const MAGIC: &[u8] = b"Obj\x01";
+const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 /// Makes tables of paths.
 #[derive(Debug)]
@@ -36,6 +36,20 @@ impl AvroUrlTableFactory {
         let session = self.others.session_store().get_session().upgrade();
         let state = session.and_then(|session| session.read().as_any().downcast_ref::<SessionState>().cloned());
         state.ok_or_else(|| DataFusionError::Internal("the session is gone".to_owned()))
+    }
+
+    /// Warns of files of a directory that DataFusion leaves out: it reads those with the extension of the first.
+    async fn warn_of_extensions(&self, session: &SessionState, url: &str) -> Result<()> {
+        let locations = Location::parse(url)?;
+        let listings = list(&locations, session.runtime_env(), "", None).await?;
+        let files = listings.iter().flat_map(|listing| &listing.files);
+        let mut names = files.filter_map(|file| file.object.location.filename());
+        let Some(first) = names.next() else { return Ok(()) };
+        if let Some(other) = names.find(|name| extension(name) != extension(first)) {
+            let warning = format!("{url}: left out {other} and others like it, whose extension is not that of {first}");
+            self.options.warnings.warn(&warning);
+        }
+        Ok(())
     }
 
     async fn avro(&self, session: &SessionState, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -60,9 +74,18 @@ impl UrlTableFactory for AvroUrlTableFactory {
             Ok(Kind::Missing) => plan_err!("no such file or directory: {url}"),
             Ok(Kind::Nothing) if is_path(url) => plan_err!("no files at {url}"),
             Ok(Kind::Nothing) => Ok(None),
-            Ok(Kind::Other) => match self.others.try_new(url).await? {
-                None if is_path(url) => plan_err!("{url} has no files of a format that is known here"),
+            Ok(Kind::OtherFile) => match self.others.try_new(&plain(url)).await? {
+                // What it is, the reader of Avro files says.
+                None => self.avro(&session, url).await,
                 table => Ok(table),
+            },
+            Ok(Kind::NoData(reason)) => plan_err!("{url}: no Avro files{reason}"),
+            Ok(Kind::OtherDirectory(reason)) => match self.others.try_new(&plain(url)).await? {
+                None => plan_err!("{url}: no files of a known format{reason}"),
+                table => {
+                    self.warn_of_extensions(&session, url).await?;
+                    Ok(table)
+                }
             },
             // A name without anything of a path in it is just the name of a table that does not exist.
             Err(e) if is_path(url) => Err(e),
@@ -74,7 +97,12 @@ impl UrlTableFactory for AvroUrlTableFactory {
 /// What the files at a location are.
 enum Kind {
     Avro,
-    Other,
+    /// A file that is not Avro by its name, nor by its first bytes.
+    OtherFile,
+    /// A directory without Avro files, but with others: why these are not Avro.
+    OtherDirectory(String),
+    /// A directory without files of any known format: why what is there is not.
+    NoData(String),
     Nothing,
     /// Not even the directory.
     Missing,
@@ -85,12 +113,13 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
     if locations.iter().all(Location::is_missing) {
         return Ok(Kind::Missing);
     }
-    let is_avro = |file: &Found| has_extension(&file.object.location, &options.file_extension);
-    let listings = list(locations, session.runtime_env(), "", None).await?;
+    let listings = list(locations, session.runtime_env(), &options.file_extension, None).await?;
     let Some(listing) = listings.iter().find(|listing| !listing.files.is_empty()) else {
-        return Ok(match listings.iter().all(|listing| listing.empty == 0) {
-            true => Kind::Nothing,
-            false => Kind::Other,
+        let reason: String = listings.iter().map(|listing| listing.left_out.reason()).collect();
+        return Ok(match listings.iter().any(|listing| listing.left_out.has_others()) {
+            true => Kind::OtherDirectory(reason),
+            false if reason.is_empty() => Kind::Nothing,
+            false => Kind::NoData(reason),
         });
     };
     match listing.files.first() {
@@ -98,22 +127,31 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
         Some(first)
             if !listing.location.is_directory() || listing.location.below(&first.object.location).is_empty() =>
         {
-            match is_avro(first) || starts_avro(first).await? {
-                true => Ok(Kind::Avro),
-                false => Ok(Kind::Other),
-            }
+            let is_avro = has_extension(&first.object.location, &options.file_extension)
+                || starts_avro(&first.store, &first.object).await?;
+            Ok(if is_avro { Kind::Avro } else { Kind::OtherFile })
         }
-        _ if listing.files.iter().any(is_avro) => Ok(Kind::Avro),
-        _ => Ok(Kind::Other),
+        _ => Ok(Kind::Avro),
     }
 }
 
-async fn starts_avro(file: &Found) -> Result<bool> {
-    let len = MAGIC.len() as u64;
-    Ok(file.object.size >= len && file.store.get_range(&file.object.location, 0..len).await? == MAGIC)
+/// The extension of a name, in lower case, with that of a compression.
+fn extension(name: &str) -> String {
+    let plain = if compression(name).is_some() { name.rsplit_once('.').map_or(name, |(plain, _)| plain) } else { name };
+    let from = plain.rfind('.').unwrap_or(plain.len());
+    name.get(from..).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The path as DataFusion reads it: it takes some characters for wildcards, also in the name of a file that is there.
+fn plain(path: &str) -> String {
+    let url = match path.contains(WILDCARDS) && !path.contains("://") && std::fs::exists(path).unwrap_or(false) {
+        true => std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok()),
+        false => None,
+    };
+    url.map_or_else(|| path.to_owned(), String::from)
 }
 
 /// Does this look like a path rather than the name of a table?
 fn is_path(name: &str) -> bool {
-    name.contains(['/', '\\', '*', '?', '[', '{'])
+    name == "-" || name.contains(['/', '\\']) || name.contains(WILDCARDS)
 }

@@ -178,11 +178,11 @@ async fn metadata() {
         (
             "SELECT * FROM avro_metadata('$DIR/noted.avro')",
             &format!(
-                "file | key | value | bytes | file_bytes | header_bytes | sync
-                 $DIR/noted.avro | avro.schema | {schema} | {} | {2} | {1} | a573796e63006d61726b6572fffefd01
-                 $DIR/noted.avro | writer | me | 6d65 | {2} | {1} | a573796e63006d61726b6572fffefd01
-                 $DIR/noted.avro | raw | null | ff00 | {2} | {1} | a573796e63006d61726b6572fffefd01
-                 $DIR/noted.avro | writer |  |  | {2} | {1} | a573796e63006d61726b6572fffefd01",
+                "file | key | value | bytes | file_bytes | header_bytes | sync | error
+                 $DIR/noted.avro | avro.schema | {schema} | {} | {2} | {1} | a573796e63006d61726b6572fffefd01 | null
+                 $DIR/noted.avro | writer | me | 6d65 | {2} | {1} | a573796e63006d61726b6572fffefd01 | null
+                 $DIR/noted.avro | raw | null | ff00 | {2} | {1} | a573796e63006d61726b6572fffefd01 | null
+                 $DIR/noted.avro | writer |  |  | {2} | {1} | a573796e63006d61726b6572fffefd01 | null",
                 schema.bytes().map(|byte| format!("{byte:02x}")).collect::<String>(),
                 file.0.len() - 19,
                 file.0.len(),
@@ -194,8 +194,8 @@ async fn metadata() {
         ),
         ("SELECT key FROM avro_metadata('$DIR/a.avro') LIMIT 1", "key\navro.codec"),
         (
-            "SELECT * FROM avro_metadata('$DIR/*.avro')",
-            "error: External error: $DIR/bad.avro: not an Avro container file: ...",
+            "SELECT file, key, left(error, 29) AS error FROM avro_metadata('$DIR/*.avro') WHERE error IS NOT NULL",
+            "file | key | error\n$DIR/bad.avro | null | not an Avro container file: i",
         ),
         (
             "SELECT * FROM avro_metadata('$DIR/gone')",

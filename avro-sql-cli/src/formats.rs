@@ -4,6 +4,7 @@
 //! DataFusion knows each format by one ending only, and JSON arrays when it is told.
 
 use std::collections::HashMap;
+use std::io::{self, BufReader, Read};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -21,8 +22,8 @@ use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use datafusion::physical_expr::LexRequirement;
 use datafusion::physical_plan::ExecutionPlan;
 
-/// Bytes of a file that are looked at for the `[` that an array begins with.
-const LOOKED_AT: u64 = 256;
+/// Bytes of a file that are looked at for the `[` that an array begins with. Compressed, they are a whole block.
+const LOOKED_AT: u64 = 64 << 10;
 
 /// Teaches a session these endings.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
@@ -131,7 +132,10 @@ impl FileFormat for EitherJson {
     ) -> Result<SchemaRef> {
         if let Some(object) = objects.iter().find(|object| object.size > 0) {
             let start = store.get_range(&object.location, 0..object.size.min(LOOKED_AT)).await?;
-            let is_array = start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+            let compression = self.compression_type().unwrap_or(FileCompressionType::UNCOMPRESSED);
+            let bytes = BufReader::new(compression.convert_read(io::Cursor::new(start))?).bytes();
+            let first = bytes.map_while(std::result::Result::ok).find(|byte| !byte.is_ascii_whitespace());
+            let is_array = first == Some(b'[');
             self.is_array.get_or_init(|| is_array);
         }
         self.format().infer_schema(state, store, objects).await

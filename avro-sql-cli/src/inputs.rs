@@ -1,44 +1,81 @@
-//! Paths as the user writes them → files to read: a file is itself, a directory is the `.avro` files in and below it, a glob
-//! is what it matches.
+//! Paths as the user writes them → files to read: a file is itself, a directory is the data in and below it
+//! (`avro_datafusion::data_files` says which files that is), a glob is what it matches.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Result};
+use avro_datafusion::data_files::{DataFiles, LeftOut, MAGIC, Named, is_hidden};
 
-/// All files that the paths stand for, each path's in order of name. Never empty.
-pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    expand_to(paths, |path| path.extension().is_some_and(|e| e == "avro"))
+use crate::error::{Error, Result, aside};
+
+/// A file to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    /// The directory that it was found in, however deep. `None` for a file that was named.
+    pub(crate) root: Option<PathBuf>,
 }
 
-/// The same, with these of the files in directories.
-pub(crate) fn expand_to(paths: &[PathBuf], is_wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+impl Found {
+    /// The parts of the path below the directory that it was found in, the file's name last.
+    pub(crate) fn below(&self) -> Vec<&str> {
+        let below = self.root.as_ref().and_then(|root| self.path.strip_prefix(root).ok());
+        let parts = below.into_iter().flat_map(Path::components);
+        parts.filter_map(|part| if let Component::Normal(name) = part { name.to_str() } else { None }).collect()
+    }
+}
+
+/// All files that the paths stand for, each path's in order of name. Never empty. Of a directory those are taken that
+/// are data with this extension; a warning names others that look like data.
+pub(crate) fn expand(paths: &[PathBuf], extension: &str) -> Result<Vec<Found>> {
     let mut files = Vec::new();
     for path in paths {
         local(path)?;
         let before = files.len();
+        let mut reason = String::new();
         if path.is_dir() {
-            walk(path, is_wanted, &mut files)?;
+            let directory = Directory::read(path, extension)?;
+            if let Some(warning) = directory.left_out.warning(&path.display().to_string(), directory.all_bare)
+                && !directory.files.is_empty()
+            {
+                aside(&format!("avro-sql: warning: {warning}"));
+            }
+            reason = directory.left_out.reason();
+            let root = Some(path.clone());
+            files.extend(directory.files.into_iter().map(|path| Found { path, root: root.clone() }));
         } else if path.exists() || !is_glob(path) {
             // A file that does not exist is reported when it is opened.
-            files.push(path.clone());
+            files.push(Found { path: path.clone(), root: None });
         } else {
             let pattern =
                 path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a valid pattern", path.display())))?;
             let matches =
                 glob::glob(pattern).map_err(|e| Error::Usage(format!("{pattern}: not a valid pattern: {}", e.msg)))?;
+            let root = Some(before_wildcards(path));
             for found in matches {
-                let found = found.map_err(|e| Error::file(e.path(), std::io::Error::from(e.error().kind())))?;
-                if is_data(&found) {
-                    files.push(found);
+                let path = found.map_err(|e| Error::file(e.path(), std::io::Error::from(e.error().kind())))?;
+                if !name(&path).is_some_and(is_hidden) && is_filled(&path) {
+                    files.push(Found { path, root: root.clone() });
                 }
             }
         }
         if files.len() == before {
-            let what = if path.is_dir() { "no .avro files in this directory" } else { "no file matches" };
-            return Err(Error::Failed(format!("{}: {what}", path.display())));
+            let what = if path.is_dir() { "no Avro files in this directory" } else { "no file matches" };
+            return Err(Error::Failed(format!("{}: {what}{reason}", path.display())));
         }
     }
+    Ok(files)
+}
+
+/// The files in and below a directory that are wanted for other reasons than being Avro, in order of name.
+pub(crate) fn others(directory: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Found>> {
+    let mut files = Vec::new();
+    walk(directory, &mut |path| {
+        if is_wanted(path) && is_filled(path) {
+            files.push(Found { path: path.to_owned(), root: Some(directory.to_owned()) });
+        }
+    })?;
     Ok(files)
 }
 
@@ -68,31 +105,74 @@ fn is_glob(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.contains(['*', '?', '[']))
 }
 
-/// Is it a file that was found, rather than named, to be read? Names that begin with `.` or `_` belong to whoever is still
-/// writing, and an empty file is one that nobody wrote to yet. Tables of the engine pass over the same files.
-fn is_data(path: &Path) -> bool {
-    !is_hidden(path) && fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
+/// The part of a glob before the first name with a wildcard.
+fn before_wildcards(glob: &Path) -> PathBuf {
+    glob.components().take_while(|part| !is_glob(part.as_ref())).collect()
 }
 
-/// `_` also begins the names of columns, in directories called `_key=value`.
-fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
+fn name(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| name.to_str())
 }
 
-/// Adds the files in and below `directory` that are wanted.
-fn walk(directory: &Path, is_wanted: fn(&Path) -> bool, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Whether it is a file with anything in it. An empty one is one that nobody wrote to yet.
+fn is_filled(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
+}
+
+/// What is in and below a directory.
+struct Directory {
+    files: Vec<PathBuf>,
+    left_out: LeftOut,
+    /// Whether the names of all of the files have no extension.
+    all_bare: bool,
+}
+
+impl Directory {
+    fn read(directory: &Path, extension: &str) -> Result<Self> {
+        let rule = DataFiles::new(extension);
+        let mut found = Directory { files: Vec::new(), left_out: LeftOut::default(), all_bare: true };
+        walk(directory, &mut |path| {
+            let below = path.strip_prefix(directory).unwrap_or(path);
+            let lossy = below.file_name().unwrap_or_default().to_string_lossy();
+            // The directories were looked at on the way.
+            let named = rule.named([lossy.as_ref()]);
+            let is_data = match named {
+                Named::Data => true,
+                Named::Bare => begins_with_magic(path),
+                _ => false,
+            };
+            match is_filled(path) {
+                false => found.left_out.add_empty(),
+                true if is_data => {
+                    found.all_bare &= named == Named::Bare;
+                    found.files.push(path.to_owned());
+                }
+                true => found.left_out.add(&below.to_string_lossy(), named),
+            }
+        })?;
+        Ok(found)
+    }
+}
+
+fn begins_with_magic(path: &Path) -> bool {
+    let mut first = [0; MAGIC.len()];
+    // A pipe would have to be waited for.
+    is_filled(path) && File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == *MAGIC
+}
+
+/// Shows each file in and below `directory`, but for hidden ones.
+fn walk(directory: &Path, each: &mut impl FnMut(&Path)) -> Result<()> {
     let fail = |e| Error::file(directory, e);
     let mut entries = fs::read_dir(directory).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        if path.is_dir() {
-            if !is_hidden(&path) {
-                walk(&path, is_wanted, files)?;
-            }
-        } else if is_wanted(&path) && is_data(&path) {
-            files.push(path);
+        if is_hidden(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        match path.is_dir() {
+            true => walk(&path, each)?,
+            false => each(&path),
         }
     }
     Ok(())
@@ -111,27 +191,34 @@ mod tests {
         fs::create_dir_all(root.join("a/_k=v")).unwrap();
         fs::create_dir_all(root.join("empty")).unwrap();
         for name in
-            ["a/2.avro", "a/1.avro", "a/b/3.avro", "a/_k=v/4.avro", "a/_4.avro", "a/.5.avro", "a/6.txt", "x[1].avro"]
+            ["a/2.avro", "a/1.AVRO", "a/b/3.avro", "a/_k=v/4.avro", "a/_4.avro", "a/.5.avro", "a/6.txt", "x[1].avro"]
         {
             fs::write(root.join(name), "x").unwrap();
         }
+        fs::create_dir_all(root.join("hive")).unwrap();
+        for (name, bytes) in [("000000_0", "Obj\u{1}.."), ("README", "Object"), ("x", "Ob")] {
+            fs::write(root.join("hive").join(name), bytes).unwrap();
+        }
         fs::write(root.join("a/7.avro"), "").unwrap();
-        let cases: [(&[&str], Option<&[&str]>); 10] = [
-            (&["a"], Some(&["a/1.avro", "a/2.avro", "a/_k=v/4.avro", "a/b/3.avro"])),
+        let cases: [(&[&str], Option<&[&str]>); 11] = [
+            (&["hive"], Some(&["hive/000000_0"])),
+            (&["a"], Some(&["a/1.AVRO", "a/2.avro", "a/_k=v/4.avro", "a/b/3.avro"])),
             (&["a/6.txt"], Some(&["a/6.txt"])),
-            (&["a/[12].avro"], Some(&["a/1.avro", "a/2.avro"])),
-            (&["a/**/3.avro", "a/1.avro"], Some(&["a/b/3.avro", "a/1.avro"])),
+            (&["a/[12].*"], Some(&["a/1.AVRO", "a/2.avro"])),
+            (&["a/**/3.avro", "a/1.AVRO"], Some(&["a/b/3.avro", "a/1.AVRO"])),
             (&["x[1].avro"], Some(&["x[1].avro"])),
             (&["missing.avro"], Some(&["missing.avro"])),
             (&["missing*.avro"], None),
             (&["empty"], None),
             (&["a/***"], None),
-            (&["a/*"], Some(&["a/1.avro", "a/2.avro", "a/6.txt"])),
+            (&["a/*"], Some(&["a/1.AVRO", "a/2.avro", "a/6.txt"])),
         ];
         for (paths, expected) in cases {
             let paths: Vec<_> = paths.iter().map(|p| root.join(p)).collect();
             let expected: Option<Vec<_>> = expected.map(|names| names.iter().map(|n| root.join(n)).collect());
-            assert_eq!(expand(&paths).ok(), expected, "{paths:?}");
+            let found = expand(&paths, ".avro").ok();
+            let found: Option<Vec<_>> = found.map(|found| found.into_iter().map(|found| found.path).collect());
+            assert_eq!(found, expected, "{paths:?}");
         }
     }
 }

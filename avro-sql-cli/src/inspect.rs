@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use avro_arrow::Limits;
+use arrow::datatypes::SchemaRef;
 use avro_arrow::container::Header;
 use avro_arrow::schema::{MergedSchema, Schema};
-use avro_datafusion::AvroOptions;
+use avro_arrow::{Damage, Limits};
+use avro_datafusion::{AvroOptions, PARTITION_SCHEMA_KEY, PartitionColumns};
 
-use crate::error::{Error, Result};
-use crate::inputs;
+use crate::error::{Error, Result, aside};
+use crate::inputs::{self, Found};
 
 /// Bytes asked for at a time where a file is read for its header.
 const READ_BYTES: usize = 1 << 14;
@@ -27,6 +28,54 @@ pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedS
     let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
     let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
     Ok(MergedSchema::of(named, reading.conflicts, &reading.limits)?)
+}
+
+/// Those of these files that can be read: where damage is to be skipped, a file without a sound header is left out of several,
+/// with a warning.
+pub(crate) fn readable(files: &[Found], reading: &AvroOptions) -> Result<Vec<Found>> {
+    if reading.damage != Damage::Skip || files.len() == 1 {
+        return Ok(files.to_vec());
+    }
+    let mut readable = Vec::new();
+    let mut errors = Vec::new();
+    for file in files {
+        match header(&file.path, &reading.limits) {
+            Ok(_) => readable.push(file.clone()),
+            Err(e) => errors.push(e),
+        }
+    }
+    if readable.is_empty() && !errors.is_empty() {
+        return Err(errors.swap_remove(0));
+    }
+    errors.iter().for_each(|e| aside(&format!("avro-sql: warning: left out a file: {e}")));
+    Ok(readable)
+}
+
+/// The columns of these files, with those that their directories add.
+pub(crate) fn partition_columns(
+    schema: &SchemaRef,
+    files: &[Found],
+    reading: &AvroOptions,
+) -> Result<PartitionColumns> {
+    let mut recorded = Vec::with_capacity(files.len());
+    for file in files {
+        let is_partitioned = file.below().iter().rev().skip(1).any(|name| name.contains('='));
+        recorded.push(if is_partitioned { recorded_in(&header(&file.path, &reading.limits)?) } else { None });
+    }
+    let places = files.iter().zip(&recorded).map(|(file, recorded)| (file.below(), recorded.as_deref()));
+    Ok(PartitionColumns::new(schema, places, reading)?)
+}
+
+/// What a header says of the columns of the directories that the file is in.
+pub(crate) fn recorded_in(header: &Header) -> Option<String> {
+    let entry = header.metadata.iter().rfind(|(key, _)| key == PARTITION_SCHEMA_KEY);
+    entry.and_then(|(_, text)| String::from_utf8(text.clone()).ok())
+}
+
+/// The header of the file at this path.
+fn header(path: &Path, limits: &Limits) -> Result<Header> {
+    let named = |e: avro_arrow::Error| Error::from(e.in_file(path.display().to_string()));
+    Ok(Header::read(&mut BufReader::with_capacity(READ_BYTES, open(path)?), limits).map_err(named)?.0)
 }
 
 /// The schema of the file at this path: of its data, or, where that is what the file has, its text.

@@ -132,13 +132,21 @@ impl Session {
     ) -> Result<Vec<FileIndexed>> {
         let Some(threads) = &self.threads.0 else { return Ok(vec![]) };
         let state = self.context.state();
+        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.warned) as _;
+        let reading = AvroOptions { warnings: Warnings::to(warnings), ..reading };
         let work = threads.spawn(async move { index::build(&state, paths, &reading, &index).await });
-        Ok(work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))??)
+        let built = work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))?;
+        self.warned.say();
+        Ok(built?)
     }
 
     /// The files at a path, directory, glob or URL.
-    pub(crate) async fn files(&self, path: &str, extension: &str) -> Result<Vec<StoredFile>> {
-        Ok(StoredFile::find(&self.context.state(), path, extension).await?)
+    pub(crate) async fn files(&self, path: &str, reading: &AvroOptions) -> Result<Vec<StoredFile>> {
+        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.warned) as _;
+        let reading = AvroOptions { warnings: Warnings::to(warnings), ..reading.clone() };
+        let files = StoredFile::find(&self.context.state(), path, &reading).await?;
+        self.warned.say();
+        Ok(files)
     }
 
     /// The tables and functions that SQL may name.

@@ -24,7 +24,9 @@
 //! Body ──wrong marker──▶ Beyond ──a whole block follows──▶ Frame, else Search
 //! ```
 
-use super::header::{Header, SYNC_LEN};
+mod second;
+
+use super::header::{Header, MAGIC, SYNC_LEN};
 use super::pieces::Pieces;
 use crate::bytes::{Cursor, PaddedBytes};
 use crate::codec::{RawBlock, block_bytes_max};
@@ -34,6 +36,7 @@ use crate::limits::Limits;
 use crate::options::Damage;
 use arrow_buffer::Buffer;
 use memchr::memmem::Finder;
+use second::First;
 use std::ops::Range;
 
 /// Cuts a file's bytes, or those of a range of it, into blocks.
@@ -65,6 +68,8 @@ pub struct Framer {
     lost: Option<Lost>,
     /// What was skipped, and not yet taken.
     damaged: Vec<DamagedBlock>,
+    /// What a second header is compared with.
+    first: First,
 }
 
 /// The beginning of a stretch that is lost.
@@ -179,6 +184,7 @@ impl Framer {
             damage: Damage::Refuse,
             lost: None,
             damaged: Vec::new(),
+            first: First::of(header, limits),
         }
     }
 
@@ -334,6 +340,7 @@ impl Framer {
             return Ok(false);
         }
         let frame = match self.frame_at(0, remaining) {
+            Err(ErrorKind::SecondHeader { .. }) if self.damage == Damage::Skip => return self.second_header(offset),
             Err(kind) => return Err(self.error(kind, offset)),
             Ok(None) => return Ok(false),
             Ok(Some(frame)) => frame,
@@ -552,6 +559,10 @@ impl Frame {
     /// The frame at the start of `bytes`, or `None` where they end inside it. An error where a number is negative or has more
     /// than 64 bits.
     pub fn parse(bytes: &[u8]) -> Result<Option<Frame>, ErrorKind> {
+        // As a count of rows, its first byte would be a negative one.
+        if bytes.starts_with(&MAGIC) {
+            return Err(ErrorKind::SecondHeader { unlike: None });
+        }
         let mut cursor = Cursor::new(bytes);
         let mut long = |bad: &'static str, negative: &'static str| match cursor.long() {
             Err(Fault::End) => Ok(None),

@@ -1,6 +1,6 @@
 //! Datums to JSON: the rows of a decompressed block in, a text for each out.
 
-use super::{Form, limit, write_json_as};
+use super::{Form, limit, skip_value, write_json_as};
 use crate::bytes::Cursor;
 use crate::codec::Block;
 use crate::error::{Error, Fault, Result};
@@ -8,6 +8,10 @@ use crate::limits::Limits;
 use crate::options::FieldMatch;
 use crate::resolve::Resolution;
 use crate::schema::{Schema, is_zero_width};
+use std::cell::Cell;
+
+/// Bytes that are looked at in search of the row after a bad one.
+const RECOVERY_BYTES: usize = 16 << 20;
 
 /// Decodes values of a schema's outermost type to JSON.
 ///
@@ -38,6 +42,10 @@ pub struct Rows<'a> {
     cursor: Cursor<'a>,
     /// Index of the next row.
     row: u64,
+    /// Where the row begins that was read last, or that the last error is about.
+    start: usize,
+    /// Bytes that the last trial of [`recover`](Self::recover) looked at.
+    tried: Cell<usize>,
     /// Items without bytes in the rows before.
     n_zero_width: u64,
 }
@@ -77,7 +85,15 @@ impl Decoder {
 
     /// The rows of this block.
     pub fn rows<'a>(&'a self, block: &'a Block) -> Rows<'a> {
-        Rows { decoder: self, block, cursor: Cursor::new(&block.data), row: 0, n_zero_width: 0 }
+        Rows {
+            decoder: self,
+            block,
+            cursor: Cursor::new(&block.data),
+            row: 0,
+            start: 0,
+            tried: Cell::new(0),
+            n_zero_width: 0,
+        }
     }
 
     fn value(&self, cursor: &mut Cursor<'_>, n_zero_width: &mut u64, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -96,6 +112,7 @@ impl Rows<'_> {
     /// of no bytes. Then nothing is appended, and the rows before are right.
     pub fn next_row(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let (max, schema) = (self.decoder.limits.zero_width_items, &self.decoder.resolution.writer);
+        self.start = self.cursor.at();
         let done = match self.cursor.remaining() as u64 {
             _ if self.block.rows > max && is_zero_width(schema, schema.root()) => {
                 Err(limit("zero_width_items", self.block.rows, max))
@@ -114,6 +131,74 @@ impl Rows<'_> {
         })?;
         self.row += 1;
         Ok(true)
+    }
+
+    /// Goes on after the row that the last error is about. False where it cannot be said for certain where the next row begins.
+    ///
+    /// It begins where the lengths and counts of the bad row lead, as they do if the row is only text that is not UTF-8, or an
+    /// unknown symbol. Where they lead nowhere, it begins at the one place from which all remaining rows can be read up to the
+    /// very end of the block.
+    pub fn recover(&mut self) -> bool {
+        let left = match self.block.rows.checked_sub(self.row + 1) {
+            // Nothing follows the last row, wherever it ends.
+            Some(0) => return self.go_on(self.block.data.len()),
+            Some(left) => left,
+            None => return false,
+        };
+        let (data, schema) = (&self.block.data, &self.decoder.resolution.writer);
+        let mut skipped = Cursor::new(data);
+        if skipped.take(self.start).is_ok()
+            && skip_value(schema, schema.root(), &mut skipped, &self.decoder.limits).is_ok()
+            && skipped.at() > self.start
+        {
+            let end = skipped.at();
+            // The lengths may be what is wrong: then what they lead to is no row.
+            if self.rows_from(end, 1).is_some() {
+                return self.go_on(end);
+            }
+        }
+        let mut budget = RECOVERY_BYTES;
+        let mut found = None;
+        for start in self.start + 1..data.len() {
+            match self.rows_from(start, left) {
+                Some(end) if end == data.len() && found.is_some() => return false,
+                Some(end) if end == data.len() => found = Some(start),
+                _ => {}
+            }
+            budget = budget.saturating_sub(self.tried.get());
+            if budget == 0 {
+                return false;
+            }
+        }
+        found.is_some_and(|start| self.go_on(start))
+    }
+
+    /// Where `n` rows end that begin here, if they are rows.
+    fn rows_from(&self, start: usize, n: u64) -> Option<usize> {
+        let mut cursor = Cursor::new(&self.block.data);
+        let (mut text, mut n_zero_width) = (Vec::new(), 0);
+        cursor.take(start).ok()?;
+        let mut ends = Some(());
+        for _ in 0..n {
+            text.clear();
+            ends = self.decoder.value(&mut cursor, &mut n_zero_width, &mut text).ok();
+            if ends.is_none() {
+                break;
+            }
+        }
+        self.tried.set(cursor.at() - start + 1);
+        ends.map(|()| cursor.at())
+    }
+
+    /// The next row begins here.
+    fn go_on(&mut self, at: usize) -> bool {
+        let mut cursor = Cursor::new(&self.block.data);
+        let is_there = cursor.take(at).is_ok();
+        if is_there {
+            self.cursor = cursor;
+            self.row += 1;
+        }
+        is_there
     }
 
     /// Bytes of the block before the next row, as long as there was no error.
@@ -212,6 +297,47 @@ mod tests {
         for (json, form, block, text, starts, error) in cases {
             let got = lines(&Decoder::new(&schema(json), form, &limits), &block);
             assert_eq!(got, (text.to_string(), starts.to_vec(), error), "{json} {form:?}");
+        }
+    }
+
+    /// A bad row costs no other where it can be told where the next one begins.
+    #[test]
+    fn rows_after_a_bad_one() {
+        let limits = Limits::default();
+        let record = |fields: &str| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+        let text = record(r#"{"name":"s","type":"string"},{"name":"n","type":"int"}"#);
+        let symbol = record(r#"{"name":"e","type":{"type":"enum","name":"E","symbols":["A"]}}"#);
+        let union = record(r#"{"name":"u","type":["null","string"]},{"name":"s","type":"string"}"#);
+        // A schema and a block, and what can be read of it.
+        let cases: [(&str, Block, &str); 7] = [
+            (&text, block(3, &[2, b'a', 2, 2, 0xff, 4, 2, b'c', 6]), r#"{"s":"a","n":1} {"s":"c","n":3} "#),
+            (&symbol, block(3, &[0, 8, 0]), r#"{"e":"A"} {"e":"A"} "#),
+            // The branch is wrong, and so it is not known what follows; two rows fit only at one place.
+            (
+                &union,
+                block(3, &[10, 2, b'z', 0, 2, b'a', 2, 2, b'b', 2, b'c']),
+                r#"{"u":null,"s":"a"} {"u":{"string":"b"},"s":"c"} "#,
+            ),
+            // The last row.
+            (&text, block(2, &[2, b'a', 2, 2, 0xff, 4]), r#"{"s":"a","n":1} "#),
+            (&text, block(2, &[2, b'a', 2, 99, 0xff]), r#"{"s":"a","n":1} "#),
+            // A length that leads nowhere, and rows that could begin at two places.
+            (r#""string""#, block(3, &[0, 9, 0, 0, 0]), "\"\" "),
+            (r#""long""#, block(2, &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 0x80, 2]), ""),
+        ];
+        for (json, block, expected) in cases {
+            let decoder = Decoder::new(&schema(json), Form::Avro, &limits);
+            let (mut rows, mut out, mut tries) = (decoder.rows(&block), Vec::new(), 0);
+            loop {
+                match rows.next_row(&mut out) {
+                    Ok(true) => out.push(b' '),
+                    Ok(false) => break,
+                    Err(_) if rows.recover() => tries += 1,
+                    Err(_) => break,
+                }
+                assert!(tries < 9, "{json}");
+            }
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{json}");
         }
     }
 

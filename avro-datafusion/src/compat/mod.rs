@@ -2,6 +2,7 @@
 //!
 //! Every file says what DataFusion does, what happens here instead, and when the correction can be deleted.
 
+mod in_order;
 mod map_keys;
 
 use datafusion::common::Result;
@@ -19,6 +20,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 ///
 /// These corrections change the meaning of SQL for all tables of the session, so [`enable`](crate::enable) does not make them.
 /// The command `avro-sql` does.
-pub fn enable_sql_semantics(_ctx: &SessionContext) -> Result<()> {
+pub fn enable_sql_semantics(ctx: &SessionContext) -> Result<()> {
+    in_order::register(&mut ctx.state_ref().write());
     Ok(())
 }

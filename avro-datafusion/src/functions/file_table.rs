@@ -5,12 +5,13 @@ use super::arguments::Arguments;
 use crate::listing::{Found, list_some};
 use crate::location::Location;
 use crate::options::AvroOptions;
+use crate::warn::Warnings;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::catalog::{Session, TableFunctionArgs, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::TableType;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -39,8 +40,24 @@ pub(super) struct Run {
     pub(super) batch_size: usize,
     /// Files that are looked at at the same time.
     pub(super) n_parts: usize,
+    /// Whether there is one file only. What is wrong with it is an error then, and not a row.
+    pub(super) is_only_file: bool,
     /// Whom bytes that are read are accounted to.
     pub(super) memory: Arc<dyn MemoryPool>,
+}
+
+/// What was read of a file, or what is wrong with one of several files. Other errors, such as those of a store, stay errors.
+pub(super) fn readable<T>(read: Result<T>, is_only_file: bool) -> Result<std::result::Result<T, String>> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(error) if is_only_file => Err(error),
+        Err(DataFusionError::External(error)) => {
+            let error = error.downcast::<avro_arrow::Error>().map_err(DataFusionError::External)?;
+            // The file has a column of its own.
+            Ok(Err(error.at(|position| position.file = None).to_string()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The table that a call of the function of this name stands for. `per_file` is made of the options.
@@ -52,8 +69,8 @@ pub(super) fn file_table<P: PerFile + 'static>(
 ) -> Result<Arc<dyn TableProvider>> {
     let arguments = Arguments::parse(function, args.exprs(), options)?;
     let locations = arguments.locations()?;
-    let extension = arguments.options.file_extension.clone();
-    Ok(Arc::new(FileTable { locations, extension, per_file: Arc::new(per_file(arguments.options)) }))
+    let (extension, warnings) = (arguments.options.file_extension.clone(), arguments.options.warnings.clone());
+    Ok(Arc::new(FileTable { locations, extension, warnings, per_file: Arc::new(per_file(arguments.options)) }))
 }
 
 /// What is said of the files at some locations.
@@ -61,6 +78,7 @@ pub(super) fn file_table<P: PerFile + 'static>(
 struct FileTable {
     locations: Vec<Location>,
     extension: String,
+    warnings: Warnings,
     per_file: Arc<dyn PerFile>,
 }
 
@@ -82,13 +100,14 @@ impl TableProvider for FileTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let listings = list_some(&self.locations, session.runtime_env(), &self.extension).await?;
+        listings.iter().for_each(|listing| listing.warn(&self.warnings));
         let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
         // A few files to each thread, and none cut: blocks are counted from the file's start.
         let n = files.len().div_ceil(session.config().target_partitions().max(1)).max(1);
-        let n_parts = files.len().div_ceil(n);
+        let (n_parts, is_only_file) = (files.len().div_ceil(n), files.len() == 1);
         let part = |files: &[Found]| -> Arc<dyn PartitionStream> {
             let per_file = Arc::clone(&self.per_file);
-            Arc::new(Part { schema: per_file.schema(), per_file, files: files.to_vec(), n_parts })
+            Arc::new(Part { schema: per_file.schema(), per_file, files: files.to_vec(), n_parts, is_only_file })
         };
         let parts = files.chunks(n).map(part).collect();
         Ok(Arc::new(StreamingTableExec::try_new(self.schema(), parts, projection, [], false, limit)?))
@@ -102,6 +121,7 @@ struct Part {
     per_file: Arc<dyn PerFile>,
     files: Vec<Found>,
     n_parts: usize,
+    is_only_file: bool,
 }
 
 impl PartitionStream for Part {
@@ -115,7 +135,12 @@ impl PartitionStream for Part {
             per_file: Arc::clone(&self.per_file),
             files: self.files.clone().into(),
             rows: None,
-            run: Run { batch_size, n_parts: self.n_parts, memory: Arc::clone(context.memory_pool()) },
+            run: Run {
+                batch_size,
+                n_parts: self.n_parts,
+                is_only_file: self.is_only_file,
+                memory: Arc::clone(context.memory_pool()),
+            },
             // Many files have a few rows each.
             coalescer: BatchCoalescer::new(Arc::clone(&self.schema), batch_size),
             ended: false,

@@ -1,6 +1,6 @@
 //! `SELECT .. FROM avro_metadata('path')`: files in, a row for each entry of their headers' metadata out.
 
-use super::file_table::{PerFile, Run, file_table};
+use super::file_table::{PerFile, Run, file_table, readable};
 use crate::headers;
 use crate::listing::Found;
 use crate::options::AvroOptions;
@@ -23,6 +23,7 @@ use std::sync::Arc;
 /// | `file_bytes` | Int64 | bytes of the file |
 /// | `header_bytes` | Int64 | bytes of its header: where its first block begins |
 /// | `sync` | Utf8 | the 16 bytes between its blocks, in hexadecimal |
+/// | `error` | Utf8 | why the header of one of several files cannot be read; such a file has one row, in which all else but `file` and `file_bytes` is null |
 ///
 /// Rows of a file come in its order. Only headers are read.
 #[derive(Debug)]
@@ -41,12 +42,13 @@ impl TableFunctionImpl for AvroMetadata {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),
-            Field::new("key", DataType::Utf8, false),
+            Field::new("key", DataType::Utf8, true),
             Field::new("value", DataType::Utf8, true),
-            Field::new("bytes", DataType::Binary, false),
+            Field::new("bytes", DataType::Binary, true),
             Field::new("file_bytes", DataType::Int64, false),
-            Field::new("header_bytes", DataType::Int64, false),
-            Field::new("sync", DataType::Utf8, false),
+            Field::new("header_bytes", DataType::Int64, true),
+            Field::new("sync", DataType::Utf8, true),
+            Field::new("error", DataType::Utf8, true),
         ]));
         file_table("avro_metadata", &args, &self.options, |options| Metadata { options: Arc::new(options), schema })
     }
@@ -63,29 +65,44 @@ impl PerFile for Metadata {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, _run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
-        let (options, schema) = (Arc::clone(&self.options), Arc::clone(&self.schema));
-        once(async move { entries(&file, &options, schema).await }).boxed()
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+        let (options, schema, is_only) = (Arc::clone(&self.options), Arc::clone(&self.schema), run.is_only_file);
+        once(async move { entries(&file, is_only, &options, schema).await }).boxed()
     }
 }
 
-async fn entries(file: &Found, options: &AvroOptions, schema: SchemaRef) -> Result<RecordBatch> {
+async fn entries(file: &Found, is_only: bool, options: &AvroOptions, schema: SchemaRef) -> Result<RecordBatch> {
     let name = file.name();
-    let (header, _, _) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
+    let fetched = headers::fetch(file.store.as_ref(), &file.object, options, &name).await;
     let (mut files, mut keys, mut values) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
     let mut bytes = BinaryBuilder::new();
     let (mut file_bytes, mut header_bytes) = (Int64Builder::new(), Int64Builder::new());
-    let mut syncs = StringBuilder::new();
+    let (mut syncs, mut errors) = (StringBuilder::new(), StringBuilder::new());
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let sync: String = header.sync.iter().map(|byte| format!("{byte:02x}")).collect();
-    for (key, value) in &header.metadata {
-        files.append_value(&name);
-        keys.append_value(key);
-        values.append_option(str::from_utf8(value).ok());
-        bytes.append_value(value);
-        file_bytes.append_value(number(file.object.size));
-        header_bytes.append_value(number(header.len));
-        syncs.append_value(&sync);
+    match readable(fetched, is_only)? {
+        Ok((header, _, _)) => {
+            let sync: String = header.sync.iter().map(|byte| format!("{byte:02x}")).collect();
+            for (key, value) in &header.metadata {
+                files.append_value(&name);
+                keys.append_value(key);
+                values.append_option(str::from_utf8(value).ok());
+                bytes.append_value(value);
+                file_bytes.append_value(number(file.object.size));
+                header_bytes.append_value(number(header.len));
+                syncs.append_value(&sync);
+                errors.append_null();
+            }
+        }
+        Err(error) => {
+            files.append_value(&name);
+            keys.append_null();
+            values.append_null();
+            bytes.append_null();
+            file_bytes.append_value(number(file.object.size));
+            header_bytes.append_null();
+            syncs.append_null();
+            errors.append_value(error);
+        }
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(files.finish()),
@@ -95,6 +112,7 @@ async fn entries(file: &Found, options: &AvroOptions, schema: SchemaRef) -> Resu
         Arc::new(file_bytes.finish()),
         Arc::new(header_bytes.finish()),
         Arc::new(syncs.finish()),
+        Arc::new(errors.finish()),
     ];
     Ok(RecordBatch::try_new(schema, columns)?)
 }

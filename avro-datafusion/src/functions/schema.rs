@@ -1,11 +1,11 @@
 //! `SELECT .. FROM avro_schema('path')`: files in, a row for each field of their schemas out, at every depth.
 
-use super::file_table::{PerFile, Run, file_table};
+use super::file_table::{PerFile, Run, file_table, readable};
 use crate::headers::{Headers, Reads, external};
 use crate::listing::Found;
 use crate::options::AvroOptions;
 use arrow_array::builder::{BooleanBuilder, ListBuilder, StringBuilder};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use avro_arrow::schema::{Field as AvroField, Kind, NodeId, Schema as AvroSchema};
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
@@ -26,6 +26,7 @@ use std::sync::Arc;
 /// | `default` | Utf8 | what a reader takes for it where a writer has it not, as JSON |
 /// | `doc` | Utf8 | its documentation |
 /// | `aliases` | List(Utf8) | its other names |
+/// | `error` | Utf8 | why the schema of one of several files cannot be read; such a file has one row, in which all else but `file` is null |
 ///
 /// Rows of a file come in the order of its schema. Only headers are read. The text of a schema is in `avro_metadata`.
 #[derive(Debug)]
@@ -44,14 +45,15 @@ impl TableFunctionImpl for AvroFields {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),
-            Field::new("path", DataType::Utf8, false),
-            Field::new("avro_type", DataType::Utf8, false),
+            Field::new("path", DataType::Utf8, true),
+            Field::new("avro_type", DataType::Utf8, true),
             Field::new("logical_type", DataType::Utf8, true),
             Field::new("arrow_type", DataType::Utf8, true),
-            Field::new("nullable", DataType::Boolean, false),
+            Field::new("nullable", DataType::Boolean, true),
             Field::new("default", DataType::Utf8, true),
             Field::new("doc", DataType::Utf8, true),
-            Field::new_list("aliases", Field::new_list_field(DataType::Utf8, true), false),
+            Field::new_list("aliases", Field::new_list_field(DataType::Utf8, true), true),
+            Field::new("error", DataType::Utf8, true),
         ]));
         file_table("avro_schema", &args, &self.options, |options| Fields {
             headers: Arc::new(Headers::new(options)),
@@ -71,17 +73,24 @@ impl PerFile for Fields {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, _run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
-        let (headers, schema) = (Arc::clone(&self.headers), Arc::clone(&self.schema));
-        once(async move { fields(&file, &headers, schema).await }).boxed()
+    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+        let (headers, schema, is_only) = (Arc::clone(&self.headers), Arc::clone(&self.schema), run.is_only_file);
+        once(async move { fields(&file, is_only, &headers, schema).await }).boxed()
     }
 }
 
-async fn fields(file: &Found, headers: &Headers, schema: SchemaRef) -> Result<RecordBatch> {
+async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRef) -> Result<RecordBatch> {
     let name = file.name();
-    let (header, _) = headers.get(file.store.as_ref(), &file.object, &name).await?;
+    let header = headers.get(file.store.as_ref(), &file.object, &name).await.map(|(header, _)| header);
     let all = Reads { columns: None, batch_size: 1, reader: None };
-    let program = header.schema.program(all, headers.options()).map_err(|e| external(e, &name))?;
+    let compiled = header.and_then(|header| {
+        let program = header.schema.program(all, headers.options()).map_err(|e| external(e, &name))?;
+        Ok((header, program))
+    });
+    let (header, program) = match readable(compiled, is_only)? {
+        Ok(compiled) => compiled,
+        Err(error) => return unreadable(&name, &error, schema),
+    };
     let avro = header.schema.avro();
     let mut rows = Rows::new(&name, avro);
     let root = avro.node(avro.root());
@@ -107,6 +116,19 @@ async fn fields(file: &Found, headers: &Headers, schema: SchemaRef) -> Result<Re
         }
     }
     rows.finish(schema)
+}
+
+/// The row of a file whose schema cannot be read.
+fn unreadable(name: &str, error: &str, schema: SchemaRef) -> Result<RecordBatch> {
+    let column = |field: &FieldRef| -> ArrayRef {
+        match field.name().as_str() {
+            "file" => Arc::new(StringArray::from(vec![name])),
+            "error" => Arc::new(StringArray::from(vec![error])),
+            _ => new_null_array(field.data_type(), 1),
+        }
+    };
+    let columns = schema.fields().iter().map(column).collect();
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 /// A field of a record, or the one value of files that have no record.
@@ -179,6 +201,7 @@ struct Rows<'a> {
     default: StringBuilder,
     doc: StringBuilder,
     aliases: ListBuilder<StringBuilder>,
+    n: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -195,6 +218,7 @@ impl<'a> Rows<'a> {
             default: StringBuilder::new(),
             doc: StringBuilder::new(),
             aliases: ListBuilder::new(StringBuilder::new()),
+            n: 0,
         }
     }
 
@@ -212,6 +236,7 @@ impl<'a> Rows<'a> {
             self.aliases.values().append_value(alias);
         }
         self.aliases.append(true);
+        self.n += 1;
     }
 
     fn finish(mut self, schema: SchemaRef) -> Result<RecordBatch> {
@@ -225,6 +250,7 @@ impl<'a> Rows<'a> {
             Arc::new(self.default.finish()),
             Arc::new(self.doc.finish()),
             Arc::new(self.aliases.finish()),
+            new_null_array(&DataType::Utf8, self.n),
         ];
         Ok(RecordBatch::try_new(schema, columns)?)
     }

@@ -120,6 +120,7 @@ pub(crate) async fn build_with(
     for path in paths.texts() {
         let locations = Location::parse(path)?;
         let found = list_some(&locations, runtime, &options.file_extension).await?;
+        found.iter().for_each(|listing| listing.warn(&options.warnings));
         all.extend(found.into_iter().flat_map(|listing| listing.files));
     }
     build_files(runtime, threads, all, options, index).await

@@ -23,10 +23,8 @@ pub(super) struct Group {
 impl Group {
     /// Adds rows. Bytes that they hold.
     pub(super) fn add(&mut self, batch: RecordBatch) -> usize {
-        let n_value_bytes = value_bytes(&batch);
-        // A slice of a batch holds all of it, but many slices hold it once.
-        let n_bytes = get_record_batch_memory_size(&batch).min(n_value_bytes * 2);
-        self.n_value_bytes += n_value_bytes;
+        let n_bytes = held_bytes(&batch);
+        self.n_value_bytes += value_bytes(&batch);
         self.n_bytes += n_bytes;
         self.batches.push(batch);
         n_bytes
@@ -81,6 +79,11 @@ impl Groups {
         let rows = batch.num_rows().div_ceil(n).max(1);
         (0..batch.num_rows()).step_by(rows).map(|at| batch.slice(at, rows.min(batch.num_rows() - at))).collect()
     }
+}
+
+/// Bytes of memory that a batch holds, about. A slice of a batch holds all of it, but many slices hold it once.
+pub(crate) fn held_bytes(batch: &RecordBatch) -> usize {
+    get_record_batch_memory_size(batch).min(value_bytes(batch) * 2)
 }
 
 /// Bytes of the values, about: what of its buffers a slice uses.

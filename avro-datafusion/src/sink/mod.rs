@@ -17,7 +17,7 @@ use crate::options::AvroOptions;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
-use avro_arrow::Encoder;
+use avro_arrow::{Encoder, WriteOptions};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, not_impl_err, plan_err};
 use datafusion::datasource::physical_plan::FileSinkConfig;
@@ -38,8 +38,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+pub(crate) use group::held_bytes;
 pub(crate) use partition::NULL;
-pub use partition::Partitioning;
+pub use partition::{Partitioning, RECORDED};
 
 /// Bytes that are given to a local disk at once.
 const LOCAL_PART_BYTES: usize = 1 << 20;
@@ -135,6 +136,13 @@ impl AvroSink {
         Ok(AvroSink { destination, schema, file_schema, partitioning, options, metrics })
     }
 
+    /// How files are encoded, and what their headers say.
+    fn encoder(&self) -> Result<WriteOptions> {
+        let mut encoder = self.options.writing.encoder(&self.options.limits)?;
+        encoder.metadata.extend(self.partitioning.recorded(&self.schema));
+        Ok(encoder)
+    }
+
     /// Builds the indexes of the files that were written.
     async fn index(&self, context: &TaskContext, paths: &[Path]) -> Result<()> {
         let store = context.runtime_env().object_store(&self.destination.store_url)?;
@@ -171,7 +179,7 @@ impl DataSink for AvroSink {
             destination: self.destination.clone(),
             partitioning: self.partitioning.clone(),
             schema: Arc::clone(&self.file_schema),
-            options: self.options.writing.encoder(&self.options.limits)?,
+            options: self.encoder()?,
             part_bytes: match is_local(&self.destination.store_url) {
                 true => LOCAL_PART_BYTES,
                 false => execution.objectstore_writer_buffer_size.max(REMOTE_PART_BYTES_MIN),

@@ -5,16 +5,24 @@ use arrow_array::builder::UInt32Builder;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{DataType, Schema, SchemaRef};
+use avro_arrow::schema::Schema as AvroSchema;
 use datafusion::arrow::compute::{cast, take_record_batch};
 use datafusion::common::{DataFusionError, Result, plan_err};
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 use std::collections::HashMap;
 
 /// Hive's name for a null.
 pub(crate) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
+/// Where the header of a file has the schema of the columns that its directories are named by. The text of a path does not
+/// say that `01` is text, or that `1.50` is a decimal.
+pub const RECORDED: &str = "avro-sql.partition.schema";
+
+/// How that name is written where it is a text. Readers undo the escape.
+const ESCAPED: &str = "%5F_HIVE_DEFAULT_PARTITION__";
+
 /// The values that name a directory, one for each level.
-pub(super) type Key = Vec<String>;
+pub(super) type Key = Vec<Option<String>>;
 
 /// How rows are divided into directories `key=value`, as Hive has them.
 #[derive(Debug, Clone)]
@@ -54,17 +62,31 @@ impl Partitioning {
         Ok(schema.project(&self.written)?.into())
     }
 
+    /// The entry of a file's header that says of which types the columns of its directories are. None where there are no such
+    /// columns, where files have them as well, and where Avro has no types for them.
+    pub fn recorded(&self, schema: &Schema) -> Option<(String, Vec<u8>)> {
+        let columns = self.by.iter().map(|(_, place)| *place).filter(|place| !self.written.contains(place));
+        let columns = columns.collect::<Vec<_>>();
+        let recorded = AvroSchema::from_arrow(&schema.project(&columns).ok()?).ok()?;
+        (!columns.is_empty()).then(|| (RECORDED.to_owned(), recorded.json().as_bytes().to_vec()))
+    }
+
     /// The path of the directory with these values, with what names cannot hold as `%` and two digits.
-    pub fn directory(&self, key: &[String]) -> Path {
-        let names = self.by.iter().zip(key).map(|((name, _), value)| format!("{name}={value}"));
-        names.fold(Path::default(), |path, name| path.join(name))
+    pub fn directory(&self, key: &[Option<String>]) -> Path {
+        let name = |((name, _), value): (&(String, usize), &Option<String>)| match value.as_deref() {
+            None => part(&format!("{name}={NULL}")),
+            Some(NULL) => format!("{}={ESCAPED}", part(name)),
+            Some(value) => part(&format!("{name}={value}")),
+        };
+        let names: Vec<String> = self.by.iter().zip(key).map(name).collect();
+        Path::parse(names.join("/")).unwrap_or_else(|_| Path::from_iter(names))
     }
 
     /// The rows of each directory, in their order, and of directories the one that comes first in the batch first.
     ///
     /// # Errors
     /// A column whose values are nothing that a directory can be called.
-    pub fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<String>, RecordBatch)>> {
+    pub fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<Option<String>>, RecordBatch)>> {
         let file = |batch: &RecordBatch| batch.project(&self.written);
         if self.by.is_empty() {
             return Ok(vec![(vec![], file(batch)?)]);
@@ -90,7 +112,7 @@ impl Partitioning {
             let place = match places.get(&key) {
                 Some(place) => *place,
                 None => {
-                    let texts = key.iter().map(|value| value.unwrap_or(NULL).to_owned()).collect();
+                    let texts = key.iter().map(|value| value.map(str::to_owned)).collect();
                     parts.push((texts, UInt32Builder::new()));
                     places.insert(key.clone(), parts.len() - 1);
                     parts.len() - 1
@@ -115,6 +137,11 @@ impl Partitioning {
         };
         parts.into_iter().map(take).collect()
     }
+}
+
+/// A part of a path, with what names cannot hold escaped.
+fn part(name: &str) -> String {
+    PathPart::from(name).as_ref().to_owned()
 }
 
 #[cfg(test)]

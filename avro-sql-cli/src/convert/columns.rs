@@ -4,19 +4,20 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::csv::reader::Format;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
-use super::source::Kind;
+use super::source::{Kind, compression_of};
 use crate::error::{Error, Result};
+use crate::inputs::Found;
 
 /// An error where columns of one of these files could not be told apart.
-pub(super) fn distinct(files: &[PathBuf], kind: Kind) -> Result<()> {
-    for file in files {
+pub(super) fn distinct(files: &[Found], kind: Kind) -> Result<()> {
+    for file in files.iter().map(|file| &file.path) {
         // What cannot be read is for the engine to say.
         let Some(schema) = schema(file, kind) else { continue };
         let mut seen = HashSet::new();
@@ -50,7 +51,8 @@ fn schema(path: &Path, kind: Kind) -> Option<SchemaRef> {
             let delimiter = if kind == Kind::Tsv { b'\t' } else { b',' };
             let header = Format::default().with_header(true).with_delimiter(delimiter);
             // No row, only the header.
-            header.infer_schema(BufReader::new(file), Some(0)).ok().map(|(schema, _)| schema.into())
+            let file = compression_of(path).convert_read(BufReader::new(file)).ok()?;
+            header.infer_schema(file, Some(0)).ok().map(|(schema, _)| schema.into())
         }
         Kind::Avro | Kind::Ndjson | Kind::Json => None,
     }
@@ -75,7 +77,7 @@ mod tests {
             let path = dir.path().join("file");
             let make = || File::create(&path).unwrap();
             let check = |kind| {
-                let found = distinct(std::slice::from_ref(&path), kind).err().map(|e| e.to_string());
+                let found = distinct(&[Found { path: path.clone(), root: None }], kind).err().map(|e| e.to_string());
                 assert_eq!(found.is_none(), is_fine, "{names:?} {kind:?}");
                 assert!(found.is_none_or(|e| e.contains("file: two columns are called `a`")), "{kind:?}");
             };
@@ -96,6 +98,6 @@ mod tests {
                 check(kind);
             }
         }
-        assert!(distinct(&[dir.path().join("missing")], Kind::Parquet).is_ok());
+        assert!(distinct(&[Found { path: dir.path().join("missing"), root: None }], Kind::Parquet).is_ok());
     }
 }

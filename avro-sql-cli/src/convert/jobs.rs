@@ -4,22 +4,26 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use avro_datafusion::data_files::compression;
+
 use super::Task;
 use super::source::Kind;
 use crate::error::{Error, Result};
-use crate::inputs;
+use crate::inputs::{self, Found};
 
 /// Files that become one, or one directory.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Job {
-    pub(super) inputs: Vec<PathBuf>,
+    pub(super) inputs: Vec<Found>,
+    /// Does the output's path say which partition the rows are of?
+    pub(super) keeps_directories: bool,
     /// Are they in an object store?
     pub(super) is_remote: bool,
     pub(super) output: PathBuf,
 }
 
 /// The jobs of a task: one for all its files, or one for each where they go into a directory without being divided otherwise.
-pub(super) fn plan(task: &Task) -> Result<Vec<Job>> {
+pub(super) fn plan(task: &Task, extension: &str) -> Result<Vec<Job>> {
     inputs::writable(&task.output)?;
     if task.inputs.iter().any(|input| input.as_os_str() == "-") {
         return Err(Error::Usage(
@@ -34,52 +38,59 @@ pub(super) fn plan(task: &Task) -> Result<Vec<Job>> {
         if task.into_directory && task.partition_by.is_empty() {
             return Err(Error::Usage("what is in object stores is converted to one file".to_owned()));
         }
-        return Ok(vec![Job { inputs: task.inputs.clone(), is_remote, output: task.output.clone() }]);
+        let inputs = task.inputs.iter().map(|path| Found { path: path.clone(), root: None }).collect();
+        return Ok(vec![Job { inputs, keeps_directories: false, is_remote, output: task.output.clone() }]);
     }
     if !task.into_directory || !task.partition_by.is_empty() {
         let mut files = Vec::new();
         for input in &task.inputs {
-            files.extend(found(input)?);
+            files.extend(found(input, extension)?);
         }
-        return Ok(vec![Job { inputs: files, is_remote, output: task.output.clone() }]);
+        return Ok(vec![Job { inputs: files, keeps_directories: false, is_remote, output: task.output.clone() }]);
     }
     let mut jobs = Vec::new();
     let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
     for input in &task.inputs {
-        for file in found(input)? {
-            let name = match file.strip_prefix(input) {
-                Ok(below) if !below.as_os_str().is_empty() => below.to_owned(),
-                _ => PathBuf::from(file.file_name().unwrap_or_default()),
+        for file in found(input, extension)? {
+            let path = &file.path;
+            let (name, keeps_directories) = match path.strip_prefix(input) {
+                Ok(below) if !below.as_os_str().is_empty() => (below.to_owned(), true),
+                _ => (PathBuf::from(path.file_name().unwrap_or_default()), false),
             };
-            let output = task.output.join(name).with_extension(task.format.ending());
-            if let Some(other) = taken.insert(output.clone(), file.clone()) {
+            let output = task.output.join(plain(&name)).with_extension(task.format.ending());
+            if let Some(other) = taken.insert(output.clone(), path.clone()) {
                 return Err(Error::Failed(format!(
                     "{} and {} would both become {}",
                     other.display(),
-                    file.display(),
+                    path.display(),
                     output.display()
                 )));
             }
             if let Some(parent) = output.parent() {
                 fs::create_dir_all(parent).map_err(|e| Error::file(parent, e))?;
             }
-            jobs.push(Job { inputs: vec![file], is_remote, output });
+            jobs.push(Job { inputs: vec![file], keeps_directories, is_remote, output });
         }
     }
     Ok(jobs)
 }
 
 /// The files that an input stands for. A directory without Avro files is one of files of another format.
-fn found(input: &Path) -> Result<Vec<PathBuf>> {
-    let input = [input.to_owned()];
-    if let [directory] = &input
-        && directory.is_dir()
-        && let Err(no_avro) = inputs::expand(&input)
-    {
-        return match inputs::expand_to(&input, |file| Kind::of(file) != Kind::Avro) {
-            Ok(files) => Ok(files),
-            Err(_) => Err(no_avro),
-        };
+fn found(input: &Path, extension: &str) -> Result<Vec<Found>> {
+    let found = inputs::expand(&[input.to_owned()], extension);
+    match &found {
+        Err(_) if input.is_dir() => {
+            let others = inputs::others(input, |file| Kind::of(file) != Kind::Avro)?;
+            if others.is_empty() { found } else { Ok(others) }
+        }
+        _ => found,
     }
-    inputs::expand(&input)
+}
+
+/// The name without the extension of its compression.
+fn plain(name: &Path) -> PathBuf {
+    match name.to_str().and_then(compression) {
+        Some(_) => name.with_extension(""),
+        None => name.to_owned(),
+    }
 }

@@ -53,8 +53,7 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     // Parquet files have no views, but are written from them; other files would have them.
     let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Plain };
     let reading = AvroOptions { strings, enums: Enums::Dictionary, unions: unions(&task), ..reading };
-    // One partition, so that rows keep their order.
-    let session = Session::open(&Resources { threads: 1, ..resources.clone() }, &reading, &[]).await?;
+    let session = Session::open(resources, &reading, &[]).await?;
     let skipped: Arc<dyn DamageSink> = Arc::clone(&session.skipped) as _;
     let warned: Arc<dyn WarningSink> = Arc::clone(&session.warned) as _;
     let reading = AvroOptions { report: Report::to(skipped), warnings: Warnings::to(warned), ..reading };
@@ -100,9 +99,9 @@ struct Conversion {
 
 impl Conversion {
     fn run(self) -> Result<()> {
-        let jobs = jobs::plan(&self.task)?;
+        let jobs = jobs::plan(&self.task, &self.reading.file_extension)?;
         let inputs = jobs.iter().flat_map(|job| &job.inputs);
-        let bytes = inputs.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+        let bytes = inputs.filter_map(|file| file.path.metadata().ok()).map(|file| file.len()).sum();
         self.read.total_bytes.store(bytes, Ordering::Relaxed);
         let _bar = Bar::start(Arc::clone(&self.read) as _);
         let mut written = Vec::new();
@@ -141,10 +140,9 @@ impl Conversion {
         if kind != Kind::Avro || job.is_remote || !self.task.wanted.is_all() {
             let wanted = &self.task.wanted;
             let runtime = self.runtime.clone();
-            return Queried::open(&self.session, &job.inputs, kind, reading, wanted, runtime).map(Rows::Queried);
+            return Queried::open(&self.session, job, kind, reading, wanted, runtime).map(Rows::Queried);
         }
         let options = reading.decoder(None, self.batch_rows);
-        Decoded::open(&job.inputs, &options, reading, self.threads, &self.read)
-            .map(|rows| Rows::Decoded(Box::new(rows)))
+        Decoded::open(job, &options, reading, self.threads, &self.read).map(|rows| Rows::Decoded(Box::new(rows)))
     }
 }

@@ -58,13 +58,15 @@ impl Sink {
                 root.display()
             )));
         }
+        // Many files are written at a time already.
+        let mut writing = Writing { threads: 1, ..writing.clone() };
+        writing.avro.metadata.extend(partitioning.recorded(schema));
         Ok(Sink::Many(Box::new(Directories {
             root: root.to_owned(),
             schema: partitioning.file_schema(schema)?,
             partitioning,
             format,
-            // Many files are written at a time already.
-            writing: Writing { threads: 1, ..writing.clone() },
+            writing,
             open: HashMap::new(),
             gathered: BTreeMap::new(),
             gathered_bytes: 0,
@@ -161,7 +163,7 @@ impl Write for Shared {
 }
 
 /// The values that a directory is named after.
-type Key = Vec<String>;
+type Key = Vec<Option<String>>;
 
 /// Files by the values that their directories are named after.
 pub(super) struct Directories {

@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use datafusion::common::{Result, not_impl_err};
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Join, JoinConstraint,
-    JoinOperator, Query, Select, SelectItem, Statement, TableFactor, VisitorMut,
+    JoinOperator, ObjectNamePart, ObjectType, Query, Select, SelectItem, Statement, TableFactor, VisitorMut,
 };
 
 /// DataFusion pairs every row with every row instead.
@@ -32,12 +33,26 @@ impl Refused {
     }
 }
 
+/// Whether it drops a path. DataFusion would forget a table that it never knew, and say that all is done.
+fn drops_path(statement: &Statement) -> bool {
+    let Statement::Drop { object_type: ObjectType::Table | ObjectType::View, names, .. } = statement else {
+        return false;
+    };
+    names.iter().flat_map(|name| &name.0).filter_map(ObjectNamePart::as_ident).any(|name| {
+        let is_quoted = name.quote_style.is_some();
+        is_quoted && (name.value.contains(['/', '\\', '*']) || Path::new(&name.value).is_file())
+    })
+}
+
 impl VisitorMut for Refused {
     type Break = Infallible;
 
     fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<Infallible> {
         let is_index = matches!(statement, Statement::CreateIndex(_));
-        self.refuse([(is_index, "CREATE INDEX; avro-sql index PATH makes a file's block index")])
+        self.refuse([
+            (is_index, "CREATE INDEX; avro-sql index PATH makes a file's block index"),
+            (drops_path(statement), "DROP of a path: files are deleted outside of SQL, with rm"),
+        ])
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {

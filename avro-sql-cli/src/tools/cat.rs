@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use avro_arrow::{Options, ParallelReader};
+use avro_arrow::container::Header;
+use avro_arrow::{Options, ParallelReader, WriteOptions};
+use avro_datafusion::{PARTITION_SCHEMA_KEY, PartitionColumns};
 
 use super::Context;
-use super::input::{Input, merged};
+use super::input::{Input, merged, partition_columns};
 use super::out::Out;
 use super::values::Rng;
 use crate::error::{Error, Result, aside};
-use crate::output::{Display, Format};
+use crate::output::{Display, Format, Writing};
 use crate::skipped;
 
 /// Which rows of which files to write.
@@ -53,25 +55,34 @@ impl Cat {
             None => None,
         };
         let options = Options { reader_schema, ..reading.decoder(None, context.batch_rows) };
+        let mut columns: Option<PartitionColumns> = None;
         let mut wanted = Wanted {
             offset: self.offset,
             left: self.limit.unwrap_or(u64::MAX),
             sample: self.sample.map(|(rate, seed)| (rate, Rng::new(seed, 0))),
         };
         let mut out = Out::create(&self.output)?;
-        let mut output = self.format.output(&mut out, self.display);
-        let mut begun = false;
-        for input in inputs {
+        let (mut to, mut output) = (Some(&mut out), None);
+        for (at, input) in inputs.iter().enumerate() {
             // Of the first file also where no row is wanted: its columns are.
-            if begun && wanted.left == 0 {
+            if columns.is_some() && wanted.left == 0 {
                 break;
             }
             let mut reader =
                 ParallelReader::new(input.open()?, &options, context.threads).map_err(|e| input.failed(e))?;
-            if !begun {
-                output.begin(&reader.schema())?;
-                begun = true;
+            let columns = match &mut columns {
+                Some(columns) => columns,
+                none => none.insert(partition_columns(&reader.schema(), inputs, context)?),
+            };
+            if let Some(to) = to.take() {
+                let adds_columns = columns.schema().fields().len() > reader.schema().fields().len();
+                let begun = output.insert(match self.format {
+                    Format::Avro => self.format.to_file(Box::new(to), &like(reader.header(), adds_columns, context)),
+                    format => format.output(to, self.display),
+                });
+                begun.begin(columns.schema())?;
             }
+            let Some(output) = &mut output else { break };
             while wanted.left > 0 {
                 context.check()?;
                 let batch = reader.next().transpose().map_err(|e| input.failed(e))?;
@@ -80,14 +91,25 @@ impl Cat {
                 }
                 let Some(batch) = batch else { break };
                 if let Some(batch) = wanted.of(batch)? {
-                    output.batch(&batch)?;
+                    output.batch(&columns.append(at, batch)?)?;
                 }
             }
         }
-        output.end()?;
+        if let Some(output) = &mut output {
+            output.end()?;
+        }
         drop(output);
         out.commit()
     }
+}
+
+/// How an Avro file is written like the one with this header: its codec and metadata.
+fn like(header: &Header, adds_columns: bool, context: &Context) -> Writing {
+    let own = |key: &str| key.starts_with("avro.") || (adds_columns && key == PARTITION_SCHEMA_KEY);
+    let metadata = header.metadata.iter().filter(|(key, _)| !own(key)).cloned().collect();
+    let limits = context.limits().clone();
+    let avro = WriteOptions { codec: header.codec, metadata, limits, ..WriteOptions::default() };
+    Writing { avro, threads: context.threads, ..Writing::default() }
 }
 
 impl Wanted {

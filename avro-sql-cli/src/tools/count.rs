@@ -6,6 +6,7 @@ use avro_arrow::container::{Positioned, count_rows};
 use avro_arrow::{Damage, Options, Reader};
 
 use super::Context;
+use super::failures::Failures;
 use super::input::Input;
 use super::out::Out;
 use crate::error::{Result, aside};
@@ -23,27 +24,35 @@ impl Count {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         let mut out = Out::stdout();
         let mut sum = 0u64;
+        let mut failures = Failures::of(inputs);
         for input in inputs {
             context.check()?;
-            let rows = match (context.reading.damage, input.path()) {
-                (Damage::Refuse, Some(path)) if path.metadata().is_ok_and(|found| found.is_file()) => {
-                    let mut file = Positioned::new(inspect::open(path)?);
-                    count_rows(&mut file, context.limits()).map_err(|e| input.failed(e))?
-                }
-                (Damage::Refuse, None) if !input.is_stdin() => {
-                    count_rows(&mut input.open()?, context.limits()).map_err(|e| input.failed(e))?
-                }
-                _ => all_rows(input, context)?,
-            };
-            if let Total::PerFile = self.total {
-                out.put(format!("{rows}\t{}\n", input.name()).as_bytes())?;
+            match (count(input, context), self.total) {
+                (Ok(rows), Total::PerFile) => out.put(format!("{rows}\t{}\n", input.name()).as_bytes())?,
+                (Ok(rows), Total::Sum) => sum += rows,
+                (Err(e), Total::PerFile) => failures.add(e)?,
+                (Err(e), Total::Sum) => return Err(e),
             }
-            sum += rows;
         }
         if let Total::Sum = self.total {
             out.put(format!("{sum}\n").as_bytes())?;
         }
-        out.commit()
+        out.commit()?;
+        failures.finish()
+    }
+}
+
+/// The rows of a file.
+fn count(input: &Input, context: &Context) -> Result<u64> {
+    match (context.reading.damage, input.path()) {
+        (Damage::Refuse, Some(path)) if path.metadata().is_ok_and(|found| found.is_file()) => {
+            let mut file = Positioned::new(inspect::open(path)?);
+            count_rows(&mut file, context.limits()).map_err(|e| input.failed(e))
+        }
+        (Damage::Refuse, None) if !input.is_stdin() => {
+            count_rows(&mut input.open()?, context.limits()).map_err(|e| input.failed(e))
+        }
+        _ => all_rows(input, context),
     }
 }
 

@@ -10,18 +10,20 @@ use std::thread;
 use std::time::Duration;
 
 use arrow::buffer::Buffer;
+use arrow::datatypes::SchemaRef;
 use avro_arrow::container::{Framer, Header, RawBlock};
 use avro_arrow::schema::{MergedSchema, Schema};
 use avro_arrow::{Damage, DamagedBlock, Limits};
-use avro_datafusion::{AvroOptions, StoredFile};
+use avro_datafusion::{AvroOptions, PartitionColumns, StoredFile};
 use tokio::runtime::Handle;
 
 use super::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, aside};
+use crate::inputs::{self, Found};
+use crate::inspect;
 use crate::options::Resources;
 use crate::progress::Counter;
 use crate::session::Session;
-use crate::{inputs, inspect};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -55,7 +57,7 @@ pub(super) struct Input {
 #[derive(Clone)]
 enum Place {
     Stdin,
-    Local(PathBuf),
+    Local(Found),
     Stored(StoredFile, Handle),
 }
 
@@ -72,7 +74,7 @@ pub(super) async fn find(
         if path.as_os_str() == "-" {
             places.push(Place::Stdin);
         } else if inputs::local(path).is_ok() {
-            let files = inputs::expand(std::slice::from_ref(path))?;
+            let files = inputs::expand(std::slice::from_ref(path), &reading.file_extension)?;
             places.extend(files.into_iter().map(Place::Local));
         } else {
             let text = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a URL", path.display())))?;
@@ -80,7 +82,7 @@ pub(super) async fn find(
                 session = Some(Session::open(resources, reading, &[]).await?);
             }
             if let Some(session) = &session {
-                let files = session.files(text, &reading.file_extension).await?;
+                let files = session.files(text, reading).await?;
                 places.extend(files.into_iter().map(|file| Place::Stored(file, Handle::current())));
             }
         }
@@ -97,7 +99,7 @@ impl Input {
     pub(super) fn name(&self) -> String {
         match &self.place {
             Place::Stdin => "standard input".to_owned(),
-            Place::Local(path) => path.display().to_string(),
+            Place::Local(file) => file.path.display().to_string(),
             Place::Stored(file, _) => file.name(),
         }
     }
@@ -106,7 +108,7 @@ impl Input {
     fn size(&self) -> Option<u64> {
         match &self.place {
             Place::Stdin => None,
-            Place::Local(path) => path.metadata().ok().filter(|found| found.is_file()).map(|found| found.len()),
+            Place::Local(file) => file.path.metadata().ok().filter(|found| found.is_file()).map(|found| found.len()),
             Place::Stored(file, _) => Some(file.size()),
         }
     }
@@ -119,8 +121,17 @@ impl Input {
     /// The path of a local file.
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.place {
-            Place::Local(path) => Some(path),
+            Place::Local(file) => Some(&file.path),
             _ => None,
+        }
+    }
+
+    /// The parts of its path below the directory that was asked for, its own name last. None for a file that was named.
+    fn below(&self) -> Vec<&str> {
+        match &self.place {
+            Place::Stdin => vec![],
+            Place::Local(file) => file.below(),
+            Place::Stored(file, _) => file.below(),
         }
     }
 
@@ -137,8 +148,8 @@ impl Input {
     pub(super) fn open(&self) -> Result<Source> {
         let from = match &self.place {
             Place::Stdin => From::Stdin(Piped::start()?),
-            Place::Local(path) => {
-                let file = inspect::open(path)?;
+            Place::Local(file) => {
+                let file = inspect::open(&file.path)?;
                 let seeks = file.metadata().is_ok_and(|metadata| metadata.is_file());
                 From::File { file, seeks }
             }
@@ -173,6 +184,48 @@ impl Input {
         let framer = Framer::new(&header, limits).with_damage(damage);
         Ok((header, Blocks { input: self, source, framer, ended: false }))
     }
+}
+
+/// Those of these files that can be read: where damage is to be skipped, a file without a sound header is left out of several,
+/// with a warning. `texts`: the text of a schema is sound, too.
+pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Result<Vec<Input>> {
+    if context.reading.damage != Damage::Skip || inputs.len() < 2 {
+        return Ok(inputs);
+    }
+    let mut readable = Vec::with_capacity(inputs.len());
+    let mut errors = Vec::new();
+    for input in inputs {
+        context.check()?;
+        // What comes in once is read once.
+        let read = match (input.is_stdin(), texts) {
+            (true, _) => Ok(()),
+            (false, true) => input.schema(context.limits()).map(drop),
+            (false, false) => input.open_avro(context.limits()).map(drop),
+        };
+        match read {
+            Ok(()) => readable.push(input),
+            Err(e) => errors.push(e),
+        }
+    }
+    if readable.is_empty() && !errors.is_empty() {
+        return Err(errors.swap_remove(0));
+    }
+    errors.iter().for_each(|e| aside(&format!("avro-sql: warning: left out a file: {e}")));
+    Ok(readable)
+}
+
+/// The columns of these files, with those that their directories add.
+pub(super) fn partition_columns(schema: &SchemaRef, inputs: &[Input], context: &Context) -> Result<PartitionColumns> {
+    let mut recorded = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let is_partitioned = input.below().iter().rev().skip(1).any(|name| name.contains('='));
+        recorded.push(match is_partitioned {
+            true => inspect::recorded_in(&input.open_avro(context.limits())?.0),
+            false => None,
+        });
+    }
+    let places = inputs.iter().zip(&recorded).map(|(input, recorded)| (input.below(), recorded.as_deref()));
+    Ok(PartitionColumns::new(schema, places, &context.reading)?)
 }
 
 /// The schema that all these files can be read as.

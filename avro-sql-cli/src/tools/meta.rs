@@ -9,6 +9,7 @@ use avro_arrow::{Error as AvroError, ErrorKind, Limits};
 use serde_json::{Map, Value as Json, json};
 
 use super::Context;
+use super::failures::Failures;
 use super::input::{Input, Source};
 use super::out::Out;
 use crate::error::{Error, Result};
@@ -49,45 +50,57 @@ impl Meta {
         if let (Said::Blocks, false) = (&self.said, self.json) {
             out.put(b"file\tblock\toffset\trows\tbytes\n")?;
         }
+        let mut failures = Failures::of(inputs);
         for input in inputs {
-            let (header, mut source) = input.open_avro(context.limits())?;
-            match &self.said {
-                Said::Key(key) => self.key(input, &header, key, &mut out)?,
-                Said::File => {
-                    let mut total = Total::default();
-                    let len = blocks(&header, &mut source, context.limits(), |block| {
-                        total.blocks += 1;
-                        total.rows = total.rows.saturating_add(block.rows);
-                        total.stored += block.bytes;
-                        context.check()
-                    });
-                    let len = len.map_err(|e| e.of(input))?;
-                    let text = if self.json {
-                        format!("{}\n", as_json(input, &header, &total, len))
-                    } else {
-                        as_text(input, &header, &total, len)
-                    };
-                    out.put(text.as_bytes())?;
+            context.check()?;
+            if let Err(e) = self.one(input, context, &mut out) {
+                if self.json && matches!(e, Error::Failed(_)) && inputs.len() > 1 {
+                    out.put(format!("{}\n", json!({"file": input.name(), "error": e.to_string()})).as_bytes())?;
                 }
-                Said::Blocks => {
-                    let (name, mut n) = (input.name(), 0);
-                    let walked = blocks(&header, &mut source, context.limits(), |BlockHead { offset, rows, bytes }| {
-                        let line = if self.json {
-                            let block =
-                                json!({"file": name, "block": n, "offset": offset, "rows": rows, "bytes": bytes});
-                            format!("{block}\n")
-                        } else {
-                            format!("{name}\t{n}\t{offset}\t{rows}\t{bytes}\n")
-                        };
-                        n += 1;
-                        context.check()?;
-                        out.put(line.as_bytes())
-                    });
-                    walked.map_err(|e| e.of(input))?;
-                }
+                failures.add(e)?;
             }
         }
-        out.commit()
+        out.commit()?;
+        failures.finish()
+    }
+
+    /// Says of one file what is asked for.
+    fn one(&self, input: &Input, context: &Context, out: &mut Out) -> Result<()> {
+        let (header, mut source) = input.open_avro(context.limits())?;
+        match &self.said {
+            Said::Key(key) => self.key(input, &header, key, out),
+            Said::File => {
+                let mut total = Total::default();
+                let len = blocks(&header, &mut source, context.limits(), |block| {
+                    total.blocks += 1;
+                    total.rows = total.rows.saturating_add(block.rows);
+                    total.stored += block.bytes;
+                    context.check()
+                });
+                let len = len.map_err(|e| e.of(input))?;
+                let text = if self.json {
+                    format!("{}\n", as_json(input, &header, &total, len))
+                } else {
+                    as_text(input, &header, &total, len)
+                };
+                out.put(text.as_bytes())
+            }
+            Said::Blocks => {
+                let (name, mut n) = (input.name(), 0);
+                let walked = blocks(&header, &mut source, context.limits(), |BlockHead { offset, rows, bytes }| {
+                    let line = if self.json {
+                        let block = json!({"file": name, "block": n, "offset": offset, "rows": rows, "bytes": bytes});
+                        format!("{block}\n")
+                    } else {
+                        format!("{name}\t{n}\t{offset}\t{rows}\t{bytes}\n")
+                    };
+                    n += 1;
+                    context.check()?;
+                    out.put(line.as_bytes())
+                });
+                walked.map(drop).map_err(|e| e.of(input))
+            }
+        }
     }
 
     fn key(&self, input: &Input, header: &Header, key: &str, out: &mut Out) -> Result<()> {

@@ -6,6 +6,7 @@ mod concat;
 mod count;
 mod documents;
 mod explain;
+mod failures;
 mod fragment;
 mod fromjson;
 mod input;
@@ -34,7 +35,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::interrupt::requested;
-use crate::options::Resources;
+use crate::options::{Resources, Total};
 use crate::progress::{Bar, Counter};
 
 pub(crate) use cat::Cat;
@@ -152,6 +153,11 @@ impl Task {
         output.as_os_str() == "-" && io::stdout().is_terminal()
     }
 
+    /// Whether it says by itself which files cannot be read.
+    fn goes_on(&self) -> bool {
+        matches!(self, Task::Meta(_) | Task::Compat(_) | Task::Count(Count { total: Total::PerFile, .. }))
+    }
+
     fn run(self, inputs: &[Input], context: &Context) -> Result<()> {
         match self {
             Task::Schema(task) => task.run(inputs, context),
@@ -185,7 +191,13 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     // What goes to the terminal shows by itself how far it is.
     let _bar = (!task.needs_no_bar()).then(|| Bar::start(counter));
     let (done, mut finished) = oneshot::channel();
-    let work = move || drop(done.send(task.run(&inputs, &context)));
+    let work = move || {
+        let inputs = match task.goes_on() {
+            true => Ok(inputs),
+            false => input::readable(inputs, matches!(task, Task::Schema(_)), &context),
+        };
+        drop(done.send(inputs.and_then(|inputs| task.run(&inputs, &context))));
+    };
     thread::Builder::new().name("tool".to_owned()).spawn(work)?;
     let result = tokio::select! {
         result = &mut finished => result,

@@ -1,7 +1,7 @@
 //! `repair`: a damaged file in; a file of all its rows that can be read out, and a list of what cannot.
 //!
-//! What is between two sync markers is a block or lost. A block that is damaged in its middle keeps the rows before that: where
-//! the next would begin is not known.
+//! What is between two sync markers is a block or lost. A block with a bad row loses that row. Where it cannot be said for certain
+//! where the next row begins, it keeps the rows before.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -45,6 +45,8 @@ struct Checked {
     whole: u64,
     /// Those, as a block.
     framed: Vec<u8>,
+    /// Whether those are its first ones.
+    is_prefix: bool,
     /// What is wrong with the rest.
     damage: Option<String>,
 }
@@ -104,7 +106,9 @@ impl Repair {
             },
             || Ok((Decompressor::new(header.codec, limits), head.compressor()?)),
             |(decompressor, compressor), block, give| {
-                let checked = check(block, &decoder, &head, decompressor, compressor);
+                // Rows before the first damage are those before the first bad one.
+                let goes_on = self.keep != Keep::Prior;
+                let checked = check(block, goes_on, &decoder, &head, decompressor, compressor);
                 give.piece(checked.map_err(|e| input.failed(e))?)
             },
             |checked: Checked| {
@@ -133,36 +137,47 @@ impl Repair {
     }
 }
 
-/// Looks at all rows of a block.
+/// Looks at all rows of a block, or at those up to the first bad one.
 fn check(
     raw: RawBlock,
+    goes_on: bool,
     decoder: &Decoder,
     head: &FileHead,
     decompressor: &mut Decompressor,
     compressor: &mut Compressor,
 ) -> avro_arrow::Result<Checked> {
     let (offset, rows) = (raw.offset, raw.rows);
-    let mut checked = Checked { offset, rows, whole: 0, framed: Vec::new(), damage: None };
+    let mut checked = Checked { offset, rows, whole: 0, framed: Vec::new(), is_prefix: true, damage: None };
     let stored = raw.data.clone();
     let error = match decompressor.decompress(raw) {
         Ok(block) => {
             let mut walk = decoder.rows(&block);
-            let (mut text, mut end) = (Vec::new(), 0);
-            let error = loop {
+            let (mut text, mut kept, mut first_error) = (Vec::new(), Vec::new(), None);
+            loop {
                 text.clear();
+                let start = walk.at();
                 match walk.next_row(&mut text) {
-                    Ok(true) => end = walk.at(),
-                    Ok(false) => break None,
-                    Err(e) => break Some(e),
+                    Ok(true) => {
+                        kept.extend_from_slice(block.data.get(start..walk.at()).unwrap_or_default());
+                        checked.whole += 1;
+                        checked.is_prefix &= first_error.is_none();
+                    }
+                    Ok(false) => break,
+                    Err(e) if !e.is_of_block() => return Err(e),
+                    Err(e) => {
+                        first_error.get_or_insert(e);
+                        if !goes_on || !walk.recover() {
+                            break;
+                        }
+                    }
                 }
-            };
-            checked.whole = walk.n_rows();
-            if error.is_some() && checked.whole > 0 {
-                let mut prefix = Vec::new();
-                compressor.compress(block.data.get(..end).unwrap_or_default(), &mut prefix)?;
-                frame(checked.whole, &prefix, &head.sync, &mut checked.framed);
             }
-            error
+            if first_error.is_some() && checked.whole > 0 {
+                let mut stored = Vec::new();
+                compressor.compress(&kept, &mut stored)?;
+                frame(checked.whole, &stored, &head.sync, &mut checked.framed);
+            }
+            first_error
         }
         Err(e) => Some(e),
     };
@@ -217,7 +232,10 @@ impl Found {
         let lost = checked.rows.saturating_sub(checked.whole);
         self.rows_lost = self.rows_lost.saturating_add(lost);
         self.damaged_at(checked.offset);
-        let line = format!("lost {} behind {} of a block: {damage}", n_rows(lost), n_rows(checked.whole));
+        let line = match checked.is_prefix {
+            true => format!("lost {} behind {} of a block: {damage}", n_rows(lost), n_rows(checked.whole)),
+            false => format!("lost {} of the {} of a block: {damage}", n_rows(lost), n_rows(checked.rows)),
+        };
         self.say.line(&one_line(&line))
     }
 
