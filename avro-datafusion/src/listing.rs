@@ -10,7 +10,7 @@ use datafusion::common::{Result, plan_err};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::{self, DELIMITER, Path};
+use object_store::path::{DELIMITER, Path};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::HashSet;
 use std::fmt;
@@ -208,21 +208,44 @@ async fn below(
     let mut listings = stream::iter(directories)
         .map(|directory| {
             let store = Arc::clone(store);
-            async move { store.list(prefix(&directory)).collect::<Vec<_>>().await }
+            async move {
+                match store.list(prefix(&directory)).try_collect::<Vec<_>>().await {
+                    Err(object_store::Error::InvalidPath { .. }) => one_by_one(&store, directory).await,
+                    listed => Ok((listed?, vec![])),
+                }
+            }
         })
         .buffered(DIRECTORIES_MAX);
-    while let Some(listing) = listings.next().await {
-        for object in listing {
-            match object {
-                Ok(object) => objects.push(object),
-                Err(object_store::Error::InvalidPath { source: path::Error::BadSegment { path, .. } }) => {
-                    left_out.add_unnamable(path.rsplit(DELIMITER).next().unwrap_or(&path));
-                }
-                Err(e) => return Err(e.into()),
+    while let Some((listed, unnamable)) = listings.try_next().await? {
+        objects.extend(listed);
+        unnamable.iter().for_each(|name| left_out.add_unnamable(name));
+    }
+    Ok(objects)
+}
+
+/// All files of this machine below a directory, and the names of those that the store has no name for: its own listing ends at
+/// the first of these.
+async fn one_by_one(store: &Arc<dyn ObjectStore>, directory: Path) -> Result<(Vec<ObjectMeta>, Vec<String>)> {
+    let (mut objects, mut unnamable) = (vec![], vec![]);
+    let mut directories = vec![directory];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(format!("/{directory}"))? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let path = name.to_str().and_then(|name| Path::parse(format!("{directory}/{name}")).ok());
+            let Some(path) = path else {
+                unnamable.push(name.to_string_lossy().into_owned());
+                continue;
+            };
+            let found = std::fs::metadata(entry.path());
+            if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+                directories.push(path);
+            } else if found.is_ok_and(|found| found.is_file()) {
+                objects.push(store.head(&path).await?);
             }
         }
     }
-    Ok(objects)
+    Ok((objects, unnamable))
 }
 
 /// Goes down the directories as far as it can be said which are wanted: the files seen on the way, and the directories of which

@@ -469,7 +469,7 @@ mod tests {
             (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
             (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
             (&["head", "-3", "a.avro"], "the number of rows is -n 3 (see avro-sql head --help)"),
-            (&["src"], "src is a file and no command; -c \"SELECT * FROM 'src'\" or avro-sql head src shows"),
+            (&["src"], "src is a directory, not a command; -c \"SELECT * FROM 'src'\" or avro-sql head src shows"),
             (&["SELECT\n1"], "`SELECT 1` is no command; SQL stands behind -c, in quotes"),
             (&["recode"], "a similar subcommand exists: 'recodec' (see avro-sql --help)"),
             (&["help", "nonsense"], "there is no command `nonsense`"),

@@ -316,7 +316,7 @@ fn schemas() {
         "id: Int64 not null\nname: Utf8View\ncolor: Dictionary(Int32, Utf8) not null\ntags: List not null\n  item: Utf8View not null\n",
     );
     folder.run(&["schema", "missing.avro"]).failed(1, &["missing.avro: No such file or directory"]);
-    folder.run(&["schema", "logs"]).failed(2, &["one file is needed", "logs/1.avro, logs/2.avro"]);
+    folder.run(&["schema", "logs"]).failed(2, &["2 files; --merged shows the schema of all", "logs/1.avro"]);
     folder.run(&["schema"]).failed(2, &["FILE"]);
 }
 

@@ -238,11 +238,15 @@ fn names_of_files() {
     folder.run(&["-c", "COPY (SELECT 1 AS a) TO '~/home.avro'"]).wrote("count\n1\n");
     assert!(folder.path("home.avro").is_file());
     // The engine has no name for it, and others are read.
-    folder.file("nl/x\ny.avro", folder.read("people.avro")).file("nl/z.avro", folder.read("people.avro"));
+    for name in ["x\ny.avro", "a.avro", "z.avro", "in/b.avro", "in/c.avro"] {
+        folder.file(&format!("nl/{name}"), folder.read("people.avro"));
+    }
     let ran = folder.run(&["-c", "SELECT count(*) AS n FROM 'nl/'"]);
-    assert_eq!((ran.stdout(), ran.code), (three, 0), "{}", ran.stderr);
+    assert_eq!((ran.stdout(), ran.code), ("n\n12\n", 0), "{}", ran.stderr);
+    let ran = folder.run(&["-c", "SELECT count(*) AS n FROM 'nl/*.avro'"]);
+    assert_eq!((ran.stdout(), ran.code), ("n\n6\n", 0), "{}", ran.stderr);
     assert!(ran.stderr.contains("left out x\\ny.avro (a control character"), "{}", ran.stderr);
-    folder.run(&["count", "nl/"]).wrote("6\n");
+    folder.run(&["count", "nl/"]).wrote("15\n");
     for (from, words) in [("-", "save standard input to a file"), ("/dev/stdin", "save standard input to a file")] {
         folder.run_with(&["-c", &format!("SELECT * FROM '{from}'")], "x").failed(1, &[words]);
     }

@@ -37,8 +37,9 @@ fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand)?;
             if Path::new(word).exists() {
+                let what = if Path::new(word).is_dir() { "a directory" } else { "a file" };
                 return Some(format!(
-                    "{word} is a file and no command; -c \"SELECT * FROM '{word}'\" or avro-sql head {word} shows what is in it"
+                    "{word} is {what}, not a command; -c \"SELECT * FROM '{word}'\" or avro-sql head {word} shows what is in it"
                 ));
             }
             let is_sql = word.contains(char::is_whitespace);

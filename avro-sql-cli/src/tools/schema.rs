@@ -7,9 +7,9 @@ use avro_arrow::schema::Fingerprint;
 use avro_arrow::{Options, Program, Severity};
 use avro_datafusion::AvroOptions;
 
+use super::Context;
 use super::input::{Input, merged};
 use super::out::Out;
-use super::{Context, only};
 use crate::error::{Error, Result, aside};
 use crate::options::{Hash, SchemaForm};
 
@@ -35,7 +35,12 @@ impl ShowSchema {
             merged.fields.iter().for_each(|field| aside(&field.to_string()));
             (merged.schema, "the merged schema".to_owned())
         } else {
-            let input = only(inputs)?;
+            let [input] = inputs else {
+                let (n, first) = (inputs.len(), inputs.first().map(Input::name).unwrap_or_default());
+                return Err(Error::Usage(format!(
+                    "{n} files; --merged shows the schema of all of them, or name one: {first}"
+                )));
+            };
             (input.schema(context.limits())?, input.name())
         };
         let text = match self.form {
