@@ -38,18 +38,28 @@ impl AvroUrlTableFactory {
         state.ok_or_else(|| DataFusionError::Internal("the session is gone".to_owned()))
     }
 
-    /// Warns of files of a directory that DataFusion leaves out: it reads those with the extension of the first.
-    async fn warn_of_extensions(&self, session: &SessionState, url: &str) -> Result<()> {
+    /// A table of a directory's files that are not Avro. DataFusion reads those with the extension of the first, which may be a
+    /// `_SUCCESS`; a warning names another that it leaves out.
+    async fn other_directory(&self, session: &SessionState, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let locations = Location::parse(url)?;
         let listings = list(&locations, session.runtime_env(), "", None).await?;
         let files = listings.iter().flat_map(|listing| &listing.files);
         let mut names = files.filter_map(|file| file.object.location.filename());
-        let Some(first) = names.next() else { return Ok(()) };
-        if let Some(other) = names.find(|name| extension(name) != extension(first)) {
+        let Some(first) = names.next() else { return Ok(None) };
+        let table = match self.others.try_new(&plain(url)).await? {
+            None => {
+                let files = format!("{}/*{}", plain(url).trim_end_matches('/'), extension(first));
+                self.others.try_new(&files).await?
+            }
+            table => table,
+        };
+        if table.is_some()
+            && let Some(other) = names.find(|name| extension(name) != extension(first))
+        {
             let warning = format!("{url}: left out {other} and others like it, whose extension is not that of {first}");
             self.options.warnings.warn(&warning);
         }
-        Ok(())
+        Ok(table)
     }
 
     async fn avro(&self, session: &SessionState, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -80,12 +90,9 @@ impl UrlTableFactory for AvroUrlTableFactory {
                 table => Ok(table),
             },
             Ok(Kind::NoData(reason)) => plan_err!("{url}: no Avro files{reason}"),
-            Ok(Kind::OtherDirectory(reason)) => match self.others.try_new(&plain(url)).await? {
+            Ok(Kind::OtherDirectory(reason)) => match self.other_directory(&session, url).await? {
                 None => plan_err!("{url}: no files of a known format{reason}"),
-                table => {
-                    self.warn_of_extensions(&session, url).await?;
-                    Ok(table)
-                }
+                table => Ok(table),
             },
             // A name without anything of a path in it is just the name of a table that does not exist.
             Err(e) if is_path(url) => Err(e),
@@ -135,11 +142,11 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
     }
 }
 
-/// The extension of a name, in lower case, with that of a compression.
+/// The extension of a name with that of a compression.
 fn extension(name: &str) -> String {
     let plain = if compression(name).is_some() { name.rsplit_once('.').map_or(name, |(plain, _)| plain) } else { name };
     let from = plain.rfind('.').unwrap_or(plain.len());
-    name.get(from..).unwrap_or_default().to_ascii_lowercase()
+    name.get(from..).unwrap_or_default().to_owned()
 }
 
 /// The path as DataFusion reads it: it takes some characters for wildcards, also in the name of a file that is there.

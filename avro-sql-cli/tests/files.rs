@@ -33,6 +33,15 @@ fn compressed_text_is_read() {
         folder.run(&["convert", &format!("in-{name}/"), "out.csv"]).wrote("");
         folder.run(&["-c", "SELECT a, b FROM 'out.csv' ORDER BY a"]).wrote(ROWS);
     }
+    // What is hidden is not data, and another extension is another table.
+    folder.file("in-x.csv.gz/_SUCCESS", "{}");
+    folder.run(&["-c", "SELECT a, b FROM 'in-x.csv.gz/' ORDER BY a"]).wrote(ROWS);
+    folder.file("in-x.csv.gz/y.csv", "a,b\n3,z\n");
+    let ran = folder.run(&["-c", "SELECT a, b FROM 'in-x.csv.gz/' ORDER BY a"]);
+    assert_eq!((ran.stdout(), ran.code), (ROWS, 0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("left out y.csv and others like it"), "{}", ran.stderr);
+    folder.run(&["convert", "in-x.csv.gz/", "out.avro"]).failed(2, &["are not compressed alike"]);
+    fs::remove_file(folder.path("in-x.csv.gz/y.csv")).unwrap();
     folder.run(&["convert", "in-x.csv.gz/", "each/", "--to", "avro"]).wrote("");
     folder.run(&["-c", "SELECT a, b FROM 'each/x.avro' ORDER BY a"]).wrote(ROWS);
 }
@@ -102,6 +111,8 @@ fn rows_keep_their_order() {
     is(answer("SELECT unnest([id]) AS id FROM 'd/'"), &all, "unnest");
     let twice = [&all[30_010..], &all[..30_000]].concat();
     is(answer("SELECT id FROM 'd/c.avro' UNION ALL SELECT id FROM 'd/a.avro'"), &twice, "a union");
+    let grouped = answer("SELECT id FROM 'd/' GROUP BY id UNION ALL SELECT id FROM 'd/b.avro'");
+    is(grouped[60_000..].to_vec(), &all[30_000..30_010], "a union of what has no order");
     folder.run(&[&threads[..], &["-c", "SELECT id FROM 'd/'", "-o", "o.csv"]].concat()).wrote("");
     is(ids(std::str::from_utf8(&folder.read("o.csv")).unwrap()), &all, "-o");
     for to in ["copy.avro", "copy.parquet", "copy.csv"] {

@@ -44,6 +44,8 @@ pub struct Rows<'a> {
     row: u64,
     /// Where the row begins that was read last, or that the last error is about.
     start: usize,
+    /// Whether the lengths and counts of the rows are known to lead to the end of the block.
+    is_sound: bool,
     /// Bytes that the last trial of [`recover`](Self::recover) looked at.
     tried: Cell<usize>,
     /// Items without bytes in the rows before.
@@ -91,6 +93,7 @@ impl Decoder {
             cursor: Cursor::new(&block.data),
             row: 0,
             start: 0,
+            is_sound: false,
             tried: Cell::new(0),
             n_zero_width: 0,
         }
@@ -135,9 +138,9 @@ impl Rows<'_> {
 
     /// Goes on after the row that the last error is about. False where it cannot be said for certain where the next row begins.
     ///
-    /// It begins where the lengths and counts of the bad row lead, as they do if the row is only text that is not UTF-8, or an
-    /// unknown symbol. Where they lead nowhere, it begins at the one place from which all remaining rows can be read up to the
-    /// very end of the block.
+    /// It begins where the lengths and counts of the bad row lead, if they lead on through all other rows to the very end of the
+    /// block: so they do where the row is only wrong in a text that is not UTF-8, or in a symbol. Otherwise, it begins at the
+    /// one place from which all remaining rows can be read up to that end, if there are at least two.
     pub fn recover(&mut self) -> bool {
         let left = match self.block.rows.checked_sub(self.row + 1) {
             // Nothing follows the last row, wherever it ends.
@@ -147,15 +150,19 @@ impl Rows<'_> {
         };
         let (data, schema) = (&self.block.data, &self.decoder.resolution.writer);
         let mut skipped = Cursor::new(data);
-        if skipped.take(self.start).is_ok()
-            && skip_value(schema, schema.root(), &mut skipped, &self.decoder.limits).is_ok()
-            && skipped.at() > self.start
-        {
+        let skip = |cursor: &mut Cursor<'_>| skip_value(schema, schema.root(), cursor, &self.decoder.limits).is_ok();
+        if skipped.take(self.start).is_ok() && skip(&mut skipped) && skipped.at() > self.start {
             let end = skipped.at();
-            // The lengths may be what is wrong: then what they lead to is no row.
-            if self.rows_from(end, 1).is_some() {
+            // The lengths themselves may be wrong. They are right if they lead through all other rows to the end of the block.
+            let leads_to_end = |cursor: &mut Cursor<'_>| (0..left).all(|_| skip(cursor)) && cursor.remaining() == 0;
+            if self.is_sound || leads_to_end(&mut skipped) {
+                self.is_sound = true;
                 return self.go_on(end);
             }
+        }
+        // A single row at the end is easily found where there is none.
+        if left < 2 {
+            return false;
         }
         let mut budget = RECOVERY_BYTES;
         let mut found = None;

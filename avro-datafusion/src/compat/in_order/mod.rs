@@ -132,6 +132,10 @@ fn in_pieces(plan: &Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Op
         for child in plan.children() {
             match in_pieces(child, config)? {
                 Some(child) => children.push(child),
+                // Its rows are in no order, but come before those of the next one.
+                None if plan.is::<UnionExec>() => {
+                    children.push(Arc::new(CoalescePartitionsExec::new(Arc::clone(child))))
+                }
                 None => return Ok(None),
             }
         }
