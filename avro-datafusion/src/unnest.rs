@@ -13,9 +13,10 @@ use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilde
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning, replace_children_if_necessary};
 use std::sync::Arc;
 
 /// Leaves out of unnested lists of structs the fields that nobody looks at.
@@ -60,10 +61,7 @@ fn narrowed(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>
     let mut input = Arc::clone(unnest.input());
     let mut fields = schema.fields().to_vec();
     for list in lists.iter().map(|list| list.index_in_input_schema) {
-        let Some(scanned) = scan(&input).and_then(|(config, source)| with_narrow_list(config, source, list, &wanted))
-        else {
-            continue;
-        };
+        let Some(scanned) = with_narrow_list(&input, list, &wanted)? else { continue };
         let (Some(field), DataType::List(item)) =
             (fields.get_mut(list), scanned.schema().field(list).data_type().clone())
         else {
@@ -86,8 +84,23 @@ fn scan(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &AvroSource)>
     plan.downcast_ref::<DataSourceExec>()?.downcast_to_file_source::<AvroSource>()
 }
 
-/// The scan with less in the list that is its output of this index. None where all of it is wanted.
+/// The plan with less in the list that is its output of this index. None where all of it is wanted.
 fn with_narrow_list(
+    plan: &Arc<dyn ExecutionPlan>,
+    list: usize,
+    wanted: &Parts,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    // Rows may be dealt to more threads between the two.
+    if let Some(dealt) = plan.downcast_ref::<RepartitionExec>()
+        && let Partitioning::RoundRobinBatch(_) = dealt.partitioning()
+    {
+        let Some(input) = with_narrow_list(dealt.input(), list, wanted)? else { return Ok(None) };
+        return Ok(Some(replace_children_if_necessary(Arc::clone(plan), vec![input])?));
+    }
+    Ok(scan(plan).and_then(|(config, source)| scan_with_narrow_list(config, source, list, wanted)))
+}
+
+fn scan_with_narrow_list(
     config: &FileScanConfig,
     source: &AvroSource,
     list: usize,

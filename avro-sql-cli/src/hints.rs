@@ -41,6 +41,9 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
         && is_keyword(word)
     {
         Some(format!("a column that is called so stands in double quotes: \"{word}\""))
+    } else if text.contains("LATERAL syntax is not supported") {
+        let what = "a RIGHT or FULL JOIN cannot have a right side that looks at rows of the left side; LEFT JOIN can";
+        return Error::Failed(what.to_owned());
     } else if text.contains("OuterReferenceColumn(") {
         let what = "not supported: a subquery that looks at columns outside of it in this way; a join, or UNNEST in FROM, may do it";
         return Error::Failed(what.to_owned());

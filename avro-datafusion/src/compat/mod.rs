@@ -3,7 +3,15 @@
 //! Every file says what DataFusion does, what happens here instead, and when the correction can be deleted.
 
 mod in_order;
+#[cfg(feature = "sql")]
+mod lateral;
+mod list_any;
+mod map_entries;
+mod map_extract;
 mod map_keys;
+mod matching;
+mod nullable_items;
+mod or_empty;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
@@ -13,6 +21,14 @@ use std::sync::Arc;
 /// Registers the corrections that concern Avro's types. Every session that knows Avro has them.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_function_rewrite(Arc::new(map_keys::MapKeys))?;
+    state.register_function_rewrite(Arc::new(nullable_items::NullableItems))?;
+    state.register_udf(Arc::new(map_entries::map_entries()))?;
+    state.register_udf(Arc::new(map_extract::map_extract()))?;
+    state.register_udf(Arc::new(list_any::list_any()))?;
+    state.register_udf(Arc::new(map_entries::unnestable()))?;
+    state.register_udf(Arc::new(or_empty::list_or_empty()))?;
+    #[cfg(feature = "sql")]
+    lateral::register(state)?;
     Ok(())
 }
 

@@ -14,6 +14,9 @@ mod read;
 mod schema;
 mod wait;
 
+#[cfg(feature = "sql")]
+pub(crate) use wait::wait;
+
 pub(crate) use arguments::Arguments;
 pub use blocks::AvroBlocks;
 pub use damage::AvroDamage;

@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 ///
 /// A runtime of several threads goes on with all its other work. One of a single thread stands still meanwhile, so
 /// what needs no network runs on a thread of its own, and what does is refused: it could wait for ever.
-pub(super) fn wait<T: Send>(future: impl Future<Output = Result<T>> + Send, network: bool) -> Result<T> {
+pub(crate) fn wait<T: Send>(future: impl Future<Output = Result<T>> + Send, network: bool) -> Result<T> {
     match Handle::try_current() {
         Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
             block_in_place(|| runtime.block_on(future))

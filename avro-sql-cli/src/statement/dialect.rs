@@ -1,6 +1,6 @@
 //! What people write and DataFusion 55 does not read, in words that it reads:
 //!
-//! - `FROM t, UNNEST(t.items) AS u(item)`, see [`unnest`];
+//! - `ARRAY(SELECT ..)`, see [`array`]; `x = ANY(l)`, see [`quantified`];
 //! - `SELECT DISTINCT a.b .. ORDER BY a.b`, where it does not see that both are the same.
 
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value, VisitorMut,
 };
 
-use super::unnest;
+use super::{array, quantified};
 
 /// Rewrites all of it.
 pub(super) struct Dialect;
@@ -19,17 +19,17 @@ impl VisitorMut for Dialect {
     type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Infallible> {
-        if let SetExpr::Select(select) = query.body.as_mut() {
-            if let Some(order) = &mut query.order_by {
-                order_by_place(select, order);
-            }
-            unnest::into_select(select, query.order_by.as_mut());
+        if let SetExpr::Select(select) = query.body.as_mut()
+            && let Some(order) = &mut query.order_by
+        {
+            order_by_place(select, order);
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Infallible> {
-        unnest::into_select(select, None);
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        array::rewrite(expr);
+        quantified::rewrite(expr);
         ControlFlow::Continue(())
     }
 }

@@ -2,11 +2,15 @@
 //!
 //! Around the parser it is made to mean what people mean by it: [`words`] makes names of keywords that columns are called, and long forms
 //! of short ones; [`refused`] names what the engine would drop in silence; [`names`] finds the columns and fields that are meant, and says
-//! what to call those that are made; [`dialect`] and [`unnest`] put the rest in words that DataFusion reads.
+//! what to call those that are made; [`dialect`] puts the rest in words that DataFusion reads, and [`retries`] what turns out to need other ones.
 
+mod array;
 mod dialect;
 mod names;
+mod probe;
+mod quantified;
 mod refused;
+mod retries;
 mod synonyms;
 mod unnest;
 mod words;
@@ -32,9 +36,26 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
     refused.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
     let state = names::once(state);
-    names::bind(&state, &mut statement).await?;
-    visit(&mut statement, &mut dialect::Dialect);
-    state.statement_to_plan(statement).await
+    let mut bound = bind(&state, &statement).await?;
+    loop {
+        let error = match state.statement_to_plan(bound.clone()).await {
+            Ok(plan) => return Ok(plan),
+            Err(error) => error,
+        };
+        if retries::name_items(&mut statement, &error) {
+            bound = bind(&state, &statement).await?;
+        } else if !retries::rewrite(&mut bound, &error) {
+            return Err(probe::explain(&state, &bound, error).await);
+        }
+    }
+}
+
+/// The statement with all its names bound, in words that DataFusion reads.
+async fn bind(state: &SessionState, statement: &Statement) -> Result<Statement> {
+    let mut bound = statement.clone();
+    names::bind(state, &mut bound).await?;
+    visit(&mut bound, &mut dialect::Dialect);
+    Ok(bound)
 }
 
 fn parse(state: &SessionState, sql: &str) -> Result<Statement> {

@@ -13,7 +13,9 @@ mod paths;
 mod scope;
 mod tables;
 
-use datafusion::arrow::datatypes::DataType;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::{CopyToSource, Statement};
@@ -35,6 +37,8 @@ struct Binder<'a> {
     tables: Tables,
     /// Of the queries around, the innermost last.
     scopes: Vec<Scope>,
+    /// Is this what stands in the parentheses of `UNNEST`? The engine takes the tables beside it as those of a query around it.
+    is_unnesting: bool,
     /// Tables that `WITH` names, and their columns if these are known.
     with: Vec<(String, Option<Vec<Column>>)>,
     /// How many subqueries have been given names.
@@ -47,7 +51,7 @@ const UNNAMED: &str = "__subquery_";
 /// Rewrites the names of a statement.
 pub(super) async fn bind(state: &SessionState, statement: &mut Statement) -> Result<()> {
     let tables = Tables::of(state, statement).await?;
-    let mut binder = Binder { state, tables, scopes: Vec::new(), with: Vec::new(), named: 0 };
+    let mut binder = Binder { state, tables, scopes: Vec::new(), is_unnesting: false, with: Vec::new(), named: 0 };
     binder.statement(statement)
 }
 
@@ -312,25 +316,27 @@ impl Binder<'_> {
                 };
                 named(vec![], columns.map(Columns::new), alias.as_mut())
             }
-            TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset, .. } => {
-                self.parts(array_exprs)?;
-                let list = match array_exprs.as_slice() {
-                    [list] if !*with_ordinality && !*with_offset => Some(list),
-                    _ => None,
-                };
-                self.unnested(list, alias.as_ref())?
+            TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } => {
+                self.is_unnesting = true;
+                let done = self.parts(array_exprs);
+                self.is_unnesting = false;
+                done?;
+                self.unnested(array_exprs, *with_ordinality, alias.as_ref())?
             }
             TableFactor::Function { name, args, alias, with_ordinality, .. } => {
-                self.parts(args)?;
-                let list = match args.as_slice() {
-                    [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))]
-                        if !*with_ordinality && name.to_string().eq_ignore_ascii_case("unnest") =>
-                    {
-                        Some(list)
-                    }
+                let is_unnest = name.to_string().eq_ignore_ascii_case("unnest");
+                self.is_unnesting = is_unnest;
+                let done = self.parts(args);
+                self.is_unnesting = false;
+                done?;
+                let list = |argument: &FunctionArg| match argument {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(list)) if is_unnest => Some(list.clone()),
                     _ => None,
                 };
-                self.unnested(list, alias.as_ref())?
+                match args.iter().map(list).collect::<Option<Vec<_>>>() {
+                    Some(lists) => self.unnested(&lists, *with_ordinality, alias.as_ref())?,
+                    None => Relation::new(alias.iter().map(|alias| alias.name.clone()).collect(), None),
+                }
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => return self.from(table_with_joins),
             other => Relation::new(alias(other).into_iter().cloned().collect(), None),
@@ -339,24 +345,40 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// The table of a list's items.
-    fn unnested(&mut self, list: Option<&Expr>, alias: Option<&TableAlias>) -> Result<Relation> {
-        let Some(alias) = alias else { return Ok(Relation::new(vec![], None)) };
-        let field = match list {
-            Some(list) => self.field_of(list)?,
-            None => None,
-        };
-        let item = field.as_ref().and_then(|field| paths::item(field.data_type()));
-        let is_map = field.as_ref().is_some_and(|field| matches!(field.data_type(), DataType::Map(..)));
-        let named: Vec<&Ident> = match alias.columns.as_slice() {
-            [] => vec![&alias.name],
-            columns => columns.iter().map(|column| &column.name).collect(),
-        };
-        let columns = match named.as_slice() {
-            [one] if !is_map && item.is_some() => Some(Columns::new(vec![Column { name: folded(one), field: item }])),
-            _ => None,
-        };
-        Ok(Relation::new(vec![alias.name.clone()], columns))
+    /// The table of the items of lists, whose columns have the names that the engine's `UNNEST` gives them.
+    fn unnested(&mut self, lists: &[Expr], with_ordinality: bool, alias: Option<&TableAlias>) -> Result<Relation> {
+        let table = alias.map_or_else(|| Ident::new("unnest"), |alias| alias.name.clone());
+        let given: Vec<String> = alias.iter().flat_map(|a| &a.columns).map(|column| folded(&column.name)).collect();
+        let n_items = given.len().saturating_sub(usize::from(with_ordinality)).max(1);
+        let is_item = !given.is_empty() && n_items <= lists.len();
+        let mut columns = Vec::new();
+        for (i, list) in lists.iter().enumerate() {
+            let field = match self.field_of(list)?.as_ref().map(|field| field.data_type()) {
+                Some(record @ DataType::Struct(_)) => Some(Arc::new(Field::new("item", record.clone(), true))),
+                of => of.and_then(paths::unnested_item),
+            };
+            match field.as_ref().map(|field| field.data_type()) {
+                None if !is_item => return Ok(Relation::new(vec![table], None)),
+                Some(DataType::Struct(fields)) if !is_item && !fields.is_empty() => {
+                    let column = |field: &FieldRef| {
+                        let field = Arc::new(field.as_ref().clone().with_nullable(true));
+                        Column { name: field.name().clone(), field: Some(field) }
+                    };
+                    columns.extend(fields.iter().map(column));
+                }
+                _ => {
+                    let name = folded(&table);
+                    let name = if lists.len() > 1 { format!("{name}_{}", i + 1) } else { name };
+                    columns.push(Column { name, field });
+                }
+            }
+        }
+        if with_ordinality {
+            let field = Arc::new(Field::new("ordinality", DataType::Int64, true));
+            columns.push(Column { name: "ordinality".to_owned(), field: Some(field) });
+        }
+        columns.iter_mut().zip(given).for_each(|(column, name)| column.name = name);
+        Ok(Relation::new(vec![table], Some(Columns::new(columns))))
     }
 }
 

@@ -254,6 +254,14 @@ pub(super) fn item(of: &DataType) -> Option<FieldRef> {
     }
 }
 
+/// The rows that `UNNEST` makes of a list or a map.
+pub(super) fn unnested_item(of: &DataType) -> Option<FieldRef> {
+    let DataType::Map(entries, _) = of else { return item(of) };
+    let DataType::Struct(entry) = entries.data_type() else { return None };
+    let named = entry.iter().zip(["key", "value"]).map(|(field, name)| field.as_ref().clone().with_name(name));
+    Some(Arc::new(Field::new("item", DataType::Struct(named.collect()), true)))
+}
+
 fn spelled_path(said: &str) -> String {
     said.split('.').map(|part| spelled(part).to_string()).collect::<Vec<_>>().join(".")
 }
@@ -306,7 +314,7 @@ impl Paths<'_, '_> {
                 let Some(Path { parts, names: own, is_outer, value, .. }) = self.binder.path(names)? else {
                     return Ok(());
                 };
-                if value.is_none() && (own.len() == parts || !is_outer) {
+                if value.is_none() && (own.len() == parts || !is_outer && !self.binder.is_unnesting) {
                     names.iter_mut().zip(&own).for_each(|(name, own)| respell(name, &folded(own)));
                     return Ok(());
                 }

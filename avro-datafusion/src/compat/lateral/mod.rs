@@ -1,0 +1,45 @@
+//! Subqueries and tables in `FROM` that are made of columns of an outer row: `FROM t, UNNEST(t.items) AS u(item)`,
+//! `LEFT JOIN UNNEST(..) ON ..`, `CROSS JOIN LATERAL (SELECT ..)`, `EXISTS (SELECT .. FROM UNNEST(t.tags) ..)`,
+//! `(SELECT sum(x) FROM UNNEST(t.l) AS u(x))`.
+//!
+//! DataFusion 55 plans them with outer references and then fails to run them
+//! (<https://github.com/apache/datafusion/issues/13659>, <https://github.com/apache/datafusion/issues/21201>), or does not plan them
+//! at all: maps, `WITH ORDINALITY`, several names for the fields of items.
+//!
+//! Here, [`relation`] plans `UNNEST` in `FROM`. [`rule`] replaces joins and subqueries: a join whose right side looks at single
+//! rows of its left side becomes an `Unnest` over the left side; any other subquery becomes a [`function`] of the columns that it
+//! looks at. [`push`] rewrites the plan of the subquery for both.
+//!
+//! Can go after: the DataFusion version that decorrelates `Unnest`; `relation` when it also has maps and ordinality.
+
+mod batch;
+mod function;
+mod ordinals;
+mod push;
+mod relation;
+mod rule;
+
+use datafusion::execution::SessionState;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// Registers what plans `UNNEST` in `FROM`, and the rule, once.
+pub(super) fn register(state: &mut SessionState) -> datafusion::common::Result<()> {
+    if !state.analyzer().rules.iter().any(|rule| rule.name() == rule::Decorrelate::NAME) {
+        state.register_relation_planner(Arc::new(relation::UnnestInFrom))?;
+        state.add_analyzer_rule(Arc::new(rule::Decorrelate));
+    }
+    Ok(())
+}
+
+/// Names for columns that no statement has, each different.
+#[derive(Debug, Default)]
+struct Names(Cell<usize>);
+
+impl Names {
+    fn next(&self, what: &str) -> String {
+        let n = self.0.get() + 1;
+        self.0.set(n);
+        format!("__{what}_{n}")
+    }
+}

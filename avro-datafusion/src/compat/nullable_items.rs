@@ -1,0 +1,67 @@
+//! `array_except(l, [1])`, `array_resize(l, 2)`, `array_repeat(l, 2)` and others for lists whose items cannot be null, as Avro's mostly are.
+//!
+//! These functions of DataFusion 55 fail there: they compare the types of lists with whether items may be null, or put nulls into the
+//! list, or return another type than they announce. Here they get lists whose items may be null.
+//!
+//! Can go after: the DataFusion version in which they work for `List(non-null Int64)`.
+
+use arrow_schema::{DataType, FieldRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+use datafusion::logical_expr::{Expr, ExprSchemable, cast};
+use std::sync::Arc;
+
+/// The functions, by their first names.
+const FUNCTIONS: [&str; 9] = [
+    "array_append",
+    "array_concat",
+    "array_except",
+    "array_intersect",
+    "array_prepend",
+    "array_repeat",
+    "array_resize",
+    "array_union",
+    "make_array",
+];
+
+/// Casts the arguments of these functions.
+#[derive(Debug)]
+pub(super) struct NullableItems;
+
+impl FunctionRewrite for NullableItems {
+    fn name(&self) -> &str {
+        "avro_nullable_items"
+    }
+
+    fn rewrite(&self, expr: Expr, schema: &DFSchema, _config: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let Expr::ScalarFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+        let mut changed = false;
+        if FUNCTIONS.contains(&call.func.name()) {
+            for argument in &mut call.args {
+                // What cannot be typed is left for DataFusion to complain of.
+                let Ok(of) = argument.get_type(schema) else { continue };
+                let nullable = nullable(&of);
+                if nullable != of {
+                    *argument = cast(std::mem::take(argument), nullable);
+                    changed = true;
+                }
+            }
+        }
+        let expr = Expr::ScalarFunction(call);
+        Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+    }
+}
+
+/// The type with items that may be null, in lists at any depth of lists.
+fn nullable(of: &DataType) -> DataType {
+    let item = |item: &FieldRef| {
+        Arc::new(item.as_ref().clone().with_data_type(nullable(item.data_type())).with_nullable(true))
+    };
+    match of {
+        DataType::List(of) => DataType::List(item(of)),
+        DataType::LargeList(of) => DataType::LargeList(item(of)),
+        other => other.clone(),
+    }
+}
