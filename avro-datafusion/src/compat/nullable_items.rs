@@ -11,6 +11,7 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The functions, by their first names.
@@ -39,10 +40,12 @@ impl FunctionRewrite for NullableItems {
         let Expr::ScalarFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
         let mut changed = false;
         if FUNCTIONS.contains(&call.func.name()) {
+            // This one announces the metadata of the items, such as the symbols of an enum, and leaves them out.
+            let keeps_metadata = call.func.name() != "array_repeat";
             for argument in &mut call.args {
                 // What cannot be typed is left for DataFusion to complain of.
                 let Ok(of) = argument.get_type(schema) else { continue };
-                let nullable = nullable(&of);
+                let nullable = nullable(&of, keeps_metadata);
                 if nullable != of {
                     *argument = cast(std::mem::take(argument), nullable);
                     changed = true;
@@ -55,9 +58,11 @@ impl FunctionRewrite for NullableItems {
 }
 
 /// The type with items that may be null, in lists at any depth of lists.
-fn nullable(of: &DataType) -> DataType {
+fn nullable(of: &DataType, keeps_metadata: bool) -> DataType {
     let item = |item: &FieldRef| {
-        Arc::new(item.as_ref().clone().with_data_type(nullable(item.data_type())).with_nullable(true))
+        let of = nullable(item.data_type(), keeps_metadata);
+        let item = item.as_ref().clone().with_data_type(of).with_nullable(true);
+        Arc::new(if keeps_metadata { item } else { item.with_metadata(HashMap::new()) })
     };
     match of {
         DataType::List(of) => DataType::List(item(of)),
