@@ -3,6 +3,8 @@
 //!
 //! DataFusion knows each format by one ending only, and JSON arrays when it is told.
 
+mod distinct;
+
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 use std::sync::{Arc, OnceLock};
@@ -11,9 +13,11 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::{GetExt, Result, Statistics};
+use datafusion::datasource::file_format::arrow::ArrowFormatFactory;
 use datafusion::datasource::file_format::csv::CsvFormatFactory;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::json::{JsonFormat, JsonFormatFactory};
+use datafusion::datasource::file_format::parquet::ParquetFormatFactory;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
 use datafusion::datasource::table_schema::TableSchema;
@@ -21,6 +25,8 @@ use datafusion::execution::SessionState;
 use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use datafusion::physical_expr::LexRequirement;
 use datafusion::physical_plan::ExecutionPlan;
+
+use distinct::Distinct;
 
 /// Bytes of a file that are looked at for the `[` that an array begins with. Compressed, they are a whole block.
 const LOOKED_AT: u64 = 64 << 10;
@@ -33,6 +39,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     for ending in ["tsv", "tab"] {
         state.register_file_format(Arc::new(Tabbed { ending }), true)?;
     }
+    state.register_file_format(Arc::new(Distinct(ParquetFormatFactory::new())), true)?;
+    state.register_file_format(Arc::new(Distinct(ArrowFormatFactory::new())), true)?;
     Ok(())
 }
 

@@ -202,10 +202,7 @@ fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, O
                 _ => plan_err!("`{said}` is a list, which has no fields; an item is {said}[1]"),
             }
         }
-        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 if is_recursive(value) => plan_err!(
-            "`{said}` is a record inside itself, which is read as JSON text; \
-             recursion_levels makes columns of it: FROM read_avro('..', recursion_levels => 2), or --option recursion_levels=2"
-        ),
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 if is_recursive(value) => recursive(said),
         DataType::Dictionary(_, values) => {
             step(Some(&Arc::new(Field::new(value.name(), values.as_ref().clone(), true))), name, said)
         }
@@ -213,10 +210,16 @@ fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, O
     }
 }
 
+fn recursive<T>(said: &str) -> Result<T> {
+    plan_err!(
+        "`{said}` is a record inside itself, which is read as JSON text; recursion_levels makes columns of it: \
+         FROM read_avro('..', recursion_levels => 2), or --option recursion_levels=2"
+    )
+}
+
 /// Is this the JSON text that stands for a record inside itself?
 fn is_recursive(field: &FieldRef) -> bool {
-    field.metadata().get("ARROW:extension:name").is_some_and(|name| name == "arrow.json")
-        || field.metadata().contains_key("avro.name")
+    field.metadata().contains_key("avro.name")
 }
 
 fn no_field<'a>(name: &Ident, fields: impl Iterator<Item = &'a str>, said: &str) -> DataFusionError {
@@ -416,6 +419,9 @@ fn subscript(of: Option<&FieldRef>, index: Expr) -> Result<(Expr, Option<FieldRe
             }
             None => Err(no_field(&Ident::new(name), fields.iter().map(|field| field.name().as_str()), of.name())),
         },
+        (DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8, Some(_)) if is_recursive(of) => {
+            recursive(of.name())
+        }
         (other, _) => Ok((index, item(other))),
     }
 }

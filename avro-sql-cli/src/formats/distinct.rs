@@ -1,0 +1,209 @@
+//! Columns of one name in a file of Parquet or Arrow: a format in; the same, with an error where the engine would make one of two columns
+//! without a word, out.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow::ipc::reader::StreamReader;
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::common::{GetExt, Result, Statistics, plan_err};
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use datafusion::physical_expr::{LexOrdering, LexRequirement};
+use datafusion::physical_plan::ExecutionPlan;
+
+/// What an Arrow file begins with. Zeros follow, and then the schema, as in a stream.
+const ARROW: &[u8] = b"ARROW1";
+
+/// Bytes of an Arrow file that are looked at for its schema.
+const LOOKED_AT: u64 = 1 << 20;
+
+/// The formats of a factory, with columns that are distinct.
+#[derive(Debug)]
+pub(super) struct Distinct<F>(pub(super) F);
+
+impl<F: GetExt> GetExt for Distinct<F> {
+    fn get_ext(&self) -> String {
+        self.0.get_ext()
+    }
+}
+
+impl<F: FileFormatFactory> FileFormatFactory for Distinct<F> {
+    fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
+        Ok(Arc::new(Checked(self.0.create(state, options)?)))
+    }
+
+    fn default(&self) -> Arc<dyn FileFormat> {
+        Arc::new(Checked(FileFormatFactory::default(&self.0)))
+    }
+}
+
+/// A format whose files are looked at for columns of one name.
+#[derive(Debug)]
+struct Checked(Arc<dyn FileFormat>);
+
+impl Checked {
+    /// The names of a file's columns, if they can be read; if not, the format says why.
+    async fn names(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        object: &ObjectMeta,
+    ) -> Option<Vec<String>> {
+        match self.0.get_ext().as_str() {
+            "parquet" => {
+                let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+                let file = DFParquetMetadata::new(store.as_ref(), object).with_file_metadata_cache(Some(cache));
+                let metadata = file.fetch_metadata().await.ok()?;
+                let columns = metadata.file_metadata().schema_descr().root_schema().get_fields();
+                Some(columns.iter().map(|column| column.name().to_owned()).collect())
+            }
+            _ => {
+                let start = store.get_range(&object.location, 0..object.size.min(LOOKED_AT)).await.ok()?;
+                let stream = match start.strip_prefix(ARROW) {
+                    Some(file) => file.iter().copied().skip_while(|byte| *byte == 0).collect(),
+                    None => start.to_vec(),
+                };
+                let schema = StreamReader::try_new(Cursor::new(stream), None).ok()?.schema();
+                Some(schema.fields().iter().map(|field| field.name().clone()).collect())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl FileFormat for Checked {
+    fn get_ext(&self) -> String {
+        self.0.get_ext()
+    }
+
+    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
+        self.0.get_ext_with_compression(compression)
+    }
+
+    fn compression_type(&self) -> Option<FileCompressionType> {
+        self.0.compression_type()
+    }
+
+    async fn infer_schema(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        objects: &[ObjectMeta],
+    ) -> Result<SchemaRef> {
+        // First, so that the metadata of Parquet files is kept of which there are many.
+        let schema = self.0.infer_schema(state, store, objects).await?;
+        for object in objects {
+            let names = self.names(state, store, object).await.unwrap_or_default();
+            let mut seen = HashSet::new();
+            if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+                return plan_err!(
+                    "{}: two columns are called `{twice}`, and there is no telling which is meant; give them names of their own",
+                    object.location.filename().unwrap_or_default()
+                );
+            }
+        }
+        Ok(schema)
+    }
+
+    async fn infer_stats(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        schema: SchemaRef,
+        object: &ObjectMeta,
+    ) -> Result<Statistics> {
+        self.0.infer_stats(state, store, schema, object).await
+    }
+
+    async fn infer_ordering(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        schema: SchemaRef,
+        object: &ObjectMeta,
+    ) -> Result<Option<LexOrdering>> {
+        self.0.infer_ordering(state, store, schema, object).await
+    }
+
+    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.create_physical_plan(state, scan).await
+    }
+
+    async fn create_writer_physical_plan(
+        &self,
+        input: Arc<dyn ExecutionPlan>,
+        state: &dyn Session,
+        sink: FileSinkConfig,
+        order: Option<LexRequirement>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.create_writer_physical_plan(input, state, sink, order).await
+    }
+
+    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
+        self.0.file_source(schema)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::ipc::writer::{FileWriter, StreamWriter};
+    use datafusion::datasource::file_format::arrow::ArrowFormatFactory;
+    use datafusion::datasource::file_format::parquet::ParquetFormatFactory;
+    use datafusion::object_store::local::LocalFileSystem;
+    use datafusion::object_store::path::Path;
+    use datafusion::prelude::SessionContext;
+    use std::fs::File;
+
+    #[tokio::test]
+    async fn two_columns_of_one_name_are_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(dir.path()).unwrap());
+        let state = SessionContext::new().state();
+        for (names, is_fine) in [(["a", "b"], true), (["a", "a"], false), (["a", "A"], true)] {
+            let schema = Arc::new(Schema::new(names.map(|name| Field::new(name, DataType::Int64, true)).to_vec()));
+            let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+            let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::clone(&column), column]).unwrap();
+            for kind in ["parquet", "file", "stream"] {
+                let file = File::create(&path).unwrap();
+                let format = match kind {
+                    "parquet" => {
+                        let mut writer = parquet::arrow::ArrowWriter::try_new(file, Arc::clone(&schema), None).unwrap();
+                        writer.write(&batch).unwrap();
+                        writer.close().unwrap();
+                        FileFormatFactory::default(&Distinct(ParquetFormatFactory::new()))
+                    }
+                    "file" => {
+                        let mut writer = FileWriter::try_new(file, &schema).unwrap();
+                        writer.write(&batch).unwrap();
+                        writer.finish().unwrap();
+                        FileFormatFactory::default(&Distinct(ArrowFormatFactory::new()))
+                    }
+                    _ => {
+                        let mut writer = StreamWriter::try_new(file, &schema).unwrap();
+                        writer.write(&batch).unwrap();
+                        writer.finish().unwrap();
+                        FileFormatFactory::default(&Distinct(ArrowFormatFactory::new()))
+                    }
+                };
+                let object = store.head(&Path::from("file")).await.unwrap();
+                let found = format.infer_schema(&state, &store, &[object]).await;
+                let error = found.err().map(|e| e.to_string());
+                assert_eq!(error.is_none(), is_fine, "{kind} {names:?} {error:?}");
+                assert!(error.is_none_or(|e| e.contains("file: two columns are called `a`")), "{kind}");
+            }
+        }
+    }
+}
