@@ -234,8 +234,9 @@ impl Push<'_> {
         let columns = input.schema().columns().into_iter().map(Expr::Column);
         let input = self.push(input)?;
         let number = WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]);
-        let number =
-            Expr::from(number).partition_by(vec![Expr::Column(self.row()?.clone())]).order_by(order).build()?;
+        let number = Expr::from(number).partition_by(vec![Expr::Column(self.row()?.clone())]);
+        // An order of nothing is another frame than no order, and one that DataFusion refuses.
+        let number = if order.is_empty() { number.build()? } else { number.order_by(order).build()? };
         let name = self.names.next("number");
         let numbered = Window::try_new(vec![number.alias(&name)], Arc::new(input))?;
         let bound = |n: usize| lit(u64::try_from(n).unwrap_or(u64::MAX));
