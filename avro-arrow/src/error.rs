@@ -129,6 +129,8 @@ pub enum ErrorKind {
         second: String,
         /// The type there.
         second_type: String,
+        /// Whether [`Conflicts::Widen`](crate::schema::Conflicts::Widen) makes one type of both.
+        widens: bool,
     },
     /// The file uses a codec that this crate does not know.
     UnknownCodec {
@@ -226,6 +228,8 @@ pub enum Fault {
     Utf8,
     /// A decimal that does not fit the Arrow type of its precision.
     DecimalRange,
+    /// A date, time or timestamp is too large for the smaller units that it is read in.
+    UnitRange(i64),
     /// A duration's months, days or milliseconds that Arrow's interval cannot hold.
     DurationRange(u32),
     /// An array or map block whose count has no absolute value, or more items than fit a batch.
@@ -489,7 +493,7 @@ impl fmt::Display for ErrorKind {
             ShortMessage { framing, len } => write!(f, "{framing} is longer than {len} bytes"),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
             Json { reason, at } => write!(f, "{at}: {reason}"),
-            Conflict { path, first, first_type, second, second_type } => {
+            Conflict { path, first, first_type, second, second_type, .. } => {
                 match path.as_str() {
                     "" => f.write_str("the outermost type")?,
                     path => write!(f, "`{path}`")?,
@@ -552,6 +556,7 @@ impl fmt::Display for Fault {
             UnreadSymbol(v) => write!(f, "the reader's enum has neither the enum's symbol {v} nor a default"),
             Utf8 => f.write_str("a string is not valid UTF-8"),
             DecimalRange => f.write_str("a decimal does not fit its type"),
+            UnitRange(value) => write!(f, "{value} is too large for the units that it is read in"),
             DurationRange(v) => write!(f, "a duration's count {v} is more than Arrow's interval can hold"),
             ItemCount(v) => write!(f, "an array or map block claims {v} items, more than it can have"),
             ItemBytes { stated, found } => {

@@ -5,9 +5,11 @@
 //! over (`skip_value`). All walks keep the open records, arrays and maps in a list of their own, so that no nesting in the data can overflow
 //! the thread's stack. On a fault the cursor stands at the start of the faulty value, which is how errors get their offset.
 
+mod decimal;
 mod encode;
 mod rows;
 mod tape;
+mod untagged;
 #[cfg(test)]
 mod tests;
 
@@ -19,17 +21,18 @@ use crate::error::Fault;
 use crate::limits::Limits;
 use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution};
 use crate::schema::{Field, Kind, NodeId, Schema, is_zero_width};
-use serde_json::Value as Json;
+use decimal::Digits;
 use std::fmt::{self, Write as _};
+use untagged::untagged;
 
-/// How a union's value that is not null stands in JSON; all else is the same in both forms. Bytes and fixed are strings whose code
-/// points 0-255 are the bytes; floats that JSON has no number for are `"NaN"`, `"Infinity"` and `"-Infinity"`; logical types
+/// How unions and decimals stand in JSON; all else is the same in both forms. Bytes and fixed are strings whose code
+/// points 0-255 are the bytes; floats that JSON has no number for are `"NaN"`, `"Infinity"` and `"-Infinity"`; other logical types
 /// are what they are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As the specification's JSON encoding: `{"long":1}`.
+    /// As the specification's JSON encoding: a union's value is `{"long":1}`, a decimal is its bytes.
     Avro,
-    /// As itself, `1`, from which two branches may not be told apart.
+    /// A union's value is itself, `1`, from which two branches may not be told apart; a decimal of up to 76 digits is a number.
     Plain,
 }
 
@@ -308,6 +311,31 @@ impl JsonWriter<'_, '_, '_> {
         let pair = resolution.pair(id);
         let kind = &resolution.writer.node(pair.writer).kind;
         match (&pair.action, kind) {
+            (Action::Convert(_), Kind::Bytes | Kind::Fixed(_))
+                if let Some(digits) = Digits::of(resolution.reader.node(pair.reader))
+                    && (self.form == Form::Plain || matches!(pair.action, Action::Convert(Convert::Scale(_)))) =>
+            {
+                let before = self.cursor.clone();
+                let mut bytes = match kind {
+                    Kind::Fixed(fixed) => self.cursor.take(fixed.size)?.to_vec(),
+                    _ => self.cursor.bytes()?.to_vec(),
+                };
+                if let Action::Convert(Convert::Scale(zeros)) = pair.action {
+                    let size = match &resolution.reader.node(pair.reader).kind {
+                        Kind::Fixed(fixed) => Some(fixed.size),
+                        _ => None,
+                    };
+                    let Some(scaled) = decimal::with_zeros(&bytes, zeros, size) else {
+                        *self.cursor = before;
+                        return Err(Fault::DecimalRange);
+                    };
+                    bytes = scaled;
+                }
+                match self.form {
+                    Form::Plain => self.print(format_args!("{}", digits.text(&bytes))),
+                    Form::Avro => self.latin1(&bytes),
+                }
+            }
             (Action::Convert(convert), kind) => return self.scalar(*convert, kind),
             (Action::Symbols(table), _) => {
                 let before = self.cursor.clone();
@@ -347,6 +375,15 @@ impl JsonWriter<'_, '_, '_> {
             (Kind::Boolean, _) => {
                 let text: &[u8] = if self.cursor.boolean()? { b"true" } else { b"false" };
                 self.out.extend_from_slice(text);
+            }
+            (Kind::Int | Kind::Long, Convert::Times(factor)) => {
+                let before = self.cursor.clone();
+                let value = if *kind == Kind::Int { self.cursor.int()?.into() } else { self.cursor.long()? };
+                let Some(scaled) = value.checked_mul(factor) else {
+                    *self.cursor = before;
+                    return Err(Fault::UnitRange(value));
+                };
+                self.print(format_args!("{scaled}"));
             }
             (Kind::Int | Kind::Long, _) => {
                 let value = if *kind == Kind::Int { self.cursor.int()?.into() } else { self.cursor.long()? };
@@ -528,33 +565,6 @@ impl<'a> Items<'a> {
         self.sized = bytes.map(|bytes| (head, cursor.at(), bytes));
         self.left = count;
         Ok(count > 0)
-    }
-}
-
-/// A default in Avro's JSON encoding without the tags of unions. Resolution has checked it, and how deep it is.
-fn untagged(schema: &Schema, node: NodeId, value: &Json) -> Json {
-    match (&schema.node(node).kind, value) {
-        (Kind::Union(branches), Json::Object(tagged)) => {
-            let Some((tag, value)) = tagged.iter().next() else { return Json::Null };
-            let kind = |node: &NodeId| &schema.node(*node).kind;
-            let is_tagged = |node: &&NodeId| kind(node).name().map_or(kind(node).word(), |name| name.full()) == tag;
-            branches.iter().find(is_tagged).map_or(Json::Null, |branch| untagged(schema, *branch, value))
-        }
-        (Kind::Array(items), Json::Array(values)) => {
-            values.iter().map(|value| untagged(schema, *items, value)).collect()
-        }
-        (Kind::Map(values), Json::Object(entries)) => {
-            let entry = |(key, value): (&String, &Json)| (key.clone(), untagged(schema, *values, value));
-            Json::Object(entries.iter().map(entry).collect())
-        }
-        (Kind::Record(record), Json::Object(given)) => {
-            let field = |field: &Field| {
-                let value = given.get(&field.name).unwrap_or(&Json::Null);
-                (field.name.clone(), untagged(schema, field.node, value))
-            };
-            Json::Object(record.fields.iter().map(field).collect())
-        }
-        _ => value.clone(),
     }
 }
 

@@ -98,4 +98,4 @@ pub use options::{Damage, Enums, FieldMatch, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;
-pub use writer::{Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WrittenBlock};
+pub use writer::{Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WrittenBlock, derived_schema, renamed_fields};

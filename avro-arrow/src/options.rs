@@ -14,8 +14,12 @@ pub struct Options {
     ///
     /// Beyond these rules, names of types matter only where a branch of a union is looked for; an enum can be read as a string;
     /// and a decimal as one of more digits. Types of different logical types do not match: a `timestamp-millis` is no
-    /// `timestamp-micros`.
+    /// `timestamp-micros`, unless [`widen`](Options::widen) says so.
     pub reader_schema: Option<Schema>,
+    /// Whether the reader's schema may have smaller units than the file's: a `timestamp-millis` is read as a `timestamp-micros`, a date as a
+    /// timestamp, a decimal with more digits after the point. Values are multiplied, and those that become too large are errors. The default is
+    /// no: the specification does not match such types.
+    pub widen: bool,
     /// How fields of the reader's schema are found in a file's; the default is by name.
     pub field_match: FieldMatch,
     /// The columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns that have
@@ -118,6 +122,7 @@ impl Default for Options {
         Options {
             batch_size: 8192,
             reader_schema: None,
+            widen: false,
             field_match: FieldMatch::default(),
             projection: None,
             strings: Strings::default(),

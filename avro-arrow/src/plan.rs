@@ -12,7 +12,7 @@ pub(crate) use target::{BRANCHES_MAX, Form, RecordTarget, Target, decimal};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution};
+use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution, Rules};
 use crate::schema::{Attributes, Enum, Field as AvroField, Kind, Logical, NodeId, Schema, is_zero_width};
 use crate::value::Value;
 use arrow_array::StringArray;
@@ -116,6 +116,14 @@ pub(crate) enum Scalar {
     DecimalBytes,
     /// A decimal on fixed of this size.
     DecimalFixed(usize),
+    /// An int times this, to `i64`.
+    IntTimes(i64),
+    /// A long times this, to `i64`.
+    LongTimes(i64),
+    /// A decimal on bytes with so many more zeros.
+    ScaledBytes(u32),
+    /// A decimal on fixed of this size, with so many more zeros.
+    ScaledFixed(usize, u32),
     Duration,
 }
 
@@ -123,7 +131,9 @@ impl Plan {
     /// The plan for a schema under these options.
     pub(crate) fn new(schema: &Schema, options: &Options) -> Result<Plan> {
         let resolution = match &options.reader_schema {
-            Some(reader) if reader != schema => Resolution::new(schema, reader, options.field_match, &options.limits)?,
+            Some(reader) if reader != schema => {
+                Resolution::new(schema, reader, options.field_match, Rules::of(options), &options.limits)?
+            }
             _ => Resolution::same(schema),
         };
         let reader = &resolution.reader;
@@ -350,6 +360,14 @@ impl<'a> Planner<'a> {
             Convert::BytesToString => return Ok(Scalar::String),
             Convert::StringToBytes if matches!(target.form, Form::Primitive) => return Ok(Scalar::DecimalBytes),
             Convert::StringToBytes => return Ok(Scalar::Bytes),
+            Convert::Times(factor) if node.kind == Kind::Int => return Ok(Scalar::IntTimes(factor)),
+            Convert::Times(factor) => return Ok(Scalar::LongTimes(factor)),
+            Convert::Scale(zeros) => {
+                return Ok(match &node.kind {
+                    Kind::Fixed(fixed) => Scalar::ScaledFixed(fixed.size, zeros),
+                    _ => Scalar::ScaledBytes(zeros),
+                });
+            }
             Convert::EnumToString | Convert::Same => {}
         }
         Ok(match &node.kind {

@@ -10,12 +10,13 @@
 mod defaults;
 mod fields;
 mod mismatch;
+mod widen;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{ErrorKind, Result, Severity};
 use crate::limits::Limits;
-use crate::options::FieldMatch;
+use crate::options::{FieldMatch, Options};
 use crate::schema::{Enum, Kind, Logical, Name, Node, NodeId, Schema};
 use defaults::Defaults;
 use serde_json::Value as Json;
@@ -96,6 +97,10 @@ pub(crate) enum Convert {
     StringToBytes,
     /// Beyond the specification: an enum's symbol as the text that it is. Engines have no enums to ask for.
     EnumToString,
+    /// Beyond the specification: a date, time or timestamp as one of smaller units, of which each of the writer's has so many.
+    Times(i64),
+    /// Beyond the specification: a decimal with so many more digits after the point.
+    Scale(u32),
 }
 
 /// What is read, beyond what the specification promises of every reader.
@@ -105,8 +110,17 @@ pub(crate) enum Rules {
     /// Renamed types are common, and a record tells by its fields whether it is the one. Enums are read as strings, and decimals
     /// on bytes as decimals on fixed, and the other way round.
     Lenient,
+    /// As before, and times and decimals are read in smaller units, see [`Options::widen`](crate::Options::widen).
+    Widening,
     /// No more than that: named types match by their names, without their namespaces, or by aliases.
     Strict,
+}
+
+impl Rules {
+    /// Those of reading with these options.
+    pub(crate) fn of(options: &Options) -> Rules {
+        if options.widen { Rules::Widening } else { Rules::Lenient }
+    }
 }
 
 impl Resolution {
@@ -144,8 +158,14 @@ impl Resolution {
     /// # Errors
     /// [`ErrorKind::Resolve`] with all that every value would meet, [`ErrorKind::Limit`] where both are so large, and refer to
     /// each other so often, that there are too many pairs or there is too much to say.
-    pub(crate) fn new(writer: &Schema, reader: &Schema, by: FieldMatch, limits: &Limits) -> Result<Resolution> {
-        let resolver = Resolver::run(writer, reader, by, Rules::Lenient, limits)?;
+    pub(crate) fn new(
+        writer: &Schema,
+        reader: &Schema,
+        by: FieldMatch,
+        rules: Rules,
+        limits: &Limits,
+    ) -> Result<Resolution> {
+        let resolver = Resolver::run(writer, reader, by, rules, limits)?;
         let fails = resolver.failing();
         if fails.first() == Some(&true) {
             let mismatches = resolver.mismatches(&resolver.blamed(&fails));
@@ -403,7 +423,7 @@ impl<'s> Resolver<'s> {
         match () {
             () if w == r => Some(0),
             () if same_name(w, r, reader) => Some(1),
-            () if self.rules == Rules::Lenient => Some(3),
+            () if self.rules != Rules::Strict => Some(3),
             () => None,
         }
     }
@@ -423,7 +443,12 @@ fn same_name(writer: &Name, reader: &Name, reader_node: &Node) -> bool {
 /// How values of one simple type become values of another, or why they do not.
 fn convert(writer: &Node, reader: &Node, rules: Rules) -> Result<Convert, String> {
     use Kind::*;
-    let is_lenient = rules == Rules::Lenient;
+    let is_lenient = rules != Rules::Strict;
+    if rules == Rules::Widening
+        && let Some(rescale) = widen::rescale(writer, reader)
+    {
+        return Ok(rescale);
+    }
     let convert = match (&writer.kind, &reader.kind) {
         (Null, Null) | (Boolean, Boolean) | (Int, Int) | (Long, Long) | (Float, Float) | (Double, Double) => {
             Convert::Same

@@ -61,6 +61,22 @@ pub(crate) fn decimal(bytes: &[u8], data_type: &DataType) -> Result<Value, Fault
     if fits { Ok(Value::Decimal(value)) } else { Err(Fault::DecimalRange) }
 }
 
+/// A decimal of this Arrow type, with so many more digits after the point.
+pub(crate) fn scaled_decimal(bytes: &[u8], zeros: u32, data_type: &DataType) -> Result<Value, Fault> {
+    let wide = DataType::Decimal256(arrow_schema::DECIMAL256_MAX_PRECISION, 0);
+    let Value::Decimal(mut value) = decimal(bytes, &wide)? else { return Err(Fault::DecimalRange) };
+    for _ in 0..zeros {
+        value = value.checked_mul(i256::from_i128(10)).ok_or(Fault::DecimalRange)?;
+    }
+    let fits = matches!(data_type, DataType::Decimal256(..)) || value.to_i128().is_some();
+    if fits { Ok(Value::Decimal(value)) } else { Err(Fault::DecimalRange) }
+}
+
+/// A number of smaller units.
+pub(crate) fn times(value: i64, factor: i64) -> Result<Value, Fault> {
+    value.checked_mul(factor).map(Value::Long).ok_or(Fault::UnitRange(value))
+}
+
 // SPEC: Logical Types, Duration: "three little-endian unsigned integers that represent durations at different
 // granularities of time", months, days and milliseconds.
 /// A duration, which has 12 bytes.

@@ -540,3 +540,57 @@ fn mismatches() {
         assert!(Program::compile(&schema(&writer), &options).is_ok(), "{reason}");
     }
 }
+
+#[test]
+fn units_are_widened_where_that_is_asked_for() {
+    let of_long = |word: &str| format!(r#"{{"type":"long","logicalType":"{word}"}}"#);
+    let int = |word: &str| format!(r#"{{"type":"int","logicalType":"{word}"}}"#);
+    let dec = |p: u32, s: u32| format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{p},"scale":{s}}}"#);
+    let fixed = |size: usize, p: u32, s: u32| {
+        format!(r#"{{"type":"fixed","name":"F","size":{size},"logicalType":"decimal","precision":{p},"scale":{s}}}"#)
+    };
+    let nullable = |t: &str| format!(r#"["null",{t}]"#);
+    let list = |t: &str| format!(r#"{{"type":"array","items":{t}}}"#);
+    let field = |t: &str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{t}}}]}}"#);
+    let too_large = "error: 9223372036854775807 is too large for the units that it is read in at f, byte 0";
+    let cases: Vec<(String, Vec<u8>, String, String)> = vec![
+        (of_long("timestamp-millis"), long(-3), of_long("timestamp-micros"), "-3000".into()),
+        (of_long("timestamp-millis"), long(5), of_long("timestamp-nanos"), "5000000".into()),
+        (of_long("local-timestamp-micros"), long(5), of_long("local-timestamp-nanos"), "5000".into()),
+        (int("time-millis"), long(5), of_long("time-micros"), "5000".into()),
+        (int("date"), long(-1), of_long("timestamp-millis"), "-86400000".into()),
+        (int("date"), long(1), of_long("local-timestamp-nanos"), "86400000000000".into()),
+        (of_long("timestamp-millis"), long(i64::MAX), of_long("timestamp-micros"), too_large.into()),
+        (dec(10, 2), bytes(&[125]), dec(12, 4), "\"12500\"".into()),
+        (dec(10, 2), bytes(&[0x83]), dec(50, 4), "\"-12500\"".into()),
+        (dec(50, 2), bytes(&[125]), dec(52, 4), "\"12500\"".into()),
+        (fixed(2, 4, 2), vec![0, 125], dec(12, 4), "\"12500\"".into()),
+        (
+            nullable(&of_long("timestamp-millis")),
+            [long(1), long(5)].concat(),
+            nullable(&of_long("timestamp-micros")),
+            "5000".into(),
+        ),
+        (nullable(&dec(4, 1)), long(0), nullable(&dec(5, 2)), "null".into()),
+        (
+            list(&of_long("timestamp-millis")),
+            [long(2), long(1), long(2), long(0)].concat(),
+            list(&of_long("timestamp-micros")),
+            "[1000,2000]".into(),
+        ),
+    ];
+    let widen = Options { widen: true, ..Options::default() };
+    for (writer, row, reader, want) in cases {
+        let (writer, reader) = (field(&writer), field(&reader));
+        let want = if want.starts_with("error") { want } else { format!(r#"{{"f":{want}}}"#) };
+        assert_eq!(read(&writer, &row, &reader, &widen), want, "{writer} {reader}");
+        // The specification does not match them.
+        let strict = read(&writer, &row, &reader, &Options::default());
+        assert!(strict.starts_with("error") && strict.contains("cannot be read as"), "{strict}");
+        // Nor is anything rounded.
+        let back = Schema::parse(&reader, &Limits::default()).unwrap();
+        let smaller = Schema::parse(&writer, &Limits::default()).unwrap();
+        let options = Options { reader_schema: Some(smaller), ..widen.clone() };
+        assert!(Program::compile(&back, &options).is_err(), "{reader} {writer}");
+    }
+}

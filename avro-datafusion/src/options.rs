@@ -226,6 +226,7 @@ impl AvroOptions {
             damage: self.damage,
             limits: self.limits.clone(),
             field_match: self.field_match,
+            widen: self.conflicts == Conflicts::Widen,
             reader_schema: None,
         }
     }

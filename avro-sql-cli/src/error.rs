@@ -79,7 +79,7 @@ impl From<avro_arrow::Error> for Error {
     fn from(e: avro_arrow::Error) -> Self {
         match closed_pipe(&e) {
             true => Error::ClosedPipe,
-            false => Error::Failed(e.to_string()),
+            false => Error::Failed(avro_error(&e)),
         }
     }
 }
@@ -161,6 +161,29 @@ fn engine_error(e: &DataFusionError) -> String {
     }
 }
 
+/// What is wrong with a value of CSV, in words: Arrow says `Error while parsing value 'x' as type 'Int64' for column 1 at line 3. Row data: ..`.
+fn csv_error(what: &str) -> Option<String> {
+    let (value, rest) = what.strip_prefix("Error while parsing value '")?.split_once("' as type '")?;
+    let (kind, rest) = rest.split_once("' for column ")?;
+    let (column, rest) = rest.split_once(" at line ")?;
+    let line = rest.split('.').next()?;
+    let column: usize = column.parse().ok()?;
+    Some(format!(
+        "line {line}, column {}: `{value}` is not of type {kind}, as the values before it are; CREATE EXTERNAL TABLE with columns, or convert --schema, says another type",
+        column + 1
+    ))
+}
+
+/// An error of the decoder, with the option that would help.
+fn avro_error(e: &avro_arrow::Error) -> String {
+    match e.kind() {
+        avro_arrow::ErrorKind::Conflict { widens: true, .. } => {
+            format!("{e}; union_by_name => 'widen' (--option union_by_name=widen) makes one of them")
+        }
+        _ => e.to_string(),
+    }
+}
+
 fn arrow_error(e: &ArrowError) -> String {
     use ArrowError::*;
     match e {
@@ -168,8 +191,8 @@ fn arrow_error(e: &ArrowError) -> String {
         IoError(_, e) => reason(e),
         NotYetImplemented(what) => format!("not supported: {what}"),
         DivideByZero => "division by zero".to_owned(),
+        ParseError(what) => csv_error(what).unwrap_or_else(|| what.clone()),
         CastError(what)
-        | ParseError(what)
         | SchemaError(what)
         | ComputeError(what)
         | ArithmeticOverflow(what)
@@ -183,6 +206,8 @@ fn source_error(e: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
         engine_error(e)
     } else if let Some(e) = e.downcast_ref::<ArrowError>() {
         arrow_error(e)
+    } else if let Some(e) = e.downcast_ref::<avro_arrow::Error>() {
+        avro_error(e)
     } else if let Some(e) = e.downcast_ref::<io::Error>() {
         reason(e)
     } else {

@@ -30,6 +30,7 @@ mod skipped;
 mod sql;
 mod sql_names;
 mod statement;
+mod text;
 mod tools;
 mod warned;
 mod wording;

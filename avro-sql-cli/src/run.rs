@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::convert::say_renamed;
 use crate::error::{Error, Result, say};
 use crate::interrupt::unless_interrupted;
 use crate::options::{Query, Source};
@@ -191,6 +192,10 @@ async fn answer(session: &Session, query: &Query, text: &str, destination: &mut 
             }
             Part::Columns(schema) => {
                 begun = true;
+                if destination.format == Format::Avro {
+                    let file = query.output.as_deref().map_or("the answer".into(), |path| path.display().to_string());
+                    say_renamed(&file, &schema);
+                }
                 output.begin(&schema)?;
             }
             Part::Rows(batch) => output.batch(&batch)?,

@@ -11,9 +11,13 @@
 //!
 //! Which branch a value fits is remembered, so that unions inside unions are not tried for each branch of the outer ones anew.
 
+mod cells;
 mod fit;
+mod readable;
 #[cfg(test)]
 mod tests;
+mod time;
+mod words;
 
 use super::Form;
 use super::tape::{Tape, Token};
@@ -69,6 +73,8 @@ struct Known {
 enum Rule {
     Tagged,
     Plain,
+    /// As `avro-sql convert` writes values: see [`Encoder::readable`].
+    Readable,
     /// A field's default, in a schema: unions are not tagged, and what is more than needed does no harm.
     Default,
 }
@@ -81,6 +87,22 @@ impl Encoder {
             Form::Avro => Rule::Tagged,
             Form::Plain => Rule::Plain,
         };
+        Encoder::by(rule, schema, limits)
+    }
+
+    /// For values as `avro-sql convert` writes them in JSON and CSV, which are spelled for people and still say exactly what they were.
+    ///
+    /// Decimals are numbers, or the same as text; dates, times, instants and durations are ISO 8601, or the number that Avro stores;
+    /// a uuid on fixed has its usual form; bytes and fixed are `\\x` and hex digits. Values of a record inside itself are text: its
+    /// value in the specification's encoding. Numbers and booleans may be between quotes where nothing else can be meant.
+    ///
+    /// A union's value has a tag, as in the specification's encoding, where values of two branches may look alike: of int and long, of string and bytes,
+    /// of two records. Fields that are missing take their defaults, or else null.
+    pub fn readable(schema: &Schema, limits: &Limits) -> Encoder {
+        Encoder::by(Rule::Readable, schema, limits)
+    }
+
+    fn by(rule: Rule, schema: &Schema, limits: &Limits) -> Encoder {
         let known = Known { names: Names::of(schema), defaults: HashMap::new() };
         Encoder { schema: schema.clone(), limits: limits.clone(), rule, tape: Tape::default(), known }
     }
@@ -177,6 +199,8 @@ struct Walk<'a> {
     default_bytes: usize,
     /// The most that they may be.
     max: usize,
+    /// The record that a cell is in.
+    around: Option<NodeId>,
 }
 
 impl<'a> Walk<'a> {
@@ -205,6 +229,7 @@ impl<'a> Walk<'a> {
             depth,
             default_bytes,
             max,
+            around: None,
         }
     }
 
@@ -230,8 +255,10 @@ impl<'a> Walk<'a> {
     fn value(&mut self, node: NodeId, at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
         let schema = self.schema;
         let Kind::Union(branches) = &schema.node(node).kind else { return self.branch(node, at, out) };
-        if self.rule != Rule::Tagged {
-            return self.untagged(node, branches, at, out);
+        match self.rule {
+            Rule::Tagged => {}
+            Rule::Readable => return self.readable(node, branches, at, out),
+            _ => return self.untagged(node, branches, at, out),
         }
         let (branch, inner, at) = self.tagged(node, branches, at)?;
         put_long(branch as i64, out);
@@ -258,14 +285,25 @@ impl<'a> Walk<'a> {
             (Kind::Array(items), Token::Array(n, _)) => self.open_items(*items, false, at, n, out),
             (Kind::Map(values), Token::Object(n, _)) => self.open_items(*values, true, at, n, out),
             (kind, token) => {
-                let text = self.tape.text(self.text, at);
+                if self.rule == Rule::Readable && matches!(kind, Kind::Record(_)) {
+                    return self.json_text(node, at, out);
+                }
                 let lenience = if self.rule == Rule::Default { Lenience::Default } else { Lenience::Whole };
-                if !fit::scalar(kind, node, token, text, lenience, &self.known.names, out) {
+                if !self.scalar(node, token, at, lenience, out) {
                     return Err(Wrong::Type(node, at));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Appends a simple value, or nothing where it is not one of this type.
+    fn scalar(&self, node: NodeId, token: Token, at: usize, lenience: Lenience, out: &mut Vec<u8>) -> bool {
+        let (text, names) = (self.tape.text(self.text, at), &self.known.names);
+        match self.rule {
+            Rule::Readable => readable::scalar(self.schema.node(node), node, token, text, names, out),
+            rule => fit::scalar(self.schema.node(node), node, token, text, lenience, rule, names, out),
+        }
     }
 
     fn open_items(&mut self, items: NodeId, is_map: bool, at: usize, n: usize, out: &mut Vec<u8>) {
@@ -304,7 +342,6 @@ impl<'a> Walk<'a> {
     fn untagged(&mut self, union: NodeId, branches: &'a [NodeId], at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
         let token = self.tape.token(at);
         if !matches!(token, Token::Array(..) | Token::Object(..)) {
-            let text = self.tape.text(self.text, at);
             let all = [Lenience::None, Lenience::Whole, Lenience::Default];
             let levels = match self.rule {
                 Rule::Default => all.get(2..),
@@ -314,8 +351,7 @@ impl<'a> Walk<'a> {
                 for (branch, &node) in branches.iter().enumerate() {
                     let len = out.len();
                     put_long(branch as i64, out);
-                    let kind = &self.schema.node(node).kind;
-                    if fit::scalar(kind, node, token, text, *lenience, &self.known.names, out) {
+                    if self.scalar(node, token, at, *lenience, out) {
                         return Ok(());
                     }
                     out.truncate(len);
@@ -370,7 +406,9 @@ impl<'a> Walk<'a> {
         let mut likely = 0;
         while key < end {
             let name = self.tape.text(self.text, key);
-            match self.known.names.field(node, &record.fields, name, likely) {
+            let found = self.known.names.field(node, &record.fields, name, likely);
+            let renamed = || (self.rule == Rule::Readable).then(|| Names::renamed(&record.fields, name)).flatten();
+            match found.or_else(renamed) {
                 Some(field) => {
                     if let Some(slot) = self.slots.get_mut(first + field) {
                         if *slot != NONE {
@@ -386,7 +424,9 @@ impl<'a> Walk<'a> {
             key = self.tape.behind(key + 1);
         }
         let slots = self.slots.get(first..).unwrap_or_default();
-        let missing = |(field, slot): (&Field, &usize)| *slot == NONE && field.default.is_none();
+        let (schema, rule) = (self.schema, self.rule);
+        let may_be_null = |field: &Field| rule == Rule::Readable && null_branch(schema, field.node).is_some();
+        let missing = |(field, slot): (&Field, &usize)| *slot == NONE && field.default.is_none() && !may_be_null(field);
         match record.fields.iter().zip(slots).position(missing) {
             Some(field) => Err(Wrong::Missing(node, field)),
             None => Ok(()),
@@ -409,6 +449,10 @@ impl<'a> Walk<'a> {
                     *next += 1;
                     let Kind::Record(record) = &schema.node(node).kind else { return Ok(None) };
                     match (record.fields.get(at), self.slots.get(first + at)) {
+                        (Some(field), Some(&NONE)) if field.default.is_none() => {
+                            put_null(schema, field.node, out);
+                            continue;
+                        }
                         (Some(_), Some(&NONE)) => {
                             self.default(node, record, at, out)?;
                             continue;
@@ -501,56 +545,20 @@ impl<'a> Walk<'a> {
         walk.run(node, &mut bytes).ok()?;
         Some(bytes)
     }
+}
 
-    /// What is wrong in words, and where.
-    fn error(&self, wrong: Wrong) -> Error {
-        let kind = |node: NodeId| &self.schema.node(node).kind;
-        let quoted = |at: usize| fit::shown(self.tape.token(at), self.tape.text(self.text, at));
-        let field = |node: NodeId, at: usize| match kind(node) {
-            Kind::Record(record) => record.fields.get(at).map_or("", |field| field.name.as_str()),
-            _ => "",
-        };
-        let reason = match wrong {
-            Wrong::Type(node, at) => {
-                let tagged = self.rule == Rule::Tagged;
-                format!("expected {}, found {}", fit::expected(self.schema, node, tagged), quoted(at))
-            }
-            Wrong::Tag(node, key) => {
-                format!("expected {}, found the key {}", fit::expected(self.schema, node, true), quoted(key))
-            }
-            Wrong::Missing(node, at) => {
-                format!("{} needs a field `{}`, which has no default", self.schema.node(node), field(node, at))
-            }
-            Wrong::Unknown(node, key) => format!("{} has no field {}", self.schema.node(node), quoted(key)),
-            Wrong::Twice(key) => format!("the field {} is there twice", quoted(key)),
-            Wrong::Default(node, at) => format!(
-                "the default of `{}` in {}, which is not given, is of no use for its type",
-                field(node, at),
-                self.schema.node(node)
-            ),
-            Wrong::Limit(fault) => return fault.into(),
-        };
-        Error::new(ErrorKind::Json { at: self.path(), reason })
+/// The branch of null, of a union that has one; of null itself there is none, but it is no less null.
+fn null_branch(schema: &Schema, node: NodeId) -> Option<Option<usize>> {
+    match &schema.node(node).kind {
+        Kind::Null => Some(None),
+        Kind::Union(branches) => branches.iter().position(|branch| schema.node(*branch).kind == Kind::Null).map(Some),
+        _ => None,
     }
+}
 
-    /// The path to where the walk is, such as `$.a[3]["b c"].long`.
-    fn path(&self) -> String {
-        let mut path = "$".to_string();
-        for open in &self.open {
-            match open {
-                Open::Tag(key) => fit::step(self.tape.text(self.text, *key), &mut path),
-                Open::Record { node, next, .. } => {
-                    if let (Kind::Record(record), Some(at)) = (&self.schema.node(*node).kind, next.checked_sub(1)) {
-                        fit::step(record.fields.get(at).map_or("", |field| &field.name), &mut path);
-                    }
-                }
-                Open::Items { is_map: false, n, left, .. } => {
-                    path.push_str(&format!("[{}]", n.saturating_sub(left + 1)));
-                }
-                Open::Items { key, .. } => fit::step(self.tape.text(self.text, *key), &mut path),
-                Open::Attempt { .. } => {}
-            }
-        }
-        path
+/// Appends the null of a type that has one.
+fn put_null(schema: &Schema, node: NodeId, out: &mut Vec<u8>) {
+    if let Some(Some(branch)) = null_branch(schema, node) {
+        put_long(branch as i64, out);
     }
 }

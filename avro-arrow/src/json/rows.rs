@@ -5,8 +5,8 @@ use crate::bytes::Cursor;
 use crate::codec::Block;
 use crate::error::{Error, Fault, Result};
 use crate::limits::Limits;
-use crate::options::FieldMatch;
-use crate::resolve::Resolution;
+use crate::options::Options;
+use crate::resolve::{Resolution, Rules};
 use crate::schema::{Schema, is_zero_width};
 use std::cell::Cell;
 
@@ -58,18 +58,14 @@ impl Decoder {
         Decoder { resolution: Resolution::same(schema), form, limits: limits.clone() }
     }
 
-    /// For values written with one schema, as values of another, by Avro's rules of schema resolution.
+    /// For values written with one schema, as values of another, by Avro's rules of schema resolution, with the options' `field_match`,
+    /// `widen` and limits.
     ///
     /// # Errors
     /// [`ErrorKind::Resolve`](crate::ErrorKind::Resolve) where the reader's schema cannot read what the writer's describes.
-    pub fn resolving(
-        writer: &Schema,
-        reader: &Schema,
-        field_match: FieldMatch,
-        form: Form,
-        limits: &Limits,
-    ) -> Result<Decoder> {
-        let resolution = Resolution::new(writer, reader, field_match, limits)?;
+    pub fn resolving(writer: &Schema, reader: &Schema, form: Form, options: &Options) -> Result<Decoder> {
+        let (rules, limits) = (Rules::of(options), &options.limits);
+        let resolution = Resolution::new(writer, reader, options.field_match, rules, limits)?;
         Ok(Decoder { resolution, form, limits: limits.clone() })
     }
 
@@ -368,8 +364,7 @@ mod tests {
             (Form::Plain, r#"{"a":3.0,"b":[null,1],"m":{"k":{"u":null},"l":{"u":5}}}"#),
         ];
         for (form, want) in cases {
-            let decoder =
-                Decoder::resolving(&writer, &reader, FieldMatch::default(), form, &Limits::default()).unwrap();
+            let decoder = Decoder::resolving(&writer, &reader, form, &Options::default()).unwrap();
             let mut out = b"before".to_vec();
             assert_eq!(decoder.decode(&[6, 1, 2], &mut out).unwrap(), 1);
             assert_eq!(String::from_utf8(out).unwrap().strip_prefix("before"), Some(want));
@@ -377,7 +372,7 @@ mod tests {
             assert_eq!(error.to_string(), "a value runs past the end of its block (offset in block 0)");
         }
         let text = schema(r#""string""#);
-        let refused = Decoder::resolving(&writer, &text, FieldMatch::default(), Form::Plain, &Limits::default());
+        let refused = Decoder::resolving(&writer, &text, Form::Plain, &Options::default());
         assert!(refused.is_err());
     }
 }

@@ -34,15 +34,23 @@ pub(super) type Unparsed = (&'static str, usize);
 impl Tape {
     /// Reads a text, which is one value, in place of the one before.
     pub(super) fn parse(&mut self, text: &str) -> Result<(), Unparsed> {
-        self.tokens.clear();
-        self.unescaped.clear();
-        self.open.clear();
+        self.clear();
         let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
         loop {
             if self.begin(&mut parser)? && self.end(&mut parser)? {
                 return Ok(());
             }
         }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.tokens.clear();
+        self.unescaped.clear();
+        self.open.clear();
+    }
+
+    pub(super) fn push(&mut self, token: Token) {
+        self.tokens.push(token);
     }
 
     /// The token at this index; there is one behind each other that says so.

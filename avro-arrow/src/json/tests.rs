@@ -142,7 +142,14 @@ fn defaults_are_text_too() {
     let schema = |json: &str| Schema::parse(json, &Limits::default()).unwrap();
     let default = "x".repeat(600);
     let reader = LIST.replace("]}]}", &format!(r#"]}},{{"name":"d","type":"string","default":"{default}"}}]}}"#));
-    let resolution = Resolution::new(&schema(LIST), &schema(&reader), Default::default(), &Limits::default()).unwrap();
+    let resolution = Resolution::new(
+        &schema(LIST),
+        &schema(&reader),
+        Default::default(),
+        crate::resolve::Rules::Lenient,
+        &Limits::default(),
+    )
+    .unwrap();
     let write =
         |bytes: &[u8]| write_json(&resolution, resolution.root, &mut Cursor::new(bytes), &mut Vec::new(), &MANY);
     assert_eq!(write(&[2, 0]), Ok(()));

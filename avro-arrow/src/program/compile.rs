@@ -7,6 +7,7 @@ mod columns;
 mod given;
 
 use super::constants::Constants;
+use super::kernels::Rescale;
 use super::skip::Skips;
 use super::{Body, Branch, Branches, ENTERED_MAX, Leaf, Nulls, Op, Program, Starts, TOGETHER_MAX};
 use crate::column::{Column, Content, Layout, LevelId, ROWS};
@@ -312,6 +313,12 @@ impl Compiler<'_> {
         ops
     }
 
+    /// What reads a decimal with more digits after the point.
+    fn scaled(&mut self, rescale: Rescale, wide: bool) -> Leaf {
+        let constant = self.constants.rescale(rescale);
+        if wide { Leaf::Scaled256(constant) } else { Leaf::Scaled128(constant) }
+    }
+
     /// What reads a value that is not made of others.
     fn scalar(&mut self, scalar: &Scalar, column: &Column) -> Vec<Op> {
         let wide = matches!(column.field.data_type(), DataType::Decimal256(..));
@@ -338,6 +345,10 @@ impl Compiler<'_> {
             Scalar::DecimalBytes => Leaf::Decimal128,
             Scalar::DecimalFixed(size) if wide => Leaf::FixedDecimal256(*size as u32),
             Scalar::DecimalFixed(size) => Leaf::FixedDecimal128(*size as u32),
+            Scalar::IntTimes(factor) => Leaf::Times(self.constants.rescale(Rescale::Int(*factor))),
+            Scalar::LongTimes(factor) => Leaf::Times(self.constants.rescale(Rescale::Long(*factor))),
+            Scalar::ScaledBytes(zeros) => self.scaled(Rescale::Bytes(*zeros), wide),
+            Scalar::ScaledFixed(size, zeros) => self.scaled(Rescale::Fixed(*size as u32, *zeros), wide),
             Scalar::Duration => Leaf::Duration,
         };
         column.content.values().map(|to| Op::Read { leaf, to }).into_iter().collect()

@@ -8,6 +8,8 @@ use arrow_data::ByteView;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::kernels::Rescale;
+
 /// The longest string that a view holds itself.
 const INLINE_BYTES: usize = 12;
 
@@ -26,6 +28,8 @@ pub(crate) struct Constants {
     buffer: Option<Buffer>,
     /// For each symbol of a writer's enum its index in the reader's.
     tables: Vec<Arc<[Option<u32>]>>,
+    /// How values are read that become multiples of themselves.
+    rescales: Vec<Rescale>,
     /// For each symbol of an enum its text, as a range of the views.
     texts: Vec<Range<usize>>,
     /// Where those of an enum are that was met before.
@@ -73,6 +77,17 @@ impl Constants {
     pub(super) fn table(&mut self, table: &Arc<[Option<u32>]>) -> u32 {
         self.tables.push(Arc::clone(table));
         self.tables.len() as u32 - 1
+    }
+
+    /// Keeps how a value is read that becomes a multiple of itself.
+    pub(super) fn rescale(&mut self, rescale: Rescale) -> u32 {
+        self.rescales.push(rescale);
+        self.rescales.len() as u32 - 1
+    }
+
+    /// How such a value is read.
+    pub(super) fn rescale_of(&self, rescale: u32) -> Option<Rescale> {
+        self.rescales.get(rescale as usize).copied()
     }
 
     /// Keeps the texts of an enum's symbols.

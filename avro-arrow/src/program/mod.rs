@@ -142,6 +142,12 @@ pub(crate) enum Leaf {
     Symbol(u32),
     /// A varint that is one of these texts, to a view.
     SymbolText(u32),
+    /// A number that becomes a multiple of itself, as this constant says, to `i64`.
+    Times(u32),
+    /// A decimal that becomes one, to `i128`.
+    Scaled128(u32),
+    /// A decimal that becomes one, to `i256`.
+    Scaled256(u32),
 }
 
 /// How one value is moved over.
@@ -278,11 +284,11 @@ impl Leaf {
             Leaf::Boolean => 1,
             Leaf::Int | Leaf::Float | Leaf::Enum(_) => 4,
             Leaf::IntToFloat | Leaf::LongToFloat | Leaf::Symbol(_) => 4,
-            Leaf::Long | Leaf::Double => 8,
+            Leaf::Long | Leaf::Double | Leaf::Times(_) => 8,
             Leaf::IntToLong | Leaf::IntToDouble | Leaf::LongToDouble | Leaf::FloatToDouble => 8,
-            Leaf::SymbolText(_) => 16,
+            Leaf::SymbolText(_) | Leaf::Scaled128(_) => 16,
             Leaf::Bytes | Leaf::String | Leaf::Decimal128 | Leaf::FixedDecimal128(_) | Leaf::Duration => 16,
-            Leaf::Decimal256 | Leaf::FixedDecimal256(_) => 32,
+            Leaf::Decimal256 | Leaf::FixedDecimal256(_) | Leaf::Scaled256(_) => 32,
             Leaf::Fixed(size) => size as usize,
         }
     }

@@ -162,6 +162,9 @@ impl fmt::Display for Leaf {
             Leaf::LongToDouble => f.write_str("long to double"),
             Leaf::FloatToDouble => f.write_str("float to double"),
             Leaf::Symbol(table) => write!(f, "symbol by table {table}"),
+            Leaf::Times(rescale) => write!(f, "number rescaled by {rescale}"),
+            Leaf::Scaled128(rescale) => write!(f, "decimal128 rescaled by {rescale}"),
+            Leaf::Scaled256(rescale) => write!(f, "decimal256 rescaled by {rescale}"),
             Leaf::SymbolText(texts) => write!(f, "symbol as text {texts}"),
         }
     }

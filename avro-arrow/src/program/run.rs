@@ -366,6 +366,18 @@ unsafe fn run_body<C: Nested, const K: usize>(
                             Some(table) => read!(kernels::Found(table), $to, $($how)+),
                             None => bad = true,
                         },
+                        Leaf::Times(rescale) => match program.constants.rescale_of(rescale) {
+                            Some(rescale) => read!(kernels::Times(rescale), $to, $($how)+),
+                            None => bad = true,
+                        },
+                        Leaf::Scaled128(rescale) => match program.constants.rescale_of(rescale) {
+                            Some(rescale) => read!(kernels::Scaled128(rescale), $to, $($how)+),
+                            None => bad = true,
+                        },
+                        Leaf::Scaled256(rescale) => match program.constants.rescale_of(rescale) {
+                            Some(rescale) => read!(kernels::Scaled256(rescale), $to, $($how)+),
+                            None => bad = true,
+                        },
                         Leaf::SymbolText(texts) => match program.constants.texts_of(texts) {
                             Some(texts) => read!(kernels::Found(texts), $to, $($how)+),
                             None => bad = true,

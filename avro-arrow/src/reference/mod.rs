@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::options::Options;
 use crate::plan::{Form, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target, VALUE_COLUMN};
 use crate::schema::{Kind, is_zero_width};
-use crate::value::{Value, decimal, duration};
+use crate::value::{Value, decimal, duration, scaled_decimal, times};
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_schema::DataType;
@@ -282,6 +282,10 @@ impl<'p> Walker<'p, '_> {
             }
             Scalar::DecimalBytes => decimal(cursor.bytes()?, data_type),
             Scalar::DecimalFixed(size) => decimal(cursor.take(*size)?, data_type),
+            Scalar::IntTimes(factor) => times(cursor.int()?.into(), *factor),
+            Scalar::LongTimes(factor) => times(cursor.long()?, *factor),
+            Scalar::ScaledBytes(zeros) => scaled_decimal(cursor.bytes()?, *zeros, data_type),
+            Scalar::ScaledFixed(size, zeros) => scaled_decimal(cursor.take(*size)?, *zeros, data_type),
             Scalar::Duration => duration(cursor.take(12)?),
         };
         value.inspect_err(|_| self.cursor = start)

@@ -11,7 +11,7 @@ fn schema(json: &str) -> Schema {
 }
 
 fn resolve(writer: &Schema, reader: &Schema) -> Result<Resolution> {
-    Resolution::new(writer, reader, FieldMatch::Name, &Limits::default())
+    Resolution::new(writer, reader, FieldMatch::Name, Rules::Lenient, &Limits::default())
 }
 
 /// Records that each hold the next twice, so many levels deep, with `bottom` in the last.
@@ -136,7 +136,7 @@ fn more_pairs_than_nodes() {
     let resolution = resolve(&writer, &reader).unwrap();
     assert!(resolution.pairs.len() > 29 * 31, "{}", resolution.pairs.len());
     let few = Limits { schema_nodes: 100, ..Limits::default() };
-    let error = Resolution::new(&writer, &reader, FieldMatch::Name, &few).unwrap_err();
+    let error = Resolution::new(&writer, &reader, FieldMatch::Name, Rules::Lenient, &few).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Limit { limit: "schema_nodes", .. }), "{error}");
 }
 
@@ -152,7 +152,7 @@ fn parts_of_pairs_are_few() {
     };
     let (writer, reader) = (union("enum", 200), union("fixed", 200));
     let limit = |limits: Limits| {
-        let error = Resolution::new(&writer, &reader, FieldMatch::Name, &limits).unwrap_err();
+        let error = Resolution::new(&writer, &reader, FieldMatch::Name, Rules::Lenient, &limits).unwrap_err();
         let ErrorKind::Limit { limit, .. } = error.kind() else { panic!("{error}") };
         *limit
     };

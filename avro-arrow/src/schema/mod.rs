@@ -15,6 +15,7 @@ mod names;
 mod parse;
 mod size;
 mod text;
+mod widen;
 
 pub use fingerprint::Fingerprint;
 pub(crate) use from_arrow::valid_name;
@@ -127,6 +128,12 @@ pub struct Record {
     /// Its fields, in the order of their bytes.
     pub fields: Vec<Field>,
 }
+
+/// The attribute that keeps a field's name from before it was written: one that Avro does not allow, such as `a-b`.
+pub const ORIGINAL_NAME: &str = "original-name";
+
+/// [`ORIGINAL_NAME`] as the key of an Arrow field's metadata.
+pub const ORIGINAL_NAME_KEY: &str = "avro.original-name";
 
 /// A field of a record.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::limits::Limits;
 use crate::options::Options;
 use crate::plan::Plan;
-use crate::schema::{Schema, valid_name};
+use crate::schema::{ORIGINAL_NAME_KEY, Schema, valid_name};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema as ArrowSchema, SchemaRef, UnionFields};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ fn inner_valid(data_type: &DataType) -> bool {
 
 // SPEC: Names: "The name portion of the fullname of named types, record field names, and enum symbols must start with [A-Za-z_]"
 // and "subsequently contain only [A-Za-z0-9_]". SQL gives columns names such as `count(*)`, which readers would refuse.
-/// The same columns under names that Avro allows, no two in one record alike.
+/// The columns under names that Avro allows, no two in one record alike. Those that have other names keep their own in the metadata.
 fn with_valid_names(fields: &Fields) -> Fields {
     let mut taken: HashSet<String> = HashSet::new();
     let kept: HashSet<&str> = fields.iter().map(|field| field.name().as_str()).collect();
@@ -83,7 +83,12 @@ fn with_valid_names(fields: &Fields) -> Fields {
             name = format!("{valid}_{n}");
         }
         taken.insert(name.clone());
-        inside(field).with_name(name)
+        let mut renamed = inside(field).with_name(name);
+        if renamed.name() != field.name() {
+            let original = field.name().clone();
+            renamed.metadata_mut().entry(ORIGINAL_NAME_KEY.to_owned()).or_insert(original);
+        }
+        renamed
     });
     renamed.collect()
 }
@@ -104,4 +109,65 @@ fn inside(field: &FieldRef) -> Field {
         other => other.clone(),
     };
     field.as_ref().clone().with_data_type(data_type)
+}
+
+/// The schema that columns are written with where none is given: the one that they were read with, or else one of their types.
+///
+/// # Errors
+/// As of [`Schema::from_arrow`].
+pub fn derived_schema(columns: &SchemaRef, limits: &Limits) -> Result<Schema> {
+    Ok(derive(columns, limits)?.schema)
+}
+
+/// The fields of these columns whose names Avro does not allow, and what they are called in files that are written without a schema: the path of each, and its
+/// name there. Fields keep their own names as the attribute [`ORIGINAL_NAME`](crate::schema::ORIGINAL_NAME).
+///
+/// ```
+/// use arrow_schema::{DataType, Field, Schema};
+///
+/// let columns = Schema::new(vec![Field::new("a b", DataType::Int64, true), Field::new("c", DataType::Utf8, true)]);
+/// assert_eq!(avro_arrow::renamed_fields(&columns), [("a b".to_string(), "a_b".to_string())]);
+/// ```
+pub fn renamed_fields(columns: &ArrowSchema) -> Vec<(String, String)> {
+    let mut renamed = Vec::new();
+    let fields = with_valid_names(columns.fields());
+    compare(columns.fields(), &fields, "", &mut renamed);
+    renamed
+}
+
+fn compare(before: &Fields, after: &Fields, around: &str, renamed: &mut Vec<(String, String)>) {
+    for (before, after) in before.iter().zip(after) {
+        let path = if around.is_empty() { before.name().clone() } else { format!("{around}.{}", before.name()) };
+        if before.name() != after.name() {
+            renamed.push((path.clone(), after.name().clone()));
+        }
+        compare_types(before.data_type(), after.data_type(), &path, renamed);
+    }
+}
+
+fn compare_types(before: &DataType, after: &DataType, path: &str, renamed: &mut Vec<(String, String)>) {
+    match (before, after) {
+        (DataType::Struct(before), DataType::Struct(after)) => compare(before, after, path, renamed),
+        (DataType::Map(before, _), DataType::Map(after, _)) => {
+            // Entries have no name in Avro.
+            if let (DataType::Struct(before), DataType::Struct(after)) = (before.data_type(), after.data_type()) {
+                for (before, after) in before.iter().zip(after) {
+                    compare_types(before.data_type(), after.data_type(), path, renamed);
+                }
+            }
+        }
+        (DataType::Union(before, _), DataType::Union(after, _)) => {
+            for ((_, before), (_, after)) in before.iter().zip(after.iter()) {
+                compare_types(before.data_type(), after.data_type(), path, renamed);
+            }
+        }
+        (DataType::List(before), DataType::List(after))
+        | (DataType::LargeList(before), DataType::LargeList(after))
+        | (DataType::FixedSizeList(before, _), DataType::FixedSizeList(after, _))
+        | (DataType::ListView(before), DataType::ListView(after))
+        | (DataType::LargeListView(before), DataType::LargeListView(after)) => {
+            compare_types(before.data_type(), after.data_type(), path, renamed);
+        }
+        _ => {}
+    }
 }

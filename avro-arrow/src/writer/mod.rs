@@ -22,6 +22,7 @@ mod to_file;
 mod words;
 
 pub use blocks::{Blocks, Encoder, WrittenBlock};
+pub use derive::{derived_schema, renamed_fields};
 pub use options::WriteOptions;
 pub use parallel::ParallelWriter;
 pub use to_file::Writer;

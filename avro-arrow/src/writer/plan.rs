@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::limits::Limits;
 use crate::plan::{BRANCHES_MAX, VALUE_COLUMN, decimal};
-use crate::schema::{Enum, Field as AvroField, Kind, Logical, NodeId, Schema};
+use crate::schema::{Enum, Field as AvroField, Kind, Logical, NodeId, ORIGINAL_NAME, Schema};
 use arrow_schema::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema as ArrowSchema, TimeUnit, UnionFields};
 use std::collections::HashMap;
 
@@ -114,12 +114,12 @@ type Why = String;
 impl Planner<'_> {
     /// What is written for a record of these fields, from these columns.
     fn parts(&mut self, columns: &[FieldRef], fields: &[AvroField]) -> Result<Vec<Part>, Why> {
-        if let Some(other) = columns.iter().find(|c| fields.iter().all(|field| field.name != *c.name())) {
+        if let Some(other) = columns.iter().find(|c| fields.iter().all(|field| !is_called(field, c.name()))) {
             return Err(format!("the schema has no field `{}`", self.path_of(other.name())));
         }
         let mut parts = Vec::with_capacity(fields.len());
         for field in fields {
-            let mut found = columns.iter().enumerate().filter(|(_, column)| *column.name() == field.name);
+            let mut found = columns.iter().enumerate().filter(|(_, column)| is_called(field, column.name()));
             parts.push(match (found.next(), found.next()) {
                 (Some((at, column)), None) => Part::Column(at, self.column(column, &field.name, field.node)?),
                 (Some(_), Some(_)) => return Err(format!("there are two columns `{}`", self.path_of(&field.name))),
@@ -342,6 +342,11 @@ impl Planner<'_> {
         };
         Ok(Value { from, tags, form, path: self.path.clone() })
     }
+}
+
+/// Is this the name of the field, or what it was called before Avro asked for another name?
+fn is_called(field: &AvroField, name: &str) -> bool {
+    field.name == name || field.attributes.get(ORIGINAL_NAME).and_then(|original| original.as_str()) == Some(name)
 }
 
 /// The items of Arrow's lists.

@@ -5,15 +5,19 @@
 
 mod columns;
 mod jobs;
+mod names;
 pub(crate) mod parquet;
 mod sink;
 mod source;
+mod text;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use avro_arrow::{Enums, Strings, Unions};
+use arrow::datatypes::SchemaRef;
+use avro_arrow::schema::Schema;
+use avro_arrow::{Enums, Strings, Unions, derived_schema};
 use avro_datafusion::{AvroOptions, DamageSink, Report, WarningSink, Warnings};
 use tokio::runtime::Handle;
 
@@ -21,13 +25,17 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::options::Resources;
 use crate::outfile::Written;
-use crate::output::{Format, Writing};
+use crate::output::{Format, UnionText, Writing};
 use crate::progress::{Bar, Counter};
 use crate::session::Session;
+use crate::text::{Dialect, Layout};
 use jobs::Job;
+use names::Originals;
+pub(crate) use names::say_renamed;
 use sink::Sink;
-pub(crate) use source::Wanted;
 use source::{Decoded, Kind, Queried, Rows};
+pub(crate) use source::{Wanted, compression_of};
+use text::Text;
 
 /// What to convert to what.
 #[derive(Debug)]
@@ -115,10 +123,11 @@ impl Conversion {
 
     fn convert(&self, job: &Job) -> Result<Vec<Written>> {
         let mut rows = self.rows(job)?;
-        let schema = Arc::clone(rows.schema());
+        self.say_renamed(job, rows.schema());
+        let names = Originals::of(rows.schema(), self.task.format);
+        let schema = names.schema();
         let Task { format, partition_by, writing, .. } = &self.task;
-        let (threads, dictionaries) = (self.threads, matches!(rows, Rows::Decoded(_)));
-        let writing = Writing { threads, dictionaries, ..writing.clone() };
+        let writing = Writing { threads: self.threads, unions: UnionText::Tagged, ..writing.clone() };
         let mut sink = match partition_by.as_slice() {
             [] => Sink::file(&job.output, &schema, *format, &writing)?,
             by => Sink::directories(&job.output, by, &schema, *format, &writing)?,
@@ -127,16 +136,48 @@ impl Conversion {
             if self.given_up.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
-            sink.write(&batch)?;
+            sink.write(&names.batch(&batch)?)?;
             self.read.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         }
         sink.finish()
+    }
+
+    /// How text files are read by a schema: the one that was asked for, or, of CSV, one of the types that its values have.
+    fn text(&self, job: &Job, kind: Kind) -> Result<Option<(Layout, Schema)>> {
+        match &self.task.writing.avro.schema {
+            Some(schema) => Ok(kind.layout(&job.inputs)?.map(|layout| (layout, schema.clone()))),
+            None if kind == Kind::Csv => {
+                let csv = text::inferred(&job.inputs)?;
+                let columns = Arc::new(csv.schema);
+                self.say_renamed(job, &columns);
+                let schema = derived_schema(&columns, &self.reading.limits)?;
+                Ok(Some((Layout::Cells(Dialect::Csv(csv.delimiter)), schema)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Says which columns have other names in the Avro file that is written.
+    fn say_renamed(&self, job: &Job, columns: &SchemaRef) {
+        if self.task.format == Format::Avro && self.task.writing.avro.schema.is_none() {
+            say_renamed(&job.output.display().to_string(), columns);
+        }
     }
 
     /// The rows of a job's files.
     fn rows(&self, job: &Job) -> Result<Rows> {
         let kind = Kind::of_all(&job.inputs)?;
         let reading = &self.reading;
+        // Directories that are columns are the engine's.
+        if !job.is_remote
+            && self.task.wanted.is_all()
+            && source::partitions(&job.inputs).is_none()
+            && let Some((layout, schema)) = self.text(job, kind)?
+        {
+            let options = reading.decoder(None, self.batch_rows);
+            return Text::open(&job.inputs, layout, &schema, &options, self.threads, &self.read)
+                .map(|rows| Rows::Text(Box::new(rows)));
+        }
         if kind != Kind::Avro || job.is_remote || !self.task.wanted.is_all() {
             let wanted = &self.task.wanted;
             let runtime = self.runtime.clone();

@@ -3,7 +3,7 @@
 //! | Avro | in Parquet |
 //! |---|---|
 //! | duration | 12 bytes, as Avro and Parquet's INTERVAL have them: months, days, milliseconds, each 4 bytes, little endian |
-//! | record without fields, inside another type | boolean `true` |
+//! | record without fields, inside another type | boolean `true`, marked so that it becomes a record in Avro again |
 //! | fixed of size 0 | empty bytes |
 //! | union of several types | struct with a nullable field for each type but null, named after it: that of the value is not null |
 //! | union of nothing but null | null |
@@ -32,12 +32,19 @@ use arrow::error::ArrowError;
 /// Bytes of a duration.
 const DURATION_BYTES: i32 = 12;
 
+/// The key of the metadata of a boolean that was a record without fields, so that it becomes one again in Avro.
+pub(super) const EMPTY_RECORD_KEY: &str = "avro-sql.record-without-fields";
+
 /// The field as Parquet can hold it.
 pub(crate) fn field(field: &FieldRef) -> FieldRef {
     let kind = match field.data_type() {
         DataType::Interval(IntervalUnit::MonthDayNano) => DataType::FixedSizeBinary(DURATION_BYTES),
         DataType::FixedSizeBinary(0) => DataType::Binary,
-        DataType::Struct(fields) if fields.is_empty() => DataType::Boolean,
+        DataType::Struct(fields) if fields.is_empty() => {
+            let mut marked = Field::clone(field).with_data_type(DataType::Boolean);
+            marked.metadata_mut().insert(EMPTY_RECORD_KEY.to_owned(), "true".to_owned());
+            return Arc::new(marked);
+        }
         DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
         DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
         DataType::Date64 => DataType::Date32,

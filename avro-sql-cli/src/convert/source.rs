@@ -23,11 +23,13 @@ use url::Url;
 
 use super::columns;
 use super::jobs::Job;
+use super::text::{self, Text};
 use crate::error::{Error, Result, aside};
 use crate::inputs::Found;
 use crate::interrupt::unless_interrupted;
 use crate::progress::Counter;
 use crate::session::{Answer, Part, Session};
+use crate::text::infer::Inferred;
 use crate::{inspect, skipped};
 
 /// What the rows are called in `--select` and `--where`.
@@ -94,6 +96,7 @@ impl Kind {
 /// Rows being read.
 pub(super) enum Rows {
     Decoded(Box<Decoded>),
+    Text(Box<Text>),
     Queried(Queried),
 }
 
@@ -102,6 +105,7 @@ impl Rows {
     pub(super) fn schema(&self) -> &SchemaRef {
         match self {
             Rows::Decoded(rows) => rows.columns.schema(),
+            Rows::Text(rows) => rows.schema(),
             Rows::Queried(rows) => &rows.schema,
         }
     }
@@ -110,6 +114,7 @@ impl Rows {
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
         match self {
             Rows::Decoded(rows) => rows.next(),
+            Rows::Text(rows) => rows.next(),
             Rows::Queried(rows) => rows.next(),
         }
     }
@@ -251,7 +256,8 @@ impl Queried {
     ) -> Result<Self> {
         columns::distinct(&job.inputs, kind)?;
         let context = session.context();
-        let frame = frame(context, &job.inputs, kind, reading);
+        let csv = if kind == Kind::Csv && !job.is_remote { Some(text::inferred(&job.inputs)?) } else { None };
+        let frame = frame(context, &job.inputs, kind, reading, csv.as_ref());
         let frame = runtime.block_on(unless_interrupted(async { Ok(frame.await?) }))?;
         // The path of the output has them.
         let hidden = match job.keeps_directories && kind == Kind::Avro && wanted.select.is_none() {
@@ -288,7 +294,7 @@ fn added(files: &[Found], reading: &AvroOptions) -> Result<Vec<String>> {
 }
 
 /// The directory that all these files were found in, and the keys of the directories `key=value` that all of them are in.
-fn partitions(files: &[Found]) -> Option<(PathBuf, Vec<String>)> {
+pub(super) fn partitions(files: &[Found]) -> Option<(PathBuf, Vec<String>)> {
     let keys = |file: &Found| -> Vec<String> {
         let below = file.below();
         let directories = below.iter().take(below.len().saturating_sub(1));
@@ -305,6 +311,7 @@ async fn frame(
     files: &[Found],
     kind: Kind,
     reading: &AvroOptions,
+    csv: Option<&Inferred>,
 ) -> datafusion::error::Result<DataFrame> {
     // Of several files the metadata of one would be taken for all of them.
     let is_one = files.len() == 1;
@@ -349,8 +356,11 @@ async fn frame(
         Kind::Csv | Kind::Tsv => {
             let options = CsvReadOptions::new().file_extension(extension).schema_infer_max_records(ROWS_LOOKED_AT);
             let options = options.file_compression_type(compression).table_partition_cols(columns);
-            let options = match kind {
-                Kind::Tsv => options.delimiter(b'\t'),
+            let options = match (kind, csv) {
+                (Kind::Tsv, _) => options.delimiter(b'\t'),
+                (_, Some(csv)) => {
+                    options.delimiter(csv.delimiter).schema(&csv.schema).newlines_in_values(csv.has_line_breaks)
+                }
                 _ => options.newlines_in_values(true),
             };
             context.read_csv(paths, options).await
@@ -385,7 +395,7 @@ fn local_url(path: &Path) -> String {
 }
 
 /// How a file is compressed, by the extension of its name.
-pub(super) fn compression_of(path: &Path) -> FileCompressionType {
+pub(crate) fn compression_of(path: &Path) -> FileCompressionType {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     match compression(&name) {
         Some(("gzip", _)) => FileCompressionType::GZIP,

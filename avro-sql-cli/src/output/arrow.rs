@@ -1,7 +1,7 @@
 //! Arrow IPC: batches as they are, but for types that make files large or hard to read elsewhere.
 //!
-//! Views become plain text and bytes, since a view keeps all of the memory that it looks at, and that would be written. In the
-//! file format dictionaries become their values: there a column has one dictionary, and those of two Avro files may differ.
+//! Views become plain text and bytes, since a view keeps all of the memory that it looks at, and that would be written. In the file format a
+//! column has one dictionary (`dictionaries.rs`): enums keep theirs, others become their values.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ipc::writer::{FileWriter, StreamWriter};
+use arrow::ipc::writer::{DictionaryHandling, FileWriter, IpcWriteOptions, StreamWriter};
 
+use super::dictionaries::{Shared, is_enum};
 use super::{Counts, Output, To, count};
 use crate::error::{Error, Result};
 
@@ -25,8 +26,8 @@ pub(super) enum Flavour {
 
 pub(super) struct Arrow<'a> {
     flavour: Flavour,
-    /// May columns be dictionaries? Each has one only, and all batches have it.
-    dictionaries: bool,
+    /// The dictionaries of the file format.
+    shared: Shared,
     writer: Writer<'a>,
     schema: SchemaRef,
     rows: u64,
@@ -40,10 +41,10 @@ enum Writer<'a> {
 }
 
 impl<'a> Arrow<'a> {
-    pub(super) fn new(to: To<'a>, flavour: Flavour, dictionaries: bool) -> Self {
+    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
         Arrow {
             flavour,
-            dictionaries: dictionaries || flavour == Flavour::Stream,
+            shared: Shared::default(),
             writer: Writer::New(to),
             schema: Arc::new(Schema::empty()),
             rows: 0,
@@ -53,12 +54,15 @@ impl<'a> Arrow<'a> {
 
 impl Output for Arrow<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
-        let fields: Vec<_> = schema.fields().iter().map(|f| portable(f, self.dictionaries)).collect();
+        let fields: Vec<_> = schema.fields().iter().map(|f| portable(f, self.flavour)).collect();
         self.schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         self.writer = match std::mem::replace(&mut self.writer, Writer::Done) {
             Writer::New(to) => match self.flavour {
                 Flavour::Stream => Writer::Stream(Box::new(StreamWriter::try_new(to, &self.schema)?)),
-                Flavour::File => Writer::File(Box::new(FileWriter::try_new(to, &self.schema)?)),
+                Flavour::File => {
+                    let options = IpcWriteOptions::default().with_dictionary_handling(DictionaryHandling::Delta);
+                    Writer::File(Box::new(FileWriter::try_new_with_options(to, &self.schema, options)?))
+                }
             },
             begun => begun,
         };
@@ -69,7 +73,12 @@ impl Output for Arrow<'_> {
         let columns = batch.columns().iter().zip(self.schema.fields()).map(|(array, field)| {
             if array.data_type() == field.data_type() { Ok(Arc::clone(array)) } else { cast(array, field.data_type()) }
         });
-        let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
+        let mut columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
+        if self.flavour == Flavour::File {
+            for (at, column) in columns.iter_mut().enumerate() {
+                *column = self.shared.column(at, column)?;
+            }
+        }
         let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let portable = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &rows)?;
         match &mut self.writer {
@@ -94,12 +103,12 @@ impl Output for Arrow<'_> {
 }
 
 /// The field with types that every reader of Arrow has had for long.
-fn portable(field: &FieldRef, dictionaries: bool) -> FieldRef {
-    let portable = |field| self::portable(field, dictionaries);
+fn portable(field: &FieldRef, flavour: Flavour) -> FieldRef {
+    let portable = |field| self::portable(field, flavour);
     let kind = match field.data_type() {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
-        DataType::Dictionary(_, values) if !dictionaries => {
+        DataType::Dictionary(_, values) if flavour == Flavour::File && !is_enum(field.data_type()) => {
             let values = Field::new("values", values.as_ref().clone(), true);
             portable(&Arc::new(values)).data_type().clone()
         }

@@ -1,11 +1,11 @@
-//! CSV and TSV: a header, then a line a row. A null is empty; in CSV an empty text is `""`, which tells the two apart.
+//! CSV and TSV: a header, then a line a row. A null is empty and an empty text is `""`, which tells the two apart.
 
 use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::{Counts, Output, To, columns};
+use super::{Counts, Output, To, UnionText, columns};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -23,13 +23,14 @@ pub(super) enum Flavour {
 pub(super) struct Csv<'a> {
     to: To<'a>,
     flavour: Flavour,
+    unions: UnionText,
     rows: u64,
     columns: usize,
 }
 
 impl<'a> Csv<'a> {
-    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
-        Csv { to, flavour, rows: 0, columns: 0 }
+    pub(super) fn new(to: To<'a>, flavour: Flavour, unions: UnionText) -> Self {
+        Csv { to, flavour, unions, rows: 0, columns: 0 }
     }
 }
 
@@ -47,7 +48,7 @@ impl Output for Csv<'_> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = columns(batch)?;
+        let columns = columns(batch, self.unions)?;
         let (mut text, mut value) = (String::new(), String::new());
         for row in 0..batch.num_rows() {
             for (n, column) in columns.iter().enumerate() {
@@ -95,6 +96,8 @@ impl Flavour {
                 }
                 to.push('"');
             }
+            Flavour::Tsv if value.is_empty() => to.push_str("\"\""),
+            Flavour::Tsv if value == "\"\"" => to.push_str("\\\"\""),
             Flavour::Tsv if has(value, b"\t\n\r\\") => {
                 for c in value.chars() {
                     match c {

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::fit::width;
-use super::{Counts, Display, Output, cells, columns, count, printable};
+use super::{Counts, Display, Output, UnionText, cells, columns, count, printable};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -41,7 +41,7 @@ impl Output for Expanded<'_> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = columns(batch)?;
+        let columns = columns(batch, UnionText::Bare)?;
         self.counts.rows += count(batch.num_rows());
         let mut text = String::new();
         for row in 0..batch.num_rows() {

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::value::{Column, object, quote};
-use super::{Counts, Output, To};
+use super::{Counts, Output, To, UnionText};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -24,14 +24,15 @@ pub(super) enum Flavour {
 pub(super) struct Json<'a> {
     to: To<'a>,
     flavour: Flavour,
+    unions: UnionText,
     /// The columns' names as JSON, with the colon.
     names: Vec<String>,
     rows: u64,
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
-        Json { to, flavour, names: Vec::new(), rows: 0 }
+    pub(super) fn new(to: To<'a>, flavour: Flavour, unions: UnionText) -> Self {
+        Json { to, flavour, unions, names: Vec::new(), rows: 0 }
     }
 }
 
@@ -53,7 +54,7 @@ impl Output for Json<'_> {
         let schema = batch.schema_ref();
         let mut columns = Vec::with_capacity(self.names.len());
         for ((name, field), array) in self.names.iter().zip(schema.fields()).zip(batch.columns()) {
-            columns.push((name.clone(), Column::new(field, array.as_ref())?));
+            columns.push((name.clone(), Column::new(field, array.as_ref(), self.unions)?));
         }
         let mut text = String::new();
         for row in 0..batch.num_rows() {

@@ -5,12 +5,14 @@ mod arrow;
 mod avro;
 mod csv;
 mod decimal;
+mod dictionaries;
 mod expanded;
 mod fit;
 mod json;
 mod markdown;
 mod parquet;
 mod table;
+mod union;
 mod value;
 
 use std::io::Write;
@@ -61,8 +63,18 @@ pub(crate) struct Writing {
     pub(crate) avro: WriteOptions,
     /// Threads that may encode and compress.
     pub(crate) threads: usize,
-    /// Are dictionaries of columns the same in all batches, so that Arrow files may have them?
-    pub(crate) dictionaries: bool,
+    /// How text formats write the values of unions.
+    pub(crate) unions: UnionText,
+}
+
+/// How text formats write the values of unions of several types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum UnionText {
+    /// As themselves.
+    #[default]
+    Bare,
+    /// With the branch's name, `{"long":5}`, where they would be read back as another branch.
+    Tagged,
 }
 
 impl Default for Writing {
@@ -71,7 +83,7 @@ impl Default for Writing {
             parquet: Compression::ZSTD(ZstdLevel::default()),
             avro: WriteOptions::default(),
             threads: 1,
-            dictionaries: false,
+            unions: UnionText::Bare,
         }
     }
 }
@@ -179,12 +191,14 @@ impl Format {
     /// An output of this format to something of its own, as files are written.
     pub(crate) fn to_file<'a>(self, to: To<'a>, writing: &Writing) -> Box<dyn Output + 'a> {
         match self {
-            Format::Csv | Format::Table | Format::Markdown => Box::new(csv::Csv::new(to, csv::Flavour::Csv)),
-            Format::Tsv => Box::new(csv::Csv::new(to, csv::Flavour::Tsv)),
-            Format::Json => Box::new(json::Json::new(to, json::Flavour::Array)),
-            Format::Ndjson => Box::new(json::Json::new(to, json::Flavour::Lines)),
-            Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream, writing.dictionaries)),
-            Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File, writing.dictionaries)),
+            Format::Csv | Format::Table | Format::Markdown => {
+                Box::new(csv::Csv::new(to, csv::Flavour::Csv, writing.unions))
+            }
+            Format::Tsv => Box::new(csv::Csv::new(to, csv::Flavour::Tsv, writing.unions)),
+            Format::Json => Box::new(json::Json::new(to, json::Flavour::Array, writing.unions)),
+            Format::Ndjson => Box::new(json::Json::new(to, json::Flavour::Lines, writing.unions)),
+            Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream)),
+            Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File)),
             Format::Parquet => Box::new(parquet::Parquet::new(to, writing.parquet, writing.threads)),
             Format::Avro => Box::new(avro::Avro::new(to, writing)),
         }
@@ -192,8 +206,8 @@ impl Format {
 }
 
 /// The columns of a batch, ready for writing their values.
-fn columns(batch: &RecordBatch) -> Result<Vec<Column<'_>>, ArrowError> {
-    batch.schema_ref().fields().iter().zip(batch.columns()).map(|(f, a)| Column::new(f, a.as_ref())).collect()
+fn columns(batch: &RecordBatch, unions: UnionText) -> Result<Vec<Column<'_>>, ArrowError> {
+    batch.schema_ref().fields().iter().zip(batch.columns()).map(|(f, a)| Column::new(f, a.as_ref(), unions)).collect()
 }
 
 /// The values of a row as people read them.

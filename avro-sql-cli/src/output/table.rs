@@ -8,7 +8,7 @@ use arrow::datatypes::Schema;
 use unicode_width::UnicodeWidthStr;
 
 use super::fit::{CUT, Place, cut, fit, width};
-use super::{Counts, Display, Output, cells, columns, count, printable};
+use super::{Counts, Display, Output, UnionText, cells, columns, count, printable};
 use crate::error::Result;
 
 /// Rows that decide how wide columns are.
@@ -117,7 +117,7 @@ impl Output for Table<'_> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = columns(batch)?;
+        let columns = columns(batch, UnionText::Bare)?;
         self.counts.rows += count(batch.num_rows());
         let mut text = String::new();
         for row in 0..batch.num_rows() {

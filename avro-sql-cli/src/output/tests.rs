@@ -10,11 +10,11 @@ use arrow::datatypes::*;
 use expect_test::{Expect, expect};
 
 use super::value::Column;
-use super::{Counts, Display, Format, printable};
+use super::{Counts, Display, Format, UnionText, printable};
 
 /// Each value as text and as JSON must be as expected; a null's text is empty.
 fn check_values(field: &Field, array: &dyn Array, expected: &[(&str, &str)]) {
-    let column = Column::new(field, array).unwrap();
+    let column = Column::new(field, array, UnionText::Bare).unwrap();
     let mut found = Vec::new();
     for row in 0..array.len() {
         let (mut text, mut json) = (String::new(), String::new());
@@ -89,14 +89,14 @@ fn texts_and_bytes() {
     check(LargeStringArray::from_iter(texts), &expected);
     check(StringViewArray::from_iter(texts), &expected);
     let bytes = [Some(b"\x00\xffA".as_slice()), Some(b""), None];
-    let expected = [("\\x00ff41", "\"00ff41\""), ("\\x", "\"\""), NULL];
+    let expected = [("\\x00ff41", r#""\\x00ff41""#), ("\\x", r#""\\x""#), NULL];
     check(BinaryArray::from_iter(bytes), &expected);
     check(LargeBinaryArray::from_iter(bytes), &expected);
     check(BinaryViewArray::from_iter(bytes), &expected);
     let fixed = FixedSizeBinaryArray::try_new(2, Buffer::from(b"\x01\x02"), None).unwrap();
-    check(fixed, &[("\\x0102", "\"0102\"")]);
+    check(fixed, &[("\\x0102", r#""\\x0102""#)]);
     let empty = FixedSizeBinaryArray::try_new_with_len(0, Buffer::default(), None, 1).unwrap();
-    check(empty, &[("\\x", "\"\"")]);
+    check(empty, &[("\\x", r#""\\x""#)]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn uuids() {
     let field = Field::new("c", array.data_type().clone(), true).with_metadata(name);
     let text = "00010203-0405-0607-0809-0a0b0c0d0e0f";
     check_values(&field, &array, &[(text, &format!("\"{text}\""))]);
-    check(array, &[("\\x000102030405060708090a0b0c0d0e0f", "\"000102030405060708090a0b0c0d0e0f\"")]);
+    check(array, &[("\\x000102030405060708090a0b0c0d0e0f", r#""\\x000102030405060708090a0b0c0d0e0f""#)]);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn formats() {
                 id	na,me	list
                 1	a"b,\nc\td\\	[1,null]
                 20		[20,null]
-                3		[3,null]
+                3	""	[3,null]
             "#]],
             expect![[r#"
                 id	na,me	list

@@ -1,7 +1,7 @@
 //! One value as text: plain for tables and CSV, or JSON. Covers every Arrow type; nested values are JSON in both.
 //!
-//! Choices where JSON leaves one: bytes are hex, `NaN` and infinities are strings, a union is the value of its branch,
-//! times are ISO 8601, a uuid has its usual form.
+//! Choices where JSON leaves one: bytes are hex after `\x`, in every format; `NaN` and infinities are strings; a union is the value
+//! of its branch, with a tag where [`UnionText`] asks for one (`union.rs`); times are ISO 8601, a uuid has its usual form.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -9,15 +9,17 @@ use std::ops::Range;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, IntervalDayTimeArray,
     IntervalMonthDayNanoArray, IntervalYearMonthArray, LargeBinaryArray, LargeStringArray, MapArray, StringArray,
-    StringViewArray, UnionArray, downcast_dictionary_array, downcast_run_array,
+    StringViewArray, downcast_dictionary_array, downcast_run_array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{ArrowNativeType, DataType, Field, IntervalUnit, UnionMode};
+use arrow::datatypes::{ArrowNativeType, DataType, Field, IntervalUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::UnionText;
 use super::decimal::Decimals;
+use super::union::Branches;
 
 /// Formatting of what Arrow's own formatter writes well; nulls never reach it.
 const FORMAT: FormatOptions<'static> = FormatOptions::new().with_display_error(false);
@@ -49,7 +51,7 @@ enum Values<'a> {
     Map(&'a MapArray, Box<Column<'a>>, Box<Column<'a>>),
     /// Names are JSON already, with the colon.
     Struct(Vec<(String, Column<'a>)>),
-    Union(&'a UnionArray, UnionMode, Vec<(i8, Column<'a>)>),
+    Union(Branches<'a>),
     /// A dictionary or runs: the value is that of another array.
     Indirect(IndexOf<'a>, Box<Column<'a>>),
 }
@@ -75,9 +77,9 @@ enum Intervals<'a> {
 
 impl<'a> Column<'a> {
     /// Makes the column ready.
-    pub(super) fn new(field: &Field, array: &'a dyn Array) -> Result<Self, ArrowError> {
+    pub(super) fn new(field: &Field, array: &'a dyn Array, unions: UnionText) -> Result<Self, ArrowError> {
         let formatter = || ArrayFormatter::try_new(array, &FORMAT);
-        let child = |field: &Field, array: &'a ArrayRef| Column::new(field, array.as_ref()).map(Box::new);
+        let child = |field: &Field, array: &'a ArrayRef| Column::new(field, array.as_ref(), unions).map(Box::new);
         let values = match array.data_type() {
             DataType::Null => Values::Null,
             DataType::Utf8 => Values::Text(Strings::Plain(array.as_string())),
@@ -142,15 +144,11 @@ impl<'a> Column<'a> {
                     let mut name = String::new();
                     quote(field.name(), &mut name);
                     name.push(':');
-                    columns.push((name, Column::new(field, array.as_ref())?));
+                    columns.push((name, Column::new(field, array.as_ref(), unions)?));
                 }
                 Values::Struct(columns)
             }
-            DataType::Union(fields, mode) => {
-                let union = array.as_union();
-                let columns = fields.iter().map(|(id, f)| Ok((id, Column::new(f, union.child(id).as_ref())?)));
-                Values::Union(union, *mode, columns.collect::<Result<_, ArrowError>>()?)
-            }
+            DataType::Union(fields, mode) => Values::Union(Branches::new(fields, *mode, array.as_union(), unions)?),
             DataType::Dictionary(_, _) => downcast_dictionary_array! {
                 array => {
                     let values = child(field, array.values())?;
@@ -209,10 +207,7 @@ impl<'a> Column<'a> {
                 values.write(row, to);
                 Ok(())
             }
-            Values::Union(union, mode, columns) => {
-                let (column, row) = branch(union, *mode, columns, row)?;
-                column.text(row, to)
-            }
+            Values::Union(branches) => branches.text(row, to),
             Values::Indirect(index, values) => values.text(index(row), to),
             Values::Null | Values::List(..) | Values::Map(..) | Values::Struct(_) => self.json(row, to),
         }
@@ -243,7 +238,7 @@ impl<'a> Column<'a> {
             }
             Values::Text(values) => quote(values.get(row), to),
             Values::Bytes(values) => {
-                to.push('"');
+                to.push_str("\"\\\\x");
                 hex(values.get(row), to);
                 to.push('"');
             }
@@ -277,10 +272,7 @@ impl<'a> Column<'a> {
                 to.push('}');
             }
             Values::Struct(columns) => object(columns, row, to)?,
-            Values::Union(union, mode, columns) => {
-                let (column, row) = branch(union, *mode, columns, row)?;
-                column.json(row, to)?;
-            }
+            Values::Union(branches) => branches.json(row, to)?,
             Values::Indirect(index, values) => values.json(index(row), to)?,
         }
         Ok(())
@@ -395,22 +387,6 @@ fn time(values: &ArrayFormatter<'_>, array: &dyn Array, row: usize, to: &mut Str
     };
     let number = cast(&array.slice(row, 1), &number)?;
     ArrayFormatter::try_new(number.as_ref(), &FORMAT)?.value(0).write(to)
-}
-
-/// The column and row that hold a union's value.
-fn branch<'c, 'a>(
-    union: &UnionArray,
-    mode: UnionMode,
-    columns: &'c [(i8, Column<'a>)],
-    row: usize,
-) -> Result<(&'c Column<'a>, usize), ArrowError> {
-    let id = union.type_id(row);
-    let row = match mode {
-        UnionMode::Dense => union.value_offset(row),
-        UnionMode::Sparse => row,
-    };
-    let column = columns.iter().find(|(other, _)| *other == id).map(|(_, column)| column);
-    Ok((column.ok_or_else(|| ArrowError::InvalidArgumentError(format!("a union has no branch {id}")))?, row))
 }
 
 fn hex(bytes: &[u8], to: &mut String) {

@@ -13,19 +13,19 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Some documents.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Chunk {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Chunk {
+    pub(crate) bytes: Vec<u8>,
     /// Where in `bytes` each ends. White space may be before it.
-    pub(super) ends: Vec<usize>,
+    pub(crate) ends: Vec<usize>,
     /// Documents before.
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// Line breaks before.
-    pub(super) lines: u64,
+    pub(crate) lines: u64,
 }
 
 impl Chunk {
     /// Each document, with its place as errors say it.
-    pub(super) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
+    pub(crate) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
         let bytes = |(start, end): (usize, &usize)| self.bytes.get(start..*end).unwrap_or_default();
         let bounds = starts.zip(&self.ends).enumerate();
@@ -34,8 +34,8 @@ impl Chunk {
 }
 
 /// A document of a chunk.
-pub(super) struct Document<'a> {
-    pub(super) bytes: &'a [u8],
+pub(crate) struct Document<'a> {
+    pub(crate) bytes: &'a [u8],
     chunk: &'a Chunk,
     n: usize,
     start: usize,
@@ -43,17 +43,17 @@ pub(super) struct Document<'a> {
 
 impl Document<'_> {
     /// Its text.
-    pub(super) fn text(&self) -> Result<&str, String> {
+    pub(crate) fn text(&self) -> Result<&str, String> {
         str::from_utf8(self.bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))
     }
 
     /// Documents before it.
-    pub(super) fn before(&self) -> u64 {
+    pub(crate) fn before(&self) -> u64 {
         self.chunk.first + self.n as u64
     }
 
     /// Where it is.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let blank = self.bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let line = self.chunk.lines + n_lines(self.chunk.bytes.get(..self.start + blank).unwrap_or_default()) + 1;
         format!("document {} (line {line})", self.before() + 1)
@@ -61,7 +61,7 @@ impl Document<'_> {
 }
 
 /// Cuts a stream into chunks.
-pub(super) struct Documents<R> {
+pub(crate) struct Documents<R> {
     read: R,
     /// The next bytes.
     bytes: Vec<u8>,
@@ -93,14 +93,14 @@ enum Inside {
 
 impl<R: Read> Documents<R> {
     /// The documents of this stream, none of more than so many bytes.
-    pub(super) fn new(read: R, max: usize) -> Self {
+    pub(crate) fn new(read: R, max: usize) -> Self {
         let (bytes, ends, inside) = (Vec::new(), Vec::new(), Inside::Nothing);
         let (scanned, ended, n_documents, n_lines, begun) = (0, false, 0, 0, false);
         Documents { read, bytes, scanned, ends, inside, ended, n_documents, n_lines, max, begun }
     }
 
     /// The next chunk; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Chunk>> {
         loop {
             self.scan();
             let whole = self.ends.last().copied().unwrap_or(0);
@@ -185,7 +185,7 @@ impl<R: Read> Documents<R> {
 }
 
 /// The number of line breaks.
-pub(super) fn n_lines(bytes: &[u8]) -> u64 {
+pub(crate) fn n_lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 

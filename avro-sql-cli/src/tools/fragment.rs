@@ -53,7 +53,7 @@ impl Fragment {
         }
         let mut out = Out::create(&self.output)?;
         let decoder = match &context.reading.reader_schema {
-            Some(reader) => Decoder::resolving(&schema, reader, context.reading.field_match, self.form, limits),
+            Some(reader) => Decoder::resolving(&schema, reader, self.form, &context.reading.decoder(None, 1)),
             None => Ok(Decoder::new(&schema, self.form, limits)),
         };
         let decoder = decoder.map_err(|e| input.failed(e))?;

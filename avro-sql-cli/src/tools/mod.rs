@@ -4,7 +4,7 @@
 mod cat;
 mod concat;
 mod count;
-mod documents;
+pub(crate) mod documents;
 mod explain;
 mod failures;
 mod fragment;

@@ -52,7 +52,7 @@ impl ToJson {
         let (reading, limits) = (&context.reading, context.limits());
         let (header, mut blocks) = input.blocks(limits, reading.damage)?;
         let decoder = match &reading.reader_schema {
-            Some(reader) => Decoder::resolving(&header.schema, reader, reading.field_match, self.form, limits),
+            Some(reader) => Decoder::resolving(&header.schema, reader, self.form, &reading.decoder(None, 1)),
             None => Ok(Decoder::new(&header.schema, self.form, limits)),
         };
         let decoder = decoder.map_err(|e| input.failed(e))?;

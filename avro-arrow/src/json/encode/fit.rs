@@ -1,8 +1,10 @@
 //! One simple value: what JSON has and a type in, its bytes out if it fits. And the words for what does not.
 
-use super::Token;
+use super::readable::put_decimal;
+use super::{Rule, Token};
 use crate::bytes::put_long;
-use crate::schema::{Field, Kind, NodeId, Schema};
+use crate::json::decimal::{Digits, looks_like_one};
+use crate::schema::{Field, Kind, Node, NodeId, ORIGINAL_NAME, Schema};
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -51,6 +53,11 @@ impl Names {
         }
     }
 
+    /// The index of a field that had this name before Avro's rules asked for another.
+    pub(super) fn renamed(fields: &[Field], name: &str) -> Option<usize> {
+        fields.iter().position(|field| field.attributes.get(ORIGINAL_NAME).and_then(|v| v.as_str()) == Some(name))
+    }
+
     fn symbol(&self, node: NodeId, symbols: &[String], name: &str) -> Option<usize> {
         match self.0.get(&node) {
             Some(index) => index.get(name).copied(),
@@ -60,18 +67,29 @@ impl Names {
 }
 
 /// Appends a simple value of this type, with the text that its token stands for; or nothing, where it is not one.
+#[expect(clippy::too_many_arguments, reason = "a value, its type, and how it is understood")]
 pub(super) fn scalar(
-    kind: &Kind,
-    node: NodeId,
+    node: &Node,
+    id: NodeId,
     token: Token,
     text: &str,
     lenience: Lenience,
+    rule: Rule,
     names: &Names,
     out: &mut Vec<u8>,
 ) -> bool {
     let is_text = matches!(token, Token::Text(..) | Token::Unescaped(..));
     let is_number = matches!(token, Token::Number(..));
+    let kind = &node.kind;
     match kind {
+        // Text is a number only where it cannot be the text that a union has, too.
+        Kind::Bytes | Kind::Fixed(_)
+            if rule == Rule::Plain
+                && let Some(digits) = Digits::of(node) =>
+        {
+            let may_be = is_number || (is_text && lenience > Lenience::None);
+            return may_be && digits.bytes(text).is_some_and(|bytes| put_decimal(kind, &bytes, out));
+        }
         Kind::Null => return token == Token::Null,
         Kind::Boolean => {
             let Token::Boolean(value) = token else { return false };
@@ -126,20 +144,20 @@ pub(super) fn scalar(
         // SPEC: JSON Encoding: bytes and fixed are strings whose code points 0-255 are the bytes.
         Kind::Bytes if is_text => {
             let n = text.chars().count();
-            if !is_latin1(text) {
+            if !is_latin1(text) || is_misread(node, text, rule) {
                 return false;
             }
             put_long(n as i64, out);
             out.extend(text.chars().map(|c| c as u8));
         }
         Kind::Fixed(fixed) if is_text => {
-            if !is_latin1(text) || text.chars().count() != fixed.size {
+            if !is_latin1(text) || text.chars().count() != fixed.size || is_misread(node, text, rule) {
                 return false;
             }
             out.extend(text.chars().map(|c| c as u8));
         }
         Kind::Enum(e) if is_text => {
-            let Some(symbol) = names.symbol(node, &e.symbols, text) else { return false };
+            let Some(symbol) = names.symbol(id, &e.symbols, text) else { return false };
             put_long(symbol as i64, out);
         }
         _ => return false,
@@ -147,11 +165,18 @@ pub(super) fn scalar(
     true
 }
 
+/// Is this the text of a number where the specification's encoding has a decimal's bytes, and what it would be as bytes has more
+/// digits than the type allows?
+fn is_misread(node: &Node, text: &str, rule: Rule) -> bool {
+    let Some(digits) = Digits::of(node) else { return false };
+    rule == Rule::Tagged && looks_like_one(text) && digits.bytes(&digits.text(text.as_bytes())).is_none()
+}
+
 fn is_latin1(text: &str) -> bool {
     text.chars().all(|c| u32::from(c) < 256)
 }
 
-fn integer(text: &str, lenience: Lenience) -> Option<i64> {
+pub(super) fn integer(text: &str, lenience: Lenience) -> Option<i64> {
     if let Ok(value) = text.parse() {
         return Some(value);
     }
@@ -216,6 +241,15 @@ pub(super) fn expected(schema: &Schema, node: NodeId, tagged: bool) -> String {
             format!("one of {}", list(&mut branches.iter().map(name)))
         }
         Kind::Enum(e) => format!("{}: {}", schema.node(node), list(&mut e.symbols.iter().cloned())),
+        Kind::Bytes | Kind::Fixed(_)
+            if !tagged && let Some(Digits { precision, scale }) = Digits::of(schema.node(node)) =>
+        {
+            let of = schema.node(node);
+            format!("a number of at most {precision} digits, {scale} of them after the point ({of})")
+        }
+        Kind::Bytes if Digits::of(schema.node(node)).is_some() => {
+            format!("the bytes of {} as characters up to U+00FF (--plain reads numbers)", schema.node(node))
+        }
         Kind::Bytes => "bytes as characters up to U+00FF".to_string(),
         Kind::Fixed(fixed) => format!("{} characters up to U+00FF for {}", fixed.size, schema.node(node)),
         _ => schema.node(node).to_string(),

@@ -171,13 +171,13 @@ fn errors() {
             nested,
             Form::Avro,
             r#"{"a":{"k":[1]}}"#,
-            r#"$.a.k[0]: expected one of null, {"long": …}, {"n.S": …}, found 1"#,
+            r#"$.a.k[0]: expected one of null, {"long": …}, {"n.S": …}, found 1; --plain reads unions without tags"#,
         ),
         (
             nested,
             Form::Avro,
             r#"{"a":{"k":[{"int":1}]}}"#,
-            r#"$.a.k[0]: expected one of null, {"long": …}, {"n.S": …}, found the key "int""#,
+            r#"$.a.k[0]: expected one of null, {"long": …}, {"n.S": …}, found the key "int"; --plain reads unions without tags"#,
         ),
         (nested, Form::Avro, "{}", "$: record R needs a field `a`, which has no default"),
         (nested, Form::Avro, r#"{"a":{},"b":1}"#, r#"$: record R has no field "b""#),
@@ -307,4 +307,113 @@ fn defaults_that_double() {
     let text = format!("[{}{{}}]", "{},".repeat(100_000));
     let error = Encoder::new(&schema, Form::Plain, &limits).encode(&text, schema.root(), &mut Vec::new()).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Limit { limit: "block_bytes", .. }), "{error}");
+}
+
+fn readable(json: &str, text: &str) -> Result<Vec<u8>, String> {
+    let schema = schema(json);
+    let mut out = Vec::new();
+    let done = Encoder::readable(&schema, &Limits::default()).encode(text, schema.root(), &mut out);
+    done.map(|()| out).map_err(|e| e.to_string())
+}
+
+const DECIMAL: &str = r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#;
+
+#[test]
+fn readable_values() {
+    let logical = |base: &str, word: &str| format!(r#"{{"type":"{base}","logicalType":"{word}"}}"#);
+    let records = r#"[{"type":"record","name":"A","fields":[{"name":"x","type":"int"}]},
+        {"type":"record","name":"n.B","fields":[{"name":"x","type":"int"}]},"null"]"#;
+    let cases: &[(&str, &str, &[u8])] = &[
+        (r#""int""#, r#""-3""#, &[5]),
+        (r#""boolean""#, r#""TRUE""#, &[1]),
+        (r#""float""#, r#""0.1""#, &0.1f32.to_le_bytes()),
+        (r#""double""#, r#""-inf""#, &f64::NEG_INFINITY.to_le_bytes()),
+        (r#""bytes""#, r#""\\x00ff""#, &[4, 0, 0xff]),
+        (FIXED, r#""\\x00ff""#, &[0, 0xff]),
+        (DECIMAL, "100.00", &[4, 0x27, 0x10]),
+        (DECIMAL, r#""100""#, &[4, 0x27, 0x10]),
+        (&logical("int", "date"), r#""1970-01-02""#, &[2]),
+        (&logical("int", "date"), r#""2147483647""#, &[0xfe, 0xff, 0xff, 0xff, 0x0f]),
+        (&logical("long", "timestamp-millis"), r#""1970-01-01T00:00:00.001Z""#, &[2]),
+        (&logical("long", "timestamp-millis"), r#""1970-01-01T01:00:00+01:00""#, &[0]),
+        (&logical("long", "timestamp-millis"), "5", &[10]),
+        // Branches that look alike have tags, and others need none.
+        (r#"["null","int","long"]"#, r#"{"long":1}"#, &[4, 2]),
+        (r#"["null","int","long"]"#, "1", &[2, 2]),
+        (r#"["null","long","double"]"#, "1", &[2, 2]),
+        (r#"["null","long","double"]"#, "1.0", &[4, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+        (r#"["long","string"]"#, r#""1""#, &[2, 2, b'1']),
+        (r#"["string","double"]"#, r#""NaN""#, &[0, 6, b'N', b'a', b'N']),
+        (r#"["string","double"]"#, r#"{"double":"NaN"}"#, &[2, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f]),
+        (r#"["string","bytes"]"#, r#"{"bytes":"\\xff"}"#, &[2, 2, 0xff]),
+        (records, r#"{"B":{"x":1}}"#, &[2, 2]),
+        (records, "null", &[4]),
+        // Records inside themselves are text, and what is missing is null.
+        (LIST, r#"{"v":1,"next":"{\"v\":2,\"next\":null}"}"#, &[2, 2, 4, 0]),
+        (LIST, r#"{"v":1}"#, &[2, 0]),
+    ];
+    for (json, text, want) in cases {
+        assert_eq!(readable(json, text), Ok(want.to_vec()), "{json} {text}");
+    }
+    let errors: &[(&str, &str, &str)] = &[
+        (r#""bytes""#, r#""00ff""#, r#"$: expected `\x` and hex digits, such as `\x00ff`, for bytes, found "00ff""#),
+        (r#""int""#, "1.5", "$: expected int, found 1.5"),
+        (
+            DECIMAL,
+            "0.001",
+            "$: expected a number of at most 9 digits, 2 of them after the point (bytes (decimal(9, 2))), found 0.001",
+        ),
+        (
+            &logical("long", "local-timestamp-millis"),
+            r#""1970-01-01T00:00:00Z""#,
+            r#"$: expected long (local-timestamp-millis), such as `2024-02-29T23:59:59.999`, found "1970-01-01T00:00:00Z""#,
+        ),
+        (r#""string""#, "5", "$: expected string, found 5"),
+    ];
+    for (json, text, want) in errors {
+        assert_eq!(readable(json, text), Err((*want).to_string()), "{json} {text}");
+    }
+}
+
+#[test]
+fn cells_are_text_of_which_the_type_says_what_it_is() {
+    let cases: &[(&str, Option<&str>, &[u8])] = &[
+        (r#"["null","string"]"#, None, &[0]),
+        (r#"["null","string"]"#, Some(""), &[2, 0]),
+        (r#""string""#, None, &[0]),
+        (r#""string""#, Some("5"), &[2, b'5']),
+        (r#""long""#, Some("5"), &[10]),
+        (r#"["null","long","string"]"#, Some("5"), &[2, 10]),
+        (r#"["null","long","string"]"#, Some("a,b"), &[4, 6, b'a', b',', b'b']),
+        (r#"["null","long","string"]"#, Some(r#"{"string":"5"}"#), &[4, 2, b'5']),
+        (r#"["null","long","string"]"#, Some("[1]"), &[4, 6, b'[', b'1', b']']),
+        (r#"{"type":"array","items":"long"}"#, Some("[1]"), &[2, 2, 0]),
+    ];
+    for (json, cell, want) in cases {
+        let schema = schema(json);
+        let mut out = Vec::new();
+        Encoder::readable(&schema, &Limits::default()).encode_cell(*cell, schema.root(), &mut out).unwrap();
+        assert_eq!(out, *want, "{json} {cell:?}");
+    }
+    let schema = schema(r#""long""#);
+    let error = Encoder::readable(&schema, &Limits::default()).encode_cell(None, schema.root(), &mut Vec::new());
+    assert_eq!(error.unwrap_err().to_string(), "$: expected long, found an empty cell");
+}
+
+/// Decimals are bytes in the specification's encoding, and numbers in the plain one.
+#[test]
+fn decimals() {
+    assert_eq!(encoded(DECIMAL, Form::Avro, r#""'\u0010""#), Ok(vec![4, 0x27, 0x10]));
+    // Two digits may well be the bytes that they are.
+    assert_eq!(encoded(DECIMAL, Form::Avro, r#""10""#), Ok(vec![4, b'1', b'0']));
+    let error = encoded(DECIMAL, Form::Avro, r#""100.00""#).unwrap_err();
+    assert!(error.contains("--plain reads numbers"), "{error}");
+    for text in ["100.00", "100", r#""100.00""#, "1e2"] {
+        assert_eq!(encoded(DECIMAL, Form::Plain, text), Ok(vec![4, 0x27, 0x10]), "{text}");
+    }
+    assert!(encoded(DECIMAL, Form::Plain, r#""'\u0010""#).is_err());
+    // Text is that of the union's string.
+    let union = format!(r#"["null",{DECIMAL},"string"]"#);
+    assert_eq!(encoded(&union, Form::Plain, r#""1""#), Ok(vec![4, 2, b'1']));
+    assert_eq!(encoded(&union, Form::Plain, "1"), Ok(vec![2, 2, 100]));
 }

@@ -29,6 +29,7 @@ mod decimal;
 #[cfg(target_arch = "x86_64")]
 mod few;
 mod promote;
+mod rescale;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -40,6 +41,7 @@ pub(super) use cpu::{Avx2, Avx512};
 pub(super) use cpu::{Cpu, Portable};
 pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal256};
 pub(super) use promote::{FloatTo, Found, IntTo, LongTo};
+pub(super) use rescale::{Rescale, Scaled128, Scaled256, Times};
 pub(super) use text::{Bytes, Utf8};
 pub(super) use varint::{is_present, sized, skip_varint, skip_varints};
 

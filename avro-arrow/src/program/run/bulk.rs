@@ -22,6 +22,7 @@ pub(super) fn has_bulk(leaf: Leaf) -> bool {
         // A file that was written with another schema is not the common case.
         Leaf::IntToLong | Leaf::IntToFloat | Leaf::IntToDouble | Leaf::LongToFloat | Leaf::LongToDouble => false,
         Leaf::FloatToDouble | Leaf::Symbol(_) | Leaf::SymbolText(_) => false,
+        Leaf::Times(_) | Leaf::Scaled128(_) | Leaf::Scaled256(_) => false,
     }
 }
 

@@ -207,7 +207,13 @@ fn random_schemas_resolve() {
                 continue;
             }
         };
-        let found = Resolution::new(&schema, &reader, crate::options::FieldMatch::Name, &Limits::default());
+        let found = Resolution::new(
+            &schema,
+            &reader,
+            crate::options::FieldMatch::Name,
+            crate::resolve::Rules::Lenient,
+            &Limits::default(),
+        );
         found.unwrap_or_else(|e| panic!("seed {seed}: {e}\n{json}\n{}", reader.json()));
         n += 1;
     }

@@ -20,6 +20,8 @@ pub(super) struct Defaults<'u, 's> {
     found: HashMap<(usize, usize), Option<Json>>,
     /// How much may still be looked at: unions inside records inside unions can have very many ways to match.
     fuel: usize,
+    /// Whether types become others of smaller units.
+    widen: bool,
 }
 
 const FUEL: usize = 10_000_000;
@@ -28,8 +30,8 @@ const FUEL: usize = 10_000_000;
 const DEPTH_MAX: usize = 32;
 
 impl<'u, 's> Defaults<'u, 's> {
-    pub(super) fn new(unified: &'u Unified<'s>) -> Self {
-        Defaults { unified, columns: HashMap::new(), found: HashMap::new(), fuel: FUEL }
+    pub(super) fn new(unified: &'u Unified<'s>, widen: bool) -> Self {
+        Defaults { unified, columns: HashMap::new(), found: HashMap::new(), fuel: FUEL, widen }
     }
 
     /// The fields of a class of records.
@@ -69,6 +71,13 @@ impl<'u, 's> Defaults<'u, 's> {
     fn convert(&mut self, json: &Json, one: usize, place: usize, depth: usize) -> Option<Json> {
         self.fuel = self.fuel.checked_sub(1)?;
         let as_it_is = |valid: bool| valid.then(|| json.clone());
+        // In other units it would be another value.
+        if self.widen
+            && self.unified.node(one).logical.is_some()
+            && Slot::of(self.unified, place, true).rescales(self.unified, one)
+        {
+            return None;
+        }
         match &self.unified.node(one).kind {
             Kind::Null => as_it_is(json.is_null()),
             Kind::Boolean => as_it_is(json.is_boolean()),
@@ -101,7 +110,7 @@ impl<'u, 's> Defaults<'u, 's> {
     /// The text of a string; where it becomes bytes, its bytes as code points.
     fn text(&self, text: &str, one: usize, place: usize) -> Option<Json> {
         let becomes_bytes = || {
-            let slot = Slot::of(self.unified, place);
+            let slot = Slot::of(self.unified, place, self.widen);
             slot.groups.iter().any(|group| group.word == "bytes" && group.types.contains(&one))
         };
         match text.is_ascii() || !becomes_bytes() {

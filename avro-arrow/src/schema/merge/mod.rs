@@ -11,6 +11,7 @@ mod report;
 mod shape;
 mod strict;
 mod unify;
+mod widen;
 mod write;
 
 pub use report::{Note, Provenance};
@@ -27,8 +28,9 @@ pub enum Conflicts {
     /// An error that names the place, both sources and both types.
     #[default]
     Error,
-    /// A union of all of them. Those that a union cannot have side by side are still an error: two logical types of one
-    /// kind, such as `timestamp-millis` and `timestamp-micros`.
+    /// Times, timestamps and decimals become the one of smaller units that holds both exactly, and have to be read with
+    /// [`Options::widen`](crate::Options::widen); all else becomes a union. What a union cannot have side by side is still an error: two
+    /// logical types of one kind, such as `timestamp-millis` and `local-timestamp-millis`.
     Widen,
     /// An error, and so is all else that makes two sources hold different things: fields, their order, types, null, symbols. What
     /// may differ are documentation, aliases, defaults, unknown attributes, namespaces, and the name of the top level.

@@ -1,6 +1,7 @@
 //! What stands at a place: the types of all sources there in, the types of the merged schema for it out.
 
 use super::unify::{Unified, any_precision};
+use super::widen::Widening;
 use crate::schema::{Kind, Logical, Node};
 use std::collections::{HashMap, HashSet};
 
@@ -17,6 +18,7 @@ pub(super) struct Slot {
     /// How many types stand here, and how many of them are null or a union with null.
     pub(super) n_standing: usize,
     pub(super) n_nullable: usize,
+    place: usize,
 }
 
 /// Types that become one.
@@ -27,6 +29,8 @@ pub(super) struct Group {
     owners: HashSet<usize>,
     /// What it becomes.
     pub(super) word: &'static str,
+    /// Whether that has smaller units than some of them.
+    pub(super) is_rescaled: bool,
 }
 
 /// What puts types into one group.
@@ -39,9 +43,10 @@ enum Key {
 }
 
 impl Slot {
-    pub(super) fn of(unified: &Unified<'_>, place: usize) -> Slot {
+    pub(super) fn of(unified: &Unified<'_>, place: usize, widen: bool) -> Slot {
         let standing = unified.standing(place);
         let unions: Vec<Vec<usize>> = standing.iter().map(|one| unified.branches(*one)).collect();
+        let widening = if widen { Widening::of(unified, &unions) } else { Widening::default() };
         // A union of an int and a double keeps them apart.
         let side_by_side = |family: &str| {
             let in_family = |one: &&usize| family_of(unified.node(**one)) == family;
@@ -55,6 +60,7 @@ impl Slot {
             sources: standing.iter().map(|one| unified.source_of(*one)).collect(),
             n_standing: standing.len(),
             n_nullable: 0,
+            place,
         };
         slot.sources.dedup();
         let mut places = HashMap::new();
@@ -68,7 +74,13 @@ impl Slot {
                     slot.null.get_or_insert((unified.source_of(one), at == 0));
                     continue;
                 }
+                let wide = widening.word(node);
                 let key = match &node.kind {
+                    _ if let Some(word) = wide => {
+                        let nth = seen.entry((word, None)).or_insert(0);
+                        *nth += 1;
+                        Key::Simple(word, None, *nth)
+                    }
                     Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_) => {
                         Key::Class(unified.class(one))
                     }
@@ -89,18 +101,40 @@ impl Slot {
                         group.owners.insert(owner);
                     }
                     None => {
-                        slot.groups.push(Group { types: vec![one], owners: HashSet::from([owner]), word: "" });
+                        let word = wide.unwrap_or_default();
+                        let is_rescaled = wide.is_some();
+                        let owners = HashSet::from([owner]);
+                        slot.groups.push(Group { types: vec![one], owners, word, is_rescaled });
                     }
                 }
             }
         }
         for group in &mut slot.groups {
-            group.word = word_of(group.types.iter().map(|one| &unified.node(*one).kind));
+            group.word = match group.word {
+                "decimal" => "bytes",
+                _ => word_of(group.types.iter().map(|one| &unified.node(*one).kind)),
+            };
         }
         if exact.contains(&("number", true)) {
             slot.order_numbers(unified);
         }
         slot
+    }
+
+    /// The same place, where types of smaller units are found.
+    pub(super) fn widened(&self, unified: &Unified<'_>) -> Slot {
+        Slot::of(unified, self.place, true)
+    }
+
+    /// Does this type become one of smaller units?
+    pub(super) fn rescales(&self, unified: &Unified<'_>, one: usize) -> bool {
+        let Some(group) = self.groups.iter().find(|group| group.is_rescaled && group.types.contains(&one)) else {
+            return false;
+        };
+        let logicals = || group.types.iter().filter_map(|one| unified.node(*one).logical);
+        let widest = logicals().next().and_then(|first| logicals().try_fold(first, Logical::widened));
+        widest.map(|logical| (group.word, logical))
+            != unified.node(one).logical.map(|own| (unified.node(one).kind.word(), own))
     }
 
     /// Narrow numbers come before wide ones, so that whoever takes the first branch that an int can become takes the int.

@@ -68,6 +68,7 @@ pub(super) fn check(first: &Source<'_>, other: &Source<'_>) -> Result<()> {
                 first_type,
                 second: other.first.to_owned(),
                 second_type,
+                widens: false,
             }
             .into());
         }

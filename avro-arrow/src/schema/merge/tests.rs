@@ -51,8 +51,10 @@ fn types() {
         conflict("array", "map"),
         conflict("enum E", "string"),
         conflict("bytes (decimal(4, 1))", "bytes"),
+        conflict("long (timestamp-millis)", "long (local-timestamp-millis)"),
+        conflict("bytes (decimal(76, 0))", "bytes (decimal(76, 76))"),
     ];
-    let [int_string, date, millis, scale, size, record, nullable, array, symbols, plain] =
+    let [int_string, date, millis, scale, size, record, nullable, array, symbols, plain, local, too_many] =
         owned.each_ref().map(|s| s.as_str());
     let dec = |p: u32, s: u32| format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{p},"scale":{s}}}"#);
     let [dec41, dec42, dec61] = [dec(4, 1), dec(4, 2), dec(6, 1)];
@@ -65,7 +67,6 @@ fn types() {
             (&["\"int\"", "\"float\""], "\"double\""),
             (&["\"float\"", "\"long\"", "\"int\""], "\"double\""),
             (&["\"float\"", "\"double\""], "\"double\""),
-            (&["\"float\"", "\"float\""], "\"float\""),
             (&["\"string\"", "\"bytes\""], "\"bytes\""),
             (&["\"string\"", r#"{"type":"string","logicalType":"uuid"}"#], "\"string\""),
             (&["\"null\"", "\"int\""], r#"["null","int"]"#),
@@ -142,8 +143,28 @@ fn types() {
                     r#"{"type":"long","logicalType":"timestamp-millis"}"#,
                     r#"{"type":"long","logicalType":"timestamp-micros"}"#,
                 ],
-                millis,
+                r#"{"type":"long","logicalType":"timestamp-micros"}"#,
             ),
+            (
+                &[
+                    r#"{"type":"int","logicalType":"date"}"#,
+                    r#"["null",{"type":"long","logicalType":"timestamp-millis"}]"#,
+                ],
+                r#"["null",{"type":"long","logicalType":"timestamp-millis"}]"#,
+            ),
+            (
+                &[
+                    r#"{"type":"long","logicalType":"timestamp-millis"}"#,
+                    r#"{"type":"long","logicalType":"local-timestamp-millis"}"#,
+                ],
+                local,
+            ),
+            (&[&dec41, &dec42], &dec(5, 2)),
+            (
+                &[&dec42, r#"{"type":"fixed","name":"F","size":9,"logicalType":"decimal","precision":20,"scale":0}"#],
+                &dec(22, 2),
+            ),
+            (&[&dec(76, 0), &dec(76, 76)], too_many),
         ],
     );
 }
@@ -542,8 +563,13 @@ fn random_families_resolve() {
             let Ok(merged) = merge(&family, conflicts) else { continue };
             for schema in &family {
                 let all = || format!("seed {seed}\n{}\n{}", schema.json(), merged.schema.json());
-                let resolution =
-                    Resolution::new(schema, &merged.schema, crate::options::FieldMatch::Name, &Limits::default());
+                let resolution = Resolution::new(
+                    schema,
+                    &merged.schema,
+                    crate::options::FieldMatch::Name,
+                    crate::resolve::Rules::Lenient,
+                    &Limits::default(),
+                );
                 let resolution = resolution.unwrap_or_else(|e| panic!("{e} {}", all()));
                 n += 1;
                 let (mut todo, mut seen) = (vec![resolution.root], std::collections::HashSet::new());

@@ -17,14 +17,14 @@ pub(super) fn write(unified: &Unified<'_>, conflicts: Conflicts) -> Result<(Json
     let mut writer = Writer {
         unified,
         conflicts,
-        defaults: Defaults::new(unified),
+        defaults: Defaults::new(unified, conflicts == Conflicts::Widen),
         names: Names::default(),
         written: HashMap::new(),
         fields: Vec::new(),
         path: String::new(),
         depth: 0,
     };
-    let slot = Slot::of(unified, unified.root());
+    let slot = Slot::of(unified, unified.root(), conflicts == Conflicts::Widen);
     let notes = writer.notes(&slot);
     writer.report(&slot.sources, notes, false);
     let json = writer.slot(slot, Null::AsItIs, "")?;
@@ -59,7 +59,9 @@ impl Writer<'_, '_> {
     /// The type at a place, where simple names belong to the namespace `around`.
     fn slot(&mut self, slot: Slot, null: Null, around: &str) -> Result<Json> {
         if let Some(groups) = slot.conflict(self.conflicts == Conflicts::Widen) {
-            return Err(self.conflict(groups));
+            let is_widen = self.conflicts == Conflicts::Widen;
+            let widens = !is_widen && slot.widened(self.unified).conflict(true).is_none();
+            return Err(self.conflict(groups, widens));
         }
         let n_branches = slot.groups.len();
         let mut branches = Vec::with_capacity(n_branches + 1);
@@ -85,14 +87,14 @@ impl Writer<'_, '_> {
     }
 
     #[cold]
-    fn conflict(&self, groups: [&Group; 2]) -> crate::Error {
+    fn conflict(&self, groups: [&Group; 2], widens: bool) -> crate::Error {
         let [a, b] = groups.map(|group| {
             let one = group.types.first().copied().unwrap_or_default();
             (self.label(self.unified.source_of(one)), self.unified.node(one).to_string())
         });
         let (first, first_type) = a;
         let (second, second_type) = b;
-        ErrorKind::Conflict { path: self.path.clone(), first, first_type, second, second_type }.into()
+        ErrorKind::Conflict { path: self.path.clone(), first, first_type, second, second_type, widens }.into()
     }
 
     /// Does something one step further into the type.
@@ -122,10 +124,12 @@ impl Writer<'_, '_> {
         let unified = self.unified;
         let class = unified.class(one);
         match &unified.node(one).kind {
-            Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_) => match self.written.get(&class) {
-                Some(name) => Ok(self.names.reference(name, around)),
-                None => self.named(one, around),
-            },
+            kind @ (Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_)) if kind.word() == group.word => {
+                match self.written.get(&class) {
+                    Some(name) => Ok(self.names.reference(name, around)),
+                    None => self.named(one, around),
+                }
+            }
             Kind::Array(_) => self.container(one, "items", Part::Items, around),
             Kind::Map(_) => self.container(one, "values", Part::Values, around),
             _ => {
@@ -143,7 +147,7 @@ impl Writer<'_, '_> {
         let word = self.unified.node(one).kind.word();
         let mut object = Attributes::new();
         object.insert("type".into(), Json::from(word));
-        let slot = Slot::of(self.unified, self.unified.place(one, 0));
+        let slot = Slot::of(self.unified, self.unified.place(one, 0), self.conflicts == Conflicts::Widen);
         let inner = self.inside(Some(part), 1, |writer| {
             let notes = writer.notes(&slot);
             writer.report(&slot.sources, notes, false);
@@ -228,7 +232,7 @@ impl Writer<'_, '_> {
     fn column(&mut self, class: usize, at: usize, column: &Column, around: &str) -> Result<Attributes> {
         let unified = self.unified;
         let Some(&(one, first_field)) = column.members.first() else { return Ok(Attributes::new()) };
-        let mut slot = Slot::of(unified, unified.place(one, first_field));
+        let mut slot = Slot::of(unified, unified.place(one, first_field), self.conflicts == Conflicts::Widen);
         // Places may be the same for fields that are not, where records hold themselves.
         slot.sources = column.members.iter().map(|(one, _)| unified.source_of(*one)).collect();
         slot.sources.dedup();
@@ -276,10 +280,12 @@ impl Writer<'_, '_> {
     fn attributes(&self, object: &mut Attributes, types: &[usize], word: &str) {
         let nodes = || types.iter().map(|one| self.unified.node(*one));
         let same = |a: Logical, b: Logical| match (a, b) {
-            (Logical::Decimal { precision: p, scale }, Logical::Decimal { precision: q, .. }) => {
+            (Logical::Decimal { precision: p, scale }, Logical::Decimal { precision: q, scale: other })
+                if scale == other =>
+            {
                 Some(Logical::Decimal { precision: p.max(q), scale })
             }
-            _ => (a == b).then_some(a),
+            _ => a.widened(b).filter(|_| a == b || self.conflicts == Conflicts::Widen),
         };
         let logical = nodes().map(|node| node.logical).reduce(|a, b| same(a?, b?)).flatten();
         if let Some(logical) = logical {

@@ -1,0 +1,11 @@
+//! Text files read by a schema: CSV, TSV and JSON in, Avro datums out, so that what `convert` wrote is read back as it was.
+//!
+//! Next files: `cells.rs` cuts lines into cells, `infer.rs` guesses their types, `array.rs` takes the brackets off an array of rows, `rows.rs` encodes rows.
+
+mod array;
+mod cells;
+pub(crate) mod infer;
+mod rows;
+
+pub(crate) use cells::Dialect;
+pub(crate) use rows::{Failure, Layout, TextFiles};

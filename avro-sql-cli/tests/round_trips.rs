@@ -1,0 +1,43 @@
+//! Files of the project's test data, converted to text and back by their schema: the rows must be the same. `testdata/round_trips.py` does so
+//! for many more.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::Folder;
+
+/// One file in so many, since each takes a dozen runs of the command; always others of a kind.
+const STEP: usize = 3;
+
+#[test]
+fn text_is_read_back_as_the_rows_it_was_made_of() {
+    let valid = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/valid");
+    let Ok(entries) = fs::read_dir(&valid) else {
+        eprintln!("{} is not there: nothing is tested", valid.display());
+        return;
+    };
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "avro"));
+    files.sort();
+    let folder = Folder::new();
+    let mut wrong = Vec::new();
+    for file in files.iter().step_by(STEP) {
+        let file = file.to_str().unwrap();
+        let rows = |name: &str| folder.run(&["tojson", "--plain", name]).stdout().to_owned();
+        let before = rows(file);
+        for format in ["csv", "ndjson"] {
+            let text = format!("rows.{format}");
+            let written = folder.run(&["convert", file, &text]);
+            let read = folder.run(&["convert", &text, "back.avro", "--schema", file]);
+            if (written.code, read.code) != (0, 0) {
+                wrong.push(format!("{file} {format}: {}{}", written.stderr, read.stderr));
+            } else if rows("back.avro") != before {
+                wrong.push(format!("{file} {format}: {before} became {}", rows("back.avro")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
