@@ -555,7 +555,9 @@ impl fmt::Display for Fault {
             UnreadBranch(v) => write!(f, "the reader's schema has no type for values of the union's branch {v}"),
             UnreadSymbol(v) => write!(f, "the reader's enum has neither the enum's symbol {v} nor a default"),
             Utf8 => f.write_str("a string is not valid UTF-8"),
-            DecimalRange => f.write_str("a decimal does not fit its type"),
+            DecimalRange => f.write_str(
+                "a decimal has more digits than its type; the option decimals=wide or decimals=bytes reads it",
+            ),
             UnitRange(value) => write!(f, "{value} is too large for the units that it is read in"),
             DurationRange(v) => write!(f, "a duration's count {v} is more than Arrow's interval can hold"),
             ItemCount(v) => write!(f, "an array or map block claims {v} items, more than it can have"),

@@ -47,7 +47,7 @@
 //! | `["null", T]`, `[T, "null"]`, `[T]` | T, nullable but in the last |
 //! | other unions | dense Union, with a child for each branch; or Struct ([`Unions`]) |
 //! | a record inside itself | Utf8View of Avro's JSON encoding, at the point of recursion ([`Options::recursion_levels`]) |
-//! | decimal | Decimal128 up to 38 digits, Decimal256 up to 76, else the base type |
+//! | decimal | Decimal128 up to 38 digits, Decimal256 up to 76, else the base type; or wide, or bytes ([`Decimals`]) |
 //! | date, time-millis, time-micros | Date32, Time32(ms), Time64(µs) |
 //! | timestamp-millis, -micros, -nanos | Timestamp(unit, "UTC") |
 //! | local-timestamp-millis, -micros, -nanos | Timestamp(unit) |
@@ -94,7 +94,7 @@ pub use decoder::Decoder;
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use filter::{FilterError, FilterProgram, RowFilter};
 pub use limits::Limits;
-pub use options::{Damage, Enums, FieldMatch, Options, Pairs, Strings, Unions};
+pub use options::{Damage, Decimals, Enums, FieldMatch, Options, Pairs, Strings, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;

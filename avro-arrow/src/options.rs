@@ -41,6 +41,8 @@ pub struct Options {
     pub unions: Unions,
     /// Arrow type of Iceberg's `logicalType: map`, an array of records of `key` and `value`; the default is list.
     pub pairs: Pairs,
+    /// Arrow type of decimals; the default is one of their own precision.
+    pub decimals: Decimals,
     /// How many times a recursive type is expanded inside itself before its values become JSON text; the default is 0.
     pub recursion_levels: usize,
     /// What becomes of a file with damaged blocks; the default is to refuse it.
@@ -101,6 +103,18 @@ pub enum Pairs {
     Map,
 }
 
+/// Arrow type of Avro's `decimal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Decimals {
+    /// `Decimal128` or `Decimal256` of the schema's precision and scale.
+    #[default]
+    Declared,
+    /// `Decimal256` of 76 digits and the schema's scale. For files with values beyond the precision of their schema.
+    Wide,
+    /// The bytes as they are.
+    Bytes,
+}
+
 /// What becomes of a file with damaged blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Damage {
@@ -129,6 +143,7 @@ impl Default for Options {
             enums: Enums::default(),
             unions: Unions::default(),
             pairs: Pairs::default(),
+            decimals: Decimals::default(),
             recursion_levels: 0,
             damage: Damage::default(),
             limits: Limits::default(),

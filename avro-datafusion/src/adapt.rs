@@ -42,12 +42,22 @@ impl Adapter {
         let rows = batch.num_rows();
         let column = |(field, source): (&Arc<Field>, &Option<usize>)| match source.and_then(|i| batch.columns().get(i))
         {
-            Some(array) => adapt(array, field),
+            Some(array) => adapt(array, field).map_err(|e| in_column(e, field.name())),
             None => Ok(new_null_array(field.data_type(), rows)),
         };
         let columns = self.target.fields().iter().zip(&self.sources).map(column).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.target), columns, &options)
+    }
+}
+
+/// An error of casting a column's values, with the column's name.
+fn in_column(e: ArrowError, name: &str) -> ArrowError {
+    match e {
+        ArrowError::CastError(what) | ArrowError::InvalidArgumentError(what) => {
+            ArrowError::CastError(format!("column `{name}`: {what}"))
+        }
+        other => other,
     }
 }
 

@@ -67,7 +67,7 @@ mod warn;
 mod write_options;
 
 pub use avro_arrow::schema::{Conflicts, Schema};
-pub use avro_arrow::{Damage, DamagedBlock, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
+pub use avro_arrow::{Damage, DamagedBlock, Decimals, Enums, FieldMatch, Limits, Pairs, Strings, Unions};
 pub use damage::{DamageSink, Report};
 pub use files::StoredFile;
 pub use format::{AvroFormat, AvroFormatFactory};

@@ -5,7 +5,7 @@ use crate::warn::Warnings;
 use crate::write_options::{self, AvroWriteOptions};
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
-use avro_arrow::{Damage, Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
+use avro_arrow::{Damage, Decimals, Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -21,6 +21,8 @@ pub struct AvroOptions {
     pub unions: Unions,
     /// Arrow type of an array that Iceberg marks as a map (list).
     pub pairs: Pairs,
+    /// Arrow type of decimals (of their own precision).
+    pub decimals: Decimals,
     /// How many times a recursive type is expanded inside itself before its values become JSON text (0).
     pub recursion_levels: usize,
     /// What becomes of files with damaged blocks (refused).
@@ -103,6 +105,7 @@ impl Default for AvroOptions {
             enums: Enums::default(),
             unions: Unions::default(),
             pairs: Pairs::default(),
+            decimals: Decimals::default(),
             recursion_levels: 0,
             damage: Damage::default(),
             report: Report::default(),
@@ -124,7 +127,7 @@ impl Default for AvroOptions {
 }
 
 /// The names that [`AvroOptions::set`] knows.
-const NAMES: &str = "strings, enums, unions, pairs, recursion_levels, damage, file_extension, partitions, \
+const NAMES: &str = "strings, enums, unions, pairs, decimals, recursion_levels, damage, file_extension, partitions, \
                      partition_types, virtual_columns, reader_schema, field_match, union_by_name, index, index_path, \
                      block_bytes, batch_bytes, metadata_bytes, \
                      schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
@@ -169,6 +172,10 @@ impl AvroOptions {
             }
             "unions" => self.unions = choice(name, value, &[("dense", Unions::Dense), ("struct", Unions::Struct)])?,
             "pairs" => self.pairs = choice(name, value, &[("list", Pairs::List), ("map", Pairs::Map)])?,
+            "decimals" => {
+                let choices = [("declared", Decimals::Declared), ("wide", Decimals::Wide), ("bytes", Decimals::Bytes)];
+                self.decimals = choice(name, value, &choices)?;
+            }
             "damage" => self.damage = choice(name, value, &[("refuse", Damage::Refuse), ("skip", Damage::Skip)])?,
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
@@ -222,6 +229,7 @@ impl AvroOptions {
             enums: self.enums,
             unions: self.unions,
             pairs: self.pairs,
+            decimals: self.decimals,
             recursion_levels: self.recursion_levels,
             damage: self.damage,
             limits: self.limits.clone(),
@@ -301,6 +309,7 @@ mod tests {
             ("enums", "string", "ok"),
             ("unions", "struct", "ok"),
             ("pairs", "map", "ok"),
+            ("decimals", "wide", "ok"),
             ("partitions", "ignore", "ok"),
             ("partition_types", "string", "ok"),
             ("virtual_columns", "true", "ok"),

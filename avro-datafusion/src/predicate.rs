@@ -161,7 +161,11 @@ impl BatchFilter {
             let few = (left as f64) < batch.num_rows() as f64 * FEW_LEFT;
             let value = match &mask {
                 Some(mask) if few => conjunct.expr.evaluate_selection(&batch, mask)?,
-                _ => conjunct.expr.evaluate(&batch)?,
+                // A row that an earlier condition excludes must not fail this one.
+                Some(mask) => {
+                    conjunct.expr.evaluate(&batch).or_else(|_| conjunct.expr.evaluate_selection(&batch, mask))?
+                }
+                None => conjunct.expr.evaluate(&batch)?,
             };
             let array = value.into_array(batch.num_rows())?;
             let array = as_boolean_array(&array)?;

@@ -11,11 +11,12 @@ use crate::metrics::ScanMetrics;
 use crate::stretches::Stretches;
 use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use avro_arrow::Decoder;
 use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use std::ops::Range;
 use std::sync::Arc;
@@ -150,7 +151,11 @@ impl FileRows {
                 None => Ok(batch),
             }
         };
-        batch.map(adapt).transpose().map_err(|e| external(e.into(), &self.name))
+        batch.map(adapt).transpose().map_err(|e| match e {
+            // A value that a declared column cannot hold.
+            ArrowError::CastError(what) => exec_datafusion_err!("{}: {what}", self.name),
+            e => external(e.into(), &self.name),
+        })
     }
 }
 

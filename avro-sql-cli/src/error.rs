@@ -180,6 +180,8 @@ fn avro_error(e: &avro_arrow::Error) -> String {
         avro_arrow::ErrorKind::Conflict { widens: true, .. } => {
             format!("{e}; union_by_name => 'widen' (--option union_by_name=widen) makes one of them")
         }
+        // A condition that fails is the query's fault, not the file's.
+        avro_arrow::ErrorKind::Filter(e) => source_error(e.as_ref()),
         _ => e.to_string(),
     }
 }

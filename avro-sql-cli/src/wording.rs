@@ -76,9 +76,11 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The rules, of which the first that knows a text rewrites it.
-const RULES: [fn(&str) -> Option<String>; 18] = [
+const RULES: [fn(&str) -> Option<String>; 20] = [
     in_a_file,
     cast,
+    value,
+    decimal,
     not_grouped,
     no_signature,
     no_candidate,
@@ -142,6 +144,22 @@ fn spaced(name: &str) -> String {
 fn in_a_file(text: &str) -> Option<String> {
     let (_, error) = text.split_once(": Arrow error: Cast error: ")?;
     Some(plain(error))
+}
+
+/// `.. Can't cast value 300 to type Int8`
+fn value(text: &str) -> Option<String> {
+    let (place, rest) = text.split_once("Can't cast value ")?;
+    let (value, to) = rest.split_once(" to type ")?;
+    Some(format!("{place}{value} does not fit {to}"))
+}
+
+/// `.. 12345.67 is too large to store in a Decimal128 of precision 5. Max is 999.99`
+fn decimal(text: &str) -> Option<String> {
+    let sides = [" is too large to store in a Decimal", " is too small to store in a Decimal"];
+    let (value, rest) = sides.iter().find_map(|side| text.split_once(side))?;
+    let (precision, limit) = rest.split_once("of precision ")?.1.split_once(". ")?;
+    let scale = limit.split_once('.').map_or(0, |(_, digits)| digits.len());
+    Some(format!("{value} does not fit DECIMAL({precision}, {scale})"))
 }
 
 fn cast(text: &str) -> Option<String> {

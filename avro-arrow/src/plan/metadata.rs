@@ -1,7 +1,6 @@
 //! Metadata of Arrow fields: what the schema says and Arrow's types do not.
 
 use super::Planner;
-use super::target::decimal;
 use crate::schema::{Attributes, Field as AvroField, Kind, Logical, NodeId};
 use arrow_schema::FieldRef;
 use arrow_schema::extension::{EXTENSION_TYPE_NAME_KEY, ExtensionType, Uuid};
@@ -43,7 +42,7 @@ impl Planner<'_> {
             keep("logicalType", logical.word().to_string());
             // Of a decimal that no Arrow type is wide enough for, nothing else tells.
             if let Logical::Decimal { precision, scale } = logical
-                && decimal(node.logical).is_none()
+                && self.decimal(node.logical).is_none()
             {
                 keep("precision", precision.to_string());
                 keep("scale", scale.to_string());

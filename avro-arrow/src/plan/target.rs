@@ -5,7 +5,7 @@ use super::metadata::with_field_id;
 use super::projection::{WHOLE, Wanted};
 use super::{Planner, limit, symbols_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Enums, Pairs, Strings, Unions};
+use crate::options::{Decimals, Enums, Pairs, Strings, Unions};
 use crate::schema::{Field as AvroField, Kind, Logical, NodeId};
 use arrow_array::StringArray;
 use arrow_schema::{
@@ -175,7 +175,7 @@ impl Planner<'_> {
             }),
             (Kind::Float, _) => primitive(DataType::Float32),
             (Kind::Double, _) => primitive(DataType::Float64),
-            (Kind::Bytes, logical) => match decimal(logical) {
+            (Kind::Bytes, logical) => match self.decimal(logical) {
                 Some(data_type) => primitive(data_type),
                 None => (Form::Views, self.binary()),
             },
@@ -184,7 +184,7 @@ impl Planner<'_> {
             (Kind::Fixed(fixed), _) if i32::try_from(fixed.size).is_err() => {
                 return Err(unsupported(format!("fixed of {}", fixed.size)));
             }
-            (Kind::Fixed(fixed), logical) => match (decimal(logical), logical) {
+            (Kind::Fixed(fixed), logical) => match (self.decimal(logical), logical) {
                 (Some(data_type), _) => primitive(data_type),
                 (None, Some(Logical::Duration)) => primitive(DataType::Interval(IntervalUnit::MonthDayNano)),
                 _ => (Form::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
@@ -286,6 +286,17 @@ impl Planner<'_> {
         match self.options.strings {
             Strings::View => DataType::Utf8View,
             Strings::Plain => DataType::Utf8,
+        }
+    }
+
+    /// The Arrow type of a decimal that is read as one.
+    pub(super) fn decimal(&self, logical: Option<Logical>) -> Option<DataType> {
+        match (decimal(logical)?, self.options.decimals) {
+            (_, Decimals::Bytes) => None,
+            (DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale), Decimals::Wide) => {
+                Some(DataType::Decimal256(DECIMAL256_MAX_PRECISION, scale))
+            }
+            (data_type, _) => Some(data_type),
         }
     }
 

@@ -11,6 +11,7 @@ mod map_extract;
 mod map_keys;
 mod matching;
 mod nullable_items;
+mod numbers;
 mod or_empty;
 
 use datafusion::common::Result;
@@ -37,6 +38,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 /// These corrections change the meaning of SQL for all tables of the session, so [`enable`](crate::enable) does not make them.
 /// The command `avro-sql` does.
 pub fn enable_sql_semantics(ctx: &SessionContext) -> Result<()> {
-    in_order::register(&mut ctx.state_ref().write());
-    Ok(())
+    let state = ctx.state_ref();
+    let mut state = state.write();
+    in_order::register(&mut state);
+    numbers::register(&mut state)
 }

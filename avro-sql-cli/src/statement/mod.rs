@@ -1,12 +1,13 @@
 //! One statement: its text in, its plan out.
 //!
 //! Around the parser it is made to mean what people mean by it: [`words`] makes names of keywords that columns are called, and long forms
-//! of short ones; [`refused`] names what the engine would drop in silence; [`names`] finds the columns and fields that are meant, and says
+//! of short ones; [`numbers`] reads numbers; [`refused`] names what the engine would drop in silence; [`names`] finds the columns and fields that are meant, and says
 //! what to call those that are made; [`dialect`] puts the rest in words that DataFusion reads, and [`retries`] what turns out to need other ones.
 
 mod array;
 mod dialect;
 mod names;
+mod numbers;
 mod probe;
 mod quantified;
 mod refused;
@@ -30,7 +31,8 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 /// The plan of a statement.
 pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
-    let mut statement = parse(state, sql)?;
+    let mut statement = parse(state, &numbers::without_underscores(sql))?;
+    numbers::check_setting(&statement)?;
     let mut refused = refused::Refused::default();
     visit(&mut statement, &mut refused);
     refused.into_result()?;
@@ -55,6 +57,7 @@ async fn bind(state: &SessionState, statement: &Statement) -> Result<Statement> 
     let mut bound = statement.clone();
     names::bind(state, &mut bound).await?;
     visit(&mut bound, &mut dialect::Dialect);
+    visit(&mut bound, &mut numbers::Exponents);
     Ok(bound)
 }
 

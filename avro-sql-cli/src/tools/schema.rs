@@ -46,9 +46,10 @@ impl ShowSchema {
         let text = match self.form {
             SchemaForm::Avro => pretty(schema.json()),
             SchemaForm::Arrow => {
-                let AvroOptions { strings, enums, unions, pairs, recursion_levels, limits, .. } =
+                let AvroOptions { strings, enums, unions, pairs, decimals, recursion_levels, limits, .. } =
                     context.reading.clone();
-                let options = Options { strings, enums, unions, pairs, recursion_levels, limits, ..Options::default() };
+                let options =
+                    Options { strings, enums, unions, pairs, decimals, recursion_levels, limits, ..Options::default() };
                 let program = Program::compile(&schema, &options).map_err(|e| e.in_file(name))?;
                 let mut text = String::new();
                 for field in program.arrow_schema().fields() {

@@ -1,0 +1,304 @@
+//! The loops of exact arithmetic: two columns or values in, one out, or an error that names the two values that do not fit.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Decimal128Type, Decimal256Type, DecimalType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, PrimitiveArray};
+use arrow_schema::{ArrowError, DataType};
+use datafusion::arrow::compute::{binary, try_binary};
+use datafusion::arrow::datatypes::i256;
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::logical_expr::{ColumnarValue, Operator};
+use std::sync::Arc;
+
+use super::shape::{ResultType, sql_name};
+
+/// Integers with arithmetic that says whether it overflowed.
+trait Integer: ArrowNativeTypeOp {
+    fn overflowing(op: Operator, left: Self, right: Self) -> (Self, bool);
+}
+
+macro_rules! integers {
+    ($($t:ty)*) => {$(
+        impl Integer for $t {
+            #[inline(always)]
+            fn overflowing(op: Operator, left: Self, right: Self) -> (Self, bool) {
+                match op {
+                    Operator::Plus => left.overflowing_add(right),
+                    Operator::Minus => left.overflowing_sub(right),
+                    _ => left.overflowing_mul(right),
+                }
+            }
+        }
+    )*};
+}
+integers!(i8 i16 i32 i64 u8 u16 u32 u64);
+
+/// `left op right` of one integer type, where `op` is `+`, `-` or `*`.
+pub(super) fn integers(op: Operator, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
+    match left.data_type() {
+        DataType::Int8 => integers_of::<Int8Type>(op, left, right),
+        DataType::Int16 => integers_of::<Int16Type>(op, left, right),
+        DataType::Int32 => integers_of::<Int32Type>(op, left, right),
+        DataType::Int64 => integers_of::<Int64Type>(op, left, right),
+        DataType::UInt8 => integers_of::<UInt8Type>(op, left, right),
+        DataType::UInt16 => integers_of::<UInt16Type>(op, left, right),
+        DataType::UInt32 => integers_of::<UInt32Type>(op, left, right),
+        DataType::UInt64 => integers_of::<UInt64Type>(op, left, right),
+        other => internal_err!("expected integers, found {other}"),
+    }
+}
+
+fn integers_of<T>(op: Operator, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Integer,
+{
+    // The loop over the values knows its operator, so it is vectorized.
+    match op {
+        Operator::Plus => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Plus, l, r)),
+        Operator::Minus => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Minus, l, r)),
+        _ => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Multiply, l, r)),
+    }
+}
+
+fn integers_by<T>(
+    op: Operator,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    of: impl Fn(T::Native, T::Native) -> (T::Native, bool),
+) -> Result<ColumnarValue>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Integer,
+{
+    let overflowed = std::cell::Cell::new(false);
+    let any = |l, r| {
+        let (value, is_over) = of(l, r);
+        overflowed.set(overflowed.get() | is_over);
+        value
+    };
+    let result = each::<T>(left, right, any)?;
+    if !overflowed.get() {
+        return Ok(result);
+    }
+    // Slots of nulls hold anything, and may have overflowed.
+    try_each::<T>(left, right, |l, r| match of(l, r) {
+        (value, false) => Ok(value),
+        _ => {
+            let wider = match T::DATA_TYPE {
+                DataType::Int64 | DataType::UInt64 => "DECIMAL(38, 0)",
+                _ => "BIGINT",
+            };
+            let name = sql_name(&T::DATA_TYPE);
+            let text = format!("{l:?} {op} {r:?} does not fit {name}; cast an operand to {wider}");
+            Err(ArrowError::ArithmeticOverflow(text))
+        }
+    })
+}
+
+/// Decimals of one width, with what their arithmetic needs beyond [`ArrowNativeTypeOp`].
+pub(super) trait Width: DecimalType {
+    /// `left * 10^shift / right`, rounded to the nearest, half away from zero; `None` if it does not fit.
+    fn quotient(left: Self::Native, factor: Self::Native, right: Self::Native) -> Option<Self::Native>;
+    /// `10^n`
+    fn power(n: i16) -> Option<Self::Native>;
+}
+
+impl Width for Decimal128Type {
+    fn quotient(left: i128, factor: i128, right: i128) -> Option<i128> {
+        let Some(scaled) = left.checked_mul(factor) else {
+            let of = |v| i256::from_i128(v);
+            return Decimal256Type::quotient(of(left), of(factor), of(right))?.to_i128();
+        };
+        let (quotient, rest) = (scaled.checked_div(right)?, scaled.checked_rem(right)?);
+        let is_up = rest.unsigned_abs() >= right.unsigned_abs() - rest.unsigned_abs();
+        match (is_up, (scaled < 0) == (right < 0)) {
+            (false, _) => Some(quotient),
+            (true, true) => quotient.checked_add(1),
+            (true, false) => quotient.checked_sub(1),
+        }
+    }
+
+    fn power(n: i16) -> Option<i128> {
+        10_i128.checked_pow(u32::try_from(n).ok()?)
+    }
+}
+
+impl Width for Decimal256Type {
+    fn quotient(left: i256, factor: i256, right: i256) -> Option<i256> {
+        let scaled = left.checked_mul(factor)?;
+        let (quotient, rest) = (scaled.checked_div(right)?, scaled.checked_rem(right)?);
+        let (rest, divisor) = (rest.checked_abs()?, right.checked_abs()?);
+        match (rest >= divisor.checked_sub(rest)?, scaled.is_negative() == right.is_negative()) {
+            (false, _) => Some(quotient),
+            (true, true) => quotient.checked_add(i256::ONE),
+            (true, false) => quotient.checked_sub(i256::ONE),
+        }
+    }
+
+    fn power(n: i16) -> Option<i256> {
+        i256::from_i128(10).checked_pow(u32::try_from(n).ok()?)
+    }
+}
+
+/// `left op right` of decimals that have the result's width.
+pub(super) fn decimals(
+    op: Operator,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    result: &ResultType,
+) -> Result<ColumnarValue> {
+    match &result.data_type {
+        DataType::Decimal128(..) => decimals_of::<Decimal128Type>(op, left, right, result),
+        DataType::Decimal256(..) => decimals_of::<Decimal256Type>(op, left, right, result),
+        other => internal_err!("expected decimals, found {other}"),
+    }
+}
+
+fn decimals_of<T: Width>(
+    op: Operator,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    result: &ResultType,
+) -> Result<ColumnarValue> {
+    let (p, s) = digits(&result.data_type);
+    let ((p1, s1), (p2, s2)) = (digits(&left.data_type()), digits(&right.data_type()));
+    let scale = |from: i8, to: i8| {
+        let power = T::power(i16::from(to) - i16::from(from));
+        power.ok_or_else(|| {
+            ArrowError::ArithmeticOverflow(format!("10^{} does not fit", i16::from(to) - i16::from(from)))
+        })
+    };
+    let unfit = |l, r| {
+        let remedy = match result.data_type {
+            DataType::Decimal128(..) => format!("DECIMAL(76, {s1})"),
+            _ => "DOUBLE".to_owned(),
+        };
+        let (l, r) = (T::format_decimal(l, p1, s1), T::format_decimal(r, p2, s2));
+        let name = sql_name(&result.data_type);
+        ArrowError::ArithmeticOverflow(format!("{l} {op} {r} does not fit {name}; cast an operand to {remedy}"))
+    };
+    // Files may hold values beyond the precision of their type, so that no operation is known to fit.
+    let fitting = |l, r, value: Result<T::Native, ArrowError>| match value {
+        Ok(value) if !result.is_checked || T::is_valid_decimal_precision(value, p) => Ok(value),
+        _ => Err(unfit(l, r)),
+    };
+    let computed = match op {
+        Operator::Plus | Operator::Minus => {
+            let (by1, by2) = (scale(s1, s)?, scale(s2, s)?);
+            match (op == Operator::Plus, s1 == s2) {
+                (true, true) => try_each::<T>(left, right, |l, r| fitting(l, r, l.add_checked(r)))?,
+                (false, true) => try_each::<T>(left, right, |l, r| fitting(l, r, l.sub_checked(r)))?,
+                (is_plus, false) => try_each::<T>(left, right, |l, r| {
+                    let scaled = l.mul_checked(by1).and_then(|l| Ok((l, r.mul_checked(by2)?)));
+                    let of = |(l, r): (T::Native, T::Native)| if is_plus { l.add_checked(r) } else { l.sub_checked(r) };
+                    fitting(l, r, scaled.and_then(of))
+                })?,
+            }
+        }
+        Operator::Multiply => try_each::<T>(left, right, |l, r| fitting(l, r, l.mul_checked(r)))?,
+        Operator::Divide => {
+            // The dividend has at most as many digits after the point as the quotient.
+            let factor = scale(s1, s.saturating_add(s2))?;
+            try_each::<T>(left, right, |l, r| match r.is_zero() {
+                true => Err(ArrowError::DivideByZero),
+                false => fitting(l, r, T::quotient(l, factor, r).ok_or(ArrowError::DivideByZero)),
+            })?
+        }
+        _ => {
+            let (by1, by2) = (scale(s1, s)?, scale(s2, s)?);
+            try_each::<T>(left, right, |l, r| match r.is_zero() {
+                true => Err(ArrowError::DivideByZero),
+                false => {
+                    let scaled = l.mul_checked(by1).and_then(|l| l.mod_checked(r.mul_checked(by2)?));
+                    fitting(l, r, scaled)
+                }
+            })?
+        }
+    };
+    of_type::<T>(computed, &result.data_type)
+}
+
+/// Precision and scale of a decimal type.
+fn digits(data_type: &DataType) -> (u8, i8) {
+    match data_type {
+        DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => (*p, *s),
+        _ => (0, 0),
+    }
+}
+
+/// The values under this precision and scale.
+fn of_type<T: ArrowPrimitiveType>(values: ColumnarValue, data_type: &DataType) -> Result<ColumnarValue> {
+    let retyped = |values: ArrayRef| values.as_primitive::<T>().clone().with_data_type(data_type.clone());
+    Ok(match values {
+        ColumnarValue::Array(values) => ColumnarValue::Array(Arc::new(retyped(values))),
+        ColumnarValue::Scalar(value) => {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&retyped(value.to_array()?), 0)?)
+        }
+    })
+}
+
+/// The value of a scalar, `None` if it is null.
+fn value<T: ArrowPrimitiveType>(scalar: &ScalarValue) -> Result<Option<T::Native>> {
+    let array = scalar.to_array()?;
+    let array = array.as_primitive::<T>();
+    Ok(array.is_valid(0).then(|| array.value(0)))
+}
+
+/// Computes every pair, those of nulls included.
+fn each<T: ArrowPrimitiveType>(
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    of: impl Fn(T::Native, T::Native) -> T::Native,
+) -> Result<ColumnarValue> {
+    use ColumnarValue::{Array, Scalar};
+    let array: PrimitiveArray<T> = match (left, right) {
+        (Array(l), Array(r)) => binary(l.as_primitive::<T>(), r.as_primitive::<T>(), of)?,
+        (Array(l), Scalar(r)) => match value::<T>(r)? {
+            Some(r) => l.as_primitive::<T>().unary(|l| of(l, r)),
+            None => PrimitiveArray::new_null(l.len()),
+        },
+        (Scalar(l), Array(r)) => match value::<T>(l)? {
+            Some(l) => r.as_primitive::<T>().unary(|r| of(l, r)),
+            None => PrimitiveArray::new_null(r.len()),
+        },
+        (Scalar(l), Scalar(r)) => {
+            let result = value::<T>(l)?.zip(value::<T>(r)?).map(|(l, r)| of(l, r));
+            return scalar::<T>(result);
+        }
+    };
+    Ok(Array(Arc::new(array)))
+}
+
+/// Computes every pair without a null; the first error ends it.
+fn try_each<T: ArrowPrimitiveType>(
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    of: impl Fn(T::Native, T::Native) -> Result<T::Native, ArrowError>,
+) -> Result<ColumnarValue> {
+    use ColumnarValue::{Array, Scalar};
+    let array: PrimitiveArray<T> = match (left, right) {
+        (Array(l), Array(r)) => try_binary(l.as_primitive::<T>(), r.as_primitive::<T>(), of)?,
+        (Array(l), Scalar(r)) => match value::<T>(r)? {
+            Some(r) => l.as_primitive::<T>().try_unary(|l| of(l, r))?,
+            None => PrimitiveArray::new_null(l.len()),
+        },
+        (Scalar(l), Array(r)) => match value::<T>(l)? {
+            Some(l) => r.as_primitive::<T>().try_unary(|r| of(l, r))?,
+            None => PrimitiveArray::new_null(r.len()),
+        },
+        (Scalar(l), Scalar(r)) => {
+            let pair = value::<T>(l)?.zip(value::<T>(r)?);
+            return scalar::<T>(pair.map(|(l, r)| of(l, r)).transpose()?);
+        }
+    };
+    Ok(Array(Arc::new(array)))
+}
+
+fn scalar<T: ArrowPrimitiveType>(value: Option<T::Native>) -> Result<ColumnarValue> {
+    let array = PrimitiveArray::<T>::from_iter([value]);
+    Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))
+}
