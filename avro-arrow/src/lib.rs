@@ -50,7 +50,7 @@
 //! | decimal | Decimal128 up to 38 digits, Decimal256 up to 76, else the base type; or wide, or bytes ([`Decimals`]) |
 //! | date, time-millis, time-micros | Date32, Time32(ms), Time64(µs) |
 //! | timestamp-millis, -micros, -nanos | Timestamp(unit, "UTC") |
-//! | local-timestamp-millis, -micros, -nanos | Timestamp(unit) |
+//! | local-timestamp-millis, -micros, -nanos; timestamp-… with Iceberg's `adjust-to-utc: false` | Timestamp(unit) |
 //! | uuid | FixedSizeBinary(16) with the extension type `arrow.uuid`, or the string |
 //! | duration | Interval(MonthDayNano) |
 //! | array with Iceberg's `logicalType: map` | List; or Map ([`Pairs`]) |

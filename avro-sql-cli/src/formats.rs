@@ -5,6 +5,7 @@
 //! first 1,000 rows.
 
 mod distinct;
+mod parquet;
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
@@ -19,7 +20,6 @@ use datafusion::datasource::file_format::arrow::ArrowFormatFactory;
 use datafusion::datasource::file_format::csv::{CsvFormat, CsvFormatFactory};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::json::{JsonFormat, JsonFormatFactory};
-use datafusion::datasource::file_format::parquet::ParquetFormatFactory;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
 use datafusion::datasource::table_schema::TableSchema;
@@ -43,9 +43,14 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     for (ending, delimiter) in [("csv", None), ("tsv", Some(b'\t')), ("tab", Some(b'\t'))] {
         state.register_file_format(Arc::new(Delimited { ending, delimiter }), true)?;
     }
-    state.register_file_format(Arc::new(Distinct(ParquetFormatFactory::new())), true)?;
+    state.register_file_format(Arc::new(Distinct(parquet::Parquet)), true)?;
     state.register_file_format(Arc::new(Distinct(ArrowFormatFactory::new())), true)?;
     Ok(())
+}
+
+/// Parquet that tells of uuids and durations.
+pub(crate) fn telling(format: Arc<dyn FileFormat>) -> Arc<dyn FileFormat> {
+    Arc::new(parquet::Telling(format))
 }
 
 /// CSV, with whatever is between its values.

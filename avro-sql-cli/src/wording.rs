@@ -187,6 +187,8 @@ fn short(column: &str) -> &str {
 
 /// `Function 'sum' failed to match any signature, errors: ..`
 fn no_signature(text: &str) -> Option<String> {
+    // Functions with types of their own have DataFusion's error inside of another.
+    let text = text.rsplit_once("coercion failed with: Internal error: ").map_or(text, |(_, inner)| inner);
     let (name, rest) = text.strip_prefix("Function '")?.split_once("' failed to match any signature")?;
     let needs = rest.split("requires ").nth(1).and_then(|of| Some(need(of.split_once(',')?.0)));
     let Some((_, of)) = rest.split_once("(DataType: ") else { return arguments(name, rest) };

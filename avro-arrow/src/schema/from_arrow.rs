@@ -159,8 +159,8 @@ impl<'a> Maker<'a> {
         let json = self
             .deeper(usize::from(field.is_nullable()), |maker| maker.type_of(field, field.data_type(), name, around))?;
         let mut attributes = attributes_of(field);
-        // What says nothing of the type stood beside it, as it often does in real files.
-        if json.get("logicalType").is_some() {
+        // What says nothing of the type stood beside it, as it often does in real files. A type that was defined before says it there.
+        if json.get("logicalType").is_some() || matches!(field.data_type(), DataType::FixedSizeBinary(_)) {
             attributes.retain(|key, _| !is_about_logical(key));
         }
         let (json, has_null) = with_null(json, field.is_nullable());

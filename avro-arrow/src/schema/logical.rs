@@ -75,6 +75,9 @@ impl Logical {
             ("date", Kind::Int) => Logical::Date,
             ("time-millis", Kind::Int) => Logical::TimeMillis,
             ("time-micros", Kind::Long) => Logical::TimeMicros,
+            ("timestamp-millis", Kind::Long) if is_local(attributes) => Logical::LocalTimestampMillis,
+            ("timestamp-micros", Kind::Long) if is_local(attributes) => Logical::LocalTimestampMicros,
+            ("timestamp-nanos", Kind::Long) if is_local(attributes) => Logical::LocalTimestampNanos,
             ("timestamp-millis", Kind::Long) => Logical::TimestampMillis,
             ("timestamp-micros", Kind::Long) => Logical::TimestampMicros,
             ("timestamp-nanos", Kind::Long) => Logical::TimestampNanos,
@@ -87,14 +90,30 @@ impl Logical {
         })
     }
 
+    /// Whether it is a timestamp without a zone.
+    fn is_local_timestamp(self) -> bool {
+        use Logical::*;
+        matches!(self, LocalTimestampMillis | LocalTimestampMicros | LocalTimestampNanos)
+    }
+
     /// Does this logical type account for the attribute of this name?
     pub(super) fn explains(self, attribute: &str) -> bool {
         match attribute {
             "logicalType" => true,
             "precision" | "scale" => matches!(self, Logical::Decimal { .. }),
+            ADJUST => self.is_local_timestamp(),
             _ => false,
         }
     }
+}
+
+/// Iceberg's attribute of timestamps.
+const ADJUST: &str = "adjust-to-utc";
+
+/// Whether a timestamp is a wall clock.
+// Iceberg's specification, Avro: `timestamp` is `timestamp-micros` with `"adjust-to-utc": false`, and `timestamptz` with `true`.
+fn is_local(attributes: &Attributes) -> bool {
+    attributes.get(ADJUST) == Some(&Json::Bool(false))
 }
 
 /// Is it a record of `key` and `value`, in this order?

@@ -2,17 +2,36 @@
 //!
 //! Every file says what DataFusion does, what happens here instead, and when the correction can be deleted.
 
+mod bytes;
+mod clock;
+mod coercion;
+mod dates;
+mod exprs;
 mod in_order;
+mod json;
 #[cfg(feature = "sql")]
 mod lateral;
+mod lengths;
 mod list_any;
 mod map_entries;
 mod map_extract;
 mod map_keys;
 mod matching;
+mod now;
 mod nullable_items;
 mod numbers;
 mod or_empty;
+mod pattern;
+#[cfg(feature = "sql")]
+mod planner;
+mod points;
+mod similar;
+mod temporal;
+mod text;
+mod uuid;
+mod values;
+mod widened;
+mod zones;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
@@ -38,8 +57,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 /// These corrections change the meaning of SQL for all tables of the session, so [`enable`](crate::enable) does not make them.
 /// The command `avro-sql` does.
 pub fn enable_sql_semantics(ctx: &SessionContext) -> Result<()> {
-    let state = ctx.state_ref();
-    let mut state = state.write();
-    in_order::register(&mut state);
-    numbers::register(&mut state)
+    in_order::register(&mut ctx.state_ref().write());
+    values::enable(ctx)?;
+    // The types of numbers ask those that are there already.
+    numbers::register(&mut ctx.state_ref().write())
 }

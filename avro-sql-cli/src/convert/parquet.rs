@@ -38,7 +38,13 @@ pub(super) const EMPTY_RECORD_KEY: &str = "avro-sql.record-without-fields";
 /// The field as Parquet can hold it.
 pub(crate) fn field(field: &FieldRef) -> FieldRef {
     let kind = match field.data_type() {
-        DataType::Interval(IntervalUnit::MonthDayNano) => DataType::FixedSizeBinary(DURATION_BYTES),
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            // What reads the file again takes them for durations.
+            let mut metadata = field.metadata().clone();
+            metadata.insert("avro.logicalType".to_owned(), "duration".to_owned());
+            let kind = DataType::FixedSizeBinary(DURATION_BYTES);
+            return Arc::new(Field::clone(field).with_data_type(kind).with_metadata(metadata));
+        }
         DataType::FixedSizeBinary(0) => DataType::Binary,
         DataType::Struct(fields) if fields.is_empty() => {
             let mut marked = Field::clone(field).with_data_type(DataType::Boolean);

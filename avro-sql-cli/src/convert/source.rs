@@ -15,8 +15,10 @@ use avro_arrow::{DamagedBlock, Options, ParallelReader, Program};
 use avro_datafusion::data_files::compression;
 use avro_datafusion::{AvroContext, AvroOptions, PartitionColumns, Paths};
 use datafusion::common::plan_err;
+use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
-use datafusion::datasource::file_format::options::ArrowReadOptions;
+use datafusion::datasource::file_format::options::{ArrowReadOptions, ReadOptions};
+use datafusion::datasource::listing::{ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::prelude::{CsvReadOptions, DataFrame, JsonReadOptions, ParquetReadOptions, SessionContext};
 use tokio::runtime::Handle;
 use url::Url;
@@ -30,7 +32,7 @@ use crate::interrupt::unless_interrupted;
 use crate::progress::Counter;
 use crate::session::{Answer, Part, Session};
 use crate::text::infer::Inferred;
-use crate::{inspect, skipped};
+use crate::{formats, inspect, skipped};
 
 /// What the rows are called in `--select` and `--where`.
 const TABLE: &str = "input";
@@ -347,7 +349,7 @@ async fn frame(
     match kind {
         Kind::Parquet => {
             let options = ParquetReadOptions::default().file_extension(extension).skip_metadata(!is_one);
-            context.read_parquet(paths, options.table_partition_cols(columns)).await
+            listed(context, &paths, options.table_partition_cols(columns), formats::telling).await
         }
         Kind::Arrow => {
             let options = ArrowReadOptions { file_extension: extension, ..Default::default() };
@@ -374,6 +376,21 @@ async fn frame(
             context.read_json(paths, options).await
         }
     }
+}
+
+/// The rows of these files, in a format that is made of DataFusion's.
+async fn listed(
+    context: &SessionContext,
+    paths: &[String],
+    options: impl ReadOptions<'_>,
+    format: fn(Arc<dyn FileFormat>) -> Arc<dyn FileFormat>,
+) -> datafusion::error::Result<DataFrame> {
+    let paths = paths.iter().map(ListingTableUrl::parse).collect::<Result<Vec<_>, _>>()?;
+    let mut options = options.to_listing_options(&context.copied_config(), context.copied_table_options());
+    options.format = format(options.format);
+    let config = ListingTableConfig::new_with_multi_paths(paths).with_listing_options(options);
+    let table = ListingTable::try_new(config.infer_schema(&context.state()).await?)?;
+    context.read_table(Arc::new(table))
 }
 
 /// The extension of a name with its dot, and that of a compression.

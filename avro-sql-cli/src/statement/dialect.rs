@@ -1,6 +1,7 @@
 //! What people write and DataFusion 55 does not read, in words that it reads:
 //!
 //! - `ARRAY(SELECT ..)`, see [`array`]; `x = ANY(l)`, see [`quantified`];
+//! - timestamps and time zones, see [`time`];
 //! - `SELECT DISTINCT a.b .. ORDER BY a.b`, where it does not see that both are the same.
 
 use std::convert::Infallible;
@@ -10,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value, VisitorMut,
 };
 
-use super::{array, quantified};
+use super::{array, quantified, time};
 
 /// Rewrites all of it.
 pub(super) struct Dialect;
@@ -30,6 +31,11 @@ impl VisitorMut for Dialect {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
         array::rewrite(expr);
         quantified::rewrite(expr);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        time::rewrite(expr);
         ControlFlow::Continue(())
     }
 }

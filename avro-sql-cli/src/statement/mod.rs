@@ -2,7 +2,7 @@
 //!
 //! Around the parser it is made to mean what people mean by it: [`words`] makes names of keywords that columns are called, and long forms
 //! of short ones; [`numbers`] reads numbers; [`refused`] names what the engine would drop in silence; [`names`] finds the columns and fields that are meant, and says
-//! what to call those that are made; [`dialect`] puts the rest in words that DataFusion reads, and [`retries`] what turns out to need other ones.
+//! what to call those that are made; [`dialect`] puts the rest in words that DataFusion reads, [`time`] what it says of times, and [`retries`] what turns out to need other ones.
 
 mod array;
 mod dialect;
@@ -13,6 +13,7 @@ mod quantified;
 mod refused;
 mod retries;
 mod synonyms;
+mod time;
 mod unnest;
 mod words;
 
@@ -33,6 +34,10 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
     let mut statement = parse(state, &numbers::without_underscores(sql))?;
     numbers::check_setting(&statement)?;
+    if let Statement::Statement(statement) = &mut statement {
+        time::set_time_zone(statement)?;
+    }
+    time::declared(&mut statement);
     let mut refused = refused::Refused::default();
     visit(&mut statement, &mut refused);
     refused.into_result()?;

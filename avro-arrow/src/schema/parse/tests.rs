@@ -128,6 +128,7 @@ const SCHEMAS: &[(&str, &str)] = &[
     ),
     (r#"{"type":"long","logicalType":"timestamp-micros"}"#, "long@TimestampMicros"),
     (r#"{"type":"long","logicalType":"timestamp-nanos"}"#, "long@TimestampNanos"),
+    (r#"{"type":"long","logicalType":"timestamp-nanos","adjust-to-utc":false}"#, "long@LocalTimestampNanos"),
     (r#"{"type":"long","logicalType":"local-timestamp-millis"}"#, "long@LocalTimestampMillis"),
     (r#"{"type":"long","logicalType":"local-timestamp-micros"}"#, "long@LocalTimestampMicros"),
     (r#"{"type":"long","logicalType":"local-timestamp-nanos"}"#, "long@LocalTimestampNanos"),

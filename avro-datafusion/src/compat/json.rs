@@ -1,0 +1,202 @@
+//! Nested values as JSON text: an array in, the text of one row out.
+//!
+//! Bytes are hexadecimal, NaN and infinities are strings, a union is the value of its branch: as the command writes JSON.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::{bytes, text, uuid};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, MapArray, UnionArray, make_array};
+use arrow_schema::{DataType, Field, UnionMode};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::common::{Result, exec_err};
+
+const FORMAT: FormatOptions<'static> = FormatOptions::new().with_display_error(false);
+
+/// A column made ready for writing its values.
+pub(super) struct Values<'a> {
+    array: &'a dyn Array,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    /// Numbers and booleans; `true` where the text may be no number.
+    Bare(ArrayFormatter<'a>, bool),
+    Quoted(ArrayFormatter<'a>),
+    Hex(ArrayRef),
+    Uuid,
+    Interval(ArrayRef),
+    List(Box<dyn Fn(usize) -> Range<usize> + 'a>, Box<Values<'a>>),
+    Map(&'a MapArray, Box<Values<'a>>, Box<Values<'a>>),
+    Struct(Vec<(&'a str, Values<'a>)>),
+    Union(&'a UnionArray, UnionMode, Vec<(i8, Values<'a>)>),
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn new(field: &'a Field, array: &'a dyn Array) -> Result<Values<'a>> {
+        let items = |field: &'a Field, array: &'a ArrayRef| {
+            Ok::<_, datafusion::error::DataFusionError>(Box::new(Values::new(field, array.as_ref())?))
+        };
+        let kind = match (field.data_type(), array.data_type()) {
+            (_, DataType::FixedSizeBinary(16)) if bytes::is_uuid(field) => Kind::Uuid,
+            (_, DataType::FixedSizeBinary(_)) => {
+                Kind::Hex(cast(&cast(array, &DataType::Binary)?, &DataType::BinaryView)?)
+            }
+            (_, other) if bytes::is_bytes(other) => Kind::Hex(cast(array, &DataType::BinaryView)?),
+            (_, DataType::Interval(_) | DataType::Duration(_)) => Kind::Interval(make_array(array.to_data())),
+            (DataType::List(item), DataType::List(_)) => {
+                let list = array.as_list::<i32>();
+                let at = |i: usize| list.value_offsets().get(i).and_then(|o| usize::try_from(*o).ok()).unwrap_or(0);
+                Kind::List(Box::new(move |i| at(i)..at(i + 1)), items(item, list.values())?)
+            }
+            (DataType::LargeList(item), DataType::LargeList(_)) => {
+                let list = array.as_list::<i64>();
+                let at = |i: usize| list.value_offsets().get(i).and_then(|o| usize::try_from(*o).ok()).unwrap_or(0);
+                Kind::List(Box::new(move |i| at(i)..at(i + 1)), items(item, list.values())?)
+            }
+            (DataType::FixedSizeList(item, _), DataType::FixedSizeList(_, n)) => {
+                let n = usize::try_from(*n).unwrap_or(0);
+                Kind::List(Box::new(move |i| i * n..(i + 1) * n), items(item, array.as_fixed_size_list().values())?)
+            }
+            (DataType::Map(entries, _), DataType::Map(..)) => {
+                let map = array.as_map();
+                let DataType::Struct(fields) = entries.data_type() else { return exec_err!("a map without entries") };
+                let [key, value] = fields.as_ref() else { return exec_err!("a map's entries are not keys and values") };
+                Kind::Map(map, items(key, map.keys())?, items(value, map.values())?)
+            }
+            (DataType::Struct(fields), DataType::Struct(_)) => {
+                let columns = fields.iter().zip(array.as_struct().columns());
+                let columns =
+                    columns.map(|(field, array)| Ok((field.name().as_str(), Values::new(field, array.as_ref())?)));
+                Kind::Struct(columns.collect::<Result<_>>()?)
+            }
+            (DataType::Union(fields, _), DataType::Union(_, mode)) => {
+                let union = array.as_union();
+                let branches = fields.iter().map(|(id, field)| Ok((id, Values::new(field, union.child(id).as_ref())?)));
+                Kind::Union(union, *mode, branches.collect::<Result<_>>()?)
+            }
+            (_, other) => {
+                let formatter = ArrayFormatter::try_new(array, &FORMAT)?;
+                match other {
+                    DataType::Float16 | DataType::Float32 | DataType::Float64 => Kind::Bare(formatter, true),
+                    other if other.is_numeric() || matches!(other, DataType::Boolean | DataType::Null) => {
+                        Kind::Bare(formatter, false)
+                    }
+                    _ => Kind::Quoted(formatter),
+                }
+            }
+        };
+        Ok(Values { array, kind })
+    }
+
+    /// A value as text of its own: JSON only if it is nested.
+    pub(super) fn text(&self, row: usize, to: &mut String) -> Result<()> {
+        match &self.kind {
+            Kind::Bare(values, _) | Kind::Quoted(values) => values.value(row).write(to)?,
+            Kind::Interval(array) => text::interval(array, row, to)?,
+            Kind::Uuid => to.push_str(&uuid::text(self.array.as_fixed_size_binary().value(row))),
+            _ => self.json(row, to)?,
+        }
+        Ok(())
+    }
+
+    fn json(&self, row: usize, to: &mut String) -> Result<()> {
+        if self.array.is_null(row) {
+            to.push_str("null");
+            return Ok(());
+        }
+        match &self.kind {
+            Kind::Bare(values, is_float) => {
+                let start = to.len();
+                values.value(row).write(to)?;
+                if *is_float && !to.ends_with(|c: char| c.is_ascii_digit()) {
+                    let name = match to.get(start..) {
+                        Some("inf") => "\"Infinity\"",
+                        Some("-inf") => "\"-Infinity\"",
+                        _ => "\"NaN\"",
+                    };
+                    to.truncate(start);
+                    to.push_str(name);
+                }
+            }
+            Kind::Quoted(_) | Kind::Interval(_) | Kind::Uuid => {
+                let mut text = String::new();
+                self.text(row, &mut text)?;
+                quote(&text, to);
+            }
+            Kind::Hex(bytes) => {
+                to.push('"');
+                for byte in bytes.as_binary_view().value(row) {
+                    let _ = write!(to, "{byte:02x}"); // writing to a String cannot fail
+                }
+                to.push('"');
+            }
+            Kind::List(range, items) => {
+                between(range(row), ('[', ']'), to, |item, to| items.json(item, to))?;
+            }
+            Kind::Map(map, keys, values) => {
+                let at = |i: usize| map.value_offsets().get(i).and_then(|o| usize::try_from(*o).ok()).unwrap_or(0);
+                between(at(row)..at(row + 1), ('{', '}'), to, |item, to| {
+                    let mut key = String::new();
+                    keys.text(item, &mut key)?;
+                    quote(&key, to);
+                    to.push(':');
+                    values.json(item, to)
+                })?;
+            }
+            Kind::Struct(columns) => between(columns.iter(), ('{', '}'), to, |(name, column), to| {
+                quote(name, to);
+                to.push(':');
+                column.json(row, to)
+            })?,
+            Kind::Union(union, mode, branches) => {
+                let id = union.type_id(row);
+                let row = if *mode == UnionMode::Dense { union.value_offset(row) } else { row };
+                match branches.iter().find(|(other, _)| *other == id) {
+                    Some((_, values)) => values.json(row, to)?,
+                    None => return exec_err!("a union has no branch {id}"),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Items with commas between them, in brackets.
+fn between<T>(
+    items: impl Iterator<Item = T>,
+    (open, close): (char, char),
+    to: &mut String,
+    mut write: impl FnMut(T, &mut String) -> Result<()>,
+) -> Result<()> {
+    to.push(open);
+    for (n, item) in items.enumerate() {
+        if n > 0 {
+            to.push(',');
+        }
+        write(item, to)?;
+    }
+    to.push(close);
+    Ok(())
+}
+
+/// A JSON string.
+fn quote(text: &str, to: &mut String) {
+    to.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => to.push_str("\\\""),
+            '\\' => to.push_str("\\\\"),
+            '\n' => to.push_str("\\n"),
+            '\r' => to.push_str("\\r"),
+            '\t' => to.push_str("\\t"),
+            c if c < ' ' => {
+                let _ = write!(to, "\\u{:04x}", u32::from(c)); // writing to a String cannot fail
+            }
+            c => to.push(c),
+        }
+    }
+    to.push('"');
+}

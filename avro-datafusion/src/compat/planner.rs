@@ -1,0 +1,121 @@
+//! SQL that has to be understood before DataFusion types it: operators and functions of bytes, fixed, uuids and times of day,
+//! and the type `UUID`.
+//!
+//! DataFusion 55 types `fixed = 'abc'` while it plans a select list, before the rules of [`coercion`](super::coercion) see it, and
+//! has its own functions of text for `POSITION` and `SUBSTRING`, whatever the session calls by these names.
+//!
+//! Can go after: the types of comparisons are checked after the analyzer's rules, and `POSITION` is looked up by name.
+
+use std::sync::Arc;
+
+use super::coercion::{Side, is_text};
+use super::{bytes, points, temporal, uuid};
+use arrow_schema::{DataType, Field, FieldRef};
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
+use datafusion::logical_expr::sqlparser::ast::{self, BinaryOperator};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, cast};
+
+/// Plans operators, `POSITION` and `SUBSTRING`.
+#[derive(Debug)]
+pub(super) struct Operators {
+    pub(super) position: Option<Arc<ScalarUDF>>,
+    pub(super) substring: Option<Arc<ScalarUDF>>,
+}
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let Some(op) = operator(&expr.op) else { return Ok(PlannerResult::Original(expr)) };
+        let (Some(left), Some(right)) = (Side::new(&expr.left, schema), Side::new(&expr.right, schema)) else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        let (left, right) = (as_interval(left), as_interval(right));
+        let aligned = if op == Operator::StringConcat {
+            concatenated(&left, &right)
+        } else if let Some(compared) = bytes::uuid_text(&left, op, &right) {
+            return Ok(PlannerResult::Planned(compared));
+        } else if temporal::is_interval(left.data_type()) || temporal::is_interval(right.data_type()) {
+            // The zone makes no difference here, nor to times of day.
+            temporal::align(&left, &right, "UTC")?
+        } else if left.data_type() == right.data_type() {
+            None
+        } else if [&left, &right].iter().any(|side| temporal::is_time_of_day(side.data_type())) {
+            temporal::align(&left, &right, "UTC")?
+        } else if [&left, &right].iter().any(|side| side.data_type().is_numeric()) {
+            // An error, if the other side is a point in time.
+            temporal::align(&left, &right, "UTC")?.or(bytes::align(&left, &right)?)
+        } else {
+            bytes::align(&left, &right)?
+        };
+        Ok(match aligned {
+            Some((left, right)) => {
+                PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+            }
+            None => PlannerResult::Original(expr),
+        })
+    }
+
+    fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(match &self.position {
+            Some(function) => PlannerResult::Planned(function.call(args)),
+            None => PlannerResult::Original(args),
+        })
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(match &self.substring {
+            Some(function) => PlannerResult::Planned(function.call(args)),
+            None => PlannerResult::Original(args),
+        })
+    }
+}
+
+/// Durations that Parquet had to store as bytes as the intervals that they will be.
+fn as_interval(side: Side) -> Side {
+    if !points::is_duration(&side.field) {
+        return side;
+    }
+    let field = Arc::new(Field::new(side.field.name(), temporal::INTERVAL, side.field.is_nullable()));
+    Side { expr: points::duration(side.expr), field }
+}
+
+fn operator(op: &BinaryOperator) -> Option<Operator> {
+    Some(match op {
+        BinaryOperator::Eq => Operator::Eq,
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        BinaryOperator::StringConcat => Operator::StringConcat,
+        _ => return None,
+    })
+}
+
+/// Fixed as bytes of any size, and uuids as text beside text.
+fn concatenated(left: &Side, right: &Side) -> Option<(Expr, Expr)> {
+    let is_fixed = |side: &Side| matches!(side.data_type(), DataType::FixedSizeBinary(_));
+    if !is_fixed(left) && !is_fixed(right) {
+        return None;
+    }
+    let part = |side: &Side, other: &Side| match side.data_type() {
+        DataType::FixedSizeBinary(_) if is_text(other.data_type()) => super::text::of(side.expr.clone(), &side.field),
+        DataType::FixedSizeBinary(_) => cast(side.expr.clone(), DataType::Binary),
+        other if bytes::is_bytes(other) => cast(side.expr.clone(), DataType::Binary),
+        _ => side.expr.clone(),
+    };
+    Some((part(left, right), part(right, left)))
+}
+
+/// Plans the type `UUID`.
+#[derive(Debug)]
+pub(super) struct Types;
+
+impl TypePlanner for Types {
+    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
+        Ok(match sql_type {
+            ast::DataType::Uuid => Some(Arc::new(uuid::field("", true))),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! Values as text, for `CAST(x AS VARCHAR)`: arrays in, strings out.
+//!
+//! DataFusion 55 refuses to cast fixed, records and maps to text, and writes lists without quotes. Here bytes are the text that
+//! they are in UTF-8, a uuid has its usual form, records, lists and maps are JSON, and intervals are as they are shown.
+//!
+//! Can go after: arrow casts these types to text.
+
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
+
+use super::uuid;
+use super::{bytes, json};
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::IntervalMonthDayNanoType;
+use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_schema::{DataType, Field, FieldRef, IntervalUnit};
+use datafusion::arrow::compute::cast;
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+/// Whether DataFusion's own cast of this type to text is wrong, or none.
+pub(super) fn needs_own(data_type: &DataType) -> bool {
+    bytes::is_bytes(data_type)
+        || matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
+        || matches!(data_type, DataType::Struct(_) | DataType::Map(..))
+        || matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
+}
+
+/// A value as text. `field` is that of the value.
+pub(super) fn of(value: Expr, field: &Field) -> Expr {
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [Kind::Uuid, Kind::Text].map(function));
+    let [uuid, text] = &*FUNCTIONS;
+    if bytes::is_uuid(field) { uuid } else { text }.call(vec![value])
+}
+
+/// As [`of`], but null for bytes that are not UTF-8.
+pub(super) fn try_of(value: Expr, field: &Field) -> Expr {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::TryText));
+    if bytes::is_uuid(field) { of(value, field) } else { FUNCTION.call(vec![value]) }
+}
+
+/// Bytes, or text in UTF-8, with a character for each byte.
+pub(super) fn as_latin1(value: Expr) -> Expr {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Latin1));
+    FUNCTION.call(vec![value])
+}
+
+/// A character for each byte.
+pub(super) fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+fn function(kind: Kind) -> Arc<ScalarUDF> {
+    Arc::new(Texts { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Text,
+    TryText,
+    Uuid,
+    Latin1,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Texts {
+    kind: Kind,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Texts {
+    fn name(&self) -> &str {
+        match self.kind {
+            Kind::Text => "avro_text",
+            Kind::TryText => "avro_try_text",
+            Kind::Uuid => "avro_uuid_text",
+            Kind::Latin1 => "avro_latin1",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let is_nullable = self.kind == Kind::TryText || args.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Arc::new(Field::new(self.name(), DataType::Utf8, is_nullable)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let (Some(value), Some(field)) = (args.args.first(), args.arg_fields.first()) else {
+            return exec_err!("{} has no arguments", self.name());
+        };
+        let is_scalar = matches!(value, ColumnarValue::Scalar(_));
+        let array = value.to_array(if is_scalar { 1 } else { args.number_rows })?;
+        let texts: ArrayRef = Arc::new(match self.kind {
+            Kind::Uuid => each_bytes(&array, |bytes| Ok(Some(uuid::text(bytes))))?,
+            Kind::Latin1 if bytes::is_bytes(array.data_type()) => each_bytes(&array, |bytes| Ok(Some(latin1(bytes))))?,
+            Kind::Latin1 => {
+                each_bytes(&cast(&cast(&array, &DataType::Utf8)?, &DataType::Binary)?, |bytes| Ok(Some(latin1(bytes))))?
+            }
+            kind => texts(field, &array, kind == Kind::TryText)?,
+        });
+        if is_scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?));
+        }
+        Ok(ColumnarValue::Array(texts))
+    }
+}
+
+fn texts(field: &Field, array: &ArrayRef, is_try: bool) -> Result<StringArray> {
+    if bytes::is_bytes(array.data_type()) {
+        return each_bytes(array, |bytes| match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text.to_owned())),
+            Err(_) if is_try => Ok(None),
+            Err(e) => exec_err!(
+                "bytes are not UTF-8 text (at byte {}); TRY_CAST makes them null, encode(x, 'hex') shows them",
+                e.valid_up_to()
+            ),
+        });
+    }
+    let mut texts = StringBuilder::with_capacity(array.len(), 0);
+    let values = json::Values::new(field, array.as_ref())?;
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            texts.append_null();
+            continue;
+        }
+        let mut text = String::new();
+        values.text(row, &mut text)?;
+        texts.append_value(text);
+    }
+    Ok(texts.finish())
+}
+
+/// What a function makes of each of these bytes.
+fn each_bytes(array: &ArrayRef, of: impl Fn(&[u8]) -> Result<Option<String>>) -> Result<StringArray> {
+    let views = match array.data_type() {
+        DataType::FixedSizeBinary(_) => cast(&cast(array, &DataType::Binary)?, &DataType::BinaryView)?,
+        _ => cast(array, &DataType::BinaryView)?,
+    };
+    views.as_binary_view().iter().map(|bytes| bytes.map_or(Ok(None), &of)).collect()
+}
+
+/// An interval as ISO 8601 has it, such as `P1M2DT3.5S`.
+pub(super) fn interval(array: &ArrayRef, row: usize, to: &mut String) -> Result<()> {
+    let array = cast(&array.slice(row, 1), &DataType::Interval(IntervalUnit::MonthDayNano))?;
+    let value = array.as_primitive::<IntervalMonthDayNanoType>().value(0);
+    let nanos = value.nanoseconds;
+    to.push('P');
+    // Writing to a String cannot fail.
+    if value.months != 0 {
+        let _ = write!(to, "{}M", value.months);
+    }
+    if value.days != 0 {
+        let _ = write!(to, "{}D", value.days);
+    }
+    if nanos != 0 || (value.months, value.days) == (0, 0) {
+        let sign = if nanos < 0 { "-" } else { "" };
+        let (seconds, rest) = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
+        let _ = write!(to, "T{sign}{seconds}");
+        if rest != 0 {
+            let fraction = format!("{rest:09}");
+            let _ = write!(to, ".{}", fraction.trim_end_matches('0'));
+        }
+        to.push('S');
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Registers what makes points in time, text, bytes and uuids behave as in other SQL engines.
+
+use std::sync::Arc;
+
+use super::{coercion, dates, lengths, now, similar, zones};
+use datafusion::common::Result;
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::prelude::SessionContext;
+
+/// Changes this session. Its time zone is UTC from now on, unless it has one.
+pub(super) fn enable(ctx: &SessionContext) -> Result<()> {
+    let state = ctx.state_ref();
+    let mut state = state.write();
+    if state.config_options().execution.time_zone.is_none() {
+        state.config_mut().options_mut().execution.time_zone = Some("UTC".to_owned());
+    }
+    register_functions(&mut state)?;
+    let mut builder = SessionStateBuilder::new_from_existing(state.clone());
+    // Types are settled by DataFusion's own rules, so these come first.
+    builder.analyzer().get_or_insert_default().rules.splice(
+        0..0,
+        [Arc::new(zones::SessionZone) as _, Arc::new(similar::Similar) as _, Arc::new(coercion::Coercion) as _],
+    );
+    #[cfg(feature = "sql")]
+    {
+        use super::planner;
+        let function = |name: &str| state.scalar_functions().get(name).map(Arc::clone);
+        let operators = planner::Operators { position: function("strpos"), substring: function("substr") };
+        builder.expr_planners().get_or_insert_default().insert(0, Arc::new(operators));
+        builder = builder.with_type_planner(Arc::new(planner::Types));
+    }
+    *state = builder.build();
+    Ok(())
+}
+
+fn register_functions(state: &mut SessionState) -> Result<()> {
+    let known = state.scalar_functions().clone();
+    let function = |name: &str| known.get(name).map(Arc::clone);
+    let mut functions: Vec<ScalarUDF> = lengths::all(function);
+    functions.extend(dates::all(function));
+    functions.push(now::Now::new(state.config_options()).into());
+    functions.push(zones::AtTimeZone::new().into());
+    let options = Arc::clone(state.config_options());
+    for function in functions {
+        state.register_udf(Arc::new(function))?;
+    }
+    // Functions that were made before know no time zone.
+    for name in known.keys() {
+        if let Ok(function) = state.udf(name)
+            && let Some(updated) = function.inner().with_updated_config(&options)
+        {
+            state.register_udf(Arc::new(updated))?;
+        }
+    }
+    Ok(())
+}
