@@ -12,6 +12,7 @@ mod map_keys;
 mod matching;
 mod nullable_items;
 mod or_empty;
+pub mod unions;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
@@ -29,6 +30,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(or_empty::list_or_empty()))?;
     #[cfg(feature = "sql")]
     lateral::register(state)?;
+    unions::register(state)?;
     Ok(())
 }
 
