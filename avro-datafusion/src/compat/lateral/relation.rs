@@ -114,7 +114,7 @@ fn unnested(lists: Vec<Expr>, with_ordinality: bool, table: &str, mut names: Vec
 
     let mut inputs: Vec<Expr> = Vec::with_capacity(lists.len() + 1);
     if ordinality.is_some() {
-        inputs.push(Expr::from(ordinals_of(lists.clone())).alias(ORDINALITY));
+        inputs.push(ordinals_of(lists.clone()).alias(ORDINALITY));
     }
     inputs.extend(lists.into_iter().zip(&placeholders).map(|(list, name)| list.alias(name)));
     let to_unnest: Vec<Column> =
