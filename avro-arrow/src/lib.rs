@@ -45,7 +45,7 @@
 //! | record | Struct; the outermost is the batch |
 //! | any other outermost type | one column, `value` |
 //! | `["null", T]`, `[T, "null"]`, `[T]` | T, nullable but in the last |
-//! | other unions | dense Union, with a child for each branch; or Struct ([`Unions`]) |
+//! | other unions | dense Union, with a child for each branch; or Struct ([`Unions`], [`tagged`]) |
 //! | a record inside itself | Utf8View of Avro's JSON encoding, at the point of recursion ([`Options::recursion_levels`]) |
 //! | decimal | Decimal128 up to 38 digits, Decimal256 up to 76, else the base type; or wide, or bytes ([`Decimals`]) |
 //! | date, time-millis, time-micros | Date32, Time32(ms), Time64(µs) |
@@ -71,6 +71,7 @@ mod codec;
 pub mod container;
 mod resolve;
 mod value;
+pub mod tagged;
 mod plan;
 pub mod json;
 pub mod reference;

@@ -91,6 +91,9 @@ pub enum Unions {
     /// A `Struct` with a nullable field for each branch but `null`, of which at most one is not null. For formats that have
     /// no unions, such as Parquet.
     Struct,
+    /// The `Struct` of [`Unions::Struct`], whose fields say in their metadata which branches they are. An engine handles it as a
+    /// struct, and [`tagged`](crate::tagged) makes the dense `Union` of it again. For engines that cannot compute with unions.
+    Tagged,
 }
 
 /// Arrow type of an array that Iceberg marks as a map.

@@ -8,7 +8,8 @@ mod metadata;
 mod projection;
 mod target;
 
-pub(crate) use target::{BRANCHES_MAX, Form, RecordTarget, Target, decimal};
+pub(crate) use crate::tagged::BRANCHES_MAX;
+pub(crate) use target::{Form, RecordTarget, Target, decimal};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;

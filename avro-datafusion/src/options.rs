@@ -17,7 +17,7 @@ pub struct AvroOptions {
     pub strings: Strings,
     /// Arrow type of `enum` (dictionary).
     pub enums: Enums,
-    /// Arrow type of unions other than "null or one type" (dense).
+    /// Arrow type of unions other than "null or one type" (structs that SQL handles as the unions that they are).
     pub unions: Unions,
     /// Arrow type of an array that Iceberg marks as a map (list).
     pub pairs: Pairs,
@@ -103,7 +103,7 @@ impl Default for AvroOptions {
         AvroOptions {
             strings: Strings::default(),
             enums: Enums::default(),
-            unions: Unions::default(),
+            unions: Unions::Tagged,
             pairs: Pairs::default(),
             decimals: Decimals::default(),
             recursion_levels: 0,
@@ -170,7 +170,10 @@ impl AvroOptions {
             "enums" => {
                 self.enums = choice(name, value, &[("dictionary", Enums::Dictionary), ("string", Enums::String)])?
             }
-            "unions" => self.unions = choice(name, value, &[("dense", Unions::Dense), ("struct", Unions::Struct)])?,
+            "unions" => {
+                let known = [("tagged", Unions::Tagged), ("dense", Unions::Dense), ("struct", Unions::Struct)];
+                self.unions = choice(name, value, &known)?;
+            }
             "pairs" => self.pairs = choice(name, value, &[("list", Pairs::List), ("map", Pairs::Map)])?,
             "decimals" => {
                 let choices = [("declared", Decimals::Declared), ("wide", Decimals::Wide), ("bytes", Decimals::Bytes)];
@@ -331,7 +334,7 @@ mod tests {
             ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
             ("block_bytes", "1000", "ok"),
             ("block_bytes", "lots", "option `block_bytes` is `lots`, which is not a number"),
-            ("unions", "sparse", "option `unions` is `sparse`, but can be dense or struct"),
+            ("unions", "sparse", "option `unions` is `sparse`, but can be tagged or dense or struct"),
             ("compression", "gzip", "Avro tables have no option `compression`; known are "),
         ];
         for (name, value, expected) in cases {

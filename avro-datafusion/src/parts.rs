@@ -6,6 +6,7 @@
 
 use crate::virtual_columns::is_virtual;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use avro_arrow::tagged::is_tagged;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions::core::getfield::GetFieldFunc;
@@ -231,7 +232,8 @@ fn is_path(column: &Field, path: &[Step]) -> bool {
     let mut field = column;
     for step in path {
         field = match (step, field.data_type()) {
-            (Step::Field(name), DataType::Struct(fields)) if !name.contains('.') => {
+            // A union is read whole.
+            (Step::Field(name), DataType::Struct(fields)) if !name.contains('.') && !is_tagged(fields) => {
                 let mut named = fields.iter().filter(|field| field.name() == name);
                 let (Some(next), None) = (named.next(), named.next()) else { return false };
                 next

@@ -50,7 +50,7 @@ const READS: &[(&str, &str)] = &[
     ("SELECT a.n FROM read_avro('$DIR/a.avro') a JOIN read_avro('$DIR/old.avro') b ON a.n = b.n", "n\n5"),
     (
         "SELECT arrow_typeof(n) AS t FROM read_avro(['$DIR/text.avro', '$DIR/a.avro'], union_by_name => 'widen') LIMIT 1",
-        "t\nUnion...",
+        "t\nStruct...",
     ),
     ("SELECT arrow_typeof(n) AS t FROM read_avro('$DIR/text.avro', strings => 'plain')", "t\nUtf8"),
     (

@@ -343,7 +343,7 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
     let mut reading = AvroOptions::default();
     let converts = matches!(arguments.tool, Some(Tool::Convert(_)));
     for (name, value) in &arguments.resources.option {
-        if converts && ["strings", "enums", "unions"].contains(&name.to_ascii_lowercase().as_str()) {
+        if converts && ["strings", "enums"].contains(&name.to_ascii_lowercase().as_str()) {
             return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
         }
         if name.contains('.') {
@@ -478,7 +478,7 @@ mod tests {
             (&["--option", "unions"], "write NAME=VALUE"),
             (&["--option", "compression=9"], "Avro tables have no option `compression`"),
             (&["count", "a.avro", "--option", "block_bytes=many"], "which is not a number"),
-            (&["convert", "a.avro", "b.arrow", "--option", "unions=struct"], "what is converted to decides on it"),
+            (&["convert", "a.avro", "b.arrow", "--option", "strings=view"], "what is converted to decides on it"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
             (&["schema", "a.avro", "--arrow", "--fingerprint", "md5"], "'--arrow' cannot be used with '--fingerprint"),
             (&["schema", "a.avro", "--fingerprint", "md4"], "[possible values: rabin, md5, sha256]"),

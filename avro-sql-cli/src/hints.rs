@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use avro_datafusion::compat::unions;
 use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
@@ -25,6 +26,9 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
         && let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref()
     {
         return Error::Failed(no_column(field, valid_fields));
+    }
+    if let Some(words) = unions::explain(&e.strip_backtrace()) {
+        return Error::Failed(words);
     }
     let error = Error::from(e);
     let Error::Failed(text) = &error else { return error };

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use avro_arrow::tagged;
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
 use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, StoredFile, WarningSink, Warnings};
@@ -224,13 +225,21 @@ async fn compute(
     }
     let (plan, copied) = copies::aside(plan)?;
     let Some(mut rows) = begin(context, plan, meter).await.map_err(explain)? else { return Ok(()) };
-    let mut part = Part::Columns(rows.schema());
+    // Unions leave the engine as such.
+    let dense = tagged::dense_schema(&rows.schema());
+    let answered = |batch: RecordBatch| -> Result<RecordBatch> {
+        match &dense {
+            Some(dense) => Ok(tagged::dense_batch(&batch, dense)?),
+            None => Ok(batch),
+        }
+    };
+    let mut part = Part::Columns(dense.clone().unwrap_or_else(|| rows.schema()));
     loop {
         if to.send(part).await.is_err() {
             return Ok(()); // nobody wants the rest
         }
         part = match rows.next().await {
-            Some(batch) => Part::Rows(batch?),
+            Some(batch) => Part::Rows(answered(batch?)?),
             None => return copied.map_or(Ok(()), Written::commit),
         };
     }

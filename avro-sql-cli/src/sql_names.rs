@@ -79,7 +79,12 @@ fn data_type(text: &str, depth: usize) -> Option<(String, &str)> {
             Some((format!("{item}[{size}]"), close(rest)?))
         }
         "Struct" => {
+            let is_union = is_union(inside, depth);
             let (fields, rest) = fields(inside, depth)?;
+            if is_union {
+                let branches = fields.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+                return Some((format!("UNION({branches})"), rest));
+            }
             let fields = fields.iter().map(|(name, of)| format!("{name} {of}")).collect::<Vec<_>>().join(", ");
             Some((format!("STRUCT({fields})"), rest))
         }
@@ -111,6 +116,14 @@ fn data_type(text: &str, depth: usize) -> Option<(String, &str)> {
             Some((with_arguments(word, arguments)?, rest))
         }
     }
+}
+
+/// Whether the struct of these fields is a union of Avro, whose first field says which branch it is.
+fn is_union(fields: &str, depth: usize) -> bool {
+    let after_name = quoted(fields).and_then(|(_, rest)| rest.strip_prefix(": "));
+    let after = after_name.and_then(|rest| data_type(not_null(rest), depth + 1)).map(|(_, rest)| rest);
+    let metadata = after.and_then(|rest| rest.strip_prefix(", metadata: {")).and_then(|rest| rest.split('}').next());
+    metadata.is_some_and(|metadata| metadata.contains("\"avro.branch\": "))
 }
 
 /// Returns the name of a type whose arguments are no types.

@@ -7,6 +7,7 @@ use super::{Planner, limit, symbols_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Decimals, Enums, Pairs, Strings, Unions};
 use crate::schema::{Field as AvroField, Kind, Logical, NodeId};
+use crate::tagged::{BRANCHES_MAX, tag};
 use arrow_array::StringArray;
 use arrow_schema::{
     DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit,
@@ -66,9 +67,6 @@ pub(super) enum Wrap {
     /// A union of this type and null, which is branch 0 or 1.
     Nullable { null_branch: usize },
 }
-
-/// The most branches of a union that becomes one in Arrow.
-pub(crate) const BRANCHES_MAX: usize = 128;
 
 impl Planner<'_> {
     /// The columns of a record of these fields.
@@ -254,9 +252,11 @@ impl Planner<'_> {
                     arrow_schema::UnionMode::Dense,
                 )
             }
-            Unions::Struct => {
-                for target in &mut targets {
-                    target.field = Arc::new(target.field.as_ref().clone().with_nullable(true));
+            Unions::Struct | Unions::Tagged => {
+                let is_tagged = self.options.unions == Unions::Tagged;
+                for (at, target) in targets.iter_mut().enumerate() {
+                    let field = target.field.as_ref().clone().with_nullable(true);
+                    target.field = Arc::new(if is_tagged { tag(field, at, branches.len()) } else { field });
                 }
                 let children = targets.iter().filter(|t| !matches!(t.form, Form::Null));
                 DataType::Struct(children.map(|t| t.field.clone()).collect())

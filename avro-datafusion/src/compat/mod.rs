@@ -28,6 +28,7 @@ mod points;
 mod similar;
 mod temporal;
 mod text;
+pub mod unions;
 mod uuid;
 mod values;
 mod widened;
@@ -49,6 +50,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(or_empty::list_or_empty()))?;
     #[cfg(feature = "sql")]
     lateral::register(state)?;
+    unions::register(state)?;
     Ok(())
 }
 
@@ -60,5 +62,9 @@ pub fn enable_sql_semantics(ctx: &SessionContext) -> Result<()> {
     in_order::register(&mut ctx.state_ref().write());
     values::enable(ctx)?;
     // The types of numbers ask those that are there already.
-    numbers::register(&mut ctx.state_ref().write())
+    let state = ctx.state_ref();
+    let mut state = state.write();
+    numbers::register(&mut state)?;
+    unions::make_first(&mut state);
+    Ok(())
 }

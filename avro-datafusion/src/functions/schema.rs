@@ -8,6 +8,7 @@ use arrow_array::builder::{BooleanBuilder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use avro_arrow::schema::{Field as AvroField, Kind, NodeId, Schema as AvroSchema};
+use avro_arrow::tagged;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::Result;
 use futures::stream::{BoxStream, StreamExt, once};
@@ -91,6 +92,9 @@ async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRe
         Ok(compiled) => compiled,
         Err(error) => return unreadable(&name, &error, schema),
     };
+    // Tagged structs are unions to whoever asks.
+    let dense = tagged::dense_schema(program.arrow_schema());
+    let columns = dense.as_ref().unwrap_or(program.arrow_schema()).fields();
     let avro = header.schema.avro();
     let mut rows = Rows::new(&name, avro);
     let root = avro.node(avro.root());
@@ -98,11 +102,11 @@ async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRe
     let mut to_do: Vec<Place<'_>> = vec![];
     match &root.kind {
         Kind::Record(record) => {
-            let fields = record.fields.iter().zip(program.arrow_schema().fields());
+            let fields = record.fields.iter().zip(columns);
             to_do.extend(fields.map(|(field, column)| Place::of(field, Some(column), "")));
         }
         _ => {
-            let column = program.arrow_schema().fields().first();
+            let column = columns.first();
             to_do.push(Place { path: "value".into(), field: None, node: avro.root(), column });
         }
     }

@@ -17,7 +17,7 @@ use crate::options::AvroOptions;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
-use avro_arrow::{Encoder, WriteOptions};
+use avro_arrow::{Encoder, WriteOptions, tagged};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, not_impl_err, plan_err};
 use datafusion::datasource::physical_plan::FileSinkConfig;
@@ -108,8 +108,9 @@ impl Destination {
 #[derive(Debug)]
 pub struct AvroSink {
     destination: Destination,
-    /// The columns that come, and those that files get.
+    /// The columns that come, the same with unions for tagged structs, and those that files get.
     schema: SchemaRef,
+    dense: Option<SchemaRef>,
     file_schema: SchemaRef,
     partitioning: Partitioning,
     options: AvroOptions,
@@ -129,11 +130,20 @@ impl AvroSink {
     /// Files of these columns; what can be wrong with them and the options is found here.
     fn try_new(destination: Destination, schema: SchemaRef, options: AvroOptions) -> Result<Self> {
         let partitioning = Partitioning::new(&schema, &destination.partition_by, destination.keep)?;
-        let file_schema = partitioning.file_schema(&schema)?;
+        let dense = tagged::dense_schema(&schema);
+        let file_schema = partitioning.file_schema(dense.as_ref().unwrap_or(&schema))?;
         let encoder = options.writing.encoder(&options.limits)?;
         Encoder::new(&file_schema, &encoder).map_err(|e| external(e, &destination.name()))?;
         let metrics = ExecutionPlanMetricsSet::new();
-        Ok(AvroSink { destination, schema, file_schema, partitioning, options, metrics })
+        Ok(AvroSink {
+            destination,
+            schema,
+            dense: dense.as_ref().map(nullable),
+            file_schema,
+            partitioning,
+            options,
+            metrics,
+        })
     }
 
     /// How files are encoded, and what their headers say.
@@ -199,7 +209,11 @@ impl DataSink for AvroSink {
             },
         });
         while let Some(batch) = data.next().await {
-            for (key, part) in self.partitioning.split(&conform(batch?, &self.schema)?)? {
+            let mut batch = conform(batch?, &self.schema)?;
+            if let Some(dense) = &self.dense {
+                batch = tagged::dense_batch(&batch, dense)?;
+            }
+            for (key, part) in self.partitioning.split(&batch)? {
                 files.write(key, part).await?;
             }
         }
@@ -238,10 +252,14 @@ fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         false => cast(column, field.data_type()),
     };
     let columns = batch.columns().iter().zip(schema.fields()).map(cast_one).collect::<Result<Vec<_>, _>>()?;
-    // What may be null is for the encoder to say, in the file's own terms.
-    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(nullable(schema), columns, &options)?)
+}
+
+/// The schema with columns that may all be null: which may not is for the encoder to say, in the file's own terms.
+fn nullable(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    Arc::new(Schema::new(fields))
 }
 
 /// The plan of a `COPY`, or of an `INSERT` into a table of DataFusion's.

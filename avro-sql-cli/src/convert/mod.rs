@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use avro_arrow::schema::Schema;
-use avro_arrow::{Enums, Strings, Unions, derived_schema};
+use avro_arrow::{Enums, Options, Strings, Unions, derived_schema};
 use avro_datafusion::{AvroOptions, DamageSink, Report, WarningSink, Warnings};
 use tokio::runtime::Handle;
 
@@ -60,7 +60,7 @@ pub(crate) struct Task {
 pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
     // Parquet files have no views, but are written from them; other files would have them.
     let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Plain };
-    let reading = AvroOptions { strings, enums: Enums::Dictionary, unions: unions(&task), ..reading };
+    let reading = AvroOptions { strings, enums: Enums::Dictionary, ..reading };
     let session = Session::open(resources, &reading, &[]).await?;
     let skipped: Arc<dyn DamageSink> = Arc::clone(&session.skipped) as _;
     let warned: Arc<dyn WarningSink> = Arc::clone(&session.warned) as _;
@@ -89,9 +89,13 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     done.map_err(|e| Error::Failed(format!("internal error: {e}")))?
 }
 
-/// Parquet has no unions; Avro and text are written from them as they are.
-fn unions(task: &Task) -> Unions {
-    if task.format == Format::Parquet { Unions::Struct } else { Unions::Dense }
+/// What unions are decoded as where no query runs, unless the caller says: Parquet has none, and all else is written from them.
+fn unions(asked: Unions, format: Format) -> Unions {
+    match asked {
+        Unions::Tagged if format == Format::Parquet => Unions::Struct,
+        Unions::Tagged => Unions::Dense,
+        asked => asked,
+    }
 }
 
 struct Conversion {
@@ -142,6 +146,12 @@ impl Conversion {
         sink.finish()
     }
 
+    /// How rows are decoded where no query runs.
+    fn decoder(&self) -> Options {
+        let unions = unions(self.reading.unions, self.task.format);
+        Options { unions, ..self.reading.decoder(None, self.batch_rows) }
+    }
+
     /// How text files are read by a schema: the one that was asked for, or, of CSV, one of the types that its values have.
     fn text(&self, job: &Job, kind: Kind) -> Result<Option<(Layout, Schema)>> {
         match &self.task.writing.avro.schema {
@@ -174,7 +184,7 @@ impl Conversion {
             && source::partitions(&job.inputs).is_none()
             && let Some((layout, schema)) = self.text(job, kind)?
         {
-            let options = reading.decoder(None, self.batch_rows);
+            let options = self.decoder();
             return Text::open(&job.inputs, layout, &schema, &options, self.threads, &self.read)
                 .map(|rows| Rows::Text(Box::new(rows)));
         }
@@ -183,7 +193,7 @@ impl Conversion {
             let runtime = self.runtime.clone();
             return Queried::open(&self.session, job, kind, reading, wanted, runtime).map(Rows::Queried);
         }
-        let options = reading.decoder(None, self.batch_rows);
+        let options = self.decoder();
         Decoded::open(job, &options, reading, self.threads, &self.read).map(|rows| Rows::Decoded(Box::new(rows)))
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! - `ARRAY(SELECT ..)`, see [`array`]; `x = ANY(l)`, see [`quantified`];
 //! - timestamps and time zones, see [`time`];
+//! - `a IS DISTINCT FROM b`, which is `NOT a <=> b`;
 //! - `SELECT DISTINCT a.b .. ORDER BY a.b`, where it does not see that both are the same.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
+use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value, VisitorMut,
+    BinaryOperator, Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor,
+    UnaryOperator, Value, VisitorMut,
 };
 
 use super::{array, quantified, time};
@@ -36,6 +39,40 @@ impl VisitorMut for Dialect {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
         time::rewrite(expr);
+        // DataFusion asks planners of expressions about `<=>`, but not about these words for it.
+        if let Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) = expr {
+            let nothing = || Box::new(Expr::Value(Value::Null.into()));
+            let (left, right) = (std::mem::replace(left, nothing()), std::mem::replace(right, nothing()));
+            let same = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Spaceship, right }));
+            *expr = match expr {
+                Expr::IsDistinctFrom(..) => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(same) },
+                _ => same,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether planning failed on the minus of something that is no number as it stands, as a union of numbers is not.
+pub(super) fn is_of_minus(error: &DataFusionError) -> bool {
+    error.to_string().contains("Unary operator '-'")
+}
+
+/// Rewrites `-u` as `0 - u`, which planners of expressions are asked about.
+pub(super) struct Minus;
+
+impl VisitorMut for Minus {
+    type Break = Infallible;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        if let Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } = expr
+            && !matches!(**inner, Expr::Value(_))
+        {
+            let zero = Box::new(Expr::Value(Value::Number("0".to_owned(), false).into()));
+            let right = std::mem::replace(inner, Box::new(Expr::Value(Value::Null.into())));
+            let minus = Expr::BinaryOp { left: zero, op: BinaryOperator::Minus, right };
+            *expr = Expr::Nested(Box::new(minus));
+        }
         ControlFlow::Continue(())
     }
 }

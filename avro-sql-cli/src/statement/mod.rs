@@ -22,7 +22,9 @@ pub(crate) use words::is_keyword;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
+use avro_datafusion::compat::unions;
 use datafusion::common::{Result, not_impl_err, plan_datafusion_err};
+use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement};
@@ -38,17 +40,28 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
         time::set_time_zone(statement)?;
     }
     time::declared(&mut statement);
-    let mut refused = refused::Refused::default();
-    visit(&mut statement, &mut refused);
-    refused.into_result()?;
+    let mut dropped = refused::Refused::default();
+    visit(&mut statement, &mut dropped);
+    dropped.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
-    let state = names::once(state);
+    let mut state = names::once(state);
     let mut bound = bind(&state, &statement).await?;
+    let mut refused: Option<DataFusionError> = None;
     loop {
-        let error = match state.statement_to_plan(bound.clone()).await {
-            Ok(plan) => return Ok(plan),
+        let mut error = match state.statement_to_plan(bound.clone()).await {
+            Ok(plan) => return unions::settled(plan),
             Err(error) => error,
         };
+        // DataFusion's own functions refuse unions before a rule can say what becomes of them.
+        if refused.is_none() && (unions::concerns_union(&error) || dialect::is_of_minus(&error)) {
+            visit(&mut bound, &mut dialect::Minus);
+            state = unions::tolerant(&state);
+            refused = Some(error);
+            continue;
+        }
+        if let Some(first) = refused.take_if(|first| !unions::concerns_union(first)) {
+            error = first;
+        }
         if retries::name_items(&mut statement, &error) {
             bound = bind(&state, &statement).await?;
         } else if !retries::rewrite(&mut bound, &error) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use arrow::datatypes::{DataType, Field};
 use avro_arrow::schema::Fingerprint;
-use avro_arrow::{Options, Program, Severity};
+use avro_arrow::{Options, Program, Severity, tagged};
 use avro_datafusion::AvroOptions;
 
 use super::Context;
@@ -52,7 +52,9 @@ impl ShowSchema {
                     Options { strings, enums, unions, pairs, decimals, recursion_levels, limits, ..Options::default() };
                 let program = Program::compile(&schema, &options).map_err(|e| e.in_file(name))?;
                 let mut text = String::new();
-                for field in program.arrow_schema().fields() {
+                // Queries read tagged structs, which are unions to whoever asks.
+                let dense = tagged::dense_schema(program.arrow_schema());
+                for field in dense.as_ref().unwrap_or(program.arrow_schema()).fields() {
                     describe(field, 0, &mut text);
                 }
                 text

@@ -1,6 +1,7 @@
 //! Names in expressions: `e.address.city`, `ADDRESS['city']`, `items[1].price` in; the same in the letters that columns and fields have,
 //! in a form that DataFusion reads, out.
 
+use avro_arrow::tagged::is_tagged;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -180,9 +181,19 @@ fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, O
     let Some(value) = value else { return Ok((folded(name), None)) };
     match value.data_type() {
         DataType::Struct(fields) => {
-            let found = field(fields.iter(), name)?.cloned();
-            match found {
+            // A branch of a union is called by its name with the namespace, too.
+            let has_full_name = |field: &&FieldRef| field.metadata().get("avro.name") == Some(&name.value);
+            let found = match fields.iter().find(|field| is_tagged(fields) && has_full_name(field)) {
+                Some(branch) => Some(branch),
+                None => field(fields.iter(), name)?,
+            };
+            match found.cloned() {
                 Some(found) => Ok((found.name().clone(), Some(found))),
+                None if is_tagged(fields) => plan_err!(
+                    "`{said}` is a union, which has no branch `{}`; its branches are {}",
+                    name.value,
+                    fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+                ),
                 None => Err(no_field(name, fields.iter().map(|field| field.name().as_str()), said)),
             }
         }

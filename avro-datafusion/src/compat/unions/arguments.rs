@@ -1,0 +1,219 @@
+//! Arguments of functions that are unions, or lists of them: a function and the types of its arguments in; what becomes of each
+//! argument out.
+
+use super::shape::{Class, Shape, class_of, has_map, has_union, items_of, union_of};
+use super::values::Target;
+use arrow_schema::{DataType, Field, FieldRef};
+use datafusion::common::{Column, DataFusionError, Result, plan_err};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::type_coercion::functions::{UDFCoercionExt, fields_with_udf};
+use std::sync::Arc;
+
+/// Functions that hand on a value as it is, or look at no more than whether there is one.
+const PASSING: &[&str] = &[
+    "any_value",
+    "array_agg",
+    "arrow_field",
+    "arrow_metadata",
+    "arrow_typeof",
+    "count",
+    "first_value",
+    "get_field",
+    "is_null",
+    "lag",
+    "last_value",
+    "lead",
+    "make_array",
+    "make_map",
+    "map",
+    "named_struct",
+    "nth_value",
+    "row",
+    "struct",
+    "union_cast",
+    "union_compare",
+    "union_extract",
+    "union_number",
+    "union_tag",
+    "union_tagged",
+    "union_text",
+    "union_try_cast",
+    "value_key",
+    "with_metadata",
+];
+
+/// Functions that look at no item of a list.
+const STRUCTURAL: &[&str] = &[
+    "array_append",
+    "array_concat",
+    "array_dims",
+    "array_element",
+    "array_length",
+    "array_ndims",
+    "array_pop_back",
+    "array_pop_front",
+    "array_prepend",
+    "array_repeat",
+    "array_reverse",
+    "array_slice",
+    "cardinality",
+    "empty",
+    "flatten",
+    "length",
+];
+
+/// Functions that look for an item, and return where it is or whether it is there.
+const SEARCHING: &[&str] = &["array_has", "array_has_all", "array_has_any", "array_position", "array_positions"];
+
+/// Functions that make text of what they are given.
+const READING: &[&str] = &["array_to_string", "concat", "concat_ws", "string_agg"];
+
+/// Functions that return one of their arguments.
+const CHOOSING: [&str; 4] = ["coalesce", "nvl", "ifnull", "nvl2"];
+
+/// Functions for which values need an order, which those of different branches have not.
+const ORDERING: &[&str] = &["array_max", "array_min", "array_sort", "max", "min"];
+
+/// What becomes of each argument before the function has it: nothing, or this.
+pub(super) fn targets<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> Result<Vec<Option<Target>>> {
+    let name = function.name();
+    let unions: Vec<_> = fields.iter().map(|field| union_of(field.data_type())).collect();
+    let lists: Vec<_> = fields.iter().map(|field| items_of(field.data_type())).collect();
+    let nothing = || vec![None; fields.len()];
+    if ORDERING.contains(&name)
+        && let Some(map) = fields.iter().find(|field| has_map(field.data_type()))
+    {
+        return plan_err!("{name}: `{}` is a map, and maps have no order; take a value, as in m['key']", map.name());
+    }
+    if PASSING.contains(&name) || unions.iter().chain(&lists).all(Option::is_none) {
+        return Ok(nothing());
+    }
+    if CHOOSING.contains(&name) {
+        // Of `nvl2`, the first is only tested for null.
+        let tested = usize::from(name == "nvl2").min(fields.len());
+        let chosen = fields.get(tested..).unwrap_or_default();
+        let types: Vec<_> = chosen.iter().map(|field| field.data_type().clone()).collect();
+        let unified = unify(name, &types)?;
+        return Ok(std::iter::repeat_n(None, tested).chain(unified).collect());
+    }
+    let first = || {
+        fields
+            .iter()
+            .zip(unions.iter().zip(&lists))
+            .find_map(|(field, (union, list))| Some((field, union.as_ref().or(list.as_ref())?)))
+    };
+    if ORDERING.contains(&name)
+        && let Some((field, union)) = first()
+        && union.number().is_none()
+    {
+        return Err(refuse(field, union, "has no order"));
+    }
+    let is_passed = STRUCTURAL.contains(&name)
+        || (lists.iter().flatten().all(|list| list.number().is_none()) && !READING.contains(&name));
+    if unions.iter().all(Option::is_none) && is_passed && accepts(function, fields) {
+        return Ok(nothing());
+    }
+    if name == "nullif"
+        && let [Some(a), Some(b)] = unions.as_slice()
+        && a == b
+        && a.number().is_none()
+    {
+        return Ok(nothing());
+    }
+    let others =
+        || fields.iter().filter(|field| !has_union(field.data_type())).map(|field| class_of(field.data_type()));
+    let of_list = |shape: &Shape| match shape.number() {
+        Some(_) if !READING.contains(&name) => Target::Number,
+        None if SEARCHING.contains(&name) && others().any(|class| class == Class::Number) => Target::Numbers,
+        _ => Target::Text,
+    };
+    let targets: Vec<_> = unions
+        .iter()
+        .zip(&lists)
+        .map(|(union, list)| match (union, list) {
+            (Some(union), _) if union.number().is_some() && !READING.contains(&name) => Some(Target::Number),
+            (Some(_), _) => Some(Target::Text),
+            (None, Some(list)) => Some(of_list(list)),
+            (None, None) => None,
+        })
+        .collect();
+    let given: Vec<FieldRef> =
+        fields.iter().zip(&targets).map(|(field, target)| converted(field, target.as_ref())).collect();
+    if !accepts_coerced(function, &given)
+        && let Some((field, union)) = first()
+    {
+        return Err(refuse(field, union, &format!("cannot be an argument of {name}")));
+    }
+    Ok(targets)
+}
+
+fn refuse(field: &Field, union: &Shape, problem: &str) -> DataFusionError {
+    let column = Expr::Column(Column::from_name(field.name()));
+    union.refuse(&column, problem)
+}
+
+/// The field of an argument after it has become this.
+pub(super) fn converted(field: &FieldRef, target: Option<&Target>) -> FieldRef {
+    match target {
+        Some(target) => Arc::new(field.as_ref().clone().with_data_type(target.of(field.data_type()))),
+        None => Arc::clone(field),
+    }
+}
+
+/// Whether the function takes these arguments without a cast.
+fn accepts<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> bool {
+    fields_with_udf(fields, function)
+        .is_ok_and(|coerced| coerced.iter().zip(fields).all(|(a, b)| a.data_type() == b.data_type()))
+}
+
+fn accepts_coerced<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> bool {
+    fields_with_udf(fields, function).is_ok()
+}
+
+/// What values of these types become, so that they can be one column. Unions that are the same stay what they are.
+pub(super) fn unify(what: &str, types: &[DataType]) -> Result<Vec<Option<Target>>> {
+    let shapes: Vec<_> = types.iter().map(union_of).collect();
+    let Some((first, data_type)) =
+        shapes.iter().zip(types).find_map(|(shape, data_type)| Some((shape.as_ref()?, data_type)))
+    else {
+        return Ok(vec![None; types.len()]);
+    };
+    if types.iter().all(|other| other == data_type || *other == DataType::Null) {
+        return Ok(vec![None; types.len()]);
+    }
+    // Only one of them may have null as a branch, which is no difference: each can be null.
+    if let DataType::Struct(fields) = data_type
+        && types.iter().zip(&shapes).all(|(data_type, shape)| match shape {
+            Some(shape) => shape.has_branches_of(first),
+            None => *data_type == DataType::Null,
+        })
+    {
+        let target = |(shape, other): (&Option<Shape>, &DataType)| {
+            (shape.is_some() && other != data_type).then(|| Target::Fields(fields.clone()))
+        };
+        return Ok(shapes.iter().zip(types).map(target).collect());
+    }
+    let is_number = |(shape, data_type): (&Option<Shape>, &DataType)| match shape {
+        Some(shape) => shape.number().is_some(),
+        None => matches!(class_of(data_type), Class::Number | Class::Null),
+    };
+    if shapes.iter().zip(types).all(is_number) {
+        return Ok(shapes.iter().map(|shape| shape.as_ref().map(|_| Target::Number)).collect());
+    }
+    let is_text =
+        |(shape, data_type): (&Option<Shape>, &DataType)| shape.is_none() && class_of(data_type) == Class::Text;
+    if shapes.iter().zip(types).any(is_text) {
+        return Ok(shapes.iter().map(|shape| shape.as_ref().map(|_| Target::Text)).collect());
+    }
+    let other = types.iter().zip(&shapes).find(|(other, _)| *other != data_type && **other != DataType::Null);
+    let other = match other {
+        Some((_, Some(shape))) => shape.words(),
+        Some((other, None)) => class_of(other).word().to_owned(),
+        None => "another type".to_owned(),
+    };
+    plan_err!(
+        "{what}: {} and {other} cannot be one column; take a branch of the union, as in u.{}, or cast both to varchar",
+        first.words(),
+        first.branches.first().map_or("", |branch| branch.name())
+    )
+}

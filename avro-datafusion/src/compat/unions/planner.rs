@@ -1,0 +1,128 @@
+//! Operators and field accesses of unions, where DataFusion plans: it would refuse their types before any rule can rewrite them.
+
+use super::branch::extract;
+use super::compare::UnionCompare;
+use super::shape::{Shape, union_of};
+use super::values::{Target, UnionValue};
+use arrow_schema::{DataType, Field};
+use datafusion::common::{DFSchema, Result, TableReference};
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, Operator};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+/// Plans them.
+#[derive(Debug)]
+pub(super) struct UnionPlanner;
+
+/// What an operator does.
+enum Kind {
+    Compares(Operator),
+    Computes,
+    /// With text.
+    Reads,
+    Other,
+}
+
+fn kind(op: &BinaryOperator) -> Kind {
+    use BinaryOperator as B;
+    match op {
+        B::Eq => Kind::Compares(Operator::Eq),
+        B::NotEq => Kind::Compares(Operator::NotEq),
+        B::Lt => Kind::Compares(Operator::Lt),
+        B::LtEq => Kind::Compares(Operator::LtEq),
+        B::Gt => Kind::Compares(Operator::Gt),
+        B::GtEq => Kind::Compares(Operator::GtEq),
+        B::Spaceship => Kind::Compares(Operator::IsNotDistinctFrom),
+        B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => Kind::Computes,
+        B::BitwiseAnd | B::BitwiseOr | B::BitwiseXor | B::PGBitwiseShiftLeft | B::PGBitwiseShiftRight => Kind::Computes,
+        B::StringConcat | B::PGRegexMatch | B::PGRegexIMatch | B::PGRegexNotMatch | B::PGRegexNotIMatch => Kind::Reads,
+        B::PGLikeMatch | B::PGILikeMatch | B::PGNotLikeMatch | B::PGNotILikeMatch => Kind::Reads,
+        _ => Kind::Other,
+    }
+}
+
+impl ExprPlanner for UnionPlanner {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let kind = kind(&expr.op);
+        if matches!(kind, Kind::Other) {
+            return Ok(PlannerResult::Original(expr));
+        }
+        let union = |expr: &Expr| union_of(&expr.get_type(schema).ok()?);
+        let (left, right) = (union(&expr.left), union(&expr.right));
+        if left.is_none() && right.is_none() {
+            return Ok(PlannerResult::Original(expr));
+        }
+        match kind {
+            Kind::Compares(op) => Ok(PlannerResult::Planned(UnionCompare::call(expr.left, op, expr.right))),
+            Kind::Computes => {
+                let left = computed(expr.left, left.as_ref(), &expr.op)?;
+                let right = computed(expr.right, right.as_ref(), &expr.op)?;
+                Ok(PlannerResult::Original(RawBinaryExpr { op: expr.op, left, right }))
+            }
+            Kind::Reads | Kind::Other => {
+                let text = |expr: Expr, union: Option<Shape>| match union {
+                    Some(_) => UnionValue::call(expr, Target::Text),
+                    None => expr,
+                };
+                let (left, right) = (text(expr.left, left), text(expr.right, right));
+                Ok(PlannerResult::Original(RawBinaryExpr { op: expr.op, left, right }))
+            }
+        }
+    }
+
+    fn plan_field_access(
+        &self,
+        expr: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        if let GetFieldAccess::NamedStructField { name } = &expr.field_access
+            && let Ok(data_type) = expr.expr.get_type(schema)
+            && union_of(&data_type).is_some()
+            && let Some(name) = name.try_as_str().flatten()
+        {
+            let name = name.to_owned();
+            return Ok(PlannerResult::Planned(extract(expr.expr, &name)));
+        }
+        Ok(PlannerResult::Original(expr))
+    }
+
+    fn plan_compound_identifier(
+        &self,
+        field: &Field,
+        qualifier: Option<&TableReference>,
+        names: &[String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        let mut expr = Expr::Column((qualifier, field).into());
+        let mut data_type = field.data_type().clone();
+        let mut is_through_union = false;
+        for name in names {
+            let (next, of) = match (union_of(&data_type), &data_type) {
+                (Some(shape), _) => {
+                    is_through_union = true;
+                    (extract(expr, name), shape.branch(name).map(|branch| branch.data_type().clone()))
+                }
+                (None, DataType::Struct(fields)) => {
+                    let field = fields.iter().find(|field| field.name() == name);
+                    (get_field(expr, name.as_str()), field.map(|field| field.data_type().clone()))
+                }
+                (None, _) => (get_field(expr, name.as_str()), None),
+            };
+            expr = next;
+            data_type = of.unwrap_or(DataType::Null);
+        }
+        match is_through_union {
+            true => Ok(PlannerResult::Planned(expr)),
+            false => Ok(PlannerResult::Original(vec![])),
+        }
+    }
+}
+
+/// The number that a side of an operator is.
+fn computed(expr: Expr, union: Option<&Shape>, op: &BinaryOperator) -> Result<Expr> {
+    match union {
+        Some(union) if union.number().is_some() => Ok(UnionValue::call(expr, Target::Number)),
+        Some(union) => Err(union.refuse(&expr, &format!("is no number for {op}"))),
+        None => Ok(expr),
+    }
+}

@@ -1,0 +1,247 @@
+//! What unions are made of: Arrow types in; branches, the type that they compute as, and words for them out.
+
+use arrow_schema::{DataType, FieldRef, Fields};
+use avro_arrow::tagged::{is_tagged, null_branch, tagged_fields};
+use datafusion::common::{DFSchema, DataFusionError, plan_datafusion_err};
+use datafusion::logical_expr::{Expr, ExprSchemable};
+
+/// A union: its branches but for null.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Shape {
+    pub(super) branches: Fields,
+    /// Whether null is a branch.
+    pub(super) has_null: bool,
+}
+
+/// What values of types have in common, as far as comparisons go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Null,
+    Number,
+    Text,
+    Boolean,
+    Bytes,
+    Date,
+    Time,
+    Interval,
+    Nested,
+}
+
+/// The union that a type is.
+pub(super) fn union_of(data_type: &DataType) -> Option<Shape> {
+    let tagged = match data_type {
+        DataType::Struct(fields) if is_tagged(fields) => fields.clone(),
+        DataType::Union(children, _) => tagged_fields(children),
+        _ => return None,
+    };
+    let has_null = null_branch(&tagged).is_some();
+    Some(Shape { branches: tagged, has_null })
+}
+
+/// The union that the items of a list are.
+pub(super) fn items_of(data_type: &DataType) -> Option<Shape> {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            union_of(item.data_type()).or_else(|| items_of(item.data_type()))
+        }
+        _ => None,
+    }
+}
+
+/// The union that an expression is.
+pub(super) fn union_of_expr(expr: &Expr, schema: &DFSchema) -> Option<Shape> {
+    union_of(&expr.get_type(schema).ok()?)
+}
+
+/// Whether there is a union in a type, at any depth.
+pub(super) fn has_union(data_type: &DataType) -> bool {
+    union_of(data_type).is_some()
+        || match data_type {
+            DataType::Struct(fields) => fields.iter().any(|field| has_union(field.data_type())),
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::FixedSizeList(item, _)
+            | DataType::Map(item, _) => has_union(item.data_type()),
+            _ => false,
+        }
+}
+
+/// Whether a type is a map, or has one in it.
+pub(super) fn has_map(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Map(..) => true,
+        DataType::Struct(fields) => fields.iter().any(|field| has_map(field.data_type())),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            has_map(item.data_type())
+        }
+        _ => false,
+    }
+}
+
+/// Whether there is a union of Arrow in a type, at any depth.
+pub(super) fn has_dense(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Union(..) => true,
+        DataType::Struct(fields) => fields.iter().any(|field| has_dense(field.data_type())),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => has_dense(item.data_type()),
+        _ => false,
+    }
+}
+
+impl Shape {
+    /// The widest type of a union of numbers; `None` if other types are in it.
+    pub(super) fn number(&self) -> Option<DataType> {
+        use DataType::{Float32, Float64, Int32, Int64};
+        let mut widest = None;
+        for branch in &self.branches {
+            widest = Some(match (widest, branch.data_type()) {
+                (None, one @ (Int32 | Int64 | Float32 | Float64)) => one.clone(),
+                (Some(Int32 | Int64), Int32 | Int64) => Int64,
+                (Some(_), Int32 | Int64 | Float32 | Float64) => Float64,
+                _ => return None,
+            });
+        }
+        widest
+    }
+
+    /// Whether another union has branches of the same names and types, in the same order; either may have null as well.
+    pub(super) fn has_branches_of(&self, other: &Shape) -> bool {
+        let same =
+            |(a, b): (&FieldRef, &FieldRef)| a.name() == b.name() && a.data_type().equals_datatype(b.data_type());
+        self.branches.len() == other.branches.len() && self.branches.iter().zip(&other.branches).all(same)
+    }
+
+    /// The branches of this class.
+    pub(super) fn of_class(&self, class: Class) -> Vec<&FieldRef> {
+        self.branches.iter().filter(|branch| class_of(branch.data_type()) == class).collect()
+    }
+
+    /// The branch of this name: the name of its type, or all of it with the namespace, in any case.
+    pub(super) fn branch(&self, name: &str) -> Option<&FieldRef> {
+        let full = |branch: &FieldRef| branch.metadata().get("avro.name").cloned();
+        let mut cased = self.branches.iter().filter(|branch| branch.name().eq_ignore_ascii_case(name));
+        self.branches
+            .iter()
+            .find(|branch| branch.name() == name || full(branch).is_some_and(|full| full == name))
+            .or_else(|| cased.next().filter(|_| cased.next().is_none()))
+    }
+
+    /// `int, string`.
+    pub(super) fn names(&self) -> String {
+        self.branches.iter().map(|branch| branch.name().as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `a union of int and string`.
+    pub(super) fn words(&self) -> String {
+        let names: Vec<_> = self.branches.iter().map(|branch| branch.name().as_str()).collect();
+        words(&names)
+    }
+
+    /// An error about an expression that is this union, which has this problem.
+    pub(super) fn refuse(&self, expr: &Expr, problem: &str) -> DataFusionError {
+        let name = name_of(expr);
+        let first = self.branches.first().map_or("", |branch| branch.name());
+        plan_datafusion_err!(
+            "{name}: {} {problem}; name a branch, as in {name}.{first}, or cast it, as in {name}::varchar",
+            self.words()
+        )
+    }
+}
+
+fn words(names: &[&str]) -> String {
+    match names {
+        [] => "a union of nothing but null".to_owned(),
+        [one] => format!("a union of {one}"),
+        [others @ .., last] => format!("a union of {} and {last}", others.join(", ")),
+    }
+}
+
+/// What an expression is called where a message speaks of it.
+pub(super) fn name_of(expr: &Expr) -> String {
+    match expr {
+        Expr::Column(column) => column.name.clone(),
+        Expr::Alias(alias) => alias.name.clone(),
+        Expr::ScalarFunction(call) if call.name() == "get_field" => match call.args.as_slice() {
+            [base, Expr::Literal(field, _)] => format!("{}.{}", name_of(base), field),
+            _ => "the value".to_owned(),
+        },
+        _ => "the value".to_owned(),
+    }
+}
+
+/// The class of a type.
+pub(super) fn class_of(data_type: &DataType) -> Class {
+    use DataType::*;
+    match data_type {
+        Null => Class::Null,
+        Utf8 | LargeUtf8 | Utf8View => Class::Text,
+        Boolean => Class::Boolean,
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Class::Bytes,
+        Date32 | Date64 | Timestamp(..) => Class::Date,
+        Time32(_) | Time64(_) => Class::Time,
+        Interval(_) | Duration(_) => Class::Interval,
+        Dictionary(_, values) => class_of(values),
+        RunEndEncoded(_, values) => class_of(values.data_type()),
+        other if other.is_numeric() => Class::Number,
+        _ => Class::Nested,
+    }
+}
+
+impl Class {
+    /// What values of it are called.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Class::Null => "null",
+            Class::Number => "a number",
+            Class::Text => "text",
+            Class::Boolean => "a boolean",
+            Class::Bytes => "bytes",
+            Class::Date => "a date or timestamp",
+            Class::Time => "a time of day",
+            Class::Interval => "an interval",
+            Class::Nested => "a record, list or map",
+        }
+    }
+}
+
+/// How DataFusion writes the mark of a branch, when it writes a type.
+const MARK: &str = "\"avro.branch\"";
+const DENSE: &str = "Union(Dense, ";
+
+/// Whether a union is spelled out in this message.
+pub(super) fn is_in_text(text: &str) -> bool {
+    text.contains(MARK) || text.contains(DENSE)
+}
+
+/// The message without the types, if a union is spelled out in it.
+pub(super) fn in_words(text: &str) -> Option<String> {
+    if !is_in_text(text) {
+        return None;
+    }
+    // `Struct("int": Int32, metadata: {"avro.branch": "0/2"}, ..)`: a branch is the name before the mark.
+    let mut names: Vec<&str> = Vec::new();
+    for (at, _) in text.match_indices(MARK) {
+        let before = text.get(..at).and_then(|before| before.rsplit_once(", metadata: {"));
+        let name =
+            before.and_then(|(before, _)| before.rsplit_once("\": ")).and_then(|(name, _)| name.rsplit_once('"'));
+        if let Some((_, name)) = name
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    let what = if names.is_empty() { "a union".to_owned() } else { words(&names) };
+    let hint = names.first().map_or("a branch".to_owned(), |name| format!("a branch, as in u.{name}"));
+    let subject = text.split(['\'', '`']).nth(1).filter(|name| is_name(name)).map(|name| format!("{name}: "));
+    Some(format!(
+        "{}not defined for {what}; name {hint}, cast it, as in u::varchar, or read the table with the option unions=struct",
+        subject.unwrap_or_else(|| "the operation is ".to_owned())
+    ))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
