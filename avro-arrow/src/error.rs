@@ -40,6 +40,8 @@ pub struct Position {
     pub message: Option<u64>,
     /// Bytes from the start of the message.
     pub offset_in_message: Option<u64>,
+    /// The symbol or the type of a writer's union that the reader's schema has no place for.
+    pub unread: Option<String>,
 }
 
 /// What is wrong, sorted by who has to act.
@@ -221,9 +223,19 @@ pub enum Fault {
     /// An enum's symbol that does not exist.
     EnumSymbol(i64),
     /// A union's branch that the reader's schema has no type for.
-    UnreadBranch(i64),
-    /// An enum's symbol that the reader's enum has neither, nor a default.
-    UnreadSymbol(i64),
+    UnreadBranch {
+        /// Index of the union among the nodes of the writer's schema.
+        node: u32,
+        /// Index of the branch.
+        branch: u32,
+    },
+    /// An enum's symbol that the reader's enum lacks, as it lacks a default.
+    UnreadSymbol {
+        /// Index of the enum among the nodes of the writer's schema.
+        node: u32,
+        /// Index of the symbol.
+        symbol: u32,
+    },
     /// A string that is not UTF-8.
     Utf8,
     /// A decimal that does not fit the Arrow type of its precision.
@@ -316,7 +328,7 @@ impl Error {
     /// where it is the reader's schema that has no place for a value.
     pub fn is_of_block(&self) -> bool {
         match self.kind() {
-            ErrorKind::Value(Fault::UnreadBranch(_) | Fault::UnreadSymbol(_)) => false,
+            ErrorKind::Value(Fault::UnreadBranch { .. } | Fault::UnreadSymbol { .. }) => false,
             ErrorKind::Limit { .. } => true,
             _ => self.is_corrupt(),
         }
@@ -398,15 +410,21 @@ impl fmt::Display for Error {
         if let Some(file) = &at.file {
             write!(f, "{file}: ")?;
         }
-        match self.kind() {
+        match (self.kind(), &at.unread) {
             // In the words of messages, which have no blocks.
-            ErrorKind::Value(Fault::End) if at.message.is_some() => {
+            (ErrorKind::Value(Fault::End), _) if at.message.is_some() => {
                 f.write_str("a value runs past the end of its message")?
             }
-            ErrorKind::Value(Fault::TrailingBytes(n)) if at.message.is_some() => {
+            (ErrorKind::Value(Fault::TrailingBytes(n)), _) if at.message.is_some() => {
                 write!(f, "{n} bytes are left in the message after its value")?;
             }
-            kind => kind.fmt(f)?,
+            (ErrorKind::Value(Fault::UnreadBranch { .. }), Some(unread)) => {
+                write!(f, "the reader's schema has no type for {unread} of the writer's union")?;
+            }
+            (ErrorKind::Value(Fault::UnreadSymbol { .. }), Some(unread)) => {
+                write!(f, "the reader's enum has neither the symbol `{unread}` nor a default")?;
+            }
+            (kind, _) => kind.fmt(f)?,
         }
         let mut sep = " (";
         let mut part = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| {
@@ -518,6 +536,11 @@ impl fmt::Display for ErrorKind {
             UnusableSchema { id, error } => write!(f, "{id} cannot be used: {error}"),
             Resolver { id, error } => write!(f, "{id} cannot be looked up: {error}"),
             Argument { what } | Unwritable { what } => f.write_str(what),
+            Limit { limit: "arrow_fields", max, .. } => write!(
+                f,
+                "the columns have more Arrow fields, nested ones counted, than the limit `arrow_fields` allows ({max}); \
+                 choose fewer columns, or raise the option `arrow_fields`"
+            ),
             Limit { limit, value, max } => {
                 write!(
                     f,
@@ -552,8 +575,12 @@ impl fmt::Display for Fault {
             NegativeLength(v) => write!(f, "length {v} is negative"),
             UnionBranch(v) => write!(f, "union has no branch {v}"),
             EnumSymbol(v) => write!(f, "enum has no symbol {v}"),
-            UnreadBranch(v) => write!(f, "the reader's schema has no type for values of the union's branch {v}"),
-            UnreadSymbol(v) => write!(f, "the reader's enum has neither the enum's symbol {v} nor a default"),
+            UnreadBranch { branch, .. } => {
+                write!(f, "the reader's schema has no type for values of the union's branch {branch}")
+            }
+            UnreadSymbol { symbol, .. } => {
+                write!(f, "the reader's enum has neither the enum's symbol {symbol} nor a default")
+            }
             Utf8 => f.write_str("a string is not valid UTF-8"),
             DecimalRange => f.write_str(
                 "a decimal has more digits than its type; the option decimals=wide or decimals=bytes reads it",

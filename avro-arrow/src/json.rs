@@ -8,6 +8,7 @@
 mod decimal;
 mod encode;
 mod rows;
+mod skip;
 mod tape;
 mod untagged;
 #[cfg(test)]
@@ -15,11 +16,12 @@ mod tests;
 
 pub use encode::Encoder;
 pub use rows::{Decoder, Rows};
+pub(crate) use skip::skip_value;
 
 use crate::bytes::Cursor;
 use crate::error::Fault;
 use crate::limits::Limits;
-use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution};
+use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution, unread_branch, unread_symbol};
 use crate::schema::{Field, Kind, NodeId, Schema, is_zero_width};
 use decimal::Digits;
 use std::fmt::{self, Write as _};
@@ -37,7 +39,7 @@ pub enum Form {
 }
 
 /// Reads one value of the pair's writer and appends it to `out` as the reader's, in Avro's JSON encoding: the fields of a record
-/// in the order of their bytes, and then those that take their defaults. Checks all that decoding to columns
+/// in the reader's order. Checks all that decoding to columns
 /// checks. The text of one value is limited to as many bytes as a block may have: a field's name is repeated in the text for
 /// each of its values, so that a small block could ask for any amount of it.
 // SPEC: JSON Encoding.
@@ -69,40 +71,6 @@ fn write_json_as(
         writer.value(pair)?;
         writer.check_text()?;
         next = writer.next()?;
-    }
-    Ok(())
-}
-
-/// Steps over one value of the type `node`. Looks only at what is needed to find its end: varints, lengths and union
-/// branches; arrays and maps are jumped over where their size in bytes is given.
-pub(crate) fn skip_value(schema: &Schema, node: NodeId, cursor: &mut Cursor<'_>, limits: &Limits) -> Result<(), Fault> {
-    let mut open = Vec::new();
-    let mut n_records = 0;
-    let mut next = Some(node);
-    while let Some(node) = next {
-        skip_one(schema, node, cursor, limits, &mut open, &mut n_records)?;
-        next = loop {
-            let Some(last) = open.last_mut() else { break None };
-            match last {
-                Skipping::Fields(fields) => match fields.next() {
-                    Some(field) => break Some(field.node),
-                    None => n_records -= 1,
-                },
-                Skipping::Items { items, keys, left } => {
-                    if *left == 0 {
-                        *left = skip_item_blocks(schema, *items, *keys, cursor)?;
-                    }
-                    if *left > 0 {
-                        *left -= 1;
-                        if *keys == Keys::Strings {
-                            cursor.bytes()?;
-                        }
-                        break Some(*items);
-                    }
-                }
-            }
-            open.pop();
-        };
     }
     Ok(())
 }
@@ -178,78 +146,25 @@ enum Keys {
     Strings,
 }
 
-/// What `skip_value` is inside of.
-enum Skipping<'s> {
-    Fields(std::slice::Iter<'s, Field>),
-    Items { items: NodeId, keys: Keys, left: u64 },
-}
-
-fn skip_one<'s>(
-    schema: &'s Schema,
-    mut node: NodeId,
-    cursor: &mut Cursor<'_>,
-    limits: &Limits,
-    open: &mut Vec<Skipping<'s>>,
-    n_records: &mut usize,
-) -> Result<(), Fault> {
-    if let Kind::Union(branches) = &schema.node(node).kind
-        && let Some(branch) = branches.get(branch_index(cursor, branches.len())?)
-    {
-        node = *branch;
-    }
-    match &schema.node(node).kind {
-        Kind::Null => {}
-        Kind::Boolean => drop(cursor.take(1)?),
-        Kind::Int | Kind::Long | Kind::Enum(_) => drop(cursor.long()?),
-        Kind::Float => drop(cursor.take(4)?),
-        Kind::Double => drop(cursor.take(8)?),
-        Kind::Bytes | Kind::String => drop(cursor.bytes()?),
-        Kind::Fixed(fixed) => drop(cursor.take(fixed.size)?),
-        Kind::Array(items) => open.push(Skipping::Items { items: *items, keys: Keys::None, left: 0 }),
-        Kind::Map(values) => open.push(Skipping::Items { items: *values, keys: Keys::Strings, left: 0 }),
-        Kind::Record(_) if is_zero_width(schema, node) => {}
-        Kind::Record(record) => {
-            *n_records += 1;
-            if *n_records > limits.value_nesting {
-                return Err(limit("value_nesting", *n_records as u64, limits.value_nesting as u64));
-            }
-            open.push(Skipping::Fields(record.fields.iter()));
-        }
-        // The parser refuses a union directly inside a union.
-        Kind::Union(_) => return Err(Fault::UnionBranch(0)),
-    }
-    Ok(())
-}
-
-/// The number of items in the next block that has to be walked, or 0 at the end. Steps over those that need not be: of a
-/// given size, or of items without bytes.
-fn skip_item_blocks(schema: &Schema, items: NodeId, keys: Keys, cursor: &mut Cursor<'_>) -> Result<u64, Fault> {
-    loop {
-        let before = cursor.clone();
-        match cursor.item_block() {
-            Ok((0, None)) => return Ok(0),
-            Ok((_, Some(bytes))) => drop(cursor.take(usize::try_from(bytes).map_err(|_| Fault::End)?)?),
-            Ok((_, None)) if keys == Keys::None && is_zero_width(schema, items) => {}
-            Ok((count, None)) => return Ok(count),
-            Err(fault) => {
-                *cursor = before;
-                return Err(fault);
-            }
-        }
-    }
-}
-
 /// What `write_json` is inside of.
 enum Writing<'s, 'a> {
-    Record {
-        fields: std::slice::Iter<'s, Field>,
-        record: &'s RecordPair,
-        /// The reader's fields.
-        names: &'s [Field],
-        n_written: usize,
-    },
+    Record(OpenRecord<'s>),
     Items(Items<'a>),
     Branch,
+}
+
+/// A record being written in the order of the reader's fields.
+struct OpenRecord<'s> {
+    /// The writer's that are still to come.
+    fields: std::slice::Iter<'s, Field>,
+    record: &'s RecordPair,
+    /// The reader's fields.
+    names: &'s [Field],
+    /// Defaults that are written.
+    n_defaults: usize,
+    n_written: usize,
+    /// Where the text of each field begins, by the reader's index, where the writer has them in another order.
+    starts: Vec<(usize, usize)>,
 }
 
 struct Items<'a> {
@@ -284,11 +199,11 @@ impl JsonWriter<'_, '_, '_> {
             let index = branch_index(self.cursor, branches.len())?;
             let Some(Some(branch)) = branches.get(index) else {
                 *self.cursor = before;
-                return Err(Fault::UnreadBranch(index as i64));
+                return Err(unread_branch(resolution.pair(pair).writer, index));
             };
             pair = *branch;
         }
-        while let Action::ToUnion { branch, value } = &resolution.pair(pair).action {
+        while let Action::ToUnion { branch, nth, value } = &resolution.pair(pair).action {
             let reader = &resolution.reader;
             let Kind::Union(branches) = &reader.node(resolution.pair(pair).reader).kind else { break };
             let Some(kind) = branches.get(*branch).map(|branch| &reader.node(*branch).kind) else { break };
@@ -296,7 +211,10 @@ impl JsonWriter<'_, '_, '_> {
             // only key.
             if *kind != Kind::Null && self.form == Form::Avro {
                 self.out.push(b'{');
-                self.text(kind.name().map_or(kind.word(), |name| name.full()));
+                match nth {
+                    0 => self.text(kind.tag()),
+                    nth => self.text(&format!("{}_{nth}", kind.tag())),
+                }
                 self.out.push(b':');
                 self.open.push(Writing::Branch);
             }
@@ -346,7 +264,7 @@ impl JsonWriter<'_, '_, '_> {
                 };
                 let Some(symbol) = symbol else {
                     *self.cursor = before;
-                    return Err(Fault::UnreadSymbol(index as i64));
+                    return Err(unread_symbol(pair.writer, index));
                 };
                 self.text(symbol);
             }
@@ -362,10 +280,19 @@ impl JsonWriter<'_, '_, '_> {
                     Kind::Record(read) => read.fields.as_slice(),
                     _ => &[],
                 };
-                self.open.push(Writing::Record { fields: written.fields.iter(), record, names, n_written: 0 });
+                let fields = written.fields.iter();
+                let starts = Vec::new();
+                self.open.push(Writing::Record(OpenRecord {
+                    fields,
+                    record,
+                    names,
+                    n_defaults: 0,
+                    n_written: 0,
+                    starts,
+                }));
             }
             // Unions are not directly inside unions, and branches for which there is nothing are not followed.
-            _ => return Err(Fault::UnreadBranch(0)),
+            _ => return Err(unread_branch(pair.writer, 0)),
         }
         Ok(())
     }
@@ -405,13 +332,22 @@ impl JsonWriter<'_, '_, '_> {
                 let text = string(self.cursor)?;
                 self.text(text);
             }
-            (Kind::Bytes | Kind::String, _) => {
-                let bytes = self.cursor.bytes()?;
-                self.latin1(bytes);
-            }
-            (Kind::Fixed(fixed), _) => {
-                let bytes = self.cursor.take(fixed.size)?;
-                self.latin1(bytes);
+            (Kind::Bytes | Kind::String | Kind::Fixed(_), _) => {
+                let before = self.cursor.clone();
+                let bytes = match kind {
+                    Kind::Fixed(fixed) => self.cursor.take(fixed.size)?,
+                    _ => self.cursor.bytes()?,
+                };
+                match convert {
+                    Convert::DecimalToFixed(size) => {
+                        let Some(sized) = decimal_of_size(bytes, size) else {
+                            *self.cursor = before;
+                            return Err(Fault::DecimalRange);
+                        };
+                        self.latin1(&sized);
+                    }
+                    _ => self.latin1(bytes),
+                }
             }
             (Kind::Enum(e), _) => {
                 let index = symbol_index(self.cursor, e.symbols.len())?;
@@ -428,34 +364,23 @@ impl JsonWriter<'_, '_, '_> {
             match self.open.pop() {
                 None => return Ok(None),
                 Some(Writing::Branch) => self.out.push(b'}'),
-                Some(Writing::Record { mut fields, record, names, mut n_written }) => {
-                    let Some(field) = fields.next() else {
-                        for default in &record.defaults {
-                            self.name(names.get(default.field), &mut n_written);
-                            match (self.form, names.get(default.field)) {
-                                (Form::Plain, Some(field)) => {
-                                    let text =
-                                        untagged(&self.resolution.reader, field.node, &default.value).to_string();
-                                    self.out.extend_from_slice(text.as_bytes());
-                                }
-                                _ => self.out.extend_from_slice(default.text.as_bytes()),
+                Some(Writing::Record(mut open)) => match open.fields.next() {
+                    None => self.close_record(open)?,
+                    Some(field) => {
+                        let at = open.record.fields.len() - open.fields.len() - 1;
+                        match open.record.fields.get(at) {
+                            Some(Some((to, pair))) => {
+                                self.begin_field(&mut open, *to)?;
+                                self.open.push(Writing::Record(open));
+                                return Ok(Some(*pair));
                             }
-                            self.check_text()?;
+                            _ => {
+                                skip_value(&self.resolution.writer, field.node, self.cursor, self.limits)?;
+                                self.open.push(Writing::Record(open));
+                            }
                         }
-                        self.n_records -= 1;
-                        self.out.push(b'}');
-                        continue;
-                    };
-                    let at = record.fields.len() - fields.len() - 1;
-                    let Some(Some((to, pair))) = record.fields.get(at) else {
-                        skip_value(&self.resolution.writer, field.node, self.cursor, self.limits)?;
-                        self.open.push(Writing::Record { fields, record, names, n_written });
-                        continue;
-                    };
-                    self.name(names.get(*to), &mut n_written);
-                    self.open.push(Writing::Record { fields, record, names, n_written });
-                    return Ok(Some(*pair));
-                }
+                    }
+                },
                 Some(Writing::Items(mut items)) => {
                     if items.left == 0 && !items.next_block(self.cursor, self.n_zero_width, self.limits)? {
                         self.out.push(if items.keys == Keys::None { b']' } else { b'}' });
@@ -476,6 +401,63 @@ impl JsonWriter<'_, '_, '_> {
                     return Ok(Some(pair));
                 }
             }
+        }
+    }
+
+    /// Writes what stands before the value of the reader's field `to`.
+    fn begin_field(&mut self, open: &mut OpenRecord<'_>, to: usize) -> Result<(), Fault> {
+        if open.record.ordered {
+            self.defaults(open, to)?;
+        } else {
+            open.starts.push((to, self.out.len()));
+        }
+        self.name(open.names.get(to), &mut open.n_written);
+        Ok(())
+    }
+
+    /// Writes the defaults that are not written of the reader's fields before this one.
+    fn defaults(&mut self, open: &mut OpenRecord<'_>, before: usize) -> Result<(), Fault> {
+        while let Some(default) = open.record.defaults.get(open.n_defaults).filter(|default| default.field < before) {
+            open.n_defaults += 1;
+            if !open.record.ordered {
+                open.starts.push((default.field, self.out.len()));
+            }
+            self.name(open.names.get(default.field), &mut open.n_written);
+            match (self.form, open.names.get(default.field)) {
+                (Form::Plain, Some(field)) => {
+                    let text = untagged(&self.resolution.reader, field.node, &default.value).to_string();
+                    self.out.extend_from_slice(text.as_bytes());
+                }
+                _ => self.out.extend_from_slice(default.text.as_bytes()),
+            }
+            self.check_text()?;
+        }
+        Ok(())
+    }
+
+    fn close_record(&mut self, mut open: OpenRecord<'_>) -> Result<(), Fault> {
+        self.defaults(&mut open, usize::MAX)?;
+        if let Some(&(_, first)) = open.starts.first() {
+            self.reorder(first, open.starts);
+        }
+        self.n_records -= 1;
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    /// Puts the fields that were written from `first` on into the reader's order.
+    fn reorder(&mut self, first: usize, starts: Vec<(usize, usize)>) {
+        let text = self.out.split_off(first);
+        let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([first + text.len()]);
+        let mut fields: Vec<_> = starts.iter().zip(ends).map(|((field, start), end)| (*field, *start, end)).collect();
+        fields.sort_unstable();
+        for (n, (_, start, end)) in fields.into_iter().enumerate() {
+            if n > 0 {
+                self.out.push(b',');
+            }
+            let field = text.get(start - first..end - first).unwrap_or_default();
+            // All but the field that came first begin with a comma.
+            self.out.extend_from_slice(field.strip_prefix(b",").unwrap_or(field));
         }
     }
 
@@ -566,6 +548,19 @@ impl<'a> Items<'a> {
         self.left = count;
         Ok(count > 0)
     }
+}
+
+/// The bytes of a decimal, big-endian two's complement, as so many, if its value fits them.
+fn decimal_of_size(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
+    let sign = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
+    let (extra, kept) = bytes.split_at(bytes.len().saturating_sub(size));
+    let same_sign = kept.first().map_or(sign == 0, |byte| (byte & 0x80 != 0) == (sign != 0));
+    if extra.iter().any(|byte| *byte != sign) || (!extra.is_empty() && !same_sign) {
+        return None;
+    }
+    let mut sized = vec![sign; size - kept.len()];
+    sized.extend_from_slice(kept);
+    Some(sized)
 }
 
 /// Appends one byte of UTF-8, escaped where JSON asks for it.

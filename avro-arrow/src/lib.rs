@@ -95,7 +95,7 @@ pub use decoder::Decoder;
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use filter::{FilterError, FilterProgram, RowFilter};
 pub use limits::Limits;
-pub use options::{Damage, Decimals, Enums, FieldMatch, Options, Pairs, Strings, Unions};
+pub use options::{Damage, Decimals, Enums, FieldMatch, Options, Pairs, Strings, TypeNames, Unions};
 pub use parallel::ParallelReader;
 pub use program::Program;
 pub use reader::Reader;

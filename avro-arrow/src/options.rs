@@ -12,14 +12,16 @@ pub struct Options {
     /// are promoted, fields found by name or alias, and those that a file lacks take their defaults, by the rules of the
     /// specification (Schema Resolution).
     ///
-    /// Beyond these rules, names of types matter only where a branch of a union is looked for; an enum can be read as a string;
-    /// and a decimal as one of more digits. Types of different logical types do not match: a `timestamp-millis` is no
+    /// Beyond these rules, names of types may differ where only two types can be meant ([`TypeNames`]); an enum can be read as
+    /// a string; and a decimal as one of more digits. Types of different logical types do not match: a `timestamp-millis` is no
     /// `timestamp-micros`, unless [`widen`](Options::widen) says so.
     pub reader_schema: Option<Schema>,
     /// Whether the reader's schema may have smaller units than the file's: a `timestamp-millis` is read as a `timestamp-micros`, a date as a
     /// timestamp, a decimal with more digits after the point. Values are multiplied, and those that become too large are errors. The default is
     /// no: the specification does not match such types.
     pub widen: bool,
+    /// Whether the names of records, enums and fixed of the reader's schema must be those of the file's; the default is lenient.
+    pub type_names: TypeNames,
     /// How fields of the reader's schema are found in a file's; the default is by name.
     pub field_match: FieldMatch,
     /// The columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns that have
@@ -43,6 +45,9 @@ pub struct Options {
     pub pairs: Pairs,
     /// Arrow type of decimals; the default is one of their own precision.
     pub decimals: Decimals,
+    /// Whether a decimal on a fixed that is too short for its precision is read as a decimal; the default is no, as the
+    /// specification voids it. DuckDB writes such decimals, whose values fit all the same.
+    pub short_decimals: bool,
     /// How many times a recursive type is expanded inside itself before its values become JSON text; the default is 0.
     pub recursion_levels: usize,
     /// What becomes of a file with damaged blocks; the default is to refuse it.
@@ -60,6 +65,18 @@ pub enum FieldMatch {
     /// By the attribute `field-id`, as Iceberg does: names may have changed. Fields of the reader that have none, and records that
     /// were written before there were any, are matched by name.
     Id,
+}
+
+/// Whether the names of records, enums and fixed matter where a file is read with a reader's schema. Names are the same if they
+/// are so without their namespaces, or by an alias of the reader's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TypeNames {
+    /// A name may differ where only two types can be meant: outside of unions, and in unions where both sides have exactly one
+    /// record, enum or fixed. Many writers make names up.
+    #[default]
+    Lenient,
+    /// Names must be the same, as the specification has it.
+    Strict,
 }
 
 /// Arrow types of Avro's `string` and `bytes`.
@@ -140,6 +157,7 @@ impl Default for Options {
             batch_size: 8192,
             reader_schema: None,
             widen: false,
+            type_names: TypeNames::default(),
             field_match: FieldMatch::default(),
             projection: None,
             strings: Strings::default(),
@@ -147,6 +165,7 @@ impl Default for Options {
             unions: Unions::default(),
             pairs: Pairs::default(),
             decimals: Decimals::default(),
+            short_decimals: false,
             recursion_levels: 0,
             damage: Damage::default(),
             limits: Limits::default(),

@@ -70,7 +70,11 @@ pub(crate) enum Source {
         value: Box<Source>,
     },
     /// Any other union: what becomes of each branch, if anything can.
-    Branches(Vec<Option<Source>>),
+    Branches {
+        /// The writer's union.
+        union: NodeId,
+        branches: Vec<Option<Source>>,
+    },
     /// A value of a target that can be null.
     Present(Box<Source>),
     /// Nothing in the bytes, a null of the target.
@@ -110,7 +114,11 @@ pub(crate) enum Scalar {
     /// An index below this.
     Enum(usize),
     /// An index, by which the reader's is found, if there is one.
-    Symbol(Arc<[Option<u32>]>),
+    Symbol {
+        /// The writer's enum.
+        of: NodeId,
+        table: Arc<[Option<u32>]>,
+    },
     /// An index of one of these, which are the values.
     SymbolText(Arc<StringArray>),
     /// A decimal on bytes, to `Decimal128` or `Decimal256`.
@@ -223,7 +231,11 @@ impl<'a> Planner<'a> {
     /// Where a row comes from that is a record for the reader.
     fn row(&mut self, pair: PairId, target: &RecordTarget) -> Result<Source> {
         match &self.resolution.pair(pair).action {
-            Action::FromUnion(branches) => self.union(branches, false, |planner, pair| planner.row(pair, target)),
+            Action::FromUnion(branches) => {
+                self.union(self.resolution.pair(pair).writer, branches, false, |planner, pair| {
+                    planner.row(pair, target)
+                })
+            }
             Action::Record(record) => self.record(pair, record, target),
             _ => Err(no_source()),
         }
@@ -236,9 +248,9 @@ impl<'a> Planner<'a> {
         let resolved = resolution.pair(pair);
         Ok(match (&resolved.action, &target.form) {
             (Action::FromUnion(branches), _) => {
-                self.union(branches, target.nullable, |planner, pair| planner.source(pair, target))?
+                self.union(resolved.writer, branches, target.nullable, |planner, pair| planner.source(pair, target))?
             }
-            (Action::ToUnion { branch, value }, form) => match (self.unwrap_union(resolved.reader).0, form) {
+            (Action::ToUnion { branch, value, .. }, form) => match (self.unwrap_union(resolved.reader).0, form) {
                 (Wrap::Single, _) => self.source(*value, target)?,
                 (Wrap::Nullable { null_branch }, _) if *branch == null_branch => Source::Absent,
                 (Wrap::Nullable { .. }, _) => Source::Present(Box::new(self.source(*value, target)?)),
@@ -263,7 +275,11 @@ impl<'a> Planner<'a> {
                     _ => 0,
                 };
                 let same = same && table.len() <= symbols;
-                Source::Scalar(if same { Scalar::Enum(table.len()) } else { Scalar::Symbol(table.clone()) })
+                Source::Scalar(if same {
+                    Scalar::Enum(table.len())
+                } else {
+                    Scalar::Symbol { of: resolved.writer, table: table.clone() }
+                })
             }
             (Action::Items(item), Form::List(to) | Form::Map(to)) => match &self.writer().node(resolved.writer).kind {
                 Kind::Map(_) => match &to.form {
@@ -295,6 +311,7 @@ impl<'a> Planner<'a> {
     /// The branches of a writer's union, as it is read the simplest.
     fn union(
         &mut self,
+        union: NodeId,
         branches: &[Option<PairId>],
         nullable: bool,
         mut source: impl FnMut(&mut Self, PairId) -> Result<Source>,
@@ -314,7 +331,7 @@ impl<'a> Planner<'a> {
             [Some(Source::Present(value)), Some(Source::Absent)] if nullable => {
                 Ok(Source::Nullable { null_branch: 1, value: std::mem::replace(value, Box::new(Source::Absent)) })
             }
-            _ => Ok(Source::Branches(sources)),
+            _ => Ok(Source::Branches { union, branches: sources }),
         }
     }
 
@@ -369,7 +386,7 @@ impl<'a> Planner<'a> {
                     _ => Scalar::ScaledBytes(zeros),
                 });
             }
-            Convert::EnumToString | Convert::Same => {}
+            Convert::EnumToString | Convert::DecimalToFixed(_) | Convert::Same => {}
         }
         Ok(match &node.kind {
             Kind::Boolean => Scalar::Boolean,

@@ -9,16 +9,19 @@
 
 mod defaults;
 mod fields;
+mod matching;
 mod mismatch;
 mod widen;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{ErrorKind, Result, Severity};
+use crate::error::{ErrorKind, Fault, Result, Severity};
 use crate::limits::Limits;
-use crate::options::{FieldMatch, Options};
-use crate::schema::{Enum, Kind, Logical, Name, Node, NodeId, Schema};
+use crate::options::{FieldMatch, TypeNames};
+use crate::schema::{Enum, Kind, Logical, Node, NodeId, Schema};
 use defaults::Defaults;
+pub(crate) use matching::Rules;
+use matching::{convert, is_arrow_decimal, same_name};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,6 +62,8 @@ pub(crate) enum Action {
     /// Something that is not a union becomes a branch of the reader's.
     ToUnion {
         branch: usize,
+        /// How many branches before it have the same tag, as only unions that are not valid have.
+        nth: usize,
         value: PairId,
     },
     /// Nothing: these never match.
@@ -72,6 +77,8 @@ pub(crate) struct RecordPair {
     pub(crate) fields: Vec<Option<(usize, PairId)>>,
     /// The reader's fields that the writer lacks.
     pub(crate) defaults: Vec<Default>,
+    /// Whether the writer's fields are in the reader's order.
+    pub(crate) ordered: bool,
 }
 
 /// What the reader's field of this index is where the writer lacks it: a value in Avro's JSON encoding, and its text.
@@ -95,32 +102,14 @@ pub(crate) enum Convert {
     FloatToDouble,
     BytesToString,
     StringToBytes,
+    /// A decimal on bytes or fixed as one on fixed of this many bytes.
+    DecimalToFixed(usize),
     /// Beyond the specification: an enum's symbol as the text that it is. Engines have no enums to ask for.
     EnumToString,
     /// Beyond the specification: a date, time or timestamp as one of smaller units, of which each of the writer's has so many.
     Times(i64),
     /// Beyond the specification: a decimal with so many more digits after the point.
     Scale(u32),
-}
-
-/// What is read, beyond what the specification promises of every reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rules {
-    /// Where only two types can be meant, their names do not matter; they do where a branch of a union is looked for.
-    /// Renamed types are common, and a record tells by its fields whether it is the one. Enums are read as strings, and decimals
-    /// on bytes as decimals on fixed, and the other way round.
-    Lenient,
-    /// As before, and times and decimals are read in smaller units, see [`Options::widen`](crate::Options::widen).
-    Widening,
-    /// No more than that: named types match by their names, without their namespaces, or by aliases.
-    Strict,
-}
-
-impl Rules {
-    /// Those of reading with these options.
-    pub(crate) fn of(options: &Options) -> Rules {
-        if options.widen { Rules::Widening } else { Rules::Lenient }
-    }
 }
 
 impl Resolution {
@@ -136,10 +125,12 @@ impl Resolution {
             Kind::Record(record) => Action::Record(RecordPair {
                 fields: record.fields.iter().enumerate().map(|(at, field)| Some((at, pair(field.node)))).collect(),
                 defaults: Vec::new(),
+                ordered: true,
             }),
             Kind::Union(branches) => {
                 let chosen = branches.iter().enumerate().map(|(branch, &node)| {
-                    let action = Action::ToUnion { branch, value: pair(node) };
+                    let action =
+                        Action::ToUnion { branch, nth: schema.nth_of_tag(branches, branch), value: pair(node) };
                     more.push(Pair { writer: node, reader: id, action });
                     Some(PairId((schema.len() + more.len() - 1) as u32))
                 });
@@ -187,11 +178,39 @@ impl Resolution {
         Ok(Resolution { writer: writer.clone(), reader: reader.clone(), root: PairId(0), pairs })
     }
 
+    /// What the reader's schema has no place for, by its name: a symbol, or the type of a branch.
+    pub(crate) fn unread(&self, fault: Fault) -> Option<String> {
+        let kind = |node: u32| &self.writer.node(NodeId::new(node as usize)).kind;
+        match fault {
+            Fault::UnreadBranch { node, branch } => match kind(node) {
+                Kind::Union(branches) => Some(self.writer.node(*branches.get(branch as usize)?).to_string()),
+                _ => None,
+            },
+            Fault::UnreadSymbol { node, symbol } => match kind(node) {
+                Kind::Enum(e) => e.symbols.get(symbol as usize).cloned(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The pair with this id. Ids come from the same resolution.
     // Indexed without a check of its own: ids are made by this very resolution.
     pub(crate) fn pair(&self, id: PairId) -> &Pair {
         &self.pairs[id.index()]
     }
+}
+
+/// The fault of a value of this branch of the writer's union.
+#[cold]
+pub(crate) fn unread_branch(union: NodeId, branch: usize) -> Fault {
+    Fault::UnreadBranch { node: union.index() as u32, branch: branch as u32 }
+}
+
+/// The fault of this symbol of the writer's enum.
+#[cold]
+pub(crate) fn unread_symbol(of: NodeId, symbol: usize) -> Fault {
+    Fault::UnreadSymbol { node: of.index() as u32, symbol: symbol as u32 }
 }
 
 impl PairId {
@@ -228,6 +247,17 @@ enum Part {
     Same,
 }
 
+/// Where a writer's type stands, which decides whether its name may be overlooked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Standing {
+    /// In no union, or in one that has no other record, enum or fixed (whichever it is).
+    Alone,
+    /// In a union with others of its kind.
+    Among,
+    /// Its name was compared when a branch was chosen.
+    Chosen,
+}
+
 struct Resolver<'s> {
     writer: &'s Schema,
     reader: &'s Schema,
@@ -235,7 +265,9 @@ struct Resolver<'s> {
     rules: Rules,
     pairs: Vec<Pair>,
     met: Vec<Option<Met>>,
-    ids: HashMap<(NodeId, NodeId), PairId>,
+    ids: HashMap<(NodeId, NodeId, Standing), PairId>,
+    /// By pair: where the writer's type stands.
+    standing: Vec<Standing>,
     problems: Vec<Problem>,
     /// Bytes of what was said about problems.
     said: usize,
@@ -264,12 +296,13 @@ impl<'s> Resolver<'s> {
             pairs: Vec::new(),
             met: Vec::new(),
             ids: HashMap::new(),
+            standing: Vec::new(),
             problems: Vec::new(),
             said: 0,
             n_parts: 0,
             defaults: Defaults::new(reader, limits),
         };
-        resolver.pair(writer.root(), reader.root(), None);
+        resolver.pair(writer.root(), reader.root(), Standing::Alone, None);
         let max = limits.schema_nodes.saturating_mul(PAIRS_PER_NODE);
         let mut next = 0;
         while let Some(pair) = resolver.pairs.get(next) {
@@ -291,16 +324,26 @@ impl<'s> Resolver<'s> {
         Ok(resolver)
     }
 
-    fn pair(&mut self, writer: NodeId, reader: NodeId, met: Option<Met>) -> PairId {
-        *self.ids.entry((writer, reader)).or_insert_with(|| {
+    fn pair(&mut self, writer: NodeId, reader: NodeId, standing: Standing, met: Option<Met>) -> PairId {
+        // Where names cannot matter, the pair is the same wherever it stands.
+        let kind = &self.writer.node(writer).kind;
+        let can_matter = kind.name().is_some() || matches!(kind, Kind::Array(_) | Kind::Map(_));
+        let standing = if can_matter { standing } else { Standing::Alone };
+        *self.ids.entry((writer, reader, standing)).or_insert_with(|| {
             self.pairs.push(Pair { writer, reader, action: Action::Nothing });
+            self.standing.push(standing);
             self.met.push(met);
             PairId(self.pairs.len() as u32 - 1)
         })
     }
 
     fn inner(&mut self, inside: PairId, part: Part, writer: NodeId, reader: NodeId) -> PairId {
-        self.pair(writer, reader, Some(Met { inside, part }))
+        self.pair(writer, reader, Standing::Alone, Some(Met { inside, part }))
+    }
+
+    /// Items and values are as much alone, or chosen, as the array or map that they are of.
+    fn items(&mut self, inside: PairId, part: Part, writer: NodeId, reader: NodeId) -> PairId {
+        self.pair(writer, reader, self.standing(inside), Some(Met { inside, part }))
     }
 
     fn problem(&mut self, pair: PairId, reason: String) -> Action {
@@ -320,16 +363,25 @@ impl<'s> Resolver<'s> {
             // selected writer's union schema is recursively resolved against it", and so it is with the other two rules.
             (Kind::Union(branches), _) => {
                 self.n_parts += branches.len();
-                let chosen = branches.iter().enumerate();
-                let chosen = chosen.map(|(at, branch)| Some(self.inner(id, Part::Branch(at), *branch, reader_id)));
+                let mut n_alike: HashMap<&str, usize> = HashMap::new();
+                for branch in branches {
+                    *n_alike.entry(self.writer.node(*branch).kind.word()).or_default() += 1;
+                }
+                let chosen = branches.iter().enumerate().map(|(at, branch)| {
+                    let alone = n_alike.get(self.writer.node(*branch).kind.word()) == Some(&1);
+                    let standing = if alone { Standing::Alone } else { Standing::Among };
+                    let met = Met { inside: id, part: Part::Branch(at) };
+                    Some(self.pair(*branch, reader_id, standing, Some(met)))
+                });
                 Action::FromUnion(chosen.collect())
             }
             (_, Kind::Union(branches)) => {
                 self.n_parts += branches.len();
-                match self.best_branch(writer, branches) {
+                match self.best_branch(writer, branches, self.standing(id)) {
                     Some((branch, node)) => {
-                        let value = self.inner(id, Part::Same, writer_id, node);
-                        Action::ToUnion { branch, value }
+                        let met = Met { inside: id, part: Part::Same };
+                        let value = self.pair(writer_id, node, Standing::Chosen, Some(met));
+                        Action::ToUnion { branch, nth: self.reader.nth_of_tag(branches, branch), value }
                     }
                     None => {
                         let of: Vec<String> = branches.iter().map(|b| self.reader.node(*b).to_string()).collect();
@@ -341,13 +393,17 @@ impl<'s> Resolver<'s> {
                 self.check_names(id, writer, reader);
                 self.record(id, w, r)
             }
-            (Kind::Array(w), Kind::Array(r)) => Action::Items(self.inner(id, Part::Items, *w, *r)),
-            (Kind::Map(w), Kind::Map(r)) => Action::Items(self.inner(id, Part::Values, *w, *r)),
+            (Kind::Array(w), Kind::Array(r)) => Action::Items(self.items(id, Part::Items, *w, *r)),
+            (Kind::Map(w), Kind::Map(r)) => Action::Items(self.items(id, Part::Values, *w, *r)),
             (Kind::Enum(w), Kind::Enum(r)) => {
                 self.check_names(id, writer, reader);
                 self.symbols(id, w, r)
             }
             _ => match convert(writer, reader, self.rules) {
+                // SPEC: Schema Resolution: decimals match by precision and scale alone.
+                Ok(convert) if writer.logical.is_some_and(Logical::is_decimal) && reader.logical == writer.logical => {
+                    Action::Convert(convert)
+                }
                 Ok(convert) => {
                     self.check_names(id, writer, reader);
                     Action::Convert(convert)
@@ -357,10 +413,19 @@ impl<'s> Resolver<'s> {
         }
     }
 
+    fn standing(&self, id: PairId) -> Standing {
+        self.standing.get(id.index()).copied().unwrap_or(Standing::Alone)
+    }
+
     /// Names that do not match, where they have to.
     fn check_names(&mut self, id: PairId, writer: &Node, reader: &Node) {
         let (Some(w), Some(r)) = (writer.kind.name(), reader.kind.name()) else { return };
-        if self.rules == Rules::Strict && !same_name(w, r, reader) {
+        let overlooked = match self.standing(id) {
+            Standing::Chosen => true,
+            Standing::Alone => self.rules.names == TypeNames::Lenient,
+            Standing::Among => false,
+        };
+        if !overlooked && !same_name(w, r, reader) {
             let reason = format!("{} {w} has another name than {} {r}", writer.kind.word(), reader.kind.word());
             self.problem(id, reason);
         }
@@ -382,109 +447,4 @@ impl<'s> Resolver<'s> {
         }
         Action::Symbols(table)
     }
-
-    /// The branch of the reader's union that a value of this type becomes: one of the very type; or else one of that kind
-    /// and name but for its namespace; or else the first that it can be promoted to; or else, where names do not matter,
-    /// one of the same kind.
-    // The specification takes the first that matches. Its Java implementation, and with it most data, prefers the type
-    // itself to a promotion: an int stays one for ["double", "int"].
-    fn best_branch(&self, writer: &Node, branches: &[NodeId]) -> Option<(usize, NodeId)> {
-        let ranks = branches.iter().enumerate().filter_map(|(at, &branch)| {
-            let reader = self.reader.node(branch);
-            Some((self.rank(writer, reader)?, at, branch))
-        });
-        ranks.min_by_key(|(rank, at, _)| (*rank, *at)).map(|(_, at, branch)| (at, branch))
-    }
-
-    /// How well two types match, the best first.
-    fn rank(&self, writer: &Node, reader: &Node) -> Option<u8> {
-        match (&writer.kind, &reader.kind) {
-            (Kind::Array(w), Kind::Array(r)) | (Kind::Map(w), Kind::Map(r)) => {
-                // Schemas allow so many levels of arrays and maps, and only so many of them are of no other type.
-                let (w, r) = (self.writer.node(*w), self.reader.node(*r));
-                let either_is_union = matches!(w.kind, Kind::Union(_)) || matches!(r.kind, Kind::Union(_));
-                if either_is_union { Some(0) } else { self.rank(w, r) }
-            }
-            (Kind::Record(_), Kind::Record(_)) | (Kind::Enum(_), Kind::Enum(_)) => self.rank_names(writer, reader),
-            (Kind::Fixed(_), Kind::Fixed(_)) if convert(writer, reader, self.rules).is_ok() => {
-                self.rank_names(writer, reader)
-            }
-            _ => match convert(writer, reader, self.rules).ok()? {
-                Convert::Same if writer.logical == reader.logical => Some(0),
-                Convert::Same => Some(1),
-                Convert::EnumToString => Some(4),
-                _ => Some(2),
-            },
-        }
-    }
-
-    fn rank_names(&self, writer: &Node, reader: &Node) -> Option<u8> {
-        let (w, r) = (writer.kind.name()?, reader.kind.name()?);
-        match () {
-            () if w == r => Some(0),
-            () if same_name(w, r, reader) => Some(1),
-            () if self.rules != Rules::Strict => Some(3),
-            () => None,
-        }
-    }
-}
-
-// SPEC: Schema Resolution: "both schemas are records with the same (unqualified) name". Aliases are the reader's.
-fn same_name(writer: &Name, reader: &Name, reader_node: &Node) -> bool {
-    let aliases: &[Name] = match &reader_node.kind {
-        Kind::Record(t) => &t.aliases,
-        Kind::Enum(t) => &t.aliases,
-        Kind::Fixed(t) => &t.aliases,
-        _ => &[],
-    };
-    writer.simple() == reader.simple() || aliases.iter().any(|alias| alias.simple() == writer.simple())
-}
-
-/// How values of one simple type become values of another, or why they do not.
-fn convert(writer: &Node, reader: &Node, rules: Rules) -> Result<Convert, String> {
-    use Kind::*;
-    let is_lenient = rules != Rules::Strict;
-    if rules == Rules::Widening
-        && let Some(rescale) = widen::rescale(writer, reader)
-    {
-        return Ok(rescale);
-    }
-    let convert = match (&writer.kind, &reader.kind) {
-        (Null, Null) | (Boolean, Boolean) | (Int, Int) | (Long, Long) | (Float, Float) | (Double, Double) => {
-            Convert::Same
-        }
-        (Bytes, Bytes) | (String, String) => Convert::Same,
-        (Int, Long) => Convert::IntToLong,
-        (Int, Float) => Convert::IntToFloat,
-        (Int, Double) => Convert::IntToDouble,
-        (Long, Float) => Convert::LongToFloat,
-        (Long, Double) => Convert::LongToDouble,
-        (Float, Double) => Convert::FloatToDouble,
-        (Bytes, String) => Convert::BytesToString,
-        (String, Bytes) => Convert::StringToBytes,
-        (Enum(_), String) if is_lenient => Convert::EnumToString,
-        (Fixed(_) | Bytes, Fixed(_) | Bytes) if is_lenient && is_arrow_decimal(writer) && is_arrow_decimal(reader) => {
-            Convert::Same
-        }
-        (Fixed(w), Fixed(r)) if w.size == r.size => Convert::Same,
-        _ => return Err(format!("{writer} cannot be read as {reader}")),
-    };
-    // Of logical types, the specification has a rule for decimals alone. For others it has none, and to take milliseconds
-    // for microseconds would be wrong in silence.
-    match (writer.logical, reader.logical) {
-        // SPEC: Schema Resolution: "two schemas that are decimal logical types match if their scales and precisions match".
-        // More digits are no loss.
-        (
-            Some(Logical::Decimal { precision: w, scale: w_scale }),
-            Some(Logical::Decimal { precision: r, scale: r_scale }),
-        ) if w <= r && w_scale == r_scale => Ok(convert),
-        (Some(w), Some(r)) if w != r => Err(format!("{writer} cannot be read as {reader}")),
-        _ => Ok(convert),
-    }
-}
-
-/// Is it a decimal that one of Arrow's types is wide enough for, so that its encoding does not show?
-fn is_arrow_decimal(node: &Node) -> bool {
-    let max = u32::from(arrow_schema::DECIMAL256_MAX_PRECISION);
-    matches!(node.logical, Some(Logical::Decimal { precision, .. }) if precision <= max)
 }

@@ -71,6 +71,7 @@ fn what_is_written_is_read_back() {
             codec: rng.pick(Codec::Null, &codecs),
             block_bytes: rng.pick(128 << 10, &[1, 50, 1000]),
             schema: Some(schema.clone()),
+            check_schema: false,
             sync: Some(SYNC),
             ..WriteOptions::default()
         };
@@ -231,6 +232,21 @@ fn the_branch_that_is_the_columns_type_before_the_first_that_could_be() {
     let (_, back) = read(&file, &Options { unions: Unions::Struct, ..Options::default() }).unwrap();
     let branches = back[0].column(0).as_any().downcast_ref::<StructArray>().unwrap();
     assert_eq!(branches.column_by_name("long").unwrap(), &longs);
+}
+
+#[test]
+fn schemas_that_the_specification_forbids_are_not_written_unchecked() {
+    let ids: ArrayRef = Arc::new(Int32Array::from(vec![7]));
+    let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    let json = r#"{"type":"record","name":"my-rec","fields":[{"name":"id","type":"int"}]}"#;
+    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let refused = write(&batch.schema(), std::slice::from_ref(&batch), &options).unwrap_err().to_string();
+    assert!(refused.contains("record `my-rec` has a name"), "{refused}");
+    let unchecked = WriteOptions { check_schema: false, ..options };
+    let file = write(&batch.schema(), &[batch], &unchecked).unwrap();
+    // What is read is written again as it is.
+    let (arrow, batches) = read(&file, &Options::default()).unwrap();
+    write(&arrow, &batches, &WriteOptions::default()).unwrap();
 }
 
 /// A record inside itself is text, of which there is none where the record around it is null.

@@ -78,7 +78,7 @@ impl AvroFormat {
                 &merged
             }
         };
-        let program = Program::compile(reader, &options.decoder(None, 1)).map_err(|e| match is_one {
+        let program = Program::compile(reader, &options.describing().decoder(None, 1)).map_err(|e| match is_one {
             true => external(e, &name),
             false => DataFusionError::External(Box::new(e)),
         })?;

@@ -1,13 +1,15 @@
 //! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
 
 use crate::damage::Report;
+use crate::schema_file::{parse_schema, schema_text};
 use crate::warn::Warnings;
 use crate::write_options::{self, AvroWriteOptions};
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
-use avro_arrow::{Damage, Decimals, Enums, FieldMatch, Limits, Options, Pairs, Strings, Unions};
+use avro_arrow::{Damage, Decimals, Enums, FieldMatch, Limits, Options, Pairs, Strings, TypeNames, Unions};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// How a table of Avro files is read; defaults in parentheses.
@@ -51,6 +53,12 @@ pub struct AvroOptions {
     pub reader_schema: Option<Schema>,
     /// How fields of that schema are found in a file's (by name).
     pub field_match: FieldMatch,
+    /// Whether names of types must be the same in a file's schema and the one that it is read with (lenient).
+    pub type_names: TypeNames,
+    /// Whether decimals on a fixed that is too short for their precision are read as decimals (no).
+    pub short_decimals: bool,
+    /// Files and directories of schemas whose types a schema's file may name (none); the directory of the file comes after them.
+    pub imports: Vec<PathBuf>,
     /// What happens where files have schemas that are not one by Avro's rules (an error that names both).
     pub conflicts: Conflicts,
     /// Are block indexes used, where there are any (used)?
@@ -117,6 +125,9 @@ impl Default for AvroOptions {
             schema: None,
             reader_schema: None,
             field_match: FieldMatch::default(),
+            type_names: TypeNames::default(),
+            short_decimals: false,
+            imports: Vec::new(),
             conflicts: Conflicts::default(),
             index: Index::default(),
             index_path: None,
@@ -126,9 +137,13 @@ impl Default for AvroOptions {
     }
 }
 
+/// Arrow fields of a table for each that a query may read.
+const DESCRIBED_PER_READ: usize = 20;
+
 /// The names that [`AvroOptions::set`] knows.
-const NAMES: &str = "strings, enums, unions, pairs, decimals, recursion_levels, damage, file_extension, partitions, \
-                     partition_types, virtual_columns, reader_schema, field_match, union_by_name, index, index_path, \
+const NAMES: &str = "strings, enums, unions, pairs, decimals, short_decimals, recursion_levels, damage, file_extension, \
+                     partitions, partition_types, virtual_columns, reader_schema, field_match, type_names, union_by_name, \
+                     index, index_path, \
                      block_bytes, batch_bytes, metadata_bytes, \
                      schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
@@ -147,7 +162,9 @@ impl AvroOptions {
     /// Sets one option by its name, as SQL gives it: one of reading, or one of [writing](AvroWriteOptions::set). Both have an
     /// `index`: `use` and `ignore` are of reading, `true` and `false` of writing.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        if is_writing(name, value) && self.writing.set(name, value, &self.limits)? || self.try_set(name, value)? {
+        if is_writing(name, value) && self.writing.set(name, value, &self.imports, &self.limits)?
+            || self.try_set(name, value)?
+        {
             return Ok(());
         }
         let writing = write_options::NAMES;
@@ -186,12 +203,17 @@ impl AvroOptions {
             "virtual_columns" => {
                 self.virtual_columns = choice(name, value, &[("true", true), ("false", false)])?;
             }
+            "short_decimals" => self.short_decimals = choice(name, value, &[("true", true), ("false", false)])?,
             "partition_types" => {
                 let choices = [("infer", PartitionTypes::Infer), ("string", PartitionTypes::String)];
                 self.partition_types = choice(name, value, &choices)?;
             }
             "field_match" => {
                 self.field_match = choice(name, value, &[("name", FieldMatch::Name), ("id", FieldMatch::Id)])?;
+            }
+            "type_names" => {
+                let choices = [("lenient", TypeNames::Lenient), ("strict", TypeNames::Strict)];
+                self.type_names = choice(name, value, &choices)?;
             }
             "union_by_name" => {
                 let choices =
@@ -206,7 +228,7 @@ impl AvroOptions {
             }
             "index" => self.index = choice(name, value, &[("use", Index::Use), ("ignore", Index::Ignore)])?,
             "index_path" => self.index_path = Some(value.to_owned()),
-            "reader_schema" => self.reader_schema = Some(schema(name, value, limits)?),
+            "reader_schema" => self.reader_schema = Some(schema(name, value, &self.imports, limits)?),
             "file_extension" => self.file_extension = value.to_owned(),
             "recursion_levels" => self.recursion_levels = number(name, value)?,
             "block_bytes" => limits.block_bytes = number(name, value)?,
@@ -222,6 +244,13 @@ impl AvroOptions {
         Ok(true)
     }
 
+    /// These options for looking at what columns there are. The limit on Arrow fields is about columns that are read.
+    pub fn describing(&self) -> AvroOptions {
+        let mut options = self.clone();
+        options.limits.arrow_fields = self.limits.arrow_fields.saturating_mul(DESCRIBED_PER_READ);
+        options
+    }
+
     /// The decoder's options for these columns (`None` for all of them) and this batch size, as far as these options go for one file alone:
     /// the reader's schema, which may be that of many files, is left out.
     pub fn decoder(&self, projection: Option<Vec<String>>, batch_size: usize) -> Options {
@@ -233,11 +262,13 @@ impl AvroOptions {
             unions: self.unions,
             pairs: self.pairs,
             decimals: self.decimals,
+            short_decimals: self.short_decimals,
             recursion_levels: self.recursion_levels,
             damage: self.damage,
             limits: self.limits.clone(),
             field_match: self.field_match,
             widen: self.conflicts == Conflicts::Widen,
+            type_names: self.type_names,
             reader_schema: None,
         }
     }
@@ -258,7 +289,8 @@ fn is_writing(name: &str, value: &str) -> bool {
 pub(crate) fn reading_only(pairs: &HashMap<String, String>) -> Vec<String> {
     let limits = Limits::default();
     let is_reading = |(name, value): &(&str, &String)| {
-        !is_writing(name, value) || !matches!(AvroWriteOptions::default().set(name, value, &limits), Ok(true) | Err(_))
+        !is_writing(name, value)
+            || !matches!(AvroWriteOptions::default().set(name, value, &[], &limits), Ok(true) | Err(_))
     };
     let own = pairs.iter().filter_map(|(name, value)| Some((own(name)?, value)));
     let mut names: Vec<_> = own.filter(is_reading).map(|(name, _)| name.to_owned()).collect();
@@ -267,19 +299,16 @@ pub(crate) fn reading_only(pairs: &HashMap<String, String>) -> Vec<String> {
 }
 
 /// An Avro schema: its text, or the path of a local file of it. `name` is the option's.
-pub(crate) fn schema(name: &str, text: &str, limits: &Limits) -> Result<Schema> {
-    let read;
-    let json = match text.trim_start().starts_with(['{', '[', '"']) {
-        true => text,
-        false => match std::fs::read_to_string(text) {
-            Ok(file) => {
-                read = file;
-                &read
-            }
+pub(crate) fn schema(name: &str, text: &str, imports: &[PathBuf], limits: &Limits) -> Result<Schema> {
+    let (json, path) = match text.trim_start().starts_with(['{', '[', '"']) {
+        true => (text.to_owned(), None),
+        false => match std::fs::read(text).map_err(|e| e.to_string()).and_then(|bytes| schema_text(&bytes)) {
+            Ok(json) => (json, Some(Path::new(text))),
             Err(e) => return plan_err!("option `{name}`: {text} is no schema, and no file of one ({e})"),
         },
     };
-    Schema::parse(json, limits).map_err(|e| DataFusionError::External(Box::new(e)).context(format!("option `{name}`")))
+    let parsed = parse_schema(&json, path, imports, limits);
+    parsed.map_err(|e| DataFusionError::External(Box::new(e)).context(format!("option `{name}`")))
 }
 
 pub(crate) fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
@@ -322,6 +351,7 @@ mod tests {
             ("reader_schema", "{}", "option `reader_schema`"),
             ("reader_schema", "no/such.avsc", "no/such.avsc is no schema, and no file of one"),
             ("field_match", "id", "ok"),
+            ("type_names", "strict", "ok"),
             ("union_by_name", "widen", "ok"),
             ("union_by_name", "yes", "option `union_by_name` is `yes`, but can be promote or widen or strict"),
             ("index", "ignore", "ok"),

@@ -5,6 +5,7 @@ use crate::options::{choice, schema};
 use avro_arrow::schema::Schema;
 use avro_arrow::{Codec, Compressor, Limits, WriteOptions};
 use datafusion::common::{DataFusionError, Result, plan_err};
+use std::path::PathBuf;
 
 /// How Avro files are written; defaults in parentheses.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub struct AvroWriteOptions {
     pub block_bytes: usize,
     /// The schema that files get; columns are found by their names (the one that the columns tell).
     pub schema: Option<Schema>,
+    /// Whether that schema must be one that the specification allows (yes).
+    pub check_schema: bool,
     /// What the headers of files say besides: keys and values (nothing).
     pub metadata: Vec<(String, Vec<u8>)>,
     /// Is a block index written beside each file, see [`index`](crate::index) (no)?
@@ -24,25 +27,25 @@ pub struct AvroWriteOptions {
 }
 
 /// The names that [`AvroWriteOptions::set`] knows.
-pub(crate) const NAMES: &str = "codec, level, block_size, schema, index, metadata::KEY";
+pub(crate) const NAMES: &str = "codec, level, block_size, schema, check_schema, index, metadata::KEY";
 
 /// What comes before the key of an entry of the header's metadata, as in DataFusion's options of Parquet.
 pub(crate) const METADATA: &str = "metadata::";
 
 impl Default for AvroWriteOptions {
     fn default() -> Self {
-        let WriteOptions { codec, level, block_bytes, schema, metadata, .. } = WriteOptions::default();
-        AvroWriteOptions { codec, level, block_bytes, schema, metadata, index: false }
+        let WriteOptions { codec, level, block_bytes, schema, check_schema, metadata, .. } = WriteOptions::default();
+        AvroWriteOptions { codec, level, block_bytes, schema, check_schema, metadata, index: false }
     }
 }
 
 impl AvroWriteOptions {
     /// Sets one option by its name, as SQL gives it; `false` for a name that is none of these. A size may have a unit, as in
-    /// `256KB`, by powers of 1024.
+    /// `256KB`, by powers of 1024. A schema may name types of the `imports`, which are files and directories of schemas.
     ///
     /// # Errors
     /// Where the value is none of the option's.
-    pub fn set(&mut self, name: &str, value: &str, limits: &Limits) -> Result<bool> {
+    pub fn set(&mut self, name: &str, value: &str, imports: &[PathBuf], limits: &Limits) -> Result<bool> {
         if let Some(key) = name.strip_prefix(METADATA) {
             self.metadata.retain(|(other, _)| other != key);
             self.metadata.push((key.to_owned(), value.as_bytes().to_vec()));
@@ -64,7 +67,8 @@ impl AvroWriteOptions {
                 Some(bytes) => self.block_bytes = bytes,
                 None => return plan_err!("option `{name}` is `{value}`, which is not a size such as 65536 or 256KB"),
             },
-            "schema" => self.schema = Some(schema(name, value, limits)?),
+            "schema" => self.schema = Some(schema(name, value, imports, limits)?),
+            "check_schema" => self.check_schema = choice(name, value, &[("true", true), ("false", false)])?,
             "index" => self.index = choice(name, value, &[("true", true), ("false", false)])?,
             _ => return Ok(false),
         }
@@ -89,6 +93,7 @@ impl AvroWriteOptions {
             level: self.level,
             block_bytes: self.block_bytes,
             schema: self.schema.clone(),
+            check_schema: self.check_schema,
             metadata: self.metadata.clone(),
             sync: None,
             limits: limits.clone(),
@@ -129,13 +134,14 @@ mod tests {
             ("block_size", "99999999999GB", "which is not a size"),
             ("schema", "\"int\"", "ok"),
             ("schema", "no/such.avsc", "option `schema`: no/such.avsc is no schema, and no file of one"),
+            ("check_schema", "false", "ok"),
             ("index", "TRUE", "ok"),
             ("metadata::by", "me", "ok"),
             ("compression", "gzip", "unknown"),
         ];
         for (name, value, expected) in cases {
             let mut options = AvroWriteOptions::default();
-            match options.set(name, value, &Limits::default()) {
+            match options.set(name, value, &[], &Limits::default()) {
                 Ok(true) => {
                     assert_eq!(expected, "ok", "{name}");
                     assert_ne!(options, AvroWriteOptions::default(), "{name}");

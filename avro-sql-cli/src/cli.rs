@@ -91,12 +91,15 @@ struct ResourceArguments {
     #[arg(long, value_name = "N", global = true, default_value = "8192",
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch_size: u32,
-    /// Skip damaged blocks, and say on standard error what was skipped (default: refuse the file)
+    /// Skip damaged blocks, and say on standard error what was skipped; write schemas that the specification forbids (default: refuse them)
     #[arg(long, global = true)]
     lenient: bool,
     /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
+    /// Schemas whose types the schema of a file may name: a file (.avsc), or a directory of them; repeatable. Types are also found beside the file
+    #[arg(long, value_name = "PATH", global = true)]
+    import: Vec<PathBuf>,
     /// The directory or URL where block indexes are, instead of beside their files
     #[arg(long, value_name = "DIR", global = true)]
     index_dir: Option<String>,
@@ -340,7 +343,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 
 /// How files are read, whatever is done with them.
 fn reading(arguments: &Arguments) -> Result<AvroOptions> {
-    let mut reading = AvroOptions::default();
+    let mut reading = AvroOptions { imports: arguments.resources.import.clone(), ..AvroOptions::default() };
+    if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
+        return Err(Error::Usage(format!("--import {}: there is no such file or directory", missing.display())));
+    }
     let converts = matches!(arguments.tool, Some(Tool::Convert(_)));
     for (name, value) in &arguments.resources.option {
         if converts && ["strings", "enums"].contains(&name.to_ascii_lowercase().as_str()) {
@@ -358,6 +364,8 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
     }
     if arguments.resources.lenient {
         reading.damage = Damage::Skip;
+        reading.writing.check_schema = false;
+        reading.short_decimals = true;
     }
     Ok(reading)
 }

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use avro_arrow::container::Header;
 use avro_arrow::schema::{MergedSchema, Schema};
 use avro_arrow::{Damage, Limits};
-use avro_datafusion::{AvroOptions, PARTITION_SCHEMA_KEY, PartitionColumns};
+use avro_datafusion::{AvroOptions, PARTITION_SCHEMA_KEY, PartitionColumns, parse_schema, schema_text};
 
 use crate::error::{Error, Result, aside};
 use crate::inputs::{self, Found};
@@ -19,12 +19,9 @@ const READ_BYTES: usize = 1 << 14;
 /// What files of Avro data start with.
 const MAGIC: &[u8] = b"Obj";
 
-/// What some editors put before text.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// The schema that all these files can be read as.
 pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedSchema> {
-    let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file, &reading.limits)?)));
+    let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file, reading)?)));
     let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
     let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
     Ok(MergedSchema::of(named, reading.conflicts, &reading.limits)?)
@@ -79,22 +76,29 @@ fn header(path: &Path, limits: &Limits) -> Result<Header> {
 }
 
 /// The schema of the file at this path: of its data, or, where that is what the file has, its text.
-pub(crate) fn schema_of(path: &Path, limits: &Limits) -> Result<Schema> {
-    schema_in(open(path)?, &path.display().to_string(), limits)
+pub(crate) fn schema_of(path: &Path, reading: &AvroOptions) -> Result<Schema> {
+    schema_in(open(path)?, &path.display().to_string(), Some(path), reading)
 }
 
 /// The schema that this file has, or that this is the JSON of.
-pub(crate) fn reader_schema(file: &Path, limits: &Limits) -> Result<Schema> {
+pub(crate) fn reader_schema(file: &Path, reading: &AvroOptions) -> Result<Schema> {
     match file.to_str() {
         Some(text) if text.trim_start().starts_with(['{', '[', '"']) && !file.exists() => {
-            Schema::parse(text, limits).map_err(|e| Error::from(e).within("--reader-schema"))
+            schema_from(text, "--reader-schema", reading)
         }
-        _ => schema_of(file, limits),
+        _ => schema_of(file, reading),
     }
 }
 
-/// The schema of the file with these bytes, which is called so.
-pub(crate) fn schema_in(file: impl Read, name: &str, limits: &Limits) -> Result<Schema> {
+/// The schema with this text, which the argument `of` gave.
+pub(crate) fn schema_from(text: &str, of: &str, reading: &AvroOptions) -> Result<Schema> {
+    let parsed = parse_schema(text, None, &reading.imports, &reading.limits);
+    parsed.map_err(|e| Error::Failed(format!("{of}: {}", with_remedy(&e))))
+}
+
+/// The schema of the file with these bytes, called `name` in errors. Beside its `path`, types that it names are looked for.
+pub(crate) fn schema_in(file: impl Read, name: &str, path: Option<&Path>, reading: &AvroOptions) -> Result<Schema> {
+    let limits = &reading.limits;
     let named = |e: avro_arrow::Error| Error::from(e.in_file(name));
     let failed = |e: io::Error| Error::from(e).within(name);
     let mut file = BufReader::with_capacity(READ_BYTES, file);
@@ -105,19 +109,32 @@ pub(crate) fn schema_in(file: impl Read, name: &str, limits: &Limits) -> Result<
         return Ok(header.schema);
     }
     file.take(limits.metadata_bytes as u64).read_to_end(&mut bytes).map_err(failed)?;
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-    let schema = match str::from_utf8(text) {
+    let text = schema_text(&bytes);
+    let starts_as_schema = match &text {
+        Ok(text) => text.trim_ascii_start().starts_with(['{', '[', '"']),
+        Err(_) => bytes.trim_ascii_start().starts_with(b"{"),
+    };
+    let schema = match text {
         _ if bytes.len() > limits.metadata_bytes => {
             Err(format!("more than the {} bytes that a schema may have", limits.metadata_bytes))
         }
-        Ok(text) => Schema::parse(text, limits).map_err(|e| e.to_string()),
-        Err(e) => Err(format!("not UTF-8 at byte {}", e.valid_up_to())),
+        Ok(text) => parse_schema(&text, path, &reading.imports, limits).map_err(|e| with_remedy(&e)),
+        Err(e) => Err(e),
     };
-    schema.or_else(|reason| match text.trim_ascii_start() {
-        [b'{' | b'[' | b'"', ..] => Err(Error::Failed(format!("{name}: {reason}"))),
+    schema.or_else(|reason| match starts_as_schema {
+        true => Err(Error::Failed(format!("{name}: {reason}"))),
         // It is neither, and the reader of headers knows what else it may be.
-        _ => Header::read(&mut bytes.as_slice(), limits).map(|(header, _)| header.schema).map_err(named),
+        false => Header::read(&mut bytes.as_slice(), limits).map(|(header, _)| header.schema).map_err(named),
     })
+}
+
+/// The error in words; where a type is missing, with where it may be.
+fn with_remedy(e: &avro_arrow::Error) -> String {
+    let remedy = match e.to_string().contains("is not defined before its use") {
+        true => "; --import names files or directories that define other types",
+        false => "",
+    };
+    format!("{e}{remedy}")
 }
 
 /// Opens a file to read. A directory opens too, but cannot be read: the error is better said here.

@@ -6,6 +6,7 @@
 mod cli;
 mod convert;
 mod copies;
+mod describe;
 mod error;
 mod exhausted;
 mod formats;
@@ -61,7 +62,7 @@ fn execute(options: Options) -> Result<()> {
         progress::enable();
     }
     if let Some(file) = reader_schema {
-        reading.reader_schema = Some(inspect::reader_schema(&file, &reading.limits)?);
+        reading.reader_schema = Some(inspect::reader_schema(&file, &reading)?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match task {

@@ -24,7 +24,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::copies;
-use crate::error::{Error, Result};
+use crate::describe;
+use crate::error::{Error, Result, aside};
 use crate::formats;
 use crate::hints;
 use crate::meter::PlanMeter;
@@ -224,6 +225,7 @@ async fn compute(
         read_only::check(&plan)?;
     }
     let (plan, copied) = copies::aside(plan)?;
+    describe::hints(&plan).iter().for_each(|hint| aside(&format!("avro-sql: {hint}")));
     let Some(mut rows) = begin(context, plan, meter).await.map_err(explain)? else { return Ok(()) };
     // Unions leave the engine as such.
     let dense = tagged::dense_schema(&rows.schema());

@@ -317,22 +317,22 @@ impl<'a> Walk<'a> {
     /// The branch that a tag names, by index, its type and its value.
     fn tagged(&mut self, union: NodeId, branches: &[NodeId], at: usize) -> Result<(usize, NodeId, usize), Wrong> {
         let schema = self.schema;
-        let kinds = || branches.iter().map(|branch| &schema.node(*branch).kind).zip(branches).enumerate();
+        let position = |is: &dyn Fn(&Kind) -> bool| branches.iter().position(|branch| is(&schema.node(*branch).kind));
         match self.tape.token(at) {
             Token::Null => {
-                let null = kinds().find(|(_, (kind, _))| **kind == Kind::Null);
-                null.map(|(branch, (_, node))| (branch, *node, at)).ok_or(Wrong::Type(union, at))
+                let null = position(&|kind| *kind == Kind::Null);
+                let null = null.and_then(|branch| Some((branch, *branches.get(branch)?, at)));
+                null.ok_or(Wrong::Type(union, at))
             }
             Token::Object(1, _) => {
                 let key = self.tape.text(self.text, at + 1);
-                let full = |kind: &Kind| kind.name().map_or(kind.word(), |name| name.full()) == key;
                 // Some writers leave namespaces out.
-                let simple = |kind: &Kind| kind.name().is_some_and(|name| name.simple() == key);
-                let found = kinds().find(|(_, (kind, _))| full(kind));
-                let found = found.or_else(|| kinds().find(|(_, (kind, _))| simple(kind)));
-                let (branch, (_, node)) = found.ok_or(Wrong::Tag(union, at + 1))?;
+                let simple = || position(&|kind| kind.name().is_some_and(|name| name.simple() == key));
+                let found = schema.branch_of_tag(branches, key).or_else(simple);
+                let found = found.and_then(|branch| Some((branch, *branches.get(branch)?)));
+                let (branch, node) = found.ok_or(Wrong::Tag(union, at + 1))?;
                 self.open.push(Open::Tag(at + 1));
-                Ok((branch, *node, at + 2))
+                Ok((branch, node, at + 2))
             }
             _ => Err(Wrong::Type(union, at)),
         }

@@ -77,8 +77,12 @@ impl Decoder {
     pub fn decode(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<usize> {
         let mut cursor = Cursor::new(datum);
         self.value(&mut cursor, &mut 0, out)
-            .map_err(|fault| Error::from(fault).at(|position| position.offset_in_block = Some(cursor.at() as u64)))?;
+            .map_err(|fault| self.error(fault).at(|position| position.offset_in_block = Some(cursor.at() as u64)))?;
         Ok(cursor.at())
+    }
+
+    fn error(&self, fault: Fault) -> Error {
+        Error::from(fault).at(|position| position.unread = self.resolution.unread(fault))
     }
 
     /// The rows of this block.
@@ -121,7 +125,7 @@ impl Rows<'_> {
             left => Err(Fault::TrailingBytes(left)),
         };
         done.map_err(|fault| {
-            Error::from(fault).at(|position| {
+            self.decoder.error(fault).at(|position| {
                 position.row = Some(self.row);
                 position.block = Some(self.block.index);
                 position.offset = Some(self.block.offset);

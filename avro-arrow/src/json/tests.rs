@@ -146,7 +146,7 @@ fn defaults_are_text_too() {
         &schema(LIST),
         &schema(&reader),
         Default::default(),
-        crate::resolve::Rules::Lenient,
+        crate::resolve::Rules::LENIENT,
         &Limits::default(),
     )
     .unwrap();

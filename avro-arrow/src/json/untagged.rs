@@ -9,9 +9,8 @@ pub(super) fn untagged(schema: &Schema, node: NodeId, value: &Json) -> Json {
     match (&schema.node(node).kind, value) {
         (Kind::Union(branches), Json::Object(tagged)) => {
             let Some((tag, value)) = tagged.iter().next() else { return Json::Null };
-            let kind = |node: &NodeId| &schema.node(*node).kind;
-            let is_tagged = |node: &&NodeId| kind(node).name().map_or(kind(node).word(), |name| name.full()) == tag;
-            branches.iter().find(is_tagged).map_or(Json::Null, |branch| untagged(schema, *branch, value))
+            let branch = schema.branch_of_tag(branches, tag).and_then(|at| branches.get(at));
+            branch.map_or(Json::Null, |branch| untagged(schema, *branch, value))
         }
         (Kind::Array(items), Json::Array(values)) => {
             values.iter().map(|value| untagged(schema, *items, value)).collect()

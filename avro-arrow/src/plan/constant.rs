@@ -90,13 +90,11 @@ impl Planner<'_> {
 
 /// The branch that a union's JSON names, and its value.
 fn branch<'j>(schema: &Schema, branches: &[NodeId], json: &'j Json) -> Option<(usize, &'j Json)> {
-    let kinds = || branches.iter().map(|branch| &schema.node(*branch).kind);
     if json.is_null() {
-        return Some((kinds().position(|kind| *kind == Kind::Null)?, json));
+        return Some((branches.iter().position(|branch| schema.node(*branch).kind == Kind::Null)?, json));
     }
-    let (name, value) = json.as_object()?.iter().next()?;
-    let at = kinds().position(|kind| kind.name().map_or(kind.word(), |name| name.full()) == name)?;
-    Some((at, value))
+    let (tag, value) = json.as_object()?.iter().next()?;
+    Some((schema.branch_of_tag(branches, tag)?, value))
 }
 
 fn float(json: &Json) -> Option<f64> {

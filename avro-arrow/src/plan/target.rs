@@ -6,7 +6,7 @@ use super::projection::{WHOLE, Wanted};
 use super::{Planner, limit, symbols_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Decimals, Enums, Pairs, Strings, Unions};
-use crate::schema::{Field as AvroField, Kind, Logical, NodeId};
+use crate::schema::{Field as AvroField, Kind, Logical, Node, NodeId};
 use crate::tagged::{BRANCHES_MAX, tag};
 use arrow_array::StringArray;
 use arrow_schema::{
@@ -182,11 +182,13 @@ impl Planner<'_> {
             (Kind::Fixed(fixed), _) if i32::try_from(fixed.size).is_err() => {
                 return Err(unsupported(format!("fixed of {}", fixed.size)));
             }
-            (Kind::Fixed(fixed), logical) => match (self.decimal(logical), logical) {
-                (Some(data_type), _) => primitive(data_type),
-                (None, Some(Logical::Duration)) => primitive(DataType::Interval(IntervalUnit::MonthDayNano)),
-                _ => (Form::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
-            },
+            (Kind::Fixed(fixed), logical) => {
+                match (self.decimal(logical.or_else(|| self.short_decimal(node))), logical) {
+                    (Some(data_type), _) => primitive(data_type),
+                    (None, Some(Logical::Duration)) => primitive(DataType::Interval(IntervalUnit::MonthDayNano)),
+                    _ => (Form::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
+                }
+            }
             (Kind::Enum(e), _) => {
                 let symbols = symbols_of(&mut self.reader_symbols, id, e);
                 let data_type = match self.options.enums {
@@ -235,6 +237,11 @@ impl Planner<'_> {
         })
     }
 
+    /// The decimal that a fixed is too short for, if it is to be one all the same.
+    fn short_decimal(&self, node: &Node) -> Option<Logical> {
+        if self.options.short_decimals { Logical::short_decimal(node) } else { None }
+    }
+
     fn union_form(&mut self, branches: &[NodeId]) -> Result<(Form, DataType)> {
         if branches.is_empty() {
             return Err(unsupported("a union of 0 branches".to_owned()));
@@ -276,8 +283,13 @@ impl Planner<'_> {
                 name = kind.name().map_or(kind.word(), |n| n.full()).to_string();
             }
             // The specification forbids two branches of one type, but such schemas exist.
-            let seen = names.iter().filter(|n| **n == name).count();
-            names.push(if seen == 0 { name } else { format!("{name}_{seen}") });
+            let first = name.clone();
+            let mut seen = 0;
+            while names.contains(&name) {
+                seen += 1;
+                name = format!("{first}_{seen}");
+            }
+            names.push(name);
         }
         names
     }

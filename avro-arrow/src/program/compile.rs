@@ -106,7 +106,7 @@ impl Compiler<'_> {
                 ops.extend(self.row(row, target, columns));
                 ops
             }
-            Source::Branches(branches) => self.choose(branches, ROWS, |compiler, branch| match branch {
+            Source::Branches { branches, .. } => self.choose(branches, ROWS, |compiler, branch| match branch {
                 Some(row) => compiler.row(row, target, columns),
                 None => compiler.never(columns),
             }),
@@ -158,7 +158,11 @@ impl Compiler<'_> {
                 ops.extend(self.read(value, target, column));
                 ops
             }
-            (Source::Branches(branches), Form::Union(targets), Content::Union { ids, offsets, branches: columns }) => {
+            (
+                Source::Branches { branches, .. },
+                Form::Union(targets),
+                Content::Union { ids, offsets, branches: columns },
+            ) => {
                 let mut bodies = Vec::with_capacity(branches.len());
                 for branch in branches {
                     let (at, value) = match branch {
@@ -175,10 +179,12 @@ impl Compiler<'_> {
                 let branches = self.code.branches(bodies);
                 vec![Op::Union { ids: *ids, offsets: *offsets, branches }]
             }
-            (Source::Branches(branches), ..) => self.choose(branches, column.level, |compiler, branch| match branch {
-                Some(value) => compiler.read(value, target, column),
-                None => compiler.never(std::slice::from_ref(column)),
-            }),
+            (Source::Branches { branches, .. }, ..) => {
+                self.choose(branches, column.level, |compiler, branch| match branch {
+                    Some(value) => compiler.read(value, target, column),
+                    None => compiler.never(std::slice::from_ref(column)),
+                })
+            }
             (
                 Source::Branch { branch, value },
                 Form::Union(targets),
@@ -339,7 +345,7 @@ impl Compiler<'_> {
             Scalar::String => Leaf::String,
             Scalar::Fixed(size) => Leaf::Fixed(*size as u32),
             Scalar::Enum(n_symbols) => Leaf::Enum(*n_symbols as u32),
-            Scalar::Symbol(table) => Leaf::Symbol(self.constants.table(table)),
+            Scalar::Symbol { table, .. } => Leaf::Symbol(self.constants.table(table)),
             Scalar::SymbolText(symbols) => Leaf::SymbolText(self.constants.texts(symbols)),
             Scalar::DecimalBytes if wide => Leaf::Decimal256,
             Scalar::DecimalBytes => Leaf::Decimal128,

@@ -17,7 +17,8 @@ use crate::json::{branch_index, checked_item_block, limit, skip_value, string, s
 use crate::limits::Limits;
 use crate::options::Options;
 use crate::plan::{Form, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target, VALUE_COLUMN};
-use crate::schema::{Kind, is_zero_width};
+use crate::resolve::{unread_branch, unread_symbol};
+use crate::schema::{Kind, NodeId, is_zero_width};
 use crate::value::{Value, decimal, duration, scaled_decimal, times};
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::Buffer;
@@ -59,6 +60,8 @@ pub(crate) struct Located {
     /// Field names: `a.b` of a record, `a[]` an array's items, `a{}` a map's values, `a{key}` its keys, `a<b>` a union's
     /// branch. Empty where the fault is in no field.
     pub(crate) path: String,
+    /// What the reader's schema has no place for.
+    pub(crate) unread: Option<String>,
 }
 
 impl Located {
@@ -68,6 +71,7 @@ impl Located {
             position.row = Some(self.row);
             position.offset_in_block = Some(self.offset as u64);
             position.path = Some(self.path).filter(|path| !path.is_empty());
+            position.unread = self.unread;
         })
     }
 }
@@ -150,8 +154,8 @@ impl<'p> Walker<'p, '_> {
                 branch_index(&mut self.cursor, 1)?;
                 self.row_of(row, target)
             }
-            Source::Branches(branches) => {
-                let branch = self.branch(branches)?;
+            Source::Branches { union, branches } => {
+                let branch = self.branch(*union, branches)?;
                 self.row_of(branch, target)
             }
             Source::Record(record) => self.record(record, target),
@@ -200,8 +204,8 @@ impl<'p> Walker<'p, '_> {
                     false => self.read(value, target)?,
                 }
             }
-            (Source::Branches(branches), _) => {
-                let branch = self.branch(branches)?;
+            (Source::Branches { union, branches }, _) => {
+                let branch = self.branch(*union, branches)?;
                 self.read(branch, target)?
             }
             (Source::Branch { branch, value }, Form::Union(targets)) => {
@@ -229,14 +233,14 @@ impl<'p> Walker<'p, '_> {
     }
 
     /// What the next index of a union says.
-    fn branch(&mut self, branches: &'p [Option<Source>]) -> Result<&'p Source, Fault> {
+    fn branch(&mut self, union: NodeId, branches: &'p [Option<Source>]) -> Result<&'p Source, Fault> {
         let before = self.cursor.clone();
         let index = branch_index(&mut self.cursor, branches.len())?;
         match branches.get(index) {
             Some(Some(branch)) => Ok(branch),
             _ => {
                 self.cursor = before;
-                Err(Fault::UnreadBranch(index as i64))
+                Err(unread_branch(union, index))
             }
         }
     }
@@ -270,10 +274,10 @@ impl<'p> Walker<'p, '_> {
                 Ok(Value::Fixed(self.kept(bytes)))
             }
             Scalar::Enum(n_symbols) => Ok(Value::Enum(symbol_index(cursor, *n_symbols)? as i32)),
-            Scalar::Symbol(table) => {
+            Scalar::Symbol { of, table } => {
                 let index = symbol_index(cursor, table.len())?;
                 let to = table.get(index).copied().flatten();
-                to.map(|to| Value::Enum(to as i32)).ok_or(Fault::UnreadSymbol(index as i64))
+                to.map(|to| Value::Enum(to as i32)).ok_or(unread_symbol(*of, index))
             }
             Scalar::SymbolText(symbols) => {
                 let index = symbol_index(cursor, symbols.len())?;
@@ -369,6 +373,7 @@ impl<'p> Walker<'p, '_> {
                 Part::Branch(name) => path.extend(["<", name, ">"]),
             }
         }
-        Located { fault, row, offset: self.cursor.at(), path }
+        let unread = self.plan.resolution.unread(fault);
+        Located { fault, row, offset: self.cursor.at(), path, unread }
     }
 }

@@ -125,7 +125,7 @@ fn faults_and_their_places() {
     for (schema, rows, bytes, fault, row, offset, path) in cases {
         let options = Options { limits: limits.clone(), ..Options::default() };
         let plan = plan(schema, &options);
-        let want = Located { fault: *fault, row: *row, offset: *offset, path: path.to_string() };
+        let want = Located { fault: *fault, row: *row, offset: *offset, path: path.to_string(), unread: None };
         assert_eq!(decode_rows(&plan, bytes, *rows, &limits), Err(want.clone()), "{schema} {bytes:?}");
         assert_eq!(locate(&plan, bytes, *rows, &limits), Some(want), "{schema} {bytes:?}");
     }
@@ -335,7 +335,7 @@ fn random_schemas_and_rows() {
 
 /// Is it a value that is valid for its writer, and no reader's?
 fn is_unread(fault: Fault) -> bool {
-    matches!(fault, Fault::UnreadBranch(_) | Fault::UnreadSymbol(_) | Fault::Utf8 | Fault::DecimalRange)
+    matches!(fault, Fault::UnreadBranch { .. } | Fault::UnreadSymbol { .. } | Fault::Utf8 | Fault::DecimalRange)
 }
 
 fn valid(batch: &arrow_array::StructArray) -> Result<(), ArrowError> {

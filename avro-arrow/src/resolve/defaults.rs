@@ -94,18 +94,16 @@ impl<'s> Defaults<'s> {
             }
             // SPEC: "default values for union fields correspond to the first schema that matches in the union".
             Kind::Union(branches) => {
-                for &branch in branches {
+                for (at, &branch) in branches.iter().enumerate() {
                     let value = match self.at(branch, default, depth + 1) {
                         Ok(value) => value,
                         Err(_) if self.too_much() => return Err(Wrong::Endless),
                         Err(_) => continue,
                     };
-                    let kind = &schema.node(branch).kind;
-                    if *kind == Kind::Null {
+                    if schema.node(branch).kind == Kind::Null {
                         return Ok(Json::Null);
                     }
-                    let name = kind.name().map_or(kind.word(), |name| name.full());
-                    return Ok(Json::Object(Map::from_iter([(name.to_string(), value)])));
+                    return Ok(Json::Object(Map::from_iter([(schema.tag_of(branches, at), value)])));
                 }
                 return Err(Wrong::NoBranch(default));
             }

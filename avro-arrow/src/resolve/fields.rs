@@ -15,7 +15,7 @@ impl<'s> Resolver<'s> {
     pub(super) fn record(&mut self, id: PairId, writer: &Record, reader: &'s Record) -> Action {
         self.n_parts += writer.fields.len() + reader.fields.len();
         let matched = match_fields(&writer.fields, &reader.fields, self.by);
-        let mut fields = vec![None; writer.fields.len()];
+        let mut fields: Vec<Option<(usize, PairId)>> = vec![None; writer.fields.len()];
         let mut defaults = Vec::new();
         for (at, (field, from)) in reader.fields.iter().zip(matched).enumerate() {
             match from {
@@ -38,7 +38,8 @@ impl<'s> Resolver<'s> {
                 },
             }
         }
-        Action::Record(RecordPair { fields, defaults })
+        let ordered = fields.iter().flatten().is_sorted_by_key(|(field, _)| *field);
+        Action::Record(RecordPair { fields, defaults, ordered })
     }
 }
 

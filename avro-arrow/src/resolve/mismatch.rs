@@ -1,6 +1,7 @@
 //! Why a reader's schema cannot read what a writer's wrote: every reason, with the path to it.
 
-use super::{Action, PairId, Part, Resolver, Rules};
+use super::matching::Rules;
+use super::{Action, PairId, Part, Resolver};
 use crate::error::{Mismatch, Result, Severity};
 use crate::limits::Limits;
 use crate::options::FieldMatch;
@@ -21,7 +22,7 @@ impl Schema {
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schemas are too large to compare.
     // SPEC: Schema Resolution.
     pub fn mismatches(&self, writer: &Schema, by: FieldMatch, limits: &Limits) -> Result<Vec<Mismatch>> {
-        let resolver = Resolver::run(writer, self, by, Rules::Strict, limits)?;
+        let resolver = Resolver::run(writer, self, by, Rules::SPECIFICATION, limits)?;
         Ok(resolver.mismatches(&vec![true; resolver.pairs.len()]))
     }
 }

@@ -11,7 +11,7 @@ fn schema(json: &str) -> Schema {
 }
 
 fn resolve(writer: &Schema, reader: &Schema) -> Result<Resolution> {
-    Resolution::new(writer, reader, FieldMatch::Name, Rules::Lenient, &Limits::default())
+    Resolution::new(writer, reader, FieldMatch::Name, Rules::LENIENT, &Limits::default())
 }
 
 /// Records that each hold the next twice, so many levels deep, with `bottom` in the last.
@@ -43,6 +43,8 @@ fn branches(writer: &str, reader: &str) -> Vec<Option<usize>> {
 fn best_branches() {
     let record = |name: &str| format!(r#"{{"type":"record","name":"{name}","fields":[]}}"#);
     let (a, b, other_a) = (record("n.A"), record("n.B"), record("m.A"));
+    let aliased =
+        |name: &str, alias: &str| format!(r#"{{"type":"record","name":"{name}","aliases":["{alias}"],"fields":[]}}"#);
     let fixed = |name: &str, size: usize| format!(r#"{{"type":"fixed","name":"{name}","size":{size}}}"#);
     let millis = r#"{"type":"long","logicalType":"timestamp-millis"}"#;
     let list = |items: &str| format!(r#"{{"type":"array","items":{items}}}"#);
@@ -57,8 +59,21 @@ fn best_branches() {
         (
             format!("[{},{}]", fixed("F", 2), fixed("G", 3)),
             format!("[{},{}]", fixed("X", 3), fixed("F", 2)),
-            &[Some(1), Some(0)],
+            &[Some(1), None],
         ),
+        // A name is overlooked only where both sides have one type of the kind.
+        (format!(r#"[{a},"int"]"#), format!("[{b},{other_a}]"), &[Some(1), None]),
+        (format!(r#"[{a},{b},"int"]"#), format!(r#"["int",{}]"#, record("n.C")), &[None, None, Some(0)]),
+        (format!("[{a},{b}]"), format!(r#"["int",{other_a},{}]"#, record("n.C")), &[Some(1), None]),
+        (format!(r#"["null",{}]"#, list(&a)), format!(r#"["null",{}]"#, list(&b)), &[Some(0), Some(1)]),
+        // A full name before an alias, that before a name in another namespace, and this before an alias there.
+        (
+            format!("[{a},{other_a}]"),
+            format!("[{},{}]", aliased("k.A", "l.A"), aliased("k.X", "m.A")),
+            &[Some(0), Some(1)],
+        ),
+        (format!("[{a},{other_a}]"), format!("[{a},{}]", aliased("k.X", "n.A")), &[Some(0), Some(0)]),
+        (format!("[{a}]"), format!("[{},{other_a}]", aliased("k.X", "k.A")), &[Some(1)]),
         (format!(r#"[{millis},"int"]"#), format!(r#"["int",{millis}]"#), &[Some(1), Some(0)]),
         (format!("[{}]", list("\"int\"")), format!(r#"["int",{}]"#, list("\"long\"")), &[Some(1)]),
         (format!(r#"[{},"null"]"#, list("\"int\"")), format!(r#"["null",{}]"#, list("\"string\"")), &[None, Some(0)]),
@@ -136,7 +151,7 @@ fn more_pairs_than_nodes() {
     let resolution = resolve(&writer, &reader).unwrap();
     assert!(resolution.pairs.len() > 29 * 31, "{}", resolution.pairs.len());
     let few = Limits { schema_nodes: 100, ..Limits::default() };
-    let error = Resolution::new(&writer, &reader, FieldMatch::Name, Rules::Lenient, &few).unwrap_err();
+    let error = Resolution::new(&writer, &reader, FieldMatch::Name, Rules::LENIENT, &few).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Limit { limit: "schema_nodes", .. }), "{error}");
 }
 
@@ -152,7 +167,7 @@ fn parts_of_pairs_are_few() {
     };
     let (writer, reader) = (union("enum", 200), union("fixed", 200));
     let limit = |limits: Limits| {
-        let error = Resolution::new(&writer, &reader, FieldMatch::Name, Rules::Lenient, &limits).unwrap_err();
+        let error = Resolution::new(&writer, &reader, FieldMatch::Name, Rules::LENIENT, &limits).unwrap_err();
         let ErrorKind::Limit { limit, .. } = error.kind() else { panic!("{error}") };
         *limit
     };
@@ -218,7 +233,11 @@ fn unions_of_records_inside_each_other() {
         } else {
             format!(r#"{{"type":"record","name":"W{level}","fields":[{{"name":"u","type":{reader}}}]}}"#)
         };
-        reader = format!(r#"{{"type":"record","name":"R{level}_0","fields":[{{"name":"x","type":{wrapped}}}]}}"#);
+        let aliases: Vec<String> = (1..10).map(|at| format!("\"R{level}_{at}\"")).collect();
+        reader = format!(
+            r#"{{"type":"record","name":"R{level}_0","aliases":[{}],"fields":[{{"name":"x","type":{wrapped}}}]}}"#,
+            aliases.join(",")
+        );
     }
     let (writer, reader) = (schema(&writer), schema(&reader));
     resolve(&writer, &reader).unwrap();

@@ -96,6 +96,20 @@ impl Logical {
         matches!(self, LocalTimestampMillis | LocalTimestampMicros | LocalTimestampNanos)
     }
 
+    /// The decimal of a fixed that does not hold every number of so many digits, for which the specification voids it. All
+    /// numbers that the fixed holds have no more digits.
+    pub(crate) fn short_decimal(node: &Node) -> Option<Logical> {
+        let Kind::Fixed(fixed) = &node.kind else { return None };
+        let is_decimal = node.attributes.get("logicalType").is_some_and(|name| name == "decimal");
+        let decimal = decimal(&node.attributes, u32::MAX).filter(|_| is_decimal && fixed.size > 0);
+        decimal.filter(|_| node.logical.is_none())
+    }
+
+    /// Whether it is a decimal, of whatever precision and scale.
+    pub(crate) fn is_decimal(self) -> bool {
+        matches!(self, Logical::Decimal { .. })
+    }
+
     /// Does this logical type account for the attribute of this name?
     pub(super) fn explains(self, attribute: &str) -> bool {
         match attribute {

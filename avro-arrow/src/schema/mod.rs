@@ -9,16 +9,20 @@ mod fingerprint;
 mod compose;
 mod from_arrow;
 mod graph;
+mod hints;
+mod imports;
 mod logical;
 mod merge;
 mod names;
 mod parse;
 mod size;
 mod text;
+mod validity;
 mod widen;
 
 pub use fingerprint::Fingerprint;
 pub(crate) use from_arrow::valid_name;
+pub use imports::Imports;
 pub use logical::Logical;
 pub use merge::{Conflicts, MergedSchema, Note, Provenance};
 pub use names::Name;
@@ -38,6 +42,8 @@ pub struct Schema {
     root: NodeId,
     recursive: Arc<[bool]>,
     json: Arc<str>,
+    /// The name of a type that is defined twice, if there is one.
+    repeated: Option<Arc<str>>,
 }
 
 /// Index of a node in its schema.
@@ -179,6 +185,37 @@ impl Schema {
         self.recursive.get(id.index()).is_some_and(|r| *r)
     }
 
+    /// How many branches of a union before this one have the same tag in JSON. Not 0 only in unions of two types of one kind,
+    /// which the specification forbids.
+    pub(crate) fn nth_of_tag(&self, branches: &[NodeId], branch: usize) -> usize {
+        let tag = |branch: &NodeId| self.node(*branch).kind.tag();
+        let of_branch = branches.get(branch).map(tag);
+        branches.iter().take(branch).filter(|other| Some(tag(other)) == of_branch).count()
+    }
+
+    /// The tag of a union's branch in JSON: the name of its type, and a number where a branch before it has the same.
+    // SPEC: JSON Encoding. Of unions that are valid, the number is never needed.
+    pub(crate) fn tag_of(&self, branches: &[NodeId], branch: usize) -> String {
+        let tag = branches.get(branch).map_or("", |branch| self.node(*branch).kind.tag());
+        match self.nth_of_tag(branches, branch) {
+            0 => tag.to_owned(),
+            nth => format!("{tag}_{nth}"),
+        }
+    }
+
+    /// The branch that a tag in JSON means.
+    pub(crate) fn branch_of_tag(&self, branches: &[NodeId], tag: &str) -> Option<usize> {
+        let with = |tag: &str, nth: usize| {
+            let same = branches.iter().enumerate().filter(|(_, branch)| self.node(**branch).kind.tag() == tag);
+            same.map(|(at, _)| at).nth(nth)
+        };
+        let numbered = || {
+            let (tag, nth) = tag.rsplit_once('_')?;
+            with(tag, nth.parse().ok().filter(|nth| *nth > 0)?)
+        };
+        with(tag, 0).or_else(numbered)
+    }
+
     /// The number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -241,6 +278,11 @@ impl Kind {
             Kind::Record(t) => Some(&t.name),
             _ => None,
         }
+    }
+
+    /// What tags its values in the JSON of a union: its full name, or the word for it.
+    pub(crate) fn tag(&self) -> &str {
+        self.name().map_or(self.word(), Name::full)
     }
 
     /// The specification's word for it: `null`, `boolean`, `record`, …

@@ -1,21 +1,22 @@
 //! Schema JSON text in, an arena of nodes out. Errors say where in the JSON they are.
 
 use super::graph::Walk;
-use super::text::parse as parse_text;
+use super::hints;
+use super::text::{self, LEVELS_MAX};
 use super::{Attributes, Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Record, Schema};
 use crate::{Error, ErrorKind, Limits, Result};
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 impl Schema {
     /// Parses the JSON text of a schema, such as the `avro.schema` of a file's header. A byte order mark before it and NUL bytes
     /// after it are ignored, and a primitive type may stand without its quotes. So may what is not JSON but read by other Avro
     /// readers, such as `NaN` and comments; `json` then gives the text as JSON.
     pub fn parse(json: &str, limits: &Limits) -> Result<Schema> {
-        let text = json.trim_end_matches(|c: char| c.is_whitespace() || c == '\0');
-        let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let text = text::trimmed(json);
         let (n_values, max) = (json_values(text), limits.schema_nodes.saturating_mul(JSON_VALUES_PER_NODE));
         if n_values > max {
             return Err(ErrorKind::Limit { limit: "schema_nodes", value: n_values as u64, max: max as u64 }.into());
@@ -26,15 +27,34 @@ impl Schema {
             Ok(parsed) => parsed,
             Err(_) if primitive(&text).is_some() => Json::String(text.as_ref().to_owned()),
             Err(e) => {
-                let parsed = parse_text(&text).ok_or_else(|| At::Root.error(format!("not JSON ({e})")))?;
+                let parsed = text::parse(&text).ok_or_else(|| match text::levels(&text) {
+                    levels if levels > LEVELS_MAX => too_deep(levels, limits),
+                    _ => At::Root.error(format!("not JSON ({e})")),
+                })?;
                 text = Cow::Owned(parsed.to_string());
                 parsed
             }
         };
-        let mut parser = Parser { limits, nodes: Vec::new(), heights: Vec::new(), names: HashMap::new(), inherited: 0 };
+        if let Some(inner) = text::in_payload(&parsed) {
+            return Schema::parse(inner, limits);
+        }
+        let mut parser = Parser {
+            limits,
+            nodes: Vec::new(),
+            heights: Vec::new(),
+            names: HashMap::new(),
+            inherited: 0,
+            repeated: None,
+        };
         let root = parser.schema(&parsed, At::Root, "")?;
         let recursive = Walk::of(&parser.nodes, root).recursive;
-        Ok(Schema { nodes: parser.nodes.into(), root, recursive: recursive.into(), json: text.into_owned().into() })
+        Ok(Schema {
+            nodes: parser.nodes.into(),
+            root,
+            recursive: recursive.into(),
+            json: text.into_owned().into(),
+            repeated: parser.repeated.map(Arc::from),
+        })
     }
 }
 
@@ -66,6 +86,8 @@ struct Parser<'a> {
     names: HashMap<Name, NodeId>,
     /// Bytes of the namespaces that names were put into.
     inherited: usize,
+    /// The first name that was defined a second time.
+    repeated: Option<String>,
 }
 
 /// A place in the JSON: a list linked through the frames of the callers, so that it costs nothing until an error asks.
@@ -273,6 +295,7 @@ impl Parser<'_> {
         // is accepted again, and stands for the first one.
         let again = self.make(kind, attributes);
         if self.nodes.get(first.index()).is_some_and(|node| self.same_definition(node, &again)) {
+            self.repeated.get_or_insert_with(|| name.full().to_owned());
             return Ok(first);
         }
         Err(at.error(format!("{} is defined twice, and not alike", quoted(name.full()))))
@@ -310,9 +333,10 @@ impl Parser<'_> {
         if let Some(id) = self.find(word, namespace)? {
             return Ok(id);
         }
-        Err(at.error(match body_of(word) {
-            Some(body) => format!("`{word}` is no type by itself: it needs an object with `type` and `{body}`"),
-            None => {
+        Err(at.error(match (body_of(word), hints::of_word(word)) {
+            (Some(body), _) => format!("`{word}` is no type by itself: it needs an object with `type` and `{body}`"),
+            (None, Some(hint)) => format!("there is no type {}; did you mean {hint}?", quoted(word)),
+            (None, None) => {
                 let name = Name::new(word, namespace);
                 format!("type {} is not defined before its use", quoted(name.full()))
             }
@@ -443,6 +467,15 @@ impl fmt::Display for At<'_> {
 #[cold]
 fn limit(limit: &'static str, value: usize, max: usize) -> Error {
     Error::new(ErrorKind::Limit { limit, value: value as u64, max: max as u64 })
+}
+
+/// More levels of JSON than are parsed.
+#[cold]
+fn too_deep(levels: usize, limits: &Limits) -> Error {
+    if levels > limits.nesting {
+        return limit("nesting", levels, limits.nesting);
+    }
+    Error::new(ErrorKind::Unsupported { what: format!("a schema of more than {LEVELS_MAX} levels of JSON") })
 }
 
 /// The primitive type of this name.

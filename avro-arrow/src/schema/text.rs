@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 /// Levels of JSON: four for each level of types that `Limits::nesting` allows by default. The parser here recurses, and so does that
 /// of schemas, once or a few times for each.
-const LEVELS_MAX: usize = 512;
+pub(super) const LEVELS_MAX: usize = 512;
 
 /// The JSON value that the text is, if it is one.
 pub(super) fn parse(text: &str) -> Option<Json> {
@@ -18,6 +18,48 @@ pub(super) fn parse(text: &str) -> Option<Json> {
     let value = parser.value(0)?;
     parser.space()?;
     parser.rest.is_empty().then_some(value)
+}
+
+/// The text of a schema without what may stand around it: a byte order mark before it, NUL bytes after it.
+pub(super) fn trimmed(text: &str) -> &str {
+    let text = text.trim_end_matches(|c: char| c.is_whitespace() || c == '\0');
+    text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// The JSON of a schema's text, taken out of what registries put around it.
+pub(super) fn of_schema(text: &str) -> Option<Json> {
+    let text = trimmed(text);
+    let json = serde_json::from_str(text).ok().or_else(|| parse(text))?;
+    match in_payload(&json) {
+        Some(schema) => serde_json::from_str(schema).ok().or_else(|| parse(schema)),
+        None => Some(json),
+    }
+}
+
+/// The text of the schema in what a schema registry answers, such as `{"schema": "{..}", "schemaType": "AVRO"}`.
+pub(super) fn in_payload(json: &Json) -> Option<&str> {
+    let object = json.as_object().filter(|object| !object.contains_key("type"))?;
+    let kind = object.get("schemaType").and_then(Json::as_str);
+    object.get("schema")?.as_str().filter(|_| kind.is_none_or(|kind| kind.eq_ignore_ascii_case("avro")))
+}
+
+/// Levels of brackets inside one another.
+pub(super) fn levels(text: &str) -> usize {
+    let (mut levels, mut most, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                levels += 1;
+                most = most.max(levels);
+            }
+            b']' | b'}' if !in_string => levels = levels.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }
 
 struct Parser<'a> {
@@ -231,5 +273,25 @@ mod tests {
             let schema = Schema::parse(&text, &Limits::default()).unwrap();
             assert_eq!(Schema::parse(schema.json(), &Limits::default()).unwrap(), schema);
         }
+    }
+
+    #[test]
+    fn schemas_deeper_than_the_parser_name_the_limit() {
+        let lists = |n: usize| r#"{"type":"array","items":"#.repeat(n) + "\"int\"" + &"}".repeat(n);
+        let refused = |n: usize, limits: &Limits| Schema::parse(&lists(n), limits).unwrap_err().to_string();
+        let default = Limits::default();
+        assert!(refused(130, &default).contains("more than the limit `nesting` allows (128)"));
+        assert!(refused(700, &default).contains("700 is more than the limit `nesting` allows (128)"));
+        let deeper = Limits { nesting: 1000, ..Limits::default() };
+        assert_eq!(refused(700, &deeper), "not supported: a schema of more than 512 levels of JSON");
+    }
+
+    #[test]
+    fn answers_of_registries_are_unpacked() {
+        let parse = |text: &str| Schema::parse(text, &Limits::default());
+        let payload = r#"{"subject":"s","schemaType":"AVRO","schema":"{\"type\":\"array\",\"items\":\"int\"}"}"#;
+        assert_eq!(parse(payload).unwrap().json(), r#"{"type":"array","items":"int"}"#);
+        assert_eq!(parse(r#"{"schema":"\"int\""}"#).unwrap().json(), "\"int\"");
+        assert!(parse(r#"{"schemaType":"PROTOBUF","schema":"int"}"#).is_err());
     }
 }

@@ -46,8 +46,8 @@ impl Encoder {
     /// An encoder for batches of this schema.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the columns do not fit the schema that is asked for, or an option is
-    /// not one; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where no schema is asked for and Avro has no type for a
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the columns do not fit the schema that is asked for, that schema is
+    /// [not valid](Schema::check_valid), or an option is not one; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where no schema is asked for and Avro has no type for a
     /// column, see [`Schema::from_arrow`].
     pub fn new(arrow: &SchemaRef, options: &WriteOptions) -> Result<Encoder> {
         if let Some((key, _)) = options.metadata.iter().find(|(key, _)| key.starts_with("avro.")) {
@@ -66,6 +66,9 @@ impl Encoder {
                 Plan::new(&arrow, &schema, &options.limits)?
             }
         };
+        if let Some(schema) = options.schema.as_ref().filter(|_| options.check_schema) {
+            schema.check_valid()?;
+        }
         Ok(Encoder(Arc::new(Inner {
             plan,
             columns: arrow.fields().iter().map(|field| field.data_type().clone()).collect(),

@@ -18,6 +18,8 @@ pub struct WriteOptions {
     /// were read with, where they are still all of its fields in their types, or else
     /// [what their types are in Avro](Schema::from_arrow).
     pub schema: Option<Schema>,
+    /// Whether a schema that is given must be [one that the specification allows](Schema::check_valid); the default is yes.
+    pub check_schema: bool,
     /// What the header says besides schema and codec. Keys that start with `avro.` are the specification's.
     pub metadata: Vec<(String, Vec<u8>)>,
     /// The sync marker. A random one if there is none, as the specification asks for; the same one makes the same file.
@@ -33,6 +35,7 @@ impl Default for WriteOptions {
             level: None,
             block_bytes: 128 << 10,
             schema: None,
+            check_schema: true,
             metadata: Vec::new(),
             sync: None,
             limits: Limits::default(),

@@ -99,7 +99,7 @@ impl<W: Read + Write + Seek> Writer<W> {
         }
         let schema = Some(header.schema);
         let level = options.level.filter(|_| options.codec == header.codec);
-        let options = WriteOptions { schema, codec: header.codec, level, ..options.clone() };
+        let options = WriteOptions { schema, check_schema: false, codec: header.codec, level, ..options.clone() };
         Self::with(file, Encoder::with_sync(&options, arrow, header.sync)?)
     }
 }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 /// | `default` | Utf8 | what a reader takes for it where a writer has it not, as JSON |
 /// | `doc` | Utf8 | its documentation |
 /// | `aliases` | List(Utf8) | its other names |
+/// | `hint` | Utf8 | what it does not mean though it seems to, such as a `logicalType` beside its type |
 /// | `error` | Utf8 | why the schema of one of several files cannot be read; such a file has one row, in which all else but `file` is null |
 ///
 /// Rows of a file come in the order of its schema. Only headers are read. The text of a schema is in `avro_metadata`.
@@ -54,6 +55,7 @@ impl TableFunctionImpl for AvroFields {
             Field::new("default", DataType::Utf8, true),
             Field::new("doc", DataType::Utf8, true),
             Field::new_list("aliases", Field::new_list_field(DataType::Utf8, true), true),
+            Field::new("hint", DataType::Utf8, true),
             Field::new("error", DataType::Utf8, true),
         ]));
         file_table("avro_schema", &args, &self.options, |options| Fields {
@@ -85,7 +87,7 @@ async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRe
     let header = headers.get(file.store.as_ref(), &file.object, &name).await.map(|(header, _)| header);
     let all = Reads { columns: None, batch_size: 1, reader: None };
     let compiled = header.and_then(|header| {
-        let program = header.schema.program(all, headers.options()).map_err(|e| external(e, &name))?;
+        let program = header.schema.program(all, &headers.options().describing()).map_err(|e| external(e, &name))?;
         Ok((header, program))
     });
     let (header, program) = match readable(compiled, is_only)? {
@@ -205,6 +207,7 @@ struct Rows<'a> {
     default: StringBuilder,
     doc: StringBuilder,
     aliases: ListBuilder<StringBuilder>,
+    hint: StringBuilder,
     n: usize,
 }
 
@@ -222,6 +225,7 @@ impl<'a> Rows<'a> {
             default: StringBuilder::new(),
             doc: StringBuilder::new(),
             aliases: ListBuilder::new(StringBuilder::new()),
+            hint: StringBuilder::new(),
             n: 0,
         }
     }
@@ -240,6 +244,7 @@ impl<'a> Rows<'a> {
             self.aliases.values().append_value(alias);
         }
         self.aliases.append(true);
+        self.hint.append_option(field.and_then(|field| self.avro.hint(field)));
         self.n += 1;
     }
 
@@ -254,6 +259,7 @@ impl<'a> Rows<'a> {
             Arc::new(self.default.finish()),
             Arc::new(self.doc.finish()),
             Arc::new(self.aliases.finish()),
+            Arc::new(self.hint.finish()),
             new_null_array(&DataType::Utf8, self.n),
         ];
         Ok(RecordBatch::try_new(schema, columns)?)

@@ -62,7 +62,8 @@ pub(super) fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> 
         if format != Format::Avro {
             return Err(Error::Usage("--schema is for Avro, which is not what is written".to_owned()));
         }
-        writing.avro.schema = Some(inspect::schema_of(schema, &reading.limits)?);
+        writing.avro.check_schema = reading.writing.check_schema;
+        writing.avro.schema = Some(inspect::schema_of(schema, reading)?);
     }
     if arguments.block_size.is_some() && format != Format::Avro {
         return Err(Error::Usage("--block-size is for Avro, which is not what is written".to_owned()));

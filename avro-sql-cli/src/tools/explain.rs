@@ -21,7 +21,7 @@ impl Explain {
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
         let reading = &context.reading;
         // A schema file has a program too.
-        let schema = input.schema(context.limits())?;
+        let schema = input.schema(&context.reading)?;
         let decoder = reading.decoder(self.columns.clone(), context.batch_rows);
         let options = Options { reader_schema: reading.reader_schema.clone(), ..decoder };
         let program = Program::compile(&schema, &options).map_err(|e| input.failed(e))?;

@@ -41,10 +41,8 @@ impl SchemaFrom {
     /// The schema.
     pub(super) fn schema(&self, context: &Context) -> Result<Schema> {
         match self {
-            SchemaFrom::Text(text) => {
-                Schema::parse(text, context.limits()).map_err(|e| Error::from(e).within("--schema"))
-            }
-            SchemaFrom::File(file) => inspect::schema_of(file, context.limits()),
+            SchemaFrom::Text(text) => inspect::schema_from(text, "--schema", &context.reading),
+            SchemaFrom::File(file) => inspect::schema_of(file, &context.reading),
         }
     }
 }
@@ -52,6 +50,7 @@ impl SchemaFrom {
 impl FromJson {
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
         let schema = self.schema.schema(context)?;
+        context.check_written(&schema)?;
         let head = FileHead {
             schema: schema.json().to_owned(),
             compression: self.compression,

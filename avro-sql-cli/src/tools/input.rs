@@ -166,8 +166,12 @@ impl Input {
     }
 
     /// The schema of its data, or that which it is the text of.
-    pub(super) fn schema(&self, limits: &Limits) -> Result<Schema> {
-        inspect::schema_in(self.open()?, &self.name(), limits)
+    pub(super) fn schema(&self, reading: &AvroOptions) -> Result<Schema> {
+        let path = match &self.place {
+            Place::Local(path) => Some(path.path.as_path()),
+            Place::Stdin | Place::Stored(..) => None,
+        };
+        inspect::schema_in(self.open()?, &self.name(), path, reading)
     }
 
     /// Its header, and its bytes behind that.
@@ -199,7 +203,7 @@ pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Re
         // What comes in once is read once.
         let read = match (input.is_stdin(), texts) {
             (true, _) => Ok(()),
-            (false, true) => input.schema(context.limits()).map(drop),
+            (false, true) => input.schema(&context.reading).map(drop),
             (false, false) => input.open_avro(context.limits()).map(drop),
         };
         match read {
@@ -230,7 +234,7 @@ pub(super) fn partition_columns(schema: &SchemaRef, inputs: &[Input], context: &
 
 /// The schema that all these files can be read as.
 pub(super) fn merged(inputs: &[Input], context: &Context) -> Result<MergedSchema> {
-    let schemas = inputs.iter().map(|input| Ok((input.name(), input.schema(context.limits())?)));
+    let schemas = inputs.iter().map(|input| Ok((input.name(), input.schema(&context.reading)?)));
     let schemas = schemas.collect::<Result<Vec<_>>>()?;
     let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
     Ok(MergedSchema::of(named, context.reading.conflicts, context.limits())?)

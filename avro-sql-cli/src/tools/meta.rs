@@ -1,5 +1,6 @@
 //! `meta`: files in; what their headers say and what blocks they have out. Blocks are not read, only what stands before them.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -203,9 +204,13 @@ fn as_text(input: &Input, header: &Header, total: &Total, len: u64) -> String {
         total.stored,
     );
     for (key, value) in &header.metadata {
-        // A line for each, whatever is in it.
-        let value = text(value).split(['\n', '\r', '\t']).collect::<Vec<_>>().join(" ");
-        said.push_str(&format!("    {key}\t{value}\n"));
+        let value = text(value);
+        // White space in a schema means nothing.
+        let value = match key.as_str() {
+            "avro.schema" => Cow::Owned(value.split(['\n', '\r', '\t']).collect::<Vec<_>>().join(" ")),
+            _ => escaped(&value),
+        };
+        said.push_str(&format!("    {}\t{value}\n", escaped(key)));
     }
     said
 }
@@ -230,6 +235,15 @@ fn as_json(input: &Input, header: &Header, total: &Total, len: u64) -> Json {
 /// A value as text: itself where it is UTF-8, else each byte as the character of that number, as Avro's JSON has bytes.
 fn text(value: &[u8]) -> String {
     str::from_utf8(value).map_or_else(|_| value.iter().map(|byte| char::from(*byte)).collect(), str::to_owned)
+}
+
+/// Text on one line: where it has control characters, these are escaped, and so are backslashes.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| c.is_control() || c == '\\';
+    text.chars().map(|c| if escape(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -29,6 +29,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use avro_arrow::schema::Schema;
 use avro_arrow::{Codec, Limits};
 use avro_datafusion::AvroOptions;
 use tokio::sync::oneshot;
@@ -107,6 +108,14 @@ struct Context {
 impl Context {
     fn limits(&self) -> &Limits {
         &self.reading.limits
+    }
+
+    /// Checks that a schema which the user gave may be written: other readers refuse what the specification forbids.
+    fn check_written(&self, schema: &Schema) -> Result<()> {
+        if self.reading.writing.check_schema {
+            schema.check_valid()?;
+        }
+        Ok(())
     }
 
     /// An error if the user wants no more of it.

@@ -32,7 +32,8 @@ pub(crate) struct Random {
 
 impl Random {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
-        let schema = inspect::schema_of(&self.schema, context.limits())?;
+        let schema = inspect::schema_of(&self.schema, &context.reading)?;
+        context.check_written(&schema).map_err(|e| e.within(&self.schema.display().to_string()))?;
         let generator =
             Generator::new(&schema).map_err(|e| Error::Failed(format!("{}: {e}", self.schema.display())))?;
         let seed = self.seed.unwrap_or_else(|| random_sync().iter().fold(0, |seed, byte| seed << 8 ^ u64::from(*byte)));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::datatypes::{DataType, Field};
+use avro_arrow::json::{Decoder, Form};
 use avro_arrow::schema::Fingerprint;
 use avro_arrow::{Options, Program, Severity, tagged};
 use avro_datafusion::AvroOptions;
@@ -41,15 +42,34 @@ impl ShowSchema {
                     "{n} files; --merged shows the schema of all of them, or name one: {first}"
                 )));
             };
-            (input.schema(context.limits())?, input.name())
+            (input.schema(&context.reading)?, input.name())
         };
+        schema.hints().iter().for_each(|hint| aside(&format!("avro-sql: {name}: {hint}")));
         let text = match self.form {
             SchemaForm::Avro => pretty(schema.json()),
             SchemaForm::Arrow => {
-                let AvroOptions { strings, enums, unions, pairs, decimals, recursion_levels, limits, .. } =
-                    context.reading.clone();
-                let options =
-                    Options { strings, enums, unions, pairs, decimals, recursion_levels, limits, ..Options::default() };
+                let AvroOptions {
+                    strings,
+                    enums,
+                    unions,
+                    pairs,
+                    decimals,
+                    short_decimals,
+                    recursion_levels,
+                    limits,
+                    ..
+                } = context.reading.describing();
+                let options = Options {
+                    strings,
+                    enums,
+                    unions,
+                    pairs,
+                    decimals,
+                    short_decimals,
+                    recursion_levels,
+                    limits,
+                    ..Options::default()
+                };
                 let program = Program::compile(&schema, &options).map_err(|e| e.in_file(name))?;
                 let mut text = String::new();
                 // Queries read tagged structs, which are unions to whoever asks.
@@ -82,7 +102,7 @@ impl Compat {
         let [reader, writer] = inputs else {
             return Err(Error::Usage(format!("two files are needed, and here are {}", inputs.len())));
         };
-        let (its, theirs) = (reader.schema(limits)?, writer.schema(limits)?);
+        let (its, theirs) = (reader.schema(&context.reading)?, writer.schema(&context.reading)?);
         let mismatches = its.mismatches(&theirs, context.reading.field_match, limits)?;
         let mut out = Out::stdout();
         for mismatch in &mismatches {
@@ -90,6 +110,13 @@ impl Compat {
             out.put(format!("{mismatch}{some}\n").as_bytes())?;
         }
         out.commit()?;
+        let always = mismatches.iter().any(|mismatch| mismatch.severity == Severity::Always);
+        if always && Decoder::resolving(&theirs, &its, Form::Avro, &context.reading.decoder(None, 1)).is_ok() {
+            aside(
+                "avro-sql: it is read here all the same, as names are overlooked where only two types can be meant, \
+                 and decimals become ones of more digits; other readers need not do so",
+            );
+        }
         match mismatches.len() {
             0 => Ok(()),
             n => {

@@ -73,7 +73,10 @@ impl<'s> Generator<'s> {
         let heights = heights(schema);
         match heights.get(schema.root().index()) {
             Some(height) if *height <= HEIGHT_MAX => Ok(Generator { schema, heights }),
-            _ => Err(format!("values of {} have no end, or more than {HEIGHT_MAX} levels", schema.node(schema.root()))),
+            _ => Err(format!(
+                "{} has no values: they have no end or more than {HEIGHT_MAX} levels, or need an enum without symbols",
+                schema.node(schema.root())
+            )),
         }
     }
 
@@ -120,6 +123,7 @@ fn heights(schema: &Schema) -> Vec<usize> {
                 Kind::Record(record) => {
                     record.fields.iter().map(|field| of(&field.node)).max().unwrap_or(0).saturating_add(1)
                 }
+                Kind::Enum(e) if e.symbols.is_empty() => usize::MAX,
                 _ => 0,
             };
             if let Some(known) = heights.get_mut(node.index())

@@ -233,12 +233,12 @@ pub(super) fn expected(schema: &Schema, node: NodeId, tagged: bool) -> String {
     };
     match &schema.node(node).kind {
         Kind::Union(branches) => {
-            let name = |node: &NodeId| {
-                let kind = &schema.node(*node).kind;
-                let name = kind.name().map_or(kind.word(), |name| name.full());
-                if tagged && *kind != Kind::Null { format!("{{\"{name}\": …}}") } else { name.to_string() }
+            let name = |(at, node): (usize, &NodeId)| {
+                let name = schema.tag_of(branches, at);
+                let is_tagged = tagged && schema.node(*node).kind != Kind::Null;
+                if is_tagged { format!("{{\"{name}\": …}}") } else { name }
             };
-            format!("one of {}", list(&mut branches.iter().map(name)))
+            format!("one of {}", list(&mut branches.iter().enumerate().map(name)))
         }
         Kind::Enum(e) => format!("{}: {}", schema.node(node), list(&mut e.symbols.iter().cloned())),
         Kind::Bytes | Kind::Fixed(_)

@@ -211,7 +211,7 @@ fn random_schemas_resolve() {
             &schema,
             &reader,
             crate::options::FieldMatch::Name,
-            crate::resolve::Rules::Lenient,
+            crate::resolve::Rules::LENIENT,
             &Limits::default(),
         );
         found.unwrap_or_else(|e| panic!("seed {seed}: {e}\n{json}\n{}", reader.json()));

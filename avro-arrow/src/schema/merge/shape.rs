@@ -53,6 +53,7 @@ impl Slot {
             unions.iter().any(|branches| branches.iter().filter(in_family).count() > 1)
         };
         let exact = ["number", "text"].map(|family| (family, side_by_side(family)));
+        let mixed = mixed_decimals(unified, &unions);
         let mut slot = Slot {
             groups: Vec::new(),
             null: None,
@@ -80,6 +81,9 @@ impl Slot {
                         let nth = seen.entry((word, None)).or_insert(0);
                         *nth += 1;
                         Key::Simple(word, None, *nth)
+                    }
+                    _ if node.logical.map(any_precision).is_some_and(|logical| mixed.contains(&logical)) => {
+                        Key::Simple("bytes", node.logical.map(any_precision), 1)
                     }
                     Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_) => {
                         Key::Class(unified.class(one))
@@ -110,8 +114,10 @@ impl Slot {
             }
         }
         for group in &mut slot.groups {
+            let first = group.types.first().and_then(|one| unified.node(*one).logical);
             group.word = match group.word {
                 "decimal" => "bytes",
+                _ if first.is_some_and(|logical| mixed.contains(&any_precision(logical))) => "bytes",
                 _ => word_of(group.types.iter().map(|one| &unified.node(*one).kind)),
             };
         }
@@ -169,6 +175,29 @@ impl Slot {
             self.groups.iter().enumerate().flat_map(|(at, a)| self.groups.iter().skip(at + 1).map(move |b| (a, b)));
         pairs.into_iter().find(|(a, b)| alike(a, b)).map(|(a, b)| [a, b])
     }
+}
+
+/// The decimals, of any precision, that are on bytes in one source and on fixed, or on another fixed, in another. They become
+/// one on bytes.
+// SPEC: Schema Resolution: "two schemas that are decimal logical types match if their scales and precisions match".
+fn mixed_decimals(unified: &Unified<'_>, unions: &[Vec<usize>]) -> HashSet<Logical> {
+    let mut classes: HashMap<Logical, HashSet<Option<usize>>> = HashMap::new();
+    for branches in unions {
+        let on_bytes = || {
+            let nodes = branches.iter().map(|one| (one, unified.node(*one)));
+            nodes.filter(|(_, node)| matches!(node.kind, Kind::Bytes | Kind::Fixed(_)))
+        };
+        if on_bytes().count() > 1 {
+            return HashSet::new();
+        }
+        for (one, node) in on_bytes() {
+            if let Some(logical) = node.logical.filter(|logical| logical.is_decimal()) {
+                let class = matches!(node.kind, Kind::Fixed(_)).then(|| unified.class(*one));
+                classes.entry(any_precision(logical)).or_default().insert(class);
+            }
+        }
+    }
+    classes.into_iter().filter(|(_, classes)| classes.len() > 1).map(|(logical, _)| logical).collect()
 }
 
 /// Types of one family become one, the others of a kind only if they are the same.

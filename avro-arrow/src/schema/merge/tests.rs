@@ -567,7 +567,7 @@ fn random_families_resolve() {
                     schema,
                     &merged.schema,
                     crate::options::FieldMatch::Name,
-                    crate::resolve::Rules::Lenient,
+                    crate::resolve::Rules::LENIENT,
                     &Limits::default(),
                 );
                 let resolution = resolution.unwrap_or_else(|e| panic!("{e} {}", all()));

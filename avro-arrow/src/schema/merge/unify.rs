@@ -191,9 +191,25 @@ impl<'s> Unified<'s> {
             let same = *by_name.entry((*shape, name.full())).or_insert(item);
             linker.link_if_apart(same, item);
         }
+        // SPEC: Aliases. They rewrite names before these are compared without their namespaces.
+        for (item, ((_, one, _), shape)) in named.iter().zip(&shapes).enumerate() {
+            for alias in aliases(self.node(*one)) {
+                linker.link_if_apart(*by_name.entry((*shape, alias.full())).or_insert(item), item);
+            }
+        }
         by_name.clear();
+        // Where a union has two of one simple name, nothing tells which of another's is which.
+        let mut owners: HashSet<(usize, Shape, &str)> = HashSet::new();
+        let mut namesakes: HashSet<(Shape, &str)> = HashSet::new();
+        for ((owner, _, name), shape) in named.iter().zip(&shapes) {
+            if !owners.insert((*owner, *shape, name.simple())) {
+                namesakes.insert((*shape, name.simple()));
+            }
+        }
         for (item, ((.., name), shape)) in named.iter().zip(&shapes).enumerate() {
-            linker.link_if_apart(*by_name.entry((*shape, name.simple())).or_insert(item), item);
+            if !namesakes.contains(&(*shape, name.simple())) {
+                linker.link_if_apart(*by_name.entry((*shape, name.simple())).or_insert(item), item);
+            }
         }
         for (item, ((_, one, _), shape)) in named.iter().zip(&shapes).enumerate() {
             for alias in aliases(self.node(*one)) {

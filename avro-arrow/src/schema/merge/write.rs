@@ -68,7 +68,7 @@ impl Writer<'_, '_> {
         for group in &slot.groups {
             let part = (n_branches > 1).then(|| {
                 let node = group.types.first().map(|one| &self.unified.node(*one).kind);
-                node.and_then(Kind::name).map_or(group.word, Name::simple)
+                node.and_then(Kind::name).filter(|_| group.word != "bytes").map_or(group.word, Name::simple)
             });
             let branch = self.inside(part.map(Part::Branch), 1, |writer| writer.group(group, around))?;
             branches.push(branch);
