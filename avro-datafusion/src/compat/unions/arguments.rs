@@ -74,6 +74,9 @@ const CHOOSING: [&str; 4] = ["coalesce", "nvl", "ifnull", "nvl2"];
 /// Functions for which values need an order, which those of different branches have not.
 const ORDERING: &[&str] = &["array_max", "array_min", "array_sort", "max", "min"];
 
+/// Functions that compute with numbers alone, and say so later in words that do not know unions.
+const ADDING: &[&str] = &["avg", "sum"];
+
 /// What becomes of each argument before the function has it: nothing, or this.
 pub(super) fn targets<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> Result<Vec<Option<Target>>> {
     let name = function.name();
@@ -107,6 +110,12 @@ pub(super) fn targets<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> R
         && union.number().is_none()
     {
         return Err(refuse(field, union, "has no order"));
+    }
+    if ADDING.contains(&name)
+        && let Some((field, union)) = first()
+        && union.number().is_none()
+    {
+        return Err(refuse(field, union, "is no number"));
     }
     let is_passed = STRUCTURAL.contains(&name)
         || (lists.iter().flatten().all(|list| list.number().is_none()) && !READING.contains(&name));
