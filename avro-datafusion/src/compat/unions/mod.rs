@@ -60,7 +60,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     rewrites.into_iter().try_for_each(|rewrite| state.register_function_rewrite(rewrite))
 }
 
-/// Moves the rule before all others, which do not know unions.
+/// Moves the rule and the planner before all others, which do not know unions.
 pub(super) fn make_first(state: &mut SessionState) {
     let mut builder = SessionStateBuilder::new_from_existing(state.clone());
     if let Some(analyzer) = builder.analyzer()
@@ -68,6 +68,12 @@ pub(super) fn make_first(state: &mut SessionState) {
     {
         let rule = analyzer.rules.remove(at);
         analyzer.rules.insert(0, rule);
+    }
+    #[cfg(feature = "sql")]
+    if let Some(planners) = builder.expr_planners() {
+        let planner = Arc::new(planner::UnionPlanner);
+        planners.retain(|other| format!("{other:?}") != format!("{planner:?}"));
+        planners.insert(0, planner);
     }
     *state = builder.build();
 }
