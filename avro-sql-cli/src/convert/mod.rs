@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use avro_arrow::schema::Schema;
-use avro_arrow::{Enums, Options, Strings, Unions, derived_schema};
+use avro_arrow::{Enums, Options, Strings, derived_schema};
 use avro_datafusion::{AvroOptions, DamageSink, Report, WarningSink, Warnings};
 use tokio::runtime::Handle;
 
@@ -89,15 +89,6 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     done.map_err(|e| Error::Failed(format!("internal error: {e}")))?
 }
 
-/// What unions are decoded as where no query runs, unless the caller says: Parquet has none, and all else is written from them.
-fn unions(asked: Unions, format: Format) -> Unions {
-    match asked {
-        Unions::Tagged if format == Format::Parquet => Unions::Struct,
-        Unions::Tagged => Unions::Dense,
-        asked => asked,
-    }
-}
-
 struct Conversion {
     task: Task,
     reading: AvroOptions,
@@ -148,7 +139,7 @@ impl Conversion {
 
     /// How rows are decoded where no query runs.
     fn decoder(&self) -> Options {
-        let unions = unions(self.reading.unions, self.task.format);
+        let unions = self.task.format.unions(self.reading.unions);
         Options { unions, ..self.reading.decoder(None, self.batch_rows) }
     }
 

@@ -21,7 +21,7 @@ use ::arrow::array::RecordBatch;
 use ::arrow::datatypes::Schema;
 use ::arrow::error::ArrowError;
 use ::parquet::basic::{Compression, ZstdLevel};
-use avro_arrow::WriteOptions;
+use avro_arrow::{Unions, WriteOptions};
 
 use crate::error::Result;
 use value::Column;
@@ -136,6 +136,16 @@ impl Counts {
 }
 
 impl Format {
+    /// The form in which unions are decoded for this format where no query runs, unless the caller asks for one: Parquet has no
+    /// unions, and all other formats are written from Arrow's.
+    pub(crate) fn unions(self, asked: Unions) -> Unions {
+        match asked {
+            Unions::Tagged if self == Format::Parquet => Unions::Struct,
+            Unions::Tagged => Unions::Dense,
+            asked => asked,
+        }
+    }
+
     /// The formats by the names that users give them, in the order in which they are listed.
     pub(crate) const NAMES: [(&'static str, Format); 9] = [
         ("table", Format::Table),

@@ -54,7 +54,8 @@ impl Cat {
             }
             None => None,
         };
-        let options = Options { reader_schema, ..reading.decoder(None, context.batch_rows) };
+        let unions = self.format.unions(reading.unions);
+        let options = Options { reader_schema, unions, ..reading.decoder(None, context.batch_rows) };
         let mut columns: Option<PartitionColumns> = None;
         let mut wanted = Wanted {
             offset: self.offset,
