@@ -22,7 +22,7 @@ use crate::bytes::Cursor;
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution, unread_branch, unread_symbol};
-use crate::schema::{Field, Kind, NodeId, Schema, is_zero_width};
+use crate::schema::{Field, Kind, is_zero_width};
 use decimal::Digits;
 use std::fmt::{self, Write as _};
 use untagged::untagged;
