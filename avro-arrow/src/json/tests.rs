@@ -1,6 +1,7 @@
 //! Tables of values with their texts and faults, and types made to exhaust memory or the stack.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
+use crate::schema::Schema;
 
 const LIST: &str = r#"{"type":"record","name":"n.L","fields":[{"name":"v","type":"int"},
     {"name":"next","type":["null","L"]}]}"#;
