@@ -25,6 +25,7 @@ mod pager;
 mod progress;
 mod read_only;
 mod repl;
+mod replan;
 mod run;
 mod session;
 mod skipped;

@@ -32,6 +32,7 @@ use crate::meter::PlanMeter;
 use crate::options::Resources;
 use crate::outfile::Written;
 use crate::read_only;
+use crate::replan;
 use crate::skipped::Skipped;
 use crate::statement;
 use crate::warned::Warned;
@@ -259,7 +260,8 @@ async fn begin(
         return Ok(None);
     }
     let task = Arc::new(frame.task_ctx());
-    let plan = frame.create_physical_plan().await?;
+    let (state, plan) = frame.into_parts();
+    let plan = replan::physical_plan(state, &plan).await?;
     meter.watch(Arc::clone(&plan));
     execute_stream(plan, task).map(Some)
 }

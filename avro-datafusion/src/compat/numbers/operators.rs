@@ -83,15 +83,10 @@ impl ScalarUDFImpl for Exact {
         }
     }
 
+    // As DataFusion names the operator, so that a name stays the same when a rule makes one of the other.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        let operand = |expr: &Expr| match expr {
-            Expr::ScalarFunction(call) if call.func.inner().downcast_ref::<Exact>().is_some() => {
-                format!("({})", expr.schema_name())
-            }
-            Expr::BinaryExpr(_) => format!("({})", expr.schema_name()),
-            _ => expr.schema_name().to_string(),
-        };
-        Ok(args.iter().map(operand).collect::<Vec<_>>().join(&format!(" {} ", self.op)))
+        let names: Vec<_> = args.iter().map(|expr| expr.schema_name().to_string()).collect();
+        Ok(names.join(&format!(" {} ", self.op)))
     }
 
     fn signature(&self) -> &Signature {
