@@ -260,7 +260,7 @@ class Queries:
         items, _ = self.items(scope, self.rng.randrange(1, 4))
         return self.make("select", f"SELECT t.id AS id, {{0}} FROM {source}{{1}}", items, self.where(scope))
 
-    def aggregates(self, scope, n):
+    def aggregates(self, scope, n, order="t.id"):
         rng = self.rng
         made = []
         for i in range(n):
@@ -273,8 +273,8 @@ class Queries:
                 lambda: both("", "sum({0})", e), lambda: both("", "min({0})", any_), lambda: both("", "max({0})", any_),
                 lambda: both("", "avg({0})", self.expr(rng.choice(["int", "double", "decimal"]), scope, 1)),
                 lambda: both("", "sum({0}) FILTER (WHERE {1})", e, self.predicate(scope, 1)),
-                lambda: both("", "string_agg({0}, ',' ORDER BY t.id)", text),
-                lambda: both("", "array_agg({0} ORDER BY t.id)", e),
+                lambda: both("", f"string_agg({{0}}, ',' ORDER BY {order})", text),
+                lambda: both("", f"array_agg({{0}} ORDER BY {order})", e),
                 lambda: both("", "bool_or({0})", self.predicate(scope, 1)),
                 lambda: both("", "sum(CASE WHEN {0} THEN 1 ELSE 0 END)", self.predicate(scope, 1)),
             ])()
@@ -307,7 +307,7 @@ class Queries:
         if ka and kb and rng.random() < 0.4:
             on = f"{rng.choice(ka).here} = {rng.choice(kb).here} AND t.g = r.g"
         if rng.random() < 0.3:
-            aggregates = self.aggregates(a + b, 2)
+            aggregates = self.aggregates(a + b, 2, "t.id NULLS LAST, r.id NULLS LAST")
             return self.make("join, aggregate", f"SELECT {{0}} FROM {left} {kind} {right} ON {on}{{1}}", aggregates, self.where(a + b, 0.3))
         items, _ = self.items(a + b, 2)
         return self.make("join", f"SELECT t.id AS i, r.id AS j, {{0}} FROM {left} {kind} {right} ON {on}{{1}}", items, self.where(a + b, 0.4))

@@ -7,6 +7,7 @@ mod clock;
 mod coercion;
 mod dates;
 mod exprs;
+mod in_lists;
 mod in_order;
 mod json;
 #[cfg(feature = "sql")]
@@ -42,6 +43,7 @@ use std::sync::Arc;
 /// Registers the corrections that concern Avro's types. Every session that knows Avro has them.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_function_rewrite(Arc::new(map_keys::MapKeys))?;
+    state.register_function_rewrite(Arc::new(in_lists::InLists))?;
     state.register_function_rewrite(Arc::new(nullable_items::NullableItems))?;
     state.register_udf(Arc::new(map_entries::map_entries()))?;
     state.register_udf(Arc::new(map_extract::map_extract()))?;
