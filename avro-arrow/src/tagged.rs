@@ -6,9 +6,9 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeListArray, GenericListArray, MapArray, NullArray, OffsetSizeTrait,
-    RecordBatch, RecordBatchOptions, StructArray, UnionArray,
+    RecordBatch, RecordBatchOptions, StructArray, UnionArray, new_null_array,
 };
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema, SchemaRef, UnionFields, UnionMode};
 use arrow_select::filter::filter;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub fn dense_schema(schema: &Schema) -> Option<SchemaRef> {
 
 /// The batch with the columns of [`dense_schema`].
 pub fn dense_batch(batch: &RecordBatch, to: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let columns = batch.columns().iter().zip(to.fields()).map(|(array, field)| dense(array, field.data_type()));
+    let columns = batch.columns().iter().zip(to.fields()).map(|(array, field)| dense(array, field.data_type(), None));
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(to), columns.collect::<Result<_, _>>()?, &options)
 }
@@ -106,16 +106,21 @@ fn union_of(fields: &Fields, nullable: bool) -> DataType {
     DataType::Union((0..=127i8).zip(children).collect(), UnionMode::Dense)
 }
 
-/// The same values as an array of this type, which has unions for tagged structs.
-fn dense(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+/// The same values as an array of this type, which has unions for tagged structs. What is below the nulls of `around`, records that are
+/// null, is not seen by anybody.
+fn dense(array: &ArrayRef, to: &DataType, around: Option<&NullBuffer>) -> Result<ArrayRef, ArrowError> {
     if array.data_type() == to {
         return Ok(Arc::clone(array));
     }
     Ok(match (array.data_type(), to) {
-        (DataType::Struct(_), DataType::Union(children, _)) => Arc::new(union_array(array.as_struct(), children)?),
+        (DataType::Struct(_), DataType::Union(children, _)) => {
+            Arc::new(union_array(array.as_struct(), children, around)?)
+        }
         (DataType::Struct(_), DataType::Struct(fields)) => {
             let from = array.as_struct();
-            let columns = from.columns().iter().zip(fields).map(|(column, field)| dense(column, field.data_type()));
+            let around = NullBuffer::union(around, from.nulls());
+            let columns = from.columns().iter().zip(fields);
+            let columns = columns.map(|(column, field)| dense(column, field.data_type(), around.as_ref()));
             let columns = columns.collect::<Result<_, _>>()?;
             Arc::new(StructArray::try_new_with_length(fields.clone(), columns, from.nulls().cloned(), from.len())?)
         }
@@ -123,7 +128,7 @@ fn dense(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         (DataType::LargeList(_), DataType::LargeList(item)) => Arc::new(list::<i64>(array.as_list(), item)?),
         (DataType::FixedSizeList(..), DataType::FixedSizeList(item, n)) => {
             let from = array.as_fixed_size_list();
-            let items = dense(from.values(), item.data_type())?;
+            let items = dense(from.values(), item.data_type(), None)?;
             Arc::new(FixedSizeListArray::try_new_with_length(
                 Arc::clone(item),
                 *n,
@@ -134,7 +139,7 @@ fn dense(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         }
         (DataType::Map(..), DataType::Map(entries, sorted)) => {
             let from = array.as_map();
-            let items = dense(&(Arc::new(from.entries().clone()) as ArrayRef), entries.data_type())?;
+            let items = dense(&(Arc::new(from.entries().clone()) as ArrayRef), entries.data_type(), None)?;
             let (offsets, nulls) = (from.offsets().clone(), from.nulls().cloned());
             Arc::new(MapArray::try_new(Arc::clone(entries), offsets, items.as_struct().clone(), nulls, *sorted)?)
         }
@@ -143,11 +148,15 @@ fn dense(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
 }
 
 fn list<O: OffsetSizeTrait>(from: &GenericListArray<O>, item: &FieldRef) -> Result<GenericListArray<O>, ArrowError> {
-    let items = dense(from.values(), item.data_type())?;
+    let items = dense(from.values(), item.data_type(), None)?;
     GenericListArray::try_new(Arc::clone(item), from.offsets().clone(), items, from.nulls().cloned())
 }
 
-fn union_array(from: &StructArray, children: &UnionFields) -> Result<UnionArray, ArrowError> {
+fn union_array(
+    from: &StructArray,
+    children: &UnionFields,
+    around: Option<&NullBuffer>,
+) -> Result<UnionArray, ArrowError> {
     let n = from.len();
     let null = children.iter().find(|(_, child)| *child.data_type() == DataType::Null).map(|(id, _)| id);
     let mut ids = vec![null.unwrap_or(-1); n];
@@ -173,7 +182,7 @@ fn union_array(from: &StructArray, children: &UnionFields) -> Result<UnionArray,
         }
         n_values += mask.count_set_bits();
         let values = filter(column, &BooleanArray::new(mask, None))?;
-        arrays.push(dense(&values, child.data_type())?);
+        arrays.push(dense(&values, child.data_type(), None)?);
     }
     // All that is left is null.
     match null {
@@ -190,7 +199,16 @@ fn union_array(from: &StructArray, children: &UnionFields) -> Result<UnionArray,
             }
         }
         None if n_values < n => {
-            return Err(ArrowError::InvalidArgumentError("a null in a union that has no branch for it".to_owned()));
+            // Below a record that is null stands any value: the first of the first branch.
+            let is_seen = |row: usize| around.is_none_or(|around| around.is_valid(row));
+            if ids.iter().enumerate().any(|(row, id)| *id < 0 && is_seen(row)) {
+                return Err(ArrowError::InvalidArgumentError("a null in a union that has no branch for it".to_owned()));
+            }
+            let first = children.iter().next().map_or(0, |(id, _)| id);
+            ids.iter_mut().filter(|id| **id < 0).for_each(|id| *id = first);
+            if let Some(values) = arrays.first_mut().filter(|values| values.is_empty()) {
+                *values = new_null_array(values.data_type(), 1);
+            }
         }
         None => {}
     }

@@ -234,7 +234,7 @@ async fn columns_of_every_type() {
         ("SELECT sum(home.zip) AS z FROM people WHERE home.city = 'Bonn'", "z\n159006"),
         (
             "SELECT id, pick FROM people ORDER BY id LIMIT 3",
-            "id | pick\n0 | {null=null}\n1 | {string=text}\n2 | {long=2}",
+            "id | pick\n0 | null\n1 | {string: text, long: null}\n2 | {string: null, long: 2}",
         ),
         ("SELECT encode(key, 'hex') AS k FROM people ORDER BY id LIMIT 2", "k\n00ff\n01ff"),
         ("SELECT max(day) AS d, min(at) AS a FROM people", "d | a\n2022-01-12 | 2023-11-14T22:13:20Z"),
@@ -247,7 +247,7 @@ async fn columns_of_every_type() {
         (
             "SELECT * FROM people WHERE id = 2",
             "id | name | kind | score | tags | attrs | home | pick | key | day | at | amount | gap | uid | blob
-             2 | name 2 of some length | cat | null | [a, b] | {n: 20} | {city: Bonn, zip: 53002} | {long=2} | 02ff | \
+             2 | name 2 of some length | cat | null | [a, b] | {n: 20} | {city: Bonn, zip: 53002} | {string: null, long: 2} | 02ff | \
              2022-01-10 | 2023-11-14T22:13:20.000002Z | 0.06 | 2 mons 2 days 0.003000000 secs | \
              02020202020202020202020202020202 | 0002",
         ),

@@ -328,8 +328,8 @@ fn types_that_parquet_has_not() {
     let times = "SELECT to_timestamp_seconds(86401) AS at, arrow_cast('2024-01-02', 'Date64') AS day";
     folder.run(&["-c", times, "-o", "times.parquet"]).wrote("");
     let types = "SELECT arrow_typeof(at) AS at, arrow_typeof(day) AS day FROM 'times.parquet'";
-    folder.run(&["-c", types]).wrote("at,day\nTimestamp(ms),Date32\n");
-    folder.run(&["-c", "SELECT * FROM 'times.parquet'"]).wrote("at,day\n1970-01-02T00:00:01,2024-01-02\n");
+    folder.run(&["-c", types]).wrote("at,day\n\"Timestamp(ms, \"\"UTC\"\")\",Date32\n");
+    folder.run(&["-c", "SELECT * FROM 'times.parquet'"]).wrote("at,day\n1970-01-02T00:00:01Z,2024-01-02\n");
     let wide = r#"{"type":"record","name":"R","fields":[
         {"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":40}}]}"#;
     let digits: String = (0..20).map(|_| 'x').collect();

@@ -82,7 +82,7 @@ bad("rows-stray-byte", HEAD + frame(5, BODY) + frame(5, BODY + b"\0"), "left in 
 bad("rows-zero-width-with-data", by_hand(record("Empty"), [(5, b"\0")]), "left in the block")
 bad("rows-zero-width-too-many", by_hand(record("Empty"), [(10**12, b"")]), "zero_width_items")
 bad("trailing-zero-bytes", GOOD + bytes(40), "sync marker")
-bad("trailing-second-file", GOOD + GOOD, "a block's count is -40")
+bad("trailing-second-file", GOOD + GOOD, "the header of a second file begins here")
 
 # ---------------------------------------------------------------- codecs
 SNAPPY = wire.compress("snappy", BODY)

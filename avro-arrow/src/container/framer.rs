@@ -362,7 +362,12 @@ impl Framer {
         let n = self.pieces.peek(at, &mut bytes);
         // Bytes that were fed from behind the file's end are not the file's.
         let n = remaining.map_or(n, |remaining| n.min(usize::try_from(remaining).unwrap_or(n)));
-        match Frame::parse(bytes.get(..n).unwrap_or_default())? {
+        let bytes = bytes.get(..n).unwrap_or_default();
+        // The start of a second header, which only its fourth byte tells from a count.
+        if n < MAGIC.len() && MAGIC.starts_with(bytes) && remaining != Some(n as u64) && !self.finished {
+            return Ok(None);
+        }
+        match Frame::parse(bytes)? {
             None if remaining == Some(n as u64) => Err(ErrorKind::Truncated { what: "a block's count and size" }),
             frame => Ok(frame),
         }

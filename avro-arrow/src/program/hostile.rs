@@ -138,7 +138,11 @@ fn ways_to_the_same_record() {
             .map(|at| format!(r#"{{"type":"record","name":"A{at}","fields":[{{"name":"x","type":"W"}}]}}"#))
             .collect();
         let first = format!(r#"{{"type":"record","name":"A0","fields":[{{"name":"x","type":{inner}}}]}}"#);
-        let reader = record(&[("x", reader)]);
+        let names: Vec<String> = (0..n).map(|at| format!(r#""A{at}""#)).collect();
+        let reader = format!(
+            r#"{{"type":"record","name":"R","aliases":[{}],"fields":[{{"name":"x","type":{reader}}}]}}"#,
+            names.join(",")
+        );
         let reader_schema = Some(Schema::parse(&reader, &Default::default()).unwrap());
         let options = Options { reader_schema, ..Options::default() };
         program(&format!("[{first},{}]", others.join(",")), &options).map(drop).map_err(|error| error.to_string())

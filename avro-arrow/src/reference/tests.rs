@@ -246,11 +246,11 @@ const SHAPES: &[&str] = &[
     "Scalar(LongToFloat)",
     "Scalar(LongToDouble)",
     "Scalar(FloatToDouble)",
-    "Scalar(Symbol(",
+    "Scalar(Symbol {",
     "Skip(",
     "Default {",
     "Present(",
-    "Branches(",
+    "Branches {",
     "None",
 ];
 

@@ -9,6 +9,7 @@ mod dates;
 mod exprs;
 mod in_lists;
 mod in_order;
+mod instants;
 mod json;
 #[cfg(feature = "sql")]
 mod lateral;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{coercion, dates, lengths, now, similar, zones};
+use super::{coercion, dates, instants, lengths, now, similar, zones};
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::ScalarUDF;
@@ -51,6 +51,11 @@ fn register_functions(state: &mut SessionState) -> Result<()> {
             && let Some(updated) = function.inner().with_updated_config(&options)
         {
             state.register_udf(Arc::new(updated))?;
+        }
+    }
+    for name in instants::NAMES {
+        if let Ok(function) = state.udf(name) {
+            state.register_udf(Arc::new(ScalarUDF::from(instants::ToTimestamp::new(function))))?;
         }
     }
     Ok(())

@@ -47,7 +47,13 @@ pub(crate) fn infer(bytes: &[u8], delimiter: Option<u8>, is_whole: bool) -> Resu
     let mut is_pending = false;
     loop {
         let more = match cells.next(&mut next) {
-            Err(_) if !is_whole => break,
+            Err(_) if !is_whole => {
+                // What was cut is the row after it.
+                if is_pending {
+                    has_line_breaks |= look(&record, &mut columns)?;
+                }
+                break;
+            }
             more => more?,
         };
         if is_pending && (more || is_whole) {

@@ -41,7 +41,7 @@ impl Encoder {
             _ => (node, false),
         };
         // A row inside itself is the text of its JSON, without more quotes.
-        let is_row = inner == self.schema.root();
+        let is_row = inner == self.schema.root() && matches!(of(inner), Kind::Record(_));
         let is_json = !is_row && matches!(of(inner), Kind::Array(_) | Kind::Map(_) | Kind::Record(_));
         let start = out.len();
         if is_json || is_choice {
