@@ -14,8 +14,8 @@
 //!   from it. With text it compares as text, and functions of text and casts see every branch as text.
 //! - What has no answer, such as `u + 1` where `u` may be text, is an error that names the branches.
 //!
-//! [`planner`] and [`functions`] see to it that DataFusion's planner finds types for such expressions, [`rule`] rewrites them before DataFusion
-//! coerces types: [`compare`] comparisons, [`arguments`] functions, and [`values`] is what computes. [`branch`] is `u.int`.
+//! `planner` and `functions` see to it that DataFusion's planner finds types for such expressions, `rule` rewrites them before DataFusion
+//! coerces types: `compare` comparisons, `arguments` functions, and `values` is what computes. `branch` is `u.int`.
 //!
 //! Can go after: not before DataFusion computes with unions at all.
 
