@@ -1,6 +1,6 @@
 //! What people write and DataFusion 55 does not read, in words that it reads:
 //!
-//! - `ARRAY(SELECT ..)`, see [`array`]; `x = ANY(l)`, see [`quantified`];
+//! - `ARRAY(SELECT ..)`, see [`mod@array`]; `x = ANY(l)`, see [`quantified`];
 //! - timestamps and time zones, see [`time`];
 //! - `a IS DISTINCT FROM b`, which is `NOT a <=> b`;
 //! - `SELECT DISTINCT a.b .. ORDER BY a.b`, where it does not see that both are the same.
