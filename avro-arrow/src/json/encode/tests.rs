@@ -237,7 +237,7 @@ fn random_values_there_and_back() {
             rest = rest.get(n..).unwrap();
         }
     }
-    assert!(n_same > 3_000 && n_plain == n_same, "{n_same} {n_plain}");
+    assert!(n_same > 3_000 && n_plain > 3_000, "{n_same} {n_plain}");
 }
 
 #[test]
