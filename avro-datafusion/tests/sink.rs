@@ -108,7 +108,7 @@ async fn options() {
             (
                 "COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (strings 'plain')",
                 "error: Error during planning: the option `strings` is of reading Avro; of writing it there are codec, level, \
-                 block_size, schema, index, metadata::KEY",
+                 block_size, schema, check_schema, index, metadata::KEY",
             ),
             (
                 "COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (codec 'lzo')",
