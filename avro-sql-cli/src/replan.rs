@@ -3,7 +3,7 @@
 //! - The rule that moves fields of records toward the scan gives some of them names that clash
 //!   (`__datafusion_extracted_1`), or loses them above joins of subqueries.
 //! - Sorts by a function of an expression over round-robin repartitions fail DataFusion's own check of the plan: "does not satisfy
-//!   order requirements". DataFusion reads the same query from Parquet without an error only where no repartition is planned.
+//!   order requirements".
 //!
 //! The second plan is made without that rule and without such repartitions. It has the same rows.
 //! Can go after: DataFusion plans `SELECT g + 1 FROM t WHERE id > 0 ORDER BY abs(id % 7)` over several partitions.
