@@ -8,7 +8,8 @@
 //! pieces in the order of the files, and `pieces` hands out their rows in that order while it reads a few pieces ahead. All
 //! threads are busy, and memory stays bounded.
 //!
-//! Measured with two threads and a file of 116 MB: as long as without order, 60 MB more memory, a tenth more processor time.
+//! Measured once, in a debug build with two threads and a file of 116 MB: 4 % more time, 80 MB more memory and a tenth more processor time
+//! than without order.
 //!
 //! Can go after: DataFusion has an option to keep the order of scans, with bounded memory.
 
