@@ -7,6 +7,7 @@ mod clock;
 mod coercion;
 mod dates;
 mod exprs;
+mod filter_pushdown;
 mod in_lists;
 mod in_order;
 mod instants;
@@ -54,6 +55,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     #[cfg(feature = "sql")]
     lateral::register(state)?;
     unions::register(state)?;
+    filter_pushdown::register(state);
     Ok(())
 }
 
