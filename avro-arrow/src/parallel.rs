@@ -29,6 +29,9 @@ use std::thread::{self, JoinHandle};
 const RUN_BYTES: usize = 1 << 20;
 /// Batches that one thread decodes at a time, if their bytes are not enough before.
 const RUN_BATCHES: u64 = 16;
+/// Stack of a thread. Arrow walks types by recursion, and the usual 2 MiB do not last for [`Limits::nesting`](crate::Limits::nesting)
+/// levels of them in a debug build. Only what is used is taken.
+const STACK_BYTES: usize = 32 << 20;
 /// Batches that a thread may be ahead in one run.
 const BATCHES_AHEAD: usize = 2;
 
@@ -120,7 +123,8 @@ impl ParallelReader {
             // One for all runs, so that what the codec needs is set up once.
             let mut decoder = BlockDecoder::new(header.codec, Arc::clone(&program));
             prepare(&program, &mut decoder)?;
-            handles.push(thread::Builder::new().name("avro-decode".into()).spawn(move || {
+            let thread = thread::Builder::new().name("avro-decode".into()).stack_size(STACK_BYTES);
+            handles.push(thread.spawn(move || {
                 while let Some((run, output)) = next_run(&source) {
                     if decode(run, &mut decoder, &output).is_none() {
                         return;

@@ -65,7 +65,8 @@ fn execute(options: Options) -> Result<()> {
     if let Some(file) = reader_schema {
         reading.reader_schema = Some(inspect::reader_schema(&file, &reading)?);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().thread_stack_size(session::STACK_BYTES).enable_all().build()?;
     match task {
         Task::Query(query) => runtime.block_on(async {
             let session = interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;

@@ -37,8 +37,9 @@ use crate::skipped::Skipped;
 use crate::statement;
 use crate::warned::Warned;
 
-/// Stack of a thread: planning a deeply nested query needs more than the usual 2 MiB. Only what is used is taken.
-const STACK_BYTES: usize = 64 << 20;
+/// Stack of a thread: planning a deeply nested query and writing deeply nested records need more than the usual 2 MiB.
+/// Only what is used is taken.
+pub(crate) const STACK_BYTES: usize = 64 << 20;
 
 /// Consumers of memory that an out-of-memory error names.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(2);

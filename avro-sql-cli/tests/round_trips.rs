@@ -12,6 +12,46 @@ use support::Folder;
 /// One file in so many, since each takes a dozen runs of the command; always others of a kind.
 const STEP: usize = 3;
 
+/// A schema of so many levels.
+fn nested(levels: usize, wrap: impl Fn(usize, &str) -> String) -> String {
+    let deep = (0..levels).fold("\"int\"".to_owned(), |inner, level| wrap(level, &inner));
+    format!(r#"{{"type":"record","name":"Top","fields":[{{"name":"x","type":{deep}}}]}}"#)
+}
+
+#[test]
+fn types_nested_to_the_limit_are_converted_and_queried() {
+    let record = |level, inner: &str| {
+        format!(r#"{{"type":"record","name":"R{level}","fields":[{{"name":"f","type":{inner}}}]}}"#)
+    };
+    let kinds = [
+        ("records", nested(60, |level, inner| record(level, &format!(r#"["null",{inner}]"#))), r#"{"x":{"f":null}}"#),
+        ("arrays", nested(120, |_, inner| format!(r#"{{"type":"array","items":{inner}}}"#)), r#"{"x":[]}"#),
+        ("maps", nested(120, |_, inner| format!(r#"{{"type":"map","values":{inner}}}"#)), r#"{"x":{}}"#),
+        (
+            "unions",
+            nested(60, |level, inner| format!(r#"["null","string",{}]"#, record(level, inner))),
+            r#"{"x":null}"#,
+        ),
+    ];
+    let folder = Folder::new();
+    for (kind, schema, row) in &kinds {
+        folder.file("schema.avsc", schema);
+        folder.file("rows.json", row);
+        let made = folder.run(&["fromjson", "--plain", "rows.json", "in.avro", "--schema-file", "schema.avsc"]);
+        assert_eq!(made.code, 0, "{kind}: {}", made.stderr);
+        for format in ["parquet", "arrow", "csv", "ndjson", "avro"] {
+            let done = folder.run(&["convert", "in.avro", &format!("out.{format}")]);
+            assert_eq!(done.code, 0, "{kind} to {format}: {}", done.stderr);
+        }
+        for sql in
+            ["SELECT DISTINCT x FROM 'in.avro'", "COPY 'in.avro' TO 'copy.parquet'", "SELECT x::varchar FROM 'in.avro'"]
+        {
+            let done = folder.run(&["-c", sql]);
+            assert_eq!(done.code, 0, "{kind}, {sql}: {}", done.stderr);
+        }
+    }
+}
+
 #[test]
 fn text_is_read_back_as_the_rows_it_was_made_of() {
     let valid = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/valid");

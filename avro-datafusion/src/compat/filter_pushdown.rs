@@ -32,9 +32,10 @@ const RULES: [&str; 2] = ["FilterPushdown", "FilterPushdown(Post)"];
 
 /// Puts guards around both rules.
 pub(super) fn register(state: &mut SessionState) {
-    let guarded = |rule: &Arc<dyn PhysicalOptimizerRule + Send + Sync>| -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
-        if RULES.contains(&rule.name()) { Arc::new(GuardedRule(Arc::clone(rule))) } else { Arc::clone(rule) }
-    };
+    let guarded =
+        |rule: &Arc<dyn PhysicalOptimizerRule + Send + Sync>| -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
+            if RULES.contains(&rule.name()) { Arc::new(GuardedRule(Arc::clone(rule))) } else { Arc::clone(rule) }
+        };
     let rules = state.physical_optimizers().iter().map(guarded).collect();
     *state = SessionStateBuilder::new_from_existing(state.clone()).with_physical_optimizer_rules(rules).build();
 }

@@ -3,7 +3,6 @@
 //! Batches are gathered and given to the threads of [`encoders`], which encode them while more are gathered. (A query or a conversion waits
 //! for encoding and compression more than for anything else.) A row group is written while the next one is made.
 
-mod annotated;
 mod encoders;
 mod leaves;
 
@@ -133,9 +132,7 @@ impl Output for Parquet<'_> {
             let stored: Vec<_> = self.schema.fields().iter().map(shape::stored).collect();
             let stored = Arc::new(Schema::new_with_metadata(stored, schema.metadata().clone()));
             let leaves = Leaves::new(&stored, &properties)?;
-            let (writer, _) =
-                ArrowWriter::try_new_with_options(to, Arc::clone(&stored), annotated::options(&stored, properties)?)?
-                    .into_serialized_writer()?;
+            let (writer, _) = ArrowWriter::try_new(to, stored, Some(properties))?.into_serialized_writer()?;
             self.file = Some(File::new(writer, leaves, self.threads)?);
         }
         Ok(())

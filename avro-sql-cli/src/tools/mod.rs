@@ -38,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::requested;
 use crate::options::{Resources, Total};
 use crate::progress::{Bar, Counter};
+use crate::session::STACK_BYTES;
 
 pub(crate) use cat::Cat;
 pub(crate) use concat::Concat;
@@ -207,7 +208,7 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
         };
         drop(done.send(inputs.and_then(|inputs| task.run(&inputs, &context))));
     };
-    thread::Builder::new().name("tool".to_owned()).spawn(work)?;
+    thread::Builder::new().name("tool".to_owned()).stack_size(STACK_BYTES).spawn(work)?;
     let result = tokio::select! {
         result = &mut finished => result,
         () = &mut requested => {

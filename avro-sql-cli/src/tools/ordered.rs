@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::error::{Error, Result};
+use crate::session::STACK_BYTES;
 
 /// Pieces that a job may be ahead of their taking.
 const PIECES_AHEAD: usize = 4;
@@ -40,7 +41,7 @@ pub(super) fn in_order<J: Send, S, P: Send>(
         // Owned here, so that threads come to an end however this does.
         let send = send;
         for _ in 0..threads {
-            scope.spawn(|| {
+            let worker = || {
                 let mut state = None;
                 loop {
                     let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -60,7 +61,8 @@ pub(super) fn in_order<J: Send, S, P: Send>(
                         let _ = give.0.send(Err(e));
                     }
                 }
-            });
+            };
+            thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, worker)?;
         }
         let mut waiting: VecDeque<Receiver<Result<P>>> = VecDeque::new();
         let mut all = false;

@@ -28,7 +28,17 @@ macro_rules! integers {
                 match op {
                     Operator::Plus => left.overflowing_add(right),
                     Operator::Minus => left.overflowing_sub(right),
-                    _ => left.overflowing_mul(right),
+                    Operator::Multiply => left.overflowing_mul(right),
+                    Operator::BitwiseShiftLeft => match u32::try_from(right) {
+                        Ok(n) if n < Self::BITS => (left << n, (left << n) >> n != left),
+                        _ => (0, true),
+                    },
+                    _ => match u32::try_from(right) {
+                        Ok(n) if n < Self::BITS => (left >> n, false),
+                        // Every bit is shifted out; what remains is the sign.
+                        Ok(_) => (left >> (Self::BITS - 1) >> 1, false),
+                        Err(_) => (0, true),
+                    },
                 }
             }
         }
@@ -36,7 +46,7 @@ macro_rules! integers {
 }
 integers!(i8 i16 i32 i64 u8 u16 u32 u64);
 
-/// `left op right` of one integer type, where `op` is `+`, `-` or `*`.
+/// `left op right` of one integer type, where `op` is `+`, `-`, `*`, `<<` or `>>`.
 pub(super) fn integers(op: Operator, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
     match left.data_type() {
         DataType::Int8 => integers_of::<Int8Type>(op, left, right),
@@ -60,7 +70,8 @@ where
     match op {
         Operator::Plus => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Plus, l, r)),
         Operator::Minus => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Minus, l, r)),
-        _ => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Multiply, l, r)),
+        Operator::Multiply => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Multiply, l, r)),
+        _ => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(op, l, r)),
     }
 }
 
@@ -88,12 +99,14 @@ where
     try_each::<T>(left, right, |l, r| match of(l, r) {
         (value, false) => Ok(value),
         _ => {
-            let wider = match T::DATA_TYPE {
-                DataType::Int64 | DataType::UInt64 => "DECIMAL(38, 0)",
-                _ => "BIGINT",
+            let is_shift = matches!(op, Operator::BitwiseShiftLeft | Operator::BitwiseShiftRight);
+            let remedy = match T::DATA_TYPE {
+                DataType::Int64 | DataType::UInt64 if is_shift => "",
+                DataType::Int64 | DataType::UInt64 => "; cast an operand to DECIMAL(38, 0)",
+                _ => "; cast an operand to BIGINT",
             };
             let name = sql_name(&T::DATA_TYPE);
-            let text = format!("{l:?} {op} {r:?} does not fit {name}; cast an operand to {wider}");
+            let text = format!("{l:?} {op} {r:?} does not fit {name}{remedy}");
             Err(ArrowError::ArithmeticOverflow(text))
         }
     })

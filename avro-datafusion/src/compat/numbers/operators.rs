@@ -1,6 +1,6 @@
-//! `+ - * / %` on integers and decimals.
+//! `+ - * / %` on integers and decimals, and `<< >>` on integers.
 //!
-//! DataFusion computes integers modulo the width of their type, cuts quotients of decimals after four digits more than the
+//! DataFusion computes integers, and by how far they are shifted, modulo the width of their type, cuts quotients of decimals after four digits more than the
 //! dividend has, and gives products that need more than 38 digits a type that cannot hold them, unchecked.
 //! Here each is a function, [`Exact`], which checks what can overflow; [`plan`] puts it where the operator stood.
 
@@ -45,8 +45,9 @@ impl Exact {
 
 /// `left op right`, exact; `None` where DataFusion's own operator is right.
 pub(super) fn plan(op: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -> Option<Expr> {
-    use Operator::{Divide, Minus, Modulo, Multiply, Plus};
-    if !matches!(op, Plus | Minus | Multiply | Divide | Modulo) {
+    use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Divide, Minus, Modulo, Multiply, Plus};
+    let is_shift = matches!(op, BitwiseShiftLeft | BitwiseShiftRight);
+    if !is_shift && !matches!(op, Plus | Minus | Multiply | Divide | Modulo) {
         return None;
     }
     // What has no type yet is left for DataFusion to complain of.
@@ -55,9 +56,10 @@ pub(super) fn plan(op: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -
     match (&l, &r) {
         _ if l.is_decimal() && r.is_floating() => Some(binary(to_double(left.clone()), right.clone())),
         _ if l.is_floating() && r.is_decimal() => Some(binary(left.clone(), to_double(right.clone()))),
-        _ if l.is_integer() && r.is_integer() && matches!(op, Plus | Minus | Multiply) => {
+        _ if l.is_integer() && r.is_integer() && (is_shift || matches!(op, Plus | Minus | Multiply)) => {
             Some(Exact::call(op, left.clone(), right.clone()))
         }
+        _ if is_shift => None,
         _ if l.is_decimal() || r.is_decimal() => {
             let is_number = |t: &DataType| t.is_decimal() || t.is_integer() || t.is_null();
             let narrow = |expr: &Expr| match expr {
@@ -79,6 +81,8 @@ impl ScalarUDFImpl for Exact {
             Operator::Minus => "subtract",
             Operator::Multiply => "multiply",
             Operator::Divide => "divide",
+            Operator::BitwiseShiftLeft => "shift_left",
+            Operator::BitwiseShiftRight => "shift_right",
             _ => "modulo",
         }
     }
@@ -147,7 +151,13 @@ impl ScalarUDFImpl for Exact {
             return kernels::decimals(self.op, left, right, &result);
         }
         match self.op {
-            Operator::Plus | Operator::Minus | Operator::Multiply if data_type.is_integer() => {
+            Operator::Plus
+            | Operator::Minus
+            | Operator::Multiply
+            | Operator::BitwiseShiftLeft
+            | Operator::BitwiseShiftRight
+                if data_type.is_integer() =>
+            {
                 kernels::integers(self.op, left, right)
             }
             Operator::Plus => apply(left, right, numeric::add),
@@ -184,6 +194,8 @@ impl datafusion::logical_expr::planner::ExprPlanner for ExactOperators {
             BinaryOperator::Multiply => Operator::Multiply,
             BinaryOperator::Divide => Operator::Divide,
             BinaryOperator::Modulo => Operator::Modulo,
+            BinaryOperator::PGBitwiseShiftLeft => Operator::BitwiseShiftLeft,
+            BinaryOperator::PGBitwiseShiftRight => Operator::BitwiseShiftRight,
             _ => return Ok(PlannerResult::Original(expr)),
         };
         Ok(match plan(op, &expr.left, &expr.right, schema) {

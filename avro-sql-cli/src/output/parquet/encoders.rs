@@ -14,6 +14,7 @@ use parquet::errors::ParquetError;
 
 use super::leaves::Leaf;
 use crate::error::{Error, Result};
+use crate::session::STACK_BYTES;
 
 /// Gathered batches that may wait for a column.
 const AHEAD: usize = 2;
@@ -135,7 +136,8 @@ impl Encoders {
         for _ in 0..missing {
             let shared = Arc::clone(&self.shared);
             // Where there cannot be a thread, the caller's does it all.
-            let spawned = thread::Builder::new().name("parquet".into()).spawn(move || Worker(shared).work());
+            let thread = thread::Builder::new().name("parquet".into()).stack_size(STACK_BYTES);
+            let spawned = thread.spawn(move || Worker(shared).work());
             state.workers += usize::from(spawned.is_ok());
         }
     }

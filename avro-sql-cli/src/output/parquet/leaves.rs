@@ -7,7 +7,6 @@
 use std::io;
 use std::sync::Arc;
 
-use super::annotated;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory};
@@ -33,8 +32,7 @@ impl Leaves {
     /// Of the file with these columns and properties.
     pub(super) fn new(schema: &SchemaRef, properties: &WriterProperties) -> Result<Leaves> {
         let factory = |properties: WriterPropertiesBuilder| {
-            let options = annotated::options(schema, properties.build())?;
-            let nowhere = ArrowWriter::try_new_with_options(io::sink(), Arc::clone(schema), options)?;
+            let nowhere = ArrowWriter::try_new(io::sink(), Arc::clone(schema), Some(properties.build()))?;
             nowhere.into_serialized_writer()
         };
         let (writer, with_dictionaries) = factory(properties.clone().into())?;
