@@ -1,14 +1,14 @@
 //! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
 
 use crate::compat;
-use crate::format::AvroFormatFactory;
+use crate::scan::format::AvroFormatFactory;
 use crate::functions;
-use crate::options::AvroOptions;
+use crate::options::read::AvroOptions;
 use crate::stores;
-use crate::table::{AvroTable, Paths};
-use crate::table_factory::AvroTableFactory;
-use crate::unnest::NarrowUnnested;
-use crate::url_table::AvroUrlTableFactory;
+use crate::table::provider::{AvroTable, Paths};
+use crate::table::factory::AvroTableFactory;
+use crate::pushdown::unnest::NarrowUnnested;
+use crate::table::url::AvroUrlTableFactory;
 use async_trait::async_trait;
 use datafusion::catalog::DynamicFileCatalog;
 use datafusion::common::{Result, TableReference};

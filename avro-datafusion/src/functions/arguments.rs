@@ -1,7 +1,7 @@
 //! Arguments of a table function: expressions in, paths and options out.
 
-use crate::location::Location;
-use crate::options::AvroOptions;
+use crate::listing::location::Location;
+use crate::options::read::AvroOptions;
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::Expr;
 

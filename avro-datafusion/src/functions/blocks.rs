@@ -2,11 +2,11 @@
 //! at; where blocks are large, the rest is not even read.
 
 use super::file_table::{PerFile, Run, file_table};
-use crate::headers::{self, external};
-use crate::listing::Found;
-use crate::location::is_local;
-use crate::options::AvroOptions;
-use crate::version::Version;
+use crate::schema::header_cache::{self, external};
+use crate::listing::list::Found;
+use crate::listing::location::is_local;
+use crate::options::read::AvroOptions;
+use crate::io::object_version::Version;
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

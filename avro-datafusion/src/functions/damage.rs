@@ -2,11 +2,11 @@
 //! so that no damage stays unseen; nothing is kept but what is found.
 
 use super::file_table::{PerFile, Run, file_table};
-use crate::fetch::{Fetch, Object, Pace};
-use crate::headers::{Headers, Reads};
-use crate::listing::Found;
-use crate::location::is_local;
-use crate::options::AvroOptions;
+use crate::io::readahead::{Fetch, Object, Pace};
+use crate::schema::header_cache::{Headers, Reads};
+use crate::listing::list::Found;
+use crate::listing::location::is_local;
+use crate::options::read::AvroOptions;
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

@@ -1,9 +1,9 @@
 //! `SELECT .. FROM avro_metadata('path')`: files in, a row for each entry of their headers' metadata out.
 
 use super::file_table::{PerFile, Run, file_table, readable};
-use crate::headers;
-use crate::listing::Found;
-use crate::options::AvroOptions;
+use crate::schema::header_cache;
+use crate::listing::list::Found;
+use crate::options::read::AvroOptions;
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

@@ -25,7 +25,7 @@ pub use read::ReadAvro;
 pub use schema::AvroFields;
 
 use crate::index::AvroIndex;
-use crate::options::AvroOptions;
+use crate::options::read::AvroOptions;
 use datafusion::catalog::TableFunctionImpl;
 use datafusion::common::Result;
 use datafusion::execution::SessionState;

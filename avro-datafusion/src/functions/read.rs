@@ -2,8 +2,8 @@
 
 use super::arguments::Arguments;
 use super::wait::wait;
-use crate::options::AvroOptions;
-use crate::table::AvroTable;
+use crate::options::read::AvroOptions;
+use crate::table::provider::AvroTable;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;

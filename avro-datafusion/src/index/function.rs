@@ -2,8 +2,8 @@
 
 use super::build::{FileIndexed, IndexOptions, build_with};
 use crate::functions::Arguments;
-use crate::options::AvroOptions;
-use crate::table::Paths;
+use crate::options::read::AvroOptions;
+use crate::table::provider::Paths;
 use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

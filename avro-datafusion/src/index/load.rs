@@ -6,7 +6,7 @@ use super::format::{About, Identity, SCHEMA};
 use super::leaves::{Leaf, leaves};
 use super::place::Place;
 use super::value;
-use crate::headers::FileHeader;
+use crate::schema::header_cache::FileHeader;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, UInt32Array, UInt64Array};

@@ -3,7 +3,7 @@
 //! The index of `DIR/NAME` is `.NAME.avroidx`, a name that neither a directory nor a glob takes for data: in `DIR`, or, where a
 //! directory of indexes is given, in a directory of it that is called like the store and path of `DIR`.
 
-use crate::location::file_name;
+use crate::listing::location::file_name;
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::object_store::ObjectStoreUrl;

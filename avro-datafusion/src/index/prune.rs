@@ -3,7 +3,7 @@
 
 use super::load::FileIndex;
 use super::matching::{TableColumn, is_same_column, table_column};
-use crate::parts::field_access;
+use crate::pushdown::projection::field_access;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use avro_arrow::FieldMatch;

@@ -3,7 +3,7 @@
 //! The names are those that `object_store` knows, behind a prefix for each service; `max_retries` and `retry_timeout` are ours.
 
 use super::{SERVICES, Service};
-use crate::location::Location;
+use crate::listing::location::Location;
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use object_store::ObjectStore;

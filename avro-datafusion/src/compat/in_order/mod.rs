@@ -15,8 +15,8 @@
 
 mod pieces;
 
-use crate::location::is_local;
-use crate::source::AvroSource;
+use crate::listing::location::is_local;
+use crate::scan::source::AvroSource;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::datasource::listing::PartitionedFile;

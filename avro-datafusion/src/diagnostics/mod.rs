@@ -1,0 +1,4 @@
+//! What a scan reports without failing: skipped blocks and warnings.
+
+pub(crate) mod damage;
+pub(crate) mod warnings;

@@ -1,0 +1,297 @@
+//! The files at a table's locations, as they are now: locations in, sorted lists of files out.
+//!
+//! DataFusion's own listing matches globs by file name only, has none for URLs, keeps its answers for ever and takes
+//! whatever it finds; this one is asked at every scan and takes data only (`data_files`).
+
+use crate::listing::data_files::{DataFiles, LeftOut, MAGIC, Named};
+use crate::listing::location::{Find, Location, file_name};
+use crate::diagnostics::warnings::Warnings;
+use datafusion::common::{Result, plan_err};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::{DELIMITER, Path};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// Directories that are listed one by one at most, and at once. Where more are left, one listing of all that is below costs less.
+const DIRECTORIES_MAX: usize = 32;
+
+/// A file that was found.
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) store_url: ObjectStoreUrl,
+    pub(crate) object: ObjectMeta,
+}
+
+impl Found {
+    /// What to call it in messages.
+    pub(crate) fn name(&self) -> String {
+        file_name(&self.store_url, &self.object.location)
+    }
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// Says which directories need not be looked into.
+pub(crate) trait Prune: Sync {
+    /// How many levels of directories it can say something about.
+    fn levels(&self) -> usize;
+
+    /// What to do with each of these directories of one level, given as the names from the location down to it.
+    fn verdicts(&self, directories: &[Vec<&str>]) -> Result<Vec<Verdict>>;
+}
+
+/// What to do with a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing in it is wanted.
+    Leave,
+    /// Something may be, which the next level may tell.
+    Enter,
+    /// It is not one that can be told about.
+    Unknown,
+}
+
+/// What was found at a location.
+pub(crate) struct Listing<'a> {
+    pub(crate) location: &'a Location,
+    /// The files, sorted by path.
+    pub(crate) files: Vec<Found>,
+    /// The others.
+    pub(crate) left_out: LeftOut,
+    /// Whether all of the files have names without an extension.
+    all_bare: bool,
+}
+
+impl Listing<'_> {
+    /// The parts of the path of one of its files below the location, the file's name last.
+    pub(crate) fn below<'f>(&'f self, file: &'f Found) -> Vec<&'f str> {
+        self.location.below(&file.object.location)
+    }
+
+    /// Warns of files that look like data and were left out.
+    pub(crate) fn warn(&self, warnings: &Warnings) {
+        if !self.files.is_empty()
+            && let Some(warning) = self.left_out.warning(self.location.text(), self.all_bare)
+        {
+            warnings.warn(&warning);
+        }
+    }
+}
+
+/// The files of each of these locations that have the extension, or are meant whatever they are called. A file that several
+/// alternatives of one text stand for is in the first only.
+pub(crate) async fn list<'a>(
+    locations: &'a [Location],
+    runtime: &RuntimeEnv,
+    extension: &str,
+    prune: Option<&dyn Prune>,
+) -> Result<Vec<Listing<'a>>> {
+    let mut listings = Vec::with_capacity(locations.len());
+    let mut seen = HashSet::new();
+    for (i, location) in locations.iter().enumerate() {
+        let mut listing = list_one(location, runtime, extension, prune).await?;
+        if !location.is_alternative() {
+            seen.clear();
+        }
+        if location.is_alternative() || locations.get(i + 1).is_some_and(Location::is_alternative) {
+            listing.files.retain(|file| seen.insert((file.store_url.clone(), file.object.location.clone())));
+        }
+        listings.push(listing);
+    }
+    Ok(listings)
+}
+
+/// As [`list`]. A text without any files is an error.
+pub(crate) async fn list_some<'a>(
+    locations: &'a [Location],
+    runtime: &RuntimeEnv,
+    extension: &str,
+) -> Result<Vec<Listing<'a>>> {
+    let listings = list(locations, runtime, extension, None).await?;
+    for of_text in listings.chunk_by(|_, next| next.location.is_alternative()) {
+        if let Some(first) = of_text.first()
+            && of_text.iter().all(|listing| listing.files.is_empty())
+        {
+            let text = first.location.text();
+            if first.location.is_missing() {
+                return plan_err!("no such file or directory: {text}");
+            }
+            let reasons: String = of_text.iter().map(|listing| listing.left_out.reason()).collect();
+            return plan_err!("no Avro files at {text}{reasons}");
+        }
+    }
+    Ok(listings)
+}
+
+async fn list_one<'a>(
+    location: &'a Location,
+    runtime: &RuntimeEnv,
+    extension: &str,
+    prune: Option<&dyn Prune>,
+) -> Result<Listing<'a>> {
+    let store_url = location.store();
+    let store = runtime.object_store(&store_url)?;
+    let found = |object| Found { store: Arc::clone(&store), store_url: store_url.clone(), object };
+    let (mut left_out, mut all_bare) = (LeftOut::default(), true);
+    if matches!(location.find(), Find::File | Find::Either) {
+        match store.head(location.base()).await {
+            Ok(file) => return Ok(Listing { location, files: vec![found(file)], left_out, all_bare: false }),
+            Err(object_store::Error::NotFound { .. }) if matches!(location.find(), Find::Either) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let rule = DataFiles::new(extension);
+    let (mut files, mut bare) = (vec![], vec![]);
+    for object in below(location, &store, prune, &mut left_out).await? {
+        match location.named(&object.location, &rule) {
+            Named::Hidden => {}
+            _ if object.size == 0 => left_out.add_empty(),
+            Named::Data => files.push(object),
+            Named::Bare => bare.push(object),
+            named => left_out.add(&location.below(&object.location).join(DELIMITER), named),
+        }
+    }
+    all_bare &= files.is_empty();
+    let looked_at = stream::iter(bare).map(|object| {
+        let store = Arc::clone(&store);
+        async move { starts_avro(&store, &object).await.map(|is_avro| (object, is_avro)) }
+    });
+    let looked_at: Vec<(ObjectMeta, bool)> = looked_at.buffered(DIRECTORIES_MAX).try_collect().await?;
+    for (object, is_avro) in looked_at {
+        match is_avro {
+            true => files.push(object),
+            false => left_out.add(&location.below(&object.location).join(DELIMITER), Named::Bare),
+        }
+    }
+    files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+    Ok(Listing { location, files: files.into_iter().map(found).collect(), left_out, all_bare })
+}
+
+/// Whether the first bytes of this object are those of an Avro file.
+pub(crate) async fn starts_avro(store: &Arc<dyn ObjectStore>, object: &ObjectMeta) -> Result<bool> {
+    let len = MAGIC.len() as u64;
+    Ok(object.size >= len && store.get_range(&object.location, 0..len).await?.as_ref() == MAGIC)
+}
+
+/// All that may be of the location in its directory.
+async fn below(
+    location: &Location,
+    store: &Arc<dyn ObjectStore>,
+    prune: Option<&dyn Prune>,
+    left_out: &mut LeftOut,
+) -> Result<Vec<ObjectMeta>> {
+    if let Find::Glob(pattern) = location.find()
+        && !pattern.as_str().contains(DELIMITER)
+        && !pattern.as_str().contains("**")
+    {
+        // Deeper directories hold nothing that matches.
+        match store.list_with_delimiter(prefix(location.base())).await {
+            Ok(listed) => return Ok(listed.objects),
+            // A name that the store cannot have; the listing below goes on after it.
+            Err(object_store::Error::InvalidPath { .. }) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let (mut objects, directories) = match prune {
+        Some(prune) => walk(location, store, prune).await?,
+        None => (vec![], vec![location.base().clone()]),
+    };
+    let mut listings = stream::iter(directories)
+        .map(|directory| {
+            let store = Arc::clone(store);
+            async move {
+                match store.list(prefix(&directory)).try_collect::<Vec<_>>().await {
+                    Err(object_store::Error::InvalidPath { .. }) => one_by_one(&store, directory).await,
+                    listed => Ok((listed?, vec![])),
+                }
+            }
+        })
+        .buffered(DIRECTORIES_MAX);
+    while let Some((listed, unnamable)) = listings.try_next().await? {
+        objects.extend(listed);
+        unnamable.iter().for_each(|name| left_out.add_unnamable(name));
+    }
+    Ok(objects)
+}
+
+/// All files of this machine below a directory, and the names of those that the store has no name for: its own listing ends at
+/// the first of these.
+async fn one_by_one(store: &Arc<dyn ObjectStore>, directory: Path) -> Result<(Vec<ObjectMeta>, Vec<String>)> {
+    let (mut objects, mut unnamable) = (vec![], vec![]);
+    let mut directories = vec![directory];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(format!("/{directory}"))? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let path = name.to_str().and_then(|name| Path::parse(format!("{directory}/{name}")).ok());
+            let Some(path) = path else {
+                unnamable.push(name.to_string_lossy().into_owned());
+                continue;
+            };
+            let found = std::fs::metadata(entry.path());
+            if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+                directories.push(path);
+            } else if found.is_ok_and(|found| found.is_file()) {
+                objects.push(store.head(&path).await?);
+            }
+        }
+    }
+    Ok((objects, unnamable))
+}
+
+/// Goes down the directories as far as it can be said which are wanted: the files seen on the way, and the directories of which
+/// all is still to be listed.
+async fn walk(
+    location: &Location,
+    store: &Arc<dyn ObjectStore>,
+    prune: &dyn Prune,
+) -> Result<(Vec<ObjectMeta>, Vec<Path>)> {
+    let (mut objects, mut whole) = (vec![], vec![]);
+    let mut level = vec![location.base().clone()];
+    for _ in 0..prune.levels() {
+        let listed: Result<Vec<_>, _> = stream::iter(level.clone())
+            .map(|directory| {
+                let store = Arc::clone(store);
+                async move { store.list_with_delimiter(prefix(&directory)).await }
+            })
+            .buffered(DIRECTORIES_MAX)
+            .try_collect()
+            .await;
+        let listed = match listed {
+            Ok(listed) => listed,
+            // A name that the store cannot have; a listing of all goes on after it.
+            Err(object_store::Error::InvalidPath { .. }) => break,
+            Err(e) => return Err(e.into()),
+        };
+        let directories: Vec<&Path> = listed.iter().flat_map(|listed| &listed.common_prefixes).collect();
+        let names: Vec<_> = directories.iter().map(|directory| location.below(directory)).collect();
+        let verdicts = prune.verdicts(&names)?;
+        let with = |verdict| {
+            let matching = directories.iter().zip(&verdicts).filter(move |(_, found)| **found == verdict);
+            matching.map(|(directory, _)| (*directory).clone())
+        };
+        let (enter, unknown): (Vec<_>, Vec<_>) = (with(Verdict::Enter).collect(), with(Verdict::Unknown).collect());
+        if enter.len() + unknown.len() > DIRECTORIES_MAX {
+            break;
+        }
+        objects.extend(listed.into_iter().flat_map(|listed| listed.objects));
+        whole.extend(unknown);
+        level = enter;
+    }
+    whole.extend(level);
+    Ok((objects, whole))
+}
+
+/// Object stores have no name for their root.
+fn prefix(directory: &Path) -> Option<&Path> {
+    Some(directory).filter(|directory| !directory.as_ref().is_empty())
+}

@@ -1,0 +1,8 @@
+//! Which files a path, a glob or a URL means, and the partition columns in their paths.
+
+pub(crate) mod location;
+pub mod data_files;
+pub(crate) mod partition_values;
+pub(crate) mod partition_columns;
+pub(crate) mod stored_file;
+pub(crate) mod list;

@@ -1,0 +1,4 @@
+//! Read options and write options, and how SQL spells them.
+
+pub(crate) mod read;
+pub(crate) mod write;

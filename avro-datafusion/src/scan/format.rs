@@ -1,0 +1,321 @@
+//! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
+
+use crate::schema::header_cache::{Headers, external};
+use crate::listing::list::{Found, Listing};
+use crate::listing::location::is_local;
+use crate::options::read::{AvroOptions, reading_only};
+use crate::schema::reader_schema::TableReader;
+use crate::sink;
+use crate::scan::source::AvroSource;
+use crate::schema::virtual_columns::without;
+use arrow_schema::{Schema, SchemaRef};
+use async_trait::async_trait;
+use avro_arrow::schema::{MergedSchema, Schema as AvroSchema};
+use avro_arrow::{Damage, Program};
+use datafusion::catalog::Session;
+use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSinkConfig, FileSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_expr_common::sort_expr::LexRequirement;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{ObjectMeta, ObjectStore};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Headers fetched at a time.
+const CONCURRENCY: usize = 32;
+/// Local files from which on their headers are fetched by threads of their own.
+const MANY: usize = 64;
+
+/// Avro container files.
+#[derive(Debug, Clone)]
+pub struct AvroFormat {
+    headers: Arc<Headers>,
+    /// The options of reading that a statement named.
+    reading: Arc<[String]>,
+}
+
+impl AvroFormat {
+    /// The format read with these options.
+    pub fn new(options: AvroOptions) -> Self {
+        AvroFormat { headers: Arc::new(Headers::new(options)), reading: Arc::new([]) }
+    }
+
+    /// The options that files are read with.
+    pub fn options(&self) -> &AvroOptions {
+        self.headers.options()
+    }
+
+    /// The headers that scans of this format share.
+    pub(crate) fn headers(&self) -> &Arc<Headers> {
+        &self.headers
+    }
+
+    /// How files are read as this table.
+    pub(crate) fn reader(&self, table: &TableSchema) -> TableReader {
+        TableReader::new(&without(table.file_schema()), self.options())
+    }
+
+    /// The columns that all these files can be read as, from their headers alone; and where the columns are given, those. The
+    /// Avro schema that they are read with is in the metadata.
+    pub(crate) async fn schema_of(&self, files: Vec<Found>) -> Result<SchemaRef> {
+        let options = self.options();
+        if let Some(schema) = &options.schema {
+            return Ok(Arc::clone(schema));
+        }
+        let name = files.first().map(Found::name).unwrap_or_default();
+        let is_one = files.len() == 1;
+        let merged;
+        let reader = match &options.reader_schema {
+            Some(reader) => reader,
+            None => {
+                merged = self.merged(files).await?;
+                &merged
+            }
+        };
+        let program = Program::compile(reader, &options.describing().decoder(None, 1)).map_err(|e| match is_one {
+            true => external(e, &name),
+            false => DataFusionError::External(Box::new(e)),
+        })?;
+        let schema = program.arrow_schema();
+        check_names(schema, &name)?;
+        Ok(Arc::clone(schema))
+    }
+
+    /// Those of these files that can be read, where files with damage are: a file without a sound header is left out, with a
+    /// warning.
+    pub(crate) async fn readable<'a>(&self, mut listings: Vec<Listing<'a>>) -> Result<Vec<Listing<'a>>> {
+        if self.options().damage != Damage::Skip {
+            return Ok(listings);
+        }
+        let (mut first_error, mut warnings) = (None, vec![]);
+        for listing in &mut listings {
+            let headers = stream::iter(listing.files.clone()).map(|file| async {
+                let name = file.name();
+                let header = self.headers.get(file.store.as_ref(), &file.object, &name).await;
+                header.map(|_| file)
+            });
+            let mut headers = headers.buffered(CONCURRENCY);
+            let mut files = Vec::with_capacity(listing.files.len());
+            while let Some(file) = headers.next().await {
+                match file {
+                    Ok(file) => files.push(file),
+                    Err(e) if is_of_file(&e) => {
+                        warnings.push(format!("left out a file: {}", message(&e)));
+                        first_error = first_error.or(Some(e));
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+            drop(headers);
+            listing.files = files;
+        }
+        match first_error {
+            // No file is left.
+            Some(e) if listings.iter().all(|listing| listing.files.is_empty()) => Err(e),
+            _ => {
+                warnings.iter().for_each(|warning| self.options().warnings.warn(warning));
+                Ok(listings)
+            }
+        }
+    }
+
+    /// For each file of these listings, what its header says of the columns of its directories. `given`: their types are known.
+    pub(crate) async fn recorded(&self, listings: &[Listing<'_>], given: bool) -> Result<Vec<Option<String>>> {
+        let mut all = vec![];
+        for listing in listings {
+            for file in &listing.files {
+                let is_partitioned = !given && listing.below(file).iter().rev().skip(1).any(|name| name.contains('='));
+                all.push((is_partitioned, file.clone()));
+            }
+        }
+        let recorded = stream::iter(all).map(|(is_partitioned, file)| async move {
+            if !is_partitioned {
+                return Ok::<_, DataFusionError>(None);
+            }
+            let name = file.name();
+            let (header, _) = self.headers.get(file.store.as_ref(), &file.object, &name).await?;
+            Ok(header.partitions.clone())
+        });
+        recorded.buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// The schema of a reader that reads all these files.
+    async fn merged(&self, mut files: Vec<Found>) -> Result<AvroSchema> {
+        // By path, so that the order of columns does not hang on the order of a listing.
+        let is_one = files.len() == 1;
+        files.retain(|file| file.object.size > 0 || is_one);
+        files.sort_by(|a, b| {
+            (a.store_url.as_str(), &a.object.location).cmp(&(b.store_url.as_str(), &b.object.location))
+        });
+        if files.is_empty() {
+            return plan_err!("there is no file to take the columns from");
+        }
+        let local: Vec<&Found> = files.iter().filter(|file| is_local(&file.store_url)).collect();
+        if let Some(first) = local.first()
+            && local.len() >= MANY
+        {
+            let objects: Vec<_> = local.iter().map(|file| file.object.clone()).collect();
+            self.headers.prefetch_local(&first.store, &objects).await;
+        }
+        let schemas: Vec<(String, AvroSchema)> = stream::iter(files)
+            .map(|file| {
+                let headers = Arc::clone(&self.headers);
+                async move {
+                    let name = file.name();
+                    let (header, _) = headers.get(file.store.as_ref(), &file.object, &name).await?;
+                    Ok::<_, DataFusionError>((name, header.schema.avro().clone()))
+                }
+            })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let options = self.options();
+        let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
+        let merged = MergedSchema::of(named, options.conflicts, &options.limits);
+        Ok(merged.map_err(|e| DataFusionError::External(Box::new(e)))?.schema)
+    }
+}
+
+/// Whether this error is one of a file's content.
+fn is_of_file(e: &DataFusionError) -> bool {
+    matches!(e.find_root(), DataFusionError::External(e) if e.is::<avro_arrow::Error>())
+}
+
+/// An error of a file without what DataFusion puts before it.
+fn message(e: &DataFusionError) -> String {
+    match e.find_root() {
+        DataFusionError::External(e) => e.to_string(),
+        e => e.to_string(),
+    }
+}
+
+/// DataFusion's schemas cannot hold two columns of one name. `first` is the name of the first file that they are of.
+fn check_names(schema: &Schema, first: &str) -> Result<()> {
+    let mut names = HashSet::new();
+    match schema.fields().iter().find(|field| !names.insert(field.name())) {
+        Some(field) => {
+            plan_err!("{first}: there are two columns named `{}`; SQL cannot tell them apart", field.name())
+        }
+        None => Ok(()),
+    }
+}
+
+impl Default for AvroFormat {
+    fn default() -> Self {
+        AvroFormat::new(AvroOptions::default())
+    }
+}
+
+#[async_trait]
+impl FileFormat for AvroFormat {
+    fn get_ext(&self) -> String {
+        "avro".to_owned()
+    }
+
+    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
+        match compression.is_compressed() {
+            false => Ok(self.get_ext()),
+            true => not_impl_err!("Avro files are compressed block by block, not as a whole"),
+        }
+    }
+
+    fn compression_type(&self) -> Option<FileCompressionType> {
+        None
+    }
+
+    async fn infer_schema(
+        &self,
+        _session: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        objects: &[ObjectMeta],
+    ) -> Result<SchemaRef> {
+        // DataFusion does not say where the store is; the name is for messages, and files are mostly local.
+        let found = |object: &ObjectMeta| Found {
+            store: Arc::clone(store),
+            store_url: ObjectStoreUrl::local_filesystem(),
+            object: object.clone(),
+        };
+        self.schema_of(objects.iter().map(found).collect()).await
+    }
+
+    /// Unknown, but given: files with statistics among files without any would make a wrong total that claims to be exact.
+    async fn infer_stats(
+        &self,
+        _session: &dyn Session,
+        _store: &Arc<dyn ObjectStore>,
+        table_schema: SchemaRef,
+        _object: &ObjectMeta,
+    ) -> Result<Statistics> {
+        Ok(Statistics::new_unknown(&table_schema))
+    }
+
+    async fn create_physical_plan(
+        &self,
+        session: &dyn Session,
+        config: FileScanConfig,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(source) = config.file_source().downcast_ref::<AvroSource>() else {
+            return plan_err!("the source of a scan of Avro files is not one of them");
+        };
+        let source = source.clone().with_memory_pool(Arc::clone(&session.runtime_env().memory_pool));
+        let config = FileScanConfigBuilder::from(config).with_source(Arc::new(source)).build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    async fn create_writer_physical_plan(
+        &self,
+        input: Arc<dyn ExecutionPlan>,
+        _session: &dyn Session,
+        config: FileSinkConfig,
+        order: Option<LexRequirement>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // A table is read as well as written; its URL is not told.
+        if let Some(name) = self.reading.first()
+            && !config.original_url.is_empty()
+        {
+            let known = crate::options::write::NAMES;
+            return plan_err!("the option `{name}` is of reading Avro; of writing it there are {known}");
+        }
+        sink::plan(input, &config, self.options().clone(), order)
+    }
+
+    fn file_source(&self, table_schema: TableSchema) -> Arc<dyn FileSource> {
+        Arc::new(AvroSource::new(table_schema, self))
+    }
+}
+
+/// Makes [`AvroFormat`]s for `CREATE EXTERNAL TABLE` and for file names that end in `.avro`.
+#[derive(Debug, Clone, Default)]
+pub struct AvroFormatFactory {
+    options: AvroOptions,
+}
+
+impl AvroFormatFactory {
+    /// A factory of formats with these options, unless a statement gives others.
+    pub fn new(options: AvroOptions) -> Self {
+        AvroFormatFactory { options }
+    }
+}
+
+impl FileFormatFactory for AvroFormatFactory {
+    fn create(&self, _session: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
+        let format = AvroFormat::new(self.options.clone().with_pairs(options)?);
+        Ok(Arc::new(AvroFormat { reading: reading_only(options).into(), ..format }))
+    }
+
+    fn default(&self) -> Arc<dyn FileFormat> {
+        Arc::new(AvroFormat::new(self.options.clone()))
+    }
+}
+
+impl GetExt for AvroFormatFactory {
+    fn get_ext(&self) -> String {
+        "avro".to_owned()
+    }
+}

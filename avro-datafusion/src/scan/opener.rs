@@ -1,0 +1,191 @@
+//! Opens files: a file or byte range of one in, the stream of its rows out. Its header comes from the shared headers.
+
+use crate::schema::batch_adapter::Adapter;
+use crate::io::readahead::{Object, Pace};
+use crate::schema::header_cache::{FileHeader, Headers, external};
+use crate::index::{FileIndex, Pruner, Schedule, SortKey};
+use crate::listing::location::{file_name, is_local};
+use crate::scan::metrics::ScanMetrics;
+use crate::pushdown::projection::Decoded;
+use crate::pushdown::row_filter::{Predicate, ScanPredicate};
+use crate::schema::reader_schema::TableReader;
+use crate::scan::stream::FileRows;
+use crate::scan::block_ranges::{FilePart, Stretches};
+use crate::schema::virtual_columns::Placed;
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, SchemaRef};
+use datafusion::arrow::compute::BatchCoalescer;
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::datasource::listing::{FileRange, PartitionedFile};
+use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use futures::FutureExt;
+use futures::stream::BoxStream;
+use object_store::ObjectStore;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of unwanted blocks that cost less to read than to leave out: some more decoding, or the time of a request.
+const GAP_LOCAL: u64 = 64 << 10;
+const GAP_REMOTE: u64 = 1 << 20;
+
+/// Opens the files of one scan.
+#[derive(Clone)]
+pub(crate) struct AvroOpener {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) store_url: ObjectStoreUrl,
+    pub(crate) headers: Arc<Headers>,
+    /// The columns wanted of each file, and how they are found.
+    pub(crate) columns: Decoded,
+    /// What is wanted behind them of where the rows are.
+    pub(crate) placed: Option<Placed>,
+    pub(crate) reader: Arc<TableReader>,
+    /// Which rows are wanted, if not all.
+    pub(crate) predicate: Option<Arc<ScanPredicate>>,
+    pub(crate) pruning: Pruning,
+    pub(crate) batch_size: usize,
+    /// Rows wanted of the whole scan.
+    pub(crate) limit: Option<usize>,
+    pub(crate) pace: Pace,
+    /// Whom bytes that are read are accounted to.
+    pub(crate) memory: Arc<MemoryReservation>,
+    pub(crate) metrics: ScanMetrics,
+}
+
+/// What is wanted of the table, for indexes to say where that is.
+#[derive(Clone)]
+pub(crate) struct Pruning {
+    /// The columns that files have.
+    pub(crate) table: SchemaRef,
+    pub(crate) predicate: Predicate,
+    pub(crate) order: Option<SortKey>,
+}
+
+impl FileOpener for AvroOpener {
+    fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
+        let opener = self.clone();
+        Ok(async move { opener.rows(file).await }.boxed())
+    }
+}
+
+impl AvroOpener {
+    async fn rows(self, file: PartitionedFile) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let object = file.object_meta;
+        let name = file_name(&self.store_url, &object.location);
+        let (header, first) = self.headers.get(self.store.as_ref(), &object, &name).await?;
+
+        // A batch of more rows than the query wants would be decoded in vain. How many are, before a filter, is not known.
+        let few = self.limit.filter(|_| self.predicate.is_none());
+        let batch_size = few.map_or(self.batch_size, |limit| limit.min(self.batch_size));
+        let options = self.headers.options();
+        let looked_at = self.predicate.as_ref().map(|predicate| &predicate.decoded);
+        let (program, filter) = self
+            .reader
+            .programs(&header.schema, &self.columns, looked_at, batch_size, options)
+            .map_err(|e| external(e, &name))?;
+        let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &name)?;
+        let range = file.range.as_ref().map_or(0..object.size, |range| bounded(range, object.size));
+        let whole = range == (0..object.size);
+        let filter = self.predicate.clone().zip(filter);
+        let schema = self.placed.as_ref().map_or(&self.columns.schema, Placed::schema);
+        let coalescer =
+            filter.as_ref().and_then(|_| coalescer_of(schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size)));
+        let part = FilePart {
+            object: Object {
+                store: Arc::clone(&self.store),
+                version: Arc::clone(&header.version),
+                name: name.clone(),
+                memory: Arc::clone(&self.memory),
+            },
+            file_len: object.size,
+            file: Arc::clone(&header),
+            program,
+            filter,
+            partition_values: file.partition_values.clone(),
+            pace: self.pace,
+            places: self.placed.is_some(),
+            metrics: self.metrics.clone(),
+        };
+
+        let counts = self.placed.as_ref().is_some_and(Placed::counts);
+        if counts && !whole {
+            return internal_err!(
+                "{name}: blocks and rows are counted from the start of a file, and this is a part of one"
+            );
+        }
+
+        // The bytes that came with the header are not read twice.
+        let first = first.unwrap_or_default();
+        self.metrics.bytes_scanned.add(first.len());
+        let mut rows = FileRows {
+            reading: None,
+            stretches: None,
+            adapter,
+            placed: self.placed.clone(),
+            coalescer,
+            name,
+            metrics: self.metrics.clone(),
+            report: self.headers.options().report.clone(),
+            file: Arc::clone(&header),
+            range: (!whole).then(|| range.clone()),
+            finished: false,
+            ended: false,
+        };
+        // An index does not know of blocks without rows, which count too.
+        if let Some(index) = file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
+            let schedule = self.schedule(index, &range, &header, &file.partition_values)?;
+            rows.stretches = Some(Stretches::new(part, schedule));
+            return Ok(rows.into_stream());
+        }
+        let decoder = part.decoder(range.clone(), object.size)?;
+        let start = decoder.start();
+        let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
+        let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let fetch = part.fetch(position..range.end);
+        rows.reading = Some((decoder, fetch));
+        if let Some(bytes) = body {
+            rows.feed(bytes);
+        }
+        Ok(rows.into_stream())
+    }
+}
+
+impl AvroOpener {
+    /// Which blocks of a range are read, and in which order.
+    fn schedule(
+        &self,
+        index: Arc<FileIndex>,
+        range: &Range<u64>,
+        header: &FileHeader,
+        partition_values: &[ScalarValue],
+    ) -> Result<Schedule> {
+        let Pruning { table, predicate, order } = &self.pruning;
+        let gap = if is_local(&self.store_url) { GAP_LOCAL } else { GAP_REMOTE };
+        let schedule = Schedule::new(Arc::clone(&index), range, gap);
+        let Some(expr) = predicate.for_partition(partition_values, table.fields().len())? else { return Ok(schedule) };
+        let columns = self.reader.columns(table, &header.schema);
+        let schedule = schedule.with_pruner(Pruner::new(expr, columns, &index));
+        Ok(match order {
+            Some(key) => schedule.with_order(key, columns),
+            None => schedule,
+        })
+    }
+}
+
+/// What makes batches of so many rows of smaller ones.
+fn coalescer_of(schema: &SchemaRef, rows: usize) -> Option<BatchCoalescer> {
+    // Arrow cannot put together values of no bytes.
+    let has_empty = |field: &&Field| matches!(field.data_type(), DataType::FixedSizeBinary(0));
+    if schema.flattened_fields().iter().any(has_empty) {
+        return None;
+    }
+    // Batches that are half full are as good as full.
+    Some(BatchCoalescer::new(Arc::clone(schema), rows).with_biggest_coalesce_batch_size(Some(rows / 2)))
+}
+
+/// The part of the range that lies in the file.
+fn bounded(range: &FileRange, file_len: u64) -> Range<u64> {
+    let bound = |at: i64| u64::try_from(at).unwrap_or(0).min(file_len);
+    bound(range.start)..bound(range.end)
+}

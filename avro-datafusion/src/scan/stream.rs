@@ -1,0 +1,172 @@
+//! The rows of one file or byte range: pieces of the file in, batches of the table's schema out.
+//!
+//! Decoding happens where the stream is polled, as in DataFusion's own sources: the threads of the query are the ones that
+//! decode, one partition each, and dropping the stream stops all work. Only reading is left to other threads.
+
+use crate::schema::batch_adapter::Adapter;
+use crate::diagnostics::damage::Report;
+use crate::io::readahead::Fetch;
+use crate::schema::header_cache::{FileHeader, external};
+use crate::scan::metrics::ScanMetrics;
+use crate::scan::block_ranges::Stretches;
+use crate::schema::virtual_columns::Placed;
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use avro_arrow::Decoder;
+use bytes::Bytes;
+use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::compute::BatchCoalescer;
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use futures::stream::{BoxStream, StreamExt, try_unfold};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What it takes to read a file.
+pub(crate) struct FileRows {
+    /// The part that is being read, if one is.
+    pub(crate) reading: Option<(Decoder, Fetch)>,
+    /// What comes behind it, if only parts are read.
+    pub(crate) stretches: Option<Stretches>,
+    pub(crate) adapter: Adapter,
+    /// What is wanted of where the rows are.
+    pub(crate) placed: Option<Placed>,
+    /// Makes full batches of what a filter leaves over, if there is one.
+    pub(crate) coalescer: Option<BatchCoalescer>,
+    /// The file's name, for errors.
+    pub(crate) name: String,
+    pub(crate) metrics: ScanMetrics,
+    /// Who is told of damaged blocks that are skipped.
+    pub(crate) report: Report,
+    /// The file, and the range of it that is read if that is not all of it.
+    pub(crate) file: Arc<FileHeader>,
+    pub(crate) range: Option<Range<u64>>,
+    /// Has the decoder been told that the file ends?
+    pub(crate) finished: bool,
+    /// Have all its rows been decoded?
+    pub(crate) ended: bool,
+}
+
+/// What there is next.
+enum Next {
+    Batch(RecordBatch),
+    /// The end of a stretch of the file; others may follow.
+    EndOfPart,
+    End,
+}
+
+impl FileRows {
+    /// Gives the decoder its next bytes.
+    pub(crate) fn feed(&mut self, bytes: Bytes) {
+        if let Some((decoder, _)) = &mut self.reading {
+            decoder.feed(Buffer::from(bytes));
+        }
+    }
+
+    /// The batches, decoded as they are asked for.
+    pub(crate) fn into_stream(self) -> BoxStream<'static, Result<RecordBatch>> {
+        try_unfold(self, |mut rows| async move { Ok(rows.next().await?.map(|batch| (batch, rows))) }).boxed()
+    }
+
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.coalescer.as_mut().and_then(BatchCoalescer::next_completed_batch) {
+                return Ok(Some(batch));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match (self.next_decoded().await?, &mut self.coalescer) {
+                (Next::Batch(batch), Some(coalescer)) => coalescer.push_batch(batch)?,
+                (Next::Batch(batch), None) => return Ok(Some(batch)),
+                (Next::EndOfPart, Some(coalescer)) if self.stretches.as_ref().is_some_and(Stretches::may_end) => {
+                    // What these rows tell may make more unwanted.
+                    coalescer.finish_buffered_batch()?;
+                }
+                (Next::EndOfPart, _) => {}
+                (Next::End, coalescer) => {
+                    self.ended = true;
+                    if let Some(coalescer) = coalescer {
+                        coalescer.finish_buffered_batch()?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is decoded next.
+    async fn next_decoded(&mut self) -> Result<Next> {
+        loop {
+            if let Some(batch) = self.decode()? {
+                return Ok(Next::Batch(batch));
+            }
+            let Some((decoder, fetch)) = &mut self.reading else {
+                self.reading = match &mut self.stretches {
+                    Some(stretches) => stretches.next()?,
+                    None => None,
+                };
+                if self.reading.is_none() {
+                    return Ok(Next::End);
+                }
+                self.finished = false;
+                continue;
+            };
+            if self.finished || decoder.is_done() {
+                match &self.stretches {
+                    Some(stretches) => stretches.check(decoder)?,
+                    None => meets_neighbours(&self.file, self.range.as_ref(), decoder, &self.name)?,
+                }
+                self.reading = None;
+                return Ok(Next::EndOfPart);
+            }
+            let waiting = self.metrics.time_fetching.timer();
+            let bytes = fetch.next(decoder.awaited()).await?;
+            waiting.done();
+            match bytes {
+                Some(bytes) => self.feed(bytes),
+                None => {
+                    decoder.finish();
+                    self.finished = true;
+                }
+            }
+        }
+    }
+
+    /// The next batch of the bytes that are there.
+    fn decode(&mut self) -> Result<Option<RecordBatch>> {
+        let Some((decoder, _)) = &mut self.reading else { return Ok(None) };
+        let (blocks, decompressing) = (decoder.blocks_read(), decoder.time_decompressing());
+        let time = self.metrics.time_decoding.timer();
+        let batch = decoder.next_batch().map_err(|e| external(e, &self.name))?;
+        time.done();
+        self.metrics.blocks_read.add((decoder.blocks_read() - blocks) as usize);
+        self.metrics.time_decompressing.add_duration(decoder.time_decompressing() - decompressing);
+        for damaged in decoder.take_damage() {
+            self.metrics.blocks_damaged.add(1);
+            self.report.skipped(&self.name, &damaged);
+        }
+        let adapt = |batch: RecordBatch| {
+            let batch = self.adapter.adapt(&batch)?;
+            match &self.placed {
+                Some(placed) => placed.append(&batch, decoder.places()),
+                None => Ok(batch),
+            }
+        };
+        batch.map(adapt).transpose().map_err(|e| match e {
+            // A value that a declared column cannot hold.
+            ArrowError::CastError(what) => exec_datafusion_err!("{}: {what}", self.name),
+            e => external(e.into(), &self.name),
+        })
+    }
+}
+
+/// Checks, at the end of a range, that it ends where the next one begins.
+fn meets_neighbours(file: &FileHeader, range: Option<&Range<u64>>, decoder: &Decoder, name: &str) -> Result<()> {
+    let Some(range) = range else { return Ok(()) };
+    if file.spans.agree(range.clone(), decoder.span()) {
+        return Ok(());
+    }
+    exec_err!(
+        "{name}: a value of this file holds what looks like a block of it, so it cannot be read in parts; \
+         `SET datafusion.optimizer.repartition_file_scans = false` reads it whole"
+    )
+}

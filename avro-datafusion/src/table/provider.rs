@@ -1,0 +1,443 @@
+//! A table: paths and options in, a `TableProvider` out that lists its files at every scan.
+
+use crate::table::row_count;
+use crate::table::declared_columns;
+use crate::scan::format::AvroFormat;
+use crate::index;
+use crate::listing::list::{Found, Listing, list, list_some};
+use crate::listing::location::{Find, Location};
+use crate::options::read::{AvroOptions, Partitions};
+use crate::listing::partition_values::{self, Directories, PartitionFilters};
+use crate::sink::{self, Destination};
+use crate::scan::source::is_few;
+use crate::schema::virtual_columns::{self, is_virtual, without};
+use arrow_schema::{FieldRef, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Constraints, Result, SchemaExt, Statistics, plan_err};
+use datafusion::datasource::TableType;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Paths, URLs or globs: one, or several that make one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    texts: Vec<String>,
+    /// The directories that files of these texts were found in, if they were.
+    roots: Vec<Option<String>>,
+}
+
+/// A table of Avro files. New files are seen by the next query; the columns are those of the files that were there at first.
+#[derive(Debug)]
+pub struct AvroTable {
+    locations: Vec<Location>,
+    format: AvroFormat,
+    /// The columns as the scan has them: of the files, then where rows are, then of the directories and of the files' names.
+    schema: TableSchema,
+    /// The columns as they are shown, with the virtual ones last, and where each is among those.
+    shown: SchemaRef,
+    order: Vec<usize>,
+    pub(crate) definition: Option<String>,
+    pub(crate) constraints: Constraints,
+    pub(crate) column_defaults: HashMap<String, Expr>,
+}
+
+impl AvroTable {
+    /// As [`try_new`](Self::try_new), where the columns that are given are found in the files as those of queries are. One
+    /// that no file has is an error, unless there is no file yet.
+    pub(crate) async fn declared(
+        session: &dyn Session,
+        paths: impl Into<Paths>,
+        mut options: AvroOptions,
+    ) -> Result<Self> {
+        let paths = paths.into();
+        if let Some(columns) = options.schema.take() {
+            let format = AvroFormat::new(options.clone());
+            let locations = paths.locations()?;
+            let listings = list(&locations, session.runtime_env(), &options.file_extension, None).await?;
+            let listings = format.readable(listings).await?;
+            let mut files = vec![];
+            for file in listings.iter().flat_map(|listing| &listing.files) {
+                let name = file.name();
+                let (header, _) = format.headers().get(file.store.as_ref(), &file.object, &name).await?;
+                files.push((name, Arc::clone(&header.schema)));
+            }
+            let mut keys = HashSet::new();
+            for listing in &listings {
+                for file in &listing.files {
+                    keys.extend(Directories::of_file(listing.below(file), None).keys());
+                }
+            }
+            if let Partitions::Named(names) = &options.partitions {
+                keys.extend(names.iter().cloned());
+            }
+            let named = match files.is_empty() {
+                true => columns,
+                false => Arc::new(declared::named(&columns, &files, |name| keys.contains(name))?),
+            };
+            options.schema = Some(named);
+        }
+        Self::try_new(session, paths, options).await
+    }
+
+    /// The table over these paths. Fails if there is nothing, or if the files cannot be one table.
+    pub async fn try_new(session: &dyn Session, paths: impl Into<Paths>, options: AvroOptions) -> Result<Self> {
+        let locations = paths.into().locations()?;
+        if locations.is_empty() {
+            return plan_err!("a table needs at least one path");
+        }
+
+        let format = AvroFormat::new(options);
+        let options = format.options();
+        // A table of given columns may start empty.
+        let given = options.schema.as_deref();
+        let listings = match given {
+            Some(_) => list(&locations, session.runtime_env(), &options.file_extension, None).await?,
+            None => list_some(&locations, session.runtime_env(), &options.file_extension).await?,
+        };
+        let listings = format.readable(listings).await?;
+        let files: Vec<Found> = listings.iter().flat_map(|listing| listing.files.clone()).collect();
+        let file_schema = format.schema_of(files).await?;
+        let recorded = format.recorded(&listings, given.is_some()).await?;
+        let all = listings.iter().flat_map(|listing| listing.files.iter().map(|file| listing.below(file)));
+        let all = all.zip(&recorded).map(|(below, recorded)| Directories::of_file(below, recorded.as_deref()));
+        let columns = partitions::columns(options, &all.collect::<Vec<_>>(), given);
+        let schema = table_schema(file_schema, columns, given.is_some(), options.virtual_columns);
+        let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
+        let mut order: Vec<usize> = (0..fields.len()).collect();
+        // Virtual columns are last, the file before the places in it.
+        order.sort_by_key(|&i| match fields.get(i) {
+            Some(field) if is_virtual(field) => (true, i < n_file),
+            _ => (false, false),
+        });
+        let shown = Arc::new(schema.table_schema().project(&order)?);
+        Ok(AvroTable {
+            locations,
+            format,
+            schema,
+            shown,
+            order,
+            definition: None,
+            constraints: Constraints::default(),
+            column_defaults: HashMap::new(),
+        })
+    }
+
+    /// The files of a scan with their partition values, by object store, without those that the filters on partition columns exclude.
+    async fn files(
+        &self,
+        session: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Vec<(ObjectStoreUrl, Vec<PartitionedFile>)>> {
+        let columns = self.schema.table_partition_cols();
+        let filters = PartitionFilters::new(columns, filters)?;
+        let extension = &self.format.options().file_extension;
+        let listings = match &filters {
+            Some(filters) => list(&self.locations, session.runtime_env(), extension, Some(filters)).await?,
+            // That all files are gone is an error, as at first.
+            None if self.format.options().schema.is_none() => {
+                list_some(&self.locations, session.runtime_env(), extension).await?
+            }
+            None => list(&self.locations, session.runtime_env(), extension, None).await?,
+        };
+        let unknown = Arc::new(Statistics::new_unknown(self.schema.file_schema()));
+        let mut stores: Vec<(ObjectStoreUrl, Vec<PartitionedFile>)> = vec![];
+        for listing in self.format.readable(listings).await? {
+            listing.warn(&self.format.options().warnings);
+            let values = |file: &Found| {
+                let directories = Directories::of_file(listing.below(file), None);
+                partitions::values(columns, &directories, listing.location.text(), &file.name())
+            };
+            let values: Vec<_> = listing.files.iter().map(values).collect::<Result<_>>()?;
+            let Listing { location, files, .. } = listing;
+            let keep = match &filters {
+                Some(filters) => filters.keep_files(&values)?,
+                None => vec![true; files.len()],
+            };
+            let kept = files.into_iter().zip(values).zip(keep).filter(|(_, keep)| *keep);
+            let kept = kept.map(|((file, values), _)| {
+                let file = PartitionedFile::new_from_meta(file.object).with_partition_values(values);
+                file.with_statistics(Arc::clone(&unknown))
+            });
+            let store = location.store();
+            match stores.iter_mut().find(|(other, _)| *other == store) {
+                Some((_, files)) => files.extend(kept),
+                None => stores.push((store, kept.collect())),
+            }
+        }
+        stores.retain(|(_, files)| !files.is_empty());
+        Ok(stores)
+    }
+
+    /// What the indexes say of all these files, if each has one.
+    fn known(
+        &self,
+        store: &dyn ObjectStore,
+        files: &[PartitionedFile],
+        indexes: &[Option<Arc<index::FileIndex>>],
+        projection: &[usize],
+    ) -> Option<Statistics> {
+        // Of virtual columns, which are behind the others, nothing is known.
+        let (reader, columns) = (self.format.reader(&self.schema), without(self.schema.file_schema()));
+        let of_file = |(file, index): (&PartitionedFile, &Option<Arc<index::FileIndex>>)| {
+            let header = self.format.headers().known(store, &file.object_meta)?;
+            Some(index::of_file(index.as_ref()?, reader.columns(&columns, &header.schema), projection))
+        };
+        let files = files.iter().zip(indexes).map(of_file).collect::<Option<Vec<_>>>()?;
+        index::of_files(files, self.schema.table_schema())
+    }
+}
+
+/// Partition columns follow the columns of the files. A column that the files have themselves is not one of the directories;
+/// columns that were given include those of the directories. Virtual columns give way to others of their names.
+fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool, with_virtual: bool) -> TableSchema {
+    let is_partition = |name: &str| columns.iter().any(|column| column.name() == name);
+    let file_schema = match given {
+        true if !columns.is_empty() => {
+            let fields = file_schema.fields().iter().filter(|field| !is_partition(field.name()));
+            Arc::new(Schema::new_with_metadata(fields.cloned().collect::<Vec<_>>(), file_schema.metadata().clone()))
+        }
+        _ => file_schema,
+    };
+    columns.retain(|column| file_schema.fields().find(column.name()).is_none());
+    let file_schema = match with_virtual {
+        true => {
+            let is_free = |field: &FieldRef| {
+                file_schema.fields().find(field.name()).is_none()
+                    && columns.iter().all(|column| column.name() != field.name())
+            };
+            let places: Vec<_> = virtual_columns::places().filter(is_free).collect();
+            let name = Some(virtual_columns::file()).filter(is_free);
+            columns.extend(name);
+            let fields: Vec<_> = file_schema.fields().iter().cloned().chain(places).collect();
+            Arc::new(Schema::new_with_metadata(fields, file_schema.metadata().clone()))
+        }
+        false => file_schema,
+    };
+    TableSchema::builder(file_schema).with_table_partition_cols(columns).build()
+}
+
+#[async_trait]
+impl TableProvider for AvroTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.shown)
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        Some(&self.constraints)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.definition.as_deref()
+    }
+
+    fn get_column_default(&self, column: &str) -> Option<&Expr> {
+        self.column_defaults.get(column)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let columns = self.schema.table_partition_cols();
+        let answer = |filter: &&Expr| match partitions::decide(columns, filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(answer).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection: Vec<usize> = match projection {
+            Some(shown) => shown.iter().filter_map(|&i| self.order.get(i).copied()).collect(),
+            None => self.order.clone(),
+        };
+        let mut scans = vec![];
+        for (store, files) in self.files(session, filters).await? {
+            scans.push(self.scan_of(session, store, files, &projection, limit).await?);
+        }
+        match scans.len() {
+            0 => Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.table_schema().project(&projection)?)))),
+            1 => Ok(scans.remove(0)),
+            // A scan is of one object store.
+            _ => UnionExec::try_new(scans),
+        }
+    }
+
+    /// Each statement writes a new file, or one for each directory of the partition columns.
+    async fn insert_into(
+        &self,
+        session: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.shown.logically_equivalent_names_and_types(&input.schema())?;
+        let destination = self.destination(session).await?;
+        let options = self.format.options();
+        let mut options = options.clone();
+        options.writing.schema = options.writing.schema.or_else(|| options.reader_schema.clone());
+        // Columns that say where rows are from are not written.
+        let fields = self.shown.fields().iter().filter(|field| !is_virtual(field));
+        // A declared column is written under the name that it has in the other files.
+        let fields: Vec<_> = fields
+            .map(|field| match declared::aliases(field).into_iter().next() {
+                Some(name) if options.schema.is_some() => Arc::new(field.as_ref().clone().with_name(name)),
+                _ => Arc::clone(field),
+            })
+            .collect();
+        let metadata = self.schema.file_schema().metadata().clone();
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        sink::write(input, op, destination, schema, options, None)
+    }
+}
+
+impl AvroTable {
+    /// Where new files are put.
+    async fn destination(&self, session: &dyn Session) -> Result<Destination> {
+        let [location] = self.locations.as_slice() else {
+            return plan_err!("rows can be added to a table of one directory, not of several places");
+        };
+        let text = location.text();
+        let is_directory = match location.find() {
+            Find::Directory => true,
+            Find::Either => {
+                let store = session.runtime_env().object_store(location.store())?;
+                matches!(store.head(location.base()).await, Err(object_store::Error::NotFound { .. }))
+            }
+            Find::File | Find::Glob(_) => false,
+        };
+        if !is_directory {
+            return plan_err!("rows can be added to a table of a directory, which {text} is not");
+        }
+        let columns = self.schema.table_partition_cols().iter();
+        Ok(Destination {
+            store_url: location.store(),
+            base: location.base().clone(),
+            single: false,
+            extension: self.format.options().file_extension.clone(),
+            partition_by: columns.filter(|column| !is_virtual(column)).map(|column| column.name().clone()).collect(),
+            keep: false,
+        })
+    }
+
+    /// The plan that reads these files.
+    async fn scan_of(
+        &self,
+        session: &dyn Session,
+        store_url: ObjectStoreUrl,
+        mut files: Vec<PartitionedFile>,
+        projection: &[usize],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let store = session.runtime_env().object_store(&store_url)?;
+        // How many bytes there are is what the planner needs to know which side of a join is the smaller one.
+        let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
+        let headers = self.format.headers();
+        let indexes = index::indexes(headers, session.runtime_env(), &store, &store_url, &files).await?;
+        let known = self.known(store.as_ref(), &files, &indexes, projection);
+        for (file, index) in files.iter_mut().zip(indexes) {
+            if let Some(index) = index {
+                file.extensions.insert_arc(index);
+            }
+        }
+        // Who wants no column counts rows.
+        let counted = match projection {
+            [] if known.is_none() => counts::exact(headers, &store, &store_url, &files).await,
+            _ => None,
+        };
+        let known = known.unwrap_or_else(|| Statistics {
+            num_rows: match counted.map(usize::try_from) {
+                Some(Ok(rows)) => Precision::Exact(rows),
+                _ => counts::estimate(headers, store.as_ref(), &files),
+            },
+            ..Statistics::new_unknown(self.schema.table_schema())
+        });
+        let total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let statistics = Statistics { total_byte_size, ..known };
+        // The planner then splits files where that evens things out.
+        let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
+        let groups = FileGroup::new(files).split_files(partitions);
+        let config = FileScanConfigBuilder::new(store_url, self.format.file_source(self.schema.clone()))
+            .with_file_groups(groups)
+            .with_constraints(self.constraints.clone())
+            .with_statistics(statistics)
+            .with_projection_indices(Some(projection.to_vec()))?
+            .with_limit(limit)
+            .build();
+        self.format.create_physical_plan(session, config).await
+    }
+}
+
+impl Paths {
+    /// Files of this machine that were found in directories, each with its directory: the directories `key=value` between
+    /// the two are columns, as they are of a table of the directory.
+    pub fn found(files: impl IntoIterator<Item = (String, Option<String>)>) -> Self {
+        let (texts, roots) = files.into_iter().unzip();
+        Paths { texts, roots }
+    }
+
+    /// As the caller wrote them.
+    pub(crate) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    fn locations(&self) -> Result<Vec<Location>> {
+        let mut locations = vec![];
+        for (i, text) in self.texts.iter().enumerate() {
+            locations.extend(match self.roots.get(i) {
+                Some(Some(root)) => Location::parse_found(text, root)?,
+                _ => Location::parse(text)?,
+            });
+        }
+        Ok(locations)
+    }
+}
+
+impl From<&str> for Paths {
+    fn from(path: &str) -> Self {
+        Paths::from(vec![path])
+    }
+}
+
+impl From<String> for Paths {
+    fn from(path: String) -> Self {
+        Paths::from(vec![path])
+    }
+}
+
+impl From<&String> for Paths {
+    fn from(path: &String) -> Self {
+        Paths::from(vec![path.clone()])
+    }
+}
+
+impl<T: Into<String>> From<Vec<T>> for Paths {
+    fn from(paths: Vec<T>) -> Self {
+        Paths { texts: paths.into_iter().map(Into::into).collect(), roots: vec![] }
+    }
+}
+
+impl<T: Into<String>, const N: usize> From<[T; N]> for Paths {
+    fn from(paths: [T; N]) -> Self {
+        Paths::from(paths.into_iter().collect::<Vec<T>>())
+    }
+}

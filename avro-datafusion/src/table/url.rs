@@ -1,0 +1,164 @@
+//! `SELECT .. FROM 'path'`: the name of a table that nobody registered in, the table of the files it stands for out.
+//!
+//! Avro is read here; anything else is left to DataFusion, which goes by the file's extension. DataFusion turns whatever goes
+//! wrong into "table not found"; where the name is plainly a path, this says what is wrong with the path.
+
+use crate::listing::data_files::compression;
+use crate::listing::list::{list, starts_avro};
+use crate::listing::location::{Location, has_extension};
+use crate::options::read::AvroOptions;
+use crate::table::provider::AvroTable;
+use async_trait::async_trait;
+use datafusion::catalog::{TableProvider, UrlTableFactory};
+use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::datasource::dynamic_file::DynamicListTableFactory;
+use datafusion::execution::SessionState;
+use std::sync::Arc;
+use url::Url;
+
+const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
+
+/// Makes tables of paths.
+#[derive(Debug)]
+pub struct AvroUrlTableFactory {
+    options: AvroOptions,
+    others: DynamicListTableFactory,
+}
+
+impl AvroUrlTableFactory {
+    /// A factory of tables with these options. `others` makes the tables that are not Avro, and holds the session that both
+    /// belong to.
+    pub fn new(options: AvroOptions, others: DynamicListTableFactory) -> Self {
+        AvroUrlTableFactory { options, others }
+    }
+
+    fn session(&self) -> Result<SessionState> {
+        let session = self.others.session_store().get_session().upgrade();
+        let state = session.and_then(|session| session.read().as_any().downcast_ref::<SessionState>().cloned());
+        state.ok_or_else(|| DataFusionError::Internal("the session is gone".to_owned()))
+    }
+
+    /// A table of a directory's files that are not Avro. DataFusion reads those with the extension of the first, which may be a
+    /// `_SUCCESS`; a warning names another that it leaves out.
+    async fn other_directory(&self, session: &SessionState, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let locations = Location::parse(url)?;
+        let listings = list(&locations, session.runtime_env(), "", None).await?;
+        let files = listings.iter().flat_map(|listing| &listing.files);
+        let mut names = files.filter_map(|file| file.object.location.filename());
+        let Some(first) = names.next() else { return Ok(None) };
+        let table = match self.others.try_new(&plain(url)).await? {
+            None => {
+                let files = format!("{}/*{}", plain(url).trim_end_matches('/'), extension(first));
+                self.others.try_new(&files).await?
+            }
+            table => table,
+        };
+        if table.is_some()
+            && let Some(other) = names.find(|name| extension(name) != extension(first))
+        {
+            let warning = format!("{url}: left out {other} and others like it, whose extension is not that of {first}");
+            self.options.warnings.warn(&warning);
+        }
+        Ok(table)
+    }
+
+    async fn avro(&self, session: &SessionState, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(Some(Arc::new(AvroTable::try_new(session, url, self.options.clone()).await?)))
+    }
+}
+
+#[async_trait]
+impl UrlTableFactory for AvroUrlTableFactory {
+    async fn try_new(&self, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let session = self.session()?;
+        let is_avro = url.to_ascii_lowercase().ends_with(&self.options.file_extension.to_ascii_lowercase());
+        if is_avro && !self.options.file_extension.is_empty() {
+            return self.avro(&session, url).await;
+        }
+        let found = match Location::parse(url) {
+            Ok(locations) => kind(&session, &locations, &self.options).await,
+            Err(e) => Err(e),
+        };
+        match found {
+            Ok(Kind::Avro) => self.avro(&session, url).await,
+            Ok(Kind::Missing) => plan_err!("no such file or directory: {url}"),
+            Ok(Kind::Nothing) if is_path(url) => plan_err!("no files at {url}"),
+            Ok(Kind::Nothing) => Ok(None),
+            Ok(Kind::OtherFile) => match self.others.try_new(&plain(url)).await? {
+                // What it is, the reader of Avro files says.
+                None => self.avro(&session, url).await,
+                table => Ok(table),
+            },
+            Ok(Kind::NoData(reason)) => plan_err!("{url}: no Avro files{reason}"),
+            Ok(Kind::OtherDirectory(reason)) => match self.other_directory(&session, url).await? {
+                None => plan_err!("{url}: no files of a known format{reason}"),
+                table => Ok(table),
+            },
+            // A name without anything of a path in it is just the name of a table that does not exist.
+            Err(e) if is_path(url) => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// What the files at a location are.
+enum Kind {
+    Avro,
+    /// A file that is not Avro by its name, nor by its first bytes.
+    OtherFile,
+    /// A directory without Avro files, but with others: why these are not Avro.
+    OtherDirectory(String),
+    /// A directory without files of any known format: why what is there is not.
+    NoData(String),
+    Nothing,
+    /// Not even the directory.
+    Missing,
+}
+
+/// Looks at names first, and at the first file's first bytes where they say nothing.
+async fn kind(session: &SessionState, locations: &[Location], options: &AvroOptions) -> Result<Kind> {
+    if locations.iter().all(Location::is_missing) {
+        return Ok(Kind::Missing);
+    }
+    let listings = list(locations, session.runtime_env(), &options.file_extension, None).await?;
+    let Some(listing) = listings.iter().find(|listing| !listing.files.is_empty()) else {
+        let reason: String = listings.iter().map(|listing| listing.left_out.reason()).collect();
+        return Ok(match listings.iter().any(|listing| listing.left_out.has_others()) {
+            true => Kind::OtherDirectory(reason),
+            false if reason.is_empty() => Kind::Nothing,
+            false => Kind::NoData(reason),
+        });
+    };
+    match listing.files.first() {
+        // Of a directory the Avro files are taken; of a glob everything.
+        Some(first)
+            if !listing.location.is_directory() || listing.location.below(&first.object.location).is_empty() =>
+        {
+            let is_avro = has_extension(&first.object.location, &options.file_extension)
+                || starts_avro(&first.store, &first.object).await?;
+            Ok(if is_avro { Kind::Avro } else { Kind::OtherFile })
+        }
+        _ => Ok(Kind::Avro),
+    }
+}
+
+/// The extension of a name with that of a compression.
+fn extension(name: &str) -> String {
+    let plain = if compression(name).is_some() { name.rsplit_once('.').map_or(name, |(plain, _)| plain) } else { name };
+    let from = plain.rfind('.').unwrap_or(plain.len());
+    name.get(from..).unwrap_or_default().to_owned()
+}
+
+/// The path as DataFusion reads it: it takes some characters for wildcards, also in the name of a file that is there.
+fn plain(path: &str) -> String {
+    let url = match path.contains(WILDCARDS) && !path.contains("://") && std::fs::exists(path).unwrap_or(false) {
+        true => std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok()),
+        false => None,
+    };
+    url.map_or_else(|| path.to_owned(), String::from)
+}
+
+/// Does this look like a path rather than the name of a table?
+fn is_path(name: &str) -> bool {
+    name == "-" || name.contains(['/', '\\']) || name.contains(WILDCARDS)
+}
