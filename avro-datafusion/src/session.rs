@@ -1,13 +1,13 @@
 //! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
 
 use crate::compat;
-use crate::scan::format::AvroFormatFactory;
 use crate::functions;
 use crate::options::read::AvroOptions;
-use crate::stores;
-use crate::table::provider::{AvroTable, Paths};
-use crate::table::factory::AvroTableFactory;
 use crate::pushdown::unnest::NarrowUnnested;
+use crate::scan::format::AvroFormatFactory;
+use crate::stores;
+use crate::table::factory::AvroTableFactory;
+use crate::table::provider::{AvroTable, Paths};
 use crate::table::url::AvroUrlTableFactory;
 use async_trait::async_trait;
 use datafusion::catalog::DynamicFileCatalog;

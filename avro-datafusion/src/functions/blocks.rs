@@ -2,11 +2,11 @@
 //! at; where blocks are large, the rest is not even read.
 
 use super::file_table::{PerFile, Run, file_table};
-use crate::schema::header_cache::{self, external};
+use crate::io::object_version::Version;
 use crate::listing::list::Found;
 use crate::listing::location::is_local;
 use crate::options::read::AvroOptions;
-use crate::io::object_version::Version;
+use crate::schema::header_cache::{self, external};
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -129,7 +129,7 @@ struct Walk {
 impl Walk {
     async fn open(file: Found, options: &AvroOptions) -> Result<Walk> {
         let name = file.name();
-        let (header, version, window) = headers::fetch(file.store.as_ref(), &file.object, options, &name).await?;
+        let (header, version, window) = header_cache::fetch(file.store.as_ref(), &file.object, options, &name).await?;
         Ok(Walk {
             name,
             version,

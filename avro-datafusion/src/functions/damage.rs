@@ -3,10 +3,10 @@
 
 use super::file_table::{PerFile, Run, file_table};
 use crate::io::readahead::{Fetch, Object, Pace};
-use crate::schema::header_cache::{Headers, Reads};
 use crate::listing::list::Found;
 use crate::listing::location::is_local;
 use crate::options::read::AvroOptions;
+use crate::schema::header_cache::{Headers, Reads};
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

@@ -2,10 +2,10 @@
 //! scan and asks of each.
 
 use super::arguments::Arguments;
+use crate::diagnostics::warnings::Warnings;
 use crate::listing::list::{Found, list_some};
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
-use crate::diagnostics::warnings::Warnings;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;

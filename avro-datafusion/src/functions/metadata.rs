@@ -1,9 +1,9 @@
 //! `SELECT .. FROM avro_metadata('path')`: files in, a row for each entry of their headers' metadata out.
 
 use super::file_table::{PerFile, Run, file_table, readable};
-use crate::schema::header_cache;
 use crate::listing::list::Found;
 use crate::options::read::AvroOptions;
+use crate::schema::header_cache;
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -73,7 +73,7 @@ impl PerFile for Metadata {
 
 async fn entries(file: &Found, is_only: bool, options: &AvroOptions, schema: SchemaRef) -> Result<RecordBatch> {
     let name = file.name();
-    let fetched = headers::fetch(file.store.as_ref(), &file.object, options, &name).await;
+    let fetched = header_cache::fetch(file.store.as_ref(), &file.object, options, &name).await;
     let (mut files, mut keys, mut values) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
     let mut bytes = BinaryBuilder::new();
     let (mut file_bytes, mut header_bytes) = (Int64Builder::new(), Int64Builder::new());

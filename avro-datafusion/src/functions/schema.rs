@@ -1,9 +1,9 @@
 //! `SELECT .. FROM avro_schema('path')`: files in, a row for each field of their schemas out, at every depth.
 
 use super::file_table::{PerFile, Run, file_table, readable};
-use crate::schema::header_cache::{Headers, Reads, external};
 use crate::listing::list::Found;
 use crate::options::read::AvroOptions;
+use crate::schema::header_cache::{Headers, Reads, external};
 use arrow_array::builder::{BooleanBuilder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};

@@ -3,9 +3,9 @@
 
 use super::load::{self, FileIndex};
 use super::place::Place;
-use crate::schema::header_cache::{FileHeader, Headers};
 use crate::listing::location::file_name;
 use crate::options::read::Index;
+use crate::schema::header_cache::{FileHeader, Headers};
 use avro_arrow::Damage;
 use datafusion::common::Result;
 use datafusion::common::runtime::SpawnedTask;

@@ -3,9 +3,9 @@
 //! DataFusion's own listing matches globs by file name only, has none for URLs, keeps its answers for ever and takes
 //! whatever it finds; this one is asked at every scan and takes data only (`data_files`).
 
+use crate::diagnostics::warnings::Warnings;
 use crate::listing::data_files::{DataFiles, LeftOut, MAGIC, Named};
 use crate::listing::location::{Find, Location, file_name};
-use crate::diagnostics::warnings::Warnings;
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;

@@ -1,8 +1,8 @@
 //! Partition columns without a table: files with the directories above them in; the columns, and their values in each file's
 //! batches, out. For programs that decode files themselves and want the columns that SQL has.
 
-use crate::options::read::AvroOptions;
 use crate::listing::partition_values::{self, Directories};
+use crate::options::read::AvroOptions;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::common::{Result, ScalarValue};
@@ -34,9 +34,9 @@ impl PartitionColumns {
             .map(|(below, recorded)| (below.join("/"), Directories::of_file(below, recorded)))
             .collect();
         let (names, files): (Vec<_>, Vec<_>) = names.into_iter().unzip();
-        let mut columns = partitions::columns(options, &files, None);
+        let mut columns = partition_values::columns(options, &files, None);
         columns.retain(|column| file_schema.fields().find(column.name()).is_none());
-        let values = names.iter().zip(&files).map(|(name, file)| partitions::values(&columns, file, "", name));
+        let values = names.iter().zip(&files).map(|(name, file)| partition_values::values(&columns, file, "", name));
         let values = values.collect::<Result<Vec<_>>>()?;
         let fields: Vec<_> = file_schema.fields().iter().cloned().chain(columns).collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, file_schema.metadata().clone()));

@@ -2,8 +2,8 @@
 
 use crate::listing::list::{Prune, Verdict};
 use crate::options::read::{AvroOptions, PartitionTypes, Partitions};
-use crate::sink::NULL;
 use crate::schema::virtual_columns::is_virtual;
+use crate::sink::NULL;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};

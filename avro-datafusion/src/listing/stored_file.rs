@@ -1,10 +1,10 @@
 //! Files as bytes, for tools that look at files and not at rows: paths, globs and URLs in; the files that are there, and ranges of
 //! their bytes, out.
 
+use crate::io::object_version::Version;
 use crate::listing::list::{Found, list_some};
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
-use crate::io::object_version::Version;
 use bytes::Bytes;
 use datafusion::catalog::Session;
 use datafusion::common::Result;

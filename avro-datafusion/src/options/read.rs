@@ -1,9 +1,9 @@
 //! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
 
 use crate::diagnostics::damage::Report;
-use crate::schema::file::{parse_schema, schema_text};
 use crate::diagnostics::warnings::Warnings;
 use crate::options::write::{self, AvroWriteOptions};
+use crate::schema::file::{parse_schema, schema_text};
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
 use avro_arrow::{Damage, Decimals, Enums, FieldMatch, Limits, Options, Pairs, Strings, TypeNames, Unions};
@@ -167,7 +167,7 @@ impl AvroOptions {
         {
             return Ok(());
         }
-        let writing = write_options::NAMES;
+        let writing = write::NAMES;
         plan_err!("Avro tables have no option `{name}`; known are {NAMES}; and for files that are written {writing}")
     }
 
@@ -277,7 +277,7 @@ impl AvroOptions {
 /// The option's own name; `None` for one of others, such as the object store.
 fn own(name: &str) -> Option<&str> {
     let name = name.strip_prefix("format.").unwrap_or(name);
-    (name.starts_with(write_options::METADATA) || !name.contains('.')).then_some(name)
+    (name.starts_with(write::METADATA) || !name.contains('.')).then_some(name)
 }
 
 /// Can it only be an option of writing?

@@ -1,11 +1,11 @@
 //! The parts of a file that are read where an index says which: blocks in their order of reading in, for each stretch of them a decoder
 //! and its bytes out.
 
-use crate::io::readahead::{Fetch, Object, Pace};
-use crate::schema::header_cache::FileHeader;
 use crate::index::Schedule;
-use crate::scan::metrics::ScanMetrics;
+use crate::io::readahead::{Fetch, Object, Pace};
 use crate::pushdown::row_filter::ScanPredicate;
+use crate::scan::metrics::ScanMetrics;
+use crate::schema::header_cache::FileHeader;
 use avro_arrow::{Decoder, FilterProgram, Program};
 use datafusion::common::{Result, ScalarValue, exec_err};
 use std::ops::Range;

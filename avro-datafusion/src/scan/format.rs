@@ -1,13 +1,13 @@
 //! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
 
-use crate::schema::header_cache::{Headers, external};
 use crate::listing::list::{Found, Listing};
 use crate::listing::location::is_local;
 use crate::options::read::{AvroOptions, reading_only};
-use crate::schema::reader_schema::TableReader;
-use crate::sink;
 use crate::scan::source::AvroSource;
+use crate::schema::header_cache::{Headers, external};
+use crate::schema::reader_schema::TableReader;
 use crate::schema::virtual_columns::without;
+use crate::sink;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use avro_arrow::schema::{MergedSchema, Schema as AvroSchema};

@@ -3,12 +3,12 @@
 //! Decoding happens where the stream is polled, as in DataFusion's own sources: the threads of the query are the ones that
 //! decode, one partition each, and dropping the stream stops all work. Only reading is left to other threads.
 
-use crate::schema::batch_adapter::Adapter;
 use crate::diagnostics::damage::Report;
 use crate::io::readahead::Fetch;
-use crate::schema::header_cache::{FileHeader, external};
-use crate::scan::metrics::ScanMetrics;
 use crate::scan::block_ranges::Stretches;
+use crate::scan::metrics::ScanMetrics;
+use crate::schema::batch_adapter::Adapter;
+use crate::schema::header_cache::{FileHeader, external};
 use crate::schema::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;

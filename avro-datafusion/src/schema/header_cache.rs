@@ -2,10 +2,10 @@
 //! share it, and the programs compiled from it.
 
 use crate::index::Kept;
-use crate::options::read::AvroOptions;
-use crate::sink::RECORDED;
-use crate::scan::boundary_check::Spans;
 use crate::io::object_version::{Version, collect, open_first};
+use crate::options::read::AvroOptions;
+use crate::scan::boundary_check::Spans;
+use crate::sink::RECORDED;
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
 use avro_arrow::{Damage, Error, ErrorKind, FilterProgram, Options, Program};

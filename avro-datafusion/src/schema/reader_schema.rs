@@ -1,10 +1,10 @@
 //! What files are resolved to: a table's columns in; for each file, the program that reads those of them that are wanted, out.
 
-use crate::table::declared_columns;
-use crate::schema::header_cache::{ByText, FileSchema, Reads};
 use crate::index::Columns;
 use crate::options::read::AvroOptions;
 use crate::pushdown::projection::Decoded;
+use crate::schema::header_cache::{ByText, FileSchema, Reads};
+use crate::table::declared_columns;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use avro_arrow::schema::Schema as AvroSchema;
 use avro_arrow::{ErrorKind, FieldMatch, FilterProgram, Program};
@@ -87,7 +87,7 @@ impl TableReader {
 pub(crate) fn name_in(field: &Field, is_there: impl Fn(&str) -> bool) -> Option<String> {
     match is_there(field.name()) {
         true => Some(field.name().clone()),
-        false => declared::aliases(field).into_iter().find(|name| is_there(name)),
+        false => declared_columns::aliases(field).into_iter().find(|name| is_there(name)),
     }
 }
 

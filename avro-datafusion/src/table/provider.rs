@@ -1,16 +1,16 @@
 //! A table: paths and options in, a `TableProvider` out that lists its files at every scan.
 
-use crate::table::row_count;
-use crate::table::declared_columns;
-use crate::scan::format::AvroFormat;
 use crate::index;
 use crate::listing::list::{Found, Listing, list, list_some};
 use crate::listing::location::{Find, Location};
-use crate::options::read::{AvroOptions, Partitions};
 use crate::listing::partition_values::{self, Directories, PartitionFilters};
-use crate::sink::{self, Destination};
+use crate::options::read::{AvroOptions, Partitions};
+use crate::scan::format::AvroFormat;
 use crate::scan::source::is_few;
 use crate::schema::virtual_columns::{self, is_virtual, without};
+use crate::sink::{self, Destination};
+use crate::table::declared_columns;
+use crate::table::row_count;
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -85,7 +85,7 @@ impl AvroTable {
             }
             let named = match files.is_empty() {
                 true => columns,
-                false => Arc::new(declared::named(&columns, &files, |name| keys.contains(name))?),
+                false => Arc::new(declared_columns::named(&columns, &files, |name| keys.contains(name))?),
             };
             options.schema = Some(named);
         }
@@ -113,7 +113,7 @@ impl AvroTable {
         let recorded = format.recorded(&listings, given.is_some()).await?;
         let all = listings.iter().flat_map(|listing| listing.files.iter().map(|file| listing.below(file)));
         let all = all.zip(&recorded).map(|(below, recorded)| Directories::of_file(below, recorded.as_deref()));
-        let columns = partitions::columns(options, &all.collect::<Vec<_>>(), given);
+        let columns = partition_values::columns(options, &all.collect::<Vec<_>>(), given);
         let schema = table_schema(file_schema, columns, given.is_some(), options.virtual_columns);
         let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
         let mut order: Vec<usize> = (0..fields.len()).collect();
@@ -158,7 +158,7 @@ impl AvroTable {
             listing.warn(&self.format.options().warnings);
             let values = |file: &Found| {
                 let directories = Directories::of_file(listing.below(file), None);
-                partitions::values(columns, &directories, listing.location.text(), &file.name())
+                partition_values::values(columns, &directories, listing.location.text(), &file.name())
             };
             let values: Vec<_> = listing.files.iter().map(values).collect::<Result<_>>()?;
             let Listing { location, files, .. } = listing;
@@ -253,7 +253,7 @@ impl TableProvider for AvroTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let columns = self.schema.table_partition_cols();
-        let answer = |filter: &&Expr| match partitions::decide(columns, filter) {
+        let answer = |filter: &&Expr| match partition_values::decide(columns, filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Unsupported,
         };
@@ -299,7 +299,7 @@ impl TableProvider for AvroTable {
         let fields = self.shown.fields().iter().filter(|field| !is_virtual(field));
         // A declared column is written under the name that it has in the other files.
         let fields: Vec<_> = fields
-            .map(|field| match declared::aliases(field).into_iter().next() {
+            .map(|field| match declared_columns::aliases(field).into_iter().next() {
                 Some(name) if options.schema.is_some() => Arc::new(field.as_ref().clone().with_name(name)),
                 _ => Arc::clone(field),
             })
@@ -361,13 +361,13 @@ impl AvroTable {
         }
         // Who wants no column counts rows.
         let counted = match projection {
-            [] if known.is_none() => counts::exact(headers, &store, &store_url, &files).await,
+            [] if known.is_none() => row_count::exact(headers, &store, &store_url, &files).await,
             _ => None,
         };
         let known = known.unwrap_or_else(|| Statistics {
             num_rows: match counted.map(usize::try_from) {
                 Some(Ok(rows)) => Precision::Exact(rows),
-                _ => counts::estimate(headers, store.as_ref(), &files),
+                _ => row_count::estimate(headers, store.as_ref(), &files),
             },
             ..Statistics::new_unknown(self.schema.table_schema())
         });

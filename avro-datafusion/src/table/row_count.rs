@@ -1,7 +1,7 @@
 //! How many rows files have, without decoding them: files in, their number of rows out, exactly or about.
 
-use crate::schema::header_cache::{FileHeader, Headers};
 use crate::listing::location::{file_name, is_local};
+use crate::schema::header_cache::{FileHeader, Headers};
 use avro_arrow::Damage;
 use avro_arrow::container::{Positioned, count_rows_behind};
 use datafusion::common::runtime::SpawnedTask;

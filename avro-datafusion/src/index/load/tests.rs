@@ -4,8 +4,8 @@
 use super::super::format::{BlockStats, ColumnStats, Writer};
 use super::super::value::{Bound, Value};
 use super::*;
-use crate::schema::header_cache::Headers;
 use crate::options::read::AvroOptions;
+use crate::schema::header_cache::Headers;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
