@@ -2,12 +2,13 @@
 
 use crate::compat;
 use crate::functions;
+use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
-use crate::pushdown::unnest::NarrowUnnested;
 use crate::scan::format::AvroFormatFactory;
+use crate::scan::unnest::NarrowUnnested;
 use crate::stores;
 use crate::table::factory::AvroTableFactory;
-use crate::table::provider::{AvroTable, Paths};
+use crate::table::provider::AvroTable;
 use crate::table::url::AvroUrlTableFactory;
 use async_trait::async_trait;
 use datafusion::catalog::DynamicFileCatalog;
@@ -28,7 +29,7 @@ pub fn session(config: SessionConfig) -> Result<SessionContext> {
 /// Avro reader may have registered, `map['key']` for maps with string views as keys, and the table functions `read_avro`
 /// ([`ReadAvro`](crate::ReadAvro)), `avro_schema` ([`AvroFields`](crate::AvroFields)), `avro_metadata`
 /// ([`AvroMetadata`](crate::AvroMetadata)), `avro_blocks` ([`AvroBlocks`](crate::AvroBlocks)), `avro_damage`
-/// ([`AvroDamage`](crate::AvroDamage)) and `avro_index` ([`AvroIndex`](crate::index::AvroIndex)).
+/// ([`AvroDamage`](crate::AvroDamage)) and `avro_index` ([`AvroIndex`](crate::AvroIndex)).
 /// Paths may be URLs of S3, Google Cloud Storage, Azure and web servers, in any statement of the session, see
 /// [`ObjectStores`](crate::ObjectStores).
 pub fn enable(ctx: &SessionContext) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `--read-only`: refuses statements that write files.
 
-use avro_datafusion::index::AvroIndex;
+use avro_datafusion::AvroIndex;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::logical_expr::{DmlStatement, LogicalPlan};

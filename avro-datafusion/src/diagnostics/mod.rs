@@ -2,3 +2,4 @@
 
 pub(crate) mod damage;
 pub(crate) mod warnings;
+pub(crate) mod metrics;

@@ -1,12 +1,13 @@
 //! Table functions: what `SELECT .. FROM avro_blocks('path')` and its like call, in; tables out.
 //!
 //! `read_avro` is a table of rows, as any other; what it takes is in `read`. The others say something of each file: each has a
-//! `PerFile`, and `file_table` makes a table of that; `avro_index` is in [`crate::index`].
+//! `PerFile`, and `file_table` makes a table of that; `avro_index` builds indexes.
 
 mod arguments;
 mod blocks;
 mod damage;
 mod file_table;
+mod index;
 mod metadata;
 #[cfg(feature = "sql")]
 mod named;
@@ -20,11 +21,11 @@ pub(crate) use wait::wait;
 pub(crate) use arguments::Arguments;
 pub use blocks::AvroBlocks;
 pub use damage::AvroDamage;
+pub use index::AvroIndex;
 pub use metadata::AvroMetadata;
 pub use read::ReadAvro;
 pub use schema::AvroFields;
 
-use crate::index::AvroIndex;
 use crate::options::read::AvroOptions;
 use datafusion::catalog::TableFunctionImpl;
 use datafusion::common::Result;

@@ -1,17 +1,18 @@
 //! Building indexes: files in; for each an index written beside it, or where indexes are kept, out. All of a file's columns are decoded,
 //! once; of its rows nothing is kept but what the index has to say of each block.
 
-use super::collect::Collector;
-use super::format::{BlockStats, Identity, Writer};
-use super::leaves::{Leaf, leaf_options, leaves};
-use super::load::{self, EMPTY_BLOCK};
-use super::place::Place;
+use super::load;
+use crate::block_index::collect::Collector;
+use crate::block_index::format::{BlockStats, Identity, Writer};
+use crate::block_index::leaves::{Leaf, leaf_options, leaves};
+use crate::block_index::model::EMPTY_BLOCK;
+use crate::block_index::place::Place;
 use crate::io::readahead::{Fetch, Object, Pace};
 use crate::listing::list::{Found, list_some};
 use crate::listing::location::{Location, file_name, is_local};
+use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::{FileHeader, Headers, external};
-use crate::table::provider::Paths;
 use avro_arrow::container::Framer;
 use avro_arrow::{Damage, Decoder, Limits, Program};
 use bytes::Bytes;

@@ -2,14 +2,15 @@
 //! an index claims is checked as far as it can be without reading the file: its blocks must make up the file from the first to the
 //! last byte.
 
-use super::format::{About, Identity, SCHEMA};
-use super::leaves::{Leaf, leaves};
-use super::place::Place;
-use super::value;
+use crate::block_index::format::{About, Identity, SCHEMA};
+use crate::block_index::leaves::{Leaf, leaves};
+use crate::block_index::model::{Bounds, EMPTY_BLOCK, FileIndex, IndexColumn};
+use crate::block_index::place::Place;
+use crate::block_index::value;
 use crate::schema::header_cache::FileHeader;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, UInt32Array, UInt64Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, UInt32Array};
 use arrow_schema::DataType;
 use avro_arrow::container::Header;
 use avro_arrow::schema::Schema;
@@ -22,66 +23,6 @@ use std::collections::HashMap;
 const BYTES_MAX: u64 = 512 << 20;
 /// Records decoded at a time.
 const BATCH_SIZE: usize = 4096;
-/// Bytes of a sync marker.
-pub(crate) const MARKER: u64 = 16;
-/// Bytes of a block of nothing: two numbers and a marker.
-pub(crate) const EMPTY_BLOCK: u64 = 2 + MARKER;
-
-/// What is known of a file's blocks.
-#[derive(Debug)]
-pub(crate) struct FileIndex {
-    /// Where each block begins, and where the last one ends.
-    pub(super) starts: Vec<u64>,
-    pub(super) rows: UInt64Array,
-    pub(super) n_rows: u64,
-    pub(super) columns: HashMap<String, IndexColumn>,
-}
-
-/// What is known of a column, block by block.
-#[derive(Debug)]
-pub(crate) struct IndexColumn {
-    pub(crate) nulls: UInt64Array,
-    pub(crate) min: Bounds,
-    pub(crate) max: Bounds,
-}
-
-/// Bounds, and which of them are values of their block. As strings and bytes that are no views.
-#[derive(Debug)]
-pub(crate) struct Bounds {
-    pub(crate) values: ArrayRef,
-    pub(crate) exact: BooleanArray,
-}
-
-impl FileIndex {
-    pub(crate) fn n_blocks(&self) -> usize {
-        self.rows.len()
-    }
-
-    pub(crate) fn n_rows(&self) -> u64 {
-        self.n_rows
-    }
-
-    /// The rows of each block.
-    pub(crate) fn rows(&self) -> &UInt64Array {
-        &self.rows
-    }
-
-    /// Where each block begins, and where the last one ends.
-    pub(crate) fn starts(&self) -> &[u64] {
-        &self.starts
-    }
-
-    /// What is known of the column at this path.
-    pub(crate) fn column(&self, path: &str) -> Option<&IndexColumn> {
-        self.columns.get(path)
-    }
-
-    /// Are these all of its columns, or some of them?
-    pub(crate) fn has_columns(&self, leaves: &[Leaf]) -> bool {
-        leaves.iter().all(|leaf| self.columns.contains_key(&leaf.path))
-    }
-}
-
 /// The index at this place, if it is one of this object as it is now, and its bytes.
 pub(crate) async fn current(
     place: &Place,

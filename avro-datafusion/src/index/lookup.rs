@@ -1,8 +1,9 @@
 //! Finding the indexes of a table's files: files in, the index of each that has a good one out. An index is read once while it stays the
 //! same; one that cannot be used is passed over with a warning.
 
-use super::load::{self, FileIndex};
-use super::place::Place;
+use super::load;
+use crate::block_index::model::FileIndex;
+use crate::block_index::place::Place;
 use crate::listing::location::file_name;
 use crate::options::read::Index;
 use crate::schema::header_cache::{FileHeader, Headers};
@@ -18,16 +19,11 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio::sync::Mutex;
 
 /// Requests at a time.
 const CONCURRENCY: usize = 32;
 /// Files of one remote directory that are asked for one by one. Of more it is asked which there are.
 const ONE_BY_ONE: usize = 4;
-
-/// The index of a file that was looked at last, and what came of it.
-#[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Option<(ObjectMeta, Option<Arc<FileIndex>>)>>);
 
 /// The index of each of these files that has one which is its own, as the file is now.
 pub(crate) async fn indexes(

@@ -7,24 +7,9 @@
 //! ```
 
 mod build;
-mod collect;
-mod format;
-mod function;
-mod leaves;
 mod load;
 mod lookup;
-mod matching;
-mod place;
-mod prune;
-mod schedule;
-mod statistics;
-mod value;
 
-pub(crate) use build::build_files;
 pub use build::{FileIndexed, IndexOptions, IndexProgress, build};
-pub use function::AvroIndex;
-pub(crate) use load::FileIndex;
-pub(crate) use lookup::{Kept, indexes};
-pub(crate) use prune::{Columns, Pruner};
-pub(crate) use schedule::{Schedule, SortKey};
-pub(crate) use statistics::{of_file, of_files};
+pub(crate) use build::{build_files, build_with};
+pub(crate) use lookup::indexes;

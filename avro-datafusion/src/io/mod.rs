@@ -2,3 +2,4 @@
 
 pub(crate) mod object_version;
 pub(crate) mod readahead;
+pub(crate) mod boundary_check;

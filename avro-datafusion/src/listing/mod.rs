@@ -2,6 +2,7 @@
 
 pub(crate) mod location;
 pub mod data_files;
+pub(crate) mod paths;
 pub(crate) mod partition_values;
 pub(crate) mod partition_columns;
 pub(crate) mod stored_file;

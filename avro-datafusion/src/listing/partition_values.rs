@@ -2,8 +2,7 @@
 
 use crate::listing::list::{Prune, Verdict};
 use crate::options::read::{AvroOptions, PartitionTypes, Partitions};
-use crate::schema::virtual_columns::is_virtual;
-use crate::sink::NULL;
+use crate::virtual_columns::is_virtual;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
@@ -20,6 +19,12 @@ use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_plan::PhysicalExpr;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+/// Hive's name for a null.
+pub(crate) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+/// Where the header of a file has the schema of the columns that its directories are named by. The text of a path does not
+/// say that `01` is text, or that `1.50` is a decimal.
+pub const RECORDED: &str = "avro-sql.partition.schema";
 
 /// The directories between a table's location and one of its files.
 pub(crate) struct Directories<'a> {

@@ -3,7 +3,7 @@
 use crate::diagnostics::damage::Report;
 use crate::diagnostics::warnings::Warnings;
 use crate::options::write::{self, AvroWriteOptions};
-use crate::schema::file::{parse_schema, schema_text};
+use crate::schema_file::{parse_schema, schema_text};
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
 use avro_arrow::{Damage, Decimals, Enums, FieldMatch, Limits, Options, Pairs, Strings, TypeNames, Unions};

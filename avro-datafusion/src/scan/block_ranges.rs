@@ -1,10 +1,10 @@
 //! The parts of a file that are read where an index says which: blocks in their order of reading in, for each stretch of them a decoder
 //! and its bytes out.
 
-use crate::index::Schedule;
+use crate::block_index::Schedule;
+use crate::diagnostics::metrics::ScanMetrics;
 use crate::io::readahead::{Fetch, Object, Pace};
-use crate::pushdown::row_filter::ScanPredicate;
-use crate::scan::metrics::ScanMetrics;
+use crate::scan::row_filter::ScanPredicate;
 use crate::schema::header_cache::FileHeader;
 use avro_arrow::{Decoder, FilterProgram, Program};
 use datafusion::common::{Result, ScalarValue, exec_err};

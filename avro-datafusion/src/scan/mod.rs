@@ -1,10 +1,10 @@
 //! The scan of Avro files: DataFusion's format and source, the opener, and the stream of batches.
 
-pub(crate) mod metrics;
-pub(crate) mod boundary_check;
 pub(crate) mod split;
 pub(crate) mod block_ranges;
 pub(crate) mod stream;
 pub(crate) mod opener;
 pub(crate) mod source;
 pub(crate) mod format;
+pub(crate) mod row_filter;
+pub(crate) mod unnest;

@@ -1,17 +1,17 @@
 //! Opens files: a file or byte range of one in, the stream of its rows out. Its header comes from the shared headers.
 
-use crate::index::{FileIndex, Pruner, Schedule, SortKey};
+use crate::block_index::{FileIndex, Pruner, Schedule, SortKey};
+use crate::diagnostics::metrics::ScanMetrics;
 use crate::io::readahead::{Object, Pace};
 use crate::listing::location::{file_name, is_local};
-use crate::pushdown::projection::Decoded;
-use crate::pushdown::row_filter::{Predicate, ScanPredicate};
+use crate::projection::Decoded;
 use crate::scan::block_ranges::{FilePart, Stretches};
-use crate::scan::metrics::ScanMetrics;
+use crate::scan::row_filter::{Predicate, ScanPredicate};
 use crate::scan::stream::FileRows;
 use crate::schema::batch_adapter::Adapter;
 use crate::schema::header_cache::{FileHeader, Headers, external};
 use crate::schema::reader_schema::TableReader;
-use crate::schema::virtual_columns::Placed;
+use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
 use datafusion::arrow::compute::BatchCoalescer;

@@ -1,17 +1,17 @@
 //! The scan of Avro files as DataFusion's planner sees it: which columns it reads and how it may be split, in; openers, out.
 
-use crate::index::SortKey;
+use crate::block_index::SortKey;
+use crate::diagnostics::metrics::ScanMetrics;
 use crate::io::readahead::Pace;
 use crate::listing::location::is_local;
-use crate::pushdown::projection::{Decoded, Parts, field_access, over_narrowed};
-use crate::pushdown::row_filter::Predicate;
+use crate::projection::{Decoded, Parts, field_access, over_narrowed};
 use crate::scan::format::AvroFormat;
-use crate::scan::metrics::ScanMetrics;
 use crate::scan::opener::{AvroOpener, Pruning};
+use crate::scan::row_filter::Predicate;
 use crate::scan::split::cut;
 use crate::schema::header_cache::Headers;
 use crate::schema::reader_schema::TableReader;
-use crate::schema::virtual_columns::{Placed, is_virtual};
+use crate::virtual_columns::{Placed, is_virtual};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use avro_arrow::Damage;
 use datafusion::common::Result;

@@ -4,12 +4,12 @@
 //! decode, one partition each, and dropping the stream stops all work. Only reading is left to other threads.
 
 use crate::diagnostics::damage::Report;
+use crate::diagnostics::metrics::ScanMetrics;
 use crate::io::readahead::Fetch;
 use crate::scan::block_ranges::Stretches;
-use crate::scan::metrics::ScanMetrics;
 use crate::schema::batch_adapter::Adapter;
 use crate::schema::header_cache::{FileHeader, external};
-use crate::schema::virtual_columns::Placed;
+use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use avro_arrow::Decoder;

@@ -1,11 +1,11 @@
 //! Headers of files: an object in, its parsed header out, fetched once while it stays the same. Files with the same schema
 //! share it, and the programs compiled from it.
 
-use crate::index::Kept;
+use crate::block_index::Kept;
+use crate::io::boundary_check::Spans;
 use crate::io::object_version::{Version, collect, open_first};
+use crate::listing::partition_values::RECORDED;
 use crate::options::read::AvroOptions;
-use crate::scan::boundary_check::Spans;
-use crate::sink::RECORDED;
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
 use avro_arrow::{Damage, Error, ErrorKind, FilterProgram, Options, Program};

@@ -1,7 +1,6 @@
 //! Schemas: the headers of files, the reader schema of a table, and columns that no file has.
 
-pub(crate) mod file;
 pub(crate) mod header_cache;
 pub(crate) mod reader_schema;
 pub(crate) mod batch_adapter;
-pub(crate) mod virtual_columns;
+pub(crate) mod declared_columns;

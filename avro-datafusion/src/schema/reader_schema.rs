@@ -1,10 +1,10 @@
 //! What files are resolved to: a table's columns in; for each file, the program that reads those of them that are wanted, out.
 
-use crate::index::Columns;
+use crate::block_index::Columns;
 use crate::options::read::AvroOptions;
-use crate::pushdown::projection::Decoded;
+use crate::projection::Decoded;
+use crate::schema::declared_columns;
 use crate::schema::header_cache::{ByText, FileSchema, Reads};
-use crate::table::declared_columns;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use avro_arrow::schema::Schema as AvroSchema;
 use avro_arrow::{ErrorKind, FieldMatch, FilterProgram, Program};

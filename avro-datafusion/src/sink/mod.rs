@@ -39,8 +39,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 pub(crate) use group::held_bytes;
-pub(crate) use partition::NULL;
-pub use partition::{Partitioning, RECORDED};
+pub use partition::Partitioning;
 
 /// Bytes that are given to a local disk at once.
 const LOCAL_PART_BYTES: usize = 1 << 20;

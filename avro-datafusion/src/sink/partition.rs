@@ -1,6 +1,7 @@
 //! Rows by the directory they belong to: batches in; for each directory the rows of its own out, without the columns that its name
 //! tells.
 
+use crate::listing::partition_values::{NULL, RECORDED};
 use arrow_array::builder::UInt32Builder;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, RecordBatchOptions, StringArray};
@@ -10,13 +11,6 @@ use datafusion::arrow::compute::{cast, take_record_batch};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use object_store::path::{Path, PathPart};
 use std::collections::HashMap;
-
-/// Hive's name for a null.
-pub(crate) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
-
-/// Where the header of a file has the schema of the columns that its directories are named by. The text of a path does not
-/// say that `01` is text, or that `1.50` is a decimal.
-pub const RECORDED: &str = "avro-sql.partition.schema";
 
 /// How that name is written where it is a text. Readers undo the escape.
 const ESCAPED: &str = "%5F_HIVE_DEFAULT_PARTITION__";

@@ -1,16 +1,18 @@
 //! A table: paths and options in, a `TableProvider` out that lists its files at every scan.
 
+use crate::block_index;
 use crate::index;
 use crate::listing::list::{Found, Listing, list, list_some};
 use crate::listing::location::{Find, Location};
 use crate::listing::partition_values::{self, Directories, PartitionFilters};
+use crate::listing::paths::Paths;
 use crate::options::read::{AvroOptions, Partitions};
 use crate::scan::format::AvroFormat;
 use crate::scan::source::is_few;
-use crate::schema::virtual_columns::{self, is_virtual, without};
+use crate::schema::declared_columns;
 use crate::sink::{self, Destination};
-use crate::table::declared_columns;
 use crate::table::row_count;
+use crate::virtual_columns::{self, is_virtual, without};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -30,14 +32,6 @@ use datafusion::physical_plan::union::UnionExec;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// Paths, URLs or globs: one, or several that make one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths {
-    texts: Vec<String>,
-    /// The directories that files of these texts were found in, if they were.
-    roots: Vec<Option<String>>,
-}
 
 /// A table of Avro files. New files are seen by the next query; the columns are those of the files that were there at first.
 #[derive(Debug)]
@@ -186,17 +180,17 @@ impl AvroTable {
         &self,
         store: &dyn ObjectStore,
         files: &[PartitionedFile],
-        indexes: &[Option<Arc<index::FileIndex>>],
+        indexes: &[Option<Arc<block_index::FileIndex>>],
         projection: &[usize],
     ) -> Option<Statistics> {
         // Of virtual columns, which are behind the others, nothing is known.
         let (reader, columns) = (self.format.reader(&self.schema), without(self.schema.file_schema()));
-        let of_file = |(file, index): (&PartitionedFile, &Option<Arc<index::FileIndex>>)| {
+        let of_file = |(file, index): (&PartitionedFile, &Option<Arc<block_index::FileIndex>>)| {
             let header = self.format.headers().known(store, &file.object_meta)?;
-            Some(index::of_file(index.as_ref()?, reader.columns(&columns, &header.schema), projection))
+            Some(block_index::of_file(index.as_ref()?, reader.columns(&columns, &header.schema), projection))
         };
         let files = files.iter().zip(indexes).map(of_file).collect::<Option<Vec<_>>>()?;
-        index::of_files(files, self.schema.table_schema())
+        block_index::of_files(files, self.schema.table_schema())
     }
 }
 
@@ -384,60 +378,5 @@ impl AvroTable {
             .with_limit(limit)
             .build();
         self.format.create_physical_plan(session, config).await
-    }
-}
-
-impl Paths {
-    /// Files of this machine that were found in directories, each with its directory: the directories `key=value` between
-    /// the two are columns, as they are of a table of the directory.
-    pub fn found(files: impl IntoIterator<Item = (String, Option<String>)>) -> Self {
-        let (texts, roots) = files.into_iter().unzip();
-        Paths { texts, roots }
-    }
-
-    /// As the caller wrote them.
-    pub(crate) fn texts(&self) -> &[String] {
-        &self.texts
-    }
-
-    fn locations(&self) -> Result<Vec<Location>> {
-        let mut locations = vec![];
-        for (i, text) in self.texts.iter().enumerate() {
-            locations.extend(match self.roots.get(i) {
-                Some(Some(root)) => Location::parse_found(text, root)?,
-                _ => Location::parse(text)?,
-            });
-        }
-        Ok(locations)
-    }
-}
-
-impl From<&str> for Paths {
-    fn from(path: &str) -> Self {
-        Paths::from(vec![path])
-    }
-}
-
-impl From<String> for Paths {
-    fn from(path: String) -> Self {
-        Paths::from(vec![path])
-    }
-}
-
-impl From<&String> for Paths {
-    fn from(path: &String) -> Self {
-        Paths::from(vec![path.clone()])
-    }
-}
-
-impl<T: Into<String>> From<Vec<T>> for Paths {
-    fn from(paths: Vec<T>) -> Self {
-        Paths { texts: paths.into_iter().map(Into::into).collect(), roots: vec![] }
-    }
-}
-
-impl<T: Into<String>, const N: usize> From<[T; N]> for Paths {
-    fn from(paths: [T; N]) -> Self {
-        Paths::from(paths.into_iter().collect::<Vec<T>>())
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of a whole table: the indexes of all its files in; row counts, least and greatest values for the planner out.
 
-use super::load::FileIndex;
 use super::matching::TableColumn;
+use super::model::FileIndex;
 use super::prune::Columns;
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_schema::{DataType, SchemaRef, SortOptions};

@@ -1,7 +1,7 @@
 //! In which order a file's blocks are read, and which are not: an index, a filter and an order of rows in; one stretch of blocks
 //! after the other out. Before each, a filter that changes is looked at again.
 
-use super::load::{FileIndex, MARKER};
+use super::model::{FileIndex, MARKER};
 use super::prune::{Columns, Pruner};
 use arrow_array::Array;
 use arrow_schema::SortOptions;
@@ -208,7 +208,7 @@ impl Order {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::load::{Bounds, IndexColumn};
+    use super::super::model::{Bounds, IndexColumn};
     use super::*;
     use arrow_array::{ArrayRef, BooleanArray, Int64Array, UInt64Array};
     use arrow_schema::{DataType, Field, Schema};

@@ -4,8 +4,8 @@
 //! that other operators make while the query runs (joins, `ORDER BY .. LIMIT`, aggregates) only save work: where they turn out to keep
 //! almost all rows, they are left out.
 
-use crate::pushdown::projection::{Decoded, Parts, over_narrowed};
-use crate::scan::metrics::FilterMetrics;
+use crate::diagnostics::metrics::FilterMetrics;
+use crate::projection::{Decoded, Parts, over_narrowed};
 use crate::schema::batch_adapter::Adapter;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};

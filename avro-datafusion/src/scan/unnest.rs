@@ -3,7 +3,7 @@
 //! DataFusion hands accesses to fields down to what makes the rows, and that is `UnnestExec`, which needs the whole lists. So this rule
 //! looks for a projection above it that says what of the items is wanted, and for our scan below it.
 
-use crate::pushdown::projection::Parts;
+use crate::projection::Parts;
 use crate::scan::source::AvroSource;
 use arrow_schema::{DataType, FieldRef, Schema};
 use datafusion::common::Result;

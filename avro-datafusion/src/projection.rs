@@ -4,7 +4,7 @@
 //! accesses to the scan as `get_field(rec, 'a')` and `get_field(array_element(items, 1), 'b')`. The first finds the field by its name in
 //! whatever struct it is given: one with the other fields left out does as well. The second is made anew for such a list.
 
-use crate::schema::virtual_columns::is_virtual;
+use crate::virtual_columns::is_virtual;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use avro_arrow::tagged::is_tagged;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};

@@ -2,7 +2,7 @@
 //! out, where its values are in the same order as the file's.
 
 use super::leaves::nullable;
-use super::load::{Bounds, IndexColumn};
+use super::model::{Bounds, IndexColumn};
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
 use arrow_schema::DataType;
 use avro_arrow::FieldMatch;

@@ -1,9 +1,9 @@
 //! `SELECT * FROM avro_index('path')`: files in; their indexes built, and a row for each out.
 
-use super::build::{FileIndexed, IndexOptions, build_with};
 use crate::functions::Arguments;
+use crate::index::{FileIndexed, IndexOptions, build_with};
+use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
-use crate::table::provider::Paths;
 use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -20,7 +20,7 @@ use futures::stream;
 use std::sync::Arc;
 
 /// The table function `avro_index('path')`: builds the block indexes of a file, of the Avro files of a directory or glob, or of a list of these, as
-/// [`build()`](super::build()) does. Indexes that are there, and still those of their files, stay.
+/// [`build()`](crate::index::build()) does. Indexes that are there, and still those of their files, stay.
 ///
 /// | column | type | |
 /// |---|---|---|

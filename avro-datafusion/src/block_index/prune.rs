@@ -1,9 +1,9 @@
 //! Which blocks a query may want rows of: its filters and the index of a file in; for each block a yes or no, out. Filters that change
 //! while the query runs are looked at again.
 
-use super::load::FileIndex;
 use super::matching::{TableColumn, is_same_column, table_column};
-use crate::pushdown::projection::field_access;
+use super::model::FileIndex;
+use crate::projection::field_access;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use avro_arrow::FieldMatch;
