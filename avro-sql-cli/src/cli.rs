@@ -1,6 +1,8 @@
 //! Command-line arguments: the only file that names `clap`, but for `manual.rs`. Arguments in, checked [`Options`] out.
 
 mod conversion;
+pub(crate) mod manual;
+mod options;
 mod tools;
 mod wrong;
 
@@ -15,16 +17,17 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
 
+pub(crate) use options::{Options, Task};
+
+use crate::commands::index;
+use crate::commands::tools::{Compat, Count, ShowSchema};
 use crate::error::{Error, Result, be_quiet, on_stdout};
-use crate::indexing;
-use crate::manual;
-use crate::memory;
 use crate::options::{
-    Hash, MemoryLimit, Options, Query, Resources, SchemaForm, Source, Task, Total, format_by_name, format_of,
-    parse_bytes, parse_memory_limit, parse_option, parse_table,
+    Hash, MemoryLimit, Query, Resources, SchemaForm, Source, Total, format_by_name, format_of, parse_bytes,
+    parse_memory_limit, parse_option, parse_table,
 };
 use crate::output::{Display, Format};
-use crate::tools::{Compat, Count, ShowSchema};
+use crate::session::memory;
 
 /// Rows of an answer that a table on a terminal shows by default.
 const MAX_ROWS_TERMINAL: u64 = 200;
@@ -316,20 +319,24 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Some(Tool::Convert(arguments)) => Task::Convert(Box::new(conversion::conversion(arguments, &reading)?)),
         Some(Tool::Index { inputs, columns, force }) => {
             let index = IndexOptions { columns, rebuild: force, progress: None };
-            Task::Index(indexing::Task { inputs, index, quiet: arguments.resources.quiet })
+            Task::Index(index::Task { inputs, index, quiet: arguments.resources.quiet })
         }
         Some(Tool::Schema { files, merged, form }) => {
             if !merged && files.len() > 1 {
                 return Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned()));
             }
-            Task::Tool(crate::tools::Task::Schema(ShowSchema { inputs: files, merged, form: schema_form(&form) }))
+            Task::Tool(crate::commands::tools::Task::Schema(ShowSchema {
+                inputs: files,
+                merged,
+                form: schema_form(&form),
+            }))
         }
         Some(Tool::Compat { reader, writer }) => {
-            Task::Tool(crate::tools::Task::Compat(Compat { inputs: [reader, writer] }))
+            Task::Tool(crate::commands::tools::Task::Compat(Compat { inputs: [reader, writer] }))
         }
         Some(Tool::Count { inputs, per_file }) => {
             let total = if per_file { Total::PerFile } else { Total::Sum };
-            Task::Tool(crate::tools::Task::Count(Count { inputs, total }))
+            Task::Tool(crate::commands::tools::Task::Count(Count { inputs, total }))
         }
         Some(Tool::Blocks(tool)) => Task::Tool(tool.task()?),
     };

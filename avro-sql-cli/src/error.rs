@@ -3,19 +3,20 @@
 //! Libraries wrap what went wrong in layers of prefixes; [`one_line`] and the conversions here peel them off, so that the
 //! user reads what happened and where.
 
+mod exhausted;
+pub(crate) mod nearby;
+mod report;
+mod wording;
+
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
-use std::panic;
+use std::io;
 use std::path::Path;
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 
-use crate::{exhausted, hints, progress, wording};
+pub(crate) use report::{aside, be_quiet, catch_panics, report, say};
 
 /// The result of everything here that can fail.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,7 +40,7 @@ impl Error {
         match e.kind() {
             io::ErrorKind::BrokenPipe => Error::ClosedPipe,
             io::ErrorKind::NotFound => {
-                let near = hints::nearby(path).map(|near| format!("; did you mean {}?", near.display()));
+                let near = nearby::nearby(path).map(|near| format!("; did you mean {}?", near.display()));
                 Error::Failed(format!("{}: {}{}", path.display(), reason(&e), near.unwrap_or_default()))
             }
             _ => Error::Failed(format!("{}: {}", path.display(), reason(&e))),
@@ -217,7 +218,7 @@ fn source_error(e: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     }
 }
 
-/// So many of what is called so, in words.
+/// Returns a count with its noun, in the plural unless it is 1.
 pub(crate) fn n_of(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
@@ -226,67 +227,6 @@ pub(crate) fn n_of(n: u64, what: &str) -> String {
 pub(crate) fn one_line(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Says something on standard error. That standard error is closed is no reason to fail.
-pub(crate) fn say(text: &str) {
-    progress::clear();
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Was nothing wanted on standard error but errors?
-static QUIET: AtomicBool = AtomicBool::new(false);
-
-/// From now on there are only errors on standard error.
-pub(crate) fn be_quiet() {
-    QUIET.store(true, Ordering::Relaxed);
-}
-
-/// Says what is good to know but no error, unless nobody wants to hear it.
-pub(crate) fn aside(text: &str) {
-    if !QUIET.load(Ordering::Relaxed) {
-        say(text);
-    }
-}
-
-/// Says what went wrong on standard error, in one line.
-pub(crate) fn report(e: &Error) {
-    match e {
-        Error::ClosedPipe => {}
-        // A terminal shows `^C` where the line had come to.
-        Error::Interrupted if io::stderr().is_terminal() => say("\navro-sql: interrupted"),
-        Error::Interrupted => say("avro-sql: interrupted"),
-        e => say(&format!("avro-sql: error: {e}")),
-    }
-}
-
-/// What the last panic said. A panic is a bug; the user is told so in one line rather than in Rust's words.
-static PANIC: Mutex<Option<String>> = Mutex::new(None);
-
-/// Runs the whole command and turns its result into an exit code, panics included.
-pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> ExitCode {
-    panic::set_hook(Box::new(|info| {
-        let what = info.payload_as_str().unwrap_or("no message");
-        let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
-        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{what}{place}"));
-    }));
-    let result = panic::catch_unwind(command);
-    let panicked = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let error = match (result, panicked) {
-        (Ok(Ok(())), _) => return ExitCode::SUCCESS,
-        (Ok(Err(Error::ClosedPipe)), _) => return ExitCode::SUCCESS,
-        (Ok(Err(Error::Failed(_))) | Err(_), Some(what)) => {
-            Error::Failed(format!("internal error: {what}; please report it"))
-        }
-        (Ok(Err(e)), _) => e,
-        (Err(_), None) => Error::Failed("internal error; please report it".to_owned()),
-    };
-    report(&error);
-    match error {
-        Error::Usage(_) => ExitCode::from(2),
-        Error::Interrupted => ExitCode::from(130),
-        Error::Failed(_) | Error::ClosedPipe => ExitCode::FAILURE,
-    }
 }
 
 #[cfg(test)]

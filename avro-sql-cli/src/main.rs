@@ -1,46 +1,28 @@
 //! The command `avro-sql`: arguments → options → what was asked for → exit code.
 //!
-//! Next file to read: `cli.rs` for what can be asked, `run.rs` for how a question is answered.
+//! Next file to read: `cli.rs` for the arguments, `commands/query.rs` for how a query runs.
 #![forbid(unsafe_code)]
 
-mod cli;
-mod convert;
-mod copies;
-mod describe;
-mod error;
-mod exhausted;
-mod formats;
-mod hints;
-mod indexing;
-mod inputs;
-mod inspect;
-mod interrupt;
-mod manual;
-mod memory;
-mod meter;
-mod options;
-mod outfile;
-mod output;
-mod pager;
+// In the order of the data: a module imports only from those above it.
 mod progress;
-mod read_only;
-mod repl;
-mod replan;
-mod run;
-mod session;
-mod skipped;
+mod type_names;
+mod error;
+mod terminal;
+mod files;
 mod sql;
-mod sql_names;
-mod statement;
-mod text;
-mod tools;
-mod warned;
-mod wording;
+mod diagnostics;
+mod output;
+mod options;
+mod session;
+mod commands;
+mod repl;
+mod cli;
 
 use std::process::ExitCode;
 
+use cli::{Options, Task};
 use error::Result;
-use options::{Options, Source, Task};
+use options::Source;
 use session::Session;
 
 #[global_allocator]
@@ -63,20 +45,21 @@ fn execute(options: Options) -> Result<()> {
         progress::enable();
     }
     if let Some(file) = reader_schema {
-        reading.reader_schema = Some(inspect::reader_schema(&file, &reading)?);
+        reading.reader_schema = Some(commands::schema::reader_schema(&file, &reading)?);
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().thread_stack_size(session::STACK_BYTES).enable_all().build()?;
     match task {
         Task::Query(query) => runtime.block_on(async {
-            let session = interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
+            let session =
+                terminal::interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
             match query.source {
                 Source::Prompt => repl::prompt(session, query).await,
-                _ => run::script(&session, &query).await,
+                _ => commands::query::script(&session, &query).await,
             }
         }),
-        Task::Convert(task) => runtime.block_on(convert::run(*task, reading, &resources)),
-        Task::Index(task) => runtime.block_on(indexing::run(task, reading, &resources)),
-        Task::Tool(task) => runtime.block_on(tools::run(task, reading, &resources)),
+        Task::Convert(task) => runtime.block_on(commands::convert::run(*task, reading, &resources)),
+        Task::Index(task) => runtime.block_on(commands::index::run(task, reading, &resources)),
+        Task::Tool(task) => runtime.block_on(commands::tools::run(task, reading, &resources)),
     }
 }

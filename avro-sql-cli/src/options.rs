@@ -2,41 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use avro_datafusion::AvroOptions;
-
-use crate::convert;
 use crate::error::{Error, Result};
-use crate::indexing;
 use crate::output::{Display, Format};
-use crate::tools;
-
-/// A whole command line.
-#[derive(Debug)]
-pub(crate) struct Options {
-    /// What to do.
-    pub(crate) task: Task,
-    /// What may be used to do it.
-    pub(crate) resources: Resources,
-    /// How files are read.
-    pub(crate) reading: AvroOptions,
-    /// The file of the schema that every Avro file is read as, instead of its own.
-    pub(crate) reader_schema: Option<PathBuf>,
-    /// Do long jobs show how far they are?
-    pub(crate) bars: bool,
-}
-
-/// What to do.
-#[derive(Debug)]
-pub(crate) enum Task {
-    /// Answer SQL.
-    Query(Query),
-    /// Write files' rows in another format.
-    Convert(Box<convert::Task>),
-    /// Build block indexes.
-    Index(indexing::Task),
-    /// Go through files block by block.
-    Tool(tools::Task),
-}
 
 /// In which form to show a schema.
 #[derive(Debug, Clone, Copy)]

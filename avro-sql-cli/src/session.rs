@@ -3,6 +3,12 @@
 //! Queries run on threads of their own. The thread that reads arguments and keys, writes rows and minds Ctrl-C only waits for
 //! them, so that it can answer even while all others are deep in computation.
 
+pub(crate) mod copies;
+pub(crate) mod formats;
+pub(crate) mod memory;
+pub(crate) mod read_only;
+pub(crate) mod replan;
+
 use std::sync::Arc;
 
 use avro_arrow::tagged;
@@ -23,19 +29,15 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
-use crate::copies;
-use crate::describe;
+use crate::diagnostics::hints;
+use crate::diagnostics::skipped::Skipped;
+use crate::diagnostics::warned::Warned;
 use crate::error::{Error, Result, aside};
-use crate::formats;
-use crate::hints;
-use crate::meter::PlanMeter;
+use crate::files::atomic_file::Written;
 use crate::options::Resources;
-use crate::outfile::Written;
-use crate::read_only;
-use crate::replan;
-use crate::skipped::Skipped;
-use crate::statement;
-use crate::warned::Warned;
+use crate::sql::describe;
+use crate::sql::rewrite;
+use crate::terminal::query_progress::PlanMeter;
 
 /// Stack of a thread: planning a deeply nested query and writing deeply nested records need more than the usual 2 MiB.
 /// Only what is used is taken.
@@ -222,7 +224,7 @@ async fn compute(
 ) -> Result<()> {
     let explain = |e| hints::explain(e, context);
     let state = context.state();
-    let plan = statement::plan(&state, sql).await.map_err(explain)?;
+    let plan = rewrite::plan(&state, sql).await.map_err(explain)?;
     if read_only {
         read_only::check(&plan)?;
     }

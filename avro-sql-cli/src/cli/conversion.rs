@@ -5,9 +5,9 @@ use avro_datafusion::AvroOptions;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 
 use super::{CodecArgument, ConvertArguments, TargetArgument};
-use crate::convert::{self, Wanted};
+use crate::commands::convert::{self, Wanted};
+use crate::commands::schema;
 use crate::error::{Error, Result};
-use crate::inspect;
 use crate::options::{ENDINGS, target_of};
 use crate::output::{Format, Writing};
 
@@ -63,7 +63,7 @@ pub(super) fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> 
             return Err(Error::Usage("--schema is for Avro, which is not what is written".to_owned()));
         }
         writing.avro.check_schema = reading.writing.check_schema;
-        writing.avro.schema = Some(inspect::schema_of(schema, reading)?);
+        writing.avro.schema = Some(schema::schema_of(schema, reading)?);
     }
     if arguments.block_size.is_some() && format != Format::Avro {
         return Err(Error::Usage("--block-size is for Avro, which is not what is written".to_owned()));

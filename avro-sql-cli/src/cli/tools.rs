@@ -9,13 +9,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
 
 use super::{FormatArgument, format_for};
-use crate::error::{Error, Result};
-use crate::manual::tools as manual;
-use crate::output::Display;
-use crate::tools::{
+use crate::cli::manual::tools as manual;
+use crate::commands::tools::{
     Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, Keep, Meta, Random, Recodec, Repair, Said,
     SchemaFrom, Task, ToJson,
 };
+use crate::error::{Error, Result};
+use crate::output::Display;
 
 #[derive(Subcommand)]
 pub(super) enum Tool {

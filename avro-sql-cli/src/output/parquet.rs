@@ -17,7 +17,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::{Counts, Output, To, count};
-use crate::convert::parquet as shape;
+use crate::commands::convert::parquet as shape;
 use crate::error::{Error, Result};
 use encoders::Encoders;
 use leaves::Leaves;

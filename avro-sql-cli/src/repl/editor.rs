@@ -17,7 +17,7 @@ use super::names::Names;
 use super::words::is_keyword;
 use super::{commands, complete};
 use crate::error::{Error, Result, one_line};
-use crate::sql;
+use crate::sql::split;
 
 const BOLD: &str = "\x1b[1m";
 const BLUE: &str = "\x1b[1;34m";
@@ -54,7 +54,7 @@ pub(super) fn editor(names: Names) -> Result<Editor<Input, FileHistory>> {
 /// Is the input whole: empty, a command, or ended by a `;`? A `;` inside a string or comment does not count.
 pub(super) fn is_whole(input: &str) -> bool {
     let text = input.trim();
-    is_command(text) || text.is_empty() || sql::split(input).is_ok_and(|script| script.ended)
+    is_command(text) || text.is_empty() || split::split(input).is_ok_and(|script| script.ended)
 }
 
 /// Is it a command rather than a statement? Those of other prompts are too, and so are the words that people type to leave.
@@ -147,7 +147,7 @@ fn mistake(line: &str) -> Option<String> {
     if !line.trim_end().ends_with(';') || is_command(line.trim()) || !is_whole(line) {
         return None;
     }
-    let script = sql::split(line).ok()?;
+    let script = split::split(line).ok()?;
     let wrong = script.statements.iter().find_map(|statement| DFParser::parse_sql(statement.text).err())?;
     let text = one_line(&Error::from(wrong).to_string());
     Some(format!("   -- {}", text.chars().take(HINT_LEN).collect::<String>()))

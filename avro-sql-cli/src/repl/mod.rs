@@ -14,15 +14,16 @@ use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 
+use crate::commands::query;
+use crate::commands::query::Destination;
 use crate::error::{Error, Result, report, say};
-use crate::interrupt::{self, unless_interrupted};
+use crate::files::atomic_file::OutFile;
 use crate::options::{Query, format_by_name};
-use crate::outfile::OutFile;
 use crate::output::Format;
-use crate::pager::Screen;
-use crate::run::Destination;
 use crate::session::Session;
-use crate::{run, sql};
+use crate::sql::split;
+use crate::terminal::interrupt::{self, unless_interrupted};
+use crate::terminal::pager::Screen;
 use names::Names;
 
 /// Rows that a table shows where answers are not paged.
@@ -169,14 +170,14 @@ impl Shell {
 
     /// Runs statements; Ctrl-C gives up the one that runs and those after it.
     async fn statements(&mut self, text: &str) -> Result<()> {
-        let script = sql::split(text).map_err(|e| Error::Failed(e.to_string()))?;
+        let script = split::split(text).map_err(|e| Error::Failed(e.to_string()))?;
         for statement in script.statements {
             match &mut self.redirect {
                 Some(redirect) => {
                     let Redirect { file, format, answers } = redirect;
                     let place = file.place()?;
                     let mut to = Destination { to: file, format: *format, answers: *answers };
-                    let done = run::one(&self.session, &self.query, statement.text, &mut to);
+                    let done = query::one(&self.session, &self.query, statement.text, &mut to);
                     let done = unless_interrupted(done).await;
                     *answers = to.answers;
                     if done.is_err() {
@@ -201,7 +202,7 @@ impl Shell {
             self.query.display.max_width = Some(width); // windows change
         }
         let mut to = Destination { to: &mut screen, format: self.query.format, answers: 0 };
-        let done = unless_interrupted(run::one(&self.session, &self.query, statement, &mut to)).await;
+        let done = unless_interrupted(query::one(&self.session, &self.query, statement, &mut to)).await;
         let left = matches!(done, Err(Error::ClosedPipe)) && screen.is_paged();
         let finished = screen.finish();
         if left { Ok(()) } else { done.and(finished) }
@@ -212,7 +213,7 @@ impl Shell {
         if depth > NESTED_MAX {
             return Err(Error::Failed(format!("{}: more than {NESTED_MAX} files that run each other", path.display())));
         }
-        let text = run::read(path)?;
+        let text = query::read(path)?;
         for (line, input) in inputs(&text) {
             match self.input(input, depth).await {
                 Ok(Next::Go) => {}

@@ -1,0 +1,104 @@
+//! Text files to convert, read by a schema: files in, batches out; and of CSV first what it holds.
+
+use std::io::{BufReader, Read};
+use std::sync::{Arc, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use avro_arrow::schema::Schema;
+use avro_arrow::{Options, ParallelReader};
+
+use super::source::{Kind, compression_of};
+use crate::commands::schema;
+use crate::error::{Error, Result};
+use crate::files::inputs::Found;
+use crate::files::text::infer::{self, Inferred};
+use crate::files::text::{Dialect, Failure, Layout, TextFiles};
+use crate::progress::Counter;
+
+impl Kind {
+    /// How rows stand in these files of this kind, if they are text.
+    pub(super) fn layout(self, files: &[Found]) -> Result<Option<Layout>> {
+        Ok(match self {
+            Kind::Csv => Some(Layout::Cells(Dialect::Csv(delimiter(files)?))),
+            Kind::Tsv => Some(Layout::Cells(Dialect::Tsv)),
+            Kind::Ndjson | Kind::Json => Some(Layout::Json),
+            Kind::Avro | Kind::Parquet | Kind::Arrow => None,
+        })
+    }
+}
+
+/// Text files that are read by a schema.
+pub(super) struct Text {
+    schema: SchemaRef,
+    reader: ParallelReader,
+    failure: Failure,
+}
+
+impl Text {
+    /// The rows of these files as values of the schema.
+    pub(super) fn open(
+        files: &[Found],
+        layout: Layout,
+        schema: &Schema,
+        options: &Options,
+        threads: usize,
+        read: &Arc<Counter>,
+    ) -> Result<Self> {
+        let files = files.iter().map(|file| file.path.clone()).collect();
+        let rows = TextFiles::open(files, layout, schema, &options.limits, read)?;
+        let failure = rows.failure();
+        let reader = ParallelReader::new(rows, options, threads)?;
+        Ok(Text { schema: reader.schema(), reader, failure })
+    }
+
+    /// The columns.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The next rows; `None` after the last.
+    pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
+        match self.reader.next() {
+            // The rows, rather than how they were read, are what is wrong.
+            Some(Err(error)) => {
+                let failed = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Err(failed.unwrap_or_else(|| error.into()))
+            }
+            Some(Ok(batch)) => Ok(Some(batch)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What these CSV files hold, each as far as it is looked at. They have one delimiter.
+pub(super) fn inferred(files: &[Found]) -> Result<Inferred> {
+    let mut found: Option<Inferred> = None;
+    let mut schemas = Vec::new();
+    for path in files.iter().map(|file| &file.path) {
+        let named = |e: Error| e.within(&path.display().to_string());
+        let text = compression_of(path).convert_read(schema::open(path)?)?;
+        let (bytes, is_whole) = infer::head(BufReader::new(text)).map_err(|e| named(e.into()))?;
+        if bytes.is_empty() && files.len() > 1 {
+            continue;
+        }
+        let delimiter = found.as_ref().map(|found| found.delimiter);
+        let inferred = infer::infer(&bytes, delimiter, is_whole).map_err(named)?;
+        schemas.push(inferred.schema.clone());
+        let has_line_breaks = inferred.has_line_breaks || found.is_some_and(|found| found.has_line_breaks);
+        found = Some(Inferred { has_line_breaks, ..inferred });
+    }
+    let found = found.ok_or_else(|| Error::Failed("all of these files are empty".to_owned()))?;
+    Ok(Inferred { schema: infer::merged(&schemas), ..found })
+}
+
+/// The delimiter of these CSV files.
+fn delimiter(files: &[Found]) -> Result<u8> {
+    let Some(first) = files.first() else { return Ok(b',') };
+    let mut head = Vec::new();
+    compression_of(&first.path)
+        .convert_read(schema::open(&first.path)?)?
+        .take(infer::SNIFFED as u64)
+        .read_to_end(&mut head)?;
+    Ok(infer::sniff(&head))
+}

@@ -1,0 +1,7 @@
+//! What the command does when it is called: queries, conversion, indexes, schemas and tools.
+
+pub(crate) mod query;
+pub(crate) mod schema;
+pub(crate) mod convert;
+pub(crate) mod index;
+pub(crate) mod tools;

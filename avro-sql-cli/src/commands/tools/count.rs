@@ -1,0 +1,77 @@
+//! `count`: files in, how many rows they have out, from the heads of blocks where those can be believed.
+
+use std::path::PathBuf;
+
+use avro_arrow::container::{Positioned, count_rows};
+use avro_arrow::{Damage, Options, Reader};
+
+use super::Context;
+use super::failures::Failures;
+use super::input::Input;
+use super::out::Out;
+use crate::commands::schema;
+use crate::diagnostics::skipped;
+use crate::error::{Result, aside};
+use crate::options::Total;
+
+/// What to count.
+#[derive(Debug)]
+pub(crate) struct Count {
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) total: Total,
+}
+
+impl Count {
+    pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
+        let mut out = Out::stdout();
+        let mut sum = 0u64;
+        let mut failures = Failures::of(inputs);
+        for input in inputs {
+            context.check()?;
+            match (count(input, context), self.total) {
+                (Ok(rows), Total::PerFile) => out.put(format!("{rows}\t{}\n", input.name()).as_bytes())?,
+                (Ok(rows), Total::Sum) => sum += rows,
+                (Err(e), Total::PerFile) => failures.add(e)?,
+                (Err(e), Total::Sum) => return Err(e),
+            }
+        }
+        if let Total::Sum = self.total {
+            out.put(format!("{sum}\n").as_bytes())?;
+        }
+        out.commit()?;
+        failures.finish()
+    }
+}
+
+/// The rows of a file.
+fn count(input: &Input, context: &Context) -> Result<u64> {
+    match (context.reading.damage, input.path()) {
+        (Damage::Refuse, Some(path)) if path.metadata().is_ok_and(|found| found.is_file()) => {
+            let mut file = Positioned::new(schema::open(path)?);
+            count_rows(&mut file, context.limits()).map_err(|e| input.failed(e))
+        }
+        (Damage::Refuse, None) if !input.is_stdin() => {
+            count_rows(&mut input.open()?, context.limits()).map_err(|e| input.failed(e))
+        }
+        _ => all_rows(input, context),
+    }
+}
+
+/// Counts the rows of the blocks that are whole: all bytes are read and decompressed, and every row is walked. Says what was
+/// skipped.
+fn all_rows(input: &Input, context: &Context) -> Result<u64> {
+    let damage = context.reading.damage;
+    let options = Options { projection: Some(vec![]), damage, limits: context.limits().clone(), ..Options::default() };
+    let mut reader = Reader::new(input.open()?, &options).map_err(|e| input.failed(e))?;
+    let mut rows = 0;
+    loop {
+        let batch = reader.next().transpose().map_err(|e| input.failed(e))?;
+        for damaged in reader.take_damage() {
+            aside(&skipped::line(&input.name(), &damaged));
+        }
+        match batch {
+            Some(batch) => rows += batch.num_rows() as u64,
+            None => return Ok(rows),
+        }
+    }
+}

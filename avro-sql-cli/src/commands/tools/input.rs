@@ -1,0 +1,465 @@
+//! What tools read: paths, `-`, directories, globs and URLs in; opened files, their headers and their blocks out.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use arrow::buffer::Buffer;
+use arrow::datatypes::SchemaRef;
+use avro_arrow::container::{Framer, Header, RawBlock};
+use avro_arrow::schema::{MergedSchema, Schema};
+use avro_arrow::{Damage, DamagedBlock, Limits};
+use avro_datafusion::{AvroOptions, PartitionColumns, StoredFile};
+use tokio::runtime::Handle;
+
+use super::Context;
+use crate::commands::schema;
+use crate::error::{Error, Result, aside};
+use crate::files::inputs::{self, Found};
+use crate::options::Resources;
+use crate::progress::Counter;
+use crate::session::Session;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// Bytes asked for at a time where each request takes long: few at first, since often only the beginning is wanted.
+const REQUEST_BYTES_FIRST: u64 = 64 << 10;
+const REQUEST_BYTES_MAX: u64 = 8 << 20;
+
+/// Bytes of standard input that are read at a time, and how many such pieces before they are wanted.
+const PIECE_BYTES: usize = 1 << 16;
+const PIECES_AHEAD: usize = 4;
+
+/// How often who waits for standard input looks whether it is still wanted.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a tool and those who wait for it tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Job {
+    /// Does nobody want any more of it?
+    pub(super) given_up: AtomicBool,
+    /// How much was read.
+    pub(super) read: Arc<Counter>,
+}
+
+/// A file to read.
+pub(super) struct Input {
+    place: Place,
+    job: Arc<Job>,
+}
+
+#[derive(Clone)]
+enum Place {
+    Stdin,
+    Local(Found),
+    Stored(StoredFile, Handle),
+}
+
+/// Finds the files that these paths stand for.
+pub(super) async fn find(
+    paths: &[PathBuf],
+    reading: &AvroOptions,
+    resources: &Resources,
+    job: &Arc<Job>,
+) -> Result<Vec<Input>> {
+    let mut places = Vec::new();
+    let mut session = None;
+    for path in paths {
+        if path.as_os_str() == "-" {
+            places.push(Place::Stdin);
+        } else if inputs::local(path).is_ok() {
+            let files = inputs::expand(std::slice::from_ref(path), &reading.file_extension)?;
+            places.extend(files.into_iter().map(Place::Local));
+        } else {
+            let text = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a URL", path.display())))?;
+            if session.is_none() {
+                session = Some(Session::open(resources, reading, &[]).await?);
+            }
+            if let Some(session) = &session {
+                let files = session.files(text, reading).await?;
+                places.extend(files.into_iter().map(|file| Place::Stored(file, Handle::current())));
+            }
+        }
+    }
+    let inputs: Vec<Input> = places.into_iter().map(|place| Input { place, job: Arc::clone(job) }).collect();
+    // Of no use where one does not say how large it is.
+    let total = inputs.iter().map(Input::size).sum::<Option<u64>>().unwrap_or(0);
+    job.read.total_bytes.store(total, Ordering::Relaxed);
+    Ok(inputs)
+}
+
+impl Input {
+    /// What to call it in messages.
+    pub(super) fn name(&self) -> String {
+        match &self.place {
+            Place::Stdin => "standard input".to_owned(),
+            Place::Local(file) => file.path.display().to_string(),
+            Place::Stored(file, _) => file.name(),
+        }
+    }
+
+    /// Bytes that it has, where that is known.
+    fn size(&self) -> Option<u64> {
+        match &self.place {
+            Place::Stdin => None,
+            Place::Local(file) => file.path.metadata().ok().filter(|found| found.is_file()).map(|found| found.len()),
+            Place::Stored(file, _) => Some(file.size()),
+        }
+    }
+
+    /// Can it be read only once?
+    pub(super) fn is_stdin(&self) -> bool {
+        matches!(self.place, Place::Stdin)
+    }
+
+    /// The path of a local file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Local(file) => Some(&file.path),
+            _ => None,
+        }
+    }
+
+    /// The parts of its path below the directory that was asked for, its own name last. None for a file that was named.
+    fn below(&self) -> Vec<&str> {
+        match &self.place {
+            Place::Stdin => vec![],
+            Place::Local(file) => file.below(),
+            Place::Stored(file, _) => file.below(),
+        }
+    }
+
+    /// An error of this file.
+    pub(super) fn failed(&self, e: avro_arrow::Error) -> Error {
+        match e.kind() {
+            // That of a stored file says its name by itself.
+            avro_arrow::ErrorKind::Io(io) if io.kind() == io::ErrorKind::Other => Error::Failed(io.to_string()),
+            _ => Error::from(e.in_file(self.name())),
+        }
+    }
+
+    /// Its bytes from the start.
+    pub(super) fn open(&self) -> Result<Source> {
+        let from = match &self.place {
+            Place::Stdin => From::Stdin(Piped::start()?),
+            Place::Local(file) => {
+                let file = schema::open(&file.path)?;
+                let seeks = file.metadata().is_ok_and(|metadata| metadata.is_file());
+                From::File { file, seeks }
+            }
+            Place::Stored(file, handle) => From::Stored(Box::new(Stored {
+                file: file.clone(),
+                handle: handle.clone(),
+                at: 0,
+                piece: Vec::new(),
+                used: 0,
+                request: REQUEST_BYTES_FIRST,
+            })),
+        };
+        Ok(Source { pushed: Vec::new(), used: 0, from, job: Arc::clone(&self.job) })
+    }
+
+    /// The schema of its data, or that which it is the text of.
+    pub(super) fn schema(&self, reading: &AvroOptions) -> Result<Schema> {
+        let path = match &self.place {
+            Place::Local(path) => Some(path.path.as_path()),
+            Place::Stdin | Place::Stored(..) => None,
+        };
+        schema::schema_in(self.open()?, &self.name(), path, reading)
+    }
+
+    /// Its header, and its bytes behind that.
+    pub(super) fn open_avro(&self, limits: &Limits) -> Result<(Header, Source)> {
+        let mut source = self.open()?;
+        let (header, beyond) = Header::read(&mut source, limits).map_err(|e| self.failed(e))?;
+        source.pushed = beyond;
+        Ok((header, source))
+    }
+
+    /// Its header and its blocks.
+    pub(super) fn blocks(&self, limits: &Limits, damage: Damage) -> Result<(Header, Blocks<'_>)> {
+        let (header, source) = self.open_avro(limits)?;
+        let framer = Framer::new(&header, limits).with_damage(damage);
+        Ok((header, Blocks { input: self, source, framer, ended: false }))
+    }
+}
+
+/// Those of these files that can be read: where damage is to be skipped, a file without a sound header is left out of several,
+/// with a warning. `texts`: the text of a schema is sound, too.
+pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Result<Vec<Input>> {
+    if context.reading.damage != Damage::Skip || inputs.len() < 2 {
+        return Ok(inputs);
+    }
+    let mut readable = Vec::with_capacity(inputs.len());
+    let mut errors = Vec::new();
+    for input in inputs {
+        context.check()?;
+        // What comes in once is read once.
+        let read = match (input.is_stdin(), texts) {
+            (true, _) => Ok(()),
+            (false, true) => input.schema(&context.reading).map(drop),
+            (false, false) => input.open_avro(context.limits()).map(drop),
+        };
+        match read {
+            Ok(()) => readable.push(input),
+            Err(e) => errors.push(e),
+        }
+    }
+    if readable.is_empty() && !errors.is_empty() {
+        return Err(errors.swap_remove(0));
+    }
+    errors.iter().for_each(|e| aside(&format!("avro-sql: warning: left out a file: {e}")));
+    Ok(readable)
+}
+
+/// The columns of these files, with those that their directories add.
+pub(super) fn partition_columns(schema: &SchemaRef, inputs: &[Input], context: &Context) -> Result<PartitionColumns> {
+    let mut recorded = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let is_partitioned = input.below().iter().rev().skip(1).any(|name| name.contains('='));
+        recorded.push(match is_partitioned {
+            true => schema::recorded_in(&input.open_avro(context.limits())?.0),
+            false => None,
+        });
+    }
+    let places = inputs.iter().zip(&recorded).map(|(input, recorded)| (input.below(), recorded.as_deref()));
+    Ok(PartitionColumns::new(schema, places, &context.reading)?)
+}
+
+/// The schema that all these files can be read as.
+pub(super) fn merged(inputs: &[Input], context: &Context) -> Result<MergedSchema> {
+    let schemas = inputs.iter().map(|input| Ok((input.name(), input.schema(&context.reading)?)));
+    let schemas = schemas.collect::<Result<Vec<_>>>()?;
+    let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
+    Ok(MergedSchema::of(named, context.reading.conflicts, context.limits())?)
+}
+
+/// An opened file.
+pub(super) struct Source {
+    /// Bytes that were read too early, and how many of them were given again.
+    pushed: Vec<u8>,
+    used: usize,
+    from: From,
+    job: Arc<Job>,
+}
+
+enum From {
+    Stdin(Piped),
+    File { file: File, seeks: bool },
+    Stored(Box<Stored>),
+}
+
+/// Standard input, which a thread reads: who waits for it must be able to give up.
+struct Piped {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Vec<u8>,
+    used: usize,
+}
+
+struct Stored {
+    file: StoredFile,
+    handle: Handle,
+    /// Offset in the file behind `piece`.
+    at: u64,
+    piece: Vec<u8>,
+    used: usize,
+    /// Bytes to ask for next.
+    request: u64,
+}
+
+impl Source {
+    /// Steps over so many bytes, or to the end where there are fewer.
+    pub(super) fn skip(&mut self, n: u64) -> io::Result<()> {
+        let pushed = n.min((self.pushed.len() - self.used) as u64);
+        self.used += pushed as usize;
+        let n = n - pushed;
+        match &mut self.from {
+            From::File { file, seeks: true } => {
+                file.seek(SeekFrom::Current(i64::try_from(n).unwrap_or(i64::MAX)))?;
+            }
+            From::Stored(stored) => stored.skip(n),
+            _ => {
+                io::copy(&mut self.take(n), &mut io::sink())?;
+                return Ok(());
+            }
+        }
+        self.job.read.bytes.fetch_add(n, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.job.given_up.load(Ordering::Relaxed) {
+            return Err(given_up());
+        }
+        if self.used < self.pushed.len() {
+            let n = self.pushed.get(self.used..).unwrap_or_default().read(to)?;
+            self.used += n;
+            return Ok(n);
+        }
+        let n = match &mut self.from {
+            From::Stdin(piped) => piped.read(to, &self.job),
+            From::File { file, .. } => file.read(to),
+            From::Stored(stored) => stored.read(to),
+        }?;
+        self.job.read.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// For counting, which reads a little at many places. Of files in stores only.
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.pushed.clear();
+        self.used = 0;
+        match &mut self.from {
+            From::Stdin(_) => Err(io::ErrorKind::NotSeekable.into()),
+            From::File { file, .. } => file.seek(to),
+            From::Stored(stored) => stored.seek(to),
+        }
+    }
+}
+
+/// Nobody sees it: the command ends as interrupted.
+fn given_up() -> io::Error {
+    io::Error::other("interrupted")
+}
+
+impl Piped {
+    fn start() -> io::Result<Piped> {
+        let (send, pieces) = sync_channel(PIECES_AHEAD);
+        let read = move || {
+            loop {
+                let mut piece = vec![0; PIECE_BYTES];
+                let read = io::stdin().lock().read(&mut piece);
+                let done = match read {
+                    Ok(0) => return,
+                    Ok(n) => {
+                        piece.truncate(n);
+                        send.send(Ok(piece))
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(e) => {
+                        let _ = send.send(Err(e));
+                        return;
+                    }
+                };
+                if done.is_err() {
+                    return; // nobody wants the rest
+                }
+            }
+        };
+        thread::Builder::new().name("stdin".to_owned()).spawn(read)?;
+        Ok(Piped { pieces, piece: Vec::new(), used: 0 })
+    }
+
+    fn read(&mut self, to: &mut [u8], job: &Job) -> io::Result<usize> {
+        while self.used == self.piece.len() {
+            match self.pieces.recv_timeout(PATIENCE) {
+                Ok(piece) => (self.piece, self.used) = (piece?, 0),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) if job.given_up.load(Ordering::Relaxed) => return Err(given_up()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        let n = self.piece.get(self.used..).unwrap_or_default().read(to)?;
+        self.used += n;
+        Ok(n)
+    }
+}
+
+impl Stored {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let left = (self.piece.len() - self.used) as u64;
+        let to = match to {
+            SeekFrom::Start(to) => Some(to),
+            SeekFrom::Current(by) => (self.at - left).checked_add_signed(by),
+            SeekFrom::End(by) => self.file.size().checked_add_signed(by),
+        };
+        let to = to.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let start = self.at - self.piece.len() as u64;
+        if (start..=self.at).contains(&to) {
+            self.used = (to - start) as usize;
+        } else {
+            self.at = to;
+            self.piece.clear();
+            self.used = 0;
+            self.request = REQUEST_BYTES_FIRST;
+        }
+        Ok(to)
+    }
+
+    fn skip(&mut self, n: u64) {
+        let left = (self.piece.len() - self.used) as u64;
+        if n <= left {
+            self.used += n as usize;
+            return;
+        }
+        self.at = self.at.saturating_add(n - left).min(self.file.size());
+        self.used = self.piece.len();
+        // Who skips may skip again.
+        self.request = REQUEST_BYTES_FIRST;
+    }
+
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.used == self.piece.len() {
+            let end = self.at.saturating_add(self.request).min(self.file.size());
+            if end <= self.at {
+                return Ok(0);
+            }
+            let bytes = self.handle.block_on(self.file.read(self.at..end));
+            let bytes = bytes.map_err(|e| io::Error::other(Error::from(e).to_string()))?;
+            self.piece.clear();
+            self.piece.extend_from_slice(&bytes);
+            self.used = 0;
+            self.at = end;
+            self.request = (self.request * 2).min(REQUEST_BYTES_MAX);
+        }
+        let n = self.piece.get(self.used..).unwrap_or_default().read(to)?;
+        self.used += n;
+        Ok(n)
+    }
+}
+
+/// The blocks of a file, as they are stored.
+pub(super) struct Blocks<'a> {
+    input: &'a Input,
+    source: Source,
+    framer: Framer,
+    ended: bool,
+}
+
+impl Blocks<'_> {
+    /// The next block.
+    pub(super) fn next(&mut self) -> Result<Option<RawBlock>> {
+        loop {
+            if let Some(block) = self.framer.next_block().map_err(|e| self.input.failed(e))? {
+                return Ok(Some(block));
+            }
+            if self.framer.is_done() || self.ended {
+                return Ok(None);
+            }
+            let mut bytes = Vec::with_capacity(READ_BYTES);
+            let read = self.source.by_ref().take(READ_BYTES as u64).read_to_end(&mut bytes);
+            match read.map_err(|e| self.input.failed(e.into()))? {
+                0 => {
+                    self.framer.finish();
+                    self.ended = self.framer.is_done();
+                }
+                _ => self.framer.feed(Buffer::from_vec(bytes)),
+            }
+        }
+    }
+
+    /// What was skipped since this was last asked for.
+    pub(super) fn take_damage(&mut self) -> Vec<DamagedBlock> {
+        self.framer.take_damage()
+    }
+}

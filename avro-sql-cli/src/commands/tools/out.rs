@@ -1,0 +1,100 @@
+//! What tools write: a path in, something to write to out: standard output for `-`, else a file that appears whole or not at all.
+
+use std::io::{self, BufWriter, Stdout, Write};
+use std::path::{Path, PathBuf};
+
+use avro_arrow::Compressor;
+use avro_arrow::container::{frame, header_bytes};
+
+use super::Compression;
+use crate::error::{Error, Result, on_stdout};
+use crate::files::atomic_file::OutFile;
+
+/// Bytes gathered before each write to standard output.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// Where a tool writes.
+pub(super) enum Out {
+    Stdout(BufWriter<Stdout>),
+    File(OutFile, PathBuf),
+}
+
+impl Out {
+    /// Standard output.
+    pub(super) fn stdout() -> Out {
+        Out::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))
+    }
+
+    /// What is meant by this path.
+    pub(super) fn create(path: &Path) -> Result<Out> {
+        if path.as_os_str() == "-" {
+            return Ok(Out::stdout());
+        }
+        Ok(Out::File(OutFile::create(path)?, path.to_owned()))
+    }
+
+    /// Writes these bytes.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Out::Stdout(stdout) => Ok(stdout.write_all(bytes).map_err(on_stdout)?),
+            Out::File(file, path) => file.write_all(bytes).map_err(|e| Error::file(path, e)),
+        }
+    }
+
+    /// Everything is written.
+    pub(super) fn commit(self) -> Result<()> {
+        match self {
+            Out::Stdout(mut stdout) => Ok(stdout.flush().map_err(on_stdout)?),
+            Out::File(file, _) => file.commit(),
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Out::Stdout(stdout) => stdout.write(bytes).map_err(on_stdout),
+            Out::File(file, _) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Out::Stdout(stdout) => stdout.flush().map_err(on_stdout),
+            Out::File(file, _) => file.flush(),
+        }
+    }
+}
+
+/// A container file being written: what its header says.
+pub(super) struct FileHead {
+    pub(super) schema: String,
+    pub(super) compression: Compression,
+    pub(super) metadata: Vec<(String, Vec<u8>)>,
+    pub(super) sync: [u8; 16],
+}
+
+impl FileHead {
+    /// Starts the file. A level that the codec does not have is wrong usage, before anything is written.
+    pub(super) fn begin(&self, path: &Path) -> Result<Out> {
+        self.compressor()?;
+        let mut out = Out::create(path)?;
+        out.put(&header_bytes(&self.schema, self.compression.codec, &self.metadata, &self.sync))?;
+        Ok(out)
+    }
+
+    /// A compressor for its blocks.
+    pub(super) fn compressor(&self) -> Result<Compressor> {
+        let Compression { codec, level } = self.compression;
+        Compressor::new(codec, level).map_err(|e| Error::Usage(format!("--level: {e}")))
+    }
+
+    /// The bytes of a block of so many rows.
+    pub(super) fn block(&self, rows: u64, data: &[u8], compressor: &mut Compressor) -> Result<Vec<u8>> {
+        let mut stored = Vec::new();
+        compressor.compress(data, &mut stored)?;
+        let mut framed = Vec::with_capacity(stored.len() + 64);
+        frame(rows, &stored, &self.sync, &mut framed);
+        Ok(framed)
+    }
+}

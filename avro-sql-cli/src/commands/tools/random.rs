@@ -1,0 +1,77 @@
+//! `random`: a schema in; a container file of made-up rows out, the same for the same seed, on however many threads.
+
+use std::path::PathBuf;
+
+use avro_arrow::container::random_sync;
+
+use super::ordered::in_order;
+use super::out::FileHead;
+use super::values::{Generator, Rng};
+use super::{Compression, Context};
+use crate::commands::schema;
+use crate::error::{Error, Result};
+
+/// Rows made together.
+const JOB_ROWS: u64 = 1_000;
+
+/// Bytes of rows of a block, before compression.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// What to make up.
+#[derive(Debug)]
+pub(crate) struct Random {
+    /// A file of the schema, or of data that has it.
+    pub(crate) schema: PathBuf,
+    pub(crate) output: PathBuf,
+    /// Rows.
+    pub(crate) count: u64,
+    /// Any, if there is none.
+    pub(crate) seed: Option<u64>,
+    pub(crate) compression: Compression,
+}
+
+impl Random {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let schema = schema::schema_of(&self.schema, &context.reading)?;
+        context.check_written(&schema).map_err(|e| e.within(&self.schema.display().to_string()))?;
+        let generator =
+            Generator::new(&schema).map_err(|e| Error::Failed(format!("{}: {e}", self.schema.display())))?;
+        let seed = self.seed.unwrap_or_else(|| random_sync().iter().fold(0, |seed, byte| seed << 8 ^ u64::from(*byte)));
+        let mut sync = [0; 16];
+        let mut rng = Rng::new(seed, u64::MAX);
+        sync.iter_mut().for_each(|byte| *byte = rng.bits() as u8);
+        let head =
+            FileHead { schema: schema.json().to_owned(), compression: self.compression, metadata: Vec::new(), sync };
+        let mut out = head.begin(&self.output)?;
+        let mut first = 0;
+        in_order(
+            context.threads,
+            || {
+                context.check()?;
+                let rows = first..self.count.min(first + JOB_ROWS);
+                first = rows.end;
+                Ok((!rows.is_empty()).then_some(rows))
+            },
+            || head.compressor(),
+            |compressor, rows, give| {
+                let (mut bytes, mut n_rows) = (Vec::new(), 0);
+                for row in rows {
+                    let made = generator.value(&mut Rng::new(seed, row), &mut bytes);
+                    made.map_err(|e| Error::Failed(format!("{}: {e}", self.schema.display())))?;
+                    n_rows += 1;
+                    if bytes.len() >= BLOCK_BYTES {
+                        give.piece(head.block(n_rows, &bytes, compressor)?)?;
+                        bytes.clear();
+                        n_rows = 0;
+                    }
+                }
+                if n_rows > 0 {
+                    give.piece(head.block(n_rows, &bytes, compressor)?)?;
+                }
+                Ok(())
+            },
+            |block: Vec<u8>| out.put(&block),
+        )?;
+        out.commit()
+    }
+}

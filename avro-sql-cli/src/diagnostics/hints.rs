@@ -1,0 +1,146 @@
+//! Hints: a planning error in, one line that names the nearest existing column, table or function out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use avro_datafusion::compat::unions;
+use datafusion::common::{Column, SchemaError};
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
+
+use crate::error::Error;
+use crate::error::nearby::{nearby, nearest};
+use crate::sql::rewrite::is_keyword;
+
+/// Columns that are listed where none is near.
+const COLUMNS_LISTED: usize = 12;
+
+/// The error with what would help, where something would.
+pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
+    if let DataFusionError::SchemaError(schema, _) = e.find_root()
+        && let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref()
+    {
+        return Error::Failed(no_column(field, valid_fields));
+    }
+    if let Some(words) = unions::explain(&e.strip_backtrace()) {
+        return Error::Failed(words);
+    }
+    let error = Error::from(e);
+    let Error::Failed(text) = &error else { return error };
+    let quoted = |before: &str, after: &str| Some(text.strip_prefix(before)?.split_once(after)?.0.to_owned());
+    let hint = if let Some(name) = quoted("table '", "' not found") {
+        no_table(&name, context)
+    } else if let Some(path) = text.strip_prefix("no such file or directory: ") {
+        nearby(Path::new(path)).map(|near| format!("did you mean '{}'?", near.display()))
+    } else if let Some(name) = quoted("Invalid function '", "'") {
+        return Error::Failed(no_function(&name, context));
+    } else if let Some(name) = quoted("Field ", " not found in struct") {
+        return Error::Failed(format!("there is no field `{name}` in the record"));
+    } else if let Some(word) = text.split_once("found: ").and_then(|(_, found)| found.split(' ').next())
+        && is_keyword(word)
+    {
+        Some(format!("a column that is called so stands in double quotes: \"{word}\""))
+    } else if text.contains("LATERAL syntax is not supported") {
+        let what = "a RIGHT or FULL JOIN cannot have a right side that looks at rows of the left side; LEFT JOIN can";
+        return Error::Failed(what.to_owned());
+    } else if text.contains("OuterReferenceColumn(") {
+        let what = "not supported: a subquery that looks at columns outside of it in this way; a join, or UNNEST in FROM, may do it";
+        return Error::Failed(what.to_owned());
+    } else if text.contains("Dot access not supported") {
+        return Error::Failed(
+            "what stands behind a dot is the name of a field; items of lists are items[1]".to_owned(),
+        );
+    } else {
+        None
+    };
+    match hint {
+        Some(hint) => Error::Failed(format!("{}; {hint}", text.trim_end_matches('.'))),
+        None => error,
+    }
+}
+
+fn no_column(field: &Column, valid: &[Column]) -> String {
+    let name = |column: &Column| match &field.relation {
+        Some(_) => column.flat_name(),
+        None => column.name.clone(),
+    };
+    let wanted = name(field);
+    let mut there: Vec<String> = valid.iter().map(name).collect();
+    let mut seen = BTreeSet::new();
+    there.retain(|name| seen.insert(name.clone()));
+    let what = format!("there is no column `{wanted}`");
+    let is_cased = |c: &&Column| c.name != field.name && c.name.eq_ignore_ascii_case(&field.name);
+    let cased: BTreeSet<_> = valid.iter().filter(is_cased).map(|column| column.name.as_str()).collect();
+    match cased.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => {}
+        [one] => return format!("{what}, but `{one}`: within double quotes it matters which letters are capitals"),
+        [first, others @ ..] => {
+            return format!(
+                "{what}, but `{first}` and `{}`: double quotes say which is meant, \"{first}\"",
+                others.join("`, `")
+            );
+        }
+    }
+    format!(
+        "{what}; {}",
+        instead(&wanted, &there.iter().map(String::as_str).collect::<Vec<_>>(), "nothing here has columns")
+    )
+}
+
+/// That there is no such field in a record, which `said` stands for.
+pub(crate) fn no_field(wanted: &str, fields: &[&str], said: &str) -> String {
+    format!("there is no field `{wanted}` in the record `{said}`; {}", instead(wanted, fields, "it has no fields"))
+}
+
+/// What there is instead of what was wanted.
+fn instead(wanted: &str, there: &[&str], nothing: &str) -> String {
+    if let Some(near) = nearest(wanted, there.iter().copied()) {
+        return format!("did you mean `{near}`?");
+    }
+    match there.len() {
+        0 => nothing.to_owned(),
+        n if n > COLUMNS_LISTED => {
+            let listed = there.iter().take(COLUMNS_LISTED).copied().collect::<Vec<_>>().join(", ");
+            format!("there are {listed} and {} others", n - COLUMNS_LISTED)
+        }
+        _ => format!("there are {}", there.join(", ")),
+    }
+}
+
+fn no_table(name: &str, context: &SessionContext) -> Option<String> {
+    // `FROM people.avro` without quotes is the table `avro` of the schema `people`.
+    let path = Path::new(name);
+    if path.is_dir() {
+        return Some("that is a directory in which there are no files of tables".to_owned());
+    }
+    if path.is_file() {
+        return Some(match path.extension() {
+            Some(_) => format!("a path stands in quotes: FROM '{name}'"),
+            None => "that is a file, which is not Avro, and whose name has no ending that says what it is".to_owned(),
+        });
+    }
+    let state = context.state();
+    let usual = &state.config_options().catalog;
+    let schema = context.catalog(&usual.default_catalog).and_then(|catalog| catalog.schema(&usual.default_schema));
+    let tables = schema.map(|schema| schema.table_names()).unwrap_or_default();
+    if let Some(near) = nearest(name, tables.iter().map(String::as_str)) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    nearby(path).map(|near| format!("did you mean the file '{}'?", near.display()))
+}
+
+fn no_function(name: &str, context: &SessionContext) -> String {
+    let state = context.state();
+    if state.window_functions().contains_key(&name.to_lowercase()) {
+        return format!("{name} is a window function: write {name}(..) OVER (..)");
+    }
+    let functions = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+    let functions = functions.chain(state.window_functions().keys()).map(String::as_str);
+    // The first in order of name, of those that are as near: an answer must not depend on a hash.
+    let mut functions: Vec<_> = functions.collect();
+    functions.sort_unstable();
+    match nearest(name, functions.into_iter()) {
+        Some(near) => format!("there is no function `{name}`; did you mean `{near}`?"),
+        None => format!("there is no function `{name}`; \\df at the prompt lists them"),
+    }
+}

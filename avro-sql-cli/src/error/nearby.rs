@@ -1,0 +1,92 @@
+//! The nearest name: a misspelled name or path in, the existing one that resembles it most out.
+//!
+//! Only called after something failed, so it may be slow; but directories may be large, and only a part of one is read.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use strsim::osa_distance;
+
+/// Directory entries that are compared, at most.
+const ENTRIES_MAX: usize = 10_000;
+
+/// Returns an existing path that resembles a missing one.
+pub(crate) fn nearby(path: &Path) -> Option<PathBuf> {
+    let mut found = PathBuf::new();
+    let mut changed = false;
+    for component in path.components() {
+        let Component::Normal(name) = component else {
+            found.push(component);
+            continue;
+        };
+        if found.join(name).exists() {
+            found.push(name);
+            continue;
+        }
+        let name = name.to_str()?;
+        let directory = if found.as_os_str().is_empty() { Path::new(".") } else { &found };
+        let entries = fs::read_dir(directory).ok()?.take(ENTRIES_MAX).flatten();
+        let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        // The same name with another ending, or with one at all, is nearer than any other.
+        let stem = |name: &str| Path::new(name).file_stem().map(ToOwned::to_owned);
+        let same = |other: &&String| stem(other) == stem(name);
+        let near =
+            names.iter().find(same).map(String::as_str).or_else(|| nearest(name, names.iter().map(String::as_str)))?;
+        found.push(near);
+        changed = true;
+    }
+    (changed && found.exists()).then_some(found)
+}
+
+/// Returns the name with the least edit distance from `wanted`, if that is at most two fifths of the longer name.
+pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|name| (osa_distance(&wanted.to_lowercase(), &name.to_lowercase()), name));
+    let (edits, name) = near.min_by_key(|(edits, _)| *edits)?;
+    let longest = wanted.chars().count().max(name.chars().count());
+    (longest > 2 && edits * 5 <= longest * 2).then_some(name)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_near() {
+        let cases: [(&str, &[&str], Option<&str>); 8] = [
+            ("nam", &["id", "name"], Some("name")),
+            ("cuont", &["cot", "count"], Some("count")),
+            ("NAME", &["name"], Some("name")),
+            ("xyz", &["name", "id"], None),
+            ("a", &["b"], None),
+            ("", &["b"], None),
+            ("événement", &["evenement", "x"], Some("evenement")),
+            ("created", &["created_at", "updated_at"], Some("created_at")),
+        ];
+        for (wanted, names, expected) in cases {
+            assert_eq!(nearest(wanted, names.iter().copied()), expected, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn paths_that_are_near() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("logs/2024")).unwrap();
+        for name in ["logs/2024/events.avro", "people.avro", "people.csv"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        for (path, expected) in [
+            ("people", Some("people.avro")),
+            ("peolpe.csv", Some("people.csv")),
+            ("log/2024/events.avro", Some("logs/2024/events.avro")),
+            ("logs/2024/event.avro", Some("logs/2024/events.avro")),
+            ("logs/2024/other.avro", None),
+            ("people.avro", None),
+            ("nothing/at/all", None),
+        ] {
+            assert_eq!(nearby(&dir.path().join(path)), expected.map(|name| dir.path().join(name)), "{path}");
+        }
+    }
+}

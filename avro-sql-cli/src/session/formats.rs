@@ -1,0 +1,299 @@
+//! Files that are not Avro, by the extensions that people give them: `.ndjson` and `.jsonl` for JSON, `.csv` and `.tsv` with whatever is between
+//! their values, and `.json` for one array as well as for an object a line.
+//!
+//! DataFusion knows each format by one extension only, JSON arrays and delimiters when it is told, and guesses the types of CSV from the
+//! first 1,000 rows.
+
+mod distinct;
+mod parquet;
+
+use std::collections::HashMap;
+use std::io::{self, BufReader, Read};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::common::config::CsvOptions;
+use datafusion::common::{GetExt, Result, Statistics};
+use datafusion::datasource::file_format::arrow::ArrowFormatFactory;
+use datafusion::datasource::file_format::csv::{CsvFormat, CsvFormatFactory};
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::file_format::json::{JsonFormat, JsonFormatFactory};
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use datafusion::physical_expr::LexRequirement;
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::files::text::infer;
+use distinct::Distinct;
+
+/// Bytes of a file that are looked at for the `[` that an array begins with. Compressed, they are a whole block.
+const LOOKED_AT: u64 = 64 << 10;
+
+/// Teaches a session these endings.
+pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    for ending in ["json", "ndjson", "jsonl"] {
+        state.register_file_format(Arc::new(Json { ending }), true)?;
+    }
+    for (ending, delimiter) in [("csv", None), ("tsv", Some(b'\t')), ("tab", Some(b'\t'))] {
+        state.register_file_format(Arc::new(Delimited { ending, delimiter }), true)?;
+    }
+    state.register_file_format(Arc::new(Distinct(parquet::Parquet)), true)?;
+    state.register_file_format(Arc::new(Distinct(ArrowFormatFactory::new())), true)?;
+    Ok(())
+}
+
+/// Parquet that tells of uuids and durations.
+pub(crate) fn telling(format: Arc<dyn FileFormat>) -> Arc<dyn FileFormat> {
+    Arc::new(parquet::Telling(format))
+}
+
+/// CSV, with whatever is between its values.
+#[derive(Debug)]
+struct Delimited {
+    ending: &'static str,
+    /// Where the name of the file says it.
+    delimiter: Option<u8>,
+}
+
+impl GetExt for Delimited {
+    fn get_ext(&self) -> String {
+        self.ending.to_owned()
+    }
+}
+
+impl FileFormatFactory for Delimited {
+    fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
+        let mut all = options.clone();
+        if let Some(delimiter) = self.delimiter {
+            all.entry("format.delimiter".to_owned()).or_insert_with(|| char::from(delimiter).to_string());
+        }
+        let said = CsvFormatFactory::new().create(state, &all)?;
+        let is_said = |key: &str| options.keys().any(|other| other.eq_ignore_ascii_case(key));
+        // Options about how cells are spelled are the engine's own to understand, and so are types then.
+        let is_plain = options.keys().all(|key| LEFT_TO_US.iter().any(|ours| key.eq_ignore_ascii_case(ours)));
+        let delimiter = match is_said("format.delimiter") {
+            true => said.downcast_ref::<CsvFormat>().map(CsvFormat::delimiter),
+            false => self.delimiter,
+        };
+        Ok(match said.downcast_ref::<CsvFormat>() {
+            Some(csv) if is_plain && csv.compression_type().is_none_or(|kind| !kind.is_compressed()) => {
+                Arc::new(AnyCsv { csv: csv.options().clone(), delimiter, found: OnceLock::new(), ending: self.ending })
+            }
+            _ => said,
+        })
+    }
+
+    fn default(&self) -> Arc<dyn FileFormat> {
+        FileFormatFactory::default(&CsvFormatFactory::new())
+    }
+}
+
+/// Options of CSV that do not change how its cells are read.
+const LEFT_TO_US: [&str; 2] = ["format.delimiter", "format.newlines_in_values"];
+
+/// CSV whose delimiter and types are found where the columns are looked for.
+#[derive(Debug)]
+struct AnyCsv {
+    csv: CsvOptions,
+    delimiter: Option<u8>,
+    found: OnceLock<Arc<dyn FileFormat>>,
+    ending: &'static str,
+}
+
+impl AnyCsv {
+    fn format(&self) -> Arc<dyn FileFormat> {
+        let as_said = || Arc::new(CsvFormat::default().with_options(self.csv.clone())) as Arc<dyn FileFormat>;
+        self.found.get().cloned().unwrap_or_else(as_said)
+    }
+}
+
+#[async_trait]
+impl FileFormat for AnyCsv {
+    fn get_ext(&self) -> String {
+        self.ending.to_owned()
+    }
+
+    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
+        Ok(format!("{}{}", self.ending, compression.get_ext()))
+    }
+
+    fn compression_type(&self) -> Option<FileCompressionType> {
+        self.format().compression_type()
+    }
+
+    async fn infer_schema(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        objects: &[ObjectMeta],
+    ) -> Result<SchemaRef> {
+        let (mut delimiter, mut has_line_breaks, mut schemas) = (self.delimiter, false, Vec::new());
+        for object in objects.iter().filter(|object| object.size > 0) {
+            let bytes = store.get_range(&object.location, 0..object.size.min(infer::LOOKED_AT)).await?;
+            let whole = bytes.len() as u64 == object.size;
+            let inferred = infer::infer(&bytes, delimiter, whole)
+                .map_err(|e| DataFusionError::Execution(format!("/{}: {e}", object.location)))?;
+            if let Some(first) = schemas.first()
+                && let Some(reason) = infer::other_columns(first, &inferred.schema)
+            {
+                return Err(DataFusionError::Execution(format!("/{}: {reason}", object.location)));
+            }
+            // Files of one table have one delimiter.
+            delimiter = Some(inferred.delimiter);
+            has_line_breaks |= inferred.has_line_breaks;
+            schemas.push(inferred.schema);
+        }
+        let csv = CsvFormat::default().with_options(self.csv.clone());
+        if schemas.is_empty() {
+            return csv.infer_schema(state, store, objects).await;
+        }
+        let newlines = self.csv.newlines_in_values.unwrap_or(has_line_breaks);
+        let csv = csv.with_delimiter(delimiter.unwrap_or(b',')).with_has_header(true).with_newlines_in_values(newlines);
+        self.found.get_or_init(|| Arc::new(csv));
+        Ok(Arc::new(infer::merged(&schemas)))
+    }
+
+    async fn infer_stats(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        schema: SchemaRef,
+        object: &ObjectMeta,
+    ) -> Result<Statistics> {
+        self.format().infer_stats(state, store, schema, object).await
+    }
+
+    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
+        self.format().create_physical_plan(state, scan).await
+    }
+
+    async fn create_writer_physical_plan(
+        &self,
+        input: Arc<dyn ExecutionPlan>,
+        state: &dyn Session,
+        sink: FileSinkConfig,
+        order: Option<LexRequirement>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.format().create_writer_physical_plan(input, state, sink, order).await
+    }
+
+    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
+        self.format().file_source(schema)
+    }
+}
+
+/// JSON of either kind.
+#[derive(Debug)]
+struct Json {
+    ending: &'static str,
+}
+
+impl GetExt for Json {
+    fn get_ext(&self) -> String {
+        self.ending.to_owned()
+    }
+}
+
+impl FileFormatFactory for Json {
+    fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
+        let said = JsonFormatFactory::new().create(state, options)?;
+        if options.contains_key("format.newline_delimited") {
+            return Ok(said);
+        }
+        let json = said.downcast_ref::<JsonFormat>();
+        Ok(json.map_or(Arc::clone(&said), |json| Arc::new(EitherJson::new(json, self.ending))))
+    }
+
+    fn default(&self) -> Arc<dyn FileFormat> {
+        FileFormatFactory::default(&JsonFormatFactory::new())
+    }
+}
+
+/// Objects in lines, or in an array: which of both is seen where the columns are looked for.
+#[derive(Debug)]
+struct EitherJson {
+    lines: Arc<dyn FileFormat>,
+    array: Arc<dyn FileFormat>,
+    is_array: OnceLock<bool>,
+    ending: &'static str,
+}
+
+impl EitherJson {
+    fn new(json: &JsonFormat, ending: &'static str) -> Self {
+        let format = |is_lines| {
+            let options = json.options().clone();
+            Arc::new(JsonFormat::default().with_options(options).with_newline_delimited(is_lines))
+        };
+        EitherJson { lines: format(true), array: format(false), is_array: OnceLock::new(), ending }
+    }
+
+    fn format(&self) -> &Arc<dyn FileFormat> {
+        if self.is_array.get().is_some_and(|is_array| *is_array) { &self.array } else { &self.lines }
+    }
+}
+
+#[async_trait]
+impl FileFormat for EitherJson {
+    fn get_ext(&self) -> String {
+        self.ending.to_owned()
+    }
+
+    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
+        Ok(format!("{}{}", self.ending, compression.get_ext()))
+    }
+
+    fn compression_type(&self) -> Option<FileCompressionType> {
+        self.lines.compression_type()
+    }
+
+    async fn infer_schema(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        objects: &[ObjectMeta],
+    ) -> Result<SchemaRef> {
+        if let Some(object) = objects.iter().find(|object| object.size > 0) {
+            let start = store.get_range(&object.location, 0..object.size.min(LOOKED_AT)).await?;
+            let compression = self.compression_type().unwrap_or(FileCompressionType::UNCOMPRESSED);
+            let bytes = BufReader::new(compression.convert_read(io::Cursor::new(start))?).bytes();
+            let first = bytes.map_while(std::result::Result::ok).find(|byte| !byte.is_ascii_whitespace());
+            let is_array = first == Some(b'[');
+            self.is_array.get_or_init(|| is_array);
+        }
+        self.format().infer_schema(state, store, objects).await
+    }
+
+    async fn infer_stats(
+        &self,
+        state: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+        schema: SchemaRef,
+        object: &ObjectMeta,
+    ) -> Result<Statistics> {
+        self.format().infer_stats(state, store, schema, object).await
+    }
+
+    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
+        self.format().create_physical_plan(state, scan).await
+    }
+
+    async fn create_writer_physical_plan(
+        &self,
+        input: Arc<dyn ExecutionPlan>,
+        state: &dyn Session,
+        sink: FileSinkConfig,
+        order: Option<LexRequirement>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.lines.create_writer_physical_plan(input, state, sink, order).await
+    }
+
+    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
+        self.format().file_source(schema)
+    }
+}
