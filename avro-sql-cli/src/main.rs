@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 // In the order of the data: a module imports only from those above it.
+mod threads;
 mod progress;
 mod type_names;
 mod error;
@@ -48,7 +49,7 @@ fn execute(options: Options) -> Result<()> {
         reading.reader_schema = Some(commands::schema::reader_schema(&file, &reading)?);
     }
     let runtime =
-        tokio::runtime::Builder::new_current_thread().thread_stack_size(session::STACK_BYTES).enable_all().build()?;
+        tokio::runtime::Builder::new_current_thread().thread_stack_size(threads::STACK_BYTES).enable_all().build()?;
     match task {
         Task::Query(query) => runtime.block_on(async {
             let session =

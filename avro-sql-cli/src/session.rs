@@ -38,10 +38,7 @@ use crate::options::Resources;
 use crate::sql::describe;
 use crate::sql::rewrite;
 use crate::terminal::query_progress::PlanMeter;
-
-/// Stack of a thread: planning a deeply nested query and writing deeply nested records need more than the usual 2 MiB.
-/// Only what is used is taken.
-pub(crate) const STACK_BYTES: usize = 64 << 20;
+use crate::threads::STACK_BYTES;
 
 /// Consumers of memory that an out-of-memory error names.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(2);

@@ -9,11 +9,8 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
 use crate::error::Error;
-use crate::error::nearby::{nearby, nearest};
+use crate::error::nearby::{instead, nearby, nearest};
 use crate::sql::rewrite::is_keyword;
-
-/// Columns that are listed where none is near.
-const COLUMNS_LISTED: usize = 12;
 
 /// The error with what would help, where something would.
 pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
@@ -85,26 +82,6 @@ fn no_column(field: &Column, valid: &[Column]) -> String {
         "{what}; {}",
         instead(&wanted, &there.iter().map(String::as_str).collect::<Vec<_>>(), "nothing here has columns")
     )
-}
-
-/// That there is no such field in a record, which `said` stands for.
-pub(crate) fn no_field(wanted: &str, fields: &[&str], said: &str) -> String {
-    format!("there is no field `{wanted}` in the record `{said}`; {}", instead(wanted, fields, "it has no fields"))
-}
-
-/// What there is instead of what was wanted.
-fn instead(wanted: &str, there: &[&str], nothing: &str) -> String {
-    if let Some(near) = nearest(wanted, there.iter().copied()) {
-        return format!("did you mean `{near}`?");
-    }
-    match there.len() {
-        0 => nothing.to_owned(),
-        n if n > COLUMNS_LISTED => {
-            let listed = there.iter().take(COLUMNS_LISTED).copied().collect::<Vec<_>>().join(", ");
-            format!("there are {listed} and {} others", n - COLUMNS_LISTED)
-        }
-        _ => format!("there are {}", there.join(", ")),
-    }
 }
 
 fn no_table(name: &str, context: &SessionContext) -> Option<String> {

@@ -7,6 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use strsim::osa_distance;
 
+/// Names that are listed where none resembles the wanted one, at most.
+const COLUMNS_LISTED: usize = 12;
+
 /// Directory entries that are compared, at most.
 const ENTRIES_MAX: usize = 10_000;
 
@@ -46,6 +49,26 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     let (edits, name) = near.min_by_key(|(edits, _)| *edits)?;
     let longest = wanted.chars().count().max(name.chars().count());
     (longest > 2 && edits * 5 <= longest * 2).then_some(name)
+}
+
+/// Says that the record `said` has no field `wanted`.
+pub(crate) fn no_field(wanted: &str, fields: &[&str], said: &str) -> String {
+    format!("there is no field `{wanted}` in the record `{said}`; {}", instead(wanted, fields, "it has no fields"))
+}
+
+/// Says which of the existing names resembles `wanted`, or lists them.
+pub(crate) fn instead(wanted: &str, there: &[&str], nothing: &str) -> String {
+    if let Some(near) = nearest(wanted, there.iter().copied()) {
+        return format!("did you mean `{near}`?");
+    }
+    match there.len() {
+        0 => nothing.to_owned(),
+        n if n > COLUMNS_LISTED => {
+            let listed = there.iter().take(COLUMNS_LISTED).copied().collect::<Vec<_>>().join(", ");
+            format!("there are {listed} and {} others", n - COLUMNS_LISTED)
+        }
+        _ => format!("there are {}", there.join(", ")),
+    }
 }
 
 #[cfg(test)]

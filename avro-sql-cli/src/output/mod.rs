@@ -10,7 +10,7 @@ mod expanded;
 mod fit;
 mod json;
 mod markdown;
-mod parquet;
+pub(crate) mod parquet;
 mod table;
 mod union;
 mod value;

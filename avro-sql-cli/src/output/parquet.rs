@@ -5,6 +5,7 @@
 
 mod encoders;
 mod leaves;
+pub(crate) mod shape;
 
 use std::mem;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::{Counts, Output, To, count};
-use crate::commands::convert::parquet as shape;
 use crate::error::{Error, Result};
 use encoders::Encoders;
 use leaves::Leaves;

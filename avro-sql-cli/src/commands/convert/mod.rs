@@ -1,12 +1,11 @@
 //! `convert`: files of one format in, files of another out, batch by batch: in bounded memory, whatever their size.
 //!
-//! Next files: `jobs.rs` for which files become which, `source.rs` for reading (`columns.rs` looks at names first), `sink.rs` for writing, `parquet.rs` for what Parquet
+//! Next files: `jobs.rs` for which files become which, `source.rs` for reading (`columns.rs` looks at names first), `sink.rs` for writing, `output/parquet/shape.rs` for what Parquet
 //! cannot hold as it is. The formats themselves are in `output`.
 
 mod columns;
 mod jobs;
 mod names;
-pub(crate) mod parquet;
 mod sink;
 mod source;
 mod text;
@@ -23,7 +22,7 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 use crate::files::atomic_file::Written;
-use crate::files::text::{Dialect, Layout};
+use crate::files::text::Dialect;
 use crate::options::Resources;
 use crate::output::{Format, UnionText, Writing};
 use crate::progress::{Bar, Counter};
@@ -35,6 +34,7 @@ pub(crate) use names::say_renamed;
 use sink::Sink;
 use source::{Decoded, Kind, Queried, Rows};
 pub(crate) use source::{Wanted, compression_of};
+use text::Layout;
 use text::Text;
 
 /// What to convert to what.

@@ -10,9 +10,9 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use avro_arrow::renamed_fields;
 use avro_arrow::schema::ORIGINAL_NAME_KEY;
 
-use super::parquet::EMPTY_RECORD_KEY;
 use crate::error::{Result, aside};
 use crate::output::Format;
+use crate::output::parquet::shape::EMPTY_RECORD_KEY;
 
 /// Renamed columns that are named.
 const NAMED: usize = 8;

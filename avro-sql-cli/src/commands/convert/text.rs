@@ -1,5 +1,7 @@
 //! Text files to convert, read by a schema: files in, batches out; and of CSV first what it holds.
 
+mod rows;
+
 use std::io::{BufReader, Read};
 use std::sync::{Arc, PoisonError};
 
@@ -12,9 +14,11 @@ use super::source::{Kind, compression_of};
 use crate::commands::schema;
 use crate::error::{Error, Result};
 use crate::files::inputs::Found;
+use crate::files::text::Dialect;
 use crate::files::text::infer::{self, Inferred};
-use crate::files::text::{Dialect, Failure, Layout, TextFiles};
 use crate::progress::Counter;
+pub(super) use rows::Layout;
+use rows::{Failure, TextFiles};
 
 impl Kind {
     /// How rows stand in these files of this kind, if they are text.

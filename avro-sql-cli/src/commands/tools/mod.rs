@@ -37,8 +37,8 @@ use tokio::sync::oneshot;
 use crate::error::{Error, Result};
 use crate::options::{Resources, Total};
 use crate::progress::{Bar, Counter};
-use crate::session::STACK_BYTES;
 use crate::terminal::interrupt::requested;
+use crate::threads::STACK_BYTES;
 
 pub(crate) use cat::Cat;
 pub(crate) use concat::Concat;

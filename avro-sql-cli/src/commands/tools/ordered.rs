@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::error::{Error, Result};
-use crate::session::STACK_BYTES;
+use crate::threads::STACK_BYTES;
 
 /// Pieces that a job may be ahead of their taking.
 const PIECES_AHEAD: usize = 4;

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// The rows of a file of either kind.
-pub(super) struct Unwrapped<R> {
+pub(crate) struct Unwrapped<R> {
     read: R,
     state: State,
 }
@@ -25,7 +25,7 @@ enum State {
 }
 
 impl<R> Unwrapped<R> {
-    pub(super) fn new(read: R) -> Self {
+    pub(crate) fn new(read: R) -> Self {
         Unwrapped { read, state: State::Start }
     }
 }

@@ -118,7 +118,7 @@ fn wider(a: &DataType, b: &DataType) -> DataType {
 }
 
 /// The names of the columns. One without a name is called after its place.
-pub(super) fn names(header: &Record) -> Result<Vec<String>> {
+pub(crate) fn names(header: &Record) -> Result<Vec<String>> {
     let name = |(at, name): (usize, Option<&str>)| match name {
         Some(name) if !name.is_empty() => name.to_owned(),
         _ => format!("column{}", at + 1),
@@ -134,12 +134,12 @@ pub(super) fn names(header: &Record) -> Result<Vec<String>> {
 }
 
 /// Is this line nothing, rather than a row of this many columns? Where there is one column, it is a null.
-pub(super) fn is_blank(record: &Record, columns: usize) -> bool {
+pub(crate) fn is_blank(record: &Record, columns: usize) -> bool {
     columns > 1 && record.len() == 1 && record.get(0).is_none()
 }
 
 /// A row that has not as many cells as the header.
-pub(super) fn wrong_width(record: &Record, columns: usize) -> Error {
+pub(crate) fn wrong_width(record: &Record, columns: usize) -> Error {
     let (n, values) = (record.len(), if record.len() == 1 { "value" } else { "values" });
     let them = if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") };
     Error::Failed(format!("line {}: {n} {values}, where the header has {them}", record.line))

@@ -2,10 +2,8 @@
 //!
 //! Next files: `cells.rs` cuts lines into cells, `infer.rs` guesses their types, `array.rs` takes the brackets off an array of rows, `rows.rs` encodes rows.
 
-mod array;
-mod cells;
+pub(crate) mod array;
+pub(crate) mod cells;
 pub(crate) mod infer;
-mod rows;
 
 pub(crate) use cells::Dialect;
-pub(crate) use rows::{Failure, Layout, TextFiles};

@@ -14,7 +14,7 @@ use parquet::errors::ParquetError;
 
 use super::leaves::Leaf;
 use crate::error::{Error, Result};
-use crate::session::STACK_BYTES;
+use crate::threads::STACK_BYTES;
 
 /// Gathered batches that may wait for a column.
 const AHEAD: usize = 2;

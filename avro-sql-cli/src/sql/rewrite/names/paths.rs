@@ -235,7 +235,7 @@ fn is_recursive(field: &FieldRef) -> bool {
 
 fn no_field<'a>(name: &Ident, fields: impl Iterator<Item = &'a str>, said: &str) -> DataFusionError {
     let fields: Vec<_> = fields.collect();
-    plan_datafusion_err!("{}", crate::diagnostics::hints::no_field(&name.value, &fields, said))
+    plan_datafusion_err!("{}", crate::error::nearby::no_field(&name.value, &fields, said))
 }
 
 /// The one field that a name means.

@@ -10,13 +10,13 @@ use avro_arrow::json::Encoder;
 use avro_arrow::schema::{Field, Kind, ORIGINAL_NAME, Schema};
 use avro_arrow::{Codec, ErrorKind, Limits};
 
-use super::array::Unwrapped;
-use super::cells::{Cells, Dialect, Record};
-use super::infer;
 use crate::commands::convert::compression_of;
 use crate::commands::schema;
 use crate::commands::tools::documents::Documents;
 use crate::error::{Error, Result};
+use crate::files::text::array::Unwrapped;
+use crate::files::text::cells::{Cells, Dialect, Record};
+use crate::files::text::infer;
 use crate::progress::Counter;
 
 /// Bytes of rows of a block, which is decoded at once.

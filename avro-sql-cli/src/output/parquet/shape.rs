@@ -33,7 +33,7 @@ use arrow::error::ArrowError;
 const DURATION_BYTES: i32 = 12;
 
 /// The key of the metadata of a boolean that was a record without fields, so that it becomes one again in Avro.
-pub(super) const EMPTY_RECORD_KEY: &str = "avro-sql.record-without-fields";
+pub(crate) const EMPTY_RECORD_KEY: &str = "avro-sql.record-without-fields";
 
 /// The field as Parquet can hold it.
 pub(crate) fn field(field: &FieldRef) -> FieldRef {
