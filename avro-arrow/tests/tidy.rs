@@ -109,27 +109,33 @@ fn unsafe_is_where_it_may_be() {
     assert!(not_needed.is_empty(), "no unsafe in {}", not_needed.join(", "));
 }
 
+/// The crates, and the file of each that declares its modules.
+const ROOTS: [(&str, &str); 3] = [("avro-arrow", "lib.rs"), ("avro-datafusion", "lib.rs"), ("avro-sql-cli", "main.rs")];
+
 #[test]
 fn modules_use_only_those_declared_before_them() {
-    let root = fs::read_to_string(workspace().join("avro-arrow/src/lib.rs")).unwrap();
-    let order: Vec<&str> = root.lines().filter_map(declared_module).collect();
-    assert!(order.len() > 10, "modules of lib.rs: {order:?}");
     let mut wrong = Vec::new();
-    for (name, text) in sources(&["avro-arrow/src"]) {
-        let Some(module) = module_of(&name) else { continue };
-        // Tests may use everything.
-        if name.contains("tests.rs") || name.contains("/testing") {
-            continue;
-        }
-        let text = text.split("#[cfg(test)]\n#[allow(").next().unwrap_or_default();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        let place = order.iter().position(|m| *m == module).unwrap_or_else(|| panic!("{module} is not in lib.rs"));
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-            for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let Some(other) = order.iter().position(|m| *m == used) else { continue };
-                if other > place {
-                    wrong.push(format!("{name}:{}: `{module}` uses `{used}`, which comes after it", at + 1));
+    for (package, root) in ROOTS {
+        let src = format!("{package}/src");
+        let declared = fs::read_to_string(workspace().join(&src).join(root)).unwrap();
+        let order: Vec<&str> = declared.lines().filter_map(declared_module).collect();
+        assert!(order.len() > 10, "modules of {src}/{root}: {order:?}");
+        for (name, text) in sources(&[&src]) {
+            let Some(module) = module_of(&name, &src) else { continue };
+            // Tests may use everything.
+            if name.contains("tests.rs") || name.contains("/testing") {
+                continue;
+            }
+            let text = text.split("#[cfg(test)]\n#[allow(").next().unwrap_or_default();
+            let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let place = order.iter().position(|m| *m == module).unwrap_or_else(|| panic!("{name} is not in {root}"));
+            for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+                for used in line.split("crate::").skip(1) {
+                    let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let Some(other) = order.iter().position(|m| *m == used) else { continue };
+                    if other > place {
+                        wrong.push(format!("{name}:{}: `{module}` uses `{used}`, which comes after it", at + 1));
+                    }
                 }
             }
         }
@@ -143,9 +149,9 @@ fn declared_module(line: &str) -> Option<&str> {
 }
 
 /// The module of the crate that a file is in.
-fn module_of(name: &str) -> Option<&str> {
-    let inside = name.strip_prefix("avro-arrow/src/")?;
+fn module_of<'a>(name: &'a str, src: &str) -> Option<&'a str> {
+    let inside = name.strip_prefix(src)?.strip_prefix('/')?;
     let module = inside.split('/').next()?;
     let module = module.strip_suffix(".rs").unwrap_or(module);
-    (module != "lib").then_some(module)
+    (module != "lib" && module != "main").then_some(module)
 }

@@ -2,15 +2,14 @@
 
 use crate::diagnostics::damage::Report;
 use crate::diagnostics::warnings::Warnings;
+use crate::options::parse::{choice, number, schema};
 use crate::options::write::{self, AvroWriteOptions};
-use crate::schema_file::{parse_schema, schema_text};
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{Conflicts, Schema};
 use avro_arrow::{Damage, Decimals, Enums, FieldMatch, Limits, Options, Pairs, Strings, TypeNames, Unions};
-use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::common::{Result, plan_err};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
 /// How a table of Avro files is read; defaults in parentheses.
 #[derive(Debug, Clone, PartialEq)]
@@ -296,36 +295,6 @@ pub(crate) fn reading_only(pairs: &HashMap<String, String>) -> Vec<String> {
     let mut names: Vec<_> = own.filter(is_reading).map(|(name, _)| name.to_owned()).collect();
     names.sort_unstable();
     names
-}
-
-/// An Avro schema: its text, or the path of a local file of it. `name` is the option's.
-pub(crate) fn schema(name: &str, text: &str, imports: &[PathBuf], limits: &Limits) -> Result<Schema> {
-    let (json, path) = match text.trim_start().starts_with(['{', '[', '"']) {
-        true => (text.to_owned(), None),
-        false => match std::fs::read(text).map_err(|e| e.to_string()).and_then(|bytes| schema_text(&bytes)) {
-            Ok(json) => (json, Some(Path::new(text))),
-            Err(e) => return plan_err!("option `{name}`: {text} is no schema, and no file of one ({e})"),
-        },
-    };
-    let parsed = parse_schema(&json, path, imports, limits);
-    parsed.map_err(|e| DataFusionError::External(Box::new(e)).context(format!("option `{name}`")))
-}
-
-pub(crate) fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
-    match choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value)) {
-        Some((_, choice)) => Ok(choice.clone()),
-        None => {
-            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-            plan_err!("option `{name}` is `{value}`, but can be {}", words.join(" or "))
-        }
-    }
-}
-
-fn number<T: FromStr>(name: &str, value: &str) -> Result<T> {
-    match value.parse() {
-        Ok(n) => Ok(n),
-        Err(_) => plan_err!("option `{name}` is `{value}`, which is not a number"),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Options of files that are written: what the caller, `COPY .. OPTIONS(..)` or the options of a table say, in; options of the
 //! encoder, out.
 
-use crate::options::read::{choice, schema};
+use crate::options::parse::{choice, schema};
 use avro_arrow::schema::Schema;
 use avro_arrow::{Codec, Compressor, Limits, WriteOptions};
 use datafusion::common::{DataFusionError, Result, plan_err};

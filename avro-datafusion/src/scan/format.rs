@@ -286,7 +286,8 @@ impl FileFormat for AvroFormat {
     }
 
     fn file_source(&self, table_schema: TableSchema) -> Arc<dyn FileSource> {
-        Arc::new(AvroSource::new(table_schema, self))
+        let reader = self.reader(&table_schema);
+        Arc::new(AvroSource::new(table_schema, Arc::clone(self.headers()), reader))
     }
 }
 

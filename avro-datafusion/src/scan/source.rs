@@ -5,7 +5,6 @@ use crate::diagnostics::metrics::ScanMetrics;
 use crate::io::readahead::Pace;
 use crate::listing::location::is_local;
 use crate::projection::{Decoded, Parts, field_access, over_narrowed};
-use crate::scan::format::AvroFormat;
 use crate::scan::opener::{AvroOpener, Pruning};
 use crate::scan::row_filter::Predicate;
 use crate::scan::split::cut;
@@ -71,19 +70,18 @@ pub struct AvroSource {
 }
 
 impl AvroSource {
-    /// A source of all columns of this table, read with the format's options.
-    pub fn new(table_schema: impl Into<TableSchema>, format: &AvroFormat) -> Self {
-        let table_schema = table_schema.into();
+    /// Returns a source of all columns of this table. Its files are resolved to `reader`, and their headers come from `headers`.
+    pub(crate) fn new(table_schema: TableSchema, headers: Arc<Headers>, reader: TableReader) -> Self {
         let projection = SplitProjection::unprojected(&table_schema);
         AvroSource {
             parts: parts(&projection, table_schema.file_schema()),
             projection,
             predicate: Predicate::default(),
             order: None,
-            reader: Arc::new(format.reader(&table_schema)),
+            reader: Arc::new(reader),
             full_schema: Arc::clone(table_schema.file_schema()),
             table_schema,
-            headers: Arc::clone(format.headers()),
+            headers,
             batch_size: BATCH_SIZE,
             metrics: ExecutionPlanMetricsSet::new(),
             memory: Arc::new(UnboundedMemoryPool::default()),

@@ -10,6 +10,7 @@
 mod aws;
 #[cfg(feature = "cloud")]
 mod clouds;
+mod configure;
 #[cfg(feature = "cloud")]
 mod explain;
 #[cfg(feature = "cloud")]
@@ -17,9 +18,9 @@ mod lazy;
 mod registry;
 mod settings;
 
+pub(crate) use configure::configure;
 pub use registry::ObjectStores;
 pub(crate) use registry::install;
-pub(crate) use settings::configure;
 
 use url::Url;
 

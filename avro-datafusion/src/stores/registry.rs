@@ -1,6 +1,7 @@
 //! What a session asks for stores: the stores that were registered, and those that are made when they are first asked for.
 
 use super::Service;
+use super::configure::store;
 use super::settings::Settings;
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::SessionStateBuilder;
@@ -74,7 +75,7 @@ impl ObjectStoreRegistry for ObjectStores {
         if let Ok(store) = self.registered.get_store(url) {
             return Ok(store);
         }
-        let store = Settings::none(service).store(url)?;
+        let store = store(Settings::none(service), url)?;
         Ok(Arc::clone(self.made().entry(key(url)).or_insert(store)))
     }
 }

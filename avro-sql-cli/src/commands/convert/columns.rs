@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
-use super::source::{Kind, compression_of};
+use super::kind::{Kind, compression_of};
 use crate::error::{Error, Result};
 use crate::files::inputs::Found;
 

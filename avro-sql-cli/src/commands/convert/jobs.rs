@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use avro_datafusion::data_files::compression;
 
 use super::Task;
-use super::source::Kind;
+use super::kind::Kind;
 use crate::error::{Error, Result};
 use crate::files::inputs::{self, Found};
 

@@ -5,6 +5,7 @@
 
 mod columns;
 mod jobs;
+mod kind;
 mod names;
 mod sink;
 mod source;
@@ -29,11 +30,12 @@ use crate::progress::{Bar, Counter};
 use crate::session::Session;
 use crate::terminal::interrupt;
 use jobs::Job;
+use kind::Kind;
 use names::Originals;
 pub(crate) use names::say_renamed;
 use sink::Sink;
-use source::{Decoded, Kind, Queried, Rows};
-pub(crate) use source::{Wanted, compression_of};
+pub(crate) use source::Wanted;
+use source::{Decoded, Queried, Rows};
 use text::Layout;
 use text::Text;
 

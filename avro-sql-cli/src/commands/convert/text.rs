@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use avro_arrow::schema::Schema;
 use avro_arrow::{Options, ParallelReader};
 
-use super::source::{Kind, compression_of};
+use super::kind::{Kind, compression_of};
 use crate::commands::schema;
 use crate::error::{Error, Result};
 use crate::files::inputs::Found;

@@ -10,7 +10,7 @@ use avro_arrow::json::Encoder;
 use avro_arrow::schema::{Field, Kind, ORIGINAL_NAME, Schema};
 use avro_arrow::{Codec, ErrorKind, Limits};
 
-use crate::commands::convert::compression_of;
+use crate::commands::convert::kind::compression_of;
 use crate::commands::schema;
 use crate::commands::tools::documents::Documents;
 use crate::error::{Error, Result};

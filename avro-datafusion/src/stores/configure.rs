@@ -1,0 +1,116 @@
+//! Stores that the options of a table configure: locations and options in, registered stores out.
+
+use super::settings::Settings;
+use super::{SERVICES, Service};
+use crate::listing::location::Location;
+use datafusion::common::{Result, plan_err};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use object_store::ObjectStore;
+use std::collections::HashMap;
+use std::sync::Arc;
+use url::Url;
+
+/// Registers the stores of these locations as the options of a table say. A bucket has one store: what a table says of it
+/// holds for all tables in it from then on.
+pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &HashMap<String, String>) -> Result<()> {
+    let mut pairs: Vec<(&str, &str, &str)> = Vec::new();
+    for (name, value) in options {
+        match name.split_once('.') {
+            None | Some(("format", _)) => {}
+            Some((prefix, rest)) => pairs.push((prefix, rest, value)),
+        }
+    }
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    pairs.sort_unstable();
+    let mut parsed = vec![];
+    for text in locations {
+        parsed.extend(Location::parse(text)?.into_iter().map(|location| (text, location.store())));
+    }
+    for (location, store) in &parsed {
+        let url: &Url = store.as_ref();
+        let mut settings = Service::of(url).map(Settings::none);
+        for (prefix, name, value) in &pairs {
+            let Some(service) = SERVICES.into_iter().find(|service| service.prefix() == prefix.to_ascii_lowercase())
+            else {
+                return plan_err!(
+                    "there is no option `{prefix}.{name}`; those of object stores begin with {}",
+                    SERVICES.map(Service::prefix).join("., ") + "."
+                );
+            };
+            match &mut settings {
+                Some(settings) if settings.service == service => settings.set(&name.to_ascii_lowercase(), value)?,
+                _ => {
+                    let schemes = service.schemes().join(":// or ");
+                    return plan_err!("option `{prefix}.{name}` is for {schemes}://, and the table is at {location}");
+                }
+            }
+        }
+        if let Some(settings) = settings {
+            runtime.register_object_store(url, super::configure::store(settings, url)?);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the store at this URL, of which only scheme, user, host and port count.
+#[cfg(feature = "cloud")]
+pub(crate) fn store(settings: Settings, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+    Ok(Arc::new(super::lazy::LazyStore::new(url, settings)))
+}
+
+/// Returns an error that says what is missing.
+#[cfg(not(feature = "cloud"))]
+pub(crate) fn store(_settings: Settings, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+    plan_err!(
+        "{}:// is not known here: this program was built without the feature `cloud` of `avro-datafusion`",
+        url.scheme()
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn options(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    #[cfg(feature = "cloud")]
+    fn options_of_stores() {
+        type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+        let cases: &[Case] = &[
+            ("s3://b/x", &[("format.strings", "plain")], "ok"),
+            ("s3://b/x", &[("aws.region", "eu-central-1"), ("format.strings", "plain")], "ok"),
+            ("s3a://b/*.avro", &[("AWS.Access_Key_Id", "a"), ("aws.secret_access_key", "b")], "ok"),
+            ("s3://b/x", &[("aws.max_retries", "3"), ("aws.retry_timeout", "10"), ("aws.timeout", "5s")], "ok"),
+            ("s3://b/x", &[("aws.max_retries", "few")], "option `aws.max_retries` is `few`, which is not a number"),
+            (
+                "s3://b/x",
+                &[("aws.acces_key_id", "a")],
+                "object stores have no option `aws.acces_key_id`; known are aws.",
+            ),
+            ("s3://b/x", &[("aws.bucket", "c")], "object stores have no option `aws.bucket`"),
+            (
+                "s3://b/x",
+                &[("asw.region", "a")],
+                "there is no option `asw.region`; those of object stores begin with aws., ",
+            ),
+            ("s3://b/x", &[("gcp.skip_signature", "true")], "is for gs://, and the table is at s3://b/x"),
+            ("gs://b/x", &[("gcp.service_account_path", "x.json")], "ok"),
+            ("az://b/x", &[("azure.account_name", "x"), ("azure.use_azure_cli", "true")], "ok"),
+            ("https://h/x", &[("http.timeout", "5s")], "ok"),
+            ("https://h/x", &[("http.verb", "GET")], "object stores have no option `http.verb`"),
+            ("/", &[("aws.region", "a")], "option `aws.region` is for s3:// or s3a://, and the table is at /"),
+        ];
+        for (location, pairs, expected) in cases {
+            match configure(&RuntimeEnv::default(), &[(*location).to_owned()], &options(pairs)) {
+                Ok(()) => assert_eq!(*expected, "ok", "{location} {pairs:?}"),
+                Err(e) => assert!(e.to_string().contains(expected), "{location} {pairs:?}: {e}"),
+            }
+        }
+    }
+}
