@@ -11,7 +11,7 @@ mod snappy;
 #[cfg(test)]
 mod tests;
 
-use crate::bytes::{PADDING, PaddedBytes};
+use crate::encoding::{PADDING, PaddedBytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use bzip2::Status as Bzip2Status;

@@ -18,7 +18,7 @@ pub use encode::Encoder;
 pub use rows::{Decoder, Rows};
 pub(crate) use skip::skip_value;
 
-use crate::bytes::Cursor;
+use crate::encoding::Cursor;
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::resolve::{Action, Convert, PairId, RecordPair, Resolution, unread_branch, unread_symbol};

@@ -2,11 +2,11 @@
 
 use super::framer::Frame;
 use super::header::{Header, SYNC_LEN};
-use crate::bytes::PaddedBytes;
 use crate::codec::{
     Codec, DEFLATE_RATIO_MAX, Decompressor, RawBlock, SNAPPY_RATIO_MAX, block_bytes_max, snappy_len, zstandard_len,
     zstandard_len_max,
 };
+use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
 use crate::schema::Sizes;

@@ -28,9 +28,9 @@ mod second;
 
 use super::header::{Header, MAGIC, SYNC_LEN};
 use super::pieces::Pieces;
-use crate::bytes::{Cursor, PaddedBytes};
 use crate::codec::{RawBlock, block_bytes_max};
 use crate::damage::DamagedBlock;
+use crate::encoding::{Cursor, PaddedBytes};
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
 use crate::options::Damage;

@@ -1,7 +1,7 @@
 //! The header of a container file: its first bytes in, the schema, the codec, the sync marker and all metadata out.
 
-use crate::bytes::Cursor;
 use crate::codec::Codec;
+use crate::encoding::Cursor;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
 use crate::schema::Schema;

@@ -1,6 +1,6 @@
 //! Pieces of a file in their order, as they were fed: seen as one run of bytes, given out without a copy where that is possible.
 
-use crate::bytes::{PADDING, PaddedBytes};
+use crate::encoding::{PADDING, PaddedBytes};
 use arrow_buffer::Buffer;
 use std::collections::VecDeque;
 

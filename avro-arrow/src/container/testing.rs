@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::bytes::put_long;
 use crate::codec::{Codec, Compressor};
+use crate::encoding::put_long;
 
 /// The sync marker of every file made here.
 pub(crate) const SYNC: [u8; 16] = *b"sync-0123456789!";

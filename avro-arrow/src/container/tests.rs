@@ -5,8 +5,8 @@
 use super::count::{RowsFit, rows_fit};
 use super::testing::{SYNC, block, file, header, long};
 use super::{Framer, Header, count_rows};
-use crate::bytes::PADDING;
 use crate::codec::Codec;
+use crate::encoding::PADDING;
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
 use arrow_buffer::Buffer;

@@ -2,8 +2,8 @@
 //! frame out.
 
 use super::header::{MAGIC, SYNC_LEN};
-use crate::bytes::put_long;
 use crate::codec::Codec;
+use crate::encoding::put_long;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 

@@ -21,7 +21,7 @@ mod words;
 
 use super::Form;
 use super::tape::{Tape, Token};
-use crate::bytes::put_long;
+use crate::encoding::put_long;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
 use crate::schema::{Field, Kind, NodeId, Record, Schema};

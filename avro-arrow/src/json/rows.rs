@@ -1,8 +1,8 @@
 //! Datums to JSON: the rows of a decompressed block in, a text for each out.
 
 use super::{Form, limit, skip_value, write_json_as};
-use crate::bytes::Cursor;
 use crate::codec::Block;
+use crate::encoding::Cursor;
 use crate::error::{Error, Fault, Result};
 use crate::limits::Limits;
 use crate::options::Options;
@@ -223,7 +223,7 @@ impl Rows<'_> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::bytes::PaddedBytes;
+    use crate::encoding::PaddedBytes;
 
     fn block(rows: u64, bytes: &[u8]) -> Block {
         Block { rows, data: PaddedBytes::from_vec(bytes.to_vec()), offset: 70, end: 99, index: 3 }

@@ -1,7 +1,7 @@
 //! Values that nobody asked for: a type and a cursor in, the cursor behind the value out.
 
 use super::{Keys, branch_index, limit};
-use crate::bytes::Cursor;
+use crate::encoding::Cursor;
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::schema::{Field, Kind, NodeId, Schema, is_zero_width};

@@ -5,8 +5,8 @@
 //! end where their last rows do, then each row is exactly its message. If not, the reference decoder looks at each message for
 //! itself, and those that are good are decoded without the others.
 
-use crate::bytes::{PADDING, PaddedBytes};
 use crate::column::{LevelId, ROWS};
+use crate::encoding::{PADDING, PaddedBytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::program::{Piece, Program, Stop, run};
 use crate::reference;

@@ -25,8 +25,8 @@ pub(crate) use cpu::CpuKind;
 
 use super::kernels::{self, Cpu, Kernel};
 use super::{Body, Leaf, Op, Program, SkipLeaf};
-use crate::bytes::PaddedBytes;
 use crate::column::{Finished, Parts, ROWS};
+use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind};
 use arrow_buffer::Buffer;
 use bulk::{has_bulk, read_column};

@@ -9,9 +9,9 @@ mod tests;
 
 pub(crate) use arrays::to_batch;
 
-use crate::bytes::Cursor;
 use crate::codec::Decompressor;
 use crate::container::{Framer, Header};
+use crate::encoding::Cursor;
 use crate::error::{Error, Fault, Result};
 use crate::json::{branch_index, checked_item_block, limit, skip_value, string, symbol_index, write_json};
 use crate::limits::Limits;

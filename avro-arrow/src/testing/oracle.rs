@@ -2,9 +2,9 @@
 // What the tests and the fuzz targets share: panicking is its purpose.
 #![allow(clippy::expect_used, clippy::panic)]
 
-use crate::batcher::Batcher;
-use crate::bytes::PaddedBytes;
 use crate::codec::Block;
+use crate::decode::batcher::Batcher;
+use crate::encoding::PaddedBytes;
 use crate::error::Result;
 use crate::options::Options;
 use crate::program::{CpuKind, Program};

@@ -4,7 +4,7 @@
 //! is stored behind its end is stored over by the next value. So no value is copied byte by byte, and none asks how long it is.
 
 use super::words::{WORD_BYTES, Word};
-use crate::bytes::long_word;
+use crate::encoding::long_word;
 use std::hint::cold_path;
 
 /// A value's first 15 bytes and their number, or the word that it has more.

@@ -140,7 +140,7 @@ impl Planner<'_> {
             return Ok(bytes);
         }
         match self.null_branch(field.node) {
-            Some(branch) => crate::bytes::put_long(branch as i64, &mut bytes),
+            Some(branch) => crate::encoding::put_long(branch as i64, &mut bytes),
             None if self.schema.node(field.node).kind == Kind::Null => {}
             None => return Err(format!("the field `{}` has no column, and no default", path())),
         }

@@ -6,7 +6,7 @@
 use super::bind::{Column, Data};
 use super::out::Out;
 use super::selection::Rows;
-use crate::bytes::short_long_word;
+use crate::encoding::short_long_word;
 use std::hint::select_unpredictable;
 
 /// Bytes of a word.
@@ -276,7 +276,7 @@ fn fixed_decimal(value: i128, size: usize) -> Word {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::bytes::put_long;
+    use crate::encoding::put_long;
 
     /// The bytes of a word, if it fits.
     fn bytes(word: Word) -> Option<Vec<u8>> {

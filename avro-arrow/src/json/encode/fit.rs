@@ -2,7 +2,7 @@
 
 use super::readable::put_decimal;
 use super::{Rule, Token};
-use crate::bytes::put_long;
+use crate::encoding::put_long;
 use crate::json::decimal::{Digits, looks_like_one};
 use crate::schema::{Field, Kind, Node, NodeId, ORIGINAL_NAME, Schema};
 use std::collections::HashMap;

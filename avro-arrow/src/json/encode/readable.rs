@@ -6,7 +6,7 @@
 use super::fit::{self, Lenience, Names};
 use super::time::{self, Zone};
 use super::{Open, Rule, Tape, Token, Walk, Wrong};
-use crate::bytes::put_long;
+use crate::encoding::put_long;
 use crate::json::decimal::{Digits, extended};
 use crate::plan::BRANCHES_MAX;
 use crate::schema::{Kind, Logical, Node, NodeId, Schema};

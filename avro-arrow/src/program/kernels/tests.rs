@@ -2,7 +2,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
 
 use super::*;
-use crate::bytes::{Cursor, PADDING};
+use crate::encoding::{Cursor, PADDING};
 use crate::program::run::CpuKind;
 use arrow_buffer::i256;
 

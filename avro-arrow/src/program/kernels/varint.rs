@@ -38,7 +38,7 @@ pub(super) unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mu
 unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
     // SAFETY: readable by the caller's promise.
     let bytes = unsafe { at.cast::<[u8; 10]>().read_unaligned() };
-    let mut cursor = crate::bytes::Cursor::new(&bytes);
+    let mut cursor = crate::encoding::Cursor::new(&bytes);
     let value = cursor.long().unwrap_or_else(|_| {
         *bad = true;
         0

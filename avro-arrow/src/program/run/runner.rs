@@ -1,8 +1,8 @@
 //! A lane at work: the pieces it reads one after the other, and the levels of its own that it writes.
 
 use super::{Faulted, Piece, too_large, write};
-use crate::bytes::Cursor;
 use crate::column::{Lane, LevelId, SLOTS_MAX, SlabId};
+use crate::encoding::Cursor;
 use crate::error::{Error, ErrorKind};
 use crate::program::Program;
 use crate::program::kernels::Source;

@@ -2,9 +2,9 @@
 
 use super::schema::assert_refused;
 use super::{COLUMN_BYTES_MAX, Input, limits, patch, rng_of};
-use crate::batcher::Batcher;
-use crate::bytes::PaddedBytes;
 use crate::codec::Block;
+use crate::decode::batcher::Batcher;
+use crate::encoding::PaddedBytes;
 use crate::error::{ErrorKind, Fault};
 use crate::options::{FieldMatch, Options};
 use crate::plan::Plan;

@@ -17,10 +17,10 @@ pub(crate) use walk::{Picked, Walk};
 
 use places::Places;
 
-use crate::bytes::PaddedBytes;
 use crate::codec::Block;
 use crate::column::ROWS;
 use crate::damage::DamagedBlock;
+use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::program::{Piece, Program, Stop, run};
 use crate::reference::{self, Located};

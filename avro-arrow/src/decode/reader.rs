@@ -2,9 +2,9 @@
 
 use crate::container::Header;
 use crate::damage::DamagedBlock;
-use crate::decoder::Decoder;
+use crate::decode::decoder::Decoder;
+use crate::decode::filter::{FilterProgram, RowFilter};
 use crate::error::Result;
-use crate::filter::{FilterProgram, RowFilter};
 use crate::options::Options;
 use crate::program::Program;
 use arrow_array::RecordBatch;

@@ -1,13 +1,13 @@
 //! The push decoder: bytes of a container file in, record batches out. It does no I/O and knows no threads; the readers and
 //! the engine bring the bytes.
 
-use crate::batcher::{Batcher, RowsAt};
 use crate::codec::{Block, Codec, Decompressor};
 use crate::container::count::{RowsFit, rows_fault, rows_fit, rows_may_fit};
 use crate::container::{Framer, Header, RawBlock};
 use crate::damage::{DamagedBlock, insert};
+use crate::decode::batcher::{Batcher, RowsAt};
+use crate::decode::filter::{FilterProgram, RowFilter, Selector};
 use crate::error::{Error, Result};
-use crate::filter::{FilterProgram, RowFilter, Selector};
 use crate::options::Damage;
 use crate::program::Program;
 use arrow_array::RecordBatch;

@@ -4,10 +4,10 @@
 
 use super::select::Way;
 use super::*;
-use crate::bytes::PaddedBytes;
 use crate::codec::{Block, Codec};
 use crate::container::testing::{bytes, long};
-use crate::decoder::BlockDecoder;
+use crate::decode::decoder::BlockDecoder;
+use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind, Fault, Position};
 use crate::limits::Limits;
 use crate::program::tests::{RawRows, on_some_cpu, random_options};

@@ -12,12 +12,12 @@
 
 use crate::container::{Framer, Header, RawBlock};
 use crate::damage::{DamagedBlock, insert};
-use crate::decoder::BlockDecoder;
+use crate::decode::decoder::BlockDecoder;
+use crate::decode::filter::{FilterProgram, RowFilter};
+use crate::decode::reader::read_some;
 use crate::error::{Error, ErrorKind, Result};
-use crate::filter::{FilterProgram, RowFilter};
 use crate::options::Options;
 use crate::program::Program;
-use crate::reader::read_some;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use std::io::Read;

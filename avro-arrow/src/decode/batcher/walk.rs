@@ -2,8 +2,8 @@
 //! were picked, as blocks of their own that remember where they were.
 
 use super::{Batcher, RowsAt};
-use crate::bytes::{PADDING, PaddedBytes};
 use crate::codec::Block;
+use crate::encoding::{PADDING, PaddedBytes};
 use crate::error::Result;
 use crate::program::Program;
 use crate::reference::Located;

@@ -7,8 +7,8 @@
 //! Where they are many, walking them twice costs more than it saves: everything is decoded, and filtered then.
 
 use super::{FilterProgram, RowFilter, Whole};
-use crate::batcher::{Batcher, RowsAt, Walk};
 use crate::codec::Block;
+use crate::decode::batcher::{Batcher, RowsAt, Walk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Damage;
 use crate::program::Program;
