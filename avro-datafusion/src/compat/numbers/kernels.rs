@@ -118,6 +118,8 @@ pub(super) trait Width: DecimalType {
     fn quotient(left: Self::Native, factor: Self::Native, right: Self::Native) -> Option<Self::Native>;
     /// `10^n`
     fn power(n: i16) -> Option<Self::Native>;
+    /// `left op right`, where `op` is `+`, `-` or `*`, and whether it overflowed.
+    fn overflowing(op: Operator, left: Self::Native, right: Self::Native) -> (Self::Native, bool);
 }
 
 impl Width for Decimal128Type {
@@ -138,6 +140,19 @@ impl Width for Decimal128Type {
     fn power(n: i16) -> Option<i128> {
         10_i128.checked_pow(u32::try_from(n).ok()?)
     }
+
+    #[inline(always)]
+    fn overflowing(op: Operator, left: i128, right: i128) -> (i128, bool) {
+        match op {
+            Operator::Plus => left.overflowing_add(right),
+            Operator::Minus => left.overflowing_sub(right),
+            // 64 by 64 bits are one instruction, 128 by 128 bits many.
+            _ => match (i64::try_from(left), i64::try_from(right)) {
+                (Ok(left), Ok(right)) => (i128::from(left) * i128::from(right), false),
+                _ => left.overflowing_mul(right),
+            },
+        }
+    }
 }
 
 impl Width for Decimal256Type {
@@ -154,6 +169,15 @@ impl Width for Decimal256Type {
 
     fn power(n: i16) -> Option<i256> {
         i256::from_i128(10).checked_pow(u32::try_from(n).ok()?)
+    }
+
+    fn overflowing(op: Operator, left: i256, right: i256) -> (i256, bool) {
+        let result = match op {
+            Operator::Plus => left.checked_add(right),
+            Operator::Minus => left.checked_sub(right),
+            _ => left.checked_mul(right),
+        };
+        result.map_or((i256::ZERO, true), |result| (result, false))
     }
 }
 
@@ -195,24 +219,30 @@ fn decimals_of<T: Width>(
         ArrowError::ArithmeticOverflow(format!("{l} {op} {r} does not fit {name}; cast an operand to {remedy}"))
     };
     // Files may hold values beyond the precision of their type, so that no operation is known to fit.
+    let fits = |value| !result.is_checked || T::is_valid_decimal_precision(value, p);
     let fitting = |l, r, value: Result<T::Native, ArrowError>| match value {
-        Ok(value) if !result.is_checked || T::is_valid_decimal_precision(value, p) => Ok(value),
+        Ok(value) if fits(value) => Ok(value),
         _ => Err(unfit(l, r)),
     };
     let computed = match op {
+        Operator::Plus if s1 == s2 => {
+            unless_over::<T>(left, right, fits, unfit, |l, r| T::overflowing(Operator::Plus, l, r))?
+        }
+        Operator::Minus if s1 == s2 => {
+            unless_over::<T>(left, right, fits, unfit, |l, r| T::overflowing(Operator::Minus, l, r))?
+        }
         Operator::Plus | Operator::Minus => {
             let (by1, by2) = (scale(s1, s)?, scale(s2, s)?);
-            match (op == Operator::Plus, s1 == s2) {
-                (true, true) => try_each::<T>(left, right, |l, r| fitting(l, r, l.add_checked(r)))?,
-                (false, true) => try_each::<T>(left, right, |l, r| fitting(l, r, l.sub_checked(r)))?,
-                (is_plus, false) => try_each::<T>(left, right, |l, r| {
-                    let scaled = l.mul_checked(by1).and_then(|l| Ok((l, r.mul_checked(by2)?)));
-                    let of = |(l, r): (T::Native, T::Native)| if is_plus { l.add_checked(r) } else { l.sub_checked(r) };
-                    fitting(l, r, scaled.and_then(of))
-                })?,
-            }
+            unless_over::<T>(left, right, fits, unfit, |l, r| {
+                let (l, is_over_left) = T::overflowing(Operator::Multiply, l, by1);
+                let (r, is_over_right) = T::overflowing(Operator::Multiply, r, by2);
+                let (value, is_over) = T::overflowing(op, l, r);
+                (value, is_over | is_over_left | is_over_right)
+            })?
         }
-        Operator::Multiply => try_each::<T>(left, right, |l, r| fitting(l, r, l.mul_checked(r)))?,
+        Operator::Multiply => {
+            unless_over::<T>(left, right, fits, unfit, |l, r| T::overflowing(Operator::Multiply, l, r))?
+        }
         Operator::Divide => {
             // The dividend has at most as many digits after the point as the quotient.
             let factor = scale(s1, s.saturating_add(s2))?;
@@ -233,6 +263,30 @@ fn decimals_of<T: Width>(
         }
     };
     of_type::<T>(computed, &result.data_type)
+}
+
+/// Computes all values in a loop without errors, and only where one overflowed or does not fit, again with them.
+fn unless_over<T: Width>(
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    fits: impl Fn(T::Native) -> bool,
+    unfit: impl Fn(T::Native, T::Native) -> ArrowError,
+    of: impl Fn(T::Native, T::Native) -> (T::Native, bool),
+) -> Result<ColumnarValue> {
+    let is_any_over = std::cell::Cell::new(false);
+    let values = each::<T>(left, right, |l, r| {
+        let (value, is_over) = of(l, r);
+        is_any_over.set(is_any_over.get() | is_over | !fits(value));
+        value
+    })?;
+    if !is_any_over.get() {
+        return Ok(values);
+    }
+    // Slots of nulls hold anything, and may have overflowed.
+    try_each::<T>(left, right, |l, r| match of(l, r) {
+        (value, false) if fits(value) => Ok(value),
+        _ => Err(unfit(l, r)),
+    })
 }
 
 /// Precision and scale of a decimal type.
