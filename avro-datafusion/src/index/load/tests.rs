@@ -1,8 +1,8 @@
 //! Indexes that claim what cannot be, with a checksum that is right.
 #![allow(clippy::unwrap_used)]
 
-use super::super::format::{BlockStats, ColumnStats, Writer};
-use super::super::value::{Bound, Value};
+use crate::block_index::format::{BlockStats, ColumnStats, Writer};
+use crate::block_index::value::{Bound, Value};
 use super::*;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::Headers;
