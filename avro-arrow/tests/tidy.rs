@@ -155,3 +155,28 @@ fn module_of<'a>(name: &'a str, src: &str) -> Option<&'a str> {
     let module = module.strip_suffix(".rs").unwrap_or(module);
     (module != "lib" && module != "main").then_some(module)
 }
+
+#[test]
+fn architecture_names_existing_files() {
+    let roots = [
+        "",
+        "avro-arrow/",
+        "avro-arrow/src/",
+        "avro-datafusion/",
+        "avro-datafusion/src/",
+        "avro-sql-cli/",
+        "avro-sql-cli/src/",
+    ];
+    let mut missing = Vec::new();
+    for document in ["ARCHITECTURE.md", "docs/internals.md"] {
+        let text = fs::read_to_string(workspace().join(document)).unwrap();
+        let code = text.split('`').skip(1).step_by(2);
+        for name in code.filter(|name| name.ends_with(".rs") || name.ends_with(".md") || name.ends_with(".py")) {
+            let is_path = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
+            if is_path && !roots.iter().any(|root| workspace().join(root).join(name).exists()) {
+                missing.push(format!("{document}: {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}

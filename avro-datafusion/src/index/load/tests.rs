@@ -1,9 +1,9 @@
 //! Indexes that claim what cannot be, with a checksum that is right.
 #![allow(clippy::unwrap_used)]
 
+use super::*;
 use crate::block_index::format::{BlockStats, ColumnStats, Writer};
 use crate::block_index::value::{Bound, Value};
-use super::*;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::Headers;
 use object_store::memory::InMemory;
