@@ -72,7 +72,7 @@ fn read(
     count: impl Fn(RecordBatch) -> Result<usize, FilterError>,
 ) -> Result<usize, FilterError> {
     let mut rows = 0;
-    let mut at = decoder.start() as usize;
+    let mut at = decoder.first_offset() as usize;
     loop {
         while let Some(batch) = decoder.next_batch()? {
             rows += count(batch)?;

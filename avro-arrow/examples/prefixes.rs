@@ -90,7 +90,7 @@ impl Counts {
 /// All columns, in small batches, as other types; the last column alone; no column; every third row.
 fn ways(header: &Header) -> Vec<Way> {
     let all = Options::default();
-    let other = Options { strings: Strings::Plain, enums: Enums::String, unions: Unions::Struct, ..all.clone() };
+    let other = Options { strings: Strings::Utf8, enums: Enums::String, unions: Unions::Struct, ..all.clone() };
     let compile = |options: &Options| Program::compile(&header.schema, options).ok().map(Arc::new);
     let Some(whole) = compile(&all) else { return Vec::new() };
     let names: Vec<String> = whole.arrow_schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -107,7 +107,7 @@ impl Way {
     /// Reads a file that is fed in two pieces, each in memory of its own, and counts the rows before the first error.
     fn read(&self, header: &Header, file: &[u8], rows: &mut usize) -> avro_arrow::Result<()> {
         let mut decoder = Decoder::new(header, self.program.clone());
-        let rest = file.get(decoder.start() as usize..).unwrap_or_default();
+        let rest = file.get(decoder.first_offset() as usize..).unwrap_or_default();
         let (first, second) = rest.split_at(rest.len() / 2);
         if let Some(filter) = &self.filter {
             let third = |batch: &RecordBatch| Ok((0..batch.num_rows()).map(|row| Some(row % 3 == 0)).collect());

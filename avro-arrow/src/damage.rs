@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Fault};
 use std::ops::Range;
 
 /// A block of a file, or a stretch of it in which no blocks can be told apart, that was skipped under
-/// [`Damage::Skip`](crate::Damage::Skip). None of its rows were given.
+/// [`OnCorruptBlock::Skip`](crate::OnCorruptBlock::Skip). None of its rows were given.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DamagedBlock {

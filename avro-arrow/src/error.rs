@@ -131,7 +131,7 @@ pub enum ErrorKind {
         second: String,
         /// The type there.
         second_type: String,
-        /// Whether [`Conflicts::Widen`](crate::schema::Conflicts::Widen) makes one type of both.
+        /// Whether [`OnConflict::Widen`](crate::schema::OnConflict::Widen) makes one type of both.
         widens: bool,
     },
     /// The file uses a codec that this crate does not know.
@@ -326,7 +326,7 @@ impl Error {
 
     /// May reading go on behind the block that this is about? So it is where the block is damaged, or larger than allowed, but not
     /// where it is the reader's schema that has no place for a value.
-    pub fn is_of_block(&self) -> bool {
+    pub fn is_recoverable(&self) -> bool {
         match self.kind() {
             ErrorKind::Value(Fault::UnreadBranch { .. } | Fault::UnreadSymbol { .. }) => false,
             ErrorKind::Limit { .. } => true,

@@ -31,7 +31,7 @@
 //! - [`mod@reference`] decodes value by value, to compare with.
 //!
 //! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and
-//! where. A file that is cut short is an error. [`Damage::Skip`] reads the blocks around the damage, and lists what it skipped.
+//! where. A file that is cut short is an error. [`OnCorruptBlock::Skip`] reads the blocks around the damage, and lists what it skipped.
 //!
 //! # Types
 //!
@@ -53,7 +53,7 @@
 //! | local-timestamp-millis, -micros, -nanos; timestamp-… with Iceberg's `adjust-to-utc: false` | Timestamp(unit) |
 //! | uuid | FixedSizeBinary(16) with the extension type `arrow.uuid`, or the string |
 //! | duration | Interval(MonthDayNano) |
-//! | array with Iceberg's `logicalType: map` | List; or Map ([`Pairs`]) |
+//! | array with Iceberg's `logicalType: map` | List; or Map ([`LogicalMaps`]) |
 //! | big-decimal, unknown or invalid logical types | the base type |
 //!
 //! Fields keep in their metadata what Arrow's types do not say: `avro.doc`, `avro.aliases`, `avro.name` of named types,
@@ -85,7 +85,7 @@ pub mod testing;
 
 pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;
-pub use decode::batcher::RowsAt;
+pub use decode::batcher::RowRange;
 pub use decode::decoder::Decoder;
 pub use decode::filter::{FilterError, FilterProgram, RowFilter};
 pub use decode::parallel_reader::ParallelReader;
@@ -93,6 +93,6 @@ pub use decode::reader::Reader;
 pub use encoding::{PADDING, PaddedBytes};
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use limits::Limits;
-pub use options::{Damage, Decimals, Enums, FieldMatch, Options, Pairs, Strings, TypeNames, Unions};
+pub use options::{Decimals, Enums, FieldMatch, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions};
 pub use program::Program;
 pub use writer::{Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WrittenBlock, derived_schema, renamed_fields};

@@ -42,7 +42,7 @@ pub struct Options {
     /// Arrow type of unions other than "null or one type"; the default is dense.
     pub unions: Unions,
     /// Arrow type of Iceberg's `logicalType: map`, an array of records of `key` and `value`; the default is list.
-    pub pairs: Pairs,
+    pub logical_maps: LogicalMaps,
     /// Arrow type of decimals; the default is one of their own precision.
     pub decimals: Decimals,
     /// Whether a decimal on a fixed that is too short for its precision is read as a decimal; the default is no, as the
@@ -51,7 +51,7 @@ pub struct Options {
     /// How many times a recursive type is expanded inside itself before its values become JSON text; the default is 0.
     pub recursion_levels: usize,
     /// What becomes of a file with damaged blocks; the default is to refuse it.
-    pub damage: Damage,
+    pub on_corrupt_block: OnCorruptBlock,
     /// What a file may ask for.
     pub limits: Limits,
 }
@@ -86,7 +86,7 @@ pub enum Strings {
     #[default]
     View,
     /// `Utf8` and `Binary`.
-    Plain,
+    Utf8,
 }
 
 /// Arrow type of Avro's `enum`.
@@ -115,7 +115,7 @@ pub enum Unions {
 
 /// Arrow type of an array that Iceberg marks as a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pairs {
+pub enum LogicalMaps {
     /// A list of structs, as the bytes are.
     #[default]
     List,
@@ -137,10 +137,10 @@ pub enum Decimals {
 
 /// What becomes of a file with damaged blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Damage {
+pub enum OnCorruptBlock {
     /// Reading ends with an error, and none of the block's rows are given.
     #[default]
-    Refuse,
+    Error,
     /// Damaged blocks are skipped, and listed as [`DamagedBlock`](crate::DamagedBlock)s.
     ///
     /// A block is skipped whole if anything that is read of it is damaged, or is larger than the [`Limits`] allow; that is
@@ -163,11 +163,11 @@ impl Default for Options {
             strings: Strings::default(),
             enums: Enums::default(),
             unions: Unions::default(),
-            pairs: Pairs::default(),
+            logical_maps: LogicalMaps::default(),
             decimals: Decimals::default(),
             short_decimals: false,
             recursion_levels: 0,
-            damage: Damage::default(),
+            on_corrupt_block: OnCorruptBlock::default(),
             limits: Limits::default(),
         }
     }

@@ -61,7 +61,7 @@ fn check_each(kinds: &[&str], check: impl Fn(&Entry)) {
 fn valid_files_have_the_rows_that_the_reference_finds() {
     check_each(&["valid"], |Entry { name, file, n_rows, .. }| {
         let variant =
-            Options { strings: Strings::Plain, enums: Enums::String, unions: Unions::Struct, ..Options::default() };
+            Options { strings: Strings::Utf8, enums: Enums::String, unions: Unions::Struct, ..Options::default() };
         for options in [Options::default(), variant] {
             let batch = whole(name, file, &options);
             assert_valid(name, std::slice::from_ref(&batch));

@@ -12,7 +12,8 @@ use avro_arrow::container::Header;
 use avro_arrow::schema::Schema;
 use avro_arrow::testing::{Rng, corrupt};
 use avro_arrow::{
-    Damage, DamagedBlock, Decoder, Error, FilterProgram, Limits, Options, ParallelReader, Program, Reader, reference,
+    DamagedBlock, Decoder, Error, FilterProgram, Limits, OnCorruptBlock, Options, ParallelReader, Program, Reader,
+    reference,
 };
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -100,7 +101,7 @@ struct Read {
 }
 
 fn lenient(batch_size: usize) -> Options {
-    Options { damage: Damage::Skip, batch_size, ..Options::default() }
+    Options { on_corrupt_block: OnCorruptBlock::Skip, batch_size, ..Options::default() }
 }
 
 /// All that this way gives of a file whose header is whole.

@@ -20,9 +20,9 @@ fn valid() -> Vec<Case> {
 fn rows_are_those_beside_the_file() {
     let variants = [
         Options::default(),
-        Options { strings: Strings::Plain, ..Options::default() },
+        Options { strings: Strings::Utf8, ..Options::default() },
         Options { enums: Enums::String, ..Options::default() },
-        Options { strings: Strings::Plain, enums: Enums::String, ..Options::default() },
+        Options { strings: Strings::Utf8, enums: Enums::String, ..Options::default() },
     ];
     for Case { name, file, beside } in valid() {
         let want: Vec<&str> = beside.lines().collect();

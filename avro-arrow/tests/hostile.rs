@@ -4,7 +4,7 @@
 
 mod support;
 
-use avro_arrow::{Damage, Options, ParallelReader, Reader};
+use avro_arrow::{OnCorruptBlock, Options, ParallelReader, Reader};
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn lines() -> Vec<Line> {
 
 /// Rows and entries of the list, or the error of the header.
 fn lenient(file: &[u8], threads: usize) -> String {
-    let options = Options { damage: Damage::Skip, ..Options::default() };
+    let options = Options { on_corrupt_block: OnCorruptBlock::Skip, ..Options::default() };
     let found = |rows: usize, skipped: usize| format!("{rows} rows, {skipped} skipped");
     match threads {
         0 => Reader::new(file, &options).map(|mut reader| {

@@ -8,7 +8,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field};
 use avro_arrow::schema::Schema;
 use avro_arrow::testing::{Rng, keep, random_paths};
-use avro_arrow::{Limits, Options, Pairs, Program, Unions};
+use avro_arrow::{Limits, LogicalMaps, Options, Program, Unions};
 use expect_test::{Expect, expect};
 use support::cases;
 use support::ways::{Way, assert_prefix, header_and_program, whole};
@@ -113,7 +113,7 @@ fn columns() {
 
 #[test]
 fn columns_of_other_options() {
-    let maps = Options { pairs: Pairs::Map, ..Options::default() };
+    let maps = Options { logical_maps: LogicalMaps::Map, ..Options::default() };
     check(
         SCHEMA,
         &maps,

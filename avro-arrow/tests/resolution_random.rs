@@ -12,7 +12,7 @@ mod spec;
 mod wire;
 
 use avro_arrow::json::{Decoder, Form};
-use avro_arrow::schema::{Conflicts, MergedSchema, Schema};
+use avro_arrow::schema::{MergedSchema, OnConflict, Schema};
 use avro_arrow::testing::Rng;
 use avro_arrow::{FieldMatch, Limits, Options, Reader, TypeNames, reference};
 use models::{changed, encode, ends, model, schema_json, value, value_json};
@@ -141,7 +141,7 @@ fn merged_schemas_lose_nothing() {
         let second = changed(&mut rng, &first);
         let schemas = [parse(&first), parse(&second)];
         let named = ["first", "second"].into_iter().zip(&schemas);
-        let Ok(merged) = MergedSchema::of(named, Conflicts::Widen, &Limits::default()) else { continue };
+        let Ok(merged) = MergedSchema::of(named, OnConflict::Widen, &Limits::default()) else { continue };
         for (model, schema) in [&first, &second].into_iter().zip(&schemas) {
             if !ends(model, &model.root, &mut Vec::new()) {
                 continue;

@@ -3,7 +3,7 @@
 
 use arrow_schema::Field;
 use avro_arrow::schema::Schema;
-use avro_arrow::{Enums, Limits, Options, Pairs, Program, Strings, Unions};
+use avro_arrow::{Enums, Limits, LogicalMaps, Options, Program, Strings, Unions};
 use expect_test::{Expect, expect};
 use std::fmt::Write;
 
@@ -262,10 +262,10 @@ fn nested_types() {
 #[test]
 fn nested_types_as_other_formats_want_them() {
     let options = Options {
-        strings: Strings::Plain,
+        strings: Strings::Utf8,
         enums: Enums::String,
         unions: Unions::Struct,
-        pairs: Pairs::Map,
+        logical_maps: LogicalMaps::Map,
         recursion_levels: 1,
         ..Options::default()
     };

@@ -14,7 +14,8 @@ use arrow_select::concat::concat_batches;
 use avro_arrow::schema::Schema;
 use avro_arrow::testing::{Rng, random_rows, random_schema};
 use avro_arrow::{
-    Codec, Enums, Limits, Options, Pairs, ParallelWriter, Reader, Strings, Unions, WriteOptions, Writer, container,
+    Codec, Enums, Limits, LogicalMaps, Options, ParallelWriter, Reader, Strings, Unions, WriteOptions, Writer,
+    container,
 };
 use std::io::Cursor;
 use std::sync::Arc;
@@ -49,9 +50,9 @@ fn random_batches(rng: &mut Rng) -> Option<(Schema, Options, SchemaRef, Vec<Reco
     let options = Options {
         batch_size: rng.pick(8192, &[1, 7]),
         unions: rng.pick(Unions::Dense, &[Unions::Dense, Unions::Struct]),
-        strings: rng.pick(Strings::View, &[Strings::Plain]),
+        strings: rng.pick(Strings::View, &[Strings::Utf8]),
         enums: rng.pick(Enums::Dictionary, &[Enums::String]),
-        pairs: rng.pick(Pairs::List, &[Pairs::Map]),
+        logical_maps: rng.pick(LogicalMaps::List, &[LogicalMaps::Map]),
         recursion_levels: rng.pick(0, &[0, 1]),
         ..Options::default()
     };
@@ -104,7 +105,7 @@ fn without_a_schema_it_is_the_one_that_was_read() {
         let mut rng = Rng::new(seed);
         let Some((schema, options, arrow, batches)) = random_batches(&mut rng) else { continue };
         let is_plain = options.unions == Unions::Dense
-            && options.pairs == Pairs::List
+            && options.logical_maps == LogicalMaps::List
             && options.recursion_levels == 0
             && options.enums == Enums::Dictionary;
         if !is_plain {
@@ -208,7 +209,7 @@ fn columns_as_a_schema_wants_them() {
         match expected {
             Ok(data_type) => {
                 let file = found.unwrap_or_else(|e| panic!("{json}: {e}"));
-                let plain = Options { strings: Strings::Plain, ..Options::default() };
+                let plain = Options { strings: Strings::Utf8, ..Options::default() };
                 let (_, back) = read(&file, &plain).unwrap();
                 let column = back[0].column(0);
                 assert_eq!(*column.data_type(), data_type, "{json}");
@@ -321,7 +322,7 @@ fn what_is_below_a_null_record() {
                 );
                 continue;
             }
-            let plain = Options { strings: Strings::Plain, enums: Enums::String, ..Options::default() };
+            let plain = Options { strings: Strings::Utf8, enums: Enums::String, ..Options::default() };
             let (_, back) = read(&written.unwrap(), &plain).unwrap();
             let back = back[0].column(0).as_any().downcast_ref::<StructArray>().unwrap();
             let records = records.as_any().downcast_ref::<StructArray>().unwrap();

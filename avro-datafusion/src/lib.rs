@@ -46,8 +46,10 @@ mod functions;
 pub mod compat;
 mod session;
 
-pub use avro_arrow::schema::{Conflicts, Schema};
-pub use avro_arrow::{Damage, DamagedBlock, Decimals, Enums, FieldMatch, Limits, Pairs, Strings, TypeNames, Unions};
+pub use avro_arrow::schema::{OnConflict, Schema};
+pub use avro_arrow::{
+    DamagedBlock, Decimals, Enums, FieldMatch, Limits, LogicalMaps, OnCorruptBlock, Strings, TypeNames, Unions,
+};
 pub use diagnostics::damage::{DamageSink, Report};
 pub use diagnostics::warnings::{WarningSink, Warnings};
 pub use functions::{AvroBlocks, AvroDamage, AvroFields, AvroIndex, AvroMetadata, ReadAvro};

@@ -6,7 +6,7 @@
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
-use avro_arrow::RowsAt;
+use avro_arrow::RowRange;
 use datafusion::datasource::physical_plan::wrap_partition_type_in_dict;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Placed {
     }
 
     /// The batch with these columns, of rows that are at these places.
-    pub(crate) fn append(&self, batch: &RecordBatch, at: &[RowsAt]) -> Result<RecordBatch, ArrowError> {
+    pub(crate) fn append(&self, batch: &RecordBatch, at: &[RowRange]) -> Result<RecordBatch, ArrowError> {
         let rows = batch.num_rows();
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let mut columns = batch.columns().to_vec();

@@ -3,7 +3,7 @@
 
 mod support;
 
-use avro_datafusion::{AvroContext, AvroOptions, Damage, DamageSink, DamagedBlock, Report};
+use avro_datafusion::{AvroContext, AvroOptions, DamageSink, DamagedBlock, OnCorruptBlock, Report};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::{Arc, Mutex};
 use support::{Dir, Row, avro, check, record, row, run, session};
@@ -41,7 +41,7 @@ fn files() -> Dir {
 }
 
 fn lenient() -> AvroOptions {
-    AvroOptions { damage: Damage::Skip, ..AvroOptions::default() }
+    AvroOptions { damage: OnCorruptBlock::Skip, ..AvroOptions::default() }
 }
 
 #[tokio::test]

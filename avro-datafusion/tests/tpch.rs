@@ -103,7 +103,7 @@ struct Run {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_those_of_another_engine() {
-    let (views, plain) = (Strings::View, Strings::Plain);
+    let (views, plain) = (Strings::View, Strings::Utf8);
     let runs = [
         Run { partitions: 1, batch_size: 8192, split_from: 1 << 20, strings: views, given_columns: false },
         Run { partitions: 4, batch_size: 1000, split_from: 1, strings: plain, given_columns: false },

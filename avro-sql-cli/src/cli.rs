@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use avro_datafusion::index::IndexOptions;
-use avro_datafusion::{AvroOptions, Damage};
+use avro_datafusion::{AvroOptions, OnCorruptBlock};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
@@ -370,7 +370,7 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
         reading.index_path = Some(directory.clone());
     }
     if arguments.resources.lenient {
-        reading.damage = Damage::Skip;
+        reading.damage = OnCorruptBlock::Skip;
         reading.writing.check_schema = false;
         reading.short_decimals = true;
     }

@@ -33,7 +33,7 @@ use crate::damage::DamagedBlock;
 use crate::encoding::{Cursor, PaddedBytes};
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
-use crate::options::Damage;
+use crate::options::OnCorruptBlock;
 use arrow_buffer::Buffer;
 use memchr::memmem::Finder;
 use second::First;
@@ -62,8 +62,8 @@ pub struct Framer {
     /// Is the next block ours? Else it is only looked at.
     owned: bool,
     /// Offsets of the marker before our first block and of the one behind our last.
-    span: Option<Range<u64>>,
-    damage: Damage,
+    covered: Option<Range<u64>>,
+    on_corrupt_block: OnCorruptBlock,
     /// What is being skipped, up to where a block can be read again.
     lost: Option<Lost>,
     /// What was skipped, and not yet taken.
@@ -180,8 +180,8 @@ impl Framer {
             state,
             index: 0,
             owned: true,
-            span: None,
-            damage: Damage::Refuse,
+            covered: None,
+            on_corrupt_block: OnCorruptBlock::Error,
             lost: None,
             damaged: Vec::new(),
             first: First::of(header, limits),
@@ -190,8 +190,8 @@ impl Framer {
 
     /// The same, but damage is treated like this. To be called before bytes are fed.
     #[must_use]
-    pub fn with_damage(self, damage: Damage) -> Framer {
-        Framer { damage, ..self }
+    pub fn with_on_corrupt_block(self, on_corrupt_block: OnCorruptBlock) -> Framer {
+        Framer { on_corrupt_block, ..self }
     }
 
     /// What was skipped since this was last asked for, in the order of the file.
@@ -200,7 +200,7 @@ impl Framer {
     }
 
     /// Offset in the file of the first byte to feed.
-    pub fn start(&self) -> u64 {
+    pub fn first_offset(&self) -> u64 {
         self.start
     }
 
@@ -225,12 +225,12 @@ impl Framer {
 
     /// The next block. `None`: more bytes are needed, or, where it is [done](Self::is_done) or was
     /// [finished](Self::finish), there are no more blocks. A file that ends anywhere else than behind a block is an error.
-    /// Blocks of no rows and no bytes are passed over. After an error there are no more blocks. Under [`Damage::Skip`] there are
+    /// Blocks of no rows and no bytes are passed over. After an error there are no more blocks. Under [`OnCorruptBlock::Skip`] there are
     /// no errors, but what there is to [take](Self::take_damage).
     pub fn next_block(&mut self) -> Result<Option<RawBlock>> {
         loop {
             match self.run() {
-                Err(error) if self.damage == Damage::Skip => self.lose(error),
+                Err(error) if self.on_corrupt_block == OnCorruptBlock::Skip => self.lose(error),
                 Err(error) => {
                     self.done();
                     return Err(error);
@@ -249,12 +249,12 @@ impl Framer {
     /// where no marker begins in the range. Among ranges that cover a file, those that have a span meet: each begins where
     /// the one before it ends. Where they do not, one of them believed a marker inside a block, which by itself looks like
     /// one: a whole block inside a value does.
-    pub fn span(&self) -> Option<Range<u64>> {
-        self.span.clone()
+    pub fn covered_range(&self) -> Option<Range<u64>> {
+        self.covered.clone()
     }
 
     /// The block whose end it waits for, from its frame to the end of the marker behind it, where its frame was seen already.
-    pub fn awaited(&self) -> Option<Range<u64>> {
+    pub fn needed_range(&self) -> Option<Range<u64>> {
         let here = self.pieces.offset();
         let at = if matches!(self.state, State::Candidate) { SYNC_LEN } else { 0 };
         let frame = match self.state {
@@ -317,11 +317,11 @@ impl Framer {
         let behind = self.pieces.offset();
         let marker = behind.saturating_sub(SYNC_LEN as u64);
         if self.owned {
-            self.span = Some(self.span.as_ref().map_or(marker, |span| span.start)..marker);
+            self.covered = Some(self.covered.as_ref().map_or(marker, |span| span.start)..marker);
         }
         if !self.owned || (self.file_len == Some(behind) && !self.cut) {
             self.done();
-        } else if self.damage == Damage::Skip {
+        } else if self.on_corrupt_block == OnCorruptBlock::Skip {
             self.state = if marker < self.range_end { State::Frame } else { State::Handover };
         } else {
             self.owned = marker < self.range_end;
@@ -340,7 +340,9 @@ impl Framer {
             return Ok(false);
         }
         let frame = match self.frame_at(0, remaining) {
-            Err(ErrorKind::SecondHeader { .. }) if self.damage == Damage::Skip => return self.second_header(offset),
+            Err(ErrorKind::SecondHeader { .. }) if self.on_corrupt_block == OnCorruptBlock::Skip => {
+                return self.second_header(offset);
+            }
             Err(kind) => return Err(self.error(kind, offset)),
             Ok(None) => return Ok(false),
             Ok(Some(frame)) => frame,
@@ -407,7 +409,7 @@ impl Framer {
         }
         match self.remaining() {
             // What is not ours is for the range in which it begins.
-            Some(n) if n < SYNC_LEN as u64 && self.damage == Damage::Skip => {
+            Some(n) if n < SYNC_LEN as u64 && self.on_corrupt_block == OnCorruptBlock::Skip => {
                 self.found(self.pieces.offset() + n);
                 self.done();
                 Ok(true)
@@ -509,7 +511,7 @@ impl Framer {
         self.damaged.push(DamagedBlock { block: self.index, offset, bytes: end - offset, rows, error });
         self.index += 1;
         let marker = end.saturating_sub(SYNC_LEN as u64);
-        self.span = self.span.as_ref().map(|span| span.start..marker);
+        self.covered = self.covered.as_ref().map(|span| span.start..marker);
     }
 
     /// Here is a block without its marker. Does another one begin where that marker should end, or the file end there?
@@ -544,11 +546,11 @@ impl Framer {
 
     /// Does the file end with a marker?
     fn tail(&mut self) -> Result<bool> {
-        if self.pieces.pending() < SYNC_LEN && !self.finished && self.damage == Damage::Refuse {
+        if self.pieces.pending() < SYNC_LEN && !self.finished && self.on_corrupt_block == OnCorruptBlock::Error {
             return Ok(false);
         }
         // What is wrong there is skipped in the range in which it begins.
-        if !self.has_marker_at(0) && self.damage == Damage::Refuse {
+        if !self.has_marker_at(0) && self.on_corrupt_block == OnCorruptBlock::Error {
             let end = self.file_len.unwrap_or_default();
             return Err(self.error(ErrorKind::Truncated { what: "a block" }, end));
         }

@@ -29,7 +29,7 @@ fn run(framer: &mut Framer, file: &[u8], piece: usize) -> Result<Vec<Found>> {
         }
         Ok(())
     };
-    for bytes in file[(framer.start() as usize).min(file.len())..].chunks(piece) {
+    for bytes in file[(framer.first_offset() as usize).min(file.len())..].chunks(piece) {
         take(framer)?;
         if framer.is_done() {
             break;
@@ -172,7 +172,7 @@ fn no_more_is_read_than_needed() {
     let header = parsed(&file);
     for end in 1..=file.len() as u64 {
         let mut framer = Framer::for_range(&header, 0..end, file.len() as u64, &Limits::default());
-        let mut fed = framer.start();
+        let mut fed = framer.first_offset();
         while !framer.is_done() {
             framer.feed(Buffer::from(&file[fed as usize..][..1]));
             fed += 1;
@@ -194,7 +194,7 @@ fn what_is_awaited_is_the_next_block() {
     let last = expected.last().unwrap().0;
     for end in [file.len() as u64, last - 17] {
         let mut framer = Framer::for_range(&header, 0..end, file.len() as u64, &Limits::default());
-        let (mut fed, mut found, mut told) = (framer.start() as usize, vec![], None);
+        let (mut fed, mut found, mut told) = (framer.first_offset() as usize, vec![], None);
         while !framer.is_done() {
             while let Some(block) = framer.next_block().unwrap() {
                 assert_eq!(
@@ -204,7 +204,7 @@ fn what_is_awaited_is_the_next_block() {
                 );
                 found.push(block.offset);
             }
-            if let Some(awaited) = framer.awaited() {
+            if let Some(awaited) = framer.needed_range() {
                 assert!(awaited.end > fed as u64);
                 told = Some(awaited);
             }
@@ -213,7 +213,7 @@ fn what_is_awaited_is_the_next_block() {
                 fed += 1;
             }
         }
-        assert_eq!(framer.awaited(), None);
+        assert_eq!(framer.needed_range(), None);
         let owned: Vec<u64> = expected.iter().map(|block| block.0).filter(|&at| at - 16 < end).collect();
         assert_eq!(found, owned);
         if end < last {

@@ -8,14 +8,14 @@
 //! that is decoded in parts, all is decoded once before, and dropped, so that the first rows are not given out of a block
 //! whose last ones are damaged.
 
-mod places;
+mod row_positions;
 mod skip;
 mod walk;
 
-pub use places::RowsAt;
+pub use row_positions::RowRange;
 pub(crate) use walk::{Picked, Walk};
 
-use places::Places;
+use row_positions::RowPositions;
 
 use crate::codec::Block;
 use crate::column::ROWS;
@@ -67,7 +67,7 @@ pub(crate) struct Batcher {
     /// Blocks that were skipped, and not yet taken.
     damage: Vec<DamagedBlock>,
     /// Where the rows of batches are, if that is wanted.
-    places: Option<Box<Places>>,
+    row_positions: Option<Box<RowPositions>>,
 }
 
 /// A block that is not decoded to its end.
@@ -103,7 +103,7 @@ impl Batcher {
             max_rows,
             slots_per_row: Vec::new(),
             damage: Vec::new(),
-            places: None,
+            row_positions: None,
         }
     }
 
@@ -157,7 +157,7 @@ impl Batcher {
     /// Takes rows of which no column is wanted: all of a block.
     pub(crate) fn push_counted(&mut self, rows: u64, block: u64, offset: u64) {
         let counted = usize::try_from(rows).unwrap_or(usize::MAX);
-        self.place_counted(RowsAt { block, offset, row: 0, n_rows: counted });
+        self.record_counted_positions(RowRange { block, offset, row: 0, n_rows: counted });
         self.push_count(rows);
     }
 
@@ -172,14 +172,14 @@ impl Batcher {
             self.decode_chunk(end)?;
         }
         if let Some(batch) = self.ready.pop_front() {
-            self.give_places();
+            self.give_row_positions();
             return Ok(Some(batch));
         }
         let batch_rows = self.batch_size() as u64;
         if self.counted_rows >= batch_rows || (end && self.counted_rows > 0) {
             let rows = self.counted_rows.min(batch_rows);
             self.counted_rows -= rows;
-            self.give_counted_places(rows as usize);
+            self.give_counted_row_positions(rows as usize);
             return Ok(Some(self.batch_of(vec![], rows as usize)?));
         }
         Ok(None)
@@ -205,7 +205,7 @@ impl Batcher {
         let Some((pieces, columns, n_rows)) = self.decoded(end)? else { return Ok(()) };
         let chunk = self.batch_of(columns, n_rows)?;
         let batch_size = self.batch_size();
-        self.place_batches(&pieces, batch_size);
+        self.record_batch_positions(&pieces, batch_size);
         self.take_decoded(&pieces);
         for first in (0..n_rows).step_by(batch_size) {
             self.ready.push_back(chunk.slice(first, batch_size.min(n_rows - first)));

@@ -5,10 +5,10 @@ use crate::codec::{Block, Codec, Decompressor};
 use crate::container::count::{RowsFit, rows_fault, rows_fit, rows_may_fit};
 use crate::container::{Framer, Header, RawBlock};
 use crate::damage::{DamagedBlock, insert};
-use crate::decode::batcher::{Batcher, RowsAt};
+use crate::decode::batcher::{Batcher, RowRange};
 use crate::decode::filter::{FilterProgram, RowFilter, Selector};
 use crate::error::{Error, Result};
-use crate::options::Damage;
+use crate::options::OnCorruptBlock;
 use crate::program::Program;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 /// let program = Arc::new(Program::compile(&header.schema, &options)?);
 /// let mut decoder = Decoder::new(&header, program);
 /// let mut rows = 0;
-/// for piece in file[decoder.start() as usize..].chunks(4096) {
+/// for piece in file[decoder.first_offset() as usize..].chunks(4096) {
 ///     decoder.feed(piece.to_vec().into());
 ///     while let Some(batch) = decoder.next_batch()? {
 ///         rows += batch.num_rows();
@@ -52,13 +52,13 @@ pub struct Decoder {
     /// What was skipped, in the order of the file.
     damage: Vec<DamagedBlock>,
     /// Where rows are, if that is wanted.
-    places: Option<Box<Places>>,
+    row_positions: Option<Box<FileRowPositions>>,
 }
 
 /// Where the rows of the last batch are, and what it takes to know.
 #[derive(Debug, Default)]
-struct Places {
-    last: Vec<RowsAt>,
+struct FileRowPositions {
+    last: Vec<RowRange>,
     /// The blocks that are being decoded: each one's index, and that of its first row.
     first_rows: VecDeque<(u64, u64)>,
     /// Rows of the blocks so far.
@@ -73,7 +73,7 @@ impl Decoder {
     }
 
     /// For the blocks that a byte range of a file owns: those whose preceding sync marker begins inside it. Ranges that
-    /// cover a file without overlap give every row once. Under [`Damage::Skip`], what is skipped is listed by the range in which
+    /// cover a file without overlap give every row once. Under [`OnCorruptBlock::Skip`], what is skipped is listed by the range in which
     /// it begins, and what the search of the next range would pass over as well belongs to the range before.
     pub fn for_range(header: &Header, program: Arc<Program>, range: Range<u64>, file_len: u64) -> Decoder {
         let framer = Framer::for_range(header, range, file_len, &program.options.limits);
@@ -81,13 +81,13 @@ impl Decoder {
     }
 
     fn of(framer: Framer, header: &Header, program: Arc<Program>) -> Decoder {
-        let framer = framer.with_damage(program.options.damage);
+        let framer = framer.with_on_corrupt_block(program.options.on_corrupt_block);
         Decoder {
             framer,
             blocks: BlockDecoder::new(header.codec, program),
             finished: false,
             damage: Vec::new(),
-            places: None,
+            row_positions: None,
         }
     }
 
@@ -116,7 +116,7 @@ impl Decoder {
     ///     Ok((0..columns.num_rows()).map(|row| Some(columns.column(0).is_valid(row))).collect::<BooleanArray>())
     /// };
     /// let mut decoder = Decoder::new(&header, program).with_filter(&filter_program, filter);
-    /// decoder.feed(file[decoder.start() as usize..].to_vec().into());
+    /// decoder.feed(file[decoder.first_offset() as usize..].to_vec().into());
     /// decoder.finish();
     /// let mut rows = 0;
     /// while let Some(batch) = decoder.next_batch()? {
@@ -132,21 +132,21 @@ impl Decoder {
         self
     }
 
-    /// The same, and it says [where](Self::places) the rows of each batch are. To be called last, before bytes are fed.
+    /// The same, and it says [where](Self::row_positions) the rows of each batch are. To be called last, before bytes are fed.
     #[must_use]
-    pub fn with_places(mut self) -> Decoder {
-        self.places = Some(Box::default());
-        self.blocks.set_places();
+    pub fn with_row_positions(mut self) -> Decoder {
+        self.row_positions = Some(Box::default());
+        self.blocks.set_row_positions();
         self
     }
 
-    /// Where the rows of the last batch are in the file, in the batch's order. Empty without [`with_places`](Self::with_places).
+    /// Where the rows of the last batch are in the file, in the batch's order. Empty without [`with_row_positions`](Self::with_row_positions).
     ///
-    /// Blocks and rows are counted from the file's first; of a byte range, from the first that it owns. Under [`Damage::Skip`],
+    /// Blocks and rows are counted from the file's first; of a byte range, from the first that it owns. Under [`OnCorruptBlock::Skip`],
     /// rows of a block that is skipped count as many as it says, if it could have them, and a stretch in which no blocks can be told
     /// apart counts as one block of no rows.
-    pub fn places(&self) -> &[RowsAt] {
-        self.places.as_ref().map(|places| places.last.as_slice()).unwrap_or_default()
+    pub fn row_positions(&self) -> &[RowRange] {
+        self.row_positions.as_ref().map(|row_positions| row_positions.last.as_slice()).unwrap_or_default()
     }
 
     pub(crate) fn program(&self) -> &Arc<Program> {
@@ -174,8 +174,8 @@ impl Decoder {
     }
 
     /// Offset in the file of the first byte to feed.
-    pub fn start(&self) -> u64 {
-        self.framer.start()
+    pub fn first_offset(&self) -> u64 {
+        self.framer.first_offset()
     }
 
     /// Takes the next bytes of the file, as many as there are. Blocks that lie in one buffer are not copied out of it,
@@ -195,27 +195,27 @@ impl Decoder {
         self.finished || self.framer.is_done()
     }
 
-    /// Where its blocks are, for whoever reads ranges of a file to compare: see [`Framer::span`].
-    pub fn span(&self) -> Option<Range<u64>> {
-        self.framer.span()
+    /// Where its blocks are, for whoever reads ranges of a file to compare: see [`Framer::covered_range`].
+    pub fn covered_range(&self) -> Option<Range<u64>> {
+        self.framer.covered_range()
     }
 
     /// Where in the file the block lies whose end is still to be fed, as far as that is known: whoever fetches bytes need not
     /// guess how many. A hint, which says nothing of the blocks behind it.
-    pub fn awaited(&self) -> Option<Range<u64>> {
-        self.framer.awaited()
+    pub fn needed_range(&self) -> Option<Range<u64>> {
+        self.framer.needed_range()
     }
 
     /// The next batch, of at most [`Options::batch_size`](crate::Options::batch_size) rows: fewer at the end, and where
     /// rows are so large that memory would not be bounded. None: feed more, or, once it [is done](Self::is_done), the end.
     ///
     /// # Errors
-    /// Whatever is wrong with the data, once: nothing can be read after an error. Under [`Damage::Skip`] damaged blocks are no
+    /// Whatever is wrong with the data, once: nothing can be read after an error. Under [`OnCorruptBlock::Skip`] damaged blocks are no
     /// errors.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let batch = self.next();
-        if let Some(places) = &mut self.places {
-            places.give(self.blocks.take_places());
+        if let Some(row_positions) = &mut self.row_positions {
+            row_positions.give(self.blocks.take_row_positions());
         }
         let framed =
             self.framer.take_damage().into_iter().map(|damaged| self.blocks.doubt(damaged)).collect::<Vec<_>>();
@@ -225,7 +225,7 @@ impl Decoder {
     }
 
     /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
-    /// [`Damage::Refuse`].
+    /// [`OnCorruptBlock::Error`].
     pub fn damage(&self) -> &[DamagedBlock] {
         &self.damage
     }
@@ -247,9 +247,9 @@ impl Decoder {
             }
             match self.framer.next_block() {
                 Ok(Some(block)) => {
-                    if let Some(places) = &mut self.places {
-                        places.first_rows.push_back((block.index, places.rows));
-                        places.rows = places.rows.saturating_add(self.blocks.believable_rows(&block));
+                    if let Some(row_positions) = &mut self.row_positions {
+                        row_positions.first_rows.push_back((block.index, row_positions.rows));
+                        row_positions.rows = row_positions.rows.saturating_add(self.blocks.believable_rows(&block));
                     }
                     self.blocks.push(block)?;
                 }
@@ -264,9 +264,9 @@ impl Decoder {
     }
 }
 
-impl Places {
+impl FileRowPositions {
     /// A batch is given, of rows that were counted in their blocks.
-    fn give(&mut self, mut runs: Vec<RowsAt>) {
+    fn give(&mut self, mut runs: Vec<RowRange>) {
         // Batches come in the order of the file.
         if let Some(first) = runs.first() {
             while self.first_rows.front().is_some_and(|(block, _)| *block < first.block) {
@@ -322,19 +322,19 @@ impl BlockDecoder {
     }
 
     /// From here on, it says where the rows of each batch are.
-    fn set_places(&mut self) {
+    fn set_row_positions(&mut self) {
         let nothing = Rows::All(Batcher::new(Arc::clone(&self.program)));
         self.rows = match std::mem::replace(&mut self.rows, nothing) {
-            Rows::All(batcher) => Rows::All(batcher.with_places()),
-            Rows::Selected(selector) => Rows::Selected(Box::new(selector.with_places())),
+            Rows::All(batcher) => Rows::All(batcher.with_row_positions()),
+            Rows::Selected(selector) => Rows::Selected(Box::new(selector.with_row_positions())),
         };
     }
 
     /// Where the rows of the last batch are; their indices are those in their blocks.
-    fn take_places(&mut self) -> Vec<RowsAt> {
+    fn take_row_positions(&mut self) -> Vec<RowRange> {
         match &mut self.rows {
-            Rows::All(batcher) => batcher.take_places(),
-            Rows::Selected(selector) => selector.take_places(),
+            Rows::All(batcher) => batcher.take_row_positions(),
+            Rows::Selected(selector) => selector.take_row_positions(),
         }
     }
 
@@ -378,7 +378,7 @@ impl BlockDecoder {
         }
     }
 
-    /// Takes a block. Under [`Damage::Skip`] one that is damaged is listed instead.
+    /// Takes a block. Under [`OnCorruptBlock::Skip`] one that is damaged is listed instead.
     pub(crate) fn push(&mut self, block: RawBlock) -> Result<()> {
         let (index, bytes, rows, mut len) = (block.index, block.offset..block.end, block.rows, None);
         self.blocks_read += 1;
@@ -391,7 +391,7 @@ impl BlockDecoder {
             Err(error) => Err(error),
         };
         match pushed {
-            Err(error) if self.program.options.damage == Damage::Skip && error.is_of_block() => {
+            Err(error) if self.program.options.on_corrupt_block == OnCorruptBlock::Skip && error.is_recoverable() => {
                 self.damage.push(DamagedBlock::framed(index, bytes, rows, len, error));
                 Ok(())
             }
@@ -406,7 +406,7 @@ impl BlockDecoder {
         if let Rows::All(batcher) = &mut self.rows
             && self.program.counts_only()
             && min > 0
-            && self.program.options.damage == Damage::Refuse
+            && self.program.options.on_corrupt_block == OnCorruptBlock::Error
         {
             match rows_fit(self.codec, &block.data, block.rows, min, limits) {
                 RowsFit::Yes => {

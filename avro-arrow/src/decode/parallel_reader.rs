@@ -113,7 +113,7 @@ impl ParallelReader {
         let threads = threads.max(1);
 
         let (run_sender, runs) = sync_channel::<RunOutput>(threads * 2);
-        let mut framer = Framer::new(&header, &options.limits).with_damage(options.damage);
+        let mut framer = Framer::new(&header, &options.limits).with_on_corrupt_block(options.on_corrupt_block);
         framer.feed(rest.into());
         let run_rows = (options.batch_size.max(1) as u64).saturating_mul(RUN_BATCHES);
         let source = Arc::new(Mutex::new(Source { read, framer, run_rows, runs: Some(run_sender) }));
@@ -146,7 +146,7 @@ impl ParallelReader {
     }
 
     /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
-    /// [`Damage::Refuse`](crate::Damage::Refuse).
+    /// [`OnCorruptBlock::Error`](crate::OnCorruptBlock::Error).
     pub fn damage(&self) -> &[DamagedBlock] {
         &self.damage
     }

@@ -77,7 +77,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
-    /// [`Damage::Refuse`](crate::Damage::Refuse).
+    /// [`OnCorruptBlock::Error`](crate::OnCorruptBlock::Error).
     pub fn damage(&self) -> &[DamagedBlock] {
         self.decoder.damage()
     }

@@ -449,7 +449,7 @@ fn batches_are_of_the_size_asked_for() {
 
 #[test]
 fn limits() {
-    let mut options = Options { strings: Strings::Plain, ..Options::default() };
+    let mut options = Options { strings: Strings::Utf8, ..Options::default() };
     options.limits.block_bytes = 1000;
     options.limits.zero_width_items = 50;
     options.limits.batch_bytes = 100_000;

@@ -5,7 +5,7 @@ use super::metadata::with_field_id;
 use super::projection::{WHOLE, Wanted};
 use super::{Planner, limit, symbols_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Decimals, Enums, Pairs, Strings, Unions};
+use crate::options::{Decimals, Enums, LogicalMaps, Strings, Unions};
 use crate::schema::{Field as AvroField, Kind, Logical, Node, NodeId};
 use crate::tagged::{BRANCHES_MAX, tag};
 use arrow_array::StringArray;
@@ -137,7 +137,8 @@ impl Planner<'_> {
     /// be null and a value.
     pub(super) fn pairs(&self, array: NodeId) -> Option<(NodeId, NodeId)> {
         let node = self.reader.node(array);
-        let (Pairs::Map, Some(Logical::Map), Kind::Array(items)) = (self.options.pairs, node.logical, &node.kind)
+        let (LogicalMaps::Map, Some(Logical::Map), Kind::Array(items)) =
+            (self.options.logical_maps, node.logical, &node.kind)
         else {
             return None;
         };
@@ -297,7 +298,7 @@ impl Planner<'_> {
     fn utf8(&self) -> DataType {
         match self.options.strings {
             Strings::View => DataType::Utf8View,
-            Strings::Plain => DataType::Utf8,
+            Strings::Utf8 => DataType::Utf8,
         }
     }
 
@@ -315,7 +316,7 @@ impl Planner<'_> {
     fn binary(&self) -> DataType {
         match self.options.strings {
             Strings::View => DataType::BinaryView,
-            Strings::Plain => DataType::Binary,
+            Strings::Utf8 => DataType::Binary,
         }
     }
 }

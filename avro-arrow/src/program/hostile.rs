@@ -35,7 +35,7 @@ fn odd_schemas_and_counts() {
     )]);
     let in_union = record(&[("a", &format!(r#"["int","null",{no_symbols}]"#))]);
     let strings = Options { enums: Enums::String, ..Options::default() };
-    let plain = Options { enums: Enums::String, strings: Strings::Plain, ..Options::default() };
+    let plain = Options { enums: Enums::String, strings: Strings::Utf8, ..Options::default() };
     let structs = Options { unions: Unions::Struct, ..Options::default() };
     let all = Options::default();
     let skipped = record(&[("a", r#"{"type":"array","items":"int"}"#), ("b", "\"int\"")]);
@@ -74,7 +74,7 @@ fn odd_schemas_and_counts() {
 fn enums_as_strings_share_their_symbols() {
     let symbols = ["short".to_string(), "x".repeat(1 << 20), "ä long symbol".to_string()];
     let schema = record(&[("a", &format!(r#"["null",{{"type":"enum","name":"E","symbols":{symbols:?}}}]"#))]);
-    for (strings, batch_size) in [(Strings::View, 8192), (Strings::View, usize::MAX), (Strings::Plain, 8192)] {
+    for (strings, batch_size) in [(Strings::View, 8192), (Strings::View, usize::MAX), (Strings::Utf8, 8192)] {
         let mut options = Options { enums: Enums::String, strings, batch_size, ..Options::default() };
         options.limits.batch_bytes = 100 << 20;
         let program = Arc::new(program(&schema, &options).unwrap());

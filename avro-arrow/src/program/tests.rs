@@ -6,7 +6,7 @@ pub(super) use crate::testing::oracle::program_batches;
 
 use super::CpuKind;
 use crate::error::ErrorKind;
-use crate::options::{Enums, Options, Pairs, Strings, Unions};
+use crate::options::{Enums, LogicalMaps, Options, Strings, Unions};
 use crate::program::Program;
 use crate::schema::Schema;
 use crate::testing::oracle::{check_sizes, reference_batch};
@@ -25,10 +25,10 @@ pub(crate) fn on_some_cpu<T>(number: usize, run: impl FnOnce() -> T) -> T {
 
 pub(crate) fn random_options(rng: &mut Rng, schema: &Schema) -> Option<Options> {
     let mut options = Options {
-        strings: rng.pick(Strings::View, &[Strings::Plain]),
+        strings: rng.pick(Strings::View, &[Strings::Utf8]),
         enums: rng.pick(Enums::Dictionary, &[Enums::String]),
         unions: rng.pick(Unions::Dense, &[Unions::Struct]),
-        pairs: rng.pick(Pairs::List, &[Pairs::Map]),
+        logical_maps: rng.pick(LogicalMaps::List, &[LogicalMaps::Map]),
         recursion_levels: rng.below(3),
         ..Options::default()
     };

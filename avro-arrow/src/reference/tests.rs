@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::options::{Enums, Options, Pairs, Strings, Unions};
+use crate::options::{Enums, LogicalMaps, Options, Strings, Unions};
 use crate::schema::Schema;
 use crate::testing::{Rng, corrupt, evolved_schema, random_rows, random_schema};
 use arrow_array::{Array, cast::AsArray};
@@ -155,7 +155,7 @@ fn errors_say_where() {
 fn pairs_become_a_map() {
     let schema = r#"{"type":"array","logicalType":"map","items":{"type":"record","name":"P","fields":[
         {"name":"key","type":"int"},{"name":"value","type":["null","string"]}]}}"#;
-    let options = Options { pairs: Pairs::Map, ..Options::default() };
+    let options = Options { logical_maps: LogicalMaps::Map, ..Options::default() };
     let plan = plan(schema, &options);
     let rows = decode_rows(&plan, &[4, 2, 0, 4, 2, 2, b'a', 0, 0], 2, &options.limits).unwrap();
     let batch = to_batch(&plan, rows).unwrap();
@@ -257,10 +257,10 @@ const SHAPES: &[&str] = &[
 /// All options that change what arrays are made, for a seed.
 fn random_options(rng: &mut Rng) -> Options {
     Options {
-        strings: rng.pick(Strings::View, &[Strings::Plain]),
+        strings: rng.pick(Strings::View, &[Strings::Utf8]),
         enums: rng.pick(Enums::Dictionary, &[Enums::String]),
         unions: rng.pick(Unions::Dense, &[Unions::Struct]),
-        pairs: rng.pick(Pairs::List, &[Pairs::Map]),
+        logical_maps: rng.pick(LogicalMaps::List, &[LogicalMaps::Map]),
         recursion_levels: rng.below(3),
         ..Options::default()
     }

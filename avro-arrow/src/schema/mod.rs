@@ -24,7 +24,7 @@ pub use fingerprint::Fingerprint;
 pub(crate) use from_arrow::valid_name;
 pub use imports::Imports;
 pub use logical::Logical;
-pub use merge::{Conflicts, MergedSchema, Note, Provenance};
+pub use merge::{MergedSchema, Note, OnConflict, Provenance};
 pub use names::Name;
 pub(crate) use size::{Sizes, is_zero_width};
 

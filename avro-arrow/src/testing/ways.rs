@@ -103,7 +103,7 @@ pub fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
 /// The same, but the decoder may be asked something afterwards.
 pub fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
     let mut batches = Vec::new();
-    let rest = file.get(decoder.start() as usize..).unwrap_or_default();
+    let rest = file.get(decoder.first_offset() as usize..).unwrap_or_default();
     let mut take = |decoder: &mut Decoder| loop {
         match decoder.next_batch() {
             Ok(Some(batch)) => batches.push(batch),
@@ -141,7 +141,7 @@ pub fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bounds: &[u6
         if one.error.is_some() {
             return (Outcome { error: one.error, ..all }, meet);
         }
-        if let Some(span) = decoder.span() {
+        if let Some(span) = decoder.covered_range() {
             meet &= span.start == at;
             at = span.end;
         }

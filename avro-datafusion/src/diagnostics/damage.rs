@@ -5,7 +5,7 @@ use avro_arrow::DamagedBlock;
 use std::fmt;
 use std::sync::Arc;
 
-/// Is told what queries skip, under [`Damage::Skip`](crate::Damage::Skip).
+/// Is told what queries skip, under [`OnCorruptBlock::Skip`](crate::OnCorruptBlock::Skip).
 ///
 /// Scans run on several threads, so there is no certain order, but for the blocks of one file. A block that is read twice, as in a
 /// join of a table with itself, is told twice. Where a query ends before the end of a file, as with `LIMIT`, the rest of the file is

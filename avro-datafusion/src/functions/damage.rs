@@ -10,7 +10,7 @@ use crate::schema::header_cache::{Headers, Reads};
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use avro_arrow::{Damage, DamagedBlock, Decoder};
+use avro_arrow::{DamagedBlock, Decoder, OnCorruptBlock};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DataFusionError, Result};
@@ -54,7 +54,7 @@ impl TableFunctionImpl for AvroDamage {
             Field::new("reason", DataType::Utf8, false),
         ]));
         file_table("avro_damage", &args, &self.options, |options| {
-            let options = AvroOptions { damage: Damage::Skip, ..options };
+            let options = AvroOptions { damage: OnCorruptBlock::Skip, ..options };
             Search { headers: Arc::new(Headers::new(options)), schema }
         })
     }
@@ -126,7 +126,7 @@ async fn open(found: Found, headers: &Headers, run: &Run, rows: &mut Rows) -> Re
         }
     };
     let decoder = Decoder::new(&header.header, program);
-    let range = decoder.start()..object.size;
+    let range = decoder.first_offset()..object.size;
     let memory = Arc::new(MemoryConsumer::new("AvroDamage").register(&run.memory));
     let pace = Pace::of(is_local(&store_url), None, run.n_parts);
     let object = Object { store, version: Arc::clone(&header.version), name: name.clone(), memory };
@@ -157,7 +157,7 @@ impl File {
         if self.finished {
             return Ok(false);
         }
-        match self.fetch.next(self.decoder.awaited()).await? {
+        match self.fetch.next(self.decoder.needed_range()).await? {
             Some(bytes) => self.decoder.feed(Buffer::from(bytes)),
             None => {
                 self.decoder.finish();

@@ -14,7 +14,7 @@ use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::{FileHeader, Headers, external};
 use avro_arrow::container::Framer;
-use avro_arrow::{Damage, Decoder, Limits, Program};
+use avro_arrow::{Decoder, Limits, OnCorruptBlock, Program};
 use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::catalog::Session;
@@ -141,7 +141,7 @@ pub(crate) async fn build_files(
         progress.total_bytes.fetch_add(files.iter().map(|file| file.object.size).sum(), Ordering::Relaxed);
     }
     // A damaged block has rows that an index cannot tell of.
-    let options = AvroOptions { damage: Damage::Refuse, ..options.clone() };
+    let options = AvroOptions { damage: OnCorruptBlock::Error, ..options.clone() };
     let builder = Arc::new(Builder {
         headers: Headers::new(options.clone()),
         threads: Arc::new(Semaphore::new(threads)),
@@ -285,7 +285,7 @@ impl Job {
                 Framer::for_range(header, range.clone(), self.file_len, limits),
             ),
         };
-        let wanted = decoder.start()..range.end;
+        let wanted = decoder.first_offset()..range.end;
         let object = Object {
             store: Arc::clone(&self.place.store),
             version: Arc::clone(&self.header.version),
@@ -309,7 +309,7 @@ impl Job {
             if finished || decoder.is_done() {
                 break;
             }
-            match fetch.next(decoder.awaited()).await? {
+            match fetch.next(decoder.needed_range()).await? {
                 Some(bytes) => {
                     let bytes = Buffer::from(bytes);
                     framer.feed(bytes.clone());

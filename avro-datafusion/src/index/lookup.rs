@@ -7,7 +7,7 @@ use crate::block_index::place::Place;
 use crate::listing::location::file_name;
 use crate::options::read::Index;
 use crate::schema::header_cache::{FileHeader, Headers};
-use avro_arrow::Damage;
+use avro_arrow::OnCorruptBlock;
 use datafusion::common::Result;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::datasource::listing::PartitionedFile;
@@ -35,7 +35,7 @@ pub(crate) async fn indexes(
 ) -> Result<Vec<Option<Arc<FileIndex>>>> {
     let options = headers.options();
     // What is skipped has to be found, block by block.
-    if options.index == Index::Ignore || options.damage == Damage::Skip {
+    if options.index == Index::Ignore || options.damage == OnCorruptBlock::Skip {
         return Ok(vec![None; files.len()]);
     }
     let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;

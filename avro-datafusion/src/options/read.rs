@@ -5,8 +5,10 @@ use crate::diagnostics::warnings::Warnings;
 use crate::options::parse::{choice, number, schema};
 use crate::options::write::{self, AvroWriteOptions};
 use arrow_schema::SchemaRef;
-use avro_arrow::schema::{Conflicts, Schema};
-use avro_arrow::{Damage, Decimals, Enums, FieldMatch, Limits, Options, Pairs, Strings, TypeNames, Unions};
+use avro_arrow::schema::{OnConflict, Schema};
+use avro_arrow::{
+    Decimals, Enums, FieldMatch, Limits, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions,
+};
 use datafusion::common::{Result, plan_err};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -21,13 +23,13 @@ pub struct AvroOptions {
     /// Arrow type of unions other than "null or one type" (structs that SQL handles as the unions that they are).
     pub unions: Unions,
     /// Arrow type of an array that Iceberg marks as a map (list).
-    pub pairs: Pairs,
+    pub pairs: LogicalMaps,
     /// Arrow type of decimals (of their own precision).
     pub decimals: Decimals,
     /// How many times a recursive type is expanded inside itself before its values become JSON text (0).
     pub recursion_levels: usize,
     /// What becomes of files with damaged blocks (refused).
-    pub damage: Damage,
+    pub damage: OnCorruptBlock,
     /// Who is told what is skipped then (nobody).
     pub report: Report,
     /// What a file may ask for.
@@ -59,7 +61,7 @@ pub struct AvroOptions {
     /// Files and directories of schemas whose types a schema's file may name (none); the directory of the file comes after them.
     pub imports: Vec<PathBuf>,
     /// What happens where files have schemas that are not one by Avro's rules (an error that names both).
-    pub conflicts: Conflicts,
+    pub conflicts: OnConflict,
     /// Are block indexes used, where there are any (used)?
     pub index: Index,
     /// The directory that block indexes are in, a path or URL (beside their files).
@@ -111,10 +113,10 @@ impl Default for AvroOptions {
             strings: Strings::default(),
             enums: Enums::default(),
             unions: Unions::Tagged,
-            pairs: Pairs::default(),
+            pairs: LogicalMaps::default(),
             decimals: Decimals::default(),
             recursion_levels: 0,
-            damage: Damage::default(),
+            damage: OnCorruptBlock::default(),
             report: Report::default(),
             limits: Limits::default(),
             file_extension: ".avro".to_owned(),
@@ -127,7 +129,7 @@ impl Default for AvroOptions {
             type_names: TypeNames::default(),
             short_decimals: false,
             imports: Vec::new(),
-            conflicts: Conflicts::default(),
+            conflicts: OnConflict::default(),
             index: Index::default(),
             index_path: None,
             warnings: Warnings::default(),
@@ -182,7 +184,7 @@ impl AvroOptions {
     fn try_set(&mut self, name: &str, value: &str) -> Result<bool> {
         let limits = &mut self.limits;
         match name.to_ascii_lowercase().as_str() {
-            "strings" => self.strings = choice(name, value, &[("view", Strings::View), ("plain", Strings::Plain)])?,
+            "strings" => self.strings = choice(name, value, &[("view", Strings::View), ("plain", Strings::Utf8)])?,
             "enums" => {
                 self.enums = choice(name, value, &[("dictionary", Enums::Dictionary), ("string", Enums::String)])?
             }
@@ -190,12 +192,14 @@ impl AvroOptions {
                 let known = [("tagged", Unions::Tagged), ("dense", Unions::Dense), ("struct", Unions::Struct)];
                 self.unions = choice(name, value, &known)?;
             }
-            "pairs" => self.pairs = choice(name, value, &[("list", Pairs::List), ("map", Pairs::Map)])?,
+            "pairs" => self.pairs = choice(name, value, &[("list", LogicalMaps::List), ("map", LogicalMaps::Map)])?,
             "decimals" => {
                 let choices = [("declared", Decimals::Declared), ("wide", Decimals::Wide), ("bytes", Decimals::Bytes)];
                 self.decimals = choice(name, value, &choices)?;
             }
-            "damage" => self.damage = choice(name, value, &[("refuse", Damage::Refuse), ("skip", Damage::Skip)])?,
+            "damage" => {
+                self.damage = choice(name, value, &[("refuse", OnCorruptBlock::Error), ("skip", OnCorruptBlock::Skip)])?
+            }
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
             }
@@ -216,7 +220,7 @@ impl AvroOptions {
             }
             "union_by_name" => {
                 let choices =
-                    [("promote", Conflicts::Error), ("widen", Conflicts::Widen), ("strict", Conflicts::Strict)];
+                    [("promote", OnConflict::Error), ("widen", OnConflict::Widen), ("strict", OnConflict::Strict)];
                 // As DuckDB has it: by names, or not at all.
                 let value = match value {
                     "true" => "promote",
@@ -259,14 +263,14 @@ impl AvroOptions {
             strings: self.strings,
             enums: self.enums,
             unions: self.unions,
-            pairs: self.pairs,
+            logical_maps: self.pairs,
             decimals: self.decimals,
             short_decimals: self.short_decimals,
             recursion_levels: self.recursion_levels,
-            damage: self.damage,
+            on_corrupt_block: self.damage,
             limits: self.limits.clone(),
             field_match: self.field_match,
-            widen: self.conflicts == Conflicts::Widen,
+            widen: self.conflicts == OnConflict::Widen,
             type_names: self.type_names,
             reader_schema: None,
         }
@@ -353,6 +357,6 @@ mod tests {
         let pairs =
             [("format.strings", "plain"), ("aws.region", "eu-central-1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         let options = AvroOptions::default().with_pairs(&HashMap::from(pairs)).unwrap();
-        assert_eq!(options, AvroOptions { strings: Strings::Plain, ..Default::default() });
+        assert_eq!(options, AvroOptions { strings: Strings::Utf8, ..Default::default() });
     }
 }

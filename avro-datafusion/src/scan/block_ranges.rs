@@ -51,7 +51,7 @@ impl FilePart {
             }
             None => decoder,
         };
-        Ok(if self.places { decoder.with_places() } else { decoder })
+        Ok(if self.places { decoder.with_row_positions() } else { decoder })
     }
 
     /// What reads the blocks of a range of the file, and on to the end of the last one.
@@ -84,7 +84,7 @@ impl Stretches {
         let range = bytes.start.saturating_sub(marker)..end;
         self.span = Some(range.start..end.saturating_sub(marker));
         let decoder = self.part.decoder(range, end)?;
-        let fetch = self.part.fetch_exactly(decoder.start()..end);
+        let fetch = self.part.fetch_exactly(decoder.first_offset()..end);
         Ok(Some((decoder, fetch)))
     }
 
@@ -95,7 +95,7 @@ impl Stretches {
 
     /// Checks that a stretch that was read is what the index said.
     pub(crate) fn check(&self, decoder: &Decoder) -> Result<()> {
-        match self.span == decoder.span() {
+        match self.span == decoder.covered_range() {
             true => Ok(()),
             false => exec_err!(
                 "{}: its blocks are not where its index says, although it has not changed since; the option \

@@ -11,7 +11,7 @@ use crate::virtual_columns::without;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use avro_arrow::schema::{MergedSchema, Schema as AvroSchema};
-use avro_arrow::{Damage, Program};
+use avro_arrow::{OnCorruptBlock, Program};
 use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
@@ -90,7 +90,7 @@ impl AvroFormat {
     /// Those of these files that can be read, where files with damage are: a file without a sound header is left out, with a
     /// warning.
     pub(crate) async fn readable<'a>(&self, mut listings: Vec<Listing<'a>>) -> Result<Vec<Listing<'a>>> {
-        if self.options().damage != Damage::Skip {
+        if self.options().damage != OnCorruptBlock::Skip {
             return Ok(listings);
         }
         let (mut first_error, mut warnings) = (None, vec![]);

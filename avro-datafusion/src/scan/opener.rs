@@ -139,7 +139,7 @@ impl AvroOpener {
             return Ok(rows.into_stream());
         }
         let decoder = part.decoder(range.clone(), object.size)?;
-        let start = decoder.start();
+        let start = decoder.first_offset();
         let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
         let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
         let fetch = part.fetch(position..range.end);

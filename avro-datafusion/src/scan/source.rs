@@ -12,7 +12,7 @@ use crate::schema::header_cache::Headers;
 use crate::schema::reader_schema::TableReader;
 use crate::virtual_columns::{Placed, is_virtual};
 use arrow_schema::{DataType, Schema, SchemaRef};
-use avro_arrow::Damage;
+use avro_arrow::OnCorruptBlock;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -48,7 +48,7 @@ pub(crate) fn is_few(limit: Option<usize>) -> bool {
 /// Projection: only columns, and fields of structs, that the query's expressions refer to are decoded, the others are skipped in
 /// the bytes; where none is, as in `COUNT(*)`, only the row counts of blocks are read. Filters: their columns are decoded first, and
 /// the others only for the rows that they are true for. Byte ranges: a range has the blocks whose preceding sync
-/// marker begins in it, so however a file is cut, every row is in one range. Under [`Damage::Skip`], and where blocks
+/// marker begins in it, so however a file is cut, every row is in one range. Under [`OnCorruptBlock::Skip`], and where blocks
 /// or rows are counted, files are not cut.
 #[derive(Debug, Clone)]
 pub struct AvroSource {
@@ -274,7 +274,7 @@ impl FileSource for AvroSource {
     ) -> Result<Option<FileScanConfig>> {
         // A file that is read around its damage is read from its start: so the list of what was skipped says which blocks.
         let counts = self.placed(&self.decoded()).is_some_and(|placed| placed.counts());
-        if is_few(config.limit) || self.headers.options().damage == Damage::Skip || counts {
+        if is_few(config.limit) || self.headers.options().damage == OnCorruptBlock::Skip || counts {
             return Ok(None);
         }
         if !is_local(&config.object_store_url) {

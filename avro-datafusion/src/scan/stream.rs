@@ -119,7 +119,7 @@ impl FileRows {
                 return Ok(Next::EndOfPart);
             }
             let waiting = self.metrics.time_fetching.timer();
-            let bytes = fetch.next(decoder.awaited()).await?;
+            let bytes = fetch.next(decoder.needed_range()).await?;
             waiting.done();
             match bytes {
                 Some(bytes) => self.feed(bytes),
@@ -147,7 +147,7 @@ impl FileRows {
         let adapt = |batch: RecordBatch| {
             let batch = self.adapter.adapt(&batch)?;
             match &self.placed {
-                Some(placed) => placed.append(&batch, decoder.places()),
+                Some(placed) => placed.append(&batch, decoder.row_positions()),
                 None => Ok(batch),
             }
         };
@@ -162,7 +162,7 @@ impl FileRows {
 /// Checks, at the end of a range, that it ends where the next one begins.
 fn meets_neighbours(file: &FileHeader, range: Option<&Range<u64>>, decoder: &Decoder, name: &str) -> Result<()> {
     let Some(range) = range else { return Ok(()) };
-    if file.spans.agree(range.clone(), decoder.span()) {
+    if file.spans.agree(range.clone(), decoder.covered_range()) {
         return Ok(());
     }
     exec_err!(

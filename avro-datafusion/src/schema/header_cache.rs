@@ -8,7 +8,7 @@ use crate::listing::partition_values::RECORDED;
 use crate::options::read::AvroOptions;
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Damage, Error, ErrorKind, FilterProgram, Options, Program};
+use avro_arrow::{Error, ErrorKind, FilterProgram, OnCorruptBlock, Options, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
@@ -172,7 +172,7 @@ impl Headers {
     fn share(&self, mut header: Header, version: Version, first: Bytes) -> FileHeader {
         let first_block = container::first_block(&header, &first);
         // A file that is here as a whole is counted at once. What is wrong with it, if it is not, is for its readers.
-        let whole = first.len() as u64 == version.len() && self.options.damage == Damage::Refuse;
+        let whole = first.len() as u64 == version.len() && self.options.damage == OnCorruptBlock::Error;
         let count = || container::count_rows_behind(&header, &mut Cursor::new(first), &self.options.limits).ok();
         let rows = whole.then(count).flatten();
         let rows = OnceCell::new_with(rows.map(Some));

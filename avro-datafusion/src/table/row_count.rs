@@ -2,7 +2,7 @@
 
 use crate::listing::location::{file_name, is_local};
 use crate::schema::header_cache::{FileHeader, Headers};
-use avro_arrow::Damage;
+use avro_arrow::OnCorruptBlock;
 use avro_arrow::container::{Positioned, count_rows_behind};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
@@ -28,7 +28,7 @@ pub(crate) async fn exact(
     files: &[PartitionedFile],
 ) -> Option<u64> {
     // What is skipped has to be found first.
-    if headers.options().damage == Damage::Skip {
+    if headers.options().damage == OnCorruptBlock::Skip {
         return None;
     }
     let mut counts = stream::iter(0..files.len())

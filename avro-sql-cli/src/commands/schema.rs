@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow::datatypes::SchemaRef;
 use avro_arrow::container::Header;
 use avro_arrow::schema::{MergedSchema, Schema};
-use avro_arrow::{Damage, Limits};
+use avro_arrow::{Limits, OnCorruptBlock};
 use avro_datafusion::{AvroOptions, PARTITION_SCHEMA_KEY, PartitionColumns, parse_schema, schema_text};
 
 use crate::error::{Error, Result, aside};
@@ -30,7 +30,7 @@ pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedS
 /// Those of these files that can be read: where damage is to be skipped, a file without a sound header is left out of several,
 /// with a warning.
 pub(crate) fn readable(files: &[Found], reading: &AvroOptions) -> Result<Vec<Found>> {
-    if reading.damage != Damage::Skip || files.len() == 1 {
+    if reading.damage != OnCorruptBlock::Skip || files.len() == 1 {
         return Ok(files.to_vec());
     }
     let mut readable = Vec::new();

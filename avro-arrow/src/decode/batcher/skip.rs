@@ -4,13 +4,13 @@ use super::{Batcher, CHUNK_BYTES, at_block, disagree};
 use crate::codec::Block;
 use crate::damage::DamagedBlock;
 use crate::error::{Error, Result};
-use crate::options::Damage;
+use crate::options::OnCorruptBlock;
 use crate::program::{Piece, Stop};
 use std::sync::Arc;
 
 impl Batcher {
     pub(super) fn skips_damage(&self) -> bool {
-        self.program.options.damage == Damage::Skip
+        self.program.options.on_corrupt_block == OnCorruptBlock::Skip
     }
 
     /// Skips this block of the queue, none of whose rows were given.
@@ -26,8 +26,8 @@ impl Batcher {
     /// decoded a few times at most, however many blocks are damaged.
     pub(super) fn skip_damaged(&mut self, n_pieces: usize) -> Result<()> {
         let found: Vec<_> = self.queue.iter().take(n_pieces).map(|pending| self.error_of(pending)).collect();
-        if found.iter().all(Option::is_none) || found.iter().flatten().any(|error| !error.is_of_block()) {
-            return Err(found.into_iter().flatten().find(|error| !error.is_of_block()).unwrap_or_else(disagree));
+        if found.iter().all(Option::is_none) || found.iter().flatten().any(|error| !error.is_recoverable()) {
+            return Err(found.into_iter().flatten().find(|error| !error.is_recoverable()).unwrap_or_else(disagree));
         }
         for (at, error) in found.into_iter().enumerate().rev() {
             match (error, self.queue.get_mut(at)) {
@@ -55,7 +55,7 @@ impl Batcher {
                 }
                 Ok(false)
             }
-            Err(error) if error.is_of_block() => {
+            Err(error) if error.is_recoverable() => {
                 self.skip(at, error);
                 Ok(true)
             }

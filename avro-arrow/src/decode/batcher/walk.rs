@@ -1,7 +1,7 @@
 //! Walks: the batcher's part in filters. Blocks in; some columns of their rows and where each row is, out. And back: rows that
 //! were picked, as blocks of their own that remember where they were.
 
-use super::{Batcher, RowsAt};
+use super::{Batcher, RowRange};
 use crate::codec::Block;
 use crate::encoding::{PADDING, PaddedBytes};
 use crate::error::Result;
@@ -147,7 +147,7 @@ impl Picked {
     }
 
     /// Appends where these rows are in the file's block.
-    pub(super) fn split(&self, mut rows: RowsAt, to: &mut Vec<RowsAt>) {
+    pub(super) fn split(&self, mut rows: RowRange, to: &mut Vec<RowRange>) {
         if self.runs.is_empty() {
             to.push(rows);
             return;
@@ -160,7 +160,7 @@ impl Picked {
             // Up to where the next run begins.
             let next = self.runs.get(run).map_or(u64::MAX, |next| u64::from(next.to_row));
             let n_rows = rows.n_rows.min(usize::try_from(next - rows.row).unwrap_or(usize::MAX));
-            to.push(RowsAt { row: u64::from(this.row) + inside, n_rows, ..rows });
+            to.push(RowRange { row: u64::from(this.row) + inside, n_rows, ..rows });
             rows.row += n_rows as u64;
             rows.n_rows -= n_rows;
             run += 1;

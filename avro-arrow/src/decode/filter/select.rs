@@ -8,9 +8,9 @@
 
 use super::{FilterProgram, RowFilter, Whole};
 use crate::codec::Block;
-use crate::decode::batcher::{Batcher, RowsAt, Walk};
+use crate::decode::batcher::{Batcher, RowRange, Walk};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::Damage;
+use crate::options::OnCorruptBlock;
 use crate::program::Program;
 use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
@@ -44,7 +44,7 @@ pub(crate) struct Selector {
     /// Rows that the filter was asked about lately, and that it selected.
     lately: (usize, usize),
     /// Where the rows of the last batch are, if that is wanted.
-    places: Vec<RowsAt>,
+    row_positions: Vec<RowRange>,
     pub(crate) rows_selected: u64,
     pub(crate) rows_pruned: u64,
 }
@@ -60,10 +60,10 @@ impl Selector {
         let FilterProgram { output, walk, whole } = program;
         let all = whole.as_ref().map_or(output, |whole| &whole.program);
         let walker = Batcher::new(Arc::clone(walk)).explained_by(all);
-        let checks = match (output.options.damage, &whole) {
-            (Damage::Refuse, _) => vec![],
-            (Damage::Skip, Some(whole)) => vec![Batcher::new(Arc::clone(&whole.program))],
-            (Damage::Skip, None) => vec![Batcher::new(Arc::clone(walk)), Batcher::new(Arc::clone(output))],
+        let checks = match (output.options.on_corrupt_block, &whole) {
+            (OnCorruptBlock::Error, _) => vec![],
+            (OnCorruptBlock::Skip, Some(whole)) => vec![Batcher::new(Arc::clone(&whole.program))],
+            (OnCorruptBlock::Skip, None) => vec![Batcher::new(Arc::clone(walk)), Batcher::new(Arc::clone(output))],
         };
         // To count rows, nothing is left to decode once they are walked.
         let whole = whole.as_ref().filter(|_| !output.counts_only());
@@ -78,21 +78,21 @@ impl Selector {
             output: Arc::clone(output),
             checks,
             lately: (0, 0),
-            places: Vec::new(),
+            row_positions: Vec::new(),
             rows_selected: 0,
             rows_pruned: 0,
         }
     }
 
     /// From here on, it says where the rows of each batch are.
-    pub(crate) fn with_places(self) -> Self {
-        let whole = self.whole.map(|(whole, looked_at)| (whole.with_places(), looked_at));
-        Selector { picked: self.picked.with_places(), whole, ..self }
+    pub(crate) fn with_row_positions(self) -> Self {
+        let whole = self.whole.map(|(whole, looked_at)| (whole.with_row_positions(), looked_at));
+        Selector { picked: self.picked.with_row_positions(), whole, ..self }
     }
 
     /// Where the rows of the last batch are, in its order. Taken once.
-    pub(crate) fn take_places(&mut self) -> Vec<RowsAt> {
-        std::mem::take(&mut self.places)
+    pub(crate) fn take_row_positions(&mut self) -> Vec<RowRange> {
+        std::mem::take(&mut self.row_positions)
     }
 
     /// Takes a block, whose claim to so many rows is checked against its bytes. Only once there is no next batch.
@@ -135,7 +135,7 @@ impl Selector {
             } else if batch.is_none() {
                 continue;
             }
-            self.places = self.picked.take_places();
+            self.row_positions = self.picked.take_row_positions();
             return Ok(batch);
         }
     }
@@ -165,7 +165,7 @@ impl Selector {
             if n_selected == 0 {
                 continue;
             }
-            if self.output.counts_only() && !self.picked.has_places() {
+            if self.output.counts_only() && !self.picked.has_row_positions() {
                 self.picked.push_count(n_selected as u64);
                 continue;
             }
@@ -180,7 +180,7 @@ impl Selector {
         loop {
             let Some((whole, looked_at)) = &mut self.whole else { return Ok(None) };
             let Some(all) = whole.next_batch(end)? else { return Ok(None) };
-            self.places = whole.take_places();
+            self.row_positions = whole.take_row_positions();
             let columns = all.project(looked_at)?;
             let mut batch = self.output_of(&all)?;
             if self.filter.selects_all() {
@@ -192,7 +192,7 @@ impl Selector {
             self.turns |= n_selected * WALK_BELOW < asked;
             let n_selected = selected.count_set_bits();
             if n_selected < selected.len() {
-                self.places = selected_of(&self.places, &selected);
+                self.row_positions = selected_of(&self.row_positions, &selected);
                 batch = filter_record_batch(&batch, &BooleanArray::from(selected))?;
             }
             if n_selected > 0 {
@@ -235,13 +235,13 @@ impl Selector {
     }
 }
 
-/// Where those rows are that are selected of those at these places.
-fn selected_of(places: &[RowsAt], selected: &BooleanBuffer) -> Vec<RowsAt> {
+/// Where those rows are that are selected of those at these positions.
+fn selected_of(row_positions: &[RowRange], selected: &BooleanBuffer) -> Vec<RowRange> {
     let mut of = Vec::new();
     let mut first = 0;
-    for run in places {
+    for run in row_positions {
         for (from, to) in selected.slice(first, run.n_rows).set_slices() {
-            of.push(RowsAt { row: run.row + from as u64, n_rows: to - from, ..*run });
+            of.push(RowRange { row: run.row + from as u64, n_rows: to - from, ..*run });
         }
         first += run.n_rows;
     }

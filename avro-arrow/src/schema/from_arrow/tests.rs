@@ -189,7 +189,7 @@ fn random_schemas_resolve() {
         let json = random_schema(&mut Rng::new(seed));
         let Ok(schema) = Schema::parse(&json, &Limits::default()) else { continue };
         let options = match seed % 3 {
-            0 => Options { strings: Strings::Plain, enums: Enums::String, ..Options::default() },
+            0 => Options { strings: Strings::Utf8, enums: Enums::String, ..Options::default() },
             _ => Options::default(),
         };
         let Ok(program) = Program::compile(&schema, &options) else { continue };

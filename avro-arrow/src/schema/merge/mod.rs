@@ -24,7 +24,7 @@ use unify::{Source, Unified};
 
 /// What becomes of types that no single type can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Conflicts {
+pub enum OnConflict {
     /// An error that names the place, both sources and both types.
     #[default]
     Error,
@@ -52,7 +52,7 @@ pub enum Conflicts {
 /// | records, enums, fixed of one size | by name without the namespace, and by aliases; by any name where no schema has a choice of types |
 /// | enums | all symbols, new ones last |
 /// | a union of several types, and any type | the union of all types |
-/// | all else | see [`Conflicts`] |
+/// | all else | see [`OnConflict`] |
 ///
 /// Attributes and documentation are those of the first schema that has them. Where two types that are not the same have the
 /// same name, the second has a number behind its name, and its name as an alias.
@@ -81,12 +81,12 @@ impl MergedSchema {
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where there are no schemas.
     pub fn of<'s>(
         sources: impl IntoIterator<Item = (&'s str, &'s Schema)>,
-        conflicts: Conflicts,
+        conflicts: OnConflict,
         limits: &Limits,
     ) -> Result<MergedSchema> {
         let sources = distinct(sources);
         let Some(first) = sources.first() else { return Err(Error::argument("there are no schemas to merge")) };
-        if conflicts == Conflicts::Strict {
+        if conflicts == OnConflict::Strict {
             for other in sources.iter().skip(1) {
                 strict::check(first, other)?;
             }

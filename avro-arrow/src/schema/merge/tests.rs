@@ -12,17 +12,17 @@ fn parse(json: &str) -> Schema {
     Schema::parse(json, &Limits::default()).unwrap_or_else(|e| panic!("{e}: {json}"))
 }
 
-fn merge(schemas: &[Schema], conflicts: Conflicts) -> Result<MergedSchema> {
+fn merge(schemas: &[Schema], conflicts: OnConflict) -> Result<MergedSchema> {
     let labels: Vec<String> = (1..=schemas.len()).map(|n| format!("v{n}")).collect();
     MergedSchema::of(labels.iter().map(String::as_str).zip(schemas), conflicts, &Limits::default())
 }
 
-fn merge_json(schemas: &[&str], conflicts: Conflicts) -> Result<MergedSchema> {
+fn merge_json(schemas: &[&str], conflicts: OnConflict) -> Result<MergedSchema> {
     merge(&schemas.iter().map(|json| parse(json)).collect::<Vec<_>>(), conflicts)
 }
 
 /// Types of a field `f`, and what they become: the field's JSON without its name, or the error.
-fn check_types(conflicts: Conflicts, cases: &[(&[&str], &str)]) {
+fn check_types(conflicts: OnConflict, cases: &[(&[&str], &str)]) {
     for (types, want) in cases {
         let record = |t: &&str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{t}}}]}}"#);
         let schemas: Vec<Schema> = types.iter().map(record).map(|json| parse(&json)).collect();
@@ -59,7 +59,7 @@ fn types() {
     let dec = |p: u32, s: u32| format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{p},"scale":{s}}}"#);
     let [dec41, dec42, dec61] = [dec(4, 1), dec(4, 2), dec(6, 1)];
     check_types(
-        Conflicts::Error,
+        OnConflict::Error,
         &[
             (&["\"int\"", "\"int\""], "\"int\""),
             (&["\"int\"", "\"long\""], "\"long\""),
@@ -122,7 +122,7 @@ fn types() {
         ],
     );
     check_types(
-        Conflicts::Widen,
+        OnConflict::Widen,
         &[
             (&["\"int\"", "\"string\"", "\"long\""], r#"["long","string"]"#),
             (&[r#"["null","int"]"#, r#"["string","null"]"#], r#"["null","int","string"]"#),
@@ -171,7 +171,7 @@ fn types() {
 
 /// Schemas, the merged schema, and a line for each field.
 fn check(schemas: &[&str], want: &str, fields: &[&str]) {
-    let merged = merge_json(schemas, Conflicts::Error).unwrap();
+    let merged = merge_json(schemas, OnConflict::Error).unwrap();
     let found: Json = serde_json::from_str(merged.schema.json()).unwrap();
     assert_eq!(found, serde_json::from_str::<Json>(want).unwrap(), "{found}");
     assert_eq!(merged.fields.iter().map(Provenance::to_string).collect::<Vec<_>>(), fields);
@@ -281,7 +281,7 @@ fn types_inside_themselves() {
     let unrolled = r#"{"type":"record","name":"A","fields":[{"name":"next","type":["null",
         {"type":"record","name":"B","fields":[{"name":"next","type":["null","A"]}]}]}]}"#;
     let merged =
-        merge_json(&[unrolled, &record("A", r#"{"name":"next","type":["null","A"]}"#)], Conflicts::Error).unwrap();
+        merge_json(&[unrolled, &record("A", r#"{"name":"next","type":["null","A"]}"#)], OnConflict::Error).unwrap();
     assert_eq!(
         merged.schema.json(),
         r#"{"type":"record","name":"A","aliases":["B"],"fields":[{"name":"next","type":["null","A"]}]}"#
@@ -344,7 +344,7 @@ fn defaults() {
         ),
     ] {
         let schemas = [record("R", &format!(r#"{{"name":"f",{field}}}"#)), record("R", other)];
-        let merged = merge_json(&schemas.each_ref().map(String::as_str), Conflicts::Error).unwrap();
+        let merged = merge_json(&schemas.each_ref().map(String::as_str), OnConflict::Error).unwrap();
         let json: Json = serde_json::from_str(merged.schema.json()).unwrap();
         let found = json["fields"][0].get("default").map_or("none".to_owned(), Json::to_string);
         assert_eq!(found, want, "{field}");
@@ -375,7 +375,7 @@ fn strict() {
             conflict("`a<record>`", "record R", "record Q")
         }),
     ] {
-        let found = merge_json(&[&a, &b], Conflicts::Strict).err().map_or(String::new(), |e| e.to_string());
+        let found = merge_json(&[&a, &b], OnConflict::Strict).err().map_or(String::new(), |e| e.to_string());
         assert_eq!(found, want, "{a} {b}");
     }
 }
@@ -389,10 +389,10 @@ fn other_top_levels() {
     );
     check(&["\"string\""], "\"string\"", &[]);
     assert_eq!(
-        merge_json(&["\"int\"", &record("R", "")], Conflicts::Error).unwrap_err().to_string(),
+        merge_json(&["\"int\"", &record("R", "")], OnConflict::Error).unwrap_err().to_string(),
         "the outermost type is int in v1 but record R in v2: they are not one table"
     );
-    assert_eq!(merge(&[], Conflicts::Error).unwrap_err().to_string(), "there are no schemas to merge");
+    assert_eq!(merge(&[], OnConflict::Error).unwrap_err().to_string(), "there are no schemas to merge");
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn names_hidden_by_a_namespace_and_those_of_primitive_types() {
             {{"name":"d","type":{{"type":"record","name":"int","fields":[]}}}}]}}"#
         )
     };
-    let merged = merge_json(&[&schema(""), &schema(r#",{"name":"y","type":"int"}"#)], Conflicts::Error)
+    let merged = merge_json(&[&schema(""), &schema(r#",{"name":"y","type":"int"}"#)], OnConflict::Error)
         .unwrap()
         .schema
         .json()
@@ -445,9 +445,9 @@ fn hostile_schemas_come_to_an_end() {
     };
     let cycles: Vec<String> = [2, 3, 5, 7, 11, 13, 17, 19].into_iter().map(cycle).collect();
     let start = Instant::now();
-    let merged = merge_json(&[&doubling("\"int\""), &doubling("\"long\"")], Conflicts::Error).unwrap();
+    let merged = merge_json(&[&doubling("\"int\""), &doubling("\"long\"")], OnConflict::Error).unwrap();
     assert_eq!(merged.fields.len(), 60 + 1 + 59 * 2);
-    merge_json(&cycles.iter().map(String::as_str).collect::<Vec<_>>(), Conflicts::Error).unwrap();
+    merge_json(&cycles.iter().map(String::as_str).collect::<Vec<_>>(), OnConflict::Error).unwrap();
     // A chain that one schema defines from its end, and another from its start.
     let chain = |from_the_start: bool| {
         let n_types = 60;
@@ -462,7 +462,7 @@ fn hostile_schemas_come_to_an_end() {
             if from_the_start { (0..n_types).rev().map(field).collect() } else { (0..n_types).map(field).collect() };
         record("R", &fields.join(","))
     };
-    let error = merge_json(&[&chain(true), &chain(false)], Conflicts::Error).unwrap_err().to_string();
+    let error = merge_json(&[&chain(true), &chain(false)], OnConflict::Error).unwrap_err().to_string();
     assert!(error.starts_with("not supported: a merged schema of more than 120 levels of JSON"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
@@ -480,7 +480,7 @@ fn thousands_of_files_with_hundreds_of_schemas() {
     let schemas: Vec<Schema> = (0..300).map(schema).collect();
     let files: Vec<Schema> = (0..5_000).map(|n| schemas[n % schemas.len()].clone()).collect();
     let start = Instant::now();
-    let merged = merge(&files, Conflicts::Error).unwrap();
+    let merged = merge(&files, OnConflict::Error).unwrap();
     let took = start.elapsed();
     assert_eq!(merged.fields.len(), 200 + 300 + 100 * 6);
     assert_eq!(merged.fields[0].n_sources, (0..5_000).filter(|n| !(7_usize + n % 300).is_multiple_of(11)).count());
@@ -526,7 +526,7 @@ fn random_families() {
     let (mut merged_some, mut conflicting) = (0, 0);
     for seed in 0..2_000 {
         let family: Vec<Schema> = Evolution::family(seed).iter().map(|json| parse(json)).collect();
-        let merged = match merge(&family, Conflicts::Widen) {
+        let merged = match merge(&family, OnConflict::Widen) {
             Ok(merged) => merged.schema,
             Err(e) => {
                 assert!(matches!(e.kind(), crate::ErrorKind::Conflict { .. }), "seed {seed}: {e}");
@@ -538,14 +538,14 @@ fn random_families() {
         for schema in &family {
             // Nothing new comes from what is in it.
             let again = [merged.clone(), schema.clone(), merged.clone()];
-            let again = merge(&again, Conflicts::Widen).unwrap_or_else(|e| panic!("seed {seed}: {e}")).schema;
+            let again = merge(&again, OnConflict::Widen).unwrap_or_else(|e| panic!("seed {seed}: {e}")).schema;
             assert_eq!(again.json(), merged.json(), "seed {seed}: {}", schema.json());
         }
         let mut other_order = family.clone();
         other_order.reverse();
         let shift = seed as usize % family.len();
         other_order.rotate_left(shift);
-        let other = merge(&other_order, Conflicts::Widen).unwrap_or_else(|e| panic!("seed {seed}: {e}")).schema;
+        let other = merge(&other_order, OnConflict::Widen).unwrap_or_else(|e| panic!("seed {seed}: {e}")).schema;
         let [a, b] = [&other, &merged].map(|schema| normal(schema, schema.root(), &mut Vec::new()));
         assert_eq!(a, b, "seed {seed}: {} {}", other.json(), merged.json());
     }
@@ -559,7 +559,7 @@ fn random_families_resolve() {
     let mut n = 0;
     for seed in 0..4_000 {
         let family: Vec<Schema> = Evolution::family(seed).iter().map(|json| parse(json)).collect();
-        for conflicts in [Conflicts::Error, Conflicts::Widen] {
+        for conflicts in [OnConflict::Error, OnConflict::Widen] {
             let Ok(merged) = merge(&family, conflicts) else { continue };
             for schema in &family {
                 let all = || format!("seed {seed}\n{}\n{}", schema.json(), merged.schema.json());

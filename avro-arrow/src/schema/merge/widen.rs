@@ -1,4 +1,4 @@
-//! Which types at a place become one of smaller units under [`Conflicts::Widen`](super::Conflicts::Widen).
+//! Which types at a place become one of smaller units under [`OnConflict::Widen`](super::OnConflict::Widen).
 
 use super::unify::Unified;
 use crate::schema::{Kind, Logical, Node};

@@ -1,6 +1,6 @@
 //! The merged schema: classes of types and places in, JSON and what there is to report out.
 
-use super::Conflicts;
+use super::OnConflict;
 use super::columns::{Column, field, newest};
 use super::defaults::Defaults;
 use super::report::{Note, Provenance};
@@ -13,18 +13,18 @@ use serde_json::{Value as Json, json};
 use std::collections::{HashMap, HashSet};
 
 /// The JSON of the merged schema, and where its fields come from.
-pub(super) fn write(unified: &Unified<'_>, conflicts: Conflicts) -> Result<(Json, Vec<Provenance>)> {
+pub(super) fn write(unified: &Unified<'_>, conflicts: OnConflict) -> Result<(Json, Vec<Provenance>)> {
     let mut writer = Writer {
         unified,
         conflicts,
-        defaults: Defaults::new(unified, conflicts == Conflicts::Widen),
+        defaults: Defaults::new(unified, conflicts == OnConflict::Widen),
         names: Names::default(),
         written: HashMap::new(),
         fields: Vec::new(),
         path: String::new(),
         depth: 0,
     };
-    let slot = Slot::of(unified, unified.root(), conflicts == Conflicts::Widen);
+    let slot = Slot::of(unified, unified.root(), conflicts == OnConflict::Widen);
     let notes = writer.notes(&slot);
     writer.report(&slot.sources, notes, false);
     let json = writer.slot(slot, Null::AsItIs, "")?;
@@ -44,7 +44,7 @@ enum Null {
 
 struct Writer<'u, 's> {
     unified: &'u Unified<'s>,
-    conflicts: Conflicts,
+    conflicts: OnConflict,
     defaults: Defaults<'u, 's>,
     names: Names,
     /// By class: the name of a type that has been written.
@@ -58,8 +58,8 @@ struct Writer<'u, 's> {
 impl Writer<'_, '_> {
     /// The type at a place, where simple names belong to the namespace `around`.
     fn slot(&mut self, slot: Slot, null: Null, around: &str) -> Result<Json> {
-        if let Some(groups) = slot.conflict(self.conflicts == Conflicts::Widen) {
-            let is_widen = self.conflicts == Conflicts::Widen;
+        if let Some(groups) = slot.conflict(self.conflicts == OnConflict::Widen) {
+            let is_widen = self.conflicts == OnConflict::Widen;
             let widens = !is_widen && slot.widened(self.unified).conflict(true).is_none();
             return Err(self.conflict(groups, widens));
         }
@@ -147,7 +147,7 @@ impl Writer<'_, '_> {
         let word = self.unified.node(one).kind.word();
         let mut object = Attributes::new();
         object.insert("type".into(), Json::from(word));
-        let slot = Slot::of(self.unified, self.unified.place(one, 0), self.conflicts == Conflicts::Widen);
+        let slot = Slot::of(self.unified, self.unified.place(one, 0), self.conflicts == OnConflict::Widen);
         let inner = self.inside(Some(part), 1, |writer| {
             let notes = writer.notes(&slot);
             writer.report(&slot.sources, notes, false);
@@ -232,7 +232,7 @@ impl Writer<'_, '_> {
     fn column(&mut self, class: usize, at: usize, column: &Column, around: &str) -> Result<Attributes> {
         let unified = self.unified;
         let Some(&(one, first_field)) = column.members.first() else { return Ok(Attributes::new()) };
-        let mut slot = Slot::of(unified, unified.place(one, first_field), self.conflicts == Conflicts::Widen);
+        let mut slot = Slot::of(unified, unified.place(one, first_field), self.conflicts == OnConflict::Widen);
         // Places may be the same for fields that are not, where records hold themselves.
         slot.sources = column.members.iter().map(|(one, _)| unified.source_of(*one)).collect();
         slot.sources.dedup();
@@ -285,7 +285,7 @@ impl Writer<'_, '_> {
             {
                 Some(Logical::Decimal { precision: p.max(q), scale })
             }
-            _ => a.widened(b).filter(|_| a == b || self.conflicts == Conflicts::Widen),
+            _ => a.widened(b).filter(|_| a == b || self.conflicts == OnConflict::Widen),
         };
         let logical = nodes().map(|node| node.logical).reduce(|a, b| same(a?, b?)).flatten();
         if let Some(logical) = logical {

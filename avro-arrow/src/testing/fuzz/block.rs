@@ -10,7 +10,7 @@ use crate::options::{FieldMatch, Options};
 use crate::plan::Plan;
 use crate::program::Program;
 use crate::reference::decode_rows;
-use crate::schema::{Conflicts, MergedSchema, Schema};
+use crate::schema::{MergedSchema, OnConflict, Schema};
 use crate::testing::oracle::{RawRows, check_sizes};
 use crate::testing::{Rng, evolved_schema, random_paths, random_rows, random_schema};
 use arrow_array::RecordBatch;
@@ -79,7 +79,7 @@ pub fn resolve(bytes: &[u8]) {
         Err(error) => assert_refused(&error),
     }
 
-    let merged = MergedSchema::of([("writer", &writer), ("reader", &reader)], Conflicts::Widen, &plain.limits);
+    let merged = MergedSchema::of([("writer", &writer), ("reader", &reader)], OnConflict::Widen, &plain.limits);
     let Ok(merged) = merged else { return };
     let options = Options { reader_schema: Some(merged.schema.clone()), ..plain };
     match Program::compile(&writer, &options) {

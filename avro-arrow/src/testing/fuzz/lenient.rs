@@ -7,7 +7,7 @@ use crate::damage::DamagedBlock;
 use crate::decode::decoder::Decoder;
 use crate::decode::parallel_reader::ParallelReader;
 use crate::decode::reader::Reader;
-use crate::options::{Damage, Options};
+use crate::options::{OnCorruptBlock, Options};
 use crate::testing::ways::{Way, feed, header_and_program};
 use arrow_array::RecordBatch;
 use std::io::Cursor;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// All rows, and the blocks that were skipped: their index, where they begin, their bytes and rows.
 type Read = (Option<RecordBatch>, Vec<(u64, u64, u64, Option<u64>)>);
 
-/// The fuzz target for files read under [`Damage::Skip`]: what `file` takes.
+/// The fuzz target for files read under [`OnCorruptBlock::Skip`]: what `file` takes.
 ///
 /// # Panics
 /// Where the ways of reading differ; where a file that can be read has damage, or one that cannot has none; where the bytes that
@@ -25,7 +25,7 @@ pub fn lenient(bytes: &[u8]) {
     let bytes = container_file(bytes);
     let (bytes, rng) = (bytes.as_slice(), &mut rng_of(&bytes));
     let strict = Options { batch_size: rng.pick(8192, &[1, 3]), limits: limits(), ..Options::default() };
-    let options = Options { damage: Damage::Skip, ..strict.clone() };
+    let options = Options { on_corrupt_block: OnCorruptBlock::Skip, ..strict.clone() };
     let Ok((header, program)) = header_and_program(bytes, &options) else { return };
     if !is_small(bytes, &options) {
         return;

@@ -31,7 +31,7 @@ pub use schema::schema;
 
 use super::Rng;
 use crate::limits::Limits;
-use crate::options::{Enums, Options, Pairs, Strings, Unions};
+use crate::options::{Enums, LogicalMaps, Options, Strings, Unions};
 
 /// Small enough that whatever an input asks for takes little time and memory, and large enough for all else.
 fn limits() -> Limits {
@@ -77,10 +77,10 @@ impl<'a> Input<'a> {
         let bits = self.byte();
         let bit = |at: u8| bits >> at & 1 == 1;
         Options {
-            strings: if bit(0) { Strings::Plain } else { Strings::View },
+            strings: if bit(0) { Strings::Utf8 } else { Strings::View },
             enums: if bit(1) { Enums::String } else { Enums::Dictionary },
             unions: if bit(2) { Unions::Struct } else { Unions::Dense },
-            pairs: if bit(3) { Pairs::Map } else { Pairs::List },
+            logical_maps: if bit(3) { LogicalMaps::Map } else { LogicalMaps::List },
             recursion_levels: usize::from(bits >> 4 & 3),
             limits: limits(),
             ..Options::default()

@@ -2,9 +2,9 @@
 
 use super::limits;
 use crate::error::ErrorKind;
-use crate::options::{FieldMatch, Options, Pairs, Strings, Unions};
+use crate::options::{FieldMatch, LogicalMaps, Options, Strings, Unions};
 use crate::program::Program;
-use crate::schema::{Conflicts, MergedSchema, NodeId, Schema};
+use crate::schema::{MergedSchema, NodeId, OnConflict, Schema};
 
 /// The fuzz target for schemas: their text, canonical form, programs, and what they are merged and compared to.
 ///
@@ -23,9 +23,9 @@ pub fn schema(bytes: &[u8]) {
     for bits in 0..4 {
         let options = Options {
             recursion_levels: bits,
-            strings: if bits & 1 == 0 { Strings::View } else { Strings::Plain },
+            strings: if bits & 1 == 0 { Strings::View } else { Strings::Utf8 },
             unions: if bits & 2 == 0 { Unions::Dense } else { Unions::Struct },
-            pairs: if bits & 1 == 0 { Pairs::List } else { Pairs::Map },
+            logical_maps: if bits & 1 == 0 { LogicalMaps::List } else { LogicalMaps::Map },
             limits: limits.clone(),
             ..Options::default()
         };
@@ -86,7 +86,7 @@ fn reads_itself(schema: &Schema) {
     if let Ok(mismatches) = schema.mismatches(schema, FieldMatch::Id, &limits) {
         assert!(mismatches.is_empty() || schema.json().matches("field-id").count() > 1, "{mismatches:?}");
     }
-    for conflicts in [Conflicts::Error, Conflicts::Widen, Conflicts::Strict] {
+    for conflicts in [OnConflict::Error, OnConflict::Widen, OnConflict::Strict] {
         if let Ok(merged) = MergedSchema::of([("a", schema), ("b", schema)], conflicts, &limits) {
             assert_eq!(merged.schema, *schema);
         }

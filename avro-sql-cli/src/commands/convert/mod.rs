@@ -61,7 +61,7 @@ pub(crate) struct Task {
 /// Converts. Files appear whole or not at all, and only when all of them are there.
 pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
     // Parquet files have no views, but are written from them; other files would have them.
-    let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Plain };
+    let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Utf8 };
     let reading = AvroOptions { strings, enums: Enums::Dictionary, ..reading };
     let session = Session::open(resources, &reading, &[]).await?;
     let skipped: Arc<dyn DamageSink> = Arc::clone(&session.skipped) as _;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use avro_arrow::container::{Positioned, count_rows};
-use avro_arrow::{Damage, Options, Reader};
+use avro_arrow::{OnCorruptBlock, Options, Reader};
 
 use super::Context;
 use super::failures::Failures;
@@ -46,11 +46,11 @@ impl Count {
 /// The rows of a file.
 fn count(input: &Input, context: &Context) -> Result<u64> {
     match (context.reading.damage, input.path()) {
-        (Damage::Refuse, Some(path)) if path.metadata().is_ok_and(|found| found.is_file()) => {
+        (OnCorruptBlock::Error, Some(path)) if path.metadata().is_ok_and(|found| found.is_file()) => {
             let mut file = Positioned::new(schema::open(path)?);
             count_rows(&mut file, context.limits()).map_err(|e| input.failed(e))
         }
-        (Damage::Refuse, None) if !input.is_stdin() => {
+        (OnCorruptBlock::Error, None) if !input.is_stdin() => {
             count_rows(&mut input.open()?, context.limits()).map_err(|e| input.failed(e))
         }
         _ => all_rows(input, context),
@@ -61,7 +61,12 @@ fn count(input: &Input, context: &Context) -> Result<u64> {
 /// skipped.
 fn all_rows(input: &Input, context: &Context) -> Result<u64> {
     let damage = context.reading.damage;
-    let options = Options { projection: Some(vec![]), damage, limits: context.limits().clone(), ..Options::default() };
+    let options = Options {
+        projection: Some(vec![]),
+        on_corrupt_block: damage,
+        limits: context.limits().clone(),
+        ..Options::default()
+    };
     let mut reader = Reader::new(input.open()?, &options).map_err(|e| input.failed(e))?;
     let mut rows = 0;
     loop {

@@ -13,7 +13,7 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use avro_arrow::container::{Framer, Header, RawBlock};
 use avro_arrow::schema::{MergedSchema, Schema};
-use avro_arrow::{Damage, DamagedBlock, Limits};
+use avro_arrow::{DamagedBlock, Limits, OnCorruptBlock};
 use avro_datafusion::{AvroOptions, PartitionColumns, StoredFile};
 use tokio::runtime::Handle;
 
@@ -183,9 +183,9 @@ impl Input {
     }
 
     /// Its header and its blocks.
-    pub(super) fn blocks(&self, limits: &Limits, damage: Damage) -> Result<(Header, Blocks<'_>)> {
+    pub(super) fn blocks(&self, limits: &Limits, damage: OnCorruptBlock) -> Result<(Header, Blocks<'_>)> {
         let (header, source) = self.open_avro(limits)?;
-        let framer = Framer::new(&header, limits).with_damage(damage);
+        let framer = Framer::new(&header, limits).with_on_corrupt_block(damage);
         Ok((header, Blocks { input: self, source, framer, ended: false }))
     }
 }
@@ -193,7 +193,7 @@ impl Input {
 /// Those of these files that can be read: where damage is to be skipped, a file without a sound header is left out of several,
 /// with a warning. `texts`: the text of a schema is sound, too.
 pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Result<Vec<Input>> {
-    if context.reading.damage != Damage::Skip || inputs.len() < 2 {
+    if context.reading.damage != OnCorruptBlock::Skip || inputs.len() < 2 {
         return Ok(inputs);
     }
     let mut readable = Vec::with_capacity(inputs.len());

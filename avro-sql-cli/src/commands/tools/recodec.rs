@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use avro_arrow::{Damage, Decompressor};
+use avro_arrow::{Decompressor, OnCorruptBlock};
 
 use super::input::Input;
 use super::ordered::in_order;
@@ -44,7 +44,7 @@ impl Recodec {
                 let (rows, bytes) = (block.rows, block.end - block.offset);
                 match decompressor.decompress(block) {
                     Ok(block) => give.piece(Ok(head.block(block.rows, &block.data, compressor)?)),
-                    Err(e) if damage == Damage::Skip && e.is_of_block() => {
+                    Err(e) if damage == OnCorruptBlock::Skip && e.is_recoverable() => {
                         let (rows, bytes) = (n_of(rows, "row"), n_of(bytes, "byte"));
                         give.piece(Err(format!("avro-sql: {name}: skipped {rows} in {bytes}: {e}")))
                     }

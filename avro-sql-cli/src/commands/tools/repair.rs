@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use avro_arrow::container::{RawBlock, frame};
 use avro_arrow::json::{Decoder, Form};
-use avro_arrow::{Compressor, Damage, DamagedBlock, Decompressor};
+use avro_arrow::{Compressor, DamagedBlock, Decompressor, OnCorruptBlock};
 
 use super::input::Input;
 use super::ordered::in_order;
@@ -76,7 +76,7 @@ enum Say {
 impl Repair {
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
         let limits = context.limits();
-        let (header, mut blocks) = input.blocks(limits, Damage::Skip)?;
+        let (header, mut blocks) = input.blocks(limits, OnCorruptBlock::Skip)?;
         let decoder = Decoder::new(&header.schema, Form::Avro, limits);
         let head = FileHead {
             schema: header.schema.json().to_owned(),
@@ -163,7 +163,7 @@ fn check(
                         checked.is_prefix &= first_error.is_none();
                     }
                     Ok(false) => break,
-                    Err(e) if !e.is_of_block() => return Err(e),
+                    Err(e) if !e.is_recoverable() => return Err(e),
                     Err(e) => {
                         first_error.get_or_insert(e);
                         if !goes_on || !walk.recover() {
@@ -183,7 +183,7 @@ fn check(
     };
     match error {
         None => frame(rows, &stored, &head.sync, &mut checked.framed),
-        Some(e) if e.is_of_block() => checked.damage = Some(e.to_string()),
+        Some(e) if e.is_recoverable() => checked.damage = Some(e.to_string()),
         Some(e) => return Err(e),
     }
     Ok(checked)

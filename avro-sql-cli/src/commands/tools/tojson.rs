@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use avro_arrow::container::RawBlock;
 use avro_arrow::json::{Decoder, Form};
-use avro_arrow::{Block, Damage, Decompressor};
+use avro_arrow::{Block, Decompressor, OnCorruptBlock};
 
 use super::Context;
 use super::input::Input;
@@ -103,7 +103,7 @@ impl ToJson {
         decompressor: &mut Decompressor,
         block: RawBlock,
         max: u64,
-        damage: Damage,
+        damage: OnCorruptBlock,
         mut give: impl FnMut(Piece) -> Result<()>,
     ) -> Result<u64, Stop> {
         let mut text = Vec::new();
@@ -111,7 +111,7 @@ impl ToJson {
         let decoded = decompressor.decompress(block).map_err(Stop::Data);
         let done = decoded.and_then(|block: Block| {
             let mut rows = decoder.rows(&block);
-            if damage == Damage::Skip {
+            if damage == OnCorruptBlock::Skip {
                 // None of its rows are given if one is damaged, and all their texts are more than should be held.
                 let (mut all, mut text) = (decoder.rows(&block), Vec::new());
                 while all.n_rows() < max && all.next_row(&mut text).map_err(Stop::Data)? {
@@ -138,7 +138,7 @@ impl ToJson {
             Ok(rows.n_rows())
         });
         match done {
-            Err(Stop::Data(e)) if damage == Damage::Skip && e.is_of_block() => {
+            Err(Stop::Data(e)) if damage == OnCorruptBlock::Skip && e.is_recoverable() => {
                 let line = format!("skipped {} in {}: {e}", n_of(rows, "row"), n_of(end - offset, "byte"));
                 give(Piece { text: Vec::new(), damage: vec![line] }).map_err(Stop::Output)?;
                 Ok(0)

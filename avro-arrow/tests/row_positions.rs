@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use avro_arrow::testing::Rng;
-use avro_arrow::{Damage, Decoder, FilterProgram, Limits, Options, Program, RowsAt, container::Header};
+use avro_arrow::{Decoder, FilterProgram, Limits, OnCorruptBlock, Options, Program, RowRange, container::Header};
 use std::sync::Arc;
 use support::wire::{block, bytes, file, long};
 
@@ -65,16 +65,16 @@ fn make(seed: u64, damage: bool) -> Made {
 
 /// Each batch with the places of its rows.
 fn batches(mut decoder: Decoder, file: &[u8], piece: usize) -> Vec<(RecordBatch, Vec<Place>)> {
-    let start = decoder.start() as usize;
+    let start = decoder.first_offset() as usize;
     let mut pieces = file[start..].chunks(piece);
     let mut batches = vec![];
     loop {
         while let Some(batch) = decoder.next_batch().unwrap() {
-            let runs = decoder.places().iter();
-            let place = |run: &RowsAt, i: usize| (run.block, run.offset, run.row + i as u64);
+            let runs = decoder.row_positions().iter();
+            let place = |run: &RowRange, i: usize| (run.block, run.offset, run.row + i as u64);
             let places: Vec<Place> = runs.flat_map(|run| (0..run.n_rows).map(|i| place(run, i))).collect();
             assert_eq!(places.len(), batch.num_rows(), "each row has one place");
-            assert!(decoder.places().iter().all(|run| run.n_rows > 0));
+            assert!(decoder.row_positions().iter().all(|run| run.n_rows > 0));
             batches.push((batch, places));
         }
         if decoder.is_done() {
@@ -91,9 +91,9 @@ fn ids(batch: &RecordBatch) -> Vec<i64> {
     batch["id"].as_primitive::<Int64Type>().values().to_vec()
 }
 
-fn options(batch_size: usize, projection: &[&str], damage: Damage) -> Options {
+fn options(batch_size: usize, projection: &[&str], damage: OnCorruptBlock) -> Options {
     let projection = Some(projection.iter().map(|name| (*name).to_owned()).collect());
-    Options { batch_size, projection, damage, ..Options::default() }
+    Options { batch_size, projection, on_corrupt_block: damage, ..Options::default() }
 }
 
 fn decoder(file: &[u8], options: &Options) -> (Header, Arc<Program>) {
@@ -117,9 +117,9 @@ fn places_of_rows() {
     {
         let made = make(seed, false);
         for projection in [&["id"][..], &["text", "id", "ok"]] {
-            let (header, program) = decoder(&made.file, &options(batch_size, projection, Damage::Refuse));
+            let (header, program) = decoder(&made.file, &options(batch_size, projection, OnCorruptBlock::Error));
             let mut seen = 0;
-            for (batch, places) in batches(Decoder::new(&header, program).with_places(), &made.file, piece) {
+            for (batch, places) in batches(Decoder::new(&header, program).with_row_positions(), &made.file, piece) {
                 for (id, place) in ids(&batch).into_iter().zip(places) {
                     assert_eq!((id, place), (seen as i64, made.places[seen]), "seed {seed}");
                     seen += 1;
@@ -134,8 +134,8 @@ fn places_of_rows() {
 fn places_of_rows_that_are_only_counted() {
     let made = make(6, false);
     for batch_size in [8192, 100, 7] {
-        let (header, program) = decoder(&made.file, &options(batch_size, &[], Damage::Refuse));
-        let all = batches(Decoder::new(&header, program).with_places(), &made.file, 1 << 16);
+        let (header, program) = decoder(&made.file, &options(batch_size, &[], OnCorruptBlock::Error));
+        let all = batches(Decoder::new(&header, program).with_row_positions(), &made.file, 1 << 16);
         let places: Vec<Place> = all.into_iter().flat_map(|(_, places)| places).collect();
         assert_eq!(places, made.places);
     }
@@ -150,13 +150,13 @@ fn places_of_rows_that_a_filter_selects() {
             let expected: Vec<Place> =
                 made.places.iter().copied().filter(|(_, _, row)| is_selected(*row as i64)).collect();
             for projection in [&["id", "text"][..], &["text"], &[]] {
-                let (header, program) = decoder(&made.file, &options(batch_size, projection, Damage::Refuse));
+                let (header, program) = decoder(&made.file, &options(batch_size, projection, OnCorruptBlock::Error));
                 let filter_program = FilterProgram::compile(&program, &["id".to_owned()]).unwrap();
                 let is_selected = is_selected.clone();
                 let filter = move |columns: &RecordBatch| {
                     Ok(ids(columns).into_iter().map(|id| Some(is_selected(id))).collect::<BooleanArray>())
                 };
-                let decoder = Decoder::new(&header, program).with_filter(&filter_program, filter).with_places();
+                let decoder = Decoder::new(&header, program).with_filter(&filter_program, filter).with_row_positions();
                 let mut found = vec![];
                 for (batch, places) in batches(decoder, &made.file, 1 << 18) {
                     if projection.contains(&"id") {
@@ -179,8 +179,8 @@ fn places_in_byte_ranges() {
         let mut seen = 0;
         for i in 0..n {
             let range = len * i / n..len * (i + 1) / n;
-            let (header, program) = decoder(&made.file, &options(1000, &["id"], Damage::Refuse));
-            let decoder = Decoder::for_range(&header, program, range, len).with_places();
+            let (header, program) = decoder(&made.file, &options(1000, &["id"], OnCorruptBlock::Error));
+            let decoder = Decoder::for_range(&header, program, range, len).with_row_positions();
             let first = made.places.get(seen).copied().unwrap_or_default();
             for (batch, places) in batches(decoder, &made.file, 1 << 16) {
                 for (id, (block, offset, row)) in ids(&batch).into_iter().zip(places) {
@@ -205,7 +205,7 @@ fn places_around_damage() {
             made.places.iter().copied().filter(|(block, _, _)| !made.damaged.contains(block)).collect();
         for density in [1000, 50] {
             let is_selected = selects(density);
-            let (header, program) = decoder(&made.file, &options(batch_size, &["ok", "id"], Damage::Skip));
+            let (header, program) = decoder(&made.file, &options(batch_size, &["ok", "id"], OnCorruptBlock::Skip));
             let filter_program = FilterProgram::compile(&program, &["id".to_owned()]).unwrap();
             let mut decoder = Decoder::new(&header, program);
             if density < 1000 {
@@ -215,7 +215,7 @@ fn places_around_damage() {
                 });
             }
             let mut found = vec![];
-            for (batch, places) in batches(decoder.with_places(), &made.file, 1 << 17) {
+            for (batch, places) in batches(decoder.with_row_positions(), &made.file, 1 << 17) {
                 assert!(ids(&batch).into_iter().eq(places.iter().map(|(_, _, row)| *row as i64)));
                 found.extend(places);
             }
