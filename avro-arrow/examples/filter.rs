@@ -8,7 +8,7 @@
 use arrow_array::{Array, BooleanArray, Int64Array, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use avro_arrow::container::Header;
-use avro_arrow::{Decoder, FilterError, FilterProgram, Options, Program};
+use avro_arrow::{DecodeResult, Decoder, FilterError, FilterProgram, Options, Program};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,11 +74,13 @@ fn read(
     let mut rows = 0;
     let mut at = decoder.first_offset() as usize;
     loop {
-        while let Some(batch) = decoder.next_batch()? {
-            rows += count(batch)?;
-        }
-        if decoder.is_done() {
-            return Ok(rows);
+        match decoder.try_decode()? {
+            DecodeResult::Batch(batch) => {
+                rows += count(batch)?;
+                continue;
+            }
+            DecodeResult::Finished => return Ok(rows),
+            DecodeResult::NeedsData(_) => {}
         }
         let n = FEED_BYTES.min(file.len() - at);
         if n == 0 {

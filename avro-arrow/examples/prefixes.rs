@@ -8,7 +8,7 @@
 
 use arrow_array::RecordBatch;
 use avro_arrow::container::Header;
-use avro_arrow::{Decoder, Enums, FilterProgram, Options, Program, Reader, Strings, Unions};
+use avro_arrow::{DecodeResult, Decoder, Enums, FilterProgram, Options, Program, ReaderBuilder, Strings, Unions};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn read_file(file: &[u8], most: usize, counts: &mut Counts) {
                     ways.iter().for_each(|way| counts.add(|rows| way.read(header, file, rows)));
                 }
                 _ => counts.add(|rows| {
-                    let mut reader = Reader::new(file, &Options::default())?;
+                    let mut reader = ReaderBuilder::new().build(file)?;
                     reader.try_for_each(|batch| batch.map(|batch| *rows += batch.num_rows()))
                 }),
             }
@@ -90,13 +90,13 @@ impl Counts {
 /// All columns, in small batches, as other types; the last column alone; no column; every third row.
 fn ways(header: &Header) -> Vec<Way> {
     let all = Options::default();
-    let other = Options { strings: Strings::Utf8, enums: Enums::String, unions: Unions::Struct, ..all.clone() };
+    let other = all.clone().with_strings(Strings::Utf8).with_enums(Enums::String).with_unions(Unions::Struct);
     let compile = |options: &Options| Program::compile(&header.schema, options).ok().map(Arc::new);
     let Some(whole) = compile(&all) else { return Vec::new() };
     let names: Vec<String> = whole.arrow_schema().fields().iter().map(|field| field.name().clone()).collect();
-    let last = Options { projection: Some(names.iter().rev().take(1).cloned().collect()), ..all.clone() };
-    let none = Options { projection: Some(Vec::new()), ..all.clone() };
-    let options = [all.clone(), Options { batch_size: 3, ..all }, other, last, none];
+    let last = all.clone().with_projection(Some(names.iter().rev().take(1).cloned().collect()));
+    let none = all.clone().with_projection(Some(Vec::new()));
+    let options = [all.clone(), all.with_batch_size(3), other, last, none];
     let mut ways: Vec<Way> = options.iter().filter_map(compile).map(|program| Way { program, filter: None }).collect();
     let first = names.get(..names.len().min(1)).unwrap_or_default();
     ways.extend(FilterProgram::compile(&whole, first).ok().map(|filter| Way { program: whole, filter: Some(filter) }));
@@ -113,15 +113,16 @@ impl Way {
             let third = |batch: &RecordBatch| Ok((0..batch.num_rows()).map(|row| Some(row % 3 == 0)).collect());
             decoder = decoder.with_filter(filter, third);
         }
-        for piece in [Some(first), Some(second), None] {
-            match piece {
-                Some(piece) => decoder.feed(piece.to_vec().into()),
-                None => decoder.finish(),
-            }
-            while let Some(batch) = decoder.next_batch()? {
-                *rows += batch.num_rows();
+        let mut pieces = [first, second].into_iter();
+        loop {
+            match decoder.try_decode()? {
+                DecodeResult::Batch(batch) => *rows += batch.num_rows(),
+                DecodeResult::NeedsData(_) => match pieces.next() {
+                    Some(piece) => decoder.feed(piece.to_vec().into()),
+                    None => decoder.finish(),
+                },
+                DecodeResult::Finished => return Ok(()),
             }
         }
-        Ok(())
     }
 }

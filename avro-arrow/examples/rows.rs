@@ -13,7 +13,7 @@ mod json;
 
 use arrow_array::RecordBatch;
 use avro_arrow::schema::Schema;
-use avro_arrow::{Limits, Options, Reader, reference};
+use avro_arrow::{Limits, Options, ReaderBuilder, reference};
 use std::error::Error;
 use std::fs;
 use std::io::{BufWriter, Write, stdin, stdout};
@@ -41,8 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// All batches of a file, by the program; the reference must have found the same.
 fn read(file: &[u8], reader: Option<&str>) -> Result<Vec<RecordBatch>, Box<dyn Error>> {
     let schema = reader.map(|json| Schema::parse(json, &Limits::default())).transpose()?;
-    let options = Options { reader_schema: schema, ..Options::default() };
-    let fast = Reader::new(file, &options).and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
+    let options = Options::default().with_reader_schema(schema);
+    let fast = ReaderBuilder::new()
+        .with_options(options.clone())
+        .build(file)
+        .and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
     let slow = reference::read(file, &options);
     match (&fast, &slow) {
         (Ok(fast), Ok(slow)) if json::lines(fast) != json::lines(slow) => Err("the reference finds other rows")?,

@@ -3,6 +3,7 @@
 //! Everything in this crate fails with [`Error`]. Code that reads values returns a bare [`Fault`], and the block boundary adds
 //! the position once. The run loop only notes that something is wrong; the reference decoder then says what and where.
 
+use arrow_schema::ArrowError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -199,7 +200,7 @@ pub enum ErrorKind {
     /// Reading failed.
     Io(io::Error),
     /// Arrow refused an array. Always a bug in this crate.
-    Arrow(arrow_schema::ArrowError),
+    Arrow(ArrowError),
     /// A thread of the parallel reader died: a bug in this crate, or a panic of what it was given to read from.
     Worker,
 }
@@ -381,9 +382,23 @@ impl From<io::Error> for Error {
     }
 }
 
-impl From<arrow_schema::ArrowError> for Error {
-    fn from(e: arrow_schema::ArrowError) -> Self {
-        Error::new(ErrorKind::Arrow(e))
+/// Takes out the error that the opposite conversion put in.
+impl From<ArrowError> for Error {
+    fn from(e: ArrowError) -> Self {
+        match e {
+            ArrowError::ExternalError(e) => match e.downcast::<Error>() {
+                Ok(e) => *e,
+                Err(e) => Error::new(ErrorKind::Arrow(ArrowError::ExternalError(e))),
+            },
+            e => Error::new(ErrorKind::Arrow(e)),
+        }
+    }
+}
+
+/// [`ArrowError::ExternalError`] with the error inside.
+impl From<Error> for ArrowError {
+    fn from(e: Error) -> Self {
+        ArrowError::ExternalError(Box::new(e))
     }
 }
 

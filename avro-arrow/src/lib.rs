@@ -3,10 +3,10 @@
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid/primitives.avro");
-//! use avro_arrow::{Options, ParallelReader};
+//! use avro_arrow::ReaderBuilder;
 //!
 //! let threads = std::thread::available_parallelism()?.get();
-//! for batch in ParallelReader::new(std::fs::File::open(path)?, &Options::default(), threads)? {
+//! for batch in ReaderBuilder::new().build_parallel(std::fs::File::open(path)?, threads)? {
 //!     let batch = batch?; // an arrow_array::RecordBatch
 //!     println!("{} rows of {} columns", batch.num_rows(), batch.num_columns());
 //! }
@@ -86,13 +86,16 @@ pub mod testing;
 pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;
 pub use decode::batcher::RowRange;
-pub use decode::decoder::Decoder;
+pub use decode::decoder::{DecodeResult, Decoder};
 pub use decode::filter::{FilterError, FilterProgram, RowFilter};
 pub use decode::parallel_reader::ParallelReader;
 pub use decode::reader::Reader;
+pub use decode::reader_builder::ReaderBuilder;
 pub use encoding::{PADDING, PaddedBytes};
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use limits::Limits;
 pub use options::{Decimals, Enums, FieldMatch, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions};
 pub use program::Program;
-pub use writer::{Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WrittenBlock, derived_schema, renamed_fields};
+pub use writer::{
+    Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WriterBuilder, WrittenBlock, derived_schema, renamed_fields,
+};

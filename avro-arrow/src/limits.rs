@@ -1,8 +1,27 @@
 //! Limits: the most that a file may ask for, whatever it claims.
 
+/// Setters of the public fields of a struct that may get more of them.
+macro_rules! setters {
+    ($of:ident { $($setter:ident $field:ident: $type:ty,)* }) => {
+        impl $of {
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub fn $setter(mut self, $field: $type) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use setters;
+
 /// What a file may ask for. Every count and length in a file is also checked against the bytes that are there before
 /// anything is reserved, so these are for data that is valid but unreasonable, such as a compression bomb.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Bytes of one block, as stored and decompressed; the default is 200 MiB, as Avro's Java implementation. At most 2 GiB - 1.
     pub block_bytes: usize,
@@ -40,3 +59,14 @@ impl Default for Limits {
         }
     }
 }
+
+setters!(Limits {
+    with_block_bytes block_bytes: usize,
+    with_batch_bytes batch_bytes: usize,
+    with_metadata_bytes metadata_bytes: usize,
+    with_schema_nodes schema_nodes: usize,
+    with_arrow_fields arrow_fields: usize,
+    with_nesting nesting: usize,
+    with_value_nesting value_nesting: usize,
+    with_zero_width_items zero_width_items: u64,
+});

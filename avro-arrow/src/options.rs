@@ -1,10 +1,11 @@
 //! Options: what the caller wants of the output.
 
-use crate::limits::Limits;
+use crate::limits::{Limits, setters};
 use crate::schema::Schema;
 
 /// What the caller wants: which columns, of which Arrow types, in batches of which size.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
     /// Rows of a batch; the last of a file may have fewer; the default is 8192.
     pub batch_size: usize,
@@ -58,6 +59,7 @@ pub struct Options {
 
 /// How fields of a reader's schema are found in a writer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum FieldMatch {
     /// By name, and then by the reader's aliases.
     #[default]
@@ -70,6 +72,7 @@ pub enum FieldMatch {
 /// Whether the names of records, enums and fixed matter where a file is read with a reader's schema. Names are the same if they
 /// are so without their namespaces, or by an alias of the reader's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum TypeNames {
     /// A name may differ where only two types can be meant: outside of unions, and in unions where both sides have exactly one
     /// record, enum or fixed. Many writers make names up.
@@ -81,6 +84,7 @@ pub enum TypeNames {
 
 /// Arrow types of Avro's `string` and `bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Strings {
     /// `Utf8View` and `BinaryView`, which point into the decompressed blocks.
     #[default]
@@ -91,6 +95,7 @@ pub enum Strings {
 
 /// Arrow type of Avro's `enum`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Enums {
     /// `Dictionary(Int32, Utf8)`, with the symbols in the schema's order.
     #[default]
@@ -101,6 +106,7 @@ pub enum Enums {
 
 /// Arrow type of general unions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Unions {
     /// A dense `Union` with a child for each branch.
     #[default]
@@ -115,6 +121,7 @@ pub enum Unions {
 
 /// Arrow type of an array that Iceberg marks as a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum LogicalMaps {
     /// A list of structs, as the bytes are.
     #[default]
@@ -125,6 +132,7 @@ pub enum LogicalMaps {
 
 /// Arrow type of Avro's `decimal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Decimals {
     /// `Decimal128` or `Decimal256` of the schema's precision and scale.
     #[default]
@@ -137,6 +145,7 @@ pub enum Decimals {
 
 /// What becomes of a file with damaged blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OnCorruptBlock {
     /// Reading ends with an error, and none of the block's rows are given.
     #[default]
@@ -172,3 +181,21 @@ impl Default for Options {
         }
     }
 }
+
+setters!(Options {
+    with_batch_size batch_size: usize,
+    with_reader_schema reader_schema: Option<Schema>,
+    with_widen widen: bool,
+    with_type_names type_names: TypeNames,
+    with_field_match field_match: FieldMatch,
+    with_projection projection: Option<Vec<String>>,
+    with_strings strings: Strings,
+    with_enums enums: Enums,
+    with_unions unions: Unions,
+    with_logical_maps logical_maps: LogicalMaps,
+    with_decimals decimals: Decimals,
+    with_short_decimals short_decimals: bool,
+    with_recursion_levels recursion_levels: usize,
+    with_on_corrupt_block on_corrupt_block: OnCorruptBlock,
+    with_limits limits: Limits,
+});

@@ -61,7 +61,7 @@ fn check_each(kinds: &[&str], check: impl Fn(&Entry)) {
 fn valid_files_have_the_rows_that_the_reference_finds() {
     check_each(&["valid"], |Entry { name, file, n_rows, .. }| {
         let variant =
-            Options { strings: Strings::Utf8, enums: Enums::String, unions: Unions::Struct, ..Options::default() };
+            Options::default().with_strings(Strings::Utf8).with_enums(Enums::String).with_unions(Unions::Struct);
         for options in [Options::default(), variant] {
             let batch = whole(name, file, &options);
             assert_valid(name, std::slice::from_ref(&batch));
@@ -81,7 +81,7 @@ fn valid_files_have_the_same_rows_in_batches_of_any_size() {
     check_each(&["valid"], |Entry { name, file, .. }| {
         let want = whole(name, file, &Options::default());
         for batch_size in [1, 3, 100] {
-            let options = Options { batch_size, ..Options::default() };
+            let options = Options::default().with_batch_size(batch_size);
             for way in [Way::Reader, Way::Parallel(2), Way::Pieces(1000)] {
                 let what = format!("{way}, batch size {batch_size}");
                 let batches = way.read(file, &options).unwrap(&what);
@@ -117,11 +117,11 @@ fn each_column_alone_is_the_column_among_all() {
             if first != at {
                 continue; // A name that is there twice means the first.
             }
-            let options = Options { projection: Some(vec![field.name().clone()]), ..Options::default() };
+            let options = Options::default().with_projection(Some(vec![field.name().clone()]));
             let got = whole(name, file, &options);
             assert_eq!(got.column(0), want.column(at), "column {}", field.name());
         }
-        let none = Options { projection: Some(vec![]), ..Options::default() };
+        let none = Options::default().with_projection(Some(vec![]));
         let batches = Way::Reader.read(file, &none).unwrap("no columns");
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), want.num_rows(), "rows without columns");
     });

@@ -15,7 +15,7 @@ fn damaged_files_are_refused() {
     for Case { name, file, beside } in cases("corrupt", "txt") {
         let fragment = beside.trim_end_matches('\n');
         for batch_size in [1, 8192] {
-            let options = Options { batch_size, ..Options::default() };
+            let options = Options::default().with_batch_size(batch_size);
             for way in WAYS.into_iter().chain([Way::Reference]) {
                 let start = Instant::now();
                 let outcome = way.read(&file, &options);
@@ -53,7 +53,7 @@ fn what_is_skipped_is_checked_enough_to_find_the_next_value() {
     let cases: Vec<Case> = cases("corrupt", "txt").into_iter().filter(|case| moved.contains(&&*case.name)).collect();
     assert_eq!(cases.len(), moved.len());
     for Case { name, file, .. } in cases {
-        let options = Options { projection: Some(vec!["a".into()]), ..Options::default() };
+        let options = Options::default().with_projection(Some(vec!["a".into()]));
         for way in [Way::Reader, Way::Reference] {
             assert!(way.read(&file, &options).error.is_some(), "{name}, {way}: read without an error");
         }

@@ -12,8 +12,7 @@ use avro_arrow::container::Header;
 use avro_arrow::schema::Schema;
 use avro_arrow::testing::{Rng, corrupt};
 use avro_arrow::{
-    DamagedBlock, Decoder, Error, FilterProgram, Limits, OnCorruptBlock, Options, ParallelReader, Program, Reader,
-    reference,
+    DamagedBlock, Decoder, Error, FilterProgram, Limits, OnCorruptBlock, Options, Program, ReaderBuilder, reference,
 };
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -101,7 +100,7 @@ struct Read {
 }
 
 fn lenient(batch_size: usize) -> Options {
-    Options { on_corrupt_block: OnCorruptBlock::Skip, batch_size, ..Options::default() }
+    Options::default().with_on_corrupt_block(OnCorruptBlock::Skip).with_batch_size(batch_size)
 }
 
 /// All that this way gives of a file whose header is whole.
@@ -109,7 +108,10 @@ fn read(way: Way, file: &[u8], options: &Options) -> Read {
     let (_, program) = header_and_program(file, options).unwrap();
     let (batches, damage) = match way {
         Way::Parallel(threads) => {
-            let mut reader = ParallelReader::new(Cursor::new(file.to_vec()), options, threads).unwrap();
+            let mut reader = ReaderBuilder::new()
+                .with_options(options.clone())
+                .build_parallel(Cursor::new(file.to_vec()), threads)
+                .unwrap();
             let batches: Vec<_> = reader.by_ref().map(|batch| batch.unwrap()).collect();
             (batches, reader.take_damage())
         }
@@ -121,7 +123,7 @@ fn read(way: Way, file: &[u8], options: &Options) -> Read {
             (outcome.batches, decoder.take_damage())
         }
         _ => {
-            let mut reader = Reader::new(file, options).unwrap();
+            let mut reader = ReaderBuilder::new().with_options(options.clone()).build(file).unwrap();
             let batches: Vec<_> = reader.by_ref().map(|batch| batch.unwrap()).collect();
             (batches, reader.take_damage())
         }
@@ -356,7 +358,7 @@ fn a_block_is_lost_whole_or_not_at_all() {
                 }
             }
             // Where only rows are counted, what is wrong inside a value that no column wants is not seen.
-            let options = Options { projection: Some(vec![]), ..lenient(8192) };
+            let options = lenient(8192).with_projection(Some(vec![]));
             assert_eq!(read(Way::Reader, &file, &options).rows.num_rows() as i64, 2100 + n);
         }
     }
@@ -371,7 +373,7 @@ fn rows_are_counted_around_damage() {
         // The middle of what is stored, or of a checksum: where nothing is compressed, the last row's length of its list.
         let place = if codec == "null" { fourth - 17 } else { (third + fourth) / 2 };
         file[place] ^= 0xff;
-        let options = Options { projection: Some(vec![]), ..lenient(8192) };
+        let options = lenient(8192).with_projection(Some(vec![]));
         let want = ends.last().unwrap().1 - (ends[3].1 - ends[2].1);
         for way in LENIENT {
             let read = read(way, &file, &options);
@@ -424,7 +426,7 @@ fn what_the_reader_has_no_place_for_is_no_damage() {
     for (symbols, error) in [(r#""B", "A""#, None), (r#""A""#, Some("(field value, row 0, block 2, "))] {
         let reader_schema = Some(Schema::parse(&schema(symbols), &Limits::default()).unwrap());
         for batch_size in [1, 100] {
-            let options = Options { reader_schema: reader_schema.clone(), ..lenient(batch_size) };
+            let options = lenient(batch_size).with_reader_schema(reader_schema.clone());
             for way in LENIENT {
                 let found = way.read(&file, &options).error.map(|error| error.to_string());
                 match (&found, error) {
@@ -463,7 +465,11 @@ fn filters_see_whole_blocks_only() {
         let mut decoder = Decoder::new(&header, Arc::clone(&program)).with_filter(&filter_program, filter);
         let outcome = feed(&file, 1000, &mut decoder);
         assert!(outcome.error.is_none());
-        let mut parallel = ParallelReader::filtered(Cursor::new(file.clone()), &options, 2, &columns, filter).unwrap();
+        let mut parallel = ReaderBuilder::new()
+            .with_options(options)
+            .with_row_filter(&columns, filter)
+            .build_parallel(Cursor::new(file.clone()), 2)
+            .unwrap();
         let batches: Vec<_> = parallel.by_ref().map(|batch| batch.unwrap()).collect();
         for (batches, damage) in [(outcome.batches, decoder.take_damage()), (batches, parallel.take_damage())] {
             let found = collected(batches, damage, &program);
@@ -488,7 +494,7 @@ fn what_is_whole_is_read_as_ever() {
 fn every_way_skips_the_same() {
     let mut n_files = 0;
     for Case { name, file, .. } in cases("corrupt", "txt") {
-        if Reader::new(&*file, &lenient(100)).is_err() {
+        if ReaderBuilder::new().with_options(lenient(100)).build(&*file).is_err() {
             continue; // of the header
         }
         n_files += 1;

@@ -23,7 +23,7 @@ const DUCKDB: &str = "duckdb+duckdb-avro__test__";
 /// A file's rows, all ways to read it agreeing; with its own schema, or another.
 fn rows(file: &[u8], reader: Option<&str>) -> Vec<String> {
     let reader_schema = reader.map(|json| Schema::parse(json, &Limits::default()).unwrap());
-    let options = Options { reader_schema, ..Options::default() };
+    let options = Options::default().with_reader_schema(reader_schema);
     let [first, rest @ ..] = [Way::Reader, Way::Parallel(2), Way::Pieces(3), Way::Reference]
         .map(|way| lines(&way.read(file, &options).unwrap(&format!("{way} {reader:?}"))));
     assert!(rest.iter().all(|rows| *rows == first), "{reader:?}");

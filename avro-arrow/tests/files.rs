@@ -20,9 +20,9 @@ fn valid() -> Vec<Case> {
 fn rows_are_those_beside_the_file() {
     let variants = [
         Options::default(),
-        Options { strings: Strings::Utf8, ..Options::default() },
-        Options { enums: Enums::String, ..Options::default() },
-        Options { strings: Strings::Utf8, enums: Enums::String, ..Options::default() },
+        Options::default().with_strings(Strings::Utf8),
+        Options::default().with_enums(Enums::String),
+        Options::default().with_strings(Strings::Utf8).with_enums(Enums::String),
     ];
     for Case { name, file, beside } in valid() {
         let want: Vec<&str> = beside.lines().collect();
@@ -43,7 +43,7 @@ fn every_way_and_batch_size_gives_the_same_rows() {
     for Case { name, file, .. } in valid() {
         let want = whole(&name, &file, &Options::default());
         for batch_size in BATCH_SIZES {
-            let options = Options { batch_size, ..Options::default() };
+            let options = Options::default().with_batch_size(batch_size);
             for way in WAYS {
                 let what = format!("{name}, {way}, batch size {batch_size}");
                 let batches = way.read(&file, &options).unwrap(&what);
@@ -72,7 +72,7 @@ fn projections_give_those_columns() {
         projections.extend(columns.iter().step_by(columns.len() / 40 + 1).map(|column| vec![*column]));
         for projection in projections {
             let names = projection.iter().map(|name| name.to_string()).collect();
-            let options = Options { projection: Some(names), batch_size: 100, ..Options::default() };
+            let options = Options::default().with_projection(Some(names)).with_batch_size(100);
             let want: Vec<String> = rows.iter().map(|row| pick(row, &projection)).collect();
             let want: Vec<&str> = want.iter().map(String::as_str).collect();
             for way in [Way::Reader, Way::Parallel(2), Way::Pieces(3), Way::Reference] {

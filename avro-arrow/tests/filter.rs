@@ -4,7 +4,7 @@
 mod support;
 
 use arrow_array::{BooleanArray, RecordBatch};
-use avro_arrow::{Decoder, FilterError, FilterProgram, Options, ParallelReader, Reader, RowFilter};
+use avro_arrow::{Decoder, FilterError, FilterProgram, Options, ReaderBuilder, RowFilter};
 use std::io::Cursor;
 use support::json::lines;
 use support::ways::{Outcome, Way, assert_valid, header_and_program, outcome, pieces, whole};
@@ -21,10 +21,9 @@ fn read(
     columns: &[String],
     filter: impl RowFilter + Clone + 'static,
 ) -> Outcome {
+    let builder = ReaderBuilder::new().with_options(options.clone()).with_row_filter(columns, filter.clone());
     match way {
-        Way::Parallel(threads) => {
-            outcome(ParallelReader::filtered(Cursor::new(file.to_vec()), options, threads, columns, filter))
-        }
+        Way::Parallel(threads) => outcome(builder.build_parallel(Cursor::new(file.to_vec()), threads)),
         Way::Pieces(size) => match header_and_program(file, options) {
             Ok((header, program)) => {
                 let filter_program = FilterProgram::compile(&program, columns).unwrap();
@@ -32,7 +31,7 @@ fn read(
             }
             Err(error) => Outcome { batches: Vec::new(), error: Some(error) },
         },
-        _ => outcome(Reader::new(file, options).and_then(|reader| reader.with_filter(columns, filter))),
+        _ => outcome(builder.build(file)),
     }
 }
 
@@ -58,7 +57,7 @@ fn files_give_the_rows_that_are_selected() {
         }
         let last = names.last().cloned().into_iter().collect();
         for (columns, density) in [(vec![], 0), (vec![], 1000), (last, 500), (names.clone(), 100), (names, 700)] {
-            let looked_at = Options { projection: Some(columns.clone()), ..Options::default() };
+            let looked_at = Options::default().with_projection(Some(columns.clone()));
             let looked_at = lines(&[whole(&name, &file, &looked_at)]);
             let wanted = lines(std::slice::from_ref(&all)).into_iter().zip(&looked_at);
             let wanted: Vec<String> =
@@ -72,7 +71,7 @@ fn files_give_the_rows_that_are_selected() {
                 for batch_size in [1, 100, 8192] {
                     let what =
                         format!("{name}, {way}, filter of {columns:?}, {density} of 1000, batch size {batch_size}");
-                    let options = Options { batch_size, ..Options::default() };
+                    let options = Options::default().with_batch_size(batch_size);
                     let batches = read(way, &file, &options, &columns, filter).unwrap(&what);
                     assert_valid(&what, &batches);
                     assert!(batches.iter().all(|batch| (1..=batch_size).contains(&batch.num_rows())), "{what}");

@@ -4,7 +4,7 @@
 
 mod support;
 
-use avro_arrow::{OnCorruptBlock, Options, ParallelReader, Reader};
+use avro_arrow::{OnCorruptBlock, Options, ReaderBuilder};
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -30,14 +30,14 @@ fn lines() -> Vec<Line> {
 
 /// Rows and entries of the list, or the error of the header.
 fn lenient(file: &[u8], threads: usize) -> String {
-    let options = Options { on_corrupt_block: OnCorruptBlock::Skip, ..Options::default() };
+    let builder = ReaderBuilder::new().with_on_corrupt_block(OnCorruptBlock::Skip);
     let found = |rows: usize, skipped: usize| format!("{rows} rows, {skipped} skipped");
     match threads {
-        0 => Reader::new(file, &options).map(|mut reader| {
+        0 => builder.build(file).map(|mut reader| {
             let rows = reader.by_ref().map(|batch| batch.unwrap().num_rows()).sum();
             found(rows, reader.damage().len())
         }),
-        n => ParallelReader::new(Cursor::new(file.to_vec()), &options, n).map(|mut reader| {
+        n => builder.build_parallel(Cursor::new(file.to_vec()), n).map(|mut reader| {
             let rows = reader.by_ref().map(|batch| batch.unwrap().num_rows()).sum();
             found(rows, reader.damage().len())
         }),

@@ -7,7 +7,7 @@ mod support;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use avro_arrow::container::count_rows;
-use avro_arrow::{ErrorKind, Limits, Options, ParallelReader, Reader};
+use avro_arrow::{ErrorKind, Limits, Options, ReaderBuilder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -155,10 +155,10 @@ fn a_large_file_takes_little() {
         };
         for threads in [0, 1, 2] {
             let (peak, n_rows) = peak(|| {
-                let reader = Reader::new(large(), &options).unwrap();
+                let builder = ReaderBuilder::new().with_options(options.clone()).with_row_filter(["id"], half);
                 match threads {
-                    0 => count(&mut reader.with_filter(&["id".to_string()], half).unwrap()),
-                    n => count(&mut ParallelReader::filtered(large(), &options, n, &["id".to_string()], half).unwrap()),
+                    0 => count(&mut builder.build(large()).unwrap()),
+                    n => count(&mut builder.build_parallel(large(), n).unwrap()),
                 }
             });
             let what = format!("half of {codec}, blocks of {block_bytes} bytes, {threads} threads");
@@ -168,8 +168,8 @@ fn a_large_file_takes_little() {
         }
         for threads in [0, 1, 2] {
             let (peak, n_rows) = peak(|| match threads {
-                0 => count(&mut Reader::new(large(), &options).unwrap()),
-                n => count(&mut ParallelReader::new(large(), &options, n).unwrap()),
+                0 => count(&mut ReaderBuilder::new().with_options(options.clone()).build(large()).unwrap()),
+                n => count(&mut ReaderBuilder::new().with_options(options.clone()).build_parallel(large(), n).unwrap()),
             });
             let what = format!("{codec}, blocks of {block_bytes} bytes, {threads} threads");
             println!("{what}: {} MiB", peak / MIB);
@@ -263,19 +263,19 @@ fn limits_are_what_the_caller_says() {
     let (n_rows, data) = rows(100_000);
     let good = file(SCHEMA, "null", &[block(n_rows, &data)]);
     let nulls = file(r#""null""#, "null", &[block(1000, &[])]);
-    let small = Limits { block_bytes: 99_999, zero_width_items: 999, ..Limits::default() };
-    let exact = Limits { block_bytes: data.len(), zero_width_items: 1000, ..Limits::default() };
+    let small = Limits::default().with_block_bytes(99_999).with_zero_width_items(999);
+    let exact = Limits::default().with_block_bytes(data.len()).with_zero_width_items(1000);
     for (file, limits, fragment) in [
         (&good, &small, Some("`block_bytes`")),
         (&nulls, &small, Some("`zero_width_items`")),
-        (&good, &Limits { metadata_bytes: 100, ..Limits::default() }, Some("`metadata_bytes`")),
-        (&good, &Limits { schema_nodes: 3, ..Limits::default() }, Some("`schema_nodes`")),
-        (&good, &Limits { arrow_fields: 3, ..Limits::default() }, Some("`arrow_fields`")),
-        (&good, &Limits { nesting: 1, ..Limits::default() }, Some("`nesting`")),
+        (&good, &Limits::default().with_metadata_bytes(100), Some("`metadata_bytes`")),
+        (&good, &Limits::default().with_schema_nodes(3), Some("`schema_nodes`")),
+        (&good, &Limits::default().with_arrow_fields(3), Some("`arrow_fields`")),
+        (&good, &Limits::default().with_nesting(1), Some("`nesting`")),
         (&good, &exact, None),
         (&nulls, &exact, None),
     ] {
-        let options = Options { limits: limits.clone(), ..Options::default() };
+        let options = Options::default().with_limits(limits.clone());
         for way in [Way::Reader, Way::Parallel(2), Way::Pieces(1000), Way::Reference] {
             let error = way.read(file, &options).error.map(|error| error.to_string());
             match (&error, fragment) {
@@ -298,7 +298,7 @@ fn branches_that_are_never_read() {
     let reader = format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, columns.join(","));
     let schema = |json: &str| avro_arrow::schema::Schema::parse(json, &Limits::default()).unwrap();
     let (writer, reader_schema) = (schema(&writer), Some(schema(&reader)));
-    let options = Options { reader_schema, ..Options::default() };
+    let options = Options::default().with_reader_schema(reader_schema);
     let (peak, compiled) = peak(|| avro_arrow::Program::compile(&writer, &options));
     let error = compiled.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");

@@ -51,7 +51,7 @@ fn mismatches() {
     ] {
         assert_eq!(why(writer, reader), [reason]);
         let (writer, reader) = [writer, reader].map(|of| record(&format!(r#"{{"name":"v","type":{of}}}"#))).into();
-        let options = Options { reader_schema: Some(schema(&reader)), ..Options::default() };
+        let options = Options::default().with_reader_schema(Some(schema(&reader)));
         assert!(Program::compile(&schema(&writer), &options).is_ok(), "{reason}");
     }
 }

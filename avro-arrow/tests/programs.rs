@@ -14,7 +14,7 @@ fn check(fields: &str, want: Expect) {
 /// The program of a record with these fields, of which only those are wanted.
 fn check_columns(fields: &str, columns: &[&str], want: Expect) {
     let projection = Some(columns.iter().map(|column| column.to_string()).collect());
-    check_with(fields, &Options { projection, ..Options::default() }, want);
+    check_with(fields, &Options::default().with_projection(projection), want);
 }
 
 fn check_with(fields: &str, options: &Options, want: Expect) {
@@ -237,7 +237,7 @@ fn dense_unions() {
 fn unions_as_structs() {
     check_with(
         UNIONS,
-        &Options { unions: Unions::Struct, ..Options::default() },
+        &Options::default().with_unions(Unions::Struct),
         expect![[r#"
             choose
              0:
@@ -313,7 +313,7 @@ fn recursive_type_is_json_inside_itself() {
     );
     check_with(
         NODE,
-        &Options { recursion_levels: 1, ..Options::default() },
+        &Options::default().with_recursion_levels(1),
         expect![[r#"
             int -> s0
             choose

@@ -34,7 +34,7 @@ fn check(schema: &str, options: &Options, projections: &[&[&str]], want: Expect)
     let mut text = String::new();
     for paths in projections {
         let projection = Some(paths.iter().map(|path| path.to_string()).collect());
-        let columns = match Program::compile(&schema, &Options { projection, ..options.clone() }) {
+        let columns = match Program::compile(&schema, &options.clone().with_projection(projection)) {
             Ok(program) => {
                 program.arrow_schema().fields().iter().map(|f| format!("    {}\n", print(f))).collect::<String>()
             }
@@ -113,7 +113,7 @@ fn columns() {
 
 #[test]
 fn columns_of_other_options() {
-    let maps = Options { logical_maps: LogicalMaps::Map, ..Options::default() };
+    let maps = Options::default().with_logical_maps(LogicalMaps::Map);
     check(
         SCHEMA,
         &maps,
@@ -127,7 +127,7 @@ fn columns_of_other_options() {
             pairs map entries {key Int32, value {name Utf8View, age? Int32, at? {x Float64, y Float32}}}
     "#]],
     );
-    let expanded = Options { recursion_levels: 2, ..Options::default() };
+    let expanded = Options::default().with_recursion_levels(2);
     check(
         SCHEMA,
         &expanded,
@@ -208,7 +208,7 @@ fn names_with_dots_and_names_that_are_there_twice() {
 
 #[test]
 fn refused() {
-    let structs = Options { unions: Unions::Struct, ..Options::default() };
+    let structs = Options::default().with_unions(Unions::Struct);
     check(
         SCHEMA,
         &structs,
@@ -265,8 +265,8 @@ fn refused() {
                 error: no column `pairs.name`; in `pairs` there are: key, value
         "#]],
     );
-    let levels = Options { limits: Limits { nesting: 4, ..Limits::default() }, ..Options::default() };
-    let deep = Options { recursion_levels: 1000, ..Options::default() };
+    let levels = Options::default().with_limits(Limits::default().with_nesting(4));
+    let deep = Options::default().with_recursion_levels(1000);
     let long = format!("list{}", ".next".repeat(500));
     check(
         SCHEMA,
@@ -282,7 +282,7 @@ fn refused() {
     "#]],
     );
     let schema = Schema::parse(SCHEMA, &Limits::default()).unwrap();
-    let error = Program::compile(&schema, &Options { projection: Some(vec![long]), ..deep }).unwrap_err().to_string();
+    let error = Program::compile(&schema, &deep.with_projection(Some(vec![long]))).unwrap_err().to_string();
     assert!(error.contains("`nesting`"), "{error}");
 }
 
@@ -291,7 +291,7 @@ fn check_program(fields: &str, paths: &[&str], want: Expect) {
     let schema = format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#);
     let schema = Schema::parse(&schema, &Limits::default()).unwrap();
     let projection = Some(paths.iter().map(|path| path.to_string()).collect());
-    let program = Program::compile(&schema, &Options { projection, ..Options::default() }).unwrap();
+    let program = Program::compile(&schema, &Options::default().with_projection(projection)).unwrap();
     want.assert_eq(&program.to_string());
 }
 
@@ -419,7 +419,7 @@ fn values_are_those_of_the_whole_columns() {
             let paths = random_paths(&mut Rng::new(seed), &all.schema());
             nested += usize::from(paths.iter().any(|path| path.contains('.')));
             let what = format!("{}, {paths:?}", case.name);
-            let options = Options { projection: Some(paths), ..Options::default() };
+            let options = Options::default().with_projection(Some(paths));
             let (_, program) = header_and_program(&case.file, &options).unwrap();
             let schema = program.arrow_schema();
             let kept = schema.fields().iter().map(|field| {

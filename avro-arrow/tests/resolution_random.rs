@@ -14,7 +14,7 @@ mod wire;
 use avro_arrow::json::{Decoder, Form};
 use avro_arrow::schema::{MergedSchema, OnConflict, Schema};
 use avro_arrow::testing::Rng;
-use avro_arrow::{FieldMatch, Limits, Options, Reader, TypeNames, reference};
+use avro_arrow::{FieldMatch, Limits, Options, ReaderBuilder, TypeNames, reference};
 use models::{changed, encode, ends, model, schema_json, value, value_json};
 use serde_json::Value as Json;
 use spec::{Model, Resolver, Value};
@@ -38,10 +38,16 @@ fn encoded(model: &Model, value: &Value) -> Vec<u8> {
 /// The value as columns of the reader's schema are the columns of the value that the second resolver gives.
 fn check_columns(what: &str, writer: &Model, reader: &Model, value: &Value, expected: &Value, options: &Options) {
     let written = wire::file(&schema_json(writer), "null", &[wire::block(1, &encoded(writer, value))]);
-    let plain = Options { reader_schema: None, ..options.clone() };
+    let plain = options.clone().with_reader_schema(None);
     let wanted = wire::file(&schema_json(reader), "null", &[wire::block(1, &encoded(reader, expected))]);
-    let wanted = Reader::new(wanted.as_slice(), &plain).and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
-    let fast = Reader::new(written.as_slice(), options).and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
+    let wanted = ReaderBuilder::new()
+        .with_options(plain.clone())
+        .build(wanted.as_slice())
+        .and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
+    let fast = ReaderBuilder::new()
+        .with_options(options.clone())
+        .build(written.as_slice())
+        .and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
     let slow = reference::read(written.as_slice(), options);
     match wanted {
         Ok(wanted) => {
@@ -69,7 +75,7 @@ fn values_and_errors_are_those_of_the_specification() {
         let (w, r) = (parse(&writer), parse(&reader));
         let what = format!("seed {seed}, {names:?}\nwriter {}\nreader {}", w.json(), r.json());
         let resolver = Resolver::new(&writer, &reader, names == TypeNames::Lenient);
-        let decoder = Decoder::resolving(&w, &r, Form::Avro, &Options { type_names: names, ..Options::default() });
+        let decoder = Decoder::resolving(&w, &r, Form::Avro, &Options::default().with_type_names(names));
         let decoder = match decoder {
             // A schema of the very same text is read as itself.
             Ok(decoder) => decoder,
@@ -87,7 +93,7 @@ fn values_and_errors_are_those_of_the_specification() {
             assert!(resolver.read(&value).is_some() || w.json().contains("\"bytes\""), "{what}");
         }
         let options =
-            Options { reader_schema: Some(r.clone()), type_names: names, recursion_levels: 1, ..Options::default() };
+            Options::default().with_reader_schema(Some(r.clone())).with_type_names(names).with_recursion_levels(1);
         for _ in 0..4 {
             let value = value(&mut rng, &writer, &writer.root, 0);
             let what = format!("{what}\nvalue {value:?}");
@@ -149,9 +155,8 @@ fn merged_schemas_lose_nothing() {
             let what =
                 format!("seed {seed}\n{}\n{}\nmerged {}", schemas[0].json(), schemas[1].json(), merged.schema.json());
             let limits = Limits::default();
-            let decoder =
-                Decoder::resolving(schema, &merged.schema, Form::Plain, &Options { widen: true, ..Options::default() })
-                    .unwrap_or_else(|e| panic!("{e}: {what}"));
+            let decoder = Decoder::resolving(schema, &merged.schema, Form::Plain, &Options::default().with_widen(true))
+                .unwrap_or_else(|e| panic!("{e}: {what}"));
             let own = Decoder::new(schema, Form::Plain, &limits);
             for _ in 0..4 {
                 let value = value(&mut rng, model, &model.root, 0);

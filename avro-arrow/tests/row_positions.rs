@@ -8,7 +8,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use avro_arrow::testing::Rng;
-use avro_arrow::{Decoder, FilterProgram, Limits, OnCorruptBlock, Options, Program, RowRange, container::Header};
+use avro_arrow::{
+    DecodeResult, Decoder, FilterProgram, Limits, OnCorruptBlock, Options, Program, RowRange, container::Header,
+};
 use std::sync::Arc;
 use support::wire::{block, bytes, file, long};
 
@@ -69,15 +71,19 @@ fn batches(mut decoder: Decoder, file: &[u8], piece: usize) -> Vec<(RecordBatch,
     let mut pieces = file[start..].chunks(piece);
     let mut batches = vec![];
     loop {
-        while let Some(batch) = decoder.next_batch().unwrap() {
+        let needs_data = loop {
+            let batch = match decoder.try_decode().unwrap() {
+                DecodeResult::Batch(batch) => batch,
+                result => break matches!(result, DecodeResult::NeedsData(_)),
+            };
             let runs = decoder.row_positions().iter();
             let place = |run: &RowRange, i: usize| (run.block, run.offset, run.row + i as u64);
             let places: Vec<Place> = runs.flat_map(|run| (0..run.n_rows).map(|i| place(run, i))).collect();
             assert_eq!(places.len(), batch.num_rows(), "each row has one place");
             assert!(decoder.row_positions().iter().all(|run| run.n_rows > 0));
             batches.push((batch, places));
-        }
-        if decoder.is_done() {
+        };
+        if !needs_data {
             return batches;
         }
         match pieces.next() {
@@ -93,7 +99,7 @@ fn ids(batch: &RecordBatch) -> Vec<i64> {
 
 fn options(batch_size: usize, projection: &[&str], damage: OnCorruptBlock) -> Options {
     let projection = Some(projection.iter().map(|name| (*name).to_owned()).collect());
-    Options { batch_size, projection, on_corrupt_block: damage, ..Options::default() }
+    Options::default().with_batch_size(batch_size).with_projection(projection).with_on_corrupt_block(damage)
 }
 
 fn decoder(file: &[u8], options: &Options) -> (Header, Arc<Program>) {

@@ -9,13 +9,13 @@ use arrow_select::concat::concat_batches;
 use avro_arrow::schema::Schema;
 use avro_arrow::tagged::{dense_batch, dense_schema};
 use avro_arrow::testing::{Rng, random_rows, random_schema};
-use avro_arrow::{Codec, Limits, Options, Reader, Unions, container};
+use avro_arrow::{Codec, Limits, Options, ReaderBuilder, Unions, container};
 use std::sync::Arc;
 
 const SYNC: [u8; 16] = *b"0123456789abcdef";
 
 fn read(file: &[u8], unions: Unions) -> Option<(SchemaRef, Vec<RecordBatch>)> {
-    let reader = Reader::new(file, &Options { unions, ..Options::default() }).ok()?;
+    let reader = ReaderBuilder::new().with_options(Options::default().with_unions(unions)).build(file).ok()?;
     let arrow = reader.schema();
     Some((arrow, reader.collect::<Result<_, _>>().ok()?))
 }

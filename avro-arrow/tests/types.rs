@@ -261,14 +261,12 @@ fn nested_types() {
 
 #[test]
 fn nested_types_as_other_formats_want_them() {
-    let options = Options {
-        strings: Strings::Utf8,
-        enums: Enums::String,
-        unions: Unions::Struct,
-        logical_maps: LogicalMaps::Map,
-        recursion_levels: 1,
-        ..Options::default()
-    };
+    let options = Options::default()
+        .with_strings(Strings::Utf8)
+        .with_enums(Enums::String)
+        .with_unions(Unions::Struct)
+        .with_logical_maps(LogicalMaps::Map)
+        .with_recursion_levels(1);
     check(
         &options,
         &NESTED,
@@ -337,7 +335,7 @@ fn unions() {
         "#]],
     );
     check(
-        &Options { unions: Unions::Struct, ..Options::default() },
+        &Options::default().with_unions(Unions::Struct),
         &types,
         expect![[r#"
             ["int", "string"]

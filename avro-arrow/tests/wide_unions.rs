@@ -4,7 +4,7 @@
 mod support;
 
 use avro_arrow::schema::Schema;
-use avro_arrow::{Error, Limits, Options, Reader, Unions, WriteOptions, Writer, reference};
+use avro_arrow::{Error, Limits, Options, ReaderBuilder, Unions, WriterBuilder, reference};
 use support::json::lines;
 use support::wire::{block, bytes, file, long};
 
@@ -23,9 +23,9 @@ fn row(branch: i64, value: &[u8], i: i64) -> Vec<u8> {
 
 fn read(file: &[u8], reader: Option<&str>, unions: Unions) -> String {
     let reader_schema = reader.map(|json| Schema::parse(json, &Limits::default()).unwrap());
-    let options = Options { reader_schema, unions, ..Options::default() };
+    let options = Options::default().with_reader_schema(reader_schema).with_unions(unions);
     let text = |read: Result<Vec<_>, Error>| read.map_or_else(|e| format!("error: {e}"), |b| lines(&b).join("\n"));
-    let fast = text(Reader::new(file, &options).and_then(|reader| reader.collect()));
+    let fast = text(ReaderBuilder::new().with_options(options.clone()).build(file).and_then(|reader| reader.collect()));
     assert_eq!(fast, text(reference::read(file, &options)));
     fast
 }
@@ -50,8 +50,8 @@ fn are_text() {
     }
 
     // What is read is written again as it was.
-    let reader = Reader::new(written.as_slice(), &Options::default()).unwrap();
-    let mut writer = Writer::new(Vec::new(), &reader.schema(), &WriteOptions::default()).unwrap();
+    let reader = ReaderBuilder::new().build(written.as_slice()).unwrap();
+    let mut writer = WriterBuilder::new(reader.schema()).build(Vec::new()).unwrap();
     for batch in reader {
         writer.write(&batch.unwrap()).unwrap();
     }

@@ -14,8 +14,7 @@ use arrow_select::concat::concat_batches;
 use avro_arrow::schema::Schema;
 use avro_arrow::testing::{Rng, random_rows, random_schema};
 use avro_arrow::{
-    Codec, Enums, Limits, LogicalMaps, Options, ParallelWriter, Reader, Strings, Unions, WriteOptions, Writer,
-    container,
+    Codec, Enums, Limits, LogicalMaps, Options, ReaderBuilder, Strings, Unions, WriteOptions, WriterBuilder, container,
 };
 use std::io::Cursor;
 use std::sync::Arc;
@@ -27,13 +26,13 @@ fn schema(json: &str) -> Schema {
 }
 
 fn read(file: &[u8], options: &Options) -> avro_arrow::Result<(SchemaRef, Vec<RecordBatch>)> {
-    let reader = Reader::new(file, options)?;
+    let reader = ReaderBuilder::new().with_options(options.clone()).build(file)?;
     let arrow = reader.schema();
     Ok((arrow, reader.collect::<Result<_, _>>()?))
 }
 
 fn write(arrow: &SchemaRef, batches: &[RecordBatch], options: &WriteOptions) -> avro_arrow::Result<Vec<u8>> {
-    let mut writer = Writer::new(Vec::new(), arrow, options)?;
+    let mut writer = WriterBuilder::new(arrow.clone()).with_options(options.clone()).build(Vec::new())?;
     for batch in batches {
         writer.write(batch)?;
     }
@@ -47,15 +46,13 @@ fn random_batches(rng: &mut Rng) -> Option<(Schema, Options, SchemaRef, Vec<Reco
     let rows = random_rows(rng, &schema, n_rows);
     let mut file = container::header_bytes(schema.json(), Codec::Null, &[], &SYNC);
     container::frame(n_rows as u64, &rows, &SYNC, &mut file);
-    let options = Options {
-        batch_size: rng.pick(8192, &[1, 7]),
-        unions: rng.pick(Unions::Dense, &[Unions::Dense, Unions::Struct]),
-        strings: rng.pick(Strings::View, &[Strings::Utf8]),
-        enums: rng.pick(Enums::Dictionary, &[Enums::String]),
-        logical_maps: rng.pick(LogicalMaps::List, &[LogicalMaps::Map]),
-        recursion_levels: rng.pick(0, &[0, 1]),
-        ..Options::default()
-    };
+    let options = Options::default()
+        .with_batch_size(rng.pick(8192, &[1, 7]))
+        .with_unions(rng.pick(Unions::Dense, &[Unions::Dense, Unions::Struct]))
+        .with_strings(rng.pick(Strings::View, &[Strings::Utf8]))
+        .with_enums(rng.pick(Enums::Dictionary, &[Enums::String]))
+        .with_logical_maps(rng.pick(LogicalMaps::List, &[LogicalMaps::Map]))
+        .with_recursion_levels(rng.pick(0, &[0, 1]));
     let (arrow, batches) = read(&file, &options).ok()?;
     Some((schema, options, arrow, batches))
 }
@@ -68,14 +65,12 @@ fn what_is_written_is_read_back() {
         let mut rng = Rng::new(seed);
         let Some((schema, options, arrow, batches)) = random_batches(&mut rng) else { continue };
         let rows = concat_batches(&arrow, &batches).unwrap();
-        let write_options = WriteOptions {
-            codec: rng.pick(Codec::Null, &codecs),
-            block_bytes: rng.pick(128 << 10, &[1, 50, 1000]),
-            schema: Some(schema.clone()),
-            check_schema: false,
-            sync: Some(SYNC),
-            ..WriteOptions::default()
-        };
+        let write_options = WriteOptions::default()
+            .with_codec(rng.pick(Codec::Null, &codecs))
+            .with_block_bytes(rng.pick(128 << 10, &[1, 50, 1000]))
+            .with_schema(Some(schema.clone()))
+            .with_check_schema(false)
+            .with_sync(Some(SYNC));
         let file =
             write(&arrow, &batches, &write_options).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", schema.json()));
         let (_, back) = read(&file, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", schema.json()));
@@ -84,7 +79,10 @@ fn what_is_written_is_read_back() {
         n_rows += rows.num_rows();
 
         // Slices of the same rows, on threads.
-        let mut writer = ParallelWriter::new(Vec::new(), &arrow, &write_options, 3).unwrap();
+        let mut writer = WriterBuilder::new(arrow.clone())
+            .with_options(write_options.clone())
+            .build_parallel(Vec::new(), 3)
+            .unwrap();
         let mut at = 0;
         while at < rows.num_rows() {
             let n = (1 + rng.below(9)).min(rows.num_rows() - at);
@@ -204,12 +202,12 @@ fn columns_as_a_schema_wants_them() {
     for (array, json, expected) in cases() {
         let batch = RecordBatch::try_from_iter([("c", array.clone())]).unwrap();
         let json = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"c","type":{json}}}]}}"#);
-        let options = WriteOptions { schema: Some(schema(&json)), ..WriteOptions::default() };
+        let options = WriteOptions::default().with_schema(Some(schema(&json)));
         let found = write(&batch.schema(), std::slice::from_ref(&batch), &options);
         match expected {
             Ok(data_type) => {
                 let file = found.unwrap_or_else(|e| panic!("{json}: {e}"));
-                let plain = Options { strings: Strings::Utf8, ..Options::default() };
+                let plain = Options::default().with_strings(Strings::Utf8);
                 let (_, back) = read(&file, &plain).unwrap();
                 let column = back[0].column(0);
                 assert_eq!(*column.data_type(), data_type, "{json}");
@@ -228,9 +226,9 @@ fn the_branch_that_is_the_columns_type_before_the_first_that_could_be() {
     let longs: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(-300)]));
     let batch = RecordBatch::try_from_iter([("c", longs.clone())]).unwrap();
     let json = r#"{"type":"record","name":"R","fields":[{"name":"c","type":["string","int","null","long"]}]}"#;
-    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let options = WriteOptions::default().with_schema(Some(schema(json)));
     let file = write(&batch.schema(), &[batch], &options).unwrap();
-    let (_, back) = read(&file, &Options { unions: Unions::Struct, ..Options::default() }).unwrap();
+    let (_, back) = read(&file, &Options::default().with_unions(Unions::Struct)).unwrap();
     let branches = back[0].column(0).as_any().downcast_ref::<StructArray>().unwrap();
     assert_eq!(branches.column_by_name("long").unwrap(), &longs);
 }
@@ -240,10 +238,10 @@ fn schemas_that_the_specification_forbids_are_not_written_unchecked() {
     let ids: ArrayRef = Arc::new(Int32Array::from(vec![7]));
     let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
     let json = r#"{"type":"record","name":"my-rec","fields":[{"name":"id","type":"int"}]}"#;
-    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let options = WriteOptions::default().with_schema(Some(schema(json)));
     let refused = write(&batch.schema(), std::slice::from_ref(&batch), &options).unwrap_err().to_string();
     assert!(refused.contains("record `my-rec` has a name"), "{refused}");
-    let unchecked = WriteOptions { check_schema: false, ..options };
+    let unchecked = options.with_check_schema(false);
     let file = write(&batch.schema(), &[batch], &unchecked).unwrap();
     // What is read is written again as it is.
     let (arrow, batches) = read(&file, &Options::default()).unwrap();
@@ -268,7 +266,7 @@ fn text_that_is_not_there() {
     let nulls = NullBuffer::from(vec![true, true, false]);
     let inner: ArrayRef = Arc::new(StructArray::new(fields.into(), vec![damaged], Some(nulls)));
     let batch = RecordBatch::try_from_iter([("in", inner)]).unwrap();
-    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let options = WriteOptions::default().with_schema(Some(schema(json)));
     let found = write(&batch.schema(), &[batch], &options).unwrap_err().to_string();
     assert!(found.contains("(field in.next, row 1)"), "{found}");
 }
@@ -279,7 +277,7 @@ fn what_is_below_a_null_record() {
     let json = r#"{"type":"record","name":"R","fields":[{"name":"r","type":["null",{"type":"record","name":"S","fields":[
         {"name":"id","type":"long"},{"name":"word","type":"string"},{"name":"kind","type":{"type":"enum","name":"K","symbols":["A","B"]}},
         {"name":"maybe","type":["string","null"]}]}]}]}"#;
-    let options = WriteOptions { schema: Some(schema(json)), ..WriteOptions::default() };
+    let options = WriteOptions::default().with_schema(Some(schema(json)));
     let words = [
         "",
         "short",
@@ -322,7 +320,7 @@ fn what_is_below_a_null_record() {
                 );
                 continue;
             }
-            let plain = Options { strings: Strings::Utf8, enums: Enums::String, ..Options::default() };
+            let plain = Options::default().with_strings(Strings::Utf8).with_enums(Enums::String);
             let (_, back) = read(&written.unwrap(), &plain).unwrap();
             let back = back[0].column(0).as_any().downcast_ref::<StructArray>().unwrap();
             let records = records.as_any().downcast_ref::<StructArray>().unwrap();
@@ -354,7 +352,7 @@ fn fields_and_columns() {
         (r#""int""#.to_owned(), Err("the schema is one int, but there are 2 columns")),
     ];
     for (json, expected) in cases {
-        let options = WriteOptions { schema: Some(schema(&json)), ..WriteOptions::default() };
+        let options = WriteOptions::default().with_schema(Some(schema(&json)));
         let found = write(&batch.schema(), std::slice::from_ref(&batch), &options).map_err(|e| e.to_string());
         match expected {
             Ok(values) => {
@@ -387,17 +385,21 @@ fn blocks_are_of_the_size_asked_for() {
     let ids: ArrayRef = Arc::new((0..100_000).collect::<Int32Array>());
     let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
     for threads in [None, Some(2)] {
-        let options = WriteOptions { codec: Codec::Null, block_bytes: 10_000, ..WriteOptions::default() };
+        let options = WriteOptions::default().with_codec(Codec::Null).with_block_bytes(10_000);
         let (file, written) = match threads {
             None => {
-                let mut writer = Writer::new(Vec::new(), &batch.schema(), &options).unwrap();
+                let mut writer =
+                    WriterBuilder::new(batch.schema()).with_options(options.clone()).build(Vec::new()).unwrap();
                 // One batch or many: the blocks are the same.
                 (0..100).for_each(|at| writer.write(&batch.slice(at * 1000, 1000)).unwrap());
                 let written = writer.written().to_vec();
                 (writer.finish().unwrap(), written)
             }
             Some(threads) => {
-                let mut writer = ParallelWriter::new(Vec::new(), &batch.schema(), &options, threads).unwrap();
+                let mut writer = WriterBuilder::new(batch.schema())
+                    .with_options(options.clone())
+                    .build_parallel(Vec::new(), threads)
+                    .unwrap();
                 (0..100).for_each(|at| writer.write(&batch.slice(at * 1000, 1000)).unwrap());
                 let written = writer.written().to_vec();
                 (writer.finish().unwrap(), written)
@@ -419,9 +421,9 @@ fn appending() {
         RecordBatch::try_from_iter([("id", ids)]).unwrap()
     };
     let (first, second) = (ids(0), ids(10));
-    let options = WriteOptions { codec: Codec::Deflate, level: Some(1), ..WriteOptions::default() };
+    let options = WriteOptions::default().with_codec(Codec::Deflate).with_level(Some(1));
     let file = write(&first.schema(), std::slice::from_ref(&first), &options).unwrap();
-    let mut writer = Writer::append(Cursor::new(file.clone()), &second.schema(), &WriteOptions::default()).unwrap();
+    let mut writer = WriterBuilder::new(second.schema()).build_append(Cursor::new(file.clone())).unwrap();
     writer.write(&second).unwrap();
     let longer = writer.finish().unwrap().into_inner();
     assert!(longer.starts_with(&file));
@@ -430,7 +432,7 @@ fn appending() {
     assert_eq!(concat_batches(&arrow, &back).unwrap().column(0).as_ref(), &expected as &dyn Array);
 
     let cut = Cursor::new(file[..file.len() - 3].to_vec());
-    let e = Writer::append(cut, &second.schema(), &WriteOptions::default()).unwrap_err();
+    let e = WriterBuilder::new(second.schema()).build_append(cut).unwrap_err();
     assert!(e.to_string().contains("sync marker"), "{e}");
 }
 
@@ -439,16 +441,17 @@ fn options_that_are_none() {
     let arrow = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1])) as ArrayRef)]).unwrap().schema();
     let default = WriteOptions::default;
     let cases = [
-        (WriteOptions { level: Some(3), ..default() }, "the codec snappy has no levels"),
+        (default().with_level(Some(3)), "the codec snappy has no levels"),
         (
-            WriteOptions { codec: Codec::Zstandard, level: Some(99), ..default() },
+            default().with_codec(Codec::Zstandard).with_level(Some(99)),
             "99 is no level of zstandard: those are -7 to 22",
         ),
-        (WriteOptions { block_bytes: 0, ..default() }, "blocks of 0 bytes have no rows"),
-        (WriteOptions { metadata: vec![("avro.x".into(), vec![])], ..default() }, "`avro.x` is not the caller's"),
+        (default().with_block_bytes(0), "blocks of 0 bytes have no rows"),
+        (default().with_metadata(vec![("avro.x".into(), vec![])]), "`avro.x` is not the caller's"),
     ];
     for (options, text) in cases {
-        let e = Writer::new(Vec::new(), &arrow, &options).unwrap_err().to_string();
+        let e =
+            WriterBuilder::new(arrow.clone()).with_options(options.clone()).build(Vec::new()).unwrap_err().to_string();
         assert!(e.contains(text), "{e}");
     }
 }

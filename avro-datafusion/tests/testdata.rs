@@ -4,7 +4,7 @@
 
 mod support;
 
-use avro_arrow::{Options, Reader};
+use avro_arrow::ReaderBuilder;
 use avro_datafusion::{AvroContext, AvroOptions, Unions};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
@@ -33,7 +33,7 @@ fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
 async fn scans_give_what_the_decoder_gives() {
     for file in files() {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let reader = Reader::new(std::fs::File::open(&file).unwrap(), &Options::default()).unwrap();
+        let reader = ReaderBuilder::new().build(std::fs::File::open(&file).unwrap()).unwrap();
         let schema = reader.schema();
         let expected = joined(&schema, &reader.collect::<avro_arrow::Result<Vec<_>>>().unwrap());
         // This one has a whole block with its sync markers inside a value, which only a reader from the start can tell from a

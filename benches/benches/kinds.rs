@@ -4,7 +4,7 @@
 
 use arrow_buffer::Buffer;
 use avro_arrow::container::Header;
-use avro_arrow::{Decoder, Options, Program};
+use avro_arrow::{DecodeResult, Decoder, Options, Program};
 use avro_benches::kinds::{KINDS, file};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -33,7 +33,7 @@ fn skips(criterion: &mut Criterion) {
     let rows = VALUES / SKIPPED as u64;
     let mut group = criterion.benchmark_group("skips");
     group.throughput(Throughput::Elements(VALUES));
-    let options = Options { projection: Some(vec!["key".into()]), ..Options::default() };
+    let options = Options::default().with_projection(Some(vec!["key".into()]));
     for kind in KINDS {
         let file = file(kind, true, SKIPPED, rows).unwrap();
         let decode = decoder(&file, &options, rows);
@@ -45,14 +45,14 @@ fn skips(criterion: &mut Criterion) {
 fn decoder(file: &[u8], options: &Options, expected: u64) -> impl Fn() -> u64 + use<> {
     let header = Header::parse(file, &options.limits).unwrap().unwrap();
     let program = Arc::new(Program::compile(&header.schema, options).unwrap());
-    let start = Decoder::new(&header, program.clone()).start() as usize;
+    let start = Decoder::new(&header, program.clone()).first_offset() as usize;
     let blocks = Buffer::from(&file[start..]);
     let decode = move || {
         let mut decoder = Decoder::new(&header, program.clone());
         decoder.feed(blocks.clone());
         decoder.finish();
         let mut rows = 0;
-        while let Some(batch) = decoder.next_batch().unwrap() {
+        while let DecodeResult::Batch(batch) = decoder.try_decode().unwrap() {
             rows += black_box(batch).num_rows() as u64;
         }
         rows

@@ -9,7 +9,6 @@ use arrow_avro::compression::CompressionCodec;
 use arrow_avro::reader::ReaderBuilder;
 use arrow_avro::writer::WriterBuilder;
 use arrow_avro::writer::format::AvroOcfFormat;
-use avro_arrow::{Options, ParallelWriter, Reader, WriteOptions, Writer};
 use avro_benches::avro_writer::{Blocks, Codec};
 use avro_benches::checksum::Checksum;
 use avro_benches::data::{Data, Nulls};
@@ -28,7 +27,7 @@ const TIMES: usize = 20;
 /// The rows of a file, read by our reader.
 fn checksum(file: &[u8]) -> Checksum {
     let mut sum = Checksum::default();
-    for batch in Reader::new(file, &Options::default()).unwrap() {
+    for batch in avro_arrow::ReaderBuilder::new().build(file).unwrap() {
         sum.add_arrow59(&batch.unwrap()).unwrap();
     }
     sum
@@ -74,7 +73,7 @@ fn main() {
         let mut file = Vec::new();
         data.write(&mut file, SCALE).unwrap();
         let mut batches: Vec<_> =
-            Reader::new(file.as_slice(), &Options::default()).unwrap().collect::<Result<_, _>>().unwrap();
+            avro_arrow::ReaderBuilder::new().build(file.as_slice()).unwrap().collect::<Result<_, _>>().unwrap();
         batches.truncate(BATCHES);
         let mut expected = Checksum::default();
         batches.iter().for_each(|batch| expected.add_arrow59(batch).unwrap());
@@ -85,15 +84,14 @@ fn main() {
             if !is_wanted(case, codec.name()) {
                 continue;
             }
-            let options = WriteOptions { codec, ..WriteOptions::default() };
-            let schema = batches[0].schema();
+            let builder = avro_arrow::WriterBuilder::new(batches[0].schema()).with_codec(codec);
             let ours = |out: &mut dyn Write, times: usize| {
-                let mut writer = Writer::new(out, &schema, &options).unwrap();
+                let mut writer = builder.clone().build(out).unwrap();
                 (0..times).flat_map(|_| &batches).for_each(|batch| writer.write(batch).unwrap());
                 writer.finish().unwrap();
             };
             let two = |out: &mut dyn Write, times: usize| {
-                let mut writer = ParallelWriter::new(out, &schema, &options, 2).unwrap();
+                let mut writer = builder.clone().build_parallel(out, 2).unwrap();
                 (0..times).flat_map(|_| &batches).for_each(|batch| writer.write(batch).unwrap());
                 writer.finish().unwrap();
             };

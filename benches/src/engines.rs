@@ -130,17 +130,14 @@ fn ours(
     mut each: impl FnMut(arrow_array::RecordBatch) -> Result<(), String>,
 ) -> Result<(), Box<dyn Error>> {
     let file = File::open(input.path)?;
-    let options = avro_arrow::Options {
-        batch_size: BATCH_ROWS,
-        projection: input.columns.clone(),
-        ..avro_arrow::Options::default()
-    };
+    let options = avro_arrow::Options::default().with_batch_size(BATCH_ROWS).with_projection(input.columns.clone());
+    let builder = avro_arrow::ReaderBuilder::new().with_options(options);
     if threads == 1 {
-        for batch in avro_arrow::Reader::new(file, &options)? {
+        for batch in builder.build(file)? {
             each(batch?)?;
         }
     } else {
-        for batch in avro_arrow::ParallelReader::new(file, &options, threads)? {
+        for batch in builder.build_parallel(file, threads)? {
             each(batch?)?;
         }
     }

@@ -71,7 +71,7 @@ pub fn read(
     let mut framer = Framer::new(&header, &limits);
     let mut decompressor = Decompressor::new(header.codec, &limits);
     // The program is not run: it knows the names and types of the batches.
-    let options = Options { projection: input.columns.clone(), ..Options::default() };
+    let options = Options::default().with_projection(input.columns.clone());
     let program = Program::compile(&header.schema, &options)?;
     let mut queue = Queue::default();
     framer.feed(rest.into());

@@ -12,38 +12,81 @@ use crate::options::OnCorruptBlock;
 use crate::program::Program;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
+use arrow_schema::SchemaRef;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Decodes the blocks of a file, or of a byte range of one.
+/// Decodes the blocks of a file, or of a byte range of a file, from bytes that the caller feeds.
+///
+/// The caller reads the [`Header`], feeds the bytes that follow it in pieces of any size, and takes the batches that
+/// they complete:
 ///
 /// ```
 /// # fn main() -> avro_arrow::Result<()> {
 /// # let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid/primitives.avro"))?;
-/// use avro_arrow::{Decoder, Limits, Options, Program, container::Header};
-/// use std::sync::Arc;
+/// use avro_arrow::{DecodeResult, Limits, ReaderBuilder, container::Header};
 ///
-/// let options = Options::default();
-/// let header = Header::parse(&file, &options.limits)?.expect("the whole header");
-/// let program = Arc::new(Program::compile(&header.schema, &options)?);
-/// let mut decoder = Decoder::new(&header, program);
+/// let header = Header::parse(&file, &Limits::default())?.expect("the whole header");
+/// let mut decoder = ReaderBuilder::new().build_decoder(&header)?;
+/// let mut pieces = file[decoder.first_offset() as usize..].chunks(4096);
 /// let mut rows = 0;
-/// for piece in file[decoder.first_offset() as usize..].chunks(4096) {
-///     decoder.feed(piece.to_vec().into());
-///     while let Some(batch) = decoder.next_batch()? {
-///         rows += batch.num_rows();
+/// loop {
+///     match decoder.try_decode()? {
+///         DecodeResult::Batch(batch) => rows += batch.num_rows(),
+///         DecodeResult::NeedsData(_) => match pieces.next() {
+///             Some(piece) => decoder.feed(piece.to_vec().into()),
+///             None => decoder.finish(),
+///         },
+///         DecodeResult::Finished => break,
 ///     }
-/// }
-/// decoder.finish();
-/// while let Some(batch) = decoder.next_batch()? {
-///     rows += batch.num_rows();
 /// }
 /// assert!(rows > 0);
 /// # Ok(())
 /// # }
 /// ```
+///
+/// An asynchronous source needs no other API. From a stream of `Bytes`, such as the body of an HTTP response or of an
+/// object store's `get`:
+///
+/// ```
+/// # fn main() -> avro_arrow::Result<()> {
+/// # let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid/primitives.avro"))?;
+/// use arrow_array::RecordBatch;
+/// use avro_arrow::{DecodeResult, Decoder, Limits, ReaderBuilder, container::Header};
+/// use bytes::Bytes;
+/// use futures::stream::{self, Stream, TryStreamExt};
+///
+/// fn batches(
+///     decoder: Decoder,
+///     input: impl Stream<Item = std::io::Result<Bytes>> + Unpin,
+/// ) -> impl Stream<Item = avro_arrow::Result<RecordBatch>> {
+///     stream::try_unfold((decoder, input), |(mut decoder, mut input)| async move {
+///         loop {
+///             match decoder.try_decode()? {
+///                 DecodeResult::Batch(batch) => return Ok(Some((batch, (decoder, input)))),
+///                 DecodeResult::NeedsData(_) => match input.try_next().await? {
+///                     Some(bytes) => decoder.feed(bytes.into()),
+///                     None => decoder.finish(),
+///                 },
+///                 DecodeResult::Finished => return Ok(None),
+///             }
+///         }
+///     })
+/// }
+///
+/// let header = Header::parse(&file, &Limits::default())?.expect("the whole header");
+/// let decoder = ReaderBuilder::new().build_decoder(&header)?;
+/// let pieces = file[decoder.first_offset() as usize..].chunks(4096).map(|piece| Ok(Bytes::copy_from_slice(piece)));
+/// let batches = futures::executor::block_on(batches(decoder, stream::iter(pieces)).try_collect::<Vec<_>>())?;
+/// assert!(!batches.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Bytes are taken as Arrow [`Buffer`]s, to which `Bytes` and `Vec<u8>` convert without a copy: string views of the
+/// batches point into them where the file is not compressed.
 #[derive(Debug)]
 pub struct Decoder {
     framer: Framer,
@@ -53,6 +96,21 @@ pub struct Decoder {
     damage: Vec<DamagedBlock>,
     /// Where rows are, if that is wanted.
     row_positions: Option<Box<FileRowPositions>>,
+}
+
+/// The outcome of [`Decoder::try_decode`].
+#[derive(Debug)]
+pub enum DecodeResult {
+    /// [Feed](Decoder::feed) the next bytes of the file, or [`finish`](Decoder::finish) if there are none.
+    ///
+    /// The range is that of the block whose end is missing, from its frame to its sync marker, or `None` while its frame
+    /// is missing too. It is a hint for callers who fetch bytes: pieces may be smaller or larger than the block. The
+    /// bytes to feed are always those that follow the bytes fed before, which may lie inside the range.
+    NeedsData(Option<Range<u64>>),
+    /// The next rows.
+    Batch(RecordBatch),
+    /// There are no more rows.
+    Finished,
 }
 
 /// Where the rows of the last batch are, and what it takes to know.
@@ -103,7 +161,7 @@ impl Decoder {
     /// # fn main() -> avro_arrow::Result<()> {
     /// # let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid/primitives.avro"))?;
     /// use arrow_array::{Array, BooleanArray, RecordBatch};
-    /// use avro_arrow::{Decoder, FilterProgram, Options, Program, container::Header};
+    /// use avro_arrow::{DecodeResult, Decoder, FilterProgram, Options, Program, container::Header};
     /// use std::sync::Arc;
     ///
     /// let options = Options::default();
@@ -119,7 +177,7 @@ impl Decoder {
     /// decoder.feed(file[decoder.first_offset() as usize..].to_vec().into());
     /// decoder.finish();
     /// let mut rows = 0;
-    /// while let Some(batch) = decoder.next_batch()? {
+    /// while let DecodeResult::Batch(batch) = decoder.try_decode()? {
     ///     rows += batch.num_rows() as u64;
     /// }
     /// assert_eq!(rows, decoder.rows_selected());
@@ -127,8 +185,12 @@ impl Decoder {
     /// # }
     /// ```
     #[must_use]
-    pub fn with_filter(mut self, program: &FilterProgram, filter: impl RowFilter + 'static) -> Decoder {
-        self.blocks.set_filter(program, Box::new(filter));
+    pub fn with_filter(self, program: &FilterProgram, filter: impl RowFilter + 'static) -> Decoder {
+        self.with_boxed_filter(program, Box::new(filter))
+    }
+
+    pub(super) fn with_boxed_filter(mut self, program: &FilterProgram, filter: Box<dyn RowFilter>) -> Decoder {
+        self.blocks.set_filter(program, filter);
         self
     }
 
@@ -149,8 +211,9 @@ impl Decoder {
         self.row_positions.as_ref().map(|row_positions| row_positions.last.as_slice()).unwrap_or_default()
     }
 
-    pub(crate) fn program(&self) -> &Arc<Program> {
-        &self.blocks.program
+    /// Returns the Arrow schema of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(self.blocks.program.arrow_schema())
     }
 
     /// Rows that the filter selected so far; 0 without one.
@@ -168,7 +231,7 @@ impl Decoder {
         self.blocks.blocks_read
     }
 
-    /// How long decompression took so far. It is part of the time in [`next_batch`](Self::next_batch).
+    /// How long decompression took so far. It is part of the time in [`try_decode`](Self::try_decode).
     pub fn time_decompressing(&self) -> Duration {
         self.blocks.time_decompressing
     }
@@ -190,29 +253,20 @@ impl Decoder {
         self.finished = true;
     }
 
-    /// Has it all bytes that it needs? Never before [`finish`](Self::finish) for a whole file.
-    pub fn is_done(&self) -> bool {
-        self.finished || self.framer.is_done()
-    }
-
     /// Where its blocks are, for whoever reads ranges of a file to compare: see [`Framer::covered_range`].
     pub fn covered_range(&self) -> Option<Range<u64>> {
         self.framer.covered_range()
     }
 
-    /// Where in the file the block lies whose end is still to be fed, as far as that is known: whoever fetches bytes need not
-    /// guess how many. A hint, which says nothing of the blocks behind it.
-    pub fn needed_range(&self) -> Option<Range<u64>> {
-        self.framer.needed_range()
-    }
-
-    /// The next batch, of at most [`Options::batch_size`](crate::Options::batch_size) rows: fewer at the end, and where
-    /// rows are so large that memory would not be bounded. None: feed more, or, once it [is done](Self::is_done), the end.
+    /// Decodes the bytes that were fed so far, up to the next batch.
+    ///
+    /// A batch has at most [`Options::batch_size`](crate::Options::batch_size) rows. It has fewer at the end of the file,
+    /// and where rows are so large that memory would not be bounded otherwise.
     ///
     /// # Errors
-    /// Whatever is wrong with the data, once: nothing can be read after an error. Under [`OnCorruptBlock::Skip`] damaged blocks are no
-    /// errors.
-    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+    /// Returns the first error in the data. Nothing can be decoded after an error. Under [`OnCorruptBlock::Skip`] corrupt
+    /// blocks are no errors.
+    pub fn try_decode(&mut self) -> Result<DecodeResult> {
         let batch = self.next();
         if let Some(row_positions) = &mut self.row_positions {
             row_positions.give(self.blocks.take_row_positions());
@@ -221,7 +275,16 @@ impl Decoder {
             self.framer.take_damage().into_iter().map(|damaged| self.blocks.doubt(damaged)).collect::<Vec<_>>();
         insert(&mut self.damage, framed);
         insert(&mut self.damage, self.blocks.take_damage());
-        batch
+        Ok(match batch? {
+            Some(batch) => DecodeResult::Batch(batch),
+            None if self.has_all_bytes() => DecodeResult::Finished,
+            None => DecodeResult::NeedsData(self.framer.needed_range()),
+        })
+    }
+
+    /// Whether no more bytes are needed. For a whole file that is known only after [`finish`](Self::finish).
+    fn has_all_bytes(&self) -> bool {
+        self.finished || self.framer.is_done()
     }
 
     /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
@@ -253,7 +316,7 @@ impl Decoder {
                     }
                     self.blocks.push(block)?;
                 }
-                Ok(None) => return self.blocks.next_batch(self.is_done()),
+                Ok(None) => return self.blocks.next_batch(self.has_all_bytes()),
                 // The blocks before come before: what is wrong in them is the first thing that is wrong.
                 Err(error) => {
                     while self.blocks.next_batch(true)?.is_some() {}

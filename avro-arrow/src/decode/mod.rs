@@ -5,3 +5,4 @@ pub(crate) mod filter;
 pub(crate) mod decoder;
 pub(crate) mod reader;
 pub(crate) mod parallel_reader;
+pub(crate) mod reader_builder;

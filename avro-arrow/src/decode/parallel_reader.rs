@@ -13,13 +13,12 @@
 use crate::container::{Framer, Header, RawBlock};
 use crate::damage::{DamagedBlock, insert};
 use crate::decode::decoder::BlockDecoder;
-use crate::decode::filter::{FilterProgram, RowFilter};
 use crate::decode::reader::read_some;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::program::Program;
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow_schema::{ArrowError, SchemaRef};
 use std::io::Read;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -68,40 +67,8 @@ struct Run {
 }
 
 impl ParallelReader {
-    /// Reads the header and starts `threads` threads, at least one.
-    ///
-    /// # Errors
-    /// As [`Reader::new`](crate::Reader::new), and where no thread can be started.
-    pub fn new(read: impl Read + Send + 'static, options: &Options, threads: usize) -> Result<Self> {
-        Self::start(read, options, threads, |_, _| Ok(()))
-    }
-
-    /// The same, but of the rows only those that the filter selects, see [`Decoder::with_filter`](crate::Decoder::with_filter),
-    /// from these columns of theirs. Each thread has a clone of the filter, which comes by the rows in no certain order;
-    /// batches come in the file's. They may be small, as no thread waits for another's rows.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn filtered(
-        read: impl Read + Send + 'static,
-        options: &Options,
-        threads: usize,
-        columns: &[String],
-        filter: impl RowFilter + Clone + 'static,
-    ) -> Result<Self> {
-        let mut program = None;
-        Self::start(read, options, threads, |output, decoder| {
-            let program = match &mut program {
-                Some(program) => program,
-                none => none.insert(FilterProgram::compile(output, columns)?),
-            };
-            decoder.set_filter(program, Box::new(filter.clone()));
-            Ok(())
-        })
-    }
-
     /// Starts the threads, each with a decoder that `prepare` was given.
-    fn start(
+    pub(super) fn start(
         mut read: impl Read + Send + 'static,
         options: &Options,
         threads: usize,
@@ -154,6 +121,17 @@ impl ParallelReader {
     /// Takes that list. What is found later lies behind it.
     pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
         std::mem::take(&mut self.damage)
+    }
+
+    /// Converts the reader into a [`RecordBatchReader`], which APIs such as Arrow's C stream interface take.
+    ///
+    /// The reader itself yields this crate's [`Error`](crate::Error), so that callers can match on
+    /// [`kind`](crate::Error::kind) and [`position`](crate::Error::position) without a downcast. A `RecordBatchReader`
+    /// must yield [`ArrowError`]s: they are [`ArrowError::ExternalError`] with that error inside, and
+    /// [`Error::from`](crate::Error) takes it out again.
+    pub fn into_record_batch_reader(self) -> impl RecordBatchReader + Send {
+        let schema = self.schema();
+        RecordBatchIterator::new(self.map(|batch| batch.map_err(ArrowError::from)), schema)
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
@@ -312,6 +290,7 @@ mod tests {
     use super::*;
     use crate::codec::Codec;
     use crate::container::testing::file;
+    use crate::decode::reader_builder::ReaderBuilder;
 
     /// A file of so many rows, which panics where it should end.
     struct Panics(std::io::Cursor<Vec<u8>>);
@@ -326,8 +305,7 @@ mod tests {
     }
 
     fn error(read: impl Read + Send + 'static, batch_size: usize) -> Option<Error> {
-        let options = Options { batch_size, ..Options::default() };
-        ParallelReader::new(read, &options, 2).unwrap().find_map(Result::err)
+        ReaderBuilder::new().with_batch_size(batch_size).build_parallel(read, 2).unwrap().find_map(Result::err)
     }
 
     #[test]

@@ -2,16 +2,12 @@
 
 use crate::container::Header;
 use crate::damage::DamagedBlock;
-use crate::decode::decoder::Decoder;
-use crate::decode::filter::{FilterProgram, RowFilter};
+use crate::decode::decoder::{DecodeResult, Decoder};
 use crate::error::Result;
-use crate::options::Options;
-use crate::program::Program;
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow_buffer::Buffer;
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, SchemaRef};
 use std::io::Read;
-use std::sync::Arc;
 
 /// Bytes that are read at a time.
 pub(crate) const READ_BYTES: usize = 1 << 20;
@@ -21,9 +17,9 @@ pub(crate) const READ_BYTES: usize = 1 << 20;
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid/primitives.avro");
-/// use avro_arrow::{Options, Reader};
+/// use avro_arrow::ReaderBuilder;
 ///
-/// let reader = Reader::new(std::fs::File::open(path)?, &Options::default())?;
+/// let reader = ReaderBuilder::new().build(std::fs::File::open(path)?)?;
 /// println!("{}", reader.schema());
 /// for batch in reader {
 ///     println!("{} rows", batch?.num_rows());
@@ -41,29 +37,8 @@ pub struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header.
-    ///
-    /// # Errors
-    /// Where the header cannot be read, is damaged, or has a codec or schema that cannot be used; or where the options do
-    /// not fit the schema, see [`Program::compile`].
-    pub fn new(mut read: R, options: &Options) -> Result<Self> {
-        let (header, rest) = Header::read(&mut read, &options.limits)?;
-        let program = Arc::new(Program::compile(&header.schema, options)?);
-        let schema = program.arrow_schema().clone();
-        let mut decoder = Decoder::new(&header, program);
-        decoder.feed(rest.into());
-        Ok(Reader { read, header, schema, decoder, failed: false })
-    }
-
-    /// The same, but of the rows only those that the filter selects, from these columns of theirs: see
-    /// [`Decoder::with_filter`]. To be called before the first batch.
-    ///
-    /// # Errors
-    /// Where there are no such columns.
-    pub fn with_filter(mut self, columns: &[String], filter: impl RowFilter + 'static) -> Result<Self> {
-        let program = FilterProgram::compile(self.decoder.program(), columns)?;
-        self.decoder = self.decoder.with_filter(&program, filter);
-        Ok(self)
+    pub(super) fn new(read: R, header: Header, decoder: Decoder) -> Self {
+        Reader { read, header, schema: decoder.schema(), decoder, failed: false }
     }
 
     /// The Arrow schema of the batches.
@@ -87,13 +62,23 @@ impl<R: Read> Reader<R> {
         self.decoder.take_damage()
     }
 
+    /// Converts the reader into a [`RecordBatchReader`], which APIs such as Arrow's C stream interface take.
+    ///
+    /// The reader itself yields this crate's [`Error`](crate::Error), so that callers can match on
+    /// [`kind`](crate::Error::kind) and [`position`](crate::Error::position) without a downcast. A `RecordBatchReader`
+    /// must yield [`ArrowError`]s: they are [`ArrowError::ExternalError`] with that error inside, and
+    /// [`Error::from`](crate::Error) takes it out again.
+    pub fn into_record_batch_reader(self) -> impl RecordBatchReader {
+        let schema = self.schema();
+        RecordBatchIterator::new(self.map(|batch| batch.map_err(ArrowError::from)), schema)
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some(batch) = self.decoder.next_batch()? {
-                return Ok(Some(batch));
-            }
-            if self.decoder.is_done() {
-                return Ok(None);
+            match self.decoder.try_decode()? {
+                DecodeResult::Batch(batch) => return Ok(Some(batch)),
+                DecodeResult::Finished => return Ok(None),
+                DecodeResult::NeedsData(_) => {}
             }
             match read_some(&mut self.read)? {
                 Some(bytes) => self.decoder.feed(bytes),

@@ -3,7 +3,7 @@
 #![allow(clippy::panic)]
 
 use crate::container::Header;
-use crate::{Decoder, Error, ErrorKind, Options, ParallelReader, Program, Reader, Result, reference};
+use crate::{DecodeResult, Decoder, Error, ErrorKind, Options, Program, ReaderBuilder, Result, reference};
 use arrow_array::{Array, RecordBatch};
 use std::fmt;
 use std::io::Cursor;
@@ -55,8 +55,10 @@ impl Way {
     /// Reads the whole file.
     pub fn read(self, file: &[u8], options: &Options) -> Outcome {
         match self {
-            Way::Reader => outcome(Reader::new(file, options)),
-            Way::Parallel(threads) => outcome(ParallelReader::new(Cursor::new(file.to_vec()), options, threads)),
+            Way::Reader => outcome(ReaderBuilder::new().with_options(options.clone()).build(file)),
+            Way::Parallel(threads) => outcome(
+                ReaderBuilder::new().with_options(options.clone()).build_parallel(Cursor::new(file.to_vec()), threads),
+            ),
             Way::Pieces(size) => match header_and_program(file, options) {
                 Ok((header, program)) => pieces(file, size, Decoder::new(&header, program)),
                 Err(error) => failed(error),
@@ -103,27 +105,18 @@ pub fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
 /// The same, but the decoder may be asked something afterwards.
 pub fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
     let mut batches = Vec::new();
-    let rest = file.get(decoder.first_offset() as usize..).unwrap_or_default();
-    let mut take = |decoder: &mut Decoder| loop {
-        match decoder.next_batch() {
-            Ok(Some(batch)) => batches.push(batch),
-            Ok(None) => return None,
-            Err(error) => return Some(error),
+    let mut pieces = file.get(decoder.first_offset() as usize..).unwrap_or_default().chunks(size);
+    let error = loop {
+        match decoder.try_decode() {
+            Ok(DecodeResult::Batch(batch)) => batches.push(batch),
+            Ok(DecodeResult::NeedsData(_)) => match pieces.next() {
+                Some(piece) => decoder.feed(piece.to_vec().into()),
+                None => decoder.finish(),
+            },
+            Ok(DecodeResult::Finished) => break None,
+            Err(error) => break Some(error),
         }
     };
-    for piece in rest.chunks(size) {
-        if decoder.is_done() {
-            break;
-        }
-        decoder.feed(piece.to_vec().into());
-        if let Some(error) = take(decoder) {
-            return Outcome { batches, error: Some(error) };
-        }
-    }
-    if !decoder.is_done() {
-        decoder.finish();
-    }
-    let error = take(decoder);
     Outcome { batches, error }
 }
 

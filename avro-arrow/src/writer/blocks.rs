@@ -43,13 +43,7 @@ pub struct WrittenBlock {
 }
 
 impl Encoder {
-    /// An encoder for batches of this schema.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the columns do not fit the schema that is asked for, that schema is
-    /// [not valid](Schema::check_valid), or an option is not one; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where no schema is asked for and Avro has no type for a
-    /// column, see [`Schema::from_arrow`].
-    pub fn new(arrow: &SchemaRef, options: &WriteOptions) -> Result<Encoder> {
+    pub(super) fn new(arrow: &SchemaRef, options: &WriteOptions) -> Result<Encoder> {
         if let Some((key, _)) = options.metadata.iter().find(|(key, _)| key.starts_with("avro.")) {
             return Err(Error::argument(format!(
                 "the metadata `{key}` is not the caller's: `avro.` is the specification's"

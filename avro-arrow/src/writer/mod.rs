@@ -9,6 +9,7 @@
 
 mod bind;
 mod blocks;
+mod builder;
 mod derive;
 mod leaf;
 mod options;
@@ -22,6 +23,7 @@ mod to_file;
 mod words;
 
 pub use blocks::{Blocks, Encoder, WrittenBlock};
+pub use builder::WriterBuilder;
 pub use derive::{derived_schema, renamed_fields};
 pub use options::WriteOptions;
 pub use parallel::ParallelWriter;

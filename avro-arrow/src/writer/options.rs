@@ -1,11 +1,12 @@
 //! What the caller of a writer can choose.
 
 use crate::codec::Codec;
-use crate::limits::Limits;
+use crate::limits::{Limits, setters};
 use crate::schema::Schema;
 
 /// How a file is written.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct WriteOptions {
     /// How blocks are compressed. The default is snappy, which every reader knows and which costs little.
     pub codec: Codec,
@@ -42,3 +43,14 @@ impl Default for WriteOptions {
         }
     }
 }
+
+setters!(WriteOptions {
+    with_codec codec: Codec,
+    with_level level: Option<i32>,
+    with_block_bytes block_bytes: usize,
+    with_schema schema: Option<Schema>,
+    with_check_schema check_schema: bool,
+    with_metadata metadata: Vec<(String, Vec<u8>)>,
+    with_sync sync: Option<[u8; 16]>,
+    with_limits limits: Limits,
+});

@@ -7,11 +7,9 @@
 //! The caller waits where threads are behind, so that memory is bounded.
 
 use super::blocks::{Encoder, WrittenBlock};
-use super::options::WriteOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Schema;
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -50,12 +48,7 @@ pub struct ParallelWriter<W: Write> {
 }
 
 impl<W: Write> ParallelWriter<W> {
-    /// Begins a file of batches of this schema, with blocks made on so many threads (one at least).
-    ///
-    /// # Errors
-    /// As of [`Encoder::new`], and what writing says.
-    pub fn new(mut to: W, arrow: &SchemaRef, options: &WriteOptions, threads: usize) -> Result<Self> {
-        let encoder = Encoder::new(arrow, options)?;
+    pub(super) fn new(mut to: W, encoder: Encoder, block_bytes: usize, threads: usize) -> Result<Self> {
         to.write_all(&encoder.header())?;
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
@@ -73,7 +66,7 @@ impl<W: Write> ParallelWriter<W> {
             n_rows: 0,
             first_row: 0,
             rows_per_job: 1,
-            job_bytes: options.block_bytes.saturating_mul(BLOCKS_PER_JOB),
+            job_bytes: block_bytes.saturating_mul(BLOCKS_PER_JOB),
             written: Vec::new(),
             encoder,
         })

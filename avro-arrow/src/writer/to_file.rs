@@ -14,15 +14,15 @@ use std::io::{Read, Seek, SeekFrom, Write};
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-/// use avro_arrow::{Options, Reader, WriteOptions, Writer};
+/// use avro_arrow::{ReaderBuilder, WriterBuilder};
 ///
 /// let ids: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![Some(3), None]));
 /// let batch = RecordBatch::try_from_iter([("id", ids)])?;
-/// let mut writer = Writer::new(Vec::new(), &batch.schema(), &WriteOptions::default())?;
+/// let mut writer = WriterBuilder::new(batch.schema()).build(Vec::new())?;
 /// writer.write(&batch)?;
 /// let file = writer.finish()?;
 ///
-/// let mut read = Reader::new(file.as_slice(), &Options::default())?;
+/// let mut read = ReaderBuilder::new().build(file.as_slice())?;
 /// assert_eq!(read.next().transpose()?.map(|batch| batch.num_rows()), Some(2));
 /// # Ok(())
 /// # }
@@ -36,12 +36,7 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file of batches of this schema. Writes are of many bytes, so that `to` needs no buffer.
-    ///
-    /// # Errors
-    /// As of [`Encoder::new`], and what writing says.
-    pub fn new(mut to: W, arrow: &SchemaRef, options: &WriteOptions) -> Result<Self> {
-        let encoder = Encoder::new(arrow, options)?;
+    pub(super) fn new(mut to: W, encoder: Encoder) -> Result<Self> {
         to.write_all(&encoder.header())?;
         Self::with(to, encoder)
     }
@@ -81,13 +76,8 @@ impl<W: Write> Writer<W> {
 }
 
 impl<W: Read + Write + Seek> Writer<W> {
-    /// Goes on behind the last block of a file that is there: with its schema, codec and marker, whatever the options say of these.
-    /// Should it be stopped in the middle, the file ends in a block that is cut short.
-    ///
-    /// # Errors
-    /// As of [`Header::read`] and [`Encoder::new`]; [`ErrorKind::SyncMismatch`] where the file does not end with its marker, so that
-    /// rows behind it would be lost.
-    pub fn append(mut file: W, arrow: &SchemaRef, options: &WriteOptions) -> Result<Self> {
+    /// Appends to a file, with its schema, codec and sync marker.
+    pub(super) fn append(mut file: W, arrow: &SchemaRef, options: &WriteOptions) -> Result<Self> {
         file.rewind()?;
         let (header, _) = Header::read(&mut file, &options.limits)?;
         let len = file.seek(SeekFrom::End(0))?;

@@ -26,7 +26,7 @@ pub(crate) struct Leaf {
 
 /// How the columns of an index are decoded: with enums as strings, so that their order is not that of one schema.
 pub(crate) fn leaf_options(paths: Vec<String>, limits: &Limits) -> Options {
-    Options { projection: Some(paths), enums: Enums::String, limits: limits.clone(), ..Options::default() }
+    Options::default().with_projection(Some(paths)).with_enums(Enums::String).with_limits(limits.clone())
 }
 
 /// The leaves of this schema, in its order. Names that a path cannot be made of, or a line of text, are left out.

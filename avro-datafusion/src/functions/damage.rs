@@ -10,7 +10,7 @@ use crate::schema::header_cache::{Headers, Reads};
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use avro_arrow::{DamagedBlock, Decoder, OnCorruptBlock};
+use avro_arrow::{DamagedBlock, DecodeResult, Decoder, OnCorruptBlock};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DataFusionError, Result};
@@ -131,7 +131,7 @@ async fn open(found: Found, headers: &Headers, run: &Run, rows: &mut Rows) -> Re
     let pace = Pace::of(is_local(&store_url), None, run.n_parts);
     let object = Object { store, version: Arc::clone(&header.version), name: name.clone(), memory };
     let fetch = Fetch::new(object, range, pace, Count::new());
-    Ok(Some(Box::new(File { name, decoder, fetch, finished: false })))
+    Ok(Some(Box::new(File { name, decoder, fetch })))
 }
 
 /// A file being read.
@@ -139,7 +139,6 @@ struct File {
     name: String,
     decoder: Decoder,
     fetch: Fetch,
-    finished: bool,
 }
 
 impl File {
@@ -147,22 +146,17 @@ impl File {
     async fn read(&mut self, rows: &mut Rows) -> Result<bool> {
         // Of the rows nothing is wanted.
         let decoded =
-            self.decoder.next_batch().map_err(|e| DataFusionError::External(Box::new(e.in_file(&self.name))))?;
+            self.decoder.try_decode().map_err(|e| DataFusionError::External(Box::new(e.in_file(&self.name))))?;
         for damaged in self.decoder.take_damage() {
             rows.push(&self.name, damaged);
         }
-        if decoded.is_some() {
-            return Ok(true);
-        }
-        if self.finished {
-            return Ok(false);
-        }
-        match self.fetch.next(self.decoder.needed_range()).await? {
-            Some(bytes) => self.decoder.feed(Buffer::from(bytes)),
-            None => {
-                self.decoder.finish();
-                self.finished = true;
-            }
+        match decoded {
+            DecodeResult::Batch(_) => {}
+            DecodeResult::NeedsData(block) => match self.fetch.next(block).await? {
+                Some(bytes) => self.decoder.feed(Buffer::from(bytes)),
+                None => self.decoder.finish(),
+            },
+            DecodeResult::Finished => return Ok(false),
         }
         Ok(true)
     }

@@ -14,7 +14,7 @@ use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::{FileHeader, Headers, external};
 use avro_arrow::container::Framer;
-use avro_arrow::{Decoder, Limits, OnCorruptBlock, Program};
+use avro_arrow::{DecodeResult, Decoder, Limits, OnCorruptBlock, Program};
 use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::catalog::Session;
@@ -206,7 +206,7 @@ impl Builder {
             return Ok(FileIndexed { file: name, index: to.name(), blocks, rows, bytes, built: false });
         }
         let options = leaf_options(wanted.iter().map(|leaf| leaf.path.clone()).collect(), limits);
-        let options = avro_arrow::Options { batch_size: BATCH_SIZE, ..options };
+        let options = options.with_batch_size(BATCH_SIZE);
         let program = Arc::new(Program::compile(schema, &options).map_err(|e| external(e, &name))?);
         let job = Job {
             place: place.clone(),
@@ -294,22 +294,23 @@ impl Job {
         };
         let mut fetch = Fetch::new(object, wanted, self.pace, self.progress.bytes.clone());
         let mut collector = Collector::new(Arc::clone(&self.leaves));
-        let mut finished = false;
         loop {
             // The framer goes ahead, so that the blocks of all rows are known.
             while let Some(block) = framer.next_block().map_err(|e| external(e, &self.name))? {
                 collector.block(&block);
             }
-            while let Some(batch) = decoder.next_batch().map_err(|e| external(e, &self.name))? {
-                self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                if !collector.rows(&batch) {
-                    return exec_err!("{}: there are more rows than its blocks have", self.name);
+            let block = match decoder.try_decode().map_err(|e| external(e, &self.name))? {
+                DecodeResult::Batch(batch) => {
+                    self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                    if !collector.rows(&batch) {
+                        return exec_err!("{}: there are more rows than its blocks have", self.name);
+                    }
+                    continue;
                 }
-            }
-            if finished || decoder.is_done() {
-                break;
-            }
-            match fetch.next(decoder.needed_range()).await? {
+                DecodeResult::NeedsData(block) => block,
+                DecodeResult::Finished => break,
+            };
+            match fetch.next(block).await? {
                 Some(bytes) => {
                     let bytes = Buffer::from(bytes);
                     framer.feed(bytes.clone());
@@ -318,7 +319,6 @@ impl Job {
                 None => {
                     framer.finish();
                     decoder.finish();
-                    finished = true;
                 }
             }
         }

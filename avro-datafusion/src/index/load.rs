@@ -14,7 +14,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, UInt32Array};
 use arrow_schema::DataType;
 use avro_arrow::container::Header;
 use avro_arrow::schema::Schema;
-use avro_arrow::{Limits, Options, Reader};
+use avro_arrow::{Limits, ReaderBuilder};
 use datafusion::arrow::compute::{concat, take};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use std::collections::HashMap;
@@ -70,14 +70,12 @@ pub(crate) fn parse(
     let columns = about.columns.iter().map(leaf).collect::<Option<Vec<_>>>();
     let columns = columns.ok_or("its columns are not those of the file")?;
 
-    let options = Options {
-        batch_size: BATCH_SIZE,
-        reader_schema: Some(Schema::parse(SCHEMA, limits).map_err(reason)?),
-        limits: limits.clone(),
-        ..Options::default()
-    };
+    let reader = ReaderBuilder::new()
+        .with_batch_size(BATCH_SIZE)
+        .with_reader_schema(Schema::parse(SCHEMA, limits).map_err(reason)?)
+        .with_limits(limits.clone());
     let mut blocks = Blocks { at: file.header.len, file_len: object.size, ..Blocks::new(&columns) };
-    for batch in Reader::new(bytes, &options).map_err(reason)? {
+    for batch in reader.build(bytes).map_err(reason)? {
         blocks.add(&batch.map_err(reason)?)?;
     }
     blocks.finish()

@@ -257,23 +257,22 @@ impl AvroOptions {
     /// The decoder's options for these columns (`None` for all of them) and this batch size, as far as these options go for one file alone:
     /// the reader's schema, which may be that of many files, is left out.
     pub fn decoder(&self, projection: Option<Vec<String>>, batch_size: usize) -> Options {
-        Options {
-            batch_size: batch_size.max(1),
-            projection,
-            strings: self.strings,
-            enums: self.enums,
-            unions: self.unions,
-            logical_maps: self.pairs,
-            decimals: self.decimals,
-            short_decimals: self.short_decimals,
-            recursion_levels: self.recursion_levels,
-            on_corrupt_block: self.damage,
-            limits: self.limits.clone(),
-            field_match: self.field_match,
-            widen: self.conflicts == OnConflict::Widen,
-            type_names: self.type_names,
-            reader_schema: None,
-        }
+        Options::default()
+            .with_batch_size(batch_size.max(1))
+            .with_projection(projection)
+            .with_strings(self.strings)
+            .with_enums(self.enums)
+            .with_unions(self.unions)
+            .with_logical_maps(self.pairs)
+            .with_decimals(self.decimals)
+            .with_short_decimals(self.short_decimals)
+            .with_recursion_levels(self.recursion_levels)
+            .with_on_corrupt_block(self.damage)
+            .with_limits(self.limits.clone())
+            .with_field_match(self.field_match)
+            .with_widen(self.conflicts == OnConflict::Widen)
+            .with_type_names(self.type_names)
+            .with_reader_schema(None)
     }
 }
 

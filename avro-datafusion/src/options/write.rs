@@ -88,16 +88,15 @@ impl AvroWriteOptions {
                 limits.block_bytes
             );
         }
-        Ok(WriteOptions {
-            codec: self.codec,
-            level: self.level,
-            block_bytes: self.block_bytes,
-            schema: self.schema.clone(),
-            check_schema: self.check_schema,
-            metadata: self.metadata.clone(),
-            sync: None,
-            limits: limits.clone(),
-        })
+        Ok(WriteOptions::default()
+            .with_codec(self.codec)
+            .with_level(self.level)
+            .with_block_bytes(self.block_bytes)
+            .with_schema(self.schema.clone())
+            .with_check_schema(self.check_schema)
+            .with_metadata(self.metadata.clone())
+            .with_sync(None)
+            .with_limits(limits.clone()))
     }
 }
 

@@ -129,7 +129,6 @@ impl AvroOpener {
             report: self.headers.options().report.clone(),
             file: Arc::clone(&header),
             range: (!whole).then(|| range.clone()),
-            finished: false,
             ended: false,
         };
         // An index does not know of blocks without rows, which count too.

@@ -12,7 +12,7 @@ use crate::schema::header_cache::{FileHeader, external};
 use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
-use avro_arrow::Decoder;
+use avro_arrow::{DecodeResult, Decoder};
 use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::BatchCoalescer;
@@ -40,8 +40,6 @@ pub(crate) struct FileRows {
     /// The file, and the range of it that is read if that is not all of it.
     pub(crate) file: Arc<FileHeader>,
     pub(crate) range: Option<Range<u64>>,
-    /// Has the decoder been told that the file ends?
-    pub(crate) finished: bool,
     /// Have all its rows been decoded?
     pub(crate) ended: bool,
 }
@@ -93,70 +91,65 @@ impl FileRows {
         }
     }
 
-    /// What is decoded next.
+    /// Decodes until there is a batch or a part ends.
     async fn next_decoded(&mut self) -> Result<Next> {
         loop {
-            if let Some(batch) = self.decode()? {
-                return Ok(Next::Batch(batch));
-            }
-            let Some((decoder, fetch)) = &mut self.reading else {
+            if self.reading.is_none() {
                 self.reading = match &mut self.stretches {
                     Some(stretches) => stretches.next()?,
                     None => None,
                 };
-                if self.reading.is_none() {
-                    return Ok(Next::End);
-                }
-                self.finished = false;
-                continue;
-            };
-            if self.finished || decoder.is_done() {
-                match &self.stretches {
-                    Some(stretches) => stretches.check(decoder)?,
-                    None => meets_neighbours(&self.file, self.range.as_ref(), decoder, &self.name)?,
-                }
-                self.reading = None;
-                return Ok(Next::EndOfPart);
             }
+            let Some((decoder, fetch)) = &mut self.reading else { return Ok(Next::End) };
+            let block = match decode(decoder, &self.metrics, &self.report, &self.name)? {
+                DecodeResult::Batch(batch) => return Ok(Next::Batch(self.adapt(&batch)?)),
+                DecodeResult::NeedsData(block) => block,
+                DecodeResult::Finished => {
+                    match &self.stretches {
+                        Some(stretches) => stretches.check(decoder)?,
+                        None => meets_neighbours(&self.file, self.range.as_ref(), decoder, &self.name)?,
+                    }
+                    self.reading = None;
+                    return Ok(Next::EndOfPart);
+                }
+            };
             let waiting = self.metrics.time_fetching.timer();
-            let bytes = fetch.next(decoder.needed_range()).await?;
+            let bytes = fetch.next(block).await?;
             waiting.done();
             match bytes {
-                Some(bytes) => self.feed(bytes),
-                None => {
-                    decoder.finish();
-                    self.finished = true;
-                }
+                Some(bytes) => decoder.feed(Buffer::from(bytes)),
+                None => decoder.finish(),
             }
         }
     }
 
-    /// The next batch of the bytes that are there.
-    fn decode(&mut self) -> Result<Option<RecordBatch>> {
-        let Some((decoder, _)) = &mut self.reading else { return Ok(None) };
-        let (blocks, decompressing) = (decoder.blocks_read(), decoder.time_decompressing());
-        let time = self.metrics.time_decoding.timer();
-        let batch = decoder.next_batch().map_err(|e| external(e, &self.name))?;
-        time.done();
-        self.metrics.blocks_read.add((decoder.blocks_read() - blocks) as usize);
-        self.metrics.time_decompressing.add_duration(decoder.time_decompressing() - decompressing);
-        for damaged in decoder.take_damage() {
-            self.metrics.blocks_damaged.add(1);
-            self.report.skipped(&self.name, &damaged);
-        }
-        let adapt = |batch: RecordBatch| {
-            let batch = self.adapter.adapt(&batch)?;
-            match &self.placed {
-                Some(placed) => placed.append(&batch, decoder.row_positions()),
-                None => Ok(batch),
-            }
-        };
-        batch.map(adapt).transpose().map_err(|e| match e {
+    /// Casts a decoded batch to the columns of the table, and adds where its rows are.
+    fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let adapted = self.adapter.adapt(batch).and_then(|batch| match (&self.placed, &self.reading) {
+            (Some(placed), Some((decoder, _))) => placed.append(&batch, decoder.row_positions()),
+            _ => Ok(batch),
+        });
+        adapted.map_err(|e| match e {
             // A value that a declared column cannot hold.
             ArrowError::CastError(what) => exec_datafusion_err!("{}: {what}", self.name),
             e => external(e.into(), &self.name),
         })
     }
+}
+
+/// Decodes the next batch of the bytes that are there, and counts what that took.
+fn decode(decoder: &mut Decoder, metrics: &ScanMetrics, report: &Report, name: &str) -> Result<DecodeResult> {
+    let (blocks, decompressing) = (decoder.blocks_read(), decoder.time_decompressing());
+    let time = metrics.time_decoding.timer();
+    let result = decoder.try_decode().map_err(|e| external(e, name))?;
+    time.done();
+    metrics.blocks_read.add((decoder.blocks_read() - blocks) as usize);
+    metrics.time_decompressing.add_duration(decoder.time_decompressing() - decompressing);
+    for damaged in decoder.take_damage() {
+        metrics.blocks_damaged.add(1);
+        report.skipped(name, &damaged);
+    }
+    Ok(result)
 }
 
 /// Checks, at the end of a range, that it ends where the next one begins.

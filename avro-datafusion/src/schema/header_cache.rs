@@ -8,7 +8,7 @@ use crate::listing::partition_values::RECORDED;
 use crate::options::read::AvroOptions;
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Error, ErrorKind, FilterProgram, OnCorruptBlock, Options, Program};
+use avro_arrow::{Error, ErrorKind, FilterProgram, OnCorruptBlock, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
@@ -229,7 +229,7 @@ impl FileSchema {
         }
         // Compiled without the lock. Two may do so at once: the work is small, and either's result is good.
         let reader_schema = reads.reader.clone().map(|ByText(schema)| schema);
-        let options = Options { reader_schema, ..options.decoder(reads.columns.clone(), reads.batch_size) };
+        let options = options.decoder(reads.columns.clone(), reads.batch_size).with_reader_schema(reader_schema);
         let program = Arc::new(Program::compile(&self.schema, &options)?);
         let mut programs = lock(&self.programs);
         if programs.len() >= PROGRAMS_MAX {

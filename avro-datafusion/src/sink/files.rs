@@ -11,7 +11,7 @@ use super::upload::Upload;
 use super::{Destination, Metrics};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use avro_arrow::{Encoder, WriteOptions};
+use avro_arrow::{Encoder, WriteOptions, WriterBuilder};
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_err};
@@ -150,8 +150,8 @@ impl Files {
     /// Begins a file of the directory.
     async fn begin(&mut self, key: &Arc<Key>) -> Result<()> {
         let making = &self.making;
-        let encoder =
-            Encoder::new(&making.schema, &making.options).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let builder = WriterBuilder::new(Arc::clone(&making.schema)).with_options(making.options.clone());
+        let encoder = builder.build_encoder().map_err(|e| DataFusionError::External(Box::new(e)))?;
         let path = making.destination.path(&making.partitioning.directory(key), self.n_files, encoder.sync());
         self.n_files += 1;
         let mut upload = Upload::new(Arc::clone(&making.store), path, making.part_bytes);

@@ -17,7 +17,7 @@ use crate::schema::header_cache::external;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
-use avro_arrow::{Encoder, WriteOptions, tagged};
+use avro_arrow::{WriteOptions, WriterBuilder, tagged};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, not_impl_err, plan_err};
 use datafusion::datasource::physical_plan::FileSinkConfig;
@@ -132,7 +132,10 @@ impl AvroSink {
         let dense = tagged::dense_schema(&schema);
         let file_schema = partitioning.file_schema(dense.as_ref().unwrap_or(&schema))?;
         let encoder = options.writing.encoder(&options.limits)?;
-        Encoder::new(&file_schema, &encoder).map_err(|e| external(e, &destination.name()))?;
+        WriterBuilder::new(Arc::clone(&file_schema))
+            .with_options(encoder)
+            .build_encoder()
+            .map_err(|e| external(e, &destination.name()))?;
         let metrics = ExecutionPlanMetricsSet::new();
         Ok(AvroSink {
             destination,

@@ -6,7 +6,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use avro_arrow::{ParallelWriter, WriteOptions, Writer};
+use avro_arrow::{ParallelWriter, WriteOptions, Writer, WriterBuilder};
 
 use super::{Counts, Output, To, Writing, count};
 use crate::error::{Error, Result};
@@ -55,10 +55,13 @@ impl Output for Avro<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
         self.schema = Arc::new(schema.clone());
         self.writer = match std::mem::replace(&mut self.writer, State::Done) {
-            State::New(to) if self.threads > 1 => {
-                State::Several(Box::new(ParallelWriter::new(to, &self.schema, &self.options, self.threads)?))
+            State::New(to) => {
+                let builder = WriterBuilder::new(Arc::clone(&self.schema)).with_options(self.options.clone());
+                match self.threads {
+                    0 | 1 => State::One(Box::new(builder.build(to)?)),
+                    threads => State::Several(Box::new(builder.build_parallel(to, threads)?)),
+                }
             }
-            State::New(to) => State::One(Box::new(Writer::new(to, &self.schema, &self.options)?)),
             begun => begun,
         };
         Ok(())

@@ -4,7 +4,7 @@ use super::block::{blocks_of, column_bytes, schema_of};
 use super::{COLUMN_BYTES_MAX, Input, limits, patch, rng_of};
 use crate::codec::Codec;
 use crate::container::{Framer, Header, count_rows, testing};
-use crate::decode::reader::Reader;
+use crate::decode::reader_builder::ReaderBuilder;
 use crate::error::ErrorKind;
 use crate::options::Options;
 use crate::testing::ways::{Outcome, Way, assert_prefix, assert_valid, header_and_program, ranges};
@@ -52,7 +52,7 @@ pub(super) fn rows(batches: &[RecordBatch]) -> Option<RecordBatch> {
 
 /// Are all its columns together small? They are not kept here.
 pub(super) fn is_small(bytes: &[u8], options: &Options) -> bool {
-    let Ok(reader) = Reader::new(bytes, options) else { return true };
+    let Ok(reader) = ReaderBuilder::new().with_options(options.clone()).build(bytes) else { return true };
     let mut n_bytes = 0;
     for batch in reader {
         match batch {

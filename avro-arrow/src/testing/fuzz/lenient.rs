@@ -5,8 +5,7 @@ use super::{limits, rng_of};
 use crate::container::Header;
 use crate::damage::DamagedBlock;
 use crate::decode::decoder::Decoder;
-use crate::decode::parallel_reader::ParallelReader;
-use crate::decode::reader::Reader;
+use crate::decode::reader_builder::ReaderBuilder;
 use crate::options::{OnCorruptBlock, Options};
 use crate::testing::ways::{Way, feed, header_and_program};
 use arrow_array::RecordBatch;
@@ -37,11 +36,12 @@ pub fn lenient(bytes: &[u8]) {
         assert!(outcome.error.is_none(), "{outcome:?}");
         found.push(read(&outcome.batches, decoder.take_damage()));
     }
-    if let Ok(mut reader) = Reader::new(bytes, &options) {
+    let builder = ReaderBuilder::new().with_options(options.clone());
+    if let Ok(mut reader) = builder.clone().build(bytes) {
         let batches: Vec<RecordBatch> = reader.by_ref().flatten().collect();
         found.push(read(&batches, reader.take_damage()));
     }
-    if let Ok(mut reader) = ParallelReader::new(Cursor::new(bytes.to_vec()), &options, 2) {
+    if let Ok(mut reader) = builder.build_parallel(Cursor::new(bytes.to_vec()), 2) {
         let batches: Vec<RecordBatch> = reader.by_ref().flatten().collect();
         found.push(read(&batches, reader.take_damage()));
     }

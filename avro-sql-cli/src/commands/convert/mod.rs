@@ -142,7 +142,7 @@ impl Conversion {
     /// How rows are decoded where no query runs.
     fn decoder(&self) -> Options {
         let unions = self.task.format.unions(self.reading.unions);
-        Options { unions, ..self.reading.decoder(None, self.batch_rows) }
+        self.reading.decoder(None, self.batch_rows).with_unions(unions)
     }
 
     /// How text files are read by a schema: the one that was asked for, or, of CSV, one of the types that its values have.

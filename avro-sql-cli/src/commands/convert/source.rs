@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use avro_arrow::{DamagedBlock, Options, ParallelReader, Program};
+use avro_arrow::{DamagedBlock, Options, ParallelReader, Program, ReaderBuilder};
 use avro_datafusion::data_files::compression;
 use avro_datafusion::{AvroContext, AvroOptions, PartitionColumns, Paths};
 use datafusion::common::plan_err;
@@ -116,7 +116,7 @@ impl Decoded {
             [only] => Error::from(e.in_file(only.display().to_string())),
             _ => Error::from(e),
         };
-        let options = Options { reader_schema: Some(reader_schema.clone()), ..options.clone() };
+        let options = options.clone().with_reader_schema(Some(reader_schema.clone()));
         let schema = Arc::clone(Program::compile(&reader_schema, &options).map_err(named)?.arrow_schema());
         let columns = match job.keeps_directories {
             true => PartitionColumns::new(&schema, [], reading)?,
@@ -141,11 +141,8 @@ impl Decoded {
             }
             let Some(file) = self.files.get(self.next) else { return Ok(None) };
             self.next += 1;
-            let reader = ParallelReader::new(
-                Counted { file: schema::open(file)?, read: Arc::clone(&self.read) },
-                &self.options,
-                self.threads,
-            );
+            let counted = Counted { file: schema::open(file)?, read: Arc::clone(&self.read) };
+            let reader = ReaderBuilder::new().with_options(self.options.clone()).build_parallel(counted, self.threads);
             self.reader = Some(reader.map_err(|e| e.in_file(file.display().to_string()))?);
         }
     }

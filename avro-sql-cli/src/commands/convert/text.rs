@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use avro_arrow::schema::Schema;
-use avro_arrow::{Options, ParallelReader};
+use avro_arrow::{Options, ParallelReader, ReaderBuilder};
 
 use super::kind::{Kind, compression_of};
 use crate::commands::schema;
@@ -52,7 +52,7 @@ impl Text {
         let files = files.iter().map(|file| file.path.clone()).collect();
         let rows = TextFiles::open(files, layout, schema, &options.limits, read)?;
         let failure = rows.failure();
-        let reader = ParallelReader::new(rows, options, threads)?;
+        let reader = ReaderBuilder::new().with_options(options.clone()).build_parallel(rows, threads)?;
         Ok(Text { schema: reader.schema(), reader, failure })
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use avro_arrow::container::Header;
-use avro_arrow::{Options, ParallelReader, WriteOptions};
+use avro_arrow::{ReaderBuilder, WriteOptions};
 use avro_datafusion::{PARTITION_SCHEMA_KEY, PartitionColumns};
 
 use super::Context;
@@ -55,7 +55,7 @@ impl Cat {
             None => None,
         };
         let unions = self.format.unions(reading.unions);
-        let options = Options { reader_schema, unions, ..reading.decoder(None, context.batch_rows) };
+        let options = reading.decoder(None, context.batch_rows).with_reader_schema(reader_schema).with_unions(unions);
         let mut columns: Option<PartitionColumns> = None;
         let mut wanted = Wanted {
             offset: self.offset,
@@ -69,8 +69,8 @@ impl Cat {
             if columns.is_some() && wanted.left == 0 {
                 break;
             }
-            let mut reader =
-                ParallelReader::new(input.open()?, &options, context.threads).map_err(|e| input.failed(e))?;
+            let builder = ReaderBuilder::new().with_options(options.clone());
+            let mut reader = builder.build_parallel(input.open()?, context.threads).map_err(|e| input.failed(e))?;
             let columns = match &mut columns {
                 Some(columns) => columns,
                 none => none.insert(partition_columns(&reader.schema(), inputs, context)?),
@@ -109,7 +109,7 @@ fn like(header: &Header, adds_columns: bool, context: &Context) -> Writing {
     let own = |key: &str| key.starts_with("avro.") || (adds_columns && key == PARTITION_SCHEMA_KEY);
     let metadata = header.metadata.iter().filter(|(key, _)| !own(key)).cloned().collect();
     let limits = context.limits().clone();
-    let avro = WriteOptions { codec: header.codec, metadata, limits, ..WriteOptions::default() };
+    let avro = WriteOptions::default().with_codec(header.codec).with_metadata(metadata).with_limits(limits);
     Writing { avro, threads: context.threads, ..Writing::default() }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use avro_arrow::container::{Positioned, count_rows};
-use avro_arrow::{OnCorruptBlock, Options, Reader};
+use avro_arrow::{OnCorruptBlock, ReaderBuilder};
 
 use super::Context;
 use super::failures::Failures;
@@ -60,14 +60,11 @@ fn count(input: &Input, context: &Context) -> Result<u64> {
 /// Counts the rows of the blocks that are whole: all bytes are read and decompressed, and every row is walked. Says what was
 /// skipped.
 fn all_rows(input: &Input, context: &Context) -> Result<u64> {
-    let damage = context.reading.damage;
-    let options = Options {
-        projection: Some(vec![]),
-        on_corrupt_block: damage,
-        limits: context.limits().clone(),
-        ..Options::default()
-    };
-    let mut reader = Reader::new(input.open()?, &options).map_err(|e| input.failed(e))?;
+    let builder = ReaderBuilder::new()
+        .with_projection::<String>([])
+        .with_on_corrupt_block(context.reading.damage)
+        .with_limits(context.limits().clone());
+    let mut reader = builder.build(input.open()?).map_err(|e| input.failed(e))?;
     let mut rows = 0;
     loop {
         let batch = reader.next().transpose().map_err(|e| input.failed(e))?;

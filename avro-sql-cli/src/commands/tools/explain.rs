@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use avro_arrow::{Options, Program};
+use avro_arrow::Program;
 
 use super::Context;
 use super::input::Input;
@@ -23,7 +23,7 @@ impl Explain {
         // A schema file has a program too.
         let schema = input.schema(&context.reading)?;
         let decoder = reading.decoder(self.columns.clone(), context.batch_rows);
-        let options = Options { reader_schema: reading.reader_schema.clone(), ..decoder };
+        let options = decoder.with_reader_schema(reading.reader_schema.clone());
         let program = Program::compile(&schema, &options).map_err(|e| input.failed(e))?;
         let mut out = Out::stdout();
         out.put(program.to_string().as_bytes())?;

@@ -59,17 +59,15 @@ impl ShowSchema {
                     limits,
                     ..
                 } = context.reading.describing();
-                let options = Options {
-                    strings,
-                    enums,
-                    unions,
-                    logical_maps,
-                    decimals,
-                    short_decimals,
-                    recursion_levels,
-                    limits,
-                    ..Options::default()
-                };
+                let options = Options::default()
+                    .with_strings(strings)
+                    .with_enums(enums)
+                    .with_unions(unions)
+                    .with_logical_maps(logical_maps)
+                    .with_decimals(decimals)
+                    .with_short_decimals(short_decimals)
+                    .with_recursion_levels(recursion_levels)
+                    .with_limits(limits);
                 let program = Program::compile(&schema, &options).map_err(|e| e.in_file(name))?;
                 let mut text = String::new();
                 // Queries read tagged structs, which are unions to whoever asks.
