@@ -1,10 +1,10 @@
-//! Command-line arguments: the only file that names `clap`, but for `manual.rs`. Arguments in, checked [`Options`] out.
+//! Command-line arguments: parses them into checked [`Options`]. Only this file and `manual.rs` use `clap`.
 
 mod conversion;
 pub(crate) mod manual;
 mod options;
 mod tools;
-mod wrong;
+mod usage_error;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -21,20 +21,20 @@ pub(crate) use options::{Options, Task};
 
 use crate::commands::index;
 use crate::commands::tools::{Compat, Count, ShowSchema};
-use crate::error::{Error, Result, be_quiet, on_stdout};
+use crate::error::{Error, Result, on_stdout, suppress_notes};
 use crate::options::{
-    Hash, MemoryLimit, Query, Resources, SchemaForm, Source, Total, format_by_name, format_of, parse_bytes,
+    CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of, parse_bytes,
     parse_memory_limit, parse_option, parse_table,
 };
 use crate::output::{Display, Format};
 use crate::session::memory;
 
-/// Rows of an answer that a table on a terminal shows by default.
+/// Rows that a table on a terminal shows by default.
 const MAX_ROWS_TERMINAL: u64 = 200;
 
 /// SQL over Avro files.
 #[derive(Parser)]
-#[command(name = "avro-sql", version, about, after_help = manual::ASK)]
+#[command(name = "avro-sql", version, about, after_help = manual::QUERY_EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {
     #[command(flatten)]
@@ -42,45 +42,45 @@ struct Arguments {
     #[command(flatten)]
     resources: ResourceArguments,
     #[command(subcommand)]
-    tool: Option<Tool>,
+    tool: Option<CommandArguments>,
 }
 
 #[derive(Args)]
 struct QueryArguments {
-    /// Run this SQL and exit; repeatable, several statements are split by `;`
+    /// Run this SQL and exit; repeatable; `;` separates statements
     #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
     command: Vec<String>,
     /// Run the SQL in this file and exit; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Name a file, directory or glob; repeatable
+    /// Give a file, directory or glob a table name; repeatable
     #[arg(short, long, value_name = "NAME=PATH", value_parser = parse_table)]
     table: Vec<(String, String)>,
-    /// How to write rows (default: by the ending of -o, else table on a terminal and csv elsewhere)
+    /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// Write rows to this file, which appears whole or not at all; `-` is standard output
+    /// Write rows to this file, all or nothing; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Memory that queries may use, such as 512M or 2G, or none for no limit (default: 80 % of the machine's)
     #[arg(long, value_name = "SIZE", value_parser = parse_memory_limit)]
     memory_limit: Option<MemoryLimit>,
-    /// Rows that a table shows, 0 for all (default: 200 on a terminal, all elsewhere)
+    /// Rows to show in a table, 0 for all (default: 200 on a terminal, all elsewhere)
     #[arg(long, value_name = "N")]
     max_rows: Option<u64>,
-    /// Columns of the terminal that a table may take, 0 for all it needs (default: those of the terminal, all elsewhere)
+    /// Width of a table in characters, 0 for no limit (default: the terminal's width, no limit elsewhere)
     #[arg(long, value_name = "N")]
     max_width: Option<u16>,
-    /// Say how long each statement took
+    /// Print the time of each statement
     #[arg(long)]
     timing: bool,
-    /// Say what each statement took and read
+    /// Print the time of each statement and the bytes and rows it read
     #[arg(short, long)]
     verbose: bool,
-    /// Refuse statements that write files
+    /// Reject statements that write files
     #[arg(long, conflicts_with = "output")]
     read_only: bool,
-    /// Do not run the start-up script ~/.config/avro-sql/rc.sql before the prompt
+    /// Do not run ~/.config/avro-sql/rc.sql at the start of the prompt
     #[arg(long)]
     no_rc: bool,
 }
@@ -90,30 +90,31 @@ struct ResourceArguments {
     /// Threads to use (default: all cores)
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Rows decoded and computed at a time
+    /// Rows in a batch
     #[arg(long, value_name = "N", global = true, default_value = "8192",
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch_size: u32,
-    /// Skip damaged blocks, and say on standard error what was skipped; write schemas that the specification forbids (default: refuse them)
+    /// Skip damaged blocks and report them on standard error; allow writing schemas that violate the specification
     #[arg(long, global = true)]
     lenient: bool,
-    /// How Avro is read, as in the OPTIONS of a table: a limit such as block_bytes=500000000, unions=struct; repeatable
+    /// Set a read option, as in OPTIONS of a table: unions=struct, or a limit such as block_bytes=500000000; repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
-    /// Schemas whose types the schema of a file may name: a file (.avsc), or a directory of them; repeatable. Types are also found beside the file
+    /// Schema file (.avsc) or directory with types that other schemas name; repeatable; a schema's own directory is
+    /// always searched
     #[arg(long, value_name = "PATH", global = true)]
     import: Vec<PathBuf>,
-    /// The directory or URL where block indexes are, instead of beside their files
+    /// Directory or URL of the block indexes (default: beside the files)
     #[arg(long, value_name = "DIR", global = true)]
     index_dir: Option<String>,
-    /// Say nothing on standard error but errors
+    /// Print only errors on standard error
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Show no progress of what takes long; without a terminal none is shown anyway
+    /// Show no progress bar; without a terminal there is none
     #[arg(long, global = true)]
     no_progress: bool,
-    /// Read every Avro file as this schema: a file of it (.avsc), or Avro data that has it
-    // Its JSON will do as well, as with `avro-tools`, which calls the file `--reader-schema-file`.
+    /// Resolve every Avro file to this schema: a schema file (.avsc), or an Avro file that has it
+    // An Avro file or JSON text works too, as with `avro-tools`, which calls the option `--reader-schema-file`.
     #[arg(long, alias = "reader-schema-file", value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
 }
@@ -132,104 +133,105 @@ enum FormatArgument {
 }
 
 #[derive(Subcommand)]
-enum Tool {
-    /// Convert between Avro, Parquet, Arrow, CSV, TSV, JSON and NDJSON, by the endings of the names
+enum CommandArguments {
+    /// Convert between Avro, Parquet, Arrow, CSV, TSV, JSON and NDJSON, by file extension
     #[command(override_usage = "avro-sql convert [OPTIONS] <IN>... <OUT>", after_help = manual::CONVERT)]
     Convert(ConvertArguments),
-    /// Build block indexes, with which queries skip what they do not want and know counts, least and greatest values
+    /// Build block indexes, so that queries skip blocks and know row counts, minima and maxima
     #[command(after_help = manual::INDEX)]
     Index {
-        /// Files, directories, globs or URLs; the index of a file is beside it, `.NAME.avroidx`, or in --index-dir
+        /// Files, directories, globs or URLs; an index is written beside its file as `.NAME.avroidx`, or in --index-dir
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
-        /// Index only these columns, or fields in them such as a.b (default: all that can be)
+        /// Index only these columns or fields, such as a.b (default: all that can be indexed)
         #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
         columns: Option<Vec<String>>,
-        /// Also build indexes that are there and still those of their files
+        /// Rebuild indexes that are up to date
         #[arg(long)]
         force: bool,
     },
-    /// Show the schema of an Avro file, of a schema file, or of many files together, as JSON
+    /// Print the schema of an Avro file or schema file, or one schema for many files, as JSON
     #[command(alias = "getschema", after_help = manual::SCHEMA)]
     Schema {
-        /// The file or URL: Avro data (.avro) or a schema (.avsc), whatever its name; with --merged files, directories or globs
+        /// File or URL of Avro data or a schema, with any extension; with --merged also directories and globs
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Show the one schema that all these files can be read as, and on standard error which brought what
+        /// Print one schema that reads all these files, and on standard error which file adds what
         #[arg(long)]
         merged: bool,
         #[command(flatten)]
-        form: SchemaArguments,
+        form: SchemaFormArguments,
     },
-    /// Say whether a reader's schema can read what was written with another, and every reason why not
+    /// Check whether a reader's schema can read data of a writer's schema; print every reason why not
     #[command(after_help = manual::COMPAT)]
     Compat {
-        /// The reader's schema: a schema (.avsc), or Avro data that has it
+        /// The reader's schema: a schema file (.avsc), or an Avro file that has it
         reader: PathBuf,
-        /// The writer's schema, likewise
+        /// The writer's schema: a schema file (.avsc), or an Avro file that has it
         writer: PathBuf,
     },
-    /// Count the rows of Avro files, from their block headers where those can be believed
+    /// Count the rows of Avro files, from their block headers where these are plausible
     #[command(after_help = manual::COUNT)]
     Count {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
-        /// One line for each file: its rows, a tab, its name
+        /// Print a line for each file: rows, a tab, name
         #[arg(long)]
         per_file: bool,
     },
     #[command(flatten)]
-    Blocks(tools::Tool),
-    /// Print a script with which a shell completes this command
+    Blocks(tools::ToolArguments),
+    /// Print a completion script for a shell
     #[command(after_help = manual::COMPLETIONS)]
     Completions {
-        /// Which shell
+        /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Print the man page, or that of a command
+    /// Print the man page of avro-sql or of a command
     #[command(after_help = manual::MAN)]
     Man {
-        /// Which command
+        /// The command
         command: Option<String>,
     },
-    /// Print this help, or that of a command
+    /// Print this help or the help of a command
     #[command(after_help = manual::HELP)]
     Help {
-        /// Which command
+        /// The command
         command: Option<String>,
     },
 }
 
 #[derive(Args)]
 struct ConvertArguments {
-    /// The files, directories or globs to read, and last the file to write, or with `/` at its end a directory, into which each file goes on its own
-    // One list, because only then may options stand between them.
+    /// Inputs (files, directories, globs), then the output: a file, or a directory ending in `/` that gets one file for
+    /// each input
+    // One list, because clap allows options between positional arguments only then.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The format to write, where the output's name does not say
+    /// Output format, if the output's extension does not tell
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<TargetArgument>,
     /// Columns or expressions to write, as in SQL (default: all columns)
     #[arg(long, value_name = "SQL")]
     select: Option<String>,
-    /// Write only rows of which this is true, as in SQL
+    /// Write only rows that satisfy this SQL condition
     #[arg(long = "where", value_name = "SQL")]
     filter: Option<String>,
-    /// Write a directory `COLUMN=value` for each value of these columns, below the output directory
+    /// Write a directory `COLUMN=value` for each value of these columns
     #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
     partition_by: Vec<String>,
-    /// Compression of a Parquet file (default: zstd) or an Avro file (default: snappy)
+    /// Compression of Parquet (default: zstd) or Avro (default: snappy)
     #[arg(long, value_enum)]
-    codec: Option<CodecArgument>,
-    /// How hard to compress, by the codec's own scale
+    codec: Option<ConvertCodecArgument>,
+    /// Compression level, on the codec's own scale
     #[arg(long, allow_hyphen_values = true)]
     level: Option<i32>,
-    /// Bytes of a block of an Avro file before compression, such as 256K
+    /// Size of an Avro block before compression, such as 256K
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     block_size: Option<usize>,
-    /// The schema that an Avro file gets: a file of it (.avsc), or Avro data that has it
+    /// Schema of the Avro output: a schema file (.avsc), or an Avro file that has it
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
 }
@@ -248,14 +250,14 @@ enum TargetArgument {
 
 #[derive(Args)]
 #[group(multiple = false)]
-struct SchemaArguments {
-    /// Show the Arrow types its columns are read as
+struct SchemaFormArguments {
+    /// Print the Arrow types of the columns
     #[arg(long)]
     arrow: bool,
-    /// Show its Parsing Canonical Form
+    /// Print the Parsing Canonical Form
     #[arg(long)]
     canonical: bool,
-    /// Show the fingerprint of its Parsing Canonical Form, in hexadecimal; rabin is CRC-64-AVRO
+    /// Print the fingerprint of the Parsing Canonical Form, in hexadecimal; rabin is CRC-64-AVRO
     #[arg(long, value_enum, value_name = "HASH")]
     fingerprint: Option<HashArgument>,
 }
@@ -268,7 +270,7 @@ enum HashArgument {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CodecArgument {
+enum ConvertCodecArgument {
     #[value(alias = "null")]
     None,
     Snappy,
@@ -281,7 +283,7 @@ enum CodecArgument {
     Xz,
 }
 
-/// What the arguments ask for; `None` after printing help or the version.
+/// Returns the parsed options, or `None` after printing help or the version.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>> {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&words) {
@@ -289,7 +291,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return print(e.to_string().as_bytes());
         }
-        Err(e) => return Err(Error::Usage(wrong::usage_error(&e, &words, &Arguments::command()))),
+        Err(e) => return Err(Error::Usage(usage_error::usage_error(&e, &words, &Arguments::command()))),
     };
     let resources = Resources {
         threads: match arguments.resources.threads {
@@ -307,61 +309,65 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     let reading = reading(&arguments)?;
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query, arguments.resources.quiet)?),
-        Some(Tool::Completions { shell }) => {
+        Some(CommandArguments::Completions { shell }) => {
             return print(&manual::completions(shell, Arguments::command()));
         }
-        Some(Tool::Man { command }) => {
+        Some(CommandArguments::Man { command }) => {
             return print(&manual::page(command.as_deref(), Arguments::command())?);
         }
-        Some(Tool::Help { command }) => {
+        Some(CommandArguments::Help { command }) => {
             return print(manual::help(command.as_deref(), Arguments::command())?.as_bytes());
         }
-        Some(Tool::Convert(arguments)) => Task::Convert(Box::new(conversion::conversion(arguments, &reading)?)),
-        Some(Tool::Index { inputs, columns, force }) => {
-            let index = IndexOptions { columns, rebuild: force, progress: None };
-            Task::Index(index::Task { inputs, index, quiet: arguments.resources.quiet })
+        Some(CommandArguments::Convert(arguments)) => {
+            Task::Convert(Box::new(conversion::conversion(arguments, &reading)?))
         }
-        Some(Tool::Schema { files, merged, form }) => {
+        Some(CommandArguments::Index { inputs, columns, force }) => {
+            let index = IndexOptions { columns, rebuild: force, progress: None };
+            Task::Index(index::IndexTask { inputs, index, quiet: arguments.resources.quiet })
+        }
+        Some(CommandArguments::Schema { files, merged, form }) => {
             if !merged && files.len() > 1 {
-                return Err(Error::Usage("schema shows one file's schema; --merged that of several".to_owned()));
+                return Err(Error::Usage("schema takes one file; use --merged for the schema of several".to_owned()));
             }
-            Task::Tool(crate::commands::tools::Task::Schema(ShowSchema {
+            Task::Tool(crate::commands::tools::ToolTask::Schema(ShowSchema {
                 inputs: files,
                 merged,
                 form: schema_form(&form),
             }))
         }
-        Some(Tool::Compat { reader, writer }) => {
-            Task::Tool(crate::commands::tools::Task::Compat(Compat { inputs: [reader, writer] }))
+        Some(CommandArguments::Compat { reader, writer }) => {
+            Task::Tool(crate::commands::tools::ToolTask::Compat(Compat { inputs: [reader, writer] }))
         }
-        Some(Tool::Count { inputs, per_file }) => {
-            let total = if per_file { Total::PerFile } else { Total::Sum };
-            Task::Tool(crate::commands::tools::Task::Count(Count { inputs, total }))
+        Some(CommandArguments::Count { inputs, per_file }) => {
+            let total = if per_file { CountMode::PerFile } else { CountMode::Sum };
+            Task::Tool(crate::commands::tools::ToolTask::Count(Count { inputs, total }))
         }
-        Some(Tool::Blocks(tool)) => Task::Tool(tool.task()?),
+        Some(CommandArguments::Blocks(tool)) => Task::Tool(tool.task()?),
     };
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
     let bars = !quiet && !no_progress && io::stderr().is_terminal();
     if quiet {
-        be_quiet();
+        suppress_notes();
     }
     Ok(Some(Options { task, resources, reading, reader_schema, bars }))
 }
 
-/// How files are read, whatever is done with them.
+/// Returns the read options, which all subcommands share.
 fn reading(arguments: &Arguments) -> Result<AvroOptions> {
     let mut reading = AvroOptions { imports: arguments.resources.import.clone(), ..AvroOptions::default() };
     if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
-        return Err(Error::Usage(format!("--import {}: there is no such file or directory", missing.display())));
+        return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
     }
-    let converts = matches!(arguments.tool, Some(Tool::Convert(_)));
+    let converts = matches!(arguments.tool, Some(CommandArguments::Convert(_)));
     for (name, value) in &arguments.resources.option {
         if converts && ["strings", "enums"].contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(Error::Usage(format!("--option {name}: what is converted to decides on it")));
+            return Err(Error::Usage(format!(
+                "--option {name} is not allowed with convert; the output format determines it"
+            )));
         }
         if name.contains('.') {
             return Err(Error::Usage(format!(
-                "--option {name}: object stores are described by the environment, or by the OPTIONS of CREATE EXTERNAL TABLE"
+                "--option {name}: not a read option; configure object stores in the environment or in OPTIONS of CREATE EXTERNAL TABLE"
             )));
         }
         reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
@@ -379,13 +385,13 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
 
 fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     let source = match (arguments.command, arguments.file) {
-        (commands, _) if !commands.is_empty() => Source::Commands(commands),
-        (_, Some(file)) if file.as_os_str() == "-" => Source::Stdin,
-        (_, Some(file)) => Source::File(file),
-        (_, None) if io::stdin().is_terminal() => Source::Prompt,
-        (_, None) => Source::Stdin,
+        (commands, _) if !commands.is_empty() => SqlSource::Commands(commands),
+        (_, Some(file)) if file.as_os_str() == "-" => SqlSource::Stdin,
+        (_, Some(file)) => SqlSource::File(file),
+        (_, None) if io::stdin().is_terminal() => SqlSource::Prompt,
+        (_, None) => SqlSource::Stdin,
     };
-    // As tools have it.
+    // As in the tools, `-` is standard output.
     let output = arguments.output.filter(|output| output.as_os_str() != "-");
     let on_terminal = output.is_none() && io::stdout().is_terminal();
     let format = format_for(arguments.format, output.as_deref(), on_terminal)?;
@@ -415,7 +421,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     })
 }
 
-/// How rows are written: as was asked for, or by the name of the file.
+/// Returns the output format: the requested one, or the one of the file's extension.
 fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_terminal: bool) -> Result<Format> {
     let format = match (argument, output) {
         (Some(FormatArgument::Table), _) => Format::Table,
@@ -435,12 +441,12 @@ fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_termin
         (None, None) => Format::Csv,
     };
     match format.is_binary() && on_terminal {
-        true => Err(Error::Usage(format!("a terminal cannot show {0}; write a file with -o x.{0}", format.name()))),
+        true => Err(Error::Usage(format!("cannot write {0} to a terminal; use -o x.{0}", format.name()))),
         false => Ok(format),
     }
 }
 
-fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
+fn schema_form(arguments: &SchemaFormArguments) -> SchemaForm {
     match arguments.fingerprint {
         Some(HashArgument::Rabin) => SchemaForm::Fingerprint(Hash::Rabin),
         Some(HashArgument::Md5) => SchemaForm::Fingerprint(Hash::Md5),
@@ -451,7 +457,7 @@ fn schema_form(arguments: &SchemaArguments) -> SchemaForm {
     }
 }
 
-/// Writes what was asked for to standard output.
+/// Writes help, a script or a page to standard output.
 fn print(text: &[u8]) -> Result<Option<Options>> {
     io::stdout().write_all(text).map_err(on_stdout)?;
     Ok(None)
@@ -483,28 +489,25 @@ mod tests {
             (&["--nonsense"], "unexpected argument '--nonsense' found (see avro-sql --help)"),
             (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
             (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
-            (&["head", "-3", "a.avro"], "the number of rows is -n 3 (see avro-sql head --help)"),
-            (&["src"], "src is a directory, not a command; -c \"SELECT * FROM 'src'\" or avro-sql head src shows"),
-            (&["SELECT\n1"], "`SELECT 1` is no command; SQL stands behind -c, in quotes"),
+            (&["head", "-3", "a.avro"], "use -n 3 for the number of rows (see avro-sql head --help)"),
+            (&["src"], "src is a directory, not a command; use -c \"SELECT * FROM 'src'\" or avro-sql head src"),
+            (&["SELECT\n1"], "`SELECT 1` is not a command; pass SQL in quotes with -c"),
             (&["recode"], "a similar subcommand exists: 'recodec' (see avro-sql --help)"),
             (&["help", "nonsense"], "there is no command `nonsense`"),
             (&["-c"], "a value is required for '--command <SQL>'"),
-            (&["-t", "x"], "write NAME=PATH"),
-            (&["--option", "unions"], "write NAME=VALUE"),
+            (&["-t", "x"], "expected NAME=PATH"),
+            (&["--option", "unions"], "expected NAME=VALUE"),
             (&["--option", "compression=9"], "Avro tables have no option `compression`"),
             (&["count", "a.avro", "--option", "block_bytes=many"], "which is not a number"),
-            (&["convert", "a.avro", "b.arrow", "--option", "strings=view"], "what is converted to decides on it"),
+            (&["convert", "a.avro", "b.arrow", "--option", "strings=view"], "the output format determines it"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
             (&["schema", "a.avro", "--arrow", "--fingerprint", "md5"], "'--arrow' cannot be used with '--fingerprint"),
             (&["schema", "a.avro", "--fingerprint", "md4"], "[possible values: rabin, md5, sha256]"),
-            (&["convert", "a.avro"], "a file to write"),
+            (&["convert", "a.avro"], "needs at least one input and an output"),
             (&["convert", "a.avro", "b.txt"], ".parquet, .arrow, .feather"),
-            (
-                &["convert", "a.avro", "b.parquet", "--level", "99"],
-                "99 is no level of zstd in Parquet: those are 1 to 22",
-            ),
-            (&["-c", "SELECT 1", "-o", "b.xlsx"], "from the name `b.xlsx` what to write; known endings are .avro"),
-            (&["cat", "a.avro", "-o", "b.csv.gz"], "or say it with --format"),
+            (&["convert", "a.avro", "b.parquet", "--level", "99"], "--level 99: Parquet's zstd has levels 1 to 22"),
+            (&["-c", "SELECT 1", "-o", "b.xlsx"], "from the name `b.xlsx`; known extensions are .avro"),
+            (&["cat", "a.avro", "-o", "b.csv.gz"], "or use --format"),
         ];
         for (arguments, expected) in cases {
             let arguments = ["avro-sql"].iter().chain(arguments).map(OsString::from);

@@ -1,7 +1,7 @@
 //! Errors: every failure becomes one line on standard error and an exit code.
 //!
-//! Libraries wrap what went wrong in layers of prefixes; [`one_line`] and the conversions here peel them off, so that the
-//! user reads what happened and where.
+//! Libraries wrap errors in layers of prefixes; [`one_line`] and the conversions here remove them, so that the user
+//! reads what happened and where.
 
 mod exhausted;
 pub(crate) mod nearby;
@@ -16,12 +16,12 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 
-pub(crate) use report::{aside, be_quiet, catch_panics, report, say};
+pub(crate) use report::{catch_panics, print_note, print_stderr, report, suppress_notes};
 
-/// The result of everything here that can fail.
+/// The result type of the whole crate.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why the command did not do what it was asked.
+/// Why the command failed.
 #[derive(Debug)]
 pub(crate) enum Error {
     /// The command line is wrong: exit code 2.
@@ -30,12 +30,12 @@ pub(crate) enum Error {
     Failed(String),
     /// Ctrl-C, or a request to terminate: exit code 130.
     Interrupted,
-    /// Nobody reads the output any more, as after `| head`: success.
+    /// The reader of the output is gone, as after `| head`: exit code 0.
     ClosedPipe,
 }
 
 impl Error {
-    /// What failed about this file.
+    /// Returns the error of an I/O operation on this file.
     pub(crate) fn file(path: &Path, e: io::Error) -> Self {
         match e.kind() {
             io::ErrorKind::BrokenPipe => Error::ClosedPipe,
@@ -47,9 +47,9 @@ impl Error {
         }
     }
 
-    /// The same error, said to be in the place named.
+    /// Puts a place before the message of a failure.
     #[must_use]
-    pub(crate) fn within(self, place: &str) -> Self {
+    pub(crate) fn with_context(self, place: &str) -> Self {
         match self {
             Error::Failed(what) => Error::Failed(format!("{place}: {what}")),
             other => other,
@@ -112,18 +112,19 @@ impl From<ParquetError> for Error {
     }
 }
 
-/// Is what is below all layers of this error that nobody reads the output any more?
+/// Whether the root cause is a closed output pipe.
 fn closed_pipe(e: &(dyn std::error::Error + 'static)) -> bool {
     let layers = std::iter::successors(Some(e), |e| e.source());
     layers.filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// What failed about standard output, said so: a full disk behind it is not that of the files which were read.
+/// Marks an error as one of standard output, so that a full disk there is not taken for an error of the files that are
+/// read.
 pub(crate) fn on_stdout(e: io::Error) -> io::Error {
     io::Error::new(e.kind(), format!("standard output: {}", reason(&e)))
 }
 
-/// An I/O error without Rust's ` (os error 2)`.
+/// Returns the text of an I/O error without Rust's ` (os error 2)`.
 fn reason(e: &io::Error) -> String {
     let text = e.to_string();
     match text.rfind(" (os error ") {
@@ -132,7 +133,7 @@ fn reason(e: &io::Error) -> String {
     }
 }
 
-/// The innermost part of DataFusion's error that says something.
+/// Returns the innermost meaningful part of DataFusion's error.
 fn engine_error(e: &DataFusionError) -> String {
     use DataFusionError::*;
     match e {
@@ -155,14 +156,15 @@ fn engine_error(e: &DataFusionError) -> String {
         NotImplemented(what) => format!("not supported: {what}"),
         Internal(what) => format!("internal error: {what}"),
         ResourcesExhausted(what) => exhausted::explain(what),
-        // The default catalog and schema are nobody's choice.
+        // The user did not choose the default catalog and schema.
         Plan(what) => what.replace("'datafusion.public.", "'").replace("table 'datafusion.", "table '"),
         Configuration(what) | Execution(what) => what.clone(),
         other => other.strip_backtrace(),
     }
 }
 
-/// What is wrong with a value of CSV, in words: Arrow says `Error while parsing value 'x' as type 'Int64' for column 1 at line 3. Row data: ..`.
+/// Rewrites Arrow's `Error while parsing value 'x' as type 'Int64' for column 1 at line 3. Row data: ..` as a plain
+/// sentence.
 fn csv_error(what: &str) -> Option<String> {
     let (value, rest) = what.strip_prefix("Error while parsing value '")?.split_once("' as type '")?;
     let (kind, rest) = rest.split_once("' for column ")?;
@@ -170,18 +172,18 @@ fn csv_error(what: &str) -> Option<String> {
     let line = rest.split('.').next()?;
     let column: usize = column.parse().ok()?;
     Some(format!(
-        "line {line}, column {}: `{value}` is not of type {kind}, as the values before it are; CREATE EXTERNAL TABLE with columns, or convert --schema, says another type",
+        "line {line}, column {}: `{value}` is not of type {kind}, the type of the values before it; set another type with CREATE EXTERNAL TABLE or convert --schema",
         column + 1
     ))
 }
 
-/// An error of the decoder, with the option that would help.
+/// Returns the text of a decoder's error, with the option that helps.
 fn avro_error(e: &avro_arrow::Error) -> String {
     match e.kind() {
         avro_arrow::ErrorKind::Conflict { widens: true, .. } => {
-            format!("{e}; union_by_name => 'widen' (--option union_by_name=widen) makes one of them")
+            format!("{e}; union_by_name => 'widen' (--option union_by_name=widen) combines them")
         }
-        // A condition that fails is the query's fault, not the file's.
+        // A failing condition is an error of the query, not of the file.
         avro_arrow::ErrorKind::Filter(e) => source_error(e.as_ref()),
         _ => e.to_string(),
     }
@@ -223,7 +225,7 @@ pub(crate) fn n_of(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// The text on one line: runs of white space become one space.
+/// Returns the text on one line: runs of white space become one space.
 pub(crate) fn one_line(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -234,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_are_peeled_off() {
+    fn error_layers_are_removed() {
         let io = || io::Error::from_raw_os_error(2);
         let boxed = |e: DataFusionError| Box::new(e) as Box<dyn std::error::Error + Send + Sync>;
         let cases: [(DataFusionError, &str); 8] = [

@@ -1,6 +1,6 @@
-//! The command `avro-sql`: arguments → options → what was asked for → exit code.
+//! The command `avro-sql`: parses arguments into options, runs the task, returns the exit code.
 //!
-//! Next file to read: `cli.rs` for the arguments, `commands/query.rs` for how a query runs.
+//! Read `cli.rs` next for the arguments, `commands/query.rs` for how a query runs.
 #![forbid(unsafe_code)]
 
 // In the order of the data: a module imports only from those above it.
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use cli::{Options, Task};
 use error::Result;
-use options::Source;
+use options::SqlSource;
 use session::Session;
 
 #[global_allocator]
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     error::catch_panics(|| {
         let options = match cli::parse(std::env::args_os()) {
             Ok(Some(options)) => options,
-            Ok(None) => return Ok(()), // help or version, which are printed by now
+            Ok(None) => return Ok(()), // help or version was printed
             Err(e) => return Err(e),
         };
         execute(options)
@@ -55,7 +55,7 @@ fn execute(options: Options) -> Result<()> {
             let session =
                 terminal::interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
             match query.source {
-                Source::Prompt => repl::prompt(session, query).await,
+                SqlSource::Prompt => repl::prompt(session, query).await,
                 _ => commands::query::script(&session, &query).await,
             }
         }),

@@ -1,24 +1,24 @@
-//! Options: what was asked for, checked and typed. Made by `cli.rs`; nothing after it knows of arguments.
+//! Checked, typed options. `cli.rs` makes them; later modules do not see arguments.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::output::{Display, Format};
 
-/// In which form to show a schema.
+/// The form in which a schema is printed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SchemaForm {
-    /// As the file has it.
+    /// The file's own JSON.
     Avro,
-    /// The Arrow types its columns are read as.
+    /// The Arrow types of the columns.
     Arrow,
     /// The Parsing Canonical Form.
     Canonical,
-    /// A fingerprint of that.
+    /// A fingerprint of the canonical form.
     Fingerprint(Hash),
 }
 
-/// How to make a fingerprint.
+/// A fingerprint algorithm.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Hash {
     /// CRC-64-AVRO.
@@ -29,69 +29,69 @@ pub(crate) enum Hash {
     Sha256,
 }
 
-/// How much to say about many files.
+/// Whether row counts are summed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Total {
-    /// One number for all of them.
+pub(crate) enum CountMode {
+    /// One number for all files.
     Sum,
     /// One line for each file.
     PerFile,
 }
 
-/// What may be used.
+/// Threads, memory and batch size that a task may use, and whether it may write.
 #[derive(Debug, Clone)]
 pub(crate) struct Resources {
     /// Threads that decode and compute.
     pub(crate) threads: usize,
     /// Bytes that queries may hold before they spill to disk or fail; `None` is no limit.
     pub(crate) memory_bytes: Option<usize>,
-    /// Whether statements that write files are refused.
+    /// Whether statements that write files are rejected.
     pub(crate) read_only: bool,
     /// Rows of a batch.
     pub(crate) batch_rows: usize,
 }
 
-/// SQL to answer, and how to show the answer.
+/// SQL to run, and how to show the result.
 #[derive(Debug)]
 pub(crate) struct Query {
     /// Where the SQL comes from.
-    pub(crate) source: Source,
+    pub(crate) source: SqlSource,
     /// Tables by name: `(name, path)`.
     pub(crate) tables: Vec<(String, String)>,
     /// How rows are written.
     pub(crate) format: Format,
     /// Where rows are written; `None` is standard output.
     pub(crate) output: Option<PathBuf>,
-    /// How much of them formats for people show.
+    /// How much of the rows formats for people show.
     pub(crate) display: Display,
-    /// Is the limit of its rows the user's?
+    /// Whether the user set the limit of rows.
     pub(crate) max_rows_given: bool,
-    /// Is standard output a terminal, and the place where rows are written?
+    /// Whether rows go to standard output and that is a terminal.
     pub(crate) on_terminal: bool,
-    /// Is the time of each statement said?
+    /// Whether the time of each statement is printed.
     pub(crate) timing: bool,
-    /// Is nothing said that is not asked for?
+    /// `--quiet`: whether only errors are printed on standard error.
     pub(crate) quiet: bool,
-    /// Is what each statement read said?
+    /// Whether the bytes and rows that each statement read are printed.
     pub(crate) verbose: bool,
-    /// Does the prompt run the user's start-up script?
+    /// Whether the prompt runs the user's start-up script.
     pub(crate) rc: bool,
 }
 
 /// Where SQL comes from.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
-    /// The command line.
+pub(crate) enum SqlSource {
+    /// Arguments of `-c`.
     Commands(Vec<String>),
     /// A file.
     File(PathBuf),
-    /// Standard input, not a terminal.
+    /// Standard input that is not a terminal.
     Stdin,
-    /// A person.
+    /// A person at the prompt.
     Prompt,
 }
 
-/// A size such as `512M`, `2G` or `2GiB` in bytes, by powers of 1024.
+/// Parses a size such as `512M`, `2G` or `2GiB` into bytes, by powers of 1024.
 pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -103,9 +103,10 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
         "t" => 1 << 40,
         _ => return Err(format!("unknown unit `{unit}`; use K, M, G or T")),
     };
-    let number: f64 = number.parse().map_err(|_| "not a size; write for example 512M or 2G".to_owned())?;
+    let number: f64 =
+        number.parse().map_err(|_| "not a size; use a number with a unit, such as 512M or 2G".to_owned())?;
     let bytes = number * unit_bytes as f64;
-    // 2^53 bytes is far beyond any memory, and what an f64 counts exactly.
+    // 2^53 bytes is far beyond any memory, and the largest range that an f64 counts exactly.
     if bytes < 1.0 || bytes > (1u64 << 53) as f64 {
         return Err("a size must be between 1 byte and 8192 TiB".to_owned());
     }
@@ -121,7 +122,7 @@ pub(crate) enum MemoryLimit {
     Bytes(usize),
 }
 
-/// A size, or `none`.
+/// Parses a size, or `none`.
 pub(crate) fn parse_memory_limit(text: &str) -> Result<MemoryLimit, String> {
     match text.eq_ignore_ascii_case("none") {
         true => Ok(MemoryLimit::None),
@@ -129,27 +130,27 @@ pub(crate) fn parse_memory_limit(text: &str) -> Result<MemoryLimit, String> {
     }
 }
 
-/// `NAME=PATH`.
+/// Parses `NAME=PATH`.
 pub(crate) fn parse_table(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, path)) if !name.trim().is_empty() && !path.is_empty() => {
             Ok((name.trim().to_owned(), path.to_owned()))
         }
-        _ => Err("write NAME=PATH, for example events=logs/2024/".to_owned()),
+        _ => Err("expected NAME=PATH, such as events=logs/2024/".to_owned()),
     }
 }
 
-/// `NAME=VALUE`.
+/// Parses `NAME=VALUE`.
 pub(crate) fn parse_option(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
-        _ => Err("write NAME=VALUE, for example block_bytes=500000000".to_owned()),
+        _ => Err("expected NAME=VALUE, such as block_bytes=500000000".to_owned()),
     }
 }
 
-/// The format that an output file's ending asks for.
+/// Returns the format for the extension of an output file.
 pub(crate) fn format_of(path: &Path) -> Option<Format> {
-    Some(match ending(path).as_str() {
+    Some(match extension(path).as_str() {
         "csv" => Format::Csv,
         "tsv" | "tab" => Format::Tsv,
         "json" => Format::Json,
@@ -164,31 +165,31 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
     })
 }
 
-/// The endings of the files that are written, as messages list them.
-pub(crate) const ENDINGS: &str = "known endings are .avro, .parquet, .arrow, .feather (Arrow file), .arrows (Arrow stream), .csv, .tsv, .json \
+/// The extensions of output files, as messages list them.
+pub(crate) const EXTENSIONS: &str = "known extensions are .avro, .parquet, .arrow, .feather (Arrow file), .arrows (Arrow stream), .csv, .tsv, .json \
                                   and .ndjson";
 
-/// The format of a file that no option says the format of: by its ending; CSV where it has none.
+/// Returns the format for the extension of an output file; CSV if there is no extension.
 pub(crate) fn format_by_name(path: &Path) -> Result<Format> {
     match format_of(path) {
         Some(format) => Ok(format),
         None if path.extension().is_none() => Ok(Format::Csv),
-        // What is no CSV to the user would be CSV to nobody's surprise but theirs.
+        // Do not silently write CSV under an unrelated extension.
         None => {
             let name = path.display();
             Err(Error::Usage(format!(
-                "cannot tell from the name `{name}` what to write; {ENDINGS}; or say it with --format"
+                "cannot tell the output format from the name `{name}`; {EXTENSIONS}; or use --format"
             )))
         }
     }
 }
 
-/// The format to convert to that an output file's ending asks for.
+/// Returns the format that `convert` writes for the extension of an output file.
 pub(crate) fn target_of(path: &Path) -> Option<Format> {
     format_of(path).filter(|format| !matches!(format, Format::Table | Format::Markdown))
 }
 
-fn ending(path: &Path) -> String {
+fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn parse_bytes_accepts_units() {
         let cases = [
             ("1", Some(1)),
             ("512M", Some(512 << 20)),
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn tables() {
+    fn parse_table_needs_name_and_path() {
         let cases = [("a=b", Some(("a", "b"))), ("a=b=c", Some(("a", "b=c"))), ("a", None), ("=b", None), ("a=", None)];
         for (text, expected) in cases {
             let expected = expected.map(|(name, path)| (name.to_owned(), path.to_owned()));

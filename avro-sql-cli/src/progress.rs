@@ -1,12 +1,13 @@
-//! Progress: what a long job has done so far in, a bar on standard error out.
+//! Progress bars: draws on standard error what a long job has done so far.
 //!
-//! A job has a [`Meter`], and a [`Bar`] while it runs. A thread of the bar's looks at the meter a few times a second, so the job is
-//! not slowed down; nothing shows in the first second. Bars are on only where [`enable`] was called, which `main` does on a
-//! terminal, unless told otherwise. Whoever else writes to the terminal calls [`clear`] before, or [`mute`] where what it writes
-//! is the answer itself.
+//! A job has a [`Meter`], and a [`Bar`] while it runs. The bar's own thread reads the meter a few times a second, so
+//! the job is not slowed down; nothing shows in the first second. Bars show only after [`enable`], which `main` calls
+//! on a terminal unless options forbid it. Code that writes to the terminal calls [`clear`] before, or [`mute`] when it
+//! writes the result itself.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,40 +17,40 @@ use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthStr;
 
 /// Nothing shows for jobs shorter than this.
-const PATIENCE: Duration = Duration::from_secs(1);
+const DELAY: Duration = Duration::from_secs(1);
 
-/// Time between two looks at the meter.
+/// Time between two reads of the meter.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Columns of the terminal that the bar itself takes, where there is room.
+/// Columns of the terminal for the bar itself, if there is room.
 const BAR_WIDTH: usize = 24;
 
-/// Columns of a terminal that does not say how many it has.
+/// Columns assumed for a terminal that does not report its width.
 const USUAL_WIDTH: usize = 80;
 
-/// Says how far a job is.
+/// Reports the progress of a job.
 pub(crate) trait Meter: Send + Sync {
-    /// How far it is now. Called a few times a second.
+    /// Returns the current progress. Called a few times a second.
     fn read(&self) -> Reading;
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// Bytes read.
     pub(crate) bytes: u64,
-    /// Bytes there are to read; 0 where that is not known.
+    /// Total bytes to read; 0 if unknown.
     pub(crate) total_bytes: u64,
     /// Rows read.
     pub(crate) rows: u64,
 }
 
-/// A meter for jobs that count themselves.
+/// A meter with counters that the job increments.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
     /// Bytes read.
     pub(crate) bytes: AtomicU64,
-    /// Bytes there are to read; 0 where that is not known.
+    /// Total bytes to read; 0 if unknown.
     pub(crate) total_bytes: AtomicU64,
     /// Rows read.
     pub(crate) rows: AtomicU64,
@@ -66,18 +67,32 @@ static ENABLED: AtomicBool = AtomicBool::new(false);
 
 static LINE: Mutex<Line> = Mutex::new(Line { drawn: false, muted: false });
 
-/// The line of the terminal that bars are drawn in.
+/// A file that counts the bytes read.
+pub(crate) struct CountedFile {
+    pub(crate) file: File,
+    pub(crate) read: Arc<Counter>,
+}
+
+impl Read for CountedFile {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(to)?;
+        self.read.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// The terminal line in which bars are drawn.
 struct Line {
-    /// Is there a bar now?
+    /// Whether a bar is visible now.
     drawn: bool,
-    /// May there be one?
+    /// Whether bars are suppressed.
     muted: bool,
 }
 
 impl Line {
     fn clear(&mut self) {
         if self.drawn {
-            // That standard error is closed is no reason to fail, here and below.
+            // A closed standard error is not a failure, here and below.
             let _ = io::stderr().lock().write_all(b"\r\x1b[K");
             self.drawn = false;
         }
@@ -95,28 +110,28 @@ fn line() -> MutexGuard<'static, Line> {
     LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets bars show. Standard error must be a terminal.
+/// Enables bars. Standard error must be a terminal.
 pub(crate) fn enable() {
     ENABLED.store(true, Ordering::Relaxed);
 }
 
-/// Takes the bar off the terminal, for a line of text. It comes back below that.
+/// Removes the bar before a line of text is printed. The bar comes back below it.
 pub(crate) fn clear() {
     line().clear();
 }
 
-/// Takes the bar off the terminal until the next job.
+/// Removes the bar until the next job.
 pub(crate) fn mute() {
     let mut line = line();
     line.clear();
     line.muted = true;
 }
 
-/// A bar, from the time that a job starts until it is dropped.
+/// A bar, shown from the start of a job until it is dropped.
 pub(crate) struct Bar(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Bar {
-    /// Shows how far a job is that starts now.
+    /// Starts the bar of a job.
     pub(crate) fn start(meter: Arc<dyn Meter>) -> Bar {
         if !ENABLED.load(Ordering::Relaxed) {
             return Bar(None);
@@ -125,7 +140,7 @@ impl Bar {
         let (stop, stopped) = channel::<()>();
         let started = Instant::now();
         let watch = move || {
-            let mut wait = PATIENCE;
+            let mut wait = DELAY;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(wait) {
                 wait = TICK;
                 let width =
@@ -133,7 +148,7 @@ impl Bar {
                 line().draw(&render(meter.read(), started.elapsed(), width));
             }
         };
-        // A job without a bar is still a job.
+        // The job runs even if the bar's thread cannot start.
         Bar(thread::Builder::new().name("progress".to_owned()).spawn(watch).ok().map(|thread| (stop, thread)))
     }
 }
@@ -142,20 +157,20 @@ impl Drop for Bar {
     fn drop(&mut self) {
         if let Some((stop, thread)) = self.0.take() {
             drop(stop);
-            let _ = thread.join(); // what it looked at may hold files, which should be closed by now
+            let _ = thread.join(); // the meter may hold files, which are closed by now
             clear();
         }
     }
 }
 
-/// The line of a bar, narrower than `width`.
+/// Returns the line of a bar, narrower than `width`.
 fn render(reading: Reading, elapsed: Duration, width: usize) -> String {
     let Reading { bytes, total_bytes, rows } = reading;
     let seconds = elapsed.as_secs_f64();
     let mut parts = Vec::new();
     let mut share = None;
     if total_bytes > 0 {
-        // What is read ahead of a file's end, and headers that are read twice, are no reason to say more than all.
+        // Read-ahead beyond a file's end and headers read twice may exceed the total.
         let done = (bytes as f64 / total_bytes as f64).min(1.0);
         share = Some(done);
         parts.push(format!("{:>3.0}%", (done * 100.0).floor()));
@@ -179,20 +194,20 @@ fn render(reading: Reading, elapsed: Duration, width: usize) -> String {
     if let Some(done) = share {
         let filled = (done * BAR_WIDTH as f64) as usize;
         let head = if filled < BAR_WIDTH { ">" } else { "" };
-        let _ = write!(text, "[{:<BAR_WIDTH$}] ", format!("{}{head}", "=".repeat(filled))); // to a String: cannot fail
+        let _ = write!(text, "[{:<BAR_WIDTH$}] ", format!("{}{head}", "=".repeat(filled))); // writing to a String cannot fail
     }
     let rest = parts.join("  ");
     if text.len() + rest.width() < width {
         return text + &rest;
     }
-    // Too narrow: the bar goes first, then what is said last.
+    // Too narrow: drop the bar first, then the last parts.
     while parts.len() > 1 && parts.join("  ").width() >= width {
         parts.pop();
     }
     parts.join("  ")
 }
 
-/// Bytes as people write them.
+/// Formats bytes with a unit.
 pub(crate) fn size(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB"];
     let mut value = bytes as f64;
@@ -205,7 +220,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", units.get(unit).copied().unwrap_or_default())
 }
 
-/// A number with commas between thousands.
+/// Formats a number with thousands separators.
 pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -232,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_fit() {
+    fn render_fits_width() {
         let reading = |bytes, total_bytes, rows| Reading { bytes, total_bytes, rows };
         let cases: [(Reading, u64, usize, &str); 9] = [
             (
@@ -263,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_people_write_them() {
+    fn sizes_and_thousands_format() {
         for (bytes, expected) in [
             (0, "0 B"),
             (999, "999 B"),
@@ -280,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_are_meters() {
+    fn counter_reads_as_meter() {
         let counter = Counter::default();
         counter.bytes.fetch_add(5, Ordering::Relaxed);
         counter.total_bytes.store(9, Ordering::Relaxed);

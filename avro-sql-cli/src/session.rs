@@ -1,7 +1,7 @@
-//! The session: resources and named tables in, a place to run SQL out.
+//! The session: runs SQL with given resources and named tables.
 //!
-//! Queries run on threads of their own. The thread that reads arguments and keys, writes rows and minds Ctrl-C only waits for
-//! them, so that it can answer even while all others are deep in computation.
+//! Queries run on their own threads. The main thread reads arguments and keys, writes rows and handles Ctrl-C; it only
+//! waits for queries, so it responds even while all other threads compute.
 
 pub(crate) mod copies;
 pub(crate) mod formats;
@@ -30,9 +30,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::diagnostics::hints;
-use crate::diagnostics::skipped::Skipped;
-use crate::diagnostics::warned::Warned;
-use crate::error::{Error, Result, aside};
+use crate::diagnostics::scan_notes::ScanNotes;
+use crate::error::{Error, Result, print_note};
 use crate::files::atomic_file::Written;
 use crate::options::Resources;
 use crate::sql::describe;
@@ -40,55 +39,52 @@ use crate::sql::rewrite;
 use crate::terminal::query_progress::PlanMeter;
 use crate::threads::STACK_BYTES;
 
-/// Consumers of memory that an out-of-memory error names.
+/// Memory consumers that an out-of-memory error names.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(2);
 
-/// Batches that an answer may be ahead of their writing.
+/// Batches that a query may compute ahead of their writing.
 const BATCHES_AHEAD: usize = 2;
 
-/// A place to run SQL, where paths and the tables named are tables.
+/// A SQL session in which paths and named tables can be queried.
 pub(crate) struct Session {
     context: SessionContext,
-    /// Damaged blocks that queries skipped.
-    pub(crate) skipped: Arc<Skipped>,
-    /// What else there was to warn of.
-    pub(crate) warned: Arc<Warned>,
+    /// Skipped blocks and warnings of queries.
+    pub(crate) notes: Arc<ScanNotes>,
     threads: Threads,
     n_threads: usize,
-    /// Whether statements that write files are refused.
+    /// Whether statements that write files are rejected.
     pub(crate) read_only: bool,
 }
 
-/// The threads that queries run on. They are not waited for in the end: some may still compute for a query given up.
+/// The threads of queries. Dropping does not wait for them: some may still compute for a canceled query.
 struct Threads(Option<Runtime>);
 
-/// A part of an answer. `Columns` comes first, but not for statements that have no rows to give, such as `CREATE VIEW`.
-pub(crate) enum Part {
+/// A part of a result. `Columns` comes first, unless the statement returns no rows, as `CREATE VIEW`.
+pub(crate) enum ResultPart {
     Columns(SchemaRef),
     Rows(RecordBatch),
 }
 
-/// An answer being computed; given up when it is dropped.
-pub(crate) struct Answer {
-    parts: Receiver<Part>,
-    /// Computes the parts. It says how it ended after the last of them.
+/// A result being computed; dropping it cancels the query.
+pub(crate) struct QueryResult {
+    parts: Receiver<ResultPart>,
+    /// The task that computes the parts and returns how it ended.
     task: Option<JoinHandle<Result<()>>>,
-    /// How far it is.
+    /// The progress of the query.
     pub(crate) meter: Arc<PlanMeter>,
 }
 
 impl Session {
-    /// A session with these resources and tables.
+    /// Opens a session with these resources and tables.
     pub(crate) async fn open(
         resources: &Resources,
         reading: &AvroOptions,
         tables: &[(String, String)],
     ) -> Result<Session> {
-        let skipped = Arc::new(Skipped::default());
-        let sink: Arc<dyn DamageSink> = Arc::clone(&skipped) as _;
-        let warned = Arc::new(Warned::default());
-        let warnings: Arc<dyn WarningSink> = Arc::clone(&warned) as _;
-        let reading = AvroOptions { report: Report::to(sink), warnings: Warnings::to(warnings), ..reading.clone() };
+        let notes = Arc::new(ScanNotes::default());
+        let damage: Arc<dyn DamageSink> = Arc::clone(&notes) as _;
+        let warnings: Arc<dyn WarningSink> = Arc::clone(&notes) as _;
+        let reading = AvroOptions { report: Report::to(damage), warnings: Warnings::to(warnings), ..reading.clone() };
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
@@ -104,26 +100,25 @@ impl Session {
         formats::register(&mut context.state_ref().write())?;
         for (name, path) in tables {
             let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
-            registered.map_err(|e| hints::explain(e, &context).within(&format!("table {name}")))?;
+            registered.map_err(|e| hints::explain(e, &context).with_context(&format!("table {name}")))?;
         }
         Ok(Session {
             context,
-            skipped,
-            warned,
+            notes,
             threads: Threads::start(resources.threads)?,
             n_threads: resources.threads,
             read_only: resources.read_only,
         })
     }
 
-    /// Starts to answer one statement.
-    pub(crate) fn answer(&self, sql: &str) -> Answer {
+    /// Starts one statement.
+    pub(crate) fn execute(&self, sql: &str) -> QueryResult {
         let (send, parts) = channel(BATCHES_AHEAD);
         let (context, sql) = (self.context.clone(), sql.to_owned());
         let meter = Arc::new(PlanMeter::default());
         let (watched, read_only) = (Arc::clone(&meter), self.read_only);
         let work = async move { compute(&context, &sql, read_only, &watched, send).await };
-        Answer { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)), meter }
+        QueryResult { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)), meter }
     }
 
     /// Builds the block indexes of these files.
@@ -135,34 +130,34 @@ impl Session {
     ) -> Result<Vec<FileIndexed>> {
         let Some(threads) = &self.threads.0 else { return Ok(vec![]) };
         let state = self.context.state();
-        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.warned) as _;
+        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.notes) as _;
         let reading = AvroOptions { warnings: Warnings::to(warnings), ..reading };
         let work = threads.spawn(async move { index::build(&state, paths, &reading, &index).await });
         let built = work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))?;
-        self.warned.say();
+        self.notes.print();
         Ok(built?)
     }
 
-    /// The files at a path, directory, glob or URL.
+    /// Returns the files at a path, directory, glob or URL.
     pub(crate) async fn files(&self, path: &str, reading: &AvroOptions) -> Result<Vec<StoredFile>> {
-        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.warned) as _;
+        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.notes) as _;
         let reading = AvroOptions { warnings: Warnings::to(warnings), ..reading.clone() };
         let files = StoredFile::find(&self.context.state(), path, &reading).await?;
-        self.warned.say();
+        self.notes.print();
         Ok(files)
     }
 
-    /// The tables and functions that SQL may name.
+    /// Returns DataFusion's session.
     pub(crate) fn context(&self) -> &SessionContext {
         &self.context
     }
 
-    /// The threads that queries run on.
+    /// Returns the runtime of the query threads.
     pub(crate) fn threads(&self) -> Option<Handle> {
         self.threads.0.as_ref().map(|threads| threads.handle().clone())
     }
 
-    /// Leaves the threads to whatever was given up, and starts others: a computation stops where it waits for something, and
+    /// Leaves the threads to the canceled query and starts new ones: a computation stops only where it awaits, and
     /// some never do.
     pub(crate) fn renew_threads(&mut self) -> Result<()> {
         self.threads = Threads::start(self.n_threads)?;
@@ -170,21 +165,21 @@ impl Session {
     }
 }
 
-impl Answer {
-    /// The next part; `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Part>> {
+impl QueryResult {
+    /// Returns the next part, or `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<ResultPart>> {
         if let Some(part) = self.parts.recv().await {
             return Ok(Some(part));
         }
         match self.task.take() {
-            // A panic comes out here; `catch_panics` knows more of it.
+            // A panic surfaces here; `catch_panics` has its details.
             Some(task) => task.await.map_err(|e| Error::Failed(format!("internal error: {e}")))?.map(|()| None),
             None => Ok(None),
         }
     }
 }
 
-impl Drop for Answer {
+impl Drop for QueryResult {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();
@@ -217,7 +212,7 @@ async fn compute(
     sql: &str,
     read_only: bool,
     meter: &PlanMeter,
-    to: Sender<Part>,
+    to: Sender<ResultPart>,
 ) -> Result<()> {
     let explain = |e| hints::explain(e, context);
     let state = context.state();
@@ -225,30 +220,30 @@ async fn compute(
     if read_only {
         read_only::check(&plan)?;
     }
-    let (plan, copied) = copies::aside(plan)?;
-    describe::hints(&plan).iter().for_each(|hint| aside(&format!("avro-sql: {hint}")));
+    let (plan, copied) = copies::stage_copy_output(plan)?;
+    describe::hints(&plan).iter().for_each(|hint| print_note(&format!("avro-sql: {hint}")));
     let Some(mut rows) = begin(context, plan, meter).await.map_err(explain)? else { return Ok(()) };
-    // Unions leave the engine as such.
+    // Tagged structs leave the engine as unions.
     let dense = tagged::dense_schema(&rows.schema());
-    let answered = |batch: RecordBatch| -> Result<RecordBatch> {
+    let untagged = |batch: RecordBatch| -> Result<RecordBatch> {
         match &dense {
             Some(dense) => Ok(tagged::dense_batch(&batch, dense)?),
             None => Ok(batch),
         }
     };
-    let mut part = Part::Columns(dense.clone().unwrap_or_else(|| rows.schema()));
+    let mut part = ResultPart::Columns(dense.clone().unwrap_or_else(|| rows.schema()));
     loop {
         if to.send(part).await.is_err() {
-            return Ok(()); // nobody wants the rest
+            return Ok(()); // the rest was canceled
         }
         part = match rows.next().await {
-            Some(batch) => Part::Rows(answered(batch?)?),
+            Some(batch) => ResultPart::Rows(untagged(batch?)?),
             None => return copied.map_or(Ok(()), Written::commit),
         };
     }
 }
 
-/// The rows that a plan answers with; `None` for a command that has none, which is done then.
+/// Starts a plan and returns its stream of rows; `None` for a command without rows, which has finished then.
 async fn begin(
     context: &SessionContext,
     plan: LogicalPlan,

@@ -1,5 +1,5 @@
 //! The size of threads' stacks.
 
-/// Stack of a thread: planning a deeply nested query and writing deeply nested records need more than the usual 2 MiB.
-/// Only what is used is taken.
+/// Stack size of a thread: planning deeply nested queries and writing deeply nested records need more than the usual 2
+/// MiB. Only used pages take memory.
 pub(crate) const STACK_BYTES: usize = 64 << 20;

@@ -1,13 +1,14 @@
-//! Names that people know: text with Arrow's types and the engine's literals in, the same text with SQL's out.
+//! Translates Arrow's type names and the engine's literals in messages into SQL's.
 //!
-//! `Utf8View` becomes `VARCHAR`, `List(Int64)` becomes `BIGINT[]`, and `Int64(1)`, which the engine prints for a literal, becomes `1`.
+//! `Utf8View` becomes `VARCHAR`, `List(Int64)` becomes `BIGINT[]`, and `Int64(1)`, the engine's form of a literal,
+//! becomes `1`.
 
 use std::fmt::Write;
 
-/// Types inside types that are followed. A message with more is left as it is.
+/// Maximum nesting of types. A message with deeper types is left unchanged.
 const DEPTH_MAX: usize = 32;
 
-/// Types without parentheses.
+/// Types without arguments.
 const SIMPLE: [(&str, &str); 21] = [
     ("Null", "NULL"),
     ("Boolean", "BOOLEAN"),
@@ -57,7 +58,7 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
-/// Reads an Arrow type as it is displayed; returns its SQL name and the text after it.
+/// Parses an Arrow type as it is displayed; returns its SQL name and the text after it.
 fn data_type(text: &str, depth: usize) -> Option<(String, &str)> {
     if depth > DEPTH_MAX {
         return None;
@@ -118,7 +119,7 @@ fn data_type(text: &str, depth: usize) -> Option<(String, &str)> {
     }
 }
 
-/// Whether the struct of these fields is a union of Avro, whose first field says which branch it is.
+/// Whether these struct fields are those of a tagged union, whose first field names the branch.
 fn is_union(fields: &str, depth: usize) -> bool {
     let after_name = quoted(fields).and_then(|(_, rest)| rest.strip_prefix(": "));
     let after = after_name.and_then(|rest| data_type(not_null(rest), depth + 1)).map(|(_, rest)| rest);
@@ -126,7 +127,7 @@ fn is_union(fields: &str, depth: usize) -> bool {
     metadata.is_some_and(|metadata| metadata.contains("\"avro.branch\": "))
 }
 
-/// Returns the name of a type whose arguments are no types.
+/// Returns the name of a type whose arguments are not types.
 fn with_arguments(word: &str, arguments: &str) -> Option<String> {
     let first = arguments.split(',').next()?.trim();
     let digits = match first {
@@ -147,7 +148,7 @@ fn with_arguments(word: &str, arguments: &str) -> Option<String> {
     })
 }
 
-/// Reads `"name": Type, "name": Type)`, the fields of a struct; returns their names and types, and the text after them.
+/// Parses the struct fields `"name": Type, "name": Type)`; returns names, types and the text after them.
 fn fields(mut text: &str, depth: usize) -> Option<(Vec<(String, String)>, &str)> {
     let mut found = Vec::new();
     loop {
@@ -166,7 +167,7 @@ fn not_null(text: &str) -> &str {
     text.strip_prefix("non-null ").unwrap_or(text)
 }
 
-/// Skips what stands before the closing parenthesis of a list or a map: the name of its field, metadata, the order of keys.
+/// Skips the field name, metadata and key order before the closing parenthesis of a list or map.
 fn close(text: &str) -> Option<&str> {
     let text = metadata(text);
     let text = match text.strip_prefix(", field: '") {
@@ -195,7 +196,7 @@ fn metadata(text: &str) -> &str {
     }
 }
 
-/// Reads text in double quotes, as Rust's `{:?}` prints it.
+/// Parses a double-quoted string as Rust's `{:?}` prints it.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut content = String::new();
     let mut chars = text.strip_prefix('"')?.char_indices();
@@ -209,7 +210,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Reads a literal as the engine prints it; returns SQL's form and the text after it.
+/// Parses a literal as the engine prints it; returns SQL's form and the text after it.
 fn literal(text: &str) -> Option<(String, &str)> {
     let (word, inside) = text.split_once('(')?;
     let is_text = matches!(word, "Utf8" | "LargeUtf8" | "Utf8View");
@@ -237,7 +238,7 @@ fn literal(text: &str) -> Option<(String, &str)> {
     (is_plain && !content.is_empty()).then(|| (content.to_owned(), rest))
 }
 
-/// Puts the point into the digits of a decimal.
+/// Inserts the decimal point into the digits of a decimal.
 fn decimal(digits: &str, scale: usize) -> Option<String> {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
     let digits = format!("{digits:0>width$}", width = scale + 1);
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_stay() {
+    fn plain_keeps_other_words() {
         for text in
             ["", "List of files", "`Int64` is a column", "t.Utf8", "MyInt64", "Struct", "Map(", "Int64x", "Él Date32x"]
         {

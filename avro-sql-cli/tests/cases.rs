@@ -1,19 +1,19 @@
-//! Runs `tests/cases/*.txt`: each tells of commands as a person at a terminal sees them. `UPDATE_EXPECT=1 cargo test` writes
-//! what came out into them.
+//! Runs `tests/cases/*.txt`: each file holds commands with their expected output. `UPDATE_EXPECT=1 cargo test` rewrites
+//! the output.
 //!
 //! ```text
-//! # A line like this is for readers. All commands of a file run in one folder, which has people.avro and logs/{1,2}.avro.
-//! @file q.sql            what is indented below goes into a file
+//! # A comment. All commands of a file run in one folder, which has people.avro and logs/{1,2}.avro.
+//! @file q.sql            writes the indented lines to a file
 //!     SELECT 1 AS a
-//! @copy valid/x.avro     a file of the project's test data, as x.avro
-//! $ avro-sql -f q.sql    a command, with words as a shell would make them
+//! @copy valid/x.avro     copies a file of the project's test data to x.avro
+//! $ avro-sql -f q.sql    a command, split into words as in a shell
 //!   < text               lines of its standard input
 //!     a                  lines of its standard output
 //!     1
 //!   ! text               lines of its standard error
-//!   = 1                  its exit code, where it is not 0
+//!   = 1                  its exit code, if not 0
 //! ```
-//! `[..]` stands for anything within a line.
+//! `[..]` matches anything within a line.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -25,7 +25,7 @@ use std::path::Path;
 use support::Folder;
 
 #[test]
-fn cases() {
+fn case_files_match() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -56,7 +56,7 @@ fn cases() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Does what a file tells of, and tells what came of it.
+/// Runs the commands of a file, and returns the file with their actual output.
 fn play(text: &str) -> String {
     let folder = Folder::new();
     support::people(&folder);
@@ -104,7 +104,7 @@ fn play(text: &str) -> String {
     told
 }
 
-/// Tells the lines of an output, as they were expected where they are as expected.
+/// Appends the lines of an output, with the expected line where it matches.
 fn tell(prefix: &str, expected: &[String], found: &str, to: &mut String) {
     for (n, line) in found.lines().enumerate() {
         let line = expected.get(n).filter(|pattern| fits(pattern, line)).map_or(line, String::as_str);
@@ -112,14 +112,14 @@ fn tell(prefix: &str, expected: &[String], found: &str, to: &mut String) {
     }
 }
 
-/// Is the line as the pattern says, in which `[..]` is anything?
+/// Whether the line matches the pattern, in which `[..]` matches anything.
 fn fits(pattern: &str, line: &str) -> bool {
     let Some((start, rest)) = pattern.split_once("[..]") else { return pattern == line };
     let Some(line) = line.strip_prefix(start) else { return false };
     line.char_indices().map(|(at, _)| at).chain([line.len()]).any(|at| fits(rest, &line[at..]))
 }
 
-/// Words as a shell makes them: between quotes of both kinds, blanks do not end a word.
+/// Splits a command into words as a shell does: blanks in quotes do not end a word.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in command.chars() {

@@ -1,4 +1,4 @@
-//! Drives the real command: files and arguments in; standard output, standard error and exit code out.
+//! The command as a process: checks standard output, standard error and exit codes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -19,7 +19,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// A schema with everything that the formats to convert to treat specially.
+/// A schema with everything that output formats treat specially.
 const ODD: &str = r#"{"type":"record","name":"Odd","fields":[
     {"name":"u","type":["null","long",{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}]},
     {"name":"d","type":{"type":"fixed","name":"D","size":12,"logicalType":"duration"}},
@@ -51,7 +51,7 @@ fn odd_file() -> Vec<u8> {
 }
 
 #[test]
-fn answers_on_standard_output() {
+fn query_result_goes_to_stdout() {
     let folder = folder();
     let cases: [(&[&str], &str); 16] = [
         (&["-c", "SELECT id, name FROM 'people.avro' ORDER BY id"], "id,name\n1,\"Ann, \"\"A\"\"\"\n2,\n3,Çelik\n"),
@@ -104,7 +104,7 @@ fn answers_on_standard_output() {
 }
 
 #[test]
-fn scripts_come_from_files_and_standard_input() {
+fn scripts_run_from_file_and_stdin() {
     let folder = folder();
     folder.file("q.sql", "-- two\nSELECT 1 AS a;\nSELECT 'x;y' AS b;\n");
     folder.run(&["-f", "q.sql"]).wrote("a\n1\nb\nx;y\n");
@@ -123,24 +123,20 @@ fn scripts_come_from_files_and_standard_input() {
         .wrote("a\n1\nb\n2\n");
     folder.run_with(&[], "\u{feff}SELECT 1 AS a").wrote("a\n1\n");
     folder.run(&["-c", "SELECT 1 AS a", "-o", "-"]).wrote("a\n1\n");
-    folder.run(&["-f", "people.avro"]).failed(1, &["people.avro: this is no SQL: not UTF-8 at byte"]);
-    folder.run(&["-c", "\\d people.avro"]).failed(1, &["backslash commands are the prompt's", "DESCRIBE"]);
+    folder.run(&["-f", "people.avro"]).failed(1, &["people.avro: SQL must be UTF-8; byte"]);
+    folder.run(&["-c", "\\d people.avro"]).failed(1, &["backslash commands work only at the prompt", "DESCRIBE"]);
     folder.run(&["-f", "missing.sql"]).failed(1, &["missing.sql: No such file or directory"]);
 }
 
 #[test]
-fn errors_are_one_line_and_tell_where() {
+fn errors_are_one_line_with_location() {
     let folder = folder();
     let mut cut = folder.read("people.avro");
     cut.truncate(cut.len() - 20);
     folder.file("cut.avro", cut).file("text.avro", "hello");
     std::fs::create_dir(folder.path("nothing")).unwrap();
     let cases: [(&[&str], i32, &[&str]); 15] = [
-        (
-            &["-c", "SELECT * FROM 'nothing'"],
-            1,
-            &["table 'nothing' not found; that is a directory in which there are no"],
-        ),
+        (&["-c", "SELECT * FROM 'nothing'"], 1, &["table 'nothing' not found; it is a directory without data files"]),
         (&["-c", "SELECT"], 1, &[]),
         (&["-c", "SELECT * FROM nowhere"], 1, &["error: table 'nowhere' not found"]),
         (&["-c", "SELEC 1"], 1, &["SELEC"]),
@@ -166,7 +162,7 @@ fn errors_are_one_line_and_tell_where() {
 }
 
 #[test]
-fn output_files_appear_whole_or_not_at_all() {
+fn failed_query_leaves_no_output_file() {
     let folder = folder();
     let before = folder.names();
     folder
@@ -186,7 +182,7 @@ fn output_files_appear_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_closed_pipe_is_success() {
+fn closed_pipe_exits_0() {
     let folder = folder();
     for format in ["ndjson", "csv", "arrow", "parquet", "avro"] {
         let sql = "SELECT * FROM range(0, 1000000)";
@@ -201,10 +197,10 @@ fn a_closed_pipe_is_success() {
     }
 }
 
-/// A full disk behind standard output is said to be there, and not where files are read.
+/// A full disk on standard output is reported as such, not as an error of the input files.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_behind_standard_output() {
+fn full_disk_on_stdout_names_stdout() {
     let folder = folder();
     let cases: [&[&str]; 5] = [
         &["-c", "SELECT 1"],
@@ -224,13 +220,13 @@ fn a_full_disk_behind_standard_output() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_query_leaves_nothing() {
+fn interrupted_query_leaves_no_file() {
     let folder = folder();
     let before = folder.names();
     let sql = "SELECT count(*) FROM range(0, 1000000) a CROSS JOIN range(0, 1000000) b WHERE a.value * b.value = 7";
     let child = folder.command(&["-c", sql, "-o", "out.csv"]).spawn().unwrap();
     while folder.names() == before {
-        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output is there, which has to be cleaned up
+        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output exists, which has to be removed
     }
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
@@ -241,7 +237,7 @@ fn an_interrupted_query_leaves_nothing() {
 }
 
 #[test]
-fn what_is_said_besides() {
+fn timing_verbose_and_quiet_control_messages() {
     let folder = folder();
     let ran = folder.run(&["--timing", "-c", "SELECT 1 AS a; CREATE VIEW v AS SELECT 1"]);
     let lines: Vec<_> = ran.stderr.lines().collect();
@@ -258,7 +254,7 @@ fn what_is_said_besides() {
 }
 
 #[test]
-fn the_manual_and_completions() {
+fn man_and_completions_print() {
     let folder = folder();
     for shell in ["bash", "zsh", "fish"] {
         let ran = folder.run(&["completions", shell]);
@@ -278,10 +274,10 @@ fn the_manual_and_completions() {
     }
 }
 
-/// What bash makes of the script: commands, their options, and the values of those.
+/// Completions of the bash script: commands, their options, and the values of options.
 #[cfg(unix)]
 #[test]
-fn bash_completes() {
+fn bash_completion_completes_commands() {
     let folder = folder();
     folder.file("completions", folder.run(&["completions", "bash"]).stdout());
     let cases: [(&[&str], &str); 5] = [
@@ -299,14 +295,14 @@ fn bash_completes() {
             words.join(" ")
         );
         let bash = std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path("")).output();
-        let Ok(ran) = bash else { return }; // there is no bash here
+        let Ok(ran) = bash else { return }; // bash is not installed
         let said = String::from_utf8(ran.stdout).unwrap();
         assert_eq!(said.trim(), expected, "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
     }
 }
 
 #[test]
-fn schemas() {
+fn schema_prints_data_and_schema_files() {
     let folder = folder();
     let ran = folder.run(&["schema", "people.avro"]);
     let shown: serde_json::Value = serde_json::from_str(ran.stdout()).unwrap();
@@ -316,12 +312,12 @@ fn schemas() {
         "id: Int64 not null\nname: Utf8View\ncolor: Dictionary(Int32, Utf8) not null\ntags: List not null\n  item: Utf8View not null\n",
     );
     folder.run(&["schema", "missing.avro"]).failed(1, &["missing.avro: No such file or directory"]);
-    folder.run(&["schema", "logs"]).failed(2, &["2 files; --merged shows the schema of all", "logs/1.avro"]);
+    folder.run(&["schema", "logs"]).failed(2, &["2 files; use --merged for the schema of all", "logs/1.avro"]);
     folder.run(&["schema"]).failed(2, &["FILE"]);
 }
 
 #[test]
-fn forms_of_schemas() {
+fn schema_forms_print() {
     let folder = folder();
     let list = r#"{ "type": "record", "name": "List", "namespace": "x", "fields": [
         { "name": "value", "type": { "type": "int", "logicalType": "date" }, "default": 1 },
@@ -331,7 +327,7 @@ fn forms_of_schemas() {
     folder.file("list.avro", avro(list, 1, &[])).file("bare", "string").file("int.avro", avro("\"int\"", 1, &[]));
     for name in ["list.avsc", "form.json", "mark.avsc", "list.avro"] {
         folder.run(&["schema", name, "--canonical"]).wrote(&format!("{form}\n"));
-        // As fastavro has them.
+        // The values of fastavro.
         for (hash, fingerprint) in [
             ("rabin", "6cf7d1c2531bca85"),
             ("md5", "872b01e888b1297840e2273d5bc73a1f"),
@@ -350,7 +346,7 @@ fn forms_of_schemas() {
 }
 
 #[test]
-fn files_without_a_schema() {
+fn schema_of_invalid_file_fails() {
     let folder = folder();
     let long = format!(r#"["null"{}]"#, " ".repeat(16 << 20));
     for (file, error) in [
@@ -364,7 +360,7 @@ fn files_without_a_schema() {
         (b"\n[\"nul\"]", "invalid Avro schema: type `nul` is not defined before its use at $[0]"),
         (b"{\"type\": ", "invalid Avro schema: not JSON"),
         (b"{\"type\": \"\xff\"}", "not UTF-8 at byte 10"),
-        (long.as_bytes(), "more than the 16777216 bytes that a schema may have"),
+        (long.as_bytes(), "larger than 16777216 bytes, the limit for a schema"),
     ] {
         folder.file("x.avsc", file);
         for form in [&["schema", "x.avsc"][..], &["schema", "--canonical", "x.avsc"]] {
@@ -374,7 +370,7 @@ fn files_without_a_schema() {
 }
 
 #[test]
-fn counts() {
+fn count_prints_rows() {
     let folder = folder();
     folder.file("text.avro", "hello");
     folder.run(&["count", "people.avro"]).wrote("3\n");
@@ -385,9 +381,9 @@ fn counts() {
 }
 
 #[test]
-fn object_stores() {
+fn object_store_errors_are_explained() {
     let folder = folder();
-    // No server is asked: what these say is known without.
+    // No request is sent: these errors are detected before.
     let nobody = "AWS_ENDPOINT_URL=http://127.0.0.1:1";
     let query = |sql: &str| {
         let mut command = folder.command(&["-c", sql]);
@@ -446,7 +442,7 @@ fn conversion_keeps_rows_and_types() {
 }
 
 #[test]
-fn conversion_of_what_formats_cannot_hold() {
+fn convert_unsupported_types_fails() {
     let folder = Folder::new();
     folder.file("odd.avro", odd_file());
     folder.run(&["convert", "odd.avro", "odd.arrow"]).wrote("");
@@ -475,11 +471,11 @@ fn conversion_of_what_formats_cannot_hold() {
     assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 7);
     folder
         .run(&["convert", "unit.avro", "unit.parquet"])
-        .failed(1, &["unit.parquet: Parquet cannot hold rows without columns"]);
+        .failed(1, &["unit.parquet: Parquet cannot store rows without columns"]);
 }
 
 #[test]
-fn conversion_that_fails_leaves_nothing() {
+fn failed_convert_leaves_no_file() {
     let folder = folder();
     let mut cut = folder.read("people.avro");
     cut.truncate(cut.len() - 20);
@@ -502,8 +498,8 @@ fn conversion_that_fails_leaves_nothing() {
             2,
             &["out.xyz", ".avro, .parquet, .arrow, .feather", ".arrows", "--to"],
         ),
-        (&["convert", "people.avro", "--codec", "zstd", "out.arrow"], 2, &["--codec is for Parquet and Avro"]),
-        (&["convert", "people.avro"], 2, &["a file to write"]),
+        (&["convert", "people.avro", "--codec", "zstd", "out.arrow"], 2, &["--codec applies to Parquet and Avro"]),
+        (&["convert", "people.avro"], 2, &["at least one input and an output"]),
     ];
     for (arguments, code, words) in cases {
         folder.run(arguments).failed(code, words);
@@ -512,7 +508,7 @@ fn conversion_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn files_of_different_symbols_share_an_arrow_file() {
+fn enums_with_different_symbols_share_arrow_file() {
     let folder = Folder::new();
     for (name, symbols) in [("a.avro", r#"["X","Y"]"#), ("b.avro", r#"["Y","Z"]"#)] {
         let schema = format!(
@@ -534,7 +530,7 @@ fn files_of_different_symbols_share_an_arrow_file() {
 
 /// Files whose schema evolved, as one table, one file, and one schema.
 #[test]
-fn files_whose_schema_evolved() {
+fn evolved_schemas_read_as_one_table() {
     let folder = Folder::new();
     let v1 = r#"{"type":"record","name":"R","fields":[{"name":"id","type":"int"},{"name":"old","type":"string"}]}"#;
     let v2 = r#"{"type":"record","name":"R","fields":[{"name":"new","aliases":["old"],"type":"string"},

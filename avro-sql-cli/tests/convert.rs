@@ -1,4 +1,4 @@
-//! `convert`: formats in both directions, what is chosen of them, directories, and that nothing is left of what fails.
+//! `convert`: all formats in both directions, selections, directories, and cleanup after failures.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -28,7 +28,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// The rows of a file as NDJSON.
+/// Returns the rows of a file as NDJSON.
 fn rows(folder: &Folder, name: &str) -> String {
     let ran = folder.run(&["convert", name, "check.ndjson"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{name}");
@@ -38,7 +38,7 @@ fn rows(folder: &Folder, name: &str) -> String {
 }
 
 #[test]
-fn every_format_to_every_other() {
+fn convert_between_all_formats_keeps_rows() {
     let folder = folder();
     let expected = rows(&folder, "a.avro");
     assert_eq!(expected.lines().count(), 5);
@@ -49,7 +49,7 @@ fn every_format_to_every_other() {
         for to in endings {
             let (from, to) = (format!("from.{from}"), format!("to.{to}"));
             folder.run(&["convert", &from, &to]).wrote("");
-            // JSON has no types for times: they are text from there on.
+            // JSON has no types for times: they stay text.
             let found = rows(&folder, &to);
             assert_eq!(
                 found.replace("T", " ").replace("Z", ""),
@@ -85,7 +85,7 @@ fn avro_keeps_its_schema_through_parquet() {
 }
 
 #[test]
-fn what_is_wanted() {
+fn select_and_where_choose_rows() {
     let folder = folder();
     let ndjson = |arguments: &[&str]| {
         folder.run(&[&["convert"], arguments, &["a.avro", "out.ndjson"]].concat()).wrote("");
@@ -108,16 +108,16 @@ fn what_is_wanted() {
     let header = folder.read("s.avro");
     assert!(header.windows(7).any(|bytes| bytes == b"deflate"));
     fs::remove_file(folder.path("s.avro")).unwrap();
-    // A null where the schema has none, and arguments that do not go together.
+    // A null that the schema forbids, and conflicting arguments.
     convert(&["--schema", "s.avsc", "--select", "id, name"]).failed(1, &["s.avro", "name"]);
     convert(&["--select", "nonsense"]).failed(1, &["nonsense"]);
-    convert(&["--codec", "gzip"]).failed(2, &["the codecs of Avro are none, deflate"]);
+    convert(&["--codec", "gzip"]).failed(2, &["codec not supported by Avro; use none, deflate"]);
     convert(&["--codec", "zstd", "--level", "99"]).failed(2, &["99 is no level of zstandard"]);
-    convert(&["--partition-by", "id"]).failed(2, &["--partition-by writes a directory: s.avro/"]);
+    convert(&["--partition-by", "id"]).failed(2, &["--partition-by needs an output directory; write s.avro/"]);
     let parquet = |arguments: &[&str]| folder.run(&[&["convert"], arguments, &["a.avro", "s.parquet"]].concat());
-    parquet(&["--schema", "s.avsc"]).failed(2, &["--schema is for Avro"]);
-    parquet(&["--codec", "xz"]).failed(2, &["the codecs of Parquet are none, snappy"]);
-    parquet(&["--codec", "snappy", "--level", "3"]).failed(2, &["--level is for the codecs zstd and gzip"]);
+    parquet(&["--schema", "s.avsc"]).failed(2, &["--schema applies to Avro"]);
+    parquet(&["--codec", "xz"]).failed(2, &["codec not supported by Parquet; use none, snappy"]);
+    parquet(&["--codec", "snappy", "--level", "3"]).failed(2, &["--level applies to the codecs zstd and gzip"]);
     assert!(!folder.names().iter().any(|name| name.starts_with("s.avro") || name.starts_with("s.parquet")));
 }
 
@@ -144,7 +144,7 @@ fn unions_of_queries_and_arrow_files_are_structs_in_parquet() {
 }
 
 #[test]
-fn one_to_one_and_many_to_one() {
+fn convert_many_files_to_one_or_directory() {
     let folder = folder();
     folder.file("d/x/b.avro", avro(SCHEMA, 2, &[row(6)])).file("d/c.avro", avro(SCHEMA, 2, &[row(7)]));
     folder.run(&["convert", "a.avro", "d", "out/", "--to", "parquet"]).wrote("");
@@ -156,7 +156,7 @@ fn one_to_one_and_many_to_one() {
     assert_eq!(rows(&folder, "all.avro").lines().count(), 7);
     folder.run(&["convert", "a.avro", "d/c.avro", "all.csv", "--select", "id"]).wrote("");
     assert_eq!(folder.read("all.csv"), b"id\n1\n2\n3\n4\n5\n7\n");
-    folder.run(&["convert", "a.avro", "out/a.parquet", "all.csv"]).failed(2, &["files of one format make one file"]);
+    folder.run(&["convert", "a.avro", "out/a.parquet", "all.csv"]).failed(2, &["all inputs must have one format"]);
     folder.file("e/a.avro", avro(SCHEMA, 2, &[row(6)]));
     folder
         .run(&["convert", "a.avro", "e/a.avro", "twice/", "--to", "csv"])
@@ -165,7 +165,7 @@ fn one_to_one_and_many_to_one() {
 }
 
 #[test]
-fn directories_by_values() {
+fn partition_by_writes_directories() {
     let folder = folder();
     for (to, ending) in [("avro", "avro"), ("parquet", "parquet"), ("ndjson", "ndjson"), ("csv", "csv")] {
         let out = format!("by-{to}/");
@@ -181,9 +181,9 @@ fn directories_by_values() {
         .failed(1, &["there is no column `z`"]);
 }
 
-/// More directories than files may be open, and rows of all in every batch.
+/// More directories than open files, and rows of all of them in every batch.
 #[test]
-fn very_many_directories() {
+fn partition_by_many_values_bounds_open_files() {
     let folder = folder();
     let rows = "SELECT value AS v, value * 7 % 400 AS k FROM generate_series(1, 40000)";
     folder.run(&["-c", &format!("COPY ({rows}) TO 'many.avro'")]).wrote("count\n40000\n");
@@ -198,7 +198,7 @@ fn very_many_directories() {
 }
 
 #[test]
-fn queries_write_avro() {
+fn query_output_writes_avro() {
     let folder = folder();
     folder.run(&["-c", "SELECT id, name FROM 'a.avro' WHERE id < 3", "-o", "q.avro"]).wrote("");
     assert_eq!(rows(&folder, "q.avro"), "{\"id\":1,\"name\":\"n, 1\"}\n{\"id\":2,\"name\":\"n, 2\"}\n");
@@ -208,7 +208,7 @@ fn queries_write_avro() {
     assert_eq!(rows(&folder, "copy.avro").lines().count(), 5);
 }
 
-/// Kills the command once it has begun to write, and says what is in the folder.
+/// Kills the command once it has begun to write, and returns the names in the folder.
 #[cfg(unix)]
 fn killed(folder: &Folder, arguments: &[&str]) -> Vec<String> {
     let mut child = folder.command(arguments).spawn().unwrap();
@@ -233,7 +233,7 @@ fn killed(folder: &Folder, arguments: &[&str]) -> Vec<String> {
 
 #[cfg(unix)]
 #[test]
-fn what_is_killed_leaves_nothing_under_the_name() {
+fn killed_convert_leaves_no_output_name() {
     let folder = Folder::new();
     fs::create_dir(folder.path("out")).unwrap();
     let rows = "SELECT value AS id, random() AS a, random() AS b FROM generate_series(1, 1000000)";
@@ -258,13 +258,13 @@ fn what_is_killed_leaves_nothing_under_the_name() {
 }
 
 #[test]
-fn standard_output() {
+fn convert_to_stdout_writes() {
     let folder = folder();
     let expected = rows(&folder, "a.avro");
     for output in ["-", "/dev/stdout"] {
         folder.run(&["convert", "a.avro", output, "--to", "ndjson"]).wrote(&expected);
         folder.run(&["-c", "SELECT id FROM 'a.avro' LIMIT 1", "-o", output]).wrote("id\n1\n");
-        // Into a file, to which others write before and after.
+        // A file that others write to before and after.
         let log = File::create(folder.path("log")).unwrap();
         for _ in 0..2 {
             let mut command = folder.command(&["convert", "a.avro", output, "--to", "ndjson"]);
@@ -273,34 +273,34 @@ fn standard_output() {
         assert_eq!(folder.read("log"), expected.repeat(2).into_bytes(), "{output}");
     }
     assert_eq!(folder.names(), ["a.avro", "log"]);
-    folder.run(&["convert", "-", "b.csv"]).failed(2, &["`cat - -o OUT`"]);
+    folder.run(&["convert", "-", "b.csv"]).failed(2, &["avro-sql cat - -o OUT"]);
     folder.run(&["convert", "a.avro", "-"]).failed(2, &["--to"]);
 }
 
 #[test]
-fn what_cannot_be_written_to() {
+fn unwritable_output_fails() {
     let folder = folder();
     let copy = |to: &str| format!("COPY (SELECT 1 AS a) TO '{to}' STORED AS CSV");
     let cases: [(&[&str], i32, &str); 8] = [
         (
             &["-c", "SELECT 1", "-o", "a.xlsx"],
             2,
-            "cannot tell from the name `a.xlsx` what to write; known endings are .avro",
+            "cannot tell the output format from the name `a.xlsx`; known extensions are .avro",
         ),
-        (&["cat", "a.avro", "-o", "a.csv.gz"], 2, "or say it with --format"),
+        (&["cat", "a.avro", "-o", "a.csv.gz"], 2, "or use --format"),
         (&["convert", "a.avro", "s3://bucket/a.csv"], 2, "TO 's3://bucket/a.csv' STORED AS"),
         (
             &["convert", "a.avro", "s3://bucket/a/", "--to", "csv", "--partition-by", "id"],
             2,
-            "local files only are written",
+            "only local files can be written",
         ),
-        (&["-c", "SELECT 1", "-o", "s3://bucket/a.csv"], 2, "local files only are written"),
+        (&["-c", "SELECT 1", "-o", "s3://bucket/a.csv"], 2, "only local files can be written"),
         (
             &["-c", &copy("/dev/stdout")],
             1,
-            "COPY writes files, and /dev/stdout is none; a query by itself writes to standard output",
+            "COPY writes regular files only, not /dev/stdout; a query alone writes to standard output",
         ),
-        (&["-c", &copy("/dev/null")], 1, "COPY writes files, and /dev/null is none"),
+        (&["-c", &copy("/dev/null")], 1, "COPY writes regular files only, not /dev/null"),
         (&["convert", "a.avro", "/dev/full", "--to", "csv"], 1, "/dev/full: No space left on device"),
     ];
     for (arguments, code, words) in cases {
@@ -312,15 +312,15 @@ fn what_cannot_be_written_to() {
 }
 
 #[test]
-fn columns_of_one_name() {
+fn duplicate_column_names_fail() {
     let folder = folder();
     folder.file("d.csv", "a,b,a\n1,2,3\n");
-    folder.run(&["convert", "d.csv", "d.avro"]).failed(1, &["d.csv: two columns are called `a`"]);
+    folder.run(&["convert", "d.csv", "d.avro"]).failed(1, &["d.csv: two columns are named `a`"]);
 }
 
-/// What Parquet has no word for: nothing but null, seconds; and decimals of more digits than their type says, which it would cut.
+/// Types that Parquet lacks: only null, seconds; and decimals beyond their precision, which it would truncate.
 #[test]
-fn types_that_parquet_has_not() {
+fn types_without_parquet_equivalent_convert_or_fail() {
     let folder = folder();
     let nulls = r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","null"]}]}"#;
     folder.file("nulls.avro", avro(nulls, 2, &[Value::Record(vec![0.into()]), Value::Record(vec![1.into()])]));
@@ -340,7 +340,7 @@ fn types_that_parquet_has_not() {
 }
 
 #[test]
-fn what_avro_has_no_type_for() {
+fn arrow_types_without_avro_equivalent_convert_or_fail() {
     let folder = folder();
     let query = "SELECT to_timestamp(90) - to_timestamp(30) AS took";
     folder.run(&["-c", query, "-o", "d.avro"]).wrote("");
@@ -358,7 +358,7 @@ fn what_avro_has_no_type_for() {
 }
 
 #[test]
-fn copies_are_whole_or_not_there() {
+fn failed_copy_leaves_no_file() {
     let folder = folder();
     let copy = |divisor: i64, to: &str| {
         format!("COPY (SELECT a, 1 / ({divisor} - a) AS x FROM generate_series(1, 300000) t(a)) TO '{to}'")

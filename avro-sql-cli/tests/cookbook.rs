@@ -1,5 +1,5 @@
-//! Plays `docs/cookbook.md`: every command of it runs in a folder that has `events/`, and says what the book has below it. All commands run
-//! in one folder, one after the other. `UPDATE_EXPECT=1 cargo test --test cookbook` writes what came out into the book.
+//! Runs every command of `docs/cookbook.md` in a folder that has `events/`, and compares the output. All commands run
+//! in one folder, in sequence. `UPDATE_EXPECT=1 cargo test --test cookbook` rewrites the output in the book.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use support::Folder;
 
-/// The files of a folder of test data, put below a name.
+/// Copies a folder of test data.
 fn copy(folder: &Folder, from: &Path, to: &str) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
@@ -23,9 +23,9 @@ fn copy(folder: &Folder, from: &Path, to: &str) {
     }
 }
 
-/// What a shell says to a command, both of its outputs, in the folder.
+/// Returns what a shell prints for a command, both of its outputs.
 fn shell(folder: &Folder, line: &str) -> String {
-    // Words and pipes are the shell's, but the command is this one.
+    // The shell finds this build of the command first.
     let binary = Path::new(env!("CARGO_BIN_EXE_avro-sql"));
     let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
@@ -36,7 +36,7 @@ fn shell(folder: &Folder, line: &str) -> String {
 
 #[test]
 #[cfg(unix)]
-fn every_command_says_what_the_book_says() {
+fn cookbook_commands_print_documented_output() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let book = root.join("docs/cookbook.md");
     let text = fs::read_to_string(&book).unwrap();
@@ -54,7 +54,7 @@ fn every_command_says_what_the_book_says() {
                 commands += 1;
                 shell(&folder, command)
             }
-            // What the book has of an output is written anew.
+            // Replace the expected output.
             None if is_console && !fence => continue,
             None => String::new(),
         };

@@ -1,4 +1,4 @@
-//! Files as they are found: compressed ones, joined ones, damaged ones, many of them, and ones with odd names.
+//! Unusual files: compressed, concatenated, damaged, many, and with special names.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -7,7 +7,7 @@ use std::fs;
 
 use support::Folder;
 
-/// `a,b` and two rows, as CSV, NDJSON and a JSON array, by gzip.
+/// `a,b` and two rows, as CSV, NDJSON and a JSON array, compressed by gzip.
 const CSV_GZ: &[u8] =
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\xd4\x49\xe2\x32\xd4\xa9\xe0\x32\xd2\xa9\xe4\x02\x00\
     \xc2\x96\x7e\x9d\x0c\x00\x00\x00";
@@ -21,7 +21,7 @@ const JSON_GZ: &[u8] =
 const ROWS: &str = "a,b\n1,x\n2,y\n";
 
 #[test]
-fn compressed_text_is_read() {
+fn compressed_text_reads_as_table() {
     let folder = Folder::new();
     let files = [("x.csv.gz", CSV_GZ), ("x.ndjson.gz", NDJSON_GZ), ("x.jsonl.gz", NDJSON_GZ), ("x.json.gz", JSON_GZ)];
     for (name, bytes) in files {
@@ -33,21 +33,21 @@ fn compressed_text_is_read() {
         folder.run(&["convert", &format!("in-{name}/"), "out.csv"]).wrote("");
         folder.run(&["-c", "SELECT a, b FROM 'out.csv' ORDER BY a"]).wrote(ROWS);
     }
-    // What is hidden is not data, and another extension is another table.
+    // Hidden files are not data, and another extension is another table.
     folder.file("in-x.csv.gz/_SUCCESS", "{}");
     folder.run(&["-c", "SELECT a, b FROM 'in-x.csv.gz/' ORDER BY a"]).wrote(ROWS);
     folder.file("in-x.csv.gz/y.csv", "a,b\n3,z\n");
     let ran = folder.run(&["-c", "SELECT a, b FROM 'in-x.csv.gz/' ORDER BY a"]);
     assert_eq!((ran.stdout(), ran.code), (ROWS, 0), "{}", ran.stderr);
     assert!(ran.stderr.contains("left out y.csv and others like it"), "{}", ran.stderr);
-    folder.run(&["convert", "in-x.csv.gz/", "out.avro"]).failed(2, &["are not compressed alike"]);
+    folder.run(&["convert", "in-x.csv.gz/", "out.avro"]).failed(2, &["have different compression"]);
     fs::remove_file(folder.path("in-x.csv.gz/y.csv")).unwrap();
     folder.run(&["convert", "in-x.csv.gz/", "each/", "--to", "avro"]).wrote("");
     folder.run(&["-c", "SELECT a, b FROM 'each/x.avro' ORDER BY a"]).wrote(ROWS);
 }
 
 #[test]
-fn compressed_avro_is_named() {
+fn compressed_avro_warns() {
     let folder = Folder::new();
     support::people(&folder);
     folder.file("x.avro.gz", CSV_GZ).file("gz/a.avro.gz", CSV_GZ).file("dir/a.avro.gz", CSV_GZ);
@@ -76,9 +76,9 @@ fn compressed_avro_is_named() {
     }
 }
 
-/// Rows come in the order of the files, whatever threads read them.
+/// Rows keep the order of the files, on any number of threads.
 #[test]
-fn rows_keep_their_order() {
+fn unordered_query_keeps_file_order() {
     let folder = Folder::new();
     let make = |from: u32, to: u32, file: &str| {
         let rows = format!("SELECT value AS id, repeat('x', 400) || value AS t FROM generate_series({from}, {to})");
@@ -124,7 +124,7 @@ fn rows_keep_their_order() {
         folder.run(&[&["convert", "d/", "converted.csv"], &threads[..], more].concat()).wrote("");
         is(answer("SELECT id FROM 'converted.csv'"), &all, "convert");
     }
-    // Within little memory, and given up early.
+    // With little memory, and with an early end.
     let little = [&threads[..], &["--memory-limit", "40M", "-c", "SELECT id FROM 'd/'"]].concat();
     let ran = folder.run(&little);
     assert_eq!((ran.stderr.as_str(), ran.code), ("", 0));
@@ -132,7 +132,7 @@ fn rows_keep_their_order() {
 }
 
 #[test]
-fn joined_files() {
+fn concatenated_files_are_read_and_repaired() {
     let folder = Folder::new();
     support::people(&folder);
     let copy = |rows: &str, file: &str| {
@@ -152,7 +152,7 @@ fn joined_files() {
         assert_eq!(ran.code, 1, "{command:?}");
     }
     let repaired = folder.run(&["repair", "ab.avro", "r.avro"]);
-    assert!(repaired.stdout().ends_with("2 whole blocks, 6 rows kept, 0 lost\n"), "{}", repaired.stdout());
+    assert!(repaired.stdout().ends_with("2 intact blocks, 6 rows kept, 0 lost\n"), "{}", repaired.stdout());
     let six = "id\n1\n2\n3\n4\n5\n6\n";
     folder.run(&["-c", "SELECT id FROM 'r.avro'"]).wrote(six);
     for command in [
@@ -164,16 +164,16 @@ fn joined_files() {
         assert_eq!((ran.stdout(), ran.code), (six, 0), "{command:?} {}", ran.stderr);
         assert!(ran.stderr.contains("skipped 0 rows"), "{}", ran.stderr);
     }
-    // Rows of another schema are not those of this file.
+    // Rows of another schema do not belong to this file.
     folder.file("ap.avro", [folder.read("a.avro"), folder.read("people.avro")].concat());
     let repaired = folder.run(&["repair", "ap.avro", "r.avro"]);
     assert!(repaired.stdout().contains("which has another "), "{}", repaired.stdout());
     folder.run(&["-c", "SELECT id FROM 'r.avro'"]).wrote("id\n1\n2\n3\n");
 }
 
-/// A bad row costs no other.
+/// A bad row costs no other row.
 #[test]
-fn bad_rows() {
+fn bad_row_repair_keeps_rest() {
     let folder = Folder::new();
     let rows = "SELECT value AS id, 'text' || value AS t FROM generate_series(1, 9)";
     let ran = folder.run(&["-c", &format!("COPY ({rows}) TO 'a.avro' OPTIONS (codec 'null')")]);
@@ -183,13 +183,13 @@ fn bad_rows() {
     bytes[at] = 0xff;
     folder.file("bad.avro", bytes);
     let repaired = folder.run(&["repair", "bad.avro", "r.avro"]);
-    let words = ["lost 1 row of the 9 rows of a block", "0 whole blocks, 8 rows kept, 1 lost"];
+    let words = ["lost 1 row of the 9 rows of a block", "0 intact blocks, 8 rows kept, 1 lost"];
     words.iter().for_each(|word| assert!(repaired.stdout().contains(word), "{}", repaired.stdout()));
     folder.run(&["-c", "SELECT count(*) AS n, sum(id) AS s FROM 'r.avro'"]).wrote("n,s\n8,40\n");
 }
 
 #[test]
-fn directories_with_bad_files() {
+fn bad_file_in_directory_is_reported() {
     let folder = Folder::new();
     support::people(&folder);
     folder.file("d/a.avro", folder.read("people.avro")).file("d/b.avro", "no Avro at all");
@@ -202,11 +202,11 @@ fn directories_with_bad_files() {
     ] {
         let ran = folder.run(command);
         assert_eq!((ran.stdout().trim_start_matches("n\n"), ran.code), ("6\n", 0), "{command:?} {}", ran.stderr);
-        assert!(ran.stderr.contains("left out a file: ") && ran.stderr.contains("b.avro"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("skipped a file: ") && ran.stderr.contains("b.avro"), "{}", ran.stderr);
     }
     for command in [&["cat", "--lenient", "d/", "-o", "o.csv"][..], &["convert", "--lenient", "d/", "o.csv"]] {
         let ran = folder.run(command);
-        assert!(ran.stderr.contains("left out a file: ") && ran.code == 0, "{command:?} {}", ran.stderr);
+        assert!(ran.stderr.contains("skipped a file: ") && ran.code == 0, "{command:?} {}", ran.stderr);
         folder.run(&["-c", "SELECT count(*) AS n FROM 'o.csv'"]).wrote("n\n6\n");
     }
     let ran = folder.run(&["count", "--per-file", "d/"]);
@@ -227,7 +227,7 @@ fn directories_with_bad_files() {
 
 #[cfg(unix)]
 #[test]
-fn names_of_files() {
+fn special_file_names_are_read_and_written() {
     let folder = Folder::new();
     support::people(&folder);
     let three = "n\n3\n";
@@ -244,11 +244,11 @@ fn names_of_files() {
         folder.run(&["-c", &format!("COPY (SELECT * FROM '{text}') TO 'copy {text}'")]).wrote("count\n3\n");
         assert!(folder.path(&format!("copy {text}")).is_file(), "{name}");
     }
-    // The home directory, which is the folder.
+    // The home directory is the folder.
     folder.run(&["-c", "SELECT count(*) AS n FROM '~/people.avro'"]).wrote(three);
     folder.run(&["-c", "COPY (SELECT 1 AS a) TO '~/home.avro'"]).wrote("count\n1\n");
     assert!(folder.path("home.avro").is_file());
-    // The engine has no name for it, and others are read.
+    // The engine cannot name it; other files are read.
     for name in ["x\ny.avro", "a.avro", "z.avro", "in/b.avro", "in/c.avro"] {
         folder.file(&format!("nl/{name}"), folder.read("people.avro"));
     }
@@ -261,13 +261,13 @@ fn names_of_files() {
     for (from, words) in [("-", "save standard input to a file"), ("/dev/stdin", "save standard input to a file")] {
         folder.run_with(&["-c", &format!("SELECT * FROM '{from}'")], "x").failed(1, &[words]);
     }
-    folder.run(&["-c", "DROP TABLE 'nl/'"]).failed(1, &["files are deleted outside of SQL"]);
-    folder.run(&["-c", "DROP TABLE IF EXISTS 'people.avro'"]).failed(1, &["files are deleted outside of SQL"]);
+    folder.run(&["-c", "DROP TABLE 'nl/'"]).failed(1, &["delete files with rm"]);
+    folder.run(&["-c", "DROP TABLE IF EXISTS 'people.avro'"]).failed(1, &["delete files with rm"]);
 }
 
-/// `cat` writes a file like the one that it reads.
+/// `cat` keeps the codec and metadata of its input.
 #[test]
-fn cat_keeps_codec_and_metadata() {
+fn cat_to_avro_keeps_codec_and_metadata() {
     let folder = Folder::new();
     let copy = "COPY (SELECT 1 AS a) TO 'a.avro' OPTIONS (codec 'zstandard', 'metadata::who' 'me')";
     folder.run(&["-c", copy]).wrote("count\n1\n");
@@ -277,7 +277,7 @@ fn cat_keeps_codec_and_metadata() {
 }
 
 #[test]
-fn declared_columns() {
+fn declared_columns_match_case_insensitively() {
     let folder = Folder::new();
     let copy =
         "COPY (SELECT 7 AS \"userId\", {'City': 'x', 'zip': 1} AS \"Addr\", 1 AS \"Id\", 2 AS \"ID\") TO 'u.avro'";
@@ -302,11 +302,11 @@ fn declared_columns() {
     ] {
         folder.run(&["-c", &table(columns)]).failed(1, &[words]);
     }
-    // A table of a directory without files has what it is declared to have.
+    // A table over an empty directory has its declared columns.
     let empty = "CREATE EXTERNAL TABLE t (a BIGINT, day INT) STORED AS AVRO PARTITIONED BY (day) LOCATION 'new/'";
     let ran = folder.run(&["-c", empty, "-c", "INSERT INTO t VALUES (1, 2)", "-c", "SELECT * FROM t"]);
     assert_eq!((ran.stderr.as_str(), ran.stdout()), ("", "count\n1\na,day\n1,2\n"));
-    // A new row goes under the name that the others have.
+    // A new row gets the file's column name.
     let sql = "CREATE EXTERNAL TABLE t (userId BIGINT) STORED AS AVRO LOCATION 'in/'";
     folder.file("in/u.avro", folder.read("u.avro"));
     let ran = folder.run(&["-c", sql, "-c", "INSERT INTO t VALUES (8)", "-c", "SELECT sum(userId) AS x FROM t"]);

@@ -1,5 +1,5 @@
-//! The hostile set through the real command: each line of testdata/hostile/table.tsv, with the right error or the right rows, in
-//! less than a second and 256 MiB. Files too large to keep are made here.
+//! The hostile set: each line of testdata/hostile/table.tsv gives the expected error or rows within
+//! a second and 256 MiB. Files too large for the repository are made here.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -13,17 +13,17 @@ use support::Folder;
 
 const MIB: u64 = 1 << 20;
 const MEMORY_MAX: u64 = 256 * MIB;
-/// A second, where everything is optimised.
+/// One second in optimized builds.
 const TIME_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 1 });
 
-/// What a run of the command took, and gave.
+/// The result and cost of a run.
 struct Ran {
     /// Lines of standard output.
     n_rows: usize,
     stderr: String,
     code: i32,
     time: Duration,
-    /// Most bytes that it had in memory; 0 where nobody says.
+    /// Peak memory in bytes; 0 if unknown.
     peak: u64,
 }
 
@@ -34,7 +34,7 @@ fn run(folder: &Folder, arguments: &[&str]) -> Ran {
     let mut child = command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap()).spawn().unwrap();
     let mut peak = 0;
     let status = loop {
-        // The high-water mark is kept by the system until the end, so that only the last moments are not seen.
+        // The system keeps the high-water mark until the end, so only the last moments are missed.
         let said = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = said.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
@@ -79,10 +79,10 @@ fn block(rows: i64, stored: &[u8]) -> Vec<u8> {
     [long(rows), bytes(stored), MARKER.to_vec()].concat()
 }
 
-/// So many zeros, or a few more, deflated by fixed codes: a zero, and again and again "258 bytes, as those one byte before".
+/// Returns at least `n` zeros, deflated with fixed codes: a zero, then repeatedly "258 bytes as one byte before".
 fn deflated_zeros(n: u64) -> Vec<u8> {
     let (mut out, mut bits, mut n_bits) = (Vec::new(), 0u64, 0);
-    // Codes stand with their first bit first.
+    // Codes begin with their first bit.
     let mut push = |code: u64, len: u32| {
         bits |= (code.reverse_bits() >> (64 - len)) << n_bits;
         n_bits += len;
@@ -91,7 +91,7 @@ fn deflated_zeros(n: u64) -> Vec<u8> {
             (bits, n_bits) = (bits >> 8, n_bits - 8);
         }
     };
-    push(0b110, 3); // the last block, of fixed codes
+    push(0b110, 3); // the last block, with fixed codes
     push(0b0011_0000, 8);
     (0..n.div_ceil(258)).for_each(|_| push(0b1100_0101 << 5, 13));
     push(0, 7);
@@ -129,7 +129,7 @@ fn made(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn hostile_files_end_soon_and_take_little() {
+fn hostile_files_fail_fast_in_bounded_memory() {
     let folder = Folder::new();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata");
     let Ok(table) = fs::read_to_string(data.join("hostile/table.tsv")) else {
@@ -196,7 +196,7 @@ fn hostile_files_end_soon_and_take_little() {
 }
 
 #[test]
-fn a_file_that_is_cut_is_refused() {
+fn truncated_file_is_an_error() {
     let folder = Folder::new();
     let whole = file("null", r#""int""#, &[block(2, &[2, 4]), block(1, &[6])].concat());
     let (second, header) = (whole.len() - 19, whole.len() - 19 - 20);

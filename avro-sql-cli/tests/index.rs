@@ -1,4 +1,4 @@
-//! `avro-sql index`: block indexes are built, used, and said to be stale.
+//! `avro-sql index`: block indexes are built, used, and reported when stale.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -19,7 +19,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// The lines of standard output without the folder that they name.
+/// Returns the lines of standard output without the folder's path.
 fn lines(folder: &Folder, stdout: &str) -> Vec<String> {
     let root = folder.path("").canonicalize().unwrap().display().to_string();
     let cut = |line: &str| line.replace(&format!("{root}/"), "").rsplit_once(", ").unwrap().0.to_owned();
@@ -27,7 +27,7 @@ fn lines(folder: &Folder, stdout: &str) -> Vec<String> {
 }
 
 #[test]
-fn builds_keeps_and_builds_anew() {
+fn index_command_builds_keeps_and_rebuilds() {
     let folder = folder();
     let built = ["logs/.1.avro.avroidx: 10 blocks, 100 rows", "logs/.2.avro.avroidx: 10 blocks, 100 rows"];
     let line = |word: &str| built.map(|rest| format!("{word} {rest}")).to_vec();
@@ -50,7 +50,7 @@ fn builds_keeps_and_builds_anew() {
 }
 
 #[test]
-fn in_a_directory_of_indexes() {
+fn index_dir_holds_indexes() {
     let folder = folder();
     let ran = folder.run(&["index", "logs/1.avro", "--index-dir", "indexes"]);
     assert_eq!((ran.stderr.as_str(), ran.code), ("", 0));
@@ -64,7 +64,7 @@ fn in_a_directory_of_indexes() {
 }
 
 #[test]
-fn a_stale_index_is_warned_of_once() {
+fn stale_index_warns_once() {
     let folder = folder();
     folder.run(&["index", "logs"]);
     folder.file("logs/2.avro", avro(SCHEMA, 10, &rows(100..300)));
@@ -82,7 +82,7 @@ fn a_stale_index_is_warned_of_once() {
 }
 
 #[test]
-fn what_cannot_be_indexed() {
+fn unindexable_input_fails() {
     let folder = folder();
     let mut cut = avro(SCHEMA, 10, &rows(0..100));
     cut.pop();

@@ -1,4 +1,4 @@
-//! `--lenient`: damaged blocks skipped, each said on standard error, by queries and tools; and options of reading.
+//! `--lenient`: queries and tools skip damaged blocks and report each; and read options.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use support::{Folder, Ran};
 
-/// A file of the test data.
+/// Returns a file of the test data.
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name)
 }
 
-/// Three blocks of two rows, the second with a bad boolean; of the third the marker is cut.
+/// Returns three blocks of two rows, the second with a bad boolean, the third with a truncated sync marker.
 fn damaged() -> (Vec<u8>, usize) {
     let long = |n: u8| n * 2;
     let schema = br#"{"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}, {"name": "b", "type": "boolean"}]}"#;
@@ -35,7 +35,7 @@ fn warned(ran: &Ran, stdout: &str, lines: &[String]) {
 }
 
 #[test]
-fn what_is_skipped_is_said() {
+fn lenient_query_reports_skipped_blocks() {
     let folder = Folder::new();
     let (file, start) = damaged();
     folder.file("x.avro", &file);
@@ -55,14 +55,14 @@ fn what_is_skipped_is_said() {
     };
     let both = |name: &str| [bad(name), cut(name)];
 
-    // Strictly, as ever.
+    // Without --lenient.
     folder.run(&["-c", "SELECT * FROM 'x.avro'"]).failed(1, &["boolean 7"]);
     folder.run(&["convert", "x.avro", "x.arrow"]).failed(1, &["x.avro: boolean 7"]);
     folder.run(&["count", "x.avro"]).failed(1, &["the file ends inside a block"]);
 
     let ran = folder.run(&["--lenient", "-c", "SELECT * FROM 'x.avro'"]);
     warned(&ran, "n,b\n0,true\n1,true\n", &both(&full));
-    // Twice read and once said; and said of the statement that skipped it.
+    // Read twice and reported once, by the statement that skipped it.
     let twice = "SELECT count(*) AS c FROM 'x.avro' a JOIN 'x.avro' b USING (n, b); SELECT 1 AS one";
     warned(&folder.run(&["--lenient", "-c", twice]), "c\n2\none\n1\n", &both(&full));
     let ran = folder.run(&["--lenient", "-t", "t=x.avro", "-c", "SELECT sum(n) AS s FROM t WHERE b"]);
@@ -71,15 +71,15 @@ fn what_is_skipped_is_said() {
     // A tool.
     warned(&folder.run(&["convert", "--lenient", "x.avro", "x.arrow"]), "", &both("x.avro"));
     assert!(folder.names().contains(&"x.arrow".to_owned()));
-    // Counting looks at no values.
+    // Counting does not check values.
     warned(&folder.run(&["count", "x.avro", "--lenient"]), "4\n", &[cut("x.avro")]);
-    // And the whole list in SQL, with or without.
+    // The whole list in SQL, with and without --lenient.
     let list = "SELECT block, \"offset\", bytes, \"rows\" FROM avro_damage('x.avro')";
     folder.run(&["-c", list]).wrote(&format!("block,offset,bytes,rows\n1,{second},22,2\n2,{third},17,\n"));
 }
 
 #[test]
-fn a_header_is_not_skipped() {
+fn lenient_damaged_header_fails() {
     let folder = Folder::new();
     folder.file("x.avro", b"Obj\x01\x02");
     folder.run(&["--lenient", "-c", "SELECT * FROM 'x.avro'"]).failed(1, &["x.avro: the file ends inside"]);
@@ -88,7 +88,7 @@ fn a_header_is_not_skipped() {
 }
 
 #[test]
-fn limits_can_be_set() {
+fn limits_options_apply() {
     let folder = Folder::new();
     let valid = data("valid/records-deep.avro").display().to_string();
     let all = format!("SELECT * FROM '{valid}'");

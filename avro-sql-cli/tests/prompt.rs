@@ -1,4 +1,4 @@
-//! The prompt in a pseudo-terminal: keys in, what a person sees out.
+//! The prompt in a pseudo-terminal: sends keys and checks the screen.
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,7 +10,7 @@ use expect_test::expect;
 use support::Folder;
 use support::terminal::{CTRL_C, CTRL_D, Terminal, UP};
 
-/// A query that takes longer than anybody waits.
+/// A query that takes longer than any test waits.
 const LONG: &str =
     "SELECT count(*) FROM range(0, 1000000) a CROSS JOIN range(0, 1000000) b WHERE a.value * b.value = 7;";
 
@@ -20,7 +20,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// A prompt that waits for keys.
+/// Starts a prompt and waits until it reads keys.
 fn prompt(folder: &Folder, arguments: &[&str]) -> Terminal {
     let mut terminal = Terminal::start(folder, arguments, &[]);
     terminal.see("avro-sql> ");
@@ -28,7 +28,7 @@ fn prompt(folder: &Folder, arguments: &[&str]) -> Terminal {
 }
 
 #[test]
-fn a_conversation() {
+fn prompt_runs_statements_and_commands() {
     let folder = folder();
     folder.file("total.sql", "\\x\nSELECT count(*) AS n,\n  max(id) AS latest\nFROM people;\n\\x\n");
     let mut terminal = prompt(&folder, &["-t", "people=people.avro"]);
@@ -96,7 +96,7 @@ fn a_conversation() {
 }
 
 #[test]
-fn ctrl_c_gives_up_a_query_and_keeps_the_prompt() {
+fn ctrl_c_cancels_query_and_keeps_prompt() {
     let folder = folder();
     let mut terminal = prompt(&folder, &["--no-progress"]);
     for _ in 0..2 {
@@ -108,7 +108,7 @@ fn ctrl_c_gives_up_a_query_and_keeps_the_prompt() {
         terminal.ask("SELECT 6 * 7 AS answer;");
         assert!(terminal.text().contains("|     42 |"), "{}", terminal.text());
     }
-    // A line being written is given up, and nothing at all stays nothing.
+    // The current line is canceled, and an empty line stays empty.
     terminal.press("SELECT 'not this").press(CTRL_C).below().see("avro-sql> ");
     terminal.press(CTRL_C).below().see("avro-sql> ");
     terminal.ask("SELECT 'but this' AS said;");
@@ -130,7 +130,7 @@ fn history_is_kept() {
     let mut terminal = prompt(&folder, &[]);
     terminal.press(UP).see("\\q");
     terminal.press(UP).see("first' AS a;");
-    terminal.press(UP).press(UP).anywhere().see("SELECT 'second' AS a;"); // the first key goes up in the statement
+    terminal.press(UP).press(UP).anywhere().see("SELECT 'second' AS a;"); // the first key moves up in the statement
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn tab_completes() {
         terminal.press(keys).see(expected);
         terminal.press(CTRL_C).below().see("avro-sql> ");
     }
-    // Where there are several, the second tab lists them.
+    // With several candidates, the second tab lists them.
     terminal.press("select * from people where \t\t").see("color");
     terminal.see("tags");
 }
@@ -196,7 +196,7 @@ fn start_up_scripts_run() {
 }
 
 #[test]
-fn long_answers_are_paged() {
+fn long_results_are_paged() {
     let folder = folder();
     let mut terminal = Terminal::start(&folder, &[], &[("PAGER", "sed s/^/paged:/")]);
     terminal.see("avro-sql> ");
@@ -204,7 +204,7 @@ fn long_answers_are_paged() {
     assert!(!terminal.text().contains("paged:"));
     terminal.ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
     assert!(terminal.text().contains("paged:|  1999 |"), "{}", terminal.text());
-    // What is said about an answer comes below it.
+    // Messages about a result come after it.
     terminal
         .ask("\\timing on")
         .ask("SELECT * FROM range(0, 20) ORDER BY 1;")
@@ -214,7 +214,7 @@ fn long_answers_are_paged() {
     terminal.ask("\\timing off");
     terminal.ask("\\pager off").ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
     assert!(terminal.text().contains("200 of 2000 rows shown"), "{}", terminal.text());
-    // A pager that is left early is no failure.
+    // Leaving the pager early is not a failure.
     let mut terminal = Terminal::start(&folder, &[], &[("PAGER", "head -n 4")]);
     terminal.see("avro-sql> ");
     terminal.ask("SELECT * FROM range(0, 100000000);").ask("SELECT 'still here' AS a;");
@@ -222,7 +222,7 @@ fn long_answers_are_paged() {
 }
 
 #[test]
-fn answers_go_to_files() {
+fn results_go_to_files() {
     let folder = folder();
     let mut terminal = prompt(&folder, &[]);
     terminal.ask("\\o out.csv").ask("SELECT 1 AS a;");
@@ -233,23 +233,23 @@ fn answers_go_to_files() {
             name => name.to_owned(),
         })
     );
-    // What an answer that fails has written by then is taken back.
+    // The output of a failed statement is removed.
     terminal.ask("SELECT value, 1 / (value - 50000) AS b FROM range(0, 100000);").ask("SELECT 2 AS b;").ask("\\o");
     assert_eq!(folder.read("out.csv"), b"a\n1\nb\n2\n");
     terminal.ask("\\o two.parquet").ask("SELECT 1 AS a;").ask("SELECT 2 AS b;");
-    assert!(terminal.text().contains("holds the rows of one statement"), "{}", terminal.text());
+    assert!(terminal.text().contains("can hold the rows of one statement"), "{}", terminal.text());
     terminal.ask("\\o no/such/file.csv");
     assert!(terminal.text().contains("no/such/file.csv: No such file or directory"), "{}", terminal.text());
     terminal.ask("\\i missing.sql").ask("\\format arrow");
     assert!(terminal.text().contains("missing.sql: No such file or directory"), "{}", terminal.text());
-    assert!(terminal.text().contains("a terminal cannot show arrow"), "{}", terminal.text());
+    assert!(terminal.text().contains("cannot write arrow to the terminal"), "{}", terminal.text());
 }
 
 #[test]
-fn a_request_to_terminate_ends_it() {
+fn sigterm_ends_prompt() {
     let folder = folder();
     let mut terminal = prompt(&folder, &["--no-progress"]);
-    terminal.ask("SELECT 1 AS a;"); // from here on there is somebody who waits for signals
+    terminal.ask("SELECT 1 AS a;"); // from here on signals are handled
     terminate(&terminal);
     assert_eq!(terminal.end(), 130);
     let mut terminal = prompt(&folder, &["--no-progress"]);
@@ -264,18 +264,18 @@ fn terminate(terminal: &Terminal) {
 }
 
 #[test]
-fn colours() {
+fn input_is_colored() {
     let folder = folder();
     for (settings, expected) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
         let mut terminal = Terminal::start(&folder, &[], settings);
         terminal.see("avro-sql> ");
         terminal.press("select 'x'").see("select 'x'");
-        assert_eq!(terminal.coloured(), expected);
+        assert_eq!(terminal.colored(), expected);
     }
 }
 
 #[test]
-fn progress_shows_what_takes_long() {
+fn long_jobs_show_progress() {
     let folder = folder();
     let mut terminal = Terminal::start(&folder, &["-c", LONG], &[]);
     terminal.see(" rows  ");
@@ -296,14 +296,14 @@ fn progress_shows_what_takes_long() {
 }
 
 #[test]
-fn tables_fit_the_terminal() {
+fn wide_tables_fit_terminal() {
     let folder = folder();
     let wide = format!("SELECT 1 AS id, '{}' AS text, 2 AS n", "long ".repeat(50));
     let mut terminal = Terminal::start(&folder, &["-c", &wide], &[]);
     assert_eq!(terminal.end(), 0);
     assert!(terminal.text().lines().all(|line| line.chars().count() <= 100), "{}", terminal.text());
-    assert!(terminal.text().contains("not all of long values shown; --max-width 0 shows all"), "{}", terminal.text());
+    assert!(terminal.text().contains("only part of long values shown; --max-width 0 shows all"), "{}", terminal.text());
     let mut terminal = Terminal::start(&folder, &["--format", "parquet", "-c", "SELECT 1"], &[]);
     assert_eq!(terminal.end(), 2);
-    assert!(terminal.text().contains("a terminal cannot show parquet"), "{}", terminal.text());
+    assert!(terminal.text().contains("cannot write parquet to a terminal"), "{}", terminal.text());
 }

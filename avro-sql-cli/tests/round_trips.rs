@@ -1,5 +1,5 @@
-//! Files of the project's test data, converted to text and back by their schema: the rows must be the same. `testdata/round_trips.py` does so
-//! for many more.
+//! Converts files of the project's test data to text and back by their schema: the rows must be equal.
+//! `testdata/round_trips.py` does this for many more files.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -9,17 +9,17 @@ use std::path::Path;
 
 use support::Folder;
 
-/// One file in so many, since each takes a dozen runs of the command; always others of a kind.
+/// One file in `STEP`, because each takes a dozen runs of the command.
 const STEP: usize = 3;
 
-/// A schema of so many levels.
+/// Returns a schema with this many levels.
 fn nested(levels: usize, wrap: impl Fn(usize, &str) -> String) -> String {
     let deep = (0..levels).fold("\"int\"".to_owned(), |inner, level| wrap(level, &inner));
     format!(r#"{{"type":"record","name":"Top","fields":[{{"name":"x","type":{deep}}}]}}"#)
 }
 
 #[test]
-fn types_nested_to_the_limit_are_converted_and_queried() {
+fn types_at_nesting_limit_convert_and_query() {
     let record = |level, inner: &str| {
         format!(r#"{{"type":"record","name":"R{level}","fields":[{{"name":"f","type":{inner}}}]}}"#)
     };
@@ -53,7 +53,7 @@ fn types_nested_to_the_limit_are_converted_and_queried() {
 }
 
 #[test]
-fn text_is_read_back_as_the_rows_it_was_made_of() {
+fn text_formats_round_trip_with_schema() {
     let valid = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/valid");
     let Ok(entries) = fs::read_dir(&valid) else {
         eprintln!("{} is not there: nothing is tested", valid.display());

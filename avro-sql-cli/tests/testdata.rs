@@ -1,5 +1,5 @@
-//! The project's test data through the real command: every valid file in every direction, every corrupt one refused.
-//! That values are right is for the libraries' tests; here it is rows, types that formats do not like, and errors.
+//! The project's test data: every valid file is read and converted, every corrupt file rejected.
+//! The libraries' tests check values; these check rows, types that are hard for formats, and errors.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -12,7 +12,7 @@ use arrow::ipc::reader::FileReader;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::Folder;
 
-/// The files of a folder of test data, each with the text beside it. The package alone comes without them.
+/// Returns the files of a folder of test data, each with the text beside it; none in a packaged crate.
 fn files(folder: &str, beside: &str) -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(folder);
     let Ok(entries) = fs::read_dir(&folder) else {
@@ -27,7 +27,7 @@ fn files(folder: &str, beside: &str) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn valid_files_can_be_asked() {
+fn valid_files_can_be_queried() {
     let files = files("valid", "json");
     let script: String = files.iter().map(|(file, _)| format!("SELECT * FROM '{}';\n", file.display())).collect();
     let rows: usize = files.iter().map(|(_, rows)| rows.lines().count()).sum();
@@ -59,7 +59,7 @@ fn valid_files_can_be_converted() {
 
         let ran = folder.run(&["convert", name, "out.parquet"]);
         if columns == 0 {
-            ran.failed(1, &["Parquet cannot hold rows without columns"]);
+            ran.failed(1, &["Parquet cannot store rows without columns"]);
             continue;
         }
         ran.wrote("");
@@ -70,7 +70,7 @@ fn valid_files_can_be_converted() {
 }
 
 #[test]
-fn corrupt_files_are_refused_in_one_line() {
+fn corrupt_files_fail_in_one_line() {
     let folder = Folder::new();
     for (file, words) in files("corrupt", "txt") {
         let name = file.to_str().unwrap();

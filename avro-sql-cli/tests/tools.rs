@@ -1,4 +1,4 @@
-//! The tools that go block by block, through the real command: tables of arguments and what comes of them.
+//! The tools that work block by block: tables of arguments and expected results.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -39,7 +39,7 @@ fn first(n: usize) -> String {
     LINES.lines().take(n).map(|line| format!("{line}\n")).collect()
 }
 
-/// Bytes that a command writes.
+/// Returns the bytes that a command writes.
 fn bytes(folder: &Folder, arguments: &[&str]) -> Vec<u8> {
     let ran = folder.run(arguments);
     assert_eq!((ran.stderr.as_str(), ran.code), ("", 0), "{arguments:?}");
@@ -47,7 +47,7 @@ fn bytes(folder: &Folder, arguments: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn files_say_of_themselves() {
+fn meta_prints_header_fields() {
     let folder = folder();
     let header = folder.read("people.avro").windows(16).position(|w| w == b"0123456789abcdef").unwrap() + 16;
     let schema = PEOPLE.replace('\n', " ");
@@ -63,7 +63,9 @@ fn files_say_of_themselves() {
     ));
     folder.run(&["meta", "people.avro", "--key", "avro.codec"]).wrote("null\n");
     folder.run(&["meta", "people.avro", "logs", "--key", "avro.codec"]).wrote("null\nnull\nnull\n");
-    folder.run(&["meta", "people.avro", "--key", "none"]).failed(1, &["people.avro: no metadata `none`", "avro.codec"]);
+    folder
+        .run(&["meta", "people.avro", "--key", "none"])
+        .failed(1, &["people.avro: there is no metadata key `none`", "avro.codec"]);
     let first_bytes = folder.read("people.avro")[header + 1] / 2;
     let second = header + 18 + usize::from(first_bytes);
     let second_bytes = folder.read("people.avro")[second + 1] / 2;
@@ -80,7 +82,7 @@ fn files_say_of_themselves() {
         format!("{{\"file\":\"people.avro\",\"block\":1,\"offset\":{second},\"rows\":1,\"bytes\":{second_bytes}}}");
     assert_eq!(blocks.lines().last(), Some(last.as_str()));
 
-    // Standard input cannot be jumped about in.
+    // Standard input cannot seek.
     let piped = |arguments: &[&str]| {
         let mut command = folder.command(arguments);
         command.stdin(fs::File::open(folder.path("people.avro")).unwrap()).output().unwrap()
@@ -90,7 +92,7 @@ fn files_say_of_themselves() {
     let output = piped(&["meta", "--json", "-"]);
     assert!(String::from_utf8(output.stdout).unwrap().starts_with(r#"{"file":"standard input","#));
 
-    // Every way to be cut, and a marker that is another.
+    // Every truncation, and a wrong sync marker.
     let whole = folder.read("people.avro");
     for len in header..whole.len() {
         folder.file("cut.avro", &whole[..len]);
@@ -108,10 +110,10 @@ fn files_say_of_themselves() {
 }
 
 #[test]
-fn rows_of_files() {
+fn cat_and_head_print_rows() {
     let folder = folder();
     let cases: [(&[&str], &str); 11] = [
-        // As Apache's tools call it.
+        // The option names of Apache's tools.
         (&["cat", "logs", "--limit", "9", "--samplerate", "1", "--format", "ndjson"], PLAIN),
         (&["getmeta", "people.avro", "--key", "avro.codec"], "null\n"),
         (&["head", "-n", "1", "people.avro"], "id,name,tags\n1,Ann,\"[\"\"x\"\",\"\"y\"\"]\"\n"),
@@ -136,7 +138,7 @@ fn rows_of_files() {
     folder.run(&["cat", "nothing.avro"]).failed(1, &["nothing.avro: No such file"]);
     folder.run(&["head"]).failed(2, &["<PATH>"]);
 
-    // A part of many, the same for the same seed.
+    // A sample of many rows, equal for equal seeds.
     folder.run(&["random", "person.avsc", "many.avro", "--count", "10000", "--seed", "1"]).wrote("");
     let sample = |seed: &str| {
         bytes(
@@ -151,7 +153,7 @@ fn rows_of_files() {
 }
 
 #[test]
-fn rows_as_json() {
+fn tojson_prints_rows() {
     let folder = folder();
     let reader = r#"{"type":"record","name":"Person","fields":[{"name":"id","type":["null","double"]},{"name":"n","type":"int","default":7}]}"#;
     folder.file("reader.avsc", reader);
@@ -190,7 +192,7 @@ fn rows_as_json() {
     let output = command.stdin(fs::File::open(folder.path("people.avro")).unwrap()).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), LINES);
 
-    // The last block is cut, and the byte behind the rows of the first is another.
+    // The last block is truncated, and the byte after the rows of the first is wrong.
     let whole = folder.read("people.avro");
     folder.file("cut.avro", &whole[..whole.len() - 1]);
     let ran = folder.run(&["tojson", "cut.avro"]);
@@ -204,7 +206,7 @@ fn rows_as_json() {
 }
 
 #[test]
-fn json_as_files() {
+fn fromjson_writes_files() {
     let folder = folder();
     folder
         .file("in.json", LINES)
@@ -236,7 +238,7 @@ fn json_as_files() {
             " [{\"id\":1}]",
             &["--schema-file", schema],
             1,
-            &["found an array of 1; rows stand one behind the other here"],
+            &["found an array of 1; expected one JSON document for each row"],
         ),
         (
             "{\"id\":1,\"name\":null,\"tags\":[]}\n\n{\"id\":1,\n\"name\":2,\"tags\":[]}",
@@ -266,9 +268,9 @@ fn json_as_files() {
 }
 
 #[test]
-fn files_put_together() {
+fn concat_joins_files() {
     let folder = folder();
-    // Schemas that are too deep for some parsers are compared all the same.
+    // Schemas too deep for some parsers are compared too.
     for kind in ["int", "long"] {
         let deep = format!("{}\"{kind}\"{}", "{\"type\":".repeat(200), "}".repeat(200));
         folder.file(&format!("{kind}.avro"), avro(&deep, 1, &[]));
@@ -277,7 +279,7 @@ fn files_put_together() {
     folder.run(&["concat", "int.avro", "long.avro", "never.avro"]).failed(1, &["different schemas"]);
     let other = PEOPLE.replace("\"id\"", "\"key\"");
     folder.file("other.avro", avro(&other, 1, &[person(4, None, &[])]));
-    // Only its white space is another.
+    // Only white space differs.
     folder.file("spaced.avro", avro(&PEOPLE.replace(',', " , "), 1, &[person(4, None, &[])]));
     folder.run(&["concat", "logs", "spaced.avro", "out.avro"]).wrote("");
     let lines = format!("{LINES}{{\"id\":4,\"name\":null,\"tags\":[]}}\n");
@@ -302,7 +304,7 @@ fn files_put_together() {
             &["people.avro and tagged.avro have different metadata `k`"],
         ),
         (&["concat", "tagged.avro", "people.avro", "never.avro"], 1, &["different metadata `k`"]),
-        (&["concat", "people.avro"], 2, &["a file to write"]),
+        (&["concat", "people.avro"], 2, &["at least one input and an output"]),
     ];
     for (arguments, code, words) in cases {
         folder.run(arguments).failed(code, words);
@@ -311,7 +313,7 @@ fn files_put_together() {
 }
 
 #[test]
-fn damaged_files() {
+fn repair_keeps_intact_blocks() {
     let folder = Folder::new();
     let schema = r#"{"type":"record","name":"R","fields":[{"name":"n","type":"int"},{"name":"b","type":"boolean"}]}"#;
     let row = |n: i64| Value::Record(vec![n.into(), Value::Fixed(vec![1])]);
@@ -320,30 +322,30 @@ fn damaged_files() {
     let start = whole.len() - 3 * (2 + 6 + 16);
     let numbers = |numbers: &[i64]| numbers.iter().map(|n| format!("{{\"n\":{n},\"b\":true}}\n")).collect::<String>();
     folder.file("whole.avro", &whole);
-    folder.run(&["repair", "whole.avro", "out.avro"]).wrote("3 whole blocks, 9 rows kept, 0 lost\n");
+    folder.run(&["repair", "whole.avro", "out.avro"]).wrote("3 intact blocks, 9 rows kept, 0 lost\n");
     assert_eq!(folder.read("out.avro"), whole);
-    folder.run(&["repair", "whole.avro", "--report"]).wrote("3 whole blocks, 9 rows kept, 0 lost\n");
+    folder.run(&["repair", "whole.avro", "--report"]).wrote("3 intact blocks, 9 rows kept, 0 lost\n");
 
-    // In the second block, its second row.
+    // The second row of the second block.
     let mut bad = whole.clone();
     bad[start + 24 + 2 + 3] = 9;
     folder.file("bad.avro", &bad);
     let bad_row =
         format!("boolean 9 is neither 0 nor 1 (row 1, block 1, file offset {}, offset in block 3)\n", start + 24);
     let line = format!("lost 1 row of the 3 rows of a block: {bad_row}");
-    let prior = format!("lost 2 rows behind 1 row of a block: {bad_row}");
+    let prior = format!("lost 2 rows after 1 row of a block: {bad_row}");
     let cases: [(&[&str], &[i64], &str, &str); 4] = [
-        (&[], &[0, 1, 2, 3, 5, 6, 7, 8], &line, "2 whole blocks, 8 rows kept, 1 lost\n"),
-        (&["-o", "all"], &[0, 1, 2, 3, 5, 6, 7, 8], &line, "2 whole blocks, 8 rows kept, 1 lost\n"),
-        (&["-o", "prior"], &[0, 1, 2, 3], &prior, "2 whole blocks, 4 rows before the first damage kept, 2 lost\n"),
-        (&["-o", "after"], &[6, 7, 8], &line, "2 whole blocks, 3 rows behind the first damage kept, 1 lost\n"),
+        (&[], &[0, 1, 2, 3, 5, 6, 7, 8], &line, "2 intact blocks, 8 rows kept, 1 lost\n"),
+        (&["-o", "all"], &[0, 1, 2, 3, 5, 6, 7, 8], &line, "2 intact blocks, 8 rows kept, 1 lost\n"),
+        (&["-o", "prior"], &[0, 1, 2, 3], &prior, "2 intact blocks, 4 rows before the first damage kept, 2 lost\n"),
+        (&["-o", "after"], &[6, 7, 8], &line, "2 intact blocks, 3 rows after the first damage kept, 1 lost\n"),
     ];
     for (arguments, kept, line, summary) in cases {
         folder.run(&[&["repair", "bad.avro", "out.avro"], arguments].concat()).wrote(&format!("{line}{summary}"));
         folder.run(&["tojson", "out.avro"]).wrote(&numbers(kept));
     }
     let ran = folder.run(&["repair", "bad.avro", "--report"]);
-    assert_eq!((ran.stdout(), ran.code), (format!("{line}2 whole blocks, 8 rows kept, 1 lost\n").as_str(), 1));
+    assert_eq!((ran.stdout(), ran.code), (format!("{line}2 intact blocks, 8 rows kept, 1 lost\n").as_str(), 1));
     assert_eq!(ran.stderr, "avro-sql: error: bad.avro: damaged in 1 place\n");
     let ran = folder.run(&["repair", "bad.avro", "-"]);
     folder.file("piped.avro", &ran.stdout);
@@ -360,13 +362,13 @@ fn damaged_files() {
         assert_eq!((ran.stderr.as_str(), ran.code), ("", 0), "{arguments:?}");
     }
 
-    // A size that is another, and the end missing.
+    // A wrong size, and a missing end.
     let mut bad = whole[..whole.len() - 5].to_vec();
     bad[start + 24 + 1] = 100;
     folder.file("bad.avro", &bad);
     let ran = folder.run(&["repair", "bad.avro", "out.avro"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stdout().ends_with("1 whole block, 3 rows kept, 0 or more lost\n"), "{}", ran.stdout());
+    assert!(ran.stdout().ends_with("1 intact block, 3 rows kept, 0 or more lost\n"), "{}", ran.stdout());
     folder.run(&["tojson", "out.avro"]).wrote(&numbers(&[0, 1, 2]));
 
     folder.file("bad.avro", b"Obj\x01");
@@ -375,7 +377,7 @@ fn damaged_files() {
 }
 
 #[test]
-fn made_up_rows() {
+fn random_writes_rows() {
     let folder = folder();
     let schema = r#"{"type":"record","name":"R","fields":[
         {"name":"a","type":["null",{"type":"array","items":["R","int"]}]},{"name":"b","type":{"type":"map","values":["R","double"]}},
@@ -398,7 +400,7 @@ fn made_up_rows() {
     assert_eq!(one, random("2.avro", "3", "5"));
     assert_ne!(one, random("2.avro", "3", "6"));
     folder.run(&["count", "1.avro"]).wrote("2500\n");
-    // Dates of these decades, and numbers of the precision that was asked for.
+    // Dates of these decades, and numbers of the requested precision.
     let sql = "SELECT count(*) AS n, min(d) >= '2000-01-01' AND max(t) < '2031-01-01' AS dates, max(abs(f)) < 10000000 AS f FROM '1.avro'";
     folder.run(&["-c", sql]).wrote("n,dates,f\n2500,true,true\n");
     let sql = "SELECT count(*) AS n FROM '1.avro' WHERE encode(v, 'hex') !~ '^.{12}4.{3}[89ab].{15}$'";
@@ -411,7 +413,7 @@ fn made_up_rows() {
     folder.run(&["count", "0.avro"]).wrote("0\n");
 
     folder.file("endless.avsc", r#"{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}"#);
-    folder.run(&["random", "endless.avsc", "never.avro", "--count", "1"]).failed(1, &["endless.avsc", "have no end"]);
+    folder.run(&["random", "endless.avsc", "never.avro", "--count", "1"]).failed(1, &["endless.avsc", "without end"]);
     let mut double = r#"{"type":"record","name":"R0","fields":[]}"#.to_owned();
     for n in 1..28 {
         let again = format!("R{}", n - 1);
@@ -424,7 +426,7 @@ fn made_up_rows() {
 }
 
 #[test]
-fn programs_and_datums() {
+fn explain_program_and_fragments_print() {
     let folder = folder();
     folder
         .run(&["explain-program", "people.avro", "--columns", "name"])
@@ -447,11 +449,10 @@ fn programs_and_datums() {
     assert_eq!((ran.stdout, ran.code), (vec![2, 4, 2, 4, 0], 0), "{}", ran.stderr);
     folder.run_with(&["jsontofrag", "-", "out", "--schema", schema, "--plain"], " [1, 2]").wrote("");
     assert_eq!(folder.read("out"), [2, 4, 2, 4, 0]);
-    // What `fragtojson` writes of several comes back.
+    // Several datums of `fragtojson` are read back.
     let ran = folder.run_with(&["jsontofrag", "-", "--schema", schema], "null\n{\"array\":[1,2]}\n");
     assert_eq!((ran.stdout, ran.code), (folder.read("datums"), 0), "{}", ran.stderr);
-    for (json, expected) in
-        [("null\n\n[1]", "document 2 (line 3): $: expected one of null"), (" \n", "there is no JSON")]
+    for (json, expected) in [("null\n\n[1]", "document 2 (line 3): $: expected one of null"), (" \n", "no JSON found")]
     {
         folder.run_with(&["jsontofrag", "-", "--schema", schema], json).failed(1, &[expected]);
     }
@@ -460,16 +461,16 @@ fn programs_and_datums() {
         .failed(1, &["standard input: $: expected one of null"]);
 }
 
-/// Ctrl-C while a tool waits for standard input: nothing of the file stays.
+/// Ctrl-C while a tool waits for standard input leaves no file.
 #[cfg(unix)]
 #[test]
-fn interrupted() {
+fn interrupted_tool_exits_130() {
     let folder = folder();
     let mut command = folder.command(&["fromjson", "-", "never.avro", "--schema", "\"int\""]);
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
-    let stdin = child.stdin.take(); // open to the end
+    let stdin = child.stdin.take(); // stays open
     while !folder.names().iter().any(|name| name.contains("never")) {
-        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output is there, which has to be cleaned up
+        std::thread::sleep(std::time::Duration::from_millis(10)); // until the output exists, which has to be removed
     }
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
@@ -481,7 +482,7 @@ fn interrupted() {
 
 /// Files in stores are read by ranges; here the store is the disk.
 #[test]
-fn files_in_stores() {
+fn tools_read_object_stores() {
     let folder = folder();
     folder.run(&["random", "person.avsc", "many.avro", "--count", "20000", "--seed", "3", "--codec", "null"]).wrote("");
     let url = |name: &str| format!("file://{}", folder.path(name).canonicalize().unwrap().display());
@@ -511,8 +512,8 @@ fn files_in_stores() {
     folder.run(&["concat", &people, "out.avro"]).wrote("");
     assert_eq!(folder.read("out.avro"), folder.read("people.avro"));
     folder.run(&["tojson", &people.replace("people", "nobody")]).failed(1, &["nobody.avro"]);
-    folder.run(&["recodec", "people.avro", "s3://bucket/out.avro"]).failed(2, &["local files only are written"]);
-    folder.run(&["recodec", &logs, "out.avro"]).failed(2, &["one file is needed"]);
+    folder.run(&["recodec", "people.avro", "s3://bucket/out.avro"]).failed(2, &["only local files can be written"]);
+    folder.run(&["recodec", &logs, "out.avro"]).failed(2, &["expected one file"]);
     let mut cut = folder.read("people.avro");
     cut.truncate(cut.len() - 3);
     folder.file("cut.avro", cut);
@@ -521,7 +522,7 @@ fn files_in_stores() {
         .failed(1, &["cut.avro: the file ends inside a block"]);
 }
 
-/// The files of a folder of test data. The package alone comes without them.
+/// Returns the files of a folder of test data; none in a packaged crate.
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(folder);
     let Ok(entries) = fs::read_dir(&folder) else {
@@ -534,9 +535,9 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// There and back, by each tool that writes files.
+/// Each tool that writes files keeps the rows.
 #[test]
-fn test_data_stays_the_same() {
+fn valid_files_survive_every_rewriting_tool() {
     let folder = Folder::new();
     let codecs = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"];
     for (at, file) in files("valid").into_iter().enumerate() {
@@ -544,7 +545,7 @@ fn test_data_stays_the_same() {
         let lines = bytes(&folder, &["tojson", name]);
         let mut to = vec!["recodec", "concat", "repair"];
         if at % 4 == 0 {
-            // Not all of it always: a process is slow to start.
+            // Not for every file: processes start slowly.
             to.push("fromjson");
         }
         let to = to[at % to.len()];
@@ -564,9 +565,9 @@ fn test_data_stays_the_same() {
     }
 }
 
-/// What repair writes can be read strictly.
+/// The output of repair can be read strictly.
 #[test]
-fn corrupt_test_data_is_repaired_or_refused() {
+fn corrupt_files_are_repaired_or_rejected() {
     let folder = Folder::new();
     let mut n_repaired = 0;
     for file in files("corrupt") {

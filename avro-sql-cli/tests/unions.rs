@@ -1,4 +1,4 @@
-//! Unions through everything that moves rows: random rows in, queries over them, compared with the same computed by hand.
+//! Unions through everything that moves rows: compares queries over random rows with results computed by hand.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -26,7 +26,7 @@ enum Value {
 use Value::{Double, Int, Long, Null, Record, Text};
 
 impl Value {
-    /// As Avro's JSON encoding has it.
+    /// Returns it in Avro's JSON encoding.
     fn tagged(&self) -> String {
         match self {
             Null => "null".to_owned(),
@@ -39,7 +39,7 @@ impl Value {
         }
     }
 
-    /// As queries print it.
+    /// Returns it as queries print it.
     fn plain(&self) -> String {
         match self {
             Null => "null".to_owned(),
@@ -68,10 +68,10 @@ struct Row {
     l: Vec<Value>,
 }
 
-/// A condition, and what it is of a row.
+/// A condition, and its value for a row.
 type Filter<'a> = (&'a str, &'a dyn Fn(&Row) -> Option<bool>);
 
-/// Xorshift: tests must be the same every time.
+/// Xorshift: tests must be repeatable.
 struct Random(u64);
 
 impl Random {
@@ -106,7 +106,7 @@ impl Random {
     }
 }
 
-/// The rows of the table `t`, as a file of it.
+/// Writes the rows of the table `t` as a file.
 fn made(folder: &Folder, seed: u64, n: i64) -> Vec<Row> {
     let mut random = Random(seed);
     let rows: Vec<Row> = (0..n).map(|k| random.row(k)).collect();
@@ -119,7 +119,7 @@ fn made(folder: &Folder, seed: u64, n: i64) -> Vec<Row> {
     rows
 }
 
-/// Asks with few rows to a batch, so that operators put many batches together.
+/// Runs a query with small batches, so that operators combine many.
 #[track_caller]
 fn answers(folder: &Folder, sql: &str, expected: &[String]) {
     answers_with(folder, &["--threads", "3", "--batch-size", "7"], sql, expected);
@@ -147,7 +147,7 @@ fn kun(k: i64, row: Option<&Row>) -> String {
 }
 
 #[test]
-fn rows_are_moved_whole() {
+fn union_rows_pass_through_joins_and_sorts() {
     for seed in [1, 7_000_000_007] {
         let folder = Folder::new();
         let rows = made(&folder, seed, 120);
@@ -215,7 +215,7 @@ fn rows_are_moved_whole() {
 }
 
 #[test]
-fn values_are_compared_whole() {
+fn union_values_compare_by_branch_and_value() {
     for seed in [2, 9_000_000_011] {
         let folder = Folder::new();
         let rows = made(&folder, seed, 90);
@@ -296,7 +296,7 @@ fn values_are_compared_whole() {
 }
 
 #[test]
-fn unions_are_spilled_and_written() {
+fn unions_spill_and_write() {
     let folder = Folder::new();
     let rows = made(&folder, 3, 20_000);
     let backwards: Vec<_> = rows.iter().rev().map(whole).collect();

@@ -106,7 +106,7 @@ impl AvroFormat {
                 match file {
                     Ok(file) => files.push(file),
                     Err(e) if is_of_file(&e) => {
-                        warnings.push(format!("left out a file: {}", message(&e)));
+                        warnings.push(format!("skipped a file: {}", message(&e)));
                         first_error = first_error.or(Some(e));
                     }
                     Err(e) => return Err(e),

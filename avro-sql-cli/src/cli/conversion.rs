@@ -1,22 +1,22 @@
-//! The arguments of `convert`: what was written in, the task out, with the codecs and levels of each format checked.
+//! The arguments of `convert`: checks codecs and levels for each format and returns the task.
 
 use avro_arrow::{Codec, Compressor};
 use avro_datafusion::AvroOptions;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 
-use super::{CodecArgument, ConvertArguments, TargetArgument};
-use crate::commands::convert::{self, Wanted};
+use super::{ConvertArguments, ConvertCodecArgument, TargetArgument};
+use crate::commands::convert::{self, RowSelection};
 use crate::commands::schema;
 use crate::error::{Error, Result};
-use crate::options::{ENDINGS, target_of};
+use crate::options::{EXTENSIONS, target_of};
 use crate::output::{Format, Writing};
 
-/// What to convert to what, and how it is written.
-pub(super) fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> Result<convert::Task> {
+/// Returns the conversion task of these arguments.
+pub(super) fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> Result<convert::ConvertTask> {
     let mut inputs = arguments.files;
     let output = match inputs.pop() {
         Some(output) if !inputs.is_empty() => output,
-        _ => return Err(Error::Usage("convert needs files to read and a file to write".to_owned())),
+        _ => return Err(Error::Usage("convert needs at least one input and an output".to_owned())),
     };
     let named = arguments.to.map(|to| match to {
         TargetArgument::Avro => Format::Avro,
@@ -30,11 +30,11 @@ pub(super) fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> 
     });
     let format = named.or_else(|| target_of(&output)).ok_or_else(|| {
         let name = output.display();
-        Error::Usage(format!("cannot tell from the name `{name}` what to convert to; {ENDINGS}; or say it with --to"))
+        Error::Usage(format!("cannot tell the output format from the name `{name}`; {EXTENSIONS}; or use --to"))
     })?;
     let into_directory = output.is_dir() || output.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
     if !arguments.partition_by.is_empty() && !into_directory {
-        return Err(Error::Usage(format!("--partition-by writes a directory: {}/", output.display())));
+        return Err(Error::Usage(format!("--partition-by needs an output directory; write {}/", output.display())));
     }
     let mut writing = Writing::default();
     match (format, arguments.codec) {
@@ -48,71 +48,73 @@ pub(super) fn conversion(arguments: ConvertArguments, reading: &AvroOptions) -> 
         }
         (_, Some(_)) => {
             return Err(Error::Usage(
-                "--codec is for Parquet and Avro; other files are written uncompressed".to_owned(),
+                "--codec applies to Parquet and Avro only; other formats are written uncompressed".to_owned(),
             ));
         }
         (_, None) if arguments.level.is_some() => {
             return Err(Error::Usage(
-                "--level is for Parquet and Avro; other files are written uncompressed".to_owned(),
+                "--level applies to Parquet and Avro only; other formats are written uncompressed".to_owned(),
             ));
         }
         _ => {}
     }
     if let Some(schema) = &arguments.schema {
         if format != Format::Avro {
-            return Err(Error::Usage("--schema is for Avro, which is not what is written".to_owned()));
+            return Err(Error::Usage("--schema applies to Avro output only".to_owned()));
         }
         writing.avro.check_schema = reading.writing.check_schema;
         writing.avro.schema = Some(schema::schema_of(schema, reading)?);
     }
     if arguments.block_size.is_some() && format != Format::Avro {
-        return Err(Error::Usage("--block-size is for Avro, which is not what is written".to_owned()));
+        return Err(Error::Usage("--block-size applies to Avro output only".to_owned()));
     }
-    Ok(convert::Task {
+    Ok(convert::ConvertTask {
         inputs,
         output,
         into_directory,
         format,
         writing,
-        wanted: Wanted { select: arguments.select, filter: arguments.filter },
+        wanted: RowSelection { select: arguments.select, filter: arguments.filter },
         partition_by: arguments.partition_by,
     })
 }
 
-fn parquet_codec(codec: Option<CodecArgument>, level: Option<i32>) -> Result<Compression> {
+fn parquet_codec(codec: Option<ConvertCodecArgument>, level: Option<i32>) -> Result<Compression> {
     let wrong = |level: i32, codec: &str, levels: &str| {
-        Error::Usage(format!("{level} is no level of {codec} in Parquet: those are {levels}"))
+        Error::Usage(format!("--level {level}: Parquet's {codec} has levels {levels}"))
     };
-    Ok(match (codec.unwrap_or(CodecArgument::Zstd), level) {
-        (CodecArgument::Zstd, None) => Compression::ZSTD(ZstdLevel::default()),
-        (CodecArgument::Zstd, Some(level)) => {
+    Ok(match (codec.unwrap_or(ConvertCodecArgument::Zstd), level) {
+        (ConvertCodecArgument::Zstd, None) => Compression::ZSTD(ZstdLevel::default()),
+        (ConvertCodecArgument::Zstd, Some(level)) => {
             Compression::ZSTD(ZstdLevel::try_new(level).map_err(|_| wrong(level, "zstd", "1 to 22"))?)
         }
-        (CodecArgument::Gzip, None) => Compression::GZIP(GzipLevel::default()),
-        (CodecArgument::Gzip, Some(level)) => {
+        (ConvertCodecArgument::Gzip, None) => Compression::GZIP(GzipLevel::default()),
+        (ConvertCodecArgument::Gzip, Some(level)) => {
             let found = u32::try_from(level).ok().and_then(|level| GzipLevel::try_new(level).ok());
             Compression::GZIP(found.ok_or_else(|| wrong(level, "gzip", "0 to 9"))?)
         }
-        (_, Some(_)) => return Err(Error::Usage("--level is for the codecs zstd and gzip".to_owned())),
-        (CodecArgument::None, None) => Compression::UNCOMPRESSED,
-        (CodecArgument::Snappy, None) => Compression::SNAPPY,
-        (CodecArgument::Lz4, None) => Compression::LZ4_RAW,
-        (CodecArgument::Deflate | CodecArgument::Bzip2 | CodecArgument::Xz, None) => {
-            return Err(Error::Usage("the codecs of Parquet are none, snappy, gzip, lz4 and zstd".to_owned()));
+        (_, Some(_)) => return Err(Error::Usage("--level applies to the codecs zstd and gzip only".to_owned())),
+        (ConvertCodecArgument::None, None) => Compression::UNCOMPRESSED,
+        (ConvertCodecArgument::Snappy, None) => Compression::SNAPPY,
+        (ConvertCodecArgument::Lz4, None) => Compression::LZ4_RAW,
+        (ConvertCodecArgument::Deflate | ConvertCodecArgument::Bzip2 | ConvertCodecArgument::Xz, None) => {
+            return Err(Error::Usage("codec not supported by Parquet; use none, snappy, gzip, lz4 or zstd".to_owned()));
         }
     })
 }
 
-fn avro_codec(codec: CodecArgument) -> Result<Codec> {
+fn avro_codec(codec: ConvertCodecArgument) -> Result<Codec> {
     Ok(match codec {
-        CodecArgument::None => Codec::Null,
-        CodecArgument::Snappy => Codec::Snappy,
-        CodecArgument::Deflate => Codec::Deflate,
-        CodecArgument::Zstd => Codec::Zstandard,
-        CodecArgument::Bzip2 => Codec::Bzip2,
-        CodecArgument::Xz => Codec::Xz,
-        CodecArgument::Gzip | CodecArgument::Lz4 => {
-            return Err(Error::Usage("the codecs of Avro are none, deflate, snappy, zstd, bzip2 and xz".to_owned()));
+        ConvertCodecArgument::None => Codec::Null,
+        ConvertCodecArgument::Snappy => Codec::Snappy,
+        ConvertCodecArgument::Deflate => Codec::Deflate,
+        ConvertCodecArgument::Zstd => Codec::Zstandard,
+        ConvertCodecArgument::Bzip2 => Codec::Bzip2,
+        ConvertCodecArgument::Xz => Codec::Xz,
+        ConvertCodecArgument::Gzip | ConvertCodecArgument::Lz4 => {
+            return Err(Error::Usage(
+                "codec not supported by Avro; use none, deflate, snappy, zstd, bzip2 or xz".to_owned(),
+            ));
         }
     })
 }

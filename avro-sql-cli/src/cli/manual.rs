@@ -1,5 +1,4 @@
-//! Help beside `--help`: examples for each command, the man page, and completions for shells. The definition of the command
-//! line in, text out.
+//! Help texts beside `--help`: examples for each command, the man page, and shell completions.
 
 pub(crate) mod tools;
 
@@ -8,13 +7,13 @@ use clap_complete::{Shell, generate};
 
 use crate::error::{Error, Result};
 
-/// Examples of questions, and of everything at a glance.
-pub(crate) const ASK: &str = "\
+/// Examples of queries and of the most used commands.
+pub(crate) const QUERY_EXAMPLES: &str = "\
 Examples:
   avro-sql -c \"SELECT count(*) FROM 'logs/2024/**/*.avro'\"      a file, directory or glob is a table
   avro-sql -t events=logs/ -c \"SELECT kind, count(*) FROM events GROUP BY kind\"
   avro-sql -f report.sql -o report.parquet                      or .avro, .csv, .json, .ndjson, .md
-  avro-sql                                                      the prompt; \\? there for help
+  avro-sql                                                      the prompt; \\? for help
   avro-sql convert events.avro events.parquet
   avro-sql index logs/                                          queries then read less of logs/
   avro-sql schema events.avro
@@ -30,7 +29,7 @@ Examples:
   avro-sql convert rows.csv rows.avro --schema row.avsc --codec zstd --level 9
   avro-sql convert logs/ clicks.ndjson --select 'ts, user' --where \"kind = 'click'\"
   avro-sql convert logs/ by-day/ --to parquet --partition-by day
-  avro-sql convert logs/ out/ --to parquet                      each file on its own
+  avro-sql convert logs/ out/ --to parquet                      one file for each input
   avro-sql convert --lenient damaged.avro rest.arrow";
 
 /// Examples of `index`.
@@ -38,7 +37,7 @@ pub(crate) const INDEX: &str = "\
 Examples:
   avro-sql index logs/
   avro-sql index --columns ts,user.id s3://bucket/logs/
-  avro-sql index --index-dir indexes/ logs/                     queries need --index-dir then, too";
+  avro-sql index --index-dir indexes/ logs/                     then also give queries --index-dir";
 
 /// Examples of `schema`.
 pub(crate) const SCHEMA: &str = "\
@@ -78,24 +77,24 @@ pub(crate) const HELP: &str = "\
 Examples:
   avro-sql help convert                                         as avro-sql convert --help";
 
-/// A shell's script that completes the command line.
+/// Returns the completion script of a shell.
 pub(crate) fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
     let mut script = Vec::new();
     generate(shell, &mut command, "avro-sql", &mut script);
     match (shell, String::from_utf8(script)) {
-        // Of a name with a hyphen, the script finds commands by one name and has what completes them under another.
+        // The bash script defines functions for a name with a hyphen under one name and calls them under another.
         (Shell::Bash, Ok(script)) => script.replace("avro__subcmd__sql__", "avro__sql__").into_bytes(),
         (_, Ok(script)) => script.into_bytes(),
         (_, Err(e)) => e.into_bytes(),
     }
 }
 
-/// The help of everything, or of one command.
+/// Returns the help of `avro-sql` or of one command.
 pub(crate) fn help(of: Option<&str>, command: Command) -> Result<String> {
     Ok(chosen(of, command)?.render_help().to_string())
 }
 
-/// The whole command, or one of its commands.
+/// Returns the definition of `avro-sql` or of one command.
 fn chosen(of: Option<&str>, mut command: Command) -> Result<Command> {
     command.build();
     let Some(name) = of else { return Ok(command) };
@@ -103,16 +102,12 @@ fn chosen(of: Option<&str>, mut command: Command) -> Result<Command> {
     found.ok_or_else(|| Error::Usage(format!("there is no command `{name}` (see avro-sql --help)")))
 }
 
-/// The man page of everything, or of one command.
+/// Returns the man page of `avro-sql` or of one command.
 pub(crate) fn page(of: Option<&str>, command: Command) -> Result<Vec<u8>> {
-    let mut command = chosen(of, command)?;
+    let command = chosen(of, command)?;
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    if let Some(about) = command.get_about().map(ToString::to_string) {
-        // The name stands before it anyway.
-        command = command.about(about.strip_prefix("avro-sql: ").unwrap_or(&about).to_owned());
-    }
     let mut page = Vec::new();
-    // What it would make of the examples is one paragraph.
+    // `clap_mangen` would make one paragraph of the examples.
     clap_mangen::Man::new(command.after_help(None)).render(&mut page)?;
     page.extend_from_slice(b".SH EXAMPLES\n.nf\n");
     for line in examples.lines().skip(1) {

@@ -1,4 +1,4 @@
-//! A parsed command line: what to do, and what may be used to do it.
+//! A parsed command line: the task, and the resources it may use.
 
 use std::path::PathBuf;
 
@@ -9,30 +9,30 @@ use crate::commands::index;
 use crate::commands::tools;
 use crate::options::{Query, Resources};
 
-/// A whole command line.
+/// A parsed command line.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// What to do.
+    /// The task.
     pub(crate) task: Task,
-    /// What may be used to do it.
+    /// The resources it may use.
     pub(crate) resources: Resources,
-    /// How files are read.
+    /// The read options of Avro files.
     pub(crate) reading: AvroOptions,
-    /// The file of the schema that every Avro file is read as, instead of its own.
+    /// The file of the schema to which every Avro file is resolved.
     pub(crate) reader_schema: Option<PathBuf>,
-    /// Do long jobs show how far they are?
+    /// Whether long jobs show a progress bar.
     pub(crate) bars: bool,
 }
 
-/// What to do.
+/// The task of a command line.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// Answer SQL.
+    /// Run SQL.
     Query(Query),
-    /// Write files' rows in another format.
-    Convert(Box<convert::Task>),
+    /// Convert files.
+    Convert(Box<convert::ConvertTask>),
     /// Build block indexes.
-    Index(index::Task),
-    /// Go through files block by block.
-    Tool(tools::Task),
+    Index(index::IndexTask),
+    /// Run a tool that reads or writes files block by block.
+    Tool(tools::ToolTask),
 }

@@ -11,183 +11,183 @@ use terminal_size::terminal_size;
 use super::{FormatArgument, format_for};
 use crate::cli::manual::tools as manual;
 use crate::commands::tools::{
-    Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, Keep, Meta, Random, Recodec, Repair, Said,
-    SchemaFrom, Task, ToJson,
+    Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, Keep, Meta, MetaFields, Random, Recodec, Repair,
+    SchemaSource, ToJson, ToolTask,
 };
 use crate::error::{Error, Result};
 use crate::output::Display;
 
 #[derive(Subcommand)]
-pub(super) enum Tool {
-    /// Show what files say of themselves: metadata, codec, sync marker, blocks, rows and sizes
+pub(super) enum ToolArguments {
+    /// Print the metadata of files: header entries, codec, sync marker, blocks, rows and sizes
     #[command(alias = "getmeta", after_help = manual::META)]
     Meta {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
-        /// Only the value of this key of the metadata, as it is
+        /// Print only the value of this metadata key, unchanged
         #[arg(long, conflicts_with = "blocks")]
         key: Option<String>,
-        /// A line for each block: file, block, offset, rows and stored bytes, with tabs between
+        /// Print a line for each block: file, block, offset, rows and stored bytes, separated by tabs
         #[arg(long)]
         blocks: bool,
-        /// An object of JSON for each file or block
+        /// Print a JSON object for each file or block
         #[arg(long)]
         json: bool,
     },
-    /// Show the first rows of a file
+    /// Print the first rows of a file
     #[command(after_help = manual::HEAD)]
     Head {
         /// A file, directory, glob or URL; `-` is standard input
         #[arg(value_name = "PATH")]
         input: PathBuf,
-        /// How many rows
+        /// Number of rows
         #[arg(short = 'n', long = "rows", alias = "limit", value_name = "N", default_value = "10")]
         limit: u64,
         #[command(flatten)]
         rows: RowArguments,
     },
-    /// Write the rows of files, one file after the other
+    /// Print the rows of files, one file after another
     #[command(after_help = manual::CAT)]
     Cat {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
-        /// How many rows at most
+        /// Maximum number of rows
         #[arg(short = 'n', long = "rows", alias = "limit", value_name = "N")]
         limit: Option<u64>,
         #[command(flatten)]
         rows: RowArguments,
     },
-    /// Write the rows of files as JSON, a line each, in the specification's encoding
+    /// Print rows as JSON lines, in Avro's JSON encoding
     #[command(name = "tojson", after_help = manual::TOJSON)]
     ToJson {
         /// Files, directories, globs or URLs; `-` is standard input
         #[arg(required = true, value_name = "PATH")]
         inputs: Vec<PathBuf>,
-        /// With line breaks inside of rows
+        /// Indent rows over several lines
         #[arg(long)]
         pretty: bool,
-        /// Only the first rows; --head=20 for another number than 10
+        /// Print only the first 10 rows, or N with --head=N
         #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
         head: Option<u64>,
-        /// Without the tags of unions
+        /// Omit union tags
         #[arg(long)]
         plain: bool,
-        /// Write to this file, which appears whole or not at all
+        /// Write to this file, all or nothing
         #[arg(short, long, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
-    /// Make an Avro file of JSON documents, lines or just one behind the other
+    /// Make an Avro file from JSON documents, on lines or concatenated
     #[command(name = "fromjson", after_help = manual::FROMJSON)]
     FromJson {
-        /// The JSON; `-` is standard input
+        /// JSON file; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// The file to write, which appears whole or not at all; `-` is standard output
+        /// File to write, all or nothing; `-` is standard output
         #[arg(value_name = "OUT")]
         output: PathBuf,
         #[command(flatten)]
         schema: SchemaArguments,
-        /// Unions are not tagged: a value is of the first branch that it fits
+        /// Read untagged unions: a value gets the first branch that fits
         #[arg(long)]
         plain: bool,
         #[command(flatten)]
         compression: CompressionArguments,
     },
-    /// Put files of one schema and one codec together, without decoding them
+    /// Concatenate files of one schema and codec, without decoding rows
     #[command(override_usage = "avro-sql concat [OPTIONS] <IN>... <OUT>", after_help = manual::CONCAT)]
     Concat {
-        /// The files, directories, globs or URLs to read, and last the file to write; `-` is standard input or output
+        /// Inputs (files, directories, globs, URLs), then the file to write; `-` is standard input or output
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Compress the blocks of a file otherwise, without decoding their rows
+    /// Recompress a file with another codec, without decoding rows
     #[command(after_help = manual::RECODEC)]
     Recodec {
-        /// The file or URL to read; `-` is standard input
+        /// File or URL to read; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// The file to write, which appears whole or not at all; `-` is standard output
+        /// File to write, all or nothing; `-` is standard output
         #[arg(value_name = "OUT")]
         output: PathBuf,
         #[command(flatten)]
         compression: CompressionArguments,
     },
-    /// Write what is whole of a damaged file, and list what is not
+    /// Write the intact blocks of a damaged file, and list the damaged ones
     #[command(after_help = manual::REPAIR)]
     Repair {
-        /// The file or URL to read; `-` is standard input
+        /// File or URL to read; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// The file to write, which appears whole or not at all; `-` is standard output
+        /// File to write, all or nothing; `-` is standard output
         #[arg(value_name = "OUT", required_unless_present = "report", conflicts_with = "report")]
         output: Option<PathBuf>,
-        /// Only list what is damaged; exit code 1 if anything is
+        /// Only list the damage; exit code 1 if there is any
         #[arg(long)]
         report: bool,
-        /// Which of the rows that can be read: all, those before the first damage, or those behind that block
+        /// Which readable rows to keep: all, those before the first damaged block, or those after it
         #[arg(short = 'o', long, value_enum, default_value = "all")]
         keep: KeepArgument,
     },
-    /// Write made-up rows of a schema, as test data
+    /// Write random rows of a schema, as test data
     #[command(after_help = manual::RANDOM)]
     Random {
-        /// A schema (.avsc), or Avro data that has it
+        /// Schema file (.avsc), or Avro file that has the schema
         #[arg(value_name = "SCHEMA")]
         schema: PathBuf,
-        /// The file to write, which appears whole or not at all; `-` is standard output
+        /// File to write, all or nothing; `-` is standard output
         #[arg(value_name = "OUT")]
         output: PathBuf,
-        /// Rows
+        /// Number of rows
         #[arg(long, value_name = "N")]
         count: u64,
-        /// The same rows for the same number (default: others each time)
+        /// Seed of the random generator (default: different for each run)
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
         #[command(flatten)]
         compression: CompressionArguments,
     },
-    /// Show the program that a file's blocks are decoded by
+    /// Print the decoder program compiled for a file's schema
     #[command(name = "explain-program", after_help = manual::EXPLAIN_PROGRAM)]
     Explain {
-        /// Avro data, or a schema
+        /// Avro file or schema file
         #[arg(value_name = "FILE")]
         input: PathBuf,
-        /// Of these columns, or fields in them such as a.b (default: all)
+        /// Only these columns or fields, such as a.b (default: all)
         #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
         columns: Option<Vec<String>>,
     },
-    /// Write a datum, which is not in a file, as JSON
+    /// Print bare datums (without a container file) as JSON
     #[command(name = "fragtojson", after_help = manual::FRAGTOJSON)]
     FragToJson {
-        /// The bytes of a datum, or of several one behind the other; `-` is standard input
+        /// Binary datum, or several concatenated; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// The file to write
+        /// File to write
         #[arg(value_name = "OUT", default_value = "-")]
         output: PathBuf,
         #[command(flatten)]
         schema: SchemaArguments,
-        /// With line breaks inside
+        /// Indent over several lines
         #[arg(long)]
         pretty: bool,
-        /// Without the tags of unions
+        /// Omit union tags
         #[arg(long)]
         plain: bool,
     },
-    /// Write JSON documents as datums, which are not in a file
+    /// Write JSON documents as bare datums (without a container file)
     #[command(name = "jsontofrag", after_help = manual::JSONTOFRAG)]
     JsonToFrag {
-        /// The JSON, of one datum or of several one behind the other; `-` is standard input
+        /// JSON of one or several datums; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// The file to write
+        /// File to write
         #[arg(value_name = "OUT", default_value = "-")]
         output: PathBuf,
         #[command(flatten)]
         schema: SchemaArguments,
-        /// Unions are not tagged
+        /// Read untagged unions: a value gets the first branch that fits
         #[arg(long)]
         plain: bool,
     },
@@ -195,19 +195,19 @@ pub(super) enum Tool {
 
 #[derive(Args)]
 pub(super) struct RowArguments {
-    /// Leave out so many rows first
+    /// Skip this many rows first
     #[arg(long, value_name = "N", default_value = "0")]
     offset: u64,
-    /// Only this part of the rows, from 0 to 1, chosen at random
+    /// Print a random sample: the share of rows, from 0 to 1
     #[arg(long, alias = "samplerate", value_name = "RATE", value_parser = parse_rate)]
     sample: Option<f64>,
-    /// Another number chooses other rows
+    /// Seed of the sample
     #[arg(long, value_name = "N", default_value = "0", requires = "sample")]
     seed: u64,
-    /// How to write rows (default: by the ending of -o, else table on a terminal and csv elsewhere)
+    /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// Write rows to this file, which appears whole or not at all
+    /// Write rows to this file, all or nothing
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -215,26 +215,26 @@ pub(super) struct RowArguments {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct SchemaArguments {
-    /// The schema, as JSON
+    /// Schema, as JSON
     #[arg(long, value_name = "JSON")]
     schema: Option<String>,
-    /// A file of the schema (.avsc), or Avro data that has it
+    /// Schema file (.avsc), or Avro file that has the schema
     #[arg(long, value_name = "FILE")]
     schema_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(super) struct CompressionArguments {
-    /// How blocks are compressed
+    /// Compression of blocks
     #[arg(long, value_enum, default_value = "zstandard")]
-    codec: CodecArgument,
-    /// How well, at the cost of time: deflate 1 to 12, zstandard -7 to 22, bzip2 1 to 9, xz 0 to 9
+    codec: BlockCodecArgument,
+    /// Compression level: deflate 1 to 12, zstandard -7 to 22, bzip2 1 to 9, xz 0 to 9
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     level: Option<i32>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum CodecArgument {
+enum BlockCodecArgument {
     Null,
     Deflate,
     Snappy,
@@ -251,56 +251,56 @@ pub(super) enum KeepArgument {
     After,
 }
 
-impl Tool {
+impl ToolArguments {
     /// What the arguments ask for.
-    pub(super) fn task(self) -> Result<Task> {
+    pub(super) fn task(self) -> Result<ToolTask> {
         Ok(match self {
-            Tool::Meta { inputs, key, blocks, json } => {
+            ToolArguments::Meta { inputs, key, blocks, json } => {
                 let said = match key {
-                    Some(key) => Said::Key(key),
-                    None if blocks => Said::Blocks,
-                    None => Said::File,
+                    Some(key) => MetaFields::Key(key),
+                    None if blocks => MetaFields::Blocks,
+                    None => MetaFields::File,
                 };
-                Task::Meta(Meta { inputs, said, json })
+                ToolTask::Meta(Meta { inputs, said, json })
             }
-            Tool::Head { input, limit, rows } => Task::Cat(rows.cat(vec![input], Some(limit))?),
-            Tool::Cat { inputs, limit, rows } => Task::Cat(rows.cat(inputs, limit)?),
-            Tool::ToJson { inputs, pretty, head, plain, output } => {
-                Task::ToJson(ToJson { inputs, form: form(plain), pretty, head, output })
+            ToolArguments::Head { input, limit, rows } => ToolTask::Cat(rows.cat(vec![input], Some(limit))?),
+            ToolArguments::Cat { inputs, limit, rows } => ToolTask::Cat(rows.cat(inputs, limit)?),
+            ToolArguments::ToJson { inputs, pretty, head, plain, output } => {
+                ToolTask::ToJson(ToJson { inputs, form: form(plain), pretty, head, output })
             }
-            Tool::FromJson { input, output, schema, plain, compression } => Task::FromJson(FromJson {
+            ToolArguments::FromJson { input, output, schema, plain, compression } => ToolTask::FromJson(FromJson {
                 input,
                 output,
-                schema: schema.from(),
+                schema: schema.source(),
                 form: form(plain),
                 compression: compression.compression(),
             }),
-            Tool::Concat { files: mut inputs } => match inputs.pop() {
-                Some(output) if !inputs.is_empty() => Task::Concat(Concat { inputs, output }),
-                _ => return Err(Error::Usage("concat needs files to read and a file to write".to_owned())),
+            ToolArguments::Concat { files: mut inputs } => match inputs.pop() {
+                Some(output) if !inputs.is_empty() => ToolTask::Concat(Concat { inputs, output }),
+                _ => return Err(Error::Usage("concat needs at least one input and an output".to_owned())),
             },
-            Tool::Recodec { input, output, compression } => {
-                Task::Recodec(Recodec { input, output, compression: compression.compression() })
+            ToolArguments::Recodec { input, output, compression } => {
+                ToolTask::Recodec(Recodec { input, output, compression: compression.compression() })
             }
-            Tool::Repair { input, output, report: _, keep } => {
+            ToolArguments::Repair { input, output, report: _, keep } => {
                 let keep = match keep {
                     KeepArgument::All => Keep::All,
                     KeepArgument::Prior => Keep::Prior,
                     KeepArgument::After => Keep::After,
                 };
-                Task::Repair(Repair { input, output, keep })
+                ToolTask::Repair(Repair { input, output, keep })
             }
-            Tool::Random { schema, output, count, seed, compression } => {
-                Task::Random(Random { schema, output, count, seed, compression: compression.compression() })
+            ToolArguments::Random { schema, output, count, seed, compression } => {
+                ToolTask::Random(Random { schema, output, count, seed, compression: compression.compression() })
             }
-            Tool::Explain { input, columns } => Task::Explain(Explain { input, columns }),
-            Tool::FragToJson { input, output, schema, pretty, plain } => {
+            ToolArguments::Explain { input, columns } => ToolTask::Explain(Explain { input, columns }),
+            ToolArguments::FragToJson { input, output, schema, pretty, plain } => {
                 let to = if pretty { FragmentTo::PrettyJson } else { FragmentTo::Json };
-                Task::Fragment(Fragment { input, output, schema: schema.from(), form: form(plain), to })
+                ToolTask::Fragment(Fragment { input, output, schema: schema.source(), form: form(plain), to })
             }
-            Tool::JsonToFrag { input, output, schema, plain } => {
+            ToolArguments::JsonToFrag { input, output, schema, plain } => {
                 let to = FragmentTo::Avro;
-                Task::Fragment(Fragment { input, output, schema: schema.from(), form: form(plain), to })
+                ToolTask::Fragment(Fragment { input, output, schema: schema.source(), form: form(plain), to })
             }
         })
     }
@@ -319,10 +319,10 @@ impl RowArguments {
 }
 
 impl SchemaArguments {
-    fn from(self) -> SchemaFrom {
+    fn source(self) -> SchemaSource {
         match (self.schema, self.schema_file) {
-            (Some(text), _) => SchemaFrom::Text(text),
-            (None, file) => SchemaFrom::File(file.unwrap_or_default()),
+            (Some(text), _) => SchemaSource::Text(text),
+            (None, file) => SchemaSource::File(file.unwrap_or_default()),
         }
     }
 }
@@ -330,12 +330,12 @@ impl SchemaArguments {
 impl CompressionArguments {
     fn compression(self) -> Compression {
         let codec = match self.codec {
-            CodecArgument::Null => Codec::Null,
-            CodecArgument::Deflate => Codec::Deflate,
-            CodecArgument::Snappy => Codec::Snappy,
-            CodecArgument::Zstandard => Codec::Zstandard,
-            CodecArgument::Bzip2 => Codec::Bzip2,
-            CodecArgument::Xz => Codec::Xz,
+            BlockCodecArgument::Null => Codec::Null,
+            BlockCodecArgument::Deflate => Codec::Deflate,
+            BlockCodecArgument::Snappy => Codec::Snappy,
+            BlockCodecArgument::Zstandard => Codec::Zstandard,
+            BlockCodecArgument::Bzip2 => Codec::Bzip2,
+            BlockCodecArgument::Xz => Codec::Xz,
         };
         Compression { codec, level: self.level }
     }
@@ -349,6 +349,6 @@ fn form(plain: bool) -> Form {
 fn parse_rate(text: &str) -> std::result::Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
-        _ => Err("write a number from 0 to 1".to_owned()),
+        _ => Err("expected a number from 0 to 1".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! `index`: files in, a block index for each out, and a line about each on standard output.
+//! `index`: builds a block index for each file and prints a line about each.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -13,22 +13,22 @@ use crate::progress::{Bar, Meter, Reading};
 use crate::session::Session;
 use crate::terminal::interrupt;
 
-/// What to index.
+/// Which files to index.
 #[derive(Debug)]
-pub(crate) struct Task {
+pub(crate) struct IndexTask {
     /// Files, directories, globs and URLs.
     pub(crate) inputs: Vec<PathBuf>,
-    /// Which columns, and what becomes of indexes that are there.
+    /// The columns, and whether existing indexes are rebuilt.
     pub(crate) index: IndexOptions,
-    /// Is nothing said about what was done?
+    /// Whether nothing is printed about the built indexes.
     pub(crate) quiet: bool,
 }
 
 /// Builds the indexes.
-pub(crate) async fn run(mut task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
+pub(crate) async fn run(mut task: IndexTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
     let text = |path: PathBuf| {
         let text = path.to_str().map(str::to_owned);
-        text.ok_or_else(|| Error::Usage(format!("{}: not a name in UTF-8", path.display())))
+        text.ok_or_else(|| Error::Usage(format!("{}: the name is not valid UTF-8", path.display())))
     };
     let paths = task.inputs.into_iter().map(text).collect::<Result<Vec<_>>>()?;
     let session = Session::open(resources, &reading, &[]).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn run(mut task: Task, reading: AvroOptions, resources: &Resour
     Ok(())
 }
 
-/// How far the indexes are.
+/// The progress of building.
 struct Indexing(Arc<IndexProgress>);
 
 impl Meter for Indexing {

@@ -1,4 +1,4 @@
-//! What the command does when it is called: queries, conversion, indexes, schemas and tools.
+//! The subcommands: queries, conversion, indexes, schemas and tools.
 
 pub(crate) mod query;
 pub(crate) mod schema;

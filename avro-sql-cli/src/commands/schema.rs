@@ -1,4 +1,4 @@
-//! Local files before their rows are read: paths in; opened files and schemas out.
+//! Local files and their schemas, before rows are read.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -10,16 +10,16 @@ use avro_arrow::schema::{MergedSchema, Schema};
 use avro_arrow::{Limits, OnCorruptBlock};
 use avro_datafusion::{AvroOptions, PARTITION_SCHEMA_KEY, PartitionColumns, parse_schema, schema_text};
 
-use crate::error::{Error, Result, aside};
-use crate::files::inputs::{self, Found};
+use crate::error::{Error, Result, print_note};
+use crate::files::inputs::{self, InputFile};
 
-/// Bytes asked for at a time where a file is read for its header.
+/// Bytes read at a time to parse a header.
 const READ_BYTES: usize = 1 << 14;
 
-/// What files of Avro data start with.
+/// The first bytes of an Avro file.
 const MAGIC: &[u8] = b"Obj";
 
-/// The schema that all these files can be read as.
+/// Returns one schema that reads all these files.
 pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedSchema> {
     let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file, reading)?)));
     let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
@@ -27,9 +27,9 @@ pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedS
     Ok(MergedSchema::of(named, reading.conflicts, &reading.limits)?)
 }
 
-/// Those of these files that can be read: where damage is to be skipped, a file without a sound header is left out of several,
-/// with a warning.
-pub(crate) fn readable(files: &[Found], reading: &AvroOptions) -> Result<Vec<Found>> {
+/// Returns the readable files: with damage skipped, a file of several without a valid header is left out with a
+/// warning.
+pub(crate) fn readable(files: &[InputFile], reading: &AvroOptions) -> Result<Vec<InputFile>> {
     if reading.damage != OnCorruptBlock::Skip || files.len() == 1 {
         return Ok(files.to_vec());
     }
@@ -44,14 +44,14 @@ pub(crate) fn readable(files: &[Found], reading: &AvroOptions) -> Result<Vec<Fou
     if readable.is_empty() && !errors.is_empty() {
         return Err(errors.swap_remove(0));
     }
-    errors.iter().for_each(|e| aside(&format!("avro-sql: warning: left out a file: {e}")));
+    errors.iter().for_each(|e| print_note(&format!("avro-sql: warning: skipped a file: {e}")));
     Ok(readable)
 }
 
-/// The columns of these files, with those that their directories add.
+/// Returns the columns of these files, including those of their directories.
 pub(crate) fn partition_columns(
     schema: &SchemaRef,
-    files: &[Found],
+    files: &[InputFile],
     reading: &AvroOptions,
 ) -> Result<PartitionColumns> {
     let mut recorded = Vec::with_capacity(files.len());
@@ -63,24 +63,24 @@ pub(crate) fn partition_columns(
     Ok(PartitionColumns::new(schema, places, reading)?)
 }
 
-/// What a header says of the columns of the directories that the file is in.
+/// Returns what a header records about the partition columns of the file.
 pub(crate) fn recorded_in(header: &Header) -> Option<String> {
     let entry = header.metadata.iter().rfind(|(key, _)| key == PARTITION_SCHEMA_KEY);
     entry.and_then(|(_, text)| String::from_utf8(text.clone()).ok())
 }
 
-/// The header of the file at this path.
+/// Returns the header of a file.
 fn header(path: &Path, limits: &Limits) -> Result<Header> {
     let named = |e: avro_arrow::Error| Error::from(e.in_file(path.display().to_string()));
     Ok(Header::read(&mut BufReader::with_capacity(READ_BYTES, open(path)?), limits).map_err(named)?.0)
 }
 
-/// The schema of the file at this path: of its data, or, where that is what the file has, its text.
+/// Returns the schema of a data file or schema file.
 pub(crate) fn schema_of(path: &Path, reading: &AvroOptions) -> Result<Schema> {
     schema_in(open(path)?, &path.display().to_string(), Some(path), reading)
 }
 
-/// The schema that this file has, or that this is the JSON of.
+/// Returns the schema in this file, or of this JSON text.
 pub(crate) fn reader_schema(file: &Path, reading: &AvroOptions) -> Result<Schema> {
     match file.to_str() {
         Some(text) if text.trim_start().starts_with(['{', '[', '"']) && !file.exists() => {
@@ -90,17 +90,18 @@ pub(crate) fn reader_schema(file: &Path, reading: &AvroOptions) -> Result<Schema
     }
 }
 
-/// The schema with this text, which the argument `of` gave.
+/// Parses the schema that the argument `of` gave.
 pub(crate) fn schema_from(text: &str, of: &str, reading: &AvroOptions) -> Result<Schema> {
     let parsed = parse_schema(text, None, &reading.imports, &reading.limits);
     parsed.map_err(|e| Error::Failed(format!("{of}: {}", with_remedy(&e))))
 }
 
-/// The schema of the file with these bytes, called `name` in errors. Beside its `path`, types that it names are looked for.
+/// Reads the schema of the file with these bytes; errors call it `name`. Types that it names are searched beside
+/// `path`.
 pub(crate) fn schema_in(file: impl Read, name: &str, path: Option<&Path>, reading: &AvroOptions) -> Result<Schema> {
     let limits = &reading.limits;
     let named = |e: avro_arrow::Error| Error::from(e.in_file(name));
-    let failed = |e: io::Error| Error::from(e).within(name);
+    let failed = |e: io::Error| Error::from(e).with_context(name);
     let mut file = BufReader::with_capacity(READ_BYTES, file);
     let mut bytes = Vec::new();
     file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes).map_err(failed)?;
@@ -116,28 +117,28 @@ pub(crate) fn schema_in(file: impl Read, name: &str, path: Option<&Path>, readin
     };
     let schema = match text {
         _ if bytes.len() > limits.metadata_bytes => {
-            Err(format!("more than the {} bytes that a schema may have", limits.metadata_bytes))
+            Err(format!("larger than {} bytes, the limit for a schema", limits.metadata_bytes))
         }
         Ok(text) => parse_schema(&text, path, &reading.imports, limits).map_err(|e| with_remedy(&e)),
         Err(e) => Err(e),
     };
     schema.or_else(|reason| match starts_as_schema {
         true => Err(Error::Failed(format!("{name}: {reason}"))),
-        // It is neither, and the reader of headers knows what else it may be.
+        // It is neither; the header reader names other formats it recognizes.
         false => Header::read(&mut bytes.as_slice(), limits).map(|(header, _)| header.schema).map_err(named),
     })
 }
 
-/// The error in words; where a type is missing, with where it may be.
+/// Returns the error text; if a type is missing, with the option that finds it.
 fn with_remedy(e: &avro_arrow::Error) -> String {
     let remedy = match e.to_string().contains("is not defined before its use") {
-        true => "; --import names files or directories that define other types",
+        true => "; use --import for the file or directory that defines it",
         false => "",
     };
     format!("{e}{remedy}")
 }
 
-/// Opens a file to read. A directory opens too, but cannot be read: the error is better said here.
+/// Opens a file. Opening a directory succeeds but reading fails, so the error is returned here.
 pub(crate) fn open(path: &Path) -> Result<File> {
     inputs::local(path)?;
     let file = File::open(path).map_err(|e| Error::file(path, e))?;

@@ -1,4 +1,4 @@
-//! Hints: a planning error in, one line that names the nearest existing column, table or function out.
+//! Hints: turns a planning error into one line that names the nearest existing column, table or function.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::error::nearby::{instead, nearby, nearest};
 use crate::sql::rewrite::is_keyword;
 
-/// The error with what would help, where something would.
+/// Returns the error, with a hint if there is one.
 pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
     if let DataFusionError::SchemaError(schema, _) = e.find_root()
         && let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref()
@@ -36,17 +36,15 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
     } else if let Some(word) = text.split_once("found: ").and_then(|(_, found)| found.split(' ').next())
         && is_keyword(word)
     {
-        Some(format!("a column that is called so stands in double quotes: \"{word}\""))
+        Some(format!("to use it as a name, write it in double quotes: \"{word}\""))
     } else if text.contains("LATERAL syntax is not supported") {
-        let what = "a RIGHT or FULL JOIN cannot have a right side that looks at rows of the left side; LEFT JOIN can";
+        let what = "the right side of a RIGHT or FULL JOIN cannot refer to the left side; use LEFT JOIN";
         return Error::Failed(what.to_owned());
     } else if text.contains("OuterReferenceColumn(") {
-        let what = "not supported: a subquery that looks at columns outside of it in this way; a join, or UNNEST in FROM, may do it";
+        let what = "not supported: this form of correlated subquery; rewrite it as a join or with UNNEST in FROM";
         return Error::Failed(what.to_owned());
     } else if text.contains("Dot access not supported") {
-        return Error::Failed(
-            "what stands behind a dot is the name of a field; items of lists are items[1]".to_owned(),
-        );
+        return Error::Failed("expected a field name after the dot; items of lists are items[1]".to_owned());
     } else {
         None
     };
@@ -70,17 +68,17 @@ fn no_column(field: &Column, valid: &[Column]) -> String {
     let cased: BTreeSet<_> = valid.iter().filter(is_cased).map(|column| column.name.as_str()).collect();
     match cased.into_iter().collect::<Vec<_>>().as_slice() {
         [] => {}
-        [one] => return format!("{what}, but `{one}`: within double quotes it matters which letters are capitals"),
+        [one] => return format!("{what}, but `{one}`; names in double quotes are case-sensitive"),
         [first, others @ ..] => {
             return format!(
-                "{what}, but `{first}` and `{}`: double quotes say which is meant, \"{first}\"",
+                "{what}, but `{first}` and `{}`; choose one with double quotes: \"{first}\"",
                 others.join("`, `")
             );
         }
     }
     format!(
         "{what}; {}",
-        instead(&wanted, &there.iter().map(String::as_str).collect::<Vec<_>>(), "nothing here has columns")
+        instead(&wanted, &there.iter().map(String::as_str).collect::<Vec<_>>(), "no table here has columns")
     )
 }
 
@@ -88,12 +86,12 @@ fn no_table(name: &str, context: &SessionContext) -> Option<String> {
     // `FROM people.avro` without quotes is the table `avro` of the schema `people`.
     let path = Path::new(name);
     if path.is_dir() {
-        return Some("that is a directory in which there are no files of tables".to_owned());
+        return Some("it is a directory without data files".to_owned());
     }
     if path.is_file() {
         return Some(match path.extension() {
-            Some(_) => format!("a path stands in quotes: FROM '{name}'"),
-            None => "that is a file, which is not Avro, and whose name has no ending that says what it is".to_owned(),
+            Some(_) => format!("write paths in quotes: FROM '{name}'"),
+            None => "the file is not Avro, and its name has no known extension".to_owned(),
         });
     }
     let state = context.state();
@@ -113,7 +111,7 @@ fn no_function(name: &str, context: &SessionContext) -> String {
     }
     let functions = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
     let functions = functions.chain(state.window_functions().keys()).map(String::as_str);
-    // The first in order of name, of those that are as near: an answer must not depend on a hash.
+    // Sorted, so that the choice among equally near names does not depend on a hash.
     let mut functions: Vec<_> = functions.collect();
     functions.sort_unstable();
     match nearest(name, functions.into_iter()) {

@@ -1,5 +1,4 @@
-//! What the person at the prompt is told: plain words for errors, hints, warnings, and what was skipped.
+//! Messages for the user: hints of errors, warnings, and skipped blocks.
 
 pub(crate) mod hints;
-pub(crate) mod skipped;
-pub(crate) mod warned;
+pub(crate) mod scan_notes;

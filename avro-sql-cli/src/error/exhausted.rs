@@ -1,6 +1,6 @@
-//! Errors of queries that need more memory than they may use: the engine's text in, one line that says what to do out.
+//! Out-of-memory errors: turns the engine's text into one line that says what to do.
 
-/// The parts of a query that hold memory, by how their names begin in the engine's text.
+/// The parts of a query that hold memory, by the start of their names in the engine's text.
 const HOLDERS: [(&str, &str); 17] = [
     ("HashJoinInput", "a join"),
     ("SymmetricHashJoin", "a join"),
@@ -21,14 +21,14 @@ const HOLDERS: [(&str, &str); 17] = [
     ("Repartition", "the query"),
 ];
 
-/// What an operator holds that no table above names.
+/// The name of an operator with hashed groups that the table above does not list.
 const AGGREGATE: &str = "GROUP BY or DISTINCT";
 
 /// Returns the line for the engine's text.
 pub(crate) fn explain(text: &str) -> String {
     let Some(name) = between(text, "Failed to allocate additional ", " with ").and_then(|s| s.split(" for ").nth(1))
     else {
-        // The limit of temporary files, for example, has nothing to do with memory.
+        // Other limits, such as that of temporary files, have nothing to do with memory.
         return text.to_owned();
     };
     let holder = HOLDERS.iter().find(|(start, _)| name.starts_with(start)).map(|(_, what)| *what);
@@ -39,7 +39,7 @@ pub(crate) fn explain(text: &str) -> String {
     };
     let limit = between(text, "pool_size: ", ")").map(|size| format!(" of {size}")).unwrap_or_default();
     let spills = match name.starts_with("HashJoinInput") {
-        true => ", or SET datafusion.optimizer.prefer_hash_join = false, whose joins use the disk",
+        true => ", or let joins spill to disk with SET datafusion.optimizer.prefer_hash_join = false",
         false => "",
     };
     format!("out of memory: {what} needs more than the limit{limit}; raise it with --memory-limit{spills}")
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_says_what_to_do() {
+    fn exhausted_memory_names_operator_and_remedy() {
         let engine = |name: &str| {
             format!(
                 "Additional allocation failed for {name} with top memory consumers (across reservations) as: \
@@ -72,7 +72,7 @@ mod tests {
             (
                 "HashJoinInput",
                 "out of memory: a join needs more than the limit of 20.0 MB; raise it with --memory-limit, \
-                 or SET datafusion.optimizer.prefer_hash_join = false, whose joins use the disk",
+                 or let joins spill to disk with SET datafusion.optimizer.prefer_hash_join = false",
             ),
             (
                 "FinalHashAggregateStream[0]",

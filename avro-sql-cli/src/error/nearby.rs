@@ -1,16 +1,16 @@
-//! The nearest name: a misspelled name or path in, the existing one that resembles it most out.
+//! Nearest names: finds the existing path, column or field that resembles a misspelled one most.
 //!
-//! Only called after something failed, so it may be slow; but directories may be large, and only a part of one is read.
+//! Called only after a failure, so it may be slow; but directories may be large, and only a part of one is read.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use strsim::osa_distance;
 
-/// Names that are listed where none resembles the wanted one, at most.
+/// Maximum number of names that are listed if none resembles the missing one.
 const COLUMNS_LISTED: usize = 12;
 
-/// Directory entries that are compared, at most.
+/// Maximum number of directory entries that are compared.
 const ENTRIES_MAX: usize = 10_000;
 
 /// Returns an existing path that resembles a missing one.
@@ -32,7 +32,7 @@ pub(crate) fn nearby(path: &Path) -> Option<PathBuf> {
         let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.retain(|name| !name.starts_with('.'));
         names.sort();
-        // The same name with another ending, or with one at all, is nearer than any other.
+        // A name that differs only in its extension is nearer than any other.
         let stem = |name: &str| Path::new(name).file_stem().map(ToOwned::to_owned);
         let same = |other: &&String| stem(other) == stem(name);
         let near =
@@ -43,7 +43,8 @@ pub(crate) fn nearby(path: &Path) -> Option<PathBuf> {
     (changed && found.exists()).then_some(found)
 }
 
-/// Returns the name with the least edit distance from `wanted`, if that is at most two fifths of the longer name.
+/// Returns the name with the minimal optimal-string-alignment distance from `wanted`, if that is at most two fifths of
+/// the longer name.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.map(|name| (osa_distance(&wanted.to_lowercase(), &name.to_lowercase()), name));
     let (edits, name) = near.min_by_key(|(edits, _)| *edits)?;
@@ -51,12 +52,12 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     (longest > 2 && edits * 5 <= longest * 2).then_some(name)
 }
 
-/// Says that the record `said` has no field `wanted`.
+/// Returns the error that the record `said` has no field `wanted`.
 pub(crate) fn no_field(wanted: &str, fields: &[&str], said: &str) -> String {
     format!("there is no field `{wanted}` in the record `{said}`; {}", instead(wanted, fields, "it has no fields"))
 }
 
-/// Says which of the existing names resembles `wanted`, or lists them.
+/// Returns a hint: the existing name that resembles `wanted`, or all names.
 pub(crate) fn instead(wanted: &str, there: &[&str], nothing: &str) -> String {
     if let Some(near) = nearest(wanted, there.iter().copied()) {
         return format!("did you mean `{near}`?");
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_near() {
+    fn nearest_finds_similar_name() {
         let cases: [(&str, &[&str], Option<&str>); 8] = [
             ("nam", &["id", "name"], Some("name")),
             ("cuont", &["cot", "count"], Some("count")),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_are_near() {
+    fn nearby_finds_similar_path() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("logs/2024")).unwrap();
         for name in ["logs/2024/events.avro", "people.avro", "people.csv"] {

@@ -1,4 +1,4 @@
-//! Standard error and the exit code: errors and notes in, one line each out.
+//! Standard error and the exit code: prints errors and notes, one line each.
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
@@ -9,42 +9,42 @@ use std::sync::{Mutex, PoisonError};
 use super::{Error, Result};
 use crate::progress;
 
-/// Says something on standard error. That standard error is closed is no reason to fail.
-pub(crate) fn say(text: &str) {
+/// Prints a line on standard error. A closed standard error is not a failure.
+pub(crate) fn print_stderr(text: &str) {
     progress::clear();
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Was nothing wanted on standard error but errors?
+/// Whether only errors are printed on standard error.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// From now on there are only errors on standard error.
-pub(crate) fn be_quiet() {
+/// Suppresses everything but errors on standard error.
+pub(crate) fn suppress_notes() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
-/// Says what is good to know but no error, unless nobody wants to hear it.
-pub(crate) fn aside(text: &str) {
+/// Prints a note on standard error, unless `--quiet` was given.
+pub(crate) fn print_note(text: &str) {
     if !QUIET.load(Ordering::Relaxed) {
-        say(text);
+        print_stderr(text);
     }
 }
 
-/// Says what went wrong on standard error, in one line.
+/// Prints an error on standard error, in one line.
 pub(crate) fn report(e: &Error) {
     match e {
         Error::ClosedPipe => {}
-        // A terminal shows `^C` where the line had come to.
-        Error::Interrupted if io::stderr().is_terminal() => say("\navro-sql: interrupted"),
-        Error::Interrupted => say("avro-sql: interrupted"),
-        e => say(&format!("avro-sql: error: {e}")),
+        // A terminal shows `^C` at the cursor.
+        Error::Interrupted if io::stderr().is_terminal() => print_stderr("\navro-sql: interrupted"),
+        Error::Interrupted => print_stderr("avro-sql: interrupted"),
+        e => print_stderr(&format!("avro-sql: error: {e}")),
     }
 }
 
-/// What the last panic said. A panic is a bug; the user is told so in one line rather than in Rust's words.
+/// The message of the last panic. A panic is a bug; the user gets one line about it instead of Rust's message.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Runs the whole command and turns its result into an exit code, panics included.
+/// Runs the whole command and turns its result, or a panic, into an exit code.
 pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> ExitCode {
     panic::set_hook(Box::new(|info| {
         let what = info.payload_as_str().unwrap_or("no message");

@@ -1,11 +1,12 @@
-//! Errors in words: the engine's text in; one sentence without dumps, Arrow's types and talk of bugs out.
+//! Error texts: turns the engine's text into one sentence without syntax trees, Arrow types and requests for bug
+//! reports.
 //!
-//! DataFusion has no codes for most of its errors, so they are told apart by their text. A text that no rule knows stays, but for its
-//! types and literals, which [`sql_names`] translates.
+//! DataFusion has no codes for most of its errors, so they are recognized by their text. A text without a rule keeps
+//! its words, and [`sql_names`] translates its types and literals.
 
 use crate::type_names;
 
-/// Layers that the engine puts around an error, none of which tells the user anything.
+/// Prefixes that the engine puts before an error and that tell the user nothing.
 const LAYERS: [&str; 13] = [
     "internal error: ",
     "Error during planning: ",
@@ -22,11 +23,11 @@ const LAYERS: [&str; 13] = [
     "type_coercion caused by ",
 ];
 
-/// Where the engine asks for a report.
+/// The start of the engine's request for a bug report.
 const REPORT: [&str; 2] =
     ["This issue was likely caused by a bug in DataFusion", "This was likely caused by a bug in DataFusion"];
 
-/// What a function needs, by the words that the engine has for types.
+/// Requirements of functions, by the engine's words for types.
 const NEEDS: [(&[&str], &str); 4] = [
     (&["Decimal", "UInt64", "Int64", "Float64", "Numeric", "Integer", "Float", "Duration"], "a number"),
     (&["String", "Utf8"], "text"),
@@ -34,7 +35,7 @@ const NEEDS: [(&[&str], &str); 4] = [
     (&["Binary"], "bytes"),
 ];
 
-/// Types that other tools have, and what SQL calls them.
+/// Types of other tools, and their SQL names.
 const TYPES: [(&str, &str); 30] = [
     ("long", "BIGINT"),
     ("int32", "INTEGER"),
@@ -75,7 +76,7 @@ pub(crate) fn plain(text: &str) -> String {
     type_names::plain(&text)
 }
 
-/// The rules, of which the first that knows a text rewrites it.
+/// The rewriting rules. The first that matches a text rewrites it.
 const RULES: [fn(&str) -> Option<String>; 20] = [
     in_a_file,
     cast,
@@ -107,7 +108,7 @@ fn without_layers(text: &str) -> &str {
     text.trim_end_matches(['.', ' '])
 }
 
-/// Cuts off a syntax tree, and says what it is of.
+/// Removes a syntax tree, and names its node.
 fn without_dump(text: &str) -> String {
     let is_dump = text.contains("span: Span(") || text.contains("Ident { value:");
     let Some((before, _)) = text.split_once(['{', '(', '[']).filter(|_| is_dump) else { return text.to_owned() };
@@ -121,11 +122,11 @@ fn without_dump(text: &str) -> String {
     }
 }
 
-/// How the engine begins to say that it does not plan a part of the syntax tree, whose name is next.
+/// Prefixes of errors about syntax nodes that the engine does not plan; the node's name follows.
 const NODES: [&str; 4] =
     ["Unsupported ast node", "Unsupported JOIN operator", "Unsupported SQL", "SET variant not implemented yet"];
 
-/// `SetTimeZone` as `SET TIME ZONE`: the words of a name of the syntax tree.
+/// Splits a syntax node's name into words: `SetTimeZone` becomes `SET TIME ZONE`.
 fn spaced(name: &str) -> String {
     if name == "AsOf" {
         return "ASOF JOIN".to_owned();
@@ -140,20 +141,20 @@ fn spaced(name: &str) -> String {
     words
 }
 
-/// A value that a query casts is no fault of the file it was read from.
+/// Removes the file from the error of a cast in a query: the query is at fault.
 fn in_a_file(text: &str) -> Option<String> {
     let (_, error) = text.split_once(": Arrow error: Cast error: ")?;
     Some(plain(error))
 }
 
-/// `.. Can't cast value 300 to type Int8`
+/// Matches `.. Can't cast value 300 to type Int8`.
 fn value(text: &str) -> Option<String> {
     let (place, rest) = text.split_once("Can't cast value ")?;
     let (value, to) = rest.split_once(" to type ")?;
     Some(format!("{place}{value} does not fit {to}"))
 }
 
-/// `.. 12345.67 is too large to store in a Decimal128 of precision 5. Max is 999.99`
+/// Matches `.. 12345.67 is too large to store in a Decimal128 of precision 5. Max is 999.99`.
 fn decimal(text: &str) -> Option<String> {
     let sides = [" is too large to store in a Decimal", " is too small to store in a Decimal"];
     let (value, rest) = sides.iter().find_map(|side| text.split_once(side))?;
@@ -180,14 +181,14 @@ fn not_grouped(text: &str) -> Option<String> {
     }
 }
 
-/// The name of a column without its table's.
+/// Returns a column's name without its table.
 fn short(column: &str) -> &str {
     column.rsplit_once('.').map_or(column, |(_, name)| name)
 }
 
-/// `Function 'sum' failed to match any signature, errors: ..`
+/// Matches `Function 'sum' failed to match any signature, errors: ..`.
 fn no_signature(text: &str) -> Option<String> {
-    // Functions with types of their own have DataFusion's error inside of another.
+    // Functions with their own type checks nest one DataFusion error in another.
     let text = text.rsplit_once("coercion failed with: Internal error: ").map_or(text, |(_, inner)| inner);
     let (name, rest) = text.strip_prefix("Function '")?.split_once("' failed to match any signature")?;
     let needs = rest.split("requires ").nth(1).and_then(|of| Some(need(of.split_once(',')?.0)));
@@ -204,7 +205,7 @@ fn need(word: &str) -> &str {
     known.map_or(word, |(_, need)| need)
 }
 
-/// `.. expects 2 arguments but received 1 ..`
+/// Matches `.. expects 2 arguments but received 1 ..`.
 fn arguments(name: &str, text: &str) -> Option<String> {
     let (_, rest) = text.split_once(" expects ")?;
     let (expected, rest) = rest.split_once(" arguments but received ")?;
@@ -212,7 +213,7 @@ fn arguments(name: &str, text: &str) -> Option<String> {
     Some(format!("{name} takes {expected} argument{}, not {given}", if expected == "1" { "" } else { "s" }))
 }
 
-/// `.. No function matches the given name and argument types 'abs(Utf8)'. ..`
+/// Matches `.. No function matches the given name and argument types 'abs(Utf8)'. ..`.
 fn no_candidate(text: &str) -> Option<String> {
     let (why, rest) = text.split_once("No function matches the given name and argument types '")?;
     let (call, _) = rest.split_once("'. You might need")?;
@@ -229,7 +230,8 @@ fn no_candidate(text: &str) -> Option<String> {
     }
 }
 
-/// `Failed to coerce arguments to satisfy a call to 'string_agg' function: coercion from Int64 to the signature ..`
+/// Matches `Failed to coerce arguments to satisfy a call to 'string_agg' function: coercion from Int64 to the signature
+/// ..`.
 fn aggregate_argument(text: &str) -> Option<String> {
     let rest = text.strip_prefix("Failed to coerce arguments to satisfy a call to '")?;
     let (name, rest) = rest.split_once("' function: ")?;
@@ -251,7 +253,7 @@ fn arithmetic(text: &str) -> Option<String> {
     Some(format!("cannot compute {operation}"))
 }
 
-/// `Incompatible inputs for Union: Previous inputs were of type A, but got incompatible type B on column 'x'`
+/// Matches `Incompatible inputs for Union: Previous inputs were of type A, but got incompatible type B on column 'x'`.
 fn union_types(text: &str) -> Option<String> {
     let rest = text.strip_prefix("Incompatible inputs for Union: Previous inputs were of type ")?;
     let (a, rest) = rest.split_once(", but got incompatible type ")?;
@@ -262,10 +264,10 @@ fn union_types(text: &str) -> Option<String> {
 fn condition(text: &str) -> Option<String> {
     let rest = text.strip_prefix("Cannot create filter with non-boolean predicate '")?;
     let (expression, of) = rest.rsplit_once("' returning ")?;
-    Some(format!("WHERE needs a condition, and {} is {of}", short(expression)))
+    Some(format!("WHERE needs a condition, but {} is {of}", short(expression)))
 }
 
-/// `Cannot access field at argument 1: type T is not Struct, Map, or Null`
+/// Matches `Cannot access field at argument 1: type T is not Struct, Map, or Null`.
 fn fields_of(text: &str) -> Option<String> {
     let (_, of) = text.strip_prefix("Cannot access field at argument ")?.split_once(": type ")?;
     let of = of.strip_suffix(" is not Struct, Map, or Null")?;
@@ -284,9 +286,9 @@ fn type_name(text: &str) -> Option<String> {
         .or_else(|| text.strip_prefix("Unsupported SQL type "))?;
     let known = TYPES.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
     Some(match known {
-        Some((_, sql)) => format!("there is no type `{name}`; SQL has {sql}"),
+        Some((_, sql)) => format!("there is no type `{name}`; use {sql}"),
         None => format!(
-            "there is no type `{name}`; there are BOOLEAN, INTEGER, BIGINT, FLOAT, DOUBLE, DECIMAL(p, s), VARCHAR, BYTEA, DATE, TIME and TIMESTAMP"
+            "there is no type `{name}`; types are BOOLEAN, INTEGER, BIGINT, FLOAT, DOUBLE, DECIMAL(p, s), VARCHAR, BYTEA, DATE, TIME and TIMESTAMP"
         ),
     })
 }
@@ -301,18 +303,21 @@ fn table_function(text: &str) -> Option<String> {
 fn columns_of_subquery(text: &str) -> Option<String> {
     let columns = text.strip_prefix("Too many columns! The subquery should only return one column: ")?;
     let columns: Vec<_> = columns.split(", ").map(short).collect();
-    Some(format!("a subquery here returns one column, and this one returns {}", columns.join(", ")))
+    Some(format!("expected a subquery with one column, found {}", columns.join(", ")))
 }
 
 fn nested_csv(text: &str) -> Option<String> {
     text.strip_prefix("Csv error: Nested type ")?;
-    Some("COPY cannot write lists, records and maps as CSV; avro-sql -o FILE.csv writes them as JSON".to_owned())
+    Some(
+        "COPY cannot write lists, records and maps to CSV; use avro-sql -o FILE.csv, which writes them as JSON"
+            .to_owned(),
+    )
 }
 
-/// `UPDATE not supported for Base table`
+/// Matches `UPDATE not supported for Base table`.
 fn changes(text: &str) -> Option<String> {
     let statement = text.strip_prefix("not supported: ")?.strip_suffix(" not supported for Base table")?;
-    Some(format!("{statement} changes tables in memory, not files; COPY (SELECT ..) TO writes another file"))
+    Some(format!("{statement} changes tables in memory, not files; use COPY (SELECT ..) TO to write a new file"))
 }
 
 fn statement(text: &str) -> Option<String> {
@@ -375,14 +380,14 @@ mod tests {
             ),
             (
                 "Cannot create filter with non-boolean predicate 'events/.id' returning Int64",
-                "WHERE needs a condition, and id is BIGINT",
+                "WHERE needs a condition, but id is BIGINT",
             ),
             (
                 "Cannot access field at argument 1: type List(Utf8) is not Struct, Map, or Null",
                 "VARCHAR[] has no fields; items of lists are [1], [2], ..",
             ),
             ("Expected LIMIT to be an integer or null, but got Utf8", "LIMIT must be an integer, not VARCHAR"),
-            ("not supported: Unsupported SQL type long", "there is no type `long`; SQL has BIGINT"),
+            ("not supported: Unsupported SQL type long", "there is no type `long`; use BIGINT"),
             (
                 "table function 'read_csv' not found",
                 "there is no table function `read_csv`; FROM 'PATH' reads files of all formats",

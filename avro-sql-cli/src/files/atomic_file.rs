@@ -1,4 +1,5 @@
-//! An output file that appears whole or not at all: bytes go to a temporary file beside it, which takes its name at the end.
+//! Output files that appear whole or not at all: bytes go to a temporary file beside the final one, which is renamed at
+//! the end.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -11,26 +12,26 @@ use crate::files::inputs;
 /// Bytes gathered before each write.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// A file being written. Dropped before [`OutFile::commit`], it leaves nothing behind.
+/// A file being written. Dropping it before [`AtomicFile::commit`] removes it.
 #[derive(Debug)]
-pub(crate) struct OutFile {
+pub(crate) struct AtomicFile {
     writer: BufWriter<File>,
-    /// The name it will have.
+    /// Its final name.
     path: PathBuf,
-    /// The name it has until then; `None` where there is nothing to rename, such as `/dev/null`, a pipe or standard output.
+    /// Its temporary name; `None` if there is nothing to rename, such as for `/dev/null`, a pipe or standard output.
     temporary: Option<PathBuf>,
 }
 
-impl OutFile {
-    /// Starts writing what will be the file at `path`; `-` is standard output.
+impl AtomicFile {
+    /// Creates a file that will be at `path`; `-` is standard output.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         if is_stdout(path) {
             let path = PathBuf::from("standard output");
             let file = stdout().map_err(|e| Error::file(&path, e))?;
-            return Ok(OutFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: None });
+            return Ok(AtomicFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: None });
         }
         inputs::writable(path)?;
-        // A link keeps pointing to where it points: its target is what is replaced.
+        // A symbolic link is kept: its target is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let existing = fs::metadata(&path).ok();
         let fail = |e: io::Error| Error::file(&path, e);
@@ -39,27 +40,27 @@ impl OutFile {
         }
         if existing.as_ref().is_some_and(|m| !m.is_file()) {
             let file = OpenOptions::new().write(true).open(&path).map_err(fail)?;
-            return Ok(OutFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: None });
+            return Ok(AtomicFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: None });
         }
         let temporary = temporary_name(&path)?;
         let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
         if let Some(existing) = existing {
-            // Who may read the file is not for us to change; where that cannot be kept, the usual permissions will do.
+            // Keep the file's permissions if possible; else the default ones apply.
             let _ = file.set_permissions(existing.permissions());
         }
-        Ok(OutFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: Some(temporary) })
+        Ok(AtomicFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: Some(temporary) })
     }
 
-    /// The place that is written to now, to go back to.
+    /// Returns the current position, to go back to.
     pub(crate) fn place(&mut self) -> Result<u64> {
         let path = &self.path;
         self.writer.flush().and_then(|()| self.writer.stream_position()).or_else(|e| match self.temporary {
             Some(_) => Err(Error::file(path, e)),
-            None => Ok(0), // a pipe has no places
+            None => Ok(0), // a pipe has no positions
         })
     }
 
-    /// Takes back what was written behind a place. What went into a pipe is gone.
+    /// Removes everything after a position. Bytes written to a pipe stay.
     pub(crate) fn back_to(&mut self, place: u64) -> Result<()> {
         if self.temporary.is_none() {
             return Ok(());
@@ -69,19 +70,19 @@ impl OutFile {
         back.map_err(|e| Error::file(path, e))
     }
 
-    /// Everything is written: the file takes its name.
+    /// Finishes the file and renames it.
     pub(crate) fn commit(self) -> Result<()> {
         self.finish()?.commit()
     }
 
-    /// Everything is written, and the file closed; it is still to take its name.
+    /// Finishes and closes the file, which still has to be renamed.
     pub(crate) fn finish(mut self) -> Result<Written> {
         self.writer.flush().map_err(|e| Error::file(&self.path, e))?;
         Ok(Written { path: std::mem::take(&mut self.path), temporary: self.temporary.take() })
     }
 }
 
-/// A file that is whole. Dropped before [`Written::commit`], it leaves nothing behind.
+/// A complete file. Dropping it before [`Written::commit`] removes it.
 #[derive(Debug)]
 pub(crate) struct Written {
     path: PathBuf,
@@ -89,16 +90,16 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// A file that somebody else writes: the hidden name for them to write to, and what takes its name then.
-    pub(crate) fn aside(path: &Path) -> Result<(PathBuf, Written)> {
+    /// Returns a temporary name for another writer, and the file that is renamed afterwards.
+    pub(crate) fn staged(path: &Path) -> Result<(PathBuf, Written)> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let temporary = temporary_name(&path)?;
         Ok((temporary.clone(), Written { path, temporary: Some(temporary) }))
     }
 
-    /// The file takes its name.
+    /// Renames the file.
     pub(crate) fn commit(mut self) -> Result<()> {
-        // Who writes it may have had nothing to write.
+        // The other writer may have written nothing.
         if let Some(temporary) = self.temporary.as_ref().filter(|temporary| temporary.exists()) {
             if let Ok(existing) = fs::metadata(&self.path) {
                 let _ = fs::set_permissions(temporary, existing.permissions());
@@ -118,8 +119,8 @@ impl Drop for Written {
     }
 }
 
-/// Is this a name of standard output? Behind `/dev/stdout` may be a file, which whoever opened it has written to and will: another one under
-/// its name would never be seen by them.
+/// Whether a path names standard output. `/dev/stdout` may be a regular file that others have open and write to:
+/// they would never see a new file under its name.
 fn is_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
@@ -136,7 +137,7 @@ fn stdout() -> io::Result<File> {
     io::stdout().as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// A hidden name beside `path` that nobody else uses.
+/// Returns an unused hidden name beside `path`.
 fn temporary_name(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| Error::Failed(format!("{}: not a file name", path.display())))?;
     let mut hidden = std::ffi::OsString::from(".");
@@ -145,7 +146,7 @@ fn temporary_name(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-impl Write for OutFile {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writer.write(bytes)
     }
@@ -159,7 +160,7 @@ impl Write for OutFile {
     }
 }
 
-impl Drop for OutFile {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         if let Some(temporary) = self.temporary.take() {
             let _ = fs::remove_file(temporary);
@@ -173,24 +174,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_or_not_at_all() {
+    fn dropped_file_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out.csv");
         let names = || fs::read_dir(dir.path()).unwrap().count();
 
-        let mut given_up = OutFile::create(&path).unwrap();
+        let mut given_up = AtomicFile::create(&path).unwrap();
         given_up.write_all(b"half").unwrap();
         drop(given_up);
         assert_eq!(names(), 0);
 
         for text in ["first", "second"] {
-            let mut file = OutFile::create(&path).unwrap();
+            let mut file = AtomicFile::create(&path).unwrap();
             file.write_all(text.as_bytes()).unwrap();
             file.commit().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
             assert_eq!(names(), 1);
         }
-        let mut file = OutFile::create(&path).unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"kept").unwrap();
         let place = file.place().unwrap();
         file.write_all(b" and taken back").unwrap();
@@ -198,7 +199,7 @@ mod tests {
         file.write_all(b"!").unwrap();
         file.commit().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept!");
-        assert!(OutFile::create(dir.path()).is_err());
-        assert!(OutFile::create(&dir.path().join("no/such/out.csv")).is_err());
+        assert!(AtomicFile::create(dir.path()).is_err());
+        assert!(AtomicFile::create(&dir.path().join("no/such/out.csv")).is_err());
     }
 }

@@ -1,5 +1,6 @@
-//! Paths as the user writes them → files to read: a file is itself, a directory is the data in and below it
-//! (`avro_datafusion::data_files` says which files that is), a glob is what it matches.
+//! Input paths: a file is itself, a directory is the data in and below it, a glob is its matches.
+//!
+//! `avro_datafusion::data_files` defines which files of a directory are data.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -7,18 +8,18 @@ use std::path::{Component, Path, PathBuf};
 
 use avro_datafusion::data_files::{DataFiles, LeftOut, MAGIC, Named, is_hidden};
 
-use crate::error::{Error, Result, aside};
+use crate::error::{Error, Result, print_note};
 
 /// A file to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct InputFile {
     pub(crate) path: PathBuf,
-    /// The directory that it was found in, however deep. `None` for a file that was named.
+    /// The directory in which it was found, at any depth; `None` for a named file.
     pub(crate) root: Option<PathBuf>,
 }
 
-impl Found {
-    /// The parts of the path below the directory that it was found in, the file's name last.
+impl InputFile {
+    /// Returns the parts of its path below that directory, the file name last.
     pub(crate) fn below(&self) -> Vec<&str> {
         let below = self.root.as_ref().and_then(|root| self.path.strip_prefix(root).ok());
         let parts = below.into_iter().flat_map(Path::components);
@@ -26,9 +27,9 @@ impl Found {
     }
 }
 
-/// All files that the paths stand for, each path's in order of name. Never empty. Of a directory those are taken that
-/// are data with this extension; a warning names others that look like data.
-pub(crate) fn expand(paths: &[PathBuf], extension: &str) -> Result<Vec<Found>> {
+/// Returns the files of these paths, sorted by name for each path; never empty. Of a directory it returns the data
+/// files with this extension, and warns about others that look like data.
+pub(crate) fn expand(paths: &[PathBuf], extension: &str) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
     for path in paths {
         local(path)?;
@@ -39,14 +40,14 @@ pub(crate) fn expand(paths: &[PathBuf], extension: &str) -> Result<Vec<Found>> {
             if let Some(warning) = directory.left_out.warning(&path.display().to_string(), directory.all_bare)
                 && !directory.files.is_empty()
             {
-                aside(&format!("avro-sql: warning: {warning}"));
+                print_note(&format!("avro-sql: warning: {warning}"));
             }
             reason = directory.left_out.reason();
             let root = Some(path.clone());
-            files.extend(directory.files.into_iter().map(|path| Found { path, root: root.clone() }));
+            files.extend(directory.files.into_iter().map(|path| InputFile { path, root: root.clone() }));
         } else if path.exists() || !is_glob(path) {
-            // A file that does not exist is reported when it is opened.
-            files.push(Found { path: path.clone(), root: None });
+            // Opening the file reports that it is missing.
+            files.push(InputFile { path: path.clone(), root: None });
         } else {
             let pattern =
                 path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a valid pattern", path.display())))?;
@@ -56,7 +57,7 @@ pub(crate) fn expand(paths: &[PathBuf], extension: &str) -> Result<Vec<Found>> {
             for found in matches {
                 let path = found.map_err(|e| Error::file(e.path(), std::io::Error::from(e.error().kind())))?;
                 if !name(&path).is_some_and(is_hidden) && is_filled(&path) {
-                    files.push(Found { path, root: root.clone() });
+                    files.push(InputFile { path, root: root.clone() });
                 }
             }
         }
@@ -68,33 +69,33 @@ pub(crate) fn expand(paths: &[PathBuf], extension: &str) -> Result<Vec<Found>> {
     Ok(files)
 }
 
-/// The files in and below a directory that are wanted for other reasons than being Avro, in order of name.
-pub(crate) fn others(directory: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Found>> {
+/// Returns the files in and below a directory that satisfy a condition, sorted by name.
+pub(crate) fn others(directory: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
     walk(directory, &mut |path| {
         if is_wanted(path) && is_filled(path) {
-            files.push(Found { path: path.to_owned(), root: Some(directory.to_owned()) });
+            files.push(InputFile { path: path.to_owned(), root: Some(directory.to_owned()) });
         }
     })?;
     Ok(files)
 }
 
-/// An error where a path is the address of something elsewhere, for what reads local files only.
+/// Returns an error for a URL, where only local files are read.
 pub(crate) fn local(path: &Path) -> Result<()> {
     match path.to_str().and_then(|path| path.split_once("://")) {
         Some((scheme, _)) if !path.exists() && !scheme.contains(std::path::is_separator) => Err(Error::Usage(format!(
-            "{}: not a local file; SQL reads what is in object stores, as in avro-sql -c \"SELECT count(*) FROM '{0}'\"",
+            "{}: not a local file; use SQL for object stores: avro-sql -c \"SELECT count(*) FROM '{0}'\"",
             path.display()
         ))),
         _ => Ok(()),
     }
 }
 
-/// An error where what is to be written is the address of something elsewhere.
+/// Returns an error for a URL as the output.
 pub(crate) fn writable(path: &Path) -> Result<()> {
     local(path).map_err(|_| {
         Error::Usage(format!(
-            "{0}: local files only are written here; SQL writes to object stores: COPY (SELECT * FROM '..') TO '{0}' STORED AS AVRO, \
+            "{0}: only local files can be written; use SQL for object stores: COPY (SELECT * FROM '..') TO '{0}' STORED AS AVRO, \
              or PARQUET, CSV, JSON",
             path.display()
         ))
@@ -105,7 +106,7 @@ fn is_glob(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.contains(['*', '?', '[']))
 }
 
-/// The part of a glob before the first name with a wildcard.
+/// Returns the part of a glob before the first name with a wildcard.
 fn before_wildcards(glob: &Path) -> PathBuf {
     glob.components().take_while(|part| !is_glob(part.as_ref())).collect()
 }
@@ -114,16 +115,16 @@ fn name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }
 
-/// Whether it is a file with anything in it. An empty one is one that nobody wrote to yet.
+/// Whether the path is a file that is not empty. An empty file has not been written yet.
 fn is_filled(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
 }
 
-/// What is in and below a directory.
+/// The contents of a directory.
 struct Directory {
     files: Vec<PathBuf>,
     left_out: LeftOut,
-    /// Whether the names of all of the files have no extension.
+    /// Whether no file has an extension.
     all_bare: bool,
 }
 
@@ -134,7 +135,7 @@ impl Directory {
         walk(directory, &mut |path| {
             let below = path.strip_prefix(directory).unwrap_or(path);
             let lossy = below.file_name().unwrap_or_default().to_string_lossy();
-            // The directories were looked at on the way.
+            // The directory names were checked on the way.
             let named = rule.named([lossy.as_ref()]);
             let is_data = match named {
                 Named::Data => true,
@@ -156,11 +157,11 @@ impl Directory {
 
 fn begins_with_magic(path: &Path) -> bool {
     let mut first = [0; MAGIC.len()];
-    // A pipe would have to be waited for.
+    // Reading a pipe would block.
     is_filled(path) && File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == *MAGIC
 }
 
-/// Shows each file in and below `directory`, but for hidden ones.
+/// Calls `each` with every file in and below `directory`, except hidden ones.
 fn walk(directory: &Path, each: &mut impl FnMut(&Path)) -> Result<()> {
     let fail = |e| Error::file(directory, e);
     let mut entries = fs::read_dir(directory).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_directories_and_globs() {
+    fn expand_finds_files_directories_and_globs() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         fs::create_dir_all(root.join("a/b")).unwrap();

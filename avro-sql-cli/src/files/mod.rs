@@ -1,4 +1,4 @@
-//! Files that are named on the command line: inputs, outputs that appear whole or not at all, and text by a schema.
+//! Files named on the command line: inputs, atomic outputs, and text files with a schema.
 
 pub(crate) mod inputs;
 pub(crate) mod atomic_file;

@@ -1,7 +1,7 @@
-//! Arrow IPC: batches as they are, but for types that make files large or hard to read elsewhere.
+//! Arrow IPC: writes batches unchanged, except for types that make files large or hard to read elsewhere.
 //!
-//! Views become plain text and bytes, since a view keeps all of the memory that it looks at, and that would be written. In the file format a
-//! column has one dictionary (`dictionaries.rs`): enums keep theirs, others become their values.
+//! Views become plain text and bytes, because a view keeps its whole buffer, which would be written. In the file format
+//! a column has one dictionary (`dictionaries.rs`): enums keep theirs, other dictionaries become their values.
 
 use std::sync::Arc;
 
@@ -11,23 +11,23 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::{DictionaryHandling, FileWriter, IpcWriteOptions, StreamWriter};
 
-use super::dictionaries::{Shared, is_enum};
+use super::dictionaries::{SharedDictionaries, is_enum};
 use super::{Counts, Output, To, count};
 use crate::error::{Error, Result};
 
-/// Which of the two formats.
+/// The two Arrow IPC formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavour {
-    /// Batch after batch, for pipes.
+pub(super) enum IpcFormat {
+    /// Batches in sequence, for pipes.
     Stream,
-    /// With an index at its end.
+    /// Batches with an index at the end.
     File,
 }
 
 pub(super) struct Arrow<'a> {
-    flavour: Flavour,
+    flavor: IpcFormat,
     /// The dictionaries of the file format.
-    shared: Shared,
+    shared: SharedDictionaries,
     writer: Writer<'a>,
     schema: SchemaRef,
     rows: u64,
@@ -41,10 +41,10 @@ enum Writer<'a> {
 }
 
 impl<'a> Arrow<'a> {
-    pub(super) fn new(to: To<'a>, flavour: Flavour) -> Self {
+    pub(super) fn new(to: To<'a>, flavor: IpcFormat) -> Self {
         Arrow {
-            flavour,
-            shared: Shared::default(),
+            flavor,
+            shared: SharedDictionaries::default(),
             writer: Writer::New(to),
             schema: Arc::new(Schema::empty()),
             rows: 0,
@@ -54,12 +54,12 @@ impl<'a> Arrow<'a> {
 
 impl Output for Arrow<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
-        let fields: Vec<_> = schema.fields().iter().map(|f| portable(f, self.flavour)).collect();
+        let fields: Vec<_> = schema.fields().iter().map(|f| portable(f, self.flavor)).collect();
         self.schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         self.writer = match std::mem::replace(&mut self.writer, Writer::Done) {
-            Writer::New(to) => match self.flavour {
-                Flavour::Stream => Writer::Stream(Box::new(StreamWriter::try_new(to, &self.schema)?)),
-                Flavour::File => {
+            Writer::New(to) => match self.flavor {
+                IpcFormat::Stream => Writer::Stream(Box::new(StreamWriter::try_new(to, &self.schema)?)),
+                IpcFormat::File => {
                     let options = IpcWriteOptions::default().with_dictionary_handling(DictionaryHandling::Delta);
                     Writer::File(Box::new(FileWriter::try_new_with_options(to, &self.schema, options)?))
                 }
@@ -74,7 +74,7 @@ impl Output for Arrow<'_> {
             if array.data_type() == field.data_type() { Ok(Arc::clone(array)) } else { cast(array, field.data_type()) }
         });
         let mut columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
-        if self.flavour == Flavour::File {
+        if self.flavor == IpcFormat::File {
             for (at, column) in columns.iter_mut().enumerate() {
                 *column = self.shared.column(at, column)?;
             }
@@ -102,13 +102,13 @@ impl Output for Arrow<'_> {
     }
 }
 
-/// The field with types that every reader of Arrow has had for long.
-fn portable(field: &FieldRef, flavour: Flavour) -> FieldRef {
-    let portable = |field| self::portable(field, flavour);
+/// Returns the field with types that all Arrow readers support.
+fn portable(field: &FieldRef, flavor: IpcFormat) -> FieldRef {
+    let portable = |field| self::portable(field, flavor);
     let kind = match field.data_type() {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
-        DataType::Dictionary(_, values) if flavour == Flavour::File && !is_enum(field.data_type()) => {
+        DataType::Dictionary(_, values) if flavor == IpcFormat::File && !is_enum(field.data_type()) => {
             let values = Field::new("values", values.as_ref().clone(), true);
             portable(&Arc::new(values)).data_type().clone()
         }

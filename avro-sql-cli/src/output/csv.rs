@@ -1,4 +1,4 @@
-//! CSV and TSV: a header, then a line a row. A null is empty and an empty text is `""`, which tells the two apart.
+//! CSV and TSV: a header, then a line for each row. A null is empty and an empty text is `""`.
 
 use std::io::Write;
 
@@ -11,9 +11,9 @@ use crate::error::Result;
 /// Bytes of text gathered before they are written.
 const CHUNK_BYTES: usize = 1 << 16;
 
-/// What stands between values and how values are kept from looking like it.
+/// The delimiter and the escaping of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavour {
+pub(super) enum CellSyntax {
     /// Commas and quotes.
     Csv,
     /// Tabs and backslashes.
@@ -22,15 +22,15 @@ pub(super) enum Flavour {
 
 pub(super) struct Csv<'a> {
     to: To<'a>,
-    flavour: Flavour,
+    flavor: CellSyntax,
     unions: UnionText,
     rows: u64,
     columns: usize,
 }
 
 impl<'a> Csv<'a> {
-    pub(super) fn new(to: To<'a>, flavour: Flavour, unions: UnionText) -> Self {
-        Csv { to, flavour, unions, rows: 0, columns: 0 }
+    pub(super) fn new(to: To<'a>, flavor: CellSyntax, unions: UnionText) -> Self {
+        Csv { to, flavor, unions, rows: 0, columns: 0 }
     }
 }
 
@@ -39,8 +39,8 @@ impl Output for Csv<'_> {
         self.columns = schema.fields().len();
         let mut line = String::new();
         for (n, field) in schema.fields().iter().enumerate() {
-            self.flavour.separate(n, &mut line);
-            self.flavour.escape(field.name(), &mut line);
+            self.flavor.separate(n, &mut line);
+            self.flavor.escape(field.name(), &mut line);
         }
         line.push('\n');
         self.to.write_all(line.as_bytes())?;
@@ -52,11 +52,11 @@ impl Output for Csv<'_> {
         let (mut text, mut value) = (String::new(), String::new());
         for row in 0..batch.num_rows() {
             for (n, column) in columns.iter().enumerate() {
-                self.flavour.separate(n, &mut text);
+                self.flavor.separate(n, &mut text);
                 if !column.is_null(row) {
                     value.clear();
                     column.text(row, &mut value)?;
-                    self.flavour.escape(&value, &mut text);
+                    self.flavor.escape(&value, &mut text);
                 }
             }
             text.push('\n');
@@ -75,20 +75,20 @@ impl Output for Csv<'_> {
     }
 }
 
-impl Flavour {
-    /// What stands before the `n`th value of a line.
+impl CellSyntax {
+    /// Appends the delimiter before the `n`th value of a line.
     fn separate(self, n: usize, to: &mut String) {
         if n > 0 {
             to.push(match self {
-                Flavour::Csv => ',',
-                Flavour::Tsv => '\t',
+                CellSyntax::Csv => ',',
+                CellSyntax::Tsv => '\t',
             });
         }
     }
 
     fn escape(self, value: &str, to: &mut String) {
         match self {
-            Flavour::Csv if value.is_empty() || has(value, b",\"\n\r") => {
+            CellSyntax::Csv if value.is_empty() || has(value, b",\"\n\r") => {
                 to.push('"');
                 for (n, part) in value.split('"').enumerate() {
                     to.push_str(if n > 0 { "\"\"" } else { "" });
@@ -96,9 +96,9 @@ impl Flavour {
                 }
                 to.push('"');
             }
-            Flavour::Tsv if value.is_empty() => to.push_str("\"\""),
-            Flavour::Tsv if value == "\"\"" => to.push_str("\\\"\""),
-            Flavour::Tsv if has(value, b"\t\n\r\\") => {
+            CellSyntax::Tsv if value.is_empty() => to.push_str("\"\""),
+            CellSyntax::Tsv if value == "\"\"" => to.push_str("\\\"\""),
+            CellSyntax::Tsv if has(value, b"\t\n\r\\") => {
                 for c in value.chars() {
                     match c {
                         '\t' => to.push_str("\\t"),
@@ -114,7 +114,7 @@ impl Flavour {
     }
 }
 
-/// Does the value have one of these ASCII characters?
+/// Whether the value contains one of these ASCII characters.
 fn has(value: &str, special: &[u8; 4]) -> bool {
     value.bytes().any(|b| special.contains(&b))
 }

@@ -1,5 +1,5 @@
-//! One dictionary for each column of an Arrow file: arrays with dictionaries of their own in, arrays that share one out. It only grows, which
-//! the file format allows; batches of a query may have others, as two Avro files' enums have.
+//! One dictionary for each column of an Arrow file: rewrites arrays to share it. It only grows, which the file format
+//! allows; batches may have different dictionaries, as the enums of two Avro files do.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, String
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
 
-/// Is this the type of Avro's enums, which stays a dictionary?
+/// Whether this is the type of Avro's enums, which stays a dictionary.
 pub(super) fn is_enum(kind: &DataType) -> bool {
     matches!(kind, DataType::Dictionary(keys, values) if **keys == DataType::Int32 && **values == DataType::Utf8)
 }
 
-/// The dictionaries of a file, by the place of their column.
+/// The dictionaries of a file, by the position of their column.
 #[derive(Default)]
-pub(super) struct Shared(HashMap<Vec<usize>, Dictionary>);
+pub(super) struct SharedDictionaries(HashMap<Vec<usize>, Dictionary>);
 
 struct Dictionary {
     values: Arc<StringArray>,
     places: HashMap<String, i32>,
 }
 
-impl Shared {
-    /// The column of this number, with the file's dictionaries.
+impl SharedDictionaries {
+    /// Returns the column with the file's dictionaries.
     pub(super) fn column(&mut self, at: usize, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         self.array(&mut vec![at], array)
     }
@@ -72,7 +72,7 @@ impl Shared {
             known.values = Arc::new(values);
         }
         let key = |key: i32| usize::try_from(key).ok().and_then(|key| to.get(key)).copied();
-        // A null among the values is one of the array.
+        // A null among the values becomes a null of the array.
         let keys: Int32Array = (0..array.len())
             .map(|row| {
                 dictionary.key(row).filter(|key| values.is_valid(*key)).and_then(|at| key(i32::try_from(at).ok()?))

@@ -1,4 +1,4 @@
-//! Rows for people where a table is too wide: each value in a line of its own, behind the name of its column.
+//! Expanded display: each value on its own line after its column's name.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::error::Result;
 /// Bytes of text gathered before they are written.
 const CHUNK_BYTES: usize = 1 << 16;
 
-/// How wide the line above a row is.
+/// Width of the line above a row.
 const RULE_WIDTH: usize = 40;
 
 pub(super) struct Expanded<'a> {
@@ -21,7 +21,7 @@ pub(super) struct Expanded<'a> {
     display: Display,
     counts: Counts,
     names: Vec<String>,
-    /// How wide the widest name is.
+    /// Width of the widest name.
     widest: usize,
 }
 

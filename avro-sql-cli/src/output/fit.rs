@@ -1,27 +1,28 @@
-//! How a table fits a terminal: the widths that columns want in, the widths that they get out.
+//! Table layout: the column widths that fit a terminal.
 //!
-//! While all columns fit, nothing happens. Then the widest are narrowed until it fits, and what is longer is cut. Where that
-//! would make columns too narrow to read, those in the middle are left out: the first and the last say most about a row.
+//! If all columns fit, they keep their widths. Otherwise the widest are narrowed and longer values cut. If columns
+//! would become too narrow to read, those in the middle are left out: the first and the last columns say most about a
+//! row.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns are not made narrower than this.
+/// Minimum width of a narrowed column.
 const NARROWEST: usize = 10;
 
-/// Stands for what was cut or left out.
+/// Marks what was cut or left out.
 pub(super) const CUT: &str = "…";
 
-/// What a table shows at one place of a line.
+/// What a table shows at one position of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A column, so wide.
+pub(super) enum LayoutCell {
+    /// A column of this width.
     Column { idx: usize, width: usize },
     /// The mark of columns that are left out.
     Gap,
 }
 
-/// The places of a line, for columns that want these widths, in a frame of at most `max` columns of the terminal.
-pub(super) fn fit(wanted: &[usize], max: Option<usize>) -> Vec<Place> {
+/// Returns the layout for columns with the `wanted` widths in a frame of at most `max` terminal columns.
+pub(super) fn fit(wanted: &[usize], max: Option<usize>) -> Vec<LayoutCell> {
     let all: Vec<usize> = (0..wanted.len()).collect();
     let Some(max) = max else { return places(&all, wanted, usize::MAX, None) };
     if let Some(cap) = cap(&all, wanted, max) {
@@ -48,10 +49,10 @@ pub(super) fn fit(wanted: &[usize], max: Option<usize>) -> Vec<Place> {
     places(&kept, wanted, cap, Some(front))
 }
 
-/// The width that no column may go beyond for these columns to fit; `None` where that is too narrow to read.
+/// Returns the maximum width with which these columns fit, or `None` if it is too narrow to read.
 fn cap(columns: &[usize], wanted: &[usize], max: usize) -> Option<usize> {
     let widths = || columns.iter().filter_map(|idx| wanted.get(*idx).copied());
-    // Each column has a blank on both sides and a line behind it; the table has one in front.
+    // Each column has a blank on both sides and a line after it; the table has a line before the first.
     let room = max.checked_sub(1 + 3 * columns.len())?;
     if widths().sum::<usize>() <= room {
         return Some(usize::MAX);
@@ -68,26 +69,26 @@ fn cap(columns: &[usize], wanted: &[usize], max: usize) -> Option<usize> {
     Some(least)
 }
 
-fn places(columns: &[usize], wanted: &[usize], cap: usize, gap: Option<usize>) -> Vec<Place> {
+fn places(columns: &[usize], wanted: &[usize], cap: usize, gap: Option<usize>) -> Vec<LayoutCell> {
     let mut places = Vec::with_capacity(columns.len() + 1);
     for (n, idx) in columns.iter().enumerate() {
         if gap == Some(n) {
-            places.push(Place::Gap);
+            places.push(LayoutCell::Gap);
         }
-        places.push(Place::Column { idx: *idx, width: wanted.get(*idx).map_or(0, |width| (*width).min(cap)) });
+        places.push(LayoutCell::Column { idx: *idx, width: wanted.get(*idx).map_or(0, |width| (*width).min(cap)) });
     }
     if gap == Some(columns.len()) {
-        places.push(Place::Gap);
+        places.push(LayoutCell::Gap);
     }
     places
 }
 
-/// Columns of the terminal that the widest line takes.
+/// Returns the terminal columns of the widest line.
 pub(super) fn width(cell: &str) -> usize {
     cell.split('\n').map(UnicodeWidthStr::width).max().unwrap_or(0)
 }
 
-/// As much of a line as fits, and the mark where that is not all.
+/// Returns as much of a line as fits, with the mark if it is cut.
 pub(super) fn cut(line: &str, width: usize) -> (String, bool) {
     if line.width() <= width {
         return (line.to_owned(), false);
@@ -109,11 +110,11 @@ pub(super) fn cut(line: &str, width: usize) -> (String, bool) {
 mod tests {
     use super::*;
 
-    /// The places as text: `column:width`, and `…` for the gap.
+    /// Shows a layout as text: `column:width`, and `…` for the gap.
     fn shown(wanted: &[usize], max: Option<usize>) -> String {
-        let text = |place: &Place| match place {
-            Place::Column { idx, width } => format!("{idx}:{width}"),
-            Place::Gap => CUT.to_owned(),
+        let text = |place: &LayoutCell| match place {
+            LayoutCell::Column { idx, width } => format!("{idx}:{width}"),
+            LayoutCell::Gap => CUT.to_owned(),
         };
         fit(wanted, max).iter().map(text).collect::<Vec<_>>().join(" ")
     }
@@ -141,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_never_takes_more_than_there_is() {
+    fn fit_never_exceeds_max_width() {
         for n in 1..30 {
             for max in 20..120 {
                 let wanted: Vec<usize> = (0..n).map(|i| 1 + i * 7 % 31).collect();
-                let wide = |place: &Place| match place {
-                    Place::Column { width, .. } => width + 3,
-                    Place::Gap => 4,
+                let wide = |place: &LayoutCell| match place {
+                    LayoutCell::Column { width, .. } => width + 3,
+                    LayoutCell::Gap => 4,
                 };
                 let total: usize = 1 + fit(&wanted, Some(max)).iter().map(wide).sum::<usize>();
                 assert!(total <= max, "{n} columns take {total} of {max}");
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_lines_are_as_wide_as_their_place_at_most() {
+    fn cut_line_fits_width() {
         for (line, width, expected) in [
             ("abc", 3, "abc"),
             ("abcd", 3, "ab…"),

@@ -1,29 +1,29 @@
-//! JSON: an array of objects, or an object a line. Rows are written as they come.
+//! JSON: an array of objects, or an object on each line. Rows are written as they arrive.
 
 use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::value::{Column, object, quote};
+use super::value::{ColumnFormatter, object, quote};
 use super::{Counts, Output, To, UnionText};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
 const CHUNK_BYTES: usize = 1 << 16;
 
-/// How objects stand together.
+/// How objects are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavour {
+pub(super) enum JsonLayout {
     /// In an array.
     Array,
-    /// Each in its line.
+    /// One on each line.
     Lines,
 }
 
 pub(super) struct Json<'a> {
     to: To<'a>,
-    flavour: Flavour,
+    flavor: JsonLayout,
     unions: UnionText,
     /// The columns' names as JSON, with the colon.
     names: Vec<String>,
@@ -31,8 +31,8 @@ pub(super) struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(to: To<'a>, flavour: Flavour, unions: UnionText) -> Self {
-        Json { to, flavour, unions, names: Vec::new(), rows: 0 }
+    pub(super) fn new(to: To<'a>, flavor: JsonLayout, unions: UnionText) -> Self {
+        Json { to, flavor, unions, names: Vec::new(), rows: 0 }
     }
 }
 
@@ -44,7 +44,7 @@ impl Output for Json<'_> {
             name.push(':');
             self.names.push(name);
         }
-        if self.flavour == Flavour::Array {
+        if self.flavor == JsonLayout::Array {
             self.to.write_all(b"[")?;
         }
         Ok(())
@@ -54,15 +54,15 @@ impl Output for Json<'_> {
         let schema = batch.schema_ref();
         let mut columns = Vec::with_capacity(self.names.len());
         for ((name, field), array) in self.names.iter().zip(schema.fields()).zip(batch.columns()) {
-            columns.push((name.clone(), Column::new(field, array.as_ref(), self.unions)?));
+            columns.push((name.clone(), ColumnFormatter::new(field, array.as_ref(), self.unions)?));
         }
         let mut text = String::new();
         for row in 0..batch.num_rows() {
-            if self.flavour == Flavour::Array {
+            if self.flavor == JsonLayout::Array {
                 text.push_str(if self.rows == 0 { "\n" } else { ",\n" });
             }
             object(&columns, row, &mut text)?;
-            if self.flavour == Flavour::Lines {
+            if self.flavor == JsonLayout::Lines {
                 text.push('\n');
             }
             self.rows += 1;
@@ -76,7 +76,7 @@ impl Output for Json<'_> {
     }
 
     fn end(&mut self) -> Result<Counts> {
-        if self.flavour == Flavour::Array {
+        if self.flavor == JsonLayout::Array {
             self.to.write_all(if self.rows == 0 { b"]\n" } else { b"\n]\n" })?;
         }
         Ok(Counts::all(self.rows, self.names.len()))

@@ -1,4 +1,4 @@
-//! Markdown: a table as GitHub and others read it. Rows are written as they come, so columns are not lined up in the text.
+//! Markdown: a GitHub-style table. Rows are written as they arrive, so columns are not aligned in the text.
 
 use std::io::Write;
 
@@ -65,7 +65,7 @@ impl Output for Markdown<'_> {
     }
 }
 
-/// A value with what would end its cell, or mean something to Markdown, escaped.
+/// Appends a value with characters escaped that would end its cell or are Markdown syntax.
 fn cell(value: &str, to: &mut String) {
     to.push(' ');
     for c in printable(&value.replace("\r\n", "\n")).chars() {

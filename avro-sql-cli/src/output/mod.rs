@@ -1,5 +1,5 @@
-//! Answers as bytes: record batches in, one of the formats out, batch by batch: no format holds more than the rows that decide
-//! how wide a table is, or a row group. One file per format behind one trait; `value.rs` writes single values.
+//! Output formats: write record batches as bytes. No format holds more than the rows that decide the widths of a table,
+//! or a row group. Each format is one file that implements one trait; `value.rs` writes single values.
 
 mod arrow;
 mod avro;
@@ -24,22 +24,22 @@ use ::parquet::basic::{Compression, ZstdLevel};
 use avro_arrow::{Unions, WriteOptions};
 
 use crate::error::Result;
-use value::Column;
+use value::ColumnFormatter;
 
-/// A format that answers are written in.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// For people: columns in a frame.
+    /// A framed table for people.
     Table,
-    /// RFC 4180, with a header; nested values are JSON text, bytes are hex after `\x`.
+    /// RFC 4180, with a header; nested values are JSON text, bytes are hex digits after `\x`.
     Csv,
-    /// As CSV, with tabs between values and `\t`, `\n`, `\r` and `\\` inside them.
+    /// CSV with tabs between values and `\t`, `\n`, `\r` and `\\` inside them.
     Tsv,
     /// An array of objects.
     Json,
-    /// An object a line.
+    /// An object on each line.
     Ndjson,
-    /// A table of Markdown.
+    /// A Markdown table.
     Markdown,
     /// Arrow IPC, the streaming format.
     ArrowStream,
@@ -51,29 +51,29 @@ pub(crate) enum Format {
     Avro,
 }
 
-/// What an output writes to.
+/// The destination of an output.
 type To<'a> = Box<dyn Write + Send + 'a>;
 
-/// How formats that are no text are written.
+/// How binary formats are written.
 #[derive(Debug, Clone)]
 pub(crate) struct Writing {
-    /// Compression of Parquet's pages.
+    /// Compression of Parquet pages.
     pub(crate) parquet: Compression,
-    /// All there is to choose about Avro.
+    /// Avro's write options.
     pub(crate) avro: WriteOptions,
-    /// Threads that may encode and compress.
+    /// Maximum number of threads that encode and compress.
     pub(crate) threads: usize,
-    /// How text formats write the values of unions.
+    /// How text formats write unions.
     pub(crate) unions: UnionText,
 }
 
-/// How text formats write the values of unions of several types.
+/// How text formats write values of unions of several types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum UnionText {
-    /// As themselves.
+    /// Without a branch.
     #[default]
     Bare,
-    /// With the branch's name, `{"long":5}`, where they would be read back as another branch.
+    /// With the branch's name, `{"long":5}`, if they would be read back as another branch.
     Tagged,
 }
 
@@ -91,53 +91,53 @@ impl Default for Writing {
 /// How formats for people show rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Display {
-    /// Rows that are shown of each answer; `None` is all.
+    /// Maximum number of rows of a result; `None` for all.
     pub(crate) max_rows: Option<u64>,
-    /// Columns of the terminal that a table takes at most; `None` is as many as it needs.
+    /// Maximum width of a table in terminal columns; `None` for no limit.
     pub(crate) max_width: Option<usize>,
-    /// Is a row shown as lines, one for each of its values?
+    /// Whether each value has its own line.
     pub(crate) expanded: bool,
 }
 
-/// Writes one answer. Called in order: `begin`, any number of `batch`, `end`.
+/// Writes one result. Called in order: `begin`, any number of `batch`, `end`.
 pub(crate) trait Output {
-    /// The answer has these columns.
+    /// Begins a result with these columns.
     fn begin(&mut self, schema: &Schema) -> Result<()>;
-    /// The next rows.
+    /// Writes the next rows.
     fn batch(&mut self, batch: &RecordBatch) -> Result<()>;
-    /// There are no more rows.
+    /// Ends the result.
     fn end(&mut self) -> Result<Counts>;
-    /// Bytes of rows that are in memory and not written yet, where those may be many.
+    /// Returns the bytes of rows in memory that are not written yet, if they may be many.
     fn held(&self) -> usize {
         0
     }
 }
 
-/// What of an answer was written.
+/// How much of a result was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// All its rows.
     pub(crate) rows: u64,
-    /// Those that were written.
+    /// Rows written.
     pub(crate) rows_shown: u64,
     /// All its columns.
     pub(crate) columns: usize,
-    /// Those that were written.
+    /// Columns written.
     pub(crate) columns_shown: usize,
-    /// Was a value longer than its place?
+    /// Whether a value was cut.
     pub(crate) cut: bool,
 }
 
 impl Counts {
-    /// Everything was written of an answer with these rows and columns.
+    /// Returns the counts of a fully written result.
     fn all(rows: u64, columns: usize) -> Self {
         Counts { rows, rows_shown: rows, columns, columns_shown: columns, cut: false }
     }
 }
 
 impl Format {
-    /// The form in which unions are decoded for this format where no query runs, unless the caller asks for one: Parquet has no
-    /// unions, and all other formats are written from Arrow's.
+    /// Returns how unions are decoded for this format in conversions without a query, unless the caller chooses:
+    /// Parquet has no unions, and all other formats are written from Arrow unions.
     pub(crate) fn unions(self, asked: Unions) -> Unions {
         match asked {
             Unions::Tagged if self == Format::Parquet => Unions::Struct,
@@ -146,7 +146,7 @@ impl Format {
         }
     }
 
-    /// The formats by the names that users give them, in the order in which they are listed.
+    /// The formats by their names, in the order in which they are listed.
     pub(crate) const NAMES: [(&'static str, Format); 9] = [
         ("table", Format::Table),
         ("csv", Format::Csv),
@@ -159,7 +159,7 @@ impl Format {
         ("avro", Format::Avro),
     ];
 
-    /// Its name.
+    /// Returns its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Format::ArrowFile => "arrow",
@@ -167,8 +167,8 @@ impl Format {
         }
     }
 
-    /// How the names of its files end.
-    pub(crate) fn ending(self) -> &'static str {
+    /// Returns the extension of its files.
+    pub(crate) fn extension(self) -> &'static str {
         match self {
             Format::Table => "txt",
             Format::Markdown => "md",
@@ -177,18 +177,18 @@ impl Format {
         }
     }
 
-    /// Is it nothing for a terminal to show? Such a format also holds one answer and no second one behind it.
+    /// Whether it is binary: not for a terminal, and with one result for each file.
     pub(crate) fn is_binary(self) -> bool {
         matches!(self, Format::ArrowStream | Format::ArrowFile | Format::Parquet | Format::Avro)
     }
 
-    /// What stands between two answers.
+    /// Returns the separator of two results.
     pub(crate) fn separator(self) -> &'static [u8] {
-        // Without a blank line the second table would be rows of the first.
+        // Without a blank line the second table would continue the first.
         if self == Format::Markdown { b"\n" } else { b"" }
     }
 
-    /// An output of this format to `to`.
+    /// Returns an output of this format to `to`.
     pub(crate) fn output<'a>(self, to: &'a mut (dyn Write + Send), display: Display) -> Box<dyn Output + 'a> {
         match self {
             Format::Table if display.expanded => Box::new(expanded::Expanded::new(to, display)),
@@ -198,30 +198,36 @@ impl Format {
         }
     }
 
-    /// An output of this format to something of its own, as files are written.
+    /// Returns an output of this format that owns its destination, for files.
     pub(crate) fn to_file<'a>(self, to: To<'a>, writing: &Writing) -> Box<dyn Output + 'a> {
         match self {
             Format::Csv | Format::Table | Format::Markdown => {
-                Box::new(csv::Csv::new(to, csv::Flavour::Csv, writing.unions))
+                Box::new(csv::Csv::new(to, csv::CellSyntax::Csv, writing.unions))
             }
-            Format::Tsv => Box::new(csv::Csv::new(to, csv::Flavour::Tsv, writing.unions)),
-            Format::Json => Box::new(json::Json::new(to, json::Flavour::Array, writing.unions)),
-            Format::Ndjson => Box::new(json::Json::new(to, json::Flavour::Lines, writing.unions)),
-            Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::Flavour::Stream)),
-            Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::Flavour::File)),
+            Format::Tsv => Box::new(csv::Csv::new(to, csv::CellSyntax::Tsv, writing.unions)),
+            Format::Json => Box::new(json::Json::new(to, json::JsonLayout::Array, writing.unions)),
+            Format::Ndjson => Box::new(json::Json::new(to, json::JsonLayout::Lines, writing.unions)),
+            Format::ArrowStream => Box::new(arrow::Arrow::new(to, arrow::IpcFormat::Stream)),
+            Format::ArrowFile => Box::new(arrow::Arrow::new(to, arrow::IpcFormat::File)),
             Format::Parquet => Box::new(parquet::Parquet::new(to, writing.parquet, writing.threads)),
             Format::Avro => Box::new(avro::Avro::new(to, writing)),
         }
     }
 }
 
-/// The columns of a batch, ready for writing their values.
-fn columns(batch: &RecordBatch, unions: UnionText) -> Result<Vec<Column<'_>>, ArrowError> {
-    batch.schema_ref().fields().iter().zip(batch.columns()).map(|(f, a)| Column::new(f, a.as_ref(), unions)).collect()
+/// Prepares the columns of a batch for writing values.
+fn columns(batch: &RecordBatch, unions: UnionText) -> Result<Vec<ColumnFormatter<'_>>, ArrowError> {
+    batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(f, a)| ColumnFormatter::new(f, a.as_ref(), unions))
+        .collect()
 }
 
-/// The values of a row as people read them.
-fn cells(columns: &[Column<'_>], row: usize) -> Result<Vec<String>, ArrowError> {
+/// Returns the values of a row as plain text.
+fn cells(columns: &[ColumnFormatter<'_>], row: usize) -> Result<Vec<String>, ArrowError> {
     let mut cells = Vec::with_capacity(columns.len());
     for column in columns {
         let mut cell = String::new();
@@ -235,9 +241,9 @@ fn cells(columns: &[Column<'_>], row: usize) -> Result<Vec<String>, ArrowError> 
     Ok(cells)
 }
 
-/// The text with everything but line breaks that a terminal would act on made visible: data must not move the cursor.
+/// Escapes everything but line breaks that a terminal would interpret: data must not move the cursor.
 fn printable(text: &str) -> String {
-    // Such as the characters that turn round how what is behind them is shown.
+    // For example the characters that reverse the direction of text.
     let acts =
         |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(acts) {
@@ -250,7 +256,7 @@ fn printable(text: &str) -> String {
     printable
 }
 
-/// A number of rows, which no machine has more of than 64 bits count.
+/// Converts a number of rows; no machine has more than 64 bits count.
 fn count(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,8 @@
-//! Parquet: row groups of at most a million rows or 48 MiB, which is what is held in memory, columns encoded on several threads.
+//! Parquet: row groups of at most a million rows or 48 MiB, held in memory; several threads encode columns.
 //!
-//! Batches are gathered and given to the threads of [`encoders`], which encode them while more are gathered. (A query or a conversion waits
-//! for encoding and compression more than for anything else.) A row group is written while the next one is made.
+//! Batches are gathered and passed to the threads of [`encoders`], which encode them while more are gathered. (A query
+//! or a conversion waits for encoding and compression more than for anything else.) A row group is written while the
+//! next is made.
 
 mod encoders;
 mod leaves;
@@ -22,13 +23,13 @@ use crate::error::{Error, Result};
 use encoders::Encoders;
 use leaves::Leaves;
 
-/// Rows of a row group, where its bytes allow.
+/// Maximum number of rows of a row group.
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Bytes of encoded columns that a row group may hold in memory before it is written.
 const ROW_GROUP_BYTES: usize = 48 << 20;
 
-/// Rows and bytes that are gathered before they are encoded.
+/// Rows and bytes gathered before they are encoded.
 const GATHERED_ROWS: usize = 32 << 10;
 const GATHERED_BYTES: usize = 8 << 20;
 
@@ -36,22 +37,22 @@ pub(super) struct Parquet<'a> {
     to: Option<To<'a>>,
     compression: Compression,
     threads: usize,
-    file: Option<File<'a>>,
+    file: Option<ParquetFile<'a>>,
     schema: SchemaRef,
-    /// Batches that are to be encoded, their rows and bytes.
+    /// Batches to encode, their rows and bytes.
     gathered: Vec<RecordBatch>,
     gathered_rows: usize,
     gathered_bytes: usize,
     rows: u64,
 }
 
-/// A file that is begun.
-struct File<'a> {
+/// A file being written.
+struct ParquetFile<'a> {
     writer: SerializedFileWriter<To<'a>>,
     leaves: Leaves,
     n_groups: usize,
     encoders: Encoders,
-    /// Rows of the group that is being made.
+    /// Rows of the current group.
     group_rows: usize,
 }
 
@@ -70,7 +71,7 @@ impl<'a> Parquet<'a> {
         }
     }
 
-    /// Encodes what is gathered.
+    /// Encodes the gathered batches.
     fn encode(&mut self) -> Result<()> {
         let gathered = mem::take(&mut self.gathered);
         let rows = mem::take(&mut self.gathered_rows);
@@ -87,13 +88,13 @@ impl<'a> Parquet<'a> {
     }
 }
 
-impl<'a> File<'a> {
-    fn new(writer: SerializedFileWriter<To<'a>>, leaves: Leaves, threads: usize) -> Result<File<'a>> {
+impl<'a> ParquetFile<'a> {
+    fn new(writer: SerializedFileWriter<To<'a>>, leaves: Leaves, threads: usize) -> Result<ParquetFile<'a>> {
         let encoders = Encoders::new(leaves.of_group(0)?, threads);
-        Ok(File { writer, leaves, n_groups: 1, encoders, group_rows: 0 })
+        Ok(ParquetFile { writer, leaves, n_groups: 1, encoders, group_rows: 0 })
     }
 
-    /// Ends the group, and begins the next one.
+    /// Ends the group and begins the next.
     fn end_group(&mut self) -> Result<()> {
         self.write_ended(true)?;
         if mem::take(&mut self.group_rows) > 0 {
@@ -103,9 +104,9 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    /// Writes the group that has ended; if it is not `urgent`, then only if it is encoded.
+    /// Writes the group that has ended; if not `urgent`, only if it is encoded already.
     fn write_ended(&mut self, urgent: bool) -> Result<()> {
-        if let Some(chunks) = self.encoders.ended(urgent)? {
+        if let Some(chunks) = self.encoders.take_ended_group(urgent)? {
             let mut group = self.writer.next_row_group()?;
             for chunk in chunks {
                 chunk.append_to_row_group(&mut group)?;
@@ -119,7 +120,7 @@ impl<'a> File<'a> {
 impl Output for Parquet<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
         if schema.fields().is_empty() {
-            return Err(Error::Failed("Parquet cannot hold rows without columns; .arrow and .arrows can".to_owned()));
+            return Err(Error::Failed("Parquet cannot store rows without columns; use .arrow or .arrows".to_owned()));
         }
         let fields: Vec<_> = schema.fields().iter().map(shape::field).collect();
         self.schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
@@ -128,12 +129,12 @@ impl Output for Parquet<'_> {
             .set_created_by(concat!("avro-sql ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         if let Some(to) = self.to.take() {
-            // It knows how to begin a file of Arrow columns, and is taken apart for its columns.
+            // `ArrowWriter` knows how to begin a file of Arrow columns, and is taken apart for its column writers.
             let stored: Vec<_> = self.schema.fields().iter().map(shape::stored).collect();
             let stored = Arc::new(Schema::new_with_metadata(stored, schema.metadata().clone()));
             let leaves = Leaves::new(&stored, &properties)?;
             let (writer, _) = ArrowWriter::try_new(to, stored, Some(properties))?.into_serialized_writer()?;
-            self.file = Some(File::new(writer, leaves, self.threads)?);
+            self.file = Some(ParquetFile::new(writer, leaves, self.threads)?);
         }
         Ok(())
     }

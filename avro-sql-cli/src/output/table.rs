@@ -1,5 +1,5 @@
-//! A table for people: columns in a frame, as wide as the first rows need and the terminal has. Later rows are written as they
-//! come. Without a limit to the width, a value wider than its column pushes its line out rather than being cut.
+//! Tables for people: framed columns, as wide as the first rows need and the terminal allows. Later rows are written as
+//! they arrive. Without a width limit, a value wider than its column is not cut but widens its line.
 
 use std::io::Write;
 
@@ -7,11 +7,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use unicode_width::UnicodeWidthStr;
 
-use super::fit::{CUT, Place, cut, fit, width};
+use super::fit::{CUT, LayoutCell, cut, fit, width};
 use super::{Counts, Display, Output, UnionText, cells, columns, count, printable};
 use crate::error::Result;
 
-/// Rows that decide how wide columns are.
+/// Rows that decide the column widths.
 const SIZING_ROWS: usize = 1000;
 
 pub(super) struct Table<'a> {
@@ -20,10 +20,10 @@ pub(super) struct Table<'a> {
     counts: Counts,
     names: Vec<String>,
     right: Vec<bool>,
-    /// Rows that wait for the widths to be known.
+    /// Rows that wait for the widths.
     waiting: Vec<Vec<String>>,
-    /// What a line shows, once known.
-    places: Option<Vec<Place>>,
+    /// The layout of a line, once known.
+    places: Option<Vec<LayoutCell>>,
 }
 
 impl<'a> Table<'a> {
@@ -39,7 +39,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Decides how wide columns are and writes the header and the rows that waited.
+    /// Decides the column widths, and writes the header and the waiting rows.
     fn open(&mut self) -> Result<()> {
         let mut wanted: Vec<usize> = self.names.iter().map(|name| width(name)).collect();
         for row in &self.waiting {
@@ -48,7 +48,7 @@ impl<'a> Table<'a> {
             }
         }
         let places = fit(&wanted, self.display.max_width);
-        self.counts.columns_shown = places.iter().filter(|place| matches!(place, Place::Column { .. })).count();
+        self.counts.columns_shown = places.iter().filter(|place| matches!(place, LayoutCell::Column { .. })).count();
         let mut text = String::new();
         frame(&places, &mut text);
         self.counts.cut |= self.line(&self.names, &places, Align::Left, &mut text);
@@ -61,19 +61,19 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// A row: as many lines as its cell of most lines has. Says whether something was cut.
-    fn line(&self, cells: &[String], places: &[Place], align: Align, to: &mut String) -> bool {
-        let shown = |place: &Place| match place {
-            Place::Column { idx, .. } => cells.get(*idx).map_or(1, |cell| cell.split('\n').count()),
-            Place::Gap => 1,
+    /// Appends a row: as many lines as its tallest cell. Returns whether something was cut.
+    fn line(&self, cells: &[String], places: &[LayoutCell], align: Align, to: &mut String) -> bool {
+        let shown = |place: &LayoutCell| match place {
+            LayoutCell::Column { idx, .. } => cells.get(*idx).map_or(1, |cell| cell.split('\n').count()),
+            LayoutCell::Gap => 1,
         };
         let mut any_cut = false;
         for n in 0..places.iter().map(shown).max().unwrap_or(1) {
             to.push('|');
             for place in places {
                 let (part, width, right) = match place {
-                    Place::Gap => ((if n == 0 { CUT } else { " " }).to_owned(), 1, false),
-                    Place::Column { idx, width } => {
+                    LayoutCell::Gap => ((if n == 0 { CUT } else { " " }).to_owned(), 1, false),
+                    LayoutCell::Column { idx, width } => {
                         let part = cells.get(*idx).and_then(|cell| cell.split('\n').nth(n)).unwrap_or("");
                         let (part, was_cut) = match self.display.max_width {
                             Some(_) => cut(part, *width),
@@ -100,11 +100,11 @@ impl<'a> Table<'a> {
     }
 }
 
-/// On which side of its column a value stands.
+/// The alignment of values in a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Align {
     Left,
-    /// Numbers on the right, all else on the left.
+    /// Numbers right, all else left.
     ByType,
 }
 
@@ -151,12 +151,12 @@ impl Output for Table<'_> {
     }
 }
 
-fn frame(places: &[Place], to: &mut String) {
+fn frame(places: &[LayoutCell], to: &mut String) {
     to.push('+');
     for place in places {
         let width = match place {
-            Place::Column { width, .. } => *width,
-            Place::Gap => 1,
+            LayoutCell::Column { width, .. } => *width,
+            LayoutCell::Gap => 1,
         };
         to.extend(std::iter::repeat_n('-', width + 2));
         to.push('+');

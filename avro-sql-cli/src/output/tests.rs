@@ -1,4 +1,4 @@
-//! Values and formats: small arrays in, exact text out.
+//! Values and formats: small arrays and their exact text.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashMap;
@@ -9,12 +9,12 @@ use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::datatypes::*;
 use expect_test::{Expect, expect};
 
-use super::value::Column;
+use super::value::ColumnFormatter;
 use super::{Counts, Display, Format, UnionText, printable};
 
-/// Each value as text and as JSON must be as expected; a null's text is empty.
+/// Checks each value as text and as JSON; a null's text is empty.
 fn check_values(field: &Field, array: &dyn Array, expected: &[(&str, &str)]) {
-    let column = Column::new(field, array, UnionText::Bare).unwrap();
+    let column = ColumnFormatter::new(field, array, UnionText::Bare).unwrap();
     let mut found = Vec::new();
     for row in 0..array.len() {
         let (mut text, mut json) = (String::new(), String::new());
@@ -65,7 +65,7 @@ fn decimals_have_all_their_digits() {
         (100, 4, 2, "1.00"),
         (7, 4, 0, "7"),
         (-7, 4, -3, "-7000"),
-        // More digits than the precision has.
+        // More digits than the precision.
         (99999, 4, 2, "999.99"),
         (-(1 << 40), 4, 2, "-10995116277.76"),
         (i128::MIN, 38, 0, "-170141183460469231731687303715884105728"),
@@ -81,7 +81,7 @@ fn decimals_have_all_their_digits() {
 }
 
 #[test]
-fn texts_and_bytes() {
+fn text_and_bytes_values() {
     let texts = [Some("a"), Some(""), Some("q\"\\\n\r\t\u{1}\u{7f}é😀"), None];
     let expected =
         [("a", "\"a\""), ("", "\"\""), ("q\"\\\n\r\t\u{1}\u{7f}é😀", "\"q\\\"\\\\\\n\\r\\t\\u0001\u{7f}é😀\""), NULL];
@@ -179,7 +179,7 @@ fn nested_values() {
 }
 
 #[test]
-fn unions_are_the_value_of_their_branch() {
+fn union_value_is_its_branch() {
     let fields = UnionFields::try_new(
         [0, 1, 2],
         [
@@ -236,7 +236,7 @@ fn written(format: Format, max_rows: Option<u64>, batches: &[RecordBatch]) -> (S
 }
 
 #[test]
-fn formats() {
+fn formats_write_expected_text() {
     let batches = [batch(&[1, 20], &[Some("a\"b,\nc\td\\"), None]), batch(&[], &[]), batch(&[3], &[Some("")])];
     let cases: [(Format, Expect, Expect); 5] = [
         (
@@ -315,19 +315,19 @@ fn formats() {
 }
 
 #[test]
-fn tables_show_at_most_so_many_rows() {
+fn table_shows_at_most_max_rows() {
     let batches = [batch(&[1, 2], &[None, None]), batch(&[3], &[None])];
     for (max_rows, shown) in [(None, 3), (Some(1), 1), (Some(2), 2), (Some(3), 3), (Some(9), 3)] {
         let (text, counts) = written(Format::Table, max_rows, &batches);
         assert_eq!(counts, Counts { rows_shown: shown, ..Counts::all(3, 3) });
         assert_eq!(u64::try_from(text.lines().count()).unwrap(), shown + 4);
-        // Other formats are for programs, which want all rows.
+        // Other formats are for programs and write all rows.
         assert_eq!(written(Format::Csv, max_rows, &batches).1, Counts::all(3, 3));
     }
 }
 
 #[test]
-fn tables_go_on_after_the_rows_that_size_them() {
+fn table_continues_after_sizing_rows() {
     let many: Vec<i64> = (0..1500).collect();
     let names = vec![None; many.len()];
     let (text, counts) =
@@ -339,7 +339,7 @@ fn tables_go_on_after_the_rows_that_size_them() {
 }
 
 #[test]
-fn what_a_terminal_would_act_on_is_visible() {
+fn control_characters_are_escaped() {
     for (text, expected) in [
         ("a\tb\nc é😀", "a\\tb\nc é😀"),
         ("\u{1b}[31m\u{7f}\u{85}", "\\u{1b}[31m\\u{7f}\\u{85}"),

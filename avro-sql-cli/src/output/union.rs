@@ -1,13 +1,13 @@
-//! Unions of several types as text: a branch's value as itself, or with the branch's name where it would be read back as another.
+//! Unions as text: the value of a branch, with the branch's name if it would be read back as another branch.
 //!
-//! The reader is `avro_arrow::json::Encoder::readable`, which decides by the same rule which unions have tags.
+//! The reader is `avro_arrow::json::Encoder::readable`, which uses the same rule for tags.
 
 use arrow::array::UnionArray;
 use arrow::datatypes::{DataType, UnionFields, UnionMode};
 use arrow::error::ArrowError;
 
 use super::UnionText;
-use super::value::{Column, quote};
+use super::value::{ColumnFormatter, quote};
 
 /// The values of a union.
 pub(super) struct Branches<'a> {
@@ -19,9 +19,9 @@ pub(super) struct Branches<'a> {
 
 struct Branch<'a> {
     id: i8,
-    column: Column<'a>,
+    column: ColumnFormatter<'a>,
     shape: Shape,
-    /// Its name as JSON, with the bracket before it and the colon.
+    /// The branch's name as JSON, with the bracket before it and the colon.
     tag: String,
 }
 
@@ -29,12 +29,12 @@ struct Branch<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tags {
     None,
-    /// Those that look like what they are not.
+    /// Those that look like values of another branch.
     Some,
     All,
 }
 
-/// What values look like in JSON.
+/// The JSON form of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Null,
@@ -48,7 +48,7 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(kind: &DataType) -> Shape {
+    fn from_type(kind: &DataType) -> Shape {
         match kind {
             DataType::Null => Shape::Null,
             DataType::Boolean => Shape::Boolean,
@@ -82,8 +82,8 @@ impl<'a> Branches<'a> {
             let mut tag = "{".to_owned();
             quote(field.name(), &mut tag);
             tag.push(':');
-            let column = Column::new(field, union.child(id).as_ref(), text)?;
-            Ok(Branch { id, column, shape: Shape::of(field.data_type()), tag })
+            let column = ColumnFormatter::new(field, union.child(id).as_ref(), text)?;
+            Ok(Branch { id, column, shape: Shape::from_type(field.data_type()), tag })
         });
         let branches: Vec<Branch<'a>> = branches.collect::<Result<_, ArrowError>>()?;
         let has = |shape| branches.iter().any(|branch| branch.shape == shape);
@@ -94,14 +94,14 @@ impl<'a> Branches<'a> {
         let tags = match text {
             UnionText::Bare => Tags::None,
             UnionText::Tagged if one_of => Tags::None,
-            // `NaN` has a tag where there is other text; a map could look like that tag.
+            // `NaN` has a tag if there is another text branch; a map could look like that tag.
             UnionText::Tagged if alike || (has(Shape::Fraction) && has(Shape::Text) && has(Shape::Object)) => Tags::All,
             UnionText::Tagged => Tags::Some,
         };
         Ok(Branches { union, mode, branches, tags })
     }
 
-    /// The branch that has a row's value, and which of its values it is.
+    /// Returns the branch of a row's value and the index of the value in it.
     fn branch(&self, row: usize) -> Result<(&Branch<'a>, usize), ArrowError> {
         let id = self.union.type_id(row);
         let row = match self.mode {
@@ -112,7 +112,7 @@ impl<'a> Branches<'a> {
         Ok((branch.ok_or_else(|| ArrowError::InvalidArgumentError(format!("a union has no branch {id}")))?, row))
     }
 
-    /// A value as JSON.
+    /// Appends a value as JSON.
     pub(super) fn json(&self, row: usize, to: &mut String) -> Result<(), ArrowError> {
         let (branch, row) = self.branch(row)?;
         match self.tags {
@@ -130,7 +130,7 @@ impl<'a> Branches<'a> {
         }
     }
 
-    /// A value as a cell, which is bare where it cannot be taken for JSON.
+    /// Appends a value as a cell, unquoted if it cannot be mistaken for JSON.
     pub(super) fn text(&self, row: usize, to: &mut String) -> Result<(), ArrowError> {
         let (branch, row) = self.branch(row)?;
         match self.tags {

@@ -1,7 +1,12 @@
-//! One value as text: plain for tables and CSV, or JSON. Covers every Arrow type; nested values are JSON in both.
+//! Single values as text: plain for tables and CSV, or JSON. All Arrow types are covered; nested values are JSON in
+//! both.
 //!
-//! Choices where JSON leaves one: bytes are hex after `\x`, in every format; `NaN` and infinities are strings; a union is the value
-//! of its branch, with a tag where [`UnionText`] asks for one (`union.rs`); times are ISO 8601, a uuid has its usual form.
+//! Where JSON leaves a choice: bytes are hex digits after `\x`, in every format; `NaN` and infinities are strings; a
+//! union is the value of its branch, with a tag if [`UnionText`] asks for it (`union.rs`); times are ISO 8601, a uuid
+//! has its usual form.
+//!
+//! The writers of `arrow-csv` and `arrow-json` are not used: they lack dense unions, decimals beyond their precision,
+//! and one text for all formats.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -21,39 +26,39 @@ use super::UnionText;
 use super::decimal::Decimals;
 use super::union::Branches;
 
-/// Formatting of what Arrow's own formatter writes well; nulls never reach it.
+/// Options of Arrow's formatter; nulls never reach it.
 const FORMAT: FormatOptions<'static> = FormatOptions::new().with_display_error(false);
 
-/// A column made ready for writing its values.
-pub(super) struct Column<'a> {
+/// A column prepared for writing values.
+pub(super) struct ColumnFormatter<'a> {
     nulls: Option<NullBuffer>,
-    values: Values<'a>,
+    values: ColumnValues<'a>,
 }
 
 type RangeOf<'a> = Box<dyn Fn(usize) -> Range<usize> + 'a>;
 type IndexOf<'a> = Box<dyn Fn(usize) -> usize + 'a>;
 
-enum Values<'a> {
+enum ColumnValues<'a> {
     Null,
     /// Numbers and booleans: the text is JSON too.
     Bare(ArrayFormatter<'a>),
-    /// Likewise.
+    /// Decimals: the text is JSON too.
     Decimal(Decimals<'a>),
     /// The text is a JSON number unless it is `NaN` or an infinity.
     Float(ArrayFormatter<'a>),
-    /// Dates and times: the text goes between quotes. The array is there for values beyond the calendar.
+    /// Dates and times: JSON quotes the text. The array is kept for values beyond the calendar.
     Quoted(ArrayFormatter<'a>, &'a dyn Array),
     Text(Strings<'a>),
     Bytes(Bytes<'a>),
     Uuid(&'a FixedSizeBinaryArray),
     Interval(Intervals<'a>),
-    List(RangeOf<'a>, Box<Column<'a>>),
-    Map(&'a MapArray, Box<Column<'a>>, Box<Column<'a>>),
+    List(RangeOf<'a>, Box<ColumnFormatter<'a>>),
+    Map(&'a MapArray, Box<ColumnFormatter<'a>>, Box<ColumnFormatter<'a>>),
     /// Names are JSON already, with the colon.
-    Struct(Vec<(String, Column<'a>)>),
+    Struct(Vec<(String, ColumnFormatter<'a>)>),
     Union(Branches<'a>),
-    /// A dictionary or runs: the value is that of another array.
-    Indirect(IndexOf<'a>, Box<Column<'a>>),
+    /// A dictionary or run array: the value is that of another array.
+    Indirect(IndexOf<'a>, Box<ColumnFormatter<'a>>),
 }
 
 enum Strings<'a> {
@@ -75,57 +80,62 @@ enum Intervals<'a> {
     MonthDayNano(&'a IntervalMonthDayNanoArray),
 }
 
-impl<'a> Column<'a> {
-    /// Makes the column ready.
+impl<'a> ColumnFormatter<'a> {
+    /// Prepares a column.
     pub(super) fn new(field: &Field, array: &'a dyn Array, unions: UnionText) -> Result<Self, ArrowError> {
         let formatter = || ArrayFormatter::try_new(array, &FORMAT);
-        let child = |field: &Field, array: &'a ArrayRef| Column::new(field, array.as_ref(), unions).map(Box::new);
+        let child =
+            |field: &Field, array: &'a ArrayRef| ColumnFormatter::new(field, array.as_ref(), unions).map(Box::new);
         let values = match array.data_type() {
-            DataType::Null => Values::Null,
-            DataType::Utf8 => Values::Text(Strings::Plain(array.as_string())),
-            DataType::LargeUtf8 => Values::Text(Strings::Large(array.as_string())),
-            DataType::Utf8View => Values::Text(Strings::View(array.as_string_view())),
-            DataType::Binary => Values::Bytes(Bytes::Plain(array.as_binary())),
-            DataType::LargeBinary => Values::Bytes(Bytes::Large(array.as_binary())),
-            DataType::BinaryView => Values::Bytes(Bytes::View(array.as_binary_view())),
+            DataType::Null => ColumnValues::Null,
+            DataType::Utf8 => ColumnValues::Text(Strings::Plain(array.as_string())),
+            DataType::LargeUtf8 => ColumnValues::Text(Strings::Large(array.as_string())),
+            DataType::Utf8View => ColumnValues::Text(Strings::View(array.as_string_view())),
+            DataType::Binary => ColumnValues::Bytes(Bytes::Plain(array.as_binary())),
+            DataType::LargeBinary => ColumnValues::Bytes(Bytes::Large(array.as_binary())),
+            DataType::BinaryView => ColumnValues::Bytes(Bytes::View(array.as_binary_view())),
             DataType::FixedSizeBinary(16) if field.extension_type_name() == Some("arrow.uuid") => {
-                Values::Uuid(array.as_fixed_size_binary())
+                ColumnValues::Uuid(array.as_fixed_size_binary())
             }
-            DataType::FixedSizeBinary(_) => Values::Bytes(Bytes::Fixed(array.as_fixed_size_binary())),
-            DataType::Float16 | DataType::Float32 | DataType::Float64 => Values::Float(formatter()?),
-            DataType::Interval(IntervalUnit::YearMonth) => Values::Interval(Intervals::Months(array.as_primitive())),
-            DataType::Interval(IntervalUnit::DayTime) => Values::Interval(Intervals::DayTime(array.as_primitive())),
+            DataType::FixedSizeBinary(_) => ColumnValues::Bytes(Bytes::Fixed(array.as_fixed_size_binary())),
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnValues::Float(formatter()?),
+            DataType::Interval(IntervalUnit::YearMonth) => {
+                ColumnValues::Interval(Intervals::Months(array.as_primitive()))
+            }
+            DataType::Interval(IntervalUnit::DayTime) => {
+                ColumnValues::Interval(Intervals::DayTime(array.as_primitive()))
+            }
             DataType::Interval(IntervalUnit::MonthDayNano) => {
-                Values::Interval(Intervals::MonthDayNano(array.as_primitive()))
+                ColumnValues::Interval(Intervals::MonthDayNano(array.as_primitive()))
             }
-            kind if kind.is_temporal() => Values::Quoted(formatter()?, array),
+            kind if kind.is_temporal() => ColumnValues::Quoted(formatter()?, array),
             DataType::List(item) => {
                 let list = array.as_list::<i32>();
                 let offsets = list.value_offsets();
-                Values::List(Box::new(|i| range(offsets, i)), child(item, list.values())?)
+                ColumnValues::List(Box::new(|i| range(offsets, i)), child(item, list.values())?)
             }
             DataType::LargeList(item) => {
                 let list = array.as_list::<i64>();
                 let offsets = list.value_offsets();
-                Values::List(Box::new(|i| range(offsets, i)), child(item, list.values())?)
+                ColumnValues::List(Box::new(|i| range(offsets, i)), child(item, list.values())?)
             }
             DataType::ListView(item) => {
                 let list = array.as_list_view::<i32>();
-                Values::List(
+                ColumnValues::List(
                     Box::new(|i| from_size(list.value_offset(i), list.value_size(i))),
                     child(item, list.values())?,
                 )
             }
             DataType::LargeListView(item) => {
                 let list = array.as_list_view::<i64>();
-                Values::List(
+                ColumnValues::List(
                     Box::new(|i| from_size(list.value_offset(i), list.value_size(i))),
                     child(item, list.values())?,
                 )
             }
             DataType::FixedSizeList(item, _) => {
                 let list = array.as_fixed_size_list();
-                Values::List(
+                ColumnValues::List(
                     Box::new(|i| from_size(list.value_offset(i), list.value_length())),
                     child(item, list.values())?,
                 )
@@ -136,7 +146,7 @@ impl<'a> Column<'a> {
                     DataType::Struct(fields) if fields.len() == 2 => (&fields[0], &fields[1]),
                     _ => return Err(ArrowError::SchemaError("a map's entries are not keys and values".to_owned())),
                 };
-                Values::Map(map, child(key, map.keys())?, child(value, map.values())?)
+                ColumnValues::Map(map, child(key, map.keys())?, child(value, map.values())?)
             }
             DataType::Struct(fields) => {
                 let mut columns = Vec::with_capacity(fields.len());
@@ -144,16 +154,18 @@ impl<'a> Column<'a> {
                     let mut name = String::new();
                     quote(field.name(), &mut name);
                     name.push(':');
-                    columns.push((name, Column::new(field, array.as_ref(), unions)?));
+                    columns.push((name, ColumnFormatter::new(field, array.as_ref(), unions)?));
                 }
-                Values::Struct(columns)
+                ColumnValues::Struct(columns)
             }
-            DataType::Union(fields, mode) => Values::Union(Branches::new(fields, *mode, array.as_union(), unions)?),
+            DataType::Union(fields, mode) => {
+                ColumnValues::Union(Branches::new(fields, *mode, array.as_union(), unions)?)
+            }
             DataType::Dictionary(_, _) => downcast_dictionary_array! {
                 array => {
                     let values = child(field, array.values())?;
                     let keys = array.keys().values();
-                    Values::Indirect(
+                    ColumnValues::Indirect(
                         Box::new(move |i| keys.get(i).map_or(usize::MAX, |k| k.as_usize())),
                         values,
                     )
@@ -161,69 +173,71 @@ impl<'a> Column<'a> {
                 kind => return Err(unsupported(kind)),
             },
             DataType::RunEndEncoded(_, item) => downcast_run_array! {
-                array => Values::Indirect(Box::new(move |i| array.get_physical_index(i)), child(item, array.values())?),
+                array => ColumnValues::Indirect(Box::new(move |i| array.get_physical_index(i)), child(item, array.values())?),
                 kind => return Err(unsupported(kind)),
             },
-            _ => match Decimals::of(array) {
-                Some(decimals) => Values::Decimal(decimals),
-                None => Values::Bare(formatter()?),
+            _ => match Decimals::try_new(array) {
+                Some(decimals) => ColumnValues::Decimal(decimals),
+                None => ColumnValues::Bare(formatter()?),
             },
         };
-        // Logical nulls also see the nulls of a dictionary's values and of a union's branches.
-        Ok(Column { nulls: array.logical_nulls(), values })
+        // Logical nulls include the nulls of a dictionary's values and of a union's branches.
+        Ok(ColumnFormatter { nulls: array.logical_nulls(), values })
     }
 
-    /// Is the value null?
+    /// Whether the value is null.
     pub(super) fn is_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 
-    /// The value as plain text; nothing for a null.
+    /// Appends the value as plain text; nothing for a null.
     pub(super) fn text(&self, row: usize, to: &mut String) -> Result<(), ArrowError> {
         if self.is_null(row) {
             return Ok(());
         }
         match &self.values {
-            Values::Bare(values) | Values::Float(values) => values.value(row).write(to),
-            Values::Decimal(values) => {
+            ColumnValues::Bare(values) | ColumnValues::Float(values) => values.value(row).write(to),
+            ColumnValues::Decimal(values) => {
                 values.write(row, to);
                 Ok(())
             }
-            Values::Quoted(values, array) => time(values, *array, row, to),
-            Values::Text(values) => {
+            ColumnValues::Quoted(values, array) => time(values, *array, row, to),
+            ColumnValues::Text(values) => {
                 to.push_str(values.get(row));
                 Ok(())
             }
-            Values::Bytes(values) => {
+            ColumnValues::Bytes(values) => {
                 to.push_str("\\x");
                 hex(values.get(row), to);
                 Ok(())
             }
-            Values::Uuid(values) => {
+            ColumnValues::Uuid(values) => {
                 uuid(values.value(row), to);
                 Ok(())
             }
-            Values::Interval(values) => {
+            ColumnValues::Interval(values) => {
                 values.write(row, to);
                 Ok(())
             }
-            Values::Union(branches) => branches.text(row, to),
-            Values::Indirect(index, values) => values.text(index(row), to),
-            Values::Null | Values::List(..) | Values::Map(..) | Values::Struct(_) => self.json(row, to),
+            ColumnValues::Union(branches) => branches.text(row, to),
+            ColumnValues::Indirect(index, values) => values.text(index(row), to),
+            ColumnValues::Null | ColumnValues::List(..) | ColumnValues::Map(..) | ColumnValues::Struct(_) => {
+                self.json(row, to)
+            }
         }
     }
 
-    /// The value as JSON.
+    /// Appends the value as JSON.
     pub(super) fn json(&self, row: usize, to: &mut String) -> Result<(), ArrowError> {
         if self.is_null(row) {
             to.push_str("null");
             return Ok(());
         }
         match &self.values {
-            Values::Null => to.push_str("null"),
-            Values::Bare(values) => values.value(row).write(to)?,
-            Values::Decimal(values) => values.write(row, to),
-            Values::Float(values) => {
+            ColumnValues::Null => to.push_str("null"),
+            ColumnValues::Bare(values) => values.value(row).write(to)?,
+            ColumnValues::Decimal(values) => values.write(row, to),
+            ColumnValues::Float(values) => {
                 let start = to.len();
                 values.value(row).write(to)?;
                 if !to.ends_with(|c: char| c.is_ascii_digit()) {
@@ -236,18 +250,18 @@ impl<'a> Column<'a> {
                     to.push_str(name);
                 }
             }
-            Values::Text(values) => quote(values.get(row), to),
-            Values::Bytes(values) => {
+            ColumnValues::Text(values) => quote(values.get(row), to),
+            ColumnValues::Bytes(values) => {
                 to.push_str("\"\\\\x");
                 hex(values.get(row), to);
                 to.push('"');
             }
-            Values::Quoted(..) | Values::Uuid(_) | Values::Interval(_) => {
+            ColumnValues::Quoted(..) | ColumnValues::Uuid(_) | ColumnValues::Interval(_) => {
                 to.push('"');
                 self.text(row, to)?;
                 to.push('"');
             }
-            Values::List(range, items) => {
+            ColumnValues::List(range, items) => {
                 to.push('[');
                 for (n, item) in range(row).enumerate() {
                     if n > 0 {
@@ -257,7 +271,7 @@ impl<'a> Column<'a> {
                 }
                 to.push(']');
             }
-            Values::Map(map, keys, values) => {
+            ColumnValues::Map(map, keys, values) => {
                 to.push('{');
                 for (n, item) in range(map.value_offsets(), row).enumerate() {
                     if n > 0 {
@@ -271,16 +285,16 @@ impl<'a> Column<'a> {
                 }
                 to.push('}');
             }
-            Values::Struct(columns) => object(columns, row, to)?,
-            Values::Union(branches) => branches.json(row, to)?,
-            Values::Indirect(index, values) => values.json(index(row), to)?,
+            ColumnValues::Struct(columns) => object(columns, row, to)?,
+            ColumnValues::Union(branches) => branches.json(row, to)?,
+            ColumnValues::Indirect(index, values) => values.json(index(row), to)?,
         }
         Ok(())
     }
 }
 
-/// A row as a JSON object. Names are JSON already, with the colon.
-pub(super) fn object(columns: &[(String, Column<'_>)], row: usize, to: &mut String) -> Result<(), ArrowError> {
+/// Appends a row as a JSON object. Names are JSON already, with the colon.
+pub(super) fn object(columns: &[(String, ColumnFormatter<'_>)], row: usize, to: &mut String) -> Result<(), ArrowError> {
     to.push('{');
     for (n, (name, column)) in columns.iter().enumerate() {
         if n > 0 {
@@ -293,11 +307,11 @@ pub(super) fn object(columns: &[(String, Column<'_>)], row: usize, to: &mut Stri
     Ok(())
 }
 
-/// A JSON string.
+/// Appends a JSON string.
 pub(super) fn quote(text: &str, to: &mut String) {
     to.push('"');
     let mut rest = text;
-    // Only ASCII characters are special, so looking at bytes is enough, and much quicker.
+    // Only ASCII characters are special, so a scan of bytes is enough, and much faster.
     while let Some(at) = rest.bytes().position(|b| b < b' ' || b == b'"' || b == b'\\') {
         let (plain, special) = rest.split_at(at);
         to.push_str(plain);
@@ -341,7 +355,7 @@ impl Bytes<'_> {
 }
 
 impl Intervals<'_> {
-    /// As ISO 8601, such as `P1M2DT3.5S`.
+    /// Appends a duration as ISO 8601, such as `P1M2DT3.5S`.
     fn write(&self, row: usize, to: &mut String) {
         let (months, days, nanos) = match self {
             Intervals::Months(values) => (values.value(row), 0, 0),
@@ -374,7 +388,7 @@ impl Intervals<'_> {
     }
 }
 
-/// A date or time; the bare number where it is beyond what the calendar reaches.
+/// Appends a date or time, or the bare number if it is beyond the calendar.
 fn time(values: &ArrayFormatter<'_>, array: &dyn Array, row: usize, to: &mut String) -> Result<(), ArrowError> {
     let start = to.len();
     if values.value(row).write(to).is_ok() {
@@ -408,13 +422,13 @@ fn uuid(bytes: &[u8], to: &mut String) {
     }
 }
 
-/// Item `i` of a list with these offsets.
+/// Returns the range of item `i` of a list with these offsets.
 fn range<O: Copy + TryInto<usize>>(offsets: &[O], i: usize) -> Range<usize> {
     let at = |i: usize| offsets.get(i).and_then(|o| (*o).try_into().ok()).unwrap_or(0);
     at(i)..at(i + 1)
 }
 
-/// The items from an offset on, as many as a size says.
+/// Returns the range of `size` items from an offset.
 fn from_size<O: TryInto<usize>>(offset: O, size: O) -> Range<usize> {
     let offset = offset.try_into().unwrap_or(0);
     offset..offset + size.try_into().unwrap_or(0)

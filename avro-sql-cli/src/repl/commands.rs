@@ -1,4 +1,4 @@
-//! Backslash commands: a line in, what it asks for out; and the answers for those who know other prompts.
+//! Backslash commands: parses a line into a command, and answers commands of other prompts.
 
 use std::fmt::Write;
 
@@ -7,56 +7,44 @@ use std::fmt::Write;
 pub(super) struct Command {
     pub(super) name: &'static str,
     pub(super) argument: Argument,
-    /// What it does.
+    /// Its description.
     what: &'static str,
 }
 
-/// What stands behind a command.
+/// The argument of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Argument {
     None,
-    /// A table or nothing.
+    /// A table, or nothing.
     Table,
-    /// Part of a name or nothing.
+    /// Part of a name, or nothing.
     Word,
     File,
     FileOrNone,
     Format,
-    /// `on`, `off`, or nothing for the other of the two.
+    /// `on`, `off`, or nothing to switch.
     Switch,
 }
 
 const COMMANDS: [Command; 11] = [
-    Command {
-        name: "d",
-        argument: Argument::Table,
-        what: "the columns of a table or of a 'PATH'; without either, the tables",
-    },
-    Command { name: "dt", argument: Argument::None, what: "the tables and views" },
-    Command { name: "df", argument: Argument::Word, what: "the functions, or those with WORD in their names" },
+    Command { name: "d", argument: Argument::Table, what: "list the columns of a table or 'PATH'; alone, list tables" },
+    Command { name: "dt", argument: Argument::None, what: "list tables and views" },
+    Command { name: "df", argument: Argument::Word, what: "list functions, or those whose names contain WORD" },
     Command {
         name: "format",
         argument: Argument::Format,
-        what: "how rows are written: table, csv, tsv, json, ndjson, markdown, ...",
+        what: "set the output format: table, csv, tsv, json, ndjson, markdown, ...",
     },
-    Command { name: "x", argument: Argument::Switch, what: "show each row as lines, one for each value, or stop" },
-    Command { name: "timing", argument: Argument::Switch, what: "say how long each statement takes, or stop" },
-    Command {
-        name: "pager",
-        argument: Argument::Switch,
-        what: "page answers that are longer than the screen, or stop",
-    },
-    Command {
-        name: "o",
-        argument: Argument::FileOrNone,
-        what: "write answers to this file; without one, finish it and show answers again",
-    },
-    Command { name: "i", argument: Argument::File, what: "run the statements and commands in this file" },
-    Command { name: "?", argument: Argument::None, what: "this help" },
-    Command { name: "q", argument: Argument::None, what: "leave, as Ctrl-D" },
+    Command { name: "x", argument: Argument::Switch, what: "switch expanded display: one line for each value" },
+    Command { name: "timing", argument: Argument::Switch, what: "switch printing the time of each statement" },
+    Command { name: "pager", argument: Argument::Switch, what: "switch paging of results longer than the screen" },
+    Command { name: "o", argument: Argument::FileOrNone, what: "write results to FILE; alone, finish the file" },
+    Command { name: "i", argument: Argument::File, what: "run the statements and commands in FILE" },
+    Command { name: "?", argument: Argument::None, what: "show this help" },
+    Command { name: "q", argument: Argument::None, what: "quit, as Ctrl-D" },
 ];
 
-/// Other names of commands, as other prompts have them.
+/// Other names of commands, from other prompts.
 const ALIASES: [(&str, &str); 8] = [
     ("quit", "q"),
     ("exit", "q"),
@@ -68,8 +56,8 @@ const ALIASES: [(&str, &str); 8] = [
     ("include", "i"),
 ];
 
-/// What people type who know another prompt, and what it is here.
-const ELSEWHERE: [(&str, &str); 20] = [
+/// Commands of other prompts, and their replacement here.
+const OTHER_PROMPTS: [(&str, &str); 20] = [
     (".help", "\\?"),
     (".tables", "\\dt"),
     (".table", "\\dt"),
@@ -89,41 +77,41 @@ const ELSEWHERE: [(&str, &str); 20] = [
     (".databases", "\\dt"),
     (".functions", "\\df"),
     ("\\l", "\\dt: there is one database"),
-    ("\\c", "FROM 'PATH': there is nothing to connect to"),
+    ("\\c", "FROM 'PATH': no connection is needed"),
 ];
 
-/// All commands, in the order in which help lists them.
+/// Returns all commands in the order of the help.
 pub(super) fn all() -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter()
 }
 
-/// The command of this name.
+/// Returns the command with this name.
 pub(super) fn find(name: &str) -> Option<&'static Command> {
     let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
     COMMANDS.iter().find(|command| command.name == name)
 }
 
-/// A line taken apart: the command and its argument. The error says what would be right.
+/// Parses a line into a command and its argument. The error names the right form.
 pub(super) fn parse(line: &str) -> Result<(&'static Command, &str), String> {
     let line = line.trim().trim_end_matches(';').trim_end();
     let (word, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let argument = argument.trim();
-    if let Some((_, here)) = ELSEWHERE.iter().find(|(there, _)| *there == word) {
+    if let Some((_, here)) = OTHER_PROMPTS.iter().find(|(there, _)| *there == word) {
         return Err(format!("`{word}` is {here} here; \\? lists all commands"));
     }
     let found = word.strip_prefix('\\').and_then(find);
     let Some(command) = found else { return Err(format!("there is no command `{word}`; \\? lists them")) };
     match (command.argument, argument) {
-        (Argument::None, argument) if !argument.is_empty() => Err(format!("\\{} stands alone", command.name)),
-        (Argument::File, "") => Err(format!("\\{} needs the name of a file", command.name)),
+        (Argument::None, argument) if !argument.is_empty() => Err(format!("\\{} takes no argument", command.name)),
+        (Argument::File, "") => Err(format!("\\{} needs a file name", command.name)),
         (Argument::Switch, argument) if !["", "on", "off"].contains(&argument) => {
-            Err(format!("\\{} is on, off, or nothing behind it, for the other of the two", command.name))
+            Err(format!("\\{} takes on, off or no argument", command.name))
         }
         _ => Ok((command, argument)),
     }
 }
 
-/// What is being typed goes on like this; `None` where there is nothing to say.
+/// Returns a hint for the rest of the line, if there is one.
 pub(super) fn usage(line: &str) -> Option<String> {
     let name = line.strip_prefix('\\')?;
     let command = find(name)?;
@@ -132,7 +120,7 @@ pub(super) fn usage(line: &str) -> Option<String> {
 }
 
 impl Argument {
-    /// What stands behind the command, as help shows it.
+    /// Returns the argument as help shows it.
     fn text(self) -> &'static str {
         match self {
             Argument::None => "",
@@ -146,18 +134,16 @@ impl Argument {
     }
 }
 
-/// The help of the prompt.
+/// Returns the help of the prompt.
 pub(super) fn help() -> String {
     let mut text = String::from(
-        "Statements end with `;` and may take several lines. 'FILE', 'DIRECTORY/', 'GLOB' or a URL in quotes is a table.\n",
+        "Statements end with `;` and may span several lines. 'FILE', 'DIRECTORY/', 'GLOB' or a URL in quotes is a table.\n",
     );
     for command in &COMMANDS {
         let usage = format!("\\{} {}", command.name, command.argument.text());
         let _ = writeln!(text, "  {usage:<17} {}", command.what); // writing to a String cannot fail
     }
-    text.push_str(
-        "Tab completes words, names and paths. Ctrl-C gives up a running statement or the line being written.",
-    );
+    text.push_str("Tab completes words, names and paths. Ctrl-C cancels the running statement or the current line.");
     text
 }
 
@@ -167,15 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines() {
+    fn command_lines_parse() {
         let cases = [
             ("\\q", Ok(("q", ""))),
             ("\\quit;", Ok(("q", ""))),
             ("\\d  a.b ;", Ok(("d", "a.b"))),
             ("\\x on", Ok(("x", "on"))),
-            ("\\x maybe", Err("\\x is on, off, or nothing behind it")),
-            ("\\q now", Err("\\q stands alone")),
-            ("\\i", Err("\\i needs the name of a file")),
+            ("\\x maybe", Err("\\x takes on, off or no argument")),
+            ("\\q now", Err("\\q takes no argument")),
+            ("\\i", Err("\\i needs a file name")),
             ("\\nonsense", Err("there is no command `\\nonsense`; \\? lists them")),
             (".tables", Err("`.tables` is \\dt here")),
             (".mode csv", Err("`.mode` is \\format FORMAT")),

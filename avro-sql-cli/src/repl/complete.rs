@@ -1,4 +1,4 @@
-//! Completion: a statement being typed and the place in it in, what may stand there out.
+//! Completion: the candidates for the word at the cursor.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,41 +6,44 @@ use std::fs;
 use rustyline::completion::Pair;
 
 use super::commands::{self, Argument};
-use super::lex::{Kind, Token, lex};
-use super::names::{Names, Table};
+use super::lex::{Token, TokenKind, lex};
+use super::names::{Names, TableName};
 use super::words::{is_keyword, keywords};
 use crate::output::Format;
 
-/// Words behind which a table stands.
+/// Keywords that a table follows.
 const BEFORE_TABLES: [&str; 7] = ["from", "join", "into", "table", "update", "describe", "view"];
 
-/// The byte where what is completed starts, and what may stand there instead.
+/// Returns the start of the completed word, and its candidates.
 pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pair>) {
     let before = line.get(..pos).unwrap_or(line);
     if let Some(command) = before.trim_start().strip_prefix('\\') {
         return command_line(names, before, command);
     }
     let tokens = lex(before);
-    let open_word = tokens.last().filter(|t| t.kind == Kind::Word || (t.kind == Kind::Name && !t.ended));
+    let open_word = tokens.last().filter(|t| t.kind == TokenKind::Word || (t.kind == TokenKind::Name && !t.ended));
     let start = open_word.map_or(pos, |token| token.start);
-    if let Some(token) = tokens.last().filter(|t| t.kind == Kind::Text && !t.ended) {
+    if let Some(token) = tokens.last().filter(|t| t.kind == TokenKind::Text && !t.ended) {
         let content = token.unquoted();
         let closing = if line.get(pos..).is_some_and(|rest| rest.starts_with('\'')) { "" } else { "'" };
         let (from, paths) = paths(content, Some(closing));
         return (pos - content.len() + from, paths);
     }
-    if tokens.last().is_some_and(|t| t.kind == Kind::Comment || t.kind == Kind::Number) {
+    if tokens.last().is_some_and(|t| t.kind == TokenKind::Comment || t.kind == TokenKind::Number) {
         return (pos, Vec::new());
     }
     let typed = open_word.map_or("", |token| token.unquoted());
-    let in_quotes = open_word.is_some_and(|token| token.kind == Kind::Name);
-    let earlier: Vec<_> =
-        tokens.iter().filter(|t| t.start < start && !matches!(t.kind, Kind::Space | Kind::Comment)).copied().collect();
+    let in_quotes = open_word.is_some_and(|token| token.kind == TokenKind::Name);
+    let earlier: Vec<_> = tokens
+        .iter()
+        .filter(|t| t.start < start && !matches!(t.kind, TokenKind::Space | TokenKind::Comment))
+        .copied()
+        .collect();
     let mut found = Candidates { typed, in_quotes, pairs: Vec::new() };
     let tables = tables_of(&lex(line));
     match earlier.as_slice() {
         [.., qualifier, dot] if dot.text == "." => {
-            let named = |(_, alias): &&(Table, String)| alias.eq_ignore_ascii_case(qualifier.unquoted());
+            let named = |(_, alias): &&(TableName, String)| alias.eq_ignore_ascii_case(qualifier.unquoted());
             let columns = tables.iter().filter(named).flat_map(|(table, _)| names.columns(table));
             found.names(columns.collect());
         }
@@ -51,7 +54,7 @@ pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pai
         _ => {
             found.names(tables.iter().flat_map(|(table, _)| names.columns(table)).collect());
             found.names(tables.iter().map(|(_, alias)| alias.clone()).filter(|alias| !alias.is_empty()).collect());
-            // Before anything is typed, a list of everything helps nobody.
+            // Listing everything for an empty word helps nobody.
             if !typed.is_empty() && !in_quotes {
                 found.functions(names.functions());
                 found.keywords();
@@ -63,16 +66,16 @@ pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pai
     (start, found.pairs)
 }
 
-/// What was typed of a word, and what it may become.
+/// The typed part of a word, and its candidates.
 struct Candidates<'a> {
     typed: &'a str,
-    /// Was a double quote typed before it?
+    /// Whether a double quote precedes it.
     in_quotes: bool,
     pairs: Vec<Pair>,
 }
 
 impl Candidates<'_> {
-    /// Does the name start as what was typed? Between quotes, capital letters are others.
+    /// Whether the name starts with the typed text. Between quotes, case matters.
     fn fits(&self, name: &str) -> bool {
         let same = |(a, b): (char, char)| a == b || (!self.in_quotes && a.to_lowercase().eq(b.to_lowercase()));
         name.chars().count() >= self.typed.chars().count() && name.chars().zip(self.typed.chars()).all(same)
@@ -84,7 +87,7 @@ impl Candidates<'_> {
         }
     }
 
-    /// Tables or columns, in quotes where SQL needs them.
+    /// Adds tables or columns, quoted if SQL needs it.
     fn names(&mut self, names: BTreeSet<String>) {
         for name in names.into_iter().filter(|name| self.fits(name)).collect::<Vec<_>>() {
             let replacement = match self.in_quotes || needs_quotes(&name) {
@@ -101,7 +104,7 @@ impl Candidates<'_> {
         }
     }
 
-    /// Keywords, in the case that is being typed.
+    /// Adds keywords, in the case that is being typed.
     fn keywords(&mut self) {
         let lower = !self.typed.contains(|c: char| c.is_uppercase());
         for keyword in keywords().filter(|keyword| self.fits(keyword)).collect::<Vec<_>>() {
@@ -111,53 +114,57 @@ impl Candidates<'_> {
     }
 }
 
-/// Would SQL take the name for another without quotes? A dot is the one between a schema and a table.
+/// Whether the name needs quotes in SQL. A dot separates schema and table.
 fn needs_quotes(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
     !name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') || !name.chars().all(plain) || is_keyword(name)
 }
 
-/// The tables that a statement names, each with the name that its columns go by.
-fn tables_of(tokens: &[Token<'_>]) -> Vec<(Table, String)> {
-    let mut rest = tokens.iter().filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment)).copied().peekable();
+/// Returns the tables that a statement names, each with the qualifier of its columns.
+fn tables_of(tokens: &[Token<'_>]) -> Vec<(TableName, String)> {
+    let mut rest =
+        tokens.iter().filter(|t| !matches!(t.kind, TokenKind::Space | TokenKind::Comment)).copied().peekable();
     let mut tables = Vec::new();
-    let mut in_list = false; // behind FROM, where a comma is before another table
+    let mut in_list = false; // after FROM, where a comma precedes another table
     while let Some(token) = rest.next() {
         let starts_table = ["from", "join", "into", "update", "describe"].iter().any(|keyword| token.is(keyword));
         let another = in_list && token.text == ",";
         if !starts_table && !another {
-            in_list &= token.kind != Kind::Word || !is_keyword(token.text);
+            in_list &= token.kind != TokenKind::Word || !is_keyword(token.text);
             continue;
         }
         in_list = true;
-        let Some(mut last) = rest.next_if(|t| matches!(t.kind, Kind::Word | Kind::Name | Kind::Text)) else { continue };
+        let Some(mut last) = rest.next_if(|t| matches!(t.kind, TokenKind::Word | TokenKind::Name | TokenKind::Text))
+        else {
+            continue;
+        };
         let mut name = last.text.to_owned();
         while rest.next_if(|t| t.text == ".").is_some() {
-            let Some(part) = rest.next_if(|t| matches!(t.kind, Kind::Word | Kind::Name)) else { break };
+            let Some(part) = rest.next_if(|t| matches!(t.kind, TokenKind::Word | TokenKind::Name)) else { break };
             name = format!("{name}.{}", part.text);
             last = part;
         }
         let table = match last.kind {
-            Kind::Text => Table::Quoted(last.unquoted().replace("''", "'")),
-            _ => Table::Named(name),
+            TokenKind::Text => TableName::Quoted(last.unquoted().replace("''", "'")),
+            _ => TableName::Named(name),
         };
         let _ = rest.next_if(|t| t.is("as"));
-        let alias = rest.next_if(|t| t.kind == Kind::Name || (t.kind == Kind::Word && !is_keyword(t.text)));
+        let alias = rest.next_if(|t| t.kind == TokenKind::Name || (t.kind == TokenKind::Word && !is_keyword(t.text)));
         let alias = match (alias, &table) {
             (Some(alias), _) => alias.unquoted().to_owned(),
-            (None, Table::Named(_)) => last.unquoted().to_owned(),
-            (None, Table::Quoted(_)) => String::new(),
+            (None, TableName::Named(_)) => last.unquoted().to_owned(),
+            (None, TableName::Quoted(_)) => String::new(),
         };
         tables.push((table, alias));
     }
     tables
 }
 
-/// Files and directories: the byte of `typed` where the last name starts, and what it may become. Between quotes there may be
-/// one to close.
+/// Returns files and directories: the byte of `typed` where the last name starts, and its candidates. Between quotes a
+/// candidate may end with a closing one.
 fn paths(typed: &str, quotes: Option<&str>) -> (usize, Vec<Pair>) {
     if typed.contains("://") {
-        return (typed.len(), Vec::new()); // what is elsewhere is not listed while a person waits
+        return (typed.len(), Vec::new()); // remote files are not listed while a person waits
     }
     let from = typed.rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let (directory, name) = typed.split_at_checked(from).unwrap_or(("", typed));
@@ -178,7 +185,7 @@ fn paths(typed: &str, quotes: Option<&str>) -> (usize, Vec<Pair>) {
     (from, found)
 }
 
-/// A backslash command.
+/// Completes a backslash command.
 fn command_line(names: &Names, before: &str, command: &str) -> (usize, Vec<Pair>) {
     let pair = |text: &str| Pair { display: text.to_owned(), replacement: text.to_owned() };
     let Some((name, argument)) = command.split_once(char::is_whitespace) else {
@@ -218,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_of_a_statement() {
+    fn tables_of_finds_tables_and_aliases() {
         let cases: [(&str, &[(&str, &str)]); 8] = [
             ("select 1", &[]),
             ("select x from t", &[("t", "t")]),
@@ -231,9 +238,9 @@ mod tests {
         ];
         for (sql, expected) in cases {
             let tables = tables_of(&lex(sql));
-            let text = |table: &Table| match table {
-                Table::Named(name) => name.clone(),
-                Table::Quoted(path) => format!("'{path}'"),
+            let text = |table: &TableName| match table {
+                TableName::Named(name) => name.clone(),
+                TableName::Quoted(path) => format!("'{path}'"),
             };
             let found: Vec<_> = tables.iter().map(|(table, alias)| (text(table), alias.clone())).collect();
             let found: Vec<_> = found.iter().map(|(table, alias)| (table.as_str(), alias.as_str())).collect();
@@ -242,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_need_quotes() {
+    fn needs_quotes_detects_names() {
         for (name, expected) in
             [("a_1", false), ("A", true), ("1a", true), ("a b", true), ("select", true), ("s.t", false)]
         {

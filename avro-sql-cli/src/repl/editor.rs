@@ -1,4 +1,4 @@
-//! What the line editor asks while a person types: is it whole, what colours has it, what may come next, what is wrong.
+//! The line editor's callbacks: whether input is complete, colors, completions, hints.
 
 use std::borrow::Cow;
 use std::env;
@@ -12,7 +12,7 @@ use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Editor, Helper};
 
-use super::lex::{Kind, Token, lex};
+use super::lex::{Token, TokenKind, lex};
 use super::names::Names;
 use super::words::is_keyword;
 use super::{commands, complete};
@@ -27,55 +27,55 @@ const GREY: &str = "\x1b[90m";
 const RED: &str = "\x1b[31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Entries of the history that are kept.
+/// Maximum number of history entries.
 const HISTORY_LEN: usize = 10_000;
 
-/// Columns that a hint takes at most.
+/// Maximum width of a hint.
 const HINT_LEN: usize = 100;
 
-/// Answers the editor's questions.
-pub(super) struct Input {
+/// The state of the callbacks.
+pub(super) struct EditorHelper {
     pub(super) names: Names,
-    coloured: bool,
+    colored: bool,
 }
 
-/// An editor that knows these names.
-pub(super) fn editor(names: Names) -> Result<Editor<Input, FileHistory>> {
+/// Returns an editor with these names for completion.
+pub(super) fn editor(names: Names) -> Result<Editor<EditorHelper, FileHistory>> {
     let fail = |e| Error::Failed(format!("cannot start the prompt: {e}"));
-    let coloured = env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    let mut editor: Editor<Input, FileHistory> = Editor::new().map_err(fail)?;
-    editor.set_color_mode(if coloured { ColorMode::Enabled } else { ColorMode::Disabled });
+    let colored = env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let mut editor: Editor<EditorHelper, FileHistory> = Editor::new().map_err(fail)?;
+    editor.set_color_mode(if colored { ColorMode::Enabled } else { ColorMode::Disabled });
     editor.set_completion_type(CompletionType::List);
     editor.set_max_history_size(HISTORY_LEN).map_err(fail)?;
-    editor.set_helper(Some(Input { names, coloured }));
+    editor.set_helper(Some(EditorHelper { names, colored }));
     Ok(editor)
 }
 
-/// Is the input whole: empty, a command, or ended by a `;`? A `;` inside a string or comment does not count.
+/// Whether the input is complete: empty, a command, or ended by `;` outside strings and comments.
 pub(super) fn is_whole(input: &str) -> bool {
     let text = input.trim();
     is_command(text) || text.is_empty() || split::split(input).is_ok_and(|script| script.ended)
 }
 
-/// Is it a command rather than a statement? Those of other prompts are too, and so are the words that people type to leave.
+/// Whether the input is a command rather than a statement. Commands of other prompts and words such as `exit` count.
 pub(super) fn is_command(text: &str) -> bool {
-    text.starts_with(['\\', '.']) || leaves(text) || text.eq_ignore_ascii_case("help")
+    text.starts_with(['\\', '.']) || is_quit(text) || text.eq_ignore_ascii_case("help")
 }
 
-/// Does it ask to leave, in words?
-pub(super) fn leaves(text: &str) -> bool {
+/// Whether the input is a word for quitting.
+pub(super) fn is_quit(text: &str) -> bool {
     ["quit", "exit"].iter().any(|word| text.trim_end_matches(';').trim_end().eq_ignore_ascii_case(word))
 }
 
-impl Validator for Input {
+impl Validator for EditorHelper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         Ok(if is_whole(context.input()) { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }
 
-impl Highlighter for Input {
+impl Highlighter for EditorHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if !self.coloured {
+        if !self.colored {
             return Cow::Borrowed(line);
         }
         if line.starts_with(['\\', '.']) {
@@ -83,8 +83,8 @@ impl Highlighter for Input {
         }
         let mut text = String::with_capacity(line.len() * 2);
         for token in lex(line) {
-            match colour(&token) {
-                Some(colour) => text.extend([colour, token.text, PLAIN]),
+            match color(&token) {
+                Some(color) => text.extend([color, token.text, PLAIN]),
                 None => text.push_str(token.text),
             }
         }
@@ -92,33 +92,33 @@ impl Highlighter for Input {
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
-        if self.coloured { Cow::Owned(format!("{BOLD}{prompt}{PLAIN}")) } else { Cow::Borrowed(prompt) }
+        if self.colored { Cow::Owned(format!("{BOLD}{prompt}{PLAIN}")) } else { Cow::Borrowed(prompt) }
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        if self.coloured { Cow::Owned(format!("{GREY}{hint}{PLAIN}")) } else { Cow::Borrowed(hint) }
+        if self.colored { Cow::Owned(format!("{GREY}{hint}{PLAIN}")) } else { Cow::Borrowed(hint) }
     }
 
     fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
-        self.coloured
+        self.colored
     }
 }
 
-fn colour(token: &Token<'_>) -> Option<&'static str> {
+fn color(token: &Token<'_>) -> Option<&'static str> {
     match token.kind {
-        Kind::Text | Kind::Name if !token.ended => Some(RED),
-        Kind::Text => Some(GREEN),
-        Kind::Number => Some(CYAN),
-        Kind::Comment => Some(GREY),
-        Kind::Word if is_keyword(token.text) => Some(BLUE),
+        TokenKind::Text | TokenKind::Name if !token.ended => Some(RED),
+        TokenKind::Text => Some(GREEN),
+        TokenKind::Number => Some(CYAN),
+        TokenKind::Comment => Some(GREY),
+        TokenKind::Word if is_keyword(token.text) => Some(BLUE),
         _ => None,
     }
 }
 
-/// Something said behind the cursor, which is not part of the line.
-pub(super) struct Said(String);
+/// A hint after the cursor that is not part of the line.
+pub(super) struct HintText(String);
 
-impl Hint for Said {
+impl Hint for HintText {
     fn display(&self) -> &str {
         &self.0
     }
@@ -128,21 +128,21 @@ impl Hint for Said {
     }
 }
 
-impl Hinter for Input {
-    type Hint = Said;
+impl Hinter for EditorHelper {
+    type Hint = HintText;
 
-    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Said> {
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<HintText> {
         if pos < line.len() || line.is_empty() {
             return None;
         }
         if line.starts_with('\\') {
-            return commands::usage(line).map(Said);
+            return commands::usage(line).map(HintText);
         }
-        mistake(line).map(Said)
+        mistake(line).map(HintText)
     }
 }
 
-/// What is wrong with statements that are whole by their looks.
+/// Returns the error of statements that look complete.
 fn mistake(line: &str) -> Option<String> {
     if !line.trim_end().ends_with(';') || is_command(line.trim()) || !is_whole(line) {
         return None;
@@ -153,7 +153,7 @@ fn mistake(line: &str) -> Option<String> {
     Some(format!("   -- {}", text.chars().take(HINT_LEN).collect::<String>()))
 }
 
-impl Completer for Input {
+impl Completer for EditorHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
@@ -161,14 +161,14 @@ impl Completer for Input {
     }
 }
 
-impl Helper for Input {}
+impl Helper for EditorHelper {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn inputs_that_are_whole() {
+    fn is_whole_needs_semicolon_outside_quotes() {
         for input in [
             "",
             "  \n",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_hinted_once_the_statement_ends() {
+    fn complete_wrong_statement_shows_hint() {
         for (line, expected) in [
             ("selec 1", None),
             ("select 1;", None),

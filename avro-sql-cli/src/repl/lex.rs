@@ -1,38 +1,38 @@
-//! SQL as it is being typed, in; pieces of it, out. Unlike the engine's tokenizer this one takes text that does not end.
+//! Splits SQL into tokens while it is typed. Unlike the engine's tokenizer, this one accepts unfinished text.
 
-/// What a piece is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// A keyword or a name.
     Word,
     Number,
-    /// Between single quotes: a value or a path.
+    /// A value or path in single quotes.
     Text,
-    /// A name between double quotes.
+    /// A name in double quotes.
     Name,
     Comment,
-    /// One character of any other kind.
+    /// One other character.
     Symbol,
     Space,
 }
 
-/// A piece of SQL.
+/// A token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
-    pub(super) kind: Kind,
-    /// All of it, with quotes.
+    pub(super) kind: TokenKind,
+    /// Its text, with quotes.
     pub(super) text: &'a str,
-    /// The byte where it starts.
+    /// Its first byte.
     pub(super) start: usize,
-    /// Is its closing quote there, where it needs one?
+    /// Whether its closing quote is present, if it needs one.
     pub(super) ended: bool,
 }
 
 impl Token<'_> {
-    /// The text without its quotes.
+    /// Returns the text without quotes.
     pub(super) fn unquoted(&self) -> &str {
         match self.kind {
-            Kind::Text | Kind::Name => {
+            TokenKind::Text | TokenKind::Name => {
                 let text = self.text.get(1..).unwrap_or_default();
                 if self.ended { text.get(..text.len().saturating_sub(1)).unwrap_or_default() } else { text }
             }
@@ -40,13 +40,13 @@ impl Token<'_> {
         }
     }
 
-    /// Is it this keyword?
+    /// Whether it is this keyword.
     pub(super) fn is(&self, keyword: &str) -> bool {
-        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword)
+        self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(keyword)
     }
 }
 
-/// Takes SQL apart; together, the pieces are all of it.
+/// Splits SQL into tokens, which together cover all of it.
 pub(super) fn lex(sql: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = sql;
@@ -59,32 +59,34 @@ pub(super) fn lex(sql: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// The kind of the piece that `rest` starts with, its bytes, and whether it ends.
-fn piece(rest: &str, first: char) -> (Kind, usize, bool) {
+/// Returns the kind of the token that `rest` starts with, its bytes, and whether it is complete.
+fn piece(rest: &str, first: char) -> (TokenKind, usize, bool) {
     let until = |end: fn(char) -> bool| rest.find(end).unwrap_or(rest.len());
     match first {
-        c if c.is_whitespace() => (Kind::Space, until(|c| !c.is_whitespace()), true),
-        '-' if rest.starts_with("--") => (Kind::Comment, rest.find('\n').unwrap_or(rest.len()), true),
+        c if c.is_whitespace() => (TokenKind::Space, until(|c| !c.is_whitespace()), true),
+        '-' if rest.starts_with("--") => (TokenKind::Comment, rest.find('\n').unwrap_or(rest.len()), true),
         '/' if rest.starts_with("/*") => match comment(rest) {
-            Some(len) => (Kind::Comment, len, true),
-            None => (Kind::Comment, rest.len(), false),
+            Some(len) => (TokenKind::Comment, len, true),
+            None => (TokenKind::Comment, rest.len(), false),
         },
         '\'' | '"' => {
-            let kind = if first == '"' { Kind::Name } else { Kind::Text };
+            let kind = if first == '"' { TokenKind::Name } else { TokenKind::Text };
             match quoted(rest, first) {
                 Some(len) => (kind, len, true),
                 None => (kind, rest.len(), false),
             }
         }
-        c if c.is_ascii_digit() => (Kind::Number, until(|c| !c.is_ascii_alphanumeric() && c != '.' && c != '_'), true),
-        c if c.is_alphabetic() || c == '_' => {
-            (Kind::Word, until(|c| !c.is_alphanumeric() && c != '_' && c != '$'), true)
+        c if c.is_ascii_digit() => {
+            (TokenKind::Number, until(|c| !c.is_ascii_alphanumeric() && c != '.' && c != '_'), true)
         }
-        c => (Kind::Symbol, c.len_utf8(), true),
+        c if c.is_alphabetic() || c == '_' => {
+            (TokenKind::Word, until(|c| !c.is_alphanumeric() && c != '_' && c != '$'), true)
+        }
+        c => (TokenKind::Symbol, c.len_utf8(), true),
     }
 }
 
-/// Bytes of what is between quotes, with them. A quote twice is one of the text's.
+/// Returns the bytes of a quoted token. A doubled quote belongs to the text.
 fn quoted(rest: &str, quote: char) -> Option<usize> {
     let mut characters = rest.char_indices().skip(1).peekable();
     while let Some((at, c)) = characters.next() {
@@ -98,7 +100,7 @@ fn quoted(rest: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// Bytes of a comment between `/*` and `*/`, which may have others in it.
+/// Returns the bytes of a comment between `/*` and `*/`, which may be nested.
 fn comment(rest: &str) -> Option<usize> {
     let (mut at, mut depth) = (0, 0usize);
     loop {
@@ -126,9 +128,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces() {
-        use Kind::*;
-        type Case = (&'static str, &'static [(Kind, &'static str, bool)]);
+    fn lex_splits_into_tokens() {
+        use TokenKind::*;
+        type Case = (&'static str, &'static [(TokenKind, &'static str, bool)]);
         let cases: [Case; 9] = [
             ("", &[]),
             ("select 1.5e3", &[(Word, "select", true), (Space, " ", true), (Number, "1.5e3", true)]),

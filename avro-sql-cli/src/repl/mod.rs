@@ -1,6 +1,7 @@
-//! The prompt: lines in, answers out, until Ctrl-D or `\q`. A statement may take several lines; `;` ends it.
+//! The prompt: reads statements and commands, prints results, until Ctrl-D or `\q`. A statement may span several lines;
+//! `;` ends it.
 //!
-//! Next files: `commands.rs` for what a backslash asks for, `editor.rs` for what happens while a person types.
+//! Next files: `commands.rs` for backslash commands, `editor.rs` for the line editor's callbacks.
 
 mod commands;
 mod complete;
@@ -16,8 +17,8 @@ use rustyline::error::ReadlineError;
 
 use crate::commands::query;
 use crate::commands::query::Destination;
-use crate::error::{Error, Result, report, say};
-use crate::files::atomic_file::OutFile;
+use crate::error::{Error, Result, print_stderr, report};
+use crate::files::atomic_file::AtomicFile;
 use crate::options::{Query, format_by_name};
 use crate::output::Format;
 use crate::session::Session;
@@ -26,43 +27,43 @@ use crate::terminal::interrupt::{self, unless_interrupted};
 use crate::terminal::pager::Screen;
 use names::Names;
 
-/// Rows that a table shows where answers are not paged.
+/// Rows that a table shows without a pager.
 const ROWS_UNPAGED: u64 = 200;
 
-/// Files that run others, inside each other.
+/// Maximum depth of files that run other files.
 const NESTED_MAX: usize = 16;
 
 const TABLES: &str = "SELECT table_schema AS schema, table_name AS name, table_type AS type FROM information_schema.tables \
                       WHERE table_schema <> 'information_schema' ORDER BY 1, 2";
 
-/// Asks until the user leaves.
+/// Runs the prompt until the user quits.
 pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
     if query.output.is_some() {
-        return Err(Error::Usage("-o needs a statement (-c) or a script (-f); at the prompt there is \\o".to_owned()));
+        return Err(Error::Usage("-o needs a statement (-c) or a script (-f); at the prompt use \\o".to_owned()));
     }
-    let mut editor = editor::editor(Names::of(&session))?;
+    let mut editor = editor::editor(Names::new(&session))?;
     let history = history_file();
     if let Some(history) = &history {
-        let _ = editor.load_history(history); // there is none the first time
+        let _ = editor.load_history(history); // there is no history the first time
     }
     let mut shell = Shell { session, query, paged: true, redirect: None };
     if shell.query.rc {
         shell.start_up_script().await;
     }
     if !shell.query.quiet {
-        say(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
+        print_stderr(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
     }
-    interrupt::heed_while_reading()?;
+    interrupt::exit_on_sigterm_during_readline()?;
     loop {
         if let Some(input) = editor.helper_mut() {
             input.names.forget(&shell.session);
         }
-        // The terminal is read in place: nothing else runs while a person types.
+        // The terminal is read on this thread: nothing else runs while a person types.
         match interrupt::while_reading(|| editor.readline("avro-sql> "))? {
             Ok(line) => {
                 let line = line.trim();
                 if !line.is_empty() && editor.add_history_entry(line).unwrap_or(false) {
-                    // A prompt without a history is still a prompt.
+                    // The prompt works without a history.
                     let _ = history.as_ref().map(|history| editor.append_history(history));
                 }
                 match shell.input(line, 0).await {
@@ -79,21 +80,21 @@ pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
     shell.finish_file()
 }
 
-/// What goes on between one input and the next.
+/// The state of the prompt between inputs.
 struct Shell {
     session: Session,
     query: Query,
-    /// Do long answers go to the user's pager?
+    /// Whether long results go to the user's pager.
     paged: bool,
-    /// The file that answers go to.
+    /// The file that results go to.
     redirect: Option<Redirect>,
 }
 
-/// A file that answers go to, which takes its name when the user is done with it.
+/// A file that results go to, renamed when the user is done with it.
 struct Redirect {
-    file: OutFile,
+    file: AtomicFile,
     format: Format,
-    answers: u64,
+    results_written: u64,
 }
 
 enum Next {
@@ -102,9 +103,9 @@ enum Next {
 }
 
 impl Shell {
-    /// Does what one input asks for: a command or statements.
+    /// Runs one input: a command or statements.
     async fn input(&mut self, line: &str, depth: usize) -> Result<Next> {
-        if editor::leaves(line) {
+        if editor::is_quit(line) {
             return Ok(Next::Leave);
         }
         if !editor::is_command(line) {
@@ -112,13 +113,13 @@ impl Shell {
             return Ok(Next::Go);
         }
         if line.eq_ignore_ascii_case("help") {
-            say(&commands::help());
+            print_stderr(&commands::help());
             return Ok(Next::Go);
         }
         let (command, argument) = commands::parse(line).map_err(Error::Failed)?;
         match command.name {
             "q" => return Ok(Next::Leave),
-            "?" => say(&commands::help()),
+            "?" => print_stderr(&commands::help()),
             "d" if argument.is_empty() => self.statements(TABLES).await?,
             "dt" => self.statements(TABLES).await?,
             "d" => self.statements(&format!("DESCRIBE SELECT * FROM {}", table(argument))).await?,
@@ -134,8 +135,8 @@ impl Shell {
                         return Err(Error::Failed("\\o writes a file, which --read-only forbids".to_owned()));
                     }
                     let format = format_by_name(Path::new(argument))?;
-                    let file = OutFile::create(Path::new(argument))?;
-                    self.redirect = Some(Redirect { file, format, answers: 0 });
+                    let file = AtomicFile::create(Path::new(argument))?;
+                    self.redirect = Some(Redirect { file, format, results_written: 0 });
                 }
             }
             _ => Box::pin(self.script(Path::new(argument), depth + 1)).await?,
@@ -143,7 +144,7 @@ impl Shell {
         Ok(Next::Go)
     }
 
-    /// Says what went wrong, and makes ready to go on.
+    /// Prints an error and prepares for the next input.
     fn failed(&mut self, e: &Error) -> Result<()> {
         report(e);
         if let Error::Interrupted = e {
@@ -155,33 +156,33 @@ impl Shell {
     fn format(&mut self, name: &str) -> Result<()> {
         let found = Format::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
         match found {
-            None if name.is_empty() => say(&format!("format is {}", self.query.format.name())),
+            None if name.is_empty() => print_stderr(&format!("format is {}", self.query.format.name())),
             None => {
                 let names: Vec<_> = Format::NAMES.iter().map(|(name, _)| *name).collect();
-                return Err(Error::Failed(format!("there is no format `{name}`; there are {}", names.join(", "))));
+                return Err(Error::Failed(format!("there is no format `{name}`; formats are {}", names.join(", "))));
             }
             Some(format) if format.is_binary() && self.query.on_terminal => {
-                return Err(Error::Failed(format!("a terminal cannot show {name}; \\o x.{name} writes it to a file")));
+                return Err(Error::Failed(format!("cannot write {name} to the terminal; use \\o x.{name}")));
             }
             Some(format) => self.query.format = format,
         }
         Ok(())
     }
 
-    /// Runs statements; Ctrl-C gives up the one that runs and those after it.
+    /// Runs statements; Ctrl-C cancels the current one and those after it.
     async fn statements(&mut self, text: &str) -> Result<()> {
         let script = split::split(text).map_err(|e| Error::Failed(e.to_string()))?;
         for statement in script.statements {
             match &mut self.redirect {
                 Some(redirect) => {
-                    let Redirect { file, format, answers } = redirect;
+                    let Redirect { file, format, results_written } = redirect;
                     let place = file.place()?;
-                    let mut to = Destination { to: file, format: *format, answers: *answers };
+                    let mut to = Destination { to: file, format: *format, results_written: *results_written };
                     let done = query::one(&self.session, &self.query, statement.text, &mut to);
                     let done = unless_interrupted(done).await;
-                    *answers = to.answers;
+                    *results_written = to.results_written;
                     if done.is_err() {
-                        file.back_to(place)?; // no half answers among whole ones
+                        file.back_to(place)?; // no partial results among whole ones
                     }
                     done?;
                 }
@@ -191,7 +192,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Runs a statement and shows its answer.
+    /// Runs a statement and prints its result.
     async fn show(&mut self, statement: &str) -> Result<()> {
         let on_terminal = self.query.on_terminal;
         let mut screen = if on_terminal && self.paged { Screen::paged() } else { Screen::plain(on_terminal) };
@@ -199,32 +200,32 @@ impl Shell {
             self.query.display.max_rows = if screen.may_page() { None } else { Some(ROWS_UNPAGED) };
         }
         if let (Some(width), true) = (screen.width(), self.query.display.max_width.is_some()) {
-            self.query.display.max_width = Some(width); // windows change
+            self.query.display.max_width = Some(width); // windows change size
         }
-        let mut to = Destination { to: &mut screen, format: self.query.format, answers: 0 };
+        let mut to = Destination { to: &mut screen, format: self.query.format, results_written: 0 };
         let done = unless_interrupted(query::one(&self.session, &self.query, statement, &mut to)).await;
         let left = matches!(done, Err(Error::ClosedPipe)) && screen.is_paged();
         let finished = screen.finish();
         if left { Ok(()) } else { done.and(finished) }
     }
 
-    /// Runs the statements and commands of a file, until one fails.
+    /// Runs the statements and commands of a file until one fails.
     async fn script(&mut self, path: &Path, depth: usize) -> Result<()> {
         if depth > NESTED_MAX {
-            return Err(Error::Failed(format!("{}: more than {NESTED_MAX} files that run each other", path.display())));
+            return Err(Error::Failed(format!("{}: \\i is nested more than {NESTED_MAX} levels deep", path.display())));
         }
         let text = query::read(path)?;
         for (line, input) in inputs(&text) {
             match self.input(input, depth).await {
                 Ok(Next::Go) => {}
                 Ok(Next::Leave) => break,
-                Err(e) => return Err(e.within(&format!("{}: line {line}", path.display()))),
+                Err(e) => return Err(e.with_context(&format!("{}: line {line}", path.display()))),
             }
         }
         Ok(())
     }
 
-    /// Runs the user's start-up script, if there is one. What fails in it is said, and the prompt comes all the same.
+    /// Runs the user's start-up script, if there is one. A failure is printed, and the prompt starts anyway.
     async fn start_up_script(&mut self) {
         let Some(path) = dirs::config_dir().map(|dir| dir.join("avro-sql").join("rc.sql")) else { return };
         if path.exists()
@@ -234,7 +235,7 @@ impl Shell {
         }
     }
 
-    /// The file that answers went to takes its name.
+    /// Finishes the file that results went to.
     fn finish_file(&mut self) -> Result<()> {
         match self.redirect.take() {
             Some(redirect) => redirect.file.commit(),
@@ -242,7 +243,7 @@ impl Shell {
         }
     }
 
-    /// SQL for the list of functions, or of those with a word in their names.
+    /// Returns SQL that lists the functions whose names contain a word.
     fn functions(&self, word: &str) -> String {
         let names = self.session.context().state().table_functions().keys().cloned().collect::<Vec<_>>();
         let tables: String =
@@ -256,25 +257,25 @@ impl Shell {
     }
 }
 
-/// A table as SQL names it: paths get quotes, where they have none.
+/// Returns a table as SQL names it: paths get quotes.
 fn table(argument: &str) -> String {
     let quoted = argument.starts_with(['\'', '"']);
     let is_path = argument.contains(['/', '*']) || Path::new(argument).exists();
     if !quoted && is_path { format!("'{}'", argument.replace('\'', "''")) } else { argument.to_owned() }
 }
 
-/// The state that a switch has from now on, which is said.
+/// Returns the new state of a switch, and prints it.
 fn switch(name: &str, now: bool, argument: &str) -> bool {
     let next = match argument {
         "on" => true,
         "off" => false,
         _ => !now,
     };
-    say(&format!("{name} is {}", if next { "on" } else { "off" }));
+    print_stderr(&format!("{name} is {}", if next { "on" } else { "off" }));
     next
 }
 
-/// The inputs of a script as a person would have typed them, each with the line it starts in, from 1.
+/// Returns the inputs of a script as a person would type them, each with its first line, from 1.
 fn inputs(script: &str) -> Vec<(usize, &str)> {
     let mut inputs = Vec::new();
     let (mut start, mut start_line) = (0, 1);
@@ -296,7 +297,7 @@ fn inputs(script: &str) -> Vec<(usize, &str)> {
     inputs
 }
 
-/// Where lines are remembered; `None` where there is no place for it.
+/// Returns the path of the history; `None` if there is no place for it.
 fn history_file() -> Option<PathBuf> {
     let dir = dirs::data_dir()?.join("avro-sql");
     fs::create_dir_all(&dir).ok()?;
@@ -308,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inputs_of_a_script() {
+    fn inputs_split_script_with_lines() {
         let cases: [(&str, &[(usize, &str)]); 7] = [
             ("", &[]),
             ("\n\n", &[]),

@@ -1,7 +1,7 @@
-//! What a session knows by name: tables, their columns, functions. In: a session; out: lists for completion.
+//! The names of a session for completion: tables, columns, functions.
 //!
-//! Columns of a path are found by looking at its files, on the session's own threads. A person waits for it, so it is given up
-//! when it takes long; what was found is remembered.
+//! Columns of a path are read from its files on the session's own threads. A person waits for them, so a slow read is
+//! abandoned; found columns are cached.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::channel;
@@ -15,36 +15,36 @@ use tokio::runtime::Handle;
 use crate::session::Session;
 
 /// How long a person waits for names.
-const PATIENCE: Duration = Duration::from_millis(800);
+const COLUMNS_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// A table as a statement names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Table {
-    /// By its name, as SQL has it: `t`, `s.t`.
+pub(super) enum TableName {
+    /// An unquoted name: `t`, `s.t`.
     Named(String),
-    /// By a name or path in quotes.
+    /// A quoted name or path.
     Quoted(String),
 }
 
-/// Names of a session.
+/// The names of a session.
 pub(super) struct Names {
     context: SessionContext,
     threads: Option<Handle>,
-    columns: Mutex<HashMap<Table, Vec<String>>>,
+    columns: Mutex<HashMap<TableName, Vec<String>>>,
 }
 
 impl Names {
-    pub(super) fn of(session: &Session) -> Names {
+    pub(super) fn new(session: &Session) -> Names {
         Names { context: session.context().clone(), threads: session.threads(), columns: Mutex::default() }
     }
 
-    /// Forgets columns: statements may change them.
+    /// Forgets columns, which statements may change.
     pub(super) fn forget(&mut self, session: &Session) {
         self.threads = session.threads();
         self.columns.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Tables and views; those of other schemas than the usual one with the schema's name.
+    /// Returns tables and views; those outside the default schema are qualified.
     pub(super) fn tables(&self) -> BTreeSet<String> {
         let mut tables = BTreeSet::new();
         let state = self.context.state();
@@ -60,20 +60,20 @@ impl Names {
         tables
     }
 
-    /// Functions that make tables.
+    /// Returns table functions.
     pub(super) fn table_functions(&self) -> BTreeSet<String> {
         self.context.state().table_functions().keys().cloned().collect()
     }
 
-    /// Functions of values.
+    /// Returns scalar, aggregate and window functions.
     pub(super) fn functions(&self) -> BTreeSet<String> {
         let state = self.context.state();
         let all = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
         all.chain(state.window_functions().keys()).cloned().collect()
     }
 
-    /// The columns of a table; none where there is no such table, or nothing is known of it in time.
-    pub(super) fn columns(&self, table: &Table) -> Vec<String> {
+    /// Returns the columns of a table; none if it does not exist or reading takes too long.
+    pub(super) fn columns(&self, table: &TableName) -> Vec<String> {
         let known = self.columns.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned();
         known.unwrap_or_else(|| {
             let found = self.look_up(table).unwrap_or_default();
@@ -82,19 +82,19 @@ impl Names {
         })
     }
 
-    fn look_up(&self, table: &Table) -> Option<Vec<String>> {
+    fn look_up(&self, table: &TableName) -> Option<Vec<String>> {
         let reference = match table {
-            Table::Named(name) => TableReference::from(name.as_str()),
-            Table::Quoted(name) => TableReference::bare(name.as_str()),
+            TableName::Named(name) => TableReference::from(name.as_str()),
+            TableName::Quoted(name) => TableReference::bare(name.as_str()),
         };
         let context = self.context.clone();
         let (send, receive) = channel();
         self.threads.as_ref()?.spawn(async move {
             if let Ok(table) = context.table_provider(reference).await {
                 let columns: Vec<_> = table.schema().fields().iter().map(|f| f.name().clone()).collect();
-                let _ = send.send(columns); // nobody may be waiting any more
+                let _ = send.send(columns); // the waiting thread may have given up
             }
         });
-        receive.recv_timeout(PATIENCE).ok()
+        receive.recv_timeout(COLUMNS_TIMEOUT).ok()
     }
 }

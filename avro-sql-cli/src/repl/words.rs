@@ -1,4 +1,4 @@
-//! The words of SQL that the prompt shows as such and completes. Others are keywords too, but these are those that people type.
+//! The SQL keywords that the prompt highlights and completes: those that people type.
 
 const KEYWORDS: [&str; 126] = [
     "ALL",
@@ -129,12 +129,12 @@ const KEYWORDS: [&str; 126] = [
     "WITH",
 ];
 
-/// Is it one of them, in any case?
+/// Whether a word is one of them, in any case.
 pub(super) fn is_keyword(word: &str) -> bool {
     KEYWORDS.binary_search_by(|keyword| keyword.bytes().cmp(word.bytes().map(|b| b.to_ascii_uppercase()))).is_ok()
 }
 
-/// All of them, in order.
+/// Returns all of them, sorted.
 pub(super) fn keywords() -> impl Iterator<Item = &'static str> {
     KEYWORDS.iter().copied()
 }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keywords_are_in_order() {
+    fn keywords_are_sorted() {
         assert!(KEYWORDS.is_sorted());
         assert!(keywords().all(is_keyword));
         for (word, expected) in [("select", true), ("Select", true), ("selected", false), ("", false), ("ü", false)] {

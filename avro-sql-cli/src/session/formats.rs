@@ -1,8 +1,8 @@
-//! Files that are not Avro, by the extensions that people give them: `.ndjson` and `.jsonl` for JSON, `.csv` and `.tsv` with whatever is between
-//! their values, and `.json` for one array as well as for an object a line.
+//! Text and Parquet formats by file extension: `.ndjson` and `.jsonl` for JSON, `.csv` and `.tsv` with any delimiter,
+//! and `.json` for one array as well as for an object on each line.
 //!
-//! DataFusion knows each format by one extension only, JSON arrays and delimiters when it is told, and guesses the types of CSV from the
-//! first 1,000 rows.
+//! DataFusion knows one extension for each format, needs options for JSON arrays and delimiters, and infers the types
+//! of CSV from the first 1,000 rows.
 
 mod distinct;
 mod parquet;
@@ -32,38 +32,38 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::files::text::infer;
 use distinct::Distinct;
 
-/// Bytes of a file that are looked at for the `[` that an array begins with. Compressed, they are a whole block.
-const LOOKED_AT: u64 = 64 << 10;
+/// Bytes searched for the `[` of an array. In compressed files, a whole block.
+const INSPECTED_BYTES: u64 = 64 << 10;
 
-/// Teaches a session these endings.
+/// Registers these extensions in a session.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
-    for ending in ["json", "ndjson", "jsonl"] {
-        state.register_file_format(Arc::new(Json { ending }), true)?;
+    for extension in ["json", "ndjson", "jsonl"] {
+        state.register_file_format(Arc::new(JsonFactory { extension }), true)?;
     }
-    for (ending, delimiter) in [("csv", None), ("tsv", Some(b'\t')), ("tab", Some(b'\t'))] {
-        state.register_file_format(Arc::new(Delimited { ending, delimiter }), true)?;
+    for (extension, delimiter) in [("csv", None), ("tsv", Some(b'\t')), ("tab", Some(b'\t'))] {
+        state.register_file_format(Arc::new(Delimited { extension, delimiter }), true)?;
     }
-    state.register_file_format(Arc::new(Distinct(parquet::Parquet)), true)?;
+    state.register_file_format(Arc::new(Distinct(parquet::ParquetFactory)), true)?;
     state.register_file_format(Arc::new(Distinct(ArrowFormatFactory::new())), true)?;
     Ok(())
 }
 
-/// Parquet that tells of uuids and durations.
-pub(crate) fn telling(format: Arc<dyn FileFormat>) -> Arc<dyn FileFormat> {
-    Arc::new(parquet::Telling(format))
+/// Wraps Parquet so that uuids and durations are recognized.
+pub(crate) fn annotated(format: Arc<dyn FileFormat>) -> Arc<dyn FileFormat> {
+    Arc::new(parquet::AnnotatedParquet(format))
 }
 
-/// CSV, with whatever is between its values.
+/// CSV with any delimiter.
 #[derive(Debug)]
 struct Delimited {
-    ending: &'static str,
-    /// Where the name of the file says it.
+    extension: &'static str,
+    /// Set if the file's extension implies it.
     delimiter: Option<u8>,
 }
 
 impl GetExt for Delimited {
     fn get_ext(&self) -> String {
-        self.ending.to_owned()
+        self.extension.to_owned()
     }
 }
 
@@ -75,15 +75,20 @@ impl FileFormatFactory for Delimited {
         }
         let said = CsvFormatFactory::new().create(state, &all)?;
         let is_said = |key: &str| options.keys().any(|other| other.eq_ignore_ascii_case(key));
-        // Options about how cells are spelled are the engine's own to understand, and so are types then.
-        let is_plain = options.keys().all(|key| LEFT_TO_US.iter().any(|ours| key.eq_ignore_ascii_case(ours)));
+        // The engine handles options about the spelling of cells, and then infers types too.
+        let is_plain = options.keys().all(|key| HANDLED_HERE.iter().any(|ours| key.eq_ignore_ascii_case(ours)));
         let delimiter = match is_said("format.delimiter") {
             true => said.downcast_ref::<CsvFormat>().map(CsvFormat::delimiter),
             false => self.delimiter,
         };
         Ok(match said.downcast_ref::<CsvFormat>() {
             Some(csv) if is_plain && csv.compression_type().is_none_or(|kind| !kind.is_compressed()) => {
-                Arc::new(AnyCsv { csv: csv.options().clone(), delimiter, found: OnceLock::new(), ending: self.ending })
+                Arc::new(AnyCsv {
+                    csv: csv.options().clone(),
+                    delimiter,
+                    found: OnceLock::new(),
+                    extension: self.extension,
+                })
             }
             _ => said,
         })
@@ -95,15 +100,15 @@ impl FileFormatFactory for Delimited {
 }
 
 /// Options of CSV that do not change how its cells are read.
-const LEFT_TO_US: [&str; 2] = ["format.delimiter", "format.newlines_in_values"];
+const HANDLED_HERE: [&str; 2] = ["format.delimiter", "format.newlines_in_values"];
 
-/// CSV whose delimiter and types are found where the columns are looked for.
+/// CSV whose delimiter and types are inferred with the columns.
 #[derive(Debug)]
 struct AnyCsv {
     csv: CsvOptions,
     delimiter: Option<u8>,
     found: OnceLock<Arc<dyn FileFormat>>,
-    ending: &'static str,
+    extension: &'static str,
 }
 
 impl AnyCsv {
@@ -116,11 +121,11 @@ impl AnyCsv {
 #[async_trait]
 impl FileFormat for AnyCsv {
     fn get_ext(&self) -> String {
-        self.ending.to_owned()
+        self.extension.to_owned()
     }
 
     fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
-        Ok(format!("{}{}", self.ending, compression.get_ext()))
+        Ok(format!("{}{}", self.extension, compression.get_ext()))
     }
 
     fn compression_type(&self) -> Option<FileCompressionType> {
@@ -135,7 +140,7 @@ impl FileFormat for AnyCsv {
     ) -> Result<SchemaRef> {
         let (mut delimiter, mut has_line_breaks, mut schemas) = (self.delimiter, false, Vec::new());
         for object in objects.iter().filter(|object| object.size > 0) {
-            let bytes = store.get_range(&object.location, 0..object.size.min(infer::LOOKED_AT)).await?;
+            let bytes = store.get_range(&object.location, 0..object.size.min(infer::INSPECTED_BYTES)).await?;
             let whole = bytes.len() as u64 == object.size;
             let inferred = infer::infer(&bytes, delimiter, whole)
                 .map_err(|e| DataFusionError::Execution(format!("/{}: {e}", object.location)))?;
@@ -190,24 +195,24 @@ impl FileFormat for AnyCsv {
 
 /// JSON of either kind.
 #[derive(Debug)]
-struct Json {
-    ending: &'static str,
+struct JsonFactory {
+    extension: &'static str,
 }
 
-impl GetExt for Json {
+impl GetExt for JsonFactory {
     fn get_ext(&self) -> String {
-        self.ending.to_owned()
+        self.extension.to_owned()
     }
 }
 
-impl FileFormatFactory for Json {
+impl FileFormatFactory for JsonFactory {
     fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
         let said = JsonFormatFactory::new().create(state, options)?;
         if options.contains_key("format.newline_delimited") {
             return Ok(said);
         }
         let json = said.downcast_ref::<JsonFormat>();
-        Ok(json.map_or(Arc::clone(&said), |json| Arc::new(EitherJson::new(json, self.ending))))
+        Ok(json.map_or(Arc::clone(&said), |json| Arc::new(EitherJson::new(json, self.extension))))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
@@ -215,22 +220,22 @@ impl FileFormatFactory for Json {
     }
 }
 
-/// Objects in lines, or in an array: which of both is seen where the columns are looked for.
+/// Objects on lines or in an array, recognized with the columns.
 #[derive(Debug)]
 struct EitherJson {
     lines: Arc<dyn FileFormat>,
     array: Arc<dyn FileFormat>,
     is_array: OnceLock<bool>,
-    ending: &'static str,
+    extension: &'static str,
 }
 
 impl EitherJson {
-    fn new(json: &JsonFormat, ending: &'static str) -> Self {
+    fn new(json: &JsonFormat, extension: &'static str) -> Self {
         let format = |is_lines| {
             let options = json.options().clone();
             Arc::new(JsonFormat::default().with_options(options).with_newline_delimited(is_lines))
         };
-        EitherJson { lines: format(true), array: format(false), is_array: OnceLock::new(), ending }
+        EitherJson { lines: format(true), array: format(false), is_array: OnceLock::new(), extension }
     }
 
     fn format(&self) -> &Arc<dyn FileFormat> {
@@ -241,11 +246,11 @@ impl EitherJson {
 #[async_trait]
 impl FileFormat for EitherJson {
     fn get_ext(&self) -> String {
-        self.ending.to_owned()
+        self.extension.to_owned()
     }
 
     fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
-        Ok(format!("{}{}", self.ending, compression.get_ext()))
+        Ok(format!("{}{}", self.extension, compression.get_ext()))
     }
 
     fn compression_type(&self) -> Option<FileCompressionType> {
@@ -259,7 +264,7 @@ impl FileFormat for EitherJson {
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
         if let Some(object) = objects.iter().find(|object| object.size > 0) {
-            let start = store.get_range(&object.location, 0..object.size.min(LOOKED_AT)).await?;
+            let start = store.get_range(&object.location, 0..object.size.min(INSPECTED_BYTES)).await?;
             let compression = self.compression_type().unwrap_or(FileCompressionType::UNCOMPRESSED);
             let bytes = BufReader::new(compression.convert_read(io::Cursor::new(start))?).bytes();
             let first = bytes.map_while(std::result::Result::ok).find(|byte| !byte.is_ascii_whitespace());

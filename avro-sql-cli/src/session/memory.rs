@@ -1,8 +1,8 @@
-//! The memory that queries may use by default: a share of the machine's, or of the container's if that is less.
+//! The default memory limit of queries: a share of the machine's memory, or of the container's if that is less.
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// The share of the memory that queries may use, in percent. The rest is for decoded blocks, the answer and other programs.
+/// The share in percent. The rest is for decoded blocks, the result and other programs.
 const SHARE_PERCENT: u64 = 80;
 
 /// Returns the default limit in bytes; `None` if the operating system does not tell its memory.
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smaller_size_counts() {
+    fn share_uses_smaller_size() {
         assert_eq!(share(1000, u64::MAX), Some(800));
         assert_eq!(share(1000, 500), Some(400));
         assert_eq!(share(0, 500), Some(400));
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_machine_has_a_limit() {
+    fn default_limit_exists() {
         let limit = default_limit().unwrap_or(0);
         assert!(limit > 100 << 20, "{limit}");
     }

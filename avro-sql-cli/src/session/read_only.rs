@@ -1,4 +1,4 @@
-//! `--read-only`: refuses statements that write files.
+//! `--read-only`: rejects statements that write files.
 
 use avro_datafusion::AvroIndex;
 use datafusion::common::tree_node::TreeNodeRecursion;

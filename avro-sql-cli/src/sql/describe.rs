@@ -1,10 +1,10 @@
-//! `DESCRIBE`: its plan in; what the Avro schema of the table does not mean though it seems to, out.
+//! `DESCRIBE`: hints about attributes of the table's Avro schema that have no effect.
 
 use avro_arrow::Limits;
 use avro_arrow::schema::Schema;
 use datafusion::logical_expr::LogicalPlan;
 
-/// A line for each field that does not mean what it seems to.
+/// Returns a line for each field with such an attribute.
 pub(crate) fn hints(plan: &LogicalPlan) -> Vec<String> {
     let LogicalPlan::DescribeTable(table) = plan else { return Vec::new() };
     let schema = table.schema.metadata().get("avro.schema").map(|json| Schema::parse(json, &Limits::default()));

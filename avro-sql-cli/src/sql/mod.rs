@@ -1,4 +1,4 @@
-//! SQL before DataFusion sees it: statements, their rewrites, and names of types.
+//! SQL before DataFusion: splits scripts into statements and rewrites them.
 
 pub(crate) mod split;
 pub(crate) mod describe;

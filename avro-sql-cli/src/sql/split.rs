@@ -1,4 +1,5 @@
-//! SQL text → statements. The tokenizer decides where a statement ends, so that a `;` in a string or a comment does not.
+//! Splits SQL text into statements. The tokenizer decides where a statement ends, so a `;` in a string or comment does
+//! not end it.
 
 use std::ops::Range;
 
@@ -10,25 +11,25 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Tokenize
 pub(crate) struct Statement<'a> {
     /// Its text, without the `;`.
     pub(crate) text: &'a str,
-    /// The line of the script it starts in, from 1.
+    /// Its first line in the script, from 1.
     pub(crate) line: usize,
 }
 
-/// A script taken apart.
+/// A split script.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Script<'a> {
-    /// The statements. Empty ones, which are only white space and comments, are left out.
+    /// The statements, without empty ones (only white space and comments).
     pub(crate) statements: Vec<Statement<'a>>,
-    /// Is the last statement ended by a `;`, or is there none?
+    /// Whether the last statement ends with `;`, or there is none.
     pub(crate) ended: bool,
 }
 
-/// Takes a script apart. Fails on a string, quoted name or comment that does not end.
+/// Splits a script. Fails on an unterminated string, quoted name or comment.
 pub(crate) fn split(script: &str) -> Result<Script<'_>, TokenizerError> {
     let tokens = Tokenizer::new(&GenericDialect {}, script).tokenize_with_location()?;
     let mut offsets = Offsets { rest: script.char_indices(), at: Location { line: 1, column: 1 }, end: script.len() };
     let mut statements = Vec::new();
-    let mut begin: Option<(usize, usize)> = None; // byte and line of the first word of the statement at hand
+    let mut begin: Option<(usize, usize)> = None; // byte and line of the first word of the current statement
     for token in tokens {
         match token.token {
             Token::Whitespace(_) | Token::EOF => {}
@@ -55,7 +56,7 @@ fn statement(script: &str, range: Range<usize>, line: usize) -> Statement<'_> {
     Statement { text: script.get(range).unwrap_or_default().trim_end(), line }
 }
 
-/// Finds the byte offsets of places given as lines and columns, in one pass. Places must come in order.
+/// Converts lines and columns to byte offsets in one pass. Positions must come in order.
 struct Offsets<'a> {
     rest: std::str::CharIndices<'a>,
     at: Location,
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_end_where_the_tokenizer_says() {
+    fn split_semicolon_in_string_or_comment_does_not_end_statement() {
         type Case = (&'static str, &'static [(&'static str, usize)], bool);
         let cases: [Case; 11] = [
             ("", &[], true),
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_is_an_error() {
+    fn split_unterminated_token_fails() {
         for script in ["select 'a", "select \"a", "select /* a"] {
             assert!(split(script).is_err(), "{script}");
         }

@@ -1,4 +1,4 @@
-//! Ctrl-C and requests to terminate. Once waited for, they no longer kill the process: whoever waits cleans up.
+//! Ctrl-C and SIGTERM. Once awaited, they no longer kill the process: the waiting code cleans up.
 
 use std::future::Future;
 use std::process::{Command, exit};
@@ -10,7 +10,7 @@ use tokio::signal::unix::SignalKind;
 
 use crate::error::{Error, Result};
 
-/// Runs `work` until it is done or the user interrupts it, from the call on.
+/// Runs `work` until it is done or the user interrupts it. Signals count from the call on.
 pub(crate) fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
     let requested = requested();
     async {
@@ -21,8 +21,8 @@ pub(crate) fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> im
     }
 }
 
-/// Ends when the user presses Ctrl-C or the process is asked to terminate, from the call on: before anything is begun that
-/// has to be cleaned up.
+/// Completes when the user presses Ctrl-C or the process gets SIGTERM. Signals count from the call on, before work
+/// begins that needs a cleanup.
 pub(crate) fn requested() -> impl Future<Output = ()> {
     let (ctrl_c, terminate) = (ctrl_c(), terminate());
     async {
@@ -33,20 +33,20 @@ pub(crate) fn requested() -> impl Future<Output = ()> {
     }
 }
 
-/// Was the process asked to terminate?
-static ASKED: AtomicBool = AtomicBool::new(false);
+/// Whether the process got SIGTERM.
+static TERM_REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Does it wait for keys, so that nobody looks at that?
-static READING: AtomicBool = AtomicBool::new(false);
+/// Whether the process waits for keys, and so does not check `TERM_REQUESTED`.
+static IN_READLINE: AtomicBool = AtomicBool::new(false);
 
-/// From now on a request to terminate ends the process also where it reads keys, as it would if nobody ever waited for one.
-pub(crate) fn heed_while_reading() -> Result<()> {
+/// Makes SIGTERM end the process also while it reads keys, as it would without a handler.
+pub(crate) fn exit_on_sigterm_during_readline() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watch = move || {
         runtime.block_on(async { terminate().await });
-        ASKED.store(true, Ordering::SeqCst);
-        if READING.load(Ordering::SeqCst) {
-            // The line editor has changed how the terminal works. Where that cannot be undone, so be it.
+        TERM_REQUESTED.store(true, Ordering::SeqCst);
+        if IN_READLINE.load(Ordering::SeqCst) {
+            // The line editor has changed the terminal's mode. A failure to restore it is ignored.
             let _ = Command::new("stty").arg("sane").status();
             exit(130);
         }
@@ -57,12 +57,12 @@ pub(crate) fn heed_while_reading() -> Result<()> {
 
 /// Reads keys.
 pub(crate) fn while_reading<T>(read: impl FnOnce() -> T) -> Result<T> {
-    READING.store(true, Ordering::SeqCst);
-    if ASKED.load(Ordering::SeqCst) {
+    IN_READLINE.store(true, Ordering::SeqCst);
+    if TERM_REQUESTED.load(Ordering::SeqCst) {
         return Err(Error::Interrupted);
     }
     let keys = read();
-    READING.store(false, Ordering::SeqCst);
+    IN_READLINE.store(false, Ordering::SeqCst);
     Ok(keys)
 }
 
@@ -76,7 +76,7 @@ fn terminate() -> impl Future<Output = ()> {
     received(SignalKind::terminate())
 }
 
-/// Without a handler, signals do what they always do.
+/// Without a handler, signals have their default effect.
 #[cfg(unix)]
 fn received(kind: SignalKind) -> impl Future<Output = ()> {
     let signals = tokio::signal::unix::signal(kind);

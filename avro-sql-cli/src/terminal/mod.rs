@@ -1,4 +1,4 @@
-//! The terminal: progress, the pager, and Ctrl-C.
+//! The terminal: interrupts, the pager, and the progress of queries.
 
 pub(crate) mod interrupt;
 pub(crate) mod pager;

@@ -1,4 +1,4 @@
-//! How far a query is: its physical plan in, bytes and rows out, from the counts that scans keep anyway.
+//! The progress of a query: bytes and rows from the metrics of its scans.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,12 +8,12 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::progress::{Meter, Reading};
 
-/// The meter of one statement. Its plan is known once planning is done.
+/// The meter of one statement. Its plan is known after planning.
 #[derive(Default)]
 pub(crate) struct PlanMeter(Mutex<Option<Arc<dyn ExecutionPlan>>>);
 
 impl PlanMeter {
-    /// The statement is carried out by this plan.
+    /// Sets the plan of the statement.
     pub(crate) fn watch(&self, plan: Arc<dyn ExecutionPlan>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
     }
@@ -23,7 +23,7 @@ impl Meter for PlanMeter {
     fn read(&self) -> Reading {
         let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut reading = Reading::default();
-        // Plans may be deep, so what is still to be looked at is a list rather than calls.
+        // Plans may be deep, so the walk uses a list instead of recursion.
         let mut rest: Vec<_> = plan.into_iter().collect();
         while let Some(plan) = rest.pop() {
             let children = plan.children();

@@ -1,4 +1,4 @@
-//! What the tests of the command need: a folder of files, a tiny Avro writer, and the command itself.
+//! Support for the tests of the command: a folder of files, a tiny Avro writer, and the command itself.
 #![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[cfg(unix)]
@@ -9,12 +9,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// A folder that lives as long as the test, in which the command runs.
+/// A temporary folder in which the command runs.
 pub(crate) struct Folder {
     dir: tempfile::TempDir,
 }
 
-/// What a run of the command left.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) stdout: Vec<u8>,
@@ -31,7 +31,7 @@ impl Folder {
         self.dir.path().join(name)
     }
 
-    /// Writes a file, and the folders it is in.
+    /// Writes a file, and creates its folders.
     pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> &Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -43,7 +43,7 @@ impl Folder {
         fs::read(self.path(name)).unwrap()
     }
 
-    /// The names in the folder, in order.
+    /// Returns the names in the folder, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path()).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
@@ -51,7 +51,7 @@ impl Folder {
         names
     }
 
-    /// The command with these arguments, ready to run in this folder, with nothing of the user's own settings.
+    /// Returns the command with these arguments in this folder, without the user's settings.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_avro-sql"));
         command.args(arguments).current_dir(self.dir.path()).env("HOME", self.dir.path());
@@ -66,10 +66,10 @@ impl Folder {
         self.run_with(arguments, "")
     }
 
-    /// Runs the command with text on standard input.
+    /// Runs the command with this standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        // The command may end without having read everything.
+        // The command may end without reading everything.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         Ran {
@@ -85,13 +85,13 @@ impl Ran {
         std::str::from_utf8(&self.stdout).unwrap()
     }
 
-    /// It did what it was asked, wrote this and said nothing.
+    /// Checks that it succeeded, wrote this and printed no message.
     #[track_caller]
     pub(crate) fn wrote(&self, stdout: &str) {
         assert_eq!((self.stderr.as_str(), self.stdout(), self.code), ("", stdout, 0));
     }
 
-    /// It failed with this exit code and one line of error that has these words.
+    /// Checks that it failed with this exit code and one error line that contains these words.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, words: &[&str]) {
         let is_one_line = self.stderr.ends_with('\n') && self.stderr.lines().count() == 1;
@@ -103,7 +103,7 @@ impl Ran {
     }
 }
 
-/// A value to be written as Avro. The schema is for the caller to get right.
+/// A value to write as Avro. The caller must match the schema.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Null,
@@ -191,7 +191,7 @@ fn length(n: usize, to: &mut Vec<u8>) {
     long(i64::try_from(n).unwrap(), to);
 }
 
-/// A container file with these rows, so many in each block.
+/// Returns a container file with `rows_per_block` rows in each block.
 pub(crate) fn avro(schema: &str, rows_per_block: usize, rows: &[Value]) -> Vec<u8> {
     const SYNC: &[u8; 16] = b"0123456789abcdef";
     let mut file = b"Obj\x01".to_vec();
@@ -219,7 +219,7 @@ fn person(id: i64, name: Option<&str>, color: i64, tags: &[&str]) -> Value {
     Value::Record(vec![id.into(), name.into(), color.into(), Value::Array(tags.iter().map(|t| (*t).into()).collect())])
 }
 
-/// Puts people.avro (three rows) and logs/{1,2}.avro (two and one) into a folder.
+/// Writes people.avro (three rows) and logs/{1,2}.avro (two rows and one).
 pub(crate) fn people(folder: &Folder) {
     let people =
         [person(1, Some("Ann, \"A\""), 0, &["x", "y"]), person(2, None, 1, &[]), person(3, Some("Çelik"), 0, &["z"])];

@@ -1,4 +1,4 @@
-//! A terminal for tests: the command runs in a pseudo-terminal; keys go in, and what a person would see on it comes out.
+//! A terminal for tests: runs the command in a pseudo-terminal, sends keys, and keeps the screen.
 
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -9,7 +9,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use super::Folder;
 
-/// Longest time that anything is waited for. Machines that run tests are slow at times.
+/// Longest wait for anything. Test machines are sometimes slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const UP: &str = "\x1b[A";
@@ -23,7 +23,7 @@ pub(crate) struct Terminal {
     output: Receiver<Vec<u8>>,
     child: Box<dyn Child + Send + Sync>,
     screen: Screen,
-    /// Lines above this one were looked at.
+    /// Lines above this one were checked.
     seen: usize,
 }
 
@@ -64,7 +64,7 @@ impl Terminal {
         self
     }
 
-    /// Waits until this shows below what was seen last, and says how long that took.
+    /// Waits until this text shows below the last checked line, and returns how long it took.
     #[track_caller]
     pub(crate) fn see(&mut self, text: &str) -> Duration {
         let start = Instant::now();
@@ -80,19 +80,19 @@ impl Terminal {
         }
     }
 
-    /// What was typed is done: all that shows from now on comes below.
+    /// Checks only what shows below from now on.
     pub(crate) fn below(&mut self) -> &mut Self {
         self.seen = self.screen.row + 1;
         self
     }
 
-    /// All that shows counts, above and below.
+    /// Checks the whole screen.
     pub(crate) fn anywhere(&mut self) -> &mut Self {
         self.seen = 0;
         self
     }
 
-    /// Takes in what is written within this time.
+    /// Reads output for this time.
     pub(crate) fn wait(&mut self, time: Duration) -> &mut Self {
         let start = Instant::now();
         while let Ok(bytes) = self.output.recv_timeout(time.saturating_sub(start.elapsed())) {
@@ -101,7 +101,7 @@ impl Terminal {
         self
     }
 
-    /// Presses keys and a return, and waits for the prompt below.
+    /// Presses keys and return, and waits for the prompt below.
     #[track_caller]
     pub(crate) fn ask(&mut self, keys: &str) -> &mut Self {
         let row = self.screen.row;
@@ -111,22 +111,22 @@ impl Terminal {
         self
     }
 
-    /// Was anything coloured?
-    pub(crate) fn coloured(&self) -> bool {
-        self.screen.coloured
+    /// Whether any text was colored.
+    pub(crate) fn colored(&self) -> bool {
+        self.screen.colored
     }
 
-    /// All that a person would have seen.
+    /// Returns all text of the screen.
     pub(crate) fn text(&self) -> String {
         self.screen.text()
     }
 
-    /// The process that the command is.
+    /// Returns the id of the command's process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.process_id().unwrap()
     }
 
-    /// Waits for the command to end; its exit code.
+    /// Waits for the command to end, and returns its exit code.
     pub(crate) fn end(&mut self) -> u32 {
         let start = Instant::now();
         loop {
@@ -152,20 +152,20 @@ impl Drop for Terminal {
     }
 }
 
-/// As much of a terminal as the prompt uses: text, returns, cursor movement, and clearing to the end.
+/// The part of a terminal that the prompt uses: text, returns, cursor movement, and clearing to the end.
 struct Screen {
     width: usize,
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
-    coloured: bool,
-    /// Bytes of a character or sequence that has not come whole.
+    colored: bool,
+    /// Bytes of an incomplete character or sequence.
     rest: Vec<u8>,
 }
 
 impl Screen {
     fn new(width: usize) -> Screen {
-        Screen { width, lines: vec![Vec::new()], row: 0, column: 0, coloured: false, rest: Vec::new() }
+        Screen { width, lines: vec![Vec::new()], row: 0, column: 0, colored: false, rest: Vec::new() }
     }
 
     fn text(&self) -> String {
@@ -173,7 +173,7 @@ impl Screen {
         self.lines.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// The first line from `row` on that has the text.
+    /// Returns the first line from `row` on that contains the text.
     fn find(&self, text: &str, row: usize) -> Option<usize> {
         let lines = self.lines.iter().map(|line| line.iter().collect::<String>() + " ");
         lines.enumerate().skip(row).find(|(_, line)| line.contains(text)).map(|(at, _)| at)
@@ -241,7 +241,7 @@ impl Screen {
                 self.lines[self.row].truncate(self.column);
                 self.lines.truncate(self.row + 1);
             }
-            b'm' => self.coloured = true,
+            b'm' => self.colored = true,
             _ => {} // modes
         }
         self.reach();

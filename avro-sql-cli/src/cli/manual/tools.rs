@@ -1,4 +1,4 @@
-//! Examples of the tools that go block by block, for their help.
+//! Help examples of the tools that work block by block.
 
 /// Examples of `meta`.
 pub(crate) const META: &str = "\

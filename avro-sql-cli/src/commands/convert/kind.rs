@@ -6,11 +6,11 @@ use avro_datafusion::data_files::compression;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 
 use crate::error::{Error, Result};
-use crate::files::inputs::Found;
+use crate::files::inputs::InputFile;
 
-/// A format to convert from.
+/// An input format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum InputFormat {
     Avro,
     Parquet,
     Arrow,
@@ -20,42 +20,42 @@ pub(crate) enum Kind {
     Json,
 }
 
-impl Kind {
-    /// By the extension of the name, in front of that of a compression. A file of no known extension is Avro, or says itself that
-    /// it is not.
-    pub(crate) fn of(path: &Path) -> Kind {
+impl InputFormat {
+    /// Returns the format by the extension before that of a compression. An unknown extension means Avro, whose reader
+    /// reports files that are not.
+    pub(crate) fn from_path(path: &Path) -> InputFormat {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let plain = name.rsplit_once('.').filter(|_| compression(&name).is_some()).map_or(&*name, |(plain, _)| plain);
         match Path::new(plain).extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase().as_str() {
-            "parquet" => Kind::Parquet,
-            "arrow" | "feather" | "arrows" | "ipc" => Kind::Arrow,
-            "csv" => Kind::Csv,
-            "tsv" | "tab" => Kind::Tsv,
-            "ndjson" | "jsonl" => Kind::Ndjson,
-            "json" => Kind::Json,
-            _ => Kind::Avro,
+            "parquet" => InputFormat::Parquet,
+            "arrow" | "feather" | "arrows" | "ipc" => InputFormat::Arrow,
+            "csv" => InputFormat::Csv,
+            "tsv" | "tab" => InputFormat::Tsv,
+            "ndjson" | "jsonl" => InputFormat::Ndjson,
+            "json" => InputFormat::Json,
+            _ => InputFormat::Avro,
         }
     }
 
-    /// The one kind that all these files are of.
-    pub(crate) fn of_all(files: &[Found]) -> Result<Kind> {
-        let first = files.first().map_or(Kind::Avro, |file| Kind::of(&file.path));
+    /// Returns the format of all these files, or an error if they differ.
+    pub(crate) fn from_files(files: &[InputFile]) -> Result<InputFormat> {
+        let first = files.first().map_or(InputFormat::Avro, |file| InputFormat::from_path(&file.path));
         let compression = |path: &Path| format!("{:?}", compression_of(path));
         if let [one, others @ ..] = files
             && let Some(other) = others.iter().find(|other| compression(&other.path) != compression(&one.path))
         {
             return Err(Error::Usage(format!(
-                "{} and {} are not compressed alike; decompress one of them",
+                "{} and {} have different compression; decompress one of them",
                 one.path.display(),
                 other.path.display()
             )));
         }
-        match files.iter().map(|file| &file.path).find(|path| Kind::of(path) != first) {
+        match files.iter().map(|file| &file.path).find(|path| InputFormat::from_path(path) != first) {
             Some(other) => Err(Error::Usage(format!(
-                "{} is {:?}, but {} is {first:?}: files of one format make one file; one to one they are converted into a directory, \
+                "{} is {:?}, but {} is {first:?}: to write one file, all inputs must have one format; to convert each file, write to a directory, \
                  as in `convert IN... OUT/ --to parquet`",
                 other.display(),
-                Kind::of(other),
+                InputFormat::from_path(other),
                 files.first().map(|file| file.path.display().to_string()).unwrap_or_default()
             ))),
             None => Ok(first),
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-/// How a file is compressed, by the extension of its name.
+/// Returns the compression by the extension of a name.
 pub(crate) fn compression_of(path: &Path) -> FileCompressionType {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     match compression(&name) {

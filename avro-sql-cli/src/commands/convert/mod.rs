@@ -1,7 +1,7 @@
-//! `convert`: files of one format in, files of another out, batch by batch: in bounded memory, whatever their size.
+//! `convert`: converts files between formats, batch by batch, in bounded memory.
 //!
-//! Next files: `jobs.rs` for which files become which, `source.rs` for reading (`columns.rs` looks at names first), `sink.rs` for writing, `output/parquet/shape.rs` for what Parquet
-//! cannot hold as it is. The formats themselves are in `output`.
+//! Next files: `jobs.rs` maps inputs to outputs, `source.rs` reads (after `columns.rs` checks names), `sink.rs` writes.
+//! `output/parquet/shape.rs` converts values that Parquet cannot store. The formats are in `output`.
 
 mod columns;
 mod jobs;
@@ -23,58 +23,58 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 use crate::files::atomic_file::Written;
-use crate::files::text::Dialect;
+use crate::files::text::CellDialect;
 use crate::options::Resources;
 use crate::output::{Format, UnionText, Writing};
 use crate::progress::{Bar, Counter};
 use crate::session::Session;
 use crate::terminal::interrupt;
-use jobs::Job;
-use kind::Kind;
+use jobs::ConvertJob;
+use kind::InputFormat;
 use names::Originals;
-pub(crate) use names::say_renamed;
+pub(crate) use names::print_renamed;
 use sink::Sink;
-pub(crate) use source::Wanted;
-use source::{Decoded, Queried, Rows};
+pub(crate) use source::RowSelection;
+use source::{DecodedFiles, QueryRows, Rows};
 use text::Layout;
 use text::Text;
 
-/// What to convert to what.
+/// A conversion.
 #[derive(Debug)]
-pub(crate) struct Task {
+pub(crate) struct ConvertTask {
     /// Files, directories, globs and URLs.
     pub(crate) inputs: Vec<PathBuf>,
     /// The file to write, or the directory of files.
     pub(crate) output: PathBuf,
-    /// Is it a directory?
+    /// Whether the output is a directory.
     pub(crate) into_directory: bool,
     /// The format to write.
     pub(crate) format: Format,
     /// How it is written.
     pub(crate) writing: Writing,
-    /// What of the rows is written.
-    pub(crate) wanted: Wanted,
-    /// The columns that directories are named after.
+    /// Which rows and columns are written.
+    pub(crate) wanted: RowSelection,
+    /// The columns that name the directories.
     pub(crate) partition_by: Vec<String>,
 }
 
-/// Converts. Files appear whole or not at all, and only when all of them are there.
-pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
-    // Parquet files have no views, but are written from them; other files would have them.
+/// Converts. Files appear whole or not at all, and only after all of them are complete.
+pub(crate) async fn run(task: ConvertTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
+    // Parquet is written from views but stores none; the other formats would store them.
     let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Utf8 };
     let reading = AvroOptions { strings, enums: Enums::Dictionary, ..reading };
     let session = Session::open(resources, &reading, &[]).await?;
-    let skipped: Arc<dyn DamageSink> = Arc::clone(&session.skipped) as _;
-    let warned: Arc<dyn WarningSink> = Arc::clone(&session.warned) as _;
-    let reading = AvroOptions { report: Report::to(skipped), warnings: Warnings::to(warned), ..reading };
-    let given_up = Arc::new(AtomicBool::new(false));
+    let damage: Arc<dyn DamageSink> = Arc::clone(&session.notes) as _;
+    let warnings: Arc<dyn WarningSink> = Arc::clone(&session.notes) as _;
+    let reading = AvroOptions { report: Report::to(damage), warnings: Warnings::to(warnings), ..reading };
+    let canceled = Arc::new(AtomicBool::new(false));
     let conversion = Conversion {
         task,
         reading,
         session,
         threads: resources.threads,
         batch_rows: resources.batch_rows,
-        given_up: Arc::clone(&given_up),
+        canceled: Arc::clone(&canceled),
         runtime: Handle::current(),
         read: Arc::default(),
     };
@@ -83,8 +83,8 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     let done = tokio::select! {
         done = &mut work => done,
         () = requested => {
-            // The thread cannot be stopped from outside; it looks at the flag at every batch, and removes its files.
-            given_up.store(true, Ordering::Relaxed);
+            // The thread cannot be stopped from outside; it checks the flag at each batch, and removes its files.
+            canceled.store(true, Ordering::Relaxed);
             work.await
         }
     };
@@ -92,12 +92,12 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
 }
 
 struct Conversion {
-    task: Task,
+    task: ConvertTask,
     reading: AvroOptions,
     session: Session,
     threads: usize,
     batch_rows: usize,
-    given_up: Arc<AtomicBool>,
+    canceled: Arc<AtomicBool>,
     runtime: Handle,
     read: Arc<Counter>,
 }
@@ -113,24 +113,23 @@ impl Conversion {
         for job in &jobs {
             written.extend(self.convert(job)?);
         }
-        self.session.skipped.say();
-        self.session.warned.say();
+        self.session.notes.print();
         written.into_iter().try_for_each(Written::commit)
     }
 
-    fn convert(&self, job: &Job) -> Result<Vec<Written>> {
+    fn convert(&self, job: &ConvertJob) -> Result<Vec<Written>> {
         let mut rows = self.rows(job)?;
-        self.say_renamed(job, rows.schema());
-        let names = Originals::of(rows.schema(), self.task.format);
+        self.print_renamed(job, rows.schema());
+        let names = Originals::new(rows.schema(), self.task.format);
         let schema = names.schema();
-        let Task { format, partition_by, writing, .. } = &self.task;
+        let ConvertTask { format, partition_by, writing, .. } = &self.task;
         let writing = Writing { threads: self.threads, unions: UnionText::Tagged, ..writing.clone() };
         let mut sink = match partition_by.as_slice() {
             [] => Sink::file(&job.output, &schema, *format, &writing)?,
             by => Sink::directories(&job.output, by, &schema, *format, &writing)?,
         };
         while let Some(batch) = rows.next()? {
-            if self.given_up.load(Ordering::Relaxed) {
+            if self.canceled.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             sink.write(&names.batch(&batch)?)?;
@@ -139,39 +138,39 @@ impl Conversion {
         sink.finish()
     }
 
-    /// How rows are decoded where no query runs.
+    /// Returns the decoder options for conversions without a query.
     fn decoder(&self) -> Options {
         let unions = self.task.format.unions(self.reading.unions);
         self.reading.decoder(None, self.batch_rows).with_unions(unions)
     }
 
-    /// How text files are read by a schema: the one that was asked for, or, of CSV, one of the types that its values have.
-    fn text(&self, job: &Job, kind: Kind) -> Result<Option<(Layout, Schema)>> {
+    /// Returns the layout and schema of text inputs: the given schema, or for CSV the inferred one.
+    fn text(&self, job: &ConvertJob, kind: InputFormat) -> Result<Option<(Layout, Schema)>> {
         match &self.task.writing.avro.schema {
             Some(schema) => Ok(kind.layout(&job.inputs)?.map(|layout| (layout, schema.clone()))),
-            None if kind == Kind::Csv => {
+            None if kind == InputFormat::Csv => {
                 let csv = text::inferred(&job.inputs)?;
                 let columns = Arc::new(csv.schema);
-                self.say_renamed(job, &columns);
+                self.print_renamed(job, &columns);
                 let schema = derived_schema(&columns, &self.reading.limits)?;
-                Ok(Some((Layout::Cells(Dialect::Csv(csv.delimiter)), schema)))
+                Ok(Some((Layout::Cells(CellDialect::Csv(csv.delimiter)), schema)))
             }
             None => Ok(None),
         }
     }
 
-    /// Says which columns have other names in the Avro file that is written.
-    fn say_renamed(&self, job: &Job, columns: &SchemaRef) {
+    /// Prints which columns are renamed in the Avro output.
+    fn print_renamed(&self, job: &ConvertJob, columns: &SchemaRef) {
         if self.task.format == Format::Avro && self.task.writing.avro.schema.is_none() {
-            say_renamed(&job.output.display().to_string(), columns);
+            print_renamed(&job.output.display().to_string(), columns);
         }
     }
 
-    /// The rows of a job's files.
-    fn rows(&self, job: &Job) -> Result<Rows> {
-        let kind = Kind::of_all(&job.inputs)?;
+    /// Opens the rows of a job's files.
+    fn rows(&self, job: &ConvertJob) -> Result<Rows> {
+        let kind = InputFormat::from_files(&job.inputs)?;
         let reading = &self.reading;
-        // Directories that are columns are the engine's.
+        // The engine reads directories that are columns.
         if !job.is_remote
             && self.task.wanted.is_all()
             && source::partitions(&job.inputs).is_none()
@@ -181,12 +180,12 @@ impl Conversion {
             return Text::open(&job.inputs, layout, &schema, &options, self.threads, &self.read)
                 .map(|rows| Rows::Text(Box::new(rows)));
         }
-        if kind != Kind::Avro || job.is_remote || !self.task.wanted.is_all() {
+        if kind != InputFormat::Avro || job.is_remote || !self.task.wanted.is_all() {
             let wanted = &self.task.wanted;
             let runtime = self.runtime.clone();
-            return Queried::open(&self.session, job, kind, reading, wanted, runtime).map(Rows::Queried);
+            return QueryRows::open(&self.session, job, kind, reading, wanted, runtime).map(Rows::Query);
         }
         let options = self.decoder();
-        Decoded::open(job, &options, reading, self.threads, &self.read).map(|rows| Rows::Decoded(Box::new(rows)))
+        DecodedFiles::open(job, &options, reading, self.threads, &self.read).map(|rows| Rows::Decoded(Box::new(rows)))
     }
 }

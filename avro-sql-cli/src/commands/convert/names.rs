@@ -1,7 +1,7 @@
-//! What other formats and Avro cannot both say: columns in; which of them are renamed, or columns as they were before, out.
+//! Names and types that Avro or Parquet cannot express: renames columns, and restores them for other formats.
 //!
-//! Avro does not allow all names; its fields have the others as an attribute (`original-name`), so that other formats get them back. Parquet has no records
-//! without fields; its booleans are marked where they stand for them, so that Avro gets them back.
+//! Avro forbids some names; fields keep the original as the attribute `original-name`, so that other formats restore
+//! it. Parquet has no records without fields; marked booleans stand for them, so that Avro restores them.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use avro_arrow::renamed_fields;
 use avro_arrow::schema::ORIGINAL_NAME_KEY;
 
-use crate::error::{Result, aside};
+use crate::error::{Result, print_note};
 use crate::output::Format;
 use crate::output::parquet::shape::EMPTY_RECORD_KEY;
 
-/// Renamed columns that are named.
+/// Renamed columns that a message lists.
 const NAMED: usize = 8;
 
-/// Says which columns have other names in a file that is written as Avro, and which.
-pub(crate) fn say_renamed(file: &str, columns: &Schema) {
+/// Prints which columns are renamed in an Avro file.
+pub(crate) fn print_renamed(file: &str, columns: &Schema) {
     let mut renamed = renamed_fields(columns);
-    // The names of expressions, such as `count(*)`, are nobody's choice.
+    // Nobody chose the names of expressions such as `count(*)`.
     renamed.retain(|(before, _)| !before.contains('('));
     if renamed.is_empty() {
         return;
@@ -30,29 +30,29 @@ pub(crate) fn say_renamed(file: &str, columns: &Schema) {
     if renamed.len() > NAMED {
         list.push(format!("and {} more", renamed.len() - NAMED));
     }
-    aside(&format!("{file}: Avro does not allow some names of columns: {}", list.join(", ")));
+    print_note(&format!("{file}: renamed columns whose names Avro does not allow: {}", list.join(", ")));
 }
 
-/// Columns as they were before they were Avro's or Parquet's.
+/// Restores columns that Avro or Parquet changed.
 pub(super) enum Originals {
-    /// They are.
+    /// Nothing to restore.
     Same(SchemaRef),
     Changed(SchemaRef),
 }
 
-/// What is taken back.
+/// What to restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
-    /// Names that Avro does not allow.
+enum Restore {
+    /// Names that Avro forbids.
     Names,
-    /// Booleans that stand for records without fields.
+    /// Records without fields, stored as booleans.
     Records,
 }
 
 impl Originals {
-    /// Of these columns, for files of this format.
-    pub(super) fn of(columns: &SchemaRef, format: Format) -> Originals {
-        let back = if format == Format::Avro { Back::Records } else { Back::Names };
+    /// Returns how to restore these columns for files of this format.
+    pub(super) fn new(columns: &SchemaRef, format: Format) -> Originals {
+        let back = if format == Format::Avro { Restore::Records } else { Restore::Names };
         match changed(columns.fields(), back) {
             Some(fields) => {
                 let metadata = columns.metadata().clone();
@@ -62,14 +62,14 @@ impl Originals {
         }
     }
 
-    /// The columns.
+    /// Returns the restored columns.
     pub(super) fn schema(&self) -> SchemaRef {
         match self {
             Originals::Same(schema) | Originals::Changed(schema) => Arc::clone(schema),
         }
     }
 
-    /// A batch of them.
+    /// Restores a batch.
     pub(super) fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let Originals::Changed(schema) = self else { return Ok(batch.clone()) };
         let columns = batch.columns().iter().zip(schema.fields()).map(|(array, field)| {
@@ -84,8 +84,8 @@ impl Originals {
     }
 }
 
-/// The fields as they were; `None` if they are. Where two would have one name, all keep their own.
-fn changed(fields: &Fields, back: Back) -> Option<Fields> {
+/// Returns the restored fields, or `None` if nothing changes. If two would get one name, all keep their own.
+fn changed(fields: &Fields, back: Restore) -> Option<Fields> {
     let mut is_changed = false;
     let all: Vec<FieldRef> = fields
         .iter()
@@ -103,9 +103,9 @@ fn changed(fields: &Fields, back: Back) -> Option<Fields> {
     (is_changed && names.len() == all.len()).then(|| all.into())
 }
 
-fn changed_field(field: &Field, back: Back) -> Option<Field> {
-    let name = field.metadata().get(ORIGINAL_NAME_KEY).filter(|name| back == Back::Names && *name != field.name());
-    let is_record = back == Back::Records
+fn changed_field(field: &Field, back: Restore) -> Option<Field> {
+    let name = field.metadata().get(ORIGINAL_NAME_KEY).filter(|name| back == Restore::Names && *name != field.name());
+    let is_record = back == Restore::Records
         && *field.data_type() == DataType::Boolean
         && field.metadata().contains_key(EMPTY_RECORD_KEY);
     let kind = if is_record { Some(DataType::Struct(Fields::empty())) } else { changed_type(field.data_type(), back) };
@@ -120,8 +120,8 @@ fn changed_field(field: &Field, back: Back) -> Option<Field> {
     Some(if let Some(kind) = kind { changed.with_data_type(kind) } else { changed })
 }
 
-/// The type with what was inside; `None` if it is.
-fn changed_type(kind: &DataType, back: Back) -> Option<DataType> {
+/// Returns the type with restored fields inside, or `None` if nothing changes.
+fn changed_type(kind: &DataType, back: Restore) -> Option<DataType> {
     Some(match kind {
         DataType::Struct(fields) => DataType::Struct(changed(fields, back)?),
         DataType::List(item) => DataType::List(Arc::new(changed_field(item, back)?)),
@@ -130,7 +130,7 @@ fn changed_type(kind: &DataType, back: Back) -> Option<DataType> {
     })
 }
 
-/// The same values under a type that differs in names, or in records without fields for booleans.
+/// Changes the type of an array to one that differs in names, or in records without fields for booleans.
 fn retyped(data: ArrayData, kind: &DataType) -> Result<ArrayData> {
     if *data.data_type() == DataType::Boolean && *kind != DataType::Boolean {
         let nulls = data.nulls().cloned();

@@ -1,7 +1,7 @@
-//! Files being written: batches in; files, which appear together once all rows are there, out.
+//! Output files of a conversion: all appear together once every row is written.
 //!
-//! With columns to partition by there is a file in each directory `key=value`, and more where there are very many: what is open and
-//! what is held in memory are bounded. Rows for which no file can be open are gathered, so that the files they make are few.
+//! Partitioned output has a file in each directory `key=value`, and more if there are very many directories: open files
+//! and memory are bounded. Rows whose file is not open are gathered, so that they make few files.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -16,33 +16,33 @@ use arrow::datatypes::SchemaRef;
 use avro_datafusion::Partitioning;
 
 use crate::error::{Error, Result};
-use crate::files::atomic_file::{OutFile, Written};
+use crate::files::atomic_file::{AtomicFile, Written};
 use crate::output::{Format, Output, Writing};
 
-/// Files that are open at a time.
+/// Maximum number of open files.
 const OPEN_MAX: usize = 128;
 
-/// Bytes that all open files hold in memory, where there are several.
+/// Bytes that all open files may hold in memory, if there are several.
 const HELD_MAX: usize = 96 << 20;
 
-/// Bytes of rows that are gathered while their files cannot be open.
+/// Bytes of rows gathered while their files are not open.
 const GATHERED_MAX: usize = 64 << 20;
 
-/// Where rows go.
+/// The output of a job.
 pub(super) enum Sink {
-    /// To one file.
-    One(File),
-    /// To directories, by their values.
+    /// One file.
+    One(SinkFile),
+    /// A file for each partition.
     Many(Box<Directories>),
 }
 
 impl Sink {
-    /// One file of these columns.
+    /// Opens one file with these columns.
     pub(super) fn file(path: &Path, schema: &SchemaRef, format: Format, writing: &Writing) -> Result<Self> {
-        Ok(Sink::One(File::create(path, schema, format, writing)?))
+        Ok(Sink::One(SinkFile::create(path, schema, format, writing)?))
     }
 
-    /// Files in directories below this one, which is empty or not there.
+    /// Opens a partitioned directory, which must be empty or missing.
     pub(super) fn directories(
         root: &Path,
         by: &[String],
@@ -53,12 +53,9 @@ impl Sink {
         let by: Vec<_> = by.iter().map(|name| spelled(schema, name)).collect::<Result<_>>()?;
         let partitioning = Partitioning::new(schema, &by, false)?;
         if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Error::Failed(format!(
-                "{}: is not empty; files of another time would stand among those written",
-                root.display()
-            )));
+            return Err(Error::Failed(format!("{}: output directory is not empty", root.display())));
         }
-        // Many files are written at a time already.
+        // Many files are written concurrently already.
         let mut writing = Writing { threads: 1, ..writing.clone() };
         writing.avro.metadata.extend(partitioning.recorded(schema));
         Ok(Sink::Many(Box::new(Directories {
@@ -84,7 +81,7 @@ impl Sink {
         }
     }
 
-    /// Ends the files, which then only want their names.
+    /// Finishes the files; they still have to be renamed.
     pub(super) fn finish(self) -> Result<Vec<Written>> {
         match self {
             Sink::One(file) => Ok(vec![file.finish()?]),
@@ -93,7 +90,7 @@ impl Sink {
     }
 }
 
-/// The name of the column that is meant: in other letters too, where there is no doubt.
+/// Returns the column that a name means: the exact one, or the only one that differs in case.
 fn spelled(schema: &SchemaRef, name: &str) -> Result<String> {
     let alike = schema.fields().iter().filter(|field| field.name().eq_ignore_ascii_case(name));
     let alike: Vec<_> = alike.map(|field| field.name().as_str()).collect();
@@ -102,84 +99,84 @@ fn spelled(schema: &SchemaRef, name: &str) -> Result<String> {
         [] => Ok(name.to_owned()),
         several if several.contains(&name) => Ok(name.to_owned()),
         several => Err(Error::Failed(format!(
-            "there is no column `{name}` to partition by, but `{}`: they differ in capitals only",
+            "there is no column `{name}` to partition by, but `{}`, which differ only in case",
             several.join("` and `")
         ))),
     }
 }
 
 /// A file being written.
-pub(super) struct File {
+pub(super) struct SinkFile {
     output: Box<dyn Output>,
-    file: Shared,
+    file: SharedFile,
     name: String,
-    /// The round in which it was written to last.
+    /// The round of its last write.
     used: u64,
 }
 
-impl File {
+impl SinkFile {
     fn create(path: &Path, schema: &SchemaRef, format: Format, writing: &Writing) -> Result<Self> {
-        let file = Shared(Arc::new(Mutex::new(Some(OutFile::create(path)?))));
+        let file = SharedFile(Arc::new(Mutex::new(Some(AtomicFile::create(path)?))));
         let mut output = format.to_file(Box::new(file.clone()), writing);
         let name = path.display().to_string();
-        output.begin(schema).map_err(|e| e.within(&name))?;
-        Ok(File { output, file, name, used: 0 })
+        output.begin(schema).map_err(|e| e.with_context(&name))?;
+        Ok(SinkFile { output, file, name, used: 0 })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.output.batch(batch).map_err(|e| e.within(&self.name))
+        self.output.batch(batch).map_err(|e| e.with_context(&self.name))
     }
 
     fn finish(mut self) -> Result<Written> {
-        self.output.end().map_err(|e| e.within(&self.name))?;
+        self.output.end().map_err(|e| e.with_context(&self.name))?;
         match self.file.lock().take() {
             Some(file) => file.finish(),
-            None => Err(Error::Failed(format!("internal error: {} is ended already", self.name))),
+            None => Err(Error::Failed(format!("internal error: {} was already finished", self.name))),
         }
     }
 }
 
-/// A file that its format writes to and that is taken back at the end.
+/// A file that a format writes to and that is taken back at the end.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Option<OutFile>>>);
+struct SharedFile(Arc<Mutex<Option<AtomicFile>>>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<OutFile>> {
+impl SharedFile {
+    fn lock(&self) -> MutexGuard<'_, Option<AtomicFile>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Write for Shared {
+impl Write for SharedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut *self.lock() {
             Some(file) => file.write(bytes),
-            None => Err(io::Error::other("the file is ended")),
+            None => Err(io::Error::other("the file was already finished")),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.lock().as_mut().map_or(Ok(()), OutFile::flush)
+        self.lock().as_mut().map_or(Ok(()), AtomicFile::flush)
     }
 }
 
-/// The values that a directory is named after.
+/// The partition values of a directory.
 type Key = Vec<Option<String>>;
 
-/// Files by the values that their directories are named after.
+/// The files of partitions, by their values.
 pub(super) struct Directories {
     root: PathBuf,
     partitioning: Partitioning,
     schema: SchemaRef,
     format: Format,
     writing: Writing,
-    open: HashMap<Key, File>,
-    /// Rows whose files are not open, and about how many bytes they keep.
+    open: HashMap<Key, SinkFile>,
+    /// Rows whose files are not open, and the approximate bytes they keep.
     gathered: BTreeMap<Key, Vec<RecordBatch>>,
     gathered_bytes: usize,
-    /// Files that are whole.
+    /// Complete files.
     written: Vec<Written>,
     n_files: u64,
-    /// How often what was gathered has been written.
+    /// Number of flushes of gathered rows.
     round: u64,
 }
 
@@ -195,7 +192,7 @@ impl Directories {
             }
         }
         if is_gathered {
-            // They may keep all of its buffers.
+            // A slice may keep all buffers of its batch.
             self.gathered_bytes += batch.get_array_memory_size();
         }
         if self.gathered_bytes > GATHERED_MAX {
@@ -204,24 +201,24 @@ impl Directories {
         self.make_room()
     }
 
-    /// Writes rows to the file that is open for them, or is opened now.
+    /// Writes rows to their file, opening it if needed.
     fn write_open(&mut self, key: Key, rows: &RecordBatch) -> Result<()> {
         let file = match self.open.entry(key) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => {
                 let directory = self.root.join(self.partitioning.directory(place.key()).as_ref());
                 fs::create_dir_all(&directory).map_err(|e| Error::file(&directory, e))?;
-                let name = format!("part-{:05}.{}", self.n_files, self.format.ending());
+                let name = format!("part-{:05}.{}", self.n_files, self.format.extension());
                 self.n_files += 1;
-                place.insert(File::create(&directory.join(name), &self.schema, self.format, &self.writing)?)
+                place.insert(SinkFile::create(&directory.join(name), &self.schema, self.format, &self.writing)?)
             }
         };
         file.used = self.round;
         file.write(rows)
     }
 
-    /// Writes what is gathered, each to a file that ends with it, but for as many as may stay open. Those that nothing was
-    /// written to since the last time make room.
+    /// Flushes the gathered rows: files beyond the limit of open files are written and finished at once.
+    /// Files without a write since the last flush are finished to make room.
     fn write_gathered(&mut self) -> Result<()> {
         let round = self.round;
         for (_, file) in self.open.extract_if(|_, file| file.used < round) {
@@ -240,7 +237,7 @@ impl Directories {
         Ok(())
     }
 
-    /// Ends files that hold much, where all together hold too much.
+    /// Finishes files that hold much memory if all together hold too much.
     fn make_room(&mut self) -> Result<()> {
         let mut held: usize = self.open.values().map(|file| file.output.held()).sum();
         while self.open.len() > 1 && held > HELD_MAX {

@@ -1,13 +1,11 @@
-//! Rows to convert: files in, their rows batch by batch out.
+//! Rows to convert, batch by batch.
 //!
-//! Avro files of this machine that are wanted whole are decoded by several threads, straight away. Everything else is a query of
-//! the engine's: other formats, object stores, chosen columns and rows. Either way rows keep their order.
+//! Several threads decode whole local Avro files directly. Everything else is a query of the engine: other formats,
+//! object stores, selected columns and rows. Both keep the order of rows.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -24,57 +22,57 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::columns;
-use super::jobs::Job;
-use super::kind::{Kind, compression_of};
+use super::jobs::ConvertJob;
+use super::kind::{InputFormat, compression_of};
 use super::text::{self, Text};
 use crate::commands::schema;
-use crate::diagnostics::skipped;
-use crate::error::{Error, Result, aside};
-use crate::files::inputs::Found;
+use crate::diagnostics::scan_notes::skipped_line;
+use crate::error::{Error, Result, print_note};
+use crate::files::inputs::InputFile;
 use crate::files::text::infer::Inferred;
-use crate::progress::Counter;
+use crate::progress::{CountedFile, Counter};
 use crate::session::formats;
-use crate::session::{Answer, Part, Session};
+use crate::session::{QueryResult, ResultPart, Session};
 use crate::terminal::interrupt::unless_interrupted;
 
-/// What the rows are called in `--select` and `--where`.
+/// The table name of the input in `--select` and `--where`.
 const TABLE: &str = "input";
 
-/// Rows of a text file that are looked at to tell the types of its columns.
-const ROWS_LOOKED_AT: usize = 100_000;
+/// Rows of a text file from which its column types are inferred.
+const INFERENCE_ROWS: usize = 100_000;
 
 /// Rows being read.
 pub(super) enum Rows {
-    Decoded(Box<Decoded>),
+    Decoded(Box<DecodedFiles>),
     Text(Box<Text>),
-    Queried(Queried),
+    Query(QueryRows),
 }
 
 impl Rows {
-    /// The columns.
+    /// Returns the columns.
     pub(super) fn schema(&self) -> &SchemaRef {
         match self {
             Rows::Decoded(rows) => rows.columns.schema(),
             Rows::Text(rows) => rows.schema(),
-            Rows::Queried(rows) => &rows.schema,
+            Rows::Query(rows) => &rows.schema,
         }
     }
 
-    /// The next rows; `None` after the last.
+    /// Returns the next rows, or `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
         match self {
             Rows::Decoded(rows) => rows.next(),
             Rows::Text(rows) => rows.next(),
-            Rows::Queried(rows) => rows.next(),
+            Rows::Query(rows) => rows.next(),
         }
     }
 }
 
-/// Avro files that are decoded.
-pub(super) struct Decoded {
+/// Avro files that are decoded directly.
+pub(super) struct DecodedFiles {
     options: Options,
     threads: usize,
-    /// The columns, with those of the directories that the files are in.
+    /// The columns, including those of the files' directories.
     columns: PartitionColumns,
     files: Vec<PathBuf>,
     /// The file to open next.
@@ -83,24 +81,10 @@ pub(super) struct Decoded {
     read: Arc<Counter>,
 }
 
-/// A file whose bytes are counted as they are read.
-struct Counted {
-    file: File,
-    read: Arc<Counter>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(to)?;
-        self.read.bytes.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
-    }
-}
-
-impl Decoded {
-    /// The rows of a job's files, which are read as one schema.
+impl DecodedFiles {
+    /// Opens a job's files, which are read with one schema.
     pub(super) fn open(
-        job: &Job,
+        job: &ConvertJob,
         options: &Options,
         reading: &AvroOptions,
         threads: usize,
@@ -122,7 +106,7 @@ impl Decoded {
             true => PartitionColumns::new(&schema, [], reading)?,
             false => schema::partition_columns(&schema, &found, reading)?,
         };
-        Ok(Decoded { options, threads, columns, files, next: 0, reader: None, read: Arc::clone(read) })
+        Ok(DecodedFiles { options, threads, columns, files, next: 0, reader: None, read: Arc::clone(read) })
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
@@ -130,7 +114,7 @@ impl Decoded {
             let at = self.next.saturating_sub(1);
             if let (Some(reader), Some(file)) = (&mut self.reader, self.files.get(at)) {
                 let batch = reader.next();
-                say_skipped(file, reader.take_damage());
+                print_skipped(file, reader.take_damage());
                 match batch {
                     Some(batch) => {
                         let batch = batch.map_err(|e| e.in_file(file.display().to_string()))?;
@@ -141,42 +125,42 @@ impl Decoded {
             }
             let Some(file) = self.files.get(self.next) else { return Ok(None) };
             self.next += 1;
-            let counted = Counted { file: schema::open(file)?, read: Arc::clone(&self.read) };
+            let counted = CountedFile { file: schema::open(file)?, read: Arc::clone(&self.read) };
             let reader = ReaderBuilder::new().with_options(self.options.clone()).build_parallel(counted, self.threads);
             self.reader = Some(reader.map_err(|e| e.in_file(file.display().to_string()))?);
         }
     }
 }
 
-/// Says what of a file was skipped.
-fn say_skipped(file: &Path, damage: Vec<DamagedBlock>) {
-    damage.iter().for_each(|damaged| aside(&skipped::line(&file.display().to_string(), damaged)));
+/// Prints which blocks of a file were skipped.
+fn print_skipped(file: &Path, damage: Vec<DamagedBlock>) {
+    damage.iter().for_each(|damaged| print_note(&skipped_line(&file.display().to_string(), damaged)));
 }
 
-/// The answer to a query.
-pub(super) struct Queried {
+/// The result of a query.
+pub(super) struct QueryRows {
     schema: SchemaRef,
-    answer: Answer,
-    /// The runtime of the caller, on which the answer is waited for.
+    result: QueryResult,
+    /// The caller's runtime, which waits for the result.
     runtime: Handle,
 }
 
-/// What of the rows is wanted.
+/// Which rows and columns are converted.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wanted {
-    /// The expressions of `SELECT`; all columns if there are none.
+pub(crate) struct RowSelection {
+    /// The expressions of `SELECT`; `None` for all columns.
     pub(crate) select: Option<String>,
     /// The condition of `WHERE`.
     pub(crate) filter: Option<String>,
 }
 
-impl Wanted {
-    /// Is it all?
+impl RowSelection {
+    /// Whether everything is converted.
     pub(crate) fn is_all(&self) -> bool {
         self.select.is_none() && self.filter.is_none()
     }
 
-    /// The query. All columns are all but the `hidden` ones.
+    /// Returns the query. `*` leaves out the `hidden` columns.
     fn sql(&self, hidden: &[String]) -> String {
         let quoted: Vec<_> = hidden.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
         let all = match quoted.is_empty() {
@@ -191,48 +175,48 @@ impl Wanted {
     }
 }
 
-impl Queried {
-    /// Asks for what is wanted of these files, all of this kind. To be called on a thread that may wait.
+impl QueryRows {
+    /// Starts the query over these files, all of one kind. Call it on a thread that may block.
     pub(super) fn open(
         session: &Session,
-        job: &Job,
-        kind: Kind,
+        job: &ConvertJob,
+        kind: InputFormat,
         reading: &AvroOptions,
-        wanted: &Wanted,
+        wanted: &RowSelection,
         runtime: Handle,
     ) -> Result<Self> {
         columns::distinct(&job.inputs, kind)?;
         let context = session.context();
-        let csv = if kind == Kind::Csv && !job.is_remote { Some(text::inferred(&job.inputs)?) } else { None };
+        let csv = if kind == InputFormat::Csv && !job.is_remote { Some(text::inferred(&job.inputs)?) } else { None };
         let frame = frame(context, &job.inputs, kind, reading, csv.as_ref());
         let frame = runtime.block_on(unless_interrupted(async { Ok(frame.await?) }))?;
-        // The path of the output has them.
-        let hidden = match job.keeps_directories && kind == Kind::Avro && wanted.select.is_none() {
+        // The output path has the partition columns.
+        let hidden = match job.keeps_directories && kind == InputFormat::Avro && wanted.select.is_none() {
             true => added(&job.inputs, reading)?,
             false => vec![],
         };
         context.deregister_table(TABLE)?;
         context.register_table(TABLE, frame.into_view())?;
-        let mut answer = session.answer(&wanted.sql(&hidden));
-        match runtime.block_on(unless_interrupted(answer.next()))? {
-            Some(Part::Columns(schema)) => Ok(Queried { schema, answer, runtime }),
-            _ => Err(Error::Usage("--select and --where are those of one query, without a `;`".to_owned())),
+        let mut result = session.execute(&wanted.sql(&hidden));
+        match runtime.block_on(unless_interrupted(result.next()))? {
+            Some(ResultPart::Columns(schema)) => Ok(QueryRows { schema, result, runtime }),
+            _ => Err(Error::Usage("--select and --where must be parts of one query, without `;`".to_owned())),
         }
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            match self.runtime.block_on(unless_interrupted(self.answer.next()))? {
-                Some(Part::Rows(batch)) => return Ok(Some(batch)),
-                Some(Part::Columns(_)) => {}
+            match self.runtime.block_on(unless_interrupted(self.result.next()))? {
+                Some(ResultPart::Rows(batch)) => return Ok(Some(batch)),
+                Some(ResultPart::Columns(_)) => {}
                 None => return Ok(None),
             }
         }
     }
 }
 
-/// The columns that the directories of these files add to those of the files.
-fn added(files: &[Found], reading: &AvroOptions) -> Result<Vec<String>> {
+/// Returns the partition columns of these files' directories.
+fn added(files: &[InputFile], reading: &AvroOptions) -> Result<Vec<String>> {
     let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
     let schema = schema::merged(&paths, reading)?.schema;
     let own = Arc::clone(Program::compile(&schema, &reading.decoder(None, 1))?.arrow_schema());
@@ -240,9 +224,9 @@ fn added(files: &[Found], reading: &AvroOptions) -> Result<Vec<String>> {
     Ok(all.schema().fields().iter().skip(own.fields().len()).map(|field| field.name().clone()).collect())
 }
 
-/// The directory that all these files were found in, and the keys of the directories `key=value` that all of them are in.
-pub(super) fn partitions(files: &[Found]) -> Option<(PathBuf, Vec<String>)> {
-    let keys = |file: &Found| -> Vec<String> {
+/// Returns the common root directory of these files and the keys of their directories `key=value`.
+pub(super) fn partitions(files: &[InputFile]) -> Option<(PathBuf, Vec<String>)> {
+    let keys = |file: &InputFile| -> Vec<String> {
         let below = file.below();
         let directories = below.iter().take(below.len().saturating_sub(1));
         directories.filter_map(|name| name.split_once('=')).map(|(key, _)| key.to_owned()).collect()
@@ -255,19 +239,19 @@ pub(super) fn partitions(files: &[Found]) -> Option<(PathBuf, Vec<String>)> {
 
 async fn frame(
     context: &SessionContext,
-    files: &[Found],
-    kind: Kind,
+    files: &[InputFile],
+    kind: InputFormat,
     reading: &AvroOptions,
     csv: Option<&Inferred>,
 ) -> datafusion::error::Result<DataFrame> {
-    // Of several files the metadata of one would be taken for all of them.
+    // With several files, one file's metadata would be taken for all.
     let is_one = files.len() == 1;
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
-    if kind == Kind::Avro {
+    if kind == InputFormat::Avro {
         let found = files.iter().map(|file| (text(&file.path), file.root.as_ref().map(text)));
         return context.read_avro(Paths::found(found), reading.clone()).await;
     }
-    // As SQL reads a directory: the files of one extension, and the directories as columns of text.
+    // As SQL reads a directory: files of one extension, and directories as text columns.
     let (paths, columns) = match partitions(files) {
         Some((root, keys)) => {
             let text = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
@@ -283,7 +267,7 @@ async fn frame(
             let of_first = extension(&first.path);
             if let Some(other) = others.iter().find(|other| extension(&other.path) != of_first) {
                 let (first, other) = (first.path.display(), other.path.display());
-                return plan_err!("{first} and {other} have different extensions; convert them one after the other");
+                return plan_err!("{first} and {other} have different extensions; convert them separately");
             }
             of_first
         }
@@ -292,19 +276,19 @@ async fn frame(
     let extension = extension.as_str();
     let compression = files.first().map_or(FileCompressionType::UNCOMPRESSED, |file| compression_of(&file.path));
     match kind {
-        Kind::Parquet => {
+        InputFormat::Parquet => {
             let options = ParquetReadOptions::default().file_extension(extension).skip_metadata(!is_one);
-            listed(context, &paths, options.table_partition_cols(columns), formats::telling).await
+            listed(context, &paths, options.table_partition_cols(columns), formats::annotated).await
         }
-        Kind::Arrow => {
+        InputFormat::Arrow => {
             let options = ArrowReadOptions { file_extension: extension, ..Default::default() };
             context.read_arrow(paths, options.table_partition_cols(columns)).await
         }
-        Kind::Csv | Kind::Tsv => {
-            let options = CsvReadOptions::new().file_extension(extension).schema_infer_max_records(ROWS_LOOKED_AT);
+        InputFormat::Csv | InputFormat::Tsv => {
+            let options = CsvReadOptions::new().file_extension(extension).schema_infer_max_records(INFERENCE_ROWS);
             let options = options.file_compression_type(compression).table_partition_cols(columns);
             let options = match (kind, csv) {
-                (Kind::Tsv, _) => options.delimiter(b'\t'),
+                (InputFormat::Tsv, _) => options.delimiter(b'\t'),
                 (_, Some(csv)) => {
                     options.delimiter(csv.delimiter).schema(&csv.schema).newlines_in_values(csv.has_line_breaks)
                 }
@@ -313,17 +297,17 @@ async fn frame(
             context.read_csv(paths, options).await
         }
         _ => {
-            let is_lines = kind == Kind::Ndjson || !files.iter().any(|file| is_array(&file.path));
+            let is_lines = kind == InputFormat::Ndjson || !files.iter().any(|file| is_array(&file.path));
             let options = JsonReadOptions::default().file_extension(extension).newline_delimited(is_lines);
             let mut options = options.table_partition_cols(columns);
-            options.schema_infer_max_records = ROWS_LOOKED_AT;
+            options.schema_infer_max_records = INFERENCE_ROWS;
             options.file_compression_type = compression;
             context.read_json(paths, options).await
         }
     }
 }
 
-/// The rows of these files, in a format that is made of DataFusion's.
+/// Opens these files with one of DataFusion's formats.
 async fn listed(
     context: &SessionContext,
     paths: &[String],
@@ -338,7 +322,7 @@ async fn listed(
     context.read_table(Arc::new(table))
 }
 
-/// The extension of a name with its dot, and that of a compression.
+/// Returns the extension of a name with its dot, and with that of a compression.
 fn extension(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let plain =
@@ -346,7 +330,7 @@ fn extension(path: &Path) -> String {
     plain.rfind('.').and_then(|at| name.get(at..)).unwrap_or_default().to_owned()
 }
 
-/// The URL of a local file, in which no character is a wildcard. An address stays what it is.
+/// Returns the URL of a local file with wildcards escaped. URLs stay unchanged.
 fn local_url(path: &Path) -> String {
     let text = path.to_string_lossy();
     let url = std::path::absolute(path)
@@ -356,7 +340,7 @@ fn local_url(path: &Path) -> String {
     url.map_or_else(|| text.into_owned(), String::from)
 }
 
-/// Is this one array, rather than an object a line? Files of both are called `.json`.
+/// Whether the file holds one JSON array rather than an object on each line; both have the extension `.json`.
 fn is_array(path: &Path) -> bool {
     let file = std::fs::File::open(path).ok();
     let first = file.and_then(|file| compression_of(path).convert_read(file).ok()).and_then(|file| {

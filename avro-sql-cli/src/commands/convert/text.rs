@@ -1,4 +1,4 @@
-//! Text files to convert, read by a schema: files in, batches out; and of CSV first what it holds.
+//! Text files read by a schema, and the inferred contents of CSV files.
 
 mod rows;
 
@@ -10,24 +10,24 @@ use arrow::datatypes::SchemaRef;
 use avro_arrow::schema::Schema;
 use avro_arrow::{Options, ParallelReader, ReaderBuilder};
 
-use super::kind::{Kind, compression_of};
+use super::kind::{InputFormat, compression_of};
 use crate::commands::schema;
 use crate::error::{Error, Result};
-use crate::files::inputs::Found;
-use crate::files::text::Dialect;
+use crate::files::inputs::InputFile;
+use crate::files::text::CellDialect;
 use crate::files::text::infer::{self, Inferred};
 use crate::progress::Counter;
 pub(super) use rows::Layout;
 use rows::{Failure, TextFiles};
 
-impl Kind {
-    /// How rows stand in these files of this kind, if they are text.
-    pub(super) fn layout(self, files: &[Found]) -> Result<Option<Layout>> {
+impl InputFormat {
+    /// Returns the layout of text files of this kind.
+    pub(super) fn layout(self, files: &[InputFile]) -> Result<Option<Layout>> {
         Ok(match self {
-            Kind::Csv => Some(Layout::Cells(Dialect::Csv(delimiter(files)?))),
-            Kind::Tsv => Some(Layout::Cells(Dialect::Tsv)),
-            Kind::Ndjson | Kind::Json => Some(Layout::Json),
-            Kind::Avro | Kind::Parquet | Kind::Arrow => None,
+            InputFormat::Csv => Some(Layout::Cells(CellDialect::Csv(delimiter(files)?))),
+            InputFormat::Tsv => Some(Layout::Cells(CellDialect::Tsv)),
+            InputFormat::Ndjson | InputFormat::Json => Some(Layout::Json),
+            InputFormat::Avro | InputFormat::Parquet | InputFormat::Arrow => None,
         })
     }
 }
@@ -40,9 +40,9 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// The rows of these files as values of the schema.
+    /// Opens these files with the schema.
     pub(super) fn open(
-        files: &[Found],
+        files: &[InputFile],
         layout: Layout,
         schema: &Schema,
         options: &Options,
@@ -56,15 +56,15 @@ impl Text {
         Ok(Text { schema: reader.schema(), reader, failure })
     }
 
-    /// The columns.
+    /// Returns the columns.
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The next rows; `None` after the last.
+    /// Returns the next rows, or `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
         match self.reader.next() {
-            // The rows, rather than how they were read, are what is wrong.
+            // The rows are at fault, not their decoding.
             Some(Err(error)) => {
                 let failed = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
                 Err(failed.unwrap_or_else(|| error.into()))
@@ -75,12 +75,12 @@ impl Text {
     }
 }
 
-/// What these CSV files hold, each as far as it is looked at. They have one delimiter.
-pub(super) fn inferred(files: &[Found]) -> Result<Inferred> {
+/// Infers the contents of these CSV files. They must have one delimiter.
+pub(super) fn inferred(files: &[InputFile]) -> Result<Inferred> {
     let mut found: Option<Inferred> = None;
     let mut schemas = Vec::new();
     for path in files.iter().map(|file| &file.path) {
-        let named = |e: Error| e.within(&path.display().to_string());
+        let named = |e: Error| e.with_context(&path.display().to_string());
         let text = compression_of(path).convert_read(schema::open(path)?)?;
         let (bytes, is_whole) = infer::head(BufReader::new(text)).map_err(|e| named(e.into()))?;
         if bytes.is_empty() && files.len() > 1 {
@@ -92,17 +92,17 @@ pub(super) fn inferred(files: &[Found]) -> Result<Inferred> {
         let has_line_breaks = inferred.has_line_breaks || found.is_some_and(|found| found.has_line_breaks);
         found = Some(Inferred { has_line_breaks, ..inferred });
     }
-    let found = found.ok_or_else(|| Error::Failed("all of these files are empty".to_owned()))?;
+    let found = found.ok_or_else(|| Error::Failed("all input files are empty".to_owned()))?;
     Ok(Inferred { schema: infer::merged(&schemas), ..found })
 }
 
-/// The delimiter of these CSV files.
-fn delimiter(files: &[Found]) -> Result<u8> {
+/// Returns the delimiter of these CSV files.
+fn delimiter(files: &[InputFile]) -> Result<u8> {
     let Some(first) = files.first() else { return Ok(b',') };
     let mut head = Vec::new();
     compression_of(&first.path)
         .convert_read(schema::open(&first.path)?)?
-        .take(infer::SNIFFED as u64)
+        .take(infer::SNIFFED_BYTES as u64)
         .read_to_end(&mut head)?;
     Ok(infer::sniff(&head))
 }

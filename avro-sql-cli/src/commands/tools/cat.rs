@@ -1,4 +1,4 @@
-//! `cat` and `head`: files in; their rows, or some of them, out, in the order of the files and in any format.
+//! `cat` and `head`: print rows of files, in file order and in any format.
 
 use std::path::PathBuf;
 
@@ -12,27 +12,27 @@ use super::Context;
 use super::input::{Input, merged, partition_columns};
 use super::out::Out;
 use super::values::Rng;
-use crate::diagnostics::skipped;
-use crate::error::{Error, Result, aside};
+use crate::diagnostics::scan_notes::skipped_line;
+use crate::error::{Error, Result, print_note};
 use crate::output::{Display, Format, Writing};
 
-/// Which rows of which files to write.
+/// The rows to print.
 #[derive(Debug)]
 pub(crate) struct Cat {
     pub(crate) inputs: Vec<PathBuf>,
-    /// Rows to leave out first.
+    /// Rows to skip first.
     pub(crate) offset: u64,
-    /// How many to write at most.
+    /// Maximum number of rows.
     pub(crate) limit: Option<u64>,
-    /// Which part of the rest to write, from 0 to 1, chosen by a seed.
+    /// The share of the remaining rows, from 0 to 1, and the seed of the choice.
     pub(crate) sample: Option<(f64, u64)>,
     pub(crate) format: Format,
     pub(crate) display: Display,
     pub(crate) output: PathBuf,
 }
 
-/// Takes the rows that are wanted out of batches.
-struct Wanted {
+/// Selects rows of batches.
+struct RowSampler {
     offset: u64,
     left: u64,
     sample: Option<(f64, Rng)>,
@@ -46,7 +46,7 @@ impl Cat {
             None if inputs.len() > 1 => {
                 if inputs.iter().any(Input::is_stdin) {
                     return Err(Error::Usage(
-                        "standard input can be read once only: give --reader-schema where there are other files beside it"
+                        "standard input can be read only once; use --reader-schema to read it with other files"
                             .to_owned(),
                     ));
                 }
@@ -57,7 +57,7 @@ impl Cat {
         let unions = self.format.unions(reading.unions);
         let options = reading.decoder(None, context.batch_rows).with_reader_schema(reader_schema).with_unions(unions);
         let mut columns: Option<PartitionColumns> = None;
-        let mut wanted = Wanted {
+        let mut wanted = RowSampler {
             offset: self.offset,
             left: self.limit.unwrap_or(u64::MAX),
             sample: self.sample.map(|(rate, seed)| (rate, Rng::new(seed, 0))),
@@ -65,7 +65,7 @@ impl Cat {
         let mut out = Out::create(&self.output)?;
         let (mut to, mut output) = (Some(&mut out), None);
         for (at, input) in inputs.iter().enumerate() {
-            // Of the first file also where no row is wanted: its columns are.
+            // The first file's columns are needed even if no row is.
             if columns.is_some() && wanted.left == 0 {
                 break;
             }
@@ -88,10 +88,10 @@ impl Cat {
                 context.check()?;
                 let batch = reader.next().transpose().map_err(|e| input.failed(e))?;
                 for damaged in reader.take_damage() {
-                    aside(&skipped::line(&input.name(), &damaged));
+                    print_note(&skipped_line(&input.name(), &damaged));
                 }
                 let Some(batch) = batch else { break };
-                if let Some(batch) = wanted.of(batch)? {
+                if let Some(batch) = wanted.sample(batch)? {
                     output.batch(&columns.append(at, batch)?)?;
                 }
             }
@@ -104,7 +104,7 @@ impl Cat {
     }
 }
 
-/// How an Avro file is written like the one with this header: its codec and metadata.
+/// Returns options to write a file like the one with this header: its codec and metadata.
 fn like(header: &Header, adds_columns: bool, context: &Context) -> Writing {
     let own = |key: &str| key.starts_with("avro.") || (adds_columns && key == PARTITION_SCHEMA_KEY);
     let metadata = header.metadata.iter().filter(|(key, _)| !own(key)).cloned().collect();
@@ -113,9 +113,9 @@ fn like(header: &Header, adds_columns: bool, context: &Context) -> Writing {
     Writing { avro, threads: context.threads, ..Writing::default() }
 }
 
-impl Wanted {
-    /// The rows of a batch that are wanted, if any are.
-    fn of(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+impl RowSampler {
+    /// Returns the selected rows of a batch, or `None` if there are none.
+    fn sample(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
         let n_rows = batch.num_rows() as u64;
         let skipped = self.offset.min(n_rows);
         self.offset -= skipped;

@@ -1,4 +1,4 @@
-//! `concat`: files of one schema and one codec in; a file of all their blocks, which are copied as they are stored, out.
+//! `concat`: copies the stored blocks of files with one schema and codec into one file.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 use super::input::{Blocks, Input};
 use super::out::FileHead;
 use super::{Compression, Context};
-use crate::diagnostics::skipped;
-use crate::error::{Error, Result, aside};
+use crate::diagnostics::scan_notes::skipped_line;
+use crate::error::{Error, Result, print_note};
 
-/// Which files to put together.
+/// The files to concatenate.
 #[derive(Debug)]
 pub(crate) struct Concat {
     pub(crate) inputs: Vec<PathBuf>,
@@ -22,12 +22,12 @@ impl Concat {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         let (limits, damage) = (context.limits(), context.reading.damage);
         let Some((first, others)) = inputs.split_first() else {
-            return Err(Error::Failed("there is no file to read".to_owned()));
+            return Err(Error::Failed("there is no input file".to_owned()));
         };
         if inputs.iter().filter(|input| input.is_stdin()).count() > 1 {
-            return Err(Error::Usage("standard input can be read once only".to_owned()));
+            return Err(Error::Usage("standard input can be read only once".to_owned()));
         }
-        // Before anything is written, all headers are looked at that can be read twice.
+        // Check all headers that can be read twice before writing anything.
         if !first.is_stdin() {
             let (header, _) = first.open_avro(limits)?;
             for other in others.iter().filter(|other| !other.is_stdin()) {
@@ -46,7 +46,7 @@ impl Concat {
             loop {
                 context.check()?;
                 let block = blocks.next()?;
-                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&input.name(), damaged)));
+                blocks.take_damage().iter().for_each(|damaged| print_note(&skipped_line(&input.name(), damaged)));
                 let Some(block) = block else { return Ok(()) };
                 let mut framed = Vec::with_capacity(block.data.len() + 64);
                 frame(block.rows, &block.data, &head.sync, &mut framed);
@@ -63,33 +63,33 @@ impl Concat {
     }
 }
 
-/// An error where two files cannot be one.
+/// Returns an error if two files cannot be concatenated.
 fn same(first: &Input, header: &Header, other: &Input, its: &Header) -> Result<()> {
     let (one, two) = (first.name(), other.name());
     let differ = |what: &str, help: &str| Err(Error::Failed(format!("{one} and {two} have different {what}; {help}")));
-    // White space and the order of attributes mean nothing.
+    // White space and the order of attributes are insignificant.
     let json = |header: &Header| serde_json::from_str::<Json>(header.schema.json()).ok();
-    // Text that is too deep for this parser says nothing.
+    // Schemas too deep for this parser count as different.
     let alike = || json(header).is_some_and(|one| Some(one) == json(its));
     if header.schema != its.schema && !alike() {
-        return differ("schemas", "avro-sql convert reads them as one");
+        return differ("schemas", "use avro-sql convert to merge them");
     }
     if header.codec != its.codec {
         let codecs = format!("codecs, {} and {}", header.codec.name(), its.codec.name());
-        return differ(&codecs, "avro-sql recodec changes that of one");
+        return differ(&codecs, "use avro-sql recodec to change one of them");
     }
     for (key, value) in others(header) {
         if others(its).rfind(|(its, _)| *its == key).map(|(_, value)| value) != Some(value) {
-            return differ(&format!("metadata `{key}`"), "avro-sql convert writes their rows without it");
+            return differ(&format!("metadata `{key}`"), "use avro-sql convert to write the rows without it");
         }
     }
     match others(its).find(|(key, _)| others(header).all(|(known, _)| known != *key)) {
-        Some((key, _)) => differ(&format!("metadata `{key}`"), "avro-sql convert writes their rows without it"),
+        Some((key, _)) => differ(&format!("metadata `{key}`"), "use avro-sql convert to write the rows without it"),
         None => Ok(()),
     }
 }
 
-/// The metadata that is not the format's own.
+/// Returns the metadata without Avro's own keys.
 fn others(header: &Header) -> impl DoubleEndedIterator<Item = (&str, &[u8])> {
     let all = header.metadata.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
     all.filter(|(key, _)| !key.starts_with("avro."))

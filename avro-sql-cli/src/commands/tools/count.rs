@@ -1,4 +1,4 @@
-//! `count`: files in, how many rows they have out, from the heads of blocks where those can be believed.
+//! `count`: counts rows, from block headers where these are plausible.
 
 use std::path::PathBuf;
 
@@ -10,32 +10,32 @@ use super::failures::Failures;
 use super::input::Input;
 use super::out::Out;
 use crate::commands::schema;
-use crate::diagnostics::skipped;
-use crate::error::{Result, aside};
-use crate::options::Total;
+use crate::diagnostics::scan_notes::skipped_line;
+use crate::error::{Result, print_note};
+use crate::options::CountMode;
 
-/// What to count.
+/// The files to count.
 #[derive(Debug)]
 pub(crate) struct Count {
     pub(crate) inputs: Vec<PathBuf>,
-    pub(crate) total: Total,
+    pub(crate) total: CountMode,
 }
 
 impl Count {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         let mut out = Out::stdout();
         let mut sum = 0u64;
-        let mut failures = Failures::of(inputs);
+        let mut failures = Failures::new(inputs);
         for input in inputs {
             context.check()?;
             match (count(input, context), self.total) {
-                (Ok(rows), Total::PerFile) => out.put(format!("{rows}\t{}\n", input.name()).as_bytes())?,
-                (Ok(rows), Total::Sum) => sum += rows,
-                (Err(e), Total::PerFile) => failures.add(e)?,
-                (Err(e), Total::Sum) => return Err(e),
+                (Ok(rows), CountMode::PerFile) => out.put(format!("{rows}\t{}\n", input.name()).as_bytes())?,
+                (Ok(rows), CountMode::Sum) => sum += rows,
+                (Err(e), CountMode::PerFile) => failures.add(e)?,
+                (Err(e), CountMode::Sum) => return Err(e),
             }
         }
-        if let Total::Sum = self.total {
+        if let CountMode::Sum = self.total {
             out.put(format!("{sum}\n").as_bytes())?;
         }
         out.commit()?;
@@ -43,7 +43,7 @@ impl Count {
     }
 }
 
-/// The rows of a file.
+/// Counts the rows of a file.
 fn count(input: &Input, context: &Context) -> Result<u64> {
     match (context.reading.damage, input.path()) {
         (OnCorruptBlock::Error, Some(path)) if path.metadata().is_ok_and(|found| found.is_file()) => {
@@ -57,8 +57,7 @@ fn count(input: &Input, context: &Context) -> Result<u64> {
     }
 }
 
-/// Counts the rows of the blocks that are whole: all bytes are read and decompressed, and every row is walked. Says what was
-/// skipped.
+/// Counts the rows of intact blocks: reads and decompresses all bytes and walks every row. Prints what was skipped.
 fn all_rows(input: &Input, context: &Context) -> Result<u64> {
     let builder = ReaderBuilder::new()
         .with_projection::<String>([])
@@ -69,7 +68,7 @@ fn all_rows(input: &Input, context: &Context) -> Result<u64> {
     loop {
         let batch = reader.next().transpose().map_err(|e| input.failed(e))?;
         for damaged in reader.take_damage() {
-            aside(&skipped::line(&input.name(), &damaged));
+            print_note(&skipped_line(&input.name(), &damaged));
         }
         match batch {
             Some(batch) => rows += batch.num_rows() as u64,

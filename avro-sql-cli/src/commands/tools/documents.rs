@@ -1,30 +1,31 @@
-//! A stream of JSON documents, a line each or just one behind the other: bytes in; chunks of whole documents, and where each ends, out.
-//! Whether they are JSON is for others to say; here brackets and quotes are counted.
+//! Splits a stream of JSON documents into chunks of whole documents.
+//!
+//! It only counts brackets and quotes; parsing checks the JSON.
 
 use std::io::Read;
 
 use crate::error::{Error, Result};
 
-/// Bytes of a chunk: as many documents as fill them. Chunks do not depend on how the bytes arrive.
+/// Bytes of a chunk. Chunks do not depend on how the bytes arrive.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What some editors put before text.
+/// The UTF-8 byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Some documents.
+/// A run of whole documents.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Chunk {
     pub(crate) bytes: Vec<u8>,
-    /// Where in `bytes` each ends. White space may be before it.
+    /// The end of each document in `bytes`. White space may precede a document.
     pub(crate) ends: Vec<usize>,
-    /// Documents before.
+    /// Number of documents before the chunk.
     pub(crate) first: u64,
-    /// Line breaks before.
+    /// Number of line breaks before the chunk.
     pub(crate) lines: u64,
 }
 
 impl Chunk {
-    /// Each document, with its place as errors say it.
+    /// Returns each document with its position.
     pub(crate) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
         let bytes = |(start, end): (usize, &usize)| self.bytes.get(start..*end).unwrap_or_default();
@@ -42,17 +43,17 @@ pub(crate) struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// Its text.
+    /// Returns its text.
     pub(crate) fn text(&self) -> Result<&str, String> {
         str::from_utf8(self.bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))
     }
 
-    /// Documents before it.
+    /// Returns the number of documents before it.
     pub(crate) fn before(&self) -> u64 {
         self.chunk.first + self.n as u64
     }
 
-    /// Where it is.
+    /// Returns its position for errors.
     pub(crate) fn place(&self) -> String {
         let blank = self.bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let line = self.chunk.lines + n_lines(self.chunk.bytes.get(..self.start + blank).unwrap_or_default()) + 1;
@@ -60,65 +61,65 @@ impl Document<'_> {
     }
 }
 
-/// Cuts a stream into chunks.
+/// Splits a stream into chunks.
 pub(crate) struct Documents<R> {
     read: R,
-    /// The next bytes.
+    /// Bytes read and not yet returned.
     bytes: Vec<u8>,
-    /// How many of them were looked at, and the documents in those.
+    /// The number of scanned bytes, and the ends of the documents in them.
     scanned: usize,
     ends: Vec<usize>,
     inside: Inside,
     ended: bool,
     n_documents: u64,
     n_lines: u64,
-    /// The most bytes of a document.
+    /// Maximum bytes of a document.
     max: usize,
     begun: bool,
 }
 
-/// What the next byte is in.
+/// What the scanner is inside of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Inside {
     Nothing,
     /// A number or a word.
     Word,
-    /// So many brackets.
+    /// This many brackets.
     Brackets(usize),
-    /// A string in so many brackets.
+    /// A string inside this many brackets.
     Text(usize),
-    /// The same, behind a backslash.
+    /// A string after a backslash.
     Escape(usize),
 }
 
 impl<R: Read> Documents<R> {
-    /// The documents of this stream, none of more than so many bytes.
+    /// Splits this stream; documents have at most `max` bytes.
     pub(crate) fn new(read: R, max: usize) -> Self {
         let (bytes, ends, inside) = (Vec::new(), Vec::new(), Inside::Nothing);
         let (scanned, ended, n_documents, n_lines, begun) = (0, false, 0, 0, false);
         Documents { read, bytes, scanned, ends, inside, ended, n_documents, n_lines, max, begun }
     }
 
-    /// The next chunk; `None` at the end.
+    /// Returns the next chunk, or `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Chunk>> {
         loop {
             self.scan();
             let whole = self.ends.last().copied().unwrap_or(0);
             if whole >= CHUNK_BYTES {
-                // As many as fill a chunk, however many more there are.
+                // Fill a chunk, however many more documents there are.
                 let n = self.ends.partition_point(|end| *end < CHUNK_BYTES) + 1;
                 return Ok(Some(self.take(n)));
             }
             if self.scanned - whole > self.max {
                 return Err(Error::Failed(format!(
-                    "document {}: more than the {} bytes that --option block_bytes allows",
+                    "document {}: larger than {} bytes; raise the limit with --option block_bytes",
                     self.n_documents + self.ends.len() as u64 + 1,
                     self.max
                 )));
             }
             if self.ended {
                 if self.inside != Inside::Nothing {
-                    // What is not complete is for the parser to refuse; a number ends where the file does.
+                    // The parser rejects an incomplete document; a number ends at the end of the file.
                     self.inside = Inside::Nothing;
                     self.ends.push(self.bytes.len());
                 }
@@ -134,11 +135,11 @@ impl<R: Read> Documents<R> {
         }
     }
 
-    /// Takes the first `n` documents.
+    /// Removes the first `n` documents.
     fn take(&mut self, n: usize) -> Chunk {
         let mut ends: Vec<usize> = self.ends.drain(..n.min(self.ends.len())).collect();
         let end = match self.ends.is_empty() && self.inside == Inside::Nothing {
-            true => self.scanned, // with the white space behind
+            true => self.scanned, // with the white space after it
             false => ends.last().copied().unwrap_or(0),
         };
         ends.shrink_to_fit();
@@ -152,11 +153,11 @@ impl<R: Read> Documents<R> {
         chunk
     }
 
-    /// Looks at all bytes that are there.
+    /// Scans all new bytes.
     fn scan(&mut self) {
         let mut inside = self.inside;
         for (at, &byte) in self.bytes.iter().enumerate().skip(self.scanned) {
-            // A word ends before what is none of it, which begins something else.
+            // A word ends before a character that starts something else.
             if inside == Inside::Word && matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b'{' | b'[' | b'"') {
                 self.ends.push(at);
                 inside = Inside::Nothing;
@@ -184,7 +185,7 @@ impl<R: Read> Documents<R> {
     }
 }
 
-/// The number of line breaks.
+/// Counts line breaks.
 pub(crate) fn n_lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
@@ -194,7 +195,7 @@ pub(crate) fn n_lines(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// Gives a few bytes at a time.
+    /// Yields a few bytes at a time.
     struct Slowly<'a>(&'a [u8], usize);
 
     impl Read for Slowly<'_> {
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_between_documents() {
+    fn documents_split_between_values() {
         let cases: [(&str, &[&str]); 11] = [
             ("", &[]),
             (" \n ", &[]),
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_the_same_however_bytes_come() {
+    fn chunks_do_not_depend_on_read_sizes() {
         let text: String = (0..300_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
         let chunks = |pace| {
             let mut documents = Documents::new(Slowly(text.as_bytes(), pace), 1 << 20);
@@ -251,12 +252,12 @@ mod tests {
         let whole = chunks(usize::MAX);
         assert_eq!(whole.len(), text.len().div_ceil(CHUNK_BYTES));
         assert_eq!(whole.iter().map(|chunk| chunk.ends.len()).sum::<usize>(), 300_000);
-        // The line break behind a document is in the chunk of the next.
+        // The line break after a document is in the next chunk.
         assert_eq!(whole.last().map(|chunk| chunk.lines + 1), whole.last().map(|chunk| chunk.first));
         for pace in [777, 100_001] {
             assert_eq!(chunks(pace), whole);
         }
         let error = Documents::new(text.replace(['\n', '}'], "").as_bytes(), 1000).next().unwrap_err();
-        assert!(error.to_string().starts_with("document 1: more than the 1000 bytes"), "{error}");
+        assert!(error.to_string().starts_with("document 1: larger than 1000 bytes"), "{error}");
     }
 }

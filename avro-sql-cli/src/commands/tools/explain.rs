@@ -1,4 +1,4 @@
-//! `explain-program`: a file and columns in; the program that its blocks are decoded by, as text, out.
+//! `explain-program`: prints the compiled decoder program of a file's schema.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use super::input::Input;
 use super::out::Out;
 use crate::error::Result;
 
-/// Whose program to show.
+/// The file, and the columns to decode.
 #[derive(Debug)]
 pub(crate) struct Explain {
     pub(crate) input: PathBuf,
-    /// Of these columns; of all if there are none.
+    /// The columns; `None` for all.
     pub(crate) columns: Option<Vec<String>>,
 }
 
 impl Explain {
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
         let reading = &context.reading;
-        // A schema file has a program too.
+        // A schema file works too.
         let schema = input.schema(&context.reading)?;
         let decoder = reading.decoder(self.columns.clone(), context.batch_rows);
         let options = decoder.with_reader_schema(reading.reader_schema.clone());

@@ -1,4 +1,4 @@
-//! Files of many that cannot be read: each is named on standard error, the others are read, and the command fails at the end.
+//! Failures of single files: each is printed, the other files are read, and the command fails at the end.
 
 use super::input::Input;
 use crate::error::{Error, Result, report};
@@ -10,12 +10,12 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// None yet, of so many files.
-    pub(super) fn of(inputs: &[Input]) -> Self {
+    /// Starts with no failures of these files.
+    pub(super) fn new(inputs: &[Input]) -> Self {
         Failures { of: inputs.len(), n: 0 }
     }
 
-    /// Names the failure of a file. That of the only one is the command's, as is one that has nothing to do with files.
+    /// Prints the failure of a file. If there is only one file, or the error is not about a file, returns the error.
     pub(super) fn add(&mut self, error: Error) -> Result<()> {
         match error {
             Error::Failed(_) if self.of > 1 => {
@@ -27,7 +27,7 @@ impl Failures {
         }
     }
 
-    /// An error if there were any.
+    /// Returns an error if there were failures.
     pub(super) fn finish(self) -> Result<()> {
         match self.n {
             0 => Ok(()),

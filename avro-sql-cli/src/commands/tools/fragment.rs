@@ -1,4 +1,4 @@
-//! `fragtojson` and `jsontofrag`: datums, one behind the other without a file around them, in; the same as JSON, or back, out.
+//! `fragtojson` and `jsontofrag`: convert bare datums to JSON and back.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -8,30 +8,30 @@ use avro_arrow::schema::Schema;
 
 use super::Context;
 use super::documents::Documents;
-use super::fromjson::SchemaFrom;
+use super::fromjson::SchemaSource;
 use super::input::Input;
 use super::out::Out;
 use super::pretty::pretty;
 use crate::error::{Error, Result};
 
-/// Which datum to write as what.
+/// The datums to convert.
 #[derive(Debug)]
 pub(crate) struct Fragment {
     pub(crate) input: PathBuf,
     pub(crate) output: PathBuf,
-    pub(crate) schema: SchemaFrom,
+    pub(crate) schema: SchemaSource,
     pub(crate) form: Form,
     pub(crate) to: FragmentTo,
 }
 
-/// What to write.
+/// The output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FragmentTo {
-    /// The JSON of all datums that the bytes are, a line each.
+    /// JSON of all datums, one on each line.
     Json,
-    /// The same with line breaks inside.
+    /// Indented JSON of all datums.
     PrettyJson,
-    /// The datums of JSON documents, one behind the other.
+    /// Binary datums, concatenated.
     Avro,
 }
 
@@ -47,7 +47,7 @@ impl Fragment {
         if n.map_err(|e| input.failed(e.into()))? > limits.block_bytes {
             let max = limits.block_bytes;
             return Err(Error::Failed(format!(
-                "{}: more than the {max} bytes that --option block_bytes allows",
+                "{}: larger than {max} bytes; raise the limit with --option block_bytes",
                 input.name()
             )));
         }
@@ -58,7 +58,7 @@ impl Fragment {
         };
         let decoder = decoder.map_err(|e| input.failed(e))?;
         let (mut at, mut text) = (0, Vec::new());
-        // One there is, if only of no bytes.
+        // Zero bytes are one datum of a type without bytes.
         while at == 0 || at < bytes.len() {
             context.check()?;
             text.clear();
@@ -84,7 +84,7 @@ impl Fragment {
         }
         if at < bytes.len() {
             return Err(Error::Failed(format!(
-                "{}: {} bytes are left behind a datum of none",
+                "{}: {} bytes follow a datum of 0 bytes",
                 input.name(),
                 bytes.len() - at
             )));
@@ -92,20 +92,20 @@ impl Fragment {
         out.commit()
     }
 
-    /// Writes the datums of JSON documents, of which there is one at least.
+    /// Writes the datums of JSON documents; there must be at least one.
     fn datums(&self, schema: &Schema, input: &Input, context: &Context) -> Result<()> {
         let limits = context.limits();
         let mut encoder = Encoder::new(schema, self.form, limits);
         let mut documents = Documents::new(input.open()?, limits.block_bytes);
         let mut out = Out::create(&self.output)?;
         let (mut datum, mut n) = (Vec::new(), 0);
-        while let Some(chunk) = documents.next().map_err(|e| e.within(&input.name()))? {
+        while let Some(chunk) = documents.next().map_err(|e| e.with_context(&input.name()))? {
             context.check()?;
             for document in chunk.documents() {
                 datum.clear();
                 let encode = |text: &str| encoder.encode(text, schema.root(), &mut datum).map_err(|e| e.to_string());
                 document.text().and_then(encode).map_err(|reason| {
-                    // The first is mostly the only one.
+                    // Usually there is only one.
                     let place = if n == 0 { String::new() } else { format!("{}: ", document.place()) };
                     Error::Failed(format!("{}: {place}{reason}", input.name()))
                 })?;
@@ -114,7 +114,7 @@ impl Fragment {
             }
         }
         if n == 0 {
-            return Err(Error::Failed(format!("{}: there is no JSON in it", input.name())));
+            return Err(Error::Failed(format!("{}: no JSON found", input.name())));
         }
         out.commit()
     }

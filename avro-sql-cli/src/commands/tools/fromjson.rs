@@ -1,4 +1,4 @@
-//! `fromjson`: JSON documents and a schema in, a container file out.
+//! `fromjson`: encodes JSON documents as a container file.
 
 use std::path::PathBuf;
 
@@ -9,40 +9,40 @@ use avro_arrow::schema::Schema;
 
 use super::documents::{Chunk, Documents};
 use super::input::Input;
-use super::ordered::{Give, in_order};
+use super::ordered::{ResultSender, in_order};
 use super::out::FileHead;
 use super::{Compression, Context};
 use crate::commands::schema;
 use crate::error::{Error, Result};
 
-/// Bytes of rows of a block, before compression: what is behind the last row that fits goes into the next.
+/// Bytes of rows in a block, before compression: the row that exceeds them starts the next block.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// What to make of which documents.
+/// The input, schema and output.
 #[derive(Debug)]
 pub(crate) struct FromJson {
     pub(crate) input: PathBuf,
     pub(crate) output: PathBuf,
-    pub(crate) schema: SchemaFrom,
+    pub(crate) schema: SchemaSource,
     pub(crate) form: Form,
     pub(crate) compression: Compression,
 }
 
-/// Where a schema is.
+/// The source of a schema.
 #[derive(Debug)]
-pub(crate) enum SchemaFrom {
+pub(crate) enum SchemaSource {
     /// On the command line.
     Text(String),
-    /// In a file, of schema or of data.
+    /// A schema file or data file.
     File(PathBuf),
 }
 
-impl SchemaFrom {
-    /// The schema.
+impl SchemaSource {
+    /// Reads the schema.
     pub(super) fn schema(&self, context: &Context) -> Result<Schema> {
         match self {
-            SchemaFrom::Text(text) => schema::schema_from(text, "--schema", &context.reading),
-            SchemaFrom::File(file) => schema::schema_of(file, &context.reading),
+            SchemaSource::Text(text) => schema::schema_from(text, "--schema", &context.reading),
+            SchemaSource::File(file) => schema::schema_of(file, &context.reading),
         }
     }
 }
@@ -64,11 +64,11 @@ impl FromJson {
             context.threads,
             || {
                 context.check()?;
-                documents.next().map_err(|e| e.within(&name))
+                documents.next().map_err(|e| e.with_context(&name))
             },
             || Ok((Encoder::new(&schema, self.form, context.limits()), head.compressor()?)),
             |(encoder, compressor), chunk, give| {
-                blocks(&schema, &head, encoder, compressor, &chunk, give).map_err(|e| e.within(&name))
+                blocks(&schema, &head, encoder, compressor, &chunk, give).map_err(|e| e.with_context(&name))
             },
             |block: Vec<u8>| out.put(&block),
         )?;
@@ -76,14 +76,14 @@ impl FromJson {
     }
 }
 
-/// Gives the blocks of a chunk's documents.
+/// Encodes the documents of a chunk as blocks.
 fn blocks(
     schema: &Schema,
     head: &FileHead,
     encoder: &mut Encoder,
     compressor: &mut Compressor,
     chunk: &Chunk,
-    give: &mut Give<Vec<u8>>,
+    give: &mut ResultSender<Vec<u8>>,
 ) -> Result<()> {
     let (mut rows, mut n_rows) = (Vec::new(), 0);
     for document in chunk.documents() {
@@ -91,7 +91,7 @@ fn blocks(
         let done = document.text().and_then(encode);
         done.map_err(|reason| {
             let is_list = document.bytes.trim_ascii_start().starts_with(b"[") && reason.starts_with("$: ");
-            let hint = if is_list { "; rows stand one behind the other here, not in an array" } else { "" };
+            let hint = if is_list { "; expected one JSON document for each row, not an array" } else { "" };
             Error::Failed(format!("{}: {reason}{hint}", document.place()))
         })?;
         n_rows += 1;

@@ -1,4 +1,4 @@
-//! What tools read: paths, `-`, directories, globs and URLs in; opened files, their headers and their blocks out.
+//! Inputs of the tools: finds the files of paths, globs, URLs and `-`, and opens their headers and blocks.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -19,8 +19,8 @@ use tokio::runtime::Handle;
 
 use super::Context;
 use crate::commands::schema;
-use crate::error::{Error, Result, aside};
-use crate::files::inputs::{self, Found};
+use crate::error::{Error, Result, print_note};
+use crate::files::inputs::{self, InputFile};
 use crate::options::Resources;
 use crate::progress::Counter;
 use crate::session::Session;
@@ -28,132 +28,134 @@ use crate::session::Session;
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
 
-/// Bytes asked for at a time where each request takes long: few at first, since often only the beginning is wanted.
+/// Bytes of the first request where requests are slow: few, since often only the beginning is needed.
 const REQUEST_BYTES_FIRST: u64 = 64 << 10;
 const REQUEST_BYTES_MAX: u64 = 8 << 20;
 
-/// Bytes of standard input that are read at a time, and how many such pieces before they are wanted.
+/// Bytes of a piece of standard input, and how many pieces are read ahead.
 const PIECE_BYTES: usize = 1 << 16;
 const PIECES_AHEAD: usize = 4;
 
-/// How often who waits for standard input looks whether it is still wanted.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How often a wait for standard input checks for cancellation.
+const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a tool and those who wait for it tell each other.
+/// State shared by a tool and the thread that waits for it.
 #[derive(Debug, Default)]
-pub(super) struct Job {
-    /// Does nobody want any more of it?
-    pub(super) given_up: AtomicBool,
-    /// How much was read.
+pub(super) struct ToolJob {
+    /// Whether the job was canceled.
+    pub(super) canceled: AtomicBool,
+    /// The bytes read.
     pub(super) read: Arc<Counter>,
 }
 
 /// A file to read.
 pub(super) struct Input {
-    place: Place,
-    job: Arc<Job>,
+    place: InputLocation,
+    job: Arc<ToolJob>,
 }
 
 #[derive(Clone)]
-enum Place {
+enum InputLocation {
     Stdin,
-    Local(Found),
+    Local(InputFile),
     Stored(StoredFile, Handle),
 }
 
-/// Finds the files that these paths stand for.
+/// Finds the files of these paths.
 pub(super) async fn find(
     paths: &[PathBuf],
     reading: &AvroOptions,
     resources: &Resources,
-    job: &Arc<Job>,
+    job: &Arc<ToolJob>,
 ) -> Result<Vec<Input>> {
     let mut places = Vec::new();
     let mut session = None;
     for path in paths {
         if path.as_os_str() == "-" {
-            places.push(Place::Stdin);
+            places.push(InputLocation::Stdin);
         } else if inputs::local(path).is_ok() {
             let files = inputs::expand(std::slice::from_ref(path), &reading.file_extension)?;
-            places.extend(files.into_iter().map(Place::Local));
+            places.extend(files.into_iter().map(InputLocation::Local));
         } else {
-            let text = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a URL", path.display())))?;
+            let text = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a valid URL", path.display())))?;
             if session.is_none() {
                 session = Some(Session::open(resources, reading, &[]).await?);
             }
             if let Some(session) = &session {
                 let files = session.files(text, reading).await?;
-                places.extend(files.into_iter().map(|file| Place::Stored(file, Handle::current())));
+                places.extend(files.into_iter().map(|file| InputLocation::Stored(file, Handle::current())));
             }
         }
     }
     let inputs: Vec<Input> = places.into_iter().map(|place| Input { place, job: Arc::clone(job) }).collect();
-    // Of no use where one does not say how large it is.
+    // Useless if one size is unknown.
     let total = inputs.iter().map(Input::size).sum::<Option<u64>>().unwrap_or(0);
     job.read.total_bytes.store(total, Ordering::Relaxed);
     Ok(inputs)
 }
 
 impl Input {
-    /// What to call it in messages.
+    /// Returns its name for messages.
     pub(super) fn name(&self) -> String {
         match &self.place {
-            Place::Stdin => "standard input".to_owned(),
-            Place::Local(file) => file.path.display().to_string(),
-            Place::Stored(file, _) => file.name(),
+            InputLocation::Stdin => "standard input".to_owned(),
+            InputLocation::Local(file) => file.path.display().to_string(),
+            InputLocation::Stored(file, _) => file.name(),
         }
     }
 
-    /// Bytes that it has, where that is known.
+    /// Returns its size in bytes, if known.
     fn size(&self) -> Option<u64> {
         match &self.place {
-            Place::Stdin => None,
-            Place::Local(file) => file.path.metadata().ok().filter(|found| found.is_file()).map(|found| found.len()),
-            Place::Stored(file, _) => Some(file.size()),
+            InputLocation::Stdin => None,
+            InputLocation::Local(file) => {
+                file.path.metadata().ok().filter(|found| found.is_file()).map(|found| found.len())
+            }
+            InputLocation::Stored(file, _) => Some(file.size()),
         }
     }
 
-    /// Can it be read only once?
+    /// Whether it is standard input, which can be read only once.
     pub(super) fn is_stdin(&self) -> bool {
-        matches!(self.place, Place::Stdin)
+        matches!(self.place, InputLocation::Stdin)
     }
 
-    /// The path of a local file.
+    /// Returns the path of a local file.
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.place {
-            Place::Local(file) => Some(&file.path),
+            InputLocation::Local(file) => Some(&file.path),
             _ => None,
         }
     }
 
-    /// The parts of its path below the directory that was asked for, its own name last. None for a file that was named.
+    /// Returns its path below the given directory, the file name last. Empty for a named file.
     fn below(&self) -> Vec<&str> {
         match &self.place {
-            Place::Stdin => vec![],
-            Place::Local(file) => file.below(),
-            Place::Stored(file, _) => file.below(),
+            InputLocation::Stdin => vec![],
+            InputLocation::Local(file) => file.below(),
+            InputLocation::Stored(file, _) => file.below(),
         }
     }
 
-    /// An error of this file.
+    /// Returns an error of this file.
     pub(super) fn failed(&self, e: avro_arrow::Error) -> Error {
         match e.kind() {
-            // That of a stored file says its name by itself.
+            // Errors of stored files contain the name already.
             avro_arrow::ErrorKind::Io(io) if io.kind() == io::ErrorKind::Other => Error::Failed(io.to_string()),
             _ => Error::from(e.in_file(self.name())),
         }
     }
 
-    /// Its bytes from the start.
-    pub(super) fn open(&self) -> Result<Source> {
+    /// Opens it at the start.
+    pub(super) fn open(&self) -> Result<InputStream> {
         let from = match &self.place {
-            Place::Stdin => From::Stdin(Piped::start()?),
-            Place::Local(file) => {
+            InputLocation::Stdin => From::Stdin(StdinReader::start()?),
+            InputLocation::Local(file) => {
                 let file = schema::open(&file.path)?;
                 let seeks = file.metadata().is_ok_and(|metadata| metadata.is_file());
                 From::File { file, seeks }
             }
-            Place::Stored(file, handle) => From::Stored(Box::new(Stored {
+            InputLocation::Stored(file, handle) => From::Stored(Box::new(Stored {
                 file: file.clone(),
                 handle: handle.clone(),
                 at: 0,
@@ -162,27 +164,27 @@ impl Input {
                 request: REQUEST_BYTES_FIRST,
             })),
         };
-        Ok(Source { pushed: Vec::new(), used: 0, from, job: Arc::clone(&self.job) })
+        Ok(InputStream { pushed: Vec::new(), used: 0, from, job: Arc::clone(&self.job) })
     }
 
-    /// The schema of its data, or that which it is the text of.
+    /// Reads the schema of a data file or schema file.
     pub(super) fn schema(&self, reading: &AvroOptions) -> Result<Schema> {
         let path = match &self.place {
-            Place::Local(path) => Some(path.path.as_path()),
-            Place::Stdin | Place::Stored(..) => None,
+            InputLocation::Local(path) => Some(path.path.as_path()),
+            InputLocation::Stdin | InputLocation::Stored(..) => None,
         };
         schema::schema_in(self.open()?, &self.name(), path, reading)
     }
 
-    /// Its header, and its bytes behind that.
-    pub(super) fn open_avro(&self, limits: &Limits) -> Result<(Header, Source)> {
+    /// Opens it and parses its header.
+    pub(super) fn open_avro(&self, limits: &Limits) -> Result<(Header, InputStream)> {
         let mut source = self.open()?;
         let (header, beyond) = Header::read(&mut source, limits).map_err(|e| self.failed(e))?;
         source.pushed = beyond;
         Ok((header, source))
     }
 
-    /// Its header and its blocks.
+    /// Opens it and returns its header and blocks.
     pub(super) fn blocks(&self, limits: &Limits, damage: OnCorruptBlock) -> Result<(Header, Blocks<'_>)> {
         let (header, source) = self.open_avro(limits)?;
         let framer = Framer::new(&header, limits).with_on_corrupt_block(damage);
@@ -190,8 +192,8 @@ impl Input {
     }
 }
 
-/// Those of these files that can be read: where damage is to be skipped, a file without a sound header is left out of several,
-/// with a warning. `texts`: the text of a schema is sound, too.
+/// Returns the readable files: with damage skipped, a file of several without a valid header is left out with a
+/// warning. With `texts`, schema files are readable too.
 pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Result<Vec<Input>> {
     if context.reading.damage != OnCorruptBlock::Skip || inputs.len() < 2 {
         return Ok(inputs);
@@ -200,7 +202,7 @@ pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Re
     let mut errors = Vec::new();
     for input in inputs {
         context.check()?;
-        // What comes in once is read once.
+        // Standard input is read only once.
         let read = match (input.is_stdin(), texts) {
             (true, _) => Ok(()),
             (false, true) => input.schema(&context.reading).map(drop),
@@ -214,11 +216,11 @@ pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Re
     if readable.is_empty() && !errors.is_empty() {
         return Err(errors.swap_remove(0));
     }
-    errors.iter().for_each(|e| aside(&format!("avro-sql: warning: left out a file: {e}")));
+    errors.iter().for_each(|e| print_note(&format!("avro-sql: warning: skipped a file: {e}")));
     Ok(readable)
 }
 
-/// The columns of these files, with those that their directories add.
+/// Returns the columns of these files, including those of their directories.
 pub(super) fn partition_columns(schema: &SchemaRef, inputs: &[Input], context: &Context) -> Result<PartitionColumns> {
     let mut recorded = Vec::with_capacity(inputs.len());
     for input in inputs {
@@ -232,7 +234,7 @@ pub(super) fn partition_columns(schema: &SchemaRef, inputs: &[Input], context: &
     Ok(PartitionColumns::new(schema, places, &context.reading)?)
 }
 
-/// The schema that all these files can be read as.
+/// Returns one schema that reads all these files.
 pub(super) fn merged(inputs: &[Input], context: &Context) -> Result<MergedSchema> {
     let schemas = inputs.iter().map(|input| Ok((input.name(), input.schema(&context.reading)?)));
     let schemas = schemas.collect::<Result<Vec<_>>>()?;
@@ -241,22 +243,22 @@ pub(super) fn merged(inputs: &[Input], context: &Context) -> Result<MergedSchema
 }
 
 /// An opened file.
-pub(super) struct Source {
-    /// Bytes that were read too early, and how many of them were given again.
+pub(super) struct InputStream {
+    /// Bytes put back, and how many of them were read again.
     pushed: Vec<u8>,
     used: usize,
     from: From,
-    job: Arc<Job>,
+    job: Arc<ToolJob>,
 }
 
 enum From {
-    Stdin(Piped),
+    Stdin(StdinReader),
     File { file: File, seeks: bool },
     Stored(Box<Stored>),
 }
 
-/// Standard input, which a thread reads: who waits for it must be able to give up.
-struct Piped {
+/// Standard input, read by a thread of its own so that waiting can be canceled.
+struct StdinReader {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
     used: usize,
@@ -265,16 +267,16 @@ struct Piped {
 struct Stored {
     file: StoredFile,
     handle: Handle,
-    /// Offset in the file behind `piece`.
+    /// File offset after `piece`.
     at: u64,
     piece: Vec<u8>,
     used: usize,
-    /// Bytes to ask for next.
+    /// Bytes of the next request.
     request: u64,
 }
 
-impl Source {
-    /// Steps over so many bytes, or to the end where there are fewer.
+impl InputStream {
+    /// Skips `n` bytes, or to the end if there are fewer.
     pub(super) fn skip(&mut self, n: u64) -> io::Result<()> {
         let pushed = n.min((self.pushed.len() - self.used) as u64);
         self.used += pushed as usize;
@@ -294,10 +296,10 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for InputStream {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.job.given_up.load(Ordering::Relaxed) {
-            return Err(given_up());
+        if self.job.canceled.load(Ordering::Relaxed) {
+            return Err(canceled());
         }
         if self.used < self.pushed.len() {
             let n = self.pushed.get(self.used..).unwrap_or_default().read(to)?;
@@ -314,8 +316,8 @@ impl Read for Source {
     }
 }
 
-/// For counting, which reads a little at many places. Of files in stores only.
-impl Seek for Source {
+/// For counting, which reads small pieces at many places. Only for files in object stores.
+impl Seek for InputStream {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.pushed.clear();
         self.used = 0;
@@ -327,13 +329,13 @@ impl Seek for Source {
     }
 }
 
-/// Nobody sees it: the command ends as interrupted.
-fn given_up() -> io::Error {
+/// The error after cancellation. It is never shown: the command ends as interrupted.
+fn canceled() -> io::Error {
     io::Error::other("interrupted")
 }
 
-impl Piped {
-    fn start() -> io::Result<Piped> {
+impl StdinReader {
+    fn start() -> io::Result<StdinReader> {
         let (send, pieces) = sync_channel(PIECES_AHEAD);
         let read = move || {
             loop {
@@ -352,20 +354,20 @@ impl Piped {
                     }
                 };
                 if done.is_err() {
-                    return; // nobody wants the rest
+                    return; // the job was canceled
                 }
             }
         };
         thread::Builder::new().name("stdin".to_owned()).spawn(read)?;
-        Ok(Piped { pieces, piece: Vec::new(), used: 0 })
+        Ok(StdinReader { pieces, piece: Vec::new(), used: 0 })
     }
 
-    fn read(&mut self, to: &mut [u8], job: &Job) -> io::Result<usize> {
+    fn read(&mut self, to: &mut [u8], job: &ToolJob) -> io::Result<usize> {
         while self.used == self.piece.len() {
-            match self.pieces.recv_timeout(PATIENCE) {
+            match self.pieces.recv_timeout(CANCEL_CHECK_INTERVAL) {
                 Ok(piece) => (self.piece, self.used) = (piece?, 0),
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
-                Err(RecvTimeoutError::Timeout) if job.given_up.load(Ordering::Relaxed) => return Err(given_up()),
+                Err(RecvTimeoutError::Timeout) if job.canceled.load(Ordering::Relaxed) => return Err(canceled()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -404,7 +406,7 @@ impl Stored {
         }
         self.at = self.at.saturating_add(n - left).min(self.file.size());
         self.used = self.piece.len();
-        // Who skips may skip again.
+        // A skip is probably followed by another.
         self.request = REQUEST_BYTES_FIRST;
     }
 
@@ -428,16 +430,16 @@ impl Stored {
     }
 }
 
-/// The blocks of a file, as they are stored.
+/// The stored blocks of a file.
 pub(super) struct Blocks<'a> {
     input: &'a Input,
-    source: Source,
+    source: InputStream,
     framer: Framer,
     ended: bool,
 }
 
 impl Blocks<'_> {
-    /// The next block.
+    /// Returns the next block.
     pub(super) fn next(&mut self) -> Result<Option<RawBlock>> {
         loop {
             if let Some(block) = self.framer.next_block().map_err(|e| self.input.failed(e))? {
@@ -458,7 +460,7 @@ impl Blocks<'_> {
         }
     }
 
-    /// What was skipped since this was last asked for.
+    /// Returns the damage since the last call.
     pub(super) fn take_damage(&mut self) -> Vec<DamagedBlock> {
         self.framer.take_damage()
     }

@@ -1,4 +1,4 @@
-//! `meta`: files in; what their headers say and what blocks they have out. Blocks are not read, only what stands before them.
+//! `meta`: prints headers and block headers of files, without reading block contents.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -11,34 +11,34 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Context;
 use super::failures::Failures;
-use super::input::{Input, Source};
+use super::input::{Input, InputStream};
 use super::out::Out;
 use crate::error::{Error, Result};
 
 /// Bytes of a sync marker.
 const SYNC_LEN: usize = 16;
 
-/// What to say of which files.
+/// The files, and what to print about them.
 #[derive(Debug)]
 pub(crate) struct Meta {
     pub(crate) inputs: Vec<PathBuf>,
-    pub(crate) said: Said,
-    /// As JSON, an object a line?
+    pub(crate) said: MetaFields,
+    /// Whether the output is JSON, an object on each line.
     pub(crate) json: bool,
 }
 
-/// What to say of a file.
+/// The fields to print.
 #[derive(Debug)]
-pub(crate) enum Said {
-    /// What there is to say, in short.
+pub(crate) enum MetaFields {
+    /// A summary of the file.
     File,
     /// A line for each block.
     Blocks,
-    /// The value of this key.
+    /// The value of this metadata key.
     Key(String),
 }
 
-/// What stands before a block.
+/// The header of a block.
 struct BlockHead {
     offset: u64,
     rows: u64,
@@ -48,10 +48,10 @@ struct BlockHead {
 impl Meta {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         let mut out = Out::stdout();
-        if let (Said::Blocks, false) = (&self.said, self.json) {
+        if let (MetaFields::Blocks, false) = (&self.said, self.json) {
             out.put(b"file\tblock\toffset\trows\tbytes\n")?;
         }
-        let mut failures = Failures::of(inputs);
+        let mut failures = Failures::new(inputs);
         for input in inputs {
             context.check()?;
             if let Err(e) = self.one(input, context, &mut out) {
@@ -65,20 +65,20 @@ impl Meta {
         failures.finish()
     }
 
-    /// Says of one file what is asked for.
+    /// Prints the fields of one file.
     fn one(&self, input: &Input, context: &Context, out: &mut Out) -> Result<()> {
         let (header, mut source) = input.open_avro(context.limits())?;
         match &self.said {
-            Said::Key(key) => self.key(input, &header, key, out),
-            Said::File => {
-                let mut total = Total::default();
+            MetaFields::Key(key) => self.key(input, &header, key, out),
+            MetaFields::File => {
+                let mut total = BlockTotals::default();
                 let len = blocks(&header, &mut source, context.limits(), |block| {
                     total.blocks += 1;
                     total.rows = total.rows.saturating_add(block.rows);
                     total.stored += block.bytes;
                     context.check()
                 });
-                let len = len.map_err(|e| e.of(input))?;
+                let len = len.map_err(|e| e.into_error(input))?;
                 let text = if self.json {
                     format!("{}\n", as_json(input, &header, &total, len))
                 } else {
@@ -86,7 +86,7 @@ impl Meta {
                 };
                 out.put(text.as_bytes())
             }
-            Said::Blocks => {
+            MetaFields::Blocks => {
                 let (name, mut n) = (input.name(), 0);
                 let walked = blocks(&header, &mut source, context.limits(), |BlockHead { offset, rows, bytes }| {
                     let line = if self.json {
@@ -99,7 +99,7 @@ impl Meta {
                     context.check()?;
                     out.put(line.as_bytes())
                 });
-                walked.map(drop).map_err(|e| e.of(input))
+                walked.map(drop).map_err(|e| e.into_error(input))
             }
         }
     }
@@ -107,7 +107,11 @@ impl Meta {
     fn key(&self, input: &Input, header: &Header, key: &str, out: &mut Out) -> Result<()> {
         let Some((_, value)) = header.metadata.iter().rfind(|(name, _)| name == key) else {
             let names: Vec<&str> = header.metadata.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Error::Failed(format!("{}: no metadata `{key}`; there is {}", input.name(), names.join(", "))));
+            return Err(Error::Failed(format!(
+                "{}: there is no metadata key `{key}`; keys are {}",
+                input.name(),
+                names.join(", ")
+            )));
         };
         if self.json {
             return out.put(format!("{}\n", json!({"file": input.name(), key: text(value)})).as_bytes());
@@ -118,45 +122,45 @@ impl Meta {
 }
 
 #[derive(Default)]
-struct Total {
+struct BlockTotals {
     blocks: u64,
     rows: u64,
     stored: u64,
 }
 
 /// Why a walk over blocks ended early.
-enum Stop {
+enum WalkError {
     Data(AvroError),
     Output(Error),
 }
 
-impl Stop {
-    fn of(self, input: &Input) -> Error {
+impl WalkError {
+    fn into_error(self, input: &Input) -> Error {
         match self {
-            Stop::Data(e) => input.failed(e),
-            Stop::Output(e) => e,
+            WalkError::Data(e) => input.failed(e),
+            WalkError::Output(e) => e,
         }
     }
 }
 
-/// Goes from block to block, each of which has to end with the marker. Gives the file's bytes.
+/// Walks over the blocks, each of which must end with the sync marker. Returns the size of the file.
 fn blocks(
     header: &Header,
-    source: &mut Source,
+    source: &mut InputStream,
     limits: &Limits,
     mut each: impl FnMut(BlockHead) -> Result<()>,
-) -> Result<u64, Stop> {
-    // The marker behind a block and the frame of the next are read together.
+) -> Result<u64, WalkError> {
+    // The marker after a block and the header of the next are read together.
     let mut bytes = Vec::with_capacity(SYNC_LEN + Frame::LEN_MAX);
     let mut offset = header.len;
     let mut block = 0;
     loop {
         let wanted = Frame::LEN_MAX - bytes.len();
-        source.take(wanted as u64).read_to_end(&mut bytes).map_err(|e| Stop::Data(e.into()))?;
+        source.take(wanted as u64).read_to_end(&mut bytes).map_err(|e| WalkError::Data(e.into()))?;
         if bytes.is_empty() {
             return Ok(offset);
         }
-        let at = |e: AvroError| Stop::Data(e.at(|p| (p.offset, p.block) = (Some(offset), Some(block))));
+        let at = |e: AvroError| WalkError::Data(e.at(|p| (p.offset, p.block) = (Some(offset), Some(block))));
         let cut = |what| AvroError::new(ErrorKind::Truncated { what });
         let Some(frame) = Frame::parse(&bytes).map_err(|e| at(e.into()))? else {
             return Err(at(cut("a block's header")));
@@ -165,7 +169,7 @@ fn blocks(
             let (value, max) = (frame.size, limits.block_bytes as u64);
             return Err(at(AvroError::new(ErrorKind::Limit { limit: "block_bytes", value, max })));
         }
-        // What was read beyond the frame is of the block, or even behind it.
+        // Bytes read beyond the header belong to the block, or to what follows it.
         let beyond = (bytes.len() - frame.len) as u64;
         let behind = frame.size + SYNC_LEN as u64;
         let rest = bytes.split_off(frame.len.min(bytes.len()));
@@ -173,23 +177,23 @@ fn blocks(
         if beyond >= frame.size {
             bytes.extend_from_slice(rest.get(frame.size as usize..).unwrap_or_default());
         } else {
-            source.skip(frame.size - beyond).map_err(|e| Stop::Data(e.into()))?;
+            source.skip(frame.size - beyond).map_err(|e| WalkError::Data(e.into()))?;
         }
         let missing = (SYNC_LEN + Frame::LEN_MAX).saturating_sub(bytes.len());
-        source.take(missing as u64).read_to_end(&mut bytes).map_err(|e| Stop::Data(e.into()))?;
+        source.take(missing as u64).read_to_end(&mut bytes).map_err(|e| WalkError::Data(e.into()))?;
         match bytes.get(..SYNC_LEN) {
             Some(marker) if marker == header.sync => {}
             Some(_) => return Err(at(AvroError::new(ErrorKind::SyncMismatch))),
             None => return Err(at(cut("a block"))),
         }
-        each(BlockHead { offset, rows: frame.rows, bytes: frame.size }).map_err(Stop::Output)?;
+        each(BlockHead { offset, rows: frame.rows, bytes: frame.size }).map_err(WalkError::Output)?;
         bytes.drain(..SYNC_LEN);
         offset += frame.len as u64 + behind;
         block += 1;
     }
 }
 
-fn as_text(input: &Input, header: &Header, total: &Total, len: u64) -> String {
+fn as_text(input: &Input, header: &Header, total: &BlockTotals, len: u64) -> String {
     let root = header.schema.node(header.schema.root());
     let fingerprint = Fingerprint::Rabin(header.schema.rabin());
     let mut said = format!(
@@ -205,7 +209,7 @@ fn as_text(input: &Input, header: &Header, total: &Total, len: u64) -> String {
     );
     for (key, value) in &header.metadata {
         let value = text(value);
-        // White space in a schema means nothing.
+        // White space in a schema is insignificant.
         let value = match key.as_str() {
             "avro.schema" => Cow::Owned(value.split(['\n', '\r', '\t']).collect::<Vec<_>>().join(" ")),
             _ => escaped(&value),
@@ -215,7 +219,7 @@ fn as_text(input: &Input, header: &Header, total: &Total, len: u64) -> String {
     said
 }
 
-fn as_json(input: &Input, header: &Header, total: &Total, len: u64) -> Json {
+fn as_json(input: &Input, header: &Header, total: &BlockTotals, len: u64) -> Json {
     let metadata: Map<String, Json> =
         header.metadata.iter().map(|(key, value)| (key.clone(), text(value).into())).collect();
     json!({
@@ -232,12 +236,12 @@ fn as_json(input: &Input, header: &Header, total: &Total, len: u64) -> Json {
     })
 }
 
-/// A value as text: itself where it is UTF-8, else each byte as the character of that number, as Avro's JSON has bytes.
+/// Returns a value as text: UTF-8, or each byte as the character with its number, as Avro's JSON writes bytes.
 fn text(value: &[u8]) -> String {
     str::from_utf8(value).map_or_else(|_| value.iter().map(|byte| char::from(*byte)).collect(), str::to_owned)
 }
 
-/// Text on one line: where it has control characters, these are escaped, and so are backslashes.
+/// Escapes control characters and backslashes if the text has control characters.
 fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);

@@ -1,5 +1,6 @@
-//! The tools that read or write files block by block: what is asked for in; files, texts and reports out. A file for each tool;
-//! `input.rs` opens what they read, `out.rs` what they write, `ordered.rs` shares their work among threads.
+//! The tools that read or write files block by block, a file for each.
+//!
+//! `input.rs` opens inputs, `out.rs` writes outputs, `ordered.rs` shares work among threads.
 
 mod cat;
 mod concat;
@@ -35,7 +36,7 @@ use avro_datafusion::AvroOptions;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
-use crate::options::{Resources, Total};
+use crate::options::{CountMode, Resources};
 use crate::progress::{Bar, Counter};
 use crate::terminal::interrupt::requested;
 use crate::threads::STACK_BYTES;
@@ -45,65 +46,65 @@ pub(crate) use concat::Concat;
 pub(crate) use count::Count;
 pub(crate) use explain::Explain;
 pub(crate) use fragment::{Fragment, FragmentTo};
-pub(crate) use fromjson::{FromJson, SchemaFrom};
-pub(crate) use meta::{Meta, Said};
+pub(crate) use fromjson::{FromJson, SchemaSource};
+pub(crate) use meta::{Meta, MetaFields};
 pub(crate) use random::Random;
 pub(crate) use recodec::Recodec;
 pub(crate) use repair::{Keep, Repair};
 pub(crate) use schema::{Compat, ShowSchema};
 pub(crate) use tojson::ToJson;
 
-use input::{Input, Job};
+use input::{Input, ToolJob};
 
-/// How long a tool that was interrupted may take to remove what it began to write.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// Time that a canceled tool gets to remove its unfinished output.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A tool and what it is asked for.
+/// A tool and its arguments.
 #[derive(Debug)]
-pub(crate) enum Task {
-    /// A schema.
+pub(crate) enum ToolTask {
+    /// Print a schema.
     Schema(ShowSchema),
-    /// Whether one schema reads what another wrote.
+    /// Compare two schemas.
     Compat(Compat),
-    /// How many rows there are.
+    /// Count rows.
     Count(Count),
-    /// What files say of themselves.
+    /// Print metadata.
     Meta(Meta),
-    /// Rows.
+    /// Print rows.
     Cat(Cat),
-    /// Rows as JSON.
+    /// Print rows as JSON.
     ToJson(ToJson),
-    /// JSON as a file.
+    /// Make a file from JSON.
     FromJson(FromJson),
-    /// Files as one.
+    /// Concatenate files.
     Concat(Concat),
-    /// A file with another codec.
+    /// Recompress a file.
     Recodec(Recodec),
-    /// What is whole of a file.
+    /// Write the intact part of a file.
     Repair(Repair),
-    /// Test data.
+    /// Write random rows.
     Random(Random),
-    /// The compiled program.
+    /// Print the compiled program.
     Explain(Explain),
-    /// One datum without a file around it.
+    /// Convert bare datums.
     Fragment(Fragment),
 }
 
-/// How the blocks of a file that is written are compressed.
+/// The compression of an output file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compression {
-    /// By which codec.
+    /// The codec.
     pub(crate) codec: Codec,
-    /// At which of its levels.
+    /// The level; `None` for the codec's default.
     pub(crate) level: Option<i32>,
 }
 
-/// Of what else tools have to know.
+/// What all tools share.
 struct Context {
     reading: AvroOptions,
     threads: usize,
     batch_rows: usize,
-    job: Arc<Job>,
+    job: Arc<ToolJob>,
 }
 
 impl Context {
@@ -111,7 +112,7 @@ impl Context {
         &self.reading.limits
     }
 
-    /// Checks that a schema which the user gave may be written: other readers refuse what the specification forbids.
+    /// Checks that the user's schema may be written: other readers reject schemas that violate the specification.
     fn check_written(&self, schema: &Schema) -> Result<()> {
         if self.reading.writing.check_schema {
             schema.check_valid()?;
@@ -119,77 +120,80 @@ impl Context {
         Ok(())
     }
 
-    /// An error if the user wants no more of it.
+    /// Returns an error if the job was canceled.
     fn check(&self) -> Result<()> {
-        if self.job.given_up.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        if self.job.canceled.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 
-impl Task {
+impl ToolTask {
     fn inputs(&self) -> &[PathBuf] {
         match self {
-            Task::Schema(task) => &task.inputs,
-            Task::Compat(task) => &task.inputs,
-            Task::Count(task) => &task.inputs,
-            Task::Meta(task) => &task.inputs,
-            Task::Cat(task) => &task.inputs,
-            Task::ToJson(task) => &task.inputs,
-            Task::FromJson(task) => std::slice::from_ref(&task.input),
-            Task::Concat(task) => &task.inputs,
-            Task::Recodec(task) => std::slice::from_ref(&task.input),
-            Task::Repair(task) => std::slice::from_ref(&task.input),
-            Task::Random(_) => &[],
-            Task::Explain(task) => std::slice::from_ref(&task.input),
-            Task::Fragment(task) => std::slice::from_ref(&task.input),
+            ToolTask::Schema(task) => &task.inputs,
+            ToolTask::Compat(task) => &task.inputs,
+            ToolTask::Count(task) => &task.inputs,
+            ToolTask::Meta(task) => &task.inputs,
+            ToolTask::Cat(task) => &task.inputs,
+            ToolTask::ToJson(task) => &task.inputs,
+            ToolTask::FromJson(task) => std::slice::from_ref(&task.input),
+            ToolTask::Concat(task) => &task.inputs,
+            ToolTask::Recodec(task) => std::slice::from_ref(&task.input),
+            ToolTask::Repair(task) => std::slice::from_ref(&task.input),
+            ToolTask::Random(_) => &[],
+            ToolTask::Explain(task) => std::slice::from_ref(&task.input),
+            ToolTask::Fragment(task) => std::slice::from_ref(&task.input),
         }
     }
 
-    /// Is there nothing for a bar to show?
+    /// Whether no progress bar is useful.
     fn needs_no_bar(&self) -> bool {
         let output = match self {
-            Task::Schema(_) | Task::Compat(_) | Task::Explain(_) => return true,
-            Task::Count(_) | Task::Meta(_) => return io::stdout().is_terminal(),
-            Task::Cat(task) => &task.output,
-            Task::ToJson(task) => &task.output,
-            Task::FromJson(task) => &task.output,
-            Task::Concat(task) => &task.output,
-            Task::Recodec(task) => &task.output,
-            // What it says comes in the end.
-            Task::Repair(_) => return false,
-            // It reads nothing that could be counted.
-            Task::Random(_) => return true,
-            Task::Fragment(task) => &task.output,
+            ToolTask::Schema(_) | ToolTask::Compat(_) | ToolTask::Explain(_) => return true,
+            ToolTask::Count(_) | ToolTask::Meta(_) => return io::stdout().is_terminal(),
+            ToolTask::Cat(task) => &task.output,
+            ToolTask::ToJson(task) => &task.output,
+            ToolTask::FromJson(task) => &task.output,
+            ToolTask::Concat(task) => &task.output,
+            ToolTask::Recodec(task) => &task.output,
+            // Its report comes at the end.
+            ToolTask::Repair(_) => return false,
+            // It reads nothing.
+            ToolTask::Random(_) => return true,
+            ToolTask::Fragment(task) => &task.output,
         };
         output.as_os_str() == "-" && io::stdout().is_terminal()
     }
 
-    /// Whether it says by itself which files cannot be read.
-    fn goes_on(&self) -> bool {
-        matches!(self, Task::Meta(_) | Task::Compat(_) | Task::Count(Count { total: Total::PerFile, .. }))
+    /// Whether it reports unreadable files itself and continues.
+    fn continues_after_failure(&self) -> bool {
+        matches!(
+            self,
+            ToolTask::Meta(_) | ToolTask::Compat(_) | ToolTask::Count(Count { total: CountMode::PerFile, .. })
+        )
     }
 
     fn run(self, inputs: &[Input], context: &Context) -> Result<()> {
         match self {
-            Task::Schema(task) => task.run(inputs, context),
-            Task::Compat(task) => task.run(inputs, context),
-            Task::Count(task) => task.run(inputs, context),
-            Task::Meta(task) => task.run(inputs, context),
-            Task::Cat(task) => task.run(inputs, context),
-            Task::ToJson(task) => task.run(inputs, context),
-            Task::FromJson(task) => task.run(only(inputs)?, context),
-            Task::Concat(task) => task.run(inputs, context),
-            Task::Recodec(task) => task.run(only(inputs)?, context),
-            Task::Repair(task) => task.run(only(inputs)?, context),
-            Task::Random(task) => task.run(context),
-            Task::Explain(task) => task.run(only(inputs)?, context),
-            Task::Fragment(task) => task.run(only(inputs)?, context),
+            ToolTask::Schema(task) => task.run(inputs, context),
+            ToolTask::Compat(task) => task.run(inputs, context),
+            ToolTask::Count(task) => task.run(inputs, context),
+            ToolTask::Meta(task) => task.run(inputs, context),
+            ToolTask::Cat(task) => task.run(inputs, context),
+            ToolTask::ToJson(task) => task.run(inputs, context),
+            ToolTask::FromJson(task) => task.run(only(inputs)?, context),
+            ToolTask::Concat(task) => task.run(inputs, context),
+            ToolTask::Recodec(task) => task.run(only(inputs)?, context),
+            ToolTask::Repair(task) => task.run(only(inputs)?, context),
+            ToolTask::Random(task) => task.run(context),
+            ToolTask::Explain(task) => task.run(only(inputs)?, context),
+            ToolTask::Fragment(task) => task.run(only(inputs)?, context),
         }
     }
 }
 
-/// Runs a tool, on a thread of its own: the one that minds Ctrl-C must not wait for files.
-pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources) -> Result<()> {
-    let job = Arc::new(Job::default());
+/// Runs a tool on its own thread: the thread that handles Ctrl-C must not wait for files.
+pub(crate) async fn run(task: ToolTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
+    let job = Arc::new(ToolJob::default());
     let mut requested = pin!(requested());
     let inputs = tokio::select! {
         inputs = input::find(task.inputs(), &reading, resources, &job) => inputs?,
@@ -198,13 +202,13 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     let (threads, batch_rows) = (resources.threads, resources.batch_rows);
     let context = Context { reading, threads, batch_rows, job: Arc::clone(&job) };
     let counter: Arc<Counter> = Arc::clone(&job.read);
-    // What goes to the terminal shows by itself how far it is.
+    // Output on the terminal shows the progress already.
     let _bar = (!task.needs_no_bar()).then(|| Bar::start(counter));
     let (done, mut finished) = oneshot::channel();
     let work = move || {
-        let inputs = match task.goes_on() {
+        let inputs = match task.continues_after_failure() {
             true => Ok(inputs),
-            false => input::readable(inputs, matches!(task, Task::Schema(_)), &context),
+            false => input::readable(inputs, matches!(task, ToolTask::Schema(_)), &context),
         };
         drop(done.send(inputs.and_then(|inputs| task.run(&inputs, &context))));
     };
@@ -212,10 +216,10 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
     let result = tokio::select! {
         result = &mut finished => result,
         () = &mut requested => {
-            job.given_up.store(true, Ordering::Relaxed);
+            job.canceled.store(true, Ordering::Relaxed);
             let (wake, timeout) = oneshot::channel();
             thread::spawn(move || {
-                thread::sleep(FAREWELL);
+                thread::sleep(CLEANUP_TIMEOUT);
                 let _ = wake.send(());
             });
             tokio::select! {
@@ -225,17 +229,17 @@ pub(crate) async fn run(task: Task, reading: AvroOptions, resources: &Resources)
             return Err(Error::Interrupted);
         }
     };
-    // A thread that does not say how it ended has panicked, of which `catch_panics` knows more.
-    result.unwrap_or_else(|_| Err(Error::Failed("internal error: a tool died".to_owned())))
+    // A thread without a result has panicked; `catch_panics` has the details.
+    result.unwrap_or_else(|_| Err(Error::Failed("internal error: a worker thread stopped".to_owned())))
 }
 
-/// The one file that a tool reads.
+/// Returns the only input of a tool.
 fn only(inputs: &[Input]) -> Result<&Input> {
     match inputs {
         [input] => Ok(input),
-        [] => Err(Error::Failed("there is no file to read".to_owned())),
+        [] => Err(Error::Failed("there is no input file".to_owned())),
         [first, second, ..] => {
-            Err(Error::Usage(format!("one file is needed, and here are more: {}, {}", first.name(), second.name())))
+            Err(Error::Usage(format!("expected one file, found several: {}, {}", first.name(), second.name())))
         }
     }
 }

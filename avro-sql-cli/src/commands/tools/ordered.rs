@@ -1,7 +1,7 @@
-//! Work shared among threads: jobs in, one after the other; what comes of them out, in the order of the jobs.
+//! Shares jobs among threads and returns their pieces in the order of the jobs.
 //!
-//! The calling thread brings the jobs and takes what comes of them; so reading and writing stay in one place. A job may give many
-//! pieces, of which few are held at a time.
+//! The calling thread supplies jobs and takes results, so that reading and writing stay in one place. A job may yield
+//! many pieces; few of them are held at a time.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,26 +11,26 @@ use std::thread;
 use crate::error::{Error, Result};
 use crate::threads::STACK_BYTES;
 
-/// Pieces that a job may be ahead of their taking.
+/// Pieces that a job may be ahead of the consumer.
 const PIECES_AHEAD: usize = 4;
 
-/// Takes the pieces of a job. They are not wanted any more where it says so by an error.
-pub(super) struct Give<P>(SyncSender<Result<P>>);
+/// Sends the pieces of a job. An error says that the consumer is gone.
+pub(super) struct ResultSender<P>(SyncSender<Result<P>>);
 
-impl<P> Give<P> {
-    /// Gives the next piece.
+impl<P> ResultSender<P> {
+    /// Sends the next piece.
     pub(super) fn piece(&mut self, piece: P) -> Result<()> {
         self.0.send(Ok(piece)).map_err(|_| Error::Interrupted)
     }
 }
 
-/// Does the jobs that `next` brings on so many threads, each of which starts with what `start` gives it, and hands the pieces to `take`.
+/// Runs the jobs of `next` on `threads` threads, each with a state from `start`, and passes the pieces to `take`.
 /// The first error, in the order of the jobs, ends it.
 pub(super) fn in_order<J: Send, S, P: Send>(
     threads: usize,
     mut next: impl FnMut() -> Result<Option<J>>,
     start: impl Fn() -> Result<S> + Sync,
-    work: impl Fn(&mut S, J, &mut Give<P>) -> Result<()> + Sync,
+    work: impl Fn(&mut S, J, &mut ResultSender<P>) -> Result<()> + Sync,
     mut take: impl FnMut(P) -> Result<()>,
 ) -> Result<()> {
     let threads = threads.max(1);
@@ -38,7 +38,7 @@ pub(super) fn in_order<J: Send, S, P: Send>(
     let (send, jobs) = sync_channel::<(J, SyncSender<Result<P>>)>(ahead);
     let jobs = Mutex::new(jobs);
     thread::scope(|scope| {
-        // Owned here, so that threads come to an end however this does.
+        // Owned here, so that threads stop however this function ends.
         let send = send;
         for _ in 0..threads {
             let worker = || {
@@ -56,7 +56,7 @@ pub(super) fn in_order<J: Send, S, P: Send>(
                         };
                     }
                     let Some(state) = &mut state else { continue };
-                    let mut give = Give(pieces);
+                    let mut give = ResultSender(pieces);
                     if let Err(e) = work(state, job, &mut give) {
                         let _ = give.0.send(Err(e));
                     }
@@ -73,12 +73,12 @@ pub(super) fn in_order<J: Send, S, P: Send>(
                     Ok(Some(job)) => {
                         let (pieces, receive) = sync_channel(PIECES_AHEAD);
                         if send.send((job, pieces)).is_err() {
-                            return Err(Error::Failed("internal error: threads died".to_owned()));
+                            return Err(Error::Failed("internal error: a worker thread stopped".to_owned()));
                         }
                         waiting.push_back(receive);
                     }
                     Ok(None) => all = true,
-                    // Those before it come first.
+                    // Results of earlier jobs come first.
                     Err(e) => (all, failed) = (true, Some(e)),
                 }
             }
@@ -96,14 +96,14 @@ pub(super) fn in_order<J: Send, S, P: Send>(
 mod tests {
     use super::*;
 
-    /// Each job gives its number so many times; the 53rd fails after a piece, and there are no jobs after the 90th.
+    /// Job `n` yields its number several times; the 53rd fails after a piece, and there are 90 jobs.
     fn run(threads: usize, fails: bool) -> (Vec<usize>, Option<String>) {
         let (mut n, mut taken) = (0, Vec::new());
         let next = || {
             n += 1;
             if n > 90 { Err(Error::Failed("no more".to_owned())) } else { Ok(Some(n)) }
         };
-        let work = |state: &mut usize, job: usize, give: &mut Give<usize>| {
+        let work = |state: &mut usize, job: usize, give: &mut ResultSender<usize>| {
             *state += 1;
             for piece in 0..job % 7 {
                 if fails && job == 53 && piece == 1 {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_in_order() {
+    fn in_order_returns_pieces_in_job_order() {
         let all: Vec<usize> = (1..=90).flat_map(|job| vec![job; job % 7]).collect();
         let few: Vec<usize> = all.iter().copied().take_while(|job| *job < 53).chain([53]).collect();
         for threads in [1, 2, 5] {
@@ -137,9 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_may_stop() {
+    fn consumer_error_stops_workers() {
         let mut n = 0;
-        let next = || Ok(Some(())); // for ever
+        let next = || Ok(Some(())); // forever
         let done = in_order(
             3,
             next,

@@ -1,4 +1,4 @@
-//! What tools write: a path in, something to write to out: standard output for `-`, else a file that appears whole or not at all.
+//! Outputs of the tools: standard output for `-`, else a file that appears whole or not at all.
 
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
@@ -8,29 +8,29 @@ use avro_arrow::container::{frame, header_bytes};
 
 use super::Compression;
 use crate::error::{Error, Result, on_stdout};
-use crate::files::atomic_file::OutFile;
+use crate::files::atomic_file::AtomicFile;
 
 /// Bytes gathered before each write to standard output.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// Where a tool writes.
+/// An output of a tool.
 pub(super) enum Out {
     Stdout(BufWriter<Stdout>),
-    File(OutFile, PathBuf),
+    File(AtomicFile, PathBuf),
 }
 
 impl Out {
-    /// Standard output.
+    /// Returns standard output.
     pub(super) fn stdout() -> Out {
         Out::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))
     }
 
-    /// What is meant by this path.
+    /// Opens the output at this path.
     pub(super) fn create(path: &Path) -> Result<Out> {
         if path.as_os_str() == "-" {
             return Ok(Out::stdout());
         }
-        Ok(Out::File(OutFile::create(path)?, path.to_owned()))
+        Ok(Out::File(AtomicFile::create(path)?, path.to_owned()))
     }
 
     /// Writes these bytes.
@@ -41,7 +41,7 @@ impl Out {
         }
     }
 
-    /// Everything is written.
+    /// Finishes the output.
     pub(super) fn commit(self) -> Result<()> {
         match self {
             Out::Stdout(mut stdout) => Ok(stdout.flush().map_err(on_stdout)?),
@@ -66,7 +66,7 @@ impl Write for Out {
     }
 }
 
-/// A container file being written: what its header says.
+/// The header of a container file to write.
 pub(super) struct FileHead {
     pub(super) schema: String,
     pub(super) compression: Compression,
@@ -75,7 +75,7 @@ pub(super) struct FileHead {
 }
 
 impl FileHead {
-    /// Starts the file. A level that the codec does not have is wrong usage, before anything is written.
+    /// Starts the file. An invalid level of the codec is a usage error, before anything is written.
     pub(super) fn begin(&self, path: &Path) -> Result<Out> {
         self.compressor()?;
         let mut out = Out::create(path)?;
@@ -83,13 +83,13 @@ impl FileHead {
         Ok(out)
     }
 
-    /// A compressor for its blocks.
+    /// Returns a compressor for blocks.
     pub(super) fn compressor(&self) -> Result<Compressor> {
         let Compression { codec, level } = self.compression;
         Compressor::new(codec, level).map_err(|e| Error::Usage(format!("--level: {e}")))
     }
 
-    /// The bytes of a block of so many rows.
+    /// Encodes a block of `rows` rows.
     pub(super) fn block(&self, rows: u64, data: &[u8], compressor: &mut Compressor) -> Result<Vec<u8>> {
         let mut stored = Vec::new();
         compressor.compress(data, &mut stored)?;

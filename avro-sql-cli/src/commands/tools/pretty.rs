@@ -1,6 +1,6 @@
-//! JSON with line breaks: the text of one value, without any white space, in; the same with two spaces a level out.
+//! Indents the JSON text of one value, two spaces for each level.
 
-/// Appends the text with line breaks and one at its end.
+/// Appends the indented text and a line break.
 pub(super) fn pretty(text: &[u8], out: &mut Vec<u8>) {
     let mut depth = 0;
     let mut bytes = text.iter().copied().peekable();
@@ -47,7 +47,7 @@ mod tests {
     use serde_json::Value as Json;
 
     #[test]
-    fn as_others_do() {
+    fn pretty_matches_serde_json() {
         let cases = [
             "1",
             "[]",

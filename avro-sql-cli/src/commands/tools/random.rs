@@ -1,4 +1,4 @@
-//! `random`: a schema in; a container file of made-up rows out, the same for the same seed, on however many threads.
+//! `random`: writes random rows of a schema; the same seed gives the same rows, on any number of threads.
 
 use std::path::PathBuf;
 
@@ -11,21 +11,21 @@ use super::{Compression, Context};
 use crate::commands::schema;
 use crate::error::{Error, Result};
 
-/// Rows made together.
+/// Rows of a job.
 const JOB_ROWS: u64 = 1_000;
 
-/// Bytes of rows of a block, before compression.
+/// Bytes of rows in a block, before compression.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// What to make up.
+/// The schema, and how many rows to write.
 #[derive(Debug)]
 pub(crate) struct Random {
-    /// A file of the schema, or of data that has it.
+    /// A schema file, or a data file that has the schema.
     pub(crate) schema: PathBuf,
     pub(crate) output: PathBuf,
-    /// Rows.
+    /// The number of rows.
     pub(crate) count: u64,
-    /// Any, if there is none.
+    /// The seed; `None` for a random one.
     pub(crate) seed: Option<u64>,
     pub(crate) compression: Compression,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Random {
 impl Random {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let schema = schema::schema_of(&self.schema, &context.reading)?;
-        context.check_written(&schema).map_err(|e| e.within(&self.schema.display().to_string()))?;
+        context.check_written(&schema).map_err(|e| e.with_context(&self.schema.display().to_string()))?;
         let generator =
             Generator::new(&schema).map_err(|e| Error::Failed(format!("{}: {e}", self.schema.display())))?;
         let seed = self.seed.unwrap_or_else(|| random_sync().iter().fold(0, |seed, byte| seed << 8 ^ u64::from(*byte)));

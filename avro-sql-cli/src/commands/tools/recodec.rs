@@ -1,4 +1,4 @@
-//! `recodec`: a file in, the same rows in the same blocks compressed otherwise out. No row is decoded.
+//! `recodec`: recompresses the blocks of a file without decoding rows.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use super::input::Input;
 use super::ordered::in_order;
 use super::out::FileHead;
 use super::{Compression, Context};
-use crate::diagnostics::skipped;
-use crate::error::{Result, aside, n_of, one_line};
+use crate::diagnostics::scan_notes::skipped_line;
+use crate::error::{Result, n_of, one_line, print_note};
 
-/// What to compress how.
+/// The file, and its new compression.
 #[derive(Debug)]
 pub(crate) struct Recodec {
     pub(crate) input: PathBuf,
@@ -36,7 +36,7 @@ impl Recodec {
             || {
                 context.check()?;
                 let block = blocks.next()?;
-                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
+                blocks.take_damage().iter().for_each(|damaged| print_note(&skipped_line(&name, damaged)));
                 Ok(block)
             },
             || Ok((Decompressor::new(header.codec, limits), head.compressor()?)),
@@ -54,7 +54,7 @@ impl Recodec {
             |block: std::result::Result<Vec<u8>, String>| match block {
                 Ok(block) => out.put(&block),
                 Err(line) => {
-                    aside(&one_line(&line));
+                    print_note(&one_line(&line));
                     Ok(())
                 }
             },

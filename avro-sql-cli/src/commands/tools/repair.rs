@@ -1,7 +1,7 @@
-//! `repair`: a damaged file in; a file of all its rows that can be read out, and a list of what cannot.
+//! `repair`: writes all readable rows of a damaged file, and lists what is lost.
 //!
-//! What is between two sync markers is a block or lost. A block with a bad row loses that row. Where it cannot be said for certain
-//! where the next row begins, it keeps the rows before.
+//! Bytes between two sync markers are a block or lost. A block with a bad row loses that row.
+//! If the start of the next row is uncertain, the block keeps only the rows before.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,46 +15,46 @@ use super::input::Input;
 use super::ordered::in_order;
 use super::out::{FileHead, Out};
 use super::{Compression, Context};
-use crate::error::{Error, Result, aside, n_of, one_line};
+use crate::error::{Error, Result, n_of, one_line, print_note};
 
-/// What to repair.
+/// The file to repair.
 #[derive(Debug)]
 pub(crate) struct Repair {
     pub(crate) input: PathBuf,
-    /// Where to; `None` only lists what is damaged.
+    /// The output; `None` only lists the damage.
     pub(crate) output: Option<PathBuf>,
     pub(crate) keep: Keep,
 }
 
-/// Which of the rows that can be read to keep.
+/// Which readable rows to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// All of them.
     All,
     /// Those before the first damage.
     Prior,
-    /// Those behind the block with the first damage.
+    /// Those after the block with the first damage.
     After,
 }
 
-/// A block that was looked at.
-struct Checked {
+/// A checked block.
+struct CheckedBlock {
     offset: u64,
-    /// Rows that it has and how many of them can be read.
+    /// Its rows, and how many of them are readable.
     rows: u64,
     whole: u64,
-    /// Those, as a block.
+    /// The readable rows, as a block.
     framed: Vec<u8>,
-    /// Whether those are its first ones.
+    /// Whether the readable rows are its first ones.
     is_prefix: bool,
-    /// What is wrong with the rest.
+    /// What is wrong with the other rows.
     damage: Option<String>,
 }
 
-/// What was found, and where to say so: line by line, since there may be any number.
-struct Found {
-    say: Say,
-    /// Stretches that are no blocks, which the reader comes to before the blocks in front of them were looked at: offsets and lines.
+/// The damage found, printed line by line because there may be any amount.
+struct DamageReport {
+    lines: LineSink,
+    /// Ranges that are not blocks, found before the blocks in front of them were checked: offsets and lines.
     ahead: VecDeque<(u64, String)>,
     /// Offset of the first damage.
     first: Option<u64>,
@@ -62,14 +62,14 @@ struct Found {
     whole_blocks: u64,
     rows_kept: u64,
     rows_lost: u64,
-    /// Are there rows of which it is not known how many they are?
+    /// Whether an unknown number of rows was lost.
     more_lost: bool,
 }
 
-/// Where lines go.
-enum Say {
+/// Where lines are printed.
+enum LineSink {
     Stdout(Out),
-    /// Where standard output has the file.
+    /// Used when standard output has the file.
     Stderr,
 }
 
@@ -86,8 +86,8 @@ impl Repair {
         };
         let mut out = self.output.as_deref().map(|path| head.begin(path)).transpose()?;
         let to_stdout = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
-        let found = RefCell::new(Found {
-            say: if to_stdout { Say::Stderr } else { Say::Stdout(Out::stdout()) },
+        let found = RefCell::new(DamageReport {
+            lines: if to_stdout { LineSink::Stderr } else { LineSink::Stdout(Out::stdout()) },
             ahead: VecDeque::new(),
             first: None,
             damaged: 0,
@@ -106,12 +106,12 @@ impl Repair {
             },
             || Ok((Decompressor::new(header.codec, limits), head.compressor()?)),
             |(decompressor, compressor), block, give| {
-                // Rows before the first damage are those before the first bad one.
-                let goes_on = self.keep != Keep::Prior;
-                let checked = check(block, goes_on, &decoder, &head, decompressor, compressor);
+                // Rows before the first damage are those before the first bad row.
+                let continues_after_failure = self.keep != Keep::Prior;
+                let checked = check(block, continues_after_failure, &decoder, &head, decompressor, compressor);
                 give.piece(checked.map_err(|e| input.failed(e))?)
             },
-            |checked: Checked| {
+            |checked: CheckedBlock| {
                 let mut found = found.borrow_mut();
                 let damaged_before = found.first.is_some_and(|first| first < checked.offset);
                 let kept = match self.keep {
@@ -137,17 +137,17 @@ impl Repair {
     }
 }
 
-/// Looks at all rows of a block, or at those up to the first bad one.
+/// Checks all rows of a block, or those up to the first bad one.
 fn check(
     raw: RawBlock,
-    goes_on: bool,
+    continues_after_failure: bool,
     decoder: &Decoder,
     head: &FileHead,
     decompressor: &mut Decompressor,
     compressor: &mut Compressor,
-) -> avro_arrow::Result<Checked> {
+) -> avro_arrow::Result<CheckedBlock> {
     let (offset, rows) = (raw.offset, raw.rows);
-    let mut checked = Checked { offset, rows, whole: 0, framed: Vec::new(), is_prefix: true, damage: None };
+    let mut checked = CheckedBlock { offset, rows, whole: 0, framed: Vec::new(), is_prefix: true, damage: None };
     let stored = raw.data.clone();
     let error = match decompressor.decompress(raw) {
         Ok(block) => {
@@ -166,7 +166,7 @@ fn check(
                     Err(e) if !e.is_recoverable() => return Err(e),
                     Err(e) => {
                         first_error.get_or_insert(e);
-                        if !goes_on || !walk.recover() {
+                        if !continues_after_failure || !walk.recover() {
                             break;
                         }
                     }
@@ -189,20 +189,20 @@ fn check(
     Ok(checked)
 }
 
-impl Say {
+impl LineSink {
     fn line(&mut self, line: &str) -> Result<()> {
         match self {
-            Say::Stdout(out) => out.put(format!("{line}\n").as_bytes()),
-            Say::Stderr => {
-                aside(line);
+            LineSink::Stdout(out) => out.put(format!("{line}\n").as_bytes()),
+            LineSink::Stderr => {
+                print_note(line);
                 Ok(())
             }
         }
     }
 }
 
-impl Found {
-    /// A stretch of the file that is no block.
+impl DamageReport {
+    /// Records a range of the file that is not a block.
     fn lost(&mut self, damaged: &DamagedBlock) {
         match damaged.rows {
             Some(rows) => self.rows_lost = self.rows_lost.saturating_add(rows),
@@ -219,8 +219,8 @@ impl Found {
         self.damaged += 1;
     }
 
-    fn checked(&mut self, checked: &Checked, kept: bool) -> Result<()> {
-        self.say_before(checked.offset)?;
+    fn checked(&mut self, checked: &CheckedBlock, kept: bool) -> Result<()> {
+        self.print_before(checked.offset)?;
         if kept {
             self.rows_kept += checked.whole;
         }
@@ -228,41 +228,41 @@ impl Found {
             self.whole_blocks += 1;
             return Ok(());
         };
-        // What a block says of its rows is to be doubted where it is damaged.
+        // The declared row count of a damaged block is doubtful.
         let lost = checked.rows.saturating_sub(checked.whole);
         self.rows_lost = self.rows_lost.saturating_add(lost);
         self.damaged_at(checked.offset);
         let line = match checked.is_prefix {
-            true => format!("lost {} behind {} of a block: {damage}", n_rows(lost), n_rows(checked.whole)),
+            true => format!("lost {} after {} of a block: {damage}", n_rows(lost), n_rows(checked.whole)),
             false => format!("lost {} of the {} of a block: {damage}", n_rows(lost), n_rows(checked.rows)),
         };
-        self.say.line(&one_line(&line))
+        self.lines.line(&one_line(&line))
     }
 
-    /// Says what is known to be lost before this place.
-    fn say_before(&mut self, offset: u64) -> Result<()> {
+    /// Prints the known damage before this offset.
+    fn print_before(&mut self, offset: u64) -> Result<()> {
         while let Some((_, line)) = self.ahead.pop_front_if(|(lost, _)| *lost < offset) {
-            self.say.line(&line)?;
+            self.lines.line(&line)?;
         }
         Ok(())
     }
 
-    /// Says how much it was, and gives the number of damages.
+    /// Prints the summary and returns the number of damages.
     fn finish(mut self, keep: Keep) -> Result<u64> {
-        self.say_before(u64::MAX)?;
+        self.print_before(u64::MAX)?;
         let blocks = match self.whole_blocks {
-            1 => "1 whole block".to_owned(),
-            n => format!("{n} whole blocks"),
+            1 => "1 intact block".to_owned(),
+            n => format!("{n} intact blocks"),
         };
         let at_least = if self.more_lost { " or more" } else { "" };
         let which = match keep {
             Keep::All => "",
             Keep::Prior => " before the first damage",
-            Keep::After => " behind the first damage",
+            Keep::After => " after the first damage",
         };
         let (kept, lost) = (n_rows(self.rows_kept), self.rows_lost);
-        self.say.line(&format!("{blocks}, {kept}{which} kept, {lost}{at_least} lost"))?;
-        if let Say::Stdout(out) = self.say {
+        self.lines.line(&format!("{blocks}, {kept}{which} kept, {lost}{at_least} lost"))?;
+        if let LineSink::Stdout(out) = self.lines {
             out.commit()?;
         }
         Ok(self.damaged)

@@ -1,4 +1,4 @@
-//! `schema` and `compat`: files of data or of schemas in; a schema in one of its forms, or why one cannot read what another wrote, out.
+//! `schema` and `compat`: print a schema in one of its forms, or why one schema cannot read another.
 
 use std::path::PathBuf;
 
@@ -11,19 +11,19 @@ use avro_datafusion::AvroOptions;
 use super::Context;
 use super::input::{Input, merged};
 use super::out::Out;
-use crate::error::{Error, Result, aside};
+use crate::error::{Error, Result, print_note};
 use crate::options::{Hash, SchemaForm};
 
-/// Which schema to show.
+/// The schema to print.
 #[derive(Debug)]
 pub(crate) struct ShowSchema {
     pub(crate) inputs: Vec<PathBuf>,
-    /// Is it the one that all files can be read as? Else there is one file.
+    /// Whether to print one schema for all files. Otherwise there is one file.
     pub(crate) merged: bool,
     pub(crate) form: SchemaForm,
 }
 
-/// Whose schemas to compare: the reader's and the writer's.
+/// The two schemas to compare: the reader's, then the writer's.
 #[derive(Debug)]
 pub(crate) struct Compat {
     pub(crate) inputs: [PathBuf; 2],
@@ -33,18 +33,18 @@ impl ShowSchema {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         let (schema, name) = if self.merged {
             let merged = merged(inputs, context)?;
-            merged.fields.iter().for_each(|field| aside(&field.to_string()));
+            merged.fields.iter().for_each(|field| print_note(&field.to_string()));
             (merged.schema, "the merged schema".to_owned())
         } else {
             let [input] = inputs else {
                 let (n, first) = (inputs.len(), inputs.first().map(Input::name).unwrap_or_default());
                 return Err(Error::Usage(format!(
-                    "{n} files; --merged shows the schema of all of them, or name one: {first}"
+                    "{n} files; use --merged for the schema of all, or name one: {first}"
                 )));
             };
             (input.schema(&context.reading)?, input.name())
         };
-        schema.hints().iter().for_each(|hint| aside(&format!("avro-sql: {name}: {hint}")));
+        schema.hints().iter().for_each(|hint| print_note(&format!("avro-sql: {name}: {hint}")));
         let text = match self.form {
             SchemaForm::Avro => pretty(schema.json()),
             SchemaForm::Arrow => {
@@ -70,7 +70,7 @@ impl ShowSchema {
                     .with_limits(limits);
                 let program = Program::compile(&schema, &options).map_err(|e| e.in_file(name))?;
                 let mut text = String::new();
-                // Queries read tagged structs, which are unions to whoever asks.
+                // Queries read unions as tagged structs; show them as unions.
                 let dense = tagged::dense_schema(program.arrow_schema());
                 for field in dense.as_ref().unwrap_or(program.arrow_schema()).fields() {
                     describe(field, 0, &mut text);
@@ -94,11 +94,11 @@ impl ShowSchema {
 }
 
 impl Compat {
-    /// Prints why a reader cannot read what a writer wrote. That is a failure; nothing to say is none.
+    /// Prints why a reader cannot read a writer's data. Any reason is a failure.
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         let limits = context.limits();
         let [reader, writer] = inputs else {
-            return Err(Error::Usage(format!("two files are needed, and here are {}", inputs.len())));
+            return Err(Error::Usage(format!("expected two files, found {}", inputs.len())));
         };
         let (its, theirs) = (reader.schema(&context.reading)?, writer.schema(&context.reading)?);
         let mismatches = its.mismatches(&theirs, context.reading.field_match, limits)?;
@@ -110,9 +110,9 @@ impl Compat {
         out.commit()?;
         let always = mismatches.iter().any(|mismatch| mismatch.severity == Severity::Always);
         if always && Decoder::resolving(&theirs, &its, Form::Avro, &context.reading.decoder(None, 1)).is_ok() {
-            aside(
-                "avro-sql: it is read here all the same, as names are overlooked where only two types can be meant, \
-                 and decimals become ones of more digits; other readers need not do so",
+            print_note(
+                "avro-sql: note: avro-sql can read it: it ignores type names where only one type can match, \
+                 and widens decimals; other readers may not",
             );
         }
         match mismatches.len() {
@@ -125,7 +125,7 @@ impl Compat {
     }
 }
 
-/// JSON with line breaks; text that is not JSON after all (numbers no `f64` can hold, say) as it is.
+/// Indents JSON; returns text that is not JSON (such as numbers beyond `f64`) unchanged.
 fn pretty(json: &str) -> String {
     let mut text = serde_json::from_str::<serde_json::Value>(json)
         .and_then(|value| serde_json::to_string_pretty(&value))
@@ -134,7 +134,7 @@ fn pretty(json: &str) -> String {
     text
 }
 
-/// One line for a field, `name: type`, and lines below for the fields inside it.
+/// Appends a line `name: type` for a field, and lines for the fields inside it.
 fn describe(field: &Field, depth: usize, text: &mut String) {
     let indent = "  ".repeat(depth);
     let kind = match field.data_type() {

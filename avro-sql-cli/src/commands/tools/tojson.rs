@@ -1,4 +1,4 @@
-//! `tojson`: files in; their rows as JSON lines out, in the specification's encoding or without tags.
+//! `tojson`: prints rows as JSON lines, in Avro's JSON encoding or without union tags.
 
 use std::path::PathBuf;
 
@@ -8,28 +8,28 @@ use avro_arrow::{Block, Decompressor, OnCorruptBlock};
 
 use super::Context;
 use super::input::Input;
-use super::ordered::{Give, in_order};
+use super::ordered::{ResultSender, in_order};
 use super::out::Out;
 use super::pretty::pretty;
-use crate::diagnostics::skipped;
-use crate::error::{Result, aside, n_of, one_line};
+use crate::diagnostics::scan_notes::skipped_line;
+use crate::error::{Result, n_of, one_line, print_note};
 
-/// Bytes of text that are handed on at a time.
+/// Bytes of text passed on at a time.
 const PIECE_BYTES: usize = 1 << 18;
 
-/// What to write of which files.
+/// The files, and how to print them.
 #[derive(Debug)]
 pub(crate) struct ToJson {
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) form: Form,
-    /// With line breaks inside of rows?
+    /// Whether rows are indented over several lines.
     pub(crate) pretty: bool,
-    /// Only so many rows of all files together.
+    /// Maximum number of rows of all files together.
     pub(crate) head: Option<u64>,
     pub(crate) output: PathBuf,
 }
 
-/// Text, and the blocks that were left out before it.
+/// Text, and the damaged blocks skipped before it.
 struct Piece {
     text: Vec<u8>,
     damage: Vec<String>,
@@ -59,19 +59,19 @@ impl ToJson {
         let decompressor = || Ok(Decompressor::new(header.codec, limits));
         let name = input.name();
         if self.head.is_some() {
-            // The rows are counted as they are written, so one block comes after the other.
+            // Rows are counted as they are written, so blocks are processed one after another.
             let mut decompressor = Decompressor::new(header.codec, limits);
             while *left > 0
                 && let Some(block) = blocks.next()?
             {
-                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
+                blocks.take_damage().iter().for_each(|damaged| print_note(&skipped_line(&name, damaged)));
                 let written = self.block(&decoder, &mut decompressor, block, *left, reading.damage, |piece| {
-                    piece.damage.iter().for_each(|line| aside(&in_file(&name, line)));
+                    piece.damage.iter().for_each(|line| print_note(&in_file(&name, line)));
                     out.put(&piece.text)
                 });
-                *left -= written.map_err(|stop| stop.of(input))?;
+                *left -= written.map_err(|stop| stop.into_error(input))?;
             }
-            blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
+            blocks.take_damage().iter().for_each(|damaged| print_note(&skipped_line(&name, damaged)));
             return Ok(());
         }
         in_order(
@@ -79,24 +79,24 @@ impl ToJson {
             || {
                 context.check()?;
                 let block = blocks.next()?;
-                blocks.take_damage().iter().for_each(|damaged| aside(&skipped::line(&name, damaged)));
+                blocks.take_damage().iter().for_each(|damaged| print_note(&skipped_line(&name, damaged)));
                 Ok(block)
             },
             decompressor,
-            |decompressor, block, give: &mut Give<Piece>| {
+            |decompressor, block, give: &mut ResultSender<Piece>| {
                 let done =
                     self.block(&decoder, decompressor, block, u64::MAX, reading.damage, |piece| give.piece(piece));
-                done.map(drop).map_err(|stop| stop.of(input))
+                done.map(drop).map_err(|stop| stop.into_error(input))
             },
             |piece| {
-                piece.damage.iter().for_each(|line| aside(&in_file(&name, line)));
+                piece.damage.iter().for_each(|line| print_note(&in_file(&name, line)));
                 out.put(&piece.text)
             },
         )
     }
 
-    /// Gives the rows of a block, at most so many, and says how many those are. Of a damaged block it gives the rows before the
-    /// damage, or none where damage is skipped.
+    /// Sends at most `limit` rows of a block and returns their number. For a damaged block it sends the rows before the
+    /// damage, or none if damage is skipped.
     fn block(
         &self,
         decoder: &Decoder,
@@ -105,16 +105,16 @@ impl ToJson {
         max: u64,
         damage: OnCorruptBlock,
         mut give: impl FnMut(Piece) -> Result<()>,
-    ) -> Result<u64, Stop> {
+    ) -> Result<u64, BlockError> {
         let mut text = Vec::new();
         let (offset, end, rows) = (block.offset, block.end, block.rows);
-        let decoded = decompressor.decompress(block).map_err(Stop::Data);
+        let decoded = decompressor.decompress(block).map_err(BlockError::Data);
         let done = decoded.and_then(|block: Block| {
             let mut rows = decoder.rows(&block);
             if damage == OnCorruptBlock::Skip {
-                // None of its rows are given if one is damaged, and all their texts are more than should be held.
+                // A damaged block yields no rows, and holding the text of all rows would take too much memory.
                 let (mut all, mut text) = (decoder.rows(&block), Vec::new());
-                while all.n_rows() < max && all.next_row(&mut text).map_err(Stop::Data)? {
+                while all.n_rows() < max && all.next_row(&mut text).map_err(BlockError::Data)? {
                     text.clear();
                 }
             }
@@ -128,23 +128,23 @@ impl ToJson {
                         text.extend_from_slice(&row);
                         text.push(b'\n');
                     }
-                    Err(e) => return Err(Stop::Data(e)),
+                    Err(e) => return Err(BlockError::Data(e)),
                 }
                 if text.len() >= PIECE_BYTES {
                     let piece = Piece { text: std::mem::take(&mut text), damage: Vec::new() };
-                    give(piece).map_err(Stop::Output)?;
+                    give(piece).map_err(BlockError::Output)?;
                 }
             }
             Ok(rows.n_rows())
         });
         match done {
-            Err(Stop::Data(e)) if damage == OnCorruptBlock::Skip && e.is_recoverable() => {
+            Err(BlockError::Data(e)) if damage == OnCorruptBlock::Skip && e.is_recoverable() => {
                 let line = format!("skipped {} in {}: {e}", n_of(rows, "row"), n_of(end - offset, "byte"));
-                give(Piece { text: Vec::new(), damage: vec![line] }).map_err(Stop::Output)?;
+                give(Piece { text: Vec::new(), damage: vec![line] }).map_err(BlockError::Output)?;
                 Ok(0)
             }
             done => {
-                give(Piece { text, damage: Vec::new() }).map_err(Stop::Output)?;
+                give(Piece { text, damage: Vec::new() }).map_err(BlockError::Output)?;
                 done
             }
         }
@@ -156,16 +156,16 @@ fn in_file(name: &str, line: &str) -> String {
 }
 
 /// Why a block was not written to its end.
-enum Stop {
+enum BlockError {
     Data(avro_arrow::Error),
     Output(crate::error::Error),
 }
 
-impl Stop {
-    fn of(self, input: &Input) -> crate::error::Error {
+impl BlockError {
+    fn into_error(self, input: &Input) -> crate::error::Error {
         match self {
-            Stop::Data(e) => input.failed(e),
-            Stop::Output(e) => e,
+            BlockError::Data(e) => input.failed(e),
+            BlockError::Output(e) => e,
         }
     }
 }

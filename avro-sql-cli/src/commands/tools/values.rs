@@ -1,19 +1,20 @@
-//! Made-up values: a schema and a seed in, a value of its outermost type in Avro's binary encoding out, as plain as real data:
+//! Random values in Avro's binary encoding, as plain as real data:
+//!
 //! dates of these decades, times within a day, numbers of few digits and of many.
 
 use avro_arrow::schema::{Kind, Logical, NodeId, Schema};
 
-/// SplitMix64: the same numbers for the same seed, everywhere.
+/// SplitMix64: the same numbers for the same seed, on every machine.
 #[derive(Debug, Clone)]
 pub(super) struct Rng(u64);
 
 impl Rng {
-    /// The numbers of this seed, in this of many streams.
+    /// Seeds one of several independent streams.
     pub(super) fn new(seed: u64, stream: u64) -> Rng {
         Rng(seed ^ Rng(stream).bits())
     }
 
-    /// Any number.
+    /// Returns 64 random bits.
     pub(super) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -22,17 +23,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 up to, but not, 1.
+    /// Returns a number from 0 (included) to 1 (excluded).
     pub(super) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// A number below `n`, or 0.
+    /// Returns a number below `n`, or 0.
     fn below(&mut self, n: u64) -> u64 {
         self.bits() % n.max(1)
     }
 
-    /// A number of any size, half of them negative.
+    /// Returns a number of any magnitude, negative half of the time.
     fn number(&mut self, bits: u32) -> i64 {
         let width = self.below(u64::from(bits)) as u32;
         let magnitude = (self.bits() >> 1 & ((1 << width) - 1)) as i64;
@@ -40,41 +41,41 @@ impl Rng {
     }
 }
 
-/// Levels of a value below which it ends as soon as it can.
+/// Nesting beyond which a value ends as soon as it can.
 const DEEP: usize = 8;
 
-/// Types in a value, beyond which it ends as soon as it can, and beyond which it is given up.
+/// Number of types in a value beyond which it ends as soon as it can; far beyond, it is abandoned.
 const MANY: usize = 2_000;
 const TOO_MANY: usize = 1_000_000;
 
-/// The most levels that a value has to have.
+/// The maximum of the minimal nesting of a type's values.
 const HEIGHT_MAX: usize = 400;
 
-/// Bytes of a `fixed`, and of all that a value holds, at most.
+/// Maximum bytes of a `fixed`, and of a whole value.
 const BYTES_MAX: usize = 64 << 20;
 
-/// Makes values of one schema.
+/// Generates values of one schema.
 pub(super) struct Generator<'s> {
     schema: &'s Schema,
-    /// By type: the levels that its values have at least.
+    /// For each type, the minimal nesting of its values.
     heights: Vec<usize>,
 }
 
-/// A value being made.
-struct Making<'g, 'r> {
+/// A value being generated.
+struct ValueBuilder<'g, 'r> {
     generator: &'g Generator<'g>,
     rng: &'r mut Rng,
     steps: usize,
 }
 
 impl<'s> Generator<'s> {
-    /// An error where values of the type have no end.
+    /// Returns an error if values of the type cannot be finite.
     pub(super) fn new(schema: &'s Schema) -> Result<Self, String> {
         let heights = heights(schema);
         match heights.get(schema.root().index()) {
             Some(height) if *height <= HEIGHT_MAX => Ok(Generator { schema, heights }),
             _ => Err(format!(
-                "{} has no values: they have no end or more than {HEIGHT_MAX} levels, or need an enum without symbols",
+                "cannot make values of {}: it recurses without end or beyond {HEIGHT_MAX} levels, or contains an enum without symbols",
                 schema.node(schema.root())
             )),
         }
@@ -83,7 +84,7 @@ impl<'s> Generator<'s> {
     /// Appends a value.
     pub(super) fn value(&self, rng: &mut Rng, out: &mut Vec<u8>) -> Result<(), String> {
         let start = out.len();
-        let mut making = Making { generator: self, rng, steps: 0 };
+        let mut making = ValueBuilder { generator: self, rng, steps: 0 };
         making.value(self.schema.root(), 0, start, out)
     }
 
@@ -92,7 +93,7 @@ impl<'s> Generator<'s> {
     }
 }
 
-/// The fewest levels of each type's values; `usize::MAX` where they have no end.
+/// Returns the minimal nesting of each type's values; `usize::MAX` if they cannot be finite.
 fn heights(schema: &Schema) -> Vec<usize> {
     let mut nodes = Vec::new();
     let mut todo = vec![schema.root()];
@@ -113,7 +114,7 @@ fn heights(schema: &Schema) -> Vec<usize> {
             _ => {}
         }
     }
-    // What is inside comes later in the list, mostly, so few rounds are needed. A round settles a level at least.
+    // Inner types mostly come later in the list, so few rounds are needed. A round settles at least one level.
     for _ in 0..=HEIGHT_MAX {
         let mut changed = false;
         for &node in nodes.iter().rev() {
@@ -140,7 +141,7 @@ fn heights(schema: &Schema) -> Vec<usize> {
     heights
 }
 
-impl Making<'_, '_> {
+impl ValueBuilder<'_, '_> {
     fn value(&mut self, node: NodeId, depth: usize, start: usize, out: &mut Vec<u8>) -> Result<(), String> {
         let schema = self.generator.schema;
         self.steps += 1;
@@ -206,7 +207,7 @@ impl Making<'_, '_> {
                 }
                 for at in 0..n {
                     if is_map {
-                        // Numbered, so that no key is there twice.
+                        // Numbered, so that no key occurs twice.
                         put_sized(format!("{}{at}", self.text()).as_bytes(), out);
                     }
                     self.value(*items, depth + 1, start, out)?;
@@ -261,7 +262,7 @@ impl Making<'_, '_> {
         value as i64
     }
 
-    /// The fewest bytes of a number of up to so many digits.
+    /// Returns a number of at most `precision` digits in the fewest bytes.
     fn decimal(&mut self, precision: u32) -> Vec<u8> {
         let digits = 1 + self.rng.below(u64::from(precision.clamp(1, 38))) as u32;
         let wide = u128::from(self.rng.bits()) << 64 | u128::from(self.rng.bits());
@@ -269,7 +270,7 @@ impl Making<'_, '_> {
         let value = if self.rng.below(2) == 0 { magnitude } else { -magnitude };
         let bytes = value.to_be_bytes();
         let sign = if value < 0 { 0xff } else { 0 };
-        // A byte is not needed where the next has the sign too.
+        // A byte is redundant if the next has the sign too.
         let extra =
             bytes.windows(2).take_while(|pair| matches!(pair, [a, b] if *a == sign && (b ^ sign) < 0x80)).count();
         bytes.get(extra..).unwrap_or_default().to_vec()
@@ -287,7 +288,7 @@ impl Making<'_, '_> {
             .collect()
     }
 
-    // RFC 9562: version 4 is random, but for the version and the variant.
+    // RFC 9562: version 4 is random except for the version and variant bits.
     fn uuid(&mut self) -> [u8; 16] {
         let wide = u128::from(self.rng.bits()) << 64 | u128::from(self.rng.bits());
         let mask = 0xf << 76 | 0b11 << 62;

@@ -1,24 +1,24 @@
-//! A JSON array of rows as rows one behind the other: its brackets and commas become spaces. Whatever is no array passes unchanged.
+//! Unwraps a JSON array of rows: its brackets and commas become spaces. Other input passes unchanged.
 
 use std::io::{self, Read};
 
-/// The rows of a file of either kind.
+/// The unwrapped bytes of a reader.
 pub(crate) struct Unwrapped<R> {
     read: R,
-    state: State,
+    state: UnwrapState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum State {
-    /// Nothing but white space yet.
+enum UnwrapState {
+    /// Only white space so far.
     Start,
-    /// There is no array around the rows.
+    /// There is no array.
     Bare,
-    /// Inside so many brackets of the array's rows.
+    /// Inside the array, at this depth of brackets.
     Depth(usize),
-    /// In a string, inside so many.
+    /// In a string at this depth.
     Text(usize),
-    /// After a backslash in it.
+    /// After a backslash in a string.
     Escape(usize),
     /// After the array.
     End,
@@ -26,7 +26,7 @@ enum State {
 
 impl<R> Unwrapped<R> {
     pub(crate) fn new(read: R) -> Self {
-        Unwrapped { read, state: State::Start }
+        Unwrapped { read, state: UnwrapState::Start }
     }
 }
 
@@ -35,27 +35,27 @@ impl<R: Read> Read for Unwrapped<R> {
         let n = self.read.read(to)?;
         for byte in to.iter_mut().take(n) {
             self.state = match (self.state, *byte) {
-                (State::Bare, _) => break,
-                (State::Start, b'[') => {
+                (UnwrapState::Bare, _) => break,
+                (UnwrapState::Start, b'[') => {
                     *byte = b' ';
-                    State::Depth(0)
+                    UnwrapState::Depth(0)
                 }
-                (State::Start, b' ' | b'\n' | b'\r' | b'\t' | 0xef | 0xbb | 0xbf) => State::Start,
-                (State::Start, _) => State::Bare,
-                (State::Depth(0), b',') => {
+                (UnwrapState::Start, b' ' | b'\n' | b'\r' | b'\t' | 0xef | 0xbb | 0xbf) => UnwrapState::Start,
+                (UnwrapState::Start, _) => UnwrapState::Bare,
+                (UnwrapState::Depth(0), b',') => {
                     *byte = b' ';
-                    State::Depth(0)
+                    UnwrapState::Depth(0)
                 }
-                (State::Depth(0), b']') => {
+                (UnwrapState::Depth(0), b']') => {
                     *byte = b' ';
-                    State::End
+                    UnwrapState::End
                 }
-                (State::Depth(n), b'[' | b'{') => State::Depth(n + 1),
-                (State::Depth(n), b']' | b'}') => State::Depth(n.saturating_sub(1)),
-                (State::Depth(n), b'"') => State::Text(n),
-                (State::Text(n), b'"') => State::Depth(n),
-                (State::Text(n), b'\\') => State::Escape(n),
-                (State::Escape(n), _) => State::Text(n),
+                (UnwrapState::Depth(n), b'[' | b'{') => UnwrapState::Depth(n + 1),
+                (UnwrapState::Depth(n), b']' | b'}') => UnwrapState::Depth(n.saturating_sub(1)),
+                (UnwrapState::Depth(n), b'"') => UnwrapState::Text(n),
+                (UnwrapState::Text(n), b'"') => UnwrapState::Depth(n),
+                (UnwrapState::Text(n), b'\\') => UnwrapState::Escape(n),
+                (UnwrapState::Escape(n), _) => UnwrapState::Text(n),
                 (state, _) => state,
             };
         }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brackets_and_commas_of_the_outermost_array_go() {
+    fn unwrapped_array_loses_outer_brackets_and_commas() {
         for (text, want) in [
             (r#" [{"a":[1,2],"b":"],\""},{"c":{}}] "#, r#"  {"a":[1,2],"b":"],\""} {"c":{}}  "#),
             ("{\"a\":[1,2]}\n{}", "{\"a\":[1,2]}\n{}"),

@@ -1,17 +1,18 @@
-//! Delimited text: bytes in, records of cells out. A cell says whether it had quotes: an empty one without is null, one with is the empty text.
+//! Delimited text: splits bytes into records of cells. An empty cell without quotes is null, one with quotes is the
+//! empty text.
 //!
-//! CSV is that of RFC 4180: quotes around a cell, doubled inside it, and line breaks in it. TSV has backslashes instead.
+//! CSV follows RFC 4180: cells may be quoted, with quotes doubled and line breaks inside. TSV uses backslashes instead.
 
 use std::io::BufRead;
 
 use crate::error::{Error, Result};
 
-/// How cells stand in a line.
+/// How cells are separated and escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// Quotes, and this character between cells.
+pub(crate) enum CellDialect {
+    /// Quotes, and this delimiter.
     Csv(u8),
-    /// Tabs, and `\t`, `\n`, `\r` and `\\` in cells. An empty text is `""`.
+    /// Tabs as delimiters, and `\t`, `\n`, `\r` and `\\` in cells. An empty text is `""`.
     Tsv,
 }
 
@@ -19,50 +20,50 @@ pub(crate) enum Dialect {
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     text: String,
-    /// Where each cell ends in `text`, and whether it is null.
+    /// The end of each cell in `text`, and whether it is null.
     cells: Vec<(usize, bool)>,
-    /// The line that it begins in, from 1.
+    /// Its first line, from 1.
     pub(crate) line: u64,
 }
 
 impl Record {
-    /// How many cells it has.
+    /// Returns the number of cells.
     pub(crate) fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// A cell: `None` where nothing stands in it, not even quotes.
+    /// Returns a cell, or `None` if it is null.
     pub(crate) fn get(&self, at: usize) -> Option<&str> {
         let (end, is_null) = self.cells.get(at)?;
         let start = at.checked_sub(1).and_then(|before| self.cells.get(before)).map_or(0, |(end, _)| *end);
         if *is_null { None } else { self.text.get(start..*end) }
     }
 
-    /// All cells.
+    /// Returns all cells.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&str>> {
         (0..self.len()).map(|at| self.get(at))
     }
 }
 
-/// Reads records.
+/// A reader of records.
 pub(crate) struct Cells<R> {
     read: R,
-    dialect: Dialect,
-    /// Bytes of the record being read.
+    dialect: CellDialect,
+    /// Bytes of the current record.
     raw: Vec<u8>,
-    /// Lines before the next record.
+    /// Number of lines before the next record.
     lines: u64,
-    /// The most bytes of a record.
+    /// Maximum bytes of a record.
     max: usize,
 }
 
 impl<R: BufRead> Cells<R> {
-    /// The records of this text, none of more than so many bytes.
-    pub(crate) fn new(read: R, dialect: Dialect, max: usize) -> Self {
+    /// Reads records of at most `max` bytes.
+    pub(crate) fn new(read: R, dialect: CellDialect, max: usize) -> Self {
         Cells { read, dialect, raw: Vec::new(), lines: 0, max }
     }
 
-    /// Reads the next record; false at the end. A blank line is a record of one cell without anything in it.
+    /// Reads the next record; `false` at the end. A blank line is a record with one null cell.
     pub(crate) fn next(&mut self, record: &mut Record) -> Result<bool> {
         record.text.clear();
         record.cells.clear();
@@ -77,7 +78,7 @@ impl<R: BufRead> Cells<R> {
             }
             self.lines += u64::from(n > 0);
             if self.raw.len() > self.max {
-                return Err(self.wrong(record, format_args!("a row of more than {} bytes", self.max)));
+                return Err(self.wrong(record, format_args!("the row is larger than {} bytes", self.max)));
             }
             if self.lines <= 1 && self.raw.starts_with(b"\xef\xbb\xbf") {
                 self.raw.drain(..3);
@@ -91,19 +92,19 @@ impl<R: BufRead> Cells<R> {
             };
             let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
             match self.dialect {
-                Dialect::Tsv => {
+                CellDialect::Tsv => {
                     split_tsv(line, record);
                     return Ok(true);
                 }
-                Dialect::Csv(delimiter) => match split_csv(line, delimiter, record) {
+                CellDialect::Csv(delimiter) => match split_csv(line, delimiter, record) {
                     Split::Whole => return Ok(true),
-                    // The line break is in the cell.
+                    // The line break belongs to the cell.
                     Split::Open if is_whole => is_open = true,
-                    Split::Open => return Err(self.wrong(record, format_args!("a quote that nothing closes"))),
+                    Split::Open => return Err(self.wrong(record, format_args!("a quote is not closed"))),
                     Split::Behind => {
                         return Err(self.wrong(
                             record,
-                            format_args!("text after a closing quote; a quote inside a cell is written twice"),
+                            format_args!("text after a closing quote; write a quote inside a cell twice"),
                         ));
                     }
                 },
@@ -118,12 +119,12 @@ impl<R: BufRead> Cells<R> {
     }
 }
 
-/// What came of a line.
+/// The outcome of splitting a line.
 enum Split {
     Whole,
     /// It ends inside quotes.
     Open,
-    /// Something stands after closing quotes.
+    /// Text follows closing quotes.
     Behind,
 }
 
@@ -178,7 +179,7 @@ fn split_tsv(line: &str, record: &mut Record) {
         }
         let mut parts = cell.split('\\');
         record.text.push_str(parts.next().unwrap_or_default());
-        // A part that is empty stands after a backslash that is escaped by the one before.
+        // An empty part follows a backslash that the one before escapes.
         let mut is_escaped = false;
         for part in parts {
             if is_escaped {
@@ -209,7 +210,7 @@ fn split_tsv(line: &str, record: &mut Record) {
 mod tests {
     use super::*;
 
-    fn read(text: &str, dialect: Dialect) -> Result<Vec<(u64, Vec<Option<String>>)>> {
+    fn read(text: &str, dialect: CellDialect) -> Result<Vec<(u64, Vec<Option<String>>)>> {
         let mut cells = Cells::new(text.as_bytes(), dialect, 1000);
         let (mut record, mut records) = (Record::default(), Vec::new());
         while cells.next(&mut record)? {
@@ -219,11 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn cells_and_nulls() {
+    fn cells_split_with_nulls() {
         let csv = "\u{feff}a,\"b\"\r\n,\"\"\n\"x\ny\"\"z\",\" \"\n\n1,2";
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
-            read(csv, Dialect::Csv(b',')).unwrap(),
+            read(csv, CellDialect::Csv(b',')).unwrap(),
             [
                 (1, vec![some("a"), some("b")]),
                 (2, vec![None, some("")]),
@@ -234,7 +235,7 @@ mod tests {
         );
         let tsv = "a\t\n\"\"\t\\\"\"\n\\t\\n\\r\\\\\t\\\\n\\\\\\n\"\"x\n";
         assert_eq!(
-            read(tsv, Dialect::Tsv).unwrap(),
+            read(tsv, CellDialect::Tsv).unwrap(),
             [
                 (1, vec![some("a"), None]),
                 (2, vec![some(""), some("\"\"")]),
@@ -244,12 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_csv() {
+    fn invalid_csv_fails_with_line() {
         for (csv, want) in [
-            ("a\n\"b\nc", "line 2: a quote that nothing closes"),
-            ("a\n\n\"b\"c\n", "line 3: text after a closing quote; a quote inside a cell is written twice"),
+            ("a\n\"b\nc", "line 2: a quote is not closed"),
+            ("a\n\n\"b\"c\n", "line 3: text after a closing quote; write a quote inside a cell twice"),
         ] {
-            assert_eq!(read(csv, Dialect::Csv(b';')).unwrap_err().to_string(), want);
+            assert_eq!(read(csv, CellDialect::Csv(b';')).unwrap_err().to_string(), want);
         }
     }
 }

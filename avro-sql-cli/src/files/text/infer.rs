@@ -1,54 +1,54 @@
-//! What a delimited file holds, from its first bytes: the delimiter, the columns and their types. SQL and `convert` both ask here.
+//! Infers the delimiter, columns and types of a delimited file from its first bytes, for SQL and `convert`.
 //!
-//! A column has the narrowest type that all of its values have: what does not fit one is text, and so is a number with leading zeros,
-//! which would lose them.
+//! A column gets the narrowest type that fits all its values, else text. Numbers with leading zeros are text, because
+//! a number would lose them.
 
 use std::collections::HashSet;
 use std::io::{BufRead, Read};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
-use super::cells::{Cells, Dialect, Record};
+use super::cells::{CellDialect, Cells, Record};
 use crate::error::{Error, Result};
 
-/// Bytes of a file that are looked at for the types of its columns: all of most files.
-pub(crate) const LOOKED_AT: u64 = 64 << 20;
+/// Bytes from which column types are inferred: all of most files.
+pub(crate) const INSPECTED_BYTES: u64 = 64 << 20;
 
-/// Bytes that the delimiter is looked for in.
-pub(crate) const SNIFFED: usize = 1 << 16;
+/// Bytes from which the delimiter is inferred.
+pub(crate) const SNIFFED_BYTES: usize = 1 << 16;
 
-/// The most bytes of a row.
+/// Maximum bytes of a row.
 const ROW_BYTES: usize = 64 << 20;
 
-/// What may stand between cells.
+/// The possible delimiters.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// What a file holds.
+/// The inferred contents of a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Inferred {
     pub(crate) delimiter: u8,
     pub(crate) schema: Schema,
-    /// Whether a cell has a line break in it, or may have one in what was not looked at.
+    /// Whether a cell has a line break, or may have one after the inspected bytes.
     pub(crate) has_line_breaks: bool,
 }
 
-/// Looks at a file, of which these are the first bytes: all of them, or as many as are looked at.
+/// Infers the contents of a file from its first bytes; `is_whole` says that they are all.
 pub(crate) fn infer(bytes: &[u8], delimiter: Option<u8>, is_whole: bool) -> Result<Inferred> {
     let delimiter = delimiter.unwrap_or_else(|| sniff(bytes));
-    let mut cells = Cells::new(bytes, Dialect::Csv(delimiter), ROW_BYTES);
+    let mut cells = Cells::new(bytes, CellDialect::Csv(delimiter), ROW_BYTES);
     let (mut record, mut next) = (Record::default(), Record::default());
     if !cells.next(&mut record)? {
-        return Err(Error::Failed("it is empty, where a header with the names of columns is expected".to_owned()));
+        return Err(Error::Failed("the file is empty; expected a header with column names".to_owned()));
     }
     let names = names(&record)?;
-    let mut columns = vec![Column::default(); names.len()];
+    let mut columns = vec![ColumnStatistics::default(); names.len()];
     let mut has_line_breaks = !is_whole;
-    // One row behind: the last row that is there may be cut.
+    // One row late: the last row may be cut.
     let mut is_pending = false;
     loop {
         let more = match cells.next(&mut next) {
             Err(_) if !is_whole => {
-                // What was cut is the row after it.
+                // The row after it was cut.
                 if is_pending {
                     has_line_breaks |= look(&record, &mut columns)?;
                 }
@@ -70,20 +70,20 @@ pub(crate) fn infer(bytes: &[u8], delimiter: Option<u8>, is_whole: bool) -> Resu
     Ok(Inferred { delimiter, schema: Schema::new(fields), has_line_breaks })
 }
 
-/// Why files of these columns are not one table to an engine that finds columns by their places, if they are not.
+/// Returns why files with these columns cannot be one table for an engine that matches columns by position.
 pub(crate) fn other_columns(first: &Schema, other: &Schema) -> Option<String> {
     let names = |schema: &Schema| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let (first, other) = (names(first), names(other));
     (first != other).then(|| {
         format!(
-            "its columns are {}, and those of a file before it {}; CSV files of one table need the same header",
+            "its columns are {}, but those of an earlier file are {}; CSV files of one table must have the same header",
             other.join(", "),
             first.join(", ")
         )
     })
 }
 
-/// The columns of files that make one table, each by its name: those of the first, then others as they appear.
+/// Returns the merged columns of files, by name: those of the first file, then others in order of appearance.
 pub(crate) fn merged(schemas: &[Schema]) -> Schema {
     let mut fields: Vec<Field> = Vec::new();
     for field in schemas.iter().flat_map(|schema| schema.fields()) {
@@ -117,7 +117,7 @@ fn wider(a: &DataType, b: &DataType) -> DataType {
     }
 }
 
-/// The names of the columns. One without a name is called after its place.
+/// Returns the names of the columns. A column without a name is called after its position.
 pub(crate) fn names(header: &Record) -> Result<Vec<String>> {
     let name = |(at, name): (usize, Option<&str>)| match name {
         Some(name) if !name.is_empty() => name.to_owned(),
@@ -126,27 +126,25 @@ pub(crate) fn names(header: &Record) -> Result<Vec<String>> {
     let names: Vec<String> = header.iter().enumerate().map(name).collect();
     let mut seen = HashSet::new();
     match names.iter().find(|name| !seen.insert(name.as_str())) {
-        Some(twice) => Err(Error::Failed(format!(
-            "two columns are called `{twice}`, and there is no telling which is meant; give them names of their own"
-        ))),
+        Some(twice) => Err(Error::Failed(format!("two columns are named `{twice}`; rename one of them"))),
         None => Ok(names),
     }
 }
 
-/// Is this line nothing, rather than a row of this many columns? Where there is one column, it is a null.
+/// Whether a line is blank rather than a row of this many columns. With one column, a blank line is a null.
 pub(crate) fn is_blank(record: &Record, columns: usize) -> bool {
     columns > 1 && record.len() == 1 && record.get(0).is_none()
 }
 
-/// A row that has not as many cells as the header.
+/// Returns the error of a row whose number of cells differs from the header's.
 pub(crate) fn wrong_width(record: &Record, columns: usize) -> Error {
     let (n, values) = (record.len(), if record.len() == 1 { "value" } else { "values" });
     let them = if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") };
-    Error::Failed(format!("line {}: {n} {values}, where the header has {them}", record.line))
+    Error::Failed(format!("line {}: {n} {values}, but the header has {them}", record.line))
 }
 
-/// Takes note of a row's values. Is there a line break in one?
-fn look(record: &Record, columns: &mut [Column]) -> Result<bool> {
+/// Adds a row's values to the statistics. Returns whether one has a line break.
+fn look(record: &Record, columns: &mut [ColumnStatistics]) -> Result<bool> {
     if is_blank(record, columns.len()) {
         return Ok(false);
     }
@@ -162,11 +160,11 @@ fn look(record: &Record, columns: &mut [Column]) -> Result<bool> {
     Ok(has_line_break)
 }
 
-/// The delimiter that cuts the first lines into the same number of cells, the most there is; a comma where none does.
+/// Returns the delimiter that splits the first lines into the same, largest number of cells; else a comma.
 pub(crate) fn sniff(bytes: &[u8]) -> u8 {
-    let head = bytes.get(..SNIFFED).unwrap_or(bytes);
+    let head = bytes.get(..SNIFFED_BYTES).unwrap_or(bytes);
     let width = |delimiter: u8| {
-        let mut cells = Cells::new(head, Dialect::Csv(delimiter), ROW_BYTES);
+        let mut cells = Cells::new(head, CellDialect::Csv(delimiter), ROW_BYTES);
         let mut record = Record::default();
         let mut widths = Vec::new();
         // The last line may be cut.
@@ -179,27 +177,27 @@ pub(crate) fn sniff(bytes: &[u8]) -> u8 {
         let of_others = widths.iter().skip(1).take(3).all(|other| *other == first);
         if of_others { first } else { 1 }
     };
-    // Of equals it is the first.
+    // Ties go to the first.
     DELIMITERS.into_iter().rev().max_by_key(|delimiter| width(*delimiter)).unwrap_or(b',')
 }
 
-/// What the values of a column have been so far.
+/// Statistics of the values of a column.
 #[derive(Debug, Clone, Default)]
-struct Column {
+struct ColumnStatistics {
     seen: Kinds,
-    /// Digits of the longest integer that a `BIGINT` does not hold.
+    /// Digits of the longest integer that does not fit `BIGINT`.
     digits: usize,
-    /// Digits after the point of the finest second.
+    /// Maximum number of digits after the point of a second.
     fraction: usize,
 }
 
-/// The kinds of values that were seen.
+/// The kinds of values seen.
 #[derive(Debug, Clone, Copy, Default)]
 struct Kinds {
     boolean: bool,
     integer: bool,
     float: bool,
-    /// Not a number, or infinite.
+    /// NaN or infinite.
     not_finite: bool,
     date: bool,
     local: bool,
@@ -207,7 +205,7 @@ struct Kinds {
     text: bool,
 }
 
-impl Column {
+impl ColumnStatistics {
     fn look(&mut self, cell: &str) {
         if self.seen.text {
             return;
@@ -239,7 +237,7 @@ impl Column {
         }
     }
 
-    /// The type that holds all of them.
+    /// Returns the type that fits all values.
     fn data_type(&self) -> DataType {
         let Kinds { boolean, integer, float, not_finite, date, local, instant, text } = self.seen;
         let unit = match self.fraction {
@@ -262,7 +260,7 @@ impl Column {
     }
 }
 
-/// The digits of an integer. Leading zeros would be lost.
+/// Returns the number of digits of an integer without leading zeros.
 fn integer_digits(cell: &str) -> Option<usize> {
     let digits = cell.strip_prefix('-').unwrap_or(cell);
     let is_one = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -276,12 +274,12 @@ fn is_float(cell: &str) -> bool {
     !has_lost_zero && cell.bytes().all(is_part) && cell.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// Is this a date such as `2024-02-29`? Whether there is that day is for its reader to say.
+/// Whether the text has the form of a date such as `2024-02-29`. The reader checks that the day exists.
 fn is_date(cell: &str) -> bool {
     is_like(cell, "0000-00-00")
 }
 
-/// The digits after the point of a timestamp's second, and whether it has a zone.
+/// Returns the digits after the point of a timestamp's second, and whether it has a zone.
 fn timestamp(cell: &str) -> Option<(usize, bool)> {
     let (date, clock) = cell.split_at_checked(10)?;
     let clock = clock.strip_prefix(['T', ' '])?;
@@ -296,17 +294,17 @@ fn timestamp(cell: &str) -> Option<(usize, bool)> {
     fits.then_some((fraction.len(), !zone.is_empty()))
 }
 
-/// Does the text have digits where the pattern has zeros, and is it otherwise the same?
+/// Whether the text matches the pattern, in which zeros stand for digits.
 fn is_like(text: &str, pattern: &str) -> bool {
     let same = |(a, b): (u8, u8)| if b == b'0' { a.is_ascii_digit() } else { a == b };
     text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(same)
 }
 
-/// The first bytes of a file that is read from the beginning, and whether they are all.
+/// Reads the first bytes of a file; returns them and whether they are all.
 pub(crate) fn head(mut read: impl BufRead) -> std::io::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
-    let n = read.by_ref().take(LOOKED_AT).read_to_end(&mut bytes)?;
-    let is_whole = (n as u64) < LOOKED_AT || read.fill_buf()?.is_empty();
+    let n = read.by_ref().take(INSPECTED_BYTES).read_to_end(&mut bytes)?;
+    let is_whole = (n as u64) < INSPECTED_BYTES || read.fill_buf()?.is_empty();
     Ok((bytes, is_whole))
 }
 
@@ -322,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_have_the_type_that_all_their_values_have() {
+    fn infer_type_fits_all_values() {
         for (csv, want) in [
             ("a\n1\n-2\n", "a Int64"),
             ("a\n1\n2.5\n", "a Float64"),
@@ -352,21 +350,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_says_where() {
+    fn infer_invalid_table_fails_with_line() {
         for (csv, want) in [
-            ("a,b\n1,2\n1\n", "line 3: 1 value, where the header has 2 columns"),
-            (
-                "a,a\n",
-                "two columns are called `a`, and there is no telling which is meant; give them names of their own",
-            ),
-            ("", "it is empty, where a header with the names of columns is expected"),
+            ("a,b\n1,2\n1\n", "line 3: 1 value, but the header has 2 columns"),
+            ("a,a\n", "two columns are named `a`; rename one of them"),
+            ("", "the file is empty; expected a header with column names"),
         ] {
             assert_eq!(infer(csv.as_bytes(), None, true).unwrap_err().to_string(), want);
         }
     }
 
     #[test]
-    fn a_row_that_is_cut_does_not_count() {
+    fn infer_ignores_truncated_last_row() {
         let inferred = infer(b"a,b\n1,2\n3,\"x", Some(b','), false).unwrap();
         assert_eq!(*inferred.schema.field(1).data_type(), DataType::Int64);
         assert!(inferred.has_line_breaks);

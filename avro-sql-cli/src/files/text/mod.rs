@@ -1,9 +1,9 @@
-//! Text files read by a schema: CSV, TSV and JSON in, Avro datums out, so that what `convert` wrote is read back as it was.
+//! Text files with a schema: reads CSV, TSV and JSON into Avro datums, so that `convert` reads back its own output.
 //!
-//! Next files: `cells.rs` cuts lines into cells, `infer.rs` guesses their types, `array.rs` takes the brackets off an array of rows, `rows.rs` encodes rows.
+//! Next files: `cells.rs` splits lines into cells, `infer.rs` infers types, `array.rs` unwraps an array of rows.
 
 pub(crate) mod array;
 pub(crate) mod cells;
 pub(crate) mod infer;
 
-pub(crate) use cells::Dialect;
+pub(crate) use cells::CellDialect;

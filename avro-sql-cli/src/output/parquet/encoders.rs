@@ -1,8 +1,9 @@
-//! Columns encoded on several threads: batches in, the encoded columns of whole row groups out, while the caller goes on.
+//! Encodes Parquet columns on several threads, while the caller goes on; returns the encoded columns of whole row
+//! groups.
 //!
-//! Each column has a queue. A thread takes the column that is furthest behind, encodes the next batches for it, and puts it back: so
-//! columns that take long do not hold up the others, and threads wait for nothing but work. Threads are there only while there is
-//! work. The caller's thread works too where it would wait.
+//! Each column has a queue. A thread takes the column with the longest queue, encodes its next batches, and puts it
+//! back: slow columns do not delay the others, and threads wait only for work. Threads exist only while there is work.
+//! The caller's thread works too instead of waiting.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,90 +18,90 @@ use crate::error::{Error, Result};
 use crate::threads::STACK_BYTES;
 
 /// Gathered batches that may wait for a column.
-const AHEAD: usize = 2;
+const BATCHES_QUEUED: usize = 2;
 
-/// Encodes the columns of one row group after the other.
+/// Encodes the columns of one row group after another.
 pub(super) struct Encoders {
-    shared: Arc<Shared>,
-    /// Threads that work at once, the caller's among them.
+    shared: Arc<SharedState>,
+    /// Threads that work at once, including the caller's.
     threads: usize,
-    /// Is there a group that has ended and was not taken yet?
+    /// Whether a group has ended and was not taken yet.
     is_ending: bool,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    /// A column was put back.
+struct SharedState {
+    state: Mutex<EncoderState>,
+    /// Signals that a column was put back.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    columns: Vec<Column>,
-    /// Threads at work, but for the caller's.
+struct EncoderState {
+    columns: Vec<ColumnQueue>,
+    /// Working threads, without the caller's.
     workers: usize,
-    /// Why there will be no more.
+    /// The error that stopped the encoding.
     failed: Option<Error>,
 }
 
 /// A column of a table.
 #[derive(Default)]
-struct Column {
-    jobs: VecDeque<Job>,
-    /// What encodes its leaves. None while a thread has it.
+struct ColumnQueue {
+    jobs: VecDeque<EncodeJob>,
+    /// The encoders of its leaf columns. `None` while a thread has it.
     leaves: Option<Vec<ArrowColumnWriter>>,
-    /// Bytes that it holds in memory.
+    /// Bytes held in memory.
     held: usize,
-    /// Its part of the group that has ended, and the bytes of that.
+    /// Its chunks of the group that has ended, and their bytes.
     ended: Option<Vec<ArrowColumnChunk>>,
     ended_held: usize,
 }
 
-enum Job {
+enum EncodeJob {
     Encode(Arc<[RecordBatch]>),
-    /// The group ends; what encodes the next one.
+    /// Ends the group; the encoders are for the next one.
     End(Vec<Leaf>),
 }
 
 impl Encoders {
-    /// Of a group whose leaves of each column are encoded by these.
+    /// Starts with the encoders of the first group's leaf columns.
     pub(super) fn new(columns: Vec<Vec<Leaf>>, threads: usize) -> Encoders {
         let column = |leaves: Vec<Leaf>| {
             let leaves = leaves.into_iter().map(|leaf| leaf.after(None)).collect();
-            Column { leaves: Some(leaves), ..Column::default() }
+            ColumnQueue { leaves: Some(leaves), ..ColumnQueue::default() }
         };
-        let state = State { columns: columns.into_iter().map(column).collect(), ..State::default() };
-        let shared = Shared { state: Mutex::new(state), ..Shared::default() };
+        let state = EncoderState { columns: columns.into_iter().map(column).collect(), ..EncoderState::default() };
+        let shared = SharedState { state: Mutex::new(state), ..SharedState::default() };
         Encoders { shared: Arc::new(shared), threads: threads.max(1), is_ending: false }
     }
 
-    /// Encodes these rows; at least as far as the columns are not far behind with those before.
+    /// Queues these rows. If columns are far behind with earlier rows, works on them first.
     ///
     /// # Errors
-    /// What went wrong with these rows or with those before.
+    /// Returns the error of these rows or of earlier ones.
     pub(super) fn encode(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
         let batches: Arc<[RecordBatch]> = batches.into();
-        self.push(|| Job::Encode(Arc::clone(&batches)));
-        self.work_while(|state| state.columns.iter().any(|column| column.jobs.len() > AHEAD)).map(drop)
+        self.push(|| EncodeJob::Encode(Arc::clone(&batches)));
+        self.work_while(|state| state.columns.iter().any(|column| column.jobs.len() > BATCHES_QUEUED)).map(drop)
     }
 
-    /// Ends the group; the columns of the next one are encoded by these. The group that ended before was taken.
+    /// Ends the group; `next` encodes the next one. The previous group must have been taken.
     pub(super) fn end_group(&mut self, next: Vec<Vec<Leaf>>) {
         let mut next = next.into_iter();
-        self.push(|| Job::End(next.next().unwrap_or_default()));
+        self.push(|| EncodeJob::End(next.next().unwrap_or_default()));
         self.is_ending = true;
     }
 
-    /// The columns of the group that has ended, once all of them are encoded; or, if it is not `urgent`, if they are.
+    /// Returns the columns of the group that has ended; if not `urgent`, only if all are encoded.
     ///
     /// # Errors
-    /// As [`Encoders::encode`].
-    pub(super) fn ended(&mut self, urgent: bool) -> Result<Option<Vec<ArrowColumnChunk>>> {
+    /// Returns the errors of [`Encoders::encode`].
+    pub(super) fn take_ended_group(&mut self, urgent: bool) -> Result<Option<Vec<ArrowColumnChunk>>> {
         if !self.is_ending {
             return Ok(None);
         }
-        let is_missing = |state: &State| state.columns.iter().any(|column| column.ended.is_none());
+        let is_missing = |state: &EncoderState| state.columns.iter().any(|column| column.ended.is_none());
         let mut state = self.work_while(|state| urgent && is_missing(state))?;
         if is_missing(&state) {
             return Ok(None);
@@ -115,18 +116,18 @@ impl Encoders {
         Ok(Some(chunks))
     }
 
-    /// Bytes of encoded columns in memory: of the group that is being made, and of the one that has ended.
+    /// Returns the bytes of encoded columns in memory: of the current group, and of the one that has ended.
     pub(super) fn held(&self) -> (usize, usize) {
         let state = self.shared.lock();
         state.columns.iter().fold((0, 0), |(now, ended), column| match &column.ended {
-            // What it holds is still of the group that ends.
+            // Its bytes still belong to the group that ends.
             None if self.is_ending => (now, ended + column.held),
             _ => (now + column.held, ended + column.ended_held),
         })
     }
 
     /// Gives each column a job.
-    fn push(&self, mut job: impl FnMut() -> Job) {
+    fn push(&self, mut job: impl FnMut() -> EncodeJob) {
         let mut state = self.shared.lock();
         for column in &mut state.columns {
             column.jobs.push_back(job());
@@ -135,15 +136,15 @@ impl Encoders {
         let missing = wanted.saturating_sub(state.workers);
         for _ in 0..missing {
             let shared = Arc::clone(&self.shared);
-            // Where there cannot be a thread, the caller's does it all.
+            // If no thread can start, the caller's does all the work.
             let thread = thread::Builder::new().name("parquet".into()).stack_size(STACK_BYTES);
             let spawned = thread.spawn(move || Worker(shared).work());
             state.workers += usize::from(spawned.is_ok());
         }
     }
 
-    /// Works as long as this holds.
-    fn work_while(&self, holds: impl Fn(&State) -> bool) -> Result<MutexGuard<'_, State>> {
+    /// Works while `holds` is true.
+    fn work_while(&self, holds: impl Fn(&EncoderState) -> bool) -> Result<MutexGuard<'_, EncoderState>> {
         let mut state = self.shared.lock();
         loop {
             if state.failed.is_some() {
@@ -161,44 +162,44 @@ impl Encoders {
     }
 }
 
-/// What nobody wants any more is not encoded.
+/// Canceled batches are not encoded.
 impl Drop for Encoders {
     fn drop(&mut self) {
         self.shared.lock().columns.clear();
     }
 }
 
-/// A column that a thread has, and what it does with it.
-struct Task {
+/// A column taken by a thread, and its job.
+struct ColumnTask {
     at: usize,
     leaves: Vec<ArrowColumnWriter>,
-    job: Job,
+    job: EncodeJob,
 }
 
-impl State {
-    /// The next job of the column that has the most.
-    fn take(&mut self) -> Option<Task> {
+impl EncoderState {
+    /// Returns the next job of the column with the longest queue.
+    fn take(&mut self) -> Option<ColumnTask> {
         let columns = self.columns.iter_mut().enumerate();
         let idle = columns.filter(|(_, column)| column.leaves.is_some());
         let (at, column) = idle.max_by_key(|(_, column)| column.jobs.len())?;
         let job = column.jobs.pop_front()?;
-        Some(Task { at, leaves: column.leaves.take()?, job })
+        Some(ColumnTask { at, leaves: column.leaves.take()?, job })
     }
 }
 
-impl Shared {
-    /// No panic leaves the state half changed, so a poisoned lock is as good as another.
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedState {
+    /// No panic leaves the state half changed, so a poisoned lock is still good.
+    fn lock(&self) -> MutexGuard<'_, EncoderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does this without the lock, and puts the column back.
-    fn run<'a>(&'a self, state: MutexGuard<'a, State>, task: Task) -> MutexGuard<'a, State> {
+    /// Runs a task without the lock, and puts the column back.
+    fn run<'a>(&'a self, state: MutexGuard<'a, EncoderState>, task: ColumnTask) -> MutexGuard<'a, EncoderState> {
         drop(state);
-        let Task { at, mut leaves, job } = task;
+        let ColumnTask { at, mut leaves, job } = task;
         let done = match job {
-            Job::Encode(batches) => encode(&mut leaves, at, &batches).map(|()| (leaves, None)),
-            Job::End(next) => {
+            EncodeJob::Encode(batches) => encode(&mut leaves, at, &batches).map(|()| (leaves, None)),
+            EncodeJob::End(next) => {
                 let chunks: Result<Vec<_>, _> = leaves.into_iter().map(ArrowColumnWriter::close).collect();
                 chunks.map(|chunks| {
                     let next = next.into_iter().zip(&chunks).map(|(leaf, chunk)| leaf.after(Some(chunk)));
@@ -216,7 +217,7 @@ impl Shared {
                 column.leaves = Some(leaves);
             }
             (Err(e), _) => state.failed = Some(e.into()),
-            // Nobody waits for it any more.
+            // The result is no longer needed.
             (Ok(_), None) => {}
         }
         self.changed.notify_all();
@@ -224,7 +225,7 @@ impl Shared {
     }
 }
 
-/// Encodes a column of these batches.
+/// Encodes one column of these batches.
 fn encode(leaves: &mut [ArrowColumnWriter], column: usize, batches: &[RecordBatch]) -> Result<(), ParquetError> {
     for batch in batches {
         let schema = batch.schema_ref();
@@ -234,8 +235,8 @@ fn encode(leaves: &mut [ArrowColumnWriter], column: usize, batches: &[RecordBatc
     Ok(())
 }
 
-/// A thread that works as long as there is work.
-struct Worker(Arc<Shared>);
+/// A thread that works while there is work.
+struct Worker(Arc<SharedState>);
 
 impl Worker {
     fn work(self) {
@@ -245,18 +246,18 @@ impl Worker {
         {
             state = self.0.run(state, task);
         }
-        // Not after the lock: who brings work counts on those that are there.
+        // Before the lock is released: producers count on the threads that are registered.
         state.workers -= 1;
     }
 }
 
-/// Whoever waits for a thread that died is told.
+/// Wakes threads that wait for a thread that has panicked.
 impl Drop for Worker {
     fn drop(&mut self) {
         if thread::panicking() {
             let mut state = self.0.lock();
             state.workers -= 1;
-            state.failed = Some(Error::Failed("internal error: an encoding thread died".to_owned()));
+            state.failed = Some(Error::Failed("internal error: an encoding thread stopped".to_owned()));
             self.0.changed.notify_all();
         }
     }
@@ -281,34 +282,34 @@ mod tests {
     }
 
     #[test]
-    fn each_group_has_its_rows() {
+    fn groups_keep_their_rows() {
         let leaves = leaves();
         for threads in [0, 1, 2, 3, 8] {
             let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), threads);
             for group in 0..5 {
                 // More batches than may wait.
-                for n in 0..2 * AHEAD + group {
+                for n in 0..2 * BATCHES_QUEUED + group {
                     encoders.encode(vec![batch(100), batch(n)]).unwrap();
                 }
                 encoders.end_group(leaves.of_group(group + 1).unwrap());
                 assert_eq!(encoders.held().0, 0, "nothing is of the next group yet");
-                let chunks = encoders.ended(true).unwrap().unwrap();
+                let chunks = encoders.take_ended_group(true).unwrap().unwrap();
                 let rows: Vec<u64> = chunks.iter().map(|chunk| chunk.close().rows_written).collect();
-                let n_batches = 2 * AHEAD + group;
+                let n_batches = 2 * BATCHES_QUEUED + group;
                 let expected = (100 * n_batches + n_batches * (n_batches - 1) / 2) as u64;
                 assert_eq!(rows, [expected, expected], "{threads} threads");
-                assert!(encoders.ended(true).unwrap().is_none());
+                assert!(encoders.take_ended_group(true).unwrap().is_none());
             }
         }
     }
 
     #[test]
-    fn an_error_is_told_and_ends_it() {
+    fn encode_error_is_returned_and_final() {
         let leaves = leaves();
         let texts: ArrayRef = Arc::new(StringArray::from_iter_values(["a"]));
         let wrong = RecordBatch::try_from_iter([("number", Arc::clone(&texts)), ("text", texts)]).unwrap();
         for threads in [1, 2, 3] {
-            // Texts are not what encodes numbers can encode.
+            // Encoders of numbers reject text.
             let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), threads);
             let told = (0..10).find_map(|_| encoders.encode(vec![batch(10), wrong.clone()]).err());
             assert!(told.is_some_and(|e| !e.to_string().is_empty()), "{threads} threads");
@@ -317,10 +318,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_halfway_does_not_wait() {
+    fn dropped_encoders_do_not_wait() {
         let leaves = leaves();
         let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), 4);
-        for _ in 0..AHEAD {
+        for _ in 0..BATCHES_QUEUED {
             encoders.encode(vec![batch(10_000)]).unwrap();
         }
     }

@@ -1,8 +1,8 @@
-//! What encodes the leaves of a row group, with dictionaries or without.
+//! The encoders of a row group's leaf columns, with or without dictionaries.
 //!
-//! A column is tried with a dictionary, which Parquet gives up where it grows too large: the values up to there were looked up for
-//! nothing, and do not even compress better. So a leaf whose dictionary was of no use in one row group has none in the next. (Lineitem
-//! to Parquet, four such leaves of 16: an eighth of the time, and files 5 % smaller.)
+//! Parquet gives up a dictionary that grows too large: its lookups were wasted, and the values do not even compress
+//! better. So a leaf column whose dictionary was useless in one row group has none in the next. (Lineitem to Parquet, 4
+//! such leaf columns of 16: an eighth of the time, and files 5 % smaller.)
 
 use std::io;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use parquet::basic::{Encoding, PageType};
 use parquet::errors::Result;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
-/// Makes what encodes leaves.
+/// Makes the encoders of leaf columns.
 pub(super) struct Leaves {
-    /// The column that each leaf is of.
+    /// The column of each leaf.
     columns: Vec<usize>,
     with_dictionaries: ArrowRowGroupWriterFactory,
     without: ArrowRowGroupWriterFactory,
 }
 
-/// What may encode a leaf.
+/// An encoder of a leaf column, in two variants.
 pub(super) struct Leaf {
     with_dictionary: ArrowColumnWriter,
     without: ArrowColumnWriter,
 }
 
 impl Leaves {
-    /// Of the file with these columns and properties.
+    /// Prepares encoders for a file with these columns and properties.
     pub(super) fn new(schema: &SchemaRef, properties: &WriterProperties) -> Result<Leaves> {
         let factory = |properties: WriterPropertiesBuilder| {
             let nowhere = ArrowWriter::try_new(io::sink(), Arc::clone(schema), Some(properties.build()))?;
@@ -42,7 +42,7 @@ impl Leaves {
         Ok(Leaves { columns, with_dictionaries, without })
     }
 
-    /// Those of each column in the row group of this index.
+    /// Returns the encoders of each column in the row group of this index.
     pub(super) fn of_group(&self, group: usize) -> Result<Vec<Vec<Leaf>>> {
         let mut columns: Vec<Vec<Leaf>> = Vec::new();
         let with_dictionaries = self.with_dictionaries.create_column_writers(group)?;
@@ -58,13 +58,13 @@ impl Leaves {
 }
 
 impl Leaf {
-    /// What encodes the leaf, of which this is the part in the row group before, if there is one.
+    /// Returns the encoder to use after the previous row group's chunk, if there is one.
     pub(super) fn after(self, before: Option<&ArrowColumnChunk>) -> ArrowColumnWriter {
         if before.is_none_or(uses_dictionary) { self.with_dictionary } else { self.without }
     }
 }
 
-/// Are most pages of values encoded with the dictionary?
+/// Whether most pages of values use the dictionary.
 fn uses_dictionary(chunk: &ArrowColumnChunk) -> bool {
     let Some(pages) = chunk.close().metadata.page_encoding_stats() else { return true };
     let (mut with, mut without) = (0, 0);
@@ -86,7 +86,7 @@ mod tests {
     use parquet::arrow::arrow_writer::compute_leaves;
 
     #[test]
-    fn dictionaries_that_are_of_no_use_are_not_made_again() {
+    fn useless_dictionary_is_not_used_in_next_group() {
         let n = 10_000;
         let properties =
             WriterProperties::builder().set_dictionary_page_size_limit(800).set_data_page_row_count_limit(100);

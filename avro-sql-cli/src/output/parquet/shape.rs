@@ -1,18 +1,18 @@
-//! What Parquet cannot hold as it is, in a shape that it can: Arrow columns in, Arrow columns out.
+//! Converts Arrow columns to types that Parquet can store.
 //!
 //! | Avro | in Parquet |
 //! |---|---|
-//! | duration | 12 bytes, as Avro and Parquet's INTERVAL have them: months, days, milliseconds, each 4 bytes, little endian |
+//! | duration | 12 bytes, as Avro and INTERVAL: months, days, milliseconds, each 4 bytes, little endian |
 //! | record without fields, inside another type | boolean `true`, marked so that it becomes a record in Avro again |
 //! | fixed of size 0 | empty bytes |
-//! | union of several types | struct with a nullable field for each type but null, named after it: that of the value is not null |
-//! | union of nothing but null | null |
-//! | (of queries and other files) seconds | milliseconds: of seconds Parquet would say no more than that they are integers |
+//! | union of several types | struct with a nullable field for each type but null; the value's field is set |
+//! | union of only null | null |
+//! | (of queries and other files) seconds | milliseconds: Parquet would store seconds as plain integers |
 //! | (of queries and other files) days as milliseconds | days |
 //!
-//! A decimal that the bytes Parquet has for its precision cannot hold is an error.
+//! A decimal that does not fit the bytes of its precision in Parquet is an error.
 //!
-//! Of Avro, unions are structs already, as the decoder was asked for them; those of other files and of queries become structs here.
+//! The decoder reads Avro unions as structs already; unions of other files and of queries become structs here.
 
 use std::sync::Arc;
 
@@ -32,14 +32,14 @@ use arrow::error::ArrowError;
 /// Bytes of a duration.
 const DURATION_BYTES: i32 = 12;
 
-/// The key of the metadata of a boolean that was a record without fields, so that it becomes one again in Avro.
+/// The metadata key of a boolean that stands for a record without fields, so that Avro restores it.
 pub(crate) const EMPTY_RECORD_KEY: &str = "avro-sql.record-without-fields";
 
-/// The field as Parquet can hold it.
+/// Returns the field as Parquet can store it.
 pub(crate) fn field(field: &FieldRef) -> FieldRef {
     let kind = match field.data_type() {
         DataType::Interval(IntervalUnit::MonthDayNano) => {
-            // What reads the file again takes them for durations.
+            // Readers of the file recognize durations by it.
             let mut metadata = field.metadata().clone();
             metadata.insert("avro.logicalType".to_owned(), "duration".to_owned());
             let kind = DataType::FixedSizeBinary(DURATION_BYTES);
@@ -58,7 +58,7 @@ pub(crate) fn field(field: &FieldRef) -> FieldRef {
             let children = children.iter().filter(|(_, child)| *child.data_type() != DataType::Null);
             let branches = children.map(|(_, child)| Arc::new(Field::clone(&self::field(child)).with_nullable(true)));
             let branches: Fields = branches.collect();
-            // Without a branch there is only null, and Parquet has no structs without fields.
+            // Without branches there is only null, and Parquet has no structs without fields.
             let kind = if branches.is_empty() { DataType::Null } else { DataType::Struct(branches) };
             return Arc::new(Field::clone(field).with_data_type(kind).with_nullable(true));
         }
@@ -67,7 +67,7 @@ pub(crate) fn field(field: &FieldRef) -> FieldRef {
     Arc::new(Field::clone(field).with_data_type(kind))
 }
 
-/// The field as the file says that it is: views are how strings are in memory, and not all readers know them.
+/// Returns the field as the file declares it: views exist only in memory, and not all readers know them.
 pub(crate) fn stored(field: &FieldRef) -> FieldRef {
     let kind = match field.data_type() {
         DataType::Utf8View => DataType::Utf8,
@@ -77,7 +77,7 @@ pub(crate) fn stored(field: &FieldRef) -> FieldRef {
     Arc::new(Field::clone(field).with_data_type(kind))
 }
 
-/// The type, with what is inside of it made so.
+/// Maps the nested fields of a type.
 fn inside(kind: &DataType, of: impl Fn(&FieldRef) -> FieldRef) -> DataType {
     match kind {
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(of).collect()),
@@ -89,7 +89,7 @@ fn inside(kind: &DataType, of: impl Fn(&FieldRef) -> FieldRef) -> DataType {
     }
 }
 
-/// The batch with the columns of `schema`, which [`field`] made.
+/// Returns the batch with the columns of `schema`, which [`field`] made.
 pub(crate) fn batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     for (array, field) in batch.columns().iter().zip(batch.schema_ref().fields()) {
         decimals_fit(&array.to_data())
@@ -109,7 +109,7 @@ fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         (DataType::Interval(_), DataType::FixedSizeBinary(size)) => {
             let mut bytes = Vec::with_capacity(array.len() * 12);
             for value in array.as_primitive::<IntervalMonthDayNanoType>() {
-                // Where there is none, its bytes may be anything.
+                // The bytes of a null are arbitrary.
                 bytes.extend_from_slice(&value.map_or(Ok([0; 12]), duration)?);
             }
             Arc::new(FixedSizeBinaryArray::try_new(*size, Buffer::from_vec(bytes), nulls)?)
@@ -148,7 +148,7 @@ fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
             let values = structs(map.entries(), fields)?;
             Arc::new(MapArray::try_new(Arc::clone(entries), map.offsets().clone(), values, nulls, *sorted)?)
         }
-        // Types that differ in what they say about their fields only, as those of two files may.
+        // Types that differ only in the metadata of their fields, as those of two files may.
         (from, to) if from.equals_datatype(to) => {
             arrow::array::make_array(array.to_data().into_builder().data_type(to.clone()).build()?)
         }
@@ -156,13 +156,13 @@ fn column(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     })
 }
 
-/// Three counts without signs, of months, days and milliseconds: all that Parquet has, as Avro.
+/// Returns unsigned months, days and milliseconds, all that Parquet and Avro can store.
 fn duration(value: IntervalMonthDayNano) -> Result<[u8; 12], ArrowError> {
     let counts = (u32::try_from(value.months), u32::try_from(value.days), u32::try_from(value.nanoseconds / 1_000_000));
     let (Ok(months), Ok(days), Ok(millis), 0) = (counts.0, counts.1, counts.2, value.nanoseconds % 1_000_000) else {
         return Err(ArrowError::ComputeError(format!(
-            "an interval of {} months, {} days and {} ns is no duration: those have no negative parts, none of a millisecond and none of \
-             more than 32 bits; CAST(.. AS VARCHAR) is its text",
+            "an interval of {} months, {} days and {} ns is not a Parquet duration: parts must be whole milliseconds from 0 to 2^32 - 1; \
+             use CAST(.. AS VARCHAR) for its text",
             value.months, value.days, value.nanoseconds
         )));
     };
@@ -178,7 +178,7 @@ fn structs(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowErr
     StructArray::try_new(fields.clone(), columns.collect::<Result<_, _>>()?, array.nulls().cloned())
 }
 
-/// A union as a struct of its branches.
+/// Returns a union as a struct of its branches.
 fn branches(array: &UnionArray, fields: &Fields) -> Result<StructArray, ArrowError> {
     let DataType::Union(children, _) = array.data_type() else {
         return Err(ArrowError::InvalidArgumentError("a union of another type".to_owned()));
@@ -201,8 +201,8 @@ fn branches(array: &UnionArray, fields: &Fields) -> Result<StructArray, ArrowErr
     StructArray::try_new_with_length(fields.clone(), columns, Some(NullBuffer::from(any)), array.len())
 }
 
-/// Does Parquet have room for all decimals? Its writer takes as many of a value's low bytes as the precision asks for, and leaves out
-/// the others unseen.
+/// Checks that Parquet can store all decimals. Its writer takes as many low bytes of a value as the precision needs,
+/// and silently drops the others.
 fn decimals_fit(array: &ArrayData) -> Result<(), String> {
     let (precision, digits) = match array.data_type() {
         DataType::Decimal128(precision, _) => (*precision, too_wide(array, *precision)),
@@ -217,12 +217,12 @@ fn decimals_fit(array: &ArrayData) -> Result<(), String> {
     }
 }
 
-/// The bytes that Parquet has for decimals of a precision.
+/// Returns the bytes that Parquet uses for decimals of a precision.
 fn decimal_bytes(precision: u8) -> u32 {
     match precision {
         ..=9 => 4,
         10..=18 => 8,
-        // The fewest bytes that hold so many digits: 5 digits need at least 2 bytes and a bit, and so on.
+        // The fewest bytes that hold the digits: 5 digits need a bit more than 2 bytes, and so on.
         _ => {
             let needed = i256::from(10).wrapping_pow(precision.into());
             (1..32).find(|n| i256::from(2).wrapping_pow(8 * n - 1) >= needed).unwrap_or(32)
@@ -230,7 +230,7 @@ fn decimal_bytes(precision: u8) -> u32 {
     }
 }
 
-/// The digits of the first value that those bytes do not hold.
+/// Returns the digits of the first value that does not fit.
 fn too_wide(array: &ArrayData, precision: u8) -> Option<usize> {
     let bytes = decimal_bytes(precision);
     if bytes >= 16 {
@@ -242,7 +242,7 @@ fn too_wide(array: &ArrayData, precision: u8) -> Option<usize> {
     Some(value.unsigned_abs().to_string().len())
 }
 
-/// The same of decimals of 32 bytes.
+/// Returns the digits of the first 32-byte value that does not fit.
 fn too_wide_256(array: &ArrayData, precision: u8) -> Option<usize> {
     let bytes = decimal_bytes(precision);
     if bytes >= 32 {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_twelve_bytes_wherever_they_are() {
+    fn durations_are_12_bytes_at_any_depth() {
         let values = vec![IntervalMonthDayNano::new(1, 2, 3_000_000), IntervalMonthDayNano::new(0, 0, 0)];
         let durations: ArrayRef =
             Arc::new(IntervalMonthDayNanoArray::new(values.into(), Some(NullBuffer::from(vec![true, false]))));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_that_are_no_durations() {
+    fn invalid_duration_intervals_fail() {
         let cases = [
             (IntervalMonthDayNano::new(i32::MAX, 0, 4_294_967_295_000_000), true),
             (IntervalMonthDayNano::new(-1, 0, 0), false),
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_presence_is_true() {
+    fn empty_record_becomes_true() {
         let array: ArrayRef = Arc::new(StructArray::new_empty_fields(2, Some(NullBuffer::from(vec![true, false]))));
         assert_eq!(reshaped(array).as_boolean(), &BooleanArray::from(vec![Some(true), None]));
         let array: ArrayRef = Arc::new(FixedSizeBinaryArray::try_new_with_len(0, Buffer::default(), None, 2).unwrap());
@@ -342,13 +342,13 @@ mod tests {
     }
 
     #[test]
-    fn what_parquet_can_hold_stays() {
+    fn supported_types_are_unchanged() {
         let array = new_empty_array(&DataType::Utf8);
         assert!(Arc::ptr_eq(&reshaped(Arc::clone(&array)), &array));
     }
 
     #[test]
-    fn decimals_that_parquet_would_cut_are_errors() {
+    fn oversized_decimals_fail() {
         let cases: [(i128, u8, bool); 9] = [
             (99_999, 4, true),
             (i128::from(i32::MIN), 4, true),
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn what_parquet_has_no_word_for() {
+    fn seconds_and_date64_are_widened() {
         let seconds: ArrayRef = Arc::new(Int64Array::from(vec![Some(-5), None]));
         let cast = |array: &ArrayRef, to: &DataType| arrow::compute::cast(array, to).unwrap();
         let utc = || Some("UTC".into());

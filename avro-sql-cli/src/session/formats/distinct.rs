@@ -1,5 +1,4 @@
-//! Columns of one name in a file of Parquet or Arrow: a format in; the same, with an error where the engine would make one of two columns
-//! without a word, out.
+//! Rejects Parquet and Arrow files with two columns of one name, which the engine would silently merge.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
@@ -19,13 +18,13 @@ use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use datafusion::physical_expr::{LexOrdering, LexRequirement};
 use datafusion::physical_plan::ExecutionPlan;
 
-/// What an Arrow file begins with. Zeros follow, and then the schema, as in a stream.
+/// The first bytes of an Arrow file. Zeros follow, and then the schema, as in a stream.
 const ARROW: &[u8] = b"ARROW1";
 
-/// Bytes of an Arrow file that are looked at for its schema.
-const LOOKED_AT: u64 = 1 << 20;
+/// Bytes of an Arrow file that are searched for its schema.
+const INSPECTED_BYTES: u64 = 1 << 20;
 
-/// The formats of a factory, with columns that are distinct.
+/// A factory whose formats check for duplicate columns.
 #[derive(Debug)]
 pub(super) struct Distinct<F>(pub(super) F);
 
@@ -37,20 +36,20 @@ impl<F: GetExt> GetExt for Distinct<F> {
 
 impl<F: FileFormatFactory> FileFormatFactory for Distinct<F> {
     fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        Ok(Arc::new(Checked(self.0.create(state, options)?)))
+        Ok(Arc::new(CheckedFormat(self.0.create(state, options)?)))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
-        Arc::new(Checked(FileFormatFactory::default(&self.0)))
+        Arc::new(CheckedFormat(FileFormatFactory::default(&self.0)))
     }
 }
 
-/// A format whose files are looked at for columns of one name.
+/// A format that checks its files for duplicate columns.
 #[derive(Debug)]
-struct Checked(Arc<dyn FileFormat>);
+struct CheckedFormat(Arc<dyn FileFormat>);
 
-impl Checked {
-    /// The names of a file's columns, if they can be read; if not, the format says why.
+impl CheckedFormat {
+    /// Returns the names of a file's columns; if they cannot be read, the format reports why.
     async fn names(
         &self,
         state: &dyn Session,
@@ -66,7 +65,7 @@ impl Checked {
                 Some(columns.iter().map(|column| column.name().to_owned()).collect())
             }
             _ => {
-                let start = store.get_range(&object.location, 0..object.size.min(LOOKED_AT)).await.ok()?;
+                let start = store.get_range(&object.location, 0..object.size.min(INSPECTED_BYTES)).await.ok()?;
                 let stream = match start.strip_prefix(ARROW) {
                     Some(file) => file.iter().copied().skip_while(|byte| *byte == 0).collect(),
                     None => start.to_vec(),
@@ -79,7 +78,7 @@ impl Checked {
 }
 
 #[async_trait]
-impl FileFormat for Checked {
+impl FileFormat for CheckedFormat {
     fn get_ext(&self) -> String {
         self.0.get_ext()
     }
@@ -98,14 +97,14 @@ impl FileFormat for Checked {
         store: &Arc<dyn ObjectStore>,
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
-        // First, so that the metadata of Parquet files is kept of which there are many.
+        // First, so that the cached metadata is that of Parquet files with many columns.
         let schema = self.0.infer_schema(state, store, objects).await?;
         for object in objects {
             let names = self.names(state, store, object).await.unwrap_or_default();
             let mut seen = HashSet::new();
             if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
                 return plan_err!(
-                    "{}: two columns are called `{twice}`, and there is no telling which is meant; give them names of their own",
+                    "{}: two columns are named `{twice}`; rename one of them",
                     object.location.filename().unwrap_or_default()
                 );
             }
@@ -177,7 +176,7 @@ mod tests {
     use std::fs::File;
 
     #[tokio::test]
-    async fn two_columns_of_one_name_are_an_error() {
+    async fn duplicate_columns_are_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(dir.path()).unwrap());
@@ -212,7 +211,7 @@ mod tests {
                 let found = format.infer_schema(&state, &store, &[object]).await;
                 let error = found.err().map(|e| e.to_string());
                 assert_eq!(error.is_none(), is_fine, "{kind} {names:?} {error:?}");
-                assert!(error.is_none_or(|e| e.contains("file: two columns are called `a`")), "{kind}");
+                assert!(error.is_none_or(|e| e.contains("file: two columns are named `a`")), "{kind}");
             }
         }
     }

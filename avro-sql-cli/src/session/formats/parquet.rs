@@ -1,7 +1,7 @@
-//! Parquet whose uuids and durations are known: DataFusion's format, with the metadata of fields that tells of them.
+//! DataFusion's Parquet format with field metadata that identifies uuids and durations.
 //!
-//! DataFusion 55 leaves out the metadata of all fields, since files of one table may differ in it, and reads Parquet's UUID as 16
-//! bytes. Here a field keeps what its first file says of these two.
+//! DataFusion 55 drops the metadata of all fields, because files of one table may differ in it, and reads Parquet's
+//! UUID as 16 bytes. Here a field keeps what its first file says about these two types.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,39 +24,39 @@ use parquet::arrow::parquet_to_arrow_schema;
 use parquet::basic::LogicalType;
 use parquet::schema::types::SchemaDescriptor;
 
-/// What Arrow calls an extension type, and the one of uuids.
+/// Arrow's metadata key of extension types, and the extension of uuids.
 const EXTENSION: &str = "ARROW:extension:name";
 const UUID: &str = "arrow.uuid";
 
-/// What `avro-arrow` writes of a logical type.
+/// The metadata key under which `avro-arrow` keeps a logical type.
 const LOGICAL: &str = "avro.logicalType";
 
-/// Makes the format.
+/// The factory of the format.
 #[derive(Debug, Default)]
-pub(super) struct Parquet;
+pub(super) struct ParquetFactory;
 
-impl GetExt for Parquet {
+impl GetExt for ParquetFactory {
     fn get_ext(&self) -> String {
         ParquetFormatFactory::new().get_ext()
     }
 }
 
-impl FileFormatFactory for Parquet {
+impl FileFormatFactory for ParquetFactory {
     fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        Ok(Arc::new(Telling(ParquetFormatFactory::new().create(state, options)?)))
+        Ok(Arc::new(AnnotatedParquet(ParquetFormatFactory::new().create(state, options)?)))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
-        Arc::new(Telling(FileFormatFactory::default(&ParquetFormatFactory::new())))
+        Arc::new(AnnotatedParquet(FileFormatFactory::default(&ParquetFormatFactory::new())))
     }
 }
 
-/// DataFusion's format, whose fields tell what they have.
+/// DataFusion's format with restored field metadata.
 #[derive(Debug)]
-pub(super) struct Telling(pub(super) Arc<dyn FileFormat>);
+pub(super) struct AnnotatedParquet(pub(super) Arc<dyn FileFormat>);
 
 #[async_trait]
-impl FileFormat for Telling {
+impl FileFormat for AnnotatedParquet {
     fn get_ext(&self) -> String {
         self.0.get_ext()
     }
@@ -81,7 +81,7 @@ impl FileFormat for Telling {
         if !schema.fields().iter().any(is_fixed) {
             return Ok(schema);
         }
-        // The session has read it before, and kept it.
+        // The session has read and cached it before.
         let kept = state.runtime_env().cache_manager.get_file_metadata_cache();
         let file =
             DFParquetMetadata::new(store.as_ref(), first).with_file_metadata_cache(Some(kept)).fetch_metadata().await?;
@@ -89,7 +89,7 @@ impl FileFormat for Telling {
         let told = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
         let fields = schema.fields().iter().map(|field| match told.field_with_name(field.name()) {
             Ok(told) if is_fixed(field) && told.data_type() == field.data_type() => {
-                telling(field, told, is_uuid(file.schema_descr(), field.name()))
+                annotate_field(field, told, is_uuid(file.schema_descr(), field.name()))
             }
             _ => Arc::clone(field),
         });
@@ -145,14 +145,14 @@ impl FileFormat for Telling {
     }
 }
 
-/// Whether Parquet says that the column has uuids.
+/// Whether Parquet declares the column as UUID.
 fn is_uuid(schema: &SchemaDescriptor, name: &str) -> bool {
     let column = schema.root_schema().get_fields().iter().find(|column| column.name() == name);
     column.is_some_and(|column| column.get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid))
 }
 
-/// A field that says what its values are.
-fn telling(field: &FieldRef, told: &Field, is_uuid: bool) -> FieldRef {
+/// Returns the field with metadata that identifies its type.
+fn annotate_field(field: &FieldRef, told: &Field, is_uuid: bool) -> FieldRef {
     let mut metadata = field.metadata().clone();
     if is_uuid || told.extension_type_name() == Some(UUID) {
         metadata.insert(EXTENSION.to_owned(), UUID.to_owned());

@@ -1,4 +1,5 @@
-//! `ARRAY(SELECT x FROM ..)`, which DataFusion 55 does not plan, as `(SELECT list_or_empty(array_agg(x)) FROM ..)`.
+//! Rewrites `ARRAY(SELECT x FROM ..)`, which DataFusion 55 does not plan, as `(SELECT list_or_empty(array_agg(x)) FROM
+//! ..)`.
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, OrderByExpr,
@@ -17,7 +18,7 @@ pub(super) fn rewrite(expr: &mut Expr) {
     }
 }
 
-/// The subquery that collects the rows of this one, in its order.
+/// Returns the subquery that collects the rows of this one, in its order.
 fn aggregated(mut rows: Query) -> Option<Expr> {
     let parsed =
         Parser::parse_sql(&GenericDialect {}, "SELECT (SELECT list_or_empty(array_agg(a.c)) FROM (SELECT 1) AS a(c))");
@@ -28,7 +29,7 @@ fn aggregated(mut rows: Query) -> Option<Expr> {
     let TableFactor::Derived { subquery, alias: Some(alias), .. } = &mut collects.from.first_mut()?.relation else {
         return None;
     };
-    // The aggregate has to sort, as rows of a table in FROM have no order. So it needs what they are sorted by.
+    // The aggregate has to sort, because tables in FROM have no order. So it needs the sort keys.
     let keys = sort_keys(&mut rows);
     let mut order = Vec::new();
     for (i, (expr, by)) in keys.into_iter().enumerate() {
@@ -62,7 +63,7 @@ fn select(query: &mut Query) -> Option<&mut Select> {
     }
 }
 
-/// What the rows are sorted by: an expression beside their column, or `None` for the column itself.
+/// Returns the sort keys: an expression added as a column, or `None` for the column itself.
 fn sort_keys(rows: &mut Query) -> Vec<(Option<Expr>, OrderByExpr)> {
     let Some(order) = &rows.order_by else { return vec![] };
     let OrderByKind::Expressions(keys) = &order.kind else { return vec![] };
@@ -76,7 +77,7 @@ fn sort_keys(rows: &mut Query) -> Vec<(Option<Expr>, OrderByExpr)> {
             Some(SelectItem::ExprWithAlias { expr, alias }) => {
                 *expr == by.expr || matches!(&by.expr, Expr::Identifier(name) if name.value == alias.value)
             }
-            // A union, whose columns alone can be named.
+            // A union: only its columns can be named.
             _ => true,
         };
         ((!is_first && !is_column).then(|| by.expr.clone()), by)

@@ -1,20 +1,21 @@
-//! One statement: its text in, its plan out.
+//! Plans one statement.
 //!
-//! Around the parser it is made to mean what people mean by it: [`words`] makes names of keywords that columns are called, and long forms
-//! of short ones; [`numbers`] reads numbers; [`refused`] names what the engine would drop in silence; [`names`] finds the columns and fields that are meant, and says
-//! what to call those that are made; [`dialect`] puts the rest in words that DataFusion reads, [`time`] what it says of times, and [`retries`] what turns out to need other ones.
+//! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
+//! forms into long ones; [`numbers`] reads numbers; [`unsupported`] rejects what the engine would silently ignore;
+//! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] rewrites syntax, [`time`] time
+//! zones; [`retries`] rewrites what fails to plan.
 
 mod array;
-mod dialect;
 mod names;
 mod numbers;
 mod probe;
 mod quantified;
-mod refused;
 mod retries;
 mod synonyms;
+mod syntax;
 mod time;
 mod unnest;
+mod unsupported;
 mod words;
 
 pub(crate) use words::is_keyword;
@@ -32,7 +33,7 @@ use datafusion::sql::sqlparser::ast::VisitMut;
 use datafusion::sql::sqlparser::ast::VisitorMut;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
-/// The plan of a statement.
+/// Returns the plan of a statement.
 pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
     let mut statement = parse(state, &numbers::without_underscores(sql))?;
     numbers::check_setting(&statement)?;
@@ -40,26 +41,26 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
         time::set_time_zone(statement)?;
     }
     time::declared(&mut statement);
-    let mut dropped = refused::Refused::default();
-    visit(&mut statement, &mut dropped);
-    dropped.into_result()?;
+    let mut unsupported = unsupported::Unsupported::default();
+    visit(&mut statement, &mut unsupported);
+    unsupported.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
     let mut state = names::once(state);
     let mut bound = bind(&state, &statement).await?;
-    let mut refused: Option<DataFusionError> = None;
+    let mut first_error: Option<DataFusionError> = None;
     loop {
         let mut error = match state.statement_to_plan(bound.clone()).await {
             Ok(plan) => return unions::settled(plan),
             Err(error) => error,
         };
-        // DataFusion's own functions refuse unions before a rule can say what becomes of them.
-        if refused.is_none() && (unions::concerns_union(&error) || dialect::is_of_minus(&error)) {
-            visit(&mut bound, &mut dialect::Minus);
+        // DataFusion's functions reject unions before a rule can rewrite them.
+        if first_error.is_none() && (unions::concerns_union(&error) || syntax::is_of_minus(&error)) {
+            visit(&mut bound, &mut syntax::Minus);
             state = unions::tolerant(&state);
-            refused = Some(error);
+            first_error = Some(error);
             continue;
         }
-        if let Some(first) = refused.take_if(|first| !unions::concerns_union(first)) {
+        if let Some(first) = first_error.take_if(|first| !unions::concerns_union(first)) {
             error = first;
         }
         if retries::name_items(&mut statement, &error) {
@@ -70,11 +71,11 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
     }
 }
 
-/// The statement with all its names bound, in words that DataFusion reads.
+/// Returns the statement with all names resolved, in syntax that DataFusion reads.
 async fn bind(state: &SessionState, statement: &Statement) -> Result<Statement> {
     let mut bound = statement.clone();
     names::bind(state, &mut bound).await?;
-    visit(&mut bound, &mut dialect::Dialect);
+    visit(&mut bound, &mut syntax::Syntax);
     visit(&mut bound, &mut numbers::Exponents);
     Ok(bound)
 }
@@ -95,7 +96,7 @@ fn parse(state: &SessionState, sql: &str) -> Result<Statement> {
     }
 }
 
-/// Lets a visitor at all expressions of a statement.
+/// Applies a visitor to all expressions of a statement.
 fn visit<V: VisitorMut<Break = Infallible>>(statement: &mut Statement, visitor: &mut V) {
     let ControlFlow::Continue(()) = match statement {
         Statement::Statement(statement) => statement.visit(visitor),

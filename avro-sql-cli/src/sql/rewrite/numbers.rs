@@ -1,12 +1,12 @@
-//! Numbers as they are written: `1_000_000` and `1e3`.
+//! Number literals: `1_000_000` and `1e3`.
 //!
-//! - DataFusion's parser reads `1_000_000` as a `1` that is called `_000_000`. [`without_underscores`] takes the underscores out
-//!   before it.
+//! - DataFusion's parser reads `1_000_000` as a `1` named `_000_000`. [`without_underscores`] removes the underscores
+//!   before parsing.
 //! - A literal with a point is a decimal, one with an exponent a double, as in DuckDB. DataFusion's option
-//!   `parse_float_as_decimal` makes decimals of both; [`Exponents`] makes the second a cast of its text.
-//! - [`check_setting`] refuses to turn that option off, which would make all decimal arithmetic inexact without a word.
+//!   `parse_float_as_decimal` makes both decimals; [`Exponents`] turns the second into a cast of its text.
+//! - [`check_setting`] keeps that option on: turning it off would silently make all decimal arithmetic inexact.
 //!
-//! Can go after: DataFusion's generic dialect reads underscores, and its option leaves exponents alone.
+//! Remove when DataFusion's generic dialect reads underscores and its option ignores exponents.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -21,20 +21,20 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
-/// The option of DataFusion that makes literals with a point decimals.
+/// DataFusion's option that makes literals with a point decimals.
 const DECIMALS: &str = "datafusion.sql_parser.parse_float_as_decimal";
 
-/// The statement without underscores between the digits of numbers.
+/// Removes the underscores between the digits of numbers.
 pub(super) fn without_underscores(sql: &str) -> Cow<'_, str> {
     let is_between = |three: &[u8]| matches!(three, [a, b'_', b] if a.is_ascii_digit() && b.is_ascii_digit());
     if !sql.as_bytes().windows(3).any(is_between) {
         return Cow::Borrowed(sql);
     }
-    // What is no SQL is left for the parser to complain of.
+    // The parser reports invalid SQL.
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location() else {
         return Cow::Borrowed(sql);
     };
-    let mut places = Places::of(sql);
+    let mut places = ByteOffsets::new(sql);
     let mut kept = String::with_capacity(sql.len());
     let mut from = 0;
     for pair in tokens.windows(2) {
@@ -54,23 +54,23 @@ pub(super) fn without_underscores(sql: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Whether this is what follows the first digits of a number: `_000_000`, or `_000e3`.
+/// Whether a word continues the first digits of a number: `_000_000`, or `_000e3`.
 fn is_digits(word: &str) -> bool {
     let (digits, exponent) = word.split_once(['e', 'E']).unwrap_or((word, "0"));
     let is_group = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
     digits.strip_prefix('_').is_some_and(|groups| groups.split('_').all(is_group)) && is_group(exponent)
 }
 
-/// Byte offsets of places in a text that are asked for in their order.
-struct Places<'a> {
+/// Converts positions to byte offsets in one pass; they must come in order.
+struct ByteOffsets<'a> {
     rest: std::iter::Peekable<std::str::CharIndices<'a>>,
     line: u64,
     column: u64,
 }
 
-impl Places<'_> {
-    fn of(text: &str) -> Places<'_> {
-        Places { rest: text.char_indices().peekable(), line: 1, column: 1 }
+impl ByteOffsets<'_> {
+    fn new(text: &str) -> ByteOffsets<'_> {
+        ByteOffsets { rest: text.char_indices().peekable(), line: 1, column: 1 }
     }
 
     fn offset(&mut self, line: u64, column: u64) -> Option<usize> {
@@ -84,7 +84,7 @@ impl Places<'_> {
     }
 }
 
-/// Makes doubles of literals with an exponent, and of all literals of a column of `VALUES` that has one.
+/// Turns literals with an exponent into doubles, and all literals of a column of `VALUES` that has one.
 pub(super) struct Exponents;
 
 impl VisitorMut for Exponents {
@@ -117,7 +117,7 @@ fn has_exponent(number: &str) -> bool {
     number.contains(['e', 'E'])
 }
 
-/// The text of a number, without its sign.
+/// Returns the text of a number without its sign.
 fn number(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Value(value) => match &value.value {
@@ -129,7 +129,7 @@ fn number(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// Makes a number a double, if its text is like this.
+/// Turns a number into a double if its text satisfies a condition.
 fn to_double(expr: &mut Expr, is_meant: impl Fn(&str) -> bool) {
     let literal = match expr {
         Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => return to_double(expr, is_meant),
@@ -146,7 +146,7 @@ fn to_double(expr: &mut Expr, is_meant: impl Fn(&str) -> bool) {
     };
 }
 
-/// Refuses to change what literals with a point are.
+/// Rejects changing the type of literals with a point.
 pub(super) fn check_setting(statement: &Statement) -> Result<()> {
     let is_meant = match statement {
         Statement::Reset(ResetStatement::Variable(name)) => name.to_string().eq_ignore_ascii_case(DECIMALS),
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn underscores_between_digits() {
+    fn underscores_between_digits_are_removed() {
         let cases = [
             ("SELECT 1_000_000", "SELECT 1000000"),
             ("SELECT 1_000.5, 1_0e3", "SELECT 1000.5, 10e3"),

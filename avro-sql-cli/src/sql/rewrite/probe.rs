@@ -1,8 +1,7 @@
-//! Which columns there are where `UNNEST` in `FROM` misses one: a statement and what it misses in, a statement whose error names the
-//! columns out.
+//! Lists the available columns when `UNNEST` in `FROM` names a missing one.
 //!
-//! DataFusion plans what stands in the parentheses of `UNNEST` over a table without columns, so its error lists none, and neither other
-//! letters nor a similar name can be found.
+//! DataFusion plans the argument of `UNNEST` over a table without columns, so its error lists none. Planning a second
+//! statement, whose error names the columns, allows a hint about case or a similar name.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -17,11 +16,11 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::dialect::table_name;
 use super::names::folded;
+use super::syntax::table_name;
 use super::visit;
 
-/// The error with the columns that there are, if it is one that lists none.
+/// Returns the error with the available columns, if it lists none.
 pub(super) async fn explain(state: &SessionState, statement: &Statement, error: DataFusionError) -> DataFusionError {
     let Some(probe) = probe(statement, &error) else { return error };
     match state.statement_to_plan(probe).await {
@@ -30,20 +29,20 @@ pub(super) async fn explain(state: &SessionState, statement: &Statement, error: 
     }
 }
 
-/// The column that an error misses, and those that there are.
+/// Returns the missing column of an error, and the available ones.
 fn missing(error: &DataFusionError) -> Option<(&Column, &[Column])> {
     let DataFusionError::SchemaError(error, _) = error.find_root() else { return None };
     let SchemaError::FieldNotFound { field, valid_fields } = error.as_ref() else { return None };
     Some((field, valid_fields))
 }
 
-/// A statement that misses the same column in a table of all columns, if this error does not say which there are.
+/// Returns a statement that misses the same column in a table of all columns, if this error lists no columns.
 fn probe(statement: &Statement, error: &DataFusionError) -> Option<Statement> {
     let (field, valid) = missing(error)?;
     if !valid.is_empty() {
         return None;
     }
-    let mut tables = Tables::default();
+    let mut tables = TableCollector::default();
     visit(&mut statement.clone(), &mut tables);
     let table = field.relation.iter().map(|table| table.table().to_owned());
     let name: Vec<Ident> = table.chain([field.name.clone()]).map(|part| Ident::with_quote('"', part)).collect();
@@ -56,15 +55,15 @@ fn probe(statement: &Statement, error: &DataFusionError) -> Option<Statement> {
     (tables.is_unnesting && !select.from.is_empty()).then(|| Statement::Statement(Box::new(SqlStatement::Query(query))))
 }
 
-/// Collects the tables of a statement by their names, and the CTEs that these may be.
+/// Collects the tables of a statement by name, and its CTEs.
 #[derive(Default)]
-struct Tables {
+struct TableCollector {
     found: Vec<(String, TableFactor)>,
     with: Option<With>,
     is_unnesting: bool,
 }
 
-impl VisitorMut for Tables {
+impl VisitorMut for TableCollector {
     type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Infallible> {

@@ -1,5 +1,5 @@
-//! `x = ANY(l)` and `x <> ALL(l)` of a list, as calls of `list_any`, which knows what nulls in the list mean. Those of subqueries are left
-//! to DataFusion.
+//! Rewrites `x = ANY(l)` and `x <> ALL(l)` of a list as calls of `list_any`, which handles nulls in the list.
+//! DataFusion handles those of subqueries.
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
@@ -16,7 +16,7 @@ pub(super) fn rewrite(expr: &mut Expr) {
     if matches!(list.as_ref(), Expr::Subquery(_)) {
         return;
     }
-    // For all items, if for none of them the contrary.
+    // All items satisfy a comparison if none satisfies its negation.
     let Some(op) = (if is_all { contrary(op) } else { Some(op.clone()) }) else { return };
     let op = Expr::Value(Value::SingleQuotedString(op.to_string()).into());
     let args = [list.as_ref().clone(), op, left.as_ref().clone()];

@@ -1,7 +1,7 @@
-//! Statements that DataFusion 55 refuses as they stand, in other words: an error of planning in, a statement that says it otherwise out.
+//! Retries of statements that DataFusion 55 cannot plan: rewrites a statement according to the planning error.
 //!
-//! What stands in a statement may mean several things until the types of columns are known, and only planning knows them. So
-//! these rewrites wait for the error.
+//! The meaning of some syntax depends on the types of columns, which only planning knows. So these rewrites wait for
+//! the error.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::names::folded;
 use super::{unnest, visit};
 
-/// Changes the statement to get around this error. False if it is another kind of error, or nothing can be changed.
+/// Rewrites the statement to avoid this error. Returns `false` for other errors, or if there is nothing to change.
 pub(super) fn rewrite(statement: &mut Statement, error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::NotImplemented(text) => {
@@ -35,8 +35,8 @@ pub(super) fn rewrite(statement: &mut Statement, error: &DataFusionError) -> boo
     }
 }
 
-/// Names the column of `UNNEST(..) AS u`, where a statement looks for the column `u`: the items are records, and it means the
-/// whole records. False if there is none.
+/// Names the column of `UNNEST(..) AS u` when a statement refers to the column `u` and the items are records: it means
+/// whole records. Returns `false` if there is none.
 pub(super) fn name_items(statement: &mut Statement, error: &DataFusionError) -> bool {
     let DataFusionError::SchemaError(error, _) = error.find_root() else { return false };
     let SchemaError::FieldNotFound { field, .. } = error.as_ref() else { return false };
@@ -48,14 +48,14 @@ pub(super) fn name_items(statement: &mut Statement, error: &DataFusionError) -> 
     items.changed
 }
 
-/// Writes `record.field` as `record['field']` where the record is this column of a query outside.
+/// Rewrites `record.field` as `record['field']` where the record is a column of an outer query.
 struct FieldsOf {
     column: Column,
     changed: bool,
 }
 
 impl FieldsOf {
-    /// How many of these names are the column's.
+    /// Returns how many of these names are the column's.
     fn of_column(&self, names: &[Ident]) -> Option<usize> {
         let is = |name: &Ident, expected: &str| folded(name) == expected;
         let table = self.column.relation.as_ref().map(|table| table.table());

@@ -1,4 +1,4 @@
-//! Clauses that DataFusion 55 refuses although it has the same under another name: `SEMI JOIN`, `FETCH FIRST 5 ROWS ONLY`,
+//! Rewrites clauses that DataFusion 55 knows only under another name: `SEMI JOIN`, `FETCH FIRST 5 ROWS ONLY`,
 //! `CREATE TEMP TABLE`, `?` for `$1`.
 
 use std::convert::Infallible;
@@ -9,10 +9,10 @@ use datafusion::sql::sqlparser::ast::{
     VisitorMut,
 };
 
-/// Rewrites them.
+/// Rewrites these clauses.
 #[derive(Default)]
 pub(super) struct Synonyms {
-    /// How many `?` there were so far.
+    /// The number of `?` so far.
     parameters: usize,
 }
 
@@ -66,7 +66,7 @@ impl VisitorMut for Synonyms {
     }
 }
 
-/// `SEMI JOIN` and `ANTI JOIN` keep rows of the left table.
+/// Rewrites `SEMI JOIN` and `ANTI JOIN`, which keep rows of the left table.
 fn one_sided(table: &mut TableWithJoins) {
     for join in &mut table.joins {
         let operator = &mut join.join_operator;

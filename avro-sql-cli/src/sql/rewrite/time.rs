@@ -1,8 +1,8 @@
-//! Times in SQL's words, in words that DataFusion 55 reads:
+//! Rewrites types, functions and settings of time for DataFusion 55:
 //!
-//! - `TIMESTAMP` without a precision has microseconds, as in PostgreSQL and DuckDB, and nanoseconds where a literal has them;
-//!   DataFusion's nanoseconds end in the year 2262;
-//! - `x AT TIME ZONE 'z'` is the function `timezone('z', x)`, since DataFusion's cast keeps instants instants;
+//! - `TIMESTAMP` without a precision has microseconds, as in PostgreSQL and DuckDB, and nanoseconds if a literal has
+//!   them; DataFusion's nanoseconds end in the year 2262;
+//! - `x AT TIME ZONE 'z'` is the function `timezone('z', x)`, because DataFusion's cast keeps instants instants;
 //! - `SET TIME ZONE 'z'`, `LOCAL`, `DEFAULT`, `UTC` and a number of hours are `SET timezone = 'z'`.
 
 use datafusion::arrow::array::timezone::Tz;
@@ -52,7 +52,7 @@ pub(super) fn rewrite(expr: &mut Expr) {
     }
 }
 
-/// Gives the columns that a table declares microseconds.
+/// Gives declared columns of a table microseconds.
 pub(super) fn declared(statement: &mut Declaring) {
     let columns = match statement {
         Declaring::CreateExternalTable(table) => &mut table.columns,
@@ -67,7 +67,7 @@ pub(super) fn declared(statement: &mut Declaring) {
     }
 }
 
-/// Digits after the point of a time, which has the only point of a timestamp.
+/// Returns the digits after the point of a time; a timestamp has no other point.
 fn fraction_digits(text: &str) -> usize {
     text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count())
 }
@@ -82,7 +82,7 @@ fn with_precision(data_type: &mut DataType, digits: usize) {
     }
 }
 
-/// Makes `SET timezone = 'zone'` of all ways to set the time zone, and checks that there is such a zone.
+/// Rewrites all ways to set the time zone as `SET timezone = 'zone'`, and checks that the zone exists.
 pub(super) fn set_time_zone(statement: &mut Statement) -> Result<()> {
     let value = match statement {
         Statement::Set(Set::SetTimeZone { local: false, value }) => &*value,
@@ -93,7 +93,7 @@ pub(super) fn set_time_zone(statement: &mut Statement) -> Result<()> {
             }
         }
         Statement::Set(Set::SetTimeZone { local: true, .. }) => {
-            return plan_err!("SET LOCAL TIME ZONE needs a transaction, which there is not; use SET TIME ZONE");
+            return plan_err!("SET LOCAL TIME ZONE needs a transaction, and there are none; use SET TIME ZONE");
         }
         _ => return Ok(()),
     };
@@ -117,7 +117,7 @@ fn is_zone(variable: &ObjectName) -> bool {
     matches!(name.as_str(), "timezone" | "time.zone" | "datafusion.execution.time_zone")
 }
 
-/// The name of the zone, or the offset, that is set.
+/// Returns the zone name or offset.
 fn zone_of(value: &Expr) -> Result<String> {
     let value = match value {
         Expr::Identifier(name) => &Value::SingleQuotedString(name.value.clone()),
@@ -125,31 +125,31 @@ fn zone_of(value: &Expr) -> Result<String> {
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
             Expr::Value(value) => match &value.value {
                 Value::Number(hours, _) => return offset(hours, '-'),
-                _ => return wrong(),
+                _ => return invalid_zone(),
             },
-            _ => return wrong(),
+            _ => return invalid_zone(),
         },
-        _ => return wrong(),
+        _ => return invalid_zone(),
     };
     match value {
         Value::SingleQuotedString(name) | Value::DoubleQuotedString(name) => {
-            // The zone that a session starts with is UTC.
+            // A session starts in UTC.
             let is_utc = ["local", "default", "utc", "gmt", "z"].contains(&name.to_ascii_lowercase().as_str());
             Ok(if is_utc { "UTC".to_owned() } else { name.clone() })
         }
         Value::Number(hours, _) => offset(hours, '+'),
-        _ => wrong(),
+        _ => invalid_zone(),
     }
 }
 
-/// The offset of whole or half hours.
+/// Returns the offset of whole or half hours.
 fn offset(hours: &str, sign: char) -> Result<String> {
     match hours.parse::<f64>() {
         Ok(hours) if hours <= 15.0 => Ok(format!("{sign}{:02}:{:02}", hours.trunc(), (hours.fract() * 60.0).round())),
-        _ => wrong(),
+        _ => invalid_zone(),
     }
 }
 
-fn wrong<T>() -> Result<T> {
-    plan_err!("SET TIME ZONE needs the name of a zone, such as 'Europe/Berlin', or an offset, such as '+02:00'")
+fn invalid_zone<T>() -> Result<T> {
+    plan_err!("SET TIME ZONE needs a zone name, such as 'Europe/Berlin', or an offset, such as '+02:00'")
 }

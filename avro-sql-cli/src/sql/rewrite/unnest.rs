@@ -1,20 +1,20 @@
-//! Calls of `unnest`, as they stand in statements.
+//! Calls of `unnest` in statements.
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
 };
 
-/// The call `unnest(argument)`.
+/// Returns the call `unnest(argument)`.
 pub(super) fn call(argument: Expr) -> Expr {
     function("unnest", argument)
 }
 
-/// The call `unnestable(argument)`, which makes lists of maps.
+/// Returns the call `unnestable(argument)`, which converts maps to lists.
 pub(super) fn unnestable(argument: Expr) -> Expr {
     function(UNNESTABLE, argument)
 }
 
-/// Whether this is such a call.
+/// Whether this is a call of `unnestable`.
 pub(super) fn is_unnestable(expr: &Expr) -> bool {
     matches!(expr, Expr::Function(call) if call.name.to_string() == UNNESTABLE)
 }
@@ -39,7 +39,7 @@ fn function(name: &str, argument: Expr) -> Expr {
     })
 }
 
-/// What a call of `unnest` unnests, if this is one.
+/// Returns the argument of a call of `unnest`.
 pub(super) fn argument(expr: &Expr) -> Option<&Expr> {
     let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr else { return None };
     match list.args.as_slice() {
@@ -48,7 +48,7 @@ pub(super) fn argument(expr: &Expr) -> Option<&Expr> {
     }
 }
 
-/// Whether a function of this name is `unnest`.
+/// Whether this function name is `unnest`.
 pub(super) fn is_unnest(name: &ObjectName) -> bool {
     name.to_string().eq_ignore_ascii_case("unnest")
 }

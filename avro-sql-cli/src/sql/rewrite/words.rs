@@ -1,6 +1,6 @@
-//! The words of a statement before the parser reads them: its text in, its tokens out.
+//! Keywords: adjusts the tokens of a statement before parsing.
 //!
-//! - A keyword that stands where a column must, as in `SELECT id, offset, "end" FROM ..`, becomes a name like any other.
+//! - A keyword where a column must be, as in `SELECT id, offset, "end" FROM ..`, becomes a name.
 //! - DuckDB's short forms become long ones: `FROM t WHERE ..`, `DESCRIBE read_avro(..)`, `SHOW COLUMNS FROM t`.
 
 use datafusion::common::Result;
@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
-/// Keywords that the parser does not take for names, or not everywhere.
+/// Keywords that the parser does not accept as names everywhere.
 const KEYWORDS: &[Keyword] = &[
     Keyword::ANALYZE,
     Keyword::ANTI,
@@ -73,7 +73,7 @@ const KEYWORDS: &[Keyword] = &[
     Keyword::WITH,
 ];
 
-/// Keywords behind which an expression begins.
+/// Keywords that an expression follows.
 const BEFORE_COLUMN: &[Keyword] = &[
     Keyword::SELECT,
     Keyword::DISTINCT,
@@ -95,8 +95,8 @@ const BEFORE_COLUMN: &[Keyword] = &[
     Keyword::EXCLUDE,
 ];
 
-/// Keywords that may stand behind an expression, and never begin one.
-const BEHIND_COLUMN: &[Keyword] = &[
+/// Keywords that may follow an expression and never begin one.
+const AFTER_COLUMN: &[Keyword] = &[
     Keyword::FROM,
     Keyword::WHERE,
     Keyword::GROUP,
@@ -125,7 +125,7 @@ const BEHIND_COLUMN: &[Keyword] = &[
     Keyword::END,
 ];
 
-/// The tokens of a statement, as the parser is to read them.
+/// Returns the adjusted tokens of a statement.
 pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
     let mut tokens = tokens.map_err(|e| DataFusionError::from(ParserError::from(e)))?;
@@ -135,13 +135,13 @@ pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSp
     Ok(tokens)
 }
 
-/// Is this word a keyword that no column should be called without quotes?
+/// Whether this word is a keyword that must be quoted as a column name.
 pub(crate) fn is_keyword(word: &str) -> bool {
     let is = |keyword: &Keyword| format!("{keyword:?}").eq_ignore_ascii_case(word);
     KEYWORDS.iter().chain([Keyword::ALL, Keyword::AS, Keyword::BY, Keyword::CASE, Keyword::DISTINCT].iter()).any(is)
 }
 
-/// Makes names of keywords that stand where an expression begins, before what cannot be the rest of a clause.
+/// Turns keywords into names where an expression begins and the next token cannot continue a clause.
 fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
     let mut before: Option<Token> = None;
     for at in 0..tokens.len() {
@@ -160,7 +160,7 @@ fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
             && !(is_signed && word.keyword == Keyword::INTERVAL)
             && (KEYWORDS.contains(&word.keyword) || is_first_item(word.keyword, before.as_ref(), next.as_ref()))
         {
-            // The parser knows a `from` again, unless it is in quotes; those of MySQL leave capitals open.
+            // The parser would recognize `from` again unless it is quoted; MySQL's quotes leave the case open.
             word.quote_style = (word.keyword == Keyword::FROM).then_some('`');
             word.keyword = Keyword::NoKeyword;
         }
@@ -168,7 +168,7 @@ fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
     }
 }
 
-/// Is this a column in `SELECT all, ..`, and says nothing of the rows?
+/// Whether this is a column in `SELECT all, ..` rather than a quantifier.
 fn is_first_item(keyword: Keyword, before: Option<&Token>, next: Option<&Token>) -> bool {
     let is = |token: Option<&Token>, keyword| matches!(token, Some(Token::Word(word)) if word.keyword == keyword);
     matches!(keyword, Keyword::ALL | Keyword::DISTINCT)
@@ -176,7 +176,7 @@ fn is_first_item(keyword: Keyword, before: Option<&Token>, next: Option<&Token>)
         && (is(next, Keyword::FROM) || next == Some(&Token::Comma))
 }
 
-/// Does an expression begin behind this?
+/// Whether an expression begins after this token.
 fn begins_column(before: &Token) -> bool {
     match before {
         Token::Word(word) => BEFORE_COLUMN.contains(&word.keyword),
@@ -185,15 +185,15 @@ fn begins_column(before: &Token) -> bool {
     }
 }
 
-/// Is what stands before this a whole column?
+/// Whether the tokens before this one are a whole column.
 fn ends_column(next: Option<&Token>, keyword: Keyword) -> bool {
     match next {
         None => true,
-        Some(Token::Word(word)) => BEHIND_COLUMN.contains(&word.keyword),
+        Some(Token::Word(word)) => AFTER_COLUMN.contains(&word.keyword),
         Some(
             Token::Comma | Token::RParen | Token::RBracket | Token::Period | Token::DoubleColon | Token::SemiColon,
         ) => true,
-        // These may begin what belongs to the keyword: `SELECT *`, `SELECT -1`, `WHERE -a < b`.
+        // These may begin the operand of the keyword: `SELECT *`, `SELECT -1`, `WHERE -a < b`.
         Some(Token::Mul) => !matches!(keyword, Keyword::SELECT | Keyword::TOP),
         Some(Token::LBracket | Token::Plus | Token::Minus) => {
             !matches!(keyword, Keyword::SELECT | Keyword::WHERE | Keyword::TOP | Keyword::STRUCT | Keyword::FROM)
@@ -221,7 +221,8 @@ fn is_operator(token: &Token) -> bool {
     )
 }
 
-/// Makes `DESCRIBE SELECT * FROM read_avro(..)` of `DESCRIBE read_avro(..)`, and `DESCRIBE t` of `SHOW COLUMNS FROM t`.
+/// Rewrites `DESCRIBE read_avro(..)` as `DESCRIBE SELECT * FROM read_avro(..)`, and `SHOW COLUMNS FROM t` as `DESCRIBE
+/// t`.
 fn described(tokens: &mut Vec<TokenWithSpan>) {
     let words: Vec<usize> =
         (0..tokens.len()).filter(|at| !tokens.get(*at).is_none_or(|t| is_space(&t.token))).collect();
@@ -233,7 +234,7 @@ fn described(tokens: &mut Vec<TokenWithSpan>) {
     let is_shown = keyword(0) == Keyword::SHOW
         && matches!(keyword(1), Keyword::COLUMNS | Keyword::FIELDS)
         && matches!(keyword(2), Keyword::FROM | Keyword::IN)
-        // The engine says what it thinks of `LIKE` and `FROM a_schema`.
+        // The engine reports errors in `LIKE` and `FROM a_schema`.
         && words.iter().skip(4).all(|at| tokens.get(*at).is_some_and(|t| matches!(t.token, Token::SemiColon | Token::Period | Token::Word(Word { keyword: Keyword::NoKeyword, .. }))));
     if is_shown {
         let first = words.first().and_then(|at| tokens.get(*at)).cloned();
@@ -253,7 +254,7 @@ fn described(tokens: &mut Vec<TokenWithSpan>) {
     }
 }
 
-/// Puts `SELECT *` before each `FROM` that begins a query and has no `SELECT` behind its tables.
+/// Inserts `SELECT *` before each `FROM` that begins a query without a `SELECT` after its tables.
 fn select_before_from(tokens: &mut Vec<TokenWithSpan>) {
     let mut at = 0;
     while at < tokens.len() {
@@ -265,7 +266,7 @@ fn select_before_from(tokens: &mut Vec<TokenWithSpan>) {
     }
 }
 
-/// Does a query begin with this `FROM`?
+/// Whether a query begins with this `FROM`.
 fn is_first_from(tokens: &[TokenWithSpan], at: usize) -> bool {
     let is_from = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::FROM);
     if !tokens.get(at).is_some_and(is_from) {
@@ -293,7 +294,7 @@ fn is_first_from(tokens: &[TokenWithSpan], at: usize) -> bool {
     }
 }
 
-/// Does what stands before this, and ends with a `)`, begin with `WITH`?
+/// Whether the tokens before this one, which end with `)`, begin with `WITH`.
 fn is_behind_with(tokens: &[TokenWithSpan], at: usize) -> bool {
     let mut depth = 0usize;
     for token in tokens.iter().take(at).rev() {
@@ -312,7 +313,7 @@ fn is_behind_with(tokens: &[TokenWithSpan], at: usize) -> bool {
     false
 }
 
-/// Is there a `SELECT` behind the tables of this `FROM`?
+/// Whether a `SELECT` follows the tables of this `FROM`.
 fn has_select(tokens: &[TokenWithSpan], from: usize) -> bool {
     let mut depth = 0usize;
     for token in tokens.iter().skip(from + 1) {
@@ -331,7 +332,7 @@ fn has_select(tokens: &[TokenWithSpan], from: usize) -> bool {
     false
 }
 
-/// Puts words before a token, as if they stood in its place.
+/// Inserts words before a token, at its position.
 fn insert(tokens: &mut Vec<TokenWithSpan>, at: usize, words: &[&str]) {
     let Some(span) = tokens.get(at).map(|token| token.span) else { return };
     let made = words.iter().flat_map(|word| {

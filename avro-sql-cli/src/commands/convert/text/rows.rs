@@ -1,4 +1,4 @@
-//! Rows of text files as a container file in memory: files and a schema in, the bytes of that file out, block by block.
+//! Encodes the rows of text files as an Avro container file in memory, block by block.
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read};
@@ -15,73 +15,59 @@ use crate::commands::schema;
 use crate::commands::tools::documents::Documents;
 use crate::error::{Error, Result};
 use crate::files::text::array::Unwrapped;
-use crate::files::text::cells::{Cells, Dialect, Record};
+use crate::files::text::cells::{CellDialect, Cells, Record};
 use crate::files::text::infer;
-use crate::progress::Counter;
+use crate::progress::{CountedFile, Counter};
 
-/// Bytes of rows of a block, which is decoded at once.
+/// Bytes of rows in a block, which is decoded at once.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const READ_BYTES: usize = 1 << 18;
 
-/// The column of a schema that is no record.
+/// The column name if the schema is not a record.
 const VALUE_COLUMN: &str = "value";
 
-/// How the rows stand in the files.
+/// The layout of rows in text files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// Objects: a line each, one behind the other, or in an array.
+    /// Objects: on lines, concatenated, or in an array.
     Json,
-    /// A header, and a record each.
-    Cells(Dialect),
+    /// A header, then a record for each row.
+    Cells(CellDialect),
 }
 
-/// The rows of some files, as the bytes of a container file.
+/// The rows of text files as the bytes of a container file.
 pub(crate) struct TextFiles {
     files: VecDeque<PathBuf>,
     layout: Layout,
-    /// The schema of a row: a record, which has the bytes of the value where the schema asked for is none.
+    /// The schema of a row: a record; if the given schema is not one, a record around its value.
     row: Schema,
     fields: Vec<Field>,
     encoder: Encoder,
     limits: Limits,
     sync: [u8; 16],
-    open: Option<(PathBuf, File)>,
+    open: Option<(PathBuf, TextFile)>,
     read: Arc<Counter>,
-    /// Bytes that are made and not yet read.
+    /// Bytes that are encoded and not yet read.
     made: Vec<u8>,
     at: usize,
     failed: Failure,
 }
 
-/// Where the error is kept that ended the reading.
+/// Holds the error that ended the reading.
 pub(crate) type Failure = Arc<Mutex<Option<Error>>>;
 
-enum File {
+enum TextFile {
     Documents(Documents<Unwrapped<Plain>>),
     Cells(Cells<BufReader<Plain>>, Vec<Option<usize>>, usize),
 }
 
-/// The bytes of a file, decompressed.
+/// The decompressed bytes of a file.
 type Plain = Box<dyn Read + Send>;
 
-/// A file whose bytes are counted as they are read.
-struct Counted {
-    file: std::fs::File,
-    read: Arc<Counter>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(to)?;
-        self.read.bytes.fetch_add(n as u64, std::sync::atomic::Ordering::Relaxed);
-        Ok(n)
-    }
-}
-
 impl TextFiles {
-    /// The rows of these files as values of the schema.
+    /// Opens these files with the schema.
     pub(crate) fn open(
         files: Vec<PathBuf>,
         layout: Layout,
@@ -120,12 +106,12 @@ impl TextFiles {
         })
     }
 
-    /// Where the error will be that ends the reading.
+    /// Returns where the error that ends the reading will be.
     pub(crate) fn failure(&self) -> Failure {
         Arc::clone(&self.failed)
     }
 
-    /// Makes the next block; false at the end.
+    /// Encodes the next block; `false` at the end.
     fn more(&mut self) -> Result<bool> {
         self.made.clear();
         self.at = 0;
@@ -133,15 +119,15 @@ impl TextFiles {
         while rows.len() < BLOCK_BYTES {
             let Some((path, mut file)) = self.open.take() else {
                 let Some(path) = self.files.pop_front() else { break };
-                let file = self.begin(&path).map_err(|e| e.within(&path.display().to_string()))?;
+                let file = self.begin(&path).map_err(|e| e.with_context(&path.display().to_string()))?;
                 self.open = Some((path, file));
                 continue;
             };
             let more = match &mut file {
-                File::Documents(documents) => self.documents(documents, &mut rows, &mut n_rows),
-                File::Cells(cells, columns, width) => self.cells(cells, columns, *width, &mut rows, &mut n_rows),
+                TextFile::Documents(documents) => self.documents(documents, &mut rows, &mut n_rows),
+                TextFile::Cells(cells, columns, width) => self.cells(cells, columns, *width, &mut rows, &mut n_rows),
             };
-            if more.map_err(|e| e.within(&path.display().to_string()))? {
+            if more.map_err(|e| e.with_context(&path.display().to_string()))? {
                 self.open = Some((path, file));
             }
         }
@@ -151,28 +137,26 @@ impl TextFiles {
         Ok(n_rows > 0)
     }
 
-    fn begin(&self, path: &Path) -> Result<File> {
-        let counted = Counted { file: schema::open(path)?, read: Arc::clone(&self.read) };
+    fn begin(&self, path: &Path) -> Result<TextFile> {
+        let counted = CountedFile { file: schema::open(path)?, read: Arc::clone(&self.read) };
         let counted = compression_of(path).convert_read(counted)?;
         match self.layout {
-            Layout::Json => Ok(File::Documents(Documents::new(Unwrapped::new(counted), self.limits.block_bytes))),
+            Layout::Json => Ok(TextFile::Documents(Documents::new(Unwrapped::new(counted), self.limits.block_bytes))),
             Layout::Cells(dialect) => {
                 let mut cells =
                     Cells::new(BufReader::with_capacity(READ_BYTES, counted), dialect, self.limits.block_bytes);
                 let mut header = Record::default();
                 if !cells.next(&mut header)? {
-                    return Err(Error::Failed(
-                        "it is empty, where a header with the names of columns is expected".into(),
-                    ));
+                    return Err(Error::Failed("the file is empty; expected a header with column names".into()));
                 }
                 let columns = self.columns(&header)?;
                 let width = header.len();
-                Ok(File::Cells(cells, columns, width))
+                Ok(TextFile::Cells(cells, columns, width))
             }
         }
     }
 
-    /// For each field of a row, the column that it is in.
+    /// Returns the column of each field.
     fn columns(&self, header: &Record) -> Result<Vec<Option<usize>>> {
         let fields = &self.fields;
         let original = |at: usize| fields.get(at)?.attributes.get(ORIGINAL_NAME)?.as_str();
@@ -183,16 +167,14 @@ impl TextFiles {
             match field.and_then(|field| columns.get_mut(field)) {
                 Some(place) => *place = Some(column),
                 None => {
-                    return Err(Error::Failed(format!(
-                        "the file has a column `{name}`, and the schema no field of that name"
-                    )));
+                    return Err(Error::Failed(format!("column `{name}` is in the file, but not in the schema")));
                 }
             }
         }
         for (field, column) in self.fields.iter().zip(&columns) {
             if column.is_none() && field.default.is_none() && !may_be_null(&self.row, field) {
                 return Err(Error::Failed(format!(
-                    "there is no column for the field `{}`, which has no default",
+                    "field `{}` of the schema has no default and no column in the file",
                     field.name
                 )));
             }
@@ -200,7 +182,7 @@ impl TextFiles {
         Ok(columns)
     }
 
-    /// Encodes some documents; false at the end of the file.
+    /// Encodes some documents; `false` at the end of the file.
     fn documents(
         &mut self,
         documents: &mut Documents<Unwrapped<Plain>>,
@@ -217,7 +199,7 @@ impl TextFiles {
         Ok(true)
     }
 
-    /// Encodes some records; false at the end of the file.
+    /// Encodes some records; `false` at the end of the file.
     fn cells(
         &mut self,
         cells: &mut Cells<BufReader<Plain>>,
@@ -259,7 +241,7 @@ fn may_be_null(schema: &Schema, field: &Field) -> bool {
     }
 }
 
-/// An error of a cell, with its place.
+/// Returns the error of a cell, with its position.
 fn wrong(error: &avro_arrow::Error, line: u64, column: &str) -> Error {
     let what = match error.kind() {
         ErrorKind::Json { at, reason } if at == "$" => reason.clone(),

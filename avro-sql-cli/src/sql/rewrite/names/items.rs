@@ -1,8 +1,9 @@
-//! The columns of a `SELECT`: its items in, the same with a name for each column out.
+//! Names the columns of a `SELECT`.
 //!
-//! A column is called as it was asked for: `sum(amount)`, where DataFusion says `sum(events/2024.avro.amount)`, and `city` for
-//! `address.city`. So it is at every depth: what the answer shows is what a query around it sees. Where two columns would have one
-//! name, a field has its whole path, and a later column a number: `id`, `id_1`. None is lost, whatever is written of them.
+//! A column is named as in the query: `sum(amount)`, where DataFusion names it `sum(events/2024.avro.amount)`, and
+//! `city` for `address.city`. This holds at every depth: an outer query sees the names that a result would show. If two
+//! columns would have one name, a field gets its whole path, and a later column a number: `id`, `id_1`. No column is
+//! lost.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,34 +18,34 @@ use super::Binder;
 use super::paths::{dot, has_subquery, respell};
 use super::scope::{Column, Columns, folded, spelled};
 
-/// What makes a column of an answer.
-enum Made {
+/// How a column of a result is made.
+enum ColumnOrigin {
     By(Box<Expr>),
-    /// A `*` that stands for the columns of this table, among others perhaps.
+    /// A `*` for the columns of this table, possibly among others.
     ByTable(usize),
 }
 
-/// A column of an answer.
-struct Output {
-    made: Made,
-    /// What it is called if no other column is.
+/// A column of a result.
+struct OutputColumn {
+    made: ColumnOrigin,
+    /// Its name if no other column has it.
     short: String,
-    /// What it is called otherwise, before it gets a number.
+    /// Its name otherwise, before it gets a number.
     long: Option<String>,
-    /// Is this its name in any case, without an `AS`?
+    /// Whether this is its name in any case, without `AS`.
     is_own: bool,
     field: Option<FieldRef>,
 }
 
-/// An item, and the columns it stands for; `None` if they are not known.
+/// An item and its columns; `None` if they are unknown.
 struct Item {
     item: SelectItem,
-    outputs: Option<Vec<Output>>,
+    outputs: Option<Vec<OutputColumn>>,
 }
 
 impl Binder<'_> {
-    /// Names the columns of these items, and rewrites what they are made of. The columns are known if those of all tables are.
-    /// `wants_types` says whether anybody asks for their types.
+    /// Names the columns of these items, and rewrites their expressions. The columns are known if those of all tables
+    /// are. `wants_types` says whether their types are needed.
     pub(super) fn items(&mut self, items: &mut Vec<SelectItem>, wants_types: bool) -> Result<Option<Vec<Column>>> {
         let mut found = Vec::with_capacity(items.len());
         for item in std::mem::take(items) {
@@ -59,23 +60,27 @@ impl Binder<'_> {
                 items.push(item);
                 continue;
             };
-            let named: Vec<(Output, String)> = outputs.into_iter().zip(names.by_ref()).collect();
+            let named: Vec<(OutputColumn, String)> = outputs.into_iter().zip(names.by_ref()).collect();
             if let Some(columns) = &mut columns {
-                let column =
-                    |(output, name): &(Output, String)| Column { name: name.clone(), field: output.field.clone() };
+                let column = |(output, name): &(OutputColumn, String)| Column {
+                    name: name.clone(),
+                    field: output.field.clone(),
+                };
                 columns.extend(named.iter().map(column));
             }
             let is_star = matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
             if is_star
-                && named.iter().all(|(output, name)| matches!(output.made, Made::ByTable(_)) && output.short == *name)
+                && named
+                    .iter()
+                    .all(|(output, name)| matches!(output.made, ColumnOrigin::ByTable(_)) && output.short == *name)
             {
                 items.push(item);
                 continue;
             }
             for (output, name) in named {
                 let expr = match output.made {
-                    Made::By(expr) => *expr,
-                    Made::ByTable(table) => self.column_of(table, &output.short),
+                    ColumnOrigin::By(expr) => *expr,
+                    ColumnOrigin::ByTable(table) => self.column_of(table, &output.short),
                 };
                 items.push(match output.is_own && output.short == name {
                     true => SelectItem::UnnamedExpr(expr),
@@ -105,7 +110,7 @@ impl Binder<'_> {
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 self.expr(expr)?;
-                // `userId AS UserID` differs in capitals alone, which nobody may have meant: the column keeps its own.
+                // `userId AS UserID` differs only in case, probably unintentionally: the column keeps its own name.
                 if let Some(column) = self.column_at(expr)?
                     && folded(alias) != alias.value
                     && column.name.eq_ignore_ascii_case(&alias.value)
@@ -113,8 +118,8 @@ impl Binder<'_> {
                     respell(alias, &column.name);
                 }
                 let field = if wants_types { self.field_of(expr)? } else { None };
-                let output = Output {
-                    made: Made::By(Box::new(expr.clone())),
+                let output = OutputColumn {
+                    made: ColumnOrigin::By(Box::new(expr.clone())),
                     short: folded(alias),
                     long: None,
                     is_own: false,
@@ -127,7 +132,7 @@ impl Binder<'_> {
                 let but = std::mem::take(but);
                 let is_plain = but == WildcardAdditionalOptions::default();
                 let outputs = self.columns_of(|_| true);
-                let outputs = self.but(outputs, &but)?;
+                let outputs = self.apply_wildcard_options(outputs, &but)?;
                 item = SelectItem::Wildcard(if is_plain || outputs.is_none() { but } else { <_>::default() });
                 Ok(Item { item, outputs })
             }
@@ -145,18 +150,18 @@ impl Binder<'_> {
                     }
                 };
                 if let (None, Some(record)) = (&outputs, record) {
-                    // Nothing is known of it: the engine finds out.
+                    // Its type is unknown: the engine decides.
                     let item = SelectItem::UnnamedExpr(super::super::unnest::call(record));
                     return Ok(Item { item, outputs: None });
                 }
-                let outputs = self.but(outputs, &but)?;
+                let outputs = self.apply_wildcard_options(outputs, &but)?;
                 Ok(Item { item: SelectItem::QualifiedWildcard(kind, but), outputs })
             }
         }
     }
 
-    /// The column that an expression makes.
-    fn output(&self, expr: &Expr, long: String, wants_types: bool) -> Result<Output> {
+    /// Returns the column that an expression makes.
+    fn output(&self, expr: &Expr, long: String, wants_types: bool) -> Result<OutputColumn> {
         let is_own = self.is_column(expr)?;
         let at = self.column_at(expr)?;
         let short = match (&at, expr) {
@@ -178,18 +183,18 @@ impl Binder<'_> {
             None => None,
         };
         let long = Some(long).filter(|long| !is_own && *long != short);
-        Ok(Output { made: Made::By(Box::new(expr.clone())), short, long, is_own, field })
+        Ok(OutputColumn { made: ColumnOrigin::By(Box::new(expr.clone())), short, long, is_own, field })
     }
 
-    /// The table of this name.
+    /// Returns the table of this name.
     fn table(&self, name: &ObjectName) -> Option<usize> {
         let parts: Vec<Ident> = name.0.iter().map(|part| part.as_ident().cloned()).collect::<Option<_>>()?;
         let scope = self.scopes.last()?;
         scope.relations.iter().position(|relation| relation.is_called(&parts))
     }
 
-    /// The columns of tables that a `*` stands for.
-    fn columns_of(&self, is_of: impl Fn(usize) -> bool) -> Option<Vec<Output>> {
+    /// Returns the columns of tables that a `*` stands for.
+    fn columns_of(&self, is_of: impl Fn(usize) -> bool) -> Option<Vec<OutputColumn>> {
         let scope = self.scopes.last()?;
         let mut outputs = Vec::new();
         let is_all = scope.relations.iter().enumerate().all(|(at, _)| is_of(at));
@@ -200,11 +205,13 @@ impl Binder<'_> {
                     .iter()
                     .find(|merged| is_all && merged.column.name == column.name && merged.relations.contains(&at));
                 let made = match merged {
-                    None => Made::ByTable(at),
-                    Some(merged) if merged.relations.first() == Some(&at) => Made::By(Box::new(merged.value.clone())),
+                    None => ColumnOrigin::ByTable(at),
+                    Some(merged) if merged.relations.first() == Some(&at) => {
+                        ColumnOrigin::By(Box::new(merged.value.clone()))
+                    }
                     Some(_) => continue,
                 };
-                outputs.push(Output {
+                outputs.push(OutputColumn {
                     is_own: merged.is_none(),
                     made,
                     short: column.name.clone(),
@@ -216,7 +223,7 @@ impl Binder<'_> {
         Some(outputs)
     }
 
-    /// This column of this table, as an expression.
+    /// Returns this column of this table as an expression.
     fn column_of(&self, table: usize, column: &str) -> Expr {
         let table = self.scopes.last().and_then(|scope| scope.relations.get(table));
         match table.map(|table| table.name.as_slice()) {
@@ -225,8 +232,8 @@ impl Binder<'_> {
         }
     }
 
-    /// The fields of a record as columns; or the record, if it is not known to be one.
-    fn record(&mut self, record: Option<Expr>, said: String) -> Result<(Option<Vec<Output>>, Option<Expr>)> {
+    /// Returns the fields of a record as columns, or the record if its type is unknown.
+    fn record(&mut self, record: Option<Expr>, said: String) -> Result<(Option<Vec<OutputColumn>>, Option<Expr>)> {
         let Some(mut record) = record else { return Ok((None, None)) };
         let names = match &record {
             Expr::Identifier(name) => Some(std::slice::from_ref(name)),
@@ -236,7 +243,7 @@ impl Binder<'_> {
         if let Some(names) = names
             && self.is_nothing(names)?
         {
-            return plan_err!("there is no table and no record `{said}`, whose columns `{said}.*` would be");
+            return plan_err!("there is no table or record `{said}` for `{said}.*`");
         }
         self.expr(&mut record)?;
         let field = self.field_of(&record)?;
@@ -253,8 +260,12 @@ impl Binder<'_> {
         }
     }
 
-    /// The columns without those that are excluded, with others instead of those that are replaced.
-    fn but(&mut self, outputs: Option<Vec<Output>>, but: &WildcardAdditionalOptions) -> Result<Option<Vec<Output>>> {
+    /// Applies `EXCLUDE` and `REPLACE` to columns.
+    fn apply_wildcard_options(
+        &mut self,
+        outputs: Option<Vec<OutputColumn>>,
+        but: &WildcardAdditionalOptions,
+    ) -> Result<Option<Vec<OutputColumn>>> {
         let Some(mut outputs) = outputs else { return Ok(None) };
         if *but == WildcardAdditionalOptions::default() {
             return Ok(Some(outputs));
@@ -263,7 +274,7 @@ impl Binder<'_> {
         let columns = Columns::new(list.collect());
         let own = |name: &Ident, what: &str| match columns.find(name)? {
             Some(column) => Ok(column.name.clone()),
-            None => plan_err!("{what} names the column `{}`, which is not there", name.value),
+            None => plan_err!("{what}: there is no column `{}`", name.value),
         };
         let excluded: Vec<&ObjectName> = match &but.opt_exclude {
             Some(ExcludeSelectItem::Single(name)) => vec![name],
@@ -280,8 +291,8 @@ impl Binder<'_> {
         }
         outputs.retain(|output| !left_out.contains(&output.short));
         for output in &mut outputs {
-            if let Made::ByTable(table) = output.made {
-                output.made = Made::By(Box::new(self.column_of(table, &output.short)));
+            if let ColumnOrigin::ByTable(table) = output.made {
+                output.made = ColumnOrigin::By(Box::new(self.column_of(table, &output.short)));
             }
         }
         for replaced in but.opt_replace.iter().flat_map(|replace| &replace.items) {
@@ -290,7 +301,8 @@ impl Binder<'_> {
             self.expr(&mut expr)?;
             let field = self.field_of(&expr)?;
             for output in outputs.iter_mut().filter(|output| output.short == name) {
-                (output.made, output.is_own, output.field) = (Made::By(Box::new(expr.clone())), false, field.clone());
+                (output.made, output.is_own, output.field) =
+                    (ColumnOrigin::By(Box::new(expr.clone())), false, field.clone());
             }
         }
         let renamed = match &but.opt_rename {
@@ -305,13 +317,13 @@ impl Binder<'_> {
             }
         }
         match outputs.is_empty() {
-            true => plan_err!("no column is left of `*`"),
+            true => plan_err!("`*` selects no columns"),
             false => Ok(Some(outputs)),
         }
     }
 }
 
-/// What a call of `unnest` unnests, if this is one.
+/// Returns the argument of a call of `unnest`.
 fn unnested(expr: &mut Expr) -> Option<&mut Expr> {
     let Expr::Function(function) = expr else { return None };
     let is_unnest = function.name.to_string().eq_ignore_ascii_case("unnest");
@@ -324,7 +336,7 @@ fn unnested(expr: &mut Expr) -> Option<&mut Expr> {
     }
 }
 
-/// A name in front of `.*` as an expression.
+/// Returns the name before `.*` as an expression.
 fn parts(name: &ObjectName) -> Option<Expr> {
     let mut parts: Vec<Ident> = name.0.iter().map(|part| part.as_ident().cloned()).collect::<Option<_>>()?;
     match parts.len() {
@@ -333,21 +345,19 @@ fn parts(name: &ObjectName) -> Option<Expr> {
     }
 }
 
-/// The fields of a record, which are null where it is. `said` is what it was called.
-fn fields(record: &Expr, field: Option<&FieldRef>, said: &str) -> Result<Vec<Output>> {
+/// Returns the fields of a record, null where the record is. `said` is the name of the record in errors.
+fn fields(record: &Expr, field: Option<&FieldRef>, said: &str) -> Result<Vec<OutputColumn>> {
     let own = match field.map(|field| field.data_type()) {
         Some(DataType::Struct(fields)) => fields,
         Some(DataType::List(_) | DataType::LargeList(_)) => {
             return plan_err!(
-                "`{said}` is a list, and `.*` takes the fields of a record; FROM .., UNNEST({said}) AS u(item) has records as u.item"
+                "`.*` needs a record, but `{said}` is a list; use FROM .., UNNEST({said}) AS u(item) and u.item.*"
             );
         }
         Some(DataType::Map(..)) => {
-            return plan_err!(
-                "`{said}` is a map, and `.*` takes the fields of a record; a value of it is {said}['key']"
-            );
+            return plan_err!("`.*` needs a record, but `{said}` is a map; a value is {said}['key']");
         }
-        _ => return plan_err!("`{said}` is not a record and has no fields for `.*`"),
+        _ => return plan_err!("`.*` needs a record, but `{said}` is not one"),
     };
     let output = |field: &FieldRef| {
         let (root, mut chain) = match record.clone() {
@@ -355,8 +365,8 @@ fn fields(record: &Expr, field: Option<&FieldRef>, said: &str) -> Result<Vec<Out
             other => (Box::new(other), vec![]),
         };
         chain.push(dot(field.name()));
-        Output {
-            made: Made::By(Box::new(Expr::CompoundFieldAccess { root, access_chain: chain })),
+        OutputColumn {
+            made: ColumnOrigin::By(Box::new(Expr::CompoundFieldAccess { root, access_chain: chain })),
             short: field.name().clone(),
             long: Some(format!("{said}.{}", field.name())),
             is_own: false,
@@ -366,7 +376,7 @@ fn fields(record: &Expr, field: Option<&FieldRef>, said: &str) -> Result<Vec<Out
     Ok(own.iter().map(output).collect())
 }
 
-/// A name for each column: its short one if no other has it, or the long one; with a number where that is taken.
+/// Names each column: the short name if it is unique, else the long one, with a number if that is taken.
 fn names(items: &[Item]) -> Vec<String> {
     let outputs = || items.iter().flat_map(|item| item.outputs.iter().flatten());
     let mut n: HashMap<&str, usize> = HashMap::new();
@@ -376,7 +386,7 @@ fn names(items: &[Item]) -> Vec<String> {
     if n.values().all(|n| *n == 1) {
         return outputs().map(|output| output.short.clone()).collect();
     }
-    let name = |output: &Output| match &output.long {
+    let name = |output: &OutputColumn| match &output.long {
         Some(long) if !output.is_own && n.get(output.short.as_str()).is_some_and(|n| *n > 1) => long.clone(),
         _ => output.short.clone(),
     };

@@ -1,7 +1,7 @@
-//! What joins are on: `ON`, `USING` and `NATURAL` in; `ON`, and the columns that are one from there on, out.
+//! Join conditions: rewrites `ON`, `USING` and `NATURAL`, and merges the columns of `USING`.
 //!
-//! `USING (id)` makes one column of both. DataFusion 55 takes the left one, which is null in the rows of a `RIGHT` or `FULL JOIN` that only
-//! the right side has. So it is rewritten here, to the side that is there.
+//! `USING (id)` makes one column of two. DataFusion 55 takes the left one, which is null in rows of a `RIGHT` or `FULL
+//! JOIN` that only the right side has. So the column is rewritten to the side that has a row.
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
@@ -13,7 +13,7 @@ use super::Binder;
 use super::scope::{Merged, spelled};
 
 impl Binder<'_> {
-    /// Rewrites what a join is on. Its right side are the relations from `right` on.
+    /// Rewrites the condition of a join. Its right side is the relations from `right` on.
     pub(super) fn join(&mut self, join: &mut Join, first: usize, right: usize) -> Result<()> {
         use JoinOperator as J;
         let side = match join.join_operator {
@@ -72,7 +72,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// The columns that the relations on both sides have.
+    /// Returns the columns that both sides have.
     fn common(&mut self, first: usize, right: usize) -> Vec<Ident> {
         let scope = self.scope();
         let names = |from: usize, to: usize| {
@@ -89,8 +89,8 @@ impl Binder<'_> {
         common.into_iter().map(|name| Ident::with_quote('"', name)).collect()
     }
 
-    /// The condition that `USING` these columns stands for, and from here on one column of each: the engine takes the left one of an outer
-    /// join, which is null where only the right side has a row. `None` if not all columns are known.
+    /// Returns the condition of `USING` these columns, and merges each pair: the engine takes the left column of an
+    /// outer join, which is null where only the right side has a row. `None` if not all columns are known.
     fn using(&mut self, columns: &[Ident], first: usize, right: usize, side: Side) -> Result<Option<Expr>> {
         let all = self.scope().relations.len();
         let relations = self.scope().relations.get(first..).unwrap_or_default();
@@ -100,7 +100,7 @@ impl Binder<'_> {
         let mut condition = None;
         for name in columns {
             let [Some(left), Some(other)] = [self.on_side(name, first, right)?, self.on_side(name, right, all)?] else {
-                return plan_err!("USING ({}): the column is not on both sides of the join", name.value);
+                return plan_err!("USING ({}): the column must be on both sides of the join", name.value);
             };
             let equal = Expr::BinaryOp {
                 left: Box::new(left.value.clone()),
@@ -129,7 +129,7 @@ impl Binder<'_> {
         Ok(condition)
     }
 
-    /// The column of this name on one side of a join, from one relation to another.
+    /// Returns the column of this name on one side of a join, between two relations.
     fn on_side(&mut self, name: &Ident, from: usize, to: usize) -> Result<Option<Merged>> {
         let scope = self.scope();
         let mut found: Option<Merged> = None;
@@ -145,10 +145,7 @@ impl Binder<'_> {
             match (&found, merged) {
                 (Some(before), _) if before.relations.contains(&at) => {}
                 (Some(_), _) => {
-                    return plan_err!(
-                        "the column `{}` of USING is in several tables on one side of the join",
-                        name.value
-                    );
+                    return plan_err!("USING ({}): several tables on one side of the join have the column", name.value);
                 }
                 (None, Some(merged)) => found = Some(merged.clone()),
                 (None, None) => {
@@ -165,7 +162,7 @@ impl Binder<'_> {
     }
 }
 
-/// The side of a join that has a row in any case.
+/// The side of a join that always has a row.
 #[derive(Clone, Copy)]
 enum Side {
     Left,
@@ -173,7 +170,7 @@ enum Side {
     Either,
 }
 
-/// The one of both that is not null.
+/// Returns the side that is not null.
 fn coalesce(left: Expr, right: Expr) -> Expr {
     let arg = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
     Expr::Function(Function {

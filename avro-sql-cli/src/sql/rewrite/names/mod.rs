@@ -1,11 +1,12 @@
-//! What the names of a statement stand for: a statement as it was written in, the same in the letters that columns and fields have,
-//! with a name for each column of each `SELECT`, out.
+//! Name resolution: replaces the names of a statement by the exact names of columns and fields, and names each column
+//! of each `SELECT`.
 //!
-//! It goes through the statement as SQL does: the tables of `FROM`, with their columns; then what is made of these; then what sees the
-//! columns made. Tables are looked for before ([`tables`]), so a record's fields are known. What is not known here is left as it is,
-//! for the engine to find or to complain of.
+//! It processes a statement in SQL's order: the tables of `FROM` with their columns, then expressions over them, then
+//! what sees the results. Tables are looked up before ([`tables`]), so the fields of records are known. Unknown names
+//! are left unchanged, for the engine to resolve or to report.
 //!
-//! [`scope`] says what a name means, [`paths`] rewrites expressions, [`joins`] what joins are on, [`items`] the columns of a `SELECT`.
+//! [`scope`] resolves a name, [`paths`] rewrites expressions, [`joins`] join conditions, [`items`] the columns of a
+//! `SELECT`.
 
 mod items;
 mod joins;
@@ -31,32 +32,33 @@ use scope::{Column, Columns, Relation, Scope};
 use tables::Tables;
 pub(super) use tables::once;
 
-/// Goes through a statement.
+/// Resolves the names of a statement.
 struct Binder<'a> {
     state: &'a SessionState,
     tables: Tables,
-    /// Of the queries around, the innermost last.
+    /// The scopes of the enclosing queries, the innermost last.
     scopes: Vec<Scope>,
-    /// Is this what stands in the parentheses of `UNNEST`? The engine takes the tables beside it as those of a query around it.
+    /// Whether the current expression is the argument of `UNNEST`. The engine treats the tables beside it as those of
+    /// an outer query.
     is_unnesting: bool,
-    /// Tables that `WITH` names, and their columns if these are known.
+    /// Tables of `WITH`, and their columns if known.
     with: Vec<(String, Option<Vec<Column>>)>,
-    /// How many subqueries have been given names.
+    /// The number of subqueries that were named.
     named: usize,
 }
 
-/// What the names begin with that subqueries are given.
+/// The prefix of names given to subqueries.
 const UNNAMED: &str = "__subquery_";
 
-/// Rewrites the names of a statement.
+/// Resolves the names of a statement.
 pub(super) async fn bind(state: &SessionState, statement: &mut Statement) -> Result<()> {
-    let tables = Tables::of(state, statement).await?;
+    let tables = Tables::load(state, statement).await?;
     let mut binder = Binder { state, tables, scopes: Vec::new(), is_unnesting: false, with: Vec::new(), named: 0 };
     binder.statement(statement)
 }
 
-/// A query that stands where another is taken out.
-fn nothing() -> Query {
+/// Returns a placeholder for a query that is taken out.
+fn placeholder_query() -> Query {
     let select = Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: vec![],
@@ -124,7 +126,7 @@ impl Binder<'_> {
                 if let TableObject::TableName(table) = &insert.table
                     && let Some(schema) = self.tables.named(table)
                 {
-                    respell(&mut insert.columns, &Columns::of(schema))?;
+                    respell(&mut insert.columns, &Columns::from_schema(schema))?;
                 }
                 match &mut insert.source {
                     Some(query) => self.query(query, false).map(|_| ()),
@@ -135,7 +137,7 @@ impl Binder<'_> {
         }
     }
 
-    /// The columns of a query's answer, if they are known.
+    /// Resolves a query; returns the columns of its result, if known.
     fn query(&mut self, query: &mut Query, wants_types: bool) -> Result<Option<Vec<Column>>> {
         let n = self.with.len();
         if let Some(with) = &mut query.with {
@@ -153,7 +155,7 @@ impl Binder<'_> {
         if let (true, SetExpr::SetOperation { left, right, .. }) = (is_recursive, query.body.as_mut())
             && query.with.is_none()
         {
-            // What comes first says what columns there are.
+            // The first query decides the columns.
             let columns = renamed(self.body(left, None, true)?, alias);
             self.with.push((folded(&alias.name), columns.clone()));
             self.body(right, None, false)?;
@@ -198,7 +200,7 @@ impl Binder<'_> {
         }
     }
 
-    /// Rewrites what the rows of a whole query are ordered by.
+    /// Resolves the ORDER BY of a whole query.
     fn ordered(&mut self, order: Option<&mut OrderBy>, columns: Option<&[Column]>) -> Result<()> {
         let (Some(order), Some(columns)) = (order, columns) else { return Ok(()) };
         by_all(order, Some(columns.len()));
@@ -216,11 +218,11 @@ impl Binder<'_> {
         wants_types: bool,
     ) -> Result<Option<Vec<Column>>> {
         for from in &mut select.from {
-            self.from(from)?;
+            self.bind_from(from)?;
         }
         self.scope().start = 0;
         if select.projection.is_empty() {
-            return plan_err!("SELECT without columns; SELECT * has all of them");
+            return plan_err!("SELECT without columns; use SELECT * for all");
         }
         let columns = self.items(&mut select.projection, wants_types)?;
         for view in &mut select.lateral_views {
@@ -248,18 +250,18 @@ impl Binder<'_> {
         Ok(columns)
     }
 
-    /// The innermost scope.
+    /// Returns the innermost scope.
     fn scope(&mut self) -> &mut Scope {
         let scope = self.scopes.pop().unwrap_or_default();
         self.scopes.push_mut(scope)
     }
 
-    fn from(&mut self, from: &mut TableWithJoins) -> Result<()> {
+    fn bind_from(&mut self, from: &mut TableWithJoins) -> Result<()> {
         let first = self.scope().relations.len();
         self.scope().start = 0;
         if !from.joins.is_empty() {
             let joined = from.joins.iter_mut().map(|join| &mut join.relation);
-            std::iter::once(&mut from.relation).chain(joined).for_each(|table| self.call(table));
+            std::iter::once(&mut from.relation).chain(joined).for_each(|table| self.name_subquery(table));
         }
         self.relation(&mut from.relation)?;
         for join in &mut from.joins {
@@ -272,8 +274,8 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// Gives a subquery that is joined a name if it has none, so that its columns can be told from others.
-    fn call(&mut self, table: &mut TableFactor) {
+    /// Names an unnamed subquery in a join, to tell its columns from others.
+    fn name_subquery(&mut self, table: &mut TableFactor) {
         if let TableFactor::Derived { alias: alias @ None, .. } = table {
             self.named += 1;
             let name = Ident::new(format!("{UNNAMED}{}", self.named));
@@ -284,7 +286,7 @@ impl Binder<'_> {
     /// Adds a table of `FROM`, or the tables that it stands for.
     fn relation(&mut self, table: &mut TableFactor) -> Result<()> {
         let called = matches!(table, TableFactor::Table { args: Some(_), .. })
-            .then(|| self.tables.called(table).map(Columns::of))
+            .then(|| self.tables.called(table).map(Columns::from_schema))
             .flatten();
         let relation = match table {
             TableFactor::Table { name, alias, args, .. } => {
@@ -297,7 +299,7 @@ impl Binder<'_> {
                 };
                 let columns = match (cte, args) {
                     (Some((_, columns)), None) => columns.clone().map(Columns::new),
-                    (None, None) => self.tables.named(name).map(Columns::of),
+                    (None, None) => self.tables.named(name).map(Columns::from_schema),
                     (_, Some(_)) => called,
                 };
                 let own = name.0.iter().filter_map(|part| part.as_ident().cloned()).collect();
@@ -338,14 +340,14 @@ impl Binder<'_> {
                     None => Relation::new(alias.iter().map(|alias| alias.name.clone()).collect(), None),
                 }
             }
-            TableFactor::NestedJoin { table_with_joins, alias: None } => return self.from(table_with_joins),
+            TableFactor::NestedJoin { table_with_joins, alias: None } => return self.bind_from(table_with_joins),
             other => Relation::new(alias(other).into_iter().cloned().collect(), None),
         };
         self.scope().relations.push(relation);
         Ok(())
     }
 
-    /// The table of the items of lists, whose columns have the names that the engine's `UNNEST` gives them.
+    /// Returns the table of the items of lists, whose columns have the names that the engine's `UNNEST` gives them.
     fn unnested(&mut self, lists: &[Expr], with_ordinality: bool, alias: Option<&TableAlias>) -> Result<Relation> {
         let table = alias.map_or_else(|| Ident::new("unnest"), |alias| alias.name.clone());
         let given: Vec<String> = alias.iter().flat_map(|a| &a.columns).map(|column| folded(&column.name)).collect();
@@ -382,7 +384,7 @@ impl Binder<'_> {
     }
 }
 
-/// The columns that an alias renames. Those that it spells in other capitals keep their own.
+/// Returns the columns as an alias renames them. Names that differ only in case keep their own.
 fn renamed(columns: Option<Vec<Column>>, alias: &mut TableAlias) -> Option<Vec<Column>> {
     let mut columns = columns?;
     for (column, new) in columns.iter_mut().zip(&mut alias.columns) {
@@ -405,7 +407,7 @@ fn named(own: Vec<Ident>, columns: Option<Columns>, alias: Option<&mut TableAlia
     }
 }
 
-/// What is said behind a table of another kind.
+/// Returns the alias of a table of another kind.
 fn alias(table: &TableFactor) -> Option<&Ident> {
     match table {
         TableFactor::TableFunction { alias, .. }
@@ -419,7 +421,7 @@ fn alias(table: &TableFactor) -> Option<&Ident> {
     }
 }
 
-/// Gives names of columns the letters that they have.
+/// Replaces names of columns by their exact spelling.
 fn respell(names: &mut [ObjectName], columns: &Columns) -> Result<()> {
     for name in names {
         if let Some(ObjectNamePart::Identifier(name)) = name.0.last_mut()
@@ -431,7 +433,7 @@ fn respell(names: &mut [ObjectName], columns: &Columns) -> Result<()> {
     Ok(())
 }
 
-/// Makes the numbers of all columns of `ORDER BY ALL`.
+/// Replaces `ORDER BY ALL` by the numbers of all columns.
 fn by_all(order: &mut OrderBy, n: Option<usize>) {
     let options = match &order.kind {
         OrderByKind::All(options) => *options,

@@ -1,5 +1,5 @@
-//! Names in expressions: `e.address.city`, `ADDRESS['city']`, `items[1].price` in; the same in the letters that columns and fields have,
-//! in a form that DataFusion reads, out.
+//! Names in expressions: rewrites `e.address.city`, `ADDRESS['city']`, `items[1].price` with exact names, in a form
+//! that DataFusion reads.
 
 use avro_arrow::tagged::is_tagged;
 use std::collections::HashMap;
@@ -15,27 +15,27 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::Binder;
-use super::scope::{Column, Meaning, cased, folded, leaves_capitals_open, spelled};
+use super::scope::{Column, Resolution, cased, folded, leaves_capitals_open, spelled};
 
 /// Rewrites the names in an expression.
 pub(super) struct Paths<'a, 'b> {
     pub(super) binder: &'a mut Binder<'b>,
-    /// Subqueries that are bound already, until the visit is past them.
+    /// Subqueries that are resolved already, until the visit has passed them.
     bound: Vec<Query>,
-    /// Parameters of lambdas around.
+    /// Parameters of the enclosing lambdas.
     parameters: Vec<Vec<String>>,
 }
 
-/// A column by name, and the fields behind it.
+/// A column by name, and fields after it.
 struct Path {
-    /// How many parts are the column's.
+    /// How many parts belong to the column.
     parts: usize,
-    /// All parts, in the letters that they have.
+    /// All parts, with their exact spelling.
     names: Vec<Ident>,
     field: Option<FieldRef>,
-    /// What the column is, where it is that of no table.
+    /// The expression of a column that belongs to no single table.
     value: Option<Box<Expr>>,
-    /// Is it of a query around this one?
+    /// Whether it belongs to an outer query.
     is_outer: bool,
 }
 
@@ -49,7 +49,7 @@ impl Binder<'_> {
         }
     }
 
-    /// Rewrites the names in each of these, which are parts of a statement.
+    /// Rewrites the names in parts of a statement.
     pub(super) fn parts<T: VisitMut>(&mut self, parts: &mut T) -> Result<()> {
         let mut paths = Paths { binder: self, bound: Vec::new(), parameters: Vec::new() };
         match parts.visit(&mut paths) {
@@ -58,25 +58,25 @@ impl Binder<'_> {
         }
     }
 
-    /// What a name means in the query, or else in those around it.
-    fn meaning(&self, name: &[Ident]) -> Result<(Meaning, bool)> {
+    /// Resolves a name in the query, or else in the outer ones.
+    fn meaning(&self, name: &[Ident]) -> Result<(Resolution, bool)> {
         for (at, scope) in self.scopes.iter().rev().enumerate() {
             match scope.meaning(name)? {
-                Meaning::Nothing => {}
+                Resolution::Nothing => {}
                 found => return Ok((found, at > 0)),
             }
         }
-        Ok((Meaning::Nothing, false))
+        Ok((Resolution::Nothing, false))
     }
 
-    /// Is there surely nothing of this name?
+    /// Whether the name certainly does not exist.
     pub(super) fn is_nothing(&self, name: &[Ident]) -> Result<bool> {
-        Ok(matches!(self.meaning(name)?.0, Meaning::Nothing))
+        Ok(matches!(self.meaning(name)?.0, Resolution::Nothing))
     }
 
-    /// The column and the fields that a name means; `None` if it is not known.
+    /// Returns the column and fields of a name; `None` if unknown.
     fn path(&self, name: &[Ident]) -> Result<Option<Path>> {
-        let (Meaning::Column(found), is_outer) = self.meaning(name)? else { return Ok(None) };
+        let (Resolution::Column(found), is_outer) = self.meaning(name)? else { return Ok(None) };
         let mut names: Vec<Ident> = name.iter().take(found.parts).cloned().collect();
         if let Some(column) = names.last_mut() {
             respell(column, &found.column.name);
@@ -92,7 +92,7 @@ impl Binder<'_> {
         Ok(Some(Path { parts: found.parts, names, field, value: found.value, is_outer }))
     }
 
-    /// The name and type of what an expression that is no more than a path leads to.
+    /// Returns the name and type of an expression that is a plain path.
     pub(super) fn column_at(&self, expr: &Expr) -> Result<Option<Column>> {
         let of_path = |path: Option<Path>| {
             let path = path?;
@@ -106,7 +106,7 @@ impl Binder<'_> {
         }
     }
 
-    /// Is this a column of a table, and no field?
+    /// Whether this is a column of a table rather than a field.
     pub(super) fn is_column(&self, expr: &Expr) -> Result<bool> {
         let names = match expr {
             Expr::Identifier(name) => std::slice::from_ref(name),
@@ -114,12 +114,12 @@ impl Binder<'_> {
             _ => return Ok(false),
         };
         Ok(match self.meaning(names)?.0 {
-            Meaning::Column(found) => found.parts == names.len(),
-            Meaning::Unknown | Meaning::Nothing => names.len() == 1,
+            Resolution::Column(found) => found.parts == names.len(),
+            Resolution::Unknown | Resolution::Nothing => names.len() == 1,
         })
     }
 
-    /// The type of an expression whose names are rewritten already, as far as it can be known.
+    /// Returns the type of a rewritten expression, as far as it can be known.
     pub(super) fn field_of(&self, expr: &Expr) -> Result<Option<FieldRef>> {
         match expr {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
@@ -131,8 +131,10 @@ impl Binder<'_> {
                 for access in access_chain {
                     field = match access {
                         AccessExpr::Subscript(Subscript::Slice { .. }) => field,
-                        AccessExpr::Subscript(Subscript::Index { index }) => self.behind(field.as_ref(), index),
-                        AccessExpr::Dot(name) => self.behind(field.as_ref(), name),
+                        AccessExpr::Subscript(Subscript::Index { index }) => {
+                            self.subscript_field(field.as_ref(), index)
+                        }
+                        AccessExpr::Dot(name) => self.subscript_field(field.as_ref(), name),
                     };
                 }
                 Ok(field)
@@ -142,8 +144,8 @@ impl Binder<'_> {
         }
     }
 
-    /// What stands behind this subscript, whose name is right already.
-    fn behind(&self, field: Option<&FieldRef>, index: &Expr) -> Option<FieldRef> {
+    /// Returns the field after this subscript, whose name is exact already.
+    fn subscript_field(&self, field: Option<&FieldRef>, index: &Expr) -> Option<FieldRef> {
         match (field?.data_type(), index) {
             (DataType::Struct(fields), Expr::Value(name)) => match &name.value {
                 Value::SingleQuotedString(name) => fields.find(name).map(|(_, field)| Arc::clone(field)),
@@ -153,7 +155,7 @@ impl Binder<'_> {
         }
     }
 
-    /// The type that the engine gives an expression over the columns of this query.
+    /// Returns the type that the engine gives an expression over the columns of this query.
     fn planned(&self, expr: &Expr) -> Option<FieldRef> {
         let scope = self.scopes.last()?;
         let mut fields = Vec::new();
@@ -176,12 +178,12 @@ impl Binder<'_> {
     }
 }
 
-/// The field of that name behind a value, as it is spelled, and its type. `said` is what the value is called in errors.
+/// Returns the field of a value with its exact spelling and type. `said` names the value in errors.
 fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, Option<FieldRef>)> {
     let Some(value) = value else { return Ok((folded(name), None)) };
     match value.data_type() {
         DataType::Struct(fields) => {
-            // A branch of a union is called by its name with the namespace, too.
+            // A branch of a union also has its full name.
             let has_full_name = |field: &&FieldRef| field.metadata().get("avro.name") == Some(&name.value);
             let found = match fields.iter().find(|field| is_tagged(fields) && has_full_name(field)) {
                 Some(branch) => Some(branch),
@@ -190,7 +192,7 @@ fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, O
             match found.cloned() {
                 Some(found) => Ok((found.name().clone(), Some(found))),
                 None if is_tagged(fields) => plan_err!(
-                    "`{said}` is a union, which has no branch `{}`; its branches are {}",
+                    "the union `{said}` has no branch `{}`; its branches are {}",
                     name.value,
                     fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
                 ),
@@ -201,16 +203,16 @@ fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, O
             Some(branch) => Ok((branch.name().clone(), Some(branch))),
             None => Ok((name.value.clone(), None)),
         },
-        // A key is data: it has the letters that it was written with.
+        // A map key is data and case-sensitive.
         DataType::Map(..) => Ok((name.value.clone(), item(value.data_type()))),
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             let (said, name) = (spelled_path(said), &name.value);
             match item.data_type() {
                 DataType::Struct(_) => plan_err!(
-                    "`{said}` is a list, which has no field `{name}`; {said}[1].{name} is that of its first item, \
-                     and unnest({said}) makes a row of each"
+                    "`{said}` is a list and has no field `{name}`; use {said}[1].{name} for the first item, \
+                     or unnest({said}) for a row for each item"
                 ),
-                _ => plan_err!("`{said}` is a list, which has no fields; an item is {said}[1]"),
+                _ => plan_err!("`{said}` is a list and has no fields; an item is {said}[1]"),
             }
         }
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 if is_recursive(value) => recursive(said),
@@ -223,12 +225,12 @@ fn step(value: Option<&FieldRef>, name: &Ident, said: &str) -> Result<(String, O
 
 fn recursive<T>(said: &str) -> Result<T> {
     plan_err!(
-        "`{said}` is a record inside itself, which is read as JSON text; recursion_levels makes columns of it: \
+        "`{said}` is a record inside itself and is read as JSON text; to read it as columns, use \
          FROM read_avro('..', recursion_levels => 2), or --option recursion_levels=2"
     )
 }
 
-/// Is this the JSON text that stands for a record inside itself?
+/// Whether this is the JSON text of a record inside itself.
 fn is_recursive(field: &FieldRef) -> bool {
     field.metadata().contains_key("avro.name")
 }
@@ -238,7 +240,7 @@ fn no_field<'a>(name: &Ident, fields: impl Iterator<Item = &'a str>, said: &str)
     plan_datafusion_err!("{}", crate::error::nearby::no_field(&name.value, &fields, said))
 }
 
-/// The one field that a name means.
+/// Returns the one field of a name.
 fn field<'a>(fields: impl Iterator<Item = &'a FieldRef>, name: &Ident) -> Result<Option<&'a FieldRef>> {
     let alike: Vec<_> = fields.filter(|field| field.name().eq_ignore_ascii_case(&name.value)).collect();
     if let Some(exact) = alike.iter().find(|field| *field.name() == name.value) {
@@ -252,7 +254,7 @@ fn field<'a>(fields: impl Iterator<Item = &'a FieldRef>, name: &Ident) -> Result
     }
 }
 
-/// The items of a list, the values of a map.
+/// Returns the items of a list or the values of a map.
 pub(super) fn item(of: &DataType) -> Option<FieldRef> {
     match of {
         DataType::List(item)
@@ -268,7 +270,7 @@ pub(super) fn item(of: &DataType) -> Option<FieldRef> {
     }
 }
 
-/// The rows that `UNNEST` makes of a list or a map.
+/// Returns the rows that `UNNEST` makes of a list or a map.
 pub(super) fn unnested_item(of: &DataType) -> Option<FieldRef> {
     let DataType::Map(entries, _) = of else { return item(of) };
     let DataType::Struct(entry) = entries.data_type() else { return None };
@@ -280,7 +282,7 @@ fn spelled_path(said: &str) -> String {
     said.split('.').map(|part| spelled(part).to_string()).collect::<Vec<_>>().join(".")
 }
 
-/// Gives an identifier the letters that its column has.
+/// Gives an identifier its column's spelling.
 pub(super) fn respell(name: &mut Ident, own: &str) {
     if folded(name) != own {
         name.value = own.to_owned();
@@ -288,12 +290,12 @@ pub(super) fn respell(name: &mut Ident, own: &str) {
     }
 }
 
-/// The access to this field.
+/// Returns the access to this field.
 pub(super) fn dot(name: &str) -> AccessExpr {
     AccessExpr::Dot(Expr::Value(Value::SingleQuotedString(name.to_owned()).into()))
 }
 
-/// These parts as a column.
+/// Returns these parts as a column.
 fn column(mut names: Vec<Ident>) -> Expr {
     match names.len() {
         1 => Expr::Identifier(names.remove(0)),
@@ -306,7 +308,7 @@ impl Paths<'_, '_> {
         self.parameters.iter().flatten().any(|parameter| *parameter == folded(name))
     }
 
-    /// Rewrites one name, or a path; what is inside of it is visited afterwards.
+    /// Rewrites one name or path; its inner expressions are visited afterwards.
     fn rewrite(&mut self, expr: &mut Expr) -> Result<()> {
         match expr {
             Expr::Identifier(name) => {
@@ -332,7 +334,7 @@ impl Paths<'_, '_> {
                     names.iter_mut().zip(&own).for_each(|(name, own)| respell(name, &folded(own)));
                     return Ok(());
                 }
-                // Fields of a column of the query around, which the engine takes in this form only.
+                // Fields of an outer query's column, which the engine takes only in this form.
                 let fields = own.iter().skip(parts).map(|field| dot(&folded(field))).collect();
                 *expr = Expr::CompoundFieldAccess {
                     root: value.unwrap_or_else(|| Box::new(column(own.into_iter().take(parts).collect()))),
@@ -354,7 +356,7 @@ impl Paths<'_, '_> {
         }
     }
 
-    /// The column at the root of a path, and what is behind it.
+    /// Returns the column at the root of a path, and the rest of the path.
     fn access(&mut self, root: &mut Expr, chain: Vec<AccessExpr>) -> Result<(Expr, Vec<AccessExpr>)> {
         let mut leading: Vec<Ident> = match root {
             Expr::Identifier(name) => vec![name.clone()],
@@ -398,13 +400,13 @@ impl Paths<'_, '_> {
                     field = of;
                 }
                 AccessExpr::Dot(Expr::Value(name)) => {
-                    field = self.binder.behind(field.as_ref(), &Expr::Value(name.clone()));
+                    field = self.binder.subscript_field(field.as_ref(), &Expr::Value(name.clone()));
                     made.push(AccessExpr::Dot(Expr::Value(name)));
                 }
                 AccessExpr::Subscript(slice) => made.push(AccessExpr::Subscript(slice)),
                 AccessExpr::Dot(other) => {
                     return plan_err!(
-                        "what stands behind a dot is the name of a field, which `{other}` is not; items of lists are items[1]"
+                        "expected a field name after the dot, found `{other}`; items of lists are items[1]"
                     );
                 }
             }
@@ -413,7 +415,7 @@ impl Paths<'_, '_> {
     }
 }
 
-/// A subscript in the letters that its field has, and what it leads to.
+/// Returns a subscript with its field's spelling, and the field.
 fn subscript(of: Option<&FieldRef>, index: Expr) -> Result<(Expr, Option<FieldRef>)> {
     let name = match &index {
         Expr::Value(value) => match &value.value {
@@ -440,9 +442,9 @@ fn subscript(of: Option<&FieldRef>, index: Expr) -> Result<(Expr, Option<FieldRe
 impl VisitorMut for Paths<'_, '_> {
     type Break = DataFusionError;
 
-    // A subquery has columns of its own: it is bound here, and out of the way while the visit passes.
+    // A subquery has its own columns: it is resolved here, and taken out while the visit passes.
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
-        let mut own = std::mem::replace(query, super::nothing());
+        let mut own = std::mem::replace(query, super::placeholder_query());
         let bound = self.binder.query(&mut own, false);
         self.bound.push(own);
         match bound {
@@ -476,7 +478,7 @@ impl VisitorMut for Paths<'_, '_> {
     }
 }
 
-/// Does an expression hold a subquery?
+/// Whether an expression contains a subquery.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     let found = visit_expressions(expr, |expr| match expr {
         Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => ControlFlow::Break(()),

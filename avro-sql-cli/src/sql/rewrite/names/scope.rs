@@ -1,6 +1,6 @@
-//! What names stand for at a place of a query: the tables there with their columns in, the column that a name means out.
+//! Scopes: resolve a name to a column of the tables in a query.
 //!
-//! A name means the column that has just its letters, or else the only one that differs in capitals alone. Names in quotes mean
+//! A name means the column with exactly its spelling, or else the only one that differs in case. A quoted name means
 //! the former only.
 
 use std::collections::HashMap;
@@ -9,71 +9,71 @@ use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{Expr, Ident};
 
-/// A column, and its type where that is known.
+/// A column, and its type if known.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) field: Option<FieldRef>,
 }
 
-/// Columns that are looked up by name.
+/// Columns with a lookup by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
     pub(super) list: Vec<Column>,
-    /// From names in small letters to places in the list.
+    /// From lower-case names to positions in the list.
     places: HashMap<String, Vec<usize>>,
 }
 
 /// A table in `FROM`.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
-    /// What it is called: `t`, or a schema and `t`; nothing where it has no name.
+    /// Its name: `t`, or a schema and `t`; empty if it has none.
     pub(super) name: Vec<Ident>,
-    /// Was the name given here, to a subquery without one?
+    /// Whether the name was given here, to an unnamed subquery.
     pub(super) is_unnamed: bool,
-    /// Its columns, if they are known.
+    /// Its columns, if known.
     pub(super) columns: Option<Columns>,
 }
 
-/// A column that `USING` or `NATURAL` made one of those on both sides of a join.
+/// A column that `USING` or `NATURAL` merged from both sides of a join.
 #[derive(Debug, Clone)]
 pub(super) struct Merged {
     pub(super) column: Column,
-    /// What it is: of an outer join, the one on the side that is there.
+    /// Its value: for an outer join, the one on the side that has a row.
     pub(super) value: Expr,
     /// The relations that had it.
     pub(super) relations: Vec<usize>,
 }
 
-/// What a query's expressions see.
+/// What the expressions of a query see.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
     pub(super) relations: Vec<Relation>,
-    /// Columns that `USING` and `NATURAL` made one of several.
+    /// Columns merged by `USING` and `NATURAL`.
     pub(super) merged: Vec<Merged>,
-    /// The columns of the answer, where expressions see them.
+    /// The columns of the result, where expressions see them.
     pub(super) outputs: Columns,
-    /// Do those come before the columns of tables?
+    /// Whether those come before the columns of tables.
     pub(super) is_output_first: bool,
-    /// The first of the relations that are seen: `ON` does not see what stands before a comma.
+    /// The first visible relation: `ON` does not see relations before a comma.
     pub(super) start: usize,
 }
 
-/// A column that was found.
+/// A resolved column.
 #[derive(Debug)]
-pub(super) struct Found {
-    /// How many parts of the name say it; fields are behind.
+pub(super) struct ResolvedColumn {
+    /// How many parts of the name are the column's; fields follow.
     pub(super) parts: usize,
     pub(super) column: Column,
-    /// What it is, where it is no column of one table.
+    /// Its value, if it does not belong to one table.
     pub(super) value: Option<Box<Expr>>,
 }
 
-/// What is known of a name.
+/// The result of resolving a name.
 #[derive(Debug)]
-pub(super) enum Meaning {
-    Column(Found),
-    /// It could be a column of a table whose columns are not known.
+pub(super) enum Resolution {
+    Column(ResolvedColumn),
+    /// Possibly a column of a table whose columns are unknown.
     Unknown,
     Nothing,
 }
@@ -87,12 +87,12 @@ impl Columns {
         Columns { list, places }
     }
 
-    pub(super) fn of(schema: &SchemaRef) -> Self {
+    pub(super) fn from_schema(schema: &SchemaRef) -> Self {
         let column = |field: &FieldRef| Column { name: field.name().clone(), field: Some(FieldRef::clone(field)) };
         Columns::new(schema.fields().iter().map(column).collect())
     }
 
-    /// The columns that a name may mean: those with just its letters, or else those that differ in capitals.
+    /// Returns the candidates of a name: columns with exactly its spelling, or else those that differ in case.
     fn alike(&self, name: &Ident) -> (bool, Vec<&Column>) {
         let places = self.places.get(&name.value.to_lowercase());
         let alike: Vec<_> = places.into_iter().flatten().filter_map(|at| self.list.get(*at)).collect();
@@ -103,7 +103,7 @@ impl Columns {
         }
     }
 
-    /// The one column that a name means.
+    /// Returns the one column of a name.
     pub(super) fn find(&self, name: &Ident) -> Result<Option<&Column>> {
         match self.alike(name).1.as_slice() {
             [] => Ok(None),
@@ -113,14 +113,14 @@ impl Columns {
     }
 }
 
-/// The error of a name that means several which differ in capitals only.
+/// Returns the error of a name with several candidates that differ in case.
 pub(super) fn cased<'a>(name: &Ident, several: impl Iterator<Item = &'a str>) -> datafusion::error::DataFusionError {
     let mut names: Vec<_> = several.collect();
     names.sort_unstable();
     names.dedup();
     let (first, others) = (names.first().copied().unwrap_or_default(), names.get(1..).unwrap_or_default());
     datafusion::error::DataFusionError::Plan(format!(
-        "there is no column `{}`, but `{first}` and `{}`: double quotes say which is meant, \"{first}\"",
+        "there is no column `{}`, but `{first}` and `{}`; choose one with double quotes: \"{first}\"",
         name.value,
         others.join("` and `")
     ))
@@ -132,23 +132,23 @@ impl Relation {
         Relation { name, is_unnamed, columns }
     }
 
-    /// Is this what a name in front of a column says?
+    /// Whether a qualifier names this relation.
     pub(super) fn is_called(&self, qualifier: &[Ident]) -> bool {
         let behind = self.name.len().checked_sub(qualifier.len()).and_then(|at| self.name.get(at..));
         behind.is_some_and(|own| own.iter().zip(qualifier).all(|(own, said)| folded(own) == folded(said)))
     }
 
-    /// Its name, as it would be written.
+    /// Returns its name as it would be written.
     pub(super) fn said(&self) -> String {
         self.name.iter().map(|part| spelled(&folded(part)).to_string()).collect::<Vec<_>>().join(".")
     }
 }
 
 impl Scope {
-    /// What a name means here.
-    pub(super) fn meaning(&self, name: &[Ident]) -> Result<Meaning> {
+    /// Resolves a name here.
+    pub(super) fn meaning(&self, name: &[Ident]) -> Result<Resolution> {
         let mut is_unknown = false;
-        // A table's name in front goes before a record's, as the engine has it.
+        // A table qualifier is preferred to a record, as in the engine.
         for parts in (1..name.len().min(4)).rev() {
             let (Some(qualifier), Some(column)) = (name.get(..parts), name.get(parts)) else { continue };
             for relation in self.seen().map(|(_, relation)| relation).filter(|relation| relation.is_called(qualifier)) {
@@ -156,7 +156,7 @@ impl Scope {
                     None => is_unknown = true,
                     Some(columns) => {
                         if let Some(column) = columns.find(column)? {
-                            return Ok(Meaning::Column(Found {
+                            return Ok(Resolution::Column(ResolvedColumn {
                                 parts: parts + 1,
                                 column: column.clone(),
                                 value: None,
@@ -166,7 +166,7 @@ impl Scope {
                 }
             }
         }
-        let Some(first) = name.first().filter(|_| !is_unknown) else { return Ok(Meaning::Unknown) };
+        let Some(first) = name.first().filter(|_| !is_unknown) else { return Ok(Resolution::Unknown) };
         let output = match self.outputs.list.is_empty() {
             true => None,
             false => self.output(first)?,
@@ -176,18 +176,18 @@ impl Scope {
             output => self.column(first)?.or(output.map(|output| (output, None))),
         };
         Ok(match found {
-            Some((column, value)) => Meaning::Column(Found { parts: 1, column, value }),
-            None if self.seen().any(|(_, relation)| relation.columns.is_none()) => Meaning::Unknown,
-            None => Meaning::Nothing,
+            Some((column, value)) => Resolution::Column(ResolvedColumn { parts: 1, column, value }),
+            None if self.seen().any(|(_, relation)| relation.columns.is_none()) => Resolution::Unknown,
+            None => Resolution::Nothing,
         })
     }
 
-    /// The relations that are seen, and where they stand.
+    /// Returns the visible relations and their positions.
     pub(super) fn seen(&self) -> impl Iterator<Item = (usize, &Relation)> {
         self.relations.iter().enumerate().skip(self.start)
     }
 
-    /// The column of the answer that is called so. Which of several it is, is for the tables to say.
+    /// Returns the result column of this name. If there are several, the tables decide.
     fn output(&self, name: &Ident) -> Result<Option<Column>> {
         match self.is_output_first {
             true => Ok(self.outputs.find(name)?.cloned()),
@@ -195,12 +195,12 @@ impl Scope {
         }
     }
 
-    /// Is this column of a relation one of those that were made one?
+    /// Whether this column of a relation was merged.
     pub(super) fn is_merged(&self, relation: usize, column: &str) -> bool {
         self.merged.iter().any(|merged| merged.column.name == column && merged.relations.contains(&relation))
     }
 
-    /// The column of a table that a name alone means, or the one that was made of several.
+    /// Returns the table column or merged column of an unqualified name.
     fn column(&self, name: &Ident) -> Result<Option<(Column, Option<Box<Expr>>)>> {
         let merged = Columns::new(self.merged.iter().map(|merged| merged.column.clone()).collect());
         let merged = merged.find(name)?;
@@ -223,7 +223,7 @@ impl Scope {
             && let Some(merged) = self.merged.iter().find(|other| other.column.name == merged.name)
             && (best.is_empty() || !is_exact || merged.column.name == name.value)
         {
-            // A further table may have a column of that name, which is not one with the others.
+            // A further table may have an unmerged column of that name.
             let Some(first) = merged.relations.first().filter(|_| !best.is_empty()) else {
                 return Ok(Some((merged.column.clone(), Some(Box::new(merged.value.clone())))));
             };
@@ -250,21 +250,21 @@ impl Scope {
         });
         let said: Vec<_> = said.collect();
         match said.len() == several.len() {
-            true => plan_err!("the column `{}` is in several tables; say which: {}", name.value, said.join(" or ")),
+            true => plan_err!("the column `{}` is in several tables; use {}", name.value, said.join(" or ")),
             false => plan_err!(
-                "the column `{}` is in several tables; a name for each, as in (SELECT ..) AS t, tells them apart",
+                "the column `{}` is in several tables; give each an alias, as in (SELECT ..) AS t",
                 name.value
             ),
         }
     }
 }
 
-/// May the capitals of a name be others? Within double quotes they may not; within those of MySQL, as there, they may.
+/// Whether the case of a name is open: not in double quotes, but in MySQL's quotes, as in MySQL.
 pub(super) fn leaves_capitals_open(name: &Ident) -> bool {
     matches!(name.quote_style, None | Some('`'))
 }
 
-/// The name that an identifier stands for: without quotes, capitals are small letters.
+/// Returns the name of an identifier: lower case if it is unquoted.
 pub(crate) fn folded(name: &Ident) -> String {
     match name.quote_style {
         Some(_) => name.value.clone(),
@@ -272,7 +272,7 @@ pub(crate) fn folded(name: &Ident) -> String {
     }
 }
 
-/// An identifier that stands for just this name.
+/// Returns an identifier for exactly this name.
 pub(super) fn spelled(name: &str) -> Ident {
     let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

@@ -1,4 +1,4 @@
-//! The tables that a statement names: looked for once, so that names are understood by the very columns that the plan then has.
+//! The tables that a statement names, looked up once, so that names resolve to the same columns that the plan has.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, SelectItem, SetExpr, Statement
 use super::super::visit;
 use super::scope::folded;
 
-/// The columns of the tables of a statement.
+/// The columns of a statement's tables.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     named: HashMap<TableReference, SchemaRef>,
@@ -24,8 +24,8 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Looks for the tables of a statement. What is not there is left for the engine to complain of.
-    pub(super) async fn of(state: &SessionState, statement: &Statement) -> Result<Tables> {
+    /// Looks up the tables of a statement. The engine reports missing ones.
+    pub(super) async fn load(state: &SessionState, statement: &Statement) -> Result<Tables> {
         let mut tables = Tables::default();
         for name in state.resolve_table_references(statement)? {
             if let Ok(schema) = state.schema_for_ref(name.clone())
@@ -48,7 +48,7 @@ impl Tables {
         Ok(tables)
     }
 
-    /// The columns of the table of this name.
+    /// Returns the columns of the table of this name.
     pub(super) fn named(&self, name: &ObjectName) -> Option<&SchemaRef> {
         let parts: Vec<String> = name.0.iter().map(|part| part.as_ident().map(folded)).collect::<Option<_>>()?;
         let reference = match parts.as_slice() {
@@ -60,13 +60,13 @@ impl Tables {
         self.named.get(&reference)
     }
 
-    /// The columns of what a call of a table function gives.
+    /// Returns the columns of a table function's result.
     pub(super) fn called(&self, call: &TableFactor) -> Option<&SchemaRef> {
         self.called.get(&bare(call.clone()).to_string())
     }
 }
 
-/// Collects the calls of table functions.
+/// Collects calls of table functions.
 struct Calls(Vec<TableFactor>);
 
 impl VisitorMut for Calls {
@@ -80,7 +80,7 @@ impl VisitorMut for Calls {
     }
 }
 
-/// The call without a name for what it gives.
+/// Returns the call without its alias.
 fn bare(mut call: TableFactor) -> TableFactor {
     if let TableFactor::Table { alias, .. } = &mut call {
         *alias = None;
@@ -88,9 +88,9 @@ fn bare(mut call: TableFactor) -> TableFactor {
     call
 }
 
-/// `SELECT * FROM` this.
+/// Returns `SELECT *` from this table.
 fn select_from(table: TableFactor) -> Option<Statement> {
-    let mut query = super::nothing();
+    let mut query = super::placeholder_query();
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
     select.projection = vec![SelectItem::Wildcard(<_>::default())];
     select.from = vec![datafusion::sql::sqlparser::ast::TableWithJoins { relation: table, joins: vec![] }];
@@ -98,20 +98,20 @@ fn select_from(table: TableFactor) -> Option<Statement> {
 }
 
 /// The tables found for a statement so far, by catalog, schema and name.
-type Kept = Arc<Mutex<HashMap<[String; 3], Arc<dyn TableProvider>>>>;
+type TableCache = Arc<Mutex<HashMap<[String; 3], Arc<dyn TableProvider>>>>;
 
-/// Catalogs that look for each table once.
+/// A catalog that looks up each table once.
 #[derive(Debug)]
-pub(in super::super) struct Once {
+pub(in super::super) struct CachedCatalog {
     inner: Arc<dyn CatalogProviderList>,
-    kept: Kept,
+    kept: TableCache,
 }
 
 #[derive(Debug)]
 struct Catalog {
     inner: Arc<dyn CatalogProvider>,
     name: String,
-    kept: Kept,
+    kept: TableCache,
 }
 
 #[derive(Debug)]
@@ -119,18 +119,18 @@ struct Schema {
     inner: Arc<dyn SchemaProvider>,
     catalog: String,
     name: String,
-    kept: Kept,
+    kept: TableCache,
 }
 
-/// A session that looks for each table once: for one statement, as the next may find other files.
+/// Returns a session that looks up each table once. It serves one statement, because the next may find other files.
 pub(in super::super) fn once(state: &SessionState) -> SessionState {
     let mut state = state.clone();
     let inner = Arc::clone(state.catalog_list());
-    state.register_catalog_list(Arc::new(Once { inner, kept: Kept::default() }));
+    state.register_catalog_list(Arc::new(CachedCatalog { inner, kept: TableCache::default() }));
     state
 }
 
-impl CatalogProviderList for Once {
+impl CatalogProviderList for CachedCatalog {
     fn register_catalog(&self, name: String, catalog: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
         self.inner.register_catalog(name, catalog)
     }

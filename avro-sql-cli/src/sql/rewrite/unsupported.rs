@@ -1,4 +1,4 @@
-//! Clauses that DataFusion 55 parses and does not heed: their queries would have other answers than they ask for.
+//! Rejects clauses that DataFusion 55 parses but ignores; running them would return wrong results.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -10,15 +10,15 @@ use datafusion::sql::sqlparser::ast::{
     JoinOperator, ObjectNamePart, ObjectType, Query, Select, SelectItem, Statement, TableFactor, VisitorMut,
 };
 
-/// DataFusion pairs every row with every row instead.
-const JOIN_WITHOUT_ON: &str = "JOIN without ON or USING; CROSS JOIN pairs every row with every row";
+/// DataFusion would make a cross product.
+const JOIN_WITHOUT_ON: &str = "JOIN without ON or USING; use CROSS JOIN to pair every row with every row";
 
-/// Notes the first of them.
+/// Records the first such clause.
 #[derive(Default)]
-pub(super) struct Refused(Option<&'static str>);
+pub(super) struct Unsupported(Option<&'static str>);
 
-impl Refused {
-    /// An error that names it, if there was one.
+impl Unsupported {
+    /// Returns an error for the recorded clause, if there is one.
     pub(super) fn into_result(self) -> Result<()> {
         match self.0 {
             Some(clause) => not_impl_err!("{clause}"),
@@ -26,14 +26,14 @@ impl Refused {
         }
     }
 
-    fn refuse<const N: usize>(&mut self, found: [(bool, &'static str); N]) -> ControlFlow<Infallible> {
+    fn reject<const N: usize>(&mut self, found: [(bool, &'static str); N]) -> ControlFlow<Infallible> {
         let first = found.into_iter().find_map(|(is_there, clause)| is_there.then_some(clause));
         self.0 = self.0.or(first);
         ControlFlow::Continue(())
     }
 }
 
-/// Whether it drops a path. DataFusion would forget a table that it never knew, and say that all is done.
+/// Whether the statement drops a path. DataFusion would report success without doing anything.
 fn drops_path(statement: &Statement) -> bool {
     let Statement::Drop { object_type: ObjectType::Table | ObjectType::View, names, .. } = statement else {
         return false;
@@ -44,14 +44,14 @@ fn drops_path(statement: &Statement) -> bool {
     })
 }
 
-impl VisitorMut for Refused {
+impl VisitorMut for Unsupported {
     type Break = Infallible;
 
     fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<Infallible> {
         let is_index = matches!(statement, Statement::CreateIndex(_));
-        self.refuse([
-            (is_index, "CREATE INDEX; avro-sql index PATH makes a file's block index"),
-            (drops_path(statement), "DROP of a path: files are deleted outside of SQL, with rm"),
+        self.reject([
+            (is_index, "CREATE INDEX; use avro-sql index PATH to build block indexes"),
+            (drops_path(statement), "DROP of a path; delete files with rm"),
         ])
     }
 
@@ -63,20 +63,14 @@ impl VisitorMut for Refused {
             }
             _ => false,
         };
-        self.refuse([(
-            is_distinct_star,
-            "count(DISTINCT *); SELECT count(*) FROM (SELECT DISTINCT * FROM ..) counts rows",
-        )])
+        self.reject([(is_distinct_star, "count(DISTINCT *); use SELECT count(*) FROM (SELECT DISTINCT * FROM ..)")])
     }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Infallible> {
-        self.refuse([
+        self.reject([
             (query.for_clause.is_some(), "FOR XML, JSON and BROWSE"),
             (query.settings.is_some(), "SETTINGS"),
-            (
-                query.format_clause.is_some(),
-                "FORMAT in a query; --format of the command, or \\format at the prompt, chooses one",
-            ),
+            (query.format_clause.is_some(), "FORMAT in a query; use the option --format, or \\format at the prompt"),
         ])
     }
 
@@ -86,33 +80,30 @@ impl VisitorMut for Refused {
             _ => false,
         });
         let is_unconditional = select.from.iter().flat_map(|from| &from.joins).any(has_no_condition);
-        self.refuse([
+        self.reject([
             (is_unconditional, JOIN_WITHOUT_ON),
             (is_ilike, "* ILIKE"),
-            (
-                select.exclude.is_some(),
-                "EXCLUDE behind the columns; it stands behind the *, as in SELECT * EXCLUDE (a)",
-            ),
-            (select.prewhere.is_some(), "PREWHERE; WHERE does the same"),
-            (!select.connect_by.is_empty(), "CONNECT BY; WITH RECURSIVE can do it"),
-            (select.value_table_mode.is_some(), "SELECT AS STRUCT and AS VALUE; struct(a, b) makes one"),
+            (select.exclude.is_some(), "EXCLUDE after the columns; write SELECT * EXCLUDE (a)"),
+            (select.prewhere.is_some(), "PREWHERE; use WHERE"),
+            (!select.connect_by.is_empty(), "CONNECT BY; use WITH RECURSIVE"),
+            (select.value_table_mode.is_some(), "SELECT AS STRUCT and AS VALUE; use struct(a, b)"),
         ])
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Infallible> {
-        let no_sample = "TABLESAMPLE; WHERE random() < 0.01 takes about one row of a hundred";
+        let no_sample = "TABLESAMPLE; use WHERE random() < 0.01 for about one row in a hundred";
         match table {
-            TableFactor::Table { sample, partitions, version, with_ordinality, json_path, .. } => self.refuse([
+            TableFactor::Table { sample, partitions, version, with_ordinality, json_path, .. } => self.reject([
                 (sample.is_some(), no_sample),
-                (!partitions.is_empty(), "PARTITION behind a table; WHERE selects partitions"),
-                (version.is_some(), "FOR SYSTEM_TIME and other versions of tables"),
+                (!partitions.is_empty(), "PARTITION after a table; use WHERE"),
+                (version.is_some(), "FOR SYSTEM_TIME and other table versions"),
                 (*with_ordinality, "WITH ORDINALITY"),
-                (json_path.is_some(), "paths behind tables"),
+                (json_path.is_some(), "a JSON path after a table"),
             ]),
             TableFactor::NestedJoin { table_with_joins, .. } => {
-                self.refuse([(table_with_joins.joins.iter().any(has_no_condition), JOIN_WITHOUT_ON)])
+                self.reject([(table_with_joins.joins.iter().any(has_no_condition), JOIN_WITHOUT_ON)])
             }
-            TableFactor::Derived { sample, .. } => self.refuse([(sample.is_some(), no_sample)]),
+            TableFactor::Derived { sample, .. } => self.reject([(sample.is_some(), no_sample)]),
             _ => ControlFlow::Continue(()),
         }
     }

@@ -1,9 +1,9 @@
-//! What people write and DataFusion 55 does not read, in words that it reads:
+//! Rewrites syntax that DataFusion 55 does not read into syntax that it does:
 //!
 //! - `ARRAY(SELECT ..)`, see [`mod@array`]; `x = ANY(l)`, see [`quantified`];
 //! - timestamps and time zones, see [`time`];
 //! - `a IS DISTINCT FROM b`, which is `NOT a <=> b`;
-//! - `SELECT DISTINCT a.b .. ORDER BY a.b`, where it does not see that both are the same.
+//! - `SELECT DISTINCT a.b .. ORDER BY a.b`, where it does not recognize the two as equal.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -16,10 +16,10 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{array, quantified, time};
 
-/// Rewrites all of it.
-pub(super) struct Dialect;
+/// Applies all rewrites.
+pub(super) struct Syntax;
 
-impl VisitorMut for Dialect {
+impl VisitorMut for Syntax {
     type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Infallible> {
@@ -39,7 +39,7 @@ impl VisitorMut for Dialect {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
         time::rewrite(expr);
-        // DataFusion asks planners of expressions about `<=>`, but not about these words for it.
+        // DataFusion passes `<=>` to expression planners, but not these words for it.
         if let Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) = expr {
             let nothing = || Box::new(Expr::Value(Value::Null.into()));
             let (left, right) = (std::mem::replace(left, nothing()), std::mem::replace(right, nothing()));
@@ -53,12 +53,12 @@ impl VisitorMut for Dialect {
     }
 }
 
-/// Whether planning failed on the minus of something that is no number as it stands, as a union of numbers is not.
+/// Whether planning failed on the minus of a value that is not a number by type, such as a union of numbers.
 pub(super) fn is_of_minus(error: &DataFusionError) -> bool {
     error.to_string().contains("Unary operator '-'")
 }
 
-/// Rewrites `-u` as `0 - u`, which planners of expressions are asked about.
+/// Rewrites `-u` as `0 - u`, which DataFusion passes to expression planners.
 pub(super) struct Minus;
 
 impl VisitorMut for Minus {
@@ -77,7 +77,7 @@ impl VisitorMut for Minus {
     }
 }
 
-/// What the rest of the statement calls a table.
+/// Returns the name by which the rest of the statement refers to a table.
 pub(super) fn table_name(table: &TableFactor) -> Option<&Ident> {
     match table {
         TableFactor::Table { alias: Some(alias), .. }
@@ -89,7 +89,7 @@ pub(super) fn table_name(table: &TableFactor) -> Option<&Ident> {
     }
 }
 
-/// Orders the distinct rows by the numbers of their columns, where those are the same expressions.
+/// Orders distinct rows by column numbers where the expressions are equal.
 fn order_by_place(select: &Select, order: &mut OrderBy) {
     let OrderByKind::Expressions(by) = &mut order.kind else { return };
     if select.distinct != Some(Distinct::Distinct) {

@@ -1,4 +1,4 @@
-//! Wrong usage: what was written and clap's error in, one line that says what would be right out.
+//! Wrong usage: turns clap's error into one line that names the right usage.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,15 +8,15 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::error::one_line;
 
-/// What is wrong with these arguments of the command, on one line, without clap's usage section.
+/// Returns the error in these arguments on one line, without clap's usage section.
 pub(super) fn usage_error(e: &clap::Error, arguments: &[OsString], command: &Command) -> String {
-    // Options that stand in front may have values, which could be names of commands.
+    // Options before the command may have values that look like command names.
     let first = arguments.get(1).and_then(|word| word.to_str());
     let tool = first.and_then(|word| command.find_subcommand(word)).map(Command::get_name);
     let what = unknown(e, tool).unwrap_or_else(|| {
         let text = e.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        // Nobody who mistypes an option means a file of that name.
+        // A mistyped option is not meant as a file name.
         let ends = ["\nUsage:", "\nFor more information", "\n  tip: to pass '"];
         let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
         one_line(text.get(..end).unwrap_or(text))
@@ -27,7 +27,7 @@ pub(super) fn usage_error(e: &clap::Error, arguments: &[OsString], command: &Com
     }
 }
 
-/// What stands where an option or a command should, if it tells what was meant.
+/// Returns a specific message if the unknown word or option shows the user's intent.
 fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
     let text = |kind| match e.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -39,17 +39,17 @@ fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
             if Path::new(word).exists() {
                 let what = if Path::new(word).is_dir() { "a directory" } else { "a file" };
                 return Some(format!(
-                    "{word} is {what}, not a command; -c \"SELECT * FROM '{word}'\" or avro-sql head {word} shows what is in it"
+                    "{word} is {what}, not a command; use -c \"SELECT * FROM '{word}'\" or avro-sql head {word}"
                 ));
             }
             let is_sql = word.contains(char::is_whitespace);
-            is_sql.then(|| format!("`{}` is no command; SQL stands behind -c, in quotes", one_line(word)))
+            is_sql.then(|| format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word)))
         }
-        // As `head -3` of Unix.
+        // `head -3`, as in Unix.
         ErrorKind::UnknownArgument if matches!(tool, Some("head" | "cat")) => {
             let word = text(ContextKind::InvalidArg)?;
             let number = word.strip_prefix('-').filter(|n| n.parse::<u64>().is_ok())?;
-            Some(format!("the number of rows is -n {number}"))
+            Some(format!("use -n {number} for the number of rows"))
         }
         _ => None,
     }
