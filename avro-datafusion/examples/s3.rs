@@ -112,7 +112,7 @@ async fn report(endpoint: &str, what: &str, start: Instant, bytes: u64) -> Resul
 
 async fn query(endpoint: &str, sql: &str) -> Result<()> {
     let total: u64 = objects(&client(endpoint)?).await?.iter().map(|(_, len)| len).sum();
-    let ctx = avro_datafusion::session(SessionConfig::new())?;
+    let ctx = avro_datafusion::new_session(SessionConfig::new())?;
     gets(endpoint).await?;
     let start = Instant::now();
     ctx.sql(&format!(

@@ -5,12 +5,12 @@
 //!
 //! ```no_run
 //! # use datafusion::prelude::SessionContext;
-//! use avro_datafusion::{AvroContext, AvroOptions};
+//! use avro_datafusion::{AvroSessionExt, AvroOptions};
 //!
 //! # async fn tour() -> datafusion::error::Result<()> {
 //! let ctx = SessionContext::new();
-//! avro_datafusion::enable(&ctx)?;
-//! ctx.register_avro("events", "logs/", AvroOptions::default()).await?;
+//! avro_datafusion::register_all(&ctx)?;
+//! ctx.register_avro_table("events", "logs/", AvroOptions::default()).await?;
 //!
 //! ctx.sql("SELECT kind, count(*) FROM events GROUP BY kind").await?.show().await?;
 //! ctx.sql("SELECT count(*) FROM 'logs/2024/**/*.avro'").await?.show().await?;
@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 // In the order of the data: a module imports only from those above it.
+mod error;
 mod diagnostics;
 mod io;
 mod schema_file;
@@ -46,13 +47,15 @@ mod functions;
 pub mod compat;
 mod session;
 
+pub use avro_arrow;
 pub use avro_arrow::schema::{OnConflict, Schema};
 pub use avro_arrow::{
-    DamagedBlock, Decimals, Enums, FieldMatch, Limits, LogicalMaps, OnCorruptBlock, Strings, TypeNames, Unions,
+    Codec, DamagedBlock, Decimals, Enums, FieldMatch, Limits, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames,
+    Unions,
 };
-pub use diagnostics::damage::{DamageSink, Report};
-pub use diagnostics::warnings::{WarningSink, Warnings};
-pub use functions::{AvroBlocks, AvroDamage, AvroFields, AvroIndex, AvroMetadata, ReadAvro};
+pub use diagnostics::observer::ScanObserver;
+pub use error::file_error;
+pub use functions::{AvroBlocksFunc, AvroDamageFunc, AvroIndexFunc, AvroMetadataFunc, AvroSchemaFunc, ReadAvroFunc};
 pub use listing::data_files;
 pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
@@ -60,10 +63,11 @@ pub use listing::paths::Paths;
 pub use listing::stored_file::StoredFile;
 pub use options::read::{AvroOptions, Index, PartitionTypes, Partitions};
 pub use options::write::AvroWriteOptions;
+pub use scan::access_plan::BlockAccessPlan;
 pub use scan::format::{AvroFormat, AvroFormatFactory};
 pub use scan::source::AvroSource;
 pub use schema_file::{parse_schema, schema_text};
-pub use session::{AvroContext, enable, enable_with, session};
+pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
 pub use sink::{AvroSink, Partitioning};
 pub use stores::ObjectStores;
 pub use table::factory::AvroTableFactory;

@@ -1,4 +1,4 @@
-//! Sessions that know Avro: a DataFusion session in, the same with everything of this crate registered out.
+//! Registration of Avro with DataFusion sessions.
 
 use crate::compat;
 use crate::functions;
@@ -18,26 +18,41 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use std::sync::Arc;
 
-/// A new session with this configuration that knows Avro; see [`enable`].
-pub fn session(config: SessionConfig) -> Result<SessionContext> {
+/// Creates a session with this configuration and [registers](register_all) Avro with it.
+///
+/// # Errors
+/// If DataFusion refuses a registration.
+pub fn new_session(config: SessionConfig) -> Result<SessionContext> {
     let ctx = SessionContext::new_with_config(config);
-    enable(&ctx)?;
+    register_all(&ctx)?;
     Ok(ctx)
 }
 
-/// Teaches a session `CREATE EXTERNAL TABLE .. STORED AS AVRO` and `SELECT .. FROM 'path'`, in place of what DataFusion's own
-/// Avro reader may have registered, `map['key']` for maps with string views as keys, and the table functions `read_avro`
-/// ([`ReadAvro`](crate::ReadAvro)), `avro_schema` ([`AvroFields`](crate::AvroFields)), `avro_metadata`
-/// ([`AvroMetadata`](crate::AvroMetadata)), `avro_blocks` ([`AvroBlocks`](crate::AvroBlocks)), `avro_damage`
-/// ([`AvroDamage`](crate::AvroDamage)) and `avro_index` ([`AvroIndex`](crate::AvroIndex)).
-/// Paths may be URLs of S3, Google Cloud Storage, Azure and web servers, in any statement of the session, see
-/// [`ObjectStores`](crate::ObjectStores).
-pub fn enable(ctx: &SessionContext) -> Result<()> {
-    enable_with(ctx, AvroOptions::default())
+/// Registers everything of this crate with a session.
+///
+/// - `CREATE EXTERNAL TABLE .. STORED AS AVRO`, `COPY .. TO 'x.avro'` and `SELECT .. FROM 'path'`, in place of DataFusion's own
+///   Avro reader.
+/// - The table functions `read_avro` ([`ReadAvroFunc`](crate::ReadAvroFunc)), `avro_schema`
+///   ([`AvroSchemaFunc`](crate::AvroSchemaFunc)), `avro_metadata` ([`AvroMetadataFunc`](crate::AvroMetadataFunc)),
+///   `avro_blocks` ([`AvroBlocksFunc`](crate::AvroBlocksFunc)), `avro_damage` ([`AvroDamageFunc`](crate::AvroDamageFunc)) and
+///   `avro_index` ([`AvroIndexFunc`](crate::AvroIndexFunc)).
+/// - Object stores: paths may be URLs of S3, Google Cloud Storage, Azure and web servers in any statement, see
+///   [`ObjectStores`](crate::ObjectStores).
+/// - `map['key']` for maps whose keys are string views.
+///
+/// # Errors
+/// If DataFusion refuses a registration.
+pub fn register_all(ctx: &SessionContext) -> Result<()> {
+    register_all_with(ctx, AvroOptions::default())
 }
 
-/// As [`enable`], with other options than the default ones.
-pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
+/// Registers everything of this crate with a session, see [`register_all`], with these default options.
+///
+/// Options in a statement or a call take precedence.
+///
+/// # Errors
+/// If DataFusion refuses a registration.
+pub fn register_all_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     stores::install(ctx)?;
     let others = DynamicListTableFactory::default();
     others.session_store().with_state(ctx.state_weak_ref());
@@ -58,25 +73,35 @@ pub fn enable_with(ctx: &SessionContext, options: AvroOptions) -> Result<()> {
     Ok(())
 }
 
-/// Avro tables for a [`SessionContext`]. Needs nothing else of this crate to be registered.
+/// Adds Avro tables to a [`SessionContext`].
+///
+/// These methods work without [`register_all`]. Their names differ from `register_avro` and `read_avro`, inherent methods of
+/// `SessionContext` under DataFusion's feature `avro`, so that both can be used in one program.
 #[async_trait]
-pub trait AvroContext {
-    /// Registers the files at these paths as a table. A path may be a file, a directory (taken with all below it), a glob, or
-    /// the URL of any of these in an object store.
-    async fn register_avro(
+pub trait AvroSessionExt {
+    /// Registers the files at these paths as a table.
+    ///
+    /// A path is a file, a directory (including its subdirectories), a glob, or the URL of one of these in an object store.
+    ///
+    /// # Errors
+    /// If a path has no files, a file is not Avro, or the schemas of the files cannot be merged.
+    async fn register_avro_table(
         &self,
         name: impl Into<TableReference> + Send,
         paths: impl Into<Paths> + Send,
         options: AvroOptions,
     ) -> Result<()>;
 
-    /// The rows of the files at these paths.
-    async fn read_avro(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame>;
+    /// Returns the rows of the files at these paths as a [`DataFrame`].
+    ///
+    /// # Errors
+    /// See [`register_avro_table`](Self::register_avro_table).
+    async fn read_avro_table(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame>;
 }
 
 #[async_trait]
-impl AvroContext for SessionContext {
-    async fn register_avro(
+impl AvroSessionExt for SessionContext {
+    async fn register_avro_table(
         &self,
         name: impl Into<TableReference> + Send,
         paths: impl Into<Paths> + Send,
@@ -89,7 +114,7 @@ impl AvroContext for SessionContext {
         Ok(())
     }
 
-    async fn read_avro(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame> {
+    async fn read_avro_table(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame> {
         let paths = paths.into();
         stores::install(self)?;
         self.read_table(Arc::new(AvroTable::try_new(&self.state(), paths, options).await?))

@@ -3,7 +3,7 @@
 
 mod support;
 
-use avro_datafusion::{AvroContext, AvroOptions, DamageSink, DamagedBlock, OnCorruptBlock, Report};
+use avro_datafusion::{AvroOptions, AvroSessionExt, DamagedBlock, OnCorruptBlock, ScanObserver};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::{Arc, Mutex};
 use support::{Dir, Row, avro, check, record, row, run, session};
@@ -41,7 +41,7 @@ fn files() -> Dir {
 }
 
 fn lenient() -> AvroOptions {
-    AvroOptions { damage: OnCorruptBlock::Skip, ..AvroOptions::default() }
+    AvroOptions::default().with_on_corrupt_block(OnCorruptBlock::Skip)
 }
 
 #[tokio::test]
@@ -113,8 +113,8 @@ struct Told(Mutex<Vec<Skipped>>);
 /// File, offset, bytes, rows.
 type Skipped = (String, u64, u64, Option<u64>);
 
-impl DamageSink for Told {
-    fn skipped(&self, file: &str, damaged: &DamagedBlock) {
+impl ScanObserver for Told {
+    fn block_skipped(&self, file: &str, damaged: &DamagedBlock) {
         let name = file.rsplit('/').next().unwrap().to_owned();
         self.0.lock().unwrap().push((name, damaged.block, damaged.offset, damaged.rows));
     }
@@ -147,8 +147,8 @@ async fn a_sink_is_told() {
             .with_target_partitions(partitions)
             .set_usize("datafusion.optimizer.repartition_file_min_size", 1);
         let ctx = SessionContext::new_with_config(config);
-        let options = AvroOptions { report: Report::to(told.clone()), ..lenient() };
-        avro_datafusion::enable_with(&ctx, options.clone()).unwrap();
+        let options = lenient().with_observer(told.clone());
+        avro_datafusion::register_all_with(&ctx, options.clone()).unwrap();
         let text = run(&ctx, &dir.show("SELECT count(b) AS n FROM '$DIR'")).await;
         assert_eq!(text, format!("n\n{}", 400_000 - rows_lost));
         let mut found = std::mem::take(&mut *told.0.lock().unwrap());
@@ -157,7 +157,7 @@ async fn a_sink_is_told() {
         let of = |name, every| (3..200).step_by(every).map(move |block| (name, block, Some(1000)));
         assert_eq!(blocks, of("a.avro", 7).chain(of("b.avro", 50)).collect::<Vec<_>>());
         // The function finds the same.
-        ctx.register_avro("t", dir.path().to_str().unwrap(), options).await.unwrap();
+        ctx.register_avro_table("t", dir.path().to_str().unwrap(), options).await.unwrap();
         let text = run(&ctx, &dir.show("SELECT count(*) AS n, sum(\"rows\") AS s FROM avro_damage('$DIR')")).await;
         assert_eq!(text, format!("n | s\n{} | {rows_lost}", found.len()));
         let text = run(&ctx, "EXPLAIN ANALYZE SELECT count(b) FROM t").await;

@@ -4,7 +4,7 @@
 mod support;
 
 use arrow_schema::{DataType, Field, Schema as ArrowSchema};
-use avro_datafusion::{AvroContext, AvroOptions, FieldMatch, Limits, Schema};
+use avro_datafusion::{AvroOptions, AvroSessionExt, FieldMatch, Limits, Schema};
 use std::collections::HashMap;
 use std::sync::Arc;
 use support::{Dir, avro, check, record, row, session};
@@ -145,8 +145,8 @@ async fn arrow_columns() {
         Field::new("id", DataType::Utf8View, true),
         Field::new("more", DataType::Int16, true),
     ]);
-    let options = AvroOptions { schema: Some(Arc::new(columns)), ..Default::default() };
-    ctx.register_avro("t", files.to_str().unwrap(), options).await.unwrap();
+    let options = AvroOptions::default().with_schema(Arc::new(columns));
+    ctx.register_avro_table("t", files.to_str().unwrap(), options).await.unwrap();
     let rows = "mail | id | more
                 null | 1 | null
                 two@example.org | 1099511627776 | null
@@ -172,13 +172,13 @@ async fn arrow_columns() {
         with_id("old", DataType::Utf8View, "2"),
         with_id("new", DataType::Utf8View, "3"),
     ]);
-    let options = AvroOptions { schema: Some(Arc::new(columns)), ..Default::default() };
-    ctx.register_avro("ids", dir.path().join("ids").to_str().unwrap(), options).await.unwrap();
+    let options = AvroOptions::default().with_schema(Arc::new(columns));
+    ctx.register_avro_table("ids", dir.path().join("ids").to_str().unwrap(), options).await.unwrap();
     check(&ctx, &dir, &[("SELECT * FROM ids", "number | old | new\n1 | one | null\n2 | null | two")]).await;
 
     let reader = record(&[r#"{"name": "n", "type": "long", "field-id": 1}"#]);
     let reader_schema = Some(Schema::parse(&reader, &Limits::default()).unwrap());
-    let options = AvroOptions { reader_schema, field_match: FieldMatch::Id, ..Default::default() };
-    ctx.register_avro("by_id", dir.path().join("ids").to_str().unwrap(), options).await.unwrap();
+    let options = AvroOptions::default().with_reader_schema(reader_schema).with_field_match(FieldMatch::Id);
+    ctx.register_avro_table("by_id", dir.path().join("ids").to_str().unwrap(), options).await.unwrap();
     check(&ctx, &dir, &[("SELECT sum(n) AS s FROM by_id", "s\n3")]).await;
 }

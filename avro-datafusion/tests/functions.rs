@@ -71,11 +71,11 @@ const READS: &[(&str, &str)] = &[
     ("SELECT * FROM read_avro(['$DIR/old.avro', '$DIR/a.avro'], union_by_name => false)", "error: External error: ..."),
     (
         "SELECT * FROM read_avro('$DIR/a.avro', colour => 'red')",
-        "error: Error during planning: Avro tables have no option `colour`; known are ...",
+        "error: Error during planning: unknown Avro read option `colour`; read options are ...",
     ),
     (
         "SELECT * FROM read_avro('$DIR/a.avro', enums => 'red')",
-        "error: Error during planning: option `enums` is `red`, but can be dictionary or string",
+        "error: Error during planning: option `enums`: expected dictionary or string, found `red`",
     ),
     (
         "SELECT * FROM read_avro('$DIR/a.avro', enums => NULL)",

@@ -5,7 +5,7 @@
 mod support;
 
 use avro_datafusion::index::{IndexOptions, IndexProgress, build};
-use avro_datafusion::{AvroContext, AvroOptions, Index, WarningSink, Warnings};
+use avro_datafusion::{AvroOptions, AvroSessionExt, Index, ScanObserver};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{Expr, SessionConfig, SessionContext};
@@ -18,8 +18,8 @@ use support::{Dir, Row, avro, query, record, row, run, session};
 #[derive(Default)]
 struct Heard(Mutex<Vec<String>>);
 
-impl WarningSink for Heard {
-    fn warn(&self, message: &str) {
+impl ScanObserver for Heard {
+    fn warning(&self, message: &str) {
         self.0.lock().unwrap().push(message.to_owned());
     }
 }
@@ -32,8 +32,8 @@ impl Heard {
 
 fn heard() -> (Arc<Heard>, AvroOptions) {
     let heard = Arc::new(Heard::default());
-    let sink: Arc<dyn WarningSink> = Arc::clone(&heard) as _;
-    (heard, AvroOptions { warnings: Warnings::to(sink), ..AvroOptions::default() })
+    let sink: Arc<dyn ScanObserver> = Arc::clone(&heard) as _;
+    (heard, AvroOptions::default().with_observer(sink))
 }
 
 async fn index(ctx: &SessionContext, path: &Path, options: &AvroOptions) {
@@ -122,9 +122,9 @@ async fn metrics(ctx: &SessionContext, sql: &str) -> HashMap<String, usize> {
 
 async fn register(ctx: &SessionContext, dir: &Dir, with: AvroOptions) {
     let path = dir.path().join("t");
-    let without = AvroOptions { index: Index::Ignore, ..AvroOptions::default() };
-    ctx.register_avro("t", path.to_str().unwrap(), with).await.unwrap();
-    ctx.register_avro("plain", path.to_str().unwrap(), without).await.unwrap();
+    let without = AvroOptions::default().with_index(Index::Ignore);
+    ctx.register_avro_table("t", path.to_str().unwrap(), with).await.unwrap();
+    ctx.register_avro_table("plain", path.to_str().unwrap(), without).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +134,7 @@ async fn filters_give_the_same_rows() {
     let (heard, options) = heard();
     for partitions in [1, 4] {
         let config = SessionConfig::new().with_target_partitions(partitions).with_repartition_file_min_size(0);
-        let ctx = avro_datafusion::session(config).unwrap();
+        let ctx = avro_datafusion::new_session(config).unwrap();
         index(&ctx, &dir.path().join("t"), &options).await;
         register(&ctx, &dir, options.clone()).await;
         let mut random = Random(partitions as u64);
@@ -197,11 +197,11 @@ async fn filters_of_valid_files() {
         std::fs::copy(&path, &copy).unwrap();
         let copy = copy.to_str().unwrap();
         let ctx = session(2);
-        let plain = AvroOptions { index: Index::Ignore, ..AvroOptions::default() };
+        let plain = AvroOptions::default().with_index(Index::Ignore);
         // Two columns of one name are not a table.
-        let Ok(plain) = ctx.read_avro(copy, plain).await else { continue };
+        let Ok(plain) = ctx.read_avro_table(copy, plain).await else { continue };
         let built = build(&ctx.state(), copy, &options, &IndexOptions::default()).await.unwrap();
-        let table = ctx.read_avro(copy, options.clone()).await.unwrap();
+        let table = ctx.read_avro_table(copy, options.clone()).await.unwrap();
         let n_rows = plain.clone().count().await.unwrap();
         assert_eq!(built[0].rows, n_rows as u64);
         assert_eq!(table.clone().count().await.unwrap(), n_rows);
@@ -373,9 +373,9 @@ async fn an_index_of_another_file_is_not_used() {
         let ctx = session(2);
         index(&ctx, &file, &options).await;
         change(&file, &dir.path().join(".f.avro.avroidx"));
-        ctx.register_avro("t", file.to_str().unwrap(), options.clone()).await.unwrap();
-        let plain = AvroOptions { index: Index::Ignore, ..AvroOptions::default() };
-        ctx.register_avro("plain", file.to_str().unwrap(), plain).await.unwrap();
+        ctx.register_avro_table("t", file.to_str().unwrap(), options.clone()).await.unwrap();
+        let plain = AvroOptions::default().with_index(Index::Ignore);
+        ctx.register_avro_table("plain", file.to_str().unwrap(), plain).await.unwrap();
         // However often it is looked at, it is said once.
         for sql in ["SELECT count(*) AS n, min(a) AS least FROM t", "SELECT * FROM t WHERE a > 12 ORDER BY a"] {
             assert_eq!(run(&ctx, sql).await, run(&ctx, &sql.replace("FROM t", "FROM plain")).await, "{what}");
@@ -396,7 +396,7 @@ async fn an_index_of_another_file_is_not_used() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << random.below(8);
         std::fs::write(&path, bytes).unwrap();
-        let table = ctx.read_avro(file.to_str().unwrap(), options.clone()).await.unwrap();
+        let table = ctx.read_avro_table(file.to_str().unwrap(), options.clone()).await.unwrap();
         assert_eq!(table.count().await.unwrap(), 20);
         assert_eq!(heard.take().len(), 1, "byte {at}");
     }
@@ -432,7 +432,7 @@ async fn indexes_in_a_directory_and_of_some_columns() {
     table(&dir);
     let ctx = session(2);
     let place = dir.path().join("indexes").to_str().unwrap().to_owned();
-    let options = AvroOptions { index_path: Some(place), ..AvroOptions::default() };
+    let options = AvroOptions::default().with_index_path(place);
     let path = dir.path().join("t").to_str().unwrap().to_owned();
     let columns = |names: &[&str], rebuild| IndexOptions {
         columns: Some(names.iter().map(|name| (*name).to_owned()).collect()),
@@ -507,10 +507,10 @@ async fn promoted_and_missing_columns() {
     let mut options = AvroOptions::default();
     options.set("reader_schema", &reader).unwrap();
     index(&ctx, &dir.path().join("t"), &options).await;
-    let plain = AvroOptions { index: Index::Ignore, ..options.clone() };
+    let plain = options.clone().with_index(Index::Ignore);
     let path = dir.path().join("t").to_str().unwrap().to_owned();
-    ctx.register_avro("t", path.as_str(), options).await.unwrap();
-    ctx.register_avro("plain", path.as_str(), plain).await.unwrap();
+    ctx.register_avro_table("t", path.as_str(), options).await.unwrap();
+    ctx.register_avro_table("plain", path.as_str(), plain).await.unwrap();
     let cases = [
         ("n = 60", true),
         ("n > 120", true),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use avro_datafusion::{AvroContext, AvroOptions};
+use avro_datafusion::{AvroOptions, AvroSessionExt};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Column, ScalarValue};
@@ -41,7 +41,7 @@ async fn scan(ctx: &SessionContext, sql: &str) -> String {
 }
 
 fn session() -> SessionContext {
-    avro_datafusion::session(SessionConfig::new().with_target_partitions(1)).unwrap()
+    avro_datafusion::new_session(SessionConfig::new().with_target_partitions(1)).unwrap()
 }
 
 /// Filters on every column of every valid file select the same rows as they do of a table in memory.
@@ -58,7 +58,7 @@ async fn filters_select_the_same_rows() {
         let ctx = session();
         let path = path.display().to_string();
         // Two columns of one name are not a table.
-        let Ok(table) = ctx.read_avro(&path, AvroOptions::default()).await else { continue };
+        let Ok(table) = ctx.read_avro_table(&path, AvroOptions::default()).await else { continue };
         let schema = Arc::new(table.schema().as_arrow().clone());
         ctx.register_table("t", table.clone().into_view()).unwrap();
         let all = table.clone().collect().await.unwrap();
@@ -105,7 +105,7 @@ async fn filters_select_the_same_rows() {
 async fn plans_say_what_is_pushed_down() {
     let ctx = session();
     let file = testdata("valid/nullable-nested.avro").display().to_string();
-    ctx.register_avro("t", file, AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("t", file, AvroOptions::default()).await.unwrap();
     // A query, and what its scan says of itself.
     let cases = [
         ("SELECT * FROM t", "decoded=[r, m, e]"),
@@ -132,8 +132,8 @@ async fn plans_say_what_is_pushed_down() {
 async fn fields_of_structs() {
     let file = testdata("valid/nullable-nested.avro").display().to_string();
     let ctx = session();
-    ctx.register_avro("t", file.clone(), AvroOptions::default()).await.unwrap();
-    let table = ctx.read_avro(file, AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("t", file.clone(), AvroOptions::default()).await.unwrap();
+    let table = ctx.read_avro_table(file, AvroOptions::default()).await.unwrap();
     let schema = Arc::new(table.schema().as_arrow().clone());
     let whole = concat_batches(&schema, &table.collect().await.unwrap()).unwrap();
     ctx.register_table("m", ctx.read_batch(whole).unwrap().into_view()).unwrap();
@@ -157,8 +157,8 @@ async fn fields_of_structs() {
 async fn fields_of_items() {
     let file = testdata("valid/arrays-nested.avro").display().to_string();
     let ctx = session();
-    ctx.register_avro("t", file.clone(), AvroOptions::default()).await.unwrap();
-    let table = ctx.read_avro(file, AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("t", file.clone(), AvroOptions::default()).await.unwrap();
+    let table = ctx.read_avro_table(file, AvroOptions::default()).await.unwrap();
     let schema = Arc::new(table.schema().as_arrow().clone());
     let whole = concat_batches(&schema, &table.collect().await.unwrap()).unwrap();
     ctx.register_table("m", ctx.read_batch(whole).unwrap().into_view()).unwrap();
@@ -204,8 +204,8 @@ async fn counts() {
         (all, Some("200003"), true),
         (at("cut.cut"), None, false),
     ] {
-        for ctx in [session(), avro_datafusion::session(SessionConfig::new().with_target_partitions(3)).unwrap()] {
-            ctx.register_avro("t", path.as_str(), AvroOptions::default()).await.unwrap();
+        for ctx in [session(), avro_datafusion::new_session(SessionConfig::new().with_target_partitions(3)).unwrap()] {
+            ctx.register_avro_table("t", path.as_str(), AvroOptions::default()).await.unwrap();
             let count = "SELECT count(*) FROM t";
             let plan = rows(&ctx, &format!("EXPLAIN {count}")).await.join("\n");
             assert_eq!(!plan.contains("DataSourceExec"), known, "{path}: {plan}");
@@ -228,7 +228,7 @@ async fn counts() {
         }
     }
     let ctx = session();
-    ctx.register_avro("t", at("short.avro"), AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("t", at("short.avro"), AvroOptions::default()).await.unwrap();
     assert_eq!(rows(&ctx, "SELECT count(*) FROM t").await, ["3"]);
     std::fs::write(folder.path().join("short.avro"), blocks(&[3, 4])).unwrap();
     assert_eq!(rows(&ctx, "SELECT count(*) FROM t").await, ["7"]);

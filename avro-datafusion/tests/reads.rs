@@ -3,7 +3,7 @@
 
 mod support;
 
-use avro_datafusion::{AvroContext, AvroOptions};
+use avro_datafusion::{AvroOptions, AvroSessionExt};
 use datafusion::prelude::SessionContext;
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -33,7 +33,7 @@ async fn store() -> (SessionContext, Arc<Counting>) {
 #[tokio::test]
 async fn reads() {
     let (ctx, store) = store().await;
-    ctx.register_avro("big", "mem://bucket/big/", AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("big", "mem://bucket/big/", AvroOptions::default()).await.unwrap();
     let header = store.take_gets();
     assert_eq!(header, [("big/big.avro".to_owned(), 0..64 << 10)], "the schema needs the header alone");
 
@@ -52,7 +52,7 @@ async fn reads() {
 #[tokio::test]
 async fn many_files() {
     let (ctx, store) = store().await;
-    ctx.register_avro("many", "mem://bucket/many/*.avro", AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("many", "mem://bucket/many/*.avro", AvroOptions::default()).await.unwrap();
     assert_eq!(store.take_gets().len(), 100);
     assert_eq!(run(&ctx, "SELECT count(*) AS c, sum(i) AS s FROM many").await, "c | s\n1000 | 4500");
     assert_eq!(store.take_gets().len(), 100, "headers are kept");

@@ -99,23 +99,23 @@ async fn options() {
             ("SELECT sum(value) AS sum FROM '$DIR/c.avro'", "sum\n50005000"),
             ("COPY (SELECT 7 AS n) TO '$DIR/d.avro' OPTIONS (schema '$DIR/s.avsc', 'metadata::made.by' 'me')", "count\n1"),
             ("SELECT n, arrow_typeof(n) AS type FROM '$DIR/d.avro'", "n | type\n7 | Int32"),
-            ("COPY (SELECT 1 AS n) TO '$DIR/i.avro' OPTIONS (index 'true')", "count\n1"),
+            ("COPY (SELECT 1 AS n) TO '$DIR/i.avro' OPTIONS (write_index 'true')", "count\n1"),
             ("SELECT rows, built FROM avro_index('$DIR/i.avro')", "rows | built\n1 | false"),
             (
                 "COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (colour 'red')",
-                "error: Error during planning: Avro tables have no option `colour`; known are ...",
+                "error: Error during planning: unknown Avro option `colour`; read options are ...",
             ),
             (
                 "COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (strings 'plain')",
-                "error: Error during planning: the option `strings` is of reading Avro; of writing it there are codec, level, \
-                 block_size, schema, check_schema, index, metadata::KEY",
+                "error: Error during planning: `strings` is a read option; write options are codec, level, \
+                 block_size, schema, check_schema, write_index, metadata::KEY",
             ),
             (
                 "COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (codec 'lzo')",
-                "error: Error during planning: option `codec` is `lzo`, but can be null or ...",
+                "error: Error during planning: option `codec`: expected null or ...",
             ),
             ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (codec 'zstandard', level 99)", "error: Error during planning: 99 is no level ..."),
-            ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (block_size '0')", "error: Error during planning: blocks of 0 bytes ..."),
+            ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (block_size '0')", "error: Error during planning: block size of 0 bytes: ..."),
             ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (schema '{}')", "error: option `schema`..."),
         ],
     )
@@ -273,7 +273,7 @@ async fn many_directories_in_little_memory() {
     let dir = Dir::new();
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(64 << 20, 1.0).build_arc().unwrap();
     let ctx = SessionContext::new_with_config_rt(SessionConfig::new().with_target_partitions(2), runtime);
-    avro_datafusion::enable(&ctx).unwrap();
+    avro_datafusion::register_all(&ctx).unwrap();
     let sql = "COPY (SELECT value, value % 600 AS k FROM generate_series(1, 200000)) TO '$DIR/p/' STORED AS AVRO \
                PARTITIONED BY (k)";
     assert_eq!(run(&ctx, &dir.show(sql)).await, "count\n200000");
@@ -288,7 +288,7 @@ async fn many_directories_in_little_memory() {
     .await;
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(100 << 10, 1.0).build_arc().unwrap();
     let ctx = SessionContext::new_with_config_rt(SessionConfig::new().with_target_partitions(2), runtime);
-    avro_datafusion::enable(&ctx).unwrap();
+    avro_datafusion::register_all(&ctx).unwrap();
     let sql = "COPY (SELECT value FROM generate_series(1, 2000000)) TO '$DIR/q/a.avro'";
     let found = run(&ctx, &dir.show(sql)).await;
     assert!(found.contains("AvroSink"), "{found}");

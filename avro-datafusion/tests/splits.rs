@@ -3,7 +3,8 @@
 
 mod support;
 
-use avro_datafusion::{AvroContext, AvroFormat, AvroOptions};
+use arrow_schema::{DataType, Field, Schema};
+use avro_datafusion::{AvroFormat, AvroOptions, AvroSessionExt, BlockAccessPlan};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::datasource::file_format::FileFormat;
@@ -14,6 +15,8 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStoreExt;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use support::{Dir, Row, SYNC, avro, query, record, row, session};
 
@@ -49,7 +52,9 @@ async fn every_row_once_for_all_partitions() {
                 let mut config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(batch_size);
                 config.options_mut().optimizer.repartition_file_min_size = min_size;
                 let ctx = SessionContext::new_with_config(config);
-                ctx.register_avro("t", dir.path().join("t").to_str().unwrap(), AvroOptions::default()).await.unwrap();
+                ctx.register_avro_table("t", dir.path().join("t").to_str().unwrap(), AvroOptions::default())
+                    .await
+                    .unwrap();
                 let found = support::run(&ctx, "SELECT count(*) AS c, sum(i) AS i, sum(j) AS j FROM t").await;
                 assert_eq!(found, format!("c | i | j\n{expected}"), "{partitions} partitions from {min_size} bytes");
                 let found = support::run(&ctx, "SELECT count(*) AS c FROM t").await;
@@ -120,7 +125,7 @@ async fn a_forged_block_is_noticed() {
         let mut config = SessionConfig::new().with_target_partitions(partitions);
         config.options_mut().optimizer.repartition_file_min_size = 0;
         let ctx = SessionContext::new_with_config(config);
-        ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+        ctx.register_avro_table("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
         for sql in ["SELECT count(*) AS c FROM t", "SELECT count(*) AS c FROM t WHERE b <> X'00'"] {
             match support::run(&ctx, sql).await.as_str() {
                 "c\n6" => {}
@@ -139,7 +144,7 @@ async fn plans() {
     let mut config = SessionConfig::new().with_target_partitions(4);
     config.options_mut().optimizer.repartition_file_min_size = 1;
     let ctx = SessionContext::new_with_config(config);
-    ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
     for (sql, expected) in [
         ("SELECT i FROM t WHERE j > 3", "decoded=[i], predicate=j@"),
         ("SELECT 1 FROM t", "decoded=row counts only"),
@@ -153,5 +158,62 @@ async fn plans() {
         let batches = query(&ctx, &format!("EXPLAIN FORMAT INDENT {sql}")).await.unwrap();
         let plan = format!("{}", datafusion::arrow::util::pretty::pretty_format_batches(&batches).unwrap());
         assert!(plan.contains(expected), "{sql}: no `{expected}` in\n{plan}");
+    }
+}
+
+/// Scans a file of one column `a` with an access plan, as a caller with an index of its own does.
+async fn scan_with_plan(path: &Path, plan: BlockAccessPlan, parts: usize) -> datafusion::error::Result<Vec<i64>> {
+    let ctx = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(parts));
+    let format = AvroFormat::default();
+    let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, false)]));
+    let source = format.file_source(TableSchema::from(schema));
+    let size = std::fs::metadata(path).unwrap().len();
+    let location = path.to_str().unwrap().trim_start_matches('/');
+    let file = PartitionedFile::new(location, size).with_extension(plan);
+    let bound = |i: usize| (size as usize * i / parts) as i64;
+    let parts = (0..parts).map(|i| FileGroup::new(vec![file.clone().with_range(bound(i), bound(i + 1))])).collect();
+    let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source).with_file_groups(parts);
+    let plan = format.create_physical_plan(&ctx.state(), config.build()).await?;
+    let batches = collect(plan, ctx.task_ctx()).await?;
+    let values = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+    let mut values: Vec<i64> = values.collect();
+    // Partitions finish in any order.
+    values.sort_unstable();
+    Ok(values)
+}
+
+#[tokio::test]
+async fn access_plan_reads_only_its_blocks() {
+    let dir = Dir::new();
+    let rows: Vec<Row> = (0..40).map(|i| row().long(i)).collect();
+    let bytes = avro(&record(&[r#"{"name": "a", "type": "long"}"#]), &rows, 10);
+    let path = dir.write("t.avro", &bytes);
+    let ends: Vec<u64> =
+        (16..=bytes.len()).filter(|&end| bytes[..end].ends_with(&SYNC)).map(|end| end as u64).collect();
+    let [header, first, second, third, fourth] = ends[..] else { panic!("expected four blocks, found {ends:?}") };
+    let cases: [(&[Range<u64>], &[i64]); 5] = [
+        (&[], &[]),
+        (&[header..fourth], &[0, 10, 20, 30]),
+        (&[header..first, second..third], &[0, 20]),
+        (&[first..second, second..third], &[10, 20]),
+        (&[third..fourth], &[30]),
+    ];
+    for (ranges, expected) in cases {
+        for parts in [1, 2, 5] {
+            let plan = BlockAccessPlan::try_new(ranges.to_vec()).unwrap();
+            let expected: Vec<i64> = expected.iter().flat_map(|&first| first..first + 10).collect();
+            assert_eq!(scan_with_plan(&path, plan, parts).await.unwrap(), expected, "{ranges:?} in {parts} parts");
+        }
+    }
+    let wrong = [
+        (header + 1..second, "no block boundaries at the offsets in the block access plan"),
+        (header..first + 1, "the file ends inside a block"),
+        (header - 1..first, "is outside of the blocks of the file"),
+        (third..fourth + 1, "is outside of the blocks of the file"),
+    ];
+    for (range, expected) in wrong {
+        let plan = BlockAccessPlan::try_new([range.clone()]).unwrap();
+        let error = scan_with_plan(&path, plan, 1).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{range:?}: {error}");
     }
 }

@@ -4,7 +4,9 @@
 
 mod support;
 
-use avro_datafusion::{AvroContext, AvroOptions, Partitions, Unions};
+use avro_datafusion::{AvroOptions, AvroSessionExt, Partitions, Paths, Unions};
+use datafusion::common::{Result, TableReference};
+use datafusion::prelude::DataFrame;
 use support::{Dir, Row, avro, check, record, row, run, session};
 
 const PEOPLE: &[&str] = &[
@@ -196,7 +198,7 @@ async fn external_tables() {
         ("SELECT arrow_typeof(pick) AS t, arrow_typeof(kind) AS k FROM p LIMIT 1", "t | k\nStruct..."),
         (
             "CREATE EXTERNAL TABLE e1 STORED AS AVRO LOCATION '$DIR/people.avro' OPTIONS('colour' 'red')",
-            "error: Error during planning: Avro tables have no option `colour`; known are strings, ...",
+            "error: Error during planning: unknown Avro option `colour`; read options are strings, ...",
         ),
         (
             "CREATE EXTERNAL TABLE e2 STORED AS AVRO LOCATION '$DIR/gone/'",
@@ -215,7 +217,7 @@ async fn columns_of_every_type() {
     let dir = files();
     let ctx = session(2);
     let path = dir.path().join("people.avro");
-    ctx.register_avro("people", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("people", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
     let cases = [
         (
             "SELECT id, name FROM people ORDER BY id LIMIT 2",
@@ -308,7 +310,7 @@ async fn files_that_change() {
     dir.write("t/1.avro", numbers(0..10));
     let ctx = session(2);
     let path = dir.path().join("t");
-    ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
     let count = "SELECT count(*) AS c FROM t";
     check(&ctx, &dir, &[(count, "c\n10")]).await;
     dir.write("t/2.avro", numbers(10..15));
@@ -337,27 +339,61 @@ async fn options_and_several_paths() {
     let dir = files();
     let ctx = session(2);
     let paths = ["logs/2024", "hive/**/*.avro"].map(|path| dir.path().join(path).to_str().unwrap().to_owned());
-    ctx.register_avro("both", paths, AvroOptions { partitions: Partitions::Ignore, ..Default::default() })
-        .await
-        .unwrap();
+    ctx.register_avro_table("both", paths, AvroOptions::default().with_partitions(Partitions::Ignore)).await.unwrap();
     check(&ctx, &dir, &[("SELECT count(*) AS c, sum(n) AS s FROM both", "c | s\n27 | 211")]).await;
 
     let people = dir.path().join("people.avro");
-    let options = AvroOptions { unions: Unions::Struct, ..Default::default() };
-    let frame = ctx.read_avro(people.to_str().unwrap(), options).await.unwrap();
+    let options = AvroOptions::default().with_unions(Unions::Struct);
+    let frame = ctx.read_avro_table(people.to_str().unwrap(), options).await.unwrap();
     assert_eq!(frame.clone().count().await.unwrap(), 5);
     assert!(frame.schema().field_with_unqualified_name("pick").unwrap().data_type().is_nested());
 
-    let nothing = ctx.read_avro(Vec::<String>::new(), AvroOptions::default()).await.unwrap_err();
+    let nothing = ctx.read_avro_table(Vec::<String>::new(), AvroOptions::default()).await.unwrap_err();
     assert_eq!(nothing.strip_backtrace(), "Error during planning: a table needs at least one path");
 }
 
-/// What a program does that takes the trait's default path: no `enable`, just a table.
+/// `AvroSessionExt` needs no registration of the crate.
 #[tokio::test]
-async fn plain_context() {
+async fn register_avro_table_works_with_plain_context() {
     let dir = files();
     let ctx = datafusion::prelude::SessionContext::new();
     let path = dir.path().join("logs");
-    ctx.register_avro("logs", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("logs", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
     check(&ctx, &dir, &[("SELECT count(*) AS c FROM logs", "c\n30")]).await;
+}
+
+/// DataFusion's feature `avro` gives `SessionContext` inherent methods of these names. Turning it on would build DataFusion
+/// again, so a type with such methods stands in for it: calls of the trait must not be ambiguous with, or hidden by, them.
+#[tokio::test]
+async fn session_ext_does_not_collide_with_inherent_avro_methods() {
+    struct WithInherentMethods(datafusion::prelude::SessionContext);
+
+    impl WithInherentMethods {
+        async fn register_avro(&self, _name: &str, _path: &str, _options: ()) {}
+        async fn read_avro(&self, _path: &str, _options: ()) {}
+    }
+
+    #[async_trait::async_trait]
+    impl AvroSessionExt for WithInherentMethods {
+        async fn register_avro_table(
+            &self,
+            name: impl Into<TableReference> + Send,
+            paths: impl Into<Paths> + Send,
+            options: AvroOptions,
+        ) -> Result<()> {
+            self.0.register_avro_table(name, paths, options).await
+        }
+
+        async fn read_avro_table(&self, paths: impl Into<Paths> + Send, options: AvroOptions) -> Result<DataFrame> {
+            self.0.read_avro_table(paths, options).await
+        }
+    }
+
+    let dir = files();
+    let path = dir.path().join("logs").display().to_string();
+    let ctx = WithInherentMethods(datafusion::prelude::SessionContext::new());
+    ctx.register_avro("logs", &path, ()).await;
+    ctx.read_avro(&path, ()).await;
+    ctx.register_avro_table("logs", path.as_str(), AvroOptions::default()).await.unwrap();
+    assert_eq!(ctx.read_avro_table(path, AvroOptions::default()).await.unwrap().count().await.unwrap(), 30);
 }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use avro_datafusion::{AvroContext, AvroOptions, PartitionTypes};
+use avro_datafusion::{AvroOptions, AvroSessionExt, PartitionTypes};
 use datafusion::prelude::SessionContext;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -94,7 +94,7 @@ async fn globs_of_urls() {
         ("s3://b/logs/top.avro", vec![]),
     ] {
         store.take_lists();
-        AvroContext::read_avro(&ctx, path, AvroOptions::default()).await.unwrap();
+        AvroSessionExt::read_avro_table(&ctx, path, AvroOptions::default()).await.unwrap();
         assert_eq!(store.take_lists(), listed, "{path}");
     }
 }
@@ -131,8 +131,8 @@ async fn several_stores_are_one_table() {
         register(&ctx, "s3://one", &a);
         register(&ctx, "s3://two", &b);
         let paths = vec!["s3://one/d".to_owned(), "s3://two/d/".to_owned(), local.to_str().unwrap().to_owned()];
-        ctx.register_avro("t", paths, AvroOptions::default()).await.unwrap();
-        ctx.register_avro("hive", vec!["s3://{one,two}/d"], AvroOptions::default()).await.unwrap();
+        ctx.register_avro_table("t", paths, AvroOptions::default()).await.unwrap();
+        ctx.register_avro_table("hive", vec!["s3://{one,two}/d"], AvroOptions::default()).await.unwrap();
         let cases = [
             ("SELECT count(*) AS c, sum(n) AS s, count(tag) AS t FROM t", "c | s | t\n9 | 424 | 2"),
             ("SELECT n, tag FROM t WHERE n > 2 AND n < 101 ORDER BY n", "n | tag\n7 | x\n8 | y\n100 | null"),
@@ -148,11 +148,13 @@ async fn several_stores_are_one_table() {
     // Who is not in the session is named, and so is the file with another schema.
     let ctx = session(1);
     register(&ctx, "s3://one", &a);
-    let error = ctx.register_avro("t", vec!["s3://one/d", "s3://two/d"], AvroOptions::default()).await.unwrap_err();
+    let error =
+        ctx.register_avro_table("t", vec!["s3://one/d", "s3://two/d"], AvroOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("s3://two"), "{error}");
     let text = avro(&record(&[r#"{"name": "n", "type": "string"}"#]), &[row().string("x")], 1);
     register(&ctx, "s3://two", &store(&[("d/a.avro", text)]).await);
-    let error = ctx.register_avro("t", vec!["s3://one/d", "s3://two/d"], AvroOptions::default()).await.unwrap_err();
+    let error =
+        ctx.register_avro_table("t", vec!["s3://one/d", "s3://two/d"], AvroOptions::default()).await.unwrap_err();
     let error = error.to_string();
     assert!(error.contains("s3://one/d/k=1/a.avro") && error.contains("s3://two/d/a.avro"), "{error}");
 }
@@ -259,9 +261,9 @@ async fn filters_on_partitions_decide_what_is_listed_and_opened() {
     let store = store(&files).await;
     let ctx = session(2);
     register(&ctx, "s3://b", &store);
-    ctx.register_avro("t", "s3://b/t/", AvroOptions::default()).await.unwrap();
-    ctx.register_avro("g", "s3://b/t/**/[01].avro", AvroOptions::default()).await.unwrap();
-    ctx.register_avro("days", "s3://b/days/", AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("t", "s3://b/t/", AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("g", "s3://b/t/**/[01].avro", AvroOptions::default()).await.unwrap();
+    ctx.register_avro_table("days", "s3://b/days/", AvroOptions::default()).await.unwrap();
     // The query; what is listed, how many files are opened, and the answer.
     let cases: &[(&str, &[&str], usize, &str)] = &[
         ("SELECT sum(n) AS s FROM t", &["all below t"], 180, "s\n1170"),
@@ -315,9 +317,9 @@ async fn files_that_come_later() {
     dir.write("t/year=2023/a.avro", numbers(0..3));
     let ctx = session(2);
     let path = dir.path().join("t");
-    ctx.register_avro("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
-    let strings = AvroOptions { partition_types: PartitionTypes::String, ..AvroOptions::default() };
-    ctx.register_avro("s", path.to_str().unwrap(), strings).await.unwrap();
+    ctx.register_avro_table("t", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    let strings = AvroOptions::default().with_partition_types(PartitionTypes::String);
+    ctx.register_avro_table("s", path.to_str().unwrap(), strings).await.unwrap();
     check(&ctx, &dir, &[("SELECT count(*) AS c, max(year) AS y FROM t", "c | y\n3 | 2023")]).await;
 
     // New files, new directories, and a new column, which the table has not.

@@ -5,7 +5,7 @@
 mod support;
 
 use avro_arrow::ReaderBuilder;
-use avro_datafusion::{AvroContext, AvroOptions, Unions};
+use avro_datafusion::{AvroOptions, AvroSessionExt, Unions};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -43,8 +43,8 @@ async fn scans_give_what_the_decoder_gives() {
             let mut config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(7);
             config.options_mut().optimizer.repartition_file_min_size = 0;
             let ctx = SessionContext::new_with_config(config);
-            let options = AvroOptions { unions: Unions::Dense, ..AvroOptions::default() };
-            ctx.register_avro("t", file.to_str().unwrap(), options).await.unwrap();
+            let options = AvroOptions::default().with_unions(Unions::Dense);
+            ctx.register_avro_table("t", file.to_str().unwrap(), options).await.unwrap();
 
             let count = support::run(&ctx, "SELECT count(*) AS c FROM t").await;
             assert_eq!(count, format!("c\n{}", expected.num_rows()), "{name}");

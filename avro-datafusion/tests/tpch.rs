@@ -7,7 +7,7 @@ mod support;
 mod tpch;
 
 use arrow_avro::compression::CompressionCodec::{self, Deflate, Snappy, ZStandard};
-use avro_datafusion::{AvroContext, AvroOptions, Strings};
+use avro_datafusion::{AvroOptions, AvroSessionExt, Strings};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -118,8 +118,8 @@ async fn answers_are_those_of_another_engine() {
         let ctx = SessionContext::new_with_config(config);
         for (table, schema) in &schemas {
             let schema = run.given_columns.then(|| schema.clone());
-            let options = AvroOptions { strings: run.strings, schema, ..AvroOptions::default() };
-            ctx.register_avro(*table, folder.path().join(table).to_str().unwrap(), options).await.unwrap();
+            let options = AvroOptions::default().with_strings(run.strings).with_schema(schema);
+            ctx.register_avro_table(*table, folder.path().join(table).to_str().unwrap(), options).await.unwrap();
         }
         let mut found = vec![];
         for number in 1..=22 {

@@ -3,7 +3,7 @@
 
 mod support;
 
-use avro_datafusion::{AvroContext, AvroOptions};
+use avro_datafusion::{AvroOptions, AvroSessionExt};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -25,7 +25,7 @@ fn session_of_parts(partitions: usize) -> SessionContext {
     let config = SessionConfig::new()
         .with_target_partitions(partitions)
         .set_usize("datafusion.optimizer.repartition_file_min_size", 1);
-    avro_datafusion::session(config).unwrap()
+    avro_datafusion::new_session(config).unwrap()
 }
 
 #[tokio::test]
@@ -95,10 +95,10 @@ async fn places_agree_with_blocks() {
     dir.write("a.avro", numbers(0, 100_000, 700));
     dir.write("b.avro", numbers(0, 5_000, 40_000));
     dir.write("c.avro", numbers(0, 3_000, 1));
-    let options = || AvroOptions { virtual_columns: true, ..AvroOptions::default() };
+    let options = || AvroOptions::default().with_virtual_columns(true);
     for partitions in [1, 4] {
         let ctx = session_of_parts(partitions);
-        ctx.register_avro("t", dir.path().to_str().unwrap(), options()).await.unwrap();
+        ctx.register_avro_table("t", dir.path().to_str().unwrap(), options()).await.unwrap();
         let wrong = |join: &str| {
             dir.show(&format!(
                 "SELECT count(*) AS n FROM t JOIN (SELECT *, sum(\"rows\") OVER (PARTITION BY file ORDER BY block) AS \"end\"
@@ -172,8 +172,8 @@ async fn files_are_not_opened_for_their_names() {
     }
     let (ctx, store) = (session(2), Arc::new(Counting::new(Arc::new(store))));
     ctx.register_object_store(&Url::parse("s3://b").unwrap(), Arc::clone(&store) as Arc<dyn ObjectStore>);
-    let options = AvroOptions { virtual_columns: true, ..AvroOptions::default() };
-    ctx.register_avro("t", "s3://b/t/", options).await.unwrap();
+    let options = AvroOptions::default().with_virtual_columns(true);
+    ctx.register_avro_table("t", "s3://b/t/", options).await.unwrap();
     for (sql, files, answer) in [
         ("SELECT sum(n - _row) AS s FROM t WHERE _file = 's3://b/t/year=2024/3.avro'", 1, "s\n90000"),
         ("SELECT count(n) AS c FROM t WHERE _file < 's3://b/t/year=2024/2' AND year = 2024", 2, "c\n60000"),

@@ -354,7 +354,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 
 /// Returns the read options, which all subcommands share.
 fn reading(arguments: &Arguments) -> Result<AvroOptions> {
-    let mut reading = AvroOptions { imports: arguments.resources.import.clone(), ..AvroOptions::default() };
+    let mut reading = AvroOptions::default().with_imports(arguments.resources.import.clone());
     if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
         return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
     }
@@ -376,7 +376,7 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
         reading.index_path = Some(directory.clone());
     }
     if arguments.resources.lenient {
-        reading.damage = OnCorruptBlock::Skip;
+        reading.on_corrupt_block = OnCorruptBlock::Skip;
         reading.writing.check_schema = false;
         reading.short_decimals = true;
     }
@@ -497,8 +497,8 @@ mod tests {
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "expected NAME=PATH"),
             (&["--option", "unions"], "expected NAME=VALUE"),
-            (&["--option", "compression=9"], "Avro tables have no option `compression`"),
-            (&["count", "a.avro", "--option", "block_bytes=many"], "which is not a number"),
+            (&["--option", "compression=9"], "unknown Avro option `compression`"),
+            (&["count", "a.avro", "--option", "block_bytes=many"], "expected a number"),
             (&["convert", "a.avro", "b.arrow", "--option", "strings=view"], "the output format determines it"),
             (&["--threads", "0"], "0 is not in 1..=65535"),
             (&["schema", "a.avro", "--arrow", "--fingerprint", "md5"], "'--arrow' cannot be used with '--fingerprint"),

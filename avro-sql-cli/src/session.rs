@@ -14,7 +14,7 @@ use std::sync::Arc;
 use avro_arrow::tagged;
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
-use avro_datafusion::{AvroContext, AvroOptions, DamageSink, Report, StoredFile, WarningSink, Warnings};
+use avro_datafusion::{AvroOptions, AvroSessionExt, StoredFile};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
@@ -82,9 +82,7 @@ impl Session {
         tables: &[(String, String)],
     ) -> Result<Session> {
         let notes = Arc::new(ScanNotes::default());
-        let damage: Arc<dyn DamageSink> = Arc::clone(&notes) as _;
-        let warnings: Arc<dyn WarningSink> = Arc::clone(&notes) as _;
-        let reading = AvroOptions { report: Report::to(damage), warnings: Warnings::to(warnings), ..reading.clone() };
+        let reading = reading.clone().with_observer(Arc::clone(&notes) as _);
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
@@ -95,11 +93,11 @@ impl Session {
             runtime = runtime.with_memory_pool(Arc::new(pool));
         }
         let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
-        avro_datafusion::enable_with(&context, reading.clone())?;
+        avro_datafusion::register_all_with(&context, reading.clone())?;
         enable_sql_semantics(&context)?;
         formats::register(&mut context.state_ref().write())?;
         for (name, path) in tables {
-            let registered = context.register_avro(name, path.as_str(), reading.clone()).await;
+            let registered = context.register_avro_table(name, path.as_str(), reading.clone()).await;
             registered.map_err(|e| hints::explain(e, &context).with_context(&format!("table {name}")))?;
         }
         Ok(Session {
@@ -130,8 +128,7 @@ impl Session {
     ) -> Result<Vec<FileIndexed>> {
         let Some(threads) = &self.threads.0 else { return Ok(vec![]) };
         let state = self.context.state();
-        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.notes) as _;
-        let reading = AvroOptions { warnings: Warnings::to(warnings), ..reading };
+        let reading = reading.with_observer(Arc::clone(&self.notes) as _);
         let work = threads.spawn(async move { index::build(&state, paths, &reading, &index).await });
         let built = work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))?;
         self.notes.print();
@@ -140,8 +137,7 @@ impl Session {
 
     /// Returns the files at a path, directory, glob or URL.
     pub(crate) async fn files(&self, path: &str, reading: &AvroOptions) -> Result<Vec<StoredFile>> {
-        let warnings: Arc<dyn WarningSink> = Arc::clone(&self.notes) as _;
-        let reading = AvroOptions { warnings: Warnings::to(warnings), ..reading.clone() };
+        let reading = reading.clone().with_observer(Arc::clone(&self.notes) as _);
         let files = StoredFile::find(&self.context.state(), path, &reading).await?;
         self.notes.print();
         Ok(files)

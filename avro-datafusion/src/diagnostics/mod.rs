@@ -1,5 +1,4 @@
-//! What a scan reports without failing: skipped blocks and warnings.
+//! What a scan reports without failing: skipped blocks, warnings and metrics.
 
-pub(crate) mod damage;
-pub(crate) mod warnings;
+pub(crate) mod observer;
 pub(crate) mod metrics;

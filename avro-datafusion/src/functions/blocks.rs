@@ -2,11 +2,12 @@
 //! at; where blocks are large, the rest is not even read.
 
 use super::file_table::{PerFile, Run, file_table};
+use crate::error::file_error;
 use crate::io::object_version::Version;
 use crate::listing::list::Found;
 use crate::listing::location::is_local;
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::{self, external};
+use crate::schema::header_cache;
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -44,18 +45,18 @@ const SMALL_REMOTE: u64 = 512 << 10;
 ///
 /// Rows of a file come in its order. Markers are checked, data is not.
 #[derive(Debug)]
-pub struct AvroBlocks {
+pub struct AvroBlocksFunc {
     options: AvroOptions,
 }
 
-impl AvroBlocks {
+impl AvroBlocksFunc {
     /// The function for files that are read with these options, unless a call gives others.
     pub fn new(options: AvroOptions) -> Self {
-        AvroBlocks { options }
+        AvroBlocksFunc { options }
     }
 }
 
-impl TableFunctionImpl for AvroBlocks {
+impl TableFunctionImpl for AvroBlocksFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),
@@ -201,7 +202,7 @@ impl Walk {
             position.offset = Some(offset);
             position.block = Some(self.index);
         });
-        external(error, &self.name)
+        file_error(error, &self.name)
     }
 }
 

@@ -32,18 +32,18 @@ use std::sync::Arc;
 ///
 /// Rows of a file come in its order. Files without damage have none.
 #[derive(Debug)]
-pub struct AvroDamage {
+pub struct AvroDamageFunc {
     options: AvroOptions,
 }
 
-impl AvroDamage {
+impl AvroDamageFunc {
     /// The function for files that are read with these options, unless a call gives others.
     pub fn new(options: AvroOptions) -> Self {
-        AvroDamage { options }
+        AvroDamageFunc { options }
     }
 }
 
-impl TableFunctionImpl for AvroDamage {
+impl TableFunctionImpl for AvroDamageFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),
@@ -54,7 +54,7 @@ impl TableFunctionImpl for AvroDamage {
             Field::new("reason", DataType::Utf8, false),
         ]));
         file_table("avro_damage", &args, &self.options, |options| {
-            let options = AvroOptions { damage: OnCorruptBlock::Skip, ..options };
+            let options = AvroOptions { on_corrupt_block: OnCorruptBlock::Skip, ..options };
             Search { headers: Arc::new(Headers::new(options)), schema }
         })
     }

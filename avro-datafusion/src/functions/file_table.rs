@@ -2,7 +2,7 @@
 //! scan and asks of each.
 
 use super::arguments::Arguments;
-use crate::diagnostics::warnings::Warnings;
+use crate::diagnostics::observer::ScanObserver;
 use crate::listing::list::{Found, list_some};
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
@@ -69,8 +69,8 @@ pub(super) fn file_table<P: PerFile + 'static>(
 ) -> Result<Arc<dyn TableProvider>> {
     let arguments = Arguments::parse(function, args.exprs(), options)?;
     let locations = arguments.locations()?;
-    let (extension, warnings) = (arguments.options.file_extension.clone(), arguments.options.warnings.clone());
-    Ok(Arc::new(FileTable { locations, extension, warnings, per_file: Arc::new(per_file(arguments.options)) }))
+    let (extension, observer) = (arguments.options.file_extension.clone(), arguments.options.observer.clone());
+    Ok(Arc::new(FileTable { locations, extension, observer, per_file: Arc::new(per_file(arguments.options)) }))
 }
 
 /// What is said of the files at some locations.
@@ -78,7 +78,7 @@ pub(super) fn file_table<P: PerFile + 'static>(
 struct FileTable {
     locations: Vec<Location>,
     extension: String,
-    warnings: Warnings,
+    observer: Option<Arc<dyn ScanObserver>>,
     per_file: Arc<dyn PerFile>,
 }
 
@@ -100,7 +100,7 @@ impl TableProvider for FileTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let listings = list_some(&self.locations, session.runtime_env(), &self.extension).await?;
-        listings.iter().for_each(|listing| listing.warn(&self.warnings));
+        listings.iter().for_each(|listing| listing.warn(self.observer.as_deref()));
         let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
         // A few files to each thread, and none cut: blocks are counted from the file's start.
         let n = files.len().div_ceil(session.config().target_partitions().max(1)).max(1);

@@ -31,14 +31,14 @@ use std::sync::Arc;
 /// | `bytes` | Int64 | bytes of the index |
 /// | `built` | Boolean | was it built now? |
 #[derive(Debug)]
-pub struct AvroIndex {
+pub struct AvroIndexFunc {
     options: AvroOptions,
 }
 
-impl AvroIndex {
+impl AvroIndexFunc {
     /// The function for files that are read with these options, unless a call gives others.
     pub fn new(options: AvroOptions) -> Self {
-        AvroIndex { options }
+        AvroIndexFunc { options }
     }
 
     /// Returns `true` if the table is the result of a call of this function, whose scan builds indexes.
@@ -47,7 +47,7 @@ impl AvroIndex {
     }
 }
 
-impl TableFunctionImpl for AvroIndex {
+impl TableFunctionImpl for AvroIndexFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let Arguments { paths, options } = Arguments::parse("avro_index", args.exprs(), &self.options)?;
         let schema = Arc::new(Schema::new(vec![

@@ -27,18 +27,18 @@ use std::sync::Arc;
 ///
 /// Rows of a file come in its order. Only headers are read.
 #[derive(Debug)]
-pub struct AvroMetadata {
+pub struct AvroMetadataFunc {
     options: AvroOptions,
 }
 
-impl AvroMetadata {
+impl AvroMetadataFunc {
     /// The function for files that are read with these options, unless a call gives others.
     pub fn new(options: AvroOptions) -> Self {
-        AvroMetadata { options }
+        AvroMetadataFunc { options }
     }
 }
 
-impl TableFunctionImpl for AvroMetadata {
+impl TableFunctionImpl for AvroMetadataFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),

@@ -19,12 +19,12 @@ mod wait;
 pub(crate) use wait::wait;
 
 pub(crate) use arguments::Arguments;
-pub use blocks::AvroBlocks;
-pub use damage::AvroDamage;
-pub use index::AvroIndex;
-pub use metadata::AvroMetadata;
-pub use read::ReadAvro;
-pub use schema::AvroFields;
+pub use blocks::AvroBlocksFunc;
+pub use damage::AvroDamageFunc;
+pub use index::AvroIndexFunc;
+pub use metadata::AvroMetadataFunc;
+pub use read::ReadAvroFunc;
+pub use schema::AvroSchemaFunc;
 
 use crate::options::read::AvroOptions;
 use datafusion::catalog::TableFunctionImpl;
@@ -35,12 +35,12 @@ use std::sync::Arc;
 /// Registers all of them, for files that are read with these options unless a call gives others.
 pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Result<()> {
     let functions: [(&str, Arc<dyn TableFunctionImpl>); 6] = [
-        ("read_avro", Arc::new(ReadAvro::new(options.clone()))),
-        ("avro_schema", Arc::new(AvroFields::new(options.clone()))),
-        ("avro_metadata", Arc::new(AvroMetadata::new(options.clone()))),
-        ("avro_blocks", Arc::new(AvroBlocks::new(options.clone()))),
-        ("avro_damage", Arc::new(AvroDamage::new(options.clone()))),
-        ("avro_index", Arc::new(AvroIndex::new(options.clone()))),
+        ("read_avro", Arc::new(ReadAvroFunc::new(options.clone()))),
+        ("avro_schema", Arc::new(AvroSchemaFunc::new(options.clone()))),
+        ("avro_metadata", Arc::new(AvroMetadataFunc::new(options.clone()))),
+        ("avro_blocks", Arc::new(AvroBlocksFunc::new(options.clone()))),
+        ("avro_damage", Arc::new(AvroDamageFunc::new(options.clone()))),
+        ("avro_index", Arc::new(AvroIndexFunc::new(options.clone()))),
     ];
     #[cfg(feature = "sql")]
     state.register_relation_planner(Arc::new(named::NamedArguments::of(functions.iter().map(|(name, _)| *name))))?;

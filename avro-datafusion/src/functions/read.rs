@@ -16,18 +16,18 @@ use std::sync::Arc;
 /// The headers of the files are read when the query is planned. In a Tokio runtime of one thread, URLs of object stores are
 /// refused, since waiting for them would stop what they need.
 #[derive(Debug)]
-pub struct ReadAvro {
+pub struct ReadAvroFunc {
     options: AvroOptions,
 }
 
-impl ReadAvro {
+impl ReadAvroFunc {
     /// The function for files that are read with these options, unless a call gives others.
     pub fn new(options: AvroOptions) -> Self {
-        ReadAvro { options }
+        ReadAvroFunc { options }
     }
 }
 
-impl TableFunctionImpl for ReadAvro {
+impl TableFunctionImpl for ReadAvroFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let arguments = Arguments::parse("read_avro", args.exprs(), &self.options)?;
         let local = ObjectStoreUrl::local_filesystem();

@@ -1,9 +1,10 @@
 //! `SELECT .. FROM avro_schema('path')`: files in, a row for each field of their schemas out, at every depth.
 
 use super::file_table::{PerFile, Run, file_table, readable};
+use crate::error::file_error;
 use crate::listing::list::Found;
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::{Headers, Reads, external};
+use crate::schema::header_cache::{Headers, Reads};
 use arrow_array::builder::{BooleanBuilder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -32,18 +33,18 @@ use std::sync::Arc;
 ///
 /// Rows of a file come in the order of its schema. Only headers are read. The text of a schema is in `avro_metadata`.
 #[derive(Debug)]
-pub struct AvroFields {
+pub struct AvroSchemaFunc {
     options: AvroOptions,
 }
 
-impl AvroFields {
+impl AvroSchemaFunc {
     /// The function for files that are read with these options, unless a call gives others.
     pub fn new(options: AvroOptions) -> Self {
-        AvroFields { options }
+        AvroSchemaFunc { options }
     }
 }
 
-impl TableFunctionImpl for AvroFields {
+impl TableFunctionImpl for AvroSchemaFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),
@@ -87,7 +88,7 @@ async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRe
     let header = headers.get(file.store.as_ref(), &file.object, &name).await.map(|(header, _)| header);
     let all = Reads { columns: None, batch_size: 1, reader: None };
     let compiled = header.and_then(|header| {
-        let program = header.schema.program(all, &headers.options().describing()).map_err(|e| external(e, &name))?;
+        let program = header.schema.program(all, &headers.options().describing()).map_err(|e| file_error(e, &name))?;
         Ok((header, program))
     });
     let (header, program) = match readable(compiled, is_only)? {

@@ -18,7 +18,7 @@ pub(crate) fn wait<T: Send>(future: impl Future<Output = Result<T>> + Send, netw
         }
         Ok(_) if network => plan_err!(
             "read_avro() of a URL needs a Tokio runtime of several threads, and this one has one; \
-             CREATE EXTERNAL TABLE and register_avro do not need it"
+             CREATE EXTERNAL TABLE and register_avro_table do not need it"
         ),
         _ => {
             let run = || {

@@ -7,12 +7,13 @@ use crate::block_index::format::{BlockStats, Identity, Writer};
 use crate::block_index::leaves::{Leaf, leaf_options, leaves};
 use crate::block_index::model::EMPTY_BLOCK;
 use crate::block_index::place::Place;
+use crate::error::file_error;
 use crate::io::readahead::{Fetch, Object, Pace};
 use crate::listing::list::{Found, list_some};
 use crate::listing::location::{Location, file_name, is_local};
 use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::{FileHeader, Headers, external};
+use crate::schema::header_cache::{FileHeader, Headers};
 use avro_arrow::container::Framer;
 use avro_arrow::{DecodeResult, Decoder, Limits, OnCorruptBlock, Program};
 use bytes::Bytes;
@@ -121,7 +122,7 @@ pub(crate) async fn build_with(
     for path in paths.texts() {
         let locations = Location::parse(path)?;
         let found = list_some(&locations, runtime, &options.file_extension).await?;
-        found.iter().for_each(|listing| listing.warn(&options.warnings));
+        found.iter().for_each(|listing| listing.warn(options.observer.as_deref()));
         all.extend(found.into_iter().flat_map(|listing| listing.files));
     }
     build_files(runtime, threads, all, options, index).await
@@ -141,7 +142,7 @@ pub(crate) async fn build_files(
         progress.total_bytes.fetch_add(files.iter().map(|file| file.object.size).sum(), Ordering::Relaxed);
     }
     // A damaged block has rows that an index cannot tell of.
-    let options = AvroOptions { damage: OnCorruptBlock::Error, ..options.clone() };
+    let options = AvroOptions { on_corrupt_block: OnCorruptBlock::Error, ..options.clone() };
     let builder = Arc::new(Builder {
         headers: Headers::new(options.clone()),
         threads: Arc::new(Semaphore::new(threads)),
@@ -193,7 +194,7 @@ impl Builder {
         let (header, _) = self.headers.get(place.store.as_ref(), &object, &name).await?;
         let limits = &self.headers.options().limits;
         let schema = header.schema.avro();
-        let all = leaves(schema, limits).map_err(|e| external(e, &name))?;
+        let all = leaves(schema, limits).map_err(|e| file_error(e, &name))?;
         let wanted: Arc<[Leaf]> = wanted(all, self.index.columns.as_deref(), &name)?.into();
         if !self.index.rebuild
             && let Some((index, bytes)) = load::current(&to, &header, &object, limits).await
@@ -207,7 +208,7 @@ impl Builder {
         }
         let options = leaf_options(wanted.iter().map(|leaf| leaf.path.clone()).collect(), limits);
         let options = options.with_batch_size(BATCH_SIZE);
-        let program = Arc::new(Program::compile(schema, &options).map_err(|e| external(e, &name))?);
+        let program = Arc::new(Program::compile(schema, &options).map_err(|e| file_error(e, &name))?);
         let job = Job {
             place: place.clone(),
             file_len: object.size,
@@ -296,10 +297,10 @@ impl Job {
         let mut collector = Collector::new(Arc::clone(&self.leaves));
         loop {
             // The framer goes ahead, so that the blocks of all rows are known.
-            while let Some(block) = framer.next_block().map_err(|e| external(e, &self.name))? {
+            while let Some(block) = framer.next_block().map_err(|e| file_error(e, &self.name))? {
                 collector.block(&block);
             }
-            let block = match decoder.try_decode().map_err(|e| external(e, &self.name))? {
+            let block = match decoder.try_decode().map_err(|e| file_error(e, &self.name))? {
                 DecodeResult::Batch(batch) => {
                     self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                     if !collector.rows(&batch) {

@@ -35,7 +35,7 @@ pub(crate) async fn indexes(
 ) -> Result<Vec<Option<Arc<FileIndex>>>> {
     let options = headers.options();
     // What is skipped has to be found, block by block.
-    if options.index == Index::Ignore || options.damage == OnCorruptBlock::Skip {
+    if options.index == Index::Ignore || options.on_corrupt_block == OnCorruptBlock::Skip {
         return Ok(vec![None; files.len()]);
     }
     let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;
@@ -83,8 +83,7 @@ async fn kept(
     let index = match index {
         Ok(index) => Some(Arc::new(index)),
         Err(reason) => {
-            let warnings = &headers.options().warnings;
-            warnings.warn(&format!("{name}: its index is not used: {reason} ({})", place.name()));
+            headers.options().warn(&format!("{name}: its index is not used: {reason} ({})", place.name()));
             None
         }
     };

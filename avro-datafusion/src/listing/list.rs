@@ -3,7 +3,7 @@
 //! DataFusion's own listing matches globs by file name only, has none for URLs, keeps its answers for ever and takes
 //! whatever it finds; this one is asked at every scan and takes data only (`data_files`).
 
-use crate::diagnostics::warnings::Warnings;
+use crate::diagnostics::observer::ScanObserver;
 use crate::listing::data_files::{DataFiles, LeftOut, MAGIC, Named};
 use crate::listing::location::{Find, Location, file_name};
 use datafusion::common::{Result, plan_err};
@@ -78,11 +78,12 @@ impl Listing<'_> {
     }
 
     /// Warns of files that look like data and were left out.
-    pub(crate) fn warn(&self, warnings: &Warnings) {
-        if !self.files.is_empty()
+    pub(crate) fn warn(&self, observer: Option<&dyn ScanObserver>) {
+        if let Some(observer) = observer
+            && !self.files.is_empty()
             && let Some(warning) = self.left_out.warning(self.location.text(), self.all_bare)
         {
-            warnings.warn(&warning);
+            observer.warning(&warning);
         }
     }
 }

@@ -30,7 +30,7 @@ impl StoredFile {
         let listings = list_some(&locations, session.runtime_env(), &options.file_extension).await?;
         let mut files = vec![];
         for listing in &listings {
-            listing.warn(&options.warnings);
+            listing.warn(options.observer.as_deref());
             files.extend(listing.files.iter().map(|found| StoredFile {
                 below: listing.below(found).into_iter().map(str::to_owned).collect(),
                 version: Arc::new(Version::new(found.object.clone())),

@@ -1,4 +1,4 @@
-//! Values of options: text in, typed values out.
+//! Parses the values of options.
 
 use crate::schema_file::{parse_schema, schema_text};
 use avro_arrow::Limits;
@@ -14,7 +14,11 @@ pub(crate) fn schema(name: &str, text: &str, imports: &[PathBuf], limits: &Limit
         true => (text.to_owned(), None),
         false => match std::fs::read(text).map_err(|e| e.to_string()).and_then(|bytes| schema_text(&bytes)) {
             Ok(json) => (json, Some(Path::new(text))),
-            Err(e) => return plan_err!("option `{name}`: {text} is no schema, and no file of one ({e})"),
+            Err(e) => {
+                return plan_err!(
+                    "option `{name}`: `{text}` is neither an Avro schema nor a readable schema file: {e}"
+                );
+            }
         },
     };
     let parsed = parse_schema(&json, path, imports, limits);
@@ -27,7 +31,7 @@ pub(crate) fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -
         Some((_, choice)) => Ok(choice.clone()),
         None => {
             let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-            plan_err!("option `{name}` is `{value}`, but can be {}", words.join(" or "))
+            plan_err!("option `{name}`: expected {}, found `{value}`", words.join(" or "))
         }
     }
 }
@@ -36,6 +40,6 @@ pub(crate) fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -
 pub(crate) fn number<T: FromStr>(name: &str, value: &str) -> Result<T> {
     match value.parse() {
         Ok(n) => Ok(n),
-        Err(_) => plan_err!("option `{name}` is `{value}`, which is not a number"),
+        Err(_) => plan_err!("option `{name}`: expected a number, found `{value}`"),
     }
 }

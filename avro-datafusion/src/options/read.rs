@@ -1,7 +1,6 @@
-//! Options of a table: what the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` says, in; options of the decoder, out.
+//! Read options, as the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` gives them.
 
-use crate::diagnostics::damage::Report;
-use crate::diagnostics::warnings::Warnings;
+use crate::diagnostics::observer::ScanObserver;
 use crate::options::parse::{choice, number, schema};
 use crate::options::write::{self, AvroWriteOptions};
 use arrow_schema::SchemaRef;
@@ -12,98 +11,118 @@ use avro_arrow::{
 use datafusion::common::{Result, plan_err};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// How a table of Avro files is read; defaults in parentheses.
+/// How Avro files are read as a table.
+///
+/// Made by [`default`](Self::default) and `with_*` methods, or from the names and values of SQL by [`set`](Self::set).
+///
+/// ```
+/// use avro_datafusion::{AvroOptions, Enums};
+///
+/// let options = AvroOptions::default().with_enums(Enums::String).with_virtual_columns(true);
+/// assert!(options.virtual_columns);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct AvroOptions {
-    /// Arrow types of `string` and `bytes` (views).
+    /// Arrow type of `string` and `bytes`. Default: views.
     pub strings: Strings,
-    /// Arrow type of `enum` (dictionary).
+    /// Arrow type of `enum`. Default: dictionary.
     pub enums: Enums,
-    /// Arrow type of unions other than "null or one type" (structs that SQL handles as the unions that they are).
+    /// Arrow type of unions other than "null or one type". Default: structs that SQL handles as unions.
     pub unions: Unions,
-    /// Arrow type of an array that Iceberg marks as a map (list).
-    pub pairs: LogicalMaps,
-    /// Arrow type of decimals (of their own precision).
+    /// Arrow type of an array that Iceberg marks as a map. Default: list.
+    pub logical_maps: LogicalMaps,
+    /// Arrow type of decimals. Default: the declared precision.
     pub decimals: Decimals,
-    /// How many times a recursive type is expanded inside itself before its values become JSON text (0).
+    /// Levels to which a recursive type is expanded inside itself; deeper values become JSON text. Default: 0.
     pub recursion_levels: usize,
-    /// What becomes of files with damaged blocks (refused).
-    pub damage: OnCorruptBlock,
-    /// Who is told what is skipped then (nobody).
-    pub report: Report,
-    /// What a file may ask for.
+    /// How files with damaged blocks are handled. Default: an error.
+    pub on_corrupt_block: OnCorruptBlock,
+    /// Receives skipped blocks and warnings. Default: none.
+    pub observer: Option<Arc<dyn ScanObserver>>,
+    /// Limits on what a file may make the reader allocate.
     pub limits: Limits,
-    /// The extension of the files of a directory that are data, in any case (`.avro`). Empty takes every file. It does not
-    /// concern a file that is named, nor a glob. With `.avro`, Avro files without an extension are data, too, see
-    /// [`data_files`](crate::listing::data_files).
+    /// Extension of the data files in a directory, compared case-insensitively. Default: `.avro`.
+    ///
+    /// An empty extension accepts every file. It does not apply to paths that name a file or a glob. With `.avro`, Avro files
+    /// without an extension are data too, see [`data_files`](crate::data_files).
     pub file_extension: String,
-    /// What directories named `key=value` mean (columns).
+    /// How directories named `key=value` are handled. Default: as columns.
     pub partitions: Partitions,
-    /// Of which types those columns are that were not given (of what their values are).
+    /// Types of the partition columns that `schema` does not declare. Default: inferred.
     pub partition_types: PartitionTypes,
-    /// Are there columns that say where each row is from (no)? `_file` is its path or URL, `_block` the index of its block in the
-    /// file, `_row` its own, both from 0, `_offset` the offset of the block. They come last, and cost nothing where they are not
-    /// used. A column of that name in the files or their directories takes the place of one of these. To count blocks or rows, a file
-    /// is read by one thread from its start. Of files with damage, see [`Decoder::places`](avro_arrow::Decoder::places).
+    /// Whether the table has the virtual columns `_file`, `_block`, `_row` and `_offset`. Default: no.
+    ///
+    /// `_file` is the path or URL of the row's file, `_block` the index of its block in the file and `_row` its index in the
+    /// file, both from 0; `_offset` is the byte offset of its block. They are the last columns and cost nothing if unused. A
+    /// column of a file or directory with one of these names hides the virtual one. If a query uses `_block` or `_row`, one
+    /// thread reads each file from its start. For files with damage, see [`Decoder::places`](avro_arrow::Decoder::places).
     pub virtual_columns: bool,
-    /// The columns of the files, instead of those found in their headers. A column that a file has not is null. Where such a column's
-    /// metadata has an id (`PARQUET:field_id`), columns are found by their ids, whatever they are called.
+    /// Columns of the table. Default: those in the headers of the files.
+    ///
+    /// A column missing from a file is null. If a column's metadata has a field id (`PARQUET:field_id`), columns are matched
+    /// by field id instead of name.
     pub schema: Option<SchemaRef>,
-    /// The Avro schema that every file is resolved to, instead of the one that the files' schemas make together.
+    /// Avro schema to which every file is resolved. Default: the merged schema of the files.
     pub reader_schema: Option<Schema>,
-    /// How fields of that schema are found in a file's (by name).
+    /// How fields of `reader_schema` are matched to those of a file. Default: by name.
     pub field_match: FieldMatch,
-    /// Whether names of types must be the same in a file's schema and the one that it is read with (lenient).
+    /// Whether type names must match between the schema of a file and the reader schema. Default: lenient.
     pub type_names: TypeNames,
-    /// Whether decimals on a fixed that is too short for their precision are read as decimals (no).
+    /// Whether decimals on a `fixed` too short for their precision are read as decimals. Default: no.
     pub short_decimals: bool,
-    /// Files and directories of schemas whose types a schema's file may name (none); the directory of the file comes after them.
+    /// Schema files, and directories of them, that define the types a schema file refers to. Default: none.
+    ///
+    /// The directory of the schema file itself is searched last.
     pub imports: Vec<PathBuf>,
-    /// What happens where files have schemas that are not one by Avro's rules (an error that names both).
-    pub conflicts: OnConflict,
-    /// Are block indexes used, where there are any (used)?
+    /// How files are handled whose schemas Avro's rules cannot merge. Default: an error that names both files.
+    pub on_conflict: OnConflict,
+    /// Whether block indexes are used. Default: yes.
     pub index: Index,
-    /// The directory that block indexes are in, a path or URL (beside their files).
+    /// Directory of the block indexes, a path or URL. Default: beside the files.
     pub index_path: Option<String>,
-    /// Who is told of what does not fail a query and should be known (nobody).
-    pub warnings: Warnings,
-    /// How files are written, by `COPY` and by `INSERT` into the table.
+    /// How `COPY` and `INSERT` write files.
     pub writing: AvroWriteOptions,
 }
 
-/// What becomes of block indexes, see [`index`](crate::index).
+/// Whether block indexes are used, see [`index`](crate::index).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Index {
-    /// They are used, if they are those of their files as these are now.
+    /// Use an index if it matches the current version of its file.
     #[default]
     Use,
-    /// They are not looked for.
+    /// Do not look for indexes.
     Ignore,
 }
 
-/// What directories named `key=value` between the table's path and its files mean.
+/// How directories named `key=value` between the table's path and its files are handled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Partitions {
-    /// They are columns, where all files are under the same keys.
+    /// As columns, if all files are under the same keys.
     #[default]
     Infer,
-    /// They are just directories.
+    /// As plain directories.
     Ignore,
-    /// They are these columns.
+    /// As these columns.
     Named(Vec<String>),
 }
 
-/// The types of partition columns whose types `schema` does not give. The value `__HIVE_DEFAULT_PARTITION__` is null.
+/// Types of the partition columns that `schema` does not declare. The value `__HIVE_DEFAULT_PARTITION__` is null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum PartitionTypes {
-    /// Those that the writer recorded in the headers of the files, as this crate's writer does. Without a record, what all values
-    /// of all files are when the table is made: Int64 (`2024`, and `01` where two digits stand for a month or an
-    /// hour; but not `01234`, which without its zero would be another code), Date32 (`2024-01-31`), Timestamp (`2024-01-31
-    /// 10:00:00`, to microseconds); else strings.
+    /// The types recorded in the headers of the files, as this crate's writer does, or else inferred from the values.
+    ///
+    /// Inference looks at all values when the table is created: Int64 (`2024`, and `01` if two digits stand for a month or
+    /// an hour; but not `01234`, a code that would lose its zero), Date32 (`2024-01-31`), Timestamp
+    /// (`2024-01-31 10:00:00`, to microseconds); otherwise Utf8.
     #[default]
     Infer,
-    /// Strings.
+    /// Utf8.
     String,
 }
 
@@ -113,11 +132,11 @@ impl Default for AvroOptions {
             strings: Strings::default(),
             enums: Enums::default(),
             unions: Unions::Tagged,
-            pairs: LogicalMaps::default(),
+            logical_maps: LogicalMaps::default(),
             decimals: Decimals::default(),
             recursion_levels: 0,
-            damage: OnCorruptBlock::default(),
-            report: Report::default(),
+            on_corrupt_block: OnCorruptBlock::default(),
+            observer: None,
             limits: Limits::default(),
             file_extension: ".avro".to_owned(),
             partitions: Partitions::default(),
@@ -129,19 +148,18 @@ impl Default for AvroOptions {
             type_names: TypeNames::default(),
             short_decimals: false,
             imports: Vec::new(),
-            conflicts: OnConflict::default(),
+            on_conflict: OnConflict::default(),
             index: Index::default(),
             index_path: None,
-            warnings: Warnings::default(),
             writing: AvroWriteOptions::default(),
         }
     }
 }
 
-/// Arrow fields of a table for each that a query may read.
-const DESCRIBED_PER_READ: usize = 20;
+/// How many times the limit on Arrow fields a table may have, since a query reads only some of them.
+const TABLE_FIELDS_FACTOR: usize = 20;
 
-/// The names that [`AvroOptions::set`] knows.
+/// Names of the read options.
 const NAMES: &str = "strings, enums, unions, pairs, decimals, short_decimals, recursion_levels, damage, file_extension, \
                      partitions, partition_types, virtual_columns, reader_schema, field_match, type_names, union_by_name, \
                      index, index_path, \
@@ -149,9 +167,40 @@ const NAMES: &str = "strings, enums, unions, pairs, decimals, short_decimals, re
                      schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
 
 impl AvroOptions {
-    /// These options with others set by name. DataFusion puts `format.` before the names in `OPTIONS(..)`; names with any other
-    /// prefix are meant for others, such as the object store, and passed over.
-    pub fn with_pairs(mut self, pairs: &HashMap<String, String>) -> Result<Self> {
+    setters! {
+        with_strings(strings: Strings),
+        with_enums(enums: Enums),
+        with_unions(unions: Unions),
+        with_logical_maps(logical_maps: LogicalMaps),
+        with_decimals(decimals: Decimals),
+        with_recursion_levels(recursion_levels: usize),
+        with_on_corrupt_block(on_corrupt_block: OnCorruptBlock),
+        with_observer(observer: Arc<dyn ScanObserver>),
+        with_limits(limits: Limits),
+        with_file_extension(file_extension: impl Into<String>),
+        with_partitions(partitions: Partitions),
+        with_partition_types(partition_types: PartitionTypes),
+        with_virtual_columns(virtual_columns: bool),
+        with_schema(schema: impl Into<Option<SchemaRef>>),
+        with_reader_schema(reader_schema: impl Into<Option<Schema>>),
+        with_field_match(field_match: FieldMatch),
+        with_type_names(type_names: TypeNames),
+        with_short_decimals(short_decimals: bool),
+        with_imports(imports: Vec<PathBuf>),
+        with_on_conflict(on_conflict: OnConflict),
+        with_index(index: Index),
+        with_index_path(index_path: impl Into<Option<String>>),
+        with_writing(writing: AvroWriteOptions),
+    }
+
+    /// Returns these options with those of a SQL `OPTIONS(..)` clause set by name.
+    ///
+    /// DataFusion puts `format.` before the names. Names with any other prefix belong to others, such as the object store,
+    /// and are ignored.
+    ///
+    /// # Errors
+    /// If a name is unknown or a value is invalid.
+    pub fn with_sql_options(mut self, pairs: &HashMap<String, String>) -> Result<Self> {
         for (name, value) in pairs {
             if let Some(name) = own(name) {
                 self.set(name, value)?;
@@ -160,27 +209,34 @@ impl AvroOptions {
         Ok(self)
     }
 
-    /// Sets one option by its name, as SQL gives it: one of reading, or one of [writing](AvroWriteOptions::set). Both have an
-    /// `index`: `use` and `ignore` are of reading, `true` and `false` of writing.
+    /// Sets one option by its SQL name: a read option, or a [write option](AvroWriteOptions::set).
+    ///
+    /// # Errors
+    /// If the name is unknown or the value is invalid.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        if is_writing(name, value) && self.writing.set(name, value, &self.imports, &self.limits)?
-            || self.try_set(name, value)?
-        {
+        if self.writing.set(name, value, &self.imports, &self.limits)? || self.try_set(name, value)? {
             return Ok(());
         }
-        let writing = write::NAMES;
-        plan_err!("Avro tables have no option `{name}`; known are {NAMES}; and for files that are written {writing}")
+        let written = write::NAMES;
+        plan_err!("unknown Avro option `{name}`; read options are {NAMES}; write options are {written}")
     }
 
-    /// Sets an option of reading by its name.
+    /// Sets a read option by its name.
     pub(crate) fn set_reading(&mut self, name: &str, value: &str) -> Result<()> {
         match self.try_set(name, value)? {
             true => Ok(()),
-            false => plan_err!("Avro tables have no option `{name}`; known are {NAMES}"),
+            false => plan_err!("unknown Avro read option `{name}`; read options are {NAMES}"),
         }
     }
 
-    /// Sets an option of reading, if it is one.
+    /// Passes a warning to the observer, if there is one.
+    pub(crate) fn warn(&self, message: &str) {
+        if let Some(observer) = &self.observer {
+            observer.warning(message);
+        }
+    }
+
+    /// Sets a read option; `false` if there is none of this name.
     fn try_set(&mut self, name: &str, value: &str) -> Result<bool> {
         let limits = &mut self.limits;
         match name.to_ascii_lowercase().as_str() {
@@ -192,13 +248,16 @@ impl AvroOptions {
                 let known = [("tagged", Unions::Tagged), ("dense", Unions::Dense), ("struct", Unions::Struct)];
                 self.unions = choice(name, value, &known)?;
             }
-            "pairs" => self.pairs = choice(name, value, &[("list", LogicalMaps::List), ("map", LogicalMaps::Map)])?,
+            "pairs" => {
+                self.logical_maps = choice(name, value, &[("list", LogicalMaps::List), ("map", LogicalMaps::Map)])?
+            }
             "decimals" => {
                 let choices = [("declared", Decimals::Declared), ("wide", Decimals::Wide), ("bytes", Decimals::Bytes)];
                 self.decimals = choice(name, value, &choices)?;
             }
             "damage" => {
-                self.damage = choice(name, value, &[("refuse", OnCorruptBlock::Error), ("skip", OnCorruptBlock::Skip)])?
+                self.on_corrupt_block =
+                    choice(name, value, &[("refuse", OnCorruptBlock::Error), ("skip", OnCorruptBlock::Skip)])?
             }
             "partitions" => {
                 self.partitions = choice(name, value, &[("infer", Partitions::Infer), ("ignore", Partitions::Ignore)])?;
@@ -221,13 +280,18 @@ impl AvroOptions {
             "union_by_name" => {
                 let choices =
                     [("promote", OnConflict::Error), ("widen", OnConflict::Widen), ("strict", OnConflict::Strict)];
-                // As DuckDB has it: by names, or not at all.
+                // DuckDB spells it as a boolean: by name, or by position, which here means that schemas must be equal.
                 let value = match value {
                     "true" => "promote",
                     "false" => "strict",
                     other => other,
                 };
-                self.conflicts = choice(name, value, &choices)?;
+                self.on_conflict = choice(name, value, &choices)?;
+            }
+            "index" if ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(value)) => {
+                return plan_err!(
+                    "option `index`: expected `use` or `ignore`, found `{value}`; to write block indexes, use `write_index`"
+                );
             }
             "index" => self.index = choice(name, value, &[("use", Index::Use), ("ignore", Index::Ignore)])?,
             "index_path" => self.index_path = Some(value.to_owned()),
@@ -247,15 +311,18 @@ impl AvroOptions {
         Ok(true)
     }
 
-    /// These options for looking at what columns there are. The limit on Arrow fields is about columns that are read.
+    /// Returns these options for finding out which columns there are, with a higher limit on Arrow fields.
+    ///
+    /// A query reads few of the columns of a wide table; the limit is about those.
     pub fn describing(&self) -> AvroOptions {
         let mut options = self.clone();
-        options.limits.arrow_fields = self.limits.arrow_fields.saturating_mul(DESCRIBED_PER_READ);
+        options.limits.arrow_fields = self.limits.arrow_fields.saturating_mul(TABLE_FIELDS_FACTOR);
         options
     }
 
-    /// The decoder's options for these columns (`None` for all of them) and this batch size, as far as these options go for one file alone:
-    /// the reader's schema, which may be that of many files, is left out.
+    /// Returns the decoder's options for these columns (`None`: all) and this batch size.
+    ///
+    /// They apply to one file alone: `reader_schema`, which may be the merged schema of many files, is left out.
     pub fn decoder(&self, projection: Option<Vec<String>>, batch_size: usize) -> Options {
         Options::default()
             .with_batch_size(batch_size.max(1))
@@ -263,39 +330,33 @@ impl AvroOptions {
             .with_strings(self.strings)
             .with_enums(self.enums)
             .with_unions(self.unions)
-            .with_logical_maps(self.pairs)
+            .with_logical_maps(self.logical_maps)
             .with_decimals(self.decimals)
             .with_short_decimals(self.short_decimals)
             .with_recursion_levels(self.recursion_levels)
-            .with_on_corrupt_block(self.damage)
+            .with_on_corrupt_block(self.on_corrupt_block)
             .with_limits(self.limits.clone())
             .with_field_match(self.field_match)
-            .with_widen(self.conflicts == OnConflict::Widen)
+            .with_widen(self.on_conflict == OnConflict::Widen)
             .with_type_names(self.type_names)
             .with_reader_schema(None)
     }
 }
 
-/// The option's own name; `None` for one of others, such as the object store.
+/// Returns the name without the prefix `format.`; `None` for a name with another prefix, such as `aws.`.
 fn own(name: &str) -> Option<&str> {
     let name = name.strip_prefix("format.").unwrap_or(name);
     (name.starts_with(write::METADATA) || !name.contains('.')).then_some(name)
 }
 
-/// Can it only be an option of writing?
-fn is_writing(name: &str, value: &str) -> bool {
-    !name.eq_ignore_ascii_case("index") || ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(value))
-}
-
-/// Those of these options that are of reading only.
-pub(crate) fn reading_only(pairs: &HashMap<String, String>) -> Vec<String> {
+/// Returns the names of the read options among these, which a write statement must not have.
+pub(crate) fn read_options(pairs: &HashMap<String, String>) -> Vec<String> {
     let limits = Limits::default();
-    let is_reading = |(name, value): &(&str, &String)| {
-        !is_writing(name, value)
-            || !matches!(AvroWriteOptions::default().set(name, value, &[], &limits), Ok(true) | Err(_))
+    let is_read = |(name, value): &(&str, &String)| {
+        !matches!(AvroWriteOptions::default().set(name, value, &[], &limits), Ok(true) | Err(_))
     };
     let own = pairs.iter().filter_map(|(name, value)| Some((own(name)?, value)));
-    let mut names: Vec<_> = own.filter(is_reading).map(|(name, _)| name.to_owned()).collect();
+    let mut names: Vec<_> = own.filter(is_read).map(|(name, _)| name.to_owned()).collect();
     names.sort_unstable();
     names
 }
@@ -306,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_by_name() {
+    fn set_accepts_known_names_and_values() {
         let cases = [
             ("strings", "plain", "ok"),
             ("STRINGS", "Plain", "ok"),
@@ -317,27 +378,32 @@ mod tests {
             ("partitions", "ignore", "ok"),
             ("partition_types", "string", "ok"),
             ("virtual_columns", "true", "ok"),
-            ("virtual_columns", "_row", "option `virtual_columns` is `_row`, but can be true or false"),
+            ("virtual_columns", "_row", "option `virtual_columns`: expected true or false, found `_row`"),
             ("recursion_levels", "2", "ok"),
             ("reader_schema", "\"int\"", "ok"),
             ("reader_schema", "{}", "option `reader_schema`"),
-            ("reader_schema", "no/such.avsc", "no/such.avsc is no schema, and no file of one"),
+            ("reader_schema", "no/such.avsc", "`no/such.avsc` is neither an Avro schema nor a readable schema file"),
             ("field_match", "id", "ok"),
             ("type_names", "strict", "ok"),
             ("union_by_name", "widen", "ok"),
-            ("union_by_name", "yes", "option `union_by_name` is `yes`, but can be promote or widen or strict"),
+            ("union_by_name", "yes", "option `union_by_name`: expected promote or widen or strict, found `yes`"),
             ("index", "ignore", "ok"),
-            ("index", "no", "option `index` is `no`, but can be use or ignore"),
-            ("index", "true", "ok"),
+            ("index", "no", "option `index`: expected use or ignore, found `no`"),
+            (
+                "index",
+                "true",
+                "option `index`: expected `use` or `ignore`, found `true`; to write block indexes, use `write_index`",
+            ),
+            ("write_index", "true", "ok"),
             ("codec", "deflate", "ok"),
             ("metadata::a.b", "c", "ok"),
             ("index_path", "s3://bucket/indexes/", "ok"),
             ("damage", "skip", "ok"),
-            ("damage", "ignore", "option `damage` is `ignore`, but can be refuse or skip"),
+            ("damage", "ignore", "option `damage`: expected refuse or skip, found `ignore`"),
             ("block_bytes", "1000", "ok"),
-            ("block_bytes", "lots", "option `block_bytes` is `lots`, which is not a number"),
-            ("unions", "sparse", "option `unions` is `sparse`, but can be tagged or dense or struct"),
-            ("compression", "gzip", "Avro tables have no option `compression`; known are "),
+            ("block_bytes", "lots", "option `block_bytes`: expected a number, found `lots`"),
+            ("unions", "sparse", "option `unions`: expected tagged or dense or struct, found `sparse`"),
+            ("compression", "gzip", "unknown Avro option `compression`; read options are "),
         ];
         for (name, value, expected) in cases {
             let mut options = AvroOptions::default();
@@ -352,10 +418,10 @@ mod tests {
     }
 
     #[test]
-    fn prefixes() {
+    fn with_sql_options_ignores_other_prefixes() {
         let pairs =
             [("format.strings", "plain"), ("aws.region", "eu-central-1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        let options = AvroOptions::default().with_pairs(&HashMap::from(pairs)).unwrap();
+        let options = AvroOptions::default().with_sql_options(&HashMap::from(pairs)).unwrap();
         assert_eq!(options, AvroOptions { strings: Strings::Utf8, ..Default::default() });
     }
 }

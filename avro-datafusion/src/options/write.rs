@@ -1,5 +1,4 @@
-//! Options of files that are written: what the caller, `COPY .. OPTIONS(..)` or the options of a table say, in; options of the
-//! encoder, out.
+//! Write options, as the caller, `COPY .. OPTIONS(..)` or the options of a table give them.
 
 use crate::options::parse::{choice, schema};
 use avro_arrow::schema::Schema;
@@ -7,29 +6,38 @@ use avro_arrow::{Codec, Compressor, Limits, WriteOptions};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use std::path::PathBuf;
 
-/// How Avro files are written; defaults in parentheses.
+/// How Avro files are written.
+///
+/// ```
+/// use avro_datafusion::{AvroWriteOptions, Codec};
+///
+/// let options = AvroWriteOptions::default().with_codec(Codec::Zstandard).with_level(6);
+/// assert_eq!(options.level, Some(6));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct AvroWriteOptions {
-    /// How blocks are compressed (snappy).
+    /// Compression of the blocks. Default: snappy.
     pub codec: Codec,
-    /// How hard, by the codec's own scale: deflate 1 to 12, zstandard -7 to 22, bzip2 1 to 9, xz 0 to 9 (the codec's usual one).
+    /// Compression level on the scale of the codec: deflate 1 to 12, zstandard -7 to 22, bzip2 1 to 9, xz 0 to 9. Default: the
+    /// default of the codec.
     pub level: Option<i32>,
-    /// Bytes of a block before it is compressed, at most, unless one row has more (128 KiB).
+    /// Maximum bytes of a block before compression, unless a single row has more. Default: 128 KiB.
     pub block_bytes: usize,
-    /// The schema that files get; columns are found by their names (the one that the columns tell).
+    /// Schema of the files; columns are matched by name. Default: derived from the columns.
     pub schema: Option<Schema>,
-    /// Whether that schema must be one that the specification allows (yes).
+    /// Whether `schema` must follow the specification strictly. Default: yes.
     pub check_schema: bool,
-    /// What the headers of files say besides: keys and values (nothing).
+    /// Additional entries of the file headers: keys and values. Default: none.
     pub metadata: Vec<(String, Vec<u8>)>,
-    /// Is a block index written beside each file, see [`index`](crate::index) (no)?
+    /// Whether a block index is written beside each file, see [`index`](crate::index). Default: no.
     pub index: bool,
 }
 
-/// The names that [`AvroWriteOptions::set`] knows.
-pub(crate) const NAMES: &str = "codec, level, block_size, schema, check_schema, index, metadata::KEY";
+/// Names of the write options.
+pub(crate) const NAMES: &str = "codec, level, block_size, schema, check_schema, write_index, metadata::KEY";
 
-/// What comes before the key of an entry of the header's metadata, as in DataFusion's options of Parquet.
+/// Prefix of the options that set an entry of the header, as in DataFusion's Parquet options.
 pub(crate) const METADATA: &str = "metadata::";
 
 impl Default for AvroWriteOptions {
@@ -40,11 +48,23 @@ impl Default for AvroWriteOptions {
 }
 
 impl AvroWriteOptions {
-    /// Sets one option by its name, as SQL gives it; `false` for a name that is none of these. A size may have a unit, as in
-    /// `256KB`, by powers of 1024. A schema may name types of the `imports`, which are files and directories of schemas.
+    setters! {
+        with_codec(codec: Codec),
+        with_level(level: impl Into<Option<i32>>),
+        with_block_bytes(block_bytes: usize),
+        with_schema(schema: impl Into<Option<Schema>>),
+        with_check_schema(check_schema: bool),
+        with_metadata(metadata: Vec<(String, Vec<u8>)>),
+        with_index(index: bool),
+    }
+
+    /// Sets one write option by its SQL name; returns `false` if there is none of this name.
+    ///
+    /// A size may have a unit, as in `256KB`; units are powers of 1024. A schema may use types that the `imports`, schema
+    /// files and directories of them, define.
     ///
     /// # Errors
-    /// Where the value is none of the option's.
+    /// If the value is invalid for the option.
     pub fn set(&mut self, name: &str, value: &str, imports: &[PathBuf], limits: &Limits) -> Result<bool> {
         if let Some(key) = name.strip_prefix(METADATA) {
             self.metadata.retain(|(other, _)| other != key);
@@ -55,38 +75,34 @@ impl AvroWriteOptions {
             "codec" => {
                 let all = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
                 let mut choices: Vec<_> = all.into_iter().map(|codec| (codec.name(), codec)).collect();
-                // What people say elsewhere.
+                // Names that other tools use.
                 choices.extend([("none", Codec::Null), ("uncompressed", Codec::Null), ("zstd", Codec::Zstandard)]);
                 self.codec = choice(name, value, &choices)?;
             }
             "level" => match value.parse() {
                 Ok(level) => self.level = Some(level),
-                Err(_) => return plan_err!("option `{name}` is `{value}`, which is not a number"),
+                Err(_) => return plan_err!("option `{name}`: expected a number, found `{value}`"),
             },
             "block_size" => match bytes(value) {
                 Some(bytes) => self.block_bytes = bytes,
-                None => return plan_err!("option `{name}` is `{value}`, which is not a size such as 65536 or 256KB"),
+                None => return plan_err!("option `{name}`: expected a size such as 65536 or 256KB, found `{value}`"),
             },
             "schema" => self.schema = Some(schema(name, value, imports, limits)?),
             "check_schema" => self.check_schema = choice(name, value, &[("true", true), ("false", false)])?,
-            "index" => self.index = choice(name, value, &[("true", true), ("false", false)])?,
+            "write_index" => self.index = choice(name, value, &[("true", true), ("false", false)])?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    /// The encoder's options.
+    /// Returns the encoder's options.
     ///
     /// # Errors
-    /// A level that the codec has not, or no room for a block.
+    /// If the codec does not have the level, or the block size is 0 or above the limit.
     pub(crate) fn encoder(&self, limits: &Limits) -> Result<WriteOptions> {
         Compressor::new(self.codec, self.level).map_err(|e| DataFusionError::Plan(e.to_string()))?;
         if self.block_bytes == 0 || self.block_bytes > limits.block_bytes {
-            return plan_err!(
-                "blocks of {} bytes cannot be written: 1 to {} are possible",
-                self.block_bytes,
-                limits.block_bytes
-            );
+            return plan_err!("block size of {} bytes: expected 1 to {}", self.block_bytes, limits.block_bytes);
         }
         Ok(WriteOptions::default()
             .with_codec(self.codec)
@@ -100,7 +116,7 @@ impl AvroWriteOptions {
     }
 }
 
-/// A number of bytes with or without a unit.
+/// Parses a number of bytes with or without a unit.
 fn bytes(text: &str) -> Option<usize> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;
@@ -120,21 +136,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_by_name() {
+    fn set_accepts_known_names_and_values() {
         let cases = [
             ("codec", "Deflate", "ok"),
             ("codec", "none", "ok"),
-            ("codec", "lz4", "option `codec` is `lz4`, but can be null or deflate or snappy or zstandard"),
+            ("codec", "lz4", "option `codec`: expected null or deflate or snappy or zstandard"),
             ("level", "-3", "ok"),
-            ("level", "high", "option `level` is `high`, which is not a number"),
+            ("level", "high", "option `level`: expected a number, found `high`"),
             ("block_size", "256KB", "ok"),
             ("block_size", "1 MiB", "ok"),
-            ("block_size", "big", "option `block_size` is `big`, which is not a size such as 65536 or 256KB"),
-            ("block_size", "99999999999GB", "which is not a size"),
+            ("block_size", "big", "option `block_size`: expected a size such as 65536 or 256KB, found `big`"),
+            ("block_size", "99999999999GB", "expected a size"),
             ("schema", "\"int\"", "ok"),
-            ("schema", "no/such.avsc", "option `schema`: no/such.avsc is no schema, and no file of one"),
+            (
+                "schema",
+                "no/such.avsc",
+                "option `schema`: `no/such.avsc` is neither an Avro schema nor a readable schema file",
+            ),
             ("check_schema", "false", "ok"),
-            ("index", "TRUE", "ok"),
+            ("write_index", "TRUE", "ok"),
+            ("index", "true", "unknown"),
             ("metadata::by", "me", "ok"),
             ("compression", "gzip", "unknown"),
         ];
@@ -152,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written() {
+    fn encoder_rejects_invalid_level_and_block_size() {
         let cases = [
             (
                 AvroWriteOptions { codec: Codec::Zstandard, level: Some(40), ..Default::default() },
                 "40 is no level of zstandard",
             ),
-            (AvroWriteOptions { block_bytes: 0, ..Default::default() }, "blocks of 0 bytes"),
+            (AvroWriteOptions { block_bytes: 0, ..Default::default() }, "block size of 0 bytes: expected 1 to "),
             (AvroWriteOptions { block_bytes: usize::MAX, ..Default::default() }, "1 to "),
         ];
         for (options, expected) in cases {

@@ -1,5 +1,4 @@
-//! The parts of a file that are read where an index says which: blocks in their order of reading in, for each stretch of them a decoder
-//! and its bytes out.
+//! Scans of chosen blocks: for each byte range that an index or an access plan selects, a decoder and the fetch of its bytes.
 
 use crate::block_index::Schedule;
 use crate::diagnostics::metrics::ScanMetrics;
@@ -26,13 +25,38 @@ pub(crate) struct FilePart {
     pub(crate) metrics: ScanMetrics,
 }
 
-/// The stretches of a file, one after the other.
-pub(crate) struct Stretches {
+/// Reads some blocks of a file: byte range after byte range, with a decoder for each.
+pub(crate) struct BlockRanges {
     pub(crate) part: FilePart,
-    pub(crate) schedule: Schedule,
-    /// Where the markers around the blocks that are being read begin.
+    pub(crate) blocks: BlockSelection,
+    /// Where the sync markers around the current range begin.
     span: Option<Range<u64>>,
     ended: bool,
+}
+
+/// Chooses the byte ranges to read.
+pub(crate) enum BlockSelection {
+    /// The file's block index does.
+    Index(Schedule),
+    /// The caller does, by a [`BlockAccessPlan`](crate::BlockAccessPlan).
+    Plan(std::vec::IntoIter<Range<u64>>),
+}
+
+impl BlockSelection {
+    fn next_range(&mut self) -> Option<Range<u64>> {
+        match self {
+            BlockSelection::Index(schedule) => schedule.next().map(|blocks| schedule.bytes(&blocks)),
+            BlockSelection::Plan(ranges) => ranges.next(),
+        }
+    }
+
+    /// Returns the number of blocks that were pruned. A plan does not say which blocks it leaves out.
+    fn n_pruned(&self) -> usize {
+        match self {
+            BlockSelection::Index(schedule) => schedule.n_pruned(),
+            BlockSelection::Plan(_) => 0,
+        }
+    }
 }
 
 impl FilePart {
@@ -65,21 +89,20 @@ impl FilePart {
     }
 }
 
-impl Stretches {
-    pub(crate) fn new(part: FilePart, schedule: Schedule) -> Stretches {
-        Stretches { part, schedule, span: None, ended: false }
+impl BlockRanges {
+    pub(crate) fn new(part: FilePart, blocks: BlockSelection) -> BlockRanges {
+        BlockRanges { part, blocks, span: None, ended: false }
     }
 
-    /// What reads the next stretch; none at the end.
+    /// Returns what reads the next range; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(Decoder, Fetch)>> {
-        let Some(blocks) = self.schedule.next() else {
+        let Some(bytes) = self.blocks.next_range() else {
             if !std::mem::replace(&mut self.ended, true) {
-                self.part.metrics.blocks_pruned.add(self.schedule.n_pruned());
+                self.part.metrics.blocks_pruned.add(self.blocks.n_pruned());
             }
             return Ok(None);
         };
-        let bytes = self.schedule.bytes(&blocks);
-        // Nothing behind the last block is of interest: it is as if the file ended there.
+        // Nothing after the last block is read: the decoder takes its end for the end of the file.
         let (marker, end) = (self.part.file.header.sync.len() as u64, bytes.end);
         let range = bytes.start.saturating_sub(marker)..end;
         self.span = Some(range.start..end.saturating_sub(marker));
@@ -88,19 +111,26 @@ impl Stretches {
         Ok(Some((decoder, fetch)))
     }
 
-    /// May what is read of one stretch make others unwanted?
-    pub(crate) fn may_end(&self) -> bool {
-        self.schedule.is_dynamic()
+    /// Returns whether the rows of one range may make later ranges unnecessary.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        matches!(&self.blocks, BlockSelection::Index(schedule) if schedule.is_dynamic())
     }
 
-    /// Checks that a stretch that was read is what the index said.
+    /// Checks that the blocks of the current range were where they are expected.
     pub(crate) fn check(&self, decoder: &Decoder) -> Result<()> {
-        match self.span == decoder.covered_range() {
-            true => Ok(()),
-            false => exec_err!(
-                "{}: its blocks are not where its index says, although it has not changed since; the option \
-                 `index` = 'ignore' reads it without",
-                self.part.object.name
+        if self.span == decoder.covered_range() {
+            return Ok(());
+        }
+        let name = &self.part.object.name;
+        match &self.blocks {
+            BlockSelection::Index(_) => exec_err!(
+                "{name}: blocks are not at the offsets in its block index, although the file has not changed; \
+                 set option `index` to 'ignore' to read the file without its index"
+            ),
+            BlockSelection::Plan(_) => exec_err!(
+                "{name}: no block boundaries at the offsets in the block access plan: expected sync markers at {:?}, found {:?}",
+                self.span,
+                decoder.covered_range()
             ),
         }
     }

@@ -1,10 +1,11 @@
 //! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
 
+use crate::error::file_error;
 use crate::listing::list::{Found, Listing};
 use crate::listing::location::is_local;
-use crate::options::read::{AvroOptions, reading_only};
+use crate::options::read::{AvroOptions, read_options};
 use crate::scan::source::AvroSource;
-use crate::schema::header_cache::{Headers, external};
+use crate::schema::header_cache::Headers;
 use crate::schema::reader_schema::TableReader;
 use crate::sink;
 use crate::virtual_columns::without;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use avro_arrow::schema::{MergedSchema, Schema as AvroSchema};
 use avro_arrow::{OnCorruptBlock, Program};
 use datafusion::catalog::Session;
-use datafusion::common::{DataFusionError, GetExt, Result, Statistics, not_impl_err, plan_err};
+use datafusion::common::{DataFusionError, GetExt, Result, Statistics, internal_err, not_impl_err, plan_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSinkConfig, FileSource};
@@ -36,14 +37,14 @@ const MANY: usize = 64;
 #[derive(Debug, Clone)]
 pub struct AvroFormat {
     headers: Arc<Headers>,
-    /// The options of reading that a statement named.
-    reading: Arc<[String]>,
+    /// Names of the read options in the statement.
+    read_options: Arc<[String]>,
 }
 
 impl AvroFormat {
     /// The format read with these options.
     pub fn new(options: AvroOptions) -> Self {
-        AvroFormat { headers: Arc::new(Headers::new(options)), reading: Arc::new([]) }
+        AvroFormat { headers: Arc::new(Headers::new(options)), read_options: Arc::new([]) }
     }
 
     /// The options that files are read with.
@@ -79,7 +80,7 @@ impl AvroFormat {
             }
         };
         let program = Program::compile(reader, &options.describing().decoder(None, 1)).map_err(|e| match is_one {
-            true => external(e, &name),
+            true => file_error(e, &name),
             false => DataFusionError::External(Box::new(e)),
         })?;
         let schema = program.arrow_schema();
@@ -90,7 +91,7 @@ impl AvroFormat {
     /// Those of these files that can be read, where files with damage are: a file without a sound header is left out, with a
     /// warning.
     pub(crate) async fn readable<'a>(&self, mut listings: Vec<Listing<'a>>) -> Result<Vec<Listing<'a>>> {
-        if self.options().damage != OnCorruptBlock::Skip {
+        if self.options().on_corrupt_block != OnCorruptBlock::Skip {
             return Ok(listings);
         }
         let (mut first_error, mut warnings) = (None, vec![]);
@@ -119,7 +120,7 @@ impl AvroFormat {
             // No file is left.
             Some(e) if listings.iter().all(|listing| listing.files.is_empty()) => Err(e),
             _ => {
-                warnings.iter().for_each(|warning| self.options().warnings.warn(warning));
+                warnings.iter().for_each(|warning| self.options().warn(warning));
                 Ok(listings)
             }
         }
@@ -177,7 +178,7 @@ impl AvroFormat {
             .await?;
         let options = self.options();
         let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
-        let merged = MergedSchema::of(named, options.conflicts, &options.limits);
+        let merged = MergedSchema::of(named, options.on_conflict, &options.limits);
         Ok(merged.map_err(|e| DataFusionError::External(Box::new(e)))?.schema)
     }
 }
@@ -261,7 +262,7 @@ impl FileFormat for AvroFormat {
         config: FileScanConfig,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let Some(source) = config.file_source().downcast_ref::<AvroSource>() else {
-            return plan_err!("the source of a scan of Avro files is not one of them");
+            return internal_err!("expected an AvroSource");
         };
         let source = source.clone().with_memory_pool(Arc::clone(&session.runtime_env().memory_pool));
         let config = FileScanConfigBuilder::from(config).with_source(Arc::new(source)).build();
@@ -275,12 +276,12 @@ impl FileFormat for AvroFormat {
         config: FileSinkConfig,
         order: Option<LexRequirement>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // A table is read as well as written; its URL is not told.
-        if let Some(name) = self.reading.first()
+        // Only `COPY` has a URL here. The options of a table may be about reading, as a table is also read.
+        if let Some(name) = self.read_options.first()
             && !config.original_url.is_empty()
         {
             let known = crate::options::write::NAMES;
-            return plan_err!("the option `{name}` is of reading Avro; of writing it there are {known}");
+            return plan_err!("`{name}` is a read option; write options are {known}");
         }
         sink::plan(input, &config, self.options().clone(), order)
     }
@@ -306,8 +307,8 @@ impl AvroFormatFactory {
 
 impl FileFormatFactory for AvroFormatFactory {
     fn create(&self, _session: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        let format = AvroFormat::new(self.options.clone().with_pairs(options)?);
-        Ok(Arc::new(AvroFormat { reading: reading_only(options).into(), ..format }))
+        let format = AvroFormat::new(self.options.clone().with_sql_options(options)?);
+        Ok(Arc::new(AvroFormat { read_options: read_options(options).into(), ..format }))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {

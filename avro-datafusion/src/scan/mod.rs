@@ -1,6 +1,7 @@
 //! The scan of Avro files: DataFusion's format and source, the opener, and the stream of batches.
 
 pub(crate) mod split;
+pub(crate) mod access_plan;
 pub(crate) mod block_ranges;
 pub(crate) mod stream;
 pub(crate) mod opener;

@@ -2,20 +2,22 @@
 
 use crate::block_index::{FileIndex, Pruner, Schedule, SortKey};
 use crate::diagnostics::metrics::ScanMetrics;
+use crate::error::file_error;
 use crate::io::readahead::{Object, Pace};
 use crate::listing::location::{file_name, is_local};
 use crate::projection::Decoded;
-use crate::scan::block_ranges::{FilePart, Stretches};
+use crate::scan::access_plan::BlockAccessPlan;
+use crate::scan::block_ranges::{BlockRanges, BlockSelection, FilePart};
 use crate::scan::row_filter::{Predicate, ScanPredicate};
 use crate::scan::stream::FileRows;
 use crate::schema::batch_adapter::Adapter;
-use crate::schema::header_cache::{FileHeader, Headers, external};
+use crate::schema::header_cache::{FileHeader, Headers};
 use crate::schema::reader_schema::TableReader;
 use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -83,7 +85,7 @@ impl AvroOpener {
         let (program, filter) = self
             .reader
             .programs(&header.schema, &self.columns, looked_at, batch_size, options)
-            .map_err(|e| external(e, &name))?;
+            .map_err(|e| file_error(e, &name))?;
         let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &name)?;
         let range = file.range.as_ref().map_or(0..object.size, |range| bounded(range, object.size));
         let whole = range == (0..object.size);
@@ -120,21 +122,27 @@ impl AvroOpener {
         self.metrics.bytes_scanned.add(first.len());
         let mut rows = FileRows {
             reading: None,
-            stretches: None,
+            block_ranges: None,
             adapter,
             placed: self.placed.clone(),
             coalescer,
             name,
             metrics: self.metrics.clone(),
-            report: self.headers.options().report.clone(),
+            observer: self.headers.options().observer.clone(),
             file: Arc::clone(&header),
             range: (!whole).then(|| range.clone()),
             ended: false,
         };
-        // An index does not know of blocks without rows, which count too.
+        if let Some(plan) = file.extensions.get_arc::<BlockAccessPlan>() {
+            check_plan(&plan, header.header.len..object.size, counts, &rows.name)?;
+            let ranges = plan.within(&range, header.header.sync.len() as u64);
+            rows.block_ranges = Some(BlockRanges::new(part, BlockSelection::Plan(ranges.into_iter())));
+            return Ok(rows.into_stream());
+        }
+        // An index omits blocks without rows, which `_block` counts.
         if let Some(index) = file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
             let schedule = self.schedule(index, &range, &header, &file.partition_values)?;
-            rows.stretches = Some(Stretches::new(part, schedule));
+            rows.block_ranges = Some(BlockRanges::new(part, BlockSelection::Index(schedule)));
             return Ok(rows.into_stream());
         }
         let decoder = part.decoder(range.clone(), object.size)?;
@@ -181,6 +189,22 @@ fn coalescer_of(schema: &SchemaRef, rows: usize) -> Option<BatchCoalescer> {
     }
     // Batches that are half full are as good as full.
     Some(BatchCoalescer::new(Arc::clone(schema), rows).with_biggest_coalesce_batch_size(Some(rows / 2)))
+}
+
+/// Checks that a file with blocks in `body` can be read by this plan.
+fn check_plan(plan: &BlockAccessPlan, body: Range<u64>, counts: bool, name: &str) -> Result<()> {
+    let outside = plan.ranges().iter().find(|range| range.start < body.start || range.end > body.end);
+    if let Some(Range { start, end }) = outside {
+        return exec_err!(
+            "{name}: block access plan: range {start}..{end} is outside of the blocks of the file, {}..{}",
+            body.start,
+            body.end
+        );
+    }
+    if counts {
+        return exec_err!("{name}: `_block` and `_row` are not available in a scan with a block access plan");
+    }
+    Ok(())
 }
 
 /// The part of the range that lies in the file.

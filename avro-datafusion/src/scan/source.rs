@@ -274,7 +274,7 @@ impl FileSource for AvroSource {
     ) -> Result<Option<FileScanConfig>> {
         // A file that is read around its damage is read from its start: so the list of what was skipped says which blocks.
         let counts = self.placed(&self.decoded()).is_some_and(|placed| placed.counts());
-        if is_few(config.limit) || self.headers.options().damage == OnCorruptBlock::Skip || counts {
+        if is_few(config.limit) || self.headers.options().on_corrupt_block == OnCorruptBlock::Skip || counts {
             return Ok(None);
         }
         if !is_local(&config.object_store_url) {

@@ -3,12 +3,13 @@
 //! Decoding happens where the stream is polled, as in DataFusion's own sources: the threads of the query are the ones that
 //! decode, one partition each, and dropping the stream stops all work. Only reading is left to other threads.
 
-use crate::diagnostics::damage::Report;
 use crate::diagnostics::metrics::ScanMetrics;
+use crate::diagnostics::observer::ScanObserver;
+use crate::error::file_error;
 use crate::io::readahead::Fetch;
-use crate::scan::block_ranges::Stretches;
+use crate::scan::block_ranges::BlockRanges;
 use crate::schema::batch_adapter::Adapter;
-use crate::schema::header_cache::{FileHeader, external};
+use crate::schema::header_cache::FileHeader;
 use crate::virtual_columns::Placed;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
@@ -25,8 +26,8 @@ use std::sync::Arc;
 pub(crate) struct FileRows {
     /// The part that is being read, if one is.
     pub(crate) reading: Option<(Decoder, Fetch)>,
-    /// What comes behind it, if only parts are read.
-    pub(crate) stretches: Option<Stretches>,
+    /// The ranges after it, if only some blocks are read.
+    pub(crate) block_ranges: Option<BlockRanges>,
     pub(crate) adapter: Adapter,
     /// What is wanted of where the rows are.
     pub(crate) placed: Option<Placed>,
@@ -35,8 +36,7 @@ pub(crate) struct FileRows {
     /// The file's name, for errors.
     pub(crate) name: String,
     pub(crate) metrics: ScanMetrics,
-    /// Who is told of damaged blocks that are skipped.
-    pub(crate) report: Report,
+    pub(crate) observer: Option<Arc<dyn ScanObserver>>,
     /// The file, and the range of it that is read if that is not all of it.
     pub(crate) file: Arc<FileHeader>,
     pub(crate) range: Option<Range<u64>>,
@@ -76,8 +76,10 @@ impl FileRows {
             match (self.next_decoded().await?, &mut self.coalescer) {
                 (Next::Batch(batch), Some(coalescer)) => coalescer.push_batch(batch)?,
                 (Next::Batch(batch), None) => return Ok(Some(batch)),
-                (Next::EndOfPart, Some(coalescer)) if self.stretches.as_ref().is_some_and(Stretches::may_end) => {
-                    // What these rows tell may make more unwanted.
+                (Next::EndOfPart, Some(coalescer))
+                    if self.block_ranges.as_ref().is_some_and(BlockRanges::is_dynamic) =>
+                {
+                    // A dynamic filter that sees these rows may prune later ranges.
                     coalescer.finish_buffered_batch()?;
                 }
                 (Next::EndOfPart, _) => {}
@@ -95,18 +97,18 @@ impl FileRows {
     async fn next_decoded(&mut self) -> Result<Next> {
         loop {
             if self.reading.is_none() {
-                self.reading = match &mut self.stretches {
-                    Some(stretches) => stretches.next()?,
+                self.reading = match &mut self.block_ranges {
+                    Some(ranges) => ranges.next()?,
                     None => None,
                 };
             }
             let Some((decoder, fetch)) = &mut self.reading else { return Ok(Next::End) };
-            let block = match decode(decoder, &self.metrics, &self.report, &self.name)? {
+            let block = match decode(decoder, &self.metrics, self.observer.as_deref(), &self.name)? {
                 DecodeResult::Batch(batch) => return Ok(Next::Batch(self.adapt(&batch)?)),
                 DecodeResult::NeedsData(block) => block,
                 DecodeResult::Finished => {
-                    match &self.stretches {
-                        Some(stretches) => stretches.check(decoder)?,
+                    match &self.block_ranges {
+                        Some(ranges) => ranges.check(decoder)?,
                         None => meets_neighbours(&self.file, self.range.as_ref(), decoder, &self.name)?,
                     }
                     self.reading = None;
@@ -132,22 +134,29 @@ impl FileRows {
         adapted.map_err(|e| match e {
             // A value that a declared column cannot hold.
             ArrowError::CastError(what) => exec_datafusion_err!("{}: {what}", self.name),
-            e => external(e.into(), &self.name),
+            e => file_error(e.into(), &self.name),
         })
     }
 }
 
 /// Decodes the next batch of the bytes that are there, and counts what that took.
-fn decode(decoder: &mut Decoder, metrics: &ScanMetrics, report: &Report, name: &str) -> Result<DecodeResult> {
+fn decode(
+    decoder: &mut Decoder,
+    metrics: &ScanMetrics,
+    observer: Option<&dyn ScanObserver>,
+    name: &str,
+) -> Result<DecodeResult> {
     let (blocks, decompressing) = (decoder.blocks_read(), decoder.time_decompressing());
     let time = metrics.time_decoding.timer();
-    let result = decoder.try_decode().map_err(|e| external(e, name))?;
+    let result = decoder.try_decode().map_err(|e| file_error(e, name))?;
     time.done();
     metrics.blocks_read.add((decoder.blocks_read() - blocks) as usize);
     metrics.time_decompressing.add_duration(decoder.time_decompressing() - decompressing);
     for damaged in decoder.take_damage() {
         metrics.blocks_damaged.add(1);
-        report.skipped(name, &damaged);
+        if let Some(observer) = observer {
+            observer.block_skipped(name, &damaged);
+        }
     }
     Ok(result)
 }

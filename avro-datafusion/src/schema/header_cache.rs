@@ -2,13 +2,14 @@
 //! share it, and the programs compiled from it.
 
 use crate::block_index::Kept;
+use crate::error::file_error;
 use crate::io::boundary_check::Spans;
 use crate::io::object_version::{Version, collect, open_first};
 use crate::listing::partition_values::RECORDED;
 use crate::options::read::AvroOptions;
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Error, ErrorKind, FilterProgram, OnCorruptBlock, Program};
+use avro_arrow::{ErrorKind, FilterProgram, OnCorruptBlock, Program};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use object_store::path::Path;
@@ -172,7 +173,7 @@ impl Headers {
     fn share(&self, mut header: Header, version: Version, first: Bytes) -> FileHeader {
         let first_block = container::first_block(&header, &first);
         // A file that is here as a whole is counted at once. What is wrong with it, if it is not, is for its readers.
-        let whole = first.len() as u64 == version.len() && self.options.damage == OnCorruptBlock::Error;
+        let whole = first.len() as u64 == version.len() && self.options.on_corrupt_block == OnCorruptBlock::Error;
         let count = || container::count_rows_behind(&header, &mut Cursor::new(first), &self.options.limits).ok();
         let rows = whole.then(count).flatten();
         let rows = OnceCell::new_with(rows.map(Some));
@@ -270,26 +271,21 @@ pub(crate) async fn fetch(
     let mut len = FIRST_BYTES.min(object.size);
     // An empty range is an error to object stores.
     if len == 0 {
-        return Err(external(ErrorKind::NotAvro { found: vec![] }.into(), name));
+        return Err(file_error(ErrorKind::NotAvro { found: vec![] }.into(), name));
     }
     let opened = open_first(store, object, 0..len, name).await?;
     let version = Version::new(opened.meta.clone());
     let mut bytes = collect(opened, name).await?;
     loop {
-        match Header::parse(&bytes, &options.limits).map_err(|e| external(e, name))? {
+        match Header::parse(&bytes, &options.limits).map_err(|e| file_error(e, name))? {
             Some(header) => return Ok((header, version, bytes)),
             None if len == object.size => {
-                return Err(external(ErrorKind::Truncated { what: "its header" }.into(), name));
+                return Err(file_error(ErrorKind::Truncated { what: "its header" }.into(), name));
             }
             None => len = len.saturating_mul(8).min(object.size),
         }
         bytes = version.read(store, 0..len, name).await?.bytes;
     }
-}
-
-/// An error of the decoder, in the file of this name.
-pub(crate) fn external(e: Error, name: &str) -> DataFusionError {
-    DataFusionError::External(Box::new(e.in_file(name)))
 }
 
 /// Locks. The maps behind these locks are whole at every step, so a panic elsewhere does not spoil them.

@@ -9,11 +9,11 @@ mod group;
 mod partition;
 mod upload;
 
+use crate::error::file_error;
 use crate::index::{IndexOptions, build_files};
 use crate::listing::list::Found;
 use crate::listing::location::{file_name, is_local};
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::external;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -135,7 +135,7 @@ impl AvroSink {
         WriterBuilder::new(Arc::clone(&file_schema))
             .with_options(encoder)
             .build_encoder()
-            .map_err(|e| external(e, &destination.name()))?;
+            .map_err(|e| file_error(e, &destination.name()))?;
         let metrics = ExecutionPlanMetricsSet::new();
         Ok(AvroSink {
             destination,

@@ -87,7 +87,7 @@ mod tests {
             ("s3://b/x", &[("aws.region", "eu-central-1"), ("format.strings", "plain")], "ok"),
             ("s3a://b/*.avro", &[("AWS.Access_Key_Id", "a"), ("aws.secret_access_key", "b")], "ok"),
             ("s3://b/x", &[("aws.max_retries", "3"), ("aws.retry_timeout", "10"), ("aws.timeout", "5s")], "ok"),
-            ("s3://b/x", &[("aws.max_retries", "few")], "option `aws.max_retries` is `few`, which is not a number"),
+            ("s3://b/x", &[("aws.max_retries", "few")], "option `aws.max_retries`: expected a number, found `few`"),
             (
                 "s3://b/x",
                 &[("aws.acces_key_id", "a")],

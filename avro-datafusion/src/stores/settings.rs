@@ -43,7 +43,7 @@ impl Settings {
         let prefix = self.service.prefix();
         let number = || match value.trim().parse::<u32>() {
             Ok(number) => Ok(number),
-            Err(_) => plan_err!("option `{prefix}.{name}` is `{value}`, which is not a number"),
+            Err(_) => plan_err!("option `{prefix}.{name}`: expected a number, found `{value}`"),
         };
         match name {
             "max_retries" => self.retries.max = number()? as usize,

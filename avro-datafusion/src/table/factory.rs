@@ -32,7 +32,7 @@ impl TableProviderFactory for AvroTableFactory {
         if statement.unbounded {
             return not_impl_err!("unbounded Avro tables");
         }
-        let mut options = self.options.clone().with_pairs(&statement.options)?;
+        let mut options = self.options.clone().with_sql_options(&statement.options)?;
         let columns = statement.schema.fields();
         if !columns.is_empty() {
             let missing = statement.table_partition_cols.iter().find(|name| columns.find(name).is_none());

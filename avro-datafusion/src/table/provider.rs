@@ -149,7 +149,7 @@ impl AvroTable {
         let unknown = Arc::new(Statistics::new_unknown(self.schema.file_schema()));
         let mut stores: Vec<(ObjectStoreUrl, Vec<PartitionedFile>)> = vec![];
         for listing in self.format.readable(listings).await? {
-            listing.warn(&self.format.options().warnings);
+            listing.warn(self.format.options().observer.as_deref());
             let values = |file: &Found| {
                 let directories = Directories::of_file(listing.below(file), None);
                 partition_values::values(columns, &directories, listing.location.text(), &file.name())

@@ -28,7 +28,7 @@ pub(crate) async fn exact(
     files: &[PartitionedFile],
 ) -> Option<u64> {
     // What is skipped has to be found first.
-    if headers.options().damage == OnCorruptBlock::Skip {
+    if headers.options().on_corrupt_block == OnCorruptBlock::Skip {
         return None;
     }
     let mut counts = stream::iter(0..files.len())

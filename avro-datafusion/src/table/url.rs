@@ -57,7 +57,7 @@ impl AvroUrlTableFactory {
             && let Some(other) = names.find(|name| extension(name) != extension(first))
         {
             let warning = format!("{url}: left out {other} and others like it, whose extension is not that of {first}");
-            self.options.warnings.warn(&warning);
+            self.options.warn(&warning);
         }
         Ok(table)
     }

@@ -15,7 +15,7 @@ const INSIDE: &str = "AVRO_TEST_INSIDE";
 #[tokio::test(flavor = "multi_thread")]
 async fn the_environment_says_who_one_is() {
     if std::env::var_os(INSIDE).is_some() {
-        let ctx = avro_datafusion::session(SessionConfig::new()).unwrap();
+        let ctx = avro_datafusion::new_session(SessionConfig::new()).unwrap();
         match numbers(&ctx, "SELECT sum(id) FROM 's3a://bucket/x.avro'").await {
             Ok(found) => assert_eq!(found, [ROWS.sum()]),
             Err(e) => panic!("ERROR {e}"),

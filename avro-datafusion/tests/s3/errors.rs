@@ -49,7 +49,7 @@ async fn options_that_are_wrong() {
         ),
     ];
     for (sql, expected) in cases {
-        let ctx = avro_datafusion::session(SessionConfig::new()).unwrap();
+        let ctx = avro_datafusion::new_session(SessionConfig::new()).unwrap();
         let error = numbers(&ctx, &sql).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{sql}: {error}");
         assert!(!error.contains(SECRET), "{error}");

@@ -23,7 +23,7 @@ use server::{BUCKET, KEY, SECRET, Server};
 
 /// A session of so many partitions that knows the server's bucket.
 async fn session(server: &Server, partitions: usize) -> SessionContext {
-    let ctx = avro_datafusion::session(SessionConfig::new().with_target_partitions(partitions)).unwrap();
+    let ctx = avro_datafusion::new_session(SessionConfig::new().with_target_partitions(partitions)).unwrap();
     introduce(&ctx, server, "").await.unwrap();
     ctx
 }

@@ -41,7 +41,7 @@ async fn objects_are_written_in_one_piece_or_in_parts() {
         assert_eq!(found, expected);
     }
     let sql = "COPY (SELECT value, value % 3 AS k FROM generate_series(1, 10)) TO 's3://bucket/p/' STORED AS AVRO \
-               PARTITIONED BY (k) OPTIONS (index 'true')";
+               PARTITIONED BY (k) OPTIONS (write_index 'true')";
     run(&ctx, sql).await.unwrap();
     let found = numbers(&ctx, "SELECT k, sum(value) FROM 's3://bucket/p/' GROUP BY k ORDER BY k").await.unwrap();
     assert_eq!(found, [0, 18, 1, 22, 2, 15]);

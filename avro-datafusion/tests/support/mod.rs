@@ -103,7 +103,7 @@ impl Dir {
 
 /// A session that knows Avro, with so many partitions.
 pub fn session(partitions: usize) -> SessionContext {
-    avro_datafusion::session(SessionConfig::new().with_target_partitions(partitions)).unwrap()
+    avro_datafusion::new_session(SessionConfig::new().with_target_partitions(partitions)).unwrap()
 }
 
 /// Runs a query; column names and rows as text, a line each, or the error.

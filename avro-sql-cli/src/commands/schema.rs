@@ -24,13 +24,13 @@ pub(crate) fn merged(files: &[PathBuf], reading: &AvroOptions) -> Result<MergedS
     let schemas = files.iter().map(|file| Ok((file.display().to_string(), schema_of(file, reading)?)));
     let schemas = schemas.collect::<Result<Vec<(String, Schema)>>>()?;
     let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
-    Ok(MergedSchema::of(named, reading.conflicts, &reading.limits)?)
+    Ok(MergedSchema::of(named, reading.on_conflict, &reading.limits)?)
 }
 
 /// Returns the readable files: with damage skipped, a file of several without a valid header is left out with a
 /// warning.
 pub(crate) fn readable(files: &[InputFile], reading: &AvroOptions) -> Result<Vec<InputFile>> {
-    if reading.damage != OnCorruptBlock::Skip || files.len() == 1 {
+    if reading.on_corrupt_block != OnCorruptBlock::Skip || files.len() == 1 {
         return Ok(files.to_vec());
     }
     let mut readable = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use avro_datafusion::{DamageSink, DamagedBlock, WarningSink};
+use avro_datafusion::{DamagedBlock, ScanObserver};
 
 use crate::error::{n_of, one_line, print_note};
 
@@ -39,8 +39,8 @@ impl ScanNotes {
     }
 }
 
-impl DamageSink for ScanNotes {
-    fn skipped(&self, file: &str, damaged: &DamagedBlock) {
+impl ScanObserver for ScanNotes {
+    fn block_skipped(&self, file: &str, damaged: &DamagedBlock) {
         let line = skipped_line(file, damaged);
         let mut notes = self.lock();
         if notes.skipped.len() < LINES_MAX {
@@ -49,10 +49,8 @@ impl DamageSink for ScanNotes {
             print_note(&line);
         }
     }
-}
 
-impl WarningSink for ScanNotes {
-    fn warn(&self, message: &str) {
+    fn warning(&self, message: &str) {
         let line = one_line(message);
         let mut notes = self.lock();
         if notes.warnings.len() + notes.printed.len() < LINES_MAX && !notes.printed.contains(&line) {

@@ -1,6 +1,6 @@
 //! `--read-only`: rejects statements that write files.
 
-use avro_datafusion::AvroIndex;
+use avro_datafusion::AvroIndexFunc;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::logical_expr::{DmlStatement, LogicalPlan};
@@ -36,7 +36,7 @@ fn writer(plan: &LogicalPlan) -> Option<&'static str> {
         }
         LogicalPlan::TableScan(scan) => {
             let table = source_as_provider(&scan.source);
-            table.is_ok_and(|table| AvroIndex::builds(table.as_ref())).then_some("avro_index")
+            table.is_ok_and(|table| AvroIndexFunc::builds(table.as_ref())).then_some("avro_index")
         }
         _ => None,
     }

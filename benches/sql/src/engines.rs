@@ -1,6 +1,6 @@
 //! The engines: tables in, a session that knows them out. Both are DataFusion with the same configuration.
 
-use avro_datafusion::{AvroContext, AvroOptions};
+use avro_datafusion::{AvroOptions, AvroSessionExt};
 use datafusion::datasource::listing::ListingOptions;
 use datafusion::error::Result;
 use datafusion::execution::context::{SessionConfig, SessionContext};
@@ -33,7 +33,7 @@ impl Engine {
         let ctx = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(threads));
         for (name, path) in tables {
             match self {
-                Engine::Ours => ctx.register_avro(*name, path.as_str(), AvroOptions::default()).await?,
+                Engine::Ours => ctx.register_avro_table(*name, path.as_str(), AvroOptions::default()).await?,
                 Engine::Stock => {
                     let options = ListingOptions::new(Arc::new(AvroFormat)).with_file_extension(".avro");
                     ctx.register_listing_table(*name, path, options, None, None).await?;

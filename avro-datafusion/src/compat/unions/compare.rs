@@ -42,7 +42,7 @@ impl ScalarUDFImpl for UnionCompare {
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        exec_err!("a comparison of unions that was planned without the rules of avro_datafusion::enable")
+        exec_err!("a comparison of unions that was planned without the rules of avro_datafusion::register_all")
     }
 }
 

@@ -152,7 +152,7 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        exec_err!("{} of a union that was planned without the rules of avro_datafusion::enable", self.name())
+        exec_err!("{} of a union that was planned without the rules of avro_datafusion::register_all", self.name())
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::datatypes::SchemaRef;
 use avro_arrow::schema::Schema;
 use avro_arrow::{Enums, Options, Strings, derived_schema};
-use avro_datafusion::{AvroOptions, DamageSink, Report, WarningSink, Warnings};
+use avro_datafusion::AvroOptions;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
@@ -62,11 +62,9 @@ pub(crate) struct ConvertTask {
 pub(crate) async fn run(task: ConvertTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
     // Parquet is written from views but stores none; the other formats would store them.
     let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Utf8 };
-    let reading = AvroOptions { strings, enums: Enums::Dictionary, ..reading };
+    let reading = reading.with_strings(strings).with_enums(Enums::Dictionary);
     let session = Session::open(resources, &reading, &[]).await?;
-    let damage: Arc<dyn DamageSink> = Arc::clone(&session.notes) as _;
-    let warnings: Arc<dyn WarningSink> = Arc::clone(&session.notes) as _;
-    let reading = AvroOptions { report: Report::to(damage), warnings: Warnings::to(warnings), ..reading };
+    let reading = reading.with_observer(Arc::clone(&session.notes) as _);
     let canceled = Arc::new(AtomicBool::new(false));
     let conversion = Conversion {
         task,

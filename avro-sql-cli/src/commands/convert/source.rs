@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use avro_arrow::{DamagedBlock, Options, ParallelReader, Program, ReaderBuilder};
 use avro_datafusion::data_files::compression;
-use avro_datafusion::{AvroContext, AvroOptions, PartitionColumns, Paths};
+use avro_datafusion::{AvroOptions, AvroSessionExt, PartitionColumns, Paths};
 use datafusion::common::plan_err;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
@@ -249,7 +249,7 @@ async fn frame(
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
     if kind == InputFormat::Avro {
         let found = files.iter().map(|file| (text(&file.path), file.root.as_ref().map(text)));
-        return context.read_avro(Paths::found(found), reading.clone()).await;
+        return context.read_avro_table(Paths::found(found), reading.clone()).await;
     }
     // As SQL reads a directory: files of one extension, and directories as text columns.
     let (paths, columns) = match partitions(files) {

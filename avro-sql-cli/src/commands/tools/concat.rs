@@ -20,7 +20,7 @@ pub(crate) struct Concat {
 
 impl Concat {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
-        let (limits, damage) = (context.limits(), context.reading.damage);
+        let (limits, damage) = (context.limits(), context.reading.on_corrupt_block);
         let Some((first, others)) = inputs.split_first() else {
             return Err(Error::Failed("there is no input file".to_owned()));
         };

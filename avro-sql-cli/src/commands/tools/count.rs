@@ -45,7 +45,7 @@ impl Count {
 
 /// Counts the rows of a file.
 fn count(input: &Input, context: &Context) -> Result<u64> {
-    match (context.reading.damage, input.path()) {
+    match (context.reading.on_corrupt_block, input.path()) {
         (OnCorruptBlock::Error, Some(path)) if path.metadata().is_ok_and(|found| found.is_file()) => {
             let mut file = Positioned::new(schema::open(path)?);
             count_rows(&mut file, context.limits()).map_err(|e| input.failed(e))
@@ -61,7 +61,7 @@ fn count(input: &Input, context: &Context) -> Result<u64> {
 fn all_rows(input: &Input, context: &Context) -> Result<u64> {
     let builder = ReaderBuilder::new()
         .with_projection::<String>([])
-        .with_on_corrupt_block(context.reading.damage)
+        .with_on_corrupt_block(context.reading.on_corrupt_block)
         .with_limits(context.limits().clone());
     let mut reader = builder.build(input.open()?).map_err(|e| input.failed(e))?;
     let mut rows = 0;

@@ -195,7 +195,7 @@ impl Input {
 /// Returns the readable files: with damage skipped, a file of several without a valid header is left out with a
 /// warning. With `texts`, schema files are readable too.
 pub(super) fn readable(inputs: Vec<Input>, texts: bool, context: &Context) -> Result<Vec<Input>> {
-    if context.reading.damage != OnCorruptBlock::Skip || inputs.len() < 2 {
+    if context.reading.on_corrupt_block != OnCorruptBlock::Skip || inputs.len() < 2 {
         return Ok(inputs);
     }
     let mut readable = Vec::with_capacity(inputs.len());
@@ -239,7 +239,7 @@ pub(super) fn merged(inputs: &[Input], context: &Context) -> Result<MergedSchema
     let schemas = inputs.iter().map(|input| Ok((input.name(), input.schema(&context.reading)?)));
     let schemas = schemas.collect::<Result<Vec<_>>>()?;
     let named = schemas.iter().map(|(name, schema)| (name.as_str(), schema));
-    Ok(MergedSchema::of(named, context.reading.conflicts, context.limits())?)
+    Ok(MergedSchema::of(named, context.reading.on_conflict, context.limits())?)
 }
 
 /// An opened file.

@@ -21,7 +21,7 @@ pub(crate) struct Recodec {
 
 impl Recodec {
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<()> {
-        let (limits, damage) = (context.limits(), context.reading.damage);
+        let (limits, damage) = (context.limits(), context.reading.on_corrupt_block);
         let (header, mut blocks) = input.blocks(limits, damage)?;
         let head = FileHead {
             schema: header.schema.json().to_owned(),

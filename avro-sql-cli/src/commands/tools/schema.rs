@@ -52,7 +52,7 @@ impl ShowSchema {
                     strings,
                     enums,
                     unions,
-                    pairs: logical_maps,
+                    logical_maps,
                     decimals,
                     short_decimals,
                     recursion_levels,

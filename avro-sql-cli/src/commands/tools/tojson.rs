@@ -50,7 +50,7 @@ impl ToJson {
 
     fn file(&self, input: &Input, context: &Context, left: &mut u64, out: &mut Out) -> Result<()> {
         let (reading, limits) = (&context.reading, context.limits());
-        let (header, mut blocks) = input.blocks(limits, reading.damage)?;
+        let (header, mut blocks) = input.blocks(limits, reading.on_corrupt_block)?;
         let decoder = match &reading.reader_schema {
             Some(reader) => Decoder::resolving(&header.schema, reader, self.form, &reading.decoder(None, 1)),
             None => Ok(Decoder::new(&header.schema, self.form, limits)),
@@ -65,10 +65,11 @@ impl ToJson {
                 && let Some(block) = blocks.next()?
             {
                 blocks.take_damage().iter().for_each(|damaged| print_note(&skipped_line(&name, damaged)));
-                let written = self.block(&decoder, &mut decompressor, block, *left, reading.damage, |piece| {
-                    piece.damage.iter().for_each(|line| print_note(&in_file(&name, line)));
-                    out.put(&piece.text)
-                });
+                let written =
+                    self.block(&decoder, &mut decompressor, block, *left, reading.on_corrupt_block, |piece| {
+                        piece.damage.iter().for_each(|line| print_note(&in_file(&name, line)));
+                        out.put(&piece.text)
+                    });
                 *left -= written.map_err(|stop| stop.into_error(input))?;
             }
             blocks.take_damage().iter().for_each(|damaged| print_note(&skipped_line(&name, damaged)));
@@ -84,8 +85,9 @@ impl ToJson {
             },
             decompressor,
             |decompressor, block, give: &mut ResultSender<Piece>| {
-                let done =
-                    self.block(&decoder, decompressor, block, u64::MAX, reading.damage, |piece| give.piece(piece));
+                let done = self.block(&decoder, decompressor, block, u64::MAX, reading.on_corrupt_block, |piece| {
+                    give.piece(piece)
+                });
                 done.map(drop).map_err(|stop| stop.into_error(input))
             },
             |piece| {
