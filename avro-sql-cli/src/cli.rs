@@ -59,7 +59,7 @@ struct QueryArguments {
     /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// Write rows to this file, all or nothing; `-` is standard output
+    /// Write rows to this file, replaced only on success; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Memory that queries may use, such as 512M or 2G, or none for no limit (default: 80 % of the machine's)
@@ -110,7 +110,7 @@ struct ResourceArguments {
     /// Print only errors on standard error
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Show no progress bar; without a terminal there is none
+    /// Show no progress bar; it shows only on a terminal
     #[arg(long, global = true)]
     no_progress: bool,
     /// Resolve every Avro file to this schema: a schema file (.avsc), or an Avro file that has it

@@ -74,7 +74,7 @@ pub(super) enum ToolArguments {
         /// Omit union tags
         #[arg(long)]
         plain: bool,
-        /// Write to this file, all or nothing
+        /// Write to this file, replaced only on success
         #[arg(short, long, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
@@ -84,7 +84,7 @@ pub(super) enum ToolArguments {
         /// JSON file; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// File to write, all or nothing; `-` is standard output
+        /// File to write, replaced only on success; `-` is standard output
         #[arg(value_name = "OUT")]
         output: PathBuf,
         #[command(flatten)]
@@ -108,7 +108,7 @@ pub(super) enum ToolArguments {
         /// File or URL to read; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// File to write, all or nothing; `-` is standard output
+        /// File to write, replaced only on success; `-` is standard output
         #[arg(value_name = "OUT")]
         output: PathBuf,
         #[command(flatten)]
@@ -120,7 +120,7 @@ pub(super) enum ToolArguments {
         /// File or URL to read; `-` is standard input
         #[arg(value_name = "IN")]
         input: PathBuf,
-        /// File to write, all or nothing; `-` is standard output
+        /// File to write, replaced only on success; `-` is standard output
         #[arg(value_name = "OUT", required_unless_present = "report", conflicts_with = "report")]
         output: Option<PathBuf>,
         /// Only list the damage; exit code 1 if there is any
@@ -136,7 +136,7 @@ pub(super) enum ToolArguments {
         /// Schema file (.avsc), or Avro file that has the schema
         #[arg(value_name = "SCHEMA")]
         schema: PathBuf,
-        /// File to write, all or nothing; `-` is standard output
+        /// File to write, replaced only on success; `-` is standard output
         #[arg(value_name = "OUT")]
         output: PathBuf,
         /// Number of rows
@@ -207,7 +207,7 @@ pub(super) struct RowArguments {
     /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// Write rows to this file, all or nothing
+    /// Write rows to this file, replaced only on success
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ pub(crate) struct Statement<'a> {
 pub(crate) struct Script<'a> {
     /// The statements, without empty ones (only white space and comments).
     pub(crate) statements: Vec<Statement<'a>>,
-    /// Whether the last statement ends with `;`, or there is none.
+    /// Whether the last statement ends with `;`, or the script has no statement.
     pub(crate) ended: bool,
 }
 

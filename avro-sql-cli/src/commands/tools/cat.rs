@@ -114,7 +114,7 @@ fn like(header: &Header, adds_columns: bool, context: &Context) -> Writing {
 }
 
 impl RowSampler {
-    /// Returns the selected rows of a batch, or `None` if there are none.
+    /// Returns the selected rows of a batch, or `None` without rows.
     fn sample(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
         let n_rows = batch.num_rows() as u64;
         let skipped = self.offset.min(n_rows);

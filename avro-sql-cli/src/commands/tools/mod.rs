@@ -191,7 +191,7 @@ impl ToolTask {
     }
 }
 
-/// Runs a tool on its own thread: the thread that handles Ctrl-C must not wait for files.
+/// Runs a tool on its own thread: the one that handles Ctrl-C must not wait for files.
 pub(crate) async fn run(task: ToolTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
     let job = Arc::new(ToolJob::default());
     let mut requested = pin!(requested());

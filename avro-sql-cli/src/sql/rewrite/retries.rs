@@ -36,7 +36,7 @@ pub(super) fn rewrite(statement: &mut Statement, error: &DataFusionError) -> boo
 }
 
 /// Names the column of `UNNEST(..) AS u` when a statement refers to the column `u` and the items are records: it means
-/// whole records. Returns `false` if there is none.
+/// whole records. Returns `false` without such a column.
 pub(super) fn name_items(statement: &mut Statement, error: &DataFusionError) -> bool {
     let DataFusionError::SchemaError(error, _) = error.find_root() else { return false };
     let SchemaError::FieldNotFound { field, .. } = error.as_ref() else { return false };

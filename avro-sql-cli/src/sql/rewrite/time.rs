@@ -93,7 +93,7 @@ pub(super) fn set_time_zone(statement: &mut Statement) -> Result<()> {
             }
         }
         Statement::Set(Set::SetTimeZone { local: true, .. }) => {
-            return plan_err!("SET LOCAL TIME ZONE needs a transaction, and there are none; use SET TIME ZONE");
+            return plan_err!("SET LOCAL TIME ZONE needs a transaction, which is not supported; use SET TIME ZONE");
         }
         _ => return Ok(()),
     };
