@@ -105,7 +105,9 @@ def key(row):
         if isinstance(value, bool) or value is None:
             return (0, str(value))
         if isinstance(value, (int, float, decimal.Decimal)):
-            return (1, f"{float(value):+.9e}")
+            # Numbers that agree in nine digits are still told apart, or their rows would be compared crosswise.
+            exact = decimal.Decimal(str(value))
+            return (1, f"{float(value):+.9e}", exact if exact.is_finite() else decimal.Decimal(0))
         if isinstance(value, (list, tuple)):
             return (2, str([of(v[1] if isinstance(value, tuple) else v) for v in value]))
         return (3, str(value))
