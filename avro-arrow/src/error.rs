@@ -140,6 +140,13 @@ pub enum ErrorKind {
         /// The codec's name in the file.
         name: String,
     },
+    /// The cargo feature for the file's codec is off.
+    CodecNotEnabled {
+        /// The codec's name in the file.
+        codec: &'static str,
+        /// The feature of `avro-arrow` that has it.
+        feature: &'static str,
+    },
     /// The reader's schema cannot read what the file's schema describes.
     Resolve {
         /// Why not.
@@ -535,6 +542,9 @@ impl fmt::Display for ErrorKind {
             }
             UnknownCodec { name } => {
                 write!(f, "unknown codec `{name}`; known are null, deflate, snappy, zstandard, bzip2 and xz")
+            }
+            CodecNotEnabled { codec, feature } => {
+                write!(f, "codec {codec} is not supported by this build; enable the feature `{feature}` of avro-arrow")
             }
             Resolve { mismatches } => {
                 f.write_str("the reader's schema does not fit the file's: ")?;

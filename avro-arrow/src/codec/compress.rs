@@ -10,11 +10,16 @@ pub struct Compressor(Context);
 
 enum Context {
     Null,
+    #[cfg(feature = "deflate")]
     Deflate(libdeflater::Compressor),
+    #[cfg(feature = "snappy")]
     Snappy(Box<snap::raw::Encoder>),
+    #[cfg(feature = "zstd")]
     Zstandard(zstd::bulk::Compressor<'static>),
-    // These two have nothing to keep: their libraries cannot start a context over.
+    // These two have nothing to keep: their libraries cannot reset a context.
+    #[cfg(feature = "bzip2")]
     Bzip2(bzip2::Compression),
+    #[cfg(feature = "xz")]
     Xz(u32),
 }
 
@@ -42,7 +47,9 @@ impl Compressor {
     /// A compressor for blocks with this codec, at this level.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) for a level that the codec does not have; see [`Codec::levels`].
+    /// Fails with [`ErrorKind::Argument`](crate::ErrorKind::Argument) for a level that the codec does not have (see
+    /// [`Codec::levels`]), and with [`ErrorKind::CodecNotEnabled`](crate::ErrorKind::CodecNotEnabled) if the codec's
+    /// feature is off.
     pub fn new(codec: Codec, level: Option<i32>) -> Result<Self> {
         let level = match (codec.levels(), level) {
             (None, None) => 0,
@@ -57,14 +64,21 @@ impl Compressor {
         };
         Ok(Compressor(match codec {
             Codec::Null => Context::Null,
+            #[cfg(feature = "deflate")]
             Codec::Deflate => Context::Deflate(libdeflater::Compressor::new(
                 libdeflater::CompressionLvl::new(level)
                     .map_err(|_| Error::argument(format!("{level} is no level of deflate")))?,
             )),
+            #[cfg(feature = "snappy")]
             Codec::Snappy => Context::Snappy(Box::new(snap::raw::Encoder::new())),
+            #[cfg(feature = "zstd")]
             Codec::Zstandard => Context::Zstandard(zstd::bulk::Compressor::new(level)?),
+            #[cfg(feature = "bzip2")]
             Codec::Bzip2 => Context::Bzip2(bzip2::Compression::new(level.unsigned_abs())),
+            #[cfg(feature = "xz")]
             Codec::Xz => Context::Xz(level.unsigned_abs()),
+            #[allow(unreachable_patterns)] // with all features
+            _ => return Err(codec.not_enabled()),
         }))
     }
 
@@ -75,26 +89,31 @@ impl Compressor {
     pub fn compress(&mut self, rows: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match &mut self.0 {
             Context::Null => out.extend_from_slice(rows),
+            #[cfg(feature = "deflate")]
             Context::Deflate(context) => {
                 let bound = context.deflate_compress_bound(rows.len());
                 into(out, bound, |to| context.deflate_compress(rows, to).map_err(|e| failed("deflate", e)))?;
             }
             // SPEC: Required Codecs, snappy: "Each compressed block is followed by the 4-byte, big-endian CRC32 checksum of the
             // uncompressed data in the block."
+            #[cfg(feature = "snappy")]
             Context::Snappy(context) => {
                 let bound = snap::raw::max_compress_len(rows.len());
                 into(out, bound, |to| context.compress(rows, to).map_err(|e| failed("snappy", e)))?;
                 out.extend_from_slice(&crc32fast::hash(rows).to_be_bytes());
             }
+            #[cfg(feature = "zstd")]
             Context::Zstandard(context) => {
                 let bound = zstd::zstd_safe::compress_bound(rows.len());
                 into(out, bound, |to| Ok(context.compress_to_buffer(rows, to)?))?;
             }
+            #[cfg(feature = "bzip2")]
             Context::Bzip2(level) => {
                 let mut writer = bzip2::write::BzEncoder::new(out, *level);
                 writer.write_all(rows)?;
                 writer.finish()?;
             }
+            #[cfg(feature = "xz")]
             Context::Xz(level) => {
                 let mut writer = liblzma::write::XzEncoder::new(out, *level);
                 writer.write_all(rows)?;

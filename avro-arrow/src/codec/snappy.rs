@@ -7,6 +7,9 @@
 //! before it is known in which it is. (`benches/README.md`: half as fast again as the `snap` crate.) There is no
 //! `unsafe`: the bounds that are checked are never missed in a block that is whole, and so cost little.
 
+use super::{Codec, SNAPPY_RATIO_MAX, too_large};
+use crate::encoding::PADDING;
+use crate::error::{Error, ErrorKind, Result};
 use std::hint::{cold_path, select_unpredictable};
 
 /// Bytes that must be writable behind those that a block stands for.
@@ -72,6 +75,32 @@ pub(super) fn stated_len(stored: &[u8]) -> Option<(u32, usize)> {
         }
     }
     None
+}
+
+// SPEC: Optional Codecs, snappy: "Each compressed block is followed by the 4-byte, big-endian CRC32 checksum of the
+// uncompressed data in the block."
+pub(super) fn decompress_block(stored: &[u8], max: usize) -> Result<Vec<u8>> {
+    let (stored, checksum) =
+        stored.split_last_chunk().ok_or_else(|| Codec::Snappy.damaged("it is shorter than its checksum"))?;
+    let (len, tags) = stated_len(stored).ok_or_else(|| Codec::Snappy.damaged("it does not start with its length"))?;
+    let len = u64::from(len);
+    if len > max as u64 {
+        return Err(too_large(len, max));
+    }
+    if len > SNAPPY_RATIO_MAX.saturating_mul(stored.len() as u64) {
+        return Err(Codec::Snappy.damaged(format!("{} bytes cannot hold the {len} that it claims", stored.len())));
+    }
+    let len = len as usize; // at most `max`
+    const { assert!(SLACK <= PADDING) };
+    let mut out = vec![0; len + PADDING];
+    let tags = stored.get(tags..).unwrap_or_default();
+    decompress(tags, &mut out, len).map_err(|reason| Codec::Snappy.damaged(reason))?;
+    out.truncate(len);
+    let (stored, computed) = (u32::from_be_bytes(*checksum), crc32fast::hash(&out));
+    if stored != computed {
+        return Err(Error::new(ErrorKind::Checksum { stored, computed }));
+    }
+    Ok(out)
 }
 
 /// Decompresses what stands behind the length of a block into the first `len` bytes of `out`, which has [`SLACK`] more.

@@ -3,8 +3,8 @@
 use super::framer::Frame;
 use super::header::{Header, SYNC_LEN};
 use crate::codec::{
-    Codec, DEFLATE_RATIO_MAX, Decompressor, RawBlock, SNAPPY_RATIO_MAX, block_bytes_max, snappy_len, zstandard_len,
-    zstandard_len_max,
+    Codec, DEFLATE_RATIO_MAX, Decompressor, RawBlock, SNAPPY_RATIO_MAX, block_bytes_max, stated_snappy_len,
+    stated_zstandard_len, zstandard_len_max,
 };
 use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind, Fault, Result};
@@ -66,13 +66,13 @@ fn prefix_fits(
         Codec::Null => fits(needed <= stored_len),
         Codec::Deflate => fits(needed <= stored_len.saturating_mul(DEFLATE_RATIO_MAX)),
         // Damaged lengths, and those beyond the limit, are for the decompressor to tell apart.
-        Codec::Snappy => match snappy_len(prefix) {
+        Codec::Snappy => match stated_snappy_len(prefix) {
             Some(len) if len <= max && len <= stored_len.saturating_mul(SNAPPY_RATIO_MAX) => fits(needed <= len),
             _ => RowsFit::Unknown,
         },
         Codec::Zstandard if needed > zstandard_len_max(stored_len) => RowsFit::No,
         // More frames may follow the first, so its size can only say yes.
-        Codec::Zstandard => match zstandard_len(prefix) {
+        Codec::Zstandard => match stated_zstandard_len(prefix) {
             Some(len) if needed <= len && len <= max && len <= zstandard_len_max(stored_len) => RowsFit::Yes,
             _ => RowsFit::Unknown,
         },
