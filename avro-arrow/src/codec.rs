@@ -37,6 +37,7 @@ pub use compress::Compressor;
 /// How the blocks of a file are compressed.
 // SPEC: Object Container Files, Required Codecs and Optional Codecs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Codec {
     /// Not at all.
     Null,
@@ -54,6 +55,7 @@ pub enum Codec {
 
 /// One block of a file as it is stored.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RawBlock {
     /// The number of rows in it, as the file says.
     pub rows: u64,
@@ -67,8 +69,16 @@ pub struct RawBlock {
     pub index: u64,
 }
 
+impl RawBlock {
+    /// Returns a block that is not part of a file: its offsets and its index are 0.
+    pub fn new(rows: u64, data: PaddedBytes) -> Self {
+        RawBlock { rows, data, offset: 0, end: 0, index: 0 }
+    }
+}
+
 /// One block of a file, decompressed.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Block {
     /// The number of rows in it, as the file says.
     pub rows: u64,

@@ -278,6 +278,7 @@ pub enum Fault {
 
 /// A reason why a writer's data cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mismatch {
     /// Path of the reader's field names to the type, such as `a.b[].c`; `a{}` is a map's values and `a<int>` a branch of the
     /// writer's union. Empty for the outermost type.

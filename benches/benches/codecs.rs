@@ -99,7 +99,7 @@ fn snappy(criterion: &mut Criterion) {
     let mut ours = Decompressor::new(avro_arrow::Codec::Snappy, &Limits::default());
     way(criterion, "snappy", "avro-arrow", Codec::Snappy, &mut |stored, _| {
         let data = PaddedBytes::from_vec(stored.to_vec());
-        let block = ours.decompress(RawBlock { rows: 0, data, offset: 0, end: 0, index: 0 }).unwrap();
+        let block = ours.decompress(RawBlock::new(0, data)).unwrap();
         block.data.len()
     });
     let mut kept = snap::raw::Decoder::new();

@@ -122,6 +122,7 @@ enum Seen {
 
 /// What stands before a block's data, as it says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Frame {
     /// Rows of the block.
     pub rows: u64,

@@ -9,6 +9,7 @@ use std::io::Read;
 
 /// What a container file says of itself before its first block.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Header {
     /// The schema that its rows were written with.
     pub schema: Schema,

@@ -44,6 +44,7 @@ pub struct MessageDecoder {
 
 /// When the datums of messages are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ValueChecks {
     /// When rows are asked for, all at once: an error is in [`MessageBatch::rejected`].
     #[default]
@@ -56,6 +57,7 @@ pub enum ValueChecks {
 /// What became of some messages.
 #[derive(Debug)]
 #[must_use]
+#[non_exhaustive]
 pub struct MessageBatch {
     /// The rows of those that are whole and right.
     pub batch: RecordBatch,

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 /// A logical type on a base type that the specification allows it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Logical {
     /// `decimal` on bytes or fixed.
     Decimal {

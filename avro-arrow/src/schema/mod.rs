@@ -52,6 +52,7 @@ pub struct NodeId(u32);
 
 /// One type of a schema.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Node {
     /// What it is and what it is made of.
     pub kind: Kind,
@@ -143,6 +144,7 @@ pub const ORIGINAL_NAME_KEY: &str = "avro.original-name";
 
 /// A field of a record.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Field {
     /// Its name.
     pub name: String,

@@ -33,6 +33,7 @@ struct Inner {
 
 /// A block that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WrittenBlock {
     /// Its rows.
     pub rows: u64,

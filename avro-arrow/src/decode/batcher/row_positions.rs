@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 /// Rows of a batch that follow one another in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RowRange {
     /// Index of the block in the file, or in the byte range that is read.
     pub block: u64,

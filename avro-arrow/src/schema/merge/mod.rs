@@ -24,6 +24,7 @@ use unify::{Source, Unified};
 
 /// What becomes of types that no single type can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OnConflict {
     /// An error that names the place, both sources and both types.
     #[default]
