@@ -1,11 +1,12 @@
-//! Codecs: a block as it is stored goes in (`RawBlock`), the block decompressed comes out (`Block`).
+//! Codecs: decompression of a stored block ([`RawBlock`]) to a [`Block`], and compression.
 //!
-//! A block's size when decompressed is known only afterwards, and what a block claims of it cannot be trusted: outputs grow as
-//! they fill, up to the limit on a block. Every output leaves room for the padding that `PaddedBytes` adds, so that nothing is
-//! copied to add it. An output that might be large is decompressed twice, the first time to see how large it is, with nothing kept:
-//! so what a bomb takes is time, up to the limit, and no memory. Next: the container, which makes the `RawBlock`s.
+//! The decompressed size of a block is known only afterwards, and the size that a block states cannot be trusted.
+//! Outputs grow as they fill, up to the limit on a block. Each output leaves room for the padding of [`PaddedBytes`],
+//! so that adding it needs no copy. An output that might be large is decompressed twice, first to learn its size
+//! without keeping it: a compression bomb costs time, up to the limit, but no memory. Next: the container, which makes
+//! the `RawBlock`s.
 
-// What several codecs share is unused where their features are off.
+// Code that several codecs share is unused where their features are off.
 #![cfg_attr(
     not(all(feature = "deflate", feature = "snappy", feature = "zstd", feature = "bzip2", feature = "xz")),
     allow(dead_code, unused_imports, unused_variables)
@@ -34,16 +35,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 pub use compress::Compressor;
 
-/// How the blocks of a file are compressed.
+/// The compression of a file's blocks.
 // SPEC: Object Container Files, Required Codecs and Optional Codecs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
-    /// Not at all.
+    /// No compression.
     Null,
     /// Raw deflate (RFC 1951), without the zlib wrapper.
     Deflate,
-    /// Snappy's raw format, with a checksum of the data behind it.
+    /// Snappy's raw format, followed by a checksum of the data.
     Snappy,
     /// Zstandard frames.
     Zstandard,
@@ -57,15 +58,15 @@ pub enum Codec {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RawBlock {
-    /// The number of rows in it, as the file says.
+    /// Number of rows, as the file states it.
     pub rows: u64,
-    /// Its bytes, compressed by the file's codec.
+    /// The data, compressed by the file's codec.
     pub data: PaddedBytes,
-    /// Offset in the file at which its frame (count, size) begins.
+    /// Offset in the file of its frame (count, size).
     pub offset: u64,
-    /// Offset in the file behind its sync marker.
+    /// Offset in the file of the byte after its sync marker.
     pub end: u64,
-    /// Its index in what is read, from 0.
+    /// Index of the block in the file or the byte range, from 0.
     pub index: u64,
 }
 
@@ -80,24 +81,24 @@ impl RawBlock {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Block {
-    /// The number of rows in it, as the file says.
+    /// Number of rows, as the file states it.
     pub rows: u64,
-    /// Its rows, one after the other.
+    /// The encoded rows.
     pub data: PaddedBytes,
-    /// Offset in the file at which its frame (count, size) begins.
+    /// Offset in the file of its frame (count, size).
     pub offset: u64,
-    /// Offset in the file behind its sync marker.
+    /// Offset in the file of the byte after its sync marker.
     pub end: u64,
-    /// Its index in what is read, from 0.
+    /// Index of the block in the file or the byte range, from 0.
     pub index: u64,
 }
 
-/// Decompresses the blocks of a file. What its codec needs is set up once and kept; each thread has its own.
+/// Decompresses the blocks of a file. It keeps the state of its codec; each thread needs its own.
 pub struct Decompressor {
     context: Context,
-    /// The most bytes that a block may have.
+    /// Maximum size of a block.
     max: usize,
-    /// Bytes of the last block decompressed. Writers cut blocks at about the same size, so it foretells the next.
+    /// Size of the last decompressed block. Writers cut blocks at similar sizes, so it predicts the next.
     last: usize,
 }
 
@@ -105,7 +106,7 @@ enum Context {
     Null,
     #[cfg(feature = "deflate")]
     Deflate(libdeflater::Decompressor),
-    // The next three have nothing to keep: snappy has no context, and the libraries of the others cannot reset one.
+    // The next three keep no state: snappy has none, and the libraries of the others cannot reset theirs.
     #[cfg(feature = "snappy")]
     Snappy,
     #[cfg(feature = "bzip2")]
@@ -114,7 +115,7 @@ enum Context {
     Xz,
     #[cfg(feature = "zstd")]
     Zstandard(zstandard::Context),
-    /// Of a codec whose feature is off.
+    /// A codec whose feature is off.
     NotEnabled(Codec),
 }
 
@@ -124,17 +125,17 @@ impl std::fmt::Debug for Decompressor {
     }
 }
 
-/// Outputs beyond this are counted before they are kept, unless the size is foretold. Writers close blocks far below.
+/// Larger outputs are counted before they are kept, unless their size is predicted. Writers make much smaller blocks.
 const COUNTED_ABOVE: usize = 16 << 20;
 
-/// A symbol of two bits can stand for 258 bytes in deflate: no stream grows by more.
+/// In deflate, a symbol of two bits can stand for 258 bytes: no stream grows by more.
 pub(crate) const DEFLATE_RATIO_MAX: u64 = 1032;
 
-/// A copy of three bytes can stand for 64 in snappy: no block grows by more.
+/// In snappy, a copy of three bytes can stand for 64 bytes: no block grows by more.
 pub(crate) const SNAPPY_RATIO_MAX: u64 = 22;
 
 impl Codec {
-    /// The codec with this name in `avro.codec`. Some writers say `zstd` for `zstandard`.
+    /// Returns the codec with this name in `avro.codec`. Some writers use `zstd` for `zstandard`.
     pub fn from_name(name: &str) -> Option<Codec> {
         Some(match name {
             "null" => Codec::Null,
@@ -147,7 +148,7 @@ impl Codec {
         })
     }
 
-    /// The specification's name for it.
+    /// Returns the codec's name in the specification.
     pub fn name(self) -> &'static str {
         match self {
             Codec::Null => "null",
@@ -159,14 +160,16 @@ impl Codec {
         }
     }
 
-    /// How many bytes a block of so many stored ones says it has when decompressed; `start` are the first of them, of which 18 are
-    /// enough. Nobody has checked it. None where the codec's format does not say so in advance; of zstandard it is the first frame's
-    /// word, and few writers make more than one.
+    /// Returns the decompressed size that a block states, which is not verified. `start` is the beginning of the
+    /// stored block; 18 bytes are enough.
+    ///
+    /// `None` for codecs that do not state a size in advance. For zstandard it is the size of the first frame; few
+    /// writers make more than one.
     pub fn stated_len(self, start: &[u8], stored_len: u64) -> Option<u64> {
         match self {
             Codec::Null => Some(stored_len),
             Codec::Snappy => stated_snappy_len(start),
-            // A frame of none is one to be skipped, or has others behind it.
+            // A frame of size 0 is skippable, or is followed by others.
             Codec::Zstandard => stated_zstandard_len(start).filter(|n| *n > 0),
             Codec::Deflate | Codec::Bzip2 | Codec::Xz => None,
         }
@@ -184,14 +187,14 @@ impl Codec {
         }
     }
 
-    /// The error for a codec whose feature is off.
+    /// Returns the error for a codec whose feature is off.
     #[cold]
     fn not_enabled(self) -> Error {
         Error::new(ErrorKind::CodecNotEnabled { codec: self.name(), feature: self.feature().unwrap_or_default() })
     }
 
     fn damaged(self, reason: impl Into<String>) -> Error {
-        // The libraries say their own name first, which the error does too.
+        // The libraries prefix their messages with their names, and the error has the name too.
         let (codec, reason) = (self.name(), reason.into());
         let reason = match reason.strip_prefix(codec).and_then(|rest| rest.strip_prefix(": ")) {
             Some(rest) => rest.to_owned(),
@@ -202,7 +205,7 @@ impl Codec {
 }
 
 impl Decompressor {
-    /// A decompressor for the blocks of files with this codec.
+    /// Creates a decompressor for blocks with this codec.
     pub fn new(codec: Codec, limits: &Limits) -> Self {
         let context = match codec {
             Codec::Null => Context::Null,
@@ -222,7 +225,7 @@ impl Decompressor {
         Decompressor { context, max: block_bytes_max(limits), last: 0 }
     }
 
-    /// The block, decompressed; under the codec null that is the same bytes, not copied.
+    /// Decompresses a block. Under the codec null it returns the same bytes without a copy.
     pub fn decompress(&mut self, block: RawBlock) -> Result<Block> {
         let RawBlock { rows, data, offset, end, index } = block;
         let data = match self.context {
@@ -257,21 +260,22 @@ impl Decompressor {
             return Err(too_large(out.len() as u64, max));
         }
         self.last = out.len();
-        // Arrays may keep the block alive for long, so an output that was foretold much too large gives the rest back.
+        // Arrays may keep the block alive for long, so an output that was predicted much too large returns the rest.
         if out.capacity() - out.len() > out.len() / 4 + 4 * PADDING {
             out.shrink_to(out.len() + PADDING);
         }
         Ok(PaddedBytes::from_vec(out))
     }
 
-    /// Bytes to start an output with, where nothing better is known: a little more than the last block, or a common ratio.
+    /// Returns the size to start an output with, if none is known: a little more than the last block, or a common
+    /// ratio.
     fn expected(&self, stored: &[u8]) -> usize {
         let expected = if self.last > 0 { self.last + self.last / 8 } else { stored.len().saturating_mul(4) };
         expected.clamp(1024.min(self.max), self.max)
     }
 }
 
-/// The most bytes that a block may have, stored or decompressed. Arrow's views address a block by 31 bits.
+/// Returns the maximum size of a block, stored or decompressed. Arrow's views address a block by 31 bits.
 pub(crate) fn block_bytes_max(limits: &Limits) -> usize {
     limits.block_bytes.min(i32::MAX as usize)
 }
@@ -295,8 +299,8 @@ pub(crate) fn stated_zstandard_len(stored: &[u8]) -> Option<u64> {
     None
 }
 
-/// The most bytes that zstandard data of this many bytes can stand for: its blocks have a header of three bytes and stand for
-/// 128 KiB at most.
+/// Returns the maximum decompressed size of zstandard data: each of its blocks has a header of three bytes and stands
+/// for 128 KiB at most.
 pub(crate) fn zstandard_len_max(stored_len: u64) -> u64 {
     (stored_len / 3).saturating_add(1).saturating_mul(128 << 10)
 }

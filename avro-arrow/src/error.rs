@@ -1,14 +1,15 @@
-//! Errors: what is wrong (`ErrorKind`), where it is (`Position`), and who has to act on it.
+//! Errors: what is wrong ([`ErrorKind`]), and where it is ([`Position`]).
 //!
-//! Everything in this crate fails with [`Error`]. Code that reads values returns a bare [`Fault`], and the block boundary adds
-//! the position once. The run loop only notes that something is wrong; the reference decoder then says what and where.
+//! Everything in this crate fails with [`Error`]. Code that reads values returns a bare [`Fault`], and the block
+//! decoder adds the position once. The run loop only notes that a value is wrong; the reference decoder then finds
+//! what and where.
 
 use arrow_schema::ArrowError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// The result of everything in this crate that can fail.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error: its kind and its position in the data, one pointer wide.
@@ -21,27 +22,27 @@ struct Inner {
     position: Position,
 }
 
-/// Where in the data an error was found. Every part is given where it is known.
+/// The position of an error in the data. Each part is `None` where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Position {
-    /// The file's name or URL.
+    /// Name or URL of the file.
     pub file: Option<String>,
-    /// Bytes from the start of the file; inside a compressed block, the offset at which that block starts.
+    /// Offset in the file; inside a compressed block, the offset at which the block starts.
     pub offset: Option<u64>,
-    /// Index of the block in what was read, from 0.
+    /// Index of the block in the file or the byte range, from 0.
     pub block: Option<u64>,
-    /// Index of the row inside its block, from 0.
+    /// Index of the row in its block, from 0.
     pub row: Option<u64>,
-    /// Bytes from the start of the (decompressed) block.
+    /// Offset in the decompressed block.
     pub offset_in_block: Option<u64>,
     /// Path of field names to the value, such as `a.b[].c`.
     pub path: Option<String>,
-    /// The message, as [`MessageDecoder::decode`](crate::message::MessageDecoder::decode) numbers them.
+    /// Index of the message, as [`MessageDecoder::decode`](crate::message::MessageDecoder::decode) numbers them.
     pub message: Option<u64>,
-    /// Bytes from the start of the message.
+    /// Offset in the message.
     pub offset_in_message: Option<u64>,
-    /// The symbol or the type of a writer's union that the reader's schema has no place for.
+    /// The enum symbol, or the type in the writer's union, that the reader's schema lacks.
     pub unread: Option<String>,
 }
 
@@ -52,56 +53,57 @@ pub enum ErrorKind {
     // The file is damaged.
     /// The first four bytes are not those of an Avro container file.
     NotAvro {
-        /// What stands there instead.
+        /// The first bytes of the file, at most four.
         found: Vec<u8>,
     },
-    /// The file ends inside the thing named.
+    /// The file ends too early.
     Truncated {
-        /// What was cut.
+        /// The part of the file in which it ends.
         what: &'static str,
     },
-    /// The header or a block's frame (its count, its size) breaks the container format.
+    /// The header or a block's frame (its count and size) violates the container format.
     Container {
         /// What is wrong.
         what: &'static str,
-        /// The value found, where there is one.
+        /// The value found, if there is one.
         value: Option<i64>,
     },
     /// The 16 bytes after a block are not the file's sync marker.
     SyncMismatch,
-    /// Where a block should begin, the header of another file does: two files were joined byte by byte.
+    /// A block is expected and the header of another file found: two files were concatenated.
     SecondHeader {
-        /// Why the rows after it cannot be read as those of the first file.
+        /// What differs between the two headers, if the rows after the second cannot be read as rows of the first
+        /// file.
         unlike: Option<&'static str>,
     },
     /// A block's compressed bytes are damaged.
     Codec {
         /// Name of the codec.
         codec: &'static str,
-        /// What the decompressor said.
+        /// The message of the decompressor.
         reason: String,
     },
-    /// A snappy block's checksum does not match its data.
+    /// The checksum of a snappy block does not match its data.
     Checksum {
         /// The checksum stored in the file.
         stored: u32,
         /// The checksum of the data.
         computed: u32,
     },
-    /// A value breaks its schema or Avro's binary encoding.
+    /// A value violates its schema or Avro's binary encoding.
     Value(Fault),
-    /// A message does not start as its framing says.
+    /// A message does not start as its framing requires.
     NotFramed {
-        /// What it should be.
+        /// Name of the expected framing.
         framing: &'static str,
-        /// How it starts.
+        /// The first bytes of the message.
         found: Vec<u8>,
     },
     /// A message ends before its datum.
     ShortMessage {
-        /// What it should be.
+        /// Name of the expected framing.
         framing: &'static str,
-        /// Its bytes.
+        /// Length of the message in bytes.
         len: usize,
     },
 
@@ -110,32 +112,32 @@ pub enum ErrorKind {
     Schema {
         /// What is wrong.
         reason: String,
-        /// JSON path to the part that is wrong, such as `$.fields[2].type`.
+        /// JSON path to the invalid part, such as `$.fields[2].type`.
         at: String,
     },
-    /// A JSON text is not a value of its Avro type, or not JSON.
+    /// A text is not JSON, or the JSON is not a value of its Avro type.
     Json {
         /// What is wrong.
         reason: String,
-        /// Path to the value, such as `$.a.b[3]`, or the byte of the text.
+        /// Path to the value, such as `$.a.b[3]`, or the offset in the text.
         at: String,
     },
-    /// Two schemas of one table have types at one place that no type can hold.
+    /// Two schemas have types at one path that no type can hold.
     Conflict {
-        /// Path of field names to the place, such as `a.b[]`; `a{}` is a map's values. Empty for the outermost type.
+        /// Path of field names, such as `a.b[]`; `a{}` is a map's values. Empty for the outermost type.
         path: String,
-        /// A source that has the first type, as the caller calls it, such as a file's name.
+        /// Name of a source that has the first type, such as a file name.
         first: String,
-        /// The type there.
+        /// The type in that source.
         first_type: String,
-        /// A source that has the other type.
+        /// Name of a source that has the other type.
         second: String,
-        /// The type there.
+        /// The type in that source.
         second_type: String,
-        /// Whether [`OnConflict::Widen`](crate::schema::OnConflict::Widen) makes one type of both.
+        /// Whether [`OnConflict::Widen`](crate::schema::OnConflict::Widen) merges the two types.
         widens: bool,
     },
-    /// The file uses a codec that this crate does not know.
+    /// The file uses an unknown codec.
     UnknownCodec {
         /// The codec's name in the file.
         name: String,
@@ -144,100 +146,100 @@ pub enum ErrorKind {
     CodecNotEnabled {
         /// The codec's name in the file.
         codec: &'static str,
-        /// The feature of `avro-arrow` that has it.
+        /// The feature of `avro-arrow` that enables it.
         feature: &'static str,
     },
-    /// The reader's schema cannot read what the file's schema describes.
+    /// The reader's schema cannot read data of the file's schema.
     Resolve {
-        /// Why not.
+        /// The reasons.
         mismatches: Vec<Mismatch>,
     },
     /// Valid Avro that has no Arrow equivalent.
     Unsupported {
-        /// What it is.
+        /// A description of it.
         what: String,
     },
-    /// A message was written with a schema that nobody knows.
+    /// The schema of a message is unknown.
     UnknownSchema {
-        /// Which.
+        /// The schema's id.
         id: String,
     },
-    /// A message was written with a schema that cannot be used.
+    /// The schema of a message cannot be used.
     UnusableSchema {
-        /// Which.
+        /// The schema's id.
         id: String,
-        /// Why not.
+        /// The reason.
         error: Arc<Error>,
     },
 
     // The caller asked for something that is not there.
-    /// An argument is wrong, such as the name of a column.
+    /// An argument is invalid, such as the name of a column.
     Argument {
         /// What is wrong with it.
         what: String,
     },
 
-    /// A value that is to be written is none that the schema allows.
+    /// A value to write is not valid under the Avro schema.
     Unwritable {
         /// What is wrong with it.
         what: String,
     },
 
     // The data is larger than the caller allows.
-    /// A limit of [`Limits`](crate::Limits) was reached.
+    /// The data exceeds a limit of [`Limits`](crate::Limits).
     Limit {
         /// Name of the field of [`Limits`](crate::Limits).
         limit: &'static str,
-        /// What the data asked for.
+        /// The value in the data.
         value: u64,
-        /// What is allowed.
+        /// The maximum.
         max: u64,
     },
 
     // The outside world.
-    /// The caller's [`ResolveSchema`](crate::message::ResolveSchema) failed, as it says.
+    /// The caller's [`ResolveSchema`](crate::message::ResolveSchema) failed.
     Resolver {
-        /// Which schema it was asked for.
+        /// The id that was looked up.
         id: String,
-        /// What it says.
+        /// Its error.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The caller's [`RowFilter`](crate::RowFilter) failed, as it says.
+    /// The caller's [`RowFilter`](crate::RowFilter) failed with this error.
     Filter(Box<dyn std::error::Error + Send + Sync>),
     /// Reading failed.
     Io(io::Error),
-    /// Arrow refused an array. Always a bug in this crate.
+    /// Arrow rejected an array. This is always a bug in this crate.
     Arrow(ArrowError),
-    /// A thread of the parallel reader died: a bug in this crate, or a panic of what it was given to read from.
+    /// A thread of a parallel reader or writer died: a bug in this crate, or a panic of the caller's `Read`.
     Worker,
 }
 
-/// A value that breaks its schema or the binary encoding.
+/// A value that violates its schema or the binary encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// The value runs past the end of its block.
     End,
-    /// A variable-length integer of more than ten bytes, or beyond 64 bits.
+    /// A variable-length integer has more than ten bytes, or exceeds 64 bits.
     Varint,
-    /// An `int` beyond 32 bits.
+    /// An `int` exceeds 32 bits.
     IntRange(i64),
     /// A boolean that is neither 0 nor 1.
     Boolean(u8),
     /// A negative length.
     NegativeLength(i64),
-    /// A union's branch that does not exist.
+    /// A union has no branch with this index.
     UnionBranch(i64),
-    /// An enum's symbol that does not exist.
+    /// An enum has no symbol with this index.
     EnumSymbol(i64),
-    /// A union's branch that the reader's schema has no type for.
+    /// The reader's schema has no type for this branch of a union.
     UnreadBranch {
         /// Index of the union among the nodes of the writer's schema.
         node: u32,
         /// Index of the branch.
         branch: u32,
     },
-    /// An enum's symbol that the reader's enum lacks, as it lacks a default.
+    /// The reader's enum has neither this symbol nor a default.
     UnreadSymbol {
         /// Index of the enum among the nodes of the writer's schema.
         node: u32,
@@ -248,74 +250,74 @@ pub enum Fault {
     Utf8,
     /// A decimal that does not fit the Arrow type of its precision.
     DecimalRange,
-    /// A date, time or timestamp is too large for the smaller units that it is read in.
+    /// A date, time or timestamp is too large for the reader's smaller unit.
     UnitRange(i64),
     /// A duration's months, days or milliseconds that Arrow's interval cannot hold.
     DurationRange(u32),
-    /// An array or map block whose count has no absolute value, or more items than fit a batch.
+    /// The count of an array or map block has no absolute value, or exceeds the items of a batch.
     ItemCount(i64),
-    /// An array or map block whose byte size is not the size of its items.
+    /// The byte size of an array or map block differs from the size of its items.
     ItemBytes {
-        /// The size given.
+        /// The size in the data.
         stated: i64,
-        /// The size found.
+        /// The actual size.
         found: u64,
     },
-    /// Bytes are left in the block after its last row.
+    /// Bytes remain in the block after its last row.
     TrailingBytes(u64),
-    /// The block claims more rows than its bytes can hold.
+    /// The block's row count exceeds what its bytes can hold.
     RowCount(i64),
-    /// A limit of [`Limits`](crate::Limits).
+    /// The data exceeds a limit of [`Limits`](crate::Limits).
     Limit {
         /// Name of the field of [`Limits`](crate::Limits).
         limit: &'static str,
-        /// What the data asked for.
+        /// The value in the data.
         value: u64,
-        /// What is allowed.
+        /// The maximum.
         max: u64,
     },
 }
 
-/// A reason why a writer's data cannot be read.
+/// A reason why data of the writer's schema cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mismatch {
-    /// Path of the reader's field names to the type, such as `a.b[].c`; `a{}` is a map's values and `a<int>` a branch of the
+    /// Path of the reader's field names, such as `a.b[].c`; `a{}` is a map's values and `a<int>` a branch of the
     /// writer's union. Empty for the outermost type.
     pub path: String,
     /// What does not match.
     pub reason: String,
-    /// Whether all values meet it.
+    /// Whether all values are affected, or some.
     pub severity: Severity,
 }
 
-/// Which of the values at a mismatch cannot be read.
+/// Which values a mismatch affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// None can be read.
+    /// No value can be read.
     Always,
-    /// Those of some branches of the writer's union or some symbols of its enum cannot.
+    /// Values of some branches of the writer's union, or some symbols of its enum, cannot be read.
     SomeValues,
 }
 
 impl Error {
-    /// An error of this kind at an unknown position.
+    /// Creates an error of this kind at an unknown position.
     #[cold]
     pub fn new(kind: ErrorKind) -> Self {
         Error(Box::new(Inner { kind, position: Position::default() }))
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// Where it is.
+    /// Returns where the error is.
     pub fn position(&self) -> &Position {
         &self.0.position
     }
 
-    /// Is it the data that is damaged, rather than the request, the schema or the outside world?
+    /// Whether the data is damaged, rather than the request, the schema or the environment at fault.
     pub fn is_corrupt(&self) -> bool {
         use ErrorKind::*;
         matches!(
@@ -333,8 +335,10 @@ impl Error {
         )
     }
 
-    /// May reading go on behind the block that this is about? So it is where the block is damaged, or larger than allowed, but not
-    /// where it is the reader's schema that has no place for a value.
+    /// Whether the error is confined to one block, so that reading can continue with the next block.
+    ///
+    /// This is so for a damaged block and for a block that exceeds a limit. It is not so for a value that the reader's
+    /// schema cannot represent.
     pub fn is_recoverable(&self) -> bool {
         match self.kind() {
             ErrorKind::Value(Fault::UnreadBranch { .. } | Fault::UnreadSymbol { .. }) => false,
@@ -343,26 +347,26 @@ impl Error {
         }
     }
 
-    /// The same error, with `set` applied to its position.
+    /// Returns the error with `set` applied to its position.
     #[must_use]
     pub fn at(mut self, set: impl FnOnce(&mut Position)) -> Self {
         set(&mut self.0.position);
         self
     }
 
-    /// The same error in the file of this name.
+    /// Returns the error with the name of its file.
     #[must_use]
     pub fn in_file(self, name: impl Into<String>) -> Self {
         self.at(|p| p.file = Some(name.into()))
     }
 
-    /// The same error at this offset from the start of the file.
+    /// Returns the error with its offset in the file.
     #[must_use]
     pub fn at_offset(self, offset: u64) -> Self {
         self.at(|p| p.offset = Some(offset))
     }
 
-    /// A wrong argument.
+    /// Creates an error about an invalid argument.
     #[cold]
     pub(crate) fn argument(what: impl Into<String>) -> Self {
         Error::new(ErrorKind::Argument { what: what.into() })
@@ -390,7 +394,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Takes out the error that the opposite conversion put in.
+/// Unwraps an error that `ArrowError::from` wrapped; other errors become [`ErrorKind::Arrow`].
 impl From<ArrowError> for Error {
     fn from(e: ArrowError) -> Self {
         match e {
@@ -403,7 +407,7 @@ impl From<ArrowError> for Error {
     }
 }
 
-/// [`ArrowError::ExternalError`] with the error inside.
+/// Wraps the error in [`ArrowError::ExternalError`].
 impl From<Error> for ArrowError {
     fn from(e: Error) -> Self {
         ArrowError::ExternalError(Box::new(e))
@@ -423,10 +427,10 @@ impl std::error::Error for Error {
     }
 }
 
-/// More mismatches than this are counted: a line is to be read.
+/// Mismatches beyond this number are counted, so that the message stays readable.
 const MISMATCHES_SHOWN: usize = 5;
 
-/// One line: file, what, where.
+/// Formats one line: file, problem, position.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.position();
@@ -434,7 +438,7 @@ impl fmt::Display for Error {
             write!(f, "{file}: ")?;
         }
         match (self.kind(), &at.unread) {
-            // In the words of messages, which have no blocks.
+            // Messages have no blocks.
             (ErrorKind::Value(Fault::End), _) if at.message.is_some() => {
                 f.write_str("a value runs past the end of its message")?
             }

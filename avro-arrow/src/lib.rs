@@ -14,24 +14,38 @@
 //! # }
 //! ```
 //!
-//! No row objects are made: a schema and the columns that are wanted are compiled once into a [`Program`] of small ops, and
-//! the program writes values from the bytes of a block to where Arrow wants them, several blocks at a time.
+//! The schema and the projected columns are compiled once into a [`Program`] of small ops. The program copies values from the
+//! bytes of a block to Arrow buffers, several blocks at a time, without an object for each row.
 //!
-//! - [`Reader`] reads anything that can be read, on the calling thread; [`ParallelReader`] decodes on several;
-//!   [`Decoder`] does no I/O, for engines that bring the bytes themselves, and decodes byte ranges of a file.
-//! - [`Options`] says which columns are wanted, of which Arrow types, in batches of which size, and within which [`Limits`].
-//! - [`message`] decodes datums that come one by one, framed as queues have them, each with a word on its schema.
-//! - [`RowFilter`] says which rows are wanted, from columns that are read first; of the other rows nothing more is read.
-//! - [`container`] has the parts below: the header, the blocks, the number of rows without decoding.
-//! - [`Options::reader_schema`] reads files of many schemas as one, by Avro's rules of schema resolution.
-//! - [`Schema`](schema::Schema) is Avro's schema language; its canonical form and [fingerprints](schema::Fingerprint) name it.
-//!   [`MergedSchema`](schema::MergedSchema) is the schema of many files together,
-//!   [`Schema::from_arrow`](schema::Schema::from_arrow) that of Arrow columns.
-//! - [`json`] has values as JSON and back, in the specification's encoding or without tags.
-//! - [`mod@reference`] decodes value by value, to compare with.
+//! - [`ReaderBuilder`] builds a [`Reader`], which decodes any [`Read`](std::io::Read) on the calling thread; a
+//!   [`ParallelReader`], which decodes on several threads; and a [`Decoder`], which does no I/O and decodes bytes that the
+//!   caller feeds, also byte ranges of a file.
+//! - [`WriterBuilder`] builds a [`Writer`], a [`ParallelWriter`] and an [`Encoder`].
+//! - [`Options`] selects columns, their Arrow types, the batch size and the [`Limits`].
+//! - [`RowFilter`] selects rows by some columns; the other columns are decoded for the selected rows only.
+//! - [`Options::reader_schema`] resolves files of different schemas to one, by Avro's rules of schema resolution.
+//! - [`message`] decodes individual messages (single-object encoding, Confluent, Apicurio), each carrying a schema id.
+//! - [`container`] has the parts of a file: the header, the blocks, and row counts without decoding.
+//! - [`Schema`](schema::Schema) parses Avro schemas, with their canonical form and [fingerprints](schema::Fingerprint).
+//!   [`MergedSchema`](schema::MergedSchema) merges the schemas of many files, and
+//!   [`Schema::from_arrow`](schema::Schema::from_arrow) converts an Arrow schema.
+//! - [`json`] converts values to JSON and back, in the specification's encoding or without union tags.
+//! - [`mod@reference`] decodes value by value, slowly, to compare with.
 //!
-//! Whatever a file holds, reading it ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and
-//! where. A file that is cut short is an error. [`OnCorruptBlock::Skip`] reads the blocks around the damage, and lists what it skipped.
+//! Reading any file ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and where. A truncated
+//! file is an error. [`OnCorruptBlock::Skip`] reads the intact blocks and lists the skipped ones.
+//!
+//! # Features
+//!
+//! | feature | codec | library |
+//! |---|---|---|
+//! | `deflate` | deflate | libdeflate |
+//! | `snappy` | snappy | `snap` for compression; decompression is this crate's own |
+//! | `zstd` | zstandard | libzstd |
+//! | `bzip2` | bzip2 | libbz2-rs |
+//! | `xz` | xz | liblzma, linked statically |
+//!
+//! All are on by default. Without its feature, a codec is an [error](ErrorKind::CodecNotEnabled) that names the feature.
 //!
 //! # Types
 //!
@@ -44,7 +58,8 @@
 //! | array, map | List, Map |
 //! | record | Struct; the outermost is the batch |
 //! | any other outermost type | one column, `value` |
-//! | `["null", T]`, `[T, "null"]`, `[T]` | T, nullable but in the last |
+//! | `["null", T]`, `[T, "null"]` | T, nullable |
+//! | `[T]` | T |
 //! | other unions | dense Union, with a child for each branch; or Struct ([`Unions`], [`tagged`]) |
 //! | a record inside itself | Utf8View of Avro's JSON encoding, at the point of recursion ([`Options::recursion_levels`]) |
 //! | decimal | Decimal128 up to 38 digits, Decimal256 up to 76, else the base type; or wide, or bytes ([`Decimals`]) |
@@ -56,11 +71,11 @@
 //! | array with Iceberg's `logicalType: map` | List; or Map ([`LogicalMaps`]) |
 //! | big-decimal, unknown or invalid logical types | the base type |
 //!
-//! Fields keep in their metadata what Arrow's types do not say: `avro.doc`, `avro.aliases`, `avro.name` of named types,
-//! `avro.logicalType`, all other attributes as `avro.…`, and `field-id` as `PARQUET:field_id`. The batches' schema has the
-//! Avro schema as `avro.schema`.
+//! The metadata of fields keeps what Arrow types cannot express: `avro.doc`, `avro.aliases`, `avro.name` of named types,
+//! `avro.logicalType`, all other attributes as `avro.…`, and `field-id` as `PARQUET:field_id`. The metadata of
+//! the batches' schema has the Avro schema as `avro.schema`.
 
-// In the order of the data: a module imports only from those above it.
+// In the order of the data: a module imports only from modules above it.
 mod error;
 mod damage;
 mod limits;

@@ -1,6 +1,6 @@
-//! Limits: the most that a file may ask for, whatever it claims.
+//! Limits on what a file may make the decoder allocate or walk.
 
-/// Setters of the public fields of a struct that may get more of them.
+/// Generates a setter for each public field of a non-exhaustive struct.
 macro_rules! setters {
     ($of:ident { $($setter:ident $field:ident: $type:ty,)* }) => {
         impl $of {
@@ -18,30 +18,35 @@ macro_rules! setters {
 
 pub(crate) use setters;
 
-/// What a file may ask for. Every count and length in a file is also checked against the bytes that are there before
-/// anything is reserved, so these are for data that is valid but unreasonable, such as a compression bomb.
+/// Maximum sizes that a file may have.
+///
+/// Every count and length in a file is also checked against the bytes present before memory is reserved. The limits
+/// are for data that is valid but unreasonable, such as a compression bomb.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one block, as stored and decompressed; the default is 200 MiB, as Avro's Java implementation. At most 2 GiB - 1.
+    /// Bytes of one block, stored and decompressed; the default is 200 MiB, as in Avro's Java implementation. The
+    /// maximum is 2 GiB - 1.
     pub block_bytes: usize,
-    /// Bytes of the columns of one row, and of as many rows as are decoded together; the default is 2 GiB. A null of a wide type
-    /// takes a byte in a file and its type's width in memory. Where rows are large, batches have fewer.
+    /// Bytes of the columns of one row, and of the rows that are decoded together; the default is 2 GiB. A null of a
+    /// wide type takes one byte in a file and the width of the type in memory. Batches have fewer rows where rows are
+    /// large.
     pub batch_bytes: usize,
-    /// Bytes of the file's header: its metadata and schema. As many again of namespaces that the names in the schema take from
-    /// around them, and of what Arrow fields keep of it, such as documentation, after named types are expanded at each place that
-    /// refers to them; and an entry of metadata for each 64. As many again of the defaults of a reader's schema, wherever they are
-    /// taken. The default is 16 MiB.
+    /// Bytes of the file's header, its metadata and schema; the default is 16 MiB.
+    ///
+    /// The same number limits three other things separately: the namespaces that names in the schema inherit; the
+    /// metadata of Arrow fields, such as documentation, after named types are expanded at each reference, with at most
+    /// one entry for each 64 bytes; and the defaults of a reader's schema, at each use.
     pub metadata_bytes: usize,
-    /// Nodes of a parsed schema; the default is 100 000. Its text may have ten values of JSON for each.
+    /// Nodes of a parsed schema; the default is 100 000. The schema's text may have ten JSON values for each node.
     pub schema_nodes: usize,
-    /// Arrow fields after named types are expanded at each place that refers to them; the default is 10 000.
+    /// Arrow fields after named types are expanded at each reference; the default is 10 000.
     pub arrow_fields: usize,
-    /// Levels of records, arrays, maps and unions inside one another in a schema; the default is 128.
+    /// Nesting levels of records, arrays, maps and unions in a schema; the default is 128.
     pub nesting: usize,
-    /// Levels of a recursive type's value inside one another in the data; the default is 1 000.
+    /// Nesting levels of a recursive type's values in the data; the default is 1 000.
     pub value_nesting: usize,
-    /// Rows or items that take no bytes at all (`null`, records without fields), per block; the default is 10 000 000.
+    /// Rows or items of a block that take no bytes (`null`, records without fields); the default is 10 000 000.
     pub zero_width_items: u64,
 }
 

@@ -1,84 +1,90 @@
-//! Options: what the caller wants of the output.
+//! Read options: which columns, as which Arrow types, in batches of which size.
 
 use crate::limits::{Limits, setters};
 use crate::schema::Schema;
 
-/// What the caller wants: which columns, of which Arrow types, in batches of which size.
+/// Options for decoding: columns, Arrow types, batch size, schema resolution and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// Rows of a batch; the last of a file may have fewer; the default is 8192.
+    /// Maximum number of rows of a batch; the default is 8192.
     pub batch_size: usize,
-    /// The schema to read with; `None` is each file's own. With one, batches have its fields, whatever file they come from: values
-    /// are promoted, fields found by name or alias, and those that a file lacks take their defaults, by the rules of the
-    /// specification (Schema Resolution).
+    /// The schema to resolve files to; `None` uses each file's own. All batches have the fields of this schema: values
+    /// are promoted, fields are found by name or alias, and missing fields take their defaults (specification, Schema
+    /// Resolution).
     ///
-    /// Beyond these rules, names of types may differ where only two types can be meant ([`TypeNames`]); an enum can be read as
-    /// a string; and a decimal as one of more digits. Types of different logical types do not match: a `timestamp-millis` is no
-    /// `timestamp-micros`, unless [`widen`](Options::widen) says so.
+    /// Three things are allowed beyond the specification. Names of types may differ where only two types can be meant
+    /// ([`TypeNames`]). An enum can be read as a string, and a decimal as a decimal of more digits. Types of different
+    /// logical types do not match, such as `timestamp-millis` and `timestamp-micros`, unless [`widen`](Options::widen)
+    /// is set.
     pub reader_schema: Option<Schema>,
-    /// Whether the reader's schema may have smaller units than the file's: a `timestamp-millis` is read as a `timestamp-micros`, a date as a
-    /// timestamp, a decimal with more digits after the point. Values are multiplied, and those that become too large are errors. The default is
-    /// no: the specification does not match such types.
+    /// Whether the reader's schema may have smaller units than the file's: `timestamp-micros` for `timestamp-millis`,
+    /// a timestamp for a date, a decimal with more digits after the point. Values are multiplied; values that become
+    /// too large are errors. The default is `false`, as the specification does not match such types.
     pub widen: bool,
-    /// Whether the names of records, enums and fixed of the reader's schema must be those of the file's; the default is lenient.
+    /// Whether the reader's names of records, enums and fixed must equal the file's; the default is
+    /// [`TypeNames::Lenient`].
     pub type_names: TypeNames,
-    /// How fields of the reader's schema are found in a file's; the default is by name.
+    /// How fields of the reader's schema are found in the file's; the default is [`FieldMatch::Name`].
     pub field_match: FieldMatch,
-    /// The columns wanted, in the order wanted; `None` is all of them. An empty list gives batches without columns that have
-    /// the right number of rows. A file whose top level is not a record has one column, `value`.
+    /// The columns to read, in this order; `None` reads all. An empty list gives batches without columns that have the
+    /// right number of rows. A file whose top level is not a record has one column, `value`.
     ///
-    /// A column is named, or a path leads into it: `a.b` is the column `a` with only the field `b` in its structs. The rest is
-    /// skipped, not decoded. A path goes the way of the Arrow type: it names fields of structs, and the lists and maps in
-    /// between have no name. So `items.price` leads into a list of structs as well as into a map's values; a map keeps its keys.
-    /// Paths that begin alike make one column, at the place of the first, with the fields in the order asked for; `a` and `a.b`
-    /// together are all of `a`. A union of more than null and one type is read whole or not at all, and so is what becomes
-    /// JSON text ([`recursion_levels`](Options::recursion_levels)). A field whose own name has dots in it, as Avro forbids and
-    /// some files have, is found by that name before any path.
+    /// An entry is the name of a column or a path into it: `a.b` is the column `a` with only the field `b` in its
+    /// structs. All other fields are skipped without being decoded. A path follows the Arrow type: it names fields of
+    /// structs and passes through lists and maps, so `items.price` selects from a list of structs and from a map's
+    /// values. A map keeps its keys.
+    ///
+    /// Paths with the same first name make one column, at the position of the first, with the fields in the given
+    /// order; `a` and `a.b` together are all of `a`. A union of more than null and one type is read whole or not at
+    /// all, and so is JSON text ([`recursion_levels`](Options::recursion_levels)). Avro forbids dots in names but some
+    /// files have them: an entry is looked up as a name before it is looked up as a path.
     pub projection: Option<Vec<String>>,
-    /// Arrow types of `string` and `bytes`; the default is views.
+    /// Arrow type of `string` and `bytes`; the default is [`Strings::View`].
     pub strings: Strings,
-    /// Arrow type of `enum`; the default is dictionary.
+    /// Arrow type of `enum`; the default is [`Enums::Dictionary`].
     pub enums: Enums,
-    /// Arrow type of unions other than "null or one type"; the default is dense.
+    /// Arrow type of unions other than "null or one type"; the default is [`Unions::Dense`].
     pub unions: Unions,
-    /// Arrow type of Iceberg's `logicalType: map`, an array of records of `key` and `value`; the default is list.
+    /// Arrow type of Iceberg's `logicalType: map`, an array of records of `key` and `value`; the default is
+    /// [`LogicalMaps::List`].
     pub logical_maps: LogicalMaps,
-    /// Arrow type of decimals; the default is one of their own precision.
+    /// Arrow type of `decimal`; the default is [`Decimals::Declared`].
     pub decimals: Decimals,
-    /// Whether a decimal on a fixed that is too short for its precision is read as a decimal; the default is no, as the
-    /// specification voids it. DuckDB writes such decimals, whose values fit all the same.
+    /// Whether to read a decimal on a `fixed` that is too short for its precision as a decimal. The default is
+    /// `false`, as the specification ignores the logical type there. DuckDB writes such decimals, and their values
+    /// fit.
     pub short_decimals: bool,
     /// How many times a recursive type is expanded inside itself before its values become JSON text; the default is 0.
     pub recursion_levels: usize,
-    /// What becomes of a file with damaged blocks; the default is to refuse it.
+    /// Whether a corrupt block is an error or is skipped; the default is [`OnCorruptBlock::Error`].
     pub on_corrupt_block: OnCorruptBlock,
-    /// What a file may ask for.
+    /// Maximum sizes that a file may have.
     pub limits: Limits,
 }
 
-/// How fields of a reader's schema are found in a writer's.
+/// How fields of the reader's schema are found in the writer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum FieldMatch {
-    /// By name, and then by the reader's aliases.
+    /// By name, then by the reader's aliases.
     #[default]
     Name,
-    /// By the attribute `field-id`, as Iceberg does: names may have changed. Fields of the reader that have none, and records that
-    /// were written before there were any, are matched by name.
+    /// By the attribute `field-id`, as in Iceberg, where fields may be renamed. Fields of the reader without an id,
+    /// and records of the writer without ids, are matched by name.
     Id,
 }
 
-/// Whether the names of records, enums and fixed matter where a file is read with a reader's schema. Names are the same if they
-/// are so without their namespaces, or by an alias of the reader's.
+/// Whether the names of records, enums and fixed must match in schema resolution. Names match if they are equal
+/// without their namespaces, or by an alias of the reader's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum TypeNames {
-    /// A name may differ where only two types can be meant: outside of unions, and in unions where both sides have exactly one
-    /// record, enum or fixed. Many writers make names up.
+    /// A name may differ where only two types can be meant: outside unions, and in unions where both sides have
+    /// exactly one record, enum or fixed. Many writers generate names.
     #[default]
     Lenient,
-    /// Names must be the same, as the specification has it.
+    /// Names must match, as in the specification.
     Strict,
 }
 
@@ -111,11 +117,11 @@ pub enum Unions {
     /// A dense `Union` with a child for each branch.
     #[default]
     Dense,
-    /// A `Struct` with a nullable field for each branch but `null`, of which at most one is not null. For formats that have
-    /// no unions, such as Parquet.
+    /// A `Struct` with a nullable field for each branch but `null`, at most one of which is not null. It suits formats
+    /// without unions, such as Parquet.
     Struct,
-    /// The `Struct` of [`Unions::Struct`], whose fields say in their metadata which branches they are. An engine handles it as a
-    /// struct, and [`tagged`](crate::tagged) makes the dense `Union` of it again. For engines that cannot compute with unions.
+    /// The `Struct` of [`Unions::Struct`], whose fields name their branches in metadata. Engines without unions
+    /// compute with the struct, and [`tagged`](crate::tagged) converts it to the dense `Union`.
     Tagged,
 }
 
@@ -123,10 +129,10 @@ pub enum Unions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LogicalMaps {
-    /// A list of structs, as the bytes are.
+    /// A list of structs, as the array is encoded.
     #[default]
     List,
-    /// A `Map`, where the key cannot be null.
+    /// A `Map`, unless the key is nullable.
     Map,
 }
 
@@ -137,26 +143,28 @@ pub enum Decimals {
     /// `Decimal128` or `Decimal256` of the schema's precision and scale.
     #[default]
     Declared,
-    /// `Decimal256` of 76 digits and the schema's scale. For files with values beyond the precision of their schema.
+    /// `Decimal256` of 76 digits and the schema's scale, for files whose values exceed the precision of their schema.
     Wide,
-    /// The bytes as they are.
+    /// The bytes of the decimal.
     Bytes,
 }
 
-/// What becomes of a file with damaged blocks.
+/// What to do with a corrupt block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnCorruptBlock {
-    /// Reading ends with an error, and none of the block's rows are given.
+    /// Reading ends with an error, and no row of the block is returned.
     #[default]
     Error,
-    /// Damaged blocks are skipped, and listed as [`DamagedBlock`](crate::DamagedBlock)s.
+    /// Corrupt blocks are skipped, and listed as [`DamagedBlock`](crate::DamagedBlock)s.
     ///
-    /// A block is skipped whole if anything that is read of it is damaged, or is larger than the [`Limits`] allow; that is
-    /// found out before any of its rows are given. Where a block's frame or sync marker is damaged, reading goes on at the next
-    /// sync marker that a whole block follows. Values that are not read, as no column wants them, may be damaged unseen, as ever.
-    /// Batches next to a damaged block may have fewer rows. A damaged header is still an error, as nothing can be read without it,
-    /// and so is a value that the reader's schema has no place for, which is no damage.
+    /// A block is skipped whole if any value that is read from it is damaged, or if it exceeds the [`Limits`]; none of
+    /// its rows are returned then. If the frame or the sync marker of a block is damaged, reading continues at the
+    /// next sync marker that a whole block follows. Values of columns that are not read are not validated. Batches
+    /// next to a skipped block may have fewer rows.
+    ///
+    /// A damaged header is still an error. So is a value that the reader's schema cannot represent, as the data is not
+    /// damaged.
     Skip,
 }
 

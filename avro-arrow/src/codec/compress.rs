@@ -1,11 +1,11 @@
-//! The other way: the rows of a block in, its bytes as they are stored out.
+//! Compression of blocks.
 
 use super::Codec;
 use crate::error::{Error, Result};
 use std::io::Write;
 use std::ops::RangeInclusive;
 
-/// Compresses the blocks of a file. What its codec needs is set up once and kept; each thread has its own.
+/// Compresses the blocks of a file. It keeps the state of its codec; each thread needs its own.
 pub struct Compressor(Context);
 
 enum Context {
@@ -16,7 +16,7 @@ enum Context {
     Snappy(Box<snap::raw::Encoder>),
     #[cfg(feature = "zstd")]
     Zstandard(zstd::bulk::Compressor<'static>),
-    // These two have nothing to keep: their libraries cannot reset a context.
+    // These two keep no state, as their libraries cannot reset it.
     #[cfg(feature = "bzip2")]
     Bzip2(bzip2::Compression),
     #[cfg(feature = "xz")]
@@ -30,8 +30,8 @@ impl std::fmt::Debug for Compressor {
 }
 
 impl Codec {
-    /// The levels that this codec has and the one that is taken if none is said; `None` for codecs without levels. More is smaller and
-    /// slower.
+    /// Returns the range of compression levels and the default level; `None` for codecs without levels. Higher is
+    /// smaller and slower.
     pub fn levels(self) -> Option<(RangeInclusive<i32>, i32)> {
         match self {
             Codec::Null | Codec::Snappy => None,
@@ -44,7 +44,7 @@ impl Codec {
 }
 
 impl Compressor {
-    /// A compressor for blocks with this codec, at this level.
+    /// Creates a compressor with this codec and level.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Argument`](crate::ErrorKind::Argument) for a level that the codec does not have (see
@@ -82,10 +82,10 @@ impl Compressor {
         }))
     }
 
-    /// Appends what the rows of a block become. Both together have to be less than the memory that there is: nothing is streamed.
+    /// Compresses the rows of a block and appends the result to `out`. Nothing is streamed: both must fit in memory.
     ///
     /// # Errors
-    /// What the codec cannot compress: snappy takes no more than 4 GiB.
+    /// Fails if the codec cannot compress the block: snappy takes at most 4 GiB.
     pub fn compress(&mut self, rows: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match &mut self.0 {
             Context::Null => out.extend_from_slice(rows),
@@ -124,7 +124,7 @@ impl Compressor {
     }
 }
 
-/// Appends what is written into so much room, which the libraries need all at once.
+/// Appends what `write` puts into `room` bytes, as the libraries need the room all at once.
 fn into(out: &mut Vec<u8>, room: usize, write: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<()> {
     let at = out.len();
     out.resize(at + room, 0);

@@ -1,4 +1,4 @@
-//! Counting rows without decoding them: blocks say how many they have, and are believed only if they could hold that many.
+//! Counts rows without decoding: the declared row count of a block is used if the block could hold that many rows.
 
 use super::framer::Frame;
 use super::header::{Header, SYNC_LEN};
@@ -12,32 +12,32 @@ use crate::limits::Limits;
 use crate::schema::Sizes;
 use std::io::{Read, Seek, SeekFrom};
 
-/// Can a block hold the rows that it says it has?
+/// Whether a block can hold its declared rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowsFit {
-    /// As far as can be known without decompressing it: it has, or could have, the bytes for them.
+    /// It can, as far as is known without decompression.
     Yes,
-    /// Certainly not.
+    /// It cannot.
     No,
-    /// Only decompressing it can tell.
+    /// Only decompression can tell.
     Unknown,
 }
 
 /// Bytes of a block that `rows_fit` looks at: the longest header of a zstandard frame.
 const PREFIX_LEN: usize = 18;
 
-/// Can a block of these stored bytes hold so many rows, each of at least `min_row_bytes`? Rows that take no bytes are believed
+/// Checks whether stored bytes can hold `rows` rows of at least `min_row_bytes` each. Rows without bytes are accepted
 /// up to the limit on them, in a block without bytes.
 pub(crate) fn rows_fit(codec: Codec, stored: &[u8], rows: u64, min_row_bytes: u64, limits: &Limits) -> RowsFit {
     prefix_fits(codec, stored, stored.len() as u64, rows, min_row_bytes, limits)
 }
 
-/// Can a block of so many stored bytes, of which none were looked at, hold so many rows?
+/// Checks the row count of a block by its stored length alone; `false` if it is certainly too large.
 pub(crate) fn rows_may_fit(codec: Codec, stored_len: u64, rows: u64, min_row_bytes: u64, limits: &Limits) -> bool {
     prefix_fits(codec, &[], stored_len, rows, min_row_bytes, limits) != RowsFit::No
 }
 
-/// What is wrong with a block that cannot hold its rows.
+/// The fault of a block that cannot hold its rows.
 pub(crate) fn rows_fault(rows: u64, min_row_bytes: u64, limits: &Limits) -> Fault {
     match min_row_bytes {
         0 => Fault::Limit { limit: "zero_width_items", value: rows, max: limits.zero_width_items },
@@ -45,7 +45,7 @@ pub(crate) fn rows_fault(rows: u64, min_row_bytes: u64, limits: &Limits) -> Faul
     }
 }
 
-/// As `rows_fit`, where `prefix` is the start of `stored_len` bytes.
+/// `rows_fit`, where `prefix` is the start of `stored_len` bytes.
 fn prefix_fits(
     codec: Codec,
     prefix: &[u8],
@@ -58,20 +58,21 @@ fn prefix_fits(
     let needed = rows.saturating_mul(min_row_bytes);
     let max = block_bytes_max(limits) as u64;
     if needed == 0 {
-        // No rows, or rows of no bytes; but bytes may be there, of which only a look at them can tell what they are.
+        // No rows, or rows without bytes. If the block has bytes, only decompression can tell whether they belong
+        // there.
         let too_many = min_row_bytes == 0 && rows > limits.zero_width_items;
         return if !too_many && stored_len > 0 { RowsFit::Unknown } else { fits(!too_many) };
     }
     match codec {
         Codec::Null => fits(needed <= stored_len),
         Codec::Deflate => fits(needed <= stored_len.saturating_mul(DEFLATE_RATIO_MAX)),
-        // Damaged lengths, and those beyond the limit, are for the decompressor to tell apart.
+        // A damaged length and a length beyond the limit are distinguished by the decompressor.
         Codec::Snappy => match stated_snappy_len(prefix) {
             Some(len) if len <= max && len <= stored_len.saturating_mul(SNAPPY_RATIO_MAX) => fits(needed <= len),
             _ => RowsFit::Unknown,
         },
         Codec::Zstandard if needed > zstandard_len_max(stored_len) => RowsFit::No,
-        // More frames may follow the first, so its size can only say yes.
+        // More frames may follow the first, so its size can only confirm.
         Codec::Zstandard => match stated_zstandard_len(prefix) {
             Some(len) if needed <= len && len <= max && len <= zstandard_len_max(stored_len) => RowsFit::Yes,
             _ => RowsFit::Unknown,
@@ -80,20 +81,20 @@ fn prefix_fits(
     }
 }
 
-/// The number of rows in a container file. The heads of its blocks are read, and where their count cannot be believed by that
-/// (see [`Limits`]) the block is read and decompressed to see whether it has the bytes for them. Nothing is decoded.
+/// Counts the rows of a container file from the frames of its blocks. Nothing is decoded. A block whose row count is
+/// not plausible by its size (see [`Limits`]) is decompressed to check it.
 pub fn count_rows(file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let (header, _) = Header::read(file, limits)?;
     count_rows_behind(&header, file, limits)
 }
 
-/// The same, where the file's header was read before.
+/// Counts the rows of a file whose header was read before: see [`count_rows`].
 pub fn count_rows_behind(header: &Header, file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64> {
     let file_len = file.seek(SeekFrom::End(0))?;
     let min_row_bytes = Sizes::of(&header.schema).min(header.schema.root());
     let mut count = Count { header, limits, min_row_bytes, decompressor: None, rows: 0, index: 0 };
-    // Each read spans the marker behind one block and the head of the next.
+    // Each read spans the marker of one block and the frame of the next.
     let mut marker = count.header.len.saturating_sub(SYNC_LEN as u64);
     loop {
         file.seek(SeekFrom::Start(marker))?;
@@ -117,14 +118,14 @@ pub fn count_rows_behind(header: &Header, file: &mut (impl Read + Seek), limits:
     }
 }
 
-/// How many rows the first block of a file says it has, and how many bytes it takes there, from the first bytes of the file. Nobody
-/// has checked it: it is good for estimates. None if there is none, or not enough bytes.
+/// Returns the declared row count of a file's first block and the block's size in the file, from the first bytes of
+/// the file. They are not verified, and good for estimates. `None` if there is no block, or too few bytes.
 pub fn first_block(header: &Header, bytes: &[u8]) -> Option<(u64, u64)> {
     let frame = Frame::parse(bytes.get(usize::try_from(header.len).ok()?..)?).ok()??;
     Some((frame.rows, frame.len_with_data() + SYNC_LEN as u64))
 }
 
-/// As many bytes as there are, at most those of the buffer; in one call where the file gives them at once.
+/// Reads until the buffer is full or the file ends.
 fn read_up_to<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
     let mut len = 0;
     while let Some(rest) = buffer.get_mut(len..)
@@ -140,18 +141,18 @@ fn read_up_to<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8]
     Ok(buffer.get(..len).unwrap_or_default())
 }
 
-/// Bytes of one read.
+/// Size of one read.
 const HEAD_LEN: usize = SYNC_LEN + Frame::LEN_MAX + PREFIX_LEN;
 
-/// A count under way.
+/// The state of a count.
 struct Count<'a> {
     header: &'a Header,
     limits: &'a Limits,
     min_row_bytes: u64,
-    /// Made when it is first needed.
+    /// Created when it is first needed.
     decompressor: Option<Decompressor>,
     rows: u64,
-    /// Index of the block being looked at.
+    /// Index of the current block.
     index: u64,
 }
 
@@ -178,7 +179,7 @@ impl Count<'_> {
         Err(self.at(offset, self.index, kind))
     }
 
-    /// Adds a block's rows, of which the frame stands at `offset` and `prefix` are the first bytes of the data and behind it.
+    /// Adds the rows of a block. Its frame is at `offset`; `prefix` begins with its data and may extend beyond it.
     fn block(&mut self, file: &mut (impl Read + Seek), frame: &Frame, prefix: &[u8], offset: u64) -> Result<()> {
         let Frame { rows, size, len } = *frame;
         let prefix = prefix.get(..size as usize).unwrap_or(prefix);

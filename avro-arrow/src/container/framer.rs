@@ -1,23 +1,25 @@
-//! The framer: the file's bytes go in, piece by piece, and whole blocks as they are stored come out. It does no I/O.
+//! The framer: cuts the bytes of a file, fed in pieces, into whole blocks as they are stored. It does no I/O.
 //!
-//! It reads a whole file, or a byte range of one. A range owns the blocks whose preceding sync marker begins inside it, the
-//! header's marker included, so ranges that cover a file own each block exactly once, wherever they were cut. As nothing says
-//! where in a range the first marker is, its 16 bytes are searched for, and as they may stand inside a block too, a place that
-//! has them is believed only if the file ends behind it or if a count and a size follow, and the marker again behind so many
-//! bytes:
+//! It reads a whole file, or a byte range of one. A range owns the blocks whose preceding sync marker begins inside
+//! it, the header's marker included, so that ranges that cover a file own each block exactly once, wherever they were
+//! cut. Nothing says where in a range the first marker is, so its 16 bytes are searched for. They may also occur
+//! inside a block: a candidate is accepted only if the file ends after it, or if a count and a size follow, and the
+//! marker again after `size` bytes:
 //!
 //! ```text
-//! Search ⇄ Candidate ──agrees with what follows──▶ Frame ──count, size──▶ Body ──so many bytes, marker──▶ Frame …
-//!    └────────no more markers in the range───────▶ Done ◀── the file ends, or one block of the next range is behind
+//! Search ⇄ Candidate ──agrees with what follows──▶ Frame ──count, size──▶ Body ──`size` bytes, marker──▶ Frame …
+//!    └────────no more markers in the range───────▶ Done ◀── the file ends, or one block of the next range is checked
 //! ```
 //!
-//! A search passes over a marker whose block is damaged, as if it stood inside a block. So that no block is lost without an
-//! error, a range also looks at the frame and the end of the first block behind its own: the one that the next range finds.
+//! A search passes over a marker whose block is damaged, as if the marker were inside a block. So that no block is
+//! lost without an error, a range also checks the frame and the end of the first block after its own: the one that the
+//! next range finds.
 //!
-//! Where damage is to be skipped, what cannot be framed is lost up to the next place where a search would go on. That may be
-//! in another range, whose search passes over all of it too: so a stretch that is lost is the range's in which it begins, and
-//! a range reads on, beyond its end, until it comes to a marker that a search believes, which is where the next begins. Only
-//! a marker that is damaged itself, with a whole block right behind it, loses no more than the block before it:
+//! Where corrupt blocks are skipped, a stretch that cannot be framed is lost up to the next marker that a search
+//! accepts. That marker may be in another range, whose search passes over the stretch too. So a lost stretch belongs
+//! to the range in which it begins, and a range reads on beyond its end to the next accepted marker, which is where
+//! the next range begins. Only if a marker itself is damaged and a whole block follows it, nothing is lost but the
+//! block before it:
 //!
 //! ```text
 //! Frame, Body ──damaged──▶ Search ⇄ Candidate ──agrees──▶ Frame
@@ -39,109 +41,109 @@ use memchr::memmem::Finder;
 use second::First;
 use std::ops::Range;
 
-/// Cuts a file's bytes, or those of a range of it, into blocks.
+/// Cuts the bytes of a file, or of a byte range, into blocks.
 #[derive(Debug)]
 pub struct Framer {
     finder: Finder<'static>,
     sync: [u8; SYNC_LEN],
-    /// The most bytes that a block may have.
+    /// Maximum size of a block.
     max: usize,
     /// Offset in the file of the first byte to feed.
     start: u64,
-    /// A marker that begins here or later starts no block of ours.
+    /// A marker that begins here or later precedes no block of this range.
     range_end: u64,
-    /// Where the file ends, once that is known.
+    /// The end of the file, once it is known.
     file_len: Option<u64>,
-    /// The file was finished before the length that it was said to have.
+    /// Whether the file was finished before its stated length.
     cut: bool,
     finished: bool,
     pieces: Pieces,
     state: State,
     /// Index of the next block.
     index: u64,
-    /// Is the next block ours? Else it is only looked at.
+    /// Whether the next block belongs to this range; if not, it is only checked.
     owned: bool,
-    /// Offsets of the marker before our first block and of the one behind our last.
+    /// Offsets of the marker before the range's first block and of the marker after its last.
     covered: Option<Range<u64>>,
     on_corrupt_block: OnCorruptBlock,
-    /// What is being skipped, up to where a block can be read again.
+    /// The stretch being skipped, up to the next readable block.
     lost: Option<Lost>,
-    /// What was skipped, and not yet taken.
+    /// Skipped blocks that were not yet taken.
     damaged: Vec<DamagedBlock>,
-    /// What a second header is compared with.
+    /// Properties of the header, with which a second header is compared.
     first: First,
 }
 
-/// The beginning of a stretch that is lost.
+/// The beginning of a lost stretch.
 #[derive(Debug)]
 struct Lost {
     offset: u64,
-    /// What may be a block's frame there.
+    /// A possible frame of a block at that offset.
     frame: Option<Frame>,
     error: Error,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Where the first marker of the range may begin.
+    /// Before the first marker of the range.
     Search,
-    /// At the 16 bytes of a marker, which may or may not be one.
+    /// At 16 bytes that equal the marker.
     Candidate,
-    /// At what should be the file's last marker, which is not for us to read on from.
+    /// At the file's last marker, which this range only checks.
     Tail,
-    /// Behind a marker.
+    /// After a marker.
     Frame,
     /// At a block's frame, which was read.
     Body {
         frame: Frame,
         offset: u64,
     },
-    /// At a block's frame, where the marker is not behind its data: is that all that is wrong?
+    /// At a block's frame, where the marker does not follow the data. Perhaps nothing else is wrong.
     Beyond {
         frame: Frame,
     },
-    /// Behind a marker, the first that is not in the range: does the next range find it?
+    /// After the first marker that is not in the range, which the next range may or may not find.
     Handover,
     Done,
 }
 
-/// What is seen at some place of the file.
+/// The result of a look at an offset of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seen {
-    /// More bytes are needed to tell.
+    /// More bytes are needed.
     Unknown,
-    /// No frame of a whole block.
+    /// Not the frame of a whole block.
     Nothing,
-    /// A block, with a marker behind it.
+    /// A block, followed by a marker.
     Block,
-    /// The frame of a block of more bytes than may be held to look behind it.
+    /// The frame of a block that is too large to hold, so that its end cannot be checked.
     TooLarge,
     /// The end of the file.
     End,
 }
 
-/// What stands before a block's data, as it says of itself.
+/// The count and the size before a block's data, as the file states them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
-    /// Rows of the block.
+    /// Number of rows of the block.
     pub rows: u64,
-    /// Bytes of the data, as they are stored.
+    /// Size of the stored data in bytes.
     pub size: u64,
-    /// Bytes of the frame itself.
+    /// Length of the frame itself in bytes.
     pub len: usize,
 }
 
 impl Framer {
-    /// A framer for all blocks of a file, to be fed from `header.len` on.
+    /// Creates a framer for all blocks of a file, to be fed from `header.len` on.
     pub fn new(header: &Header, limits: &Limits) -> Framer {
         let mut framer = Framer::starting(header, limits, header.len, State::Frame);
         framer.behind_marker();
         framer
     }
 
-    /// A framer for the blocks whose preceding sync marker begins in `range`, of a file with so many bytes, to be fed from
-    /// [`start`](Self::start) on until it [is done](Self::is_done).
+    /// Creates a framer for the blocks whose preceding sync marker begins in `range`, of a file with `file_len` bytes.
+    /// Feed it from [`first_offset`](Self::first_offset) on until it [is done](Self::is_done).
     pub fn for_range(header: &Header, range: Range<u64>, file_len: u64, limits: &Limits) -> Framer {
         let first_marker = header.len.saturating_sub(SYNC_LEN as u64);
         let last_marker = file_len.saturating_sub(SYNC_LEN as u64);
@@ -150,8 +152,8 @@ impl Framer {
         } else if range.start <= last_marker {
             (range.start, State::Search)
         } else {
-            // No marker can begin in the range. Where it is the file's last it still answers for the file's end: a block that
-            // is cut looks to a search like no block at all.
+            // No marker can begin in the range. The last range of a file still checks the file's end, as a search does
+            // not recognize a block that is cut.
             (last_marker, State::Tail)
         };
         let mut framer = Framer::starting(header, limits, start, state);
@@ -189,31 +191,31 @@ impl Framer {
         }
     }
 
-    /// The same, but damage is treated like this. To be called before bytes are fed.
+    /// Sets whether corrupt blocks are errors or are skipped. Call it before bytes are fed.
     #[must_use]
     pub fn with_on_corrupt_block(self, on_corrupt_block: OnCorruptBlock) -> Framer {
         Framer { on_corrupt_block, ..self }
     }
 
-    /// What was skipped since this was last asked for, in the order of the file.
+    /// Takes the blocks skipped since the last call, in the order of the file.
     pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
         std::mem::take(&mut self.damaged)
     }
 
-    /// Offset in the file of the first byte to feed.
+    /// Returns the offset in the file of the first byte to feed.
     pub fn first_offset(&self) -> u64 {
         self.start
     }
 
-    /// The next bytes of the file. Pieces may be of any size; a block that lies inside one piece is not copied, and keeps the
-    /// piece alive.
+    /// Adds the next bytes of the file, any number. A block inside one buffer is not copied and keeps the buffer
+    /// alive.
     pub fn feed(&mut self, bytes: Buffer) {
         if !self.is_done() && !self.finished {
             self.pieces.push(bytes);
         }
     }
 
-    /// There are no more bytes: the file ends here.
+    /// Signals the end of the file.
     pub fn finish(&mut self) {
         if self.finished {
             return;
@@ -224,10 +226,11 @@ impl Framer {
         self.file_len = Some(self.file_len.map_or(end, |len| len.min(end)));
     }
 
-    /// The next block. `None`: more bytes are needed, or, where it is [done](Self::is_done) or was
-    /// [finished](Self::finish), there are no more blocks. A file that ends anywhere else than behind a block is an error.
-    /// Blocks of no rows and no bytes are passed over. After an error there are no more blocks. Under [`OnCorruptBlock::Skip`] there are
-    /// no errors, but what there is to [take](Self::take_damage).
+    /// Returns the next block. `None` if more bytes are needed, or if there are no more blocks because the framer [is
+    /// done](Self::is_done) or was [finished](Self::finish).
+    ///
+    /// A file must end after a block. Blocks without rows and bytes are passed over. There are no blocks after an
+    /// error. Under [`OnCorruptBlock::Skip`] there are no errors but [skipped blocks](Self::take_damage).
     pub fn next_block(&mut self) -> Result<Option<RawBlock>> {
         loop {
             match self.run() {
@@ -241,20 +244,22 @@ impl Framer {
         }
     }
 
-    /// Is the range complete, so that no more bytes are wanted?
+    /// Whether the range is complete, so that no more bytes are needed.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
-    /// Offsets of the marker before the range's first block and of the marker behind its last, as far as it has come; `None`
-    /// where no marker begins in the range. Among ranges that cover a file, those that have a span meet: each begins where
-    /// the one before it ends. Where they do not, one of them believed a marker inside a block, which by itself looks like
-    /// one: a whole block inside a value does.
+    /// Returns the offsets of the marker before the range's first block and of the marker after its last block so far;
+    /// `None` if no marker begins in the range.
+    ///
+    /// The covered ranges of byte ranges that cover a file meet: each begins where the one before ends. If they do
+    /// not, one range accepted a marker inside a block. That happens if a value contains a whole block of the file.
     pub fn covered_range(&self) -> Option<Range<u64>> {
         self.covered.clone()
     }
 
-    /// The block whose end it waits for, from its frame to the end of the marker behind it, where its frame was seen already.
+    /// Returns the range of the block whose end is missing, from its frame to the end of the marker after it; `None`
+    /// before its frame is known.
     pub fn needed_range(&self) -> Option<Range<u64>> {
         let here = self.pieces.offset();
         let at = if matches!(self.state, State::Candidate) { SYNC_LEN } else { 0 };
@@ -308,12 +313,12 @@ impl Framer {
         })
     }
 
-    /// Bytes from here to the end of the file, where that is known.
+    /// Bytes from here to the end of the file, if that is known.
     fn remaining(&self) -> Option<u64> {
         self.file_len.map(|len| len.saturating_sub(self.pieces.offset()))
     }
 
-    /// A marker was just consumed: is there a block behind it that we own, or that we only look at?
+    /// Decides, after a marker was consumed, whether a block follows that is owned, or only checked.
     fn behind_marker(&mut self) {
         let behind = self.pieces.offset();
         let marker = behind.saturating_sub(SYNC_LEN as u64);
@@ -330,7 +335,8 @@ impl Framer {
         }
     }
 
-    /// Reads a frame. Those of these functions that say whether they went on need more bytes or are done if not.
+    /// Reads a frame. This function and those like it return whether they made progress; if not, they need more bytes
+    /// or are done.
     fn frame(&mut self) -> Result<bool> {
         let (offset, remaining) = (self.pieces.offset(), self.remaining());
         if remaining == Some(0) {
@@ -359,14 +365,14 @@ impl Framer {
         Ok(true)
     }
 
-    /// The frame that stands at the `at`-th byte from here, where `remaining` bytes are left in the file from there on.
+    /// Parses the frame `at` bytes from here, if `remaining` bytes are left in the file from there on.
     fn frame_at(&self, at: usize, remaining: Option<u64>) -> Result<Option<Frame>, ErrorKind> {
         let mut bytes = [0; Frame::LEN_MAX];
         let n = self.pieces.peek(at, &mut bytes);
-        // Bytes that were fed from behind the file's end are not the file's.
+        // Bytes fed from beyond the file's end do not count.
         let n = remaining.map_or(n, |remaining| n.min(usize::try_from(remaining).unwrap_or(n)));
         let bytes = bytes.get(..n).unwrap_or_default();
-        // The start of a second header, which only its fourth byte tells from a count.
+        // A second header, which only its fourth byte distinguishes from a count.
         if n < MAGIC.len() && MAGIC.starts_with(bytes) && remaining != Some(n as u64) && !self.finished {
             return Ok(None);
         }
@@ -402,14 +408,14 @@ impl Framer {
         self.pieces.peek(at, &mut found) == SYNC_LEN && found == self.sync
     }
 
-    /// Is the search over? It is an error to come to the file's end, as every file ends with a marker.
+    /// Whether the search has ended. Reaching the end of the file is an error, as every file ends with a marker.
     fn searched_all(&mut self) -> Result<bool> {
         if self.pieces.offset() >= self.range_end && self.lost.is_none() {
             self.done();
             return Ok(true);
         }
         match self.remaining() {
-            // What is not ours is for the range in which it begins.
+            // Bytes that this range does not own belong to the range in which they begin.
             Some(n) if n < SYNC_LEN as u64 && self.on_corrupt_block == OnCorruptBlock::Skip => {
                 self.found(self.pieces.offset() + n);
                 self.done();
@@ -422,9 +428,9 @@ impl Framer {
         }
     }
 
-    /// Looks for the next 16 bytes that are the marker's.
+    /// Searches for the next 16 bytes that equal the marker.
     fn search(&mut self) -> Result<bool> {
-        // A marker may begin in the last bytes of one piece and end in the next: those are searched in a copy.
+        // A marker may begin at the end of one piece and end in the next: those bytes are searched in a copy.
         let mut across = [0; 2 * (SYNC_LEN - 1)];
         while !self.searched_all()? {
             let front = self.pieces.front();
@@ -447,7 +453,7 @@ impl Framer {
         Ok(false)
     }
 
-    /// Here are the marker's 16 bytes. Do they begin a block?
+    /// Checks whether a block follows the candidate.
     fn candidate(&mut self) -> Result<bool> {
         if self.searched_all()? {
             return Ok(false);
@@ -458,7 +464,7 @@ impl Framer {
                 self.pieces.consume(1);
                 self.state = State::Search;
             }
-            // One that is too large is an error that names the limit.
+            // A block that is too large is an error that names the limit.
             Seen::Block | Seen::TooLarge | Seen::End => {
                 self.pieces.consume(SYNC_LEN);
                 self.found(self.pieces.offset());
@@ -468,7 +474,7 @@ impl Framer {
         Ok(true)
     }
 
-    /// What is at the `at`-th byte from here?
+    /// Looks at the bytes `at` bytes from here.
     fn seen_at(&self, at: usize) -> Seen {
         let remaining = self.remaining().map(|n| n.saturating_sub(at as u64));
         if remaining == Some(0) {
@@ -492,7 +498,7 @@ impl Framer {
         if self.has_marker_at(next) { Seen::Block } else { Seen::Nothing }
     }
 
-    /// Begins a stretch that is lost, here, and goes to look for its end.
+    /// Begins a lost stretch here, and searches for its end.
     fn lose(&mut self, error: Error) {
         let offset = self.pieces.offset();
         let frame = self.frame_at(0, self.remaining()).ok().flatten();
@@ -503,10 +509,10 @@ impl Framer {
         self.lost = Some(Lost { offset, frame, error });
     }
 
-    /// Ends the stretch that is lost, if there is one.
+    /// Ends the lost stretch, if there is one.
     fn found(&mut self, end: u64) {
         let Some(Lost { offset, frame, error }) = self.lost.take() else { return };
-        // A frame is believed if its block ends where the next one begins.
+        // The frame is plausible if its block ends where the next one begins.
         let len = |frame: &Frame| frame.len_with_data() + SYNC_LEN as u64;
         let rows = frame.filter(|frame| end.checked_sub(offset) == Some(len(frame))).map(|frame| frame.rows);
         self.damaged.push(DamagedBlock { block: self.index, offset, bytes: end - offset, rows, error });
@@ -515,7 +521,7 @@ impl Framer {
         self.covered = self.covered.as_ref().map(|span| span.start..marker);
     }
 
-    /// Here is a block without its marker. Does another one begin where that marker should end, or the file end there?
+    /// Checks whether another block, or the file's end, follows a block without its marker.
     fn beyond(&mut self, frame: Frame) -> bool {
         let behind = frame.len + frame.size as usize + SYNC_LEN; // these bytes are there, as `body` has checked
         match self.seen_at(behind) {
@@ -523,19 +529,20 @@ impl Framer {
             Seen::Block | Seen::End => {
                 self.pieces.consume(behind);
                 self.found(self.pieces.offset());
-                // Ours, wherever it begins: no search finds it.
+                // It belongs to this range wherever it begins, as no search finds it.
                 self.state = State::Frame;
                 if self.remaining() == Some(0) && !self.cut {
                     self.done();
                 }
             }
-            // Without a marker before it, what looks like a frame is none.
+            // Without a marker before it, an apparent frame does not count.
             Seen::Nothing | Seen::TooLarge => self.state = State::Search,
         }
         true
     }
 
-    /// Behind the first marker that is not in the range. If a search does not believe it, what follows is still ours.
+    /// Handles the first marker that is not in the range. If a search does not accept it, the bytes after it still
+    /// belong to this range.
     fn handover(&mut self) -> bool {
         match self.seen_at(0) {
             Seen::Unknown => return false,
@@ -545,12 +552,12 @@ impl Framer {
         true
     }
 
-    /// Does the file end with a marker?
+    /// Checks that the file ends with a marker.
     fn tail(&mut self) -> Result<bool> {
         if self.pieces.pending() < SYNC_LEN && !self.finished && self.on_corrupt_block == OnCorruptBlock::Error {
             return Ok(false);
         }
-        // What is wrong there is skipped in the range in which it begins.
+        // A damaged end is skipped by the range in which it begins.
         if !self.has_marker_at(0) && self.on_corrupt_block == OnCorruptBlock::Error {
             let end = self.file_len.unwrap_or_default();
             return Err(self.error(ErrorKind::Truncated { what: "a block" }, end));
@@ -561,13 +568,13 @@ impl Framer {
 }
 
 impl Frame {
-    /// The most bytes of a frame: two longs.
+    /// Maximum length of a frame: two longs.
     pub const LEN_MAX: usize = 20;
 
-    /// The frame at the start of `bytes`, or `None` where they end inside it. An error where a number is negative or has more
-    /// than 64 bits.
+    /// Parses the frame at the start of `bytes`; `None` if they end inside it. Fails if a number is negative or has
+    /// more than 64 bits.
     pub fn parse(bytes: &[u8]) -> Result<Option<Frame>, ErrorKind> {
-        // As a count of rows, its first byte would be a negative one.
+        // As a row count, its first byte would be a negative number.
         if bytes.starts_with(&MAGIC) {
             return Err(ErrorKind::SecondHeader { unlike: None });
         }
@@ -589,7 +596,7 @@ impl Frame {
         Ok(Some(Frame { rows, size, len: cursor.at() }))
     }
 
-    /// Bytes of the frame and its data; the sync marker is behind them.
+    /// Length of the frame and its data, without the sync marker that follows them.
     pub fn len_with_data(&self) -> u64 {
         self.size.saturating_add(self.len as u64)
     }

@@ -1,4 +1,4 @@
-//! The header of a container file: its first bytes in, the schema, the codec, the sync marker and all metadata out.
+//! The header of a container file: schema, codec, sync marker and metadata.
 
 use crate::codec::Codec;
 use crate::encoding::Cursor;
@@ -7,41 +7,41 @@ use crate::limits::Limits;
 use crate::schema::Schema;
 use std::io::Read;
 
-/// What a container file says of itself before its first block.
+/// The header of a container file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Header {
-    /// The schema that its rows were written with.
+    /// The schema that the rows were written with.
     pub schema: Schema,
-    /// How its blocks are compressed.
+    /// The codec of the blocks.
     pub codec: Codec,
-    /// The 16 bytes that follow the header and every block.
+    /// The sync marker, 16 bytes that follow the header and each block.
     pub sync: [u8; SYNC_LEN],
-    /// All metadata in the file's order, `avro.schema` and `avro.codec` among it.
+    /// All metadata in the order of the file, including `avro.schema` and `avro.codec`.
     pub metadata: Vec<(String, Vec<u8>)>,
-    /// Bytes of the header; the offset of the first block.
+    /// Length of the header, which is the offset of the first block.
     pub len: u64,
 }
 
-/// Bytes of a sync marker.
+/// Length of a sync marker.
 pub(super) const SYNC_LEN: usize = 16;
 
-/// What an entry of the metadata takes in memory, at least, and so counts for.
+/// Memory that a metadata entry takes at least, by which it counts against the limit.
 const ENTRY_BYTES: i64 = 64;
 
 pub(super) const MAGIC: [u8; 4] = *b"Obj\x01";
 
-/// Bytes of the first read; most headers are shorter.
+/// Size of the first read; most headers are shorter.
 const FIRST_READ: u64 = 8 << 10;
 
 impl Header {
-    /// The header at the start of a file, of which these are the first bytes. `None`: it is longer than they are. An error is
-    /// given as soon as it is certain, however few the bytes.
+    /// Parses the header from the first bytes of a file. Returns `None` if the header is longer than `bytes`; returns
+    /// an error as soon as it is certain.
     ///
-    /// Each call walks the metadata's lengths anew, so a caller that has too few bytes should bring a good part more, such as
-    /// twice as many.
+    /// Each call walks all metadata again, so a caller with too few bytes should fetch many more, such as twice as
+    /// many.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<Header>> {
-        // The walk builds nothing: only when all is there is anything stored or parsed.
+        // This walk allocates nothing: the header is stored and parsed once it is complete.
         let Some(len) = walk(bytes, limits, |_, _| Ok(()))? else {
             return Ok(None);
         };
@@ -54,7 +54,7 @@ impl Header {
             Some(sync) => *sync,
             None => return Ok(None),
         };
-        // Where a key is there twice, the last counts, as in Java.
+        // Of duplicate keys the last counts, as in Java.
         let find =
             |key| metadata.iter().rfind(|(k, _): &&(String, Vec<u8>)| k == key).map(|(_, value)| value.as_slice());
         let schema = find("avro.schema").ok_or_else(|| damaged("the header has no `avro.schema`", None))?;
@@ -72,11 +72,11 @@ impl Header {
         Ok(Some(Header { schema, codec, sync, metadata, len: len as u64 }))
     }
 
-    /// Reads the header at the start of a file, and hands back the bytes that were read beyond it.
+    /// Reads the header of a file, and returns it with the bytes that were read beyond it.
     pub fn read(read: &mut impl Read, limits: &Limits) -> Result<(Header, Vec<u8>)> {
         let mut bytes = Vec::new();
         loop {
-            // Twice as much each time, so that the walks over it add up to little.
+            // Doubles each time, so that the repeated walks cost little.
             let wanted = FIRST_READ.max(bytes.len() as u64);
             let n = read.by_ref().take(wanted).read_to_end(&mut bytes)?;
             if let Some(header) = Header::parse(&bytes, limits)? {
@@ -98,7 +98,7 @@ fn damaged(what: &'static str, value: Option<i64>) -> Error {
     Error::new(ErrorKind::Container { what, value })
 }
 
-/// Why a walk stopped before the header's end.
+/// Why a walk stopped before the end of the header.
 enum Stop {
     /// The bytes end.
     Short,
@@ -114,8 +114,8 @@ impl From<Fault> for Stop {
     }
 }
 
-/// Walks over a header, calling `entry` with the key and value of each of its metadata. Gives the header's length, or `None`
-/// where the bytes end before it does.
+/// Walks over a header and calls `entry` with the key and value of each metadata entry. Returns the length of the
+/// header, or `None` if the bytes end first.
 fn walk(bytes: &[u8], limits: &Limits, entry: impl FnMut(&[u8], &[u8]) -> Result<(), Fault>) -> Result<Option<usize>> {
     let mut cursor = Cursor::new(bytes);
     match steps(&mut cursor, limits, entry) {
@@ -138,7 +138,8 @@ fn steps(
     }
     cursor.take(MAGIC.len())?;
     let mut n_entries = 0i64;
-    // The map's blocks, read here rather than by `Cursor::item_block`, which takes bytes that have yet to come for missing.
+    // The map's blocks are read here and not by `Cursor::item_block`, which reports bytes that have not arrived as
+    // missing.
     loop {
         let count = cursor.long()?;
         if count == 0 {
@@ -151,7 +152,7 @@ fn steps(
         if let Some(size) = stated {
             within(cursor, size, limits)?;
         }
-        // What the entries take in memory bounds the loop before the bytes have come.
+        // The memory of the entries bounds the loop before their bytes have arrived.
         n_entries = n_entries.saturating_add(count.saturating_abs());
         within(cursor, n_entries.saturating_mul(ENTRY_BYTES), limits)?;
         let from = cursor.at();
@@ -172,7 +173,7 @@ fn steps(
     Ok(())
 }
 
-/// A length and that many bytes. The length is judged before the bytes have come.
+/// Reads a length and that many bytes. The length is checked before the bytes have arrived.
 fn bytes_value<'a>(cursor: &mut Cursor<'a>, limits: &Limits) -> Result<&'a [u8], Stop> {
     let mut ahead = cursor.clone();
     let len = ahead.long()?;
@@ -182,7 +183,7 @@ fn bytes_value<'a>(cursor: &mut Cursor<'a>, limits: &Limits) -> Result<&'a [u8],
     Ok(value)
 }
 
-/// Would so many more bytes still be a length, and within the limit on the header?
+/// Checks that `more` bytes are a valid length and within the limit on the header.
 fn within(cursor: &Cursor<'_>, more: i64, limits: &Limits) -> Result<usize, Stop> {
     let more = u64::try_from(more).map_err(|_| Fault::NegativeLength(more))?;
     let (value, max) = (more.saturating_add(cursor.at() as u64), limits.metadata_bytes as u64);
@@ -203,7 +204,7 @@ mod tests {
         Header::parse(bytes, &Limits::default()).map_err(|e| e.to_string())
     }
 
-    /// A header whose metadata is these bytes.
+    /// A header with this metadata.
     fn raw(metadata: &[&[u8]]) -> Vec<u8> {
         [b"Obj\x01", metadata.concat().as_slice(), &SYNC].concat()
     }
@@ -224,7 +225,7 @@ mod tests {
             (header(&[("avro.schema", br#""int""#)]), Codec::Null, 1),
             (header(&[("avro.codec", b""), ("avro.schema", br#""int""#)]), Codec::Null, 2),
             (header(&[("avro.codec", b"zstd"), ("avro.schema", br#""int""#)]), Codec::Zstandard, 2),
-            // Several blocks, with and without their size in bytes.
+            // Several map blocks, with and without their size in bytes.
             (raw(&[&long(1), &schema, &long(2), &marker, &codec, &[0]]), Codec::Deflate, 3),
             (raw(&[&long(-1), &size(&[&codec]), &codec, &long(1), &schema, &[0]]), Codec::Deflate, 2),
             (raw(&[&long(-2), &size(&[&marker, &schema]), &marker, &schema, &[0]]), Codec::Null, 2),
@@ -266,7 +267,7 @@ mod tests {
             (with(b"lz4"), "unknown codec `lz4`"),
             (with(b"\xff"), "unknown codec `\u{fffd}`"),
             (raw(&[&long(1), &[2, 0xff], &[0], &[0]]), "UTF-8"),
-            // Lies about lengths, found before the bytes that they promise.
+            // Wrong lengths are found before their bytes arrive.
             ([b"Obj\x01", long(1 << 40).as_slice()].concat(), limit),
             ([b"Obj\x01", long(1).as_slice(), &long(1 << 40)].concat(), limit),
             ([b"Obj\x01", long(-1).as_slice(), &long(1 << 40)].concat(), limit),
@@ -301,7 +302,7 @@ mod tests {
             let e = Header::parse(&file, &limits(file.len() - less)).unwrap_err();
             assert!(matches!(e.kind(), ErrorKind::Limit { limit: "metadata_bytes", .. }), "{less}: {e}");
         }
-        // One byte at a time, a caller learns that the header is too long as soon as its lengths say so.
+        // Fed byte by byte, a header is found to be too long as soon as its lengths show it.
         let first_bad = (0..file.len()).find(|&n| Header::parse(&file[..n], &limits(1000)).is_err());
         assert!(first_bad.is_some_and(|n| n < 60), "{first_bad:?}");
     }

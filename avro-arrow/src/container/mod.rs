@@ -1,12 +1,13 @@
-//! The object container file: bytes go in, the header and whole blocks as they are stored come out.
+//! The object container file: header, blocks, row counts.
 //!
 //! ```text
 //! file   = "Obj" 1, metadata (a map of bytes), marker (16 bytes), block*
-//! block  = rows (long), size (long), so many bytes, the same marker
+//! block  = rows (long), size (long), `size` bytes, the same marker
 //! ```
 //!
-//! [`Header`] reads the first line, [`Framer`] cuts the rest into [`RawBlock`]s without decompressing, and [`count_rows`] hops
-//! from block to block without reading them; [`header_bytes`] and [`frame`] are the way back. Next: the schema's types are turned into columns by the program.
+//! [`Header`] reads the header, [`Framer`] cuts the rest into [`RawBlock`]s without decompressing them, and
+//! [`count_rows`] reads only the frames of the blocks. [`header_bytes`] and [`frame`] write a file. Next: the program
+//! turns the schema's types into columns.
 
 pub(crate) mod count;
 mod framer;

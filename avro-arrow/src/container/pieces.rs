@@ -1,4 +1,4 @@
-//! Pieces of a file in their order, as they were fed: seen as one run of bytes, given out without a copy where that is possible.
+//! A queue of fed bytes: pieces of a file seen as one run of bytes, and returned without a copy where possible.
 
 use crate::encoding::{PADDING, PaddedBytes};
 use arrow_buffer::Buffer;
@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 /// The bytes that were fed and not yet consumed.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    /// None of them is empty.
+    /// None of the pieces is empty.
     pieces: VecDeque<Buffer>,
-    /// Bytes of the first piece that are consumed; always less than its length.
+    /// Consumed bytes of the first piece, always fewer than its length.
     head: usize,
     /// Offset in the file of the first byte not consumed.
     offset: u64,
@@ -18,7 +18,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// No bytes yet; the first to come is at this offset of the file.
+    /// Creates an empty queue; the next byte to be fed is at this offset of the file.
     pub(super) fn new(offset: u64) -> Self {
         Pieces { pieces: VecDeque::new(), head: 0, offset, pending: 0 }
     }
@@ -39,22 +39,22 @@ impl Pieces {
         self.offset
     }
 
-    /// Offset in the file behind the last byte.
+    /// Offset in the file after the last byte.
     pub(super) fn end(&self) -> u64 {
         self.offset + self.pending as u64
     }
 
-    /// Bytes that are there.
+    /// Number of bytes in the queue.
     pub(super) fn pending(&self) -> usize {
         self.pending
     }
 
-    /// The bytes that are there without a gap in memory; empty only if there are none.
+    /// The first bytes that are contiguous in memory; empty only if the queue is.
     pub(super) fn front(&self) -> &[u8] {
         self.pieces.front().and_then(|piece| piece.get(self.head..)).unwrap_or_default()
     }
 
-    /// Copies bytes from `at` on, as many as there are room and bytes for, and says how many.
+    /// Copies bytes from `at` on until `out` is full or the queue ends, and returns their number.
     pub(super) fn peek(&self, at: usize, out: &mut [u8]) -> usize {
         let (mut skip, mut n) = (self.head + at, 0);
         for piece in &self.pieces {
@@ -74,7 +74,7 @@ impl Pieces {
         n
     }
 
-    /// Goes on by `n` bytes, or by all where there are fewer.
+    /// Consumes `n` bytes, or all if there are fewer.
     pub(super) fn consume(&mut self, n: usize) {
         let n = n.min(self.pending);
         self.offset += n as u64;
@@ -88,14 +88,14 @@ impl Pieces {
         }
     }
 
-    /// Takes the first `n` bytes, or all where there are fewer. They are copied only where they lie in several pieces, or at
-    /// the very end of one.
+    /// Takes the first `n` bytes, or all if there are fewer. They are copied only if they span pieces or end with a
+    /// piece.
     pub(super) fn take(&mut self, n: usize) -> PaddedBytes {
         let n = n.min(self.pending);
         let taken = match self.pieces.front() {
             Some(first) if self.head + n <= first.len() => PaddedBytes::slice_of(first, self.head..self.head + n),
             _ => {
-                // All of these bytes are there: nothing is reserved for bytes that are only promised.
+                // All of these bytes are present: memory is not reserved for promised bytes.
                 let mut bytes = Vec::with_capacity(n + PADDING);
                 let mut skip = self.head;
                 for piece in &self.pieces {

@@ -1,11 +1,12 @@
-//! Positioned reads: a file in; the same file to read and seek in, out, where seeking costs nothing.
+//! Positioned reads: a `Read + Seek` over a file whose seeks cost nothing.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// A file that is read from a position of its own, by one system call for each read: to seek only changes the position. For
-/// [`count_rows`](super::count_rows), which reads a few bytes at many places. The file's own position is not moved on Unix,
-/// and of no meaning elsewhere.
+/// A file read at a position of its own, with one system call per read; a seek only changes the position. Made for
+/// [`count_rows`](super::count_rows), which reads a few bytes at many offsets.
+///
+/// The file's own position is unchanged on Unix, and undefined elsewhere.
 #[derive(Debug)]
 pub struct Positioned {
     file: File,
@@ -13,7 +14,7 @@ pub struct Positioned {
 }
 
 impl Positioned {
-    /// Reads this file from its start.
+    /// Creates a reader at the start of the file.
     pub fn new(file: File) -> Self {
         Positioned { file, at: 0 }
     }

@@ -1,5 +1,4 @@
-//! The container format the other way: a schema's text and metadata in, the bytes of a header out; a block's stored bytes in, its
-//! frame out.
+//! Writes headers and frames of blocks.
 
 use super::header::{MAGIC, SYNC_LEN};
 use crate::codec::Codec;
@@ -7,8 +6,8 @@ use crate::encoding::put_long;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-/// The header of a file. `metadata` is what the file says besides its schema and its codec; entries of those names in it are left out,
-/// so that what [`Header::metadata`](super::Header::metadata) has of another file can be given as it is.
+/// Returns the header of a file. Entries of `metadata` for the schema and the codec are ignored, so that the
+/// [metadata](super::Header::metadata) of another file can be passed unchanged.
 // SPEC: Object Container Files: "avro.schema contains the schema of objects stored in the file, as JSON data (required)"; "avro.codec
 // the name of the compression codec".
 pub fn header_bytes(schema: &str, codec: Codec, metadata: &[(String, Vec<u8>)], sync: &[u8; SYNC_LEN]) -> Vec<u8> {
@@ -27,7 +26,7 @@ pub fn header_bytes(schema: &str, codec: Codec, metadata: &[(String, Vec<u8>)], 
     out
 }
 
-/// What stands before the bytes of a block, of so many rows in so many bytes as stored. Behind them is the marker.
+/// Returns the frame that precedes the stored bytes of a block. The sync marker follows them.
 pub fn frame_head(rows: u64, stored_len: u64) -> Vec<u8> {
     let mut head = Vec::new();
     put_long(rows as i64, &mut head);
@@ -35,18 +34,18 @@ pub fn frame_head(rows: u64, stored_len: u64) -> Vec<u8> {
     head
 }
 
-/// Appends a block: so many rows, which are stored as these bytes.
+/// Appends a block of `rows` rows with these stored bytes.
 pub fn frame(rows: u64, stored: &[u8], sync: &[u8; SYNC_LEN], out: &mut Vec<u8>) {
     out.extend_from_slice(&frame_head(rows, stored.len() as u64));
     out.extend_from_slice(stored);
     out.extend_from_slice(sync);
 }
 
-/// A marker for a new file, which is like no other: readers that begin inside a file look for it.
+/// Returns a random marker for a new file. Readers of byte ranges search for the marker, so it must be unique.
 pub fn random_sync() -> [u8; SYNC_LEN] {
     let mut sync = [0; SYNC_LEN];
     for half in sync.as_chunks_mut::<8>().0 {
-        // The standard library's keys against collisions are the system's random numbers.
+        // The standard library seeds its hash keys with random numbers of the system.
         let mut hasher = RandomState::new().build_hasher();
         hasher.write_u128(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos()));
         *half = hasher.finish().to_le_bytes();

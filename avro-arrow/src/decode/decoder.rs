@@ -1,5 +1,5 @@
-//! The push decoder: bytes of a container file in, record batches out. It does no I/O and knows no threads; the readers and
-//! the engine bring the bytes.
+//! The push decoder: turns bytes of a container file into record batches. It does no I/O and starts no threads; the
+//! readers and DataFusion's scan feed it.
 
 use crate::codec::{Block, Codec, Decompressor};
 use crate::container::count::{RowsFit, rows_fault, rows_fit, rows_may_fit};
@@ -92,9 +92,9 @@ pub struct Decoder {
     framer: Framer,
     blocks: BlockDecoder,
     finished: bool,
-    /// What was skipped, in the order of the file.
+    /// Skipped blocks, in the order of the file.
     damage: Vec<DamagedBlock>,
-    /// Where rows are, if that is wanted.
+    /// Row positions, if they are recorded.
     row_positions: Option<Box<FileRowPositions>>,
 }
 
@@ -113,26 +113,28 @@ pub enum DecodeResult {
     Finished,
 }
 
-/// Where the rows of the last batch are, and what it takes to know.
+/// The row positions of the last batch, and the state to compute them.
 #[derive(Debug, Default)]
 struct FileRowPositions {
     last: Vec<RowRange>,
-    /// The blocks that are being decoded: each one's index, and that of its first row.
+    /// Index of each block being decoded, and the index of its first row in the file.
     first_rows: VecDeque<(u64, u64)>,
     /// Rows of the blocks so far.
     rows: u64,
 }
 
 impl Decoder {
-    /// For a whole file, whose bytes are fed from [`Header::len`] on.
+    /// Creates a decoder for a whole file, to be fed from [`first_offset`](Self::first_offset) on.
     pub fn new(header: &Header, program: Arc<Program>) -> Decoder {
         let framer = Framer::new(header, &program.options.limits);
         Self::of(framer, header, program)
     }
 
-    /// For the blocks that a byte range of a file owns: those whose preceding sync marker begins inside it. Ranges that
-    /// cover a file without overlap give every row once. Under [`OnCorruptBlock::Skip`], what is skipped is listed by the range in which
-    /// it begins, and what the search of the next range would pass over as well belongs to the range before.
+    /// Creates a decoder for a byte range of a file. The range owns the blocks whose preceding sync marker begins
+    /// inside it, so that ranges that cover a file without overlap return each row once.
+    ///
+    /// Under [`OnCorruptBlock::Skip`] a corrupt stretch belongs to the range in which it begins, even if it extends
+    /// into the next.
     pub fn for_range(header: &Header, program: Arc<Program>, range: Range<u64>, file_len: u64) -> Decoder {
         let framer = Framer::for_range(header, range, file_len, &program.options.limits);
         Self::of(framer, header, program)
@@ -149,13 +151,15 @@ impl Decoder {
         }
     }
 
-    /// The same, but of the rows only those that the filter selects. To be called before the first batch is asked for, with a
-    /// filter program made of the decoder's program.
+    /// Returns only the rows that the filter selects. Call it before the first batch, with a filter program compiled for
+    /// the decoder's program.
     ///
-    /// Where the filter selects few rows, only the columns that it looks at are decoded first, and the others of those few
-    /// rows then; where it selects many, all columns are decoded and filtered. Which of both is found out on the way. Batches
-    /// have fewer rows than [`Options::batch_size`](crate::Options::batch_size) then, but at least one. Damage inside values of
-    /// rows that are not selected may not be found.
+    /// Where the filter selects few rows, its columns are decoded first and the other columns only for the selected rows
+    /// (late materialization). Where it selects many, all columns are decoded and then filtered. The decoder switches
+    /// between the two by the selectivity it observes.
+    ///
+    /// Batches may have fewer rows than [`Options::batch_size`](crate::Options::batch_size), but at least one. Damaged
+    /// values of rows that are not selected may go unnoticed.
     ///
     /// ```
     /// # fn main() -> avro_arrow::Result<()> {
@@ -194,7 +198,7 @@ impl Decoder {
         self
     }
 
-    /// The same, and it says [where](Self::row_positions) the rows of each batch are. To be called last, before bytes are fed.
+    /// Records the [positions](Self::row_positions) of the rows of each batch. Call it last, before bytes are fed.
     #[must_use]
     pub fn with_row_positions(mut self) -> Decoder {
         self.row_positions = Some(Box::default());
@@ -202,11 +206,12 @@ impl Decoder {
         self
     }
 
-    /// Where the rows of the last batch are in the file, in the batch's order. Empty without [`with_row_positions`](Self::with_row_positions).
+    /// Returns where the rows of the last batch are in the file, in the order of the batch. Empty without
+    /// [`with_row_positions`](Self::with_row_positions).
     ///
-    /// Blocks and rows are counted from the file's first; of a byte range, from the first that it owns. Under [`OnCorruptBlock::Skip`],
-    /// rows of a block that is skipped count as many as it says, if it could have them, and a stretch in which no blocks can be told
-    /// apart counts as one block of no rows.
+    /// Blocks and rows are counted from the first of the file, or of the byte range. Under [`OnCorruptBlock::Skip`] a
+    /// skipped block counts the rows that it states, if its bytes could hold them, and a stretch without blocks counts
+    /// as one block of no rows.
     pub fn row_positions(&self) -> &[RowRange] {
         self.row_positions.as_ref().map(|row_positions| row_positions.last.as_slice()).unwrap_or_default()
     }
@@ -216,56 +221,56 @@ impl Decoder {
         Arc::clone(self.blocks.program.arrow_schema())
     }
 
-    /// Rows that the filter selected so far; 0 without one.
+    /// Number of rows that the filter selected so far; 0 without a filter.
     pub fn rows_selected(&self) -> u64 {
         self.blocks.selector().map_or(0, |selector| selector.rows_selected)
     }
 
-    /// Rows that the filter did not select so far; 0 without one.
+    /// Number of rows that the filter rejected so far; 0 without a filter.
     pub fn rows_pruned(&self) -> u64 {
         self.blocks.selector().map_or(0, |selector| selector.rows_pruned)
     }
 
-    /// Blocks that were decoded, or counted, so far.
+    /// Number of blocks decoded or counted so far.
     pub fn blocks_read(&self) -> u64 {
         self.blocks.blocks_read
     }
 
-    /// How long decompression took so far. It is part of the time in [`try_decode`](Self::try_decode).
+    /// Time spent on decompression so far, which is part of the time in [`try_decode`](Self::try_decode).
     pub fn time_decompressing(&self) -> Duration {
         self.blocks.time_decompressing
     }
 
-    /// Offset in the file of the first byte to feed.
+    /// Returns the offset in the file of the first byte to feed.
     pub fn first_offset(&self) -> u64 {
         self.framer.first_offset()
     }
 
-    /// Takes the next bytes of the file, as many as there are. Blocks that lie in one buffer are not copied out of it,
-    /// and batches may keep the buffer alive.
+    /// Adds the next bytes of the file, any number. A block inside one buffer is not copied out of it, and batches may
+    /// keep the buffer alive.
     pub fn feed(&mut self, bytes: Buffer) {
         self.framer.feed(bytes);
     }
 
-    /// Says that the file ends here.
+    /// Signals the end of the file.
     pub fn finish(&mut self) {
         self.framer.finish();
         self.finished = true;
     }
 
-    /// Where its blocks are, for whoever reads ranges of a file to compare: see [`Framer::covered_range`].
+    /// Returns the offsets between which the blocks of the range lie: see [`Framer::covered_range`].
     pub fn covered_range(&self) -> Option<Range<u64>> {
         self.framer.covered_range()
     }
 
-    /// Decodes the bytes that were fed so far, up to the next batch.
+    /// Decodes the bytes fed so far, up to the next batch.
     ///
-    /// A batch has at most [`Options::batch_size`](crate::Options::batch_size) rows. It has fewer at the end of the file,
-    /// and where rows are so large that memory would not be bounded otherwise.
+    /// A batch has at most [`Options::batch_size`](crate::Options::batch_size) rows. It has fewer at the end of the
+    /// file, and where rows are so large that memory would not be bounded otherwise.
     ///
     /// # Errors
-    /// Returns the first error in the data. Nothing can be decoded after an error. Under [`OnCorruptBlock::Skip`] corrupt
-    /// blocks are no errors.
+    /// Returns the first error in the data; nothing can be decoded after an error. Under [`OnCorruptBlock::Skip`] a
+    /// corrupt block is not an error.
     pub fn try_decode(&mut self) -> Result<DecodeResult> {
         let batch = self.next();
         if let Some(row_positions) = &mut self.row_positions {
@@ -282,19 +287,19 @@ impl Decoder {
         })
     }
 
-    /// Whether no more bytes are needed. For a whole file that is known only after [`finish`](Self::finish).
+    /// Whether no more bytes are needed. For a whole file this is known only after [`finish`](Self::finish).
     fn has_all_bytes(&self) -> bool {
         self.finished || self.framer.is_done()
     }
 
-    /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
-    /// [`OnCorruptBlock::Error`].
+    /// Returns the skipped blocks so far, in the order of the file; the list is complete after the last batch. Empty
+    /// under [`OnCorruptBlock::Error`].
     pub fn damage(&self) -> &[DamagedBlock] {
         &self.damage
     }
 
-    /// Takes the beginning of that list out of it: what lies before all blocks that are still to be decoded. For callers who
-    /// do not want to hold it all, as a file may be nothing but damage.
+    /// Removes and returns the skipped blocks that lie before all blocks still to be decoded. It bounds memory for
+    /// callers who report them early, as a file may be mostly damage.
     pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
         let settled = match self.blocks.first_waiting() {
             Some(offset) => self.damage.partition_point(|damaged| damaged.offset < offset),
@@ -317,7 +322,7 @@ impl Decoder {
                     self.blocks.push(block)?;
                 }
                 Ok(None) => return self.blocks.next_batch(self.has_all_bytes()),
-                // The blocks before come before: what is wrong in them is the first thing that is wrong.
+                // An error in an earlier block is the first error.
                 Err(error) => {
                     while self.blocks.next_batch(true)?.is_some() {}
                     return Err(error);
@@ -328,7 +333,7 @@ impl Decoder {
 }
 
 impl FileRowPositions {
-    /// A batch is given, of rows that were counted in their blocks.
+    /// Converts the positions of a returned batch from block-relative to file-relative rows.
     fn give(&mut self, mut runs: Vec<RowRange>) {
         // Batches come in the order of the file.
         if let Some(first) = runs.first() {
@@ -344,20 +349,20 @@ impl FileRowPositions {
     }
 }
 
-/// Decodes whole blocks as they are stored.
+/// Decompresses and decodes stored blocks.
 #[derive(Debug)]
 pub(crate) struct BlockDecoder {
     codec: Codec,
     program: Arc<Program>,
     decompressor: Decompressor,
     rows: Rows,
-    /// Blocks that were skipped before they came to the rows.
+    /// Blocks that were skipped before their rows were decoded.
     damage: Vec<DamagedBlock>,
     blocks_read: u64,
     time_decompressing: Duration,
 }
 
-/// Which rows are decoded, and by what.
+/// The rows to decode, and their decoder.
 #[derive(Debug)]
 enum Rows {
     All(Batcher),
@@ -379,12 +384,12 @@ impl BlockDecoder {
         }
     }
 
-    /// From here on, only rows that the filter selects are decoded.
+    /// From now on, decodes only rows that the filter selects.
     pub(crate) fn set_filter(&mut self, program: &FilterProgram, filter: Box<dyn RowFilter>) {
         self.rows = Rows::Selected(Box::new(Selector::new(program, filter)));
     }
 
-    /// From here on, it says where the rows of each batch are.
+    /// From now on, records the positions of the rows of each batch.
     fn set_row_positions(&mut self) {
         let nothing = Rows::All(Batcher::new(Arc::clone(&self.program)));
         self.rows = match std::mem::replace(&mut self.rows, nothing) {
@@ -393,7 +398,7 @@ impl BlockDecoder {
         };
     }
 
-    /// Where the rows of the last batch are; their indices are those in their blocks.
+    /// Takes the positions of the rows of the last batch, with indices relative to their blocks.
     fn take_row_positions(&mut self) -> Vec<RowRange> {
         match &mut self.rows {
             Rows::All(batcher) => batcher.take_row_positions(),
@@ -401,7 +406,7 @@ impl BlockDecoder {
         }
     }
 
-    /// How many rows a block has, if it could have as many as it says.
+    /// The block's declared row count, or 0 if its bytes cannot hold that many rows.
     fn believable_rows(&self, block: &RawBlock) -> u64 {
         let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
         let fit = rows_may_fit(self.codec, block.data.len() as u64, block.rows, min, limits);
@@ -416,7 +421,7 @@ impl BlockDecoder {
         }
     }
 
-    /// What was skipped since this was last asked for, in almost the order of the file.
+    /// Takes the blocks skipped since the last call, almost in the order of the file.
     pub(crate) fn take_damage(&mut self) -> Vec<DamagedBlock> {
         let mut damage = std::mem::take(&mut self.damage);
         if let Rows::All(batcher) = &mut self.rows {
@@ -425,23 +430,23 @@ impl BlockDecoder {
         damage.into_iter().map(|damaged| self.doubt(damaged)).collect()
     }
 
-    /// The same, without a count of rows that could not have been there.
+    /// Clears a row count that the block's bytes could not hold.
     pub(crate) fn doubt(&self, damaged: DamagedBlock) -> DamagedBlock {
         let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
         let rows = damaged.rows.filter(|&rows| rows_may_fit(self.codec, damaged.bytes, rows, min, limits));
         DamagedBlock { rows, ..damaged }
     }
 
-    /// The offset of the first block that may yet be found damaged.
+    /// The offset of the first block that may still be found damaged.
     fn first_waiting(&self) -> Option<u64> {
         match &self.rows {
             Rows::All(batcher) => batcher.first_waiting(),
-            // Checked before they are taken.
+            // Blocks are checked before they are taken.
             Rows::Selected(_) => None,
         }
     }
 
-    /// Takes a block. Under [`OnCorruptBlock::Skip`] one that is damaged is listed instead.
+    /// Adds a block. Under [`OnCorruptBlock::Skip`] a damaged block is listed instead.
     pub(crate) fn push(&mut self, block: RawBlock) -> Result<()> {
         let (index, bytes, rows, mut len) = (block.index, block.offset..block.end, block.rows, None);
         self.blocks_read += 1;
@@ -462,10 +467,10 @@ impl BlockDecoder {
         }
     }
 
-    /// The block decompressed; none if there is no need to, as its rows can be counted without.
+    /// Decompresses a block; `None` if its rows can be counted without decompression.
     fn decompress(&mut self, block: RawBlock) -> Result<Option<Block>> {
         let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
-        // Rows that take no bytes are not worth it: walking them costs nothing, and finds bytes that should not be there.
+        // Rows that take no bytes are walked: that costs nothing, and finds bytes that should not be there.
         if let Rows::All(batcher) = &mut self.rows
             && self.program.counts_only()
             && min > 0
@@ -500,7 +505,7 @@ impl BlockDecoder {
         }
     }
 
-    /// The next batch; none if more blocks are needed to fill one, or, at the `end`, if there are no more rows.
+    /// Returns the next batch; `None` if it needs more blocks or, at the `end`, if there are no more rows.
     pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         match &mut self.rows {
             Rows::All(batcher) => batcher.next_batch(end),

@@ -1,4 +1,4 @@
-//! Filters: which rows a caller wants, said from some of their columns, and the programs that find them.
+//! Row filters, and the programs that decode the columns they evaluate.
 
 mod select;
 
@@ -15,22 +15,24 @@ use std::sync::Arc;
 #[cfg(test)]
 mod tests;
 
-/// What a [`RowFilter`] may fail with. It comes back as [`ErrorKind::Filter`](crate::ErrorKind::Filter).
+/// The error of a [`RowFilter`]. Readers return it as [`ErrorKind::Filter`](crate::ErrorKind::Filter).
 pub type FilterError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Says which rows are wanted, from some of their columns. A closure of [`select`](Self::select)'s type is one.
+/// Selects rows by the values of some columns. A closure of [`select`](Self::select)'s type is a filter.
 ///
-/// It may say something else at each call, as filters do that learn while a query runs.
+/// A filter may give another answer at each call, as dynamic filters of a query do.
 pub trait RowFilter: Send {
-    /// A value for each row of the batch, which has at least one: true where the row is wanted. Null is false.
+    /// Returns a value for each row of the batch, which has at least one: `true` selects the row, `false` and null do
+    /// not.
     ///
-    /// Rows come in the order that they are read in, any number at a time; [`Options::batch_size`] has no meaning here.
+    /// Rows come in reading order, any number at a time; [`Options::batch_size`] does not apply.
     ///
     /// # Errors
-    /// What it likes: reading ends there.
+    /// Any error ends reading.
     fn select(&mut self, columns: &RecordBatch) -> Result<BooleanArray, FilterError>;
 
-    /// Are all rows wanted at this time? Then it is not asked about the next ones, and they are decoded at once.
+    /// Whether all rows are selected at this time. If so, the next rows are decoded without a call to
+    /// [`select`](Self::select).
     fn selects_all(&mut self) -> bool {
         false
     }
@@ -42,31 +44,31 @@ impl<F: FnMut(&RecordBatch) -> Result<BooleanArray, FilterError> + Send> RowFilt
     }
 }
 
-/// A program and the columns that a filter looks at, compiled. Made once for a program, for any number of decoders.
+/// The compiled columns of a filter. It is compiled once for a [`Program`] and serves any number of decoders.
 #[derive(Debug)]
 pub struct FilterProgram {
-    /// Reads the columns of the batches.
+    /// Decodes the columns of the batches.
     output: Arc<Program>,
-    /// Reads what the filter looks at, and writes down where each row starts.
+    /// Decodes the filter's columns, and records where each row starts.
     walk: Arc<Program>,
-    /// Reads both.
+    /// Decodes both.
     whole: Option<Whole>,
 }
 
-/// A program that reads what the filter looks at behind the columns of the batches.
+/// A program that decodes the filter's columns after those of the batches.
 #[derive(Debug)]
 struct Whole {
     program: Arc<Program>,
-    /// Where the filter's columns are among all.
+    /// Positions of the filter's columns among all columns.
     looked_at: Vec<usize>,
 }
 
 impl FilterProgram {
-    /// For a filter that looks at these columns, named as in [`Options::projection`]. They need not be among those of the
-    /// program; there may be none.
+    /// Compiles a filter's columns, named as in [`Options::projection`]. They need not be among the columns of
+    /// `program`; the list may be empty.
     ///
     /// # Errors
-    /// As [`Program::compile`].
+    /// Fails as [`Program::compile`] does.
     pub fn compile(program: &Arc<Program>, columns: &[String]) -> Result<FilterProgram> {
         let options = Options { projection: Some(columns.to_vec()), ..program.options.clone() };
         let walk = Arc::new(Program::compile_with(program.schema(), &options, Starts::Written)?);
@@ -74,14 +76,14 @@ impl FilterProgram {
         Ok(FilterProgram { output: Arc::clone(program), walk, whole })
     }
 
-    /// The Arrow schema of the batches that the filter is given.
+    /// Returns the Arrow schema of the batches that the filter gets.
     pub fn arrow_schema(&self) -> &SchemaRef {
         self.walk.arrow_schema()
     }
 }
 
 impl Whole {
-    /// None where the columns of both cannot stand side by side as they are, or Arrow cannot filter them.
+    /// `None` if the columns of both cannot stand side by side unchanged, or if Arrow cannot filter them.
     fn compile(output: &Arc<Program>, walk: &Program, columns: &[String]) -> Option<Whole> {
         let program = match &output.options.projection {
             None => Arc::clone(output),
@@ -101,7 +103,7 @@ impl Whole {
     }
 }
 
-/// Is there something of `fixed(0)` in it? Arrow's filter makes fewer values of those than it should.
+/// Whether the type contains a `fixed(0)`. Arrow's filter kernel returns too few values for it.
 fn has_empty_values(field: &FieldRef) -> bool {
     match field.data_type() {
         DataType::FixedSizeBinary(size) => *size == 0,
@@ -112,7 +114,7 @@ fn has_empty_values(field: &FieldRef) -> bool {
     }
 }
 
-/// The ops of the walk, one a line.
+/// Prints the ops of the filter's program, one per line.
 impl fmt::Display for FilterProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.walk.fmt(f)

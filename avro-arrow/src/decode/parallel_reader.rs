@@ -1,14 +1,14 @@
-//! The parallel reader: several threads take turns to read and frame a run of blocks, and each decompresses and decodes what it
-//! has read; batches come out in the file's order.
+//! The parallel reader: threads take turns to read and frame a run of blocks, and each decompresses and decodes its
+//! run. Batches are returned in the file's order.
 //!
 //! ```text
-//! thread: (its turn: read and frame a run, put the run's channel in line) --> decode --(batches)--> the run's channel
-//! iterator: the runs' channels, in line, and the batches of each
+//! thread: (its turn: read and frame a run, queue the run's channel) --> decode --(batches)--> the run's channel
+//! iterator: the runs' channels, in order, and the batches of each
 //! ```
 //!
-//! Whoever reads decodes, so that the bytes are in the cache of the CPU that needs them. (Lineitem on two
-//! threads: 0.131 s, and 0.156 s with a third that reads for both.)
-//! All channels are bounded, so memory is too: a thread that is ahead waits.
+//! The thread that reads a run also decodes it, so that the bytes are in its CPU's cache. (Lineitem on two threads:
+//! 0.131 s, and 0.156 s with a third thread that reads for both.) All channels are bounded, so memory is too: a thread
+//! that is ahead waits.
 
 use crate::container::{Framer, Header, RawBlock};
 use crate::damage::{DamagedBlock, insert};
@@ -24,19 +24,20 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// Bytes of blocks, as stored, that one thread decodes at a time.
+/// Stored bytes of the blocks of a run.
 const RUN_BYTES: usize = 1 << 20;
-/// Batches that one thread decodes at a time, if their bytes are not enough before.
+/// Batches of a run, if its bytes do not end it first.
 const RUN_BATCHES: u64 = 16;
-/// Stack of a thread. Arrow walks types by recursion, and the usual 2 MiB do not last for [`Limits::nesting`](crate::Limits::nesting)
-/// levels of them in a debug build. Only what is used is taken.
+/// Stack size of a thread. Arrow walks types recursively, and in a debug build the usual 2 MiB do not suffice for
+/// [`Limits::nesting`](crate::Limits::nesting) levels. Unused stack takes no memory.
 const STACK_BYTES: usize = 32 << 20;
-/// Batches that a thread may be ahead in one run.
+/// Number of batches by which a thread may be ahead in one run.
 const BATCHES_AHEAD: usize = 2;
 
 /// Reads a container file on several threads, as an iterator of record batches in the file's order.
 ///
-/// Batches have at most [`Options::batch_size`] rows. Threads end when the file does, or soon after the reader is dropped.
+/// Batches have at most [`Options::batch_size`] rows. The threads end at the end of the file, or soon after the reader
+/// is dropped.
 #[derive(Debug)]
 pub struct ParallelReader {
     header: Header,
@@ -44,22 +45,22 @@ pub struct ParallelReader {
     runs: Option<Receiver<RunOutput>>,
     current: Option<RunOutput>,
     threads: Vec<JoinHandle<()>>,
-    /// What was skipped, in the order of the file.
+    /// Skipped blocks, in the order of the file.
     damage: Vec<DamagedBlock>,
 }
 
-/// What becomes of one run of blocks.
+/// The results of a run, received.
 type RunOutput = Receiver<Result<Message>>;
 type RunInput = SyncSender<Result<Message>>;
 
-/// A part of what becomes of a run.
+/// One result of a run.
 enum Message {
     Batch(RecordBatch),
     Skipped(Vec<DamagedBlock>),
     End,
 }
 
-/// Some blocks of the file, and what was skipped around them.
+/// Consecutive blocks of the file, and the blocks that were skipped between them.
 #[derive(Default)]
 struct Run {
     blocks: Vec<RawBlock>,
@@ -67,7 +68,7 @@ struct Run {
 }
 
 impl ParallelReader {
-    /// Starts the threads, each with a decoder that `prepare` was given.
+    /// Starts the threads, each with a decoder that `prepare` has set up.
     pub(super) fn start(
         mut read: impl Read + Send + 'static,
         options: &Options,
@@ -87,7 +88,7 @@ impl ParallelReader {
         let mut handles = Vec::with_capacity(threads);
         for _ in 0..threads {
             let source = Arc::clone(&source);
-            // One for all runs, so that what the codec needs is set up once.
+            // One decoder per thread, so that the state of the codec is set up once.
             let mut decoder = BlockDecoder::new(header.codec, Arc::clone(&program));
             prepare(&program, &mut decoder)?;
             let thread = thread::Builder::new().name("avro-decode".into()).stack_size(STACK_BYTES);
@@ -102,23 +103,23 @@ impl ParallelReader {
         Ok(ParallelReader { header, schema, runs: Some(runs), current: None, threads: handles, damage: vec![] })
     }
 
-    /// The Arrow schema of the batches.
+    /// Returns the Arrow schema of the batches.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// The file's header.
+    /// Returns the file's header.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
-    /// [`OnCorruptBlock::Error`](crate::OnCorruptBlock::Error).
+    /// Returns the skipped blocks so far, in the order of the file; the list is complete after the last batch. Empty
+    /// under [`OnCorruptBlock::Error`](crate::OnCorruptBlock::Error).
     pub fn damage(&self) -> &[DamagedBlock] {
         &self.damage
     }
 
-    /// Takes that list. What is found later lies behind it.
+    /// Removes and returns the skipped blocks so far. Blocks found later lie after them in the file.
     pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
         std::mem::take(&mut self.damage)
     }
@@ -140,7 +141,7 @@ impl ParallelReader {
                 let Some(runs) = &self.runs else { return Ok(None) };
                 match runs.recv() {
                     Ok(run) => self.current = Some(run),
-                    // The file is at its end, unless a thread died: what it was given to read from may panic.
+                    // The file has ended, unless a thread died: the caller's `Read` may panic.
                     Err(_) => {
                         let died = self.threads.drain(..).fold(false, |died, thread| died | thread.join().is_err());
                         return if died { Err(Error::new(ErrorKind::Worker)) } else { Ok(None) };
@@ -153,7 +154,7 @@ impl ParallelReader {
                 Ok(Ok(Message::Skipped(damage))) => insert(&mut self.damage, damage),
                 Ok(Ok(Message::End)) => self.current = None,
                 Ok(Err(error)) => return Err(error),
-                // A run that does not say that it ends was cut short.
+                // A run without an end message was cut short.
                 Err(_) => return Err(Error::new(ErrorKind::Worker)),
             }
         }
@@ -166,7 +167,7 @@ impl Iterator for ParallelReader {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.next_batch().transpose();
         if !matches!(next, Some(Ok(_))) {
-            // No more is wanted: all threads see their channels closed.
+            // The threads stop, as they see their channels closed.
             self.runs = None;
             self.current = None;
         }
@@ -174,18 +175,18 @@ impl Iterator for ParallelReader {
     }
 }
 
-/// The file, for the thread whose turn it is.
+/// The file, used by the thread whose turn it is.
 struct Source<R> {
     read: R,
     framer: Framer,
-    /// Rows of a run, if its bytes are not enough before.
+    /// Rows of a run, if its bytes do not end it first.
     run_rows: u64,
-    /// None once the file is at its end, is found damaged, or nobody wants more.
+    /// `None` after the end of the file, after an error, or once the reader was dropped.
     runs: Option<SyncSender<RunOutput>>,
 }
 
 impl<R: Read> Source<R> {
-    /// The next run and where its batches go; none at the end.
+    /// Reads the next run and queues its channel; `None` at the end.
     fn next_run(&mut self) -> Option<(Run, RunInput)> {
         let mut run = Run::default();
         let (mut rows, mut bytes) = (0u64, 0);
@@ -205,13 +206,13 @@ impl<R: Read> Source<R> {
         };
         run.damage = self.framer.take_damage();
         let runs = self.runs.take()?;
-        // What came before the end or an error is read first.
+        // Blocks before the end or an error are decoded first.
         let empty = run.blocks.is_empty() && run.damage.is_empty();
         let output = if empty { None } else { Some(queue(&runs)?) };
         match end {
             None => self.runs = Some(runs),
             Some(None) => {}
-            // If nobody receives it, nobody wants it.
+            // The send fails only if the reader was dropped.
             Some(Some(error)) => drop(queue(&runs)?.send(Err(error))),
         }
         output.map(|output| (run, output))
@@ -236,34 +237,36 @@ impl<R: Read> Source<R> {
     }
 }
 
-/// Puts the channel of a run in line; none if nobody wants more.
+/// Queues the channel of a run; `None` once the reader was dropped.
 fn queue(runs: &SyncSender<RunOutput>) -> Option<RunInput> {
     let (output, receiver) = sync_channel(BATCHES_AHEAD);
     runs.send(receiver).ok()?;
     Some(output)
 }
 
-/// The next run, when it is this thread's turn. A poisoned lock is of a thread that died while it read: nothing can come after.
+/// Waits for this thread's turn and reads the next run. A poisoned lock means that a thread died while it read: the
+/// reader ends.
 fn next_run<R: Read>(source: &Mutex<Source<R>>) -> Option<(Run, RunInput)> {
     source.lock().ok()?.next_run()
 }
 
-/// Decodes a run and sends its batches, then that it ends. None: there was an error, or nobody wants more; the decoder may be
-/// left in the middle of a run, and nothing after that run is asked for.
+/// Decodes a run and sends its batches and its end. `None` after an error or once the reader was dropped; the decoder
+/// may then be in the middle of a run and is not used again.
 fn decode(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()> {
     match send_run(run, decoder, output) {
         Ok(sent) => sent,
         Err(error) => {
-            // If nobody receives it, nobody wants it.
+            // The send fails only if the reader was dropped.
             let _ = output.send(Err(error));
             None
         }
     }
 }
 
-/// The same, but where there is an error it is given back. `None` if nobody wants more.
+/// Decodes a run and sends its batches, and returns an error instead of sending it. `None` once the reader was
+/// dropped.
 fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<Option<()>> {
-    // In the order of the file, which is known once all is decoded.
+    // In the order of the file, which is known once all blocks are decoded.
     let mut damage: Vec<_> = run.damage.into_iter().map(|damaged| decoder.doubt(damaged)).collect();
     let last = [None];
     for block in run.blocks.into_iter().map(Some).chain(last) {
@@ -292,7 +295,7 @@ mod tests {
     use crate::container::testing::file;
     use crate::decode::reader_builder::ReaderBuilder;
 
-    /// A file of so many rows, which panics where it should end.
+    /// A file that panics at its end.
     struct Panics(std::io::Cursor<Vec<u8>>);
 
     impl Read for Panics {
@@ -311,7 +314,7 @@ mod tests {
     #[test]
     fn what_breaks_a_thread_is_no_end_of_the_file() {
         let rows = |claim: i64| file("\"int\"", Codec::Null, &[(claim, &[2; 10][..]); 5]);
-        // Longer than what is read at a time, so that the header is read without a panic.
+        // Longer than one read, so that the header is read without a panic.
         let long = file("\"int\"", Codec::Null, &[(1 << 20, &[2; 1 << 20][..]); 5]);
         for batch_size in [100, 8192, usize::MAX] {
             let read = Panics(std::io::Cursor::new(long.clone()));

@@ -1,4 +1,4 @@
-//! The sync reader: anything that can be read in, record batches out.
+//! The sync reader: record batches from any `Read`.
 
 use crate::container::Header;
 use crate::damage::DamagedBlock;
@@ -9,7 +9,7 @@ use arrow_buffer::Buffer;
 use arrow_schema::{ArrowError, SchemaRef};
 use std::io::Read;
 
-/// Bytes that are read at a time.
+/// Size of one read.
 pub(crate) const READ_BYTES: usize = 1 << 20;
 
 /// Reads a container file on the calling thread, as an iterator of record batches.
@@ -41,23 +41,23 @@ impl<R: Read> Reader<R> {
         Reader { read, header, schema: decoder.schema(), decoder, failed: false }
     }
 
-    /// The Arrow schema of the batches.
+    /// Returns the Arrow schema of the batches.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// The file's header.
+    /// Returns the file's header.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// What was skipped so far, in the order of the file: all of it, once there are no more batches. Empty under
-    /// [`OnCorruptBlock::Error`](crate::OnCorruptBlock::Error).
+    /// Returns the skipped blocks so far, in the order of the file; the list is complete after the last batch. Empty
+    /// under [`OnCorruptBlock::Error`](crate::OnCorruptBlock::Error).
     pub fn damage(&self) -> &[DamagedBlock] {
         self.decoder.damage()
     }
 
-    /// Takes the beginning of that list out of it: see [`Decoder::take_damage`].
+    /// Removes and returns the first skipped blocks: see [`Decoder::take_damage`].
     pub fn take_damage(&mut self) -> Vec<DamagedBlock> {
         self.decoder.take_damage()
     }
@@ -101,7 +101,7 @@ impl<R: Read> Iterator for Reader<R> {
     }
 }
 
-/// The next bytes; none at the end.
+/// Reads the next bytes; `None` at the end.
 pub(crate) fn read_some(read: &mut impl Read) -> Result<Option<Buffer>> {
     let mut bytes = Vec::with_capacity(READ_BYTES);
     read.take(READ_BYTES as u64).read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! The decoder of messages: messages one by one in; batches of their rows, and what is wrong with the others, out.
+//! The message decoder: turns messages into batches of rows, and rejects damaged ones.
 
 use super::chunk::{Chunk, Failed, Filling, Writer};
 use super::{Framing, SchemaId, SchemaStore};
@@ -12,17 +12,17 @@ use arrow_schema::{ArrowError, Schema as ArrowSchema, SchemaRef};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Bytes of the messages that are decoded together, but for a single one that is larger.
+/// Bytes of the messages that are decoded together, unless a single message is larger.
 const CHUNK_BYTES_MAX: usize = 8 << 20;
 
 /// Decodes messages to batches of rows, in the order of the messages, whatever schemas they were written with.
 ///
-/// With [`Options::reader_schema`], batches have its columns. Without one they have those of the first message's schema, and
-/// messages whose own are others are refused.
+/// With [`Options::reader_schema`], batches have its columns. Without one they have the columns of the first message's
+/// schema, and messages whose columns differ are rejected.
 ///
-/// A message is a row, or, if anything is wrong with it, none: it is then refused with an error that says so, and all others
-/// stay what they are. What is wrong with its frame or schema is said at once, and what is wrong inside of its datum when rows are
-/// asked for, since many datums are decoded faster together than one by one ([`ValueChecks`]).
+/// A message is one row, or it is rejected with an error and gives no row. Other messages are not affected. An error
+/// in the frame or the schema is returned at once. An error in the datum is found when rows are requested, as many
+/// datums are decoded faster together than one by one ([`ValueChecks`]).
 ///
 /// See [`message`](crate::message) for an example.
 #[derive(Debug)]
@@ -34,40 +34,40 @@ pub struct MessageDecoder {
     /// Each schema once, in the order of their first messages.
     writers: Vec<Writer>,
     ids: HashMap<SchemaId, Usable>,
-    /// The last message's, since the next one's is mostly the same.
+    /// The id of the last message, which the next one mostly has too.
     last: Option<(SchemaId, usize)>,
     n_messages: u64,
     filling: Filling,
-    /// Those that make whole batches.
+    /// Chunks that make whole batches.
     full: VecDeque<Chunk>,
 }
 
-/// When the datums of messages are looked at.
+/// When the datums of messages are validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ValueChecks {
-    /// When rows are asked for, all at once: an error is in [`MessageBatch::rejected`].
+    /// When rows are requested, all at once; errors are in [`MessageBatch::rejected`].
     #[default]
     OnFlush,
-    /// Before a message is taken, so that its error is returned. Each datum is read twice, the first time slowly:
-    /// `benches/benches/messages.rs` measures it.
+    /// When a message is added, so that its error is returned. Each datum is read twice, the first time slowly
+    /// (measured in `benches/benches/messages.rs`).
     OnDecode,
 }
 
-/// What became of some messages.
+/// The rows and the errors of some messages.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
 pub struct MessageBatch {
-    /// The rows of those that are whole and right.
+    /// The rows of the valid messages.
     pub batch: RecordBatch,
-    /// For each row, the number of its message, as [`MessageDecoder::decode`] gave it.
+    /// For each row, the index of its message, as [`MessageDecoder::decode`] returned it.
     pub messages: Vec<u64>,
-    /// What is wrong with the others, by the number of their message ([`Position::message`](crate::Position::message)).
+    /// The errors of the other messages, in the order of their [indexes](crate::Position::message).
     pub rejected: Vec<Error>,
 }
 
-/// Can messages of a schema be decoded?
+/// Whether messages of a schema can be decoded.
 #[derive(Debug)]
 enum Usable {
     Yes(usize),
@@ -75,7 +75,7 @@ enum Usable {
 }
 
 impl MessageDecoder {
-    /// For messages in this framing, whose schemas the store has, to batches under these options.
+    /// Creates a decoder for messages in this framing, whose schemas are in `store`.
     pub fn new(framing: Framing, store: SchemaStore, options: &Options) -> MessageDecoder {
         MessageDecoder {
             framing,
@@ -91,47 +91,48 @@ impl MessageDecoder {
         }
     }
 
-    /// The same, but looking at datums then.
+    /// Sets when datums are validated; the default is [`ValueChecks::OnFlush`].
     #[must_use]
     pub fn with_checks(self, checks: ValueChecks) -> MessageDecoder {
         MessageDecoder { checks, ..self }
     }
 
-    /// The schemas that it knows, to which more may be added.
+    /// Returns the schema store, to which schemas may be added.
     pub fn store_mut(&mut self) -> &mut SchemaStore {
         &mut self.store
     }
 
-    /// The schema of the batches; none before the first message.
+    /// Returns the Arrow schema of the batches; `None` before the first message if there is no reader's schema.
     pub fn schema(&self) -> Option<&SchemaRef> {
         self.writers.first().map(|writer| writer.program.arrow_schema())
     }
 
-    /// The number of messages that wait for [`flush`](Self::flush).
+    /// Returns the number of messages that wait for [`flush`](Self::flush).
     pub fn len(&self) -> usize {
         self.full.iter().map(Chunk::n_messages).sum::<usize>() + self.filling.n_messages
     }
 
-    /// Does no message wait?
+    /// Whether no message waits for [`flush`](Self::flush).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Is there enough for a batch of [`Options::batch_size`] rows, or for as many as should be decoded together? All messages
-    /// are kept in memory until they are asked for.
+    /// Whether enough messages wait for a batch of [`Options::batch_size`] rows, or for as many as should be decoded
+    /// together. All messages are kept in memory until [`flush`](Self::flush).
     pub fn is_full(&self) -> bool {
         !self.full.is_empty()
     }
 
-    /// Takes a message, and gives its number: how many messages there were before, those that were refused among them.
+    /// Adds a message and returns its index, which counts all messages before it, rejected ones included.
     ///
     /// # Errors
-    /// Where the message is refused. All that were taken before and that come after are not affected.
-    /// [`ErrorKind::NotFramed`] and [`ErrorKind::ShortMessage`] where it is not in the framing,
-    /// [`ErrorKind::UnknownSchema`] and [`ErrorKind::UnusableSchema`] where its schema is not there or of no use,
-    /// [`ErrorKind::Resolver`] where the schema could not be looked up: the same message may succeed later,
-    /// [`ErrorKind::Limit`] where it is larger than [`Limits::block_bytes`](crate::Limits::block_bytes) allows;
-    /// with [`ValueChecks::OnDecode`], also what is wrong with its datum.
+    /// Fails if the message is rejected. Other messages are not affected.
+    ///
+    /// - [`ErrorKind::NotFramed`] and [`ErrorKind::ShortMessage`]: the message is not in the framing.
+    /// - [`ErrorKind::UnknownSchema`] and [`ErrorKind::UnusableSchema`]: there is no usable schema with its id.
+    /// - [`ErrorKind::Resolver`]: the schema could not be looked up. The same message may succeed later.
+    /// - [`ErrorKind::Limit`]: the message is larger than [`Limits::block_bytes`](crate::Limits::block_bytes).
+    /// - With [`ValueChecks::OnDecode`], any error in its datum.
     pub fn decode(&mut self, message: &[u8]) -> Result<u64> {
         let number = self.next_number();
         let taken = match self.framing.split(message) {
@@ -141,18 +142,19 @@ impl MessageDecoder {
         taken.map_err(|error| error.at(|position| position.message = Some(number)))
     }
 
-    /// Takes a bare datum whose schema's id is said elsewhere, such as in a header beside the message.
+    /// Adds a bare datum whose schema id comes from elsewhere, such as a header beside the message.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode).
+    /// Fails as [`decode`](Self::decode) does.
     pub fn decode_as(&mut self, id: SchemaId, datum: &[u8]) -> Result<u64> {
         let number = self.next_number();
         self.take(number, id, datum, 0).map_err(|error| error.at(|position| position.message = Some(number)))
     }
 
-    /// The rows of the next messages, at most [`Options::batch_size`], fewer where they are large; none if no message waits.
-    /// A batch has no rows if all its messages are rejected. To be called until there are none: this never fails, since whatever
-    /// is wrong is wrong with a message.
+    /// Returns the rows of the next messages, at most [`Options::batch_size`] and fewer where they are large; `None`
+    /// if no message waits. Call it until it returns `None`.
+    ///
+    /// A batch has no rows if all its messages are rejected. This never fails, as every error belongs to a message.
     pub fn flush(&mut self) -> Option<MessageBatch> {
         let mut rejected = Vec::new();
         while let (Some(chunk), Some(schema)) = (self.next_chunk(), self.schema().cloned()) {
@@ -170,7 +172,7 @@ impl MessageDecoder {
                         }
                         self.full.push_front(good);
                     }
-                    // Good ones that are too much together for a limit on blocks.
+                    // Valid messages that are together too large for the limit on blocks.
                     Err(chunk) => self.halve(chunk, disagreement(), &mut rejected),
                 },
             }
@@ -204,7 +206,7 @@ impl MessageDecoder {
         }
     }
 
-    // Inlined with what it calls, it takes 33 ns a message instead of 36 (`benches/benches/messages.rs`).
+    // Inlining this function with its callees saves 3 of 36 ns per message (`benches/benches/messages.rs`).
     #[inline]
     fn take(&mut self, number: u64, id: SchemaId, datum: &[u8], prefix: usize) -> Result<u64> {
         let writer = match self.last {
@@ -231,7 +233,7 @@ impl MessageDecoder {
         Ok(number)
     }
 
-    /// The index of the writer with this id.
+    /// Returns the index of the writer with this id.
     fn writer_of(&mut self, id: SchemaId) -> Result<usize> {
         if !self.ids.contains_key(&id) {
             let schema = self.store.get(id)?;
@@ -250,7 +252,7 @@ impl MessageDecoder {
         }
     }
 
-    /// The index of the writer with this schema, which may have several ids.
+    /// Returns the index of the writer with this schema, which may have several ids.
     fn add_writer(&mut self, schema: &Schema) -> Result<usize> {
         let known = self.writers.iter().position(|writer| writer.program.schema().json() == schema.json());
         if let Some(known) = known {
@@ -267,7 +269,7 @@ impl MessageDecoder {
 
 const HINT: &str = "a reader's schema can make them one";
 
-/// Fails where rows of these schemas cannot be in one batch.
+/// Fails if rows of these schemas cannot be in one batch.
 fn same_columns(first: &ArrowSchema, other: &ArrowSchema) -> Result<()> {
     let (n_first, n_other) = (first.fields().len(), other.fields().len());
     if n_first != n_other {
@@ -288,7 +290,7 @@ fn same_columns(first: &ArrowSchema, other: &ArrowSchema) -> Result<()> {
     Ok(())
 }
 
-/// By their messages.
+/// Sorts by the index of the message.
 fn sort(rejected: &mut [Error]) {
     rejected.sort_by_key(|error| error.position().message);
 }

@@ -1,66 +1,66 @@
-//! Framings: a message in; which schema it was written with and its datum out. And back: the prefix of a datum's message.
+//! Framings: how a message carries the id of its schema before its datum.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 
-/// How messages say which schema they were written with: what stands in front of each message's datum.
+/// The prefix of a message that identifies the schema of its datum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Framing {
-    /// Avro's own: `C3 01`, then the Rabin fingerprint of the schema, little-endian.
+    /// Avro's single-object encoding: `C3 01`, then the Rabin fingerprint of the schema, little-endian.
     SingleObject,
-    /// Of Confluent's schema registry: `00` and the schema's id, or `01` and its GUID. A GUID may also stand in a header of the
-    /// message, for which there is [`MessageDecoder::decode_as`](super::MessageDecoder::decode_as).
+    /// Confluent's schema registry: `00` and the schema's id, or `01` and its GUID. For a GUID in a header of the
+    /// message, use [`MessageDecoder::decode_as`](super::MessageDecoder::decode_as).
     ///
-    /// Confluent's Java serializer leaves out the length of a value whose whole schema is `bytes`, against Avro's encoding and
-    /// other serializers of Confluent's; this one is read as Avro says.
+    /// Confluent's Java serializer omits the length of a value whose whole schema is `bytes`, unlike Avro and
+    /// Confluent's other serializers. Such values are read with the length, as in Avro.
     Confluent,
-    /// Of Apicurio's schema registry: `00` and an id of this width. Whether ids are its global or its content ids depends on how the
-    /// producer was set up, and messages do not tell. Those in headers are for
-    /// [`MessageDecoder::decode_as`](super::MessageDecoder::decode_as) too.
+    /// Apicurio's schema registry: `00` and an id of this width. Messages do not tell whether it is a global or a
+    /// content id; that depends on the producer's configuration. For ids in headers, use
+    /// [`MessageDecoder::decode_as`](super::MessageDecoder::decode_as).
     Apicurio(IdWidth),
-    /// Nothing: all datums have one schema, that of [`SchemaId::Unnamed`].
+    /// No prefix: all datums have the schema of [`SchemaId::Unnamed`].
     Bare,
 }
 
-/// Bytes of the ids of [`Framing::Apicurio`].
+/// Width of the ids of [`Framing::Apicurio`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum IdWidth {
-    /// Apicurio 3's default, that of Confluent.
+    /// The default of Apicurio 3, and the width of Confluent's ids.
     Four,
-    /// Apicurio 1's and 2's default.
+    /// The default of Apicurio 1 and 2.
     #[default]
     Eight,
 }
 
-/// Which schema a message was written with.
+/// Identifies the schema that a message was written with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SchemaId {
     /// The CRC-64-AVRO fingerprint of the schema's canonical form.
     Rabin(u64),
-    /// A number that a registry gave.
+    /// A registry's numeric id.
     Number(u64),
-    /// A GUID that a registry gave, its bytes in the order of its text.
+    /// A registry's GUID, with its bytes in the order of its text.
     Guid([u8; 16]),
-    /// The schema of messages that say nothing.
+    /// The schema of messages without an id.
     Unnamed,
 }
 
-/// In front of Avro's own framing.
+/// The prefix of Avro's single-object encoding.
 // SPEC: Single-object encoding: "A two-byte marker, C3 01, to show that the message is Avro and uses this single-record format
 // (version 1)."
 const SINGLE_OBJECT: [u8; 2] = [0xc3, 0x01];
-/// In front of a registry's number, Confluent's and Apicurio's.
+/// The prefix of a numeric id, in Confluent's and Apicurio's framing.
 const NUMBER: u8 = 0;
-/// In front of a registry's GUID, Confluent's only.
+/// The prefix of a GUID, in Confluent's framing.
 const GUID: u8 = 1;
 
 impl Framing {
-    /// The schema's id and the datum, which is the rest of the message.
+    /// Splits a message into the schema's id and the datum.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFramed`] where the message does not start as this framing does, [`ErrorKind::ShortMessage`] where it ends
-    /// before its datum.
+    /// Fails with [`ErrorKind::NotFramed`] if the message does not start as this framing requires, and with
+    /// [`ErrorKind::ShortMessage`] if it ends before its datum.
     #[inline]
     pub fn split(self, message: &[u8]) -> Result<(SchemaId, &[u8])> {
         let split = match (self, message) {
@@ -78,7 +78,7 @@ impl Framing {
             (Framing::Apicurio(IdWidth::Eight), [NUMBER, rest @ ..]) => {
                 rest.split_first_chunk().map(|(id, datum)| (SchemaId::Number(u64::from_be_bytes(*id)), datum))
             }
-            // One byte of two, or none at all.
+            // The first of two bytes, or no byte.
             (Framing::SingleObject, [0xc3]) | (_, []) => None,
             _ => {
                 let found = message.iter().take(FOUND_BYTES).copied().collect();
@@ -88,10 +88,11 @@ impl Framing {
         split.ok_or_else(|| at_start(ErrorKind::ShortMessage { framing: self.name(), len: message.len() }))
     }
 
-    /// Appends what stands in front of the datum of a message of this schema. The datum is for the caller to append.
+    /// Appends the prefix of a message of this schema. The caller appends the datum.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`] where this framing has no such ids, or no such large ones; nothing is appended then.
+    /// Fails with [`ErrorKind::Argument`] if this framing has no ids of this kind, or none as large; nothing is
+    /// appended then.
     pub fn write_prefix(self, id: SchemaId, out: &mut Vec<u8>) -> Result<()> {
         match (self, id) {
             (Framing::Bare, SchemaId::Unnamed) => {}
@@ -129,7 +130,7 @@ impl Framing {
     }
 }
 
-/// How much of what was found instead is said.
+/// Number of unexpected bytes that an error shows.
 const FOUND_BYTES: usize = 8;
 
 fn at_start(kind: ErrorKind) -> Error {

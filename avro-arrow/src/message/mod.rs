@@ -1,4 +1,4 @@
-//! Messages: datums one by one, as they come from queues and logs, with or without a word on their schema; record batches out.
+//! Messages: decodes individual datums, as queues and logs carry them, with or without an id of their schema.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -8,7 +8,7 @@
 //!
 //! let options = Options::default();
 //! let limits = options.limits.clone();
-//! // Whoever knows the schemas, such as a registry's client, is asked once for each.
+//! // The resolver, such as the client of a schema registry, is asked once for each id.
 //! let store = SchemaStore::new().with_resolver(move |id| match id {
 //!     SchemaId::Number(7) => Ok(Some(Schema::parse(
 //!         r#"{"type": "record", "name": "Event", "fields": [{"name": "id", "type": "long"}, {"name": "kind", "type": "string"}]}"#,
@@ -44,9 +44,9 @@
 //! # }
 //! ```
 //!
-//! - [`Framing`] finds a message's [`SchemaId`] and datum, and writes what stands in front of a datum.
-//! - [`SchemaStore`] knows schemas by their ids, and asks a [`ResolveSchema`] for others.
-//! - [`MessageDecoder`] makes batches of messages.
+//! - [`Framing`] splits a message into its [`SchemaId`] and its datum, and writes the prefix of a datum.
+//! - [`SchemaStore`] maps ids to schemas, and asks a [`ResolveSchema`] for unknown ids.
+//! - [`MessageDecoder`] decodes messages to batches.
 
 mod chunk;
 mod decoder;

@@ -1,5 +1,4 @@
-//! The schemas that messages are written with: an id in, its schema out, of those that are known or else from whom the caller
-//! appointed.
+//! A store of the schemas that messages were written with, by their ids, which asks a resolver for unknown ids.
 
 use super::SchemaId;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,16 +7,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why a [`ResolveSchema`] has no answer.
+/// The error of a [`ResolveSchema`].
 pub type ResolveError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Asked for the schemas that a [`SchemaStore`] does not know, such as a schema registry's client. Closures are.
+/// Looks up schemas that a [`SchemaStore`] does not have, such as a client of a schema registry. Closures implement
+/// it.
 pub trait ResolveSchema: Send {
-    /// The schema of this id. `None` says that there is no such schema, which is remembered, as schemas are.
+    /// Returns the schema with this id. `None` means that there is no such schema. The store remembers both.
     ///
     /// # Errors
-    /// Where it cannot be found out, such as when a registry cannot be reached: the message at hand fails with
-    /// [`ErrorKind::Resolver`], and the next one of the id asks again.
+    /// Fails if the schema cannot be looked up, such as when a registry cannot be reached. The current message fails
+    /// with [`ErrorKind::Resolver`], and the next message with the id asks again.
     fn resolve(&mut self, id: SchemaId) -> Result<Option<Schema>, ResolveError>;
 }
 
@@ -27,54 +27,56 @@ impl<F: FnMut(SchemaId) -> Result<Option<Schema>, ResolveError> + Send> ResolveS
     }
 }
 
-/// Schemas by their ids, and whom to ask for others.
+/// Schemas by their ids, with a resolver for others.
 #[derive(Default)]
 pub struct SchemaStore {
     known: HashMap<SchemaId, Arc<Schema>>,
-    /// The resolver said that there are none.
+    /// Ids for which the resolver has no schema.
     unknown: HashMap<SchemaId, ()>,
     resolver: Option<Box<dyn ResolveSchema>>,
 }
 
-/// So many ids without a schema are remembered: messages can name any number of them.
+/// Maximum number of ids without a schema that are remembered, as messages can name any number of them.
 const UNKNOWN_MAX: usize = 1 << 16;
 
 impl SchemaStore {
-    /// A store of no schemas.
+    /// Creates an empty store.
     pub fn new() -> SchemaStore {
         SchemaStore::default()
     }
 
-    /// A store of the one schema of messages without ids.
+    /// Creates a store with one schema, for messages without ids.
     pub fn single(schema: Schema) -> SchemaStore {
         let mut store = SchemaStore::new();
         store.insert(SchemaId::Unnamed, schema);
         store
     }
 
-    /// Asks this one for schemas that it does not know, once for each.
+    /// Sets the resolver, which is asked once for each unknown id.
     #[must_use]
     pub fn with_resolver(self, resolver: impl ResolveSchema + 'static) -> SchemaStore {
         SchemaStore { resolver: Some(Box::new(resolver)), ..self }
     }
 
-    /// Knows the schema of this id from here on. A decoder that has met the id before goes on with the schema it had.
+    /// Adds the schema with this id. A decoder that has met the id before keeps the schema it had.
     pub fn insert(&mut self, id: SchemaId, schema: Schema) {
         self.unknown.remove(&id);
         self.known.insert(id, Arc::new(schema));
     }
 
-    /// The same for [`SingleObject`](super::Framing::SingleObject) messages, whose id is made of the schema itself.
+    /// Adds a schema for [`SingleObject`](super::Framing::SingleObject) messages and returns its id, which is computed
+    /// from the schema.
     pub fn insert_rabin(&mut self, schema: Schema) -> SchemaId {
         let id = SchemaId::Rabin(schema.rabin());
         self.insert(id, schema);
         id
     }
 
-    /// The schema of this id.
+    /// Returns the schema with this id.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownSchema`] where there is none, [`ErrorKind::Resolver`] where that cannot be found out.
+    /// Fails with [`ErrorKind::UnknownSchema`] if there is none, and with [`ErrorKind::Resolver`] if the look-up
+    /// fails.
     pub fn get(&mut self, id: SchemaId) -> Result<Arc<Schema>> {
         if let Some(schema) = self.known.get(&id) {
             return Ok(Arc::clone(schema));

@@ -1,4 +1,4 @@
-//! The encoder: batches in, whole blocks of a file out.
+//! The encoder: turns batches into whole blocks of a file.
 
 use super::derive::{Derived, derive};
 use super::options::WriteOptions;
@@ -14,9 +14,10 @@ use arrow_schema::{DataType, SchemaRef};
 use std::io::Write;
 use std::sync::Arc;
 
-/// Makes blocks of batches of certain columns. Cheap to clone; blocks can be made on any thread, and stand in any order in the file.
+/// Encodes batches of one Arrow schema into blocks. It is cheap to clone; blocks can be made on any thread, and be in
+/// any order in the file.
 ///
-/// A file is [`header`](Self::header) and any number of blocks.
+/// A file is the [`header`](Self::header) and any number of blocks.
 #[derive(Debug, Clone)]
 pub struct Encoder(Arc<Inner>);
 
@@ -31,15 +32,15 @@ struct Inner {
     sync: [u8; 16],
 }
 
-/// A block that was made.
+/// A block that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WrittenBlock {
-    /// Its rows.
+    /// Number of its rows.
     pub rows: u64,
-    /// Bytes that it takes in the file, with its marker.
+    /// Size in the file, including its sync marker.
     pub bytes: u64,
-    /// Bytes of its rows before compression.
+    /// Size of its rows before compression.
     pub raw_bytes: u64,
 }
 
@@ -75,25 +76,25 @@ impl Encoder {
         })))
     }
 
-    /// The schema that is written.
+    /// Returns the Avro schema of the file.
     pub fn schema(&self) -> &Schema {
         &self.0.plan.schema
     }
 
-    /// The marker behind the header and every block.
+    /// Returns the sync marker that follows the header and each block.
     pub fn sync(&self) -> &[u8; 16] {
         &self.0.sync
     }
 
-    /// What a file begins with.
+    /// Returns the header, with which a file begins.
     pub fn header(&self) -> Vec<u8> {
         header_bytes(self.schema().json(), self.0.codec, &self.0.metadata, &self.0.sync)
     }
 
-    /// What makes the blocks of one thread.
+    /// Creates the block encoder of one thread.
     ///
     /// # Errors
-    /// None but of the codec's library.
+    /// Fails if the codec's library fails.
     pub fn blocks(&self) -> Result<Blocks> {
         let compressor = Compressor::new(self.0.codec, self.0.level)?;
         Ok(Blocks {
@@ -108,11 +109,11 @@ impl Encoder {
         })
     }
 
-    /// Whole blocks of all rows of these batches, appended to `out`. To be given batches of several blocks together: the last block
-    /// has what is left.
+    /// Appends whole blocks with all rows of these batches to `out`. Pass batches for several blocks at once, as the
+    /// last block is as small as the rest of the rows.
     ///
     /// # Errors
-    /// As of [`Blocks::add`].
+    /// Fails as [`Blocks::add`] does.
     pub fn encode(&self, batches: &[RecordBatch], out: &mut Vec<u8>) -> Result<Vec<WrittenBlock>> {
         let mut blocks = self.blocks()?;
         let mut written = Vec::new();
@@ -123,35 +124,35 @@ impl Encoder {
         Ok(written)
     }
 
-    /// The encoder for a file that is there, with this marker.
+    /// Creates the encoder for an existing file with this marker.
     pub(super) fn with_sync(options: &WriteOptions, arrow: &SchemaRef, sync: [u8; 16]) -> Result<Encoder> {
         Encoder::new(arrow, &WriteOptions { sync: Some(sync), ..options.clone() })
     }
 }
 
-/// Makes blocks, one after the other, and keeps the rows that are not enough for one.
+/// Encodes blocks one after the other, and keeps the rows that do not yet fill one.
 #[derive(Debug)]
 pub struct Blocks {
     encoder: Encoder,
     compressor: Compressor,
-    /// Rows, and the end of each.
+    /// The encoded rows, and the end of each.
     rows: Out,
     ends: Vec<usize>,
-    /// How many of them are in a block already, and their bytes.
+    /// Number and bytes of the rows that are already in a block.
     n_done: usize,
     done: usize,
-    /// Rows that were added before, for errors.
+    /// Number of rows added before, for errors.
     n_rows: u64,
     stored: Vec<u8>,
 }
 
 impl Blocks {
-    /// Adds the rows of a batch. Blocks that are full are written to `out`, each in three parts, and told in `written`.
+    /// Adds the rows of a batch. Full blocks are written to `out`, each in three parts, and listed in `written`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unwritable`](crate::ErrorKind::Unwritable) with the row, counted from the first that was added, and the field
-    /// of a value that the schema does not allow; what writing says. What was written before are whole blocks; rows may be lost, so that the file should
-    /// be given up.
+    /// Fails with [`ErrorKind::Unwritable`](crate::ErrorKind::Unwritable) if the schema does not allow a value; the
+    /// error has its field and its row, counted from the first row added. Fails if writing fails. The blocks written
+    /// before are whole, but rows may be lost: discard the file.
     pub fn add(&mut self, batch: &RecordBatch, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
         let encoder = self.encoder.clone();
         let inner = &encoder.0;
@@ -165,17 +166,17 @@ impl Blocks {
             let n = append(&row, from, batch.num_rows(), &mut self.rows, &mut self.ends)
                 .map_err(|e| e.at(|p| p.row = p.row.map(|row| first + row)))?;
             from += n;
-            // What is left is enough to share it evenly at the end.
+            // Leaves enough rows to share them evenly between the last two blocks.
             self.cut(2 * inner.block_bytes, out, written)?;
         }
         self.n_rows += batch.num_rows() as u64;
         Ok(())
     }
 
-    /// Writes what is left as the last blocks, one or two.
+    /// Writes the remaining rows as one or two blocks.
     ///
     /// # Errors
-    /// What writing says.
+    /// Fails if writing fails.
     pub fn finish(&mut self, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
         let left = self.rows.len() - self.done;
         if left > self.encoder.0.block_bytes {
@@ -188,19 +189,19 @@ impl Blocks {
         Ok(())
     }
 
-    /// Writes blocks until what is left has no more than so many bytes.
+    /// Writes blocks until at most `left_max` bytes of rows are left.
     fn cut(&mut self, left_max: usize, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
         while self.rows.len() - self.done > left_max {
             self.block(self.encoder.0.block_bytes, out, written)?;
         }
-        // Now and then, as what is left moves to the front.
+        // Only sometimes, as the remaining rows are moved to the front.
         if self.done > FORGET_BYTES {
             self.forget();
         }
         Ok(())
     }
 
-    /// Writes a block of the next rows, of one at least and of no more than so many bytes.
+    /// Writes a block of the next rows, at least one and at most `max` bytes.
     fn block(&mut self, max: usize, out: &mut impl Write, written: &mut Vec<WrittenBlock>) -> Result<()> {
         let ends = self.ends.get(self.n_done..).unwrap_or_default();
         let n = ends.partition_point(|end| end - self.done <= max).max(1);
@@ -233,5 +234,5 @@ impl Blocks {
     }
 }
 
-/// Rows that are in blocks are dropped when they have more bytes than this.
+/// Rows that are in blocks are dropped when they exceed this size.
 const FORGET_BYTES: usize = 512 << 10;

@@ -1,5 +1,4 @@
-//! The schema of columns for which none is given: an Arrow schema in, the Avro schema that is written out, and the columns under the
-//! names that they have there.
+//! Derives the Avro schema to write from an Arrow schema, with names that Avro allows.
 
 use crate::error::Result;
 use crate::limits::Limits;
@@ -15,7 +14,7 @@ pub(super) struct Derived {
     pub(super) arrow: SchemaRef,
 }
 
-/// The schema that the columns were read with, if they are still what it says; else one that is made of their types.
+/// Returns the schema that the columns were read with, if they still match it, or else one made of their types.
 pub(super) fn derive(arrow: &SchemaRef, limits: &Limits) -> Result<Derived> {
     let origin = arrow.metadata().get("avro.schema").and_then(|json| Schema::parse(json, limits).ok());
     if let Some(schema) = origin
@@ -34,7 +33,7 @@ fn same_fields(a: &Fields, b: &Fields) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name() == b.name() && same(a, b))
 }
 
-/// Are these fields of one type, whichever way its strings are stored?
+/// Whether two fields have the same type, apart from how strings are stored.
 fn same(a: &Field, b: &Field) -> bool {
     use DataType::*;
     a.is_nullable() == b.is_nullable()
@@ -70,7 +69,8 @@ fn inner_valid(data_type: &DataType) -> bool {
 
 // SPEC: Names: "The name portion of the fullname of named types, record field names, and enum symbols must start with [A-Za-z_]"
 // and "subsequently contain only [A-Za-z0-9_]". SQL gives columns names such as `count(*)`, which readers would refuse.
-/// The columns under names that Avro allows, no two in one record alike. Those that have other names keep their own in the metadata.
+/// Renames columns so that Avro allows their names and no two in one record are equal. A renamed field keeps its own
+/// name in the metadata.
 fn with_valid_names(fields: &Fields) -> Fields {
     let mut taken: HashSet<String> = HashSet::new();
     let kept: HashSet<&str> = fields.iter().map(|field| field.name().as_str()).collect();
@@ -111,16 +111,17 @@ fn inside(field: &FieldRef) -> Field {
     field.as_ref().clone().with_data_type(data_type)
 }
 
-/// The schema that columns are written with where none is given: the one that they were read with, or else one of their types.
+/// Returns the Avro schema for columns without a given schema: the one that they were read with, or else one of their
+/// types.
 ///
 /// # Errors
-/// As of [`Schema::from_arrow`].
+/// Fails as [`Schema::from_arrow`] does.
 pub fn derived_schema(columns: &SchemaRef, limits: &Limits) -> Result<Schema> {
     Ok(derive(columns, limits)?.schema)
 }
 
-/// The fields of these columns whose names Avro does not allow, and what they are called in files that are written without a schema: the path of each, and its
-/// name there. Fields keep their own names as the attribute [`ORIGINAL_NAME`](crate::schema::ORIGINAL_NAME).
+/// Returns the fields whose names Avro does not allow: the path of each, and its name in files that are written without
+/// a given schema. Fields keep their own names as the attribute [`ORIGINAL_NAME`](crate::schema::ORIGINAL_NAME).
 ///
 /// ```
 /// use arrow_schema::{DataType, Field, Schema};

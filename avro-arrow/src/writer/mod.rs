@@ -1,11 +1,11 @@
-//! Writing container files: record batches in, the bytes of a file out.
+//! Writing container files from record batches.
 //!
 //! ```text
 //! batch --(bind)--> columns of the types that are written --(rows)--> bytes, row by row --(blocks)--> blocks, compressed and framed
 //! ```
 //!
-//! What becomes of which column is planned once (`plan`). [`Encoder`] is all of it but the file, for those who write blocks on threads
-//! of their own; [`Writer`] writes a file on the calling thread and [`ParallelWriter`] on several.
+//! `plan` decides once how each column is written. [`Encoder`] makes blocks, for callers who write the file
+//! themselves; [`Writer`] writes a file on the calling thread and [`ParallelWriter`] on several.
 
 mod bind;
 mod blocks;

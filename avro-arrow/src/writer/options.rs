@@ -1,31 +1,33 @@
-//! What the caller of a writer can choose.
+//! Write options.
 
 use crate::codec::Codec;
 use crate::limits::{Limits, setters};
 use crate::schema::Schema;
 
-/// How a file is written.
+/// Options for writing a container file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// How blocks are compressed. The default is snappy, which every reader knows and which costs little.
+    /// Compression of the blocks. The default is snappy, which every reader supports and which costs little.
     pub codec: Codec,
-    /// How much work is spent on that, see [`Codec::levels`]; the codec's usual level if nothing is said.
+    /// Compression level, see [`Codec::levels`]; `None` is the codec's default.
     pub level: Option<i32>,
-    /// Bytes that a block has at most before compression, unless one row alone has more. Readers take blocks whole and read several at
-    /// once. The default is 128 KiB.
+    /// Maximum size of a block before compression, unless a single row is larger; the default is 128 KiB. Readers hold
+    /// several whole blocks in memory.
     pub block_bytes: usize,
-    /// The schema to write, which is obeyed exactly; columns are found by name. If there is none, it is the schema that the columns
-    /// were read with, where they are still all of its fields in their types, or else
-    /// [what their types are in Avro](Schema::from_arrow).
+    /// The Avro schema to write; columns are found by name. Without one, the writer uses the schema that the columns
+    /// were read with, if they still are all of its fields in their types, or else [the Avro types of the
+    /// columns](Schema::from_arrow).
     pub schema: Option<Schema>,
-    /// Whether a schema that is given must be [one that the specification allows](Schema::check_valid); the default is yes.
+    /// Whether [`schema`](Self::schema) must be [valid under the specification](Schema::check_valid); the default is
+    /// `true`.
     pub check_schema: bool,
-    /// What the header says besides schema and codec. Keys that start with `avro.` are the specification's.
+    /// Further metadata of the header. Keys that start with `avro.` are reserved.
     pub metadata: Vec<(String, Vec<u8>)>,
-    /// The sync marker. A random one if there is none, as the specification asks for; the same one makes the same file.
+    /// The sync marker; `None` is a random one, as the specification requires. A fixed marker makes files
+    /// reproducible.
     pub sync: Option<[u8; 16]>,
-    /// For the schema and for defaults in it.
+    /// Limits on the schema and its defaults.
     pub limits: Limits,
 }
 

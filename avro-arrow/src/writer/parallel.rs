@@ -1,10 +1,10 @@
-//! The writer on several threads: batches in, a file of their rows in the same order out.
+//! The writer on several threads. Rows keep their order.
 //!
 //! ```text
 //! caller: groups of batches --(jobs)--> threads: encode, compress --(each job's own channel)--> caller, in order --> the file
 //! ```
 //!
-//! The caller waits where threads are behind, so that memory is bounded.
+//! The caller waits for slow threads, so memory is bounded.
 
 use super::blocks::{Encoder, WrittenBlock};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,10 +16,10 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// Blocks that a thread makes at a time, about: those of a job are filled, but for its last.
+/// Approximate number of blocks in a job; all but its last are full.
 const BLOCKS_PER_JOB: usize = 8;
 
-/// Batches to be written together, with the number of rows before them.
+/// Batches to be encoded together, and the number of rows before them.
 struct Job {
     batches: Vec<RecordBatch>,
     first_row: u64,
@@ -28,20 +28,20 @@ struct Job {
 
 type Done = Result<(Vec<u8>, Vec<WrittenBlock>)>;
 
-/// Writes batches as a container file, like [`Writer`](super::Writer), with blocks made on several threads.
+/// Writes batches as a container file, with blocks made on several threads; see [`Writer`](super::Writer).
 #[derive(Debug)]
 pub struct ParallelWriter<W: Write> {
     to: W,
     encoder: Encoder,
     jobs: Option<Sender<Job>>,
-    /// What becomes of the jobs that are under way, in order.
+    /// The results of the jobs in progress, in order.
     under_way: VecDeque<Receiver<Done>>,
     threads: Vec<JoinHandle<()>>,
-    /// Batches of the next job.
+    /// The batches of the next job.
     batches: Vec<RecordBatch>,
     n_rows: usize,
     first_row: u64,
-    /// Rows that a job has, once it is known how many fill its blocks.
+    /// Rows of a job, estimated from the size of the rows so far.
     rows_per_job: usize,
     job_bytes: usize,
     written: Vec<WrittenBlock>,
@@ -72,30 +72,32 @@ impl<W: Write> ParallelWriter<W> {
         })
     }
 
-    /// The schema that is written.
+    /// Returns the Avro schema of the file.
     pub fn schema(&self) -> &Schema {
         self.encoder.schema()
     }
 
-    /// The blocks that were written so far.
+    /// Returns the blocks written so far.
     pub fn written(&self) -> &[WrittenBlock] {
         &self.written
     }
 
-    /// Adds the rows of a batch, which is kept until they are written. An error may be of batches that were added before.
+    /// Adds the rows of a batch, which is kept until they are written. An error may concern batches that were added
+    /// earlier.
     ///
     /// # Errors
-    /// As of [`Blocks::add`](super::Blocks::add), and what writing says. The file is to be given up then.
+    /// Fails as [`Blocks::add`](super::Blocks::add) does, or if writing fails. The file is incomplete then: discard
+    /// it.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.batches.push(batch.clone());
         self.n_rows += batch.num_rows();
         if self.n_rows >= self.rows_per_job { self.send() } else { Ok(()) }
     }
 
-    /// Writes what is left and gives back what was written to. Without it rows are missing.
+    /// Writes the remaining rows and returns the file. Without this call rows are missing.
     ///
     /// # Errors
-    /// As of [`write`](Self::write).
+    /// Fails as [`write`](Self::write) does.
     pub fn finish(mut self) -> Result<W> {
         self.send()?;
         self.jobs = None;
@@ -113,7 +115,7 @@ impl<W: Write> ParallelWriter<W> {
         if self.n_rows == 0 {
             return Ok(());
         }
-        // One more than there are threads is ready when one of them is.
+        // One job more than there are threads is ready when a thread becomes idle.
         while self.under_way.len() > self.threads.len() {
             self.receive()?;
         }
@@ -126,7 +128,7 @@ impl<W: Write> ParallelWriter<W> {
         if sent { Ok(()) } else { Err(Error::new(ErrorKind::Worker)) }
     }
 
-    /// Writes what has become of the first job.
+    /// Writes the result of the first job.
     fn receive(&mut self) -> Result<()> {
         let Some(result) = self.under_way.pop_front() else { return Ok(()) };
         let (bytes, written) = result.recv().map_err(|_| Error::new(ErrorKind::Worker))??;
@@ -146,7 +148,7 @@ fn work(encoder: &Encoder, queue: &Mutex<Receiver<Job>>) {
         let mut bytes = Vec::new();
         let result = encoder.encode(&job.batches, &mut bytes);
         let in_file = |e: Error| e.at(|p| p.row = p.row.map(|row| row + job.first_row));
-        // Nobody listens where the writer was given up.
+        // The send fails only if the writer was dropped.
         let _ = job.done.send(result.map(|written| (bytes, written)).map_err(in_file));
     }
 }

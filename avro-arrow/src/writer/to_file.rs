@@ -1,4 +1,4 @@
-//! The writer on the calling thread: batches in, a file out.
+//! The writer on the calling thread.
 
 use super::blocks::{Blocks, Encoder, WrittenBlock};
 use super::options::WriteOptions;
@@ -46,12 +46,12 @@ impl<W: Write> Writer<W> {
         Ok(Writer { to, encoder, blocks, written: Vec::new() })
     }
 
-    /// The schema that is written.
+    /// Returns the Avro schema of the file.
     pub fn schema(&self) -> &Schema {
         self.encoder.schema()
     }
 
-    /// The blocks that were written so far.
+    /// Returns the blocks written so far.
     pub fn written(&self) -> &[WrittenBlock] {
         &self.written
     }
@@ -59,15 +59,15 @@ impl<W: Write> Writer<W> {
     /// Adds the rows of a batch.
     ///
     /// # Errors
-    /// As of [`Blocks::add`], and what writing says. The file is to be given up then.
+    /// Fails as [`Blocks::add`] does, or if writing fails. The file is incomplete then: discard it.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.blocks.add(batch, &mut self.to, &mut self.written)
     }
 
-    /// Writes what is left and gives back what was written to. Without it the last rows are missing.
+    /// Writes the remaining rows and returns the file. Without this call the last rows are missing.
     ///
     /// # Errors
-    /// What writing says.
+    /// Fails if writing fails.
     pub fn finish(mut self) -> Result<W> {
         self.blocks.finish(&mut self.to, &mut self.written)?;
         self.to.flush()?;

@@ -1,4 +1,4 @@
-//! A second file behind the first, as `cat a.avro b.avro` makes it: its header in, the rows of both files as those of one, out.
+//! A second file after the first, as `cat a.avro b.avro` makes it: its rows are read with those of the first.
 
 use super::super::header::Header;
 use super::Framer;
@@ -9,7 +9,7 @@ use crate::limits::Limits;
 use crate::schema::Schema;
 use memchr::memmem::Finder;
 
-/// What the header says of the rows.
+/// The properties of the first header that determine how rows are read.
 #[derive(Debug)]
 pub(super) struct First {
     schema: Schema,
@@ -24,7 +24,8 @@ impl First {
 }
 
 impl Framer {
-    /// Here is the header of a second file. Where its rows are of the same schema and codec, they go on the rows of the first.
+    /// Handles the header of a second file. If its schema and codec equal the first file's, reading continues with its
+    /// rows.
     pub(super) fn second_header(&mut self, offset: u64) -> Result<bool> {
         let mut bytes = vec![0; self.pieces.pending()];
         self.pieces.peek(0, &mut bytes);

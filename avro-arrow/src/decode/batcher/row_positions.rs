@@ -1,10 +1,10 @@
-//! The batcher's part in saying where rows are: the pieces of a chunk in, for each batch the runs of rows that it has out.
+//! Records for each batch where its rows are in the file.
 
 use super::{Batcher, Pending};
 use crate::program::Piece;
 use std::collections::VecDeque;
 
-/// Rows of a batch that follow one another in a block.
+/// Consecutive rows of a block, all in one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RowRange {
@@ -12,40 +12,40 @@ pub struct RowRange {
     pub block: u64,
     /// Offset of the block in the file.
     pub offset: u64,
-    /// Index of the first of the rows in the file, or in the range.
+    /// Index of the first row in the file, or in the byte range.
     pub row: u64,
-    /// How many there are.
+    /// Number of rows.
     pub n_rows: usize,
 }
 
-/// Where the rows of batches are. While batches are being made, `RowRange::row` is an index in the block.
+/// Positions of the rows of batches. While batches are being made, `RowRange::row` is an index in the block.
 #[derive(Debug, Default)]
 pub(super) struct RowPositions {
     /// Of the batches that are ready.
     ready: VecDeque<Vec<RowRange>>,
-    /// Of rows that are counted.
+    /// Of rows that are only counted.
     counted: VecDeque<RowRange>,
-    /// Of the batch that was given last.
+    /// Of the last batch that was returned.
     last: Vec<RowRange>,
 }
 
 impl Batcher {
-    /// From here on, it says where the rows of each batch are.
+    /// Records the positions of the rows of each batch from now on.
     pub(crate) fn with_row_positions(self) -> Self {
         Batcher { row_positions: Some(Box::default()), ..self }
     }
 
-    /// Does it?
+    /// Whether row positions are recorded.
     pub(crate) fn has_row_positions(&self) -> bool {
         self.row_positions.is_some()
     }
 
-    /// Where the rows of the last batch are, in its order. Taken once.
+    /// Takes the positions of the rows of the last batch, in its order.
     pub(crate) fn take_row_positions(&mut self) -> Vec<RowRange> {
         self.row_positions.as_mut().map(|row_positions| std::mem::take(&mut row_positions.last)).unwrap_or_default()
     }
 
-    /// Notes where the rows of these pieces of the queue are, of which batches of so many rows are made.
+    /// Records the positions of the rows of the queue's next pieces, for batches of `batch_size` rows.
     pub(super) fn record_batch_positions(&mut self, pieces: &[Piece], batch_size: usize) {
         let Some(row_positions) = &mut self.row_positions else { return };
         let mut runs = vec![];
@@ -72,21 +72,21 @@ impl Batcher {
         }
     }
 
-    /// A ready batch is given.
+    /// Moves to the next ready batch.
     pub(super) fn give_row_positions(&mut self) {
         if let Some(row_positions) = &mut self.row_positions {
             row_positions.last = row_positions.ready.pop_front().unwrap_or_default();
         }
     }
 
-    /// Notes where rows are of which no column is wanted.
+    /// Records the positions of rows that are only counted, as no column is read.
     pub(super) fn record_counted_positions(&mut self, run: RowRange) {
         if let Some(row_positions) = &mut self.row_positions {
             row_positions.counted.push_back(run);
         }
     }
 
-    /// A batch of so many of those is given.
+    /// Moves to the next batch of `n_rows` counted rows.
     pub(super) fn give_counted_row_positions(&mut self, n_rows: usize) {
         let Some(row_positions) = &mut self.row_positions else { return };
         row_positions.last.clear();
@@ -107,7 +107,7 @@ impl Batcher {
 }
 
 impl Pending {
-    /// Appends where its next rows were in the file's block.
+    /// Appends the positions of the next rows in the block.
     fn runs(&self, n_rows: usize, to: &mut Vec<RowRange>) {
         let first = self.block.rows - self.rows_left;
         let at = RowRange { block: self.block.index, offset: self.block.offset, row: first, n_rows };
