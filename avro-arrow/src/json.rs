@@ -1,9 +1,10 @@
-//! Values as JSON, without columns: datums in, texts out ([`Decoder`]), and texts in, datums out ([`Encoder`]), in the JSON
-//! encoding of the specification or without its tags ([`Form`]).
+//! Values as JSON, without columns: [`Decoder`] converts datums to texts and [`Encoder`] texts to datums, in the
+//! specification's JSON encoding or without its tags ([`Form`]).
 //!
-//! Recursive types have no Arrow type, so their values become text (`write_json`); values that nobody asked for are stepped
-//! over (`skip_value`). All walks keep the open records, arrays and maps in a list of their own, so that no nesting in the data can overflow
-//! the thread's stack. On a fault the cursor stands at the start of the faulty value, which is how errors get their offset.
+//! Recursive types have no Arrow type, so their values become text (`write_json`). `skip_value` skips values that are
+//! not read. All walks keep the open records, arrays and maps in a list of their own, so that nesting in the data
+//! cannot overflow the stack. On a fault the cursor is at the start of the invalid value, which gives errors their
+//! offset.
 
 mod decimal;
 mod encode;
@@ -27,21 +28,23 @@ use decimal::Digits;
 use std::fmt::{self, Write as _};
 use untagged::untagged;
 
-/// How unions and decimals stand in JSON; all else is the same in both forms. Bytes and fixed are strings whose code
-/// points 0-255 are the bytes; floats that JSON has no number for are `"NaN"`, `"Infinity"` and `"-Infinity"`; other logical types
-/// are what they are made of.
+/// The JSON form of unions and decimals; all else is equal in both forms. Bytes and fixed are strings whose code
+/// points 0-255 are the bytes. Floats without a JSON number are `"NaN"`, `"Infinity"` and `"-Infinity"`. Other logical
+/// types are written as their base types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As the specification's JSON encoding: a union's value is `{"long":1}`, a decimal is its bytes.
+    /// The specification's JSON encoding: a value of a union is `{"long":1}`, a decimal is its bytes.
     Avro,
-    /// A union's value is itself, `1`, from which two branches may not be told apart; a decimal of up to 76 digits is a number.
+    /// A value of a union is `1`, without a tag, so that two branches may look alike. A decimal of up to 76 digits is
+    /// a number.
     Plain,
 }
 
-/// Reads one value of the pair's writer and appends it to `out` as the reader's, in Avro's JSON encoding: the fields of a record
-/// in the reader's order. Checks all that decoding to columns
-/// checks. The text of one value is limited to as many bytes as a block may have: a field's name is repeated in the text for
-/// each of its values, so that a small block could ask for any amount of it.
+/// Reads one value of the pair's writer and appends it to `out` as the reader's, in Avro's JSON encoding, with a
+/// record's fields in the reader's order. Checks everything that decoding to columns checks.
+///
+/// The text of one value is limited to the maximum size of a block: names of fields are repeated for each value, so
+/// that a small block could otherwise produce any amount of text.
 // SPEC: JSON Encoding.
 pub(crate) fn write_json(
     resolution: &Resolution,
@@ -53,7 +56,8 @@ pub(crate) fn write_json(
     write_json_as(Form::Avro, resolution, pair, cursor, out, &mut 0, limits)
 }
 
-/// The same in this form, of one of many values: `n_zero_width` are the items without bytes in those before.
+/// `write_json` in this form, for one of many values: `n_zero_width` counts the items without bytes in the values
+/// before.
 fn write_json_as(
     form: Form,
     resolution: &Resolution,
@@ -75,17 +79,17 @@ fn write_json_as(
     Ok(())
 }
 
-/// The index of a union's branch, below `n_branches`.
+/// Reads the index of a union's branch, below `n_branches`.
 pub(crate) fn branch_index(cursor: &mut Cursor<'_>, n_branches: usize) -> Result<usize, Fault> {
     index(cursor, n_branches, Fault::UnionBranch)
 }
 
-/// The index of an enum's symbol, below `n_symbols`.
+/// Reads the index of an enum's symbol, below `n_symbols`.
 pub(crate) fn symbol_index(cursor: &mut Cursor<'_>, n_symbols: usize) -> Result<usize, Fault> {
     index(cursor, n_symbols, Fault::EnumSymbol)
 }
 
-/// A string, which must be UTF-8.
+/// Reads a string, which must be UTF-8.
 pub(crate) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Fault> {
     let before = cursor.clone();
     let bytes = cursor.bytes()?;
@@ -95,8 +99,8 @@ pub(crate) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Fault> {
     })
 }
 
-/// The head of a block of items, checked: its count is one that the bytes left could hold, or, of items that take no bytes,
-/// one that together with the `n_zero_width` before it is within the limit.
+/// Reads the head of a block of items. Its count must be one that the remaining bytes can hold; for items without
+/// bytes it must be within the limit, together with the `n_zero_width` before it.
 pub(crate) fn checked_item_block(
     cursor: &mut Cursor<'_>,
     items_are_zero_width: bool,
@@ -121,7 +125,7 @@ pub(crate) fn checked_item_block(
     head
 }
 
-/// The fault of a limit that is named like its field of [`Limits`].
+/// The fault of a limit, named like its field of [`Limits`].
 #[cold]
 pub(crate) fn limit(limit: &'static str, value: u64, max: u64) -> Fault {
     Fault::Limit { limit, value, max }
@@ -139,14 +143,14 @@ fn index(cursor: &mut Cursor<'_>, n: usize, fault: fn(i64) -> Fault) -> Result<u
     }
 }
 
-/// Is there a string before each item: is it a map, not an array?
+/// Whether a string precedes each item: a map, not an array.
 #[derive(Clone, Copy, PartialEq)]
 enum Keys {
     None,
     Strings,
 }
 
-/// What `write_json` is inside of.
+/// The containers that `write_json` is inside of.
 enum Writing<'s, 'a> {
     Record(OpenRecord<'s>),
     Items(Items<'a>),
@@ -155,15 +159,15 @@ enum Writing<'s, 'a> {
 
 /// A record being written in the order of the reader's fields.
 struct OpenRecord<'s> {
-    /// The writer's that are still to come.
+    /// The writer's fields that are still to come.
     fields: std::slice::Iter<'s, Field>,
     record: &'s RecordPair,
     /// The reader's fields.
     names: &'s [Field],
-    /// Defaults that are written.
+    /// Number of defaults written.
     n_defaults: usize,
     n_written: usize,
-    /// Where the text of each field begins, by the reader's index, where the writer has them in another order.
+    /// Start of the text of each field, by the reader's index, if the writer has them in another order.
     starts: Vec<(usize, usize)>,
 }
 
@@ -173,7 +177,7 @@ struct Items<'a> {
     zero_width: bool,
     left: u64,
     n_written: u64,
-    /// Of the item block: the cursor at its head and its first item, and the bytes it says it has.
+    /// Of a sized item block: the cursor at its head, at its first item, and its stated size in bytes.
     sized: Option<(Cursor<'a>, usize, u64)>,
 }
 
@@ -182,7 +186,7 @@ struct JsonWriter<'s, 'c, 'a> {
     resolution: &'s Resolution,
     cursor: &'c mut Cursor<'a>,
     out: &'c mut Vec<u8>,
-    /// Where in `out` the text begins.
+    /// Offset in `out` at which the text begins.
     start: usize,
     limits: &'s Limits,
     open: Vec<Writing<'s, 'a>>,
@@ -191,7 +195,7 @@ struct JsonWriter<'s, 'c, 'a> {
 }
 
 impl JsonWriter<'_, '_, '_> {
-    /// Writes a value, or only opens it where it consists of others.
+    /// Writes a value, or opens it if it is a container.
     fn value(&mut self, mut pair: PairId) -> Result<(), Fault> {
         let resolution = self.resolution;
         if let Action::FromUnion(branches) = &resolution.pair(pair).action {
@@ -223,7 +227,7 @@ impl JsonWriter<'_, '_, '_> {
         self.plain(pair)
     }
 
-    /// As `value`, for all but unions.
+    /// `value` for all types but unions.
     fn plain(&mut self, id: PairId) -> Result<(), Fault> {
         let resolution = self.resolution;
         let pair = resolution.pair(id);
@@ -291,7 +295,7 @@ impl JsonWriter<'_, '_, '_> {
                     starts,
                 }));
             }
-            // Unions are not directly inside unions, and branches for which there is nothing are not followed.
+            // Unions are not directly inside unions, and branches without a counterpart are not followed.
             _ => return Err(unread_branch(pair.writer, 0)),
         }
         Ok(())
@@ -358,7 +362,7 @@ impl JsonWriter<'_, '_, '_> {
         Ok(())
     }
 
-    /// Closes what is complete. The pair of the value that comes next, whose name or comma is written.
+    /// Closes complete containers and returns the next pair, after writing its name or comma.
     fn next(&mut self) -> Result<Option<PairId>, Fault> {
         loop {
             match self.open.pop() {
@@ -404,7 +408,7 @@ impl JsonWriter<'_, '_, '_> {
         }
     }
 
-    /// Writes what stands before the value of the reader's field `to`.
+    /// Writes the name or comma before the value of the reader's field `to`.
     fn begin_field(&mut self, open: &mut OpenRecord<'_>, to: usize) -> Result<(), Fault> {
         if open.record.ordered {
             self.defaults(open, to)?;
@@ -415,7 +419,7 @@ impl JsonWriter<'_, '_, '_> {
         Ok(())
     }
 
-    /// Writes the defaults that are not written of the reader's fields before this one.
+    /// Writes the missing defaults of the reader's fields before this one.
     fn defaults(&mut self, open: &mut OpenRecord<'_>, before: usize) -> Result<(), Fault> {
         while let Some(default) = open.record.defaults.get(open.n_defaults).filter(|default| default.field < before) {
             open.n_defaults += 1;
@@ -445,7 +449,7 @@ impl JsonWriter<'_, '_, '_> {
         Ok(())
     }
 
-    /// Puts the fields that were written from `first` on into the reader's order.
+    /// Puts the fields written from `first` on into the reader's order.
     fn reorder(&mut self, first: usize, starts: Vec<(usize, usize)>) {
         let text = self.out.split_off(first);
         let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([first + text.len()]);
@@ -456,12 +460,12 @@ impl JsonWriter<'_, '_, '_> {
                 self.out.push(b',');
             }
             let field = text.get(start - first..end - first).unwrap_or_default();
-            // All but the field that came first begin with a comma.
+            // All fields but the one written first begin with a comma.
             self.out.extend_from_slice(field.strip_prefix(b",").unwrap_or(field));
         }
     }
 
-    /// Is the text within its limit?
+    /// Checks the text against its limit.
     fn check_text(&self) -> Result<(), Fault> {
         let text_bytes = self.out.len() - self.start;
         if text_bytes > self.limits.block_bytes {
@@ -470,7 +474,7 @@ impl JsonWriter<'_, '_, '_> {
         Ok(())
     }
 
-    /// The name of a record's field, behind a comma if it is not the first.
+    /// Writes the name of a record's field, after a comma if it is not the first.
     fn name(&mut self, field: Option<&Field>, n_written: &mut usize) {
         if *n_written > 0 {
             self.out.push(b',');
@@ -500,7 +504,7 @@ impl JsonWriter<'_, '_, '_> {
         self.number(value.is_finite(), value, format_args!("{value:?}"));
     }
 
-    /// A float as `shortest`, or the name of what JSON has no number for.
+    /// Writes a float as `shortest`, or by name if JSON has no number for it.
     fn number(&mut self, finite: bool, value: f64, shortest: fmt::Arguments<'_>) {
         match () {
             () if finite => self.print(shortest),
@@ -533,7 +537,7 @@ impl JsonWriter<'_, '_, '_> {
 }
 
 impl<'a> Items<'a> {
-    /// Goes to the next block that has items; false at the end. Checks the size of the block before it.
+    /// Moves to the next block that has items; `false` at the end. Checks the size of the block before it.
     fn next_block(&mut self, cursor: &mut Cursor<'a>, n_zero_width: &mut u64, limits: &Limits) -> Result<bool, Fault> {
         if let Some((head, start, stated)) = self.sized.take() {
             let found = (cursor.at() - start) as u64;
@@ -550,7 +554,7 @@ impl<'a> Items<'a> {
     }
 }
 
-/// The bytes of a decimal, big-endian two's complement, as so many, if its value fits them.
+/// Resizes a big-endian two's complement number to `size` bytes, if its value fits.
 fn decimal_of_size(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     let sign = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
     let (extra, kept) = bytes.split_at(bytes.len().saturating_sub(size));
@@ -563,7 +567,7 @@ fn decimal_of_size(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     Some(sized)
 }
 
-/// Appends one byte of UTF-8, escaped where JSON asks for it.
+/// Appends one byte of UTF-8, escaped where JSON requires it.
 fn escape(byte: u8, out: &mut Vec<u8>) {
     match byte {
         b'"' => out.extend_from_slice(b"\\\""),

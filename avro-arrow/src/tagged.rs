@@ -1,7 +1,7 @@
-//! Tagged structs, which engines compute with in place of unions: schemas and batches of them in, those of dense unions out.
+//! Tagged structs, which engines without unions compute with: conversion of their schemas and batches to dense unions.
 //!
-//! [`Unions::Tagged`](crate::Unions::Tagged) makes such structs. A struct is tagged if each of its fields says which branch of
-//! how many it is. The branches that no field is are those of null.
+//! [`Unions::Tagged`](crate::Unions::Tagged) makes such structs. A struct is tagged if the metadata of each field says
+//! which branch of how many it is. Branches without a field are null branches.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{
@@ -13,39 +13,39 @@ use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema, Schema
 use arrow_select::filter::filter;
 use std::sync::Arc;
 
-/// The most branches of a union that becomes one in Arrow.
+/// Maximum number of branches of an Arrow union.
 pub(crate) const BRANCHES_MAX: usize = 128;
 
-/// The key under which a field has its branch, as `1/3`: the second of three.
+/// The metadata key of a field's branch; `1/3` is the second of three.
 const BRANCH: &str = "avro.branch";
 
-/// The field as that of the branch at this place.
+/// Marks a field as the branch with this index.
 pub(crate) fn tag(field: Field, at: usize, of: usize) -> Field {
     let mut metadata = field.metadata().clone();
     metadata.insert(BRANCH.to_owned(), format!("{at}/{of}"));
     field.with_metadata(metadata)
 }
 
-/// Whether a struct of these fields is a union.
+/// Whether a struct of these fields is a tagged union.
 pub fn is_tagged(fields: &Fields) -> bool {
     !fields.is_empty() && fields.iter().all(|field| place(field).is_some())
 }
 
-/// The place of the first branch of null in the union that these fields are; `None` if there is none.
+/// Returns the index of the first null branch of a tagged union, if it has one.
 pub fn null_branch(fields: &Fields) -> Option<usize> {
     let places: Vec<_> = fields.iter().filter_map(|field| place(field)).collect();
     let n = places.first().map_or(0, |(_, n)| *n);
     (0..n).find(|at| places.iter().all(|(place, _)| place != at))
 }
 
-/// The branch that a field is, and how many there are.
+/// The index of a field's branch, and the number of branches.
 fn place(field: &Field) -> Option<(usize, usize)> {
     let (at, n) = field.metadata().get(BRANCH)?.split_once('/')?;
     let (at, n) = (at.parse().ok()?, n.parse().ok()?);
     (at < n && n <= BRANCHES_MAX).then_some((at, n))
 }
 
-/// The fields of the struct that a union of these is: see [`Unions::Tagged`](crate::Unions::Tagged).
+/// Returns the tagged fields for the children of a union: see [`Unions::Tagged`](crate::Unions::Tagged).
 pub fn tagged_fields(children: &UnionFields) -> Fields {
     let is_value = |(_, (_, child)): &(usize, (i8, &FieldRef))| *child.data_type() != DataType::Null;
     let field = |(at, (_, child)): (usize, (i8, &FieldRef))| {
@@ -54,13 +54,13 @@ pub fn tagged_fields(children: &UnionFields) -> Fields {
     children.iter().enumerate().filter(is_value).map(field).collect()
 }
 
-/// The schema with unions for the tagged structs in it, at any depth; `None` if there are none.
+/// Returns the schema with unions in place of tagged structs, at any depth; `None` if there are none.
 pub fn dense_schema(schema: &Schema) -> Option<SchemaRef> {
     let fields = dense_fields(schema.fields())?;
     Some(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
 }
 
-/// The batch with the columns of [`dense_schema`].
+/// Converts a batch to the columns of [`dense_schema`].
 pub fn dense_batch(batch: &RecordBatch, to: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(to.fields()).map(|(array, field)| dense(array, field.data_type(), None));
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -88,7 +88,8 @@ fn dense_field(field: &FieldRef) -> Option<FieldRef> {
     Some(Arc::new(field.as_ref().clone().with_data_type(data_type)))
 }
 
-/// The union of these branches. If it can be null and no branch is, as behind an outer join, null is put first.
+/// The union of these branches. If it is nullable without a null branch, as after an outer join, null is added as the
+/// first branch.
 fn union_of(fields: &Fields, nullable: bool) -> DataType {
     let n = fields.iter().find_map(|field| place(field)).map_or(0, |(_, n)| n);
     let null = || Arc::new(Field::new("null", DataType::Null, true));
@@ -106,8 +107,8 @@ fn union_of(fields: &Fields, nullable: bool) -> DataType {
     DataType::Union((0..=127i8).zip(children).collect(), UnionMode::Dense)
 }
 
-/// The same values as an array of this type, which has unions for tagged structs. What is below the nulls of `around`, records that are
-/// null, is not seen by anybody.
+/// Converts an array to this type, which has unions in place of tagged structs. Values under the nulls of `around`,
+/// the enclosing records, are not visible.
 fn dense(array: &ArrayRef, to: &DataType, around: Option<&NullBuffer>) -> Result<ArrayRef, ArrowError> {
     if array.data_type() == to {
         return Ok(Arc::clone(array));
@@ -184,7 +185,7 @@ fn union_array(
         let values = filter(column, &BooleanArray::new(mask, None))?;
         arrays.push(dense(&values, child.data_type(), None)?);
     }
-    // All that is left is null.
+    // All remaining values are null.
     match null {
         Some(null) => {
             let mut count = 0;
@@ -199,7 +200,7 @@ fn union_array(
             }
         }
         None if n_values < n => {
-            // Below a record that is null stands any value: the first of the first branch.
+            // A null record may hold any value: the first of the first branch.
             let is_seen = |row: usize| around.is_none_or(|around| around.is_valid(row));
             if ids.iter().enumerate().any(|(row, id)| *id < 0 && is_seen(row)) {
                 return Err(ArrowError::InvalidArgumentError("a null in a union that has no branch for it".to_owned()));

@@ -1,15 +1,16 @@
-//! JSON to datums: a text and a type in, the value in Avro's binary encoding out.
+//! JSON to datums: encodes a text as a value of a type in Avro's binary encoding.
 //!
-//! The text becomes a flat list first (`tape`). A walk over it writes the bytes, with what is open in a list of its own:
+//! The text is parsed to a flat list first (`tape`). A walk over the list writes the bytes, with the open containers
+//! in a list of its own:
 //!
 //! ```text
-//! value: a simple value is written; of a container the head is, and it is opened
-//! next:  closes what is complete, writes what is missing from defaults, and gives the value that comes then
-//! back:  where a value does not fit and one around it is that of an untagged union, the bytes since then are taken back,
-//!        and the next branch is tried
+//! value: writes a simple value; opens a container
+//! next:  closes complete containers, writes missing fields from defaults, and returns the next value
+//! back:  if a value does not fit and is inside an untagged union, drops the bytes since then and tries the next branch
 //! ```
 //!
-//! Which branch a value fits is remembered, so that unions inside unions are not tried for each branch of the outer ones anew.
+//! The branch that a value fits is remembered, so that unions inside unions are not tried again for each branch of the
+//! outer ones.
 
 mod cells;
 mod fit;
@@ -60,28 +61,28 @@ pub struct Encoder {
     known: Known,
 }
 
-/// What is found out of a schema once.
+/// Facts about a schema that are computed once.
 #[derive(Debug)]
 struct Known {
     names: Names,
-    /// The bytes of a field's default; none where it is of no use, or being made.
+    /// The bytes of a field's default; `None` if it is invalid, or while it is being made.
     defaults: HashMap<(NodeId, usize), Option<Vec<u8>>>,
 }
 
-/// How a text is understood.
+/// How a text is interpreted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Rule {
     Tagged,
     Plain,
-    /// As `avro-sql convert` writes values: see [`Encoder::readable`].
+    /// Values as `avro-sql convert` writes them: see [`Encoder::readable`].
     Readable,
-    /// A field's default, in a schema: unions are not tagged, and what is more than needed does no harm.
+    /// The default of a field in a schema: unions are not tagged, and surplus fields are ignored.
     Default,
 }
 
 impl Encoder {
-    /// For values of the types of this schema in JSON of this form. Of the limits it keeps those on the nesting of values and on
-    /// the bytes that defaults make of a short text.
+    /// Creates an encoder for values of this schema in JSON of this form. It uses the limits on the nesting of values
+    /// and on the bytes of defaults.
     pub fn new(schema: &Schema, form: Form, limits: &Limits) -> Encoder {
         let rule = match form {
             Form::Avro => Rule::Tagged,
@@ -90,14 +91,16 @@ impl Encoder {
         Encoder::by(rule, schema, limits)
     }
 
-    /// For values as `avro-sql convert` writes them in JSON and CSV, which are spelled for people and still say exactly what they were.
+    /// Creates an encoder for values as `avro-sql convert` writes them in JSON and CSV, which is readable and
+    /// lossless.
     ///
-    /// Decimals are numbers, or the same as text; dates, times, instants and durations are ISO 8601, or the number that Avro stores;
-    /// a uuid on fixed has its usual form; bytes and fixed are `\\x` and hex digits. Values of a record inside itself are text: its
-    /// value in the specification's encoding. Numbers and booleans may be between quotes where nothing else can be meant.
+    /// Decimals are numbers, or text of the same digits; dates, times, instants and durations are ISO 8601, or the
+    /// number that Avro stores; a uuid on fixed has its usual form; bytes and fixed are `\\x` and hex digits. A
+    /// recursive record's values are text in the specification's encoding. Numbers and booleans may be quoted where
+    /// nothing else can be meant.
     ///
-    /// A union's value has a tag, as in the specification's encoding, where values of two branches may look alike: of int and long, of string and bytes,
-    /// of two records. Fields that are missing take their defaults, or else null.
+    /// Values of a union are tagged, as in the specification's encoding, if values of two branches may look alike: int
+    /// and long, string and bytes, two records. Missing fields take their defaults, or else null.
     pub fn readable(schema: &Schema, limits: &Limits) -> Encoder {
         Encoder::by(Rule::Readable, schema, limits)
     }
@@ -107,21 +110,22 @@ impl Encoder {
         Encoder { schema: schema.clone(), limits: limits.clone(), rule, tape: Tape::default(), known }
     }
 
-    /// Appends the value of the type `node` that the text has in Avro's binary encoding. Fields of records may come in any order,
-    /// and those that are missing take their defaults. Numbers without a fraction are integers, however they are written.
-    /// Of an untagged union ([`Form::Plain`]) it is the first branch that the value fits, if possible without being rounded.
+    /// Appends the text's value of the type `node` in Avro's binary encoding. Fields of records may be in any order,
+    /// and missing ones take their defaults. Numbers without a fraction are integers in any notation. For an untagged
+    /// union ([`Form::Plain`]) the value takes the first branch that it fits, preferably without rounding.
     ///
     /// # Errors
-    /// [`ErrorKind::Json`] where the text is not JSON or not a value of that type, [`ErrorKind::Limit`] where it is larger
-    /// than the limits allow. Then nothing is appended.
+    /// Fails with [`ErrorKind::Json`] if the text is not JSON or not a value of the type, and with
+    /// [`ErrorKind::Limit`] if it exceeds a limit. Nothing is appended then.
     pub fn encode(&mut self, text: &str, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
         self.encode_by(self.rule, text, node, out)
     }
 
-    /// The same of a default, as schemas have it, whatever the form: of a union it is the first branch that fits, untagged.
+    /// Appends the value of a default, as schemas write it whatever the form: of a union it is the first branch that
+    /// fits, untagged.
     ///
     /// # Errors
-    /// As of [`encode`](Self::encode).
+    /// Fails as [`encode`](Self::encode) does.
     pub fn encode_default(&mut self, default: &Json, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
         self.encode_by(Rule::Default, &default.to_string(), node, out)
     }
@@ -137,14 +141,14 @@ impl Encoder {
     }
 }
 
-/// What a walk is inside of.
+/// A container that the walk is inside of.
 #[derive(Debug)]
 enum Open {
     /// The object around a union's value, with this key.
     Tag(usize),
     Record {
         node: NodeId,
-        /// Where in `slots` its fields begin.
+        /// Index in `slots` of its first field.
         slots: usize,
         next: usize,
     },
@@ -153,21 +157,21 @@ enum Open {
         is_map: bool,
         /// The next item, or the key before it.
         at: usize,
-        /// The key of the item before that.
+        /// The key of the previous item.
         key: usize,
         n: usize,
         left: usize,
     },
-    /// A branch of an untagged union, while there are others; and what to go back to.
+    /// A branch of an untagged union that has others, and the state to go back to.
     Attempt { union: NodeId, at: usize, branch: usize, out_len: usize, slots_len: usize, n_records: usize },
 }
 
-/// Why a value does not fit, to be put into words if nothing else fits either.
+/// Why a value does not fit, formatted only if nothing else fits either.
 #[derive(Debug, Clone, Copy)]
 enum Wrong {
     /// The value is not of the type.
     Type(NodeId, usize),
-    /// An object is no tagged value of the union: this is its key.
+    /// An object is not a tagged value of the union; this is its key.
     Tag(NodeId, usize),
     Missing(NodeId, usize),
     Unknown(NodeId, usize),
@@ -176,7 +180,7 @@ enum Wrong {
     Limit(Fault),
 }
 
-/// No value for a field.
+/// A field without a value.
 const NONE: usize = usize::MAX;
 
 struct Walk<'a> {
@@ -187,17 +191,17 @@ struct Walk<'a> {
     tape: &'a Tape,
     known: &'a mut Known,
     open: Vec<Open>,
-    /// The values of the fields of the records that are open.
+    /// The values of the fields of the open records.
     slots: Vec<usize>,
     n_records: usize,
     n_attempts: usize,
-    /// By union and value: the branch that fits, if any does.
+    /// By union and value: the branch that fits, if any.
     tried: HashMap<(NodeId, usize), Option<usize>>,
-    /// Defaults around this one.
+    /// Nesting level of defaults.
     depth: usize,
-    /// Bytes that defaults were so far, and one for each.
+    /// Bytes of defaults so far, plus one for each.
     default_bytes: usize,
-    /// The most that they may be.
+    /// Maximum of these bytes.
     max: usize,
     /// The record that a cell is in.
     around: Option<NodeId>,
@@ -265,7 +269,7 @@ impl<'a> Walk<'a> {
         self.branch(inner, at, out)
     }
 
-    /// As `value`, for all but unions.
+    /// `value` for all types but unions.
     fn branch(&mut self, node: NodeId, at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
         let schema = self.schema;
         match (&schema.node(node).kind, self.tape.token(at)) {
@@ -297,7 +301,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Appends a simple value, or nothing where it is not one of this type.
+    /// Appends a simple value, or nothing if it is not of this type.
     fn scalar(&self, node: NodeId, token: Token, at: usize, lenience: Lenience, out: &mut Vec<u8>) -> bool {
         let (text, names) = (self.tape.text(self.text, at), &self.known.names);
         match self.rule {
@@ -314,7 +318,7 @@ impl<'a> Walk<'a> {
     }
 
     // SPEC: JSON Encoding: a union's null is `null`, any other branch an object with the type's name as its only key.
-    /// The branch that a tag names, by index, its type and its value.
+    /// The branch that a tag names: its index, its type and its value.
     fn tagged(&mut self, union: NodeId, branches: &[NodeId], at: usize) -> Result<(usize, NodeId, usize), Wrong> {
         let schema = self.schema;
         let position = |is: &dyn Fn(&Kind) -> bool| branches.iter().position(|branch| is(&schema.node(*branch).kind));
@@ -338,7 +342,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Writes or opens a value as one of the first branch that it fits.
+    /// Writes or opens a value as the first branch that it fits.
     fn untagged(&mut self, union: NodeId, branches: &'a [NodeId], at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
         let token = self.tape.token(at);
         if !matches!(token, Token::Array(..) | Token::Object(..)) {
@@ -375,8 +379,8 @@ impl<'a> Walk<'a> {
         self.branch(node, at, out)
     }
 
-    /// The first branch from `first` on that a container might be a value of: of records, those that have such fields, where
-    /// there are other branches that it might be.
+    /// The first branch from `first` on that a container could be a value of. Records must have such fields, if there
+    /// are other candidates.
     fn fitting(&mut self, branches: &[NodeId], at: usize, first: usize) -> Option<usize> {
         let schema = self.schema;
         let is_array = matches!(self.tape.token(at), Token::Array(..));
@@ -398,7 +402,7 @@ impl<'a> Walk<'a> {
         None
     }
 
-    /// Finds the values of a record's fields. Those that are missing have defaults.
+    /// Finds the values of a record's fields. Missing fields have defaults.
     fn fill_slots(&mut self, node: NodeId, record: &Record, at: usize) -> Result<(), Wrong> {
         let first = self.slots.len();
         self.slots.resize(first + record.fields.len(), NONE);
@@ -433,7 +437,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Closes what is complete. The value that comes next, and its type.
+    /// Closes complete containers and returns the next value and its type.
     fn next(&mut self, out: &mut Vec<u8>) -> Result<Option<(NodeId, usize)>, Wrong> {
         let schema = self.schema;
         loop {
@@ -483,7 +487,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes back to the last union that has other branches, and on with the next of those.
+    /// Goes back to the last union with further branches, and continues with the next of those.
     fn back(&mut self, mut wrong: Wrong, out: &mut Vec<u8>) -> Result<()> {
         let schema = self.schema;
         while self.n_attempts > 0 && !matches!(wrong, Wrong::Limit(_)) {
@@ -547,7 +551,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The branch of null, of a union that has one; of null itself there is none, but it is no less null.
+/// The index of a union's null branch; `Some(None)` for the type null.
 fn null_branch(schema: &Schema, node: NodeId) -> Option<Option<usize>> {
     match &schema.node(node).kind {
         Kind::Null => Some(None),

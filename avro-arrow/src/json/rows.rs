@@ -1,4 +1,4 @@
-//! Datums to JSON: the rows of a decompressed block in, a text for each out.
+//! Datums to JSON: one text for each row of a decompressed block.
 
 use super::{Form, limit, skip_value, write_json_as};
 use crate::codec::Block;
@@ -10,7 +10,7 @@ use crate::resolve::{Resolution, Rules};
 use crate::schema::{Schema, is_zero_width};
 use std::cell::Cell;
 
-/// Bytes that are looked at in search of the row after a bad one.
+/// Bytes that are searched for the row after an invalid one.
 const RECOVERY_BYTES: usize = 16 << 20;
 
 /// Decodes values of a schema's outermost type to JSON.
@@ -34,7 +34,7 @@ pub struct Decoder {
     limits: Limits,
 }
 
-/// The rows of one block, one after the other.
+/// The rows of one block.
 #[derive(Debug)]
 pub struct Rows<'a> {
     decoder: &'a Decoder,
@@ -42,38 +42,40 @@ pub struct Rows<'a> {
     cursor: Cursor<'a>,
     /// Index of the next row.
     row: u64,
-    /// Where the row begins that was read last, or that the last error is about.
+    /// Start of the row that was read last, or that the last error is about.
     start: usize,
     /// Whether the lengths and counts of the rows are known to lead to the end of the block.
     is_sound: bool,
     /// Bytes that the last trial of [`recover`](Self::recover) looked at.
     tried: Cell<usize>,
-    /// Items without bytes in the rows before.
+    /// Items without bytes in earlier rows.
     n_zero_width: u64,
 }
 
 impl Decoder {
-    /// For values written with this schema.
+    /// Creates a decoder for values of this schema.
     pub fn new(schema: &Schema, form: Form, limits: &Limits) -> Decoder {
         Decoder { resolution: Resolution::same(schema), form, limits: limits.clone() }
     }
 
-    /// For values written with one schema, as values of another, by Avro's rules of schema resolution, with the options' `field_match`,
-    /// `widen` and limits.
+    /// Creates a decoder that resolves values of the writer's schema to the reader's, with the `field_match`, `widen`
+    /// and limits of the options.
     ///
     /// # Errors
-    /// [`ErrorKind::Resolve`](crate::ErrorKind::Resolve) where the reader's schema cannot read what the writer's describes.
+    /// Fails with [`ErrorKind::Resolve`](crate::ErrorKind::Resolve) if the reader's schema cannot read the writer's.
     pub fn resolving(writer: &Schema, reader: &Schema, form: Form, options: &Options) -> Result<Decoder> {
         let (rules, limits) = (Rules::of(options), &options.limits);
         let resolution = Resolution::new(writer, reader, options.field_match, rules, limits)?;
         Ok(Decoder { resolution, form, limits: limits.clone() })
     }
 
-    /// Appends the JSON text of the value that `datum` starts with, and says how many bytes that has.
+    /// Appends the JSON text of the value at the start of `datum`, and returns the number of bytes that the value
+    /// takes.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value) where the bytes are not those of a value,
-    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where it or its text is larger than the limits allow. Then nothing is appended.
+    /// Fails with [`ErrorKind::Value`](crate::ErrorKind::Value) if the bytes are not a value of the schema, and with
+    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) if the value or its text exceeds a limit. Nothing is appended
+    /// then.
     pub fn decode(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<usize> {
         let mut cursor = Cursor::new(datum);
         self.value(&mut cursor, &mut 0, out)
@@ -85,7 +87,7 @@ impl Decoder {
         Error::from(fault).at(|position| position.unread = self.resolution.unread(fault))
     }
 
-    /// The rows of this block.
+    /// Returns the rows of a block.
     pub fn rows<'a>(&'a self, block: &'a Block) -> Rows<'a> {
         Rows {
             decoder: self,
@@ -108,11 +110,11 @@ impl Decoder {
 }
 
 impl Rows<'_> {
-    /// Appends the JSON text of the next row. False behind the last.
+    /// Appends the JSON text of the next row; returns `false` after the last row.
     ///
     /// # Errors
-    /// As of [`Decoder::decode`], with the place; also where bytes are left behind the last row, or the block claims too many rows
-    /// of no bytes. Then nothing is appended, and the rows before are right.
+    /// Fails as [`Decoder::decode`] does, with the position; also if bytes remain after the last row, or if the block
+    /// claims too many rows without bytes. Nothing is appended then, and the rows before are valid.
     pub fn next_row(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let (max, schema) = (self.decoder.limits.zero_width_items, &self.decoder.resolution.writer);
         self.start = self.cursor.at();
@@ -136,11 +138,11 @@ impl Rows<'_> {
         Ok(true)
     }
 
-    /// Goes on after the row that the last error is about. False where it cannot be said for certain where the next row begins.
+    /// Continues after the row of the last error. Returns `false` if it is not certain where the next row begins.
     ///
-    /// It begins where the lengths and counts of the bad row lead, if they lead on through all other rows to the very end of the
-    /// block: so they do where the row is only wrong in a text that is not UTF-8, or in a symbol. Otherwise, it begins at the
-    /// one place from which all remaining rows can be read up to that end, if there are at least two.
+    /// It begins where the lengths and counts of the invalid row end, if they lead on through all other rows to the
+    /// end of the block: an invalid symbol or text that is not UTF-8 does not change that. Otherwise it begins at the
+    /// only position from which all remaining rows, at least two, can be read up to the end.
     pub fn recover(&mut self) -> bool {
         let left = match self.block.rows.checked_sub(self.row + 1) {
             // Nothing follows the last row, wherever it ends.
@@ -153,7 +155,7 @@ impl Rows<'_> {
         let skip = |cursor: &mut Cursor<'_>| skip_value(schema, schema.root(), cursor, &self.decoder.limits).is_ok();
         if skipped.take(self.start).is_ok() && skip(&mut skipped) && skipped.at() > self.start {
             let end = skipped.at();
-            // The lengths themselves may be wrong. They are right if they lead through all other rows to the end of the block.
+            // The lengths may be wrong. They are right if they lead through all other rows to the end of the block.
             let leads_to_end = |cursor: &mut Cursor<'_>| (0..left).all(|_| skip(cursor)) && cursor.remaining() == 0;
             if self.is_sound || leads_to_end(&mut skipped) {
                 self.is_sound = true;
@@ -180,7 +182,7 @@ impl Rows<'_> {
         found.is_some_and(|start| self.go_on(start))
     }
 
-    /// Where `n` rows end that begin here, if they are rows.
+    /// The end of `n` rows that begin at `start`, if they are rows.
     fn rows_from(&self, start: usize, n: u64) -> Option<usize> {
         let mut cursor = Cursor::new(&self.block.data);
         let (mut text, mut n_zero_width) = (Vec::new(), 0);
@@ -197,7 +199,7 @@ impl Rows<'_> {
         ends.map(|()| cursor.at())
     }
 
-    /// The next row begins here.
+    /// Continues with a row at this offset.
     fn go_on(&mut self, at: usize) -> bool {
         let mut cursor = Cursor::new(&self.block.data);
         let is_there = cursor.take(at).is_ok();
@@ -208,12 +210,12 @@ impl Rows<'_> {
         is_there
     }
 
-    /// Bytes of the block before the next row, as long as there was no error.
+    /// Offset in the block of the next row, as long as there was no error.
     pub fn at(&self) -> usize {
         self.cursor.at()
     }
 
-    /// The number of rows before the next.
+    /// Index of the next row.
     pub fn n_rows(&self) -> u64 {
         self.row
     }
@@ -233,7 +235,7 @@ mod tests {
         Schema::parse(json, &Limits::default()).unwrap()
     }
 
-    /// Lines, where each begins in the block, and the error after them.
+    /// Lines, the offset of each in the block, and the error after them.
     fn lines(decoder: &Decoder, block: &Block) -> (String, Vec<usize>, String) {
         let (mut rows, mut out, mut starts) = (decoder.rows(block), Vec::new(), Vec::new());
         let error = loop {
@@ -253,7 +255,7 @@ mod tests {
         let limits = Limits { zero_width_items: 5, ..Limits::default() };
         let at = |row: u64, offset: u64| format!(" (row {row}, block 3, file offset 70, offset in block {offset})");
         let union = r#"["null","long",{"type":"array","items":["null","string"]}]"#;
-        // A schema and a block; lines, where they begin, and the error.
+        // A schema and a block; lines, their offsets, and the error.
         type Case<'a> = (&'a str, Form, Block, &'a str, &'a [usize], String);
         let nulls = r#"{"type":"array","items":"null"}"#;
         let cases: [Case<'_>; 9] = [
@@ -307,7 +309,7 @@ mod tests {
         }
     }
 
-    /// A bad row costs no other where it can be told where the next one begins.
+    /// An invalid row does not affect others if it is certain where the next one begins.
     #[test]
     fn rows_after_a_bad_one() {
         let limits = Limits::default();
@@ -315,11 +317,11 @@ mod tests {
         let text = record(r#"{"name":"s","type":"string"},{"name":"n","type":"int"}"#);
         let symbol = record(r#"{"name":"e","type":{"type":"enum","name":"E","symbols":["A"]}}"#);
         let union = record(r#"{"name":"u","type":["null","string"]},{"name":"s","type":"string"}"#);
-        // A schema and a block, and what can be read of it.
+        // A schema and a block, and the rows that can be read.
         let cases: [(&str, Block, &str); 7] = [
             (&text, block(3, &[2, b'a', 2, 2, 0xff, 4, 2, b'c', 6]), r#"{"s":"a","n":1} {"s":"c","n":3} "#),
             (&symbol, block(3, &[0, 8, 0]), r#"{"e":"A"} {"e":"A"} "#),
-            // The branch is wrong, and so it is not known what follows; two rows fit only at one place.
+            // The branch is invalid, so its length is unknown; two rows fit at one position only.
             (
                 &union,
                 block(3, &[10, 2, b'z', 0, 2, b'a', 2, 2, b'b', 2, b'c']),
@@ -328,7 +330,7 @@ mod tests {
             // The last row.
             (&text, block(2, &[2, b'a', 2, 2, 0xff, 4]), r#"{"s":"a","n":1} "#),
             (&text, block(2, &[2, b'a', 2, 99, 0xff]), r#"{"s":"a","n":1} "#),
-            // A length that leads nowhere, and rows that could begin at two places.
+            // A length beyond the block, and two positions at which rows could begin.
             (r#""string""#, block(3, &[0, 9, 0, 0, 0]), "\"\" "),
             (r#""long""#, block(2, &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 0x80, 2]), ""),
         ];
@@ -348,7 +350,7 @@ mod tests {
         }
     }
 
-    /// Defaults, which a reader's schema brings, are texts that were made with tags.
+    /// Defaults of a reader's schema are texts that were made with tags.
     #[test]
     fn resolved() {
         let writer = schema(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#);

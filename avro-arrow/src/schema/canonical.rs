@@ -1,10 +1,10 @@
-//! The Parsing Canonical Form: a schema in, the one text that it shares with all schemas whose data is read alike out.
+//! The Parsing Canonical Form: one text for all schemas that read data alike.
 
 use super::{Kind, NodeId, Schema};
 use serde_json::Value as Json;
 use std::mem;
 
-/// A piece of the text.
+/// A part of the text.
 enum Part<'a> {
     Text(&'static str),
     /// In quotes.
@@ -14,19 +14,19 @@ enum Part<'a> {
 }
 
 impl Schema {
-    /// The schema in the specification's Parsing Canonical Form: without anything that reading the data does not need
-    /// (documentation, aliases, defaults, logical types, all other attributes), with full names, and in one spelling.
+    /// Returns the specification's Parsing Canonical Form: the schema without anything that reading the data does not
+    /// need (documentation, aliases, defaults, logical types, all other attributes), with full names, in one spelling.
     /// [`Fingerprint`](super::Fingerprint)s are hashes of it.
     ///
-    /// A name that the specification forbids stands as it is, but for the characters that JSON wants escaped. The form
-    /// cannot say of a type in a namespace's midst that it has no namespace itself: as in other implementations, such a
-    /// type is written with its simple name, which parsers take for a name of that namespace.
+    /// A name that the specification forbids is kept, apart from characters that JSON escapes. The form cannot express
+    /// a type without a namespace inside a namespace: as in other implementations, such a type is written with its
+    /// simple name, which parsers resolve in that namespace.
     // It keeps its own stack, and its text is bounded as that of the schema is: each node is written once, as only named
     // types can be used again, and the parser counts the bytes of their full names.
     pub fn canonical_form(&self) -> String {
         let mut text = String::new();
         let mut written = vec![false; self.len()];
-        // Those still to come, the next one last.
+        // The parts still to come, the next one last.
         let mut parts = vec![Part::Type(self.root)];
         while let Some(part) = parts.pop() {
             match part {
@@ -49,7 +49,7 @@ impl Schema {
     }
 }
 
-/// Adds the parts of a type, in the order of the text.
+/// Pushes the parts of a type, in the order of the text.
 // SPEC: Parsing Canonical Form, STRIP and ORDER. What is kept is name, type, fields, symbols, items, values, size; so.
 fn push_type<'a>(kind: &'a Kind, again: bool, parts: &mut Vec<Part<'a>>) {
     use Part::{Name, Size, Text, Type};

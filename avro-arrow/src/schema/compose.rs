@@ -1,11 +1,11 @@
-//! What is needed to write the JSON text of a new schema: full names in, names of their own and references out; and paths.
+//! Helpers to write the JSON text of a new schema: names, references and paths.
 
 use super::parse::primitive;
 use super::{Attributes, Name};
 use serde_json::Value as Json;
 use std::collections::HashSet;
 
-/// The levels of JSON that parsers take; ours stops at 128.
+/// Levels of JSON that parsers accept; ours stops at 128.
 pub(super) const JSON_LEVELS_MAX: usize = 120;
 
 /// The names of a schema that is being written.
@@ -15,8 +15,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The name of a new type: this one, or one with a number behind it where that is taken. The names of primitive types
-    /// are, for a type without a namespace: nothing could refer to it.
+    /// Returns the name of a new type: the wanted one, or with a number appended if it is taken. The names of
+    /// primitive types are taken for types without a namespace, as nothing could refer to them.
     pub(super) fn take(&mut self, wanted: &Name) -> Name {
         let is_free = |name: &str, used: &HashSet<String>| !used.contains(name) && primitive(name).is_none();
         let mut name = wanted.full().to_owned();
@@ -29,7 +29,7 @@ impl Names {
         Name::new(&name, "")
     }
 
-    /// How types in the namespace `around` refer to a type.
+    /// Returns the reference to a type from the namespace `around`.
     // SPEC: Names. A simple name means a type of the enclosing namespace. A type without one is found where there is none
     // of its simple name there; a dot in front says that it is meant.
     pub(super) fn reference(&self, name: &Name, around: &str) -> Json {
@@ -41,7 +41,7 @@ impl Names {
     }
 }
 
-/// Writes what says how a type is called, inside the namespace `around`.
+/// Writes the name and aliases of a type inside the namespace `around`.
 pub(super) fn write_name(object: &mut Attributes, name: &Name, aliases: &[Name], around: &str) {
     object.insert("name".into(), Json::from(name.simple()));
     if name.namespace() != around {
@@ -64,12 +64,12 @@ pub(super) enum Part<'s> {
     Field(&'s str),
     Items,
     Values,
-    /// Of a union, by the name or kind of its type.
+    /// A union's branch, by the name or kind of its type.
     Branch(&'s str),
 }
 
 impl Part<'_> {
-    /// Makes the path of what this is inside of the path of this.
+    /// Appends the step to a path.
     pub(super) fn add_to(self, path: &mut String) {
         match self {
             Part::Field(name) if path.is_empty() => path.push_str(name),

@@ -1,14 +1,14 @@
-//! Fingerprints of schemas: a schema's Parsing Canonical Form in, a hash of it out.
+//! Fingerprints of schemas: hashes of the Parsing Canonical Form.
 
 use super::Schema;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// A hash of a schema's [canonical form](Schema::canonical_form), by which messages and registries name schemas. It is shown
-/// as hexadecimal digits of its bytes, as Avro's tools show it.
+/// A hash of a schema's [canonical form](Schema::canonical_form), by which messages and registries identify schemas.
+/// It is displayed as hexadecimal bytes, as in Avro's tools.
 ///
-/// Neither of the first two is safe against people who make schemas that collide.
+/// The first two are not safe against deliberate collisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fingerprint {
     /// CRC-64-AVRO, a Rabin fingerprint. Its bytes are little-endian, as in a message of the single-object encoding.
@@ -20,24 +20,24 @@ pub enum Fingerprint {
 }
 
 impl Schema {
-    /// The [`Fingerprint::Rabin`] of this schema.
+    /// Returns the schema's [`Fingerprint::Rabin`].
     pub fn rabin(&self) -> u64 {
         rabin(EMPTY, self.canonical_form().as_bytes())
     }
 
-    /// The [`Fingerprint::Md5`] of this schema.
+    /// Returns the schema's [`Fingerprint::Md5`].
     pub fn md5(&self) -> [u8; 16] {
         Md5::digest(self.canonical_form()).into()
     }
 
-    /// The [`Fingerprint::Sha256`] of this schema.
+    /// Returns the schema's [`Fingerprint::Sha256`].
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.canonical_form()).into()
     }
 }
 
 impl Fingerprint {
-    /// The hash that [`Fingerprint::Rabin`] is, of any bytes: as a checksum, those of all parts together.
+    /// Returns the [`Fingerprint::Rabin`] hash of any bytes, those of all parts together, as a checksum.
     pub fn rabin_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
         parts.into_iter().fold(EMPTY, rabin)
     }
@@ -58,10 +58,10 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The polynomial, and the fingerprint of no bytes.
+/// The polynomial, which is also the fingerprint of no bytes.
 const EMPTY: u64 = 0xc15d_213a_a4d7_a795;
 
-/// What the lowest byte becomes when it is shifted out.
+/// The effect of shifting out the lowest byte.
 const TABLE: [u64; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

@@ -1,5 +1,5 @@
-//! An Avro schema from an Arrow schema: the type table of this crate backwards, for engines that bring a table's columns and want
-//! files read as those.
+//! Converts an Arrow schema to an Avro schema: the inverse of this crate's type table, for engines that declare a
+//! table's columns.
 
 use super::compose::{JSON_LEVELS_MAX, Names, Part, write_name};
 use super::parse::primitive;
@@ -13,14 +13,14 @@ use arrow_schema::{
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 
-/// What this crate puts before the names of attributes, where it makes Arrow's metadata of them.
+/// The prefix of the names of Avro attributes in Arrow metadata.
 const PREFIX: &str = "avro.";
 
-/// Where Parquet's readers and writers look for a field's id, and what Avro files call it.
+/// The key of a field's id in Parquet's metadata, and in Avro schemas.
 const FIELD_IDS: (&str, &str) = ("PARQUET:field_id", "field-id");
 
 impl Schema {
-    /// The schema of a reader that wants these columns.
+    /// Returns the schema of a reader for these columns.
     ///
     /// | Arrow | Avro |
     /// |---|---|
@@ -39,23 +39,23 @@ impl Schema {
     /// | a nullable T | `["null", T]`, with the default null |
     ///
     /// Seconds become milliseconds, and nanoseconds of a time of day microseconds, which Arrow can cast back. Avro has no type for
-    /// the time between two points: Arrow's Duration becomes a long, called `arrow.duration-nanos` and so on, as arrow-avro calls it.
+    /// an elapsed time: Arrow's Duration becomes a long with arrow-avro's logical types `arrow.duration-nanos` and so on.
     ///
-    /// Metadata that this crate writes is understood, so the Arrow schema of an Avro schema gives a schema with the same types
-    /// and names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the schema's
-    /// own `avro.schema` the name of the top level (or that it is no record), the symbols of enums and the sizes of decimals on
-    /// fixed, which Arrow's types do not tell. What cannot be told any more: which default but null a field had, documentation
-    /// and aliases of types, where null stands in a union, `[T]` of one type; what options made of a type (a union as a struct,
-    /// a recursive type that is expanded). Without `avro.schema`, an enum becomes a string, which this crate reads enums as,
-    /// and a recursive type that became JSON text a string, which it does not.
+    /// Metadata that this crate writes is used, so the Arrow schema of an Avro schema gives a schema of the same types and
+    /// names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the schema's
+    /// own `avro.schema` the name of the top level (or that it is not a record), the symbols of enums and the sizes of decimals on
+    /// fixed. The following is lost: defaults other than null, documentation and aliases of types, the position of null in a
+    /// union, `[T]` of one type, and conversions by options (a union as a struct, an expanded recursive type). Without
+    /// `avro.schema`, an enum becomes a string, as which this crate can read it. So does a recursive type that became JSON
+    /// text, which this crate cannot read as a string.
     ///
-    /// Types without a name are called after their fields. Names of fields are kept, also where Avro forbids them, since this
-    /// crate's reader does not mind; other readers may.
+    /// Types without a name are named after their fields. Field names are kept even if Avro forbids them: this crate reads
+    /// them, other readers may not.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] with the path of a type that Avro cannot express: other
-    /// intervals, a decimal of a negative scale or of more digits after the point than it has, a union inside a union or of
-    /// two types of a kind, and structs more than about 40 levels deep.
+    /// Fails with [`ErrorKind::Unsupported`] and the path of a type that Avro cannot express: other intervals, a decimal whose
+    /// scale is negative or exceeds its precision, a union inside a union or of two types of a kind, and structs more than
+    /// about 40 levels deep.
     pub fn from_arrow(arrow: &ArrowSchema) -> Result<Schema> {
         let limits = Limits::default();
         let origin = arrow.metadata().get("avro.schema").and_then(|json| Schema::parse(json, &limits).ok());
@@ -93,22 +93,22 @@ fn named_types(schema: &Schema) -> impl Iterator<Item = (&str, &Node)> {
 }
 
 struct Maker<'a> {
-    /// The named types of the schema that the columns were made from, if they were.
+    /// The named types of the schema that the columns were made from, if any.
     named: HashMap<&'a str, &'a Node>,
     names: Names,
-    /// By the name in the metadata: types that can be referred to, of which Arrow type they are and what they are called.
+    /// By the name in the metadata: the types that can be referred to, with their Arrow types and names.
     made: HashMap<&'a str, Vec<(&'a DataType, Name)>>,
-    /// The records around the place, outermost first: the name in the metadata and the name.
+    /// The enclosing records, outermost first: the name in the metadata and the name.
     open: Vec<(Option<&'a str>, Name)>,
-    /// The outermost of the open records that the innermost refers to, since it was begun.
+    /// The outermost of the open records that the innermost has referred to so far.
     refers_out: usize,
     path: String,
-    /// Levels of JSON around the place.
+    /// Current nesting level of the JSON.
     depth: usize,
 }
 
 impl<'a> Maker<'a> {
-    /// A record of these fields, and its name: the original one, or one after `hint`.
+    /// Makes a record of these fields, with its original name, or one made from `hint`.
     fn record(
         &mut self,
         original: Option<&'a str>,
@@ -131,7 +131,7 @@ impl<'a> Maker<'a> {
         Ok((Json::Object(object), name))
     }
 
-    /// Gives a type its name, or one after `hint`.
+    /// Gives a type its name, or one made from `hint`.
     fn name(&mut self, object: &mut Attributes, wanted: Option<&str>, hint: &str, around: &str) -> Name {
         let original = wanted.map(|name| Name::new(name, ""));
         let name = self.names.take(&original.clone().unwrap_or_else(|| Name::new(&valid_name(hint), "")));
@@ -152,14 +152,15 @@ impl<'a> Maker<'a> {
         name
     }
 
-    /// A field of a record.
+    /// Makes a field of a record.
     fn field(&mut self, name: &str, field: &'a Field, around: &str) -> Result<Json> {
         let mut object = Attributes::new();
         object.insert("name".into(), json!(name));
         let json = self
             .deeper(usize::from(field.is_nullable()), |maker| maker.type_of(field, field.data_type(), name, around))?;
         let mut attributes = attributes_of(field);
-        // What says nothing of the type stood beside it, as it often does in real files. A type that was defined before says it there.
+        // An attribute that does not concern the type was on the field, as in many real files. A type that was defined
+        // before has it there.
         if json.get("logicalType").is_some() || matches!(field.data_type(), DataType::FixedSizeBinary(_)) {
             attributes.retain(|key, _| !is_about_logical(key));
         }
@@ -174,7 +175,7 @@ impl<'a> Maker<'a> {
         Ok(Json::Object(object))
     }
 
-    /// The type of something that is not a field of a record, with these of its attributes.
+    /// Makes the type of a value that is not a record's field, with these attributes.
     fn value(&mut self, field: &'a Field, mut attributes: Attributes, hint: &str, around: &str) -> Result<Json> {
         let json = self
             .deeper(usize::from(field.is_nullable()), |maker| maker.type_of(field, field.data_type(), hint, around))?;
@@ -251,7 +252,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// The record that this text stands for, as this crate reads types that are inside themselves.
+    /// The record that a text stands for, as this crate reads recursive types as text.
     fn text_of(&mut self, name: Option<&str>, around: &str) -> Option<Json> {
         let at = self.open.iter().rposition(|(original, _)| original.is_some() && *original == name)?;
         self.refers_out = self.refers_out.min(at);
@@ -259,14 +260,14 @@ impl<'a> Maker<'a> {
         Some(self.names.reference(name, around))
     }
 
-    /// A reference to the type that was made of the same, if there is one.
+    /// A reference to the type made from an equal one, if any.
     fn made(&self, original: Option<&str>, data_type: &DataType, around: &str) -> Option<Json> {
         let made = self.made.get(original?)?;
         let (_, name) = made.iter().find(|(made, _)| *made == data_type)?;
         Some(self.names.reference(name, around))
     }
 
-    /// A record that is not the outermost, or a reference to one that is the same.
+    /// Makes a nested record, or a reference to an equal one.
     fn structure(
         &mut self,
         original: Option<&'a str>,
@@ -281,7 +282,7 @@ impl<'a> Maker<'a> {
         let refers_out = std::mem::replace(&mut self.refers_out, usize::MAX);
         let depth = self.open.len();
         let (json, name) = self.record(original, hint, fields, around)?;
-        // What refers to a record around it is something else elsewhere.
+        // A type that refers to an enclosing record means another type elsewhere.
         if let Some(original) = original
             && self.refers_out >= depth
         {
@@ -294,7 +295,7 @@ impl<'a> Maker<'a> {
     fn array(&mut self, field: &'a Field, items: &'a FieldRef, hint: &str, around: &str) -> Result<Json> {
         let mut object = Attributes::new();
         object.insert("type".into(), json!("array"));
-        // Iceberg's map, where it was read as the list that it is.
+        // Iceberg's map, which was read as a list.
         object.extend(logical_of(field));
         object.insert(
             "items".into(),
@@ -319,7 +320,7 @@ impl<'a> Maker<'a> {
             object.extend(field_id(value).map(|id| ("value-id".to_owned(), id)));
             return Ok(Json::Object(object));
         }
-        // Of keys that are not strings: an array of records of `key` and `value`, which is what it is called then.
+        // Keys that are not strings: an array of records of `key` and `value`, with that name.
         let fields = ["key", "value"].into_iter().zip([key, value]);
         let items = |maker: &mut Self| maker.structure(name, entries.data_type(), fields, hint, around);
         let items = with_attributes(self.inside(Part::Items, 1, items)?, without_id(entries));
@@ -423,7 +424,7 @@ impl<'a> Maker<'a> {
         Ok(Json::Object(object))
     }
 
-    /// Does something one step further into the type.
+    /// Runs `make` one step further into the type.
     fn inside<T>(&mut self, part: Part<'_>, levels: usize, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let len = self.path.len();
         part.add_to(&mut self.path);
@@ -432,7 +433,7 @@ impl<'a> Maker<'a> {
         Ok(made)
     }
 
-    /// Does something so many levels of JSON further in.
+    /// Runs `make` with `levels` more levels of JSON.
     fn deeper<T>(&mut self, levels: usize, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.depth += levels;
         if self.depth > JSON_LEVELS_MAX {
@@ -468,7 +469,7 @@ fn is_about_logical(key: &str) -> bool {
     matches!(key, "logicalType" | "precision" | "scale")
 }
 
-/// A type with these attributes, where it is not one that has its own elsewhere.
+/// Adds attributes to a type, unless it is a reference.
 fn with_attributes(json: Json, attributes: Attributes) -> Json {
     match json {
         Json::String(word) if primitive(&word).is_some() && !attributes.is_empty() => {
@@ -487,7 +488,7 @@ fn with_attributes(json: Json, attributes: Attributes) -> Json {
     }
 }
 
-/// A type and null, if it is not in it, and whether it is in it now.
+/// Adds null to a type if it is not in it, and returns whether the type has null.
 fn with_null(json: Json, nullable: bool) -> (Json, bool) {
     let null = json!("null");
     let has_null = json == null || json.as_array().is_some_and(|branches| branches.contains(&null));
@@ -502,20 +503,20 @@ fn with_null(json: Json, nullable: bool) -> (Json, bool) {
     (Json::Array(union), true)
 }
 
-/// Does Arrow's type, or what becomes of it, say what logical type there is?
+/// Whether the Arrow type, or its Avro type, implies the logical type.
 fn types_tell(data_type: &DataType) -> bool {
     use DataType::*;
     !matches!(data_type, Null | Struct(_) | Map(..) | Union(..) | Dictionary(..))
 }
 
-/// The attributes that the metadata of a field tells, but for its id, which those around it keep.
+/// The attributes in a field's metadata without its id, which the enclosing object keeps.
 fn without_id(field: &Field) -> Attributes {
     let mut attributes = attributes_of(field);
     attributes.shift_remove(FIELD_IDS.1);
     attributes
 }
 
-/// The attributes that the metadata of a field tells.
+/// The attributes in a field's metadata.
 fn attributes_of(field: &Field) -> Attributes {
     let mut keys: Vec<&String> = field.metadata().keys().collect();
     keys.sort_unstable();
@@ -538,14 +539,14 @@ fn field_id(field: &Field) -> Option<Json> {
     field.metadata().get(FIELD_IDS.0).map(|text| json_of(text))
 }
 
-/// What the metadata tells of a logical type.
+/// The logical type in a field's metadata.
 fn logical_of(field: &Field) -> Attributes {
     let about = ["logicalType", "precision", "scale"].into_iter();
     let about = about.filter_map(|key| Some((key, field.metadata().get(&format!("{PREFIX}{key}"))?)));
     about.map(|(key, text)| (key.to_owned(), json_of(text))).collect()
 }
 
-/// The same, if what Arrow has as this kind stays so with it.
+/// The logical type in a field's metadata, if the Arrow type of `kind` is the same with it.
 fn base_logical(field: &Field, kind: &Kind) -> Attributes {
     let attributes = logical_of(field);
     let stays = match Logical::of(kind, &attributes, &[]) {
@@ -556,7 +557,7 @@ fn base_logical(field: &Field, kind: &Kind) -> Attributes {
     if stays { attributes } else { Attributes::new() }
 }
 
-/// The JSON that was made this text: the text itself for a string.
+/// The JSON that was written as this text; the text itself for a string.
 fn json_of(text: &str) -> Json {
     let as_it_was = |json: &Json| {
         let again = json.to_string();

@@ -1,9 +1,9 @@
-//! Mistakes that are common in schemas, and what was probably meant.
+//! Hints about common mistakes in schemas.
 
 use super::{Attributes, Field, Kind, Logical, Node, NodeId, Schema};
 
 impl Schema {
-    /// What in the schema does not mean what it seems to: a line for each field.
+    /// Returns a line for each field whose definition does not mean what it seems to.
     pub fn hints(&self) -> Vec<String> {
         let nodes = (0..self.len()).map(|at| self.node(NodeId::new(at)));
         let records = nodes.filter_map(|node| match &node.kind {
@@ -22,7 +22,7 @@ impl Schema {
         fields.filter_map(hint).chain(short).collect()
     }
 
-    /// What a field does not mean though it seems to: `logicalType` stands beside its type.
+    /// Returns a hint for a field with `logicalType` beside its type.
     // SPEC: Logical Types: a logical type is an attribute of a type; on a field it means nothing.
     pub fn hint(&self, field: &Field) -> Option<String> {
         let about = |key: &&str| field.attributes.contains_key(*key);
@@ -43,7 +43,7 @@ impl Schema {
         ))
     }
 
-    /// The type, or the one beside null.
+    /// The type, or the type beside null.
     fn only_type(&self, id: NodeId) -> &Node {
         let node = self.node(id);
         let Kind::Union(branches) = &node.kind else { return node };
@@ -55,7 +55,7 @@ impl Schema {
     }
 }
 
-/// The type that was probably meant by a word that other systems have for it.
+/// The Avro type for a word that other systems use.
 pub(super) fn of_word(word: &str) -> Option<&'static str> {
     Some(match word.to_ascii_lowercase().as_str() {
         "null" | "none" | "void" => "`null`",

@@ -1,15 +1,15 @@
-//! Logical types: a kind and its attributes in, the logical type out, where it is known and valid on that kind.
+//! Logical types that are known, and valid on their base types.
 
 use super::{Attributes, Kind, Node};
 use serde_json::Value as Json;
 
-/// A logical type on a base type that the specification allows it on.
+/// A logical type on a base type that the specification allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Logical {
     /// `decimal` on bytes or fixed.
     Decimal {
-        /// Digits in all, at least 1.
+        /// Total number of digits, at least 1.
         precision: u32,
         /// Digits after the point, at most `precision`.
         scale: u32,
@@ -43,7 +43,7 @@ pub enum Logical {
 }
 
 impl Logical {
-    /// The specification's word for it.
+    /// Returns the specification's word for it.
     pub fn word(self) -> &'static str {
         match self {
             Logical::Decimal { .. } => "decimal",
@@ -63,7 +63,7 @@ impl Logical {
         }
     }
 
-    /// The logical type that `attributes` ask for on `kind`. Children of `kind` are found in `nodes`.
+    /// The logical type that `attributes` specify on `kind`, whose children are in `nodes`.
     // SPEC: Logical Types. What is unknown or invalid is ignored, and the base type is read as it is.
     pub(super) fn of(kind: &Kind, attributes: &Attributes, nodes: &[Node]) -> Option<Logical> {
         let word = attributes.get("logicalType")?.as_str()?;
@@ -97,8 +97,8 @@ impl Logical {
         matches!(self, LocalTimestampMillis | LocalTimestampMicros | LocalTimestampNanos)
     }
 
-    /// The decimal of a fixed that does not hold every number of so many digits, for which the specification voids it. All
-    /// numbers that the fixed holds have no more digits.
+    /// The decimal of a fixed that cannot hold all numbers of its precision, for which the specification ignores it.
+    /// The numbers that the fixed can hold have no more digits.
     pub(crate) fn short_decimal(node: &Node) -> Option<Logical> {
         let Kind::Fixed(fixed) = &node.kind else { return None };
         let is_decimal = node.attributes.get("logicalType").is_some_and(|name| name == "decimal");
@@ -106,12 +106,12 @@ impl Logical {
         decimal.filter(|_| node.logical.is_none())
     }
 
-    /// Whether it is a decimal, of whatever precision and scale.
+    /// Whether it is a decimal of any precision and scale.
     pub(crate) fn is_decimal(self) -> bool {
         matches!(self, Logical::Decimal { .. })
     }
 
-    /// Does this logical type account for the attribute of this name?
+    /// Whether this logical type explains the attribute of this name.
     pub(super) fn explains(self, attribute: &str) -> bool {
         match attribute {
             "logicalType" => true,
@@ -131,7 +131,7 @@ fn is_local(attributes: &Attributes) -> bool {
     attributes.get(ADJUST) == Some(&Json::Bool(false))
 }
 
-/// Is it a record of `key` and `value`, in this order?
+/// Whether it is a record of `key` and `value`, in this order.
 fn is_pair(node: &Node) -> bool {
     match &node.kind {
         Kind::Record(record) => record.fields.iter().map(|f| f.name.as_str()).eq(["key", "value"]),
@@ -148,11 +148,11 @@ fn decimal(attributes: &Attributes, precision_max: u32) -> Option<Logical> {
     valid.then_some(Logical::Decimal { precision, scale })
 }
 
-/// The most decimal digits that always fit `size` bytes: floor(log10(2^(8 * size - 1) - 1)).
+/// The maximum number of decimal digits that always fit `size` bytes: floor(log10(2^(8 * size - 1) - 1)).
 ///
-/// 2^k - 1 has as many digits as 2^k for every k but 0, as no other power of two is a power of ten. So this is
-/// floor(k * log10(2)), with 27 decimals of the logarithm: for k up to 2^34 their error is below 2 * 10^-17, and no such k
-/// has a product that close to an integer (the nearest, by continued fractions, is more than 10^-11 away). Greater k allow
+/// 2^k - 1 has as many digits as 2^k for every k but 0, as no other power of two is a power of ten. So this is floor(k
+/// * log10(2)), with 27 decimals of the logarithm: for k up to 2^34 their error is below 2 * 10^-17, and no such k has
+/// a product that close to an integer (the nearest, by continued fractions, is more than 10^-11 away). Larger k allow
 /// any precision of 32 bits.
 fn precision_max(size: usize) -> u32 {
     const LOG10_2: u128 = 301_029_995_663_981_195_213_738_894;

@@ -1,8 +1,8 @@
-//! Avro schemas: JSON text in, an arena of nodes out. References are resolved to node ids while parsing, so nothing after
-//! it looks names up; a recursive type is a cycle of ids. A schema's canonical form is a text again.
+//! Avro schemas, parsed from JSON text into an arena of nodes. References are resolved to node ids while parsing, so
+//! later code looks up no names; a recursive type is a cycle of ids.
 //!
-//! Parsing is lenient about what real files get wrong and that does not change how their data is encoded: names with
-//! characters that the specification forbids, defaults of the wrong type, the same named type defined twice alike.
+//! Parsing accepts common mistakes that do not change how data is encoded: names with forbidden characters, defaults
+//! of the wrong type, a named type defined twice alike.
 
 mod canonical;
 mod fingerprint;
@@ -32,10 +32,10 @@ use serde_json::Value as Json;
 use std::fmt;
 use std::sync::Arc;
 
-/// Attributes that the specification gives no meaning, as they stand in the schema, in their order.
+/// Attributes without a meaning in the specification, unchanged and in their order.
 pub type Attributes = serde_json::Map<String, Json>;
 
-/// A parsed Avro schema. Cheap to clone.
+/// A parsed Avro schema, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Schema {
     nodes: Arc<[Node]>,
@@ -50,19 +50,19 @@ pub struct Schema {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
-/// One type of a schema.
+/// A type of a schema.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Node {
-    /// What it is and what it is made of.
+    /// The kind of the type, with its parts.
     pub kind: Kind,
-    /// Its logical type, where that is known and valid on this kind.
+    /// The logical type, if it is known and valid on this kind.
     pub logical: Option<Logical>,
-    /// All other attributes; `logicalType`, `precision` and `scale` too, where they were not understood.
+    /// All other attributes, including `logicalType`, `precision` and `scale` if they are invalid.
     pub attributes: Attributes,
 }
 
-/// What a type is made of.
+/// The kind of a type. It is exhaustive, as Avro's kinds are fixed by its encoding.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// No bytes.
@@ -87,56 +87,56 @@ pub enum Kind {
     Map(NodeId),
     /// The index of a branch, and its value.
     Union(Vec<NodeId>),
-    /// So many bytes.
+    /// A fixed number of bytes.
     Fixed(Fixed),
     /// The index of a symbol.
     Enum(Enum),
-    /// Its fields, one after the other.
+    /// The fields one after the other.
     Record(Record),
 }
 
 /// A `fixed` type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fixed {
-    /// Its full name.
+    /// The full name.
     pub name: Name,
-    /// Its other names.
+    /// The aliases.
     pub aliases: Vec<Name>,
-    /// Its documentation.
+    /// The documentation.
     pub doc: Option<String>,
-    /// Bytes of a value; 0 is legal.
+    /// Size of a value in bytes, which may be 0.
     pub size: usize,
 }
 
 /// An `enum` type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Enum {
-    /// Its full name.
+    /// The full name.
     pub name: Name,
-    /// Its other names.
+    /// The aliases.
     pub aliases: Vec<Name>,
-    /// Its documentation.
+    /// The documentation.
     pub doc: Option<String>,
-    /// Its symbols, by index.
+    /// The symbols, by index.
     pub symbols: Vec<String>,
-    /// What a reader takes for a symbol it does not know.
+    /// The symbol that a reader uses for an unknown one.
     pub default: Option<String>,
 }
 
 /// A `record` (or `error`) type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Its full name.
+    /// The full name.
     pub name: Name,
-    /// Its other names.
+    /// The aliases.
     pub aliases: Vec<Name>,
-    /// Its documentation.
+    /// The documentation.
     pub doc: Option<String>,
-    /// Its fields, in the order of their bytes.
+    /// The fields, in the order of their encoding.
     pub fields: Vec<Field>,
 }
 
-/// The attribute that keeps a field's name from before it was written: one that Avro does not allow, such as `a-b`.
+/// The attribute that keeps the original name of a field whose name Avro does not allow, such as `a-b`.
 pub const ORIGINAL_NAME: &str = "original-name";
 
 /// [`ORIGINAL_NAME`] as the key of an Arrow field's metadata.
@@ -146,21 +146,21 @@ pub const ORIGINAL_NAME_KEY: &str = "avro.original-name";
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Field {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its other names.
+    /// The aliases.
     pub aliases: Vec<String>,
-    /// Its documentation.
+    /// The documentation.
     pub doc: Option<String>,
-    /// What a reader takes where the writer has no such field. Kept as it stands: only its use checks it.
+    /// The value that a reader uses if the writer has no such field. It is unchecked until it is used.
     pub default: Option<Json>,
-    /// Its type.
+    /// The type.
     pub node: NodeId,
-    /// All other attributes, `order` among them.
+    /// All other attributes, such as `order`.
     pub attributes: Attributes,
 }
 
-/// Schemas are the same if their texts are.
+/// Schemas are equal if their texts are.
 impl PartialEq for Schema {
     fn eq(&self, other: &Schema) -> bool {
         self.json == other.json
@@ -170,24 +170,24 @@ impl PartialEq for Schema {
 impl Eq for Schema {}
 
 impl Schema {
-    /// The outermost type.
+    /// Returns the id of the outermost type.
     pub fn root(&self) -> NodeId {
         self.root
     }
 
-    /// The node with this id. Ids come from the same schema.
+    /// Returns the node with this id, which must come from this schema.
     // Indexed without a check of its own: ids are made by the parser of this very arena.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
-    /// Can a value of this type hold a value of the same type, at any depth? A walk that stops at such types comes to an
-    /// end, and is nowhere deeper than [`Limits::nesting`](crate::Limits::nesting).
+    /// Whether a value of this type can contain another value of the type, at any depth. A walk that stops at such
+    /// types ends, at a depth of at most [`Limits::nesting`](crate::Limits::nesting).
     pub fn is_recursive(&self, id: NodeId) -> bool {
         self.recursive.get(id.index()).is_some_and(|r| *r)
     }
 
-    /// How many branches of a union before this one have the same tag in JSON. Not 0 only in unions of two types of one kind,
+    /// The number of earlier branches with the same tag in JSON. It is not 0 only in unions of two types of one kind,
     /// which the specification forbids.
     pub(crate) fn nth_of_tag(&self, branches: &[NodeId], branch: usize) -> usize {
         let tag = |branch: &NodeId| self.node(*branch).kind.tag();
@@ -195,7 +195,7 @@ impl Schema {
         branches.iter().take(branch).filter(|other| Some(tag(other)) == of_branch).count()
     }
 
-    /// The tag of a union's branch in JSON: the name of its type, and a number where a branch before it has the same.
+    /// The tag of a union's branch in JSON: the name of its type, with a number if an earlier branch has the same.
     // SPEC: JSON Encoding. Of unions that are valid, the number is never needed.
     pub(crate) fn tag_of(&self, branches: &[NodeId], branch: usize) -> String {
         let tag = branches.get(branch).map_or("", |branch| self.node(*branch).kind.tag());
@@ -205,7 +205,7 @@ impl Schema {
         }
     }
 
-    /// The branch that a tag in JSON means.
+    /// The branch with this tag in JSON.
     pub(crate) fn branch_of_tag(&self, branches: &[NodeId], tag: &str) -> Option<usize> {
         let with = |tag: &str, nth: usize| {
             let same = branches.iter().enumerate().filter(|(_, branch)| self.node(**branch).kind.tag() == tag);
@@ -218,17 +218,17 @@ impl Schema {
         with(tag, 0).or_else(numbered)
     }
 
-    /// The number of nodes.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Never true: a schema has at least its root.
+    /// Always `false`, as a schema has at least its root.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// The text it was parsed from.
+    /// Returns the JSON text of the schema.
     pub fn json(&self) -> &str {
         &self.json
     }
@@ -239,13 +239,13 @@ impl NodeId {
         NodeId(index as u32)
     }
 
-    /// Its index in the arena, for tables beside it.
+    /// Returns the index in the arena, for tables that parallel it.
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// A type as errors and reports name it: `int`, `long (timestamp-millis)`, `record a.B`, `fixed a.F(2)`.
+/// Formats a type for messages: `int`, `long (timestamp-millis)`, `record a.B`, `fixed a.F(2)`.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.word())?;
@@ -262,7 +262,7 @@ impl fmt::Display for Node {
 }
 
 impl Kind {
-    /// The types that it is made of, by index.
+    /// The child type with this index.
     pub(crate) fn child(&self, idx: usize) -> Option<NodeId> {
         match self {
             Kind::Array(items) | Kind::Map(items) => (idx == 0).then_some(*items),
@@ -272,7 +272,7 @@ impl Kind {
         }
     }
 
-    /// The name of a named type.
+    /// Returns the name of a named type.
     pub fn name(&self) -> Option<&Name> {
         match self {
             Kind::Fixed(t) => Some(&t.name),
@@ -282,12 +282,12 @@ impl Kind {
         }
     }
 
-    /// What tags its values in the JSON of a union: its full name, or the word for it.
+    /// The tag of its values in JSON unions: its full name, or its word.
     pub(crate) fn tag(&self) -> &str {
         self.name().map_or(self.word(), Name::full)
     }
 
-    /// The specification's word for it: `null`, `boolean`, `record`, …
+    /// Returns the specification's word for the kind: `null`, `boolean`, `record`, …
     pub fn word(&self) -> &'static str {
         match self {
             Kind::Null => "null",

@@ -1,4 +1,4 @@
-//! Schema JSON text in, an arena of nodes out. Errors say where in the JSON they are.
+//! Parses the JSON text of a schema into an arena of nodes. Errors have the JSON path.
 
 use super::graph::Walk;
 use super::hints;
@@ -12,9 +12,9 @@ use std::fmt;
 use std::sync::Arc;
 
 impl Schema {
-    /// Parses the JSON text of a schema, such as the `avro.schema` of a file's header. A byte order mark before it and NUL bytes
-    /// after it are ignored, and a primitive type may stand without its quotes. So may what is not JSON but read by other Avro
-    /// readers, such as `NaN` and comments; `json` then gives the text as JSON.
+    /// Parses the JSON text of a schema, such as the `avro.schema` of a file's header. A byte order mark before it and
+    /// NUL bytes after it are ignored, and a primitive type may lack its quotes. Extensions that other Avro readers
+    /// accept, such as `NaN` and comments, are accepted too; [`json`](Schema::json) then returns strict JSON.
     pub fn parse(json: &str, limits: &Limits) -> Result<Schema> {
         let text = text::trimmed(json);
         let (n_values, max) = (json_values(text), limits.schema_nodes.saturating_mul(JSON_VALUES_PER_NODE));
@@ -58,11 +58,11 @@ impl Schema {
     }
 }
 
-/// Values of JSON that there may be for each node that there may be: a value takes a hundred bytes of memory and two of text, so
-/// they are counted before they are parsed.
+/// JSON values allowed for each node. A value takes a hundred bytes of memory and two of text, so values are counted
+/// before they are parsed.
 const JSON_VALUES_PER_NODE: usize = 10;
 
-/// How many values there are in JSON text, about: a comma or a bracket stands before each but the first, or before its key.
+/// Estimates the number of values in JSON text: a comma or a bracket precedes each value but the first, or its key.
 fn json_values(text: &str) -> usize {
     let (mut n, mut in_string, mut escaped) = (1, false, false);
     for byte in text.bytes() {
@@ -80,17 +80,17 @@ fn json_values(text: &str) -> usize {
 struct Parser<'a> {
     limits: &'a Limits,
     nodes: Vec<Node>,
-    /// By node: the levels of records, arrays, maps and unions in it, itself counted, a type inside itself not. None for
-    /// records whose fields are still being parsed.
+    /// By node: its nesting levels of records, arrays, maps and unions, itself included, without recursion. `None` for
+    /// records whose fields are being parsed.
     heights: Vec<Option<usize>>,
     names: HashMap<Name, NodeId>,
-    /// Bytes of the namespaces that names were put into.
+    /// Bytes of namespaces that names inherited.
     inherited: usize,
     /// The first name that was defined a second time.
     repeated: Option<String>,
 }
 
-/// A place in the JSON: a list linked through the frames of the callers, so that it costs nothing until an error asks.
+/// A path in the JSON: a list linked through the callers' frames, which costs nothing until an error needs it.
 #[derive(Clone, Copy)]
 enum At<'a> {
     Root,
@@ -101,7 +101,7 @@ enum At<'a> {
 type Object = Map<String, Json>;
 
 impl Parser<'_> {
-    /// The type that stands at `at`, where simple names belong to `namespace`.
+    /// Parses the type at `at`; simple names belong to `namespace`.
     fn schema(&mut self, json: &Json, at: At<'_>, namespace: &str) -> Result<NodeId> {
         match json {
             // SPEC: Names. The names of the primitive types have no namespace and always mean these types.
@@ -152,7 +152,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Attributes of an object around a type belong to that type, unless it has a name: then it may also be used elsewhere.
+    /// Attributes of an object around a type belong to that type, unless it is named: then it may be used elsewhere.
     fn annotate(&mut self, id: NodeId, object: &Object) {
         let Some(node) = self.nodes.get_mut(id.index()).filter(|n| n.kind.name().is_none()) else { return };
         let mut kept = std::mem::take(&mut node.attributes);
@@ -219,7 +219,7 @@ impl Parser<'_> {
         let Json::Array(json) = json else {
             return Err(at_fields.error(format!("the fields of a record are an array, not {}", article(json))));
         };
-        // Fields may refer to the record, so it gets its place and name before them.
+        // Fields may refer to the record, so it is named before them.
         let reserved = match self.names.get(&name) {
             None => {
                 let unfinished = Record { name: name.clone(), aliases: Vec::new(), doc: None, fields: Vec::new() };
@@ -244,8 +244,8 @@ impl Parser<'_> {
         let attributes = rest(object, |key, value| key == "fields" || Named::explains(key, value));
         let id = self.define(Kind::Record(Record { name, aliases, doc, fields }), attributes, reserved, at)?;
         if reserved.is_none() {
-            // The types of the fields are those of the first definition. None of these has a name: where a name was new,
-            // the definitions were not alike.
+            // Keep the field types of the first definition. None of these has a name: a new name would make the
+            // definitions differ.
             self.nodes.truncate(mark);
             self.heights.truncate(mark);
         }
@@ -275,7 +275,7 @@ impl Parser<'_> {
         })
     }
 
-    /// Gives a named type its node: the one reserved for it, a new one, or that of an earlier definition that is the same.
+    /// Assigns a node to a named type: the reserved one, a new one, or that of an equal earlier definition.
     fn define(&mut self, kind: Kind, attributes: Attributes, reserved: Option<NodeId>, at: At<'_>) -> Result<NodeId> {
         let Some(name) = kind.name().cloned() else { return self.push(kind, attributes) };
         if let Some(id) = reserved {
@@ -301,8 +301,8 @@ impl Parser<'_> {
         Err(at.error(format!("{} is defined twice, and not alike", quoted(name.full()))))
     }
 
-    /// Do two definitions of one name describe the same values, by the same names? Documentation, aliases, defaults and
-    /// unknown attributes may differ.
+    /// Whether two definitions of one name describe the same values by the same names. Documentation, aliases,
+    /// defaults and unknown attributes may differ.
     fn same_definition(&self, a: &Node, b: &Node) -> bool {
         let same_kind = match (&a.kind, &b.kind) {
             (Kind::Fixed(a), Kind::Fixed(b)) => a.size == b.size,
@@ -316,7 +316,7 @@ impl Parser<'_> {
         same_kind && a.logical == b.logical
     }
 
-    /// Types with names are the same only where they are one node, so this goes no deeper than the text.
+    /// Named types are equal only if they are one node, so the recursion is no deeper than the text.
     fn same_type(&self, a: NodeId, b: NodeId) -> bool {
         let (Some(x), Some(y)) = (self.nodes.get(a.index()), self.nodes.get(b.index())) else { return false };
         let same_kind = || match (&x.kind, &y.kind) {
@@ -352,8 +352,8 @@ impl Parser<'_> {
         Ok(here.or_else(|| self.names.get(&Name::new(word, ""))).copied())
     }
 
-    /// The full name of a definition, a reference or an alias. A few bytes of text can ask for one as long as the longest
-    /// namespace.
+    /// The full name of a definition, a reference or an alias. A few bytes of text can produce a name as long as the
+    /// longest namespace.
     fn name(&mut self, word: &str, namespace: &str) -> Result<Name> {
         if !word.contains('.') {
             self.inherited += namespace.len();
@@ -416,7 +416,7 @@ impl Parser<'_> {
     }
 }
 
-/// What all named types have.
+/// The parts common to all named types.
 struct Named {
     name: Name,
     aliases: Vec<Name>,
@@ -424,12 +424,12 @@ struct Named {
 }
 
 impl Named {
-    /// Is this attribute of a named type understood?
+    /// Whether this attribute of a named type is understood.
     fn explains(key: &str, value: &Json) -> bool {
         matches!(key, "type" | "name" | "namespace") || Self::explains_prose(key, value)
     }
 
-    /// Is this attribute, which fields have too, understood?
+    /// Whether this attribute, which fields have too, is understood.
     fn explains_prose(key: &str, value: &Json) -> bool {
         match key {
             "doc" => value.is_string(),
@@ -469,7 +469,7 @@ fn limit(limit: &'static str, value: usize, max: usize) -> Error {
     Error::new(ErrorKind::Limit { limit, value: value as u64, max: max as u64 })
 }
 
-/// More levels of JSON than are parsed.
+/// The error for JSON nested more deeply than is parsed.
 #[cold]
 fn too_deep(levels: usize, limits: &Limits) -> Error {
     if levels > limits.nesting {
@@ -493,7 +493,7 @@ pub(super) fn primitive(word: &str) -> Option<Kind> {
     })
 }
 
-/// The attribute that a complex type cannot do without.
+/// The required attribute of a complex type.
 fn body_of(word: &str) -> Option<&'static str> {
     Some(match word {
         "record" | "error" => "fields",
@@ -523,7 +523,7 @@ fn name_of<'a>(object: &'a Object, what: &str, at: At<'_>) -> Result<&'a str> {
     }
 }
 
-/// The object's name for an error text, with a space before it, or nothing.
+/// The object's name for an error message, after a space, or nothing.
 fn name_shown(object: &Object) -> String {
     match object.get("name") {
         Some(Json::String(name)) => format!(" {}", quoted(name)),
@@ -531,7 +531,7 @@ fn name_shown(object: &Object) -> String {
     }
 }
 
-/// A name for an error text: a file can put anything into it, of any length.
+/// Quotes a name for an error message and shortens it, as a file can contain names of any length.
 fn quoted(name: &str) -> String {
     const CHARS_MAX: usize = 100;
     let shown = name.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect::<String>();

@@ -1,21 +1,23 @@
-//! What the specification forbids, and real schemas have all the same: a schema in, the first such thing out.
+//! Finds the first part of a schema that the specification forbids although real schemas have it.
 //!
-//! Files with such schemas are read, as their bytes can be told apart. They are not written, as other readers refuse them.
+//! Files with such schemas are read, as their encoding is unambiguous. They are not written, as other readers reject
+//! them.
 
 use super::{Enum, Field, Kind, Name, Node, NodeId, Record, Schema};
 use crate::error::{Error, Result};
 use serde_json::Value as Json;
 use std::collections::HashSet;
 
-/// Values of defaults that are compared with types: of a union, one branch after the other is tried.
+/// Maximum number of steps to compare defaults with types: of a union, each branch is tried.
 const STEPS_MAX: usize = 1 << 20;
 
 impl Schema {
-    /// Checks that the schema is one that the specification allows, so that every reader takes it. The parser takes more:
-    /// names with other characters, defaults of other types, symbols and fields of one name, unions of two types of one kind.
+    /// Checks that the specification allows the schema, so that every reader accepts it. The parser also accepts names
+    /// with other characters, defaults of other types, duplicate symbols and fields, and unions of two types of one
+    /// kind.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) with the first thing that it forbids.
+    /// Fails with [`ErrorKind::Argument`](crate::ErrorKind::Argument) and the first forbidden part.
     pub fn check_valid(&self) -> Result<()> {
         let found = (0..self.len()).find_map(|at| self.forbidden(self.node(NodeId::new(at))));
         let found = found.or_else(|| {
@@ -100,7 +102,7 @@ impl Schema {
                 json.as_object().is_some_and(|all| all.values().all(|json| self.fits(*values, json, steps)))
             }
             Kind::Record(record) => json.as_object().is_some_and(|given| {
-                // A field that is not given has a default of its own, which is checked where that field is.
+                // A missing field has a default of its own, which is checked at that field.
                 let fits = |field: &Field, steps: &mut usize| match given.get(&field.name) {
                     Some(json) => self.fits(field.node, json, steps),
                     None => field.default.is_some(),
