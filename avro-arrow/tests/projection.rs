@@ -274,9 +274,9 @@ fn refused() {
         &[&["deep"], &["deep.x"], &["who.at.x"]],
         expect![[r#"
         deep
-            error: 5 is more than the limit `nesting` allows (4); raise it if the data is to be trusted
+            error: 5 exceeds the limit `nesting` (4); raise the limit if the data is trusted
         deep.x
-            error: 5 is more than the limit `nesting` allows (4); raise it if the data is to be trusted
+            error: 5 exceeds the limit `nesting` (4); raise the limit if the data is trusted
         who.at.x
             who {at? {x Float64}}
     "#]],

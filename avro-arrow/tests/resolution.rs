@@ -71,7 +71,7 @@ fn promotions() {
         (r#""string""#, bytes("é".as_bytes()), r#""bytes""#, r#"{"value":"c3a9"}"#),
         (r#""bytes""#, bytes("é".as_bytes()), r#""string""#, r#"{"value":"é"}"#),
         (r#""bytes""#, bytes(b"\xff"), r#""string""#, "error: a string is not valid UTF-8 at value, byte 0"),
-        (r#""int""#, long(1 << 31), r#""double""#, "error: int 2147483648 is beyond 32 bits at value, byte 0"),
+        (r#""int""#, long(1 << 31), r#""double""#, "error: int 2147483648 exceeds 32 bits at value, byte 0"),
         // There is no way back.
         (
             r#""long""#,
@@ -535,7 +535,7 @@ fn units_are_widened_where_that_is_asked_for() {
     let nullable = |t: &str| format!(r#"["null",{t}]"#);
     let list = |t: &str| format!(r#"{{"type":"array","items":{t}}}"#);
     let field = |t: &str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{t}}}]}}"#);
-    let too_large = "error: 9223372036854775807 is too large for the units that it is read in at f, byte 0";
+    let too_large = "error: 9223372036854775807 is too large for the smaller unit of the reader's schema at f, byte 0";
     let cases: Vec<(String, Vec<u8>, String, String)> = vec![
         (of_long("timestamp-millis"), long(-3), of_long("timestamp-micros"), "-3000".into()),
         (of_long("timestamp-millis"), long(5), of_long("timestamp-nanos"), "5000000".into()),

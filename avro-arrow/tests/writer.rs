@@ -164,7 +164,7 @@ fn cases() -> Vec<(ArrayRef, &'static str, Result<DataType, &'static str>)> {
         (cast(&texts, &dictionary).unwrap(), r#""string""#, Ok(DataType::Utf8)),
         (cast(&few, &dictionary).unwrap(), enumeration, Ok(enum_type.clone())),
         (cast(&few, &DataType::Utf8View).unwrap(), enumeration, Ok(enum_type)),
-        (texts.clone(), enumeration, Err("a value is no symbol of the enum (field c, row 2)")),
+        (texts.clone(), enumeration, Err("a value is not a symbol of the enum (field c, row 2)")),
         (few.clone(), r#"{"type":"fixed","name":"F","size":1}"#, Err("`c` is Utf8, which fixed F(1) cannot hold")),
         (
             cast(&few, &DataType::Binary).unwrap(),
@@ -174,7 +174,7 @@ fn cases() -> Vec<(ArrayRef, &'static str, Result<DataType, &'static str>)> {
         (
             cast(&texts, &DataType::Binary).unwrap(),
             r#"{"type":"fixed","name":"F","size":1}"#,
-            Err("a value of 37 bytes is no fixed of 1 (field c, row 2)"),
+            Err("a value has 37 bytes, expected a fixed of 1 (field c, row 2)"),
         ),
         (
             decimals.clone(),
@@ -289,7 +289,7 @@ fn what_is_below_a_null_record() {
         for (wrong, expected) in [
             ("", None),
             ("id", Some("null, which the schema forbids here")),
-            ("kind", Some("a value is no symbol of the enum")),
+            ("kind", Some("a value is not a symbol of the enum")),
         ] {
             // What is not there is of no use at all; of what is there, one value is.
             let last = (0..n).rfind(|row| is_there(*row)).filter(|_| !wrong.is_empty());
@@ -347,7 +347,7 @@ fn fields_and_columns() {
         (record(&format!(r#"{ab},{{"name":"c","type":"int","default":-5}}"#)), Ok(vec![("a", 7), ("b", 7), ("c", -5)])),
         (record(&format!(r#"{ab},{{"name":"c","type":["null","int"]}}"#)), Ok(vec![("a", 7), ("b", 7), ("c", 0)])),
         (record(&format!(r#"{ab},{{"name":"c","type":"int"}}"#)), Err("the field `c` has no column, and no default")),
-        (record(&format!(r#"{ab},{{"name":"c","type":"int","default":"x"}}"#)), Err("the default of `c` is of no use")),
+        (record(&format!(r#"{ab},{{"name":"c","type":"int","default":"x"}}"#)), Err("the default of `c` is invalid")),
         (record(r#"{"name":"a","type":"int"}"#), Err("the schema has no field `b`")),
         (r#""int""#.to_owned(), Err("the schema is one int, but there are 2 columns")),
     ];
@@ -441,12 +441,12 @@ fn options_that_are_none() {
     let arrow = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1])) as ArrayRef)]).unwrap().schema();
     let default = WriteOptions::default;
     let cases = [
-        (default().with_level(Some(3)), "the codec snappy has no levels"),
+        (default().with_level(Some(3)), "codec snappy has no levels"),
         (
             default().with_codec(Codec::Zstandard).with_level(Some(99)),
-            "99 is no level of zstandard: those are -7 to 22",
+            "level 99 is not valid for zstandard; expected -7 to 22",
         ),
-        (default().with_block_bytes(0), "blocks of 0 bytes have no rows"),
+        (default().with_block_bytes(0), "`block_bytes` must be at least 1"),
         (default().with_metadata(vec![("avro.x".into(), vec![])]), "`avro.x` is not the caller's"),
     ];
     for (options, text) in cases {

@@ -86,7 +86,7 @@ async fn conflicts_as_unions() {
     let cases = [
         (
             "SELECT * FROM '$DIR/t'",
-            "error: External error: `x` is int in $DIR/t/a.avro but string in $DIR/t/b.avro: they are not one table",
+            "error: External error: `x` is int in $DIR/t/a.avro but string in $DIR/t/b.avro: these types cannot be merged",
         ),
         ("CREATE EXTERNAL TABLE t STORED AS AVRO LOCATION '$DIR/t' OPTIONS('union_by_name' 'widen')", ""),
         ("SELECT * FROM t", "x\n{int: 1, string: null}\n{int: null, string: s}"),

@@ -491,7 +491,7 @@ fn failed_convert_leaves_no_file() {
         (
             &["convert", "people.avro", "other.avro", "out.arrow"],
             1,
-            &["`id` is", "in people.avro but string in other.avro: they are not one table"],
+            &["`id` is", "in people.avro but string in other.avro: these types cannot be merged"],
         ),
         (
             &["convert", "people.avro", "out.xyz"],

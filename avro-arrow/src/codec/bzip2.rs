@@ -25,7 +25,7 @@ fn streams(stored: &[u8], out: &mut Output) -> Result<()> {
                 break;
             }
             if read == 0 && out.bytes.len() == len {
-                return Err(Codec::Bzip2.damaged("its last stream is cut"));
+                return Err(Codec::Bzip2.damaged("the last stream is truncated"));
             }
         }
         if rest.is_empty() {

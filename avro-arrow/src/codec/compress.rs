@@ -53,13 +53,15 @@ impl Compressor {
     pub fn new(codec: Codec, level: Option<i32>) -> Result<Self> {
         let level = match (codec.levels(), level) {
             (None, None) => 0,
-            (None, Some(_)) => return Err(Error::argument(format!("the codec {} has no levels", codec.name()))),
+            (None, Some(_)) => return Err(Error::argument(format!("codec {} has no levels", codec.name()))),
             (Some((_, usual)), None) => usual,
             (Some((levels, _)), Some(level)) if levels.contains(&level) => level,
             (Some((levels, _)), Some(level)) => {
                 let (from, to) = levels.into_inner();
                 let codec = codec.name();
-                return Err(Error::argument(format!("{level} is no level of {codec}: those are {from} to {to}")));
+                return Err(Error::argument(format!(
+                    "level {level} is not valid for {codec}; expected {from} to {to}"
+                )));
             }
         };
         Ok(Compressor(match codec {
@@ -67,7 +69,7 @@ impl Compressor {
             #[cfg(feature = "deflate")]
             Codec::Deflate => Context::Deflate(libdeflater::Compressor::new(
                 libdeflater::CompressionLvl::new(level)
-                    .map_err(|_| Error::argument(format!("{level} is no level of deflate")))?,
+                    .map_err(|_| Error::argument(format!("level {level} is not valid for deflate")))?,
             )),
             #[cfg(feature = "snappy")]
             Codec::Snappy => Context::Snappy(Box::new(snap::raw::Encoder::new())),

@@ -39,7 +39,7 @@ pub(super) fn decompress(
                 };
             }
             Err(libdeflater::DecompressionError::InsufficientSpace) if possible < max => {
-                return Err(Codec::Deflate.damaged("it grows by more than deflate can"));
+                return Err(Codec::Deflate.damaged("it exceeds the maximum ratio of deflate"));
             }
             Err(libdeflater::DecompressionError::InsufficientSpace) => {
                 return Err(too_large((max as u64).saturating_add(1), max));

@@ -30,8 +30,8 @@ const COPY_OFFSET_16_BITS: u8 = 2;
 /// Why a block cannot be decompressed.
 pub(super) type Reason = &'static str;
 
-const CUT: Reason = "its last value is cut";
-const TOO_LONG: Reason = "it holds more bytes than it claims";
+const CUT: Reason = "the last value is truncated";
+const TOO_LONG: Reason = "it decompresses to more bytes than it states";
 
 /// What a tag says.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ pub(super) fn decompress_block(stored: &[u8], max: usize) -> Result<Vec<u8>> {
         return Err(too_large(len, max));
     }
     if len > SNAPPY_RATIO_MAX.saturating_mul(stored.len() as u64) {
-        return Err(Codec::Snappy.damaged(format!("{} bytes cannot hold the {len} that it claims", stored.len())));
+        return Err(Codec::Snappy.damaged(format!("{} bytes cannot decompress to the stated {len}", stored.len())));
     }
     let len = len as usize; // at most `max`
     const { assert!(SLACK <= PADDING) };
@@ -113,7 +113,7 @@ pub(super) fn decompress(tags: &[u8], out: &mut [u8], len: usize) -> Result<(), 
     match place.to == len {
         true => Ok(()),
         false if place.to > len => Err(TOO_LONG),
-        false => Err("it holds fewer bytes than it claims"),
+        false => Err("it decompresses to fewer bytes than it states"),
     }
 }
 

@@ -138,23 +138,23 @@ fn damage() {
         (
             Codec::Snappy,
             vec![0xe7, 7, 0, 0, 0, 0],
-            Err("damaged snappy block: 2 bytes cannot hold the 999 that it claims"),
+            Err("damaged snappy block: 2 bytes cannot decompress to the stated 999"),
         ),
         (
             Codec::Snappy,
             vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 0],
-            Err("4294967295 is more than the limit `block_bytes` allows (1000); raise it if the data is to be trusted"),
+            Err("4294967295 exceeds the limit `block_bytes` (1000); raise the limit if the data is trusted"),
         ),
         (
             Codec::Snappy,
             checksum_wrong,
-            Err("damaged snappy block: checksum 4fbabdba of its data is not 4fbabdbb as stored"),
+            Err("damaged snappy block: the checksum of its data is 4fbabdba, expected 4fbabdbb"),
         ),
-        (Codec::Zstandard, vec![], Err("damaged zstandard block: its last frame is cut")),
+        (Codec::Zstandard, vec![], Err("damaged zstandard block: the last frame is truncated")),
         (Codec::Zstandard, b"garbage".to_vec(), Err("damaged zstandard block: Unknown frame descriptor")),
-        (Codec::Bzip2, vec![], Err("damaged bzip2 block: its last stream is cut")),
+        (Codec::Bzip2, vec![], Err("damaged bzip2 block: the last stream is truncated")),
         (Codec::Bzip2, b"garbage".to_vec(), Err("damaged bzip2 block: bz2 header missing")),
-        (Codec::Xz, vec![], Err("damaged xz block: its last stream is cut")),
+        (Codec::Xz, vec![], Err("damaged xz block: the last stream is truncated")),
     ];
     for (codec, stored, want) in cases {
         let want = want.map(<[u8]>::to_vec).map_err(|text| format!("{text} {at}"));
@@ -176,7 +176,7 @@ fn every_level_is_read_back() {
     for codec in ALL {
         let Some((levels, usual)) = codec.levels() else {
             let error = Compressor::new(codec, Some(1)).unwrap_err().to_string();
-            assert_eq!(error, format!("the codec {} has no levels", codec.name()));
+            assert_eq!(error, format!("codec {} has no levels", codec.name()));
             continue;
         };
         assert!(levels.contains(&usual));

@@ -33,7 +33,7 @@ fn streams(stored: &[u8], out: &mut Output) -> Result<()> {
             return Ok(());
         }
         if read == 0 && out.bytes.len() == len && status == Status::MemNeeded {
-            return Err(Codec::Xz.damaged("its last stream is cut"));
+            return Err(Codec::Xz.damaged("the last stream is truncated"));
         }
     }
 }

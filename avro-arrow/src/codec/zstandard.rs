@@ -42,7 +42,7 @@ fn frames(kept: &mut Context, stored: &[u8], out: &mut Output) -> Result<()> {
         }
         // Nothing moved although there was room: the last frame is not whole.
         if input.pos() == at && bytes.len() == len && bytes.capacity() > len {
-            return Err(Codec::Zstandard.damaged("its last frame is cut"));
+            return Err(Codec::Zstandard.damaged("the last frame is truncated"));
         }
     }
 }

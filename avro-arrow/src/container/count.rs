@@ -203,7 +203,7 @@ impl Count<'_> {
             return Err(self.at(offset, self.index, rows_fault(rows, self.min_row_bytes, self.limits)));
         }
         let sum = self.rows.checked_add(rows);
-        let what = "the rows of all blocks are more than a number of 64 bits holds";
+        let what = "the row count of all blocks exceeds 64 bits";
         self.rows = sum.ok_or_else(|| self.at(offset, self.index, ErrorKind::Container { what, value: None }))?;
         Ok(())
     }

@@ -26,17 +26,19 @@
 //! Body ──wrong marker──▶ Beyond ──a whole block follows──▶ Frame, else Search
 //! ```
 
+mod frame;
 mod second;
 
 use super::header::{Header, MAGIC, SYNC_LEN};
 use super::pieces::Pieces;
 use crate::codec::{RawBlock, block_bytes_max};
 use crate::damage::DamagedBlock;
-use crate::encoding::{Cursor, PaddedBytes};
-use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::encoding::PaddedBytes;
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::options::OnCorruptBlock;
 use arrow_buffer::Buffer;
+pub use frame::Frame;
 use memchr::memmem::Finder;
 use second::First;
 use std::ops::Range;
@@ -120,18 +122,6 @@ enum Seen {
     TooLarge,
     /// The end of the file.
     End,
-}
-
-/// The count and the size before a block's data, as the file states them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Frame {
-    /// Number of rows of the block.
-    pub rows: u64,
-    /// Size of the stored data in bytes.
-    pub size: u64,
-    /// Length of the frame itself in bytes.
-    pub len: usize,
 }
 
 impl Framer {
@@ -341,7 +331,7 @@ impl Framer {
         let (offset, remaining) = (self.pieces.offset(), self.remaining());
         if remaining == Some(0) {
             if self.cut || self.file_len < Some(offset) {
-                return Err(self.error(ErrorKind::Truncated { what: "the length it was said to have" }, offset));
+                return Err(self.error(ErrorKind::Truncated { what: "its stated length" }, offset));
             }
             self.done();
             return Ok(false);
@@ -564,40 +554,5 @@ impl Framer {
         }
         self.done();
         Ok(false)
-    }
-}
-
-impl Frame {
-    /// Maximum length of a frame: two longs.
-    pub const LEN_MAX: usize = 20;
-
-    /// Parses the frame at the start of `bytes`; `None` if they end inside it. Fails if a number is negative or has
-    /// more than 64 bits.
-    pub fn parse(bytes: &[u8]) -> Result<Option<Frame>, ErrorKind> {
-        // As a row count, its first byte would be a negative number.
-        if bytes.starts_with(&MAGIC) {
-            return Err(ErrorKind::SecondHeader { unlike: None });
-        }
-        let mut cursor = Cursor::new(bytes);
-        let mut long = |bad: &'static str, negative: &'static str| match cursor.long() {
-            Err(Fault::End) => Ok(None),
-            Err(_) => Err(ErrorKind::Container { what: bad, value: None }),
-            Ok(value) => match u64::try_from(value) {
-                Ok(n) => Ok(Some(n)),
-                Err(_) => Err(ErrorKind::Container { what: negative, value: Some(value) }),
-            },
-        };
-        let Some(rows) = long("a block's count is not a number of 64 bits", "a block's count is")? else {
-            return Ok(None);
-        };
-        let Some(size) = long("a block's size is not a number of 64 bits", "a block's size is")? else {
-            return Ok(None);
-        };
-        Ok(Some(Frame { rows, size, len: cursor.at() }))
-    }
-
-    /// Length of the frame and its data, without the sync marker that follows them.
-    pub fn len_with_data(&self) -> u64 {
-        self.size.saturating_add(self.len as u64)
     }
 }

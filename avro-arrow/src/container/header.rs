@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn bad_headers() {
         let invalid = "invalid Avro schema";
-        let limit = "is more than the limit `metadata_bytes` allows (16777216)";
+        let limit = "exceeds the limit `metadata_bytes` (16777216)";
         let with = |codec: &[u8]| header(&[("avro.schema", br#""int""#), ("avro.codec", codec)]);
         let cases: [(Vec<u8>, &str); 16] = [
             (b"P".to_vec(), "not an Avro container file: it starts with P (file offset 0)"),

@@ -307,7 +307,10 @@ fn damaged_blocks() {
     let bad = |head: &[&[u8]], tail: usize| [&head.concat()[..], &vec![0; tail]].concat();
     let (second, marker) = (at + good.len(), at + 2 * good.len() - 16);
     let cases: [(Vec<u8>, String); 9] = [
-        (wrong_marker, format!("the sync marker after the block is not the file's (block 1, file offset {marker})")),
+        (
+            wrong_marker,
+            format!("the sync marker after the block does not match the file's (block 1, file offset {marker})"),
+        ),
         (
             bad(&[&long(-5), &long(0)], 16),
             format!("damaged container: a block's count is -5 (block 1, file offset {second})"),
@@ -332,7 +335,7 @@ fn damaged_blocks() {
         (
             bad(&[&long(1), &long(1001)], 1100),
             format!(
-                "1001 is more than the limit `block_bytes` allows (1000); raise it if the data is to be trusted \
+                "1001 exceeds the limit `block_bytes` (1000); raise the limit if the data is trusted \
                  (block 1, file offset {second})"
             ),
         ),

@@ -266,7 +266,7 @@ mod tests {
                 "[null,null,null,null] ",
                 &[0, 2],
                 format!(
-                    "6 is more than the limit `zero_width_items` allows (5); raise it if the data is to be trusted{}",
+                    "6 exceeds the limit `zero_width_items` (5); raise the limit if the data is trusted{}",
                     at(1, 2)
                 ),
             ),
@@ -298,7 +298,7 @@ mod tests {
                 "",
                 &[0],
                 format!(
-                    "6 is more than the limit `zero_width_items` allows (5); raise it if the data is to be trusted{}",
+                    "6 exceeds the limit `zero_width_items` (5); raise the limit if the data is trusted{}",
                     at(0, 0)
                 ),
             ),

@@ -267,15 +267,13 @@ impl MessageDecoder {
     }
 }
 
-const HINT: &str = "a reader's schema can make them one";
+const HINT: &str = "a reader's schema can unify them";
 
 /// Fails if rows of these schemas cannot be in one batch.
 fn same_columns(first: &ArrowSchema, other: &ArrowSchema) -> Result<()> {
     let (n_first, n_other) = (first.fields().len(), other.fields().len());
     if n_first != n_other {
-        return Err(Error::argument(format!(
-            "it has {n_other} columns, and the messages before have {n_first}; {HINT}"
-        )));
+        return Err(Error::argument(format!("it has {n_other} columns, but earlier messages have {n_first}; {HINT}")));
     }
     for (a, b) in first.fields().iter().zip(other.fields()) {
         if a.name() != b.name() || a.data_type() != b.data_type() || a.is_nullable() != b.is_nullable() {
@@ -283,7 +281,7 @@ fn same_columns(first: &ArrowSchema, other: &ArrowSchema) -> Result<()> {
                 let null = if field.is_nullable() { ", nullable" } else { "" };
                 format!("`{}` ({}{null})", field.name(), field.data_type())
             };
-            let what = format!("it has the column {}, where the messages before have {}; {HINT}", text(b), text(a));
+            let what = format!("it has the column {}, where earlier messages have {}; {HINT}", text(b), text(a));
             return Err(Error::argument(what));
         }
     }

@@ -115,7 +115,7 @@ impl Framing {
                 out.push(NUMBER);
                 out.extend(number.to_be_bytes());
             }
-            _ => return Err(Error::argument(format!("{} cannot say {id}", self.name()))),
+            _ => return Err(Error::argument(format!("{} cannot carry {id}", self.name()))),
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ mod tests {
             (
                 Framing::SingleObject,
                 b"\0\0\0\0\x07xyz",
-                "not a message in single-object encoding: it starts with 00, as Confluent's and Apicurio's do",
+                "not a message in single-object encoding: it starts with 00, like messages of Confluent and Apicurio",
             ),
             (Framing::SingleObject, b"\xc3\x02", "not a message in single-object encoding: it starts with c3 02"),
             (Framing::SingleObject, b"\xc3", "a message in single-object encoding is longer than 1 bytes"),
@@ -241,30 +241,34 @@ mod tests {
     #[test]
     fn ids_that_a_framing_has_not() {
         let cases = [
-            (Framing::SingleObject, SchemaId::Number(7), "a message in single-object encoding cannot say schema id 7"),
+            (
+                Framing::SingleObject,
+                SchemaId::Number(7),
+                "a message in single-object encoding cannot carry schema id 7",
+            ),
             (
                 Framing::SingleObject,
                 SchemaId::Guid(GUID_BYTES),
-                "a message in single-object encoding cannot say schema GUID 12345678-9abc-def0-0102-030405060708",
+                "a message in single-object encoding cannot carry schema GUID 12345678-9abc-def0-0102-030405060708",
             ),
             (
                 Framing::Confluent,
                 SchemaId::Rabin(10),
-                "a message in Confluent's framing cannot say schema fingerprint 000000000000000a",
+                "a message in Confluent's framing cannot carry schema fingerprint 000000000000000a",
             ),
             (Framing::Confluent, SchemaId::Number(1 << 32), "schema id 4294967296 has more than four bytes"),
             (APICURIO_4, SchemaId::Number(1 << 32), "schema id 4294967296 has more than four bytes"),
             (
                 APICURIO,
                 SchemaId::Guid(GUID_BYTES),
-                "a message in Apicurio's framing cannot say schema GUID 12345678-9abc-def0-0102-030405060708",
+                "a message in Apicurio's framing cannot carry schema GUID 12345678-9abc-def0-0102-030405060708",
             ),
             (
                 APICURIO,
                 SchemaId::Unnamed,
-                "a message in Apicurio's framing cannot say the schema of messages without an id",
+                "a message in Apicurio's framing cannot carry the schema of messages without an id",
             ),
-            (Framing::Bare, SchemaId::Number(7), "a bare datum cannot say schema id 7"),
+            (Framing::Bare, SchemaId::Number(7), "a bare datum cannot carry schema id 7"),
         ];
         for (framing, id, want) in cases {
             let mut out = vec![];

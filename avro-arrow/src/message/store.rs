@@ -137,8 +137,8 @@ mod tests {
             (4, "\"long\"", 0),
             (1, "\"int\"", 1),
             (1, "\"int\"", 1),
-            (2, "schema id 2 is not known", 2),
-            (2, "schema id 2 is not known", 2),
+            (2, "schema id 2 is unknown", 2),
+            (2, "schema id 2 is unknown", 2),
             (3, "schema id 3 cannot be looked up: timeout 2", 3),
             (3, "schema id 3 cannot be looked up: timeout 3", 4),
             (1, "\"int\"", 4),
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(store.get(SchemaId::Unnamed).unwrap().json(), "\"int\"");
         assert_eq!(
             store.get(SchemaId::Rabin(1)).unwrap_err().to_string(),
-            "schema fingerprint 0000000000000001 is not known"
+            "schema fingerprint 0000000000000001 is unknown"
         );
     }
 

@@ -118,7 +118,7 @@ fn framings() {
 #[test]
 fn what_is_wrong_is_said_and_the_rest_is_kept() {
     let cases = [
-        ("00 00000003 00", "schema id 3 is not known (message 1)"),
+        ("00 00000003 00", "schema id 3 is unknown (message 1)"),
         (
             "c301 fda122acff9671e9 00",
             "not a message in Confluent's framing: this is Avro's single-object encoding (message 1, offset in message 0)",
@@ -334,19 +334,19 @@ fn schemas_that_cannot_be_used_are_looked_at_once() {
         (1, ""),
         (
             2,
-            "schema id 2 cannot be used: it has 0 columns, and the messages before have 5; a reader's schema can make them one (message 1)",
+            "schema id 2 cannot be used: it has 0 columns, but earlier messages have 5; a reader's schema can unify them (message 1)",
         ),
         (
             3,
-            "schema id 3 cannot be used: it has the column `id` (Int32), where the messages before have `id` (Int64); a reader's schema can make them one (message 2)",
+            "schema id 3 cannot be used: it has the column `id` (Int32), where earlier messages have `id` (Int64); a reader's schema can unify them (message 2)",
         ),
         (
             2,
-            "schema id 2 cannot be used: it has 0 columns, and the messages before have 5; a reader's schema can make them one (message 3)",
+            "schema id 2 cannot be used: it has 0 columns, but earlier messages have 5; a reader's schema can unify them (message 3)",
         ),
         (4, ""),
-        (5, "schema id 5 is not known (message 5)"),
-        (5, "schema id 5 is not known (message 6)"),
+        (5, "schema id 5 is unknown (message 5)"),
+        (5, "schema id 5 is unknown (message 6)"),
         (1, ""),
     ];
     for (id, want) in cases {
@@ -414,7 +414,7 @@ fn ids_from_elsewhere() {
     decoder.decode_as(id, &bytes(DATUM_2)).unwrap();
     decoder.decode_as(id, &bytes("0206")).unwrap();
     let error = decoder.decode_as(SchemaId::Number(9), &bytes(DATUM_2)).unwrap_err();
-    assert_eq!(error.to_string(), "schema id 9 is not known (message 4)");
+    assert_eq!(error.to_string(), "schema id 9 is unknown (message 4)");
     let (_, messages, rejected) = all(&mut decoder, 8192);
     assert_eq!(messages, [0, 1, 2]);
     assert_eq!(rejected[0].to_string(), "enum has no symbol 3 (field kind, message 3, offset in message 1)");

@@ -150,10 +150,10 @@ fn decimal(attributes: &Attributes, precision_max: u32) -> Option<Logical> {
 
 /// The maximum number of decimal digits that always fit `size` bytes: floor(log10(2^(8 * size - 1) - 1)).
 ///
-/// 2^k - 1 has as many digits as 2^k for every k but 0, as no other power of two is a power of ten. So this is floor(k
-/// * log10(2)), with 27 decimals of the logarithm: for k up to 2^34 their error is below 2 * 10^-17, and no such k has
-/// a product that close to an integer (the nearest, by continued fractions, is more than 10^-11 away). Larger k allow
-/// any precision of 32 bits.
+/// 2^k - 1 has as many digits as 2^k for every k but 0, as no other power of two is a power of ten. So this is
+/// floor(k * log10(2)), with 27 decimals of the logarithm: for k up to 2^34 their error is below 2 * 10^-17, and no
+/// such k has a product that close to an integer (the nearest, by continued fractions, is more than 10^-11 away).
+/// Larger k allow any precision of 32 bits.
 fn precision_max(size: usize) -> u32 {
     const LOG10_2: u128 = 301_029_995_663_981_195_213_738_894;
     const ONE: u128 = 10_u128.pow(27);

@@ -111,7 +111,7 @@ impl Parser<'_> {
             },
             Json::Array(branches) => self.union(branches, at, namespace),
             Json::Object(object) => self.object(object, at, namespace),
-            other => Err(at.error(format!("a type is a string, an object or an array, not {}", article(other)))),
+            other => Err(at.error(format!("a type must be a string, an object or an array, not {}", article(other)))),
         }
     }
 
@@ -176,7 +176,7 @@ impl Parser<'_> {
             let at = at.index(idx);
             let id = self.schema(branch, at, namespace)?;
             if matches!(self.nodes.get(id.index()), Some(Node { kind: Kind::Union(_), .. })) {
-                return Err(at.error("a union stands directly inside a union"));
+                return Err(at.error("a union cannot directly contain a union"));
             }
             ids.push(id);
         }
@@ -186,7 +186,7 @@ impl Parser<'_> {
     fn enumeration(&mut self, object: &Object, json: &Json, at: At<'_>, namespace: &str) -> Result<NodeId> {
         let named = self.named(object, "enum", at, namespace)?;
         let Some(symbols) = strings(json) else {
-            return Err(at.key("symbols").error("the symbols of an enum are an array of strings"));
+            return Err(at.key("symbols").error("the symbols of an enum must be an array of strings"));
         };
         let default = object.get("default").and_then(Json::as_str).map(str::to_owned);
         let attributes = rest(object, |key, value| match key {
@@ -206,7 +206,7 @@ impl Parser<'_> {
             number => number.as_u64(),
         };
         let Some(size) = size.and_then(|n| usize::try_from(n).ok()) else {
-            return Err(at.key("size").error("the size of a fixed is an integer of at least 0"));
+            return Err(at.key("size").error("the size of a fixed must be a non-negative integer"));
         };
         let attributes = rest(object, |key, value| key == "size" || Named::explains(key, value));
         let Named { name, aliases, doc } = named;
@@ -217,7 +217,7 @@ impl Parser<'_> {
         let Named { name, aliases, doc } = self.named(object, "record", at, namespace)?;
         let at_fields = at.key("fields");
         let Json::Array(json) = json else {
-            return Err(at_fields.error(format!("the fields of a record are an array, not {}", article(json))));
+            return Err(at_fields.error(format!("the fields of a record must be an array, not {}", article(json))));
         };
         // Fields may refer to the record, so it is named before them.
         let reserved = match self.names.get(&name) {
@@ -254,7 +254,7 @@ impl Parser<'_> {
 
     fn field(&mut self, json: &Json, at: At<'_>, namespace: &str) -> Result<Field> {
         let Json::Object(object) = json else {
-            return Err(at.error(format!("a field is an object, not {}", article(json))));
+            return Err(at.error(format!("a field must be an object, not {}", article(json))));
         };
         let name = name_of(object, "field", at)?;
         let Some(json) = object.get("type") else {
@@ -298,7 +298,7 @@ impl Parser<'_> {
             self.repeated.get_or_insert_with(|| name.full().to_owned());
             return Ok(first);
         }
-        Err(at.error(format!("{} is defined twice, and not alike", quoted(name.full()))))
+        Err(at.error(format!("{} is defined twice, with different definitions", quoted(name.full()))))
     }
 
     /// Whether two definitions of one name describe the same values by the same names. Documentation, aliases,
@@ -334,8 +334,8 @@ impl Parser<'_> {
             return Ok(id);
         }
         Err(at.error(match (body_of(word), hints::of_word(word)) {
-            (Some(body), _) => format!("`{word}` is no type by itself: it needs an object with `type` and `{body}`"),
-            (None, Some(hint)) => format!("there is no type {}; did you mean {hint}?", quoted(word)),
+            (Some(body), _) => format!("`{word}` is not a type by itself; write an object with `type` and `{body}`"),
+            (None, Some(hint)) => format!("unknown type {}; did you mean {hint}?", quoted(word)),
             (None, None) => {
                 let name = Name::new(word, namespace);
                 format!("type {} is not defined before its use", quoted(name.full()))
@@ -370,7 +370,7 @@ impl Parser<'_> {
             Some(Json::String(namespace)) => namespace,
             None | Some(Json::Null) => enclosing,
             Some(other) => {
-                return Err(at.key("namespace").error(format!("a namespace is a string, not {}", article(other))));
+                return Err(at.key("namespace").error(format!("a namespace must be a string, not {}", article(other))));
             }
         };
         let name = self.name(simple, namespace)?;
@@ -518,8 +518,10 @@ fn strings(json: &Json) -> Option<Vec<String>> {
 fn name_of<'a>(object: &'a Object, what: &str, at: At<'_>) -> Result<&'a str> {
     match object.get("name") {
         Some(Json::String(name)) => Ok(name),
-        Some(other) => Err(at.key("name").error(format!("the name of a {what} is a string, not {}", article(other)))),
-        None => Err(at.error(format!("{what} without a `name`"))),
+        Some(other) => {
+            Err(at.key("name").error(format!("the name of a {what} must be a string, not {}", article(other))))
+        }
+        None => Err(at.error(format!("{what} has no `name`"))),
     }
 }
 

@@ -49,7 +49,7 @@ impl Schema {
             }
             // SPEC: Decimal. What is invalid is ignored by some readers, and refused by others.
             Kind::Bytes | Kind::Fixed(_) if is_void_decimal(node) => {
-                Some(format!("{node} has a decimal of a precision or scale that it cannot have"))
+                Some(format!("{node} has a decimal with an invalid precision or scale"))
             }
             _ => None,
         }
@@ -60,15 +60,18 @@ impl Schema {
         record.fields.iter().find_map(|field| {
             let place = || format!("field {} of record {}", quoted(&field.name), record.name);
             if !is_word(&field.name) {
-                return Some(format!("{} has a name that is not letters, digits and `_`", place()));
+                return Some(format!(
+                    "{} has an invalid name: only letters, digits and `_` are allowed, and no digit first",
+                    place()
+                ));
             }
             if !seen.insert(field.name.as_str()) {
-                return Some(format!("{} is there twice", place()));
+                return Some(format!("{} occurs twice", place()));
             }
             if let Some(order) = field.attributes.get("order")
                 && !matches!(order.as_str(), Some("ascending" | "descending" | "ignore"))
             {
-                return Some(format!("{} has the order {order}", place()));
+                return Some(format!("{} has the invalid order {order}", place()));
             }
             let default = field.default.as_ref()?;
             let (mut steps, node) = (STEPS_MAX, self.node(field.node));
@@ -120,7 +123,10 @@ impl Schema {
 fn forbidden_name(name: &Name, kind: &Kind) -> Option<String> {
     let word = kind.word();
     if !name.full().split('.').all(is_word) {
-        return Some(format!("{word} {} has a name that is not letters, digits and `_`", quoted(name.full())));
+        return Some(format!(
+            "{word} {} has an invalid name: only letters, digits and `_` are allowed, and no digit first",
+            quoted(name.full())
+        ));
     }
     let is_primitive = super::parse::primitive(name.simple()).is_some();
     is_primitive.then(|| format!("{word} {} has the name of a primitive type", quoted(name.full())))
@@ -134,10 +140,14 @@ fn forbidden_symbols(e: &Enum, node: &Node) -> Option<String> {
     }
     for symbol in &e.symbols {
         if !is_word(symbol) {
-            return Some(format!("symbol {} of enum {} is not letters, digits and `_`", quoted(symbol), e.name));
+            return Some(format!(
+                "symbol {} of enum {} is invalid: only letters, digits and `_` are allowed, and no digit first",
+                quoted(symbol),
+                e.name
+            ));
         }
         if !seen.insert(symbol.as_str()) {
-            return Some(format!("symbol {} is there twice in enum {}", quoted(symbol), e.name));
+            return Some(format!("symbol {} occurs twice in enum {}", quoted(symbol), e.name));
         }
     }
     let odd = node.attributes.get("default").map(shown);
@@ -194,10 +204,16 @@ mod tests {
         let record = |name: &str, field: &str| format!(r#"{{"type":"record","name":"{name}","fields":[{field}]}}"#);
         let cases = [
             (r#""int""#.to_owned(), "valid"),
-            (enumeration(r#""symbols":["x","x"]"#), "symbol `x` is there twice in enum E"),
+            (enumeration(r#""symbols":["x","x"]"#), "symbol `x` occurs twice in enum E"),
             (enumeration(r#""symbols":[]"#), "enum E has no symbols"),
-            (enumeration(r#""symbols":["a-b"]"#), "symbol `a-b` of enum E is not letters, digits and `_`"),
-            (enumeration(r#""symbols":[""]"#), "symbol `` of enum E is not letters, digits and `_`"),
+            (
+                enumeration(r#""symbols":["a-b"]"#),
+                "symbol `a-b` of enum E is invalid: only letters, digits and `_` are allowed, and no digit first",
+            ),
+            (
+                enumeration(r#""symbols":[""]"#),
+                "symbol `` of enum E is invalid: only letters, digits and `_` are allowed, and no digit first",
+            ),
             (enumeration(r#""symbols":["a"],"default":"b""#), "the default `b` of enum E is not one of its symbols"),
             (enumeration(r#""symbols":["a"],"default":1"#), "the default 1 of enum E is not one of its symbols"),
             (enumeration(r#""symbols":["a"],"default":"a""#), "valid"),
@@ -207,19 +223,28 @@ mod tests {
                 "a union has array twice",
             ),
             ("[]".to_owned(), "a union has no branches"),
-            (record("my-rec", ""), "record `my-rec` has a name that is not letters, digits and `_`"),
-            (record("a..R", ""), "record `a..R` has a name that is not letters, digits and `_`"),
+            (
+                record("my-rec", ""),
+                "record `my-rec` has an invalid name: only letters, digits and `_` are allowed, and no digit first",
+            ),
+            (
+                record("a..R", ""),
+                "record `a..R` has an invalid name: only letters, digits and `_` are allowed, and no digit first",
+            ),
             (record("a.int", ""), "record `a.int` has the name of a primitive type"),
             (record("array", ""), "valid"),
             (
                 record("R", r#"{"name":"1a","type":"int"}"#),
-                "field `1a` of record R has a name that is not letters, digits and `_`",
+                "field `1a` of record R has an invalid name: only letters, digits and `_` are allowed, and no digit first",
             ),
             (
                 record("R", r#"{"name":"a","type":"int"},{"name":"a","type":"int"}"#),
-                "field `a` of record R is there twice",
+                "field `a` of record R occurs twice",
             ),
-            (record("R", r#"{"name":"a","type":"int","order":"up"}"#), "field `a` of record R has the order \"up\""),
+            (
+                record("R", r#"{"name":"a","type":"int","order":"up"}"#),
+                "field `a` of record R has the invalid order \"up\"",
+            ),
             (
                 record(
                     "R",
@@ -229,7 +254,7 @@ mod tests {
             ),
             (
                 r#"{"type":"fixed","name":"F","size":8,"logicalType":"decimal","precision":19}"#.to_owned(),
-                "fixed F(8) has a decimal of a precision or scale that it cannot have",
+                "fixed F(8) has a decimal with an invalid precision or scale",
             ),
             (r#"{"type":"fixed","name":"F","size":0}"#.to_owned(), "valid"),
         ];

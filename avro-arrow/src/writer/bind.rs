@@ -111,7 +111,7 @@ impl Plan {
             Part::Constant(bytes) => Ok(Bound::Constant(bytes)),
             Part::Column(at, value) => match columns.get(*at) {
                 Some(array) => self.column(value, array).map(Bound::Column),
-                None => Err(Error::argument("the batch has not the columns that the writer was made for")),
+                None => Err(Error::argument("the columns of the batch are not those of the writer")),
             },
         });
         bound.collect()

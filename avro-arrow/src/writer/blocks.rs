@@ -47,12 +47,10 @@ pub struct WrittenBlock {
 impl Encoder {
     pub(super) fn new(arrow: &SchemaRef, options: &WriteOptions) -> Result<Encoder> {
         if let Some((key, _)) = options.metadata.iter().find(|(key, _)| key.starts_with("avro.")) {
-            return Err(Error::argument(format!(
-                "the metadata `{key}` is not the caller's: `avro.` is the specification's"
-            )));
+            return Err(Error::argument(format!("metadata `{key}`: keys that start with `avro.` are reserved")));
         }
         if options.block_bytes == 0 {
-            return Err(Error::argument("blocks of 0 bytes have no rows"));
+            return Err(Error::argument("`block_bytes` must be at least 1"));
         }
         Compressor::new(options.codec, options.level)?;
         let plan = match &options.schema {
@@ -157,7 +155,7 @@ impl Blocks {
         let encoder = self.encoder.clone();
         let inner = &encoder.0;
         if !batch.columns().iter().map(|column| column.data_type()).eq(&inner.columns) {
-            return Err(Error::argument("the batch has not the columns that the writer was made for"));
+            return Err(Error::argument("the columns of the batch are not those of the writer"));
         }
         let row = inner.plan.bind(batch)?;
         let mut from = 0;

@@ -94,7 +94,7 @@ impl Leaf for FixedViews<'_> {
     }
 
     fn why(&self, at: usize) -> String {
-        format!("a value of {} bytes is no fixed of {}", self.0.value(at).len(), self.1)
+        format!("a value has {} bytes, expected a fixed of {}", self.0.value(at).len(), self.1)
     }
 
     fn put(&self, at: usize, out: &mut Out) {
@@ -144,7 +144,7 @@ impl Leaf for Symbols<'_> {
     }
 
     fn why(&self, _: usize) -> String {
-        "a value is no symbol of the enum".to_owned()
+        "a value is not a symbol of the enum".to_owned()
     }
 }
 
@@ -261,6 +261,6 @@ impl Leaf for Durations<'_> {
     }
 
     fn why(&self, _: usize) -> String {
-        "a duration has a negative part, parts of a millisecond, or more than 32 bits of them".to_owned()
+        "a duration has a negative part, a fraction of a millisecond, or a part of more than 32 bits".to_owned()
     }
 }

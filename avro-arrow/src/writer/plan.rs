@@ -122,7 +122,7 @@ impl Planner<'_> {
             let mut found = columns.iter().enumerate().filter(|(_, column)| is_called(field, column.name()));
             parts.push(match (found.next(), found.next()) {
                 (Some((at, column)), None) => Part::Column(at, self.column(column, &field.name, field.node)?),
-                (Some(_), Some(_)) => return Err(format!("there are two columns `{}`", self.path_of(&field.name))),
+                (Some(_), Some(_)) => return Err(format!("duplicate column `{}`", self.path_of(&field.name))),
                 (None, _) => Part::Constant(self.absent(field)?),
             });
         }
@@ -135,7 +135,7 @@ impl Planner<'_> {
         let path = || self.path_of(&field.name);
         if let Some(default) = &field.default {
             let mut encoder = json::Encoder::new(self.schema, json::Form::Avro, self.limits);
-            let why = |e: Error| format!("the default of `{}` is of no use: {e}", path());
+            let why = |e: Error| format!("the default of `{}` is invalid: {e}", path());
             encoder.encode_default(default, field.node, &mut bytes).map_err(why)?;
             return Ok(bytes);
         }
@@ -164,7 +164,7 @@ impl Planner<'_> {
     /// At this path, one level further down.
     fn inside<T>(&mut self, path: String, plan: impl FnOnce(&mut Self) -> Result<T, Why>) -> Result<T, Why> {
         if self.depth > self.limits.nesting {
-            return Err(format!("`{path}` is nested more than `nesting` allows ({})", self.limits.nesting));
+            return Err(format!("`{path}` is nested more deeply than the limit `nesting` ({})", self.limits.nesting));
         }
         let outer = std::mem::replace(&mut self.path, path);
         self.depth += 1;

@@ -218,7 +218,7 @@ impl Selector {
         let selected = self.filter.select(columns).map_err(|error| Error::new(ErrorKind::Filter(error)))?;
         let (values, nulls) = selected.into_parts();
         if values.len() != n_rows {
-            return Err(Error::argument(format!("the filter gave {} values for {n_rows} rows", values.len())));
+            return Err(Error::argument(format!("the filter returned {} values for {n_rows} rows", values.len())));
         }
         let selected = match nulls {
             Some(nulls) => &values & nulls.inner(),

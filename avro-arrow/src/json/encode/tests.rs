@@ -181,7 +181,7 @@ fn errors() {
         ),
         (nested, Form::Avro, "{}", "$: record R needs a field `a`, which has no default"),
         (nested, Form::Avro, r#"{"a":{},"b":1}"#, r#"$: record R has no field "b""#),
-        (nested, Form::Avro, r#"{"a":{},"a":{}}"#, r#"$: the field "a" is there twice"#),
+        (nested, Form::Avro, r#"{"a":{},"a":{}}"#, r#"$: the field "a" occurs twice"#),
         (
             r#"["int",{"type":"map","values":"int"},{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}]"#,
             Form::Plain,

@@ -33,7 +33,7 @@ impl Walk<'_> {
                 format!("{} needs a field `{}`, which has no default", self.schema.node(node), field(node, at))
             }
             Wrong::Unknown(node, key) => format!("{} has no field {}", self.schema.node(node), quoted(key)),
-            Wrong::Twice(key) => format!("the field {} is there twice", quoted(key)),
+            Wrong::Twice(key) => format!("the field {} occurs twice", quoted(key)),
             Wrong::Default(node, at) => format!(
                 "the default of `{}` in {}, which is not given, is of no use for its type",
                 field(node, at),

@@ -292,7 +292,7 @@ fn full_names_are_limited() {
     let definitions = |n| (0..n).map(definition).collect::<Vec<_>>().join(",");
     let reference = |name| format!(r#"{{"name":"f","type":["null","{name}"]}}"#);
     let aliases = r#"{"name":"f","type":{"type":"fixed","name":"F","size":1,"aliases":["A","n.B"]}}"#;
-    let limit = "is more than the limit `metadata_bytes` allows (16777216)";
+    let limit = "exceeds the limit `metadata_bytes` (16777216)";
     for (text, expected) in [
         (record(9_000, &definitions(1_800)), Ok(())),
         (record(9_000, &definitions(1_900)), Err(format!("16785000 {limit}"))),

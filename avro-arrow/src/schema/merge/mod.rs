@@ -85,7 +85,7 @@ impl MergedSchema {
         limits: &Limits,
     ) -> Result<MergedSchema> {
         let sources = distinct(sources);
-        let Some(first) = sources.first() else { return Err(Error::argument("there are no schemas to merge")) };
+        let Some(first) = sources.first() else { return Err(Error::argument("no schemas to merge")) };
         if conflicts == OnConflict::Strict {
             for other in sources.iter().skip(1) {
                 strict::check(first, other)?;

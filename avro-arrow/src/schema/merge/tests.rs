@@ -39,7 +39,7 @@ fn check_types(conflicts: OnConflict, cases: &[(&[&str], &str)]) {
 
 #[test]
 fn types() {
-    let conflict = |a: &str, b: &str| format!("`f` is {a} in v1 but {b} in v2: they are not one table");
+    let conflict = |a: &str, b: &str| format!("`f` is {a} in v1 but {b} in v2: these types cannot be merged");
     let owned = [
         conflict("int", "string"),
         conflict("int (date)", "int"),
@@ -353,7 +353,8 @@ fn defaults() {
 
 #[test]
 fn strict() {
-    let conflict = |path: &str, a: &str, b: &str| format!("{path} is {a} in v1 but {b} in v2: they are not one table");
+    let conflict =
+        |path: &str, a: &str, b: &str| format!("{path} is {a} in v1 but {b} in v2: these types cannot be merged");
     let f = |name: &str, t: &str| record("R", &format!(r#"{{"name":"{name}","type":{t}}}"#));
     for (a, b, want) in [
         (f("a", "\"int\""), f("a", "\"int\"").replace("\"R\"", "\"Q\""), String::new()),
@@ -390,9 +391,9 @@ fn other_top_levels() {
     check(&["\"string\""], "\"string\"", &[]);
     assert_eq!(
         merge_json(&["\"int\"", &record("R", "")], OnConflict::Error).unwrap_err().to_string(),
-        "the outermost type is int in v1 but record R in v2: they are not one table"
+        "the outermost type is int in v1 but record R in v2: these types cannot be merged"
     );
-    assert_eq!(merge(&[], OnConflict::Error).unwrap_err().to_string(), "there are no schemas to merge");
+    assert_eq!(merge(&[], OnConflict::Error).unwrap_err().to_string(), "no schemas to merge");
 }
 
 #[test]
