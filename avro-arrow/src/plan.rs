@@ -1,7 +1,8 @@
-//! Plans: a schema, a reader's schema and the caller's options in, and out the columns (`target`) and what becomes of every
-//! value, in the order of its bytes (`Source`).
+//! Plans: how a schema, a reader's schema and the options determine the columns (`target`), and how each value in a
+//! row's bytes becomes one (`Source`).
 //!
-//! The program compiler and the reference decoder both start from a plan, so that they can differ only in how they read.
+//! The program compiler and the reference decoder both start from a plan, so that they can differ only in how they
+//! read.
 
 mod constant;
 mod metadata;
@@ -25,34 +26,34 @@ use target::{Wrap, unsupported};
 /// The name of the one column of a file whose top level is not a record.
 pub(crate) const VALUE_COLUMN: &str = "value";
 
-/// What becomes of a row.
+/// The plan of a row.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// The schema that the bytes were written with.
     pub(crate) schema: Schema,
     pub(crate) resolution: Resolution,
-    /// Where the columns of a row come from.
+    /// The source of the columns of a row.
     pub(crate) row: Source,
     pub(crate) target: RecordTarget,
     pub(crate) arrow: SchemaRef,
 }
 
-/// What becomes of a field of the writer's, or what comes in the place of one.
+/// What to do with a field of the writer's record, or for a field that it lacks.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// It is walked over.
+    /// Skip it.
     Skip(NodeId),
-    /// It becomes the column of this index among those of its record.
+    /// Read it into the column with this index among those of its record.
     Read { column: usize, source: Source },
-    /// It is not there: the column has this value.
+    /// The writer lacks the field: the column has this value.
     Default { column: usize, value: Value },
 }
 
-/// What stands in the bytes, and how it becomes a value of the target that it is made for.
+/// The encoding of a value, and how it becomes a value of its target.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Scalar(Scalar),
-    /// Blocks of items, which take no bytes or some.
+    /// Blocks of items, which may take no bytes.
     Items {
         item: Box<Source>,
         zero_width: bool,
@@ -62,22 +63,22 @@ pub(crate) enum Source {
     Record(RecordSource),
     /// A value that becomes JSON text.
     Json(PairId),
-    /// A union of one: an index that must be 0.
+    /// A union of one type: an index that must be 0.
     Single(Box<Source>),
-    /// A union of null and another, whose null is a null of the target.
+    /// A union of null and another type, whose null is a null of the target.
     Nullable {
         null_branch: u8,
         value: Box<Source>,
     },
-    /// Any other union: what becomes of each branch, if anything can.
+    /// Any other union, with the source of each branch that has one.
     Branches {
         /// The writer's union.
         union: NodeId,
         branches: Vec<Option<Source>>,
     },
-    /// A value of a target that can be null.
+    /// A non-null value of a nullable target.
     Present(Box<Source>),
-    /// Nothing in the bytes, a null of the target.
+    /// No bytes, and a null of the target.
     Absent,
     /// A value that becomes this branch of a union.
     Branch {
@@ -86,14 +87,14 @@ pub(crate) enum Source {
     },
 }
 
-/// A record in the bytes, or a row that is another value.
+/// A record, or a row that is another value.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordSource {
     pub(crate) node: NodeId,
     pub(crate) steps: Vec<Step>,
 }
 
-/// A value that is not made of others: how it is encoded, and what it is taken for.
+/// The encoding of a scalar, and the conversion applied to it.
 #[derive(Debug, Clone)]
 pub(crate) enum Scalar {
     Null,
@@ -111,33 +112,33 @@ pub(crate) enum Scalar {
     Bytes,
     String,
     Fixed(usize),
-    /// An index below this.
+    /// An index below this number.
     Enum(usize),
-    /// An index, by which the reader's is found, if there is one.
+    /// An index that is mapped to the reader's, if it has one.
     Symbol {
         /// The writer's enum.
         of: NodeId,
         table: Arc<[Option<u32>]>,
     },
-    /// An index of one of these, which are the values.
+    /// An index of one of these values.
     SymbolText(Arc<StringArray>),
     /// A decimal on bytes, to `Decimal128` or `Decimal256`.
     DecimalBytes,
     /// A decimal on fixed of this size.
     DecimalFixed(usize),
-    /// An int times this, to `i64`.
+    /// An int multiplied by this, as `i64`.
     IntTimes(i64),
-    /// A long times this, to `i64`.
+    /// A long multiplied by this, as `i64`.
     LongTimes(i64),
-    /// A decimal on bytes with so many more zeros.
+    /// A decimal on bytes with this many more zeros.
     ScaledBytes(u32),
-    /// A decimal on fixed of this size, with so many more zeros.
+    /// A decimal on fixed of this size, with this many more zeros.
     ScaledFixed(usize, u32),
     Duration,
 }
 
 impl Plan {
-    /// The plan for a schema under these options.
+    /// Makes the plan for a schema under these options.
     pub(crate) fn new(schema: &Schema, options: &Options) -> Result<Plan> {
         let resolution = match &options.reader_schema {
             Some(reader) if reader != schema => {
@@ -192,7 +193,7 @@ impl Plan {
     }
 }
 
-/// A value that is not a record as the field of a row.
+/// A value that is not a record, as the field of a row.
 fn value_field(node: NodeId) -> AvroField {
     AvroField {
         name: VALUE_COLUMN.to_string(),
@@ -208,27 +209,28 @@ struct Planner<'a> {
     resolution: &'a Resolution,
     reader: &'a Schema,
     options: &'a Options,
-    /// The reader's records around the place being planned, outermost first.
+    /// The enclosing records of the reader, outermost first.
     open: Vec<NodeId>,
     n_fields: usize,
     metadata_bytes: usize,
     depth: usize,
-    /// Sources, and fields of the writer's records.
+    /// Number of sources and of the writer's record fields.
     n_sources: usize,
-    /// Of the text of defaults.
+    /// Bytes of the text of defaults.
     default_bytes: usize,
     writer_symbols: Symbols,
     reader_symbols: Symbols,
 }
 
-/// The symbols of each enum, made once: an enum of a million symbols may be named by a thousand fields.
+/// The symbols of each enum, made once: an enum of a million symbols may be used by a thousand fields.
 type Symbols = HashMap<NodeId, Arc<StringArray>>;
 
-/// Each branch of a writer's union has its own way to the reader's type: a few thousand fields could take gigabytes.
+/// Each branch of a writer's union has its own source for the reader's type: a few thousand fields could take
+/// gigabytes.
 const SOURCES_MAX: usize = 1 << 20;
 
 impl<'a> Planner<'a> {
-    /// Where a row comes from that is a record for the reader.
+    /// The source of a row that is a record for the reader.
     fn row(&mut self, pair: PairId, target: &RecordTarget) -> Result<Source> {
         match &self.resolution.pair(pair).action {
             Action::FromUnion(branches) => {
@@ -241,7 +243,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Where the values of a target come from.
+    /// The source of a target's values.
     fn source(&mut self, pair: PairId, target: &Target) -> Result<Source> {
         self.count(1)?;
         let resolution = self.resolution;
@@ -258,7 +260,7 @@ impl<'a> Planner<'a> {
                     let target = targets.get(*branch).ok_or_else(no_source)?;
                     Source::Branch { branch: *branch, value: Box::new(self.source(*value, target)?) }
                 }
-                // A union of too many types, as text. Its null is none.
+                // A union of too many types is text. Its null is not a null of the target.
                 (Wrap::None, Form::Text) => match self.reader.node(self.resolution.pair(*value).reader).kind {
                     Kind::Null => Source::Absent,
                     _ if target.nullable => Source::Present(Box::new(Source::Json(pair))),
@@ -308,7 +310,7 @@ impl<'a> Planner<'a> {
         Err(ErrorKind::Unsupported { what }.into())
     }
 
-    /// The branches of a writer's union, as it is read the simplest.
+    /// The sources of a writer's union, in the simplest form.
     fn union(
         &mut self,
         union: NodeId,
@@ -356,7 +358,7 @@ impl<'a> Planner<'a> {
         };
         for default in &record.defaults {
             if let (Some((column, target)), Some(field)) = (column_of(default.field), read.fields.get(default.field)) {
-                // A default is made anew wherever its record is read.
+                // A default is made again wherever its record is read.
                 self.default_bytes += default.text.len();
                 limit("metadata_bytes", self.default_bytes, self.options.limits.metadata_bytes)?;
                 let value = self.constant(field.node, &default.value, target)?;
@@ -394,12 +396,12 @@ impl<'a> Planner<'a> {
             Kind::Long => Scalar::Long,
             Kind::Float => Scalar::Float,
             Kind::Double => Scalar::Double,
-            // What the target is tells whether it is a decimal.
+            // The target distinguishes decimals.
             Kind::Bytes if matches!(target.form, Form::Primitive) => Scalar::DecimalBytes,
             Kind::Bytes => Scalar::Bytes,
             Kind::String => Scalar::String,
             Kind::Fixed(fixed) => match (&target.form, self.reader.node(target.node).logical) {
-                // Of a decimal, the writer's is not the reader's size, which is checked.
+                // The writer's decimal has another size than the reader's, which is checked.
                 _ if i32::try_from(fixed.size).is_err() => {
                     return Err(unsupported(format!("fixed of {}", fixed.size)));
                 }
@@ -421,7 +423,7 @@ fn symbols_of(made: &mut Symbols, node: NodeId, of: &Enum) -> Arc<StringArray> {
     Arc::clone(made.entry(node).or_insert_with(|| Arc::new(StringArray::from_iter_values(&of.symbols))))
 }
 
-/// What only a mistake in this crate can cause: a target that its pair was not made for.
+/// The error for a target that does not fit its pair, which only a bug can cause.
 fn no_source() -> Error {
     arrow_schema::ArrowError::InvalidArgumentError("a column that no value becomes".to_string()).into()
 }

@@ -4,7 +4,7 @@ use crate::error::Fault;
 use arrow_buffer::i256;
 use arrow_schema::DataType;
 
-/// A value as the wire has it, before Arrow's layouts. What a number counts (days, microseconds) is in the Arrow type.
+/// A value as it is encoded. The Arrow type has the unit of numbers (days, microseconds).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -61,7 +61,7 @@ pub(crate) fn decimal(bytes: &[u8], data_type: &DataType) -> Result<Value, Fault
     if fits { Ok(Value::Decimal(value)) } else { Err(Fault::DecimalRange) }
 }
 
-/// A decimal of this Arrow type, with so many more digits after the point.
+/// A decimal of this Arrow type, with `zeros` more digits after the point.
 pub(crate) fn scaled_decimal(bytes: &[u8], zeros: u32, data_type: &DataType) -> Result<Value, Fault> {
     let wide = DataType::Decimal256(arrow_schema::DECIMAL256_MAX_PRECISION, 0);
     let Value::Decimal(mut value) = decimal(bytes, &wide)? else { return Err(Fault::DecimalRange) };
@@ -72,7 +72,7 @@ pub(crate) fn scaled_decimal(bytes: &[u8], zeros: u32, data_type: &DataType) -> 
     if fits { Ok(Value::Decimal(value)) } else { Err(Fault::DecimalRange) }
 }
 
-/// A number of smaller units.
+/// A number in a smaller unit.
 pub(crate) fn times(value: i64, factor: i64) -> Result<Value, Fault> {
     value.checked_mul(factor).map(Value::Long).ok_or(Fault::UnitRange(value))
 }

@@ -1,12 +1,13 @@
-//! The batcher: decompressed blocks in, record batches out. It decides which rows of which blocks are decoded together.
+//! The batcher: turns decompressed blocks into record batches. It decides which rows of which blocks are decoded
+//! together.
 //!
-//! Blocks are decoded in chunks of several, so that the program has lanes to run on, and a chunk is handed out in slices of
-//! the batch size. A block of more rows than a chunk wants is decoded in parts. So memory depends on the size of blocks and
-//! batches, not of files.
+//! Blocks are decoded in chunks of several, so that the program has lanes to run on, and a chunk is returned in slices
+//! of the batch size. A block with more rows than a chunk is decoded in parts. So memory depends on the size of blocks
+//! and batches, not of files.
 //!
-//! Where damage is to be skipped, a block that is damaged is taken out of its chunk, and the others are decoded again. Of a block
-//! that is decoded in parts, all is decoded once before, and dropped, so that the first rows are not given out of a block
-//! whose last ones are damaged.
+//! Where corrupt blocks are skipped, a damaged block is removed from its chunk and the others are decoded again. A
+//! block that is decoded in parts is first decoded whole and dropped, so that no rows are returned from a block whose
+//! last rows are damaged.
 
 mod row_positions;
 mod skip;
@@ -32,58 +33,57 @@ use std::sync::Arc;
 
 /// Bytes of blocks that are decoded together, if their rows do not fill a batch before.
 const CHUNK_BYTES_MAX: usize = 8 << 20;
-/// Bytes of blocks after which a chunk that fills a batch is large enough.
+/// Bytes of blocks at which a chunk that fills a batch is large enough.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Blocks after which a chunk that fills a batch is large enough: a lane for each.
+/// Number of blocks at which a chunk that fills a batch is large enough, with a lane for each.
 const CHUNK_BLOCKS: usize = 8;
-/// Rows of a batch that is so small that it does not wait for more blocks than it needs: somebody wants these rows and maybe no
-/// others.
+/// Batches of at most this many rows do not wait for more blocks than they need: the caller may want no more rows.
 const FEW_ROWS: usize = 256;
-/// Batches of one chunk.
+/// Maximum number of batches of a chunk.
 const CHUNK_BATCHES_MAX: usize = 16;
-/// Bytes of the rows' own slabs in one chunk.
+/// Maximum size of the slabs of the rows in a chunk.
 const CHUNK_COLUMN_BYTES_MAX: usize = 32 << 20;
-/// Blocks of fewer bytes are put together into one buffer, so that string columns do not have thousands.
+/// Smaller blocks are copied to one buffer, so that string columns do not have thousands of buffers.
 const SMALL_BLOCK_BYTES: usize = 4 << 10;
 
 /// Makes batches of blocks.
 #[derive(Debug)]
 pub(crate) struct Batcher {
     program: Arc<Program>,
-    /// What finds the place of damage first: it may read more columns.
+    /// Locates errors instead of `program`, as it may read more columns.
     explainer: Option<Arc<Program>>,
     queue: VecDeque<Pending>,
     /// Rows and bytes in the queue.
     queued_rows: u64,
     queued_bytes: usize,
-    /// Batches that are decoded and not handed out.
+    /// Decoded batches that were not yet returned.
     ready: VecDeque<RecordBatch>,
-    /// Rows that are known to be there and of which no column is wanted.
+    /// Rows that are only counted, as no column is read.
     counted_rows: u64,
-    /// Rows of a chunk. Fewer once a chunk of so many took too much memory.
+    /// Maximum rows of a chunk; lowered once a chunk takes too much memory.
     max_rows: usize,
-    /// How many slots of each level the last chunk had for a row.
+    /// Slots of each level per row in the last chunk.
     slots_per_row: Vec<f64>,
-    /// Blocks that were skipped, and not yet taken.
+    /// Skipped blocks that were not yet taken.
     damage: Vec<DamagedBlock>,
-    /// Where the rows of batches are, if that is wanted.
+    /// Row positions, if they are recorded.
     row_positions: Option<Box<RowPositions>>,
 }
 
-/// A block that is not decoded to its end.
+/// A block that is not yet decoded to its end.
 #[derive(Debug)]
 struct Pending {
     block: Block,
     at: usize,
     rows_left: u64,
     zero_width_items: u64,
-    /// Where its rows were in the file's block, if they were picked from there.
+    /// The positions of its rows in the file's block, if they were picked from it.
     picked: Picked,
-    /// Is it known to be without damage?
+    /// Whether the block is known to be intact.
     checked: bool,
 }
 
-/// The pieces of a chunk, its columns, and how many rows they have.
+/// The pieces of a chunk, its columns, and the number of their rows.
 type Decoded = (Vec<Piece>, Vec<ArrayRef>, usize);
 
 impl Batcher {
@@ -107,7 +107,7 @@ impl Batcher {
         }
     }
 
-    /// What was skipped since this was last asked for.
+    /// Takes the blocks skipped since the last call.
     pub(crate) fn take_damage(&mut self) -> Vec<DamagedBlock> {
         std::mem::take(&mut self.damage)
     }
@@ -117,14 +117,14 @@ impl Batcher {
         self.queue.front().map(|pending| pending.block.offset)
     }
 
-    /// Takes a block, whose claim to so many rows is checked against its bytes.
+    /// Adds a block, after checking its row count against its bytes.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
         self.believe_rows(&block)?;
         self.enqueue(block, Picked::default(), false);
         Ok(())
     }
 
-    /// Could it have the rows that it says it has?
+    /// Checks that the block's bytes can hold its declared row count.
     fn believe_rows(&self, block: &Block) -> Result<()> {
         let (rows, bytes) = (block.rows, block.data.len());
         let min = self.program.min_row_bytes;
@@ -134,7 +134,7 @@ impl Batcher {
             return Err(at_block(limit.into(), block));
         }
         if rows.saturating_mul(min) > bytes as u64 {
-            // A claim that is a little too large is of a block in which a value was cut: it is worth finding where.
+            // A count that is slightly too large suggests that a value is cut; decoding then locates it.
             let cut = rows.saturating_mul(min) / 2 <= bytes as u64;
             let located = if cut { self.locate(block) } else { None };
             let error = located.map_or_else(|| Fault::RowCount(rows as i64).into(), Located::into_error);
@@ -143,7 +143,7 @@ impl Batcher {
         Ok(())
     }
 
-    /// Takes rows that were picked from a block that was checked.
+    /// Adds rows picked from a block that was checked.
     pub(crate) fn push_picked(&mut self, block: Block, picked: Picked) {
         self.enqueue(block, picked, true);
     }
@@ -154,19 +154,19 @@ impl Batcher {
         self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked, checked });
     }
 
-    /// Takes rows of which no column is wanted: all of a block.
+    /// Adds all rows of a block, to be counted only.
     pub(crate) fn push_counted(&mut self, rows: u64, block: u64, offset: u64) {
         let counted = usize::try_from(rows).unwrap_or(usize::MAX);
         self.record_counted_positions(RowRange { block, offset, row: 0, n_rows: counted });
         self.push_count(rows);
     }
 
-    /// The same, where nobody asks where they are.
+    /// Adds rows to be counted only, without recording their positions.
     pub(crate) fn push_count(&mut self, rows: u64) {
         self.counted_rows = self.counted_rows.saturating_add(rows);
     }
 
-    /// The next batch; none if more blocks are needed to fill one, or, at the `end`, if there are no more rows.
+    /// Returns the next batch; `None` if more blocks are needed or, at the `end`, if there are no more rows.
     pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         if self.ready.is_empty() && self.wants_to_decode(end) {
             self.decode_chunk(end)?;
@@ -199,8 +199,8 @@ impl Batcher {
         end || (fills_batch && large) || self.queued_bytes >= CHUNK_BYTES_MAX
     }
 
-    /// Decodes the rows at the front of the queue into `ready`: as many as there should be, or else fewer; none if all blocks
-    /// there were skipped.
+    /// Decodes rows at the front of the queue into `ready`. Decodes fewer if memory requires it, and none if all these
+    /// blocks were skipped.
     fn decode_chunk(&mut self, end: bool) -> Result<()> {
         let Some((pieces, columns, n_rows)) = self.decoded(end)? else { return Ok(()) };
         let chunk = self.batch_of(columns, n_rows)?;
@@ -213,8 +213,8 @@ impl Batcher {
         Ok(())
     }
 
-    /// The arrays of the rows at the front of the queue, with their pieces and how many there are. None if all blocks in the
-    /// queue were skipped.
+    /// Decodes rows at the front of the queue to arrays, and returns them with their pieces and their number. `None`
+    /// if all blocks in the queue were skipped.
     fn decoded(&mut self, end: bool) -> Result<Option<Decoded>> {
         while !self.queue.is_empty() {
             let (mut pieces, blocks) = self.pieces(end);
@@ -252,8 +252,8 @@ impl Batcher {
         Ok(RecordBatch::try_new_with_options(self.program.arrow_schema().clone(), columns, &options)?)
     }
 
-    /// The rows to decode next, as one piece of each block from the front of the queue on, and the buffers that the
-    /// blocks are in. Where they fill a batch they fill whole batches.
+    /// Selects the rows to decode next: one piece of each block at the front of the queue, and the buffers of the
+    /// blocks. They fill whole batches if they fill one.
     fn pieces(&self, end: bool) -> (Vec<Piece>, Arc<[Buffer]>) {
         let batch_size = self.batch_size();
         let max_rows = self.max_rows;
@@ -264,7 +264,7 @@ impl Batcher {
                 break;
             }
             let n_rows = usize::try_from(pending.rows_left).unwrap_or(usize::MAX).min(max_rows - total);
-            // A large block for itself is decoded a batch at a time.
+            // A large block is decoded alone, a batch at a time.
             let large = pending.block.data.len() > CHUNK_BYTES;
             let n_rows = if large { n_rows.min(batch_size) } else { n_rows };
             counts.push(n_rows);
@@ -274,7 +274,7 @@ impl Batcher {
                 break;
             }
         }
-        // What does not fill a batch waits for more, unless there is no more. What is only walked fills none.
+        // Rows that do not fill a batch wait for more, except at the end. Rows that are only walked fill no batch.
         let whole_queue = counts.len() == self.queue.len() && total as u64 == self.queued_rows;
         if total > batch_size && !(end && whole_queue) && self.program.starts.is_none() {
             let mut excess = total % batch_size;
@@ -292,11 +292,11 @@ impl Batcher {
         Self::place(self.queue.iter().zip(counts))
     }
 
-    /// Pieces of so many rows of each block, with small blocks copied together.
+    /// Makes pieces of the given rows of each block, and copies small blocks together.
     fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<Piece>, Arc<[Buffer]>) {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut buffers: Vec<Buffer> = Vec::new();
-        // Small blocks that are gathered, and the index of the first one's piece.
+        // Small blocks that are copied together, and the index of the first one's piece.
         let mut gathered: Vec<u8> = Vec::new();
         let mut first_gathered = 0;
         let flush = |gathered: &mut Vec<u8>, first: usize, pieces: &mut [Piece], buffers: &mut Vec<Buffer>| {
@@ -340,7 +340,7 @@ impl Batcher {
         (pieces, Arc::from(buffers))
     }
 
-    /// Takes what the pieces decoded out of the queue.
+    /// Removes the decoded pieces from the queue.
     fn take_decoded(&mut self, pieces: &[Piece]) {
         for piece in pieces {
             let Some(mut pending) = self.queue.pop_front() else { return };
@@ -358,7 +358,7 @@ impl Batcher {
         }
     }
 
-    /// The exact error in one of the blocks that could not be decoded, as the reference decoder finds it.
+    /// Finds the exact error in the first block that could not be decoded, with the reference decoder.
     fn explain(&self, n_pieces: usize) -> Error {
         self.queue.iter().take(n_pieces).find_map(|pending| self.error_of(pending)).unwrap_or_else(disagree)
     }
@@ -381,7 +381,7 @@ fn disagree() -> Error {
     ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
 }
 
-/// The error in this block.
+/// Adds the position of the block to an error.
 fn at_block(error: Error, block: &Block) -> Error {
     error.at(|position| {
         position.block = Some(block.index);

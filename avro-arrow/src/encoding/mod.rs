@@ -1,4 +1,4 @@
-//! The primitives of Avro's binary encoding over byte slices, and the buffers that the fast decoder may read past the end of.
+//! Primitives of Avro's binary encoding over byte slices, and the padded buffers that the fast decoder reads.
 
 mod cursor;
 mod padded;

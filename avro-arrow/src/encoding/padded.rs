@@ -1,13 +1,13 @@
-//! Bytes with readable bytes behind them, so that a load of up to 64 bytes at any of them stays in its allocation.
+//! Bytes followed by padding, so that a load of up to 64 bytes at any of them stays in its allocation.
 
 use arrow_buffer::Buffer;
 use std::ops::{Deref, Range};
 
-/// Readable bytes that follow every [`PaddedBytes`].
+/// Number of readable bytes after every [`PaddedBytes`].
 pub const PADDING: usize = 96;
 
-/// A range of a shared buffer that is followed by at least [`PADDING`] more bytes of that buffer. What those are does not
-/// matter. Dereferences to the range.
+/// A range of a shared buffer, followed by at least [`PADDING`] more bytes of any value in that buffer. It
+/// dereferences to the range.
 #[derive(Debug, Clone)]
 pub struct PaddedBytes {
     /// Invariant, checked in `slice_of` and kept by `slice`: `range.end + PADDING <= buffer.len()` and `range.start <= range.end`.
@@ -16,8 +16,8 @@ pub struct PaddedBytes {
 }
 
 impl PaddedBytes {
-    /// The range of `buffer`, shared where enough bytes follow it there, else copied.
-    /// A range that is not inside the buffer is cut to it.
+    /// Returns a range of `buffer`, shared if enough bytes follow it, else copied. A range beyond the buffer is cut to
+    /// it.
     pub fn slice_of(buffer: &Buffer, range: Range<usize>) -> Self {
         let padded = range.end.checked_add(PADDING).is_some_and(|end| end <= buffer.len());
         if padded && range.start <= range.end {
@@ -27,14 +27,14 @@ impl PaddedBytes {
         Self::from_vec(buffer.get(range.start.min(end)..end).unwrap_or_default().to_vec())
     }
 
-    /// The bytes of a vector, which is given padding; without a copy where it has the capacity.
+    /// Takes the bytes of a vector and appends padding, without a copy if the capacity suffices.
     pub fn from_vec(mut bytes: Vec<u8>) -> Self {
         let len = bytes.len();
         bytes.resize(len + PADDING, 0);
         PaddedBytes { buffer: Buffer::from_vec(bytes), range: 0..len }
     }
 
-    /// A range of these bytes, shared. One that is not inside them is cut to them.
+    /// Returns a range of these bytes, shared. A range beyond them is cut to them.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
         let end = range.end.min(self.len());
@@ -43,13 +43,13 @@ impl PaddedBytes {
         PaddedBytes { buffer: self.buffer.clone(), range: at + start..at + end }
     }
 
-    /// The address of the first byte, through which the padding may be read too: one of the slice that this dereferences to
-    /// is good for the slice alone.
+    /// The address of the first byte, through which the padding may be read too. The address of the slice would be
+    /// valid for the slice only.
     pub(crate) fn padded_ptr(&self) -> *const u8 {
         self.buffer.as_ptr().wrapping_add(self.range.start)
     }
 
-    /// The bytes alone, as a buffer that shares them.
+    /// Returns the bytes without padding, as a buffer that shares them.
     pub fn to_buffer(&self) -> Buffer {
         self.buffer.slice_with_length(self.range.start, self.range.len())
     }

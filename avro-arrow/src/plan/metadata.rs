@@ -1,4 +1,4 @@
-//! Metadata of Arrow fields: what the schema says and Arrow's types do not.
+//! Metadata of Arrow fields: the parts of the schema that Arrow types cannot express.
 
 use super::Planner;
 use crate::schema::{Attributes, Field as AvroField, Kind, Logical, NodeId};
@@ -9,13 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Planner<'_> {
-    /// What Arrow's types do not say, for the field's metadata: all of it under `avro.`, but for the keys that other
-    /// formats know.
+    /// The metadata of a field, with keys under `avro.` except for keys that other formats know.
     pub(super) fn metadata(&self, id: NodeId, field: Option<&AvroField>) -> HashMap<String, String> {
         let mut metadata = HashMap::new();
         let mut keep = |key: &str, value: String| match key {
             "field-id" => drop(metadata.insert(FIELD_ID.into(), value)),
-            // These are of the fields inside, which have them.
+            // The fields inside have these.
             "element-id" | "key-id" | "value-id" => {}
             _ => drop(metadata.insert(format!("avro.{key}"), value)),
         };
@@ -40,7 +39,7 @@ impl Planner<'_> {
         }
         if let Some(logical) = node.logical {
             keep("logicalType", logical.word().to_string());
-            // Of a decimal that no Arrow type is wide enough for, nothing else tells.
+            // Needed for decimals for which no Arrow type is wide enough.
             if let Logical::Decimal { precision, scale } = logical
                 && self.decimal(node.logical).is_none()
             {
@@ -55,10 +54,10 @@ impl Planner<'_> {
     }
 }
 
-/// Where Parquet's readers and writers look for a field's id.
+/// The key of a field's id in Parquet's readers and writers.
 const FIELD_ID: &str = "PARQUET:field_id";
 
-/// The field with the id that the array or map around it has for it, as Iceberg's have.
+/// Adds the id that the enclosing array or map has for the field, as in Iceberg.
 pub(super) fn with_field_id(field: FieldRef, around: &Attributes, key: &str) -> FieldRef {
     let Some(id) = around.get(key) else { return field };
     let mut metadata = field.metadata().clone();
@@ -66,7 +65,7 @@ pub(super) fn with_field_id(field: FieldRef, around: &Attributes, key: &str) -> 
     Arc::new(field.as_ref().clone().with_metadata(metadata))
 }
 
-/// A string as it is, anything else as JSON.
+/// A string unchanged, other values as JSON.
 fn text(value: &Json) -> String {
     match value {
         Json::String(s) => s.clone(),

@@ -1,18 +1,18 @@
-//! Projections: the caller's names and paths in, what is wanted of each record out, checked against the schema.
+//! Projections: resolves names and paths to the fields of each record to read.
 //!
-//! A path goes the way of the Arrow type: it names a record's fields, and has no name for the lists and maps in between.
+//! A path follows the Arrow type: it names the fields of records and passes through lists and maps.
 
 use super::Planner;
 use crate::error::{Error, Result};
 use crate::schema::{Field as AvroField, Kind, NodeId};
 use std::collections::{BTreeMap, HashMap};
 
-/// What is wanted of a value.
+/// The parts of a value to read.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    /// All of it, whatever is in `fields`.
+    /// Whether all of it is read, whatever is in `fields`.
     whole: bool,
-    /// Of the records in it, these fields by index: the column that each becomes and what is wanted of it.
+    /// The fields to read in its records, by index: the column that each becomes and the parts to read.
     fields: BTreeMap<usize, (usize, Wanted)>,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Wanted {
 pub(super) static WHOLE: Wanted = Wanted { whole: true, fields: BTreeMap::new() };
 
 impl Wanted {
-    /// The column that a record's field becomes and what is wanted of it, if anything is.
+    /// The column of a record's field and the parts to read, if the field is read.
     pub(super) fn field(&self, at: usize) -> Option<(usize, &Wanted)> {
         if self.whole {
             return Some((at, &WHOLE));
@@ -28,18 +28,18 @@ impl Wanted {
         self.fields.get(&at).map(|(column, wanted)| (*column, wanted))
     }
 
-    /// The same to be added to. A field that nobody asked for before becomes the next column.
+    /// Mutable access for additions. A new field becomes the next column.
     fn field_mut(&mut self, at: usize) -> &mut Wanted {
         let column = self.fields.len();
         &mut self.fields.entry(at).or_insert_with(|| (column, Wanted::default())).1
     }
 }
 
-/// The fields of a record by name, for every record that a path has come through.
+/// The fields by name of each record that a path has passed.
 type Places<'s> = HashMap<NodeId, HashMap<&'s str, usize>>;
 
 impl<'a> Planner<'a> {
-    /// What is wanted of a row with these fields.
+    /// The parts to read of a row with these fields.
     pub(super) fn wanted(&mut self, row: &[AvroField]) -> Result<Wanted> {
         let mut wanted = Wanted::default();
         let Some(projection) = &self.options.projection else { return Ok(Wanted { whole: true, ..wanted }) };
@@ -75,7 +75,7 @@ impl<'a> Planner<'a> {
             let inside = path.strip_suffix(behind).and_then(|inside| inside.strip_suffix('.')).unwrap_or(path);
             let wrong = |why: &str| Error::argument(format!("no column `{path}`: `{inside}` {why}"));
 
-            // Through whatever is around the record.
+            // Through the types around the record.
             let mut node = field.node;
             (record, fields) = loop {
                 node = self.unwrap_union(node).1;
@@ -93,7 +93,7 @@ impl<'a> Planner<'a> {
                         self.deeper(&mut depth)?;
                         match self.pairs(node) {
                             Some((pair, values)) => {
-                                // As of any map, the keys stay.
+                                // As for any map, the keys are kept.
                                 self.deeper(&mut depth)?;
                                 self.open.push(pair);
                                 wanted.field_mut(0).whole = true;
@@ -121,7 +121,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// One level more; what is read there will be as deep.
+    /// One level deeper, as what is read will be.
     fn deeper(&self, depth: &mut usize) -> Result<()> {
         *depth += 1;
         super::limit("nesting", *depth, self.options.limits.nesting)
@@ -137,8 +137,8 @@ fn places_of(fields: &[AvroField]) -> HashMap<&str, usize> {
     places
 }
 
-/// The field that a path begins with, and the path behind it. A name that has dots in it, which the specification forbids, comes
-/// before a path; of several names the longest.
+/// The field at the start of a path, and the rest of the path. Names with dots, which the specification forbids, take
+/// precedence over paths, the longest first.
 fn first_field<'p>(places: &HashMap<&str, usize>, path: &'p str) -> Option<(usize, Option<&'p str>)> {
     if let Some(at) = places.get(path) {
         return Some((*at, None));

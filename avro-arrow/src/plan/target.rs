@@ -1,5 +1,5 @@
-//! Targets: the reader's schema and what is wanted of it in, the columns of the output out, as a tree. The only table of
-//! Avro's types against Arrow's is here.
+//! Targets: the columns of the output as a tree, from the reader's schema and the projection. It has the only table of
+//! Avro's types against Arrow's.
 
 use super::metadata::with_field_id;
 use super::projection::{WHOLE, Wanted};
@@ -18,16 +18,16 @@ use std::sync::Arc;
 /// A column, or a part of one.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// Its name, Arrow type, nullability and metadata.
+    /// Name, Arrow type, nullability and metadata.
     pub(crate) field: FieldRef,
-    /// The reader's type, without the union that is taken off.
+    /// The reader's type, without a union that is removed.
     pub(crate) node: NodeId,
-    /// Is the type one of a union of it and null?
+    /// Whether the type was in a union with null.
     pub(crate) nullable: bool,
     pub(crate) form: Form,
 }
 
-/// What a column is made of. Which Arrow type it is of is in the field.
+/// The parts of a column. Its Arrow type is in the field.
 #[derive(Debug, Clone)]
 pub(crate) enum Form {
     Null,
@@ -53,14 +53,14 @@ pub(crate) enum Form {
 pub(crate) struct RecordTarget {
     /// In the order of the output.
     pub(crate) columns: Vec<Target>,
-    /// By the reader's field: which of the columns it becomes, if it does.
+    /// By the reader's field: the index of its column, if it has one.
     pub(crate) places: Vec<Option<usize>>,
 }
 
-/// The union around a type that does not show in the Arrow type.
+/// The union around a type, if it is removed in the Arrow type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrap {
-    /// No union, or one that shows.
+    /// No union, or one that stays.
     None,
     /// A union of this one type.
     Single,
@@ -69,7 +69,7 @@ pub(super) enum Wrap {
 }
 
 impl Planner<'_> {
-    /// The columns of a record of these fields.
+    /// The columns of a record with these fields.
     pub(super) fn record_target(&mut self, fields: &[AvroField], wanted: &Wanted) -> Result<RecordTarget> {
         let mut columns = Vec::new();
         let mut places = vec![None; fields.len()];
@@ -83,7 +83,7 @@ impl Planner<'_> {
         Ok(RecordTarget { columns: columns.into_iter().map(|(_, target)| target).collect(), places })
     }
 
-    /// The column of a type. `field` is the record's field that has it, if one does.
+    /// The column of a type. `field` is the record's field that has it, if any.
     fn target(&mut self, name: &str, node: NodeId, field: Option<&AvroField>, wanted: &Wanted) -> Result<Target> {
         let limits = &self.options.limits;
         self.n_fields += 1;
@@ -95,7 +95,7 @@ impl Planner<'_> {
         let (form, data_type) = self.form(inner, wanted)?;
         self.depth -= 1;
         let metadata = self.metadata(inner, field);
-        // Documentation of a type is repeated wherever the type is.
+        // Documentation of a type is repeated at each use of the type.
         self.metadata_bytes += metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         limit("metadata_bytes", self.metadata_bytes, limits.metadata_bytes)?;
         let field = Arc::new(Field::new(name, data_type, self.can_be_null(node)).with_metadata(metadata));
@@ -103,7 +103,7 @@ impl Planner<'_> {
         Ok(Target { field, node: inner, nullable, form })
     }
 
-    /// The union that can be taken off a type, and the type inside.
+    /// The union that can be removed from a type, and the type inside.
     pub(super) fn unwrap_union(&self, node: NodeId) -> (Wrap, NodeId) {
         let Kind::Union(branches) = &self.reader.node(node).kind else { return (Wrap::None, node) };
         let is_null = |id: NodeId| matches!(self.reader.node(id).kind, Kind::Null);
@@ -123,18 +123,18 @@ impl Planner<'_> {
         }
     }
 
-    /// Is this a union of more types than Arrow's unions can have, whose type ids are bytes from 0 to 127? It becomes JSON text.
+    /// Whether a union has more types than Arrow's unions, whose type ids are 0 to 127. It becomes JSON text.
     fn is_wide(&self, node: NodeId) -> bool {
         matches!(&self.reader.node(node).kind, Kind::Union(branches) if branches.len() > BRANCHES_MAX)
     }
 
-    /// Is this record inside itself as often as it is expanded, so that it becomes JSON text?
+    /// Whether this record is inside itself as often as it is expanded, so that it becomes JSON text.
     pub(super) fn is_json(&self, record: NodeId) -> bool {
         self.open.iter().filter(|open| **open == record).count() > self.options.recursion_levels
     }
 
-    /// The record and the type of the values of an array that becomes a map: one marked as such, of records of a key that cannot
-    /// be null and a value.
+    /// The record and the value type of an array that becomes a map: a marked array of records of a non-null key and a
+    /// value.
     pub(super) fn pairs(&self, array: NodeId) -> Option<(NodeId, NodeId)> {
         let node = self.reader.node(array);
         let (LogicalMaps::Map, Some(Logical::Map), Kind::Array(items)) =
@@ -224,7 +224,7 @@ impl Planner<'_> {
                 let data_type = DataType::Map(entries.field.clone(), false);
                 (Form::Map(Box::new(entries)), data_type)
             }
-            // A type inside itself would expand for ever.
+            // A recursive type would expand without end.
             (Kind::Record(_), _) if self.is_json(id) => (Form::Text, self.utf8()),
             (Kind::Record(record), _) => {
                 self.open.push(id);
@@ -238,7 +238,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The decimal that a fixed is too short for, if it is to be one all the same.
+    /// The decimal that a fixed is too short for, if the options read it.
     fn short_decimal(&self, node: &Node) -> Option<Logical> {
         if self.options.short_decimals { Logical::short_decimal(node) } else { None }
     }
@@ -273,7 +273,7 @@ impl Planner<'_> {
         Ok((Form::Union(targets), data_type))
     }
 
-    /// A name for each branch: its type's, with the namespace where two have the same.
+    /// A name for each branch: the name of its type, with the namespace if two names are equal.
     fn branch_names(&self, branches: &[NodeId]) -> Vec<String> {
         let kinds = || branches.iter().map(|&b| &self.reader.node(b).kind);
         let simple = |kind: &Kind| kind.name().map_or(kind.word(), |n| n.simple()).to_string();
@@ -302,7 +302,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The Arrow type of a decimal that is read as one.
+    /// The Arrow type of a decimal under the options.
     pub(super) fn decimal(&self, logical: Option<Logical>) -> Option<DataType> {
         match (decimal(logical)?, self.options.decimals) {
             (_, Decimals::Bytes) => None,
@@ -321,7 +321,7 @@ impl Planner<'_> {
     }
 }
 
-/// The Arrow type of a decimal, if there is one wide enough.
+/// The Arrow type of a decimal, if one is wide enough.
 pub(crate) fn decimal(logical: Option<Logical>) -> Option<DataType> {
     let Some(Logical::Decimal { precision, scale }) = logical else { return None };
     let (precision, scale) = (u8::try_from(precision).ok()?, i8::try_from(scale).ok()?);

@@ -1,4 +1,4 @@
-//! The batcher's part in skipping damage: which blocks of a chunk are damaged, and a whole block decoded to see if it is.
+//! Skipping corrupt blocks: finds the damaged blocks of a chunk, and checks whole blocks by decoding them.
 
 use super::{Batcher, CHUNK_BYTES, at_block, disagree};
 use crate::codec::Block;
@@ -13,7 +13,7 @@ impl Batcher {
         self.program.options.on_corrupt_block == OnCorruptBlock::Skip
     }
 
-    /// Skips this block of the queue, none of whose rows were given.
+    /// Skips this block of the queue, none of whose rows were returned.
     pub(super) fn skip(&mut self, at: usize, error: Error) {
         let Some(pending) = self.queue.remove(at) else { return };
         let Block { rows, data, offset, end, index } = pending.block;
@@ -22,8 +22,8 @@ impl Batcher {
         self.damage.push(DamagedBlock::framed(index, offset..end, rows, Some(data.len()), error));
     }
 
-    /// Skips all blocks of a chunk that are damaged. What is left is decoded next, even if it is no whole batch: so each row is
-    /// decoded a few times at most, however many blocks are damaged.
+    /// Skips all damaged blocks of a chunk. The rest is decoded next, even if it does not fill a batch: so each row is
+    /// decoded only a few times, however many blocks are damaged.
     pub(super) fn skip_damaged(&mut self, n_pieces: usize) -> Result<()> {
         let found: Vec<_> = self.queue.iter().take(n_pieces).map(|pending| self.error_of(pending)).collect();
         if found.iter().all(Option::is_none) || found.iter().flatten().any(|error| !error.is_recoverable()) {
@@ -39,7 +39,7 @@ impl Batcher {
         Ok(())
     }
 
-    /// Skips the last block of a chunk if the chunk has only a part of it and it is damaged anywhere.
+    /// Skips the last block of a chunk if the chunk has only a part of it and any part is damaged.
     pub(super) fn skip_unless_whole(&mut self, pieces: &[Piece]) -> Result<bool> {
         let Some(at) = pieces.len().checked_sub(1) else { return Ok(false) };
         let Some(pending) = self.queue.get(at) else { return Ok(false) };
@@ -63,7 +63,7 @@ impl Batcher {
         }
     }
 
-    /// Decodes a whole block, and drops its rows.
+    /// Decodes a whole block and drops its rows.
     pub(crate) fn check(&mut self, block: &Block) -> Result<()> {
         self.believe_rows(block)?;
         let blocks = Arc::from([block.data.to_buffer()]);
@@ -77,7 +77,7 @@ impl Batcher {
             zero_width_items: 0,
         };
         let mut rows_left = block.rows;
-        // A large block is decoded a batch at a time, as ever.
+        // A large block is decoded a batch at a time.
         let mut step = self.max_rows;
         if block.data.len() > CHUNK_BYTES {
             step = step.min(self.batch_size());

@@ -1,5 +1,5 @@
-//! Walks: the batcher's part in filters. Blocks in; some columns of their rows and where each row is, out. And back: rows that
-//! were picked, as blocks of their own that remember where they were.
+//! Predicate scans: decodes the filter's columns of blocks with the start of each row, and turns the picked rows into
+//! blocks that keep their positions.
 
 use super::{Batcher, RowRange};
 use crate::codec::Block;
@@ -11,37 +11,37 @@ use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use std::sync::Arc;
 
-/// What was walked together.
+/// The rows of one predicate scan.
 pub(crate) struct Walk {
-    /// The columns of its rows.
+    /// The filter's columns.
     pub(crate) columns: RecordBatch,
-    /// Where each row starts in the buffer that its block was in.
+    /// The start of each row in its block's buffer.
     pub(crate) starts: ScalarBuffer<u32>,
-    /// The blocks of its rows, in their order.
+    /// The blocks of the rows, in order.
     pub(crate) parts: Vec<Part>,
 }
 
-/// The rows of a block, or neighbouring ones.
+/// A block's rows, or consecutive ones.
 pub(crate) struct Part {
     block: Block,
-    /// Index of the first one in the block.
+    /// Index in the block of the first row.
     first_row: u64,
     pub(crate) n_rows: usize,
-    /// Where in the block the first one starts, and where the last one ends.
+    /// Start of the first row and end of the last in the block.
     from: usize,
     to: usize,
-    /// Where the block was in the buffer that starts are counted in.
+    /// Start of the block in the buffer to which the starts of rows refer.
     block_start: usize,
 }
 
-/// Where rows that were picked from a block were in it: nowhere else if there is no run.
+/// The original positions of rows picked from a block. Without runs, the positions are unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct Picked {
     runs: Vec<Run>,
 }
 
-/// Neighbouring rows: the first one's index and place in the file's block, and among those that were picked. Blocks have less
-/// than 4 GiB.
+/// Consecutive rows: the index and the offset of the first in the file's block and among the picked rows. Blocks have
+/// less than 4 GiB.
 #[derive(Debug)]
 struct Run {
     row: u32,
@@ -51,12 +51,12 @@ struct Run {
 }
 
 impl Batcher {
-    /// For walks, which see little: damage is explained as this program's reader would have found it.
+    /// Locates errors with this program's reader, as a predicate scan reads few columns.
     pub(crate) fn explained_by(self, program: &Arc<Program>) -> Self {
         Batcher { explainer: Some(Arc::clone(program)), ..self }
     }
 
-    /// Walks the next blocks; none if more are wanted, or, at the `end`, if there are no more.
+    /// Scans the next blocks; `None` if more blocks are needed or, at the `end`, if there are none.
     pub(crate) fn next_walk(&mut self, end: bool) -> Result<Option<Walk>> {
         if !self.wants_to_decode(end) {
             return Ok(None);
@@ -81,7 +81,7 @@ impl Batcher {
         Ok(Some(Walk { columns: self.batch_of(columns, n_rows)?, starts, parts }))
     }
 
-    /// Takes all that waits to be walked.
+    /// Takes all blocks that wait to be scanned.
     pub(crate) fn take_queue(&mut self) -> Vec<Part> {
         (self.queued_rows, self.queued_bytes) = (0, 0);
         let parts = self.queue.drain(..).map(|pending| Part {
@@ -97,7 +97,7 @@ impl Batcher {
 }
 
 impl Part {
-    /// All its rows, without a copy.
+    /// Returns all its rows, without a copy.
     pub(crate) fn all(self) -> (Block, Picked) {
         let whole = self.n_rows as u64 == self.block.rows;
         let runs = if whole { vec![] } else { vec![self.run(0, self.from, 0, 0)] };
@@ -105,7 +105,7 @@ impl Part {
         (Block { rows: self.n_rows as u64, data, ..self.block }, Picked { runs })
     }
 
-    /// Those of its rows that are set. `starts` begin at its first row.
+    /// Returns the rows whose bits are set. `starts` begins at its first row.
     pub(crate) fn pick(self, starts: &[u32], rows: &BooleanBuffer) -> (Block, Picked) {
         let start_of = |row: usize| match starts.get(row) {
             Some(&start) if row < self.n_rows => (start as usize).saturating_sub(self.block_start),
@@ -121,7 +121,7 @@ impl Part {
             run
         });
         let runs = runs.collect();
-        // With room for what `from_vec` adds.
+        // With room for the padding that `from_vec` adds.
         let mut data = Vec::with_capacity(n_bytes + PADDING);
         for run in rows.set_slices() {
             data.extend_from_slice(bytes_of(run));
@@ -136,7 +136,7 @@ impl Part {
 }
 
 impl Picked {
-    /// The same fault at its place in the file's block.
+    /// Converts the position of a fault to the file's block.
     pub(crate) fn in_block(&self, mut located: Located) -> Located {
         let run = self.runs.partition_point(|run| u64::from(run.to_row) <= located.row);
         if let Some(run) = run.checked_sub(1).and_then(|run| self.runs.get(run)) {
@@ -146,7 +146,7 @@ impl Picked {
         located
     }
 
-    /// Appends where these rows are in the file's block.
+    /// Appends the positions of these rows in the file's block.
     pub(super) fn split(&self, mut rows: RowRange, to: &mut Vec<RowRange>) {
         if self.runs.is_empty() {
             to.push(rows);
@@ -157,7 +157,7 @@ impl Picked {
             && let Some(this) = run.checked_sub(1).and_then(|run| self.runs.get(run))
         {
             let inside = rows.row - u64::from(this.to_row);
-            // Up to where the next run begins.
+            // Up to the start of the next run.
             let next = self.runs.get(run).map_or(u64::MAX, |next| u64::from(next.to_row));
             let n_rows = rows.n_rows.min(usize::try_from(next - rows.row).unwrap_or(usize::MAX));
             to.push(RowRange { row: u64::from(this.row) + inside, n_rows, ..rows });

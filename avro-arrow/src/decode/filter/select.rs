@@ -1,10 +1,13 @@
-//! Selecting: blocks in, batches of the rows that a caller's filter selects out, in one of two ways, by how many those are.
+//! The selector: decodes the rows that a filter selects, in one of two ways that it chooses by the observed
+//! selectivity.
 //!
-//! Where they are few, two programs run. The first walks the rows: it reads the columns that the filter looks at, moves over
-//! the others, and writes down where each row starts. The rows that are selected are then put together as blocks like any
-//! others, for the second program to decode: so batches are full, however few the rows are, and the others are dropped at once.
+//! Where few rows are selected, it uses late materialization with two programs. The first decodes the filter's
+//! columns, skips the others, and records where each row starts. The selected rows are then copied together as blocks,
+//! which the second program decodes: so batches are full even if few rows are selected, and the other rows are dropped
+//! at once.
 //!
-//! Where they are many, walking them twice costs more than it saves: everything is decoded, and filtered then.
+//! Where many rows are selected, decoding them in two steps costs more than it saves: all columns are decoded, and
+//! then filtered.
 
 use super::{FilterProgram, RowFilter, Whole};
 use crate::codec::Block;
@@ -18,32 +21,32 @@ use arrow_select::filter::filter_record_batch;
 use std::fmt;
 use std::sync::Arc;
 
-/// If more than one row in so many was selected lately, the next ones are decoded whole. `examples/filter.rs` tells
-/// where both ways take as long.
+/// All columns are decoded if more than one in this many recent rows was selected. `examples/filter.rs` finds the
+/// break-even point.
 const WHOLE_ABOVE: usize = 3;
-/// If fewer than one row in so many was selected lately, the next ones are walked first.
+/// Late materialization is used if fewer than one in this many recent rows were selected.
 const WALK_BELOW: usize = 6;
-/// Lately is within so many rows, so that a few alike in the middle of others change nothing.
+/// Number of rows that count as recent, so that a short run of equal rows changes nothing.
 const LATELY_ROWS: usize = 1 << 16;
 
 /// Decodes the rows of blocks that a filter selects.
 pub(crate) struct Selector {
     filter: Box<dyn RowFilter>,
     pub(super) way: Way,
-    /// The other way is to be gone once nothing is left in this one.
+    /// Whether to switch to the other way once this one has no rows left.
     turns: bool,
     walker: Batcher,
-    /// Of the rows that were picked.
+    /// Decodes the picked rows.
     picked: Batcher,
-    /// And where in its batches is what the filter looks at.
+    /// Decodes all columns; with the positions of the filter's columns in its batches.
     whole: Option<(Batcher, Vec<usize>)>,
     output: Arc<Program>,
-    /// Where damage is skipped, these decode all of each block first, so that it does not hang on the filter what is found
-    /// damaged when, and no rows are given of a block that is.
+    /// Where corrupt blocks are skipped, these first decode each block whole. So the set of damaged blocks does not
+    /// depend on the filter, and no rows of a damaged block are returned.
     checks: Vec<Batcher>,
-    /// Rows that the filter was asked about lately, and that it selected.
+    /// Numbers of recent rows that were filtered and selected.
     lately: (usize, usize),
-    /// Where the rows of the last batch are, if that is wanted.
+    /// Positions of the rows of the last batch, if they are recorded.
     row_positions: Vec<RowRange>,
     pub(crate) rows_selected: u64,
     pub(crate) rows_pruned: u64,
@@ -65,7 +68,7 @@ impl Selector {
             (OnCorruptBlock::Skip, Some(whole)) => vec![Batcher::new(Arc::clone(&whole.program))],
             (OnCorruptBlock::Skip, None) => vec![Batcher::new(Arc::clone(walk)), Batcher::new(Arc::clone(output))],
         };
-        // To count rows, nothing is left to decode once they are walked.
+        // Once rows are filtered, counting them needs no more decoding.
         let whole = whole.as_ref().filter(|_| !output.counts_only());
         let whole = whole.map(|Whole { program, looked_at }| (Batcher::new(Arc::clone(program)), looked_at.clone()));
         Selector {
@@ -84,18 +87,18 @@ impl Selector {
         }
     }
 
-    /// From here on, it says where the rows of each batch are.
+    /// Records the positions of the rows of each batch from now on.
     pub(crate) fn with_row_positions(self) -> Self {
         let whole = self.whole.map(|(whole, looked_at)| (whole.with_row_positions(), looked_at));
         Selector { picked: self.picked.with_row_positions(), whole, ..self }
     }
 
-    /// Where the rows of the last batch are, in its order. Taken once.
+    /// Takes the positions of the rows of the last batch, in its order.
     pub(crate) fn take_row_positions(&mut self) -> Vec<RowRange> {
         std::mem::take(&mut self.row_positions)
     }
 
-    /// Takes a block, whose claim to so many rows is checked against its bytes. Only once there is no next batch.
+    /// Adds a block, after checking its row count against its bytes. To be called only once there is no next batch.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
         for check in &mut self.checks {
             check.check(&block)?;
@@ -106,7 +109,8 @@ impl Selector {
         }
     }
 
-    /// The next batch, never empty; none if more blocks are wanted, or, at the `end`, if there are no more rows.
+    /// Returns the next batch, which is never empty; `None` if more blocks are needed or, at the `end`, if there are
+    /// no more rows.
     pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         loop {
             let end = end || self.turns;
@@ -114,7 +118,7 @@ impl Selector {
                 Way::Walk => self.next_of_picked(end)?,
                 Way::Whole => self.next_of_whole(end)?,
             };
-            // Blocks wait in one way only. What this way has left may have made it turn.
+            // Blocks wait in one of the ways only. The rows left in it may have made it switch.
             if batch.is_some() || !self.turns {
                 return Ok(batch);
             }
@@ -127,7 +131,7 @@ impl Selector {
     }
 
     fn next_of_picked(&mut self, end: bool) -> Result<Option<RecordBatch>> {
-        // No more is picked than is needed for a batch.
+        // Picks no more rows than a batch needs.
         loop {
             let mut batch = self.picked.next_batch(false)?;
             if batch.is_none() && !self.pick(end)? {
@@ -140,7 +144,7 @@ impl Selector {
         }
     }
 
-    /// Picks rows of the next blocks. False if more blocks are wanted, or, at the `end`, if there are no more.
+    /// Picks rows of the next blocks; `false` if more blocks are needed or, at the `end`, if there are none.
     fn pick(&mut self, end: bool) -> Result<bool> {
         if self.filter.selects_all() {
             let parts = self.walker.take_queue();
@@ -175,7 +179,7 @@ impl Selector {
         Ok(true)
     }
 
-    /// The rows that are selected of the next batch that has any.
+    /// Returns the selected rows of the next decoded batch that has any.
     fn next_of_whole(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         loop {
             let Some((whole, looked_at)) = &mut self.whole else { return Ok(None) };
@@ -209,7 +213,7 @@ impl Selector {
         Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
     }
 
-    /// A bit for each row.
+    /// Evaluates the filter to a bit for each row.
     fn select(&mut self, columns: &RecordBatch) -> Result<BooleanBuffer> {
         let n_rows = columns.num_rows();
         if n_rows == 0 {
@@ -235,7 +239,7 @@ impl Selector {
     }
 }
 
-/// Where those rows are that are selected of those at these positions.
+/// The positions of the selected rows among rows at these positions.
 fn selected_of(row_positions: &[RowRange], selected: &BooleanBuffer) -> Vec<RowRange> {
     let mut of = Vec::new();
     let mut first = 0;
