@@ -1,11 +1,10 @@
-//! Resolution: a writer's schema and a reader's in; for each pair of types that meet, what becomes of the writer's values, out.
+//! Schema resolution: determines for each pair of a writer's and a reader's type how values are converted.
 //!
-//! A pair is made once, however often its types meet, so types that refer to each other or to themselves make a graph of
-//! pairs that is no larger than it has to be. Nothing here recurses: pairs wait in a list until they are looked at.
+//! A pair is made once, however often its types meet, so recursive types make a graph of pairs of minimal size.
+//! Nothing here recurses: pairs wait in a list.
 //!
-//! Where the specification says that an error is signalled, there are two times for it. What every value would meet is found
-//! here. What only some values meet, those of one branch of the writer's union or of one symbol of its enum, is left to
-//! these values.
+//! The specification's errors are signaled at two times. An error for every value is found here. An error for some
+//! values only, of one branch of the writer's union or one symbol of its enum, is left to these values.
 
 mod defaults;
 mod fields;
@@ -26,7 +25,7 @@ use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What becomes of a writer's values for a reader.
+/// How a reader converts a writer's values.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolution {
     pub(crate) writer: Schema,
@@ -39,7 +38,7 @@ pub(crate) struct Resolution {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PairId(u32);
 
-/// Two types that meet.
+/// A writer's type and a reader's type that meet.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
     pub(crate) writer: NodeId,
@@ -47,33 +46,33 @@ pub(crate) struct Pair {
     pub(crate) action: Action,
 }
 
-/// What becomes of the values of a pair.
+/// The conversion of the values of a pair.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    /// A value that is not made of others.
+    /// A scalar.
     Convert(Convert),
-    /// The reader's index of each symbol of the writer's, if there is one.
+    /// The reader's index of each symbol of the writer's, if it has one.
     Symbols(Arc<[Option<u32>]>),
     /// The items of an array or the values of a map.
     Items(PairId),
     Record(RecordPair),
-    /// A writer's union: what becomes of each branch's values, if anything can.
+    /// A writer's union: the pair of each branch, if it has one.
     FromUnion(Vec<Option<PairId>>),
-    /// Something that is not a union becomes a branch of the reader's.
+    /// A value that is not of a union becomes a branch of the reader's.
     ToUnion {
         branch: usize,
-        /// How many branches before it have the same tag, as only unions that are not valid have.
+        /// The number of earlier branches with the same tag, which only invalid unions have.
         nth: usize,
         value: PairId,
     },
-    /// Nothing: these never match.
+    /// The types never match.
     Nothing,
 }
 
 /// The fields of two records.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordPair {
-    /// By the writer's field: the reader's, if it has it, and the pair of both.
+    /// By the writer's field: the reader's field and the pair of both, if the reader has it.
     pub(crate) fields: Vec<Option<(usize, PairId)>>,
     /// The reader's fields that the writer lacks.
     pub(crate) defaults: Vec<Default>,
@@ -81,7 +80,7 @@ pub(crate) struct RecordPair {
     pub(crate) ordered: bool,
 }
 
-/// What the reader's field of this index is where the writer lacks it: a value in Avro's JSON encoding, and its text.
+/// The value of the reader's field with this index, which the writer lacks: in Avro's JSON encoding, and its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Default {
     pub(crate) field: usize,
@@ -90,7 +89,7 @@ pub(crate) struct Default {
 }
 
 // SPEC: Schema Resolution: "the writer's schema may be promoted to the reader's as follows".
-/// How a simple value becomes one of the reader's type.
+/// The conversion of a scalar to the reader's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Convert {
     Same,
@@ -104,17 +103,17 @@ pub(crate) enum Convert {
     StringToBytes,
     /// A decimal on bytes or fixed as one on fixed of this many bytes.
     DecimalToFixed(usize),
-    /// Beyond the specification: an enum's symbol as the text that it is. Engines have no enums to ask for.
+    /// Beyond the specification: an enum's symbol as text, for engines that cannot ask for enums.
     EnumToString,
-    /// Beyond the specification: a date, time or timestamp as one of smaller units, of which each of the writer's has so many.
+    /// Beyond the specification: a date, time or timestamp in a smaller unit, multiplied by this.
     Times(i64),
-    /// Beyond the specification: a decimal with so many more digits after the point.
+    /// Beyond the specification: a decimal with this many more digits after the point.
     Scale(u32),
 }
 
 impl Resolution {
-    /// Of a schema with itself: everything becomes what it is, also where the specification's matching by name or by first
-    /// branch would be ambiguous.
+    /// Resolves a schema to itself: every type is converted to itself, even where the specification's matching by name
+    /// or by first branch would be ambiguous.
     pub(crate) fn same(schema: &Schema) -> Resolution {
         let ids = || (0..schema.len()).map(NodeId::new);
         let pair = |id: NodeId| PairId(id.index() as u32);
@@ -144,11 +143,11 @@ impl Resolution {
         Resolution { writer: schema.clone(), reader: schema.clone(), root: pair(schema.root()), pairs: pairs.into() }
     }
 
-    /// Of a writer's schema with a reader's.
+    /// Resolves a writer's schema to a reader's.
     ///
     /// # Errors
-    /// [`ErrorKind::Resolve`] with all that every value would meet, [`ErrorKind::Limit`] where both are so large, and refer to
-    /// each other so often, that there are too many pairs or there is too much to say.
+    /// Fails with [`ErrorKind::Resolve`] and all mismatches that affect every value, and with [`ErrorKind::Limit`] if
+    /// the schemas are so large and interlinked that there are too many pairs or too many mismatches.
     pub(crate) fn new(
         writer: &Schema,
         reader: &Schema,
@@ -178,7 +177,7 @@ impl Resolution {
         Ok(Resolution { writer: writer.clone(), reader: reader.clone(), root: PairId(0), pairs })
     }
 
-    /// What the reader's schema has no place for, by its name: a symbol, or the type of a branch.
+    /// The name of the symbol, or of the branch's type, that the reader's schema lacks.
     pub(crate) fn unread(&self, fault: Fault) -> Option<String> {
         let kind = |node: u32| &self.writer.node(NodeId::new(node as usize)).kind;
         match fault {
@@ -194,7 +193,7 @@ impl Resolution {
         }
     }
 
-    /// The pair with this id. Ids come from the same resolution.
+    /// The pair with this id, which must come from this resolution.
     // Indexed without a check of its own: ids are made by this very resolution.
     pub(crate) fn pair(&self, id: PairId) -> &Pair {
         &self.pairs[id.index()]
@@ -219,7 +218,7 @@ impl PairId {
     }
 }
 
-/// Why there is nothing for the values of a pair, or of some of them.
+/// Why the values of a pair, or some of them, cannot be converted.
 #[derive(Debug)]
 struct Problem {
     pair: PairId,
@@ -237,20 +236,20 @@ struct Met {
 /// A step into a type.
 #[derive(Debug, Clone)]
 enum Part {
-    /// Of the reader's record.
+    /// A field of the reader's record.
     Field(usize),
     Items,
     Values,
-    /// Of the writer's union.
+    /// A branch of the writer's union.
     Branch(usize),
-    /// Into the reader's union, which is not shown.
+    /// Into the reader's union, which paths do not show.
     Same,
 }
 
-/// Where a writer's type stands, which decides whether its name may be overlooked.
+/// The position of a writer's type, which decides whether its name may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Standing {
-    /// In no union, or in one that has no other record, enum or fixed (whichever it is).
+    /// In no union, or in a union without another record, enum or fixed.
     Alone,
     /// In a union with others of its kind.
     Among,
@@ -266,18 +265,18 @@ struct Resolver<'s> {
     pairs: Vec<Pair>,
     met: Vec<Option<Met>>,
     ids: HashMap<(NodeId, NodeId, Standing), PairId>,
-    /// By pair: where the writer's type stands.
+    /// By pair: the position of the writer's type.
     standing: Vec<Standing>,
     problems: Vec<Problem>,
-    /// Bytes of what was said about problems.
+    /// Bytes of problem texts so far.
     said: usize,
     defaults: Defaults<'s>,
-    /// The fields, symbols and branches of the pairs.
+    /// Number of fields, symbols and branches of the pairs.
     n_parts: usize,
 }
 
-/// Pairs, with all fields, symbols and branches of them, for each node that a schema may have. Records that meet those of the same
-/// place alone make one; a hostile pair of schemas could make their product.
+/// Maximum number of pairs, with their fields, symbols and branches, for each node that a schema may have. Records
+/// that meet the corresponding records make one pair each; hostile schemas could make the product.
 const PAIRS_PER_NODE: usize = 10;
 
 impl<'s> Resolver<'s> {
@@ -325,7 +324,7 @@ impl<'s> Resolver<'s> {
     }
 
     fn pair(&mut self, writer: NodeId, reader: NodeId, standing: Standing, met: Option<Met>) -> PairId {
-        // Where names cannot matter, the pair is the same wherever it stands.
+        // If names cannot matter, the pair is the same at every position.
         let kind = &self.writer.node(writer).kind;
         let can_matter = kind.name().is_some() || matches!(kind, Kind::Array(_) | Kind::Map(_));
         let standing = if can_matter { standing } else { Standing::Alone };
@@ -341,7 +340,7 @@ impl<'s> Resolver<'s> {
         self.pair(writer, reader, Standing::Alone, Some(Met { inside, part }))
     }
 
-    /// Items and values are as much alone, or chosen, as the array or map that they are of.
+    /// Items and values have the position of the array or map that they belong to.
     fn items(&mut self, inside: PairId, part: Part, writer: NodeId, reader: NodeId) -> PairId {
         self.pair(writer, reader, self.standing(inside), Some(Met { inside, part }))
     }
@@ -417,7 +416,7 @@ impl<'s> Resolver<'s> {
         self.standing.get(id.index()).copied().unwrap_or(Standing::Alone)
     }
 
-    /// Names that do not match, where they have to.
+    /// Checks names where they must match.
     fn check_names(&mut self, id: PairId, writer: &Node, reader: &Node) {
         let (Some(w), Some(r)) = (writer.kind.name(), reader.kind.name()) else { return };
         let overlooked = match self.standing(id) {

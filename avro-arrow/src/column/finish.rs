@@ -1,4 +1,4 @@
-//! Slabs into Arrow arrays: lanes are joined, positions rebased, bytes of validity packed into bits.
+//! Turns slabs into Arrow arrays: joins lanes, rebases positions, packs bytes of validity into bits.
 
 use super::slab::{RowsSlab, rows_slabs};
 use super::{Column, Content, Holds, Lane, Layout, LevelId, ROWS, SlabId};
@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A view of at most this many bytes holds them itself.
+/// A view holds values of at most this many bytes itself.
 const INLINE_BYTES: u32 = 12;
 
 /// The slabs of the rows and the lanes, as the program writes them.
@@ -24,25 +24,25 @@ pub(crate) struct Parts {
     pub(crate) lanes: Vec<Lane>,
 }
 
-/// Slabs that are written to the end, of all lanes joined.
+/// Completely written slabs, with all lanes joined.
 pub(crate) struct Finished {
     slabs: Vec<Buffer>,
-    /// Slots of each level.
+    /// Number of slots of each level.
     lens: Vec<usize>,
-    /// What the views point into: constants, if there are any, and blocks.
+    /// The buffers that views point into: constants, if there are any, and blocks.
     buffers: Arc<[Buffer]>,
-    /// How many of these are of constants.
+    /// Number of buffers of constants.
     n_constants: usize,
-    /// Do the views of all columns together use so much of the blocks that these should be kept?
+    /// Whether the views of all columns use enough of the blocks to keep the blocks.
     keeps_blocks: bool,
-    /// Bytes of text copied so far, and at most.
+    /// Bytes of text copied so far, and their maximum.
     text: Cell<usize>,
     max_text: usize,
 }
 
 impl Parts {
-    /// Memory for lanes of so many rows each, which may take `lane_bytes` each for what is below the rows.
-    /// Of each level below the rows there is room for `slots_per_row` at first, if that is known.
+    /// Allocates memory for lanes with these numbers of rows. Each lane may take `lane_bytes` for the levels below the
+    /// rows, which have room for `slots_per_row` at first, if that is known.
     pub(crate) fn new(layout: &Layout, rows_of_lanes: &[usize], lane_bytes: usize, slots_per_row: &[f64]) -> Parts {
         let mut rows = rows_slabs(layout, rows_of_lanes.iter().sum());
         let mut first = 0;
@@ -58,8 +58,8 @@ impl Parts {
         Parts { rows, lanes }
     }
 
-    /// Joins the lanes. The first `n_constants` of the buffers that the views point into are of constants; `max_text` is how many
-    /// bytes of text the arrays may copy.
+    /// Joins the lanes. The first `n_constants` of the buffers that views point into are constants; the arrays may
+    /// copy at most `max_text` bytes of text.
     ///
     /// # Safety
     /// The program has run to its end on every lane without a fault.
@@ -114,7 +114,7 @@ impl Parts {
     }
 }
 
-/// A written slab: its memory, and the byte of it that the slots begin at, a multiple of 64.
+/// A written slab: its memory, and the offset in it of the slots, a multiple of 64.
 struct Slab {
     memory: MutableBuffer,
     first: usize,
@@ -137,8 +137,8 @@ impl Slab {
     }
 }
 
-/// Adds to the positions in some slots of a slab how many slots the lanes before have in the levels they are in.
-/// `program::run` keeps every level below 2³¹ slots, all lanes together.
+/// Adds to the positions in some slots of a slab the number of slots that earlier lanes have in the levels they refer
+/// to. `program::run` keeps every level below 2³¹ slots, all lanes together.
 fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
     let base = |level: LevelId| lens.get(level.index()).map_or(0, |&len| len as i32);
     match holds {
@@ -162,13 +162,13 @@ fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, len
 }
 
 impl Finished {
-    /// How many slots each level has for a row.
+    /// Number of slots of each level per row.
     pub(crate) fn slots_per_row(&self) -> Vec<f64> {
         let rows = self.lens.first().map_or(1, |&rows| rows.max(1));
         self.lens.iter().map(|&len| len as f64 / rows as f64).collect()
     }
 
-    /// The arrays of all columns.
+    /// Makes the arrays of all columns.
     pub(crate) fn arrays<'a>(mut self, columns: impl Iterator<Item = &'a Column> + Clone) -> Result<Vec<ArrayRef>> {
         let held: usize = self.buffers.iter().skip(self.n_constants).map(|block| block.len()).sum();
         let used: usize = columns.clone().map(|column| self.used_by(column)).sum();
@@ -176,7 +176,7 @@ impl Finished {
         columns.map(|column| self.array(column, None)).collect()
     }
 
-    /// About how many bytes of the blocks a column uses, as far as a sample can tell.
+    /// Estimates from a sample how many bytes of the blocks a column uses.
     fn used_by(&self, column: &Column) -> usize {
         match &column.content {
             Content::Views(views) => {
@@ -192,8 +192,8 @@ impl Finished {
         }
     }
 
-    /// The array of a column, which is null where what it is a field of is. Arrow does not ask for that, but who takes a field out of
-    /// a struct seldom looks at the struct's nulls.
+    /// Makes the array of a column, which is null where its struct is. Arrow does not require that, but code that
+    /// takes a field out of a struct seldom looks at the struct's nulls.
     fn array(&self, column: &Column, outer: Option<&NullBuffer>) -> Result<ArrayRef> {
         let len = self.lens.get(column.level.index()).copied().unwrap_or(0);
         let own = column.valid.and_then(|valid| null_buffer(&self.slab(valid)));
@@ -215,7 +215,7 @@ impl Finished {
                 self.strings(data_type, self.slab(*views).into(), &self.buffers, n_kept, nulls)?
             }
             Content::Enum(keys, symbols) => {
-                // Of an enum without symbols there are no values, only places where a null record would have one.
+                // An enum without symbols has no values, only slots of null records.
                 let nulls = if symbols.is_empty() { Some(NullBuffer::new_null(len)) } else { nulls };
                 let keys = Int32Array::new(self.slab(*keys).into(), nulls);
                 if let DataType::Dictionary(..) = data_type {
@@ -272,8 +272,8 @@ impl Finished {
         OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets)))
     }
 
-    /// Strings or bytes from views into `buffers`, of which the array keeps the first `n_kept` alive; what the views use of the
-    /// others is copied, so that small columns do not hold large blocks.
+    /// Makes strings or bytes from views into `buffers`. The array keeps the first `n_kept` buffers alive and copies
+    /// text in the others, so that small columns do not hold large blocks.
     fn strings(
         &self,
         data_type: &DataType,
@@ -316,7 +316,7 @@ impl Finished {
         }
     }
 
-    /// So many bytes of text that are to be copied, if that is not too many: a long symbol of an enum takes one byte in a file.
+    /// Reserves bytes of text to copy, up to the maximum: a long symbol of an enum takes one byte in a file.
     fn take_text(&self, bytes: usize) -> Result<usize> {
         if bytes > i32::MAX as usize {
             let what = "more than 2 GiB of strings in one row, but as views".to_string();
@@ -332,8 +332,8 @@ impl Finished {
     }
 }
 
-/// Bytes of what does not fit into its view and is not in the first `n_kept` buffers. Without a branch: lengths of text are hard
-/// to predict.
+/// Bytes that are not inline and not in the first `n_kept` buffers. Without a branch, as lengths of text are hard to
+/// predict.
 fn bytes_outside<'a>(views: impl Iterator<Item = &'a u128>, n_kept: usize) -> usize {
     let lens = views.map(|&view| {
         let len = u64::from(view as u32);
@@ -342,8 +342,8 @@ fn bytes_outside<'a>(views: impl Iterator<Item = &'a u128>, n_kept: usize) -> us
     lens.sum::<u64>() as usize
 }
 
-/// The same strings, those outside of the first `n_kept` buffers in one of their own. No two values of a column are the same bytes of
-/// a block, so that is no more than the blocks have; but any number may be the same constant.
+/// Copies text outside the first `n_kept` buffers to one new buffer. Two values of a column never share bytes of a
+/// block, so this is no more than the blocks have; but many values may be the same constant.
 fn copy_views(views: &[u128], buffers: &[Buffer], n_kept: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
     let mut bytes = Vec::with_capacity(bytes_outside(views.iter(), n_kept));
     let moved = views.iter().map(|&view| {
@@ -363,22 +363,22 @@ fn copy_views(views: &[u128], buffers: &[Buffer], n_kept: usize) -> (ScalarBuffe
     (ScalarBuffer::from(moved), kept.chain(copied).collect())
 }
 
-/// Of more views than this, one in so many says how much they use of their blocks.
+/// Of more views than this, a sample determines how much of the blocks they use.
 const SAMPLE_ABOVE: usize = 1000;
 const SAMPLE_STEP: usize = 31;
 
-/// The blocks that strings lie in are kept if the strings take more than one part in so many of their bytes.
+/// The blocks of strings are kept if the strings use more than one in this many of their bytes.
 const KEEP_BLOCKS_ABOVE: usize = 16;
 
 fn structs(fields: &Fields, arrays: Vec<ArrayRef>, nulls: Option<NullBuffer>, len: usize) -> Result<ArrayRef> {
     Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), arrays, nulls, len)?))
 }
 
-/// Bits from bytes that are 0 or 1.
+/// Packs bytes that are 0 or 1 into bits.
 fn pack(bytes: &[u8]) -> BooleanBuffer {
     let mut bits = Vec::with_capacity(bytes.len().div_ceil(8));
     let (eights, rest) = bytes.as_chunks::<8>();
-    // Multiplying moves bit 0 of byte i to bit 56 + i.
+    // The product moves bit 0 of byte i to bit 56 + i.
     let gather = |eight: [u8; 8]| (u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
     bits.extend(eights.iter().map(|&eight| gather(eight)));
     if !rest.is_empty() {
@@ -391,7 +391,7 @@ fn pack(bytes: &[u8]) -> BooleanBuffer {
     BooleanBuffer::new(Buffer::from_vec(bits), 0, bytes.len())
 }
 
-/// Validity, unless every value is valid.
+/// The validity, or `None` if every value is valid.
 fn null_buffer(bytes: &[u8]) -> Option<NullBuffer> {
     let nulls = NullBuffer::new(pack(bytes));
     (nulls.null_count() > 0).then_some(nulls)

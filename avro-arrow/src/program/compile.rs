@@ -1,7 +1,7 @@
-//! The compiler: a plan in, a program out. The only place that knows both sides.
+//! The compiler: turns a plan into a program. Only this module knows both.
 //!
-//! The targets become columns first, each of slabs (`columns`). Then the sources become ops that write these slabs. Bodies are
-//! emitted before the ops that run them, so that each body is one range.
+//! The targets become columns of slabs first (`columns`). Then the sources become ops that write these slabs. Bodies
+//! are emitted before the ops that run them, so that each body is one range.
 
 mod columns;
 mod given;
@@ -17,10 +17,11 @@ use crate::plan::{Form, Plan, RecordSource, RecordTarget, Scalar, Source, Step, 
 use crate::schema::Sizes;
 use arrow_schema::DataType;
 
-/// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take gigabytes.
+/// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take
+/// gigabytes.
 const OPS_MAX: usize = 4 << 20;
 
-/// Bytes of constants that views point into.
+/// Maximum bytes of constants that views point into.
 const TEXT_MAX: usize = i32::MAX as usize;
 
 pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<Program> {
@@ -61,17 +62,17 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
     })
 }
 
-/// What is emitted so far.
+/// The code emitted so far.
 #[derive(Default)]
 pub(super) struct Code {
     pub(super) ops: Vec<Op>,
     pub(super) branches: Vec<Branch>,
-    /// There were more ops or branches than [`OPS_MAX`]; not all are here.
+    /// Whether there were more ops or branches than [`OPS_MAX`]; not all of them are here.
     pub(super) too_large: bool,
 }
 
 impl Code {
-    /// The ops as a body.
+    /// Emits the ops as a body.
     pub(super) fn body(&mut self, ops: Vec<Op>) -> Body {
         let ops = together(ops);
         let start = self.ops.len() as u32;
@@ -98,7 +99,7 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// What reads a row.
+    /// The ops that read a row.
     fn row(&mut self, source: &Source, target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
         match source {
             Source::Single(row) => {
@@ -135,7 +136,7 @@ impl Compiler<'_> {
         ops
     }
 
-    /// What reads a value of a column.
+    /// The ops that read a value of a column.
     fn read(&mut self, source: &Source, target: &Target, column: &Column) -> Vec<Op> {
         if self.code.too_large {
             return vec![];
@@ -226,14 +227,14 @@ impl Compiler<'_> {
             (Source::Json(pair), _, Content::Text { ends, bytes, level }) => {
                 vec![Op::Json { ends: *ends, level: *level, bytes: *bytes, pair: *pair }]
             }
-            // Absent, and what no plan has.
+            // Absent values, and cases that no plan has.
             _ => self.absent(column),
         }
     }
 
-    /// What reads a union of null and a value, whose ops these are.
+    /// The ops that read a union of null and a value read by `present`.
     fn nullable(&mut self, present: Vec<Op>, nulls: Nulls, column: &Column) -> Vec<Op> {
-        // Of no symbols, not even a null's zero is one.
+        // An enum without symbols cannot write zero, not even for a null.
         if let [Op::Read { leaf, to }] = *present.as_slice()
             && leaf != Leaf::Enum(0)
         {
@@ -249,7 +250,7 @@ impl Compiler<'_> {
         self.choose(bodies, column.level, |_, ops| ops)
     }
 
-    /// What reads the index of a union and does what the branch's ops do, in this level.
+    /// The op that reads the index of a union and runs the branch's body, in this level.
     fn choose<T>(
         &mut self,
         branches: impl IntoIterator<Item = T>,
@@ -260,8 +261,8 @@ impl Compiler<'_> {
         vec![Op::Choose { branches }]
     }
 
-    /// A body of each one's ops, in this level. Each is kept before the next one's ops are made, and none is once there are too many:
-    /// all of them at once could take any memory.
+    /// A body of each branch's ops, in this level. Each is emitted before the next one's ops are made, and none after
+    /// too many: all of them at once could take any amount of memory.
     fn bodies<T>(
         &mut self,
         of: impl IntoIterator<Item = T>,
@@ -279,7 +280,7 @@ impl Compiler<'_> {
         self.code.branches(bodies)
     }
 
-    /// In the place of values that the reader has no type for: nothing that follows is read.
+    /// The ops for values without a type in the reader's schema: nothing after them is read.
     fn never(&mut self, columns: &[Column]) -> Vec<Op> {
         if self.code.too_large {
             return vec![];
@@ -291,7 +292,7 @@ impl Compiler<'_> {
         ops
     }
 
-    /// What writes a branch of a union as a struct: the one that is there, and the others absent.
+    /// The ops that write a branch of a union as a struct, with the others absent.
     fn branch_of_struct(
         &mut self,
         targets: &[Target],
@@ -319,13 +320,13 @@ impl Compiler<'_> {
         ops
     }
 
-    /// What reads a decimal with more digits after the point.
+    /// The leaf that reads a decimal with more digits after the point.
     fn scaled(&mut self, rescale: Rescale, wide: bool) -> Leaf {
         let constant = self.constants.rescale(rescale);
         if wide { Leaf::Scaled256(constant) } else { Leaf::Scaled128(constant) }
     }
 
-    /// What reads a value that is not made of others.
+    /// The ops that read a scalar.
     fn scalar(&mut self, scalar: &Scalar, column: &Column) -> Vec<Op> {
         let wide = matches!(column.field.data_type(), DataType::Decimal256(..));
         let leaf = match scalar {
@@ -361,7 +362,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Marks ints and longs that follow each other. (Lineitem, all columns: 1 % faster in blocks of 512 rows, 7 % in 64 KiB.)
+/// Fuses consecutive ints and longs. (Lineitem, all columns: 1 % faster in blocks of 512 rows, 7 % in 64 KiB.)
 fn together(ops: Vec<Op>) -> Vec<Op> {
     let is_varint = |op: &Op| matches!(op, Op::Read { leaf: Leaf::Int | Leaf::Long, .. });
     let mut marked = Vec::with_capacity(ops.len());
@@ -378,12 +379,12 @@ fn together(ops: Vec<Op>) -> Vec<Op> {
     marked
 }
 
-/// Values of a record of more are passed over by a branch where the record is absent; those of smaller ones by reading all of
-/// them without a branch, as if each could be null. (Three records of three values each, of which one is there: 49 ms with a
-/// branch, 27 without. The limit is chosen, not measured.)
+/// Maximum number of values of an optional record that is read by predication: all values are read without a branch,
+/// as if each could be null. Larger records are skipped by a branch where they are absent. (Three records of three
+/// values each, of which one is present: 49 ms with a branch, 27 without. The limit is chosen, not measured.)
 const INSIDE_MAX: usize = 16;
 
-/// The ops of a record as they are where the record may be absent, if they are few and simple.
+/// The ops of a record under predication, if they are few and simple.
 fn inside(ops: &[Op]) -> Option<Vec<Op>> {
     let depth = ops.iter().fold((0, 0), |(depth, most), op| match op {
         Op::Enter { .. } => (depth + 1, most.max(depth + 1)),
@@ -394,11 +395,11 @@ fn inside(ops: &[Op]) -> Option<Vec<Op>> {
         return None;
     }
     let inside = ops.iter().map(|op| match *op {
-        // Of no symbols, not even an absent record's zero is one.
+        // An enum without symbols cannot write zero, not even in an absent record.
         Op::Read { leaf: Leaf::Enum(0), .. } => None,
         Op::Read { leaf, to } => Some(Op::ReadInside { leaf, to }),
         Op::ReadNullable { leaf, to, nulls } => Some(Op::ReadNullableInside { leaf, to, nulls }),
-        // What is not read from the bytes does no harm in a record that is absent.
+        // Ops that read nothing are harmless in an absent record.
         Op::Zero { .. } | Op::One { .. } | Op::Constant { .. } | Op::View { .. } => Some(*op),
         Op::ReadInside { .. } | Op::ReadNullableInside { .. } | Op::Enter { .. } | Op::Leave => Some(*op),
         _ => None,

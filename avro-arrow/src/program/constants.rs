@@ -1,6 +1,7 @@
-//! Constants of a program: what it writes that is not in the bytes.
+//! Constants of a program, which are not in the data.
 //!
-//! Views of more than twelve bytes point into a buffer of the program's own, which `run` puts before those of the blocks.
+//! Views of more than twelve bytes point into a buffer of the program's own, which `run` puts before those of the
+//! blocks.
 
 use arrow_array::StringArray;
 use arrow_buffer::Buffer;
@@ -19,24 +20,24 @@ const BUFFER: u32 = 0;
 /// Bytes, views and tables that ops name by index.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Constants {
-    /// Of slots and of JSON text, one after the other.
+    /// Slots and JSON text, one after the other.
     bytes: Vec<u8>,
     slots: Vec<Range<usize>>,
     views: Vec<View>,
-    /// What the longer views point into, and the same once all is there.
+    /// The text that longer views point into, and the buffer of it once it is complete.
     text: Vec<u8>,
     buffer: Option<Buffer>,
-    /// For each symbol of a writer's enum its index in the reader's.
+    /// The reader's index of each symbol of a writer's enum.
     tables: Vec<Arc<[Option<u32>]>>,
-    /// How values are read that become multiples of themselves.
+    /// Conversions that multiply values.
     rescales: Vec<Rescale>,
-    /// For each symbol of an enum its text, as a range of the views.
+    /// The text of each symbol of an enum, as a range of the views.
     texts: Vec<Range<usize>>,
-    /// Where those of an enum are that was met before.
+    /// The texts of enums met before.
     known_texts: Vec<(Arc<StringArray>, u32)>,
 }
 
-/// A view of a constant, which is valid.
+/// A valid view of a constant.
 #[derive(Debug, Clone, Copy)]
 struct View {
     view: u128,
@@ -44,7 +45,7 @@ struct View {
 }
 
 impl Constants {
-    /// Keeps the bytes of a slot.
+    /// Adds the bytes of a slot.
     pub(super) fn slot(&mut self, bytes: &[u8]) -> u32 {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
@@ -52,7 +53,7 @@ impl Constants {
         self.slots.len() as u32 - 1
     }
 
-    /// Keeps a string or bytes.
+    /// Adds a string or bytes.
     pub(super) fn view(&mut self, bytes: &[u8]) -> u32 {
         let mut view = ByteView { length: bytes.len() as u32, buffer_index: BUFFER, ..ByteView::default() };
         let view = if bytes.len() <= INLINE_BYTES {
@@ -73,24 +74,24 @@ impl Constants {
         self.views.len() as u32 - 1
     }
 
-    /// Keeps which symbol of a reader's enum each of a writer's becomes.
+    /// Adds the reader's index of each symbol of a writer's enum.
     pub(super) fn table(&mut self, table: &Arc<[Option<u32>]>) -> u32 {
         self.tables.push(Arc::clone(table));
         self.tables.len() as u32 - 1
     }
 
-    /// Keeps how a value is read that becomes a multiple of itself.
+    /// Adds a conversion that multiplies values.
     pub(super) fn rescale(&mut self, rescale: Rescale) -> u32 {
         self.rescales.push(rescale);
         self.rescales.len() as u32 - 1
     }
 
-    /// How such a value is read.
+    /// Returns a conversion.
     pub(super) fn rescale_of(&self, rescale: u32) -> Option<Rescale> {
         self.rescales.get(rescale as usize).copied()
     }
 
-    /// Keeps the texts of an enum's symbols.
+    /// Adds the texts of an enum's symbols.
     pub(super) fn texts(&mut self, symbols: &Arc<StringArray>) -> u32 {
         if let Some((_, known)) = self.known_texts.iter().find(|(known, _)| Arc::ptr_eq(known, symbols)) {
             return *known;
@@ -105,34 +106,34 @@ impl Constants {
         texts
     }
 
-    /// The bytes of a slot, or of a text.
+    /// Returns the bytes of a slot, or of a text.
     pub(super) fn slot_bytes(&self, slot: u32) -> Option<&[u8]> {
         self.bytes.get(self.slots.get(slot as usize)?.clone())
     }
 
-    /// A view, valid for the buffers of a run.
+    /// Returns a view, valid for the buffers of a run.
     pub(super) fn view_of(&self, view: u32) -> Option<u128> {
         self.views.get(view as usize).map(|view| view.view)
     }
 
-    /// Is this view one of text?
+    /// Whether this view is text.
     pub(super) fn is_utf8(&self, view: u32) -> Option<bool> {
         self.views.get(view as usize).map(|view| view.is_utf8)
     }
 
-    /// By a writer's symbol: the reader's, if it has one for it.
+    /// Returns the map from a writer's symbol to the reader's, if it has one.
     pub(super) fn table_of(&self, table: u32) -> Option<impl Fn(usize) -> Option<u32> + Copy> {
         let table = self.tables.get(table as usize)?;
         Some(move |at: usize| table.get(at).copied().flatten())
     }
 
-    /// By a writer's symbol: the view of its text.
+    /// Returns the map from a writer's symbol to the view of its text.
     pub(super) fn texts_of(&self, texts: u32) -> Option<impl Fn(usize) -> Option<u128> + Copy> {
         let views = self.views.get(self.texts.get(texts as usize)?.clone())?;
         Some(move |at: usize| views.get(at).map(|view| view.view))
     }
 
-    /// To be called when nothing is added any more. None if there are more than so many bytes of text: lengths and offsets in views
+    /// Completes the constants. `None` if there are more than `max_text` bytes of text: lengths and offsets in views
     /// have 32 bits, of which Arrow uses 31.
     pub(super) fn finish(mut self, max_text: usize) -> Option<Constants> {
         let text = std::mem::take(&mut self.text);
@@ -144,7 +145,7 @@ impl Constants {
         Some(self)
     }
 
-    /// What the longer views point into, if there are any.
+    /// The buffer that longer views point into, if there are any.
     pub(crate) fn buffer(&self) -> Option<Buffer> {
         self.buffer.clone()
     }

@@ -1,7 +1,7 @@
-//! Skips: ops that only move the cursor. Fixed widths are added up and varints counted, across small records too, whose few ops
-//! stand where the record does. A record of more is a call, so none adds more than a few ops to what is around it, and schemas
-//! that refer to each type twice do not double at every level. Recursive types are walked by `json::skip_value`, which keeps
-//! a list of its own of what it is inside of: their values can be nested deeper than a thread's stack goes.
+//! Skips: ops that only move the cursor. Fixed widths are added up and varints counted, also across small records,
+//! whose few ops are inlined. A larger record is a call, so none adds more than a few ops to its parent, and schemas
+//! that refer to each type twice do not double at every level. Recursive types are skipped by `json::skip_value`,
+//! which keeps its own list of open containers: their values can be nested deeper than the stack.
 
 use super::compile::Code;
 use super::{Body, Branch, Op, SkipLeaf};
@@ -9,17 +9,17 @@ use crate::column::ROWS;
 use crate::schema::{Kind, NodeId, Schema, Sizes};
 use std::collections::HashMap;
 
-/// A record of at most so many ops is skipped where it stands.
+/// A record of at most this many ops is inlined.
 const INLINE_OPS: usize = 8;
 
-/// The values of one op. Records of records double it at every level, and an op goes on to its last value even if the block is
-/// at its end.
+/// Maximum number of values of one op. Nested records double it at every level, and an op continues to its last value
+/// even at the end of the block.
 const FUSED_MAX: u32 = 1 << 10;
 
 pub(super) struct Skips<'a> {
     schema: &'a Schema,
     sizes: &'a Sizes,
-    /// What skips each record that was met.
+    /// The ops that skip each record met so far.
     records: HashMap<NodeId, Vec<Op>>,
     /// Their bodies, each after those that it calls.
     pub(super) bodies: Vec<Body>,
@@ -30,7 +30,7 @@ impl<'a> Skips<'a> {
         Skips { schema, sizes, records: HashMap::new(), bodies: Vec::new() }
     }
 
-    /// Appends to `ops` what skips one value.
+    /// Appends ops that skip one value.
     pub(super) fn skip(&mut self, node: NodeId, code: &mut Code, ops: &mut Vec<Op>) {
         if let Some(bytes) = self.sizes.fixed(node) {
             return push(ops, Op::SkipFixed { bytes });
@@ -85,7 +85,7 @@ impl<'a> Skips<'a> {
         }
     }
 
-    /// The op that skips a union of null and something simple.
+    /// The op that skips a union of null and a scalar.
     fn nullable(&self, branches: &[NodeId]) -> Option<Op> {
         let is_null = |id: NodeId| matches!(self.schema.node(id).kind, Kind::Null);
         let (other, null_branch) = match *branches {
@@ -102,7 +102,7 @@ impl<'a> Skips<'a> {
     }
 }
 
-/// Appends an op, fused with the last one where that is of the same kind.
+/// Appends an op, fused with the last one if it is of the same kind.
 fn push(ops: &mut Vec<Op>, op: Op) {
     match (ops.last_mut(), op) {
         (_, Op::SkipFixed { bytes: 0 }) => {}

@@ -1,12 +1,12 @@
-//! Defaults: what a schema's JSON gives a field as its default in, the value in Avro's JSON encoding out, checked against
-//! its type. Only defaults that are used come here.
+//! Defaults: converts the JSON default of a field to a value in Avro's JSON encoding, and checks it against its type.
+//! Only defaults that are used are converted.
 
 use crate::limits::Limits;
 use crate::schema::{Kind, NodeId, Schema};
 use serde_json::{Map, Number, Value as Json};
 
-/// Makes defaults of one schema's fields, all of them together no larger than a schema may be: records take the defaults of
-/// their own fields, so that a short text can stand for much.
+/// Makes the defaults of one schema's fields, with a limit on their total size: records take the defaults of their
+/// fields, so that a short text can stand for much.
 pub(super) struct Defaults<'s> {
     schema: &'s Schema,
     limits: &'s Limits,
@@ -15,8 +15,8 @@ pub(super) struct Defaults<'s> {
     n_bytes: usize,
 }
 
-/// What is wrong with a default. It is put into words when it is known that somebody will read them: of a union, one branch after
-/// the other is tried.
+/// Why a default is invalid. It is formatted only when it is shown, as the branches of a union are tried one after the
+/// other.
 enum Wrong<'s> {
     Endless,
     IsNo(&'s Json, &'static str),
@@ -29,7 +29,7 @@ impl<'s> Defaults<'s> {
         Defaults { schema, limits, n_values: 0, n_bytes: 0 }
     }
 
-    /// The value of this type that a default stands for, or what is wrong with it.
+    /// The value of this type for a default, or the reason why there is none.
     pub(super) fn value(&mut self, node: NodeId, default: &'s Json) -> Result<Json, String> {
         self.at(node, default, 0).map_err(|wrong| match wrong {
             Wrong::Endless => "defaults inside of defaults come to no end".to_string(),
@@ -114,13 +114,13 @@ impl<'s> Defaults<'s> {
     }
 }
 
-/// A number without a fraction: some write `1.0`.
+/// A number without a fraction; some schemas have `1.0`.
 fn integer(json: &Json) -> Option<i64> {
     let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 9e15).then_some(n as i64);
     json.as_i64().or_else(|| whole(json.as_f64()?))
 }
 
-/// A number, or one of those that JSON has no number for.
+/// A number, or the name of a number that JSON lacks.
 fn float(json: &Json) -> Option<Json> {
     match json {
         Json::String(name) if matches!(name.as_str(), "NaN" | "Infinity" | "-Infinity") => Some(json.clone()),
@@ -128,7 +128,7 @@ fn float(json: &Json) -> Option<Json> {
     }
 }
 
-/// The same as a float, by its shortest digits: where a column has it rounded, a text of it must too.
+/// Rounds a number to a float with the fewest digits, so that its text equals the value of a column.
 fn single(json: Json) -> Json {
     let Some(value) = json.as_f64().map(|value| value as f32) else { return json };
     let shortest = format!("{value:?}").parse().ok().and_then(Number::from_f64);

@@ -1,4 +1,4 @@
-//! Two records: the writer's and the reader's fields in, which of them are the same out.
+//! Matches the fields of a writer's and a reader's record.
 
 use super::{Action, Default, PairId, Part, RecordPair, Resolver};
 use crate::options::FieldMatch;
@@ -6,7 +6,7 @@ use crate::schema::{Field, Record};
 use serde_json::Value as Json;
 use std::collections::{HashMap, VecDeque};
 
-/// Where Iceberg and others keep the number that a field has for ever, whatever it is called.
+/// The attribute with a field's permanent id in Iceberg and other formats.
 const ID: &str = "field-id";
 
 impl<'s> Resolver<'s> {
@@ -43,7 +43,7 @@ impl<'s> Resolver<'s> {
     }
 }
 
-/// By the reader's field: the writer's that is the same. None is taken twice.
+/// By the reader's field: the matching field of the writer. No field is used twice.
 fn match_fields(writer: &[Field], reader: &[Field], by: FieldMatch) -> Vec<Option<usize>> {
     let mut taken = Taken { by_name: HashMap::new(), free: vec![true; writer.len()] };
     for (at, field) in writer.iter().enumerate() {
@@ -58,7 +58,7 @@ fn match_fields(writer: &[Field], reader: &[Field], by: FieldMatch) -> Vec<Optio
             }
         }
     }
-    // A file without any ids is older than they are, and names are all there is.
+    // A file without ids predates them, so names are used.
     let goes_by_id = |field: &Field| !by_id.is_empty() && id_of(field).is_some();
     for (from, field) in matched.iter_mut().zip(reader).filter(|(_, field)| goes_by_id(field)) {
         *from = id_of(field).and_then(|id| by_id.get(&id)).copied().filter(|at| taken.take(*at));
@@ -82,7 +82,7 @@ fn id_of(field: &Field) -> Option<i64> {
     }
 }
 
-/// The writer's fields that are not spoken for. Real schemas have several of one name, which are taken in their order.
+/// The writer's fields that are not yet matched. Real schemas have several of one name, which are taken in order.
 struct Taken<'w> {
     by_name: HashMap<&'w str, VecDeque<usize>>,
     free: Vec<bool>,

@@ -1,13 +1,13 @@
-//! How well two types match: a type of the writer's and the branches of a reader's union in, the best branch out.
+//! Ranks how well a writer's type matches the branches of a reader's union, and finds the best branch.
 
 use super::{Convert, Resolver, Standing, widen};
 use crate::options::{Options, TypeNames};
 use crate::schema::{Kind, Logical, Name, Node, NodeId};
 
-/// What is read, beyond what the specification promises of every reader.
+/// Extensions of the specification's rules for reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// Whether names may be overlooked where only two types can be meant.
+    /// Whether names may differ where only two types can be meant.
     pub(super) names: TypeNames,
     /// Whether enums are also read as strings, and decimals as decimals of more digits.
     pub(super) beyond: bool,
@@ -19,32 +19,32 @@ impl Rules {
     /// The rules of the specification.
     pub(super) const SPECIFICATION: Rules = Rules { names: TypeNames::Strict, beyond: false, widen: false };
 
-    /// The rules by which data is read, unless the caller says otherwise.
+    /// The default rules for reading data.
     #[cfg(test)]
     pub(crate) const LENIENT: Rules = Rules { names: TypeNames::Lenient, beyond: true, widen: false };
 
-    /// The rules of reading with these options.
+    /// The rules of these options.
     pub(crate) fn of(options: &Options) -> Rules {
         Rules { names: options.type_names, beyond: true, widen: options.widen }
     }
 }
 
-/// How well two types match; the best first. Ranks are compared before the positions of branches.
+/// How well two types match, best first. Ranks are compared before the positions of branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// The very type: the kind, the full name, the logical type.
+    /// The same kind, full name and logical type.
     Same,
     /// The reader's type has the writer's full name as an alias.
     Alias,
     /// The same name in another namespace, or a simple type with a logical type that the other lacks.
     Near,
-    /// An alias that is the name in another namespace.
+    /// An alias equal to the name in another namespace.
     NearAlias,
     /// A promotion, or a decimal on another type.
     Promoted,
     /// Another name, where only these two can be meant.
     Overlooked,
-    /// More than the specification promises: an enum as text, a decimal of more digits.
+    /// Beyond the specification: an enum as text, a decimal of more digits.
     Beyond,
     /// Items of unions that do not match at first sight.
     Last,
@@ -61,7 +61,7 @@ impl Resolver<'_> {
         branches: &[NodeId],
         standing: Standing,
     ) -> Option<(usize, NodeId)> {
-        // Among several of its kind, on either side, a name that no other has belongs to nobody else's values.
+        // If there are several of its kind on either side, a unique name is not matched to another.
         let alike = |branch: &&NodeId| self.reader.node(**branch).kind.word() == writer.kind.word();
         let overlook = self.rules.names == TypeNames::Lenient
             && standing == Standing::Alone
@@ -77,7 +77,7 @@ impl Resolver<'_> {
         let is_decimal = writer.logical.is_some_and(Logical::is_decimal) && writer.logical == reader.logical;
         match (&writer.kind, &reader.kind) {
             (Kind::Array(w), Kind::Array(r)) | (Kind::Map(w), Kind::Map(r)) => {
-                // Schemas allow so many levels of arrays and maps, and only so many of them are of no other type.
+                // Schemas limit the levels of arrays and maps, and so the levels that have no other type.
                 let (w, r) = (self.writer.node(*w), self.reader.node(*r));
                 match (&w.kind, &r.kind) {
                     (Kind::Union(_), _) | (_, Kind::Union(_)) => Some(self.rank_unions(w, r)),
@@ -102,7 +102,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Items of which at least one is a union: whether each of the writer's kinds is among the reader's.
+    /// Ranks items of which at least one is a union, by whether each of the writer's kinds is among the reader's.
     fn rank_unions(&self, writer: &Node, reader: &Node) -> Rank {
         let words = |schema: &crate::schema::Schema, node: &Node| -> Vec<&'static str> {
             match &node.kind {
@@ -142,7 +142,7 @@ fn aliases(reader: &Node) -> &[Name] {
     }
 }
 
-/// How values of one simple type become values of another, or why they do not.
+/// How values of one scalar type become values of another, or why they do not.
 pub(super) fn convert(writer: &Node, reader: &Node, rules: Rules) -> Result<Convert, String> {
     use Kind::*;
     let beyond = rules.beyond;
@@ -152,7 +152,7 @@ pub(super) fn convert(writer: &Node, reader: &Node, rules: Rules) -> Result<Conv
         return Ok(rescale);
     }
     let cannot = || Err(format!("{writer} cannot be read as {reader}"));
-    // Decimals that are too wide for Arrow's are read as the bytes that they are.
+    // Decimals too wide for Arrow's are read as bytes.
     let match_as_decimals =
         decimals(writer, reader) && (!beyond || (is_arrow_decimal(writer) && is_arrow_decimal(reader)));
     let convert = match (&writer.kind, &reader.kind) {
@@ -182,7 +182,7 @@ pub(super) fn convert(writer: &Node, reader: &Node, rules: Rules) -> Result<Conv
             Some(Logical::Decimal { precision: w, scale: w_scale }),
             Some(Logical::Decimal { precision: r, scale: r_scale }),
         ) => match w_scale == r_scale && (w == r || (w < r && beyond)) {
-            // More digits are no loss.
+            // More digits lose nothing.
             true => Ok(convert),
             false => cannot(),
         },

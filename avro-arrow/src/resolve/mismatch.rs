@@ -1,4 +1,4 @@
-//! Why a reader's schema cannot read what a writer's wrote: every reason, with the path to it.
+//! Finds every reason why a reader's schema cannot read data of a writer's, with its path.
 
 use super::matching::Rules;
 use super::{Action, PairId, Part, Resolver};
@@ -7,19 +7,20 @@ use crate::limits::Limits;
 use crate::options::FieldMatch;
 use crate::schema::{Kind, Schema};
 
-/// Steps of all paths together. A list that refers to itself through a thousand types has a path of a thousand steps to each.
+/// Maximum number of steps of all paths together. A list that refers to itself through a thousand types has a path of
+/// a thousand steps to each.
 const STEPS_MAX: usize = 1 << 17;
 
-/// Bytes of a path after which it is cut.
+/// Length in bytes at which a path is cut.
 const PATH_BYTES_MAX: usize = 2 << 10;
 
 impl Schema {
-    /// Why this schema, as a reader's, cannot read what was written with `writer`: every reason there is, by the rules of the
-    /// specification, names of types included. None: it reads all of it. Of types that are inside one another thousands of times,
-    /// not every place is listed, and long paths are cut.
+    /// Returns every reason why this schema, as a reader's, cannot read data of `writer` by the rules of the
+    /// specification, including names of types. An empty list means that it reads all of it. For types nested
+    /// thousands of times, some positions are omitted and long paths are cut.
     ///
     /// # Errors
-    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schemas are too large to compare.
+    /// Fails with [`ErrorKind::Limit`](crate::ErrorKind::Limit) if the schemas are too large to compare.
     // SPEC: Schema Resolution.
     pub fn mismatches(&self, writer: &Schema, by: FieldMatch, limits: &Limits) -> Result<Vec<Mismatch>> {
         let resolver = Resolver::run(writer, self, by, Rules::SPECIFICATION, limits)?;
@@ -28,10 +29,10 @@ impl Schema {
 }
 
 impl Resolver<'_> {
-    /// By pair: is there nothing for any of its values? Of a writer's union, is there nothing for any branch?
+    /// By pair: whether none of its values can be converted. For a writer's union, whether no branch can.
     pub(super) fn failing(&self) -> Vec<bool> {
         let mut inside_of: Vec<Vec<usize>> = vec![Vec::new(); self.pairs.len()];
-        // Of a union, the branches that are not known to fail; else one is enough.
+        // For a union, the number of branches not known to fail; else one failure is enough.
         let mut left = vec![1usize; self.pairs.len()];
         for (at, pair) in self.pairs.iter().enumerate() {
             let inner = pair.action.inner();
@@ -68,7 +69,7 @@ impl Resolver<'_> {
         fails
     }
 
-    /// Of the pairs that fail, those that the outermost one fails for.
+    /// The failing pairs because of which the outermost one fails.
     pub(super) fn blamed(&self, fails: &[bool]) -> Vec<bool> {
         let mut blamed = vec![false; self.pairs.len()];
         let mut todo = vec![PairId(0)];
@@ -84,7 +85,7 @@ impl Resolver<'_> {
         blamed
     }
 
-    /// What is wrong with the pairs that are `of` interest, in the order in which they were met.
+    /// The problems of the pairs in `of`, in the order in which they were met.
     pub(super) fn mismatches(&self, of: &[bool]) -> Vec<Mismatch> {
         let wanted = self.problems.iter().filter(|problem| of.get(problem.pair.index()) == Some(&true));
         let mut mismatches = Vec::new();
@@ -101,8 +102,8 @@ impl Resolver<'_> {
         mismatches
     }
 
-    /// The path to where a pair was met first, whether it leads through a branch of a writer's union of several, and how many
-    /// steps it has.
+    /// The path to the first position of a pair, whether it passes a branch of a writer's union of several, and its
+    /// number of steps.
     fn path(&self, mut pair: PairId) -> (String, bool, usize) {
         let mut parts = Vec::new();
         let mut in_union = false;

@@ -1,10 +1,10 @@
-//! Logical types that the specification does not match, though the reader's holds all values of the writer's in smaller units: two types in, how
-//! the values of the one become values of the other out. Nothing is rounded.
+//! Conversions to smaller units, which the specification does not match although the reader's type holds all values of
+//! the writer's. Nothing is rounded.
 
 use super::{Convert, is_arrow_decimal};
 use crate::schema::{Kind, Logical, Node};
 
-/// How values of the writer's type become values of the reader's, if that has units as small.
+/// How values of the writer's type become values of the reader's, if its unit is as small.
 pub(super) fn rescale(writer: &Node, reader: &Node) -> Option<Convert> {
     let (from, to) = (writer.logical?, reader.logical?);
     if let (Logical::Decimal { scale: s, .. }, Logical::Decimal { scale: t, .. }) = (from, to) {

@@ -1,13 +1,13 @@
-//! Bytes of rows as they are put together: encoded values in, all of them one behind the other.
+//! The bytes of rows: appends encoded values one after the other.
 //!
-//! A value that is short travels as a [`Word`] or a [`Slot`], eight or 16 bytes, which are stored whole, wherever the value ends. What
-//! is stored behind its end is stored over by the next value. So no value is copied byte by byte, and none asks how long it is.
+//! A short value is a [`Word`] or a [`Slot`] of eight or 16 bytes, which is stored whole. The bytes after its end are
+//! overwritten by the next value. So no value is copied byte by byte, and no branch depends on its length.
 
 use super::words::{WORD_BYTES, Word};
 use crate::encoding::long_word;
 use std::hint::cold_path;
 
-/// A value's first 15 bytes and their number, or the word that it has more.
+/// The first 15 bytes of a value and their number, or a mark that it has more.
 pub(super) type Slot = u128;
 
 /// Bytes that a slot holds.
@@ -19,7 +19,7 @@ pub(super) const LONG: Slot = 0xff << 120;
 /// A value that cannot be written.
 pub(super) const UNFIT: Slot = 0xfe << 120;
 
-/// The slot of these first bytes of a word, of which the others are 0.
+/// The slot of the first `len` bytes of a word, whose other bytes are 0.
 #[inline]
 pub(super) fn slot(word: u128, len: usize) -> Slot {
     word | ((len as u128) << 120)
@@ -43,11 +43,11 @@ pub(super) fn slot_of_long(value: i64) -> Slot {
     slot(word, len)
 }
 
-/// The slot of a value behind what is in another, which is a few bytes.
+/// The slot of a value after the few bytes of another.
 #[inline]
 pub(super) fn behind(tag: Slot, value: Slot) -> Slot {
     let (tag_len, len) = ((tag >> 120) as u32, (value >> 120) as u32);
-    // As all branches but those of very large unions are.
+    // As for all branches but those of very large unions.
     if tag_len == 1 && len < SLOT_BYTES as u32 {
         let word = (tag & 0xff) | ((value << 16) >> 8);
         return slot(word, len as usize + 1);
@@ -62,7 +62,7 @@ pub(super) fn behind(tag: Slot, value: Slot) -> Slot {
 /// The rows.
 #[derive(Debug, Default)]
 pub(super) struct Out {
-    /// What is written, and room behind it.
+    /// The written bytes, and room after them.
     bytes: Vec<u8>,
     len: usize,
 }
@@ -82,7 +82,7 @@ impl Out {
         self.len = self.len.saturating_sub(n);
     }
 
-    /// Makes room for so many bytes and a slot.
+    /// Makes room for `n` bytes and a slot.
     #[inline]
     pub(super) fn reserve(&mut self, n: usize) {
         let needed = self.len + n + 16;
@@ -91,8 +91,8 @@ impl Out {
         }
     }
 
-    /// Appends values up to the first that is long, and gives that one's index. There has to be room, which
-    /// [`reserve`](Self::reserve) makes.
+    /// Appends values up to the first that is long, and returns its index. [`reserve`](Self::reserve) must have made
+    /// room.
     #[inline]
     pub(super) fn slots(&mut self, slots: &[Slot]) -> Option<usize> {
         let mut at = self.len;
@@ -113,7 +113,7 @@ impl Out {
     #[inline]
     pub(super) fn long(&mut self, value: i64) {
         self.reserve(16);
-        // As most counts are.
+        // As for most counts.
         if let (0..64, Some(to)) = (value, self.bytes.get_mut(self.len)) {
             *to = value as u8 * 2;
             self.len += 1;
@@ -130,13 +130,13 @@ impl Out {
         self.len += bytes.len();
     }
 
-    /// A length and these bytes.
+    /// Appends a length and these bytes.
     pub(super) fn sized(&mut self, bytes: &[u8]) {
         self.long(bytes.len() as i64);
         self.extend(bytes);
     }
 
-    /// Stores at most [`WORDS_MAX`] words from a place on, which is where what was written ends, and gives where they end.
+    /// Stores at most [`WORDS_MAX`] words at `at`, which is where the written bytes end, and returns where they end.
     #[inline(always)]
     pub(super) fn words(&mut self, at: usize, words: impl Iterator<Item = Word>) -> usize {
         if at + WORDS_ROOM > self.bytes.len() {
@@ -144,7 +144,7 @@ impl Out {
             self.grow(at, WORDS_ROOM);
         }
         let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<WORDS_ROOM>) else { return at };
-        // A byte: so nothing has to be checked to know that there is room behind it.
+        // A byte, so that the bounds need no check.
         let mut end = 0u8;
         for word in words {
             if let Some(to) = room.get_mut(usize::from(end)..).and_then(<[u8]>::first_chunk_mut) {
@@ -155,16 +155,17 @@ impl Out {
         at + usize::from(end)
     }
 
-    /// The same of what is in front of a text, a tag and the length or less, and of the first so many of these bytes, which it is.
+    /// Stores a text of `n` bytes after its front of at most three bytes, its tag and length, and returns where it
+    /// ends.
     #[inline(always)]
     pub(super) fn text(&mut self, at: usize, bytes: &[u8], n: usize, front: [u8; 2], front_len: u8) -> usize {
-        // As many as most texts have, whatever this one has: what is too much is written over.
+        // Copies the length of most texts; surplus bytes are overwritten.
         if n <= SHORT
             && let Some(from) = bytes.first_chunk::<SHORT>()
             && let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<{ 3 + SHORT }>)
         {
             [room[0], room[1]] = front;
-            // At most three, as the compiler can see.
+            // At most three, visibly for the compiler.
             let front_len = usize::from(front_len & 3);
             if let Some(to) = room.get_mut(front_len..).and_then(<[u8]>::first_chunk_mut) {
                 *to = *from;
@@ -196,14 +197,14 @@ impl Out {
         self.reserve(n);
     }
 
-    /// What is written ends here.
+    /// Sets the end of the written bytes.
     #[inline]
     pub(super) fn set_len(&mut self, len: usize) {
         self.len = len;
     }
 }
 
-/// Words that are stored at once, and the room that it takes: all their lengths together are a byte.
+/// Maximum number of words stored at once; the sum of their lengths fits a byte.
 pub(super) const WORDS_MAX: usize = 30;
 const WORDS_ROOM: usize = 1 << 8 | WORD_BYTES;
 const _: () = assert!(WORDS_MAX * WORD_BYTES < 1 << 8);

@@ -1,12 +1,12 @@
-//! Rows as bytes: the columns of a batch in, the rows' bytes and where each row ends out.
+//! Encodes the columns of a batch to rows: their bytes, and where each row ends.
 //!
-//! Some hundred rows are done at a time, in two steps. Column by column, values are encoded into a table, so that what a column is
-//! gets decided once for all of them, and its loop does nothing else. Then, row by row, they are stored one behind the other.
-//! (Lineitem: half the time of measuring all columns first and then writing each value to where it belongs.)
+//! Some hundred rows are encoded at a time, in two steps. First each column's values are encoded into a table, so that
+//! the column's type is decided once for all rows. Then the values are stored row by row. (Lineitem: half the time of
+//! measuring all columns first and then writing each value to its position.)
 //!
-//! A table has values of at most eight bytes as `words`, strings and bytes as `texts`, and what is neither as slots (`out`); all of
-//! a column are of one kind. What is inside of lists, of unions and of records that mostly are null has tables of its own, with
-//! items for rows.
+//! A table has values of at most eight bytes as `words`, strings and bytes as `texts`, and other values as slots
+//! (`out`); all values of a column are of one kind. The content of lists, of unions and of records that are mostly
+//! null has tables of its own, with a row for each item.
 
 use super::bind::{Bound, Column, Data, unwritable};
 use super::leaf::{Decimals, Durations, Encoded, Fixed, FixedViews, Leaf, Longs, Nothing, Symbols};
@@ -17,13 +17,15 @@ use super::words::Words;
 use crate::error::Result;
 use std::ops::Range;
 
-/// Rows that are done together at most: so many that a column's loop is long, and so few that their table stays in the CPU's cache.
+/// Maximum number of rows encoded together: enough for long loops over a column, and few enough for the table to stay
+/// in the cache.
 const ROWS_MAX: usize = 128;
 
-/// Bytes that rows which are done together should have at most.
+/// Target size of the rows that are encoded together.
 const BYTES_WANTED: usize = 64 << 10;
 
-/// Appends the rows of a batch from `from` on: at least one. Gives how many. `ends` gets the end of each in `out`.
+/// Appends at least one row of a batch from `from` on, and returns their number. Appends the end of each in `out` to
+/// `ends`.
 pub(super) fn append(
     row: &Bound<'_>,
     from: usize,
@@ -31,7 +33,7 @@ pub(super) fn append(
     out: &mut Out,
     ends: &mut Vec<usize>,
 ) -> Result<usize> {
-    // As many as the last one says.
+    // As many rows as the size of the last one suggests.
     let last = match ends.as_slice() {
         [.., before, last] => last - before,
         _ => BYTES_WANTED / 16,
@@ -45,40 +47,40 @@ pub(super) fn append(
     Ok(n)
 }
 
-/// The values of so many rows, or items.
+/// The values of some rows or items.
 struct Table<'a> {
     rows: Rows,
-    /// Values that are short.
+    /// Short values.
     words: Words,
     texts: Vec<Texts<'a>>,
-    /// What each column of slots is.
+    /// The content of each column of slots.
     columns: Vec<Cells<'a>>,
     /// Row by row.
     slots: Vec<Slot>,
-    /// What a row is made of.
+    /// The parts of a row.
     steps: Vec<Step<'a>>,
 }
 
-/// What a column of slots has.
+/// The content of a column of slots.
 enum Cells<'a> {
-    /// Values that hold no others, with their tags.
+    /// Scalars, with their tags.
     Values(&'a Column<'a>),
-    /// The same in each row.
+    /// The same bytes in each row.
     Constant(&'a [u8]),
 }
 
 enum Step<'a> {
-    /// So many columns of words, from this one on.
+    /// Columns of words: the first, and their number.
     Words(usize, usize),
-    /// So many columns of texts, from this one on.
+    /// Columns of texts: the first, and their number.
     Texts(usize, usize),
-    /// So many columns of slots, from this one on.
+    /// Columns of slots: the first, and their number.
     Slots(usize, usize),
-    /// The values of rows that have one, which are the rows of a table, by its row.
+    /// Values that not every row has: by row, the index in the table.
     Some(Vec<Option<usize>>, Table<'a>),
-    /// By row, where its items begin in the table and how many there are, if it has a list.
+    /// Lists: by row, the first item in the table and the number of items, if it has a list.
     List(Vec<Option<(usize, usize)>>, Table<'a>),
-    /// By row, which of the tables has its value, and where. The tables begin with the union's tag.
+    /// By row, the table that has its value, and the index in it. Each table begins with the union's tag.
     Union(Vec<(usize, usize)>, Vec<Table<'a>>),
 }
 
@@ -88,7 +90,7 @@ impl<'a> Table<'a> {
         Table { rows, words, texts: Vec::new(), columns: Vec::new(), slots: Vec::new(), steps: Vec::new() }
     }
 
-    /// The table of these values, which are in all rows and stand one behind the other.
+    /// The table of these values, which every row has, one after the other.
     fn of(parts: Vec<&'a Bound<'a>>, rows: Rows) -> Result<Table<'a>> {
         let mut table = Table::new(rows, parts.iter().map(|part| part.n_words()).sum());
         for part in parts {
@@ -98,7 +100,7 @@ impl<'a> Table<'a> {
         Ok(table)
     }
 
-    /// The same of columns, behind the branch of a union if they are one.
+    /// The table of these columns, after the branch of a union if they are one.
     fn of_columns(
         branch: Option<usize>,
         columns: impl Iterator<Item = &'a Column<'a>>,
@@ -127,7 +129,7 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Adds columns of words, if they are.
+    /// Adds columns of words, if `add` does.
     fn words<T>(&mut self, add: impl FnOnce(&mut Words, &Rows) -> T) -> T {
         let first = self.words.n_columns();
         let added = add(&mut self.words, &self.rows);
@@ -147,7 +149,7 @@ impl<'a> Table<'a> {
         self.columns.push(cells);
     }
 
-    /// The same, but nothing in rows other than these. None if not all of it is words and texts.
+    /// Clears all rows but these. `None` if the table has more than words and texts.
     fn only_in(mut self, rows: &[usize]) -> Option<Table<'a>> {
         if !self.steps.iter().all(|step| matches!(step, Step::Words(..) | Step::Texts(..))) {
             return None;
@@ -210,10 +212,10 @@ impl<'a> Table<'a> {
         let valid: Option<Vec<usize>> = column.nulls.as_ref().map(|_| (0..n).filter(|row| is_valid(*row)).collect());
         self.words(|words, rows| words.add_tags(column, rows));
         let step = match (&column.data, valid) {
-            // What is always there is a part of the row like any other.
+            // A record that is never null is a part of the row.
             (Data::Record(parts), None) => return parts.iter().try_for_each(|part| self.add(part)),
             (Data::Record(parts), Some(valid)) => {
-                // Records that mostly are there are columns like the others too, of which the rest writes nothing.
+                // A record that is mostly present has columns too, which write nothing in the other rows.
                 if 2 * valid.len() >= n
                     && parts.iter().all(Bound::is_flat)
                     && let Ok(inner) = Table::of(parts.iter().collect(), self.rows.clone())
@@ -283,7 +285,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// By row, its index among those that are picked.
+/// By row, its index among the picked rows.
 fn indices(picked: &[usize], n: usize) -> Vec<Option<usize>> {
     let mut indices = vec![None; n];
     for (at, row) in picked.iter().enumerate() {
@@ -294,7 +296,7 @@ fn indices(picked: &[usize], n: usize) -> Vec<Option<usize>> {
     indices
 }
 
-/// A row of those picked, among the rows that they were picked from.
+/// The original row of a picked row.
 fn outer(row: Option<u64>, rows: &[usize]) -> Option<u64> {
     row.and_then(|row| rows.get(row as usize)).map(|row| *row as u64)
 }
@@ -306,7 +308,7 @@ fn of_item(item: Option<u64>, lists: &[Option<(usize, usize)>]) -> Option<u64> {
     lists.iter().position(has).map(|row| row as u64)
 }
 
-/// Does this with the values of a column, which hold no others.
+/// Runs code with the values of a scalar column.
 macro_rules! leaf {
     ($data:expr, $leaf:ident => $then:expr) => {
         match $data {
@@ -322,7 +324,7 @@ macro_rules! leaf {
             Data::Null | Data::Boolean(_) | Data::Int(_) | Data::Float(_) | Data::Double(_) => {
                 leaf!(@ $leaf = Nothing, $then)
             }
-            // Texts, and what holds others.
+            // Texts and containers.
             Data::Text(..) | Data::LargeText(..) | Data::Views(_) => leaf!(@ $leaf = Nothing, $then),
             Data::List(..) | Data::Record(_) | Data::Union(..) => leaf!(@ $leaf = Nothing, $then),
         }
@@ -334,12 +336,12 @@ macro_rules! leaf {
 }
 
 impl Table<'_> {
-    /// Encodes the values that are no words.
+    /// Encodes the values that are not words.
     fn fill(&mut self) -> Result<()> {
         let width = self.columns.len();
         self.slots = vec![0; self.rows.len() * width];
         for (at, cells) in self.columns.iter().enumerate() {
-            // A column is every so many slots of the table.
+            // The slots of a column are strided by the number of columns.
             let slots = self.slots.get_mut(at..).unwrap_or_default().iter_mut().step_by(width);
             match cells {
                 Cells::Constant(bytes) => slots.for_each(|to| *to = slot_of(bytes)),
@@ -359,7 +361,7 @@ impl Table<'_> {
         }
     }
 
-    /// Appends a row. (Inlined, so that what is the same for all rows is done once.)
+    /// Appends a row. Inlined, so that decisions common to all rows are made once.
     #[inline(always)]
     fn put_row(&self, row: usize, out: &mut Out) {
         let mut at = out.len();
@@ -381,7 +383,7 @@ impl Table<'_> {
         out.set_len(at);
     }
 
-    /// Appends what a step has for a row.
+    /// Appends a step's value of a row.
     fn put_step(&self, step: &Step<'_>, row: usize, out: &mut Out) {
         match step {
             Step::Words(..) | Step::Texts(..) => {}
@@ -438,7 +440,7 @@ impl Table<'_> {
     }
 }
 
-/// Encodes the values of a column; or says which row's cannot be, and why.
+/// Encodes the values of a column, or returns the row that cannot be encoded and why.
 fn fill<'s, L: Leaf>(
     leaf: &L,
     rows: &Rows,
@@ -475,7 +477,7 @@ fn fill_rows<'s, L: Leaf>(
                 *to = behind(tag, fits(row, at, leaf.slot(at))?);
             }
         }
-        // Nulls are where nobody foresees them, so there is no branch on them where none is needed.
+        // Nulls are hard to predict, so this has no branch on them.
         Some(nulls) if L::SURE => {
             for ((_, at), to) in rows {
                 let mask = u128::from(nulls.is_valid(at)).wrapping_neg();

@@ -1,7 +1,7 @@
-//! Values of at most eight bytes: columns in, and out the bytes of each value as a word, and how many they are.
+//! Values of at most eight bytes: encodes columns to words, each with its length.
 //!
-//! That is what nearly all values are, and what a CPU is good at: a column's loop has no branch, and whether all of its values fit
-//! is asked once for all rows. A column in which one does not is left to [`Slot`](super::out::Slot)s, in these rows.
+//! Nearly all values are short. A column's loop has no branch, and whether all of its values fit is checked once for
+//! all rows. A column with a value that does not fit uses [`Slot`](super::out::Slot)s in these rows.
 
 use super::bind::{Column, Data};
 use super::out::Out;
@@ -12,10 +12,10 @@ use std::hint::select_unpredictable;
 /// Bytes of a word.
 pub(super) const WORD_BYTES: usize = 8;
 
-/// So many words behind each column are not used: columns that begin a power of two apart would share few lines of the CPU's cache.
+/// Unused words after each column: columns that begin a power of two apart would share few lines of the cache.
 const GAP: usize = 8;
 
-/// A value's bytes, the first of them lowest, and how many there are. What is above them does not matter.
+/// The bytes of a value, the first lowest, and their number. The bytes above have any value.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Word {
     pub(super) bytes: u64,
@@ -31,12 +31,12 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// For about so many columns.
+    /// Allocates memory for about this many columns.
     pub(super) fn new(n_rows: usize, n_columns: usize) -> Words {
         Words { n_rows, n_columns: 0, words: Vec::with_capacity(n_columns * (n_rows + GAP)) }
     }
 
-    /// How many columns there are.
+    /// Number of columns.
     pub(super) fn n_columns(&self) -> usize {
         self.n_columns
     }
@@ -45,7 +45,7 @@ impl Words {
         self.n_rows + GAP
     }
 
-    /// Adds a column of as many words as there are rows.
+    /// Adds a column with a word for each row.
     #[inline]
     fn add_column(&mut self, words: impl Iterator<Item = Word>) {
         self.words.extend(words);
@@ -53,7 +53,7 @@ impl Words {
         self.words.resize(self.n_columns * self.stride(), Word::default());
     }
 
-    /// Adds a column of this word.
+    /// Adds a column of equal words.
     fn add_same(&mut self, word: Word) {
         self.add_column(std::iter::repeat_n(word, self.n_rows));
     }
@@ -78,7 +78,7 @@ impl Words {
         self.add_same(tag(branch));
     }
 
-    /// Adds the tags in front of values, if there are any.
+    /// Adds the tags before values, if there are any.
     pub(super) fn add_tags(&mut self, column: &Column<'_>, rows: &Rows) {
         let Tags { value, null } = Tags::of(column);
         if value.len == 0 && null.len == 0 {
@@ -95,7 +95,7 @@ impl Words {
     /// Adds the values of a column with their tags, if all of them fit.
     pub(super) fn add(&mut self, column: &Column<'_>, rows: &Rows) -> bool {
         let (first, tags) = (self.n_columns, Tags::of(column));
-        // Tag and value are one word if that is not too long.
+        // Tag and value share a word if they fit.
         if !matches!(column.data, Data::Double(_) | Data::Null) && tags.value.len <= 1 {
             let Some(longest) = self.add_values(column, rows) else { return false };
             if longest + tags.value.len <= WORD_BYTES as u8 {
@@ -127,7 +127,7 @@ impl Words {
         self.words.truncate(n_columns * self.stride());
     }
 
-    /// Does this with each word of the last column and whether its value is there, if any may not be.
+    /// Calls `change` with each word of the last column and whether its value is present, if any may be absent.
     #[inline]
     fn change(&mut self, column: &Column<'_>, rows: &Rows, change: impl Fn(&mut Word, bool)) {
         let Some(nulls) = &column.nulls else { return };
@@ -139,7 +139,7 @@ impl Words {
         });
     }
 
-    /// Adds the values of a column, null or not, if all of them fit; and says how long the longest may be.
+    /// Adds the values of a column, null or not, if all of them fit, and returns the maximum length.
     fn add_values(&mut self, column: &Column<'_>, rows: &Rows) -> Option<u8> {
         match &column.data {
             Data::Boolean(values) => {
@@ -168,10 +168,10 @@ impl Words {
         }
     }
 
-    /// Adds values, if all of them fit, and says how long the longest may be.
+    /// Adds values, if all of them fit, and returns the maximum length.
     #[inline]
     fn add_each<T: Copy + Default>(&mut self, rows: &Rows, values: &[T], encode: impl Fn(T) -> Word) -> Option<u8> {
-        // The bits of all lengths: that of eight, and that of what does not fit, are no other's.
+        // The bits of all lengths: eight and too-long values have bits of their own.
         let mut lens = 0;
         let encode = |value| {
             let word = encode(value);
@@ -193,7 +193,7 @@ impl Words {
         Some(if lens & 8 != 0 { 8 } else { 7 })
     }
 
-    /// Nothing is written in rows that are not kept.
+    /// Clears the rows that are not kept.
     pub(super) fn keep(&mut self, kept: &[bool]) {
         let stride = self.stride();
         for column in self.words.chunks_exact_mut(stride) {
@@ -203,13 +203,13 @@ impl Words {
         }
     }
 
-    /// Adds the columns of others, of as many rows.
+    /// Adds the columns of another table with the same rows.
     pub(super) fn append(&mut self, mut others: Words) {
         self.words.append(&mut others.words);
         self.n_columns += others.n_columns;
     }
 
-    /// Stores a row's values of so many columns, and gives where they end.
+    /// Stores a row's values of some columns, and returns where they end.
     #[inline(always)]
     pub(super) fn put(&self, first: usize, n: usize, row: usize, at: usize, out: &mut Out) -> usize {
         let mut index = first * self.stride() + row;
@@ -222,7 +222,7 @@ impl Words {
     }
 }
 
-/// The tags in front of a column's values, which may take no bytes.
+/// The tags before a column's values, which may take no bytes.
 pub(super) struct Tags {
     pub(super) value: Word,
     pub(super) null: Word,
@@ -239,7 +239,7 @@ fn tag(branch: usize) -> Word {
     long(branch as i64)
 }
 
-/// A bit in the length of what does not fit.
+/// The length bit of values that do not fit.
 const UNFIT: u8 = 0x80;
 
 #[inline]
@@ -263,7 +263,7 @@ fn sized_decimal(value: i128) -> Word {
     Word { bytes: (digits << 8) | u64::from(2 * n), len: (n as u8 + 1) | unless(fits) }
 }
 
-/// A decimal of so many bytes, one to eight.
+/// A decimal of `size` bytes, one to eight.
 #[inline]
 fn fixed_decimal(value: i128, size: usize) -> Word {
     let low = value as i64;
@@ -302,7 +302,7 @@ mod tests {
         let wide = edges().map(i128::from).flat_map(|value| [value, value << 60, (value << 64) | 5]);
         for value in wide {
             let all = value.to_be_bytes();
-            // The fewest bytes that say the same.
+            // The minimum number of bytes.
             let n = (1..=16).find(|n| (value << (128 - 8 * n)) >> (128 - 8 * n) == value).unwrap();
             let expected = [&[2 * n as u8], &all[16 - n..]].concat();
             assert_eq!(bytes(sized_decimal(value)), (n < 8).then_some(expected), "{value}");
