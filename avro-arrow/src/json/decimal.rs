@@ -1,25 +1,26 @@
-//! Decimals as text: the digits of a number in, the bytes of its unscaled value out, and back. Exact for any number of digits: no float is in between.
+//! Decimals as text: converts digits to the bytes of the unscaled value and back, exactly for any number of digits,
+//! without floats.
 
 use crate::schema::{Logical, Node};
 
-/// The digits of a decimal type that Arrow has a type for: those that are written as numbers.
+/// The digits of a decimal type that Arrow supports, whose values are written as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digits {
-    /// Digits in all.
+    /// Total number of digits.
     pub(crate) precision: usize,
     /// Digits after the point.
     pub(crate) scale: usize,
 }
 
 impl Digits {
-    /// Of this type, if it is such a decimal.
+    /// The digits of this type, if it is such a decimal.
     pub(crate) fn of(node: &Node) -> Option<Digits> {
         let Some(Logical::Decimal { precision, scale }) = node.logical else { return None };
         let is_arrow = precision <= u32::from(arrow_schema::DECIMAL256_MAX_PRECISION);
         is_arrow.then_some(Digits { precision: precision as usize, scale: scale as usize })
     }
 
-    /// The unscaled value of a number as the fewest bytes that hold it; `None` where the text is no number, or one that has
+    /// The unscaled value of a number as the fewest bytes that hold it; `None` if the text is not a number, or has
     /// more digits than the type.
     // SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte order".
     pub(crate) fn bytes(self, text: &str) -> Option<Vec<u8>> {
@@ -57,7 +58,7 @@ impl Digits {
         Some(twos_complement(is_negative, &digits))
     }
 
-    /// The number that these bytes are.
+    /// The number that these bytes encode.
     pub(crate) fn text(self, bytes: &[u8]) -> String {
         let is_negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
         let mut rest: Vec<u8> = bytes.to_vec();
@@ -89,7 +90,7 @@ impl Digits {
     }
 }
 
-/// The fewest bytes of a number of these decimal digits.
+/// The fewest bytes of a number with these decimal digits.
 fn twos_complement(is_negative: bool, digits: &[u8]) -> Vec<u8> {
     // Lowest byte first.
     let mut bytes: Vec<u8> = Vec::new();
@@ -104,7 +105,7 @@ fn twos_complement(is_negative: bool, digits: &[u8]) -> Vec<u8> {
             bytes.push(carry as u8);
         }
     }
-    // A byte for the sign, which may not be needed.
+    // A byte for the sign, which may be unnecessary.
     bytes.push(0);
     bytes.reverse();
     if is_negative {
@@ -120,7 +121,7 @@ fn twos_complement(is_negative: bool, digits: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The two's complement, in place.
+/// Negates in two's complement, in place.
 fn negate(bytes: &mut [u8]) {
     let mut carry = true;
     for byte in bytes.iter_mut().rev() {
@@ -130,7 +131,7 @@ fn negate(bytes: &mut [u8]) {
     }
 }
 
-/// Extends a two's-complement number to so many bytes; `None` if it has more.
+/// Extends a two's-complement number to `size` bytes; `None` if it has more.
 pub(crate) fn extended(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     let sign = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
     let mut all = vec![sign; size.checked_sub(bytes.len())?];
@@ -138,14 +139,15 @@ pub(crate) fn extended(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     Some(all)
 }
 
-/// A decimal's bytes with so many more zeros behind its digits, and of this size if one is given; `None` where that is too large.
+/// Appends decimal zeros to a decimal's digits, and resizes its bytes to `size` if it is given; `None` if the result
+/// is too large.
 pub(crate) fn with_zeros(bytes: &[u8], zeros: u32, size: Option<usize>) -> Option<Vec<u8>> {
     let whole = Digits { precision: arrow_schema::DECIMAL256_MAX_PRECISION.into(), scale: 0 };
     let scaled = whole.bytes(&format!("{}e{zeros}", whole.text(bytes)))?;
     size.map_or(Some(scaled.clone()), |size| extended(&scaled, size))
 }
 
-/// Is this text written like a number?
+/// Whether this text has the form of a number.
 pub(crate) fn looks_like_one(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
     text.bytes().all(is_part) && text.bytes().any(|byte| byte.is_ascii_digit())

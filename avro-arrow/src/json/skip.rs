@@ -1,4 +1,4 @@
-//! Values that nobody asked for: a type and a cursor in, the cursor behind the value out.
+//! Skips values that are not read.
 
 use super::{Keys, branch_index, limit};
 use crate::encoding::Cursor;
@@ -6,8 +6,8 @@ use crate::error::Fault;
 use crate::limits::Limits;
 use crate::schema::{Field, Kind, NodeId, Schema, is_zero_width};
 
-/// Steps over one value of the type `node`. Looks only at what is needed to find its end: varints, lengths and union
-/// branches; arrays and maps are jumped over where their size in bytes is given.
+/// Skips one value of the type `node`. It reads only what determines the value's end: varints, lengths and union
+/// branches. Blocks of arrays and maps are skipped by their size in bytes, if it is given.
 pub(crate) fn skip_value(schema: &Schema, node: NodeId, cursor: &mut Cursor<'_>, limits: &Limits) -> Result<(), Fault> {
     let mut open = Vec::new();
     let mut n_records = 0;
@@ -40,7 +40,7 @@ pub(crate) fn skip_value(schema: &Schema, node: NodeId, cursor: &mut Cursor<'_>,
     Ok(())
 }
 
-/// What `skip_value` is inside of.
+/// A container that `skip_value` is inside of.
 enum Skipping<'s> {
     Fields(std::slice::Iter<'s, Field>),
     Items { items: NodeId, keys: Keys, left: u64 },
@@ -77,14 +77,14 @@ fn skip_one<'s>(
             }
             open.push(Skipping::Fields(record.fields.iter()));
         }
-        // The parser refuses a union directly inside a union.
+        // The parser rejects a union directly inside a union.
         Kind::Union(_) => return Err(Fault::UnionBranch(0)),
     }
     Ok(())
 }
 
-/// The number of items in the next block that has to be walked, or 0 at the end. Steps over those that need not be: of a
-/// given size, or of items without bytes.
+/// The number of items in the next block to walk, or 0 at the end. Skips blocks of a given size and items without
+/// bytes.
 fn skip_item_blocks(schema: &Schema, items: NodeId, keys: Keys, cursor: &mut Cursor<'_>) -> Result<u64, Fault> {
     loop {
         let before = cursor.clone();

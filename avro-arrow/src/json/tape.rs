@@ -1,38 +1,38 @@
-//! JSON without a tree: a text in, a flat list of its values out, each container before what it holds. Parsing keeps the
-//! open containers in a list of its own, so that no nesting in the text can overflow the thread's stack.
+//! Parses JSON to a flat list of its values instead of a tree, each container before its content. The parser keeps
+//! open containers in a list of its own, so that nesting in the text cannot overflow the stack.
 
-/// The values of a text, in its order; in objects each key is a [`Token::Text`] before its value.
+/// The values of a text in order; in objects each key is a [`Token::Text`] before its value.
 #[derive(Debug, Default)]
 pub(super) struct Tape {
     tokens: Vec<Token>,
-    /// The strings that have escapes, without them.
+    /// Strings that have escapes, unescaped.
     unescaped: String,
-    /// Indexes of the containers that are not closed.
+    /// Indexes of the open containers.
     open: Vec<usize>,
 }
 
-/// One value.
+/// A value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Token {
     Null,
     Boolean(bool),
-    /// From where to where in the text.
+    /// Start and end in the text.
     Number(usize, usize),
-    /// From where to where in the text, without quotes.
+    /// Start and end in the text, without quotes.
     Text(usize, usize),
-    /// The same, but in `Tape::unescaped`.
+    /// Start and end in `Tape::unescaped`.
     Unescaped(usize, usize),
-    /// How many items it has, and the index of the token behind the last of them.
+    /// The number of items, and the index of the token after the last.
     Array(usize, usize),
-    /// Likewise, of its pairs.
+    /// The number of members, and the index of the token after the last.
     Object(usize, usize),
 }
 
-/// What is wrong with a text: what should be at this byte of it.
+/// A syntax error: what was expected at this byte of the text.
 pub(super) type Unparsed = (&'static str, usize);
 
 impl Tape {
-    /// Reads a text, which is one value, in place of the one before.
+    /// Parses a text of one value, and replaces the previous one.
     pub(super) fn parse(&mut self, text: &str) -> Result<(), Unparsed> {
         self.clear();
         let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
@@ -53,12 +53,12 @@ impl Tape {
         self.tokens.push(token);
     }
 
-    /// The token at this index; there is one behind each other that says so.
+    /// The token at this index, which must exist.
     pub(super) fn token(&self, at: usize) -> Token {
         self.tokens.get(at).copied().unwrap_or(Token::Null)
     }
 
-    /// The index of the token behind a value.
+    /// The index of the token after a value.
     pub(super) fn behind(&self, at: usize) -> usize {
         match self.token(at) {
             Token::Array(_, end) | Token::Object(_, end) => end,
@@ -66,7 +66,7 @@ impl Tape {
         }
     }
 
-    /// What a string or a key says, or the digits of a number. Empty for all else.
+    /// The content of a string or a key, or the digits of a number; empty for other tokens.
     pub(super) fn text<'t>(&'t self, text: &'t str, at: usize) -> &'t str {
         match self.token(at) {
             Token::Text(start, end) | Token::Number(start, end) => text.get(start..end).unwrap_or_default(),
@@ -75,7 +75,7 @@ impl Tape {
         }
     }
 
-    /// Reads a simple value, or the beginning of a container up to its first item. Is the value complete?
+    /// Reads a scalar, or the start of a container up to its first item. Returns whether the value is complete.
     fn begin(&mut self, parser: &mut Parser<'_>) -> Result<bool, Unparsed> {
         let token = match parser.next_byte() {
             Some(b'{') => {
@@ -103,7 +103,7 @@ impl Tape {
         Ok(true)
     }
 
-    /// Behind a value: closes what is complete. Is that all of the text?
+    /// Closes complete containers after a value. Returns whether the text is complete.
     fn end(&mut self, parser: &mut Parser<'_>) -> Result<bool, Unparsed> {
         loop {
             let next = parser.next_byte();
@@ -132,7 +132,7 @@ impl Tape {
         self.tokens.push(token);
     }
 
-    /// Steps over the bracket that ends the innermost container. Always true: that value is complete.
+    /// Consumes the bracket that ends the innermost container. Always `true`, as that value is complete.
     fn close(&mut self, parser: &mut Parser<'_>) -> bool {
         parser.at += 1;
         let behind = self.tokens.len();
@@ -143,7 +143,7 @@ impl Tape {
         true
     }
 
-    /// Reads a key and the colon behind it.
+    /// Reads a key and the colon after it.
     fn key(&mut self, parser: &mut Parser<'_>) -> Result<(), Unparsed> {
         if parser.next_byte() != Some(b'"') {
             return Err(("a key", parser.at));
@@ -278,14 +278,14 @@ mod tests {
         }
     }
 
-    /// What serde_json makes of a text, this does too.
+    /// Parses a text as serde_json does.
     fn check(text: &str) -> bool {
         let mut tape = Tape::default();
         let got = tape.parse(text).map(|()| tree(&tape, text, 0));
         match (serde_json::from_str::<Json>(text), &got) {
             (Ok(want), Ok(got)) => assert_eq!(*got, want, "{text}"),
             (Err(_), Err(_)) => {}
-            // No `f64` has it, but it is a number.
+            // Too large for `f64`, but a number.
             (Err(e), Ok(_)) if e.to_string().starts_with("number out of range") => {}
             (want, got) => panic!("{text}: {got:?}, not {want:?}"),
         }

@@ -1,10 +1,11 @@
-//! Defaults in the plain form: a default in Avro's JSON encoding in, the same without the tags of unions and with decimals as numbers out.
+//! Converts a default from Avro's JSON encoding to the plain form: without the tags of unions, with decimals as
+//! numbers.
 
 use super::decimal::Digits;
 use crate::schema::{Field, Kind, NodeId, Schema};
 use serde_json::Value as Json;
 
-/// A default in Avro's JSON encoding without the tags of unions. Resolution has checked it, and how deep it is.
+/// Removes the tags of unions from a default in Avro's JSON encoding. Resolution has checked it and its depth.
 pub(super) fn untagged(schema: &Schema, node: NodeId, value: &Json) -> Json {
     match (&schema.node(node).kind, value) {
         (Kind::Union(branches), Json::Object(tagged)) => {

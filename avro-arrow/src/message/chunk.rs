@@ -1,9 +1,9 @@
-//! Chunks: messages that wait, in a buffer for each writer's schema; their rows in the order of arrival out.
+//! Chunks: buffers of messages for each writer's schema, decoded to rows in the order of arrival.
 //!
-//! The datums of one schema are decoded as the rows of blocks are. Blocks only say where they end, and messages each end where
-//! they do, so the program writes down where each row starts: if it is where its message does, for all of them, and the blocks
-//! end where their last rows do, then each row is exactly its message. If not, the reference decoder looks at each message for
-//! itself, and those that are good are decoded without the others.
+//! The datums of one schema are decoded like the rows of blocks. Blocks have only one end, but each message has its
+//! own, so the program records where each row starts. If each row starts where its message does and the blocks end
+//! with their last rows, each row is exactly its message. If not, the reference decoder checks the messages one by
+//! one, and the valid ones are decoded without the others.
 
 use crate::column::{LevelId, ROWS};
 use crate::encoding::{PADDING, PaddedBytes};
@@ -15,25 +15,25 @@ use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::interleave::interleave;
 use std::sync::Arc;
 
-/// Blocks of one writer's messages: a lane for each.
+/// Maximum number of blocks for one writer's messages, with a lane for each.
 const BLOCKS: usize = 8;
-/// Fewer messages of one writer are one block: setting up lanes would take longer than what they save.
+/// Fewer messages of one writer are one block: setting up lanes would cost more than it saves.
 const BLOCKS_FROM_ROWS: usize = 64;
-/// Messages that are tried together before each is looked at for itself.
+/// Messages that are tried together before each is checked alone.
 const GROUP_ROWS: usize = 64;
-/// Bytes of the rows' own slabs that are made together.
+/// Maximum size of the slabs of the rows that are made together.
 const COLUMN_BYTES_MAX: usize = 256 << 20;
 
 /// A writer's schema, compiled.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// One that writes down where rows start.
+    /// A program that records where rows start.
     pub(super) program: Arc<Program>,
-    /// How many slots of each level its last rows had.
+    /// Slots of each level per row in its last rows.
     slots_per_row: Vec<f64>,
 }
 
-/// Messages that are gathered, by the index of their writer.
+/// Waiting messages, by the index of their writer.
 #[derive(Debug, Default)]
 pub(super) struct Filling {
     parts: Vec<FillingPart>,
@@ -47,20 +47,20 @@ struct FillingPart {
     messages: Vec<Message>,
 }
 
-/// Messages that are to be decoded together.
+/// Messages to be decoded together.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     parts: Vec<Part>,
-    /// The reference decoder has found each of them good.
+    /// Whether the reference decoder has found each of them valid.
     checked: bool,
 }
 
-/// Those of one writer.
+/// The messages of one writer.
 #[derive(Debug)]
 struct Part {
     writer: usize,
     data: PaddedBytes,
-    /// Where in the data the first datum starts; each of the others does where the one before ends.
+    /// Offset in the data of the first datum; each other datum starts at the end of the one before.
     start: usize,
     messages: Vec<Message>,
 }
@@ -68,17 +68,17 @@ struct Part {
 #[derive(Debug, Clone, Copy)]
 struct Message {
     number: u64,
-    /// Where in the data its datum ends.
+    /// Offset in the data of the end of its datum.
     end: u32,
     /// Bytes of the message before its datum.
     prefix: u32,
 }
 
-/// Why the rows of a chunk are not there.
+/// Why a chunk could not be decoded.
 pub(super) enum Failed {
     /// At least one message is damaged, or seems to be.
     Damaged,
-    /// So many are too much together.
+    /// The messages are too large together.
     TooLarge(Error),
 }
 
@@ -87,7 +87,7 @@ impl Writer {
         Writer { program: Arc::new(program), slots_per_row: Vec::new() }
     }
 
-    /// The error in a datum; none if it is one row.
+    /// The error in a datum; `None` if it is one row.
     pub(super) fn check(&self, datum: &[u8], prefix: usize) -> Option<Error> {
         let Program { plan, options, .. } = &*self.program;
         let located = reference::locate(plan, datum, 1, &options.limits)?;
@@ -98,7 +98,7 @@ impl Writer {
         }))
     }
 
-    /// Bytes of the columns of so many rows like the last ones.
+    /// Estimated size of the columns of `n_rows` rows, from the last ones.
     fn column_bytes(&self, n_rows: usize) -> f64 {
         let layout = &self.program.layout;
         let levels = (0..).map(LevelId).zip(&self.slots_per_row);
@@ -120,7 +120,7 @@ impl Filling {
         self.n_bytes += datum.len();
     }
 
-    /// What is gathered. The next is expected to be as much.
+    /// Takes the waiting messages, and reserves memory for as many.
     pub(super) fn take(&mut self) -> Chunk {
         let next = self.parts.iter().map(|part| FillingPart {
             bytes: Vec::with_capacity(part.bytes.len() + PADDING),
@@ -144,7 +144,7 @@ impl Chunk {
         self.parts.iter().map(|part| part.messages.len()).sum()
     }
 
-    /// The numbers of the messages, in the order of their rows.
+    /// The indexes of the messages, in the order of their rows.
     pub(super) fn numbers(&self) -> Vec<u64> {
         match self.parts.as_slice() {
             [part] => part.messages.iter().map(|message| message.number).collect(),
@@ -152,7 +152,7 @@ impl Chunk {
         }
     }
 
-    /// Decodes all messages, each to its row, or none.
+    /// Decodes each message to its row, or fails as a whole.
     pub(super) fn decode(&self, writers: &mut [Writer], schema: &SchemaRef) -> Result<RecordBatch, Failed> {
         let mut decoded: Vec<Vec<ArrayRef>> = Vec::with_capacity(self.parts.len());
         let (mut bytes, mut max) = (0.0, usize::MAX);
@@ -162,7 +162,7 @@ impl Chunk {
             bytes += writer.column_bytes(part.messages.len());
             max = writer.program.options.limits.batch_bytes;
         }
-        // One part for itself has kept to the limit.
+        // A single part has kept to the limit.
         if bytes > max as f64 && decoded.len() > 1 {
             let limit = ErrorKind::Limit { limit: "batch_bytes", value: bytes as u64, max: max as u64 };
             return Err(Failed::TooLarge(limit.into()));
@@ -177,7 +177,7 @@ impl Chunk {
             .map_err(|error| Failed::TooLarge(error.into()))
     }
 
-    /// The rows of several writers in the order of the messages.
+    /// Merges the rows of several writers in the order of the messages.
     fn interleaved(&self, decoded: &[Vec<ArrayRef>], schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowError> {
         let rows: Vec<(usize, usize)> = in_order(&self.parts).into_iter().map(|(_, place)| place).collect();
         let columns = (0..schema.fields().len()).map(|column| {
@@ -188,8 +188,8 @@ impl Chunk {
         columns.collect()
     }
 
-    /// Looks at each message for itself: the good ones, and the others' errors. If that was done before, it is not one of them
-    /// that is damaged, but what they are together.
+    /// Checks each message alone, and returns the valid ones and the errors of the others. Fails with the chunk if it
+    /// was checked before: then no single message is damaged, but they are too large together.
     pub(super) fn checked(self, writers: &mut [Writer]) -> Result<(Chunk, Vec<Error>), Chunk> {
         if self.checked {
             return Err(self);
@@ -200,7 +200,7 @@ impl Chunk {
             let Some(writer) = writers.get_mut(part.writer) else { continue };
             let (mut bytes, mut messages) = (Vec::with_capacity(part.data.len() + PADDING), Vec::new());
             for group in part.groups() {
-                // Most groups are good, and found to be so sooner together.
+                // Most groups are valid, which is found sooner together.
                 let all_good = group.decode(writer).is_ok();
                 for (message, datum) in group.datums() {
                     let error = if all_good { None } else { writer.check(datum, message.prefix as usize) };
@@ -220,7 +220,7 @@ impl Chunk {
         Ok((Chunk { parts, checked: true }, rejected))
     }
 
-    /// Two chunks, the first half of the messages and the others. Of a single message, its number.
+    /// Splits a chunk into halves. Fails with the index of the message if there is only one.
     pub(super) fn halves(self) -> Result<(Chunk, Chunk), Option<u64>> {
         let n_messages = self.n_messages();
         let numbers = self.numbers();
@@ -256,7 +256,7 @@ impl Part {
         })
     }
 
-    /// The same messages, a few together.
+    /// The messages in groups.
     fn groups(&self) -> impl Iterator<Item = Part> {
         let mut start = self.start;
         self.messages.chunks(GROUP_ROWS).map(move |messages| {
@@ -266,7 +266,7 @@ impl Part {
         })
     }
 
-    /// The columns of all messages, each of which is a row.
+    /// Decodes the columns of all messages, with a row for each.
     fn decode(&self, writer: &mut Writer) -> Result<Vec<ArrayRef>, Failed> {
         let program = &*writer.program;
         let n_rows = self.messages.len();
@@ -285,7 +285,7 @@ impl Part {
         let starts = columns.pop();
         let starts = starts.as_ref().and_then(|starts| starts.as_any().downcast_ref::<UInt32Array>());
         let starts = starts.map(|starts| starts.values().as_ref()).unwrap_or_default();
-        // Where the last row ends was checked as the end of its block.
+        // The end of the last row was checked as the end of its block.
         let ends = self.messages.iter().map(|message| message.end);
         let wanted = std::iter::once(self.start as u32).chain(ends).take(n_rows);
         if starts.iter().copied().eq(wanted) { Ok(columns) } else { Err(Failed::Damaged) }
@@ -308,13 +308,13 @@ impl Part {
     }
 }
 
-/// The messages of several parts by their numbers: the number, and which message of which part it is.
+/// The messages of several parts by index: the index, and the message's position in its part.
 fn in_order(parts: &[Part]) -> Vec<(u64, (usize, usize))> {
     let numbers = parts.iter().enumerate().flat_map(|(part, Part { messages, .. })| {
         messages.iter().enumerate().map(move |(row, message)| (message.number, (part, row)))
     });
     let mut numbers: Vec<_> = numbers.collect();
-    // Of runs that are in order, which this sort looks for.
+    // This sort exploits runs that are in order.
     numbers.sort();
     numbers
 }

@@ -1,4 +1,4 @@
-//! Cells of CSV and TSV: text without quotes, of which only the column says what it is, and a type in; the value's bytes out.
+//! Cells of CSV and TSV: encodes unquoted text by the type of its column.
 
 use super::readable::{self, Shape};
 use super::{Encoder, Rule, Tape, Walk, fit, null_branch, put_null};
@@ -8,14 +8,14 @@ use crate::plan::BRANCHES_MAX;
 use crate::schema::{Kind, NodeId};
 
 impl Encoder {
-    /// Appends the value that a cell of a text table stands for, as [`readable`](Encoder::readable) values are spelled; `None` is a
-    /// cell without anything in it, not even quotes.
+    /// Appends the value of a cell of a text table, in the notation of [`readable`](Encoder::readable) values; `None`
+    /// is a cell that is empty and unquoted.
     ///
-    /// Such a cell is null, or the empty text where there is no null. Arrays, maps and records are JSON. A union of several types
-    /// is JSON where the cell could be a value of two of them, and the bare text otherwise.
+    /// Such a cell is null, or the empty text if the type has no null. Arrays, maps and records are JSON. A union of
+    /// several types is JSON if the cell could be a value of two of them, and the bare text otherwise.
     ///
     /// # Errors
-    /// As of [`encode`](Self::encode).
+    /// Fails as [`encode`](Self::encode) does.
     pub fn encode_cell(&mut self, cell: Option<&str>, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
         let of = |node: NodeId| &self.schema.node(node).kind;
         let Some(cell) = cell else {
@@ -40,7 +40,7 @@ impl Encoder {
             }
             _ => (node, false),
         };
-        // A row inside itself is the text of its JSON, without more quotes.
+        // A recursive row is the text of its JSON, without further quotes.
         let is_row = inner == self.schema.root() && matches!(of(inner), Kind::Record(_));
         let is_json = !is_row && matches!(of(inner), Kind::Array(_) | Kind::Map(_) | Kind::Record(_));
         let start = out.len();
@@ -49,7 +49,7 @@ impl Encoder {
                 Ok(()) => {
                     let is_text = matches!(self.tape.token(0), Token::Text(..) | Token::Unescaped(..));
                     let done = self.walk(cell, node, out);
-                    // What looks like JSON and fits nothing may be text.
+                    // Text that looks like JSON and fits no branch may be plain text.
                     if is_json || is_text || done.is_ok() || !self.has_text(inner) {
                         return done;
                     }
@@ -75,7 +75,7 @@ impl Encoder {
         walk.run(node, out).inspect_err(|_| out.truncate(start))
     }
 
-    /// Does a union have a branch whose values are text?
+    /// Whether a union has a branch whose values are text.
     fn has_text(&self, union: NodeId) -> bool {
         let Kind::Union(branches) = &self.schema.node(union).kind else { return false };
         branches.iter().any(|branch| Shape::of(self.schema.node(*branch), false) == Shape::Text)
@@ -83,7 +83,7 @@ impl Encoder {
 }
 
 impl Tape {
-    /// Takes the whole text for one string, in place of the one before.
+    /// Replaces the tape by one string with the whole text.
     fn be_text(&mut self, text: &str) {
         self.clear();
         self.push(Token::Text(0, text.len()));

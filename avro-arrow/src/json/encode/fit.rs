@@ -1,4 +1,4 @@
-//! One simple value: what JSON has and a type in, its bytes out if it fits. And the words for what does not.
+//! Encodes one JSON scalar as a value of its type, and describes mismatches.
 
 use super::readable::put_decimal;
 use super::{Rule, Token};
@@ -8,21 +8,21 @@ use crate::schema::{Field, Kind, Node, NodeId, ORIGINAL_NAME, Schema};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// What else than the plain notation of a value is taken for one.
+/// Notations that are accepted besides the plain one.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub(super) enum Lenience {
     /// Nothing.
     None,
-    /// Integers may be written as `1.0` or `1e3`, and floats with more digits than they have.
+    /// Integers as `1.0` or `1e3`, and floats with more digits than they have.
     Whole,
-    /// As schemas' defaults are read: floats that are too large are infinite, too.
+    /// For defaults in schemas: also floats that are too large, which become infinite.
     Default,
 }
 
-/// Names are looked up one by one where there are no more than this.
+/// Up to this number, names are searched one by one.
 const FEW_NAMES: usize = 8;
 
-/// The index of each field and symbol by its name, for types that have many.
+/// The index of each field and symbol by name, for types that have many.
 #[derive(Debug)]
 pub(super) struct Names(HashMap<NodeId, HashMap<String, usize>>);
 
@@ -42,7 +42,7 @@ impl Names {
         Names(names)
     }
 
-    /// The index of a field, which is `likely` this.
+    /// The index of a field, which is probably `likely`.
     pub(super) fn field(&self, node: NodeId, fields: &[Field], name: &str, likely: usize) -> Option<usize> {
         if fields.get(likely).is_some_and(|field| field.name == name) {
             return Some(likely);
@@ -53,7 +53,7 @@ impl Names {
         }
     }
 
-    /// The index of a field that had this name before Avro's rules asked for another.
+    /// The index of a field whose original name this is, which Avro does not allow.
     pub(super) fn renamed(fields: &[Field], name: &str) -> Option<usize> {
         fields.iter().position(|field| field.attributes.get(ORIGINAL_NAME).and_then(|v| v.as_str()) == Some(name))
     }
@@ -66,7 +66,7 @@ impl Names {
     }
 }
 
-/// Appends a simple value of this type, with the text that its token stands for; or nothing, where it is not one.
+/// Appends a scalar of this type, given by its token and text; appends nothing if it does not fit.
 #[expect(clippy::too_many_arguments, reason = "a value, its type, and how it is understood")]
 pub(super) fn scalar(
     node: &Node,
@@ -82,7 +82,7 @@ pub(super) fn scalar(
     let is_number = matches!(token, Token::Number(..));
     let kind = &node.kind;
     match kind {
-        // Text is a number only where it cannot be the text that a union has, too.
+        // Text is a number only if the union has no text.
         Kind::Bytes | Kind::Fixed(_)
             if rule == Rule::Plain
                 && let Some(digits) = Digits::of(node) =>
@@ -165,8 +165,8 @@ pub(super) fn scalar(
     true
 }
 
-/// Is this the text of a number where the specification's encoding has a decimal's bytes, and what it would be as bytes has more
-/// digits than the type allows?
+/// Whether this text is a number where the specification's encoding has a decimal's bytes, and as bytes would have
+/// more digits than the type allows.
 fn is_misread(node: &Node, text: &str, rule: Rule) -> bool {
     let Some(digits) = Digits::of(node) else { return false };
     rule == Rule::Tagged && looks_like_one(text) && digits.bytes(&digits.text(text.as_bytes())).is_none()
@@ -185,12 +185,12 @@ pub(super) fn integer(text: &str, lenience: Lenience) -> Option<i64> {
     if lenience > Lenience::None { whole(text.parse().ok()?) } else { None }
 }
 
-/// Is the float nearest to a number this number, and not one that was rounded? `0.1` is, as the shortest text of its float.
+/// Whether this float is the number without further rounding. `0.1` is, as the shortest text of its float.
 fn is_float(text: &str, value: f32) -> bool {
     value.to_string().parse::<f64>().ok() == text.parse().ok()
 }
 
-/// What JSON has no number for.
+/// The floats for which JSON has no number.
 fn not_a_number(text: &str) -> Option<f64> {
     match text {
         "NaN" => Some(f64::NAN),
@@ -203,7 +203,7 @@ fn not_a_number(text: &str) -> Option<f64> {
 /// Characters of a value that an error shows.
 const SHOWN: usize = 40;
 
-/// A value as errors show it.
+/// Formats a value for errors.
 pub(super) fn shown(token: Token, text: &str) -> String {
     let mut start: String = text.chars().take(SHOWN).collect();
     if start.len() < text.len() {
@@ -219,10 +219,10 @@ pub(super) fn shown(token: Token, text: &str) -> String {
     }
 }
 
-/// Branches and symbols that an error names.
+/// Maximum number of branches and symbols that an error lists.
 const NAMED: usize = 8;
 
-/// What a value should be.
+/// Describes the values of a type.
 pub(super) fn expected(schema: &Schema, node: NodeId, tagged: bool) -> String {
     let list = |all: &mut dyn Iterator<Item = String>| {
         let mut names: Vec<String> = all.take(NAMED + 1).collect();
@@ -256,7 +256,7 @@ pub(super) fn expected(schema: &Schema, node: NodeId, tagged: bool) -> String {
     }
 }
 
-/// Appends a step of a path: `.name`, or `["a name"]` where that is no word.
+/// Appends a step of a path: `.name`, or `["a name"]` if it is not a word.
 pub(super) fn step(name: &str, path: &mut String) {
     let is_word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let name = shown(Token::Text(0, 0), name);

@@ -1,7 +1,7 @@
-//! Values as `convert` writes them for people: a simple value's text and its type in, its bytes out if it fits.
+//! Encodes scalars in the readable notation that `convert` writes.
 //!
-//! Logical types are written as what they mean: decimals as numbers, instants as ISO 8601, uuids in their usual form. Bytes and
-//! fixed are `\x` and hex digits. Quotes do not matter where the type is known: cells of CSV have none.
+//! Logical types are written by their meaning: decimals as numbers, instants as ISO 8601, uuids in their usual form.
+//! Bytes and fixed are `\x` and hex digits. Quotes do not matter where the type is known, as cells of CSV have none.
 
 use super::fit::{self, Lenience, Names};
 use super::time::{self, Zone};
@@ -11,7 +11,7 @@ use crate::json::decimal::{Digits, extended};
 use crate::plan::BRANCHES_MAX;
 use crate::schema::{Kind, Logical, Node, NodeId, Schema};
 
-/// What a value looks like in JSON. Where no two branches of a union look alike, their values need no tags.
+/// The JSON form of a value. If no two branches of a union look alike, their values need no tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Null,
@@ -28,7 +28,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// Of a type that is no union. A record inside itself is text.
+    /// The shape of a type other than a union. A recursive record is text.
     pub(super) fn of(node: &Node, is_inside_itself: bool) -> Shape {
         match (&node.kind, node.logical) {
             (Kind::Null, _) => Shape::Null,
@@ -44,7 +44,7 @@ impl Shape {
         }
     }
 
-    /// Of a value.
+    /// The shape of a value.
     pub(super) fn of_token(token: Token, text: &str) -> Shape {
         match token {
             Token::Null => Shape::Null,
@@ -57,23 +57,23 @@ impl Shape {
         }
     }
 
-    /// Can values of both look the same?
+    /// Whether values of both shapes can look the same.
     pub(super) fn is_like(self, other: Shape) -> bool {
         let is_number = |shape| matches!(shape, Shape::Integer | Shape::Fraction | Shape::Decimal);
         self == other || (is_number(self) && is_number(other) && (self == Shape::Decimal || other == Shape::Decimal))
     }
 }
 
-/// Do values of these branches need tags? The rule is that of `avro-sql`'s output.
+/// Whether values of these branches need tags. The rule is that of `avro-sql`'s output.
 pub(super) fn need_tags(shapes: &[Shape]) -> bool {
     let has = |shape| shapes.contains(&shape);
     let alike = shapes.iter().enumerate().any(|(at, a)| shapes.iter().skip(at + 1).any(|b| a.is_like(*b)));
-    // `NaN` is text, which has a tag where there is other text; a map could look like that tag.
+    // `NaN` is text, which is tagged if there is other text; a map could look like that tag.
     alike || (has(Shape::Fraction) && has(Shape::Text) && has(Shape::Object))
 }
 
 impl<'a> Walk<'a> {
-    /// Writes a value that is the text of its JSON in the specification's encoding.
+    /// Encodes a value given as the text of its JSON in the specification's encoding.
     pub(super) fn json_text(&mut self, node: NodeId, at: usize, out: &mut Vec<u8>) -> Result<(), Wrong> {
         let wrong = Wrong::Type(node, at);
         if !matches!(self.tape.token(at), Token::Text(..) | Token::Unescaped(..)) {
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Writes or opens a value of a union, which has a tag where branches may look alike.
+    /// Writes or opens a value of a union, which is tagged if branches may look alike.
     pub(super) fn readable(
         &mut self,
         union: NodeId,
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
         self.untagged(union, branches, at, out)
     }
 
-    /// What a value of a branch looks like.
+    /// The shape of a branch's values.
     fn shape(&self, node: NodeId) -> Shape {
         let is_open = |open: &Open| matches!(open, Open::Record { node: around, .. } if *around == node);
         let is_inside_itself = self.around == Some(node) || self.open.iter().any(is_open);
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Appends a simple value of this type, or nothing where it is not one.
+/// Appends a scalar of this type, or nothing if it does not fit.
 pub(super) fn scalar(node: &Node, id: NodeId, token: Token, text: &str, names: &Names, out: &mut Vec<u8>) -> bool {
     let is_text = matches!(token, Token::Text(..) | Token::Unescaped(..));
     let is_number = matches!(token, Token::Number(..));
@@ -174,7 +174,7 @@ pub(super) fn scalar(node: &Node, id: NodeId, token: Token, text: &str, names: &
             None => return false,
         },
         (Kind::Float, _) if is_text => {
-            // Rounded once: by way of a double it would be twice.
+            // Rounded once; a conversion by way of a double would round twice.
             let finite = || trimmed.parse().ok().filter(|value: &f32| value.is_finite());
             let Some(value) = not_finite(trimmed).map(|value| value as f32).or_else(finite) else { return false };
             out.extend_from_slice(&value.to_le_bytes());
@@ -208,7 +208,7 @@ pub(super) fn scalar(node: &Node, id: NodeId, token: Token, text: &str, names: &
     true
 }
 
-/// Appends a decimal's bytes as its type stores them.
+/// Appends a decimal's bytes in the encoding of its type.
 pub(super) fn put_decimal(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> bool {
     match kind {
         Kind::Fixed(fixed) => match extended(bytes, fixed.size) {
@@ -223,7 +223,8 @@ pub(super) fn put_decimal(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> bool 
     true
 }
 
-/// The number that an int or long stores. Any may be written as that number: what the calendar does not reach has to be.
+/// The number that an int or long stores. Every value may be written as that number, and values beyond the calendar
+/// must be.
 fn integer(logical: Option<Logical>, text: &str) -> Option<i128> {
     use Logical::*;
     const MILLIS: i128 = 1_000;
@@ -244,7 +245,7 @@ fn integer(logical: Option<Logical>, text: &str) -> Option<i128> {
     meant.or_else(|| text.parse::<i64>().ok().map(i128::from))
 }
 
-/// What JSON has no number for, as we and others write it.
+/// The floats for which JSON has no number, in the common notations.
 fn not_finite(text: &str) -> Option<f64> {
     let (sign, name) = match text.as_bytes().first()? {
         b'-' => (-1.0, text.get(1..)?),
@@ -258,7 +259,7 @@ fn not_finite(text: &str) -> Option<f64> {
     }
 }
 
-/// How a value of this type is written, for errors.
+/// Describes the notation of a type's values, for errors.
 pub(super) fn expected(schema: &Schema, id: NodeId) -> String {
     let node = schema.node(id);
     let like = match (&node.kind, node.logical) {

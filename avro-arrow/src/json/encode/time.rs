@@ -1,6 +1,7 @@
-//! Dates, times, durations and uuids as people write them: text in, the numbers that Avro stores out, exactly or not at all.
+//! Parses dates, times, durations and uuids to the numbers that Avro stores, without rounding.
 
-/// Days from 1970-01-01 to a date such as `2024-02-29`, in the proleptic Gregorian calendar; years may have a sign and more digits.
+/// Days from 1970-01-01 to a date such as `2024-02-29`, in the proleptic Gregorian calendar. Years may have a sign and
+/// more digits.
 pub(super) fn date(text: &str) -> Option<i128> {
     let (sign, unsigned) = match text.as_bytes().first()? {
         b'-' => (-1, text.get(1..)?),
@@ -32,7 +33,8 @@ pub(super) fn date(text: &str) -> Option<i128> {
     Some(era * 146_097 + day_of_era - 719_468)
 }
 
-/// Units since midnight of a time such as `23:59:59.999`, where a second has so many; what is finer has to be zeros.
+/// Units since midnight of a time such as `23:59:59.999`, with `per_second` units in a second; finer digits must be
+/// zeros.
 pub(super) fn time(text: &str, per_second: i128) -> Option<i128> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let mut parts = clock.split(':');
@@ -47,12 +49,12 @@ pub(super) fn time(text: &str, per_second: i128) -> Option<i128> {
     Some((hour * 3600 + minute * 60 + second) * per_second + units(fraction, per_second)?)
 }
 
-/// What a timestamp's zone must be.
+/// The zone of a timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Zone {
     /// UTC, unless the text has an offset.
     Utc,
-    /// There is none.
+    /// No zone.
     Local,
 }
 
@@ -139,7 +141,7 @@ pub(super) fn uuid(text: &str) -> Option<[u8; 16]> {
     hex(&text.replace('-', ""))?.try_into().ok()
 }
 
-/// The bytes of hex digits.
+/// Decodes hex digits.
 pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -147,7 +149,7 @@ pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
     if rest.is_empty() { bytes } else { None }
 }
 
-/// The units of a second's fraction; `None` where it is finer than they are.
+/// The units of a second's fraction; `None` if it is finer than the unit.
 fn units(fraction: &str, per_second: i128) -> Option<i128> {
     let n_digits = per_second.ilog10() as usize;
     let (kept, finer) = fraction.split_at_checked(n_digits.min(fraction.len()))?;
@@ -158,7 +160,7 @@ fn units(fraction: &str, per_second: i128) -> Option<i128> {
     if kept.is_empty() { Some(0) } else { Some(number(kept)? * scale) }
 }
 
-/// Digits and nothing else; so few that sums of products with a day's nanoseconds do not overflow.
+/// Parses digits, at most as many as keep the products with a day's nanoseconds from overflowing.
 fn number(digits: &str) -> Option<i128> {
     let is_number = (1..=12).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
     if is_number { digits.parse().ok() } else { None }

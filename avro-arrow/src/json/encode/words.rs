@@ -1,11 +1,11 @@
-//! What is wrong with a text, in words: the place of a walk and what it met in, an error out.
+//! Error messages for texts that do not fit their type, with their paths.
 
 use super::{Open, Rule, Walk, Wrong, fit, readable};
 use crate::error::{Error, ErrorKind};
 use crate::schema::{Kind, NodeId};
 
 impl Walk<'_> {
-    /// What is wrong in words, and where.
+    /// Formats an error with its path.
     pub(super) fn error(&self, wrong: Wrong) -> Error {
         let kind = |node: NodeId| &self.schema.node(node).kind;
         let quoted = |at: usize| fit::shown(self.tape.token(at), self.tape.text(self.text, at));
@@ -44,7 +44,7 @@ impl Walk<'_> {
         Error::new(ErrorKind::Json { at: self.path(), reason })
     }
 
-    /// The path to where the walk is, such as `$.a[3]["b c"].long`.
+    /// The path to the current value, such as `$.a[3]["b c"].long`.
     fn path(&self) -> String {
         let mut path = "$".to_string();
         for open in &self.open {
