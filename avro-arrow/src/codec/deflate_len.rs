@@ -1,16 +1,17 @@
-//! How long deflated data is: the stream in, the number of its bytes out, without writing any of them.
+//! Computes the length of deflated data without writing it.
 //!
-//! `libdeflate` needs the whole output at once. Where that might be large, this says first how large, so that a bomb of a megabyte takes
-//! no memory. It reads codes bit by bit, which is slow, but is asked about large outputs only, and those of well compressed data mostly.
+//! `libdeflate` needs memory for the whole output at once. If that might be large, this finds its length first, so
+//! that a bomb of a megabyte takes no memory. It reads codes bit by bit, which is slow, but it is used for large
+//! outputs only, mostly of well compressed data.
 
-/// More than a limit, or not a deflate stream.
+/// The output exceeds a limit, or the data is not a deflate stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     TooLong,
     Bad,
 }
 
-/// The bytes of a stream, at most `max`.
+/// Returns the length of a stream's output, at most `max`.
 pub(super) fn deflate_len(stored: &[u8], max: usize) -> Result<usize, Refused> {
     let mut bits = Bits { rest: stored, held: 0, n_held: 0 };
     let (mut len, fixed) = (0, Codes::fixed());
@@ -35,7 +36,7 @@ pub(super) fn deflate_len(stored: &[u8], max: usize) -> Result<usize, Refused> {
     }
 }
 
-/// Adds the bytes of a compressed block, up to just above `max`.
+/// Adds the length of a compressed block, up to just above `max`.
 fn block_len(bits: &mut Bits<'_>, codes: &Codes, mut len: usize, max: usize) -> Result<usize, Refused> {
     // SPEC (RFC 1951, 3.2.5): lengths and distances.
     const BASE: [u16; 29] = [
@@ -49,7 +50,7 @@ fn block_len(bits: &mut Bits<'_>, codes: &Codes, mut len: usize, max: usize) -> 
             0..256 => len += 1,
             256 => return Ok(len),
             _ => {
-                // Lengths and distances beyond the last are not to be used; libdeflate takes them for the last.
+                // Lengths and distances beyond the last are invalid; libdeflate reads them as the last.
                 let at = (usize::from(symbol) - 257).min(BASE.len() - 1);
                 let (Some(base), Some(extra)) = (BASE.get(at), EXTRA.get(at)) else { return Err(Refused::Bad) };
                 len += usize::from(*base) + bits.take(u32::from(*extra))? as usize;
@@ -69,7 +70,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// The next bits, at most 16.
+    /// Takes the next bits, at most 16.
     fn take(&mut self, n: u32) -> Result<u32, Refused> {
         while self.n_held < n {
             let Some((first, rest)) = self.rest.split_first() else { return Err(Refused::Bad) };
@@ -89,7 +90,7 @@ impl Bits<'_> {
             return Err(Refused::Bad);
         }
         let len = len as usize;
-        // No more than what was asked for is held, so these bytes all stand behind it.
+        // The bit buffer holds no more than was asked for, so these bytes follow it.
         self.rest = self.rest.get(len..).ok_or(Refused::Bad)?;
         Ok(len)
     }
@@ -142,14 +143,14 @@ impl Codes {
 
 /// A canonical Huffman code.
 struct Code {
-    /// How many symbols have codes of so many bits.
+    /// The number of symbols with codes of each length in bits.
     counts: [u16; 16],
     /// The symbols in the order of their codes.
     symbols: Vec<u16>,
 }
 
 impl Code {
-    /// The code in which each symbol has so many bits; 0 is none.
+    /// The code in which each symbol has this many bits; 0 means that it has no code.
     fn of(lens: &[u8]) -> Code {
         let mut symbols: Vec<u16> = Vec::with_capacity(lens.len());
         let mut counts = [0; 16];
@@ -162,7 +163,8 @@ impl Code {
         Code { counts, symbols }
     }
 
-    /// The next symbol. Codes of each length follow each other, from twice the first one that the length before left free.
+    /// Reads the next symbol. Codes of each length are consecutive, from twice the first free code of the previous
+    /// length.
     fn next(&self, bits: &mut Bits<'_>) -> Result<u16, Refused> {
         // SPEC (RFC 1951, 3.2.7): "If only one distance code is used, it is encoded using one bit [...] One distance code of zero
         // bits means that there are no distance codes used at all". Which bit stands there is not looked at.
@@ -198,7 +200,7 @@ mod tests {
         out
     }
 
-    /// Data that compresses in some way: random, of few letters, of repeats, of one byte.
+    /// Data that compresses in different ways: random, of few letters, of repeats, of one byte.
     fn data(rng: &mut Rng) -> Vec<u8> {
         let n = rng.pick(0, &[1, 10, 300, 5000, 200_000]);
         match rng.below(4) {
@@ -220,7 +222,7 @@ mod tests {
             if let Some(less) = data.len().checked_sub(1) {
                 assert_eq!(deflate_len(&stored, less), Err(Refused::TooLong), "{seed}");
             }
-            // Bytes behind the end are not looked at; without its last one, it is no stream.
+            // Bytes after the end are ignored; without its last byte, the stream is invalid.
             assert_eq!(deflate_len(&[&stored[..], &[1, 2, 3]].concat(), 1 << 30), Ok(data.len()), "{seed}");
             assert_eq!(deflate_len(&stored[..stored.len() - 1], 1 << 30), Err(Refused::Bad), "{seed}");
         }

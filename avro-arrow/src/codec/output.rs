@@ -4,19 +4,19 @@ use super::{COUNTED_ABOVE, too_large};
 use crate::encoding::PADDING;
 use crate::error::Result;
 
-/// What is decompressed, a part at a time.
+/// Decompressed data, written in parts.
 pub(super) struct Output {
     pub(super) bytes: Vec<u8>,
-    /// Bytes that are no longer there, as they are only counted.
+    /// Bytes that were dropped, as they are only counted.
     dropped: usize,
-    /// The most bytes that there may be.
+    /// Maximum number of bytes.
     pub(super) max: usize,
-    /// The most that are kept, at least where they are not counted first.
+    /// Maximum number of bytes that are kept without counting them first.
     kept_max: usize,
 }
 
 impl Output {
-    /// With room for so many bytes and padding.
+    /// Reserves memory for the expected bytes and padding.
     fn with_room(expected: usize, kept_max: usize, max: usize) -> Result<Output> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(expected.min(max) + PADDING).map_err(|_| too_large(expected as u64, max))?;
@@ -27,8 +27,8 @@ impl Output {
         self.dropped + self.bytes.len()
     }
 
-    /// Makes room for more: twice as much as there is, but no more than the limit and its padding. An output that has passed the
-    /// limit is an error.
+    /// Makes room for more: doubles the capacity, up to the limit and its padding. Fails if the output exceeds the
+    /// limit.
     pub(super) fn grow(&mut self) -> Result<()> {
         let (len, max) = (self.bytes.len(), self.max);
         if self.len() > max {
@@ -50,7 +50,7 @@ impl Output {
     }
 }
 
-/// What a decompressor of streams gives, which is asked for it again where that is much more than was foretold.
+/// Decompresses a stream, and again if its output is much larger than predicted.
 pub(super) fn kept(
     expected: usize,
     max: usize,

@@ -1,9 +1,8 @@
-//! A checked cursor over one slice: the plain way to read Avro's primitives, for headers, the reference decoder and all
-//! else that is not the hot loop.
+//! A checked cursor over a slice: the simple way to read Avro's primitives, for everything but the hot loop.
 
 use crate::error::Fault;
 
-/// Reads values from the front of a slice and knows how far it has come.
+/// Reads values from the front of a slice and tracks its offset.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
@@ -15,17 +14,17 @@ impl<'a> Cursor<'a> {
         Cursor { bytes, at: 0 }
     }
 
-    /// Bytes read so far.
+    /// Number of bytes read so far.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// Bytes left.
+    /// Number of bytes left.
     pub(crate) fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
 
-    /// The next `n` bytes.
+    /// Takes the next `n` bytes.
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], Fault> {
         let end = self.at.checked_add(n).ok_or(Fault::End)?;
         let taken = self.bytes.get(self.at..end).ok_or(Fault::End)?;
@@ -33,13 +32,13 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    /// The next `N` bytes.
+    /// Takes the next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         self.take(N)?.try_into().map_err(|_| Fault::End)
     }
 
     // SPEC: Binary Encoding, Primitive Types: "int and long values are written using variable-length zig-zag coding".
-    /// A zig-zag varint of at most ten bytes and 64 bits. On a fault the cursor stays where it was.
+    /// Reads a zig-zag varint of at most ten bytes and 64 bits. On a fault the cursor does not move.
     pub(crate) fn long(&mut self) -> Result<i64, Fault> {
         let mut bits = 0u64;
         let mut ahead = self.clone();
@@ -57,7 +56,7 @@ impl<'a> Cursor<'a> {
         Err(Fault::Varint)
     }
 
-    /// A long within 32 bits.
+    /// Reads a long within 32 bits.
     pub(crate) fn int(&mut self) -> Result<i32, Fault> {
         let at = self.at;
         let value = self.long()?;
@@ -67,7 +66,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A boolean: one byte, 0 or 1.
+    /// Reads a boolean: one byte, 0 or 1.
     pub(crate) fn boolean(&mut self) -> Result<bool, Fault> {
         let at = self.at;
         match self.array()? {
@@ -80,7 +79,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A length, then that many bytes.
+    /// Reads a length, then that many bytes.
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
         let at = self.at;
         let result = self.long().and_then(|len| {
@@ -93,7 +92,7 @@ impl<'a> Cursor<'a> {
         result
     }
 
-    /// The head of a block of an array or map: its items, and their bytes in all where the writer gave them.
+    /// Reads the head of a block of an array or map: its item count, and its size in bytes if it is given.
     // SPEC: Complex Types, Arrays: "If a block's count is negative, its absolute value is used, and the count is followed
     // immediately by a long block size".
     pub(crate) fn item_block(&mut self) -> Result<(u64, Option<u64>), Fault> {

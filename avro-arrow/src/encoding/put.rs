@@ -1,15 +1,15 @@
-//! Variable-length integers the other way: numbers in, bytes out, without a branch on how many.
+//! Writes variable-length integers without a branch on their length.
 
-/// Bytes that a `long` takes.
+/// The length of an encoded `long`.
 // SPEC: Binary encoding, Primitive Types: "int and long values are written using variable-length zig-zag coding."
 #[inline]
 fn long_len(value: i64) -> usize {
-    // Seven bits to a byte: a division by 7 that holds for up to 64 bits, and 0 takes a byte too.
+    // Seven bits to a byte: a division by 7 that is exact up to 64 bits; 0 takes a byte too.
     let bits = 64 - (zig_zag(value) | 1).leading_zeros();
     ((bits * 37 + 222) >> 8) as usize
 }
 
-/// The bytes of a `long`, the first of them lowest, and how many there are: at most ten.
+/// The bytes of a `long`, the first lowest, and their number, at most ten.
 #[inline]
 pub(crate) fn long_word(value: i64) -> (u128, usize) {
     let (word, len) = short_long_word(value);
@@ -23,11 +23,11 @@ pub(crate) fn long_word(value: i64) -> (u128, usize) {
     (first | (last << 64), len)
 }
 
-/// As [`long_word`], for those that take at most eight bytes; for others, only how many they take.
+/// [`long_word`] for values of at most eight bytes; for others, only the length is valid.
 #[inline]
 pub(crate) fn short_long_word(value: i64) -> (u64, usize) {
     let len = long_len(value);
-    // All bytes but the last say that more follow.
+    // All bytes but the last have the continuation bit.
     let more = 0x0080_8080_8080_8080 >> (64_usize.wrapping_sub(8 * len) & 63);
     (sevens(zig_zag(value)) | more, len)
 }
@@ -38,7 +38,7 @@ pub(crate) fn put_long(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(word.to_le_bytes().get(..len).unwrap_or_default());
 }
 
-/// The first 56 bits, seven to a byte: halves, quarters and eighths are moved apart.
+/// Spreads the first 56 bits, seven to a byte, by moving halves, quarters and eighths apart.
 #[inline]
 fn sevens(bits: u64) -> u64 {
     let word = (bits & 0x0fff_ffff) | ((bits & 0x00ff_ffff_f000_0000) << 4);

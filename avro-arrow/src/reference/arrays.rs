@@ -1,6 +1,6 @@
-//! Values in, Arrow arrays out: column by column, in the plainest way that Arrow's constructors allow.
+//! Builds Arrow arrays from values, column by column, in the simplest way that Arrow's constructors allow.
 //!
-//! What stands in a slot under a null is whatever is easiest. Comparing with other arrays therefore has to be by value.
+//! Slots under nulls have arbitrary values, so comparisons with other arrays must be by value.
 
 use crate::error::Result;
 use crate::plan::{Form, Plan, Target};
@@ -24,7 +24,7 @@ pub(crate) fn to_batch(plan: &Plan, rows: Vec<Vec<Value>>) -> Result<RecordBatch
     Ok(RecordBatch::try_new_with_options(plan.arrow.clone(), columns, &options)?)
 }
 
-/// The arrays of a record's columns. No record is one whose struct is null.
+/// The arrays of a record's columns. `None` is a null struct.
 fn children(targets: &[Target], records: impl Iterator<Item = Option<Vec<Value>>>) -> Result<Vec<ArrayRef>> {
     let mut columns = vec![Vec::new(); targets.len()];
     for record in records {
@@ -126,7 +126,7 @@ fn primitives(values: &[Value], data_type: &DataType) -> Result<ArrayRef> {
     })
 }
 
-/// A column of what `get` finds in each value that is not null.
+/// A column of the results of `get` for each value that is not null.
 fn column<'v, T, A: FromIterator<Option<T>>>(values: &'v [Value], get: impl Fn(&'v Value) -> Option<T>) -> Result<A> {
     let slots = values.iter().map(|value| match value {
         Value::Null => Ok(None),
@@ -135,7 +135,7 @@ fn column<'v, T, A: FromIterator<Option<T>>>(values: &'v [Value], get: impl Fn(&
     slots.collect()
 }
 
-/// The same with what the values own.
+/// `column` for values that are moved.
 fn each<T>(values: Vec<Value>, get: impl Fn(Value) -> Option<T>) -> Result<Vec<Option<T>>> {
     let slots = values.into_iter().map(|value| match value {
         Value::Null => Ok(None),
@@ -144,7 +144,7 @@ fn each<T>(values: Vec<Value>, get: impl Fn(Value) -> Option<T>) -> Result<Vec<O
     slots.collect()
 }
 
-/// The numbers of an array as another type of the same width: dates, times, timestamps.
+/// Casts the numbers of an array to another type of the same width: dates, times, timestamps.
 fn typed(array: &dyn Array, data_type: &DataType) -> Result<ArrayRef> {
     let data = array.to_data().into_builder().data_type(data_type.clone()).build()?;
     Ok(make_array(data))
@@ -228,8 +228,7 @@ fn map(entry: &Target, values: Vec<Value>, data_type: &DataType) -> Result<Array
     Ok(Arc::new(MapArray::try_new(entries_field.clone(), offsets, entries.clone(), nulls, *ordered)?))
 }
 
-/// A dense union. A union has no nulls of its own: where there is no value, since the record around it is null, it has a
-/// null of its first branch.
+/// A dense union. A union has no nulls of its own: under a null record it has a null of its first branch.
 fn union_dense(branches: &[Target], values: Vec<Value>, data_type: &DataType) -> Result<ArrayRef> {
     let DataType::Union(fields, _) = data_type else { return Err(bug("a union's type").into()) };
     let mut type_ids = Vec::with_capacity(values.len());
@@ -250,7 +249,7 @@ fn union_dense(branches: &[Target], values: Vec<Value>, data_type: &DataType) ->
     Ok(Arc::new(UnionArray::try_new(fields.clone(), type_ids, Some(offsets), children?)?))
 }
 
-/// A struct with a field for each branch but null, of which the value's is not null. A null is a null struct.
+/// A struct with a field for each branch but null, of which only the value's is not null. A null is a null struct.
 fn union_struct(branches: &[Target], values: Vec<Value>, data_type: &DataType) -> Result<ArrayRef> {
     let DataType::Struct(fields) = data_type else { return Err(bug("a union's type").into()) };
     let n_values = values.len();
@@ -279,13 +278,13 @@ fn union_struct(branches: &[Target], values: Vec<Value>, data_type: &DataType) -
     Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), children?, nulls, n_values)?))
 }
 
-/// Which values are null, if any is.
+/// The nulls, if there are any.
 fn nulls(values: &[Value]) -> Option<NullBuffer> {
     let nulls = NullBuffer::from_iter(values.iter().map(|value| *value != Value::Null));
     Some(nulls).filter(|nulls| nulls.null_count() > 0)
 }
 
-/// What only a mistake in this crate can cause: values that do not go with their plan.
+/// The error for values that do not fit their plan, which only a bug can cause.
 fn bug(what: &str) -> ArrowError {
     ArrowError::InvalidArgumentError(format!("the reference decoder met {what}"))
 }

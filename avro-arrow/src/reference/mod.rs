@@ -1,7 +1,8 @@
-//! The slow decoder, written to be read: a plan and a block's bytes in; values, arrays, or the exact place of an error out.
+//! The slow decoder, written for clarity: decodes values one by one from a plan and a block's bytes, or finds the
+//! exact position of an error.
 //!
-//! It goes value by value through a checked cursor and does no more than one thing at a time. The fast decoder is tested
-//! against it, and asks it for row, field and offset when it has found that a block is damaged.
+//! It reads through a checked cursor. The fast decoder is tested against it, and asks it for row, field and offset
+//! once it has found a block to be damaged.
 
 mod arrays;
 #[cfg(test)]
@@ -24,8 +25,8 @@ use arrow_array::{Array, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_schema::DataType;
 
-/// All rows of a file, one batch for each of its blocks that has any: slow, of whole files only, and right. For checking other readers;
-/// `options.batch_size` has no meaning here.
+/// Reads all rows of a whole file, with one batch for each block that has rows. It is slow, and made to check other
+/// readers; `options.batch_size` does not apply.
 pub fn read(mut file: impl std::io::Read, options: &Options) -> Result<Vec<RecordBatch>> {
     let limits = &options.limits;
     let (header, mut bytes) = Header::read(&mut file, limits)?;
@@ -49,23 +50,23 @@ pub fn read(mut file: impl std::io::Read, options: &Options) -> Result<Vec<Recor
     Ok(batches)
 }
 
-/// A fault and its place.
+/// A fault and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Located {
     pub(crate) fault: Fault,
     /// Index of the row in its block.
     pub(crate) row: u64,
-    /// Bytes from the start of the block to the start of the faulty value.
+    /// Offset in the block of the invalid value.
     pub(crate) offset: usize,
-    /// Field names: `a.b` of a record, `a[]` an array's items, `a{}` a map's values, `a{key}` its keys, `a<b>` a union's
-    /// branch. Empty where the fault is in no field.
+    /// Field names: `a.b` of a record, `a[]` an array's items, `a{}` a map's values, `a{key}` its keys, `a<b>` a
+    /// union's branch. Empty if the fault is in no field.
     pub(crate) path: String,
-    /// What the reader's schema has no place for.
+    /// The symbol or type that the reader's schema lacks.
     pub(crate) unread: Option<String>,
 }
 
 impl Located {
-    /// As an error; whoever read the block adds which it is.
+    /// Converts it to an error; the caller adds the block.
     pub(crate) fn into_error(self) -> Error {
         Error::from(self.fault).at(|position| {
             position.row = Some(self.row);
@@ -76,14 +77,14 @@ impl Located {
     }
 }
 
-/// The values of all rows of a block, each row in the order of its columns.
+/// Decodes all rows of a block, each row in the order of its columns.
 pub(crate) fn decode_rows(plan: &Plan, bytes: &[u8], rows: u64, limits: &Limits) -> Result<Vec<Vec<Value>>, Located> {
     let mut kept = Vec::new();
     walk(plan, bytes, rows, limits, Keep::Values, |row| kept.push(row))?;
     Ok(kept)
 }
 
-/// The first fault of a block, in the memory of one row's outline.
+/// Finds the first fault of a block, in the memory of one row's outline.
 pub(crate) fn locate(plan: &Plan, bytes: &[u8], rows: u64, limits: &Limits) -> Option<Located> {
     walk(plan, bytes, rows, limits, Keep::Nothing, drop).err()
 }
@@ -112,11 +113,11 @@ fn walk(
     }
 }
 
-/// What becomes of the values of a walk.
+/// What to do with the values of a walk.
 #[derive(Clone, Copy, PartialEq)]
 enum Keep {
     Values,
-    /// Values without what they hold: only where they end matters.
+    /// Values without their content: only where they end matters.
     Nothing,
 }
 
@@ -133,11 +134,11 @@ struct Walker<'p, 'b> {
     plan: &'p Plan,
     limits: &'p Limits,
     keep: Keep,
-    /// On a fault, it stands at the start of the faulty value.
+    /// On a fault, it is at the start of the invalid value.
     cursor: Cursor<'b>,
     /// Items without bytes in the block so far.
     n_zero_width: u64,
-    /// To the value being read. On a fault, to the faulty one.
+    /// The path to the current value; on a fault, to the invalid one.
     path: Vec<Part<'p>>,
 }
 
@@ -227,12 +228,12 @@ impl<'p> Walker<'p, '_> {
                 write_json(&self.plan.resolution, *pair, &mut self.cursor, &mut text, self.limits)?;
                 Value::Json(String::from_utf8(text).map_err(|_| Fault::Utf8)?)
             }
-            // Absent, and what no plan has.
+            // Absent values, and cases that no plan has.
             _ => Value::Null,
         })
     }
 
-    /// What the next index of a union says.
+    /// Reads the index of a union, and returns the branch's source.
     fn branch(&mut self, union: NodeId, branches: &'p [Option<Source>]) -> Result<&'p Source, Fault> {
         let before = self.cursor.clone();
         let index = branch_index(&mut self.cursor, branches.len())?;

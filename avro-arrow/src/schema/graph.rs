@@ -1,25 +1,25 @@
-//! The shape of a schema's type graph: its nodes in, an order in which children come first and the nodes on cycles out.
+//! The type graph of a schema: an order in which children come first, and the nodes on cycles.
 //!
-//! It keeps its own stack: a hostile schema can chain recursive types much deeper than a thread's stack goes.
+//! It keeps its own stack: a hostile schema can nest recursive types more deeply than the thread's stack.
 
 use super::{Node, NodeId};
 
-/// A walk over all nodes that a root reaches.
+/// A walk over all nodes reachable from a root.
 pub(super) struct Walk {
-    /// Every node once, after all its children but those that it is itself inside of.
+    /// Every node once, after all its children that do not contain it.
     pub(super) order: Vec<NodeId>,
-    /// By node: can its value hold a value of the same node?
+    /// By node: whether its value can contain a value of the same node.
     pub(super) recursive: Vec<bool>,
 }
 
-/// What the walk knows of a node.
+/// The state of a node.
 #[derive(Clone, Copy, Default)]
 struct State {
     /// Its number in the order of first visits, from 1; 0 before it is visited.
     entered: usize,
-    /// The lowest number that it reaches through nodes whose component is not complete.
+    /// The lowest number that it reaches through nodes of incomplete components.
     low: usize,
-    /// Its component is complete.
+    /// Whether its component is complete.
     done: bool,
 }
 

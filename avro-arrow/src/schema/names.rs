@@ -1,4 +1,4 @@
-//! Names of named types: a name as written and its enclosing namespace in, a full name out.
+//! Full names of named types, from names as written and their enclosing namespaces.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// The full name that `name` stands for inside `namespace`.
+    /// Returns the full name that `name` means inside `namespace`.
     // SPEC: Names. A name with a dot is full as it stands, whatever the namespace; one dot in front means no namespace.
     pub fn new(name: &str, namespace: &str) -> Self {
         match name.rfind('.') {
@@ -24,17 +24,17 @@ impl Name {
         }
     }
 
-    /// The name with its namespace, `a.b.C`, or the simple name alone where the namespace is empty.
+    /// Returns the name with its namespace, `a.b.C`, or the simple name if the namespace is empty.
     pub fn full(&self) -> &str {
         &self.full
     }
 
-    /// The name without its namespace.
+    /// Returns the name without its namespace.
     pub fn simple(&self) -> &str {
         self.full.get(self.simple_at..).unwrap_or_default()
     }
 
-    /// The namespace, or an empty string.
+    /// Returns the namespace, or an empty string.
     pub fn namespace(&self) -> &str {
         self.full.get(..self.simple_at.saturating_sub(1)).unwrap_or_default()
     }

@@ -1,10 +1,11 @@
-//! Logical types that differ in their units only: two in, the one that holds the values of both exactly out.
+//! Logical types that differ only in their units, and the type that holds the values of both exactly.
 
 use super::Logical;
 
 impl Logical {
-    /// The logical type that holds the values of both exactly, if there is one: with the smaller units, or the more digits on either side of
-    /// the point. Instants and local timestamps do not mean the same; a date can become either.
+    /// The logical type that holds the values of both exactly, if there is one: with the smaller unit, or with more
+    /// digits on either side of the point. Instants and local timestamps have different meanings; a date can become
+    /// either.
     pub(crate) fn widened(self, other: Logical) -> Option<Logical> {
         if self == other {
             return Some(self);
@@ -25,7 +26,7 @@ impl Logical {
         is_one.then_some(if nanos <= other_nanos { self } else { other })
     }
 
-    /// How many units of the other make one of these, where it [holds](Logical::widened) them.
+    /// The number of units of `other` in one of this type, if `other` [holds](Logical::widened) its values.
     pub(crate) fn units_of(self, other: Logical) -> Option<i64> {
         let ((_, nanos), (_, other_nanos)) = (self.units()?, other.units()?);
         (self.widened(other) == Some(other)).then(|| nanos / other_nanos)

@@ -1,23 +1,23 @@
-//! Things that turn out to be the same: a number of them and pairs in, classes out.
+//! Union–find over `0..n`.
 
 use std::collections::HashSet;
 
-/// Classes of the numbers below some number, each with its members.
+/// Disjoint sets of numbers, each with its members.
 #[derive(Debug)]
 pub(super) struct Classes {
-    /// The root of a class is its own parent. The larger class keeps its root, so no way to a root is long.
+    /// The root of a set is its own parent. The larger set keeps its root, so paths to roots are short.
     parent: Vec<usize>,
     members: Vec<Vec<usize>>,
 }
 
-// Indexed without a check of its own: the numbers are those that the classes were made for.
+// Indexed without a check of its own: the numbers are those that the sets were made for.
 impl Classes {
-    /// Every number below `n` is a class of its own.
+    /// Creates a set for every number below `n`.
     pub(super) fn new(n: usize) -> Classes {
         Classes { parent: (0..n).collect(), members: (0..n).map(|one| vec![one]).collect() }
     }
 
-    /// The number that stands for the class of `one`, for now.
+    /// The current representative of the set of `one`.
     pub(super) fn root(&self, one: usize) -> usize {
         let mut root = one;
         while self.parent[root] != root {
@@ -26,7 +26,7 @@ impl Classes {
         root
     }
 
-    /// Makes one class of two; if they were two, its root.
+    /// Joins two sets; returns the root if they were distinct.
     pub(super) fn join(&mut self, a: usize, b: usize) -> Option<usize> {
         let (a, b) = (self.root(a), self.root(b));
         let (large, small) = if self.members[a].len() < self.members[b].len() { (b, a) } else { (a, b) };
@@ -39,7 +39,7 @@ impl Classes {
         Some(large)
     }
 
-    /// The members of the class of `one`, in their order.
+    /// The members of the set of `one`, in order.
     pub(super) fn members(&self, one: usize) -> Vec<usize> {
         let mut members = self.members[self.root(one)].clone();
         members.sort_unstable();
@@ -47,24 +47,24 @@ impl Classes {
     }
 }
 
-/// Classes of items that have owners, of which an owner wants each of its items in another one.
+/// Sets of items with owners, in which an owner's items stay in different sets.
 pub(super) struct Linker {
     classes: Classes,
     owners: Vec<usize>,
 }
 
 impl Linker {
-    /// Every item is a class of its own. Items are the places in `owners`.
+    /// Creates a set for every item. Items are indexes of `owners`.
     pub(super) fn new(owners: Vec<usize>) -> Linker {
         Linker { classes: Classes::new(owners.len()), owners }
     }
 
-    /// Makes one class of two, whoever owns them.
+    /// Joins two sets, whatever their owners.
     pub(super) fn link(&mut self, a: usize, b: usize) {
         self.classes.join(a, b);
     }
 
-    /// Makes one class of two, unless an owner has items in both.
+    /// Joins two sets, unless an owner has items in both.
     pub(super) fn link_if_apart(&mut self, a: usize, b: usize) {
         let (a, b) = (self.classes.root(a), self.classes.root(b));
         if a == b {
@@ -77,7 +77,7 @@ impl Linker {
         }
     }
 
-    /// The classes, in the order of their first items, each in the order of its items.
+    /// The sets, in the order of their first items, each in the order of its items.
     pub(super) fn groups(&self) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut places = vec![None; self.owners.len()];

@@ -1,4 +1,4 @@
-//! The fields of a merged record: a class of records in, its fields with their names out.
+//! The fields of a merged record, with their names.
 
 use super::unify::Unified;
 use crate::schema::{Field, Kind};
@@ -9,16 +9,16 @@ pub(super) struct Column {
     /// The records that have it, and the index of their field, in the order of their sources.
     pub(super) members: Vec<(usize, usize)>,
     pub(super) name: String,
-    /// Its other names: those that sources have it under, and those that they say it had.
+    /// Its aliases: other names of it in sources, and their aliases.
     pub(super) aliases: Vec<String>,
-    /// Those that sources have it under.
+    /// Other names of it in sources.
     pub(super) renamed_from: Vec<String>,
     /// The first source that lacks it.
     pub(super) missing_in: Option<usize>,
 }
 
 impl Column {
-    /// The fields of the record that a class of records becomes.
+    /// The fields of the merged record of a class.
     pub(super) fn all(unified: &Unified<'_>, class: usize) -> Vec<Column> {
         let records = unified.same_types(class);
         let groups = unified.group_fields(class);
@@ -35,7 +35,7 @@ impl Column {
             let is_name = |alias: &String| fields().any(|field| field.name == *alias);
             let mut aliases: Vec<String> = Vec::new();
             for alias in fields().flat_map(|field| std::iter::once(&field.name).chain(&field.aliases)) {
-                // An alias that is the name or an alias of another field would make it two columns for one.
+                // An alias that is the name or an alias of another field would make the two ambiguous.
                 let is_its_own = is_name(alias) || taken.insert(alias);
                 if *alias != name && is_its_own && !aliases.contains(alias) {
                     aliases.push(alias.clone());
@@ -50,7 +50,7 @@ impl Column {
     }
 }
 
-/// The field of this index of a record.
+/// The field of a record with this index.
 pub(super) fn field<'s>(unified: &Unified<'s>, one: usize, at: usize) -> Option<&'s Field> {
     match &unified.node(one).kind {
         Kind::Record(record) => record.fields.get(at),
@@ -58,7 +58,7 @@ pub(super) fn field<'s>(unified: &Unified<'s>, one: usize, at: usize) -> Option<
     }
 }
 
-/// Orders types by how new they are: by the last of the sources of their schema, and the first of one schema.
+/// Orders types from old to new: by the last source of their schema, then the first of one schema.
 pub(super) fn newest(unified: &Unified<'_>, one: usize) -> (usize, std::cmp::Reverse<usize>) {
     let newest = unified.sources.get(unified.source_of(one)).map_or(0, |source| source.newest);
     (newest, std::cmp::Reverse(one))

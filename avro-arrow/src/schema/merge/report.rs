@@ -1,36 +1,36 @@
-//! Where the fields of a merged schema come from, for people.
+//! The provenance of the fields of a merged schema.
 
 use std::fmt;
 
-/// Where a field of a merged schema comes from.
+/// The provenance of a field of a merged schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Provenance {
-    /// Its path: `a.b` is in a record, `a[]` are an array's items, `a{}` a map's values, `a<b>` is a branch of a union. Empty for
-    /// the top level itself.
+    /// The path: `a.b` is in a record, `a[]` an array's items, `a{}` a map's values, `a<b>` a branch of a union. Empty
+    /// for the top level.
     pub path: String,
-    /// The first source that has it.
+    /// The first source that has the field.
     pub first_source: String,
-    /// The last source that has it.
+    /// The last source that has the field.
     pub last_source: String,
-    /// How many sources have it.
+    /// The number of sources that have the field.
     pub n_sources: usize,
-    /// What was done so that all of them can be read.
+    /// What was done to make all sources readable.
     pub notes: Vec<Note>,
 }
 
-/// What was done so that all sources can be read.
+/// What was done to make all sources readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// Sources have different types, which become one that holds the values of all.
+    /// The sources have different types, which are merged to one that holds all values.
     Promoted {
         /// The types of the sources.
         from: Vec<String>,
-        /// What they become.
+        /// The merged type.
         to: String,
     },
-    /// It is nullable because of this source, and not in all.
+    /// The field is nullable in this source, and not in all.
     Nullable {
         /// The first source where it is.
         source: String,

@@ -1,4 +1,4 @@
-//! What stands at a place: the types of all sources there in, the types of the merged schema for it out.
+//! Determines the merged types at a place from the types of all sources there.
 
 use super::unify::{Unified, any_precision};
 use super::widen::Widening;
@@ -7,38 +7,38 @@ use std::collections::{HashMap, HashSet};
 
 /// A class of places.
 pub(super) struct Slot {
-    /// The types but null, in the order in which they appear.
+    /// The types but null, in the order of their appearance.
     pub(super) groups: Vec<Group>,
-    /// The source where it can be null, if it can, and whether null comes first in the first union that has it.
+    /// The source in which it can be null, if any, and whether null comes first in the first union that has it.
     pub(super) null: Option<(usize, bool)>,
-    /// Some source has more than one type but null here.
+    /// Whether some source has more than one type but null here.
     pub(super) is_choice: bool,
-    /// The sources that have something here, in their order.
+    /// The sources that have something here, in order.
     pub(super) sources: Vec<usize>,
-    /// How many types stand here, and how many of them are null or a union with null.
+    /// The number of types here, and how many of them are null or a union with null.
     pub(super) n_standing: usize,
     pub(super) n_nullable: usize,
     place: usize,
 }
 
-/// Types that become one.
+/// Types that are merged to one.
 pub(super) struct Group {
     /// In the order of their sources.
     pub(super) types: Vec<usize>,
-    /// The unions that they are of, by the place of these among all at the slot.
+    /// Their unions, by index among all types at the slot.
     owners: HashSet<usize>,
-    /// What it becomes.
+    /// The kind of the merged type.
     pub(super) word: &'static str,
-    /// Whether that has smaller units than some of them.
+    /// Whether the merged type has smaller units than some of them.
     pub(super) is_rescaled: bool,
 }
 
-/// What puts types into one group.
+/// The key by which types are grouped.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
-    /// Types that have names, and arrays and maps: their class.
+    /// Named types, arrays and maps: their class.
     Class(usize),
-    /// Simple types: what they are, their logical type, and which of several that are alike in one union.
+    /// Scalars: their kind, their logical type, and the index among equal types of one union.
     Simple(&'static str, Option<Logical>, usize),
 }
 
@@ -127,12 +127,12 @@ impl Slot {
         slot
     }
 
-    /// The same place, where types of smaller units are found.
+    /// The same place, with types of smaller units merged.
     pub(super) fn widened(&self, unified: &Unified<'_>) -> Slot {
         Slot::of(unified, self.place, true)
     }
 
-    /// Does this type become one of smaller units?
+    /// Whether this type is converted to smaller units.
     pub(super) fn rescales(&self, unified: &Unified<'_>, one: usize) -> bool {
         let Some(group) = self.groups.iter().find(|group| group.is_rescaled && group.types.contains(&one)) else {
             return false;
@@ -143,7 +143,8 @@ impl Slot {
             != unified.node(one).logical.map(|own| (unified.node(one).kind.word(), own))
     }
 
-    /// Narrow numbers come before wide ones, so that whoever takes the first branch that an int can become takes the int.
+    /// Orders narrow numbers before wide ones, so that an int takes the int branch where the first possible branch is
+    /// taken.
     fn order_numbers(&mut self, unified: &Unified<'_>) {
         let is_number =
             |group: &Group| group.types.first().is_some_and(|one| family_of(unified.node(*one)) == "number");
@@ -159,8 +160,8 @@ impl Slot {
         }
     }
 
-    /// Two types that cannot be one, and that no source has side by side: where no source has a choice of types, any two; else
-    /// two that a union cannot have both.
+    /// Two types that cannot be merged, and that no source has side by side. If no source has a choice of types, any
+    /// two; else two that a union cannot hold together.
     // SPEC: Unions. They may not hold more than one type of a kind, but for those with names.
     pub(super) fn conflict(&self, unions_may_grow: bool) -> Option<[&Group; 2]> {
         let grows = self.is_choice || unions_may_grow;
@@ -177,8 +178,8 @@ impl Slot {
     }
 }
 
-/// The decimals, of any precision, that are on bytes in one source and on fixed, or on another fixed, in another. They become
-/// one on bytes.
+/// The decimals, of any precision, that are on bytes in one source and on fixed, or on different fixed, in another.
+/// They are merged to one on bytes.
 // SPEC: Schema Resolution: "two schemas that are decimal logical types match if their scales and precisions match".
 fn mixed_decimals(unified: &Unified<'_>, unions: &[Vec<usize>]) -> HashSet<Logical> {
     let mut classes: HashMap<Logical, HashSet<Option<usize>>> = HashMap::new();
@@ -200,7 +201,7 @@ fn mixed_decimals(unified: &Unified<'_>, unions: &[Vec<usize>]) -> HashSet<Logic
     classes.into_iter().filter(|(_, classes)| classes.len() > 1).map(|(logical, _)| logical).collect()
 }
 
-/// Types of one family become one, the others of a kind only if they are the same.
+/// Types of one family are merged; others of a kind only if they are equal.
 fn family_of(node: &Node) -> &'static str {
     match (&node.kind, node.logical) {
         (Kind::Int | Kind::Long | Kind::Float | Kind::Double, None) => "number",
@@ -212,7 +213,7 @@ fn family_of(node: &Node) -> &'static str {
 /// In the order of promotion.
 const WIDENING: [&str; 4] = ["int", "long", "float", "double"];
 
-/// What these kinds, of one family, become.
+/// The merged kind of these kinds, which are of one family.
 // SPEC: Schema Resolution. An int and a long can be promoted to float, and would lose digits beyond 2^24; a double keeps
 // every int, and so many more digits of a long. Of strings and bytes, each can be promoted to the other; bytes need not be
 // text, so reading them as strings could fail.

@@ -1,16 +1,16 @@
-//! Which types and fields of many schemas are the same: schemas in, classes of their types and of the places of types out.
+//! Finds the types and fields of many schemas that are the same, as classes of types and of the places of types.
 //!
-//! A place is where a type stands: the top level, a field, the items of an array, the values of a map. Places that are the
-//! same make a class, and so do types. From the top level on: the types at places of one class are put together by kind and
-//! name, then the fields of records of one class by name and alias, whose places are then the same, and so on. Whatever is
-//! put together stays so, which is why types that refer to themselves, or double at every level, come to an end: there
-//! are never more classes than types in all schemas.
+//! A place is where a type is used: the top level, a field, the items of an array, the values of a map. Equal places
+//! form a class, and so do equal types. Starting at the top level, the types at places of one class are joined by kind
+//! and name, then the fields of records of one class by name and alias, which joins their places, and so on. Joined
+//! classes stay joined, so recursive types and types that double at every level come to an end: there are never more
+//! classes than types in all schemas.
 
 use super::classes::{Classes, Linker};
 use crate::schema::{Kind, Logical, Name, Node, NodeId, Schema};
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// A schema, and the sources that have it.
+/// A schema and its sources.
 #[derive(Debug)]
 pub(super) struct Source<'s> {
     pub(super) schema: &'s Schema,
@@ -18,11 +18,11 @@ pub(super) struct Source<'s> {
     pub(super) first: &'s str,
     pub(super) last: &'s str,
     pub(super) n: usize,
-    /// The place of the last among all sources.
+    /// The index of the last among all sources.
     pub(super) newest: usize,
 }
 
-/// All types of all schemas, numbered through.
+/// All types of all schemas, numbered consecutively.
 pub(super) struct Unified<'s> {
     pub(super) sources: Vec<Source<'s>>,
     /// By source: the number of its first type.
@@ -31,16 +31,16 @@ pub(super) struct Unified<'s> {
     source: Vec<usize>,
     /// By type: the first of its places.
     first_place: Vec<usize>,
-    /// By place: the type that stands there. Those of the top levels come first.
+    /// By place: its type. The places of the top levels come first.
     standing: Vec<usize>,
     types: Classes,
     places: Classes,
 }
 
-/// Two types of a place that can only be one if these are equal: the kind, and for `fixed` the size and logical type.
+/// Properties that must be equal for two types to be merged: the kind, and for `fixed` the size and logical type.
 type Shape = (&'static str, usize, Option<Logical>);
 
-/// What is to be looked at again.
+/// What must be examined again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Work {
     Place(usize),
@@ -91,22 +91,22 @@ impl<'s> Unified<'s> {
         self.types.root(one)
     }
 
-    /// The types that are the same as this one, in the order of their sources.
+    /// The types of the class of this one, in the order of their sources.
     pub(super) fn same_types(&self, one: usize) -> Vec<usize> {
         self.types.members(one)
     }
 
-    /// The class of the place at this field, or of the items or values.
+    /// The class of the place of this field, or of the items or values.
     pub(super) fn place(&self, one: usize, field: usize) -> usize {
         self.places.root(self.first_place[one] + field)
     }
 
-    /// The type at this field, or of the items or values.
+    /// The type of this field, or of the items or values.
     pub(super) fn type_at(&self, one: usize, field: usize) -> usize {
         self.standing[self.first_place[one] + field]
     }
 
-    /// The types that stand at the places of this class, in the order of their sources. They may be unions.
+    /// The types at the places of this class, in the order of their sources. They may be unions.
     pub(super) fn standing(&self, place: usize) -> Vec<usize> {
         self.places.members(place).into_iter().map(|place| self.standing[place]).collect()
     }
@@ -122,7 +122,7 @@ impl<'s> Unified<'s> {
         }
     }
 
-    /// Is there more than one type but null to choose from?
+    /// Whether there is more than one type but null to choose from.
     pub(super) fn is_choice(&self, one: usize) -> bool {
         self.branches(one).iter().filter(|branch| !matches!(self.node(**branch).kind, Kind::Null)).count() > 1
     }
@@ -144,7 +144,7 @@ impl<'s> Unified<'s> {
         }
     }
 
-    /// Puts types together that stand at one place.
+    /// Joins types at one place.
     fn join_types(&mut self, place: usize, changed: &mut Vec<Work>) {
         let standing = self.standing(place);
         let mut named = Vec::new();
@@ -162,7 +162,7 @@ impl<'s> Unified<'s> {
                         continue;
                     }
                 };
-                // Two arrays in one union are not valid, but they occur: the first goes with the first.
+                // Two arrays in one union are invalid, but they occur: the first is joined with the first.
                 let first = *containers.entry((node.kind.word(), *nth)).or_insert(branch);
                 *nth += 1;
                 together.push((first, branch));
@@ -177,8 +177,8 @@ impl<'s> Unified<'s> {
         }
     }
 
-    /// Which of these named types, each with the number of its union, are the same: by full names; then by simple names; then by
-    /// aliases; and where none has another to choose from, whatever they are called.
+    /// Groups named types, each with the number of its union: by full names, then by simple names, then by aliases;
+    /// and by any name if none has an alternative.
     // SPEC: Schema Resolution: named types match by their unqualified names. Where a reader's type and a writer's are the only
     // ones that can meet, this crate does not look at names, as many writers make them up.
     fn group_named(&self, named: &[(usize, usize, &Name)], alone: bool) -> Vec<Vec<usize>> {
@@ -198,7 +198,7 @@ impl<'s> Unified<'s> {
             }
         }
         by_name.clear();
-        // Where a union has two of one simple name, nothing tells which of another's is which.
+        // If a union has two types of one simple name, they cannot be matched to another union's.
         let mut owners: HashSet<(usize, Shape, &str)> = HashSet::new();
         let mut namesakes: HashSet<(Shape, &str)> = HashSet::new();
         for ((owner, _, name), shape) in named.iter().zip(&shapes) {
@@ -226,7 +226,7 @@ impl<'s> Unified<'s> {
         linker.groups().into_iter().map(of_types).collect()
     }
 
-    /// Puts places together that are the same part of one class of types.
+    /// Joins places that are the same part of one class of types.
     fn join_places(&mut self, one: usize, changed: &mut Vec<Work>) {
         let groups = match &self.node(one).kind {
             Kind::Record(_) => self.group_fields(one),
@@ -243,7 +243,7 @@ impl<'s> Unified<'s> {
         }
     }
 
-    /// Which fields of the records of a class are the same: by name, and then by alias, of either side, but never two of one
+    /// Groups the fields of the records of a class by name, and then by alias, of either side, but never two of one
     /// record. Each is a type and the index of its field.
     pub(super) fn group_fields(&self, one: usize) -> Vec<Vec<(usize, usize)>> {
         let records = self.same_types(one);
@@ -254,7 +254,7 @@ impl<'s> Unified<'s> {
         let fields: Vec<_> =
             records.flat_map(|(one, r)| r.fields.iter().enumerate().map(move |(at, field)| (one, at, field))).collect();
         let mut linker = Linker::new(fields.iter().map(|(one, ..)| *one).collect());
-        // Real schemas have several fields of one name in a record: the first goes with the first.
+        // Real schemas have several fields of one name in a record: the first is joined with the first.
         let mut seen: HashMap<(usize, &str), usize> = HashMap::new();
         let mut by_name: HashMap<(&str, usize), usize> = HashMap::new();
         for (item, (one, _, field)) in fields.iter().enumerate() {
@@ -280,7 +280,7 @@ fn shape(node: &Node) -> Shape {
     (node.kind.word(), size, node.logical.map(any_precision))
 }
 
-/// The logical type, but for how many digits a decimal has: more of them are no loss.
+/// The logical type, without the number of digits of a decimal: more digits lose nothing.
 pub(super) fn any_precision(logical: Logical) -> Logical {
     match logical {
         Logical::Decimal { scale, .. } => Logical::Decimal { precision: u32::MAX, scale },

@@ -1,4 +1,4 @@
-//! The merged schema: classes of types and places in, JSON and what there is to report out.
+//! Writes the merged schema as JSON from classes of types and places, and records its provenance.
 
 use super::OnConflict;
 use super::columns::{Column, field, newest};
@@ -12,7 +12,7 @@ use crate::schema::{Attributes, Kind, Logical, Name};
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, HashSet};
 
-/// The JSON of the merged schema, and where its fields come from.
+/// The JSON of the merged schema, and the provenance of its fields.
 pub(super) fn write(unified: &Unified<'_>, conflicts: OnConflict) -> Result<(Json, Vec<Provenance>)> {
     let mut writer = Writer {
         unified,
@@ -31,14 +31,14 @@ pub(super) fn write(unified: &Unified<'_>, conflicts: OnConflict) -> Result<(Jso
     Ok((json, writer.fields))
 }
 
-/// Where null is to stand in a union.
+/// The position of null in a union.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Null {
     /// Where the first source has it.
     AsItIs,
-    /// It is first, and it is there: the default is null.
+    /// First, added if needed: the default is null.
     First,
-    /// It is last: the default is not null.
+    /// Last: the default is not null.
     Last,
 }
 
@@ -51,12 +51,12 @@ struct Writer<'u, 's> {
     written: HashMap<usize, Name>,
     fields: Vec<Provenance>,
     path: String,
-    /// Levels of JSON around what is being written.
+    /// Levels of JSON around the current position.
     depth: usize,
 }
 
 impl Writer<'_, '_> {
-    /// The type at a place, where simple names belong to the namespace `around`.
+    /// Writes the type at a place; simple names belong to the namespace `around`.
     fn slot(&mut self, slot: Slot, null: Null, around: &str) -> Result<Json> {
         if let Some(groups) = slot.conflict(self.conflicts == OnConflict::Widen) {
             let is_widen = self.conflicts == OnConflict::Widen;
@@ -97,7 +97,7 @@ impl Writer<'_, '_> {
         ErrorKind::Conflict { path: self.path.clone(), first, first_type, second, second_type, widens }.into()
     }
 
-    /// Does something one step further into the type.
+    /// Runs `write` one step further into the type.
     fn inside<T>(
         &mut self,
         part: Option<Part<'_>>,
@@ -233,7 +233,7 @@ impl Writer<'_, '_> {
         let unified = self.unified;
         let Some(&(one, first_field)) = column.members.first() else { return Ok(Attributes::new()) };
         let mut slot = Slot::of(unified, unified.place(one, first_field), self.conflicts == OnConflict::Widen);
-        // Places may be the same for fields that are not, where records hold themselves.
+        // In recursive records, places of different fields may be the same.
         slot.sources = column.members.iter().map(|(one, _)| unified.source_of(*one)).collect();
         slot.sources.dedup();
         let default = self.defaults.of(class, at).or(column.missing_in.map(|_| Json::Null));
@@ -276,7 +276,7 @@ impl Writer<'_, '_> {
         Ok(object)
     }
 
-    /// Adds the logical type of these types, if all have the same, and their other attributes. `word` is the kind that they become.
+    /// Adds the logical type if all types have the same one, and their other attributes. `word` is the merged kind.
     fn attributes(&self, object: &mut Attributes, types: &[usize], word: &str) {
         let nodes = || types.iter().map(|one| self.unified.node(*one));
         let same = |a: Logical, b: Logical| match (a, b) {
@@ -295,8 +295,8 @@ impl Writer<'_, '_> {
             object.insert("precision".into(), Json::from(precision));
             object.insert("scale".into(), Json::from(scale));
         }
-        // What a logical type is made of goes together: taken from several types, or to another kind, it could mean what
-        // none of them meant.
+        // The attributes of a logical type belong together: taken from several types, or moved to another kind, they
+        // could mean something else.
         let about_logical = |key: &str| matches!(key, "logicalType" | "precision" | "scale");
         let mut logical_from = logical.map(|_| usize::MAX);
         for (at, node) in nodes().enumerate() {
@@ -312,7 +312,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// What is to be said about a place.
+    /// The notes about a place.
     fn notes(&self, slot: &Slot) -> Vec<Note> {
         let mut notes = Vec::new();
         for group in &slot.groups {
@@ -369,7 +369,7 @@ impl Writer<'_, '_> {
         notes
     }
 
-    /// Says that what is at the path comes from these sources.
+    /// Records that the type at the current path comes from these sources.
     fn report(&mut self, sources: &[usize], notes: Vec<Note>, even_without_notes: bool) {
         if notes.is_empty() && !even_without_notes {
             return;
