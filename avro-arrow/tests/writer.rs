@@ -240,7 +240,7 @@ fn schemas_that_the_specification_forbids_are_not_written_unchecked() {
     let json = r#"{"type":"record","name":"my-rec","fields":[{"name":"id","type":"int"}]}"#;
     let options = WriteOptions::default().with_schema(Some(schema(json)));
     let refused = write(&batch.schema(), std::slice::from_ref(&batch), &options).unwrap_err().to_string();
-    assert!(refused.contains("record `my-rec` has a name"), "{refused}");
+    assert!(refused.contains("record `my-rec` has an invalid name"), "{refused}");
     let unchecked = options.with_check_schema(false);
     let file = write(&batch.schema(), &[batch], &unchecked).unwrap();
     // What is read is written again as it is.

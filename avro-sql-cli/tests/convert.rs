@@ -112,7 +112,7 @@ fn select_and_where_choose_rows() {
     convert(&["--schema", "s.avsc", "--select", "id, name"]).failed(1, &["s.avro", "name"]);
     convert(&["--select", "nonsense"]).failed(1, &["nonsense"]);
     convert(&["--codec", "gzip"]).failed(2, &["codec not supported by Avro; use none, deflate"]);
-    convert(&["--codec", "zstd", "--level", "99"]).failed(2, &["99 is no level of zstandard"]);
+    convert(&["--codec", "zstd", "--level", "99"]).failed(2, &["level 99 is not valid for zstandard"]);
     convert(&["--partition-by", "id"]).failed(2, &["--partition-by needs an output directory; write s.avro/"]);
     let parquet = |arguments: &[&str]| folder.run(&[&["convert"], arguments, &["a.avro", "s.parquet"]].concat());
     parquet(&["--schema", "s.avsc"]).failed(2, &["--schema applies to Avro"]);

@@ -80,7 +80,7 @@ fn bombs_stop_at_the_limit() {
     for codec in ALL.into_iter().skip(1) {
         let stored = compress(codec, &vec![0; 64 << 20]);
         let found = run(codec, 1 << 20, &stored).unwrap_err();
-        assert!(found.contains("`block_bytes` allows (1048576)"), "{codec:?}: {found}");
+        assert!(found.contains("`block_bytes` (1048576)"), "{codec:?}: {found}");
     }
 }
 
@@ -181,7 +181,10 @@ fn every_level_is_read_back() {
         };
         assert!(levels.contains(&usual));
         for bad in [levels.start() - 1, levels.end() + 1] {
-            assert!(Compressor::new(codec, Some(bad)).unwrap_err().to_string().contains("is no level of"), "{codec:?}");
+            assert!(
+                Compressor::new(codec, Some(bad)).unwrap_err().to_string().contains("is not valid for"),
+                "{codec:?}"
+            );
         }
         for level in levels {
             let mut compressor = Compressor::new(codec, Some(level)).unwrap();

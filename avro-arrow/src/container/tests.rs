@@ -351,7 +351,7 @@ fn damaged_blocks() {
             assert_eq!(found.unwrap_err().to_string(), want, "{piece}");
             // Without the file's length, a size beyond the limit is just that.
             let found = run(&mut Framer::new(&header, &limits), &file, piece).unwrap_err().to_string();
-            assert!(found == want || found.contains("9223372036854775807 is more than the limit"), "{found}");
+            assert!(found == want || found.contains("9223372036854775807 exceeds the limit"), "{found}");
         }
         let found = count_rows(&mut Cursor::new(&file), &limits).unwrap_err().to_string();
         assert_eq!(found, want);
@@ -378,7 +378,7 @@ fn counts() {
         // Rows of no bytes are believed up to a limit.
         assert_eq!(one(codec, r#""null""#, 10_000_000, &[]), Ok(10_000_001), "{codec:?}");
         let found = one(codec, r#""null""#, 10_000_001, &[]).unwrap_err();
-        assert!(found.starts_with("10000001 is more than the limit `zero_width_items`"), "{found}");
+        assert!(found.starts_with("10000001 exceeds the limit `zero_width_items`"), "{found}");
         // Bytes that are no row's.
         for (schema, rows) in [(r#""null""#, 3), (r#""int""#, 0)] {
             let found = one(codec, schema, rows, &[2]).unwrap_err();

@@ -280,7 +280,7 @@ mod tests {
         let lists = |n: usize| r#"{"type":"array","items":"#.repeat(n) + "\"int\"" + &"}".repeat(n);
         let refused = |n: usize, limits: &Limits| Schema::parse(&lists(n), limits).unwrap_err().to_string();
         let default = Limits::default();
-        assert!(refused(130, &default).contains("more than the limit `nesting` allows (128)"));
+        assert!(refused(130, &default).contains("exceeds the limit `nesting` (128)"));
         assert!(refused(700, &default).contains("700 exceeds the limit `nesting` (128)"));
         let deeper = Limits { nesting: 1000, ..Limits::default() };
         assert_eq!(refused(700, &deeper), "not supported: a schema of more than 512 levels of JSON");

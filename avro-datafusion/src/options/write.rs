@@ -177,7 +177,7 @@ mod tests {
         let cases = [
             (
                 AvroWriteOptions { codec: Codec::Zstandard, level: Some(40), ..Default::default() },
-                "40 is no level of zstandard",
+                "level 40 is not valid for zstandard",
             ),
             (AvroWriteOptions { block_bytes: 0, ..Default::default() }, "block size of 0 bytes: expected 1 to "),
             (AvroWriteOptions { block_bytes: usize::MAX, ..Default::default() }, "1 to "),
