@@ -36,7 +36,7 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
-fn what_is_skipped_is_checked_enough_to_find_the_next_value() {
+fn skipped_values_are_checked_enough_to_find_the_next() {
     // Damage that changes where values end is found whichever columns are wanted.
     let moved = [
         "value-varint-overlong",

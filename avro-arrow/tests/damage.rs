@@ -176,7 +176,7 @@ fn concat(file: &[u8], parts: &[RecordBatch]) -> RecordBatch {
 }
 
 #[test]
-fn one_byte_costs_one_block() {
+fn one_damaged_byte_loses_one_block() {
     let (mut n_lost, mut n_counted) = (0, 0);
     for (seed, codec) in CODECS.into_iter().enumerate() {
         let mut rng = Rng::new(seed as u64);
@@ -232,7 +232,7 @@ fn one_byte_costs_one_block() {
 }
 
 #[test]
-fn much_damage_leaves_what_is_whole() {
+fn intact_blocks_survive_much_damage() {
     for seed in 0..120 {
         let mut rng = Rng::new(seed);
         let codec = rng.pick(CODECS[0], &CODECS[1..]);
@@ -324,7 +324,7 @@ fn a_cut_file_has_its_whole_blocks() {
 }
 
 #[test]
-fn what_was_said_to_be_longer_is_listed() {
+fn file_shorter_than_stated_is_listed() {
     let file = blocks(&mut Rng::new(7), "null", 5, 5);
     let (header, program) = header_and_program(&file, &lenient(100)).unwrap();
     let len = file.len() as u64;
@@ -337,7 +337,7 @@ fn what_was_said_to_be_longer_is_listed() {
 }
 
 #[test]
-fn a_block_is_lost_whole_or_not_at_all() {
+fn block_is_skipped_whole_or_not_at_all() {
     // Of more rows than a chunk, or more bytes; with a bad value at the end, and good blocks around.
     let schema = r#"{"type": "record", "name": "R", "fields": [{"name": "id", "type": "long"}, {"name": "b", "type": "boolean"}]}"#;
     let good = |from: i64, n: i64| (from..from + n).flat_map(|id| [long(id), vec![1]].concat()).collect::<Vec<_>>();
@@ -384,7 +384,7 @@ fn rows_are_counted_around_damage() {
 }
 
 #[test]
-fn what_is_too_large_is_skipped() {
+fn too_large_block_is_skipped() {
     let wide = r#"{"type": "record", "name": "R", "fields": [{"name": "w", "type": ["null", {"type": "fixed", "name": "F", "size": 100000}]}]}"#;
     let one = [vec![2], vec![7; 100_000]].concat();
     let file_of = |middle: Vec<u8>| file(wide, "null", &[block(2, &[0, 0]), middle, block(1, &[0])]);
@@ -420,7 +420,7 @@ fn what_is_too_large_is_skipped() {
 }
 
 #[test]
-fn what_the_reader_has_no_place_for_is_no_damage() {
+fn unreadable_value_is_not_damage() {
     let schema = |symbols: &str| format!(r#"{{"type": "enum", "name": "E", "symbols": [{symbols}]}}"#);
     let file = file(&schema(r#""A", "B""#), "null", &[block(1, &[0]), block(1, &[9]), block(1, &[2])]);
     for (symbols, error) in [(r#""B", "A""#, None), (r#""A""#, Some("(field value, row 0, block 2, "))] {
@@ -480,7 +480,7 @@ fn filters_see_whole_blocks_only() {
 }
 
 #[test]
-fn what_is_whole_is_read_as_ever() {
+fn undamaged_file_reads_alike_when_lenient() {
     for Case { name, file, .. } in cases("valid", "json") {
         let want = whole(&name, &file, &Options::default());
         for way in [Way::Reader, Way::Parallel(2), Way::Pieces(3)] {
@@ -510,7 +510,7 @@ fn every_way_skips_the_same() {
 }
 
 #[test]
-fn nothing_but_noise_ends() {
+fn noise_without_blocks_ends() {
     for seed in 0..300 {
         let mut rng = Rng::new(seed);
         let mut file = blocks(&mut rng, "null", 8, 5);

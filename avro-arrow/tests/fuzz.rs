@@ -48,7 +48,7 @@ fn seeds_and_mutations_of_them() {
 
 /// All targets that libFuzzer can be told to run are run here too.
 #[test]
-fn every_target_is_here() {
+fn every_fuzz_target_has_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
     let stem = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
     let mut here = TARGETS.map(|(name, _)| name.to_string()).to_vec();

@@ -180,7 +180,7 @@ fn a_large_file_takes_little() {
 }
 
 #[test]
-fn claims_take_nothing() {
+fn claimed_sizes_reserve_no_memory() {
     let _alone = alone();
     let empty = r#"{"type": "record", "name": "Empty", "fields": []}"#;
     let nulls = r#"{"type": "array", "items": "null"}"#;

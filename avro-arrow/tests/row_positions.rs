@@ -117,7 +117,7 @@ fn selects(density: i64) -> impl Fn(i64) -> bool + Clone + Send + 'static {
 }
 
 #[test]
-fn places_of_rows() {
+fn row_positions_count_from_the_file() {
     for (seed, batch_size, piece) in
         [(1, 8192, 1 << 20), (2, 1000, 70_000), (3, 100, usize::MAX), (4, 7, 1000), (5, 1, 1 << 16)]
     {
@@ -137,7 +137,7 @@ fn places_of_rows() {
 }
 
 #[test]
-fn places_of_rows_that_are_only_counted() {
+fn row_positions_of_counted_rows() {
     let made = make(6, false);
     for batch_size in [8192, 100, 7] {
         let (header, program) = decoder(&made.file, &options(batch_size, &[], OnCorruptBlock::Error));
@@ -148,7 +148,7 @@ fn places_of_rows_that_are_only_counted() {
 }
 
 #[test]
-fn places_of_rows_that_a_filter_selects() {
+fn row_positions_of_selected_rows() {
     for (seed, batch_size) in [(7, 8192), (8, 1000), (9, 64)] {
         let made = make(seed, false);
         for density in [0, 1, 30, 400, 950, 1000, 1001] {
@@ -178,7 +178,7 @@ fn places_of_rows_that_a_filter_selects() {
 
 /// A range knows the offsets of its blocks; it counts them and their rows from its own first.
 #[test]
-fn places_in_byte_ranges() {
+fn row_positions_in_byte_ranges() {
     let made = make(10, false);
     let len = made.file.len() as u64;
     for n in [2, 5, 40] {
@@ -203,7 +203,7 @@ fn places_in_byte_ranges() {
 }
 
 #[test]
-fn places_around_damage() {
+fn row_positions_around_damage() {
     for (seed, batch_size) in [(11, 8192), (12, 500), (13, 20)] {
         let made = make(seed, true);
         assert!(!made.damaged.is_empty());

@@ -58,7 +58,7 @@ fn files_say_what_they_are_and_are_short() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
+fn all_damage_is_reported_at_the_end() {
     // Written so that this file does not contain them.
     let marks = [
         ["#[ign", "ore"],

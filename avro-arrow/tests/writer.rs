@@ -58,7 +58,7 @@ fn random_batches(rng: &mut Rng) -> Option<(Schema, Options, SchemaRef, Vec<Reco
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn written_files_are_read_back() {
     let codecs = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
     let mut n_rows = 0;
     for seed in 0..600 {
@@ -222,7 +222,7 @@ fn columns_as_a_schema_wants_them() {
 }
 
 #[test]
-fn the_branch_that_is_the_columns_type_before_the_first_that_could_be() {
+fn exact_branch_precedes_the_first_possible() {
     let longs: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(-300)]));
     let batch = RecordBatch::try_from_iter([("c", longs.clone())]).unwrap();
     let json = r#"{"type":"record","name":"R","fields":[{"name":"c","type":["string","int","null","long"]}]}"#;
@@ -250,7 +250,7 @@ fn schemas_that_the_specification_forbids_are_not_written_unchecked() {
 
 /// A record inside itself is text, of which there is none where the record around it is null.
 #[test]
-fn text_that_is_not_there() {
+fn missing_text_is_an_error() {
     let json = r#"{"type":"record","name":"R","fields":[{"name":"in","type":["null",{"type":"record","name":"I","fields":[
         {"name":"next","type":"R"}]}]}]}"#;
     let mut file = container::header_bytes(json, Codec::Null, &[], &SYNC);
@@ -273,7 +273,7 @@ fn text_that_is_not_there() {
 
 /// Records that may be null, mostly there or mostly not: what is below a null does not matter, and what is not must be right.
 #[test]
-fn what_is_below_a_null_record() {
+fn values_below_a_null_record_are_hidden() {
     let json = r#"{"type":"record","name":"R","fields":[{"name":"r","type":["null",{"type":"record","name":"S","fields":[
         {"name":"id","type":"long"},{"name":"word","type":"string"},{"name":"kind","type":{"type":"enum","name":"K","symbols":["A","B"]}},
         {"name":"maybe","type":["string","null"]}]}]}]}"#;
@@ -437,7 +437,7 @@ fn appending() {
 }
 
 #[test]
-fn options_that_are_none() {
+fn invalid_options_are_errors() {
     let arrow = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1])) as ArrayRef)]).unwrap().schema();
     let default = WriteOptions::default;
     let cases = [

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_libdeflate_takes_has_the_same_length() {
+    fn length_equals_output_of_libdeflate() {
         let mut n_taken = 0;
         for seed in 0..20_000 {
             let mut rng = Rng::new(seed);

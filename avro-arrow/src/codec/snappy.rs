@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn it_gives_what_others_give() {
+    fn decompression_equals_other_libraries() {
         let mut rng = Rng::new(1);
         for _ in 0..300 {
             let text = text(&mut rng);

@@ -1,8 +1,9 @@
-//! Columns: where the program writes values, and how what it wrote becomes Arrow arrays.
+//! Columns: the slabs that the program writes, and how they become Arrow arrays.
 //!
-//! A column is made of slabs, flat buffers of fixed-width slots. Slabs belong to levels: level 0 is the rows of the batch,
-//! and each array, map, dense union branch and JSON text opens a level of its own for what is inside it. All slabs of a
-//! level have the same number of slots, so a struct's children need no positions of their own.
+//! A column is made of slabs, flat buffers of fixed-width slots. Slabs belong to levels. A level is not a definition
+//! level of Parquet, but a row space with a length of its own: level 0 is the rows of the batch, and each array, map,
+//! dense union branch and JSON text opens a level for its content. All slabs of a level have the same number of slots,
+//! so a struct's children need no positions of their own.
 
 mod finish;
 mod slab;
@@ -25,7 +26,7 @@ pub(crate) struct LevelId(pub(crate) u32);
 /// The level of the rows.
 pub(crate) const ROWS: LevelId = LevelId(0);
 
-/// What one slab holds.
+/// The content of a slab.
 #[derive(Debug, Clone)]
 pub(crate) struct SlabSpec {
     pub(crate) level: LevelId,
@@ -34,14 +35,14 @@ pub(crate) struct SlabSpec {
     pub(crate) holds: Holds,
 }
 
-/// What the slots mean where lanes are joined.
+/// The meaning of the slots when lanes are joined.
 #[derive(Debug, Clone)]
 pub(crate) enum Holds {
-    /// Values, which stay as they are.
+    /// Values, which are unchanged.
     Values,
     /// `i32` positions in another level.
     Ends(LevelId),
-    /// `i32` positions in the level of the branch that stands in the same slot of the slab `ids`.
+    /// `i32` positions in the level of the branch in the same slot of the slab `ids`.
     Offsets { ids: SlabId, branches: Vec<LevelId> },
 }
 
@@ -59,7 +60,7 @@ pub(crate) struct Column {
     /// Name, Arrow type, nullability and metadata.
     pub(crate) field: FieldRef,
     pub(crate) level: LevelId,
-    /// A byte for each slot, 1 where the value is not null.
+    /// A byte for each slot, 1 for values that are not null.
     pub(crate) valid: Option<SlabId>,
     pub(crate) content: Content,
 }
@@ -92,7 +93,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// The slab of a column that has one alone.
+    /// The slab of a column that has only one.
     pub(crate) fn values(&self) -> Option<SlabId> {
         match self {
             Content::Boolean(values)

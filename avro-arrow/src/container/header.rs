@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_lies_fails_at_the_end() {
+    fn wrong_row_count_fails_at_the_end() {
         let mut file = [b"Obj\x01", long(100_000).as_slice()].concat();
         file.resize(101, 0);
         assert!(parse(&file).unwrap().is_none());

@@ -187,7 +187,7 @@ fn no_more_is_read_than_needed() {
 }
 
 #[test]
-fn what_is_awaited_is_the_next_block() {
+fn needed_range_is_that_of_the_next_block() {
     let (file, expected) = tricky();
     let header = parsed(&file);
     // Of the whole file, and of a range that ends before the last block but looks at it.
@@ -388,7 +388,7 @@ fn counts() {
 }
 
 #[test]
-fn counts_are_believed_by_what_a_block_could_hold() {
+fn row_counts_are_checked_against_block_size() {
     use RowsFit::*;
     let data = vec![0; 10_000];
     let cases = [

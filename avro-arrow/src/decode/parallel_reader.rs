@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_a_thread_is_no_end_of_the_file() {
+    fn panic_of_the_source_is_an_error() {
         let rows = |claim: i64| file("\"int\"", Codec::Null, &[(claim, &[2; 10][..]); 5]);
         // Longer than one read, so that the header is read without a panic.
         let long = file("\"int\"", Codec::Null, &[(1 << 20, &[2; 1 << 20][..]); 5]);

@@ -315,7 +315,7 @@ mod tests {
     ];
 
     #[test]
-    fn as_other_parsers() {
+    fn parses_as_other_parsers_do() {
         let broken = [
             "",
             " ",
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_should_be_there() {
+    fn expected_token_is_named() {
         let cases = [
             ("{\"a\" 1}", ("`:`", 5)),
             ("[1 2]", ("`,` or `]`", 3)),

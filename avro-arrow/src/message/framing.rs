@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_a_framing_has_not() {
+    fn unsupported_ids_are_errors() {
         let cases = [
             (
                 Framing::SingleObject,

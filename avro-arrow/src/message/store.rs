@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_ids_without_a_schema() {
+    fn unknown_ids_are_remembered_up_to_a_limit() {
         let mut store = SchemaStore::new().with_resolver(|_| Ok(None));
         for number in 0..70_000 {
             assert!(store.get(SchemaId::Number(number)).is_err());

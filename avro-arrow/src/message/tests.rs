@@ -116,7 +116,7 @@ fn framings() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_the_rest_is_kept() {
+fn damaged_messages_are_rejected_and_others_kept() {
     let cases = [
         ("00 00000003 00", "schema id 3 is unknown (message 1)"),
         (
@@ -169,7 +169,7 @@ fn what_is_wrong_is_said_and_the_rest_is_kept() {
 }
 
 #[test]
-fn a_message_cut_or_changed_anywhere_is_its_own_affair() {
+fn damaged_message_does_not_affect_others() {
     let framing = Framing::SingleObject;
     let mut good = vec![];
     framing.write_prefix(SchemaId::Rabin(EVENT_RABIN), &mut good).unwrap();

@@ -1,7 +1,8 @@
-//! Programs: a plan compiled into a flat list of small ops that is run over blocks. The run loop sees no schema and no name.
+//! Programs: plans compiled to flat lists of small ops, which are run over blocks. The run loop knows no schema and no
+//! names.
 //!
-//! One op reads or skips one value; a nullable value is one op too. What is nested is a body, a range of ops elsewhere in
-//! the same list. A program prints as text, which is how the compiler is reviewed (`tests/programs.rs`).
+//! One op reads or skips one value; a nullable value is one op too. Nested values are bodies: ranges of ops elsewhere
+//! in the same list. A program prints as text, by which the compiler is reviewed (`tests/programs.rs`).
 
 mod compile;
 mod constants;
@@ -26,8 +27,8 @@ use crate::schema::{NodeId, Schema};
 use arrow_schema::SchemaRef;
 use constants::Constants;
 
-/// A schema and the caller's options, compiled. Made once for a schema, run over any number of blocks by any number of
-/// threads.
+/// A compiled schema with the caller's options. It is compiled once for a schema, and decodes any number of blocks on
+/// any number of threads.
 #[derive(Debug)]
 pub struct Program {
     pub(crate) plan: Plan,
@@ -42,16 +43,16 @@ pub struct Program {
     pub(crate) layout: Layout,
     /// How the slabs become the columns, in the order of the output.
     pub(crate) columns: Vec<Column>,
-    /// What is written that is not in the bytes.
+    /// Written values that are not in the data.
     pub(crate) constants: Constants,
-    /// Where each row starts in the buffer that it is in, if that was asked for.
+    /// The start of each row in its buffer, if it is recorded.
     pub(crate) starts: Option<Column>,
-    /// The fewest bytes that a row can take in a file.
+    /// The minimum size of a row in a file.
     pub(crate) min_row_bytes: u64,
     pub(crate) options: Options,
 }
 
-/// Is it written down where each row starts?
+/// Whether the start of each row is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Starts {
     Unknown,
@@ -69,33 +70,33 @@ pub(crate) struct Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Branch {
     pub(crate) body: Body,
-    /// The level its values are written in: for [`Op::Choose`] the union's own.
+    /// The level in which its values are written; for [`Op::Choose`] the union's own.
     pub(crate) level: LevelId,
-    /// Which branch of an Arrow union it is; 0 where there is none.
+    /// The index of the branch in an Arrow union; 0 where there is none.
     pub(crate) id: u8,
 }
 
-/// How many ops [`Op::Together`] may be of.
+/// Maximum number of ops of [`Op::Together`].
 pub(crate) const TOGETHER_MAX: usize = 4;
 
-/// How deep [`Op::Enter`] may be nested.
+/// Maximum nesting of [`Op::Enter`].
 pub(crate) const ENTERED_MAX: usize = 32;
 
-/// Where an op takes its branches from: a range of [`Program::branches`].
+/// The branches of an op: a range of [`Program::branches`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Branches {
     pub(crate) first: u32,
     pub(crate) n: u32,
 }
 
-/// A nullable value: a byte for its validity, and which branch of the union is null.
+/// A nullable value: the slab of its validity, and the index of the union's null branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Nulls {
     pub(crate) valid: SlabId,
     pub(crate) null_branch: u8,
 }
 
-/// How one value is read: its encoding and the slot it becomes.
+/// How a scalar is read: its encoding, and the slot it becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaf {
     /// A byte that must be 0 or 1, to a byte.
@@ -104,9 +105,9 @@ pub(crate) enum Leaf {
     Int,
     /// A varint, to `i64`.
     Long,
-    /// Four bytes as they are.
+    /// Four bytes, unchanged.
     Float,
-    /// Eight bytes as they are.
+    /// Eight bytes, unchanged.
     Double,
     /// A varint below this, to `i32`.
     Enum(u32),
@@ -114,15 +115,15 @@ pub(crate) enum Leaf {
     Bytes,
     /// A length and UTF-8, to a view.
     String,
-    /// So many bytes as they are.
+    /// This many bytes, unchanged.
     Fixed(u32),
     /// A length and a big-endian integer, to `i128`.
     Decimal128,
     /// A length and a big-endian integer, to `i256`.
     Decimal256,
-    /// A big-endian integer of so many bytes, to `i128`.
+    /// A big-endian integer of this many bytes, to `i128`.
     FixedDecimal128(u32),
-    /// A big-endian integer of so many bytes, to `i256`.
+    /// A big-endian integer of this many bytes, to `i256`.
     FixedDecimal256(u32),
     /// Three little-endian `u32`, to months, days and nanoseconds.
     Duration,
@@ -138,19 +139,19 @@ pub(crate) enum Leaf {
     LongToDouble,
     /// Four bytes, to `f64`.
     FloatToDouble,
-    /// A varint that this table has an index for, to `i32`.
+    /// A varint that this table maps to an index, to `i32`.
     Symbol(u32),
-    /// A varint that is one of these texts, to a view.
+    /// A varint that is an index of these texts, to a view.
     SymbolText(u32),
-    /// A number that becomes a multiple of itself, as this constant says, to `i64`.
+    /// A number that this conversion multiplies, to `i64`.
     Times(u32),
-    /// A decimal that becomes one, to `i128`.
+    /// A decimal that this conversion multiplies, to `i128`.
     Scaled128(u32),
-    /// A decimal that becomes one, to `i256`.
+    /// A decimal that this conversion multiplies, to `i256`.
     Scaled256(u32),
 }
 
-/// How one value is moved over.
+/// How a scalar is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SkipLeaf {
     Varint,
@@ -158,26 +159,26 @@ pub(crate) enum SkipLeaf {
     Fixed(u32),
 }
 
-/// One instruction. Those that write do so at the current position of their level; those that open a level write there at
-/// its end and make it longer.
+/// An instruction. Ops that write do so at the current position of their level. Ops that open a level write at its end
+/// and extend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
-    /// Writes how far the cursor is from the start of its buffer.
+    /// Writes the offset of the cursor in its buffer.
     Start { to: SlabId },
     /// Reads a value.
     Read { leaf: Leaf, to: SlabId },
-    /// The next so many ops, two to four, each read an int or a long, and may be run together.
+    /// The next `n` ops, two to four, each read an int or a long, and may be run together.
     Together { n: u8 },
-    /// Reads the index of a union of null and one other, and the value if there is one; else writes zeros.
+    /// Reads the index of a union of null and another type, and the value if it is not null; else writes zeros.
     ReadNullable { leaf: Leaf, to: SlabId, nulls: Nulls },
-    /// Reads the index of a union of null and a record, writes whether the record is there, and begins it: until its
-    /// [`Op::Leave`], what is not inside of records that are all there is not read, and zeros are written for it.
+    /// Reads the index of a union of null and a record, writes whether the record is present, and begins it. Up to its
+    /// [`Op::Leave`], values inside an absent record are not read, and zeros are written for them.
     Enter { nulls: Nulls },
     /// Ends the record of the last [`Op::Enter`].
     Leave,
-    /// As [`Op::Read`], inside such a record.
+    /// [`Op::Read`] inside such a record.
     ReadInside { leaf: Leaf, to: SlabId },
-    /// As [`Op::ReadNullable`], inside such a record.
+    /// [`Op::ReadNullable`] inside such a record.
     ReadNullableInside { leaf: Leaf, to: SlabId, nulls: Nulls },
     /// Reads a union's index that must be 0.
     Single,
@@ -191,13 +192,14 @@ pub(crate) enum Op {
     /// Reads a value as JSON text into a level of bytes and writes that level's length.
     Json { ends: SlabId, level: LevelId, bytes: SlabId, pair: PairId },
 
-    /// Writes so many zero bytes: a value that is not there.
+    /// Writes this many zero bytes, for an absent value.
     Zero { to: SlabId, width: u32 },
-    /// Writes 1: a value that is there.
+    /// Writes 1, for a present value.
     One { to: SlabId },
-    /// Writes the length of a level: a list that is not there.
+    /// Writes the length of a level, for an absent list.
     End { ends: SlabId, level: LevelId },
-    /// Writes a branch and the length of its level, and runs its body there: a union where there is none in the bytes.
+    /// Writes a branch and the length of its level, and runs its body there, for a value that is not encoded as a
+    /// union.
     Branch { ids: SlabId, offsets: SlabId, branch: Branch },
     /// Writes a constant's bytes.
     Constant { to: SlabId, slot: u32 },
@@ -207,22 +209,22 @@ pub(crate) enum Op {
     Given { ends: SlabId, level: LevelId, items: Branches },
     /// Writes a constant's bytes into a level of bytes, and that level's length.
     Text { ends: SlabId, level: LevelId, bytes: SlabId, text: u32 },
-    /// Is never reached by what can be read.
+    /// Is never reached by readable data.
     Fail,
 
-    /// Moves over so many bytes.
+    /// Skips this many bytes.
     SkipFixed { bytes: u64 },
-    /// Moves over so many varints.
+    /// Skips this many varints.
     SkipVarints { n: u32 },
-    /// Moves over so many values of a length and that many bytes.
+    /// Skips this many values of a length and that many bytes.
     SkipBytes { n: u32 },
-    /// So many times, reads the index of a union of null and one other, and moves over the value if there is one.
+    /// Repeats `n` times: reads the index of a union of null and another type, and skips the value if it is not null.
     SkipNullable { skip: SkipLeaf, null_branch: u8, n: u32 },
-    /// Moves over blocks of items, by their size where that is given, else by running the body for each.
+    /// Skips blocks of items, by their size if it is given, else by running the body for each item.
     SkipItems { body: Body },
     /// Runs the body that skips a record.
     Call { sub: u32 },
-    /// Moves over a value of a recursive type.
+    /// Skips a value of a recursive type.
     SkipValue { node: NodeId },
 }
 
@@ -230,11 +232,12 @@ impl Program {
     /// Compiles the schema of a file under these options.
     ///
     /// # Errors
-    /// [`ErrorKind::Resolve`](crate::ErrorKind::Resolve) where the [reader's schema](Options::reader_schema) cannot read it,
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the projection names a column or field that is not there,
-    /// or a path leads into what is read whole or not at all,
-    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit) where the schema is larger or deeper than allowed,
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a type has no Arrow equivalent.
+    /// - [`ErrorKind::Resolve`](crate::ErrorKind::Resolve): the [reader's schema](Options::reader_schema) cannot read
+    /// it.
+    /// - [`ErrorKind::Argument`](crate::ErrorKind::Argument): the projection names a missing column or field, or a
+    /// path into a value that is only read whole.
+    /// - [`ErrorKind::Limit`](crate::ErrorKind::Limit): the schema exceeds a limit.
+    /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported): a type has no Arrow equivalent.
     pub fn compile(schema: &Schema, options: &Options) -> Result<Program> {
         Self::compile_with(schema, options, Starts::Unknown)
     }
@@ -246,17 +249,17 @@ impl Program {
         Ok(program)
     }
 
-    /// The Arrow schema of the batches.
+    /// Returns the Arrow schema of the batches.
     pub fn arrow_schema(&self) -> &SchemaRef {
         &self.plan.arrow
     }
 
-    /// The Avro schema that the bytes are written with.
+    /// Returns the Avro schema of the data.
     pub fn schema(&self) -> &Schema {
         &self.plan.schema
     }
 
-    /// Was no column asked for, so that the number of rows is all there is to know?
+    /// Whether no column is read, so that only the number of rows matters.
     pub(crate) fn counts_only(&self) -> bool {
         self.options.projection.as_ref().is_some_and(Vec::is_empty)
     }
@@ -278,7 +281,7 @@ impl Body {
 }
 
 impl Leaf {
-    /// Bytes of its slot.
+    /// The width of its slot in bytes.
     pub(crate) fn width(self) -> usize {
         match self {
             Leaf::Boolean => 1,

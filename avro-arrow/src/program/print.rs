@@ -1,4 +1,4 @@
-//! Programs as text: one op a line, bodies indented below the op that runs them.
+//! Prints programs: one op a line, bodies indented below the op that runs them.
 
 use super::{Body, Branch, Leaf, Op, Program, SkipLeaf};
 use crate::column::SlabId;
@@ -127,7 +127,7 @@ impl Program {
     }
 }
 
-/// What stands before and behind the name of what may be null.
+/// The text before and after the name of a nullable value.
 fn null_words(null_branch: u8) -> (&'static str, &'static str) {
     if null_branch == 0 { ("null or ", "") } else { ("", " or null") }
 }

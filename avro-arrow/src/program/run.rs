@@ -1,15 +1,16 @@
-//! The run loop: a program and blocks in, written slabs out.
+//! The run loop: runs a program over blocks and writes slabs.
 //!
-//! In plain words, for a program of ops and rows of blocks:
+//! In short, for a program of ops and rows of blocks:
 //!
 //! ```text
 //! for each row: for each op: for each lane: read the value at the lane's cursor, write it to the row's slot
 //! ```
 //!
-//! A lane is a run of blocks of its own. Where a field starts depends on all before it, so one cursor waits for itself
-//! nearly all the time; the cursors of several lanes do not wait for each other, and each op is dispatched once for all.
-//! The lanes' rows are known before, so each lane writes from its own first row on and nothing is merged after.
-//! What is nested (unions, arrays, maps) is run lane by lane, by the same loop over one lane, in levels of the lane's own.
+//! A lane is a run of blocks of its own, and lanes are decoded as interleaved streams. The start of a field depends on
+//! all fields before it, so a single cursor waits for itself most of the time. The cursors of several lanes do not
+//! wait for each other, and each op is dispatched once for all. The numbers of the lanes' rows are known in advance,
+//! so each lane writes from its own first row on and nothing is merged afterwards. Nested values (unions, arrays,
+//! maps) are decoded lane by lane, by the same loop over one lane, in levels of the lane's own.
 //!
 //! If you change what an op writes, change `verify` too: the `unsafe` code here cites it.
 
@@ -38,21 +39,21 @@ use std::array::from_mut;
 use std::sync::Arc;
 use together::read_together;
 
-/// Some rows of a block that are to be decoded.
+/// Rows of a block to be decoded.
 #[derive(Debug, Clone)]
 pub(crate) struct Piece {
-    /// The block, or a buffer that has the block in it. Views count from its start.
+    /// The block, or a buffer that contains it. Views count from its start.
     pub(crate) data: PaddedBytes,
-    /// Where the first of the rows starts, and after the run where the row after the last does.
+    /// The start of the first row; after the run, the end of the last row.
     pub(crate) at: usize,
-    /// Where the block ends.
+    /// The end of the block.
     pub(crate) end: usize,
     pub(crate) n_rows: usize,
-    /// Are these the last rows of the block, so that nothing may be left after them?
+    /// Whether these are the last rows of the block, after which no bytes may be left.
     pub(crate) ends_block: bool,
-    /// Index of the buffer that views point into, among those given to the run.
+    /// The index of the buffer that views point into, among those given to the run.
     pub(crate) buffer: u32,
-    /// Items that took no bytes, in this block so far.
+    /// Items without bytes in this block so far.
     pub(crate) zero_width_items: u64,
 }
 
@@ -61,12 +62,12 @@ pub(crate) struct Piece {
 pub(crate) enum Stop {
     /// One of the pieces is damaged.
     Damaged,
-    /// So many rows are too much for memory or for Arrow's arrays, as this error says.
+    /// The rows are too large together for memory or for Arrow's arrays, with the error for it.
     TooLarge(Error),
 }
 
-/// Decodes all rows of the pieces, in their order. `blocks` are the buffers that the pieces name; `slots_per_row` is about how
-/// many slots of each level a row will have, if that is known.
+/// Decodes all rows of the pieces, in order. `blocks` are the buffers that the pieces name; `slots_per_row` is the
+/// expected number of slots of each level per row, if that is known.
 pub(crate) fn run(
     program: &Program,
     pieces: &mut [Piece],
@@ -81,7 +82,7 @@ pub(crate) fn run(
     let mut parts = Parts::new(&program.layout, &rows, left / lanes.len().max(1), slots_per_row);
     let mut runners: Vec<Runner<'_>> = Vec::with_capacity(lanes.len());
     let mut first_row = 0;
-    // Where constants have a buffer, it is the first.
+    // The buffer of constants is the first, if there is one.
     let constants = program.constants.buffer();
     let first_buffer = u32::from(constants.is_some());
     for ((lane, pieces), rows) in parts.lanes.drain(..).zip(lanes).zip(&rows) {
@@ -110,7 +111,7 @@ fn too_large(bytes: usize, max: usize) -> Error {
 /// A lane cannot go on.
 struct Faulted;
 
-/// Runs all rows of all lanes: in lockstep as long as every lane has rows, then the rests one by one.
+/// Runs all rows of all lanes: in lockstep as long as every lane has rows, then lane by lane.
 fn run_lanes(program: &Program, runners: &mut [Runner<'_>]) -> Result<(), Faulted> {
     match runners.len() {
         8 => lockstep::<8>(program, runners)?,
@@ -151,7 +152,7 @@ fn lockstep<const K: usize>(program: &Program, runners: &mut [Runner<'_>]) -> Re
     }
 }
 
-/// Picks the code for the CPU at hand.
+/// Runs rows with the code for the current CPU.
 ///
 /// # Safety
 /// As [`run_body`], but for the CPU.
@@ -204,7 +205,7 @@ unsafe fn run_body_avx2<const K: usize>(
     unsafe { run_body::<kernels::Avx2, K>(program, body, runners, first, n) }
 }
 
-/// What runs a body on one lane, for [`run_body`] to call from inside itself.
+/// Runs a body on one lane, for [`run_body`] to call recursively.
 trait Nested: Cpu {
     /// # Safety
     /// As [`run_body`].
@@ -237,12 +238,12 @@ impl Nested for kernels::Avx512 {
     }
 }
 
-/// Runs a body `n` times on each lane, from each lane's cursor on, for the slots from its `first` on.
-/// On a fault it stops, and the lane says so.
+/// Runs a body `n` times on each lane, from each lane's cursor on, for the slots from its `first` on. On a fault it
+/// stops, and the lane records it.
 ///
 /// # Safety
-/// `program` is verified and the body is one of its; every lane has room for the slots in the body's level;
-/// `at` of each lane is in its block or at its end, and `PADDING` readable bytes follow the block; `C` fits the CPU.
+/// `program` is verified and the body is one of its; every lane has room for the slots in the body's level; `at` of
+/// each lane is in its block or at its end, and `PADDING` readable bytes follow the block; `C` fits the CPU.
 #[inline(always)]
 unsafe fn run_body<C: Nested, const K: usize>(
     program: &Program,
@@ -262,7 +263,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
     if let [Op::Read { leaf, to }] = *ops
         && has_bulk(leaf)
     {
-        // In turns, so that the CPU can begin with the next lane's before it is done with one's.
+        // In turns, so that the CPU can begin with the next lane's values before it has finished one's.
         let mut left = n;
         while left > 0 {
             let turn = left.min(if K == 1 { left } else { BULK_TURN });
@@ -282,7 +283,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
     for _ in 0..n {
         let mut rest = ops.iter();
         while let Some(op) = rest.next() {
-            // Is there a value, as far as this way of reading asks?
+            // Whether there is a value, for this way of reading.
             macro_rules! present {
                 ($place:ident, always) => {
                     true
@@ -298,14 +299,14 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     kernels::is_present::<C>(&mut $place.at, &$place.source, $nulls.null_branch, inside, &mut bad)
                 }};
             }
-            // And if it may be null, whether it is.
+            // Whether a nullable value is valid.
             macro_rules! valid {
                 ($place:ident, $present:ident, $how:ident) => {};
                 ($place:ident, $present:ident, $how:ident $nulls:ident) => {
                     write(slots, $nulls.valid, $place.slot, u8::from($present))
                 };
             }
-            // One value of each lane through a kernel.
+            // Reads one value of each lane through a kernel.
             macro_rules! read {
                 ($kernel:expr, $to:expr, $($how:tt)+) => {
                     for place in &mut places {
@@ -320,7 +321,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     }
                 };
             }
-            // Bytes of any number go straight to their slot.
+            // Copies a fixed number of bytes to their slot.
             macro_rules! fixed {
                 ($n:expr, $to:expr, $($how:tt)+) => {
                     for place in &mut places {
@@ -385,7 +386,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     }
                 };
             }
-            // Something that is moved over, in each lane.
+            // Skips a value in each lane.
             macro_rules! skip {
                 (|$place:ident| $skip:expr) => {
                     for $place in &mut places {
@@ -394,7 +395,7 @@ unsafe fn run_body<C: Nested, const K: usize>(
                     }
                 };
             }
-            // What is nested, a lane at a time: it takes the lane's cursor and gives it back.
+            // Runs nested values lane by lane, with the lane's cursor.
             macro_rules! nested {
                 (|$runner:ident, $slot:ident| $call:expr) => {
                     for (place, $runner) in places.iter_mut().zip(runners.iter_mut()) {

@@ -51,10 +51,10 @@ pub(super) fn verify(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// What is written to a slab, but for zeros, which are a view of nothing.
+/// The content of a slab, apart from zeros, which are empty views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Writes {
-    /// Views of text that is checked.
+    /// Views of checked text.
     Text,
     /// Views.
     Bytes,
@@ -71,7 +71,7 @@ impl Writes {
     }
 }
 
-/// Are the views of a column, and of those inside it, such as its type needs?
+/// Whether the views of a column, and of those inside it, are as its type requires.
 fn has_only_views(writes: &[Writes], column: &Column) -> bool {
     match &column.content {
         Content::Views(slab) => {
@@ -94,14 +94,14 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Does the body write each slab of its level once?
+    /// Checks that the body writes each slab of its level once.
     fn level(&self, body: Body, level: LevelId) -> Option<()> {
         let written = self.writes(body, level)?;
         let slabs = self.program.layout.levels.get(level.index())?;
         (written == *slabs).then_some(())
     }
 
-    /// The slabs of `level` that a body writes, in order of their ids; none if something is wrong.
+    /// The slabs of `level` that a body writes, in order of their ids; `None` if something is wrong.
     fn writes(&self, body: Body, level: LevelId) -> Option<Vec<SlabId>> {
         let program = self.program;
         let ops = program.ops.get(body.start as usize..body.end as usize)?;
@@ -219,7 +219,7 @@ impl Check<'_> {
         written.is_sorted_by(|a, b| a < b).then_some(written)
     }
 
-    /// Does what a leaf looks up exist?
+    /// Checks that the constants of a leaf exist.
     fn leaf(&self, leaf: Leaf) -> Option<()> {
         let constants = &self.program.constants;
         match leaf {

@@ -132,7 +132,7 @@ fn faults_and_their_places() {
 }
 
 #[test]
-fn fields_that_nobody_asked_for() {
+fn unprojected_fields_are_skipped() {
     let schema = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"boolean"},{"name":"b","type":"int"},
         {"name":"c","type":{"type":"array","items":"string"}},{"name":"d","type":"int"}]}"#;
     let options = Options { projection: Some(vec!["d".into(), "b".into()]), ..Options::default() };

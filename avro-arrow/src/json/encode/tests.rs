@@ -382,7 +382,7 @@ fn readable_values() {
 }
 
 #[test]
-fn cells_are_text_of_which_the_type_says_what_it_is() {
+fn cells_are_read_by_their_type() {
     let cases: &[(&str, Option<&str>, &[u8])] = &[
         (r#"["null","string"]"#, None, &[0]),
         (r#"["null","string"]"#, Some(""), &[2, 0]),

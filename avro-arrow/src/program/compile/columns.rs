@@ -1,5 +1,4 @@
-//! Columns: targets in; the slabs that are written, and how they become arrays, out. And the ops that fill them where there is
-//! no value.
+//! Makes the columns of targets: their slabs, how these become arrays, and the ops that fill them for absent values.
 
 use super::Compiler;
 use crate::column::{Column, Content, Holds, LevelId, ROWS, SlabId, SlabSpec};
@@ -22,7 +21,7 @@ impl Compiler<'_> {
         self.layout.add_slab(SlabSpec { level, width: ENDS_WIDTH, holds: Holds::Ends(of) })
     }
 
-    /// Puts before a row what writes where it starts.
+    /// Inserts an op before a row that records its start.
     pub(super) fn starts(&mut self, row: &mut Vec<Op>) -> Column {
         let to = self.slab(ROWS, size_of::<u32>());
         row.insert(0, Op::Start { to });
@@ -68,7 +67,7 @@ impl Compiler<'_> {
                 });
                 Content::Struct(children.collect())
             }
-            // Each branch in a level of its own.
+            // Each branch has a level of its own.
             Form::Union(branches) => {
                 let ids = self.slab(level, 1);
                 let levels: Vec<LevelId> = branches.iter().map(|_| self.layout.add_level()).collect();
@@ -84,7 +83,7 @@ impl Compiler<'_> {
         Column { field: target.field.clone(), level, valid, content }
     }
 
-    /// What fills the slots of a value that is not there.
+    /// The ops that fill the slots of an absent value.
     pub(super) fn absent(&mut self, column: &Column) -> Vec<Op> {
         let mut ops = match &column.content {
             Content::Null => vec![],

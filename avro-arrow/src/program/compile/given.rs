@@ -1,4 +1,4 @@
-//! Values that are not in the bytes: a default, its target and its column in, the ops that write it out.
+//! Makes the ops that write defaults.
 
 use super::Compiler;
 use crate::column::{Column, Content, SlabId};
@@ -9,7 +9,7 @@ use arrow_array::types::IntervalMonthDayNanoType;
 use arrow_schema::DataType;
 
 impl Compiler<'_> {
-    /// What writes this value, each time.
+    /// The ops that write this value, each time.
     pub(super) fn given(&mut self, value: &Value, target: &Target, column: &Column) -> Vec<Op> {
         let mut ops = match (value, &target.form, &column.content) {
             (Value::Null, ..) => return self.absent(column),
@@ -66,7 +66,7 @@ impl Compiler<'_> {
         ops
     }
 
-    /// Items of which each is written by a body of its own.
+    /// The op that writes items, each by a body of its own.
     fn given_items<T>(
         &mut self,
         values: &[T],

@@ -1,4 +1,4 @@
-//! Bodies of one simple value: a whole column of them at once.
+//! Bodies of one scalar: reads a whole column at once.
 
 use super::Place;
 use crate::column::SlabId;
@@ -7,7 +7,7 @@ use crate::program::kernels::{self, Cpu};
 use arrow_buffer::IntervalMonthDayNano;
 use std::hint::cold_path;
 
-/// Does [`read_column`] know these values?
+/// Whether [`read_column`] supports this leaf.
 #[inline(always)]
 pub(super) fn has_bulk(leaf: Leaf) -> bool {
     match leaf {
@@ -64,7 +64,8 @@ pub(super) unsafe fn read_column<C: Cpu>(
                 });
                 // Odd ones are negative numbers.
                 *bad |= any & 1 != 0 || any > u64::from(u32::MAX);
-                // The largest is looked for when all are written, which is many at once. (As they were read: 30 % slower.)
+                // The maximum is computed once all values are written, several at a time. (While reading: 30 %
+                // slower.)
                 let largest = (0..n).fold(0, |largest, i| to.add(i).read_unaligned().cast_unsigned().max(largest));
                 *bad |= n > 0 && largest >= symbols;
             }

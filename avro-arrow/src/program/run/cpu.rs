@@ -1,8 +1,8 @@
-//! Which code runs: the best that the CPU at hand can, or, where the decoder is tested, each that it can.
+//! Selects the fastest kernel set that the CPU supports. Tests select each supported one.
 
 use std::cell::Cell;
 
-/// Which of the [`Cpu`](super::kernels::Cpu)s.
+/// A kernel set: one of the [`Cpu`](super::kernels::Cpu)s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CpuKind {
     /// [`kernels::Portable`](super::kernels::Portable).
@@ -16,13 +16,13 @@ pub(crate) enum CpuKind {
 }
 
 impl CpuKind {
-    /// What to run on.
+    /// The kernel set to run on.
     #[inline]
     pub(super) fn at_hand() -> CpuKind {
         FORCED.get().unwrap_or_else(Self::best)
     }
 
-    /// The best that this CPU is.
+    /// The fastest kernel set this CPU supports.
     fn best() -> CpuKind {
         #[cfg(target_arch = "x86_64")]
         {
@@ -41,7 +41,7 @@ impl CpuKind {
         CpuKind::Portable
     }
 
-    /// All that this CPU is, the best first.
+    /// All kernel sets this CPU supports, the fastest first.
     pub(crate) fn all() -> Vec<CpuKind> {
         let mut all = vec![CpuKind::Portable];
         #[cfg(target_arch = "x86_64")]
@@ -53,7 +53,7 @@ impl CpuKind {
         all.split_off(first)
     }
 
-    /// Runs something on this kind, on this thread. For the tests and the fuzz targets; the kind is one of [`CpuKind::all`].
+    /// Runs code with this kernel set on this thread, for tests and fuzz targets. It must be one of [`CpuKind::all`].
     pub(crate) fn force<T>(self, run: impl FnOnce() -> T) -> T {
         FORCED.set(Some(self));
         let result = run();
@@ -62,7 +62,7 @@ impl CpuKind {
     }
 }
 
-// Looked at once for each run of rows, as what the CPU has is.
+// Read once for each run of rows, like the features of the CPU.
 thread_local! {
     static FORCED: Cell<Option<CpuKind>> = const { Cell::new(None) };
 }

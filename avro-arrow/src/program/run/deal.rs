@@ -1,12 +1,12 @@
-//! Which pieces are decoded on which lane.
+//! Distributes pieces over lanes.
 
 use super::Piece;
 use crate::program::{Op, Program};
 
-/// Lanes that are worth it: with many columns fewer, for each lane writes to a place of its own in each column, and the CPU
-/// holds only so many places near. (Lineitem, 16 columns: 4 lanes 7 % faster than 8; one of 100 columns: 8 lanes 5 % faster
-/// than 4; all 100: 2 lanes 12 % faster than 8.) Rows of nothing but nested values gain nothing from lanes, and have to be
-/// put together after.
+/// The maximum useful number of lanes. It is lower with many columns, as each lane writes to its own position in each
+/// column, and the CPU holds only a limited number of positions in its cache. (Lineitem, 16 columns: 4 lanes 7 %
+/// faster than 8; one of 100 columns: 8 lanes 5 % faster than 4; all 100: 2 lanes 12 % faster than 8.) Rows of only
+/// nested values gain nothing from lanes, and must be merged afterwards.
 pub(super) fn most_lanes(program: &Program) -> usize {
     let is_nested = |op: &Op| {
         matches!(op, Op::Items { .. } | Op::Choose { .. } | Op::Union { .. } | Op::Json { .. } | Op::SkipItems { .. })
@@ -21,7 +21,7 @@ pub(super) fn most_lanes(program: &Program) -> usize {
     }
 }
 
-/// Pieces for each lane, `most` lanes at most: runs of them, of about as many rows each.
+/// Distributes pieces over at most `most` lanes, in runs with about equal numbers of rows.
 pub(super) fn deal(pieces: &mut [Piece], most: usize) -> Vec<&mut [Piece]> {
     let n_lanes = match pieces.len() {
         0 | 1 => 1,
@@ -37,7 +37,7 @@ pub(super) fn deal(pieces: &mut [Piece], most: usize) -> Vec<&mut [Piece]> {
         let share = rows_left.div_ceil(n_lanes - lane);
         let (mut n, mut rows) = (0, 0);
         for piece in rest.iter() {
-            // The last lane takes what is left.
+            // The last lane takes the rest.
             if lane + 1 < n_lanes && n > 0 && rows + piece.n_rows / 2 > share {
                 break;
             }

@@ -1,15 +1,16 @@
-//! Where a lane stands, and how it writes a slot.
+//! The position of a lane, and writes to slots.
 
 use crate::column::SlabId;
 use crate::program::kernels::{self, Source};
 
-/// Where a lane is: what each op moves.
+/// The position of a lane, which each op advances.
 pub(super) struct Place {
     pub(super) at: *const u8,
     pub(super) source: Source,
     /// The slot of the level that is being written.
     pub(super) slot: usize,
-    /// For each record that was entered, the innermost in the lowest bit, whether it and those around it are there.
+    /// The mask of predication: for each entered record, the innermost in the lowest bit, whether it and its enclosing
+    /// records are present.
     pub(super) inside: u64,
 }
 
@@ -50,7 +51,7 @@ pub(super) unsafe fn read_fixed(place: &mut Place, n: u32, slots: *const *mut u8
 pub(super) unsafe fn zero(slots: *const *mut u8, to: SlabId, width: usize, position: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        // Without a call for the usual ones.
+        // Without a call for the usual widths.
         match width {
             1 => write(slots, to, position, 0u8),
             4 => write(slots, to, position, 0u32),

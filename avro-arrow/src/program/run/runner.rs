@@ -1,4 +1,4 @@
-//! A lane at work: the pieces it reads one after the other, and the levels of its own that it writes.
+//! A running lane: the pieces it reads one after the other, and its own levels that it writes.
 
 use super::{Faulted, Piece, too_large, write};
 use crate::column::{Lane, LevelId, SLOTS_MAX, SlabId};
@@ -7,25 +7,25 @@ use crate::error::{Error, ErrorKind};
 use crate::program::Program;
 use crate::program::kernels::Source;
 
-/// One lane at work.
+/// A running lane.
 pub(super) struct Runner<'a> {
     pub(super) lane: Lane,
-    /// The pieces that are not begun, the current one at their front.
+    /// The pieces not yet finished; the current one is the first.
     pub(super) pieces: &'a mut [Piece],
     /// The block being read.
     pub(super) source: Source,
     pub(super) at: *const u8,
     /// Rows left in the current piece.
     pub(super) rows_left: usize,
-    /// The next row, counted from the first of all lanes.
+    /// Index of the next row among the rows of all lanes.
     pub(super) row: usize,
     /// Index of the first of the pieces' buffers among those that views point into.
     first_buffer: u32,
     pub(super) zero_width_items: u64,
-    /// Text of the JSON value at hand.
+    /// The text of the current JSON value.
     pub(super) text: Vec<u8>,
     pub(super) fault: bool,
-    /// What a level could not have room for.
+    /// The error of a level that could not grow.
     pub(super) too_large: Option<Error>,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Runner<'a> {
         runner
     }
 
-    /// Starts on the front piece, if there is one.
+    /// Starts the front piece, if there is one.
     fn begin_piece(&mut self) {
         let Some(piece) = self.pieces.first() else { return };
         let start = piece.data.padded_ptr();
@@ -62,12 +62,12 @@ impl<'a> Runner<'a> {
         self.zero_width_items = piece.zero_width_items;
     }
 
-    /// Ends the front piece, whose rows are all read, and starts on the next.
+    /// Ends the front piece, whose rows are all read, and starts the next.
     pub(super) fn end_piece(&mut self) -> Result<(), Faulted> {
         let Some((piece, rest)) = std::mem::take(&mut self.pieces).split_first_mut() else { return Ok(()) };
         piece.at = self.at as usize - self.source.start as usize;
         piece.zero_width_items = self.zero_width_items;
-        // A block is exactly its rows.
+        // A block must end with its last row.
         if piece.ends_block && piece.at != piece.end {
             return Err(Faulted);
         }
@@ -91,7 +91,7 @@ impl<'a> Runner<'a> {
         unsafe { self.lane.levels.get_unchecked(level.index()).len }
     }
 
-    /// Makes room for `n` more slots in a level; false if that would be too many.
+    /// Makes room for `n` more slots in a level; `false` if that is too many.
     #[inline(always)]
     pub(super) fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
         // SAFETY: as above.

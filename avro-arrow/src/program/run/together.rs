@@ -1,4 +1,4 @@
-//! Ints and longs that follow each other: a few varints at once where they are short, else one after the other.
+//! Consecutive ints and longs: reads a few varints at once if they are short, else one after the other.
 
 use super::{Place, write};
 use crate::program::kernels::{self, Cpu, Kernel};

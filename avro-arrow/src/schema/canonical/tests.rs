@@ -228,7 +228,7 @@ fn no_namespace_inside_one_is_lost() {
 }
 
 #[test]
-fn what_does_not_matter_does_not_matter() {
+fn canonical_form_ignores_irrelevant_attributes() {
     let plain = r#"{"type":"record","name":"n.R","fields":[{"name":"a","type":{"type":"fixed","name":"F","size":4}}]}"#;
     let full = r#" { "fields" : [ { "doc" : "d", "order" : "ignore", "default" : "\u00ff", "aliases" : ["b"], "x" : {},
         "type" : { "size" : 4, "logicalType" : "decimal", "precision" : 3, "aliases" : ["G"], "namespace" : "n",
