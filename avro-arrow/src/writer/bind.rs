@@ -1,6 +1,6 @@
-//! The columns of one batch made ready to be written: arrays in, and out the buffers that values are taken from, after the casts
-//! that the plan asks for. From here on no value is unfit, but those of enums, of fixed sizes, of JSON and nulls, of which only
-//! rows tell whether they are written.
+//! Binds the columns of one batch to the plan: casts the arrays and gets the buffers that values are taken from. After
+//! that, all values can be written except for enums, fixed sizes, JSON and nulls, of which only the rows tell whether
+//! they are written.
 
 use super::plan::{Form, Part, Plan, Row, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,7 +24,7 @@ pub(super) struct Column<'p> {
     pub(super) data: Data<'p>,
 }
 
-/// The parts of a record, in the order of its bytes.
+/// The parts of a record, in the order of its encoding.
 #[derive(Debug)]
 pub(super) enum Bound<'p> {
     Column(Column<'p>),
@@ -32,7 +32,7 @@ pub(super) enum Bound<'p> {
 }
 
 impl Bound<'_> {
-    /// About how many values a row of it has that are not inside of others.
+    /// Estimated number of values in a row, without nested ones.
     pub(super) fn n_words(&self) -> usize {
         match self {
             Bound::Column(Column { data: Data::Record(parts), nulls: None, .. }) => {
@@ -43,7 +43,7 @@ impl Bound<'_> {
         }
     }
 
-    /// What is null only where the record is has no nulls of its own.
+    /// Removes nulls that only follow the record's.
     fn forget_nulls_below(&mut self, nulls: &NullBuffer) {
         if let Bound::Column(column) = self
             && column.nulls.as_ref().is_some_and(|own| nulls.contains(own))
@@ -55,7 +55,7 @@ impl Bound<'_> {
         }
     }
 
-    /// Is no value of it in a list or union?
+    /// Whether none of its values is in a list or union.
     pub(super) fn is_flat(&self) -> bool {
         match self {
             Bound::Column(Column { data: Data::Record(parts), .. }) => parts.iter().all(Bound::is_flat),
@@ -80,22 +80,22 @@ pub(super) enum Data<'p> {
     /// Without lengths.
     Fixed(Buffer, usize),
     FixedViews(BinaryViewArray, usize),
-    /// Encoded values, by where each ends; and why those that are none cannot be, by row.
+    /// Encoded values, by the end of each; and why the invalid ones cannot be encoded, by row.
     Encoded(Vec<usize>, Vec<u8>, BTreeMap<usize, String>),
-    /// Keys, and the symbol of each, if it is one.
+    /// Keys, and the index of each symbol, if it is in the enum.
     Enum(ScalarBuffer<i32>, Vec<Option<i32>>),
     Decimal128(ScalarBuffer<i128>, Option<usize>),
     Decimal256(ScalarBuffer<i256>, Option<usize>),
     Duration(ScalarBuffer<IntervalMonthDayNano>),
-    /// Where the items of each row are, and the items: one column, or keys and values.
+    /// The offsets of each row's items, and the items: one column, or keys and values.
     List(OffsetBuffer<i32>, Vec<Column<'p>>),
     Record(Vec<Bound<'p>>),
-    /// By row, which of the branches it is of and where in that one's column; branches and columns.
+    /// By row, its branch and its index in the branch's column; the branches and their columns.
     Union(Vec<(u8, u32)>, Vec<(usize, Column<'p>)>),
 }
 
 impl Plan {
-    /// The columns of a batch. Its types are those that the plan is for.
+    /// Binds the columns of a batch, whose types are those of the plan.
     pub(super) fn bind(&self, batch: &RecordBatch) -> Result<Bound<'_>> {
         Ok(match &self.row {
             Row::Value(value) => Bound::Column(self.column(value, batch.column(0))?),
@@ -119,7 +119,7 @@ impl Plan {
 
     fn column<'p>(&'p self, value: &'p Value, array: &ArrayRef) -> Result<Column<'p>> {
         let array = &cast(array, value)?;
-        // Of runs and dictionaries too, whose nulls are elsewhere.
+        // Also of runs and dictionaries, whose nulls are elsewhere.
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
         let data = match (&value.form, array.data_type()) {
             (Form::Null, _) => Data::Null,
@@ -165,7 +165,7 @@ impl Plan {
                 for (row, text) in array.as_string_view().iter().enumerate() {
                     let before = bytes.len();
                     if let Some(Err(e)) = text.map(|text| encoder.encode(text, *node, &mut bytes)) {
-                        // Where what is around it is null, this is no text at all, and never written.
+                        // Under a null this is not text at all, and never written.
                         unfit.insert(row, e.to_string());
                         bytes.truncate(before);
                     }
@@ -215,7 +215,7 @@ impl Plan {
         Ok(Column { plan: value, nulls, data })
     }
 
-    /// A struct whose one column that is not null is the value.
+    /// A struct whose only non-null column is the value.
     fn branches<'p>(
         &'p self,
         value: &'p Value,
@@ -254,14 +254,14 @@ pub(super) fn unwritable(value: &Value, what: String) -> Error {
     Error::new(ErrorKind::Unwritable { what }).at(|p| p.path = (!value.path.is_empty()).then(|| value.path.clone()))
 }
 
-/// The numbers of a type that has others for its values, such as days for dates.
+/// The numbers behind a type such as dates.
 fn raw<T: ArrowNativeType>(array: &ArrayRef) -> ScalarBuffer<T> {
     let data = array.to_data();
     let buffer = data.buffers().first().cloned().unwrap_or_default();
     ScalarBuffer::new(buffer, data.offset(), data.len())
 }
 
-/// The array as the type that is written. What cannot be cast without a loss is an error.
+/// Casts an array to the written type. A lossy cast is an error.
 fn cast(array: &ArrayRef, value: &Value) -> Result<ArrayRef> {
     let (from, to) = (array.data_type(), &value.from);
     if from == to || is_same(from, to) {
@@ -269,7 +269,7 @@ fn cast(array: &ArrayRef, value: &Value) -> Result<ArrayRef> {
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let failed = |e: arrow_schema::ArrowError| unwritable(value, e.to_string());
-    // Zones do not change what is written, and Arrow would look for their names.
+    // Zones do not affect the written values, and Arrow would look up their names.
     let (array, from, to) = match (from, to) {
         (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => {
             let local = array.to_data().into_builder().data_type(DataType::Timestamp(*from, None)).build()?;
@@ -278,7 +278,7 @@ fn cast(array: &ArrayRef, value: &Value) -> Result<ArrayRef> {
         (from, to) => (array, from, to),
     };
     let cast = cast_with_options(array, to, &options).map_err(failed)?;
-    // Arrow divides where the unit becomes larger: what it drops has to be nothing.
+    // Arrow divides if the unit becomes larger; the remainder must be zero.
     if units(from).zip(units(to)).is_some_and(|(from, to)| from < to) {
         let back = cast_with_options(&cast, from, &options).map_err(failed)?;
         if back.to_data() != array.to_data() {
@@ -288,7 +288,7 @@ fn cast(array: &ArrayRef, value: &Value) -> Result<ArrayRef> {
     Ok(cast)
 }
 
-/// Are these the same to us? What is inside is cast when it is met.
+/// Whether two types are written alike. Nested types are cast when they are reached.
 fn is_same(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (DataType::List(_), DataType::List(_)) => true,

@@ -1,20 +1,20 @@
-//! Single values of columns that are neither words nor texts: the bytes of each, as a slot where they are few. The loops over rows are
-//! in `rows`.
+//! Encodes single values of columns that are neither words nor texts, as slots if they are short. The loops over rows
+//! are in `rows`.
 
 use super::out::{LONG, Out, SLOT_BYTES, Slot, UNFIT, slot, slot_of, slot_of_long};
 use arrow_array::BinaryViewArray;
 use arrow_buffer::{ArrowNativeType, Buffer, IntervalMonthDayNano, ScalarBuffer, i256};
 use std::collections::BTreeMap;
 
-/// Values that hold no others. All indices are of values that are there.
+/// Scalar values. All indices are of values that exist.
 pub(super) trait Leaf {
-    /// Can all values be written, also those that are null?
+    /// Whether all values can be written, including the values of nulls.
     const SURE: bool = true;
 
     /// The value, or [`UNFIT`].
     fn slot(&self, at: usize) -> Slot;
 
-    /// Why a value is unfit.
+    /// Why a value cannot be written.
     fn why(&self, _at: usize) -> String {
         String::new()
     }
@@ -33,7 +33,7 @@ impl Leaf for Nothing {
     }
 }
 
-/// Whole numbers, of which some take more than eight bytes.
+/// Integers, some of which take more than eight bytes.
 pub(super) struct Longs<'a>(pub(super) &'a ScalarBuffer<i64>);
 
 impl Leaf for Longs<'_> {
@@ -43,14 +43,14 @@ impl Leaf for Longs<'_> {
     }
 }
 
-/// The slot of a length below 64 and so many bytes, which are the first of these and fit.
+/// The slot of a length below 64 and `n` bytes, the first of `bytes`, which fit.
 #[inline]
 fn sized_slot(bytes: u128, n: usize) -> Slot {
     let own = bytes & FIRST.get(n).copied().unwrap_or_default();
     slot((own << 8) | (n as u128 * 2), n + 1)
 }
 
-/// The first so many bytes of a word: a load is faster than shifts of 128 bits.
+/// Masks of the first bytes of a word: a load is faster than shifts of 128 bits.
 const FIRST: [u128; SLOT_BYTES] = {
     let mut masks = [0; SLOT_BYTES];
     let mut n = 1;
@@ -61,7 +61,7 @@ const FIRST: [u128; SLOT_BYTES] = {
     masks
 };
 
-/// As many bytes each.
+/// Values of a fixed size.
 pub(super) struct Fixed<'a>(pub(super) &'a Buffer, pub(super) usize);
 
 impl Fixed<'_> {
@@ -82,7 +82,7 @@ impl Leaf for Fixed<'_> {
     }
 }
 
-/// The same out of views, which may be of any length.
+/// Values of a fixed size from views, whose lengths are checked.
 pub(super) struct FixedViews<'a>(pub(super) &'a BinaryViewArray, pub(super) usize);
 
 impl Leaf for FixedViews<'_> {
@@ -102,7 +102,7 @@ impl Leaf for FixedViews<'_> {
     }
 }
 
-/// Values that are encoded already, by where each ends; and why those that are none cannot be.
+/// Values that are already encoded, by the end of each; and why the invalid ones cannot be.
 pub(super) struct Encoded<'a>(pub(super) &'a [usize], pub(super) &'a [u8], pub(super) &'a BTreeMap<usize, String>);
 
 impl Encoded<'_> {
@@ -148,10 +148,10 @@ impl Leaf for Symbols<'_> {
     }
 }
 
-/// Decimals, in as many bytes as are needed behind their length, or in so many.
+/// Decimals, with a length and as many bytes as needed, or of a fixed size.
 pub(super) struct Decimals<'a, T: ArrowNativeType>(pub(super) &'a ScalarBuffer<T>, pub(super) Option<usize>);
 
-/// The bytes that a number needs, of which the first bit is the sign.
+/// The number of bytes that a number needs, including its sign.
 #[inline]
 fn bytes_needed(value: i128) -> usize {
     // Most fit a register.
@@ -239,7 +239,7 @@ fn put_decimal(bytes: &[u8], n: usize, size: Option<usize>, out: &mut Out) {
     out.extend(digits);
 }
 
-/// Durations, of months, days and milliseconds that are no less than none.
+/// Durations of non-negative months, days and milliseconds.
 pub(super) struct Durations<'a>(pub(super) &'a ScalarBuffer<IntervalMonthDayNano>);
 
 const NANOS_PER_MILLI: i64 = 1_000_000;

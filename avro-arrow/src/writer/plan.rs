@@ -1,5 +1,5 @@
-//! Plans of writing: the columns that come and the schema that is wanted in, and out what becomes of every column, in the order
-//! of a row's bytes. What does not fit is found here, before the first row, but for single values.
+//! Write plans: how each column is written, in the order of a row's encoding. Mismatches are found here, before the
+//! first row, except for single values.
 
 use crate::error::{Error, Result};
 use crate::json;
@@ -21,11 +21,11 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) enum Row {
     Record(Vec<Part>),
-    /// The outermost type is not a record, and this is the one column.
+    /// The outermost type is not a record; this is the only column.
     Value(Box<Value>),
 }
 
-/// What stands in a row for a field of a record.
+/// The source of a field of a record.
 #[derive(Debug)]
 pub(super) enum Part {
     /// The column of this index.
@@ -34,18 +34,19 @@ pub(super) enum Part {
     Constant(Vec<u8>),
 }
 
-/// What becomes of the values of a column.
+/// How the values of a column are written.
 #[derive(Debug)]
 pub(super) struct Value {
     /// The Arrow type that they are cast to first.
     pub(super) from: DataType,
     pub(super) tags: Tags,
     pub(super) form: Form,
-    /// Where it is, as errors say it.
+    /// The path for errors.
     pub(super) path: String,
 }
 
-/// The branches of the union around a type: of its values, and of null. Without the one there is no union, without the other no null.
+/// The branches of the union around a type: of its values, and of null. Without the first there is no union, without
+/// the second no null.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tags {
     pub(super) value: Option<usize>,
@@ -54,22 +55,22 @@ pub(super) struct Tags {
 
 #[derive(Debug)]
 pub(super) enum Form {
-    /// Nothing is written; of a column of nulls, the branch of null.
+    /// Nothing is written; for a column of nulls, the null branch.
     Null,
     Boolean,
     Int,
     Long,
     Float,
     Double,
-    /// Text or bytes, of which Arrow has many types.
+    /// Text or bytes, for which Arrow has many types.
     Bytes,
     Fixed(usize),
-    /// By symbol, its index.
+    /// The index of each symbol.
     Enum(HashMap<String, i32>),
-    /// Of a `fixed` of so many bytes, or of as many as are needed.
+    /// A `fixed` of this many bytes, or as many bytes as needed.
     Decimal(Option<usize>),
     Duration,
-    /// Avro's JSON encoding of a type that is inside itself.
+    /// Avro's JSON encoding of a recursive type.
     Json(NodeId),
     Array(Box<Value>),
     /// Keys and values.
@@ -77,15 +78,15 @@ pub(super) enum Form {
     Record(Vec<Part>),
     /// The children of Arrow's union, each with its type id, branch and values.
     Union(Vec<(i8, usize, Value)>),
-    /// The columns of a struct of which one at most is not null, each with its branch.
+    /// The columns of a struct, at most one of which is not null, each with its branch.
     Branches(Vec<(usize, Value)>),
 }
 
 impl Plan {
-    /// The plan for columns of these types.
+    /// Plans how to write columns of these types.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) with all there is to say of one column that does not fit.
+    /// Fails with [`ErrorKind::Argument`](crate::ErrorKind::Argument) and the first column that does not fit.
     pub(super) fn new(arrow: &ArrowSchema, schema: &Schema, limits: &Limits) -> Result<Plan> {
         let mut planner = Planner { schema, limits, path: String::new(), depth: 0 };
         let root = schema.node(schema.root());
@@ -112,7 +113,7 @@ struct Planner<'a> {
 type Why = String;
 
 impl Planner<'_> {
-    /// What is written for a record of these fields, from these columns.
+    /// The parts of a record of these fields, from these columns.
     fn parts(&mut self, columns: &[FieldRef], fields: &[AvroField]) -> Result<Vec<Part>, Why> {
         if let Some(other) = columns.iter().find(|c| fields.iter().all(|field| !is_called(field, c.name()))) {
             return Err(format!("the schema has no field `{}`", self.path_of(other.name())));
@@ -129,7 +130,7 @@ impl Planner<'_> {
         Ok(parts)
     }
 
-    /// What is written for a field that has no column.
+    /// The bytes of a field without a column.
     fn absent(&self, field: &AvroField) -> Result<Vec<u8>, Why> {
         let mut bytes = Vec::new();
         let path = || self.path_of(&field.name);
@@ -161,7 +162,7 @@ impl Planner<'_> {
         self.inside(path, |planner| planner.value(column.data_type(), node))
     }
 
-    /// At this path, one level further down.
+    /// Runs `plan` at this path, one level deeper.
     fn inside<T>(&mut self, path: String, plan: impl FnOnce(&mut Self) -> Result<T, Why>) -> Result<T, Why> {
         if self.depth > self.limits.nesting {
             return Err(format!("`{path}` is nested more deeply than the limit `nesting` ({})", self.limits.nesting));
@@ -174,7 +175,7 @@ impl Planner<'_> {
         planned
     }
 
-    /// Values of this Arrow type as this Avro type.
+    /// Plans values of this Arrow type as this Avro type.
     fn value(&mut self, arrow: &DataType, node: NodeId) -> Result<Value, Why> {
         let Kind::Union(branches) = &self.schema.node(node).kind else {
             return self.bare(arrow, node, Tags::default());
@@ -195,7 +196,7 @@ impl Planner<'_> {
             let (from, tags) = (DataType::Utf8View, Tags { value: None, null });
             return Ok(Value { from, tags, form: Form::Json(node), path: self.path.clone() });
         }
-        // The branch that reads back as this very type, rather than the first that can hold it.
+        // The branch that reads back as this exact type, rather than the first that can hold it.
         let natural = others().find(|(_, branch)| self.is_natural(arrow, **branch));
         let mut whys = Vec::new();
         for (at, branch) in natural.into_iter().chain(others()) {
@@ -234,7 +235,8 @@ impl Planner<'_> {
         format!("`{}` is {arrow}, which {types} cannot hold", self.path)
     }
 
-    /// The children of Arrow's union, each as the branch that is called the same, or else as the first that it fits.
+    /// Plans the children of Arrow's union, each as the branch with its name, or else as the first branch that it
+    /// fits.
     fn union(&mut self, arrow: &DataType, children: &UnionFields, branches: &[NodeId]) -> Result<Value, Why> {
         let mut planned = Vec::new();
         for (id, child) in children.iter() {
@@ -273,7 +275,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Values of this Arrow type as this Avro type, which is no union.
+    /// Plans values of this Arrow type as this Avro type, which is not a union.
     fn bare(&mut self, arrow: &DataType, node: NodeId, tags: Tags) -> Result<Value, Why> {
         // Encodings, not types.
         let arrow = match arrow {
@@ -317,7 +319,7 @@ impl Planner<'_> {
                 Some(child) => {
                     let path = format!("{}[]", self.path);
                     let value = self.inside(path, |planner| planner.value(child.data_type(), *items))?;
-                    // What is inside is cast when it is met.
+                    // Nested types are cast when they are reached.
                     let from = match arrow {
                         DataType::Map(..) => arrow.clone(),
                         _ => DataType::List(child.clone()),
@@ -344,7 +346,7 @@ impl Planner<'_> {
     }
 }
 
-/// Is this the name of the field, or what it was called before Avro asked for another name?
+/// Whether this is the name of the field, or its original name, which Avro does not allow.
 fn is_called(field: &AvroField, name: &str) -> bool {
     field.name == name || field.attributes.get(ORIGINAL_NAME).and_then(|original| original.as_str()) == Some(name)
 }
@@ -370,7 +372,7 @@ fn symbols(e: &Enum) -> HashMap<String, i32> {
     (0..).zip(&e.symbols).map(|(at, symbol)| (symbol.clone(), at)).collect()
 }
 
-/// The one Arrow type of numbers, dates and times, if this is one, and how it is written.
+/// The Arrow type of numbers, dates and times, if this is one, and how it is written.
 fn scalar(kind: &Kind, logical: Option<Logical>) -> Option<(DataType, Form)> {
     use TimeUnit::{Microsecond, Millisecond, Nanosecond};
     let utc = || Some("UTC".into());
@@ -398,7 +400,7 @@ fn scalar(kind: &Kind, logical: Option<Logical>) -> Option<(DataType, Form)> {
     })
 }
 
-/// Can values of the one type be values of the other, all of them or with an error for those that cannot? Nothing is rounded.
+/// Whether values of one type can be cast to the other without rounding, with errors for values that cannot.
 fn casts(from: &DataType, to: &DataType) -> bool {
     use DataType::*;
     match (from, to) {

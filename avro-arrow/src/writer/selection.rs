@@ -1,12 +1,12 @@
-//! Which values of a column the rows of a table have.
+//! The values of a column that the rows of a table have.
 
 use arrow_buffer::BooleanBuffer;
 use std::rc::Rc;
 
-/// Which values of an array the rows have.
+/// The values of an array that the rows have.
 #[derive(Debug, Clone)]
 pub(super) enum Rows {
-    /// So many from this one on.
+    /// The first, and their number.
     From(usize, usize),
     /// These.
     Picked(Rc<[usize]>),
@@ -32,7 +32,7 @@ impl Rows {
         Rows::Picked(rows.iter().map(|row| self.at(*row)).collect())
     }
 
-    /// What this makes of the index of each row's value.
+    /// Maps the index of each row's value.
     #[inline]
     pub(super) fn map<T>(&self, make: impl FnMut(usize) -> T) -> Vec<T> {
         match self {
@@ -41,7 +41,7 @@ impl Rows {
         }
     }
 
-    /// Does this with the bit of each row.
+    /// Calls `then` with the bit of each row.
     #[inline]
     pub(super) fn each_bit(&self, bits: &BooleanBuffer, mut then: impl FnMut(bool)) {
         match self {

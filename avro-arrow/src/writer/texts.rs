@@ -1,6 +1,6 @@
-//! Strings and bytes: columns of them in, and out where the bytes of each are.
+//! Strings and bytes: finds the bytes of each value.
 //!
-//! Which texts are long is hard to predict, so nothing asks, but for those of more bytes than most have.
+//! Which texts are long is hard to predict, so nothing branches on it, except for texts longer than most.
 
 use super::bind::{Column, Data};
 use super::out::Out;
@@ -14,10 +14,10 @@ pub(super) struct Texts<'a>(Vec<Text<'a>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Text<'a> {
-    /// From its first byte on.
+    /// The bytes from its first one on.
     bytes: &'a [u8],
     len: usize,
-    /// What is in front of a short one: a tag, if there is one, and the length. Where it is null, only its tag.
+    /// The bytes before a short text: a tag, if there is one, and the length. For a null, only its tag.
     front: [u8; 2],
     front_len: u8,
 }
@@ -30,7 +30,7 @@ impl<'a> Text<'a> {
 }
 
 impl<'a> Texts<'a> {
-    /// And whether their tags are in front of them. None where these are no texts.
+    /// The texts of a column, and whether their tags are included. `None` for other types.
     pub(super) fn of(column: &'a Column<'_>, rows: &Rows) -> Option<(Texts<'a>, bool)> {
         let mut texts = match &column.data {
             Data::Text(offsets, values) => rows.map(|at| in_one(offsets, values, at)),
@@ -44,7 +44,7 @@ impl<'a> Texts<'a> {
             _ => return None,
         };
         let tags = Tags::of(column);
-        // Longer ones have a column of their own.
+        // Longer tags have a column of their own.
         let has_tag = tags.value.len == 1 && tags.null.len <= 1;
         if has_tag {
             for text in &mut texts {
@@ -65,7 +65,7 @@ impl<'a> Texts<'a> {
         Some((Texts(texts), has_tag))
     }
 
-    /// Nothing is written in rows that are not kept.
+    /// Clears the rows that are not kept.
     pub(super) fn keep(&mut self, kept: &[bool]) {
         for (text, kept) in self.0.iter_mut().zip(kept) {
             text.len = select_unpredictable(*kept, text.len, 0);
@@ -73,7 +73,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// Stores a row's text behind its length, or nothing if it is null, and gives where that ends.
+    /// Stores a row's text after its length, or nothing if it is null, and returns where it ends.
     #[inline(always)]
     pub(super) fn put(&self, row: usize, at: usize, out: &mut Out) -> usize {
         match self.0.get(row) {
@@ -83,7 +83,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// A text of those that stand one behind the other.
+/// A text in a contiguous buffer.
 #[inline]
 fn in_one<'a, O: ArrowNativeType>(offsets: &OffsetBuffer<O>, values: &'a [u8], at: usize) -> Text<'a> {
     let offset = |at: usize| offsets.get(at).map_or(0, |offset| offset.as_usize());
@@ -92,7 +92,7 @@ fn in_one<'a, O: ArrowNativeType>(offsets: &OffsetBuffer<O>, values: &'a [u8], a
     Text::new(values.get(from..).unwrap_or_default(), len)
 }
 
-/// Bytes that a view holds itself, and which of its bytes is their first.
+/// Bytes that a view holds itself, and the index of their first.
 const INLINE: usize = 12;
 const INLINE_FROM: usize = 4;
 
