@@ -1,5 +1,5 @@
-//! A file, a column of whole numbers and a number of runs in; for some shares of the rows, how long it takes to read the rows
-//! of that share: by a filter in the decoder, and by decoding all and filtering then.
+//! A file, a column of whole numbers and a number of runs in; for some shares of the rows, how long it takes to read
+//! the rows of that share: by a filter in the decoder, and by decoding all and filtering then.
 //!
 //! ```sh
 //! cargo run --release -p avro-arrow --example filter -- lineitem.avro l_partkey 5

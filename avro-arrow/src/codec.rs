@@ -280,7 +280,8 @@ pub(crate) fn block_bytes_max(limits: &Limits) -> usize {
     limits.block_bytes.min(i32::MAX as usize)
 }
 
-/// The decompressed size that a snappy block states; its first five bytes are enough. `None` without the codec's feature.
+/// The decompressed size that a snappy block states; its first five bytes are enough. `None` without the codec's
+/// feature.
 #[cfg_attr(not(feature = "snappy"), allow(unused_variables))]
 pub(crate) fn stated_snappy_len(stored: &[u8]) -> Option<u64> {
     #[cfg(feature = "snappy")]

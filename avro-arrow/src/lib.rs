@@ -14,8 +14,8 @@
 //! # }
 //! ```
 //!
-//! The schema and the projected columns are compiled once into a [`Program`] of small ops. The program copies values from the
-//! bytes of a block to Arrow buffers, several blocks at a time, without an object for each row.
+//! The schema and the projected columns are compiled once into a [`Program`] of small ops. The program copies values
+//! from the bytes of a block to Arrow buffers, several blocks at a time, without an object for each row.
 //!
 //! - [`ReaderBuilder`] builds a [`Reader`], which decodes any [`Read`](std::io::Read) on the calling thread; a
 //!   [`ParallelReader`], which decodes on several threads; and a [`Decoder`], which does no I/O and decodes bytes that the
@@ -32,8 +32,8 @@
 //! - [`json`] converts values to JSON and back, in the specification's encoding or without union tags.
 //! - [`mod@reference`] decodes value by value, slowly, to compare with.
 //!
-//! Reading any file ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and where. A truncated
-//! file is an error. [`OnCorruptBlock::Skip`] reads the intact blocks and lists the skipped ones.
+//! Reading any file ends, in bounded memory, with its rows or with an [`Error`] that says what is wrong and where. A
+//! truncated file is an error. [`OnCorruptBlock::Skip`] reads the intact blocks and lists the skipped ones.
 //!
 //! # Features
 //!
@@ -45,7 +45,8 @@
 //! | `bzip2` | bzip2 | libbz2-rs |
 //! | `xz` | xz | liblzma, linked statically |
 //!
-//! All are on by default. Without its feature, a codec is an [error](ErrorKind::CodecNotEnabled) that names the feature.
+//! All are on by default. Without its feature, a codec is an [error](ErrorKind::CodecNotEnabled) that names the
+//! feature.
 //!
 //! # Types
 //!
@@ -71,8 +72,8 @@
 //! | array with Iceberg's `logicalType: map` | List; or Map ([`LogicalMaps`]) |
 //! | big-decimal, unknown or invalid logical types | the base type |
 //!
-//! The metadata of fields keeps what Arrow types cannot express: `avro.doc`, `avro.aliases`, `avro.name` of named types,
-//! `avro.logicalType`, all other attributes as `avro.…`, and `field-id` as `PARQUET:field_id`. The metadata of
+//! The metadata of fields keeps what Arrow types cannot express: `avro.doc`, `avro.aliases`, `avro.name` of named
+//! types, `avro.logicalType`, all other attributes as `avro.…`, and `field-id` as `PARQUET:field_id`. The metadata of
 //! the batches' schema has the Avro schema as `avro.schema`.
 
 // In the order of the data: a module imports only from modules above it.

@@ -34,7 +34,7 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Bytes of the file's header, its metadata and schema; the default is 16 MiB.
     ///
-    /// The same number limits three other things separately: the namespaces that names in the schema inherit; the
+    /// This number also limits three other things, each by itself: the namespaces that names in the schema inherit; the
     /// metadata of Arrow fields, such as documentation, after named types are expanded at each reference, with at most
     /// one entry for each 64 bytes; and the defaults of a reader's schema, at each use.
     pub metadata_bytes: usize,

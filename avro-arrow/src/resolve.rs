@@ -359,7 +359,8 @@ impl<'s> Resolver<'s> {
         let (writer, reader) = (self.writer.node(writer_id), self.reader.node(reader_id));
         match (&writer.kind, &reader.kind) {
             // SPEC: Schema Resolution: "if both are unions: the first schema in the reader's union that matches the
-            // selected writer's union schema is recursively resolved against it", and so it is with the other two rules.
+            // selected writer's union schema is recursively resolved against it", and so it is with the other two
+            // rules.
             (Kind::Union(branches), _) => {
                 self.n_parts += branches.len();
                 let mut n_alike: HashMap<&str, usize> = HashMap::new();

@@ -44,8 +44,8 @@ impl Value {
     }
 }
 
-// SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte order".
-// Any length: none is 0, and more than needed are copies of the sign.
+// SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte
+// order". Any length: none is 0, and more than needed are copies of the sign.
 /// A decimal of this Arrow type.
 pub(crate) fn decimal(bytes: &[u8], data_type: &DataType) -> Result<Value, Fault> {
     let negative = bytes.first().is_some_and(|byte| *byte >= 0x80);

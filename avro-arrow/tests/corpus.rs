@@ -1,5 +1,5 @@
-//! Files of foreign projects, where there are any: a folder `shared/data/avro` beside a folder around this workspace, with
-//! a `MANIFEST.tsv` that says of each file whether it is valid, corrupt, or something else.
+//! Files of foreign projects, where there are any: a folder `shared/data/avro` beside a folder around this workspace,
+//! with a `MANIFEST.tsv` that says of each file whether it is valid, corrupt, or something else.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

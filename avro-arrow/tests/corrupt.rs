@@ -1,4 +1,5 @@
-//! Damaged files are refused with an error that says what is wrong, and files that were cut short with one that says so.
+//! Damaged files are refused with an error that says what is wrong, and files that were cut short with one that says
+//! so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

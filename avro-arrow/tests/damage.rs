@@ -1,5 +1,5 @@
-//! Files with damaged blocks, read around the damage: the rows of the other blocks, all of them, and an exact list of what was
-//! skipped; by each way of reading.
+//! Files with damaged blocks, read around the damage: the rows of the other blocks, all of them, and an exact list of
+//! what was skipped; by each way of reading.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -370,7 +370,8 @@ fn rows_are_counted_around_damage() {
         let mut file = blocks(&mut Rng::new(seed as u64), codec, 8, 20);
         let ends = block_ends(&file);
         let (third, fourth) = (ends[2].0, ends[3].0);
-        // The middle of what is stored, or of a checksum: where nothing is compressed, the last row's length of its list.
+        // The middle of what is stored, or of a checksum: where nothing is compressed, the last row's length of its
+        // list.
         let place = if codec == "null" { fourth - 17 } else { (third + fourth) / 2 };
         file[place] ^= 0xff;
         let options = lenient(8192).with_projection(Some(vec![]));

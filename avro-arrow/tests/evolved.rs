@@ -1,6 +1,7 @@
-//! Files of foreign projects that these use to test schema resolution, where there are any (see `corpus.rs`): each with a
-//! reader's schema, and the rows that come out. Expected are the rows that the projects themselves have beside the files, or
-//! else those that fastavro finds; `testdata/differential.py --files` compares all of the folder's files with fastavro.
+//! Files of foreign projects that these use to test schema resolution, where there are any (see `corpus.rs`): each with
+//! a reader's schema, and the rows that come out. Expected are the rows that the projects themselves have beside the
+//! files, or else those that fastavro finds; `testdata/differential.py --files` compares all of the folder's files with
+//! fastavro.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

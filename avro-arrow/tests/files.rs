@@ -1,5 +1,5 @@
-//! Every file of `testdata/valid` has the rows that stand beside it: by each way of reading, in batches of any size, with
-//! each projection, and cut into any ranges.
+//! Every file of `testdata/valid` has the rows that stand beside it: by each way of reading, in batches of any size,
+//! with each projection, and cut into any ranges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -103,7 +103,8 @@ fn ranges_give_every_row_once() {
             let what = format!("{name}, ranges between {bounds:?}");
             let (outcome, meet) = ranges(&file, &header, &program, &bounds);
             if name == "sync-in-data" && (!meet || outcome.error.is_some()) {
-                // A whole block inside a value was taken for one, as it must be where nothing before it was read. It shows.
+                // A whole block inside a value was taken for one, as it must be where nothing before it was read. It
+                // shows.
                 mistaken += 1;
                 continue;
             }

@@ -1,4 +1,5 @@
-//! Files read through filters: of the rows only those that a filter selects, by each way of reading; and the same errors.
+//! Files read through filters: of the rows only those that a filter selects, by each way of reading; and the same
+//! errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

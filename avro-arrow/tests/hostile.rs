@@ -1,5 +1,6 @@
-//! Files made to hang, to crash or to eat memory: each line of testdata/hostile/table.tsv, read strictly and around the damage.
-//! How long the command takes for them, and how much memory, is for its own tests; those too large to keep, too.
+//! Files made to hang, to crash or to eat memory: each line of testdata/hostile/table.tsv, read strictly and around the
+//! damage. How long the command takes for them, and how much memory, is for its own tests; those too large to keep,
+//! too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

@@ -1,5 +1,5 @@
-//! What reading takes of memory: little, whatever a file's size, and whatever it claims. A binary of its own, as it counts
-//! all allocations.
+//! What reading takes of memory: little, whatever a file's size, and whatever it claims. A binary of its own, as it
+//! counts all allocations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

@@ -1,4 +1,5 @@
-//! Programs as text: a schema and a projection in, the ops that read its rows out. This is how the compiler is reviewed.
+//! Programs as text: a schema and a projection in, the ops that read its rows out. This is how the compiler is
+//! reviewed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use avro_arrow::schema::Schema;

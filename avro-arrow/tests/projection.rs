@@ -1,5 +1,5 @@
-//! Projections: a schema, names and paths in, the Arrow columns or the refusal out, as text; and the values, which are those of
-//! the whole columns.
+//! Projections: a schema, names and paths in, the Arrow columns or the refusal out, as text; and the values, which are
+//! those of the whole columns.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

@@ -1,5 +1,5 @@
-//! Schema resolution: rows written with one schema and read with another. Each case is a writer's schema, a row of it, a
-//! reader's schema, and the row that comes out or the error, through the program and the reference decoder.
+//! Schema resolution: rows written with one schema and read with another. Each case is a writer's schema, a row of it,
+//! a reader's schema, and the row that comes out or the error, through the program and the reference decoder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

@@ -1,4 +1,5 @@
-//! Random pairs of schemas: what the library reads is what a second resolver, written from the specification alone, gives.
+//! Random pairs of schemas: what the library reads is what a second resolver, written from the specification alone,
+//! gives.
 //!
 //! `AVRO_TEST_SEEDS` sets how many; the last run by hand was of 400 000.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,5 +1,5 @@
-//! Where the rows of batches are, as the decoder says it, against where they were put: blocks of all sizes, by filters, byte ranges,
-//! batch sizes, around damage, and where no column is wanted.
+//! Where the rows of batches are, as the decoder says it, against where they were put: blocks of all sizes, by filters,
+//! byte ranges, batch sizes, around damage, and where no column is wanted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;

@@ -1,4 +1,5 @@
-//! Tagged structs: unions of random rows are the same, whether they are read as such or made of tagged structs afterwards.
+//! Tagged structs: unions of random rows are the same, whether they are read as such or made of tagged structs
+//! afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use arrow_array::cast::AsArray;

@@ -1,4 +1,5 @@
-//! The writer: what is written is read back the same, by whichever way it is written; and what cannot be written is said.
+//! The writer: what is written is read back the same, by whichever way it is written; and what cannot be written is
+//! said.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -271,7 +272,8 @@ fn missing_text_is_an_error() {
     assert!(found.contains("(field in.next, row 1)"), "{found}");
 }
 
-/// Records that may be null, mostly there or mostly not: what is below a null does not matter, and what is not must be right.
+/// Records that may be null, mostly there or mostly not: what is below a null does not matter, and what is not must be
+/// right.
 #[test]
 fn values_below_a_null_record_are_hidden() {
     let json = r#"{"type":"record","name":"R","fields":[{"name":"r","type":["null",{"type":"record","name":"S","fields":[

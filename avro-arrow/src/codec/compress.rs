@@ -96,8 +96,8 @@ impl Compressor {
                 let bound = context.deflate_compress_bound(rows.len());
                 into(out, bound, |to| context.deflate_compress(rows, to).map_err(|e| failed("deflate", e)))?;
             }
-            // SPEC: Required Codecs, snappy: "Each compressed block is followed by the 4-byte, big-endian CRC32 checksum of the
-            // uncompressed data in the block."
+            // SPEC: Required Codecs, snappy: "Each compressed block is followed by the 4-byte, big-endian CRC32
+            // checksum of the uncompressed data in the block."
             #[cfg(feature = "snappy")]
             Context::Snappy(context) => {
                 let bound = snap::raw::max_compress_len(rows.len());

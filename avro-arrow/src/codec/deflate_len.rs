@@ -166,8 +166,9 @@ impl Code {
     /// Reads the next symbol. Codes of each length are consecutive, from twice the first free code of the previous
     /// length.
     fn next(&self, bits: &mut Bits<'_>) -> Result<u16, Refused> {
-        // SPEC (RFC 1951, 3.2.7): "If only one distance code is used, it is encoded using one bit [...] One distance code of zero
-        // bits means that there are no distance codes used at all". Which bit stands there is not looked at.
+        // SPEC (RFC 1951, 3.2.7): "If only one distance code is used, it is encoded using one bit [...] One distance
+        // code of zero bits means that there are no distance codes used at all". Which bit stands there is not looked
+        // at.
         if self.symbols.len() <= 1 {
             bits.take(1)?;
             return Ok(self.symbols.first().copied().unwrap_or(0));

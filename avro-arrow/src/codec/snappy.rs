@@ -65,8 +65,8 @@ const TAGS: [Tag; 256] = {
 
 /// The decompressed length that a block states, and the number of bytes of that statement; its first five bytes are
 /// enough.
-// SPEC (snappy's format description): "The stream starts with the uncompressed length [...], stored as a little-endian varint",
-// of at most 2^32 - 1.
+// SPEC (snappy's format description): "The stream starts with the uncompressed length [...], stored as a little-endian
+// varint", of at most 2^32 - 1.
 pub(super) fn stated_len(stored: &[u8]) -> Option<(u32, usize)> {
     let mut len = 0u64;
     for (at, byte) in stored.iter().take(5).enumerate() {

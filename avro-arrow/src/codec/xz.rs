@@ -5,8 +5,8 @@ use super::{Codec, too_large};
 use crate::error::Result;
 use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
 
-/// The dictionary of xz's highest preset is 64 MiB: a decoder may always use a little more than that, and up to the limit on a
-/// block where that is higher.
+/// The dictionary of xz's highest preset is 64 MiB: a decoder may always use a little more than that, and up to the
+/// limit on a block where that is higher.
 const XZ_MEMORY_MIN: u64 = 128 << 20;
 
 pub(super) fn decompress(stored: &[u8], expected: usize, max: usize) -> Result<Vec<u8>> {

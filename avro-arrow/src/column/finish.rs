@@ -290,8 +290,9 @@ impl Finished {
                     _ => copy_views(&views, buffers, n_kept),
                 };
                 if *data_type == DataType::BinaryView {
-                    // SAFETY: `program::verify` checked that only the kernels of bytes or text write this slab, or zeros, which
-                    // are empty views; they make views of what is inside the block, and `copy_views` keeps that.
+                    // SAFETY: `program::verify` checked that only the kernels of bytes or text write this slab, or
+                    // zeros, which are empty views; they make views of what is inside the block, and `copy_views` keeps
+                    // that.
                     return Ok(Arc::new(unsafe { BinaryViewArray::new_unchecked(views, buffers, nulls) }));
                 }
                 // SAFETY: as above, and `kernels::Utf8` checked the text; or they are an enum's symbols, or empty.

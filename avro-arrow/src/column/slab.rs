@@ -19,9 +19,9 @@ pub(crate) const SLOTS_MAX: usize = i32::MAX as usize / 8;
 
 /// Addresses of slot 0 of each slab, for one lane.
 ///
-/// Invariant: for every slab of a level below the rows, the memory from its address on is valid for `width * capacity` bytes,
-/// where the capacity is the level's [`Level::capacity`] in the same lane; for a slab of the rows, which all lanes share, it
-/// is valid for the rows that the lane was made for. Only [`Lane::new`] and [`Lane::grow`] set them.
+/// Invariant: for every slab of a level below the rows, the memory from its address on is valid for `width * capacity`
+/// bytes, where the capacity is the level's [`Level::capacity`] in the same lane; for a slab of the rows, which all
+/// lanes share, it is valid for the rows that the lane was made for. Only [`Lane::new`] and [`Lane::grow`] set them.
 pub(crate) type Slots = Vec<*mut u8>;
 
 /// One level of one lane.
@@ -148,9 +148,9 @@ impl Lane {
             };
             let written = level.len * spec.width;
             assert!(written <= slab.capacity());
-            // SAFETY: every slot below `len` is written: a body writes all slabs of its level (`program::verify`) before the
-            // level's length is set, and after a fault, which ends a body early, no level of items or of a branch grows
-            // (`items`, `write_union`; text is never partly written). They fit by the assertion.
+            // SAFETY: every slot below `len` is written: a body writes all slabs of its level (`program::verify`)
+            // before the level's length is set, and after a fault, which ends a body early, no level of items or of a
+            // branch grows (`items`, `write_union`; text is never partly written). They fit by the assertion.
             unsafe { slab.set_len(written) };
             slab.reserve(capacity * spec.width - written);
             *slot = slab.as_mut_ptr();

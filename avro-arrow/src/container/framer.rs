@@ -372,9 +372,9 @@ impl Framer {
         }
     }
 
-    // SPEC: Object Container Files: "A file data block consists of: A long indicating the count of objects in this block. A
-    // long indicating the size in bytes of the serialized objects in the current block, after any codec is applied. The
-    // serialized objects. [...] The file's 16-byte sync marker."
+    // SPEC: Object Container Files: "A file data block consists of: A long indicating the count of objects in this
+    // block. A long indicating the size in bytes of the serialized objects in the current block, after any codec is
+    // applied. The serialized objects. [...] The file's 16-byte sync marker."
     fn body(&mut self, frame: Frame, offset: u64) -> Result<Option<PaddedBytes>> {
         let at = frame.len + frame.size as usize; // at most `max`, as `frame` has checked
         if self.pieces.pending() < at + SYNC_LEN {

@@ -125,8 +125,8 @@ fn walk(bytes: &[u8], limits: &Limits, entry: impl FnMut(&[u8], &[u8]) -> Result
     }
 }
 
-// SPEC: Object Container Files: "A file header consists of: Four bytes, ASCII 'O', 'b', 'j', followed by 1. File metadata,
-// including the schema. The 16-byte, randomly-generated sync marker for this file."
+// SPEC: Object Container Files: "A file header consists of: Four bytes, ASCII 'O', 'b', 'j', followed by 1. File
+// metadata, including the schema. The 16-byte, randomly-generated sync marker for this file."
 fn steps(
     cursor: &mut Cursor<'_>,
     limits: &Limits,

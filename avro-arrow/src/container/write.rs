@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, Hasher};
 
 /// Returns the header of a file. Entries of `metadata` for the schema and the codec are ignored, so that the
 /// [metadata](super::Header::metadata) of another file can be passed unchanged.
-// SPEC: Object Container Files: "avro.schema contains the schema of objects stored in the file, as JSON data (required)"; "avro.codec
-// the name of the compression codec".
+// SPEC: Object Container Files: "avro.schema contains the schema of objects stored in the file, as JSON data
+// (required)"; "avro.codec the name of the compression codec".
 pub fn header_bytes(schema: &str, codec: Codec, metadata: &[(String, Vec<u8>)], sync: &[u8; SYNC_LEN]) -> Vec<u8> {
     let own = [("avro.schema", schema.as_bytes()), ("avro.codec", codec.name().as_bytes())];
     let others = metadata.iter().map(|(key, value)| (key.as_str(), value.as_slice()));

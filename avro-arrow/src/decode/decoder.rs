@@ -103,9 +103,9 @@ pub struct Decoder {
 pub enum DecodeResult {
     /// [Feed](Decoder::feed) the next bytes of the file, or [`finish`](Decoder::finish) if there are none.
     ///
-    /// The range is that of the block whose end is missing, from its frame to its sync marker, or `None` while its frame
-    /// is missing too. It is a hint for callers who fetch bytes: pieces may be smaller or larger than the block. The
-    /// bytes to feed are always those that follow the bytes fed before, which may lie inside the range.
+    /// The range is that of the block whose end is missing, from its frame to its sync marker, or `None` while its
+    /// frame is missing too. It is a hint for callers who fetch bytes: pieces may be smaller or larger than the block.
+    /// The bytes to feed are always those that follow the bytes fed before, which may lie inside the range.
     NeedsData(Option<Range<u64>>),
     /// The next rows.
     Batch(RecordBatch),
@@ -151,12 +151,12 @@ impl Decoder {
         }
     }
 
-    /// Returns only the rows that the filter selects. Call it before the first batch, with a filter program compiled for
-    /// the decoder's program.
+    /// Returns only the rows that the filter selects. Call it before the first batch, with a filter program compiled
+    /// for the decoder's program.
     ///
-    /// Where the filter selects few rows, its columns are decoded first and the other columns only for the selected rows
-    /// (late materialization). Where it selects many, all columns are decoded and then filtered. The decoder switches
-    /// between the two by the selectivity it observes.
+    /// Where the filter selects few rows, its columns are decoded first and the other columns only for the selected
+    /// rows (late materialization). Where it selects many, all columns are decoded and then filtered. The decoder
+    /// switches between the two by the selectivity it observes.
     ///
     /// Batches may have fewer rows than [`Options::batch_size`](crate::Options::batch_size), but at least one. Damaged
     /// values of rows that are not selected may go unnoticed.

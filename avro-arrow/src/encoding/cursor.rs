@@ -93,8 +93,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads the head of a block of an array or map: its item count, and its size in bytes if it is given.
-    // SPEC: Complex Types, Arrays: "If a block's count is negative, its absolute value is used, and the count is followed
-    // immediately by a long block size".
+    // SPEC: Complex Types, Arrays: "If a block's count is negative, its absolute value is used, and the count is
+    // followed immediately by a long block size".
     pub(crate) fn item_block(&mut self) -> Result<(u64, Option<u64>), Fault> {
         let at = self.at;
         let count = self.long()?;

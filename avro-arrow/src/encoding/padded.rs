@@ -10,7 +10,8 @@ pub const PADDING: usize = 96;
 /// dereferences to the range.
 #[derive(Debug, Clone)]
 pub struct PaddedBytes {
-    /// Invariant, checked in `slice_of` and kept by `slice`: `range.end + PADDING <= buffer.len()` and `range.start <= range.end`.
+    /// Invariant, checked in `slice_of` and kept by `slice`: `range.end + PADDING <= buffer.len()` and `range.start <=
+    /// range.end`.
     buffer: Buffer,
     range: Range<usize>,
 }

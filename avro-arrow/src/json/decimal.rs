@@ -22,7 +22,8 @@ impl Digits {
 
     /// The unscaled value of a number as the fewest bytes that hold it; `None` if the text is not a number, or has
     /// more digits than the type.
-    // SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte order".
+    // SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte
+    // order".
     pub(crate) fn bytes(self, text: &str) -> Option<Vec<u8>> {
         let (is_negative, unsigned) = match text.as_bytes().first()? {
             b'-' => (true, text.get(1..)?),

@@ -30,8 +30,8 @@ use fit::{Lenience, Names};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
-/// Encodes JSON as values of the types of a schema. What it has to know of the schema, such as the bytes of defaults, it finds out
-/// once, so one encoder should do many values.
+/// Encodes JSON as values of the types of a schema. What it has to know of the schema, such as the bytes of defaults,
+/// it finds out once, so one encoder should do many values.
 ///
 /// ```
 /// use avro_arrow::json::{Encoder, Form};

@@ -47,8 +47,8 @@ pub enum SchemaId {
 }
 
 /// The prefix of Avro's single-object encoding.
-// SPEC: Single-object encoding: "A two-byte marker, C3 01, to show that the message is Avro and uses this single-record format
-// (version 1)."
+// SPEC: Single-object encoding: "A two-byte marker, C3 01, to show that the message is Avro and uses this single-record
+// format (version 1)."
 const SINGLE_OBJECT: [u8; 2] = [0xc3, 0x01];
 /// The prefix of a numeric id, in Confluent's and Apicurio's framing.
 const NUMBER: u8 = 0;

@@ -1,5 +1,5 @@
-//! Messages: tables of them; random ones, framed, damaged and interleaved, against the reference decoder; what is refused, and
-//! that nothing else is.
+//! Messages: tables of them; random ones, framed, damaged and interleaved, against the reference decoder; what is
+//! refused, and that nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
@@ -22,8 +22,8 @@ const EVENT: &str = r#"{"type": "record", "name": "Event", "namespace": "shop", 
     {"name": "tags", "type": {"type": "array", "items": "string"}},
     {"name": "names", "type": {"type": "map", "values": "int"}}]}"#;
 
-// Written by fastavro 1.13.1: (1, BUY, 2.5, [a, bc], {é: -3}), (-70000000000, VIEW, null, [], {}), and with null as the second
-// branch (2, BUY, null, [x], {}); the two fingerprints are fastavro's too.
+// Written by fastavro 1.13.1: (1, BUY, 2.5, [a, bc], {é: -3}), (-70000000000, VIEW, null, [], {}), and with null as the
+// second branch (2, BUY, null, [x], {}); the two fingerprints are fastavro's too.
 const DATUM_1: &str = "0202020000000000000440040261046263000204c3a90500";
 const DATUM_2: &str = "ffef99c5890400000000";
 const DATUM_3: &str = "0402020202780000";
@@ -39,7 +39,7 @@ fn schema(json: &str) -> Schema {
     Schema::parse(json, &Default::default()).unwrap()
 }
 
-/// The same with null as the other branch.
+/// The record with null as the other branch.
 fn flipped_event() -> String {
     EVENT.replace(r#"["null", "double"]"#, r#"["double", "null"]"#)
 }

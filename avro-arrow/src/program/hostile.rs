@@ -1,5 +1,5 @@
-//! Schemas and blocks made to do harm: to the stack, to memory, to time. The program gives what the reference decoder gives, or
-//! an error that says what was too much.
+//! Schemas and blocks made to do harm: to the stack, to memory, to time. The program gives what the reference decoder
+//! gives, or an error that says what was too much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::tests::{check, program_batches};

@@ -139,8 +139,8 @@ fn lockstep<const K: usize>(program: &Program, runners: &mut [Runner<'_>]) -> Re
             return Ok(());
         }
         let first = std::array::from_fn(|j| runners[j].row);
-        // SAFETY: `Program::compile` verified the program. `run` made each lane for the rows of its pieces, which begin at
-        // its first `row`, and each piece's `PaddedBytes` are padded.
+        // SAFETY: `Program::compile` verified the program. `run` made each lane for the rows of its pieces, which begin
+        // at its first `row`, and each piece's `PaddedBytes` are padded.
         unsafe { run_rows::<K>(program, program.row, runners, first, n_rows) };
         if runners.iter().any(|runner| runner.fault) {
             return Err(Faulted);
@@ -257,8 +257,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
     let mut places: [Place; K] =
         std::array::from_fn(|j| Place { at: runners[j].at, source: runners[j].source, slot: first[j], inside: 1 });
     let mut bad = false;
-    // Several lanes run the body of the rows only, whose slabs they share (`Lane::new`): the addresses are the same in each,
-    // and the slots that a lane writes are its own rows'.
+    // Several lanes run the body of the rows only, whose slabs they share (`Lane::new`): the addresses are the same in
+    // each, and the slots that a lane writes are its own rows'.
     let slots: *const *mut u8 = runners[0].lane.slots.as_ptr();
     if let [Op::Read { leaf, to }] = *ops
         && has_bulk(leaf)
@@ -310,8 +310,8 @@ unsafe fn run_body<C: Nested, const K: usize>(
             macro_rules! read {
                 ($kernel:expr, $to:expr, $($how:tt)+) => {
                     for place in &mut places {
-                        // SAFETY: the kernel's are this function's conditions, and each op leaves `at` within the block;
-                        // `verify` checked that the slabs are of this level and width.
+                        // SAFETY: the kernel's are this function's conditions, and each op leaves `at` within the
+                        // block; `verify` checked that the slabs are of this level and width.
                         unsafe {
                             let present = present!(place, $($how)+);
                             let value = $kernel.read::<C>(&mut place.at, &place.source, present, &mut bad);

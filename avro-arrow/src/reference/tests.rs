@@ -163,7 +163,8 @@ fn pairs_become_a_map() {
     assert_eq!((map.value_length(0), map.value_length(1), map.values().null_count()), (2, 0, 1));
 }
 
-/// A file without compression: its schema, and of each block the rows and the bytes. Short enough for lengths of one byte.
+/// A file without compression: its schema, and of each block the rows and the bytes. Short enough for lengths of one
+/// byte.
 fn file(schema: &str, blocks: &[(u8, &[u8])]) -> Vec<u8> {
     let sync = b"0123456789abcdef";
     let mut file = b"Obj\x01\x02\x16avro.schema".to_vec();
@@ -333,7 +334,7 @@ fn random_schemas_and_rows() {
     assert!(seen.values().all(|n| *n > 20), "the generator has to make all of these: {seen:?}");
 }
 
-/// Is it a value that is valid for its writer, and no reader's?
+/// Whether the value is valid for the writer, and the reader cannot represent it.
 fn is_unread(fault: Fault) -> bool {
     matches!(fault, Fault::UnreadBranch { .. } | Fault::UnreadSymbol { .. } | Fault::Utf8 | Fault::DecimalRange)
 }

@@ -66,7 +66,8 @@ impl<'s> Defaults<'s> {
             Kind::Float => single(float(default).ok_or_else(wrong)?),
             Kind::Double => float(default).ok_or_else(wrong)?,
             Kind::String if default.is_string() => default.clone(),
-            // SPEC: "bytes and fixed: values are JSON strings, where Unicode code points 0-255 are mapped to bytes 0-255".
+            // SPEC: "bytes and fixed: values are JSON strings, where Unicode code points 0-255 are mapped to bytes
+            // 0-255".
             Kind::Bytes if n_bytes(default).is_some() => default.clone(),
             Kind::Fixed(fixed) if n_bytes(default) == Some(fixed.size) => default.clone(),
             Kind::Enum(e) if e.symbols.iter().any(|symbol| default == symbol) => default.clone(),

@@ -10,8 +10,8 @@ use std::collections::{HashMap, VecDeque};
 const ID: &str = "field-id";
 
 impl<'s> Resolver<'s> {
-    // SPEC: Schema Resolution: "the ordering of fields may be different: fields are matched by name"; what only the writer
-    // has is ignored; what only the reader has takes its default, without one "an error is signalled".
+    // SPEC: Schema Resolution: "the ordering of fields may be different: fields are matched by name"; what only the
+    // writer has is ignored; what only the reader has takes its default, without one "an error is signalled".
     pub(super) fn record(&mut self, id: PairId, writer: &Record, reader: &'s Record) -> Action {
         self.n_parts += writer.fields.len() + reader.fields.len();
         let matched = match_fields(&writer.fields, &reader.fields, self.by);

@@ -32,11 +32,11 @@ impl Rules {
 /// How well two types match, best first. Ranks are compared before the positions of branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// The same kind, full name and logical type.
+    /// Equal kind, full name and logical type.
     Same,
     /// The reader's type has the writer's full name as an alias.
     Alias,
-    /// The same name in another namespace, or a simple type with a logical type that the other lacks.
+    /// An equal name in another namespace, or a scalar with a logical type that the other lacks.
     Near,
     /// An alias equal to the name in another namespace.
     NearAlias,
@@ -174,10 +174,11 @@ pub(super) fn convert(writer: &Node, reader: &Node, rules: Rules) -> Result<Conv
         (Fixed(_) | Bytes, Fixed(r)) if match_as_decimals => Convert::DecimalToFixed(r.size),
         _ => return cannot(),
     };
-    // Of logical types, the specification has a rule for decimals alone. For others it has none, and to take milliseconds
-    // for microseconds would be wrong in silence.
+    // Of logical types, the specification has a rule for decimals alone. For others it has none, and to take
+    // milliseconds for microseconds would be wrong in silence.
     match (writer.logical, reader.logical) {
-        // SPEC: Schema Resolution: "two schemas that are decimal logical types match if their scales and precisions match".
+        // SPEC: Schema Resolution: "two schemas that are decimal logical types match if their scales and precisions
+        // match".
         (
             Some(Logical::Decimal { precision: w, scale: w_scale }),
             Some(Logical::Decimal { precision: r, scale: r_scale }),

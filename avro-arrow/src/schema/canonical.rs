@@ -21,8 +21,8 @@ impl Schema {
     /// A name that the specification forbids is kept, apart from characters that JSON escapes. The form cannot express
     /// a type without a namespace inside a namespace: as in other implementations, such a type is written with its
     /// simple name, which parsers resolve in that namespace.
-    // It keeps its own stack, and its text is bounded as that of the schema is: each node is written once, as only named
-    // types can be used again, and the parser counts the bytes of their full names.
+    // It keeps its own stack, and its text is bounded as that of the schema is: each node is written once, as only
+    // named types can be used again, and the parser counts the bytes of their full names.
     pub fn canonical_form(&self) -> String {
         let mut text = String::new();
         let mut written = vec![false; self.len()];

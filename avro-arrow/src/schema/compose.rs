@@ -30,8 +30,8 @@ impl Names {
     }
 
     /// Returns the reference to a type from the namespace `around`.
-    // SPEC: Names. A simple name means a type of the enclosing namespace. A type without one is found where there is none
-    // of its simple name there; a dot in front says that it is meant.
+    // SPEC: Names. A simple name means a type of the enclosing namespace. A type without one is found where there is
+    // none of its simple name there; a dot in front says that it is meant.
     pub(super) fn reference(&self, name: &Name, around: &str) -> Json {
         let hidden = !around.is_empty() && self.used.contains(&format!("{around}.{}", name.full()));
         match name.namespace().is_empty() && hidden {

@@ -38,24 +38,25 @@ impl Schema {
     /// | Union | union, if Avro allows these types in one |
     /// | a nullable T | `["null", T]`, with the default null |
     ///
-    /// Seconds become milliseconds, and nanoseconds of a time of day microseconds, which Arrow can cast back. Avro has no type for
-    /// an elapsed time: Arrow's Duration becomes a long with arrow-avro's logical types `arrow.duration-nanos` and so on.
+    /// Seconds become milliseconds, and nanoseconds of a time of day microseconds, which Arrow can cast back. Avro has
+    /// no type for an elapsed time: Arrow's Duration becomes a long with arrow-avro's logical types
+    /// `arrow.duration-nanos` and so on.
     ///
-    /// Metadata that this crate writes is used, so the Arrow schema of an Avro schema gives a schema of the same types and
-    /// names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the schema's
-    /// own `avro.schema` the name of the top level (or that it is not a record), the symbols of enums and the sizes of decimals on
-    /// fixed. The following is lost: defaults other than null, documentation and aliases of types, the position of null in a
-    /// union, `[T]` of one type, and conversions by options (a union as a struct, an expanded recursive type). Without
-    /// `avro.schema`, an enum becomes a string, as which this crate can read it. So does a recursive type that became JSON
-    /// text, which this crate cannot read as a string.
+    /// Metadata that this crate writes is used, so the Arrow schema of an Avro schema gives a schema of the same types
+    /// and names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the
+    /// schema's own `avro.schema` the name of the top level (or that it is not a record), the symbols of enums and the
+    /// sizes of decimals on fixed. The following is lost: defaults other than null, documentation and aliases of types,
+    /// the position of null in a union, `[T]` of one type, and conversions by options (a union as a struct, an expanded
+    /// recursive type). Without `avro.schema`, an enum becomes a string, as which this crate can read it. So does a
+    /// recursive type that became JSON text, which this crate cannot read as a string.
     ///
-    /// Types without a name are named after their fields. Field names are kept even if Avro forbids them: this crate reads
-    /// them, other readers may not.
+    /// Types without a name are named after their fields. Field names are kept even if Avro forbids them: this crate
+    /// reads them, other readers may not.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Unsupported`] and the path of a type that Avro cannot express: other intervals, a decimal whose
-    /// scale is negative or exceeds its precision, a union inside a union or of two types of a kind, and structs more than
-    /// about 40 levels deep.
+    /// Fails with [`ErrorKind::Unsupported`] and the path of a type that Avro cannot express: other intervals, a
+    /// decimal whose scale is negative or exceeds its precision, a union inside a union or of two types of a kind, and
+    /// structs more than about 40 levels deep.
     pub fn from_arrow(arrow: &ArrowSchema) -> Result<Schema> {
         let limits = Limits::default();
         let origin = arrow.metadata().get("avro.schema").and_then(|json| Schema::parse(json, &limits).ok());

@@ -26,7 +26,8 @@ struct Definition {
 }
 
 impl Imports {
-    /// Adds the types that a text defines, at any depth; a text that is not JSON adds nothing. `source` is what the text is called, such as its file's name.
+    /// Adds the types that a text defines, at any depth; a text that is not JSON adds nothing. `source` is what the
+    /// text is called, such as its file's name.
     pub fn add(&mut self, text: &str, source: &str) {
         if let Some(json) = text::of_schema(text) {
             self.collect(&json, "", source);

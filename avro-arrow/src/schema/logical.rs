@@ -126,7 +126,8 @@ impl Logical {
 const ADJUST: &str = "adjust-to-utc";
 
 /// Whether a timestamp is a wall clock.
-// Iceberg's specification, Avro: `timestamp` is `timestamp-micros` with `"adjust-to-utc": false`, and `timestamptz` with `true`.
+// Iceberg's specification, Avro: `timestamp` is `timestamp-micros` with `"adjust-to-utc": false`, and `timestamptz`
+// with `true`.
 fn is_local(attributes: &Attributes) -> bool {
     attributes.get(ADJUST) == Some(&Json::Bool(false))
 }

@@ -291,8 +291,8 @@ impl Parser<'_> {
             self.names.insert(name, id);
             return Ok(id);
         };
-        // SPEC: Names. A name may not be defined twice. Many writers spell out a type at every use, so the same definition
-        // is accepted again, and stands for the first one.
+        // SPEC: Names. A name may not be defined twice. Many writers spell out a type at every use, so the same
+        // definition is accepted again, and stands for the first one.
         let again = self.make(kind, attributes);
         if self.nodes.get(first.index()).is_some_and(|node| self.same_definition(node, &again)) {
             self.repeated.get_or_insert_with(|| name.full().to_owned());
@@ -344,8 +344,8 @@ impl Parser<'_> {
     }
 
     /// The named type that a reference means.
-    // SPEC: Names. A name without a dot belongs to the enclosing namespace. Some writers leave out the dot of types that
-    // have no namespace, so that is tried second.
+    // SPEC: Names. A name without a dot belongs to the enclosing namespace. Some writers leave out the dot of types
+    // that have no namespace, so that is tried second.
     fn find(&mut self, word: &str, namespace: &str) -> Result<Option<NodeId>> {
         let name = self.name(word, namespace)?;
         let here = self.names.get(&name);

@@ -77,7 +77,8 @@ pub(crate) fn is_zero_width(schema: &Schema, node: NodeId) -> bool {
     if has_width(node) {
         return false;
     }
-    // Each record is visited once: types that refer to one another by name can be exponentially larger when written out.
+    // Each record is visited once: types that refer to one another by name can be exponentially larger when written
+    // out.
     let mut todo = vec![node];
     let mut seen = HashSet::new();
     while let Some(node) = todo.pop() {

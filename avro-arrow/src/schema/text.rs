@@ -8,8 +8,8 @@
 
 use serde_json::{Map, Value as Json};
 
-/// Levels of JSON: four for each level of types that `Limits::nesting` allows by default. The parser here recurses, and so does that
-/// of schemas, once or a few times for each.
+/// Levels of JSON: four for each level of types that `Limits::nesting` allows by default. The parser here recurses, and
+/// so does that of schemas, once or a few times for each.
 pub(super) const LEVELS_MAX: usize = 512;
 
 /// The JSON value that the text is, if it is one.

@@ -1,6 +1,6 @@
-//! A seed and the JSON text of a schema in; the schema as it might be later, out: fields added, dropped, renamed and moved,
-//! types promoted, made nullable, put into unions and taken out of them, symbols added and dropped. Some changes no reader
-//! can follow.
+//! A seed and the JSON text of a schema in; the schema as it might be later, out: fields added, dropped, renamed and
+//! moved, types promoted, made nullable, put into unions and taken out of them, symbols added and dropped. Some changes
+//! no reader can follow.
 
 use super::Rng;
 use serde_json::{Map, Value as Json, json};

@@ -1,4 +1,5 @@
-//! For tests: a seed in; random schemas, rows and damage out. And what tests and fuzz targets share. Not part of the public interface.
+//! For tests: a seed in; random schemas, rows and damage out. And what tests and fuzz targets share. Not part of the
+//! public interface.
 
 mod evolve;
 mod evolution;

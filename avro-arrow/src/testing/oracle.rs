@@ -1,4 +1,5 @@
-//! The program against the reference decoder: a program and blocks in; nothing out, or a panic that says how they differ.
+//! The program against the reference decoder: a program and blocks in; nothing out, or a panic that says how they
+//! differ.
 // What the tests and the fuzz targets share: panicking is its purpose.
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -40,8 +41,8 @@ pub(crate) fn reference_batch(program: &Program, blocks: &[RawRows]) -> Option<R
     Some(to_batch(&program.plan, rows).expect("arrays of valid rows"))
 }
 
-/// Both give the same rows, or both an error, as is `valid` if that is known: for batches of these sizes, on all kinds of CPU. How
-/// many blocks there are is how many lanes there are, see `program/run/deal.rs`.
+/// Both give the same rows, or both an error, as is `valid` if that is known: for batches of these sizes, on all kinds
+/// of CPU. How many blocks there are is how many lanes there are, see `program/run/deal.rs`.
 pub(crate) fn check_sizes(
     what: &str,
     program: &Program,

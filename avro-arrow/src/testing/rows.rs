@@ -1,10 +1,11 @@
-//! A seed and a schema in, rows in Avro's binary encoding out: all that the encoding allows, as real writers never mix it.
+//! A seed and a schema in, rows in Avro's binary encoding out: all that the encoding allows, as real writers never mix
+//! it.
 
 use super::Rng;
 use crate::schema::{Kind, Logical, Node, NodeId, Schema};
 
-/// So many random values of the schema's outermost type, one after the other. Where values of the type have no end or are larger
-/// than anyone would write, what comes out is cut short somewhere.
+/// So many random values of the schema's outermost type, one after the other. Where values of the type have no end or
+/// are larger than anyone would write, what comes out is cut short somewhere.
 pub fn random_rows(rng: &mut Rng, schema: &Schema, n_rows: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..n_rows {
@@ -17,8 +18,8 @@ pub fn random_rows(rng: &mut Rng, schema: &Schema, n_rows: usize) -> Vec<u8> {
 /// Below this depth values end as soon as they can, so that recursive types do.
 const DEEP: usize = 20;
 
-/// Types in a value and inside one another, beyond which a value is cut short: a record may contain itself, or hold two of
-/// the one before.
+/// Types in a value and inside one another, beyond which a value is cut short: a record may contain itself, or hold two
+/// of the one before.
 const STEPS_MAX: usize = 100_000;
 const DEEPEST: usize = 400;
 /// Bytes of a fixed, likewise.
@@ -194,7 +195,8 @@ impl Encoder<'_> {
         out.extend(bytes);
     }
 
-    /// The two's complement of a number of at most `width` bytes: of any length, also none, also longer than it has to be.
+    /// The two's complement of a number of at most `width` bytes: of any length, also none, also longer than it has to
+    /// be.
     fn decimal(&mut self, width: usize) -> Vec<u8> {
         let n = self.rng.below(width + 1);
         let digits = self.rng.bytes(n);
@@ -208,7 +210,7 @@ impl Encoder<'_> {
     }
 }
 
-/// The same number in `n` bytes.
+/// The number in `n` bytes.
 fn longer(digits: Vec<u8>, n: usize) -> Vec<u8> {
     let negative = digits.first().is_some_and(|byte| *byte >= 0x80);
     let mut bytes = vec![if negative { 0xff } else { 0 }; n.saturating_sub(digits.len())];

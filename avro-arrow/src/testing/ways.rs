@@ -102,7 +102,7 @@ pub fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
     feed(file, size, &mut decoder)
 }
 
-/// The same, but the decoder may be asked something afterwards.
+/// Feeds a file in pieces to a decoder, which can be inspected afterwards.
 pub fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
     let mut batches = Vec::new();
     let mut pieces = file.get(decoder.first_offset() as usize..).unwrap_or_default().chunks(size);
@@ -120,8 +120,8 @@ pub fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
     Outcome { batches, error }
 }
 
-/// What decoders of the ranges between these offsets make of a file, one after the other, up to the first error; and whether
-/// the spans that they found meet, from the header's marker to the last.
+/// What decoders of the ranges between these offsets make of a file, one after the other, up to the first error; and
+/// whether the spans that they found meet, from the header's marker to the last.
 pub fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bounds: &[u64]) -> (Outcome, bool) {
     let mut all = Outcome { batches: Vec::new(), error: None };
     let mut at = header.len - 16;
@@ -152,7 +152,7 @@ pub fn whole(what: &str, file: &[u8], options: &Options) -> RecordBatch {
     batches.into_iter().next().unwrap_or_else(|| RecordBatch::new_empty(schema))
 }
 
-/// Are these batches the first rows of `whole`? How many?
+/// Checks that these batches are the first rows of `whole`, and returns their number.
 pub fn assert_prefix(what: &str, batches: &[RecordBatch], whole: &RecordBatch) -> usize {
     let mut n_rows = 0;
     for batch in batches {
@@ -163,7 +163,7 @@ pub fn assert_prefix(what: &str, batches: &[RecordBatch], whole: &RecordBatch) -
     n_rows
 }
 
-/// Is everything in the arrays as Arrow wants it?
+/// Checks that the arrays are valid Arrow.
 pub fn assert_valid(what: &str, batches: &[RecordBatch]) {
     for column in batches.iter().flat_map(RecordBatch::columns) {
         column.to_data().validate_full().unwrap_or_else(|e| panic!("{what}: {e}"));

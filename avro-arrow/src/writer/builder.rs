@@ -119,9 +119,9 @@ impl WriterBuilder {
     /// A program that stops in the middle of a write leaves a file whose last block is cut short.
     ///
     /// # Errors
-    /// Fails as [`Header::read`](crate::container::Header::read) and [`build_encoder`](Self::build_encoder) do, and with
-    /// [`ErrorKind::SyncMismatch`](crate::ErrorKind::SyncMismatch) if the file does not end with its sync marker: rows
-    /// after a cut block would be lost.
+    /// Fails as [`Header::read`](crate::container::Header::read) and [`build_encoder`](Self::build_encoder) do, and
+    /// with [`ErrorKind::SyncMismatch`](crate::ErrorKind::SyncMismatch) if the file does not end with its sync marker:
+    /// rows after a cut block would be lost.
     pub fn build_append<W: Read + Write + Seek>(self, file: W) -> Result<Writer<W>> {
         Writer::append(file, &self.arrow, &self.options)
     }

@@ -67,8 +67,9 @@ fn inner_valid(data_type: &DataType) -> bool {
     }
 }
 
-// SPEC: Names: "The name portion of the fullname of named types, record field names, and enum symbols must start with [A-Za-z_]"
-// and "subsequently contain only [A-Za-z0-9_]". SQL gives columns names such as `count(*)`, which readers would refuse.
+// SPEC: Names: "The name portion of the fullname of named types, record field names, and enum symbols must start with
+// [A-Za-z_]" and "subsequently contain only [A-Za-z0-9_]". SQL gives columns names such as `count(*)`, which readers
+// would refuse.
 /// Renames columns so that Avro allows their names and no two in one record are equal. A renamed field keeps its own
 /// name in the metadata.
 fn with_valid_names(fields: &Fields) -> Fields {

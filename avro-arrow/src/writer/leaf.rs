@@ -176,7 +176,8 @@ fn last_bytes(value: i128, n: usize) -> u128 {
     }
 }
 
-// SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte order".
+// SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte
+// order".
 impl Leaf for Decimals<'_, i128> {
     const SURE: bool = false;
 

@@ -30,7 +30,7 @@ pub(super) enum Row {
 pub(super) enum Part {
     /// The column of this index.
     Column(usize, Value),
-    /// The same bytes in every row: a default, or nothing.
+    /// Equal bytes in every row: a default, or nothing.
     Constant(Vec<u8>),
 }
 

@@ -65,7 +65,7 @@ struct Table<'a> {
 enum Cells<'a> {
     /// Scalars, with their tags.
     Values(&'a Column<'a>),
-    /// The same bytes in each row.
+    /// Equal bytes in each row.
     Constant(&'a [u8]),
 }
 
@@ -405,8 +405,8 @@ impl Table<'_> {
                     inner.put(row..row + 1, out);
                 }
             }
-            // SPEC: Complex Types, Arrays: "a long count value, followed by that many array items. A block with count zero
-            // indicates the end of the array."
+            // SPEC: Complex Types, Arrays: "a long count value, followed by that many array items. A block with count
+            // zero indicates the end of the array."
             Step::List(lists, items) => {
                 let Some((first, n)) = lists.get(row).copied().flatten() else { return };
                 if n > 0 {

@@ -1,5 +1,5 @@
-//! For the tests in this folder: bytes of a file in; what each way of reading it gives out, as batches and as JSON text.
-//! Not every test uses all of it.
+//! For the tests in this folder: bytes of a file in; what each way of reading it gives out, as batches and as JSON
+//! text. Not every test uses all of it.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod json;

@@ -150,7 +150,8 @@ impl<'m> Resolver<'m> {
     }
 
     /// How two types that are not unions match: nothing, or the smaller the better.
-    // SPEC: "the first schema in the reader's union that matches". Implementations prefer the type itself to a promotion.
+    // SPEC: "the first schema in the reader's union that matches". Implementations prefer the type itself to a
+    // promotion.
     fn rank(&self, w: &Type, r: &Type, overlook: bool) -> Option<u8> {
         let of_a_kind = |w: usize, r: usize| match (&self.writer.types[w].body, &self.reader.types[r].body) {
             (Body::Record(_), Body::Record(_)) | (Body::Enum(..), Body::Enum(..)) => true,
@@ -290,8 +291,8 @@ impl<'m> Resolver<'m> {
                         let values = fields(w, r).into_iter().zip(r).map(field).collect::<Option<_>>()?;
                         Some(Value::Record(values))
                     }
-                    // SPEC: "if the writer's symbol is not present in the reader's enum and the reader has a default value,
-                    // then that value is used, otherwise an error is signalled".
+                    // SPEC: "if the writer's symbol is not present in the reader's enum and the reader has a default
+                    // value, then that value is used, otherwise an error is signalled".
                     (Body::Enum(..), Body::Enum(symbols, default), Value::Symbol(symbol)) => {
                         let known = symbols.contains(symbol).then(|| symbol.clone());
                         known.or_else(|| default.clone()).map(Value::Symbol)

@@ -1,5 +1,5 @@
-//! Filtered decoding against the reference decoder, on random schemas, rows, filters and damage; and what filters may do, as
-//! tables.
+//! Filtered decoding against the reference decoder, on random schemas, rows, filters and damage; and what filters may
+//! do, as tables.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::select::Way;
@@ -93,7 +93,7 @@ fn read(decoder: &mut BlockDecoder, blocks: &[RawRows]) -> (Vec<RecordBatch>, Op
     (batches, error)
 }
 
-/// Is everything that can be looked at whole?
+/// Whether all that is decoded is intact.
 fn is_whole(program: &Program, filter: &FilterProgram, blocks: &[RawRows]) -> bool {
     let limits = Limits::default();
     let faulty = |plan| blocks.iter().any(|(n_rows, bytes)| locate(plan, bytes, *n_rows, &limits).is_some());
@@ -172,7 +172,7 @@ fn check(what: &str, program: &Program, filter_program: &FilterProgram, blocks: 
     }
 }
 
-/// Was the filter given the columns of all rows?
+/// Whether the filter got the columns of all rows.
 fn check_seen(what: &str, program: &FilterProgram, blocks: &[RawRows], seen: &[RecordBatch]) {
     let plan = &program.walk.plan;
     let limits = Limits::default();

@@ -1,12 +1,12 @@
-//! Many values of one kind, one behind the other: items of an array, or rows of one column. Where each value starts does not
-//! have to wait for the one before.
+//! Many values of one kind, one behind the other: items of an array, or rows of one column. Where each value starts
+//! does not have to wait for the one before.
 
 use super::varint::long_if;
 use super::{Cpu, Source, check};
 use std::hint::cold_path;
 
-/// Reads `n` varints and gives the bits of each to `put`, as they are before zig-zag coding is undone. Returns the bits that any
-/// of them has.
+/// Reads `n` varints and gives the bits of each to `put`, as they are before zig-zag coding is undone. Returns the bits
+/// that any of them has.
 ///
 /// # Safety
 /// As [`Kernel::read`](super::Kernel::read), with `at` at most at the end.

@@ -17,8 +17,8 @@ pub(in crate::program) trait Cpu: Copy {
     /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
     unsafe fn ends(from: *const u8) -> u64;
 
-    /// The bits of eight varints, before zig-zag coding is undone, and the bytes that they take; or none, if that is not known
-    /// at a glance. `ends` are those at `from`.
+    /// The bits of eight varints, before zig-zag coding is undone, and the bytes that they take; or none, if that is
+    /// not known at a glance. `ends` are those at `from`.
     ///
     /// # Safety
     /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
@@ -28,8 +28,8 @@ pub(in crate::program) trait Cpu: Copy {
         None
     }
 
-    /// The next `n` varints, two to four, and the bytes that they take, if that is known at a glance: each is of at most four
-    /// bytes, and all of at most twelve.
+    /// The next `n` varints, two to four, and the bytes that they take, if that is known at a glance: each is of at
+    /// most four bytes, and all of at most twelve.
     ///
     /// # Safety
     /// 16 bytes at `from` are readable. The CPU has what the implementing type says.
@@ -45,7 +45,7 @@ pub(in crate::program) trait Cpu: Copy {
     /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
     unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize>;
 
-    /// Are these bytes, 64 at most, all below 128?
+    /// Whether these bytes, at most 64, are all below 128.
     ///
     /// # Safety
     /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
@@ -180,8 +180,8 @@ impl Cpu for Avx512 {
         // SAFETY: readable by the caller's promise, as is the CPU.
         unsafe {
             let bytes = _mm512_loadu_si512(from.cast());
-            // Behind which byte each of the eight ends, where it begins, and how long it is, in a byte each. (`vpcompressb`
-            // would do the first in one instruction, which takes 40 cycles on Zen 5.)
+            // Behind which byte each of the eight ends, where it begins, and how long it is, in a byte each.
+            // (`vpcompressb` would do the first in one instruction, which takes 40 cycles on Zen 5.)
             let (mut behind, mut rest) = (0, ends);
             for i in 0..8 {
                 behind |= (u64::from(rest.trailing_zeros()) + 1) << (8 * i);
@@ -235,8 +235,8 @@ impl Cpu for Avx512 {
     }
 }
 
-/// Bytes up to the `n`-th that ends a varint, of bytes of which the bits say whether they do. None if there are fewer, or if
-/// a varint is of nine bytes or more.
+/// Bytes up to the `n`-th that ends a varint, of bytes of which the bits say whether they do. None if there are fewer,
+/// or if a varint is of nine bytes or more.
 ///
 /// # Safety
 /// The CPU has BMI2.

@@ -3,7 +3,8 @@
 /// Bytes that are looked at.
 const BYTES: usize = 12;
 
-/// For the first four varints, the number of each of their first four bytes, and 0x80 in place of those that they do not have.
+/// For the first four varints, the number of each of their first four bytes, and 0x80 in place of those that they do
+/// not have.
 pub(super) static PLACES: [[u8; 16]; 1 << BYTES] = {
     let mut places = [[0x80; 16]; 1 << BYTES];
     let mut goes_on = 0;

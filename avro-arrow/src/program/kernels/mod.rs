@@ -1,8 +1,8 @@
 //! Kernels: how one value is read from a cursor, without branches where that pays.
 //!
-//! A kernel is given a cursor that is at most a byte behind the end of its block, and [`PADDING`](crate::PADDING) readable
-//! bytes stand behind every block. So it may load what it is about to read before it checks anything. What it finds wrong it
-//! notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
+//! A kernel is given a cursor that is at most a byte behind the end of its block, and [`PADDING`](crate::PADDING)
+//! readable bytes stand behind every block. So it may load what it is about to read before it checks anything. What it
+//! finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 //!
 //! The furthest loads, in bytes behind the end of the block ([`FURTHEST`] is the last line's, and `tests` tries all):
 //!
@@ -20,8 +20,8 @@
 //! | `ends`, `varints_len` in `skip_varints` | 1 | 64 | 65 |
 //! | `longs`: eight bytes from the last of 64 on | 0 | 63 + 8 | 71 |
 //!
-//! A cursor that is not checked yet is at most 65 bytes behind the end: `short_sized` moves it over a length and 63 bytes,
-//! `longs` and `skip_varints` over 64. That is in the padding too, as addresses must be.
+//! A cursor that is not checked yet is at most 65 bytes behind the end: `short_sized` moves it over a length and 63
+//! bytes, `longs` and `skip_varints` over 64. That is in the padding too, as addresses must be.
 
 mod bulk;
 mod cpu;
@@ -60,8 +60,8 @@ pub(super) struct Source {
     pub(super) start: *const u8,
     /// The byte after the block's last.
     pub(super) end: *const u8,
-    /// What makes the second half of a view of an address in its upper half: the index of the buffer in the lower half, and
-    /// the address of `start` taken off.
+    /// What makes the second half of a view of an address in its upper half: the index of the buffer in the lower half,
+    /// and the address of `start` taken off.
     view: u64,
 }
 
@@ -76,12 +76,12 @@ impl Source {
 pub(super) trait Kernel: Copy {
     /// What the slot holds.
     type Slot: Copy;
-    /// Reads the value at `at` and moves `at` behind it; or, where no value is `present`, gives a zero and moves nowhere.
-    /// Whether one is present should not be branched on: nulls are hard to predict.
+    /// Reads the value at `at` and moves `at` behind it; or, where no value is `present`, gives a zero and moves
+    /// nowhere. Whether one is present should not be branched on: nulls are hard to predict.
     ///
     /// # Safety
-    /// `at` and `source` are of one block, `at` at most one byte behind its end, with [`PADDING`](crate::PADDING) readable
-    /// bytes behind the end. `C` fits the CPU.
+    /// `at` and `source` are of one block, `at` at most one byte behind its end, with [`PADDING`](crate::PADDING)
+    /// readable bytes behind the end. `C` fits the CPU.
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
 }
 

@@ -1,4 +1,5 @@
-//! Kernels of values in smaller units than they were written in: instants, times, and decimals with more digits after the point.
+//! Kernels of values in smaller units than they were written in: instants, times, and decimals with more digits after
+//! the point.
 
 use super::decimal::decimal256;
 use super::{Cpu, Int, Kernel, Long, Source, fixed, sized};

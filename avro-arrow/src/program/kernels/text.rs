@@ -20,8 +20,8 @@ const KEPT: [(u32, u64); LENGTHS] = {
     kept
 };
 
-/// Arrow's view of bytes: the length; the bytes themselves if there are at most twelve, else four of them, the buffer and
-/// the offset in it. Without a branch: lengths of text are hard to predict.
+/// Arrow's view of bytes: the length; the bytes themselves if there are at most twelve, else four of them, the buffer
+/// and the offset in it. Without a branch: lengths of text are hard to predict.
 ///
 /// # Safety
 /// `len` bytes at `from` are in the block of `source`, and 12 are readable.
@@ -104,8 +104,8 @@ unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128
     }
 }
 
-/// Are these bytes UTF-8? What `simdutf8` looks at many bytes at a time must be 64 at least, so these are filled up with
-/// zeros. (Short texts that are not ASCII: 11 million a second without, 60 with.)
+/// Are these bytes UTF-8? What `simdutf8` looks at many bytes at a time must be 64 at least, so these are filled up
+/// with zeros. (Short texts that are not ASCII: 11 million a second without, 60 with.)
 ///
 /// # Safety
 /// 64 bytes at `from` are readable, of which `len` are the text.

@@ -5,8 +5,8 @@ use super::{Cpu, Index, Kernel, Portable, Source, check, mask};
 use std::hint::cold_path;
 
 // SPEC: Binary Encoding, Primitive Types: variable-length zig-zag coding.
-/// If one is present, a zig-zag varint of at most ten bytes and 64 bits; else 0. `at` may end up to ten bytes further, behind
-/// the end of the block.
+/// If one is present, a zig-zag varint of at most ten bytes and 64 bits; else 0. `at` may end up to ten bytes further,
+/// behind the end of the block.
 ///
 /// # Safety
 /// 16 bytes are readable at `at`. `C` fits the CPU.
@@ -76,8 +76,8 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
     (branch != null_branch) & inside
 }
 
-/// A length, and the cursor moved behind the bytes; their address and length. On a fault, and where no value is present, the
-/// length is 0.
+/// A length, and the cursor moved behind the bytes; their address and length. On a fault, and where no value is
+/// present, the length is 0.
 ///
 /// # Safety
 /// As [`Kernel::read`].
@@ -97,8 +97,8 @@ pub(in crate::program) unsafe fn sized<C: Cpu>(
     }
 }
 
-/// As [`sized`], for lengths below 64, which are one byte: a branch that is easy to predict, and the shortest way to the next
-/// value. None, and nothing moved, for other lengths.
+/// As [`sized`], for lengths below 64, which are one byte: a branch that is easy to predict, and the shortest way to
+/// the next value. None, and nothing moved, for other lengths.
 ///
 /// # Safety
 /// As [`Kernel::read`].

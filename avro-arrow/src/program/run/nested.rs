@@ -1,5 +1,5 @@
-//! What is nested, at run time: unions, arrays, maps, JSON text and the skips of them, a lane at a time. In come an op and a
-//! lane at its cursor; out go slots in the levels of the lane's own, and the cursor behind the value.
+//! What is nested, at run time: unions, arrays, maps, JSON text and the skips of them, a lane at a time. In come an op
+//! and a lane at its cursor; out go slots in the levels of the lane's own, and the cursor behind the value.
 
 use super::bulk::{has_bulk, read_column};
 use super::{Nested, Place, Runner};
@@ -101,8 +101,8 @@ pub(super) unsafe fn given<C: Nested>(program: &Program, op: &Op, runner: &mut R
     runner.set_level_len(level, first + items.len());
 }
 
-// SPEC: Binary Encoding, Complex Types, Arrays and Maps: blocks of a count and items; a negative count is followed by the
-// block's size in bytes; a count of zero ends them.
+// SPEC: Binary Encoding, Complex Types, Arrays and Maps: blocks of a count and items; a negative count is followed by
+// the block's size in bytes; a count of zero ends them.
 /// Reads the items of an array or map from `at` on, or skips them, and gives where the lane is then.
 ///
 /// # Safety
@@ -207,7 +207,8 @@ unsafe fn count<C: Cpu>(at: &mut *const u8, source: &Source) -> Option<(i64, Opt
     let mut bad = false;
     // SAFETY: the caller's promise: one byte is readable.
     let byte = unsafe { at.read() };
-    // One byte nearly always. So this is a branch: what follows does not have to wait for the byte to know where it starts.
+    // One byte nearly always. So this is a branch: what follows does not have to wait for the byte to know where it
+    // starts.
     let counted = if byte & 0x81 == 0 {
         // SAFETY: padding follows.
         *at = unsafe { at.add(1) };

@@ -24,8 +24,8 @@ impl Place {
 /// Writes a slot.
 ///
 /// # Safety
-/// `slots` are a lane's; `position` is below the capacity of the slab's level in that lane, and the slab's width is that of
-/// `T`.
+/// `slots` are a lane's; `position` is below the capacity of the slab's level in that lane, and the slab's width is
+/// that of `T`.
 #[inline(always)]
 pub(super) unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
     // SAFETY: `verify` checked that the slab exists; within its memory by the caller's promise and `Slots`.

@@ -10,7 +10,8 @@ use crate::program::{Leaf, Op};
 /// As [`run_body`](super::run_body), for these ops, which `verify` checked to be two to four, each of an int or a long.
 #[inline(always)]
 pub(super) unsafe fn read_together<C: Cpu>(reads: &[Op], place: &mut Place, slots: *const *mut u8, bad: &mut bool) {
-    // SAFETY: the caller's promise; `few_varints` moves the cursor by at most twelve of the readable bytes, which is checked.
+    // SAFETY: the caller's promise; `few_varints` moves the cursor by at most twelve of the readable bytes, which is
+    // checked.
     unsafe {
         if let Some((values, len)) = C::few_varints(place.at, reads.len()) {
             place.at = place.at.add(len);

@@ -147,8 +147,8 @@ fn nullable_fields_names_and_metadata() {
     }
 }
 
-/// The columns of a schema, made a schema, whose columns are the same: names, types, nullability and metadata, but for the
-/// text of the schema.
+/// The columns of a schema, made a schema, whose columns are the same: names, types, nullability and metadata, but for
+/// the text of the schema.
 fn there_and_back(json: &str) -> Option<()> {
     let schema = Schema::parse(json, &Limits::default()).ok()?;
     let arrow = Program::compile(&schema, &Options::default()).ok()?.arrow_schema().clone();

@@ -1,7 +1,7 @@
 //! Defaults of merged fields: those of the sources in, the newest that is valid, written for the merged type, out.
 //!
-//! A default that is valid for the type that it stands beside is, with the names of fields as they are now, valid for what
-//! that type becomes: merged types hold the values of all.
+//! A default that is valid for the type that it stands beside is, with the names of fields as they are now, valid for
+//! what that type becomes: merged types hold the values of all.
 
 use super::columns::{Column, field, newest};
 use super::shape::Slot;
@@ -66,8 +66,8 @@ impl<'u, 's> Defaults<'u, 's> {
     }
 
     /// A default of the type `one`, which stands at `place`, for what that becomes, if it is valid.
-    // SPEC: Complex Types, Records: the table of defaults' JSON types. "Default values for union fields correspond to the first
-    // schema that matches in the union".
+    // SPEC: Complex Types, Records: the table of defaults' JSON types. "Default values for union fields correspond to
+    // the first schema that matches in the union".
     fn convert(&mut self, json: &Json, one: usize, place: usize, depth: usize) -> Option<Json> {
         self.fuel = self.fuel.checked_sub(1)?;
         let as_it_is = |valid: bool| valid.then(|| json.clone());

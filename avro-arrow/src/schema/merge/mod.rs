@@ -55,11 +55,11 @@ pub enum OnConflict {
 /// | a union of several types, and any type | the union of all types |
 /// | all else | see [`OnConflict`] |
 ///
-/// Attributes and documentation come from the first schema that has them. If two different types have one name, a number is
-/// appended to the second's name, and its name becomes an alias.
+/// Attributes and documentation come from the first schema that has them. If two different types have one name, a
+/// number is appended to the second's name, and its name becomes an alias.
 ///
-/// The order of the schemas affects only what the specification leaves open: the order of fields, symbols and branches, which
-/// name is current, and which default and attributes are taken.
+/// The order of the schemas affects only what the specification leaves open: the order of fields, symbols and branches,
+/// which name is current, and which default and attributes are taken.
 #[derive(Debug, Clone)]
 pub struct MergedSchema {
     /// The merged schema, to which each source schema resolves. If all sources have one text, it is that schema.

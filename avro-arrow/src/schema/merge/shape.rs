@@ -127,7 +127,7 @@ impl Slot {
         slot
     }
 
-    /// The same place, with types of smaller units merged.
+    /// The slot with types of smaller units merged.
     pub(super) fn widened(&self, unified: &Unified<'_>) -> Slot {
         Slot::of(unified, self.place, true)
     }
@@ -214,9 +214,9 @@ fn family_of(node: &Node) -> &'static str {
 const WIDENING: [&str; 4] = ["int", "long", "float", "double"];
 
 /// The merged kind of these kinds, which are of one family.
-// SPEC: Schema Resolution. An int and a long can be promoted to float, and would lose digits beyond 2^24; a double keeps
-// every int, and so many more digits of a long. Of strings and bytes, each can be promoted to the other; bytes need not be
-// text, so reading them as strings could fail.
+// SPEC: Schema Resolution. An int and a long can be promoted to float, and would lose digits beyond 2^24; a double
+// keeps every int, and so many more digits of a long. Of strings and bytes, each can be promoted to the other; bytes
+// need not be text, so reading them as strings could fail.
 fn word_of<'k>(kinds: impl Iterator<Item = &'k Kind>) -> &'static str {
     let words: HashSet<&'static str> = kinds.map(Kind::word).collect();
     let has = |word| words.contains(word);

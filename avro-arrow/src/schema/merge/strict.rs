@@ -15,7 +15,7 @@ struct Met<'s> {
     inside: Option<(usize, Part<'s>)>,
 }
 
-/// Do both hold the same, in the same order?
+/// Whether both lists are equal, order included.
 pub(super) fn check(first: &Source<'_>, other: &Source<'_>) -> Result<()> {
     let mut pairs = vec![Met { a: first.schema.root(), b: other.schema.root(), inside: None }];
     let mut seen = HashSet::new();

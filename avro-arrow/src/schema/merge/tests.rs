@@ -489,8 +489,8 @@ fn thousands_of_files_with_hundreds_of_schemas() {
     assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
-/// A type up to what may differ by the order of the schemas: fields, symbols and branches in some order; a field's names
-/// without which is the current one; no attributes, no names of types, and of defaults only whether they are null.
+/// A type without what depends on the order of the schemas: the order of fields, symbols and branches, the current name
+/// of a field, attributes, names of types, and the values of defaults other than null.
 fn normal(schema: &Schema, id: NodeId, open: &mut Vec<NodeId>) -> String {
     let node = schema.node(id);
     if open.contains(&id) {

@@ -179,8 +179,8 @@ impl<'s> Unified<'s> {
 
     /// Groups named types, each with the number of its union: by full names, then by simple names, then by aliases;
     /// and by any name if none has an alternative.
-    // SPEC: Schema Resolution: named types match by their unqualified names. Where a reader's type and a writer's are the only
-    // ones that can meet, this crate does not look at names, as many writers make them up.
+    // SPEC: Schema Resolution: named types match by their unqualified names. Where a reader's type and a writer's are
+    // the only ones that can meet, this crate does not look at names, as many writers make them up.
     fn group_named(&self, named: &[(usize, usize, &Name)], alone: bool) -> Vec<Vec<usize>> {
         let mut linker = Linker::new(named.iter().map(|(owner, ..)| *owner).collect());
         let mut classes = HashMap::new();

@@ -16,9 +16,9 @@ use crate::testing::{Rng, evolved_schema, random_paths, random_rows, random_sche
 use arrow_array::RecordBatch;
 use std::sync::Arc;
 
-/// The fuzz target for blocks. After the schema's line come a byte of options, a byte that is the seed of a projection (0: all
-/// columns), one that says how many blocks there are and how they are made, one with the rows of the block that matters, and
-/// then its bytes, or changes to random rows.
+/// The fuzz target for blocks. After the schema's line come a byte of options, a byte that is the seed of a projection
+/// (0: all columns), one that says how many blocks there are and how they are made, one with the rows of the block that
+/// matters, and then its bytes, or changes to random rows.
 ///
 /// # Panics
 /// Where the program and the reference decoder differ: for any number of lanes, size of batches, kind of CPU.
@@ -39,12 +39,12 @@ pub fn block(bytes: &[u8]) {
     }
 }
 
-/// The fuzz target for schema resolution: what [`block`] takes, with a line for the reader's schema after the writer's; an odd
-/// second byte matches fields by their ids.
+/// The fuzz target for schema resolution: what [`block`] takes, with a line for the reader's schema after the writer's;
+/// an odd second byte matches fields by their ids.
 ///
 /// # Panics
-/// Where the program and the reference decoder differ; where a reader's schema without [mismatches](Schema::mismatches) does not
-/// read all that was written, or one with none is refused; where what both schemas are merged to reads less.
+/// Where the program and the reference decoder differ; where a reader's schema without [mismatches](Schema::mismatches)
+/// does not read all that was written, or one with none is refused; where what both schemas are merged to reads less.
 pub fn resolve(bytes: &[u8]) {
     let mut input = Input(bytes);
     let Some(writer) = schema_of(input.line()) else { return };
@@ -101,8 +101,8 @@ pub(super) fn parse(line: &[u8]) -> Option<Schema> {
     Schema::parse(std::str::from_utf8(line).ok()?, &limits()).ok()
 }
 
-/// Blocks for one to eight lanes, of which one is made of the rest of the input. The others have random rows, or, where the highest bit
-/// is set, are the same.
+/// Blocks for one to eight lanes, of which one is made of the rest of the input. The others have random rows, or, where
+/// the highest bit is set, are the same.
 pub(super) fn blocks_of(input: &mut Input<'_>, schema: &Schema) -> Vec<RawRows> {
     let how = input.byte();
     let n_rows = input.byte();
@@ -154,7 +154,7 @@ fn compare(program: &Arc<Program>, blocks: &[RawRows]) {
     }
 }
 
-/// Can the columns of these blocks be kept at once, as far as they can be read?
+/// Whether the readable columns of these blocks fit in memory together.
 pub(super) fn is_small(program: &Arc<Program>, blocks: &[RawRows]) -> bool {
     let mut batcher = Batcher::new(Arc::clone(program));
     let mut n_bytes = 0;

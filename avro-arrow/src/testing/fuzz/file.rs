@@ -15,8 +15,8 @@ use std::io::Cursor;
 const WAYS: [Way; 6] =
     [Way::Reader, Way::Parallel(2), Way::Pieces(1), Way::Pieces(7), Way::Pieces(usize::MAX), Way::Reference];
 
-/// The fuzz target for files. What does not start as a file does is what one is made of: a line with a schema, a byte for
-/// the codec, and blocks without changes; then, after a newline, changes to the file's bytes.
+/// The fuzz target for files. What does not start as a file does is what one is made of: a line with a schema, a byte
+/// for the codec, and blocks without changes; then, after a newline, changes to the file's bytes.
 ///
 /// # Panics
 /// Where the ways of reading differ.

@@ -53,7 +53,8 @@ fn assert_same(part: &Header, whole: &Header, len: u64) {
     assert!(part.metadata.iter().any(|(key, _)| key == "avro.schema"), "a header without a schema");
 }
 
-/// How much of a file to look at: all of its beginnings where it is short, else some, and those around the header's end.
+/// How much of a file to look at: all of its beginnings where it is short, else some, and those around the header's
+/// end.
 fn lens(len: usize, header: usize) -> impl Iterator<Item = usize> {
     let step = (len / 40).max(1);
     (0..=len).filter(move |at| at % step == 0 || at.abs_diff(header) < 3 || *at == len)

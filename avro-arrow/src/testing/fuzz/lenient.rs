@@ -1,4 +1,5 @@
-//! A container file in: reading around its damage gives the same in each way, and what the file without the damage gives.
+//! A container file in: reading around its damage gives the same in each way, and what the file without the damage
+//! gives.
 
 use super::file::{container_file, is_small, rows};
 use super::{limits, rng_of};
@@ -18,8 +19,8 @@ type Read = (Option<RecordBatch>, Vec<(u64, u64, u64, Option<u64>)>);
 /// The fuzz target for files read under [`OnCorruptBlock::Skip`]: what `file` takes.
 ///
 /// # Panics
-/// Where the ways of reading differ; where a file that can be read has damage, or one that cannot has none; where the bytes that
-/// were not skipped are not a file of the rows that were given.
+/// Where the ways of reading differ; where a file that can be read has damage, or one that cannot has none; where the
+/// bytes that were not skipped are not a file of the rows that were given.
 pub fn lenient(bytes: &[u8]) {
     let bytes = container_file(bytes);
     let (bytes, rng) = (bytes.as_slice(), &mut rng_of(&bytes));

@@ -20,10 +20,10 @@ const TIMES: usize = 70;
 /// Bytes of messages, after which there are no more: they would only take longer.
 const BYTES_MAX: usize = 16 << 10;
 
-/// The fuzz target for messages. Three lines have the schema of the first writer, of the second, and the reader's (empty: none); then
-/// come a byte of options and one that says how messages are framed, and messages until the end. Each begins with a byte of what it
-/// is: 1, of the second writer; 2, a random row of the next byte as a seed, else as many bytes as it says; 4, changed as the next three
-/// bytes say; 8, there many times; 16, without a frame.
+/// The fuzz target for messages. Three lines have the schema of the first writer, of the second, and the reader's
+/// (empty: none); then come a byte of options and one that says how messages are framed, and messages until the end.
+/// Each begins with a byte of what it is: 1, of the second writer; 2, a random row of the next byte as a seed, else as
+/// many bytes as it says; 4, changed as the next three bytes say; 8, there many times; 16, without a frame.
 ///
 /// # Panics
 /// Where a message is not the row that it is to the reference decoder, or is a row though it is none to that.
@@ -144,7 +144,7 @@ fn wanted(
     Some(Wanted { numbers, batch: batch.and_then(|batch| batch.ok()) })
 }
 
-/// Can rows of both be in one batch?
+/// Whether rows of both can be in one batch.
 fn same_columns(first: &ArrowSchema, other: &ArrowSchema) -> bool {
     let columns = |schema: &ArrowSchema| -> Vec<_> {
         let fields = schema.fields().iter();

@@ -1,5 +1,5 @@
-//! Fuzz targets: any bytes in; nothing out, or a panic. Each is run by libFuzzer (`fuzz/`), and over the seeds that are committed
-//! there, and mutations of them, in the ordinary tests (`tests/fuzz.rs`).
+//! Fuzz targets: any bytes in; nothing out, or a panic. Each is run by libFuzzer (`fuzz/`), and over the seeds that are
+//! committed there, and mutations of them, in the ordinary tests (`tests/fuzz.rs`).
 //!
 //! An input is text in lines where it has schemas, so that it can be written and read, and bytes after them:
 //!
@@ -93,8 +93,8 @@ fn rng_of(bytes: &[u8]) -> Rng {
     Rng::new(bytes.iter().fold(bytes.len() as u64, |seed, byte| Rng::new(seed ^ u64::from(*byte)).bits()))
 }
 
-/// Bytes with changes to them, as an input says: each is where, as two bytes, and what to do with the byte there, whose bits are
-/// flipped by the third.
+/// Bytes with changes to them, as an input says: each is where, as two bytes, and what to do with the byte there, whose
+/// bits are flipped by the third.
 fn patch(bytes: &mut Vec<u8>, changes: &[u8]) {
     let (changes, odd) = changes.as_chunks::<3>();
     for [high, low, flipped] in changes {

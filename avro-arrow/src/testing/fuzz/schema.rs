@@ -56,7 +56,8 @@ fn canonical(schema: &Schema) {
     let form = schema.canonical_form();
     assert!(!form.is_empty());
     let kinds = || (0..schema.len()).map(|at| &schema.node(NodeId::new(at)).kind);
-    // As is documented: the form does not say of a type inside a namespace that it has none, and forbidden names stand as they are.
+    // As is documented: the form does not say of a type inside a namespace that it has none, and forbidden names stand
+    // as they are.
     let said = kinds().filter_map(|kind| kind.name()).all(|name| {
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         name.full().contains('.') && name.full().split('.').all(plain)
