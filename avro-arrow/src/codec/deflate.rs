@@ -7,7 +7,7 @@ use crate::error::Result;
 
 // SPEC: Required Codecs, deflate: "the deflate algorithm as specified in RFC 1951 [...] does not include the checksum".
 /// The library needs the whole output at once: where the room was too small it starts over with twice as much, or,
-/// beyond what should be kept unseen, with what is needed. Bytes behind the last deflate block are ignored, as all
+/// beyond what should be kept unseen, with what is needed. Bytes after the last deflate block are ignored, as all
 /// other readers do.
 pub(super) fn decompress(
     context: &mut libdeflater::Decompressor,

@@ -31,7 +31,7 @@ impl Sizes {
         self.min.get(id.index()).copied().unwrap_or(0)
     }
 
-    /// Every value of this type takes exactly so many bytes, and any such bytes are a value but for booleans.
+    /// Every value of this type takes exactly this many bytes, and all such bytes are values, except for booleans.
     pub(crate) fn fixed(&self, id: NodeId) -> Option<u64> {
         self.fixed.get(id.index()).copied().flatten()
     }

@@ -159,7 +159,7 @@ impl<'a> Parser<'a> {
     /// The character that an escape stands for, which is next.
     fn escape(&mut self) -> Option<char> {
         if let Some(unit) = self.unit() {
-            // The second half of a pair counts only behind a first one.
+            // The second half of a pair counts only after a first one.
             let second = || Parser { rest: self.rest }.unit().filter(|unit| (0xdc00..0xe000).contains(unit));
             let pair = second().and_then(|second| char::decode_utf16([unit as u16, second as u16]).next()?.ok());
             if (0xd800..0xdc00).contains(&unit) && pair.is_some() {

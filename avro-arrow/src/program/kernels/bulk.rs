@@ -1,4 +1,4 @@
-//! Many values of one kind, one behind the other: items of an array, or rows of one column. Where each value starts
+//! Many values of one kind, one after the other: items of an array, or rows of one column. Where each value starts
 //! does not have to wait for the one before.
 
 use super::varint::long_if;
@@ -48,7 +48,7 @@ pub(in crate::program) unsafe fn longs<C: Cpu>(
                 cold_path();
                 break;
             }
-            // SAFETY: eight bytes within the 64, or in the padding behind them.
+            // SAFETY: eight bytes within the 64, or in the padding after them.
             let word = u64::from_le(unsafe { window.add(from).cast::<u64>().read_unaligned() });
             // SAFETY: the CPU is that of the caller.
             let bits = unsafe { C::gather_sevens(word & (u64::MAX >> (64 - 8 * len))) };

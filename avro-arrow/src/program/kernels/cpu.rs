@@ -1,9 +1,9 @@
-//! What the CPU at hand does best, and what does the same on any other.
+//! Kernels for each kind of CPU, with portable fallbacks of equal results.
 
 /// Bits that mark, in each byte of a word, that a varint goes on.
 pub(super) const CONTINUES: u64 = 0x8080_8080_8080_8080;
 
-/// What the CPU at hand does best.
+/// The operations for which CPUs have instructions of their own.
 pub(in crate::program) trait Cpu: Copy {
     /// The low seven bits of each byte, side by side.
     ///
@@ -193,7 +193,7 @@ impl Cpu for Avx512 {
                 // One is of nine bytes or more.
                 return None;
             }
-            // Eight bytes from the beginning of each on, of which those behind its end are put out, and all high bits.
+            // Eight bytes from the beginning of each on, of which those after its end are put out, and all high bits.
             let from_first = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128(first as i64));
             let eight_times = _mm512_set4_epi32(0x0808_0808, 0x0808_0808, 0, 0);
             let places =

@@ -88,7 +88,7 @@ impl Kernel for Decimal128 {
 /// As [`Kernel::read`], but for the CPU.
 #[inline(never)]
 unsafe fn long_decimal128(at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
-    // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
+    // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding after it.
     unsafe {
         let (from, len) = sized::<Portable>(at, source, true, bad);
         decimal128_at(from, len, bad)
@@ -115,7 +115,7 @@ impl Kernel for Decimal256 {
     }
 }
 
-/// A decimal on `fixed` of so many bytes.
+/// A decimal on `fixed` of this many bytes.
 #[derive(Clone, Copy)]
 pub(in crate::program) struct FixedDecimal128(pub(in crate::program) u32);
 
@@ -126,7 +126,7 @@ impl Kernel for FixedDecimal128 {
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
         // What is loaded may be more than the slice of `fixed`, so not through its address.
         let from = *at;
-        // SAFETY: the caller's promise; the bytes are in the block, with padding behind, or none at all.
+        // SAFETY: the caller's promise; the bytes are in the block, with padding after it, or none at all.
         unsafe {
             let len = fixed(at, if present { self.0 as usize } else { 0 }, source, bad).len();
             if len == 0 { 0 } else { decimal128_at(from, len, bad) }

@@ -1,26 +1,26 @@
 //! Kernels: how one value is read from a cursor, without branches where that pays.
 //!
-//! A kernel is given a cursor that is at most a byte behind the end of its block, and [`PADDING`](crate::PADDING)
-//! readable bytes stand behind every block. So it may load what it is about to read before it checks anything. What it
+//! A kernel is given a cursor that is at most a byte after the end of its block, and [`PADDING`](crate::PADDING)
+//! readable bytes follow every block. So it may load what it is about to read before it checks anything. What it
 //! finds wrong it notes in `bad`; its value then does not matter, but its cursor is at most at the end again.
 //!
-//! The furthest loads, in bytes behind the end of the block ([`FURTHEST`] is the last line's, and `tests` tries all):
+//! The furthest loads, in bytes after the end of the block ([`FURTHEST`] is the last line's, and `tests` tries all):
 //!
-//! | what | its cursor is behind the end by | loads from there | so up to |
+//! | what | its cursor is after the end by | loads from there | so up to |
 //! |---|---|---|---|
 //! | `Boolean`, `short_sized`: a byte | 1 | 1 | 2 |
 //! | `long_if`, `skip_varint`: nine or ten bytes | 1 | 10 | 11 |
 //! | `is_present` before a varint: a byte, then as above | 0 | 1 + 10 | 11 |
 //! | `Raw`, `Duration` | 1 | 16 | 17 |
 //! | `Decimal128`: length and value in one word | 1 | 8 | 9 |
-//! | decimals behind `sized` or `fixed`, whose value is in the block | 0 | 16 | 16 |
+//! | decimals after `sized` or `fixed`, whose value is in the block | 0 | 16 | 16 |
 //! | `few_varints` | 0 | 16 | 16 |
-//! | `view` behind `sized` | 0 | 12 | 12 |
-//! | `is_ascii_64`, `is_short_utf8` behind `short_sized` | 0 | 64 | 64 |
+//! | `view` after `sized` | 0 | 12 | 12 |
+//! | `is_ascii_64`, `is_short_utf8` after `short_sized` | 0 | 64 | 64 |
 //! | `ends`, `varints_len` in `skip_varints` | 1 | 64 | 65 |
 //! | `longs`: eight bytes from the last of 64 on | 0 | 63 + 8 | 71 |
 //!
-//! A cursor that is not checked yet is at most 65 bytes behind the end: `short_sized` moves it over a length and 63
+//! A cursor that is not checked yet is at most 65 bytes after the end: `short_sized` moves it over a length and 63
 //! bytes, `longs` and `skip_varints` over 64. That is in the padding too, as addresses must be.
 
 mod bulk;
@@ -49,7 +49,7 @@ use arrow_buffer::IntervalMonthDayNano;
 use std::hint::{cold_path, select_unpredictable};
 use varint::long_if;
 
-/// How far behind the end of its block a kernel loads, see above.
+/// How far after the end of its block a kernel loads, see above.
 const FURTHEST: usize = 71;
 const _: () = assert!(FURTHEST <= crate::PADDING);
 
@@ -76,16 +76,16 @@ impl Source {
 pub(super) trait Kernel: Copy {
     /// What the slot holds.
     type Slot: Copy;
-    /// Reads the value at `at` and moves `at` behind it; or, where no value is `present`, gives a zero and moves
+    /// Reads the value at `at` and moves `at` after it; or, where no value is `present`, gives a zero and moves
     /// nowhere. Whether one is present should not be branched on: nulls are hard to predict.
     ///
     /// # Safety
-    /// `at` and `source` are of one block, `at` at most one byte behind its end, with [`PADDING`](crate::PADDING)
-    /// readable bytes behind the end. `C` fits the CPU.
+    /// `at` and `source` are of one block, `at` at most one byte after its end, with [`PADDING`](crate::PADDING)
+    /// readable bytes after the end. `C` fits the CPU.
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
 }
 
-/// Moves `at` back to the end if it is behind it.
+/// Moves `at` back to the end if it is after it.
 #[inline(always)]
 pub(super) fn check(at: &mut *const u8, source: &Source, bad: &mut bool) {
     if *at > source.end {

@@ -13,9 +13,9 @@ pub(in crate::program) enum Rescale {
     Int(i64),
     /// A long, times this.
     Long(i64),
-    /// A decimal on bytes, with so many more zeros.
+    /// A decimal on bytes, with this many more zeros.
     Bytes(u32),
-    /// A decimal on fixed of this size, with so many more zeros.
+    /// A decimal on fixed of this size, with this many more zeros.
     Fixed(u32, u32),
 }
 
@@ -45,7 +45,7 @@ impl Rescale {
     }
 }
 
-/// A decimal's bytes as a number with so many more zeros; `None` where 256 bits do not hold it.
+/// A decimal's bytes as a number with this many more zeros; `None` where 256 bits do not hold it.
 fn scaled(bytes: &[u8], zeros: u32) -> Option<i256> {
     let factor = i256::from_i128(10).checked_pow(zeros)?;
     decimal256(bytes)?.checked_mul(factor)

@@ -7,7 +7,7 @@ use std::hint::{cold_path, select_unpredictable};
 /// Lengths that [`KEPT`] has: those that are one byte.
 const LENGTHS: usize = 64;
 
-/// For each length which of the first four bytes, and of the eight behind them, a view holds: all of a text of at most
+/// For each length which of the first four bytes, and of the eight after them, a view holds: all of a text of at most
 /// twelve, else the first four.
 const KEPT: [(u32, u64); LENGTHS] = {
     let mut kept = [(u32::MAX, 0); LENGTHS];
@@ -44,7 +44,7 @@ impl Kernel for Bytes {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
-        // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding behind.
+        // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding after it.
         unsafe {
             match short_sized(at, source, present, bad) {
                 Some((from, len)) => view(from, len, source),
@@ -73,7 +73,7 @@ impl Kernel for Utf8 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
-        // SAFETY: the caller's promise, and what `short_sized` gives is in the block, with padding behind.
+        // SAFETY: the caller's promise, and what `short_sized` gives is in the block, with padding after it.
         unsafe {
             match short_sized(at, source, present, bad) {
                 Some((from, len)) => {

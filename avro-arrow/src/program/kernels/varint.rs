@@ -6,7 +6,7 @@ use std::hint::cold_path;
 
 // SPEC: Binary Encoding, Primitive Types: variable-length zig-zag coding.
 /// If one is present, a zig-zag varint of at most ten bytes and 64 bits; else 0. `at` may end up to ten bytes further,
-/// behind the end of the block.
+/// after the end of the block.
 ///
 /// # Safety
 /// 16 bytes are readable at `at`. `C` fits the CPU.
@@ -49,7 +49,7 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
 }
 
 /// The index of a union of null and one other, if it is `inside` of what is there: is it the other? `at` may end a byte
-/// behind the end of the block, which the kernel that reads the other notices.
+/// after the end of the block, which the kernel that reads the other notices.
 ///
 /// # Safety
 /// As [`Kernel::read`], but `at` is at most at the end.
@@ -61,7 +61,7 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
     inside: bool,
     bad: &mut bool,
 ) -> bool {
-    // SAFETY: one byte is readable, and more behind it.
+    // SAFETY: one byte is readable, and more after it.
     let branch = unsafe {
         let byte = at.read() & mask(inside) as u8;
         if byte & !2 == 0 {
@@ -76,7 +76,7 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
     (branch != null_branch) & inside
 }
 
-/// A length, and the cursor moved behind the bytes; their address and length. On a fault, and where no value is
+/// A length, and the cursor moved after the bytes; their address and length. On a fault, and where no value is
 /// present, the length is 0.
 ///
 /// # Safety
@@ -149,7 +149,7 @@ pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut b
     (from, len as usize)
 }
 
-/// Moves over so many varints.
+/// Skips this many varints.
 ///
 /// # Safety
 /// As [`Kernel::read`].

@@ -70,7 +70,7 @@ pub(super) unsafe fn read_column<C: Cpu>(
                 *bad |= n > 0 && largest >= symbols;
             }
             Leaf::Duration => {
-                // No overflow: slabs of so many slots were allocated.
+                // No overflow: slabs of this many slots were allocated.
                 let bytes = kernels::fixed(at, n * kernels::DURATION_BYTES, source, bad);
                 let to = slot.cast::<IntervalMonthDayNano>();
                 let mut signs = 0;
@@ -83,7 +83,7 @@ pub(super) unsafe fn read_column<C: Cpu>(
             }
             _ => {
                 let width = leaf.width();
-                // No overflow: slabs of so many slots were allocated.
+                // No overflow: slabs of this many slots were allocated.
                 let bytes = kernels::fixed(at, n * width, source, bad);
                 if bytes.is_empty() {
                     cold_path();

@@ -1,5 +1,5 @@
 //! What is nested, at run time: unions, arrays, maps, JSON text and the skips of them, a lane at a time. In come an op
-//! and a lane at its cursor; out go slots in the levels of the lane's own, and the cursor behind the value.
+//! and a lane at its cursor; out go slots in the levels of the lane's own, and the cursor after the value.
 
 use super::bulk::{has_bulk, read_column};
 use super::{Nested, Place, Runner};
