@@ -188,7 +188,7 @@ const PHRASES: [&str; 9] =
 /// How often each phrase still occurs in a crate; then docs that end with `?`, and comment lines over 120 columns.
 /// Numbers only go down: lower them after an improvement.
 const ALLOWED: [(&str, [usize; 11]); 5] = [
-    ("avro-arrow", [38, 4, 9, 2, 0, 21, 8, 0, 98, 58, 493]),
+    ("avro-arrow", [5, 0, 3, 0, 0, 10, 5, 0, 17, 0, 11]),
     ("avro-datafusion", [12, 11, 0, 1, 1, 13, 7, 0, 22, 43, 309]),
     ("avro-sql-cli", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ("benches", [0, 0, 1, 0, 0, 0, 0, 0, 11, 5, 35]),
