@@ -189,7 +189,7 @@ const PHRASES: [&str; 9] =
 /// Numbers only go down: lower them after an improvement.
 const ALLOWED: [(&str, [usize; 11]); 5] = [
     ("avro-arrow", [5, 0, 3, 0, 0, 10, 5, 0, 17, 0, 11]),
-    ("avro-datafusion", [12, 11, 0, 1, 1, 13, 7, 0, 22, 43, 309]),
+    ("avro-datafusion", [1, 0, 0, 0, 0, 5, 4, 0, 0, 0, 5]),
     ("avro-sql-cli", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ("benches", [0, 0, 1, 0, 0, 0, 0, 0, 11, 5, 35]),
     ("benches/sql", [0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 6]),

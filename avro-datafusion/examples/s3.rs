@@ -1,5 +1,5 @@
-//! What reading from S3 costs, over the loopback interface: files in; requests, seconds and megabytes a second out, of a query
-//! and of a plain download of the same objects.
+//! Measures reads from S3 over the loopback interface: requests, seconds and MB/s of a query, and of a plain download
+//! of the same objects.
 //!
 //! ```text
 //! cargo run --release -p avro-datafusion --example s3 -- serve FILE.avro ..    # prints an endpoint, and waits
@@ -49,8 +49,8 @@ fn failed(e: impl std::fmt::Debug) -> DataFusionError {
     DataFusionError::Execution(format!("{e:?}"))
 }
 
-/// Serves copies of these files until it is stopped. At `/gets` it says how many requests for parts of objects there were
-/// since it was last asked.
+/// Serves copies of these files until it is stopped. At `/gets` it says how many requests for parts of objects there
+/// were since it was last asked.
 async fn serve(files: &[&str]) -> Result<()> {
     let root = tempfile::tempdir()?;
     std::fs::create_dir(root.path().join("bucket"))?;

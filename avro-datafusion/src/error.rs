@@ -5,8 +5,8 @@ use datafusion::error::DataFusionError;
 
 /// Converts an avro-arrow error to a DataFusion error, with the path or URL of its file.
 ///
-/// The result is [`DataFusionError::External`]; its source downcasts to [`avro_arrow::Error`]. (Neither type is of this crate,
-/// so this cannot be a `From`.)
+/// The result is [`DataFusionError::External`]; its source downcasts to [`avro_arrow::Error`]. (Neither type is of this
+/// crate, so this cannot be a `From`.)
 ///
 /// ```
 /// # let error = avro_arrow::schema::Schema::parse("{}", &Default::default()).unwrap_err();

@@ -1,7 +1,7 @@
 //! Avro files as DataFusion tables.
 //!
-//! Two lines add Avro to a DataFusion program: one teaches the session `STORED AS AVRO` and `FROM 'path'`, the other registers
-//! a table.
+//! A program needs two calls: one registers `STORED AS AVRO` and `FROM 'path'` with the session, the other registers a
+//! table.
 //!
 //! ```no_run
 //! # use datafusion::prelude::SessionContext;
@@ -20,11 +20,13 @@
 //! # }
 //! ```
 //!
-//! A query takes this way through the modules: [`AvroTable`] lists files (`location`) and takes the columns from their headers
-//! (`headers`); [`AvroFormat`] makes the scan's [`AvroSource`], which the planner tells what columns and how many
-//! parts it wants; the `opener` then opens files or ranges of them, `fetch` reads their bytes, `stream` has them decoded by
-//! `avro_arrow`, which resolves every file to the table's schema (`reader`); where the caller gave columns that Avro has no types for,
-//! `adapt` casts. `COPY .. TO 'x.avro'` and `INSERT INTO` write through `sink`. No value is decoded or encoded in this crate. Where files have block indexes ([`index`]), blocks that no row is wanted of are left out.
+//! A query passes through the modules in this order. [`AvroTable`] lists files (`listing`) and derives the columns from
+//! their headers (`schema::header_cache`). [`AvroFormat`] creates the [`AvroSource`] of the scan, into which the
+//! planner pushes projections, filters and splits. `scan::opener` opens files or byte ranges, `io::readahead` fetches
+//! their bytes, and `scan::stream` passes them to `avro_arrow`, which decodes and resolves each file to the table's
+//! schema (`schema::reader_schema`). If the caller declares columns that Avro has no types for, `schema::batch_adapter`
+//! casts them. If files have block indexes ([`index`]), blocks without matching rows are skipped. `COPY .. TO 'x.avro'`
+//! and `INSERT INTO` write through `sink`. This crate itself neither decodes nor encodes values.
 #![forbid(unsafe_code)]
 
 // In the order of the data: a module imports only from those above it.
@@ -33,6 +35,7 @@ mod diagnostics;
 mod io;
 mod schema_file;
 mod virtual_columns;
+#[macro_use]
 mod options;
 mod listing;
 mod projection;

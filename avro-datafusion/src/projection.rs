@@ -1,8 +1,9 @@
-//! Which parts of columns a query looks at: its expressions in; the paths to decode, and the columns that come of them, out.
+//! Projection pushdown: the columns and nested fields that expressions use, and the columns to decode for them.
 //!
-//! `SELECT rec['a'], items[1]['b'] FROM t` needs of `rec` only `a`, and of the structs in the list `items` only `b`. DataFusion hands such
-//! accesses to the scan as `get_field(rec, 'a')` and `get_field(array_element(items, 1), 'b')`. The first finds the field by its name in
-//! whatever struct it is given: one with the other fields left out does as well. The second is made anew for such a list.
+//! `SELECT rec['a'], items[1]['b'] FROM t` needs only `a` of `rec`, and only `b` of the structs in the list `items`.
+//! DataFusion passes such accesses to the scan as `get_field(rec, 'a')` and `get_field(array_element(items, 1), 'b')`.
+//! The first finds the field by name, so it also works on a struct without the other fields. The second is rebuilt for
+//! a list of such structs.
 
 use crate::virtual_columns::is_virtual;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
@@ -16,21 +17,21 @@ use datafusion::physical_plan::PhysicalExpr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Of which columns what is looked at, by the columns' indices.
+/// The columns that expressions use, by index, and which nested fields of each.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Parts(BTreeMap<usize, Part>);
+pub(crate) struct ProjectedColumns(BTreeMap<usize, FieldMask>);
 
-/// What of a column, or of what is in it.
+/// The part of a value that expressions use.
 #[derive(Debug, Clone, PartialEq)]
-enum Part {
+enum FieldMask {
     All,
-    /// These fields of the struct.
-    Fields(Vec<(String, Part)>),
-    /// This of each item of the list.
-    Items(Box<Part>),
+    /// These fields of a struct.
+    Fields(Vec<(String, FieldMask)>),
+    /// This part of each item of a list.
+    Items(Box<FieldMask>),
 }
 
-/// A step from a column to what is in it.
+/// A step from a value to one inside it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Step<'a> {
     Field(&'a str),
@@ -39,17 +40,21 @@ enum Step<'a> {
 
 /// Columns to decode.
 #[derive(Debug, Clone)]
-pub(crate) struct Decoded {
-    /// Their paths, as [`avro_arrow::Options::projection`] has them.
+pub(crate) struct DecodeColumns {
+    /// Paths in the form of [`avro_arrow::Options::projection`].
     pub(crate) paths: Arc<[String]>,
-    /// What comes of them.
+    /// Schema of the decoded columns.
     pub(crate) schema: SchemaRef,
 }
 
-impl Parts {
-    /// Of columns of these fields. What the expressions need beyond them, such as partition columns, is passed over.
-    pub(crate) fn of<'a>(exprs: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>, fields: &Fields) -> Parts {
-        let mut parts = Parts::default();
+impl ProjectedColumns {
+    /// Collects what expressions use of columns of these fields. Columns beyond these, such as partition columns, are
+    /// ignored.
+    pub(crate) fn from_exprs<'a>(
+        exprs: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>,
+        fields: &Fields,
+    ) -> ProjectedColumns {
+        let mut parts = ProjectedColumns::default();
         for expr in exprs {
             let visited = expr.apply(|expr| {
                 Ok(match access(expr, fields) {
@@ -69,24 +74,24 @@ impl Parts {
         match self.0.get_mut(&column) {
             Some(part) => part.add(path),
             None => {
-                self.0.insert(column, Part::of(path));
+                self.0.insert(column, FieldMask::from_path(path));
             }
         }
     }
 
-    /// The indices of the columns, ascending.
+    /// Returns the indices of the columns, ascending.
     pub(crate) fn columns(&self) -> Vec<usize> {
         self.0.keys().copied().collect()
     }
 
-    /// Is anything of this column looked at?
+    /// Returns whether the expressions use this column.
     pub(crate) fn has(&self, column: usize) -> bool {
         self.0.contains_key(&column)
     }
 
-    /// The columns to decode, in the order of their indices. Virtual ones are not. The schema may be one whose columns have been narrowed before, from
-    /// those of `full`.
-    pub(crate) fn decoded(&self, schema: &Schema, full: &Schema) -> Decoded {
+    /// Returns the columns to decode, by ascending index, without virtual columns. `full` is the schema before pruning;
+    /// `schema` may already be pruned.
+    pub(crate) fn decoded(&self, schema: &Schema, full: &Schema) -> DecodeColumns {
         let mut paths = vec![];
         let mut fields = vec![];
         for (&column, part) in &self.0 {
@@ -98,18 +103,21 @@ impl Parts {
             leaves(field.name(), narrow.data_type(), whole.data_type(), &mut paths);
             fields.push(narrow);
         }
-        Decoded { paths: paths.into(), schema: Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())) }
+        DecodeColumns {
+            paths: paths.into(),
+            schema: Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())),
+        }
     }
 
-    /// Of each item of a list, what these parts say of the items of that column.
+    /// Returns the list type pruned to what the expressions use of its items, which are the values of `column`.
     pub(crate) fn of_items(&self, column: usize, list: &FieldRef) -> FieldRef {
         match self.0.get(&column) {
-            Some(part) => Part::Items(Box::new(part.clone())).of_column(list),
+            Some(part) => FieldMask::Items(Box::new(part.clone())).of_column(list),
             None => Arc::clone(list),
         }
     }
 
-    /// All columns of the schema, each with only what is looked at; those that are not looked at as they are.
+    /// Returns the schema with used columns pruned; unused columns stay whole.
     pub(crate) fn narrow(&self, schema: &Schema) -> Schema {
         let narrow = |(i, field): (usize, &FieldRef)| match self.0.get(&i) {
             Some(part) => part.of_column(field),
@@ -120,51 +128,51 @@ impl Parts {
     }
 }
 
-impl Part {
-    fn of(path: &[Step]) -> Part {
+impl FieldMask {
+    fn from_path(path: &[Step]) -> FieldMask {
         match path {
-            [] => Part::All,
-            [Step::Field(name), rest @ ..] => Part::Fields(vec![((*name).to_owned(), Part::of(rest))]),
-            [Step::Item, rest @ ..] => Part::Items(Box::new(Part::of(rest))),
+            [] => FieldMask::All,
+            [Step::Field(name), rest @ ..] => FieldMask::Fields(vec![((*name).to_owned(), FieldMask::from_path(rest))]),
+            [Step::Item, rest @ ..] => FieldMask::Items(Box::new(FieldMask::from_path(rest))),
         }
     }
 
     fn add(&mut self, path: &[Step]) {
         match (&mut *self, path) {
-            (Part::All, _) => {}
-            (Part::Fields(fields), [Step::Field(first), rest @ ..]) => {
+            (FieldMask::All, _) => {}
+            (FieldMask::Fields(fields), [Step::Field(first), rest @ ..]) => {
                 match fields.iter_mut().find(|(name, _)| name == first) {
                     Some((_, part)) => part.add(rest),
-                    None => fields.push(((*first).to_owned(), Part::of(rest))),
+                    None => fields.push(((*first).to_owned(), FieldMask::from_path(rest))),
                 }
             }
-            (Part::Items(part), [Step::Item, rest @ ..]) => part.add(rest),
-            _ => *self = Part::All,
+            (FieldMask::Items(part), [Step::Item, rest @ ..]) => part.add(rest),
+            _ => *self = FieldMask::All,
         }
     }
 
     fn of_column(&self, column: &FieldRef) -> FieldRef {
-        // A name with a dot in it would be another path.
+        // A path cannot express a name that contains a dot.
         if column.name().contains('.') { Arc::clone(column) } else { self.of_field(column) }
     }
 
     fn of_field(&self, field: &FieldRef) -> FieldRef {
         let narrow = match (self, field.data_type()) {
-            (Part::Fields(parts), DataType::Struct(fields)) => {
+            (FieldMask::Fields(parts), DataType::Struct(fields)) => {
                 let part = |field: &FieldRef| {
                     let (_, part) = parts.iter().find(|(name, _)| name == field.name())?;
                     Some(part.of_field(field))
                 };
                 DataType::Struct(fields.iter().filter_map(part).collect())
             }
-            (Part::Items(part), DataType::List(item)) => DataType::List(part.of_field(item)),
+            (FieldMask::Items(part), DataType::List(item)) => DataType::List(part.of_field(item)),
             _ => return Arc::clone(field),
         };
         Arc::new(field.as_ref().clone().with_data_type(narrow))
     }
 }
 
-/// Appends the paths to what a type has of another one that has more, in the order of its fields.
+/// Appends the paths of the pruned type's leaves, relative to the whole type, in field order.
 fn leaves(path: &str, narrow: &DataType, whole: &DataType, paths: &mut Vec<String>) {
     match (narrow, whole) {
         (narrow, whole) if narrow == whole => paths.push(path.to_owned()),
@@ -175,7 +183,7 @@ fn leaves(path: &str, narrow: &DataType, whole: &DataType, paths: &mut Vec<Strin
                 }
             }
         }
-        // Paths go through lists.
+        // Paths skip list levels.
         (DataType::List(narrow), DataType::List(whole)) => {
             leaves(path, narrow.data_type(), whole.data_type(), paths);
         }
@@ -183,7 +191,8 @@ fn leaves(path: &str, narrow: &DataType, whole: &DataType, paths: &mut Vec<Strin
     }
 }
 
-/// The column that an expression is, or is a field of, and the names on the way to it. None where there is a list on the way.
+/// Returns the column and the field names on the path if the expression is a column or a struct field of one; `None` if
+/// the path leads through a list.
 pub(crate) fn field_access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<&'a str>)> {
     let (column, path) = access(expr, fields)?;
     let name = |step| match step {
@@ -193,7 +202,7 @@ pub(crate) fn field_access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fiel
     Some((column, path.into_iter().map(name).collect::<Option<_>>()?))
 }
 
-/// The column that an expression is, or is a part of, and the way to it.
+/// Returns the column and the path if the expression is a column or a part of one.
 fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<Step<'a>>)> {
     let (column, path) = steps(expr, fields)?;
     is_path(fields.get(column)?, &path).then_some((column, path))
@@ -227,12 +236,12 @@ fn text(expr: &Arc<dyn PhysicalExpr>) -> Option<&str> {
     }
 }
 
-/// Does each step lead to one field of a struct, or into a list? A name with a dot in it would be another path.
+/// Returns whether each step leads to one field of a struct, or into a list. Names with dots cannot be in paths.
 fn is_path(column: &Field, path: &[Step]) -> bool {
     let mut field = column;
     for step in path {
         field = match (step, field.data_type()) {
-            // A union is read whole.
+            // Tagged structs stand for unions, which are decoded whole.
             (Step::Field(name), DataType::Struct(fields)) if !name.contains('.') && !is_tagged(fields) => {
                 let mut named = fields.iter().filter(|field| field.name() == name);
                 let (Some(next), None) = (named.next(), named.next()) else { return false };
@@ -245,15 +254,18 @@ fn is_path(column: &Field, path: &[Step]) -> bool {
     true
 }
 
-/// An expression over narrowed columns: functions whose arguments have other types than before return other types.
-pub(crate) fn over_narrowed(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
-    let anew = |expr: Arc<dyn PhysicalExpr>| {
+/// Rebuilds an expression for pruned columns: functions with other argument types have other return types.
+pub(crate) fn rebuild_for_pruned_schema(
+    expr: &Arc<dyn PhysicalExpr>,
+    schema: &Schema,
+) -> Result<Arc<dyn PhysicalExpr>> {
+    let rebuild = |expr: Arc<dyn PhysicalExpr>| {
         let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == "array_element") else {
             return Ok(Transformed::no(expr));
         };
         let (fun, args) = (Arc::new(call.fun().clone()), call.args().to_vec());
-        let anew = ScalarFunctionExpr::try_new(fun, args, schema, Arc::new(call.config_options().clone()))?;
-        Ok(Transformed::yes(Arc::new(anew) as Arc<dyn PhysicalExpr>))
+        let rebuilt = ScalarFunctionExpr::try_new(fun, args, schema, Arc::new(call.config_options().clone()))?;
+        Ok(Transformed::yes(Arc::new(rebuilt) as Arc<dyn PhysicalExpr>))
     };
-    Arc::clone(expr).transform_up(anew).data()
+    Arc::clone(expr).transform_up(rebuild).data()
 }

@@ -1,22 +1,22 @@
-//! Files of schemas: the bytes of one in, its schema out, with the types that it names and other files define.
+//! Schema files, and the types that they import from other schema files.
 
 use avro_arrow::schema::{Imports, Schema};
 use avro_arrow::{ErrorKind, Limits};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that are looked at in a directory.
+/// Maximum number of files considered in a directory.
 const FILES_MAX: usize = 10_000;
 
-/// The text of a schema's file: UTF-8, or UTF-16 with a byte order mark.
+/// Decodes the text of a schema file: UTF-8, or UTF-16 with a byte order mark.
 ///
 /// # Errors
-/// Where the bytes are neither, in words.
+/// If the bytes are neither.
 pub fn schema_text(bytes: &[u8]) -> Result<String, String> {
     let utf16 = |units: &[u8], unit: fn([u8; 2]) -> u16| {
         let pairs = units.chunks(2).map(|pair| match *pair {
             [a, b] => unit([a, b]),
-            // Half of a character, which is none.
+            // An odd number of bytes is not UTF-16.
             _ => 0xd800,
         });
         char::decode_utf16(pairs).collect::<Result<String, _>>().map_err(|_| "not UTF-16".to_owned())
@@ -33,11 +33,11 @@ fn utf8(bytes: &[u8]) -> Result<String, String> {
     str::from_utf8(bytes).map(str::to_owned).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))
 }
 
-/// Parses a schema. Types that it names but does not define are looked for in `imports`, which are files or directories of
-/// them, and then in the other schema files of the directory that the file `path` is in.
+/// Parses a schema. Types it uses but does not define are looked up in `imports`, schema files and directories of them,
+/// and then in the other schema files of the directory of `path`.
 ///
 /// # Errors
-/// As of [`Schema::parse`], and where two files define a type that is needed differently.
+/// Errors of [`Schema::parse`], and conflicting definitions of a needed type.
 pub fn parse_schema(
     text: &str,
     path: Option<&Path>,
@@ -70,7 +70,7 @@ pub fn parse_schema(
     known.parse(text, limits)
 }
 
-/// Adds the schema files of a directory, but for one.
+/// Adds the schema files of a directory, except one.
 fn add_all(imports: &mut Imports, directory: &Path, but: Option<&Path>, limits: &Limits) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let is_schema = |path: &PathBuf| {
@@ -83,7 +83,7 @@ fn add_all(imports: &mut Imports, directory: &Path, but: Option<&Path>, limits: 
     files.iter().take(FILES_MAX).for_each(|file| add(imports, file, limits));
 }
 
-/// Adds the types of a file. One that cannot be read, or is no schema, has none.
+/// Adds the types of a file. A file that cannot be read or parsed adds none.
 fn add(imports: &mut Imports, file: &Path, limits: &Limits) {
     let is_small = fs::metadata(file).is_ok_and(|file| file.len() <= limits.metadata_bytes as u64);
     if let Ok(bytes) = fs::read(file).map_err(|_| ()).and_then(|bytes| if is_small { Ok(bytes) } else { Err(()) })
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_utf8_or_utf16() {
+    fn schema_text_decodes_utf8_and_utf16() {
         let units = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
         let text = "\u{feff}\"é😀\"";
         assert_eq!(schema_text(&units(text, u16::to_le_bytes)).unwrap(), "\"é😀\"");

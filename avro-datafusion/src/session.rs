@@ -30,12 +30,12 @@ pub fn new_session(config: SessionConfig) -> Result<SessionContext> {
 
 /// Registers everything of this crate with a session.
 ///
-/// - `CREATE EXTERNAL TABLE .. STORED AS AVRO`, `COPY .. TO 'x.avro'` and `SELECT .. FROM 'path'`, in place of DataFusion's own
-///   Avro reader.
+/// - `CREATE EXTERNAL TABLE .. STORED AS AVRO`, `COPY .. TO 'x.avro'` and `SELECT .. FROM 'path'`, in place of
+///   DataFusion's own Avro reader.
 /// - The table functions `read_avro` ([`ReadAvroFunc`](crate::ReadAvroFunc)), `avro_schema`
 ///   ([`AvroSchemaFunc`](crate::AvroSchemaFunc)), `avro_metadata` ([`AvroMetadataFunc`](crate::AvroMetadataFunc)),
-///   `avro_blocks` ([`AvroBlocksFunc`](crate::AvroBlocksFunc)), `avro_damage` ([`AvroDamageFunc`](crate::AvroDamageFunc)) and
-///   `avro_index` ([`AvroIndexFunc`](crate::AvroIndexFunc)).
+///   `avro_blocks` ([`AvroBlocksFunc`](crate::AvroBlocksFunc)), `avro_damage`
+///   ([`AvroDamageFunc`](crate::AvroDamageFunc)) and `avro_index` ([`AvroIndexFunc`](crate::AvroIndexFunc)).
 /// - Object stores: paths may be URLs of S3, Google Cloud Storage, Azure and web servers in any statement, see
 ///   [`ObjectStores`](crate::ObjectStores).
 /// - `map['key']` for maps whose keys are string views.
@@ -75,13 +75,14 @@ pub fn register_all_with(ctx: &SessionContext, options: AvroOptions) -> Result<(
 
 /// Adds Avro tables to a [`SessionContext`].
 ///
-/// These methods work without [`register_all`]. Their names differ from `register_avro` and `read_avro`, inherent methods of
-/// `SessionContext` under DataFusion's feature `avro`, so that both can be used in one program.
+/// These methods work without [`register_all`]. Their names differ from `register_avro` and `read_avro`, inherent
+/// methods of `SessionContext` under DataFusion's feature `avro`, so that both can be used in one program.
 #[async_trait]
 pub trait AvroSessionExt {
     /// Registers the files at these paths as a table.
     ///
-    /// A path is a file, a directory (including its subdirectories), a glob, or the URL of one of these in an object store.
+    /// A path is a file, a directory (including its subdirectories), a glob, or the URL of one of these in an object
+    /// store.
     ///
     /// # Errors
     /// If a path has no files, a file is not Avro, or the schemas of the files cannot be merged.

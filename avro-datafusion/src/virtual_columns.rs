@@ -1,8 +1,7 @@
-//! Columns that say where a row is from: `_file`, `_block`, `_row` and `_offset`. Fields of a table's schema that stand for them, and
-//! what they are for the rows of a batch.
+//! Virtual columns that locate a row: `_file`, `_block`, `_row` and `_offset`.
 //!
-//! `_file` is a partition column, the same for a whole file. The others stand behind the columns of the files, and are known to the
-//! scan by their metadata.
+//! `_file` is a partition column, constant for a file. The others follow the columns of the files and are marked in
+//! their field metadata.
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
@@ -11,27 +10,28 @@ use datafusion::datasource::physical_plan::wrap_partition_type_in_dict;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Where in a field's metadata it says which of these it is. Attributes of Avro schemas have other keys.
+/// Metadata key of a virtual column. Attributes of Avro schemas use other keys.
 const KEY: &str = "avro_datafusion.virtual";
 
-/// A column that says where in its file a row is.
+/// A virtual column computed from the position of a row in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum RowPosition {
     Block,
     Row,
     Offset,
 }
 
-const PLACES: [(&str, Place); 3] = [("_block", Place::Block), ("_row", Place::Row), ("_offset", Place::Offset)];
+const POSITIONS: [(&str, RowPosition); 3] =
+    [("_block", RowPosition::Block), ("_row", RowPosition::Row), ("_offset", RowPosition::Offset)];
 
-/// The column of the files' names.
+/// Returns the field of `_file`.
 pub(crate) fn file() -> FieldRef {
     virtual_field("_file", wrap_partition_type_in_dict(DataType::Utf8))
 }
 
-/// The other columns.
+/// Returns the fields of the other virtual columns.
 pub(crate) fn places() -> impl Iterator<Item = FieldRef> {
-    PLACES.iter().map(|(name, _)| virtual_field(name, DataType::Int64))
+    POSITIONS.iter().map(|(name, _)| virtual_field(name, DataType::Int64))
 }
 
 fn virtual_field(name: &str, data_type: DataType) -> FieldRef {
@@ -39,33 +39,36 @@ fn virtual_field(name: &str, data_type: DataType) -> FieldRef {
     Arc::new(Field::new(name, data_type, false).with_metadata(metadata))
 }
 
-/// Is this one of the columns here?
+/// Returns whether this field is a virtual column.
 pub(crate) fn is_virtual(field: &Field) -> bool {
     field.metadata().contains_key(KEY)
 }
 
-fn place_of(field: &Field) -> Option<Place> {
+fn place_of(field: &Field) -> Option<RowPosition> {
     let name = field.metadata().get(KEY)?;
-    PLACES.iter().find(|(place, _)| place == name).map(|(_, place)| *place)
+    POSITIONS.iter().find(|(place, _)| place == name).map(|(_, place)| *place)
 }
 
-/// The columns that are in the files.
+/// Returns the columns that are in the files.
 pub(crate) fn without(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().filter(|field| !is_virtual(field)).cloned().collect::<Vec<_>>();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Columns that are wanted behind those that are decoded.
+/// Appends virtual columns to decoded batches.
 #[derive(Debug, Clone)]
-pub(crate) struct Placed {
-    places: Vec<Place>,
-    /// All columns.
+pub(crate) struct VirtualColumnAppender {
+    places: Vec<RowPosition>,
+    /// Schema of the output: decoded and virtual columns.
     schema: SchemaRef,
 }
 
-impl Placed {
-    /// Those of these fields that are of this kind, behind the columns of `decoded`. None if there are none.
-    pub(crate) fn of<'a>(fields: impl Iterator<Item = &'a FieldRef>, decoded: &Schema) -> Option<Placed> {
+impl VirtualColumnAppender {
+    /// Returns an appender of the virtual columns among `fields`; `None` if there are none.
+    pub(crate) fn new<'a>(
+        fields: impl Iterator<Item = &'a FieldRef>,
+        decoded: &Schema,
+    ) -> Option<VirtualColumnAppender> {
         let mut all = decoded.fields().to_vec();
         let mut places = vec![];
         for field in fields {
@@ -75,20 +78,20 @@ impl Placed {
             }
         }
         let schema = Arc::new(Schema::new_with_metadata(all, decoded.metadata().clone()));
-        (!places.is_empty()).then_some(Placed { places, schema })
+        (!places.is_empty()).then_some(VirtualColumnAppender { places, schema })
     }
 
-    /// The columns that are decoded, and these.
+    /// Returns the schema of the output.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Do they need a file to be read from its start? How many blocks there are before a byte range is not known.
+    /// Returns whether a file must be read from its start: the number of blocks before a byte range is unknown.
     pub(crate) fn counts(&self) -> bool {
-        self.places.iter().any(|place| matches!(place, Place::Block | Place::Row))
+        self.places.iter().any(|place| matches!(place, RowPosition::Block | RowPosition::Row))
     }
 
-    /// The batch with these columns, of rows that are at these places.
+    /// Appends the virtual columns to a batch whose rows are at these positions.
     pub(crate) fn append(&self, batch: &RecordBatch, at: &[RowRange]) -> Result<RecordBatch, ArrowError> {
         let rows = batch.num_rows();
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -97,9 +100,9 @@ impl Placed {
             let mut values = Vec::with_capacity(rows);
             for run in at {
                 match place {
-                    Place::Block => values.resize(values.len() + run.n_rows, number(run.block)),
-                    Place::Offset => values.resize(values.len() + run.n_rows, number(run.offset)),
-                    Place::Row => values.extend((run.row..).take(run.n_rows).map(number)),
+                    RowPosition::Block => values.resize(values.len() + run.n_rows, number(run.block)),
+                    RowPosition::Offset => values.resize(values.len() + run.n_rows, number(run.offset)),
+                    RowPosition::Row => values.extend((run.row..).take(run.n_rows).map(number)),
                 }
             }
             columns.push(Arc::new(Int64Array::from(values)) as ArrayRef);

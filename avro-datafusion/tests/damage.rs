@@ -1,4 +1,4 @@
-//! Queries around damaged blocks: the rows that are left, what a sink is told, and the table function that lists all damage.
+//! Queries around damaged blocks: remaining rows, observer events, and `avro_damage`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -15,14 +15,14 @@ fn numbers(n: i64, per_block: usize) -> Vec<u8> {
     avro(&record(SCHEMA), &rows, per_block)
 }
 
-/// Where the blocks of a file of `numbers` begin, all of the same size but for the last.
+/// Offsets of the blocks in a file of `numbers`, all of equal size but the last.
 fn first_block(file: &[u8]) -> usize {
     let marker = &support::SYNC[..];
     file.windows(16).position(|at| at == marker).unwrap() + 16
 }
 
-/// Files with blocks of ten rows of three bytes: `good`; `value`, whose second block has a bad boolean; `frame`, whose second
-/// block has a bad count; `cut`, without its last bytes; `header`, which is none.
+/// Files with blocks of ten rows of three bytes: `good`; `value`, whose second block has an invalid boolean; `frame`,
+/// whose second block has an invalid count; `cut`, without its last bytes; `header`, with an invalid header.
 fn files() -> Dir {
     let dir = Dir::new();
     let good = numbers(40, 10);
@@ -45,7 +45,7 @@ fn lenient() -> AvroOptions {
 }
 
 #[tokio::test]
-async fn a_table_function_lists_damage() {
+async fn avro_damage_lists_damaged_blocks() {
     let dir = files();
     for partitions in [1, 3] {
         let ctx = session(partitions);
@@ -78,7 +78,7 @@ async fn a_table_function_lists_damage() {
 }
 
 #[tokio::test]
-async fn tables_are_read_around_damage() {
+async fn skip_reads_intact_blocks() {
     let dir = files();
     for partitions in [1, 4] {
         let ctx = session(partitions);
@@ -106,7 +106,7 @@ async fn tables_are_read_around_damage() {
     }
 }
 
-/// Remembers what it is told.
+/// Records observer events.
 #[derive(Default)]
 struct Told(Mutex<Vec<Skipped>>);
 
@@ -121,7 +121,7 @@ impl ScanObserver for Told {
 }
 
 #[tokio::test]
-async fn a_sink_is_told() {
+async fn observer_receives_skipped_blocks() {
     let dir = Dir::new();
     // Large enough to be cut into byte ranges, were it read strictly.
     let good = numbers(200_000, 1000);
@@ -156,7 +156,7 @@ async fn a_sink_is_told() {
         let blocks: Vec<_> = found.iter().map(|(name, block, _, rows)| (name.as_str(), *block, *rows)).collect();
         let of = |name, every| (3..200).step_by(every).map(move |block| (name, block, Some(1000)));
         assert_eq!(blocks, of("a.avro", 7).chain(of("b.avro", 50)).collect::<Vec<_>>());
-        // The function finds the same.
+        // `avro_damage` finds the same blocks.
         ctx.register_avro_table("t", dir.path().to_str().unwrap(), options).await.unwrap();
         let text = run(&ctx, &dir.show("SELECT count(*) AS n, sum(\"rows\") AS s FROM avro_damage('$DIR')")).await;
         assert_eq!(text, format!("n | s\n{} | {rows_lost}", found.len()));

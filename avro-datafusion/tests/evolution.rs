@@ -1,4 +1,4 @@
-//! Tables over files whose schema evolved, and what may be said of how they are read. A table of SQL and what it gives.
+//! Tables over files with different schemas, and the options that resolve them: SQL and expected results.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -48,7 +48,7 @@ fn users() -> Dir {
 }
 
 #[tokio::test]
-async fn one_table() {
+async fn schemas_merge_into_one_table() {
     let cases = [
         (
             "SELECT id, full_name, kind, mail, score FROM '$DIR/t' ORDER BY id",
@@ -78,7 +78,7 @@ async fn one_table() {
 }
 
 #[tokio::test]
-async fn conflicts_as_unions() {
+async fn conflicts_become_unions() {
     let dir = Dir::new();
     let x = |schema: &str| record(&[&format!(r#"{{"name": "x", "type": {schema}}}"#)]);
     dir.write("t/a.avro", avro(&x(r#""int""#), &[row().long(1)], 1));
@@ -101,7 +101,7 @@ async fn conflicts_as_unions() {
 }
 
 #[tokio::test]
-async fn a_reader_schema() {
+async fn reader_schema_resolves_files() {
     let dir = users();
     dir.write(
         "reader.avsc",
@@ -136,7 +136,7 @@ async fn a_reader_schema() {
 
 /// Columns that the caller gives: found by name and cast, or by their ids.
 #[tokio::test]
-async fn arrow_columns() {
+async fn declared_arrow_columns_are_cast() {
     let dir = users();
     let files = dir.path().join("t");
     let ctx = session(1);

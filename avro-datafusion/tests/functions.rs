@@ -1,4 +1,4 @@
-//! The table functions: what they are called with, and what they say of files, whatever those are.
+//! Table functions: arguments and results.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -79,7 +79,7 @@ const READS: &[(&str, &str)] = &[
     ),
     (
         "SELECT * FROM read_avro('$DIR/a.avro', enums => NULL)",
-        "error: Error during planning: read_avro: the option `enums` needs a value that is known beforehand",
+        "error: Error during planning: read_avro: the option `enums` must be a constant",
     ),
     (
         "SELECT * FROM read_avro('$DIR/a.avro', 'enums')",
@@ -104,12 +104,12 @@ const READS: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn reads_on_one_thread() {
+async fn read_avro_works_on_one_thread() {
     check(&session(2), &files(), READS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn reads_on_worker_threads() {
+async fn read_avro_works_on_worker_threads() {
     let ctx = session(2);
     let dir = files();
     let dir = tokio::spawn(async move {
@@ -131,7 +131,7 @@ async fn remote() -> (SessionContext, Arc<Counting>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_of_urls() {
+async fn read_avro_reads_urls() {
     let (ctx, _) = remote().await;
     let cases = [
         ("SELECT sum(n) AS s FROM read_avro('s3://b/d/*.avro')", "s\n55"),
@@ -157,17 +157,17 @@ async fn reads_of_urls() {
 }
 
 #[tokio::test]
-async fn reads_of_urls_on_one_thread_are_refused() {
+async fn read_avro_of_url_on_one_thread_is_an_error() {
     let (ctx, _) = remote().await;
     let cases = [(
         "SELECT * FROM read_avro('s3://b/d/*.avro')",
-        "error: Error during planning: read_avro() of a URL needs a Tokio runtime of several threads, ...",
+        "error: Error during planning: read_avro() of a URL requires a multi-threaded Tokio runtime; ...",
     )];
     check(&ctx, &Dir::new(), &cases).await;
 }
 
 #[tokio::test]
-async fn metadata() {
+async fn avro_metadata_lists_header_entries() {
     let dir = files();
     let schema = r#"{"type": "record", "name": "r", "fields": [{"name": "n", "type": "long"}]}"#;
     let header = row().raw(b"Obj\x01").long(4).string("avro.schema").string(schema);
@@ -207,7 +207,7 @@ async fn metadata() {
 }
 
 #[tokio::test]
-async fn blocks() {
+async fn avro_blocks_lists_blocks() {
     let dir = files();
     let good = numbers(0..10);
     // The blocks are of 1 + 1 + 3 + 16 bytes, the last of two less.
@@ -271,7 +271,7 @@ async fn blocks() {
 }
 
 #[tokio::test]
-async fn blocks_of_all_valid_files() {
+async fn avro_blocks_agrees_with_row_counts() {
     let ctx = session(2);
     // The blocks of a file lie side by side from the end of its header to the end of it.
     let sql = format!(
@@ -298,7 +298,7 @@ async fn blocks_of_all_valid_files() {
         }
     }
     assert!(compared > 100, "{compared}");
-    // What codecs say of their data's length is its length.
+    // The length that a codec records is the decompressed length.
     let sql = format!(
         "SELECT count(DISTINCT sum) AS sums FROM (SELECT file, sum(decompressed) AS sum
          FROM avro_blocks('{VALID}/codec-{{null,snappy,zstandard}}.avro') GROUP BY file)"
@@ -308,7 +308,7 @@ async fn blocks_of_all_valid_files() {
 
 /// Large blocks are not read, small ones are read together.
 #[tokio::test]
-async fn blocks_are_hopped_over() {
+async fn avro_blocks_skips_data() {
     let schema = record(&[r#"{"name": "b", "type": "bytes"}"#]);
     let rows = |n: usize, len: usize| -> Vec<Row> { (0..n).map(|_| row().bytes(&vec![7; len])).collect() };
     let store = InMemory::new();
@@ -327,7 +327,7 @@ async fn blocks_are_hopped_over() {
 }
 
 #[tokio::test]
-async fn schemas() {
+async fn avro_schema_lists_fields() {
     let dir = files();
     let schema = record(&[
         r#"{"name": "id", "type": "long", "doc": "who", "aliases": ["key", "ident"]}"#,

@@ -1,5 +1,4 @@
-//! Block indexes: that queries give the same rows with them as without, how much less they read, and what becomes of an index that is not
-//! the one of its file.
+//! Block indexes: same results as without, fewer bytes read, and stale indexes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -40,7 +39,7 @@ async fn index(ctx: &SessionContext, path: &Path, options: &AvroOptions) {
     build(&ctx.state(), path.to_str().unwrap(), options, &IndexOptions::default()).await.unwrap();
 }
 
-/// Numbers that look random, the same in every run.
+/// Deterministic pseudo-random numbers.
 struct Random(u64);
 
 impl Random {
@@ -105,7 +104,7 @@ fn table(dir: &Dir) {
     }
 }
 
-/// What a query reads: the sum of each metric of its scans.
+/// The sum of each metric over a query's scans.
 async fn metrics(ctx: &SessionContext, sql: &str) -> HashMap<String, usize> {
     fn add(plan: &Arc<dyn ExecutionPlan>, sums: &mut HashMap<String, usize>) {
         for metric in plan.metrics().iter().flat_map(|metrics| metrics.iter()) {
@@ -128,7 +127,7 @@ async fn register(ctx: &SessionContext, dir: &Dir, with: AvroOptions) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_give_the_same_rows() {
+async fn index_pruning_keeps_results() {
     let dir = Dir::new();
     table(&dir);
     let (heard, options) = heard();
@@ -181,9 +180,9 @@ async fn filters_give_the_same_rows() {
     assert_eq!(heard.take(), Vec::<String>::new());
 }
 
-/// Filters on every column of every valid file select the same rows with an index.
+/// Filters on every column of every valid file select the same rows with an index as without.
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_of_valid_files() {
+async fn index_pruning_keeps_results_of_valid_files() {
     let (heard, options) = heard();
     let (mut files, mut queries) = (0, 0);
     let valid = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/valid");
@@ -235,7 +234,7 @@ async fn filters_of_valid_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_known_without_reading() {
+async fn index_statistics_answer_aggregates() {
     let dir = Dir::new();
     table(&dir);
     let ctx = session(2);
@@ -265,7 +264,7 @@ async fn what_is_known_without_reading() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn top_rows_read_little() {
+async fn top_k_with_index_prunes_blocks() {
     let dir = Dir::new();
     let schema = record(&[r#"{"name": "id", "type": "long"}"#, r#"{"name": "text", "type": "string"}"#]);
     let rows: Vec<_> = (0..400_000).map(|id| row().long(id).string(&format!("{id:040}"))).collect();
@@ -298,7 +297,7 @@ async fn top_rows_read_little() {
 
 /// Rows of an index as any Avro table.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_is_an_avro_file() {
+async fn index_is_an_avro_file() {
     let dir = Dir::new();
     let rows: Vec<_> = [3, 1, 2, 300].into_iter().map(|n| row().long(n).long(0)).collect();
     let schema = record(&[r#"{"name": "a", "type": "long"}"#, r#"{"name": "s", "type": ["null", "string"]}"#]);
@@ -327,7 +326,7 @@ async fn an_index_is_an_avro_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_of_another_file_is_not_used() {
+async fn stale_index_is_ignored_with_warning() {
     let (heard, options) = heard();
     let rows = |n: i64| (0..n).map(|i| row().long(i)).collect::<Vec<_>>();
     let schema = record(&[r#"{"name": "a", "type": "long"}"#]);
@@ -346,7 +345,7 @@ async fn an_index_of_another_file_is_not_used() {
                 std::fs::write(file, avro(&record(&[r#"{"name": "a", "type": "long"}"#]), &[row().long(77)], 1))
                     .unwrap()
             },
-            Some("the file's size is another than when it was indexed"),
+            Some("the file's size has changed since it was indexed"),
         ),
         (
             "touched",
@@ -354,7 +353,7 @@ async fn an_index_of_another_file_is_not_used() {
                 let time = std::time::SystemTime::now() + std::time::Duration::from_secs(100);
                 std::fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
             },
-            Some("the file's time of change is another"),
+            Some("the file's modification time has changed"),
         ),
         (
             "cut",
@@ -364,7 +363,7 @@ async fn an_index_of_another_file_is_not_used() {
             },
             Some("its checksum is wrong"),
         ),
-        ("empty", |_, index| std::fs::write(index, "").unwrap(), Some("its index is not used")),
+        ("empty", |_, index| std::fs::write(index, "").unwrap(), Some("block index not used")),
         ("something else", |_, index| std::fs::write(index, "PAR1").unwrap(), Some("this is Parquet")),
     ];
     for (what, change, warning) in cases {
@@ -405,7 +404,7 @@ async fn an_index_of_another_file_is_not_used() {
 
 /// A file whose bytes were changed, but neither its size nor its time.
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_that_are_not_where_the_index_says() {
+async fn wrong_block_offsets_fail_the_query() {
     let dir = Dir::new();
     let schema = record(&[r#"{"name": "a", "type": "long"}"#]);
     let rows: Vec<_> = (0..200).map(|i| row().long(i)).collect();
@@ -427,17 +426,16 @@ async fn blocks_that_are_not_where_the_index_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn indexes_in_a_directory_and_of_some_columns() {
+async fn index_path_and_columns_are_respected() {
     let dir = Dir::new();
     table(&dir);
     let ctx = session(2);
     let place = dir.path().join("indexes").to_str().unwrap().to_owned();
     let options = AvroOptions::default().with_index_path(place);
     let path = dir.path().join("t").to_str().unwrap().to_owned();
-    let columns = |names: &[&str], rebuild| IndexOptions {
-        columns: Some(names.iter().map(|name| (*name).to_owned()).collect()),
-        rebuild,
-        ..IndexOptions::default()
+    let columns = |names: &[&str], rebuild| {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        IndexOptions::default().with_columns(names).with_rebuild(rebuild)
     };
     let built = build(&ctx.state(), path.as_str(), &options, &columns(&["id", "r"], false)).await.unwrap();
     assert!(built.iter().all(|one| one.built && one.index.contains("/indexes/file/") && one.rows == 400));
@@ -460,16 +458,16 @@ async fn indexes_in_a_directory_and_of_some_columns() {
     }
 }
 
-/// Somebody who looks on knows how much there is, and how much of it is done.
+/// Progress is visible while the build runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn progress_is_told() {
+async fn build_reports_progress() {
     let dir = Dir::new();
     table(&dir);
     let ctx = session(2);
     let path = dir.path().join("t").to_str().unwrap().to_owned();
     for rebuild in [true, false] {
         let progress = Arc::new(IndexProgress::default());
-        let index = IndexOptions { rebuild, progress: Some(Arc::clone(&progress)), ..IndexOptions::default() };
+        let index = IndexOptions::default().with_rebuild(rebuild).with_progress(Arc::clone(&progress));
         let built = build(&ctx.state(), path.as_str(), &AvroOptions::default(), &index).await.unwrap();
         let sizes = built.iter().map(|one| std::fs::metadata(&one.file).unwrap().len());
         let (total, rows) = (sizes.sum::<u64>(), built.iter().map(|one| one.rows).sum::<u64>());
@@ -483,7 +481,7 @@ async fn progress_is_told() {
 
 /// Files of other schemas than the table's.
 #[tokio::test(flavor = "multi_thread")]
-async fn promoted_and_missing_columns() {
+async fn index_of_promoted_and_missing_columns() {
     let dir = Dir::new();
     let enumeration = |symbols: &str| {
         format!(r#"{{"name": "e", "type": {{"type": "enum", "name": "E", "symbols": [{symbols}], "default": "A"}}}}"#)

@@ -1,4 +1,4 @@
-//! What is pushed down to the scan: filters, fields of structs, limits; that the rows are the same as without, and what was read for them.
+//! Pushdown of filters, struct fields and limits: same rows as without, and how much is read.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -44,9 +44,9 @@ fn session() -> SessionContext {
     avro_datafusion::new_session(SessionConfig::new().with_target_partitions(1)).unwrap()
 }
 
-/// Filters on every column of every valid file select the same rows as they do of a table in memory.
+/// Filters on every column of every valid file select the same rows as those of a table in memory.
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_select_the_same_rows() {
+async fn filters_select_the_rows_of_a_memory_table() {
     let (mut queries, mut selected) = (0, 0);
     let mut names: Vec<_> = std::fs::read_dir(testdata("valid")).unwrap().map(|entry| entry.unwrap().path()).collect();
     // Arrow's own filter fails where values have no bytes.
@@ -87,7 +87,7 @@ async fn filters_select_the_same_rows() {
                             Expr::Column(Column::new_unqualified(schema.field(schema.fields().len() - 1).name()));
                         if project { found.select(vec![other]) } else { Ok(found) }
                     };
-                    // What cannot be compared cannot be in either.
+                    // Types that cannot be compared fail in both.
                     let (Ok(ours), Ok(expected)) = (query(&table), query(&memory)) else { continue };
                     let Ok(expected) = expected.collect().await else { continue };
                     let ours = ours.collect().await.unwrap_or_else(|e| panic!("{path}: {filter}: {e}"));
@@ -102,11 +102,11 @@ async fn filters_select_the_same_rows() {
 }
 
 #[tokio::test]
-async fn plans_say_what_is_pushed_down() {
+async fn explain_shows_pushed_down_parts() {
     let ctx = session();
     let file = testdata("valid/nullable-nested.avro").display().to_string();
     ctx.register_avro_table("t", file, AvroOptions::default()).await.unwrap();
-    // A query, and what its scan says of itself.
+    // A query, and its scan in the plan.
     let cases = [
         ("SELECT * FROM t", "decoded=[r, m, e]"),
         ("SELECT m FROM t", "decoded=[m]"),
@@ -127,9 +127,9 @@ async fn plans_say_what_is_pushed_down() {
     assert!(!plan.contains("FilterExec"), "{plan}");
 }
 
-/// Fields of structs, read alone or with others, are what they are in the whole struct.
+/// Struct fields equal those of the whole struct, read alone or with others.
 #[tokio::test]
-async fn fields_of_structs() {
+async fn struct_fields_are_pruned() {
     let file = testdata("valid/nullable-nested.avro").display().to_string();
     let ctx = session();
     ctx.register_avro_table("t", file.clone(), AvroOptions::default()).await.unwrap();
@@ -152,9 +152,9 @@ async fn fields_of_structs() {
     }
 }
 
-/// What is looked at of the items of lists, by index or unnested.
+/// Fields of list items, accessed by index or through UNNEST.
 #[tokio::test]
-async fn fields_of_items() {
+async fn list_item_fields_are_pruned() {
     let file = testdata("valid/arrays-nested.avro").display().to_string();
     let ctx = session();
     ctx.register_avro_table("t", file.clone(), AvroOptions::default()).await.unwrap();
@@ -183,9 +183,9 @@ async fn fields_of_items() {
     }
 }
 
-/// `count(*)` is answered by the planner where the heads of blocks tell, and never from what is only half known.
+/// The planner answers `count(*)` if block headers tell, but never from partial statistics.
 #[tokio::test]
-async fn counts() {
+async fn count_reads_no_columns() {
     let folder = tempfile::tempdir().unwrap();
     let copy = |from: &str, to: &str| std::fs::copy(testdata(from), folder.path().join(to)).unwrap();
     let long: Vec<u8> = blocks(&[1000; 200]);
@@ -234,7 +234,7 @@ async fn counts() {
     assert_eq!(rows(&ctx, "SELECT count(*) FROM t").await, ["7"]);
 }
 
-/// A file of ints, in blocks of so many rows.
+/// A file of ints, with blocks of this many rows.
 fn blocks(rows: &[usize]) -> Vec<u8> {
     let long = |mut n: u64| {
         let mut bytes = vec![];

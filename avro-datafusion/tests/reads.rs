@@ -1,4 +1,4 @@
-//! What is asked of the object store: ranges and not whole files, little for `LIMIT`, headers once.
+//! Requests to the object store: ranges instead of whole files, few for `LIMIT`, headers once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -31,7 +31,7 @@ async fn store() -> (SessionContext, Arc<Counting>) {
 }
 
 #[tokio::test]
-async fn reads() {
+async fn large_file_is_read_ahead() {
     let (ctx, store) = store().await;
     ctx.register_avro_table("big", "mem://bucket/big/", AvroOptions::default()).await.unwrap();
     let header = store.take_gets();
@@ -50,7 +50,7 @@ async fn reads() {
 }
 
 #[tokio::test]
-async fn many_files() {
+async fn many_small_files_are_read_once() {
     let (ctx, store) = store().await;
     ctx.register_avro_table("many", "mem://bucket/many/*.avro", AvroOptions::default()).await.unwrap();
     assert_eq!(store.take_gets().len(), 100);

@@ -1,4 +1,4 @@
-//! Writing from SQL: statements in; what is in the files, or why there are none, out.
+//! Writes from SQL: statements, and the resulting files or errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -35,7 +35,7 @@ fn directories(dir: &Path) -> Vec<String> {
     files(dir).iter().map(directory).collect()
 }
 
-/// Fails unless nothing is left in the directory soon: what is given up is cleaned away behind the caller's back.
+/// Fails unless the directory is soon empty: dropped writes are cleaned up in the background.
 async fn is_empty_soon(dir: &Path) {
     for _ in 0..3_000 {
         if files(dir).is_empty() {
@@ -47,7 +47,7 @@ async fn is_empty_soon(dir: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_of_every_type_come_back() {
+async fn copy_round_trips_every_type() {
     let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/valid");
     let (dir, ctx) = (Dir::new(), session(2));
     let mut names: Vec<_> = files(&testdata).into_iter().filter(|name| name.ends_with(".avro")).collect();
@@ -75,7 +75,7 @@ async fn files_of_every_type_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn options() {
+async fn copy_options() {
     let (dir, ctx) = (Dir::new(), session(2));
     dir.write("s.avsc", support::record(&[r#"{"name": "n", "type": ["null", "int"], "doc": "a number"}"#]));
     check(
@@ -127,7 +127,7 @@ async fn options() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_leaves_nothing() {
+async fn failed_write_leaves_no_file() {
     let (dir, ctx) = (Dir::new(), session(2));
     let strict = support::record(&[r#"{"name": "n", "type": "long"}"#]);
     std::fs::create_dir(dir.path().join("out")).unwrap();
@@ -141,7 +141,7 @@ async fn what_cannot_be_written_leaves_nothing() {
         ("COPY (SELECT 1 AS m) TO '$DIR/out/c.avro' OPTIONS (schema '{\"type\": \"record\", \"name\": \"r\", \"fields\": \
           [{\"name\": \"n\", \"type\": \"long\"}]}')".to_owned(), "n"),
         ("COPY (SELECT 1 AS a, arrow_cast(100, 'Decimal128(3, -2)') AS d) TO '$DIR/out/c.avro'".to_owned(), "Decimal128(3, -2)"),
-        ("COPY (SELECT 1 AS a, X'ff' AS b) TO '$DIR/out/' STORED AS AVRO PARTITIONED BY (b)".to_owned(), "which is of type"),
+        ("COPY (SELECT 1 AS a, X'ff' AS b) TO '$DIR/out/' STORED AS AVRO PARTITIONED BY (b)".to_owned(), "cannot partition by column `b` of type"),
     ];
     for (sql, expected) in cases {
         let found = run(&ctx, &dir.show(&sql)).await;
@@ -151,7 +151,7 @@ async fn what_cannot_be_written_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_file_stays_until_the_new_one_is_whole() {
+async fn copy_replaces_file_atomically() {
     let (dir, ctx) = (Dir::new(), session(2));
     check(
         &ctx,
@@ -174,7 +174,7 @@ async fn an_old_file_stays_until_the_new_one_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn directories_are_named_by_columns() {
+async fn partitioned_by_names_directories() {
     let (dir, ctx) = (Dir::new(), session(2));
     let rows = "(VALUES (1, 'x/y', DATE '2024-01-31'), (2, NULL, DATE '2024-01-31'), (3, 'x/y', NULL), (4, 'ü %=', NULL)) \
                 AS t(n, k, d)";
@@ -206,7 +206,7 @@ async fn directories_are_named_by_columns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_are_added_to_tables() {
+async fn insert_adds_files() {
     let (dir, ctx) = (Dir::new(), session(2));
     dir.write("one.avro", support::avro(&support::record(&[r#"{"name": "a", "type": "long"}"#]), &[], 1));
     dir.write("old/one.avro", {
@@ -229,7 +229,7 @@ async fn rows_are_added_to_tables() {
             ("INSERT INTO t SELECT * FROM t WHERE a > 5", "count\n0"),
             ("SELECT a, b, count(*) AS n FROM t GROUP BY 1, 2 ORDER BY 2", "a | b | n\n1 | x | 2\nnull | y | 2"),
             ("SELECT DISTINCT value FROM avro_metadata('$DIR/new/t/') WHERE key = 'avro.codec'", "value\nsnappy"),
-            // Into a table of files that are there: its schema is what new files have.
+            // Into a table with files: new files have its schema.
             ("CREATE EXTERNAL TABLE old STORED AS AVRO LOCATION '$DIR/old/'", ""),
             ("INSERT INTO old VALUES (2, 'blue')", "count\n1"),
             ("SELECT * FROM old ORDER BY a", "a | c\n1 | red\n2 | blue"),
@@ -246,7 +246,7 @@ async fn rows_are_added_to_tables() {
             ("CREATE EXTERNAL TABLE one STORED AS AVRO LOCATION '$DIR/one.avro'", ""),
             (
                 "INSERT INTO one VALUES (1)",
-                "error: Error during planning: rows can be added to a table of a directory, which $DIR/one.avro is not",
+                "error: Error during planning: INSERT requires a directory, but $DIR/one.avro is not one",
             ),
             ("INSERT OVERWRITE t VALUES (1, 'x')", "error: This feature is not implemented: ..."),
             ("SELECT count(*) FROM t", "count(*)\n4"),
@@ -258,7 +258,7 @@ async fn rows_are_added_to_tables() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_keep_their_order() {
+async fn copy_keeps_row_order() {
     let (dir, ctx) = (Dir::new(), session(4));
     let sql = "COPY (SELECT value, concat('some text ', value) AS t FROM generate_series(1, 500000)) TO '$DIR/a.avro' \
                OPTIONS (block_size 5000)";
@@ -269,7 +269,7 @@ async fn rows_keep_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_directories_in_little_memory() {
+async fn many_partitions_respect_memory_limit() {
     let dir = Dir::new();
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(64 << 20, 1.0).build_arc().unwrap();
     let ctx = SessionContext::new_with_config_rt(SessionConfig::new().with_target_partitions(2), runtime);
@@ -296,7 +296,7 @@ async fn many_directories_in_little_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_given_up_leaves_nothing() {
+async fn dropped_write_leaves_no_file() {
     let (dir, ctx) = (Dir::new(), session(2));
     let rows = "(SELECT value, value % 7 AS k FROM generate_series(1, 1000000000000))";
     for to in [
@@ -328,7 +328,7 @@ async fn what_is_given_up_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plans_and_metrics() {
+async fn sink_shows_plan_and_metrics() {
     let (dir, ctx) = (Dir::new(), session(2));
     let sql = "EXPLAIN COPY (SELECT 1 AS a, 2 AS k) TO '$DIR/p/' STORED AS AVRO PARTITIONED BY (k)";
     let plan = dir.hide(&run(&ctx, &dir.show(sql)).await);

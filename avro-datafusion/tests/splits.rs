@@ -37,7 +37,7 @@ fn file(rows: i64, rows_per_block: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn every_row_once_for_all_partitions() {
+async fn every_partitioning_returns_each_row_once() {
     let dir = Dir::new();
     dir.write("t/a.avro", file(2_000, 7));
     dir.write("t/b.avro", file(500, 100));
@@ -66,7 +66,7 @@ async fn every_row_once_for_all_partitions() {
 
 /// A file cut in two at every byte: the two scans together have every row once, in order, and so have their counts.
 #[tokio::test]
-async fn every_cut() {
+async fn every_split_position_returns_each_row_once() {
     let store = Arc::new(object_store::memory::InMemory::new());
     let bytes = file(60, 7);
     let len = i64::try_from(bytes.len()).unwrap();
@@ -109,10 +109,10 @@ async fn every_cut() {
     }
 }
 
-/// A value may hold what is a whole block to a scan that starts inside it, here one that even ends where the real block does.
-/// The file's parts then give its rows, or an error that says how to read it; never other rows.
+/// A value may hold what is a whole block to a scan that starts inside it, here one that even ends where the real block
+/// does. The file's parts then give its rows, or an error that says how to read it; never other rows.
 #[tokio::test]
-async fn a_forged_block_is_noticed() {
+async fn forged_block_in_value_is_an_error() {
     let schema = record(&[r#"{"name": "b", "type": "bytes"}"#]);
     let forged_row = row().bytes(b"forged").0;
     let forged = row().raw(&[b'x'; 40]).raw(&SYNC).long(1).bytes(&forged_row).0;
@@ -129,7 +129,7 @@ async fn a_forged_block_is_noticed() {
         for sql in ["SELECT count(*) AS c FROM t", "SELECT count(*) AS c FROM t WHERE b <> X'00'"] {
             match support::run(&ctx, sql).await.as_str() {
                 "c\n6" => {}
-                error if error.contains("a.avro: a value of this file holds what looks like a block") => noticed += 1,
+                error if error.contains("a.avro: a value contains what looks like a block") => noticed += 1,
                 other => panic!("{partitions} partitions: {other}"),
             }
         }
@@ -138,7 +138,7 @@ async fn a_forged_block_is_noticed() {
 }
 
 #[tokio::test]
-async fn plans() {
+async fn plan_shows_file_ranges() {
     let dir = Dir::new();
     let path = dir.write("a.avro", file(50_000, 100));
     let mut config = SessionConfig::new().with_target_partitions(4);

@@ -1,5 +1,4 @@
-//! Queries over small Avro files: ways to name files, columns of every type, files of different schemas. A table of SQL and
-//! what it gives.
+//! Queries over small Avro files: paths, columns of every type, files with different schemas. SQL and expected results.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -88,7 +87,7 @@ fn files() -> Dir {
 }
 
 #[tokio::test]
-async fn paths() {
+async fn from_path_finds_files() {
     let dir = files();
     let ctx = session(2);
     let cases = [
@@ -115,7 +114,7 @@ async fn paths() {
         // Other formats go DataFusion's way.
         ("SELECT a + b AS s FROM '$DIR/t.csv'", "s\n3\n7"),
         ("SELECT * FROM '$DIR/t.json'", "a\n1"),
-        // What is wrong with a path is said.
+        // Errors name what is wrong with a path.
         (
             "SELECT * FROM '$DIR/nothing.avro'",
             "error: Error during planning: no such file or directory: $DIR/nothing.avro",
@@ -147,18 +146,18 @@ async fn paths() {
         ),
         (
             "SELECT * FROM '$DIR/twice.avro'",
-            "error: Error during planning: $DIR/twice.avro: there are two columns named `a`; SQL cannot tell them apart",
+            "error: Error during planning: $DIR/twice.avro: two columns are named `a`, which SQL cannot distinguish",
         ),
         (
             "SELECT * FROM 'sftp://host/x.avro'",
-            "error: Error during planning: there is no object store for sftp://; known are ...",
+            "error: Error during planning: no object store for sftp://; supported are ...",
         ),
     ];
     check(&ctx, &dir, &cases).await;
 }
 
 #[tokio::test]
-async fn external_tables() {
+async fn create_external_table_options() {
     let dir = files();
     let ctx = session(2);
     let cases = [
@@ -177,7 +176,7 @@ async fn external_tables() {
         ("SELECT DISTINCT day FROM hive WHERE region IS NULL", "day\n2024-01-03"),
         (
             "CREATE EXTERNAL TABLE typed (n BIGINT, extra TEXT, day DATE) STORED AS AVRO PARTITIONED BY (day) LOCATION '$DIR/hive/'",
-            "error: Error during planning: no file has the declared column `extra`; there are n",
+            "error: Error during planning: no file has the declared column `extra`; available: n",
         ),
         (
             "CREATE EXTERNAL TABLE typed (N BIGINT, day DATE) STORED AS AVRO PARTITIONED BY (day) LOCATION '$DIR/hive/'",
@@ -213,7 +212,7 @@ async fn external_tables() {
 }
 
 #[tokio::test]
-async fn columns_of_every_type() {
+async fn select_returns_every_type() {
     let dir = files();
     let ctx = session(2);
     let path = dir.path().join("people.avro");
@@ -262,7 +261,7 @@ async fn columns_of_every_type() {
 }
 
 #[tokio::test]
-async fn files_of_different_schemas() {
+async fn schemas_merge_by_name() {
     let dir = Dir::new();
     let v1 = record(&[r#"{"name": "a", "type": "int"}"#, r#"{"name": "b", "type": "string", "doc": "old"}"#]);
     let v2 = record(&[
@@ -305,7 +304,7 @@ async fn files_of_different_schemas() {
 
 /// Files that come, go or change after the table was registered.
 #[tokio::test]
-async fn files_that_change() {
+async fn scan_sees_changed_files() {
     let dir = Dir::new();
     dir.write("t/1.avro", numbers(0..10));
     let ctx = session(2);
@@ -335,7 +334,7 @@ async fn files_that_change() {
 }
 
 #[tokio::test]
-async fn options_and_several_paths() {
+async fn register_avro_table_takes_options_and_paths() {
     let dir = files();
     let ctx = session(2);
     let paths = ["logs/2024", "hive/**/*.avro"].map(|path| dir.path().join(path).to_str().unwrap().to_owned());
@@ -362,8 +361,9 @@ async fn register_avro_table_works_with_plain_context() {
     check(&ctx, &dir, &[("SELECT count(*) AS c FROM logs", "c\n30")]).await;
 }
 
-/// DataFusion's feature `avro` gives `SessionContext` inherent methods of these names. Turning it on would build DataFusion
-/// again, so a type with such methods stands in for it: calls of the trait must not be ambiguous with, or hidden by, them.
+/// DataFusion's feature `avro` gives `SessionContext` inherent methods of these names. Turning it on would build
+/// DataFusion again, so a type with such methods stands in for it: calls of the trait must not be ambiguous with, or
+/// hidden by, them.
 #[tokio::test]
 async fn session_ext_does_not_collide_with_inherent_avro_methods() {
     struct WithInherentMethods(datafusion::prelude::SessionContext);

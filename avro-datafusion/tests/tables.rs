@@ -1,5 +1,5 @@
-//! Where the files of a table are: globs and alternatives on any store, several stores in one table, partitions with types, and
-//! which files a query does not even list or open.
+//! Where the files of a table are: globs and alternatives on any store, several stores in one table, partitions with
+//! types, and which files a query does not even list or open.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -34,7 +34,7 @@ fn register(ctx: &SessionContext, url: &str, store: &Arc<Counting>) {
 }
 
 #[tokio::test]
-async fn globs_of_urls() {
+async fn url_globs_find_files() {
     let files = [
         ("logs/2024/01/a.avro", numbers(0..1)),
         ("logs/2024/01/b.avro", numbers(0..10)),
@@ -100,7 +100,7 @@ async fn globs_of_urls() {
 }
 
 #[tokio::test]
-async fn local_alternatives() {
+async fn local_braces_find_files() {
     let dir = Dir::new();
     dir.write("a/1.avro", numbers(0..1));
     dir.write("b/1.avro", numbers(0..10));
@@ -111,7 +111,7 @@ async fn local_alternatives() {
         ("SELECT count(*) AS c FROM '$DIR/{a,b,z}/*.avro'", "c\n11"),
         ("SELECT count(*) AS c FROM '$DIR/[ab]/{1,2}.avro'", "c\n11"),
         ("SELECT count(*) AS c FROM 'file://$DIR/{a,c}/*'", "c\n101"),
-        // What exists comes first.
+        // Existing files come before globs.
         ("SELECT count(*) AS c FROM '$DIR/{c,d}'", "c\n1000"),
         ("SELECT * FROM '$DIR/{x,y}/1.avro'", "error: Error during planning: no such file or directory: $DIR/x/1.avro"),
         ("SELECT * FROM '$DIR/a/{2,3}*.avro'", "error: Error during planning: no Avro files at $DIR/a/{2,3}*.avro"),
@@ -120,7 +120,7 @@ async fn local_alternatives() {
 }
 
 #[tokio::test]
-async fn several_stores_are_one_table() {
+async fn table_over_several_stores() {
     let dir = Dir::new();
     let local = dir.write("c.avro", numbers(100..104));
     let wide = record(&[r#"{"name": "n", "type": "long"}"#, r#"{"name": "tag", "type": "string"}"#]);
@@ -145,7 +145,7 @@ async fn several_stores_are_one_table() {
         ];
         check(&ctx, &dir, &cases).await;
     }
-    // Who is not in the session is named, and so is the file with another schema.
+    // The error names the unregistered store, and the file with another schema.
     let ctx = session(1);
     register(&ctx, "s3://one", &a);
     let error =
@@ -181,7 +181,7 @@ fn hive() -> Dir {
 }
 
 #[tokio::test]
-async fn partitions_have_the_types_of_their_values() {
+async fn partition_types_are_inferred() {
     let dir = hive();
     let ctx = session(2);
     let types = "SELECT arrow_typeof(year) AS y, arrow_typeof(month) AS m FROM";
@@ -218,7 +218,7 @@ async fn partitions_have_the_types_of_their_values() {
         ("SELECT * FROM '$DIR/mixed' ORDER BY n", "n\n0\n1"),
         // A column of the files' own comes first.
         ("SELECT * FROM '$DIR/file'", "n\n0"),
-        // What is above a glob's first wildcard is not part of it.
+        // Directories above a glob's first wildcard are not partitions.
         ("SELECT DISTINCT month FROM '$DIR/t/year=2024/*/*.avro' WHERE month < 2", "month\n1"),
         ("SELECT DISTINCT year FROM '$DIR/t/*/month=03/*.avro' ORDER BY year", "year\n2023\n2024"),
         ("SELECT n FROM '$DIR/t' WHERE year = (SELECT max(year) FROM '$DIR/t') AND month = 12", "n\n23"),
@@ -245,7 +245,7 @@ async fn partitions_have_the_types_of_their_values() {
 }
 
 #[tokio::test]
-async fn filters_on_partitions_decide_what_is_listed_and_opened() {
+async fn partition_filters_prune_listing() {
     let mut files = vec![];
     for year in 2020..2025 {
         for month in 1..=12 {
@@ -264,7 +264,7 @@ async fn filters_on_partitions_decide_what_is_listed_and_opened() {
     ctx.register_avro_table("t", "s3://b/t/", AvroOptions::default()).await.unwrap();
     ctx.register_avro_table("g", "s3://b/t/**/[01].avro", AvroOptions::default()).await.unwrap();
     ctx.register_avro_table("days", "s3://b/days/", AvroOptions::default()).await.unwrap();
-    // The query; what is listed, how many files are opened, and the answer.
+    // The query; listings, number of opened files, and the result.
     let cases: &[(&str, &[&str], usize, &str)] = &[
         ("SELECT sum(n) AS s FROM t", &["all below t"], 180, "s\n1170"),
         (
@@ -312,7 +312,7 @@ async fn filters_on_partitions_decide_what_is_listed_and_opened() {
 }
 
 #[tokio::test]
-async fn files_that_come_later() {
+async fn new_files_are_seen_by_the_next_query() {
     let dir = Dir::new();
     dir.write("t/year=2023/a.avro", numbers(0..3));
     let ctx = session(2);
@@ -340,8 +340,8 @@ async fn files_that_come_later() {
     let cases = [
         (
             "SELECT count(*) AS c FROM t",
-            "error: Error during planning: $DIR/t/year=none/e.avro: the directory `year=none` is not a value of the column \
-             `year`, whose type is Int64; if the directory is newer than the table, make the table again",
+            "error: Error during planning: $DIR/t/year=none/e.avro: the directory `year=none` is not a valid value of the column \
+             `year` of type Int64; if the directory is newer than the table, create the table again",
         ),
         (
             "SELECT count(*) AS c FROM t WHERE year = 2023",

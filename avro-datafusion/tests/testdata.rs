@@ -1,5 +1,5 @@
-//! The files of `testdata/valid`, written by other Avro implementations: a scan gives what the decoder gives, however it is
-//! split.
+//! The files of `testdata/valid`, written by other Avro implementations: a scan returns the decoder's rows, however it
+//! is split.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -30,14 +30,14 @@ fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
 }
 
 #[tokio::test]
-async fn scans_give_what_the_decoder_gives() {
+async fn scan_agrees_with_decoder() {
     for file in files() {
         let name = file.file_name().unwrap().to_str().unwrap();
         let reader = ReaderBuilder::new().build(std::fs::File::open(&file).unwrap()).unwrap();
         let schema = reader.schema();
         let expected = joined(&schema, &reader.collect::<avro_arrow::Result<Vec<_>>>().unwrap());
-        // This one has a whole block with its sync markers inside a value, which only a reader from the start can tell from a
-        // block of the file; nothing but a forgery has that.
+        // This one has a whole block with its sync markers inside a value, which only a reader from the start can tell
+        // from a block of the file; nothing but a forgery has that.
         let partitions: &[usize] = if name == "sync-in-data.avro" { &[1] } else { &[1, 3] };
         for &partitions in partitions {
             let mut config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(7);

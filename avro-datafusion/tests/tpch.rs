@@ -1,4 +1,4 @@
-//! TPC-H's 22 queries over Avro tables at scale 0.01, against the answers of another engine over the same rows: `testdata/tpch`.
+//! TPC-H's 22 queries over Avro tables at scale 0.01, compared with another engine's answers in `testdata/tpch`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -78,8 +78,9 @@ fn text(batches: &[RecordBatch]) -> Vec<Vec<String>> {
     rows
 }
 
-/// Is it what is expected? What DuckDB computes in doubles (averages and quotients) are decimals here: they may differ by a unit of
-/// the decimal's last digit, and else by a part in a billion. TPC-H itself allows averages and quotients one part in a hundred.
+/// Whether an answer is the expected one. Averages and quotients, doubles in DuckDB, are decimals here: they may differ
+/// by a unit of the last digit, other doubles by one part in a billion. TPC-H itself allows averages and quotients one
+/// part in a hundred.
 fn same(expected: &str, found: &str, is_double: bool) -> bool {
     let (Ok(want), Ok(have), true) = (expected.parse::<f64>(), found.parse::<f64>(), is_double) else {
         return expected == found;
@@ -97,12 +98,12 @@ struct Run {
     /// Files from this many bytes on are split.
     split_from: usize,
     strings: Strings,
-    /// Are the columns given by the caller?
+    /// Whether the caller declares the columns.
     given_columns: bool,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_are_those_of_another_engine() {
+async fn answers_match_reference() {
     let (views, plain) = (Strings::View, Strings::Utf8);
     let runs = [
         Run { partitions: 1, batch_size: 8192, split_from: 1 << 20, strings: views, given_columns: false },
@@ -159,7 +160,7 @@ async fn compare(ctx: &SessionContext, number: usize) -> Vec<String> {
 }
 
 #[test]
-fn what_counts_as_the_same() {
+fn answers_compare_with_tolerance() {
     let cases = [
         ("1.5", "1.5", false, true),
         ("1.5", "1.50", false, false),

@@ -1,4 +1,4 @@
-//! `_file`, `_block`, `_row` and `_offset`: what they say, in every kind of query, against what `avro_blocks` says; and what they cost.
+//! `_file`, `_block`, `_row` and `_offset` in every kind of query, compared with `avro_blocks`; and their cost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -29,7 +29,7 @@ fn session_of_parts(partitions: usize) -> SessionContext {
 }
 
 #[tokio::test]
-async fn where_rows_are() {
+async fn virtual_columns_locate_rows() {
     let dir = Dir::new();
     let a = numbers(0, 7, 3);
     let first = numbers(0, 0, 1).len();
@@ -74,7 +74,7 @@ async fn where_rows_are() {
         (format!("SELECT count(*) AS c FROM {t}"), "c\n11".into()),
         (format!("SELECT x.n FROM {t} x JOIN {t} y ON x._file = y._file AND x._row = y._row + 5"), "n\n5\n6".into()),
         (format!("SELECT * FROM {hive} ORDER BY _row LIMIT 1"), format!("n | b | day | _file | _block | _row | _offset\n0 | true | 2024-01-01 | $DIR/hive/day=2024-01-01/x.avro | 0 | 0 | {first}")),
-        // What the files have themselves comes first.
+        // Columns of the files take precedence.
         (format!("SELECT _row, n, _block FROM {own}"), "_row | n | _block\nmine | 5 | 0".into()),
         (format!("SELECT * FROM {}", of("_dir")), format!("n | b | _file | _block | _row | _offset\n0 | true | 7 | 0 | 0 | {first}")),
         ("SELECT _row FROM '$DIR/t/a.avro'".into(), "error: Schema error: No field named _row...".into()),
@@ -90,7 +90,7 @@ async fn where_rows_are() {
 
 /// However a file is read, its rows are where its blocks say.
 #[tokio::test]
-async fn places_agree_with_blocks() {
+async fn virtual_columns_agree_with_avro_blocks() {
     let dir = Dir::new();
     dir.write("a.avro", numbers(0, 100_000, 700));
     dir.write("b.avro", numbers(0, 5_000, 40_000));
@@ -137,10 +137,10 @@ async fn places_agree_with_blocks() {
 }
 
 #[tokio::test]
-async fn rows_keep_their_numbers_around_damage() {
+async fn virtual_columns_count_damaged_blocks() {
     let dir = Dir::new();
     let mut file = numbers(0, 1000, 100);
-    // The last boolean of the third block: eight markers are behind it.
+    // The last boolean of the third block; eight markers follow it.
     let third = (0..file.len()).rev().filter(|&i| file[i..].starts_with(&support::SYNC)).nth(7).unwrap();
     file[third - 1] = 9;
     dir.write("t.avro", file);
@@ -163,9 +163,9 @@ async fn rows_keep_their_numbers_around_damage() {
     check(&ctx, &dir, &cases).await;
 }
 
-/// What is not used costs nothing, and filters on the file's name leave out files.
+/// Unused virtual columns cost nothing, and filters on `_file` prune files.
 #[tokio::test]
-async fn files_are_not_opened_for_their_names() {
+async fn filter_on_file_opens_no_other_files() {
     let store = InMemory::new();
     for i in 0..5 {
         store.put(&Path::from(format!("t/year=2024/{i}.avro")), numbers(i, 30_000, 1000).into()).await.unwrap();

@@ -322,7 +322,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Task::Convert(Box::new(conversion::conversion(arguments, &reading)?))
         }
         Some(CommandArguments::Index { inputs, columns, force }) => {
-            let index = IndexOptions { columns, rebuild: force, progress: None };
+            let index = IndexOptions::default().with_columns(columns).with_rebuild(force);
             Task::Index(index::IndexTask { inputs, index, quiet: arguments.resources.quiet })
         }
         Some(CommandArguments::Schema { files, merged, form }) => {

@@ -398,9 +398,9 @@ fn object_store_errors_are_explained() {
         )
     };
     let cases = [
-        (options(""), "s3://bucket: the server could not be reached; is the endpoint (AWS_ENDPOINT_URL"),
-        (options(", 'aws.regoin' 'x'"), "object stores have no option `aws.regoin`"),
-        ("SELECT * FROM 'sftp://host/x.avro'".to_owned(), "there is no object store for sftp://; known are s3://"),
+        (options(""), "s3://bucket: cannot reach the server; is the endpoint (AWS_ENDPOINT_URL"),
+        (options(", 'aws.regoin' 'x'"), "unknown object store option `aws.regoin`"),
+        ("SELECT * FROM 'sftp://host/x.avro'".to_owned(), "no object store for sftp://; supported are s3://"),
     ];
     for (sql, expected) in cases {
         let (code, said) = query(&sql);

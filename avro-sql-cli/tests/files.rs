@@ -296,8 +296,8 @@ fn declared_columns_match_case_insensitively() {
         assert_eq!((ran.stderr.as_str(), ran.stdout()), ("", one), "{columns}");
     }
     for (columns, words) in [
-        ("nope BIGINT", "no file has the declared column `nope`; there are Addr, ID, Id, userId"),
-        ("addr STRUCT<nope VARCHAR>", "no file has the declared column `addr.nope`; there are City, zip"),
+        ("nope BIGINT", "no file has the declared column `nope`; available: Addr, ID, Id, userId"),
+        ("addr STRUCT<nope VARCHAR>", "no file has the declared column `addr.nope`; available: City, zip"),
         ("id BIGINT", "the declared column `id` may be `Id` or `ID`"),
     ] {
         folder.run(&["-c", &table(columns)]).failed(1, &[words]);

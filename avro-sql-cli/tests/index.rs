@@ -72,7 +72,7 @@ fn stale_index_warns_once() {
     let ran = folder.run(&["-c", sql, "-c", sql]);
     assert_eq!((ran.stdout(), ran.code), ("n\n300\nn\n300\n", 0));
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
-    assert!(ran.stderr.starts_with("avro-sql: warning: ") && ran.stderr.contains("logs/2.avro: its index is not used"));
+    assert!(ran.stderr.starts_with("avro-sql: warning: ") && ran.stderr.contains("logs/2.avro: block index not used"));
     folder.run(&["--quiet", "-c", sql]).wrote("n\n300\n");
     folder.run(&["--option", "index=ignore", "-c", sql]).wrote("n\n300\n");
     let ran = folder.run(&["index", "logs"]);

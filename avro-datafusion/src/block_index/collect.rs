@@ -1,20 +1,19 @@
-//! What there is to know of a file's blocks: blocks as they are framed and batches as they are decoded in, the rows, null counts and
-//! bounds of each block out. Batches need not begin or end where blocks do.
+//! Collects block statistics from blocks and decoded batches, whose boundaries need not match.
 
 use super::format::{BlockStats, ColumnStats};
 use super::leaves::{Leaf, column_at};
-use super::value::{Side, Value, extremes};
+use super::value::{Side, Value, min_max};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use avro_arrow::container::RawBlock;
 use datafusion::arrow::buffer::NullBuffer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Collects what is known of consecutive blocks.
+/// Collects statistics of consecutive blocks.
 #[derive(Debug)]
 pub(crate) struct Collector {
     leaves: Arc<[Leaf]>,
-    /// The blocks that are framed and of which not all rows have come.
+    /// Blocks that are framed but not fully decoded.
     waiting: VecDeque<Waiting>,
     done: Vec<BlockStats>,
 }
@@ -24,20 +23,20 @@ struct Waiting {
     offset: u64,
     end: u64,
     rows: u64,
-    /// Rows still to come.
+    /// Rows not yet decoded.
     left: u64,
     columns: Vec<Column>,
 }
 
-/// What is known of a column so far.
+/// Statistics of a column so far.
 #[derive(Debug, Clone, Default)]
 struct Column {
     nulls: u64,
-    /// Are there rows of which it cannot be said whether they are null?
+    /// Whether the null count is unknown, because a struct around the values is null.
     unsure: bool,
-    /// Is there a value that has no place among the others?
+    /// Whether a value is NaN, which has no order.
     unordered: bool,
-    extremes: Option<(Value, Value)>,
+    min_max: Option<(Value, Value)>,
 }
 
 impl Collector {
@@ -45,7 +44,7 @@ impl Collector {
         Collector { leaves, waiting: VecDeque::new(), done: vec![] }
     }
 
-    /// The next block of the file. Its rows come later.
+    /// Adds the next block of the file. Its rows follow.
     pub(crate) fn block(&mut self, block: &RawBlock) {
         let (offset, end, rows) = (block.offset, block.end, block.rows);
         let columns = vec![Column::default(); self.leaves.len()];
@@ -53,7 +52,7 @@ impl Collector {
         self.pass_on();
     }
 
-    /// The next rows. False: they are of no block.
+    /// Adds the next rows; returns `false` if they belong to no block.
     pub(crate) fn rows(&mut self, batch: &RecordBatch) -> bool {
         let columns: Vec<_> = self.leaves.iter().map(|leaf| column_at(batch, &leaf.path)).collect();
         let mut at = 0;
@@ -76,7 +75,7 @@ impl Collector {
         true
     }
 
-    /// Moves blocks that are complete on.
+    /// Moves complete blocks to the output.
     fn pass_on(&mut self) {
         while let Some(block) = self.waiting.pop_front_if(|block| block.left == 0) {
             let columns = block.columns.into_iter().map(Column::finish).collect();
@@ -85,7 +84,7 @@ impl Collector {
         }
     }
 
-    /// All blocks. None if of some there were fewer rows than they said.
+    /// Returns all blocks; `None` if a block has fewer rows than it declared.
     pub(crate) fn finish(mut self) -> Option<Vec<BlockStats>> {
         self.pass_on();
         self.waiting.is_empty().then_some(self.done)
@@ -95,35 +94,36 @@ impl Collector {
 impl Column {
     fn add(&mut self, array: &ArrayRef, around: Option<NullBuffer>) {
         self.nulls += array.null_count() as u64;
-        // A row may have a value here although the struct around it is null. Whether that counts is not for the index to say.
+        // A row may have a value here although the struct around it is null. The index does not decide whether that
+        // counts as null.
         if around.is_some() {
             let both = NullBuffer::union(around.as_ref(), array.nulls()).map_or(0, |nulls| nulls.null_count());
             self.unsure |= both != array.null_count();
         }
-        let Some((least, greatest)) = extremes(array) else { return };
-        if least.is_nan() || greatest.is_nan() {
+        let Some((min, max)) = min_max(array) else { return };
+        if min.is_nan() || max.is_nan() {
             self.unordered = true;
             return;
         }
-        match &mut self.extremes {
+        match &mut self.min_max {
             Some((a, b)) => {
-                if least.is_beyond(a, Side::Least) {
-                    *a = least;
+                if min.is_beyond(a, Side::Min) {
+                    *a = min;
                 }
-                if greatest.is_beyond(b, Side::Greatest) {
-                    *b = greatest;
+                if max.is_beyond(b, Side::Max) {
+                    *b = max;
                 }
             }
-            none => *none = Some((least, greatest)),
+            none => *none = Some((min, max)),
         }
     }
 
     fn finish(self) -> ColumnStats {
         let nulls = (!self.unsure).then_some(self.nulls);
-        let Some((least, greatest)) = self.extremes.filter(|_| !self.unordered) else {
+        let Some((min, max)) = self.min_max.filter(|_| !self.unordered) else {
             return ColumnStats { nulls, ..ColumnStats::default() };
         };
-        let (mut min, mut max) = (least.bound(Side::Least), greatest.bound(Side::Greatest));
+        let (mut min, mut max) = (min.bound(Side::Min), max.bound(Side::Max));
         for bound in [&mut min, &mut max].into_iter().flatten() {
             bound.exact &= !self.unsure;
         }

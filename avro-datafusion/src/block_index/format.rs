@@ -1,15 +1,14 @@
-//! The file that an index is: what is known of a file's blocks in, an Avro container file out; and back again. `docs/block-index.md`
-//! describes it for others.
+//! The index file: an Avro container with statistics of each block. `docs/block-index.md` specifies it.
 
 use super::leaves::Leaf;
 use super::value::Bound;
 use avro_arrow::schema::{Fingerprint, Schema};
 use object_store::ObjectMeta;
 
-/// The version that is written, and the only one that is read.
+/// Format version that is written and accepted.
 const VERSION: &str = "1";
 
-/// What the index of a file has to say of each of its blocks.
+/// Schema of an index record: one block of the file.
 pub(crate) const SCHEMA: &str = r#"{"type":"record","name":"Block","namespace":"avro.index","doc":"A block of the indexed file","fields":[
 {"name":"offset","type":"long","doc":"Where in the file it begins"},
 {"name":"bytes","type":"long","doc":"Bytes from there to where the next block begins"},
@@ -21,17 +20,17 @@ pub(crate) const SCHEMA: &str = r#"{"type":"record","name":"Block","namespace":"
 {"name":"max","type":["null","bytes"],"doc":"No value is greater"},
 {"name":"max_exact","type":"boolean","doc":"Is there such a value?"}]}}}]}"#;
 
-/// Bytes of records after which a block is closed.
+/// Bytes of records per block of the index.
 const BLOCK_BYTES: usize = 64 << 10;
 
 const MAGIC: &[u8] = b"Obj\x01";
 
-/// The metadata that the checksum of all others, and of the blocks, is in.
+/// Metadata key of the checksum over the other metadata and the blocks.
 const CHECKSUM: &str = "avro.index.checksum";
-/// The columns of an index, a line of each: its path, a tab, its type.
+/// Metadata key of the columns: one line each, path, tab, type.
 const COLUMNS: &str = "avro.index.columns";
 
-/// What is known of one column in one block.
+/// Statistics of one column in one block.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ColumnStats {
     pub(crate) nulls: Option<u64>,
@@ -39,7 +38,7 @@ pub(crate) struct ColumnStats {
     pub(crate) max: Option<Bound>,
 }
 
-/// What is known of one block.
+/// Statistics of one block.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BlockStats {
     pub(crate) offset: u64,
@@ -48,21 +47,21 @@ pub(crate) struct BlockStats {
     pub(crate) columns: Vec<ColumnStats>,
 }
 
-/// By what a file is told from others, and from what it was before.
+/// Identifies a file and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) size: u64,
-    /// When it was changed, in microseconds since 1970.
+    /// Modification time, in microseconds since 1970.
     pub(crate) modified: i64,
     pub(crate) etag: Option<String>,
     pub(crate) sync: [u8; 16],
-    /// The SHA-256 of the canonical form of its schema, as text.
+    /// SHA-256 of the canonical form of its schema, in hexadecimal.
     pub(crate) schema: String,
 }
 
 impl Identity {
-    /// Of this object, which begins with that sync marker and schema.
-    pub(crate) fn of(object: &ObjectMeta, sync: [u8; 16], schema: &Schema) -> Identity {
+    /// Returns the identity of an object with this sync marker and schema.
+    pub(crate) fn new(object: &ObjectMeta, sync: [u8; 16], schema: &Schema) -> Identity {
         Identity {
             size: object.size,
             modified: object.last_modified.timestamp_micros(),
@@ -72,16 +71,16 @@ impl Identity {
         }
     }
 
-    /// What of the file, as it is now, is not what it was when it was indexed.
+    /// Returns which property of the file has changed since it was indexed.
     pub(crate) fn differs(&self, now: &Identity) -> Option<&'static str> {
         const SECOND: i64 = 1_000_000;
-        // Some stores tell whole seconds only, at times.
+        // Some stores return times in whole seconds, depending on the request.
         let unit = if self.modified % SECOND == 0 || now.modified % SECOND == 0 { SECOND } else { 1 };
         let same_etag = |a: &String| now.etag.as_ref().is_none_or(|b| a == b);
         if self.size != now.size {
             Some("size")
         } else if self.modified.div_euclid(unit) != now.modified.div_euclid(unit) {
-            Some("time of change")
+            Some("modification time")
         } else if !self.etag.as_ref().is_none_or(same_etag) {
             Some("etag")
         } else if self.sync != now.sync {
@@ -94,19 +93,20 @@ impl Identity {
     }
 }
 
-/// Writes an index, block by block.
+/// Writes an index block by block.
 #[derive(Debug)]
 pub(crate) struct Writer {
     sync: [u8; 16],
-    /// Whole blocks.
+    /// Complete blocks.
     body: Vec<u8>,
-    /// The records of the next one.
+    /// Records of the next block.
     records: Vec<u8>,
     n_records: i64,
 }
 
 impl Writer {
-    /// Of a file with this sync marker: its own is the opposite, so that none is taken for the other.
+    /// Creates a writer for a file with this sync marker. The index uses its complement, so that neither is taken for
+    /// the other.
     pub(crate) fn new(sync: [u8; 16]) -> Writer {
         Writer { sync: sync.map(|byte| !byte), body: vec![], records: vec![], n_records: 0 }
     }
@@ -143,7 +143,7 @@ impl Writer {
         }
     }
 
-    /// The whole index, of this file and these columns.
+    /// Returns the whole index of this file and these columns.
     pub(crate) fn finish(mut self, file: &Identity, columns: &[Leaf]) -> Vec<u8> {
         self.close();
         let mut metadata = vec![
@@ -176,16 +176,16 @@ impl Writer {
     }
 }
 
-/// What the metadata of an index say.
+/// Parsed metadata of an index.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct About {
     pub(crate) file: Identity,
-    /// The path and type of each column.
+    /// Path and type of each column.
     pub(crate) columns: Vec<(String, String)>,
 }
 
 impl About {
-    /// Of an index with these metadata, and these bytes behind its header; or what is wrong with them.
+    /// Parses the metadata of an index and checks it against the bytes after the header; the error is the reason.
     pub(crate) fn parse(metadata: &[(String, Vec<u8>)], body: &[u8]) -> Result<About, String> {
         let find = |key: &str| metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_slice());
         let text = |key: &str| {
@@ -194,7 +194,7 @@ impl About {
         };
         let version = text("avro.index.version")?;
         if version != VERSION {
-            return Err(format!("it is of version {version}, and {VERSION} is the one that is known"));
+            return Err(format!("version {version} is not supported; expected {VERSION}"));
         }
         let others = metadata.iter().filter(|(key, _)| key != CHECKSUM);
         if text(CHECKSUM)? != checksum(others.map(|(key, value)| (key.as_str(), value.as_slice())), body) {
@@ -219,7 +219,7 @@ impl About {
     }
 }
 
-/// The CRC-64-AVRO of metadata, sorted by their names, and of what is behind the header.
+/// CRC-64-AVRO of the metadata, sorted by key, and of the bytes after the header.
 fn checksum<'a>(metadata: impl Iterator<Item = (&'a str, &'a [u8])>, body: &'a [u8]) -> String {
     let mut metadata: Vec<_> = metadata.collect();
     metadata.sort_unstable();
@@ -246,7 +246,7 @@ fn bytes(to: &mut Vec<u8>, value: &[u8]) {
     to.extend_from_slice(value);
 }
 
-/// A union of null and something.
+/// Appends a union of null and another type.
 fn optional<T>(to: &mut Vec<u8>, value: Option<T>, write: impl Fn(&mut Vec<u8>, T)) {
     match value {
         None => long(to, 0),
@@ -275,15 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_an_index_stale() {
+    fn differs_detects_changed_files() {
         let etag = |text: &str| Some(text.to_owned());
         let cases = [
             (identity(), identity(), None),
             (identity(), Identity { size: 1001, ..identity() }, Some("size")),
-            (identity(), Identity { modified: 1_700_000_000_123_457, ..identity() }, Some("time of change")),
-            // One of both knows only whole seconds.
+            (identity(), Identity { modified: 1_700_000_000_123_457, ..identity() }, Some("modification time")),
+            // One of the two times has only whole seconds.
             (identity(), Identity { modified: 1_700_000_000_000_000, ..identity() }, None),
-            (identity(), Identity { modified: 1_700_000_001_000_000, ..identity() }, Some("time of change")),
+            (identity(), Identity { modified: 1_700_000_001_000_000, ..identity() }, Some("modification time")),
             (identity(), Identity { etag: etag("a"), ..identity() }, None),
             (Identity { etag: etag("a"), ..identity() }, identity(), None),
             (Identity { etag: etag("a"), ..identity() }, Identity { etag: etag("b"), ..identity() }, Some("etag")),
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_come_back() {
+    fn metadata_round_trip() {
         let leaf =
             Leaf { path: "a.b".to_owned(), avro_type: "long".to_owned(), data_type: arrow_schema::DataType::Int64 };
         let etag = Some("\"x\"".to_owned());
@@ -306,7 +306,7 @@ mod tests {
             assert_eq!(header.len, bytes.len() as u64);
             let about = About::parse(&header.metadata, &[]).unwrap();
             assert_eq!(about, About { file, columns: vec![("a.b".to_owned(), "long".to_owned())] });
-            // Whatever is changed is noticed.
+            // Every change is detected.
             assert_eq!(About::parse(&header.metadata, &[0]).unwrap_err(), "its checksum is wrong");
             for i in 0..header.metadata.len() {
                 let mut metadata = header.metadata.clone();

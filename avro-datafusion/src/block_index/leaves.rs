@@ -1,5 +1,4 @@
-//! Which columns an index can have: a file's schema in; the paths to all values in it that have an order, and the Arrow types that
-//! they are compared as, out.
+//! Leaf columns that can be indexed: paths to all ordered values of a schema, and the Arrow types used to compare them.
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -10,26 +9,27 @@ use avro_arrow::{Enums, Limits, Options, Program};
 use datafusion::arrow::buffer::NullBuffer;
 use std::collections::HashSet;
 
-/// Bytes of the longest `fixed` values that are compared.
+/// Maximum size of indexed `fixed` values.
 const FIXED_MAX: usize = 64;
 
 /// A column of the file, or a field inside structs of one, whose values have an order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Leaf {
-    /// The names of the column and the fields, with dots between them.
+    /// Names of the column and the fields, joined by dots.
     pub(crate) path: String,
-    /// Its Avro type in words, without the null of a union.
+    /// Avro type as text, without the null of a union.
     pub(crate) avro_type: String,
-    /// The type that its values are decoded as, with [`leaf_options`].
+    /// Arrow type of the values when decoded with [`leaf_options`].
     pub(crate) data_type: DataType,
 }
 
-/// How the columns of an index are decoded: with enums as strings, so that their order is not that of one schema.
+/// Returns the decoder options for indexed columns. Enums are decoded as strings, since symbol order differs between
+/// schemas.
 pub(crate) fn leaf_options(paths: Vec<String>, limits: &Limits) -> Options {
     Options::default().with_projection(Some(paths)).with_enums(Enums::String).with_limits(limits.clone())
 }
 
-/// The leaves of this schema, in its order. Names that a path cannot be made of, or a line of text, are left out.
+/// Returns the leaves of a schema in order. Names that a path or a line of text cannot express are skipped.
 pub(crate) fn leaves(schema: &Schema, limits: &Limits) -> avro_arrow::Result<Vec<Leaf>> {
     let mut walk = Walk { schema, found: vec![], left: limits.arrow_fields };
     match &schema.node(schema.root()).kind {
@@ -48,7 +48,7 @@ pub(crate) fn leaves(schema: &Schema, limits: &Limits) -> avro_arrow::Result<Vec
 struct Walk<'a> {
     schema: &'a Schema,
     found: Vec<(String, String)>,
-    /// Fields that may still be looked at: types can be expanded without end in few bytes.
+    /// Maximum number of visited fields: a few bytes of schema can expand without end.
     left: usize,
 }
 
@@ -58,7 +58,7 @@ impl Walk<'_> {
         let Kind::Record(record) = &schema.node(node).kind else { return };
         let mut names = HashSet::new();
         for field in &record.fields {
-            // Where two fields have one name, it means the first.
+            // If two fields have the same name, a path means the first.
             if names.insert(field.name.as_str()) && is_plain(&field.name) {
                 self.value(field.node, &format!("{prefix}{}", field.name));
             }
@@ -83,7 +83,7 @@ impl Walk<'_> {
     }
 }
 
-/// The type beside null, where that is all that a union has; else the type itself.
+/// Returns the non-null type of a union of null and one type, else the type itself.
 pub(crate) fn nullable(schema: &Schema, node: NodeId) -> NodeId {
     let Kind::Union(branches) = &schema.node(node).kind else { return node };
     let mut others = branches.iter().filter(|branch| schema.node(**branch).kind != Kind::Null);
@@ -97,7 +97,7 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c == '.' || c.is_control())
 }
 
-/// Does an index know the order of values of this type?
+/// Returns whether an index can order values of this type.
 fn is_ordered(data_type: &DataType) -> bool {
     use DataType::*;
     matches!(
@@ -132,7 +132,7 @@ fn type_at<'a>(schema: &'a ArrowSchema, path: &str) -> Option<&'a DataType> {
     }
 }
 
-/// The values of a leaf, and which rows are null by the structs around it.
+/// Returns the values of a leaf, and which rows are null because a struct around them is.
 pub(crate) fn column_at(batch: &RecordBatch, path: &str) -> Option<(ArrayRef, Option<NullBuffer>)> {
     let mut names = path.split('.');
     let mut array = batch.column_by_name(names.next()?)?;
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaves_of_schemas() {
+    fn leaves_lists_ordered_columns() {
         let record = |fields: &str| format!(r#"{{"type":"record","name":"r","fields":[{fields}]}}"#);
         let cases = [
             (r#""long""#.to_owned(), "value:long:Int64"),

@@ -1,5 +1,4 @@
-//! Whether what an index says of a file's column holds for a table's: schemas and types in; the bounds as values of the table's type
-//! out, where its values are in the same order as the file's.
+//! Maps index statistics of a file's column to a table's column, if the table's values keep the file's order.
 
 use super::leaves::nullable;
 use super::model::{Bounds, IndexColumn};
@@ -9,7 +8,7 @@ use avro_arrow::FieldMatch;
 use avro_arrow::schema::{Kind, Logical, Node, NodeId, Schema};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 
-/// What is known of a table's column, block by block, as values of its type.
+/// Statistics of a table's column per block, in the table's type.
 #[derive(Debug)]
 pub(crate) struct TableColumn {
     pub(crate) nulls: UInt64Array,
@@ -17,15 +16,15 @@ pub(crate) struct TableColumn {
     pub(crate) max: ArrayRef,
     pub(crate) min_exact: BooleanArray,
     pub(crate) max_exact: BooleanArray,
-    /// Are values that are exact in the file still so in the table?
+    /// Whether exact bounds of the file are also exact in the table's type.
     pub(crate) keeps_exact: bool,
 }
 
-/// What the index of a file says of a table's column of this type.
+/// Converts the statistics of a file's column to the type of the table's column.
 pub(crate) fn table_column(column: &IndexColumn, to: &DataType) -> Option<TableColumn> {
     let keeps_exact = order_kept(column.min.values.data_type(), to)?;
     let cast = |bounds: &Bounds| {
-        // What has no place in the table's type is null: nothing is known of it.
+        // A bound that the table's type cannot hold becomes null: unknown.
         cast_with_options(&bounds.values, to, &CastOptions { safe: true, ..CastOptions::default() }).ok()
     };
     Some(TableColumn {
@@ -38,7 +37,7 @@ pub(crate) fn table_column(column: &IndexColumn, to: &DataType) -> Option<TableC
     })
 }
 
-/// Does a cast between these types leave values in their order? And does it leave them what they are?
+/// Returns `None` if a cast between these types changes the order of values, else whether it keeps every value.
 fn order_kept(from: &DataType, to: &DataType) -> Option<bool> {
     use DataType::*;
     if from == to {
@@ -56,12 +55,12 @@ fn order_kept(from: &DataType, to: &DataType) -> Option<bool> {
     })
 }
 
-/// Are the values of this column of a table those of the file's column of the same path, but for promotions? `reader` is the schema that
-/// the table is read with; without one, columns are found by name, and cast.
+/// Returns whether a table's column holds the values of the file's column of the same path, apart from promotions.
+/// `reader` is the table's schema; without one, columns are matched by name and cast.
 pub(crate) fn is_same_column(reader: Option<&Schema>, by: FieldMatch, file: &Schema, path: &str) -> bool {
     match reader {
         Some(reader) if reader.json() == file.json() => true,
-        // Columns of the same name may be others.
+        // Under matching by id, columns of the same name may be different ones.
         _ if by == FieldMatch::Id => false,
         Some(reader) => same_leaf(reader, file, path).unwrap_or(false),
         None => true,
@@ -73,7 +72,7 @@ fn same_leaf(reader: &Schema, file: &Schema, path: &str) -> Option<bool> {
     let (mut r, mut f) = (reader.root(), file.root());
     let is_record = |schema: &Schema, node: NodeId| matches!(schema.node(node).kind, Kind::Record(_));
     if !is_record(reader, r) && !is_record(file, f) {
-        // What is no record is one column, and that has a name.
+        // A schema that is not a record has one column, and that has a name.
         names.next()?;
     }
     loop {
@@ -91,7 +90,7 @@ fn field(schema: &Schema, node: NodeId, name: &str) -> Option<NodeId> {
     record.fields.iter().find(|field| field.name == name).map(|field| field.node)
 }
 
-/// Is a value of the file's type, read as the reader's, the same or a promoted one?
+/// Returns whether a value of the file's type, read as the reader's type, is the same or promoted.
 fn is_promoted(file: &Node, reader: &Node) -> bool {
     use Kind::*;
     let same_logical = match (file.logical, reader.logical) {
@@ -103,7 +102,7 @@ fn is_promoted(file: &Node, reader: &Node) -> bool {
         (Boolean, Boolean) | (Int, Int) | (Long, Long) | (Float, Float) | (Double, Double) => same_logical,
         (Bytes, Bytes) | (String, String) => same_logical,
         (Fixed(a), Fixed(b)) => same_logical && a.size == b.size,
-        // A symbol that the reader does not know becomes another.
+        // A symbol unknown to the reader becomes its default.
         (Enum(a), Enum(b)) => a.symbols.iter().all(|symbol| b.symbols.contains(symbol)),
         (Int, Long | Float | Double) | (Long, Float | Double) | (Float, Double) | (String, Bytes) | (Bytes, String) => {
             plain
@@ -120,7 +119,7 @@ mod tests {
     use avro_arrow::Limits;
 
     #[test]
-    fn columns_that_are_the_same() {
+    fn is_same_column_compares_schemas() {
         let record = |ty: &str| format!(r#"{{"type":"record","name":"r","fields":[{{"name":"a","type":{ty}}}]}}"#);
         let symbols = |symbols: &str| format!(r#"{{"type":"enum","name":"E","symbols":[{symbols}]}}"#);
         let inner = |ty: &str| {
@@ -129,7 +128,7 @@ mod tests {
         let decimal = |precision: u8, scale: u8| {
             format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{precision},"scale":{scale}}}"#)
         };
-        // The file's schema, the reader's, a path, and whether it is the same column.
+        // File schema, reader schema, path, and whether the column is the same.
         let cases = [
             (record(r#""int""#), record(r#""long""#), "a", true),
             (record(r#""int""#), record(r#"["null","double"]"#), "a", true),

@@ -1,4 +1,4 @@
-//! Block indexes as data: how they are stored, what they hold in memory, and what follows from them for a query.
+//! Block indexes as data: file format, in-memory model, and what queries derive from them.
 
 pub(crate) mod collect;
 pub(crate) mod format;
@@ -11,7 +11,7 @@ pub(crate) mod schedule;
 pub(crate) mod statistics;
 pub(crate) mod value;
 
-pub(crate) use model::{FileIndex, Kept};
+pub(crate) use model::{CachedIndex, FileIndex};
 pub(crate) use prune::{Columns, Pruner};
-pub(crate) use schedule::{Schedule, SortKey};
+pub(crate) use schedule::{BlockSchedule, SortKey};
 pub(crate) use statistics::{of_file, of_files};

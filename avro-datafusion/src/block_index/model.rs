@@ -1,4 +1,4 @@
-//! A block index in memory: where each block of a file is, its rows, and the bounds of its columns.
+//! A block index in memory: offset and rows of each block, and the bounds of its columns.
 
 use super::leaves::Leaf;
 use arrow_array::{ArrayRef, BooleanArray, UInt64Array};
@@ -7,26 +7,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// The index of a file that was looked at last, and what came of it.
+/// The index of a file as last loaded, with the metadata of the index object.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(pub(crate) Mutex<Option<(ObjectMeta, Option<Arc<FileIndex>>)>>);
+pub(crate) struct CachedIndex(pub(crate) Mutex<Option<(ObjectMeta, Option<Arc<FileIndex>>)>>);
 
 /// Bytes of a sync marker.
 pub(crate) const MARKER: u64 = 16;
-/// Bytes of a block of nothing: two numbers and a marker.
+/// Bytes of a block without rows: two numbers and a marker.
 pub(crate) const EMPTY_BLOCK: u64 = 2 + MARKER;
 
-/// What is known of a file's blocks.
+/// The block index of a file.
 #[derive(Debug)]
 pub(crate) struct FileIndex {
-    /// Where each block begins, and where the last one ends.
+    /// Offset of each block, and the end of the last one.
     pub(crate) starts: Vec<u64>,
     pub(crate) rows: UInt64Array,
     pub(crate) n_rows: u64,
     pub(crate) columns: HashMap<String, IndexColumn>,
 }
 
-/// What is known of a column, block by block.
+/// Statistics of a column per block.
 #[derive(Debug)]
 pub(crate) struct IndexColumn {
     pub(crate) nulls: UInt64Array,
@@ -34,7 +34,7 @@ pub(crate) struct IndexColumn {
     pub(crate) max: Bounds,
 }
 
-/// Bounds, and which of them are values of their block. As strings and bytes that are no views.
+/// Bounds per block, and whether each is a value of its block. Strings and bytes are not view arrays.
 #[derive(Debug)]
 pub(crate) struct Bounds {
     pub(crate) values: ArrayRef,
@@ -50,22 +50,22 @@ impl FileIndex {
         self.n_rows
     }
 
-    /// The rows of each block.
+    /// Returns the rows of each block.
     pub(crate) fn rows(&self) -> &UInt64Array {
         &self.rows
     }
 
-    /// Where each block begins, and where the last one ends.
+    /// Returns the offset of each block, and the end of the last one.
     pub(crate) fn starts(&self) -> &[u64] {
         &self.starts
     }
 
-    /// What is known of the column at this path.
+    /// Returns the statistics of the column at this path.
     pub(crate) fn column(&self, path: &str) -> Option<&IndexColumn> {
         self.columns.get(path)
     }
 
-    /// Are these all of its columns, or some of them?
+    /// Returns whether the index has all of these columns.
     pub(crate) fn has_columns(&self, leaves: &[Leaf]) -> bool {
         leaves.iter().all(|leaf| self.columns.contains_key(&leaf.path))
     }

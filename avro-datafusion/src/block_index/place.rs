@@ -1,7 +1,7 @@
-//! Where the index of a file is: beside it, or in a directory of indexes.
+//! Location of a file's index: beside the file, or in a directory of indexes.
 //!
-//! The index of `DIR/NAME` is `.NAME.avroidx`, a name that neither a directory nor a glob takes for data: in `DIR`, or, where a
-//! directory of indexes is given, in a directory of it that is called like the store and path of `DIR`.
+//! The index of `DIR/NAME` is `.NAME.avroidx`, which neither directories nor globs take for data. It is in `DIR`, or,
+//! with a directory of indexes, in its subdirectory named after the store and the path of `DIR`.
 
 use crate::listing::location::file_name;
 use datafusion::common::{DataFusionError, Result, plan_err};
@@ -14,32 +14,32 @@ use std::fmt;
 use std::sync::Arc;
 use url::Url;
 
-/// How the names of indexes end.
+/// Extension of index files.
 const EXTENSION: &str = "avroidx";
 
-/// Where something is.
+/// The location of an object.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct ObjectLocation {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) store_url: ObjectStoreUrl,
     pub(crate) path: Path,
 }
 
-impl Place {
-    /// The directory that this text means, which need not be there.
-    pub(crate) fn directory(text: &str, runtime: &RuntimeEnv) -> Result<Place> {
+impl ObjectLocation {
+    /// Returns the location of a directory, which need not exist.
+    pub(crate) fn directory(text: &str, runtime: &RuntimeEnv) -> Result<ObjectLocation> {
         let url = match text.contains("://") {
             true => Url::parse(text).ok(),
             false => std::path::absolute(text).ok().and_then(|path| Url::from_directory_path(path).ok()),
         };
-        let Some(url) = url else { return plan_err!("`{text}` is neither a directory of this machine nor a URL") };
+        let Some(url) = url else { return plan_err!("`{text}` is neither a local directory nor a URL") };
         let base = ListingTableUrl::try_new(url, None)?;
         let store_url = base.object_store();
-        Ok(Place { store: runtime.object_store(&store_url)?, store_url, path: base.prefix().clone() })
+        Ok(ObjectLocation { store: runtime.object_store(&store_url)?, store_url, path: base.prefix().clone() })
     }
 
-    /// Where the index of this file is, if there is one.
-    pub(crate) fn of_index(&self, directory: Option<&Place>) -> Result<Place> {
+    /// Returns the location of this file's index.
+    pub(crate) fn of_index(&self, directory: Option<&ObjectLocation>) -> Result<ObjectLocation> {
         let file = self.path.as_ref();
         let (parent, name) = file.rsplit_once('/').unwrap_or(("", file));
         let name = format!(".{name}.{EXTENSION}");
@@ -54,16 +54,16 @@ impl Place {
             }
         };
         let path = Path::parse(path).map_err(|e| DataFusionError::ObjectStore(Box::new(e.into())))?;
-        Ok(Place { path, ..place.clone() })
+        Ok(ObjectLocation { path, ..place.clone() })
     }
 
-    /// What to call it in messages.
+    /// Returns the path or URL, for messages.
     pub(crate) fn name(&self) -> String {
         file_name(&self.store_url, &self.path)
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for ObjectLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
     }
@@ -76,8 +76,8 @@ mod tests {
     use object_store::memory::InMemory;
 
     #[test]
-    fn names_of_indexes() {
-        let place = |url: &str, path: &str| Place {
+    fn of_index_returns_path() {
+        let place = |url: &str, path: &str| ObjectLocation {
             store: Arc::new(InMemory::new()),
             store_url: ObjectStoreUrl::parse(url).unwrap(),
             path: Path::parse(path).unwrap(),

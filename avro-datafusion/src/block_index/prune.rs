@@ -1,5 +1,5 @@
-//! Which blocks a query may want rows of: its filters and the index of a file in; for each block a yes or no, out. Filters that change
-//! while the query runs are looked at again.
+//! Block pruning: which blocks of a file may have rows that match a filter. Dynamic filters are evaluated again when
+//! they change.
 
 use super::matching::{TableColumn, is_same_column, table_column};
 use super::model::FileIndex;
@@ -18,20 +18,20 @@ use datafusion::physical_plan::PhysicalExpr;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// How the columns of a table are those of a file.
+/// How the columns of a table correspond to those of a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Columns<'a> {
-    /// The columns that files have, without those of partitions.
+    /// Columns of the files, without partition columns.
     pub(crate) table: &'a SchemaRef,
-    /// The schema that files are resolved to, if there is one, and how.
+    /// Schema to which files are resolved, if any, and how fields are matched.
     pub(crate) reader: Option<&'a AvroSchema>,
     pub(crate) by: FieldMatch,
-    /// The schema of the file.
+    /// Schema of the file.
     pub(crate) file: &'a AvroSchema,
 }
 
 impl Columns<'_> {
-    /// What the index says of this column, or of a field inside it, and its type.
+    /// Returns the statistics of this column, or of a field inside it, and its type.
     pub(crate) fn known(&self, index: &FileIndex, column: usize, path: &[&str]) -> Option<(TableColumn, DataType)> {
         let mut field = self.table.fields().get(column)?;
         let mut full = field.name().clone();
@@ -48,21 +48,21 @@ impl Columns<'_> {
     }
 }
 
-/// Says which blocks of a file may have rows that a filter is true for.
+/// Tells which blocks of a file may have rows that match a filter.
 #[derive(Debug)]
 pub(crate) struct Pruner {
     expr: Arc<dyn PhysicalExpr>,
-    /// The table's columns, and behind them those fields of structs that the filter looks at.
+    /// Columns of the table, followed by the struct fields that the filter uses.
     schema: SchemaRef,
     table: SchemaRef,
     statistics: BlockStatistics,
-    /// Of which state of the filter `wanted` is; none before the first.
+    /// Generation of the filter at the last evaluation; `None` before the first.
     generation: Option<u64>,
     wanted: Vec<bool>,
 }
 
 impl Pruner {
-    /// For a filter over the table's columns, in which those of partitions are values.
+    /// Creates a pruner for a filter over the table's columns; partition columns must already be literals.
     pub(crate) fn new(expr: Arc<dyn PhysicalExpr>, columns: Columns<'_>, index: &FileIndex) -> Pruner {
         let mut fields: Vec<_> = columns.table.fields().iter().cloned().collect();
         let mut known = HashMap::new();
@@ -84,7 +84,7 @@ impl Pruner {
             })
         });
         debug_assert!(visited.is_ok(), "the visitor does not fail");
-        // A column of which nothing is known is one that the predicate cannot find: not all types have nulls to say so.
+        // An unknown column is left out of the statistics, as not all types can express unknown values.
         for (i, field) in fields.iter_mut().enumerate() {
             if !known.contains_key(field.name()) {
                 *field = Arc::new(field.as_ref().clone().with_name(format!("\0{i}")));
@@ -101,12 +101,12 @@ impl Pruner {
         }
     }
 
-    /// Can the filter change?
+    /// Returns whether the filter can change.
     pub(crate) fn is_dynamic(&self) -> bool {
         snapshot_generation(&self.expr) != 0
     }
 
-    /// Looks at the filter if that has changed. True: so it had.
+    /// Evaluates the filter again if it has changed; returns whether it had.
     pub(crate) fn refresh(&mut self) -> bool {
         let generation = snapshot_generation(&self.expr);
         if self.generation == Some(generation) {
@@ -114,22 +114,22 @@ impl Pruner {
         }
         self.generation = Some(generation);
         match self.prune() {
-            // A block that was not wanted will not be later either: such filters only ever become narrower.
+            // Dynamic filters only become narrower, so a pruned block stays pruned.
             Ok(Some(wanted)) => self.wanted = wanted,
-            // What cannot be told keeps all blocks.
+            // An evaluation error keeps all blocks.
             Ok(None) | Err(_) => self.wanted.fill(true),
         }
         true
     }
 
-    /// May this block have such rows, by the last look at the filter?
+    /// Returns whether this block may have matching rows, by the last evaluation.
     pub(crate) fn wants(&self, block: usize) -> bool {
         self.wanted.get(block).copied().unwrap_or(true)
     }
 
     fn prune(&self) -> Result<Option<Vec<bool>>> {
         let expr = snapshot_physical_expr(Arc::clone(&self.expr))?;
-        // Fields of structs are columns of their own here.
+        // Struct fields are columns of their own here.
         let flat = expr
             .transform_down(|expr| {
                 let Some((column, path)) = field_access(&expr, self.table.fields()) else {
@@ -152,7 +152,7 @@ impl Pruner {
     }
 }
 
-/// What a field inside a column is called here: nothing else has such a name.
+/// Name of the column for a nested field. No other column has such a name.
 fn name(table: &Schema, column: usize, path: &[&str]) -> String {
     let mut name = table.fields().get(column).map(|field| field.name().clone()).unwrap_or_default();
     for field in path {

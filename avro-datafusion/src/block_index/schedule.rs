@@ -1,5 +1,5 @@
-//! In which order a file's blocks are read, and which are not: an index, a filter and an order of rows in; one stretch of blocks
-//! after the other out. Before each, a filter that changes is looked at again.
+//! The order in which the blocks of a file are read. With a dynamic filter, blocks are read in growing ranges, best
+//! first, and the filter prunes again before each.
 
 use super::model::{FileIndex, MARKER};
 use super::prune::{Columns, Pruner};
@@ -9,11 +9,11 @@ use datafusion::arrow::compute::sort_to_indices;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of the first and of the longest stretch where what is read first may make the rest unwanted.
-const STRETCH_FIRST: u64 = 256 << 10;
-const STRETCH_MAX: u64 = 8 << 20;
+/// Bytes of the first and of the largest range if rows read first may prune later blocks.
+const FIRST_RANGE_BYTES: u64 = 256 << 10;
+const MAX_RANGE_BYTES: u64 = 8 << 20;
 
-/// The column that rows are wanted in the order of.
+/// The column by which the query sorts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SortKey {
     pub(crate) column: usize,
@@ -21,61 +21,61 @@ pub(crate) struct SortKey {
     pub(crate) options: SortOptions,
 }
 
-/// The blocks of a part of a file, in the order in which they are read.
+/// The blocks of a part of a file, in reading order.
 #[derive(Debug)]
-pub(crate) struct Schedule {
+pub(crate) struct BlockSchedule {
     index: Arc<FileIndex>,
     pruner: Option<Pruner>,
-    /// The blocks of this part.
+    /// Blocks of this part.
     blocks: Range<usize>,
-    /// For each of them: is it still to be read?
+    /// Whether each block is still to be read.
     left: Vec<bool>,
-    /// The best first, where some are better than others.
-    order: Option<Order>,
-    /// Where in the order, or among the blocks, the next is looked for.
+    /// Reading order, if not by offset.
+    order: Option<BlockOrder>,
+    /// Position of the next candidate in the order, or among the blocks.
     at: usize,
-    /// Bytes of the next stretch, if that is bounded.
-    stretch: Option<u64>,
-    /// Bytes of unwanted blocks that are read rather than left out.
+    /// Bytes of the next range, if bounded.
+    range_bytes: Option<u64>,
+    /// Gaps of pruned blocks up to this size are read rather than skipped.
     gap: u64,
     n_read: usize,
 }
 
 #[derive(Debug)]
-struct Order {
+struct BlockOrder {
     blocks: Vec<usize>,
-    /// The place of each block in that.
+    /// Position of each block in `blocks`.
     ranks: Vec<usize>,
 }
 
-impl Schedule {
-    /// Of the blocks whose preceding marker begins in `part`.
-    pub(crate) fn new(index: Arc<FileIndex>, part: &Range<u64>, gap: u64) -> Schedule {
+impl BlockSchedule {
+    /// Creates a schedule of the blocks whose preceding marker begins in `part`.
+    pub(crate) fn new(index: Arc<FileIndex>, part: &Range<u64>, gap: u64) -> BlockSchedule {
         let starts = index.starts().get(..index.n_blocks()).unwrap_or_default();
         let place = |at: u64| starts.partition_point(|start| start.saturating_sub(MARKER) < at);
         let blocks = place(part.start)..place(part.end).max(place(part.start));
         let left = vec![true; blocks.len()];
-        Schedule { index, pruner: None, at: 0, blocks, left, order: None, stretch: None, gap, n_read: 0 }
+        BlockSchedule { index, pruner: None, at: 0, blocks, left, order: None, range_bytes: None, gap, n_read: 0 }
     }
 
-    /// Only those blocks that may have rows which a filter is true for.
-    pub(crate) fn with_pruner(mut self, pruner: Pruner) -> Schedule {
+    /// Restricts the schedule to blocks that may match a filter.
+    pub(crate) fn with_pruner(mut self, pruner: Pruner) -> BlockSchedule {
         if pruner.is_dynamic() {
-            self.stretch = Some(STRETCH_FIRST);
+            self.range_bytes = Some(FIRST_RANGE_BYTES);
         }
         self.pruner = Some(pruner);
         self
     }
 
-    /// Those blocks first that have the first rows in this order. Only for filters that change is that of use.
-    pub(crate) fn with_order(mut self, key: &SortKey, columns: Columns<'_>) -> Schedule {
-        if self.stretch.is_some() {
-            self.order = Order::of(key, columns, &self.index);
+    /// Reads blocks with the first rows of a sort order first. Only useful with a dynamic filter.
+    pub(crate) fn with_order(mut self, key: &SortKey, columns: Columns<'_>) -> BlockSchedule {
+        if self.range_bytes.is_some() {
+            self.order = BlockOrder::new(key, columns, &self.index);
         }
         self
     }
 
-    /// The next blocks to read; none at the end.
+    /// Returns the next blocks to read; `None` at the end.
     pub(crate) fn next(&mut self) -> Option<Range<usize>> {
         if let Some(pruner) = &mut self.pruner
             && pruner.refresh()
@@ -95,21 +95,21 @@ impl Schedule {
             }
         }
         self.n_read += blocks.len();
-        self.stretch = self.stretch.map(|bytes| bytes.saturating_mul(2).min(STRETCH_MAX));
+        self.range_bytes = self.range_bytes.map(|bytes| bytes.saturating_mul(2).min(MAX_RANGE_BYTES));
         Some(blocks)
     }
 
-    /// May what is read make more blocks unwanted?
+    /// Returns whether rows of earlier blocks may prune later ones.
     pub(crate) fn is_dynamic(&self) -> bool {
-        self.stretch.is_some()
+        self.range_bytes.is_some()
     }
 
-    /// Blocks that were left out, once there are no more.
+    /// Returns the number of pruned blocks, after the end.
     pub(crate) fn n_pruned(&self) -> usize {
         self.blocks.len() - self.n_read
     }
 
-    /// Bytes of these blocks.
+    /// Returns the byte range of these blocks.
     pub(crate) fn bytes(&self, blocks: &Range<usize>) -> Range<u64> {
         let start = |block: usize| self.index.starts().get(block).copied().unwrap_or(0);
         start(blocks.start)..start(blocks.end)
@@ -132,9 +132,9 @@ impl Schedule {
         }
     }
 
-    /// From this block on, over small gaps.
+    /// Extends from this block forward, across small gaps.
     fn from(&self, first: usize) -> Range<usize> {
-        let max = self.stretch.unwrap_or(u64::MAX);
+        let max = self.range_bytes.unwrap_or(u64::MAX);
         let mut blocks = first..first + 1;
         for block in first + 1..self.blocks.end {
             let bytes = self.bytes(&(first..block + 1));
@@ -153,9 +153,9 @@ impl Schedule {
         blocks
     }
 
-    /// This block and those around it, the better first.
+    /// Extends from this block to both sides, better blocks first.
     fn around(&self, first: usize) -> Range<usize> {
-        let max = self.stretch.unwrap_or(u64::MAX);
+        let max = self.range_bytes.unwrap_or(u64::MAX);
         let rank = |block: usize| {
             let rank = self.order.as_ref().and_then(|order| order.ranks.get(block)).copied();
             rank.filter(|_| self.is_left(block))
@@ -165,7 +165,7 @@ impl Schedule {
             let before = blocks.start.checked_sub(1).and_then(rank);
             let wider = match (before, rank(blocks.end)) {
                 (None, None) => break,
-                (Some(before), Some(behind)) if behind < before => blocks.start..blocks.end + 1,
+                (Some(before), Some(after)) if after < before => blocks.start..blocks.end + 1,
                 (None, Some(_)) => blocks.start..blocks.end + 1,
                 (Some(_), _) => blocks.start - 1..blocks.end,
             };
@@ -179,13 +179,13 @@ impl Schedule {
     }
 }
 
-impl Order {
-    /// None if nothing is known of the column.
-    fn of(key: &SortKey, columns: Columns<'_>, index: &FileIndex) -> Option<Order> {
+impl BlockOrder {
+    /// Returns `None` if there are no statistics of the column.
+    fn new(key: &SortKey, columns: Columns<'_>, index: &FileIndex) -> Option<BlockOrder> {
         let path: Vec<&str> = key.path.iter().map(String::as_str).collect();
         let (known, _) = columns.known(index, key.column, &path)?;
         let best = if key.options.descending { &known.max } else { &known.min };
-        // Blocks of which nothing is known come last.
+        // Blocks without statistics come last.
         let options = SortOptions { nulls_first: false, ..key.options };
         let sorted = sort_to_indices(best, Some(options), None).ok()?;
         let sorted = sorted.values().iter().map(|block| *block as usize);
@@ -201,7 +201,7 @@ impl Order {
         for (rank, block) in blocks.iter().enumerate() {
             *ranks.get_mut(*block)? = rank;
         }
-        Some(Order { blocks, ranks })
+        Some(BlockOrder { blocks, ranks })
     }
 }
 
@@ -215,30 +215,30 @@ mod tests {
     use avro_arrow::FieldMatch;
     use std::collections::HashMap;
 
-    /// Blocks of 100 bytes, the first of which begins at 50, with these least values of `a`, each 5 below the greatest, and these nulls.
-    fn index(least: &[Option<i64>], nulls: &[u64]) -> Arc<FileIndex> {
-        let n = least.len() as u64;
+    /// Blocks of 100 bytes from offset 50 with these min values of `a`, max 5 higher, and these null counts.
+    fn index(min: &[Option<i64>], nulls: &[u64]) -> Arc<FileIndex> {
+        let n = min.len() as u64;
         let bounds = |plus: i64| {
-            let values = least.iter().map(|value| value.map(|value| value + plus)).collect::<Int64Array>();
-            Bounds { values: Arc::new(values) as ArrayRef, exact: BooleanArray::from(vec![true; least.len()]) }
+            let values = min.iter().map(|value| value.map(|value| value + plus)).collect::<Int64Array>();
+            Bounds { values: Arc::new(values) as ArrayRef, exact: BooleanArray::from(vec![true; min.len()]) }
         };
         let column = IndexColumn { nulls: nulls.to_vec().into(), min: bounds(0), max: bounds(5) };
         Arc::new(FileIndex {
             starts: (0..=n).map(|i| 50 + 100 * i).collect(),
-            rows: UInt64Array::from(vec![10; least.len()]),
+            rows: UInt64Array::from(vec![10; min.len()]),
             n_rows: 10 * n,
             columns: HashMap::from([("a".to_owned(), column)]),
         })
     }
 
-    fn all(mut schedule: Schedule) -> Vec<Range<usize>> {
+    fn all(mut schedule: BlockSchedule) -> Vec<Range<usize>> {
         std::iter::from_fn(|| schedule.next()).collect()
     }
 
     #[test]
-    fn blocks_of_parts() {
+    fn schedule_assigns_blocks_to_parts() {
         let index = index(&[Some(0); 4], &[0; 4]);
-        // A block belongs to the part that the marker before it begins in, 16 bytes before itself.
+        // A block belongs to the part in which its preceding marker begins, 16 bytes before the block.
         let cases = [
             (0..450, Some(0..4)),
             (0..34, None),
@@ -252,13 +252,13 @@ mod tests {
             (0..0, None),
         ];
         for (part, expected) in cases {
-            assert_eq!(all(Schedule::new(Arc::clone(&index), &part, 0)), Vec::from_iter(expected), "{part:?}");
+            assert_eq!(all(BlockSchedule::new(Arc::clone(&index), &part, 0)), Vec::from_iter(expected), "{part:?}");
         }
     }
 
     #[test]
-    fn gaps_and_stretches() {
-        // Which blocks are left, the gap that is read, the bytes of a stretch, and the stretches.
+    fn schedule_merges_small_gaps_into_ranges() {
+        // Remaining blocks, gap, range bytes, and the expected ranges.
         type Case = (&'static [u8], u64, Option<u64>, &'static [(usize, usize)]);
         let cases: [Case; 9] = [
             (&[1, 1, 1, 1], 0, None, &[(0, 4)]),
@@ -267,27 +267,27 @@ mod tests {
             (&[0, 1, 0, 0, 1, 0], 100, None, &[(1, 2), (4, 5)]),
             (&[0, 1, 0, 0, 1, 0], 200, None, &[(1, 5)]),
             (&[0, 0, 0], 100, None, &[]),
-            // The next is twice as long.
+            // Each range is twice as long as the previous one.
             (&[1, 1, 1, 1, 1], 0, Some(100), &[(0, 1), (1, 3), (3, 5)]),
             (&[1, 1, 1, 1, 1], 0, Some(10), &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
             (&[1, 0, 1, 1, 1], 100, Some(200), &[(0, 1), (2, 5)]),
         ];
-        for (left, gap, stretch, expected) in cases {
+        for (left, gap, range_bytes, expected) in cases {
             let index = index(&vec![Some(0); left.len()], &vec![0; left.len()]);
-            let mut schedule = Schedule::new(index, &(0..u64::MAX), gap);
+            let mut schedule = BlockSchedule::new(index, &(0..u64::MAX), gap);
             schedule.left = left.iter().map(|left| *left == 1).collect();
-            schedule.stretch = stretch;
+            schedule.range_bytes = range_bytes;
             let expected: Vec<_> = expected.iter().map(|(start, end)| *start..*end).collect();
-            assert_eq!(all(schedule), expected, "{left:?} {gap} {stretch:?}");
+            assert_eq!(all(schedule), expected, "{left:?} {gap} {range_bytes:?}");
         }
     }
 
     #[test]
-    fn the_best_first() {
+    fn schedule_with_order_reads_best_blocks_first() {
         let table = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
         let file = avro_arrow::schema::Schema::parse("\"int\"", &Default::default()).unwrap();
         let (up, down) = ((false, false), (true, false));
-        // Least values, nulls, descending and nulls first, and the blocks in their order.
+        // Min values, nulls, (descending, nulls first), and the expected order of blocks.
         type Case<'a> = (&'a [Option<i64>], &'a [u64], (bool, bool), &'a [usize]);
         let cases: [Case; 6] = [
             (&[Some(1), Some(2), Some(3)], &[0; 3], up, &[0, 1, 2]),
@@ -297,19 +297,19 @@ mod tests {
             (&[Some(5), Some(1), Some(3)], &[0, 0, 1], (true, true), &[2, 0, 1]),
             (&[Some(5), Some(1), Some(3)], &[1, 0, 1], (false, true), &[2, 0, 1]),
         ];
-        for (least, nulls, (descending, nulls_first), expected) in cases {
+        for (min, nulls, (descending, nulls_first), expected) in cases {
             let columns = Columns { table: &table, reader: None, by: FieldMatch::Name, file: &file };
             let options = SortOptions { descending, nulls_first };
             let key = SortKey { column: 0, path: vec![], options };
-            let mut schedule = Schedule::new(index(least, nulls), &(0..u64::MAX), 0);
-            schedule.stretch = Some(1);
+            let mut schedule = BlockSchedule::new(index(min, nulls), &(0..u64::MAX), 0);
+            schedule.range_bytes = Some(1);
             let mut schedule = schedule.with_order(&key, columns);
             let blocks: Vec<_> = std::iter::from_fn(|| {
-                schedule.stretch = Some(1);
+                schedule.range_bytes = Some(1);
                 schedule.next().map(|blocks| blocks.start)
             })
             .collect();
-            assert_eq!(blocks, expected, "{least:?} {options:?}");
+            assert_eq!(blocks, expected, "{min:?} {options:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of a whole table: the indexes of all its files in; row counts, least and greatest values for the planner out.
+//! Table statistics for the planner, from the indexes of all files: row counts, min and max values.
 
 use super::matching::TableColumn;
 use super::model::FileIndex;
@@ -9,7 +9,7 @@ use datafusion::arrow::compute::sort_to_indices;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 
-/// What is known of those of the table's columns that are wanted, in a file: exact row and null counts, and bounds.
+/// Returns the statistics of the projected columns in a file: exact row and null counts, and bounds.
 pub(crate) fn of_file(index: &FileIndex, columns: Columns<'_>, projection: &[usize]) -> Statistics {
     let is_wanted = |i: &usize| projection.contains(i);
     let column = |(i, field): (usize, &arrow_schema::FieldRef)| match Some(i)
@@ -26,7 +26,7 @@ pub(crate) fn of_file(index: &FileIndex, columns: Columns<'_>, projection: &[usi
     }
 }
 
-/// Of all files together; the columns of partitions, of which nothing is said, behind those of files.
+/// Merges the statistics of all files. Partition columns, which follow the columns of the files, are unknown.
 pub(crate) fn of_files(files: Vec<Statistics>, table: &SchemaRef) -> Option<Statistics> {
     let mut files = files.into_iter();
     let mut all = files.next()?;
@@ -34,7 +34,7 @@ pub(crate) fn of_files(files: Vec<Statistics>, table: &SchemaRef) -> Option<Stat
         all.num_rows = all.num_rows.add(&file.num_rows);
         for (a, b) in all.column_statistics.iter_mut().zip(file.column_statistics) {
             a.null_count = a.null_count.add(&b.null_count);
-            // A file without any values, as far as is known, has no bounds: then there are none of all.
+            // A file without values has no bounds, so the merged column has none.
             a.min_value = a.min_value.min(&b.min_value);
             a.max_value = a.max_value.max(&b.max_value);
         }
@@ -51,7 +51,7 @@ fn of_column(known: &TableColumn, index: &FileIndex, data_type: &DataType) -> Co
     let nulls = known.nulls.iter().try_fold(0u64, |sum, nulls| sum.checked_add(nulls?));
     let mut column =
         ColumnStatistics { null_count: nulls.map_or(Precision::Absent, exact), ..ColumnStatistics::new_unknown() };
-    // The engine's own least value of such a column is of another type.
+    // DataFusion's min value of such a column has another type.
     if !matches!(data_type, DataType::Dictionary(_, _)) {
         let extreme = |bounds: &ArrayRef, exact: &BooleanArray, descending| {
             extreme(known, index, bounds, exact, descending).unwrap_or(Precision::Absent)
@@ -62,7 +62,7 @@ fn of_column(known: &TableColumn, index: &FileIndex, data_type: &DataType) -> Co
     column
 }
 
-/// The bound that no other is beyond. None if some block has values and no bound.
+/// Returns the outermost bound; `None` if a block has values but no bound.
 fn extreme(
     known: &TableColumn,
     index: &FileIndex,

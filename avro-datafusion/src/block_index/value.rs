@@ -1,4 +1,4 @@
-//! Least and greatest values: Arrow arrays in, the bytes that an index keeps of them out; and back again.
+//! Min and max values, and their encoding in an index.
 //!
 //! | values | bytes |
 //! |---|---|
@@ -21,10 +21,10 @@ use datafusion::arrow::datatypes::i256;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Bytes that are kept of a string.
+/// Maximum bytes stored of a string.
 pub(crate) const TEXT_MAX: usize = 64;
 
-/// A value that is compared with others of its column.
+/// A value that can be compared with others of its column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Boolean(bool),
@@ -36,22 +36,22 @@ pub(crate) enum Value {
     Decimal(i256),
 }
 
-/// A value that no other of its block is beyond. Is it one of them?
+/// A bound on the values of a block; `exact` if it is one of them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bound {
     pub(crate) value: Value,
     pub(crate) exact: bool,
 }
 
-/// What a value is a bound of.
+/// The side of a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    Least,
-    Greatest,
+    Min,
+    Max,
 }
 
 impl Value {
-    /// Is this value beyond the other on that side?
+    /// Returns whether this value is outside of the other on that side.
     pub(crate) fn is_beyond(&self, other: &Value, side: Side) -> bool {
         let order = match (self, other) {
             (Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
@@ -63,10 +63,10 @@ impl Value {
             (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
             _ => Ordering::Equal,
         };
-        order == if side == Side::Least { Ordering::Less } else { Ordering::Greater }
+        order == if side == Side::Min { Ordering::Less } else { Ordering::Greater }
     }
 
-    /// Not a number: it has no place among the others.
+    /// Returns whether the value is NaN, which has no order.
     pub(crate) fn is_nan(&self) -> bool {
         match self {
             Value::Float(x) => x.is_nan(),
@@ -75,32 +75,32 @@ impl Value {
         }
     }
 
-    /// The bound that an index keeps of it. None if there is none so short.
+    /// Returns the bound stored for this value; `None` if no bound fits the maximum size.
     pub(crate) fn bound(self, side: Side) -> Option<Bound> {
         let inexact = |value| Some(Bound { value, exact: false });
         match self {
-            // Zero has two signs, which some hold for equal and some do not.
-            Value::Float(0.0) => inexact(Value::Float(if side == Side::Least { -0.0 } else { 0.0 })),
-            Value::Double(0.0) => inexact(Value::Double(if side == Side::Least { -0.0 } else { 0.0 })),
+            // Some systems treat the two zeros as equal, others do not.
+            Value::Float(0.0) => inexact(Value::Float(if side == Side::Min { -0.0 } else { 0.0 })),
+            Value::Double(0.0) => inexact(Value::Double(if side == Side::Min { -0.0 } else { 0.0 })),
             Value::Text(text) if text.len() > TEXT_MAX => {
                 let cut = text.get(..text.floor_char_boundary(TEXT_MAX))?;
                 inexact(Value::Text(match side {
-                    Side::Least => cut.to_owned(),
-                    Side::Greatest => text_above(cut)?,
+                    Side::Min => cut.to_owned(),
+                    Side::Max => text_above(cut)?,
                 }))
             }
             Value::Bytes(bytes) if bytes.len() > TEXT_MAX => {
                 let cut = bytes.get(..TEXT_MAX)?;
                 inexact(Value::Bytes(match side {
-                    Side::Least => cut.to_vec(),
-                    Side::Greatest => bytes_above(cut)?,
+                    Side::Min => cut.to_vec(),
+                    Side::Max => bytes_above(cut)?,
                 }))
             }
             value => Some(Bound { value, exact: true }),
         }
     }
 
-    /// Its bytes.
+    /// Returns the encoded value.
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Value::Boolean(x) => vec![u8::from(*x)],
@@ -130,11 +130,11 @@ impl Value {
     }
 }
 
-/// The least text that is greater than all that begin like this, no longer than it.
+/// Returns the smallest text greater than all texts with this prefix, at most as long.
 fn text_above(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     while let Some(last) = text.pop() {
-        // The code points in between are none of characters.
+        // Surrogate code points are not characters.
         let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(last as u32 + 1) };
         if let Some(next) = next {
             text.push(next);
@@ -151,11 +151,11 @@ fn bytes_above(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(above)
 }
 
-/// The least and the greatest value of these. None if all are null, or of a type that has no order here. If one is not a number, one
-/// of both is none.
-pub(crate) fn extremes(array: &ArrayRef) -> Option<(Value, Value)> {
+/// Returns the min and the max; `None` if all values are null or the type is not ordered. If a value is NaN, one of the
+/// two is.
+pub(crate) fn min_max(array: &ArrayRef) -> Option<(Value, Value)> {
     use DataType::*;
-    let integers = |extremes: Option<(i64, i64)>| extremes.map(|(a, b)| (Value::Integer(a), Value::Integer(b)));
+    let integers = |min_max: Option<(i64, i64)>| min_max.map(|(a, b)| (Value::Integer(a), Value::Integer(b)));
     match array.data_type() {
         Boolean => {
             let array = array.as_boolean();
@@ -203,11 +203,11 @@ fn of_primitive<T: ArrowNumericType<Native: Into<N>>, N>(array: &ArrayRef) -> Op
     Some((compute::min(array)?.into(), compute::max(array)?.into()))
 }
 
-/// The values that these bytes are of, of this type; as strings and bytes that are no views. None: some are not.
+/// Decodes values of this type; strings and bytes are not view arrays. `None` if some are invalid.
 pub(crate) fn decode(bytes: &BinaryViewArray, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     use DataType::*;
-    let damaged = || ArrowError::ParseError(format!("the bytes of a bound are not of the type {data_type}"));
-    /// The values that are there, each decoded.
+    let damaged = || ArrowError::ParseError(format!("invalid bytes of a bound of type {data_type}"));
+    /// Decodes each non-null value.
     fn values<T>(bytes: &BinaryViewArray, one: impl Fn(&[u8]) -> Option<T>) -> Option<Vec<Option<T>>> {
         bytes.iter().map(|value| value.map(&one).map_or(Some(None), |value| value.map(Some))).collect()
     }
@@ -270,7 +270,7 @@ pub(crate) fn decode(bytes: &BinaryViewArray, data_type: &DataType) -> Result<Ar
     })
 }
 
-/// A whole zig-zag varint.
+/// Decodes a varint that spans all the bytes.
 fn varint(bytes: &[u8]) -> Option<i64> {
     let (last, before) = bytes.split_last()?;
     if bytes.len() > 10 || *last >= 0x80 || before.iter().any(|byte| *byte < 0x80) {
@@ -295,14 +295,14 @@ mod tests {
     use arrow_array::{BinaryViewArray, FixedSizeBinaryArray, StringViewArray, TimestampMicrosecondArray};
 
     #[test]
-    fn bounds_of_long_and_odd_values() {
+    fn bound_truncates_long_values() {
         let long = |end: &str| format!("{}{end}", "x".repeat(63));
         let text = |text: &str| Value::Text(text.to_owned());
         let bound = |value: Value, side| value.bound(side).map(|bound| (bound.value, bound.exact));
-        // A value, its lower and its upper bound, where they are others.
+        // A value and, if they differ from it, its lower and its upper bound.
         let cases: Vec<(Value, Option<Value>, Option<Value>)> = vec![
             (text(&long("ab")), Some(text(&long("a"))), Some(text(&long("b")))),
-            // Characters are whole.
+            // Cuts are at character boundaries.
             (text(&long("é!")), Some(text(&long(""))), Some(text(&format!("{}y", "x".repeat(62))))),
             (
                 text(&format!("{}\u{10ffff}!", "x".repeat(60))),
@@ -329,17 +329,17 @@ mod tests {
             (Value::Double(0.0), Some(Value::Double(-0.0)), Some(Value::Double(0.0))),
             (Value::Float(-0.0), Some(Value::Float(-0.0)), Some(Value::Float(0.0))),
         ];
-        for (value, least, greatest) in cases {
-            assert_eq!(bound(value.clone(), Side::Least), least.map(|value| (value, false)), "{value:?}");
-            assert_eq!(bound(value.clone(), Side::Greatest), greatest.map(|value| (value, false)), "{value:?}");
+        for (value, min, max) in cases {
+            assert_eq!(bound(value.clone(), Side::Min), min.map(|value| (value, false)), "{value:?}");
+            assert_eq!(bound(value.clone(), Side::Max), max.map(|value| (value, false)), "{value:?}");
         }
         for value in [text(&"x".repeat(64)), Value::Bytes(vec![255; 64]), Value::Double(1.0), Value::Integer(0)] {
-            assert_eq!(bound(value.clone(), Side::Greatest), Some((value, true)));
+            assert_eq!(bound(value.clone(), Side::Max), Some((value, true)));
         }
     }
 
     #[test]
-    fn values_come_back() {
+    fn encode_decode_round_trip() {
         let decimal = |values: Vec<i128>| Decimal128Array::from(values).with_precision_and_scale(38, 3).unwrap();
         let wide = |values: Vec<i256>| Decimal256Array::from(values).with_precision_and_scale(76, 0).unwrap();
         let arrays: Vec<ArrayRef> = vec![
@@ -357,22 +357,22 @@ mod tests {
             compute::cast(&Int32Array::from(vec![-5, 5]), &DataType::Date32).unwrap(),
         ];
         for array in arrays {
-            let (least, greatest) = extremes(&array).unwrap();
-            assert!(least.is_beyond(&greatest, Side::Least) && greatest.is_beyond(&least, Side::Greatest));
-            let bytes = BinaryViewArray::from_iter([Some(least.encode()), None, Some(greatest.encode())]);
+            let (min, max) = min_max(&array).unwrap();
+            assert!(min.is_beyond(&max, Side::Min) && max.is_beyond(&min, Side::Max));
+            let bytes = BinaryViewArray::from_iter([Some(min.encode()), None, Some(max.encode())]);
             let decoded = decode(&bytes, array.data_type()).unwrap();
             assert!(decoded.is_null(1));
             let back = compute::cast(&decoded, array.data_type()).unwrap();
-            assert_eq!(extremes(&back), Some((least, greatest)), "{}", array.data_type());
-            // Bytes that are none of its values.
+            assert_eq!(min_max(&back), Some((min, max)), "{}", array.data_type());
+            // Bytes that encode no value.
             let odd = BinaryViewArray::from_iter([Some(vec![0x80; 40])]);
             assert_eq!(decode(&odd, array.data_type()).is_ok(), array.data_type() == &DataType::BinaryView);
         }
         let nulls: ArrayRef = Arc::new(Int64Array::from(vec![None::<i64>]));
-        assert_eq!(extremes(&nulls), None);
+        assert_eq!(min_max(&nulls), None);
         for nan in [f64::NAN, -f64::NAN] {
-            let (least, greatest) = extremes(&(Arc::new(Float64Array::from(vec![1.0, nan, 2.0])) as ArrayRef)).unwrap();
-            assert!(least.is_nan() || greatest.is_nan());
+            let (min, max) = min_max(&(Arc::new(Float64Array::from(vec![1.0, nan, 2.0])) as ArrayRef)).unwrap();
+            assert!(min.is_nan() || max.is_nan());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Comparisons of bytes, fixed and uuids with each other and with text: rules of [`coercion`](super::coercion).
 //!
-//! Text beside bytes stands for its UTF-8 bytes, and text as `\x00ff` for those bytes, as bytes are shown. Text beside a uuid is
-//! a uuid in any case, with or without hyphens and braces.
+//! Text beside bytes stands for its UTF-8 bytes, and text as `\x00ff` for those bytes, as bytes are shown. Text beside
+//! a uuid is a uuid in any case, with or without hyphens and braces.
 
 use super::coercion::{Side, is_text};
 use super::text;
@@ -28,7 +28,7 @@ fn is_uuid_text(field: &Field) -> bool {
     is_text(field.data_type()) && field.metadata().get("avro.logicalType").is_some_and(|word| word == "uuid")
 }
 
-/// Two sides that can be compared, if they are of these kinds and take other expressions.
+/// Returns both sides as they can be compared, if these kinds need other expressions.
 pub(super) fn align(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
     let kinds = (is_bytes(left.data_type()), is_bytes(right.data_type()));
     match kinds {
@@ -70,7 +70,7 @@ fn literal_bytes(side: &Side) -> Option<Vec<u8>> {
     }
 }
 
-/// Bytes as a literal of this type, if it holds so many.
+/// Returns bytes as a literal of this type, if they fit it.
 fn as_type(bytes: Vec<u8>, data_type: &DataType) -> Option<Expr> {
     Some(lit(match data_type {
         DataType::Binary => ScalarValue::Binary(Some(bytes)),
@@ -118,7 +118,7 @@ fn byte(digits: &[u8]) -> Option<u8> {
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
-/// Enums are text, and text is not a number.
+/// Enums are treated as text; text does not compare with a number.
 fn enums(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
     for (side, other) in [(left, right), (right, left)] {
         if let DataType::Dictionary(_, values) = side.data_type()
@@ -138,7 +138,7 @@ fn enums(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
     Ok(None)
 }
 
-/// A comparison of a uuid that is text with a literal: in the cases that writers use.
+/// Compares a uuid stored as text with a literal, in both cases that writers use.
 pub(super) fn uuid_text(left: &Side, op: Operator, right: &Side) -> Option<Expr> {
     let negated = match op {
         Operator::Eq => false,
@@ -180,7 +180,7 @@ mod tests {
     use super::literal_of_text;
 
     #[test]
-    fn text_as_bytes() {
+    fn text_converts_to_bytes() {
         let cases: [(&str, &[u8]); 6] = [
             ("abc", b"abc"),
             ("\\x6162", b"ab"),

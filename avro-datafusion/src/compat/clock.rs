@@ -1,7 +1,7 @@
 //! Time zones: wall clocks and zones in, instants out, and back.
 //!
-//! A wall clock that a zone shows twice, in autumn, is the later instant. One that it skips, in spring, is read with the offset
-//! that was valid before. Both are as in PostgreSQL and DuckDB; arrow has an error for them.
+//! A wall-clock time that occurs twice, in autumn, is the later instant. One that is skipped, in spring, is read with
+//! the offset valid before the change. Both follow PostgreSQL and DuckDB; arrow returns an error for them.
 
 use arrow_array::timezone::Tz;
 use arrow_schema::TimeUnit;
@@ -17,14 +17,14 @@ pub(super) fn zone(name: &str) -> Result<Tz> {
     })
 }
 
-/// Whether the zone's wall clock is always that of UTC.
+/// Returns whether the zone's wall clock is always that of UTC.
 pub(super) fn is_utc(zone: &str) -> bool {
     matches!(zone, "UTC" | "utc" | "Etc/UTC" | "+00:00" | "Z" | "GMT")
 }
 
 /// The wall clock of the zone at an instant, both in seconds.
 ///
-/// Beyond the years that calendars reach, which are more than 260,000, the clock is that of UTC.
+/// Outside of the calendar's range, about 260,000 years, the zone is treated as UTC.
 pub(super) fn wall_of(zone: Tz, seconds: i64) -> i64 {
     match DateTime::from_timestamp(seconds, 0) {
         Some(utc) => {
@@ -35,7 +35,7 @@ pub(super) fn wall_of(zone: Tz, seconds: i64) -> i64 {
     }
 }
 
-/// The instant at which the zone's wall clock shows this, both in seconds.
+/// Returns the instant at which the zone's wall clock shows `local`, both in seconds.
 pub(super) fn instant_of(zone: Tz, seconds: i64) -> i64 {
     let Some(local) = naive(seconds) else { return seconds };
     let offset = match zone.offset_from_local_datetime(&local) {
@@ -54,7 +54,7 @@ pub(super) fn naive(seconds: i64) -> Option<NaiveDateTime> {
     DateTime::from_timestamp(seconds, 0).map(|utc| utc.naive_utc())
 }
 
-/// How many of this unit a second has.
+/// Returns the number of these units per second.
 pub(super) fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
@@ -71,14 +71,15 @@ pub(super) fn map_seconds(value: i64, unit: TimeUnit, map: impl Fn(i64) -> i64) 
     map(seconds).checked_mul(per)?.checked_add(rest)
 }
 
-/// A point in time as it is written: in nanoseconds since 1970, and whether the text names its offset from UTC.
+/// A parsed point in time: nanoseconds since 1970, and whether the text has an offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) nanos: i128,
     pub(super) is_instant: bool,
 }
 
-/// Parses a date, or a date and a time with or without an offset: all that arrow reads, in any year, with or without seconds.
+/// Parses a date, or a date and a time with or without an offset: every form that arrow reads, in any year, with or
+/// without seconds.
 pub(super) fn parse(text: &str) -> Option<Written> {
     let text = text.trim();
     // A date has two hyphens, and its time follows it.
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_are_read_in_any_year() {
+    fn parse_accepts_any_year() {
         let cases = [
             ("1970-01-01", Some((0_i64, false))),
             ("1970-01-01 00:01", Some((60, false))),
@@ -162,7 +163,7 @@ mod tests {
 
     /// The instants are PostgreSQL's.
     #[test]
-    fn clocks_that_change() {
+    fn instant_at_daylight_saving_changes() {
         let berlin = zone("Europe/Berlin").unwrap();
         let at = |text: &str| (parse(text).unwrap().nanos / NANOS) as i64;
         let cases = [

@@ -1,12 +1,13 @@
 //! Comparisons between values of different types, where one is a point in time, an interval, bytes or a uuid.
 //!
-//! DataFusion 55 brings both sides of a comparison to one type. For timestamps beside text or dates that is nanoseconds, which
-//! end in the year 2262; intervals are compared field by field, so that 2 days in hours are less than 1 day; `Time32` and `Time64`
-//! do not compare, and neither do fixed and text. Here a literal takes the type of the column beside it, if it can exactly, so
-//! that filters still reach the files; where no type holds both sides, both are compared as what does.
-//! [`temporal`](super::temporal) and [`bytes`](super::bytes) have the rules.
+//! DataFusion 55 converts both sides of a comparison to one type. For timestamps beside text or dates that is
+//! nanoseconds, which end in the year 2262. It compares intervals field by field, so that 2 days in hours are less than
+//! 1 day. It does not compare `Time32` with `Time64`, or fixed with text. Here a literal takes the type of the column
+//! beside it, if it can exactly, so that filters still reach the files. If no type holds both sides, both are converted
+//! to one that does. [`temporal`](super::temporal) and [`bytes`](super::bytes) have the rules.
 //!
-//! Can go after: DataFusion compares timestamps of different units and zones, intervals, and fixed with text, as PostgreSQL does.
+//! Delete when: DataFusion compares timestamps of different units and zones, intervals, and fixed with text, as
+//! PostgreSQL does.
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// `None` for an expression that has no type, which is for DataFusion to complain about.
+    /// Returns `None` for an expression without a type; DataFusion reports it.
     pub(super) fn new(expr: &Expr, schema: &DFSchema) -> Option<Side> {
         let (_, field) = expr.to_field(schema).ok()?;
         Some(Side { expr: expr.clone(), field })
@@ -58,7 +59,7 @@ pub(super) fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-/// Two sides that can be compared, if that takes other expressions than these.
+/// Returns two sides that can be compared, if that takes other expressions than these.
 fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
     if left.data_type() == right.data_type() && !temporal::is_interval(left.data_type()) {
         return Ok(None);
@@ -69,7 +70,7 @@ fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> 
     bytes::align(left, right)
 }
 
-/// The rule.
+/// The analyzer rule.
 #[derive(Debug)]
 pub(super) struct Coercion;
 
@@ -145,13 +146,13 @@ impl Compared<'_> {
         Ok(aligned.map(|(left, right)| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))))
     }
 
-    /// A comparison, rewritten or not.
+    /// Returns a comparison, rewritten if necessary.
     fn comparison(&self, left: &Side, op: Operator, right: &Side) -> Result<Expr> {
         let plain = || Expr::BinaryExpr(BinaryExpr::new(Box::new(left.expr.clone()), op, Box::new(right.expr.clone())));
         Ok(self.compare(left, op, right)?.unwrap_or_else(plain))
     }
 
-    /// A list whose items take the type of what is looked for, or a comparison with each.
+    /// Returns an `IN` list whose items have the type of the tested value, or a comparison with each item.
     fn in_list(&self, list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
         let Some(left) = Side::new(&list.expr, schema) else { return Ok(None) };
         let Some(items) = list.list.iter().map(|item| Side::new(item, schema)).collect::<Option<Vec<_>>>() else {
@@ -171,7 +172,7 @@ impl Compared<'_> {
                     is_changed = true;
                     aligned.push(item);
                 }
-                // DataFusion brings all to one type, which must not be another than the column's.
+                // DataFusion converts all to one type, which must be the column's.
                 None => {
                     is_list &= item.data_type() == left.data_type() || item.data_type().is_null();
                     aligned.push(item.expr.clone());
@@ -224,7 +225,7 @@ impl Compared<'_> {
         })))
     }
 
-    /// A union whose points in time have one type, and whose enums are text if they are not the same enum.
+    /// Gives the points in time of a union one type, and makes its enums text if they differ.
     fn union(&self, mut union: Union) -> Result<Transformed<LogicalPlan>> {
         let n_columns = union.schema.fields().len();
         if union.inputs.iter().any(|input| input.schema().fields().len() != n_columns) {
@@ -262,7 +263,7 @@ impl Compared<'_> {
             let columns: Vec<Expr> = columns.collect();
             *input = Arc::new(LogicalPlanBuilder::new(LogicalPlan::clone(input)).project(columns)?.build()?);
         }
-        // DataFusion's own rule makes the schema anew.
+        // DataFusion's own rule derives the schema again.
         Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)))
     }
 
@@ -292,7 +293,7 @@ impl Compared<'_> {
         Ok(is_changed.then_some(Expr::Case(new)))
     }
 
-    /// Casts that DataFusion refuses or does otherwise.
+    /// Plans casts that DataFusion refuses or does differently.
     fn cast(&self, value: &Expr, to: &FieldRef, is_try: bool, schema: &DFSchema) -> Option<Expr> {
         let value = Side::new(value, schema)?;
         if is_text(value.data_type()) {
@@ -305,7 +306,7 @@ impl Compared<'_> {
             let text = if is_try { text::try_of } else { text::of }(value.expr, &value.field);
             return Some(if *to.data_type() == DataType::Utf8 { text } else { cast(text, to.data_type().clone()) });
         }
-        // What the schema said of the value is not true of another type, and must not be written with it.
+        // The metadata of the value does not apply to another type.
         if to.name().is_empty() && value.data_type() != to.data_type() && !value.field.metadata().is_empty() {
             let to = Arc::new(Field::new("value", to.data_type().clone(), true));
             let value = Box::new(value.expr);
@@ -342,7 +343,7 @@ impl Compared<'_> {
         }
     }
 
-    /// Gives literals the type of the columns that they stand beside.
+    /// Gives literals the type of the columns beside them.
     fn unify(&self, results: &mut [&mut Expr], schema: &DFSchema) -> bool {
         let sides: Vec<_> = results.iter().filter_map(|expr| Side::new(expr, schema)).collect();
         let column = sides.iter().find(|side| temporal::is_column(side, self.zone));

@@ -1,10 +1,11 @@
 //! `date_trunc`, `date_bin` and `to_char` over all years, and with PostgreSQL's patterns.
 //!
-//! DataFusion 55 computes the first two in nanoseconds, which fail before 1677 and after 2262; a date among their arguments
-//! becomes nanoseconds, too. `to_char` reads strftime's patterns only, and prints `YYYY-MM-DD` as it is. Here its patterns are
-//! PostgreSQL's where there is no `%` in them.
+//! DataFusion 55 computes the first two in nanoseconds, which fail before 1677 and after 2262, also for dates.
+//! `to_char` reads only strftime patterns, and prints `YYYY-MM-DD` literally. Here a pattern without `%` is
+//! PostgreSQL's.
 //!
-//! Can go after: DataFusion truncates in the unit of its argument (upstream: the functions of `date_trunc` in nanoseconds).
+//! Delete when: DataFusion truncates in the unit of its argument (upstream: the functions of `date_trunc` in
+//! nanoseconds).
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
-/// The functions, made of DataFusion's; `function` finds those by name.
+/// Returns the functions, which wrap DataFusion's; `function` finds those by name.
 pub(super) fn all(function: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> Vec<ScalarUDF> {
     let widened = |name: &'static str, aliases: &[&str], more: &'static dyn More| {
         function(name).map(|inner| Widened::new(inner, name, aliases, more).into())
@@ -97,7 +98,7 @@ impl More for Dates {
                 };
                 mapped(&value, |value| bin.of(value))?
             }
-            _ => return exec_err!("other arguments than were planned"),
+            _ => return exec_err!("arguments differ from the planned ones"),
         };
         if is_scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
@@ -170,7 +171,7 @@ impl Bin {
         Ok(Some(Bin { months, nanos, origin, per: NANOS / i128::from(clock::per_second(unit)) }))
     }
 
-    /// Where the bin of a value begins.
+    /// Returns the start of a value's bin.
     fn of(&self, value: i64) -> Option<i64> {
         let at = i128::from(value) * self.per;
         let begin = if self.months == 0 { at - (at - self.origin).rem_euclid(self.nanos) } else { self.month(at)? };
@@ -204,7 +205,7 @@ fn is_point(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Time32(_) | DataType::Time64(_))
 }
 
-/// What is kept of a point in time.
+/// The part of a point in time that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// Whole units of this many nanoseconds.
@@ -233,7 +234,7 @@ impl Part {
     }
 }
 
-/// A timestamp cut to a part, by the clock of a zone.
+/// Truncates a timestamp to a part, by the clock of a zone.
 fn truncated(value: i64, unit: TimeUnit, part: Part, zone: Option<Tz>) -> Option<i64> {
     let per = clock::per_second(unit);
     if let Part::Nanos(nanos) = part {

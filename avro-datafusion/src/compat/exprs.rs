@@ -1,4 +1,4 @@
-//! Walks over all expressions of a plan: a plan and a [`Rewrite`] in, the rewritten plan out.
+//! Rewrites all expressions of a plan.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-/// What becomes of the parts of a plan. Schemas have the columns that an expression may use.
+/// A rewrite of plans and expressions. Schemas have the columns that an expression may use.
 pub(super) trait Rewrite {
     /// A plan whose inputs and expressions are rewritten.
     fn plan(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
@@ -28,7 +28,7 @@ pub(super) trait Rewrite {
 pub(super) fn rewrite(plan: LogicalPlan, with: &impl Rewrite) -> Result<LogicalPlan> {
     let is_changed = Cell::new(false);
     let walked = plan.transform_up_with_subqueries(|plan| {
-        // What is below may have other types now.
+        // Inputs may have other types now.
         let plan = if is_changed.get() { plan.recompute_schema()? } else { plan };
         let mut schema = merge_schema(&plan.inputs());
         if let LogicalPlan::TableScan(scan) = &plan {

@@ -1,14 +1,15 @@
-//! `SELECT count(*) FILTER (WHERE r.x > 0) FROM t JOIN r ON t.id = r.id WHERE t.x > 5`: each filter reaches the column it names.
+//! `SELECT count(*) FILTER (WHERE r.x > 0) FROM t JOIN r ON t.id = r.id WHERE t.x > 5`: each filter reaches the column
+//! it names.
 //!
-//! DataFusion passes filters down a physical plan by the names of columns (`FilterRemapper::try_remap`). Where a plan has two
-//! columns of one name, as a join of two tables with an `x` does, a filter on the second column is applied to the first.
-//! A semi join sends filters on its keys to the other table by name too, and may find a column there that is not the key.
-//! Both lose rows wherever a scan evaluates filters, as the scans of Avro files do.
+//! DataFusion passes filters down a physical plan by the names of columns (`FilterRemapper::try_remap`). Where a plan
+//! has two columns of one name, as a join of two tables with an `x` does, a filter on the second column is applied to
+//! the first. A semi join sends filters on its keys to the other table by name too, and may find a column there that is
+//! not the key. Both lose rows wherever a scan evaluates filters, as the scans of Avro files do.
 //!
-//! Here the rule runs with a [`Guard`] above each plan that has such columns. The guard stops the filters that name them:
-//! they stay where they are. Plans without such columns are not touched.
+//! Here the rule runs with a [`Guard`] above each plan that has such columns. The guard stops the filters that name
+//! them: they stay where they are. Plans without such columns are not touched.
 //!
-//! Can go after: DataFusion passes filters down by the positions of columns.
+//! Delete when: DataFusion passes filters down by the positions of columns.
 
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
@@ -60,7 +61,7 @@ impl PhysicalOptimizerRule for GuardedRule {
         Ok(unguarded.data)
     }
 
-    // Not the name of the rule: a session that registers the corrections twice has its guards once.
+    // A constant instead of the rule's name, so that registering the corrections twice adds the guards once.
     fn name(&self) -> &str {
         "guarded_filter_pushdown"
     }
@@ -70,7 +71,7 @@ impl PhysicalOptimizerRule for GuardedRule {
     }
 }
 
-/// A plan that filters on some of its columns cannot pass. It exists while the rule runs.
+/// A plan that blocks filters on some of its columns. It exists only while the rule runs.
 #[derive(Debug)]
 struct Guard {
     input: Arc<dyn ExecutionPlan>,
@@ -79,7 +80,7 @@ struct Guard {
 }
 
 impl Guard {
-    /// The plan with a guard above it, if it has ambiguous columns.
+    /// Puts a guard above a plan that has ambiguous columns.
     fn above(plan: Arc<dyn ExecutionPlan>) -> Transformed<Arc<dyn ExecutionPlan>> {
         let passable = passable_columns(&plan);
         if passable.len() == plan.schema().fields().len() {
@@ -89,7 +90,7 @@ impl Guard {
     }
 }
 
-/// The columns of a plan whose names mean one column only, in the plan itself and where it passes filters to.
+/// Returns the columns whose names mean one column only, in the plan and where it passes filters to.
 fn passable_columns(plan: &Arc<dyn ExecutionPlan>) -> HashSet<usize> {
     let schema = plan.schema();
     // Projections know the positions of their columns.
@@ -102,7 +103,7 @@ fn passable_columns(plan: &Arc<dyn ExecutionPlan>) -> HashSet<usize> {
     columns.filter(|(_, field)| !is_ambiguous(field.name())).map(|(at, _)| at).collect()
 }
 
-/// The names that several columns have.
+/// Returns the names that several columns have.
 fn repeated_names(schema: &Schema) -> HashSet<&str> {
     let mut seen = HashSet::new();
     schema.fields().iter().map(|field| field.name().as_str()).filter(|name| !seen.insert(*name)).collect()

@@ -1,9 +1,9 @@
-//! `x IN (1, y)`: lists with other values than literals, as comparisons joined by `OR`.
+//! `x IN (1, y)`: lists with non-literal values, as comparisons joined by `OR`.
 //!
-//! DataFusion 55 combines the lists of `x NOT IN (1, x) AND x IN (2)` as sets of expressions, of which `x` and `2` are different ones. It
-//! makes `x IN (2)` of them, which keeps rows that the first condition excludes.
+//! DataFusion 55 combines the lists of `x NOT IN (1, x) AND x IN (2)` as sets of expressions, in which `x` and `2`
+//! differ. The result `x IN (2)` keeps rows that the first condition excludes.
 //!
-//! Can go after: DataFusion's simplifier combines lists of literals only.
+//! Delete when: DataFusion's simplifier combines lists of literals only.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
@@ -26,7 +26,7 @@ impl FunctionRewrite for InLists {
     fn rewrite(&self, expr: Expr, _schema: &DFSchema, _config: &ConfigOptions) -> Result<Transformed<Expr>> {
         let Expr::InList(InList { expr: value, list, negated }) = expr else { return Ok(Transformed::no(expr)) };
         let is_literal = |item: &Expr| matches!(item, Expr::Literal(..) | Expr::Placeholder(_));
-        // A value that changes from one look to the next must be looked at once.
+        // A volatile value must be evaluated once.
         if list.iter().all(is_literal) || value.is_volatile() {
             return Ok(Transformed::no(Expr::InList(InList { expr: value, list, negated })));
         }

@@ -1,9 +1,9 @@
-//! `to_timestamp` of text in a column.
+//! `to_timestamp` of a text column.
 //!
-//! In a session with a time zone, DataFusion 55 promises a timestamp with that zone and returns one without it, which its own check
-//! refuses. The values are right: here they get the zone that was promised.
+//! In a session with a time zone, DataFusion 55 promises a timestamp with that zone and returns one without it, which
+//! its own check rejects. The values are correct: here they get the promised zone.
 //!
-//! Can go after: DataFusion's `to_timestamp` returns what it promises for arrays.
+//! Delete when: DataFusion's `to_timestamp` returns the promised type for arrays.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -19,11 +19,11 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// The functions that this corrects.
+/// The corrected functions.
 pub(super) const NAMES: [&str; 5] =
     ["to_timestamp", "to_timestamp_seconds", "to_timestamp_millis", "to_timestamp_micros", "to_timestamp_nanos"];
 
-/// One of DataFusion's functions, with the zone that it promises.
+/// One of DataFusion's functions, with the promised zone.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct ToTimestamp {
     inner: Arc<ScalarUDF>,

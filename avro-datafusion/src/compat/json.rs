@@ -1,6 +1,7 @@
-//! Nested values as JSON text: an array in, the text of one row out.
+//! Nested values as JSON text.
 //!
-//! Bytes are hexadecimal, NaN and infinities are strings, a union is the value of its branch: as the command writes JSON.
+//! Bytes are hexadecimal, NaN and infinities are strings, and a union is the value of its branch, as in the command's
+//! JSON output.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -22,7 +23,7 @@ pub(super) struct Values<'a> {
 }
 
 enum Kind<'a> {
-    /// Numbers and booleans; `true` where the text may be no number.
+    /// Numbers and booleans; `true` if the text may not be a number.
     Bare(ArrayFormatter<'a>, bool),
     Quoted(ArrayFormatter<'a>),
     Hex(ArrayRef),
@@ -91,7 +92,7 @@ impl<'a> Values<'a> {
         Ok(Values { array, kind })
     }
 
-    /// A value as text of its own: JSON only if it is nested.
+    /// Writes a value as text: JSON only if it is nested.
     pub(super) fn text(&self, row: usize, to: &mut String) -> Result<()> {
         match &self.kind {
             Kind::Bare(values, _) | Kind::Quoted(values) => values.value(row).write(to)?,
@@ -164,7 +165,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// Items with commas between them, in brackets.
+/// Writes items in brackets, separated by commas.
 fn between<T>(
     items: impl Iterator<Item = T>,
     (open, close): (char, char),

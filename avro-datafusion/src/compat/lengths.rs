@@ -1,9 +1,9 @@
-//! `length` of lists, maps and bytes, and functions of text that bytes have, too.
+//! `length` of lists, maps and bytes, and text functions that also apply to bytes.
 //!
-//! DataFusion 55 prints a list and counts the letters, `length(['a', 'b'])` is 6; and `octet_length`, `bit_length`, `substr`,
-//! `strpos`, `reverse` and the digests refuse bytes, or those of a fixed size.
+//! DataFusion 55 counts the characters of a list's text, so that `length(['a', 'b'])` is 6. `octet_length`,
+//! `bit_length`, `substr`, `strpos`, `reverse` and the digests refuse bytes, or fixed-size bytes.
 //!
-//! Can go after: these functions take bytes, and `length` lists, as in PostgreSQL and DuckDB.
+//! Delete when: these functions take bytes, and `length` takes lists, as in PostgreSQL and DuckDB.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
-/// The functions, made of DataFusion's; `function` finds those by name.
+/// Returns the functions, which wrap DataFusion's; `function` finds those by name.
 pub(super) fn all(function: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> Vec<ScalarUDF> {
     let widened = |of: &str, name: &'static str, aliases: &[&str], more: &'static dyn More| {
         function(of).map(|inner| Widened::new(inner, name, aliases, more).into())
@@ -46,7 +46,7 @@ enum Bytes {
     Substr,
     Position,
     Reverse,
-    /// DataFusion's function, which takes bytes, but not those of a fixed size.
+    /// A function of DataFusion's that takes bytes, but not fixed-size bytes.
     AnySize,
 }
 
@@ -112,7 +112,7 @@ impl More for Bytes {
                 Arc::new(pairs.map(|(bytes, part)| Some(position(bytes?, part?))).collect::<Int64Array>())
             }
             (Bytes::Substr, [bytes, start, rest @ ..]) => Arc::new(substr(bytes, start, rest.first())?),
-            _ => return exec_err!("other arguments than were planned"),
+            _ => return exec_err!("arguments differ from the planned ones"),
         };
         if is_scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
@@ -151,7 +151,7 @@ fn lengths(bytes: &ArrayRef, times: i64) -> Int64Array {
     bytes.as_binary::<i32>().iter().map(|bytes| bytes.map(length)).collect()
 }
 
-/// Where a part begins, from 1; 0 if it is not there.
+/// Returns the position of a part, from 1; 0 if it does not occur.
 fn position(bytes: &[u8], part: &[u8]) -> i64 {
     if part.is_empty() {
         return 1;
@@ -160,7 +160,7 @@ fn position(bytes: &[u8], part: &[u8]) -> i64 {
     at.and_then(|at| i64::try_from(at + 1).ok()).unwrap_or(0)
 }
 
-/// Bytes from a place on, from 1, as many as `n` says. Places before the first count, as for text.
+/// Returns `n` bytes from a position on, from 1. Positions before the first count, as for text.
 fn substr(bytes: &ArrayRef, start: &ArrayRef, n: Option<&ArrayRef>) -> Result<BinaryArray> {
     let start = cast(start, &DataType::Int64)?;
     let n = n.map(|n| cast(n, &DataType::Int64)).transpose()?;
@@ -191,7 +191,7 @@ mod tests {
     use super::position;
 
     #[test]
-    fn positions() {
+    fn position_of_bytes() {
         let cases: [(&[u8], &[u8], i64); 4] = [(b"abc", b"c", 3), (b"abc", b"", 1), (b"abc", b"d", 0), (b"", b"d", 0)];
         for (bytes, part, at) in cases {
             assert_eq!(position(bytes, part), at);

@@ -1,10 +1,10 @@
 //! `x = ANY(l)` for lists with nulls in them.
 //!
-//! DataFusion 55 plans `= ANY` as `array_has` and the other comparisons by the least and the greatest item, which both leave nulls out:
-//! `1 = ANY([NULL])` is false instead of null, so `NOT 1 = ANY(l)` returns rows that it must not. The command writes `list_any(l, '=', x)`.
-//! As in DuckDB, a null list has no items: `ANY` is false.
+//! DataFusion 55 plans `= ANY` as `array_has`, and other comparisons by the min and max item. Both ignore nulls: `1 =
+//! ANY([NULL])` is false instead of null, so `NOT 1 = ANY(l)` returns wrong rows. The command writes `list_any(l, '=',
+//! x)` instead. As in DuckDB, a null list has no items: `ANY` is false.
 //!
-//! Can go after: the DataFusion version in which `SELECT 1 = ANY([NULL])` is null.
+//! Delete when: `SELECT 1 = ANY([NULL])` is null.
 
 use super::matching::{compare, rows_of_items};
 use arrow_array::{Array, BooleanArray, ListArray};
@@ -50,7 +50,7 @@ impl ScalarUDFImpl for ListAny {
         match types {
             [DataType::List(item), _, value] if item.data_type() == value => Ok(DataType::Boolean),
             [DataType::List(_), ..] => {
-                plan_err!("ANY and ALL compare values with items of the same type; a cast makes them so")
+                plan_err!("ANY and ALL require items of the same type as the value; use a cast")
             }
             _ => plan_err!("ANY and ALL take a list or a subquery"),
         }
@@ -80,11 +80,11 @@ impl ScalarUDFImpl for ListAny {
         let mut any = vec![Some(false); n];
         for (row, holds) in rows.values().iter().zip(&holds) {
             if let Some(any) = any.get_mut(*row as usize) {
-                // Or, with three values.
+                // Three-valued `OR`.
                 *any = if *any == Some(true) || holds == Some(true) { Some(true) } else { any.and(holds) };
             }
         }
-        // What a null list spans are no items.
+        // The values below a null list are not items.
         let any = any.into_iter().enumerate().map(|(i, any)| if lists.is_null(i) { Some(false) } else { any });
         let any: BooleanArray = any.collect();
         Ok(match is_scalar {

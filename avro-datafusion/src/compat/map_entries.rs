@@ -1,9 +1,9 @@
 //! `map_entries(m)` for the maps of Avro files.
 //!
-//! DataFusion 55 says that the value of an entry may be null and its key may not, whatever the map says, and panics where the two
-//! differ. This function returns the entries with the types that the map has. It has no `Field` of its own to disagree with.
+//! DataFusion 55 declares the value of an entry nullable and its key not, whatever the map says, and panics if the two
+//! differ. This function returns entries with the map's own fields.
 //!
-//! Can go after: the DataFusion version whose `map_entries` takes its fields from the map.
+//! Delete when: DataFusion's `map_entries` takes its fields from the map.
 
 use arrow_array::{Array, ArrayRef, ListArray, StructArray};
 use arrow_schema::{DataType, Field, FieldRef, Fields};
@@ -19,16 +19,17 @@ pub(crate) fn map_entries() -> ScalarUDF {
     ScalarUDF::new_from_impl(MapEntries { name: "map_entries", signature: Signature::any(1, Volatility::Immutable) })
 }
 
-/// Returns the function `unnestable`, which leaves anything but maps as it is.
+/// Returns the function `unnestable`, which returns anything but maps unchanged.
 ///
-/// DataFusion 55 has no `unnest` of maps, and its parser gives no way to add one. The command writes `unnest(unnestable(m))`.
+/// DataFusion 55 cannot `unnest` maps, and its parser cannot be extended to. The command writes
+/// `unnest(unnestable(m))`.
 pub(crate) fn unnestable() -> ScalarUDF {
     ScalarUDF::new_from_impl(MapEntries { name: UNNESTABLE, signature: Signature::any(1, Volatility::Immutable) })
 }
 
 const UNNESTABLE: &str = "unnestable";
 
-/// Makes a list of records `{key, value}` of each map.
+/// Converts each map to a list of records `{key, value}`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct MapEntries {
     name: &'static str,
@@ -87,14 +88,14 @@ fn item(entries: &FieldRef) -> FieldRef {
     Arc::new(Field::new_list_field(DataType::Struct(named(entries)), entries.is_nullable()))
 }
 
-/// The fields of an entry, as `key` and `value`. Files may have other names for them.
+/// Returns the fields of an entry, named `key` and `value`. Files may have other names for them.
 fn named(entries: &FieldRef) -> Fields {
     let DataType::Struct(fields) = entries.data_type() else { return Fields::empty() };
     let named = fields.iter().zip(["key", "value"]);
     named.map(|(field, name)| Arc::new(field.as_ref().clone().with_name(name))).collect()
 }
 
-/// The maps as lists; `None` if these are not maps.
+/// Returns the maps as lists; `None` if these are not maps.
 fn lists(maps: &ArrayRef) -> Option<Result<ListArray>> {
     let (DataType::Map(entries, _), Some(maps)) =
         (maps.data_type(), maps.as_any().downcast_ref::<arrow_array::MapArray>())

@@ -1,9 +1,9 @@
 //! `map_extract(m, key)`, also called `element_at`: a list of the key's value, empty if the map does not have the key.
 //!
-//! DataFusion 55 documents this, but returns `[NULL]` for a key that is missing and for a map that is null, so neither can be told from
-//! a value that is null. Here the list of a null map is null.
+//! DataFusion 55 documents this, but returns `[NULL]` for a missing key and for a null map, so neither differs from a
+//! null value. Here the list of a null map is null.
 //!
-//! Can go after: the DataFusion version whose `map_extract` does what its documentation says.
+//! Delete when: DataFusion's `map_extract` does what its documentation says.
 
 use super::matching::{compare, rows_of_items};
 use arrow_array::{Array, ArrayRef, Int32Array, ListArray, MapArray};
@@ -91,7 +91,7 @@ fn extract(maps: &MapArray, keys: &ArrayRef) -> Result<ArrayRef> {
     let mut found: Vec<i32> = Vec::new();
     let mut lengths = vec![0; maps.len()];
     for (at, (row, is_key)) in (first..).zip(places.values().iter().zip(&is_key)) {
-        // A file can have a key twice. The first counts.
+        // A file can contain a key twice. The first one counts.
         if is_key == Some(true)
             && let Some(length @ 0) = lengths.get_mut(*row as usize)
         {

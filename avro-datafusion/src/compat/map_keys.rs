@@ -1,5 +1,5 @@
-//! `map['key']` on maps whose keys are string views: DataFusion 55 compares the keys with a plain string, which fails. Query
-//! expressions in, the same with the key as a value of the map's own key type out.
+//! `map['key']` on maps whose keys are string views: DataFusion 55 compares the keys with a plain string, which fails.
+//! Here the key becomes a value of the map's own key type.
 
 use arrow_schema::DataType;
 use datafusion::common::config::ConfigOptions;
@@ -24,7 +24,7 @@ impl FunctionRewrite for MapKeys {
         }
         let mut changed = false;
         if let Some((map, keys)) = call.args.split_first_mut() {
-            // What cannot be typed is left for DataFusion to complain of.
+            // DataFusion reports an expression without a type.
             let mut of = map.get_type(schema).unwrap_or(DataType::Null);
             for key in keys {
                 if let (DataType::Map(entries, _), Expr::Literal(value, _)) = (&of, &mut *key)
@@ -43,7 +43,7 @@ impl FunctionRewrite for MapKeys {
     }
 }
 
-/// The type of this field of a struct, or of the values of a map.
+/// Returns the type of a struct's field, or of a map's values.
 fn field_type(of: &DataType, key: &Expr) -> DataType {
     let field = match (of, key) {
         (DataType::Struct(fields), Expr::Literal(name, _)) => {

@@ -1,4 +1,4 @@
-//! Comparing a value of each row with all items of the row's list: offsets, items and values in, what holds for each item out.
+//! Compares a value of each row with all items of the row's list.
 
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use datafusion::arrow::compute::take;
@@ -6,7 +6,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr_common::datum::apply_cmp;
 
-/// The number of the row for each item between the first and the last offset.
+/// Returns the row number of each item between the first and the last offset.
 pub(super) fn rows_of_items(offsets: &[i32]) -> UInt32Array {
     let ranges = (0_u32..).zip(offsets.windows(2));
     let rows = ranges.flat_map(|(row, range)| match range {

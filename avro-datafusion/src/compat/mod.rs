@@ -1,6 +1,6 @@
-//! Corrections of what DataFusion 55 gets wrong or leaves open, one file each.
+//! Corrections of DataFusion 55, one per file.
 //!
-//! Every file says what DataFusion does, what happens here instead, and when the correction can be deleted.
+//! Each file says what DataFusion does, what happens here instead, and when the correction can be deleted.
 
 mod bytes;
 mod clock;
@@ -42,7 +42,7 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
-/// Registers the corrections that concern Avro's types. Every session that knows Avro has them.
+/// Registers the corrections for Avro's types. [`register_all`](crate::register_all) calls it.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_function_rewrite(Arc::new(map_keys::MapKeys))?;
     state.register_function_rewrite(Arc::new(in_lists::InLists))?;
@@ -59,17 +59,17 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     Ok(())
 }
 
-/// Makes SQL in this session exact: a query returns the right answer or an error.
+/// Makes SQL exact in this session: a query returns the right answer or an error.
 ///
-/// These corrections change the meaning of SQL for all tables of the session, so [`enable`](crate::enable) does not make them.
-/// The command `avro-sql` does.
+/// These corrections change SQL for all tables of the session, so [`register_all`](crate::register_all) does not
+/// include them. The command `avro-sql` does.
 pub fn enable_sql_semantics(ctx: &SessionContext) -> Result<()> {
     in_order::register(&mut ctx.state_ref().write());
     values::enable(ctx)?;
-    // The types of numbers ask those that are there already.
+    // The number types wrap the planners that are registered already.
     let state = ctx.state_ref();
     let mut state = state.write();
-    // The check refuses plans whose columns differ in nothing but whether they may be null, as casts of required columns do.
+    // The check rejects plans whose columns differ only in nullability, as casts of required columns do.
     state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
     numbers::register(&mut state)?;
     unions::make_first(&mut state);

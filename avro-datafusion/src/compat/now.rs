@@ -1,9 +1,9 @@
 //! `now()` in microseconds.
 //!
-//! DataFusion 55 has nanoseconds. A column of microseconds that is compared with them becomes nanoseconds, which have no year
-//! 9999. PostgreSQL and DuckDB have microseconds.
+//! DataFusion 55 returns nanoseconds. A column of microseconds compared with it becomes nanoseconds, which cannot
+//! express the year 9999. PostgreSQL and DuckDB return microseconds.
 //!
-//! Can go after: DataFusion compares timestamps of different units without a cast of the coarser one.
+//! Delete when: DataFusion compares timestamps of different units without a cast of the coarser one.
 
 use std::sync::Arc;
 

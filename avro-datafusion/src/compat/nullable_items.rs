@@ -1,9 +1,10 @@
-//! `array_except(l, [1])`, `array_resize(l, 2)`, `array_repeat(l, 2)` and others for lists whose items cannot be null, as Avro's mostly are.
+//! `array_except(l, [1])`, `array_resize(l, 2)`, `array_repeat(l, 2)` and others for lists with non-null items, as most
+//! of Avro's have.
 //!
-//! These functions of DataFusion 55 fail there: they compare the types of lists with whether items may be null, or put nulls into the
-//! list, or return another type than they announce. Here they get lists whose items may be null.
+//! These functions of DataFusion 55 fail on them: they compare list types including nullability, or put nulls into the
+//! list, or return another type than declared. Here they get lists with nullable items.
 //!
-//! Can go after: the DataFusion version in which they work for `List(non-null Int64)`.
+//! Delete when: they work for `List(non-null Int64)`.
 
 use arrow_schema::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
@@ -14,7 +15,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The functions, by their first names.
+/// The functions, by their primary names.
 const FUNCTIONS: [&str; 9] = [
     "array_append",
     "array_concat",
@@ -40,10 +41,11 @@ impl FunctionRewrite for NullableItems {
         let Expr::ScalarFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
         let mut changed = false;
         if FUNCTIONS.contains(&call.func.name()) {
-            // This one announces the metadata of the items, such as the symbols of an enum, and leaves them out.
+            // This function declares the metadata of the items, such as the symbols of an enum, and omits it from the
+            // result.
             let keeps_metadata = call.func.name() != "array_repeat";
             for argument in &mut call.args {
-                // What cannot be typed is left for DataFusion to complain of.
+                // DataFusion reports an expression without a type.
                 let Ok(of) = argument.get_type(schema) else { continue };
                 let nullable = nullable(&of, keeps_metadata);
                 if nullable != of {
@@ -57,7 +59,7 @@ impl FunctionRewrite for NullableItems {
     }
 }
 
-/// The type with items that may be null, in lists at any depth of lists.
+/// Returns the type with nullable items, in lists at any depth.
 fn nullable(of: &DataType, keeps_metadata: bool) -> DataType {
     let item = |item: &FieldRef| {
         let of = nullable(item.data_type(), keeps_metadata);

@@ -1,9 +1,9 @@
-//! `list_or_empty(l)`: lists in, the same with `[]` for null out.
+//! `list_or_empty(l)`: an empty list for null.
 //!
-//! `array_agg` of no rows is null, and `ARRAY(SELECT ..)` of no rows is an empty list. DataFusion 55 does not plan the latter, so the
-//! command writes `list_or_empty(array_agg(..))`.
+//! `array_agg` of no rows is null, but `ARRAY(SELECT ..)` of no rows is an empty list. DataFusion 55 does not plan the
+//! latter, so the command writes `list_or_empty(array_agg(..))`.
 //!
-//! Can go after: the DataFusion version that plans `ARRAY(SELECT ..)`.
+//! Delete when: DataFusion plans `ARRAY(SELECT ..)`.
 
 use arrow_array::{Array, ListArray};
 use arrow_schema::DataType;
@@ -47,7 +47,7 @@ impl ScalarUDFImpl for ListOrEmpty {
         if list.null_count() == 0 {
             return Ok(ColumnarValue::Array(lists));
         }
-        // What a null list spans is left out, so that it is empty.
+        // Values below a null list are dropped, so that it is empty.
         let ranges = (0..list.len())
             .map(|i| if list.is_null(i) { 0 } else { usize::try_from(list.value_length(i)).unwrap_or(0) });
         let offsets = OffsetBuffer::from_lengths(ranges);

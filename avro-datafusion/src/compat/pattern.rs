@@ -1,6 +1,6 @@
-//! Patterns of `to_char`: text in, and points in time as text out.
+//! Patterns of `to_char`.
 //!
-//! With a `%` a pattern is strftime's, otherwise PostgreSQL's. What is in neither is an error.
+//! A pattern with a `%` is strftime's, any other is PostgreSQL's. A pattern that is neither is an error.
 
 use std::fmt::Write;
 
@@ -17,15 +17,15 @@ pub(super) enum Pattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Field {
     Text(String),
-    /// What strftime writes for this.
+    /// The strftime specifier.
     Strftime(&'static str),
-    /// The same in capitals or small letters, or filled with spaces.
+    /// A specifier in upper or lower case, or padded with spaces.
     Name {
         strftime: &'static str,
         case: Case,
         is_filled: bool,
     },
-    /// A number, which `FM` writes without zeros in front.
+    /// A number, which `FM` writes without leading zeros.
     Number {
         of: Number,
         width: usize,
@@ -61,7 +61,7 @@ pub(super) enum Number {
     Nanos,
 }
 
-/// PostgreSQL's numbers. Longer words come before those that they begin with.
+/// PostgreSQL's numbers. Longer words come before their prefixes.
 const NUMBERS: &[(&str, Number, usize)] = &[
     ("YYYY", Number::Year, 4),
     ("YY", Number::YearOfCentury, 2),
@@ -86,7 +86,7 @@ const NUMBERS: &[(&str, Number, usize)] = &[
     ("Q", Number::Quarter, 1),
 ];
 
-/// PostgreSQL's names, as strftime calls them, and whether they are filled to the width of the longest.
+/// PostgreSQL's names, the strftime specifier, and whether they are padded to the longest.
 const NAMES: &[(&str, &str, bool)] = &[
     ("MONTH", "%B", true),
     ("MON", "%b", false),
@@ -147,7 +147,7 @@ impl Pattern {
                 rest = rest.get(2..).unwrap_or_default();
                 continue;
             }
-            // `T` and `Z` as ISO 8601 has them.
+            // `T` and `Z` as in ISO 8601.
             if first.is_alphabetic() && !matches!(first, 'T' | 'Z') {
                 let word: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
                 return exec_err!(
@@ -188,7 +188,7 @@ impl Pattern {
                         Case::Lower => name.to_lowercase(),
                     };
                     to.push_str(&name);
-                    // The longest names have nine letters.
+                    // The longest names have nine characters.
                     let n = if *is_filled { 9_usize.saturating_sub(name.chars().count()) } else { 0 };
                     to.extend(std::iter::repeat_n(' ', n));
                     Ok(())
@@ -237,7 +237,7 @@ fn strftime(
     let written = match offset {
         None => write!(to, "{}", local.format(pattern)),
         Some(offset) => {
-            // chrono knows the offset, but not the name.
+            // chrono has the offset, but not the name.
             let pattern = pattern.replace("%Z", zone);
             match offset.from_local_datetime(&local).single() {
                 Some(at) => write!(to, "{}", at.format(&pattern)),
@@ -246,7 +246,7 @@ fn strftime(
         }
     };
     written.map_err(|_| {
-        exec_datafusion_err!("to_char: '{pattern}' asks for what the value does not have, such as an offset")
+        exec_datafusion_err!("to_char: '{pattern}' needs a field that the value does not have, such as an offset")
     })
 }
 
@@ -256,9 +256,9 @@ mod tests {
     use super::Pattern;
     use chrono::NaiveDate;
 
-    /// The texts are PostgreSQL's.
+    /// The expected texts are PostgreSQL's.
     #[test]
-    fn patterns() {
+    fn patterns_format_points_in_time() {
         let at = NaiveDate::from_ymd_opt(2024, 5, 7).unwrap().and_hms_nano_opt(15, 4, 9, 120_000_000).unwrap();
         let cases = [
             ("YYYY-MM-DD", "2024-05-07"),

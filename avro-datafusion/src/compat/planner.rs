@@ -1,10 +1,11 @@
-//! SQL that has to be understood before DataFusion types it: operators and functions of bytes, fixed, uuids and times of day,
-//! and the type `UUID`.
+//! Operators and functions of bytes, fixed, uuids and times of day, and the type `UUID`, which must be planned before
+//! DataFusion determines types.
 //!
-//! DataFusion 55 types `fixed = 'abc'` while it plans a select list, before the rules of [`coercion`](super::coercion) see it, and
-//! has its own functions of text for `POSITION` and `SUBSTRING`, whatever the session calls by these names.
+//! DataFusion 55 determines the type of `fixed = 'abc'` while it plans a select list, before the rules of
+//! [`coercion`](super::coercion) see it. For `POSITION` and `SUBSTRING` it uses its own text functions, whatever is
+//! registered under these names.
 //!
-//! Can go after: the types of comparisons are checked after the analyzer's rules, and `POSITION` is looked up by name.
+//! Delete when: comparison types are checked after the analyzer's rules, and `POSITION` is looked up by name.
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ impl ExprPlanner for Operators {
         } else if let Some(compared) = bytes::uuid_text(&left, op, &right) {
             return Ok(PlannerResult::Planned(compared));
         } else if temporal::is_interval(left.data_type()) || temporal::is_interval(right.data_type()) {
-            // The zone makes no difference here, nor to times of day.
+            // The zone does not matter here, nor to times of day.
             temporal::align(&left, &right, "UTC")?
         } else if left.data_type() == right.data_type() {
             None
@@ -70,7 +71,7 @@ impl ExprPlanner for Operators {
     }
 }
 
-/// Durations that Parquet had to store as bytes as the intervals that they will be.
+/// Plans durations that Parquet stores as bytes as the intervals they become.
 fn as_interval(side: Side) -> Side {
     if !points::is_duration(&side.field) {
         return side;
@@ -92,7 +93,7 @@ fn operator(op: &BinaryOperator) -> Option<Operator> {
     })
 }
 
-/// Fixed as bytes of any size, and uuids as text beside text.
+/// Plans fixed as bytes of any size, and uuids as text beside text.
 fn concatenated(left: &Side, right: &Side) -> Option<(Expr, Expr)> {
     let is_fixed = |side: &Side| matches!(side.data_type(), DataType::FixedSizeBinary(_));
     if !is_fixed(left) && !is_fixed(right) {

@@ -1,10 +1,10 @@
-//! Functions of points in time that the rewrites of [`zones`](super::zones) and [`coercion`](super::coercion) use. They have no
-//! names that SQL could say.
+//! Functions of points in time for the rewrites of [`zones`](super::zones) and [`coercion`](super::coercion). SQL
+//! cannot call them by name.
 //!
-//! DataFusion 55 writes a change of the time zone as a cast, and moves casts from a column to the literal that it is compared
-//! with. From a wall clock to an instant that is wrong, since the literal loses its zone on the way. A function is not moved.
+//! DataFusion 55 expresses a change of time zone as a cast, and moves casts from a column to the literal it is compared
+//! with. From a wall clock to an instant that is wrong, since the literal loses its zone. Functions are not moved.
 //!
-//! Can go after: an upstream fix of `unwrap_cast_in_comparison` for timestamps of which only one has a zone.
+//! Delete when: `unwrap_cast_in_comparison` is fixed upstream for timestamps of which only one has a zone.
 
 use std::sync::{Arc, LazyLock};
 
@@ -37,31 +37,32 @@ pub(super) fn to_local(instant: Expr) -> Expr {
     FUNCTION.call(vec![instant])
 }
 
-/// A date, a timestamp or an interval in nanoseconds, as a decimal that holds them all. A month has 30 days, a day 24 hours.
+/// A date, a timestamp or an interval in nanoseconds, as a decimal that holds them all. A month has 30 days, a day 24
+/// hours.
 pub(super) fn nanos(value: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Nanos));
     FUNCTION.call(vec![value])
 }
 
-/// An interval from the 12 bytes that Avro and Parquet have for it.
+/// Returns an interval from the 12 bytes that Avro and Parquet store.
 pub(super) fn duration(bytes: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Duration));
     FUNCTION.call(vec![bytes])
 }
 
-/// Whether a field has durations as Parquet has them.
+/// Returns whether a field holds durations in Parquet's form.
 pub(super) fn is_duration(field: &Field) -> bool {
     *field.data_type() == DataType::FixedSizeBinary(12)
         && field.metadata().get("avro.logicalType").is_some_and(|word| word == "duration")
 }
 
-/// The 12 bytes that Avro and Parquet have for an interval.
+/// Returns the 12 bytes that Avro and Parquet store for an interval.
 pub(super) fn duration_bytes(interval: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::DurationBytes));
     FUNCTION.call(vec![interval])
 }
 
-/// Text as a timestamp, in every form that [`clock::parse`] reads. An instant has this zone.
+/// Parses text as a timestamp, in every form that [`clock::parse`] reads. Instants have this zone.
 pub(super) fn parse(text: Expr, unit: TimeUnit, is_instant: bool, zone: &str, is_try: bool) -> Expr {
     Arc::new(ScalarUDF::from(Points {
         kind: Kind::Parse { unit, is_instant, is_try },
@@ -155,7 +156,7 @@ impl ScalarUDFImpl for Points {
         let array = value.to_array(rows)?;
         let result = match self.kind {
             Kind::Nanos => nanos_of(&array)?,
-            // It may be an interval by now, see `zones`.
+            // It may be an interval already, see `zones`.
             Kind::Duration if *array.data_type() == INTERVAL => array,
             Kind::Duration => durations(&array)?,
             Kind::DurationBytes => duration_bytes_of(&array)?,
@@ -188,7 +189,7 @@ impl ScalarUDFImpl for Points {
     }
 }
 
-/// Timestamps as others of this type, with their seconds changed.
+/// Returns timestamps of this type with changed seconds.
 fn moved(array: &ArrayRef, unit: TimeUnit, to: &DataType, map: impl Fn(i64) -> i64) -> Result<ArrayRef> {
     let values = cast(array, &DataType::Int64)?;
     let values = values.as_primitive::<Int64Type>().try_unary::<_, Int64Type, _>(|value| {
@@ -235,7 +236,7 @@ fn duration_bytes_of(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(bytes.finish()))
 }
 
-/// Text as timestamps: as arrow reads it, or where arrow does not read it, as [`clock::parse`] does.
+/// Parses text as timestamps: as arrow does, or as [`clock::parse`] does if arrow fails.
 fn parsed(array: &ArrayRef, to: &DataType, zone: Tz, is_try: bool) -> Result<ArrayRef> {
     let quick = cast(array, to)?;
     if quick.null_count() == array.logical_null_count() {

@@ -1,10 +1,10 @@
-//! `SIMILAR TO`: SQL's patterns in, regular expressions out.
+//! `SIMILAR TO`: translates SQL patterns to regular expressions.
 //!
-//! DataFusion 55 takes the pattern for a regular expression that may match anywhere, so `'abc' SIMILAR TO 'b'` is true and
-//! `%` is a character. SQL's pattern has to match the whole text, `%` is any text, `_` is any character, and `\` or the
-//! character of `ESCAPE` takes the meaning from the next one.
+//! DataFusion 55 treats the pattern as a regular expression that may match anywhere, so `'abc' SIMILAR TO 'b'` is true
+//! and `%` is a character. An SQL pattern must match the whole text; `%` is any text, `_` any character, and `\` or the
+//! `ESCAPE` character escapes the next one.
 //!
-//! Can go after: DataFusion translates the pattern.
+//! Delete when: DataFusion translates the pattern.
 
 use std::sync::{Arc, LazyLock};
 
@@ -24,7 +24,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::exprs::{self, Rewrite};
 
-/// Makes `SIMILAR TO` a match of a regular expression.
+/// Plans `SIMILAR TO` as a regular expression match.
 #[derive(Debug)]
 pub(super) struct Similar;
 
@@ -75,7 +75,7 @@ fn regex(pattern: &str, escape: char) -> String {
                 regex.push(']');
             }
             c if is_class => {
-                // The regular expression's own signs inside brackets.
+                // Characters with a meaning inside brackets of regular expressions.
                 if matches!(c, '[' | '&' | '~' | '\\') {
                     regex.push('\\');
                 }
@@ -101,7 +101,7 @@ fn regex(pattern: &str, escape: char) -> String {
     regex
 }
 
-/// A character that stands for itself.
+/// Escapes a literal character.
 fn literal(c: char, regex: &mut String) {
     if c.is_ascii_punctuation() {
         regex.push('\\');
@@ -151,7 +151,7 @@ mod tests {
     use super::regex;
 
     #[test]
-    fn patterns() {
+    fn patterns_become_regular_expressions() {
         let cases = [
             ("%b%", "^(?s:.*b.*)$"),
             ("a(b|c)_", "^(?s:a(?:b|c).)$"),

@@ -12,7 +12,7 @@ pub(super) const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayN
 const TIME: DataType = DataType::Time64(TimeUnit::Nanosecond);
 const DAY: i128 = 86_400 * NANOS;
 
-/// What kinds of values are compared.
+/// Kinds of compared values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     Point,
@@ -31,12 +31,12 @@ fn class(data_type: &DataType) -> Option<Class> {
     })
 }
 
-/// Whether values are intervals, which do not compare field by field even if they have one type.
+/// Returns whether values are intervals, which must not be compared field by field.
 pub(super) fn is_interval(data_type: &DataType) -> bool {
     class(data_type) == Some(Class::Interval)
 }
 
-/// Two sides that can be compared, if they are of these kinds and take other expressions.
+/// Returns both sides as they can be compared, if these kinds need other expressions.
 pub(super) fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
     let (left_class, right_class) = match (class(left.data_type()), class(right.data_type())) {
         (Some(left), Some(right)) => (left, right),
@@ -64,7 +64,7 @@ pub(super) fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Exp
     }
 }
 
-/// An error for a number beside a point in time.
+/// Returns the error for a number beside a point in time.
 fn with_number(time: &Side, class: Class, number: &Side) -> Result<Option<(Expr, Expr)>> {
     let (what, example) = match class {
         Class::Point => ("a point in time", "'2024-02-27'"),
@@ -82,7 +82,7 @@ fn with_number(time: &Side, class: Class, number: &Side) -> Result<Option<(Expr,
     )
 }
 
-/// An expression as the user knows it.
+/// Formats an expression as the user wrote it.
 pub(super) fn short(expr: &Expr) -> String {
     match expr {
         Expr::Column(column) => column.name.clone(),
@@ -129,12 +129,12 @@ fn time_literal(side: &Side) -> Result<Option<i128>> {
     nanos.map(Some).ok_or_else(|| exec_datafusion_err!("'{text}' is not a time of day; write it as '20:08:53.438'"))
 }
 
-/// A point and another, or text.
+/// Compares a point with another, or with text.
 fn points_of(column: &Side, other: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
     let is_date = *column.data_type() == DataType::Date32;
     if let Some(written) = point(other, zone) {
         return Ok(match literal_as(other, column.data_type(), zone) {
-            // DataFusion has no trouble with dates and text.
+            // DataFusion handles dates and text correctly.
             Some(_) if is_date && is_text(other.data_type()) => None,
             Some(literal) => Some((column.expr.clone(), literal)),
             None => Some((
@@ -166,7 +166,7 @@ fn points_of(column: &Side, other: &Side, zone: &str) -> Result<Option<(Expr, Ex
         let parsed = points::parse(other.expr.clone(), finer, zone_of(this).is_some(), zone, false);
         return Ok(Some((in_unit(column, finer), parsed)));
     }
-    // Both have a zone, or none of them. A date is midnight.
+    // Both have a zone, or neither has. A date is midnight.
     let is_instant = zone_of(this).is_some() || zone_of(that).is_some();
     let (is_wide, unit) = match (unit(this), unit(that)) {
         (a, b) if a == b => (false, a),
@@ -197,7 +197,7 @@ fn in_unit(side: &Side, unit: TimeUnit) -> Expr {
     }
 }
 
-/// The point that a literal stands for; `None` if it is not a literal of one.
+/// Returns the point of a literal; `None` if it is not a literal of one.
 fn point(side: &Side, zone: &str) -> Option<Written> {
     literal_point(&side.expr, zone)
 }
@@ -239,7 +239,7 @@ fn is_instant(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, Some(_)))
 }
 
-/// A point as an instant or as a wall clock, whichever values of this type are.
+/// Converts a point to an instant or a wall clock, as in this type.
 fn as_seen_by(point: Written, data_type: &DataType, zone: &str) -> i128 {
     if point.is_instant == is_instant(data_type) || clock::is_utc(zone) {
         return point.nanos;
@@ -250,7 +250,7 @@ fn as_seen_by(point: Written, data_type: &DataType, zone: &str) -> i128 {
     i128::from(moved) * NANOS + point.nanos.rem_euclid(NANOS)
 }
 
-/// A literal as one of this type, if the type holds its value exactly.
+/// Converts a literal to this type, if that is exact.
 pub(super) fn literal_as(literal: &Side, to: &DataType, zone: &str) -> Option<Expr> {
     let nanos = as_seen_by(point(literal, zone)?, to, zone);
     exactly(nanos, to).map(lit)
@@ -274,14 +274,14 @@ fn exactly(nanos: i128, to: &DataType) -> Option<ScalarValue> {
     }
 }
 
-/// Whether it is a point in time that is no literal.
+/// Returns whether it is a non-literal point in time.
 pub(super) fn is_column(side: &Side, zone: &str) -> bool {
     class(side.data_type()) == Some(Class::Point)
         && point(side, zone).is_none()
         && !matches!(side.expr, Expr::Literal(..))
 }
 
-/// A cast of text to a timestamp, which arrow does in fewer forms.
+/// Casts text to a timestamp; arrow accepts fewer forms.
 pub(super) fn cast_text(text: &Side, to: &DataType, zone: &str, is_try: bool) -> Option<Expr> {
     let DataType::Timestamp(unit, to_zone) = to else { return None };
     if let Some(written) = point(text, zone) {
@@ -294,7 +294,7 @@ pub(super) fn cast_text(text: &Side, to: &DataType, zone: &str, is_try: bool) ->
     Some(points::parse(text.expr.clone(), *unit, to_zone.is_some(), zone, is_try))
 }
 
-/// Sums and differences for which DataFusion would take nanoseconds, or drop the hours of an interval.
+/// Plans sums and differences for which DataFusion would use nanoseconds, or drop the hours of an interval.
 pub(super) fn arithmetic(left: &Side, op: Operator, right: &Side, zone: &str) -> Result<Option<Expr>> {
     let binary = |left, right| Ok(Some(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))));
     let midnight = |date: &Side, unit| cast(date.expr.clone(), DataType::Timestamp(unit, None));
@@ -338,7 +338,7 @@ fn since_midnight(time: &Side) -> Expr {
     cast(nanos, DataType::Duration(TimeUnit::Nanosecond))
 }
 
-/// Whether an interval may be more than whole days.
+/// Returns whether an interval may include parts of a day.
 fn may_have_hours(interval: &Side) -> bool {
     match &interval.expr {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(value)), _) => value.nanoseconds != 0,
@@ -348,12 +348,12 @@ fn may_have_hours(interval: &Side) -> bool {
     }
 }
 
-/// Whether values are times of day.
+/// Returns whether values are times of day.
 pub(super) fn is_time_of_day(data_type: &DataType) -> bool {
     class(data_type) == Some(Class::TimeOfDay)
 }
 
-/// The type for values of these types in one column, if they are points in time of several types.
+/// Returns the common type for one column of these types, if they are points in time of several types.
 pub(super) fn common_type(types: &[&DataType], zone: &str) -> Option<DataType> {
     let mut unit = None;
     let mut is_instant = false;

@@ -1,9 +1,9 @@
-//! Values as text, for `CAST(x AS VARCHAR)`: arrays in, strings out.
+//! `CAST(x AS VARCHAR)`: values as text.
 //!
-//! DataFusion 55 refuses to cast fixed, records and maps to text, and writes lists without quotes. Here bytes are the text that
-//! they are in UTF-8, a uuid has its usual form, records, lists and maps are JSON, and intervals are as they are shown.
+//! DataFusion 55 refuses to cast fixed, records and maps to text, and writes lists without quotes. Here bytes are
+//! decoded as UTF-8, a uuid has its usual form, records, lists and maps are JSON, and intervals look as in output.
 //!
-//! Can go after: arrow casts these types to text.
+//! Delete when: arrow casts these types to text.
 
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// Whether DataFusion's own cast of this type to text is wrong, or none.
+/// Returns whether DataFusion's own cast of this type to text is wrong or missing.
 pub(super) fn needs_own(data_type: &DataType) -> bool {
     bytes::is_bytes(data_type)
         || matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
@@ -29,26 +29,26 @@ pub(super) fn needs_own(data_type: &DataType) -> bool {
         || matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
 }
 
-/// A value as text. `field` is that of the value.
+/// Converts values to text. `field` is that of the values.
 pub(super) fn of(value: Expr, field: &Field) -> Expr {
     static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [Kind::Uuid, Kind::Text].map(function));
     let [uuid, text] = &*FUNCTIONS;
     if bytes::is_uuid(field) { uuid } else { text }.call(vec![value])
 }
 
-/// As [`of`], but null for bytes that are not UTF-8.
+/// Converts values to text as [`of`] does, but bytes that are not UTF-8 to null.
 pub(super) fn try_of(value: Expr, field: &Field) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::TryText));
     if bytes::is_uuid(field) { of(value, field) } else { FUNCTION.call(vec![value]) }
 }
 
-/// Bytes, or text in UTF-8, with a character for each byte.
+/// Decodes bytes as UTF-8, or else each byte as a character.
 pub(super) fn as_latin1(value: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Latin1));
     FUNCTION.call(vec![value])
 }
 
-/// A character for each byte.
+/// Converts each byte to a character.
 pub(super) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
@@ -140,7 +140,7 @@ fn texts(field: &Field, array: &ArrayRef, is_try: bool) -> Result<StringArray> {
     Ok(texts.finish())
 }
 
-/// What a function makes of each of these bytes.
+/// Applies a function to each of these bytes.
 fn each_bytes(array: &ArrayRef, of: impl Fn(&[u8]) -> Result<Option<String>>) -> Result<StringArray> {
     let views = match array.data_type() {
         DataType::FixedSizeBinary(_) => cast(&cast(array, &DataType::Binary)?, &DataType::BinaryView)?,
@@ -149,7 +149,7 @@ fn each_bytes(array: &ArrayRef, of: impl Fn(&[u8]) -> Result<Option<String>>) ->
     views.as_binary_view().iter().map(|bytes| bytes.map_or(Ok(None), &of)).collect()
 }
 
-/// An interval as ISO 8601 has it, such as `P1M2DT3.5S`.
+/// Formats an interval as in ISO 8601, such as `P1M2DT3.5S`.
 pub(super) fn interval(array: &ArrayRef, row: usize, to: &mut String) -> Result<()> {
     let array = cast(&array.slice(row, 1), &DataType::Interval(IntervalUnit::MonthDayNano))?;
     let value = array.as_primitive::<IntervalMonthDayNanoType>().value(0);

@@ -1,8 +1,8 @@
-//! Text as uuids: text in, 16 bytes out, or the text in the spelling that uuids are compared in.
+//! Text as uuids: 16 bytes, or the canonical spelling.
 //!
-//! DataFusion 55 has no type called `UUID`. Here it is 16 bytes, as Avro's `uuid` on a fixed, and Arrow's extension type.
+//! DataFusion 55 has no type `UUID`. Here it is 16 bytes, as Avro's `uuid` on a fixed, with Arrow's extension type.
 //!
-//! Can go after: DataFusion plans `UUID` as `arrow.uuid` and casts text to it.
+//! Delete when: DataFusion plans `UUID` as `arrow.uuid` and casts text to it.
 
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// The 16 bytes of a uuid: 32 hexadecimal digits in any case, with or without hyphens and braces.
+/// Parses a uuid: 32 hexadecimal digits in any case, with or without hyphens and braces.
 pub(super) fn parse(text: &str) -> Option<[u8; 16]> {
     let text = text.trim();
     let inner = text.strip_prefix('{').map_or(Some(text), |rest| rest.strip_suffix('}'))?;
@@ -53,14 +53,14 @@ pub(super) fn field(name: &str, is_nullable: bool) -> Field {
     Field::new(name, DataType::FixedSizeBinary(16), is_nullable).with_extension_type(Uuid)
 }
 
-/// Text as a uuid; `is_try` makes null of what is not one.
+/// Converts text to uuids; with `is_try`, invalid text becomes null.
 pub(super) fn of_text(text: Expr, is_try: bool) -> Expr {
     static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [Kind::Parse, Kind::TryParse].map(function));
     let [parse, try_parse] = &*FUNCTIONS;
     if is_try { try_parse } else { parse }.call(vec![text])
 }
 
-/// Text that is a uuid in the spelling of [`text`], other text as it is.
+/// Converts text that is a uuid to the spelling of [`text`]; other text is unchanged.
 pub(super) fn normal(text: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Normal));
     FUNCTION.call(vec![text])
@@ -147,7 +147,7 @@ mod tests {
     use super::{parse, text};
 
     #[test]
-    fn spellings() {
+    fn parse_accepts_all_spellings() {
         let same = "c21b9e67-0000-4000-8000-00000000000f";
         for spelling in [
             same,

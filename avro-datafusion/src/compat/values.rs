@@ -1,4 +1,4 @@
-//! Registers what makes points in time, text, bytes and uuids behave as in other SQL engines.
+//! Registers corrections for points in time, text, bytes and uuids.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 
-/// Changes this session. Its time zone is UTC from now on, unless it has one.
+/// Changes this session. Its time zone becomes UTC, unless it has one.
 pub(super) fn enable(ctx: &SessionContext) -> Result<()> {
     let state = ctx.state_ref();
     let mut state = state.write();
@@ -17,7 +17,7 @@ pub(super) fn enable(ctx: &SessionContext) -> Result<()> {
     }
     register_functions(&mut state)?;
     let mut builder = SessionStateBuilder::new_from_existing(state.clone());
-    // Types are settled by DataFusion's own rules, so these come first.
+    // DataFusion's own rules determine types, so these come first.
     builder.analyzer().get_or_insert_default().rules.splice(
         0..0,
         [Arc::new(zones::SessionZone) as _, Arc::new(similar::Similar) as _, Arc::new(coercion::Coercion) as _],
@@ -45,7 +45,7 @@ fn register_functions(state: &mut SessionState) -> Result<()> {
     for function in functions {
         state.register_udf(Arc::new(function))?;
     }
-    // Functions that were made before know no time zone.
+    // Functions created earlier have no time zone.
     for name in known.keys() {
         if let Ok(function) = state.udf(name)
             && let Some(updated) = function.inner().with_updated_config(&options)

@@ -1,9 +1,8 @@
-//! Functions of DataFusion's that take more types here: a function and what it does with other types in, a function of the
-//! same name out.
+//! Extends functions of DataFusion to more types, under the same names.
 //!
-//! DataFusion 55 gives `length` of a list the letters of its text, has `octet_length`, `substr` and others for text alone, and
-//! `date_trunc` and `date_bin` fail outside of the years 1677 to 2262. The files that hold the other halves say more:
-//! [`lengths`](super::lengths) and [`dates`](super::dates).
+//! In DataFusion 55, `length` of a list counts characters of its text, `octet_length`, `substr` and others take only
+//! text, and `date_trunc` and `date_bin` fail outside of the years 1677 to 2262. See [`lengths`](super::lengths) and
+//! [`dates`](super::dates).
 
 use std::sync::Arc;
 
@@ -16,32 +15,32 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-/// What a function does beyond DataFusion's.
+/// The extension of a function.
 pub(super) trait More: std::fmt::Debug + Send + Sync + 'static {
-    /// The types that arguments of these types become; `None` for those of DataFusion's function.
+    /// Returns the coerced types for arguments of these types; `None` for those that DataFusion's function takes.
     fn coerce(&self, types: &[DataType]) -> Result<Option<Vec<DataType>>>;
 
-    /// Whether coerced arguments are for [`More::call`].
+    /// Returns whether coerced arguments are for [`More::call`].
     fn is_own(&self, types: &[DataType]) -> bool;
 
-    /// The type of what [`More::call`] returns.
+    /// Returns the return type of [`More::call`].
     fn returns(&self, types: &[DataType]) -> Result<DataType>;
 
-    /// The result for such arguments.
+    /// Computes the result for such arguments.
     fn call(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue>;
 
-    /// The result for arguments that DataFusion's function failed for, if there is one.
+    /// Computes the result for arguments that DataFusion's function failed for, if there is one.
     fn rescue(&self, _args: &ScalarFunctionArgs) -> Option<Result<ColumnarValue>> {
         None
     }
 
-    /// Whether [`More::rescue`] could have a result, so that arguments are kept for it.
+    /// Whether [`More::rescue`] may have a result, so that arguments are kept for it.
     fn can_rescue(&self) -> bool {
         false
     }
 }
 
-/// DataFusion's function with more types.
+/// A function of DataFusion's, extended to more types.
 #[derive(Debug)]
 pub(super) struct Widened {
     inner: Arc<ScalarUDF>,

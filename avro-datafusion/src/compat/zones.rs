@@ -1,12 +1,12 @@
 //! The session's time zone.
 //!
-//! DataFusion 55 has a zone in the type of each column, and shows and truncates a timestamp in its column's zone. Columns of
-//! Avro files have UTC, so `SET TIME ZONE` changed little, and casts between wall clocks and instants took no zone, or the
-//! wrong one. SQL has one zone for a session. So instants here take the session's zone where tables are scanned, and all casts
-//! between timestamps with and without zone go through it, as in PostgreSQL and DuckDB.
-//! `x AT TIME ZONE 'z'` of an instant is a wall clock; DataFusion gives an instant in that zone.
+//! In DataFusion 55 each column's type has a zone, by which its timestamps are shown and truncated. Columns of Avro
+//! files have UTC, so `SET TIME ZONE` had little effect, and casts between wall clocks and instants used no zone, or
+//! the wrong one. SQL has one zone per session. So here instants take the session's zone in table scans, and all casts
+//! between timestamps with and without zone use it, as in PostgreSQL and DuckDB. `x AT TIME ZONE 'z'` of an instant is
+//! a wall clock; in DataFusion it is an instant in that zone.
 //!
-//! Can go after: DataFusion has a timestamp type of the session's zone (open upstream).
+//! Delete when: DataFusion has a timestamp type of the session's zone (open upstream).
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) fn of_session(config: &ConfigOptions) -> &str {
     config.execution.time_zone.as_deref().unwrap_or("UTC")
 }
 
-/// Gives instants the session's zone, and casts the zone.
+/// Gives instants the session's zone, and plans casts with it.
 #[derive(Debug)]
 pub(super) struct SessionZone;
 
@@ -62,7 +62,7 @@ impl Rewrite for Zoned<'_> {
     }
 }
 
-/// A scan whose instants are in the session's zone. Durations that Parquet had to store as bytes are intervals again.
+/// A scan whose instants are in the session's zone. Durations that Parquet stores as bytes become intervals again.
 fn scanned(plan: LogicalPlan, zone: &str) -> Result<Transformed<LogicalPlan>> {
     let is_other = |field: &FieldRef| points::is_duration(field) || differs(field.data_type(), zone);
     if !matches!(plan, LogicalPlan::TableScan(_)) || !plan.schema().fields().iter().any(is_other) {
@@ -86,7 +86,7 @@ fn scanned(plan: LogicalPlan, zone: &str) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(LogicalPlanBuilder::new(plan).project(columns)?.build()?))
 }
 
-/// A copy to Parquet, which has no intervals of months, days and nanoseconds, with durations as bytes.
+/// A copy to Parquet with durations as bytes, since Parquet has no intervals of months, days and nanoseconds.
 fn copied(mut copy: CopyTo) -> Result<Transformed<LogicalPlan>> {
     let is_interval = |field: &FieldRef| matches!(field.data_type(), DataType::Interval(_));
     if copy.file_type.get_ext() != "parquet" || !copy.input.schema().fields().iter().any(is_interval) {
@@ -109,7 +109,7 @@ fn copied(mut copy: CopyTo) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(LogicalPlan::Copy(copy)))
 }
 
-/// Whether there are instants of another zone in a type.
+/// Returns whether a type contains instants of another zone.
 fn differs(data_type: &DataType, zone: &str) -> bool {
     match data_type {
         DataType::Timestamp(_, Some(other)) => **other != *zone && !(clock::is_utc(other) && clock::is_utc(zone)),
@@ -132,7 +132,7 @@ fn children(data_type: &DataType) -> Vec<&FieldRef> {
     }
 }
 
-/// A type with its instants in a zone.
+/// Returns the type with its instants in a zone.
 fn in_zone(data_type: &DataType, zone: &str) -> DataType {
     let field = |field: &FieldRef| Arc::new(Field::clone(field).with_data_type(in_zone(field.data_type(), zone)));
     match data_type {
@@ -161,9 +161,9 @@ fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr
     }
 }
 
-/// A cast that has to know a zone, done otherwise.
+/// Plans a cast that depends on a zone.
 fn casted(expr: &Expr, to: &DataType, schema: &DFSchema) -> Result<Option<Expr>> {
-    // An expression without a type is for DataFusion to complain about.
+    // DataFusion reports an expression without a type.
     let Ok(from) = expr.get_type(schema) else { return Ok(None) };
     let converted = match (&from, to) {
         (DataType::Timestamp(..) | DataType::Date32, DataType::Timestamp(unit, Some(zone)))
@@ -182,7 +182,7 @@ fn casted(expr: &Expr, to: &DataType, schema: &DFSchema) -> Result<Option<Expr>>
     Ok(Some(converted))
 }
 
-/// `x AT TIME ZONE 'z'`: for an instant the wall clock there, for a wall clock there the instant.
+/// Plans `x AT TIME ZONE 'z'`: the wall clock there for an instant, the instant for a wall clock there.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct AtTimeZone {
     signature: Signature,

@@ -7,10 +7,11 @@ use std::fmt;
 ///
 /// Both methods do nothing by default. Set it as [`AvroOptions::observer`](crate::AvroOptions::observer).
 ///
-/// Scans run on several threads, so events of different files arrive in no fixed order. A block that a query reads twice, as in
-/// a join of a table with itself, is reported twice.
+/// Scans run on several threads, so events of different files arrive in no fixed order. A block that a query reads
+/// twice, as in a join of a table with itself, is reported twice.
 pub trait ScanObserver: Send + Sync {
-    /// Called for each block that is skipped under [`OnCorruptBlock::Skip`](crate::OnCorruptBlock::Skip), with the path or URL of its file.
+    /// Called for each block that is skipped under [`OnCorruptBlock::Skip`](crate::OnCorruptBlock::Skip), with the path
+    /// or URL of its file.
     ///
     /// A query that ends before the end of a file, as with `LIMIT`, does not check the rest of that file. The metric
     /// `blocks_damaged` of a scan counts skipped blocks with or without an observer.
@@ -18,8 +19,8 @@ pub trait ScanObserver: Send + Sync {
         let _ = (file, block);
     }
 
-    /// Called for each warning, such as a block index that no longer matches its file. The message is one line and names
-    /// the file.
+    /// Called for each warning, such as a block index that no longer matches its file. The message is one line and
+    /// names the file.
     fn warning(&self, message: &str) {
         let _ = message;
     }

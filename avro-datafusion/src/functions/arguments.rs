@@ -1,20 +1,21 @@
-//! Arguments of a table function: expressions in, paths and options out.
+//! Arguments of table functions: paths and options.
 
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::Expr;
 
-/// The arguments of a call: one path or a list of them, then names of options, each with its value behind it.
+/// Arguments of a call: one path or a list of them, then option names, each followed by its value.
 ///
-/// In SQL one writes `name => value`, which DataFusion has no place for; `named` makes two arguments of it.
+/// In SQL they are written `name => value`, which DataFusion does not support for table functions; `named` rewrites
+/// them.
 pub(crate) struct Arguments {
     pub(crate) paths: Vec<String>,
     pub(crate) options: AvroOptions,
 }
 
 impl Arguments {
-    /// The arguments of a call of the function of this name, with the options that it does not give.
+    /// Parses the arguments of a call of this function; `options` are the defaults.
     pub(crate) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<Arguments> {
         let usage = || {
             plan_err!(
@@ -30,20 +31,20 @@ impl Arguments {
             let Some(name) = text(name) else { return usage() };
             match text(value) {
                 Some(value) => options.set_reading(&name, &value)?,
-                None => return plan_err!("{function}: the option `{name}` needs a value that is known beforehand"),
+                None => return plan_err!("{function}: the option `{name}` must be a constant"),
             }
         }
         Ok(Arguments { paths, options })
     }
 
-    /// What the paths mean.
+    /// Parses the paths.
     pub(super) fn locations(&self) -> Result<Vec<Location>> {
         let locations = self.paths.iter().map(|path| Location::parse(path)).collect::<Result<Vec<_>>>()?;
         Ok(locations.into_iter().flatten().collect())
     }
 }
 
-/// One string, or a list of strings.
+/// Parses a string or a list of strings.
 fn paths(expr: &Expr) -> Option<Vec<String>> {
     if let Expr::Literal(value, _) = expr
         && let Some(path) = value.try_as_str()
@@ -61,7 +62,7 @@ fn paths(expr: &Expr) -> Option<Vec<String>> {
     items.map(|item| item.try_as_str().flatten().map(str::to_owned)).collect()
 }
 
-/// A value as text.
+/// Formats a value as text.
 fn text(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(value, _) if value.is_null() => None,

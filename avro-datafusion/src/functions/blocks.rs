@@ -1,10 +1,10 @@
-//! `SELECT .. FROM avro_blocks('path')`: files in, a row for each of their blocks out. Only what stands before the blocks is looked
-//! at; where blocks are large, the rest is not even read.
+//! `SELECT .. FROM avro_blocks('path')`: a row for each block. Only block headers are examined; if blocks are large,
+//! the data between them is not even read.
 
 use super::file_table::{PerFile, Run, file_table};
 use crate::error::file_error;
-use crate::io::object_version::Version;
-use crate::listing::list::Found;
+use crate::io::object_version::ObjectSnapshot;
+use crate::listing::list::ListedFile;
 use crate::listing::location::is_local;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache;
@@ -19,15 +19,15 @@ use datafusion::common::Result;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use std::sync::Arc;
 
-/// Bytes of the marker behind each block.
+/// Bytes of a sync marker.
 const SYNC_LEN: usize = 16;
-/// Bytes that are looked at of each block: the marker before it, its frame, and what its codec says of the data's length.
+/// Bytes examined of each block: the marker before it, its header, and the decompressed length in the data.
 const HEAD_LEN: usize = SYNC_LEN + Frame::LEN_MAX + 18;
-/// Bytes of a read that is for one block alone.
+/// Bytes per read if blocks are large.
 const ONE_HEAD: u64 = 512;
-/// Bytes of a read where blocks are so small that going from one to the next costs more than reading on.
+/// Bytes per read if blocks are small: reading on costs less than another request.
 const MANY_HEADS: u64 = 1 << 20;
-/// Blocks are small up to this, on a local disk and elsewhere.
+/// Maximum bytes of small blocks, on local disks and elsewhere.
 const SMALL_LOCAL: u64 = 32 << 10;
 const SMALL_REMOTE: u64 = 512 << 10;
 
@@ -37,20 +37,20 @@ const SMALL_REMOTE: u64 = 512 << 10;
 /// |---|---|---|
 /// | `file` | Utf8 | path or URL |
 /// | `block` | Int64 | index of the block, from 0 |
-/// | `offset` | Int64 | where in the file it begins |
-/// | `bytes` | Int64 | all of it: the next block begins so much later |
-/// | `rows` | Int64 | how many rows it says it has |
-/// | `stored` | Int64 | bytes of its data as they are stored |
-/// | `decompressed` | Int64 | bytes of its data, where its codec says so beforehand (null, snappy, zstandard's first frame) |
+/// | `offset` | Int64 | offset of the block in the file |
+/// | `bytes` | Int64 | length of the block, up to the next one |
+/// | `rows` | Int64 | declared row count |
+/// | `stored` | Int64 | bytes of its data as stored |
+/// | `decompressed` | Int64 | bytes of its decompressed data, if the codec records it (null, snappy, zstandard's first frame) |
 ///
-/// Rows of a file come in its order. Markers are checked, data is not.
+/// Rows come in file order. Sync markers are checked, data is not.
 #[derive(Debug)]
 pub struct AvroBlocksFunc {
     options: AvroOptions,
 }
 
 impl AvroBlocksFunc {
-    /// The function for files that are read with these options, unless a call gives others.
+    /// Creates the function with these default options; options of a call take precedence.
     pub fn new(options: AvroOptions) -> Self {
         AvroBlocksFunc { options }
     }
@@ -67,71 +67,71 @@ impl TableFunctionImpl for AvroBlocksFunc {
             Field::new("stored", DataType::Int64, false),
             Field::new("decompressed", DataType::Int64, true),
         ]));
-        file_table("avro_blocks", &args, &self.options, |options| Blocks { options: Arc::new(options), schema })
+        file_table("avro_blocks", &args, &self.options, |options| PerFileBlocks { options: Arc::new(options), schema })
     }
 }
 
 #[derive(Debug)]
-struct Blocks {
+struct PerFileBlocks {
     options: Arc<AvroOptions>,
     schema: SchemaRef,
 }
 
-impl PerFile for Blocks {
+impl PerFile for PerFileBlocks {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+    fn rows(&self, file: ListedFile, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
         let (options, schema) = (Arc::clone(&self.options), Arc::clone(&self.schema));
         let batch_size = run.batch_size;
-        let start = State::Closed { file, options };
+        let start = BlockScanState::Closed { file, options };
         try_unfold(start, move |state| {
             let schema = Arc::clone(&schema);
             async move {
                 let mut walk = match state {
-                    State::Closed { file, options } => Box::new(Walk::open(file, &options).await?),
-                    State::Open(walk) => walk,
+                    BlockScanState::Closed { file, options } => Box::new(BlockWalk::open(file, &options).await?),
+                    BlockScanState::Open(walk) => walk,
                 };
-                let mut rows = Rows::default();
+                let mut rows = BlockRows::default();
                 while rows.n < batch_size && walk.step(&mut rows).await? {}
                 if rows.n == 0 {
                     return Ok(None);
                 }
-                Ok(Some((rows.finish(schema)?, State::Open(walk))))
+                Ok(Some((rows.finish(schema)?, BlockScanState::Open(walk))))
             }
         })
         .boxed()
     }
 }
 
-enum State {
-    Closed { file: Found, options: Arc<AvroOptions> },
-    Open(Box<Walk>),
+enum BlockScanState {
+    Closed { file: ListedFile, options: Arc<AvroOptions> },
+    Open(Box<BlockWalk>),
 }
 
-/// A way from block to block.
-struct Walk {
-    file: Found,
+/// Walks from block to block.
+struct BlockWalk {
+    file: ListedFile,
     name: String,
     header: Header,
-    version: Version,
-    /// Bytes of the file, from `window_start` on.
+    version: ObjectSnapshot,
+    /// Bytes of the file from `window_start` on.
     window: Bytes,
     window_start: u64,
-    /// Where the marker before the next block is, and that block's index.
+    /// Offset of the marker before the next block, and the index of that block.
     marker: u64,
     index: u64,
-    /// Was the last block so small that it is better to read on?
+    /// Whether the last block was small.
     small: bool,
     small_max: u64,
 }
 
-impl Walk {
-    async fn open(file: Found, options: &AvroOptions) -> Result<Walk> {
+impl BlockWalk {
+    async fn open(file: ListedFile, options: &AvroOptions) -> Result<BlockWalk> {
         let name = file.name();
         let (header, version, window) = header_cache::fetch(file.store.as_ref(), &file.object, options, &name).await?;
-        Ok(Walk {
+        Ok(BlockWalk {
             name,
             version,
             window,
@@ -145,8 +145,8 @@ impl Walk {
         })
     }
 
-    /// Adds the next block; false if there is none.
-    async fn step(&mut self, rows: &mut Rows) -> Result<bool> {
+    /// Adds the next block; returns `false` at the end.
+    async fn step(&mut self, rows: &mut BlockRows) -> Result<bool> {
         let file_len = self.file.object.size;
         let offset = self.marker.saturating_add(SYNC_LEN as u64);
         let head = self.head().await?;
@@ -178,7 +178,7 @@ impl Walk {
         Ok(true)
     }
 
-    /// The bytes from the marker before the next block on, as many as are looked at or as there are.
+    /// Returns the bytes to examine from the marker before the next block on.
     async fn head(&mut self) -> Result<Bytes> {
         let left = self.file.object.size.saturating_sub(self.marker);
         let wanted = left.min(HEAD_LEN as u64);
@@ -206,9 +206,9 @@ impl Walk {
     }
 }
 
-/// Rows of the table.
+/// Builder of the output rows.
 #[derive(Default)]
-struct Rows {
+struct BlockRows {
     n: usize,
     file: StringBuilder,
     block: Int64Builder,
@@ -219,7 +219,7 @@ struct Rows {
     decompressed: Int64Builder,
 }
 
-impl Rows {
+impl BlockRows {
     fn push(&mut self, file: &str, block: u64, offset: u64, frame: &Frame, decompressed: Option<u64>) {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.n += 1;

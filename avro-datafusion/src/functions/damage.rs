@@ -1,12 +1,12 @@
-//! `SELECT .. FROM avro_damage('path')`: files in, a row for each damaged block in them out. Every block is read, and all of it,
-//! so that no damage stays unseen; nothing is kept but what is found.
+//! `SELECT .. FROM avro_damage('path')`: a row for each damaged block. All blocks are decoded, so that no damage is
+//! missed.
 
 use super::file_table::{PerFile, Run, file_table};
-use crate::io::readahead::{Fetch, Object, Pace};
-use crate::listing::list::Found;
+use crate::io::readahead::{Fetch, Object, ReadaheadPolicy};
+use crate::listing::list::ListedFile;
 use crate::listing::location::is_local;
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::{Headers, Reads};
+use crate::schema::header_cache::{HeaderCache, Reads};
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -19,25 +19,25 @@ use datafusion::physical_plan::metrics::Count;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use std::sync::Arc;
 
-/// The table function `avro_damage('path')`: what is damaged in a file, or in the Avro files of a directory or glob.
+/// The table function `avro_damage('path')`: the damaged blocks of a file, or of the Avro files of a directory or glob.
 ///
 /// | column | type | |
 /// |---|---|---|
 /// | `file` | Utf8 | path or URL |
-/// | `block` | Int64 | index of the block, from 0; a stretch in which no blocks can be told apart counts as one. Null: the header |
-/// | `offset` | Int64 | where in the file it begins |
-/// | `bytes` | Int64 | how much of the file is lost; null where it is the header, and with it the whole file |
-/// | `rows` | Int64 | how many rows are lost; null where that cannot be known |
+/// | `block` | Int64 | index of the block, from 0; a range without recognizable blocks counts as one. Null: the header |
+/// | `offset` | Int64 | offset of the damage in the file |
+/// | `bytes` | Int64 | bytes lost; null if the header, and with it the whole file, is damaged |
+/// | `rows` | Int64 | rows lost; null if unknown |
 /// | `reason` | Utf8 | what is wrong, and where |
 ///
-/// Rows of a file come in its order. Files without damage have none.
+/// Rows come in file order. Files without damage have none.
 #[derive(Debug)]
 pub struct AvroDamageFunc {
     options: AvroOptions,
 }
 
 impl AvroDamageFunc {
-    /// The function for files that are read with these options, unless a call gives others.
+    /// Creates the function with these default options; options of a call take precedence.
     pub fn new(options: AvroOptions) -> Self {
         AvroDamageFunc { options }
     }
@@ -55,15 +55,15 @@ impl TableFunctionImpl for AvroDamageFunc {
         ]));
         file_table("avro_damage", &args, &self.options, |options| {
             let options = AvroOptions { on_corrupt_block: OnCorruptBlock::Skip, ..options };
-            Search { headers: Arc::new(Headers::new(options)), schema }
+            Search { headers: Arc::new(HeaderCache::new(options)), schema }
         })
     }
 }
 
-/// Looks for damage in files.
+/// Finds damage in files.
 #[derive(Debug)]
 struct Search {
-    headers: Arc<Headers>,
+    headers: Arc<HeaderCache>,
     schema: SchemaRef,
 }
 
@@ -72,16 +72,16 @@ impl PerFile for Search {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+    fn rows(&self, file: ListedFile, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
         let (headers, schema, run) = (Arc::clone(&self.headers), Arc::clone(&self.schema), run.clone());
-        try_unfold(State::Closed(file), move |state| {
+        try_unfold(DamageScanState::Closed(file), move |state| {
             let (headers, schema, run) = (Arc::clone(&headers), Arc::clone(&schema), run.clone());
             async move {
-                let mut rows = Rows::default();
+                let mut rows = DamageRows::default();
                 let mut file = match state {
-                    State::Closed(file) => open(file, &headers, &run, &mut rows).await?,
-                    State::Open(file) => Some(file),
-                    State::Done => None,
+                    DamageScanState::Closed(file) => open(file, &headers, &run, &mut rows).await?,
+                    DamageScanState::Open(file) => Some(file),
+                    DamageScanState::Done => None,
                 };
                 while rows.n < run.batch_size
                     && let Some(open) = &mut file
@@ -90,7 +90,7 @@ impl PerFile for Search {
                         file = None;
                     }
                 }
-                let next = file.map_or(State::Done, State::Open);
+                let next = file.map_or(DamageScanState::Done, DamageScanState::Open);
                 Ok(if rows.n == 0 { None } else { Some((rows.finish(&schema)?, next)) })
             }
         })
@@ -98,16 +98,16 @@ impl PerFile for Search {
     }
 }
 
-enum State {
-    Closed(Found),
+enum DamageScanState {
+    Closed(ListedFile),
     Open(Box<File>),
     Done,
 }
 
-/// None if its header is damaged, or cannot be used: that is a row.
-async fn open(found: Found, headers: &Headers, run: &Run, rows: &mut Rows) -> Result<Option<Box<File>>> {
+/// Opens a file; `None` if its header is damaged or unusable, which becomes a row.
+async fn open(found: ListedFile, headers: &HeaderCache, run: &Run, rows: &mut DamageRows) -> Result<Option<Box<File>>> {
     let name = found.name();
-    let Found { store, store_url, object } = found;
+    let ListedFile { store, store_url, object } = found;
     let header = match headers.get(store.as_ref(), &object, &name).await {
         Ok((header, _)) => header,
         Err(DataFusionError::External(error)) => {
@@ -128,9 +128,9 @@ async fn open(found: Found, headers: &Headers, run: &Run, rows: &mut Rows) -> Re
     let decoder = Decoder::new(&header.header, program);
     let range = decoder.first_offset()..object.size;
     let memory = Arc::new(MemoryConsumer::new("AvroDamage").register(&run.memory));
-    let pace = Pace::of(is_local(&store_url), None, run.n_parts);
+    let readahead = ReadaheadPolicy::new(is_local(&store_url), None, run.n_parts);
     let object = Object { store, version: Arc::clone(&header.version), name: name.clone(), memory };
-    let fetch = Fetch::new(object, range, pace, Count::new());
+    let fetch = Fetch::new(object, range, readahead, Count::new());
     Ok(Some(Box::new(File { name, decoder, fetch })))
 }
 
@@ -142,9 +142,9 @@ struct File {
 }
 
 impl File {
-    /// Reads on, up to the next bytes that are to be fetched; false at the end of the file.
-    async fn read(&mut self, rows: &mut Rows) -> Result<bool> {
-        // Of the rows nothing is wanted.
+    /// Decodes until more bytes are needed; returns `false` at the end of the file.
+    async fn read(&mut self, rows: &mut DamageRows) -> Result<bool> {
+        // The rows themselves are not needed.
         let decoded =
             self.decoder.try_decode().map_err(|e| DataFusionError::External(Box::new(e.in_file(&self.name))))?;
         for damaged in self.decoder.take_damage() {
@@ -162,9 +162,9 @@ impl File {
     }
 }
 
-/// Rows of the table.
+/// Builder of the output rows.
 #[derive(Default)]
-struct Rows {
+struct DamageRows {
     n: usize,
     file: StringBuilder,
     block: Int64Builder,
@@ -174,7 +174,7 @@ struct Rows {
     reason: StringBuilder,
 }
 
-impl Rows {
+impl DamageRows {
     fn push(&mut self, file: &str, damaged: DamagedBlock) {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.n += 1;
@@ -193,7 +193,7 @@ impl Rows {
         self.offset.append_value(0);
         self.bytes.append_null();
         self.rows.append_null();
-        // The file has a column of its own.
+        // The file is in a column of its own.
         self.reason.append_value(error.at(|position| position.file = None).to_string());
     }
 

@@ -1,9 +1,8 @@
-//! Tables that say something of each file: locations and what is to be said in, a `TableProvider` out that lists the files at every
-//! scan and asks of each.
+//! Table functions with rows per file: the files are listed at every scan.
 
 use super::arguments::Arguments;
 use crate::diagnostics::observer::ScanObserver;
-use crate::listing::list::{Found, list_some};
+use crate::listing::list::{ListedFile, list_some};
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
 use arrow_array::RecordBatch;
@@ -24,43 +23,44 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-/// What is said of a file.
+/// Produces the rows for a file.
 pub(super) trait PerFile: fmt::Debug + Send + Sync {
-    /// The columns.
+    /// Returns the columns.
     fn schema(&self) -> SchemaRef;
 
-    /// The rows for this file, found as they are asked for.
-    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>>;
+    /// Returns the rows for this file, computed on demand.
+    fn rows(&self, file: ListedFile, run: &Run) -> BoxStream<'static, Result<RecordBatch>>;
 }
 
-/// How a query runs.
+/// Context of a query.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
-    /// Rows of a batch, at most.
+    /// Maximum rows per batch.
     pub(super) batch_size: usize,
-    /// Files that are looked at at the same time.
+    /// Files processed concurrently.
     pub(super) n_parts: usize,
-    /// Whether there is one file only. What is wrong with it is an error then, and not a row.
+    /// Whether there is only one file. Its errors fail the query instead of becoming rows.
     pub(super) is_only_file: bool,
-    /// Whom bytes that are read are accounted to.
+    /// Memory pool that fetched bytes are charged to.
     pub(super) memory: Arc<dyn MemoryPool>,
 }
 
-/// What was read of a file, or what is wrong with one of several files. Other errors, such as those of a store, stay errors.
+/// Separates errors of one of several files, which become rows, from errors that fail the query, such as those of a
+/// store.
 pub(super) fn readable<T>(read: Result<T>, is_only_file: bool) -> Result<std::result::Result<T, String>> {
     match read {
         Ok(read) => Ok(Ok(read)),
         Err(error) if is_only_file => Err(error),
         Err(DataFusionError::External(error)) => {
             let error = error.downcast::<avro_arrow::Error>().map_err(DataFusionError::External)?;
-            // The file has a column of its own.
+            // The file is in a column of its own.
             Ok(Err(error.at(|position| position.file = None).to_string()))
         }
         Err(error) => Err(error),
     }
 }
 
-/// The table that a call of the function of this name stands for. `per_file` is made of the options.
+/// Creates the table of a call of this function. `per_file` is called with the options.
 pub(super) fn file_table<P: PerFile + 'static>(
     function: &str,
     args: &TableFunctionArgs<'_, '_>,
@@ -73,7 +73,7 @@ pub(super) fn file_table<P: PerFile + 'static>(
     Ok(Arc::new(FileTable { locations, extension, observer, per_file: Arc::new(per_file(arguments.options)) }))
 }
 
-/// What is said of the files at some locations.
+/// Table over the files at some locations.
 #[derive(Debug)]
 struct FileTable {
     locations: Vec<Location>,
@@ -101,30 +101,36 @@ impl TableProvider for FileTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let listings = list_some(&self.locations, session.runtime_env(), &self.extension).await?;
         listings.iter().for_each(|listing| listing.warn(self.observer.as_deref()));
-        let files: Vec<Found> = listings.into_iter().flat_map(|listing| listing.files).collect();
-        // A few files to each thread, and none cut: blocks are counted from the file's start.
+        let files: Vec<ListedFile> = listings.into_iter().flat_map(|listing| listing.files).collect();
+        // A few files per thread; files are not split, as blocks are counted from the start.
         let n = files.len().div_ceil(session.config().target_partitions().max(1)).max(1);
         let (n_parts, is_only_file) = (files.len().div_ceil(n), files.len() == 1);
-        let part = |files: &[Found]| -> Arc<dyn PartitionStream> {
+        let part = |files: &[ListedFile]| -> Arc<dyn PartitionStream> {
             let per_file = Arc::clone(&self.per_file);
-            Arc::new(Part { schema: per_file.schema(), per_file, files: files.to_vec(), n_parts, is_only_file })
+            Arc::new(FilePartition {
+                schema: per_file.schema(),
+                per_file,
+                files: files.to_vec(),
+                n_parts,
+                is_only_file,
+            })
         };
         let parts = files.chunks(n).map(part).collect();
         Ok(Arc::new(StreamingTableExec::try_new(self.schema(), parts, projection, [], false, limit)?))
     }
 }
 
-/// Some of the files.
+/// One partition of the files.
 #[derive(Debug)]
-struct Part {
+struct FilePartition {
     schema: SchemaRef,
     per_file: Arc<dyn PerFile>,
-    files: Vec<Found>,
+    files: Vec<ListedFile>,
     n_parts: usize,
     is_only_file: bool,
 }
 
-impl PartitionStream for Part {
+impl PartitionStream for FilePartition {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -141,7 +147,7 @@ impl PartitionStream for Part {
                 is_only_file: self.is_only_file,
                 memory: Arc::clone(context.memory_pool()),
             },
-            // Many files have a few rows each.
+            // Files have few rows each.
             coalescer: BatchCoalescer::new(Arc::clone(&self.schema), batch_size),
             ended: false,
         };
@@ -153,9 +159,9 @@ impl PartitionStream for Part {
 
 struct UnderWay {
     per_file: Arc<dyn PerFile>,
-    /// Those to come.
-    files: VecDeque<Found>,
-    /// Those of the file that is being asked.
+    /// Remaining files.
+    files: VecDeque<ListedFile>,
+    /// Rows of the current file.
     rows: Option<BoxStream<'static, Result<RecordBatch>>>,
     run: Run,
     coalescer: BatchCoalescer,
@@ -163,7 +169,7 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    /// The next rows; none at the end of the last file.
+    /// Returns the next rows; `None` after the last file.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(batch) = self.coalescer.next_completed_batch() {

@@ -1,4 +1,4 @@
-//! `SELECT * FROM avro_index('path')`: files in; their indexes built, and a row for each out.
+//! `SELECT * FROM avro_index('path')`: builds block indexes, and returns a row for each.
 
 use crate::functions::Arguments;
 use crate::index::{FileIndexed, IndexOptions, build_with};
@@ -19,8 +19,8 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream;
 use std::sync::Arc;
 
-/// The table function `avro_index('path')`: builds the block indexes of a file, of the Avro files of a directory or glob, or of a list of these, as
-/// [`build()`](crate::index::build()) does. Indexes that are there, and still those of their files, stay.
+/// The table function `avro_index('path')`: builds the block indexes of a file, of the Avro files of a directory or
+/// glob, or of a list of these, as [`build()`](crate::index::build()) does. Indexes that match their files are kept.
 ///
 /// | column | type | |
 /// |---|---|---|
@@ -29,21 +29,21 @@ use std::sync::Arc;
 /// | `rows` | Int64 | rows of the file |
 /// | `index` | Utf8 | path or URL of the index |
 /// | `bytes` | Int64 | bytes of the index |
-/// | `built` | Boolean | was it built now? |
+/// | `built` | Boolean | whether it was built now |
 #[derive(Debug)]
 pub struct AvroIndexFunc {
     options: AvroOptions,
 }
 
 impl AvroIndexFunc {
-    /// The function for files that are read with these options, unless a call gives others.
+    /// Creates the function with these default options; options of a call take precedence.
     pub fn new(options: AvroOptions) -> Self {
         AvroIndexFunc { options }
     }
 
-    /// Returns `true` if the table is the result of a call of this function, whose scan builds indexes.
+    /// Returns whether the table is a call of this function, whose scan builds indexes.
     pub fn builds(table: &dyn TableProvider) -> bool {
-        table.downcast_ref::<Work>().is_some()
+        table.downcast_ref::<IndexTable>().is_some()
     }
 }
 
@@ -58,20 +58,20 @@ impl TableFunctionImpl for AvroIndexFunc {
             Field::new("bytes", DataType::Int64, false),
             Field::new("built", DataType::Boolean, false),
         ]));
-        Ok(Arc::new(Work { paths: paths.into(), options, schema }))
+        Ok(Arc::new(IndexTable { paths: paths.into(), options, schema }))
     }
 }
 
-/// The work to be done, when the query runs.
+/// Table whose scan builds indexes.
 #[derive(Debug, Clone)]
-struct Work {
+struct IndexTable {
     paths: Paths,
     options: AvroOptions,
     schema: SchemaRef,
 }
 
 #[async_trait]
-impl TableProvider for Work {
+impl TableProvider for IndexTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -93,7 +93,7 @@ impl TableProvider for Work {
     }
 }
 
-impl PartitionStream for Work {
+impl PartitionStream for IndexTable {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }

@@ -1,7 +1,7 @@
-//! `SELECT .. FROM avro_metadata('path')`: files in, a row for each entry of their headers' metadata out.
+//! `SELECT .. FROM avro_metadata('path')`: a row for each entry of the headers' metadata.
 
 use super::file_table::{PerFile, Run, file_table, readable};
-use crate::listing::list::Found;
+use crate::listing::list::ListedFile;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache;
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder};
@@ -17,22 +17,22 @@ use std::sync::Arc;
 /// | column | type | |
 /// |---|---|---|
 /// | `file` | Utf8 | path or URL |
-/// | `key` | Utf8 | `avro.schema`, `avro.codec`, and what else the writer noted |
+/// | `key` | Utf8 | `avro.schema`, `avro.codec`, and other keys of the writer |
 /// | `value` | Utf8 | the value; null where it is not UTF-8 |
-/// | `bytes` | Binary | the value as it is |
+/// | `bytes` | Binary | the value as bytes |
 /// | `file_bytes` | Int64 | bytes of the file |
-/// | `header_bytes` | Int64 | bytes of its header: where its first block begins |
-/// | `sync` | Utf8 | the 16 bytes between its blocks, in hexadecimal |
-/// | `error` | Utf8 | why the header of one of several files cannot be read; such a file has one row, in which all else but `file` and `file_bytes` is null |
+/// | `header_bytes` | Int64 | bytes of its header, which is the offset of the first block |
+/// | `sync` | Utf8 | the sync marker, in hexadecimal |
+/// | `error` | Utf8 | why the header of one of several files cannot be read; such a file has one row, null but for `file` and `file_bytes` |
 ///
-/// Rows of a file come in its order. Only headers are read.
+/// Rows come in header order. Only headers are read.
 #[derive(Debug)]
 pub struct AvroMetadataFunc {
     options: AvroOptions,
 }
 
 impl AvroMetadataFunc {
-    /// The function for files that are read with these options, unless a call gives others.
+    /// Creates the function with these default options; options of a call take precedence.
     pub fn new(options: AvroOptions) -> Self {
         AvroMetadataFunc { options }
     }
@@ -65,13 +65,13 @@ impl PerFile for Metadata {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+    fn rows(&self, file: ListedFile, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
         let (options, schema, is_only) = (Arc::clone(&self.options), Arc::clone(&self.schema), run.is_only_file);
         once(async move { entries(&file, is_only, &options, schema).await }).boxed()
     }
 }
 
-async fn entries(file: &Found, is_only: bool, options: &AvroOptions, schema: SchemaRef) -> Result<RecordBatch> {
+async fn entries(file: &ListedFile, is_only: bool, options: &AvroOptions, schema: SchemaRef) -> Result<RecordBatch> {
     let name = file.name();
     let fetched = header_cache::fetch(file.store.as_ref(), &file.object, options, &name).await;
     let (mut files, mut keys, mut values) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());

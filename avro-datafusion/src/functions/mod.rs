@@ -1,7 +1,7 @@
-//! Table functions: what `SELECT .. FROM avro_blocks('path')` and its like call, in; tables out.
+//! Table functions of SQL: `read_avro`, `avro_schema`, `avro_metadata`, `avro_blocks`, `avro_damage`, `avro_index`.
 //!
-//! `read_avro` is a table of rows, as any other; what it takes is in `read`. The others say something of each file: each has a
-//! `PerFile`, and `file_table` makes a table of that; `avro_index` builds indexes.
+//! `read_avro` returns the rows of files. The others return rows about each file: each implements `PerFile`, of which
+//! `file_table` makes a table. `avro_index` builds indexes.
 
 mod arguments;
 mod blocks;
@@ -32,7 +32,7 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use std::sync::Arc;
 
-/// Registers all of them, for files that are read with these options unless a call gives others.
+/// Registers all table functions with these default options.
 pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Result<()> {
     let functions: [(&str, Arc<dyn TableFunctionImpl>); 6] = [
         ("read_avro", Arc::new(ReadAvroFunc::new(options.clone()))),
@@ -43,7 +43,7 @@ pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Resul
         ("avro_index", Arc::new(AvroIndexFunc::new(options.clone()))),
     ];
     #[cfg(feature = "sql")]
-    state.register_relation_planner(Arc::new(named::NamedArguments::of(functions.iter().map(|(name, _)| *name))))?;
+    state.register_relation_planner(Arc::new(named::NamedArguments::new(functions.iter().map(|(name, _)| *name))))?;
     for (name, function) in functions {
         state.register_udtf(name, function);
     }

@@ -1,8 +1,7 @@
-//! `name => value` in calls of table functions: a call as the parser has it in, one as DataFusion takes it out.
+//! Named arguments `name => value` in calls of table functions.
 //!
-//! DataFusion 55 refuses named arguments of table functions before the function is asked, and looks functions up by the
-//! very letters that they were written with. So the calls of our functions are rewritten before it sees them: each named argument
-//! becomes two, the name as a string and the value.
+//! DataFusion 55 rejects named arguments before it calls a table function, and looks functions up case-sensitively. So
+//! this rewrites calls of our functions: each named argument becomes two, the name as a string and the value.
 
 use datafusion::common::Result;
 use datafusion::logical_expr::planner::{RelationPlanner, RelationPlannerContext, RelationPlanning};
@@ -17,12 +16,12 @@ pub(super) struct NamedArguments {
 }
 
 impl NamedArguments {
-    /// For the functions of these names.
-    pub(super) fn of<'a>(functions: impl Iterator<Item = &'a str>) -> Self {
+    /// Creates a planner for functions of these names.
+    pub(super) fn new<'a>(functions: impl Iterator<Item = &'a str>) -> Self {
         NamedArguments { functions: functions.map(str::to_owned).collect() }
     }
 
-    /// Which of the functions this is, if it is one.
+    /// Returns which of the functions this is.
     fn function(&self, name: &ObjectName) -> Option<&str> {
         let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
         let is = |function: &&String| match ident.quote_style {
@@ -49,7 +48,7 @@ impl RelationPlanner for NamedArguments {
     }
 }
 
-/// An argument without a name, or the two that stand for one with it. DuckDB writes `name = value`, which reads as a comparison.
+/// Returns one argument, or two for a named one. DuckDB's `name = value` parses as a comparison.
 fn positional(arg: FunctionArg) -> Vec<FunctionArg> {
     match arg {
         FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. }

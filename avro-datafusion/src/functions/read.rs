@@ -1,4 +1,4 @@
-//! `SELECT .. FROM read_avro('path', option => value)`: the call in, a table of the files' rows out.
+//! `SELECT .. FROM read_avro('path', option => value)`: the rows of files.
 
 use super::arguments::Arguments;
 use super::wait::wait;
@@ -9,19 +9,19 @@ use datafusion::common::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use std::sync::Arc;
 
-/// The table function `read_avro('path', option => value, ..)`: the rows of a file, directory or glob, or of a list of them
-/// (`['a.avro', 'b/']`) as one table. The options are those of [`AvroOptions::set`], with values of any type; `name = value` means
-/// the same. Where named arguments are not to be had, `read_avro('path', 'option', 'value', ..)` is what they become.
+/// The table function `read_avro('path', option => value, ..)`: the rows of a file, directory or glob, or of a list of
+/// them (`['a.avro', 'b/']`), as one table. Options are those of [`AvroOptions::set`], with values of any type; `name =
+/// value` also works. Without the cargo feature `sql`, write `read_avro('path', 'option', 'value', ..)`.
 ///
-/// The headers of the files are read when the query is planned. In a Tokio runtime of one thread, URLs of object stores are
-/// refused, since waiting for them would stop what they need.
+/// Headers are read during planning. On a Tokio runtime with a single thread, URLs of object stores are rejected, since
+/// waiting for them would block the runtime.
 #[derive(Debug)]
 pub struct ReadAvroFunc {
     options: AvroOptions,
 }
 
 impl ReadAvroFunc {
-    /// The function for files that are read with these options, unless a call gives others.
+    /// Creates the function with these default options; options of a call take precedence.
     pub fn new(options: AvroOptions) -> Self {
         ReadAvroFunc { options }
     }

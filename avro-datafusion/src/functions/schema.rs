@@ -1,10 +1,10 @@
-//! `SELECT .. FROM avro_schema('path')`: files in, a row for each field of their schemas out, at every depth.
+//! `SELECT .. FROM avro_schema('path')`: a row for each field of the files' schemas, at every depth.
 
 use super::file_table::{PerFile, Run, file_table, readable};
 use crate::error::file_error;
-use crate::listing::list::Found;
+use crate::listing::list::ListedFile;
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::{Headers, Reads};
+use crate::schema::header_cache::{HeaderCache, Reads};
 use arrow_array::builder::{BooleanBuilder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -20,25 +20,25 @@ use std::sync::Arc;
 /// | column | type | |
 /// |---|---|---|
 /// | `file` | Utf8 | path or URL |
-/// | `path` | Utf8 | where the field is, as `items.price`: a path leads through arrays, maps and unions as if they were not there |
-/// | `avro_type` | Utf8 | as `null \| array<record shop.item>`; a schema that is no record has one field, `value` |
-/// | `logical_type` | Utf8 | of the type, or of the one type beside null |
-/// | `arrow_type` | Utf8 | the type of the column; null inside a recursive type, where the column is text |
-/// | `nullable` | Boolean | may its values be null? |
-/// | `default` | Utf8 | what a reader takes for it where a writer has it not, as JSON |
-/// | `doc` | Utf8 | its documentation |
-/// | `aliases` | List(Utf8) | its other names |
-/// | `hint` | Utf8 | what it does not mean though it seems to, such as a `logicalType` beside its type |
-/// | `error` | Utf8 | why the schema of one of several files cannot be read; such a file has one row, in which all else but `file` is null |
+/// | `path` | Utf8 | path of the field, such as `items.price`; arrays, maps and unions have no component of their own |
+/// | `avro_type` | Utf8 | such as `null \| array<record shop.item>`; a schema that is not a record has one field, `value` |
+/// | `logical_type` | Utf8 | logical type of the type, or of the only non-null branch |
+/// | `arrow_type` | Utf8 | type of the column; null inside a recursive type, whose column is text |
+/// | `nullable` | Boolean | whether values may be null |
+/// | `default` | Utf8 | default value as JSON |
+/// | `doc` | Utf8 | documentation |
+/// | `aliases` | List(Utf8) | aliases |
+/// | `hint` | Utf8 | likely mistake, such as a `logicalType` beside its type instead of inside it |
+/// | `error` | Utf8 | why the schema of one of several files cannot be read; such a file has one row, null but for `file` |
 ///
-/// Rows of a file come in the order of its schema. Only headers are read. The text of a schema is in `avro_metadata`.
+/// Rows come in schema order. Only headers are read. The schema text is in `avro_metadata`.
 #[derive(Debug)]
 pub struct AvroSchemaFunc {
     options: AvroOptions,
 }
 
 impl AvroSchemaFunc {
-    /// The function for files that are read with these options, unless a call gives others.
+    /// Creates the function with these default options; options of a call take precedence.
     pub fn new(options: AvroOptions) -> Self {
         AvroSchemaFunc { options }
     }
@@ -60,7 +60,7 @@ impl TableFunctionImpl for AvroSchemaFunc {
             Field::new("error", DataType::Utf8, true),
         ]));
         file_table("avro_schema", &args, &self.options, |options| Fields {
-            headers: Arc::new(Headers::new(options)),
+            headers: Arc::new(HeaderCache::new(options)),
             schema,
         })
     }
@@ -68,7 +68,7 @@ impl TableFunctionImpl for AvroSchemaFunc {
 
 #[derive(Debug)]
 struct Fields {
-    headers: Arc<Headers>,
+    headers: Arc<HeaderCache>,
     schema: SchemaRef,
 }
 
@@ -77,13 +77,13 @@ impl PerFile for Fields {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, file: Found, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
+    fn rows(&self, file: ListedFile, run: &Run) -> BoxStream<'static, Result<RecordBatch>> {
         let (headers, schema, is_only) = (Arc::clone(&self.headers), Arc::clone(&self.schema), run.is_only_file);
         once(async move { fields(&file, is_only, &headers, schema).await }).boxed()
     }
 }
 
-async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRef) -> Result<RecordBatch> {
+async fn fields(file: &ListedFile, is_only: bool, headers: &HeaderCache, schema: SchemaRef) -> Result<RecordBatch> {
     let name = file.name();
     let header = headers.get(file.store.as_ref(), &file.object, &name).await.map(|(header, _)| header);
     let all = Reads { columns: None, batch_size: 1, reader: None };
@@ -95,29 +95,29 @@ async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRe
         Ok(compiled) => compiled,
         Err(error) => return unreadable(&name, &error, schema),
     };
-    // Tagged structs are unions to whoever asks.
+    // Tagged structs are shown as unions.
     let dense = tagged::dense_schema(program.arrow_schema());
     let columns = dense.as_ref().unwrap_or(program.arrow_schema()).fields();
     let avro = header.schema.avro();
-    let mut rows = Rows::new(&name, avro);
+    let mut rows = FieldRows::new(&name, avro);
     let root = avro.node(avro.root());
-    // Not by recursion: named types may lead into one another thousands of times.
-    let mut to_do: Vec<Place<'_>> = vec![];
+    // Iterative, as named types may nest thousands of levels.
+    let mut to_do: Vec<SchemaField<'_>> = vec![];
     match &root.kind {
         Kind::Record(record) => {
             let fields = record.fields.iter().zip(columns);
-            to_do.extend(fields.map(|(field, column)| Place::of(field, Some(column), "")));
+            to_do.extend(fields.map(|(field, column)| SchemaField::new(field, Some(column), "")));
         }
         _ => {
             let column = columns.first();
-            to_do.push(Place { path: "value".into(), field: None, node: avro.root(), column });
+            to_do.push(SchemaField { path: "value".into(), field: None, node: avro.root(), column });
         }
     }
     to_do.reverse();
-    while let Some(place) = to_do.pop() {
-        rows.push(&place);
+    while let Some(field) = to_do.pop() {
+        rows.push(&field);
         let first = to_do.len();
-        inside(avro, &place, &mut to_do);
+        inside(avro, &field, &mut to_do);
         if let Some(added) = to_do.get_mut(first..) {
             added.reverse();
         }
@@ -125,7 +125,7 @@ async fn fields(file: &Found, is_only: bool, headers: &Headers, schema: SchemaRe
     rows.finish(schema)
 }
 
-/// The row of a file whose schema cannot be read.
+/// Returns the row of a file whose schema cannot be read.
 fn unreadable(name: &str, error: &str, schema: SchemaRef) -> Result<RecordBatch> {
     let column = |field: &FieldRef| -> ArrayRef {
         match field.name().as_str() {
@@ -138,32 +138,32 @@ fn unreadable(name: &str, error: &str, schema: SchemaRef) -> Result<RecordBatch>
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 
-/// A field of a record, or the one value of files that have no record.
-struct Place<'a> {
+/// A field of a record, or the only value of a schema that is not a record.
+struct SchemaField<'a> {
     path: String,
     field: Option<&'a AvroField>,
     node: NodeId,
-    /// Its values' column, where they have one.
+    /// Its column, if it has one.
     column: Option<&'a FieldRef>,
 }
 
-impl<'a> Place<'a> {
-    fn of(field: &'a AvroField, column: Option<&'a FieldRef>, above: &str) -> Place<'a> {
+impl<'a> SchemaField<'a> {
+    fn new(field: &'a AvroField, column: Option<&'a FieldRef>, above: &str) -> SchemaField<'a> {
         let path = if above.is_empty() { field.name.clone() } else { format!("{above}.{}", field.name) };
-        Place { path, field: Some(field), node: field.node, column }
+        SchemaField { path, field: Some(field), node: field.node, column }
     }
 }
 
-/// Adds the fields of the records that this field is made of, through arrays, maps and unions. What has no column, as it became text,
-/// is not looked into: so this ends even for recursive types.
-fn inside<'a>(avro: &'a AvroSchema, place: &Place<'a>, to: &mut Vec<Place<'a>>) {
-    let Some(column) = place.column else { return };
-    let mut types = vec![(place.node, column)];
+/// Adds the fields of records inside this field, through arrays, maps and unions. Text columns of recursive types are
+/// not entered, so this terminates.
+fn inside<'a>(avro: &'a AvroSchema, field: &SchemaField<'a>, to: &mut Vec<SchemaField<'a>>) {
+    let Some(column) = field.column else { return };
+    let mut types = vec![(field.node, column)];
     while let Some((node, column)) = types.pop() {
         match (&avro.node(node).kind, column.data_type()) {
             (Kind::Record(record), DataType::Struct(columns)) => {
                 let fields = record.fields.iter().zip(columns);
-                to.extend(fields.map(|(field, column)| Place::of(field, Some(column), &place.path)));
+                to.extend(fields.map(|(inner, column)| SchemaField::new(inner, Some(column), &field.path)));
             }
             (Kind::Array(items), DataType::List(item)) => types.push((*items, item)),
             // An array that is a map has records of key and value.
@@ -195,8 +195,8 @@ fn inside<'a>(avro: &'a AvroSchema, place: &Place<'a>, to: &mut Vec<Place<'a>>) 
     }
 }
 
-/// Rows of the table.
-struct Rows<'a> {
+/// Builder of the output rows.
+struct FieldRows<'a> {
     name: &'a str,
     avro: &'a AvroSchema,
     file: StringBuilder,
@@ -212,9 +212,9 @@ struct Rows<'a> {
     n: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> FieldRows<'a> {
     fn new(name: &'a str, avro: &'a AvroSchema) -> Self {
-        Rows {
+        FieldRows {
             name,
             avro,
             file: StringBuilder::new(),
@@ -231,8 +231,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn push(&mut self, place: &Place<'_>) {
-        let Place { path, field, node, column } = place;
+    fn push(&mut self, field: &SchemaField<'_>) {
+        let SchemaField { path, field, node, column } = field;
         self.file.append_value(self.name);
         self.path.append_value(path);
         self.avro_type.append_value(type_text(self.avro, *node));
@@ -267,7 +267,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A type in words. It goes no deeper than its text does, as named types are not spelled out.
+/// Returns a type as text. Named types are not expanded.
 fn type_text(avro: &AvroSchema, node: NodeId) -> String {
     match &avro.node(node).kind {
         Kind::Array(items) => format!("array<{}>", type_text(avro, *items)),
@@ -284,7 +284,7 @@ fn type_text(avro: &AvroSchema, node: NodeId) -> String {
     }
 }
 
-/// The logical type of a type, or of the one type beside null.
+/// Returns the logical type of the type, or of the only non-null branch.
 fn logical_type(avro: &AvroSchema, node: NodeId) -> Option<&'static str> {
     let node = avro.node(node);
     match &node.kind {

@@ -1,4 +1,4 @@
-//! Waiting for what is asynchronous where DataFusion does not let one be so: a future in, its output out.
+//! Runs a future where DataFusion's interface is synchronous.
 
 use datafusion::common::{DataFusionError, Result, plan_err};
 use std::panic::resume_unwind;
@@ -6,19 +6,19 @@ use std::thread;
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
-/// Runs this to its end while the calling thread waits. `network`: does it need what the caller's runtime drives, such as open
-/// connections?
+/// Runs a future to completion on the calling thread. `network`: whether it needs the caller's runtime, for example for
+/// open connections.
 ///
-/// A runtime of several threads goes on with all its other work. One of a single thread stands still meanwhile, so
-/// what needs no network runs on a thread of its own, and what does is refused: it could wait for ever.
+/// A multi-threaded runtime continues its other work meanwhile. A single-threaded one is blocked, so futures without
+/// network run on a thread of their own, and others are rejected: they could wait for ever.
 pub(crate) fn wait<T: Send>(future: impl Future<Output = Result<T>> + Send, network: bool) -> Result<T> {
     match Handle::try_current() {
         Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
             block_in_place(|| runtime.block_on(future))
         }
         Ok(_) if network => plan_err!(
-            "read_avro() of a URL needs a Tokio runtime of several threads, and this one has one; \
-             CREATE EXTERNAL TABLE and register_avro_table do not need it"
+            "read_avro() of a URL requires a multi-threaded Tokio runtime; \
+             CREATE EXTERNAL TABLE and register_avro_table work with any"
         ),
         _ => {
             let run = || {

@@ -1,19 +1,18 @@
-//! Building indexes: files in; for each an index written beside it, or where indexes are kept, out. All of a file's columns are decoded,
-//! once; of its rows nothing is kept but what the index has to say of each block.
+//! Builds block indexes. All columns of a file are decoded once; only block statistics are kept.
 
 use super::load;
 use crate::block_index::collect::Collector;
 use crate::block_index::format::{BlockStats, Identity, Writer};
 use crate::block_index::leaves::{Leaf, leaf_options, leaves};
 use crate::block_index::model::EMPTY_BLOCK;
-use crate::block_index::place::Place;
+use crate::block_index::place::ObjectLocation;
 use crate::error::file_error;
-use crate::io::readahead::{Fetch, Object, Pace};
-use crate::listing::list::{Found, list_some};
+use crate::io::readahead::{Fetch, Object, ReadaheadPolicy};
+use crate::listing::list::{ListedFile, list_some};
 use crate::listing::location::{Location, file_name, is_local};
 use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::{FileHeader, Headers};
+use crate::schema::header_cache::{FileHeader, HeaderCache};
 use avro_arrow::container::Framer;
 use avro_arrow::{DecodeResult, Decoder, Limits, OnCorruptBlock, Program};
 use bytes::Bytes;
@@ -33,22 +32,31 @@ use tokio::sync::Semaphore;
 
 /// Rows decoded at a time.
 const BATCH_SIZE: usize = 8192;
-/// Bytes of a file that are indexed by one thread, at least.
+/// Minimum bytes of a file per thread.
 const PART_BYTES: u64 = 16 << 20;
 
-/// What indexes to build.
+/// Options of [`build()`].
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct IndexOptions {
-    /// The columns to index, by name, or by path for fields of structs: `a.b`. A struct is all its fields. None is all that can be
-    /// indexed; others are an error.
+    /// Columns to index, by name, or by path for struct fields: `a.b`. A struct means all its fields. Default: every
+    /// column that can be indexed. Naming any other column is an error.
     pub columns: Option<Vec<String>>,
-    /// Are indexes that are there, and still those of their files, built anew?
+    /// Whether indexes that are already up to date are rebuilt.
     pub rebuild: bool,
-    /// Told how far the work is, where somebody wants to know while it goes on.
+    /// Receives progress, for reporting while the build runs.
     pub progress: Option<Arc<IndexProgress>>,
 }
 
-/// How far the building of indexes is. Another thread may look at it meanwhile.
+impl IndexOptions {
+    setters! {
+        with_columns(columns: impl Into<Option<Vec<String>>>),
+        with_rebuild(rebuild: bool),
+        with_progress(progress: Arc<IndexProgress>),
+    }
+}
+
+/// Progress of an index build, readable from other threads.
 #[derive(Debug, Default)]
 pub struct IndexProgress {
     total_bytes: AtomicU64,
@@ -57,18 +65,18 @@ pub struct IndexProgress {
 }
 
 impl IndexProgress {
-    /// Bytes of all the files; 0 until they are listed.
+    /// Returns the total bytes of all files; 0 until they are listed.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that were read, or that need not be, since their file's index was there. May be a little more than there are, for what is
-    /// read twice.
+    /// Returns the bytes read, including files whose index was up to date. May slightly exceed the total, as some bytes
+    /// are read twice.
     pub fn bytes(&self) -> u64 {
         self.bytes.value() as u64
     }
 
-    /// Rows that were read.
+    /// Returns the rows read.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
@@ -88,17 +96,18 @@ pub struct FileIndexed {
     pub rows: u64,
     /// Bytes of the index.
     pub bytes: u64,
-    /// Was it built now? Else it was there before.
+    /// Whether the index was built by this call, rather than found up to date.
     pub built: bool,
 }
 
-/// Builds the indexes of the files at these paths: files, directories or globs. [`AvroOptions::index_path`] says where they are kept.
+/// Builds the block indexes of the files at these paths: files, directories or globs. [`AvroOptions::index_path`] is
+/// the directory of the indexes.
 ///
-/// Work is spawned on the runtime of the caller, in as many tasks as the session has target partitions. An index appears whole or not
-/// at all.
+/// The work runs on the runtime of the caller, in as many tasks as the session has target partitions. Each index is
+/// written all at once.
 ///
 /// # Errors
-/// Where there are no files, where one cannot be read or is damaged, or where its index cannot be written. The indexes of files that
+/// If there are no files, a file cannot be read or is damaged, or an index cannot be written. Indexes of files that
 /// were done before remain.
 pub async fn build(
     session: &dyn Session,
@@ -110,7 +119,7 @@ pub async fn build(
     build_with(session.runtime_env(), threads, paths.into(), options, index).await
 }
 
-/// The same, in so many tasks.
+/// Builds the block indexes of the files at these paths in this many tasks.
 pub(crate) async fn build_with(
     runtime: &RuntimeEnv,
     threads: usize,
@@ -128,23 +137,23 @@ pub(crate) async fn build_with(
     build_files(runtime, threads, all, options, index).await
 }
 
-/// The indexes of these files, in so many tasks.
+/// Builds the block indexes of these files in this many tasks.
 pub(crate) async fn build_files(
     runtime: &RuntimeEnv,
     threads: usize,
-    files: Vec<Found>,
+    files: Vec<ListedFile>,
     options: &AvroOptions,
     index: &IndexOptions,
 ) -> Result<Vec<FileIndexed>> {
     let threads = threads.max(1);
-    let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;
+    let directory = options.index_path.as_ref().map(|path| ObjectLocation::directory(path, runtime)).transpose()?;
     if let Some(progress) = &index.progress {
         progress.total_bytes.fetch_add(files.iter().map(|file| file.object.size).sum(), Ordering::Relaxed);
     }
-    // A damaged block has rows that an index cannot tell of.
+    // An index cannot describe the rows of a damaged block.
     let options = AvroOptions { on_corrupt_block: OnCorruptBlock::Error, ..options.clone() };
     let builder = Arc::new(Builder {
-        headers: Headers::new(options.clone()),
+        headers: HeaderCache::new(options.clone()),
         threads: Arc::new(Semaphore::new(threads)),
         n_threads: threads as u64,
         directory,
@@ -152,8 +161,8 @@ pub(crate) async fn build_files(
         memory: Arc::new(MemoryConsumer::new("AvroIndex").register(&runtime.memory_pool)),
     });
     stream::iter(files)
-        .map(|Found { store, store_url, object }| {
-            let place = Place { store, store_url, path: object.location.clone() };
+        .map(|ListedFile { store, store_url, object }| {
+            let place = ObjectLocation { store, store_url, path: object.location.clone() };
             Arc::clone(&builder).file(place, object)
         })
         .buffered(threads)
@@ -162,33 +171,33 @@ pub(crate) async fn build_files(
 }
 
 struct Builder {
-    headers: Headers,
-    /// A permit for each thread that may work.
+    headers: HeaderCache,
+    /// Limits the number of working threads.
     threads: Arc<Semaphore>,
     n_threads: u64,
-    directory: Option<Place>,
+    directory: Option<ObjectLocation>,
     index: IndexOptions,
-    /// Whom bytes that are read are accounted to.
+    /// Memory reservation that fetched bytes are charged to.
     memory: Arc<MemoryReservation>,
 }
 
-/// What it takes to look at a part of a file.
+/// A file to index.
 #[derive(Clone)]
-struct Job {
-    place: Place,
+struct FileIndexJob {
+    place: ObjectLocation,
     file_len: u64,
     name: Arc<str>,
     header: Arc<FileHeader>,
     program: Arc<Program>,
     leaves: Arc<[Leaf]>,
     limits: Limits,
-    pace: Pace,
+    readahead: ReadaheadPolicy,
     memory: Arc<MemoryReservation>,
     progress: Arc<IndexProgress>,
 }
 
 impl Builder {
-    async fn file(self: Arc<Self>, place: Place, object: ObjectMeta) -> Result<FileIndexed> {
+    async fn file(self: Arc<Self>, place: ObjectLocation, object: ObjectMeta) -> Result<FileIndexed> {
         let name = file_name(&place.store_url, &place.path);
         let to = place.of_index(self.directory.as_ref())?;
         let (header, _) = self.headers.get(place.store.as_ref(), &object, &name).await?;
@@ -209,7 +218,7 @@ impl Builder {
         let options = leaf_options(wanted.iter().map(|leaf| leaf.path.clone()).collect(), limits);
         let options = options.with_batch_size(BATCH_SIZE);
         let program = Arc::new(Program::compile(schema, &options).map_err(|e| file_error(e, &name))?);
-        let job = Job {
+        let job = FileIndexJob {
             place: place.clone(),
             file_len: object.size,
             name: name.as_str().into(),
@@ -217,16 +226,16 @@ impl Builder {
             program,
             leaves: Arc::clone(&wanted),
             limits: limits.clone(),
-            pace: Pace::of(is_local(&place.store_url), None, self.n_threads as usize),
+            readahead: ReadaheadPolicy::new(is_local(&place.store_url), None, self.n_threads as usize),
             memory: Arc::clone(&self.memory),
             progress: self.index.progress.clone().unwrap_or_default(),
         };
         let blocks = self.blocks(&job).await?;
 
-        // What was read must all be of one version of the file.
+        // All bytes must be of one version of the file.
         let now = place.store.head(&place.path).await?;
-        let identity = Identity::of(&object, header.header.sync, schema);
-        if let Some(what) = identity.differs(&Identity::of(&now, header.header.sync, schema)) {
+        let identity = Identity::new(&object, header.header.sync, schema);
+        if let Some(what) = identity.differs(&Identity::new(&now, header.header.sync, schema)) {
             return exec_err!("{name}: the file's {what} changed while it was indexed");
         }
         let mut writer = Writer::new(header.header.sync);
@@ -238,23 +247,23 @@ impl Builder {
         Ok(FileIndexed { file: name, index: to.name(), blocks: blocks.len() as u64, rows, bytes, built: true })
     }
 
-    /// All blocks, each beginning where the one before it ends.
-    async fn blocks(&self, job: &Job) -> Result<Vec<BlockStats>> {
+    /// Returns all blocks, without gaps between them.
+    async fn blocks(&self, job: &FileIndexJob) -> Result<Vec<BlockStats>> {
         let parts = (job.file_len / PART_BYTES).clamp(1, self.n_threads);
         let bound = |i: u64| if i == parts { job.file_len } else { job.file_len / parts * i };
         let found = self.parts(job, (0..parts).map(|i| bound(i)..bound(i + 1))).await?;
         if let Some(blocks) = joined(found, job) {
             return Ok(blocks);
         }
-        // A value holds what looks like a block, so that the file can be read from its start only.
+        // A value contains what looks like a block, so the file must be read from its start.
         let found = self.parts(job, std::iter::once(0..job.file_len)).await?;
         let Some(blocks) = joined(found, job) else {
-            return exec_err!("{}: its blocks do not make up the file", job.name);
+            return exec_err!("{}: the blocks do not cover the file", job.name);
         };
         Ok(blocks)
     }
 
-    async fn parts(&self, job: &Job, ranges: impl Iterator<Item = Range<u64>>) -> Result<Vec<BlockStats>> {
+    async fn parts(&self, job: &FileIndexJob, ranges: impl Iterator<Item = Range<u64>>) -> Result<Vec<BlockStats>> {
         let tasks: Vec<_> = ranges
             .map(|range| {
                 let (job, threads) = (job.clone(), Arc::clone(&self.threads));
@@ -273,8 +282,8 @@ impl Builder {
     }
 }
 
-impl Job {
-    /// The blocks that a range of the file owns.
+impl FileIndexJob {
+    /// Returns the blocks that belong to a range of the file.
     async fn part(self, range: Range<u64>) -> Result<Vec<BlockStats>> {
         let header = &self.header.header;
         let limits = &self.limits;
@@ -293,10 +302,10 @@ impl Job {
             name: self.name.to_string(),
             memory: Arc::clone(&self.memory),
         };
-        let mut fetch = Fetch::new(object, wanted, self.pace, self.progress.bytes.clone());
+        let mut fetch = Fetch::new(object, wanted, self.readahead, self.progress.bytes.clone());
         let mut collector = Collector::new(Arc::clone(&self.leaves));
         loop {
-            // The framer goes ahead, so that the blocks of all rows are known.
+            // The framer runs ahead, so that the block of every row is known.
             while let Some(block) = framer.next_block().map_err(|e| file_error(e, &self.name))? {
                 collector.block(&block);
             }
@@ -304,7 +313,7 @@ impl Job {
                 DecodeResult::Batch(batch) => {
                     self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                     if !collector.rows(&batch) {
-                        return exec_err!("{}: there are more rows than its blocks have", self.name);
+                        return exec_err!("{}: more rows than its blocks declare", self.name);
                     }
                     continue;
                 }
@@ -325,14 +334,14 @@ impl Job {
         }
         match collector.finish() {
             Some(blocks) => Ok(blocks),
-            None => exec_err!("{}: there are fewer rows than its blocks have", self.name),
+            None => exec_err!("{}: fewer rows than its blocks declare", self.name),
         }
     }
 }
 
-/// The blocks such that each begins where the one before it ends: blocks of nothing in between belong to the one behind them, and at
-/// the end to the one before. None: there is something else in between.
-fn joined(mut blocks: Vec<BlockStats>, job: &Job) -> Option<Vec<BlockStats>> {
+/// Returns the blocks extended over blocks without rows: each extends the block after it, at the end the block before
+/// it. `None` if there is anything else in between.
+fn joined(mut blocks: Vec<BlockStats>, job: &FileIndexJob) -> Option<Vec<BlockStats>> {
     let mut at = job.header.header.len;
     for block in &mut blocks {
         let end = block.offset + block.bytes;
@@ -344,14 +353,14 @@ fn joined(mut blocks: Vec<BlockStats>, job: &Job) -> Option<Vec<BlockStats>> {
         block.bytes = end - at;
         at = end;
     }
-    let behind = job.file_len.checked_sub(at)?;
+    let rest = job.file_len.checked_sub(at)?;
     if let Some(last) = blocks.last_mut() {
-        last.bytes += behind;
+        last.bytes += rest;
     }
-    (behind % EMPTY_BLOCK == 0).then_some(blocks)
+    (rest % EMPTY_BLOCK == 0).then_some(blocks)
 }
 
-/// Those of the leaves that are asked for.
+/// Returns the requested leaves.
 fn wanted(all: Vec<Leaf>, columns: Option<&[String]>, name: &str) -> Result<Vec<Leaf>> {
     let Some(columns) = columns else { return Ok(all) };
     let is_in = |leaf: &Leaf, column: &str| {
@@ -360,10 +369,7 @@ fn wanted(all: Vec<Leaf>, columns: Option<&[String]>, name: &str) -> Result<Vec<
     for column in columns {
         if !all.iter().any(|leaf| is_in(leaf, column)) {
             let known: Vec<_> = all.iter().map(|leaf| leaf.path.as_str()).collect();
-            return plan_err!(
-                "{name}: there is no column `{column}` that can be indexed; there are: {}",
-                known.join(", ")
-            );
+            return plan_err!("{name}: no column `{column}` that can be indexed; available: {}", known.join(", "));
         }
     }
     Ok(all.into_iter().filter(|leaf| columns.iter().any(|column| is_in(leaf, column))).collect())

@@ -1,11 +1,10 @@
-//! Reading indexes: the bytes of an index and what is known of its file in; the index out, if it is one of this file as it is now. What
-//! an index claims is checked as far as it can be without reading the file: its blocks must make up the file from the first to the
-//! last byte.
+//! Loads block indexes and checks that they match the current version of their file. Claims are checked as far as
+//! possible without reading the file: the blocks must cover it from the first to the last byte.
 
 use crate::block_index::format::{About, Identity, SCHEMA};
 use crate::block_index::leaves::{Leaf, leaves};
 use crate::block_index::model::{Bounds, EMPTY_BLOCK, FileIndex, IndexColumn};
-use crate::block_index::place::Place;
+use crate::block_index::place::ObjectLocation;
 use crate::block_index::value;
 use crate::schema::header_cache::FileHeader;
 use arrow_array::cast::AsArray;
@@ -19,13 +18,13 @@ use datafusion::arrow::compute::{concat, take};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use std::collections::HashMap;
 
-/// Bytes of an index, at most: that of a file of some hundred gigabytes.
+/// Maximum bytes of an index, enough for a file of some hundred gigabytes.
 const BYTES_MAX: u64 = 512 << 20;
 /// Records decoded at a time.
 const BATCH_SIZE: usize = 4096;
-/// The index at this place, if it is one of this object as it is now, and its bytes.
+/// Returns the index at this location and its bytes, if it matches the current version of the object.
 pub(crate) async fn current(
-    place: &Place,
+    place: &ObjectLocation,
     header: &FileHeader,
     object: &ObjectMeta,
     limits: &Limits,
@@ -35,20 +34,20 @@ pub(crate) async fn current(
     Some((index, bytes.len() as u64))
 }
 
-/// The bytes of an index, if there is one; or why it cannot be read.
-pub(crate) async fn fetch(place: &Place) -> Result<Option<bytes::Bytes>, String> {
+/// Returns the bytes of an index, if it exists; the error is the reason.
+pub(crate) async fn fetch(place: &ObjectLocation) -> Result<Option<bytes::Bytes>, String> {
     let found = match place.store.get(&place.path).await {
         Ok(found) => found,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(e) => return Err(e.to_string()),
     };
     if found.meta.size > BYTES_MAX {
-        return Err(format!("it has {} bytes, more than the {BYTES_MAX} that are read", found.meta.size));
+        return Err(format!("it has {} bytes, more than the limit of {BYTES_MAX}", found.meta.size));
     }
     found.bytes().await.map(Some).map_err(|e| e.to_string())
 }
 
-/// The index of these bytes, if it is one of this object as it is now; or why it is not.
+/// Parses an index and checks that it matches the current version of the object; the error is the reason.
 pub(crate) fn parse(
     bytes: &[u8],
     file: &FileHeader,
@@ -59,9 +58,9 @@ pub(crate) fn parse(
     let header = Header::parse(bytes, limits).map_err(reason)?.ok_or("it is cut")?;
     let body = usize::try_from(header.len).ok().and_then(|len| bytes.get(len..)).ok_or("it is cut")?;
     let about = About::parse(&header.metadata, body)?;
-    let now = Identity::of(object, file.header.sync, file.schema.avro());
+    let now = Identity::new(object, file.header.sync, file.schema.avro());
     if let Some(what) = about.file.differs(&now) {
-        return Err(format!("the file's {what} is another than when it was indexed"));
+        return Err(format!("the file's {what} has changed since it was indexed"));
     }
     let leaves = leaves(file.schema.avro(), limits).map_err(reason)?;
     let leaf = |(path, words): &(String, String)| {
@@ -81,16 +80,16 @@ pub(crate) fn parse(
     blocks.finish()
 }
 
-/// An index, being read.
+/// Builder of a parsed index.
 struct Blocks<'a> {
     columns: &'a [Leaf],
-    /// Where the next block begins.
+    /// Offset of the next block.
     at: u64,
     file_len: u64,
     starts: Vec<u64>,
     rows: Vec<u64>,
     n_rows: u64,
-    /// What was read of each column.
+    /// Values read of each column.
     parts: Vec<Vec<IndexColumn>>,
 }
 
@@ -104,18 +103,18 @@ impl<'a> Blocks<'a> {
         let number = |i: usize| batch.columns().get(i)?.as_primitive_opt::<Int64Type>();
         let list = batch.columns().get(3).and_then(|array| array.as_list_opt::<i32>());
         let (Some(offsets), Some(bytes), Some(rows), Some(list)) = (number(0), number(1), number(2), list) else {
-            return Err("its records are not what they should be".to_owned());
+            return Err("its records are invalid".to_owned());
         };
         let first_row = self.rows.len();
         for ((offset, bytes), rows) in offsets.values().iter().zip(bytes.values()).zip(rows.values()) {
             let (Ok(offset), Ok(bytes), Ok(rows)) =
                 (u64::try_from(*offset), u64::try_from(*bytes), u64::try_from(*rows))
             else {
-                return Err("its blocks have less than no rows or bytes".to_owned());
+                return Err("a block has a negative number of rows or bytes".to_owned());
             };
             let end = offset.checked_add(bytes).filter(|end| *end <= self.file_len);
             let (Some(end), true) = (end, offset == self.at && bytes >= EMPTY_BLOCK) else {
-                return Err(format!("its block at {offset} does not follow the one before it in the file"));
+                return Err(format!("its block at {offset} does not follow the previous one"));
             };
             self.starts.push(offset);
             self.rows.push(rows);
@@ -131,20 +130,20 @@ impl<'a> Blocks<'a> {
             return Err("its records do not have all columns".to_owned());
         }
         let first = list.value_offsets().first().and_then(|first| usize::try_from(*first).ok()).unwrap_or(0);
-        let values = list.values().as_struct_opt().ok_or("its records are not what they should be")?;
+        let values = list.values().as_struct_opt().ok_or("its records are invalid")?;
         let rows = self.rows.get(first_row..).unwrap_or_default();
         for (i, (leaf, parts)) in self.columns.iter().zip(&mut self.parts).enumerate() {
             let indices = (0..rows.len()).map(|row| u32::try_from(first + row * n + i)).collect::<Result<Vec<_>, _>>();
             let indices = UInt32Array::from(indices.map_err(|e| e.to_string())?);
-            parts.push(IndexColumn::of(values, &indices, rows, &leaf.data_type)?);
+            parts.push(IndexColumn::decode(values, &indices, rows, &leaf.data_type)?);
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<FileIndex, String> {
-        let behind = self.file_len.checked_sub(self.at).ok_or("it is of a longer file")?;
-        // Only where there are no other blocks do those of nothing stand for themselves.
-        if behind > 0 && (behind % EMPTY_BLOCK != 0 || !self.rows.is_empty()) {
+        let rest = self.file_len.checked_sub(self.at).ok_or("it is of a longer file")?;
+        // Blocks without rows have records of their own only if there are no other blocks.
+        if rest > 0 && (rest % EMPTY_BLOCK != 0 || !self.rows.is_empty()) {
             return Err("its blocks end before the file does".to_owned());
         }
         self.starts.push(self.at);
@@ -160,18 +159,18 @@ impl<'a> Blocks<'a> {
 }
 
 impl IndexColumn {
-    /// Those of the values, which are of blocks of these rows.
-    fn of(
+    /// Decodes the bounds of blocks with these rows.
+    fn decode(
         values: &StructArray,
         indices: &UInt32Array,
         rows: &[u64],
         data_type: &DataType,
     ) -> Result<IndexColumn, String> {
         let field = |name: &str| {
-            let field = values.column_by_name(name).ok_or("its records are not what they should be")?;
+            let field = values.column_by_name(name).ok_or("its records are invalid")?;
             take(field, indices, None).map_err(|e| e.to_string())
         };
-        let wrong = || "its records are not what they should be".to_owned();
+        let wrong = || "its records are invalid".to_owned();
         let bounds = |values: &str, exact: &str| {
             let values = field(values)?;
             let values = value::decode(values.as_binary_view_opt().ok_or_else(wrong)?, data_type);

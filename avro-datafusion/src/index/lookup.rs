@@ -1,12 +1,11 @@
-//! Finding the indexes of a table's files: files in, the index of each that has a good one out. An index is read once while it stays the
-//! same; one that cannot be used is passed over with a warning.
+//! Finds the block indexes of a table's files. An index is cached until it changes; an unusable index causes a warning.
 
 use super::load;
 use crate::block_index::model::FileIndex;
-use crate::block_index::place::Place;
+use crate::block_index::place::ObjectLocation;
 use crate::listing::location::file_name;
 use crate::options::read::Index;
-use crate::schema::header_cache::{FileHeader, Headers};
+use crate::schema::header_cache::{FileHeader, HeaderCache};
 use avro_arrow::OnCorruptBlock;
 use datafusion::common::Result;
 use datafusion::common::runtime::SpawnedTask;
@@ -20,56 +19,56 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Requests at a time.
+/// Maximum concurrent requests.
 const CONCURRENCY: usize = 32;
-/// Files of one remote directory that are asked for one by one. Of more it is asked which there are.
+/// Up to this many indexes of one remote directory are requested one by one; more are found by listing.
 const ONE_BY_ONE: usize = 4;
 
-/// The index of each of these files that has one which is its own, as the file is now.
+/// Returns the index of each file that has one which matches its current version.
 pub(crate) async fn indexes(
-    headers: &Headers,
+    headers: &HeaderCache,
     runtime: &RuntimeEnv,
     store: &Arc<dyn ObjectStore>,
     store_url: &ObjectStoreUrl,
     files: &[PartitionedFile],
 ) -> Result<Vec<Option<Arc<FileIndex>>>> {
     let options = headers.options();
-    // What is skipped has to be found, block by block.
+    // Skipping damage requires reading every block.
     if options.index == Index::Ignore || options.on_corrupt_block == OnCorruptBlock::Skip {
         return Ok(vec![None; files.len()]);
     }
-    let directory = options.index_path.as_ref().map(|path| Place::directory(path, runtime)).transpose()?;
+    let directory = options.index_path.as_ref().map(|path| ObjectLocation::directory(path, runtime)).transpose()?;
     let place = |file: &PartitionedFile| {
         let path = file.object_meta.location.clone();
-        Place { store: Arc::clone(store), store_url: store_url.clone(), path }.of_index(directory.as_ref())
+        ObjectLocation { store: Arc::clone(store), store_url: store_url.clone(), path }.of_index(directory.as_ref())
     };
     let places = files.iter().map(place).collect::<Result<Vec<_>>>()?;
-    let there = there(&places).await;
+    let existing = existing_indexes(&places).await;
     let one = |i: usize| {
         let (file, place) = (files.get(i), places.get(i));
-        let there = place.and_then(|place| there.get(&place.path));
+        let existing = place.and_then(|place| existing.get(&place.path));
         async move {
-            let (object, place, there) = (&file?.object_meta, place?, there?);
+            let (object, place, existing) = (&file?.object_meta, place?, existing?);
             let name = file_name(store_url, &object.location);
-            // What is wrong with the file is for its readers.
+            // Errors of the file itself are reported by its scan.
             let (header, _) = headers.get(store.as_ref(), object, &name).await.ok()?;
-            kept(headers, &header, object, place, there, &name).await
+            cached_index(headers, &header, object, place, existing, &name).await
         }
     };
     Ok(stream::iter(0..files.len()).map(one).buffered(CONCURRENCY).collect().await)
 }
 
-/// The index as it is now, read if it is another than the last time.
-async fn kept(
-    headers: &Headers,
+/// Returns the cached index, loaded again if it has changed.
+async fn cached_index(
+    headers: &HeaderCache,
     header: &FileHeader,
     object: &ObjectMeta,
-    place: &Place,
+    place: &ObjectLocation,
     there: &ObjectMeta,
     name: &str,
 ) -> Option<Arc<FileIndex>> {
-    let mut kept = header.index.0.lock().await;
-    if let Some((meta, index)) = kept.as_ref()
+    let mut cached = header.index.0.lock().await;
+    if let Some((meta, index)) = cached.as_ref()
         && meta == there
     {
         return index.clone();
@@ -83,27 +82,27 @@ async fn kept(
     let index = match index {
         Ok(index) => Some(Arc::new(index)),
         Err(reason) => {
-            headers.options().warn(&format!("{name}: its index is not used: {reason} ({})", place.name()));
+            headers.options().warn(&format!("{name}: block index not used: {reason} ({})", place.name()));
             None
         }
     };
-    *kept = Some((there.clone(), index.clone()));
+    *cached = Some((there.clone(), index.clone()));
     index
 }
 
-/// Which of these are there.
-async fn there(places: &[Place]) -> HashMap<Path, ObjectMeta> {
+/// Returns the metadata of the indexes that exist.
+async fn existing_indexes(places: &[ObjectLocation]) -> HashMap<Path, ObjectMeta> {
     let Some(first) = places.first() else { return HashMap::new() };
     let store = &first.store;
     let paths: Vec<Path> = places.iter().map(|place| place.path.clone()).collect();
     if first.store_url.as_str() == "file:///" {
-        // A look at a file that is not there costs next to nothing.
+        // Checking for a missing local file costs almost nothing.
         let paths = SpawnedTask::spawn_blocking(move || {
             let is_there =
                 |path: &Path| LocalFileSystem::new().path_to_filesystem(path).is_ok_and(|path| path.exists());
             paths.into_iter().filter(is_there).collect::<Vec<_>>()
         });
-        return heads(store, paths.join_unwind().await.unwrap_or_default()).await;
+        return head_all(store, paths.join_unwind().await.unwrap_or_default()).await;
     }
     let mut directories: BTreeMap<String, Vec<Path>> = BTreeMap::new();
     for path in paths {
@@ -113,7 +112,7 @@ async fn there(places: &[Place]) -> HashMap<Path, ObjectMeta> {
     let found = stream::iter(directories)
         .map(|(directory, paths)| async move {
             if paths.len() <= ONE_BY_ONE {
-                return heads(store, paths).await;
+                return head_all(store, paths).await;
             }
             let prefix = Path::parse(&directory).ok().filter(|prefix| !prefix.as_ref().is_empty());
             // A store that cannot list has no indexes.
@@ -129,7 +128,7 @@ async fn there(places: &[Place]) -> HashMap<Path, ObjectMeta> {
         .await
 }
 
-async fn heads(store: &Arc<dyn ObjectStore>, paths: Vec<Path>) -> HashMap<Path, ObjectMeta> {
+async fn head_all(store: &Arc<dyn ObjectStore>, paths: Vec<Path>) -> HashMap<Path, ObjectMeta> {
     let head = |path: Path| async move { store.head(&path).await.ok().map(|meta| (path, meta)) };
     stream::iter(paths).map(head).buffer_unordered(CONCURRENCY).filter_map(std::future::ready).collect().await
 }

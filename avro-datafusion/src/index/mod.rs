@@ -1,5 +1,5 @@
-//! Block indexes, the footer that Avro files do not have: where each block of a file is, how many rows it has, and between which values
-//! its columns lie. They are built when somebody asks for them ([`build()`]), and used by every scan that finds one which is still that of its file.
+//! Block indexes, the footer that Avro files lack: offset, row count and min/max of each column for every block.
+//! [`build()`] writes them; scans use every index that matches its file.
 //!
 //! ```text
 //! file → leaves, which columns → collect, of each block → format → place, beside the file

@@ -1,4 +1,4 @@
-//! One version of an object: ranges of it in, their bytes out, or an error if the object is another one by now.
+//! Reads ranges of one version of an object, and fails if the object changes.
 
 use bytes::{Bytes, BytesMut};
 use datafusion::common::runtime::SpawnedTask;
@@ -13,49 +13,49 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 use tokio::runtime::Handle;
 
-/// An object as it was when its header was read.
+/// An object at the time its header was read.
 #[derive(Debug)]
-pub(crate) struct Version {
+pub(crate) struct ObjectSnapshot {
     meta: ObjectMeta,
-    /// Was it seen to be another one since?
+    /// Whether a change was detected.
     gone: AtomicBool,
 }
 
-/// Bytes of an object, and the file they are from if it is a local one, for whoever wants to read on.
+/// Bytes of an object and, for local files, the open file for the next read.
 pub(crate) struct Piece {
     pub(crate) bytes: Bytes,
     pub(crate) file: Option<File>,
 }
 
-impl Version {
-    /// What a store said of the object along with its first bytes.
-    pub(crate) fn new(meta: ObjectMeta) -> Version {
-        Version { meta, gone: AtomicBool::new(false) }
+impl ObjectSnapshot {
+    /// Creates a snapshot from the metadata returned with the first bytes.
+    pub(crate) fn new(meta: ObjectMeta) -> ObjectSnapshot {
+        ObjectSnapshot { meta, gone: AtomicBool::new(false) }
     }
 
-    /// Bytes of the object.
+    /// Returns the size of the object.
     pub(crate) fn len(&self) -> u64 {
         self.meta.size
     }
 
-    /// Where the object is in its store.
+    /// Returns the path of the object in its store.
     pub(crate) fn path(&self) -> &Path {
         &self.meta.location
     }
 
-    /// Was it seen that there is another version by now, so that what is known of this one is of no use?
-    pub(crate) fn is_gone(&self) -> bool {
+    /// Returns whether the object has changed, so that cached data of it is useless.
+    pub(crate) fn is_stale(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
     }
 
-    /// The bytes of a range of it. The object is called `name` in errors.
+    /// Reads a range. Errors call the object `name`.
     pub(crate) async fn read(&self, store: &dyn ObjectStore, range: Range<u64>, name: &str) -> Result<Piece> {
         let opened = match open(store, self.path(), range.clone(), self.strong_tag(), name).await {
             Ok(opened) => opened,
             Err(DataFusionError::ObjectStore(e)) => {
                 return match *e {
-                    object_store::Error::Precondition { .. } => self.changed(name, "its entity tag is another one"),
-                    object_store::Error::NotFound { .. } => self.changed(name, "it is not there any more"),
+                    object_store::Error::Precondition { .. } => self.changed(name, "its entity tag has changed"),
+                    object_store::Error::NotFound { .. } => self.changed(name, "it no longer exists"),
                     e => exec_err!("{name}: {e}"),
                 };
             }
@@ -70,8 +70,8 @@ impl Version {
         }
     }
 
-    /// The same of a local file that was opened for a range before. A file that is replaced by another one of its name
-    /// stays what it was; one that is written to is noticed by its size and time.
+    /// Reads a range of a local file that is already open. If the file is replaced, the open one is unaffected; if it
+    /// is written to, its size or time changes.
     pub(crate) async fn read_on(&self, mut file: File, range: Range<u64>, name: &str) -> Result<Piece> {
         let len = range.end - range.start;
         let read = move || {
@@ -87,12 +87,12 @@ impl Version {
         }
     }
 
-    /// The tag to ask for. A weak one says that two objects mean the same, not that their bytes are the same.
+    /// Returns the entity tag to require. A weak tag does not promise equal bytes.
     fn strong_tag(&self) -> Option<&str> {
         self.meta.e_tag.as_deref().filter(|tag| !tag.starts_with("W/"))
     }
 
-    /// In what this object is another one.
+    /// Describes how the object differs from the snapshot.
     fn difference(&self, now: &ObjectMeta) -> Option<String> {
         let then = &self.meta;
         if then.size != now.size {
@@ -102,7 +102,7 @@ impl Version {
             (Some(then), Some(now)) if then == now => None,
             (Some(then), Some(now)) => Some(format!("its entity tag was {then} and is {now}")),
             _ if then.last_modified != now.last_modified => {
-                Some(format!("it was of {} and is of {}", then.last_modified, now.last_modified))
+                Some(format!("its modification time was {} and is {}", then.last_modified, now.last_modified))
             }
             _ => None,
         }
@@ -114,7 +114,7 @@ impl Version {
     }
 }
 
-/// Opens a range of an object of which nothing is known yet but its size, which errors speak of as of a change.
+/// Opens the first range of an object. Only its listed size is known, so only a changed size is an error.
 pub(crate) async fn open_first(
     store: &dyn ObjectStore,
     listed: &ObjectMeta,
@@ -144,11 +144,11 @@ async fn open(
     let result = store.get_opts(path, options).await?;
     match result.range == expected {
         true => Ok(result),
-        false => exec_err!("{name}: bytes {expected:?} were asked for and {:?} came", result.range),
+        false => exec_err!("{name}: requested bytes {expected:?}, received {:?}", result.range),
     }
 }
 
-/// All bytes of a range that was opened.
+/// Reads all bytes of an opened range.
 pub(crate) async fn collect(opened: GetResult, name: &str) -> Result<Bytes> {
     let GetResult { payload, range, .. } = opened;
     let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
@@ -156,10 +156,10 @@ pub(crate) async fn collect(opened: GetResult, name: &str) -> Result<Bytes> {
         GetResultPayload::File(mut file, _) => blocking(move || read_local(&mut file, range), name).await?,
         GetResultPayload::Stream(mut stream) => {
             let mut bytes = BytesMut::new();
-            // Errors on the way do not say what was asked for.
+            // Stream errors do not name the object.
             let named = |e: object_store::Error| DataFusionError::Execution(format!("{name}: {e}"));
             while let Some(part) = stream.try_next().await.map_err(named)? {
-                // Room for all of it at once, but not before a server has shown that it has anything.
+                // Reserve all at once, but only after the server has sent something.
                 bytes.reserve(len.saturating_sub(bytes.len()).max(part.len()));
                 bytes.extend_from_slice(&part);
             }
@@ -168,11 +168,11 @@ pub(crate) async fn collect(opened: GetResult, name: &str) -> Result<Bytes> {
     };
     match bytes.len() == len {
         true => Ok(bytes),
-        false => exec_err!("{name}: {len} bytes were asked for and {} came", bytes.len()),
+        false => exec_err!("{name}: requested {len} bytes, received {}", bytes.len()),
     }
 }
 
-/// Runs what may wait for a disk where nothing else waits for it.
+/// Runs a blocking read on a blocking thread.
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> std::io::Result<T> + Send + 'static,
     name: &str,
@@ -182,7 +182,7 @@ async fn blocking<T: Send + 'static>(
             let read = SpawnedTask::spawn_blocking(read).join_unwind().await;
             read.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?
         }
-        // A thread of no runtime is one that may wait.
+        // Outside of a runtime, blocking is fine.
         Err(_) => read(),
     };
     match read {
@@ -191,7 +191,7 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The bytes of a range, fewer where the file ends.
+/// Reads a range; fewer bytes at the end of the file.
 fn read_local(file: &mut File, range: Range<u64>) -> std::io::Result<Bytes> {
     let len = range.end - range.start;
     let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));

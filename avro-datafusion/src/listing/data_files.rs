@@ -1,29 +1,26 @@
-//! Which files of a directory are data: their names, and first bytes where names do not tell, in; the files to read, and a
-//! list of those that were left out, out.
+//! Which files of a directory are data, by their names and, if those do not tell, their first bytes.
 //!
-//! SQL and every command of `avro-sql` ask here, so that they agree. With the extension `.avro`:
+//! SQL and all commands of `avro-sql` use these rules. With the extension `.avro`:
 //!
-//! 1. Files and directories whose names start with `.` or `_` are not data. `_key=value` is a partition directory.
-//! 2. Empty files are not data.
-//! 3. A file whose name ends with the extension, in any case, is data.
-//! 4. A file whose name has no extension (`000000_0` of Hive, `part-m-00000` of MapReduce) is data if it begins with the four
-//!    bytes of an Avro file.
-//! 5. All others are left out.
+//! 1. Files and directories whose names start with `.` or `_` are not data. `_key=value` is a partition directory. 2.
+//! Empty files are not data. 3. A file whose name ends with the extension, in any case, is data. 4. A file whose name
+//! has no extension (`000000_0` of Hive, `part-m-00000` of MapReduce) is data if it begins with the four bytes of an
+//! Avro file. 5. All others are left out.
 //!
 //! With another extension, rules 1 to 3 hold. With an empty one, all files that are neither hidden nor empty are data.
 
 use std::fmt::Write;
 
-/// The first bytes of an Avro file.
+/// First bytes of an Avro file.
 pub const MAGIC: &[u8; 4] = b"Obj\x01";
 
-/// The extension with which files without an extension are data, too.
+/// Extension with which files without an extension may be data too.
 const AVRO: &str = ".avro";
 
-/// Names that a message lists at most.
+/// Maximum number of names in a message.
 const NAMES_MAX: usize = 3;
 
-/// Endings of compressed files, the name of the format, and the command that decompresses one.
+/// Extensions of compressed files, the format, and the command that decompresses it.
 const COMPRESSED: [(&str, &str, &str); 9] = [
     ("gz", "gzip", "gunzip"),
     ("gzip", "gzip", "gunzip"),
@@ -36,7 +33,7 @@ const COMPRESSED: [(&str, &str, &str); 9] = [
     ("zip", "ZIP", "unzip"),
 ];
 
-/// Endings of files that somebody else still writes, or that belong to another file.
+/// Extensions of files that are still being written, or belong to another file.
 const UNFINISHED: [&str; 6] = ["tmp", "temp", "part", "inprogress", "crc", "lock"];
 
 /// The rule for one directory.
@@ -45,7 +42,7 @@ pub struct DataFiles<'a> {
     extension: &'a str,
 }
 
-/// What a file is, as far as its name tells.
+/// What the name of a file tells about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
     /// Data.
@@ -56,17 +53,17 @@ pub enum Named {
     AvroInside,
     /// Not data.
     Other,
-    /// Hidden: not data, and nothing that anybody asks for.
+    /// Hidden: not data, and not worth a warning.
     Hidden,
 }
 
-/// The files of a directory that were left out.
+/// The files of a directory that are not data.
 #[derive(Debug, Clone, Default)]
 pub struct LeftOut {
-    /// Those with Avro inside, and those without an extension that are not Avro: some names, and how many there are.
+    /// Compressed Avro files, and files without an extension that are not Avro: some names, and the total.
     avro_inside: Names,
     bare: Names,
-    /// Those that the store cannot name.
+    /// Files that the store cannot name.
     unnamable: Names,
     other: Names,
     empty: usize,
@@ -79,12 +76,12 @@ struct Names {
 }
 
 impl<'a> DataFiles<'a> {
-    /// The rule for this extension, such as `.avro`.
+    /// Creates the rule for an extension, such as `.avro`.
     pub fn new(extension: &'a str) -> Self {
         DataFiles { extension }
     }
 
-    /// What the name of a file tells. `below` has the names from the directory down to the file.
+    /// Classifies a file by name. `below` has the names from the directory down to the file.
     pub fn named<'n>(&self, below: impl IntoIterator<Item = &'n str>) -> Named {
         let mut name = "";
         for part in below {
@@ -107,7 +104,7 @@ impl<'a> DataFiles<'a> {
     }
 }
 
-/// Whether a file or directory of this name is not for data. Partition columns may start with `_`.
+/// Returns whether files or directories of this name are hidden. Partition columns may start with `_`.
 pub fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
 }
@@ -128,7 +125,7 @@ impl LeftOut {
         self.empty += 1;
     }
 
-    /// Whether there are files of other extensions, which may be of other formats.
+    /// Returns whether there are files with other extensions, which may have other formats.
     pub(crate) fn has_others(&self) -> bool {
         self.other.n > 0
     }
@@ -138,16 +135,17 @@ impl LeftOut {
         self.unnamable.add(name);
     }
 
-    /// Whether nothing was left out.
+    /// Returns whether nothing was left out.
     pub fn is_empty(&self) -> bool {
         [&self.avro_inside, &self.bare, &self.unnamable, &self.other].iter().all(|names| names.n == 0)
             && self.empty == 0
     }
 
-    /// A warning where files that look like data were left out beside others that were read. `directory` is for the message.
+    /// Returns a warning if files that look like data were left out beside others that were read. `directory` is for
+    /// the message.
     ///
-    /// Files without an extension that are not Avro are named only where `all_bare` says that all data is in such files:
-    /// beside `x.avro`, a `README` is no surprise.
+    /// Files without an extension that are not Avro are named only if `all_bare`, that is, if all data files have no
+    /// extension: a `README` beside `x.avro` is expected.
     pub fn warning(&self, directory: &str, all_bare: bool) -> Option<String> {
         let mut parts = vec![];
         if self.avro_inside.n > 0 {
@@ -162,7 +160,7 @@ impl LeftOut {
         (!parts.is_empty()).then(|| format!("{directory}: left out {}", parts.join(", ")))
     }
 
-    /// What was left out, for an error where nothing else was found: empty, or `; left out: ..`.
+    /// Describes the files left out, for an error: empty, or `; left out: ..`.
     pub fn reason(&self) -> String {
         let mut parts = vec![];
         if self.avro_inside.n > 0 {
@@ -186,7 +184,7 @@ impl LeftOut {
         }
     }
 
-    /// What to do with files that have Avro inside.
+    /// Advice for compressed Avro files.
     fn remedy(&self) -> String {
         let compression = self.avro_inside.first.first().and_then(|name| compression(name));
         match compression {
@@ -196,7 +194,7 @@ impl LeftOut {
     }
 }
 
-/// The format and the command to decompress a file of this name, if its name says that it is compressed.
+/// Returns the format and the decompression command if the name is that of a compressed file.
 pub fn compression(name: &str) -> Option<(&'static str, &'static str)> {
     let (_, ending) = name.rsplit_once('.')?;
     let found = COMPRESSED.iter().find(|(known, ..)| known.eq_ignore_ascii_case(ending));
@@ -218,7 +216,7 @@ impl std::fmt::Display for Names {
             if i > 0 {
                 f.write_str(", ")?;
             }
-            // On one line, whatever the name is.
+            // Control characters would break the line.
             name.chars().try_for_each(|c| match c.is_control() {
                 true => write!(f, "{}", c.escape_default()),
                 false => f.write_char(c),
@@ -236,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell() {
+    fn named_classifies_files() {
         use Named::*;
         let cases = [
             (".avro", "a.avro", Data),
@@ -268,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out() {
+    fn left_out_formats_reasons_and_warnings() {
         let mut left = LeftOut::default();
         assert_eq!((left.warning("d", true), left.reason().as_str()), (None, ""));
         for (name, named) in [("a.avro.gz", Named::AvroInside), ("README", Named::Bare), ("x.csv", Named::Other)] {

@@ -1,7 +1,7 @@
-//! The files at a table's locations, as they are now: locations in, sorted lists of files out.
+//! Lists the files at a table's locations.
 //!
-//! DataFusion's own listing matches globs by file name only, has none for URLs, keeps its answers for ever and takes
-//! whatever it finds; this one is asked at every scan and takes data only (`data_files`).
+//! DataFusion's listing matches globs by file name only and not in URLs, caches results for ever, and takes every file.
+//! This one lists at every scan and takes data files only (`data_files`).
 
 use crate::diagnostics::observer::ScanObserver;
 use crate::listing::data_files::{DataFiles, LeftOut, MAGIC, Named};
@@ -16,64 +16,64 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// Directories that are listed one by one at most, and at once. Where more are left, one listing of all that is below costs less.
+/// Maximum directories listed one by one, and concurrently. If more are left, one recursive listing costs less.
 const DIRECTORIES_MAX: usize = 32;
 
-/// A file that was found.
+/// A file found by listing.
 #[derive(Clone)]
-pub(crate) struct Found {
+pub(crate) struct ListedFile {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) store_url: ObjectStoreUrl,
     pub(crate) object: ObjectMeta,
 }
 
-impl Found {
-    /// What to call it in messages.
+impl ListedFile {
+    /// Returns the path or URL, for messages.
     pub(crate) fn name(&self) -> String {
         file_name(&self.store_url, &self.object.location)
     }
 }
 
-impl fmt::Debug for Found {
+impl fmt::Debug for ListedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
     }
 }
 
-/// Says which directories need not be looked into.
-pub(crate) trait Prune: Sync {
-    /// How many levels of directories it can say something about.
+/// Decides which directories can be skipped, by their partition values.
+pub(crate) trait DirectoryPruner: Sync {
+    /// Returns the number of directory levels it can decide on.
     fn levels(&self) -> usize;
 
-    /// What to do with each of these directories of one level, given as the names from the location down to it.
+    /// Decides on directories of one level, given as the names from the location down to each.
     fn verdicts(&self, directories: &[Vec<&str>]) -> Result<Vec<Verdict>>;
 }
 
 /// What to do with a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing in it is wanted.
-    Leave,
-    /// Something may be, which the next level may tell.
-    Enter,
-    /// It is not one that can be told about.
-    Unknown,
+    /// Skip it: no file in it can match.
+    Skip,
+    /// Descend: deeper levels may tell more.
+    Descend,
+    /// List all of it: it is not a partition directory.
+    ListAll,
 }
 
-/// What was found at a location.
+/// The files found at a location.
 pub(crate) struct Listing<'a> {
     pub(crate) location: &'a Location,
     /// The files, sorted by path.
-    pub(crate) files: Vec<Found>,
-    /// The others.
+    pub(crate) files: Vec<ListedFile>,
+    /// Files that are not data.
     pub(crate) left_out: LeftOut,
-    /// Whether all of the files have names without an extension.
+    /// Whether no file name has an extension.
     all_bare: bool,
 }
 
 impl Listing<'_> {
-    /// The parts of the path of one of its files below the location, the file's name last.
-    pub(crate) fn below<'f>(&'f self, file: &'f Found) -> Vec<&'f str> {
+    /// Returns the components of a file's path below the location, ending with the file name.
+    pub(crate) fn below<'f>(&'f self, file: &'f ListedFile) -> Vec<&'f str> {
         self.location.below(&file.object.location)
     }
 
@@ -88,13 +88,12 @@ impl Listing<'_> {
     }
 }
 
-/// The files of each of these locations that have the extension, or are meant whatever they are called. A file that several
-/// alternatives of one text stand for is in the first only.
+/// Lists the data files of each location. A file that matches several alternatives of one text is listed only once.
 pub(crate) async fn list<'a>(
     locations: &'a [Location],
     runtime: &RuntimeEnv,
     extension: &str,
-    prune: Option<&dyn Prune>,
+    prune: Option<&dyn DirectoryPruner>,
 ) -> Result<Vec<Listing<'a>>> {
     let mut listings = Vec::with_capacity(locations.len());
     let mut seen = HashSet::new();
@@ -111,7 +110,7 @@ pub(crate) async fn list<'a>(
     Ok(listings)
 }
 
-/// As [`list`]. A text without any files is an error.
+/// Lists the data files of each location; a text without any files is an error.
 pub(crate) async fn list_some<'a>(
     locations: &'a [Location],
     runtime: &RuntimeEnv,
@@ -137,11 +136,11 @@ async fn list_one<'a>(
     location: &'a Location,
     runtime: &RuntimeEnv,
     extension: &str,
-    prune: Option<&dyn Prune>,
+    prune: Option<&dyn DirectoryPruner>,
 ) -> Result<Listing<'a>> {
     let store_url = location.store();
     let store = runtime.object_store(&store_url)?;
-    let found = |object| Found { store: Arc::clone(&store), store_url: store_url.clone(), object };
+    let found = |object| ListedFile { store: Arc::clone(&store), store_url: store_url.clone(), object };
     let (mut left_out, mut all_bare) = (LeftOut::default(), true);
     if matches!(location.find(), Find::File | Find::Either) {
         match store.head(location.base()).await {
@@ -177,27 +176,27 @@ async fn list_one<'a>(
     Ok(Listing { location, files: files.into_iter().map(found).collect(), left_out, all_bare })
 }
 
-/// Whether the first bytes of this object are those of an Avro file.
+/// Returns whether an object begins with the magic bytes of Avro.
 pub(crate) async fn starts_avro(store: &Arc<dyn ObjectStore>, object: &ObjectMeta) -> Result<bool> {
     let len = MAGIC.len() as u64;
     Ok(object.size >= len && store.get_range(&object.location, 0..len).await?.as_ref() == MAGIC)
 }
 
-/// All that may be of the location in its directory.
+/// Lists the objects that may belong to a location.
 async fn below(
     location: &Location,
     store: &Arc<dyn ObjectStore>,
-    prune: Option<&dyn Prune>,
+    prune: Option<&dyn DirectoryPruner>,
     left_out: &mut LeftOut,
 ) -> Result<Vec<ObjectMeta>> {
     if let Find::Glob(pattern) = location.find()
         && !pattern.as_str().contains(DELIMITER)
         && !pattern.as_str().contains("**")
     {
-        // Deeper directories hold nothing that matches.
+        // Deeper directories cannot match.
         match store.list_with_delimiter(prefix(location.base())).await {
             Ok(listed) => return Ok(listed.objects),
-            // A name that the store cannot have; the listing below goes on after it.
+            // The store cannot name one of the entries; the listing below skips it.
             Err(object_store::Error::InvalidPath { .. }) => {}
             Err(e) => return Err(e.into()),
         }
@@ -224,8 +223,8 @@ async fn below(
     Ok(objects)
 }
 
-/// All files of this machine below a directory, and the names of those that the store has no name for: its own listing ends at
-/// the first of these.
+/// Lists all local files below a directory, and the names the store cannot express: its own listing stops at the first
+/// of these.
 async fn one_by_one(store: &Arc<dyn ObjectStore>, directory: Path) -> Result<(Vec<ObjectMeta>, Vec<String>)> {
     let (mut objects, mut unnamable) = (vec![], vec![]);
     let mut directories = vec![directory];
@@ -249,12 +248,11 @@ async fn one_by_one(store: &Arc<dyn ObjectStore>, directory: Path) -> Result<(Ve
     Ok((objects, unnamable))
 }
 
-/// Goes down the directories as far as it can be said which are wanted: the files seen on the way, and the directories of which
-/// all is still to be listed.
+/// Descends as long as directories can be pruned; returns the files on the way, and the directories still to be listed.
 async fn walk(
     location: &Location,
     store: &Arc<dyn ObjectStore>,
-    prune: &dyn Prune,
+    prune: &dyn DirectoryPruner,
 ) -> Result<(Vec<ObjectMeta>, Vec<Path>)> {
     let (mut objects, mut whole) = (vec![], vec![]);
     let mut level = vec![location.base().clone()];
@@ -269,7 +267,7 @@ async fn walk(
             .await;
         let listed = match listed {
             Ok(listed) => listed,
-            // A name that the store cannot have; a listing of all goes on after it.
+            // The store cannot name one of the entries; the recursive listing skips it.
             Err(object_store::Error::InvalidPath { .. }) => break,
             Err(e) => return Err(e.into()),
         };
@@ -280,7 +278,7 @@ async fn walk(
             let matching = directories.iter().zip(&verdicts).filter(move |(_, found)| **found == verdict);
             matching.map(|(directory, _)| (*directory).clone())
         };
-        let (enter, unknown): (Vec<_>, Vec<_>) = (with(Verdict::Enter).collect(), with(Verdict::Unknown).collect());
+        let (enter, unknown): (Vec<_>, Vec<_>) = (with(Verdict::Descend).collect(), with(Verdict::ListAll).collect());
         if enter.len() + unknown.len() > DIRECTORIES_MAX {
             break;
         }

@@ -1,5 +1,4 @@
-//! Where a table's files are: a path, a URL or a glob in, the directory to look in and the pattern to look for out. `listing`
-//! looks.
+//! Parses paths, URLs and globs into a base directory and a pattern; `list` lists them.
 
 use crate::listing::data_files::{DataFiles, Named, is_hidden};
 use datafusion::common::{DataFusionError, Result, plan_err};
@@ -13,16 +12,16 @@ use url::Url;
 /// One path, URL or glob.
 #[derive(Debug, Clone)]
 pub(crate) struct Location {
-    /// As the caller wrote it, for messages.
+    /// The text as the caller wrote it, for messages.
     text: String,
-    /// The file, or the directory under which the files are.
+    /// The file, or the directory that contains the files.
     base: ListingTableUrl,
     find: Find,
-    /// Was it made of the same text as the location before it?
+    /// Whether it comes from the same text as the location before it.
     alternative: bool,
-    /// Is it a directory of this machine that was not there?
+    /// Whether it is a local directory that did not exist.
     missing: bool,
-    /// The directory that a file was found in by the caller, whose partitions it is in.
+    /// Directory in which the caller found the file, and below which its partition directories are.
     root: Option<ListingTableUrl>,
 }
 
@@ -31,17 +30,17 @@ pub(crate) struct Location {
 pub(crate) enum Find {
     File,
     Directory,
-    /// A file if there is one of this name, otherwise a directory: object stores only know when asked.
+    /// A file if there is one of this name, otherwise a directory: object stores only tell when asked.
     Either,
-    /// The files under the directory whose paths below it match.
+    /// The files below the directory whose relative paths match.
     Glob(Pattern),
 }
 
-/// The most locations that the braces of one text may stand for.
+/// Maximum number of locations the braces of one text may expand to.
 const ALTERNATIVES_MAX: usize = 1_000;
 
 impl Location {
-    /// What `text` means: one location, or, for a text with `{a,b}`, one for each alternative that can be. A local path must exist,
+    /// Parses a text into one location, or, if it contains `{a,b}`, one per valid alternative. A local path must exist
     /// up to its first wildcard.
     pub(crate) fn parse(text: &str) -> Result<Vec<Location>> {
         let texts = match is_local_file(text) {
@@ -67,10 +66,10 @@ impl Location {
 
     fn parse_one(text: &str) -> Result<Location> {
         match text.split_once("://") {
-            // A `?` is a wildcard here, and would begin a query.
+            // `?` is a wildcard here, not the start of a URL query.
             Some(("file", _)) => match url(&text.replace('?', "%3F"))?.to_file_path() {
                 Ok(path) => Self::parse_path(text, &path.to_string_lossy()),
-                Err(()) => plan_err!("not a path of this machine: {text}"),
+                Err(()) => plan_err!("not a local path: {text}"),
             },
             Some((scheme, _)) if !scheme.contains(std::path::is_separator) => Self::parse_url(text, scheme),
             _ => Self::parse_path(text, text),
@@ -78,7 +77,7 @@ impl Location {
     }
 
     fn parse_path(text: &str, path: &str) -> Result<Location> {
-        // A file may have a wildcard's character in its name, so what exists comes first.
+        // File names may contain wildcard characters, so existing files come first.
         let home = at_home(path);
         let path = home.as_deref().unwrap_or(path);
         if path == "-" && fs::metadata(path).is_err() {
@@ -102,7 +101,7 @@ impl Location {
             });
         }
         let Some((base, pattern)) = split_glob(path, &['*', '?', '[']) else {
-            // A directory that is still to be made: what is written makes it.
+            // A directory that a write will create.
             if path.ends_with(std::path::is_separator) {
                 let base = ListingTableUrl::try_new(directory_url(path)?, None)?;
                 return Ok(Location {
@@ -131,7 +130,7 @@ impl Location {
     }
 
     fn parse_url(text: &str, scheme: &str) -> Result<Location> {
-        // In a web address `?` begins the query; in the addresses of object stores it has no meaning but the wildcard's.
+        // In a web URL `?` begins the query; object stores have no queries.
         let wildcards: &[char] = if scheme.starts_with("http") { &['*', '['] } else { &['*', '?', '['] };
         let (base, find) = match split_glob(text, wildcards) {
             Some((base, pattern)) => (base, Find::Glob(glob_pattern(text, pattern)?)),
@@ -148,7 +147,7 @@ impl Location {
         })
     }
 
-    /// As [`parse`](Self::parse), of a file that the caller found in the directory `root`.
+    /// Parses the path of a file that the caller found in the directory `root`.
     pub(crate) fn parse_found(text: &str, root: &str) -> Result<Vec<Location>> {
         let root = ListingTableUrl::try_new(directory_url(root)?, None)?;
         let mut locations = Self::parse(text)?;
@@ -156,52 +155,52 @@ impl Location {
         Ok(locations)
     }
 
-    /// As the caller wrote it.
+    /// Returns the text as the caller wrote it.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Are its files those that a directory holds?
+    /// Returns whether its files are those in a directory.
     pub(crate) fn is_directory(&self) -> bool {
         matches!(self.find, Find::Directory | Find::Either)
     }
 
-    /// Is it a directory of this machine that was not there when it was asked for?
+    /// Returns whether it is a local directory that did not exist when parsed.
     pub(crate) fn is_missing(&self) -> bool {
         self.missing
     }
 
-    /// The object store that has it.
+    /// Returns the URL of its object store.
     pub(crate) fn store(&self) -> ObjectStoreUrl {
         self.base.object_store()
     }
 
-    /// The parts of a file's path below this location, the file's name last.
+    /// Returns the components of a file's path below this location, ending with the file name.
     pub(crate) fn below<'a>(&'a self, file: &'a Path) -> Vec<&'a str> {
         let base = self.root.as_ref().unwrap_or(&self.base);
         base.strip_prefix(file).map(Iterator::collect).unwrap_or_default()
     }
 
-    /// The file, or the directory in which the files are.
+    /// Returns the file, or the directory that contains the files.
     pub(crate) fn base(&self) -> &Path {
         self.base.prefix()
     }
 
-    /// What is there.
+    /// Returns what to find at the location.
     pub(crate) fn find(&self) -> &Find {
         &self.find
     }
 
-    /// Was it made of the same text as the location before it? Then it is one place for that text's files among others.
+    /// Returns whether it comes from the same text as the location before it, by brace expansion.
     pub(crate) fn is_alternative(&self) -> bool {
         self.alternative
     }
 
-    /// What this file, found under the base, is to the table. A glob takes all that it matches.
+    /// Classifies a file below the base. A glob takes every file that it matches.
     pub(crate) fn named(&self, file: &Path, rule: &DataFiles<'_>) -> Named {
         let below = self.below(file);
         match &self.find {
-            // A glob that spells out a hidden name means it.
+            // A glob that spells out a hidden name matches it.
             Find::Glob(pattern) => {
                 let hidden = below.iter().any(|name| is_hidden(name));
                 let takes = (!hidden || pattern.as_str().split(DELIMITER).any(is_hidden))
@@ -213,31 +212,30 @@ impl Location {
     }
 }
 
-/// Does the file's name end like this? All end with nothing.
+/// Returns whether a file name has this extension, in any case; every name has the empty one.
 pub(crate) fn has_extension(file: &Path, extension: &str) -> bool {
     file.filename().is_some_and(|name| name.to_ascii_lowercase().ends_with(&extension.to_ascii_lowercase()))
 }
 
-/// Why standard input is no table.
-const STDIN: &str = "SQL reads files, which can be read more than once; save standard input to a file first, as in \
+/// Why standard input cannot be a table.
+const STDIN: &str = "SQL cannot read standard input; save it to a file first, as in \
                      `avro-sql cat - -o x.avro`";
 
-/// The path that `~/` means, unless there is a directory of that name.
+/// Expands `~/`, unless there is a directory named `~`.
 fn at_home(path: &str) -> Option<String> {
     let below = path.strip_prefix("~/").filter(|_| !fs::exists("~").unwrap_or(false))?;
     Some(std::env::home_dir()?.join(below).to_str()?.to_owned())
 }
 
 fn is_local_file(text: &str) -> bool {
-    // A name may have braces in it.
+    // File names may contain braces.
     !text.contains("://") && fs::metadata(text).is_ok()
 }
 
-/// The texts that one with `{a,b}` in it stands for, as shells have it: braces without a comma are just that, and so are those
-/// that nothing closes.
+/// Expands `{a,b}` as shells do: braces without a comma, or without a closing brace, are literal.
 fn alternatives(text: &str) -> Result<Vec<String>> {
     let mut done = vec![];
-    // Those to do, the next one last, each with the place from which to look for braces.
+    // Remaining texts, the next one last, each with the offset from which to look for braces.
     let mut to_do = vec![(text.to_owned(), 0)];
     while let Some((text, from)) = to_do.pop() {
         match braces(&text, from) {
@@ -249,13 +247,13 @@ fn alternatives(text: &str) -> Result<Vec<String>> {
             }
         }
         if done.len() + to_do.len() > ALTERNATIVES_MAX {
-            return plan_err!("the braces stand for more than {ALTERNATIVES_MAX} paths");
+            return plan_err!("the braces expand to more than {ALTERNATIVES_MAX} paths");
         }
     }
     Ok(done)
 }
 
-/// What is before, between the commas of, and behind the first braces from here on that have a comma.
+/// Returns the text before, the alternatives in, and the text after the next braces with a comma.
 fn braces(text: &str, from: usize) -> Option<(&str, Vec<&str>, &str)> {
     let mut open = from;
     loop {
@@ -284,11 +282,11 @@ fn braces(text: &str, from: usize) -> Option<(&str, Vec<&str>, &str)> {
     }
 }
 
-/// `*` stays inside one directory, `**` does not.
+/// `*` stays within one directory, `**` does not.
 const GLOB: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
-/// The part before the first directory or file name with a wildcard, and the rest.
+/// Splits before the first path component with a wildcard.
 fn split_glob<'a>(text: &'a str, wildcards: &[char]) -> Option<(&'a str, &'a str)> {
     let first = text.find(wildcards)?;
     let start = text.get(..first)?.rfind(std::path::is_separator).map_or(0, |at| at + 1);
@@ -319,17 +317,17 @@ fn local_url(
     absolute: std::path::PathBuf,
     make: impl FnOnce(std::path::PathBuf) -> Result<Url, ()>,
 ) -> Result<Url> {
-    let made = make(absolute).map_err(|()| DataFusionError::Plan(format!("not a path of this machine: {path}")))?;
-    // Parsing once more resolves `..`, which object stores do not have.
+    let made = make(absolute).map_err(|()| DataFusionError::Plan(format!("not a local path: {path}")))?;
+    // Parsing again resolves `..`, which object stores do not have.
     url(made.as_str())
 }
 
-/// Are the files of this store on a disk of this machine?
+/// Returns whether the store is the local file system.
 pub(crate) fn is_local(store: &ObjectStoreUrl) -> bool {
     store.as_str().starts_with("file:")
 }
 
-/// What to call a file in messages: its path or URL.
+/// Returns the path or URL of a file, for messages.
 pub(crate) fn file_name(store: &ObjectStoreUrl, file: &Path) -> String {
     match store.as_str().strip_prefix("file://") {
         Some(root) => format!("{}/{file}", root.trim_end_matches('/')),
@@ -343,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_stand_for_alternatives() {
+    fn alternatives_expands_braces() {
         let cases: &[(&str, &[&str])] = &[
             ("a/b.avro", &["a/b.avro"]),
             ("{a,b}", &["a", "b"]),

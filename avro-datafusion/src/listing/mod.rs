@@ -1,4 +1,4 @@
-//! Which files a path, a glob or a URL means, and the partition columns in their paths.
+//! Which files a path, glob or URL means, and their partition columns.
 
 pub(crate) mod location;
 pub mod data_files;

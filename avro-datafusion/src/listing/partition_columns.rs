@@ -1,5 +1,4 @@
-//! Partition columns without a table: files with the directories above them in; the columns, and their values in each file's
-//! batches, out. For programs that decode files themselves and want the columns that SQL has.
+//! Partition columns for programs that decode files themselves and want the columns that SQL has.
 
 use crate::listing::partition_values::{self, Directories};
 use crate::options::read::AvroOptions;
@@ -8,22 +7,22 @@ use arrow_schema::{Schema, SchemaRef};
 use datafusion::common::{Result, ScalarValue};
 use std::sync::Arc;
 
-/// The columns that the directories of some files add to those of the files.
+/// The columns that the directories of files add to the columns of the files.
 #[derive(Debug, Clone)]
 pub struct PartitionColumns {
-    /// The columns of the files and then those of the directories.
+    /// Columns of the files, followed by the partition columns.
     schema: SchemaRef,
-    /// By file, the values of the latter.
+    /// Partition values by file.
     values: Vec<Vec<ScalarValue>>,
 }
 
 impl PartitionColumns {
-    /// The columns of files that are read as `file_schema`. Each file has its path below the directory that was asked for, and
-    /// the text that its header has under [`PARTITION_SCHEMA_KEY`](crate::PARTITION_SCHEMA_KEY), if any. A column that the
-    /// files have themselves is not one of the directories.
+    /// Derives the partition columns of files that are decoded as `file_schema`. Each file is given by its path below
+    /// the table's directory and by the value of [`PARTITION_SCHEMA_KEY`](crate::PARTITION_SCHEMA_KEY) in its header,
+    /// if any. A column of the files themselves hides a partition column of the same name.
     ///
     /// # Errors
-    /// A directory whose value is not of its column's type.
+    /// If a directory's value is invalid for the type of its column.
     pub fn new<'a>(
         file_schema: &SchemaRef,
         files: impl IntoIterator<Item = (Vec<&'a str>, Option<&'a str>)>,
@@ -43,15 +42,15 @@ impl PartitionColumns {
         Ok(PartitionColumns { schema, values })
     }
 
-    /// The columns of the files and then those of the directories.
+    /// Returns the columns of the files, followed by the partition columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// A batch of the file at this place in the list, with the columns of its directories.
+    /// Appends the partition columns to a batch of the file at this index.
     ///
     /// # Errors
-    /// A batch that is not of the files' columns.
+    /// If the batch does not have the columns of the files.
     pub fn append(&self, file: usize, batch: RecordBatch) -> Result<RecordBatch> {
         let values = self.values.get(file).map(Vec::as_slice).unwrap_or_default();
         if values.is_empty() {

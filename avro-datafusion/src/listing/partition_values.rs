@@ -1,6 +1,6 @@
-//! Hive partitions: directories named `key=value` in, columns and their values per file out, and what filters on them say.
+//! Hive partitions: directories named `key=value`, the columns and values they stand for, and filters on them.
 
-use crate::listing::list::{Prune, Verdict};
+use crate::listing::list::{DirectoryPruner, Verdict};
 use crate::options::read::{AvroOptions, PartitionTypes, Partitions};
 use crate::virtual_columns::is_virtual;
 use arrow_array::cast::AsArray;
@@ -17,42 +17,43 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_plan::PhysicalExpr;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Hive's name for a null.
+/// Hive's name for null.
 pub(crate) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
-/// Where the header of a file has the schema of the columns that its directories are named by. The text of a path does not
-/// say that `01` is text, or that `1.50` is a decimal.
+/// Key of the file metadata that records the types of the partition columns. A path does not tell whether `01` is text,
+/// or `1.50` a decimal.
 pub const RECORDED: &str = "avro-sql.partition.schema";
 
 /// The directories between a table's location and one of its files.
 pub(crate) struct Directories<'a> {
     names: Vec<&'a str>,
-    /// The text of the schema that the file's header has of them.
+    /// Recorded schema of the partition columns, from the file's header.
     recorded: Option<&'a str>,
 }
 
 impl<'a> Directories<'a> {
-    /// Those of a file, whose path below the location is this, with what its header says of them.
+    /// Returns the directories of a file, given by its path below the location and its recorded schema.
     pub(crate) fn of_file(mut below: Vec<&'a str>, recorded: Option<&'a str>) -> Directories<'a> {
         below.pop();
         Directories { names: below, recorded }
     }
 
-    /// The keys of those of the form `key=value`.
+    /// Returns the keys of the `key=value` directories.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.pairs().into_iter().map(|(key, _)| key).collect()
     }
 
-    /// Those of the form `key=value`: the key, and the text of the value.
+    /// Returns the keys and value texts of the `key=value` directories.
     fn pairs(&self) -> Vec<(String, &'a str)> {
         self.names.iter().filter_map(|name| pair(name)).collect()
     }
 }
 
-/// The partition columns of these files. Columns that are given have their types. Others have the types that the writer
-/// recorded, if all values are of them, or else those that their values look like.
+/// Returns the partition columns of these files. Declared columns keep their types. Others get the recorded type if all
+/// values fit it, or else an inferred one.
 pub(crate) fn columns(options: &AvroOptions, files: &[Directories<'_>], given: Option<&Schema>) -> Vec<FieldRef> {
     let pairs: Vec<_> = match options.partitions {
         Partitions::Ignore => return vec![],
@@ -63,7 +64,7 @@ pub(crate) fn columns(options: &AvroOptions, files: &[Directories<'_>], given: O
         _ => common_keys(&pairs),
     };
     let recorded = if names.is_empty() { vec![] } else { recorded(files, options) };
-    // Where the columns are given, directories do not add to them.
+    // If columns are declared, directories add none.
     let is_given = |name: &String| given.is_none_or(|schema| schema.fields().find(name).is_some());
     let field = |name: String| match given.and_then(|schema| schema.fields().find(&name)) {
         Some((_, field)) => Arc::clone(field),
@@ -86,7 +87,7 @@ pub(crate) fn columns(options: &AvroOptions, files: &[Directories<'_>], given: O
     names.into_iter().filter(is_given).map(field).collect()
 }
 
-/// The columns that the files' writers recorded, of each text of a schema once.
+/// Returns the columns recorded by the writers, parsing each distinct schema once.
 fn recorded(files: &[Directories<'_>], options: &AvroOptions) -> Vec<FieldRef> {
     let texts: BTreeSet<&str> = files.iter().filter_map(|file| file.recorded).collect();
     let mut fields = vec![];
@@ -94,7 +95,7 @@ fn recorded(files: &[Directories<'_>], options: &AvroOptions) -> Vec<FieldRef> {
         let Ok(schema) = AvroSchema::parse(text, &options.limits) else { continue };
         let Ok(program) = Program::compile(&schema, &options.decoder(None, 1)) else { continue };
         for field in program.arrow_schema().fields() {
-            // One text for all rows of a file is best a dictionary.
+            // A dictionary suits a value that is constant for a file.
             let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
             let field = field.as_ref().clone().with_nullable(true);
             fields.push(Arc::new(if is_text { field.with_data_type(string()) } else { field }));
@@ -103,7 +104,7 @@ fn recorded(files: &[Directories<'_>], options: &AvroOptions) -> Vec<FieldRef> {
     fields
 }
 
-/// The keys that all files are under, in order; none where they differ.
+/// Returns the keys that all files share, in order; `None` if they differ.
 fn common_keys(files: &[Vec<(String, &str)>]) -> Vec<String> {
     let keys = |pairs: &[(String, &str)]| pairs.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
     let common = files.first().map(|pairs| keys(pairs)).unwrap_or_default();
@@ -112,7 +113,7 @@ fn common_keys(files: &[Vec<(String, &str)>]) -> Vec<String> {
     if same && !repeated { common } else { vec![] }
 }
 
-/// The type that all these values are of.
+/// Returns the type that fits all these values.
 fn type_of<'a>(values: impl Iterator<Item = &'a str>) -> DataType {
     let candidates = [
         (is_integer as fn(&str) -> bool, DataType::Int64),
@@ -138,19 +139,19 @@ fn string() -> DataType {
     wrap_partition_type_in_dict(DataType::Utf8)
 }
 
-/// Is this a 64-bit number, written as numbers are? Months, days and hours may be of two digits. Any other leading zero is that
-/// of a code, such as a zip code, which is not the same without it.
+/// Returns whether this is a 64-bit number in canonical form. Months, days and hours may have two digits; any other
+/// leading zero belongs to a code, such as a zip code, and would be lost.
 fn is_integer(text: &str) -> bool {
     let is_padded = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
     is_padded || text.parse::<i64>().is_ok_and(|n| n.to_string() == text)
 }
 
-/// Is this a date as `2024-01-31`?
+/// Returns whether this is a date, such as `2024-01-31`.
 fn is_date(text: &str) -> bool {
     has_shape(text, "0000-00-00") && ScalarValue::try_from_string(text.to_owned(), &DataType::Date32).is_ok()
 }
 
-/// Is this a time as `2024-01-31 23:59:59`, with up to six digits of a second's parts?
+/// Returns whether this is a timestamp, such as `2024-01-31 23:59:59`, with up to six fractional digits.
 fn is_timestamp(text: &str) -> bool {
     let (seconds, parts) = text.split_once('.').unwrap_or((text, "0"));
     let to = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -160,13 +161,13 @@ fn is_timestamp(text: &str) -> bool {
         && ScalarValue::try_from_string(text.to_owned(), &to).is_ok()
 }
 
-/// Has it digits where the shape has zeros, and is it the same elsewhere?
+/// Returns whether the text has digits where the shape has zeros, and otherwise equals it.
 fn has_shape(text: &str, shape: &str) -> bool {
     let fits = |(byte, shape): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
     text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
 }
 
-/// The values of the partition columns for this file, which has this name.
+/// Returns the partition values of this file.
 pub(crate) fn values(
     columns: &[FieldRef],
     directories: &Directories<'_>,
@@ -191,8 +192,8 @@ pub(crate) fn values(
                 Ok(value) => values.push(value),
                 Err(_) => {
                     return plan_err!(
-                        "{name}: the directory `{key}={text}` is not a value of the column `{key}`, whose type is {}; \
-                         if the directory is newer than the table, make the table again",
+                        "{name}: the directory `{key}={text}` is not a valid value of the column `{key}` of type {}; \
+                         if the directory is newer than the table, create the table again",
                         column.data_type()
                     );
                 }
@@ -202,7 +203,7 @@ pub(crate) fn values(
     Ok(values)
 }
 
-/// The value that a directory's name gives.
+/// Parses the value of a directory.
 fn value(text: &str, data_type: &DataType) -> Result<ScalarValue> {
     match text {
         NULL => ScalarValue::try_from(data_type),
@@ -210,22 +211,22 @@ fn value(text: &str, data_type: &DataType) -> Result<ScalarValue> {
     }
 }
 
-/// Filters that the partition columns alone decide.
+/// Filters that partition columns alone decide.
 pub(crate) struct PartitionFilters {
     columns: Vec<FieldRef>,
-    /// How many of the columns, from the first on, are directories.
+    /// Number of leading columns that are directories.
     n_directories: usize,
-    /// Each with the number of columns, from the first on, that it takes to decide it.
+    /// Filters, each with the number of leading columns that decide it.
     filters: Vec<(usize, Arc<dyn PhysicalExpr>)>,
 }
 
-/// Can this filter be decided by these columns alone?
+/// Returns whether these columns alone decide a filter.
 pub(crate) fn decide(columns: &[FieldRef], filter: &Expr) -> bool {
     let names: Vec<_> = columns.iter().map(|column| column.name().as_str()).collect();
     let mut has_column = false;
     let looked_at = filter.apply(|expr| {
         has_column |= matches!(expr, Expr::Column(_));
-        // What a subquery gives is not known yet.
+        // The result of a subquery is not known yet.
         Ok(match expr {
             Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) => {
                 has_column = false;
@@ -238,7 +239,7 @@ pub(crate) fn decide(columns: &[FieldRef], filter: &Expr) -> bool {
 }
 
 impl PartitionFilters {
-    /// Those of these filters that these columns decide. `None`: there is none.
+    /// Selects the filters that these columns decide; `None` if there are none.
     pub(crate) fn new(columns: &[FieldRef], filters: &[Expr]) -> Result<Option<PartitionFilters>> {
         let schema = DFSchema::from_unqualified_fields(columns.to_vec().into(), HashMap::new())?;
         let (props, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());
@@ -253,7 +254,7 @@ impl PartitionFilters {
         Ok((!decided.is_empty()).then_some(PartitionFilters { columns, n_directories, filters: decided }))
     }
 
-    /// Which of these, given as the values of their first columns, may hold something that is wanted?
+    /// Returns which directories, given as their leading column values, may have matching rows.
     fn keep(&self, known: usize, rows: &[Vec<ScalarValue>]) -> Result<Vec<bool>> {
         let mut keep = vec![true; rows.len()];
         if rows.is_empty() {
@@ -279,70 +280,54 @@ impl PartitionFilters {
         Ok(keep)
     }
 
-    /// Which of these files, given as the values of all columns, are wanted?
+    /// Returns which files, given as their column values, may have matching rows.
     pub(crate) fn keep_files(&self, rows: &[Vec<ScalarValue>]) -> Result<Vec<bool>> {
         self.keep(self.columns.len(), rows)
     }
 }
 
-impl Prune for PartitionFilters {
+impl DirectoryPruner for PartitionFilters {
     fn levels(&self) -> usize {
         let levels = self.filters.iter().map(|(needed, _)| *needed);
         levels.filter(|needed| *needed <= self.n_directories).max().unwrap_or(0)
     }
 
     fn verdicts(&self, directories: &[Vec<&str>]) -> Result<Vec<Verdict>> {
-        // Directories of one level are all as deep.
+        // Directories of one level have the same depth.
         let level = directories.first().map_or(0, Vec::len);
         let columns = self.columns.get(..level).unwrap_or_default();
         let values = |names: &Vec<&str>| -> Option<Vec<ScalarValue>> {
             let value = |(column, name): (&FieldRef, &&str)| {
                 let (_, text) = pair(name).filter(|(key, _)| key == column.name())?;
-                // What is no value of the column's type is an error of the files inside.
+                // An invalid value is reported for the files inside.
                 value(text, column.data_type()).ok()
             };
             columns.iter().zip(names).map(value).collect()
         };
         let values: Vec<Option<Vec<ScalarValue>>> = directories.iter().map(values).collect();
         if columns.len() < level {
-            return Ok(vec![Verdict::Unknown; directories.len()]);
+            return Ok(vec![Verdict::ListAll; directories.len()]);
         }
         let known: Vec<Vec<ScalarValue>> = values.iter().flatten().cloned().collect();
         let mut kept = self.keep(level, &known)?.into_iter();
         let verdict = |values: &Option<Vec<ScalarValue>>| match values {
-            None => Verdict::Unknown,
-            Some(_) if kept.next().unwrap_or(true) => Verdict::Enter,
-            Some(_) => Verdict::Leave,
+            None => Verdict::ListAll,
+            Some(_) if kept.next().unwrap_or(true) => Verdict::Descend,
+            Some(_) => Verdict::Skip,
         };
         Ok(values.iter().map(verdict).collect())
     }
 }
 
-/// The key and the text of the value of a directory `key=value`.
+/// Splits a directory name `key=value`.
 fn pair(name: &str) -> Option<(String, &str)> {
     let (key, value) = name.split_once('=').filter(|(key, _)| !key.is_empty())?;
     Some((percent_decode(key), value))
 }
 
-/// Hive escapes what cannot stand in a directory's name. What does not decode to text stays as it is.
+/// Decodes Hive's percent escapes. Text that does not decode to UTF-8 stays as it is.
 fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = match after {
-            [high, low, ..] if first == b'%' => {
-                hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high << 4 | low)
-            }
-            _ => None,
-        };
-        bytes.push(hex.unwrap_or(first));
-        rest = if hex.is_some() { after.get(2..).unwrap_or_default() } else { after };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    percent_encoding::percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -350,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_of_values() {
+    fn value_type_infers_numbers_dates_and_timestamps() {
         let (int, date, string) = (DataType::Int64, DataType::Date32, string());
         let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);
         let cases: &[(&[&str], &DataType)] = &[
@@ -391,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_decoding() {
+    fn percent_decode_keeps_invalid_text() {
         for (text, expected) in [
             ("2024-01-01", "2024-01-01"),
             ("12%3A30%3a00", "12:30:00"),

@@ -1,4 +1,4 @@
-//! The paths of a table: what the caller names in, the locations to list out.
+//! The paths of a table, as the caller gives them.
 
 use crate::listing::location::Location;
 use datafusion::common::Result;
@@ -7,19 +7,19 @@ use datafusion::common::Result;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     texts: Vec<String>,
-    /// The directories that files of these texts were found in, if they were.
+    /// Directories in which the caller found the files, if given.
     roots: Vec<Option<String>>,
 }
 
 impl Paths {
-    /// Files of this machine that were found in directories, each with its directory: the directories `key=value` between
-    /// the two are columns, as they are of a table of the directory.
+    /// Local files found in directories, each with its directory. Directories `key=value` between the two become
+    /// columns, as in a table over the directory.
     pub fn found(files: impl IntoIterator<Item = (String, Option<String>)>) -> Self {
         let (texts, roots) = files.into_iter().unzip();
         Paths { texts, roots }
     }
 
-    /// As the caller wrote them.
+    /// Returns the paths as the caller wrote them.
     pub(crate) fn texts(&self) -> &[String] {
         &self.texts
     }

@@ -46,8 +46,8 @@ pub struct AvroOptions {
     pub limits: Limits,
     /// Extension of the data files in a directory, compared case-insensitively. Default: `.avro`.
     ///
-    /// An empty extension accepts every file. It does not apply to paths that name a file or a glob. With `.avro`, Avro files
-    /// without an extension are data too, see [`data_files`](crate::data_files).
+    /// An empty extension accepts every file. It does not apply to paths that name a file or a glob. With `.avro`, Avro
+    /// files without an extension are data too, see [`data_files`](crate::data_files).
     pub file_extension: String,
     /// How directories named `key=value` are handled. Default: as columns.
     pub partitions: Partitions,
@@ -55,15 +55,16 @@ pub struct AvroOptions {
     pub partition_types: PartitionTypes,
     /// Whether the table has the virtual columns `_file`, `_block`, `_row` and `_offset`. Default: no.
     ///
-    /// `_file` is the path or URL of the row's file, `_block` the index of its block in the file and `_row` its index in the
-    /// file, both from 0; `_offset` is the byte offset of its block. They are the last columns and cost nothing if unused. A
-    /// column of a file or directory with one of these names hides the virtual one. If a query uses `_block` or `_row`, one
-    /// thread reads each file from its start. For files with damage, see [`Decoder::places`](avro_arrow::Decoder::places).
+    /// `_file` is the path or URL of the row's file, `_block` the index of its block in the file and `_row` its index
+    /// in the file, both from 0; `_offset` is the byte offset of its block. They are the last columns and cost nothing
+    /// if unused. A column of a file or directory with one of these names hides the virtual one. If a query uses
+    /// `_block` or `_row`, one thread reads each file from its start. For files with damage, see
+    /// [`Decoder::places`](avro_arrow::Decoder::places).
     pub virtual_columns: bool,
     /// Columns of the table. Default: those in the headers of the files.
     ///
-    /// A column missing from a file is null. If a column's metadata has a field id (`PARQUET:field_id`), columns are matched
-    /// by field id instead of name.
+    /// A column missing from a file is null. If a column's metadata has a field id (`PARQUET:field_id`), columns are
+    /// matched by field id instead of name.
     pub schema: Option<SchemaRef>,
     /// Avro schema to which every file is resolved. Default: the merged schema of the files.
     pub reader_schema: Option<Schema>,
@@ -117,9 +118,9 @@ pub enum Partitions {
 pub enum PartitionTypes {
     /// The types recorded in the headers of the files, as this crate's writer does, or else inferred from the values.
     ///
-    /// Inference looks at all values when the table is created: Int64 (`2024`, and `01` if two digits stand for a month or
-    /// an hour; but not `01234`, a code that would lose its zero), Date32 (`2024-01-31`), Timestamp
-    /// (`2024-01-31 10:00:00`, to microseconds); otherwise Utf8.
+    /// Inference looks at all values when the table is created: Int64 (`2024`, and `01` if two digits stand for a month
+    /// or an hour; but not `01234`, a code that would lose its zero), Date32 (`2024-01-31`), Timestamp (`2024-01-31
+    /// 10:00:00`, to microseconds); otherwise Utf8.
     #[default]
     Infer,
     /// Utf8.
@@ -195,8 +196,8 @@ impl AvroOptions {
 
     /// Returns these options with those of a SQL `OPTIONS(..)` clause set by name.
     ///
-    /// DataFusion puts `format.` before the names. Names with any other prefix belong to others, such as the object store,
-    /// and are ignored.
+    /// DataFusion puts `format.` before the names. Names with any other prefix belong to others, such as the object
+    /// store, and are ignored.
     ///
     /// # Errors
     /// If a name is unknown or a value is invalid.

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 pub struct AvroWriteOptions {
     /// Compression of the blocks. Default: snappy.
     pub codec: Codec,
-    /// Compression level on the scale of the codec: deflate 1 to 12, zstandard -7 to 22, bzip2 1 to 9, xz 0 to 9. Default: the
-    /// default of the codec.
+    /// Compression level on the scale of the codec: deflate 1 to 12, zstandard -7 to 22, bzip2 1 to 9, xz 0 to 9.
+    /// Default: the default of the codec.
     pub level: Option<i32>,
     /// Maximum bytes of a block before compression, unless a single row has more. Default: 128 KiB.
     pub block_bytes: usize,
@@ -60,8 +60,8 @@ impl AvroWriteOptions {
 
     /// Sets one write option by its SQL name; returns `false` if there is none of this name.
     ///
-    /// A size may have a unit, as in `256KB`; units are powers of 1024. A schema may use types that the `imports`, schema
-    /// files and directories of them, define.
+    /// A size may have a unit, as in `256KB`; units are powers of 1024. A schema may use types that the `imports`,
+    /// schema files and directories of them, define.
     ///
     /// # Errors
     /// If the value is invalid for the option.

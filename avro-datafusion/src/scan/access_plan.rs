@@ -5,14 +5,14 @@ use std::ops::Range;
 
 /// The blocks of one file that a scan reads, for callers that have their own index.
 ///
-/// Attach it to a [`PartitionedFile`](datafusion::datasource::listing::PartitionedFile) with `with_extension`, as DataFusion's
-/// `ParquetAccessPlan`. A scan then reads these blocks, in this order, and nothing else of the file. The scan's own filter
-/// still applies to their rows. A plan takes the place of the file's [block index](crate::index).
+/// Attach it to a [`PartitionedFile`](datafusion::datasource::listing::PartitionedFile) with `with_extension`, as
+/// DataFusion's `ParquetAccessPlan`. A scan then reads these blocks, in this order, and nothing else of the file. The
+/// scan's own filter still applies to their rows. A plan takes the place of the file's [block index](crate::index).
 ///
-/// A range covers one or more whole, adjacent blocks: from the first byte of a block, its row count, to the end of the sync
-/// marker after the last one. The table function `avro_blocks` returns the offset and the length of each block. The scan checks
-/// that markers are where the ranges say; if not, it fails. If a query uses the virtual column `_block` or `_row`, the scan
-/// fails too, since these count from the start of the file.
+/// A range covers one or more whole, adjacent blocks: from the first byte of a block, its row count, to the end of the
+/// sync marker after the last one. The table function `avro_blocks` returns the offset and the length of each block.
+/// The scan checks that markers are where the ranges say; if not, it fails. If a query uses the virtual column `_block`
+/// or `_row`, the scan fails too, since these count from the start of the file.
 ///
 /// ```
 /// use avro_datafusion::BlockAccessPlan;
@@ -27,8 +27,8 @@ use std::ops::Range;
 /// # plan().unwrap();
 /// ```
 ///
-/// A scan of such files is made with [`AvroFormat`](crate::AvroFormat): its `file_source` reads them, its `create_physical_plan`
-/// makes the plan of a `FileScanConfig`.
+/// A scan of such files is made with [`AvroFormat`](crate::AvroFormat): its `file_source` reads them, its
+/// `create_physical_plan` makes the plan of a `FileScanConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockAccessPlan {
     ranges: Vec<Range<u64>>,

@@ -1,8 +1,9 @@
-//! Scans of chosen blocks: for each byte range that an index or an access plan selects, a decoder and the fetch of its bytes.
+//! Scans of chosen blocks: for each byte range that an index or an access plan selects, a decoder and the fetch of its
+//! bytes.
 
-use crate::block_index::Schedule;
+use crate::block_index::BlockSchedule;
 use crate::diagnostics::metrics::ScanMetrics;
-use crate::io::readahead::{Fetch, Object, Pace};
+use crate::io::readahead::{Fetch, Object, ReadaheadPolicy};
 use crate::scan::row_filter::ScanPredicate;
 use crate::schema::header_cache::FileHeader;
 use avro_arrow::{Decoder, FilterProgram, Program};
@@ -10,24 +11,24 @@ use datafusion::common::{Result, ScalarValue, exec_err};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What it takes to read any part of a file.
-pub(crate) struct FilePart {
+/// A file to scan, with what is needed to decode any range of it.
+pub(crate) struct FileScan {
     pub(crate) object: Object,
     pub(crate) file_len: u64,
     pub(crate) file: Arc<FileHeader>,
     pub(crate) program: Arc<Program>,
-    /// Which rows are wanted, if not all.
+    /// The filter, if there is one.
     pub(crate) filter: Option<(Arc<ScanPredicate>, Arc<FilterProgram>)>,
     pub(crate) partition_values: Vec<ScalarValue>,
-    pub(crate) pace: Pace,
-    /// Is it asked where rows are?
+    pub(crate) readahead: ReadaheadPolicy,
+    /// Whether row positions are recorded.
     pub(crate) places: bool,
     pub(crate) metrics: ScanMetrics,
 }
 
 /// Reads some blocks of a file: byte range after byte range, with a decoder for each.
 pub(crate) struct BlockRanges {
-    pub(crate) part: FilePart,
+    pub(crate) part: FileScan,
     pub(crate) blocks: BlockSelection,
     /// Where the sync markers around the current range begin.
     span: Option<Range<u64>>,
@@ -37,7 +38,7 @@ pub(crate) struct BlockRanges {
 /// Chooses the byte ranges to read.
 pub(crate) enum BlockSelection {
     /// The file's block index does.
-    Index(Schedule),
+    Index(BlockSchedule),
     /// The caller does, by a [`BlockAccessPlan`](crate::BlockAccessPlan).
     Plan(std::vec::IntoIter<Range<u64>>),
 }
@@ -59,8 +60,8 @@ impl BlockSelection {
     }
 }
 
-impl FilePart {
-    /// What decodes the blocks of this range of the file.
+impl FileScan {
+    /// Creates a decoder for the blocks of this range of the file.
     pub(crate) fn decoder(&self, range: Range<u64>, file_len: u64) -> Result<Decoder> {
         let (header, program) = (&self.file.header, Arc::clone(&self.program));
         let decoder = match range == (0..self.file_len) {
@@ -78,23 +79,23 @@ impl FilePart {
         Ok(if self.places { decoder.with_row_positions() } else { decoder })
     }
 
-    /// What reads the blocks of a range of the file, and on to the end of the last one.
+    /// Fetches a range of the file, and the rest of its last block.
     pub(crate) fn fetch(&self, wanted: Range<u64>) -> Fetch {
-        Fetch::new(self.object.clone(), wanted, self.pace, self.metrics.bytes_scanned.clone())
+        Fetch::new(self.object.clone(), wanted, self.readahead, self.metrics.bytes_scanned.clone())
     }
 
-    /// What reads these bytes and no more.
-    fn fetch_exactly(&self, wanted: Range<u64>) -> Fetch {
-        Fetch::exactly(self.object.clone(), wanted, self.pace, self.metrics.bytes_scanned.clone())
+    /// Fetches exactly these bytes.
+    fn fetch_exact_range(&self, wanted: Range<u64>) -> Fetch {
+        Fetch::exact_range(self.object.clone(), wanted, self.readahead, self.metrics.bytes_scanned.clone())
     }
 }
 
 impl BlockRanges {
-    pub(crate) fn new(part: FilePart, blocks: BlockSelection) -> BlockRanges {
+    pub(crate) fn new(part: FileScan, blocks: BlockSelection) -> BlockRanges {
         BlockRanges { part, blocks, span: None, ended: false }
     }
 
-    /// Returns what reads the next range; `None` at the end.
+    /// Returns the decoder and the fetch of the next range; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(Decoder, Fetch)>> {
         let Some(bytes) = self.blocks.next_range() else {
             if !std::mem::replace(&mut self.ended, true) {
@@ -107,7 +108,7 @@ impl BlockRanges {
         let range = bytes.start.saturating_sub(marker)..end;
         self.span = Some(range.start..end.saturating_sub(marker));
         let decoder = self.part.decoder(range, end)?;
-        let fetch = self.part.fetch_exactly(decoder.first_offset()..end);
+        let fetch = self.part.fetch_exact_range(decoder.first_offset()..end);
         Ok(Some((decoder, fetch)))
     }
 

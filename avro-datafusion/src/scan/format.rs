@@ -1,12 +1,12 @@
-//! The format as DataFusion registers it: files in, their common schema and the plan of their scan out.
+//! The file format that DataFusion registers.
 
 use crate::error::file_error;
-use crate::listing::list::{Found, Listing};
+use crate::listing::list::{ListedFile, Listing};
 use crate::listing::location::is_local;
 use crate::options::read::{AvroOptions, read_options};
 use crate::scan::source::AvroSource;
-use crate::schema::header_cache::Headers;
-use crate::schema::reader_schema::TableReader;
+use crate::schema::header_cache::HeaderCache;
+use crate::schema::reader_schema::ReaderSchema;
 use crate::sink;
 use crate::virtual_columns::without;
 use arrow_schema::{Schema, SchemaRef};
@@ -28,48 +28,48 @@ use object_store::{ObjectMeta, ObjectStore};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Headers fetched at a time.
+/// Headers fetched concurrently.
 const CONCURRENCY: usize = 32;
-/// Local files from which on their headers are fetched by threads of their own.
+/// Minimum number of local files for which headers are fetched by dedicated threads.
 const MANY: usize = 64;
 
-/// Avro container files.
+/// Avro container files, as a DataFusion [`FileFormat`].
 #[derive(Debug, Clone)]
 pub struct AvroFormat {
-    headers: Arc<Headers>,
+    headers: Arc<HeaderCache>,
     /// Names of the read options in the statement.
     read_options: Arc<[String]>,
 }
 
 impl AvroFormat {
-    /// The format read with these options.
+    /// Creates a format that reads and writes with these options.
     pub fn new(options: AvroOptions) -> Self {
-        AvroFormat { headers: Arc::new(Headers::new(options)), read_options: Arc::new([]) }
+        AvroFormat { headers: Arc::new(HeaderCache::new(options)), read_options: Arc::new([]) }
     }
 
-    /// The options that files are read with.
+    /// Returns the options.
     pub fn options(&self) -> &AvroOptions {
         self.headers.options()
     }
 
-    /// The headers that scans of this format share.
-    pub(crate) fn headers(&self) -> &Arc<Headers> {
+    /// Returns the header cache that all scans of this format share.
+    pub(crate) fn headers(&self) -> &Arc<HeaderCache> {
         &self.headers
     }
 
-    /// How files are read as this table.
-    pub(crate) fn reader(&self, table: &TableSchema) -> TableReader {
-        TableReader::new(&without(table.file_schema()), self.options())
+    /// Returns how the files are resolved to this table.
+    pub(crate) fn reader(&self, table: &TableSchema) -> ReaderSchema {
+        ReaderSchema::new(&without(table.file_schema()), self.options())
     }
 
-    /// The columns that all these files can be read as, from their headers alone; and where the columns are given, those. The
-    /// Avro schema that they are read with is in the metadata.
-    pub(crate) async fn schema_of(&self, files: Vec<Found>) -> Result<SchemaRef> {
+    /// Returns the columns that all these files can be read as, from their headers alone, or the declared columns. The
+    /// metadata holds the Avro reader schema.
+    pub(crate) async fn schema_of(&self, files: Vec<ListedFile>) -> Result<SchemaRef> {
         let options = self.options();
         if let Some(schema) = &options.schema {
             return Ok(Arc::clone(schema));
         }
-        let name = files.first().map(Found::name).unwrap_or_default();
+        let name = files.first().map(ListedFile::name).unwrap_or_default();
         let is_one = files.len() == 1;
         let merged;
         let reader = match &options.reader_schema {
@@ -88,8 +88,7 @@ impl AvroFormat {
         Ok(Arc::clone(schema))
     }
 
-    /// Those of these files that can be read, where files with damage are: a file without a sound header is left out, with a
-    /// warning.
+    /// Under [`OnCorruptBlock::Skip`], drops files without a valid header, with a warning.
     pub(crate) async fn readable<'a>(&self, mut listings: Vec<Listing<'a>>) -> Result<Vec<Listing<'a>>> {
         if self.options().on_corrupt_block != OnCorruptBlock::Skip {
             return Ok(listings);
@@ -126,7 +125,8 @@ impl AvroFormat {
         }
     }
 
-    /// For each file of these listings, what its header says of the columns of its directories. `given`: their types are known.
+    /// Returns what the header of each file records about its partition columns. If `given`, their types are declared
+    /// and no header is read.
     pub(crate) async fn recorded(&self, listings: &[Listing<'_>], given: bool) -> Result<Vec<Option<String>>> {
         let mut all = vec![];
         for listing in listings {
@@ -146,18 +146,18 @@ impl AvroFormat {
         recorded.buffered(CONCURRENCY).try_collect().await
     }
 
-    /// The schema of a reader that reads all these files.
-    async fn merged(&self, mut files: Vec<Found>) -> Result<AvroSchema> {
-        // By path, so that the order of columns does not hang on the order of a listing.
+    /// Merges the schemas of the files.
+    async fn merged(&self, mut files: Vec<ListedFile>) -> Result<AvroSchema> {
+        // Sorted by path, so that the order of columns does not depend on the order of the listing.
         let is_one = files.len() == 1;
         files.retain(|file| file.object.size > 0 || is_one);
         files.sort_by(|a, b| {
             (a.store_url.as_str(), &a.object.location).cmp(&(b.store_url.as_str(), &b.object.location))
         });
         if files.is_empty() {
-            return plan_err!("there is no file to take the columns from");
+            return plan_err!("no file to infer the columns from");
         }
-        let local: Vec<&Found> = files.iter().filter(|file| is_local(&file.store_url)).collect();
+        let local: Vec<&ListedFile> = files.iter().filter(|file| is_local(&file.store_url)).collect();
         if let Some(first) = local.first()
             && local.len() >= MANY
         {
@@ -183,12 +183,12 @@ impl AvroFormat {
     }
 }
 
-/// Whether this error is one of a file's content.
+/// Returns whether the content of a file caused this error.
 fn is_of_file(e: &DataFusionError) -> bool {
     matches!(e.find_root(), DataFusionError::External(e) if e.is::<avro_arrow::Error>())
 }
 
-/// An error of a file without what DataFusion puts before it.
+/// Returns the message of a file's error without DataFusion's prefixes.
 fn message(e: &DataFusionError) -> String {
     match e.find_root() {
         DataFusionError::External(e) => e.to_string(),
@@ -196,12 +196,12 @@ fn message(e: &DataFusionError) -> String {
     }
 }
 
-/// DataFusion's schemas cannot hold two columns of one name. `first` is the name of the first file that they are of.
+/// Checks that column names are distinct, as DataFusion's schemas require. `first` is the name of the first file.
 fn check_names(schema: &Schema, first: &str) -> Result<()> {
     let mut names = HashSet::new();
     match schema.fields().iter().find(|field| !names.insert(field.name())) {
         Some(field) => {
-            plan_err!("{first}: there are two columns named `{}`; SQL cannot tell them apart", field.name())
+            plan_err!("{first}: two columns are named `{}`, which SQL cannot distinguish", field.name())
         }
         None => Ok(()),
     }
@@ -236,8 +236,8 @@ impl FileFormat for AvroFormat {
         store: &Arc<dyn ObjectStore>,
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
-        // DataFusion does not say where the store is; the name is for messages, and files are mostly local.
-        let found = |object: &ObjectMeta| Found {
+        // DataFusion does not pass the URL of the store. It is only for messages; most files are local.
+        let found = |object: &ObjectMeta| ListedFile {
             store: Arc::clone(store),
             store_url: ObjectStoreUrl::local_filesystem(),
             object: object.clone(),
@@ -245,7 +245,8 @@ impl FileFormat for AvroFormat {
         self.schema_of(objects.iter().map(found).collect()).await
     }
 
-    /// Unknown, but given: files with statistics among files without any would make a wrong total that claims to be exact.
+    /// Returns unknown statistics: statistics of some files but not others would add up to a wrong, seemingly exact
+    /// total.
     async fn infer_stats(
         &self,
         _session: &dyn Session,
@@ -276,7 +277,7 @@ impl FileFormat for AvroFormat {
         config: FileSinkConfig,
         order: Option<LexRequirement>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // Only `COPY` has a URL here. The options of a table may be about reading, as a table is also read.
+        // Only `COPY` passes a URL. The options of a table may include read options, as a table is also read.
         if let Some(name) = self.read_options.first()
             && !config.original_url.is_empty()
         {
@@ -292,14 +293,14 @@ impl FileFormat for AvroFormat {
     }
 }
 
-/// Makes [`AvroFormat`]s for `CREATE EXTERNAL TABLE` and for file names that end in `.avro`.
+/// Creates [`AvroFormat`]s for `CREATE EXTERNAL TABLE` and for file names that end in `.avro`.
 #[derive(Debug, Clone, Default)]
 pub struct AvroFormatFactory {
     options: AvroOptions,
 }
 
 impl AvroFormatFactory {
-    /// A factory of formats with these options, unless a statement gives others.
+    /// Creates a factory with these default options; options of a statement take precedence.
     pub fn new(options: AvroOptions) -> Self {
         AvroFormatFactory { options }
     }

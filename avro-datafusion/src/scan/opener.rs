@@ -1,19 +1,19 @@
-//! Opens files: a file or byte range of one in, the stream of its rows out. Its header comes from the shared headers.
+//! Opens files and byte ranges of files as streams of batches.
 
-use crate::block_index::{FileIndex, Pruner, Schedule, SortKey};
+use crate::block_index::{BlockSchedule, FileIndex, Pruner, SortKey};
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::error::file_error;
-use crate::io::readahead::{Object, Pace};
+use crate::io::readahead::{Object, ReadaheadPolicy};
 use crate::listing::location::{file_name, is_local};
-use crate::projection::Decoded;
+use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
-use crate::scan::block_ranges::{BlockRanges, BlockSelection, FilePart};
+use crate::scan::block_ranges::{BlockRanges, BlockSelection, FileScan};
 use crate::scan::row_filter::{Predicate, ScanPredicate};
 use crate::scan::stream::FileRows;
-use crate::schema::batch_adapter::Adapter;
-use crate::schema::header_cache::{FileHeader, Headers};
-use crate::schema::reader_schema::TableReader;
-use crate::virtual_columns::Placed;
+use crate::schema::batch_adapter::BatchAdapter;
+use crate::schema::header_cache::{FileHeader, HeaderCache};
+use crate::schema::reader_schema::ReaderSchema;
+use crate::virtual_columns::VirtualColumnAppender;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
 use datafusion::arrow::compute::BatchCoalescer;
@@ -28,7 +28,7 @@ use object_store::ObjectStore;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of unwanted blocks that cost less to read than to leave out: some more decoding, or the time of a request.
+/// Gaps of pruned blocks up to this size are read: skipping them costs more, in decoding or in requests.
 const GAP_LOCAL: u64 = 64 << 10;
 const GAP_REMOTE: u64 = 1 << 20;
 
@@ -37,28 +37,28 @@ const GAP_REMOTE: u64 = 1 << 20;
 pub(crate) struct AvroOpener {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) store_url: ObjectStoreUrl,
-    pub(crate) headers: Arc<Headers>,
-    /// The columns wanted of each file, and how they are found.
-    pub(crate) columns: Decoded,
-    /// What is wanted behind them of where the rows are.
-    pub(crate) placed: Option<Placed>,
-    pub(crate) reader: Arc<TableReader>,
-    /// Which rows are wanted, if not all.
+    pub(crate) headers: Arc<HeaderCache>,
+    /// Columns to decode of each file.
+    pub(crate) columns: DecodeColumns,
+    /// Virtual columns to append.
+    pub(crate) placed: Option<VirtualColumnAppender>,
+    pub(crate) reader: Arc<ReaderSchema>,
+    /// The filter, if there is one.
     pub(crate) predicate: Option<Arc<ScanPredicate>>,
     pub(crate) pruning: Pruning,
     pub(crate) batch_size: usize,
-    /// Rows wanted of the whole scan.
+    /// Row limit of the whole scan.
     pub(crate) limit: Option<usize>,
-    pub(crate) pace: Pace,
-    /// Whom bytes that are read are accounted to.
+    pub(crate) readahead: ReadaheadPolicy,
+    /// Memory reservation that fetched bytes are charged to.
     pub(crate) memory: Arc<MemoryReservation>,
     pub(crate) metrics: ScanMetrics,
 }
 
-/// What is wanted of the table, for indexes to say where that is.
+/// What block pruning needs to know about the query.
 #[derive(Clone)]
 pub(crate) struct Pruning {
-    /// The columns that files have.
+    /// Columns of the files.
     pub(crate) table: SchemaRef,
     pub(crate) predicate: Predicate,
     pub(crate) order: Option<SortKey>,
@@ -77,7 +77,7 @@ impl AvroOpener {
         let name = file_name(&self.store_url, &object.location);
         let (header, first) = self.headers.get(self.store.as_ref(), &object, &name).await?;
 
-        // A batch of more rows than the query wants would be decoded in vain. How many are, before a filter, is not known.
+        // With a limit, larger batches would decode rows for nothing. A filter hides how many rows are needed.
         let few = self.limit.filter(|_| self.predicate.is_none());
         let batch_size = few.map_or(self.batch_size, |limit| limit.min(self.batch_size));
         let options = self.headers.options();
@@ -86,14 +86,14 @@ impl AvroOpener {
             .reader
             .programs(&header.schema, &self.columns, looked_at, batch_size, options)
             .map_err(|e| file_error(e, &name))?;
-        let adapter = Adapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &name)?;
+        let adapter = BatchAdapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &name)?;
         let range = file.range.as_ref().map_or(0..object.size, |range| bounded(range, object.size));
         let whole = range == (0..object.size);
         let filter = self.predicate.clone().zip(filter);
-        let schema = self.placed.as_ref().map_or(&self.columns.schema, Placed::schema);
+        let schema = self.placed.as_ref().map_or(&self.columns.schema, VirtualColumnAppender::schema);
         let coalescer =
             filter.as_ref().and_then(|_| coalescer_of(schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size)));
-        let part = FilePart {
+        let part = FileScan {
             object: Object {
                 store: Arc::clone(&self.store),
                 version: Arc::clone(&header.version),
@@ -105,19 +105,19 @@ impl AvroOpener {
             program,
             filter,
             partition_values: file.partition_values.clone(),
-            pace: self.pace,
+            readahead: self.readahead,
             places: self.placed.is_some(),
             metrics: self.metrics.clone(),
         };
 
-        let counts = self.placed.as_ref().is_some_and(Placed::counts);
+        let counts = self.placed.as_ref().is_some_and(VirtualColumnAppender::counts);
         if counts && !whole {
             return internal_err!(
                 "{name}: blocks and rows are counted from the start of a file, and this is a part of one"
             );
         }
 
-        // The bytes that came with the header are not read twice.
+        // Bytes that came with the header are not read again.
         let first = first.unwrap_or_default();
         self.metrics.bytes_scanned.add(first.len());
         let mut rows = FileRows {
@@ -159,17 +159,17 @@ impl AvroOpener {
 }
 
 impl AvroOpener {
-    /// Which blocks of a range are read, and in which order.
+    /// Returns which blocks of a range are read, and in which order.
     fn schedule(
         &self,
         index: Arc<FileIndex>,
         range: &Range<u64>,
         header: &FileHeader,
         partition_values: &[ScalarValue],
-    ) -> Result<Schedule> {
+    ) -> Result<BlockSchedule> {
         let Pruning { table, predicate, order } = &self.pruning;
         let gap = if is_local(&self.store_url) { GAP_LOCAL } else { GAP_REMOTE };
-        let schedule = Schedule::new(Arc::clone(&index), range, gap);
+        let schedule = BlockSchedule::new(Arc::clone(&index), range, gap);
         let Some(expr) = predicate.for_partition(partition_values, table.fields().len())? else { return Ok(schedule) };
         let columns = self.reader.columns(table, &header.schema);
         let schedule = schedule.with_pruner(Pruner::new(expr, columns, &index));
@@ -180,14 +180,14 @@ impl AvroOpener {
     }
 }
 
-/// What makes batches of so many rows of smaller ones.
+/// Creates a coalescer of small batches into batches of this many rows.
 fn coalescer_of(schema: &SchemaRef, rows: usize) -> Option<BatchCoalescer> {
-    // Arrow cannot put together values of no bytes.
+    // Arrow cannot concatenate arrays of zero-width values.
     let has_empty = |field: &&Field| matches!(field.data_type(), DataType::FixedSizeBinary(0));
     if schema.flattened_fields().iter().any(has_empty) {
         return None;
     }
-    // Batches that are half full are as good as full.
+    // Half-full batches pass through without a copy.
     Some(BatchCoalescer::new(Arc::clone(schema), rows).with_biggest_coalesce_batch_size(Some(rows / 2)))
 }
 
@@ -207,7 +207,7 @@ fn check_plan(plan: &BlockAccessPlan, body: Range<u64>, counts: bool, name: &str
     Ok(())
 }
 
-/// The part of the range that lies in the file.
+/// Clamps a range to the file.
 fn bounded(range: &FileRange, file_len: u64) -> Range<u64> {
     let bound = |at: i64| u64::try_from(at).unwrap_or(0).min(file_len);
     bound(range.start)..bound(range.end)

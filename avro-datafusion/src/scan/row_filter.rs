@@ -1,12 +1,12 @@
-//! Filters of a scan: what the planner pushed down, in; for each file, a filter of its rows out.
+//! Filter pushdown: the predicate of a scan, and for each file a filter of its rows.
 //!
-//! The rows are those that the expressions are true for, exactly; so the planner needs no filter of its own above the scan. Filters
-//! that other operators make while the query runs (joins, `ORDER BY .. LIMIT`, aggregates) only save work: where they turn out to keep
-//! almost all rows, they are left out.
+//! The scan returns exactly the rows for which the predicate is true, so the planner needs no filter above it. Dynamic
+//! filters, which other operators update while the query runs (joins, `ORDER BY .. LIMIT`, aggregates), only save work:
+//! they are skipped while they keep almost all rows.
 
 use crate::diagnostics::metrics::FilterMetrics;
-use crate::projection::{Decoded, Parts, over_narrowed};
-use crate::schema::batch_adapter::Adapter;
+use crate::projection::{DecodeColumns, ProjectedColumns, rebuild_for_pruned_schema};
+use crate::schema::batch_adapter::BatchAdapter;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 use avro_arrow::{FilterError, RowFilter};
@@ -20,40 +20,40 @@ use datafusion::physical_expr_common::physical_expr::{is_volatile, snapshot_gene
 use datafusion::physical_plan::PhysicalExpr;
 use std::sync::Arc;
 
-/// Rows after which it is known what a filter keeps, and the share of rows from which on a filter that may be left out is.
+/// Rows after which the selectivity of a dynamic filter is judged, and the share of rows from which on it is skipped.
 const ROWS_TRIED: usize = 16 << 10;
 const KEEPS_MOST: f64 = 0.9;
-/// Where fewer rows than this share are left, the next expression is computed for them alone.
+/// If a smaller share of rows is left, the next expression is evaluated on those rows only.
 const FEW_LEFT: f64 = 0.2;
 
-/// Expressions over a table's columns that are true for the rows that are wanted.
+/// A conjunction of expressions over a table's columns.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Predicate(Vec<Arc<dyn PhysicalExpr>>);
 
-/// A predicate with the columns that it looks at, for the files of a scan.
+/// A predicate for the files of a scan, with the columns it uses.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanPredicate {
-    /// The columns to decode for it.
-    pub(crate) decoded: Decoded,
-    /// Over these columns, and behind them the partition columns.
+    /// Columns to decode for it.
+    pub(crate) decoded: DecodeColumns,
+    /// Expressions over these columns, followed by the partition columns.
     exprs: Vec<Arc<dyn PhysicalExpr>>,
 }
 
-/// A predicate over the batches that a decoder gives it.
+/// A predicate over the batches of one decoder.
 pub(crate) struct BatchFilter {
-    adapter: Adapter,
+    adapter: BatchAdapter,
     conjuncts: Vec<Conjunct>,
     metrics: FilterMetrics,
 }
 
-/// One of the expressions.
+/// One expression of the conjunction.
 struct Conjunct {
     expr: Arc<dyn PhysicalExpr>,
-    /// What is known of it, if it only saves work.
+    /// Statistics, for a dynamic filter.
     dynamic: Option<Dynamic>,
 }
 
-/// What is known of a filter that changes while the query runs.
+/// Statistics of a dynamic filter.
 #[derive(Default)]
 struct Dynamic {
     generation: u64,
@@ -63,29 +63,30 @@ struct Dynamic {
 }
 
 impl Predicate {
-    /// Can this expression be computed here, with the same result as elsewhere? Not if it differs from call to call.
+    /// Returns whether the scan can evaluate this expression with the same result as an operator above it. Volatile
+    /// expressions differ from call to call.
     pub(crate) fn takes(expr: &Arc<dyn PhysicalExpr>) -> bool {
-        // What this function returns is known above the scan only.
+        // The result of this function is only known above the scan.
         let names_file = expr.exists(|expr| Ok(expr.to_string().starts_with("input_file_name(")));
         !is_volatile(expr) && !names_file.unwrap_or(true)
     }
 
-    /// The same and these.
+    /// Returns the conjunction with more expressions.
     pub(crate) fn and(&self, more: impl IntoIterator<Item = Arc<dyn PhysicalExpr>>) -> Predicate {
         Predicate(self.0.iter().cloned().chain(more).collect())
     }
 
-    /// As one expression; none if every row is wanted.
+    /// Returns the conjunction as one expression; `None` if it is empty.
     pub(crate) fn expr(&self) -> Option<Arc<dyn PhysicalExpr>> {
         (!self.0.is_empty()).then(|| conjunction(self.0.iter().cloned()))
     }
 
-    /// The expressions.
+    /// Returns the expressions.
     pub(crate) fn exprs(&self) -> &[Arc<dyn PhysicalExpr>] {
         &self.0
     }
 
-    /// As one expression over the columns of files, which are so many, for files of these partition values; none if every row is wanted.
+    /// Returns the conjunction over the file columns, with these partition values as literals; `None` if it is empty.
     pub(crate) fn for_partition(
         &self,
         partition_values: &[ScalarValue],
@@ -98,12 +99,13 @@ impl Predicate {
         self.expr().map(|expr| replace_columns(&expr, value)).transpose()
     }
 
-    /// For files of these columns, which may be narrowed from those of `full`. None if every row is wanted.
+    /// Prepares the predicate for files of these columns, which may be pruned from those of `full`; `None` if it is
+    /// empty.
     pub(crate) fn for_scan(&self, file_schema: &Schema, full: &Schema) -> Result<Option<ScanPredicate>> {
         if self.0.is_empty() {
             return Ok(None);
         }
-        let parts = Parts::of(&self.0, file_schema.fields());
+        let parts = ProjectedColumns::from_exprs(&self.0, file_schema.fields());
         let (columns, file_columns) = (parts.columns(), file_schema.fields().len());
         let place = |index: usize| match columns.binary_search(&index) {
             Ok(place) => place,
@@ -112,7 +114,7 @@ impl Predicate {
         };
         let narrow = parts.narrow(file_schema);
         let exprs = self.0.iter().map(|expr| {
-            let expr = over_narrowed(expr, &narrow)?;
+            let expr = rebuild_for_pruned_schema(expr, &narrow)?;
             replace_columns(&expr, |column| Some(Arc::new(Column::new(column.name(), place(column.index())))))
         });
         Ok(Some(ScanPredicate { exprs: exprs.collect::<Result<_>>()?, decoded: parts.decoded(file_schema, full) }))
@@ -120,7 +122,7 @@ impl Predicate {
 }
 
 impl ScanPredicate {
-    /// For a file of these partition values, which is decoded into batches of that schema.
+    /// Prepares the predicate for a file with these partition values, decoded into batches of this schema.
     pub(crate) fn for_file(
         &self,
         partition_values: &[ScalarValue],
@@ -139,7 +141,7 @@ impl ScanPredicate {
             Ok(Conjunct { expr, dynamic })
         };
         Ok(BatchFilter {
-            adapter: Adapter::new(batches, Arc::clone(&self.decoded.schema), name)?,
+            adapter: BatchAdapter::new(batches, Arc::clone(&self.decoded.schema), name)?,
             conjuncts: self.exprs.iter().map(conjunct).collect::<Result<_>>()?,
             metrics,
         })
@@ -161,7 +163,7 @@ impl BatchFilter {
             let few = (left as f64) < batch.num_rows() as f64 * FEW_LEFT;
             let value = match &mask {
                 Some(mask) if few => conjunct.expr.evaluate_selection(&batch, mask)?,
-                // A row that an earlier condition excludes must not fail this one.
+                // A row that an earlier condition excludes must not cause an error here.
                 Some(mask) => {
                     conjunct.expr.evaluate(&batch).or_else(|_| conjunct.expr.evaluate_selection(&batch, mask))?
                 }
@@ -198,7 +200,7 @@ impl RowFilter for BatchFilter {
 }
 
 impl Conjunct {
-    /// Can it be left out at this time?
+    /// Returns whether it can be skipped now.
     fn is_idle(&mut self) -> bool {
         let Some(dynamic) = &mut self.dynamic else { return false };
         let generation = snapshot_generation(&self.expr);
@@ -209,7 +211,7 @@ impl Conjunct {
         dynamic.idle
     }
 
-    /// Of so many rows, it kept that many.
+    /// Records how many of the rows it kept.
     fn learn(&mut self, rows: usize, kept: usize) {
         if let Some(dynamic) = &mut self.dynamic {
             dynamic.rows += rows;
@@ -219,14 +221,14 @@ impl Conjunct {
     }
 }
 
-/// Is it a filter that nobody has set yet?
+/// Returns whether it is a dynamic filter that has not been set yet.
 fn is_true(expr: &Arc<dyn PhysicalExpr>) -> bool {
     let Some(dynamic) = expr.downcast_ref::<DynamicFilterPhysicalExpr>() else { return false };
     let Ok(current) = dynamic.current() else { return false };
     current.downcast_ref::<Literal>().is_some_and(|literal| *literal.value() == ScalarValue::Boolean(Some(true)))
 }
 
-/// The expression with other ones in the place of some of its columns.
+/// Replaces columns of an expression.
 fn replace_columns(
     expr: &Arc<dyn PhysicalExpr>,
     mut by: impl FnMut(&Column) -> Option<Arc<dyn PhysicalExpr>>,

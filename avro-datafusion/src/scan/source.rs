@@ -1,16 +1,16 @@
-//! The scan of Avro files as DataFusion's planner sees it: which columns it reads and how it may be split, in; openers, out.
+//! The file source: projection, filter, sort and split pushdown for scans of Avro files.
 
 use crate::block_index::SortKey;
 use crate::diagnostics::metrics::ScanMetrics;
-use crate::io::readahead::Pace;
+use crate::io::readahead::ReadaheadPolicy;
 use crate::listing::location::is_local;
-use crate::projection::{Decoded, Parts, field_access, over_narrowed};
+use crate::projection::{DecodeColumns, ProjectedColumns, field_access, rebuild_for_pruned_schema};
 use crate::scan::opener::{AvroOpener, Pruning};
 use crate::scan::row_filter::Predicate;
-use crate::scan::split::cut;
-use crate::schema::header_cache::Headers;
-use crate::schema::reader_schema::TableReader;
-use crate::virtual_columns::{Placed, is_virtual};
+use crate::scan::split::split_remote_files;
+use crate::schema::header_cache::HeaderCache;
+use crate::schema::reader_schema::ReaderSchema;
+use crate::virtual_columns::{VirtualColumnAppender, is_virtual};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use avro_arrow::OnCorruptBlock;
 use datafusion::common::Result;
@@ -32,46 +32,50 @@ use object_store::ObjectStore;
 use std::fmt;
 use std::sync::Arc;
 
-/// Rows of a batch where the engine does not say.
+/// Batch size, unless the session sets one.
 const BATCH_SIZE: usize = 8192;
-/// A query for so few rows is answered by one partition from the first file on: more would read what is thrown away, and
-/// would make it a matter of chance which rows are shown.
+/// Up to this limit, one partition answers the query from the first file on. More partitions would read rows for
+/// nothing and make the choice of rows random.
 const FEW_ROWS: usize = 100_000;
 
-/// Does this limit make more than one partition a waste?
+/// Returns whether one partition is enough for this limit.
 pub(crate) fn is_few(limit: Option<usize>) -> bool {
     limit.is_some_and(|limit| limit <= FEW_ROWS)
 }
 
 /// Reads Avro files for DataFusion.
 ///
-/// Projection: only columns, and fields of structs, that the query's expressions refer to are decoded, the others are skipped in
-/// the bytes; where none is, as in `COUNT(*)`, only the row counts of blocks are read. Filters: their columns are decoded first, and
-/// the others only for the rows that they are true for. Byte ranges: a range has the blocks whose preceding sync
-/// marker begins in it, so however a file is cut, every row is in one range. Under [`OnCorruptBlock::Skip`], and where blocks
-/// or rows are counted, files are not cut.
+/// - Projection: the scan decodes only the columns and struct fields that the query uses, and skips the bytes of
+///   others. If it uses none, as in `COUNT(*)`, the scan reads only the row counts of the blocks.
+///
+/// - Filters: the scan decodes the columns of filters first, and other columns only for rows that match.
+///
+/// - Byte ranges: a range includes the blocks whose preceding sync marker begins in it, so however a file is split,
+///   each row is in one range. Files are not split under [`OnCorruptBlock::Skip`], or if blocks or rows are counted.
+///
+/// - Block access: a [`BlockAccessPlan`](crate::BlockAccessPlan) on a file selects its blocks.
 #[derive(Debug, Clone)]
 pub struct AvroSource {
     table_schema: TableSchema,
-    /// The columns of the files before they were narrowed, see [`narrowed`](Self::narrowed).
+    /// Columns of the files before pruning, see [`narrowed`](Self::narrowed).
     full_schema: SchemaRef,
-    headers: Arc<Headers>,
-    reader: Arc<TableReader>,
+    headers: Arc<HeaderCache>,
+    reader: Arc<ReaderSchema>,
     projection: SplitProjection,
-    /// Which parts of the columns that is.
-    parts: Parts,
+    /// The columns that the projection uses.
+    parts: ProjectedColumns,
     predicate: Predicate,
-    /// The order in which rows are wanted, as far as that can be had.
+    /// The requested sort order, which the scan may follow approximately.
     order: Option<SortKey>,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
-    /// What bytes that are read are accounted to.
+    /// Memory pool that fetched bytes are charged to.
     memory: Arc<dyn MemoryPool>,
 }
 
 impl AvroSource {
-    /// Returns a source of all columns of this table. Its files are resolved to `reader`, and their headers come from `headers`.
-    pub(crate) fn new(table_schema: TableSchema, headers: Arc<Headers>, reader: TableReader) -> Self {
+    /// Creates a source of all columns of this table. Files are resolved to `reader`; headers come from `headers`.
+    pub(crate) fn new(table_schema: TableSchema, headers: Arc<HeaderCache>, reader: ReaderSchema) -> Self {
         let projection = SplitProjection::unprojected(&table_schema);
         AvroSource {
             parts: parts(&projection, table_schema.file_schema()),
@@ -88,32 +92,36 @@ impl AvroSource {
         }
     }
 
-    /// The same source, which accounts for the bytes that it reads ahead, and holds, to this pool.
+    /// Returns this source with a memory pool, to which it charges the bytes that it fetches.
     #[must_use]
     pub fn with_memory_pool(mut self, memory: Arc<dyn MemoryPool>) -> Self {
         self.memory = memory;
         self
     }
 
-    /// The paths that are decoded for the output.
-    fn decoded(&self) -> Decoded {
+    /// Returns the columns to decode for the output.
+    fn decoded(&self) -> DecodeColumns {
         self.parts.decoded(self.table_schema.file_schema(), &self.full_schema)
     }
 
-    /// What is wanted behind that of where the rows are.
-    fn placed(&self, decoded: &Decoded) -> Option<Placed> {
+    /// Returns the virtual columns to append to the decoded ones.
+    fn placed(&self, decoded: &DecodeColumns) -> Option<VirtualColumnAppender> {
         let fields = self.table_schema.file_schema().fields();
-        Placed::of(self.parts.columns().iter().filter_map(|&column| fields.get(column)), &decoded.schema)
+        VirtualColumnAppender::new(
+            self.parts.columns().iter().filter_map(|&column| fields.get(column)),
+            &decoded.schema,
+        )
     }
 
-    /// The same, with less in one of its columns: it is of this type then, in which fields of structs are left out. None if the column
-    /// is used in any other way than to be put out as it is, once.
+    /// Returns this source with a column pruned to a type with fewer struct fields; `None` if the query uses the column
+    /// in any way but passing it through once.
     pub(crate) fn narrowed(&self, column: usize, data_type: DataType) -> Option<AvroSource> {
         let file_schema = self.table_schema.file_schema();
         let whole = file_schema.fields().get(column)?;
         let exprs = self.projection.source.expr_iter().collect::<Vec<_>>();
-        let uses = exprs.iter().filter(|expr| Parts::of([*expr], file_schema.fields()).has(column)).count();
-        let filtered = Parts::of(self.predicate.exprs(), file_schema.fields()).has(column);
+        let uses =
+            exprs.iter().filter(|expr| ProjectedColumns::from_exprs([*expr], file_schema.fields()).has(column)).count();
+        let filtered = ProjectedColumns::from_exprs(self.predicate.exprs(), file_schema.fields()).has(column);
         if uses != 1 || filtered {
             return None;
         }
@@ -127,9 +135,9 @@ impl AvroSource {
     }
 }
 
-/// Which parts of the columns a projection looks at.
-fn parts(projection: &SplitProjection, file_schema: &Schema) -> Parts {
-    Parts::of(&projection.source.expr_iter().collect::<Vec<_>>(), file_schema.fields())
+/// Returns the columns that a projection uses.
+fn parts(projection: &SplitProjection, file_schema: &Schema) -> ProjectedColumns {
+    ProjectedColumns::from_exprs(&projection.source.expr_iter().collect::<Vec<_>>(), file_schema.fields())
 }
 
 impl FileSource for AvroSource {
@@ -156,13 +164,14 @@ impl FileSource for AvroSource {
             },
             batch_size: self.batch_size,
             limit: config.limit,
-            pace: Pace::of(is_local(&config.object_store_url), config.limit, config.file_groups.len()),
+            readahead: ReadaheadPolicy::new(is_local(&config.object_store_url), config.limit, config.file_groups.len()),
             memory: Arc::new(MemoryConsumer::new(format!("AvroScan[{partition}]")).register(&self.memory)),
             metrics: ScanMetrics::new(&self.metrics, partition),
         };
-        // Expressions over the columns, and partition columns, are computed from what the opener yields.
+        // Expressions and partition columns are computed from the opener's output.
         let narrow = self.parts.narrow(file_schema);
-        let projection = self.projection.source.clone().try_map_exprs(|expr| over_narrowed(&expr, &narrow))?;
+        let projection =
+            self.projection.source.clone().try_map_exprs(|expr| rebuild_for_pruned_schema(&expr, &narrow))?;
         ProjectionOpener::try_new(SplitProjection::new(&narrow, &projection), Arc::new(opener), &narrow)
     }
 
@@ -189,7 +198,7 @@ impl FileSource for AvroSource {
         self.predicate.expr()
     }
 
-    /// All filters are exact: rows that they are not true for are not in the output.
+    /// Accepts filters as exact: the output contains only matching rows.
     fn try_pushdown_filters(
         &self,
         filters: Vec<Arc<dyn PhysicalExpr>>,
@@ -197,7 +206,7 @@ impl FileSource for AvroSource {
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
         let fields = self.table_schema.file_schema().fields();
         let looks_at_virtual = |filter: &Arc<dyn PhysicalExpr>| {
-            let columns = Parts::of([filter], fields).columns();
+            let columns = ProjectedColumns::from_exprs([filter], fields).columns();
             columns.iter().filter_map(|&column| fields.get(column)).any(|field| is_virtual(field))
         };
         let takes = |filter: &Arc<dyn PhysicalExpr>| Predicate::takes(filter) && !looks_at_virtual(filter);
@@ -212,14 +221,15 @@ impl FileSource for AvroSource {
         Ok(answer.with_updated_node(Arc::new(AvroSource { predicate, ..self.clone() })))
     }
 
-    /// Where there are indexes, what comes first in the order is read first; so that a query which wants only that leaves out the rest.
+    /// Accepts sort orders as inexact: with block indexes, the first blocks in the order are read first, so that a
+    /// query with a limit skips the rest.
     fn try_pushdown_sort(
         &self,
         order: &[PhysicalSortExpr],
         _eq_properties: &EquivalenceProperties,
     ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
         let key = order.first().and_then(|first| {
-            // The order is that of the output.
+            // The order refers to the output columns.
             let output = first.expr.downcast_ref::<Column>()?;
             let expr = &self.projection.source.iter().nth(output.index())?.expr;
             let (column, path) = field_access(expr, self.table_schema.file_schema().fields())?;
@@ -260,7 +270,7 @@ impl FileSource for AvroSource {
         }
     }
 
-    /// Blocks end with a sync marker, so that a file can be entered anywhere.
+    /// Blocks end with a sync marker, so reading can start anywhere in a file.
     fn supports_repartitioning(&self) -> bool {
         true
     }
@@ -272,13 +282,16 @@ impl FileSource for AvroSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        // A file that is read around its damage is read from its start: so the list of what was skipped says which blocks.
+        // Under `OnCorruptBlock::Skip` a file is read from its start, so that skipped blocks are reported by their
+        // index.
         let counts = self.placed(&self.decoded()).is_some_and(|placed| placed.counts());
         if is_few(config.limit) || self.headers.options().on_corrupt_block == OnCorruptBlock::Skip || counts {
             return Ok(None);
         }
         if !is_local(&config.object_store_url) {
-            let groups = (output_ordering.is_none()).then(|| cut(&config.file_groups, target_partitions)).flatten();
+            let groups = (output_ordering.is_none())
+                .then(|| split_remote_files(&config.file_groups, target_partitions))
+                .flatten();
             return Ok(groups.map(|groups| with_groups(config, groups)));
         }
         let groups = FileGroupPartitioner::new()

@@ -1,14 +1,14 @@
-//! How remote files are cut: files and how many parts are wanted in, byte ranges out, large enough that their requests pay.
+//! Splits remote files into byte ranges that are large enough to pay for their requests.
 
 use crate::io::readahead::REMOTE;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileGroup;
 
-/// Bytes of a range. Each costs a request of its own for its last block, and no range is much smaller than this.
+/// Bytes of a range. Each range costs an extra request for its last block, and no range is much smaller than this.
 const RANGE_MIN: u64 = 2 * REMOTE;
 
-/// Cuts files so that there are about so many parts of one size. None: they are better left as they are.
-pub(crate) fn cut(groups: &[FileGroup], partitions: usize) -> Option<Vec<FileGroup>> {
+/// Splits files into about this many groups of equal size; `None` if splitting does not help.
+pub(crate) fn split_remote_files(groups: &[FileGroup], partitions: usize) -> Option<Vec<FileGroup>> {
     let files: Vec<&PartitionedFile> = groups.iter().flat_map(FileGroup::iter).collect();
     let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
     let part = (bytes / partitions.max(1) as u64).max(RANGE_MIN);
@@ -28,7 +28,7 @@ pub(crate) fn cut(groups: &[FileGroup], partitions: usize) -> Option<Vec<FileGro
         let bound = |i: u64| i64::try_from((i * len).min(size)).unwrap_or(i64::MAX);
         parts.extend((0..n).map(|i| file.clone().with_range(bound(i), bound(i + 1))));
     }
-    // Whoever is done with its own takes parts of others, so it is enough that they are about as many.
+    // Idle partitions steal files from others, so group sizes need only be roughly equal.
     let (len, n) = (parts.len(), partitions.clamp(1, parts.len()));
     let mut parts = parts.into_iter();
     let group = |i: usize| FileGroup::new(parts.by_ref().take((i + 1) * len / n - i * len / n).collect());
@@ -40,8 +40,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_even_and_not_small() {
-        // Files and parts wanted; the parts of each file. In MiB.
+    fn split_makes_even_ranges_of_minimum_size() {
+        // File sizes and number of partitions; the ranges of each file. In MiB.
         type Case = (&'static [u64], usize, Option<&'static [&'static [u64]]>);
         let cases: &[Case] = &[
             (&[], 4, None),
@@ -58,7 +58,7 @@ mod tests {
         for (files, partitions, expected) in cases {
             let file = |(i, mib): (usize, &u64)| PartitionedFile::new(format!("{i:02}"), mib << 20);
             let groups = FileGroup::new(files.iter().enumerate().map(file).collect()).split_files(*partitions);
-            let found = cut(&groups, *partitions).map(|groups| {
+            let found = split_remote_files(&groups, *partitions).map(|groups| {
                 assert!(groups.len() <= *partitions && groups.iter().all(|group| !group.is_empty()));
                 let mut found = vec![vec![]; files.len()];
                 for file in groups.iter().flat_map(FileGroup::iter) {

@@ -1,16 +1,16 @@
-//! The rows of one file or byte range: pieces of the file in, batches of the table's schema out.
+//! The batch stream of one file or byte range.
 //!
-//! Decoding happens where the stream is polled, as in DataFusion's own sources: the threads of the query are the ones that
-//! decode, one partition each, and dropping the stream stops all work. Only reading is left to other threads.
+//! Decoding happens where the stream is polled, as in DataFusion's own sources: the query's threads decode, one
+//! partition each, and dropping the stream stops all work. Only fetching runs on other threads.
 
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::diagnostics::observer::ScanObserver;
 use crate::error::file_error;
 use crate::io::readahead::Fetch;
 use crate::scan::block_ranges::BlockRanges;
-use crate::schema::batch_adapter::Adapter;
+use crate::schema::batch_adapter::BatchAdapter;
 use crate::schema::header_cache::FileHeader;
-use crate::virtual_columns::Placed;
+use crate::virtual_columns::VirtualColumnAppender;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use avro_arrow::{DecodeResult, Decoder};
@@ -22,45 +22,45 @@ use futures::stream::{BoxStream, StreamExt, try_unfold};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What it takes to read a file.
+/// State of the stream.
 pub(crate) struct FileRows {
-    /// The part that is being read, if one is.
+    /// The current range.
     pub(crate) reading: Option<(Decoder, Fetch)>,
     /// The ranges after it, if only some blocks are read.
     pub(crate) block_ranges: Option<BlockRanges>,
-    pub(crate) adapter: Adapter,
-    /// What is wanted of where the rows are.
-    pub(crate) placed: Option<Placed>,
-    /// Makes full batches of what a filter leaves over, if there is one.
+    pub(crate) adapter: BatchAdapter,
+    /// Virtual columns to append.
+    pub(crate) placed: Option<VirtualColumnAppender>,
+    /// Combines the small batches that a filter leaves.
     pub(crate) coalescer: Option<BatchCoalescer>,
-    /// The file's name, for errors.
+    /// Path or URL of the file, for errors.
     pub(crate) name: String,
     pub(crate) metrics: ScanMetrics,
     pub(crate) observer: Option<Arc<dyn ScanObserver>>,
-    /// The file, and the range of it that is read if that is not all of it.
+    /// The file, and the range of it, unless all of it is read.
     pub(crate) file: Arc<FileHeader>,
     pub(crate) range: Option<Range<u64>>,
-    /// Have all its rows been decoded?
+    /// Whether all rows have been decoded.
     pub(crate) ended: bool,
 }
 
-/// What there is next.
+/// Result of a step.
 enum Next {
     Batch(RecordBatch),
-    /// The end of a stretch of the file; others may follow.
+    /// End of a range; others may follow.
     EndOfPart,
     End,
 }
 
 impl FileRows {
-    /// Gives the decoder its next bytes.
+    /// Passes bytes to the decoder.
     pub(crate) fn feed(&mut self, bytes: Bytes) {
         if let Some((decoder, _)) = &mut self.reading {
             decoder.feed(Buffer::from(bytes));
         }
     }
 
-    /// The batches, decoded as they are asked for.
+    /// Returns the batches, decoded on demand.
     pub(crate) fn into_stream(self) -> BoxStream<'static, Result<RecordBatch>> {
         try_unfold(self, |mut rows| async move { Ok(rows.next().await?.map(|batch| (batch, rows))) }).boxed()
     }
@@ -93,7 +93,7 @@ impl FileRows {
         }
     }
 
-    /// Decodes until there is a batch or a part ends.
+    /// Decodes until there is a batch or a range ends.
     async fn next_decoded(&mut self) -> Result<Next> {
         loop {
             if self.reading.is_none() {
@@ -125,21 +125,21 @@ impl FileRows {
         }
     }
 
-    /// Casts a decoded batch to the columns of the table, and adds where its rows are.
+    /// Casts a decoded batch to the columns of the table, and appends virtual columns.
     fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let adapted = self.adapter.adapt(batch).and_then(|batch| match (&self.placed, &self.reading) {
             (Some(placed), Some((decoder, _))) => placed.append(&batch, decoder.row_positions()),
             _ => Ok(batch),
         });
         adapted.map_err(|e| match e {
-            // A value that a declared column cannot hold.
+            // A value does not fit the declared column.
             ArrowError::CastError(what) => exec_datafusion_err!("{}: {what}", self.name),
             e => file_error(e.into(), &self.name),
         })
     }
 }
 
-/// Decodes the next batch of the bytes that are there, and counts what that took.
+/// Decodes the next batch from the bytes fetched so far, and updates the metrics.
 fn decode(
     decoder: &mut Decoder,
     metrics: &ScanMetrics,
@@ -161,14 +161,14 @@ fn decode(
     Ok(result)
 }
 
-/// Checks, at the end of a range, that it ends where the next one begins.
+/// Checks that a completed range ends where the next one begins.
 fn meets_neighbours(file: &FileHeader, range: Option<&Range<u64>>, decoder: &Decoder, name: &str) -> Result<()> {
     let Some(range) = range else { return Ok(()) };
-    if file.spans.agree(range.clone(), decoder.covered_range()) {
+    if file.boundaries.record(range.clone(), decoder.covered_range()) {
         return Ok(());
     }
     exec_err!(
-        "{name}: a value of this file holds what looks like a block of it, so it cannot be read in parts; \
+        "{name}: a value contains what looks like a block, so the file cannot be read in parts; \
          `SET datafusion.optimizer.repartition_file_scans = false` reads it whole"
     )
 }

@@ -1,9 +1,9 @@
-//! `unnest(items)['price']`: the parts of list items that a query looks at, in a plan; the plan with a scan that decodes only these, out.
+//! Projection pushdown through `unnest(items)['price']`: prunes the scan to the struct fields that the query uses.
 //!
-//! DataFusion hands accesses to fields down to what makes the rows, and that is `UnnestExec`, which needs the whole lists. So this rule
-//! looks for a projection above it that says what of the items is wanted, and for our scan below it.
+//! DataFusion pushes field accesses only to the operator that produces the rows, here `UnnestExec`, which needs whole
+//! lists. This rule finds a projection above it that uses parts of the items, and our scan below it.
 
-use crate::projection::Parts;
+use crate::projection::ProjectedColumns;
 use crate::scan::source::AvroSource;
 use arrow_schema::{DataType, FieldRef, Schema};
 use datafusion::common::Result;
@@ -19,7 +19,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning, replace_children_if_necessary};
 use std::sync::Arc;
 
-/// Leaves out of unnested lists of structs the fields that nobody looks at.
+/// Removes unused struct fields from unnested lists.
 #[derive(Debug)]
 pub(crate) struct NarrowUnnested;
 
@@ -47,17 +47,17 @@ impl PhysicalOptimizerRule for NarrowUnnested {
     }
 }
 
-/// The projection over narrower lists, if it is one of the form that this rule is for.
+/// Returns the projection over a pruned scan, if the plan has the expected form.
 fn narrowed(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(unnest) = projection.input().downcast_ref::<UnnestExec>() else { return Ok(None) };
     let lists = unnest.list_column_indices();
-    // Each list becomes one column, and every column stays where it is.
+    // Each list becomes one column, and columns keep their positions.
     if !unnest.struct_column_indices().is_empty() || lists.iter().any(|list| list.depth != 1) {
         return Ok(None);
     }
     let schema = unnest.schema();
     let exprs: Vec<_> = projection.expr().iter().map(|projected| Arc::clone(&projected.expr)).collect();
-    let wanted = Parts::of(&exprs, schema.fields());
+    let wanted = ProjectedColumns::from_exprs(&exprs, schema.fields());
     let mut input = Arc::clone(unnest.input());
     let mut fields = schema.fields().to_vec();
     for list in lists.iter().map(|list| list.index_in_input_schema) {
@@ -79,18 +79,18 @@ fn narrowed(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>
     Ok(Some(Arc::new(ProjectionExec::try_new(projected, Arc::new(unnest))?)))
 }
 
-/// The scan that a plan is, if it is one of ours.
+/// Returns the scan if the plan is a scan of Avro files.
 fn scan(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &AvroSource)> {
     plan.downcast_ref::<DataSourceExec>()?.downcast_to_file_source::<AvroSource>()
 }
 
-/// The plan with less in the list that is its output of this index. None where all of it is wanted.
+/// Returns the plan with unused parts of a list column pruned; `None` if nothing can be pruned.
 fn with_narrow_list(
     plan: &Arc<dyn ExecutionPlan>,
     list: usize,
-    wanted: &Parts,
+    wanted: &ProjectedColumns,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    // Rows may be dealt to more threads between the two.
+    // A round-robin repartition may be between the two.
     if let Some(dealt) = plan.downcast_ref::<RepartitionExec>()
         && let Partitioning::RoundRobinBatch(_) = dealt.partitioning()
     {
@@ -104,7 +104,7 @@ fn scan_with_narrow_list(
     config: &FileScanConfig,
     source: &AvroSource,
     list: usize,
-    wanted: &Parts,
+    wanted: &ProjectedColumns,
 ) -> Option<Arc<dyn ExecutionPlan>> {
     use datafusion::datasource::physical_plan::FileSource;
     let projected = source.projection()?.iter().nth(list)?;

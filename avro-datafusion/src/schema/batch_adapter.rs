@@ -1,5 +1,5 @@
-//! Batches of a file in, batches of the table's schema out: columns matched by name, missing ones null, others cast. That is for
-//! columns that the caller gave; files that are resolved to an Avro schema have the table's types already.
+//! Converts decoded batches to declared columns: columns are matched by name, missing ones are null, others cast. Files
+//! resolved to an Avro schema already have the table's types.
 
 use crate::schema::reader_schema::name_in;
 use arrow_array::cast::AsArray;
@@ -11,15 +11,15 @@ use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::common::{Result, plan_err};
 use std::sync::Arc;
 
-/// How batches of one schema become batches of another.
-pub(crate) struct Adapter {
+/// Converts batches of one schema to another.
+pub(crate) struct BatchAdapter {
     target: SchemaRef,
-    /// For each column of the target the column of the file, if it has it.
+    /// For each target column, its index in the file, if the file has it.
     sources: Vec<Option<usize>>,
 }
 
-impl Adapter {
-    /// From the schema of the file of this name. A column that the table promises never to be null must be in the file.
+impl BatchAdapter {
+    /// Creates an adapter from the schema of this file. A NOT NULL column must be in the file.
     pub(crate) fn new(file: &Schema, target: SchemaRef, name: &str) -> Result<Self> {
         let source = |field: &FieldRef| {
             let name = name_in(field, |name| file.fields().find(name).is_some())?;
@@ -29,15 +29,15 @@ impl Adapter {
         for (field, source) in target.fields().iter().zip(&sources) {
             if source.is_none() && !field.is_nullable() {
                 return plan_err!(
-                    "{name}: the file has no column `{}`, and the table does not let it be null",
+                    "{name}: column `{}` is NOT NULL in the table but missing from the file",
                     field.name()
                 );
             }
         }
-        Ok(Adapter { target, sources })
+        Ok(BatchAdapter { target, sources })
     }
 
-    /// The same rows in the target's schema.
+    /// Converts a batch.
     pub(crate) fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let rows = batch.num_rows();
         let column = |(field, source): (&Arc<Field>, &Option<usize>)| match source.and_then(|i| batch.columns().get(i))
@@ -51,7 +51,7 @@ impl Adapter {
     }
 }
 
-/// An error of casting a column's values, with the column's name.
+/// Adds the column's name to a cast error.
 fn in_column(e: ArrowError, name: &str) -> ArrowError {
     match e {
         ArrowError::CastError(what) | ArrowError::InvalidArgumentError(what) => {
@@ -61,7 +61,7 @@ fn in_column(e: ArrowError, name: &str) -> ArrowError {
     }
 }
 
-/// The same values as an array of this field's type. Types that differ in the metadata of nested fields alone differ, too.
+/// Converts an array to this field's type. Types that differ only in metadata of nested fields also differ.
 fn adapt(array: &ArrayRef, to: &Field) -> Result<ArrayRef, ArrowError> {
     use DataType::*;
     if array.data_type() == to.data_type() {
@@ -95,7 +95,7 @@ fn adapt(array: &ArrayRef, to: &Field) -> Result<ArrayRef, ArrowError> {
             let children = b.iter().map(child).collect::<Result<_, _>>()?;
             Arc::new(UnionArray::try_new(b.clone(), from.type_ids().clone(), from.offsets().cloned(), children)?)
         }
-        // A value that the table's type cannot hold is an error, not a null.
+        // A value that the table's type cannot hold is an error, not null.
         (_, to) => cast_with_options(array, to, &CastOptions { safe: false, ..Default::default() })?,
     })
 }

@@ -1,8 +1,7 @@
-//! Columns that `CREATE EXTERNAL TABLE` declares: their names and the schemas of the files in, the columns with the names that
-//! they have in the files out.
+//! Matches the columns that `CREATE EXTERNAL TABLE` declares to the fields of files.
 //!
-//! A declared name finds a file's field as a name in a query does: the field of that very name, or else the only one of that
-//! name in another case. What the files call it becomes an alias of the column, which Avro's schema resolution heeds.
+//! A declared name matches as a name in a query does: the field of exactly that name, or else the only one that differs
+//! in case. The file's name becomes an alias of the column, which Avro schema resolution uses.
 
 use crate::schema::header_cache::FileSchema;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema};
@@ -11,49 +10,49 @@ use datafusion::common::{Result, plan_err};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// Where a column has its other names, as JSON.
+/// Metadata key of a column's aliases, a JSON list.
 const ALIASES: &str = "avro.aliases";
 
-/// Fields that an error lists.
+/// Maximum number of fields in an error.
 const LISTED_MAX: usize = 12;
 
-/// A record of a file's schema, with the file's name.
-type Place<'a> = (&'a str, &'a AvroSchema, NodeId);
+/// File name, schema, and a record in it.
+type FileRecord<'a> = (&'a str, &'a AvroSchema, NodeId);
 
-/// The declared columns with their names in these files. Those that `is_elsewhere` are no fields of the files.
+/// Adds the files' names to declared columns. Columns for which `is_elsewhere` is true are not in the files.
 pub(crate) fn named(
     declared: &Schema,
     files: &[(String, Arc<FileSchema>)],
     is_elsewhere: impl Fn(&str) -> bool,
 ) -> Result<Schema> {
     let mut seen = HashSet::new();
-    let places: Vec<Place<'_>> = files
+    let records: Vec<FileRecord<'_>> = files
         .iter()
         .filter(|(_, schema)| seen.insert(Arc::as_ptr(schema)))
         .map(|(name, schema)| (name.as_str(), schema.avro(), schema.avro().root()))
         .collect();
     let fields = declared.fields().iter().map(|field| match is_elsewhere(field.name()) {
         true => Ok(Arc::clone(field)),
-        false => column(field, &places, ""),
+        false => column(field, &records, ""),
     });
     Ok(Schema::new_with_metadata(fields.collect::<Result<Vec<_>>>()?, declared.metadata().clone()))
 }
 
-/// The other names of a column that was declared.
+/// Returns the aliases of a declared column.
 pub(crate) fn aliases(field: &Field) -> Vec<String> {
     let text = field.metadata().get(ALIASES).map(String::as_str).unwrap_or_default();
-    // A list of strings without escapes, as `column` writes it.
+    // Strings without escapes, as written by `column`.
     let names = text.split('"').enumerate().filter(|(i, _)| i % 2 == 1);
     names.map(|(_, name)| name.to_owned()).collect()
 }
 
-/// A declared column, or a field of one, with its names in the records at these places.
-fn column(field: &FieldRef, places: &[Place<'_>], above: &str) -> Result<FieldRef> {
+/// Adds names from these records to a declared column or field.
+fn column(field: &FieldRef, records: &[FileRecord<'_>], above: &str) -> Result<FieldRef> {
     let path = if above.is_empty() { field.name().clone() } else { format!("{above}.{}", field.name()) };
     let (mut names, mut inner, mut any_record, mut others) = (BTreeSet::new(), vec![], false, BTreeSet::new());
-    for &(file, schema, node) in places {
+    for &(file, schema, node) in records {
         let Kind::Record(record) = &schema.node(node).kind else {
-            // A file without a record has one column.
+            // A schema that is not a record has one column.
             if above.is_empty() && field.name().eq_ignore_ascii_case("value") {
                 names.insert("value");
                 inner.push((file, schema, node));
@@ -71,7 +70,7 @@ fn column(field: &FieldRef, places: &[Place<'_>], above: &str) -> Result<FieldRe
             (None, [one]) => one,
             (None, [first, second, ..]) => {
                 return plan_err!(
-                    "the declared column `{path}` may be `{}` or `{}` of {file}; declare it in double quotes, \"{}\"",
+                    "the declared column `{path}` matches `{}` and `{}` of {file}; declare it in double quotes, \"{}\"",
                     first.name,
                     second.name,
                     first.name
@@ -85,7 +84,7 @@ fn column(field: &FieldRef, places: &[Place<'_>], above: &str) -> Result<FieldRe
         let more = others.len().saturating_sub(LISTED_MAX);
         let listed = others.into_iter().take(LISTED_MAX).collect::<Vec<_>>().join(", ");
         let more = if more == 0 { String::new() } else { format!(" and {more} others") };
-        return plan_err!("no file has the declared column `{path}`; there are {listed}{more}");
+        return plan_err!("no file has the declared column `{path}`; available: {listed}{more}");
     }
     names.remove(field.name().as_str());
     let mut named = field.as_ref().clone().with_data_type(data_type(field.data_type(), &inner, &path)?);
@@ -98,25 +97,25 @@ fn column(field: &FieldRef, places: &[Place<'_>], above: &str) -> Result<FieldRe
     Ok(Arc::new(named))
 }
 
-/// A declared type, with the names of its fields in the values at these places.
-fn data_type(declared: &DataType, places: &[Place<'_>], path: &str) -> Result<DataType> {
-    // Values inside of these, through unions.
-    let inside = |of: fn(&Kind) -> Option<NodeId>| -> Vec<Place<'_>> {
+/// Adds names to the fields in a declared type.
+fn data_type(declared: &DataType, records: &[FileRecord<'_>], path: &str) -> Result<DataType> {
+    // Nodes inside these nodes, through unions.
+    let inside = |of: fn(&Kind) -> Option<NodeId>| -> Vec<FileRecord<'_>> {
         let mut found = vec![];
-        for &(file, schema, node) in places {
+        for &(file, schema, node) in records {
             found.extend(branches(schema, node).filter_map(|node| Some((file, schema, of(&schema.node(node).kind)?))));
         }
         found
     };
     Ok(match declared {
         DataType::Struct(fields) => {
-            let mut records = vec![];
-            for &(file, schema, node) in places {
+            let mut inner = vec![];
+            for &(file, schema, node) in records {
                 let is_record = |node: &NodeId| matches!(schema.node(*node).kind, Kind::Record(_));
-                records.extend(branches(schema, node).filter(is_record).map(|node| (file, schema, node)));
+                inner.extend(branches(schema, node).filter(is_record).map(|node| (file, schema, node)));
             }
             let fields: Vec<FieldRef> =
-                fields.iter().map(|field| column(field, &records, path)).collect::<Result<_>>()?;
+                fields.iter().map(|field| column(field, &inner, path)).collect::<Result<_>>()?;
             DataType::Struct(Fields::from(fields))
         }
         DataType::List(item) => {
@@ -137,7 +136,7 @@ fn data_type(declared: &DataType, places: &[Place<'_>], path: &str) -> Result<Da
     })
 }
 
-/// The types of a union, or the type itself.
+/// Returns the branches of a union, or the node itself.
 fn branches(schema: &AvroSchema, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
     let branches = match &schema.node(node).kind {
         Kind::Union(branches) => branches.to_vec(),

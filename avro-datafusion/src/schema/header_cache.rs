@@ -1,10 +1,10 @@
-//! Headers of files: an object in, its parsed header out, fetched once while it stays the same. Files with the same schema
-//! share it, and the programs compiled from it.
+//! Header cache: fetches and parses the header of each file once per version. Files with equal schemas share the parsed
+//! schema and the programs compiled from it.
 
-use crate::block_index::Kept;
+use crate::block_index::CachedIndex;
 use crate::error::file_error;
-use crate::io::boundary_check::Spans;
-use crate::io::object_version::{Version, collect, open_first};
+use crate::io::boundary_check::BoundaryCheck;
+use crate::io::object_version::{ObjectSnapshot, collect, open_first};
 use crate::listing::partition_values::RECORDED;
 use crate::options::read::AvroOptions;
 use avro_arrow::container::{self, Header};
@@ -25,56 +25,55 @@ use tokio::sync::{OnceCell, oneshot};
 const FIRST_BYTES: u64 = 64 << 10;
 /// Threads that fetch the headers of many local files.
 const LOCAL_THREADS: usize = 8;
-/// Headers and programs kept. Beyond these all are dropped, and those still wanted are made again.
+/// Maximum number of cached headers and programs. When a cache is full, all entries are dropped.
 const FILES_MAX: usize = 100_000;
 const PROGRAMS_MAX: usize = 1_000;
 
-/// The headers of one table's files, and the options the table is read with.
-pub(crate) struct Headers {
+/// The header cache of a table, and the table's options.
+pub(crate) struct HeaderCache {
     options: AvroOptions,
     files: Mutex<HashMap<(String, Path), Entry>>,
     schemas: Mutex<HashMap<Arc<str>, Arc<FileSchema>>>,
 }
 
-/// The header of the object as it was when it had this size, time and tag. Whoever comes first fetches it, others wait.
+/// A cached header, valid for an object of this size, time and tag. The first caller fetches it, others wait.
 #[derive(Clone)]
 struct Entry {
     meta: ObjectMeta,
     header: Arc<OnceCell<Arc<FileHeader>>>,
 }
 
-/// What is known of a file before its rows are read.
+/// A file's header and what is derived from it.
 pub(crate) struct FileHeader {
-    /// Codec, sync marker and length. The metadata is dropped: thousands of headers may be kept.
+    /// Codec, sync marker and length. The metadata is dropped, since thousands of headers may be cached.
     pub(crate) header: Header,
-    /// The version of the object that it is from; what else is read of the object must be of the same.
-    pub(crate) version: Arc<Version>,
-    /// The schema, shared by all files that have it.
+    /// Version of the object; all later reads must be of the same version.
+    pub(crate) version: Arc<ObjectSnapshot>,
+    /// Schema, shared by all files that have it.
     pub(crate) schema: Arc<FileSchema>,
-    /// Where the blocks of its ranges are.
-    pub(crate) spans: Spans,
-    /// How many rows it has. None where that cannot be told from the heads of its blocks.
+    /// Checks that ranges of the file meet at block boundaries.
+    pub(crate) boundaries: BoundaryCheck,
+    /// Row count; `None` if block headers do not tell.
     pub(crate) rows: OnceCell<Option<u64>>,
-    /// Its block index, if it was looked for.
-    pub(crate) index: Kept,
-    /// What its writer recorded of the columns of its directories.
+    /// Block index, once loaded.
+    pub(crate) index: CachedIndex,
+    /// Recorded schema of the partition columns.
     pub(crate) partitions: Option<String>,
-    /// The rows and bytes that its first block says it has.
+    /// Declared rows and bytes of the first block.
     pub(crate) first_block: Option<(u64, u64)>,
 }
 
-/// A writer's schema and the programs compiled from it.
+/// A writer's schema, with the programs compiled from it.
 pub(crate) struct FileSchema {
     schema: Schema,
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
     filters: Mutex<HashMap<Filters, Arc<FilterProgram>>>,
 }
 
-/// What a filter's program reads: the rows of that program, and the columns that the filter looks at.
+/// Key of a filter program: its row program and the columns it uses.
 type Filters = (Reads, Vec<String>);
 
-/// What a program reads: these columns of the reader's schema, or of the file's where there is none, or all of them, and at most
-/// so many rows at once.
+/// Key of a program: columns of the reader schema (or of the file's, if there is none; `None`: all) and the batch size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Reads {
     pub(crate) columns: Option<Vec<String>>,
@@ -82,7 +81,7 @@ pub(crate) struct Reads {
     pub(crate) reader: Option<ByText>,
 }
 
-/// A schema that is told from others by its text.
+/// A schema that is compared by its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ByText(pub(crate) Schema);
 
@@ -92,17 +91,17 @@ impl Hash for ByText {
     }
 }
 
-impl Headers {
+impl HeaderCache {
     pub(crate) fn new(options: AvroOptions) -> Self {
-        Headers { options, files: Mutex::default(), schemas: Mutex::default() }
+        HeaderCache { options, files: Mutex::default(), schemas: Mutex::default() }
     }
 
-    /// The options that files are read with.
+    /// Returns the options.
     pub(crate) fn options(&self) -> &AvroOptions {
         &self.options
     }
 
-    /// The header of this object, called `name` in errors, and the first bytes of the object if they had to be fetched.
+    /// Returns the header of an object, and its first bytes if they were fetched now. Errors call the object `name`.
     pub(crate) async fn get(
         &self,
         store: &dyn ObjectStore,
@@ -121,8 +120,8 @@ impl Headers {
         Ok((Arc::clone(header), first))
     }
 
-    /// Fetches the headers of many local files. Each takes microseconds; handing each to a thread and back, as the runtime does,
-    /// takes as long again several times. So a few threads go through them all. What fails is left to who asks for it.
+    /// Fetches the headers of many local files on a few dedicated threads. Each takes microseconds; a round trip
+    /// through the runtime's blocking pool takes several times as long. Errors are left to the next caller of `get`.
     pub(crate) async fn prefetch_local(self: &Arc<Self>, store: &Arc<dyn ObjectStore>, objects: &[ObjectMeta]) {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(LOCAL_THREADS);
         let mut done = vec![];
@@ -131,11 +130,11 @@ impl Headers {
             let (sender, receiver) = oneshot::channel::<()>();
             let fetch = move || {
                 for object in objects {
-                    // Nobody waits any more.
+                    // The receiver is gone: the query was dropped.
                     if sender.is_closed() {
                         break;
                     }
-                    // Outside of a runtime a local store reads on the thread that asks.
+                    // Outside of a runtime, a local store reads on the calling thread.
                     let got =
                         futures::executor::block_on(headers.get(store.as_ref(), &object, object.location.as_ref()));
                     drop(got);
@@ -145,7 +144,7 @@ impl Headers {
                 done.push(receiver);
             }
         }
-        // An error means that the thread is done.
+        // An error means that the thread has ended.
         futures::future::join_all(done).await;
     }
 
@@ -154,25 +153,25 @@ impl Headers {
         if files.len() >= FILES_MAX {
             files.clear();
         }
-        // The path alone is not enough: buckets may have the same paths.
+        // Different buckets may contain the same paths.
         let new = || Entry { meta: object.clone(), header: Arc::default() };
         let entry = files.entry((store.to_string(), object.location.clone())).or_insert_with(new);
-        // Not all stores say enough in their listings to tell versions apart.
-        if entry.meta != *object || entry.header.get().is_some_and(|header| header.version.is_gone()) {
+        // Some stores' listings lack the metadata that tells versions apart.
+        if entry.meta != *object || entry.header.get().is_some_and(|header| header.version.is_stale()) {
             *entry = new();
         }
         Arc::clone(&entry.header)
     }
 
-    /// The header of this object as it is if somebody has asked for it before.
+    /// Returns the header of an object if it is cached and current.
     pub(crate) fn known(&self, store: &dyn ObjectStore, object: &ObjectMeta) -> Option<Arc<FileHeader>> {
         self.cell(store, object).get().cloned()
     }
 
-    /// What is known of a file of these first bytes. The parsed schema is replaced by the one kept of the same text.
-    fn share(&self, mut header: Header, version: Version, first: Bytes) -> FileHeader {
+    /// Builds the entry of a file from its header and first bytes, sharing the parsed schema.
+    fn share(&self, mut header: Header, version: ObjectSnapshot, first: Bytes) -> FileHeader {
         let first_block = container::first_block(&header, &first);
-        // A file that is here as a whole is counted at once. What is wrong with it, if it is not, is for its readers.
+        // A file fetched as a whole is counted now. Its errors are left to its readers.
         let whole = first.len() as u64 == version.len() && self.options.on_corrupt_block == OnCorruptBlock::Error;
         let count = || container::count_rows_behind(&header, &mut Cursor::new(first), &self.options.limits).ok();
         let rows = whole.then(count).flatten();
@@ -194,14 +193,14 @@ impl Headers {
         let partitions = partitions.and_then(|(_, text)| String::from_utf8(text.clone()).ok());
         header.metadata = Vec::new();
         let version = Arc::new(version);
-        let (spans, index) = (Spans::default(), Kept::default());
-        FileHeader { header, version, schema, spans, rows, index, partitions, first_block }
+        let (boundaries, index) = (BoundaryCheck::default(), CachedIndex::default());
+        FileHeader { header, version, schema, boundaries, rows, index, partitions, first_block }
     }
 }
 
-impl fmt::Debug for Headers {
+impl fmt::Debug for HeaderCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Headers").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("HeaderCache").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -210,12 +209,12 @@ impl FileSchema {
         FileSchema { schema, programs: Mutex::default(), filters: Mutex::default() }
     }
 
-    /// The schema itself.
+    /// Returns the schema.
     pub(crate) fn avro(&self) -> &Schema {
         &self.schema
     }
 
-    /// The names of the columns: the fields of the outermost record, or else the one column `value`.
+    /// Returns the column names: fields of the root record, or `value`.
     pub(crate) fn columns(&self) -> Vec<&str> {
         match &self.schema.node(self.schema.root()).kind {
             Kind::Record(record) => record.fields.iter().map(|field| field.name.as_str()).collect(),
@@ -223,12 +222,12 @@ impl FileSchema {
         }
     }
 
-    /// The program that reads this.
+    /// Returns the program for these columns.
     pub(crate) fn program(&self, reads: Reads, options: &AvroOptions) -> avro_arrow::Result<Arc<Program>> {
         if let Some(program) = lock(&self.programs).get(&reads) {
             return Ok(Arc::clone(program));
         }
-        // Compiled without the lock. Two may do so at once: the work is small, and either's result is good.
+        // Compiled without the lock: two threads may compile the same program, which is cheap and harmless.
         let reader_schema = reads.reader.clone().map(|ByText(schema)| schema);
         let options = options.decoder(reads.columns.clone(), reads.batch_size).with_reader_schema(reader_schema);
         let program = Arc::new(Program::compile(&self.schema, &options)?);
@@ -240,7 +239,7 @@ impl FileSchema {
         Ok(program)
     }
 
-    /// The program of a filter that looks at these columns, of the rows that the program of `reads` reads.
+    /// Returns the filter program for these columns of the row program of `reads`.
     pub(crate) fn filter(
         &self,
         reads: Reads,
@@ -261,20 +260,20 @@ impl FileSchema {
     }
 }
 
-/// Fetches the first bytes of an object, called `name` in errors, more and more until they hold its header.
+/// Fetches the first bytes of an object until they contain its header. Errors call the object `name`.
 pub(crate) async fn fetch(
     store: &dyn ObjectStore,
     object: &ObjectMeta,
     options: &AvroOptions,
     name: &str,
-) -> Result<(Header, Version, Bytes)> {
+) -> Result<(Header, ObjectSnapshot, Bytes)> {
     let mut len = FIRST_BYTES.min(object.size);
-    // An empty range is an error to object stores.
+    // Object stores reject empty ranges.
     if len == 0 {
         return Err(file_error(ErrorKind::NotAvro { found: vec![] }.into(), name));
     }
     let opened = open_first(store, object, 0..len, name).await?;
-    let version = Version::new(opened.meta.clone());
+    let version = ObjectSnapshot::new(opened.meta.clone());
     let mut bytes = collect(opened, name).await?;
     loop {
         match Header::parse(&bytes, &options.limits).map_err(|e| file_error(e, name))? {
@@ -288,7 +287,7 @@ pub(crate) async fn fetch(
     }
 }
 
-/// Locks. The maps behind these locks are whole at every step, so a panic elsewhere does not spoil them.
+/// Locks a mutex. The maps are consistent at every step, so a poisoned lock is fine.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

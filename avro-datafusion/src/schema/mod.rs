@@ -1,4 +1,4 @@
-//! Schemas: the headers of files, the reader schema of a table, and columns that no file has.
+//! Schemas: the headers of files, the reader schema of a table, and declared columns.
 
 pub(crate) mod header_cache;
 pub(crate) mod reader_schema;

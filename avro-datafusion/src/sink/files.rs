@@ -1,9 +1,8 @@
-//! The files of one write: rows with their directories in; their files out, once all of them are there.
+//! The files of one write: all of them appear when all are complete.
 //!
-//! Rows gather until they make a few blocks. Such a group is encoded and compressed by a thread of its own while others gather, and
-//! groups go to their files in the order in which they were begun, so rows keep theirs. What is gathered, encoded and on its way is
-//! accounted to the memory pool, and bounded also where many directories are written at once: then files are ended early, and their
-//! directories get more than one.
+//! Rows gather into groups of a few blocks. A task encodes and compresses each group while others gather; groups reach
+//! their file in order, so rows keep theirs. All bytes gathered, encoded and in flight are charged to the memory pool.
+//! If many directories are written at once, files are ended early and their directories get several files.
 
 use super::group::{Encoded, Group, Groups};
 use super::partition::{Key, Partitioning};
@@ -23,11 +22,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// Files open at a time. Each is a file descriptor, or an upload.
+/// Maximum open files. Each is a file descriptor or an upload.
 const OPEN_MAX: usize = 256;
-/// Bytes held for files, where there are several.
+/// Maximum bytes held if there are several files.
 const HELD_MAX: usize = 96 << 20;
-/// Files that are completed at a time.
+/// Files completed concurrently.
 const COMPLETED_AT_ONCE: usize = 8;
 
 /// How files are written.
@@ -37,11 +36,11 @@ pub(super) struct Making {
     pub(super) partitioning: Partitioning,
     pub(super) schema: SchemaRef,
     pub(super) options: WriteOptions,
-    /// Bytes that are sent at once.
+    /// Bytes per part of an upload.
     pub(super) part_bytes: usize,
     /// Rows after which a directory gets another file.
     pub(super) rows_max: usize,
-    /// Groups that are encoded at a time.
+    /// Groups encoded concurrently.
     pub(super) groups_at_once: usize,
     pub(super) memory: MemoryReservation,
     pub(super) metrics: Metrics,
@@ -52,13 +51,13 @@ pub(super) struct Files {
     making: Making,
     groups: Groups,
     open: HashMap<Arc<Key>, Open>,
-    /// Groups being encoded, the oldest first.
+    /// Groups being encoded, oldest first.
     encoding: VecDeque<(Arc<Key>, usize, SpawnedTask<Result<Encoded>>)>,
-    /// Bytes gathered and being encoded, and held by uploads.
+    /// Bytes gathered and being encoded, and bytes held by uploads.
     n_gathered: usize,
     n_uploading: usize,
     n_files: usize,
-    /// Counts what is done, to know which file was used last.
+    /// Logical clock, to find the least recently used file.
     clock: u64,
     done: Done,
 }
@@ -71,7 +70,7 @@ struct Open {
     used: u64,
 }
 
-/// Files that are complete. Who drops this before all are deletes them.
+/// Completed files. Dropping this before all are complete deletes them.
 struct Done {
     store: Arc<dyn ObjectStore>,
     paths: Vec<Path>,
@@ -93,7 +92,7 @@ impl Files {
         }
     }
 
-    /// The next rows of a directory.
+    /// Adds rows to a directory.
     pub(super) async fn write(&mut self, key: Key, batch: RecordBatch) -> Result<()> {
         let key = Arc::new(key);
         for rows in self.groups.slices(batch) {
@@ -121,12 +120,12 @@ impl Files {
         self.make_room().await
     }
 
-    /// All rows are written: their files are completed. Paths of the files.
+    /// Completes all files after the last row; returns their paths.
     pub(super) async fn finish(mut self) -> Result<Vec<Path>> {
         if self.making.destination.single && self.open.is_empty() {
             self.begin(&Arc::new(vec![])).await?;
         }
-        // In the order in which they were begun, so that there is one.
+        // In creation order, so that the result is deterministic.
         let mut keys: Vec<_> = self.open.keys().cloned().collect();
         keys.sort();
         for key in &keys {
@@ -147,7 +146,7 @@ impl Files {
         Ok(std::mem::take(&mut self.done.paths))
     }
 
-    /// Begins a file of the directory.
+    /// Creates a file in the directory.
     async fn begin(&mut self, key: &Arc<Key>) -> Result<()> {
         let making = &self.making;
         let builder = WriterBuilder::new(Arc::clone(&making.schema)).with_options(making.options.clone());
@@ -164,7 +163,7 @@ impl Files {
         Ok(())
     }
 
-    /// Starts to encode what has gathered for the directory.
+    /// Starts encoding the rows gathered for the directory.
     async fn encode(&mut self, key: &Arc<Key>) -> Result<()> {
         self.written(self.making.groups_at_once.saturating_sub(1)).await?;
         let Some(open) = self.open.get_mut(key) else { return Ok(()) };
@@ -182,13 +181,13 @@ impl Files {
         self.account().await
     }
 
-    /// Writes what is encoded, until so few groups are not.
+    /// Writes encoded groups until at most this many are pending.
     async fn written(&mut self, few: usize) -> Result<()> {
         while self.encoding.len() > few
             && let Some((key, n_bytes, task)) = self.encoding.pop_front()
         {
             let Some(open) = self.open.get_mut(&key) else {
-                return exec_err!("{}: a file was ended before its rows", self.making.destination.name());
+                return exec_err!("{}: file closed before its last rows", self.making.destination.name());
             };
             let encoded = task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?;
             let name = self.making.destination.name_of(open.upload.path());
@@ -204,7 +203,7 @@ impl Files {
         Ok(())
     }
 
-    /// Ends the file of the directory, which gets another one when there are more rows.
+    /// Ends the file of the directory; more rows get another file.
     async fn end(&mut self, key: &Arc<Key>) -> Result<()> {
         self.encode(key).await?;
         self.written(0).await?;
@@ -217,7 +216,7 @@ impl Files {
         Ok(())
     }
 
-    /// Where there are many files, sees to it that they do not hold too much.
+    /// Frees memory while many files hold too much.
     async fn make_room(&mut self) -> Result<()> {
         while self.open.len() > OPEN_MAX {
             let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(key, _)| Arc::clone(key));
@@ -230,7 +229,7 @@ impl Files {
         Ok(())
     }
 
-    /// Holds less: encodes the rows that are the most, or ends the file that holds the most bytes.
+    /// Frees memory: encodes the largest group, or ends the file that holds the most bytes.
     async fn relieve(&mut self) -> Result<()> {
         if !self.encoding.is_empty() {
             return self.written(0).await;
@@ -247,15 +246,15 @@ impl Files {
         }
     }
 
-    /// The most that a file holds, and the directory that it is of.
+    /// Returns the largest number of bytes held by a file, and its directory.
     fn most(&self, held: fn(&Open) -> usize) -> Option<(usize, Arc<Key>)> {
         let held = self.open.iter().map(|(key, open)| (held(open), key));
         held.max_by_key(|(held, _)| *held).map(|(held, key)| (held, Arc::clone(key)))
     }
 
-    /// Tells the memory pool what is held. Where that is too much for it, what can be written is.
+    /// Charges the held bytes to the memory pool; if it is exhausted, writes what it can.
     async fn account(&mut self) -> Result<()> {
-        // What a group becomes is about as much again.
+        // The encoded group takes about as much again.
         let held = |files: &Files| files.n_gathered * 2 + files.n_uploading;
         if self.making.memory.try_resize(held(self)).is_err() {
             self.written(0).await?;
@@ -273,7 +272,7 @@ impl Drop for Done {
             let (store, paths) = (Arc::clone(&self.store), std::mem::take(&mut self.paths));
             runtime.spawn(async move {
                 for path in paths {
-                    // What cannot be deleted stays; the write has failed already.
+                    // A file that cannot be deleted stays; the write has failed already.
                     let _ = store.delete(&path).await;
                 }
             });

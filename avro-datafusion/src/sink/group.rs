@@ -1,27 +1,27 @@
-//! Groups of rows that are encoded at once: batches in, the bytes of whole blocks out.
+//! Groups of rows that are encoded together into whole blocks.
 
 use arrow_array::{Array, RecordBatch};
 use avro_arrow::{Encoder, WriteOptions};
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::common::{DataFusionError, Result};
 
-/// Bytes of rows that are worth a task of their own.
+/// Minimum bytes of rows for a task.
 const GROUP_BYTES: usize = 1 << 20;
-/// Blocks of a group, at least, so that few are smaller than they were meant to be.
+/// Minimum blocks per group, so that few blocks are smaller than intended.
 const BLOCKS: usize = 4;
 
-/// Rows that gather until they are encoded.
+/// Rows gathered for encoding.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     batches: Vec<RecordBatch>,
-    /// Bytes of the values, about.
+    /// Approximate bytes of the values.
     n_value_bytes: usize,
     /// Bytes of memory.
     n_bytes: usize,
 }
 
 impl Group {
-    /// Adds rows. Bytes that they hold.
+    /// Adds rows; returns the bytes of memory they hold.
     pub(super) fn add(&mut self, batch: RecordBatch) -> usize {
         let n_bytes = held_bytes(&batch);
         self.n_value_bytes += value_bytes(&batch);
@@ -34,7 +34,7 @@ impl Group {
         self.n_bytes
     }
 
-    /// The blocks of all rows.
+    /// Encodes all rows into blocks.
     pub(super) fn encode(&self, encoder: &Encoder) -> Result<Encoded> {
         let mut bytes = vec![];
         let blocks = encoder.encode(&self.batches, &mut bytes).map_err(|e| DataFusionError::External(Box::new(e)))?;
@@ -47,14 +47,14 @@ impl Group {
     }
 }
 
-/// What becomes of a group.
+/// Result of encoding a group.
 pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
     pub(super) rows: usize,
     pub(super) blocks: usize,
 }
 
-/// How large groups are.
+/// Size limits of groups.
 pub(super) struct Groups {
     group_bytes: usize,
 }
@@ -65,12 +65,12 @@ impl Groups {
         Groups { group_bytes }
     }
 
-    /// Are these rows enough?
+    /// Returns whether the rows are enough for a group.
     pub(super) fn is_full(&self, group: &Group) -> bool {
         group.n_value_bytes >= self.group_bytes
     }
 
-    /// The batch in slices of about a group each.
+    /// Slices a batch into pieces of about a group each.
     pub(super) fn slices(&self, batch: RecordBatch) -> Vec<RecordBatch> {
         let n = value_bytes(&batch) / self.group_bytes;
         if n < 2 || batch.num_rows() < 2 {
@@ -81,12 +81,12 @@ impl Groups {
     }
 }
 
-/// Bytes of memory that a batch holds, about. A slice of a batch holds all of it, but many slices hold it once.
+/// Returns the approximate memory of a batch. A slice keeps the whole batch alive, but many slices do so only once.
 pub(crate) fn held_bytes(batch: &RecordBatch) -> usize {
     get_record_batch_memory_size(batch).min(value_bytes(batch) * 2)
 }
 
-/// Bytes of the values, about: what of its buffers a slice uses.
+/// Returns the approximate bytes of the values, counting only the used part of buffers.
 fn value_bytes(batch: &RecordBatch) -> usize {
     let bytes = |column: &dyn Array| match column.data_type() {
         arrow_schema::DataType::Utf8View | arrow_schema::DataType::BinaryView => view_bytes(column),
@@ -112,7 +112,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn slices_are_about_a_group_each() {
+    fn slices_are_about_one_group() {
         let groups = Groups::new(&WriteOptions::default().with_block_bytes(1_000));
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1_000_000));
         let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_counts_for_what_it_has() {
+    fn value_bytes_counts_only_the_slice() {
         let texts: ArrayRef = Arc::new(StringViewArray::from_iter_values((0..1_000).map(|i| format!("{i:0100}"))));
         let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
         assert_eq!(value_bytes(&batch), 116_000);

@@ -1,8 +1,9 @@
-//! Writing: the rows of a query in, Avro files in an object store out, for `COPY` and for `INSERT`.
+//! Writes query results as Avro files, for `COPY` and `INSERT`.
 //!
-//! `partition` says which directory each row belongs to, `group` encodes rows, `files` keeps the files of a write, and `upload` brings
-//! one into the store. DataFusion's own machinery for files is not used: it writes nulls into the directories of other values, spreads
-//! the rows of a file over several to have them encoded in parallel, and leaves half a file where a write is given up.
+//! `partition` assigns rows to directories, `group` encodes rows, `files` manages the files of a write, and `upload`
+//! sends one file to the store. DataFusion's own file sink is not used: it writes nulls into directories of other
+//! values, spreads the rows of a file over several files to encode them in parallel, and leaves partial files if a
+//! write is aborted.
 
 mod files;
 mod group;
@@ -11,7 +12,7 @@ mod upload;
 
 use crate::error::file_error;
 use crate::index::{IndexOptions, build_files};
-use crate::listing::list::Found;
+use crate::listing::list::ListedFile;
 use crate::listing::location::{file_name, is_local};
 use crate::options::read::AvroOptions;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -41,35 +42,35 @@ use std::time::UNIX_EPOCH;
 pub(crate) use group::held_bytes;
 pub use partition::Partitioning;
 
-/// Bytes that are given to a local disk at once.
+/// Bytes per write to a local disk.
 const LOCAL_PART_BYTES: usize = 1 << 20;
-/// The least that stores take as a part of a file.
+/// Minimum bytes of a part that object stores accept.
 const REMOTE_PART_BYTES_MIN: usize = 5 << 20;
 
-/// Where files are written to.
+/// Destination of a write.
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
     pub(crate) store_url: ObjectStoreUrl,
     /// The file, or the directory of the files.
     pub(crate) base: Path,
-    /// Is it one file?
+    /// Whether the write makes a single file.
     pub(crate) single: bool,
-    /// How the names of files end, with the dot.
+    /// Extension of the files, with the dot.
     pub(crate) extension: String,
-    /// The columns that directories are named by.
+    /// Columns that name the directories.
     pub(crate) partition_by: Vec<String>,
-    /// Do files have those columns as well?
+    /// Whether files also contain those columns.
     pub(crate) keep: bool,
 }
 
 impl Destination {
-    /// Where DataFusion says.
-    fn of(config: &FileSinkConfig) -> Result<Self> {
+    /// Creates the destination from DataFusion's sink configuration.
+    fn from_config(config: &FileSinkConfig) -> Result<Self> {
         let [base] = config.table_paths.as_slice() else {
-            return plan_err!("rows are written to one place, not to {}", config.table_paths.len());
+            return plan_err!("expected one output location, found {}", config.table_paths.len());
         };
         if base.get_glob().is_some() {
-            return plan_err!("{}: what is written has a name without wildcards", config.original_url);
+            return plan_err!("{}: an output path must not contain wildcards", config.original_url);
         }
         let partition_by: Vec<_> = config.table_partition_cols.iter().map(|(name, _)| name.clone()).collect();
         Ok(Destination {
@@ -90,8 +91,8 @@ impl Destination {
         file_name(&self.store_url, path)
     }
 
-    /// A name for the next file: those of a write come in the order in which they were begun, and after those of earlier ones. The
-    /// marker makes the name one that nobody else has.
+    /// Returns the path of the next file. Names sort in creation order, after those of earlier writes; part of the sync
+    /// marker makes them unique.
     fn path(&self, directory: &Path, n: usize, sync: &[u8; 16]) -> Path {
         if self.single {
             return self.base.clone();
@@ -103,11 +104,11 @@ impl Destination {
     }
 }
 
-/// Writes Avro files. What it does is all or nothing: where it fails or is given up, no file appears.
+/// Writes Avro files. All files appear when the write completes; if it fails or is dropped, none does.
 #[derive(Debug)]
 pub struct AvroSink {
     destination: Destination,
-    /// The columns that come, the same with unions for tagged structs, and those that files get.
+    /// Columns of the input, those with unions instead of tagged structs, and those of the files.
     schema: SchemaRef,
     dense: Option<SchemaRef>,
     file_schema: SchemaRef,
@@ -116,17 +117,17 @@ pub struct AvroSink {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// What a write counts.
+/// Metrics of a write.
 struct Metrics {
     rows: Count,
     blocks: Count,
     bytes: Count,
-    /// Time in encoding and compression, of all threads together.
+    /// Time in encoding and compression, over all threads.
     time: Time,
 }
 
 impl AvroSink {
-    /// Files of these columns; what can be wrong with them and the options is found here.
+    /// Creates a sink and checks its columns and options.
     fn try_new(destination: Destination, schema: SchemaRef, options: AvroOptions) -> Result<Self> {
         let partitioning = Partitioning::new(&schema, &destination.partition_by, destination.keep)?;
         let dense = tagged::dense_schema(&schema);
@@ -148,21 +149,21 @@ impl AvroSink {
         })
     }
 
-    /// How files are encoded, and what their headers say.
+    /// Returns the encoder options, with the metadata of the headers.
     fn encoder(&self) -> Result<WriteOptions> {
         let mut encoder = self.options.writing.encoder(&self.options.limits)?;
         encoder.metadata.extend(self.partitioning.recorded(&self.schema));
         Ok(encoder)
     }
 
-    /// Builds the indexes of the files that were written.
+    /// Builds the block indexes of the written files.
     async fn index(&self, context: &TaskContext, paths: &[Path]) -> Result<()> {
         let store = context.runtime_env().object_store(&self.destination.store_url)?;
         let mut found = Vec::with_capacity(paths.len());
         for path in paths {
             let object = store.head(path).await?;
             let store_url = self.destination.store_url.clone();
-            found.push(Found { store: Arc::clone(&store), store_url, object });
+            found.push(ListedFile { store: Arc::clone(&store), store_url, object });
         }
         let (runtime, threads) = (context.runtime_env(), context.session_config().target_partitions());
         let index = IndexOptions { columns: None, rebuild: true, progress: None };
@@ -200,7 +201,7 @@ impl DataSink for AvroSink {
                 true => usize::MAX,
                 false => execution.soft_max_rows_per_output_file.get(),
             },
-            // One more than there are threads, so that none waits.
+            // One more than threads, so that no thread waits.
             groups_at_once: threads.max(1) + 1,
             memory: MemoryConsumer::new("AvroSink").register(context.memory_pool()),
             metrics: Metrics {
@@ -243,7 +244,7 @@ impl DisplayAs for AvroSink {
     }
 }
 
-/// The batch with the very types of the schema. Plans and their batches do not always say the same of the fields inside of columns.
+/// Casts a batch to the exact types of the schema. Plans and batches may differ in the fields inside columns.
 fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let fits = |(column, field): (&ArrayRef, &FieldRef)| column.data_type() == field.data_type();
     if batch.columns().iter().zip(schema.fields()).all(fits) {
@@ -258,23 +259,23 @@ fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(nullable(schema), columns, &options)?)
 }
 
-/// The schema with columns that may all be null: which may not is for the encoder to say, in the file's own terms.
+/// Returns the schema with all columns nullable. The encoder checks nulls against the file's schema.
 fn nullable(schema: &SchemaRef) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     Arc::new(Schema::new(fields))
 }
 
-/// The plan of a `COPY`, or of an `INSERT` into a table of DataFusion's.
+/// Plans a `COPY`, or an `INSERT` into one of DataFusion's listing tables.
 pub(crate) fn plan(
     input: Arc<dyn ExecutionPlan>,
     config: &FileSinkConfig,
     options: AvroOptions,
     order: Option<LexRequirement>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    write(input, config.insert_op, Destination::of(config)?, Arc::clone(&config.output_schema), options, order)
+    write(input, config.insert_op, Destination::from_config(config)?, Arc::clone(&config.output_schema), options, order)
 }
 
-/// The plan that writes rows of these columns.
+/// Plans a write of rows with these columns.
 pub(crate) fn write(
     input: Arc<dyn ExecutionPlan>,
     op: InsertOp,
@@ -284,7 +285,7 @@ pub(crate) fn write(
     order: Option<LexRequirement>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     if op != InsertOp::Append {
-        return not_impl_err!("{op} of Avro tables: rows can only be added");
+        return not_impl_err!("{op} of Avro tables; only appending rows is supported");
     }
     let sink = AvroSink::try_new(destination, schema, options)?;
     Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), order)))

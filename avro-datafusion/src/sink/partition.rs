@@ -1,5 +1,4 @@
-//! Rows by the directory they belong to: batches in; for each directory the rows of its own out, without the columns that its name
-//! tells.
+//! Assigns rows to Hive partition directories, and drops the columns that the directory name holds.
 
 use crate::listing::partition_values::{NULL, RECORDED};
 use arrow_array::builder::UInt32Builder;
@@ -12,34 +11,34 @@ use datafusion::common::{DataFusionError, Result, plan_err};
 use object_store::path::{Path, PathPart};
 use std::collections::HashMap;
 
-/// How that name is written where it is a text. Readers undo the escape.
+/// Escape of `__HIVE_DEFAULT_PARTITION__` as a text value. Readers undo it.
 const ESCAPED: &str = "%5F_HIVE_DEFAULT_PARTITION__";
 
-/// The values that name a directory, one for each level.
+/// Values that name a directory, one per level.
 pub(super) type Key = Vec<Option<String>>;
 
-/// How rows are divided into directories `key=value`, as Hive has them.
+/// Divides rows into Hive partition directories `key=value`.
 #[derive(Debug, Clone)]
 pub struct Partitioning {
-    /// The columns that directories are named by, by name and place.
+    /// Name and index of the partition columns.
     by: Vec<(String, usize)>,
-    /// The columns that are written, by place.
+    /// Indices of the written columns.
     written: Vec<usize>,
 }
 
 impl Partitioning {
-    /// Directories of these columns of the schema, which files have as well if they are kept.
+    /// Creates a partitioning by these columns of the schema. If `keep` is set, files contain them too.
     ///
     /// # Errors
-    /// A column that is not there, or whose name cannot be a directory's.
+    /// If a column is missing, or its name cannot be that of a directory.
     pub fn new(schema: &Schema, by: &[String], keep: bool) -> Result<Self> {
         let mut places = Vec::with_capacity(by.len());
         for name in by {
             let Some((place, _)) = schema.fields().find(name) else {
-                return plan_err!("there is no column `{name}` to partition by");
+                return plan_err!("no column `{name}` to partition by");
             };
             if name.is_empty() || name.contains('=') {
-                return plan_err!("a directory cannot be called after the column `{name}`");
+                return plan_err!("the name of column `{name}` cannot be used in a directory name");
             }
             places.push((name.clone(), place));
         }
@@ -48,16 +47,16 @@ impl Partitioning {
         Ok(Partitioning { by: places, written })
     }
 
-    /// The schema of the files.
+    /// Returns the schema of the files.
     ///
     /// # Errors
-    /// None but for another schema than the one that this was made for.
+    /// Only for another schema than the one passed to `new`.
     pub fn file_schema(&self, schema: &Schema) -> Result<SchemaRef> {
         Ok(schema.project(&self.written)?.into())
     }
 
-    /// The entry of a file's header that says of which types the columns of its directories are. None where there are no such
-    /// columns, where files have them as well, and where Avro has no types for them.
+    /// Returns the header entry that records the types of the partition columns. `None` if there are no such columns,
+    /// files contain them, or Avro has no such types.
     pub fn recorded(&self, schema: &Schema) -> Option<(String, Vec<u8>)> {
         let columns = self.by.iter().map(|(_, place)| *place).filter(|place| !self.written.contains(place));
         let columns = columns.collect::<Vec<_>>();
@@ -65,7 +64,7 @@ impl Partitioning {
         (!columns.is_empty()).then(|| (RECORDED.to_owned(), recorded.json().as_bytes().to_vec()))
     }
 
-    /// The path of the directory with these values, with what names cannot hold as `%` and two digits.
+    /// Returns the path of the directory for these values, percent-encoded where necessary.
     pub fn directory(&self, key: &[Option<String>]) -> Path {
         let name = |((name, _), value): (&(String, usize), &Option<String>)| match value.as_deref() {
             None => part(&format!("{name}={NULL}")),
@@ -76,10 +75,10 @@ impl Partitioning {
         Path::parse(names.join("/")).unwrap_or_else(|_| Path::from_iter(names))
     }
 
-    /// The rows of each directory, in their order, and of directories the one that comes first in the batch first.
+    /// Splits a batch by directory. Rows keep their order; directories come in order of their first row.
     ///
     /// # Errors
-    /// A column whose values are nothing that a directory can be called.
+    /// If the values of a column cannot be part of a path.
     pub fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<Option<String>>, RecordBatch)>> {
         let file = |batch: &RecordBatch| batch.project(&self.written);
         if self.by.is_empty() {
@@ -88,12 +87,9 @@ impl Partitioning {
         let values = self.by.iter().map(|(name, place)| {
             let column = batch.column(*place);
             match cast(column, &DataType::Utf8) {
-                // Bytes that are no text would become nulls.
+                // Bytes that are not UTF-8 would become nulls.
                 Ok(text) if text.null_count() == column.logical_null_count() => Ok(text.as_string::<i32>().clone()),
-                _ => plan_err!(
-                    "a directory cannot be called after values of the column `{name}`, which is of type {}",
-                    column.data_type()
-                ),
+                _ => plan_err!("cannot partition by column `{name}` of type {}", column.data_type()),
             }
         });
         let values = values.collect::<Result<Vec<StringArray>>>()?;
@@ -133,7 +129,7 @@ impl Partitioning {
     }
 }
 
-/// A part of a path, with what names cannot hold escaped.
+/// Escapes a path component.
 fn part(name: &str) -> String {
     PathPart::from(name).as_ref().to_owned()
 }
@@ -157,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_go_to_their_directories() {
+    fn split_assigns_rows_to_directories() {
         let batch = batch();
         type Case<'a> = (&'a [&'a str], bool, &'a [(&'a str, &'a [i64])], usize);
         let cases: &[Case] = &[
@@ -190,10 +186,10 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_directory() {
+    fn new_rejects_invalid_columns() {
         let batch = batch();
         let by = |name: &str| Partitioning::new(&batch.schema(), &[name.to_owned()], false);
-        assert!(by("q").unwrap_err().to_string().contains("there is no column `q` to partition by"));
+        assert!(by("q").unwrap_err().to_string().contains("no column `q` to partition by"));
         let e = by("b").unwrap().split(&batch).unwrap_err().to_string();
         assert!(e.contains("values of the column `b`, which is of type Binary"), "{e}");
     }

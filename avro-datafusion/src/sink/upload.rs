@@ -1,8 +1,8 @@
-//! One file on its way into an object store: its bytes in, in order; the file out, whole or not at all.
+//! Uploads one file to an object store, all or nothing.
 //!
-//! A small file is put at once. Of a larger one parts are sent while the rest is still made; stores show it when it is completed, which
-//! on a local disk is when a temporary file gets its name. Whatever happens before that, nothing is left: who drops this gives the
-//! file up.
+//! A small file is put at once. A larger one is a multipart upload, whose parts are sent while the rest is being made;
+//! on a local disk, completing it renames a temporary file. If an upload is dropped before that, it is aborted and
+//! leaves nothing.
 
 use bytes::Bytes;
 use datafusion::common::runtime::JoinSet;
@@ -13,9 +13,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// Parts that are sent at a time.
+/// Parts sent concurrently.
 const PARTS_AT_ONCE: usize = 4;
-/// Parts after which they become larger: stores take ten thousand at most.
+/// Number of parts after which they grow: stores accept at most ten thousand.
 const PARTS_OF_A_SIZE: usize = 1_000;
 
 /// A file being written.
@@ -23,20 +23,20 @@ const PARTS_OF_A_SIZE: usize = 1_000;
 pub(super) struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
-    /// What is not in a part yet.
+    /// Bytes not yet in a part.
     waiting: VecDeque<Bytes>,
     n_waiting: usize,
     /// Bytes of the first parts.
     part_bytes: usize,
     n_parts: usize,
-    /// Once there was more than a part.
+    /// The multipart upload, once there is more than one part.
     parts: Option<Box<dyn MultipartUpload>>,
-    /// The parts that are being sent.
+    /// Parts in flight.
     sending: JoinSet<object_store::Result<()>>,
 }
 
 impl Upload {
-    /// A file to be. Nothing is sent before there are so many bytes.
+    /// Creates an upload. Nothing is sent before `part_bytes` are there.
     pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path, part_bytes: usize) -> Self {
         Upload {
             store,
@@ -54,12 +54,12 @@ impl Upload {
         &self.path
     }
 
-    /// Bytes held until they are sent, about.
+    /// Returns the approximate bytes held until they are sent.
     pub(super) fn held(&self) -> usize {
         self.n_waiting + self.sending.len() * self.next_part_bytes()
     }
 
-    /// The next bytes.
+    /// Adds bytes.
     pub(super) async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.n_waiting += bytes.len();
         self.waiting.push_back(bytes);
@@ -69,7 +69,7 @@ impl Upload {
         Ok(())
     }
 
-    /// All is written: the file appears. Where that fails, it does not.
+    /// Completes the file. If this fails, no file appears.
     pub(super) async fn finish(mut self) -> Result<()> {
         if self.parts.is_none() {
             let payload = PutPayload::from_iter(std::mem::take(&mut self.waiting));
@@ -91,7 +91,7 @@ impl Upload {
         self.part_bytes.saturating_mul(1 + self.n_parts / PARTS_OF_A_SIZE)
     }
 
-    /// Sends so many of the bytes that are waiting, as the next part. Some stores want all parts but the last to be of a size.
+    /// Sends the next part from the waiting bytes. Some stores require all parts but the last to have equal size.
     async fn send(&mut self, n_bytes: usize) -> Result<()> {
         self.until(PARTS_AT_ONCE - 1).await?;
         let parts = match &mut self.parts {
@@ -114,7 +114,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Waits until so few parts are still being sent.
+    /// Waits until at most this many parts are in flight.
     async fn until(&mut self, few: usize) -> Result<()> {
         while self.sending.len() > few
             && let Some(sent) = self.sending.join_next().await
@@ -129,12 +129,11 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(mut parts) = self.parts.take() {
             let mut sending = std::mem::take(&mut self.sending);
-            // Where there is no runtime any more, there is also nobody to ask the store. A local disk is told all the same, as the
-            // upload is dropped.
+            // Without a runtime the store cannot be asked. A local disk cleans up when the upload is dropped.
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(async move {
                     sending.shutdown().await;
-                    // Nobody waits for the answer.
+                    // The result does not matter to anyone.
                     let _ = parts.abort().await;
                 });
             }
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bytes_are_in_order_in_one_part_or_many() {
+    async fn upload_keeps_byte_order() {
         for (pieces, part_bytes) in [(0, 10), (3, 1_000), (3, 10), (100, 15), (2_500, 10)] {
             let dir = tempfile::tempdir().unwrap();
             let local: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(dir.path()).unwrap());
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_given_up_is_gone() {
+    async fn dropped_upload_leaves_no_object() {
         let dir = tempfile::tempdir().unwrap();
         let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(dir.path()).unwrap());
         let mut upload = Upload::new(store, Path::from("b"), 10);

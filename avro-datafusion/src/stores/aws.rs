@@ -1,7 +1,7 @@
-//! S3 and whatever speaks its language: a bucket's URL and settings in, the store out.
+//! S3 and S3-compatible object stores.
 //!
-//! What the settings do not say is looked for where AWS's own tools look: environment, profiles, SSO, web identity, the
-//! metadata of containers and instances, external processes. None of that happens before the store is first used.
+//! Missing settings are looked up where AWS's own tools look: environment, profiles, SSO, web identity, container and
+//! instance metadata, external processes. None of this happens before the store is first used.
 
 use super::Service;
 use super::clouds::{TIMEOUT, error, retry};
@@ -22,15 +22,16 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 use url::Url;
 
-/// How long to wait for AWS to say where a bucket is.
+/// Timeout for asking AWS for the region of a bucket.
 const REGION_TIMEOUT: Duration = Duration::from_secs(3);
-/// The region where nobody says another one.
+/// Default region.
 const REGION: &str = "us-east-1";
-/// Credentials are got anew so long before they end, and those without an end after so long: somebody may have changed them.
-const BEFORE_EXPIRY: Duration = Duration::from_secs(120);
-const KEPT: Duration = Duration::from_secs(15 * 60);
+/// Credentials are refreshed this long before they expire; those without an expiry after `REFRESH_AFTER`, as they may
+/// have changed.
+const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(120);
+const REFRESH_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// The store of a bucket.
+/// Creates the store of a bucket.
 pub(super) async fn store(url: &Url, settings: &Settings) -> Result<AmazonS3> {
     let bucket = url.host_str().unwrap_or_default();
     let mut config = merged(environment(), settings)?;
@@ -41,17 +42,17 @@ pub(super) async fn store(url: &Url, settings: &Settings) -> Result<AmazonS3> {
 
     let mut credentials = None;
     if !(has_endpoint(&config) && config.contains_key(&Key::Region) && (has_keys || unsigned)) {
-        let mut found = look_around(config.get(&Key::Region).cloned()).await;
+        let mut found = load_sdk_config(config.get(&Key::Region).cloned()).await;
         if let (false, Some(endpoint)) = (has_endpoint(&config), found.endpoint_url()) {
             config.insert(Key::Endpoint, endpoint.to_owned());
         }
         let region = match found.region() {
             Some(region) => region.to_string(),
-            // Servers of others do not mind.
+            // S3-compatible servers ignore the region.
             None if has_endpoint(&config) => REGION.to_owned(),
             None => {
                 let region = region_of(bucket).await;
-                found = look_around(Some(region.clone())).await;
+                found = load_sdk_config(Some(region.clone())).await;
                 region
             }
         };
@@ -61,7 +62,7 @@ pub(super) async fn store(url: &Url, settings: &Settings) -> Result<AmazonS3> {
         }
     }
 
-    // Who writes `http://` wants that.
+    // An `http://` endpoint implies `allow_http`.
     let endpoint = config.get(&Key::S3Endpoint).or(config.get(&Key::Endpoint));
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
         config.entry(Key::Client(ClientConfigKey::AllowHttp)).or_insert_with(|| "true".to_owned());
@@ -74,13 +75,13 @@ pub(super) async fn store(url: &Url, settings: &Settings) -> Result<AmazonS3> {
     let builder = AmazonS3Builder::new().with_url(url.as_str()).with_retry(retry(&settings.retries));
     let mut builder = config.into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value));
     if let Some(provider) = credentials {
-        let provider = Credentials { provider, kept: Mutex::default(), bucket: bucket.to_owned() };
+        let provider = Credentials { provider, cached: Mutex::default(), bucket: bucket.to_owned() };
         builder = builder.with_credentials(Arc::new(provider));
     }
     builder.build()
 }
 
-/// What the environment says of S3.
+/// Returns the S3 settings of the environment.
 fn environment() -> Vec<(String, String)> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?.strip_prefix("AWS_")?.to_ascii_lowercase(), value.into_string().ok()?))
@@ -88,7 +89,7 @@ fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(text).filter(|(_, value)| !value.trim().is_empty()).collect()
 }
 
-/// What the settings say, and what the environment says that does not contradict them.
+/// Merges settings with those of the environment that do not contradict them.
 fn merged(environment: Vec<(String, String)>, settings: &Settings) -> Result<HashMap<Key, String>> {
     let mut given = HashMap::new();
     for (name, value) in &settings.pairs {
@@ -97,7 +98,7 @@ fn merged(environment: Vec<(String, String)>, settings: &Settings) -> Result<Has
     let parsed = |(name, value): (String, String)| Some((format!("aws_{name}").parse::<Key>().ok()?, value));
     let mut config: HashMap<Key, String> = environment.into_iter().filter_map(parsed).collect();
     config.remove(&Key::Bucket);
-    // Keys and endpoints come as a whole: half of one and half of another are neither.
+    // Keys and endpoints are taken as a whole: halves of two pairs do not fit together.
     let says = |key: &Key| given.contains_key(key);
     if says(&Key::AccessKeyId) || says(&Key::SecretAccessKey) || says(&Key::SkipSignature) {
         [Key::AccessKeyId, Key::SecretAccessKey, Key::Token, Key::SkipSignature].iter().for_each(|key| {
@@ -124,8 +125,8 @@ fn is_true(value: &str) -> bool {
     matches!(value.trim().to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y")
 }
 
-/// What AWS's tools would find, in this region or the one that the environment or the profile names.
-async fn look_around(region: Option<String>) -> SdkConfig {
+/// Loads AWS's SDK configuration, for this region or the one in the environment or profile.
+async fn load_sdk_config(region: Option<String>) -> SdkConfig {
     let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let named = RegionProviderChain::first_try(region.map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
@@ -133,32 +134,32 @@ async fn look_around(region: Option<String>) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).http_client(client).region(named).load().await
 }
 
-/// The region of a bucket of which nobody said it: AWS knows.
+/// Asks AWS for the region of a bucket.
 async fn region_of(bucket: &str) -> String {
     let options = ClientOptions::new().with_timeout(REGION_TIMEOUT).with_connect_timeout(REGION_TIMEOUT);
     resolve_bucket_region(bucket, &options).await.unwrap_or_else(|_| REGION.to_owned())
 }
 
-/// The credentials that AWS's tools would find, kept while they are good.
+/// Credentials from AWS's providers, cached until shortly before they expire.
 #[derive(Debug)]
 struct Credentials {
     provider: SharedCredentialsProvider,
-    kept: Mutex<Option<Kept>>,
+    cached: Mutex<Option<CachedCredentials>>,
     bucket: String,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CachedCredentials {
     credential: Arc<AwsCredential>,
     since: Instant,
     expiry: Option<SystemTime>,
 }
 
-impl Kept {
+impl CachedCredentials {
     fn is_good(&self) -> bool {
         match self.expiry {
-            Some(expiry) => expiry.duration_since(SystemTime::now()).is_ok_and(|left| left > BEFORE_EXPIRY),
-            None => self.since.elapsed() < KEPT,
+            Some(expiry) => expiry.duration_since(SystemTime::now()).is_ok_and(|left| left > REFRESH_BEFORE_EXPIRY),
+            None => self.since.elapsed() < REFRESH_AFTER,
         }
     }
 }
@@ -168,9 +169,9 @@ impl CredentialProvider for Credentials {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> Result<Arc<AwsCredential>> {
-        let mut kept = self.kept.lock().await;
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_good()) {
-            return Ok(Arc::clone(&kept.credential));
+        let mut cached = self.cached.lock().await;
+        if let Some(cached) = cached.as_ref().filter(|cached| cached.is_good()) {
+            return Ok(Arc::clone(&cached.credential));
         }
         let found = match self.provider.provide_credentials().await {
             Ok(found) => found,
@@ -196,7 +197,11 @@ impl CredentialProvider for Credentials {
             secret_key: found.secret_access_key().to_owned(),
             token: found.session_token().map(ToOwned::to_owned),
         });
-        *kept = Some(Kept { credential: Arc::clone(&credential), since: Instant::now(), expiry: found.expiry() });
+        *cached = Some(CachedCredentials {
+            credential: Arc::clone(&credential),
+            since: Instant::now(),
+            expiry: found.expiry(),
+        });
         Ok(credential)
     }
 }
@@ -207,8 +212,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_come_before_the_environment() {
-        // The environment, the options, and what comes of both.
+    fn merged_prefers_options_to_environment() {
+        // Environment, options, and the merged result.
         type Pairs = &'static [(&'static str, &'static str)];
         type Case = (Pairs, Pairs, &'static [(Key, &'static str)]);
         let cases: &[Case] = &[
@@ -255,11 +260,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credentials_are_kept_while_they_are_good() {
+    async fn credentials_are_cached_until_expiry() {
         use aws_credential_types::provider::future;
         use std::sync::atomic::{AtomicU32, Ordering};
 
-        /// Gives other credentials each time.
+        /// Returns different credentials each time.
         #[derive(Debug)]
         struct Counting(AtomicU32, Option<Duration>);
         impl ProvideCredentials for Counting {
@@ -274,11 +279,11 @@ mod tests {
             }
         }
 
-        // For how long they are good, and the second ones that are asked for.
+        // Time to expiry, and the credentials returned by the second request.
         let cases = [(None, "0"), (Some(Duration::from_secs(3600)), "0"), (Some(Duration::from_secs(60)), "1")];
         for (left, second) in cases {
             let provider = SharedCredentialsProvider::new(Counting(AtomicU32::new(0), left));
-            let credentials = Credentials { provider, kept: Mutex::default(), bucket: "b".to_owned() };
+            let credentials = Credentials { provider, cached: Mutex::default(), bucket: "b".to_owned() };
             assert_eq!(credentials.get_credential().await.unwrap().key_id, "0");
             assert_eq!(credentials.get_credential().await.unwrap().key_id, second, "{left:?}");
         }

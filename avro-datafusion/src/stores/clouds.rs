@@ -1,5 +1,4 @@
-//! Stores of Google, Azure and web servers: a URL and settings in, the store out. What the settings do not say is taken from
-//! the environment, where `object_store` looks for it.
+//! Stores of Google, Azure and web servers. `object_store` reads missing settings from the environment.
 
 use super::Service;
 use super::explain::name;
@@ -13,11 +12,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
-/// How long a request may take, with all that it brings. A piece of a file is several megabytes, and there may be a dozen under
-/// way on one slow line.
+/// Timeout of a request, including its body. A piece of a file is several megabytes, and a dozen may share one slow
+/// line.
 pub(super) const TIMEOUT: &str = "120s";
 
-/// Google Cloud Storage. Application default credentials, service accounts and the metadata of an instance.
+/// Creates a Google Cloud Storage store. Uses application default credentials, service accounts, or instance metadata.
 pub(super) fn gcs(url: &Url, settings: &Settings) -> Result<GoogleCloudStorage> {
     let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str()).with_retry(retry(&settings.retries));
     if env::var_os("GOOGLE_TIMEOUT").is_none() {
@@ -29,8 +28,8 @@ pub(super) fn gcs(url: &Url, settings: &Settings) -> Result<GoogleCloudStorage> 
     builder.build()
 }
 
-/// Azure Blob Storage or Data Lake. Keys, signatures, service principals, workload identity, the login of the command `az`, and
-/// managed identity.
+/// Creates an Azure Blob Storage or Data Lake store. Uses keys, signatures, service principals, workload identity, the
+/// login of the command `az`, or managed identity.
 pub(super) fn azure(url: &Url, settings: &Settings) -> Result<MicrosoftAzure> {
     let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str()).with_retry(retry(&settings.retries));
     if env::var_os("AZURE_TIMEOUT").is_none() {
@@ -39,7 +38,7 @@ pub(super) fn azure(url: &Url, settings: &Settings) -> Result<MicrosoftAzure> {
     for (name, value) in &settings.pairs {
         builder = builder.with_config(name.parse()?, value);
     }
-    // Before an identity of the machine is looked for, the one of the person who is logged in is taken.
+    // The login of the user takes precedence over the identity of the machine.
     use AzureConfigKey::{AccessKey, ClientId, MsiEndpoint, SasKey, Token, UseAzureCli};
     let is_given = |key: AzureConfigKey| builder.get_config_value(&key).is_some();
     let says_cli = settings.pairs.iter().any(|(name, _)| name.parse().is_ok_and(|key| UseAzureCli == key));
@@ -53,7 +52,7 @@ pub(super) fn azure(url: &Url, settings: &Settings) -> Result<MicrosoftAzure> {
     builder.build()
 }
 
-/// Where the command `az` notes who is logged in.
+/// Directory in which the command `az` records logins.
 fn azure_login() -> Option<PathBuf> {
     let folder = match env::var_os("AZURE_CONFIG_DIR") {
         Some(folder) => PathBuf::from(folder),
@@ -62,7 +61,7 @@ fn azure_login() -> Option<PathBuf> {
     Some(folder.join("azureProfile.json"))
 }
 
-/// A web server.
+/// Creates the store of a web server.
 pub(super) fn http(url: &Url, settings: &Settings) -> Result<HttpStore> {
     let mut builder = HttpBuilder::new().with_url(url.as_str()).with_retry(retry(&settings.retries));
     builder = builder.with_config(ClientConfigKey::Timeout, TIMEOUT);
@@ -75,7 +74,7 @@ pub(super) fn http(url: &Url, settings: &Settings) -> Result<HttpStore> {
     builder.build()
 }
 
-/// As `object_store` retries: with pauses that grow, and are random, so that not all clients come back at once.
+/// Returns `object_store`'s retry configuration: exponential backoff with jitter.
 pub(super) fn retry(retries: &Retries) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
@@ -88,7 +87,7 @@ pub(super) fn retry(retries: &Retries) -> RetryConfig {
     }
 }
 
-/// An error of a service that is not the service's own.
+/// Creates an error that did not come from the service itself.
 pub(super) fn error(service: Service, what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Generic { store: name(service), source: what.into() }
 }

@@ -1,4 +1,4 @@
-//! Stores that the options of a table configure: locations and options in, registered stores out.
+//! Registers object stores that the options of a table configure.
 
 use super::settings::Settings;
 use super::{SERVICES, Service};
@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use url::Url;
 
-/// Registers the stores of these locations as the options of a table say. A bucket has one store: what a table says of it
-/// holds for all tables in it from then on.
+/// Registers the stores of these locations with the options of a table. A bucket has one store, so the options apply to
+/// all tables in it from then on.
 pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &HashMap<String, String>) -> Result<()> {
     let mut pairs: Vec<(&str, &str, &str)> = Vec::new();
     for (name, value) in options {
@@ -30,12 +30,12 @@ pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &Ha
     }
     for (location, store) in &parsed {
         let url: &Url = store.as_ref();
-        let mut settings = Service::of(url).map(Settings::none);
+        let mut settings = Service::from_url(url).map(Settings::none);
         for (prefix, name, value) in &pairs {
             let Some(service) = SERVICES.into_iter().find(|service| service.prefix() == prefix.to_ascii_lowercase())
             else {
                 return plan_err!(
-                    "there is no option `{prefix}.{name}`; those of object stores begin with {}",
+                    "unknown option `{prefix}.{name}`; object store options begin with {}",
                     SERVICES.map(Service::prefix).join("., ") + "."
                 );
             };
@@ -43,7 +43,9 @@ pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &Ha
                 Some(settings) if settings.service == service => settings.set(&name.to_ascii_lowercase(), value)?,
                 _ => {
                     let schemes = service.schemes().join(":// or ");
-                    return plan_err!("option `{prefix}.{name}` is for {schemes}://, and the table is at {location}");
+                    return plan_err!(
+                        "option `{prefix}.{name}` applies to {schemes}://, but the table is at {location}"
+                    );
                 }
             }
         }
@@ -54,17 +56,17 @@ pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &Ha
     Ok(())
 }
 
-/// Returns the store at this URL, of which only scheme, user, host and port count.
+/// Returns the store at this URL. Only scheme, user, host and port matter.
 #[cfg(feature = "cloud")]
 pub(crate) fn store(settings: Settings, url: &Url) -> Result<Arc<dyn ObjectStore>> {
     Ok(Arc::new(super::lazy::LazyStore::new(url, settings)))
 }
 
-/// Returns an error that says what is missing.
+/// Returns an error that names the missing cargo feature.
 #[cfg(not(feature = "cloud"))]
 pub(crate) fn store(_settings: Settings, url: &Url) -> Result<Arc<dyn ObjectStore>> {
     plan_err!(
-        "{}:// is not known here: this program was built without the feature `cloud` of `avro-datafusion`",
+        "{}:// is not supported: this program was built without the feature `cloud` of `avro-datafusion`",
         url.scheme()
     )
 }
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "cloud")]
-    fn options_of_stores() {
+    fn configure_checks_options() {
         type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
         let cases: &[Case] = &[
             ("s3://b/x", &[("format.strings", "plain")], "ok"),
@@ -91,19 +93,15 @@ mod tests {
             (
                 "s3://b/x",
                 &[("aws.acces_key_id", "a")],
-                "object stores have no option `aws.acces_key_id`; known are aws.",
+                "unknown object store option `aws.acces_key_id`; known are aws.",
             ),
-            ("s3://b/x", &[("aws.bucket", "c")], "object stores have no option `aws.bucket`"),
-            (
-                "s3://b/x",
-                &[("asw.region", "a")],
-                "there is no option `asw.region`; those of object stores begin with aws., ",
-            ),
-            ("s3://b/x", &[("gcp.skip_signature", "true")], "is for gs://, and the table is at s3://b/x"),
+            ("s3://b/x", &[("aws.bucket", "c")], "unknown object store option `aws.bucket`"),
+            ("s3://b/x", &[("asw.region", "a")], "unknown option `asw.region`; object store options begin with aws., "),
+            ("s3://b/x", &[("gcp.skip_signature", "true")], "applies to gs://, but the table is at s3://b/x"),
             ("gs://b/x", &[("gcp.service_account_path", "x.json")], "ok"),
             ("az://b/x", &[("azure.account_name", "x"), ("azure.use_azure_cli", "true")], "ok"),
             ("https://h/x", &[("http.timeout", "5s")], "ok"),
-            ("https://h/x", &[("http.verb", "GET")], "object stores have no option `http.verb`"),
+            ("https://h/x", &[("http.verb", "GET")], "unknown object store option `http.verb`"),
             ("/", &[("aws.region", "a")], "option `aws.region` is for s3:// or s3a://, and the table is at /"),
         ];
         for (location, pairs, expected) in cases {

@@ -1,4 +1,4 @@
-//! What to do about a store's error: the error in, one that says so out, of the same kind.
+//! Adds advice to errors of object stores.
 
 use super::Service;
 use object_store::Error;
@@ -8,7 +8,7 @@ use url::{Position, Url};
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// An error with words in front of it.
+/// An error with advice in front of it.
 #[derive(Debug)]
 struct Explained {
     advice: String,
@@ -27,7 +27,7 @@ impl std::error::Error for Explained {
     }
 }
 
-/// The error with what to do about it, where that is known.
+/// Adds advice to an error, if there is any.
 pub(super) fn explain(e: Error, service: Service, url: &Url) -> Error {
     if e.source().is_some_and(|source| source.is::<Explained>()) {
         return e;
@@ -39,13 +39,13 @@ pub(super) fn explain(e: Error, service: Service, url: &Url) -> Error {
         Error::PermissionDenied { path, source } => Error::PermissionDenied { path, source: explained(source) },
         Error::Unauthenticated { path, source } => Error::Unauthenticated { path, source: explained(source) },
         Error::Generic { store, source } => Error::Generic { store, source: explained(source) },
-        // A bucket that is not there is not a file that is not there.
+        // A missing bucket is not a missing file.
         Error::NotFound { source, .. } => Error::Generic { store: name(service), source: explained(source) },
         other => other,
     }
 }
 
-/// What object stores call themselves in their errors.
+/// Names by which object stores identify themselves in errors.
 pub(super) fn name(service: Service) -> &'static str {
     match service {
         Service::S3 => "S3",
@@ -56,12 +56,12 @@ pub(super) fn name(service: Service) -> &'static str {
 }
 
 fn advice(e: &Error, service: Service, url: &Url) -> Option<String> {
-    // Servers say what is wrong by a code in the body of their answer; there are no types for that.
+    // Servers report the cause by a code in the response body; there are no typed errors.
     let text = e.to_string();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let host = url.host_str().unwrap_or_default();
     if says(&["NoSuchBucket", "The specified bucket does not exist"]) {
-        return Some(format!("there is no bucket `{host}`, or not at this endpoint"));
+        return Some(format!("no bucket `{host}` at this endpoint"));
     }
     if says(&["ContainerNotFound"]) {
         return Some("there is no such container in this storage account".to_owned());
@@ -90,14 +90,14 @@ fn advice(e: &Error, service: Service, url: &Url) -> Option<String> {
                 Service::Azure => "; is the account's name right?",
                 Service::Gcs | Service::Http => "",
             };
-            Some(format!("the server could not be reached{endpoint}"))
+            Some(format!("cannot reach the server{endpoint}"))
         }
         Error::Generic { .. } if says(&["response body"]) => Some("the connection broke off".to_owned()),
         _ => None,
     }
 }
 
-/// Which credentials to look after.
+/// Returns which credentials to check.
 fn denied(service: Service, says: &dyn Fn(&[&str]) -> bool) -> String {
     match service {
         Service::S3 if says(&["InvalidAccessKeyId"]) => {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_say_what_to_do() {
+    fn explain_adds_advice() {
         let source = |text: &str| -> Source { text.into() };
         let generic = |text: &str| Error::Generic { store: "S3", source: source(text) };
         let denied = |text: &str| Error::PermissionDenied { path: "k".to_owned(), source: source(text) };

@@ -1,4 +1,4 @@
-//! A store that is made when it is first used: its URL and settings in, requests to it out.
+//! A store that is created when it is first used.
 
 use super::explain::explain;
 use super::settings::Settings;
@@ -24,14 +24,14 @@ pub(crate) struct LazyStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Without a path.
+    /// URL without path.
     url: Url,
     settings: Settings,
     made: OnceCell<Arc<dyn ObjectStore>>,
 }
 
 impl LazyStore {
-    /// The store at this URL. Does nothing yet.
+    /// Creates a lazy store; sends no request.
     pub(crate) fn new(url: &Url, settings: Settings) -> Self {
         let mut url = url.clone();
         url.set_path("/");
@@ -40,7 +40,7 @@ impl LazyStore {
         LazyStore(Arc::new(Inner { url, settings, made: OnceCell::new() }))
     }
 
-    /// The store itself. Whoever comes first makes it, others wait; if that fails, the next one tries again.
+    /// Returns the store. The first caller creates it, others wait; after a failure the next caller retries.
     async fn made(&self) -> Result<&dyn ObjectStore> {
         let Inner { url, settings, made } = self.0.as_ref();
         let make = || async {
@@ -59,7 +59,7 @@ impl LazyStore {
         explain(e, self.0.settings.service, &self.0.url)
     }
 
-    /// A stream that begins with making the store.
+    /// Returns a stream that first creates the store.
     fn stream<T: Send + 'static>(
         &self,
         begin: impl FnOnce(&dyn ObjectStore) -> BoxStream<'static, Result<T>> + Send + 'static,
@@ -67,7 +67,7 @@ impl LazyStore {
         let (making, explaining) = (self.clone(), self.clone());
         let items =
             stream::once(async move { Ok::<_, object_store::Error>(begin(making.made().await?)) }).try_flatten();
-        // An error of making it is explained already, which is noticed.
+        // Creation errors already contain advice.
         items.map_err(move |e| explaining.explain(e)).boxed()
     }
 }

@@ -1,10 +1,9 @@
-//! Object stores that nobody registered: the URL of a bucket, account or web server in, its store out.
+//! Object stores that are created from their URL when first used.
 //!
-//! `registry` is what a session asks for stores; it makes those that it does not know. What it makes is `lazy`: credentials and
-//! regions are looked for, and clients made, when a store is first used, so that a session costs nothing that no query needs.
-//! `settings` is what `CREATE EXTERNAL TABLE .. OPTIONS(..)` says of a store; `aws` and `clouds` make stores of that and of
-//! what the environment says; `explain` says what to do about their errors. Without the cargo feature `cloud` all URLs of this
-//! kind are errors that say so.
+//! A session asks `registry` for stores; it creates those it does not know. They are `lazy`: credentials and regions
+//! are looked up, and clients created, on first use, so that a session costs nothing that its queries do not need.
+//! `settings` holds the options of a table; `aws` and `clouds` create stores from these and the environment; `explain`
+//! adds advice to errors. Without the cargo feature `cloud`, all such URLs are errors that say so.
 
 #[cfg(feature = "cloud")]
 mod aws;
@@ -24,10 +23,10 @@ pub(crate) use registry::install;
 
 use url::Url;
 
-/// Who keeps the objects.
+/// A kind of object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
-    /// Amazon S3, and whatever speaks its language.
+    /// Amazon S3 and compatible services.
     S3,
     /// Google Cloud Storage.
     Gcs,
@@ -37,16 +36,16 @@ pub(crate) enum Service {
     Http,
 }
 
-/// All of them.
+/// All services.
 const SERVICES: [Service; 4] = [Service::S3, Service::Gcs, Service::Azure, Service::Http];
 
 impl Service {
-    /// The one that this URL is an address of.
-    pub(crate) fn of(url: &Url) -> Option<Service> {
+    /// Returns the service of a URL.
+    pub(crate) fn from_url(url: &Url) -> Option<Service> {
         SERVICES.into_iter().find(|service| service.schemes().contains(&url.scheme()))
     }
 
-    /// What its URLs begin with.
+    /// Returns the URL schemes.
     pub(crate) fn schemes(self) -> &'static [&'static str] {
         match self {
             Service::S3 => &["s3", "s3a"],
@@ -56,7 +55,7 @@ impl Service {
         }
     }
 
-    /// What the names of its options begin with.
+    /// Returns the prefix of its options.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Service::S3 => "aws",

@@ -1,4 +1,4 @@
-//! What a session asks for stores: the stores that were registered, and those that are made when they are first asked for.
+//! The object store registry of a session: registered stores, and stores created on demand.
 
 use super::Service;
 use super::configure::store;
@@ -14,26 +14,27 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use url::{Position, Url};
 
-/// A registry of object stores that makes those of `s3://`, `gs://`, `az://` and `https://` URLs when they are first asked for,
-/// with what the environment says of credentials, regions and endpoints. What is registered by hand comes first.
+/// A registry of object stores that creates those of `s3://`, `gs://`, `az://` and `https://` URLs when they are first
+/// used. Credentials, regions and endpoints come from the environment. Stores registered by hand take precedence.
 ///
-/// [`enable`](crate::enable) puts one around the registry of a session. Nobody is asked anything before a store is used.
+/// [`register_all`](crate::register_all) wraps the registry of a session in one. No request is sent before a store is
+/// used.
 pub struct ObjectStores {
-    /// Where stores are registered by hand.
+    /// The wrapped registry.
     registered: Arc<dyn ObjectStoreRegistry>,
-    /// Those that were made here, and those of URLs with a user, who is the container of an Azure account: other registries
-    /// do not tell users apart. By scheme, user, host and port.
+    /// Stores created here, and stores of URLs with a user (the container, for Azure), which other registries do not
+    /// tell apart. By scheme, user, host and port.
     made: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
 }
 
 impl ObjectStores {
-    /// A registry of what is in this one, and of what is made here.
+    /// Wraps a registry.
     pub fn new(registered: Arc<dyn ObjectStoreRegistry>) -> Self {
         ObjectStores { registered, made: Mutex::default() }
     }
 
     fn made(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn ObjectStore>>> {
-        // The map is whole at every step, so a panic elsewhere does not spoil it.
+        // The map is consistent at every step, so a poisoned lock is fine.
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -59,10 +60,10 @@ impl ObjectStoreRegistry for ObjectStores {
     }
 
     fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
-        let Some(service) = Service::of(url) else {
+        let Some(service) = Service::from_url(url) else {
             return match self.registered.get_store(url) {
                 Err(_) if url.scheme() != "file" => plan_err!(
-                    "there is no object store for {}://; known are {}, and what is registered",
+                    "no object store for {}://; supported are {}, and registered stores",
                     url.scheme(),
                     super::SERVICES.map(|service| service.schemes().join("://, ")).join("://, ") + "://"
                 ),
@@ -87,12 +88,12 @@ impl fmt::Debug for ObjectStores {
     }
 }
 
-/// Puts such a registry around the one of a session, unless it is there already.
+/// Wraps the registry of a session, unless it is wrapped already.
 pub(crate) fn install(ctx: &SessionContext) -> Result<()> {
     let state = ctx.state_ref();
     let mut state = state.write();
     let registry = Arc::clone(&state.runtime_env().object_store_registry);
-    // The mark is copied with the configuration into other sessions, which may have other registries.
+    // The marker is copied with the configuration into other sessions, which may have other registries.
     if let Some(installed) = state.config().get_extension::<ObjectStores>()
         && std::ptr::addr_eq(Arc::as_ptr(&installed), Arc::as_ptr(&registry))
     {
@@ -121,9 +122,9 @@ mod tests {
 
     #[test]
     #[cfg(feature = "cloud")]
-    fn stores_are_made_when_asked_for() {
+    fn get_store_creates_known_schemes() {
         let stores = ObjectStores::new(Arc::new(DefaultObjectStoreRegistry::new()));
-        // Two URLs; are they of one store?
+        // Two URLs, and whether they mean the same store.
         let cases = [
             ("s3://a/x", "s3://a/y/z", true),
             ("s3://a/x", "s3://b/x", false),
@@ -141,14 +142,11 @@ mod tests {
         }
         assert!(stores.get_store(&url("file:///x")).unwrap().to_string().starts_with("LocalFileSystem"));
         let error = stores.get_store(&url("hdfs://h/x")).unwrap_err().to_string();
-        assert!(
-            error.contains("there is no object store for hdfs://; known are s3://, s3a://, gs://, az://"),
-            "{error}"
-        );
+        assert!(error.contains("no object store for hdfs://; supported are s3://, s3a://, gs://, az://"), "{error}");
     }
 
     #[test]
-    fn what_is_registered_comes_first() {
+    fn registered_store_takes_precedence() {
         let registered = Arc::new(DefaultObjectStoreRegistry::new());
         let stores = ObjectStores::new(Arc::clone(&registered) as _);
         for (text, other) in
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_has_one() {
+    fn install_wraps_registry_once() {
         let ctx = SessionContext::new();
         let (id, catalogs) = (ctx.state().session_id().to_owned(), ctx.catalog_names());
         let by_hand: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
@@ -180,7 +178,7 @@ mod tests {
         assert_eq!((ctx.state().session_id(), ctx.catalog_names()), (id.as_str(), catalogs));
         assert!(Arc::ptr_eq(&registry.get_store(&url("s3://a")).unwrap(), &by_hand));
 
-        // Another session with the same configuration has its own.
+        // Another session with the same configuration has its own registry.
         let other = SessionContext::new_with_config(ctx.copied_config());
         install(&other).unwrap();
         assert!(!Arc::ptr_eq(&registry, &other.runtime_env().object_store_registry));

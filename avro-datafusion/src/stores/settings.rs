@@ -1,28 +1,27 @@
-//! What a table's options say of the store that it is in: names and values in, a store out.
+//! Object store options of a table.
 //!
-//! The names are those that `object_store` knows, behind a prefix for each service; `max_retries` and `retry_timeout` are ours.
+//! The names are those of `object_store`, with a prefix for each service; `max_retries` and `retry_timeout` are ours.
 
 use super::Service;
 use datafusion::common::{Result, plan_err};
 use std::time::Duration;
 
-/// How a store is reached, as far as a table says so. All else comes from the environment.
+/// Settings of a store that a table overrides. All others come from the environment.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) service: Service,
-    /// Names without their prefix, in lower case, and values; sorted by name.
+    /// Names without prefix, in lower case, and values; sorted by name.
     pub(crate) pairs: Vec<(String, String)>,
     pub(crate) retries: Retries,
 }
 
-/// How often a request that failed is made again. Only such are that may succeed then: the server was busy or broken, or
-/// the connection was lost or brought nothing in time.
+/// Retry policy for transient failures: busy or failing servers, lost connections, timeouts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Retries {
-    /// Times that it is made again (10): after 100 ms, and then after a random time between that and twice the last one, at
-    /// most 15 s.
+    /// Maximum number of retries (10): the first after 100 ms, then after a random time between that and twice the
+    /// previous one, at most 15 s.
     pub(crate) max: usize,
-    /// From when on, after the first of these requests, it is not (3 minutes).
+    /// Time after the first request from which on there are no retries (3 minutes).
     pub(crate) timeout: Duration,
 }
 
@@ -33,12 +32,12 @@ impl Default for Retries {
 }
 
 impl Settings {
-    /// Those of the environment only.
+    /// Returns settings from the environment only.
     pub(crate) fn none(service: Service) -> Settings {
         Settings { service, pairs: Vec::new(), retries: Retries::default() }
     }
 
-    /// Adds one, if there is one of this name.
+    /// Sets an option, if there is one of this name.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let prefix = self.service.prefix();
         let number = || match value.trim().parse::<u32>() {
@@ -49,12 +48,12 @@ impl Settings {
             "max_retries" => self.retries.max = number()? as usize,
             "retry_timeout" => self.retries.timeout = Duration::from_secs(u64::from(number()?)),
             _ if self.knows(name) => self.pairs.push((name.to_owned(), value.to_owned())),
-            _ => return plan_err!("object stores have no option `{prefix}.{name}`{}", self.hint()),
+            _ => return plan_err!("unknown object store option `{prefix}.{name}`{}", self.hint()),
         }
         Ok(())
     }
 
-    /// Some that are known, for those who look for the right name.
+    /// Lists some known names, for an error.
     fn hint(&self) -> &'static str {
         match self.service {
             Service::S3 => {
@@ -81,7 +80,7 @@ impl Settings {
         use object_store::aws::AmazonS3ConfigKey;
         use object_store::azure::AzureConfigKey;
         use object_store::gcp::GoogleConfigKey;
-        // What the URL says is not for options to say.
+        // Options must not contradict the URL.
         match self.service {
             Service::S3 => name.parse().is_ok_and(|key| !matches!(key, AmazonS3ConfigKey::Bucket)),
             Service::Gcs => name.parse().is_ok_and(|key| !matches!(key, GoogleConfigKey::Bucket)),
@@ -90,7 +89,7 @@ impl Settings {
         }
     }
 
-    /// Whether the name is right is not the question then.
+    /// Without the feature, the names do not matter.
     #[cfg(not(feature = "cloud"))]
     fn knows(&self, _name: &str) -> bool {
         true
@@ -98,7 +97,7 @@ impl Settings {
 }
 
 impl std::fmt::Debug for Settings {
-    /// Without values: some of them are secrets.
+    /// Values are omitted, since some are secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.pairs.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Settings").field("service", &self.service).field("names", &names).finish_non_exhaustive()
@@ -110,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn debug_omits_secrets() {
         let mut settings = Settings::none(Service::S3);
         settings.pairs.push(("secret_access_key".to_owned(), "hidden".to_owned()));
         assert!(!format!("{settings:?}").contains("hidden"));

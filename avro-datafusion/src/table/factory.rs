@@ -1,4 +1,4 @@
-//! `CREATE EXTERNAL TABLE .. STORED AS AVRO`: the statement in, the table out.
+//! `CREATE EXTERNAL TABLE .. STORED AS AVRO`.
 
 use crate::options::read::{AvroOptions, Partitions};
 use crate::stores;
@@ -10,14 +10,14 @@ use datafusion::common::{Result, not_impl_err, plan_err};
 use datafusion::logical_expr::CreateExternalTable;
 use std::sync::Arc;
 
-/// Makes tables of `CREATE EXTERNAL TABLE` statements.
+/// Creates tables from `CREATE EXTERNAL TABLE` statements.
 #[derive(Debug, Clone, Default)]
 pub struct AvroTableFactory {
     options: AvroOptions,
 }
 
 impl AvroTableFactory {
-    /// A factory of tables with these options, unless a statement gives others.
+    /// Creates a factory with these default options; options of a statement take precedence.
     pub fn new(options: AvroOptions) -> Self {
         AvroTableFactory { options }
     }

@@ -1,8 +1,8 @@
-//! A table: paths and options in, a `TableProvider` out that lists its files at every scan.
+//! The table provider, which lists its files at every scan.
 
 use crate::block_index;
 use crate::index;
-use crate::listing::list::{Found, Listing, list, list_some};
+use crate::listing::list::{ListedFile, Listing, list, list_some};
 use crate::listing::location::{Find, Location};
 use crate::listing::partition_values::{self, Directories, PartitionFilters};
 use crate::listing::paths::Paths;
@@ -33,14 +33,16 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// A table of Avro files. New files are seen by the next query; the columns are those of the files that were there at first.
+/// A table of Avro files.
+///
+/// Each query sees new files. The columns are those of the files that existed when the table was created.
 #[derive(Debug)]
 pub struct AvroTable {
     locations: Vec<Location>,
     format: AvroFormat,
-    /// The columns as the scan has them: of the files, then where rows are, then of the directories and of the files' names.
+    /// Columns of the scan: of the files, then row positions, then partitions and file name.
     schema: TableSchema,
-    /// The columns as they are shown, with the virtual ones last, and where each is among those.
+    /// Columns of the table, virtual ones last, and the index of each in the scan.
     shown: SchemaRef,
     order: Vec<usize>,
     pub(crate) definition: Option<String>,
@@ -49,8 +51,8 @@ pub struct AvroTable {
 }
 
 impl AvroTable {
-    /// As [`try_new`](Self::try_new), where the columns that are given are found in the files as those of queries are. One
-    /// that no file has is an error, unless there is no file yet.
+    /// Creates a table with declared columns, which are matched to the files as names in queries are. A column that no
+    /// file has is an error, unless there are no files yet.
     pub(crate) async fn declared(
         session: &dyn Session,
         paths: impl Into<Paths>,
@@ -86,7 +88,11 @@ impl AvroTable {
         Self::try_new(session, paths, options).await
     }
 
-    /// The table over these paths. Fails if there is nothing, or if the files cannot be one table.
+    /// Creates a table over these paths.
+    ///
+    /// # Errors
+    ///
+    /// If a path has no files, or the schemas of the files cannot be merged.
     pub async fn try_new(session: &dyn Session, paths: impl Into<Paths>, options: AvroOptions) -> Result<Self> {
         let locations = paths.into().locations()?;
         if locations.is_empty() {
@@ -95,14 +101,14 @@ impl AvroTable {
 
         let format = AvroFormat::new(options);
         let options = format.options();
-        // A table of given columns may start empty.
+        // A table with declared columns may be empty at first.
         let given = options.schema.as_deref();
         let listings = match given {
             Some(_) => list(&locations, session.runtime_env(), &options.file_extension, None).await?,
             None => list_some(&locations, session.runtime_env(), &options.file_extension).await?,
         };
         let listings = format.readable(listings).await?;
-        let files: Vec<Found> = listings.iter().flat_map(|listing| listing.files.clone()).collect();
+        let files: Vec<ListedFile> = listings.iter().flat_map(|listing| listing.files.clone()).collect();
         let file_schema = format.schema_of(files).await?;
         let recorded = format.recorded(&listings, given.is_some()).await?;
         let all = listings.iter().flat_map(|listing| listing.files.iter().map(|file| listing.below(file)));
@@ -111,7 +117,7 @@ impl AvroTable {
         let schema = table_schema(file_schema, columns, given.is_some(), options.virtual_columns);
         let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
         let mut order: Vec<usize> = (0..fields.len()).collect();
-        // Virtual columns are last, the file before the places in it.
+        // Virtual columns are last, `_file` before the others.
         order.sort_by_key(|&i| match fields.get(i) {
             Some(field) if is_virtual(field) => (true, i < n_file),
             _ => (false, false),
@@ -129,7 +135,8 @@ impl AvroTable {
         })
     }
 
-    /// The files of a scan with their partition values, by object store, without those that the filters on partition columns exclude.
+    /// Lists the files with their partition values, by object store, without those that filters on partition columns
+    /// exclude.
     async fn files(
         &self,
         session: &dyn Session,
@@ -140,7 +147,7 @@ impl AvroTable {
         let extension = &self.format.options().file_extension;
         let listings = match &filters {
             Some(filters) => list(&self.locations, session.runtime_env(), extension, Some(filters)).await?,
-            // That all files are gone is an error, as at first.
+            // An empty table is an error here, as at creation.
             None if self.format.options().schema.is_none() => {
                 list_some(&self.locations, session.runtime_env(), extension).await?
             }
@@ -150,7 +157,7 @@ impl AvroTable {
         let mut stores: Vec<(ObjectStoreUrl, Vec<PartitionedFile>)> = vec![];
         for listing in self.format.readable(listings).await? {
             listing.warn(self.format.options().observer.as_deref());
-            let values = |file: &Found| {
+            let values = |file: &ListedFile| {
                 let directories = Directories::of_file(listing.below(file), None);
                 partition_values::values(columns, &directories, listing.location.text(), &file.name())
             };
@@ -175,7 +182,7 @@ impl AvroTable {
         Ok(stores)
     }
 
-    /// What the indexes say of all these files, if each has one.
+    /// Returns the statistics of all these files, if each has an index.
     fn known(
         &self,
         store: &dyn ObjectStore,
@@ -183,7 +190,7 @@ impl AvroTable {
         indexes: &[Option<Arc<block_index::FileIndex>>],
         projection: &[usize],
     ) -> Option<Statistics> {
-        // Of virtual columns, which are behind the others, nothing is known.
+        // Virtual columns follow the others and have no statistics.
         let (reader, columns) = (self.format.reader(&self.schema), without(self.schema.file_schema()));
         let of_file = |(file, index): (&PartitionedFile, &Option<Arc<block_index::FileIndex>>)| {
             let header = self.format.headers().known(store, &file.object_meta)?;
@@ -194,8 +201,9 @@ impl AvroTable {
     }
 }
 
-/// Partition columns follow the columns of the files. A column that the files have themselves is not one of the directories;
-/// columns that were given include those of the directories. Virtual columns give way to others of their names.
+/// Builds the table schema: partition columns follow the columns of the files. A column of the files hides a partition
+/// column of the same name; declared columns include partition columns. Virtual columns are hidden by others of the
+/// same name.
 fn table_schema(file_schema: SchemaRef, mut columns: Vec<FieldRef>, given: bool, with_virtual: bool) -> TableSchema {
     let is_partition = |name: &str| columns.iter().any(|column| column.name() == name);
     let file_schema = match given {
@@ -272,12 +280,12 @@ impl TableProvider for AvroTable {
         match scans.len() {
             0 => Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.table_schema().project(&projection)?)))),
             1 => Ok(scans.remove(0)),
-            // A scan is of one object store.
+            // A scan reads from one object store.
             _ => UnionExec::try_new(scans),
         }
     }
 
-    /// Each statement writes a new file, or one for each directory of the partition columns.
+    /// Each statement writes one new file, or one per partition directory.
     async fn insert_into(
         &self,
         session: &dyn Session,
@@ -289,9 +297,9 @@ impl TableProvider for AvroTable {
         let options = self.format.options();
         let mut options = options.clone();
         options.writing.schema = options.writing.schema.or_else(|| options.reader_schema.clone());
-        // Columns that say where rows are from are not written.
+        // Virtual columns are not written.
         let fields = self.shown.fields().iter().filter(|field| !is_virtual(field));
-        // A declared column is written under the name that it has in the other files.
+        // A declared column is written under its name in the other files.
         let fields: Vec<_> = fields
             .map(|field| match declared_columns::aliases(field).into_iter().next() {
                 Some(name) if options.schema.is_some() => Arc::new(field.as_ref().clone().with_name(name)),
@@ -305,10 +313,10 @@ impl TableProvider for AvroTable {
 }
 
 impl AvroTable {
-    /// Where new files are put.
+    /// Returns where new files go.
     async fn destination(&self, session: &dyn Session) -> Result<Destination> {
         let [location] = self.locations.as_slice() else {
-            return plan_err!("rows can be added to a table of one directory, not of several places");
+            return plan_err!("INSERT requires a table with exactly one location, a directory");
         };
         let text = location.text();
         let is_directory = match location.find() {
@@ -320,7 +328,7 @@ impl AvroTable {
             Find::File | Find::Glob(_) => false,
         };
         if !is_directory {
-            return plan_err!("rows can be added to a table of a directory, which {text} is not");
+            return plan_err!("INSERT requires a directory, but {text} is not one");
         }
         let columns = self.schema.table_partition_cols().iter();
         Ok(Destination {
@@ -333,7 +341,7 @@ impl AvroTable {
         })
     }
 
-    /// The plan that reads these files.
+    /// Plans the scan of these files.
     async fn scan_of(
         &self,
         session: &dyn Session,
@@ -343,7 +351,7 @@ impl AvroTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let store = session.runtime_env().object_store(&store_url)?;
-        // How many bytes there are is what the planner needs to know which side of a join is the smaller one.
+        // The total size tells the planner which side of a join is smaller.
         let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
         let headers = self.format.headers();
         let indexes = index::indexes(headers, session.runtime_env(), &store, &store_url, &files).await?;
@@ -353,7 +361,7 @@ impl AvroTable {
                 file.extensions.insert_arc(index);
             }
         }
-        // Who wants no column counts rows.
+        // A scan without columns counts rows.
         let counted = match projection {
             [] if known.is_none() => row_count::exact(headers, &store, &store_url, &files).await,
             _ => None,
@@ -367,7 +375,7 @@ impl AvroTable {
         });
         let total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
         let statistics = Statistics { total_byte_size, ..known };
-        // The planner then splits files where that evens things out.
+        // The planner may then split files.
         let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
         let groups = FileGroup::new(files).split_files(partitions);
         let config = FileScanConfigBuilder::new(store_url, self.format.file_source(self.schema.clone()))

@@ -1,7 +1,7 @@
-//! How many rows files have, without decoding them: files in, their number of rows out, exactly or about.
+//! Counts rows without decoding them, exactly or by estimate.
 
 use crate::listing::location::{file_name, is_local};
-use crate::schema::header_cache::{FileHeader, Headers};
+use crate::schema::header_cache::{FileHeader, HeaderCache};
 use avro_arrow::OnCorruptBlock;
 use avro_arrow::container::{Positioned, count_rows_behind};
 use datafusion::common::runtime::SpawnedTask;
@@ -14,20 +14,21 @@ use object_store::{ObjectMeta, ObjectStore};
 use std::fs::File;
 use std::sync::Arc;
 
-/// Files that are counted at a time.
+/// Files counted concurrently.
 const CONCURRENCY: usize = 32;
 
-/// How many rows these files have, if all of them can be counted by the heads of their blocks. It takes a read of a few bytes for
-/// each block, so it is for files on this machine, and for those that are so small that they came with their headers.
+/// Returns the total rows of these files, if block headers tell. This takes a small read per block, so it is only done
+/// for local files, and for files so small that they came with their headers.
 ///
-/// What is wrong with a file is not said here: its rows are not known, and who reads them is told.
+/// Errors make the count unknown; the scan reports them.
+///
 pub(crate) async fn exact(
-    headers: &Headers,
+    headers: &HeaderCache,
     store: &Arc<dyn ObjectStore>,
     store_url: &ObjectStoreUrl,
     files: &[PartitionedFile],
 ) -> Option<u64> {
-    // What is skipped has to be found first.
+    // Skipped blocks are only known after reading.
     if headers.options().on_corrupt_block == OnCorruptBlock::Skip {
         return None;
     }
@@ -49,7 +50,7 @@ pub(crate) async fn exact(
 
 async fn count(
     header: Arc<FileHeader>,
-    headers: &Headers,
+    headers: &HeaderCache,
     store_url: &ObjectStoreUrl,
     object: &ObjectMeta,
 ) -> Option<u64> {
@@ -60,15 +61,16 @@ async fn count(
     let (limits, len) = (headers.options().limits.clone(), object.size);
     let task = SpawnedTask::spawn_blocking(move || {
         let file = File::open(path).ok()?;
-        // Another file than the one that was listed is not counted in its place.
+        // A file that was replaced since the listing is not counted.
         let is_same = file.metadata().is_ok_and(|metadata| metadata.len() == len);
         is_same.then(|| count_rows_behind(&header.header, &mut Positioned::new(file), &limits).ok()).flatten()
     });
     task.join_unwind().await.ok()?
 }
 
-/// About how many rows these files have, by their first blocks: for the planner, which joins the smaller table to the larger.
-pub(crate) fn estimate(headers: &Headers, store: &dyn ObjectStore, files: &[PartitionedFile]) -> Precision<usize> {
+/// Estimates the total rows from the first block of each file, so that the planner joins the smaller table to the
+/// larger.
+pub(crate) fn estimate(headers: &HeaderCache, store: &dyn ObjectStore, files: &[PartitionedFile]) -> Precision<usize> {
     let rows = |file: &PartitionedFile| {
         let header = headers.known(store, &file.object_meta)?;
         let (rows, bytes) = header.first_block?;
@@ -76,7 +78,7 @@ pub(crate) fn estimate(headers: &Headers, store: &dyn ObjectStore, files: &[Part
         Some(rows as f64 * blocks)
     };
     match files.iter().map(rows).sum::<Option<f64>>() {
-        // What a hostile block claims is cut off.
+        // The cast saturates absurd counts of hostile blocks.
         Some(rows) => Precision::Inexact(rows as usize),
         None => Precision::Absent,
     }

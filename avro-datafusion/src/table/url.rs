@@ -1,7 +1,7 @@
-//! `SELECT .. FROM 'path'`: the name of a table that nobody registered in, the table of the files it stands for out.
+//! `SELECT .. FROM 'path'`: tables by path.
 //!
-//! Avro is read here; anything else is left to DataFusion, which goes by the file's extension. DataFusion turns whatever goes
-//! wrong into "table not found"; where the name is plainly a path, this says what is wrong with the path.
+//! Avro files are read here; other files are left to DataFusion, which goes by the extension. DataFusion reports all
+//! errors as "table not found"; if the name is clearly a path, this reports what is wrong with the path.
 
 use crate::listing::data_files::compression;
 use crate::listing::list::{list, starts_avro};
@@ -18,7 +18,7 @@ use url::Url;
 
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
-/// Makes tables of paths.
+/// Creates tables from paths.
 #[derive(Debug)]
 pub struct AvroUrlTableFactory {
     options: AvroOptions,
@@ -26,8 +26,7 @@ pub struct AvroUrlTableFactory {
 }
 
 impl AvroUrlTableFactory {
-    /// A factory of tables with these options. `others` makes the tables that are not Avro, and holds the session that both
-    /// belong to.
+    /// Creates a factory with these options. `others` creates tables that are not Avro, and holds the session of both.
     pub fn new(options: AvroOptions, others: DynamicListTableFactory) -> Self {
         AvroUrlTableFactory { options, others }
     }
@@ -38,8 +37,8 @@ impl AvroUrlTableFactory {
         state.ok_or_else(|| DataFusionError::Internal("the session is gone".to_owned()))
     }
 
-    /// A table of a directory's files that are not Avro. DataFusion reads those with the extension of the first, which may be a
-    /// `_SUCCESS`; a warning names another that it leaves out.
+    /// Creates a table of a directory's files that are not Avro. DataFusion reads those with the extension of the first
+    /// file, which may be a `_SUCCESS`; a warning names one that it leaves out.
     async fn other_directory(&self, session: &SessionState, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let locations = Location::parse(url)?;
         let listings = list(&locations, session.runtime_env(), "", None).await?;
@@ -85,7 +84,7 @@ impl UrlTableFactory for AvroUrlTableFactory {
             Ok(Kind::Nothing) if is_path(url) => plan_err!("no files at {url}"),
             Ok(Kind::Nothing) => Ok(None),
             Ok(Kind::OtherFile) => match self.others.try_new(&plain(url)).await? {
-                // What it is, the reader of Avro files says.
+                // The Avro reader reports what is wrong with the file.
                 None => self.avro(&session, url).await,
                 table => Ok(table),
             },
@@ -94,7 +93,7 @@ impl UrlTableFactory for AvroUrlTableFactory {
                 None => plan_err!("{url}: no files of a known format{reason}"),
                 table => Ok(table),
             },
-            // A name without anything of a path in it is just the name of a table that does not exist.
+            // A name that is not a path is that of a missing table.
             Err(e) if is_path(url) => Err(e),
             Err(_) => Ok(None),
         }
@@ -104,18 +103,18 @@ impl UrlTableFactory for AvroUrlTableFactory {
 /// What the files at a location are.
 enum Kind {
     Avro,
-    /// A file that is not Avro by its name, nor by its first bytes.
+    /// A file that is not Avro by its extension or its first bytes.
     OtherFile,
-    /// A directory without Avro files, but with others: why these are not Avro.
+    /// A directory of other files only; the text is why they are not Avro.
     OtherDirectory(String),
-    /// A directory without files of any known format: why what is there is not.
+    /// A directory without files of any known format; the text is why.
     NoData(String),
     Nothing,
-    /// Not even the directory.
+    /// The directory does not exist.
     Missing,
 }
 
-/// Looks at names first, and at the first file's first bytes where they say nothing.
+/// Classifies by names first, then by the first bytes of the first file.
 async fn kind(session: &SessionState, locations: &[Location], options: &AvroOptions) -> Result<Kind> {
     if locations.iter().all(Location::is_missing) {
         return Ok(Kind::Missing);
@@ -130,7 +129,7 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
         });
     };
     match listing.files.first() {
-        // Of a directory the Avro files are taken; of a glob everything.
+        // Directories have been filtered for Avro; globs have not.
         Some(first)
             if !listing.location.is_directory() || listing.location.below(&first.object.location).is_empty() =>
         {
@@ -142,14 +141,14 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
     }
 }
 
-/// The extension of a name with that of a compression.
+/// Returns the extension of a name, including that of a compression.
 fn extension(name: &str) -> String {
     let plain = if compression(name).is_some() { name.rsplit_once('.').map_or(name, |(plain, _)| plain) } else { name };
     let from = plain.rfind('.').unwrap_or(plain.len());
     name.get(from..).unwrap_or_default().to_owned()
 }
 
-/// The path as DataFusion reads it: it takes some characters for wildcards, also in the name of a file that is there.
+/// Returns the path for DataFusion, which interprets wildcard characters even in names of existing files.
 fn plain(path: &str) -> String {
     let url = match path.contains(WILDCARDS) && !path.contains("://") && std::fs::exists(path).unwrap_or(false) {
         true => std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok()),
@@ -158,7 +157,7 @@ fn plain(path: &str) -> String {
     url.map_or_else(|| path.to_owned(), String::from)
 }
 
-/// Does this look like a path rather than the name of a table?
+/// Returns whether this looks like a path rather than a table name.
 fn is_path(name: &str) -> bool {
     name == "-" || name.contains(['/', '\\']) || name.contains(WILDCARDS)
 }

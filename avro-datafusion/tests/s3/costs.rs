@@ -20,7 +20,7 @@ pub(super) fn cost(requests: &[Logged]) -> (u64, u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queries_of_one_file() {
+async fn one_file_takes_few_requests() {
     let server = Server::start().await;
     let rows = Rows { first: 7, blocks: 300, per_block: 100, pad: 700 };
     let file = rows.file();
@@ -29,8 +29,8 @@ async fn queries_of_one_file() {
     server.put("big.avro", file).await;
     let (n, sum) = (rows.count(), rows.sum());
     let last = rows.first + n - 1;
-    // Queries and their answers; requests and bytes that they may cost at most, with schema inference. Where all is read, bytes
-    // that are read twice are those at the ends of ranges.
+    // Queries and their answers; requests and bytes that they may cost at most, with schema inference. Where all is
+    // read, bytes that are read twice are those at the ends of ranges.
     let whole = len / (4 * MIB) + 2;
     let cases = [
         ("SELECT count(*) FROM {}", vec![n], whole, len + MIB),
@@ -48,14 +48,14 @@ async fn queries_of_one_file() {
             let (gets, bytes, others) = cost(&server.requests());
             let case = format!("{sql} in {partitions}: {gets} requests, {bytes} bytes of {len}, {others} others");
             assert!(gets <= *gets_max && bytes <= *bytes_max, "{case}");
-            // What is there is asked once to plan and once to scan, and then whether there is an index.
+            // One request to plan, one to scan, and one to look for an index.
             assert_eq!(others, 3, "{case}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_blocks_at_the_ends_of_ranges() {
+async fn large_last_block_of_range_takes_one_request() {
     let server = Server::start().await;
     // Blocks of about 1 MiB, which no guess would fit.
     let rows = Rows { first: 0, blocks: 36, per_block: 1000, pad: 1030 };
@@ -70,7 +70,7 @@ async fn large_blocks_at_the_ends_of_ranges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_files() {
+async fn many_files_take_one_request_each() {
     let server = Server::start().await;
     let (mut total, mut sum, mut len) = (0, 0, 0);
     for month in 1..=3 {
@@ -95,7 +95,7 @@ async fn many_files() {
         let requests = server.requests();
         let files = if sql.contains("0[12]") { 6 } else { 9 };
         let (gets, bytes, _) = cost(&requests);
-        // Headers of all, and what is behind them, of which a LIMIT wants one.
+        // All headers, and the data of the one file that LIMIT needs.
         assert!(gets <= 2 * files, "{sql}: {gets} requests");
         assert!(bytes <= len + files * (64 << 10), "{sql}: {bytes} bytes of {len}");
         let lists = requests.iter().filter(|logged| logged.what.contains("list-type=2")).count();
@@ -107,7 +107,7 @@ async fn many_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schemas_of_several_files_and_partitions() {
+async fn planning_reads_headers_once() {
     let server = Server::start().await;
     for (i, key) in ["day=1/a.avro", "day=1/b.avro", "day=2/c.avro"].into_iter().enumerate() {
         server.put(&format!("t/{key}"), Rows { first: 10 * i as i64, blocks: 2, per_block: 5, pad: 1 }.file()).await;
@@ -124,7 +124,7 @@ async fn schemas_of_several_files_and_partitions() {
     let (gets, _, _) = cost(&requests);
     assert_eq!(gets, 1, "{requests:?}");
 
-    // What is new is seen, and only its header is read anew.
+    // A new file is seen, and only its header is read.
     server.put("t/day=2/d.avro", Rows { first: 1000, blocks: 1, per_block: 1, pad: 1 }.file()).await;
     assert_eq!(numbers(&ctx, "SELECT count(*), sum(id) FROM t WHERE day = '2'").await.unwrap(), [11, 1245]);
     let (gets, _, _) = cost(&server.requests());
@@ -132,7 +132,7 @@ async fn schemas_of_several_files_and_partitions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_is_given_up_stops_reading() {
+async fn dropped_query_stops_requests() {
     let server = Server::start().await;
     server.put("big.avro", Rows { first: 0, blocks: 700, per_block: 100, pad: 700 }.file()).await;
     let ctx = session(&server, 1).await;
@@ -149,7 +149,7 @@ async fn a_query_that_is_given_up_stops_reading() {
     assert_eq!(server.requests().len(), 5, "no others were made");
 }
 
-/// Waits until just so many requests are under way.
+/// Waits until exactly this many requests are in flight.
 async fn wait_for_requests_under_way(server: &Server, expected: usize) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while server.under_way() != expected {

@@ -13,7 +13,7 @@ const ROWS: Rows = Rows { first: 3, blocks: 2, per_block: 5, pad: 0 };
 const INSIDE: &str = "AVRO_TEST_INSIDE";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_environment_says_who_one_is() {
+async fn credentials_come_from_the_environment() {
     if std::env::var_os(INSIDE).is_some() {
         let ctx = avro_datafusion::new_session(SessionConfig::new()).unwrap();
         match numbers(&ctx, "SELECT sum(id) FROM 's3a://bucket/x.avro'").await {

@@ -1,6 +1,6 @@
 //! Avro files of any size: how many blocks of how many rows in, bytes out.
 
-/// What stands behind every block.
+/// The sync marker after every block.
 const SYNC: &[u8; 16] = b"s3-tests-marker!";
 
 /// The rows of a file: `id` counts from `first` on, `name` tells it in words, `pad` is long.

@@ -1,11 +1,11 @@
-//! Errors that say what to do.
+//! Errors with advice.
 
 use super::server::{BUCKET, KEY, SECRET, Server};
 use super::{numbers, session};
 use datafusion::prelude::SessionConfig;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there() {
+async fn missing_buckets_and_keys_are_explained() {
     let server = Server::start().await;
     server.put("there.avro", b"Obj\x01 is not enough".to_vec()).await;
     server.put("empty.avro", vec![]).await;
@@ -16,7 +16,7 @@ async fn what_is_not_there() {
         ("SELECT * FROM 's3://bucket/m*.avro'", "no Avro files at s3://bucket/m*.avro"),
         ("SELECT * FROM 's3://bucket/there.avro'", "s3://bucket/there.avro"),
         ("SELECT * FROM 's3://bucket/empty.avro'", "s3://bucket/empty.avro"),
-        ("SELECT * FROM 'hdfs://host/x.avro'", "there is no object store for hdfs://; known are s3://, s3a://"),
+        ("SELECT * FROM 'hdfs://host/x.avro'", "no object store for hdfs://; supported are s3://, s3a://"),
     ];
     for (sql, expected) in cases {
         let error = numbers(&ctx, sql).await.unwrap_err().to_string();
@@ -25,7 +25,7 @@ async fn what_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn options_that_are_wrong() {
+async fn invalid_options_are_errors() {
     let server = Server::start().await;
     server.put("x.avro", super::data::Rows { first: 0, blocks: 1, per_block: 1, pad: 0 }.file()).await;
     let Server { endpoint, .. } = &server;
@@ -40,12 +40,12 @@ async fn options_that_are_wrong() {
         (at("nothere", KEY, SECRET, ""), "there is no bucket `nothere`"),
         (at(BUCKET, "AKIAWRONG", SECRET, ""), "AWS_ACCESS_KEY_ID"),
         (at(BUCKET, KEY, "wrong", ""), "AWS_SECRET_ACCESS_KEY"),
-        (at(BUCKET, KEY, SECRET, ", 'aws.reigon' 'x'"), "object stores have no option `aws.reigon`"),
+        (at(BUCKET, KEY, SECRET, ", 'aws.reigon' 'x'"), "unknown object store option `aws.reigon`"),
         (at(BUCKET, KEY, SECRET, ", 'gcp.skip_signature' 'x'"), "option `gcp.skip_signature` is for gs://"),
         (at(BUCKET, KEY, SECRET, ", 'unions' 'x'"), "option `unions` is `x`"),
         (
             at(BUCKET, KEY, SECRET, ", 'aws.max_retries' '0'").replace(endpoint.as_str(), nobody),
-            "s3://bucket: the server could not be reached; is the endpoint",
+            "s3://bucket: cannot reach the server; is the endpoint",
         ),
     ];
     for (sql, expected) in cases {

@@ -12,7 +12,7 @@ fn rule(after: usize, times: usize, fault: Fault) -> Rule {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_a_time_is_tried_again() {
+async fn transient_failures_are_retried() {
     let server = Server::start().await;
     server.put("x.avro", ROWS.file()).await;
     // The requests are: is it there, its header, is it still there, its rows; rules say nothing of its index.
@@ -48,17 +48,17 @@ async fn what_fails_for_a_time_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_good_is_an_error() {
+async fn permanent_failures_are_errors() {
     let server = Server::start().await;
     server.put("x.avro", ROWS.file()).await;
     let cases = [
         (Fault::SlowDown, ", 'aws.max_retries' '2'", "SlowDown"),
-        (Fault::Drop, ", 'aws.max_retries' '1'", "the server could not be reached; is the endpoint"),
+        (Fault::Drop, ", 'aws.max_retries' '1'", "cannot reach the server; is the endpoint"),
         (Fault::Truncate(300_000), ", 'aws.max_retries' '1'", "the connection broke off"),
         (
             Fault::Delay(Duration::from_secs(3600)),
             ", 'aws.max_retries' '0', 'aws.timeout' '2s'",
-            "the server could not be reached",
+            "cannot reach the server",
         ),
     ];
     for (fault, options, expected) in cases {
@@ -74,7 +74,7 @@ async fn what_fails_for_good_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_changes_is_an_error() {
+async fn changed_object_fails_the_query() {
     let server = Server::start().await;
     let rows = Rows { first: 0, blocks: 300, per_block: 100, pad: 700 };
     server.put("x.avro", rows.file()).await;
@@ -87,7 +87,7 @@ async fn an_object_that_changes_is_an_error() {
             server.fail(vec![rule(from, usize::MAX, fault.clone())]);
             let error = numbers(&ctx, &sql).await.unwrap_err().to_string();
             assert!(error.contains("s3://bucket/x.avro: the file changed while it was read"), "{error}");
-            // The object is what it was: what is known of it is asked for anew.
+            // The object has its old content again, and is read again.
             server.fail(vec![]);
             assert!(numbers(&ctx, &sql).await.is_ok());
         }
@@ -95,7 +95,7 @@ async fn an_object_that_changes_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_replaced_is_read_as_it_is_then() {
+async fn replaced_object_is_read_by_the_next_query() {
     let server = Server::start().await;
     let (old, new) = (Rows { first: 0, ..ROWS }, Rows { first: 500, ..ROWS });
     server.put("x.avro", old.file()).await;
@@ -117,7 +117,7 @@ async fn an_object_that_is_replaced_is_read_as_it_is_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_that_vanish() {
+async fn deleted_objects_are_errors() {
     let server = Server::start().await;
     server.put("x.avro", ROWS.file()).await;
     let ctx = session(&server, 1).await;

@@ -1,4 +1,4 @@
-//! Block indexes beside objects: written and read in the store, and what queries cost with them.
+//! Block indexes in the store: building, reading, and the requests they save.
 
 use super::costs::cost;
 use super::data::Rows;
@@ -6,7 +6,7 @@ use super::server::Server;
 use super::{numbers, session};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_saves_requests_and_bytes() {
+async fn index_saves_requests_and_bytes() {
     let server = Server::start().await;
     let rows = Rows { first: 0, blocks: 300, per_block: 100, pad: 700 };
     let file = rows.file();
@@ -31,7 +31,7 @@ async fn an_index_saves_requests_and_bytes() {
         let (gets, bytes, _) = cost(&server.requests());
         assert!(gets <= gets_max && bytes <= bytes_max, "{sql}: {gets} requests, {bytes} bytes of {len}");
     }
-    // An object that was written anew has another tag: its index is not used.
+    // A rewritten object has another entity tag, so the index is not used.
     let rows = Rows { first: 5, ..rows };
     server.put("big.avro", rows.file()).await;
     let ctx = session(&server, 2).await;

@@ -1,7 +1,7 @@
 //! Tables on S3: a real server over the loopback interface, queries in; their answers, errors and requests out.
 //!
-//! `server` is the server, which notes requests and makes things go wrong; `data` makes files. Nothing here depends on the
-//! environment: options say where the server is and which keys it knows.
+//! `server` is the server, which notes requests and makes things go wrong; `data` makes files. Nothing here depends on
+//! the environment: options say where the server is and which keys it knows.
 #![cfg(feature = "cloud")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -21,7 +21,7 @@ use datafusion::error::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use server::{BUCKET, KEY, SECRET, Server};
 
-/// A session of so many partitions that knows the server's bucket.
+/// A session with this many partitions, configured for the server's bucket.
 async fn session(server: &Server, partitions: usize) -> SessionContext {
     let ctx = avro_datafusion::new_session(SessionConfig::new().with_target_partitions(partitions)).unwrap();
     introduce(&ctx, server, "").await.unwrap();

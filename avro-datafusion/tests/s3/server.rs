@@ -1,4 +1,4 @@
-//! An S3 server on the loopback interface: `s3s-fs` behind a layer that notes every request and makes things go wrong.
+//! An S3 server on the loopback interface: `s3s-fs` with a layer that records requests and injects faults.
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -46,7 +46,7 @@ struct State {
     s3: S3Service,
     log: Mutex<Vec<Logged>>,
     faults: Mutex<Vec<Rule>>,
-    /// Paths that are no objects, and what is there.
+    /// Paths that are not objects, and whether they exist.
     pages: Mutex<Vec<(String, String)>>,
     /// Requests that came and were not answered yet.
     under_way: AtomicUsize,
@@ -61,7 +61,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// A request as it came, and what it was answered.
+/// A request and its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Logged {
     pub(crate) method: Method,
@@ -73,14 +73,14 @@ pub(crate) struct Logged {
     pub(crate) bytes: u64,
 }
 
-/// What goes wrong.
+/// Injected faults.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// 503, with the code that asks clients to slow down.
     SlowDown,
     /// The connection is closed without an answer.
     Drop,
-    /// The connection is closed after so many bytes of the body.
+    /// The connection is closed after this many bytes of the body.
     Truncate(usize),
     /// The answer takes its time.
     Delay(Duration),
@@ -90,7 +90,7 @@ pub(crate) enum Fault {
     NoTag,
 }
 
-/// When it does: for answers to requests of the object of this name, after some that are good, so many times.
+/// Which responses fail: for this object, after some successful ones, this many times.
 ///
 /// Requests that are made at once come in any order, so a rule for one of them has to say where it begins.
 #[derive(Debug, Clone)]
@@ -155,7 +155,7 @@ impl Server {
         self.state.pages.lock().unwrap().push((path.to_owned(), text.to_owned()));
     }
 
-    /// The names of what is stored: objects, and parts of objects to be.
+    /// Names of stored objects, and of uploaded parts.
     pub(crate) fn stored(&self) -> Vec<String> {
         let mut found = vec![];
         let mut directories = vec![self.root.path().to_path_buf()];
@@ -168,7 +168,7 @@ impl Server {
                 }
             }
         }
-        // What the server notes about objects is no object.
+        // The server's own metadata files are not objects.
         found.retain(|name| !name.ends_with(".json"));
         found.sort();
         found
@@ -231,7 +231,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
                 let bytes = BodyExt::collect(body).await?.to_bytes();
                 let first = Ok(Frame::data(bytes.slice(..len.min(bytes.len()))));
                 let cut = async {
-                    // So that what is before the cut is sent.
+                    // So that the bytes before the cut are sent.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     Err("cut on purpose".into())
                 };
@@ -258,7 +258,7 @@ fn asked(header: &str) -> Range<u64> {
 }
 
 impl State {
-    /// What goes wrong with the next answer about this object, from this byte on.
+    /// The fault of the next response for this object, from this byte on.
     fn fault(&self, name: &str, first_byte: u64) -> Option<Fault> {
         let mut rules = self.faults.lock().unwrap();
         for rule in rules.iter_mut().filter(|rule| name == rule.name && first_byte >= rule.from) {

@@ -26,7 +26,7 @@ async fn is_empty_soon(server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_are_written_in_one_piece_or_in_parts() {
+async fn copy_uses_put_or_multipart() {
     let server = Server::start().await;
     let ctx = session(&server, 2).await;
     // About 24 MB, in parts of 10 MiB.
@@ -51,7 +51,7 @@ async fn objects_are_written_in_one_piece_or_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_that_fail_or_are_given_up_are_aborted() {
+async fn failed_or_dropped_uploads_are_aborted() {
     let server = Server::start().await;
     let ctx = session(&server, 2).await;
     let failing =

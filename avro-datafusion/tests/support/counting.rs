@@ -1,4 +1,4 @@
-//! An object store that counts what is asked of it.
+//! An object store that counts requests.
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;

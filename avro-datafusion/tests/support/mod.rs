@@ -1,4 +1,4 @@
-//! What the tests share: a small Avro writer of their own, and SQL run to text.
+//! Shared test code: a small Avro writer, and SQL results as text.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod counting;
@@ -101,7 +101,7 @@ impl Dir {
     }
 }
 
-/// A session that knows Avro, with so many partitions.
+/// A session with Avro registered, with this many partitions.
 pub fn session(partitions: usize) -> SessionContext {
     avro_datafusion::new_session(SessionConfig::new().with_target_partitions(partitions)).unwrap()
 }
@@ -137,8 +137,8 @@ pub fn lines(batches: &[RecordBatch]) -> String {
     lines.join("\n")
 }
 
-/// Runs every case of SQL and expected text, and reports all that differ. A line `...` at the end of an expected error stands
-/// for any rest.
+/// Runs every case of SQL and expected text, and reports all that differ. A line `...` at the end of an expected error
+/// stands for any rest.
 pub async fn check(ctx: &SessionContext, dir: &Dir, cases: &[(&str, &str)]) {
     let mut wrong = vec![];
     for (sql, expected) in cases {

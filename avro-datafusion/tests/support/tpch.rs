@@ -1,5 +1,5 @@
-//! TPC-H's eight tables: a name, a scale and a pool of text in, record batches out; and batches in, Avro container files by
-//! arrow-avro's writer out. `benches/sql` uses it too.
+//! TPC-H's eight tables: a name, a scale and a pool of text in, record batches out; and batches in, Avro container
+//! files by arrow-avro's writer out. `benches/sql` uses it too.
 
 use arrow_avro::compression::CompressionCodec;
 use arrow_avro::writer::WriterBuilder;
@@ -15,7 +15,7 @@ use tpchgen::generators::*;
 use tpchgen::text::TextPool;
 use tpchgen_arrow::*;
 
-/// All rows of a table in batches of so many, always the same, at this scale factor. The comments come out of the pool.
+/// All rows of a table at this scale factor, in deterministic batches of this size. Comments come from the text pool.
 ///
 /// # Errors
 /// Where there is no such table.

@@ -1,17 +1,17 @@
 //! `SELECT * FROM 'dir/'` without `ORDER BY`: rows in the order of the files, and of the rows in each file.
 //!
-//! DataFusion reads several files, or ranges of a file, at the same time, and merges their rows as they come
-//! (`CoalescePartitionsExec`). SQL allows that, but the first rows that somebody sees of a file are then some of its middle,
-//! and two runs of one query write two different files.
+//! DataFusion reads several files or ranges concurrently and merges their rows as they arrive
+//! (`CoalescePartitionsExec`). SQL allows that, but then the first rows shown of a file are from its middle, and two
+//! runs of one query write different files.
 //!
-//! This rule looks at plans that only scan, filter, project, unnest, limit and unite. Their scans are cut into many small
-//! pieces in the order of the files, and `pieces` hands out their rows in that order while it reads a few pieces ahead. All
-//! threads are busy, and memory stays bounded.
+//! This rule applies to plans that only scan, filter, project, unnest, limit and unite. It splits their scans into many
+//! small pieces in file order; `pieces` returns their rows in that order and reads a few pieces ahead. All threads are
+//! busy, and memory stays bounded.
 //!
-//! Measured once, in a debug build with two threads and a file of 116 MB: 4 % more time, 80 MB more memory and a tenth more processor time
-//! than without order.
+//! Measured once, in a debug build with two threads and a file of 116 MB: 4 % more time, 80 MB more memory and 10 %
+//! more CPU time than without order.
 //!
-//! Can go after: DataFusion has an option to keep the order of scans, with bounded memory.
+//! Delete when: DataFusion has an option to keep the order of scans, with bounded memory.
 
 mod pieces;
 
@@ -43,7 +43,7 @@ use std::sync::Arc;
 const PIECE_BYTES: u64 = 4 << 20;
 /// Bytes of a piece of other files. Parquet's row groups, which are read whole, are larger than pieces of Avro.
 const OTHER_PIECE_BYTES: u64 = 16 << 20;
-/// Local files of a piece, at most, where they are small. Remote ones are opened a few at a time, as each takes a while.
+/// Maximum small local files per piece. Remote files are opened a few at a time, as each takes a while.
 const PIECE_FILES: usize = 16;
 
 /// Keeps the order of files and rows.
@@ -74,7 +74,7 @@ fn n_partitions(plan: &Arc<dyn ExecutionPlan>) -> usize {
     plan.output_partitioning().partition_count()
 }
 
-/// The plan with one partition in order, where it has several or merges several in any order.
+/// Returns the plan with one ordered partition, if it has several or merges several in any order.
 fn ordered(plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
     if n_partitions(&plan) > 1 {
         return Ok(in_pieces(&plan, config)?.map_or(plan, |pieces| one(pieces, None)));
@@ -95,7 +95,7 @@ fn ordered(plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<d
     }
 }
 
-/// The pieces of a plan as one partition.
+/// Returns the pieces of a plan as one partition.
 fn one(pieces: Arc<dyn ExecutionPlan>, fetch: Option<usize>) -> Arc<dyn ExecutionPlan> {
     match (n_partitions(&pieces), fetch) {
         (0 | 1, None) => pieces,
@@ -118,13 +118,13 @@ fn keeps_order(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || plan.is::<LocalLimitExec>()
 }
 
-/// The plan with partitions that have its rows in order, one after the other. None for plans whose rows are in no such order.
+/// Returns the plan with ordered partitions that follow each other; `None` if its rows have no such order.
 fn in_pieces(plan: &Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
         return Ok(Some(cut(scan, config)?.unwrap_or_else(|| Arc::clone(plan))));
     }
     if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
-        // Batches that take turns among partitions have no order any more.
+        // Batches that alternate between partitions lose their order.
         return match repartition.partitioning() {
             Partitioning::RoundRobinBatch(_) => in_pieces(repartition.input(), config),
             _ => Ok(None),
@@ -135,7 +135,7 @@ fn in_pieces(plan: &Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Op
         for child in plan.children() {
             match in_pieces(child, config)? {
                 Some(child) => children.push(child),
-                // Its rows are in no order, but come before those of the next one.
+                // Its rows are unordered, but come before those of the next input.
                 None if plan.is::<UnionExec>() => {
                     children.push(Arc::new(CoalescePartitionsExec::new(Arc::clone(child))))
                 }
@@ -144,11 +144,11 @@ fn in_pieces(plan: &Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Op
         }
         return Ok(Some(over(plan, children)?));
     }
-    // One partition is in its own order.
+    // One partition is ordered as it is.
     Ok(if n_partitions(plan) == 1 { Some(ordered(Arc::clone(plan), config)?) } else { None })
 }
 
-/// The scan of files in small pieces. None if it is not one of files, or has an order already.
+/// Splits a scan of files into small pieces; `None` if it does not scan files, or is ordered already.
 fn cut(scan: &DataSourceExec, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(files) = scan.data_source().downcast_ref::<FileScanConfig>() else { return Ok(None) };
     if files.file_groups.len() < 2 && files.preserve_order {
@@ -162,7 +162,7 @@ fn cut(scan: &DataSourceExec, config: &ConfigOptions) -> Result<Option<Arc<dyn E
         Some(whole) if files.output_partitioning.is_none() && files.output_ordering.is_empty() => whole,
         _ => return Ok(Some(keep(files.file_groups.clone()))),
     };
-    // A scan that the planner left in one part is of few rows, or cannot be cut.
+    // A scan that the planner left in one partition has few rows or cannot be split.
     if files.file_groups.len() < 2 || config.execution.target_partitions < 2 {
         return Ok(Some(keep(vec![FileGroup::new(whole)])));
     }
@@ -179,10 +179,10 @@ fn cut(scan: &DataSourceExec, config: &ConfigOptions) -> Result<Option<Arc<dyn E
     Ok(Some(keep(cut.map_or_else(one_each, |cut| cut.file_groups))))
 }
 
-/// The files of these groups in order, each whole. None where ranges of a file do not make all of it.
+/// Returns the files of these groups in order, each whole; `None` if ranges of a file do not cover it.
 fn whole(groups: &[FileGroup]) -> Option<Vec<PartitionedFile>> {
     let mut files: Vec<PartitionedFile> = vec![];
-    // Where the file that is being put together has come to.
+    // End of the ranges of the current file so far.
     let mut at = 0;
     for file in groups.iter().flat_map(FileGroup::iter) {
         let size = i64::try_from(file.object_meta.size).ok()?;

@@ -1,7 +1,7 @@
-//! The rows of many partitions, one partition after the other: a plan in, a stream of its batches in order out.
+//! Returns the rows of many partitions in order, one partition after the other.
 //!
-//! The partition whose turn it is runs freely. A few after it run ahead, each until it holds [`AHEAD_BYTES`] of rows, or until
-//! the memory pool has no more; then it waits for its turn. As no partition waits for a later one, none waits for ever.
+//! The current partition runs freely. A few after it run ahead, each until it holds [`AHEAD_BYTES`] of rows or the
+//! memory pool is exhausted; then it waits for its turn. No partition waits for a later one, so there is no deadlock.
 
 use crate::sink::held_bytes;
 use arrow_array::RecordBatch;
@@ -25,20 +25,20 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// Bytes of rows that a partition may be ahead of its turn.
+/// Maximum bytes of rows that a partition may be ahead of its turn.
 const AHEAD_BYTES: usize = 32 << 20;
-/// Bytes that one permit of a partition's room stands for.
+/// Bytes per permit of a partition's budget.
 const UNIT: usize = 1 << 10;
-/// Batches that a partition may be ahead; what bounds it is their bytes.
+/// Maximum batches that a partition may be ahead; their bytes are the effective bound.
 const AHEAD_BATCHES: usize = 4_096;
-/// Partitions that run besides one for each thread, so that no thread waits for the turn of another.
+/// Partitions that run in addition to one per thread, so that no thread waits for another's turn.
 const SPARE: usize = 1;
 
-/// One partition after the other.
+/// Executes one partition after the other.
 #[derive(Debug)]
 pub(super) struct InOrderExec {
     input: Arc<dyn ExecutionPlan>,
-    /// Rows wanted of all, if not all.
+    /// Row limit over all partitions.
     fetch: Option<usize>,
     metrics: ExecutionPlanMetricsSet,
     properties: Arc<PlanProperties>,
@@ -144,25 +144,25 @@ impl ExecutionPlan for InOrderExec {
     }
 }
 
-/// The partitions under way.
+/// The partitions in flight.
 struct Pieces {
     input: Arc<dyn ExecutionPlan>,
     n: usize,
-    /// Partitions that run at a time.
+    /// Maximum partitions that run concurrently.
     window: usize,
     context: Arc<TaskContext>,
     /// The partition to start next.
     next: usize,
-    /// Those that run, the first one's turn.
+    /// Running partitions, the current one first.
     running: VecDeque<Running>,
     /// The partition whose turn it is.
     turn: watch::Sender<usize>,
     memory: Arc<MemoryReservation>,
-    /// Rows that are still wanted.
+    /// Remaining rows of the limit.
     left: usize,
 }
 
-/// A partition that runs. Dropped, it is given up.
+/// A running partition. Dropping it cancels it.
 struct Running {
     batches: Receiver<Held>,
     task: SpawnedTask<Result<()>>,
@@ -171,14 +171,14 @@ struct Running {
 /// A batch that waits for its turn.
 struct Held {
     batch: RecordBatch,
-    /// Its part of the partition's room.
+    /// Its share of the partition's budget.
     _room: OwnedSemaphorePermit,
-    /// Its part of the memory pool.
+    /// Its memory reservation.
     _memory: Option<MemoryReservation>,
 }
 
 impl Pieces {
-    /// The next batch; none after the last.
+    /// Returns the next batch; `None` after the last.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         while self.left > 0 {
             while self.running.len() < self.window && self.next < self.n {
@@ -196,7 +196,7 @@ impl Pieces {
             }
             self.turn.send_modify(|turn| *turn += 1);
         }
-        // Nobody waits for the others.
+        // The other partitions are not needed.
         self.running.clear();
         Ok(None)
     }
@@ -242,7 +242,7 @@ impl Partition {
         Ok(())
     }
 
-    /// The part of the memory pool for so many bytes that are ahead of their turn. Where it has none, waits for the turn.
+    /// Reserves memory for rows ahead of their turn, or waits for the turn if the pool is exhausted.
     async fn account(&mut self, bytes: usize) -> Option<MemoryReservation> {
         let index = self.index;
         if *self.turn.borrow() >= index {
@@ -252,7 +252,7 @@ impl Partition {
         match part.try_grow(bytes) {
             Ok(()) => Some(part),
             Err(_) => {
-                // An error means that nobody waits for the rows.
+                // An error means that the receiver is gone.
                 let _ = self.turn.wait_for(|turn| *turn >= index).await;
                 None
             }

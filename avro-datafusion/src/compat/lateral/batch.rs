@@ -1,4 +1,4 @@
-//! The rows that a subquery runs for, as a table: a batch in the configuration of a task, the same rows from a scan out.
+//! The outer rows of a subquery as a table: a batch in the task's configuration, returned by a scan.
 
 use arrow_array::RecordBatch;
 use arrow_schema::{SchemaRef, SortOptions};
@@ -15,7 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use std::sync::Arc;
 
-/// The batch that a task runs for. The configuration of the task has it.
+/// The batch that a task runs for, stored in its configuration.
 #[derive(Debug)]
 pub(super) struct CurrentBatch(pub(super) RecordBatch);
 
@@ -71,7 +71,7 @@ impl PartitionStream for BatchRows {
             .session_config()
             .get_extension::<CurrentBatch>()
             .map(|current| current.0.clone())
-            .ok_or_else(|| internal_datafusion_err!("a subquery runs without the rows it is for"));
+            .ok_or_else(|| internal_datafusion_err!("subquery executed without outer rows"));
         let stream = futures::stream::once(async move { batch });
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream))
     }

@@ -1,4 +1,4 @@
-//! A subquery over columns of an outer row, as a function of these columns: arrays in, what the subquery returns for each row out.
+//! A subquery over columns of an outer row, as a function of these columns.
 //!
 //! The function runs the plan of the subquery once for each batch, see [`push`](super::push), not once for each row.
 
@@ -22,7 +22,7 @@ use datafusion::prelude::SessionConfig;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
-/// What a subquery is asked for.
+/// What is asked of a subquery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Asked {
     /// The value of its only row, or null.
@@ -37,7 +37,7 @@ pub(super) enum Asked {
 #[derive(Debug)]
 pub(super) struct SubqueryFunction {
     name: String,
-    /// Its plan, of which the first column is the number of the outer row.
+    /// Its plan; the first column is the number of the outer row.
     plan: LogicalPlan,
     /// The columns of the table that the plan reads: the number of the row, and the arguments.
     input: SchemaRef,
@@ -61,7 +61,7 @@ impl SubqueryFunction {
         SubqueryFunction { name, plan, input, asked, signature, compiled: OnceLock::new() }
     }
 
-    /// The columns that the subquery returns for a row.
+    /// Returns the columns of the subquery for a row.
     fn columns(&self) -> Fields {
         self.plan.schema().fields().iter().skip(1).cloned().collect()
     }
@@ -71,9 +71,9 @@ impl SubqueryFunction {
             return Ok(compiled);
         }
         let mut config = SessionConfig::from(options.clone()).with_target_partitions(1);
-        // What such a filter has learned from one batch does not hold for the next.
+        // What a dynamic filter learned from one batch does not hold for the next.
         config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
-        // Nothing is gained by reading less of a batch.
+        // Reading less of a batch saves nothing.
         let mut rules = Optimizer::new().rules;
         rules.retain(|rule| !["extract_leaf_expressions", "push_down_leaf_projections"].contains(&rule.name()));
         let state = SessionStateBuilder::new().with_config(config.clone()).with_optimizer_rules(rules).build();
@@ -162,16 +162,14 @@ fn item(columns: Fields) -> FieldRef {
     Arc::new(Field::new_list_field(DataType::Struct(columns), true))
 }
 
-/// The value for each of `n` outer rows, where `rows` says which of them each value is for.
+/// Returns the value for each of `n` outer rows; `rows` says to which of them each value belongs.
 fn value_of_each(rows: &UInt32Array, values: &ArrayRef, n: usize) -> Result<ArrayRef> {
     let mut of_row: Vec<Option<u32>> = vec![None; n];
     for (at, row) in (0..).zip(rows.values()) {
         if let Some(place) = of_row.get_mut(*row as usize)
             && place.replace(at).is_some()
         {
-            return exec_err!(
-                "a subquery that stands for one value returned several rows; LIMIT 1 or an aggregate such as max() makes it one"
-            );
+            return exec_err!("a scalar subquery returned several rows; use LIMIT 1 or an aggregate such as max()");
         }
     }
     Ok(take(values, &UInt32Array::from(of_row), None)?)
@@ -187,7 +185,7 @@ fn exists_for_each(rows: &UInt32Array, n: usize) -> ArrayRef {
     Arc::new(BooleanArray::from(exists))
 }
 
-/// The rows of each outer row as a list, in the order in which they are here.
+/// Returns the rows of each outer row as a list, in their order here.
 fn rows_of_each(rows: &UInt32Array, columns: &[ArrayRef], fields: Fields, n: usize) -> Result<ArrayRef> {
     let mut lengths = vec![0; n];
     for row in rows.values() {

@@ -1,16 +1,16 @@
-//! Subqueries and tables in `FROM` that are made of columns of an outer row: `FROM t, UNNEST(t.items) AS u(item)`,
-//! `LEFT JOIN UNNEST(..) ON ..`, `CROSS JOIN LATERAL (SELECT ..)`, `EXISTS (SELECT .. FROM UNNEST(t.tags) ..)`,
-//! `(SELECT sum(x) FROM UNNEST(t.l) AS u(x))`.
+//! Subqueries and tables in `FROM` over columns of an outer row: `FROM t, UNNEST(t.items) AS u(item)`, `LEFT JOIN
+//! UNNEST(..) ON ..`, `CROSS JOIN LATERAL (SELECT ..)`, `EXISTS (SELECT .. FROM UNNEST(t.tags) ..)`, `(SELECT sum(x)
+//! FROM UNNEST(t.l) AS u(x))`.
 //!
 //! DataFusion 55 plans them with outer references and then fails to run them
-//! (<https://github.com/apache/datafusion/issues/13659>, <https://github.com/apache/datafusion/issues/21201>), or does not plan them
-//! at all: maps, `WITH ORDINALITY`, several names for the fields of items.
+//! (<https://github.com/apache/datafusion/issues/13659>, <https://github.com/apache/datafusion/issues/21201>), or does
+//! not plan them at all: maps, `WITH ORDINALITY`, several names for the fields of items.
 //!
-//! Here, [`relation`] plans `UNNEST` in `FROM`. [`rule`] replaces joins and subqueries: a join whose right side looks at single
-//! rows of its left side becomes an `Unnest` over the left side; any other subquery becomes a [`function`] of the columns that it
-//! looks at. [`push`] rewrites the plan of the subquery for both.
+//! Here, [`relation`] plans `UNNEST` in `FROM`. [`rule`] replaces joins and subqueries: a join whose right side uses
+//! single rows of its left side becomes an `Unnest` over the left side; any other subquery becomes a [`function`] of
+//! the columns it uses. [`push`] rewrites the plan of the subquery for both.
 //!
-//! Can go after: the DataFusion version that decorrelates `Unnest`; `relation` when it also has maps and ordinality.
+//! Delete when: DataFusion decorrelates `Unnest`; `relation` when it also supports maps and ordinality.
 
 mod batch;
 mod function;
@@ -23,7 +23,7 @@ use datafusion::execution::SessionState;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Registers what plans `UNNEST` in `FROM`, and the rule, once.
+/// Registers the planner of `UNNEST` in `FROM`, and the rule, once.
 pub(super) fn register(state: &mut SessionState) -> datafusion::common::Result<()> {
     if !state.analyzer().rules.iter().any(|rule| rule.name() == rule::Decorrelate::NAME) {
         state.register_relation_planner(Arc::new(relation::UnnestInFrom))?;
@@ -32,7 +32,7 @@ pub(super) fn register(state: &mut SessionState) -> datafusion::common::Result<(
     Ok(())
 }
 
-/// Names for columns that no statement has, each different.
+/// Returns distinct names for columns, which no statement uses.
 #[derive(Debug, Default)]
 struct Names(Cell<usize>);
 

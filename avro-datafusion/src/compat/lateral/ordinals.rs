@@ -1,4 +1,4 @@
-//! `WITH ORDINALITY`: lists in, the numbers of their items out.
+//! `WITH ORDINALITY`: the numbers of list items.
 
 use arrow_array::builder::{Int64Builder, ListBuilder};
 use arrow_array::{Array, Int64Array};
@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use std::sync::Arc;
 
-/// Returns a function that makes `[1, 2, .., n]` of lists, the longest of which has `n` items.
+/// Returns a function that maps lists to `[1, 2, .., n]`, where the longest list has `n` items.
 pub(super) fn ordinals() -> ScalarUDF {
     ScalarUDF::new_from_impl(Ordinals { signature: Signature::variadic_any(Volatility::Immutable) })
 }

@@ -1,9 +1,8 @@
-//! A subquery that looks at columns of the query outside, made into one that does not: its plan in, a plan of the same rows out, each
-//! beside the outer row it belongs to.
+//! Decorrelates a subquery: rewrites its plan to return its rows for all outer rows, each beside its outer row.
 //!
-//! The plan of a subquery over `UNNEST` has one row without columns at its bottom. The outer rows take the place of that row,
-//! and every step above them passes their columns on. Steps that look at several rows at once, such as aggregates, look only at
-//! rows of the same outer row: the column `row` tells them apart.
+//! The plan of a subquery over `UNNEST` has one row without columns at its bottom. The outer rows replace that row, and
+//! every step above passes their columns on. Steps that combine several rows, such as aggregates, combine only rows of
+//! the same outer row, which the column `row` identifies.
 
 use super::Names;
 use super::rule;
@@ -22,11 +21,11 @@ use std::sync::Arc;
 pub(super) struct Push<'a> {
     /// A plan of the outer rows.
     pub(super) outer: LogicalPlan,
-    /// What its columns are called, by the names that the subquery has for them.
+    /// Names of its columns, by the names that the subquery uses.
     pub(super) bound: HashMap<Column, Column>,
-    /// The columns that all steps pass on.
+    /// Columns that all steps pass on.
     pub(super) carried: Vec<Column>,
-    /// The column that numbers the outer rows. Only row by row steps can do without.
+    /// Column that numbers the outer rows. Only row-by-row steps can do without.
     pub(super) row: Option<Column>,
     pub(super) names: &'a Names,
 }
@@ -45,7 +44,7 @@ impl Push<'_> {
                     let columns = self.bind_all(&projection.expr)?.into_iter().map(Expr::unalias).zip(names);
                     return self.project(self.push(&projection.input)?, columns.map(qualify));
                 }
-                // By way of names of their own: optimizer rules of DataFusion 55 fail where `i` becomes `u.i`.
+                // Through intermediate names: optimizer rules of DataFusion 55 fail if `i` becomes `u.i`.
                 let input = self.push(&alias.input)?;
                 let columns = alias.input.schema().columns();
                 let between: Vec<_> = columns.iter().map(|_| Column::from_name(self.names.next("column"))).collect();
@@ -91,7 +90,7 @@ impl Push<'_> {
                 };
                 let inputs = union.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
                 let all = LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?);
-                // A union leaves out which tables the columns are of.
+                // A union drops the qualifiers of columns.
                 let names = self.carried.iter().cloned().chain(plan.schema().columns());
                 let columns = all.schema().columns().into_iter().zip(names);
                 let columns: Vec<Expr> = columns
@@ -105,12 +104,12 @@ impl Push<'_> {
         }
     }
 
-    /// Whether a plan looks at columns of the outer rows.
+    /// Returns whether a plan uses columns of the outer rows.
     pub(super) fn is_correlated(&self, plan: &LogicalPlan) -> bool {
         is_correlated(plan, &|column| self.bound.contains_key(column))
     }
 
-    /// The expression over the outer rows' columns instead of references to them.
+    /// Replaces references to the outer rows' columns in an expression.
     fn bind(&self, expr: Expr) -> Result<Expr> {
         expr.transform_up(|expr| match expr {
             Expr::OuterReferenceColumn(field, column) => Ok(match self.bound.get(&column) {
@@ -125,7 +124,7 @@ impl Push<'_> {
         .data()
     }
 
-    /// [`bind`](Self::bind) for expressions that are columns of a plan, which keep their names.
+    /// Applies [`bind`](Self::bind) to expressions that are columns of a plan, which keep their names.
     fn bind_all(&self, exprs: &[Expr]) -> Result<Vec<Expr>> {
         let bind = |expr: &Expr| {
             let (relation, name) = expr.qualified_name();
@@ -150,7 +149,7 @@ impl Push<'_> {
             if !matches!(inner.join_type, JoinType::Inner | JoinType::Left) {
                 return unsupported("such a join");
             }
-            // What is on the right refers to outer columns that are now on the left: a lateral join.
+            // The right side refers to outer columns that are now on the left: a lateral join.
             inner.right = Arc::new(self.rename(&inner.right)?);
         }
         inner.left = Arc::new(self.push(&inner.left)?);
@@ -170,7 +169,7 @@ impl Push<'_> {
         Ok(rule::lateral_join(joined, self.names)?.data)
     }
 
-    /// The plan with outer references to the outer rows' columns under the names that these have here.
+    /// Returns the plan with outer references to the outer rows' columns under their names here.
     fn rename(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
         let rename = |expr: Expr| {
             expr.transform_up(|expr| match expr {
@@ -195,7 +194,7 @@ impl Push<'_> {
         let by = std::iter::once(Expr::Column(row.clone())).chain(groups.iter().cloned()).collect();
         let grouped = Aggregate::try_new(Arc::clone(&input), by, aggregates.clone())?;
         let columns = grouped.schema.columns().into_iter().skip(1).map(Expr::Column).collect::<Vec<_>>();
-        // Beside the outer rows again, whose other columns the groups do not have.
+        // Joined with the outer rows, whose other columns the groups lack.
         let key = Column::from_name(self.names.next("row"));
         let keyed = std::iter::once(Expr::Column(row.clone()).alias(&key.name)).chain(columns.iter().cloned());
         let keyed = project(LogicalPlan::Aggregate(grouped), keyed)?;
@@ -203,7 +202,7 @@ impl Push<'_> {
         if !groups.is_empty() {
             return self.project(join(self.outer.clone(), keyed, JoinType::Inner, on)?, columns);
         }
-        // Without groups there is a row even where there is nothing to aggregate.
+        // Without `GROUP BY`, an aggregate returns a row even for no input.
         let nothing = LogicalPlan::Filter(Filter::try_new(lit(false), input)?);
         let nothing = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(nothing), vec![], aggregates)?);
         let defaults: Vec<_> = columns.iter().map(|_| Column::from_name(self.names.next("default"))).collect();
@@ -220,9 +219,9 @@ impl Push<'_> {
         self.project(joined, values)
     }
 
-    /// Numbers the rows of each outer row, and keeps those that the limit does.
+    /// Numbers the rows of each outer row, and keeps those within the limit.
     fn limit(&self, input: &LogicalPlan, skip: usize, fetch: Option<usize>) -> Result<LogicalPlan> {
-        // Below, so that what it is sorted by is still there.
+        // Below the projection, where the sort columns still exist.
         if let LogicalPlan::Projection(projection) = input {
             let columns = self.bind_all(&projection.expr)?;
             return self.project(self.limit(&projection.input, skip, fetch)?, columns);
@@ -235,7 +234,7 @@ impl Push<'_> {
         let input = self.push(input)?;
         let number = WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]);
         let number = Expr::from(number).partition_by(vec![Expr::Column(self.row()?.clone())]);
-        // An order of nothing is another frame than no order, and one that DataFusion refuses.
+        // An empty order would give another frame, which DataFusion rejects.
         let number = if order.is_empty() { number.build()? } else { number.order_by(order).build()? };
         let name = self.names.next("number");
         let numbered = Window::try_new(vec![number.alias(&name)], Arc::new(input))?;
@@ -248,7 +247,7 @@ impl Push<'_> {
         self.project(LogicalPlan::Filter(Filter::try_new(kept, Arc::new(LogicalPlan::Window(numbered)))?), columns)
     }
 
-    /// Keeps windows within the rows of an outer row.
+    /// Restricts windows to the rows of an outer row.
     fn window(&self, window: &Window) -> Result<LogicalPlan> {
         let row = Expr::Column(self.row()?.clone());
         let within = |expr: &Expr| {
@@ -274,14 +273,14 @@ impl Push<'_> {
     }
 }
 
-/// Whether a plan has outer references to columns that `is_outer` says are meant.
+/// Returns whether a plan has outer references to columns for which `is_outer` is true.
 pub(super) fn is_correlated(plan: &LogicalPlan, is_outer: &dyn Fn(&Column) -> bool) -> bool {
     plan.all_out_ref_exprs()
         .iter()
         .any(|expr| matches!(expr, Expr::OuterReferenceColumn(_, column) if is_outer(column)))
 }
 
-/// Projects, leaving the names of columns as they are.
+/// Projects, keeping the names of columns.
 pub(super) fn project(input: LogicalPlan, columns: impl IntoIterator<Item = Expr>) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Projection(Projection::try_new(columns.into_iter().collect(), Arc::new(input))?))
 }
@@ -292,9 +291,7 @@ fn join(left: LogicalPlan, right: LogicalPlan, kind: JoinType, on: Vec<(Expr, Ex
     Ok(LogicalPlan::Join(Join::try_new(left, right, on, None, kind, JoinConstraint::On, equality, false)?))
 }
 
-/// The error for what a subquery over the items of an outer column cannot have.
+/// Returns the error for unsupported subqueries over the items of an outer column.
 pub(super) fn unsupported<T>(what: &str) -> Result<T> {
-    not_impl_err!(
-        "{what} in a subquery that looks at columns of the query outside; write it as a join with UNNEST in FROM and GROUP BY"
-    )
+    not_impl_err!("{what} in a correlated subquery; write it as a join with UNNEST in FROM and GROUP BY")
 }

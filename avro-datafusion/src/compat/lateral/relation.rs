@@ -1,6 +1,7 @@
-//! `UNNEST` in `FROM`, as a table: the expressions in its parentheses in, a plan with named columns out.
+//! `UNNEST` in `FROM`, as a table.
 //!
-//! The table before it is not known here. Its columns are outer references, which the [rule](super::rule) binds.
+//! The table before it is not known during planning. Its columns are outer references, which the [rule](super::rule)
+//! binds.
 
 use super::ordinals::ordinals;
 use crate::compat::map_entries::map_entries;
@@ -55,7 +56,7 @@ fn argument(argument: &FunctionArg) -> Option<SqlExpr> {
     }
 }
 
-/// The names that the statement gives: of the table, and of its columns as far as it names them.
+/// The names in the statement: of the table, and of as many of its columns as it names.
 fn named(alias: Option<TableAlias>, context: &dyn RelationPlannerContext) -> (String, Vec<String>) {
     let normal = |name: Ident| context.normalize_ident(name);
     match alias {
@@ -66,9 +67,9 @@ fn named(alias: Option<TableAlias>, context: &dyn RelationPlannerContext) -> (St
 
 /// The columns that one list becomes.
 enum Columns {
-    /// One, for the items.
+    /// One column for the items.
     Item,
-    /// One for each field of the items.
+    /// One column for each field of the items.
     Fields(Fields),
 }
 
@@ -81,7 +82,7 @@ impl Columns {
     }
 }
 
-/// The rows of these lists side by side, under these names.
+/// Returns the rows of these lists side by side, under these names.
 fn unnested(lists: Vec<Expr>, with_ordinality: bool, table: &str, mut names: Vec<String>) -> Result<LogicalPlan> {
     let input = LogicalPlanBuilder::empty(true);
     let nothing = DFSchema::empty();
@@ -94,7 +95,7 @@ fn unnested(lists: Vec<Expr>, with_ordinality: bool, table: &str, mut names: Vec
         return input.project(columns)?.build();
     }
     let lists = lists.into_iter().map(|list| as_list(list, &nothing)).collect::<Result<Vec<_>>>()?;
-    // A name more than there are lists is the ordinality's, or the columns are the fields of the items.
+    // One more name than lists names the ordinality; otherwise names are those of the items' fields.
     let n_items = names.len().saturating_sub(usize::from(with_ordinality));
     let mut columns = Vec::with_capacity(lists.len());
     for list in &lists {
@@ -139,7 +140,7 @@ fn unnested(lists: Vec<Expr>, with_ordinality: bool, table: &str, mut names: Vec
     plan.project(outputs)?.build()
 }
 
-/// The expression as a column of the table. A `SubqueryAlias` would do the same and stand in the way of optimizer rules.
+/// Returns the expression as a column of the table. A `SubqueryAlias` would block optimizer rules.
 fn qualified(expr: Expr, table: &str, name: String) -> Expr {
     expr.alias_qualified(Some(TableReference::bare(table)), name)
 }
@@ -150,7 +151,7 @@ fn ordinals_of(lists: Vec<Expr>) -> Expr {
     Arc::new(ordinals()).call(lists)
 }
 
-/// The names of all columns but the ordinality's, and one for each list.
+/// Returns the names of all columns but the ordinality's, and one for each list.
 fn name_columns(
     columns: &[Columns],
     is_numbered: bool,
@@ -177,7 +178,7 @@ fn name_columns(
     Ok((names, (0..columns.len()).map(|i| format!("__item_{i}")).collect()))
 }
 
-/// The list that an expression is, or the entries of the map that it is.
+/// Returns the list, or the entries of a map.
 fn as_list(expr: Expr, nothing: &DFSchema) -> Result<Expr> {
     match expr.get_type(nothing)? {
         DataType::Map(..) => Ok(call(map_entries(), expr)),
@@ -193,7 +194,7 @@ fn call(function: ScalarUDF, argument: Expr) -> Expr {
     Arc::new(function).call(vec![argument])
 }
 
-/// The expression as people write it.
+/// Formats the expression as SQL.
 fn plain(expr: &Expr) -> String {
     match expr {
         Expr::OuterReferenceColumn(_, column) | Expr::Column(column) => column.flat_name(),

@@ -1,4 +1,4 @@
-//! Replaces lateral joins and subqueries over `UNNEST` of outer columns: an analyzed plan in, one without them out.
+//! The rule that replaces lateral joins and subqueries over `UNNEST` of outer columns.
 
 use super::Names;
 use super::batch::BatchTable;
@@ -24,7 +24,7 @@ use datafusion::optimizer::analyzer::AnalyzerRule;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The rule. It runs after types are coerced.
+/// The analyzer rule. It runs after type coercion.
 #[derive(Debug)]
 pub(super) struct Decorrelate;
 
@@ -57,7 +57,7 @@ fn has_subquery(plan: &LogicalPlan) -> Result<bool> {
     })
 }
 
-/// The subquery that an expression is about, if it is about one.
+/// Returns the subquery of an expression, if it has one.
 pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::ScalarSubquery(subquery)
@@ -68,7 +68,7 @@ pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     }
 }
 
-/// One step of a plan, whose inputs and subqueries are rewritten.
+/// Rewrites one step of a plan; its inputs and subqueries are rewritten already.
 fn rewrite(plan: LogicalPlan, names: &Names) -> Result<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Subquery(Subquery { subquery, spans, .. }) => {
@@ -99,7 +99,7 @@ fn rewrite_expressions(plan: LogicalPlan, names: &Names) -> Result<Transformed<L
 fn replace(expr: Expr, schema: &DFSchema, is_filter: bool, names: &Names) -> Result<Transformed<Expr>> {
     let Some(subquery) = subquery_of(&expr) else { return Ok(Transformed::no(expr)) };
     let is_outer = !subquery.subquery.all_out_ref_exprs().is_empty();
-    // What is compared with its rows is of the outer row.
+    // The value compared with its rows belongs to the outer row.
     let is_compared = matches!(expr, Expr::InSubquery(_) | Expr::SetComparison(_));
     let is_ours = (is_outer || is_compared) && !reads_table(&subquery.subquery)?;
     if is_outer && !is_ours && unnests_outer(&subquery.subquery)? {
@@ -114,7 +114,7 @@ fn replace(expr: Expr, schema: &DFSchema, is_filter: bool, names: &Names) -> Res
             let exists = context.function(&subquery.subquery, Asked::Exists, None)?;
             Transformed::yes(if negated { not(exists) } else { exists })
         }
-        // DataFusion has semi joins for those in filters alone, and none for those without a table.
+        // DataFusion has semi joins only for subqueries in filters, and none for those without a table.
         Expr::Exists(Exists { subquery, negated }) if !is_filter || !is_outer => {
             let n = project_count(subquery)?;
             Transformed::yes(if negated { n.eq(lit(0_i64)) } else { n.gt(lit(0_i64)) })
@@ -136,7 +136,7 @@ fn replace(expr: Expr, schema: &DFSchema, is_filter: bool, names: &Names) -> Res
     })
 }
 
-/// The number of a subquery's rows, or of its first row if that is all that can differ.
+/// Returns the number of a subquery's rows, or of its first row if only that can differ.
 fn project_count(subquery: Subquery) -> Result<Expr> {
     let Subquery { subquery, outer_ref_columns, spans } = subquery;
     let rows = LogicalPlanBuilder::from(Arc::unwrap_or_clone(subquery));
@@ -145,7 +145,7 @@ fn project_count(subquery: Subquery) -> Result<Expr> {
     Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(counted), outer_ref_columns, spans }))
 }
 
-/// Whether a plan, or a subquery in it, reads more than the outer row.
+/// Returns whether a plan, or a subquery in it, reads more than the outer row.
 fn reads_table(plan: &LogicalPlan) -> Result<bool> {
     let mut reads = false;
     plan.apply_with_subqueries(|plan| {
@@ -159,7 +159,7 @@ fn unnests_outer(plan: &LogicalPlan) -> Result<bool> {
     plan.exists(|plan| Ok(matches!(plan, LogicalPlan::Unnest(_)) && !plan.all_out_ref_exprs().is_empty()))
 }
 
-/// Replaces a join whose right side looks at columns of its left side.
+/// Replaces a join whose right side uses columns of its left side.
 pub(super) fn lateral_join(join: Join, names: &Names) -> Result<Transformed<LogicalPlan>> {
     let left = Arc::clone(join.left.schema());
     let is_left = |column: &Column| left.has_column(column);
@@ -194,7 +194,7 @@ pub(super) fn lateral_join(join: Join, names: &Names) -> Result<Transformed<Logi
     Ok(Transformed::yes(plan))
 }
 
-/// Whether a plan makes of each outer row what it makes of it alone, without comparing or counting rows.
+/// Returns whether a plan processes each outer row independently, without comparing or counting rows.
 fn is_row_by_row(plan: &LogicalPlan, is_outer: &dyn Fn(&Column) -> bool) -> bool {
     match plan {
         LogicalPlan::EmptyRelation(_) => true,
@@ -211,7 +211,7 @@ fn is_row_by_row(plan: &LogicalPlan, is_outer: &dyn Fn(&Column) -> bool) -> bool
     }
 }
 
-/// Whether an expression is a column or a field of one, which is null where the column is.
+/// Returns whether an expression is a column or a field of one, which is null if the column is.
 fn is_plain(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) => true,
@@ -221,7 +221,7 @@ fn is_plain(expr: &Expr) -> bool {
     }
 }
 
-/// The plan with a row of nulls where it would have none, if it is `UNNEST` and no more.
+/// Returns a plain `UNNEST` with a row of nulls for empty lists.
 fn with_a_row_for_none(plan: &LogicalPlan) -> Option<LogicalPlan> {
     match plan {
         LogicalPlan::Unnest(unnest) => {
@@ -246,9 +246,9 @@ fn with_a_row_for_none(plan: &LogicalPlan) -> Option<LogicalPlan> {
     }
 }
 
-/// Each row of the left side beside the rows that the right side makes of it.
+/// Joins each row of the left side with the rows that the right side derives from it.
 fn beside_each_row(left: &LogicalPlan, right: &LogicalPlan, names: &Names) -> Result<LogicalPlan> {
-    // Under other names: the right side may have the same ones.
+    // Under other names, as the right side may use the same ones.
     let columns = left.schema().columns();
     let carried: Vec<Column> = columns.iter().map(|_| Column::from_name(names.next("outer"))).collect();
     let renamed =
@@ -268,7 +268,7 @@ fn beside_each_row(left: &LogicalPlan, right: &LogicalPlan, names: &Names) -> Re
     project(pushed, back.chain(right.schema().columns().into_iter().map(Expr::Column)))
 }
 
-/// Each row of the left side beside those rows of the right side for which the condition holds, which a function finds.
+/// Joins each row of the left side with the matching rows of the right side, found by a function.
 fn lists_of_each_row(join: Join, condition: Option<Expr>, names: &Names) -> Result<LogicalPlan> {
     let left = Arc::clone(join.left.schema());
     let mut right = join.right.as_ref().clone();
@@ -298,20 +298,20 @@ fn lists_of_each_row(join: Join, condition: Option<Expr>, names: &Names) -> Resu
     project(unnested, columns.into_iter().chain(fields))
 }
 
-/// What the columns of a subquery are called in its function.
+/// Returns the names of a subquery's columns in its function.
 fn value_name(i: usize) -> String {
     format!("c{i}")
 }
 
-/// Where a subquery stands.
+/// The place of a subquery.
 struct Context<'a> {
-    /// The columns there.
+    /// The columns available there.
     schema: &'a DFSchema,
     names: &'a Names,
 }
 
 impl Context<'_> {
-    /// The subquery as a function. `given` is an expression that the subquery refers to as if it were an outer column.
+    /// Returns the subquery as a function. The subquery refers to `given` like an outer column.
     fn function(&self, plan: &LogicalPlan, asked: Asked, given: Option<(Column, Expr)>) -> Result<Expr> {
         let table = TableReference::bare(self.names.next("rows"));
         let row = Column::new(Some(table.clone()), self.names.next("row"));
@@ -326,7 +326,7 @@ impl Context<'_> {
             arguments.push(match &given {
                 Some((given, expr)) if *given == column => expr.clone(),
                 _ if self.schema.has_column(&column) => Expr::Column(column),
-                // Of a query further outside.
+                // A reference to a query further outside.
                 _ => Expr::OuterReferenceColumn(field, column),
             });
         }
@@ -344,7 +344,7 @@ impl Context<'_> {
         Ok(Arc::new(ScalarUDF::new_from_impl(function)).call(arguments))
     }
 
-    /// Whether the comparison holds for one of the subquery's rows; null if it is not known to and might.
+    /// Returns whether the comparison holds for any of the subquery's rows, with SQL's three-valued logic.
     fn any(&self, expr: Expr, op: Operator, plan: &LogicalPlan) -> Result<Expr> {
         let field = Arc::new(Field::new("value", expr.get_type(self.schema)?, true));
         let given = Column::from_name(self.names.next("value"));

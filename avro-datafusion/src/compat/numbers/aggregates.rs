@@ -1,8 +1,8 @@
 //! `sum` and `avg`.
 //!
-//! DataFusion's `sum` wraps around for integers and loses digits of decimals beyond the 38th; its `avg` cuts decimals four digits
-//! after those of the values, and does not know timestamps, dates and times. Here totals are exact ([`totals`]), and a result
-//! that does not fit is an error. Floats are DataFusion's.
+//! DataFusion's `sum` wraps around for integers and loses digits of decimals after the 38th. Its `avg` truncates
+//! decimals four digits after those of the values, and does not take timestamps, dates and times. Here totals are exact
+//! ([`totals`]), and a result that does not fit is an error. Floats are left to DataFusion.
 
 use arrow_array::types::{
     Date32Type, Decimal128Type, Decimal256Type, Int64Type, Time32MillisecondType, Time32SecondType,
@@ -56,7 +56,7 @@ impl Exact {
         }
     }
 
-    /// How totals of this type are finished; `None` where DataFusion's function is right.
+    /// Returns how totals of this type are finished; `None` if DataFusion's function is right.
     fn finish(&self, data_type: &DataType) -> Option<Finish> {
         match self.of {
             Function::Sum(_) => Finish::sum(data_type),
@@ -83,7 +83,7 @@ impl Exact {
             DataType::Interval(_) => DataType::Interval(IntervalUnit::MonthDayNano),
             DataType::Date64 if matches!(self.of, Function::Avg(_)) => DataType::Timestamp(TimeUnit::Millisecond, None),
             DataType::Dictionary(_, values) if values.is_numeric() => self.coerced(values),
-            // What has no sum is refused in `return_type`, whose errors DataFusion does not wrap.
+            // Types without a sum are rejected in `return_type`, whose errors DataFusion does not wrap.
             other => other.clone(),
         }
     }

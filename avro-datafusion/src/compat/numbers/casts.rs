@@ -1,7 +1,7 @@
 //! Casts of numbers to integers, and `-x`.
 //!
-//! DataFusion cuts `2.7::INT` to 2, where SQL rounds: decimals half away from zero, doubles half to even, as PostgreSQL and DuckDB
-//! do. It negates the smallest integer to itself. Values out of range are errors in DataFusion, too.
+//! DataFusion truncates `2.7::INT` to 2, but SQL rounds: decimals half away from zero, doubles half to even, as in
+//! PostgreSQL and DuckDB. It negates the smallest integer to itself. Values out of range are errors in DataFusion, too.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Decimal256Type, DecimalType, Float32Type, Float64Type};
@@ -43,7 +43,8 @@ pub(super) fn rewrite(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<E
     }
 }
 
-/// Rounds before casts to integers. Works after DataFusion's type coercion: before it, a `CASE` has the type of its first branch.
+/// Rounds before casts to integers. Runs after DataFusion's type coercion: before it, a `CASE` has the type of its
+/// first branch.
 #[derive(Debug)]
 pub(super) struct RoundingCasts;
 

@@ -1,6 +1,7 @@
 //! `DECIMAL(p, s)` in SQL.
 //!
-//! DataFusion takes precision and scale modulo 256, so that `DECIMAL(300, 1)` is a `DECIMAL(44, 1)`. Here it is an error.
+//! DataFusion takes precision and scale modulo 256, so that `DECIMAL(300, 1)` is a `DECIMAL(44, 1)`. Here it is an
+//! error.
 
 use arrow_schema::{DECIMAL256_MAX_PRECISION, FieldRef};
 use datafusion::common::{Result, plan_err};
@@ -8,7 +9,7 @@ use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo};
 use std::sync::Arc;
 
-/// Refuses decimals that cannot be; all other types are for the planner that was there before, and for DataFusion.
+/// Rejects invalid decimal types; other types are left to the previous planner and to DataFusion.
 #[derive(Debug)]
 pub(super) struct DecimalTypes(Option<Arc<dyn TypePlanner>>);
 

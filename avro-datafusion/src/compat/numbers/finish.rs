@@ -13,12 +13,12 @@ use super::totals::Total;
 /// Microseconds of a day: an average of dates is a timestamp.
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// What becomes of a total.
+/// How a total becomes a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finish {
     function: &'static str,
     result: DataType,
-    /// The total is divided by the count, after it was multiplied by this power of ten and this number of units.
+    /// Multiplied by this power of ten and this number of units, then divided by the count.
     average: Option<(i16, i64)>,
 }
 
@@ -65,7 +65,7 @@ impl Finish {
         &self.result
     }
 
-    /// The total, or what is made of it, does not fit.
+    /// Returns the error for a total or result that does not fit.
     pub(super) fn overflow(&self) -> DataFusionError {
         let (function, name) = (self.function, sql_name(&self.result));
         let wider = match self.result {
@@ -80,7 +80,7 @@ impl Finish {
         exec_datafusion_err!("{function}: the result does not fit {name}; {wider}")
     }
 
-    /// The results for totals and counts; null where there is no count.
+    /// Returns the results for totals and counts; null if the count is 0.
     pub(super) fn results<W: Total>(&self, totals: impl Iterator<Item = (W::Native, Option<u64>)>) -> Result<ArrayRef> {
         let unfit = || self.overflow();
         let totals = totals.map(|(total, count)| count.map(|count| (total, count)));

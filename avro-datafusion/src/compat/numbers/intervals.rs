@@ -1,7 +1,7 @@
 //! Sums and averages of intervals, which are Avro's durations.
 //!
-//! DataFusion's `sum` wraps around, and it has no `avg` of intervals. An average carries what months leave to days, 30 of them a
-//! month, and what days leave to nanoseconds, as PostgreSQL and DuckDB do.
+//! DataFusion's `sum` wraps around, and it has no `avg` of intervals. An average carries the remainder of months to
+//! days, 30 per month, and that of days to nanoseconds, as in PostgreSQL and DuckDB.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{IntervalMonthDayNano, IntervalMonthDayNanoType};
@@ -17,12 +17,12 @@ use std::sync::Arc;
 const DAYS_OF_MONTH: i128 = 30;
 const NANOS_OF_DAY: i128 = 86_400_000_000_000;
 
-/// A total of intervals. Its state is the list of what was added to it, so that totals of parts need no type of their own.
+/// A total of intervals. Its state is the list of added intervals, so that partial totals need no type of their own.
 #[derive(Debug, Default)]
 pub(super) struct Intervals {
     is_average: bool,
     total: Total,
-    /// The different values, if only they count.
+    /// The distinct values, for `DISTINCT`.
     distinct: Option<HashSet<IntervalMonthDayNano>>,
 }
 
@@ -77,7 +77,7 @@ impl Total {
         Some(IntervalMonthDayNano::new(months, days, i64::try_from(self.nanos).ok()?))
     }
 
-    /// Intervals whose total this is: one, unless it is too large for one.
+    /// Returns intervals that add up to this total: one, unless it is too large for one.
     fn parts(mut self) -> Vec<IntervalMonthDayNano> {
         let mut parts = vec![];
         while (self.months, self.days, self.nanos) != (0, 0, 0) || parts.is_empty() {

@@ -1,4 +1,4 @@
-//! The loops of exact arithmetic: two columns or values in, one out, or an error that names the two values that do not fit.
+//! Loops of exact arithmetic over two columns or values; errors name the two values that do not fit.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::shape::{ResultType, sql_name};
 
-/// Integers with arithmetic that says whether it overflowed.
+/// Integer arithmetic with overflow detection.
 trait Integer: ArrowNativeTypeOp {
     fn overflowing(op: Operator, left: Self, right: Self) -> (Self, bool);
 }
@@ -35,7 +35,7 @@ macro_rules! integers {
                     },
                     _ => match u32::try_from(right) {
                         Ok(n) if n < Self::BITS => (left >> n, false),
-                        // Every bit is shifted out; what remains is the sign.
+                        // All bits are shifted out; the sign remains.
                         Ok(_) => (left >> (Self::BITS - 1) >> 1, false),
                         Err(_) => (0, true),
                     },
@@ -46,7 +46,7 @@ macro_rules! integers {
 }
 integers!(i8 i16 i32 i64 u8 u16 u32 u64);
 
-/// `left op right` of one integer type, where `op` is `+`, `-`, `*`, `<<` or `>>`.
+/// Computes `left op right` of one integer type, where `op` is `+`, `-`, `*`, `<<` or `>>`.
 pub(super) fn integers(op: Operator, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
     match left.data_type() {
         DataType::Int8 => integers_of::<Int8Type>(op, left, right),
@@ -66,7 +66,7 @@ where
     T: ArrowPrimitiveType,
     T::Native: Integer,
 {
-    // The loop over the values knows its operator, so it is vectorized.
+    // The operator is fixed in the loop over the values, so the loop is vectorized.
     match op {
         Operator::Plus => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Plus, l, r)),
         Operator::Minus => integers_by::<T>(op, left, right, |l, r| Integer::overflowing(Operator::Minus, l, r)),
@@ -95,7 +95,7 @@ where
     if !overflowed.get() {
         return Ok(result);
     }
-    // Slots of nulls hold anything, and may have overflowed.
+    // Null slots hold arbitrary values, and may have overflowed.
     try_each::<T>(left, right, |l, r| match of(l, r) {
         (value, false) => Ok(value),
         _ => {
@@ -118,7 +118,7 @@ pub(super) trait Width: DecimalType {
     fn quotient(left: Self::Native, factor: Self::Native, right: Self::Native) -> Option<Self::Native>;
     /// `10^n`
     fn power(n: i16) -> Option<Self::Native>;
-    /// `left op right`, where `op` is `+`, `-` or `*`, and whether it overflowed.
+    /// Computes `left op right`, where `op` is `+`, `-` or `*`, and whether it overflowed.
     fn overflowing(op: Operator, left: Self::Native, right: Self::Native) -> (Self::Native, bool);
 }
 
@@ -146,7 +146,7 @@ impl Width for Decimal128Type {
         match op {
             Operator::Plus => left.overflowing_add(right),
             Operator::Minus => left.overflowing_sub(right),
-            // 64 by 64 bits are one instruction, 128 by 128 bits many.
+            // A product of 64 by 64 bits is one instruction, one of 128 by 128 bits many.
             _ => match (i64::try_from(left), i64::try_from(right)) {
                 (Ok(left), Ok(right)) => (i128::from(left) * i128::from(right), false),
                 _ => left.overflowing_mul(right),
@@ -218,7 +218,7 @@ fn decimals_of<T: Width>(
         let name = sql_name(&result.data_type);
         ArrowError::ArithmeticOverflow(format!("{l} {op} {r} does not fit {name}; cast an operand to {remedy}"))
     };
-    // Files may hold values beyond the precision of their type, so that no operation is known to fit.
+    // Files may contain values beyond the precision of their type, so no operation is known to fit.
     let fits = |value| !result.is_checked || T::is_valid_decimal_precision(value, p);
     let fitting = |l, r, value: Result<T::Native, ArrowError>| match value {
         Ok(value) if fits(value) => Ok(value),
@@ -244,7 +244,7 @@ fn decimals_of<T: Width>(
             unless_over::<T>(left, right, fits, unfit, |l, r| T::overflowing(Operator::Multiply, l, r))?
         }
         Operator::Divide => {
-            // The dividend has at most as many digits after the point as the quotient.
+            // The dividend has at most as many fractional digits as the quotient.
             let factor = scale(s1, s.saturating_add(s2))?;
             try_each::<T>(left, right, |l, r| match r.is_zero() {
                 true => Err(ArrowError::DivideByZero),
@@ -265,7 +265,7 @@ fn decimals_of<T: Width>(
     of_type::<T>(computed, &result.data_type)
 }
 
-/// Computes all values in a loop without errors, and only where one overflowed or does not fit, again with them.
+/// Computes all values in an error-free loop; on overflow, computes them again with error checks.
 fn unless_over<T: Width>(
     left: &ColumnarValue,
     right: &ColumnarValue,
@@ -282,7 +282,7 @@ fn unless_over<T: Width>(
     if !is_any_over.get() {
         return Ok(values);
     }
-    // Slots of nulls hold anything, and may have overflowed.
+    // Null slots hold arbitrary values, and may have overflowed.
     try_each::<T>(left, right, |l, r| match of(l, r) {
         (value, false) if fits(value) => Ok(value),
         _ => Err(unfit(l, r)),
@@ -315,7 +315,7 @@ fn value<T: ArrowPrimitiveType>(scalar: &ScalarValue) -> Result<Option<T::Native
     Ok(array.is_valid(0).then(|| array.value(0)))
 }
 
-/// Computes every pair, those of nulls included.
+/// Computes every pair, including those with nulls.
 fn each<T: ArrowPrimitiveType>(
     left: &ColumnarValue,
     right: &ColumnarValue,
@@ -340,7 +340,7 @@ fn each<T: ArrowPrimitiveType>(
     Ok(Array(Arc::new(array)))
 }
 
-/// Computes every pair without a null; the first error ends it.
+/// Computes every pair without nulls, up to the first error.
 fn try_each<T: ArrowPrimitiveType>(
     left: &ColumnarValue,
     right: &ColumnarValue,

@@ -1,7 +1,7 @@
 //! Functions of lists beside decimals: `array_has(scores, 1.5)`.
 //!
-//! DataFusion refuses a list of doubles, or of decimals with other digits, beside a decimal when it plans the call.
-//! Here both get a common type first.
+//! DataFusion rejects a list of doubles, or of decimals with other digits, beside a decimal at planning. Here both
+//! first get a common type.
 
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::Result;
@@ -101,7 +101,7 @@ impl ScalarUDFImpl for WithDecimals {
     }
 }
 
-/// The type for decimals beside a list: a double beside a list of doubles, and otherwise the decimal that holds all.
+/// Returns the type for decimals beside a list: double beside a list of doubles, otherwise a decimal that holds all.
 fn common_item(types: &[DataType]) -> Option<DataType> {
     if !types.iter().any(DataType::is_decimal) {
         return None;

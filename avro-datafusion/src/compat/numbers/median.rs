@@ -1,7 +1,7 @@
 //! `median` of dates, times and timestamps.
 //!
-//! DataFusion's `median` knows only numbers. Of an even number of values, the median is halfway between the middle two, as in DuckDB; of
-//! dates it is a timestamp.
+//! DataFusion's `median` takes only numbers. The median of an even number of values is halfway between the middle two,
+//! as in DuckDB; that of dates is a timestamp.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// DataFusion's `median`, and that of types that are stored as integers.
+/// DataFusion's `median`, extended to types that are stored as integers.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct ExactMedian {
     numbers: AggregateUDF,
@@ -57,7 +57,7 @@ impl AggregateUDFImpl for ExactMedian {
             [DataType::Date32] => vec![DataType::Timestamp(TimeUnit::Microsecond, None)],
             [data_type] if !is_temporal(data_type) => {
                 let fields = [Arc::new(Field::new("", data_type.clone(), true))];
-                // What has no median is refused in `return_type`, whose errors DataFusion does not wrap.
+                // Types without a median are rejected in `return_type`, whose errors DataFusion does not wrap.
                 match fields_with_udf(&fields, &self.numbers) {
                     Ok(fields) => fields.iter().map(|field| field.data_type().clone()).collect(),
                     Err(_) => types.to_vec(),
@@ -119,7 +119,7 @@ struct Middle {
 impl Accumulator for Middle {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = values.first().ok_or_else(|| internal_datafusion_err!("expected a column"))?;
-        // Times of 32 bits are cast by way of their integers.
+        // Times of 32 bits are cast through integers.
         let integers = match values.data_type() {
             DataType::Time32(_) => cast(values, &DataType::Int32)?,
             _ => Arc::clone(values),
@@ -151,7 +151,7 @@ impl Accumulator for Middle {
         }
         let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
         let middle = values.get(low).zip(values.get(high)).map(|(low, high)| {
-            // Halfway between them, which both fit, is always between them.
+            // The midpoint of two values in range is in range.
             let middle = (i128::from(*low) + i128::from(*high)).div_euclid(2);
             i64::try_from(middle).unwrap_or(*low)
         });

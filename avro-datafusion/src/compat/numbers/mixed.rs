@@ -1,10 +1,10 @@
 //! Decimals beside doubles, beside text, and beside decimals with other digits.
 //!
-//! Where two numbers meet in a comparison, `IN`, `CASE`, `coalesce` or `UNION`, DataFusion makes a double a `DECIMAL(30, 15)`, which
-//! fails for 1e20 and cuts 1e-20, and cuts the common type of two decimals to 38 digits. It casts text to the type of the decimal
-//! beside it, so that `'1.52' = 1.5`. Here a decimal beside a double becomes a double, decimals get as many digits as
-//! they need, up to 76, and text is read with all its digits.
-//! The operators of [`operators`] that another rule made are planned here, too.
+//! If numbers of two types meet in a comparison, `IN`, `CASE`, `coalesce` or `UNION`, DataFusion makes a double a
+//! `DECIMAL(30, 15)`, which fails for 1e20 and truncates 1e-20, and truncates the common type of two decimals to 38
+//! digits. It casts text to the type of the decimal beside it, so that `'1.52' = 1.5`. Here a decimal beside a double
+//! becomes a double, decimals get as many digits as they need, up to 76, and text is read with all its digits.
+//! Operators of [`operators`] that another rule created are planned here, too.
 
 use arrow_schema::{DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::common::config::ConfigOptions;
@@ -20,16 +20,16 @@ use std::sync::Arc;
 use super::shape::Shape;
 use super::{casts, operators};
 
-/// Functions that keep their arguments as they are, whatever stands beside them.
+/// Functions that take their arguments unchanged, whatever the types of the others.
 const KEEP_ARGUMENTS: [&str; 6] = ["struct", "named_struct", "row", "map", "concat", "concat_ws"];
 
 /// Functions that return one of their arguments.
 const CHOOSE_ARGUMENT: [&str; 8] = ["coalesce", "nullif", "greatest", "least", "nvl", "ifnull", "nvl2", "make_array"];
 
-/// Digits before the point that text may have beside a decimal; the others of the 76 are after it.
+/// Maximum integer digits of text beside a decimal; the others of the 76 are fractional.
 const TEXT_WHOLE: i16 = 38;
 
-/// Gives numbers that meet a common type that holds both.
+/// Gives numbers in one expression a common type that holds both.
 #[derive(Debug)]
 pub(super) struct MixedNumbers;
 
@@ -61,7 +61,7 @@ fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     })?;
     let plan = match rewritten.data {
         LogicalPlan::Union(union) => {
-            // The type coercion starts from the union's schema, so it must follow the inputs here.
+            // Type coercion starts from the union's schema, which must follow the inputs here.
             let types = |schema: &DFSchema| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>();
             let unified = unify_inputs(union)?;
             let union = unified.data;
@@ -86,14 +86,14 @@ fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         }
         plan => plan,
     };
-    // Inputs may have changed their types, so that the types here follow.
+    // Inputs may have changed their types, so the schema is derived again.
     match plan {
         LogicalPlan::Union(_) => Ok(Transformed::yes(plan)),
         plan => Ok(Transformed::yes(plan.recompute_schema()?)),
     }
 }
 
-/// One expression, whose parts are rewritten already.
+/// Rewrites one expression, whose parts are rewritten already.
 fn rewrite(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let is_changed = match &mut expr {
         Expr::BinaryExpr(binary) if is_comparison(binary.op) => {
@@ -133,7 +133,7 @@ fn rewrite(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::ScalarFunction(call) if CHOOSE_ARGUMENT.contains(&call.func.name()) => {
             let mut all: Vec<_> = call.args.iter_mut().collect();
-            // The first argument of `nvl2` only decides.
+            // The first argument of `nvl2` is only a condition.
             let from = usize::from(call.func.name() == "nvl2");
             unify(all.get_mut(from..).unwrap_or_default(), schema)
         }
@@ -152,12 +152,12 @@ fn is_comparison(op: Operator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-/// The types of expressions; `None` if one has none yet, which DataFusion will complain of.
+/// Returns the types of expressions; `None` if one has no type, which DataFusion reports.
 fn types(exprs: &[&mut Expr], schema: &DFSchema) -> Option<Vec<DataType>> {
     exprs.iter().map(|expr| expr.get_type(schema).ok()).collect()
 }
 
-/// Gives expressions a common type, where DataFusion's would not hold all of their values.
+/// Gives expressions a common type, if DataFusion's would not hold all of their values.
 fn unify(exprs: &mut [&mut Expr], schema: &DFSchema) -> bool {
     let Some(types) = types(exprs, schema) else { return false };
     let Some(common) = common_type(&types) else { return false };
@@ -167,7 +167,7 @@ fn unify(exprs: &mut [&mut Expr], schema: &DFSchema) -> bool {
     true
 }
 
-/// As [`unify`], for expressions that are compared: text beside decimals becomes a decimal.
+/// Gives compared expressions a common type, as [`unify`]; text beside decimals becomes a decimal.
 fn compare(exprs: &mut [&mut Expr], schema: &DFSchema) -> bool {
     let Some(types) = types(exprs, schema) else { return false };
     let mut is_changed = false;
@@ -184,7 +184,7 @@ fn compare(exprs: &mut [&mut Expr], schema: &DFSchema) -> bool {
     unify(exprs, schema) | is_changed
 }
 
-/// As [`compare`], for an expression and the rows of a subquery.
+/// Gives an expression and the rows of a subquery a common type, as [`compare`].
 fn compare_with_rows(within: &mut InSubquery, schema: &DFSchema) -> Result<bool> {
     let rows = &mut within.subquery.subquery;
     let (Ok(left), Some((table, column))) = (within.expr.get_type(schema), rows.schema().iter().next()) else {
@@ -201,7 +201,7 @@ fn compare_with_rows(within: &mut InSubquery, schema: &DFSchema) -> Result<bool>
     Ok(true)
 }
 
-/// The type for numbers of which at least one is a decimal; `None` if DataFusion finds the right one.
+/// Returns the type for numbers of which at least one is a decimal; `None` if DataFusion's is right.
 fn common_type(types: &[DataType]) -> Option<DataType> {
     if !types.iter().any(DataType::is_decimal) || !types.iter().all(|t| t.is_numeric() || t.is_null()) {
         return None;
@@ -225,7 +225,8 @@ fn beside_doubles(args: &mut [Expr], schema: &DFSchema) -> bool {
     true
 }
 
-/// The arguments of aggregates: literals behind the first are parameters, such as the 0.5 of `approx_percentile_cont(x, 0.5)`.
+/// Returns the value arguments of aggregates: later literals are parameters, such as the 0.5 of
+/// `approx_percentile_cont(x, 0.5)`.
 fn parameters(args: &mut [Expr], schema: &DFSchema) -> bool {
     let mut is_changed = beside_doubles(args, schema);
     for arg in args.iter_mut().skip(1).filter(|arg| is_decimal_literal(arg)) {
@@ -250,7 +251,7 @@ fn convert(expr: &mut Expr, from: &DataType, to: &DataType) {
     }
 }
 
-/// The number as a double. Of a literal it is the one that its text stands for.
+/// Converts a number to a double; a literal from its text.
 pub(super) fn to_double(expr: Expr) -> Expr {
     if let Expr::Literal(value, metadata) = &expr
         && value.data_type().is_decimal()
@@ -262,7 +263,8 @@ pub(super) fn to_double(expr: Expr) -> Expr {
     cast(expr, DataType::Float64)
 }
 
-/// Text as a decimal beside decimals and integers of this shape. `None` for a literal that is no number, which DataFusion refuses.
+/// Converts text to a decimal beside decimals and integers of this shape; `None` for a literal that is not a number,
+/// which DataFusion rejects.
 fn text_to_decimal(expr: &Expr, others: Shape) -> Option<Expr> {
     let column = || {
         let whole = others.whole.max(TEXT_WHOLE);
@@ -312,7 +314,7 @@ fn unify_inputs(mut union: Union) -> Result<Transformed<Union>> {
     Ok(Transformed::yes(union))
 }
 
-/// `VALUES` with doubles and decimals in a column, which the planner has cast to one decimal type: they become doubles.
+/// Converts `VALUES` with doubles and decimals in a column, which the planner cast to one decimal type, to doubles.
 fn values_of_doubles(mut values: Values) -> Result<Transformed<Values>> {
     let empty = DFSchema::empty();
     let is_cast_double = |expr: &Expr| match expr {
@@ -322,7 +324,7 @@ fn values_of_doubles(mut values: Values) -> Result<Transformed<Values>> {
     let mut fields: Vec<_> = values.schema.fields().iter().cloned().collect();
     let mut is_changed = false;
     for (at, field) in fields.iter_mut().enumerate() {
-        // The decimals that DataFusion takes for doubles and floats.
+        // Decimal types that DataFusion uses for doubles and floats.
         if !matches!(field.data_type(), DataType::Decimal128(_, 15 | 7))
             || !values.values.iter().filter_map(|row| row.get(at)).any(is_cast_double)
         {
@@ -345,7 +347,7 @@ fn values_of_doubles(mut values: Values) -> Result<Transformed<Values>> {
     Ok(Transformed::yes(Values { schema: Arc::new(schema), ..values }))
 }
 
-/// `date + days`. DataFusion multiplies the days by the seconds of a day, which wraps around.
+/// Plans `date + days`. DataFusion multiplies the days by the seconds of a day, which wraps around.
 fn date_and_days(op: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -> Option<Expr> {
     let (l, r) = (left.get_type(schema).ok()?, right.get_type(schema).ok()?);
     let days = |expr: &Expr, data_type: &DataType| match data_type {

@@ -1,16 +1,18 @@
 //! Exact numbers: decimals stay decimals, and a result that does not fit its type is an error.
 //!
-//! DataFusion 55 reads `1.19` as a double, computes integers modulo 2^64 and decimals without a check of their precision.
-//! Its option `parse_float_as_decimal` and the following corrections change that:
+//! DataFusion 55 reads `1.19` as a double, computes integers modulo 2^64 and decimals without a check of their
+//! precision. Its option `parse_float_as_decimal` and the following corrections change that:
 //!
-//! - [`operators`]: `+ - * / %` on integers and decimals, with the result types of [`shape`] and the loops of [`kernels`];
+//! - [`operators`]: `+ - * / %` on integers and decimals, with the result types of [`shape`] and the loops of
+//!   [`kernels`];
 //! - [`mixed`]: decimals beside doubles, and decimals that need more than 38 digits to be compared;
 //! - [`casts`]: casts to integers round, and `-x` and `abs(x)` are checked;
 //! - [`aggregates`]: `sum` and `avg`, with exact totals; [`median`] of dates and times;
 //! - [`lists`]: functions of lists of doubles take decimals;
 //! - [`decimal_types`]: `DECIMAL(300, 1)` is an error.
 //!
-//! Can go after: DataFusion checks overflow by default (apache/datafusion#3520, #22756) and follows SQL's rules for decimals.
+//! Delete when: DataFusion checks overflow by default (apache/datafusion#3520, #22756) and follows SQL's rules for
+//! decimals.
 
 mod aggregates;
 mod casts;
@@ -31,7 +33,7 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use datafusion::logical_expr::AggregateUDF;
 use std::sync::Arc;
 
-/// Registers all of it. Calling it again changes nothing.
+/// Registers all number corrections. Calling it again has no effect.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
     if state.analyzer().rules.iter().any(|rule| rule.name() == mixed::MixedNumbers::NAME) {
         return Ok(());

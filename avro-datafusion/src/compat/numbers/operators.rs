@@ -1,8 +1,8 @@
 //! `+ - * / %` on integers and decimals, and `<< >>` on integers.
 //!
-//! DataFusion computes integers, and by how far they are shifted, modulo the width of their type, cuts quotients of decimals after four digits more than the
-//! dividend has, and gives products that need more than 38 digits a type that cannot hold them, unchecked.
-//! Here each is a function, [`Exact`], which checks what can overflow; [`plan`] puts it where the operator stood.
+//! DataFusion computes integers, and shift widths, modulo the width of their type. It truncates quotients of decimals
+//! four digits after the dividend's, and gives products of more than 38 digits a type that cannot hold them, unchecked.
+//! Here each operator is a function, [`Exact`], which checks for overflow; [`plan`] puts it in place of the operator.
 
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::arrow::compute::kernels::numeric;
@@ -43,14 +43,14 @@ impl Exact {
     }
 }
 
-/// `left op right`, exact; `None` where DataFusion's own operator is right.
+/// Returns `left op right`, exact; `None` if DataFusion's own operator is right.
 pub(super) fn plan(op: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -> Option<Expr> {
     use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Divide, Minus, Modulo, Multiply, Plus};
     let is_shift = matches!(op, BitwiseShiftLeft | BitwiseShiftRight);
     if !is_shift && !matches!(op, Plus | Minus | Multiply | Divide | Modulo) {
         return None;
     }
-    // What has no type yet is left for DataFusion to complain of.
+    // DataFusion reports an expression without a type.
     let (l, r) = (left.get_type(schema).ok()?, right.get_type(schema).ok()?);
     let binary = |left, right| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
     match (&l, &r) {
@@ -87,7 +87,7 @@ impl ScalarUDFImpl for Exact {
         }
     }
 
-    // As DataFusion names the operator, so that a name stays the same when a rule makes one of the other.
+    // DataFusion's name of the operator, so that a column keeps its name when a rule replaces one.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         let names: Vec<_> = args.iter().map(|expr| expr.schema_name().to_string()).collect();
         Ok(names.join(&format!(" {} ", self.op)))
@@ -106,7 +106,7 @@ impl ScalarUDFImpl for Exact {
             let (left, right) = BinaryTypeCoercer::new(left, &self.op, right).get_input_types()?;
             return Ok(vec![left, right]);
         }
-        // A null has the other's type.
+        // A null takes the type of the other side.
         let shape =
             |of: &DataType, other: &DataType| Shape::of(of).or_else(|| of.is_null().then(|| Shape::of(other))?);
         let (Some(l), Some(r)) = (shape(left, right), shape(right, left)) else {

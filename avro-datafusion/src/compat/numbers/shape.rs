@@ -1,28 +1,28 @@
-//! The types of exact arithmetic: which decimal holds the result of an operator, and the names of types in SQL.
+//! Result types of exact arithmetic, and SQL's names of number types.
 
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::Operator;
 
-/// Digits before the point that a product keeps in a decimal of 38 digits. With fewer, it becomes a decimal of up to 76 digits,
+/// Minimum integer digits of a product in a decimal of 38 digits. With fewer, it becomes a decimal of up to 76 digits,
 /// which is several times slower.
 const PRODUCT_DIGITS: i16 = 20;
 
-/// Digits after the point of a quotient, as PostgreSQL has them, and the fewest that it may have to stay within 38 digits.
+/// Fractional digits of a quotient, as in PostgreSQL, and the minimum to which they shrink to stay within 38 digits.
 const QUOTIENT_SCALE: i16 = 16;
 const QUOTIENT_SCALE_MIN: i16 = 10;
 
 const NARROW: i16 = DECIMAL128_MAX_PRECISION as i16;
 const WIDE: i16 = DECIMAL256_MAX_PRECISION as i16;
 
-/// The digits of a decimal before and after the point.
+/// Integer and fractional digits of a decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) whole: i16,
     pub(super) scale: i16,
 }
 
-/// The type of a result, and whether values of it must be checked: `false` if every result fits.
+/// The type of a result, and whether its values must be checked: `false` if every result fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResultType {
     pub(super) data_type: DataType,
@@ -30,7 +30,7 @@ pub(super) struct ResultType {
 }
 
 impl Shape {
-    /// The digits that all values of an integer or decimal type need.
+    /// Returns the digits that all values of an integer or decimal type need.
     pub(super) fn of(data_type: &DataType) -> Option<Shape> {
         let whole = match data_type {
             DataType::Int8 | DataType::UInt8 => 3,
@@ -95,7 +95,7 @@ pub(super) fn result_type(op: Operator, left: Shape, right: Shape) -> Result<Res
     }
 }
 
-/// The digits of `left / right`: 16 after the point, or as many as 38 digits leave room for.
+/// Returns the digits of `left / right`: 16 fractional ones, or as many as fit in 38 digits.
 pub(super) fn quotient(left: Shape, right: Shape) -> Shape {
     let whole = left.whole + right.scale;
     let least = QUOTIENT_SCALE_MIN.max(left.scale + 4).max(right.scale);
@@ -123,7 +123,7 @@ pub(super) fn narrowest(literal: &ScalarValue) -> Option<ScalarValue> {
     Some(ScalarValue::Decimal128(Some(value), u8::try_from(digits).ok()?, 0))
 }
 
-/// What SQL calls a type of numbers.
+/// Returns SQL's name of a number type.
 pub(super) fn sql_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Int8 => "TINYINT".to_owned(),
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn result_types() {
+    fn result_type_follows_operator_and_digits() {
         use DataType::{Decimal128, Decimal256};
         use Operator::{Divide, Minus, Modulo, Multiply, Plus};
         let int = DataType::Int64;

@@ -1,6 +1,6 @@
-//! Exact totals of columns: values in, their sum or average out.
+//! Exact totals of columns for `sum` and `avg`.
 //!
-//! Totals have 128 or 256 bits, so that only the end result must fit its type, in whatever order the values come.
+//! Totals have 128 or 256 bits, so that only the final result must fit its type, in whatever order values are added.
 
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
@@ -36,7 +36,7 @@ macro_rules! small_summands {
                 i128::from(self)
             }
 
-            // High and low halves do not overflow within a batch, and are summed many at a time.
+            // High and low halves cannot overflow within a batch, and are summed in bulk.
             fn sum(values: &[Self]) -> Option<i128> {
                 const LOW: $t = u32::MAX as $t;
                 let halves = |(high, low): ($t, i64), value: &$t| {
@@ -77,7 +77,7 @@ macro_rules! large_summands {
 }
 large_summands!(i128 i256);
 
-/// The decimal type whose values are totals of these.
+/// Returns the decimal type of totals of these values.
 pub(super) trait Total: Width + ArrowPrimitiveType<Native: TotalValue> + Send {
     const TYPE: DataType;
 }
@@ -90,7 +90,7 @@ impl Total for Decimal256Type {
     const TYPE: DataType = DataType::Decimal256(arrow_schema::DECIMAL256_MAX_PRECISION, 0);
 }
 
-/// The total of all rows, and how many there are.
+/// The total and number of all rows.
 pub(super) struct One<S, W: ArrowPrimitiveType> {
     total: W::Native,
     count: u64,
@@ -168,7 +168,7 @@ where
     }
 }
 
-/// The total of the different values.
+/// The total of distinct values.
 pub(super) struct Distinct<S: ArrowPrimitiveType, W> {
     values: HashSet<S::Native>,
     data_type: DataType,
@@ -232,7 +232,7 @@ where
 /// The totals of groups.
 pub(super) struct Groups<S, W: ArrowPrimitiveType> {
     totals: Vec<W::Native>,
-    /// Values of each group. A sum only needs to know whether there are any.
+    /// Number of values per group. A sum only needs to know whether there are any.
     counts: Vec<u64>,
     finish: Finish,
     summands: PhantomData<fn() -> S>,
@@ -343,7 +343,7 @@ where
     }
 }
 
-/// Totals and counts as columns; a total without a count is null.
+/// Returns totals and counts as columns; a total without a count is null.
 fn states<W: Total>(totals: impl Iterator<Item = (W::Native, Option<u64>)>) -> Result<Vec<ArrayRef>> {
     let mut column = PrimitiveBuilder::<W>::with_capacity(totals.size_hint().0).with_data_type(W::TYPE);
     let mut counts = Vec::with_capacity(totals.size_hint().0);
@@ -367,7 +367,7 @@ fn column<S: ArrowPrimitiveType>(values: &[ArrayRef]) -> Result<&PrimitiveArray<
     values.ok_or_else(|| exec_datafusion_err!("expected a column of {}", S::DATA_TYPE))
 }
 
-/// The sum of the values that are not null.
+/// Returns the sum of the non-null values.
 fn sum<S, W>(values: &PrimitiveArray<S>) -> Option<W::Native>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,

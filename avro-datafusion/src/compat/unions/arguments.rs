@@ -1,5 +1,4 @@
-//! Arguments of functions that are unions, or lists of them: a function and the types of its arguments in; what becomes of each
-//! argument out.
+//! How functions take arguments that are unions, or lists of them.
 
 use super::shape::{Class, Shape, class_of, has_map, has_union, items_of, union_of};
 use super::values::Target;
@@ -9,7 +8,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::type_coercion::functions::{UDFCoercionExt, fields_with_udf};
 use std::sync::Arc;
 
-/// Functions that hand on a value as it is, or look at no more than whether there is one.
+/// Functions that return a value unchanged, or only test for null.
 const PASSING: &[&str] = &[
     "any_value",
     "array_agg",
@@ -42,7 +41,7 @@ const PASSING: &[&str] = &[
     "with_metadata",
 ];
 
-/// Functions that look at no item of a list.
+/// Functions that do not examine the items of a list.
 const STRUCTURAL: &[&str] = &[
     "array_append",
     "array_concat",
@@ -62,22 +61,22 @@ const STRUCTURAL: &[&str] = &[
     "length",
 ];
 
-/// Functions that look for an item, and return where it is or whether it is there.
+/// Functions that search for an item.
 const SEARCHING: &[&str] = &["array_has", "array_has_all", "array_has_any", "array_position", "array_positions"];
 
-/// Functions that make text of what they are given.
+/// Functions that convert their arguments to text.
 const READING: &[&str] = &["array_to_string", "concat", "concat_ws", "string_agg"];
 
 /// Functions that return one of their arguments.
 const CHOOSING: [&str; 4] = ["coalesce", "nvl", "ifnull", "nvl2"];
 
-/// Functions for which values need an order, which those of different branches have not.
+/// Functions that need an order, which values of different branches do not have.
 const ORDERING: &[&str] = &["array_max", "array_min", "array_sort", "max", "min"];
 
-/// Functions that compute with numbers alone, and say so later in words that do not know unions.
+/// Functions of numbers only, whose own errors do not know unions.
 const ADDING: &[&str] = &["avg", "sum"];
 
-/// What becomes of each argument before the function has it: nothing, or this.
+/// The conversion of an argument before the call, if any.
 pub(super) fn targets<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> Result<Vec<Option<Target>>> {
     let name = function.name();
     let unions: Vec<_> = fields.iter().map(|field| union_of(field.data_type())).collect();
@@ -92,7 +91,7 @@ pub(super) fn targets<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> R
         return Ok(nothing());
     }
     if CHOOSING.contains(&name) {
-        // Of `nvl2`, the first is only tested for null.
+        // The first argument of `nvl2` is only tested for null.
         let tested = usize::from(name == "nvl2").min(fields.len());
         let chosen = fields.get(tested..).unwrap_or_default();
         let types: Vec<_> = chosen.iter().map(|field| field.data_type().clone()).collect();
@@ -161,7 +160,7 @@ fn refuse(field: &Field, union: &Shape, problem: &str) -> DataFusionError {
     union.refuse(&column, problem)
 }
 
-/// The field of an argument after it has become this.
+/// Returns the field of a converted argument.
 pub(super) fn converted(field: &FieldRef, target: Option<&Target>) -> FieldRef {
     match target {
         Some(target) => Arc::new(field.as_ref().clone().with_data_type(target.of(field.data_type()))),
@@ -179,7 +178,7 @@ fn accepts_coerced<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> bool
     fields_with_udf(fields, function).is_ok()
 }
 
-/// What values of these types become, so that they can be one column. Unions that are the same stay what they are.
+/// Returns the common type of values of these types in one column. Equal unions stay unions.
 pub(super) fn unify(what: &str, types: &[DataType]) -> Result<Vec<Option<Target>>> {
     let shapes: Vec<_> = types.iter().map(union_of).collect();
     let Some((first, data_type)) =
@@ -190,7 +189,7 @@ pub(super) fn unify(what: &str, types: &[DataType]) -> Result<Vec<Option<Target>
     if types.iter().all(|other| other == data_type || *other == DataType::Null) {
         return Ok(vec![None; types.len()]);
     }
-    // Only one of them may have null as a branch, which is no difference: each can be null.
+    // Only one may have null as a branch; that is no difference, as each can be null.
     if let DataType::Struct(fields) = data_type
         && types.iter().zip(&shapes).all(|(data_type, shape)| match shape {
             Some(shape) => shape.has_branches_of(first),

@@ -1,5 +1,5 @@
-//! `union_extract(u, 'int')`, which is `u.int`, and `union_tag(u)`: DataFusion's functions of these names know Arrow's unions only,
-//! and take a branch by the name that Arrow's field has.
+//! `union_extract(u, 'int')`, which is `u.int`, and `union_tag(u)`. DataFusion's functions of these names only take
+//! Arrow's unions, and use the names of Arrow's fields.
 
 use super::shape::{Shape, union_of};
 use super::values::tagged;
@@ -17,13 +17,13 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// The value of a branch, null where it is another.
+/// Returns the value of a branch; null for other branches.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct UnionExtract {
     signature: Signature,
 }
 
-/// The name of the branch that a value is of.
+/// Returns the name of a value's branch.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct UnionTag {
     signature: Signature,
@@ -41,20 +41,21 @@ impl Default for UnionTag {
     }
 }
 
-/// The field of a union that has this name.
+/// Returns the field of a union that has this name.
 fn branch_of<'a>(shape: &'a Shape, union: &str, name: &str) -> Result<&'a FieldRef> {
     shape.branch(name).ok_or_else(|| {
         plan_datafusion_err!("{union}: {} has no branch `{name}`; its branches are {}", shape.words(), shape.names())
     })
 }
 
-/// The value of a branch. `get_field` would show values below a null, such as `CASE` and `nullif` leave in structs.
+/// Returns the value of a branch. `get_field` would return values below a null, which `CASE` and `nullif` leave in
+/// structs.
 pub(super) fn extract(union: Expr, branch: &str) -> Expr {
     let function = Arc::new(ScalarUDF::from(UnionExtract::default()));
     Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![union, lit(branch)]))
 }
 
-/// The array with null wherever there is one around it.
+/// Returns the array with nulls where an enclosing value is null.
 fn masked(array: &ArrayRef, around: Option<&NullBuffer>) -> Result<ArrayRef> {
     let Some(around) = around.filter(|around| around.null_count() > 0) else { return Ok(Arc::clone(array)) };
     let nulls = NullBuffer::union(array.nulls(), Some(around));
@@ -63,7 +64,7 @@ fn masked(array: &ArrayRef, around: Option<&NullBuffer>) -> Result<ArrayRef> {
         let columns = from.columns().iter().map(|column| masked(column, nulls.as_ref())).collect::<Result<_>>()?;
         let fields = fields.iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true))).collect();
         let masked = StructArray::try_new_with_length(fields, columns, nulls, from.len())?;
-        // The type stays: nobody looks at what is not null by it below a null.
+        // The type stays: its null buffer is never used below a null.
         return Ok(make_array(masked.into_data().into_builder().data_type(array.data_type().clone()).build()?));
     }
     match array.data_type() {
@@ -105,8 +106,8 @@ impl ScalarUDFImpl for UnionExtract {
         };
         let Some(shape) = union_of(union.data_type()) else {
             return plan_err!(
-                "{0}: not a union here; GROUP BY, DISTINCT and set operations make numbers of a union of numbers, so take the branch \
-                 before, as in SELECT DISTINCT {0}.{name}",
+                "{0}: not a union here; GROUP BY, DISTINCT and set operations convert a union of numbers to a number, so take \
+                 the branch first, as in SELECT DISTINCT {0}.{name}",
                 union.name()
             );
         };
@@ -165,7 +166,7 @@ impl ScalarUDFImpl for UnionTag {
     }
 }
 
-/// The names of the branches that values are of. A null is of the branch `null`, if the union has it.
+/// Returns the branch names of values. A null is of the branch `null`, if the union has it.
 fn tags(array: &ArrayRef) -> Result<ArrayRef> {
     let Some(shape) = union_of(array.data_type()) else { return exec_err!("union_tag takes a union") };
     let union = match array.data_type() {

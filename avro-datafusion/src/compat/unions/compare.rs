@@ -1,4 +1,4 @@
-//! Comparisons of unions: two expressions and an operator in, an expression over branches out.
+//! Rewrites comparisons of unions to comparisons of branches.
 
 use super::branch::extract;
 use super::shape::{Class, Shape, class_of, has_map, name_of, union_of};
@@ -13,8 +13,8 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// A comparison of which a side is a union, from planning to the rule. The planner would refuse the operator itself; and what the
-/// sides are is known only when the rule comes to them, as `GROUP BY` makes numbers of some unions.
+/// A comparison with a union, from planning to the rule. The planner would reject the operator itself; the types of its
+/// sides are only known to the rule, as `GROUP BY` converts some unions to numbers.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct UnionCompare {
     signature: Signature,
@@ -46,15 +46,15 @@ impl ScalarUDFImpl for UnionCompare {
     }
 }
 
-/// Whether this operator compares.
+/// Returns whether this operator is a comparison.
 pub(super) fn is_comparison(op: Operator) -> bool {
     use Operator::*;
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-/// `left op right`, where either may be a union.
+/// Returns `left op right`, where either may be a union.
 pub(super) fn compare(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
-    // What cannot be typed is for DataFusion to complain of.
+    // DataFusion reports an expression without a type.
     let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else {
         return Ok(binary(left, op, right));
     };
@@ -63,7 +63,7 @@ pub(super) fn compare(left: Expr, op: Operator, right: Expr, schema: &DFSchema) 
             let name = name_of(&left);
             plan_err!("{name}: maps have no order; compare a value, as in {name}['key']")
         }
-        // DataFusion has no equality of maps, and loses rows of joins by structs and lists that have nulls inside.
+        // DataFusion cannot compare maps, and loses rows of joins on structs and lists that contain nulls.
         (None, None) if left_type.is_nested() && left_type.equals_datatype(&right_type) && !is_order(op) => {
             Ok(binary(UnionValue::call(left, Target::Key), op, UnionValue::call(right, Target::Key)))
         }
@@ -95,7 +95,7 @@ fn is_order(op: Operator) -> bool {
     matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
 }
 
-/// A union compared with what is none.
+/// Compares a union with another type.
 fn with_value(union: Expr, shape: &Shape, op: Operator, value: Expr, data_type: &DataType) -> Result<Expr> {
     let class = class_of(data_type);
     if class == Class::Null {
@@ -107,7 +107,7 @@ fn with_value(union: Expr, shape: &Shape, op: Operator, value: Expr, data_type: 
     }
     let is_numeric = shape.number().is_some();
     if class == Class::Text {
-        // A union of numbers compares as a column of numbers does.
+        // A union of numbers compares as a column of numbers.
         let target = if is_numeric { Target::Number } else { Target::Text };
         return Ok(binary(UnionValue::call(union, target), op, value));
     }
@@ -127,7 +127,7 @@ fn with_value(union: Expr, shape: &Shape, op: Operator, value: Expr, data_type: 
         branches.iter().map(|field| binary(branch(field.name()), op, value.clone())).collect()
     };
     let is_other_class = branches.len() < shape.branches.len();
-    // A value of another branch is not this one.
+    // A value of another branch is not equal to this one.
     let differs = |is: bool| -> Result<Expr> {
         when(union.clone().is_not_null().and(value.clone().is_not_null()), lit(is)).end()
     };

@@ -1,4 +1,4 @@
-//! Expressions in which unions are: one node of an expression in, what computes with branches instead out.
+//! Rewrites expression nodes with unions to compute with branches.
 
 use super::arguments::{targets, unify};
 use super::branch::extract;
@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// The expression without unions as operands of what cannot compute with them. What is inside has been rewritten before.
+/// Rewrites an expression whose inner expressions are rewritten already.
 pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     match expr {
         Expr::ScalarFunction(call) => scalar(call, schema),
@@ -49,7 +49,7 @@ pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     }
 }
 
-/// A value to group by: of a union of numbers the number.
+/// Converts a value to group by: a union of numbers to its number.
 pub(super) fn key(expr: Expr, schema: &DFSchema) -> Expr {
     match union_of_expr(&expr, schema).and_then(|union| union.number()) {
         Some(_) => UnionValue::call(expr, Target::Number),
@@ -57,7 +57,8 @@ pub(super) fn key(expr: Expr, schema: &DFSchema) -> Expr {
     }
 }
 
-/// A value to order or partition by: of a union of numbers the number, of any other one what has its order, by branch and then by value.
+/// Converts a value to order or partition by: a union of numbers to its number, any other one to a key ordered by
+/// branch and then by value.
 fn order_key(expr: Expr, schema: &DFSchema) -> Expr {
     match union_of_expr(&expr, schema) {
         Some(union) if union.number().is_some() => UnionValue::call(expr, Target::Number),
@@ -91,7 +92,7 @@ fn scalar(mut call: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
     Ok(Expr::ScalarFunction(call))
 }
 
-/// What a conversion is, if what it converts is no union any more: `GROUP BY` makes numbers of some.
+/// Returns the value of a conversion whose argument is no longer a union: `GROUP BY` converts some to numbers.
 fn settled(value: &UnionValue, call: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {
     let [arg] = call.args.as_slice() else { return Ok(None) };
     let data_type = arg.get_type(schema)?;
@@ -110,14 +111,14 @@ fn cast(expr: Expr, to: DataType) -> Expr {
     Expr::Cast(Cast::new(Box::new(expr), to))
 }
 
-/// Arguments as a function takes them.
+/// Converts arguments as the function takes them.
 fn converted<F: datafusion::logical_expr::type_coercion::functions::UDFCoercionExt>(
     function: &F,
     args: Vec<Expr>,
     schema: &DFSchema,
 ) -> Result<Vec<Expr>> {
     let fields = args.iter().map(|arg| arg.to_field(schema).map(|(_, field)| field)).collect::<Result<Vec<_>>>();
-    // What cannot be typed is for DataFusion to complain of.
+    // DataFusion reports an expression without a type.
     let Ok(fields) = fields else { return Ok(args) };
     let targets = targets(function, &fields)?;
     let convert = |(arg, target): (Expr, Option<Target>)| match target {
@@ -257,7 +258,7 @@ fn in_list(list: InList, schema: &DFSchema) -> Result<Expr> {
     }
 }
 
-/// Whether a union is one of these numbers, by each of its branches. A value of another branch is none of them.
+/// Tests whether a union is one of these numbers, branch by branch. A value of another branch is not.
 fn in_numbers(union: Expr, shape: &Shape, list: Vec<Expr>, class: impl Fn(&Expr) -> Class) -> Result<Expr> {
     let branches = shape.of_class(Class::Number);
     let in_list = |branch: &FieldRef| extract(union.clone(), branch.name()).in_list(list.clone(), false);
@@ -296,7 +297,7 @@ fn in_subquery(list: InSubquery, schema: &DFSchema) -> Result<Expr> {
     Ok(Expr::InSubquery(InSubquery { expr, subquery, negated }))
 }
 
-/// What two sides become, of which at least one is a union, so that equal values are equal; `None` where nothing is.
+/// Converts two sides, at least one a union, so that equal values are equal; `None` if none can be.
 pub(super) fn equal_as(
     (left, left_type): (Option<&Shape>, &DataType),
     (right, right_type): (Option<&Shape>, &DataType),
@@ -307,7 +308,7 @@ pub(super) fn equal_as(
     };
     let is_text = |shape: Option<&Shape>, data_type: &DataType| shape.is_none() && class_of(data_type) == Class::Text;
     let both = |target: Target| (left.map(|_| target.clone()), right.map(|_| target.clone()));
-    // DataFusion loses rows of joins by structs, lists and maps that have nulls inside.
+    // DataFusion loses rows of joins on structs, lists and maps that contain nulls.
     let is_same = match (left, right) {
         (Some(left), Some(right)) => left.number().is_none() && left.has_branches_of(right),
         (None, None) => left_type.is_nested() && left_type.equals_datatype(right_type),
@@ -322,7 +323,7 @@ pub(super) fn equal_as(
     (is_text(left, left_type) || is_text(right, right_type)).then(|| both(Target::Text))
 }
 
-/// The plan, whose one column becomes this.
+/// Returns the plan with its only column converted.
 fn column_as(plan: LogicalPlan, target: Target) -> Result<LogicalPlan> {
     let Some((qualifier, field)) = plan.schema().iter().next().map(|(q, f)| (q.cloned(), Arc::clone(f))) else {
         return plan_err!("IN takes a subquery of one column");
@@ -360,7 +361,7 @@ fn choice(case: Case, schema: &DFSchema) -> Result<Expr> {
     Ok(Expr::Case(Case { expr, when_then_expr: whens.into_iter().zip(values).collect(), else_expr }))
 }
 
-/// What a cast of a union, or of a list of them, becomes; `None` for any other cast.
+/// Returns the conversion for a cast of a union, or of a list of them; `None` for any other cast.
 fn cast_target(expr: &Expr, to: &FieldRef, or_null: bool, schema: &DFSchema) -> Result<Option<Target>> {
     let Ok(data_type) = expr.get_type(schema) else { return Ok(None) };
     let to = to.data_type();
@@ -385,7 +386,7 @@ fn cast_target(expr: &Expr, to: &FieldRef, or_null: bool, schema: &DFSchema) -> 
     })
 }
 
-/// The columns of a plan, those of them that are unions of numbers as numbers; `None` if there are none.
+/// Returns a plan's columns with unions of numbers as numbers; `None` if there are none.
 pub(super) fn numbers_of(schema: &DFSchema) -> Option<Vec<Expr>> {
     let mut is_any = false;
     let columns = schema.iter().map(|(qualifier, field)| {

@@ -1,7 +1,7 @@
-//! Functions that take unions where DataFusion plans: a session's functions in, the same that say which types they return for unions out.
+//! Functions that accept unions at planning.
 //!
-//! DataFusion finds the types of expressions while it plans, before any rule can rewrite them, and so refuses `upper(u)` at once. The functions
-//! here find the types of what the rule will make of the call; the rule then takes them off again.
+//! DataFusion determines types while it plans, before any rule can rewrite expressions, and so rejects `upper(u)`. The
+//! functions here return the types that the rewritten call will have; the rule then removes them.
 
 use super::arguments::{converted, targets};
 use super::values::Target;
@@ -17,31 +17,31 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// A scalar function that takes unions, too.
+/// A scalar function that also takes unions.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Scalar {
     inner: Arc<ScalarUDF>,
     signature: Signature,
 }
 
-/// An aggregate function that takes unions, too.
+/// An aggregate function that also takes unions.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Aggregate {
     inner: Arc<AggregateUDF>,
     signature: Signature,
 }
 
-/// The state with such functions in place of its own.
+/// Replaces the functions of the state by such functions.
 pub(super) fn tolerant(state: &SessionState) -> SessionState {
     let mut state = state.clone();
     let scalars: Vec<_> = state.scalar_functions().values().cloned().collect();
     for inner in scalars {
-        // Without arguments there is no union.
+        // A function without arguments takes no union.
         if inner.signature().type_signature.supports_zero_argument() || inner.name().starts_with("union_") {
             continue;
         }
         let signature = Signature::user_defined(inner.signature().volatility);
-        // Functions of these names are there, so this replaces them.
+        // The names are registered, so this replaces the functions.
         let _ = state.register_udf(Arc::new(ScalarUDF::from(Scalar { inner, signature })));
     }
     let aggregates: Vec<_> = state.aggregate_functions().values().cloned().collect();
@@ -55,17 +55,17 @@ pub(super) fn tolerant(state: &SessionState) -> SessionState {
     state
 }
 
-/// The function itself, if this is one of those here.
+/// Returns the wrapped function, if this is a scalar wrapper.
 pub(super) fn inner_scalar(function: &Arc<ScalarUDF>) -> Option<Arc<ScalarUDF>> {
     function.inner().downcast_ref::<Scalar>().map(|tolerant| Arc::clone(&tolerant.inner))
 }
 
-/// The function itself, if this is one of those here.
+/// Returns the wrapped function, if this is an aggregate wrapper.
 pub(super) fn inner_aggregate(function: &Arc<AggregateUDF>) -> Option<Arc<AggregateUDF>> {
     function.inner().downcast_ref::<Aggregate>().map(|tolerant| Arc::clone(&tolerant.inner))
 }
 
-/// The types that arguments are cast to. Unions are not, as they become something else first.
+/// Returns the types that arguments are cast to. Unions are converted first instead.
 fn coerced<F: UDFCoercionExt>(function: &F, types: &[DataType]) -> Result<Vec<DataType>> {
     let field = |data_type: &DataType| Arc::new(Field::new("the value", data_type.clone(), true));
     let fields: Vec<FieldRef> = types.iter().map(field).collect();
@@ -78,7 +78,7 @@ fn coerced<F: UDFCoercionExt>(function: &F, types: &[DataType]) -> Result<Vec<Da
     Ok(fields.iter().zip(&targets).zip(coerced).map(coerce).collect())
 }
 
-/// The fields that a function computes with, given these.
+/// Returns the fields that a function computes with, given these.
 fn computed<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> Result<Vec<FieldRef>> {
     fields_with_udf(&given(fields, &targets(function, fields)?), function)
 }

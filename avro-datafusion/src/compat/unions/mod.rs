@@ -1,23 +1,24 @@
 //! Unions in SQL.
 //!
-//! DataFusion 55 computes with Arrow's unions by casting them to one of their types, which makes nulls of the values of all others
-//! without a word; `CASE`, `nullif` and padding by nulls give rows the values of other rows, and much else fails with internal errors
+//! DataFusion 55 casts Arrow's unions to one of their types, which silently makes nulls of all other values. `CASE`,
+//! `nullif` and null padding give rows the values of other rows, and much else fails with internal errors
 //! ([apache/datafusion#22825](https://github.com/apache/datafusion/issues/22825) is one of them).
 //!
-//! Here no union reaches the engine. Avro's are read as tagged structs ([`avro_arrow::tagged`]), which every operator can move, compare
-//! for equality and test for null. Unions of other sources become such structs right above their scans. What an expression does with a
-//! union is decided by its branches:
+//! Here no union reaches the engine. Avro's unions are read as tagged structs ([`avro_arrow::tagged`]), which every
+//! operator can move, compare for equality and test for null. Unions of other sources become such structs directly
+//! above their scans. How an expression treats a union depends on its branches:
 //!
-//! - A union of numbers (int, long, float, double) computes as its widest type. Where that is double, a long that is no double is an
-//!   error, never another number; comparisons look at each branch and need no wider type.
-//! - Any other union compares with a number as its numeric branches do, with a date as its dates do, and so on; the values of other branches are different
-//!   from it. With text it compares as text, and functions of text and casts see every branch as text.
-//! - What has no answer, such as `u + 1` where `u` may be text, is an error that names the branches.
+//! - A union of numbers (int, long, float, double) computes as its widest type. If that is double, a long that a double
+//!   cannot represent is an error; comparisons examine each branch and need no wider type.
+//! - Any other union compares with a number as its numeric branches do, with a date as its dates do, and so on; values
+//!   of other branches are unequal. With text it compares as text, and text functions and casts see every branch as
+//!   text.
+//! - An expression without an answer, such as `u + 1` where `u` may be text, is an error that names the branches.
 //!
-//! `planner` and `functions` see to it that DataFusion's planner finds types for such expressions, `rule` rewrites them before DataFusion
-//! coerces types: `compare` comparisons, `arguments` functions, and `values` is what computes. `branch` is `u.int`.
+//! `planner` and `functions` give DataFusion's planner types for such expressions; `rule` rewrites them before type
+//! coercion: `compare` for comparisons, `arguments` for functions; `values` computes. `branch` is `u.int`.
 //!
-//! Can go after: not before DataFusion computes with unions at all.
+//! Delete when: DataFusion can compute with unions.
 
 mod arguments;
 mod branch;
@@ -39,28 +40,28 @@ use datafusion::logical_expr::{CreateView, DdlStatement, LogicalPlan, ScalarUDF}
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
-/// Registers all of it.
+/// Registers all union corrections.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(ScalarUDF::from(branch::UnionExtract::default())))?;
     state.register_udf(Arc::new(ScalarUDF::from(branch::UnionTag::default())))?;
     if state.analyzer().rules.iter().any(|rule| rule.name() == rule::NAME) {
         return Ok(());
     }
-    // Before types are coerced.
+    // Before type coercion.
     let mut rules = state.analyzer().rules.clone();
     rules.insert(0, Arc::new(rule::Unions));
     #[cfg_attr(not(feature = "sql"), allow(unused_mut))]
     let mut planners = state.expr_planners().to_vec();
     #[cfg(feature = "sql")]
     planners.insert(0, Arc::new(planner::UnionPlanner));
-    // A new list of rules makes a new analyzer, which has no rewrites of functions.
+    // A new list of rules creates a new analyzer, without function rewrites.
     let rewrites = state.analyzer().function_rewrites().to_vec();
     let builder = SessionStateBuilder::new_from_existing(state.clone());
     *state = builder.with_analyzer_rules(rules).with_expr_planners(planners).build();
     rewrites.into_iter().try_for_each(|rewrite| state.register_function_rewrite(rewrite))
 }
 
-/// Moves the rule and the planner before all others, which do not know unions.
+/// Moves the rule and the planner before all others, which cannot handle unions.
 pub(super) fn make_first(state: &mut SessionState) {
     let mut builder = SessionStateBuilder::new_from_existing(state.clone());
     if let Some(analyzer) = builder.analyzer()
@@ -78,19 +79,19 @@ pub(super) fn make_first(state: &mut SessionState) {
     *state = builder.build();
 }
 
-/// Whether planning failed because a function was given a union.
+/// Returns whether planning failed because a function was given a union.
 pub fn concerns_union(error: &DataFusionError) -> bool {
     shape::is_in_text(&error.to_string())
 }
 
-/// The state with functions that take unions, which DataFusion's own do not where they plan. A statement is planned with it
-/// after an error that [`concerns_union`].
+/// Returns the state with functions that take unions at planning. A statement is planned with it after an error that
+/// [`concerns_union`].
 pub fn tolerant(state: &SessionState) -> SessionState {
     functions::tolerant(state)
 }
 
-/// The plan of a `CREATE VIEW`, of which DataFusion coerces the types before any rule sees it, without unions in the way; any other plan
-/// as it is.
+/// Rewrites the plan of a `CREATE VIEW`, whose types DataFusion coerces before any rule; returns any other plan
+/// unchanged.
 pub fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::Ddl(DdlStatement::CreateView(view)) => {
@@ -101,7 +102,7 @@ pub fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
     }
 }
 
-/// An error of DataFusion's in which a union is spelled out as an Arrow type, in words.
+/// Rewrites an error of DataFusion's that spells out a union as an Arrow type.
 pub fn explain(text: &str) -> Option<String> {
     shape::in_words(text)
 }

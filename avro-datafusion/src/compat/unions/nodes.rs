@@ -1,5 +1,4 @@
-//! Operators that compare whole values by themselves: `GROUP BY`, `DISTINCT`, `ORDER BY`, joins and set operations in, the same over numbers or
-//! text of unions out.
+//! Operators that compare whole values: `GROUP BY`, `DISTINCT`, `ORDER BY`, joins and set operations over unions.
 
 use super::arguments::unify;
 use super::compare::compare;
@@ -14,7 +13,7 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// The operator with what it compares as numbers or text, where that is a union.
+/// Rewrites an operator to compare unions as numbers or text.
 pub(super) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::TableScan(_) => tagged(plan),
@@ -37,7 +36,7 @@ pub(super) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
     }
 }
 
-/// A scan with Arrow's unions as tagged structs.
+/// Returns a scan with Arrow's unions as tagged structs.
 fn tagged(scan: LogicalPlan) -> Result<LogicalPlan> {
     if !scan.schema().fields().iter().any(|field| has_dense(field.data_type())) {
         return Ok(scan);

@@ -1,4 +1,5 @@
-//! Operators and field accesses of unions, where DataFusion plans: it would refuse their types before any rule can rewrite them.
+//! Plans operators and field accesses of unions, which DataFusion's planner would reject before any rule can rewrite
+//! them.
 
 use super::branch::extract;
 use super::compare::UnionCompare;
@@ -11,11 +12,11 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, Operator};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-/// Plans them.
+/// The expression planner.
 #[derive(Debug)]
 pub(super) struct UnionPlanner;
 
-/// What an operator does.
+/// The effect of an operator.
 enum Kind {
     Compares(Operator),
     Computes,
@@ -118,7 +119,7 @@ impl ExprPlanner for UnionPlanner {
     }
 }
 
-/// The number that a side of an operator is.
+/// Returns the number that a side of an operator is.
 fn computed(expr: Expr, union: Option<&Shape>, op: &BinaryOperator) -> Result<Expr> {
     match union {
         Some(union) if union.number().is_some() => Ok(UnionValue::call(expr, Target::Number)),

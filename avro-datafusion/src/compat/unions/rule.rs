@@ -1,4 +1,4 @@
-//! The rule: a plan in, the same without unions where the engine would compute with them, out.
+//! The analyzer rule that rewrites expressions and operators with unions.
 
 use super::functions::{inner_aggregate, inner_scalar};
 use super::{expressions, nodes};
@@ -28,7 +28,7 @@ impl AnalyzerRule for Unions {
     }
 }
 
-/// Whether a union or another nested value that may be compared comes into the plan anywhere, or a function that waits for one.
+/// Returns whether a union, another nested value that may be compared, or a placeholder function occurs in the plan.
 fn is_any(plan: &LogicalPlan) -> Result<bool> {
     let mut is_any = false;
     plan.apply_with_subqueries(|plan| {

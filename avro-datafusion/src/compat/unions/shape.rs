@@ -1,11 +1,11 @@
-//! What unions are made of: Arrow types in; branches, the type that they compute as, and words for them out.
+//! Shapes of unions: their branches, the type they compute as, and their names in messages.
 
 use arrow_schema::{DataType, FieldRef, Fields};
 use avro_arrow::tagged::{is_tagged, null_branch, tagged_fields};
 use datafusion::common::{DFSchema, DataFusionError, plan_datafusion_err};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
-/// A union: its branches but for null.
+/// A union: its non-null branches.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Shape {
     pub(super) branches: Fields,
@@ -13,7 +13,7 @@ pub(super) struct Shape {
     pub(super) has_null: bool,
 }
 
-/// What values of types have in common, as far as comparisons go.
+/// Classes of types that can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Null,
@@ -66,7 +66,7 @@ pub(super) fn has_union(data_type: &DataType) -> bool {
         }
 }
 
-/// Whether a type is a map, or has one in it.
+/// Returns whether a type is or contains a map.
 pub(super) fn has_map(data_type: &DataType) -> bool {
     match data_type {
         DataType::Map(..) => true,
@@ -78,7 +78,7 @@ pub(super) fn has_map(data_type: &DataType) -> bool {
     }
 }
 
-/// Whether there is a union of Arrow in a type, at any depth.
+/// Returns whether a type contains one of Arrow's unions, at any depth.
 pub(super) fn has_dense(data_type: &DataType) -> bool {
     match data_type {
         DataType::Union(..) => true,
@@ -92,7 +92,7 @@ pub(super) fn has_dense(data_type: &DataType) -> bool {
 }
 
 impl Shape {
-    /// The widest type of a union of numbers; `None` if other types are in it.
+    /// Returns the widest type of a union of numbers; `None` if it has other types.
     pub(super) fn number(&self) -> Option<DataType> {
         use DataType::{Float32, Float64, Int32, Int64};
         let mut widest = None;
@@ -107,7 +107,8 @@ impl Shape {
         widest
     }
 
-    /// Whether another union has branches of the same names and types, in the same order; either may have null as well.
+    /// Returns whether another union has branches of the same names and types in the same order; either may also have
+    /// null.
     pub(super) fn has_branches_of(&self, other: &Shape) -> bool {
         let same =
             |(a, b): (&FieldRef, &FieldRef)| a.name() == b.name() && a.data_type().equals_datatype(b.data_type());
@@ -119,7 +120,7 @@ impl Shape {
         self.branches.iter().filter(|branch| class_of(branch.data_type()) == class).collect()
     }
 
-    /// The branch of this name: the name of its type, or all of it with the namespace, in any case.
+    /// Returns the branch of this name, compared case-insensitively: its type's name, with or without the namespace.
     pub(super) fn branch(&self, name: &str) -> Option<&FieldRef> {
         let full = |branch: &FieldRef| branch.metadata().get("avro.name").cloned();
         let mut cased = self.branches.iter().filter(|branch| branch.name().eq_ignore_ascii_case(name));
@@ -140,7 +141,7 @@ impl Shape {
         words(&names)
     }
 
-    /// An error about an expression that is this union, which has this problem.
+    /// Returns an error about an expression that is this union.
     pub(super) fn refuse(&self, expr: &Expr, problem: &str) -> DataFusionError {
         let name = name_of(expr);
         let first = self.branches.first().map_or("", |branch| branch.name());
@@ -159,7 +160,7 @@ fn words(names: &[&str]) -> String {
     }
 }
 
-/// What an expression is called where a message speaks of it.
+/// Formats an expression for a message.
 pub(super) fn name_of(expr: &Expr) -> String {
     match expr {
         Expr::Column(column) => column.name.clone(),
@@ -191,7 +192,7 @@ pub(super) fn class_of(data_type: &DataType) -> Class {
 }
 
 impl Class {
-    /// What values of it are called.
+    /// Returns how messages call values of it.
     pub(super) fn word(self) -> &'static str {
         match self {
             Class::Null => "null",
@@ -207,21 +208,21 @@ impl Class {
     }
 }
 
-/// How DataFusion writes the mark of a branch, when it writes a type.
+/// How DataFusion's type texts show the marker of a branch.
 const MARK: &str = "\"avro.branch\"";
 const DENSE: &str = "Union(Dense, ";
 
-/// Whether a union is spelled out in this message.
+/// Returns whether a message spells out a union.
 pub(super) fn is_in_text(text: &str) -> bool {
     text.contains(MARK) || text.contains(DENSE)
 }
 
-/// The message without the types, if a union is spelled out in it.
+/// Returns the message without the types, if it spells out a union.
 pub(super) fn in_words(text: &str) -> Option<String> {
     if !is_in_text(text) {
         return None;
     }
-    // `Struct("int": Int32, metadata: {"avro.branch": "0/2"}, ..)`: a branch is the name before the mark.
+    // `Struct("int": Int32, metadata: {"avro.branch": "0/2"}, ..)`: a branch is the name before the marker.
     let mut names: Vec<&str> = Vec::new();
     for (at, _) in text.match_indices(MARK) {
         let before = text.get(..at).and_then(|before| before.rsplit_once(", metadata: {"));

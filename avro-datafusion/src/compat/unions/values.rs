@@ -1,4 +1,4 @@
-//! `union_value`: the values of unions as values of one type. Structs of branches in, plain arrays out.
+//! `union_value`: converts the values of unions to one type.
 
 use super::shape::{Class, class_of, union_of};
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
@@ -21,28 +21,28 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// What the values become.
+/// The target of the conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Target {
-    /// The widest type of a union of numbers, which loses nothing.
+    /// The widest type of a union of numbers, lossless.
     Number,
     /// Text of any branch.
     Text,
-    /// The numbers of a union that has others, too, for which this is null.
+    /// The numbers of a mixed union; other values become null.
     Numbers,
-    /// This type, into which every branch is cast; what cannot be is null or an error.
+    /// This type, by a cast of every branch; values that cannot be cast become null or an error.
     Cast { to: DataType, or_null: bool },
-    /// The same union as a tagged struct.
+    /// A tagged struct.
     Tagged,
-    /// The same union as the struct of these fields, which are called the same.
+    /// A struct of these fields, matched by name.
     Fields(Fields),
-    /// Bytes that are equal where values are, for any nested type. They are ordered by branch, and then by value.
+    /// Bytes that are equal if values are, for any nested type; ordered by branch, then by value.
     Key,
-    /// The same as text.
+    /// Such bytes as text.
     KeyText,
 }
 
-/// The function. It is made by rules and not registered.
+/// The function. Rules create it; it is not registered.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct UnionValue {
     signature: Signature,
@@ -137,7 +137,7 @@ impl Target {
         }
     }
 
-    /// The values of an array of unions, or of lists of them.
+    /// Converts an array of unions, or of lists of them.
     fn convert(&self, array: &ArrayRef) -> Result<ArrayRef> {
         let to = self.of(array.data_type());
         match self {
@@ -182,7 +182,7 @@ impl Target {
         })
     }
 
-    /// Whether unions in records and maps are converted, too: the columns of a table, and what is in a text.
+    /// Returns whether unions inside records and maps are converted, too: for the columns of a table, and inside text.
     fn goes_inside(&self) -> bool {
         matches!(self, Target::Tagged | Target::Text)
     }
@@ -194,7 +194,7 @@ impl Target {
         Ok(Arc::new(GenericListArray::<O>::try_new(Arc::clone(item), offsets, items, nulls)?))
     }
 
-    /// The branches, each as this type, in one array.
+    /// Casts each branch to this type and merges them into one array.
     fn merge(&self, union: &StructArray, to: &DataType) -> Result<ArrayRef> {
         if *self == Target::Tagged {
             return Ok(Arc::new(union.clone()));
@@ -209,7 +209,7 @@ impl Target {
         let mut arrays = vec![new_null_array(to, 1)];
         let mut places = vec![(0, 0); union.len()];
         for (field, column) in union.fields().iter().zip(union.columns()) {
-            // Below a null there may be anything.
+            // Slots below a null hold arbitrary values.
             let nulls = NullBuffer::union(column.logical_nulls().as_ref(), union.nulls());
             if nulls.as_ref().is_some_and(|nulls| nulls.null_count() == nulls.len()) {
                 continue;
@@ -225,7 +225,7 @@ impl Target {
         Ok(interleave(&arrays, &places)?)
     }
 
-    /// The values of a branch, where they are not null; `None` if they all become null.
+    /// Returns the values of a branch; `None` if all become null.
     fn branch(
         &self,
         field: &FieldRef,
@@ -243,7 +243,7 @@ impl Target {
                 }
                 cast_with_options(column, to, &strict)?
             }
-            // Text casts to anything that it says.
+            // Text casts to any type that it expresses.
             Target::Cast { to, or_null } => match can_cast_types(column.data_type(), to) {
                 true => cast_with_options(column, to, &CastOptions { safe: *or_null, ..Default::default() })?,
                 false if *or_null => return Ok(None),
@@ -254,7 +254,7 @@ impl Target {
     }
 }
 
-/// Fails on a long that is no double.
+/// Fails on a long that a double cannot represent.
 fn exact(column: &ArrayRef, nulls: Option<&NullBuffer>) -> Result<()> {
     let longs = column.as_primitive::<arrow_array::types::Int64Type>();
     for (row, long) in longs.values().iter().enumerate() {
@@ -335,7 +335,7 @@ fn keys(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(keys.finish()))
 }
 
-/// A union of Arrow as a tagged struct.
+/// Converts one of Arrow's unions to a tagged struct.
 pub(super) fn tagged(union: &UnionArray) -> Result<StructArray> {
     let DataType::Union(children, _) = union.data_type() else { return exec_err!("a union of another type") };
     let fields = tagged_fields(children);

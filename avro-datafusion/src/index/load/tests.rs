@@ -1,11 +1,11 @@
-//! Indexes that claim what cannot be, with a checksum that is right.
+//! Invalid indexes with a valid checksum.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::block_index::format::{BlockStats, ColumnStats, Writer};
 use crate::block_index::value::{Bound, Value};
 use crate::options::read::AvroOptions;
-use crate::schema::header_cache::Headers;
+use crate::schema::header_cache::HeaderCache;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
@@ -24,12 +24,12 @@ fn file() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused() {
+async fn parse_rejects_invalid_claims() {
     let (store, path, bytes) = (InMemory::new(), Path::from("f.avro"), file());
     let (len, size) = (bytes.len() as u64 - 60, bytes.len() as u64);
     store.put(&path, bytes.into()).await.unwrap();
     let object = store.head(&path).await.unwrap();
-    let headers = Headers::new(AvroOptions::default());
+    let headers = HeaderCache::new(AvroOptions::default());
     let (header, _) = headers.get(&store, &object, "f.avro").await.unwrap();
     assert_eq!(header.header.len, len);
     let limits = Limits::default();
@@ -77,7 +77,7 @@ async fn what_cannot_be_is_refused() {
             "not of the type Int32",
         ),
     ];
-    let identity = Identity::of(&object, [7; 16], header.schema.avro());
+    let identity = Identity::new(&object, [7; 16], header.schema.avro());
     let leaves = leaves(header.schema.avro(), &limits).unwrap();
     let written = |blocks: &[BlockStats], columns: &[Leaf]| {
         let mut writer = Writer::new([7; 16]);
@@ -103,7 +103,7 @@ async fn what_cannot_be_is_refused() {
     ] {
         assert_eq!(parse(&bytes, &header, &object, &limits).unwrap_err(), expected);
     }
-    // Whatever is cut off is missed.
+    // Every truncation is detected.
     let whole = written(&good, &leaves);
     for len in 0..whole.len() {
         assert!(parse(&whole[..len], &header, &object, &limits).is_err(), "{len}");

@@ -99,7 +99,7 @@ fn spelled(schema: &SchemaRef, name: &str) -> Result<String> {
         [] => Ok(name.to_owned()),
         several if several.contains(&name) => Ok(name.to_owned()),
         several => Err(Error::Failed(format!(
-            "there is no column `{name}` to partition by, but `{}`, which differ only in case",
+            "no column `{name}` to partition by, but `{}`, which differ only in case",
             several.join("` and `")
         ))),
     }
