@@ -1,5 +1,5 @@
 //! Byte ranges and partitions: however a file is split, every row is read exactly once.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::single_range_in_vec_init, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

@@ -233,9 +233,9 @@ impl Program {
     ///
     /// # Errors
     /// - [`ErrorKind::Resolve`](crate::ErrorKind::Resolve): the [reader's schema](Options::reader_schema) cannot read
-    /// it.
+    ///   it.
     /// - [`ErrorKind::Argument`](crate::ErrorKind::Argument): the projection names a missing column or field, or a
-    /// path into a value that is only read whole.
+    ///   path into a value that is only read whole.
     /// - [`ErrorKind::Limit`](crate::ErrorKind::Limit): the schema exceeds a limit.
     /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported): a type has no Arrow equivalent.
     pub fn compile(schema: &Schema, options: &Options) -> Result<Program> {

@@ -2,10 +2,12 @@
 //!
 //! SQL and all commands of `avro-sql` use these rules. With the extension `.avro`:
 //!
-//! 1. Files and directories whose names start with `.` or `_` are not data. `_key=value` is a partition directory. 2.
-//! Empty files are not data. 3. A file whose name ends with the extension, in any case, is data. 4. A file whose name
-//! has no extension (`000000_0` of Hive, `part-m-00000` of MapReduce) is data if it begins with the four bytes of an
-//! Avro file. 5. All others are left out.
+//! 1. Files and directories whose names start with `.` or `_` are not data. `_key=value` is a partition directory.
+//! 2. Empty files are not data.
+//! 3. A file whose name ends with the extension, in any case, is data.
+//! 4. A file whose name has no extension (`000000_0` of Hive, `part-m-00000` of MapReduce) is data if it begins with
+//!    the four bytes of an Avro file.
+//! 5. All others are left out.
 //!
 //! With another extension, rules 1 to 3 hold. With an empty one, all files that are neither hidden nor empty are data.
 

@@ -38,7 +38,7 @@ pub(crate) struct BlockRanges {
 /// Chooses the byte ranges to read.
 pub(crate) enum BlockSelection {
     /// The file's block index does.
-    Index(BlockSchedule),
+    Index(Box<BlockSchedule>),
     /// The caller does, by a [`BlockAccessPlan`](crate::BlockAccessPlan).
     Plan(std::vec::IntoIter<Range<u64>>),
 }

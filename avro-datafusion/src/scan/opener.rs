@@ -142,7 +142,7 @@ impl AvroOpener {
         // An index omits blocks without rows, which `_block` counts.
         if let Some(index) = file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
             let schedule = self.schedule(index, &range, &header, &file.partition_values)?;
-            rows.block_ranges = Some(BlockRanges::new(part, BlockSelection::Index(schedule)));
+            rows.block_ranges = Some(BlockRanges::new(part, BlockSelection::Index(Box::new(schedule))));
             return Ok(rows.into_stream());
         }
         let decoder = part.decoder(range.clone(), object.size)?;
