@@ -143,7 +143,7 @@ fn concatenated_files_are_read_and_repaired() {
     copy("SELECT value AS id FROM generate_series(4, 6)", "b.avro");
     let at = folder.read("a.avro").len();
     folder.file("ab.avro", [folder.read("a.avro"), folder.read("b.avro")].concat());
-    let words = ["the header of a second file begins here", "`avro-sql repair`", &format!("file offset {at}")];
+    let words = ["a second file begins here", "`avro-sql repair`", &format!("file offset {at}")];
     for command in
         [&["-c", "SELECT * FROM 'ab.avro'"][..], &["count", "ab.avro"], &["cat", "ab.avro"], &["meta", "ab.avro"]]
     {
