@@ -102,7 +102,7 @@ mod tests {
             ("az://b/x", &[("azure.account_name", "x"), ("azure.use_azure_cli", "true")], "ok"),
             ("https://h/x", &[("http.timeout", "5s")], "ok"),
             ("https://h/x", &[("http.verb", "GET")], "unknown object store option `http.verb`"),
-            ("/", &[("aws.region", "a")], "option `aws.region` is for s3:// or s3a://, and the table is at /"),
+            ("/", &[("aws.region", "a")], "option `aws.region` applies to s3:// or s3a://, but the table is at /"),
         ];
         for (location, pairs, expected) in cases {
             match configure(&RuntimeEnv::default(), &[(*location).to_owned()], &options(pairs)) {

@@ -64,7 +64,7 @@ fn advice(e: &Error, service: Service, url: &Url) -> Option<String> {
         return Some(format!("no bucket `{host}` at this endpoint"));
     }
     if says(&["ContainerNotFound"]) {
-        return Some("there is no such container in this storage account".to_owned());
+        return Some("no such container in this storage account".to_owned());
     }
     match e {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(denied(service, &says)),
@@ -144,8 +144,8 @@ mod tests {
         let denied = |text: &str| Error::PermissionDenied { path: "k".to_owned(), source: source(text) };
         let missing = |text: &str| Error::NotFound { path: "k".to_owned(), source: source(text) };
         let cases = [
-            (Service::S3, missing("<Code>NoSuchBucket</Code>"), "s3://b: there is no bucket `b`"),
-            (Service::S3, generic("<Code>NoSuchBucket</Code>"), "s3://b: there is no bucket `b`"),
+            (Service::S3, missing("<Code>NoSuchBucket</Code>"), "s3://b: no bucket `b` at this endpoint"),
+            (Service::S3, generic("<Code>NoSuchBucket</Code>"), "s3://b: no bucket `b` at this endpoint"),
             (Service::S3, missing("<Code>NoSuchKey</Code>"), "Object at location k not found"),
             (Service::S3, denied("<Code>InvalidAccessKeyId</Code>"), "AWS_ACCESS_KEY_ID"),
             (Service::S3, denied("<Code>SignatureDoesNotMatch</Code>"), "AWS_SECRET_ACCESS_KEY"),

@@ -37,11 +37,11 @@ async fn invalid_options_are_errors() {
     };
     let nobody = "http://127.0.0.1:1";
     let cases = [
-        (at("nothere", KEY, SECRET, ""), "there is no bucket `nothere`"),
+        (at("nothere", KEY, SECRET, ""), "no bucket `nothere` at this endpoint"),
         (at(BUCKET, "AKIAWRONG", SECRET, ""), "AWS_ACCESS_KEY_ID"),
         (at(BUCKET, KEY, "wrong", ""), "AWS_SECRET_ACCESS_KEY"),
         (at(BUCKET, KEY, SECRET, ", 'aws.reigon' 'x'"), "unknown object store option `aws.reigon`"),
-        (at(BUCKET, KEY, SECRET, ", 'gcp.skip_signature' 'x'"), "option `gcp.skip_signature` is for gs://"),
+        (at(BUCKET, KEY, SECRET, ", 'gcp.skip_signature' 'x'"), "option `gcp.skip_signature` applies to gs://"),
         (at(BUCKET, KEY, SECRET, ", 'unions' 'x'"), "option `unions` is `x`"),
         (
             at(BUCKET, KEY, SECRET, ", 'aws.max_retries' '0'").replace(endpoint.as_str(), nobody),

@@ -46,7 +46,7 @@ async fn parse_rejects_invalid_claims() {
         change(&mut blocks[i]);
         blocks
     };
-    let does_not_follow = "does not follow the one before it";
+    let does_not_follow = "does not follow the previous one";
     let cases: Vec<(Vec<BlockStats>, &str)> = vec![
         (good.clone(), "ok"),
         (vec![], "its blocks end before the file does"),
@@ -70,11 +70,11 @@ async fn parse_rejects_invalid_claims() {
         (with(1, |block| block.columns[0].min = None), "ok"),
         (
             with(1, |block| block.columns[0].min.as_mut().unwrap().value = Value::Integer(1 << 40)),
-            "not of the type Int32",
+            "of type Int32",
         ),
         (
             with(1, |block| block.columns[0].min.as_mut().unwrap().value = Value::Text(String::new())),
-            "not of the type Int32",
+            "of type Int32",
         ),
     ];
     let identity = Identity::new(&object, [7; 16], header.schema.avro());
