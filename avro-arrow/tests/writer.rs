@@ -449,7 +449,10 @@ fn invalid_options_are_errors() {
             "level 99 is not valid for zstandard; expected -7 to 22",
         ),
         (default().with_block_bytes(0), "`block_bytes` must be at least 1"),
-        (default().with_metadata(vec![("avro.x".into(), vec![])]), "`avro.x`: keys that start with `avro.` are reserved"),
+        (
+            default().with_metadata(vec![("avro.x".into(), vec![])]),
+            "`avro.x`: keys that start with `avro.` are reserved",
+        ),
     ];
     for (options, text) in cases {
         let e =

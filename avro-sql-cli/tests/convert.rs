@@ -178,7 +178,7 @@ fn partition_by_writes_directories() {
     folder.run(&["-c", "SELECT k, sum(id) AS s FROM 'by-avro/' GROUP BY k ORDER BY k"]).wrote("k,s\n0,6\n1,9\n");
     folder
         .run(&["convert", "a.avro", "no/", "--to", "avro", "--partition-by", "z"])
-        .failed(1, &["there is no column `z`"]);
+        .failed(1, &["no column `z` to partition by"]);
 }
 
 /// More directories than open files, and rows of all of them in every batch.

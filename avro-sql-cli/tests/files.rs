@@ -258,7 +258,7 @@ fn special_file_names_are_read_and_written() {
     assert_eq!((ran.stdout(), ran.code), ("n\n6\n", 0), "{}", ran.stderr);
     assert!(ran.stderr.contains("left out x\\ny.avro (a control character"), "{}", ran.stderr);
     folder.run(&["count", "nl/"]).wrote("15\n");
-    for (from, words) in [("-", "save standard input to a file"), ("/dev/stdin", "save standard input to a file")] {
+    for (from, words) in [("-", "save it to a file first"), ("/dev/stdin", "save it to a file first")] {
         folder.run_with(&["-c", &format!("SELECT * FROM '{from}'")], "x").failed(1, &[words]);
     }
     folder.run(&["-c", "DROP TABLE 'nl/'"]).failed(1, &["delete files with rm"]);
@@ -298,7 +298,7 @@ fn declared_columns_match_case_insensitively() {
     for (columns, words) in [
         ("nope BIGINT", "no file has the declared column `nope`; available: Addr, ID, Id, userId"),
         ("addr STRUCT<nope VARCHAR>", "no file has the declared column `addr.nope`; available: City, zip"),
-        ("id BIGINT", "the declared column `id` may be `Id` or `ID`"),
+        ("id BIGINT", "the declared column `id` matches `Id` and `ID`"),
     ] {
         folder.run(&["-c", &table(columns)]).failed(1, &[words]);
     }

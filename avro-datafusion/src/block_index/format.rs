@@ -312,7 +312,10 @@ mod tests {
                 let mut metadata = header.metadata.clone();
                 metadata[i].1.push(b'0');
                 let wrong = About::parse(&metadata, &[]).unwrap_err();
-                assert!(wrong.contains("checksum is wrong") || wrong.contains("version 10 is not supported"), "{wrong}");
+                assert!(
+                    wrong.contains("checksum is wrong") || wrong.contains("version 10 is not supported"),
+                    "{wrong}"
+                );
                 metadata.remove(i);
                 assert!(About::parse(&metadata, &[]).is_err());
             }

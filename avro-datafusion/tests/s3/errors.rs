@@ -42,7 +42,7 @@ async fn invalid_options_are_errors() {
         (at(BUCKET, KEY, "wrong", ""), "AWS_SECRET_ACCESS_KEY"),
         (at(BUCKET, KEY, SECRET, ", 'aws.reigon' 'x'"), "unknown object store option `aws.reigon`"),
         (at(BUCKET, KEY, SECRET, ", 'gcp.skip_signature' 'x'"), "option `gcp.skip_signature` applies to gs://"),
-        (at(BUCKET, KEY, SECRET, ", 'unions' 'x'"), "option `unions` is `x`"),
+        (at(BUCKET, KEY, SECRET, ", 'unions' 'x'"), "option `unions`: expected "),
         (
             at(BUCKET, KEY, SECRET, ", 'aws.max_retries' '0'").replace(endpoint.as_str(), nobody),
             "s3://bucket: cannot reach the server; is the endpoint",
