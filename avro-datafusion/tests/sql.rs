@@ -295,8 +295,8 @@ async fn schemas_merge_by_name() {
         ("SELECT d FROM '$DIR/t/[12].avro'", "error: Schema error: No field named d.\n..."),
         (
             "SELECT * FROM '$DIR/conflict'",
-            "error: External error: `x` is int in $DIR/conflict/a.avro but string in $DIR/conflict/b.avro: they are not \
-             one table",
+            "error: External error: `x` is int in $DIR/conflict/a.avro but string in $DIR/conflict/b.avro: these types \
+             cannot be merged",
         ),
     ];
     check(&session(2), &dir, &cases).await;
