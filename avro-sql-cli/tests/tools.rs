@@ -106,7 +106,7 @@ fn meta_prints_header_fields() {
     *other.last_mut().unwrap() ^= 1;
     folder.file("cut.avro", other);
     let place = format!("block 1, file offset {second}");
-    folder.run(&["meta", "cut.avro"]).failed(1, &["cut.avro", "sync marker after the block is not", &place]);
+    folder.run(&["meta", "cut.avro"]).failed(1, &["cut.avro", "sync marker after the block does not match", &place]);
 }
 
 #[test]

@@ -30,9 +30,9 @@ use std::sync::Arc;
 ///
 /// let reader = ReaderBuilder::new()
 ///     .with_batch_size(1024)
-///     .with_projection(["string", "long"])
-///     // Rows whose `long` is not null.
-///     .with_row_filter(["long"], |columns: &RecordBatch| {
+///     .with_projection(["s", "l"])
+///     // Rows whose `l` is not null.
+///     .with_row_filter(["l"], |columns: &RecordBatch| {
 ///         Ok((0..columns.num_rows()).map(|row| Some(columns.column(0).is_valid(row))).collect::<BooleanArray>())
 ///     })
 ///     .build(std::fs::File::open(path)?)?;
