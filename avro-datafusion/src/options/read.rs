@@ -59,7 +59,7 @@ pub struct AvroOptions {
     /// in the file, both from 0; `_offset` is the byte offset of its block. They are the last columns and cost nothing
     /// if unused. A column of a file or directory with one of these names hides the virtual one. If a query uses
     /// `_block` or `_row`, one thread reads each file from its start. For files with damage, see
-    /// [`Decoder::places`](avro_arrow::Decoder::places).
+    /// [`Decoder::row_positions`](avro_arrow::Decoder::row_positions).
     pub virtual_columns: bool,
     /// Columns of the table. Default: those in the headers of the files.
     ///
