@@ -2,7 +2,7 @@
 //! reports.
 //!
 //! DataFusion has no codes for most of its errors, so they are recognized by their text. A text without a rule keeps
-//! its words, and [`sql_names`] translates its types and literals.
+//! its words, and [`type_names`] translates its types and literals.
 
 use crate::type_names;
 
