@@ -1,6 +1,6 @@
-//! Avro files, or folders of them, in; a line of counts out. Each file is read whole, cut short, and with a byte
-//! changed, in several ways. What comes of it is up to the tests: here it is enough that nothing panics, and that
-//! whoever watches memory sees nothing.
+//! Reads Avro files, or folders of them, and prints a line of counts. Each file is read whole, cut short, and with one
+//! byte changed, in several ways. The tests check the results. This example only shows that nothing panics, and that a
+//! memory checker (Miri, a sanitizer) finds nothing.
 //!
 //! ```sh
 //! RUSTFLAGS=-Zsanitizer=address cargo +nightly run --release --target x86_64-unknown-linux-gnu -p avro-arrow \

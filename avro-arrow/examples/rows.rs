@@ -1,5 +1,5 @@
-//! Lines `FILE` or `FILE<tab>READER.avsc` in; for each, what is in the file, as that schema has it, out: `rows N` and
-//! so many lines of JSON by the rules of `testdata/README.md`, or `error TEXT` on one line.
+//! Reads lines `FILE` or `FILE<tab>READER.avsc` and prints the rows of each file, resolved to that schema: `rows N` and
+//! N lines of JSON by the rules of `testdata/README.md`, or `error TEXT` on one line.
 //!
 //! `testdata/differential.py` runs it:
 //!

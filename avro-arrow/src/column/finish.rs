@@ -344,7 +344,7 @@ fn bytes_outside<'a>(views: impl Iterator<Item = &'a u128>, n_kept: usize) -> us
 }
 
 /// Copies text outside the first `n_kept` buffers to one new buffer. Two values of a column never share bytes of a
-/// block, so this is no more than the blocks have; but many values may be the same constant.
+/// block, so the copy of a block's text is not larger than the block. A constant is copied for each of its values.
 fn copy_views(views: &[u128], buffers: &[Buffer], n_kept: usize) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
     let mut bytes = Vec::with_capacity(bytes_outside(views.iter(), n_kept));
     let moved = views.iter().map(|&view| {

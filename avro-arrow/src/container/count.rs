@@ -119,7 +119,8 @@ pub fn count_rows_behind(header: &Header, file: &mut (impl Read + Seek), limits:
 }
 
 /// Returns the declared row count of a file's first block and the block's size in the file, from the first bytes of
-/// the file. They are not verified, and good for estimates. `None` if there is no block, or too few bytes.
+/// the file. Both are unverified and serve for estimates. Returns `None` if the
+/// file has no block, or the bytes end before its frame does.
 pub fn first_block(header: &Header, bytes: &[u8]) -> Option<(u64, u64)> {
     let frame = Frame::parse(bytes.get(usize::try_from(header.len).ok()?..)?).ok()??;
     Some((frame.rows, frame.len_with_data() + SYNC_LEN as u64))

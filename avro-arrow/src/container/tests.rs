@@ -60,8 +60,8 @@ fn split(file: &[u8], header: &Header, cuts: &[u64], piece: usize) -> Result<Vec
     Ok(found)
 }
 
-/// A file with blocks of several sizes, some empty, some with the marker inside, alone or with what looks like a frame
-/// behind it; and with the marker in its metadata.
+/// A file with blocks of several sizes. Some are empty, and some contain the sync marker, alone or followed by bytes
+/// that look like a frame. The metadata contains the marker too.
 fn tricky() -> (Vec<u8>, Vec<Found>) {
     let marker = SYNC.to_vec();
     let blocks: Vec<(i64, Vec<u8>)> = vec![

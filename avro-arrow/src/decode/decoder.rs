@@ -101,7 +101,7 @@ pub struct Decoder {
 /// The outcome of [`Decoder::try_decode`].
 #[derive(Debug)]
 pub enum DecodeResult {
-    /// [Feed](Decoder::feed) the next bytes of the file, or [`finish`](Decoder::finish) if there are none.
+    /// [Feed](Decoder::feed) the next bytes of the file, or [`finish`](Decoder::finish) at its end.
     ///
     /// The range is that of the block whose end is missing, from its frame to its sync marker, or `None` while its
     /// frame is missing too. It is a hint for callers who fetch bytes: pieces may be smaller or larger than the block.

@@ -102,7 +102,7 @@ impl MessageDecoder {
         &mut self.store
     }
 
-    /// Returns the Arrow schema of the batches; `None` before the first message if there is no reader's schema.
+    /// Returns the Arrow schema of the batches. Without a reader's schema it is `None` until the first message.
     pub fn schema(&self) -> Option<&SchemaRef> {
         self.writers.first().map(|writer| writer.program.arrow_schema())
     }
@@ -129,7 +129,8 @@ impl MessageDecoder {
     /// Fails if the message is rejected. Other messages are not affected.
     ///
     /// - [`ErrorKind::NotFramed`] and [`ErrorKind::ShortMessage`]: the message is not in the framing.
-    /// - [`ErrorKind::UnknownSchema`] and [`ErrorKind::UnusableSchema`]: there is no usable schema with its id.
+    /// - [`ErrorKind::UnknownSchema`] and [`ErrorKind::UnusableSchema`]: its schema id is unknown, or the schema
+    ///   cannot be used.
     /// - [`ErrorKind::Resolver`]: the schema could not be looked up. The same message may succeed later.
     /// - [`ErrorKind::Limit`]: the message is larger than [`Limits::block_bytes`](crate::Limits::block_bytes).
     /// - With [`ValueChecks::OnDecode`], any error in its datum.

@@ -13,7 +13,7 @@ pub type ResolveError = Box<dyn std::error::Error + Send + Sync>;
 /// Looks up schemas that a [`SchemaStore`] does not have, such as a client of a schema registry. Closures implement
 /// it.
 pub trait ResolveSchema: Send {
-    /// Returns the schema with this id. `None` means that there is no such schema. The store remembers both.
+    /// Returns the schema with this id, or `None` if no schema has it. The store remembers either answer.
     ///
     /// # Errors
     /// Fails if the schema cannot be looked up, such as when a registry cannot be reached. The current message fails

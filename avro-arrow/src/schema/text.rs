@@ -182,7 +182,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// The number of an escape `\uXXXX`, if that is next.
+    /// Takes an escape of four hex digits, `\u` and the digits, and returns its code unit.
     fn unit(&mut self) -> Option<u32> {
         let digits = self.rest.strip_prefix("\\u")?.get(..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
         self.rest = self.rest.get(6..)?;

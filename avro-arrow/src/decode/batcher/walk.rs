@@ -56,7 +56,7 @@ impl Batcher {
         Batcher { explainer: Some(Arc::clone(program)), ..self }
     }
 
-    /// Scans the next blocks; `None` if more blocks are needed or, at the `end`, if there are none.
+    /// Scans the next blocks. Returns `None` if it needs more blocks first or, at the `end`, after the last block.
     pub(crate) fn next_walk(&mut self, end: bool) -> Result<Option<Walk>> {
         if !self.wants_to_decode(end) {
             return Ok(None);

@@ -98,7 +98,8 @@ impl Selector {
         std::mem::take(&mut self.row_positions)
     }
 
-    /// Adds a block, after checking its row count against its bytes. To be called only once there is no next batch.
+    /// Adds a block, after checking its row count against its bytes. Callers take all
+    /// batches that are ready first.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
         for check in &mut self.checks {
             check.check(&block)?;
@@ -144,7 +145,8 @@ impl Selector {
         }
     }
 
-    /// Picks rows of the next blocks; `false` if more blocks are needed or, at the `end`, if there are none.
+    /// Picks rows of the next blocks. Returns `false` if it needs more blocks first or, at the `end`, after the last
+    /// block.
     fn pick(&mut self, end: bool) -> Result<bool> {
         if self.filter.selects_all() {
             let parts = self.walker.take_queue();

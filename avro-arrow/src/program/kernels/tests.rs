@@ -149,8 +149,8 @@ fn many_longs_are_those_of_the_plain_cursor() {
     on_each_cpu!(many_longs);
 }
 
-/// Every kernel, from every place that it may be called at, with not a byte more behind the block than is promised:
-/// whoever watches memory (Miri, a sanitizer) sees a load that goes too far.
+/// Calls every kernel at every position it may be called at, with exactly the promised padding after the block.
+/// A memory checker (Miri, a sanitizer) reports a load that goes too far.
 #[test]
 fn no_kernel_reads_beyond_the_padding() {
     on_each_cpu!(stay_within_padding);
