@@ -5,6 +5,7 @@
 //! of CSV from the first 1,000 rows.
 
 mod distinct;
+mod inferring;
 mod parquet;
 
 use std::collections::HashMap;
@@ -15,22 +16,19 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::config::CsvOptions;
-use datafusion::common::{GetExt, Result, Statistics};
+use datafusion::common::{GetExt, Result};
 use datafusion::datasource::file_format::arrow::ArrowFormatFactory;
 use datafusion::datasource::file_format::csv::{CsvFormat, CsvFormatFactory};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::json::{JsonFormat, JsonFormatFactory};
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
-use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
-use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use datafusion::physical_expr::LexRequirement;
-use datafusion::physical_plan::ExecutionPlan;
 
 use crate::files::text::infer;
 use distinct::Distinct;
+use inferring::{Infer, Inferring};
 
 /// Bytes searched for the `[` of an array. In compressed files, a whole block.
 const INSPECTED_BYTES: u64 = 64 << 10;
@@ -50,7 +48,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 
 /// Wraps Parquet so that uuids and durations are recognized.
 pub(crate) fn annotated(format: Arc<dyn FileFormat>) -> Arc<dyn FileFormat> {
-    Arc::new(parquet::AnnotatedParquet(format))
+    Arc::new(Inferring(parquet::AnnotatedParquet(format)))
 }
 
 /// CSV with any delimiter.
@@ -83,12 +81,8 @@ impl FileFormatFactory for Delimited {
         };
         Ok(match said.downcast_ref::<CsvFormat>() {
             Some(csv) if is_plain && csv.compression_type().is_none_or(|kind| !kind.is_compressed()) => {
-                Arc::new(AnyCsv {
-                    csv: csv.options().clone(),
-                    delimiter,
-                    found: OnceLock::new(),
-                    extension: self.extension,
-                })
+                let (csv, found) = (csv.options().clone(), OnceLock::new());
+                Arc::new(Inferring(AnyCsv { csv, delimiter, found, extension: self.extension }))
             }
             _ => said,
         })
@@ -111,25 +105,15 @@ struct AnyCsv {
     extension: &'static str,
 }
 
-impl AnyCsv {
+#[async_trait]
+impl Infer for AnyCsv {
     fn format(&self) -> Arc<dyn FileFormat> {
         let as_said = || Arc::new(CsvFormat::default().with_options(self.csv.clone())) as Arc<dyn FileFormat>;
         self.found.get().cloned().unwrap_or_else(as_said)
     }
-}
 
-#[async_trait]
-impl FileFormat for AnyCsv {
-    fn get_ext(&self) -> String {
-        self.extension.to_owned()
-    }
-
-    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
-        Ok(format!("{}{}", self.extension, compression.get_ext()))
-    }
-
-    fn compression_type(&self) -> Option<FileCompressionType> {
-        self.format().compression_type()
+    fn extension(&self) -> Option<&'static str> {
+        Some(self.extension)
     }
 
     async fn infer_schema(
@@ -163,34 +147,6 @@ impl FileFormat for AnyCsv {
         self.found.get_or_init(|| Arc::new(csv));
         Ok(Arc::new(infer::merged(&schemas)))
     }
-
-    async fn infer_stats(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<Statistics> {
-        self.format().infer_stats(state, store, schema, object).await
-    }
-
-    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
-        self.format().create_physical_plan(state, scan).await
-    }
-
-    async fn create_writer_physical_plan(
-        &self,
-        input: Arc<dyn ExecutionPlan>,
-        state: &dyn Session,
-        sink: FileSinkConfig,
-        order: Option<LexRequirement>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.format().create_writer_physical_plan(input, state, sink, order).await
-    }
-
-    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
-        self.format().file_source(schema)
-    }
 }
 
 /// JSON of either kind.
@@ -212,7 +168,7 @@ impl FileFormatFactory for JsonFactory {
             return Ok(said);
         }
         let json = said.downcast_ref::<JsonFormat>();
-        Ok(json.map_or(Arc::clone(&said), |json| Arc::new(EitherJson::new(json, self.extension))))
+        Ok(json.map_or(Arc::clone(&said), |json| Arc::new(Inferring(EitherJson::new(json, self.extension)))))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
@@ -237,24 +193,16 @@ impl EitherJson {
         };
         EitherJson { lines: format(true), array: format(false), is_array: OnceLock::new(), extension }
     }
-
-    fn format(&self) -> &Arc<dyn FileFormat> {
-        if self.is_array.get().is_some_and(|is_array| *is_array) { &self.array } else { &self.lines }
-    }
 }
 
 #[async_trait]
-impl FileFormat for EitherJson {
-    fn get_ext(&self) -> String {
-        self.extension.to_owned()
+impl Infer for EitherJson {
+    fn format(&self) -> Arc<dyn FileFormat> {
+        Arc::clone(if self.is_array.get().is_some_and(|is_array| *is_array) { &self.array } else { &self.lines })
     }
 
-    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
-        Ok(format!("{}{}", self.extension, compression.get_ext()))
-    }
-
-    fn compression_type(&self) -> Option<FileCompressionType> {
-        self.lines.compression_type()
+    fn extension(&self) -> Option<&'static str> {
+        Some(self.extension)
     }
 
     async fn infer_schema(
@@ -265,40 +213,12 @@ impl FileFormat for EitherJson {
     ) -> Result<SchemaRef> {
         if let Some(object) = objects.iter().find(|object| object.size > 0) {
             let start = store.get_range(&object.location, 0..object.size.min(INSPECTED_BYTES)).await?;
-            let compression = self.compression_type().unwrap_or(FileCompressionType::UNCOMPRESSED);
+            let compression = self.format().compression_type().unwrap_or(FileCompressionType::UNCOMPRESSED);
             let bytes = BufReader::new(compression.convert_read(io::Cursor::new(start))?).bytes();
             let first = bytes.map_while(std::result::Result::ok).find(|byte| !byte.is_ascii_whitespace());
             let is_array = first == Some(b'[');
             self.is_array.get_or_init(|| is_array);
         }
         self.format().infer_schema(state, store, objects).await
-    }
-
-    async fn infer_stats(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<Statistics> {
-        self.format().infer_stats(state, store, schema, object).await
-    }
-
-    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
-        self.format().create_physical_plan(state, scan).await
-    }
-
-    async fn create_writer_physical_plan(
-        &self,
-        input: Arc<dyn ExecutionPlan>,
-        state: &dyn Session,
-        sink: FileSinkConfig,
-        order: Option<LexRequirement>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.lines.create_writer_physical_plan(input, state, sink, order).await
-    }
-
-    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
-        self.format().file_source(schema)
     }
 }

@@ -8,15 +8,12 @@ use arrow::ipc::reader::StreamReader;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
-use datafusion::common::{GetExt, Result, Statistics, plan_err};
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
-use datafusion::datasource::file_format::{FileFormat, FileFormatFactory, FileMeta};
+use datafusion::common::{GetExt, Result, plan_err};
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
-use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
-use datafusion::datasource::table_schema::TableSchema;
 use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use datafusion::physical_expr::{LexOrdering, LexRequirement};
-use datafusion::physical_plan::ExecutionPlan;
+
+use super::inferring::{Infer, Inferring};
 
 /// The first bytes of an Arrow file. Zeros follow, and then the schema, as in a stream.
 const ARROW: &[u8] = b"ARROW1";
@@ -36,11 +33,11 @@ impl<F: GetExt> GetExt for Distinct<F> {
 
 impl<F: FileFormatFactory> FileFormatFactory for Distinct<F> {
     fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        Ok(Arc::new(CheckedFormat(self.0.create(state, options)?)))
+        Ok(Arc::new(Inferring(CheckedFormat(self.0.create(state, options)?))))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
-        Arc::new(CheckedFormat(FileFormatFactory::default(&self.0)))
+        Arc::new(Inferring(CheckedFormat(FileFormatFactory::default(&self.0))))
     }
 }
 
@@ -78,17 +75,9 @@ impl CheckedFormat {
 }
 
 #[async_trait]
-impl FileFormat for CheckedFormat {
-    fn get_ext(&self) -> String {
-        self.0.get_ext()
-    }
-
-    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
-        self.0.get_ext_with_compression(compression)
-    }
-
-    fn compression_type(&self) -> Option<FileCompressionType> {
-        self.0.compression_type()
+impl Infer for CheckedFormat {
+    fn format(&self) -> Arc<dyn FileFormat> {
+        Arc::clone(&self.0)
     }
 
     async fn infer_schema(
@@ -110,54 +99,6 @@ impl FileFormat for CheckedFormat {
             }
         }
         Ok(schema)
-    }
-
-    async fn infer_stats(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<Statistics> {
-        self.0.infer_stats(state, store, schema, object).await
-    }
-
-    async fn infer_ordering(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<Option<LexOrdering>> {
-        self.0.infer_ordering(state, store, schema, object).await
-    }
-
-    async fn infer_stats_and_ordering(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<FileMeta> {
-        self.0.infer_stats_and_ordering(state, store, schema, object).await
-    }
-
-    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.create_physical_plan(state, scan).await
-    }
-
-    async fn create_writer_physical_plan(
-        &self,
-        input: Arc<dyn ExecutionPlan>,
-        state: &dyn Session,
-        sink: FileSinkConfig,
-        order: Option<LexRequirement>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.create_writer_physical_plan(input, state, sink, order).await
-    }
-
-    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
-        self.0.file_source(schema)
     }
 }
 

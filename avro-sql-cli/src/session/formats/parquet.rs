@@ -1,7 +1,6 @@
 //! DataFusion's Parquet format with field metadata that identifies uuids and durations.
 //!
-//! DataFusion 55 drops the metadata of all fields, because files of one table may differ in it, and reads Parquet's
-//! UUID as 16 bytes. Here a field keeps what its first file says about these two types.
+//! DataFusion 55 drops the metadata of all fields, because files of one table may differ in it. Here a field keeps what its first file says about these two types.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,19 +9,14 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
-use datafusion::common::{GetExt, Result, Statistics};
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::common::{GetExt, Result};
 use datafusion::datasource::file_format::parquet::ParquetFormatFactory;
-use datafusion::datasource::file_format::{FileFormat, FileFormatFactory, FileMeta};
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
-use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource};
-use datafusion::datasource::table_schema::TableSchema;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
-use datafusion::physical_expr::{LexOrdering, LexRequirement};
-use datafusion::physical_plan::ExecutionPlan;
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::basic::LogicalType;
-use parquet::schema::types::SchemaDescriptor;
+
+use super::inferring::{Infer, Inferring};
 
 /// Arrow's metadata key of extension types, and the extension of uuids.
 const EXTENSION: &str = "ARROW:extension:name";
@@ -43,11 +37,11 @@ impl GetExt for ParquetFactory {
 
 impl FileFormatFactory for ParquetFactory {
     fn create(&self, state: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        Ok(Arc::new(AnnotatedParquet(ParquetFormatFactory::new().create(state, options)?)))
+        Ok(Arc::new(Inferring(AnnotatedParquet(ParquetFormatFactory::new().create(state, options)?))))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
-        Arc::new(AnnotatedParquet(FileFormatFactory::default(&ParquetFormatFactory::new())))
+        Arc::new(Inferring(AnnotatedParquet(FileFormatFactory::default(&ParquetFormatFactory::new()))))
     }
 }
 
@@ -56,17 +50,9 @@ impl FileFormatFactory for ParquetFactory {
 pub(super) struct AnnotatedParquet(pub(super) Arc<dyn FileFormat>);
 
 #[async_trait]
-impl FileFormat for AnnotatedParquet {
-    fn get_ext(&self) -> String {
-        self.0.get_ext()
-    }
-
-    fn get_ext_with_compression(&self, compression: &FileCompressionType) -> Result<String> {
-        self.0.get_ext_with_compression(compression)
-    }
-
-    fn compression_type(&self) -> Option<FileCompressionType> {
-        self.0.compression_type()
+impl Infer for AnnotatedParquet {
+    fn format(&self) -> Arc<dyn FileFormat> {
+        Arc::clone(&self.0)
     }
 
     async fn infer_schema(
@@ -88,77 +74,58 @@ impl FileFormat for AnnotatedParquet {
         let file = file.file_metadata();
         let told = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
         let fields = schema.fields().iter().map(|field| match told.field_with_name(field.name()) {
-            Ok(told) if is_fixed(field) && told.data_type() == field.data_type() => {
-                annotate_field(field, told, is_uuid(file.schema_descr(), field.name()))
-            }
+            Ok(told) if is_fixed(field) && told.data_type() == field.data_type() => annotate_field(field, told),
             _ => Arc::clone(field),
         });
         Ok(Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())))
     }
-
-    async fn infer_stats(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<Statistics> {
-        self.0.infer_stats(state, store, schema, object).await
-    }
-
-    async fn infer_ordering(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<Option<LexOrdering>> {
-        self.0.infer_ordering(state, store, schema, object).await
-    }
-
-    async fn infer_stats_and_ordering(
-        &self,
-        state: &dyn Session,
-        store: &Arc<dyn ObjectStore>,
-        schema: SchemaRef,
-        object: &ObjectMeta,
-    ) -> Result<FileMeta> {
-        self.0.infer_stats_and_ordering(state, store, schema, object).await
-    }
-
-    async fn create_physical_plan(&self, state: &dyn Session, scan: FileScanConfig) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.create_physical_plan(state, scan).await
-    }
-
-    async fn create_writer_physical_plan(
-        &self,
-        input: Arc<dyn ExecutionPlan>,
-        state: &dyn Session,
-        sink: FileSinkConfig,
-        order: Option<LexRequirement>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.create_writer_physical_plan(input, state, sink, order).await
-    }
-
-    fn file_source(&self, schema: TableSchema) -> Arc<dyn FileSource> {
-        self.0.file_source(schema)
-    }
-}
-
-/// Whether Parquet declares the column as UUID.
-fn is_uuid(schema: &SchemaDescriptor, name: &str) -> bool {
-    let column = schema.root_schema().get_fields().iter().find(|column| column.name() == name);
-    column.is_some_and(|column| column.get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid))
 }
 
 /// Returns the field with metadata that identifies its type.
-fn annotate_field(field: &FieldRef, told: &Field, is_uuid: bool) -> FieldRef {
+fn annotate_field(field: &FieldRef, told: &Field) -> FieldRef {
     let mut metadata = field.metadata().clone();
-    if is_uuid || told.extension_type_name() == Some(UUID) {
+    if told.extension_type_name() == Some(UUID) {
         metadata.insert(EXTENSION.to_owned(), UUID.to_owned());
     }
     if let Some(logical) = told.metadata().get(LOGICAL) {
         metadata.insert(LOGICAL.to_owned(), logical.clone());
     }
     Arc::new(Field::clone(field).with_metadata(metadata))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, FixedSizeBinaryArray, RecordBatch};
+    use datafusion::object_store::ObjectStoreExt;
+    use datafusion::object_store::local::LocalFileSystem;
+    use datafusion::object_store::path::Path;
+    use datafusion::prelude::SessionContext;
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_writer::ArrowWriterOptions;
+    use std::fs::File;
+
+    /// Other readers see no Arrow schema in a file, only Parquet's own types.
+    #[tokio::test]
+    async fn uuid_has_the_type_of_parquet() {
+        let dir = tempfile::tempdir().unwrap();
+        let uuid = HashMap::from([(EXTENSION.to_owned(), UUID.to_owned())]);
+        let plain = Field::new("fixed", DataType::FixedSizeBinary(16), true);
+        let schema = Arc::new(Schema::new(vec![plain.clone().with_name("uuid").with_metadata(uuid), plain]));
+        let column: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([[7_u8; 16]].iter()).unwrap());
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::clone(&column), column]).unwrap();
+        let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
+        let file = File::create(dir.path().join("file")).unwrap();
+        let mut writer = ArrowWriter::try_new_with_options(file, schema, options).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+
+        let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(dir.path()).unwrap());
+        let object = store.head(&Path::from("file")).await.unwrap();
+        let format = FileFormatFactory::default(&ParquetFactory);
+        let found = format.infer_schema(&SessionContext::new().state(), &store, &[object]).await.unwrap();
+        let names: Vec<_> = found.fields().iter().map(|field| field.extension_type_name()).collect();
+        assert_eq!(names, [Some(UUID), None]);
+    }
 }
