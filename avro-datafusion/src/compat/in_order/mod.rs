@@ -8,8 +8,9 @@
 //! small pieces in file order; `pieces` returns their rows in that order and reads a few pieces ahead. All threads are
 //! busy, and memory stays bounded.
 //!
-//! Measured once, in a debug build with two threads and a file of 116 MB: 4 % more time, 80 MB more memory and 10 %
-//! more CPU time than without order.
+//! Measured with two threads. Debug build, a file of 116 MB: 4 % more time, 80 MB more memory and 10 % more CPU time
+//! than without order. Release build, three columns of TPC-H's lineitem (142 MB) printed as CSV: 0.45 s, and 0.39 s
+//! with the version before this rule; 10 % more CPU time.
 //!
 //! Delete when: DataFusion has an option to keep the order of scans, with bounded memory.
 
