@@ -1,6 +1,7 @@
 //! DataFusion's Parquet format with field metadata that identifies uuids and durations.
 //!
-//! DataFusion 55 drops the metadata of all fields, because files of one table may differ in it. Here a field keeps what its first file says about these two types.
+//! DataFusion 55 drops the metadata of all fields, because files of one table may differ in it. Here a field keeps
+//! what its first file says about these two types.
 
 use std::collections::HashMap;
 use std::sync::Arc;
