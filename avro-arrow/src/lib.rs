@@ -107,6 +107,8 @@ pub use decode::filter::{FilterError, FilterProgram, RowFilter};
 pub use decode::parallel_reader::ParallelReader;
 pub use decode::reader::Reader;
 pub use decode::reader_builder::ReaderBuilder;
+#[doc(hidden)] // one writer of varints for the crates of this workspace
+pub use encoding::put_long;
 pub use encoding::{PADDING, PaddedBytes};
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use limits::Limits;

@@ -64,6 +64,7 @@ pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
 pub use listing::paths::Paths;
 pub use listing::stored_file::StoredFile;
+pub use options::parse::parse_bytes;
 pub use options::read::{AvroOptions, Index, PartitionTypes, Partitions};
 pub use options::write::AvroWriteOptions;
 pub use scan::access_plan::BlockAccessPlan;

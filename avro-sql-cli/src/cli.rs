@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use avro_datafusion::index::IndexOptions;
-use avro_datafusion::{AvroOptions, OnCorruptBlock};
+use avro_datafusion::{AvroOptions, OnCorruptBlock, parse_bytes};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
@@ -23,7 +23,7 @@ use crate::commands::index;
 use crate::commands::tools::{Compat, Count, ShowSchema};
 use crate::error::{Error, Result, on_stdout, suppress_notes};
 use crate::options::{
-    CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of, parse_bytes,
+    CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of,
     parse_memory_limit, parse_option, parse_table,
 };
 use crate::output::{Display, Format};

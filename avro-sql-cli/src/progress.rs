@@ -4,6 +4,9 @@
 //! the job is not slowed down; nothing shows in the first second. Bars show only after [`enable`], which `main` calls
 //! on a terminal unless options forbid it. Code that writes to the terminal calls [`clear`] before, or [`mute`] when it
 //! writes the result itself.
+//!
+//! Crates for bars, such as `indicatif`, need to be told of progress. Here a query's metrics are polled, so the thread
+//! would stay, as would the delay and the layouts for narrow terminals; the 30 lines that draw are all that would go.
 
 use std::fmt::Write as _;
 use std::fs::File;

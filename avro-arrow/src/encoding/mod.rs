@@ -6,4 +6,5 @@ mod put;
 
 pub(crate) use cursor::Cursor;
 pub use padded::{PADDING, PaddedBytes};
-pub(crate) use put::{long_word, put_long, short_long_word};
+pub use put::put_long;
+pub(crate) use put::{long_word, short_long_word};

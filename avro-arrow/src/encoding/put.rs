@@ -33,7 +33,7 @@ pub(crate) fn short_long_word(value: i64) -> (u64, usize) {
 }
 
 /// Appends a `long`.
-pub(crate) fn put_long(value: i64, out: &mut Vec<u8>) {
+pub fn put_long(value: i64, out: &mut Vec<u8>) {
     let (word, len) = long_word(value);
     out.extend_from_slice(word.to_le_bytes().get(..len).unwrap_or_default());
 }

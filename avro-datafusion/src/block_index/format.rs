@@ -2,6 +2,7 @@
 
 use super::leaves::Leaf;
 use super::value::Bound;
+use avro_arrow::put_long;
 use avro_arrow::schema::{Fingerprint, Schema};
 use object_store::ObjectMeta;
 
@@ -114,19 +115,19 @@ impl Writer {
     pub(crate) fn push(&mut self, block: &BlockStats) {
         let to = &mut self.records;
         for n in [block.offset, block.bytes, block.rows] {
-            long(to, number(n));
+            put_long(number(n), to);
         }
         if !block.columns.is_empty() {
-            long(to, block.columns.len() as i64);
+            put_long(block.columns.len() as i64, to);
             for column in &block.columns {
-                optional(to, column.nulls, |to, n| long(to, number(n)));
+                optional(to, column.nulls, |to, n| put_long(number(n), to));
                 for bound in [&column.min, &column.max] {
                     optional(to, bound.as_ref(), |to, bound| bytes(to, &bound.value.encode()));
                     to.push(u8::from(bound.as_ref().is_some_and(|bound| bound.exact)));
                 }
             }
         }
-        long(to, 0);
+        put_long(0, to);
         self.n_records += 1;
         if self.records.len() >= BLOCK_BYTES {
             self.close();
@@ -135,7 +136,7 @@ impl Writer {
 
     fn close(&mut self) {
         if self.n_records > 0 {
-            long(&mut self.body, self.n_records);
+            put_long(self.n_records, &mut self.body);
             bytes(&mut self.body, &self.records);
             self.body.extend_from_slice(&self.sync);
             self.records.clear();
@@ -164,12 +165,12 @@ impl Writer {
         metadata.push((CHECKSUM, sum));
 
         let mut file = MAGIC.to_vec();
-        long(&mut file, metadata.len() as i64);
+        put_long(metadata.len() as i64, &mut file);
         for (key, value) in &metadata {
             bytes(&mut file, key.as_bytes());
             bytes(&mut file, value.as_bytes());
         }
-        long(&mut file, 0);
+        put_long(0, &mut file);
         file.extend_from_slice(&self.sync);
         file.append(&mut self.body);
         file
@@ -231,27 +232,17 @@ fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Appends a zig-zag varint.
-pub(crate) fn long(to: &mut Vec<u8>, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    while rest >= 0x80 {
-        to.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    to.push(rest as u8);
-}
-
 fn bytes(to: &mut Vec<u8>, value: &[u8]) {
-    long(to, value.len() as i64);
+    put_long(value.len() as i64, to);
     to.extend_from_slice(value);
 }
 
 /// Appends a union of null and another type.
 fn optional<T>(to: &mut Vec<u8>, value: Option<T>, write: impl Fn(&mut Vec<u8>, T)) {
     match value {
-        None => long(to, 0),
+        None => put_long(0, to),
         Some(value) => {
-            long(to, 1);
+            put_long(1, to);
             write(to, value);
         }
     }

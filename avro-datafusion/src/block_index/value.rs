@@ -106,7 +106,7 @@ impl Value {
             Value::Boolean(x) => vec![u8::from(*x)],
             Value::Integer(x) => {
                 let mut bytes = vec![];
-                super::format::long(&mut bytes, *x);
+                avro_arrow::put_long(*x, &mut bytes);
                 bytes
             }
             Value::Float(x) => x.to_le_bytes().to_vec(),

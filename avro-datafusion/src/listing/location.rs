@@ -233,6 +233,9 @@ fn is_local_file(text: &str) -> bool {
 }
 
 /// Expands `{a,b}` as shells do: braces without a comma, or without a closing brace, are literal.
+///
+/// `globset` matches braces but does not expand them. Each alternative needs its own base here: a bucket, or the
+/// directory to list.
 fn alternatives(text: &str) -> Result<Vec<String>> {
     let mut done = vec![];
     // Remaining texts, the next one last, each with the offset from which to look for braces.

@@ -43,3 +43,54 @@ pub(crate) fn number<T: FromStr>(name: &str, value: &str) -> Result<T> {
         Err(_) => plan_err!("option `{name}`: expected a number, found `{value}`"),
     }
 }
+
+/// Parses a size such as `512M`, `2G` or `2GiB` into bytes, by powers of 1024.
+///
+/// # Errors
+/// The message says what is wrong with the text: no number, an unknown unit, less than a byte or more than 8192 TiB.
+pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_bytes = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 1u64,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        "t" => 1 << 40,
+        _ => return Err(format!("unknown unit `{unit}`; use K, M, G or T")),
+    };
+    let number: f64 =
+        number.parse().map_err(|_| "not a size; use a number with a unit, such as 512M or 2G".to_owned())?;
+    let bytes = number * unit_bytes as f64;
+    // 2^53 bytes is far beyond any memory, and the largest range that an f64 counts exactly.
+    if bytes < 1.0 || bytes > (1u64 << 53) as f64 {
+        return Err("a size must be between 1 byte and 8192 TiB".to_owned());
+    }
+    Ok(bytes as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parse_bytes_accepts_units() {
+        let cases = [
+            ("1", Some(1)),
+            ("512M", Some(512 << 20)),
+            ("2G", Some(2 << 30)),
+            ("2GiB", Some(2 << 30)),
+            ("2gb", Some(2 << 30)),
+            ("1.5K", Some(1536)),
+            ("", None),
+            ("0", None),
+            ("-1", None),
+            ("2X", None),
+            ("G", None),
+            ("999999999999T", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_bytes(text).ok(), expected, "{text}");
+        }
+    }
+}

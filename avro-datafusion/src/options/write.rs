@@ -1,6 +1,6 @@
 //! Write options, as the caller, `COPY .. OPTIONS(..)` or the options of a table give them.
 
-use crate::options::parse::{choice, schema};
+use crate::options::parse::{choice, parse_bytes, schema};
 use avro_arrow::schema::Schema;
 use avro_arrow::{Codec, Compressor, Limits, WriteOptions};
 use datafusion::common::{DataFusionError, Result, plan_err};
@@ -83,9 +83,11 @@ impl AvroWriteOptions {
                 Ok(level) => self.level = Some(level),
                 Err(_) => return plan_err!("option `{name}`: expected a number, found `{value}`"),
             },
-            "block_size" => match bytes(value) {
-                Some(bytes) => self.block_bytes = bytes,
-                None => return plan_err!("option `{name}`: expected a size such as 65536 or 256KB, found `{value}`"),
+            "block_size" => match parse_bytes(value) {
+                Ok(bytes) => self.block_bytes = bytes,
+                Err(_) => {
+                    return plan_err!("option `{name}`: expected a size such as 65536 or 256KB, found `{value}`");
+                }
             },
             "schema" => self.schema = Some(schema(name, value, imports, limits)?),
             "check_schema" => self.check_schema = choice(name, value, &[("true", true), ("false", false)])?,
@@ -114,20 +116,6 @@ impl AvroWriteOptions {
             .with_sync(None)
             .with_limits(limits.clone()))
     }
-}
-
-/// Parses a number of bytes with or without a unit.
-fn bytes(text: &str) -> Option<usize> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits)?;
-    let unit = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]

@@ -22,13 +22,13 @@ pub(crate) struct FileScan {
     pub(crate) partition_values: Vec<ScalarValue>,
     pub(crate) readahead: ReadaheadPolicy,
     /// Whether row positions are recorded.
-    pub(crate) places: bool,
+    pub(crate) row_positions: bool,
     pub(crate) metrics: ScanMetrics,
 }
 
 /// Reads some blocks of a file: byte range after byte range, with a decoder for each.
 pub(crate) struct BlockRanges {
-    pub(crate) part: FileScan,
+    pub(crate) scan: FileScan,
     pub(crate) blocks: BlockSelection,
     /// Where the sync markers around the current range begin.
     span: Option<Range<u64>>,
@@ -76,7 +76,7 @@ impl FileScan {
             }
             None => decoder,
         };
-        Ok(if self.places { decoder.with_row_positions() } else { decoder })
+        Ok(if self.row_positions { decoder.with_row_positions() } else { decoder })
     }
 
     /// Fetches a range of the file, and the rest of its last block.
@@ -91,24 +91,24 @@ impl FileScan {
 }
 
 impl BlockRanges {
-    pub(crate) fn new(part: FileScan, blocks: BlockSelection) -> BlockRanges {
-        BlockRanges { part, blocks, span: None, ended: false }
+    pub(crate) fn new(scan: FileScan, blocks: BlockSelection) -> BlockRanges {
+        BlockRanges { scan, blocks, span: None, ended: false }
     }
 
     /// Returns the decoder and the fetch of the next range; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(Decoder, Fetch)>> {
         let Some(bytes) = self.blocks.next_range() else {
             if !std::mem::replace(&mut self.ended, true) {
-                self.part.metrics.blocks_pruned.add(self.blocks.n_pruned());
+                self.scan.metrics.blocks_pruned.add(self.blocks.n_pruned());
             }
             return Ok(None);
         };
         // Nothing after the last block is read: the decoder takes its end for the end of the file.
-        let (marker, end) = (self.part.file.header.sync.len() as u64, bytes.end);
+        let (marker, end) = (self.scan.file.header.sync.len() as u64, bytes.end);
         let range = bytes.start.saturating_sub(marker)..end;
         self.span = Some(range.start..end.saturating_sub(marker));
-        let decoder = self.part.decoder(range, end)?;
-        let fetch = self.part.fetch_exact_range(decoder.first_offset()..end);
+        let decoder = self.scan.decoder(range, end)?;
+        let fetch = self.scan.fetch_exact_range(decoder.first_offset()..end);
         Ok(Some((decoder, fetch)))
     }
 
@@ -122,7 +122,7 @@ impl BlockRanges {
         if self.span == decoder.covered_range() {
             return Ok(());
         }
-        let name = &self.part.object.name;
+        let name = &self.scan.object.name;
         match &self.blocks {
             BlockSelection::Index(_) => exec_err!(
                 "{name}: blocks are not at the offsets in its block index, although the file has not changed; \

@@ -16,6 +16,9 @@ use crate::schema::reader_schema::ReaderSchema;
 use crate::virtual_columns::VirtualColumnAppender;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
+use avro_arrow::{FilterProgram, Program};
+use bytes::Bytes;
+use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
@@ -24,7 +27,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::FutureExt;
 use futures::stream::BoxStream;
-use object_store::ObjectStore;
+use object_store::{ObjectMeta, ObjectStore};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,7 +44,7 @@ pub(crate) struct AvroOpener {
     /// Columns to decode of each file.
     pub(crate) columns: DecodeColumns,
     /// Virtual columns to append.
-    pub(crate) placed: Option<VirtualColumnAppender>,
+    pub(crate) virtual_columns: Option<VirtualColumnAppender>,
     pub(crate) reader: Arc<ReaderSchema>,
     /// The filter, if there is one.
     pub(crate) predicate: Option<Arc<ScanPredicate>>,
@@ -71,94 +74,152 @@ impl FileOpener for AvroOpener {
     }
 }
 
-impl AvroOpener {
-    async fn rows(self, file: PartitionedFile) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let object = file.object_meta;
-        let name = file_name(&self.store_url, &object.location);
-        let (header, first) = self.headers.get(self.store.as_ref(), &object, &name).await?;
+/// A file whose header is known.
+struct LoadedFile {
+    /// Path or URL, for errors.
+    name: String,
+    header: Arc<FileHeader>,
+    /// First bytes of the file, if they were fetched with the header.
+    first_bytes: Bytes,
+}
 
+/// What decodes the rows of a file.
+struct CompiledScan {
+    program: Arc<Program>,
+    filter: Option<(Arc<ScanPredicate>, Arc<FilterProgram>)>,
+    adapter: BatchAdapter,
+    /// Combines the small batches that a filter leaves.
+    coalescer: Option<BatchCoalescer>,
+}
+
+/// The part of a file to read.
+struct PlannedRanges {
+    /// The range of the file that this scan has.
+    range: Range<u64>,
+    /// The blocks to read in it; `None`: all.
+    blocks: Option<BlockSelection>,
+}
+
+impl AvroOpener {
+    /// Opens a file or a range of one, in four steps.
+    async fn rows(self, file: PartitionedFile) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let loaded = self.load_header(&file.object_meta).await?;
+        let compiled = self.compile(&loaded)?;
+        let planned = self.plan_ranges(&file, &loaded)?;
+        Ok(self.start(file, loaded, compiled, planned)?.into_stream())
+    }
+
+    /// Step 1: fetches the header, or takes it from the cache.
+    async fn load_header(&self, object: &ObjectMeta) -> Result<LoadedFile> {
+        let name = file_name(&self.store_url, &object.location);
+        let (header, first_bytes) = self.headers.get(self.store.as_ref(), object, &name).await?;
+        let first_bytes = first_bytes.unwrap_or_default();
+        self.metrics.bytes_scanned.add(first_bytes.len());
+        Ok(LoadedFile { name, header, first_bytes })
+    }
+
+    /// Step 2: compiles the programs for the columns of the scan and of its filter, or takes them from the cache.
+    fn compile(&self, file: &LoadedFile) -> Result<CompiledScan> {
         // With a limit, larger batches would decode rows for nothing. A filter hides how many rows are needed.
         let few = self.limit.filter(|_| self.predicate.is_none());
         let batch_size = few.map_or(self.batch_size, |limit| limit.min(self.batch_size));
-        let options = self.headers.options();
-        let looked_at = self.predicate.as_ref().map(|predicate| &predicate.decoded);
+        let filter_columns = self.predicate.as_ref().map(|predicate| &predicate.decoded);
         let (program, filter) = self
             .reader
-            .programs(&header.schema, &self.columns, looked_at, batch_size, options)
-            .map_err(|e| file_error(e, &name))?;
-        let adapter = BatchAdapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &name)?;
-        let range = file.range.as_ref().map_or(0..object.size, |range| bounded(range, object.size));
-        let whole = range == (0..object.size);
+            .programs(&file.header.schema, &self.columns, filter_columns, batch_size, self.headers.options())
+            .map_err(|e| file_error(e, &file.name))?;
+        let adapter = BatchAdapter::new(program.arrow_schema(), Arc::clone(&self.columns.schema), &file.name)?;
         let filter = self.predicate.clone().zip(filter);
-        let schema = self.placed.as_ref().map_or(&self.columns.schema, VirtualColumnAppender::schema);
+        let schema = self.virtual_columns.as_ref().map_or(&self.columns.schema, VirtualColumnAppender::schema);
         let coalescer =
             filter.as_ref().and_then(|_| coalescer_of(schema, self.limit.unwrap_or(batch_size).clamp(1, batch_size)));
-        let part = FileScan {
-            object: Object {
-                store: Arc::clone(&self.store),
-                version: Arc::clone(&header.version),
-                name: name.clone(),
-                memory: Arc::clone(&self.memory),
-            },
-            file_len: object.size,
-            file: Arc::clone(&header),
-            program,
-            filter,
-            partition_values: file.partition_values.clone(),
-            readahead: self.readahead,
-            places: self.placed.is_some(),
-            metrics: self.metrics.clone(),
-        };
+        Ok(CompiledScan { program, filter, adapter, coalescer })
+    }
 
-        let counts = self.placed.as_ref().is_some_and(VirtualColumnAppender::counts);
-        if counts && !whole {
+    /// Step 3: decides which bytes are read: those of an access plan, those that the block index leaves, or all.
+    fn plan_ranges(&self, file: &PartitionedFile, loaded: &LoadedFile) -> Result<PlannedRanges> {
+        let (file_len, name, header) = (file.object_meta.size, &loaded.name, &loaded.header);
+        let range = file.range.as_ref().map_or(0..file_len, |range| bounded(range, file_len));
+        let counts = self.virtual_columns.as_ref().is_some_and(VirtualColumnAppender::counts);
+        if counts && range != (0..file_len) {
             return internal_err!(
                 "{name}: blocks and rows are counted from the start of a file, and this is a part of one"
             );
         }
+        if let Some(plan) = file.extensions.get_arc::<BlockAccessPlan>() {
+            check_plan(&plan, header.header.len..file_len, counts, name)?;
+            let ranges = plan.within(&range, header.header.sync.len() as u64);
+            return Ok(PlannedRanges { range, blocks: Some(BlockSelection::Plan(ranges.into_iter())) });
+        }
+        // An index omits blocks without rows, which `_block` counts.
+        let blocks = match file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
+            Some(index) => {
+                let schedule = self.schedule(index, &range, header, &file.partition_values)?;
+                Some(BlockSelection::Index(Box::new(schedule)))
+            }
+            None => None,
+        };
+        Ok(PlannedRanges { range, blocks })
+    }
 
-        // Bytes that came with the header are not read again.
-        let first = first.unwrap_or_default();
-        self.metrics.bytes_scanned.add(first.len());
+    /// Step 4: creates the stream. A scan of all blocks starts with the bytes that came with the header.
+    fn start(
+        self,
+        file: PartitionedFile,
+        loaded: LoadedFile,
+        compiled: CompiledScan,
+        planned: PlannedRanges,
+    ) -> Result<FileRows> {
+        let LoadedFile { name, header, first_bytes } = loaded;
+        let CompiledScan { program, filter, adapter, coalescer } = compiled;
+        let PlannedRanges { range, blocks } = planned;
+        let file_len = file.object_meta.size;
+        let scan = FileScan {
+            object: Object {
+                store: self.store,
+                version: Arc::clone(&header.version),
+                name: name.clone(),
+                memory: self.memory,
+            },
+            file_len,
+            file: Arc::clone(&header),
+            program,
+            filter,
+            partition_values: file.partition_values,
+            readahead: self.readahead,
+            row_positions: self.virtual_columns.is_some(),
+            metrics: self.metrics.clone(),
+        };
         let mut rows = FileRows {
             reading: None,
             block_ranges: None,
             adapter,
-            placed: self.placed.clone(),
+            virtual_columns: self.virtual_columns,
             coalescer,
             name,
-            metrics: self.metrics.clone(),
+            metrics: self.metrics,
             observer: self.headers.options().observer.clone(),
-            file: Arc::clone(&header),
-            range: (!whole).then(|| range.clone()),
+            file: header,
+            range: (range != (0..file_len)).then(|| range.clone()),
             ended: false,
         };
-        if let Some(plan) = file.extensions.get_arc::<BlockAccessPlan>() {
-            check_plan(&plan, header.header.len..object.size, counts, &rows.name)?;
-            let ranges = plan.within(&range, header.header.sync.len() as u64);
-            rows.block_ranges = Some(BlockRanges::new(part, BlockSelection::Plan(ranges.into_iter())));
-            return Ok(rows.into_stream());
+        if let Some(blocks) = blocks {
+            rows.block_ranges = Some(BlockRanges::new(scan, blocks));
+            return Ok(rows);
         }
-        // An index omits blocks without rows, which `_block` counts.
-        if let Some(index) = file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
-            let schedule = self.schedule(index, &range, &header, &file.partition_values)?;
-            rows.block_ranges = Some(BlockRanges::new(part, BlockSelection::Index(Box::new(schedule))));
-            return Ok(rows.into_stream());
+        let mut decoder = scan.decoder(range.clone(), file_len)?;
+        let mut position = decoder.first_offset();
+        let at = usize::try_from(position).ok().filter(|at| *at < first_bytes.len());
+        if let Some(at) = at {
+            let body = first_bytes.slice(at..);
+            position += body.len() as u64;
+            decoder.feed(Buffer::from(body));
         }
-        let decoder = part.decoder(range.clone(), object.size)?;
-        let start = decoder.first_offset();
-        let body = usize::try_from(start).ok().and_then(|at| (at < first.len()).then(|| first.slice(at..)));
-        let position = start + body.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let fetch = part.fetch(position..range.end);
+        let fetch = scan.fetch(position..range.end);
         rows.reading = Some((decoder, fetch));
-        if let Some(bytes) = body {
-            rows.feed(bytes);
-        }
-        Ok(rows.into_stream())
+        Ok(rows)
     }
-}
 
-impl AvroOpener {
     /// Returns which blocks of a range are read, and in which order.
     fn schedule(
         &self,

@@ -105,7 +105,7 @@ impl AvroSource {
     }
 
     /// Returns the virtual columns to append to the decoded ones.
-    fn placed(&self, decoded: &DecodeColumns) -> Option<VirtualColumnAppender> {
+    fn virtual_columns(&self, decoded: &DecodeColumns) -> Option<VirtualColumnAppender> {
         let fields = self.table_schema.file_schema().fields();
         VirtualColumnAppender::new(
             self.parts.columns().iter().filter_map(|&column| fields.get(column)),
@@ -154,7 +154,7 @@ impl FileSource for AvroSource {
             store_url: config.object_store_url.clone(),
             headers: Arc::clone(&self.headers),
             reader: Arc::clone(&self.reader),
-            placed: self.placed(&columns),
+            virtual_columns: self.virtual_columns(&columns),
             columns,
             predicate: self.predicate.for_scan(file_schema, &self.full_schema)?.map(Arc::new),
             pruning: Pruning {
@@ -284,7 +284,7 @@ impl FileSource for AvroSource {
     ) -> Result<Option<FileScanConfig>> {
         // Under `OnCorruptBlock::Skip` a file is read from its start, so that skipped blocks are reported by their
         // index.
-        let counts = self.placed(&self.decoded()).is_some_and(|placed| placed.counts());
+        let counts = self.virtual_columns(&self.decoded()).is_some_and(|columns| columns.counts());
         if is_few(config.limit) || self.headers.options().on_corrupt_block == OnCorruptBlock::Skip || counts {
             return Ok(None);
         }

@@ -2,6 +2,18 @@
 //!
 //! Decoding happens where the stream is polled, as in DataFusion's own sources: the query's threads decode, one
 //! partition each, and dropping the stream stops all work. Only fetching runs on other threads.
+//!
+//! ```text
+//!            no range left                        NeedsData: fetch, feed
+//!  ended <-------------------- between  ---.        .---.
+//!                               ranges     | next   v   |
+//!                                 ^        '----> reading ----> batch: adapt, coalesce, return
+//!                                 |                 |  ^            |
+//!                                 '--- Finished: ---'  '------------'
+//!                                      check the range
+//! ```
+//!
+//! `reading` is `Some` in the state *reading*. Without `block_ranges` there is one range, and the stream starts in it.
 
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::diagnostics::observer::ScanObserver;
@@ -14,7 +26,6 @@ use crate::virtual_columns::VirtualColumnAppender;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use avro_arrow::{DecodeResult, Decoder};
-use bytes::Bytes;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
@@ -30,7 +41,7 @@ pub(crate) struct FileRows {
     pub(crate) block_ranges: Option<BlockRanges>,
     pub(crate) adapter: BatchAdapter,
     /// Virtual columns to append.
-    pub(crate) placed: Option<VirtualColumnAppender>,
+    pub(crate) virtual_columns: Option<VirtualColumnAppender>,
     /// Combines the small batches that a filter leaves.
     pub(crate) coalescer: Option<BatchCoalescer>,
     /// Path or URL of the file, for errors.
@@ -48,18 +59,11 @@ pub(crate) struct FileRows {
 enum Next {
     Batch(RecordBatch),
     /// End of a range; others may follow.
-    EndOfPart,
+    EndOfRange,
     End,
 }
 
 impl FileRows {
-    /// Passes bytes to the decoder.
-    pub(crate) fn feed(&mut self, bytes: Bytes) {
-        if let Some((decoder, _)) = &mut self.reading {
-            decoder.feed(Buffer::from(bytes));
-        }
-    }
-
     /// Returns the batches, decoded on demand.
     pub(crate) fn into_stream(self) -> BoxStream<'static, Result<RecordBatch>> {
         try_unfold(self, |mut rows| async move { Ok(rows.next().await?.map(|batch| (batch, rows))) }).boxed()
@@ -76,13 +80,13 @@ impl FileRows {
             match (self.next_decoded().await?, &mut self.coalescer) {
                 (Next::Batch(batch), Some(coalescer)) => coalescer.push_batch(batch)?,
                 (Next::Batch(batch), None) => return Ok(Some(batch)),
-                (Next::EndOfPart, Some(coalescer))
+                (Next::EndOfRange, Some(coalescer))
                     if self.block_ranges.as_ref().is_some_and(BlockRanges::is_dynamic) =>
                 {
                     // A dynamic filter that sees these rows may prune later ranges.
                     coalescer.finish_buffered_batch()?;
                 }
-                (Next::EndOfPart, _) => {}
+                (Next::EndOfRange, _) => {}
                 (Next::End, coalescer) => {
                     self.ended = true;
                     if let Some(coalescer) = coalescer {
@@ -112,7 +116,7 @@ impl FileRows {
                         None => meets_neighbours(&self.file, self.range.as_ref(), decoder, &self.name)?,
                     }
                     self.reading = None;
-                    return Ok(Next::EndOfPart);
+                    return Ok(Next::EndOfRange);
                 }
             };
             let waiting = self.metrics.time_fetching.timer();
@@ -127,8 +131,8 @@ impl FileRows {
 
     /// Casts a decoded batch to the columns of the table, and appends virtual columns.
     fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let adapted = self.adapter.adapt(batch).and_then(|batch| match (&self.placed, &self.reading) {
-            (Some(placed), Some((decoder, _))) => placed.append(&batch, decoder.row_positions()),
+        let adapted = self.adapter.adapt(batch).and_then(|batch| match (&self.virtual_columns, &self.reading) {
+            (Some(columns), Some((decoder, _))) => columns.append(&batch, decoder.row_positions()),
             _ => Ok(batch),
         });
         adapted.map_err(|e| match e {

@@ -1,5 +1,8 @@
 //! Header cache: fetches and parses the header of each file once per version. Files with equal schemas share the parsed
 //! schema and the programs compiled from it.
+//!
+//! DataFusion's file metadata cache cannot hold these entries: its key is a path without the store, and buckets may
+//! contain the same paths; and its memory is shared with Parquet footers, which would evict compiled programs.
 
 use crate::block_index::CachedIndex;
 use crate::error::file_error;

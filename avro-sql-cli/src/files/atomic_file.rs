@@ -4,7 +4,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process;
+
+use tempfile::{Builder, TempDir, TempPath};
 
 use crate::error::{Error, Result};
 use crate::files::inputs;
@@ -19,7 +20,7 @@ pub(crate) struct AtomicFile {
     /// Its final name.
     path: PathBuf,
     /// Its temporary name; `None` if there is nothing to rename, such as for `/dev/null`, a pipe or standard output.
-    temporary: Option<PathBuf>,
+    temporary: Option<TempPath>,
 }
 
 impl AtomicFile {
@@ -42,8 +43,9 @@ impl AtomicFile {
             let file = OpenOptions::new().write(true).open(&path).map_err(fail)?;
             return Ok(AtomicFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), path, temporary: None });
         }
-        let temporary = temporary_name(&path)?;
-        let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
+        let (file, temporary) =
+            in_directory_of(&path, |builder, directory| readable_by_umask(builder).tempfile_in(directory))?
+                .into_parts();
         if let Some(existing) = existing {
             // Keep the file's permissions if possible; else the default ones apply.
             let _ = file.set_permissions(existing.permissions());
@@ -78,7 +80,7 @@ impl AtomicFile {
     /// Finishes and closes the file, which still has to be renamed.
     pub(crate) fn finish(mut self) -> Result<Written> {
         self.writer.flush().map_err(|e| Error::file(&self.path, e))?;
-        Ok(Written { path: std::mem::take(&mut self.path), temporary: self.temporary.take() })
+        Ok(Written { path: self.path, temporary: self.temporary.map_or(Temporary::None, Temporary::File) })
     }
 }
 
@@ -86,35 +88,45 @@ impl AtomicFile {
 #[derive(Debug)]
 pub(crate) struct Written {
     path: PathBuf,
-    temporary: Option<PathBuf>,
+    temporary: Temporary,
+}
+
+/// Where a complete file is until it gets its name.
+#[derive(Debug)]
+enum Temporary {
+    /// It has its name already.
+    None,
+    File(TempPath),
+    /// Another writer makes the file, under its own name in this directory.
+    Directory(TempDir),
 }
 
 impl Written {
     /// Returns a temporary name for another writer, and the file that is renamed afterwards.
     pub(crate) fn staged(path: &Path) -> Result<(PathBuf, Written)> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let temporary = temporary_name(&path)?;
-        Ok((temporary.clone(), Written { path, temporary: Some(temporary) }))
+        let directory = in_directory_of(&path, |builder, directory| builder.tempdir_in(directory))?;
+        let name = path.file_name().unwrap_or_default();
+        Ok((directory.path().join(name), Written { path, temporary: Temporary::Directory(directory) }))
     }
 
     /// Renames the file.
-    pub(crate) fn commit(mut self) -> Result<()> {
-        // The other writer may have written nothing.
-        if let Some(temporary) = self.temporary.as_ref().filter(|temporary| temporary.exists()) {
-            if let Ok(existing) = fs::metadata(&self.path) {
-                let _ = fs::set_permissions(temporary, existing.permissions());
+    pub(crate) fn commit(self) -> Result<()> {
+        let path = &self.path;
+        match self.temporary {
+            Temporary::None => Ok(()),
+            Temporary::File(temporary) => temporary.persist(path).map_err(|e| Error::file(path, e.error)),
+            Temporary::Directory(directory) => {
+                let file = directory.path().join(path.file_name().unwrap_or_default());
+                // The other writer may have written nothing.
+                if !file.exists() {
+                    return Ok(());
+                }
+                if let Ok(existing) = fs::metadata(path) {
+                    let _ = fs::set_permissions(&file, existing.permissions());
+                }
+                fs::rename(file, path).map_err(|e| Error::file(path, e))
             }
-            fs::rename(temporary, &self.path).map_err(|e| Error::file(&self.path, e))?;
-        }
-        self.temporary = None;
-        Ok(())
-    }
-}
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        if let Some(temporary) = self.temporary.take() {
-            let _ = fs::remove_file(temporary);
         }
     }
 }
@@ -137,13 +149,26 @@ fn stdout() -> io::Result<File> {
     io::stdout().as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// Returns an unused hidden name beside `path`.
-fn temporary_name(path: &Path) -> Result<PathBuf> {
+/// Makes a temporary file or directory with an unused hidden name beside `path`, where renaming it is possible.
+fn in_directory_of<T>(path: &Path, make: impl Fn(&mut Builder<'_, '_>, &Path) -> io::Result<T>) -> Result<T> {
     let name = path.file_name().ok_or_else(|| Error::Failed(format!("{}: not a file name", path.display())))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.tmp", process::id()));
-    Ok(path.with_file_name(hidden))
+    let mut prefix = std::ffi::OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make(Builder::new().prefix(&prefix).suffix(".tmp"), directory).map_err(|e| Error::file(path, e))
+}
+
+/// Gives the file the permissions of any new file; those of temporary files are for their owner alone.
+#[cfg(unix)]
+fn readable_by_umask<'a, 'p, 's>(builder: &'a mut Builder<'p, 's>) -> &'a mut Builder<'p, 's> {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(fs::Permissions::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn readable_by_umask<'a, 'p, 's>(builder: &'a mut Builder<'p, 's>) -> &'a mut Builder<'p, 's> {
+    builder
 }
 
 impl Write for AtomicFile {
@@ -157,14 +182,6 @@ impl Write for AtomicFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
-    }
-}
-
-impl Drop for AtomicFile {
-    fn drop(&mut self) {
-        if let Some(temporary) = self.temporary.take() {
-            let _ = fs::remove_file(temporary);
-        }
     }
 }
 

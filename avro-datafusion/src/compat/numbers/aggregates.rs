@@ -21,9 +21,9 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-use super::finish::Finish;
+use super::finish::{Finish, Total};
 use super::intervals::Intervals;
-use super::totals::{Distinct, Groups, One, Total};
+use super::totals::{Distinct, Groups, One};
 
 /// `sum` or `avg`.
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -1,14 +1,15 @@
 //! From exact totals to the results of `sum` and `avg`.
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, PrimitiveArray, UInt64Array};
+use arrow_array::types::{Decimal128Type, Decimal256Type};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, Float64Array, Int64Array, PrimitiveArray, UInt64Array};
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::arrow::compute::{CastOptions, cast, cast_with_options};
 use datafusion::arrow::datatypes::i256;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use std::sync::Arc;
 
+use super::kernels::Width;
 use super::shape::{Shape, quotient, sql_name};
-use super::totals::Total;
 
 /// Microseconds of a day: an average of dates is a timestamp.
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -129,6 +130,20 @@ fn typed(values: Int64Array, to: &DataType) -> Result<ArrayRef> {
         DataType::Time32(_) => cast(&cast_with_options(&values, &DataType::Int32, &checked)?, to)?,
         _ => cast(&values, to)?,
     })
+}
+
+/// A decimal type that totals have.
+pub(super) trait Total: Width + ArrowPrimitiveType<Native: TotalValue> + Send {
+    /// The type, with its largest precision.
+    const TYPE: DataType;
+}
+
+impl Total for Decimal128Type {
+    const TYPE: DataType = DataType::Decimal128(arrow_schema::DECIMAL128_MAX_PRECISION, 0);
+}
+
+impl Total for Decimal256Type {
+    const TYPE: DataType = DataType::Decimal256(arrow_schema::DECIMAL256_MAX_PRECISION, 0);
 }
 
 /// What finishing needs of a total.

@@ -4,7 +4,7 @@
 
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Decimal256Type, UInt64Type};
+use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt64Array};
 use arrow_schema::DataType;
 use datafusion::arrow::datatypes::i256;
@@ -17,8 +17,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::finish::{Finish, TotalValue};
-use super::kernels::Width;
+use super::finish::{Finish, Total};
 
 /// A value that can be added to a total `T`.
 pub(super) trait Summand<T>: Copy + Send + Sync + Eq + Hash {
@@ -76,19 +75,6 @@ macro_rules! large_summands {
     )*};
 }
 large_summands!(i128 i256);
-
-/// Returns the decimal type of totals of these values.
-pub(super) trait Total: Width + ArrowPrimitiveType<Native: TotalValue> + Send {
-    const TYPE: DataType;
-}
-
-impl Total for Decimal128Type {
-    const TYPE: DataType = DataType::Decimal128(arrow_schema::DECIMAL128_MAX_PRECISION, 0);
-}
-
-impl Total for Decimal256Type {
-    const TYPE: DataType = DataType::Decimal256(arrow_schema::DECIMAL256_MAX_PRECISION, 0);
-}
 
 /// The total and number of all rows.
 pub(super) struct One<S, W: ArrowPrimitiveType> {

@@ -2,6 +2,7 @@
 //!
 //! dates of these decades, times within a day, numbers of few digits and of many.
 
+use avro_arrow::put_long;
 use avro_arrow::schema::{Kind, Logical, NodeId, Schema};
 
 /// SplitMix64: the same numbers for the same seed, on every machine.
@@ -300,15 +301,6 @@ impl ValueBuilder<'_, '_> {
         let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
         [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
     }
-}
-
-fn put_long(value: i64, out: &mut Vec<u8>) {
-    let mut bits = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    while bits >= 0x80 {
-        out.push(bits as u8 | 0x80);
-        bits >>= 7;
-    }
-    out.push(bits as u8);
 }
 
 fn put_sized(bytes: &[u8], out: &mut Vec<u8>) {

@@ -3,9 +3,10 @@
 //! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
 //! forms into long ones; [`numbers`] reads numbers; [`unsupported`] rejects what the engine would silently ignore;
 //! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] rewrites syntax, [`time`] time
-//! zones; [`retries`] rewrites what fails to plan.
+//! zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
 mod array;
+mod groups;
 mod names;
 mod numbers;
 mod probe;
@@ -50,7 +51,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
     let mut first_error: Option<DataFusionError> = None;
     loop {
         let mut error = match state.statement_to_plan(bound.clone()).await {
-            Ok(plan) => return unions::settled(plan),
+            Ok(plan) => return unions::settled(with_named_groups(&state, plan, &bound).await?),
             Err(error) => error,
         };
         // DataFusion's functions reject unions before a rule can rewrite them.
@@ -69,6 +70,16 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
             return Err(probe::explain(&state, &bound, error).await);
         }
     }
+}
+
+/// Returns the plan, or another one of the statement if groups of one name would fail later.
+async fn with_named_groups(state: &SessionState, plan: LogicalPlan, bound: &Statement) -> Result<LogicalPlan> {
+    if !groups::have_equal_names(&plan)? {
+        return Ok(plan);
+    }
+    let mut renamed = bound.clone();
+    groups::rename(&mut renamed);
+    Ok(state.statement_to_plan(renamed).await.unwrap_or(plan))
 }
 
 /// Returns the statement with all names resolved, in syntax that DataFusion reads.

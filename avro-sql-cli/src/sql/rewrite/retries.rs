@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::names::folded;
-use super::{unnest, visit};
+use super::{groups, unnest, visit};
 
 /// Rewrites the statement to avoid this error. Returns `false` for other errors, or if there is nothing to change.
 pub(super) fn rewrite(statement: &mut Statement, error: &DataFusionError) -> bool {
@@ -30,6 +30,11 @@ pub(super) fn rewrite(statement: &mut Statement, error: &DataFusionError) -> boo
             let mut maps = Maps { changed: false };
             visit(statement, &mut maps);
             maps.changed
+        }
+        DataFusionError::SchemaError(error, _)
+            if matches!(error.as_ref(), SchemaError::DuplicateUnqualifiedField { .. }) =>
+        {
+            groups::rename(statement)
         }
         _ => false,
     }
