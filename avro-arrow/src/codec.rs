@@ -135,17 +135,13 @@ pub(crate) const DEFLATE_RATIO_MAX: u64 = 1032;
 pub(crate) const SNAPPY_RATIO_MAX: u64 = 22;
 
 impl Codec {
+    /// All codecs, whether or not their cargo features are enabled.
+    pub const ALL: [Codec; 6] = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
+
     /// Returns the codec with this name in `avro.codec`. Some writers use `zstd` for `zstandard`.
     pub fn from_name(name: &str) -> Option<Codec> {
-        Some(match name {
-            "null" => Codec::Null,
-            "deflate" => Codec::Deflate,
-            "snappy" => Codec::Snappy,
-            "zstandard" | "zstd" => Codec::Zstandard,
-            "bzip2" => Codec::Bzip2,
-            "xz" => Codec::Xz,
-            _ => return None,
-        })
+        let name = if name == "zstd" { "zstandard" } else { name };
+        Codec::ALL.into_iter().find(|codec| codec.name() == name)
     }
 
     /// Returns the codec's name in the specification.

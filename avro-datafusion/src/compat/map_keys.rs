@@ -1,5 +1,6 @@
 //! `map['key']` on maps whose keys are string views: DataFusion 55 compares the keys with a plain string, which fails.
 //! Here the key becomes a value of the map's own key type.
+//! Can go when DataFusion casts the key.
 
 use arrow_schema::DataType;
 use datafusion::common::config::ConfigOptions;

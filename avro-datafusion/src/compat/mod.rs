@@ -28,12 +28,12 @@ mod pattern;
 #[cfg(feature = "sql")]
 mod planner;
 mod points;
+mod registration;
 mod similar;
 mod temporal;
 mod text;
 pub mod unions;
 mod uuid;
-mod values;
 mod widened;
 mod zones;
 
@@ -65,7 +65,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 /// include them. The command `avro-sql` does.
 pub fn enable_sql_semantics(ctx: &SessionContext) -> Result<()> {
     in_order::register(&mut ctx.state_ref().write());
-    values::enable(ctx)?;
+    registration::enable(ctx)?;
     // The number types wrap the planners that are registered already.
     let state = ctx.state_ref();
     let mut state = state.write();

@@ -73,8 +73,7 @@ impl AvroWriteOptions {
         }
         match name.to_ascii_lowercase().as_str() {
             "codec" => {
-                let all = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
-                let mut choices: Vec<_> = all.into_iter().map(|codec| (codec.name(), codec)).collect();
+                let mut choices: Vec<_> = Codec::ALL.into_iter().map(|codec| (codec.name(), codec)).collect();
                 // Names that other tools use.
                 choices.extend([("none", Codec::Null), ("uncompressed", Codec::Null), ("zstd", Codec::Zstandard)]);
                 self.codec = choice(name, value, &choices)?;
