@@ -2,8 +2,8 @@
 //!
 //! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
 //! forms into long ones; [`numbers`] reads numbers; [`unsupported`] rejects what the engine would silently ignore;
-//! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] rewrites syntax, [`time`] time
-//! zones; [`groups`] and [`retries`] rewrite what fails to plan.
+//! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and [`sort_keys`] rewrite
+//! syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
 mod array;
 mod groups;
@@ -12,6 +12,7 @@ mod numbers;
 mod probe;
 mod quantified;
 mod retries;
+mod sort_keys;
 mod synonyms;
 mod syntax;
 mod time;
@@ -86,6 +87,7 @@ async fn with_named_groups(state: &SessionState, plan: LogicalPlan, bound: &Stat
 async fn bind(state: &SessionState, statement: &Statement) -> Result<Statement> {
     let mut bound = statement.clone();
     names::bind(state, &mut bound).await?;
+    visit(&mut bound, &mut sort_keys::SortKeys);
     visit(&mut bound, &mut syntax::Syntax);
     visit(&mut bound, &mut numbers::Exponents);
     Ok(bound)
