@@ -24,7 +24,7 @@ mod output;
 #[cfg(feature = "snappy")]
 mod snappy;
 #[cfg(all(test, feature = "deflate", feature = "snappy", feature = "zstd", feature = "bzip2", feature = "xz"))]
-mod tests;
+pub(crate) mod tests;
 #[cfg(feature = "xz")]
 mod xz;
 #[cfg(feature = "zstd")]

@@ -96,8 +96,6 @@ mod program;
 mod decode;
 pub mod message;
 mod writer;
-#[doc(hidden)]
-pub mod testing;
 
 pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;
@@ -113,6 +111,8 @@ pub use encoding::{PADDING, PaddedBytes};
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use limits::Limits;
 pub use options::{Decimals, Enums, FieldMatch, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions};
+#[doc(hidden)] // Tests and fuzz targets outside this crate run on each kernel set.
+pub use program::CpuKind;
 pub use program::Program;
 pub use writer::{
     Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WriterBuilder, WrittenBlock, derived_schema, renamed_fields,

@@ -8,13 +8,13 @@ use arrow_array::RecordBatch;
 use avro_arrow::container::{Header, count_rows};
 use avro_arrow::schema::Schema;
 use avro_arrow::{Decoder, Enums, ErrorKind, Limits, Options, Strings, Unions};
+use avro_testing::ways::block_ends;
 use std::fs;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use support::foreign_files;
 use support::ways::{Way, assert_prefix, assert_valid, header_and_program, pieces, ranges, whole};
-use support::wire::block_ends;
 
 struct Entry {
     name: String,

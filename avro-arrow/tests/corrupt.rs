@@ -5,9 +5,10 @@
 mod support;
 
 use avro_arrow::{Decoder, ErrorKind, Options};
+use avro_testing::check_all;
+use avro_testing::ways::block_ends;
 use std::time::{Duration, Instant};
 use support::ways::{Outcome, WAYS, Way, assert_prefix, header_and_program, pieces, ranges, whole};
-use support::wire::block_ends;
 use support::{Case, cases};
 
 #[test]
@@ -53,12 +54,12 @@ fn skipped_values_are_checked_enough_to_find_the_next() {
     ];
     let cases: Vec<Case> = cases("corrupt", "txt").into_iter().filter(|case| moved.contains(&&*case.name)).collect();
     assert_eq!(cases.len(), moved.len());
-    for Case { name, file, .. } in cases {
+    check_all(cases, |Case { name, file, .. }| {
         let options = Options::default().with_projection(Some(vec!["a".into()]));
         for way in [Way::Reader, Way::Reference] {
             assert!(way.read(&file, &options).error.is_some(), "{name}, {way}: read without an error");
         }
-    }
+    });
 }
 
 #[test]

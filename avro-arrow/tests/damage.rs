@@ -10,14 +10,15 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::concat::concat_batches;
 use avro_arrow::container::Header;
 use avro_arrow::schema::Schema;
-use avro_arrow::testing::{Rng, corrupt};
 use avro_arrow::{
     DamagedBlock, Decoder, Error, FilterProgram, Limits, OnCorruptBlock, Options, Program, ReaderBuilder, reference,
 };
+use avro_testing::ways::block_ends;
+use avro_testing::wire::{SYNC, block, bytes, file, long};
+use avro_testing::{Rng, check_all, check_seeds, corrupt};
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 use support::ways::{Way, feed, header_and_program, whole};
-use support::wire::{SYNC, block, block_ends, bytes, file, long};
 use support::{Case, cases};
 
 const CODECS: [&str; 6] = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"];
@@ -233,10 +234,9 @@ fn one_damaged_byte_loses_one_block() {
 
 #[test]
 fn intact_blocks_survive_much_damage() {
-    for seed in 0..120 {
-        let mut rng = Rng::new(seed);
+    check_seeds(0..120, |rng| {
         let codec = rng.pick(CODECS[0], &CODECS[1..]);
-        let good = blocks(&mut rng, codec, 25, 10);
+        let good = blocks(rng, codec, 25, 10);
         let blocks = blocks_of(&good);
         let header_len = blocks[0].0;
         let mut file = good.clone();
@@ -251,7 +251,7 @@ fn intact_blocks_survive_much_damage() {
                 _ => file[place] ^= 1 << rng.below(8),
             }
         }
-        let what = format!("seed {seed}, {codec}");
+        let what = format!("{codec}");
         let first = read(Way::Reader, &file, &lenient(100));
         // What is listed is in the file's order, and begins and ends where blocks do; all else is there.
         let mut at = header_len as u64;
@@ -287,7 +287,7 @@ fn intact_blocks_survive_much_damage() {
             assert!(read.rows == first.rows, "{what}, {cuts:?}");
             assert_eq!(places(&read), places(&first), "{what}, {cuts:?}");
         }
-    }
+    });
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn too_large_block_is_skipped() {
         ("block_bytes", file_of(block(1, &one)), limited(|limits| limits.block_bytes = 1000)),
         ("batch_bytes", file_of(block(1, &one)), limited(|limits| limits.batch_bytes = 50_000)),
     ];
-    for (limit, file, options) in cases {
+    check_all(cases, |(limit, file, options)| {
         for way in LENIENT {
             let read = read(way, &file, &options);
             let (rows, skipped) = (read.rows.num_rows(), read.skipped);
@@ -407,17 +407,20 @@ fn too_large_block_is_skipped() {
             assert_eq!((rows, skipped.iter().map(|s| s.3).collect::<Vec<_>>()), want, "{limit} {way}");
             assert!(read.errors.iter().all(|e| e.to_string().contains(limit)), "{limit} {way}: {:?}", read.errors);
         }
-    }
+    });
     // Counts that cannot be are not believed.
-    for (schema, block, error) in [
-        (r#""null""#, block(2_000_000_000, &[]), "zero_width_items"),
-        (r#""int""#, block(2_000_000_000, &[2, 4]), "more than its bytes can hold"),
-        (r#""int""#, block(1, &[2, 4]), "left in the block"),
-    ] {
-        let read = read(Way::Reader, &file(schema, "null", &[block]), &lenient(8192));
-        assert_eq!((read.rows.num_rows(), read.skipped.len(), read.skipped[0].3), (0, 1, None), "{schema}");
-        assert!(read.errors[0].to_string().contains(error), "{:?}", read.errors);
-    }
+    check_all(
+        [
+            (r#""null""#, block(2_000_000_000, &[]), "zero_width_items"),
+            (r#""int""#, block(2_000_000_000, &[2, 4]), "more than its bytes can hold"),
+            (r#""int""#, block(1, &[2, 4]), "left in the block"),
+        ],
+        |(schema, block, error)| {
+            let read = read(Way::Reader, &file(schema, "null", &[block]), &lenient(8192));
+            assert_eq!((read.rows.num_rows(), read.skipped.len(), read.skipped[0].3), (0, 1, None), "{schema}");
+            assert!(read.errors[0].to_string().contains(error), "{:?}", read.errors);
+        },
+    );
 }
 
 #[test]
@@ -442,10 +445,9 @@ fn unreadable_value_is_not_damage() {
 
 #[test]
 fn filters_see_whole_blocks_only() {
-    for seed in 0..40 {
-        let mut rng = Rng::new(seed);
+    check_seeds(0..40, |rng| {
         let codec = rng.pick("null", &["snappy"]);
-        let mut file = blocks(&mut rng, codec, 25, 10);
+        let mut file = blocks(rng, codec, 25, 10);
         let blocks = blocks_of(&file);
         for _ in 0..3 {
             let place = blocks[0].0 + rng.below(file.len() - blocks[0].0);
@@ -474,10 +476,10 @@ fn filters_see_whole_blocks_only() {
         let batches: Vec<_> = parallel.by_ref().map(|batch| batch.unwrap()).collect();
         for (batches, damage) in [(outcome.batches, decoder.take_damage()), (batches, parallel.take_damage())] {
             let found = collected(batches, damage, &program);
-            assert!(found.rows == want, "seed {seed}");
-            assert_eq!(found.skipped, all.skipped, "seed {seed}");
+            assert!(found.rows == want);
+            assert_eq!(found.skipped, all.skipped);
         }
-    }
+    });
 }
 
 #[test]
@@ -512,17 +514,16 @@ fn every_way_skips_the_same() {
 
 #[test]
 fn noise_without_blocks_ends() {
-    for seed in 0..300 {
-        let mut rng = Rng::new(seed);
-        let mut file = blocks(&mut rng, "null", 8, 5);
+    check_seeds(0..300, |rng| {
+        let mut file = blocks(rng, "null", 8, 5);
         let start = block_ends(&file)[0].0;
         let mut rest = file.split_off(start);
-        (0..1 + rng.below(8)).for_each(|_| corrupt(&mut rng, &mut rest));
+        (0..1 + rng.below(8)).for_each(|_| corrupt(rng, &mut rest));
         file.extend(rest);
         let first = read(Way::Reader, &file, &lenient(100));
         for way in [Way::Parallel(2), Way::Pieces(5)] {
             let read = read(way, &file, &lenient(100));
-            assert!(read.rows == first.rows && read.skipped == first.skipped, "seed {seed}, {way}");
+            assert!(read.rows == first.rows && read.skipped == first.skipped, "{way}");
         }
-    }
+    });
 }

@@ -9,6 +9,7 @@ mod support;
 use avro_arrow::container::Header;
 use avro_arrow::schema::Schema;
 use avro_arrow::{Limits, Options};
+use avro_testing::check_all;
 use std::fs;
 use support::foreign_files;
 use support::json::lines;
@@ -128,7 +129,7 @@ fn pig_stores_with_another_schema() {
         (PIG_OLD, "test_record", PIG_OLD, "expected_testRecordWithFieldSchema", true),
         (PIG_OLD, "test_record", PIG, "expected_testFileWithNoExtension", true),
     ];
-    for (project, name, of, expected, filtered) in cases {
+    check_all(cases, |(project, name, of, expected, filtered)| {
         let file = fs::read(folder.join(format!("{project}{name}.avro"))).unwrap();
         let expected_file = fs::read(folder.join(format!("{of}{expected}.avro"))).unwrap();
         let header = Header::parse(&expected_file, &Limits::default()).unwrap().unwrap();
@@ -141,11 +142,11 @@ fn pig_stores_with_another_schema() {
         } else {
             assert_eq!(got, want, "{expected}");
         }
-    }
+    });
 }
 
 #[test]
-fn recursion_is_read_as_deep_as_is_asked_for() {
+fn recursive_type_is_read_to_depth_of_reader_schema() {
     let union = record(
         "recursive_record",
         r#"{"name":"value","type":"int"},{"name":"next","type":["null",{"type":"record","name":"second","fields":[
@@ -180,7 +181,7 @@ fn recursion_is_read_as_deep_as_is_asked_for() {
 }
 
 #[test]
-fn columns_in_another_order() {
+fn columns_in_another_order_follow_reader_schema() {
     let table = record(
         "root",
         r#"{"name":"three","type":"string"},{"name":"eins","type":"long","aliases":["one"]},{"name":"two","type":["double","null"]}"#,

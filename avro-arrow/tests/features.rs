@@ -4,7 +4,7 @@
 mod support;
 
 use avro_arrow::{Codec, Compressor, ErrorKind, ReaderBuilder};
-use support::wire::{bytes, long};
+use avro_testing::wire::{bytes, long};
 
 const CODECS: [(Codec, bool); 6] = [
     (Codec::Null, true),

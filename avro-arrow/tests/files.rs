@@ -5,9 +5,9 @@
 mod support;
 
 use avro_arrow::{Enums, Options, Strings};
+use avro_testing::ways::block_ends;
 use support::json::{assert_lines, lines, pick};
 use support::ways::{WAYS, Way, assert_prefix, assert_valid, header_and_program, ranges, whole};
-use support::wire::block_ends;
 use support::{Case, cases};
 
 const BATCH_SIZES: [usize; 4] = [1, 3, 100, 8192];

@@ -3,7 +3,7 @@
 
 mod support;
 
-use avro_arrow::testing::{Rng, corrupt, fuzz};
+use avro_testing::{Rng, corrupt, fuzz};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -25,7 +25,7 @@ const TARGETS: [(&str, Target); 7] = [
 const MUTATIONS: usize = 250;
 
 #[test]
-fn seeds_and_mutations_of_them() {
+fn fuzz_targets_hold_on_seeds_and_mutations() {
     let n_mutations = std::env::var("AVRO_TEST_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(MUTATIONS);
     for (name, target) in TARGETS {
         let seeds = seeds(name);

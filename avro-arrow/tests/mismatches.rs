@@ -3,6 +3,7 @@
 
 use avro_arrow::schema::Schema;
 use avro_arrow::{FieldMatch, Limits, Options, Program, Severity};
+use avro_testing::check_all;
 
 /// A record of these fields.
 fn record(fields: &str) -> String {
@@ -10,7 +11,7 @@ fn record(fields: &str) -> String {
 }
 
 #[test]
-fn mismatches() {
+fn mismatches_name_each_reason() {
     let schema = |json: &str| Schema::parse(json, &Limits::default()).unwrap();
     let why = |writer: &str, reader: &str| -> Vec<String> {
         let found = schema(reader).mismatches(&schema(writer), FieldMatch::Name, &Limits::default()).unwrap();
@@ -45,13 +46,16 @@ fn mismatches() {
     }
     // What is read here, but not by every reader.
     let wider = decimal.replace(r#""precision":4"#, r#""precision":5"#);
-    for (writer, reader, reason) in [
-        (letters, r#""string""#, "enum E cannot be read as string"),
-        (decimal, wider.as_str(), "bytes (decimal(4, 2)) cannot be read as bytes (decimal(5, 2))"),
-    ] {
-        assert_eq!(why(writer, reader), [reason]);
-        let (writer, reader) = [writer, reader].map(|of| record(&format!(r#"{{"name":"v","type":{of}}}"#))).into();
-        let options = Options::default().with_reader_schema(Some(schema(&reader)));
-        assert!(Program::compile(&schema(&writer), &options).is_ok(), "{reason}");
-    }
+    check_all(
+        [
+            (letters, r#""string""#, "enum E cannot be read as string"),
+            (decimal, wider.as_str(), "bytes (decimal(4, 2)) cannot be read as bytes (decimal(5, 2))"),
+        ],
+        |(writer, reader, reason)| {
+            assert_eq!(why(writer, reader), [reason]);
+            let (writer, reader) = [writer, reader].map(|of| record(&format!(r#"{{"name":"v","type":{of}}}"#))).into();
+            let options = Options::default().with_reader_schema(Some(schema(&reader)));
+            assert!(Program::compile(&schema(&writer), &options).is_ok(), "{reason}");
+        },
+    );
 }

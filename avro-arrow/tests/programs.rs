@@ -43,7 +43,7 @@ const FLAT: &str = r#"
     {"name": "i", "type": {"type": "enum", "name": "E", "symbols": ["A", "B"]}}, {"name": "j", "type": "null"}"#;
 
 #[test]
-fn flat() {
+fn program_of_flat_record() {
     check(
         FLAT,
         expect![[r#"
@@ -62,7 +62,7 @@ fn flat() {
 }
 
 #[test]
-fn flat_reordered() {
+fn program_of_columns_in_another_order() {
     check_columns(
         FLAT,
         &["i", "c", "a"],
@@ -79,7 +79,7 @@ fn flat_reordered() {
 }
 
 #[test]
-fn flat_none_wanted() {
+fn program_of_no_columns_skips_all() {
     check_columns(
         FLAT,
         &[],
@@ -95,7 +95,7 @@ fn flat_none_wanted() {
 }
 
 #[test]
-fn nullable_in_both_orders() {
+fn program_of_nullable_in_both_orders() {
     check(
         r#"{"name": "a", "type": ["null", "long"]}, {"name": "b", "type": ["string", "null"]}"#,
         expect![[r#"
@@ -106,7 +106,7 @@ fn nullable_in_both_orders() {
 }
 
 #[test]
-fn nullable_nested() {
+fn program_of_nullable_record() {
     check(
         r#"{"name": "a", "type": ["null", {"type": "record", "name": "P", "fields": [
             {"name": "x", "type": "int"}, {"name": "y", "type": ["null", "string"]},
@@ -140,7 +140,7 @@ fn nullable_nested() {
 }
 
 #[test]
-fn single_branch() {
+fn program_of_union_of_one_branch() {
     check(
         r#"{"name": "a", "type": ["int"]}"#,
         expect![[r#"
@@ -151,7 +151,7 @@ fn single_branch() {
 }
 
 #[test]
-fn nested_record() {
+fn program_of_nested_record() {
     check(
         r#"{"name": "a", "type": {"type": "record", "name": "P", "fields": [
             {"name": "x", "type": "double"},
@@ -167,7 +167,7 @@ fn nested_record() {
 }
 
 #[test]
-fn array_of_records() {
+fn program_of_array_of_records() {
     check(
         r#"{"name": "a", "type": {"type": "array", "items": {"type": "record", "name": "P", "fields": [
             {"name": "x", "type": "int"}, {"name": "tags", "type": {"type": "array", "items": "string"}}]}}}"#,
@@ -181,7 +181,7 @@ fn array_of_records() {
 }
 
 #[test]
-fn array_of_nothing_is_limited() {
+fn program_of_array_of_nulls_is_limited() {
     check(
         r#"{"name": "a", "type": {"type": "array", "items": "null"}}"#,
         expect![[r#"
@@ -191,7 +191,7 @@ fn array_of_nothing_is_limited() {
 }
 
 #[test]
-fn map() {
+fn program_of_map() {
     check(
         r#"{"name": "a", "type": {"type": "map", "values": ["null", "double"]}}"#,
         expect![[r#"
@@ -207,7 +207,7 @@ const UNIONS: &str = r#"
     {"name": "b", "type": ["null", {"type": "record", "name": "P", "fields": [{"name": "u", "type": ["int", "string"]}]}]}"#;
 
 #[test]
-fn dense_unions() {
+fn program_of_dense_union() {
     check(
         UNIONS,
         expect![[r#"
@@ -235,7 +235,7 @@ fn dense_unions() {
 }
 
 #[test]
-fn unions_as_structs() {
+fn program_of_union_as_struct() {
     check_with(
         UNIONS,
         &Options::default().with_unions(Unions::Struct),
@@ -289,7 +289,7 @@ const NODE: &str = r#"{"name": "value", "type": "int"},
         {"name": "value", "type": "int"}, {"name": "next", "type": ["null", "Node"]}]}]}"#;
 
 #[test]
-fn recursive_type_is_json_inside_itself() {
+fn program_of_recursive_type_writes_json() {
     check(
         NODE,
         expect![[r#"
@@ -349,7 +349,7 @@ fn recursive_type_is_json_inside_itself() {
 }
 
 #[test]
-fn recursive_type_skipped() {
+fn program_skips_recursive_type() {
     check_columns(
         NODE,
         &["value"],
@@ -364,7 +364,7 @@ fn recursive_type_skipped() {
 }
 
 #[test]
-fn skips_are_fused() {
+fn program_fuses_skips() {
     let fields = r#"
         {"name": "a", "type": "double"}, {"name": "b", "type": {"type": "fixed", "name": "F", "size": 16}},
         {"name": "c", "type": "boolean"}, {"name": "d", "type": "null"}, {"name": "e", "type": "float"},
@@ -390,7 +390,7 @@ fn skips_are_fused() {
 }
 
 #[test]
-fn skips_of_records_are_calls_where_they_are_long() {
+fn program_calls_skips_of_long_records() {
     // P is seven ops, Q twice as many, S two calls.
     let fields = r#"
         {"name": "a", "type": {"type": "record", "name": "S", "fields": [
@@ -440,7 +440,7 @@ fn skips_of_records_are_calls_where_they_are_long() {
 }
 
 #[test]
-fn skips_of_what_is_nested() {
+fn program_skips_nested_types() {
     let fields = r#"
         {"name": "a", "type": {"type": "array", "items": "double"}},
         {"name": "b", "type": {"type": "array", "items": {"type": "array", "items": ["null", "string"]}}},
@@ -477,7 +477,7 @@ fn skips_of_what_is_nested() {
 }
 
 #[test]
-fn decimals_durations_and_uuids() {
+fn program_of_decimals_durations_and_uuids() {
     check(
         r#"{"name": "a", "type": {"type": "bytes", "logicalType": "decimal", "precision": 10}},
            {"name": "b", "type": {"type": "bytes", "logicalType": "decimal", "precision": 50}},
@@ -501,7 +501,7 @@ fn decimals_durations_and_uuids() {
 }
 
 #[test]
-fn records_of_nothing() {
+fn program_of_empty_records() {
     check("", expect![[""]]);
     check(
         r#"{"name": "a", "type": {"type": "record", "name": "E", "fields": []}}, {"name": "b", "type": ["null", "E"]}"#,
@@ -512,7 +512,7 @@ fn records_of_nothing() {
 }
 
 #[test]
-fn other_top_levels() {
+fn program_of_other_top_levels() {
     check_schema(
         r#""string""#,
         &Options::default(),
@@ -537,7 +537,7 @@ fn other_top_levels() {
 }
 
 #[test]
-fn walks() {
+fn filter_program_walks_rows() {
     check_walk(
         FLAT,
         &["f", "b"],

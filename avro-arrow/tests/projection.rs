@@ -7,8 +7,8 @@ mod support;
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field};
 use avro_arrow::schema::Schema;
-use avro_arrow::testing::{Rng, keep, random_paths};
 use avro_arrow::{Limits, LogicalMaps, Options, Program, Unions};
+use avro_testing::{Rng, keep, random_paths};
 use expect_test::{Expect, expect};
 use support::cases;
 use support::ways::{Way, assert_prefix, header_and_program, whole};
@@ -59,7 +59,7 @@ fn print(field: &Field) -> String {
 }
 
 #[test]
-fn columns() {
+fn projection_selects_columns() {
     check(
         SCHEMA,
         &Options::default(),
@@ -112,7 +112,7 @@ fn columns() {
 }
 
 #[test]
-fn columns_of_other_options() {
+fn projection_selects_from_other_arrow_types() {
     let maps = Options::default().with_logical_maps(LogicalMaps::Map);
     check(
         SCHEMA,
@@ -142,7 +142,7 @@ fn columns_of_other_options() {
 }
 
 #[test]
-fn columns_of_other_top_levels() {
+fn projection_of_other_top_levels() {
     let at =
         r#"{"type": "record", "name": "At", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": "int"}]}"#;
     let array = format!(r#"{{"type": "array", "items": ["null", {at}]}}"#);
@@ -173,7 +173,7 @@ fn columns_of_other_top_levels() {
 
 /// Names that the specification forbids.
 #[test]
-fn names_with_dots_and_names_that_are_there_twice() {
+fn projection_prefers_name_with_dots_over_path() {
     let record = |name: &str, field: &str| {
         format!(r#"{{"type": "record", "name": "{name}", "fields": [{{"name": "{field}", "type": "int"}}]}}"#)
     };
@@ -207,7 +207,7 @@ fn names_with_dots_and_names_that_are_there_twice() {
 }
 
 #[test]
-fn refused() {
+fn projection_of_missing_column_is_refused() {
     let structs = Options::default().with_unions(Unions::Struct);
     check(
         SCHEMA,
@@ -303,7 +303,7 @@ const WHO: &str = r#"
     {"name": "last", "type": ["At", "null"]}, {"name": "id", "type": "long"}"#;
 
 #[test]
-fn programs_of_paths_into_records() {
+fn projection_into_records_skips_other_fields() {
     check_program(
         WHO,
         &["id", "who.at.y"],
@@ -353,7 +353,7 @@ const ITEM: &str = r#"{"type": "record", "name": "Item", "fields": [
     {"name": "tags", "type": {"type": "array", "items": "string"}}]}"#;
 
 #[test]
-fn programs_of_paths_into_lists_and_maps() {
+fn projection_into_lists_and_maps_skips_other_fields() {
     let items = format!(r#"{{"name": "items", "type": {{"type": "array", "items": {ITEM}}}}}"#);
     check_program(
         &items,
@@ -411,7 +411,7 @@ fn programs_of_paths_into_lists_and_maps() {
 }
 
 #[test]
-fn values_are_those_of_the_whole_columns() {
+fn projected_values_equal_those_of_whole_columns() {
     let mut nested = 0;
     for case in cases("valid", "json") {
         let all = whole(&case.name, &case.file, &Options::default());

@@ -6,8 +6,9 @@ mod support;
 
 use avro_arrow::schema::Schema;
 use avro_arrow::{Error, FieldMatch, Limits, Options, Program, ReaderBuilder, TypeNames, Unions, reference};
+use avro_testing::check_all;
+use avro_testing::wire::{block, bytes, file, long};
 use support::json::lines;
-use support::wire::{block, bytes, file, long};
 
 /// The rows as JSON, or the error.
 fn read(writer: &str, row: &[u8], reader: &str, options: &Options) -> String {
@@ -38,10 +39,10 @@ fn read(writer: &str, row: &[u8], reader: &str, options: &Options) -> String {
 }
 
 fn check(cases: &[(&str, Vec<u8>, &str, &str)]) {
-    for (writer, row, reader, want) in cases {
+    check_all(cases, |(writer, row, reader, want)| {
         let got = read(writer, row, reader, &Options::default());
         assert_eq!(got, *want, "{writer} read as {reader}");
-    }
+    });
 }
 
 /// A record of these fields.
@@ -51,14 +52,14 @@ fn record(fields: &str) -> String {
 
 /// Records of these fields.
 fn check_fields(cases: &[(&str, Vec<u8>, &str, &str)]) {
-    for (writer, row, reader, want) in cases {
+    check_all(cases, |(writer, row, reader, want)| {
         let got = read(&record(writer), row, &record(reader), &Options::default());
         assert_eq!(got, *want, "{writer} read as {reader}");
-    }
+    });
 }
 
 #[test]
-fn promotions() {
+fn resolution_promotes_types() {
     let big = (1i64 << 53) + 1;
     check(&[
         (r#""int""#, long(-7), r#""long""#, r#"{"value":-7}"#),
@@ -116,7 +117,7 @@ fn promotions() {
 }
 
 #[test]
-fn fields() {
+fn resolution_matches_fields_by_name_and_alias() {
     let row = || [long(1), bytes(b"two"), long(3)].concat();
     let writer = r#"{"name":"a","type":"int"},{"name":"b","type":"string"},{"name":"c","type":"long"}"#;
     check_fields(&[
@@ -157,7 +158,7 @@ fn fields() {
 }
 
 #[test]
-fn fields_by_id() {
+fn resolution_matches_fields_by_id() {
     let writer = record(r#"{"name":"a","type":"int","field-id":1},{"name":"b","type":"int","field-id":2}"#);
     let without = record(r#"{"name":"a","type":"int"},{"name":"b","type":"int"}"#);
     let reader = record(
@@ -180,13 +181,13 @@ fn fields_by_id() {
             "error: the reader's schema does not fit the file's: the writer has no field `z`, and the reader no default",
         ),
     ];
-    for (writer, options, want) in cases {
+    check_all(cases, |(writer, options, want)| {
         assert_eq!(read(writer, &row, &reader, options), want, "{writer}");
-    }
+    });
 }
 
 #[test]
-fn defaults() {
+fn resolution_fills_in_defaults() {
     let all = [
         (r#""null""#, "null", "null"),
         (r#""boolean""#, "true", "true"),
@@ -307,7 +308,7 @@ fn defaults() {
 }
 
 #[test]
-fn enums() {
+fn resolution_maps_enum_symbols() {
     let writer = r#"{"type":"enum","name":"n.E","symbols":["A","B","C"]}"#;
     let cases = [
         (r#"{"type":"enum","name":"E","symbols":["C","B","A"]}"#, ["A", "B", "C"]),
@@ -317,12 +318,12 @@ fn enums() {
         (r#""string""#, ["A", "B", "C"]),
         (r#"["null","string"]"#, ["A", "B", "C"]),
     ];
-    for (reader, symbols) in cases {
+    check_all(cases, |(reader, symbols)| {
         for (index, symbol) in symbols.iter().enumerate() {
             let got = read(writer, &long(index as i64), reader, &Options::default());
             assert_eq!(got, format!(r#"{{"value":"{symbol}"}}"#), "{reader}");
         }
-    }
+    });
     // A symbol that is not there is an error where it occurs.
     let fewer = r#"{"type":"enum","name":"E","symbols":["C","A"]}"#;
     check(&[
@@ -340,7 +341,7 @@ fn enums() {
 }
 
 #[test]
-fn unions() {
+fn resolution_maps_union_branches() {
     let union = |branch: i64, value: Vec<u8>| [long(branch), value].concat();
     let of_three = r#"["null","int","string"]"#;
     check(&[
@@ -437,7 +438,7 @@ fn unions() {
 }
 
 #[test]
-fn names_and_logical_types() {
+fn resolution_checks_names_and_logical_types() {
     let bytes_decimal =
         |p: u8, s: u8| format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{p},"scale":{s}}}"#);
     let fixed_decimal = r#"{"type":"fixed","name":"D","size":4,"logicalType":"decimal","precision":9,"scale":2}"#;
@@ -482,7 +483,7 @@ fn names_and_logical_types() {
 }
 
 #[test]
-fn recursion_on_both_sides() {
+fn resolution_of_recursive_types() {
     let writer = r#"{"type":"record","name":"L","fields":[{"name":"v","type":"int"},{"name":"extra","type":"string"},
         {"name":"kind","type":{"type":"enum","name":"K","symbols":["A","B"]}},{"name":"next","type":["null","L"]}]}"#;
     let reader = r#"{"type":"record","name":"L","fields":[{"name":"next","type":["L","null"]},{"name":"value","type":"double",
@@ -504,7 +505,7 @@ fn recursion_on_both_sides() {
 }
 
 #[test]
-fn projections_are_of_the_reader() {
+fn resolution_projects_reader_schema() {
     let writer = record(
         r#"{"name":"a","type":"int"},{"name":"p","type":{"type":"record","name":"P","fields":[
         {"name":"x","type":"int"},{"name":"y","type":"string"}]}}"#,
@@ -525,7 +526,7 @@ fn projections_are_of_the_reader() {
 }
 
 #[test]
-fn units_are_widened_where_that_is_asked_for() {
+fn resolution_with_widen_converts_units() {
     let of_long = |word: &str| format!(r#"{{"type":"long","logicalType":"{word}"}}"#);
     let int = |word: &str| format!(r#"{{"type":"int","logicalType":"{word}"}}"#);
     let dec = |p: u32, s: u32| format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{p},"scale":{s}}}"#);
@@ -563,7 +564,7 @@ fn units_are_widened_where_that_is_asked_for() {
         ),
     ];
     let widen = Options::default().with_widen(true);
-    for (writer, row, reader, want) in cases {
+    check_all(cases, |(writer, row, reader, want)| {
         let (writer, reader) = (field(&writer), field(&reader));
         let want = if want.starts_with("error") { want } else { format!(r#"{{"f":{want}}}"#) };
         assert_eq!(read(&writer, &row, &reader, &widen), want, "{writer} {reader}");
@@ -577,5 +578,5 @@ fn units_are_widened_where_that_is_asked_for() {
         let smaller = Schema::parse(&writer, &Limits::default()).unwrap();
         let options = widen.clone().with_reader_schema(Some(smaller));
         assert!(of_union || Program::compile(&back, &options).is_err(), "{reader} {writer}");
-    }
+    });
 }

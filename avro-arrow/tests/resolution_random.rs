@@ -8,22 +8,15 @@
 mod models;
 #[path = "support/spec.rs"]
 mod spec;
-#[path = "support/wire.rs"]
-#[allow(dead_code)]
-mod wire;
 
 use avro_arrow::json::{Decoder, Form};
 use avro_arrow::schema::{MergedSchema, OnConflict, Schema};
-use avro_arrow::testing::Rng;
 use avro_arrow::{FieldMatch, Limits, Options, ReaderBuilder, TypeNames, reference};
+use avro_testing::{check_seeds, n_seeds, wire};
 use models::{changed, encode, ends, model, schema_json, value, value_json};
 use serde_json::Value as Json;
 use spec::{Model, Resolver, Value};
 use std::collections::HashMap;
-
-fn n_seeds(default: u64) -> u64 {
-    std::env::var("AVRO_TEST_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
-}
 
 fn parse(model: &Model) -> Schema {
     let json = schema_json(model);
@@ -60,21 +53,20 @@ fn check_columns(what: &str, writer: &Model, reader: &Model, value: &Value, expe
 }
 
 #[test]
-fn values_and_errors_are_those_of_the_specification() {
+fn resolution_of_random_schemas_equals_second_resolver() {
     let (mut n_values, mut n_refused, mut n_errors) = (0, 0, 0);
-    for seed in 0..n_seeds(4000) {
-        let mut rng = Rng::new(seed);
-        let writer = model(&mut rng);
-        let mut reader = changed(&mut rng, &writer);
+    check_seeds(0..n_seeds(4000), |rng| {
+        let writer = model(rng);
+        let mut reader = changed(rng, &writer);
         if rng.one_in(3) {
-            reader = changed(&mut rng, &reader);
+            reader = changed(rng, &reader);
         }
         let names = rng.pick(TypeNames::Lenient, &[TypeNames::Strict]);
         if !ends(&writer, &writer.root, &mut Vec::new()) {
-            continue;
+            return;
         }
         let (w, r) = (parse(&writer), parse(&reader));
-        let what = format!("seed {seed}, {names:?}\nwriter {}\nreader {}", w.json(), r.json());
+        let what = format!("{names:?}\nwriter {}\nreader {}", w.json(), r.json());
         let resolver = Resolver::new(&writer, &reader, names == TypeNames::Lenient);
         let decoder = Decoder::resolving(&w, &r, Form::Avro, &Options::default().with_type_names(names));
         let decoder = match decoder {
@@ -83,20 +75,20 @@ fn values_and_errors_are_those_of_the_specification() {
             Err(e) => {
                 assert!(!resolver.reads(), "{e}: {what}");
                 n_refused += 1;
-                continue;
+                return;
             }
         };
         assert!(resolver.reads(), "read, and should not be: {what}");
         if names == TypeNames::Strict && r.mismatches(&w, FieldMatch::Name, &Limits::default()).unwrap().is_empty() {
             // What `compat` promises holds for every value.
-            let value = value(&mut rng, &writer, &writer.root, 0);
+            let value = value(rng, &writer, &writer.root, 0);
             // But for bytes that are no text.
             assert!(resolver.read(&value).is_some() || w.json().contains("\"bytes\""), "{what}");
         }
         let options =
             Options::default().with_reader_schema(Some(r.clone())).with_type_names(names).with_recursion_levels(1);
         for _ in 0..4 {
-            let value = value(&mut rng, &writer, &writer.root, 0);
+            let value = value(rng, &writer, &writer.root, 0);
             let what = format!("{what}\nvalue {value:?}");
             let mut text = Vec::new();
             let read = decoder.decode(&encoded(&writer, &value), &mut text);
@@ -114,7 +106,7 @@ fn values_and_errors_are_those_of_the_specification() {
                 (Err(e), Some(expected)) => panic!("{e}, should be {expected:?}: {what}"),
             }
         }
-    }
+    });
     println!("{n_values} values, {n_errors} errors of values, {n_refused} refused pairs");
     assert!(n_values > 10 && n_errors > 10 && n_refused > 10, "{n_values} {n_errors} {n_refused}");
 }
@@ -140,27 +132,25 @@ fn leaves(json: &Json, found: &mut HashMap<String, usize>) {
 
 /// Files of two schemas as one table: nothing that a row holds is lost, whatever the types are called.
 #[test]
-fn merged_schemas_lose_nothing() {
+fn merged_schema_of_random_schemas_loses_no_value() {
     let mut n_values = 0;
-    for seed in 0..n_seeds(4000) {
-        let mut rng = Rng::new(seed);
-        let first = model(&mut rng);
-        let second = changed(&mut rng, &first);
+    check_seeds(0..n_seeds(4000), |rng| {
+        let first = model(rng);
+        let second = changed(rng, &first);
         let schemas = [parse(&first), parse(&second)];
         let named = ["first", "second"].into_iter().zip(&schemas);
-        let Ok(merged) = MergedSchema::of(named, OnConflict::Widen, &Limits::default()) else { continue };
+        let Ok(merged) = MergedSchema::of(named, OnConflict::Widen, &Limits::default()) else { return };
         for (model, schema) in [&first, &second].into_iter().zip(&schemas) {
             if !ends(model, &model.root, &mut Vec::new()) {
                 continue;
             }
-            let what =
-                format!("seed {seed}\n{}\n{}\nmerged {}", schemas[0].json(), schemas[1].json(), merged.schema.json());
+            let what = format!("{}\n{}\nmerged {}", schemas[0].json(), schemas[1].json(), merged.schema.json());
             let limits = Limits::default();
             let decoder = Decoder::resolving(schema, &merged.schema, Form::Plain, &Options::default().with_widen(true))
                 .unwrap_or_else(|e| panic!("{e}: {what}"));
             let own = Decoder::new(schema, Form::Plain, &limits);
             for _ in 0..4 {
-                let value = value(&mut rng, model, &model.root, 0);
+                let value = value(rng, model, &model.root, 0);
                 let bytes = encoded(model, &value);
                 let (mut text, mut own_text) = (Vec::new(), Vec::new());
                 own.decode(&bytes, &mut own_text).unwrap();
@@ -174,7 +164,7 @@ fn merged_schemas_lose_nothing() {
                 n_values += 1;
             }
         }
-    }
+    });
     println!("{n_values} values");
     assert!(n_values > 10, "{n_values}");
 }

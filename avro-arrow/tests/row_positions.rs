@@ -7,12 +7,12 @@ mod support;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
-use avro_arrow::testing::Rng;
 use avro_arrow::{
     DecodeResult, Decoder, FilterProgram, Limits, OnCorruptBlock, Options, Program, RowRange, container::Header,
 };
+use avro_testing::Rng;
+use avro_testing::wire::{block, bytes, file, long};
 use std::sync::Arc;
-use support::wire::{block, bytes, file, long};
 
 const SCHEMA: &str = r#"{"type": "record", "name": "R", "fields": [
     {"name": "id", "type": "long"}, {"name": "text", "type": "string"}, {"name": "ok", "type": "boolean"}]}"#;

@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use avro_arrow::schema::Schema;
 use avro_arrow::tagged::{dense_batch, dense_schema};
-use avro_arrow::testing::{Rng, random_rows, random_schema};
 use avro_arrow::{Codec, Limits, Options, ReaderBuilder, Unions, container};
+use avro_testing::{check_seeds, random_rows, random_schema};
 use std::sync::Arc;
 
 const SYNC: [u8; 16] = *b"0123456789abcdef";
@@ -22,15 +22,14 @@ fn read(file: &[u8], unions: Unions) -> Option<(SchemaRef, Vec<RecordBatch>)> {
 }
 
 #[test]
-fn unions_come_back() {
+fn tagged_unions_convert_to_dense() {
     let mut n_unions = 0;
-    for seed in 0..700 {
-        let mut rng = Rng::new(seed);
-        let schema = Schema::parse(&random_schema(&mut rng), &Limits::default()).unwrap();
-        let rows = random_rows(&mut rng, &schema, 40);
+    check_seeds(0..700, |rng| {
+        let schema = Schema::parse(&random_schema(rng), &Limits::default()).unwrap();
+        let rows = random_rows(rng, &schema, 40);
         let mut file = container::header_bytes(schema.json(), Codec::Null, &[], &SYNC);
         container::frame(40, &rows, &SYNC, &mut file);
-        let Some((arrow, batches)) = read(&file, Unions::Dense) else { continue };
+        let Some((arrow, batches)) = read(&file, Unions::Dense) else { return };
         let expected = concat_batches(&arrow, &batches).unwrap();
         let (tagged, batches) = read(&file, Unions::Tagged).unwrap();
         let found = concat_batches(&tagged, &batches).unwrap();
@@ -41,14 +40,14 @@ fn unions_come_back() {
             }
             None => found,
         };
-        assert_eq!(found, expected, "seed {seed}: {}", schema.json());
-    }
+        assert_eq!(found, expected, "{}", schema.json());
+    });
     assert!(n_unions > 100, "{n_unions}");
 }
 
 /// As behind an outer join: the struct is null, whatever is below.
 #[test]
-fn a_union_without_null_gets_it_where_it_can_be_null() {
+fn tagged_union_that_can_be_null_gets_null_branch() {
     let json = r#"{"type":"record","name":"r","fields":[{"name":"u","type":["int","string"]}]}"#;
     let mut file = container::header_bytes(json, Codec::Null, &[], &SYNC);
     container::frame(3, b"\x00\x02\x02\x02a\x00\x04", &SYNC, &mut file);
@@ -71,7 +70,7 @@ fn a_union_without_null_gets_it_where_it_can_be_null() {
 }
 
 #[test]
-fn schemas_without_unions_stay() {
+fn tagged_schema_without_unions_is_unchanged() {
     let fields = vec![Field::new("a", DataType::Int32, true)];
     assert!(dense_schema(&ArrowSchema::new(fields)).is_none());
 }

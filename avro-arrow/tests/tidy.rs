@@ -33,7 +33,7 @@ fn sources(folders: &[&str]) -> Vec<(String, String)> {
 }
 
 fn all_sources() -> Vec<(String, String)> {
-    let crates = ["avro-arrow", "avro-datafusion", "avro-sql-cli", "benches", "benches/sql"];
+    let crates = ["avro-arrow", "avro-datafusion", "avro-sql-cli", "avro-testing", "benches", "benches/sql"];
     let folders: Vec<String> =
         crates.iter().flat_map(|c| ["src", "tests", "examples"].map(|folder| format!("{c}/{folder}"))).collect();
     let folders = folders.iter().map(String::as_str).chain(["fuzz/fuzz_targets"]);
@@ -43,7 +43,7 @@ fn all_sources() -> Vec<(String, String)> {
 }
 
 #[test]
-fn files_say_what_they_are_and_are_short() {
+fn files_begin_with_module_doc_and_are_short() {
     let mut wrong = Vec::new();
     for (name, text) in all_sources() {
         if !text.starts_with("//! ") {
@@ -58,7 +58,7 @@ fn files_say_what_they_are_and_are_short() {
 }
 
 #[test]
-fn all_damage_is_reported_at_the_end() {
+fn sources_have_no_disabled_or_unfinished_tests() {
     // Written so that this file does not contain them.
     let marks = [
         ["#[ign", "ore"],
@@ -91,7 +91,7 @@ const UNSAFE: [&str; 7] = [
 ];
 
 #[test]
-fn unsafe_is_where_it_may_be() {
+fn unsafe_is_only_in_listed_files() {
     let mut wrong = Vec::new();
     let mut not_needed = UNSAFE.to_vec();
     for (name, text) in all_sources() {
@@ -110,7 +110,8 @@ fn unsafe_is_where_it_may_be() {
 }
 
 /// The crates, and the file of each that declares its modules.
-const ROOTS: [(&str, &str); 3] = [("avro-arrow", "lib.rs"), ("avro-datafusion", "lib.rs"), ("avro-sql-cli", "main.rs")];
+const ROOTS: [(&str, &str); 4] =
+    [("avro-arrow", "lib.rs"), ("avro-datafusion", "lib.rs"), ("avro-sql-cli", "main.rs"), ("avro-testing", "lib.rs")];
 
 #[test]
 fn modules_use_only_those_declared_before_them() {
@@ -123,7 +124,7 @@ fn modules_use_only_those_declared_before_them() {
         for (name, text) in sources(&[&src]) {
             let Some(module) = module_of(&name, &src) else { continue };
             // Tests may use everything.
-            if name.contains("tests.rs") || name.contains("/testing") {
+            if name.contains("tests.rs") {
                 continue;
             }
             let text = text.split("#[cfg(test)]\n#[allow(").next().unwrap_or_default();
@@ -166,6 +167,7 @@ fn architecture_names_existing_files() {
         "avro-datafusion/src/",
         "avro-sql-cli/",
         "avro-sql-cli/src/",
+        "avro-testing/src/",
     ];
     let mut missing = Vec::new();
     for document in ["ARCHITECTURE.md", "docs/internals.md"] {
@@ -187,11 +189,12 @@ const PHRASES: [&str; 9] =
 
 /// How often each phrase still occurs in a crate; then docs that end with `?`, and comment lines over 120 columns.
 /// Numbers only go down: lower them after an improvement.
-const ALLOWED: [(&str, [usize; 11]); 5] = [
-    ("avro-arrow", [5, 0, 3, 0, 0, 10, 5, 0, 17, 0, 11]),
+const ALLOWED: [(&str, [usize; 11]); 6] = [
+    ("avro-arrow", [5, 0, 2, 0, 0, 9, 1, 0, 9, 0, 11]),
     ("avro-datafusion", [1, 0, 0, 0, 0, 5, 4, 0, 0, 0, 5]),
     ("avro-sql-cli", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-    ("benches", [0, 0, 1, 0, 0, 0, 0, 0, 11, 5, 35]),
+    ("avro-testing", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ("benches", [0, 0, 1, 0, 0, 0, 0, 0, 10, 5, 35]),
     ("benches/sql", [0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 6]),
 ];
 

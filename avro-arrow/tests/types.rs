@@ -52,7 +52,7 @@ fn print(field: &Field) -> String {
 }
 
 #[test]
-fn primitives() {
+fn primitive_types_map_to_arrow() {
     let types = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"].map(|t| format!("\"{t}\""));
     check(
         &Options::default(),
@@ -79,7 +79,7 @@ fn primitives() {
 }
 
 #[test]
-fn logical_types() {
+fn logical_types_map_to_arrow() {
     check(
         &Options::default(),
         &[
@@ -222,7 +222,7 @@ const NESTED: [&str; 14] = [
 ];
 
 #[test]
-fn nested_types() {
+fn nested_types_map_to_arrow() {
     check(
         &Options::default(),
         &NESTED,
@@ -260,7 +260,7 @@ fn nested_types() {
 }
 
 #[test]
-fn nested_types_as_other_formats_want_them() {
+fn nested_types_map_to_arrow_by_options() {
     let options = Options::default()
         .with_strings(Strings::Utf8)
         .with_enums(Enums::String)
@@ -304,7 +304,7 @@ fn nested_types_as_other_formats_want_them() {
 }
 
 #[test]
-fn unions() {
+fn unions_map_to_arrow() {
     let types = [
         r#"["int", "string"]"#,
         r#"["null"]"#,

@@ -5,8 +5,9 @@ mod support;
 
 use avro_arrow::schema::Schema;
 use avro_arrow::{Error, Limits, Options, ReaderBuilder, Unions, WriterBuilder, reference};
+use avro_testing::check_all;
+use avro_testing::wire::{block, bytes, file, long};
 use support::json::lines;
-use support::wire::{block, bytes, file, long};
 
 /// A record of a field of a union of these types and 130 more, and an int.
 fn schema(types: &str, default: &str) -> String {
@@ -31,7 +32,7 @@ fn read(file: &[u8], reader: Option<&str>, unions: Unions) -> String {
 }
 
 #[test]
-fn are_text() {
+fn wide_union_is_read_as_text() {
     let rows = [row(0, b"", 1), row(1, &bytes(b"a\"b"), 2), row(2, &long(7), 3), row(132, b"z", 4)];
     let blocks: Vec<_> = (0..9).map(|_| block(4, &rows.concat())).collect();
     let nullable = schema(r#""null","string","int""#, "");
@@ -59,7 +60,7 @@ fn are_text() {
 }
 
 #[test]
-fn are_resolved() {
+fn wide_union_resolves_to_reader_schema() {
     let written = |fields: &str, row: &[u8]| {
         file(&format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#), "null", &[block(1, row)])
     };
@@ -74,7 +75,7 @@ fn are_resolved() {
         (written(i, &long(5)), schema(nullable, r#","default":null"#), "null"),
         (written(i, &long(5)), schema(plain, r#","default":"d""#), r#""{\"string\":\"d\"}""#),
     ];
-    for (file, reader, expected) in cases {
+    check_all(cases, |(file, reader, expected)| {
         assert_eq!(read(&file, Some(&reader), Unions::Dense), format!(r#"{{"u":{expected},"i":5}}"#));
-    }
+    });
 }

@@ -13,10 +13,10 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
 use arrow_select::concat::concat_batches;
 use avro_arrow::schema::Schema;
-use avro_arrow::testing::{Rng, random_rows, random_schema};
 use avro_arrow::{
     Codec, Enums, Limits, LogicalMaps, Options, ReaderBuilder, Strings, Unions, WriteOptions, WriterBuilder, container,
 };
+use avro_testing::{Rng, check_all, check_seeds, random_rows, random_schema};
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -59,12 +59,11 @@ fn random_batches(rng: &mut Rng) -> Option<(Schema, Options, SchemaRef, Vec<Reco
 }
 
 #[test]
-fn written_files_are_read_back() {
+fn written_random_batches_are_read_back() {
     let codecs = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
     let mut n_rows = 0;
-    for seed in 0..600 {
-        let mut rng = Rng::new(seed);
-        let Some((schema, options, arrow, batches)) = random_batches(&mut rng) else { continue };
+    check_seeds(0..600, |rng| {
+        let Some((schema, options, arrow, batches)) = random_batches(rng) else { return };
         let rows = concat_batches(&arrow, &batches).unwrap();
         let write_options = WriteOptions::default()
             .with_codec(rng.pick(Codec::Null, &codecs))
@@ -72,11 +71,10 @@ fn written_files_are_read_back() {
             .with_schema(Some(schema.clone()))
             .with_check_schema(false)
             .with_sync(Some(SYNC));
-        let file =
-            write(&arrow, &batches, &write_options).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", schema.json()));
-        let (_, back) = read(&file, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", schema.json()));
+        let file = write(&arrow, &batches, &write_options).unwrap_or_else(|e| panic!("{e}\n{}", schema.json()));
+        let (_, back) = read(&file, &options).unwrap_or_else(|e| panic!("{e}\n{}", schema.json()));
         let back = concat_batches(&arrow, &back).unwrap();
-        assert_eq!(back, rows, "seed {seed}: {}", schema.json());
+        assert_eq!(back, rows, "{}", schema.json());
         n_rows += rows.num_rows();
 
         // Slices of the same rows, on threads.
@@ -92,29 +90,28 @@ fn written_files_are_read_back() {
         }
         let file = writer.finish().unwrap();
         let (_, back) = read(&file, &options).unwrap();
-        assert_eq!(concat_batches(&arrow, &back).unwrap(), rows, "seed {seed}, slices: {}", schema.json());
-    }
+        assert_eq!(concat_batches(&arrow, &back).unwrap(), rows, "slices: {}", schema.json());
+    });
     assert!(n_rows > 5_000, "{n_rows}");
 }
 
 #[test]
-fn without_a_schema_it_is_the_one_that_was_read() {
+fn writer_without_schema_writes_schema_of_metadata() {
     let mut n_same = 0;
-    for seed in 0..600 {
-        let mut rng = Rng::new(seed);
-        let Some((schema, options, arrow, batches)) = random_batches(&mut rng) else { continue };
+    check_seeds(0..600, |rng| {
+        let Some((schema, options, arrow, batches)) = random_batches(rng) else { return };
         let is_plain = options.unions == Unions::Dense
             && options.logical_maps == LogicalMaps::List
             && options.recursion_levels == 0
             && options.enums == Enums::Dictionary;
         if !is_plain {
-            continue;
+            return;
         }
-        let file = write(&arrow, &batches, &WriteOptions::default()).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let file = write(&arrow, &batches, &WriteOptions::default()).unwrap_or_else(|e| panic!("{e}"));
         let (header, _) = container::Header::read(&mut file.as_slice(), &Limits::default()).unwrap();
-        assert_eq!(header.schema.json(), schema.json(), "seed {seed}");
+        assert_eq!(header.schema.json(), schema.json());
         let (_, back) = read(&file, &options).unwrap();
-        assert_eq!(concat_batches(&arrow, &back).unwrap(), concat_batches(&arrow, &batches).unwrap(), "seed {seed}");
+        assert_eq!(concat_batches(&arrow, &back).unwrap(), concat_batches(&arrow, &batches).unwrap());
         // Without that word of it, types are the same but for what Arrow does not tell.
         let bare = Arc::new(arrow.as_ref().clone().with_metadata(Default::default()));
         let of = |batch: &RecordBatch| {
@@ -126,11 +123,11 @@ fn without_a_schema_it_is_the_one_that_was_read() {
             let (found, back) = read(&file, &options).unwrap();
             if found.fields().iter().map(|f| f.data_type()).eq(arrow.fields().iter().map(|f| f.data_type())) {
                 let back = concat_batches(&found, &back).unwrap();
-                assert_eq!(back.columns(), concat_batches(&arrow, &batches).unwrap().columns(), "seed {seed}");
+                assert_eq!(back.columns(), concat_batches(&arrow, &batches).unwrap().columns());
                 n_same += 1;
             }
         }
-    }
+    });
     assert!(n_same > 30, "{n_same}");
 }
 
@@ -199,7 +196,7 @@ fn cases() -> Vec<(ArrayRef, &'static str, Result<DataType, &'static str>)> {
 }
 
 #[test]
-fn columns_as_a_schema_wants_them() {
+fn writer_casts_columns_to_schema() {
     for (array, json, expected) in cases() {
         let batch = RecordBatch::try_from_iter([("c", array.clone())]).unwrap();
         let json = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"c","type":{json}}}]}}"#);
@@ -223,7 +220,7 @@ fn columns_as_a_schema_wants_them() {
 }
 
 #[test]
-fn exact_branch_precedes_the_first_possible() {
+fn writer_prefers_exact_branch_over_first_possible() {
     let longs: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(-300)]));
     let batch = RecordBatch::try_from_iter([("c", longs.clone())]).unwrap();
     let json = r#"{"type":"record","name":"R","fields":[{"name":"c","type":["string","int","null","long"]}]}"#;
@@ -235,7 +232,7 @@ fn exact_branch_precedes_the_first_possible() {
 }
 
 #[test]
-fn schemas_that_the_specification_forbids_are_not_written_unchecked() {
+fn writer_checks_schema_against_specification() {
     let ids: ArrayRef = Arc::new(Int32Array::from(vec![7]));
     let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
     let json = r#"{"type":"record","name":"my-rec","fields":[{"name":"id","type":"int"}]}"#;
@@ -251,7 +248,7 @@ fn schemas_that_the_specification_forbids_are_not_written_unchecked() {
 
 /// A record inside itself is text, of which there is none where the record around it is null.
 #[test]
-fn missing_text_is_an_error() {
+fn writer_of_missing_text_fails() {
     let json = r#"{"type":"record","name":"R","fields":[{"name":"in","type":["null",{"type":"record","name":"I","fields":[
         {"name":"next","type":"R"}]}]}]}"#;
     let mut file = container::header_bytes(json, Codec::Null, &[], &SYNC);
@@ -275,7 +272,7 @@ fn missing_text_is_an_error() {
 /// Records that may be null, mostly there or mostly not: what is below a null does not matter, and what is not must be
 /// right.
 #[test]
-fn values_below_a_null_record_are_hidden() {
+fn writer_hides_values_below_null_record() {
     let json = r#"{"type":"record","name":"R","fields":[{"name":"r","type":["null",{"type":"record","name":"S","fields":[
         {"name":"id","type":"long"},{"name":"word","type":"string"},{"name":"kind","type":{"type":"enum","name":"K","symbols":["A","B"]}},
         {"name":"maybe","type":["string","null"]}]}]}]}"#;
@@ -339,7 +336,7 @@ fn values_below_a_null_record_are_hidden() {
 }
 
 #[test]
-fn fields_and_columns() {
+fn writer_matches_columns_to_fields_by_name() {
     let ids: ArrayRef = Arc::new(Int32Array::from(vec![7, 8]));
     let batch = RecordBatch::try_from_iter([("b", ids.clone()), ("a", ids)]).unwrap();
     let record = |fields: &str| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
@@ -353,7 +350,7 @@ fn fields_and_columns() {
         (record(r#"{"name":"a","type":"int"}"#), Err("the schema has no field `b`")),
         (r#""int""#.to_owned(), Err("the schema is one int, but there are 2 columns")),
     ];
-    for (json, expected) in cases {
+    check_all(cases, |(json, expected)| {
         let options = WriteOptions::default().with_schema(Some(schema(&json)));
         let found = write(&batch.schema(), std::slice::from_ref(&batch), &options).map_err(|e| e.to_string());
         match expected {
@@ -368,11 +365,11 @@ fn fields_and_columns() {
             }
             Err(text) => assert!(found.as_ref().is_err_and(|e| e.contains(text)), "{json}: {found:?}"),
         }
-    }
+    });
 }
 
 #[test]
-fn names_that_avro_does_not_allow() {
+fn writer_renames_invalid_names() {
     let ids: ArrayRef = Arc::new(Int32Array::from(vec![7, 8]));
     let names = ["count(*)", "count___", "1st", "a.b", "ä", "count[*]"];
     let batch = RecordBatch::try_from_iter(names.map(|name| (name, ids.clone()))).unwrap();
@@ -383,7 +380,7 @@ fn names_that_avro_does_not_allow() {
 }
 
 #[test]
-fn blocks_are_of_the_size_asked_for() {
+fn writer_fills_blocks_to_block_bytes() {
     let ids: ArrayRef = Arc::new((0..100_000).collect::<Int32Array>());
     let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
     for threads in [None, Some(2)] {
@@ -417,7 +414,7 @@ fn blocks_are_of_the_size_asked_for() {
 }
 
 #[test]
-fn appending() {
+fn append_writer_continues_file() {
     let ids = |from: i32| -> RecordBatch {
         let ids: ArrayRef = Arc::new((from..from + 10).collect::<Int32Array>());
         RecordBatch::try_from_iter([("id", ids)]).unwrap()
@@ -439,7 +436,7 @@ fn appending() {
 }
 
 #[test]
-fn invalid_options_are_errors() {
+fn writer_with_invalid_options_fails() {
     let arrow = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1])) as ArrayRef)]).unwrap().schema();
     let default = WriteOptions::default;
     let cases = [
@@ -454,9 +451,9 @@ fn invalid_options_are_errors() {
             "`avro.x`: keys that start with `avro.` are reserved",
         ),
     ];
-    for (options, text) in cases {
+    check_all(cases, |(options, text)| {
         let e =
             WriterBuilder::new(arrow.clone()).with_options(options.clone()).build(Vec::new()).unwrap_err().to_string();
         assert!(e.contains(text), "{e}");
-    }
+    });
 }

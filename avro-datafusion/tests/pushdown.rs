@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use avro_datafusion::{AvroOptions, AvroSessionExt};
+use avro_testing::wire::{block_with_sync, header_with_sync};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Column, ScalarValue};
@@ -236,22 +237,11 @@ async fn count_reads_no_columns() {
 
 /// A file of ints, with blocks of this many rows.
 fn blocks(rows: &[usize]) -> Vec<u8> {
-    let long = |mut n: u64| {
-        let mut bytes = vec![];
-        n <<= 1;
-        while n >= 0x80 {
-            bytes.push(n as u8 | 0x80);
-            n >>= 7;
-        }
-        bytes.push(n as u8);
-        bytes
-    };
     let schema = br#"{"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}]}"#;
     let marker = [7; 16];
-    let mut file =
-        [b"Obj\x01\x02\x16avro.schema".as_slice(), &long(schema.len() as u64), schema, b"\x00", &marker].concat();
+    let mut file = header_with_sync(&[("avro.schema", &schema[..])], &marker);
     for &rows in rows {
-        file.extend([long(rows as u64), long(rows as u64), vec![8; rows], marker.to_vec()].concat());
+        file.extend(block_with_sync(rows as i64, &vec![8; rows], &marker));
     }
     file
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use avro_testing::wire::{self, SYNC, block, bytes, long};
 use support::Folder;
 
 const MIB: u64 = 1 << 20;
@@ -52,31 +53,9 @@ fn run(folder: &Folder, arguments: &[&str]) -> Ran {
     Ran { n_rows, stderr: fs::read_to_string(&err).unwrap(), code: status.code().unwrap_or(-1), time, peak }
 }
 
-fn long(value: i64) -> Vec<u8> {
-    let mut bits = ((value << 1) ^ (value >> 63)) as u64;
-    let mut out = Vec::new();
-    while bits >= 0x80 {
-        out.push(bits as u8 | 0x80);
-        bits >>= 7;
-    }
-    out.push(bits as u8);
-    out
-}
-
-fn bytes(value: &[u8]) -> Vec<u8> {
-    [long(value.len() as i64), value.to_vec()].concat()
-}
-
-const MARKER: [u8; 16] = *b"sync-0123456789!";
-
 fn file(codec: &str, schema: &str, blocks: &[u8]) -> Vec<u8> {
-    let metadata =
-        [long(2), bytes(b"avro.codec"), bytes(codec.as_bytes()), bytes(b"avro.schema"), bytes(schema.as_bytes())];
-    [b"Obj\x01".as_slice(), &metadata.concat(), &[0], &MARKER, blocks].concat()
-}
-
-fn block(rows: i64, stored: &[u8]) -> Vec<u8> {
-    [long(rows), bytes(stored), MARKER.to_vec()].concat()
+    let metadata = [("avro.codec", codec.as_bytes()), ("avro.schema", schema.as_bytes())];
+    [wire::header(&metadata).as_slice(), blocks].concat()
 }
 
 /// Returns at least `n` zeros, deflated with fixed codes: a zero, then repeatedly "258 bytes as one byte before".
@@ -117,11 +96,11 @@ fn made(name: &str) -> Vec<u8> {
         }
         "metadata-entries-many" => {
             let entries = [long(8_000_000), vec![0; 16_000_000], vec![0]].concat();
-            [b"Obj\x01".as_slice(), &entries, &MARKER].concat()
+            [b"Obj\x01".as_slice(), &entries, &SYNC].concat()
         }
         "metadata-large" => {
             let entries = [long(1), bytes(b"x"), bytes(&vec![0; 100 << 20]), vec![0]].concat();
-            [b"Obj\x01".as_slice(), &entries, &MARKER].concat()
+            [b"Obj\x01".as_slice(), &entries, &SYNC].concat()
         }
         "empty-blocks" => file("null", r#""int""#, &block(0, &[]).repeat(1_000_000)),
         other => panic!("nobody makes {other}"),

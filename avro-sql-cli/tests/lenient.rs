@@ -5,6 +5,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
+use avro_testing::wire::{block_with_sync, header_with_sync};
 use support::{Folder, Ran};
 
 /// Returns a file of the test data.
@@ -17,12 +18,10 @@ fn damaged() -> (Vec<u8>, usize) {
     let long = |n: u8| n * 2;
     let schema = br#"{"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}, {"name": "b", "type": "boolean"}]}"#;
     let marker = b"\xa5sync\x00marker\xff\xfe\xfd\x01";
-    let mut file = [b"Obj\x01\x02\x16avro.schema".as_slice(), &[(schema.len() as u8) << 1 | 0x80, 1]].concat();
-    file.extend([schema.as_slice(), b"\x00", marker].concat());
+    let mut file = header_with_sync(&[("avro.schema", &schema[..])], marker);
     let start = file.len();
     for (first, flag) in [(0, 1), (2, 7), (4, 1)] {
-        file.extend([long(2), long(4), long(first), 1, long(first + 1), flag]);
-        file.extend(marker);
+        file.extend(block_with_sync(2, &[long(first), 1, long(first + 1), flag], marker));
     }
     file.truncate(file.len() - 5);
     (file, start)

@@ -1,7 +1,7 @@
-//! Bytes from libFuzzer in, nothing out: see `avro_arrow::testing::fuzz::block`.
+//! Bytes from libFuzzer in, nothing out: see `avro_testing::fuzz::block`.
 #![no_main]
 
-use avro_arrow::testing::fuzz;
+use avro_testing::fuzz;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| fuzz::block(bytes));

@@ -1,7 +1,7 @@
-//! Bytes from libFuzzer in, nothing out: see `avro_arrow::testing::fuzz::header`.
+//! Bytes from libFuzzer in, nothing out: see `avro_testing::fuzz::header`.
 #![no_main]
 
-use avro_arrow::testing::fuzz;
+use avro_testing::fuzz;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| fuzz::header(bytes));

@@ -191,7 +191,7 @@ impl Code {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::testing::Rng;
+    use avro_testing::Rng;
 
     fn deflated(data: &[u8], level: i32) -> Vec<u8> {
         let mut context = libdeflater::Compressor::new(libdeflater::CompressionLvl::new(level).unwrap());
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_those_of_the_data() {
+    fn deflate_len_of_valid_stream_is_data_length() {
         for seed in 0..400 {
             let mut rng = Rng::new(seed);
             let data = data(&mut rng);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn length_equals_output_of_libdeflate() {
+    fn deflate_len_of_damaged_stream_equals_libdeflate_output() {
         let mut n_taken = 0;
         for seed in 0..20_000 {
             let mut rng = Rng::new(seed);

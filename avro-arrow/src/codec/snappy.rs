@@ -225,7 +225,8 @@ fn step(tags: &[u8], out: &mut [u8], len: usize, place: &mut Place) -> Result<()
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::testing::Rng;
+    use avro_testing::Rng;
+    use avro_testing::check_all;
 
     /// Decompresses with a library of the same format.
     fn expected(stored: &[u8]) -> Option<Vec<u8>> {
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn decompression_equals_other_libraries() {
+    fn decompress_of_valid_and_damaged_equals_other_library() {
         let mut rng = Rng::new(1);
         for _ in 0..300 {
             let text = text(&mut rng);
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn any_tags() {
+    fn decompress_of_random_tags_equals_other_library() {
         // Also tags that no compressor writes.
         let mut rng = Rng::new(2);
         let mut good = 0;
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths() {
+    fn stated_len_reads_varints_of_32_bits() {
         let cases = [
             (&[][..], None),
             (&[0], Some((0, 1))),
@@ -344,8 +345,8 @@ mod tests {
             (&[0xff, 0xff, 0xff, 0xff, 0x1f], None),
             (&[0x80, 0x80, 0x80, 0x80, 0x80, 0], None),
         ];
-        for (stored, expected) in cases {
+        check_all(cases, |(stored, expected)| {
             assert_eq!(stated_len(stored), expected, "{stored:?}");
-        }
+        });
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::container::testing::compress;
+use avro_testing::check_all;
 
 const ALL: [Codec; 6] = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
 
@@ -22,6 +22,13 @@ fn run(codec: Codec, max: usize, stored: &[u8]) -> Result<Vec<u8>, String> {
     Ok(block.data.to_vec())
 }
 
+/// The data as the codec stores it.
+pub(crate) fn compress(codec: Codec, data: &[u8]) -> Vec<u8> {
+    let mut out = vec![];
+    Compressor::new(codec, None).unwrap().compress(data, &mut out).unwrap();
+    out
+}
+
 /// Bytes that compress a little.
 fn noise(n: usize) -> Vec<u8> {
     let mut state = 1u32;
@@ -33,7 +40,7 @@ fn noise(n: usize) -> Vec<u8> {
 }
 
 #[test]
-fn names() {
+fn codec_names_round_trip() {
     for codec in ALL {
         assert_eq!(Codec::from_name(codec.name()), Some(codec));
     }
@@ -43,7 +50,7 @@ fn names() {
 }
 
 #[test]
-fn round_trips_with_one_context() {
+fn compressor_and_decompressor_are_reusable() {
     for codec in ALL {
         let mut context = Decompressor::new(codec, &Limits::default());
         for n in [100, 0, 1, 70_000, 3, 1_000_000, 5] {
@@ -56,7 +63,7 @@ fn round_trips_with_one_context() {
 }
 
 #[test]
-fn the_limit_is_exact() {
+fn decompress_limit_is_exact() {
     for codec in ALL {
         for n in [1, 1000, 1024, 5000, 100_000] {
             for data in [noise(n), vec![7; n]] {
@@ -76,7 +83,7 @@ fn the_limit_is_exact() {
 }
 
 #[test]
-fn bombs_stop_at_the_limit() {
+fn decompress_of_bomb_stops_at_limit() {
     for codec in ALL.into_iter().skip(1) {
         let stored = compress(codec, &vec![0; 64 << 20]);
         let found = run(codec, 1 << 20, &stored).unwrap_err();
@@ -85,7 +92,7 @@ fn bombs_stop_at_the_limit() {
 }
 
 #[test]
-fn several_frames_or_streams_in_a_block() {
+fn decompress_joins_frames_and_streams_of_a_block() {
     let (a, b) = (noise(5000), vec![1; 3000]);
     for codec in [Codec::Zstandard, Codec::Bzip2, Codec::Xz] {
         let stored = [compress(codec, &a), compress(codec, b""), compress(codec, &b)].concat();
@@ -99,7 +106,7 @@ fn several_frames_or_streams_in_a_block() {
 }
 
 #[test]
-fn damage_never_gives_other_data() {
+fn decompress_of_changed_block_never_gives_other_data() {
     let data = noise(300);
     for codec in ALL.into_iter().skip(1) {
         let stored = compress(codec, &data);
@@ -119,7 +126,7 @@ fn damage_never_gives_other_data() {
 }
 
 #[test]
-fn damage() {
+fn decompress_of_damaged_block_is_a_precise_error() {
     let deflated = compress(Codec::Deflate, b"some text");
     let checksum_wrong = {
         let mut stored = compress(Codec::Snappy, b"some text");
@@ -156,14 +163,14 @@ fn damage() {
         (Codec::Bzip2, b"garbage".to_vec(), Err("damaged bzip2 block: bz2 header missing")),
         (Codec::Xz, vec![], Err("damaged xz block: the last stream is truncated")),
     ];
-    for (codec, stored, want) in cases {
+    check_all(cases, |(codec, stored, want)| {
         let want = want.map(<[u8]>::to_vec).map_err(|text| format!("{text} {at}"));
         assert_eq!(run(codec, 1000, &stored), want, "{codec:?} {stored:?}");
-    }
+    });
 }
 
 #[test]
-fn null_is_not_copied() {
+fn decompress_of_null_codec_does_not_copy() {
     let block = raw(&[1; 100]);
     let at = block.data.as_ptr();
     let block = Decompressor::new(Codec::Null, &Limits::default()).decompress(block).unwrap();
@@ -171,7 +178,7 @@ fn null_is_not_copied() {
 }
 
 #[test]
-fn every_level_is_read_back() {
+fn compress_at_every_level_is_read_back() {
     let data = [noise(30_000), vec![7; 30_000]].concat();
     for codec in ALL {
         let Some((levels, usual)) = codec.levels() else {

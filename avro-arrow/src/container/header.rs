@@ -197,8 +197,9 @@ fn within(cursor: &Cursor<'_>, more: i64, limits: &Limits) -> Result<usize, Stop
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use super::super::testing::{SYNC, bytes, header, long};
     use super::*;
+    use avro_testing::check_all;
+    use avro_testing::wire::{SYNC, bytes, header, long};
 
     fn parse(bytes: &[u8]) -> Result<Option<Header>, String> {
         Header::parse(bytes, &Limits::default()).map_err(|e| e.to_string())
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_headers() {
+    fn header_parse_of_valid_headers_succeeds() {
         let schema = entry("avro.schema", br#""int""#);
         let marker = entry("x", &[&SYNC[..], &[0xff, 0xfe]].concat());
         let codec = entry("avro.codec", b"deflate");
@@ -230,7 +231,7 @@ mod tests {
             (raw(&[&long(-1), &size(&[&codec]), &codec, &long(1), &schema, &[0]]), Codec::Deflate, 2),
             (raw(&[&long(-2), &size(&[&marker, &schema]), &marker, &schema, &[0]]), Codec::Null, 2),
         ];
-        for (file, codec, n_entries) in cases {
+        check_all(cases, |(file, codec, n_entries)| {
             let file = [file, b"blocks".to_vec()].concat();
             let parsed = parse(&file).unwrap().unwrap();
             let (read, beyond) = Header::read(&mut file.as_slice(), &Limits::default()).unwrap();
@@ -248,11 +249,11 @@ mod tests {
                     kind => assert!(matches!(kind, ErrorKind::Truncated { what: "the header" }), "{e}"),
                 }
             }
-        }
+        });
     }
 
     #[test]
-    fn bad_headers() {
+    fn header_parse_of_bad_headers_names_the_fault() {
         let invalid = "invalid Avro schema";
         let limit = "exceeds the limit `metadata_bytes` (16777216)";
         let with = |codec: &[u8]| header(&[("avro.schema", br#""int""#), ("avro.codec", codec)]);
@@ -275,16 +276,16 @@ mod tests {
             ([b"Obj\x01", long(i64::MIN).as_slice(), &[0]].concat(), "the metadata's count is -9223372036854775808"),
             (raw(&[&long(-1), &long(3), &entry("a", b"b"), &[0]]), "(file offset 10)"),
         ];
-        for (file, want) in cases {
+        check_all(cases, |(file, want)| {
             let found = parse(&file).map(|_| ()).unwrap_err();
             assert!(found.contains(want), "{found:?} for {want:?}");
             let found = Header::read(&mut file.as_slice(), &Limits::default()).unwrap_err().to_string();
             assert!(found.contains(want), "{found:?} for {want:?}");
-        }
+        });
     }
 
     #[test]
-    fn wrong_row_count_fails_at_the_end() {
+    fn header_with_count_beyond_the_file_is_truncated() {
         let mut file = [b"Obj\x01", long(100_000).as_slice()].concat();
         file.resize(101, 0);
         assert!(parse(&file).unwrap().is_none());
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_many_reads_up_to_its_limit() {
+    fn header_longer_than_first_read_is_limited() {
         let file = header(&[("avro.schema", br#""int""#), ("x", &[1; 100_000])]);
         let limits = |metadata_bytes| Limits { metadata_bytes, ..Limits::default() };
         let (header, beyond) = Header::read(&mut file.as_slice(), &limits(file.len())).unwrap();

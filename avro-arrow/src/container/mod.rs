@@ -14,7 +14,6 @@ mod framer;
 mod header;
 mod pieces;
 mod positioned;
-pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_one_run_of_bytes() {
+    fn pieces_of_any_size_read_as_one_run() {
         let all: Vec<u8> = (0..100).collect();
         for size in [1, 2, 3, 7, 50, 99, 100] {
             for skip in [0, 1, 6, 49, 100] {

@@ -58,7 +58,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn reads_and_seeks_as_a_file() {
+    fn positioned_reads_and_seeks_as_a_file() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let whole = std::fs::read(&path).unwrap();
         let mut file = Positioned::new(File::open(&path).unwrap());

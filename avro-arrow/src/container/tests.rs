@@ -3,17 +3,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::count::{RowsFit, rows_fit};
-use super::testing::{SYNC, block, file, header, long};
 use super::{Framer, Header, count_rows};
 use crate::codec::Codec;
+use crate::codec::tests::compress;
 use crate::encoding::PADDING;
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
 use arrow_buffer::Buffer;
+use avro_testing::check_all;
+use avro_testing::wire::{self, SYNC, block, header, long};
 use std::io::Cursor;
 
 /// Offset, rows, data.
 type Found = (u64, u64, Vec<u8>);
+
+/// A file of blocks, each given by its row count and its bytes before compression.
+fn file(schema: &str, codec: Codec, blocks: &[(i64, &[u8])]) -> Vec<u8> {
+    let blocks: Vec<_> = blocks.iter().map(|(rows, data)| block(*rows, &compress(codec, data))).collect();
+    wire::file(schema, codec.name(), &blocks)
+}
 
 fn parsed(file: &[u8]) -> Header {
     Header::parse(file, &Limits::default()).unwrap().unwrap()
@@ -90,7 +98,7 @@ fn tricky() -> (Vec<u8>, Vec<Found>) {
 const PIECES: [usize; 5] = [1, 3, 5, 100, usize::MAX];
 
 #[test]
-fn a_whole_file_in_pieces_of_any_size() {
+fn framer_with_pieces_of_any_size_finds_all_blocks() {
     let (file, want) = tricky();
     for piece in 1..200 {
         assert_eq!(whole(&file, piece).unwrap(), want, "{piece}");
@@ -100,7 +108,7 @@ fn a_whole_file_in_pieces_of_any_size() {
 }
 
 #[test]
-fn every_split_owns_each_block_once() {
+fn splits_at_every_offset_own_each_block_once() {
     let (file, want) = tricky();
     let header = parsed(&file);
     let n = file.len() as u64;
@@ -131,7 +139,7 @@ fn every_split_owns_each_block_once() {
 }
 
 #[test]
-fn no_split_hides_a_damaged_marker() {
+fn splits_do_not_hide_damaged_marker() {
     let (file, want) = tricky();
     let header = parsed(&file);
     for (offset, _, _) in want.iter().skip(1).chain([&(file.len() as u64, 0, vec![])]) {
@@ -148,7 +156,7 @@ fn no_split_hides_a_damaged_marker() {
 }
 
 #[test]
-fn a_larger_file_in_splits() {
+fn splits_of_a_larger_file_own_each_block_once() {
     let text: Vec<u8> = (0..60_000u32).flat_map(|i| (i.wrapping_mul(2_654_435_761) >> 20).to_be_bytes()).collect();
     let blocks: Vec<(i64, &[u8])> = (1..200usize).map(|i| (i as i64, &text[i * 7..i * 7 + i * 13 % 2500])).collect();
     let file = file(r#""bytes""#, Codec::Null, &blocks);
@@ -167,7 +175,7 @@ fn a_larger_file_in_splits() {
 }
 
 #[test]
-fn no_more_is_read_than_needed() {
+fn framer_reads_no_more_than_needed() {
     let (file, want) = tricky();
     let header = parsed(&file);
     for end in 1..=file.len() as u64 {
@@ -187,7 +195,7 @@ fn no_more_is_read_than_needed() {
 }
 
 #[test]
-fn needed_range_is_that_of_the_next_block() {
+fn framer_needed_range_is_next_block() {
     let (file, expected) = tricky();
     let header = parsed(&file);
     // Of the whole file, and of a range that ends before the last block but looks at it.
@@ -223,7 +231,7 @@ fn needed_range_is_that_of_the_next_block() {
 }
 
 #[test]
-fn blocks_inside_a_piece_are_not_copied() {
+fn framer_does_not_copy_block_inside_a_piece() {
     let data = vec![7; 5000];
     let last = vec![7; PADDING - 17]; // the marker behind it is not enough padding
     let file = file(r#""bytes""#, Codec::Null, &[(1, &data), (1, &data), (1, &last)]);
@@ -239,7 +247,7 @@ fn blocks_inside_a_piece_are_not_copied() {
 }
 
 #[test]
-fn a_cut_file_is_never_a_success() {
+fn framer_on_cut_file_fails() {
     let (file, want) = tricky();
     let header = parsed(&file);
     let mut ends: Vec<u64> = vec![header.len];
@@ -277,7 +285,7 @@ fn a_cut_file_is_never_a_success() {
 }
 
 #[test]
-fn a_cut_file_is_never_counted() {
+fn count_rows_of_cut_file_fails() {
     let start = header(&[("avro.schema", br#""int""#)]);
     let mut file = start.clone();
     let mut ends = vec![(file.len(), 0)];
@@ -295,7 +303,7 @@ fn a_cut_file_is_never_counted() {
 }
 
 #[test]
-fn damaged_blocks() {
+fn framer_on_damaged_block_names_the_fault() {
     let start = header(&[("avro.schema", br#""bytes""#)]);
     let at = start.len();
     let good = block(2, b"\x02a\x02b");
@@ -342,7 +350,7 @@ fn damaged_blocks() {
         (vec![4], format!("the file ends inside a block's count and size (block 1, file offset {second})")),
     ];
     let limits = Limits { block_bytes: 1000, ..Limits::default() };
-    for (bytes, want) in cases {
+    check_all(cases, |(bytes, want)| {
         let file = [start.clone(), good.clone(), bytes].concat();
         let header = parsed(&file);
         for piece in PIECES {
@@ -355,11 +363,11 @@ fn damaged_blocks() {
         }
         let found = count_rows(&mut Cursor::new(&file), &limits).unwrap_err().to_string();
         assert_eq!(found, want);
-    }
+    });
 }
 
 #[test]
-fn counts() {
+fn count_rows_of_valid_and_damaged_files() {
     let ints = |n: usize| vec![2; n];
     let one = |codec, schema: &str, rows: i64, data: &[u8]| {
         let first: &[u8] = if schema.contains("null") { &[] } else { &[2] };
@@ -388,7 +396,7 @@ fn counts() {
 }
 
 #[test]
-fn row_counts_are_checked_against_block_size() {
+fn rows_fit_checks_row_count_against_block_size() {
     use RowsFit::*;
     let data = vec![0; 10_000];
     let cases = [
@@ -406,12 +414,12 @@ fn row_counts_are_checked_against_block_size() {
         (Codec::Xz, 0, Unknown),
         (Codec::Null, u64::MAX, No),
     ];
-    for (codec, rows, want) in cases {
-        let stored = super::testing::compress(codec, &data);
+    check_all(cases, |(codec, rows, want)| {
+        let stored = compress(codec, &data);
         assert_eq!(rows_fit(codec, &stored, rows, 1, &Limits::default()), want, "{codec:?} {rows}");
         let want = if rows <= 10_000_000 { Unknown } else { No };
         assert_eq!(rows_fit(codec, &stored, rows, 0, &Limits::default()), want, "{codec:?} {rows}");
-    }
+    });
     assert_eq!(rows_fit(Codec::Null, &[], 10_000_000, 0, &Limits::default()), Yes);
     assert_eq!(rows_fit(Codec::Null, &[], 10_000_001, 0, &Limits::default()), No);
     assert_eq!(rows_fit(Codec::Null, &[], 0, 1, &Limits::default()), Yes);

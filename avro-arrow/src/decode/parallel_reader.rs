@@ -291,9 +291,8 @@ fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<O
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::codec::Codec;
-    use crate::container::testing::file;
     use crate::decode::reader_builder::ReaderBuilder;
+    use avro_testing::wire::{block, file};
 
     /// A file that panics at its end.
     struct Panics(std::io::Cursor<Vec<u8>>);
@@ -313,9 +312,9 @@ mod tests {
 
     #[test]
     fn panic_of_the_source_is_an_error() {
-        let rows = |claim: i64| file("\"int\"", Codec::Null, &[(claim, &[2; 10][..]); 5]);
+        let rows = |claim: i64| file("\"int\"", "null", &vec![block(claim, &[2; 10]); 5]);
         // Longer than one read, so that the header is read without a panic.
-        let long = file("\"int\"", Codec::Null, &[(1 << 20, &[2; 1 << 20][..]); 5]);
+        let long = file("\"int\"", "null", &vec![block(1 << 20, &[2; 1 << 20]); 5]);
         for batch_size in [100, 8192, usize::MAX] {
             let read = Panics(std::io::Cursor::new(long.clone()));
             assert!(matches!(error(read, batch_size).unwrap().kind(), ErrorKind::Worker), "{batch_size}");

@@ -118,9 +118,10 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
-    fn longs() {
+    fn cursor_long_reads_varints_and_refuses_long_ones() {
         let cases: [(&[u8], Result<i64, Fault>); 11] = [
             (&[0], Ok(0)),
             (&[1], Ok(-1)),
@@ -134,15 +135,15 @@ mod tests {
             (&[0x80], Err(Fault::End)),
             (&[], Err(Fault::End)),
         ];
-        for (bytes, want) in cases {
+        check_all(cases, |(bytes, want)| {
             let mut cursor = Cursor::new(bytes);
             assert_eq!(cursor.long(), want, "{bytes:?}");
             assert_eq!(cursor.at(), if want.is_ok() { bytes.len() } else { 0 }, "{bytes:?}");
-        }
+        });
     }
 
     #[test]
-    fn item_blocks() {
+    fn cursor_item_block_reads_counts_and_sizes() {
         assert_eq!(Cursor::new(&[6]).item_block(), Ok((3, None)));
         assert_eq!(Cursor::new(&[5, 4, 0, 0]).item_block(), Ok((3, Some(2))));
         assert_eq!(Cursor::new(&[5, 4, 0]).item_block(), Err(Fault::End));

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_where_it_can() {
+    fn padded_bytes_share_buffer_with_room_for_padding() {
         let buffer = Buffer::from_vec((0u8..200).collect::<Vec<_>>());
         let shared = PaddedBytes::slice_of(&buffer, 10..200 - PADDING);
         assert_eq!(&*shared, &buffer[10..200 - PADDING]);

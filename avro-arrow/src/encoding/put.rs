@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn written_rows_are_read_back() {
+    fn put_long_is_read_back_by_cursor() {
         let edges = (0..64).flat_map(|bit| [1i64 << bit, (1i64 << bit).wrapping_sub(1)]);
         for value in edges.flat_map(|edge| [edge, edge.wrapping_neg(), edge ^ 0x5555]).chain([0, i64::MIN, i64::MAX]) {
             let len = long_len(value);

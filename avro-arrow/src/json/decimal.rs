@@ -158,10 +158,11 @@ pub(crate) fn looks_like_one(text: &str) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::testing::Rng;
+    use avro_testing::Rng;
+    use avro_testing::check_all;
 
     #[test]
-    fn numbers_become_their_bytes_and_back() {
+    fn decimal_text_round_trips() {
         let money = Digits { precision: 9, scale: 2 };
         let cases: &[(&str, Option<&[u8]>)] = &[
             ("100.00", Some(&[0x27, 0x10])),
@@ -192,9 +193,9 @@ mod tests {
             ("1 000", None),
             ("NaN", None),
         ];
-        for (text, want) in cases {
+        check_all(cases, |(text, want)| {
             assert_eq!(money.bytes(text).as_deref(), *want, "{text}");
-        }
+        });
         for (bytes, want) in
             [(&[0x27, 0x10][..], "100.00"), (&[0xff], "-0.01"), (&[], "0.00"), (&[0, 0, 5], "0.05"), (&[0x80], "-1.28")]
         {
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn random_numbers_survive() {
+    fn decimal_of_random_numbers_round_trips() {
         let rng = &mut Rng::new(3);
         for _ in 0..2_000 {
             let precision = 1 + rng.below(76);

@@ -226,6 +226,7 @@ impl Rows<'_> {
 mod tests {
     use super::*;
     use crate::encoding::PaddedBytes;
+    use avro_testing::check_all;
 
     fn block(rows: u64, bytes: &[u8]) -> Block {
         Block { rows, data: PaddedBytes::from_vec(bytes.to_vec()), offset: 70, end: 99, index: 3 }
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_blocks() {
+    fn json_rows_of_blocks_are_lines() {
         let limits = Limits { zero_width_items: 5, ..Limits::default() };
         let at = |row: u64, offset: u64| format!(" (row {row}, block 3, file offset 70, offset in block {offset})");
         let union = r#"["null","long",{"type":"array","items":["null","string"]}]"#;
@@ -303,15 +304,15 @@ mod tests {
                 ),
             ),
         ];
-        for (json, form, block, text, starts, error) in cases {
+        check_all(cases, |(json, form, block, text, starts, error)| {
             let got = lines(&Decoder::new(&schema(json), form, &limits), &block);
             assert_eq!(got, (text.to_string(), starts.to_vec(), error), "{json} {form:?}");
-        }
+        });
     }
 
     /// An invalid row does not affect others if it is certain where the next one begins.
     #[test]
-    fn rows_after_a_bad_one() {
+    fn json_rows_stop_at_bad_row() {
         let limits = Limits::default();
         let record = |fields: &str| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
         let text = record(r#"{"name":"s","type":"string"},{"name":"n","type":"int"}"#);
@@ -352,7 +353,7 @@ mod tests {
 
     /// Defaults of a reader's schema are texts that were made with tags.
     #[test]
-    fn resolved() {
+    fn json_rows_resolve_to_reader_schema() {
         let writer = schema(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#);
         let reader = schema(
             r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","double"]},
@@ -369,14 +370,14 @@ mod tests {
             ),
             (Form::Plain, r#"{"a":3.0,"b":[null,1],"m":{"k":{"u":null},"l":{"u":5}}}"#),
         ];
-        for (form, want) in cases {
+        check_all(cases, |(form, want)| {
             let decoder = Decoder::resolving(&writer, &reader, form, &Options::default()).unwrap();
             let mut out = b"before".to_vec();
             assert_eq!(decoder.decode(&[6, 1, 2], &mut out).unwrap(), 1);
             assert_eq!(String::from_utf8(out).unwrap().strip_prefix("before"), Some(want));
             let error = decoder.decode(&[0x80], &mut Vec::new()).unwrap_err();
             assert_eq!(error.to_string(), "a value runs past the end of its block (offset in block 0)");
-        }
+        });
         let text = schema(r#""string""#);
         let refused = Decoder::resolving(&writer, &text, Form::Plain, &Options::default());
         assert!(refused.is_err());

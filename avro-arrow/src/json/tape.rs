@@ -244,7 +244,7 @@ impl Parser<'_> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::testing::{Rng, corrupt};
+    use avro_testing::{Rng, check_all, corrupt};
     use serde_json::Value as Json;
 
     /// The value at this index, as a tree.
@@ -315,7 +315,7 @@ mod tests {
     ];
 
     #[test]
-    fn parses_as_other_parsers_do() {
+    fn tape_of_random_text_equals_serde_json() {
         let broken = [
             "",
             " ",
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_not_on_the_stack() {
+    fn tape_of_deep_nesting_takes_no_stack() {
         let text = format!("{}{}", "[{\"a\":".repeat(500_000), "]");
         assert!(Tape::default().parse(&text).is_err());
         let text = format!("{}1{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn expected_token_is_named() {
+    fn tape_error_names_expected_token() {
         let cases = [
             ("{\"a\" 1}", ("`:`", 5)),
             ("[1 2]", ("`,` or `]`", 3)),
@@ -392,8 +392,8 @@ mod tests {
             ("[1,]", ("a value", 3)),
             ("12a", ("the end of a number", 2)),
         ];
-        for (text, want) in cases {
+        check_all(cases, |(text, want)| {
             assert_eq!(Tape::default().parse(text), Err(want), "{text}");
-        }
+        });
     }
 }

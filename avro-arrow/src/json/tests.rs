@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::schema::Schema;
+use avro_testing::check_all;
 
 const LIST: &str = r#"{"type":"record","name":"n.L","fields":[{"name":"v","type":"int"},
     {"name":"next","type":["null","L"]}]}"#;
@@ -32,7 +33,7 @@ fn run(schema: &str, bytes: &[u8]) -> (Place<Result<String, Fault>>, Place<Optio
 }
 
 #[test]
-fn texts() {
+fn decode_writes_json_of_both_forms() {
     let cases: &[(&str, &[u8], &str)] = &[
         (r#""null""#, &[], "null"),
         (r#""boolean""#, &[1], "true"),
@@ -59,15 +60,15 @@ fn texts() {
         (r#"{"type":"record","name":"R","fields":[]}"#, &[], "{}"),
         (LIST, &[2, 2, 4, 0], r#"{"v":1,"next":{"n.L":{"v":2,"next":null}}}"#),
     ];
-    for (schema, bytes, want) in cases {
+    check_all(cases, |(schema, bytes, want)| {
         // The size of the map's block: `3, 12` says 2 entries of 6 bytes.
         let want = ((Ok(want.to_string()), bytes.len()), (None, bytes.len()));
         assert_eq!(run(schema, bytes), want, "{schema} {bytes:?}");
-    }
+    });
 }
 
 #[test]
-fn faults() {
+fn decode_of_damaged_value_names_the_fault() {
     let union = r#"["null","int"]"#;
     let ints = r#"{"type":"array","items":"int"}"#;
     let nulls = r#"{"type":"array","items":"null"}"#;
@@ -95,14 +96,14 @@ fn faults() {
         (map, &[2, 2, 0xff, 0, 0], (Fault::Utf8, 1), (None, 5)),
         (LIST, &[0, 2, 0, 2, 0, 2, 0, 0], (limit("value_nesting", 4, 3), 6), (Some(limit("value_nesting", 4, 3)), 6)),
     ];
-    for (schema, bytes, written, skipped) in cases {
+    check_all(cases, |(schema, bytes, written, skipped)| {
         let got = run(schema, bytes);
         assert_eq!(got, ((Err(written.0), written.1), *skipped), "{schema} {bytes:?}");
-    }
+    });
 }
 
 #[test]
-fn nesting_is_not_on_the_stack() {
+fn decode_of_deep_nesting_takes_no_stack() {
     let schema = Schema::parse(LIST, &Limits::default()).unwrap();
     let resolution = Resolution::same(&schema);
     let mut bytes = [0, 2].repeat(99_999);
@@ -120,7 +121,7 @@ fn nesting_is_not_on_the_stack() {
 
 /// Forty levels of records that each hold the next twice, with no bytes at the bottom.
 #[test]
-fn types_that_double_at_each_level() {
+fn decode_of_types_that_double_ends() {
     let mut text = r#"{"type":"record","name":"R0","fields":[]}"#.to_string();
     for level in 1..40 {
         let below = level - 1;
@@ -139,7 +140,7 @@ fn types_that_double_at_each_level() {
 
 /// Defaults are written where records end, many at a time.
 #[test]
-fn defaults_are_text_too() {
+fn decode_writes_defaults() {
     let schema = |json: &str| Schema::parse(json, &Limits::default()).unwrap();
     let default = "x".repeat(600);
     let reader = LIST.replace("]}]}", &format!(r#"]}},{{"name":"d","type":"string","default":"{default}"}}]}}"#));

@@ -160,13 +160,14 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+    use avro_testing::check_all;
 
     const GUID_BYTES: [u8; 16] = *b"\x12\x34\x56\x78\x9a\xbc\xde\xf0\x01\x02\x03\x04\x05\x06\x07\x08";
     const APICURIO: Framing = Framing::Apicurio(IdWidth::Eight);
     const APICURIO_4: Framing = Framing::Apicurio(IdWidth::Four);
 
     #[test]
-    fn prefixes_there_and_back() {
+    fn write_prefix_is_split_again() {
         let cases: [(Framing, SchemaId, &[u8]); 9] = [
             (
                 Framing::SingleObject,
@@ -186,7 +187,7 @@ mod tests {
             (APICURIO_4, SchemaId::Number(7), b"\0\0\0\0\x07"),
             (Framing::Bare, SchemaId::Unnamed, b""),
         ];
-        for (framing, id, prefix) in cases {
+        check_all(cases, |(framing, id, prefix)| {
             for datum in [&b"datum"[..], b"", b"\0\0\0\0\0\0\0\0"] {
                 let mut message = vec![];
                 framing.write_prefix(id, &mut message).unwrap();
@@ -199,11 +200,11 @@ mod tests {
                 assert!(matches!(error.kind(), ErrorKind::ShortMessage { len: found, .. } if *found == len), "{error}");
                 assert_eq!(error.position().offset_in_message, Some(0));
             }
-        }
+        });
     }
 
     #[test]
-    fn other_messages() {
+    fn split_of_other_message_is_an_error() {
         let cases: [(Framing, &[u8], &str); 9] = [
             (
                 Framing::SingleObject,
@@ -231,15 +232,15 @@ mod tests {
             (APICURIO, b"\x01\0\0", "not a message in Apicurio's framing: it starts with 01 00 00"),
             (APICURIO, b"\0\0\0\0\0\0\0\0", "a message in Apicurio's framing is longer than 8 bytes"),
         ];
-        for (framing, message, want) in cases {
+        check_all(cases, |(framing, message, want)| {
             let error = framing.split(message).unwrap_err();
             assert_eq!(error.to_string(), format!("{want} (offset in message 0)"));
             assert!(error.is_corrupt());
-        }
+        });
     }
 
     #[test]
-    fn unsupported_ids_are_errors() {
+    fn write_prefix_of_unsupported_id_is_an_error() {
         let cases = [
             (
                 Framing::SingleObject,
@@ -270,10 +271,10 @@ mod tests {
             ),
             (Framing::Bare, SchemaId::Number(7), "a bare datum cannot carry schema id 7"),
         ];
-        for (framing, id, want) in cases {
+        check_all(cases, |(framing, id, want)| {
             let mut out = vec![];
             assert_eq!(framing.write_prefix(id, &mut out).unwrap_err().to_string(), want);
             assert!(out.is_empty());
-        }
+        });
     }
 }

@@ -52,8 +52,6 @@ mod chunk;
 mod decoder;
 mod framing;
 mod store;
-#[cfg(test)]
-mod tests;
 
 pub use decoder::{MessageBatch, MessageDecoder, ValueChecks};
 pub use framing::{Framing, IdWidth, SchemaId};

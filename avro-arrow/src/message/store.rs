@@ -114,6 +114,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+    use avro_testing::check_all;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     fn schema(json: &str) -> Schema {
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_id_is_asked_for_once_but_after_a_failure() {
+    fn resolver_is_asked_once_for_each_id_unless_it_fails() {
         let asked = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&asked);
         let mut store = SchemaStore::new().with_resolver(move |id| {
@@ -143,18 +144,18 @@ mod tests {
             (3, "schema id 3 cannot be looked up: timeout 3", 4),
             (1, "\"int\"", 4),
         ];
-        for (number, want, n_asked) in cases {
+        check_all(cases, |(number, want, n_asked)| {
             let found = store.get(SchemaId::Number(number));
             let found = found.map_or_else(|e| e.to_string(), |schema| schema.json().to_owned());
             assert_eq!((found.as_str(), asked.load(Ordering::Relaxed)), (want, n_asked));
-        }
+        });
         store.insert(SchemaId::Number(2), schema("\"null\""));
         assert_eq!(store.get(SchemaId::Number(2)).unwrap().json(), "\"null\"");
         assert_eq!(asked.load(Ordering::Relaxed), 4);
     }
 
     #[test]
-    fn without_a_resolver() {
+    fn store_without_resolver_knows_inserted_ids() {
         let mut store = SchemaStore::single(schema("\"int\""));
         assert_eq!(store.get(SchemaId::Unnamed).unwrap().json(), "\"int\"");
         assert_eq!(
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_ids_are_remembered_up_to_a_limit() {
+    fn store_remembers_unknown_ids_up_to_limit() {
         let mut store = SchemaStore::new().with_resolver(|_| Ok(None));
         for number in 0..70_000 {
             assert!(store.get(SchemaId::Number(number)).is_err());

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_text_than_views_can_point_to() {
+    fn constants_beyond_view_offsets_are_an_error() {
         let constants = |n: usize| {
             let mut constants = Constants::default();
             for _ in 0..n {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_an_enum_are_kept_once() {
+    fn constants_keep_texts_of_an_enum_once() {
         let mut constants = Constants::default();
         let enums = ["a symbol that is long", "another"].map(|text| Arc::new(StringArray::from_iter_values([text])));
         let texts = [0, 1, 0, 0].map(|at: usize| constants.texts(&enums[at]));

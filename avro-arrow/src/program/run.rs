@@ -22,7 +22,7 @@ mod place;
 mod runner;
 mod together;
 
-pub(crate) use cpu::CpuKind;
+pub use cpu::CpuKind;
 
 use super::kernels::{self, Cpu, Kernel};
 use super::{Body, Leaf, Op, Program, SkipLeaf};

@@ -4,10 +4,11 @@
 use super::*;
 use crate::options::{Enums, LogicalMaps, Options, Strings, Unions};
 use crate::schema::Schema;
-use crate::testing::{Rng, corrupt, evolved_schema, random_rows, random_schema};
 use arrow_array::{Array, cast::AsArray};
 use arrow_buffer::i256;
 use arrow_schema::ArrowError;
+use avro_testing::wire;
+use avro_testing::{Rng, check_all, check_seeds, corrupt, evolved_schema, random_rows_of, random_schema};
 use std::collections::BTreeMap;
 
 fn plan(schema: &str, options: &Options) -> Plan {
@@ -20,7 +21,7 @@ fn int(value: i128) -> Value {
 }
 
 #[test]
-fn values() {
+fn reference_decodes_each_type() {
     let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":10}"#;
     let wide = r#"{"type":"bytes","logicalType":"decimal","precision":40}"#;
     let duration = r#"{"type":"fixed","name":"D","size":12,"logicalType":"duration"}"#;
@@ -65,17 +66,17 @@ fn values() {
             Value::List(vec![Value::Record(vec![Value::Json(r#"{"n":null}"#.into())])]),
         ),
     ];
-    for (schema, bytes, want) in cases {
+    check_all(cases, |(schema, bytes, want)| {
         let limits = Limits::default();
         let plan = plan(schema, &Options::default());
         let got = decode_rows(&plan, bytes, 1, &limits);
         assert_eq!(got, Ok(vec![vec![want]]), "{schema} {bytes:?}");
         assert_eq!(to_batch(&plan, got.unwrap()).unwrap().num_rows(), 1, "{schema} {bytes:?}");
-    }
+    });
 }
 
 #[test]
-fn faults_and_their_places() {
+fn reference_locates_each_fault() {
     let limits = Limits { zero_width_items: 5, value_nesting: 2, ..Limits::default() };
     let fields = |types: &[&str]| {
         let fields: Vec<_> =
@@ -122,17 +123,17 @@ fn faults_and_their_places() {
         (list, 1, &[0, 2, 0, 2, 0, 2, 0, 0], deep, 0, 6, "n"),
         (list, 1, &[0, 2, 0, 3], Fault::UnionBranch(-2), 0, 3, "n"),
     ];
-    for (schema, rows, bytes, fault, row, offset, path) in cases {
+    check_all(cases, |(schema, rows, bytes, fault, row, offset, path)| {
         let options = Options { limits: limits.clone(), ..Options::default() };
         let plan = plan(schema, &options);
         let want = Located { fault: *fault, row: *row, offset: *offset, path: path.to_string(), unread: None };
         assert_eq!(decode_rows(&plan, bytes, *rows, &limits), Err(want.clone()), "{schema} {bytes:?}");
         assert_eq!(locate(&plan, bytes, *rows, &limits), Some(want), "{schema} {bytes:?}");
-    }
+    });
 }
 
 #[test]
-fn unprojected_fields_are_skipped() {
+fn reference_skips_unprojected_fields() {
     let schema = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"boolean"},{"name":"b","type":"int"},
         {"name":"c","type":{"type":"array","items":"string"}},{"name":"d","type":"int"}]}"#;
     let options = Options { projection: Some(vec!["d".into(), "b".into()]), ..Options::default() };
@@ -145,14 +146,14 @@ fn unprojected_fields_are_skipped() {
 }
 
 #[test]
-fn errors_say_where() {
+fn located_fault_prints_position() {
     let plan = plan(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"boolean"}]}"#, &Options::default());
     let error = locate(&plan, &[1, 7], 2, &Limits::default()).unwrap().into_error();
     assert_eq!(error.to_string(), "boolean 7 is neither 0 nor 1 (field a, row 1, offset in block 1)");
 }
 
 #[test]
-fn pairs_become_a_map() {
+fn reference_reads_pairs_as_map() {
     let schema = r#"{"type":"array","logicalType":"map","items":{"type":"record","name":"P","fields":[
         {"name":"key","type":"int"},{"name":"value","type":["null","string"]}]}}"#;
     let options = Options { logical_maps: LogicalMaps::Map, ..Options::default() };
@@ -163,25 +164,14 @@ fn pairs_become_a_map() {
     assert_eq!((map.value_length(0), map.value_length(1), map.values().null_count()), (2, 0, 1));
 }
 
-/// A file without compression: its schema, and of each block the rows and the bytes. Short enough for lengths of one
-/// byte.
+/// A file without compression and codec: its schema, and of each block the rows and the bytes.
 fn file(schema: &str, blocks: &[(u8, &[u8])]) -> Vec<u8> {
-    let sync = b"0123456789abcdef";
-    let mut file = b"Obj\x01\x02\x16avro.schema".to_vec();
-    file.push(schema.len() as u8 * 2);
-    file.extend(schema.as_bytes());
-    file.push(0);
-    file.extend(sync);
-    for (rows, bytes) in blocks {
-        file.extend([rows * 2, bytes.len() as u8 * 2]);
-        file.extend(*bytes);
-        file.extend(sync);
-    }
-    file
+    let blocks = blocks.iter().flat_map(|(rows, bytes)| wire::block((*rows).into(), bytes));
+    wire::header(&[("avro.schema", schema.as_bytes())]).into_iter().chain(blocks).collect()
 }
 
 #[test]
-fn files() {
+fn reference_reads_files() {
     let options = Options::default();
     let valid = file(r#""boolean""#, &[(2, &[1, 0]), (0, &[]), (1, &[1])]);
     let batches = read(valid.as_slice(), &options).unwrap();
@@ -202,10 +192,10 @@ fn files() {
             "a value runs past the end of its block (field value, row 1, block 0, file offset 44, offset in block 1)",
         ),
     ];
-    for (blocks, want) in cases {
+    check_all(cases, |(blocks, want)| {
         let error = read(file(r#""boolean""#, blocks).as_slice(), &options).unwrap_err();
         assert_eq!(error.to_string(), want);
-    }
+    });
     assert!(read(&valid[..valid.len() - 1], &options).unwrap_err().is_corrupt());
 }
 
@@ -268,11 +258,10 @@ fn random_options(rng: &mut Rng) -> Options {
 }
 
 #[test]
-fn random_schemas_and_rows() {
+fn reference_on_random_rows_equals_json_and_skip() {
     let (mut n_json, mut n_unread, mut n_refused) = (0, 0, 0);
     let mut seen: BTreeMap<&str, usize> = SHAPES.iter().map(|shape| (*shape, 0)).collect();
-    for seed in 0..3_000 {
-        let rng = &mut Rng::new(seed);
+    check_seeds(0..3_000, |rng| {
         let text = random_schema(rng);
         let mut options = random_options(rng);
         let schema = Schema::parse(&text, &options.limits).expect(&text);
@@ -284,51 +273,51 @@ fn random_schemas_and_rows() {
             Ok(plan) => plan,
             Err(error) if matches!(error.kind(), crate::ErrorKind::Resolve { .. }) => {
                 n_refused += 1;
-                continue;
+                return;
             }
-            Err(error) => panic!("seed {seed}: {error}: {text}"),
+            Err(error) => panic!("{error}: {text}"),
         };
         let printed = format!("{:?} {:?}", plan.row, plan.target);
         seen.iter_mut().for_each(|(shape, n)| *n += usize::from(printed.contains(shape)));
         let n_rows = rng.below(12);
-        let mut bytes = random_rows(rng, &schema, n_rows);
+        let mut bytes = random_rows_of(rng, &text, n_rows);
         let rows = decode_rows(&plan, &bytes, n_rows as u64, &options.limits);
         let rows = match rows {
             Ok(rows) => rows,
             // What some of a writer's values meet who has other types.
             Err(located) if options.reader_schema.is_some() && is_unread(located.fault) => {
                 n_unread += 1;
-                continue;
+                return;
             }
-            Err(located) => panic!("seed {seed}: {located:?}: {text}"),
+            Err(located) => panic!("{located:?}: {text}"),
         };
-        assert_eq!(locate(&plan, &bytes, n_rows as u64, &options.limits), None, "seed {seed}");
-        let batch = to_batch(&plan, rows).unwrap_or_else(|error| panic!("seed {seed}: {error}: {text}"));
-        assert_eq!((batch.num_rows(), batch.schema()), (n_rows, plan.arrow.clone()), "seed {seed}");
-        valid(&batch.into()).unwrap_or_else(|error| panic!("seed {seed}: {error}: {text}"));
+        assert_eq!(locate(&plan, &bytes, n_rows as u64, &options.limits), None);
+        let batch = to_batch(&plan, rows).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!((batch.num_rows(), batch.schema()), (n_rows, plan.arrow.clone()));
+        valid(&batch.into()).unwrap_or_else(|error| panic!("{error}: {text}"));
 
         let (mut writing, mut skipping) = (Cursor::new(&bytes), Cursor::new(&bytes));
         for _ in 0..n_rows {
             let mut json = Vec::new();
             write_json(&plan.resolution, plan.resolution.root, &mut writing, &mut json, &options.limits).expect(&text);
             skip_value(&schema, schema.root(), &mut skipping, &options.limits).expect(&text);
-            assert_eq!(writing.at(), skipping.at(), "seed {seed}: {text}");
+            assert_eq!(writing.at(), skipping.at(), "{text}");
             let parsed = serde_json::from_slice::<serde_json::Value>(&json);
-            assert!(parsed.is_ok(), "seed {seed}: {}", String::from_utf8_lossy(&json));
+            assert!(parsed.is_ok(), "{}", String::from_utf8_lossy(&json));
             n_json += 1;
         }
-        assert_eq!(writing.remaining(), 0, "seed {seed}");
+        assert_eq!(writing.remaining(), 0);
 
         // Of damaged bytes both walks say the same, and what they accept makes arrays.
         corrupt(rng, &mut bytes);
         match decode_rows(&plan, &bytes, n_rows as u64, &options.limits) {
-            Ok(rows) => drop(to_batch(&plan, rows).unwrap_or_else(|error| panic!("seed {seed}: {error}: {text}"))),
+            Ok(rows) => drop(to_batch(&plan, rows).unwrap_or_else(|error| panic!("{error}: {text}"))),
             Err(located) => {
-                assert!(located.offset <= bytes.len(), "seed {seed}");
-                assert_eq!(locate(&plan, &bytes, n_rows as u64, &options.limits), Some(located), "seed {seed}");
+                assert!(located.offset <= bytes.len());
+                assert_eq!(locate(&plan, &bytes, n_rows as u64, &options.limits), Some(located));
             }
         }
-    }
+    });
     assert!(n_json > 9_000, "{n_json}");
     assert!(n_unread > 50 && (50..1_000).contains(&n_refused), "{n_unread} {n_refused}");
     assert!(seen.values().all(|n| *n > 20), "the generator has to make all of these: {seen:?}");

@@ -4,6 +4,7 @@
 use super::*;
 use crate::options::Options;
 use crate::program::Program;
+use avro_testing::check_all;
 use std::time::{Duration, Instant};
 
 fn schema(json: &str) -> Schema {
@@ -40,7 +41,7 @@ fn branches(writer: &str, reader: &str) -> Vec<Option<usize>> {
 }
 
 #[test]
-fn best_branches() {
+fn resolve_takes_best_branch() {
     let record = |name: &str| format!(r#"{{"type":"record","name":"{name}","fields":[]}}"#);
     let (a, b, other_a) = (record("n.A"), record("n.B"), record("m.A"));
     let aliased =
@@ -78,9 +79,9 @@ fn best_branches() {
         (format!("[{}]", list("\"int\"")), format!(r#"["int",{}]"#, list("\"long\"")), &[Some(1)]),
         (format!(r#"[{},"null"]"#, list("\"int\"")), format!(r#"["null",{}]"#, list("\"string\"")), &[None, Some(0)]),
     ];
-    for (writer, reader, want) in cases {
+    check_all(cases, |(writer, reader, want)| {
         assert_eq!(branches(&writer, &reader), want, "{writer} read as {reader}");
-    }
+    });
 }
 
 /// With itself, a schema is what it is, also where its own rules would not find that.
@@ -96,7 +97,7 @@ fn same() {
 }
 
 #[test]
-fn types_that_double_make_a_pair_for_each_level() {
+fn resolve_of_types_that_double_makes_a_pair_for_each_level() {
     let start = Instant::now();
     let (writer, reader) = (doubling(40, "W", "int"), doubling(40, "R", "long"));
     let resolution = resolve(&writer, &reader).unwrap();
@@ -115,7 +116,7 @@ fn types_that_double_make_a_pair_for_each_level() {
 
 /// Defaults that stand for more and more of themselves.
 #[test]
-fn defaults_that_double() {
+fn resolve_of_defaults_that_double_is_limited() {
     let start = Instant::now();
     let mut json = r#"{"type":"record","name":"D0","fields":[{"name":"x","type":"int","default":1}]}"#.to_string();
     for level in 1..40 {
@@ -134,7 +135,7 @@ fn defaults_that_double() {
 
 /// Every type of one schema meets every type of the other, as the writer's union at each level has many branches.
 #[test]
-fn more_pairs_than_nodes() {
+fn resolve_of_rings_limits_pairs() {
     // Rings of different lengths: in every step both go on, and so all of one meet all of the other.
     let ring = |letter: &str, n: usize| {
         let mut json = format!(r#""{letter}0""#);
@@ -157,7 +158,7 @@ fn more_pairs_than_nodes() {
 
 /// Each branch of a union is held against each of the other's.
 #[test]
-fn parts_of_pairs_are_few() {
+fn resolve_of_wide_unions_limits_parts_of_pairs() {
     let union = |kind: &str, n: usize| {
         let branch = |at: usize| match kind {
             "enum" => format!(r#"{{"type":"enum","name":"E{at}","symbols":["a"]}}"#),
@@ -199,7 +200,7 @@ fn mismatches_at_the_end_of_long_paths() {
 
 /// A long default is looked at for one branch of a union after the other.
 #[test]
-fn a_long_default_of_many_branches() {
+fn resolve_of_long_default_for_many_branches_is_limited() {
     let branches: Vec<String> = (0..200).map(|at| format!(r#"{{"type":"fixed","name":"F{at}","size":1}}"#)).collect();
     let reader = schema(&format!(
         r#"{{"type":"record","name":"R","fields":[{{"name":"d","type":[{}],"default":"{}"}}]}}"#,
@@ -212,7 +213,7 @@ fn a_long_default_of_many_branches() {
 
 /// A union of many records in each of many records: as many ways as there are, all to the same columns.
 #[test]
-fn unions_of_records_inside_each_other() {
+fn resolve_of_nested_unions_of_records_is_fast() {
     let start = Instant::now();
     let (mut writer, mut reader) = (r#""int""#.to_string(), r#""long""#.to_string());
     for level in 0..8 {

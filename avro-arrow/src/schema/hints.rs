@@ -84,7 +84,7 @@ mod tests {
     use crate::Limits;
 
     #[test]
-    fn misplaced_logical_types_are_named() {
+    fn hint_names_misplaced_logical_type() {
         let fields = [
             (r#""type":"int","logicalType":"date""#, Some("a date, write \"type\": {\"type\": \"int\"")),
             (r#""type":["null","long"],"logicalType":"timestamp-millis""#, Some("a timestamp-millis")),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_systems_get_a_hint() {
+    fn hint_translates_words_of_other_systems() {
         for (word, expected) in [("int8", "did you mean `int`?"), ("String", "`string`"), ("bigint", "`long`")] {
             let e = Schema::parse(&format!("[\"{word}\"]"), &Limits::default()).unwrap_err().to_string();
             assert!(e.contains(expected), "{e}");

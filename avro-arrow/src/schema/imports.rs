@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn types_of_other_texts_are_found_by_their_full_names() {
+    fn imports_find_types_by_full_name() {
         let record = |name: &str, kind: &str| {
             format!(r#"{{"type":"record","name":"{name}","fields":[{{"name":"f","type":{kind}}}]}}"#)
         };

@@ -169,7 +169,7 @@ mod tests {
 
     /// The numbers were computed with big integers.
     #[test]
-    fn digits_of_bytes() {
+    fn max_digits_of_byte_widths() {
         for (size, digits) in DIGITS {
             assert_eq!(precision_max(*size), *digits, "{size} bytes");
         }

@@ -214,10 +214,11 @@ mod tests {
     use super::super::Schema;
     use super::*;
     use crate::Limits;
+    use avro_testing::check_all;
     use serde_json::json;
 
     #[test]
-    fn text_that_is_not_quite_json() {
+    fn text_that_is_almost_json_is_read() {
         let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
         let cases = [
             ("NaN", Some(json!("NaN"))),
@@ -246,37 +247,40 @@ mod tests {
             ("+1", None),
             ("nan", None),
         ];
-        for (text, expected) in cases {
+        check_all(cases, |(text, expected)| {
             assert_eq!(parse(text), expected, "{text}");
-        }
+        });
         assert!(parse(&deep(LEVELS_MAX)).is_some());
         assert!(parse(&deep(LEVELS_MAX + 1)).is_none());
     }
 
     #[test]
-    fn text_that_other_readers_take_for_json() {
+    fn text_that_other_readers_accept_is_read() {
         let cases = [
             ("\u{feff} \"int\"", "\"int\""),
             (r#"{"type":"double","default":NaN}"#, r#"{"type":"double","default":"NaN"}"#),
             ("{\"type\":\"int\", // doc\n\"x\": \"\\ud800\"}", "{\"type\":\"int\",\"x\":\"\u{fffd}\"}"),
         ];
-        for (text, json) in cases {
+        check_all(cases, |(text, json)| {
             assert_eq!(Schema::parse(text, &Limits::default()).unwrap().json(), json);
-        }
+        });
         // As many levels as the limit allows, in either way that takes the most JSON for them.
-        for (levels, open, close) in [
-            (126, r#"{"type":"record","name":"R#","fields":[{"name":"f","type":"#, "}]}"),
-            (63, r#"{"type":"record","name":"R#","fields":[{"name":"f","type":["null","#, "]}]}"),
-        ] {
-            let names = (0..levels).map(|n| open.replace('#', &n.to_string())).collect::<String>();
-            let text = format!("{names}\"int\"{}", close.repeat(levels));
-            let schema = Schema::parse(&text, &Limits::default()).unwrap();
-            assert_eq!(Schema::parse(schema.json(), &Limits::default()).unwrap(), schema);
-        }
+        check_all(
+            [
+                (126, r#"{"type":"record","name":"R#","fields":[{"name":"f","type":"#, "}]}"),
+                (63, r#"{"type":"record","name":"R#","fields":[{"name":"f","type":["null","#, "]}]}"),
+            ],
+            |(levels, open, close)| {
+                let names = (0..levels).map(|n| open.replace('#', &n.to_string())).collect::<String>();
+                let text = format!("{names}\"int\"{}", close.repeat(levels));
+                let schema = Schema::parse(&text, &Limits::default()).unwrap();
+                assert_eq!(Schema::parse(schema.json(), &Limits::default()).unwrap(), schema);
+            },
+        );
     }
 
     #[test]
-    fn schemas_deeper_than_the_parser_name_the_limit() {
+    fn text_nested_too_deep_names_limit() {
         let lists = |n: usize| r#"{"type":"array","items":"#.repeat(n) + "\"int\"" + &"}".repeat(n);
         let refused = |n: usize, limits: &Limits| Schema::parse(&lists(n), limits).unwrap_err().to_string();
         let default = Limits::default();
@@ -287,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_registries_are_unpacked() {
+    fn text_of_registry_answer_is_unpacked() {
         let parse = |text: &str| Schema::parse(text, &Limits::default());
         let payload = r#"{"subject":"s","schemaType":"AVRO","schema":"{\"type\":\"array\",\"items\":\"int\"}"}"#;
         assert_eq!(parse(payload).unwrap().json(), r#"{"type":"array","items":"int"}"#);

@@ -186,6 +186,7 @@ mod tests {
 
     use crate::Limits;
     use crate::schema::Schema;
+    use avro_testing::check_all;
 
     fn reason(json: &str) -> String {
         match Schema::parse(json, &Limits::default()).unwrap().check_valid() {
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn forbidden_schemas_name_what_is_wrong() {
+    fn forbidden_schema_names_the_fault() {
         let enumeration = |rest: &str| format!(r#"{{"type":"enum","name":"E",{rest}}}"#);
         let record = |name: &str, field: &str| format!(r#"{{"type":"record","name":"{name}","fields":[{field}]}}"#);
         let cases = [
@@ -258,13 +259,13 @@ mod tests {
             ),
             (r#"{"type":"fixed","name":"F","size":0}"#.to_owned(), "valid"),
         ];
-        for (schema, expected) in cases {
+        check_all(cases, |(schema, expected)| {
             assert_eq!(reason(&schema), expected, "{schema}");
-        }
+        });
     }
 
     #[test]
-    fn defaults_must_be_values_of_their_types() {
+    fn default_of_another_type_is_invalid() {
         let cases = [
             (r#""int""#, "1", true),
             (r#""int""#, "1.0", false),
@@ -290,11 +291,11 @@ mod tests {
             (r#"{"type":"record","name":"I","fields":[{"name":"x","type":"int","default":1}]}"#, "{}", true),
             (r#"{"type":"record","name":"I","fields":[{"name":"x","type":"int"}]}"#, r#"{"x":1}"#, true),
         ];
-        for (kind, default, valid) in cases {
+        check_all(cases, |(kind, default, valid)| {
             let schema = format!(
                 r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{kind},"default":{default}}}]}}"#
             );
             assert_eq!(reason(&schema) == "valid", valid, "{kind} {default}: {}", reason(&schema));
-        }
+        });
     }
 }

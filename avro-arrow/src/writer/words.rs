@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn longs_are_words_of_at_most_eight_bytes() {
+    fn long_is_a_word_of_at_most_eight_bytes() {
         for value in edges() {
             let mut expected = Vec::new();
             put_long(value, &mut expected);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_words_where_they_fit() {
+    fn decimal_that_fits_is_a_word() {
         let wide = edges().map(i128::from).flat_map(|value| [value, value << 60, (value << 64) | 5]);
         for value in wide {
             let all = value.to_be_bytes();

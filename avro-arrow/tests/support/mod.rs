@@ -3,9 +3,8 @@
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod json;
-pub(crate) mod wire;
 
-pub(crate) use avro_arrow::testing::ways;
+pub(crate) use avro_testing::ways;
 
 use std::fs;
 use std::path::{Path, PathBuf};

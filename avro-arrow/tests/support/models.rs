@@ -1,8 +1,8 @@
 //! Random schemas, later versions of them, and values, as the models of `spec`; and these as JSON and as bytes.
 
 use crate::spec::{Body, Field, Model, Named, Type, Value};
-use crate::wire::{bytes, long};
-use avro_arrow::testing::Rng;
+use avro_testing::Rng;
+use avro_testing::wire::{bytes, long};
 use serde_json::{Map, Value as Json, json};
 use std::collections::HashSet;
 

@@ -1,5 +1,7 @@
 //! Avro files of any size: how many blocks of how many rows in, bytes out.
 
+use avro_testing::wire::{block_with_sync, header_with_sync, put_bytes, put_long};
+
 /// The sync marker after every block.
 const SYNC: &[u8; 16] = b"s3-tests-marker!";
 
@@ -26,39 +28,18 @@ impl Rows {
     /// The file.
     pub(crate) fn file(&self) -> Vec<u8> {
         let schema = r#"{"type":"record","name":"row","fields":[{"name":"id","type":"long"},{"name":"name","type":"string"},{"name":"pad","type":"string"}]}"#;
-        let mut file = b"Obj\x01".to_vec();
-        long(&mut file, 1);
-        bytes(&mut file, b"avro.schema");
-        bytes(&mut file, schema.as_bytes());
-        long(&mut file, 0);
-        file.extend(SYNC);
+        let mut file = header_with_sync(&[("avro.schema", schema.as_bytes())], SYNC);
         let mut id = self.first;
         for _ in 0..self.blocks {
             let mut block = vec![];
             for _ in 0..self.per_block {
-                long(&mut block, id);
-                bytes(&mut block, format!("row {id}").as_bytes());
-                bytes(&mut block, &vec![b'a' + (id % 26) as u8; self.pad]);
+                put_long(id, &mut block);
+                put_bytes(format!("row {id}").as_bytes(), &mut block);
+                put_bytes(&vec![b'a' + (id % 26) as u8; self.pad], &mut block);
                 id += 1;
             }
-            long(&mut file, self.per_block);
-            bytes(&mut file, &block);
-            file.extend(SYNC);
+            file.extend(block_with_sync(self.per_block, &block, SYNC));
         }
         file
     }
-}
-
-fn long(to: &mut Vec<u8>, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    while rest > 127 {
-        to.push(rest as u8 | 128);
-        rest >>= 7;
-    }
-    to.push(rest as u8);
-}
-
-fn bytes(to: &mut Vec<u8>, value: &[u8]) {
-    long(to, value.len() as i64);
-    to.extend(value);
 }

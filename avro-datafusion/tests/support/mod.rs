@@ -1,7 +1,9 @@
-//! Shared test code: a small Avro writer, and SQL results as text.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Shared test code: Avro files, and SQL results as text.
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod counting;
+
+pub use avro_testing::wire::{Row, row};
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -9,60 +11,12 @@ use datafusion::error::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::path::{Path, PathBuf};
 
-/// The bytes of one value or row, written from left to right.
-#[derive(Debug, Clone, Default)]
-pub struct Row(pub Vec<u8>);
-
-pub fn row() -> Row {
-    Row::default()
-}
-
-impl Row {
-    /// An int, a long, a union's branch, an enum's symbol or an item count.
-    pub fn long(mut self, value: i64) -> Self {
-        let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-        while rest >= 0x80 {
-            self.0.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        self.0.push(rest as u8);
-        self
-    }
-
-    pub fn string(self, value: &str) -> Self {
-        self.bytes(value.as_bytes())
-    }
-
-    pub fn bytes(self, value: &[u8]) -> Self {
-        self.long(value.len() as i64).raw(value)
-    }
-
-    pub fn double(self, value: f64) -> Self {
-        self.raw(&value.to_le_bytes())
-    }
-
-    pub fn float(self, value: f32) -> Self {
-        self.raw(&value.to_le_bytes())
-    }
-
-    /// As it is: `fixed`, booleans.
-    pub fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-}
-
 pub const SYNC: [u8; 16] = *b"\xa5sync\x00marker\xff\xfe\xfd\x01";
 
 /// A container file of these rows, without compression.
 pub fn avro(schema: &str, rows: &[Row], rows_per_block: usize) -> Vec<u8> {
-    let header = row().raw(b"Obj\x01").long(2).string("avro.codec").bytes(b"null").string("avro.schema").string(schema);
-    let mut file = header.long(0).raw(&SYNC);
-    for block in rows.chunks(rows_per_block.max(1)) {
-        let data: Vec<u8> = block.iter().flat_map(|row| row.0.iter().copied()).collect();
-        file = file.long(block.len() as i64).bytes(&data).raw(&SYNC);
-    }
-    file.0
+    let metadata = [("avro.codec", &b"null"[..]), ("avro.schema", schema.as_bytes())];
+    avro_testing::wire::file_of_rows(&metadata, rows, rows_per_block, &SYNC)
 }
 
 /// A record schema of these fields, given as JSON.

@@ -1,9 +1,12 @@
-//! Support for the tests of the command: a folder of files, a tiny Avro writer, and the command itself.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Support for the tests of the command: a folder of files, Avro files, and the command itself.
+#![allow(missing_docs, dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[cfg(unix)]
 pub(crate) mod terminal;
 
+pub(crate) use avro_testing::wire::Value;
+
+use avro_testing::wire::file_of_rows;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -103,110 +106,11 @@ impl Ran {
     }
 }
 
-/// A value to write as Avro. The caller must match the schema.
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    Null,
-    /// `int`, `long`, and the index of an enum's symbol.
-    Long(i64),
-    Double(f64),
-    /// `bytes` and `string`.
-    Text(Vec<u8>),
-    Fixed(Vec<u8>),
-    Array(Vec<Value>),
-    Map(Vec<(&'static str, Value)>),
-    Union(i64, Box<Value>),
-    Record(Vec<Value>),
-}
-
-impl From<i64> for Value {
-    fn from(v: i64) -> Self {
-        Value::Long(v)
-    }
-}
-
-impl From<&str> for Value {
-    fn from(v: &str) -> Self {
-        Value::Text(v.as_bytes().to_vec())
-    }
-}
-
-/// A value of `["null", T]`.
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(v: Option<T>) -> Self {
-        match v {
-            None => Value::Union(0, Box::new(Value::Null)),
-            Some(v) => Value::Union(1, Box::new(v.into())),
-        }
-    }
-}
-
-impl Value {
-    fn encode(&self, to: &mut Vec<u8>) {
-        match self {
-            Value::Null => {}
-            Value::Long(v) => long(*v, to),
-            Value::Double(v) => to.extend(v.to_le_bytes()),
-            Value::Text(v) => {
-                length(v.len(), to);
-                to.extend(v);
-            }
-            Value::Fixed(v) => to.extend(v),
-            Value::Array(items) => {
-                if !items.is_empty() {
-                    length(items.len(), to);
-                    items.iter().for_each(|item| item.encode(to));
-                }
-                to.push(0);
-            }
-            Value::Map(entries) => {
-                if !entries.is_empty() {
-                    length(entries.len(), to);
-                    for (key, value) in entries {
-                        Value::from(*key).encode(to);
-                        value.encode(to);
-                    }
-                }
-                to.push(0);
-            }
-            Value::Union(branch, value) => {
-                long(*branch, to);
-                value.encode(to);
-            }
-            Value::Record(fields) => fields.iter().for_each(|field| field.encode(to)),
-        }
-    }
-}
-
-fn long(v: i64, to: &mut Vec<u8>) {
-    let mut rest = ((v << 1) ^ (v >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        to.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
-        rest >>= 7;
-    }
-    to.push(u8::try_from(rest).unwrap());
-}
-
-fn length(n: usize, to: &mut Vec<u8>) {
-    long(i64::try_from(n).unwrap(), to);
-}
-
 /// Returns a container file with `rows_per_block` rows in each block.
 pub(crate) fn avro(schema: &str, rows_per_block: usize, rows: &[Value]) -> Vec<u8> {
-    const SYNC: &[u8; 16] = b"0123456789abcdef";
-    let mut file = b"Obj\x01".to_vec();
-    let metadata = [("avro.schema", Value::from(schema)), ("avro.codec", Value::from("null"))];
-    Value::Map(metadata.to_vec()).encode(&mut file);
-    file.extend(SYNC);
-    for block in rows.chunks(rows_per_block) {
-        let mut data = Vec::new();
-        block.iter().for_each(|row| row.encode(&mut data));
-        length(block.len(), &mut file);
-        length(data.len(), &mut file);
-        file.extend(data);
-        file.extend(SYNC);
-    }
-    file
+    let rows: Vec<Vec<u8>> = rows.iter().map(Value::encoded).collect();
+    let metadata = [("avro.schema", schema.as_bytes()), ("avro.codec", &b"null"[..])];
+    file_of_rows(&metadata, &rows, rows_per_block, b"0123456789abcdef")
 }
 
 pub(crate) const PEOPLE: &str = r#"{"type":"record","name":"Person","fields":[

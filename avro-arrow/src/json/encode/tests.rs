@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::json::Decoder;
-use crate::testing::{Rng, random_rows, random_schema};
+use avro_testing::{check_all, check_seeds, random_rows_of, random_schema};
 use std::time::{Duration, Instant};
 
 const LIST: &str = r#"{"type":"record","name":"n.L","fields":[{"name":"v","type":"int"},
@@ -35,7 +35,7 @@ const FIXED: &str = r#"{"type":"fixed","name":"a.F","size":2}"#;
 const ENUM: &str = r#"{"type":"enum","name":"E","symbols":["A","B","NaN"]}"#;
 
 #[test]
-fn both_forms() {
+fn encode_reads_both_forms() {
     let two = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"string","default":"d"}]}"#;
     let cases: &[(&str, &str, &[u8])] = &[
         (r#""null""#, "null", &[]),
@@ -62,15 +62,15 @@ fn both_forms() {
         (two, r#"{"a":1}"#, &[2, 2, b'd']),
         (r#"{"type":"record","name":"R","fields":[]}"#, "{}", &[]),
     ];
-    for (json, text, want) in cases {
+    check_all(cases, |(json, text, want)| {
         for form in [Form::Avro, Form::Plain] {
             assert_eq!(encoded(json, form, text), Ok(want.to_vec()), "{json} {text}");
         }
-    }
+    });
 }
 
 #[test]
-fn unions() {
+fn encode_finds_branch_of_union() {
     let named = format!(r#"["null",{FIXED},{ENUM},"string"]"#);
     let records = r#"[{"type":"record","name":"A","fields":[{"name":"x","type":"int"}]},
         {"type":"record","name":"B","fields":[{"name":"x","type":"string"}]},
@@ -119,7 +119,7 @@ fn unions() {
 
 /// Defaults are as schemas have them: of unions any branch, not only the first.
 #[test]
-fn defaults() {
+fn encode_fills_in_defaults() {
     let long = |kind: &str, default: &str| field(kind, default);
     let cases: &[(String, &[u8])] = &[
         (long(r#""long""#, "1.0"), &[2]),
@@ -130,7 +130,7 @@ fn defaults() {
         (long(r#"["null",{"type":"array","items":["int","string"]}]"#, r#"[1,"x"]"#), &[2, 4, 0, 2, 2, 2, b'x', 0]),
         (long(&field(r#""int""#, "3").replace("\"R\"", "\"S\""), r#"{"other":1}"#), &[6]),
     ];
-    for (json, want) in cases {
+    check_all(cases, |(json, want)| {
         assert_eq!(encoded(json, Form::Avro, "{}"), Ok(want.to_vec()), "{json}");
         let schema = schema(json);
         let Kind::Record(record) = &schema.node(schema.root()).kind else { panic!() };
@@ -139,11 +139,11 @@ fn defaults() {
         let mut out = Vec::new();
         encoder.encode_default(field.default.as_ref().unwrap(), field.node, &mut out).unwrap();
         assert_eq!(out, *want, "{json}");
-    }
+    });
 }
 
 #[test]
-fn errors() {
+fn encode_of_wrong_value_names_path_and_type() {
     let nested = r#"{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"map","values":
         {"type":"array","items":["null","long",{"type":"record","name":"n.S","fields":[{"name":"b","type":"int"}]}]}}}]}"#;
     let fixed = FIXED;
@@ -189,9 +189,9 @@ fn errors() {
             "$: expected one of int, map, R, found an object of 1",
         ),
     ];
-    for (json, form, text, want) in cases {
+    check_all(cases, |(json, form, text, want)| {
         assert_eq!(encoded(json, *form, text), Err(want.to_string()), "{json} {text}");
-    }
+    });
     let useless = "$.a: the default of `a` in record R, which is not given, is of no use for its type";
     assert_eq!(encoded(&field(r#""int""#, r#""x""#), Form::Avro, "{}"), Err(useless.to_string()));
     assert_eq!(encoded(&field(r#"["null","R"]"#, "{}"), Form::Avro, "{}"), Err(useless.to_string()));
@@ -199,14 +199,13 @@ fn errors() {
 
 /// Bytes → JSON → bytes → JSON: the texts are the same. Without tags, what was written can be read.
 #[test]
-fn random_values_there_and_back() {
+fn encode_of_random_rows_gives_their_json_again() {
     let limits = Limits::default();
     let (mut n_same, mut n_plain, mut n_refused) = (0, 0, 0);
-    for seed in 0..3_000 {
-        let rng = &mut Rng::new(seed);
+    check_seeds(0..3_000, |rng| {
         let json = random_schema(rng);
-        let Ok(schema) = Schema::parse(&json, &limits) else { continue };
-        let rows = random_rows(rng, &schema, 3);
+        let Ok(schema) = Schema::parse(&json, &limits) else { return };
+        let rows = random_rows_of(rng, &json, 3);
         let decoders = [Form::Avro, Form::Plain].map(|form| Decoder::new(&schema, form, &limits));
         let mut encoders = [Form::Avro, Form::Plain].map(|form| Encoder::new(&schema, form, &limits));
         let mut rest = rows.as_slice();
@@ -237,13 +236,13 @@ fn random_values_there_and_back() {
             }
             rest = rest.get(n..).unwrap();
         }
-    }
+    });
     assert!(n_same > 3_000 && n_plain + n_refused == n_same, "{n_same} {n_plain} {n_refused}");
     assert!(n_refused < n_same / 20, "{n_refused}");
 }
 
 #[test]
-fn nesting_is_not_on_the_stack() {
+fn encode_of_deep_nesting_takes_no_stack() {
     let schema = schema(LIST);
     let n = 50_000;
     let mut bytes = [0, 2].repeat(n - 1);
@@ -264,7 +263,7 @@ fn nesting_is_not_on_the_stack() {
 
 /// Unions in unions, each with several branches that fit but for the innermost value.
 #[test]
-fn branches_are_not_tried_for_each_other() {
+fn encode_of_nested_unions_tries_each_branch_once() {
     let mut json = r#"["int"]"#.to_string();
     let mut text = "true".to_string();
     for level in 0..28 {
@@ -288,7 +287,7 @@ fn branches_are_not_tried_for_each_other() {
 
 /// Defaults in defaults, each twice: a short text for much.
 #[test]
-fn defaults_that_double() {
+fn encode_of_defaults_that_double_ends() {
     let levels = |bottom: &str| {
         let mut json = format!(r#"{{"type":"record","name":"R0","fields":[{bottom}]}}"#);
         for level in 1..28 {
@@ -325,7 +324,7 @@ fn readable(json: &str, text: &str) -> Result<Vec<u8>, String> {
 const DECIMAL: &str = r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#;
 
 #[test]
-fn readable_values() {
+fn encode_reads_readable_values() {
     let logical = |base: &str, word: &str| format!(r#"{{"type":"{base}","logicalType":"{word}"}}"#);
     let records = r#"[{"type":"record","name":"A","fields":[{"name":"x","type":"int"}]},
         {"type":"record","name":"n.B","fields":[{"name":"x","type":"int"}]},"null"]"#;
@@ -358,9 +357,9 @@ fn readable_values() {
         (LIST, r#"{"v":1,"next":"{\"v\":2,\"next\":null}"}"#, &[2, 2, 4, 0]),
         (LIST, r#"{"v":1}"#, &[2, 0]),
     ];
-    for (json, text, want) in cases {
+    check_all(cases, |(json, text, want)| {
         assert_eq!(readable(json, text), Ok(want.to_vec()), "{json} {text}");
-    }
+    });
     let errors: &[(&str, &str, &str)] = &[
         (r#""bytes""#, r#""00ff""#, r#"$: expected `\x` and hex digits, such as `\x00ff`, for bytes, found "00ff""#),
         (r#""int""#, "1.5", "$: expected int, found 1.5"),
@@ -376,13 +375,13 @@ fn readable_values() {
         ),
         (r#""string""#, "5", "$: expected string, found 5"),
     ];
-    for (json, text, want) in errors {
+    check_all(errors, |(json, text, want)| {
         assert_eq!(readable(json, text), Err((*want).to_string()), "{json} {text}");
-    }
+    });
 }
 
 #[test]
-fn cells_are_read_by_their_type() {
+fn encode_cell_reads_by_type() {
     let cases: &[(&str, Option<&str>, &[u8])] = &[
         (r#"["null","string"]"#, None, &[0]),
         (r#"["null","string"]"#, Some(""), &[2, 0]),
@@ -395,12 +394,12 @@ fn cells_are_read_by_their_type() {
         (r#"["null","long","string"]"#, Some("[1]"), &[4, 6, b'[', b'1', b']']),
         (r#"{"type":"array","items":"long"}"#, Some("[1]"), &[2, 2, 0]),
     ];
-    for (json, cell, want) in cases {
+    check_all(cases, |(json, cell, want)| {
         let schema = schema(json);
         let mut out = Vec::new();
         Encoder::readable(&schema, &Limits::default()).encode_cell(*cell, schema.root(), &mut out).unwrap();
         assert_eq!(out, *want, "{json} {cell:?}");
-    }
+    });
     let schema = schema(r#""long""#);
     let error = Encoder::readable(&schema, &Limits::default()).encode_cell(None, schema.root(), &mut Vec::new());
     assert_eq!(error.unwrap_err().to_string(), "$: expected long, found an empty cell");
@@ -408,7 +407,7 @@ fn cells_are_read_by_their_type() {
 
 /// Decimals are bytes in the specification's encoding, and numbers in the plain one.
 #[test]
-fn decimals() {
+fn encode_reads_decimals_of_both_forms() {
     assert_eq!(encoded(DECIMAL, Form::Avro, r#""'\u0010""#), Ok(vec![4, 0x27, 0x10]));
     // Two digits may well be the bytes that they are.
     assert_eq!(encoded(DECIMAL, Form::Avro, r#""10""#), Ok(vec![4, b'1', b'0']));

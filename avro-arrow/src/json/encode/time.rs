@@ -169,9 +169,10 @@ fn number(digits: &str) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
-    fn dates() {
+    fn date_text_round_trips() {
         let cases = [
             ("1970-01-01", Some(0)),
             ("1969-12-31", Some(-1)),
@@ -190,13 +191,13 @@ mod tests {
             ("2024-01-00", None),
             ("", None),
         ];
-        for (text, want) in cases {
+        check_all(cases, |(text, want)| {
             assert_eq!(date(text), want, "{text}");
-        }
+        });
     }
 
     #[test]
-    fn times_and_timestamps() {
+    fn time_and_timestamp_texts_round_trip() {
         assert_eq!(time("23:59:59.999", 1000), Some(86_399_999));
         assert_eq!(time("00:00", 1000), Some(0));
         assert_eq!(time("00:00:00.0010", 1000), Some(1));
@@ -214,13 +215,13 @@ mod tests {
             ("1970-01-02", Zone::Local, Some(86_400_000_000)),
             ("1970-01", Zone::Utc, None),
         ];
-        for (text, zone, want) in cases {
+        check_all(cases, |(text, zone, want)| {
             assert_eq!(timestamp(text, 1_000_000, zone), want, "{text}");
-        }
+        });
     }
 
     #[test]
-    fn durations_uuids_and_hex() {
+    fn duration_uuid_and_hex_texts_round_trip() {
         assert_eq!(duration("P1Y2M3W4DT5H6M7.089S"), Some([14, 25, 18_367_089]));
         assert_eq!(duration("PT0S"), Some([0, 0, 0]));
         assert_eq!(duration("P4294967295M4294967295DT4294967.295S"), Some([u32::MAX; 3]));

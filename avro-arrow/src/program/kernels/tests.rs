@@ -5,6 +5,7 @@ use super::*;
 use crate::encoding::{Cursor, PADDING};
 use crate::program::run::CpuKind;
 use arrow_buffer::i256;
+use avro_testing::check_all;
 
 /// Calls a function for each kind of CPU that the one at hand is.
 macro_rules! on_each_cpu {
@@ -62,12 +63,12 @@ fn longs<C: Cpu>() {
 }
 
 #[test]
-fn longs_are_those_of_the_plain_cursor() {
+fn long_kernel_equals_cursor() {
     on_each_cpu!(longs);
 }
 
 fn skips<C: Cpu>() {
-    let mut rng = crate::testing::Rng::new(1);
+    let mut rng = avro_testing::Rng::new(1);
     for _ in 0..if cfg!(miri) { 200 } else { 20_000 } {
         let n = 1 + rng.below(12);
         let mut bytes = Vec::new();
@@ -92,12 +93,12 @@ fn skips<C: Cpu>() {
 }
 
 #[test]
-fn skipped_longs_are_those_of_the_plain_cursor() {
+fn skip_kernel_equals_cursor() {
     on_each_cpu!(skips);
 }
 
 /// Random varints of all lengths, now and then cut, and what the plain cursor reads of them.
-fn random_varints(rng: &mut crate::testing::Rng, lens: &[usize], n: usize) -> (Vec<u8>, Option<Vec<i64>>) {
+fn random_varints(rng: &mut avro_testing::Rng, lens: &[usize], n: usize) -> (Vec<u8>, Option<Vec<i64>>) {
     let mut bytes = Vec::new();
     for _ in 0..n {
         let more = lens[rng.below(lens.len())];
@@ -111,7 +112,7 @@ fn random_varints(rng: &mut crate::testing::Rng, lens: &[usize], n: usize) -> (V
 }
 
 fn many_longs<C: Cpu>() {
-    let mut rng = crate::testing::Rng::new(2);
+    let mut rng = avro_testing::Rng::new(2);
     let lens: [&[usize]; 5] = [&[0], &[0, 1], &[2, 3, 4], &[5, 6, 7], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]];
     for round in 0..if cfg!(miri) { 50 } else { 5_000 } {
         let n = rng.below(100);
@@ -145,14 +146,14 @@ fn many_longs<C: Cpu>() {
 }
 
 #[test]
-fn many_longs_are_those_of_the_plain_cursor() {
+fn fused_long_kernel_equals_cursor() {
     on_each_cpu!(many_longs);
 }
 
 /// Calls every kernel at every position it may be called at, with exactly the promised padding after the block.
 /// A memory checker (Miri, a sanitizer) reports a load that goes too far.
 #[test]
-fn no_kernel_reads_beyond_the_padding() {
+fn kernels_read_no_further_than_padding() {
     on_each_cpu!(stay_within_padding);
 }
 
@@ -215,7 +216,7 @@ fn stay_within_padding<C: Cpu>() {
 }
 
 #[test]
-fn text_is_checked() {
+fn string_kernel_checks_utf8() {
     on_each_cpu!(check_text);
 }
 
@@ -246,7 +247,7 @@ fn check_text<C: Cpu>() {
 }
 
 #[test]
-fn decimals() {
+fn decimal_kernels_equal_reference() {
     let cases: [(&[u8], Option<i128>); 9] = [
         (&[], Some(0)),
         (&[0xff], Some(-1)),
@@ -258,7 +259,7 @@ fn decimals() {
         (&[0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
         (&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
     ];
-    for (bytes, want) in cases {
+    check_all(cases, |(bytes, want)| {
         let encoded = [&[bytes.len() as u8 * 2], bytes].concat();
         let (value, _, bad) = read::<Portable, _>(Decimal128, &encoded);
         assert_eq!((!bad).then_some(value), want, "{bytes:x?}");
@@ -266,5 +267,5 @@ fn decimals() {
         assert_eq!((!fixed.2).then_some(fixed.0), want, "{bytes:x?}");
         let (value, _, bad) = read::<Portable, _>(Decimal256, &encoded);
         assert!(!bad && want.is_none_or(|want| value == i256::from_i128(want)));
-    }
+    });
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 /// A kernel set: one of the [`Cpu`](super::kernels::Cpu)s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CpuKind {
+pub enum CpuKind {
     /// [`kernels::Portable`](super::kernels::Portable).
     Portable,
     /// [`kernels::Avx2`](super::kernels::Avx2).
@@ -42,7 +42,7 @@ impl CpuKind {
     }
 
     /// All kernel sets this CPU supports, the fastest first.
-    pub(crate) fn all() -> Vec<CpuKind> {
+    pub fn all() -> Vec<CpuKind> {
         let mut all = vec![CpuKind::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -54,7 +54,7 @@ impl CpuKind {
     }
 
     /// Runs code with this kernel set on this thread, for tests and fuzz targets. It must be one of [`CpuKind::all`].
-    pub(crate) fn force<T>(self, run: impl FnOnce() -> T) -> T {
+    pub fn force<T>(self, run: impl FnOnce() -> T) -> T {
         FORCED.set(Some(self));
         let result = run();
         FORCED.set(None);

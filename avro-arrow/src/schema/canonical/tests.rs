@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::schema::{Fingerprint, Schema};
-use crate::testing::{Rng, random_schema};
 use crate::{Limits, Result};
+use avro_testing::{check_all, check_seeds, random_schema};
 
 fn parse(text: &str) -> Result<Schema> {
     Schema::parse(text, &Limits::default())
@@ -27,7 +27,7 @@ struct Vector {
 }
 
 #[test]
-fn vectors() {
+fn fingerprints_equal_published_vectors() {
     for vector in VECTORS {
         let schema = parse(vector.schema).unwrap_or_else(|e| panic!("{}\n{e}", vector.schema));
         assert_eq!(schema.canonical_form(), joined(vector.canonical), "{}", vector.schema);
@@ -167,7 +167,7 @@ const VECTORS: &[Vector] = &[
 
 /// Where that implementation refuses the schema, or does not follow the specification.
 #[test]
-fn forms() {
+fn canonical_form_of_each_type() {
     for (text, expected) in FORMS {
         assert_eq!(canonical(text), joined(expected), "{text}");
         assert_eq!(canonical(expected), joined(expected), "the form of a form");
@@ -218,7 +218,7 @@ const FORMS: &[(&str, &str)] = &[
 
 // The one thing that the form cannot say: a parser gives `F` the namespace of `n.R`.
 #[test]
-fn no_namespace_inside_one_is_lost() {
+fn canonical_form_inside_namespace_omits_empty_namespace() {
     let text = r#"{"type":"record","name":"n.R","fields":[
         {"name":"f","type":{"type":"fixed","name":"F","namespace":"","size":1}},{"name":"g","type":"F"}]}"#;
     let form = r#"{"name":"n.R","type":"record","fields":[{"name":"f","type":{"name":"F","type":"fixed","size":1}},
@@ -240,25 +240,25 @@ fn canonical_form_ignores_irrelevant_attributes() {
 
 /// A form parses, is its own form, and has as many types as the schema it is of.
 #[test]
-fn forms_of_random_schemas_are_their_own() {
+fn canonical_form_of_random_schema_is_its_own() {
     let mut n_forms = 0;
-    for seed in 0..1_000 {
-        let text = random_schema(&mut Rng::new(seed));
+    check_seeds(0..1_000, |rng| {
+        let text = random_schema(rng);
         if text.contains(r#""namespace":"""#) {
-            continue; // The one thing that is lost.
+            return; // The form does not keep it.
         }
         let form = canonical(&text);
-        let again = parse(&form).unwrap_or_else(|e| panic!("seed {seed}: {text}\n{form}\n{e}"));
-        assert_eq!(again.canonical_form(), form, "seed {seed}: {text}");
-        assert_eq!(again.len(), parse(&text).unwrap().len(), "seed {seed}: {text}\n{form}");
+        let again = parse(&form).unwrap_or_else(|e| panic!("{text}\n{form}\n{e}"));
+        assert_eq!(again.canonical_form(), form, "{text}");
+        assert_eq!(again.len(), parse(&text).unwrap().len(), "{text}\n{form}");
         n_forms += 1;
-    }
+    });
     assert!(n_forms > 500, "{n_forms}");
 }
 
 /// Types that hold the one before them twice.
 #[test]
-fn types_that_double_are_written_once() {
+fn canonical_form_writes_types_that_double_once() {
     let record = |inner: String, i: usize| {
         let inner = format!(r#"{{"name":"a","type":{inner}}},{{"name":"b","type":"R{}"}}"#, i - 1);
         format!(r#"{{"name":"R{i}","type":"record","fields":[{inner}]}}"#)
@@ -269,7 +269,7 @@ fn types_that_double_are_written_once() {
 
 /// A chain of types that hold each other, nowhere deep in the text.
 #[test]
-fn long_chains_of_recursive_types() {
+fn canonical_form_of_long_chain_takes_no_stack() {
     let field = |i: usize| {
         let before = if i == 0 { "null".to_owned() } else { format!("B{}", i - 1) };
         let inner = format!(r#"{{"name":"B{i}","type":"record","fields":[{{"name":"a","type":["null","A{i}"]}}]}}"#);
@@ -283,7 +283,7 @@ fn long_chains_of_recursive_types() {
 
 /// A namespace is a part of many names: full names are counted, or a small schema could ask for any amount of them.
 #[test]
-fn full_names_are_limited() {
+fn canonical_form_limits_full_names() {
     let record = |namespace: usize, fields: &str| {
         let namespace = "n".repeat(namespace);
         format!(r#"{{"type":"record","name":"R","namespace":"{namespace}","fields":[{fields}]}}"#)
@@ -293,20 +293,23 @@ fn full_names_are_limited() {
     let reference = |name| format!(r#"{{"name":"f","type":["null","{name}"]}}"#);
     let aliases = r#"{"name":"f","type":{"type":"fixed","name":"F","size":1,"aliases":["A","n.B"]}}"#;
     let limit = "exceeds the limit `metadata_bytes` (16777216)";
-    for (text, expected) in [
-        (record(9_000, &definitions(1_800)), Ok(())),
-        (record(9_000, &definitions(1_900)), Err(format!("16785000 {limit}"))),
-        (record(8_000_000, &reference("R")), Ok(())),
-        (record(9_000_000, &reference("R")), Err(format!("18000000 {limit}"))),
-        (record(9_000_000, &reference("m.R")), Err("invalid Avro schema: type `m.R` is not defined".to_owned())),
-        (record(5_000_000, aliases), Ok(())),
-        (record(6_000_000, aliases), Err(format!("18000000 {limit}"))),
-    ] {
-        let end = &text[text.len() - 60..];
-        match (parse(&text), expected) {
-            (Ok(schema), Ok(())) => assert!(schema.canonical_form().len() <= text.len() + (16 << 20), "{end}"),
-            (Err(e), Err(expected)) => assert!(e.to_string().starts_with(&expected), "{end}: {e}"),
-            (result, expected) => panic!("{end}: {:?}, not {expected:?}", result.err()),
-        }
-    }
+    check_all(
+        [
+            (record(9_000, &definitions(1_800)), Ok(())),
+            (record(9_000, &definitions(1_900)), Err(format!("16785000 {limit}"))),
+            (record(8_000_000, &reference("R")), Ok(())),
+            (record(9_000_000, &reference("R")), Err(format!("18000000 {limit}"))),
+            (record(9_000_000, &reference("m.R")), Err("invalid Avro schema: type `m.R` is not defined".to_owned())),
+            (record(5_000_000, aliases), Ok(())),
+            (record(6_000_000, aliases), Err(format!("18000000 {limit}"))),
+        ],
+        |(text, expected)| {
+            let end = &text[text.len() - 60..];
+            match (parse(&text), expected) {
+                (Ok(schema), Ok(())) => assert!(schema.canonical_form().len() <= text.len() + (16 << 20), "{end}"),
+                (Err(e), Err(expected)) => assert!(e.to_string().starts_with(&expected), "{end}: {e}"),
+                (result, expected) => panic!("{end}: {:?}, not {expected:?}", result.err()),
+            }
+        },
+    );
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::schema::{Field, Kind, NodeId};
-use crate::testing::Evolution;
+use avro_testing::{Evolution, check_all, check_seeds};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ fn merge_json(schemas: &[&str], conflicts: OnConflict) -> Result<MergedSchema> {
 
 /// Types of a field `f`, and what they become: the field's JSON without its name, or the error.
 fn check_types(conflicts: OnConflict, cases: &[(&[&str], &str)]) {
-    for (types, want) in cases {
+    check_all(cases, |(types, want)| {
         let record = |t: &&str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{t}}}]}}"#);
         let schemas: Vec<Schema> = types.iter().map(record).map(|json| parse(&json)).collect();
         let found = match merge(&schemas, conflicts) {
@@ -34,11 +34,11 @@ fn check_types(conflicts: OnConflict, cases: &[(&[&str], &str)]) {
             Err(e) => e.to_string(),
         };
         assert_eq!(found, *want, "{types:?}");
-    }
+    });
 }
 
 #[test]
-fn types() {
+fn merge_widens_types() {
     let conflict = |a: &str, b: &str| format!("`f` is {a} in v1 but {b} in v2: these types cannot be merged");
     let owned = [
         conflict("int", "string"),
@@ -181,7 +181,7 @@ fn record(name: &str, fields: &str) -> String {
 }
 
 #[test]
-fn fields_are_found_whatever_their_order() {
+fn merge_matches_fields_in_any_order() {
     check(
         &[
             &record("R", r#"{"name":"a","type":"int"},{"name":"b","type":"string","doc":"B"}"#),
@@ -204,7 +204,7 @@ fn fields_are_found_whatever_their_order() {
 }
 
 #[test]
-fn renamed_fields_are_one_column() {
+fn merge_follows_aliases_of_renamed_fields() {
     let new = record("R", r#"{"name":"new","type":"long","aliases":["older","old"]}"#);
     let old = record("R", r#"{"name":"old","type":"int"}"#);
     check(
@@ -240,7 +240,7 @@ fn renamed_fields_are_one_column() {
 }
 
 #[test]
-fn nested_types_are_merged_once() {
+fn merge_of_nested_types_defines_each_once() {
     let old = r#"{"type":"record","name":"R","fields":[
         {"name":"a","type":{"type":"array","items":{"type":"record","name":"n.P","fields":[{"name":"x","type":"int"}]}}},
         {"name":"b","type":"n.P"}]}"#;
@@ -266,7 +266,7 @@ fn nested_types_are_merged_once() {
 }
 
 #[test]
-fn types_inside_themselves() {
+fn merge_of_recursive_types() {
     let list = |name: &str, more: &str| {
         record(name, &format!(r#"{{"name":"value","type":"int"}},{{"name":"next","type":["null","{name}"]}}{more}"#))
     };
@@ -288,7 +288,7 @@ fn types_inside_themselves() {
 }
 
 #[test]
-fn two_types_of_one_name() {
+fn merge_gives_unlike_types_of_one_name_two_names() {
     let p = |field: &str, inner: &str| {
         format!(
             r#"{{"name":"{field}","type":{{"type":"record","name":"n.P","fields":[{{"name":"{inner}","type":"int"}}]}}}}"#
@@ -306,82 +306,88 @@ fn two_types_of_one_name() {
 
 /// A default in the first schema, a second schema, the merged default.
 #[test]
-fn defaults() {
-    for (field, other, want) in [
-        (r#""type":"int","default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
-        (r#""type":"long","default":1.0"#, r#"{"name":"g","type":"int"}"#, "1"),
-        (r#""type":"double","default":"NaN""#, r#"{"name":"g","type":"int"}"#, "\"NaN\""),
-        // Not valid.
-        (r#""type":"int","default":"x""#, r#"{"name":"g","type":"int"}"#, "null"),
-        (r#""type":"int","default":3000000000"#, r#"{"name":"g","type":"int"}"#, "null"),
-        (r#""type":"bytes","default":"\u0100""#, r#"{"name":"g","type":"int"}"#, "null"),
-        (r#""type":["int","null"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
-        (r#""type":["null","int"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
-        (r#""type":{"type":"fixed","name":"F","size":2},"default":"\u00ff\u0000""#, "", "\"ÿ\\u0000\""),
-        (r#""type":{"type":"enum","name":"E","symbols":["A"]},"default":"B""#, "", "null"),
-        (r#""type":{"type":"array","items":"int"},"default":[1,2]"#, "", "[1,2]"),
-        (r#""type":{"type":"map","values":["null","int"]},"default":{"k":null}"#, "", r#"{"k":null}"#),
-        // A newer one that is valid.
-        (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":2}"#, "2"),
-        (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":"x"}"#, "1"),
-        (r#""type":"int""#, r#"{"name":"f","type":"long"}"#, "none"),
-        // The bytes of the text.
-        (r#""type":"string","default":"é""#, r#"{"name":"f","type":"bytes"}"#, "\"Ã©\""),
-        // Fields of the default are called as they are now, and those that are left out have defaults.
-        (
-            r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"},{"name":"z","type":"int","default":5}]},"default":{"x":1}"#,
-            r#"{"name":"f","type":{"type":"record","name":"S","fields":[
+fn merge_keeps_and_adds_defaults() {
+    check_all(
+        [
+            (r#""type":"int","default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
+            (r#""type":"long","default":1.0"#, r#"{"name":"g","type":"int"}"#, "1"),
+            (r#""type":"double","default":"NaN""#, r#"{"name":"g","type":"int"}"#, "\"NaN\""),
+            // Not valid.
+            (r#""type":"int","default":"x""#, r#"{"name":"g","type":"int"}"#, "null"),
+            (r#""type":"int","default":3000000000"#, r#"{"name":"g","type":"int"}"#, "null"),
+            (r#""type":"bytes","default":"\u0100""#, r#"{"name":"g","type":"int"}"#, "null"),
+            (r#""type":["int","null"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
+            (r#""type":["null","int"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
+            (r#""type":{"type":"fixed","name":"F","size":2},"default":"\u00ff\u0000""#, "", "\"ÿ\\u0000\""),
+            (r#""type":{"type":"enum","name":"E","symbols":["A"]},"default":"B""#, "", "null"),
+            (r#""type":{"type":"array","items":"int"},"default":[1,2]"#, "", "[1,2]"),
+            (r#""type":{"type":"map","values":["null","int"]},"default":{"k":null}"#, "", r#"{"k":null}"#),
+            // A newer one that is valid.
+            (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":2}"#, "2"),
+            (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":"x"}"#, "1"),
+            (r#""type":"int""#, r#"{"name":"f","type":"long"}"#, "none"),
+            // The bytes of the text.
+            (r#""type":"string","default":"é""#, r#"{"name":"f","type":"bytes"}"#, "\"Ã©\""),
+            // Fields of the default are called as they are now, and those that are left out have defaults.
+            (
+                r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"},{"name":"z","type":"int","default":5}]},"default":{"x":1}"#,
+                r#"{"name":"f","type":{"type":"record","name":"S","fields":[
                 {"name":"y","type":"int","aliases":["x"]},{"name":"w","type":"int"}]}}"#,
-            r#"{"y":1}"#,
-        ),
-        (r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"}]},"default":{}"#, "", "null"),
-        // A default that needs itself.
-        (
-            r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":["S","null"],"default":{}}]},"default":{}"#,
-            "",
-            "null",
-        ),
-    ] {
-        let schemas = [record("R", &format!(r#"{{"name":"f",{field}}}"#)), record("R", other)];
-        let merged = merge_json(&schemas.each_ref().map(String::as_str), OnConflict::Error).unwrap();
-        let json: Json = serde_json::from_str(merged.schema.json()).unwrap();
-        let found = json["fields"][0].get("default").map_or("none".to_owned(), Json::to_string);
-        assert_eq!(found, want, "{field}");
-    }
+                r#"{"y":1}"#,
+            ),
+            (r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"}]},"default":{}"#, "", "null"),
+            // A default that needs itself.
+            (
+                r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":["S","null"],"default":{}}]},"default":{}"#,
+                "",
+                "null",
+            ),
+        ],
+        |(field, other, want)| {
+            let schemas = [record("R", &format!(r#"{{"name":"f",{field}}}"#)), record("R", other)];
+            let merged = merge_json(&schemas.each_ref().map(String::as_str), OnConflict::Error).unwrap();
+            let json: Json = serde_json::from_str(merged.schema.json()).unwrap();
+            let found = json["fields"][0].get("default").map_or("none".to_owned(), Json::to_string);
+            assert_eq!(found, want, "{field}");
+        },
+    );
 }
 
 #[test]
-fn strict() {
+fn strict_merge_refuses_differences() {
     let conflict =
         |path: &str, a: &str, b: &str| format!("{path} is {a} in v1 but {b} in v2: these types cannot be merged");
     let f = |name: &str, t: &str| record("R", &format!(r#"{{"name":"{name}","type":{t}}}"#));
-    for (a, b, want) in [
-        (f("a", "\"int\""), f("a", "\"int\"").replace("\"R\"", "\"Q\""), String::new()),
-        (f("a", "\"int\""), f("a", r#"{"type":"int","x":1}"#), String::new()),
-        (f("a", "\"int\""), f("a", "\"long\""), conflict("`a`", "int", "long")),
-        (f("a", "\"int\""), f("a", r#"["null","int"]"#), conflict("`a`", "int", "union [null, int]")),
-        (f("a", "\"int\""), f("b", "\"int\""), {
-            conflict("the outermost type", "a record with `a` as field 1", "a record with `b` as field 1")
-        }),
-        (f("a", "\"int\""), record("R", ""), {
-            conflict("the outermost type", "a record with `a` as field 1", "a record of 0 fields")
-        }),
-        (
-            f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["A"]}}"#),
-            f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["B"]}}"#),
-            conflict("`a[]`", "enum E [A]", "enum E [B]"),
-        ),
-        (f("a", r#"["null","R"]"#), f("a", r#"["null","R"]"#).replace("\"R\"", "\"Q\""), {
-            conflict("`a<record>`", "record R", "record Q")
-        }),
-    ] {
-        let found = merge_json(&[&a, &b], OnConflict::Strict).err().map_or(String::new(), |e| e.to_string());
-        assert_eq!(found, want, "{a} {b}");
-    }
+    check_all(
+        [
+            (f("a", "\"int\""), f("a", "\"int\"").replace("\"R\"", "\"Q\""), String::new()),
+            (f("a", "\"int\""), f("a", r#"{"type":"int","x":1}"#), String::new()),
+            (f("a", "\"int\""), f("a", "\"long\""), conflict("`a`", "int", "long")),
+            (f("a", "\"int\""), f("a", r#"["null","int"]"#), conflict("`a`", "int", "union [null, int]")),
+            (f("a", "\"int\""), f("b", "\"int\""), {
+                conflict("the outermost type", "a record with `a` as field 1", "a record with `b` as field 1")
+            }),
+            (f("a", "\"int\""), record("R", ""), {
+                conflict("the outermost type", "a record with `a` as field 1", "a record of 0 fields")
+            }),
+            (
+                f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["A"]}}"#),
+                f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["B"]}}"#),
+                conflict("`a[]`", "enum E [A]", "enum E [B]"),
+            ),
+            (f("a", r#"["null","R"]"#), f("a", r#"["null","R"]"#).replace("\"R\"", "\"Q\""), {
+                conflict("`a<record>`", "record R", "record Q")
+            }),
+        ],
+        |(a, b, want)| {
+            let found = merge_json(&[&a, &b], OnConflict::Strict).err().map_or(String::new(), |e| e.to_string());
+            assert_eq!(found, want, "{a} {b}");
+        },
+    );
 }
 
 #[test]
-fn other_top_levels() {
+fn merge_of_other_top_levels() {
     check(
         &["\"int\"", "\"long\""],
         "\"long\"",
@@ -421,7 +427,7 @@ fn names_hidden_by_a_namespace_and_those_of_primitive_types() {
 
 /// Types that double at every level, types inside themselves by cycles of different lengths, wide and long chains.
 #[test]
-fn hostile_schemas_come_to_an_end() {
+fn merge_of_hostile_schemas_ends() {
     let doubling = |inner: &str| {
         let mut fields = vec![format!(
             r#"{{"name":"f0","type":{{"type":"record","name":"R0","fields":[{{"name":"x","type":{inner}}}]}}}}"#
@@ -468,7 +474,7 @@ fn hostile_schemas_come_to_an_end() {
 }
 
 #[test]
-fn thousands_of_files_with_hundreds_of_schemas() {
+fn merge_of_thousands_of_files_is_fast() {
     let schema = |n: usize| {
         let fields = (0..100).filter(|f| !(f * 7_usize + n).is_multiple_of(11)).map(|f| {
             let t = if (f + n).is_multiple_of(13) { "\"long\"" } else { "\"int\"" };
@@ -522,47 +528,47 @@ fn normal(schema: &Schema, id: NodeId, open: &mut Vec<NodeId>) -> String {
 }
 
 #[test]
-fn random_families() {
+fn merge_of_random_family_reads_each_version() {
     let (mut merged_some, mut conflicting) = (0, 0);
-    for seed in 0..2_000 {
-        let family: Vec<Schema> = Evolution::family(seed).iter().map(|json| parse(json)).collect();
+    check_seeds(0..2_000, |rng| {
+        let family: Vec<Schema> = Evolution::family(rng).iter().map(|json| parse(json)).collect();
         let merged = match merge(&family, OnConflict::Widen) {
             Ok(merged) => merged.schema,
             Err(e) => {
-                assert!(matches!(e.kind(), crate::ErrorKind::Conflict { .. }), "seed {seed}: {e}");
+                assert!(matches!(e.kind(), crate::ErrorKind::Conflict { .. }), "{e}");
                 conflicting += 1;
-                continue;
+                return;
             }
         };
         merged_some += 1;
         for schema in &family {
             // Nothing new comes from what is in it.
             let again = [merged.clone(), schema.clone(), merged.clone()];
-            let again = merge(&again, OnConflict::Widen).unwrap_or_else(|e| panic!("seed {seed}: {e}")).schema;
-            assert_eq!(again.json(), merged.json(), "seed {seed}: {}", schema.json());
+            let again = merge(&again, OnConflict::Widen).unwrap_or_else(|e| panic!("{e}")).schema;
+            assert_eq!(again.json(), merged.json(), "{}", schema.json());
         }
         let mut other_order = family.clone();
         other_order.reverse();
-        let shift = seed as usize % family.len();
+        let shift = rng.below(family.len());
         other_order.rotate_left(shift);
-        let other = merge(&other_order, OnConflict::Widen).unwrap_or_else(|e| panic!("seed {seed}: {e}")).schema;
+        let other = merge(&other_order, OnConflict::Widen).unwrap_or_else(|e| panic!("{e}")).schema;
         let [a, b] = [&other, &merged].map(|schema| normal(schema, schema.root(), &mut Vec::new()));
-        assert_eq!(a, b, "seed {seed}: {} {}", other.json(), merged.json());
-    }
+        assert_eq!(a, b, "{} {}", other.json(), merged.json());
+    });
     assert!(merged_some > conflicting * 4, "{merged_some} merged, {conflicting} in conflict");
 }
 
 /// Every one of the schemas can be read with the merged one: all types, all branches of unions, all symbols of enums.
 #[test]
-fn random_families_resolve() {
+fn merge_of_random_family_resolves_each_version() {
     use crate::resolve::{Action, Resolution};
     let mut n = 0;
-    for seed in 0..4_000 {
-        let family: Vec<Schema> = Evolution::family(seed).iter().map(|json| parse(json)).collect();
+    check_seeds(0..4_000, |rng| {
+        let family: Vec<Schema> = Evolution::family(rng).iter().map(|json| parse(json)).collect();
         for conflicts in [OnConflict::Error, OnConflict::Widen] {
             let Ok(merged) = merge(&family, conflicts) else { continue };
             for schema in &family {
-                let all = || format!("seed {seed}\n{}\n{}", schema.json(), merged.schema.json());
+                let all = || format!("{}\n{}", schema.json(), merged.schema.json());
                 let resolution = Resolution::new(
                     schema,
                     &merged.schema,
@@ -595,6 +601,6 @@ fn random_families_resolve() {
                 }
             }
         }
-    }
+    });
     assert!(n > 10_000, "{n}");
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::schema::Sizes;
+use avro_testing::check_all;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -79,7 +80,7 @@ fn parse(text: &str) -> Result<Schema> {
 }
 
 #[test]
-fn schemas() {
+fn parse_of_valid_schemas_gives_their_nodes() {
     for (text, expected) in SCHEMAS {
         let schema = parse(text).unwrap_or_else(|e| panic!("{text}\n{e}"));
         assert_eq!(print(&schema), *expected, "{text}");
@@ -273,7 +274,7 @@ const SCHEMAS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn errors() {
+fn parse_of_invalid_schema_names_place_and_fault() {
     for (text, expected) in ERRORS {
         match parse(text) {
             Ok(schema) => panic!("{text}\nis {}", print(&schema)),
@@ -365,18 +366,18 @@ const ERRORS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn long_names_are_cut_in_errors() {
+fn parse_error_cuts_long_names() {
     let e = parse(&format!("\"{}\"", "é".repeat(5000))).unwrap_err().to_string();
     assert_eq!(e, format!("invalid Avro schema: type `{}…` is not defined before its use at $", "é".repeat(100)));
 }
 
 #[test]
-fn the_text_is_kept_without_what_follows_it() {
+fn parse_keeps_text_without_trailing_space() {
     assert_eq!(parse(" \"int\"\n\0").unwrap().json(), "\"int\"");
 }
 
 #[test]
-fn limits() {
+fn parse_beyond_limit_is_an_error() {
     let nested = |levels| format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(levels), "}".repeat(levels));
     // Levels that are not in the text: each record refers to the one before it.
     let chained = |levels: usize| {
@@ -388,30 +389,33 @@ fn limits() {
     };
     let flat = Limits { nesting: 3, ..Limits::default() };
     let tight = Limits { schema_nodes: 4, ..Limits::default() };
-    for (limits, text, expected) in [
-        (&flat, nested(3), None),
-        (&flat, nested(4), Some("4 exceeds the limit `nesting` (3)")),
-        (&tight, r#"["int","int","int"]"#.to_owned(), None),
-        (&tight, r#"["int","int","int","int"]"#.to_owned(), Some("5 exceeds the limit `schema_nodes` (4)")),
-        (&Limits::default(), nested(100), None),
-        (&Limits::default(), nested(100_000), Some("100000 exceeds the limit `nesting` (128)")),
-        (&Limits::default(), chained(127), None),
-        (&Limits::default(), chained(128), Some("129 exceeds the limit `nesting` (128)")),
-        (&Limits::default(), chained(50_000), Some("129 exceeds the limit `nesting` (128)")),
-        (
-            &Limits::default(),
-            format!("[{}\"int\"]", "\"int\",".repeat(100_000)),
-            Some("100001 exceeds the limit `schema_nodes` (100000)"),
-        ),
-    ] {
-        let found = Schema::parse(&text, limits).err().map(|e| e.to_string());
-        let fits = found.as_deref().unwrap_or("ok").starts_with(expected.unwrap_or("ok"));
-        assert!(fits, "{}\n{found:?}", text.get(..80).unwrap_or(&text));
-    }
+    check_all(
+        [
+            (&flat, nested(3), None),
+            (&flat, nested(4), Some("4 exceeds the limit `nesting` (3)")),
+            (&tight, r#"["int","int","int"]"#.to_owned(), None),
+            (&tight, r#"["int","int","int","int"]"#.to_owned(), Some("5 exceeds the limit `schema_nodes` (4)")),
+            (&Limits::default(), nested(100), None),
+            (&Limits::default(), nested(100_000), Some("100000 exceeds the limit `nesting` (128)")),
+            (&Limits::default(), chained(127), None),
+            (&Limits::default(), chained(128), Some("129 exceeds the limit `nesting` (128)")),
+            (&Limits::default(), chained(50_000), Some("129 exceeds the limit `nesting` (128)")),
+            (
+                &Limits::default(),
+                format!("[{}\"int\"]", "\"int\",".repeat(100_000)),
+                Some("100001 exceeds the limit `schema_nodes` (100000)"),
+            ),
+        ],
+        |(limits, text, expected)| {
+            let found = Schema::parse(&text, limits).err().map(|e| e.to_string());
+            let fits = found.as_deref().unwrap_or("ok").starts_with(expected.unwrap_or("ok"));
+            assert!(fits, "{}\n{found:?}", text.get(..80).unwrap_or(&text));
+        },
+    );
 }
 
 #[test]
-fn sizes() {
+fn min_and_fixed_size_of_each_type() {
     let doubling = |levels: usize, last: &str| {
         let open =
             (1..=levels).rev().map(|i| format!(r#"{{"type":"record","name":"D{i}","fields":[{{"name":"a","type":"#));
@@ -422,83 +426,89 @@ fn sizes() {
         format!("{}{last}{}", open.collect::<String>(), close.collect::<String>())
     };
     let fixed_huge = r#"{"type":"fixed","name":"F","size":9223372036854775807}"#;
-    for (text, min, fixed) in [
-        (r#""null""#, 0, Some(0)),
-        (r#""boolean""#, 1, Some(1)),
-        (r#""long""#, 1, None),
-        (r#"["float"]"#, 5, None),
-        (r#"["double","float"]"#, 5, None),
-        ("[]", 1, None),
-        (r#"{"type":"array","items":"double"}"#, 1, None),
-        (r#"{"type":"fixed","name":"F","size":0}"#, 0, Some(0)),
-        (r#"{"type":"record","name":"R","fields":[]}"#, 0, Some(0)),
-        (
-            r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},
+    check_all(
+        [
+            (r#""null""#, 0, Some(0)),
+            (r#""boolean""#, 1, Some(1)),
+            (r#""long""#, 1, None),
+            (r#"["float"]"#, 5, None),
+            (r#"["double","float"]"#, 5, None),
+            ("[]", 1, None),
+            (r#"{"type":"array","items":"double"}"#, 1, None),
+            (r#"{"type":"fixed","name":"F","size":0}"#, 0, Some(0)),
+            (r#"{"type":"record","name":"R","fields":[]}"#, 0, Some(0)),
+            (
+                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},
                {"name":"b","type":{"type":"record","name":"S","fields":[{"name":"c","type":"double"}]}},{"name":"d","type":"S"}]}"#,
-            20,
-            Some(20),
-        ),
-        (
-            r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":["null","int"]}]}"#,
-            5,
-            None,
-        ),
-        (
-            r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["R","float"]}]}"#,
-            2,
-            None,
-        ),
-        (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":"R"}]}"#, 4, None),
-        (&doubling(24, r#""double""#), 8 << 24, Some(8 << 24)),
-        (&doubling(30, r#""long""#), 1 << 30, None),
-        (&doubling(40, r#""null""#), 0, Some(0)),
-        (
-            &format!(
-                r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":{fixed_huge}}},
-                   {{"name":"b","type":"F"}},{{"name":"c","type":"F"}}]}}"#
+                20,
+                Some(20),
             ),
-            u64::MAX,
-            None,
-        ),
-    ] {
-        let schema = parse(text).unwrap_or_else(|e| panic!("{text}\n{e}"));
-        let sizes = Sizes::of(&schema);
-        assert_eq!((sizes.min(schema.root()), sizes.fixed(schema.root())), (min, fixed), "{text}");
-    }
+            (
+                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":["null","int"]}]}"#,
+                5,
+                None,
+            ),
+            (
+                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["R","float"]}]}"#,
+                2,
+                None,
+            ),
+            (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":"R"}]}"#, 4, None),
+            (&doubling(24, r#""double""#), 8 << 24, Some(8 << 24)),
+            (&doubling(30, r#""long""#), 1 << 30, None),
+            (&doubling(40, r#""null""#), 0, Some(0)),
+            (
+                &format!(
+                    r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":{fixed_huge}}},
+                   {{"name":"b","type":"F"}},{{"name":"c","type":"F"}}]}}"#
+                ),
+                u64::MAX,
+                None,
+            ),
+        ],
+        |(text, min, fixed)| {
+            let schema = parse(text).unwrap_or_else(|e| panic!("{text}\n{e}"));
+            let sizes = Sizes::of(&schema);
+            assert_eq!((sizes.min(schema.root()), sizes.fixed(schema.root())), (min, fixed), "{text}");
+        },
+    );
 }
 
 #[test]
-fn recursive_types() {
-    for (text, expected) in [
-        (r#"["int"]"#, ""),
-        (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"R"}]}"#, "R"),
-        (r#"["null",{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]}]}]"#, "R union"),
-        (
-            r#"{"type":"record","name":"A","fields":[
+fn parse_marks_recursive_types() {
+    check_all(
+        [
+            (r#"["int"]"#, ""),
+            (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"R"}]}"#, "R"),
+            (r#"["null",{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]}]}]"#, "R union"),
+            (
+                r#"{"type":"record","name":"A","fields":[
                 {"name":"x","type":{"type":"record","name":"X","fields":[{"name":"y","type":"int"}]}},
                 {"name":"b","type":{"type":"record","name":"B","fields":[{"name":"a","type":{"type":"array","items":"A"}}]}},
                 {"name":"c","type":{"type":"record","name":"C","fields":[{"name":"b","type":"B"},{"name":"x","type":"X"}]}}]}"#,
-            "A B array C",
-        ),
-        (
-            r#"{"type":"record","name":"T","fields":[{"name":"l","type":
+                "A B array C",
+            ),
+            (
+                r#"{"type":"record","name":"T","fields":[{"name":"l","type":
                 {"type":"record","name":"L","fields":[{"name":"n","type":["null","L"]}]}}]}"#,
-            "L union",
-        ),
-    ] {
-        let schema = parse(text).unwrap();
-        let ids = (0..schema.len()).map(|idx| NodeId(idx as u32)).filter(|id| schema.is_recursive(*id));
-        let names = ids.map(|id| match &schema.node(id).kind {
-            named if named.name().is_some() => named.name().unwrap().to_string(),
-            unnamed => unnamed.word().to_owned(),
-        });
-        assert_eq!(names.collect::<Vec<_>>().join(" "), expected, "{text}");
-    }
+                "L union",
+            ),
+        ],
+        |(text, expected)| {
+            let schema = parse(text).unwrap();
+            let ids = (0..schema.len()).map(|idx| NodeId(idx as u32)).filter(|id| schema.is_recursive(*id));
+            let names = ids.map(|id| match &schema.node(id).kind {
+                named if named.name().is_some() => named.name().unwrap().to_string(),
+                unnamed => unnamed.word().to_owned(),
+            });
+            assert_eq!(names.collect::<Vec<_>>().join(" "), expected, "{text}");
+        },
+    );
 }
 
 /// A chain of recursive types that is not deep anywhere in the text, and 40 000 types deep when followed from its end.
 #[test]
-fn long_chains_of_recursive_types_take_no_stack() {
+fn parse_of_long_recursive_chain_takes_no_stack() {
     let mut fields = String::new();
     for i in 0..20_000 {
         let before = if i == 0 { "null".to_owned() } else { format!("B{}", i - 1) };
@@ -552,7 +562,7 @@ fn schema_of(file: &[u8]) -> Option<String> {
 
 /// Every schema of a collection of files from many projects, where that collection is beside the workspace.
 #[test]
-fn files_in_the_wild() {
+fn parse_of_foreign_schemas_succeeds() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|dir| dir.join("shared/data/avro"));
     let Some(folder) = beside.into_iter().find(|dir| dir.join("MANIFEST.tsv").is_file()) else {
         eprintln!("note: no collection of files beside the workspace, nothing tested");

@@ -1,27 +1,28 @@
 //! A seed in; a schema and what became of it over some versions out, as people change schemas.
 
-use super::random::{Rng, random_schema};
-use crate::limits::Limits;
-use crate::schema::Schema;
+use crate::{Rng, random_schema};
+use avro_arrow::Limits;
+use avro_arrow::schema::Schema;
 use serde_json::{Value as Json, json};
 
 /// Schemas that change.
-pub struct Evolution {
-    rng: Rng,
+pub struct Evolution<'a> {
+    rng: &'a mut Rng,
     n_names: usize,
 }
 
-impl Evolution {
+impl Evolution<'_> {
     /// The versions of one schema, the first first.
-    pub fn family(seed: u64) -> Vec<String> {
-        let mut evolution = Evolution { rng: Rng::new(seed), n_names: 0 };
-        let first = random_schema(&mut evolution.rng);
+    pub fn family(rng: &mut Rng) -> Vec<String> {
+        let first = random_schema(rng);
+        let mut evolution = Evolution { rng, n_names: 0 };
         let Ok(mut json) = serde_json::from_str::<Json>(&first) else { return vec![first] };
         let mut versions = vec![first];
         for _ in 0..evolution.rng.pick(1, &[2, 2, 3, 5]) {
             for _ in 0..evolution.rng.pick(1, &[1, 2, 4]) {
                 evolution.change(&mut json);
             }
+            evolution.rng.note(|| format!("changed to {json}"));
             versions.push(json.to_string());
         }
         versions

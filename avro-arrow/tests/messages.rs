@@ -2,15 +2,13 @@
 //! refused, and that nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::*;
-use crate::error::{Error, ErrorKind};
-use crate::options::{Options, Strings};
-use crate::plan::Plan;
-use crate::program::tests::{on_some_cpu, random_options};
-use crate::reference::{decode_rows, to_batch};
-use crate::schema::Schema;
-use crate::testing::{Rng, corrupt, random_rows, random_schema};
 use arrow_array::{Array, Int64Array, RecordBatch, StringViewArray};
+use arrow_select::concat::concat_batches;
+use avro_arrow::message::{Framing, IdWidth, MessageBatch, MessageDecoder, SchemaId, SchemaStore, ValueChecks};
+use avro_arrow::schema::Schema;
+use avro_arrow::{Error, ErrorKind, Options, Program, Strings};
+use avro_testing::oracle::{on_some_cpu, reference_batch};
+use avro_testing::{check_all, check_seeds, corrupt, random_options, random_rows, random_schema, wire};
 use serde_json::Value as Json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,13 +55,13 @@ fn events() -> SchemaStore {
 
 /// The rows of these datums by the reference decoder, of datums with these writers' schemas.
 fn rows_of<'a>(options: &Options, datums: impl Iterator<Item = (&'a Schema, &'a [u8])>) -> Option<RecordBatch> {
-    let (mut plan, mut rows) = (None, vec![]);
-    for (schema, datum) in datums {
-        let writer = Plan::new(schema, options).unwrap();
-        rows.extend(decode_rows(&writer, datum, 1, &options.limits).unwrap());
-        plan.get_or_insert(writer);
-    }
-    plan.map(|plan| to_batch(&plan, rows).unwrap())
+    let rows: Vec<_> = datums.map(|(schema, datum)| row_of(schema, options, datum).unwrap()).collect();
+    rows.first().map(|first| concat_batches(&first.schema(), &rows).unwrap())
+}
+
+/// The row of a datum by the reference decoder, unless it is damaged.
+fn row_of(schema: &Schema, options: &Options, datum: &[u8]) -> Option<RecordBatch> {
+    reference_batch(schema, options, &[(1, datum.to_vec())])
 }
 
 /// All batches put together, with the messages of the rows, and what was rejected.
@@ -80,12 +78,12 @@ fn all(decoder: &mut MessageDecoder, batch_size: usize) -> (Option<RecordBatch>,
         batches.push(rows.batch);
     }
     assert!(decoder.is_empty() && decoder.flush().is_none());
-    let whole = batches.first().map(|first| arrow_select::concat::concat_batches(&first.schema(), &batches).unwrap());
+    let whole = batches.first().map(|first| concat_batches(&first.schema(), &batches).unwrap());
     (whole, messages, rejected)
 }
 
 #[test]
-fn framings() {
+fn decode_reads_each_framing() {
     // Prefixes of messages of `EVENT`, and of the same with null last.
     let cases: [(Framing, &str, &str); 6] = [
         (Framing::SingleObject, "c301 fda122acff9671e9", "c301 abbd13333bef1cad"),
@@ -96,7 +94,7 @@ fn framings() {
         (Framing::Bare, "", ""),
     ];
     let (event, flipped) = (schema(EVENT), schema(&flipped_event()));
-    for (framing, first, second) in cases {
+    check_all(cases, |(framing, first, second)| {
         let mut datums = vec![(first, DATUM_1, &event), (first, DATUM_2, &event)];
         if framing != Framing::Bare {
             datums.extend([(second, DATUM_3, &flipped), (first, DATUM_1, &event)]);
@@ -111,7 +109,7 @@ fn framings() {
         let (batch, messages, rejected) = all(&mut decoder, 8192);
         assert_eq!((batch, messages), (want, (0..datums.len() as u64).collect()), "{framing:?}");
         assert!(rejected.is_empty());
-    }
+    });
     assert_eq!((event.rabin(), flipped.rabin()), (EVENT_RABIN, FLIPPED_RABIN));
 }
 
@@ -187,16 +185,16 @@ fn damaged_message_does_not_affect_others() {
     assert!(damaged.len() > 200);
 
     let options = Options::default();
-    let plan = Plan::new(&schema(EVENT), &options).unwrap();
+    let event = schema(EVENT);
     let mut decoder = MessageDecoder::new(framing, events(), &options);
     // All in one, each between good ones, whose numbers are even.
     let (mut n_refused, mut wanted) = (0, vec![]);
     for (number, message) in (0..).step_by(2).zip(&damaged) {
         assert_eq!(decoder.decode(&good).unwrap(), number);
         wanted.extend([number, number + 1]);
-        let is_row = framing.split(message).is_ok_and(|(id, datum)| {
-            id == SchemaId::Rabin(EVENT_RABIN) && decode_rows(&plan, datum, 1, &options.limits).is_ok()
-        });
+        let is_row = framing
+            .split(message)
+            .is_ok_and(|(id, datum)| id == SchemaId::Rabin(EVENT_RABIN) && row_of(&event, &options, datum).is_some());
         if !is_row {
             wanted.pop();
             n_refused += 1;
@@ -234,22 +232,23 @@ fn flip(json: &mut Json) {
 }
 
 #[test]
-fn random_messages_of_several_writers() {
+fn decode_of_random_messages_equals_reference() {
     let (mut rows, mut refused, mut several, mut resolved) = (0, 0, 0, 0);
-    for seed in 0..120 {
-        let mut rng = Rng::new(seed);
-        let json = random_schema(&mut rng);
+    let mut number = 0;
+    check_seeds(0..120, |rng| {
+        number += 1;
+        let json = random_schema(rng);
         let first = schema(&json);
-        let Some(mut options) = random_options(&mut rng, &first) else { continue };
+        let Some(mut options) = random_options(rng, &first) else { return };
         let mut other: Json = serde_json::from_str(&json).unwrap();
         flip(&mut other);
         // Symbols and defaults may be flipped too; what cannot be a schema then is left out.
         let writers: Vec<Schema> =
             [Ok(first), Schema::parse(&other.to_string(), &Default::default())].into_iter().flatten().collect();
-        let Ok(plans) = writers.iter().map(|schema| Plan::new(schema, &options)).collect::<Result<Vec<_>, _>>() else {
-            continue;
-        };
-        let usable = plans.iter().take_while(|plan| plan.arrow.fields() == plans[0].arrow.fields()).count();
+        let programs: Result<Vec<_>, _> = writers.iter().map(|schema| Program::compile(schema, &options)).collect();
+        let Ok(programs) = programs else { return };
+        let fields = |program: &Program| program.arrow_schema().fields().clone();
+        let usable = programs.iter().take_while(|program| fields(program) == fields(&programs[0])).count();
 
         let n_messages = rng.pick(10, &[1, 3, 100, 200]);
         let damage = rng.pick(0, &[0, 2, 30]);
@@ -258,24 +257,24 @@ fn random_messages_of_several_writers() {
             let writer = rng.below(usable);
             let mut message = vec![];
             Framing::Confluent.write_prefix(SchemaId::Number(writer as u64), &mut message).unwrap();
-            message.extend(random_rows(&mut rng, &writers[writer], 1));
+            message.extend(random_rows(rng, &writers[writer], 1));
             if damage > 0 && rng.one_in(damage) {
-                corrupt(&mut rng, &mut message);
+                corrupt(rng, &mut message);
             }
             messages.push(message);
         }
 
         let (mut good, mut numbers) = (vec![], vec![]);
-        let mut first_plan = None;
+        let mut first = None;
         for (number, message) in (0u64..).zip(&messages) {
             let Ok((SchemaId::Number(id), datum)) = Framing::Confluent.split(message) else { continue };
-            let Some(plan) = plans.get(id as usize).filter(|_| (id as usize) < usable) else { continue };
-            first_plan.get_or_insert(plan);
-            let Ok(row) = decode_rows(plan, datum, 1, &options.limits) else { continue };
-            good.extend(row);
+            let Some(program) = programs.get(id as usize).filter(|_| (id as usize) < usable) else { continue };
+            let first = first.get_or_insert(program.arrow_schema().clone());
+            let Some(row) = row_of(program.schema(), &options, datum) else { continue };
+            good.push(row.with_schema(first.clone()).unwrap());
             numbers.push(number);
         }
-        let want = first_plan.map(|plan| to_batch(plan, good).unwrap());
+        let want = first.map(|first| concat_batches(&first, &good).unwrap());
 
         for batch_size in [1, 7, 8192] {
             options.batch_size = batch_size;
@@ -286,27 +285,27 @@ fn random_messages_of_several_writers() {
             let checks = rng.pick(ValueChecks::OnFlush, &[ValueChecks::OnDecode]);
             let mut decoder = MessageDecoder::new(Framing::Confluent, store, &options).with_checks(checks);
             let n_refused = messages.iter().filter(|message| decoder.decode(message).is_err()).count();
-            let (batch, found, rejected) = on_some_cpu(seed as usize, || all(&mut decoder, batch_size));
-            assert_eq!(found, numbers, "seed {seed} {json}");
-            assert_eq!(n_refused + rejected.len() + found.len(), messages.len(), "seed {seed}");
+            let (batch, found, rejected) = on_some_cpu(number, || all(&mut decoder, batch_size));
+            assert_eq!(found, numbers, "{json}");
+            assert_eq!(n_refused + rejected.len() + found.len(), messages.len());
             assert!(
                 rejected.windows(2).all(|two| two[0].position().message < two[1].position().message)
                     || batch_size < 8192
             );
             match (batch, &want) {
                 (Some(batch), Some(want)) => {
-                    assert_eq!(batch.columns(), want.columns(), "seed {seed} {json}");
+                    assert_eq!(batch.columns(), want.columns(), "{json}");
                     assert_eq!(batch.num_rows(), want.num_rows());
                 }
                 (None, _) => assert!(found.is_empty()),
-                (Some(_), None) => panic!("seed {seed}: rows of no schema"),
+                (Some(_), None) => panic!("rows of no schema"),
             }
             rows += found.len();
             refused += rejected.len();
         }
         several += usize::from(usable > 1);
         resolved += usize::from(usable > 1 && options.reader_schema.is_some());
-    }
+    });
     println!(
         "{rows} rows, {refused} rejected, {several} schemas with several writers, {resolved} of them with a reader's"
     );
@@ -314,7 +313,7 @@ fn random_messages_of_several_writers() {
 }
 
 #[test]
-fn schemas_that_cannot_be_used_are_looked_at_once() {
+fn unusable_schema_is_resolved_once() {
     let asked = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&asked);
     let store = SchemaStore::new().with_resolver(move |id| {
@@ -349,18 +348,18 @@ fn schemas_that_cannot_be_used_are_looked_at_once() {
         (5, "schema id 5 is unknown (message 6)"),
         (1, ""),
     ];
-    for (id, want) in cases {
+    check_all(cases, |(id, want)| {
         let message = [&[0, 0, 0, 0, id], bytes(DATUM_1).as_slice()].concat();
         let found = decoder.decode(&message).map_or_else(|error| error.to_string(), |_| String::new());
         assert_eq!(found, want);
-    }
+    });
     assert_eq!(asked.load(Ordering::Relaxed), 5);
     assert_eq!(decoder.schema().unwrap().fields().len(), 5);
     assert_eq!(all(&mut decoder, 8192).1, [0, 4, 7]);
 }
 
 #[test]
-fn writers_of_different_schemas_for_one_reader() {
+fn reader_schema_unifies_writers() {
     let record = |fields: &str| schema(&format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#));
     let mut store = SchemaStore::new();
     for (id, fields) in [
@@ -375,7 +374,7 @@ fn writers_of_different_schemas_for_one_reader() {
     }
     let reader = r#"{"name": "id", "type": "long"}, {"name": "name", "type": ["null", "string"], "aliases": ["who"]},
         {"name": "place", "type": "string", "default": "somewhere over the rainbow"}"#;
-    let options = Options { reader_schema: Some(record(reader)), ..Options::default() };
+    let options = Options::default().with_reader_schema(Some(record(reader)));
     let mut decoder = MessageDecoder::new(Framing::Confluent, store, &options);
     let messages =
         ["00 00000001 0e 0461 62", "00 00000002 02 0463 64 0201 10", "00 00000001 09 00", "00 00000002 00 00 03"];
@@ -402,7 +401,7 @@ fn writers_of_different_schemas_for_one_reader() {
 }
 
 #[test]
-fn ids_from_elsewhere() {
+fn decode_as_takes_id_of_caller() {
     let mut decoder = MessageDecoder::new(Framing::Bare, events(), &Options::default());
     decoder.decode_as(SchemaId::Number(2), &bytes(DATUM_3)).unwrap();
     decoder.decode(&bytes(DATUM_1)).unwrap();
@@ -421,8 +420,8 @@ fn ids_from_elsewhere() {
 }
 
 #[test]
-fn batches_are_of_the_size_asked_for() {
-    let options = Options { batch_size: 100, ..Options::default() };
+fn flush_gives_batches_of_batch_size() {
+    let options = Options::default().with_batch_size(100);
     let mut decoder = MessageDecoder::new(Framing::Bare, events(), &options);
     let mut sizes = vec![];
     for number in 0..250 {
@@ -437,7 +436,7 @@ fn batches_are_of_the_size_asked_for() {
     assert_eq!(sizes, [100, 100, 50]);
 
     // And without columns.
-    let options = Options { projection: Some(vec![]), ..options };
+    let options = options.with_projection(Some(vec![]));
     let mut decoder = MessageDecoder::new(Framing::Confluent, events(), &options);
     for number in 0..150 {
         let (id, datum) = if number % 3 == 0 { (1, DATUM_1) } else { (2, DATUM_3) };
@@ -448,8 +447,8 @@ fn batches_are_of_the_size_asked_for() {
 }
 
 #[test]
-fn limits() {
-    let mut options = Options { strings: Strings::Utf8, ..Options::default() };
+fn message_beyond_limit_is_rejected() {
+    let mut options = Options::default().with_strings(Strings::Utf8);
     options.limits.block_bytes = 1000;
     options.limits.zero_width_items = 50;
     options.limits.batch_bytes = 100_000;
@@ -487,29 +486,21 @@ fn limits() {
 }
 
 #[test]
-fn many_bytes_are_several_chunks() {
+fn flush_of_many_bytes_gives_several_batches() {
     let store = SchemaStore::single(schema("\"bytes\""));
     let mut decoder = MessageDecoder::new(Framing::Bare, store, &Options::default());
     // 3 MiB each, and one of 20 MiB.
     let mut sizes = vec![3 << 20; 7];
     sizes.insert(4, 20 << 20);
     for &size in &sizes {
-        let mut datum = vec![];
-        let mut rest = size << 1;
-        while rest > 0x7f {
-            datum.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        datum.push(rest as u8);
-        datum.resize(datum.len() + size, 1);
-        decoder.decode(&datum).unwrap();
+        decoder.decode(&wire::bytes(&vec![1; size])).unwrap();
     }
     let rows: Vec<_> = std::iter::from_fn(|| decoder.flush()).map(|rows| rows.messages).collect();
     assert_eq!(rows, [vec![0, 1], vec![2, 3], vec![4], vec![5, 6], vec![7]]);
 }
 
 #[test]
-fn decoders_can_be_sent() {
+fn decoder_and_batch_are_send() {
     fn is_send<T: Send>() {}
     is_send::<MessageDecoder>();
     is_send::<MessageBatch>();

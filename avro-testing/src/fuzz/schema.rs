@@ -1,10 +1,9 @@
 //! The text of a schema in: what is made of the schema agrees with itself.
 
 use super::limits;
-use crate::error::ErrorKind;
-use crate::options::{FieldMatch, LogicalMaps, Options, Strings, Unions};
-use crate::program::Program;
-use crate::schema::{MergedSchema, NodeId, OnConflict, Schema};
+use avro_arrow::schema::{Kind, MergedSchema, NodeId, OnConflict, Schema};
+use avro_arrow::{ErrorKind, FieldMatch, LogicalMaps, Options, Program, Strings, Unions};
+use std::collections::HashSet;
 
 /// The fuzz target for schemas: their text, canonical form, programs, and what they are merged and compared to.
 ///
@@ -21,14 +20,12 @@ pub fn schema(bytes: &[u8]) {
     assert!(again.is_ok_and(|again| again.canonical_form() == schema.canonical_form()), "its text is another schema");
     canonical(&schema);
     for bits in 0..4 {
-        let options = Options {
-            recursion_levels: bits,
-            strings: if bits & 1 == 0 { Strings::View } else { Strings::Utf8 },
-            unions: if bits & 2 == 0 { Unions::Dense } else { Unions::Struct },
-            logical_maps: if bits & 1 == 0 { LogicalMaps::List } else { LogicalMaps::Map },
-            limits: limits.clone(),
-            ..Options::default()
-        };
+        let options = Options::default()
+            .with_recursion_levels(bits)
+            .with_strings(if bits & 1 == 0 { Strings::View } else { Strings::Utf8 })
+            .with_unions(if bits & 2 == 0 { Unions::Dense } else { Unions::Struct })
+            .with_logical_maps(if bits & 1 == 0 { LogicalMaps::List } else { LogicalMaps::Map })
+            .with_limits(limits.clone());
         match Program::compile(&schema, &options) {
             Ok(program) => {
                 assert!(
@@ -47,7 +44,7 @@ pub fn schema(bytes: &[u8]) {
 }
 
 /// What may be wrong with a schema that is one.
-pub(super) fn assert_refused(error: &crate::Error) {
+pub(super) fn assert_refused(error: &avro_arrow::Error) {
     assert!(matches!(error.kind(), ErrorKind::Limit { .. } | ErrorKind::Unsupported { .. }), "{error}");
 }
 
@@ -55,12 +52,11 @@ pub(super) fn assert_refused(error: &crate::Error) {
 fn canonical(schema: &Schema) {
     let form = schema.canonical_form();
     assert!(!form.is_empty());
-    let kinds = || (0..schema.len()).map(|at| &schema.node(NodeId::new(at)).kind);
     // As is documented: the form does not say of a type inside a namespace that it has none, and forbidden names stand
     // as they are.
-    let said = kinds().filter_map(|kind| kind.name()).all(|name| {
+    let said = names(schema).iter().all(|name| {
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        name.full().contains('.') && name.full().split('.').all(plain)
+        name.contains('.') && name.split('.').all(plain)
     });
     if !said {
         return;
@@ -71,8 +67,27 @@ fn canonical(schema: &Schema) {
     assert_eq!((parsed.rabin(), parsed.md5(), parsed.sha256()), (schema.rabin(), schema.md5(), schema.sha256()));
 }
 
+/// The full names of all types.
+fn names(schema: &Schema) -> Vec<&str> {
+    let (mut todo, mut seen, mut names) = (vec![schema.root()], HashSet::<NodeId>::new(), Vec::new());
+    while let Some(id) = todo.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let kind = &schema.node(id).kind;
+        names.extend(kind.name().map(|name| name.full()));
+        match kind {
+            Kind::Array(inner) | Kind::Map(inner) => todo.push(*inner),
+            Kind::Union(branches) => todo.extend(branches),
+            Kind::Record(record) => todo.extend(record.fields.iter().map(|field| field.node)),
+            _ => {}
+        }
+    }
+    names
+}
+
 /// Full names may make a form longer than its schema, and too long.
-fn assert_refused_form(parsed: crate::Result<Schema>, form: &str) {
+fn assert_refused_form(parsed: avro_arrow::Result<Schema>, form: &str) {
     let limited = parsed.is_err_and(|error| matches!(error.kind(), ErrorKind::Limit { .. }));
     assert!(limited, "no schema: {form}");
 }

@@ -1,15 +1,13 @@
 //! A container file in: it is the same rows, or an error, in whichever way it is read.
 
 use super::block::{blocks_of, column_bytes, schema_of};
-use super::{COLUMN_BYTES_MAX, Input, limits, patch, rng_of};
-use crate::codec::Codec;
-use crate::container::{Framer, Header, count_rows, testing};
-use crate::decode::reader_builder::ReaderBuilder;
-use crate::error::ErrorKind;
-use crate::options::Options;
-use crate::testing::ways::{Outcome, Way, assert_prefix, assert_valid, header_and_program, ranges};
+use super::{COLUMN_BYTES_MAX, Input, hash_rng, limits, patch};
+use crate::ways::{Outcome, Way, assert_prefix, assert_valid, header_and_program, ranges};
+use crate::wire;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
+use avro_arrow::container::{Framer, Header, count_rows};
+use avro_arrow::{Codec, Compressor, ErrorKind, Options, ReaderBuilder};
 use std::io::Cursor;
 
 const WAYS: [Way; 6] =
@@ -22,8 +20,8 @@ const WAYS: [Way; 6] =
 /// Where the ways of reading differ.
 pub fn file(bytes: &[u8]) {
     let bytes = container_file(bytes);
-    let (bytes, rng) = (bytes.as_slice(), &mut rng_of(&bytes));
-    let options = Options { batch_size: rng.pick(8192, &[1, 3]), limits: limits(), ..Options::default() };
+    let (bytes, rng) = (bytes.as_slice(), &mut hash_rng(&bytes));
+    let options = Options::default().with_batch_size(rng.pick(8192, &[1, 3])).with_limits(limits());
     if !is_small(bytes, &options) {
         return;
     }
@@ -50,7 +48,7 @@ pub(super) fn rows(batches: &[RecordBatch]) -> Option<RecordBatch> {
     concat_batches(&batches.first()?.schema(), batches).ok()
 }
 
-/// Are all its columns together small? They are not kept here.
+/// Whether all its columns together are small. They are not kept here.
 pub(super) fn is_small(bytes: &[u8], options: &Options) -> bool {
     let Ok(reader) = ReaderBuilder::new().with_options(options.clone()).build(bytes) else { return true };
     let mut n_bytes = 0;
@@ -69,7 +67,7 @@ pub(super) fn is_small(bytes: &[u8], options: &Options) -> bool {
 /// Counts of rows, where there is something to count; of damaged files, any or an error.
 fn counted(bytes: &[u8], options: &Options, want: Option<usize>) {
     let count = count_rows(&mut Cursor::new(bytes), &options.limits);
-    let none = Options { projection: Some(vec![]), ..options.clone() };
+    let none = options.clone().with_projection(Some(vec![]));
     let empty = Way::Reader.read(bytes, &none);
     if let Some(want) = want {
         assert!(count.as_ref().is_ok_and(|n| *n == want as u64), "{want} rows, counted {count:?}");
@@ -111,13 +109,20 @@ pub(super) fn container_file(bytes: &[u8]) -> Vec<u8> {
     if bytes.starts_with(b"Obj") {
         return bytes.to_vec();
     }
-    let mut input = Input(bytes);
+    let mut input = Input::new(bytes);
     let Some(schema) = schema_of(input.line()) else { return bytes.to_vec() };
     let codecs = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard, Codec::Bzip2, Codec::Xz];
     let codec = codecs.get(usize::from(input.byte()) % codecs.len()).copied().unwrap_or(Codec::Null);
-    let blocks = blocks_of(&mut Input(input.line()), &schema);
-    let blocks: Vec<(i64, &[u8])> = blocks.iter().map(|(rows, data)| (*rows as i64, data.as_slice())).collect();
-    let mut file = testing::file(schema.json(), codec, &blocks);
+    let is_structured = input.is_structured;
+    let blocks = blocks_of(&mut Input { rest: input.line(), is_structured }, &schema);
+    let mut compressor = Compressor::new(codec, None).expect("a codec that is enabled");
+    let mut stored = |data: &[u8]| {
+        let mut out = Vec::new();
+        compressor.compress(data, &mut out).expect("compressed data");
+        out
+    };
+    let blocks: Vec<_> = blocks.iter().map(|(rows, data)| wire::block(*rows as i64, &stored(data))).collect();
+    let mut file = wire::file(schema.json(), codec.name(), &blocks);
     patch(&mut file, input.rest());
     file
 }

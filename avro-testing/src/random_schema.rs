@@ -1,49 +1,7 @@
-//! A seed in; numbers, random Avro schemas as JSON text, and damaged bytes out.
+//! A seed in; random Avro schemas as JSON text, and damaged bytes out.
 
+use crate::Rng;
 use serde_json::{Map, Value as Json, json};
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-#[derive(Debug, Clone)]
-pub struct Rng(u64);
-
-impl Rng {
-    /// The numbers of this seed.
-    pub fn new(seed: u64) -> Rng {
-        Rng(seed)
-    }
-
-    /// Any number.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`, or 0.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.bits() % (n.max(1) as u64)) as usize
-    }
-
-    /// True once in `n` times.
-    pub fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    /// One of these.
-    pub fn pick<T: Copy>(&mut self, first: T, others: &[T]) -> T {
-        match self.below(others.len() + 1).checked_sub(1) {
-            Some(at) => others.get(at).copied().unwrap_or(first),
-            None => first,
-        }
-    }
-
-    /// So many random bytes.
-    pub fn bytes(&mut self, n: usize) -> Vec<u8> {
-        (0..n).map(|_| self.bits() as u8).collect()
-    }
-}
 
 /// A random schema that has values of finite size: mostly a record, with any types inside, some of them recursive.
 pub fn random_schema(rng: &mut Rng) -> String {
@@ -53,7 +11,9 @@ pub fn random_schema(rng: &mut Rng) -> String {
         0 => maker.any(0, "", Place::Free),
         _ => maker.record(0, ""),
     };
-    schema.to_string()
+    let json = schema.to_string();
+    maker.rng.note(|| format!("schema {json}"));
+    json
 }
 
 /// Changes bytes as disks, networks and attackers do: a bit, a byte, a few bytes more or less, the end missing.
@@ -61,7 +21,8 @@ pub fn corrupt(rng: &mut Rng, bytes: &mut Vec<u8>) {
     for _ in 0..rng.pick(1, &[1, 1, 2, 5]) {
         let at = rng.below(bytes.len() + 1);
         let bit = 1 << rng.below(8);
-        let byte = rng.pick(0, &[1, 2, 3, 0x7f, 0x80, 0xff, rng.clone().bits() as u8]);
+        let any = rng.peek() as u8;
+        let byte = rng.pick(0, &[1, 2, 3, 0x7f, 0x80, 0xff, any]);
         match (rng.below(6), bytes.get_mut(at)) {
             (0 | 1, Some(place)) => *place ^= bit,
             (2, Some(place)) => *place = byte,
@@ -73,6 +34,12 @@ pub fn corrupt(rng: &mut Rng, bytes: &mut Vec<u8>) {
             }
         }
     }
+    rng.note(|| format!("damaged to {}", hex(bytes)));
+}
+
+/// The bytes as hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a place in a schema allows.

@@ -2,16 +2,17 @@
 //! moved, types promoted, made nullable, put into unions and taken out of them, symbols added and dropped. Some changes
 //! no reader can follow.
 
-use super::Rng;
+use crate::Rng;
 use serde_json::{Map, Value as Json, json};
 
-/// A schema that may be a reader's for data of this one. None if what came out is no schema.
+/// Returns a schema that may be a reader's for data of this one, or an invalid one. `None` if this one is not JSON.
 pub fn evolved_schema(rng: &mut Rng, schema: &str) -> Option<String> {
     let mut json: Json = serde_json::from_str(schema).ok()?;
     let wild = rng.one_in(6);
     let changes = rng.pick(3, &[2, 8]);
     let mut changer = Changer { rng, changes, wild, n_names: 0 };
     changer.any(&mut json, Place::Free);
+    rng.note(|| format!("read as {json}"));
     Some(json.to_string())
 }
 
@@ -25,9 +26,9 @@ enum Place {
 
 struct Changer<'a> {
     rng: &'a mut Rng,
-    /// A change is made once in so many places.
+    /// A change is made once in this many places.
     changes: usize,
-    /// Changes too that few readers can follow.
+    /// Whether changes are made too that few readers can follow.
     wild: bool,
     n_names: usize,
 }

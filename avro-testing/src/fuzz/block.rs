@@ -1,29 +1,22 @@
 //! Schemas, options and the bytes of blocks in: the program and the reference decoder make the same of them.
 
 use super::schema::assert_refused;
-use super::{COLUMN_BYTES_MAX, Input, limits, patch, rng_of};
-use crate::codec::Block;
-use crate::decode::batcher::Batcher;
-use crate::encoding::PaddedBytes;
-use crate::error::{ErrorKind, Fault};
-use crate::options::{FieldMatch, Options};
-use crate::plan::Plan;
-use crate::program::Program;
-use crate::reference::decode_rows;
-use crate::schema::{MergedSchema, OnConflict, Schema};
-use crate::testing::oracle::{RawRows, check_sizes};
-use crate::testing::{Rng, evolved_schema, random_paths, random_rows, random_schema};
+use super::{COLUMN_BYTES_MAX, Input, limits, line_rng, patch};
+use crate::oracle::{RawFile, RawRows, check_sizes};
+use crate::{Rng, evolved_schema, random_paths, random_rows, random_schema};
 use arrow_array::RecordBatch;
+use avro_arrow::schema::{MergedSchema, OnConflict, Schema};
+use avro_arrow::{DecodeResult, Decoder, ErrorKind, Fault, FieldMatch, Options, Program, reference};
 use std::sync::Arc;
 
 /// The fuzz target for blocks. After the schema's line come a byte of options, a byte that is the seed of a projection
 /// (0: all columns), one that says how many blocks there are and how they are made, one with the rows of the block that
-/// matters, and then its bytes, or changes to random rows.
+/// matters, and then its bytes, changes to random rows, or, after a structured line, the choices of its rows.
 ///
 /// # Panics
 /// Where the program and the reference decoder differ: for any number of lanes, size of batches, kind of CPU.
 pub fn block(bytes: &[u8]) {
-    let mut input = Input(bytes);
+    let mut input = Input::new(bytes);
     let Some(schema) = schema_of(input.line()) else { return };
     let mut options = input.options();
     let projection = input.byte();
@@ -32,7 +25,7 @@ pub fn block(bytes: &[u8]) {
         options.projection = Some(random_paths(&mut Rng::new(projection.into()), whole.arrow_schema()));
     }
     match Program::compile(&schema, &options) {
-        Ok(program) => compare(&Arc::new(program), &blocks_of(&mut input, &schema)),
+        Ok(program) => compare(&Arc::new(program), &options, &blocks_of(&mut input, &schema)),
         // Names with dots in them may be ambiguous as paths.
         Err(error) if matches!(error.kind(), ErrorKind::Argument { .. }) && projection > 0 => {}
         Err(error) => assert_refused(&error),
@@ -44,13 +37,13 @@ pub fn block(bytes: &[u8]) {
 ///
 /// # Panics
 /// Where the program and the reference decoder differ; where a reader's schema without [mismatches](Schema::mismatches)
-/// does not read all that was written, or one with none is refused; where what both schemas are merged to reads less.
+/// does not read all that was written, or is refused; where what both schemas are merged to reads less.
 pub fn resolve(bytes: &[u8]) {
-    let mut input = Input(bytes);
+    let mut input = Input::new(bytes);
     let Some(writer) = schema_of(input.line()) else { return };
     let line = input.line();
     let reader = parse(line).or_else(|| {
-        let changed = evolved_schema(&mut rng_of(line), writer.json())?;
+        let changed = evolved_schema(&mut line_rng(line), writer.json())?;
         Schema::parse(&changed, &limits()).ok()
     });
     let Some(reader) = reader else { return };
@@ -60,10 +53,10 @@ pub fn resolve(bytes: &[u8]) {
     let Ok(mismatches) = reader.mismatches(&writer, field_match, &plain.limits) else { return };
     let written = rows_of(&writer, &plain, &blocks) == Rows::All;
 
-    let options = Options { reader_schema: Some(reader.clone()), field_match, ..plain.clone() };
+    let options = plain.clone().with_reader_schema(Some(reader.clone())).with_field_match(field_match);
     match Program::compile(&writer, &options) {
         Ok(program) => {
-            compare(&Arc::new(program), &blocks);
+            compare(&Arc::new(program), &options, &blocks);
             if mismatches.is_empty() && written {
                 assert_ne!(
                     rows_of(&writer, &options, &blocks),
@@ -81,7 +74,7 @@ pub fn resolve(bytes: &[u8]) {
 
     let merged = MergedSchema::of([("writer", &writer), ("reader", &reader)], OnConflict::Widen, &plain.limits);
     let Ok(merged) = merged else { return };
-    let options = Options { reader_schema: Some(merged.schema.clone()), ..plain };
+    let options = plain.with_reader_schema(Some(merged.schema.clone()));
     match Program::compile(&writer, &options) {
         Ok(_) if written => {
             assert_ne!(rows_of(&writer, &options, &blocks), Rows::Damaged, "merged: {}", merged.schema.json());
@@ -93,7 +86,7 @@ pub fn resolve(bytes: &[u8]) {
 
 /// The schema in a line, or a random one. None where that is too large.
 pub(super) fn schema_of(line: &[u8]) -> Option<Schema> {
-    parse(line).or_else(|| Schema::parse(&random_schema(&mut rng_of(line)), &limits()).ok())
+    parse(line).or_else(|| Schema::parse(&random_schema(&mut line_rng(line)), &limits()).ok())
 }
 
 /// The schema in a line.
@@ -116,6 +109,8 @@ pub(super) fn blocks_of(input: &mut Input<'_>, schema: &Schema) -> Vec<RawRows> 
     let rng = &mut Rng::new(u64::from(how) << 8 | u64::from(n_rows));
     let mut block = if is_raw {
         (n_rows.into(), input.rest().to_vec())
+    } else if input.is_structured {
+        random_block(&mut Rng::from_bytes(input.rest()), schema, n_rows.into(), BLOCK_BYTES)
     } else {
         random_block(rng, schema, n_rows.into(), BLOCK_BYTES)
     };
@@ -133,11 +128,11 @@ pub(super) fn blocks_of(input: &mut Input<'_>, schema: &Schema) -> Vec<RawRows> 
     blocks.collect()
 }
 
-/// A block is full with so many bytes, so that inputs take little time: one of those that matter, and one beside them.
+/// Bytes at which a block is full, so that inputs take little time: of the block that matters, and of one beside it.
 const BLOCK_BYTES: usize = 4 << 10;
 const OTHER_BLOCKS_BYTES: usize = 1 << 10;
 
-/// Rows until there are so many, or so many bytes.
+/// Makes rows until the block has this many or is full.
 fn random_block(rng: &mut Rng, schema: &Schema, n_rows: u64, full: usize) -> RawRows {
     let mut block = (0, Vec::new());
     while block.0 < n_rows && block.1.len() < full {
@@ -148,35 +143,33 @@ fn random_block(rng: &mut Rng, schema: &Schema, n_rows: u64, full: usize) -> Raw
 }
 
 /// The program's rows are those of the reference decoder, where they are not too large to compare.
-fn compare(program: &Arc<Program>, blocks: &[RawRows]) {
-    if is_small(program, blocks) {
-        check_sizes(program.schema().json(), program, blocks, None, &[3, 8192]);
+fn compare(program: &Arc<Program>, options: &Options, blocks: &[RawRows]) {
+    if is_small(program, options, blocks) {
+        check_sizes(program.schema().json(), program.schema(), options, blocks, None, &[3, 8192]);
     }
 }
 
 /// Whether the readable columns of these blocks fit in memory together.
-pub(super) fn is_small(program: &Arc<Program>, blocks: &[RawRows]) -> bool {
-    let mut batcher = Batcher::new(Arc::clone(program));
+pub(super) fn is_small(program: &Arc<Program>, options: &Options, blocks: &[RawRows]) -> bool {
+    let Ok(file) = RawFile::new(program.schema(), options, blocks) else { return true };
+    let mut decoder = Decoder::new(file.header(), Arc::clone(program));
+    let mut blocks = file.blocks().iter();
     let mut n_bytes = 0;
-    for (index, (rows, bytes)) in (0..).zip(blocks) {
-        let block = Block { rows: *rows, data: PaddedBytes::from_vec(bytes.clone()), offset: 0, end: 0, index };
-        // What is refused here is compared: only a row that is too large is not.
-        let mut fed = batcher.push(block).err();
-        while fed.is_none() {
-            match batcher.next_batch(index as usize + 1 == blocks.len()) {
-                Ok(Some(batch)) => n_bytes += column_bytes(&batch),
-                Ok(None) => break,
-                Err(error) => fed = Some(error),
-            }
-            if n_bytes > COLUMN_BYTES_MAX {
-                return false;
-            }
+    loop {
+        match decoder.try_decode() {
+            Ok(DecodeResult::Batch(batch)) => n_bytes += column_bytes(&batch),
+            Ok(DecodeResult::NeedsData(_)) => match blocks.next() {
+                Some(block) => decoder.feed(block.clone().into()),
+                None => decoder.finish(),
+            },
+            Ok(DecodeResult::Finished) => return true,
+            // An error is compared, except that a row is too large.
+            Err(error) => return !matches!(error.kind(), ErrorKind::Limit { limit: "batch_bytes", .. }),
         }
-        if let Some(error) = fed {
-            return !matches!(error.kind(), ErrorKind::Limit { limit: "batch_bytes", .. });
+        if n_bytes > COLUMN_BYTES_MAX {
+            return false;
         }
     }
-    true
 }
 
 /// Bytes of a batch's columns.
@@ -189,22 +182,18 @@ pub(super) fn column_bytes(batch: &RecordBatch) -> usize {
 enum Rows {
     All,
     Damaged,
-    /// There is more of something than is allowed, or bytes that are read as a string or decimal are none.
+    /// A limit or the schemas do not allow it, or bytes that are read as a string or decimal are invalid.
     Excused,
 }
 
 fn rows_of(writer: &Schema, options: &Options, blocks: &[RawRows]) -> Rows {
-    let Ok(plan) = Plan::new(writer, options) else { return Rows::Excused };
-    for (rows, bytes) in blocks {
-        match decode_rows(&plan, bytes, *rows, &options.limits) {
-            Ok(_) => {}
-            Err(located) => {
-                return match located.fault {
-                    Fault::Limit { .. } | Fault::Utf8 | Fault::DecimalRange | Fault::DurationRange(_) => Rows::Excused,
-                    _ => Rows::Damaged,
-                };
-            }
-        }
+    let Ok(file) = RawFile::new(writer, options, blocks) else { return Rows::Excused };
+    match reference::read(file.bytes().as_slice(), options) {
+        Ok(_) => Rows::All,
+        Err(error) => match error.kind() {
+            ErrorKind::Value(Fault::Utf8 | Fault::DecimalRange | Fault::DurationRange(_)) => Rows::Excused,
+            ErrorKind::Value(_) => Rows::Damaged,
+            _ => Rows::Excused,
+        },
     }
-    Rows::All
 }

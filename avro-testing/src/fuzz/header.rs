@@ -1,8 +1,8 @@
 //! The first bytes of a file in: the header is the same however much of the file is there.
 
 use super::limits;
-use crate::container::Header;
-use crate::error::{Error, ErrorKind};
+use avro_arrow::container::Header;
+use avro_arrow::{Error, ErrorKind};
 
 /// The fuzz target for headers: what is said of a part of a file is not taken back when there is more of it.
 ///

@@ -1,18 +1,26 @@
 //! A seed and a schema in, rows in Avro's binary encoding out: all that the encoding allows, as real writers never mix
 //! it.
 
-use super::Rng;
-use crate::schema::{Kind, Logical, Node, NodeId, Schema};
+use crate::Rng;
+use crate::random_schema::hex;
+use avro_arrow::Limits;
+use avro_arrow::schema::{Kind, Logical, Node, NodeId, Schema};
 
-/// So many random values of the schema's outermost type, one after the other. Where values of the type have no end or
-/// are larger than anyone would write, what comes out is cut short somewhere.
+/// Returns `n_rows` random values of the schema's outermost type, one after the other. Where values of the type have no
+/// end or are larger than anyone would write, they are cut short somewhere.
 pub fn random_rows(rng: &mut Rng, schema: &Schema, n_rows: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..n_rows {
         let enough = bytes.len() + 2_000;
         Encoder { rng, schema, enough, steps: STEPS_MAX }.value(schema.root(), 0, &mut bytes);
     }
+    rng.note(|| format!("{n_rows} rows {}", hex(&bytes)));
     bytes
+}
+
+/// Returns [`random_rows`] of the schema with this text, which must be valid.
+pub fn random_rows_of(rng: &mut Rng, json: &str, n_rows: usize) -> Vec<u8> {
+    random_rows(rng, &Schema::parse(json, &Limits::default()).expect(json), n_rows)
 }
 
 /// Below this depth values end as soon as they can, so that recursive types do.
@@ -22,7 +30,7 @@ const DEEP: usize = 20;
 /// of the one before.
 const STEPS_MAX: usize = 100_000;
 const DEEPEST: usize = 400;
-/// Bytes of a fixed, likewise.
+/// Bytes of a fixed, beyond which it is cut short.
 const FIXED_MAX: usize = 1 << 16;
 
 struct Encoder<'a> {

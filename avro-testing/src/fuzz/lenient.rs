@@ -2,14 +2,11 @@
 //! gives.
 
 use super::file::{container_file, is_small, rows};
-use super::{limits, rng_of};
-use crate::container::Header;
-use crate::damage::DamagedBlock;
-use crate::decode::decoder::Decoder;
-use crate::decode::reader_builder::ReaderBuilder;
-use crate::options::{OnCorruptBlock, Options};
-use crate::testing::ways::{Way, feed, header_and_program};
+use super::{hash_rng, limits};
+use crate::ways::{Way, feed, header_and_program};
 use arrow_array::RecordBatch;
+use avro_arrow::container::Header;
+use avro_arrow::{DamagedBlock, Decoder, OnCorruptBlock, Options, ReaderBuilder};
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -23,9 +20,9 @@ type Read = (Option<RecordBatch>, Vec<(u64, u64, u64, Option<u64>)>);
 /// bytes that were not skipped are not a file of the rows that were given.
 pub fn lenient(bytes: &[u8]) {
     let bytes = container_file(bytes);
-    let (bytes, rng) = (bytes.as_slice(), &mut rng_of(&bytes));
-    let strict = Options { batch_size: rng.pick(8192, &[1, 3]), limits: limits(), ..Options::default() };
-    let options = Options { on_corrupt_block: OnCorruptBlock::Skip, ..strict.clone() };
+    let (bytes, rng) = (bytes.as_slice(), &mut hash_rng(&bytes));
+    let strict = Options::default().with_batch_size(rng.pick(8192, &[1, 3])).with_limits(limits());
+    let options = strict.clone().with_on_corrupt_block(OnCorruptBlock::Skip);
     let Ok((header, program)) = header_and_program(bytes, &options) else { return };
     if !is_small(bytes, &options) {
         return;

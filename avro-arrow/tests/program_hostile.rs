@@ -2,18 +2,27 @@
 //! gives, or an error that says what was too much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::tests::{check, program_batches};
-use crate::container::testing::long;
-use crate::options::{Enums, Options, Strings, Unions};
-use crate::program::Program;
-use crate::schema::Schema;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
+use avro_arrow::schema::Schema;
+use avro_arrow::{Enums, Options, Program, Strings, Unions};
+use avro_testing::check_all;
+use avro_testing::oracle::{RawRows, check_sizes, decoded_batches};
+use avro_testing::wire::long;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-fn program(schema: &str, options: &Options) -> crate::Result<Program> {
-    Program::compile(&Schema::parse(schema, &Default::default()).unwrap(), options)
+fn parse(schema: &str) -> Schema {
+    Schema::parse(schema, &Default::default()).unwrap()
+}
+
+fn program(schema: &str, options: &Options) -> avro_arrow::Result<Program> {
+    Program::compile(&parse(schema), options)
+}
+
+/// Both decoders give the same rows, or both an error, for batches of all sizes.
+fn check(what: &str, schema: &str, options: &Options, blocks: &[RawRows], valid: Option<bool>) {
+    check_sizes(what, &parse(schema), options, blocks, valid, &[1, 3, 100, 8192]);
 }
 
 fn record(fields: &[(&str, &str)]) -> String {
@@ -22,11 +31,11 @@ fn record(fields: &[(&str, &str)]) -> String {
 }
 
 fn without(name: &str) -> Options {
-    Options { projection: Some(vec![name.into()]), ..Options::default() }
+    Options::default().with_projection(Some(vec![name.into()]))
 }
 
 #[test]
-fn odd_schemas_and_counts() {
+fn program_on_odd_schemas_and_counts_equals_reference() {
     let no_symbols = r#"{"type":"enum","name":"E","symbols":[]}"#;
     let nullable_enum = record(&[("a", &format!(r#"["null",{no_symbols}]"#))]);
     let in_null_record = record(&[(
@@ -34,9 +43,9 @@ fn odd_schemas_and_counts() {
         &format!(r#"["null",{{"type":"record","name":"I","fields":[{{"name":"e","type":{no_symbols}}}]}}]"#),
     )]);
     let in_union = record(&[("a", &format!(r#"["int","null",{no_symbols}]"#))]);
-    let strings = Options { enums: Enums::String, ..Options::default() };
-    let plain = Options { enums: Enums::String, strings: Strings::Utf8, ..Options::default() };
-    let structs = Options { unions: Unions::Struct, ..Options::default() };
+    let strings = Options::default().with_enums(Enums::String);
+    let plain = strings.clone().with_strings(Strings::Utf8);
+    let structs = Options::default().with_unions(Unions::Struct);
     let all = Options::default();
     let skipped = record(&[("a", r#"{"type":"array","items":"int"}"#), ("b", "\"int\"")]);
     let sized = |count: i64| [long(count), long(1), vec![2, 0], long(5)].concat();
@@ -64,25 +73,25 @@ fn odd_schemas_and_counts() {
         (&itself, &all, 1, vec![0, 10], true),
         (&itself, &without("b"), 1, vec![0, 10], true),
     ];
-    for (schema, options, rows, data, valid) in cases {
-        let program = program(schema, options).unwrap();
-        check(&format!("{schema} {data:?}"), &program, &[(rows, data)], Some(valid));
-    }
+    check_all(cases, |(schema, options, rows, data, valid)| {
+        check(&format!("{schema} {data:?}"), schema, options, &[(rows, data)], Some(valid));
+    });
 }
 
 #[test]
-fn enums_as_strings_share_their_symbols() {
+fn enum_symbols_as_strings_are_in_memory_once() {
     let symbols = ["short".to_string(), "x".repeat(1 << 20), "ä long symbol".to_string()];
     let schema = record(&[("a", &format!(r#"["null",{{"type":"enum","name":"E","symbols":{symbols:?}}}]"#))]);
     for (strings, batch_size) in [(Strings::View, 8192), (Strings::View, usize::MAX), (Strings::Utf8, 8192)] {
-        let mut options = Options { enums: Enums::String, strings, batch_size, ..Options::default() };
+        let mut options =
+            Options::default().with_enums(Enums::String).with_strings(strings).with_batch_size(batch_size);
         options.limits.batch_bytes = 100 << 20;
         let program = Arc::new(program(&schema, &options).unwrap());
         let start = Instant::now();
         let n_rows = if strings == Strings::View { 100_000 } else { 300 };
         let data: Vec<u8> =
             (0..n_rows).flat_map(|i| if i % 4 == 3 { vec![0] } else { vec![2, i as u8 % 4 * 2] }).collect();
-        let batches = program_batches(&program, &[(n_rows, data)]).unwrap();
+        let batches = decoded_batches(&program, &options, &[(n_rows, data)]).unwrap();
         let mut row = 0;
         for batch in batches {
             for at in 0..batch.num_rows() {
@@ -105,20 +114,19 @@ fn enums_as_strings_share_their_symbols() {
 
 /// Symbols and defaults that stand in many rows are in memory once, and do not keep the blocks of other columns there.
 #[test]
-fn constants_are_not_copied() {
+fn constants_of_many_rows_are_in_memory_once() {
     let long_text = "é".repeat(1 << 15);
     let r#enum = format!(r#"{{"type":"enum","name":"E","symbols":["a","{long_text}"]}}"#);
     let writer = record(&[("a", &r#enum), ("skipped", "\"bytes\"")]);
     let reader = record(&[("a", "\"string\""), ("b", &format!(r#""string","default":"{long_text}""#))]);
-    let options =
-        Options { reader_schema: Some(Schema::parse(&reader, &Default::default()).unwrap()), ..Options::default() };
+    let options = Options::default().with_reader_schema(Some(parse(&reader)));
     let program = Arc::new(program(&writer, &options).unwrap());
     // What is kept is chosen by a sample of each 31st row.
     let n_rows = 3000u64;
     let short = |i: u64| i.is_multiple_of(31);
     let data =
         (0..n_rows).flat_map(|i| [vec![if short(i) { 0 } else { 2 }], long(100), vec![7; 100]].concat()).collect();
-    let batches = program_batches(&program, &[(n_rows, data)]).unwrap();
+    let batches = decoded_batches(&program, &options, &[(n_rows, data)]).unwrap();
     assert_eq!(batches.len(), 1);
     for column in batches[0].columns() {
         let column = column.as_string_view();
@@ -132,7 +140,7 @@ fn constants_are_not_copied() {
 
 /// The branches of a writer's union that each hold the same large record, or one that takes a long default.
 #[test]
-fn ways_to_the_same_record() {
+fn compile_of_many_branches_of_one_record_is_limited() {
     let read = |inner: &str, n: usize, reader: &str| {
         let others: Vec<String> = (1..n)
             .map(|at| format!(r#"{{"type":"record","name":"A{at}","fields":[{{"name":"x","type":"W"}}]}}"#))
@@ -143,8 +151,7 @@ fn ways_to_the_same_record() {
             r#"{{"type":"record","name":"R","aliases":[{}],"fields":[{{"name":"x","type":{reader}}}]}}"#,
             names.join(",")
         );
-        let reader_schema = Some(Schema::parse(&reader, &Default::default()).unwrap());
-        let options = Options { reader_schema, ..Options::default() };
+        let options = Options::default().with_reader_schema(Some(parse(&reader)));
         program(&format!("[{first},{}]", others.join(",")), &options).map(drop).map_err(|error| error.to_string())
     };
     let fields: Vec<String> = (0..60_000).map(|at| format!(r#"{{"name":"f{at}","type":"null"}}"#)).collect();
@@ -160,31 +167,29 @@ fn ways_to_the_same_record() {
 }
 
 #[test]
-fn fixed_of_more_than_32_bits() {
+fn compile_of_fixed_beyond_32_bits_fails() {
     let size = (1u64 << 32) + 1;
     let written = format!(r#"{{"type":"fixed","name":"F","size":{size},"logicalType":"decimal","precision":4}}"#);
-    let reader =
-        Schema::parse(r#"{"type":"bytes","logicalType":"decimal","precision":4}"#, &Default::default()).unwrap();
-    let error = program(&written, &Options { reader_schema: Some(reader), ..Options::default() }).unwrap_err();
+    let reader = parse(r#"{"type":"bytes","logicalType":"decimal","precision":4}"#);
+    let error = program(&written, &Options::default().with_reader_schema(Some(reader))).unwrap_err();
     assert!(error.to_string().contains("fixed of 4294967297"), "{error}");
     for logical in ["", r#","logicalType":"decimal","precision":4"#] {
         let fixed = format!(r#"{{"type":"fixed","name":"F","size":{size}{logical}}}"#);
         let schema = record(&[("a", &format!(r#"{{"type":"array","items":{fixed}}}"#)), ("b", "\"int\"")]);
         let error = program(&schema, &Options::default()).unwrap_err().to_string();
         assert!(error.contains("fixed of 4294967297"), "{error}");
-        let skips = program(&schema, &without("b")).unwrap();
-        check(&schema, &skips, &[(1, [long(1), vec![7], long(0), long(5)].concat())], Some(false));
-        check(&schema, &skips, &[(1, [long(0), long(5)].concat())], Some(true));
+        let skips = without("b");
+        check(&schema, &schema, &skips, &[(1, [long(1), vec![7], long(0), long(5)].concat())], Some(false));
+        check(&schema, &schema, &skips, &[(1, [long(0), long(5)].concat())], Some(true));
     }
 }
 
 /// What is skipped of a recursive type may be nested a thousand records deep, with a hundred arrays in each.
 #[test]
-fn the_stack_does_not_grow_with_the_data() {
+fn skip_of_deep_data_takes_no_stack() {
     let arrays =
         |inner: &str, n: usize| [r#"{"type":"array","items":"#.repeat(n), inner.to_string(), "}".repeat(n)].concat();
     let schema = record(&[("a", &arrays("\"R\"", 100)), ("b", "\"int\"")]);
-    let skipping = program(&schema, &without("b")).unwrap();
     for (depth, valid) in [(3, true), (900, true), (1100, false)] {
         let data = [
             long(1).repeat(100 * depth),
@@ -193,13 +198,13 @@ fn the_stack_does_not_grow_with_the_data() {
             long(7),
         ]
         .concat();
-        check(&format!("{depth} deep"), &skipping, &[(1, data)], Some(valid));
+        check(&format!("{depth} deep"), &schema, &without("b"), &[(1, data)], Some(valid));
     }
 }
 
 /// Each record has the one before twice: one value of the last is 2^60 of the first, which a block cannot have.
 #[test]
-fn skips_of_records_that_double_at_every_level() {
+fn skip_of_records_that_double_is_fast() {
     let doubling = |first: &str, levels: usize| {
         let mut fields =
             vec![format!(r#"{{"name":"f","type":["null",{{"type":"record","name":"R0","fields":[{first}]}}]}}"#)];
@@ -218,8 +223,10 @@ fn skips_of_records_that_double_at_every_level() {
     for (first, zeros_per_value) in [(int, 1), (fixed, 8), (mixed, 3), (empty, 0)] {
         let start = Instant::now();
         let schema = doubling(first, 60);
-        let program = program(&schema, &without("wanted")).unwrap();
-        assert!(program.ops.len() < 2000, "{} ops for {first}", program.ops.len());
+        let wanted = without("wanted");
+        let n_ops = program(&schema, &wanted).unwrap().to_string().lines().count();
+        assert!(n_ops < 2000, "{n_ops} ops for {first}");
+        let check = |what: &str, block: RawRows, valid| check(what, &schema, &wanted, &[block], valid);
         // No items but of one level, of which there is one.
         let rows = |level: usize, value: usize| {
             let before = vec![0; level];
@@ -227,15 +234,15 @@ fn skips_of_records_that_double_at_every_level() {
         };
         for level in [1, 2, 3, 4, 5, 9, 12, 16] {
             let value = zeros_per_value << level;
-            check(&format!("{first} at {level}"), &program, &[(1, rows(level, value))], Some(true));
+            check(&format!("{first} at {level}"), (1, rows(level, value)), Some(true));
             if value > 0 {
                 // What comes after is more zeros than the value lacks, and then one byte is too much or too little.
-                check(&format!("{first} at {level}, short"), &program, &[(1, rows(level, value - 1))], None);
-                check(&format!("{first} at {level}, cut"), &program, &[(1, vec![0; level + value / 2])], Some(false));
+                check(&format!("{first} at {level}, short"), (1, rows(level, value - 1)), None);
+                check(&format!("{first} at {level}, cut"), (1, vec![0; level + value / 2]), Some(false));
             }
         }
         if zeros_per_value > 0 {
-            check(&format!("{first} at 60"), &program, &[(1, rows(60, 1000))], Some(false));
+            check(&format!("{first} at 60"), (1, rows(60, 1000)), Some(false));
         }
         // Doubling takes years; a busy machine may take a while.
         assert!(start.elapsed() < Duration::from_secs(100), "{first}: {:?}", start.elapsed());
@@ -243,7 +250,7 @@ fn skips_of_records_that_double_at_every_level() {
 }
 
 #[test]
-fn wide_nulls_take_no_more_than_allowed() {
+fn batches_of_wide_nulls_keep_limit() {
     let fixed = |size: u64| format!(r#"["null",{{"type":"fixed","name":"F","size":{size}}}]"#);
     let wide = |n: usize| {
         let fields: Vec<_> = (0..n).map(|i| format!(r#"{{"name":"f{i}","type":["null","string"]}}"#)).collect();
@@ -265,13 +272,13 @@ fn wide_nulls_take_no_more_than_allowed() {
         ("items of 5000 fields", list(&wide(5000)), 1, items(100_000), Some("`batch_bytes`")),
         ("a wide branch that is not taken", union, 3, vec![0, 0, 0, 2, 4, 0], None),
     ];
-    for (what, schema, rows, data, limit) in cases {
+    check_all(cases, |(what, schema, rows, data, limit)| {
         for portable in [false, true] {
-            let mut options = Options { batch_size: if portable { usize::MAX } else { 8192 }, ..Options::default() };
+            let mut options = Options::default().with_batch_size(if portable { usize::MAX } else { 8192 });
             options.limits.batch_bytes = 64 << 20;
             let program = Arc::new(program(&record(&[("a", &schema)]), &options).expect(what));
             let start = Instant::now();
-            match (program_batches(&program, &[(rows, data.clone())]), limit) {
+            match (decoded_batches(&program, &options, &[(rows, data.clone())]), limit) {
                 (Ok(batches), None) => {
                     let n_rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
                     assert_eq!(n_rows as u64, rows, "{what}");
@@ -287,19 +294,19 @@ fn wide_nulls_take_no_more_than_allowed() {
             }
             assert!(start.elapsed() < Duration::from_secs(30), "{what}: {:?}", start.elapsed());
         }
-    }
+    });
 }
 
 /// Positions are 32 bits: lanes that are each within what is allowed are so together.
 #[test]
-fn lists_of_nulls_in_all_lanes() {
+fn lists_of_nulls_in_all_lanes_fit_32_bits() {
     const NULLS: i64 = 10_000_000;
     let schema = record(&[("a", "\"int\""), ("b", r#"{"type":"array","items":"null"}"#)]);
     let program = Arc::new(program(&schema, &Options::default()).unwrap());
     let blocks: Vec<_> = (0..240).map(|i| (1, [long(i), long(NULLS), long(0)].concat())).collect();
     let mut n_rows = 0;
     // Twice as many: what one chunk needed is expected of the next.
-    for batch in program_batches(&program, &[&blocks[..], &blocks].concat()).unwrap() {
+    for batch in decoded_batches(&program, &Options::default(), &[&blocks[..], &blocks].concat()).unwrap() {
         let lists = batch.column(1).as_list::<i32>();
         assert!(lists.offsets().lengths().all(|n| n == NULLS as usize));
         n_rows += lists.len();
@@ -309,7 +316,7 @@ fn lists_of_nulls_in_all_lanes() {
 
 /// Each branch of a union as a struct fills the slots of all others.
 #[test]
-fn unions_as_structs_of_unions() {
+fn compile_of_structs_of_unions_is_limited() {
     // Each record names the one before; as JSON can be nested no deeper, they stand side by side.
     let fields: Vec<String> = (0..40)
         .map(|depth| {
@@ -324,9 +331,9 @@ fn unions_as_structs_of_unions() {
     let schema = format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, fields.join(","));
     let deepest = Some(vec!["f39".to_string()]);
     let start = Instant::now();
-    let structs = Options { unions: Unions::Struct, projection: deepest.clone(), ..Options::default() };
+    let structs = Options::default().with_unions(Unions::Struct).with_projection(deepest.clone());
     let error = program(&schema, &structs).unwrap_err().to_string();
     assert!(error.contains("ops"), "{error}");
-    program(&schema, &Options { projection: deepest, ..Options::default() }).unwrap();
+    program(&schema, &Options::default().with_projection(deepest)).unwrap();
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

@@ -1,6 +1,6 @@
 //! An Arrow schema in, random projections of it out; and a whole column in, what a projection keeps of it out.
 
-use super::Rng;
+use crate::Rng;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, MapArray, StructArray};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
@@ -21,6 +21,7 @@ pub fn random_paths(rng: &mut Rng, schema: &Schema) -> Vec<String> {
     // Two fields of some real schemas have one name.
     let mut seen = std::collections::HashSet::new();
     paths.retain(|path| seen.insert(path.clone()));
+    rng.note(|| format!("columns {paths:?}"));
     paths
 }
 

@@ -1,10 +1,8 @@
-//! The bytes of a file in; its batches, and the error after them if there is one, out: by each way of reading.
-// For tests and fuzz targets: panicking is the purpose of what begins with `assert`, or is given the name of the case.
-#![allow(clippy::panic)]
+//! The ways to read a file: its bytes in; its batches, and the error after them if there is one, out.
 
-use crate::container::Header;
-use crate::{DecodeResult, Decoder, Error, ErrorKind, Options, Program, ReaderBuilder, Result, reference};
 use arrow_array::{Array, RecordBatch};
+use avro_arrow::container::Header;
+use avro_arrow::{DecodeResult, Decoder, Error, Limits, Options, Program, ReaderBuilder, Result, reference};
 use std::fmt;
 use std::io::Cursor;
 use std::ops::Range;
@@ -15,9 +13,9 @@ use std::sync::Arc;
 pub enum Way {
     /// By a reader.
     Reader,
-    /// By so many threads.
+    /// By this many threads.
     Parallel(usize),
-    /// By a decoder that is fed so many bytes at a time.
+    /// By a decoder that is fed this many bytes at a time.
     Pieces(usize),
     /// By the slow decoder, which knows no batch size.
     Reference,
@@ -36,12 +34,12 @@ pub const WAYS: [Way; 9] = [
     Way::Pieces(usize::MAX),
 ];
 
-/// What came of reading: the batches before the error.
+/// The outcome of reading: the batches before the error.
 #[derive(Debug)]
 pub struct Outcome {
     /// The batches.
     pub batches: Vec<RecordBatch>,
-    /// What came after them instead of the end.
+    /// The error after them, if there is one.
     pub error: Option<Error>,
 }
 
@@ -88,16 +86,12 @@ impl Outcome {
 
 /// The header, which must be complete, and the program of its schema.
 pub fn header_and_program(file: &[u8], options: &Options) -> Result<(Header, Arc<Program>)> {
-    let header = Header::parse(file, &options.limits)?;
-    let header = header.ok_or_else(|| match file {
-        [] => Error::new(ErrorKind::NotAvro { found: vec![] }),
-        _ => Error::new(ErrorKind::Truncated { what: "the header" }),
-    })?;
+    let (header, _) = Header::read(&mut &*file, &options.limits)?;
     let program = Arc::new(Program::compile(&header.schema, options)?);
     Ok((header, program))
 }
 
-/// What a decoder makes of a file that it is fed in pieces, only as far as it wants them.
+/// Feeds a file in pieces to a decoder, as far as it needs them.
 pub fn pieces(file: &[u8], size: usize, mut decoder: Decoder) -> Outcome {
     feed(file, size, &mut decoder)
 }
@@ -120,8 +114,8 @@ pub fn feed(file: &[u8], size: usize, decoder: &mut Decoder) -> Outcome {
     Outcome { batches, error }
 }
 
-/// What decoders of the ranges between these offsets make of a file, one after the other, up to the first error; and
-/// whether the spans that they found meet, from the header's marker to the last.
+/// Decodes the ranges between these offsets one after the other, up to the first error. Also returns whether the spans
+/// that the decoders found meet, from the header's marker to the last.
 pub fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bounds: &[u64]) -> (Outcome, bool) {
     let mut all = Outcome { batches: Vec::new(), error: None };
     let mut at = header.len - 16;
@@ -144,7 +138,7 @@ pub fn ranges(file: &[u8], header: &Header, program: &Arc<Program>, bounds: &[u6
 
 /// All rows of a valid file in one batch.
 pub fn whole(what: &str, file: &[u8], options: &Options) -> RecordBatch {
-    let options = Options { batch_size: 1 << 30, ..options.clone() };
+    let options = options.clone().with_batch_size(1 << 30);
     let (header, program) = header_and_program(file, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
     let schema = program.arrow_schema().clone();
     let batches = pieces(file, usize::MAX, Decoder::new(&header, program)).unwrap(what);
@@ -170,7 +164,7 @@ pub fn assert_valid(what: &str, batches: &[RecordBatch]) {
     }
 }
 
-/// What an iterator of batches gives.
+/// Returns all that an iterator of batches gives.
 pub fn outcome(reader: Result<impl Iterator<Item = Result<RecordBatch>>>) -> Outcome {
     let mut reader = match reader {
         Ok(reader) => reader,
@@ -190,4 +184,32 @@ pub fn outcome(reader: Result<impl Iterator<Item = Result<RecordBatch>>>) -> Out
 
 fn failed(error: Error) -> Outcome {
     Outcome { batches: Vec::new(), error: Some(error) }
+}
+
+/// Returns where a valid file may end: after its header and after each of its blocks, with the rows up to there.
+pub fn block_ends(file: &[u8]) -> Vec<(usize, u64)> {
+    let header = Header::parse(file, &Limits::default()).expect("a header").expect("a whole header");
+    let (mut at, mut rows) = (header.len as usize, 0);
+    let mut ends = vec![(at, rows)];
+    while at < file.len() {
+        rows += read_long(file, &mut at);
+        at += read_long(file, &mut at) as usize + header.sync.len();
+        ends.push((at, rows));
+    }
+    assert_eq!(at, file.len());
+    ends
+}
+
+/// Reads a varint that is not negative.
+fn read_long(file: &[u8], at: &mut usize) -> u64 {
+    let mut bits = 0;
+    for shift in (0..).step_by(7) {
+        let byte = file[*at];
+        *at += 1;
+        bits |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    bits >> 1
 }

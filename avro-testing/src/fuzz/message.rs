@@ -1,41 +1,40 @@
 //! Messages in: each is the row that the reference decoder makes of it, or none, whatever the others are.
 
 use super::block::{is_small, parse, schema_of};
-use super::{Input, limits, patch, rng_of};
-use crate::error::Error;
-use crate::message::{Framing, IdWidth, MessageDecoder, SchemaId, SchemaStore, ValueChecks};
-use crate::options::Options;
-use crate::program::{CpuKind, Program};
-use crate::reference::{decode_rows, to_batch};
-use crate::schema::Schema;
-use crate::testing::{Rng, evolved_schema, random_rows};
+use super::{Input, limits, line_rng, patch};
+use crate::oracle::reference_batch;
+use crate::{Rng, evolved_schema, random_rows};
 use arrow_array::RecordBatch;
 use arrow_schema::Schema as ArrowSchema;
 use arrow_select::concat::concat_batches;
+use avro_arrow::message::{Framing, IdWidth, MessageDecoder, SchemaId, SchemaStore, ValueChecks};
+use avro_arrow::schema::Schema;
+use avro_arrow::{CpuKind, Error, Options, Program};
 use std::sync::Arc;
 
 /// Many enough to be several blocks, so that there are several lanes.
 const TIMES: usize = 70;
 
-/// Bytes of messages, after which there are no more: they would only take longer.
+/// Bytes of messages, after which no more are made: they would only take longer.
 const BYTES_MAX: usize = 16 << 10;
 
 /// The fuzz target for messages. Three lines have the schema of the first writer, of the second, and the reader's
 /// (empty: none); then come a byte of options and one that says how messages are framed, and messages until the end.
-/// Each begins with a byte of what it is: 1, of the second writer; 2, a random row of the next byte as a seed, else as
-/// many bytes as it says; 4, changed as the next three bytes say; 8, there many times; 16, without a frame.
+/// Each begins with a byte of bits and a number. 1: it is of the second writer. 2: it is a random row of the number as
+/// a seed, or after a structured line of the choices in that many bytes; else that many bytes. 4: it is changed as the
+/// next three bytes say. 8: it is there many times. 16: it has no frame.
 ///
 /// # Panics
-/// Where a message is not the row that it is to the reference decoder, or is a row though it is none to that.
+/// Where a message is not the row that it is to the reference decoder, or is a row though that decoder refuses it.
 pub fn message(bytes: &[u8]) {
-    let mut input = Input(bytes);
+    let mut input = Input::new(bytes);
     let Some(first) = schema_of(input.line()) else { return };
     let Some(second) = changed(input.line(), &first) else { return };
     let reader_schema = match input.line() {
         [] => None,
         line => changed(line, &first),
     };
-    let options = Options { reader_schema, ..input.options() };
+    let options = input.options().with_reader_schema(reader_schema);
     let how = input.byte();
     let framings = [
         Framing::SingleObject,
@@ -45,7 +44,7 @@ pub fn message(bytes: &[u8]) {
         Framing::Bare,
     ];
     let framing = framings.get(usize::from(how & 7) % framings.len()).copied().unwrap_or(Framing::Bare);
-    let options = Options { batch_size: if how & 8 > 0 { 3 } else { 8192 }, ..options };
+    let options = options.with_batch_size(if how & 8 > 0 { 3 } else { 8192 });
     let writers = [first, second];
     let ids = if how & 16 > 0 { [[1; 16], [2; 16]].map(SchemaId::Guid) } else { [1, 2].map(SchemaId::Number) };
     let ids = match framing {
@@ -57,7 +56,7 @@ pub fn message(bytes: &[u8]) {
     let messages = messages_of(&mut input, framing, &writers, ids);
 
     let programs = writers.each_ref().map(|writer| Program::compile(writer, &options).ok().map(Arc::new));
-    let Some(want) = wanted(&messages, framing, ids, &programs) else { return };
+    let Some(want) = wanted(&messages, framing, &options, ids, &programs) else { return };
     let mut runs: Vec<_> = CpuKind::all().into_iter().map(|cpu| (cpu, ValueChecks::OnFlush)).collect();
     runs.extend(CpuKind::all().first().map(|cpu| (*cpu, ValueChecks::OnDecode)));
     for (cpu, checks) in runs {
@@ -72,13 +71,13 @@ pub fn message(bytes: &[u8]) {
 
 /// The schema in a line, or a change to this one.
 fn changed(line: &[u8], schema: &Schema) -> Option<Schema> {
-    parse(line).or_else(|| Schema::parse(&evolved_schema(&mut rng_of(line), schema.json())?, &limits()).ok())
+    parse(line).or_else(|| Schema::parse(&evolved_schema(&mut line_rng(line), schema.json())?, &limits()).ok())
 }
 
 fn messages_of(input: &mut Input<'_>, framing: Framing, writers: &[Schema; 2], ids: [SchemaId; 2]) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     let mut n_bytes = 0;
-    while !input.0.is_empty() && messages.len() < 2 * TIMES && n_bytes < BYTES_MAX {
+    while !input.rest.is_empty() && messages.len() < 2 * TIMES && n_bytes < BYTES_MAX {
         let (what, n) = (input.byte(), input.byte());
         let [first, second] = writers;
         let (writer, [first_id, second_id]) = (if what & 1 > 0 { second } else { first }, ids);
@@ -91,8 +90,12 @@ fn messages_of(input: &mut Input<'_>, framing: Framing, writers: &[Schema; 2], i
             );
         }
         match what & 2 > 0 {
+            true if input.is_structured => {
+                let choices: Vec<u8> = (0..n).map(|_| input.byte()).collect();
+                message.extend(random_rows(&mut Rng::from_bytes(&choices), writer, 1));
+            }
             true => message.extend(random_rows(&mut Rng::new(n.into()), writer, 1)),
-            false => message.extend((0..n).map_while(|_| (!input.0.is_empty()).then(|| input.byte()))),
+            false => message.extend((0..n).map_while(|_| (!input.rest.is_empty()).then(|| input.byte()))),
         }
         if what & 4 > 0 {
             patch(&mut message, &[input.byte(), input.byte(), input.byte()]);
@@ -104,7 +107,7 @@ fn messages_of(input: &mut Input<'_>, framing: Framing, writers: &[Schema; 2], i
     messages
 }
 
-/// What the messages are: the numbers of those that are rows, and the rows. None if they are too large to compare.
+/// What the messages are: the numbers of those that are rows, and the rows.
 struct Wanted {
     numbers: Vec<u64>,
     batch: Option<RecordBatch>,
@@ -113,33 +116,41 @@ struct Wanted {
 fn wanted(
     messages: &[Vec<u8>],
     framing: Framing,
+    options: &Options,
     ids: [SchemaId; 2],
     programs: &[Option<Arc<Program>>; 2],
 ) -> Option<Wanted> {
     let mut first: Option<&Arc<Program>> = None;
     let (mut numbers, mut batches) = (Vec::new(), Vec::new());
-    let mut before: Option<&[u8]> = None;
+    // Many messages are those before them.
+    let mut before: Option<(&[u8], Option<RecordBatch>)> = None;
     for (number, message) in (0..).zip(messages) {
         let Ok((id, datum)) = framing.split(message) else { continue };
         // Of two schemas with one id, the second counts.
         let program = ids.iter().zip(programs).rfind(|(of, _)| **of == id).and_then(|(_, program)| program.as_ref());
         let Some(program) = program else { continue };
         let first = *first.get_or_insert(program);
-        let limits = &program.options.limits;
-        if !same_columns(first.arrow_schema(), program.arrow_schema()) || datum.len() > limits.block_bytes {
+        if !same_columns(first.arrow_schema(), program.arrow_schema()) || datum.len() > options.limits.block_bytes {
             continue;
         }
-        let Ok(row) = decode_rows(&program.plan, datum, 1, limits) else { continue };
-        if before.replace(message) != Some(message) && !is_small(program, &[(1, datum.to_vec())]) {
-            return None;
-        }
+        let row = match &before {
+            Some((same, row)) if *same == message => row.clone(),
+            _ => {
+                let block = [(1, datum.to_vec())];
+                let row = reference_batch(program.schema(), options, &block);
+                if row.is_some() && !is_small(program, options, &block) {
+                    return None;
+                }
+                row
+            }
+        };
+        before = Some((message, row.clone()));
+        let Some(row) = row else { continue };
         numbers.push(number);
         // Enums of two writers may have other symbols, and be columns of one type: each row is made by its own plan.
-        batches.push(to_batch(&program.plan, row));
+        batches.push(row);
     }
-    let batches: crate::Result<Vec<RecordBatch>> = batches.into_iter().collect();
-    assert!(batches.is_ok(), "rows that make no batch: {batches:?}");
-    let batch = batches.ok().zip(first).map(|(batches, first)| concat_batches(first.arrow_schema(), &batches));
+    let batch = first.map(|first| concat_batches(first.arrow_schema(), &batches));
     assert!(batch.as_ref().is_none_or(|batch| batch.is_ok()), "rows that make no batch: {batch:?}");
     Some(Wanted { numbers, batch: batch.and_then(|batch| batch.ok()) })
 }
