@@ -83,11 +83,11 @@ impl Case {
 
     /// Checks for all batch sizes, densities and kinds of CPU that the rows are those that the filter selects, or an
     /// error if there must be one.
-    fn check(&self, what: &str, blocks: &[RawRows]) {
+    fn check(&self, what: &str, blocks: &[RawRows], rows: &[Vec<Vec<u8>>]) {
         let whole = self.is_whole(blocks);
         let file = RawFile::new(&self.schema, &self.options, blocks).unwrap();
         let all = reference_batch(&self.schema, &self.filter_options(), blocks);
-        let rows: Option<Vec<_>> = all.is_some().then(|| blocks.iter().flat_map(|block| self.rows(block)).collect());
+        let rows: Option<Vec<&Vec<u8>>> = all.is_some().then(|| rows.iter().flatten().collect());
         for (at, density) in [0, 10, 500, 1000].into_iter().enumerate() {
             let want = rows.as_ref().and_then(|rows| {
                 let selected: Vec<&[u8]> = rows
@@ -166,29 +166,34 @@ fn filter_on_random_rows_selects_as_reference_does() {
             Err(error) => panic!("{error}\n{json}"),
         };
         let n_blocks = rng.pick(1, &[2, 3, 9, 20, 40]);
-        let mut blocks: Vec<RawRows> = (0..n_blocks)
+        let mut rows: Vec<Vec<Vec<u8>>> = (0..n_blocks)
             .map(|_| {
                 let n_rows = rng.pick(1, &[0, 2, 3, 7, 30]);
-                (n_rows as u64, random_rows(rng, &case.schema, n_rows))
+                (0..n_rows).map(|_| random_rows(rng, &case.schema, 1)).collect()
             })
             .collect();
+        let mut blocks: Vec<RawRows> = rows.iter().map(|rows| (rows.len() as u64, rows.concat())).collect();
         // A reader's schema may lack some of the values.
         assert!(case.options.reader_schema.is_some() || case.is_whole(&blocks), "{}", case.what);
-        case.check("intact", &blocks);
+        case.check("intact", &blocks, &rows);
         valid += 1;
 
         let at = rng.below(blocks.len());
-        let (rows, bytes) = &mut blocks[at];
+        let (n_rows, bytes) = &mut blocks[at];
         match rng.below(4) {
-            0 => *rows += 1,
-            1 => *rows = rows.saturating_sub(1),
+            0 => *n_rows += 1,
+            1 => *n_rows = n_rows.saturating_sub(1),
             _ => corrupt(rng, bytes),
         }
-        case.check(&format!("block {at} damaged"), &blocks);
+        if reference_batch(&case.schema, &case.filter_options(), &blocks[at..=at]).is_some() {
+            rows[at] = case.rows(&blocks[at]);
+        }
+        case.check(&format!("block {at} damaged"), &blocks, &rows);
         damaged += u64::from(!case.is_whole(&blocks));
     });
     println!("{valid} random schemas, {damaged} damaged");
-    // Guards against generators that stop making a kind of case.
-    assert!(valid * 10 > seeds * 9, "{valid} of {seeds} compile; the others exceed the limit of columns");
-    assert!(damaged * 3 > seeds, "{damaged} of {seeds} are damaged; other changes are to values that are not read");
+    // Guards against generators that stop making a kind of case. Of the usual 300 seeds, all compile and 252 are damaged:
+    // the other changes give valid rows, or are to values that are not read. A third leaves room for few seeds.
+    assert!(valid * 10 > seeds * 9, "{valid} of {seeds} compile");
+    assert!(damaged * 3 > seeds, "{damaged} of {seeds} are damaged");
 }

@@ -130,59 +130,55 @@ impl Read for Large {
 #[test]
 fn large_file_takes_little_memory() {
     let _alone = alone();
-    check_all(
-        [
-            ("null", 64 << 10, 400 * MIB),
-            ("null", 8 * MIB, 400 * MIB),
-            ("deflate", 64 << 10, 100 * MIB),
-            ("deflate", 4 * MIB, 100 * MIB),
-        ],
-        |(codec, block_bytes, n_bytes)| {
-            let (n_rows, data) = rows(block_bytes);
-            let n_blocks = n_bytes / data.len() + 1;
-            let stored = if codec == "deflate" { deflate(&data) } else { data };
-            let large = || Large {
-                header: Cursor::new(file(SCHEMA, codec, &[])),
-                block: Cursor::new(block(n_rows, &stored)),
-                n_more: n_blocks,
-            };
-            let want = n_rows as usize * n_blocks;
-            let options = Options::default();
-            let count = |batches: &mut dyn Iterator<Item = avro_arrow::Result<arrow_array::RecordBatch>>| {
-                batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>()
-            };
-            // Half of the rows, in no order.
-            let half = |columns: &arrow_array::RecordBatch| {
-                let ids = columns.column(0).as_primitive::<Int64Type>().values().iter();
-                Ok(ids.map(|id| Some(id / 1_234_567 * 7 % 10 < 5)).collect())
-            };
-            for threads in [0, 1, 2] {
-                let (peak, n_rows) = peak(|| {
-                    let builder = ReaderBuilder::new().with_options(options.clone()).with_row_filter(["id"], half);
-                    match threads {
-                        0 => count(&mut builder.build(large()).unwrap()),
-                        n => count(&mut builder.build_parallel(large(), n).unwrap()),
-                    }
-                });
-                let what = format!("half of {codec}, blocks of {block_bytes} bytes, {threads} threads");
-                println!("{what}: {} MiB", peak / MIB);
-                assert!(n_rows * 3 > want && n_rows * 3 < want * 2, "{what}: {n_rows} of {want}");
-                assert!(peak < 192 * MIB, "{what}: {} MiB", peak / MIB);
-            }
-            for threads in [0, 1, 2] {
-                let (peak, n_rows) = peak(|| match threads {
-                    0 => count(&mut ReaderBuilder::new().with_options(options.clone()).build(large()).unwrap()),
-                    n => count(
-                        &mut ReaderBuilder::new().with_options(options.clone()).build_parallel(large(), n).unwrap(),
-                    ),
-                });
-                let what = format!("{codec}, blocks of {block_bytes} bytes, {threads} threads");
-                println!("{what}: {} MiB", peak / MIB);
-                assert_eq!(n_rows, want, "{what}");
-                assert!(peak < 192 * MIB, "{what}: {} MiB", peak / MIB);
-            }
-        },
-    );
+    let cases = [
+        ("null", 64 << 10, 400 * MIB),
+        ("null", 8 * MIB, 400 * MIB),
+        ("deflate", 64 << 10, 100 * MIB),
+        ("deflate", 4 * MIB, 100 * MIB),
+    ];
+    check_all(cases, |(codec, block_bytes, n_bytes)| {
+        let (n_rows, data) = rows(block_bytes);
+        let n_blocks = n_bytes / data.len() + 1;
+        let stored = if codec == "deflate" { deflate(&data) } else { data };
+        let large = || Large {
+            header: Cursor::new(file(SCHEMA, codec, &[])),
+            block: Cursor::new(block(n_rows, &stored)),
+            n_more: n_blocks,
+        };
+        let want = n_rows as usize * n_blocks;
+        let options = Options::default();
+        let count = |batches: &mut dyn Iterator<Item = avro_arrow::Result<arrow_array::RecordBatch>>| {
+            batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>()
+        };
+        // Half of the rows, in no order.
+        let half = |columns: &arrow_array::RecordBatch| {
+            let ids = columns.column(0).as_primitive::<Int64Type>().values().iter();
+            Ok(ids.map(|id| Some(id / 1_234_567 * 7 % 10 < 5)).collect())
+        };
+        for threads in [0, 1, 2] {
+            let (peak, n_rows) = peak(|| {
+                let builder = ReaderBuilder::new().with_options(options.clone()).with_row_filter(["id"], half);
+                match threads {
+                    0 => count(&mut builder.build(large()).unwrap()),
+                    n => count(&mut builder.build_parallel(large(), n).unwrap()),
+                }
+            });
+            let what = format!("half of {codec}, blocks of {block_bytes} bytes, {threads} threads");
+            println!("{what}: {} MiB", peak / MIB);
+            assert!(n_rows * 3 > want && n_rows * 3 < want * 2, "{what}: {n_rows} of {want}");
+            assert!(peak < 192 * MIB, "{what}: {} MiB", peak / MIB);
+        }
+        for threads in [0, 1, 2] {
+            let (peak, n_rows) = peak(|| match threads {
+                0 => count(&mut ReaderBuilder::new().with_options(options.clone()).build(large()).unwrap()),
+                n => count(&mut ReaderBuilder::new().with_options(options.clone()).build_parallel(large(), n).unwrap()),
+            });
+            let what = format!("{codec}, blocks of {block_bytes} bytes, {threads} threads");
+            println!("{what}: {} MiB", peak / MIB);
+            assert_eq!(n_rows, want, "{what}");
+            assert!(peak < 192 * MIB, "{what}: {} MiB", peak / MIB);
+        }
+    });
 }
 
 #[test]
@@ -271,29 +267,27 @@ fn limits_of_caller_are_exact() {
     let nulls = file(r#""null""#, "null", &[block(1000, &[])]);
     let small = Limits::default().with_block_bytes(99_999).with_zero_width_items(999);
     let exact = Limits::default().with_block_bytes(data.len()).with_zero_width_items(1000);
-    check_all(
-        [
-            (&good, &small, Some("`block_bytes`")),
-            (&nulls, &small, Some("`zero_width_items`")),
-            (&good, &Limits::default().with_metadata_bytes(100), Some("`metadata_bytes`")),
-            (&good, &Limits::default().with_schema_nodes(3), Some("`schema_nodes`")),
-            (&good, &Limits::default().with_arrow_fields(3), Some("`arrow_fields`")),
-            (&good, &Limits::default().with_nesting(1), Some("`nesting`")),
-            (&good, &exact, None),
-            (&nulls, &exact, None),
-        ],
-        |(file, limits, fragment)| {
-            let options = Options::default().with_limits(limits.clone());
-            for way in [Way::Reader, Way::Parallel(2), Way::Pieces(1000), Way::Reference] {
-                let error = way.read(file, &options).error.map(|error| error.to_string());
-                match (&error, fragment) {
-                    (None, None) => {}
-                    (Some(error), Some(fragment)) => assert!(error.contains(fragment), "{fragment}, {way}: {error}"),
-                    _ => panic!("{fragment:?}, {way}: {error:?}"),
-                }
+    let cases = [
+        (&good, &small, Some("`block_bytes`")),
+        (&nulls, &small, Some("`zero_width_items`")),
+        (&good, &Limits::default().with_metadata_bytes(100), Some("`metadata_bytes`")),
+        (&good, &Limits::default().with_schema_nodes(3), Some("`schema_nodes`")),
+        (&good, &Limits::default().with_arrow_fields(3), Some("`arrow_fields`")),
+        (&good, &Limits::default().with_nesting(1), Some("`nesting`")),
+        (&good, &exact, None),
+        (&nulls, &exact, None),
+    ];
+    check_all(cases, |(file, limits, fragment)| {
+        let options = Options::default().with_limits(limits.clone());
+        for way in [Way::Reader, Way::Parallel(2), Way::Pieces(1000), Way::Reference] {
+            let error = way.read(file, &options).error.map(|error| error.to_string());
+            match (&error, fragment) {
+                (None, None) => {}
+                (Some(error), Some(fragment)) => assert!(error.contains(fragment), "{fragment}, {way}: {error}"),
+                _ => panic!("{fragment:?}, {way}: {error:?}"),
             }
-        },
-    );
+        }
+    });
 }
 
 /// A branch that the reader has no type for leaves all its columns empty, and a file can have very many of them.

@@ -269,9 +269,9 @@ fn decode_of_random_messages_equals_reference() {
         for (number, message) in (0u64..).zip(&messages) {
             let Ok((SchemaId::Number(id), datum)) = Framing::Confluent.split(message) else { continue };
             let Some(program) = programs.get(id as usize).filter(|_| (id as usize) < usable) else { continue };
-            let first = first.get_or_insert(program.arrow_schema().clone());
+            first.get_or_insert(program.arrow_schema().clone());
             let Some(row) = row_of(program.schema(), &options, datum) else { continue };
-            good.push(row.with_schema(first.clone()).unwrap());
+            good.push(row);
             numbers.push(number);
         }
         let want = first.map(|first| concat_batches(&first, &good).unwrap());
@@ -309,6 +309,8 @@ fn decode_of_random_messages_equals_reference() {
     println!(
         "{rows} rows, {refused} rejected, {several} schemas with several writers, {resolved} of them with a reader's"
     );
+    // Guards against generators that stop making a kind of case: at most half of the 20,985 rows, 785 rejected messages,
+    // 120 schemas with several writers and 43 with a reader's that these seeds have.
     assert!(rows > 5_000 && refused > 200 && several > 50 && resolved > 20, "{rows} {refused} {several} {resolved}");
 }
 

@@ -32,72 +32,68 @@ fn from_arrow_converts_each_type() {
     let x = |data_type| Struct(Fields::from(vec![Field::new("x", data_type, false)]));
     let logical = |word: &str, logical: &str| format!(r#"{{"type":"{word}","logicalType":"{logical}"}}"#);
     let utc = || Some(Arc::from("+02:00"));
-    check_all(
-        [
-            (Null, "\"null\"".to_owned()),
-            (Boolean, "\"boolean\"".to_owned()),
-            (Int8, "\"int\"".to_owned()),
-            (UInt16, "\"int\"".to_owned()),
-            (Int32, "\"int\"".to_owned()),
-            (UInt32, "\"long\"".to_owned()),
-            (UInt64, "\"long\"".to_owned()),
-            (Float16, "\"float\"".to_owned()),
-            (Float64, "\"double\"".to_owned()),
-            (LargeUtf8, "\"string\"".to_owned()),
-            (BinaryView, "\"bytes\"".to_owned()),
-            (Dictionary(Box::new(Int8), Box::new(Utf8)), "\"string\"".to_owned()),
-            (Date32, logical("int", "date")),
-            (Date64, logical("int", "date")),
-            (Time32(TimeUnit::Second), logical("int", "time-millis")),
-            (Time64(TimeUnit::Nanosecond), logical("long", "time-micros")),
-            (Timestamp(TimeUnit::Second, None), logical("long", "local-timestamp-millis")),
-            (Timestamp(TimeUnit::Microsecond, utc()), logical("long", "timestamp-micros")),
-            (Timestamp(TimeUnit::Nanosecond, None), logical("long", "local-timestamp-nanos")),
-            (FixedSizeBinary(3), r#"{"type":"fixed","name":"f","size":3}"#.to_owned()),
-            (
-                Interval(IntervalUnit::MonthDayNano),
-                r#"{"type":"fixed","name":"f","size":12,"logicalType":"duration"}"#.to_owned(),
-            ),
-            (Decimal64(9, 2), r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#.to_owned()),
-            (FixedSizeList(item(Int8), 3), r#"{"type":"array","items":"int"}"#.to_owned()),
-            (LargeListView(item(x(Utf8))), {
-                r#"{"type":"array","items":{"type":"record","name":"f","fields":[{"name":"x","type":"string"}]}}"#
-                    .to_owned()
-            }),
-            (pair(Utf8, Int32), r#"{"type":"map","values":["null","int"]}"#.to_owned()),
-            (pair(Int32, Utf8), {
-                r#"{"type":"array","logicalType":"map","items":{"type":"record","name":"f","fields":[{"name":"key","type":"int"},{"name":"value","type":["null","string"],"default":null}]}}"#
+    let cases = [
+        (Null, "\"null\"".to_owned()),
+        (Boolean, "\"boolean\"".to_owned()),
+        (Int8, "\"int\"".to_owned()),
+        (UInt16, "\"int\"".to_owned()),
+        (Int32, "\"int\"".to_owned()),
+        (UInt32, "\"long\"".to_owned()),
+        (UInt64, "\"long\"".to_owned()),
+        (Float16, "\"float\"".to_owned()),
+        (Float64, "\"double\"".to_owned()),
+        (LargeUtf8, "\"string\"".to_owned()),
+        (BinaryView, "\"bytes\"".to_owned()),
+        (Dictionary(Box::new(Int8), Box::new(Utf8)), "\"string\"".to_owned()),
+        (Date32, logical("int", "date")),
+        (Date64, logical("int", "date")),
+        (Time32(TimeUnit::Second), logical("int", "time-millis")),
+        (Time64(TimeUnit::Nanosecond), logical("long", "time-micros")),
+        (Timestamp(TimeUnit::Second, None), logical("long", "local-timestamp-millis")),
+        (Timestamp(TimeUnit::Microsecond, utc()), logical("long", "timestamp-micros")),
+        (Timestamp(TimeUnit::Nanosecond, None), logical("long", "local-timestamp-nanos")),
+        (FixedSizeBinary(3), r#"{"type":"fixed","name":"f","size":3}"#.to_owned()),
+        (
+            Interval(IntervalUnit::MonthDayNano),
+            r#"{"type":"fixed","name":"f","size":12,"logicalType":"duration"}"#.to_owned(),
+        ),
+        (Decimal64(9, 2), r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#.to_owned()),
+        (FixedSizeList(item(Int8), 3), r#"{"type":"array","items":"int"}"#.to_owned()),
+        (LargeListView(item(x(Utf8))), {
+            r#"{"type":"array","items":{"type":"record","name":"f","fields":[{"name":"x","type":"string"}]}}"#
                 .to_owned()
-            }),
-            (union(&[Int32, Utf8]), r#"["int","string"]"#.to_owned()),
-            (union(&[Int32, Null, x(Int8)]), {
-                r#"["int","null",{"type":"record","name":"Struct__x___non_null_Int8_","fields":[{"name":"x","type":"int"}]}]"#
+        }),
+        (pair(Utf8, Int32), r#"{"type":"map","values":["null","int"]}"#.to_owned()),
+        (pair(Int32, Utf8), {
+            r#"{"type":"array","logicalType":"map","items":{"type":"record","name":"f","fields":[{"name":"key","type":"int"},{"name":"value","type":["null","string"],"default":null}]}}"#
                 .to_owned()
-            }),
-            (Duration(TimeUnit::Second), r#"{"type":"long","logicalType":"arrow.duration-seconds"}"#.to_owned()),
-            (Duration(TimeUnit::Nanosecond), r#"{"type":"long","logicalType":"arrow.duration-nanos"}"#.to_owned()),
-            (x(x(Utf8)), {
-                r#"{"type":"record","name":"f","fields":[{"name":"x","type":{"type":"record","name":"x","fields":[{"name":"x","type":"string"}]}}]}"#
+        }),
+        (union(&[Int32, Utf8]), r#"["int","string"]"#.to_owned()),
+        (union(&[Int32, Null, x(Int8)]), {
+            r#"["int","null",{"type":"record","name":"Struct__x___non_null_Int8_","fields":[{"name":"x","type":"int"}]}]"#
                 .to_owned()
-            }),
-        ],
-        |(data_type, want)| {
-            let found = from(vec![Field::new("f", data_type.clone(), false)]);
-            assert_eq!(found, format!(r#"[{{"name":"f","type":{want}}}]"#), "{data_type}");
-        },
-    );
-    check_all(
-        [
-            (Interval(IntervalUnit::YearMonth), "f"),
-            (Decimal128(5, -1), "f"),
-            (Decimal128(5, 6), "f"),
-            (union(&[Int32, Int8]), "f"),
-        ],
-        |(data_type, at)| {
-            let found = from(vec![Field::new("f", data_type.clone(), false)]);
-            assert_eq!(found, format!("not supported: Arrow's {data_type} as an Avro type, at `{at}`"));
-        },
-    );
+        }),
+        (Duration(TimeUnit::Second), r#"{"type":"long","logicalType":"arrow.duration-seconds"}"#.to_owned()),
+        (Duration(TimeUnit::Nanosecond), r#"{"type":"long","logicalType":"arrow.duration-nanos"}"#.to_owned()),
+        (x(x(Utf8)), {
+            r#"{"type":"record","name":"f","fields":[{"name":"x","type":{"type":"record","name":"x","fields":[{"name":"x","type":"string"}]}}]}"#
+                .to_owned()
+        }),
+    ];
+    check_all(cases, |(data_type, want)| {
+        let found = from(vec![Field::new("f", data_type.clone(), false)]);
+        assert_eq!(found, format!(r#"[{{"name":"f","type":{want}}}]"#), "{data_type}");
+    });
+    let more_cases = [
+        (Interval(IntervalUnit::YearMonth), "f"),
+        (Decimal128(5, -1), "f"),
+        (Decimal128(5, 6), "f"),
+        (union(&[Int32, Int8]), "f"),
+    ];
+    check_all(more_cases, |(data_type, at)| {
+        let found = from(vec![Field::new("f", data_type.clone(), false)]);
+        assert_eq!(found, format!("not supported: Arrow's {data_type} as an Avro type, at `{at}`"));
+    });
     let inner = Interval(IntervalUnit::YearMonth);
     let found = from(vec![Field::new("f", List(item(x(inner.clone()))), false)]);
     assert_eq!(found, format!("not supported: Arrow's {inner} as an Avro type, at `f[].x`"));
@@ -113,47 +109,45 @@ fn from_arrow_keeps_nullability_names_and_metadata() {
     };
     let record = |name: &str| Field::new(name, DataType::Struct(Fields::empty()), true);
     let of_record = |name: &str| with(record(name), &[("avro.name", "n.S")]);
-    check_all(
-        [
-            (
-                vec![with(
-                    Field::new("a b", DataType::Utf8, true),
-                    &[("PARQUET:field_id", "3"), ("avro.doc", "5"), ("other", "x")],
-                )],
-                r#"[{"name":"a b","type":["null","string"],"default":null,"field-id":3,"doc":"5"}]"#,
-            ),
-            // A name after the field, and another where that is taken.
-            (
-                vec![record("1 ü"), record("1_ü"), record("int")],
-                r#"[{"name":"1 ü","type":["null",{"type":"record","name":"_1__","fields":[]}],"default":null},{"name":"1_ü","type":["null",{"type":"record","name":"_1___1","fields":[]}],"default":null},{"name":"int","type":["null",{"type":"record","name":"int_1","fields":[]}],"default":null}]"#,
-            ),
-            // The same type once, another of its name by another.
-            (
-                vec![
-                    of_record("a"),
-                    of_record("b"),
-                    with(Field::new("c", DataType::FixedSizeBinary(1), false), &[("avro.name", "n.S")]),
-                ],
-                r#"[{"name":"a","type":["null",{"type":"record","name":"S","namespace":"n","fields":[]}],"default":null},{"name":"b","type":["null","n.S"],"default":null},{"name":"c","type":{"type":"fixed","name":"S_1","namespace":"n","aliases":["S"],"size":1}}]"#,
-            ),
-            // Metadata of a type that the column no longer is of does not make it one.
-            (
-                vec![with(Field::new("a", DataType::Int64, false), &[("avro.logicalType", "timestamp-millis")])],
-                r#"[{"name":"a","type":"long","logicalType":"timestamp-millis"}]"#,
-            ),
-            (
-                vec![with(
-                    Field::new("a", DataType::Int64, false),
-                    &[("avro.logicalType", "weeks"), ("avro.aliases", r#"["b"]"#)],
-                )],
-                r#"[{"name":"a","type":{"type":"long","logicalType":"weeks"},"aliases":["b"]}]"#,
-            ),
-        ],
-        |(fields, want)| {
-            let found: Json = from(fields).parse().unwrap();
-            assert_eq!(found, want.parse::<Json>().unwrap(), "{found}");
-        },
-    );
+    let cases = [
+        (
+            vec![with(
+                Field::new("a b", DataType::Utf8, true),
+                &[("PARQUET:field_id", "3"), ("avro.doc", "5"), ("other", "x")],
+            )],
+            r#"[{"name":"a b","type":["null","string"],"default":null,"field-id":3,"doc":"5"}]"#,
+        ),
+        // A name after the field, and another where that is taken.
+        (
+            vec![record("1 ü"), record("1_ü"), record("int")],
+            r#"[{"name":"1 ü","type":["null",{"type":"record","name":"_1__","fields":[]}],"default":null},{"name":"1_ü","type":["null",{"type":"record","name":"_1___1","fields":[]}],"default":null},{"name":"int","type":["null",{"type":"record","name":"int_1","fields":[]}],"default":null}]"#,
+        ),
+        // The same type once, another of its name by another.
+        (
+            vec![
+                of_record("a"),
+                of_record("b"),
+                with(Field::new("c", DataType::FixedSizeBinary(1), false), &[("avro.name", "n.S")]),
+            ],
+            r#"[{"name":"a","type":["null",{"type":"record","name":"S","namespace":"n","fields":[]}],"default":null},{"name":"b","type":["null","n.S"],"default":null},{"name":"c","type":{"type":"fixed","name":"S_1","namespace":"n","aliases":["S"],"size":1}}]"#,
+        ),
+        // Metadata of a type that the column no longer is of does not make it one.
+        (
+            vec![with(Field::new("a", DataType::Int64, false), &[("avro.logicalType", "timestamp-millis")])],
+            r#"[{"name":"a","type":"long","logicalType":"timestamp-millis"}]"#,
+        ),
+        (
+            vec![with(
+                Field::new("a", DataType::Int64, false),
+                &[("avro.logicalType", "weeks"), ("avro.aliases", r#"["b"]"#)],
+            )],
+            r#"[{"name":"a","type":{"type":"long","logicalType":"weeks"},"aliases":["b"]}]"#,
+        ),
+    ];
+    check_all(cases, |(fields, want)| {
+        let found: Json = from(fields).parse().unwrap();
+        assert_eq!(found, want.parse::<Json>().unwrap(), "{found}");
+    });
 }
 
 /// The columns of a schema, made a schema, whose columns are the same: names, types, nullability and metadata, but for

@@ -27,10 +27,7 @@ fn check_types(conflicts: OnConflict, cases: &[(&[&str], &str)]) {
         let record = |t: &&str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{t}}}]}}"#);
         let schemas: Vec<Schema> = types.iter().map(record).map(|json| parse(&json)).collect();
         let found = match merge(&schemas, conflicts) {
-            Ok(merged) => {
-                let json: Json = serde_json::from_str(merged.schema.json()).unwrap();
-                json["fields"][0]["type"].to_string()
-            }
+            Ok(merged) => serde_json::from_str::<Json>(merged.schema.json()).unwrap()["fields"][0]["type"].to_string(),
             Err(e) => e.to_string(),
         };
         assert_eq!(found, *want, "{types:?}");
@@ -307,50 +304,48 @@ fn merge_gives_unlike_types_of_one_name_two_names() {
 /// A default in the first schema, a second schema, the merged default.
 #[test]
 fn merge_keeps_and_adds_defaults() {
-    check_all(
-        [
-            (r#""type":"int","default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
-            (r#""type":"long","default":1.0"#, r#"{"name":"g","type":"int"}"#, "1"),
-            (r#""type":"double","default":"NaN""#, r#"{"name":"g","type":"int"}"#, "\"NaN\""),
-            // Not valid.
-            (r#""type":"int","default":"x""#, r#"{"name":"g","type":"int"}"#, "null"),
-            (r#""type":"int","default":3000000000"#, r#"{"name":"g","type":"int"}"#, "null"),
-            (r#""type":"bytes","default":"\u0100""#, r#"{"name":"g","type":"int"}"#, "null"),
-            (r#""type":["int","null"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
-            (r#""type":["null","int"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
-            (r#""type":{"type":"fixed","name":"F","size":2},"default":"\u00ff\u0000""#, "", "\"ÿ\\u0000\""),
-            (r#""type":{"type":"enum","name":"E","symbols":["A"]},"default":"B""#, "", "null"),
-            (r#""type":{"type":"array","items":"int"},"default":[1,2]"#, "", "[1,2]"),
-            (r#""type":{"type":"map","values":["null","int"]},"default":{"k":null}"#, "", r#"{"k":null}"#),
-            // A newer one that is valid.
-            (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":2}"#, "2"),
-            (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":"x"}"#, "1"),
-            (r#""type":"int""#, r#"{"name":"f","type":"long"}"#, "none"),
-            // The bytes of the text.
-            (r#""type":"string","default":"é""#, r#"{"name":"f","type":"bytes"}"#, "\"Ã©\""),
-            // Fields of the default are called as they are now, and those that are left out have defaults.
-            (
-                r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"},{"name":"z","type":"int","default":5}]},"default":{"x":1}"#,
-                r#"{"name":"f","type":{"type":"record","name":"S","fields":[
+    let cases = [
+        (r#""type":"int","default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
+        (r#""type":"long","default":1.0"#, r#"{"name":"g","type":"int"}"#, "1"),
+        (r#""type":"double","default":"NaN""#, r#"{"name":"g","type":"int"}"#, "\"NaN\""),
+        // Not valid.
+        (r#""type":"int","default":"x""#, r#"{"name":"g","type":"int"}"#, "null"),
+        (r#""type":"int","default":3000000000"#, r#"{"name":"g","type":"int"}"#, "null"),
+        (r#""type":"bytes","default":"\u0100""#, r#"{"name":"g","type":"int"}"#, "null"),
+        (r#""type":["int","null"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
+        (r#""type":["null","int"],"default":1"#, r#"{"name":"g","type":"int"}"#, "1"),
+        (r#""type":{"type":"fixed","name":"F","size":2},"default":"\u00ff\u0000""#, "", "\"ÿ\\u0000\""),
+        (r#""type":{"type":"enum","name":"E","symbols":["A"]},"default":"B""#, "", "null"),
+        (r#""type":{"type":"array","items":"int"},"default":[1,2]"#, "", "[1,2]"),
+        (r#""type":{"type":"map","values":["null","int"]},"default":{"k":null}"#, "", r#"{"k":null}"#),
+        // A newer one that is valid.
+        (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":2}"#, "2"),
+        (r#""type":"int","default":1"#, r#"{"name":"f","type":"long","default":"x"}"#, "1"),
+        (r#""type":"int""#, r#"{"name":"f","type":"long"}"#, "none"),
+        // The bytes of the text.
+        (r#""type":"string","default":"é""#, r#"{"name":"f","type":"bytes"}"#, "\"Ã©\""),
+        // Fields of the default are called as they are now, and those that are left out have defaults.
+        (
+            r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"},{"name":"z","type":"int","default":5}]},"default":{"x":1}"#,
+            r#"{"name":"f","type":{"type":"record","name":"S","fields":[
                 {"name":"y","type":"int","aliases":["x"]},{"name":"w","type":"int"}]}}"#,
-                r#"{"y":1}"#,
-            ),
-            (r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"}]},"default":{}"#, "", "null"),
-            // A default that needs itself.
-            (
-                r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":["S","null"],"default":{}}]},"default":{}"#,
-                "",
-                "null",
-            ),
-        ],
-        |(field, other, want)| {
-            let schemas = [record("R", &format!(r#"{{"name":"f",{field}}}"#)), record("R", other)];
-            let merged = merge_json(&schemas.each_ref().map(String::as_str), OnConflict::Error).unwrap();
-            let json: Json = serde_json::from_str(merged.schema.json()).unwrap();
-            let found = json["fields"][0].get("default").map_or("none".to_owned(), Json::to_string);
-            assert_eq!(found, want, "{field}");
-        },
-    );
+            r#"{"y":1}"#,
+        ),
+        (r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"}]},"default":{}"#, "", "null"),
+        // A default that needs itself.
+        (
+            r#""type":{"type":"record","name":"S","fields":[{"name":"x","type":["S","null"],"default":{}}]},"default":{}"#,
+            "",
+            "null",
+        ),
+    ];
+    check_all(cases, |(field, other, want)| {
+        let schemas = [record("R", &format!(r#"{{"name":"f",{field}}}"#)), record("R", other)];
+        let merged = merge_json(&schemas.each_ref().map(String::as_str), OnConflict::Error).unwrap();
+        let json: Json = serde_json::from_str(merged.schema.json()).unwrap();
+        let found = json["fields"][0].get("default").map_or("none".to_owned(), Json::to_string);
+        assert_eq!(found, want, "{field}");
+    });
 }
 
 #[test]
@@ -358,32 +353,30 @@ fn strict_merge_refuses_differences() {
     let conflict =
         |path: &str, a: &str, b: &str| format!("{path} is {a} in v1 but {b} in v2: these types cannot be merged");
     let f = |name: &str, t: &str| record("R", &format!(r#"{{"name":"{name}","type":{t}}}"#));
-    check_all(
-        [
-            (f("a", "\"int\""), f("a", "\"int\"").replace("\"R\"", "\"Q\""), String::new()),
-            (f("a", "\"int\""), f("a", r#"{"type":"int","x":1}"#), String::new()),
-            (f("a", "\"int\""), f("a", "\"long\""), conflict("`a`", "int", "long")),
-            (f("a", "\"int\""), f("a", r#"["null","int"]"#), conflict("`a`", "int", "union [null, int]")),
-            (f("a", "\"int\""), f("b", "\"int\""), {
-                conflict("the outermost type", "a record with `a` as field 1", "a record with `b` as field 1")
-            }),
-            (f("a", "\"int\""), record("R", ""), {
-                conflict("the outermost type", "a record with `a` as field 1", "a record of 0 fields")
-            }),
-            (
-                f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["A"]}}"#),
-                f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["B"]}}"#),
-                conflict("`a[]`", "enum E [A]", "enum E [B]"),
-            ),
-            (f("a", r#"["null","R"]"#), f("a", r#"["null","R"]"#).replace("\"R\"", "\"Q\""), {
-                conflict("`a<record>`", "record R", "record Q")
-            }),
-        ],
-        |(a, b, want)| {
-            let found = merge_json(&[&a, &b], OnConflict::Strict).err().map_or(String::new(), |e| e.to_string());
-            assert_eq!(found, want, "{a} {b}");
-        },
-    );
+    let cases = [
+        (f("a", "\"int\""), f("a", "\"int\"").replace("\"R\"", "\"Q\""), String::new()),
+        (f("a", "\"int\""), f("a", r#"{"type":"int","x":1}"#), String::new()),
+        (f("a", "\"int\""), f("a", "\"long\""), conflict("`a`", "int", "long")),
+        (f("a", "\"int\""), f("a", r#"["null","int"]"#), conflict("`a`", "int", "union [null, int]")),
+        (f("a", "\"int\""), f("b", "\"int\""), {
+            conflict("the outermost type", "a record with `a` as field 1", "a record with `b` as field 1")
+        }),
+        (f("a", "\"int\""), record("R", ""), {
+            conflict("the outermost type", "a record with `a` as field 1", "a record of 0 fields")
+        }),
+        (
+            f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["A"]}}"#),
+            f("a", r#"{"type":"array","items":{"type":"enum","name":"E","symbols":["B"]}}"#),
+            conflict("`a[]`", "enum E [A]", "enum E [B]"),
+        ),
+        (f("a", r#"["null","R"]"#), f("a", r#"["null","R"]"#).replace("\"R\"", "\"Q\""), {
+            conflict("`a<record>`", "record R", "record Q")
+        }),
+    ];
+    check_all(cases, |(a, b, want)| {
+        let found = merge_json(&[&a, &b], OnConflict::Strict).err().map_or(String::new(), |e| e.to_string());
+        assert_eq!(found, want, "{a} {b}");
+    });
 }
 
 #[test]

@@ -389,29 +389,27 @@ fn parse_beyond_limit_is_an_error() {
     };
     let flat = Limits { nesting: 3, ..Limits::default() };
     let tight = Limits { schema_nodes: 4, ..Limits::default() };
-    check_all(
-        [
-            (&flat, nested(3), None),
-            (&flat, nested(4), Some("4 exceeds the limit `nesting` (3)")),
-            (&tight, r#"["int","int","int"]"#.to_owned(), None),
-            (&tight, r#"["int","int","int","int"]"#.to_owned(), Some("5 exceeds the limit `schema_nodes` (4)")),
-            (&Limits::default(), nested(100), None),
-            (&Limits::default(), nested(100_000), Some("100000 exceeds the limit `nesting` (128)")),
-            (&Limits::default(), chained(127), None),
-            (&Limits::default(), chained(128), Some("129 exceeds the limit `nesting` (128)")),
-            (&Limits::default(), chained(50_000), Some("129 exceeds the limit `nesting` (128)")),
-            (
-                &Limits::default(),
-                format!("[{}\"int\"]", "\"int\",".repeat(100_000)),
-                Some("100001 exceeds the limit `schema_nodes` (100000)"),
-            ),
-        ],
-        |(limits, text, expected)| {
-            let found = Schema::parse(&text, limits).err().map(|e| e.to_string());
-            let fits = found.as_deref().unwrap_or("ok").starts_with(expected.unwrap_or("ok"));
-            assert!(fits, "{}\n{found:?}", text.get(..80).unwrap_or(&text));
-        },
-    );
+    let cases = [
+        (&flat, nested(3), None),
+        (&flat, nested(4), Some("4 exceeds the limit `nesting` (3)")),
+        (&tight, r#"["int","int","int"]"#.to_owned(), None),
+        (&tight, r#"["int","int","int","int"]"#.to_owned(), Some("5 exceeds the limit `schema_nodes` (4)")),
+        (&Limits::default(), nested(100), None),
+        (&Limits::default(), nested(100_000), Some("100000 exceeds the limit `nesting` (128)")),
+        (&Limits::default(), chained(127), None),
+        (&Limits::default(), chained(128), Some("129 exceeds the limit `nesting` (128)")),
+        (&Limits::default(), chained(50_000), Some("129 exceeds the limit `nesting` (128)")),
+        (
+            &Limits::default(),
+            format!("[{}\"int\"]", "\"int\",".repeat(100_000)),
+            Some("100001 exceeds the limit `schema_nodes` (100000)"),
+        ),
+    ];
+    check_all(cases, |(limits, text, expected)| {
+        let found = Schema::parse(&text, limits).err().map(|e| e.to_string());
+        let fits = found.as_deref().unwrap_or("ok").starts_with(expected.unwrap_or("ok"));
+        assert!(fits, "{}\n{found:?}", text.get(..80).unwrap_or(&text));
+    });
 }
 
 #[test]
@@ -426,84 +424,80 @@ fn min_and_fixed_size_of_each_type() {
         format!("{}{last}{}", open.collect::<String>(), close.collect::<String>())
     };
     let fixed_huge = r#"{"type":"fixed","name":"F","size":9223372036854775807}"#;
-    check_all(
-        [
-            (r#""null""#, 0, Some(0)),
-            (r#""boolean""#, 1, Some(1)),
-            (r#""long""#, 1, None),
-            (r#"["float"]"#, 5, None),
-            (r#"["double","float"]"#, 5, None),
-            ("[]", 1, None),
-            (r#"{"type":"array","items":"double"}"#, 1, None),
-            (r#"{"type":"fixed","name":"F","size":0}"#, 0, Some(0)),
-            (r#"{"type":"record","name":"R","fields":[]}"#, 0, Some(0)),
-            (
-                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},
+    let cases = [
+        (r#""null""#, 0, Some(0)),
+        (r#""boolean""#, 1, Some(1)),
+        (r#""long""#, 1, None),
+        (r#"["float"]"#, 5, None),
+        (r#"["double","float"]"#, 5, None),
+        ("[]", 1, None),
+        (r#"{"type":"array","items":"double"}"#, 1, None),
+        (r#"{"type":"fixed","name":"F","size":0}"#, 0, Some(0)),
+        (r#"{"type":"record","name":"R","fields":[]}"#, 0, Some(0)),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},
                {"name":"b","type":{"type":"record","name":"S","fields":[{"name":"c","type":"double"}]}},{"name":"d","type":"S"}]}"#,
-                20,
-                Some(20),
-            ),
-            (
-                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":["null","int"]}]}"#,
-                5,
-                None,
-            ),
-            (
-                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["R","float"]}]}"#,
-                2,
-                None,
-            ),
-            (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":"R"}]}"#, 4, None),
-            (&doubling(24, r#""double""#), 8 << 24, Some(8 << 24)),
-            (&doubling(30, r#""long""#), 1 << 30, None),
-            (&doubling(40, r#""null""#), 0, Some(0)),
-            (
-                &format!(
-                    r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":{fixed_huge}}},
+            20,
+            Some(20),
+        ),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":["null","int"]}]}"#,
+            5,
+            None,
+        ),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["R","float"]}]}"#,
+            2,
+            None,
+        ),
+        (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"float"},{"name":"b","type":"R"}]}"#, 4, None),
+        (&doubling(24, r#""double""#), 8 << 24, Some(8 << 24)),
+        (&doubling(30, r#""long""#), 1 << 30, None),
+        (&doubling(40, r#""null""#), 0, Some(0)),
+        (
+            &format!(
+                r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":{fixed_huge}}},
                    {{"name":"b","type":"F"}},{{"name":"c","type":"F"}}]}}"#
-                ),
-                u64::MAX,
-                None,
             ),
-        ],
-        |(text, min, fixed)| {
-            let schema = parse(text).unwrap_or_else(|e| panic!("{text}\n{e}"));
-            let sizes = Sizes::of(&schema);
-            assert_eq!((sizes.min(schema.root()), sizes.fixed(schema.root())), (min, fixed), "{text}");
-        },
-    );
+            u64::MAX,
+            None,
+        ),
+    ];
+    check_all(cases, |(text, min, fixed)| {
+        let schema = parse(text).unwrap_or_else(|e| panic!("{text}\n{e}"));
+        let sizes = Sizes::of(&schema);
+        assert_eq!((sizes.min(schema.root()), sizes.fixed(schema.root())), (min, fixed), "{text}");
+    });
 }
 
 #[test]
 fn parse_marks_recursive_types() {
-    check_all(
-        [
-            (r#"["int"]"#, ""),
-            (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"R"}]}"#, "R"),
-            (r#"["null",{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]}]}]"#, "R union"),
-            (
-                r#"{"type":"record","name":"A","fields":[
+    let cases = [
+        (r#"["int"]"#, ""),
+        (r#"{"type":"record","name":"R","fields":[{"name":"a","type":"R"}]}"#, "R"),
+        (r#"["null",{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]}]}]"#, "R union"),
+        (
+            r#"{"type":"record","name":"A","fields":[
                 {"name":"x","type":{"type":"record","name":"X","fields":[{"name":"y","type":"int"}]}},
                 {"name":"b","type":{"type":"record","name":"B","fields":[{"name":"a","type":{"type":"array","items":"A"}}]}},
                 {"name":"c","type":{"type":"record","name":"C","fields":[{"name":"b","type":"B"},{"name":"x","type":"X"}]}}]}"#,
-                "A B array C",
-            ),
-            (
-                r#"{"type":"record","name":"T","fields":[{"name":"l","type":
+            "A B array C",
+        ),
+        (
+            r#"{"type":"record","name":"T","fields":[{"name":"l","type":
                 {"type":"record","name":"L","fields":[{"name":"n","type":["null","L"]}]}}]}"#,
-                "L union",
-            ),
-        ],
-        |(text, expected)| {
-            let schema = parse(text).unwrap();
-            let ids = (0..schema.len()).map(|idx| NodeId(idx as u32)).filter(|id| schema.is_recursive(*id));
-            let names = ids.map(|id| match &schema.node(id).kind {
-                named if named.name().is_some() => named.name().unwrap().to_string(),
-                unnamed => unnamed.word().to_owned(),
-            });
-            assert_eq!(names.collect::<Vec<_>>().join(" "), expected, "{text}");
-        },
-    );
+            "L union",
+        ),
+    ];
+    check_all(cases, |(text, expected)| {
+        let schema = parse(text).unwrap();
+        let ids = (0..schema.len()).map(|idx| NodeId(idx as u32)).filter(|id| schema.is_recursive(*id));
+        let names = ids.map(|id| match &schema.node(id).kind {
+            named if named.name().is_some() => named.name().unwrap().to_string(),
+            unnamed => unnamed.word().to_owned(),
+        });
+        assert_eq!(names.collect::<Vec<_>>().join(" "), expected, "{text}");
+    });
 }
 
 /// A chain of recursive types that is not deep anywhere in the text, and 40 000 types deep when followed from its end.
