@@ -192,8 +192,8 @@ fn filter_on_random_rows_selects_as_reference_does() {
         damaged += u64::from(!case.is_whole(&blocks));
     });
     println!("{valid} random schemas, {damaged} damaged");
-    // Guards against generators that stop making a kind of case. Of the usual 300 seeds, all compile and 252 are damaged:
-    // the other changes give valid rows, or are to values that are not read. A third leaves room for few seeds.
+    // Guards against generators that stop making a kind of case. Of the usual 300 seeds, all compile and 252 are
+    // damaged: other changes give valid rows, or are to values that are not read. A third leaves room for few seeds.
     assert!(valid * 10 > seeds * 9, "{valid} of {seeds} compile");
     assert!(damaged * 3 > seeds, "{damaged} of {seeds} are damaged");
 }

@@ -309,8 +309,8 @@ fn decode_of_random_messages_equals_reference() {
     println!(
         "{rows} rows, {refused} rejected, {several} schemas with several writers, {resolved} of them with a reader's"
     );
-    // Guards against generators that stop making a kind of case: at most half of the 20,985 rows, 785 rejected messages,
-    // 120 schemas with several writers and 43 with a reader's that these seeds have.
+    // Guards against generators that stop making a kind of case: at most half of the 20,985 rows, 785 rejected
+    // messages, 120 schemas with several writers and 43 with a reader's that these seeds have.
     assert!(rows > 5_000 && refused > 200 && several > 50 && resolved > 20, "{rows} {refused} {several} {resolved}");
 }
 

@@ -3,8 +3,8 @@
 //! The calling thread supplies jobs and takes results, so that reading and writing stay in one place. A job may yield
 //! many pieces; few of them are held at a time.
 //!
-//! The reader and the writer of avro-arrow have threads of their own: they are pulled or pushed by a caller that may stop
-//! at any time, so their threads outlive each call and cannot be scoped as here.
+//! The reader and the writer of avro-arrow have threads of their own: they are pulled or pushed by a caller that may
+//! stop at any time, so their threads outlive each call and cannot be scoped as here.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

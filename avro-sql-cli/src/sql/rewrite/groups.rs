@@ -36,7 +36,7 @@ pub(super) fn have_equal_names(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
-/// Rewrites the casts in GROUP BY. Returns `false` if there are none.
+/// Rewrites the casts in GROUP BY. Returns `false` if it has no casts.
 pub(super) fn rename(statement: &mut Statement) -> bool {
     let mut groups = Groups { changed: false };
     visit(statement, &mut groups);
