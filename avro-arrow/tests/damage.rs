@@ -251,7 +251,7 @@ fn intact_blocks_survive_much_damage() {
                 _ => file[place] ^= 1 << rng.below(8),
             }
         }
-        let what = format!("{codec}");
+        let what = codec;
         let first = read(Way::Reader, &file, &lenient(100));
         // What is listed is in the file's order, and begins and ends where blocks do; all else is there.
         let mut at = header_len as u64;
@@ -265,7 +265,7 @@ fn intact_blocks_survive_much_damage() {
             skipped.any(|(_, offset, bytes, _)| *offset < end as u64 && (start as u64) < offset + bytes)
         };
         let kept = blocks.iter().filter(|(start, end, _)| !is_listed(*start, *end));
-        let want: Vec<_> = kept.map(|(start, end, _)| rows_of(&file, &file[*start..*end]).expect(&what)).collect();
+        let want: Vec<_> = kept.map(|(start, end, _)| rows_of(&file, &file[*start..*end]).expect(what)).collect();
         assert!(first.rows == concat(&file, &want), "{what}: {:?}", first.skipped);
         // A block that is whole is lost only where it cannot be found, behind a lost one.
         for pair in blocks.windows(2) {

@@ -1,8 +1,9 @@
 //! What the tests of the other crates share; it is not published.
 //!
 //! - [`wire`] writes the bytes of Avro values and container files, independently of the crates under test.
-//! - [`random_schema`], [`random_rows`], [`evolved_schema`], [`Evolution`], [`random_paths`], [`random_options`] and
-//!   [`corrupt`] make random cases from the choices of an [`Rng`].
+//! - [`random_schema`](fn@random_schema), [`random_rows`](fn@random_rows), [`evolved_schema`], [`Evolution`],
+//!   [`random_paths`], [`random_options`](fn@random_options) and [`corrupt`] make random cases from the choices of an
+//!   [`Rng`].
 //! - [`check_seeds`] runs random cases and shrinks the first that fails. [`check_all`] runs the rows of a table.
 //! - [`oracle`] compares the decoder with the reference decoder, and [`ways`] the ways to read a file.
 //! - [`fuzz`] has the fuzz targets.
