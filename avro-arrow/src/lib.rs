@@ -93,6 +93,7 @@ pub mod json;
 pub mod reference;
 mod column;
 mod program;
+mod exec;
 mod decode;
 pub mod message;
 mod writer;

@@ -138,7 +138,7 @@ impl Slab {
 }
 
 /// Adds to the positions in some slots of a slab the number of slots that earlier lanes have in the levels they refer
-/// to. `program::run` keeps every level below 2³¹ slots, all lanes together.
+/// to. `exec` keeps every level below 2³¹ slots, all lanes together.
 fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
     let base = |level: LevelId| lens.get(level.index()).map_or(0, |&len| len as i32);
     match holds {

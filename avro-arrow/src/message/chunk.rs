@@ -8,7 +8,8 @@
 use crate::column::{LevelId, ROWS};
 use crate::encoding::{PADDING, PaddedBytes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::program::{Piece, Program, Stop, run};
+use crate::exec::{Piece, Stop, run};
+use crate::program::Program;
 use crate::reference;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{ArrowError, SchemaRef};

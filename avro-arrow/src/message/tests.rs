@@ -4,9 +4,9 @@
 
 use super::*;
 use crate::error::{Error, ErrorKind};
+use crate::exec::tests::{on_some_cpu, random_options};
 use crate::options::{Options, Strings};
 use crate::plan::Plan;
-use crate::program::tests::{on_some_cpu, random_options};
 use crate::reference::{decode_rows, to_batch};
 use crate::schema::Schema;
 use crate::testing::{Rng, corrupt, random_rows, random_schema};

@@ -6,8 +6,7 @@
 mod columns;
 mod given;
 
-use super::constants::Constants;
-use super::kernels::Rescale;
+use super::constants::{Constants, Rescale};
 use super::skip::Skips;
 use super::{Body, Branch, Branches, ENTERED_MAX, Leaf, Nulls, Op, Program, Starts, TOGETHER_MAX};
 use crate::column::{Column, Content, Layout, LevelId, ROWS};

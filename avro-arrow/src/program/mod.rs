@@ -6,17 +6,11 @@
 
 mod compile;
 mod constants;
-#[cfg(test)]
-mod hostile;
-mod kernels;
 mod print;
-mod run;
 mod skip;
-#[cfg(test)]
-pub(crate) mod tests;
 mod verify;
 
-pub(crate) use run::{CpuKind, Piece, Stop, run};
+pub(crate) use constants::Rescale;
 
 use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;

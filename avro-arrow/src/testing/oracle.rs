@@ -7,8 +7,9 @@ use crate::codec::Block;
 use crate::decode::batcher::Batcher;
 use crate::encoding::PaddedBytes;
 use crate::error::Result;
+use crate::exec::CpuKind;
 use crate::options::Options;
-use crate::program::{CpuKind, Program};
+use crate::program::Program;
 use crate::reference::{decode_rows, to_batch};
 use arrow_array::RecordBatch;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub(crate) fn reference_batch(program: &Program, blocks: &[RawRows]) -> Option<R
 }
 
 /// Both give the same rows, or both an error, as is `valid` if that is known: for batches of these sizes, on all kinds
-/// of CPU. How many blocks there are is how many lanes there are, see `program/run/deal.rs`.
+/// of CPU. How many blocks there are is how many lanes there are, see `exec/lanes.rs`.
 pub(crate) fn check_sizes(
     what: &str,
     program: &Program,

@@ -1,7 +1,7 @@
 //! Records for each batch where its rows are in the file.
 
 use super::{Batcher, Pending};
-use crate::program::Piece;
+use crate::exec::Piece;
 use std::collections::VecDeque;
 
 /// Consecutive rows of a block, all in one batch.

@@ -4,8 +4,8 @@ use super::{Batcher, CHUNK_BYTES, at_block, disagree};
 use crate::codec::Block;
 use crate::damage::DamagedBlock;
 use crate::error::{Error, Result};
+use crate::exec::{Piece, Stop};
 use crate::options::OnCorruptBlock;
-use crate::program::{Piece, Stop};
 use std::sync::Arc;
 
 impl Batcher {

@@ -3,9 +3,10 @@
 use super::block::{is_small, parse, schema_of};
 use super::{Input, limits, patch, rng_of};
 use crate::error::Error;
+use crate::exec::CpuKind;
 use crate::message::{Framing, IdWidth, MessageDecoder, SchemaId, SchemaStore, ValueChecks};
 use crate::options::Options;
-use crate::program::{CpuKind, Program};
+use crate::program::Program;
 use crate::reference::{decode_rows, to_batch};
 use crate::schema::Schema;
 use crate::testing::{Rng, evolved_schema, random_rows};

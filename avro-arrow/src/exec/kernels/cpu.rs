@@ -4,7 +4,7 @@
 pub(super) const CONTINUES: u64 = 0x8080_8080_8080_8080;
 
 /// The operations for which CPUs have instructions of their own.
-pub(in crate::program) trait Cpu: Copy {
+pub(in crate::exec) trait Cpu: Copy {
     /// The low seven bits of each byte, side by side.
     ///
     /// # Safety
@@ -54,17 +54,17 @@ pub(in crate::program) trait Cpu: Copy {
 
 /// Any CPU.
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Portable;
+pub(in crate::exec) struct Portable;
 
 /// x86-64 with BMI1, BMI2 and AVX2.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Avx2;
+pub(in crate::exec) struct Avx2;
 
 /// As [`Avx2`], with AVX-512: F, BW, VBMI and VBMI2. Bytes are looked at 64 at a time.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Avx512;
+pub(in crate::exec) struct Avx512;
 
 impl Cpu for Portable {
     #[inline(always)]

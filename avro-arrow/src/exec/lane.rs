@@ -1,11 +1,11 @@
 //! A running lane: the pieces it reads one after the other, and its own levels that it writes.
 
+use super::kernels::Source;
 use super::{Faulted, Piece, too_large, write};
 use crate::column::{Lane, LevelId, SLOTS_MAX, SlabId};
 use crate::encoding::Cursor;
 use crate::error::{Error, ErrorKind};
 use crate::program::Program;
-use crate::program::kernels::Source;
 
 /// A running lane.
 pub(super) struct Runner<'a> {

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::encoding::{Cursor, PADDING};
-use crate::program::run::CpuKind;
+use crate::exec::CpuKind;
 use arrow_buffer::i256;
 
 /// Calls a function for each kind of CPU that the one at hand is.

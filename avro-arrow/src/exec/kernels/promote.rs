@@ -6,26 +6,26 @@ use std::marker::PhantomData;
 
 /// What `K` reads, as a `T`.
 #[derive(Clone, Copy)]
-pub(in crate::program) struct As<K, T>(K, PhantomData<T>);
+pub(in crate::exec) struct As<K, T>(K, PhantomData<T>);
 
-pub(in crate::program) type IntTo<T> = As<Int, T>;
-pub(in crate::program) type LongTo<T> = As<Long, T>;
-pub(in crate::program) type FloatTo<T> = As<Raw<4>, T>;
+pub(in crate::exec) type IntTo<T> = As<Int, T>;
+pub(in crate::exec) type LongTo<T> = As<Long, T>;
+pub(in crate::exec) type FloatTo<T> = As<Raw<4>, T>;
 
 impl<T> IntTo<T> {
-    pub(in crate::program) const INT: Self = As(Int, PhantomData);
+    pub(in crate::exec) const INT: Self = As(Int, PhantomData);
 }
 
 impl<T> LongTo<T> {
-    pub(in crate::program) const LONG: Self = As(Long, PhantomData);
+    pub(in crate::exec) const LONG: Self = As(Long, PhantomData);
 }
 
 impl<T> FloatTo<T> {
-    pub(in crate::program) const FLOAT: Self = As(Raw::<4>, PhantomData);
+    pub(in crate::exec) const FLOAT: Self = As(Raw::<4>, PhantomData);
 }
 
 /// Another representation of a number, the nearest there is.
-pub(in crate::program) trait Promote<T> {
+pub(in crate::exec) trait Promote<T> {
     fn promote(self) -> T;
 }
 
@@ -77,7 +77,7 @@ impl<K: Kernel<Slot: Promote<T>>, T: Copy> Kernel for As<K, T> {
 
 /// An index, by which this finds the value; what it does not find cannot be read.
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Found<F>(pub(in crate::program) F);
+pub(in crate::exec) struct Found<F>(pub(in crate::exec) F);
 
 impl<T: Copy + Default, F: Fn(usize) -> Option<T> + Copy> Kernel for Found<F> {
     type Slot = T;

@@ -60,7 +60,7 @@ unsafe fn decimal128_at(from: *const u8, len: usize, bad: &mut bool) -> i128 {
 }
 
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Decimal128;
+pub(in crate::exec) struct Decimal128;
 
 impl Kernel for Decimal128 {
     type Slot = i128;
@@ -96,7 +96,7 @@ unsafe fn long_decimal128(at: &mut *const u8, source: &Source, bad: &mut bool) -
 }
 
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Decimal256;
+pub(in crate::exec) struct Decimal256;
 
 impl Kernel for Decimal256 {
     type Slot = i256;
@@ -117,7 +117,7 @@ impl Kernel for Decimal256 {
 
 /// A decimal on `fixed` of this many bytes.
 #[derive(Clone, Copy)]
-pub(in crate::program) struct FixedDecimal128(pub(in crate::program) u32);
+pub(in crate::exec) struct FixedDecimal128(pub(in crate::exec) u32);
 
 impl Kernel for FixedDecimal128 {
     type Slot = i128;
@@ -136,7 +136,7 @@ impl Kernel for FixedDecimal128 {
 
 /// As [`FixedDecimal128`].
 #[derive(Clone, Copy)]
-pub(in crate::program) struct FixedDecimal256(pub(in crate::program) u32);
+pub(in crate::exec) struct FixedDecimal256(pub(in crate::exec) u32);
 
 impl Kernel for FixedDecimal256 {
     type Slot = i256;

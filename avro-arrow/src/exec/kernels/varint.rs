@@ -54,7 +54,7 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
 /// # Safety
 /// As [`Kernel::read`], but `at` is at most at the end.
 #[inline(always)]
-pub(in crate::program) unsafe fn is_present<C: Cpu>(
+pub(in crate::exec) unsafe fn is_present<C: Cpu>(
     at: &mut *const u8,
     source: &Source,
     null_branch: u8,
@@ -82,7 +82,7 @@ pub(in crate::program) unsafe fn is_present<C: Cpu>(
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
-pub(in crate::program) unsafe fn sized<C: Cpu>(
+pub(in crate::exec) unsafe fn sized<C: Cpu>(
     at: &mut *const u8,
     source: &Source,
     present: bool,
@@ -154,7 +154,7 @@ pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut b
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
-pub(in crate::program) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
+pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
     // SAFETY: the caller's promise: 64 bytes are readable.
     if let Some(len) = unsafe { C::varints_len(*at, n) } {
         // SAFETY: at most 64 of the readable bytes.
@@ -190,7 +190,7 @@ pub(in crate::program) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32
 /// # Safety
 /// As [`Kernel::read`].
 #[inline(always)]
-pub(in crate::program) unsafe fn skip_varint(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) {
+pub(in crate::exec) unsafe fn skip_varint(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) {
     // SAFETY: readable by the caller's promise, and the cursor moves by at most ten of these bytes.
     unsafe {
         // One that is absent is a zero of one byte, less that byte.

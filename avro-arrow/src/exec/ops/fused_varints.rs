@@ -1,15 +1,20 @@
 //! Consecutive ints and longs: reads a few varints at once if they are short, else one after the other.
 
-use super::{Place, write};
-use crate::program::kernels::{self, Cpu, Kernel};
+use crate::exec::kernels::{self, Cpu, Kernel};
+use crate::exec::place::{Place, write};
 use crate::program::{Leaf, Op};
 
 /// Runs ops that each read an int or a long.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body), for these ops, which `verify` checked to be two to four, each of an int or a long.
+/// As [`run_body`](crate::exec::run_body), for these ops, which `verify` checked to be two to four, each of an int or a long.
 #[inline(always)]
-pub(super) unsafe fn read_together<C: Cpu>(reads: &[Op], place: &mut Place, slots: *const *mut u8, bad: &mut bool) {
+pub(in crate::exec) unsafe fn read_together<C: Cpu>(
+    reads: &[Op],
+    place: &mut Place,
+    slots: *const *mut u8,
+    bad: &mut bool,
+) {
     // SAFETY: the caller's promise; `few_varints` moves the cursor by at most twelve of the readable bytes, which is
     // checked.
     unsafe {

@@ -14,30 +14,33 @@
 //!
 //! If you change what an op writes, change `verify` too: the `unsafe` code here cites it.
 
-mod bulk;
-mod cpu;
-mod deal;
-mod nested;
+mod dispatch;
+#[cfg(test)]
+mod hostile_tests;
+mod kernels;
+mod lane;
+mod lanes;
+mod ops;
 mod place;
-mod runner;
-mod together;
+#[cfg(test)]
+pub(crate) mod tests;
 
-pub(crate) use cpu::CpuKind;
+pub(crate) use dispatch::CpuKind;
 
-use super::kernels::{self, Cpu, Kernel};
-use super::{Body, Leaf, Op, Program, SkipLeaf};
 use crate::column::{Finished, Parts, ROWS};
 use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind};
+use crate::program::{Body, Leaf, Op, Program, SkipLeaf};
 use arrow_buffer::Buffer;
-use bulk::{has_bulk, read_column};
-use deal::{deal, most_lanes};
-use nested::{branch, call, choose, given, items, json_text, skip_value, text, union};
+use kernels::{Cpu, Kernel};
+use lane::Runner;
+use lanes::{deal, most_lanes};
+use ops::column::{has_bulk, read_column};
+use ops::fused_varints::read_together;
+use ops::nested::{branch, call, choose, given, items, json_text, skip_value, text, union};
 use place::{Place, read_fixed, write, zero};
-use runner::Runner;
 use std::array::from_mut;
 use std::sync::Arc;
-use together::read_together;
 
 /// Rows of a block to be decoded.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use std::hint::cold_path;
 /// # Safety
 /// As [`Kernel::read`](super::Kernel::read), with `at` at most at the end.
 #[inline(always)]
-pub(in crate::program) unsafe fn longs<C: Cpu>(
+pub(in crate::exec) unsafe fn longs<C: Cpu>(
     at: &mut *const u8,
     source: &Source,
     n: usize,

@@ -1,15 +1,15 @@
 //! Bodies of one scalar: reads a whole column at once.
 
-use super::Place;
 use crate::column::SlabId;
+use crate::exec::kernels::{self, Cpu};
+use crate::exec::place::Place;
 use crate::program::Leaf;
-use crate::program::kernels::{self, Cpu};
 use arrow_buffer::IntervalMonthDayNano;
 use std::hint::cold_path;
 
 /// Whether [`read_column`] supports this leaf.
 #[inline(always)]
-pub(super) fn has_bulk(leaf: Leaf) -> bool {
+pub(in crate::exec) fn has_bulk(leaf: Leaf) -> bool {
     match leaf {
         Leaf::Boolean | Leaf::Int | Leaf::Long | Leaf::Float | Leaf::Double | Leaf::Enum(_) => true,
         Leaf::Fixed(_) | Leaf::Duration => true,
@@ -29,9 +29,9 @@ pub(super) fn has_bulk(leaf: Leaf) -> bool {
 /// Reads `n` values into the slots from the place's on.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body), for a body of this leaf.
+/// As [`run_body`](crate::exec::run_body), for a body of this leaf.
 #[inline(always)]
-pub(super) unsafe fn read_column<C: Cpu>(
+pub(in crate::exec) unsafe fn read_column<C: Cpu>(
     leaf: Leaf,
     to: SlabId,
     place: &mut Place,

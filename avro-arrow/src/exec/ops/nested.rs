@@ -1,17 +1,19 @@
 //! What is nested, at run time: unions, arrays, maps, JSON text and the skips of them, a lane at a time. In come an op
 //! and a lane at its cursor; out go slots in the levels of the lane's own, and the cursor after the value.
 
-use super::bulk::{has_bulk, read_column};
-use super::{Nested, Place, Runner};
+use super::column::{has_bulk, read_column};
 use crate::column::{LevelId, SlabId};
+use crate::exec::Nested;
+use crate::exec::kernels::{self, Cpu, Kernel, Source};
+use crate::exec::lane::Runner;
+use crate::exec::place::Place;
 use crate::json;
-use crate::program::kernels::{self, Cpu, Kernel, Source};
 use crate::program::{Body, Branch, Op, Program};
 
 /// Reads a branch's index of a lane; 0 on a fault.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 #[inline(always)]
 unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
     // SAFETY: the caller's promise.
@@ -19,9 +21,9 @@ unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 #[inline(always)]
-pub(super) unsafe fn choose<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+pub(in crate::exec) unsafe fn choose<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let Op::Choose { branches } = *op else { return };
     // SAFETY: the caller's promise; the branch's slots are those of this op's level.
     unsafe {
@@ -34,9 +36,9 @@ pub(super) unsafe fn choose<C: Nested>(program: &Program, op: &Op, runner: &mut 
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 #[inline(always)]
-pub(super) unsafe fn union<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+pub(in crate::exec) unsafe fn union<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let Op::Union { ids, offsets, branches } = *op else { return };
     // SAFETY: the caller's promise.
     unsafe {
@@ -47,9 +49,9 @@ pub(super) unsafe fn union<C: Nested>(program: &Program, op: &Op, runner: &mut R
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 #[inline(always)]
-pub(super) unsafe fn branch<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+pub(in crate::exec) unsafe fn branch<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let Op::Branch { ids, offsets, branch } = *op else { return };
     // SAFETY: the caller's promise.
     unsafe { write_union::<C>(program, (ids, offsets), branch, runner, slot) }
@@ -58,7 +60,7 @@ pub(super) unsafe fn branch<C: Nested>(program: &Program, op: &Op, runner: &mut 
 /// Writes a branch and the position of its value, and the value there by running its body.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 #[inline(always)]
 unsafe fn write_union<C: Nested>(
     program: &Program,
@@ -83,8 +85,8 @@ unsafe fn write_union<C: Nested>(
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
-pub(super) unsafe fn given<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+/// As [`run_body`](crate::exec::run_body).
+pub(in crate::exec) unsafe fn given<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let Op::Given { ends, level, items } = *op else { return };
     let items = program.branches(items);
     if runner.fault || !runner.reserve(program, level, items.len()) {
@@ -106,9 +108,9 @@ pub(super) unsafe fn given<C: Nested>(program: &Program, op: &Op, runner: &mut R
 /// Reads the items of an array or map from `at` on, or skips them, and gives where the lane is then.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body), of which `at` is the lane's in place of the runner's.
+/// As [`run_body`](crate::exec::run_body), of which `at` is the lane's in place of the runner's.
 #[inline(always)]
-pub(super) unsafe fn items<C: Nested>(
+pub(in crate::exec) unsafe fn items<C: Nested>(
     program: &Program,
     op: &Op,
     runner: &mut Runner<'_>,
@@ -201,7 +203,7 @@ pub(super) unsafe fn items<C: Nested>(
 /// The count of a block of items and, if it is negative, the block's size in bytes; none on a fault.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body), with `at` at most at the end.
+/// As [`run_body`](crate::exec::run_body), with `at` at most at the end.
 #[inline(always)]
 unsafe fn count<C: Cpu>(at: &mut *const u8, source: &Source) -> Option<(i64, Option<i64>)> {
     let mut bad = false;
@@ -232,7 +234,7 @@ unsafe fn count<C: Cpu>(at: &mut *const u8, source: &Source) -> Option<(i64, Opt
 /// Runs the body of items from `at` on, and gives where the lane is then.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 #[inline(always)]
 unsafe fn run_body_of_items<C: Nested>(
     program: &Program,
@@ -249,8 +251,8 @@ unsafe fn run_body_of_items<C: Nested>(
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
-pub(super) unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+/// As [`run_body`](crate::exec::run_body).
+pub(in crate::exec) unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let Op::Json { ends, level, bytes, pair } = *op else { return };
     // SAFETY: the caller's promise.
     let mut cursor = unsafe { runner.rest() };
@@ -268,8 +270,8 @@ pub(super) unsafe fn json_text(program: &Program, op: &Op, runner: &mut Runner<'
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
-pub(super) unsafe fn text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
+/// As [`run_body`](crate::exec::run_body).
+pub(in crate::exec) unsafe fn text(program: &Program, op: &Op, runner: &mut Runner<'_>, slot: usize) {
     let Op::Text { ends, level, bytes, text } = *op else { return };
     let text = program.constants.slot_bytes(text).unwrap_or_default();
     // SAFETY: the caller's promise.
@@ -279,7 +281,7 @@ pub(super) unsafe fn text(program: &Program, op: &Op, runner: &mut Runner<'_>, s
 /// Appends text to a level of bytes, and writes where it ends.
 ///
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 unsafe fn write_text(
     program: &Program,
     (ends, level, bytes): (SlabId, LevelId, SlabId),
@@ -302,9 +304,9 @@ unsafe fn write_text(
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
+/// As [`run_body`](crate::exec::run_body).
 #[inline(always)]
-pub(super) unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>) {
+pub(in crate::exec) unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Runner<'_>) {
     let Op::Call { sub } = *op else { return };
     // A body runs on to its end after a fault, and bodies that each call another twice would for ever.
     if runner.fault {
@@ -316,8 +318,8 @@ pub(super) unsafe fn call<C: Nested>(program: &Program, op: &Op, runner: &mut Ru
 }
 
 /// # Safety
-/// As [`run_body`](super::run_body).
-pub(super) unsafe fn skip_value(program: &Program, op: &Op, runner: &mut Runner<'_>) {
+/// As [`run_body`](crate::exec::run_body).
+pub(in crate::exec) unsafe fn skip_value(program: &Program, op: &Op, runner: &mut Runner<'_>) {
     let Op::SkipValue { node } = *op else { return };
     // SAFETY: the caller's promise.
     let mut cursor = unsafe { runner.rest() };

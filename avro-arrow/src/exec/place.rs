@@ -1,7 +1,7 @@
 //! The position of a lane, and writes to slots.
 
+use super::kernels::{self, Source};
 use crate::column::SlabId;
-use crate::program::kernels::{self, Source};
 
 /// The position of a lane, which each op advances.
 pub(super) struct Place {

@@ -41,7 +41,7 @@ pub(super) use cpu::{Avx2, Avx512};
 pub(super) use cpu::{Cpu, Portable};
 pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal256};
 pub(super) use promote::{FloatTo, Found, IntTo, LongTo};
-pub(super) use rescale::{Rescale, Scaled128, Scaled256, Times};
+pub(super) use rescale::{Scaled128, Scaled256, Times};
 pub(super) use text::{Bytes, Utf8};
 pub(super) use varint::{is_present, sized, skip_varint, skip_varints};
 

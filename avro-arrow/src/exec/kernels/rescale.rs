@@ -3,21 +3,9 @@
 
 use super::decimal::decimal256;
 use super::{Cpu, Int, Kernel, Long, Source, fixed, sized};
+use crate::program::Rescale;
 use arrow_buffer::i256;
 use std::hint::cold_path;
-
-/// How a value is read that becomes a multiple of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::program) enum Rescale {
-    /// An int, times this.
-    Int(i64),
-    /// A long, times this.
-    Long(i64),
-    /// A decimal on bytes, with this many more zeros.
-    Bytes(u32),
-    /// A decimal on fixed of this size, with this many more zeros.
-    Fixed(u32, u32),
-}
 
 impl Rescale {
     /// The decimal, with the zeros; 0 where it has become too large.
@@ -53,7 +41,7 @@ fn scaled(bytes: &[u8], zeros: u32) -> Option<i256> {
 
 /// An int or long as a multiple of itself.
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Times(pub(in crate::program) Rescale);
+pub(in crate::exec) struct Times(pub(in crate::exec) Rescale);
 
 impl Kernel for Times {
     type Slot = i64;
@@ -78,7 +66,7 @@ impl Kernel for Times {
 
 /// A decimal with more digits after the point.
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Scaled128(pub(in crate::program) Rescale);
+pub(in crate::exec) struct Scaled128(pub(in crate::exec) Rescale);
 
 impl Kernel for Scaled128 {
     type Slot = i128;
@@ -97,7 +85,7 @@ impl Kernel for Scaled128 {
 
 /// As [`Scaled128`].
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Scaled256(pub(in crate::program) Rescale);
+pub(in crate::exec) struct Scaled256(pub(in crate::exec) Rescale);
 
 impl Kernel for Scaled256 {
     type Slot = i256;

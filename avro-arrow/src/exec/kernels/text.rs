@@ -37,7 +37,7 @@ unsafe fn view(from: *const u8, len: usize, source: &Source) -> u128 {
 }
 
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Bytes;
+pub(in crate::exec) struct Bytes;
 
 impl Kernel for Bytes {
     type Slot = u128;
@@ -66,7 +66,7 @@ unsafe fn long_bytes(at: &mut *const u8, source: &Source, bad: &mut bool) -> u12
 }
 
 #[derive(Clone, Copy)]
-pub(in crate::program) struct Utf8;
+pub(in crate::exec) struct Utf8;
 
 impl Kernel for Utf8 {
     type Slot = u128;
