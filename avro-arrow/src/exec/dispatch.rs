@@ -1,5 +1,10 @@
-//! Selects the fastest kernel set that the CPU supports. Tests select each supported one.
+//! Selects the fastest kernel set that the CPU supports, and runs bodies with it. Tests select each supported one.
 
+use super::kernels::{self, Cpu};
+use super::lane::Runner;
+use super::run_body;
+use crate::program::{Body, Program};
+use std::array::from_mut;
 use std::cell::Cell;
 
 /// A kernel set: one of the [`Cpu`](super::kernels::Cpu)s.
@@ -18,7 +23,7 @@ pub(crate) enum CpuKind {
 impl CpuKind {
     /// The kernel set to run on.
     #[inline]
-    pub(super) fn at_hand() -> CpuKind {
+    fn current() -> CpuKind {
         FORCED.get().unwrap_or_else(Self::best)
     }
 
@@ -65,4 +70,90 @@ impl CpuKind {
 // Read once for each run of rows, like the features of the CPU.
 thread_local! {
     static FORCED: Cell<Option<CpuKind>> = const { Cell::new(None) };
+}
+
+/// Runs rows with the code for the current CPU.
+///
+/// # Safety
+/// R1 to R4, as for [`run_body`].
+pub(super) unsafe fn run_rows<const K: usize>(
+    program: &Program,
+    body: Body,
+    runners: &mut [Runner<'_>; K],
+    first: [usize; K],
+    n: usize,
+) {
+    match CpuKind::current() {
+        // SAFETY: R1 to R4; R5: `best` detected the features.
+        #[cfg(target_arch = "x86_64")]
+        CpuKind::Avx512 => unsafe { run_body_avx512::<K>(program, body, runners, first, n) },
+        // SAFETY: R1 to R4; R5: `best` detected the features.
+        #[cfg(target_arch = "x86_64")]
+        CpuKind::Avx2 => unsafe { run_body_avx2::<K>(program, body, runners, first, n) },
+        // SAFETY: R1 to R4; R5: every CPU has what `Portable` needs.
+        CpuKind::Portable => unsafe { run_body::<kernels::Portable, K>(program, body, runners, first, n) },
+    }
+}
+
+/// # Safety
+/// R1 to R5, as for [`run_body`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn run_body_avx512<const K: usize>(
+    program: &Program,
+    body: Body,
+    runners: &mut [Runner<'_>; K],
+    first: [usize; K],
+    n: usize,
+) {
+    // SAFETY: R1 to R5; this function's features are those of `Avx512`.
+    unsafe { run_body::<kernels::Avx512, K>(program, body, runners, first, n) }
+}
+
+/// # Safety
+/// R1 to R5, as for [`run_body`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn run_body_avx2<const K: usize>(
+    program: &Program,
+    body: Body,
+    runners: &mut [Runner<'_>; K],
+    first: [usize; K],
+    n: usize,
+) {
+    // SAFETY: R1 to R5; this function's features are those of `Avx2`.
+    unsafe { run_body::<kernels::Avx2, K>(program, body, runners, first, n) }
+}
+
+/// Runs a body on one lane, for [`run_body`] to call recursively.
+pub(super) trait Nested: Cpu {
+    /// # Safety
+    /// R1 to R5, as for [`run_body`].
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize);
+}
+
+impl Nested for kernels::Portable {
+    #[inline(never)]
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+        // SAFETY: R1 to R5.
+        unsafe { run_body::<Self, 1>(program, body, from_mut(runner), [first], n) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Nested for kernels::Avx2 {
+    #[inline(never)]
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+        // SAFETY: R1 to R5.
+        unsafe { run_body_avx2::<1>(program, body, from_mut(runner), [first], n) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Nested for kernels::Avx512 {
+    #[inline(never)]
+    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+        // SAFETY: R1 to R5.
+        unsafe { run_body_avx512::<1>(program, body, from_mut(runner), [first], n) }
+    }
 }

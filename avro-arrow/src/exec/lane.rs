@@ -1,7 +1,7 @@
-//! A running lane: the pieces it reads one after the other, and its own levels that it writes.
+//! A running lane: the pieces it reads one after the other, its own levels that it writes, and its cursor within a body.
 
 use super::kernels::Source;
-use super::{Faulted, Piece, too_large, write};
+use super::{Faulted, Piece, too_large};
 use crate::column::{Lane, LevelId, SLOTS_MAX, SlabId};
 use crate::encoding::Cursor;
 use crate::error::{Error, ErrorKind};
@@ -127,4 +127,37 @@ impl<'a> Runner<'a> {
         // SAFETY: the caller's promise.
         unsafe { write(self.lane.slots.as_ptr(), slab, position, value) }
     }
+}
+
+/// The position of a lane, which each op advances.
+pub(super) struct Place {
+    pub(super) at: *const u8,
+    pub(super) source: Source,
+    /// The slot of the level that is being written.
+    pub(super) slot: usize,
+    /// The mask of predication: for each entered record, the innermost in the lowest bit, whether it and its enclosing
+    /// records are present.
+    pub(super) inside: u64,
+}
+
+impl Place {
+    pub(super) fn new(at: *const u8, source: Source, slot: usize) -> Self {
+        Place { at, source, slot, inside: 1 }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_inside(&self) -> bool {
+        self.inside & 1 != 0
+    }
+}
+
+/// Writes a slot.
+///
+/// # Safety
+/// R1 and R2: `slots` are a lane's, the slab exists and its width is that of `T`, and `position` is below the capacity of
+/// the slab's level in that lane.
+#[inline(always)]
+pub(super) unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
+    // SAFETY: R1: the slab exists; R2: the slot is in its memory, by the invariant of `Slots`.
+    unsafe { (*slots.add(slab.index())).cast::<T>().add(position).write_unaligned(value) }
 }

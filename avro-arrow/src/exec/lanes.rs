@@ -11,7 +11,7 @@ pub(super) fn most_lanes(program: &Program) -> usize {
     let is_nested = |op: &Op| {
         matches!(op, Op::Items { .. } | Op::Choose { .. } | Op::Union { .. } | Op::Json { .. } | Op::SkipItems { .. })
     };
-    if program.body(program.row).iter().all(is_nested) {
+    if program.body(program.row).unwrap_or_default().iter().all(is_nested) {
         return 1;
     }
     match program.layout.levels.first().map_or(0, Vec::len) {

@@ -10,7 +10,7 @@ mod print;
 mod skip;
 mod verify;
 
-pub(crate) use constants::Rescale;
+pub(crate) use constants::{Constants, Rescale};
 
 use crate::column::{Column, Layout, LevelId, SlabId};
 use crate::error::Result;
@@ -19,7 +19,6 @@ use crate::plan::Plan;
 use crate::resolve::PairId;
 use crate::schema::{NodeId, Schema};
 use arrow_schema::SchemaRef;
-use constants::Constants;
 
 /// A compiled schema with the caller's options. It is compiled once for a schema, and decodes any number of blocks on
 /// any number of threads.
@@ -258,13 +257,20 @@ impl Program {
         self.options.projection.as_ref().is_some_and(Vec::is_empty)
     }
 
-    pub(crate) fn body(&self, body: Body) -> &[Op] {
-        self.ops.get(body.start as usize..body.end as usize).unwrap_or_default()
+    /// The ops of a body. A verified program has those of each of its bodies.
+    pub(crate) fn body(&self, body: Body) -> Option<&[Op]> {
+        self.ops.get(body.start as usize..body.end as usize)
     }
 
-    pub(crate) fn branches(&self, branches: Branches) -> &[Branch] {
+    /// The branches of an op. A verified program has all of them.
+    pub(crate) fn branches(&self, branches: Branches) -> Option<&[Branch]> {
         let first = branches.first as usize;
-        self.branches.get(first..first + branches.n as usize).unwrap_or_default()
+        self.branches.get(first..first + branches.n as usize)
+    }
+
+    /// The branch with this index; `None` if the op has fewer.
+    pub(crate) fn branch(&self, branches: Branches, index: usize) -> Option<Branch> {
+        self.branches(branches)?.get(index).copied()
     }
 }
 

@@ -17,7 +17,7 @@ impl fmt::Display for Program {
 
 impl Program {
     fn print(&self, f: &mut Formatter<'_>, body: Body, mut depth: usize) -> fmt::Result {
-        for op in self.body(body) {
+        for op in self.body(body).unwrap_or_default() {
             if *op == Op::Leave {
                 depth -= 1;
                 continue;
@@ -115,7 +115,7 @@ impl Program {
         is_union: bool,
         depth: usize,
     ) -> fmt::Result {
-        for (at, branch) in self.branches(branches).iter().enumerate() {
+        for (at, branch) in self.branches(branches).unwrap_or_default().iter().enumerate() {
             write!(f, "{:1$}", "", depth * 2)?;
             match usize::from(branch.id) {
                 id if is_union && id != at => writeln!(f, " {at} is {id}:")?,

@@ -104,7 +104,7 @@ impl Check<'_> {
     /// The slabs of `level` that a body writes, in order of their ids; `None` if something is wrong.
     fn writes(&self, body: Body, level: LevelId) -> Option<Vec<SlabId>> {
         let program = self.program;
-        let ops = program.ops.get(body.start as usize..body.end as usize)?;
+        let ops = program.body(body)?;
         let before = |inner: Body| (inner.end <= body.start).then_some(());
         let mut written = Vec::new();
         let mut entered = 0usize;
@@ -134,7 +134,7 @@ impl Check<'_> {
                 }
                 Op::Choose { branches } => {
                     let mut same: Option<Vec<SlabId>> = None;
-                    for branch in self.branches(branches)? {
+                    for branch in program.branches(branches)? {
                         before(branch.body)?;
                         let slabs = self.writes(branch.body, level)?;
                         (*same.get_or_insert_with(|| slabs.clone()) == slabs).then_some(())?;
@@ -144,7 +144,7 @@ impl Check<'_> {
                 Op::Union { ids, offsets, branches } => {
                     written.push(self.slab(ids, level, 1)?);
                     written.push(self.slab(offsets, level, size_of::<i32>())?);
-                    for branch in self.branches(branches)? {
+                    for branch in program.branches(branches)? {
                         (branch.id < 128).then_some(())?;
                         before(branch.body)?;
                         self.below(branch.level, level)?;
@@ -170,7 +170,7 @@ impl Check<'_> {
                 Op::Given { ends, level: items, items: bodies } => {
                     written.push(self.slab(ends, level, size_of::<i32>())?);
                     self.below(items, level)?;
-                    for item in self.branches(bodies)? {
+                    for item in program.branches(bodies)? {
                         before(item.body)?;
                         self.level(item.body, items)?;
                     }
@@ -238,10 +238,5 @@ impl Check<'_> {
     /// Levels are numbered from the outside in.
     fn below(&self, inner: LevelId, outer: LevelId) -> Option<()> {
         (inner > outer && inner.index() < self.program.layout.levels.len()).then_some(())
-    }
-
-    fn branches(&self, branches: super::Branches) -> Option<&[super::Branch]> {
-        let first = branches.first as usize;
-        self.program.branches.get(first..first + branches.n as usize)
     }
 }

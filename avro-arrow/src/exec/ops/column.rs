@@ -2,7 +2,7 @@
 
 use crate::column::SlabId;
 use crate::exec::kernels::{self, Cpu};
-use crate::exec::place::Place;
+use crate::exec::lane::Place;
 use crate::program::Leaf;
 use arrow_buffer::IntervalMonthDayNano;
 use std::hint::cold_path;
@@ -26,10 +26,39 @@ pub(in crate::exec) fn has_bulk(leaf: Leaf) -> bool {
     }
 }
 
+/// Values of a column that one lane reads before the next lane reads some.
+const TURN: usize = 64;
+
+/// Reads `n` values of each lane into the slots from the place's on. The lanes take turns, so that the CPU can begin with
+/// the next lane's values before it has finished one's.
+///
+/// # Safety
+/// R1 to R5, for a body of this leaf.
+#[inline(always)]
+pub(in crate::exec) unsafe fn read_columns<C: Cpu, const K: usize>(
+    leaf: Leaf,
+    to: SlabId,
+    places: &mut [Place; K],
+    slots: *const *mut u8,
+    n: usize,
+    bad: &mut bool,
+) {
+    let mut left = n;
+    while left > 0 {
+        let turn = left.min(if K == 1 { left } else { TURN });
+        for place in places.iter_mut() {
+            // SAFETY: R1 to R5.
+            unsafe { read_column::<C>(leaf, to, place, slots, turn, bad) };
+            place.slot += turn;
+        }
+        left -= turn;
+    }
+}
+
 /// Reads `n` values into the slots from the place's on.
 ///
 /// # Safety
-/// As [`run_body`](crate::exec::run_body), for a body of this leaf.
+/// R1 to R5, for a body of this leaf.
 #[inline(always)]
 pub(in crate::exec) unsafe fn read_column<C: Cpu>(
     leaf: Leaf,
@@ -40,7 +69,7 @@ pub(in crate::exec) unsafe fn read_column<C: Cpu>(
     bad: &mut bool,
 ) {
     let (at, source) = (&mut place.at, &place.source);
-    // SAFETY: the caller's promise; `n` slots from the place's on are the body's.
+    // SAFETY: R1 and R2: the `n` slots from the place's on are the body's, as wide as `Leaf::width`; R3, R4 and R5.
     unsafe {
         let slot = (*slots.add(to.index())).add(place.slot * leaf.width());
         match leaf {
