@@ -23,7 +23,7 @@ use crate::column::ROWS;
 use crate::damage::DamagedBlock;
 use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind, Fault, Result};
-use crate::exec::{Piece, Stop, run};
+use crate::exec::{BlockSlice, Stop, run};
 use crate::program::Program;
 use crate::reference::{self, Located};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -42,7 +42,7 @@ const CHUNK_BLOCKS: usize = 8;
 const FEW_ROWS: usize = 256;
 /// Maximum number of batches of a chunk.
 const CHUNK_BATCHES_MAX: usize = 16;
-/// Maximum size of the slabs of the rows in a chunk.
+/// Maximum size of the buffers of the rows in a chunk.
 const CHUNK_COLUMN_BYTES_MAX: usize = 32 << 20;
 /// Smaller blocks are copied to one buffer, so that string columns do not have thousands of buffers.
 const SMALL_BLOCK_BYTES: usize = 4 << 10;
@@ -85,7 +85,7 @@ struct Pending {
 }
 
 /// The pieces of a chunk, its columns, and the number of their rows.
-type Decoded = (Vec<Piece>, Vec<ArrayRef>, usize);
+type Decoded = (Vec<BlockSlice>, Vec<ArrayRef>, usize);
 
 impl Batcher {
     pub(crate) fn new(program: Arc<Program>) -> Self {
@@ -241,7 +241,7 @@ impl Batcher {
         Ok(None)
     }
 
-    fn columns(&mut self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
+    fn columns(&mut self, pieces: &mut [BlockSlice], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
         let finished = run(&self.program, pieces, blocks, &self.slots_per_row)?;
         self.slots_per_row = finished.slots_per_row();
         let columns = self.program.columns.iter().chain(&self.program.starts);
@@ -255,7 +255,7 @@ impl Batcher {
 
     /// Selects the rows to decode next: one piece of each block at the front of the queue, and the buffers of the
     /// blocks. They fill whole batches if they fill one.
-    fn pieces(&self, end: bool) -> (Vec<Piece>, Arc<[Buffer]>) {
+    fn pieces(&self, end: bool) -> (Vec<BlockSlice>, Arc<[Buffer]>) {
         let batch_size = self.batch_size();
         let max_rows = self.max_rows;
         let (mut counts, mut total, mut bytes) = (Vec::new(), 0usize, 0usize);
@@ -294,13 +294,13 @@ impl Batcher {
     }
 
     /// Makes pieces of the given rows of each block, and copies small blocks together.
-    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<Piece>, Arc<[Buffer]>) {
-        let mut pieces: Vec<Piece> = Vec::new();
+    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<BlockSlice>, Arc<[Buffer]>) {
+        let mut pieces: Vec<BlockSlice> = Vec::new();
         let mut buffers: Vec<Buffer> = Vec::new();
         // Small blocks that are copied together, and the index of the first one's piece.
         let mut gathered: Vec<u8> = Vec::new();
         let mut first_gathered = 0;
-        let flush = |gathered: &mut Vec<u8>, first: usize, pieces: &mut [Piece], buffers: &mut Vec<Buffer>| {
+        let flush = |gathered: &mut Vec<u8>, first: usize, pieces: &mut [BlockSlice], buffers: &mut Vec<Buffer>| {
             if gathered.is_empty() {
                 return;
             }
@@ -313,7 +313,7 @@ impl Batcher {
         };
         for (pending, n_rows) in parts {
             let data = &pending.block.data;
-            let mut piece = Piece {
+            let mut piece = BlockSlice {
                 data: data.clone(),
                 at: pending.at,
                 end: data.len(),
@@ -342,7 +342,7 @@ impl Batcher {
     }
 
     /// Removes the decoded pieces from the queue.
-    fn take_decoded(&mut self, pieces: &[Piece]) {
+    fn take_decoded(&mut self, pieces: &[BlockSlice]) {
         for piece in pieces {
             let Some(mut pending) = self.queue.pop_front() else { return };
             self.queued_rows -= piece.n_rows as u64;

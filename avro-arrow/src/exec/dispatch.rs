@@ -1,7 +1,7 @@
 //! Selects the fastest kernel set that the CPU supports, and runs bodies with it. Tests select each supported one.
 
 use super::kernels::{self, Cpu};
-use super::lane::Runner;
+use super::lane::Lane;
 use super::run_body;
 use crate::program::{Body, Program};
 use std::array::from_mut;
@@ -79,19 +79,19 @@ thread_local! {
 pub(super) unsafe fn run_rows<const K: usize>(
     program: &Program,
     body: Body,
-    runners: &mut [Runner<'_>; K],
+    lanes: &mut [Lane<'_>; K],
     first: [usize; K],
     n: usize,
 ) {
     match CpuKind::current() {
         // SAFETY: R1 to R4; R5: `best` detected the features.
         #[cfg(target_arch = "x86_64")]
-        CpuKind::Avx512 => unsafe { run_body_avx512::<K>(program, body, runners, first, n) },
+        CpuKind::Avx512 => unsafe { run_body_avx512::<K>(program, body, lanes, first, n) },
         // SAFETY: R1 to R4; R5: `best` detected the features.
         #[cfg(target_arch = "x86_64")]
-        CpuKind::Avx2 => unsafe { run_body_avx2::<K>(program, body, runners, first, n) },
+        CpuKind::Avx2 => unsafe { run_body_avx2::<K>(program, body, lanes, first, n) },
         // SAFETY: R1 to R4; R5: every CPU has what `Portable` needs.
-        CpuKind::Portable => unsafe { run_body::<kernels::Portable, K>(program, body, runners, first, n) },
+        CpuKind::Portable => unsafe { run_body::<kernels::Portable, K>(program, body, lanes, first, n) },
     }
 }
 
@@ -102,12 +102,12 @@ pub(super) unsafe fn run_rows<const K: usize>(
 unsafe fn run_body_avx512<const K: usize>(
     program: &Program,
     body: Body,
-    runners: &mut [Runner<'_>; K],
+    lanes: &mut [Lane<'_>; K],
     first: [usize; K],
     n: usize,
 ) {
     // SAFETY: R1 to R5; this function's features are those of `Avx512`.
-    unsafe { run_body::<kernels::Avx512, K>(program, body, runners, first, n) }
+    unsafe { run_body::<kernels::Avx512, K>(program, body, lanes, first, n) }
 }
 
 /// # Safety
@@ -117,43 +117,43 @@ unsafe fn run_body_avx512<const K: usize>(
 unsafe fn run_body_avx2<const K: usize>(
     program: &Program,
     body: Body,
-    runners: &mut [Runner<'_>; K],
+    lanes: &mut [Lane<'_>; K],
     first: [usize; K],
     n: usize,
 ) {
     // SAFETY: R1 to R5; this function's features are those of `Avx2`.
-    unsafe { run_body::<kernels::Avx2, K>(program, body, runners, first, n) }
+    unsafe { run_body::<kernels::Avx2, K>(program, body, lanes, first, n) }
 }
 
 /// Runs a body on one lane, for [`run_body`] to call recursively.
 pub(super) trait Nested: Cpu {
     /// # Safety
     /// R1 to R5, as for [`run_body`].
-    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize);
+    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize);
 }
 
 impl Nested for kernels::Portable {
     #[inline(never)]
-    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize) {
         // SAFETY: R1 to R5.
-        unsafe { run_body::<Self, 1>(program, body, from_mut(runner), [first], n) }
+        unsafe { run_body::<Self, 1>(program, body, from_mut(lane), [first], n) }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Nested for kernels::Avx2 {
     #[inline(never)]
-    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize) {
         // SAFETY: R1 to R5.
-        unsafe { run_body_avx2::<1>(program, body, from_mut(runner), [first], n) }
+        unsafe { run_body_avx2::<1>(program, body, from_mut(lane), [first], n) }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Nested for kernels::Avx512 {
     #[inline(never)]
-    unsafe fn run_nested(program: &Program, body: Body, runner: &mut Runner<'_>, first: usize, n: usize) {
+    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize) {
         // SAFETY: R1 to R5.
-        unsafe { run_body_avx512::<1>(program, body, from_mut(runner), [first], n) }
+        unsafe { run_body_avx512::<1>(program, body, from_mut(lane), [first], n) }
     }
 }

@@ -1,25 +1,25 @@
-//! A running lane: the pieces it reads one after the other, its own levels that it writes, and its cursor within a body.
+//! A running lane: the slices it reads one after the other, its own levels that it writes, and its cursor within a body.
 
 use super::kernels::Source;
-use super::{Faulted, Piece, too_large};
-use crate::column::{Lane, LevelId, SLOTS_MAX, SlabId};
+use super::{BlockSlice, Faulted, too_large};
+use crate::column::{BufferId, LaneBuffers, LevelId, SLOTS_MAX};
 use crate::encoding::Cursor;
 use crate::error::{Error, ErrorKind};
 use crate::program::Program;
 
 /// A running lane.
-pub(super) struct Runner<'a> {
-    pub(super) lane: Lane,
-    /// The pieces not yet finished; the current one is the first.
-    pub(super) pieces: &'a mut [Piece],
+pub(super) struct Lane<'a> {
+    pub(super) buffers: LaneBuffers,
+    /// The slices not yet finished; the current one is the first.
+    pub(super) slices: &'a mut [BlockSlice],
     /// The block being read.
     pub(super) source: Source,
     pub(super) at: *const u8,
-    /// Rows left in the current piece.
+    /// Rows left in the current slice.
     pub(super) rows_left: usize,
     /// Index of the next row among the rows of all lanes.
     pub(super) row: usize,
-    /// Index of the first of the pieces' buffers among those that views point into.
+    /// Index of the first of the slices' buffers among those that views point into.
     first_buffer: u32,
     pub(super) zero_width_items: u64,
     /// The text of the current JSON value.
@@ -29,12 +29,12 @@ pub(super) struct Runner<'a> {
     pub(super) too_large: Option<Error>,
 }
 
-impl<'a> Runner<'a> {
-    pub(super) fn new(lane: Lane, first_row: usize, first_buffer: u32, pieces: &'a mut [Piece]) -> Self {
+impl<'a> Lane<'a> {
+    pub(super) fn new(buffers: LaneBuffers, first_row: usize, first_buffer: u32, slices: &'a mut [BlockSlice]) -> Self {
         let nowhere = std::ptr::null();
-        let mut runner = Runner {
-            lane,
-            pieces,
+        let mut lane = Lane {
+            buffers,
+            slices,
             source: Source::new(nowhere, nowhere, 0),
             at: nowhere,
             rows_left: 0,
@@ -45,34 +45,34 @@ impl<'a> Runner<'a> {
             fault: false,
             too_large: None,
         };
-        runner.begin_piece();
-        runner
+        lane.begin_slice();
+        lane
     }
 
-    /// Starts the front piece, if there is one.
-    fn begin_piece(&mut self) {
-        let Some(piece) = self.pieces.first() else { return };
-        let start = piece.data.padded_ptr();
-        let end = piece.end.min(piece.data.len());
+    /// Starts the front slice, if there is one.
+    fn begin_slice(&mut self) {
+        let Some(slice) = self.slices.first() else { return };
+        let start = slice.data.padded_ptr();
+        let end = slice.end.min(slice.data.len());
         // SAFETY: at most at the end of the data, which is padded.
-        let (at, end) = unsafe { (start.add(piece.at.min(end)), start.add(end)) };
-        self.source = Source::new(start, end, self.first_buffer + piece.buffer);
+        let (at, end) = unsafe { (start.add(slice.at.min(end)), start.add(end)) };
+        self.source = Source::new(start, end, self.first_buffer + slice.buffer);
         self.at = at;
-        self.rows_left = piece.n_rows;
-        self.zero_width_items = piece.zero_width_items;
+        self.rows_left = slice.n_rows;
+        self.zero_width_items = slice.zero_width_items;
     }
 
-    /// Ends the front piece, whose rows are all read, and starts the next.
-    pub(super) fn end_piece(&mut self) -> Result<(), Faulted> {
-        let Some((piece, rest)) = std::mem::take(&mut self.pieces).split_first_mut() else { return Ok(()) };
-        piece.at = self.at as usize - self.source.start as usize;
-        piece.zero_width_items = self.zero_width_items;
+    /// Ends the front slice, whose rows are all read, and starts the next.
+    pub(super) fn end_slice(&mut self) -> Result<(), Faulted> {
+        let Some((slice, rest)) = std::mem::take(&mut self.slices).split_first_mut() else { return Ok(()) };
+        slice.at = self.at as usize - self.source.start as usize;
+        slice.zero_width_items = self.zero_width_items;
         // A block must end with its last row.
-        if piece.ends_block && piece.at != piece.end {
+        if slice.ends_block && slice.at != slice.end {
             return Err(Faulted);
         }
-        self.pieces = rest;
-        self.begin_piece();
+        self.slices = rest;
+        self.begin_slice();
         Ok(())
     }
 
@@ -88,14 +88,14 @@ impl<'a> Runner<'a> {
 
     pub(super) fn level_len(&self, level: LevelId) -> usize {
         // SAFETY: `verify` checked that the level exists; a lane has all levels of its program.
-        unsafe { self.lane.levels.get_unchecked(level.index()).len }
+        unsafe { self.buffers.levels.get_unchecked(level.index()).len }
     }
 
     /// Makes room for `n` more slots in a level; `false` if that is too many.
     #[inline(always)]
     pub(super) fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
         // SAFETY: as above.
-        let state = unsafe { *self.lane.levels.get_unchecked(level.index()) };
+        let state = unsafe { *self.buffers.levels.get_unchecked(level.index()) };
         n <= state.capacity - state.len || self.grow(program, level, n)
     }
 
@@ -107,7 +107,7 @@ impl<'a> Runner<'a> {
             Err(ErrorKind::Unsupported { what }.into())
         } else {
             let max = program.options.limits.batch_bytes;
-            self.lane.grow(&program.layout, level, n).map_err(|bytes| too_large(max.saturating_add(bytes), max))
+            self.buffers.grow(&program.layout, level, n).map_err(|bytes| too_large(max.saturating_add(bytes), max))
         };
         self.too_large = grown.err();
         self.too_large.is_none()
@@ -115,49 +115,49 @@ impl<'a> Runner<'a> {
 
     pub(super) fn set_level_len(&mut self, level: LevelId, len: usize) {
         // SAFETY: as above.
-        unsafe { self.lane.levels.get_unchecked_mut(level.index()).len = len }
+        unsafe { self.buffers.levels.get_unchecked_mut(level.index()).len = len }
     }
 
     /// Writes a slot.
     ///
     /// # Safety
-    /// `position` is below the capacity of the slab's level in this lane, and the slab's width is that of `T`.
+    /// `position` is below the capacity of the buffer's level in this lane, and the buffer's width is that of `T`.
     #[inline(always)]
-    pub(super) unsafe fn write<T>(&self, slab: SlabId, position: usize, value: T) {
+    pub(super) unsafe fn write<T>(&self, buffer: BufferId, position: usize, value: T) {
         // SAFETY: the caller's promise.
-        unsafe { write(self.lane.slots.as_ptr(), slab, position, value) }
+        unsafe { write(self.buffers.slots.as_ptr(), buffer, position, value) }
     }
 }
 
 /// The position of a lane, which each op advances.
-pub(super) struct Place {
+pub(super) struct LaneCursor {
     pub(super) at: *const u8,
     pub(super) source: Source,
     /// The slot of the level that is being written.
     pub(super) slot: usize,
     /// The mask of predication: for each entered record, the innermost in the lowest bit, whether it and its enclosing
     /// records are present.
-    pub(super) inside: u64,
+    pub(super) mask: u64,
 }
 
-impl Place {
+impl LaneCursor {
     pub(super) fn new(at: *const u8, source: Source, slot: usize) -> Self {
-        Place { at, source, slot, inside: 1 }
+        LaneCursor { at, source, slot, mask: 1 }
     }
 
     #[inline(always)]
-    pub(super) fn is_inside(&self) -> bool {
-        self.inside & 1 != 0
+    pub(super) fn record_is_present(&self) -> bool {
+        self.mask & 1 != 0
     }
 }
 
 /// Writes a slot.
 ///
 /// # Safety
-/// R1 and R2: `slots` are a lane's, the slab exists and its width is that of `T`, and `position` is below the capacity of
-/// the slab's level in that lane.
+/// R1 and R2: `slots` are a lane's, the buffer exists and its width is that of `T`, and `position` is below the capacity of
+/// the buffer's level in that lane.
 #[inline(always)]
-pub(super) unsafe fn write<T>(slots: *const *mut u8, slab: SlabId, position: usize, value: T) {
-    // SAFETY: R1: the slab exists; R2: the slot is in its memory, by the invariant of `Slots`.
-    unsafe { (*slots.add(slab.index())).cast::<T>().add(position).write_unaligned(value) }
+pub(super) unsafe fn write<T>(slots: *const *mut u8, buffer: BufferId, position: usize, value: T) {
+    // SAFETY: R1: the buffer exists; R2: the slot is in its memory, by the invariant of `Slots`.
+    unsafe { (*slots.add(buffer.index())).cast::<T>().add(position).write_unaligned(value) }
 }

@@ -54,7 +54,7 @@ fn check_projection(what: &str, program: &Program, blocks: &[RawRows]) {
     let whole = Options { projection: None, ..program.options.clone() };
     let whole = Program::compile(&program.plan.schema, &whole).expect("a program of all columns");
     let want = reference_batch(&whole, blocks);
-    // What is not wanted may hold what the reader's schema has no place for.
+    // What is not wanted may hold what the reader's schema has no cursor for.
     let Some(want) = want else { return assert!(whole.options.reader_schema.is_some(), "{what}") };
     let got = reference_batch(program, blocks).expect("rows");
     for (field, column) in got.schema().fields().iter().zip(got.columns()) {
@@ -84,7 +84,7 @@ fn random_schemas_and_rows() {
                 (n_rows as u64, random_rows(&mut rng, &schema, n_rows))
             })
             .collect();
-        // A reader's schema may have no place for some of the values.
+        // A reader's schema may have no cursor for some of the values.
         let reader = options.reader_schema.as_ref().map_or("", |schema| schema.json());
         let readable = if reader.is_empty() { Some(true) } else { None };
         check(&format!("seed {seed} {json}, read as {reader}"), &program, &blocks, readable);

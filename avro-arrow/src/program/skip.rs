@@ -4,7 +4,7 @@
 //! which keeps its own list of open containers: their values can be nested deeper than the stack.
 
 use super::compile::Code;
-use super::{Body, Branch, Op, SkipLeaf};
+use super::{Body, Branch, Op, SkipScalar};
 use crate::column::ROWS;
 use crate::schema::{Kind, NodeId, Schema, Sizes};
 use std::collections::HashMap;
@@ -61,7 +61,7 @@ impl<'a> Skips<'a> {
                     bodies.push(Branch { body: code.body(body), level: ROWS, id: 0 });
                 }
                 let branches = code.branches(bodies);
-                push(ops, Op::Choose { branches });
+                push(ops, Op::SwitchBranch { branches });
             }
             Kind::Record(_) if self.schema.is_recursive(node) => push(ops, Op::SkipValue { node }),
             Kind::Record(record) => {
@@ -94,9 +94,9 @@ impl<'a> Skips<'a> {
             _ => return None,
         };
         let skip = match &self.schema.node(other).kind {
-            Kind::Int | Kind::Long | Kind::Enum(_) => SkipLeaf::Varint,
-            Kind::Bytes | Kind::String => SkipLeaf::Bytes,
-            _ => SkipLeaf::Fixed(u32::try_from(self.sizes.fixed(other)?).ok()?),
+            Kind::Int | Kind::Long | Kind::Enum(_) => SkipScalar::Varint,
+            Kind::Bytes | Kind::String => SkipScalar::Bytes,
+            _ => SkipScalar::Fixed(u32::try_from(self.sizes.fixed(other)?).ok()?),
         };
         Some(Op::SkipNullable { skip, null_branch, n: 1 })
     }

@@ -48,8 +48,9 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
     value
 }
 
-/// The index of a union of null and one other, if it is `inside` of what is there: is it the other? `at` may end a byte
-/// after the end of the block, which the kernel that reads the other notices.
+/// Reads the index of a union of null and one other branch, and returns whether it is the other; `false` in an absent
+/// record, where there is no index. `at` may end a byte after the end of the block, which the kernel that reads the
+/// value notices.
 ///
 /// # Safety
 /// As [`Kernel::read`], but `at` is at most at the end.
@@ -58,14 +59,14 @@ pub(in crate::exec) unsafe fn is_present<C: Cpu>(
     at: &mut *const u8,
     source: &Source,
     null_branch: u8,
-    inside: bool,
+    record_present: bool,
     bad: &mut bool,
 ) -> bool {
     // SAFETY: one byte is readable, and more after it.
     let branch = unsafe {
-        let byte = at.read() & mask(inside) as u8;
+        let byte = at.read() & mask(record_present) as u8;
         if byte & !2 == 0 {
-            *at = at.add(usize::from(inside));
+            *at = at.add(usize::from(record_present));
             byte >> 1
         } else {
             cold_path();
@@ -73,7 +74,7 @@ pub(in crate::exec) unsafe fn is_present<C: Cpu>(
             Index(2).read::<C>(at, source, true, bad) as u8
         }
     };
-    (branch != null_branch) & inside
+    (branch != null_branch) & record_present
 }
 
 /// A length, and the cursor moved after the bytes; their address and length. On a fault, and where no value is

@@ -2,10 +2,10 @@
 //! cursor, writes slots in levels of the lane's own, and leaves the cursor after the value.
 
 use super::column::{has_bulk, read_column};
-use crate::column::{LevelId, SlabId};
+use crate::column::{BufferId, LevelId};
 use crate::exec::dispatch::Nested;
 use crate::exec::kernels::{self, Cpu, Kernel, Source};
-use crate::exec::lane::{Place, Runner, write};
+use crate::exec::lane::{Lane, LaneCursor, write};
 use crate::json;
 use crate::program::{Body, Branch, Branches, Op, Program};
 use crate::resolve::PairId;
@@ -14,30 +14,30 @@ use crate::schema::NodeId;
 /// Runs a nested op on one lane after the other. The op moves the lane's own cursor.
 #[inline(always)]
 pub(in crate::exec) fn on_each<'a, const K: usize>(
-    places: &mut [Place; K],
-    runners: &mut [Runner<'a>; K],
+    cursors: &mut [LaneCursor; K],
+    lanes: &mut [Lane<'a>; K],
     bad: &mut bool,
-    run: impl Fn(&mut Runner<'a>, usize),
+    run: impl Fn(&mut Lane<'a>, usize),
 ) {
-    for (place, runner) in places.iter_mut().zip(runners.iter_mut()) {
-        runner.at = place.at;
-        run(runner, place.slot);
-        place.at = runner.at;
-        *bad |= runner.fault;
+    for (cursor, lane) in cursors.iter_mut().zip(lanes.iter_mut()) {
+        lane.at = cursor.at;
+        run(lane, cursor.slot);
+        cursor.at = lane.at;
+        *bad |= lane.fault;
     }
 }
 
 /// [`on_each`], but the op gets the cursor and returns it, so that the cursor need not go through memory.
 #[inline(always)]
 pub(in crate::exec) fn at_each<'a, const K: usize>(
-    places: &mut [Place; K],
-    runners: &mut [Runner<'a>; K],
+    cursors: &mut [LaneCursor; K],
+    lanes: &mut [Lane<'a>; K],
     bad: &mut bool,
-    run: impl Fn(&mut Runner<'a>, usize, *const u8) -> *const u8,
+    run: impl Fn(&mut Lane<'a>, usize, *const u8) -> *const u8,
 ) {
-    for (place, runner) in places.iter_mut().zip(runners.iter_mut()) {
-        place.at = run(runner, place.slot, place.at);
-        *bad |= runner.fault;
+    for (cursor, lane) in cursors.iter_mut().zip(lanes.iter_mut()) {
+        cursor.at = run(lane, cursor.slot, cursor.at);
+        *bad |= lane.fault;
     }
 }
 
@@ -46,9 +46,9 @@ pub(in crate::exec) fn at_each<'a, const K: usize>(
 /// # Safety
 /// R3, R4 and R5.
 #[inline(always)]
-unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
+unsafe fn branch_index<C: Cpu>(lane: &mut Lane<'_>, n: u32) -> usize {
     // SAFETY: R3, R4 and R5.
-    unsafe { kernels::Index(n).read::<C>(&mut runner.at, &runner.source, true, &mut runner.fault) as usize }
+    unsafe { kernels::Index(n).read::<C>(&mut lane.at, &lane.source, true, &mut lane.fault) as usize }
 }
 
 /// Reads the index of a union and runs the branch's body at the same slot.
@@ -56,18 +56,18 @@ unsafe fn branch_index<C: Cpu>(runner: &mut Runner<'_>, n: u32) -> usize {
 /// # Safety
 /// R1 to R5, for the slot of an op with these branches.
 #[inline(always)]
-pub(in crate::exec) unsafe fn choose<C: Nested>(
+pub(in crate::exec) unsafe fn switch_branch<C: Nested>(
     program: &Program,
     branches: Branches,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
 ) {
-    // SAFETY: R1: the branches write slabs of the op's level, so R2 is this function's; R3, R4 and R5.
+    // SAFETY: R1: the branches write buffers of the op's level, so R2 is this function's; R3, R4 and R5.
     unsafe {
-        let chosen = branch_index::<C>(runner, branches.n);
-        let Some(branch) = program.branch(branches, chosen) else { return runner.fault = true };
-        if !runner.fault && !branch.body.is_empty() {
-            C::run_nested(program, branch.body, runner, slot, 1);
+        let chosen = branch_index::<C>(lane, branches.n);
+        let Some(branch) = program.branch(branches, chosen) else { return lane.fault = true };
+        if !lane.fault && !branch.body.is_empty() {
+            C::run_nested(program, branch.body, lane, slot, 1);
         }
     }
 }
@@ -75,98 +75,98 @@ pub(in crate::exec) unsafe fn choose<C: Nested>(
 /// Reads the index of a union, and writes the branch and its value.
 ///
 /// # Safety
-/// R1 to R5, for the slot of an op with these slabs and branches.
+/// R1 to R5, for the slot of an op with these buffers and branches.
 #[inline(always)]
 pub(in crate::exec) unsafe fn union<C: Nested>(
     program: &Program,
-    slabs: (SlabId, SlabId),
+    buffers: (BufferId, BufferId),
     branches: Branches,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
 ) {
     // SAFETY: R1 to R5.
     unsafe {
-        let chosen = branch_index::<C>(runner, branches.n);
-        let Some(branch) = program.branch(branches, chosen) else { return runner.fault = true };
-        write_union::<C>(program, slabs, branch, runner, slot);
+        let chosen = branch_index::<C>(lane, branches.n);
+        let Some(branch) = program.branch(branches, chosen) else { return lane.fault = true };
+        write_union::<C>(program, buffers, branch, lane, slot);
     }
 }
 
 /// Writes a branch and the position of its value, and the value there by running its body.
 ///
 /// # Safety
-/// R1 to R5, for the slot of an op with these slabs and this branch.
+/// R1 to R5, for the slot of an op with these buffers and this branch.
 #[inline(always)]
 pub(in crate::exec) unsafe fn write_union<C: Nested>(
     program: &Program,
-    (ids, offsets): (SlabId, SlabId),
+    (ids, offsets): (BufferId, BufferId),
     Branch { body, level, id }: Branch,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
 ) {
-    if runner.fault || !runner.reserve(program, level, 1) {
-        return runner.fault = true;
+    if lane.fault || !lane.reserve(program, level, 1) {
+        return lane.fault = true;
     }
-    let position = runner.level_len(level);
+    let position = lane.level_len(level);
     // SAFETY: R1, R3, R4 and R5; R2: this function's for the op's slot, and `reserve` made room for the branch's.
     unsafe {
-        runner.write(ids, slot, id);
-        runner.write(offsets, slot, position as i32);
+        lane.write(ids, slot, id);
+        lane.write(offsets, slot, position as i32);
         if !body.is_empty() {
-            C::run_nested(program, body, runner, position, 1);
+            C::run_nested(program, body, lane, position, 1);
         }
     }
-    runner.set_level_len(level, position + 1);
+    lane.set_level_len(level, position + 1);
 }
 
 /// Writes the items of a default, each by a body of its own.
 ///
 /// # Safety
-/// R1 to R5, for the slot of an op with this slab, level and these items.
-pub(in crate::exec) unsafe fn given<C: Nested>(
+/// R1 to R5, for the slot of an op with this buffer, level and these items.
+pub(in crate::exec) unsafe fn default_items<C: Nested>(
     program: &Program,
-    (ends, level): (SlabId, LevelId),
+    (offsets, level): (BufferId, LevelId),
     items: Branches,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
 ) {
-    let Some(items) = program.branches(items) else { return runner.fault = true };
-    if runner.fault || !runner.reserve(program, level, items.len()) {
-        return runner.fault = true;
+    let Some(items) = program.branches(items) else { return lane.fault = true };
+    if lane.fault || !lane.reserve(program, level, items.len()) {
+        return lane.fault = true;
     }
-    let first = runner.level_len(level);
+    let first = lane.level_len(level);
     // SAFETY: R1, R3, R4 and R5; R2: this function's for the op's slot, and `reserve` made room for the items.
     unsafe {
         for (at, item) in items.iter().enumerate() {
-            C::run_nested(program, item.body, runner, first + at, 1);
+            C::run_nested(program, item.body, lane, first + at, 1);
         }
-        runner.write(ends, slot, (first + items.len()) as i32);
+        lane.write(offsets, slot, (first + items.len()) as i32);
     }
-    runner.set_level_len(level, first + items.len());
+    lane.set_level_len(level, first + items.len());
 }
 
 /// Writes the length of a level, for an absent list.
 ///
 /// # Safety
-/// R1 and R2, for an op with this slab and level.
+/// R1 and R2, for an op with this buffer and level.
 #[inline(always)]
-pub(in crate::exec) unsafe fn write_end<const K: usize>(
-    ends: SlabId,
+pub(in crate::exec) unsafe fn write_offset<const K: usize>(
+    offsets: BufferId,
     level: LevelId,
-    places: &[Place; K],
-    runners: &[Runner<'_>; K],
+    cursors: &[LaneCursor; K],
+    lanes: &[Lane<'_>; K],
     slots: *const *mut u8,
 ) {
-    for (place, runner) in places.iter().zip(runners) {
+    for (cursor, lane) in cursors.iter().zip(lanes) {
         // SAFETY: R1 and R2.
-        unsafe { write(slots, ends, place.slot, runner.level_len(level) as i32) };
+        unsafe { write(slots, offsets, cursor.slot, lane.level_len(level) as i32) };
     }
 }
 
 /// An array or map that is read.
 #[derive(Clone, Copy)]
 pub(in crate::exec) struct Items {
-    pub(in crate::exec) ends: SlabId,
+    pub(in crate::exec) offsets: BufferId,
     pub(in crate::exec) level: LevelId,
     pub(in crate::exec) body: Body,
     pub(in crate::exec) zero_width: bool,
@@ -180,45 +180,45 @@ pub(in crate::exec) struct Items {
 pub(in crate::exec) unsafe fn items<C: Nested>(
     program: &Program,
     op: Items,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
     mut at: *const u8,
 ) -> *const u8 {
-    let source = runner.source;
+    let source = lane.source;
     loop {
         // SAFETY: R3, R4 and R5.
         let Some(block) = (unsafe { item_block::<C>(&mut at, &source) }) else {
-            runner.fault = true;
+            lane.fault = true;
             return at;
         };
         if block.n_items == 0 {
             break;
         }
         let too_many = if op.zero_width {
-            runner.zero_width_items = runner.zero_width_items.saturating_add(block.n_items);
-            runner.zero_width_items > program.options.limits.zero_width_items
+            lane.zero_width_items = lane.zero_width_items.saturating_add(block.n_items);
+            lane.zero_width_items > program.options.limits.zero_width_items
         } else {
             block.n_items > bytes_left(at, &source) as u64
         };
         let n = block.n_items as usize;
-        if runner.fault || too_many || !runner.reserve(program, op.level, n) {
-            runner.fault = true;
+        if lane.fault || too_many || !lane.reserve(program, op.level, n) {
+            lane.fault = true;
             return at;
         }
-        let first = runner.level_len(op.level);
+        let first = lane.level_len(op.level);
         let before = at;
         // SAFETY: R1, R3, R4 and R5; R2: `reserve` made room for the items.
-        at = unsafe { read_items::<C>(program, op.body, runner, at, first, n) };
-        runner.set_level_len(op.level, first + n);
+        at = unsafe { read_items::<C>(program, op.body, lane, at, first, n) };
+        lane.set_level_len(op.level, first + n);
         // The items must end where the block's size says.
         let moved = at as usize - before as usize;
-        runner.fault |= block.size.is_some_and(|size| size != moved);
-        if runner.fault {
+        lane.fault |= block.size.is_some_and(|size| size != moved);
+        if lane.fault {
             return at;
         }
     }
     // SAFETY: R1 and R2.
-    unsafe { runner.write(op.ends, slot, runner.level_len(op.level) as i32) };
+    unsafe { lane.write(op.offsets, slot, lane.level_len(op.level) as i32) };
     at
 }
 
@@ -230,7 +230,7 @@ pub(in crate::exec) unsafe fn items<C: Nested>(
 unsafe fn read_items<C: Nested>(
     program: &Program,
     body: Body,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     at: *const u8,
     first: usize,
     n: usize,
@@ -238,14 +238,14 @@ unsafe fn read_items<C: Nested>(
     match program.body(body) {
         Some([]) => at,
         // Here, and not by a call: what comes next waits for the cursor.
-        Some(&[Op::Read { leaf, to }]) if has_bulk(leaf) => {
-            let mut place = Place::new(at, runner.source, first);
+        Some(&[Op::Read { encoding, to }]) if has_bulk(encoding) => {
+            let mut cursor = LaneCursor::new(at, lane.source, first);
             // SAFETY: R1 to R5.
-            unsafe { read_column::<C>(leaf, to, &mut place, runner.lane.slots.as_ptr(), n, &mut runner.fault) };
-            place.at
+            unsafe { read_column::<C>(encoding, to, &mut cursor, lane.buffers.slots.as_ptr(), n, &mut lane.fault) };
+            cursor.at
         }
         // SAFETY: R1 to R5.
-        _ => unsafe { run_items::<C>(program, body, runner, at, first, n) },
+        _ => unsafe { run_items::<C>(program, body, lane, at, first, n) },
     }
 }
 
@@ -258,17 +258,17 @@ unsafe fn read_items<C: Nested>(
 pub(in crate::exec) unsafe fn skip_items<C: Nested>(
     program: &Program,
     body: Body,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     mut at: *const u8,
 ) -> *const u8 {
-    let source = runner.source;
+    let source = lane.source;
     loop {
         // SAFETY: R3, R4 and R5.
         let Some(block) = (unsafe { item_block::<C>(&mut at, &source) }) else {
-            runner.fault = true;
+            lane.fault = true;
             return at;
         };
-        if block.n_items == 0 || runner.fault {
+        if block.n_items == 0 || lane.fault {
             return at;
         }
         let left = bytes_left(at, &source);
@@ -278,14 +278,14 @@ pub(in crate::exec) unsafe fn skip_items<C: Nested>(
             (None, Some([])) => at,
             (None, Some(&[Op::SkipFixed { bytes }])) => {
                 let bytes = bytes.saturating_mul(block.n_items);
-                runner.fault |= bytes > left as u64;
+                lane.fault |= bytes > left as u64;
                 // SAFETY: R3: at most to the end of the block.
                 unsafe { at.add(left.min(bytes as usize)) }
             }
             // SAFETY: R1, R3, R4 and R5; R2: the body writes nothing.
-            (None, _) => unsafe { run_items::<C>(program, body, runner, at, 0, block.n_items as usize) },
+            (None, _) => unsafe { run_items::<C>(program, body, lane, at, 0, block.n_items as usize) },
         };
-        if runner.fault {
+        if lane.fault {
             return at;
         }
     }
@@ -344,86 +344,86 @@ fn bytes_left(at: *const u8, source: &Source) -> usize {
 unsafe fn run_items<C: Nested>(
     program: &Program,
     body: Body,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     at: *const u8,
     first: usize,
     n: usize,
 ) -> *const u8 {
-    runner.at = at;
+    lane.at = at;
     // SAFETY: R1 to R5.
-    unsafe { C::run_nested(program, body, runner, first, n) };
-    runner.at
+    unsafe { C::run_nested(program, body, lane, first, n) };
+    lane.at
 }
 
-/// The slab of a text's end, and the level and slab of its bytes.
-type TextSlabs = (SlabId, LevelId, SlabId);
+/// The buffer of a text's end, and the level and buffer of its bytes.
+type TextBuffers = (BufferId, LevelId, BufferId);
 
 /// Reads a value and writes it as JSON text.
 ///
 /// # Safety
-/// R1 to R4, for the slot of an op with these slabs.
+/// R1 to R4, for the slot of an op with these buffers.
 pub(in crate::exec) unsafe fn json_text(
     program: &Program,
-    slabs: TextSlabs,
+    buffers: TextBuffers,
     pair: PairId,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
 ) {
     // SAFETY: R3; the cursor is not used after this function.
-    let mut cursor = unsafe { runner.rest() };
-    let mut text = std::mem::take(&mut runner.text);
+    let mut cursor = unsafe { lane.rest() };
+    let mut text = std::mem::take(&mut lane.text);
     text.clear();
     let limits = &program.options.limits;
     let written = json::write_json(&program.plan.resolution, pair, &mut cursor, &mut text, limits);
-    runner.fault |= written.is_err();
+    lane.fault |= written.is_err();
     // SAFETY: R3: `cursor` is within the rest of the block; R1 and R2 for the write.
     unsafe {
-        runner.at = runner.at.add(cursor.at());
-        write_text(program, slabs, &text, runner, slot);
+        lane.at = lane.at.add(cursor.at());
+        write_text(program, buffers, &text, lane, slot);
     }
-    runner.text = text;
+    lane.text = text;
 }
 
 /// Writes a constant as text.
 ///
 /// # Safety
-/// R1 and R2, for the slot of an op with these slabs.
+/// R1 and R2, for the slot of an op with these buffers.
 pub(in crate::exec) unsafe fn text(
     program: &Program,
-    slabs: TextSlabs,
+    buffers: TextBuffers,
     text: u32,
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
 ) {
-    let Some(text) = program.constants.slot_bytes(text) else { return runner.fault = true };
+    let Some(text) = program.constants.slot_bytes(text) else { return lane.fault = true };
     // SAFETY: R1 and R2.
-    unsafe { write_text(program, slabs, text, runner, slot) };
+    unsafe { write_text(program, buffers, text, lane, slot) };
 }
 
 /// Appends text to a level of bytes, and writes where it ends.
 ///
 /// # Safety
-/// R1 and R2, for the slot of an op with these slabs.
+/// R1 and R2, for the slot of an op with these buffers.
 unsafe fn write_text(
     program: &Program,
-    (ends, level, bytes): TextSlabs,
+    (offsets, level, bytes): TextBuffers,
     text: &[u8],
-    runner: &mut Runner<'_>,
+    lane: &mut Lane<'_>,
     slot: usize,
 ) {
     let n = text.len();
-    if runner.fault || !runner.reserve(program, level, n) {
-        return runner.fault = true;
+    if lane.fault || !lane.reserve(program, level, n) {
+        return lane.fault = true;
     }
-    let first = runner.level_len(level);
-    // SAFETY: R1: the level's slab is one of bytes; R2: this function's for the op's slot, and `reserve` made room for the
+    let first = lane.level_len(level);
+    // SAFETY: R1: the level's buffer is one of bytes; R2: this function's for the op's slot, and `reserve` made room for the
     // text.
     unsafe {
-        let to = runner.lane.slots.get_unchecked(bytes.index()).add(first);
+        let to = lane.buffers.slots.get_unchecked(bytes.index()).add(first);
         to.copy_from_nonoverlapping(text.as_ptr(), n);
-        runner.write(ends, slot, (first + n) as i32);
+        lane.write(offsets, slot, (first + n) as i32);
     }
-    runner.set_level_len(level, first + n);
+    lane.set_level_len(level, first + n);
 }
 
 /// Runs the body that skips a record.
@@ -431,24 +431,24 @@ unsafe fn write_text(
 /// # Safety
 /// R1 and R3 to R5.
 #[inline(always)]
-pub(in crate::exec) unsafe fn call<C: Nested>(program: &Program, sub: u32, runner: &mut Runner<'_>) {
+pub(in crate::exec) unsafe fn call<C: Nested>(program: &Program, sub: u32, lane: &mut Lane<'_>) {
     // A body runs on to its end after a fault, and bodies that each call another twice would for ever.
-    if runner.fault {
+    if lane.fault {
         return;
     }
-    let Some(&body) = program.subs.get(sub as usize) else { return runner.fault = true };
+    let Some(&body) = program.subs.get(sub as usize) else { return lane.fault = true };
     // SAFETY: R1, R3, R4 and R5; R2: a sub-program writes nothing.
-    unsafe { C::run_nested(program, body, runner, 0, 1) };
+    unsafe { C::run_nested(program, body, lane, 0, 1) };
 }
 
 /// Skips a value of a recursive type.
 ///
 /// # Safety
 /// R3.
-pub(in crate::exec) unsafe fn skip_value(program: &Program, node: NodeId, runner: &mut Runner<'_>) {
+pub(in crate::exec) unsafe fn skip_value(program: &Program, node: NodeId, lane: &mut Lane<'_>) {
     // SAFETY: R3; the cursor is not used after this function.
-    let mut cursor = unsafe { runner.rest() };
-    runner.fault |= json::skip_value(&program.plan.schema, node, &mut cursor, &program.options.limits).is_err();
+    let mut cursor = unsafe { lane.rest() };
+    lane.fault |= json::skip_value(&program.plan.schema, node, &mut cursor, &program.options.limits).is_err();
     // SAFETY: R3: `cursor` is within the rest of the block.
-    runner.at = unsafe { runner.at.add(cursor.at()) };
+    lane.at = unsafe { lane.at.add(cursor.at()) };
 }

@@ -1,7 +1,7 @@
 //! Whether a value is present: always, by the mask of predication, by the index of a union with null, or by both.
 
 use crate::exec::kernels::{self, Cpu};
-use crate::exec::lane::{Place, write};
+use crate::exec::lane::{LaneCursor, write};
 use crate::program::Nulls;
 
 /// The way in which an op determines whether its value is present.
@@ -10,15 +10,15 @@ pub(in crate::exec) trait Presence: Copy {
     ///
     /// # Safety
     /// R3, R4 and R5; the cursor may then be one byte after the end, until the value is read.
-    unsafe fn is_present<C: Cpu>(self, place: &mut Place, bad: &mut bool) -> bool;
+    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, bad: &mut bool) -> bool;
 
     /// Writes whether the value is valid, if it is nullable.
     ///
     /// # Safety
     /// R1 and R2, for an op with these nulls.
     #[inline(always)]
-    unsafe fn write_valid(self, slots: *const *mut u8, place: &Place, present: bool) {
-        let _ = (slots, place, present);
+    unsafe fn write_valid(self, slots: *const *mut u8, cursor: &LaneCursor, present: bool) {
+        let _ = (slots, cursor, present);
     }
 }
 
@@ -40,44 +40,44 @@ pub(in crate::exec) struct NullableMasked(pub(in crate::exec) Nulls);
 
 impl Presence for Always {
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, _: &mut Place, _: &mut bool) -> bool {
+    unsafe fn is_present<C: Cpu>(self, _: &mut LaneCursor, _: &mut bool) -> bool {
         true
     }
 }
 
 impl Presence for Masked {
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, place: &mut Place, _: &mut bool) -> bool {
-        place.is_inside()
+    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, _: &mut bool) -> bool {
+        cursor.record_is_present()
     }
 }
 
 impl Presence for Nullable {
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, place: &mut Place, bad: &mut bool) -> bool {
+    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, bad: &mut bool) -> bool {
         // SAFETY: R3, R4 and R5.
-        unsafe { kernels::is_present::<C>(&mut place.at, &place.source, self.0.null_branch, true, bad) }
+        unsafe { kernels::is_present::<C>(&mut cursor.at, &cursor.source, self.0.null_branch, true, bad) }
     }
 
     #[inline(always)]
-    unsafe fn write_valid(self, slots: *const *mut u8, place: &Place, present: bool) {
+    unsafe fn write_valid(self, slots: *const *mut u8, cursor: &LaneCursor, present: bool) {
         // SAFETY: R1 and R2.
-        unsafe { write(slots, self.0.valid, place.slot, u8::from(present)) }
+        unsafe { write(slots, self.0.valid, cursor.slot, u8::from(present)) }
     }
 }
 
 impl Presence for NullableMasked {
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, place: &mut Place, bad: &mut bool) -> bool {
-        let inside = place.is_inside();
+    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, bad: &mut bool) -> bool {
+        let record_present = cursor.record_is_present();
         // SAFETY: R3, R4 and R5.
-        unsafe { kernels::is_present::<C>(&mut place.at, &place.source, self.0.null_branch, inside, bad) }
+        unsafe { kernels::is_present::<C>(&mut cursor.at, &cursor.source, self.0.null_branch, record_present, bad) }
     }
 
     #[inline(always)]
-    unsafe fn write_valid(self, slots: *const *mut u8, place: &Place, present: bool) {
+    unsafe fn write_valid(self, slots: *const *mut u8, cursor: &LaneCursor, present: bool) {
         // SAFETY: R1 and R2.
-        unsafe { write(slots, self.0.valid, place.slot, u8::from(present)) }
+        unsafe { write(slots, self.0.valid, cursor.slot, u8::from(present)) }
     }
 }
 
@@ -86,28 +86,28 @@ impl Presence for NullableMasked {
 /// # Safety
 /// R1 to R5, for an op with these nulls.
 #[inline(always)]
-pub(in crate::exec) unsafe fn enter<C: Cpu, const K: usize>(
+pub(in crate::exec) unsafe fn push_mask<C: Cpu, const K: usize>(
     nulls: Nulls,
-    places: &mut [Place; K],
+    cursors: &mut [LaneCursor; K],
     slots: *const *mut u8,
     bad: &mut bool,
 ) {
-    for place in places {
+    for cursor in cursors {
         // SAFETY: R1 to R5.
         let present = unsafe {
-            let present = NullableMasked(nulls).is_present::<C>(place, bad);
-            NullableMasked(nulls).write_valid(slots, place, present);
+            let present = NullableMasked(nulls).is_present::<C>(cursor, bad);
+            NullableMasked(nulls).write_valid(slots, cursor, present);
             present
         };
-        kernels::check(&mut place.at, &place.source, bad);
-        place.inside = (place.inside << 1) | u64::from(present);
+        kernels::check(&mut cursor.at, &cursor.source, bad);
+        cursor.mask = (cursor.mask << 1) | u64::from(present);
     }
 }
 
 /// Ends the record that was entered last.
 #[inline(always)]
-pub(in crate::exec) fn leave<const K: usize>(places: &mut [Place; K]) {
-    for place in places {
-        place.inside >>= 1;
+pub(in crate::exec) fn pop_mask<const K: usize>(cursors: &mut [LaneCursor; K]) {
+    for cursor in cursors {
+        cursor.mask >>= 1;
     }
 }

@@ -1,17 +1,17 @@
 //! Scalars: reads a value of each lane through its kernel, or writes one that is not in the data.
 
 use super::nullable::Presence;
-use crate::column::SlabId;
+use crate::column::BufferId;
 use crate::exec::kernels::{self, Cpu, Kernel};
-use crate::exec::lane::{Place, write};
-use crate::program::{Constants, Leaf};
+use crate::exec::lane::{LaneCursor, write};
+use crate::program::{Constants, ScalarEncoding};
 use std::marker::PhantomData;
 
-/// An op that reads a scalar: the slab that it writes, and the lanes that it reads.
+/// An op that reads a scalar: the buffer that it writes, and the lanes that it reads.
 pub(in crate::exec) struct ReadScalar<'a, C, P, const K: usize> {
-    to: SlabId,
+    to: BufferId,
     presence: P,
-    places: &'a mut [Place; K],
+    cursors: &'a mut [LaneCursor; K],
     slots: *const *mut u8,
     bad: &'a mut bool,
     cpu: PhantomData<C>,
@@ -20,63 +20,63 @@ pub(in crate::exec) struct ReadScalar<'a, C, P, const K: usize> {
 impl<'a, C: Cpu, P: Presence, const K: usize> ReadScalar<'a, C, P, K> {
     #[inline(always)]
     pub(in crate::exec) fn new(
-        to: SlabId,
+        to: BufferId,
         presence: P,
-        places: &'a mut [Place; K],
+        cursors: &'a mut [LaneCursor; K],
         slots: *const *mut u8,
         bad: &'a mut bool,
     ) -> Self {
-        ReadScalar { to, presence, places, slots, bad, cpu: PhantomData }
+        ReadScalar { to, presence, cursors, slots, bad, cpu: PhantomData }
     }
 
     /// Reads a value of each lane.
     ///
     /// # Safety
-    /// R1 to R5, for an op of this leaf.
+    /// R1 to R5, for an op of this encoding.
     #[inline(always)]
-    pub(in crate::exec) unsafe fn read(self, leaf: Leaf, constants: &Constants) {
-        // SAFETY: R1 to R5; for R1 `Leaf::width` is that of the kernel's slot, which `read_with` asserts.
+    pub(in crate::exec) unsafe fn read(self, encoding: ScalarEncoding, constants: &Constants) {
+        // SAFETY: R1 to R5; for R1 `ScalarEncoding::width` is that of the kernel's slot, which `read_with` asserts.
         unsafe {
-            match leaf {
-                Leaf::Boolean => self.read_with(leaf, kernels::Boolean),
-                Leaf::Int => self.read_with(leaf, kernels::Int),
-                Leaf::Long => self.read_with(leaf, kernels::Long),
-                Leaf::Float => self.read_with(leaf, kernels::Raw::<4>),
-                Leaf::Double => self.read_with(leaf, kernels::Raw::<8>),
-                Leaf::Enum(n) => self.read_with(leaf, kernels::Index(n)),
-                Leaf::Bytes => self.read_with(leaf, kernels::Bytes),
-                Leaf::String => self.read_with(leaf, kernels::Utf8),
-                Leaf::Decimal128 => self.read_with(leaf, kernels::Decimal128),
-                Leaf::Decimal256 => self.read_with(leaf, kernels::Decimal256),
-                Leaf::FixedDecimal128(n) => self.read_with(leaf, kernels::FixedDecimal128(n)),
-                Leaf::FixedDecimal256(n) => self.read_with(leaf, kernels::FixedDecimal256(n)),
-                Leaf::Duration => self.read_with(leaf, kernels::Duration),
-                Leaf::Fixed(16) => self.read_with(leaf, kernels::Raw::<16>),
-                Leaf::Fixed(n) => self.read_fixed(n as usize),
-                Leaf::IntToLong => self.read_with(leaf, kernels::IntTo::<i64>::INT),
-                Leaf::IntToFloat => self.read_with(leaf, kernels::IntTo::<f32>::INT),
-                Leaf::IntToDouble => self.read_with(leaf, kernels::IntTo::<f64>::INT),
-                Leaf::LongToFloat => self.read_with(leaf, kernels::LongTo::<f32>::LONG),
-                Leaf::LongToDouble => self.read_with(leaf, kernels::LongTo::<f64>::LONG),
-                Leaf::FloatToDouble => self.read_with(leaf, kernels::FloatTo::<f64>::FLOAT),
-                Leaf::Symbol(table) => match constants.table_of(table) {
-                    Some(table) => self.read_with(leaf, kernels::Found(table)),
+            match encoding {
+                ScalarEncoding::Boolean => self.read_with(encoding, kernels::Boolean),
+                ScalarEncoding::Int => self.read_with(encoding, kernels::Int),
+                ScalarEncoding::Long => self.read_with(encoding, kernels::Long),
+                ScalarEncoding::Float => self.read_with(encoding, kernels::Raw::<4>),
+                ScalarEncoding::Double => self.read_with(encoding, kernels::Raw::<8>),
+                ScalarEncoding::Enum(n) => self.read_with(encoding, kernels::Index(n)),
+                ScalarEncoding::Bytes => self.read_with(encoding, kernels::Bytes),
+                ScalarEncoding::String => self.read_with(encoding, kernels::Utf8),
+                ScalarEncoding::Decimal128 => self.read_with(encoding, kernels::Decimal128),
+                ScalarEncoding::Decimal256 => self.read_with(encoding, kernels::Decimal256),
+                ScalarEncoding::FixedDecimal128(n) => self.read_with(encoding, kernels::FixedDecimal128(n)),
+                ScalarEncoding::FixedDecimal256(n) => self.read_with(encoding, kernels::FixedDecimal256(n)),
+                ScalarEncoding::Duration => self.read_with(encoding, kernels::Duration),
+                ScalarEncoding::Fixed(16) => self.read_with(encoding, kernels::Raw::<16>),
+                ScalarEncoding::Fixed(n) => self.read_fixed(n as usize),
+                ScalarEncoding::IntToLong => self.read_with(encoding, kernels::IntTo::<i64>::INT),
+                ScalarEncoding::IntToFloat => self.read_with(encoding, kernels::IntTo::<f32>::INT),
+                ScalarEncoding::IntToDouble => self.read_with(encoding, kernels::IntTo::<f64>::INT),
+                ScalarEncoding::LongToFloat => self.read_with(encoding, kernels::LongTo::<f32>::LONG),
+                ScalarEncoding::LongToDouble => self.read_with(encoding, kernels::LongTo::<f64>::LONG),
+                ScalarEncoding::FloatToDouble => self.read_with(encoding, kernels::FloatTo::<f64>::FLOAT),
+                ScalarEncoding::Symbol(table) => match constants.table_of(table) {
+                    Some(table) => self.read_with(encoding, kernels::Found(table)),
                     None => *self.bad = true,
                 },
-                Leaf::Times(rescale) => match constants.rescale_of(rescale) {
-                    Some(rescale) => self.read_with(leaf, kernels::Times(rescale)),
+                ScalarEncoding::Times(rescale) => match constants.rescale_of(rescale) {
+                    Some(rescale) => self.read_with(encoding, kernels::Times(rescale)),
                     None => *self.bad = true,
                 },
-                Leaf::Scaled128(rescale) => match constants.rescale_of(rescale) {
-                    Some(rescale) => self.read_with(leaf, kernels::Scaled128(rescale)),
+                ScalarEncoding::Scaled128(rescale) => match constants.rescale_of(rescale) {
+                    Some(rescale) => self.read_with(encoding, kernels::Scaled128(rescale)),
                     None => *self.bad = true,
                 },
-                Leaf::Scaled256(rescale) => match constants.rescale_of(rescale) {
-                    Some(rescale) => self.read_with(leaf, kernels::Scaled256(rescale)),
+                ScalarEncoding::Scaled256(rescale) => match constants.rescale_of(rescale) {
+                    Some(rescale) => self.read_with(encoding, kernels::Scaled256(rescale)),
                     None => *self.bad = true,
                 },
-                Leaf::SymbolText(texts) => match constants.texts_of(texts) {
-                    Some(texts) => self.read_with(leaf, kernels::Found(texts)),
+                ScalarEncoding::SymbolText(texts) => match constants.texts_of(texts) {
+                    Some(texts) => self.read_with(encoding, kernels::Found(texts)),
                     None => *self.bad = true,
                 },
             }
@@ -86,17 +86,17 @@ impl<'a, C: Cpu, P: Presence, const K: usize> ReadScalar<'a, C, P, K> {
     /// Reads a value of each lane through a kernel.
     ///
     /// # Safety
-    /// R1 to R5, for an op of this leaf.
+    /// R1 to R5, for an op of this encoding.
     #[inline(always)]
-    unsafe fn read_with<V: Kernel>(self, leaf: Leaf, kernel: V) {
-        debug_assert_eq!(leaf.width(), size_of::<V::Slot>());
-        for place in self.places {
+    unsafe fn read_with<V: Kernel>(self, encoding: ScalarEncoding, kernel: V) {
+        debug_assert_eq!(encoding.width(), size_of::<V::Slot>());
+        for cursor in self.cursors {
             // SAFETY: R1 and R2 for the writes; R3, R4 and R5 for the kernel.
             unsafe {
-                let present = self.presence.is_present::<C>(place, self.bad);
-                let value = kernel.read::<C>(&mut place.at, &place.source, present, self.bad);
-                write(self.slots, self.to, place.slot, value);
-                self.presence.write_valid(self.slots, place, present);
+                let present = self.presence.is_present::<C>(cursor, self.bad);
+                let value = kernel.read::<C>(&mut cursor.at, &cursor.source, present, self.bad);
+                write(self.slots, self.to, cursor.slot, value);
+                self.presence.write_valid(self.slots, cursor, present);
             }
         }
     }
@@ -104,22 +104,22 @@ impl<'a, C: Cpu, P: Presence, const K: usize> ReadScalar<'a, C, P, K> {
     /// Copies `n` bytes of each lane.
     ///
     /// # Safety
-    /// R1 to R5, for a slab of width `n`.
+    /// R1 to R5, for a buffer of width `n`.
     #[inline(always)]
     unsafe fn read_fixed(self, n: usize) {
-        for place in self.places {
+        for cursor in self.cursors {
             // SAFETY: R1 and R2 for the writes, of `n` bytes or none; R3, R4 and R5 for the kernels.
             unsafe {
-                let present = self.presence.is_present::<C>(place, self.bad);
+                let present = self.presence.is_present::<C>(cursor, self.bad);
                 if present {
-                    let bytes = kernels::fixed(&mut place.at, n, &place.source, self.bad);
-                    let slot = (*self.slots.add(self.to.index())).add(place.slot * n);
+                    let bytes = kernels::fixed(&mut cursor.at, n, &cursor.source, self.bad);
+                    let slot = (*self.slots.add(self.to.index())).add(cursor.slot * n);
                     slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
                 } else {
-                    kernels::check(&mut place.at, &place.source, self.bad);
-                    write_zero(self.slots, self.to, n, place.slot);
+                    kernels::check(&mut cursor.at, &cursor.source, self.bad);
+                    write_zero(self.slots, self.to, n, cursor.slot);
                 }
-                self.presence.write_valid(self.slots, place, present);
+                self.presence.write_valid(self.slots, cursor, present);
             }
         }
     }
@@ -128,48 +128,52 @@ impl<'a, C: Cpu, P: Presence, const K: usize> ReadScalar<'a, C, P, K> {
 /// Writes the offset of each cursor in its buffer.
 ///
 /// # Safety
-/// R1 and R2, for a slab of `u32`.
+/// R1 and R2, for a buffer of `u32`.
 #[inline(always)]
-pub(in crate::exec) unsafe fn write_start<const K: usize>(to: SlabId, places: &[Place; K], slots: *const *mut u8) {
-    for place in places {
-        let start = place.at as usize - place.source.start as usize;
+pub(in crate::exec) unsafe fn write_start<const K: usize>(
+    to: BufferId,
+    cursors: &[LaneCursor; K],
+    slots: *const *mut u8,
+) {
+    for cursor in cursors {
+        let start = cursor.at as usize - cursor.source.start as usize;
         // SAFETY: R1 and R2. Buffers are smaller than 4 GiB.
-        unsafe { write(slots, to, place.slot, start as u32) };
+        unsafe { write(slots, to, cursor.slot, start as u32) };
     }
 }
 
 /// Writes a value to the slot of each lane.
 ///
 /// # Safety
-/// R1 and R2, for a slab of the width of `T`.
+/// R1 and R2, for a buffer of the width of `T`.
 #[inline(always)]
 pub(in crate::exec) unsafe fn write_each<T: Copy, const K: usize>(
-    to: SlabId,
+    to: BufferId,
     value: T,
-    places: &[Place; K],
+    cursors: &[LaneCursor; K],
     slots: *const *mut u8,
 ) {
-    for place in places {
+    for cursor in cursors {
         // SAFETY: R1 and R2.
-        unsafe { write(slots, to, place.slot, value) };
+        unsafe { write(slots, to, cursor.slot, value) };
     }
 }
 
 /// Copies these bytes to the slot of each lane.
 ///
 /// # Safety
-/// R1 and R2, for a slab as wide as the bytes.
+/// R1 and R2, for a buffer as wide as the bytes.
 #[inline(always)]
 pub(in crate::exec) unsafe fn write_bytes<const K: usize>(
-    to: SlabId,
+    to: BufferId,
     bytes: &[u8],
-    places: &[Place; K],
+    cursors: &[LaneCursor; K],
     slots: *const *mut u8,
 ) {
-    for place in places {
+    for cursor in cursors {
         // SAFETY: R1 and R2.
         unsafe {
-            let slot = (*slots.add(to.index())).add(place.slot * bytes.len());
+            let slot = (*slots.add(to.index())).add(cursor.slot * bytes.len());
             slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
     }
@@ -178,26 +182,26 @@ pub(in crate::exec) unsafe fn write_bytes<const K: usize>(
 /// Writes zeros to the slot of each lane.
 ///
 /// # Safety
-/// R1 and R2, for a slab of this width.
+/// R1 and R2, for a buffer of this width.
 #[inline(always)]
 pub(in crate::exec) unsafe fn write_zeros<const K: usize>(
-    to: SlabId,
+    to: BufferId,
     width: u32,
-    places: &[Place; K],
+    cursors: &[LaneCursor; K],
     slots: *const *mut u8,
 ) {
-    for place in places {
+    for cursor in cursors {
         // SAFETY: R1 and R2.
-        unsafe { write_zero(slots, to, width as usize, place.slot) };
+        unsafe { write_zero(slots, to, width as usize, cursor.slot) };
     }
 }
 
 /// Writes zeros to a slot.
 ///
 /// # Safety
-/// R1 and R2, for a slab of this width.
+/// R1 and R2, for a buffer of this width.
 #[inline(always)]
-unsafe fn write_zero(slots: *const *mut u8, to: SlabId, width: usize, position: usize) {
+unsafe fn write_zero(slots: *const *mut u8, to: BufferId, width: usize, position: usize) {
     // SAFETY: R1 and R2.
     unsafe {
         // Without a call for the usual widths.

@@ -2,18 +2,18 @@
 //! not wait for themselves.
 
 use crate::exec::kernels::{self, Cpu, Kernel};
-use crate::exec::lane::Place;
-use crate::program::SkipLeaf;
+use crate::exec::lane::LaneCursor;
+use crate::program::SkipScalar;
 
 /// Reads a union's index that must be 0.
 ///
 /// # Safety
 /// R3, R4 and R5.
 #[inline(always)]
-pub(in crate::exec) unsafe fn expect_branch_0<C: Cpu, const K: usize>(places: &mut [Place; K], bad: &mut bool) {
-    for place in places {
+pub(in crate::exec) unsafe fn expect_branch_0<C: Cpu, const K: usize>(cursors: &mut [LaneCursor; K], bad: &mut bool) {
+    for cursor in cursors {
         // SAFETY: R3, R4 and R5.
-        unsafe { kernels::Index(1).read::<C>(&mut place.at, &place.source, true, bad) };
+        unsafe { kernels::Index(1).read::<C>(&mut cursor.at, &cursor.source, true, bad) };
     }
 }
 
@@ -22,12 +22,12 @@ pub(in crate::exec) unsafe fn expect_branch_0<C: Cpu, const K: usize>(places: &m
 /// # Safety
 /// R3.
 #[inline(always)]
-pub(in crate::exec) unsafe fn skip_fixed<const K: usize>(bytes: u64, places: &mut [Place; K], bad: &mut bool) {
-    for place in places {
-        let left = place.source.end as usize - place.at as usize;
+pub(in crate::exec) unsafe fn skip_fixed<const K: usize>(bytes: u64, cursors: &mut [LaneCursor; K], bad: &mut bool) {
+    for cursor in cursors {
+        let left = cursor.source.end as usize - cursor.at as usize;
         *bad |= bytes > left as u64;
         // SAFETY: R3: at most to the end.
-        place.at = unsafe { place.at.add(left.min(bytes as usize)) };
+        cursor.at = unsafe { cursor.at.add(left.min(bytes as usize)) };
     }
 }
 
@@ -36,9 +36,13 @@ pub(in crate::exec) unsafe fn skip_fixed<const K: usize>(bytes: u64, places: &mu
 /// # Safety
 /// R3, R4 and R5.
 #[inline(always)]
-pub(in crate::exec) unsafe fn skip_varints<C: Cpu, const K: usize>(n: u32, places: &mut [Place; K], bad: &mut bool) {
-    for place in places {
-        let (at, source) = (&mut place.at, &place.source);
+pub(in crate::exec) unsafe fn skip_varints<C: Cpu, const K: usize>(
+    n: u32,
+    cursors: &mut [LaneCursor; K],
+    bad: &mut bool,
+) {
+    for cursor in cursors {
+        let (at, source) = (&mut cursor.at, &cursor.source);
         // SAFETY: R3, R4 and R5.
         unsafe {
             if n == 1 {
@@ -55,11 +59,15 @@ pub(in crate::exec) unsafe fn skip_varints<C: Cpu, const K: usize>(n: u32, place
 /// # Safety
 /// R3, R4 and R5.
 #[inline(always)]
-pub(in crate::exec) unsafe fn skip_bytes<C: Cpu, const K: usize>(n: u32, places: &mut [Place; K], bad: &mut bool) {
+pub(in crate::exec) unsafe fn skip_bytes<C: Cpu, const K: usize>(
+    n: u32,
+    cursors: &mut [LaneCursor; K],
+    bad: &mut bool,
+) {
     for _ in 0..n {
-        for place in places.iter_mut() {
+        for cursor in cursors.iter_mut() {
             // SAFETY: R3, R4 and R5.
-            unsafe { kernels::sized::<C>(&mut place.at, &place.source, true, bad) };
+            unsafe { kernels::sized::<C>(&mut cursor.at, &cursor.source, true, bad) };
         }
     }
 }
@@ -70,25 +78,27 @@ pub(in crate::exec) unsafe fn skip_bytes<C: Cpu, const K: usize>(n: u32, places:
 /// R3, R4 and R5.
 #[inline(always)]
 pub(in crate::exec) unsafe fn skip_nullable<C: Cpu, const K: usize>(
-    skip: SkipLeaf,
+    skip: SkipScalar,
     null_branch: u8,
     n: u32,
-    places: &mut [Place; K],
+    cursors: &mut [LaneCursor; K],
     bad: &mut bool,
 ) {
     // SAFETY: R3, R4 and R5; the kernels check a cursor that is one byte after the end.
     unsafe {
         match skip {
-            SkipLeaf::Varint => skip_each_nullable::<C, K>(null_branch, n, places, bad, |place, present, bad| {
-                kernels::skip_varint(&mut place.at, &place.source, present, bad);
+            SkipScalar::Varint => skip_each_nullable::<C, K>(null_branch, n, cursors, bad, |cursor, present, bad| {
+                kernels::skip_varint(&mut cursor.at, &cursor.source, present, bad);
             }),
-            SkipLeaf::Bytes => skip_each_nullable::<C, K>(null_branch, n, places, bad, |place, present, bad| {
-                kernels::sized::<C>(&mut place.at, &place.source, present, bad);
+            SkipScalar::Bytes => skip_each_nullable::<C, K>(null_branch, n, cursors, bad, |cursor, present, bad| {
+                kernels::sized::<C>(&mut cursor.at, &cursor.source, present, bad);
             }),
-            SkipLeaf::Fixed(bytes) => skip_each_nullable::<C, K>(null_branch, n, places, bad, |place, present, bad| {
-                let bytes = if present { bytes as usize } else { 0 };
-                kernels::fixed(&mut place.at, bytes, &place.source, bad);
-            }),
+            SkipScalar::Fixed(bytes) => {
+                skip_each_nullable::<C, K>(null_branch, n, cursors, bad, |cursor, present, bad| {
+                    let bytes = if present { bytes as usize } else { 0 };
+                    kernels::fixed(&mut cursor.at, bytes, &cursor.source, bad);
+                })
+            }
         }
     }
 }
@@ -101,15 +111,15 @@ pub(in crate::exec) unsafe fn skip_nullable<C: Cpu, const K: usize>(
 unsafe fn skip_each_nullable<C: Cpu, const K: usize>(
     null_branch: u8,
     n: u32,
-    places: &mut [Place; K],
+    cursors: &mut [LaneCursor; K],
     bad: &mut bool,
-    skip: impl Fn(&mut Place, bool, &mut bool),
+    skip: impl Fn(&mut LaneCursor, bool, &mut bool),
 ) {
     for _ in 0..n {
-        for place in places.iter_mut() {
+        for cursor in cursors.iter_mut() {
             // SAFETY: R3, R4 and R5.
-            let present = unsafe { kernels::is_present::<C>(&mut place.at, &place.source, null_branch, true, bad) };
-            skip(place, present, bad);
+            let present = unsafe { kernels::is_present::<C>(&mut cursor.at, &cursor.source, null_branch, true, bad) };
+            skip(cursor, present, bad);
         }
     }
 }

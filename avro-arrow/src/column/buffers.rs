@@ -1,12 +1,12 @@
-//! The memory that the program writes: slabs of the rows, which lanes share from their own first rows on, and each
-//! lane's own slabs for the levels below, whose lengths are not known in advance.
+//! The memory that the program writes: buffers of the rows, which lanes share from their own first rows on, and each
+//! lane's own buffers for the levels below, whose lengths are not known in advance.
 
-use super::{Layout, LevelId, ROWS, SlabId};
+use super::{BufferId, Layout, LevelId, ROWS};
 use arrow_buffer::MutableBuffer;
 
 /// Distance at which addresses map to the same lines of a first-level cache.
 const PAGE_BYTES: usize = 4096;
-/// Page offset between consecutive slabs of the rows (3 cache lines), to avoid cache-set conflicts.
+/// Page offset between consecutive buffers of the rows (3 cache lines), to avoid cache-set conflicts.
 const STAGGER_BYTES: usize = 192;
 
 /// Memory is reserved for this multiple of the expected slots, up to a maximum size.
@@ -17,11 +17,11 @@ const EXPECTED_BYTES_MAX: usize = 64 << 20;
 /// below 2³¹.
 pub(crate) const SLOTS_MAX: usize = i32::MAX as usize / 8;
 
-/// Addresses of slot 0 of each slab, for one lane.
+/// Addresses of slot 0 of each buffer, for one lane.
 ///
-/// Invariant: for every slab of a level below the rows, the memory from its address on is valid for `width * capacity`
-/// bytes, where the capacity is the level's [`Level::capacity`] in the same lane; for a slab of the rows, which all
-/// lanes share, it is valid for the rows that the lane was made for. Only [`Lane::new`] and [`Lane::grow`] set them.
+/// Invariant: for every buffer of a level below the rows, the memory from its address on is valid for `width * capacity`
+/// bytes, where the capacity is the level's [`Level::capacity`] in the same lane; for a buffer of the rows, which all
+/// lanes share, it is valid for the rows that the lane was made for. Only [`LaneBuffers::new`] and [`LaneBuffers::grow`] set them.
 pub(crate) type Slots = Vec<*mut u8>;
 
 /// One level of one lane.
@@ -35,18 +35,18 @@ pub(crate) struct Level {
 
 /// The memory that one lane writes to.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct LaneBuffers {
     pub(crate) slots: Slots,
     pub(crate) levels: Vec<Level>,
-    /// The slabs below the rows. The slabs of the rows are shared, so theirs are empty here.
+    /// The buffers below the rows. The buffers of the rows are shared, so theirs are empty here.
     own: Vec<MutableBuffer>,
     /// Bytes that these may still grow by.
     bytes_left: usize,
 }
 
-/// A slab of the rows, for all lanes.
+/// A buffer of the rows, for all lanes.
 #[derive(Debug, Default)]
-pub(crate) struct RowsSlab {
+pub(crate) struct RowsBuffer {
     memory: MutableBuffer,
     /// Bytes before slot 0.
     first: usize,
@@ -54,61 +54,61 @@ pub(crate) struct RowsSlab {
     len: usize,
 }
 
-/// Allocates the slabs of the rows.
+/// Allocates the buffers of the rows.
 ///
 /// All are written at about the same row at the same time. Large allocations begin at the same page offset, and a
-/// cache keeps only a few lines of each offset: so each slab begins a little further into its memory than the one
+/// cache keeps only a few lines of each offset: so each buffer begins a little further into its memory than the one
 /// before. (A hand-written decoder for lineitem, 16 columns, 4 lanes: 0.26 s without, 0.14 s with.)
-pub(crate) fn rows_slabs(layout: &Layout, n_rows: usize) -> Vec<RowsSlab> {
+pub(crate) fn rows_buffers(layout: &Layout, n_rows: usize) -> Vec<RowsBuffer> {
     let mut n_before = 0;
-    let slabs = layout.slabs.iter().map(|spec| {
+    let buffers = layout.buffers.iter().map(|spec| {
         if spec.level != ROWS {
-            return RowsSlab::default();
+            return RowsBuffer::default();
         }
         let len = n_rows * spec.width;
         let mut memory = MutableBuffer::with_capacity(len + PAGE_BYTES);
         let first = (n_before * STAGGER_BYTES).wrapping_sub(memory.as_ptr() as usize) % PAGE_BYTES;
         memory.resize(first, 0);
         n_before += 1;
-        RowsSlab { memory, first, len }
+        RowsBuffer { memory, first, len }
     });
-    slabs.collect()
+    buffers.collect()
 }
 
-impl RowsSlab {
+impl RowsBuffer {
     /// Returns the memory with its slots written, and their offset in it, a multiple of 64 bytes.
     ///
     /// # Safety
     /// Every slot is written.
     pub(crate) unsafe fn into_written(mut self) -> (MutableBuffer, usize) {
         assert!(self.first + self.len <= self.memory.capacity());
-        // SAFETY: the slots are written, by the caller's promise, and what is before them in `rows_slabs`; within the
+        // SAFETY: the slots are written, by the caller's promise, and what is before them in `rows_buffers`; within the
         // allocation, by the assertion.
         unsafe { self.memory.set_len(self.first + self.len) };
         (self.memory, self.first)
     }
 }
 
-impl Lane {
-    /// Creates a lane that writes `n_rows` rows from `first_row` on to `rows`, made by [`rows_slabs`] for at least
+impl LaneBuffers {
+    /// Creates a lane that writes `n_rows` rows from `first_row` on to `rows`, made by [`rows_buffers`] for at least
     /// that many rows. The levels below the rows may take `bytes_left` bytes.
     pub(crate) fn new(
         layout: &Layout,
-        rows: &mut [RowsSlab],
+        rows: &mut [RowsBuffer],
         first_row: usize,
         n_rows: usize,
         bytes_left: usize,
-    ) -> Lane {
+    ) -> LaneBuffers {
         let levels = vec![Level::default(); layout.levels.len()];
-        let slots = layout.slabs.iter().zip(rows).map(|(spec, slab)| {
-            assert!(spec.level != ROWS || (first_row + n_rows) * spec.width <= slab.len);
-            assert!(slab.first + slab.len <= slab.memory.capacity());
+        let slots = layout.buffers.iter().zip(rows).map(|(spec, buffer)| {
+            assert!(spec.level != ROWS || (first_row + n_rows) * spec.width <= buffer.len);
+            assert!(buffer.first + buffer.len <= buffer.memory.capacity());
             // SAFETY: within the allocation, by the assertion above.
-            unsafe { slab.memory.as_mut_ptr().add(slab.first) }
+            unsafe { buffer.memory.as_mut_ptr().add(buffer.first) }
         });
         let slots = slots.collect();
-        let own = layout.slabs.iter().map(|_| MutableBuffer::with_capacity(0)).collect();
-        Lane { slots, levels, own, bytes_left }
+        let own = layout.buffers.iter().map(|_| MutableBuffer::with_capacity(0)).collect();
+        LaneBuffers { slots, levels, own, bytes_left }
     }
 
     /// Reserves memory for the expected slots of a level below the rows, unless that is much: more is added when it is
@@ -124,7 +124,7 @@ impl Lane {
     /// Makes room for `more` slots in a level below the rows, up to [`SLOTS_MAX`] if that suffices. The error is the
     /// number of missing bytes.
     pub(crate) fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) -> Result<(), usize> {
-        let (Some(level), Some(slabs)) = (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
+        let (Some(level), Some(buffers)) = (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
         else {
             return Ok(());
         };
@@ -139,39 +139,39 @@ impl Lane {
             Some(left) => self.bytes_left = left,
             None => return Err(bytes(capacity) - self.bytes_left),
         }
-        for &SlabId(id) in slabs {
+        for &BufferId(id) in buffers {
             let id = id as usize;
-            let (Some(spec), Some(slab), Some(slot)) =
-                (layout.slabs.get(id), self.own.get_mut(id), self.slots.get_mut(id))
+            let (Some(spec), Some(buffer), Some(slot)) =
+                (layout.buffers.get(id), self.own.get_mut(id), self.slots.get_mut(id))
             else {
                 continue;
             };
             let written = level.len * spec.width;
-            assert!(written <= slab.capacity());
-            // SAFETY: every slot below `len` is written: a body writes all slabs of its level (`program::verify`)
+            assert!(written <= buffer.capacity());
+            // SAFETY: every slot below `len` is written: a body writes all buffers of its level (`program::verify`)
             // before the level's length is set, and after a fault, which ends a body early, no level of items or of a
             // branch grows (`items`, `write_union`; text is never partly written). They fit by the assertion.
-            unsafe { slab.set_len(written) };
-            slab.reserve(capacity * spec.width - written);
-            *slot = slab.as_mut_ptr();
+            unsafe { buffer.set_len(written) };
+            buffer.reserve(capacity * spec.width - written);
+            *slot = buffer.as_mut_ptr();
         }
         level.capacity = capacity;
         Ok(())
     }
 
-    /// Returns the slabs below the rows, by id, each as long as its level; and the length of each level.
+    /// Returns the buffers below the rows, by id, each as long as its level; and the length of each level.
     ///
     /// # Safety
     /// The program has run to its end on this lane without a fault, so every slot below each level's length is
     /// written.
-    pub(crate) unsafe fn into_slabs(mut self, layout: &Layout) -> (Vec<MutableBuffer>, Vec<usize>) {
-        for (slab, spec) in self.own.iter_mut().zip(&layout.slabs) {
+    pub(crate) unsafe fn into_buffers(mut self, layout: &Layout) -> (Vec<MutableBuffer>, Vec<usize>) {
+        for (buffer, spec) in self.own.iter_mut().zip(&layout.buffers) {
             let len = self.levels.get(spec.level.index()).map_or(0, |level| level.len);
             if spec.level != ROWS {
                 let bytes = len * spec.width;
-                assert!(bytes <= slab.capacity());
+                assert!(bytes <= buffer.capacity());
                 // SAFETY: written, by the caller's promise, and within the allocation, by the assertion.
-                unsafe { slab.set_len(bytes) };
+                unsafe { buffer.set_len(bytes) };
             }
         }
         (self.own, self.levels.iter().map(|level| level.len).collect())

@@ -1,8 +1,8 @@
 //! Makes the ops that write defaults.
 
 use super::Compiler;
-use crate::column::{Column, Content, SlabId};
-use crate::plan::{Form, RecordTarget, Target};
+use crate::column::{BufferId, Column, ColumnBuffers};
+use crate::plan::{ColumnShape, RecordTarget, Target};
 use crate::program::{Branch, Op};
 use crate::value::Value;
 use arrow_array::types::IntervalMonthDayNanoType;
@@ -10,43 +10,43 @@ use arrow_schema::DataType;
 
 impl Compiler<'_> {
     /// The ops that write this value, each time.
-    pub(super) fn given(&mut self, value: &Value, target: &Target, column: &Column) -> Vec<Op> {
+    pub(super) fn default_value(&mut self, value: &Value, target: &Target, column: &Column) -> Vec<Op> {
         let mut ops = match (value, &target.form, &column.content) {
             (Value::Null, ..) => return self.absent(column),
-            (Value::Union(at, value), Form::Union(targets), Content::Union { ids, offsets, branches }) => {
+            (Value::Union(at, value), ColumnShape::Union(targets), ColumnBuffers::Union { ids, offsets, branches }) => {
                 let (Some(target), Some(inner)) = (targets.get(*at), branches.get(*at)) else { return vec![] };
-                let body = self.given(value, target, inner);
+                let body = self.default_value(value, target, inner);
                 let branch = Branch { body: self.code.body(body), level: inner.level, id: *at as u8 };
-                vec![Op::Branch { ids: *ids, offsets: *offsets, branch }]
+                vec![Op::WriteUnionBranch { ids: *ids, offsets: *offsets, branch }]
             }
-            (Value::Union(at, value), Form::Union(targets), Content::Struct(children)) => {
+            (Value::Union(at, value), ColumnShape::Union(targets), ColumnBuffers::Struct(children)) => {
                 let Some(target) = targets.get(*at) else { return vec![] };
                 return self.branch_of_struct(targets, *at, column, children, |compiler, child| {
-                    compiler.given(value, target, &Column { valid: None, ..child.clone() })
+                    compiler.default_value(value, target, &Column { valid: None, ..child.clone() })
                 });
             }
-            (Value::Record(values), Form::Record(target), Content::Struct(columns)) => {
-                self.given_record(values, target, columns)
+            (Value::Record(values), ColumnShape::Record(target), ColumnBuffers::Struct(columns)) => {
+                self.default_record(values, target, columns)
             }
-            (Value::List(values), Form::List(target), Content::List { ends, items }) => {
-                self.given_items(values, *ends, items, |compiler, value| compiler.given(value, target, items))
-            }
-            (Value::Map(values), Form::Map(entry), Content::Map { ends, entries }) => {
-                let (Form::Record(target), Content::Struct(columns)) = (&entry.form, &entries.content) else {
+            (Value::List(values), ColumnShape::List(target), ColumnBuffers::List { offsets, items }) => self
+                .default_items(values, *offsets, items, |compiler, value| compiler.default_value(value, target, items)),
+            (Value::Map(values), ColumnShape::Map(entry), ColumnBuffers::Map { offsets, entries }) => {
+                let (ColumnShape::Record(target), ColumnBuffers::Struct(columns)) = (&entry.form, &entries.content)
+                else {
                     return vec![];
                 };
-                self.given_items(values, *ends, entries, |compiler, (key, value)| {
-                    compiler.given_record(&[key.clone(), value.clone()], target, columns)
+                self.default_items(values, *offsets, entries, |compiler, (key, value)| {
+                    compiler.default_record(&[key.clone(), value.clone()], target, columns)
                 })
             }
-            (Value::Json(text), _, Content::Text { ends, bytes, level }) => {
+            (Value::Json(text), _, ColumnBuffers::Text { offsets, bytes, level }) => {
                 let text = self.constants.slot(text.as_bytes());
-                vec![Op::Text { ends: *ends, level: *level, bytes: *bytes, text }]
+                vec![Op::Text { offsets: *offsets, level: *level, bytes: *bytes, text }]
             }
-            (Value::String(text), _, Content::Views(to)) => {
+            (Value::String(text), _, ColumnBuffers::Views(to)) => {
                 vec![Op::View { to: *to, view: self.constants.view(text.as_bytes()) }]
             }
-            (Value::Bytes(bytes), _, Content::Views(to)) => {
+            (Value::Bytes(bytes), _, ColumnBuffers::Views(to)) => {
                 vec![Op::View { to: *to, view: self.constants.view(bytes) }]
             }
             (value, _, content) => {
@@ -54,31 +54,31 @@ impl Compiler<'_> {
                 content.values().map(|to| Op::Constant { to, slot }).into_iter().collect()
             }
         };
-        ops.extend(column.valid.map(|to| Op::One { to }));
+        ops.extend(column.valid.map(|to| Op::WriteValid { to }));
         ops
     }
 
-    fn given_record(&mut self, values: &[Value], target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
+    fn default_record(&mut self, values: &[Value], target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
         let mut ops = Vec::new();
         for ((value, target), column) in values.iter().zip(&target.columns).zip(columns) {
-            ops.extend(self.given(value, target, column));
+            ops.extend(self.default_value(value, target, column));
         }
         ops
     }
 
     /// The op that writes items, each by a body of its own.
-    fn given_items<T>(
+    fn default_items<T>(
         &mut self,
         values: &[T],
-        ends: SlabId,
+        offsets: BufferId,
         items: &Column,
         ops: impl FnMut(&mut Self, &T) -> Vec<Op>,
     ) -> Vec<Op> {
         let level = items.level;
         if values.is_empty() {
-            return vec![Op::End { ends, level }];
+            return vec![Op::WriteOffset { offsets, level }];
         }
-        vec![Op::Given { ends, level, items: self.bodies(values, level, ops) }]
+        vec![Op::DefaultItems { offsets, level, items: self.bodies(values, level, ops) }]
     }
 }
 

@@ -1,7 +1,7 @@
-//! Turns slabs into Arrow arrays: joins lanes, rebases positions, packs bytes of validity into bits.
+//! Turns buffers into Arrow arrays: joins lanes, rebases positions, packs bytes of validity into bits.
 
-use super::slab::{RowsSlab, rows_slabs};
-use super::{Column, Content, Holds, Lane, Layout, LevelId, ROWS, SlabId};
+use super::buffers::{RowsBuffer, rows_buffers};
+use super::{BufferId, Column, ColumnBuffers, Holds, LaneBuffers, Layout, LevelId, ROWS};
 use crate::error::{ErrorKind, Result};
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::{
@@ -18,19 +18,19 @@ use std::sync::Arc;
 /// A view holds values of at most this many bytes itself.
 const INLINE_BYTES: u32 = 12;
 
-/// The slabs of the rows and the lanes, as the program writes them.
-pub(crate) struct Parts {
-    pub(crate) rows: Vec<RowsSlab>,
-    pub(crate) lanes: Vec<Lane>,
+/// The buffers of the rows and the lanes, as the program writes them.
+pub(crate) struct OutputBuffers {
+    pub(crate) rows: Vec<RowsBuffer>,
+    pub(crate) lanes: Vec<LaneBuffers>,
 }
 
-/// Completely written slabs, with all lanes joined.
-pub(crate) struct Finished {
-    slabs: Vec<Buffer>,
+/// Completely written buffers, with all lanes joined.
+pub(crate) struct FilledBuffers {
+    buffers: Vec<Buffer>,
     /// Number of slots of each level.
     lens: Vec<usize>,
     /// The buffers that views point into: constants, if there are any, and blocks.
-    buffers: Arc<[Buffer]>,
+    view_buffers: Arc<[Buffer]>,
     /// Number of buffers of constants.
     n_constants: usize,
     /// Whether the views of all columns use enough of the blocks to keep the blocks.
@@ -40,14 +40,19 @@ pub(crate) struct Finished {
     max_text: usize,
 }
 
-impl Parts {
+impl OutputBuffers {
     /// Allocates memory for lanes with these numbers of rows. Each lane may take `lane_bytes` for the levels below the
     /// rows, which have room for `slots_per_row` at first, if that is known.
-    pub(crate) fn new(layout: &Layout, rows_of_lanes: &[usize], lane_bytes: usize, slots_per_row: &[f64]) -> Parts {
-        let mut rows = rows_slabs(layout, rows_of_lanes.iter().sum());
+    pub(crate) fn new(
+        layout: &Layout,
+        rows_of_lanes: &[usize],
+        lane_bytes: usize,
+        slots_per_row: &[f64],
+    ) -> OutputBuffers {
+        let mut rows = rows_buffers(layout, rows_of_lanes.iter().sum());
         let mut first = 0;
         let lanes = rows_of_lanes.iter().map(|&n| {
-            let mut lane = Lane::new(layout, &mut rows, first, n, lane_bytes);
+            let mut lane = LaneBuffers::new(layout, &mut rows, first, n, lane_bytes);
             for (level, per_row) in slots_per_row.iter().enumerate().skip(1) {
                 lane.expect(layout, LevelId(level as u32), per_row * n as f64);
             }
@@ -55,7 +60,7 @@ impl Parts {
             lane
         });
         let lanes = lanes.collect();
-        Parts { rows, lanes }
+        OutputBuffers { rows, lanes }
     }
 
     /// Joins the lanes. The first `n_constants` of the buffers that views point into are constants; the arrays may
@@ -67,38 +72,40 @@ impl Parts {
         self,
         layout: &Layout,
         rows_of_lanes: &[usize],
-        buffers: Arc<[Buffer]>,
+        view_buffers: Arc<[Buffer]>,
         n_constants: usize,
         max_text: usize,
-    ) -> Finished {
+    ) -> FilledBuffers {
         let n_rows: usize = rows_of_lanes.iter().sum();
         // SAFETY: every slot of every row is written, by the caller's promise.
-        let mut slabs: Vec<Slab> = self.rows.into_iter().map(|slab| unsafe { slab.into_written() }.into()).collect();
+        let mut buffers: Vec<WrittenBuffer> =
+            self.rows.into_iter().map(|buffer| unsafe { buffer.into_written() }.into()).collect();
         let mut lens = vec![0; layout.levels.len()];
         let mut first_row = 0;
         for (lane, &lane_rows) in self.lanes.into_iter().zip(rows_of_lanes) {
             // SAFETY: the caller's promise.
-            let (own, lane_lens) = unsafe { lane.into_slabs(layout) };
-            let mut own: Vec<Slab> = own.into_iter().map(|memory| Slab { memory, first: 0 }).collect();
+            let (own, lane_lens) = unsafe { lane.into_buffers(layout) };
+            let mut own: Vec<WrittenBuffer> =
+                own.into_iter().map(|memory| WrittenBuffer { memory, first: 0 }).collect();
             // Positions count from the lane's own first slot of the level they are in.
             if first_row > 0 {
                 let rows = first_row..first_row + lane_rows;
-                for (id, spec) in layout.slabs.iter().enumerate() {
+                for (id, spec) in layout.buffers.iter().enumerate() {
                     if spec.level == ROWS {
-                        rebase(&mut slabs, id, &spec.holds, rows.clone(), &lens);
+                        rebase(&mut buffers, id, &spec.holds, rows.clone(), &lens);
                     } else {
                         let slots = lane_lens.get(spec.level.index()).copied().unwrap_or(0);
                         rebase(&mut own, id, &spec.holds, 0..slots, &lens);
                     }
                 }
             }
-            for ((slab, part), spec) in slabs.iter_mut().zip(own).zip(&layout.slabs) {
+            for ((buffer, part), spec) in buffers.iter_mut().zip(own).zip(&layout.buffers) {
                 if spec.level == ROWS {
                     continue;
-                } else if slab.memory.is_empty() {
-                    *slab = part;
+                } else if buffer.memory.is_empty() {
+                    *buffer = part;
                 } else {
-                    slab.memory.extend_from_slice(part.bytes());
+                    buffer.memory.extend_from_slice(part.bytes());
                 }
             }
             for (len, lane_len) in lens.iter_mut().zip(lane_lens) {
@@ -109,24 +116,24 @@ impl Parts {
         if let Some(rows) = lens.first_mut() {
             *rows = n_rows;
         }
-        let slabs = slabs.into_iter().map(|slab| Buffer::from(slab.memory).slice(slab.first)).collect();
-        Finished { slabs, lens, buffers, n_constants, keeps_blocks: false, text: Cell::new(0), max_text }
+        let buffers = buffers.into_iter().map(|buffer| Buffer::from(buffer.memory).slice(buffer.first)).collect();
+        FilledBuffers { buffers, lens, view_buffers, n_constants, keeps_blocks: false, text: Cell::new(0), max_text }
     }
 }
 
-/// A written slab: its memory, and the offset in it of the slots, a multiple of 64.
-struct Slab {
+/// A written buffer: its memory, and the offset in it of the slots, a multiple of 64.
+struct WrittenBuffer {
     memory: MutableBuffer,
     first: usize,
 }
 
-impl From<(MutableBuffer, usize)> for Slab {
+impl From<(MutableBuffer, usize)> for WrittenBuffer {
     fn from((memory, first): (MutableBuffer, usize)) -> Self {
-        Slab { memory, first }
+        WrittenBuffer { memory, first }
     }
 }
 
-impl Slab {
+impl WrittenBuffer {
     fn bytes(&self) -> &[u8] {
         self.memory.as_slice().get(self.first..).unwrap_or_default()
     }
@@ -137,23 +144,23 @@ impl Slab {
     }
 }
 
-/// Adds to the positions in some slots of a slab the number of slots that earlier lanes have in the levels they refer
+/// Adds to the positions in some slots of a buffer the number of slots that earlier lanes have in the levels they refer
 /// to. `exec` keeps every level below 2³¹ slots, all lanes together.
-fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
+fn rebase(buffers: &mut [WrittenBuffer], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
     let base = |level: LevelId| lens.get(level.index()).map_or(0, |&len| len as i32);
     match holds {
         Holds::Values => {}
-        Holds::Ends(level) => {
-            let ends = slabs.get_mut(id).map(Slab::positions).unwrap_or_default();
-            for end in ends.get_mut(slots).unwrap_or_default() {
-                *end = end.wrapping_add(base(*level));
+        Holds::ListOffsets(level) => {
+            let offsets = buffers.get_mut(id).map(WrittenBuffer::positions).unwrap_or_default();
+            for offset in offsets.get_mut(slots).unwrap_or_default() {
+                *offset = offset.wrapping_add(base(*level));
             }
         }
-        Holds::Offsets { ids, branches } => {
-            let ids = slabs.get(ids.index()).and_then(|slab| slab.bytes().get(slots.clone()));
+        Holds::UnionOffsets { ids, branches } => {
+            let ids = buffers.get(ids.index()).and_then(|buffer| buffer.bytes().get(slots.clone()));
             let bases = ids.unwrap_or_default().iter().map(|&id| branches.get(usize::from(id)).map_or(0, |&l| base(l)));
             let bases: Vec<i32> = bases.collect();
-            let offsets = slabs.get_mut(id).map(Slab::positions).unwrap_or_default();
+            let offsets = buffers.get_mut(id).map(WrittenBuffer::positions).unwrap_or_default();
             for (offset, base) in offsets.get_mut(slots).unwrap_or_default().iter_mut().zip(bases) {
                 *offset = offset.wrapping_add(base);
             }
@@ -161,7 +168,7 @@ fn rebase(slabs: &mut [Slab], id: usize, holds: &Holds, slots: Range<usize>, len
     }
 }
 
-impl Finished {
+impl FilledBuffers {
     /// Number of slots of each level per row.
     pub(crate) fn slots_per_row(&self) -> Vec<f64> {
         let rows = self.lens.first().map_or(1, |&rows| rows.max(1));
@@ -170,7 +177,7 @@ impl Finished {
 
     /// Makes the arrays of all columns.
     pub(crate) fn arrays<'a>(mut self, columns: impl Iterator<Item = &'a Column> + Clone) -> Result<Vec<ArrayRef>> {
-        let held: usize = self.buffers.iter().skip(self.n_constants).map(|block| block.len()).sum();
+        let held: usize = self.view_buffers.iter().skip(self.n_constants).map(|block| block.len()).sum();
         let used: usize = columns.clone().map(|column| self.used_by(column)).sum();
         self.keeps_blocks = used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held;
         columns.map(|column| self.array(column, None)).collect()
@@ -179,13 +186,13 @@ impl Finished {
     /// Estimates from a sample how many bytes of the blocks a column uses.
     fn used_by(&self, column: &Column) -> usize {
         match &column.content {
-            Content::Views(views) => {
-                let views = ScalarBuffer::<u128>::from(self.slab(*views));
+            ColumnBuffers::Views(views) => {
+                let views = ScalarBuffer::<u128>::from(self.buffer(*views));
                 let step = if views.len() < SAMPLE_ABOVE { 1 } else { SAMPLE_STEP };
                 bytes_outside(views.iter().step_by(step), self.n_constants).saturating_mul(step)
             }
-            Content::List { items: inner, .. } | Content::Map { entries: inner, .. } => self.used_by(inner),
-            Content::Struct(inner) | Content::Union { branches: inner, .. } => {
+            ColumnBuffers::List { items: inner, .. } | ColumnBuffers::Map { entries: inner, .. } => self.used_by(inner),
+            ColumnBuffers::Struct(inner) | ColumnBuffers::Union { branches: inner, .. } => {
                 inner.iter().map(|column| self.used_by(column)).sum()
             }
             _ => 0,
@@ -196,28 +203,28 @@ impl Finished {
     /// takes a field out of a struct seldom looks at the struct's nulls.
     fn array(&self, column: &Column, outer: Option<&NullBuffer>) -> Result<ArrayRef> {
         let len = self.lens.get(column.level.index()).copied().unwrap_or(0);
-        let own = column.valid.and_then(|valid| null_buffer(&self.slab(valid)));
+        let own = column.valid.and_then(|valid| null_buffer(&self.buffer(valid)));
         let nulls = NullBuffer::union(outer, own.as_ref());
         let data_type = column.field.data_type();
         Ok(match &column.content {
-            Content::Null => Arc::new(NullArray::new(len)),
-            Content::Boolean(values) => Arc::new(BooleanArray::new(pack(&self.slab(*values)), nulls)),
-            Content::Primitive(values) => {
-                let data = ArrayData::builder(data_type.clone()).len(len).nulls(nulls).add_buffer(self.slab(*values));
+            ColumnBuffers::Null => Arc::new(NullArray::new(len)),
+            ColumnBuffers::Boolean(values) => Arc::new(BooleanArray::new(pack(&self.buffer(*values)), nulls)),
+            ColumnBuffers::Primitive(values) => {
+                let data = ArrayData::builder(data_type.clone()).len(len).nulls(nulls).add_buffer(self.buffer(*values));
                 make_array(data.build()?)
             }
-            Content::Fixed(values) => {
+            ColumnBuffers::Fixed(values) => {
                 let DataType::FixedSizeBinary(size) = data_type else { return mismatch(column) };
-                Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.slab(*values), nulls, len)?)
+                Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.buffer(*values), nulls, len)?)
             }
-            Content::Views(views) => {
-                let n_kept = if self.keeps_blocks { self.buffers.len() } else { self.n_constants };
-                self.strings(data_type, self.slab(*views).into(), &self.buffers, n_kept, nulls)?
+            ColumnBuffers::Views(views) => {
+                let n_kept = if self.keeps_blocks { self.view_buffers.len() } else { self.n_constants };
+                self.strings(data_type, self.buffer(*views).into(), &self.view_buffers, n_kept, nulls)?
             }
-            Content::Enum(keys, symbols) => {
+            ColumnBuffers::Enum(keys, symbols) => {
                 // An enum without symbols has no values, only slots of null records.
                 let nulls = if symbols.is_empty() { Some(NullBuffer::new_null(len)) } else { nulls };
-                let keys = Int32Array::new(self.slab(*keys).into(), nulls);
+                let keys = Int32Array::new(self.buffer(*keys).into(), nulls);
                 if let DataType::Dictionary(..) = data_type {
                     return Ok(Arc::new(DictionaryArray::try_new(keys, symbols.clone())?));
                 }
@@ -227,48 +234,48 @@ impl Finished {
                 let buffers = Arc::from(symbols.data_buffers());
                 self.strings(data_type, views, &buffers, buffers.len(), keys.nulls().cloned())?
             }
-            Content::Text { ends, bytes, .. } => {
-                let text = StringArray::try_new(self.offsets(*ends), self.slab(*bytes), nulls)?;
+            ColumnBuffers::Text { offsets, bytes, .. } => {
+                let text = StringArray::try_new(self.offsets(*offsets), self.buffer(*bytes), nulls)?;
                 match data_type {
                     DataType::Utf8View => Arc::new(StringViewArray::from(&text)),
                     _ => Arc::new(text),
                 }
             }
-            Content::List { ends, items } => {
+            ColumnBuffers::List { offsets, items } => {
                 let values = self.array(items, None)?;
-                Arc::new(ListArray::try_new(items.field.clone(), self.offsets(*ends), values, nulls)?)
+                Arc::new(ListArray::try_new(items.field.clone(), self.offsets(*offsets), values, nulls)?)
             }
-            Content::Map { ends, entries } => {
+            ColumnBuffers::Map { offsets, entries } => {
                 let DataType::Map(field, sorted) = data_type else { return mismatch(column) };
                 let array = self.array(entries, None)?;
                 let Some(structs) = array.as_any().downcast_ref::<StructArray>() else { return mismatch(column) };
-                Arc::new(MapArray::try_new(field.clone(), self.offsets(*ends), structs.clone(), nulls, *sorted)?)
+                Arc::new(MapArray::try_new(field.clone(), self.offsets(*offsets), structs.clone(), nulls, *sorted)?)
             }
-            Content::Struct(children) => {
+            ColumnBuffers::Struct(children) => {
                 let child = |child| self.array(child, nulls.as_ref());
                 let arrays = children.iter().map(child).collect::<Result<Vec<_>>>()?;
                 let DataType::Struct(fields) = data_type else { return mismatch(column) };
                 structs(fields, arrays, nulls, len)?
             }
-            Content::Union { ids, offsets, branches } => {
+            ColumnBuffers::Union { ids, offsets, branches } => {
                 let DataType::Union(fields, _) = data_type else { return mismatch(column) };
                 let children = branches.iter().map(|branch| self.array(branch, None)).collect::<Result<Vec<_>>>()?;
-                let (ids, offsets) = (self.slab(*ids).into(), self.slab(*offsets).into());
+                let (ids, offsets) = (self.buffer(*ids).into(), self.buffer(*offsets).into());
                 Arc::new(UnionArray::try_new(fields.clone(), ids, Some(offsets), children)?)
             }
         })
     }
 
-    fn slab(&self, id: SlabId) -> Buffer {
-        self.slabs.get(id.index()).cloned().unwrap_or_default()
+    fn buffer(&self, id: BufferId) -> Buffer {
+        self.buffers.get(id.index()).cloned().unwrap_or_default()
     }
 
-    /// Arrow's offsets from the ends of lists: a zero before them.
-    fn offsets(&self, ends: SlabId) -> OffsetBuffer<i32> {
-        let ends = self.slab(ends);
-        let mut offsets = MutableBuffer::with_capacity(ends.len() + size_of::<i32>());
+    /// Arrow's offsets, with the leading zero that the program does not write.
+    fn offsets(&self, written: BufferId) -> OffsetBuffer<i32> {
+        let written = self.buffer(written);
+        let mut offsets = MutableBuffer::with_capacity(written.len() + size_of::<i32>());
         offsets.push(0i32);
-        offsets.extend_from_slice(ends.as_slice());
+        offsets.extend_from_slice(written.as_slice());
         OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets)))
     }
 
@@ -290,7 +297,7 @@ impl Finished {
                     _ => copy_views(&views, buffers, n_kept),
                 };
                 if *data_type == DataType::BinaryView {
-                    // SAFETY: `program::verify` checked that only the kernels of bytes or text write this slab, or
+                    // SAFETY: `program::verify` checked that only the kernels of bytes or text write this buffer, or
                     // zeros, which are empty views; they make views of what is inside the block, and `copy_views` keeps
                     // that.
                     return Ok(Arc::new(unsafe { BinaryViewArray::new_unchecked(views, buffers, nulls) }));
