@@ -76,6 +76,12 @@
 //! types, `avro.logicalType`, all other attributes as `avro.…`, and `field-id` as `PARQUET:field_id`. The metadata of
 //! the batches' schema has the Avro schema as `avro.schema`.
 
+#[cfg(target_endian = "big")]
+compile_error!(
+    "avro-arrow supports little-endian targets only: it copies Avro's little-endian floats and fixed-width values into \
+     Arrow's buffers, which have the byte order of the machine"
+);
+
 // In the order of the data: a module imports only from modules above it.
 mod error;
 mod damage;

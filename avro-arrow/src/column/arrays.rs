@@ -1,8 +1,7 @@
-//! Turns buffers into Arrow arrays: joins lanes, rebases positions, packs bytes of validity into bits.
+//! Makes Arrow arrays of written buffers: packs bytes of validity into bits, and adds the leading 0 of offsets.
 
-use super::buffers::{RowsBuffer, rows_buffers};
-use super::{BufferId, Column, ColumnBuffers, Holds, LaneBuffers, Layout, LevelId, ROWS};
-use crate::error::{ErrorKind, Result};
+use super::{BufferId, Column, ColumnBuffers};
+use crate::error::{Error, ErrorKind, Result};
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array, ListArray,
@@ -12,17 +11,10 @@ use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, OffsetBuffe
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Fields};
 use std::cell::Cell;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A view holds values of at most this many bytes itself.
 const INLINE_BYTES: u32 = 12;
-
-/// The buffers of the rows and the lanes, as the program writes them.
-pub(crate) struct OutputBuffers {
-    pub(crate) rows: Vec<RowsBuffer>,
-    pub(crate) lanes: Vec<LaneBuffers>,
-}
 
 /// Completely written buffers, with all lanes joined.
 pub(crate) struct FilledBuffers {
@@ -40,135 +32,19 @@ pub(crate) struct FilledBuffers {
     max_text: usize,
 }
 
-impl OutputBuffers {
-    /// Allocates memory for lanes with these numbers of rows. Each lane may take `lane_bytes` for the levels below the
-    /// rows, which have room for `slots_per_row` at first, if that is known.
-    pub(crate) fn new(
-        layout: &Layout,
-        rows_of_lanes: &[usize],
-        lane_bytes: usize,
-        slots_per_row: &[f64],
-    ) -> OutputBuffers {
-        let mut rows = rows_buffers(layout, rows_of_lanes.iter().sum());
-        let mut first = 0;
-        let lanes = rows_of_lanes.iter().map(|&n| {
-            let mut lane = LaneBuffers::new(layout, &mut rows, first, n, lane_bytes);
-            for (level, per_row) in slots_per_row.iter().enumerate().skip(1) {
-                lane.expect(layout, LevelId(level as u32), per_row * n as f64);
-            }
-            first += n;
-            lane
-        });
-        let lanes = lanes.collect();
-        OutputBuffers { rows, lanes }
-    }
-
-    /// Joins the lanes. The first `n_constants` of the buffers that views point into are constants; the arrays may
-    /// copy at most `max_text` bytes of text.
-    ///
-    /// # Safety
-    /// The program has run to its end on every lane without a fault.
-    pub(crate) unsafe fn join(
-        self,
-        layout: &Layout,
-        rows_of_lanes: &[usize],
+impl FilledBuffers {
+    /// Creates the buffers from those that the program wrote. The first `n_constants` of `view_buffers` are constants; the
+    /// arrays may copy at most `max_text` bytes of text.
+    pub(super) fn new(
+        buffers: Vec<Buffer>,
+        lens: Vec<usize>,
         view_buffers: Arc<[Buffer]>,
         n_constants: usize,
         max_text: usize,
     ) -> FilledBuffers {
-        let n_rows: usize = rows_of_lanes.iter().sum();
-        // SAFETY: every slot of every row is written, by the caller's promise.
-        let mut buffers: Vec<WrittenBuffer> =
-            self.rows.into_iter().map(|buffer| unsafe { buffer.into_written() }.into()).collect();
-        let mut lens = vec![0; layout.levels.len()];
-        let mut first_row = 0;
-        for (lane, &lane_rows) in self.lanes.into_iter().zip(rows_of_lanes) {
-            // SAFETY: the caller's promise.
-            let (own, lane_lens) = unsafe { lane.into_buffers(layout) };
-            let mut own: Vec<WrittenBuffer> =
-                own.into_iter().map(|memory| WrittenBuffer { memory, first: 0 }).collect();
-            // Positions count from the lane's own first slot of the level they are in.
-            if first_row > 0 {
-                let rows = first_row..first_row + lane_rows;
-                for (id, spec) in layout.buffers.iter().enumerate() {
-                    if spec.level == ROWS {
-                        rebase(&mut buffers, id, &spec.holds, rows.clone(), &lens);
-                    } else {
-                        let slots = lane_lens.get(spec.level.index()).copied().unwrap_or(0);
-                        rebase(&mut own, id, &spec.holds, 0..slots, &lens);
-                    }
-                }
-            }
-            for ((buffer, part), spec) in buffers.iter_mut().zip(own).zip(&layout.buffers) {
-                if spec.level == ROWS {
-                    continue;
-                } else if buffer.memory.is_empty() {
-                    *buffer = part;
-                } else {
-                    buffer.memory.extend_from_slice(part.bytes());
-                }
-            }
-            for (len, lane_len) in lens.iter_mut().zip(lane_lens) {
-                *len += lane_len;
-            }
-            first_row += lane_rows;
-        }
-        if let Some(rows) = lens.first_mut() {
-            *rows = n_rows;
-        }
-        let buffers = buffers.into_iter().map(|buffer| Buffer::from(buffer.memory).slice(buffer.first)).collect();
         FilledBuffers { buffers, lens, view_buffers, n_constants, keeps_blocks: false, text: Cell::new(0), max_text }
     }
-}
 
-/// A written buffer: its memory, and the offset in it of the slots, a multiple of 64.
-struct WrittenBuffer {
-    memory: MutableBuffer,
-    first: usize,
-}
-
-impl From<(MutableBuffer, usize)> for WrittenBuffer {
-    fn from((memory, first): (MutableBuffer, usize)) -> Self {
-        WrittenBuffer { memory, first }
-    }
-}
-
-impl WrittenBuffer {
-    fn bytes(&self) -> &[u8] {
-        self.memory.as_slice().get(self.first..).unwrap_or_default()
-    }
-
-    fn positions(&mut self) -> &mut [i32] {
-        let first = self.first / size_of::<i32>();
-        self.memory.typed_data_mut::<i32>().get_mut(first..).unwrap_or_default()
-    }
-}
-
-/// Adds to the positions in some slots of a buffer the number of slots that earlier lanes have in the levels they refer
-/// to. `exec` keeps every level below 2³¹ slots, all lanes together.
-fn rebase(buffers: &mut [WrittenBuffer], id: usize, holds: &Holds, slots: Range<usize>, lens: &[usize]) {
-    let base = |level: LevelId| lens.get(level.index()).map_or(0, |&len| len as i32);
-    match holds {
-        Holds::Values => {}
-        Holds::ListOffsets(level) => {
-            let offsets = buffers.get_mut(id).map(WrittenBuffer::positions).unwrap_or_default();
-            for offset in offsets.get_mut(slots).unwrap_or_default() {
-                *offset = offset.wrapping_add(base(*level));
-            }
-        }
-        Holds::UnionOffsets { ids, branches } => {
-            let ids = buffers.get(ids.index()).and_then(|buffer| buffer.bytes().get(slots.clone()));
-            let bases = ids.unwrap_or_default().iter().map(|&id| branches.get(usize::from(id)).map_or(0, |&l| base(l)));
-            let bases: Vec<i32> = bases.collect();
-            let offsets = buffers.get_mut(id).map(WrittenBuffer::positions).unwrap_or_default();
-            for (offset, base) in offsets.get_mut(slots).unwrap_or_default().iter_mut().zip(bases) {
-                *offset = offset.wrapping_add(base);
-            }
-        }
-    }
-}
-
-impl FilledBuffers {
     /// Number of slots of each level per row.
     pub(crate) fn slots_per_row(&self) -> Vec<f64> {
         let rows = self.lens.first().map_or(1, |&rows| rows.max(1));
@@ -178,53 +54,59 @@ impl FilledBuffers {
     /// Makes the arrays of all columns.
     pub(crate) fn arrays<'a>(mut self, columns: impl Iterator<Item = &'a Column> + Clone) -> Result<Vec<ArrayRef>> {
         let held: usize = self.view_buffers.iter().skip(self.n_constants).map(|block| block.len()).sum();
-        let used: usize = columns.clone().map(|column| self.used_by(column)).sum();
+        let used = columns.clone().map(|column| self.used_by(column)).sum::<Result<usize>>()?;
         self.keeps_blocks = used.saturating_mul(KEEP_BLOCKS_ABOVE) >= held;
         columns.map(|column| self.array(column, None)).collect()
     }
 
     /// Estimates from a sample how many bytes of the blocks a column uses.
-    fn used_by(&self, column: &Column) -> usize {
-        match &column.content {
+    fn used_by(&self, column: &Column) -> Result<usize> {
+        Ok(match &column.content {
             ColumnBuffers::Views(views) => {
-                let views = ScalarBuffer::<u128>::from(self.buffer(*views));
+                let views = ScalarBuffer::<u128>::from(self.buffer(*views)?);
                 let step = if views.len() < SAMPLE_ABOVE { 1 } else { SAMPLE_STEP };
                 bytes_outside(views.iter().step_by(step), self.n_constants).saturating_mul(step)
             }
-            ColumnBuffers::List { items: inner, .. } | ColumnBuffers::Map { entries: inner, .. } => self.used_by(inner),
+            ColumnBuffers::List { items: inner, .. } | ColumnBuffers::Map { entries: inner, .. } => {
+                self.used_by(inner)?
+            }
             ColumnBuffers::Struct(inner) | ColumnBuffers::Union { branches: inner, .. } => {
-                inner.iter().map(|column| self.used_by(column)).sum()
+                inner.iter().map(|column| self.used_by(column)).sum::<Result<usize>>()?
             }
             _ => 0,
-        }
+        })
     }
 
     /// Makes the array of a column, which is null where its struct is. Arrow does not require that, but code that
     /// takes a field out of a struct seldom looks at the struct's nulls.
     fn array(&self, column: &Column, outer: Option<&NullBuffer>) -> Result<ArrayRef> {
-        let len = self.lens.get(column.level.index()).copied().unwrap_or(0);
-        let own = column.valid.and_then(|valid| null_buffer(&self.buffer(valid)));
+        let Some(&len) = self.lens.get(column.level.index()) else { return mismatch(column) };
+        let own = match column.valid {
+            Some(valid) => null_buffer(&self.buffer(valid)?),
+            None => None,
+        };
         let nulls = NullBuffer::union(outer, own.as_ref());
         let data_type = column.field.data_type();
         Ok(match &column.content {
             ColumnBuffers::Null => Arc::new(NullArray::new(len)),
-            ColumnBuffers::Boolean(values) => Arc::new(BooleanArray::new(pack(&self.buffer(*values)), nulls)),
+            ColumnBuffers::Boolean(values) => Arc::new(BooleanArray::new(pack(&self.buffer(*values)?), nulls)),
             ColumnBuffers::Primitive(values) => {
-                let data = ArrayData::builder(data_type.clone()).len(len).nulls(nulls).add_buffer(self.buffer(*values));
+                let data =
+                    ArrayData::builder(data_type.clone()).len(len).nulls(nulls).add_buffer(self.buffer(*values)?);
                 make_array(data.build()?)
             }
             ColumnBuffers::Fixed(values) => {
                 let DataType::FixedSizeBinary(size) = data_type else { return mismatch(column) };
-                Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.buffer(*values), nulls, len)?)
+                Arc::new(FixedSizeBinaryArray::try_new_with_len(*size, self.buffer(*values)?, nulls, len)?)
             }
             ColumnBuffers::Views(views) => {
                 let n_kept = if self.keeps_blocks { self.view_buffers.len() } else { self.n_constants };
-                self.strings(data_type, self.buffer(*views).into(), &self.view_buffers, n_kept, nulls)?
+                self.strings(data_type, self.buffer(*views)?.into(), &self.view_buffers, n_kept, nulls)?
             }
             ColumnBuffers::Enum(keys, symbols) => {
                 // An enum without symbols has no values, only slots of null records.
                 let nulls = if symbols.is_empty() { Some(NullBuffer::new_null(len)) } else { nulls };
-                let keys = Int32Array::new(self.buffer(*keys).into(), nulls);
+                let keys = Int32Array::new(self.buffer(*keys)?.into(), nulls);
                 if let DataType::Dictionary(..) = data_type {
                     return Ok(Arc::new(DictionaryArray::try_new(keys, symbols.clone())?));
                 }
@@ -235,7 +117,7 @@ impl FilledBuffers {
                 self.strings(data_type, views, &buffers, buffers.len(), keys.nulls().cloned())?
             }
             ColumnBuffers::Text { offsets, bytes, .. } => {
-                let text = StringArray::try_new(self.offsets(*offsets), self.buffer(*bytes), nulls)?;
+                let text = StringArray::try_new(self.offsets(*offsets)?, self.buffer(*bytes)?, nulls)?;
                 match data_type {
                     DataType::Utf8View => Arc::new(StringViewArray::from(&text)),
                     _ => Arc::new(text),
@@ -243,13 +125,13 @@ impl FilledBuffers {
             }
             ColumnBuffers::List { offsets, items } => {
                 let values = self.array(items, None)?;
-                Arc::new(ListArray::try_new(items.field.clone(), self.offsets(*offsets), values, nulls)?)
+                Arc::new(ListArray::try_new(items.field.clone(), self.offsets(*offsets)?, values, nulls)?)
             }
             ColumnBuffers::Map { offsets, entries } => {
                 let DataType::Map(field, sorted) = data_type else { return mismatch(column) };
                 let array = self.array(entries, None)?;
                 let Some(structs) = array.as_any().downcast_ref::<StructArray>() else { return mismatch(column) };
-                Arc::new(MapArray::try_new(field.clone(), self.offsets(*offsets), structs.clone(), nulls, *sorted)?)
+                Arc::new(MapArray::try_new(field.clone(), self.offsets(*offsets)?, structs.clone(), nulls, *sorted)?)
             }
             ColumnBuffers::Struct(children) => {
                 let child = |child| self.array(child, nulls.as_ref());
@@ -260,23 +142,23 @@ impl FilledBuffers {
             ColumnBuffers::Union { ids, offsets, branches } => {
                 let DataType::Union(fields, _) = data_type else { return mismatch(column) };
                 let children = branches.iter().map(|branch| self.array(branch, None)).collect::<Result<Vec<_>>>()?;
-                let (ids, offsets) = (self.buffer(*ids).into(), self.buffer(*offsets).into());
+                let (ids, offsets) = (self.buffer(*ids)?.into(), self.buffer(*offsets)?.into());
                 Arc::new(UnionArray::try_new(fields.clone(), ids, Some(offsets), children)?)
             }
         })
     }
 
-    fn buffer(&self, id: BufferId) -> Buffer {
-        self.buffers.get(id.index()).cloned().unwrap_or_default()
+    fn buffer(&self, id: BufferId) -> Result<Buffer> {
+        self.buffers.get(id.index()).cloned().ok_or_else(|| Error::internal(format!("no buffer {}", id.0)))
     }
 
     /// Arrow's offsets, with the leading zero that the program does not write.
-    fn offsets(&self, written: BufferId) -> OffsetBuffer<i32> {
-        let written = self.buffer(written);
+    fn offsets(&self, written: BufferId) -> Result<OffsetBuffer<i32>> {
+        let written = self.buffer(written)?;
         let mut offsets = MutableBuffer::with_capacity(written.len() + size_of::<i32>());
         offsets.push(0i32);
         offsets.extend_from_slice(written.as_slice());
-        OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets)))
+        Ok(OffsetBuffer::new(ScalarBuffer::from(Buffer::from(offsets))))
     }
 
     /// Makes strings or bytes from views into `buffers`. The array keeps the first `n_kept` buffers alive and copies
@@ -408,7 +290,7 @@ fn null_buffer(bytes: &[u8]) -> Option<NullBuffer> {
 #[cold]
 fn mismatch<T>(column: &Column) -> Result<T> {
     let what = format!("column `{}` cannot be of type {}", column.field.name(), column.field.data_type());
-    Err(arrow_schema::ArrowError::SchemaError(what).into())
+    Err(Error::internal(what))
 }
 
 #[cfg(test)]

@@ -117,16 +117,20 @@ impl LaneBuffers {
         let slots = ((slots * EXPECTED_AND_MORE) as usize).min(SLOTS_MAX);
         if slots > 0 && slots.saturating_mul(layout.slot_bytes(level)) <= EXPECTED_BYTES_MAX {
             // An error is ignored: the lane fails when it needs the memory.
-            let _ = self.grow(layout, level, slots);
+            // SAFETY: the level is empty.
+            let _ = unsafe { self.grow(layout, level, slots) };
         }
     }
 
     /// Makes room for `more` slots in a level below the rows, up to [`SLOTS_MAX`] if that suffices. The error is the
-    /// number of missing bytes.
-    pub(crate) fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) -> Result<(), usize> {
+    /// number of missing bytes; all there are, if the level or one of its buffers does not exist.
+    ///
+    /// # Safety
+    /// Every slot below the level's length is written, in all buffers of the level.
+    pub(crate) unsafe fn grow(&mut self, layout: &Layout, level_id: LevelId, more: usize) -> Result<(), usize> {
         let (Some(level), Some(buffers)) = (self.levels.get_mut(level_id.index()), layout.levels.get(level_id.index()))
         else {
-            return Ok(());
+            return Err(usize::MAX);
         };
         let slot_bytes = layout.slot_bytes(level_id);
         let bytes = |capacity: usize| (capacity - level.capacity).saturating_mul(slot_bytes);
@@ -144,13 +148,11 @@ impl LaneBuffers {
             let (Some(spec), Some(buffer), Some(slot)) =
                 (layout.buffers.get(id), self.own.get_mut(id), self.slots.get_mut(id))
             else {
-                continue;
+                return Err(usize::MAX);
             };
             let written = level.len * spec.width;
             assert!(written <= buffer.capacity());
-            // SAFETY: every slot below `len` is written: a body writes all buffers of its level (`program::verify`)
-            // before the level's length is set, and after a fault, which ends a body early, no level of items or of a
-            // branch grows (`items`, `write_union`; text is never partly written). They fit by the assertion.
+            // SAFETY: every slot below `len` is written, by the caller's promise; they fit by the assertion.
             unsafe { buffer.set_len(written) };
             buffer.reserve(capacity * spec.width - written);
             *slot = buffer.as_mut_ptr();

@@ -79,22 +79,26 @@ impl<'a> Lane<'a> {
     /// A cursor over the rest of the block.
     ///
     /// # Safety
-    /// `at` is in its block or at its end; the cursor is not used after the run, which keeps the block.
+    /// R3; the cursor is not used after the run, which keeps the block.
     pub(super) unsafe fn rest<'b>(&self) -> Cursor<'b> {
         let len = self.source.end as usize - self.at as usize;
-        // SAFETY: the caller's promise.
+        // SAFETY: R3: `len` bytes are left in the block.
         Cursor::new(unsafe { std::slice::from_raw_parts(self.at, len) })
     }
 
     pub(super) fn level_len(&self, level: LevelId) -> usize {
-        // SAFETY: `verify` checked that the level exists; a lane has all levels of its program.
+        // SAFETY: R1: the level exists; a lane has all levels of its program.
         unsafe { self.buffers.levels.get_unchecked(level.index()).len }
     }
 
-    /// Makes room for `n` more slots in a level; `false` if that is too many.
+    /// Makes room for `n` more slots in a level. On `false` it did not: that is too many, or there was a fault before,
+    /// after which slots may not be written.
     #[inline(always)]
     pub(super) fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
-        // SAFETY: as above.
+        if self.fault {
+            return false;
+        }
+        // SAFETY: R1: the level exists.
         let state = unsafe { *self.buffers.levels.get_unchecked(level.index()) };
         n <= state.capacity - state.len || self.grow(program, level, n)
     }
@@ -107,24 +111,29 @@ impl<'a> Lane<'a> {
             Err(ErrorKind::Unsupported { what }.into())
         } else {
             let max = program.options.limits.batch_bytes;
-            self.buffers.grow(&program.layout, level, n).map_err(|bytes| too_large(max.saturating_add(bytes), max))
+            // SAFETY: `reserve` found no fault, so all slots below the length are written (`set_level_len`).
+            let grown = unsafe { self.buffers.grow(&program.layout, level, n) };
+            grown.map_err(|bytes| too_large(max.saturating_add(bytes), max))
         };
         self.too_large = grown.err();
         self.too_large.is_none()
     }
 
+    /// Sets the number of written slots of a level, of at most its capacity. Unless the lane has a fault, every buffer of
+    /// the level is written up to there: [`LaneBuffers::grow`] and [`LaneBuffers::into_buffers`] rely on it.
     pub(super) fn set_level_len(&mut self, level: LevelId, len: usize) {
-        // SAFETY: as above.
+        // SAFETY: R1: the level exists.
         unsafe { self.buffers.levels.get_unchecked_mut(level.index()).len = len }
     }
 
     /// Writes a slot.
     ///
     /// # Safety
-    /// `position` is below the capacity of the buffer's level in this lane, and the buffer's width is that of `T`.
+    /// R1 and R2: `position` is below the capacity of the buffer's level in this lane, and the buffer's width is that of
+    /// `T`.
     #[inline(always)]
     pub(super) unsafe fn write<T>(&self, buffer: BufferId, position: usize, value: T) {
-        // SAFETY: the caller's promise.
+        // SAFETY: R1 and R2.
         unsafe { write(self.buffers.slots.as_ptr(), buffer, position, value) }
     }
 }

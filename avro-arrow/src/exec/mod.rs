@@ -117,7 +117,8 @@ pub(crate) fn run(
         None => blocks,
     };
     // SAFETY: `run_lanes` ran the program on every row of every lane without a fault.
-    Ok(unsafe { output.join(&program.layout, &rows, blocks, first_buffer as usize, max) })
+    let filled = unsafe { output.join(&program.layout, &rows, blocks, first_buffer as usize, max) };
+    filled.map_err(Stop::TooLarge)
 }
 
 #[cold]

@@ -10,7 +10,7 @@ use super::constants::{Constants, Rescale};
 use super::skip::Skips;
 use super::{Body, Branch, Branches, FUSED_VARINTS_MAX, MASK_DEPTH_MAX, Nulls, Op, Program, ScalarEncoding, Starts};
 use crate::column::{Column, ColumnBuffers, Layout, LevelId, ROWS};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::plan::{ColumnShape, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target};
 use crate::schema::Sizes;
@@ -32,12 +32,16 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
         code: Code::default(),
         skips: Skips::new(&plan.schema, &sizes),
         constants: Constants::default(),
+        broken: None,
     };
     let columns: Vec<Column> = plan.target.columns.iter().map(|target| compiler.column(target, ROWS)).collect();
     let mut row = compiler.row(&plan.row, &plan.target, &columns);
     let starts = (starts == Starts::Written).then(|| compiler.starts(&mut row));
     let row = compiler.code.body(row);
-    let Compiler { layout, code, skips: Skips { bodies: subs, .. }, constants } = compiler;
+    let Compiler { layout, code, skips: Skips { bodies: subs, .. }, constants, broken } = compiler;
+    if let Some(what) = broken {
+        return Err(Error::internal(format!("a plan whose {what} do not fit its columns")));
+    }
     if code.too_large {
         let what = format!("a schema of more than {OPS_MAX} ops; unions as structs take the most");
         return Err(ErrorKind::Unsupported { what }.into());
@@ -95,9 +99,18 @@ struct Compiler<'a> {
     code: Code,
     skips: Skips<'a>,
     constants: Constants,
+    /// Parts of the plan that contradict each other: a bug in `plan`, and the program must not run.
+    broken: Option<&'static str>,
 }
 
 impl Compiler<'_> {
+    /// Notes a contradiction in the plan, for which there are no ops.
+    #[cold]
+    fn broken(&mut self, what: &'static str) -> Vec<Op> {
+        self.broken = Some(what);
+        vec![]
+    }
+
     /// The ops that read a row.
     fn row(&mut self, source: &Source, target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
         match source {
@@ -111,7 +124,7 @@ impl Compiler<'_> {
                 None => compiler.never(columns),
             }),
             Source::Record(record) => self.record(record, target, columns),
-            _ => vec![],
+            _ => self.broken("rows"),
         }
     }
 
@@ -121,14 +134,16 @@ impl Compiler<'_> {
             match step {
                 Step::Skip(node) => self.skips.skip(*node, &mut self.code, &mut ops),
                 Step::Read { column, source } => {
-                    if let (Some(target), Some(column)) = (target.columns.get(*column), columns.get(*column)) {
-                        ops.extend(self.read(source, target, column));
-                    }
+                    ops.extend(match (target.columns.get(*column), columns.get(*column)) {
+                        (Some(target), Some(column)) => self.read(source, target, column),
+                        _ => self.broken("fields"),
+                    });
                 }
                 Step::Default { column, value } => {
-                    if let (Some(target), Some(column)) = (target.columns.get(*column), columns.get(*column)) {
-                        ops.extend(self.default_value(value, target, column));
-                    }
+                    ops.extend(match (target.columns.get(*column), columns.get(*column)) {
+                        (Some(target), Some(column)) => self.default_value(value, target, column),
+                        _ => self.broken("fields"),
+                    });
                 }
             }
         }
@@ -148,7 +163,7 @@ impl Compiler<'_> {
                 ops
             }
             (Source::Nullable { null_branch, value }, ..) => {
-                let Some(valid) = column.valid else { return vec![] };
+                let Some(valid) = column.valid else { return self.broken("nullable values") };
                 let nulls = Nulls { valid, null_branch: *null_branch };
                 let present = self.read(value, target, column);
                 self.nullable(present, nulls, column)
@@ -169,7 +184,9 @@ impl Compiler<'_> {
                         Some(Source::Branch { branch, value }) => (*branch, Some(value)),
                         _ => (0, None),
                     };
-                    let (Some(target), Some(column)) = (targets.get(at), columns.get(at)) else { continue };
+                    let (Some(target), Some(column)) = (targets.get(at), columns.get(at)) else {
+                        return self.broken("branches");
+                    };
                     let body = match value {
                         Some(value) => self.read(value, target, column),
                         None => self.never(std::slice::from_ref(column)),
@@ -190,7 +207,9 @@ impl Compiler<'_> {
                 ColumnShape::Union(targets),
                 ColumnBuffers::Union { ids, offsets, branches: columns },
             ) => {
-                let (Some(target), Some(inner)) = (targets.get(*branch), columns.get(*branch)) else { return vec![] };
+                let (Some(target), Some(inner)) = (targets.get(*branch), columns.get(*branch)) else {
+                    return self.broken("branches");
+                };
                 let body = self.read(value, target, inner);
                 let body = self.code.body(body);
                 let (ids, offsets) = (*ids, *offsets);
@@ -201,7 +220,7 @@ impl Compiler<'_> {
                 }]
             }
             (Source::Branch { branch, value }, ColumnShape::Union(targets), ColumnBuffers::Struct(children)) => {
-                let Some(target) = targets.get(*branch) else { return vec![] };
+                let Some(target) = targets.get(*branch) else { return self.broken("branches") };
                 self.branch_of_struct(targets, *branch, column, children, |compiler, child| {
                     compiler.read(value, target, child)
                 })
@@ -220,9 +239,11 @@ impl Compiler<'_> {
                 let (ColumnShape::Record(RecordTarget { columns: targets, .. }), ColumnBuffers::Struct(columns)) =
                     (&entry.form, &entries.content)
                 else {
-                    return vec![];
+                    return self.broken("entries");
                 };
-                let ([_, target], [key, column]) = (targets.as_slice(), columns.as_slice()) else { return vec![] };
+                let ([_, target], [key, column]) = (targets.as_slice(), columns.as_slice()) else {
+                    return self.broken("entries");
+                };
                 let mut body = self.scalar(&Scalar::String, key);
                 body.extend(self.read(values, target, column));
                 let body = self.code.body(body);
@@ -234,8 +255,8 @@ impl Compiler<'_> {
             (Source::Json(pair), _, ColumnBuffers::Text { offsets, bytes, level }) => {
                 vec![Op::Json { offsets: *offsets, level: *level, bytes: *bytes, pair: *pair }]
             }
-            // Absent values, and cases that no plan has.
-            _ => self.absent(column),
+            (Source::Absent, ..) => self.absent(column),
+            _ => self.broken("values"),
         }
     }
 
@@ -366,7 +387,10 @@ impl Compiler<'_> {
             Scalar::ScaledFixed(size, zeros) => self.scaled(Rescale::Fixed(*size as u32, *zeros), wide),
             Scalar::Duration => ScalarEncoding::Duration,
         };
-        column.content.values().map(|to| Op::Read { encoding, to }).into_iter().collect()
+        match column.content.values() {
+            Some(to) => vec![Op::Read { encoding, to }],
+            None => self.broken("scalars"),
+        }
     }
 }
 

@@ -12,19 +12,19 @@
 
 use super::{Body, FUSED_VARINTS_MAX, MASK_DEPTH_MAX, Op, Program, ScalarEncoding};
 use crate::column::{BufferId, Column, ColumnBuffers, LevelId, ROWS};
-use crate::error::Result;
-use arrow_schema::{ArrowError, DataType};
+use crate::error::{Error, Result};
+use arrow_schema::DataType;
 
 /// Checks a program. An error is a bug in the compiler.
 pub(super) fn verify(program: &Program) -> Result<()> {
     let check = Check { program };
-    let broken = |what: &str| ArrowError::InvalidArgumentError(format!("broken program: {what}\n{program}"));
+    let broken = |what: &str| Error::internal(format!("broken program: {what}\n{program}"));
     if check.level(program.row, ROWS).is_none() {
-        return Err(broken("rows").into());
+        return Err(broken("rows"));
     }
     for &sub in &program.subs {
         if check.writes(sub, ROWS).is_none_or(|written| !written.is_empty()) {
-            return Err(broken("a sub-program").into());
+            return Err(broken("a sub-program"));
         }
     }
     let mut writes = vec![Writes::Text; program.layout.buffers.len()];
@@ -46,7 +46,7 @@ pub(super) fn verify(program: &Program) -> Result<()> {
         }
     }
     if !program.columns.iter().all(|column| has_only_views(&writes, column)) {
-        return Err(broken("a column of strings").into());
+        return Err(broken("a column of strings"));
     }
     Ok(())
 }

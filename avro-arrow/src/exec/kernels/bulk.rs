@@ -9,7 +9,7 @@ use std::hint::cold_path;
 /// that any of them has.
 ///
 /// # Safety
-/// As [`Kernel::read`](super::Kernel::read), with `at` at most at the end.
+/// R3, R4 and R5.
 #[inline(always)]
 pub(in crate::exec) unsafe fn longs<C: Cpu>(
     at: &mut *const u8,
@@ -22,11 +22,11 @@ pub(in crate::exec) unsafe fn longs<C: Cpu>(
     // Those of eight at once are kept apart until the end: so they are one instruction.
     let (mut any, mut any_of_eight) = (0, [0; 8]);
     while i < n {
-        // SAFETY: 64 bytes at the cursor are readable.
+        // SAFETY: R4: 64 bytes at the cursor are readable; R5.
         let mut ends = unsafe { C::ends(*at) };
         let window = *at;
         if n - i >= 8
-            // SAFETY: as above.
+            // SAFETY: R4: 64 bytes at the window are readable; R5.
             && let Some((eight, len)) = unsafe { C::eight(window, ends) }
         {
             any_of_eight.iter_mut().zip(eight).for_each(|(any, bits)| *any |= bits);
@@ -34,7 +34,7 @@ pub(in crate::exec) unsafe fn longs<C: Cpu>(
                 put(i + j, bits);
             }
             i += 8;
-            // SAFETY: within the 64 bytes.
+            // SAFETY: R4: within the 64 bytes.
             *at = unsafe { window.add(len) };
             check(at, source, bad);
             continue;
@@ -48,21 +48,21 @@ pub(in crate::exec) unsafe fn longs<C: Cpu>(
                 cold_path();
                 break;
             }
-            // SAFETY: eight bytes within the 64, or in the padding after them.
+            // SAFETY: R4: eight bytes within the 64, or in the padding after them.
             let word = u64::from_le(unsafe { window.add(from).cast::<u64>().read_unaligned() });
-            // SAFETY: the CPU is that of the caller.
+            // SAFETY: R5.
             let bits = unsafe { C::gather_sevens(word & (u64::MAX >> (64 - 8 * len))) };
             any |= bits;
             put(i, bits);
             from = until;
             i += 1;
         }
-        // SAFETY: within the 64 bytes.
+        // SAFETY: R4: within the 64 bytes.
         *at = unsafe { window.add(from) };
         if from == 0 {
             cold_path();
             // A varint of nine bytes or more.
-            // SAFETY: the caller's promise.
+            // SAFETY: R3 to R5.
             let value = unsafe { long_if::<C>(at, true, bad) };
             let bits = ((value << 1) ^ (value >> 63)) as u64;
             any |= bits;

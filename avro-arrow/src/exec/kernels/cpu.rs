@@ -61,7 +61,7 @@ pub(in crate::exec) struct Portable;
 #[derive(Clone, Copy)]
 pub(in crate::exec) struct Avx2;
 
-/// As [`Avx2`], with AVX-512: F, BW, VBMI and VBMI2. Bytes are looked at 64 at a time.
+/// x86-64 with the instructions of [`Avx2`], and AVX-512 F, BW, VBMI and VBMI2. Examines 64 bytes at a time.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(in crate::exec) struct Avx512;
@@ -77,7 +77,7 @@ impl Cpu for Portable {
 
     #[inline(always)]
     unsafe fn ends(from: *const u8) -> u64 {
-        // SAFETY: readable by the caller's promise.
+        // SAFETY: R4: readable.
         let word = u64::from_le(unsafe { from.cast::<u64>().read_unaligned() });
         // Multiplying moves bit 7 of byte i to bit 56 + i.
         (((!word & CONTINUES) >> 7).wrapping_mul(0x0102_0408_1020_4080)) >> 56
@@ -90,7 +90,7 @@ impl Cpu for Portable {
 
     #[inline(always)]
     unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
-        // SAFETY: readable by the caller's promise.
+        // SAFETY: R4: readable.
         unsafe { std::slice::from_raw_parts(from, len) }.is_ascii()
     }
 }
@@ -99,14 +99,14 @@ impl Cpu for Portable {
 impl Cpu for Avx2 {
     #[inline(always)]
     unsafe fn gather_sevens(word: u64) -> u64 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R4 and R5.
         unsafe { std::arch::x86_64::_pext_u64(word, !CONTINUES) }
     }
 
     #[inline(always)]
     unsafe fn ends(from: *const u8) -> u64 {
         use std::arch::x86_64::{_mm256_loadu_si256, _mm256_movemask_epi8};
-        // SAFETY: readable by the caller's promise, as is the CPU.
+        // SAFETY: R4: readable; R5.
         let goes_on = unsafe { _mm256_movemask_epi8(_mm256_loadu_si256(from.cast())) } as u32;
         u64::from(!goes_on)
     }
@@ -115,7 +115,7 @@ impl Cpu for Avx2 {
     unsafe fn few_varints(from: *const u8, n: usize) -> Option<([i32; 4], usize)> {
         use super::few::{LENS, PLACES};
         use std::arch::x86_64::*;
-        // SAFETY: readable by the caller's promise, as is the CPU.
+        // SAFETY: R4: readable; R5.
         unsafe {
             let bytes = _mm_loadu_si128(from.cast());
             let goes_on = _mm_movemask_epi8(bytes) as usize & (PLACES.len() - 1);
@@ -138,7 +138,7 @@ impl Cpu for Avx2 {
 
     #[inline(always)]
     unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize> {
-        // SAFETY: the caller's promise.
+        // SAFETY: R4 and R5.
         unsafe { nth_end(Self::ends(from), n) }
     }
 
@@ -146,7 +146,7 @@ impl Cpu for Avx2 {
     unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
         use std::arch::x86_64::{_bzhi_u64, _mm256_loadu_si256, _mm256_movemask_epi8};
         // The high bit of each of 64 bytes, without a branch on the length: lengths of text are hard to predict.
-        // SAFETY: readable by the caller's promise, as is the CPU.
+        // SAFETY: R4: readable; R5.
         unsafe {
             let low = _mm256_movemask_epi8(_mm256_loadu_si256(from.cast())) as u32;
             let high = _mm256_movemask_epi8(_mm256_loadu_si256(from.add(32).cast())) as u32;
@@ -159,14 +159,14 @@ impl Cpu for Avx2 {
 impl Cpu for Avx512 {
     #[inline(always)]
     unsafe fn gather_sevens(word: u64) -> u64 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R4 and R5.
         unsafe { Avx2::gather_sevens(word) }
     }
 
     #[inline(always)]
     unsafe fn ends(from: *const u8) -> u64 {
         use std::arch::x86_64::{_mm512_loadu_si512, _mm512_movepi8_mask};
-        // SAFETY: readable by the caller's promise, as is the CPU.
+        // SAFETY: R4: readable; R5.
         unsafe { !_mm512_movepi8_mask(_mm512_loadu_si512(from.cast())) }
     }
 
@@ -177,7 +177,7 @@ impl Cpu for Avx512 {
         if ends.count_ones() < 8 {
             return None;
         }
-        // SAFETY: readable by the caller's promise, as is the CPU.
+        // SAFETY: R4: readable; R5.
         unsafe {
             let bytes = _mm512_loadu_si512(from.cast());
             // Behind which byte each of the eight ends, where it begins, and how long it is, in a byte each.
@@ -217,20 +217,20 @@ impl Cpu for Avx512 {
 
     #[inline(always)]
     unsafe fn few_varints(from: *const u8, n: usize) -> Option<([i32; 4], usize)> {
-        // SAFETY: the caller's promise.
+        // SAFETY: R4 and R5.
         unsafe { Avx2::few_varints(from, n) }
     }
 
     #[inline(always)]
     unsafe fn varints_len(from: *const u8, n: u32) -> Option<usize> {
-        // SAFETY: the caller's promise.
+        // SAFETY: R4 and R5.
         unsafe { nth_end(Self::ends(from), n) }
     }
 
     #[inline(always)]
     unsafe fn is_ascii_64(from: *const u8, len: usize) -> bool {
         use std::arch::x86_64::{_bzhi_u64, _mm512_loadu_si512, _mm512_movepi8_mask};
-        // SAFETY: as above.
+        // SAFETY: R4: readable; R5.
         unsafe { _bzhi_u64(_mm512_movepi8_mask(_mm512_loadu_si512(from.cast())), len as u32) == 0 }
     }
 }
@@ -244,11 +244,11 @@ impl Cpu for Avx512 {
 #[inline(always)]
 unsafe fn nth_end(ends: u64, n: u32) -> Option<usize> {
     use std::arch::x86_64::{_bzhi_u64, _pdep_u64};
-    // SAFETY: the caller's promise.
+    // SAFETY: R4 and R5.
     let last = unsafe { _pdep_u64(1u64.checked_shl(n.wrapping_sub(1)).unwrap_or(0), ends) };
     let len = last.trailing_zeros() + 1;
     // Eight bytes in a row that it goes on after?
-    // SAFETY: the caller's promise.
+    // SAFETY: R4 and R5.
     let goes_on = unsafe { _bzhi_u64(!ends, len) };
     let two = goes_on & (goes_on >> 1);
     let four = two & (two >> 2);

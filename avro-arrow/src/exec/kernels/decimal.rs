@@ -12,7 +12,7 @@ pub(crate) fn decimal128(bytes: &[u8]) -> Option<i128> {
     extended(bytes).map(i128::from_be_bytes)
 }
 
-/// As [`decimal128`], as an `i256`.
+/// A decimal's bytes, most significant first, as an `i256`; `None` where they do not fit.
 pub(crate) fn decimal256(bytes: &[u8]) -> Option<i256> {
     extended(bytes).map(i256::from_be_bytes)
 }
@@ -42,17 +42,17 @@ fn extended<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 #[inline(always)]
 unsafe fn decimal128_at(from: *const u8, len: usize, bad: &mut bool) -> i128 {
     if len <= 8 {
-        // SAFETY: readable by the caller's promise.
+        // SAFETY: R4: readable.
         let word = u64::from_be(unsafe { from.cast::<u64>().read_unaligned() });
         let value = (word as i64).wrapping_shr(64 - 8 * len as u32);
         return i128::from(select_unpredictable(len > 0, value, 0));
     }
     if len <= 16 {
-        // SAFETY: readable by the caller's promise.
+        // SAFETY: R4: readable.
         let word = u128::from_be(unsafe { from.cast::<u128>().read_unaligned() });
         return (word as i128).wrapping_shr(128 - 8 * len as u32);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: R3 to R5.
     decimal128(unsafe { std::slice::from_raw_parts(from, len) }).unwrap_or_else(|| {
         *bad = true;
         0
@@ -68,16 +68,16 @@ impl Kernel for Decimal128 {
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
         // The length and up to seven bytes in one word. A value that is absent is a zero of one byte.
-        // SAFETY: readable by the caller's promise.
+        // SAFETY: R4: readable.
         let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() });
         let word = select_unpredictable(present, word, 2);
         // The length less one, or something large if it is 0, negative, or longer than a byte.
         let more = (word as u8).rotate_right(1).wrapping_sub(1);
         if more >= 7 {
-            // SAFETY: the caller's promise.
+            // SAFETY: R3 to R5.
             return unsafe { long_decimal128(at, source, bad) };
         }
-        // SAFETY: at most eight of the readable bytes.
+        // SAFETY: R4: at most eight of the readable bytes.
         *at = unsafe { at.add(select_unpredictable(present, usize::from(more) + 2, 0)) };
         check(at, source, bad);
         i128::from((word.swap_bytes() << 8) as i64 >> ((u32::from(more) * 8) ^ 56))
@@ -85,10 +85,10 @@ impl Kernel for Decimal128 {
 }
 
 /// # Safety
-/// As [`Kernel::read`], but for the CPU.
+/// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
 unsafe fn long_decimal128(at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
-    // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding after it.
+    // SAFETY: R3 to R5; `sized` returns bytes in the block, and R4: padding follows them.
     unsafe {
         let (from, len) = sized::<Portable>(at, source, true, bad);
         decimal128_at(from, len, bad)
@@ -103,7 +103,7 @@ impl Kernel for Decimal256 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
-        // SAFETY: the caller's promise, and what `sized` gives is in the block.
+        // SAFETY: R3 to R5; `sized` returns bytes in the block.
         let bytes = unsafe {
             let (from, len) = sized::<C>(at, source, present, bad);
             std::slice::from_raw_parts(from, len)
@@ -126,7 +126,7 @@ impl Kernel for FixedDecimal128 {
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
         // What is loaded may be more than the slice of `fixed`, so not through its address.
         let from = *at;
-        // SAFETY: the caller's promise; the bytes are in the block, with padding after it, or none at all.
+        // SAFETY: R3; the bytes are in the block, with padding after it (R4), or none at all.
         unsafe {
             let len = fixed(at, if present { self.0 as usize } else { 0 }, source, bad).len();
             if len == 0 { 0 } else { decimal128_at(from, len, bad) }
@@ -134,7 +134,7 @@ impl Kernel for FixedDecimal128 {
     }
 }
 
-/// As [`FixedDecimal128`].
+/// A decimal on `fixed` of this many bytes, as an `i256`.
 #[derive(Clone, Copy)]
 pub(in crate::exec) struct FixedDecimal256(pub(in crate::exec) u32);
 
@@ -143,7 +143,7 @@ impl Kernel for FixedDecimal256 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let bytes = unsafe { fixed(at, if present { self.0 as usize } else { 0 }, source, bad) };
         decimal256(bytes).unwrap_or_else(|| {
             *bad = true;

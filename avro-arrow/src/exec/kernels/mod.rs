@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | `Boolean`, `short_sized`: a byte | 1 | 1 | 2 |
 //! | `long_if`, `skip_varint`: nine or ten bytes | 1 | 10 | 11 |
-//! | `is_present` before a varint: a byte, then as above | 0 | 1 + 10 | 11 |
+//! | `is_present` before a varint: a byte, then those of `long_if` | 0 | 1 + 10 | 11 |
 //! | `Raw`, `Duration` | 1 | 16 | 17 |
 //! | `Decimal128`: length and value in one word | 1 | 8 | 9 |
 //! | decimals after `sized` or `fixed`, whose value is in the block | 0 | 16 | 16 |
@@ -80,8 +80,8 @@ pub(super) trait Kernel: Copy {
     /// nowhere. Whether one is present should not be branched on: nulls are hard to predict.
     ///
     /// # Safety
-    /// `at` and `source` are of one block, `at` at most one byte after its end, with [`PADDING`](crate::PADDING)
-    /// readable bytes after the end. `C` fits the CPU.
+    /// R3, R4 and R5, as [`exec`](crate::exec) numbers them: `at` and `source` are of one block, `at` is at most one byte
+    /// after its end, [`PADDING`](crate::PADDING) readable bytes follow the end, and `C` fits the CPU.
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
 }
 
@@ -109,13 +109,13 @@ impl Kernel for Boolean {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u8 {
-        // SAFETY: one byte at the cursor is readable.
+        // SAFETY: R4: one byte at the cursor is readable.
         let byte = unsafe { at.read() } & mask(present) as u8;
         if byte > 1 {
             cold_path();
             *bad = true;
         }
-        // SAFETY: padding follows.
+        // SAFETY: R4: padding follows.
         *at = unsafe { at.add(usize::from(present)) };
         check(at, source, bad);
         byte & 1
@@ -130,7 +130,7 @@ impl Kernel for Long {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i64 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let value = unsafe { long_if::<C>(at, present, bad) };
         check(at, source, bad);
         value
@@ -145,7 +145,7 @@ impl Kernel for Int {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let value = unsafe { Long.read::<C>(at, source, present, bad) };
         if i64::from(value as i32) != value {
             cold_path();
@@ -164,7 +164,7 @@ impl Kernel for Index {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let value = unsafe { Long.read::<C>(at, source, present, bad) };
         if value as u64 >= u64::from(self.0) {
             cold_path();
@@ -185,9 +185,9 @@ impl<const N: usize> Kernel for Raw<N> {
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> [u8; N] {
         const { assert!(N <= 16) };
-        // SAFETY: 16 bytes at the cursor are readable, and no more than those are read.
+        // SAFETY: R4: 16 bytes at the cursor are readable, and no more than those are read.
         let value = unsafe { at.cast::<[u8; N]>().read_unaligned() };
-        // SAFETY: padding follows.
+        // SAFETY: R4: padding follows.
         *at = unsafe { at.add(if present { N } else { 0 }) };
         check(at, source, bad);
         select_unpredictable(present, value, [0; N])
@@ -197,7 +197,7 @@ impl<const N: usize> Kernel for Raw<N> {
 /// So many bytes, moved over; none on a fault.
 ///
 /// # Safety
-/// As [`Kernel::read`], and `len` is at most `isize::MAX`.
+/// R3, as for [`Kernel::read`], and `len` is at most `isize::MAX`.
 #[inline(always)]
 pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, bad: &mut bool) -> &'a [u8] {
     if len as u64 as i64 > source.end as i64 - *at as i64 {
@@ -241,7 +241,7 @@ impl Kernel for Duration {
         present: bool,
         bad: &mut bool,
     ) -> IntervalMonthDayNano {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let parts = unsafe { Raw::<DURATION_BYTES>.read::<C>(at, source, present, bad) };
         let value = duration(&parts);
         if (value.months | value.days) < 0 {

@@ -70,7 +70,7 @@ impl<K: Kernel<Slot: Promote<T>>, T: Copy> Kernel for As<K, T> {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> T {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         unsafe { self.0.read::<C>(at, source, present, bad) }.promote()
     }
 }
@@ -84,7 +84,7 @@ impl<T: Copy + Default, F: Fn(usize) -> Option<T> + Copy> Kernel for Found<F> {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> T {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let index = unsafe { Long.read::<C>(at, source, present, bad) };
         let found = usize::try_from(index).ok().and_then(self.0);
         match found {

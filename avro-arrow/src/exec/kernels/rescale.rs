@@ -11,10 +11,10 @@ impl Rescale {
     /// The decimal, with the zeros; 0 where it has become too large.
     ///
     /// # Safety
-    /// As [`Kernel::read`].
+    /// R3, R4 and R5, as for [`Kernel::read`].
     #[inline(always)]
     unsafe fn decimal<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
-        // SAFETY: the caller's promise, and what `sized` and `fixed` give is in the block.
+        // SAFETY: R3 to R5; `sized` and `fixed` return bytes in the block.
         let (bytes, zeros) = unsafe {
             match self {
                 Rescale::Fixed(size, zeros) => (fixed(at, if present { size as usize } else { 0 }, source, bad), zeros),
@@ -48,7 +48,7 @@ impl Kernel for Times {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i64 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let (value, factor) = unsafe {
             match self.0 {
                 Rescale::Int(factor) => (Int.read::<C>(at, source, present, bad).into(), factor),
@@ -73,7 +73,7 @@ impl Kernel for Scaled128 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         let value = unsafe { self.0.decimal::<C>(at, source, present, bad) };
         value.to_i128().unwrap_or_else(|| {
             cold_path();
@@ -83,7 +83,7 @@ impl Kernel for Scaled128 {
     }
 }
 
-/// As [`Scaled128`].
+/// A decimal with more digits after the point, as an `i256`.
 #[derive(Clone, Copy)]
 pub(in crate::exec) struct Scaled256(pub(in crate::exec) Rescale);
 
@@ -92,7 +92,7 @@ impl Kernel for Scaled256 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         unsafe { self.0.decimal::<C>(at, source, present, bad) }
     }
 }

@@ -27,7 +27,7 @@ const KEPT: [(u32, u64); LENGTHS] = {
 /// `len` bytes at `from` are in the block of `source`, and 12 are readable.
 #[inline(always)]
 unsafe fn view(from: *const u8, len: usize, source: &Source) -> u128 {
-    // SAFETY: the caller's promise.
+    // SAFETY: R3 to R5.
     let (first, second) = unsafe { (from.cast::<u32>().read_unaligned(), from.add(4).cast::<u64>().read_unaligned()) };
     let (kept_first, kept_second) = KEPT[len.min(LENGTHS - 1)];
     let low = len as u64 | (u64::from(u32::from_le(first) & kept_first) << 32);
@@ -44,7 +44,7 @@ impl Kernel for Bytes {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
-        // SAFETY: the caller's promise, and what `sized` gives is in the block, with padding after it.
+        // SAFETY: R3 to R5; `sized` returns bytes in the block, and R4: padding follows them.
         unsafe {
             match short_sized(at, source, present, bad) {
                 Some((from, len)) => view(from, len, source),
@@ -55,10 +55,10 @@ impl Kernel for Bytes {
 }
 
 /// # Safety
-/// As [`Kernel::read`], but for the CPU.
+/// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
 unsafe fn long_bytes(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
-    // SAFETY: as in `Bytes`.
+    // SAFETY: R3 and R4, as in `Bytes`.
     unsafe {
         let (from, len) = long_sized(at, source, bad);
         view(from, len, source)
@@ -73,7 +73,7 @@ impl Kernel for Utf8 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
-        // SAFETY: the caller's promise, and what `short_sized` gives is in the block, with padding after it.
+        // SAFETY: R3 to R5; `short_sized` returns bytes in the block, and R4: padding follows them.
         unsafe {
             match short_sized(at, source, present, bad) {
                 Some((from, len)) => {
@@ -89,10 +89,10 @@ impl Kernel for Utf8 {
 }
 
 /// # Safety
-/// As [`Kernel::read`], but for the CPU.
+/// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
 unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
-    // SAFETY: as in `Utf8`.
+    // SAFETY: R3 and R4, as in `Utf8`.
     unsafe {
         let (from, len) = long_sized(at, source, bad);
         let bytes = std::slice::from_raw_parts(from, len);
@@ -120,7 +120,7 @@ unsafe fn is_short_utf8(from: *const u8, len: usize) -> bool {
         }
         kept
     };
-    // SAFETY: readable by the caller's promise.
+    // SAFETY: R4: readable.
     let mut bytes = unsafe { from.cast::<[u8; 64]>().read_unaligned() };
     let kept = KEPT.iter().skip(64 - len.min(64));
     bytes.iter_mut().zip(kept).for_each(|(byte, kept)| *byte &= kept);

@@ -13,17 +13,17 @@ use std::hint::cold_path;
 #[inline(always)]
 pub(super) unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mut bool) -> i64 {
     // A value that is absent is a zero of one byte, less that byte.
-    // SAFETY: readable by the caller's promise.
+    // SAFETY: R4: readable.
     let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() }) & mask(present);
     let stops = !word & CONTINUES;
     if stops == 0 {
         cold_path();
-        // SAFETY: the caller's promise.
+        // SAFETY: R3 to R5.
         return unsafe { long_of_nine_or_ten(at, bad) };
     }
     // All bits up to the first byte that ends a varint.
     let until_stop = stops ^ (stops - 1);
-    // SAFETY: the caller's promise; the cursor moves by at most eight of the readable bytes.
+    // SAFETY: R5; the cursor moves by at most eight of the readable bytes (R4).
     let bits = unsafe {
         *at = at.add((stops.trailing_zeros() as usize >> 3) + usize::from(present));
         C::gather_sevens(word & until_stop)
@@ -36,14 +36,14 @@ pub(super) unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mu
 #[cold]
 #[inline(never)]
 unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
-    // SAFETY: readable by the caller's promise.
+    // SAFETY: R4: readable.
     let bytes = unsafe { at.cast::<[u8; 10]>().read_unaligned() };
     let mut cursor = crate::encoding::Cursor::new(&bytes);
     let value = cursor.long().unwrap_or_else(|_| {
         *bad = true;
         0
     });
-    // SAFETY: within the readable bytes.
+    // SAFETY: R4: within the readable bytes.
     *at = unsafe { at.add(cursor.at()) };
     value
 }
@@ -53,7 +53,7 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
 /// value notices.
 ///
 /// # Safety
-/// As [`Kernel::read`], but `at` is at most at the end.
+/// R3, R4 and R5.
 #[inline(always)]
 pub(in crate::exec) unsafe fn is_present<C: Cpu>(
     at: &mut *const u8,
@@ -62,7 +62,7 @@ pub(in crate::exec) unsafe fn is_present<C: Cpu>(
     record_present: bool,
     bad: &mut bool,
 ) -> bool {
-    // SAFETY: one byte is readable, and more after it.
+    // SAFETY: R4: one byte is readable, and more after it; R3 and R5.
     let branch = unsafe {
         let byte = at.read() & mask(record_present) as u8;
         if byte & !2 == 0 {
@@ -81,7 +81,7 @@ pub(in crate::exec) unsafe fn is_present<C: Cpu>(
 /// present, the length is 0.
 ///
 /// # Safety
-/// As [`Kernel::read`].
+/// R3, R4 and R5, as for [`Kernel::read`].
 #[inline(always)]
 pub(in crate::exec) unsafe fn sized<C: Cpu>(
     at: &mut *const u8,
@@ -89,7 +89,7 @@ pub(in crate::exec) unsafe fn sized<C: Cpu>(
     present: bool,
     bad: &mut bool,
 ) -> (*const u8, usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: R3 to R5.
     unsafe {
         match short_sized(at, source, present, bad) {
             Some((from, len)) => (from, len),
@@ -98,11 +98,11 @@ pub(in crate::exec) unsafe fn sized<C: Cpu>(
     }
 }
 
-/// As [`sized`], for lengths below 64, which are one byte: a branch that is easy to predict, and the shortest way to
-/// the next value. None, and nothing moved, for other lengths.
+/// [`sized`] for lengths below 64, which are one byte: a branch that is easy to predict, and the shortest way to the
+/// next value. `None`, and nothing moved, for other lengths.
 ///
 /// # Safety
-/// As [`Kernel::read`].
+/// R3, R4 and R5, as for [`Kernel::read`].
 #[inline(always)]
 pub(super) unsafe fn short_sized(
     at: &mut *const u8,
@@ -110,15 +110,15 @@ pub(super) unsafe fn short_sized(
     present: bool,
     bad: &mut bool,
 ) -> Option<(*const u8, usize)> {
-    // SAFETY: one byte at the cursor is readable.
+    // SAFETY: R4: one byte at the cursor is readable.
     let byte = unsafe { at.read() } & mask(present) as u8;
     if byte & 0x81 != 0 {
         return None;
     }
     let len = usize::from(byte >> 1);
-    // SAFETY: padding follows.
+    // SAFETY: R4: padding follows.
     let from = unsafe { at.add(usize::from(present)) };
-    // SAFETY: as above.
+    // SAFETY: R4: at most 63 bytes further, in the padding.
     *at = unsafe { from.add(len) };
     if *at > source.end {
         cold_path();
@@ -129,13 +129,13 @@ pub(super) unsafe fn short_sized(
     Some((from, len))
 }
 
-/// As [`sized`], for any length of a value that is present.
+/// [`sized`] for any length of a value that is present.
 ///
 /// # Safety
-/// As [`Kernel::read`], but for the CPU.
+/// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
 pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut bool) -> (*const u8, usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: R3 to R5.
     let len = unsafe { long_if::<Portable>(at, true, bad) };
     let left = source.end as i64 - *at as i64;
     if len < 0 || len > left {
@@ -153,32 +153,32 @@ pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut b
 /// Skips this many varints.
 ///
 /// # Safety
-/// As [`Kernel::read`].
+/// R3, R4 and R5, as for [`Kernel::read`].
 #[inline(always)]
 pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
-    // SAFETY: the caller's promise: 64 bytes are readable.
+    // SAFETY: R4: 64 bytes are readable; R5.
     if let Some(len) = unsafe { C::varints_len(*at, n) } {
-        // SAFETY: at most 64 of the readable bytes.
+        // SAFETY: R4: at most 64 of the readable bytes.
         *at = unsafe { at.add(len) };
         return check(at, source, bad);
     }
     let mut left = n;
     while left > 0 && !*bad {
         // Those that are among the bytes that are looked at together, or a long one.
-        // SAFETY: as above.
+        // SAFETY: R4: 64 bytes are readable; R5.
         let (moved, len) = unsafe {
             let n = left.min(C::ends(*at).count_ones());
             (n, C::varints_len(*at, n))
         };
         match len {
             Some(len) => {
-                // SAFETY: as above.
+                // SAFETY: R4: at most 64 of the readable bytes.
                 *at = unsafe { at.add(len) };
                 left -= moved;
                 check(at, source, bad);
             }
             None => {
-                // SAFETY: the caller's promise.
+                // SAFETY: R3 to R5.
                 unsafe { skip_varint(at, source, true, bad) };
                 left -= 1;
             }
@@ -189,10 +189,10 @@ pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, s
 /// Moves over one varint, if one is present.
 ///
 /// # Safety
-/// As [`Kernel::read`].
+/// R3, R4 and R5, as for [`Kernel::read`].
 #[inline(always)]
 pub(in crate::exec) unsafe fn skip_varint(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) {
-    // SAFETY: readable by the caller's promise, and the cursor moves by at most ten of these bytes.
+    // SAFETY: R4: readable, and the cursor moves by at most ten of these bytes.
     unsafe {
         // One that is absent is a zero of one byte, less that byte.
         let word = u64::from_le(at.cast::<u64>().read_unaligned()) & mask(present);

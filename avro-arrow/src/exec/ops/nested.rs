@@ -104,7 +104,7 @@ pub(in crate::exec) unsafe fn write_union<C: Nested>(
     lane: &mut Lane<'_>,
     slot: usize,
 ) {
-    if lane.fault || !lane.reserve(program, level, 1) {
+    if !lane.reserve(program, level, 1) {
         return lane.fault = true;
     }
     let position = lane.level_len(level);
@@ -131,7 +131,7 @@ pub(in crate::exec) unsafe fn default_items<C: Nested>(
     slot: usize,
 ) {
     let Some(items) = program.branches(items) else { return lane.fault = true };
-    if lane.fault || !lane.reserve(program, level, items.len()) {
+    if !lane.reserve(program, level, items.len()) {
         return lane.fault = true;
     }
     let first = lane.level_len(level);
@@ -201,7 +201,7 @@ pub(in crate::exec) unsafe fn items<C: Nested>(
             block.n_items > bytes_left(at, &source) as u64
         };
         let n = block.n_items as usize;
-        if lane.fault || too_many || !lane.reserve(program, op.level, n) {
+        if too_many || !lane.reserve(program, op.level, n) {
             lane.fault = true;
             return at;
         }
@@ -412,7 +412,7 @@ unsafe fn write_text(
     slot: usize,
 ) {
     let n = text.len();
-    if lane.fault || !lane.reserve(program, level, n) {
+    if !lane.reserve(program, level, n) {
         return lane.fault = true;
     }
     let first = lane.level_len(level);

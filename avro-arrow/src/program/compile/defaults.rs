@@ -14,13 +14,15 @@ impl Compiler<'_> {
         let mut ops = match (value, &target.form, &column.content) {
             (Value::Null, ..) => return self.absent(column),
             (Value::Union(at, value), ColumnShape::Union(targets), ColumnBuffers::Union { ids, offsets, branches }) => {
-                let (Some(target), Some(inner)) = (targets.get(*at), branches.get(*at)) else { return vec![] };
+                let (Some(target), Some(inner)) = (targets.get(*at), branches.get(*at)) else {
+                    return self.broken("default branches");
+                };
                 let body = self.default_value(value, target, inner);
                 let branch = Branch { body: self.code.body(body), level: inner.level, id: *at as u8 };
                 vec![Op::WriteUnionBranch { ids: *ids, offsets: *offsets, branch }]
             }
             (Value::Union(at, value), ColumnShape::Union(targets), ColumnBuffers::Struct(children)) => {
-                let Some(target) = targets.get(*at) else { return vec![] };
+                let Some(target) = targets.get(*at) else { return self.broken("default branches") };
                 return self.branch_of_struct(targets, *at, column, children, |compiler, child| {
                     compiler.default_value(value, target, &Column { valid: None, ..child.clone() })
                 });
@@ -33,7 +35,7 @@ impl Compiler<'_> {
             (Value::Map(values), ColumnShape::Map(entry), ColumnBuffers::Map { offsets, entries }) => {
                 let (ColumnShape::Record(target), ColumnBuffers::Struct(columns)) = (&entry.form, &entries.content)
                 else {
-                    return vec![];
+                    return self.broken("default entries");
                 };
                 self.default_items(values, *offsets, entries, |compiler, (key, value)| {
                     compiler.default_record(&[key.clone(), value.clone()], target, columns)
@@ -49,10 +51,10 @@ impl Compiler<'_> {
             (Value::Bytes(bytes), _, ColumnBuffers::Views(to)) => {
                 vec![Op::View { to: *to, view: self.constants.view(bytes) }]
             }
-            (value, _, content) => {
-                let slot = self.constants.slot(&slot(value, column.field.data_type()));
-                content.values().map(|to| Op::Constant { to, slot }).into_iter().collect()
-            }
+            (value, _, content) => match (content.values(), slot(value, column.field.data_type())) {
+                (Some(to), Some(bytes)) => vec![Op::Constant { to, slot: self.constants.slot(&bytes) }],
+                _ => return self.broken("defaults"),
+            },
         };
         ops.extend(column.valid.map(|to| Op::WriteValid { to }));
         ops
@@ -82,25 +84,25 @@ impl Compiler<'_> {
     }
 }
 
-/// The bytes of a value's slot.
-fn slot(value: &Value, data_type: &DataType) -> Vec<u8> {
-    match value {
+/// The bytes of a value's slot; `None` if values of this kind have no slot of their own.
+fn slot(value: &Value, data_type: &DataType) -> Option<Vec<u8>> {
+    Some(match value {
         Value::Boolean(value) => vec![u8::from(*value)],
-        Value::Int(value) | Value::Enum(value) => value.to_ne_bytes().to_vec(),
-        Value::Long(value) => value.to_ne_bytes().to_vec(),
-        Value::Float(value) => value.to_ne_bytes().to_vec(),
-        Value::Double(value) => value.to_ne_bytes().to_vec(),
+        Value::Int(value) | Value::Enum(value) => value.to_le_bytes().to_vec(),
+        Value::Long(value) => value.to_le_bytes().to_vec(),
+        Value::Float(value) => value.to_le_bytes().to_vec(),
+        Value::Double(value) => value.to_le_bytes().to_vec(),
         Value::Fixed(bytes) => bytes.clone(),
         Value::Decimal(value) => match data_type {
             DataType::Decimal256(..) => value.to_le_bytes().to_vec(),
-            _ => value.as_i128().to_ne_bytes().to_vec(),
+            _ => value.as_i128().to_le_bytes().to_vec(),
         },
         Value::Duration { months, days, millis } => {
             let nanos = i64::from(*millis) * 1_000_000;
             let interval = IntervalMonthDayNanoType::make_value(*months as i32, *days as i32, nanos);
-            [&interval.months.to_ne_bytes()[..], &interval.days.to_ne_bytes(), &interval.nanoseconds.to_ne_bytes()]
+            [&interval.months.to_le_bytes()[..], &interval.days.to_le_bytes(), &interval.nanoseconds.to_le_bytes()]
                 .concat()
         }
-        _ => vec![],
-    }
+        _ => return None,
+    })
 }
