@@ -22,13 +22,12 @@ use crate::codec::Block;
 use crate::column::ROWS;
 use crate::damage::DamagedBlock;
 use crate::encoding::PaddedBytes;
-use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::error::{Error, Fault, Result};
 use crate::exec::{BlockSlice, Stop, run};
 use crate::program::Program;
 use crate::reference::{self, Located};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
-use arrow_schema::ArrowError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -120,28 +119,19 @@ impl Batcher {
 
     /// Adds a block, after checking its row count against its bytes.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
-        self.believe_rows(&block)?;
+        self.check_row_count(&block)?;
         self.enqueue(block, Picked::default(), false);
         Ok(())
     }
 
     /// Checks that the block's bytes can hold its declared row count.
-    fn believe_rows(&self, block: &Block) -> Result<()> {
-        let (rows, bytes) = (block.rows, block.data.len());
-        let min = self.program.min_row_bytes;
-        let max_empty = self.program.options.limits.zero_width_items;
-        if rows > max_empty && min == 0 {
-            let limit = ErrorKind::Limit { limit: "zero_width_items", value: rows, max: max_empty };
-            return Err(at_block(limit.into(), block));
-        }
-        if rows.saturating_mul(min) > bytes as u64 {
-            // A count that is slightly too large suggests that a value is cut; decoding then locates it.
-            let cut = rows.saturating_mul(min) / 2 <= bytes as u64;
-            let located = if cut { self.locate(block) } else { None };
-            let error = located.map_or_else(|| Fault::RowCount(rows as i64).into(), Located::into_error);
-            return Err(at_block(error, block));
-        }
-        Ok(())
+    fn check_row_count(&self, block: &Block) -> Result<()> {
+        let Err(fault) = self.program.row_count_check().decompressed(block.data.len(), block.rows) else { return Ok(()) };
+        // A count that is slightly too large suggests that a value is cut; decoding then locates it.
+        let needed = block.rows.saturating_mul(self.program.min_row_bytes);
+        let cut = matches!(fault, Fault::RowCount(_)) && needed / 2 <= block.data.len() as u64;
+        let located = if cut { self.locate(block) } else { None };
+        Err(at_block(located.map_or_else(|| fault.into(), Located::into_error), block))
     }
 
     /// Adds rows picked from a block that was checked.
@@ -378,8 +368,7 @@ impl Batcher {
 
 #[cold]
 fn disagree() -> Error {
-    let what = "the program found damage where the reference decoder found none".to_string();
-    ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
+    Error::internal("the program found damage where the reference decoder found none")
 }
 
 /// Adds the position of the block to an error.

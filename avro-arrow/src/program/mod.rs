@@ -13,6 +13,7 @@ mod verify;
 pub(crate) use constants::{Constants, Rescale};
 
 use crate::column::{BufferId, Column, Layout, LevelId};
+use crate::container::row_count_check::RowCountCheck;
 use crate::error::Result;
 use crate::options::Options;
 use crate::plan::Plan;
@@ -255,6 +256,11 @@ impl Program {
     /// Whether no column is read, so that only the number of rows matters.
     pub(crate) fn counts_only(&self) -> bool {
         self.options.projection.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// The check of declared row counts.
+    pub(crate) fn row_count_check(&self) -> RowCountCheck {
+        RowCountCheck::new(self.min_row_bytes, &self.options.limits)
     }
 
     /// The ops of a body. A verified program has those of each of its bodies.

@@ -65,7 +65,7 @@ impl Batcher {
 
     /// Decodes a whole block and drops its rows.
     pub(crate) fn check(&mut self, block: &Block) -> Result<()> {
-        self.believe_rows(block)?;
+        self.check_row_count(block)?;
         let blocks = Arc::from([block.data.to_buffer()]);
         let mut whole = BlockSlice {
             data: block.data.clone(),

@@ -2,84 +2,13 @@
 
 use super::framer::Frame;
 use super::header::{Header, SYNC_LEN};
-use crate::codec::{
-    Codec, DEFLATE_RATIO_MAX, Decompressor, RawBlock, SNAPPY_RATIO_MAX, block_bytes_max, stated_snappy_len,
-    stated_zstandard_len, zstandard_len_max,
-};
+use super::row_count_check::{PREFIX_LEN, RowCountCheck, RowsFit};
+use crate::codec::{Codec, Decompressor, RawBlock, block_bytes_max};
 use crate::encoding::PaddedBytes;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
 use crate::schema::Sizes;
 use std::io::{Read, Seek, SeekFrom};
-
-/// Whether a block can hold its declared rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowsFit {
-    /// It can, as far as is known without decompression.
-    Yes,
-    /// It cannot.
-    No,
-    /// Only decompression can tell.
-    Unknown,
-}
-
-/// Bytes of a block that `rows_fit` looks at: the longest header of a zstandard frame.
-const PREFIX_LEN: usize = 18;
-
-/// Checks whether stored bytes can hold `rows` rows of at least `min_row_bytes` each. Rows without bytes are accepted
-/// up to the limit on them, in a block without bytes.
-pub(crate) fn rows_fit(codec: Codec, stored: &[u8], rows: u64, min_row_bytes: u64, limits: &Limits) -> RowsFit {
-    prefix_fits(codec, stored, stored.len() as u64, rows, min_row_bytes, limits)
-}
-
-/// Checks the row count of a block by its stored length alone; `false` if it is certainly too large.
-pub(crate) fn rows_may_fit(codec: Codec, stored_len: u64, rows: u64, min_row_bytes: u64, limits: &Limits) -> bool {
-    prefix_fits(codec, &[], stored_len, rows, min_row_bytes, limits) != RowsFit::No
-}
-
-/// The fault of a block that cannot hold its rows.
-pub(crate) fn rows_fault(rows: u64, min_row_bytes: u64, limits: &Limits) -> Fault {
-    match min_row_bytes {
-        0 => Fault::Limit { limit: "zero_width_items", value: rows, max: limits.zero_width_items },
-        _ => Fault::RowCount(i64::try_from(rows).unwrap_or(i64::MAX)),
-    }
-}
-
-/// `rows_fit`, where `prefix` is the start of `stored_len` bytes.
-fn prefix_fits(
-    codec: Codec,
-    prefix: &[u8],
-    stored_len: u64,
-    rows: u64,
-    min_row_bytes: u64,
-    limits: &Limits,
-) -> RowsFit {
-    let fits = |fit: bool| if fit { RowsFit::Yes } else { RowsFit::No };
-    let needed = rows.saturating_mul(min_row_bytes);
-    let max = block_bytes_max(limits) as u64;
-    if needed == 0 {
-        // No rows, or rows without bytes. If the block has bytes, only decompression can tell whether they belong
-        // there.
-        let too_many = min_row_bytes == 0 && rows > limits.zero_width_items;
-        return if !too_many && stored_len > 0 { RowsFit::Unknown } else { fits(!too_many) };
-    }
-    match codec {
-        Codec::Null => fits(needed <= stored_len),
-        Codec::Deflate => fits(needed <= stored_len.saturating_mul(DEFLATE_RATIO_MAX)),
-        // A damaged length and a length beyond the limit are distinguished by the decompressor.
-        Codec::Snappy => match stated_snappy_len(prefix) {
-            Some(len) if len <= max && len <= stored_len.saturating_mul(SNAPPY_RATIO_MAX) => fits(needed <= len),
-            _ => RowsFit::Unknown,
-        },
-        Codec::Zstandard if needed > zstandard_len_max(stored_len) => RowsFit::No,
-        // More frames may follow the first, so its size can only confirm.
-        Codec::Zstandard => match stated_zstandard_len(prefix) {
-            Some(len) if needed <= len && len <= max && len <= zstandard_len_max(stored_len) => RowsFit::Yes,
-            _ => RowsFit::Unknown,
-        },
-        Codec::Bzip2 | Codec::Xz => RowsFit::Unknown,
-    }
-}
 
 /// Counts the rows of a container file from the frames of its blocks. Nothing is decoded. A block whose row count is
 /// not plausible by its size (see [`Limits`]) is decompressed to check it.
@@ -92,8 +21,8 @@ pub fn count_rows(file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64>
 /// Counts the rows of a file whose header was read before: see [`count_rows`].
 pub fn count_rows_behind(header: &Header, file: &mut (impl Read + Seek), limits: &Limits) -> Result<u64> {
     let file_len = file.seek(SeekFrom::End(0))?;
-    let min_row_bytes = Sizes::of(&header.schema).min(header.schema.root());
-    let mut count = Count { header, limits, min_row_bytes, decompressor: None, rows: 0, index: 0 };
+    let check = RowCountCheck::new(Sizes::of(&header.schema).min(header.schema.root()), limits);
+    let mut count = Count { header, limits, check, decompressor: None, rows: 0, index: 0 };
     // Each read spans the marker of one block and the frame of the next.
     let mut marker = count.header.len.saturating_sub(SYNC_LEN as u64);
     loop {
@@ -149,7 +78,7 @@ const HEAD_LEN: usize = SYNC_LEN + Frame::LEN_MAX + PREFIX_LEN;
 struct Count<'a> {
     header: &'a Header,
     limits: &'a Limits,
-    min_row_bytes: u64,
+    check: RowCountCheck,
     /// Created when it is first needed.
     decompressor: Option<Decompressor>,
     rows: u64,
@@ -184,7 +113,7 @@ impl Count<'_> {
     fn block(&mut self, file: &mut (impl Read + Seek), frame: &Frame, prefix: &[u8], offset: u64) -> Result<()> {
         let Frame { rows, size, len } = *frame;
         let prefix = prefix.get(..size as usize).unwrap_or(prefix);
-        let mut fit = prefix_fits(self.header.codec, prefix, size, rows, self.min_row_bytes, self.limits);
+        let mut fit = self.check.prefix(self.header.codec, prefix, size, rows);
         if fit == RowsFit::Unknown {
             let mut stored = Vec::new();
             file.seek(SeekFrom::Start(offset + len as u64))?;
@@ -195,13 +124,13 @@ impl Count<'_> {
             let codec = self.header.codec;
             let decompressor = self.decompressor.get_or_insert_with(|| Decompressor::new(codec, self.limits));
             let data = decompressor.decompress(block)?.data;
-            fit = rows_fit(Codec::Null, &data, rows, self.min_row_bytes, self.limits);
+            fit = self.check.stored(Codec::Null, &data, rows);
             if fit == RowsFit::Unknown {
                 return Err(self.at(offset, self.index, Fault::TrailingBytes(data.len() as u64)));
             }
         }
         if fit != RowsFit::Yes {
-            return Err(self.at(offset, self.index, rows_fault(rows, self.min_row_bytes, self.limits)));
+            return Err(self.at(offset, self.index, self.check.fault(rows)));
         }
         let sum = self.rows.checked_add(rows);
         let what = "the row count of all blocks exceeds 64 bits";
