@@ -11,7 +11,7 @@
 
 mod framer;
 mod header;
-mod pieces;
+mod byte_queue;
 mod positioned;
 mod row_count;
 pub(crate) mod row_count_check;
@@ -21,8 +21,8 @@ mod tests;
 mod write;
 
 pub use crate::codec::RawBlock;
-pub use row_count::{count_rows, count_rows_behind, first_block};
 pub use framer::{Frame, Framer};
 pub use header::Header;
 pub use positioned::Positioned;
+pub use row_count::{count_rows, count_rows_behind, first_block};
 pub use write::{frame, frame_head, header_bytes, random_sync};

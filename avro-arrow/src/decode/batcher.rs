@@ -11,10 +11,10 @@
 
 mod row_positions;
 mod skip;
-mod walk;
+mod predicate_scan;
 
+pub(crate) use predicate_scan::{PredicateScan, SelectedRows};
 pub use row_positions::RowRange;
-pub(crate) use walk::{Picked, Walk};
 
 use row_positions::RowPositions;
 
@@ -51,7 +51,7 @@ const SMALL_BLOCK_BYTES: usize = 4 << 10;
 pub(crate) struct Batcher {
     program: Arc<Program>,
     /// Locates errors instead of `program`, as it may read more columns.
-    explainer: Option<Arc<Program>>,
+    error_locator: Option<Arc<Program>>,
     queue: VecDeque<Pending>,
     /// Rows and bytes in the queue.
     queued_rows: u64,
@@ -78,7 +78,7 @@ struct Pending {
     rows_left: u64,
     zero_width_items: u64,
     /// The positions of its rows in the file's block, if they were picked from it.
-    picked: Picked,
+    picked: SelectedRows,
     /// Whether the block is known to be intact.
     checked: bool,
 }
@@ -94,7 +94,7 @@ impl Batcher {
         let max_rows = max_rows.min(program.options.batch_size.max(1).saturating_mul(CHUNK_BATCHES_MAX));
         Batcher {
             program,
-            explainer: None,
+            error_locator: None,
             queue,
             queued_rows: 0,
             queued_bytes: 0,
@@ -120,13 +120,15 @@ impl Batcher {
     /// Adds a block, after checking its row count against its bytes.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
         self.check_row_count(&block)?;
-        self.enqueue(block, Picked::default(), false);
+        self.enqueue(block, SelectedRows::default(), false);
         Ok(())
     }
 
     /// Checks that the block's bytes can hold its declared row count.
     fn check_row_count(&self, block: &Block) -> Result<()> {
-        let Err(fault) = self.program.row_count_check().decompressed(block.data.len(), block.rows) else { return Ok(()) };
+        let Err(fault) = self.program.row_count_check().decompressed(block.data.len(), block.rows) else {
+            return Ok(());
+        };
         // A count that is slightly too large suggests that a value is cut; decoding then locates it.
         let needed = block.rows.saturating_mul(self.program.min_row_bytes);
         let cut = matches!(fault, Fault::RowCount(_)) && needed / 2 <= block.data.len() as u64;
@@ -135,11 +137,11 @@ impl Batcher {
     }
 
     /// Adds rows picked from a block that was checked.
-    pub(crate) fn push_picked(&mut self, block: Block, picked: Picked) {
+    pub(crate) fn push_picked(&mut self, block: Block, picked: SelectedRows) {
         self.enqueue(block, picked, true);
     }
 
-    fn enqueue(&mut self, block: Block, picked: Picked, checked: bool) {
+    fn enqueue(&mut self, block: Block, picked: SelectedRows, checked: bool) {
         self.queued_rows += block.rows;
         self.queued_bytes += block.data.len();
         self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked, checked });
@@ -265,7 +267,7 @@ impl Batcher {
                 break;
             }
         }
-        // Rows that do not fill a batch wait for more, except at the end. Rows that are only walked fill no batch.
+        // Rows that do not fill a batch wait for more, except at the end. Rows of a predicate scan fill no batch.
         let whole_queue = counts.len() == self.queue.len() && total as u64 == self.queued_rows;
         if total > batch_size && !(end && whole_queue) && self.program.starts.is_none() {
             let mut excess = total % batch_size;
@@ -359,7 +361,7 @@ impl Batcher {
     }
 
     fn locate(&self, block: &Block) -> Option<Located> {
-        self.explainer.iter().chain([&self.program]).find_map(|program| {
+        self.error_locator.iter().chain([&self.program]).find_map(|program| {
             let Program { plan, options, .. } = &**program;
             reference::locate(plan, &block.data, block.rows, &options.limits)
         })

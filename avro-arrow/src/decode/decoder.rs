@@ -276,8 +276,12 @@ impl Decoder {
         if let Some(row_positions) = &mut self.row_positions {
             row_positions.give(self.blocks.take_row_positions());
         }
-        let framed =
-            self.framer.take_damage().into_iter().map(|damaged| self.blocks.clear_implausible_count(damaged)).collect::<Vec<_>>();
+        let framed = self
+            .framer
+            .take_damage()
+            .into_iter()
+            .map(|damaged| self.blocks.clear_implausible_count(damaged))
+            .collect::<Vec<_>>();
         insert(&mut self.damage, framed);
         insert(&mut self.damage, self.blocks.take_damage());
         Ok(match batch? {

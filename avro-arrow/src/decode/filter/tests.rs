@@ -2,7 +2,7 @@
 //! do, as tables.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::select::Way;
+use super::select::Strategy;
 use super::*;
 use crate::codec::{Block, Codec};
 use crate::container::testing::{bytes, long};
@@ -67,7 +67,7 @@ impl RowFilter for Moody {
 fn decoder(program: &FilterProgram, batch_size: usize, filter: impl RowFilter + 'static) -> BlockDecoder {
     let options = Options { batch_size, ..program.output.options.clone() };
     let output = Arc::new(Program::compile(program.output.schema(), &options).unwrap());
-    let columns = program.walk.options.projection.clone().unwrap();
+    let columns = program.predicate.options.projection.clone().unwrap();
     let mut decoder = BlockDecoder::new(Codec::Null, output.clone());
     decoder.set_filter(&FilterProgram::compile(&output, &columns).unwrap(), Box::new(filter));
     decoder
@@ -97,7 +97,7 @@ fn read(decoder: &mut BlockDecoder, blocks: &[RawRows]) -> (Vec<RecordBatch>, Op
 fn is_whole(program: &Program, filter: &FilterProgram, blocks: &[RawRows]) -> bool {
     let limits = Limits::default();
     let faulty = |plan| blocks.iter().any(|(n_rows, bytes)| locate(plan, bytes, *n_rows, &limits).is_some());
-    !faulty(&program.plan) && !faulty(&filter.walk.plan)
+    !faulty(&program.plan) && !faulty(&filter.predicate.plan)
 }
 
 /// What should come of it, by the reference decoder: the rows selected, if nothing is damaged that has to be looked at.
@@ -108,16 +108,16 @@ fn selected_rows(
     select: impl Fn(usize) -> bool,
 ) -> Option<Vec<Vec<Value>>> {
     let limits = Limits::default();
-    let walk = &filter.walk.plan;
+    let predicate = &filter.predicate.plan;
     let (mut row, mut selected) = (0, Vec::new());
     for (n_rows, bytes) in blocks {
-        if locate(walk, bytes, *n_rows, &limits).is_some() {
+        if locate(predicate, bytes, *n_rows, &limits).is_some() {
             return None;
         }
         let mut rest = bytes.as_slice();
         for _ in 0..*n_rows {
             // One row of the rest leaves all after it.
-            let left = match locate(walk, rest, 1, &limits).map(|located| located.fault) {
+            let left = match locate(predicate, rest, 1, &limits).map(|located| located.fault) {
                 Some(Fault::TrailingBytes(left)) => left as usize,
                 None => 0,
                 Some(fault) => panic!("{fault}"),
@@ -174,7 +174,7 @@ fn check(what: &str, program: &Program, filter_program: &FilterProgram, blocks: 
 
 /// Whether the filter got the columns of all rows.
 fn check_seen(what: &str, program: &FilterProgram, blocks: &[RawRows], seen: &[RecordBatch]) {
-    let plan = &program.walk.plan;
+    let plan = &program.predicate.plan;
     let limits = Limits::default();
     let rows = blocks.iter().flat_map(|(n, bytes)| decode_rows(plan, bytes, *n, &limits).unwrap());
     let all = to_batch(plan, rows.collect()).unwrap();
@@ -323,13 +323,13 @@ fn filters_of_all_kinds() {
     let rows = |from: i64| (from..from + 100).flat_map(|n| pair(n, format!("text of row {n}").as_bytes())).collect();
     let blocks: Vec<RawRows> = (0..90).map(|block| (100, rows(block * 100))).collect();
     type Select = fn(i64) -> bool;
-    let cases: [(&str, Select, Way); 6] = [
-        ("none", |_| false, Way::Walk),
-        ("all", |_| true, Way::Whole),
-        ("one", |n| n == 4321, Way::Walk),
-        ("all, then a few, then most", |n| n < 500 || n % 100 == 7 || n > 4000, Way::Whole),
-        ("the first ones", |n| n < 1050, Way::Walk),
-        ("whole blocks", |n| n / 100 % 2 == 0, Way::Whole),
+    let cases: [(&str, Select, Strategy); 6] = [
+        ("none", |_| false, Strategy::LateMaterialize),
+        ("all", |_| true, Strategy::FilterAfterDecode),
+        ("one", |n| n == 4321, Strategy::LateMaterialize),
+        ("all, then a few, then most", |n| n < 500 || n % 100 == 7 || n > 4000, Strategy::FilterAfterDecode),
+        ("the first ones", |n| n < 1050, Strategy::LateMaterialize),
+        ("whole blocks", |n| n / 100 % 2 == 0, Strategy::FilterAfterDecode),
     ];
     for (what, select, way) in cases {
         for projection in [None, Some(vec![]), Some(vec!["n".to_string()]), Some(vec!["s".to_string()])] {
@@ -345,8 +345,8 @@ fn filters_of_all_kinds() {
                 assert_eq!(selector.rows_selected, n_rows as u64, "{what}");
                 assert_eq!(selector.rows_selected + selector.rows_pruned, 9000, "{what}");
                 if batch_size == 100 {
-                    let way = if projection == Some(vec![]) { Way::Walk } else { way };
-                    assert_eq!(selector.way, way, "{what}");
+                    let way = if projection == Some(vec![]) { Strategy::LateMaterialize } else { way };
+                    assert_eq!(selector.strategy, way, "{what}");
                 }
                 let want: Vec<i64> = (0..9000).filter(|&n| select(n)).collect();
                 let got: Option<Vec<i64>> = match &projection {

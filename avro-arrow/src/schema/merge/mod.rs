@@ -3,7 +3,7 @@
 //! Every source schema resolves to the merged one without an error. First equal types are found by union–find
 //! (`unify`), then the merged schema is written as JSON text (`write`) and parsed like any other.
 
-mod classes;
+mod union_find;
 mod columns;
 mod defaults;
 mod report;

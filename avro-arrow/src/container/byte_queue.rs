@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// The bytes that were fed and not yet consumed.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub(super) struct ByteQueue {
     /// None of the pieces is empty.
     pieces: VecDeque<Buffer>,
     /// Consumed bytes of the first piece, always fewer than its length.
@@ -17,10 +17,10 @@ pub(super) struct Pieces {
     pending: usize,
 }
 
-impl Pieces {
+impl ByteQueue {
     /// Creates an empty queue; the next byte to be fed is at this offset of the file.
     pub(super) fn new(offset: u64) -> Self {
-        Pieces { pieces: VecDeque::new(), head: 0, offset, pending: 0 }
+        ByteQueue { pieces: VecDeque::new(), head: 0, offset, pending: 0 }
     }
 
     pub(super) fn push(&mut self, piece: Buffer) {
@@ -31,7 +31,7 @@ impl Pieces {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Pieces::new(self.end());
+        *self = ByteQueue::new(self.end());
     }
 
     /// Offset in the file of the first byte.
@@ -124,7 +124,7 @@ mod tests {
         for size in [1, 2, 3, 7, 50, 99, 100] {
             for skip in [0, 1, 6, 49, 100] {
                 for n in [0, 1, 5, 51, 100] {
-                    let mut pieces = Pieces::new(1000);
+                    let mut pieces = ByteQueue::new(1000);
                     all.chunks(size).for_each(|piece| pieces.push(Buffer::from(piece)));
                     pieces.consume(skip);
                     assert_eq!(pieces.front().is_empty(), skip == 100);

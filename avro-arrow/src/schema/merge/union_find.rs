@@ -4,17 +4,17 @@ use std::collections::HashSet;
 
 /// Disjoint sets of numbers, each with its members.
 #[derive(Debug)]
-pub(super) struct Classes {
+pub(super) struct UnionFind {
     /// The root of a set is its own parent. The larger set keeps its root, so paths to roots are short.
     parent: Vec<usize>,
     members: Vec<Vec<usize>>,
 }
 
 // Indexed without a check of its own: the numbers are those that the sets were made for.
-impl Classes {
+impl UnionFind {
     /// Creates a set for every number below `n`.
-    pub(super) fn new(n: usize) -> Classes {
-        Classes { parent: (0..n).collect(), members: (0..n).map(|one| vec![one]).collect() }
+    pub(super) fn new(n: usize) -> UnionFind {
+        UnionFind { parent: (0..n).collect(), members: (0..n).map(|one| vec![one]).collect() }
     }
 
     /// The current representative of the set of `one`.
@@ -48,15 +48,15 @@ impl Classes {
 }
 
 /// Sets of items with owners, in which an owner's items stay in different sets.
-pub(super) struct Linker {
-    classes: Classes,
+pub(super) struct NameMatcher {
+    classes: UnionFind,
     owners: Vec<usize>,
 }
 
-impl Linker {
+impl NameMatcher {
     /// Creates a set for every item. Items are indexes of `owners`.
-    pub(super) fn new(owners: Vec<usize>) -> Linker {
-        Linker { classes: Classes::new(owners.len()), owners }
+    pub(super) fn new(owners: Vec<usize>) -> NameMatcher {
+        NameMatcher { classes: UnionFind::new(owners.len()), owners }
     }
 
     /// Joins two sets, whatever their owners.

@@ -12,7 +12,7 @@ use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use std::sync::Arc;
 
 /// The rows of one predicate scan.
-pub(crate) struct Walk {
+pub(crate) struct PredicateScan {
     /// The filter's columns.
     pub(crate) columns: RecordBatch,
     /// The start of each row in its block's buffer.
@@ -36,7 +36,7 @@ pub(crate) struct Part {
 
 /// The original positions of rows picked from a block. Without runs, the positions are unchanged.
 #[derive(Debug, Default)]
-pub(crate) struct Picked {
+pub(crate) struct SelectedRows {
     runs: Vec<Run>,
 }
 
@@ -52,12 +52,12 @@ struct Run {
 
 impl Batcher {
     /// Locates errors with this program's reader, as a predicate scan reads few columns.
-    pub(crate) fn explained_by(self, program: &Arc<Program>) -> Self {
-        Batcher { explainer: Some(Arc::clone(program)), ..self }
+    pub(crate) fn with_error_locator(self, program: &Arc<Program>) -> Self {
+        Batcher { error_locator: Some(Arc::clone(program)), ..self }
     }
 
     /// Scans the next blocks. Returns `None` if it needs more blocks first or, at the `end`, after the last block.
-    pub(crate) fn next_walk(&mut self, end: bool) -> Result<Option<Walk>> {
+    pub(crate) fn next_predicate_scan(&mut self, end: bool) -> Result<Option<PredicateScan>> {
         if !self.wants_to_decode(end) {
             return Ok(None);
         }
@@ -78,7 +78,7 @@ impl Batcher {
         });
         let parts = parts.collect();
         self.take_decoded(&pieces);
-        Ok(Some(Walk { columns: self.batch_of(columns, n_rows)?, starts, parts }))
+        Ok(Some(PredicateScan { columns: self.batch_of(columns, n_rows)?, starts, parts }))
     }
 
     /// Takes all blocks that wait to be scanned.
@@ -98,15 +98,15 @@ impl Batcher {
 
 impl Part {
     /// Returns all its rows, without a copy.
-    pub(crate) fn all(self) -> (Block, Picked) {
+    pub(crate) fn all(self) -> (Block, SelectedRows) {
         let whole = self.n_rows as u64 == self.block.rows;
         let runs = if whole { vec![] } else { vec![self.run(0, self.from, 0, 0)] };
         let data = self.block.data.slice(self.from..self.to);
-        (Block { rows: self.n_rows as u64, data, ..self.block }, Picked { runs })
+        (Block { rows: self.n_rows as u64, data, ..self.block }, SelectedRows { runs })
     }
 
     /// Returns the rows whose bits are set. `starts` begins at its first row.
-    pub(crate) fn pick(self, starts: &[u32], rows: &BooleanBuffer) -> (Block, Picked) {
+    pub(crate) fn pick(self, starts: &[u32], rows: &BooleanBuffer) -> (Block, SelectedRows) {
         let start_of = |row: usize| match starts.get(row) {
             Some(&start) if row < self.n_rows => (start as usize).saturating_sub(self.block_start),
             _ => self.to,
@@ -127,7 +127,7 @@ impl Part {
             data.extend_from_slice(bytes_of(run));
         }
         let data = PaddedBytes::from_vec(data);
-        (Block { rows: n_rows as u64, data, ..self.block }, Picked { runs })
+        (Block { rows: n_rows as u64, data, ..self.block }, SelectedRows { runs })
     }
 
     fn run(&self, row: usize, at: usize, to_row: usize, to_at: usize) -> Run {
@@ -135,7 +135,7 @@ impl Part {
     }
 }
 
-impl Picked {
+impl SelectedRows {
     /// Converts the position of a fault to the file's block.
     pub(crate) fn in_block(&self, mut located: Located) -> Located {
         let run = self.runs.partition_point(|run| u64::from(run.to_row) <= located.row);
