@@ -3,22 +3,21 @@
 //! The targets become columns of buffers first (`columns`). Then the sources become ops that write these buffers. Bodies
 //! are emitted before the ops that run them, so that each body is one range.
 
+mod code;
 mod columns;
 mod defaults;
+mod skip;
 
 use super::constants::{Constants, Rescale};
-use super::skip::Skips;
-use super::{Body, Branch, Branches, FUSED_VARINTS_MAX, MASK_DEPTH_MAX, Nulls, Op, Program, ScalarEncoding, Starts};
+use super::{Branch, Branches, MASK_DEPTH_MAX, Nulls, Op, Program, ScalarEncoding, Starts};
 use crate::column::{Column, ColumnBuffers, Layout, LevelId, ROWS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::plan::{ColumnShape, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target};
 use crate::schema::Sizes;
 use arrow_schema::DataType;
-
-/// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take
-/// gigabytes.
-const OPS_MAX: usize = 4 << 20;
+use code::{Code, OPS_MAX};
+use skip::Skips;
 
 /// Maximum bytes of constants that views point into.
 const TEXT_MAX: usize = i32::MAX as usize;
@@ -63,35 +62,6 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
         min_row_bytes,
         options: options.clone(),
     })
-}
-
-/// The code emitted so far.
-#[derive(Default)]
-pub(super) struct Code {
-    pub(super) ops: Vec<Op>,
-    pub(super) branches: Vec<Branch>,
-    /// Whether there were more ops or branches than [`OPS_MAX`]; not all of them are here.
-    pub(super) too_large: bool,
-}
-
-impl Code {
-    /// Emits the ops as a body.
-    pub(super) fn body(&mut self, ops: Vec<Op>) -> Body {
-        let ops = fuse_varints(ops);
-        let start = self.ops.len() as u32;
-        self.too_large |= self.ops.len() + ops.len() > OPS_MAX;
-        if !self.too_large {
-            self.ops.extend(ops);
-        }
-        Body { start, end: self.ops.len() as u32 }
-    }
-
-    pub(super) fn branches(&mut self, branches: impl IntoIterator<Item = Branch>) -> Branches {
-        let first = self.branches.len() as u32;
-        self.branches.extend(branches);
-        self.too_large |= self.branches.len() > OPS_MAX;
-        Branches { first, n: self.branches.len() as u32 - first }
-    }
 }
 
 struct Compiler<'a> {
@@ -392,23 +362,6 @@ impl Compiler<'_> {
             None => self.broken("scalars"),
         }
     }
-}
-
-/// Fuses consecutive ints and longs. (Lineitem, all columns: 1 % faster in blocks of 512 rows, 7 % in 64 KiB.)
-fn fuse_varints(ops: Vec<Op>) -> Vec<Op> {
-    let is_varint = |op: &Op| matches!(op, Op::Read { encoding: ScalarEncoding::Int | ScalarEncoding::Long, .. });
-    let mut marked = Vec::with_capacity(ops.len());
-    let mut rest = ops.as_slice();
-    while let Some(op) = rest.first() {
-        let n = rest.iter().take(FUSED_VARINTS_MAX).take_while(|op| is_varint(op)).count().max(1);
-        if n > 1 {
-            marked.push(Op::FusedVarints { n: n as u8 });
-        }
-        let (taken, left) = rest.split_at_checked(n).unwrap_or((std::slice::from_ref(op), &[]));
-        marked.extend_from_slice(taken);
-        rest = left;
-    }
-    marked
 }
 
 /// Maximum number of values of an optional record that is read by predication: all values are read without a branch,

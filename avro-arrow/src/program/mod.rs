@@ -7,7 +7,6 @@
 mod compile;
 mod constants;
 mod print;
-mod skip;
 mod verify;
 
 pub(crate) use constants::{Constants, Rescale};

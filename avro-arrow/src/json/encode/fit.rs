@@ -1,6 +1,5 @@
 //! Encodes one JSON scalar as a value of its type, and describes mismatches.
 
-use super::readable::put_decimal;
 use super::{Rule, Token};
 use crate::encoding::put_long;
 use crate::json::decimal::{Digits, looks_like_one};

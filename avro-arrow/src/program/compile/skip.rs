@@ -3,9 +3,9 @@
 //! that refer to each type twice do not double at every level. Recursive types are skipped by `json::skip_value`,
 //! which keeps its own list of open containers: their values can be nested deeper than the stack.
 
-use super::compile::Code;
-use super::{Body, Branch, Op, SkipScalar};
+use super::code::Code;
 use crate::column::ROWS;
+use crate::program::{Body, Branch, Op, SkipScalar};
 use crate::schema::{Kind, NodeId, Schema, Sizes};
 use std::collections::HashMap;
 
