@@ -33,8 +33,8 @@ pub(crate) struct FilledBuffers {
 }
 
 impl FilledBuffers {
-    /// Creates the buffers from those that the program wrote. The first `n_constants` of `view_buffers` are constants; the
-    /// arrays may copy at most `max_text` bytes of text.
+    /// Creates the buffers from those that the program wrote. The first `n_constants` of `view_buffers` are constants;
+    /// the arrays may copy at most `max_text` bytes of text.
     pub(super) fn new(
         buffers: Vec<Buffer>,
         lens: Vec<usize>,

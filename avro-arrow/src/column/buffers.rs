@@ -19,9 +19,10 @@ pub(crate) const SLOTS_MAX: usize = i32::MAX as usize / 8;
 
 /// Addresses of slot 0 of each buffer, for one lane.
 ///
-/// Invariant: for every buffer of a level below the rows, the memory from its address on is valid for `width * capacity`
-/// bytes, where the capacity is the level's [`Level::capacity`] in the same lane; for a buffer of the rows, which all
-/// lanes share, it is valid for the rows that the lane was made for. Only [`LaneBuffers::new`] and [`LaneBuffers::grow`] set them.
+/// Invariant: for every buffer of a level below the rows, the memory from its address on is valid for `width *
+/// capacity` bytes, where the capacity is the level's [`Level::capacity`] in the same lane; for a buffer of the rows,
+/// which all lanes share, it is valid for the rows that the lane was made for. Only [`LaneBuffers::new`] and
+/// [`LaneBuffers::grow`] set them.
 pub(crate) type Slots = Vec<*mut u8>;
 
 /// One level of one lane.

@@ -2,8 +2,8 @@
 //!
 //! A column is made of flat buffers of fixed-width slots. Buffers belong to levels. A level is not a definition
 //! level of Parquet, but a row space with a length of its own: level 0 is the rows of the batch, and each array, map,
-//! dense union branch and JSON text opens a level for its content. All buffers of a level have the same number of slots,
-//! so a struct's children need no positions of their own.
+//! dense union branch and JSON text opens a level for its content. All buffers of a level have the same number of
+//! slots, so a struct's children need no positions of their own.
 
 mod arrays;
 mod buffers;

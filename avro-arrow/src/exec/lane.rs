@@ -1,4 +1,5 @@
-//! A running lane: the slices it reads one after the other, its own levels that it writes, and its cursor within a body.
+//! A running lane: the slices it reads one after the other, its own levels that it writes, and its cursor within a
+//! body.
 
 use super::kernels::Source;
 use super::{BlockSlice, Faulted, too_large};
@@ -119,8 +120,8 @@ impl<'a> Lane<'a> {
         self.too_large.is_none()
     }
 
-    /// Sets the number of written slots of a level, of at most its capacity. Unless the lane has a fault, every buffer of
-    /// the level is written up to there: [`LaneBuffers::grow`] and [`LaneBuffers::into_buffers`] rely on it.
+    /// Sets the number of written slots of a level, of at most its capacity. Unless the lane has a fault, every buffer
+    /// of the level is written up to there: [`LaneBuffers::grow`] and [`LaneBuffers::into_buffers`] rely on it.
     pub(super) fn set_level_len(&mut self, level: LevelId, len: usize) {
         // SAFETY: R1: the level exists.
         unsafe { self.buffers.levels.get_unchecked_mut(level.index()).len = len }
@@ -129,8 +130,8 @@ impl<'a> Lane<'a> {
     /// Writes a slot.
     ///
     /// # Safety
-    /// R1 and R2: `position` is below the capacity of the buffer's level in this lane, and the buffer's width is that of
-    /// `T`.
+    /// R1 and R2: `position` is below the capacity of the buffer's level in this lane, and the buffer's width is that
+    /// of `T`.
     #[inline(always)]
     pub(super) unsafe fn write<T>(&self, buffer: BufferId, position: usize, value: T) {
         // SAFETY: R1 and R2.
@@ -163,8 +164,8 @@ impl LaneCursor {
 /// Writes a slot.
 ///
 /// # Safety
-/// R1 and R2: `slots` are a lane's, the buffer exists and its width is that of `T`, and `position` is below the capacity of
-/// the buffer's level in that lane.
+/// R1 and R2: `slots` are a lane's, the buffer exists and its width is that of `T`, and `position` is below the
+/// capacity of the buffer's level in that lane.
 #[inline(always)]
 pub(super) unsafe fn write<T>(slots: *const *mut u8, buffer: BufferId, position: usize, value: T) {
     // SAFETY: R1: the buffer exists; R2: the slot is in its memory, by the invariant of `Slots`.

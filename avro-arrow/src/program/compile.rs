@@ -1,7 +1,7 @@
 //! The compiler: turns a plan into a program. Only this module knows both.
 //!
-//! The targets become columns of buffers first (`columns`). Then the sources become ops that write these buffers. Bodies
-//! are emitted before the ops that run them, so that each body is one range.
+//! The targets become columns of buffers first (`columns`). Then the sources become ops that write these buffers.
+//! Bodies are emitted before the ops that run them, so that each body is one range.
 
 mod code;
 mod columns;

@@ -1,6 +1,7 @@
 //! The verifier: what the `unsafe` code of `run` and `column` may rely on, checked for every program before it can run.
 //!
-//! - Every body, branch and sub-program is a range of ops that exist, and ops only run bodies emitted before them, so no
+//! - Every body, branch and sub-program is a range of ops that exist, and ops only run bodies emitted before them, so
+//!   no
 //!   body contains itself.
 //! - An op writes buffers that exist, at the level whose body it stands in, with their width.
 //! - Each way through a level's body writes every buffer of that level exactly once.

@@ -1,6 +1,7 @@
 //! JSON text of schemas that is not quite JSON, but that other Avro readers accept, since the parsers they use do:
 //!
-//! - `NaN`, `Infinity` and `-Infinity`, which Python's writer makes of such defaults, and numbers that no double can hold;
+//! - `NaN`, `Infinity` and `-Infinity`, which Python's writer makes of such defaults, and numbers that no double can
+//!   hold;
 //!   these become the strings that Avro's JSON encoding has for them;
 //! - halves of surrogate pairs in `\u` escapes, which become U+FFFD, and control characters inside strings;
 //! - comments, as in Java: from `//` to the end of the line, and from `/*` to `*/`;

@@ -1,7 +1,8 @@
 //! Writing container files from record batches.
 //!
 //! ```text
-//! batch --(bind)--> columns of the types that are written --(rows)--> bytes, row by row --(blocks)--> blocks, compressed and framed
+//! batch --(bind)--> columns of the types that are written --(rows)--> bytes, row by row --(blocks)--> blocks,
+//! compressed and framed
 //! ```
 //!
 //! `plan` decides once how each column is written. [`Encoder`] makes blocks, for callers who write the file
@@ -11,16 +12,17 @@ mod bind;
 mod blocks;
 mod builder;
 mod derive;
-mod leaf;
 mod options;
-mod out;
 mod parallel;
 mod plan;
+mod row_buffer;
 mod rows;
 mod selection;
-mod texts;
+mod short_value;
+mod short_values;
+mod slow_values;
+mod strings;
 mod to_file;
-mod words;
 
 pub use blocks::{Blocks, Encoder, WrittenBlock};
 pub use builder::WriterBuilder;

@@ -80,8 +80,8 @@ pub(super) trait Kernel: Copy {
     /// nowhere. Whether one is present should not be branched on: nulls are hard to predict.
     ///
     /// # Safety
-    /// R3, R4 and R5, as [`exec`](crate::exec) numbers them: `at` and `source` are of one block, `at` is at most one byte
-    /// after its end, [`PADDING`](crate::PADDING) readable bytes follow the end, and `C` fits the CPU.
+    /// R3, R4 and R5, as [`exec`](crate::exec) numbers them: `at` and `source` are of one block, `at` is at most one
+    /// byte after its end, [`PADDING`](crate::PADDING) readable bytes follow the end, and `C` fits the CPU.
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
 }
 

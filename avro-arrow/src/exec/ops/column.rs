@@ -38,8 +38,8 @@ pub(in crate::exec) fn has_bulk(encoding: ScalarEncoding) -> bool {
 /// Values of a column that one lane reads before the next lane reads some.
 const TURN: usize = 64;
 
-/// Reads `n` values of each lane into the slots from the cursor's on. The lanes take turns, so that the CPU can begin with
-/// the next lane's values before it has finished one's.
+/// Reads `n` values of each lane into the slots from the cursor's on. The lanes take turns, so that the CPU can begin
+/// with the next lane's values before it has finished one's.
 ///
 /// # Safety
 /// R1 to R5, for a body of this encoding.
@@ -78,7 +78,8 @@ pub(in crate::exec) unsafe fn read_column<C: Cpu>(
     bad: &mut bool,
 ) {
     let (at, source) = (&mut cursor.at, &cursor.source);
-    // SAFETY: R1 and R2: the `n` slots from the cursor's on are the body's, as wide as `ScalarEncoding::width`; R3, R4 and R5.
+    // SAFETY: R1 and R2: the `n` slots from the cursor's on are the body's, as wide as `ScalarEncoding::width`; R3, R4
+    // and R5.
     unsafe {
         let slot = (*slots.add(to.index())).add(cursor.slot * encoding.width());
         match encoding {

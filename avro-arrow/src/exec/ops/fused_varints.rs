@@ -16,7 +16,8 @@ pub(in crate::exec) unsafe fn read_fused_varints<C: Cpu, const K: usize>(
     bad: &mut bool,
 ) {
     for cursor in cursors {
-        // SAFETY: R1 to R5; `few_varints` moves the cursor by at most twelve of the readable bytes (R4), which is checked.
+        // SAFETY: R1 to R5; `few_varints` moves the cursor by at most twelve of the readable bytes (R4), which is
+        // checked.
         unsafe {
             if let Some((values, len)) = C::few_varints(cursor.at, reads.len()) {
                 cursor.at = cursor.at.add(len);

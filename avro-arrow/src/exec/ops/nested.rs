@@ -416,8 +416,8 @@ unsafe fn write_text(
         return lane.fault = true;
     }
     let first = lane.level_len(level);
-    // SAFETY: R1: the level's buffer is one of bytes; R2: this function's for the op's slot, and `reserve` made room for the
-    // text.
+    // SAFETY: R1: the level's buffer is one of bytes; R2: this function's for the op's slot, and `reserve` made room
+    // for the text.
     unsafe {
         let to = lane.buffers.slots.get_unchecked(bytes.index()).add(first);
         to.copy_from_nonoverlapping(text.as_ptr(), n);

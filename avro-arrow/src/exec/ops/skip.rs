@@ -1,5 +1,5 @@
-//! Skips: ops that only move the cursors. Each skips one value in every lane before the next value, so that the lanes do
-//! not wait for themselves.
+//! Skips: ops that only move the cursors. Each skips one value in every lane before the next value, so that the lanes
+//! do not wait for themselves.
 
 use crate::exec::kernels::{self, Cpu, Kernel};
 use crate::exec::lane::LaneCursor;

@@ -1,39 +1,31 @@
-//! Values of at most eight bytes: encodes columns to words, each with its length.
+//! Values of at most eight bytes: encodes columns to short values, each with its length.
 //!
 //! Nearly all values are short. A column's loop has no branch, and whether all of its values fit is checked once for
-//! all rows. A column with a value that does not fit uses [`Slot`](super::out::Slot)s in these rows.
+//! all rows. A column with a value that does not fit uses [`InlineValue`](super::row_buffer::InlineValue)s in these
+//! rows.
 
 use super::bind::{Column, Data};
-use super::out::Out;
+use super::row_buffer::RowBuffer;
 use super::selection::Rows;
+use super::short_value::{SHORT_VALUE_BYTES, ShortValue};
 use crate::encoding::short_long_word;
 use std::hint::select_unpredictable;
 
-/// Bytes of a word.
-pub(super) const WORD_BYTES: usize = 8;
-
-/// Unused words after each column: columns that begin a power of two apart would share few lines of the cache.
+/// Unused short values after each column: columns that begin a power of two apart would share few lines of the cache.
 const GAP: usize = 8;
 
-/// The bytes of a value, the first lowest, and their number. The bytes above have any value.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Word {
-    pub(super) bytes: u64,
-    pub(super) len: u8,
-}
-
-/// The words of some rows, column by column.
+/// The short values of some rows, column by column.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct ShortValues {
     n_rows: usize,
     n_columns: usize,
-    words: Vec<Word>,
+    short_values: Vec<ShortValue>,
 }
 
-impl Words {
+impl ShortValues {
     /// Allocates memory for about this many columns.
-    pub(super) fn new(n_rows: usize, n_columns: usize) -> Words {
-        Words { n_rows, n_columns: 0, words: Vec::with_capacity(n_columns * (n_rows + GAP)) }
+    pub(super) fn new(n_rows: usize, n_columns: usize) -> ShortValues {
+        ShortValues { n_rows, n_columns: 0, short_values: Vec::with_capacity(n_columns * (n_rows + GAP)) }
     }
 
     /// Number of columns.
@@ -45,31 +37,31 @@ impl Words {
         self.n_rows + GAP
     }
 
-    /// Adds a column with a word for each row.
+    /// Adds a column with a short value for each row.
     #[inline]
-    fn add_column(&mut self, words: impl Iterator<Item = Word>) {
-        self.words.extend(words);
+    fn add_column(&mut self, short_values: impl Iterator<Item = ShortValue>) {
+        self.short_values.extend(short_values);
         self.n_columns += 1;
-        self.words.resize(self.n_columns * self.stride(), Word::default());
+        self.short_values.resize(self.n_columns * self.stride(), ShortValue::default());
     }
 
-    /// Adds a column of equal words.
-    fn add_same(&mut self, word: Word) {
-        self.add_column(std::iter::repeat_n(word, self.n_rows));
+    /// Adds a column of equal short values.
+    fn add_same(&mut self, short: ShortValue) {
+        self.add_column(std::iter::repeat_n(short, self.n_rows));
     }
 
-    /// The words of the last column.
-    fn last_column(&mut self) -> impl Iterator<Item = &mut Word> {
-        let from = self.words.len() - self.stride();
-        self.words.get_mut(from..).unwrap_or_default().iter_mut()
+    /// The short values of the last column.
+    fn last_column(&mut self) -> impl Iterator<Item = &mut ShortValue> {
+        let from = self.short_values.len() - self.stride();
+        self.short_values.get_mut(from..).unwrap_or_default().iter_mut()
     }
 
     /// Adds the same bytes in each row, if they fit.
     pub(super) fn add_constant(&mut self, bytes: &[u8]) -> bool {
-        let mut word = [0; WORD_BYTES];
-        let Some(to) = word.get_mut(..bytes.len()) else { return false };
+        let mut short = [0; SHORT_VALUE_BYTES];
+        let Some(to) = short.get_mut(..bytes.len()) else { return false };
         to.copy_from_slice(bytes);
-        self.add_same(Word { bytes: u64::from_le_bytes(word), len: bytes.len() as u8 });
+        self.add_same(ShortValue { bytes: u64::from_le_bytes(short), len: bytes.len() as u8 });
         true
     }
 
@@ -85,9 +77,9 @@ impl Words {
             return;
         }
         self.add_same(value);
-        self.change(column, rows, |word, valid| {
+        self.change(column, rows, |short, valid| {
             if !valid {
-                *word = null
+                *short = null
             }
         });
     }
@@ -95,17 +87,17 @@ impl Words {
     /// Adds the values of a column with their tags, if all of them fit.
     pub(super) fn add(&mut self, column: &Column<'_>, rows: &Rows) -> bool {
         let (first, tags) = (self.n_columns, Tags::of(column));
-        // Tag and value share a word if they fit.
+        // Tag and value share a short value if they fit.
         if !matches!(column.data, Data::Double(_) | Data::Null) && tags.value.len <= 1 {
             let Some(longest) = self.add_values(column, rows) else { return false };
-            if longest + tags.value.len <= WORD_BYTES as u8 {
+            if longest + tags.value.len <= SHORT_VALUE_BYTES as u8 {
                 let Tags { value, null } = tags;
                 if value.len == 1 {
-                    self.last_column().for_each(|word| {
-                        *word = Word { bytes: (word.bytes << 8) | value.bytes, len: word.len + 1 };
+                    self.last_column().for_each(|short| {
+                        *short = ShortValue { bytes: (short.bytes << 8) | value.bytes, len: short.len + 1 };
                     });
                 }
-                self.change(column, rows, |word, valid| *word = select_unpredictable(valid, *word, null));
+                self.change(column, rows, |short, valid| *short = select_unpredictable(valid, *short, null));
                 return true;
             }
             self.truncate(first);
@@ -118,23 +110,23 @@ impl Words {
             self.truncate(first);
             return false;
         }
-        self.change(column, rows, |word, valid| word.len &= u8::from(valid).wrapping_neg());
+        self.change(column, rows, |short, valid| short.len &= u8::from(valid).wrapping_neg());
         true
     }
 
     fn truncate(&mut self, n_columns: usize) {
         self.n_columns = n_columns;
-        self.words.truncate(n_columns * self.stride());
+        self.short_values.truncate(n_columns * self.stride());
     }
 
-    /// Calls `change` with each word of the last column and whether its value is present, if any may be absent.
+    /// Calls `change` with each short value of the last column and whether its value is present, if any may be absent.
     #[inline]
-    fn change(&mut self, column: &Column<'_>, rows: &Rows, change: impl Fn(&mut Word, bool)) {
+    fn change(&mut self, column: &Column<'_>, rows: &Rows, change: impl Fn(&mut ShortValue, bool)) {
         let Some(nulls) = &column.nulls else { return };
-        let mut words = self.last_column();
+        let mut short_values = self.last_column();
         rows.each_bit(nulls.inner(), |valid| {
-            if let Some(word) = words.next() {
-                change(word, valid);
+            if let Some(short) = short_values.next() {
+                change(short, valid);
             }
         });
     }
@@ -143,26 +135,28 @@ impl Words {
     fn add_values(&mut self, column: &Column<'_>, rows: &Rows) -> Option<u8> {
         match &column.data {
             Data::Boolean(values) => {
-                self.add_same(Word { bytes: 0, len: 1 });
-                let mut words = self.last_column();
+                self.add_same(ShortValue { bytes: 0, len: 1 });
+                let mut short_values = self.last_column();
                 rows.each_bit(values, |value| {
-                    if let Some(word) = words.next() {
-                        word.bytes = value.into();
+                    if let Some(short) = short_values.next() {
+                        short.bytes = value.into();
                     }
                 });
                 Some(1)
             }
             Data::Int(values) => self.add_each(rows, values, |value| long(value.into())),
             Data::Long(values) => self.add_each(rows, values, long),
-            Data::Float(values) => self.add_each(rows, values, |value| Word { bytes: value.to_bits().into(), len: 4 }),
-            Data::Double(values) => self.add_each(rows, values, |value| Word { bytes: value.to_bits(), len: 8 }),
+            Data::Float(values) => {
+                self.add_each(rows, values, |value| ShortValue { bytes: value.to_bits().into(), len: 4 })
+            }
+            Data::Double(values) => self.add_each(rows, values, |value| ShortValue { bytes: value.to_bits(), len: 8 }),
             Data::Decimal128(values, None) => self.add_each(rows, values, sized_decimal),
-            Data::Decimal128(values, Some(size @ 1..=WORD_BYTES)) => {
+            Data::Decimal128(values, Some(size @ 1..=SHORT_VALUE_BYTES)) => {
                 self.add_each(rows, values, |value| fixed_decimal(value, *size))
             }
             Data::Enum(keys, symbols) => self.add_each(rows, keys, |key| {
                 let symbol = usize::try_from(key).ok().and_then(|key| symbols.get(key).copied().flatten());
-                symbol.map_or(Word { bytes: 0, len: UNFIT }, |symbol| long(symbol.into()))
+                symbol.map_or(ShortValue { bytes: 0, len: TOO_LONG }, |symbol| long(symbol.into()))
             }),
             _ => None,
         }
@@ -170,13 +164,18 @@ impl Words {
 
     /// Adds values, if all of them fit, and returns the maximum length.
     #[inline]
-    fn add_each<T: Copy + Default>(&mut self, rows: &Rows, values: &[T], encode: impl Fn(T) -> Word) -> Option<u8> {
+    fn add_each<T: Copy + Default>(
+        &mut self,
+        rows: &Rows,
+        values: &[T],
+        encode: impl Fn(T) -> ShortValue,
+    ) -> Option<u8> {
         // The bits of all lengths: eight and too-long values have bits of their own.
         let mut lens = 0;
         let encode = |value| {
-            let word = encode(value);
-            lens |= word.len;
-            word
+            let short = encode(value);
+            lens |= short.len;
+            short
         };
         match rows {
             Rows::From(from, n) => {
@@ -186,7 +185,7 @@ impl Words {
                 self.add_column(rows.iter().map(|at| values.get(*at).copied().unwrap_or_default()).map(encode));
             }
         }
-        if lens & UNFIT != 0 {
+        if lens & TOO_LONG != 0 {
             self.truncate(self.n_columns - 1);
             return None;
         }
@@ -196,36 +195,36 @@ impl Words {
     /// Clears the rows that are not kept.
     pub(super) fn keep(&mut self, kept: &[bool]) {
         let stride = self.stride();
-        for column in self.words.chunks_exact_mut(stride) {
-            for (word, kept) in column.iter_mut().zip(kept) {
-                word.len &= u8::from(*kept).wrapping_neg();
+        for column in self.short_values.chunks_exact_mut(stride) {
+            for (short, kept) in column.iter_mut().zip(kept) {
+                short.len &= u8::from(*kept).wrapping_neg();
             }
         }
     }
 
     /// Adds the columns of another table with the same rows.
-    pub(super) fn append(&mut self, mut others: Words) {
-        self.words.append(&mut others.words);
+    pub(super) fn append(&mut self, mut others: ShortValues) {
+        self.short_values.append(&mut others.short_values);
         self.n_columns += others.n_columns;
     }
 
     /// Stores a row's values of some columns, and returns where they end.
     #[inline(always)]
-    pub(super) fn put(&self, first: usize, n: usize, row: usize, at: usize, out: &mut Out) -> usize {
+    pub(super) fn put(&self, first: usize, n: usize, row: usize, at: usize, out: &mut RowBuffer) -> usize {
         let mut index = first * self.stride() + row;
-        let words = (0..n).map_while(|_| {
-            let word = self.words.get(index).copied();
+        let short_values = (0..n).map_while(|_| {
+            let short = self.short_values.get(index).copied();
             index += self.stride();
-            word
+            short
         });
-        out.words(at, words)
+        out.short_values(at, short_values)
     }
 }
 
 /// The tags before a column's values, which may take no bytes.
 pub(super) struct Tags {
-    pub(super) value: Word,
-    pub(super) null: Word,
+    pub(super) value: ShortValue,
+    pub(super) null: ShortValue,
 }
 
 impl Tags {
@@ -235,12 +234,12 @@ impl Tags {
     }
 }
 
-fn tag(branch: usize) -> Word {
+fn tag(branch: usize) -> ShortValue {
     long(branch as i64)
 }
 
 /// The length bit of values that do not fit.
-const UNFIT: u8 = 0x80;
+const TOO_LONG: u8 = 0x80;
 
 #[inline]
 fn unless(fits: bool) -> u8 {
@@ -248,28 +247,28 @@ fn unless(fits: bool) -> u8 {
 }
 
 #[inline]
-fn long(value: i64) -> Word {
+fn long(value: i64) -> ShortValue {
     let (bytes, len) = short_long_word(value);
-    Word { bytes, len: len as u8 | unless(len <= WORD_BYTES) }
+    ShortValue { bytes, len: len as u8 | unless(len <= SHORT_VALUE_BYTES) }
 }
 
 /// The length and the digits of a decimal.
 #[inline]
-fn sized_decimal(value: i128) -> Word {
+fn sized_decimal(value: i128) -> ShortValue {
     let low = value as i64;
     let n = (72 - (low ^ (low >> 63)).leading_zeros()) / 8;
     let digits = ((low as u64) << ((64 - 8 * n) & 63)).swap_bytes();
     let fits = n < 8 && i128::from(low) == value;
-    Word { bytes: (digits << 8) | u64::from(2 * n), len: (n as u8 + 1) | unless(fits) }
+    ShortValue { bytes: (digits << 8) | u64::from(2 * n), len: (n as u8 + 1) | unless(fits) }
 }
 
 /// A decimal of `size` bytes, one to eight.
 #[inline]
-fn fixed_decimal(value: i128, size: usize) -> Word {
+fn fixed_decimal(value: i128, size: usize) -> ShortValue {
     let low = value as i64;
     let unused = 64 - 8 * size;
     let fits = i128::from((low << unused) >> unused) == value;
-    Word { bytes: ((low as u64) << unused).swap_bytes(), len: size as u8 | unless(fits) }
+    ShortValue { bytes: ((low as u64) << unused).swap_bytes(), len: size as u8 | unless(fits) }
 }
 
 #[cfg(test)]
@@ -278,9 +277,9 @@ mod tests {
     use super::*;
     use crate::encoding::put_long;
 
-    /// The bytes of a word, if it fits.
-    fn bytes(word: Word) -> Option<Vec<u8>> {
-        (word.len <= 8).then(|| word.bytes.to_le_bytes()[..usize::from(word.len)].to_vec())
+    /// The bytes of a short value, if it fits.
+    fn bytes(short: ShortValue) -> Option<Vec<u8>> {
+        (short.len <= 8).then(|| short.bytes.to_le_bytes()[..usize::from(short.len)].to_vec())
     }
 
     fn edges() -> impl Iterator<Item = i64> {

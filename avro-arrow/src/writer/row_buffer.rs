@@ -1,73 +1,73 @@
 //! The bytes of rows: appends encoded values one after the other.
 //!
-//! A short value is a [`Word`] or a [`Slot`] of eight or 16 bytes, which is stored whole. The bytes after its end are
-//! overwritten by the next value. So no value is copied byte by byte, and no branch depends on its length.
+//! A short value is a [`ShortValue`] or an [`InlineValue`] of eight or 16 bytes, which is stored whole. The bytes after
+//! its end are overwritten by the next value. So no value is copied byte by byte, and no branch depends on its length.
 
-use super::words::{WORD_BYTES, Word};
+use super::short_value::{SHORT_VALUE_BYTES, ShortValue};
 use crate::encoding::long_word;
 use std::hint::cold_path;
 
 /// The first 15 bytes of a value and their number, or a mark that it has more.
-pub(super) type Slot = u128;
+pub(super) type InlineValue = u128;
 
-/// Bytes that a slot holds.
-pub(super) const SLOT_BYTES: usize = 15;
+/// Bytes that an inline value holds.
+pub(super) const INLINE_BYTES: usize = 15;
 
-/// A value that is too long for a slot.
-pub(super) const LONG: Slot = 0xff << 120;
+/// A value that is too long for an inline value.
+pub(super) const TOO_LONG: InlineValue = 0xff << 120;
 
 /// A value that cannot be written.
-pub(super) const UNFIT: Slot = 0xfe << 120;
+pub(super) const UNWRITABLE: InlineValue = 0xfe << 120;
 
-/// The slot of the first `len` bytes of a word, whose other bytes are 0.
+/// The inline value of the first `len` bytes of a word, whose other bytes are 0.
 #[inline]
-pub(super) fn slot(word: u128, len: usize) -> Slot {
+pub(super) fn inline_value(word: u128, len: usize) -> InlineValue {
     word | ((len as u128) << 120)
 }
 
-/// The slot of these bytes.
+/// The inline value of these bytes.
 #[inline]
-pub(super) fn slot_of(bytes: &[u8]) -> Slot {
-    if bytes.len() > SLOT_BYTES {
-        return LONG;
+pub(super) fn inline_bytes(bytes: &[u8]) -> InlineValue {
+    if bytes.len() > INLINE_BYTES {
+        return TOO_LONG;
     }
     let mut word = [0; 16];
     word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    slot(u128::from_le_bytes(word), bytes.len())
+    inline_value(u128::from_le_bytes(word), bytes.len())
 }
 
-/// The slot of a `long`.
+/// The inline value of a `long`.
 #[inline]
-pub(super) fn slot_of_long(value: i64) -> Slot {
+pub(super) fn inline_long(value: i64) -> InlineValue {
     let (word, len) = long_word(value);
-    slot(word, len)
+    inline_value(word, len)
 }
 
-/// The slot of a value after the few bytes of another.
+/// The inline value of `value` after the few bytes of `tag`.
 #[inline]
-pub(super) fn behind(tag: Slot, value: Slot) -> Slot {
+pub(super) fn behind(tag: InlineValue, value: InlineValue) -> InlineValue {
     let (tag_len, len) = ((tag >> 120) as u32, (value >> 120) as u32);
     // As for all branches but those of very large unions.
-    if tag_len == 1 && len < SLOT_BYTES as u32 {
+    if tag_len == 1 && len < INLINE_BYTES as u32 {
         let word = (tag & 0xff) | ((value << 16) >> 8);
-        return slot(word, len as usize + 1);
+        return inline_value(word, len as usize + 1);
     }
-    if tag_len + len > SLOT_BYTES as u32 {
-        return LONG;
+    if tag_len + len > INLINE_BYTES as u32 {
+        return TOO_LONG;
     }
-    let word = |slot: Slot| slot & (u128::MAX >> 8);
-    slot(word(tag) | (word(value) << (8 * tag_len)), (tag_len + len) as usize)
+    let word = |inline_value: InlineValue| inline_value & (u128::MAX >> 8);
+    inline_value(word(tag) | (word(value) << (8 * tag_len)), (tag_len + len) as usize)
 }
 
 /// The rows.
 #[derive(Debug, Default)]
-pub(super) struct Out {
+pub(super) struct RowBuffer {
     /// The written bytes, and room after them.
     bytes: Vec<u8>,
     len: usize,
 }
 
-impl Out {
+impl RowBuffer {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -82,7 +82,7 @@ impl Out {
         self.len = self.len.saturating_sub(n);
     }
 
-    /// Makes room for `n` bytes and a slot.
+    /// Makes room for `n` bytes and an inline value.
     #[inline]
     pub(super) fn reserve(&mut self, n: usize) {
         let needed = self.len + n + 16;
@@ -94,17 +94,17 @@ impl Out {
     /// Appends values up to the first that is long, and returns its index. [`reserve`](Self::reserve) must have made
     /// room.
     #[inline]
-    pub(super) fn slots(&mut self, slots: &[Slot]) -> Option<usize> {
+    pub(super) fn inline_values(&mut self, inline_values: &[InlineValue]) -> Option<usize> {
         let mut at = self.len;
-        for (index, slot) in slots.iter().enumerate() {
-            if *slot == LONG {
+        for (index, inline_value) in inline_values.iter().enumerate() {
+            if *inline_value == TOO_LONG {
                 self.len = at;
                 return Some(index);
             }
             if let Some(to) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-                *to = slot.to_le_bytes();
+                *to = inline_value.to_le_bytes();
             }
-            at += (slot >> 120) as usize;
+            at += (inline_value >> 120) as usize;
         }
         self.len = at;
         None
@@ -118,7 +118,7 @@ impl Out {
             *to = value as u8 * 2;
             self.len += 1;
         } else {
-            self.slots(&[slot_of_long(value)]);
+            self.inline_values(&[inline_long(value)]);
         }
     }
 
@@ -136,17 +136,20 @@ impl Out {
         self.extend(bytes);
     }
 
-    /// Stores at most [`WORDS_MAX`] words at `at`, which is where the written bytes end, and returns where they end.
+    /// Stores at most [`SHORT_VALUES_MAX`] short values at `at`, which is where the written bytes end, and returns
+    /// where they end.
     #[inline(always)]
-    pub(super) fn words(&mut self, at: usize, words: impl Iterator<Item = Word>) -> usize {
-        if at + WORDS_ROOM > self.bytes.len() {
+    pub(super) fn short_values(&mut self, at: usize, short_values: impl Iterator<Item = ShortValue>) -> usize {
+        if at + SHORT_VALUES_ROOM > self.bytes.len() {
             cold_path();
-            self.grow(at, WORDS_ROOM);
+            self.grow(at, SHORT_VALUES_ROOM);
         }
-        let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<WORDS_ROOM>) else { return at };
+        let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<SHORT_VALUES_ROOM>) else {
+            return at;
+        };
         // A byte, so that the bounds need no check.
         let mut end = 0u8;
-        for word in words {
+        for word in short_values {
             if let Some(to) = room.get_mut(usize::from(end)..).and_then(<[u8]>::first_chunk_mut) {
                 *to = word.bytes.to_le_bytes();
             }
@@ -159,7 +162,7 @@ impl Out {
     /// ends.
     #[inline(always)]
     pub(super) fn text(&mut self, at: usize, bytes: &[u8], n: usize, front: [u8; 2], front_len: u8) -> usize {
-        // Copies the length of most texts; surplus bytes are overwritten.
+        // Copies the length of most strings; surplus bytes are overwritten.
         if n <= SHORT
             && let Some(from) = bytes.first_chunk::<SHORT>()
             && let Some(room) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<{ 3 + SHORT }>)
@@ -204,10 +207,10 @@ impl Out {
     }
 }
 
-/// Maximum number of words stored at once; the sum of their lengths fits a byte.
-pub(super) const WORDS_MAX: usize = 30;
-const WORDS_ROOM: usize = 1 << 8 | WORD_BYTES;
-const _: () = assert!(WORDS_MAX * WORD_BYTES < 1 << 8);
+/// Maximum number of short values stored at once; the sum of their lengths fits a byte.
+pub(super) const SHORT_VALUES_MAX: usize = 30;
+const SHORT_VALUES_ROOM: usize = 1 << 8 | SHORT_VALUE_BYTES;
+const _: () = assert!(SHORT_VALUES_MAX * SHORT_VALUE_BYTES < 1 << 8);
 
 /// Bytes that are copied at once.
 const SHORT: usize = 48;

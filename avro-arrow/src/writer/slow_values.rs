@@ -1,60 +1,62 @@
-//! Encodes single values of columns that are neither words nor texts, as slots if they are short. The loops over rows
-//! are in `rows`.
+//! Encodes single values of columns that are neither short values nor strings, as inline values if they are short. The
+//! loops over rows are in `rows`.
 
-use super::out::{LONG, Out, SLOT_BYTES, Slot, UNFIT, slot, slot_of, slot_of_long};
+use super::row_buffer::{
+    INLINE_BYTES, InlineValue, RowBuffer, TOO_LONG, UNWRITABLE, inline_bytes, inline_long, inline_value,
+};
 use arrow_array::BinaryViewArray;
 use arrow_buffer::{ArrowNativeType, Buffer, IntervalMonthDayNano, ScalarBuffer, i256};
 use std::collections::BTreeMap;
 
 /// Scalar values. All indices are of values that exist.
-pub(super) trait Leaf {
+pub(super) trait SlowValue {
     /// Whether all values can be written, including the values of nulls.
     const SURE: bool = true;
 
-    /// The value, or [`UNFIT`].
-    fn slot(&self, at: usize) -> Slot;
+    /// The value, or [`UNWRITABLE`].
+    fn inline_value(&self, at: usize) -> InlineValue;
 
     /// Why a value cannot be written.
     fn why(&self, _at: usize) -> String {
         String::new()
     }
 
-    /// Writes a value that is too long for a slot.
-    fn put(&self, _at: usize, _out: &mut Out) {}
+    /// Writes a value that is too long for an inline value.
+    fn put(&self, _at: usize, _out: &mut RowBuffer) {}
 }
 
 /// Values without bytes.
 pub(super) struct Nothing;
 
-impl Leaf for Nothing {
+impl SlowValue for Nothing {
     #[inline]
-    fn slot(&self, _: usize) -> Slot {
-        slot(0, 0)
+    fn inline_value(&self, _: usize) -> InlineValue {
+        inline_value(0, 0)
     }
 }
 
 /// Integers, some of which take more than eight bytes.
 pub(super) struct Longs<'a>(pub(super) &'a ScalarBuffer<i64>);
 
-impl Leaf for Longs<'_> {
+impl SlowValue for Longs<'_> {
     #[inline]
-    fn slot(&self, at: usize) -> Slot {
-        slot_of_long(self.0.get(at).copied().unwrap_or_default())
+    fn inline_value(&self, at: usize) -> InlineValue {
+        inline_long(self.0.get(at).copied().unwrap_or_default())
     }
 }
 
-/// The slot of a length below 64 and `n` bytes, the first of `bytes`, which fit.
+/// The inline value of a length below 64 and `n` bytes, the first of `bytes`, which fit.
 #[inline]
-fn sized_slot(bytes: u128, n: usize) -> Slot {
+fn sized_inline(bytes: u128, n: usize) -> InlineValue {
     let own = bytes & FIRST.get(n).copied().unwrap_or_default();
-    slot((own << 8) | (n as u128 * 2), n + 1)
+    inline_value((own << 8) | (n as u128 * 2), n + 1)
 }
 
 /// Masks of the first bytes of a word: a load is faster than shifts of 128 bits.
-const FIRST: [u128; SLOT_BYTES] = {
-    let mut masks = [0; SLOT_BYTES];
+const FIRST: [u128; INLINE_BYTES] = {
+    let mut masks = [0; INLINE_BYTES];
     let mut n = 1;
-    while n < SLOT_BYTES {
+    while n < INLINE_BYTES {
         masks[n] = u128::MAX >> (128 - 8 * n);
         n += 1;
     }
@@ -71,13 +73,13 @@ impl Fixed<'_> {
     }
 }
 
-impl Leaf for Fixed<'_> {
+impl SlowValue for Fixed<'_> {
     #[inline]
-    fn slot(&self, at: usize) -> Slot {
-        slot_of(self.value(at))
+    fn inline_value(&self, at: usize) -> InlineValue {
+        inline_bytes(self.value(at))
     }
 
-    fn put(&self, at: usize, out: &mut Out) {
+    fn put(&self, at: usize, out: &mut RowBuffer) {
         out.extend(self.value(at));
     }
 }
@@ -85,19 +87,19 @@ impl Leaf for Fixed<'_> {
 /// Values of a fixed size from views, whose lengths are checked.
 pub(super) struct FixedViews<'a>(pub(super) &'a BinaryViewArray, pub(super) usize);
 
-impl Leaf for FixedViews<'_> {
+impl SlowValue for FixedViews<'_> {
     const SURE: bool = false;
 
-    fn slot(&self, at: usize) -> Slot {
+    fn inline_value(&self, at: usize) -> InlineValue {
         let value = self.0.value(at);
-        if value.len() == self.1 { slot_of(value) } else { UNFIT }
+        if value.len() == self.1 { inline_bytes(value) } else { UNWRITABLE }
     }
 
     fn why(&self, at: usize) -> String {
         format!("a value has {} bytes, expected a fixed of {}", self.0.value(at).len(), self.1)
     }
 
-    fn put(&self, at: usize, out: &mut Out) {
+    fn put(&self, at: usize, out: &mut RowBuffer) {
         out.extend(self.0.value(at));
     }
 }
@@ -112,18 +114,18 @@ impl Encoded<'_> {
     }
 }
 
-impl Leaf for Encoded<'_> {
+impl SlowValue for Encoded<'_> {
     const SURE: bool = false;
 
-    fn slot(&self, at: usize) -> Slot {
-        if self.2.contains_key(&at) { UNFIT } else { slot_of(self.value(at)) }
+    fn inline_value(&self, at: usize) -> InlineValue {
+        if self.2.contains_key(&at) { UNWRITABLE } else { inline_bytes(self.value(at)) }
     }
 
     fn why(&self, at: usize) -> String {
         self.2.get(&at).cloned().unwrap_or_default()
     }
 
-    fn put(&self, at: usize, out: &mut Out) {
+    fn put(&self, at: usize, out: &mut RowBuffer) {
         out.extend(self.value(at));
     }
 }
@@ -131,15 +133,15 @@ impl Leaf for Encoded<'_> {
 /// Indices of symbols, by key.
 pub(super) struct Symbols<'a>(pub(super) &'a ScalarBuffer<i32>, pub(super) &'a [Option<i32>]);
 
-impl Leaf for Symbols<'_> {
+impl SlowValue for Symbols<'_> {
     const SURE: bool = false;
 
     #[inline]
-    fn slot(&self, at: usize) -> Slot {
+    fn inline_value(&self, at: usize) -> InlineValue {
         let key = self.0.get(at).and_then(|key| usize::try_from(*key).ok());
         match key.and_then(|key| self.1.get(key).copied().flatten()) {
-            Some(symbol) => slot_of_long(symbol.into()),
-            None => UNFIT,
+            Some(symbol) => inline_long(symbol.into()),
+            None => UNWRITABLE,
         }
     }
 
@@ -178,19 +180,19 @@ fn last_bytes(value: i128, n: usize) -> u128 {
 
 // SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte
 // order".
-impl Leaf for Decimals<'_, i128> {
+impl SlowValue for Decimals<'_, i128> {
     const SURE: bool = false;
 
     #[inline]
-    fn slot(&self, at: usize) -> Slot {
+    fn inline_value(&self, at: usize) -> InlineValue {
         let value = self.0.get(at).copied().unwrap_or_default();
         let n = bytes_needed(value);
         match self.1 {
-            None if n >= SLOT_BYTES => LONG,
-            None => sized_slot(last_bytes(value, n), n),
-            Some(size) if n > size => UNFIT,
-            Some(size) if size > SLOT_BYTES => LONG,
-            Some(size) => slot(last_bytes(value, size), size),
+            None if n >= INLINE_BYTES => TOO_LONG,
+            None => sized_inline(last_bytes(value, n), n),
+            Some(size) if n > size => UNWRITABLE,
+            Some(size) if size > INLINE_BYTES => TOO_LONG,
+            Some(size) => inline_value(last_bytes(value, size), size),
         }
     }
 
@@ -198,7 +200,7 @@ impl Leaf for Decimals<'_, i128> {
         too_wide(bytes_needed(self.0.get(at).copied().unwrap_or_default()), self.1)
     }
 
-    fn put(&self, at: usize, out: &mut Out) {
+    fn put(&self, at: usize, out: &mut RowBuffer) {
         let value = self.0.get(at).copied().unwrap_or_default();
         put_decimal(&value.to_be_bytes(), bytes_needed(value), self.1, out);
     }
@@ -212,13 +214,13 @@ impl Decimals<'_, i256> {
     }
 }
 
-impl Leaf for Decimals<'_, i256> {
+impl SlowValue for Decimals<'_, i256> {
     const SURE: bool = false;
 
-    fn slot(&self, at: usize) -> Slot {
+    fn inline_value(&self, at: usize) -> InlineValue {
         match (self.value(at), self.1) {
-            ((_, n), Some(size)) if n > size => UNFIT,
-            _ => LONG,
+            ((_, n), Some(size)) if n > size => UNWRITABLE,
+            _ => TOO_LONG,
         }
     }
 
@@ -226,13 +228,13 @@ impl Leaf for Decimals<'_, i256> {
         too_wide(self.value(at).1, self.1)
     }
 
-    fn put(&self, at: usize, out: &mut Out) {
+    fn put(&self, at: usize, out: &mut RowBuffer) {
         let (value, n) = self.value(at);
         put_decimal(&value.to_be_bytes(), n, self.1, out);
     }
 }
 
-fn put_decimal(bytes: &[u8], n: usize, size: Option<usize>, out: &mut Out) {
+fn put_decimal(bytes: &[u8], n: usize, size: Option<usize>, out: &mut RowBuffer) {
     let digits = bytes.get(bytes.len().saturating_sub(n)..).unwrap_or_default();
     let Some(size) = size else { return out.sized(digits) };
     let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) { 0xff } else { 0 };
@@ -246,18 +248,18 @@ pub(super) struct Durations<'a>(pub(super) &'a ScalarBuffer<IntervalMonthDayNano
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
 // SPEC: Logical Types, Duration: "three little-endian unsigned integers".
-impl Leaf for Durations<'_> {
+impl SlowValue for Durations<'_> {
     const SURE: bool = false;
 
-    fn slot(&self, at: usize) -> Slot {
+    fn inline_value(&self, at: usize) -> InlineValue {
         let value = self.0.get(at).copied().unwrap_or_default();
         let millis = (value.nanoseconds % NANOS_PER_MILLI == 0).then_some(value.nanoseconds / NANOS_PER_MILLI);
         let millis = millis.and_then(|millis| u32::try_from(millis).ok());
         match (u32::try_from(value.months), u32::try_from(value.days), millis) {
             (Ok(months), Ok(days), Some(millis)) => {
-                slot(u128::from(months) | (u128::from(days) << 32) | (u128::from(millis) << 64), 12)
+                inline_value(u128::from(months) | (u128::from(days) << 32) | (u128::from(millis) << 64), 12)
             }
-            _ => UNFIT,
+            _ => UNWRITABLE,
         }
     }
 
