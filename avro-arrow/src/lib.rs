@@ -18,8 +18,8 @@
 //! from the bytes of a block to Arrow buffers, several blocks at a time, without an object for each row.
 //!
 //! - [`ReaderBuilder`] builds a [`Reader`], which decodes any [`Read`](std::io::Read) on the calling thread; a
-//!   [`ParallelReader`], which decodes on several threads; and a [`Decoder`], which does no I/O and decodes bytes that the
-//!   caller feeds, also byte ranges of a file.
+//!   [`ParallelReader`], which decodes on several threads; and a [`Decoder`], which does no I/O and decodes bytes that
+//!   the caller feeds, also byte ranges of a file.
 //! - [`WriterBuilder`] builds a [`Writer`], a [`ParallelWriter`] and an [`Encoder`].
 //! - [`Options`] selects columns, their Arrow types, the batch size and the [`Limits`].
 //! - [`RowFilter`] selects rows by some columns; the other columns are decoded for the selected rows only.

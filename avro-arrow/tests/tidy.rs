@@ -187,7 +187,7 @@ const PHRASES: [&str; 9] =
 /// How often each phrase still occurs in a crate; then docs that end with `?`, and comment lines over 120 columns.
 /// Numbers only go down: lower them after an improvement.
 const ALLOWED: [(&str, [usize; 11]); 5] = [
-    ("avro-arrow", [5, 0, 3, 0, 0, 10, 5, 0, 17, 0, 11]),
+    ("avro-arrow", [0, 0, 0, 0, 0, 3, 1, 0, 11, 0, 5]),
     ("avro-datafusion", [1, 0, 0, 0, 0, 5, 4, 0, 0, 0, 5]),
     ("avro-sql-cli", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ("benches", [0, 0, 1, 0, 0, 0, 0, 0, 11, 5, 35]),

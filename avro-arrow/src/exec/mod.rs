@@ -21,10 +21,10 @@
 //! - **R1**: the program is verified (`program::verify`), and the body and its ops are of this program. So buffers and
 //!   levels exist, an op writes buffers of its body's level, and a buffer is as wide as the value that the op writes.
 //! - **R2**: each lane has room in the body's level for the slots that the body writes. Several lanes run only the body
-//!   of the rows, whose buffers they share: the addresses are equal in all lanes, and each lane writes its own rows' slots.
+//!   of the rows, whose buffers they share: the addresses are equal in all lanes, and each lane writes its own rows'
+//!   slots.
 //! - **R3**: the cursor of each lane is in its block or at the block's end, and each op keeps it there. Between the
-//!   index
-//!   of a nullable value and the value, it is at most one byte further.
+//!   index of a nullable value and the value, it is at most one byte further.
 //! - **R4**: [`PADDING`](crate::PADDING) readable bytes follow each block.
 //! - **R5**: the CPU has the instructions of the kernel set `C`.
 //!

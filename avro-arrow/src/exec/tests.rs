@@ -17,7 +17,7 @@ pub(super) fn check(what: &str, program: &Program, blocks: &[RawRows], valid: Op
     check_sizes(what, program, blocks, valid, &[1, 3, 100, 8192]);
 }
 
-/// Runs on one of the kinds of CPU that the one at hand is; another for the next number.
+/// Runs with one of the kernel sets that this CPU supports, cycling with `number`.
 pub(crate) fn on_some_cpu<T>(number: usize, run: impl FnOnce() -> T) -> T {
     let kinds = CpuKind::all();
     kinds[number % kinds.len()].force(run)

@@ -131,7 +131,7 @@ impl MessageDecoder {
     /// - [`ErrorKind::NotFramed`] and [`ErrorKind::ShortMessage`]: the message is not in the framing.
     /// - [`ErrorKind::UnknownSchema`] and [`ErrorKind::UnusableSchema`]: its schema id is unknown, or the schema
     ///   cannot be used.
-    /// - [`ErrorKind::Resolver`]: the schema could not be looked up. The same message may succeed later.
+    /// - [`ErrorKind::Resolver`]: the schema could not be looked up. A retry may succeed.
     /// - [`ErrorKind::Limit`]: the message is larger than [`Limits::block_bytes`](crate::Limits::block_bytes).
     /// - With [`ValueChecks::OnDecode`], any error in its datum.
     pub fn decode(&mut self, message: &[u8]) -> Result<u64> {

@@ -323,7 +323,7 @@ fn schemas_that_cannot_be_used_are_looked_at_once() {
             SchemaId::Number(1) => Some(schema(EVENT)),
             SchemaId::Number(2) => Some(schema(r#"{"type": "record", "name": "R", "fields": []}"#)),
             SchemaId::Number(3) => Some(schema(&EVENT.replace(r#""long""#, r#""int""#))),
-            // The same text as 1, by another id.
+            // The text of 1, by another id.
             SchemaId::Number(4) => Some(schema(EVENT)),
             _ => None,
         })

@@ -65,7 +65,7 @@ pub(crate) struct Branch {
     pub(crate) body: Body,
     /// The level in which its values are written; for [`Op::SwitchBranch`] the union's own.
     pub(crate) level: LevelId,
-    /// The index of the branch in an Arrow union; 0 where there is none.
+    /// The index of the branch in an Arrow union; 0 for other branches.
     pub(crate) id: u8,
 }
 

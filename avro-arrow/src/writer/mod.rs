@@ -1,8 +1,7 @@
 //! Writing container files from record batches.
 //!
 //! ```text
-//! batch --(bind)--> columns of the types that are written --(rows)--> bytes, row by row --(blocks)--> blocks,
-//! compressed and framed
+//! batch --(bind)--> columns of the written types --(rows)--> bytes, row by row --(blocks)--> compressed, framed blocks
 //! ```
 //!
 //! `plan` decides once how each column is written. [`Encoder`] makes blocks, for callers who write the file

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 /// Selects rows by their number among those that it is asked about, and keeps what it was given.
 #[derive(Clone, Default)]
 struct ByNumber {
-    /// Of a thousand rows so many.
+    /// This number of every thousand rows.
     density: usize,
     seen: Arc<Mutex<Vec<RecordBatch>>>,
 }

@@ -1,12 +1,11 @@
-//! Many values of one kind, one after the other: items of an array, or rows of one column. Where each value starts
-//! does not have to wait for the one before.
+//! Runs of varints, as items of an array or rows of one column. The start of a value does not wait for the value before
+//! it.
 
 use super::varint::long_if;
 use super::{Cpu, Source, check};
 use std::hint::cold_path;
 
-/// Reads `n` varints and gives the bits of each to `put`, as they are before zig-zag coding is undone. Returns the bits
-/// that any of them has.
+/// Reads `n` varints and passes the bits of each to `put`, before zig-zag decoding. Returns the bitwise or of all.
 ///
 /// # Safety
 /// R3, R4 and R5.
@@ -19,7 +18,7 @@ pub(in crate::exec) unsafe fn longs<C: Cpu>(
     mut put: impl FnMut(usize, u64),
 ) -> u64 {
     let mut i = 0;
-    // Those of eight at once are kept apart until the end: so they are one instruction.
+    // The bits of eight at once are kept apart until the end, so that one instruction updates them.
     let (mut any, mut any_of_eight) = (0, [0; 8]);
     while i < n {
         // SAFETY: R4: 64 bytes at the cursor are readable; R5.
@@ -72,7 +71,7 @@ pub(in crate::exec) unsafe fn longs<C: Cpu>(
         check(at, source, bad);
         if *bad {
             cold_path();
-            // Nothing counts any more, but every slot is written.
+            // The values no longer matter, but every slot is written.
             (i..n).for_each(|i| put(i, 0));
             break;
         }

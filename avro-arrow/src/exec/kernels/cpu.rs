@@ -17,8 +17,8 @@ pub(in crate::exec) trait Cpu: Copy {
     /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
     unsafe fn ends(from: *const u8) -> u64;
 
-    /// The bits of eight varints, before zig-zag coding is undone, and the bytes that they take; or none, if that is
-    /// not known at a glance. `ends` are those at `from`.
+    /// The bits of eight varints, before zig-zag decoding, and their length in bytes; `None` if the fast path does not
+    /// apply. `ends` is [`Cpu::ends`] at `from`.
     ///
     /// # Safety
     /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
@@ -28,8 +28,8 @@ pub(in crate::exec) trait Cpu: Copy {
         None
     }
 
-    /// The next `n` varints, two to four, and the bytes that they take, if that is known at a glance: each is of at
-    /// most four bytes, and all of at most twelve.
+    /// The next `n` varints, two to four, and their length in bytes, if each has at most four bytes and all together
+    /// have at most twelve.
     ///
     /// # Safety
     /// 16 bytes at `from` are readable. The CPU has what the implementing type says.
@@ -39,7 +39,8 @@ pub(in crate::exec) trait Cpu: Copy {
         None
     }
 
-    /// Bytes of the next `n` varints, where that is known at a glance: none of them is of nine bytes or more.
+    /// Length in bytes of the next `n` varints; `None` if the fast path does not apply, as for one of nine bytes or
+    /// more.
     ///
     /// # Safety
     /// 64 bytes at `from` are readable. The CPU has what the implementing type says.
@@ -180,20 +181,20 @@ impl Cpu for Avx512 {
         // SAFETY: R4: readable; R5.
         unsafe {
             let bytes = _mm512_loadu_si512(from.cast());
-            // Behind which byte each of the eight ends, where it begins, and how long it is, in a byte each.
+            // Where each of the eight ends and begins, and its length, in a byte each.
             // (`vpcompressb` would do the first in one instruction, which takes 40 cycles on Zen 5.)
-            let (mut behind, mut rest) = (0, ends);
+            let (mut after, mut rest) = (0, ends);
             for i in 0..8 {
-                behind |= (u64::from(rest.trailing_zeros()) + 1) << (8 * i);
+                after |= (u64::from(rest.trailing_zeros()) + 1) << (8 * i);
                 rest &= rest.wrapping_sub(1);
             }
-            let first = behind << 8;
-            let lens = behind.wrapping_sub(first);
+            let first = after << 8;
+            let lens = after.wrapping_sub(first);
             if (lens.wrapping_add(0x77 * ONES)) & CONTINUES != 0 {
-                // One is of nine bytes or more.
+                // One has nine bytes or more.
                 return None;
             }
-            // Eight bytes from the beginning of each on, of which those after its end are put out, and all high bits.
+            // Eight bytes from the beginning of each on; clears those after its end, and all high bits.
             let from_first = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128(first as i64));
             let eight_times = _mm512_set4_epi32(0x0808_0808, 0x0808_0808, 0, 0);
             let places =
@@ -210,7 +211,7 @@ impl Cpu for Avx512 {
             let high = _mm512_slli_epi64::<28>(_mm512_srli_epi64::<32>(twenty_eights));
             let mut all = [0u64; 8];
             _mm512_storeu_si512(all.as_mut_ptr().cast(), _mm512_or_si512(low, high));
-            // Not taken from `behind`, for which the next eight would have to wait.
+            // Not taken from `after`, for which the next eight would have to wait.
             Some((all, _pdep_u64(1 << 7, ends).trailing_zeros() as usize + 1))
         }
     }
@@ -235,8 +236,8 @@ impl Cpu for Avx512 {
     }
 }
 
-/// Bytes up to the `n`-th that ends a varint, of bytes of which the bits say whether they do. None if there are fewer,
-/// or if a varint is of nine bytes or more.
+/// Number of bytes up to the end of the `n`-th varint, from a bit for each byte that ends a varint. `None` if there are
+/// fewer varints, or if one has nine bytes or more.
 ///
 /// # Safety
 /// The CPU has BMI2.
@@ -247,7 +248,7 @@ unsafe fn nth_end(ends: u64, n: u32) -> Option<usize> {
     // SAFETY: R4 and R5.
     let last = unsafe { _pdep_u64(1u64.checked_shl(n.wrapping_sub(1)).unwrap_or(0), ends) };
     let len = last.trailing_zeros() + 1;
-    // Eight bytes in a row that it goes on after?
+    // Whether eight bytes in a row have the continuation bit.
     // SAFETY: R4 and R5.
     let goes_on = unsafe { _bzhi_u64(!ends, len) };
     let two = goes_on & (goes_on >> 1);

@@ -5,7 +5,7 @@ use super::{Cpu, Kernel, Portable, Source, check, fixed};
 use arrow_buffer::i256;
 use std::hint::select_unpredictable;
 
-/// A decimal's bytes, most significant first, as an `i128`; none where they do not fit.
+/// A decimal's bytes, most significant first, as an `i128`; `None` if they do not fit.
 // SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte
 // order".
 pub(crate) fn decimal128(bytes: &[u8]) -> Option<i128> {

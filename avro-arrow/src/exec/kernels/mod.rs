@@ -95,7 +95,7 @@ pub(super) fn check(at: &mut *const u8, source: &Source, bad: &mut bool) {
     }
 }
 
-/// All bits if a value is present, else none.
+/// All bits set if a value is present, else 0.
 #[inline(always)]
 fn mask(present: bool) -> u64 {
     u64::from(present).wrapping_neg()
@@ -175,7 +175,7 @@ impl Kernel for Index {
     }
 }
 
-/// `N` bytes as they are.
+/// `N` bytes, unchanged.
 #[derive(Clone, Copy)]
 pub(super) struct Raw<const N: usize>;
 
@@ -194,7 +194,7 @@ impl<const N: usize> Kernel for Raw<N> {
     }
 }
 
-/// So many bytes, moved over; none on a fault.
+/// Moves over `len` bytes and returns them; an empty slice on a fault.
 ///
 /// # Safety
 /// R3, as for [`Kernel::read`], and `len` is at most `isize::MAX`.
@@ -217,7 +217,7 @@ pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, 
 /// Bytes of a duration.
 pub(super) const DURATION_BYTES: usize = 12;
 
-/// A duration; its months or days are negative where they are more than Arrow's type holds.
+/// A duration; its months or days are negative if they exceed Arrow's type.
 // SPEC: Logical Types, Duration: "three little-endian, unsigned integers": months, days, milliseconds.
 #[inline(always)]
 pub(super) fn duration(bytes: &[u8; DURATION_BYTES]) -> IntervalMonthDayNano {

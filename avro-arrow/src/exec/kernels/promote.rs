@@ -1,10 +1,10 @@
-//! Kernels of values that are not of the reader's type: numbers that are promoted, and symbols of another enum.
+//! Kernels of values whose type is not the reader's: promoted numbers, and symbols of another enum.
 
 use super::{Cpu, Int, Kernel, Long, Raw, Source};
 use std::hint::cold_path;
 use std::marker::PhantomData;
 
-/// What `K` reads, as a `T`.
+/// The value that `K` reads, as a `T`.
 #[derive(Clone, Copy)]
 pub(in crate::exec) struct As<K, T>(K, PhantomData<T>);
 
@@ -24,7 +24,7 @@ impl<T> FloatTo<T> {
     pub(in crate::exec) const FLOAT: Self = As(Raw::<4>, PhantomData);
 }
 
-/// Another representation of a number, the nearest there is.
+/// Conversion of a number to the nearest value of another type.
 pub(in crate::exec) trait Promote<T> {
     fn promote(self) -> T;
 }
@@ -75,7 +75,7 @@ impl<K: Kernel<Slot: Promote<T>>, T: Copy> Kernel for As<K, T> {
     }
 }
 
-/// An index, by which this finds the value; what it does not find cannot be read.
+/// An index that a function maps to the value; an index without a value is a fault.
 #[derive(Clone, Copy)]
 pub(in crate::exec) struct Found<F>(pub(in crate::exec) F);
 

@@ -1,4 +1,4 @@
-//! Kernels against the plain cursor, on every CPU that the one at hand can be.
+//! Kernels against the plain cursor, with every kernel set that this CPU supports.
 #![allow(clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
 
 use super::*;
@@ -6,7 +6,7 @@ use crate::encoding::{Cursor, PADDING};
 use crate::exec::CpuKind;
 use arrow_buffer::i256;
 
-/// Calls a function for each kind of CPU that the one at hand is.
+/// Calls a function for each kernel set that this CPU supports.
 macro_rules! on_each_cpu {
     ($function:ident) => {
         for kind in CpuKind::all() {

@@ -4,11 +4,11 @@ use super::varint::{long_sized, short_sized};
 use super::{Cpu, Kernel, Source};
 use std::hint::{cold_path, select_unpredictable};
 
-/// Lengths that [`KEPT`] has: those that are one byte.
+/// Number of lengths in [`KEPT`]: those of one byte.
 const LENGTHS: usize = 64;
 
-/// For each length which of the first four bytes, and of the eight after them, a view holds: all of a text of at most
-/// twelve, else the first four.
+/// Masks, by length, of the first four bytes and of the eight after them that a view holds: all of a text of at most
+/// twelve bytes, else the first four.
 const KEPT: [(u32, u64); LENGTHS] = {
     let mut kept = [(u32::MAX, 0); LENGTHS];
     let mut len = 0;
@@ -104,8 +104,8 @@ unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128
     }
 }
 
-/// Are these bytes UTF-8? What `simdutf8` looks at many bytes at a time must be 64 at least, so these are filled up
-/// with zeros. (Short texts that are not ASCII: 11 million a second without, 60 with.)
+/// Whether these bytes are UTF-8. `simdutf8` is fast from 64 bytes on, so they are padded with zeros. (Short texts that
+/// are not ASCII: 11 million a second without, 60 with.)
 ///
 /// # Safety
 /// 64 bytes at `from` are readable, of which `len` are the text.

@@ -77,8 +77,8 @@ pub(in crate::exec) unsafe fn is_present<C: Cpu>(
     (branch != null_branch) & record_present
 }
 
-/// A length, and the cursor moved after the bytes; their address and length. On a fault, and where no value is
-/// present, the length is 0.
+/// Reads a length and moves the cursor after the bytes; returns their address and length. On a fault, and if no value
+/// is present, the length is 0.
 ///
 /// # Safety
 /// R3, R4 and R5, as for [`Kernel::read`].
@@ -164,7 +164,7 @@ pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, s
     }
     let mut left = n;
     while left > 0 && !*bad {
-        // Those that are among the bytes that are looked at together, or a long one.
+        // The varints that end among the examined bytes, or one long varint.
         // SAFETY: R4: 64 bytes are readable; R5.
         let (moved, len) = unsafe {
             let n = left.min(C::ends(*at).count_ones());

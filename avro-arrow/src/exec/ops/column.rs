@@ -1,4 +1,4 @@
-//! Bodies of one scalar: reads a whole column at once.
+//! Bodies of one scalar: reads many values of a column at once.
 
 use crate::column::BufferId;
 use crate::exec::kernels::{self, Cpu};

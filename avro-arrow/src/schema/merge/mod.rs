@@ -4,14 +4,14 @@
 //! (`unify`), then the merged schema is written as JSON text (`write`) and parsed like any other.
 
 mod union_find;
-mod columns;
+mod fields;
 mod defaults;
-mod report;
+mod provenance;
 mod shape;
 mod strict;
 mod unify;
 mod widen;
-mod write;
+mod to_json;
 
 pub use report::{Note, Provenance};
 
@@ -42,18 +42,15 @@ pub enum OnConflict {
 ///
 /// | | |
 /// |---|---|
-/// | fields | by name, and by aliases of either side, whatever their order; those of the first schema, then new ones as
-/// they appear |
+/// | fields | by name, and by aliases of either side, whatever their order; those of the first schema, then new ones as they appear |
 /// | renamed fields and types | called as in the last schema that has them, with the other names as aliases |
-/// | fields that some schema lacks | take the default of the last schema that has a valid one; else they are nullable,
-/// with the default null |
+/// | fields that some schema lacks | take the default of the last schema that has a valid one; else they are nullable, with the default null |
 /// | T and null, or T and a union of null and T | a union of null and T |
 /// | int and long; any of them, float and double | long; double (not float, which does not hold every int) |
 /// | string and bytes | bytes, which may not be text |
 /// | uuid on a string and string | string |
 /// | decimals of one scale | the one of more digits |
-/// | records, enums, fixed of one size | by name without the namespace, and by aliases; by any name where no schema has
-/// a choice of types |
+/// | records, enums, fixed of one size | by name without the namespace, and by aliases; by any name where no schema has a choice of types |
 /// | enums | all symbols, new ones last |
 /// | a union of several types, and any type | the union of all types |
 /// | all else | see [`OnConflict`] |
@@ -96,7 +93,7 @@ impl MergedSchema {
         }
         let only = (sources.len() == 1).then(|| first.schema.clone());
         let unified = Unified::new(sources);
-        match (write::write(&unified, conflicts), only) {
+        match (to_json::write(&unified, conflicts), only) {
             (Ok((_, fields)), Some(schema)) => Ok(MergedSchema { schema, fields }),
             // A schema too deep to be written can still be read, unless a limit forbids it.
             (Err(_), Some(schema)) => Ok(MergedSchema { schema, fields: Vec::new() }),

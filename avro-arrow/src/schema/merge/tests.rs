@@ -218,7 +218,7 @@ fn renamed_fields_are_one_column() {
         &record("R", r#"{"name":"old","type":"long","aliases":["new","older"]}"#),
         &["old: v1 … v2 (2); renamed from new; long, int to long"],
     );
-    // What has both has two columns, and an alias that is a column's name is none.
+    // A schema with both names has two columns, and an alias that is a column's name is ignored.
     check(
         &[&new, &record("R", r#"{"name":"old","type":"int"},{"name":"new","type":"int"}"#)],
         &record(

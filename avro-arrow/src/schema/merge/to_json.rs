@@ -1,9 +1,9 @@
 //! Writes the merged schema as JSON from classes of types and places, and records its provenance.
 
 use super::OnConflict;
-use super::columns::{Column, field, newest};
 use super::defaults::Defaults;
-use super::report::{Note, Provenance};
+use super::fields::{Column, field, newest};
+use super::provenance::{Note, Provenance};
 use super::shape::{Group, Slot};
 use super::unify::{Unified, aliases};
 use crate::error::{ErrorKind, Result};

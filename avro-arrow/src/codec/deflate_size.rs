@@ -12,7 +12,7 @@ pub(super) enum Refused {
 }
 
 /// Returns the length of a stream's output, at most `max`.
-pub(super) fn deflate_len(stored: &[u8], max: usize) -> Result<usize, Refused> {
+pub(super) fn deflate_size(stored: &[u8], max: usize) -> Result<usize, Refused> {
     let mut bits = Bits { rest: stored, held: 0, n_held: 0 };
     let (mut len, fixed) = (0, Codes::fixed());
     loop {
@@ -218,14 +218,14 @@ mod tests {
             let mut rng = Rng::new(seed);
             let data = data(&mut rng);
             let stored = deflated(&data, rng.pick(0, &[1, 6, 12]));
-            assert_eq!(deflate_len(&stored, 1 << 30), Ok(data.len()), "{seed}");
-            assert_eq!(deflate_len(&stored, data.len()), Ok(data.len()), "{seed}");
+            assert_eq!(deflate_size(&stored, 1 << 30), Ok(data.len()), "{seed}");
+            assert_eq!(deflate_size(&stored, data.len()), Ok(data.len()), "{seed}");
             if let Some(less) = data.len().checked_sub(1) {
-                assert_eq!(deflate_len(&stored, less), Err(Refused::TooLong), "{seed}");
+                assert_eq!(deflate_size(&stored, less), Err(Refused::TooLong), "{seed}");
             }
             // Bytes after the end are ignored; without its last byte, the stream is invalid.
-            assert_eq!(deflate_len(&[&stored[..], &[1, 2, 3]].concat(), 1 << 30), Ok(data.len()), "{seed}");
-            assert_eq!(deflate_len(&stored[..stored.len() - 1], 1 << 30), Err(Refused::Bad), "{seed}");
+            assert_eq!(deflate_size(&[&stored[..], &[1, 2, 3]].concat(), 1 << 30), Ok(data.len()), "{seed}");
+            assert_eq!(deflate_size(&stored[..stored.len() - 1], 1 << 30), Err(Refused::Bad), "{seed}");
         }
     }
 
@@ -240,7 +240,7 @@ mod tests {
                 stored[at] ^= 1 << rng.below(8);
             }
             let mut out = vec![0; 100_000];
-            let found = deflate_len(&stored, out.len());
+            let found = deflate_size(&stored, out.len());
             if let Ok(n) = libdeflater::Decompressor::new().deflate_decompress(&stored, &mut out) {
                 n_taken += 1;
                 assert_eq!(found, Ok(n), "{seed}");
