@@ -427,7 +427,7 @@ fn symbols_of(made: &mut Symbols, node: NodeId, of: &Enum) -> Arc<StringArray> {
 
 /// The error for a target that does not fit its pair, which only a bug can cause.
 fn no_source() -> Error {
-    arrow_schema::ArrowError::InvalidArgumentError("a column that no value becomes".to_string()).into()
+    Error::internal("a column that no value becomes")
 }
 
 fn limit(name: &'static str, value: usize, max: usize) -> Result<()> {

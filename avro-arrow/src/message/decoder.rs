@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::program::{Program, Starts};
 use crate::schema::Schema;
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Schema as ArrowSchema, SchemaRef};
+use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -296,6 +296,5 @@ fn sort(rejected: &mut [Error]) {
 
 #[cold]
 fn disagreement() -> Error {
-    let what = "the program found damage where the reference decoder found none".to_string();
-    ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
+    Error::internal("the program found damage where the reference decoder found none")
 }

@@ -2,20 +2,19 @@
 
 use super::target::Wrap;
 use super::{ColumnShape, Planner, RecordTarget, Target};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::{Kind, Logical, NodeId, Schema};
 use crate::value::{Value, decimal, duration};
-use arrow_schema::ArrowError;
 use serde_json::Value as Json;
 
 impl Planner<'_> {
     /// The value of the reader's type `node` that `json` encodes, as far as the target wants it.
     pub(super) fn constant(&self, node: NodeId, json: &Json, target: &Target) -> Result<Value> {
-        let bug = || ArrowError::InvalidArgumentError(format!("the default {json}, checked, does not fit its type"));
+        let bug = || Error::internal(format!("the default {json}, checked, does not fit its type"));
         Ok(match (&self.reader.node(node).kind, json) {
             (Kind::Union(branches), tagged) => {
                 let (at, json) = branch(self.reader, branches, tagged).ok_or_else(bug)?;
-                let Some(&inner) = branches.get(at) else { return Err(bug().into()) };
+                let Some(&inner) = branches.get(at) else { return Err(bug()) };
                 match (self.unwrap_union(node).0, &target.form) {
                     (Wrap::Nullable { null_branch }, _) if at == null_branch => Value::Null,
                     (Wrap::Nullable { .. } | Wrap::Single, _) => self.constant(inner, json, target)?,
@@ -27,7 +26,7 @@ impl Planner<'_> {
                         Kind::Null => Value::Null,
                         _ => Value::Json(tagged.to_string()),
                     },
-                    _ => return Err(bug().into()),
+                    _ => return Err(bug()),
                 }
             }
             _ if matches!(target.form, ColumnShape::Text) => Value::Json(json.to_string()),

@@ -13,7 +13,7 @@ mod unify;
 mod widen;
 mod to_json;
 
-pub use report::{Note, Provenance};
+pub use provenance::{Note, Provenance};
 
 use super::Schema;
 use crate::error::{Error, Result};

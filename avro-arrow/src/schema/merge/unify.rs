@@ -6,7 +6,7 @@
 //! classes stay joined, so recursive types and types that double at every level come to an end: there are never more
 //! classes than types in all schemas.
 
-use super::classes::{NameMatcher, UnionFind};
+use super::union_find::{NameMatcher, UnionFind};
 use crate::schema::{Kind, Logical, Name, Node, NodeId, Schema};
 use std::collections::{HashMap, HashSet, VecDeque};
 
