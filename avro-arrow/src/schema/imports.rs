@@ -1,7 +1,7 @@
 //! Schemas that are spread over several texts: a text that names types of others in, one text that has all of them out.
 
-use super::parse::primitive;
 use super::lenient_json;
+use super::parse::primitive;
 use super::{Name, Schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
