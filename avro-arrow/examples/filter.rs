@@ -55,7 +55,7 @@ fn main() -> Result<(), FilterError> {
     Ok(())
 }
 
-/// True for so many of a thousand values, wherever they are.
+/// True for this number of every thousand values, scattered evenly.
 fn mask(column: &dyn Array, keep: u64) -> Result<BooleanArray, FilterError> {
     let values = column.as_any().downcast_ref::<Int64Array>().ok_or("the column is not of `long`")?;
     // The upper bits of a product with an odd number mix those of the value.

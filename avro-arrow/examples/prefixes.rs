@@ -56,7 +56,7 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     inside.iter().try_for_each(|path| find(path, files))
 }
 
-/// Reads a file, at most so many of its prefixes, and as many times with a byte changed.
+/// Reads a file, at most `most` of its prefixes, and that many copies with a byte changed.
 fn read_file(file: &[u8], most: usize, counts: &mut Counts) {
     counts.files += 1;
     let header = Header::parse(file, &Options::default().limits).ok().flatten();

@@ -18,7 +18,7 @@ mod compress;
 #[cfg(feature = "deflate")]
 mod deflate;
 #[cfg(feature = "deflate")]
-mod deflate_len;
+mod deflate_size;
 #[cfg(any(feature = "zstd", feature = "bzip2", feature = "xz"))]
 mod output;
 #[cfg(feature = "snappy")]

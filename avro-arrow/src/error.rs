@@ -211,6 +211,11 @@ pub enum ErrorKind {
     Io(io::Error),
     /// Arrow rejected an array. This is always a bug in this crate.
     Arrow(ArrowError),
+    /// A state that should be impossible: a bug in this crate.
+    Internal {
+        /// What was found.
+        what: String,
+    },
     /// A thread of a parallel reader or writer died: a bug in this crate, or a panic of the caller's `Read`.
     Worker,
 }
@@ -365,6 +370,12 @@ impl Error {
     #[must_use]
     pub fn at_offset(self, offset: u64) -> Self {
         self.at(|p| p.offset = Some(offset))
+    }
+
+    /// Creates an error about a bug in this crate.
+    #[cold]
+    pub(crate) fn internal(what: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Internal { what: what.into() })
     }
 
     /// Creates an error about an invalid argument.

@@ -18,8 +18,8 @@
 //! from the bytes of a block to Arrow buffers, several blocks at a time, without an object for each row.
 //!
 //! - [`ReaderBuilder`] builds a [`Reader`], which decodes any [`Read`](std::io::Read) on the calling thread; a
-//!   [`ParallelReader`], which decodes on several threads; and a [`Decoder`], which does no I/O and decodes bytes that the
-//!   caller feeds, also byte ranges of a file.
+//!   [`ParallelReader`], which decodes on several threads; and a [`Decoder`], which does no I/O and decodes bytes that
+//!   the caller feeds, also byte ranges of a file.
 //! - [`WriterBuilder`] builds a [`Writer`], a [`ParallelWriter`] and an [`Encoder`].
 //! - [`Options`] selects columns, their Arrow types, the batch size and the [`Limits`].
 //! - [`RowFilter`] selects rows by some columns; the other columns are decoded for the selected rows only.
@@ -76,6 +76,12 @@
 //! types, `avro.logicalType`, all other attributes as `avro.…`, and `field-id` as `PARQUET:field_id`. The metadata of
 //! the batches' schema has the Avro schema as `avro.schema`.
 
+#[cfg(target_endian = "big")]
+compile_error!(
+    "avro-arrow supports little-endian targets only: it copies Avro's little-endian floats and fixed-width values into \
+     Arrow's buffers, which have the byte order of the machine"
+);
+
 // In the order of the data: a module imports only from modules above it.
 mod error;
 mod damage;
@@ -93,6 +99,7 @@ pub mod json;
 pub mod reference;
 mod column;
 mod program;
+mod exec;
 mod decode;
 pub mod message;
 mod writer;
@@ -112,7 +119,7 @@ pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
 pub use limits::Limits;
 pub use options::{Decimals, Enums, FieldMatch, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions};
 #[doc(hidden)] // Tests and fuzz targets outside this crate run on each kernel set.
-pub use program::CpuKind;
+pub use exec::CpuKind;
 pub use program::Program;
 pub use writer::{
     Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WriterBuilder, WrittenBlock, derived_schema, renamed_fields,

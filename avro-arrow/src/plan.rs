@@ -10,7 +10,7 @@ mod projection;
 mod target;
 
 pub(crate) use crate::tagged::BRANCHES_MAX;
-pub(crate) use target::{Form, RecordTarget, Target, decimal};
+pub(crate) use target::{ColumnShape, RecordTarget, Target, decimal};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
@@ -256,24 +256,24 @@ impl<'a> Planner<'a> {
                 (Wrap::Single, _) => self.source(*value, target)?,
                 (Wrap::Nullable { null_branch }, _) if *branch == null_branch => Source::Absent,
                 (Wrap::Nullable { .. }, _) => Source::Present(Box::new(self.source(*value, target)?)),
-                (Wrap::None, Form::Union(targets)) => {
+                (Wrap::None, ColumnShape::Union(targets)) => {
                     let target = targets.get(*branch).ok_or_else(no_source)?;
                     Source::Branch { branch: *branch, value: Box::new(self.source(*value, target)?) }
                 }
                 // A union of too many types is text. Its null is not a null of the target.
-                (Wrap::None, Form::Text) => match self.reader.node(self.resolution.pair(*value).reader).kind {
+                (Wrap::None, ColumnShape::Text) => match self.reader.node(self.resolution.pair(*value).reader).kind {
                     Kind::Null => Source::Absent,
                     _ if target.nullable => Source::Present(Box::new(Source::Json(pair))),
                     _ => Source::Json(pair),
                 },
                 _ => return Err(no_source()),
             },
-            (_, Form::Text) => Source::Json(pair),
+            (_, ColumnShape::Text) => Source::Json(pair),
             (Action::Convert(convert), _) => Source::Scalar(self.scalar(resolved.writer, *convert, target)?),
             (Action::Symbols(table), _) => {
                 let same = table.iter().zip(0..).all(|(to, at)| *to == Some(at));
                 let symbols = match &target.form {
-                    Form::Enum(symbols) => arrow_array::Array::len(symbols.as_ref()),
+                    ColumnShape::Enum(symbols) => arrow_array::Array::len(symbols.as_ref()),
                     _ => 0,
                 };
                 let same = same && table.len() <= symbols;
@@ -283,20 +283,22 @@ impl<'a> Planner<'a> {
                     Scalar::Symbol { of: resolved.writer, table: table.clone() }
                 })
             }
-            (Action::Items(item), Form::List(to) | Form::Map(to)) => match &self.writer().node(resolved.writer).kind {
-                Kind::Map(_) => match &to.form {
-                    Form::Record(RecordTarget { columns, .. }) => {
-                        let [_, value] = columns.as_slice() else { return Err(no_source()) };
-                        Source::Entries(Box::new(self.source(*item, value)?))
+            (Action::Items(item), ColumnShape::List(to) | ColumnShape::Map(to)) => {
+                match &self.writer().node(resolved.writer).kind {
+                    Kind::Map(_) => match &to.form {
+                        ColumnShape::Record(RecordTarget { columns, .. }) => {
+                            let [_, value] = columns.as_slice() else { return Err(no_source()) };
+                            Source::Entries(Box::new(self.source(*item, value)?))
+                        }
+                        _ => return Err(no_source()),
+                    },
+                    _ => {
+                        let zero_width = is_zero_width(self.writer(), resolution.pair(*item).writer);
+                        Source::Items { item: Box::new(self.source(*item, to)?), zero_width }
                     }
-                    _ => return Err(no_source()),
-                },
-                _ => {
-                    let zero_width = is_zero_width(self.writer(), resolution.pair(*item).writer);
-                    Source::Items { item: Box::new(self.source(*item, to)?), zero_width }
                 }
-            },
-            (Action::Record(record), Form::Record(target)) => self.record(pair, record, target)?,
+            }
+            (Action::Record(record), ColumnShape::Record(target)) => self.record(pair, record, target)?,
             _ => return Err(no_source()),
         })
     }
@@ -378,7 +380,7 @@ impl<'a> Planner<'a> {
             Convert::LongToDouble => return Ok(Scalar::LongToDouble),
             Convert::FloatToDouble => return Ok(Scalar::FloatToDouble),
             Convert::BytesToString => return Ok(Scalar::String),
-            Convert::StringToBytes if matches!(target.form, Form::Primitive) => return Ok(Scalar::DecimalBytes),
+            Convert::StringToBytes if matches!(target.form, ColumnShape::Primitive) => return Ok(Scalar::DecimalBytes),
             Convert::StringToBytes => return Ok(Scalar::Bytes),
             Convert::Times(factor) if node.kind == Kind::Int => return Ok(Scalar::IntTimes(factor)),
             Convert::Times(factor) => return Ok(Scalar::LongTimes(factor)),
@@ -397,7 +399,7 @@ impl<'a> Planner<'a> {
             Kind::Float => Scalar::Float,
             Kind::Double => Scalar::Double,
             // The target distinguishes decimals.
-            Kind::Bytes if matches!(target.form, Form::Primitive) => Scalar::DecimalBytes,
+            Kind::Bytes if matches!(target.form, ColumnShape::Primitive) => Scalar::DecimalBytes,
             Kind::Bytes => Scalar::Bytes,
             Kind::String => Scalar::String,
             Kind::Fixed(fixed) => match (&target.form, self.reader.node(target.node).logical) {
@@ -405,7 +407,7 @@ impl<'a> Planner<'a> {
                 _ if i32::try_from(fixed.size).is_err() => {
                     return Err(unsupported(format!("fixed of {}", fixed.size)));
                 }
-                (Form::Fixed(_), _) => Scalar::Fixed(fixed.size),
+                (ColumnShape::Fixed(_), _) => Scalar::Fixed(fixed.size),
                 (_, Some(Logical::Duration)) => Scalar::Duration,
                 _ => Scalar::DecimalFixed(fixed.size),
             },
@@ -425,7 +427,7 @@ fn symbols_of(made: &mut Symbols, node: NodeId, of: &Enum) -> Arc<StringArray> {
 
 /// The error for a target that does not fit its pair, which only a bug can cause.
 fn no_source() -> Error {
-    arrow_schema::ArrowError::InvalidArgumentError("a column that no value becomes".to_string()).into()
+    Error::internal("a column that no value becomes")
 }
 
 fn limit(name: &'static str, value: usize, max: usize) -> Result<()> {

@@ -54,7 +54,7 @@ pub fn tagged_fields(children: &UnionFields) -> Fields {
     children.iter().enumerate().filter(is_value).map(field).collect()
 }
 
-/// Returns the schema with unions in place of tagged structs, at any depth; `None` if there are none.
+/// Returns the schema with unions in place of tagged structs, at any depth; `None` if it has no unions.
 pub fn dense_schema(schema: &Schema) -> Option<SchemaRef> {
     let fields = dense_fields(schema.fields())?;
     Some(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))

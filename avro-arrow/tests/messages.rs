@@ -324,7 +324,7 @@ fn unusable_schema_is_resolved_once() {
             SchemaId::Number(1) => Some(schema(EVENT)),
             SchemaId::Number(2) => Some(schema(r#"{"type": "record", "name": "R", "fields": []}"#)),
             SchemaId::Number(3) => Some(schema(&EVENT.replace(r#""long""#, r#""int""#))),
-            // The same text as 1, by another id.
+            // The text of 1, by another id.
             SchemaId::Number(4) => Some(schema(EVENT)),
             _ => None,
         })

@@ -47,16 +47,16 @@ fn program_of_flat_record() {
     check(
         FLAT,
         expect![[r#"
-            boolean -> s0
-            the next 2 together
-            int -> s1
-            long -> s2
-            float -> s3
-            double -> s4
-            string -> s5
-            bytes -> s6
-            fixed(3) -> s7
-            enum of 2 -> s8
+            boolean -> b0
+            the next 2 as fused varints
+            int -> b1
+            long -> b2
+            float -> b3
+            double -> b4
+            string -> b5
+            bytes -> b6
+            fixed(3) -> b7
+            enum of 2 -> b8
         "#]],
     );
 }
@@ -67,13 +67,13 @@ fn program_of_columns_in_another_order() {
         FLAT,
         &["i", "c", "a"],
         expect![[r#"
-            boolean -> s2
+            boolean -> b2
             skip 1 varints
-            long -> s1
+            long -> b1
             skip 12 bytes
             skip 2 lengths and bytes
             skip 3 bytes
-            enum of 2 -> s0
+            enum of 2 -> b0
         "#]],
     );
 }
@@ -99,8 +99,8 @@ fn program_of_nullable_in_both_orders() {
     check(
         r#"{"name": "a", "type": ["null", "long"]}, {"name": "b", "type": ["string", "null"]}"#,
         expect![[r#"
-            null or long -> s0, valid s1
-            string or null -> s2, valid s3
+            null or long -> b0, valid b1
+            string or null -> b2, valid b3
         "#]],
     );
 }
@@ -113,28 +113,28 @@ fn program_of_nullable_record() {
             {"name": "z", "type": {"type": "array", "items": "int"}}]}]},
            {"name": "b", "type": [{"type": "map", "values": "int"}, "null"]}"#,
         expect![[r#"
-            choose
+            switch branch
              0:
-              zero(4) -> s0
-              zero(16) -> s1
-              zero(1) -> s2
-              no items -> s4, level 1
-              zero(1) -> s5
+              zeros(4) -> b0
+              zeros(16) -> b1
+              zeros(1) -> b2
+              no items -> b4, level 1
+              zeros(1) -> b5
              1:
-              one -> s5
-              int -> s0
-              null or string -> s1, valid s2
-              items -> s4, level 1
-                int -> s3
-            choose
+              valid -> b5
+              int -> b0
+              null or string -> b1, valid b2
+              items -> b4, level 1
+                int -> b3
+            switch branch
              0:
-              one -> s9
-              items -> s8, level 2
-                string -> s6
-                int -> s7
+              valid -> b9
+              items -> b8, level 2
+                string -> b6
+                int -> b7
              1:
-              no items -> s8, level 2
-              zero(1) -> s9
+              no items -> b8, level 2
+              zeros(1) -> b9
         "#]],
     );
 }
@@ -144,8 +144,8 @@ fn program_of_union_of_one_branch() {
     check(
         r#"{"name": "a", "type": ["int"]}"#,
         expect![[r#"
-            branch 0
-            int -> s0
+            expect branch 0
+            int -> b0
         "#]],
     );
 }
@@ -158,10 +158,10 @@ fn program_of_nested_record() {
             {"name": "q", "type": {"type": "record", "name": "Q", "fields": [{"name": "y", "type": "int"}]}}]}},
            {"name": "b", "type": "P"}"#,
         expect![[r#"
-            double -> s0
-            int -> s1
-            double -> s2
-            int -> s3
+            double -> b0
+            int -> b1
+            double -> b2
+            int -> b3
         "#]],
     );
 }
@@ -172,10 +172,10 @@ fn program_of_array_of_records() {
         r#"{"name": "a", "type": {"type": "array", "items": {"type": "record", "name": "P", "fields": [
             {"name": "x", "type": "int"}, {"name": "tags", "type": {"type": "array", "items": "string"}}]}}}"#,
         expect![[r#"
-            items -> s3, level 1
-              int -> s0
-              items -> s2, level 2
-                string -> s1
+            items -> b3, level 1
+              int -> b0
+              items -> b2, level 2
+                string -> b1
         "#]],
     );
 }
@@ -185,7 +185,7 @@ fn program_of_array_of_nulls_is_limited() {
     check(
         r#"{"name": "a", "type": {"type": "array", "items": "null"}}"#,
         expect![[r#"
-            items -> s0, level 1, limited
+            items -> b0, level 1, limited
         "#]],
     );
 }
@@ -195,9 +195,9 @@ fn program_of_map() {
     check(
         r#"{"name": "a", "type": {"type": "map", "values": ["null", "double"]}}"#,
         expect![[r#"
-            items -> s3, level 1
-              string -> s0
-              null or double -> s1, valid s2
+            items -> b3, level 1
+              string -> b0
+              null or double -> b1, valid b2
         "#]],
     );
 }
@@ -211,25 +211,25 @@ fn program_of_dense_union() {
     check(
         UNIONS,
         expect![[r#"
-            union -> s0, offsets s1
+            union -> b0, offsets b1
              0:
              1:
-              int -> s2
+              int -> b2
              2:
-              items -> s4, level 4
-                string -> s3
-            choose
+              items -> b4, level 4
+                string -> b3
+            switch branch
              0:
-              branch 0 -> s5, offsets s6, level 5
-                zero(4) -> s7
-              zero(1) -> s9
+              branch 0 -> b5, offsets b6, level 5
+                zeros(4) -> b7
+              zeros(1) -> b9
              1:
-              one -> s9
-              union -> s5, offsets s6
+              valid -> b9
+              union -> b5, offsets b6
                0:
-                int -> s7
+                int -> b7
                1:
-                string -> s8
+                string -> b8
         "#]],
     );
 }
@@ -240,46 +240,46 @@ fn program_of_union_as_struct() {
         UNIONS,
         &Options::default().with_unions(Unions::Struct),
         expect![[r#"
-            choose
+            switch branch
              0:
-              zero(1) -> s0
-              zero(4) -> s1
-              zero(1) -> s2
-              no items -> s4, level 1
-              zero(1) -> s5
+              zeros(1) -> b0
+              zeros(4) -> b1
+              zeros(1) -> b2
+              no items -> b4, level 1
+              zeros(1) -> b5
              1:
-              one -> s0
-              one -> s2
-              int -> s1
-              no items -> s4, level 1
-              zero(1) -> s5
+              valid -> b0
+              valid -> b2
+              int -> b1
+              no items -> b4, level 1
+              zeros(1) -> b5
              2:
-              one -> s0
-              zero(4) -> s1
-              zero(1) -> s2
-              one -> s5
-              items -> s4, level 1
-                string -> s3
-            choose
+              valid -> b0
+              zeros(4) -> b1
+              zeros(1) -> b2
+              valid -> b5
+              items -> b4, level 1
+                string -> b3
+            switch branch
              0:
-              zero(4) -> s6
-              zero(1) -> s7
-              zero(16) -> s8
-              zero(1) -> s9
-              zero(1) -> s10
+              zeros(4) -> b6
+              zeros(1) -> b7
+              zeros(16) -> b8
+              zeros(1) -> b9
+              zeros(1) -> b10
              1:
-              one -> s10
-              choose
+              valid -> b10
+              switch branch
                0:
-                one -> s7
-                int -> s6
-                zero(16) -> s8
-                zero(1) -> s9
+                valid -> b7
+                int -> b6
+                zeros(16) -> b8
+                zeros(1) -> b9
                1:
-                zero(4) -> s6
-                zero(1) -> s7
-                one -> s9
-                string -> s8
+                zeros(4) -> b6
+                zeros(1) -> b7
+                valid -> b9
+                string -> b8
         "#]],
     );
 }
@@ -293,57 +293,57 @@ fn program_of_recursive_type_writes_json() {
     check(
         NODE,
         expect![[r#"
-            int -> s0
-            choose
+            int -> b0
+            switch branch
              0:
-              zero(4) -> s1
-              no items -> s3, level 1
-              zero(1) -> s4
-              zero(1) -> s5
+              zeros(4) -> b1
+              no items -> b3, level 1
+              zeros(1) -> b4
+              zeros(1) -> b5
              1:
-              one -> s5
-              int -> s1
-              choose
+              valid -> b5
+              int -> b1
+              switch branch
                0:
-                no items -> s3, level 1
-                zero(1) -> s4
+                no items -> b3, level 1
+                zeros(1) -> b4
                1:
-                one -> s4
-                record as json -> s3, level 1, s2
+                valid -> b4
+                record as json -> b3, level 1, b2
         "#]],
     );
     check_with(
         NODE,
         &Options::default().with_recursion_levels(1),
         expect![[r#"
-            int -> s0
-            choose
+            int -> b0
+            switch branch
              0:
-              zero(4) -> s1
-              zero(4) -> s2
-              no items -> s4, level 1
-              zero(1) -> s5
-              zero(1) -> s6
-              zero(1) -> s7
+              zeros(4) -> b1
+              zeros(4) -> b2
+              no items -> b4, level 1
+              zeros(1) -> b5
+              zeros(1) -> b6
+              zeros(1) -> b7
              1:
-              one -> s7
-              int -> s1
-              choose
+              valid -> b7
+              int -> b1
+              switch branch
                0:
-                zero(4) -> s2
-                no items -> s4, level 1
-                zero(1) -> s5
-                zero(1) -> s6
+                zeros(4) -> b2
+                no items -> b4, level 1
+                zeros(1) -> b5
+                zeros(1) -> b6
                1:
-                one -> s6
-                int -> s2
-                choose
+                valid -> b6
+                int -> b2
+                switch branch
                  0:
-                  no items -> s4, level 1
-                  zero(1) -> s5
+                  no items -> b4, level 1
+                  zeros(1) -> b5
                  1:
-                  one -> s5
-                  record as json -> s4, level 1, s3
+                  valid -> b5
+                  record as json -> b4, level 1, b3
         "#]],
     );
 }
@@ -354,8 +354,8 @@ fn program_skips_recursive_type() {
         NODE,
         &["value"],
         expect![[r#"
-            int -> s0
-            choose
+            int -> b0
+            switch branch
              0:
              1:
               skip record
@@ -382,7 +382,7 @@ fn program_fuses_skips() {
             skip 2 lengths and bytes
             skip 1 varints
             skip 12 bytes
-            int -> s0
+            int -> b0
             skip 1 varints
             skip 28 bytes
         "#]],
@@ -408,7 +408,7 @@ fn program_calls_skips_of_long_records() {
         expect![[r#"
         call 0
         call 0
-        int -> s0
+        int -> b0
         skip 1 varints
         skip 1 lengths and bytes
         skip 1 varints
@@ -461,17 +461,17 @@ fn program_skips_nested_types() {
               skip 1 lengths and bytes
               skip 1 varints
             skip null or varint
-            choose
+            switch branch
              0:
               skip 1 lengths and bytes
              1:
              2:
               skip 8 bytes
-            choose
+            switch branch
              0:
              1:
               skip items
-            int -> s0
+            int -> b0
         "#]],
     );
 }
@@ -488,14 +488,14 @@ fn program_of_decimals_durations_and_uuids() {
            {"name": "g", "type": {"type": "string", "logicalType": "uuid"}},
            {"name": "h", "type": {"type": "long", "logicalType": "timestamp-micros"}}"#,
         expect![[r#"
-            decimal128 -> s0
-            decimal256 -> s1
-            fixed(4) decimal128 -> s2
-            null or fixed(32) decimal256 -> s3, valid s4
-            duration -> s5
-            fixed(16) -> s6
-            string -> s7
-            long -> s8
+            decimal128 -> b0
+            decimal256 -> b1
+            fixed(4) decimal128 -> b2
+            null or fixed(32) decimal256 -> b3, valid b4
+            duration -> b5
+            fixed(16) -> b6
+            string -> b7
+            long -> b8
         "#]],
     );
 }
@@ -506,7 +506,7 @@ fn program_of_empty_records() {
     check(
         r#"{"name": "a", "type": {"type": "record", "name": "E", "fields": []}}, {"name": "b", "type": ["null", "E"]}"#,
         expect![[r#"
-            null or record, valid s0
+            null or record, valid b0
         "#]],
     );
 }
@@ -517,21 +517,21 @@ fn program_of_other_top_levels() {
         r#""string""#,
         &Options::default(),
         expect![[r#"
-            string -> s0
+            string -> b0
         "#]],
     );
     check_schema(
         r#"["null", {"type": "array", "items": "int"}]"#,
         &Options::default(),
         expect![[r#"
-            choose
+            switch branch
              0:
-              no items -> s1, level 1
-              zero(1) -> s2
+              no items -> b1, level 1
+              zeros(1) -> b2
              1:
-              one -> s2
-              items -> s1, level 1
-                int -> s0
+              valid -> b2
+              items -> b1, level 1
+                int -> b0
         "#]],
     );
 }
@@ -542,12 +542,12 @@ fn filter_program_walks_rows() {
         FLAT,
         &["f", "b"],
         expect![[r#"
-            start -> s2
+            row start -> b2
             skip 1 bytes
-            int -> s1
+            int -> b1
             skip 1 varints
             skip 12 bytes
-            string -> s0
+            string -> b0
             skip 1 lengths and bytes
             skip 3 bytes
             skip 1 varints
@@ -557,7 +557,7 @@ fn filter_program_walks_rows() {
         FLAT,
         &[],
         expect![[r#"
-        start -> s0
+        row start -> b0
         skip 1 bytes
         skip 2 varints
         skip 12 bytes
@@ -570,9 +570,9 @@ fn filter_program_walks_rows() {
         r#"{"name": "a", "type": {"type": "array", "items": "string"}}, {"name": "b", "type": ["null", "long"]}"#,
         &["a"],
         expect![[r#"
-            start -> s2
-            items -> s1, level 1
-              string -> s0
+            row start -> b2
+            items -> b1, level 1
+              string -> b0
             skip null or varint
         "#]],
     );
@@ -580,7 +580,7 @@ fn filter_program_walks_rows() {
         "",
         &[],
         expect![[r#"
-        start -> s0
+        row start -> b0
     "#]],
     );
 }

@@ -80,12 +80,11 @@ fn sources_have_no_disabled_or_unfinished_tests() {
 }
 
 /// Where hot loops need it (a bench by hand and a test that counts what is allocated too), and nowhere else.
-const UNSAFE: [&str; 7] = [
-    "avro-arrow/src/column/finish.rs",
-    "avro-arrow/src/column/slab.rs",
-    "avro-arrow/src/program/kernels/",
-    "avro-arrow/src/program/run.rs",
-    "avro-arrow/src/program/run/",
+const UNSAFE: [&str; 6] = [
+    "avro-arrow/src/column/arrays.rs",
+    "avro-arrow/src/column/buffers.rs",
+    "avro-arrow/src/column/output.rs",
+    "avro-arrow/src/exec/",
     "avro-arrow/tests/memory.rs",
     "benches/src/limit/",
 ];
@@ -190,7 +189,7 @@ const PHRASES: [&str; 9] =
 /// How often each phrase still occurs in a crate; then docs that end with `?`, and comment lines over 120 columns.
 /// Numbers only go down: lower them after an improvement.
 const ALLOWED: [(&str, [usize; 11]); 6] = [
-    ("avro-arrow", [5, 0, 2, 0, 0, 9, 1, 0, 9, 0, 11]),
+    ("avro-arrow", [0, 0, 0, 0, 0, 3, 1, 0, 9, 0, 5]),
     ("avro-datafusion", [1, 0, 0, 0, 0, 5, 4, 0, 0, 0, 5]),
     ("avro-sql-cli", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ("avro-testing", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),

@@ -1,6 +1,6 @@
 //! Deflate, by libdeflate.
 
-use super::deflate_len::{Refused, deflate_len};
+use super::deflate_size::{Refused, deflate_size};
 use super::{COUNTED_ABOVE, Codec, DEFLATE_RATIO_MAX, too_large};
 use crate::encoding::PADDING;
 use crate::error::Result;
@@ -33,7 +33,7 @@ pub(super) fn decompress(
                     room = more;
                     continue;
                 }
-                room = match deflate_len(stored, max) {
+                room = match deflate_size(stored, max) {
                     Ok(len) if len > room => len,
                     Err(Refused::TooLong) => return Err(too_large((max as u64).saturating_add(1), max)),
                     Ok(_) | Err(Refused::Bad) => return Err(not_deflate()),

@@ -1,23 +1,25 @@
-//! Columns: the slabs that the program writes, and how they become Arrow arrays.
+//! Columns: the buffers that the program writes, and how they become Arrow arrays.
 //!
-//! A column is made of slabs, flat buffers of fixed-width slots. Slabs belong to levels. A level is not a definition
+//! A column is made of flat buffers of fixed-width slots. Buffers belong to levels. A level is not a definition
 //! level of Parquet, but a row space with a length of its own: level 0 is the rows of the batch, and each array, map,
-//! dense union branch and JSON text opens a level for its content. All slabs of a level have the same number of slots,
-//! so a struct's children need no positions of their own.
+//! dense union branch and JSON text opens a level for its content. All buffers of a level have the same number of
+//! slots, so a struct's children need no positions of their own.
 
-mod finish;
-mod slab;
+mod arrays;
+mod buffers;
+mod output;
 
-pub(crate) use finish::{Finished, Parts};
-pub(crate) use slab::{Lane, SLOTS_MAX};
+pub(crate) use arrays::FilledBuffers;
+pub(crate) use buffers::{LaneBuffers, SLOTS_MAX};
+pub(crate) use output::OutputBuffers;
 
 use arrow_array::StringArray;
 use arrow_schema::FieldRef;
 use std::sync::Arc;
 
-/// Index of a slab among those of a program.
+/// Index of a buffer among those of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SlabId(pub(crate) u32);
+pub(crate) struct BufferId(pub(crate) u32);
 
 /// Index of a level among those of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,9 +28,9 @@ pub(crate) struct LevelId(pub(crate) u32);
 /// The level of the rows.
 pub(crate) const ROWS: LevelId = LevelId(0);
 
-/// The content of a slab.
+/// The content of a buffer.
 #[derive(Debug, Clone)]
-pub(crate) struct SlabSpec {
+pub(crate) struct BufferSpec {
     pub(crate) level: LevelId,
     /// Bytes of a slot.
     pub(crate) width: usize,
@@ -41,66 +43,66 @@ pub(crate) enum Holds {
     /// Values, which are unchanged.
     Values,
     /// `i32` positions in another level.
-    Ends(LevelId),
-    /// `i32` positions in the level of the branch in the same slot of the slab `ids`.
-    Offsets { ids: SlabId, branches: Vec<LevelId> },
+    ListOffsets(LevelId),
+    /// `i32` positions in the level of the branch in the same slot of the buffer `ids`.
+    UnionOffsets { ids: BufferId, branches: Vec<LevelId> },
 }
 
-/// All slabs and levels of a program.
+/// All buffers and levels of a program.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layout {
-    pub(crate) slabs: Vec<SlabSpec>,
-    /// The slabs of each level.
-    pub(crate) levels: Vec<Vec<SlabId>>,
+    pub(crate) buffers: Vec<BufferSpec>,
+    /// The buffers of each level.
+    pub(crate) levels: Vec<Vec<BufferId>>,
 }
 
-/// How slabs become one array.
+/// How buffers become one array.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
     /// Name, Arrow type, nullability and metadata.
     pub(crate) field: FieldRef,
     pub(crate) level: LevelId,
     /// A byte for each slot, 1 for values that are not null.
-    pub(crate) valid: Option<SlabId>,
-    pub(crate) content: Content,
+    pub(crate) valid: Option<BufferId>,
+    pub(crate) content: ColumnBuffers,
 }
 
-/// The slabs of a column by its kind.
+/// The buffers of a column by its kind.
 #[derive(Debug, Clone)]
-pub(crate) enum Content {
-    /// No slab: every value is null.
+pub(crate) enum ColumnBuffers {
+    /// No buffer: every value is null.
     Null,
     /// A byte each, 0 or 1.
-    Boolean(SlabId),
+    Boolean(BufferId),
     /// Arrow's own representation of a primitive type.
-    Primitive(SlabId),
+    Primitive(BufferId),
     /// The bytes of a `FixedSizeBinary`.
-    Fixed(SlabId),
+    Fixed(BufferId),
     /// Arrow's views of strings or bytes, whose buffers are the blocks.
-    Views(SlabId),
+    Views(BufferId),
     /// Indexes of symbols.
-    Enum(SlabId, Arc<StringArray>),
-    /// Ends of text in a level of bytes.
-    Text { ends: SlabId, bytes: SlabId, level: LevelId },
-    /// Ends of lists in the level of the items.
-    List { ends: SlabId, items: Box<Column> },
-    /// Ends of maps in the level of the entries.
-    Map { ends: SlabId, entries: Box<Column> },
+    Enum(BufferId, Arc<StringArray>),
+    /// Offsets of text in a level of bytes. Offsets are without the leading 0 here.
+    Text { offsets: BufferId, bytes: BufferId, level: LevelId },
+    /// Offsets of lists in the level of the items.
+    List { offsets: BufferId, items: Box<Column> },
+    /// Offsets of maps in the level of the entries.
+    Map { offsets: BufferId, entries: Box<Column> },
     /// Children of the same level.
     Struct(Vec<Column>),
     /// The branch of each value, its position in the branch's level, and a column for each branch.
-    Union { ids: SlabId, offsets: SlabId, branches: Vec<Column> },
+    Union { ids: BufferId, offsets: BufferId, branches: Vec<Column> },
 }
 
-impl Content {
-    /// The slab of a column that has only one.
-    pub(crate) fn values(&self) -> Option<SlabId> {
+impl ColumnBuffers {
+    /// The buffer of a column that has only one.
+    pub(crate) fn values(&self) -> Option<BufferId> {
         match self {
-            Content::Boolean(values)
-            | Content::Primitive(values)
-            | Content::Fixed(values)
-            | Content::Views(values)
-            | Content::Enum(values, _) => Some(*values),
+            ColumnBuffers::Boolean(values)
+            | ColumnBuffers::Primitive(values)
+            | ColumnBuffers::Fixed(values)
+            | ColumnBuffers::Views(values)
+            | ColumnBuffers::Enum(values, _) => Some(*values),
             _ => None,
         }
     }
@@ -112,24 +114,24 @@ impl Layout {
         LevelId(self.levels.len() as u32 - 1)
     }
 
-    pub(crate) fn add_slab(&mut self, spec: SlabSpec) -> SlabId {
-        let id = SlabId(self.slabs.len() as u32);
+    pub(crate) fn add_buffer(&mut self, spec: BufferSpec) -> BufferId {
+        let id = BufferId(self.buffers.len() as u32);
         if let Some(level) = self.levels.get_mut(spec.level.0 as usize) {
             level.push(id);
         }
-        self.slabs.push(spec);
+        self.buffers.push(spec);
         id
     }
 
-    /// Bytes of one slot of all slabs of a level.
+    /// Bytes of one slot of all buffers of a level.
     pub(crate) fn slot_bytes(&self, level: LevelId) -> usize {
-        let slabs = self.levels.get(level.index()).into_iter().flatten();
-        let widths = slabs.filter_map(|slab| self.slabs.get(slab.index())).map(|spec| spec.width);
+        let buffers = self.levels.get(level.index()).into_iter().flatten();
+        let widths = buffers.filter_map(|buffer| self.buffers.get(buffer.index())).map(|spec| spec.width);
         widths.fold(0, usize::saturating_add)
     }
 }
 
-impl SlabId {
+impl BufferId {
     pub(crate) fn index(self) -> usize {
         self.0 as usize
     }

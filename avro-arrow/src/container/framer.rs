@@ -29,8 +29,8 @@
 mod frame;
 mod second;
 
+use super::byte_queue::ByteQueue;
 use super::header::{Header, MAGIC, SYNC_LEN};
-use super::pieces::Pieces;
 use crate::codec::{RawBlock, block_bytes_max};
 use crate::damage::DamagedBlock;
 use crate::encoding::PaddedBytes;
@@ -59,7 +59,7 @@ pub struct Framer {
     /// Whether the file was finished before its stated length.
     cut: bool,
     finished: bool,
-    pieces: Pieces,
+    pieces: ByteQueue,
     state: State,
     /// Index of the next block.
     index: u64,
@@ -169,7 +169,7 @@ impl Framer {
             file_len: None,
             cut: false,
             finished: false,
-            pieces: Pieces::new(start),
+            pieces: ByteQueue::new(start),
             state,
             index: 0,
             owned: true,

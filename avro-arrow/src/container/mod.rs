@@ -9,18 +9,19 @@
 //! [`count_rows`] reads only the frames of the blocks. [`header_bytes`] and [`frame`] write a file. Next: the program
 //! turns the schema's types into columns.
 
-pub(crate) mod count;
 mod framer;
 mod header;
-mod pieces;
+mod byte_queue;
 mod positioned;
+mod row_count;
+pub(crate) mod row_count_check;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use crate::codec::RawBlock;
-pub use count::{count_rows, count_rows_behind, first_block};
 pub use framer::{Frame, Framer};
 pub use header::Header;
 pub use positioned::Positioned;
+pub use row_count::{count_rows, count_rows_behind, first_block};
 pub use write::{frame, frame_head, header_bytes, random_sync};

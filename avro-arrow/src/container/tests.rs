@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::count::{RowsFit, rows_fit};
+use super::row_count_check::{RowCountCheck, RowsFit};
 use super::{Framer, Header, count_rows};
 use crate::codec::Codec;
 use crate::codec::tests::compress;
@@ -398,6 +398,7 @@ fn count_rows_of_valid_and_damaged_files() {
 #[test]
 fn rows_fit_checks_row_count_against_block_size() {
     use RowsFit::*;
+    let check = |min_row_bytes| RowCountCheck::new(min_row_bytes, &Limits::default());
     let data = vec![0; 10_000];
     let cases = [
         (Codec::Null, 10_000, Yes),
@@ -416,14 +417,14 @@ fn rows_fit_checks_row_count_against_block_size() {
     ];
     check_all(cases, |(codec, rows, want)| {
         let stored = compress(codec, &data);
-        assert_eq!(rows_fit(codec, &stored, rows, 1, &Limits::default()), want, "{codec:?} {rows}");
+        assert_eq!(check(1).stored(codec, &stored, rows), want, "{codec:?} {rows}");
         let want = if rows <= 10_000_000 { Unknown } else { No };
-        assert_eq!(rows_fit(codec, &stored, rows, 0, &Limits::default()), want, "{codec:?} {rows}");
+        assert_eq!(check(0).stored(codec, &stored, rows), want, "{codec:?} {rows}");
     });
-    assert_eq!(rows_fit(Codec::Null, &[], 10_000_000, 0, &Limits::default()), Yes);
-    assert_eq!(rows_fit(Codec::Null, &[], 10_000_001, 0, &Limits::default()), No);
-    assert_eq!(rows_fit(Codec::Null, &[], 0, 1, &Limits::default()), Yes);
+    assert_eq!(check(0).stored(Codec::Null, &[], 10_000_000), Yes);
+    assert_eq!(check(0).stored(Codec::Null, &[], 10_000_001), No);
+    assert_eq!(check(1).stored(Codec::Null, &[], 0), Yes);
     // A length that snappy's bytes could not hold, or none, is for the decompressor to judge.
-    assert_eq!(rows_fit(Codec::Snappy, &[0xff, 0xff, 0xff, 0x7f, 0], 1 << 20, 1, &Limits::default()), Unknown);
-    assert_eq!(rows_fit(Codec::Snappy, &[], 1, 1, &Limits::default()), Unknown);
+    assert_eq!(check(1).stored(Codec::Snappy, &[0xff, 0xff, 0xff, 0x7f, 0], 1 << 20), Unknown);
+    assert_eq!(check(1).stored(Codec::Snappy, &[], 1), Unknown);
 }

@@ -11,10 +11,10 @@
 
 mod row_positions;
 mod skip;
-mod walk;
+mod predicate_scan;
 
+pub(crate) use predicate_scan::{PredicateScan, SelectedRows};
 pub use row_positions::RowRange;
-pub(crate) use walk::{Picked, Walk};
 
 use row_positions::RowPositions;
 
@@ -22,12 +22,12 @@ use crate::codec::Block;
 use crate::column::ROWS;
 use crate::damage::DamagedBlock;
 use crate::encoding::PaddedBytes;
-use crate::error::{Error, ErrorKind, Fault, Result};
-use crate::program::{Piece, Program, Stop, run};
+use crate::error::{Error, Fault, Result};
+use crate::exec::{BlockSlice, Stop, run};
+use crate::program::Program;
 use crate::reference::{self, Located};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
-use arrow_schema::ArrowError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ const CHUNK_BLOCKS: usize = 8;
 const FEW_ROWS: usize = 256;
 /// Maximum number of batches of a chunk.
 const CHUNK_BATCHES_MAX: usize = 16;
-/// Maximum size of the slabs of the rows in a chunk.
+/// Maximum size of the buffers of the rows in a chunk.
 const CHUNK_COLUMN_BYTES_MAX: usize = 32 << 20;
 /// Smaller blocks are copied to one buffer, so that string columns do not have thousands of buffers.
 const SMALL_BLOCK_BYTES: usize = 4 << 10;
@@ -51,7 +51,7 @@ const SMALL_BLOCK_BYTES: usize = 4 << 10;
 pub(crate) struct Batcher {
     program: Arc<Program>,
     /// Locates errors instead of `program`, as it may read more columns.
-    explainer: Option<Arc<Program>>,
+    error_locator: Option<Arc<Program>>,
     queue: VecDeque<Pending>,
     /// Rows and bytes in the queue.
     queued_rows: u64,
@@ -78,13 +78,13 @@ struct Pending {
     rows_left: u64,
     zero_width_items: u64,
     /// The positions of its rows in the file's block, if they were picked from it.
-    picked: Picked,
+    picked: SelectedRows,
     /// Whether the block is known to be intact.
     checked: bool,
 }
 
 /// The pieces of a chunk, its columns, and the number of their rows.
-type Decoded = (Vec<Piece>, Vec<ArrayRef>, usize);
+type Decoded = (Vec<BlockSlice>, Vec<ArrayRef>, usize);
 
 impl Batcher {
     pub(crate) fn new(program: Arc<Program>) -> Self {
@@ -94,7 +94,7 @@ impl Batcher {
         let max_rows = max_rows.min(program.options.batch_size.max(1).saturating_mul(CHUNK_BATCHES_MAX));
         Batcher {
             program,
-            explainer: None,
+            error_locator: None,
             queue,
             queued_rows: 0,
             queued_bytes: 0,
@@ -119,36 +119,29 @@ impl Batcher {
 
     /// Adds a block, after checking its row count against its bytes.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
-        self.believe_rows(&block)?;
-        self.enqueue(block, Picked::default(), false);
+        self.check_row_count(&block)?;
+        self.enqueue(block, SelectedRows::default(), false);
         Ok(())
     }
 
     /// Checks that the block's bytes can hold its declared row count.
-    fn believe_rows(&self, block: &Block) -> Result<()> {
-        let (rows, bytes) = (block.rows, block.data.len());
-        let min = self.program.min_row_bytes;
-        let max_empty = self.program.options.limits.zero_width_items;
-        if rows > max_empty && min == 0 {
-            let limit = ErrorKind::Limit { limit: "zero_width_items", value: rows, max: max_empty };
-            return Err(at_block(limit.into(), block));
-        }
-        if rows.saturating_mul(min) > bytes as u64 {
-            // A count that is slightly too large suggests that a value is cut; decoding then locates it.
-            let cut = rows.saturating_mul(min) / 2 <= bytes as u64;
-            let located = if cut { self.locate(block) } else { None };
-            let error = located.map_or_else(|| Fault::RowCount(rows as i64).into(), Located::into_error);
-            return Err(at_block(error, block));
-        }
-        Ok(())
+    fn check_row_count(&self, block: &Block) -> Result<()> {
+        let Err(fault) = self.program.row_count_check().decompressed(block.data.len(), block.rows) else {
+            return Ok(());
+        };
+        // A count that is slightly too large suggests that a value is cut; decoding then locates it.
+        let needed = block.rows.saturating_mul(self.program.min_row_bytes);
+        let cut = matches!(fault, Fault::RowCount(_)) && needed / 2 <= block.data.len() as u64;
+        let located = if cut { self.locate(block) } else { None };
+        Err(at_block(located.map_or_else(|| fault.into(), Located::into_error), block))
     }
 
     /// Adds rows picked from a block that was checked.
-    pub(crate) fn push_picked(&mut self, block: Block, picked: Picked) {
+    pub(crate) fn push_picked(&mut self, block: Block, picked: SelectedRows) {
         self.enqueue(block, picked, true);
     }
 
-    fn enqueue(&mut self, block: Block, picked: Picked, checked: bool) {
+    fn enqueue(&mut self, block: Block, picked: SelectedRows, checked: bool) {
         self.queued_rows += block.rows;
         self.queued_bytes += block.data.len();
         self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked, checked });
@@ -240,7 +233,7 @@ impl Batcher {
         Ok(None)
     }
 
-    fn columns(&mut self, pieces: &mut [Piece], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
+    fn columns(&mut self, pieces: &mut [BlockSlice], blocks: Arc<[Buffer]>) -> Result<Vec<ArrayRef>, Stop> {
         let finished = run(&self.program, pieces, blocks, &self.slots_per_row)?;
         self.slots_per_row = finished.slots_per_row();
         let columns = self.program.columns.iter().chain(&self.program.starts);
@@ -254,7 +247,7 @@ impl Batcher {
 
     /// Selects the rows to decode next: one piece of each block at the front of the queue, and the buffers of the
     /// blocks. They fill whole batches if they fill one.
-    fn pieces(&self, end: bool) -> (Vec<Piece>, Arc<[Buffer]>) {
+    fn pieces(&self, end: bool) -> (Vec<BlockSlice>, Arc<[Buffer]>) {
         let batch_size = self.batch_size();
         let max_rows = self.max_rows;
         let (mut counts, mut total, mut bytes) = (Vec::new(), 0usize, 0usize);
@@ -274,7 +267,7 @@ impl Batcher {
                 break;
             }
         }
-        // Rows that do not fill a batch wait for more, except at the end. Rows that are only walked fill no batch.
+        // Rows that do not fill a batch wait for more, except at the end. Rows of a predicate scan fill no batch.
         let whole_queue = counts.len() == self.queue.len() && total as u64 == self.queued_rows;
         if total > batch_size && !(end && whole_queue) && self.program.starts.is_none() {
             let mut excess = total % batch_size;
@@ -293,13 +286,13 @@ impl Batcher {
     }
 
     /// Makes pieces of the given rows of each block, and copies small blocks together.
-    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<Piece>, Arc<[Buffer]>) {
-        let mut pieces: Vec<Piece> = Vec::new();
+    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<BlockSlice>, Arc<[Buffer]>) {
+        let mut pieces: Vec<BlockSlice> = Vec::new();
         let mut buffers: Vec<Buffer> = Vec::new();
         // Small blocks that are copied together, and the index of the first one's piece.
         let mut gathered: Vec<u8> = Vec::new();
         let mut first_gathered = 0;
-        let flush = |gathered: &mut Vec<u8>, first: usize, pieces: &mut [Piece], buffers: &mut Vec<Buffer>| {
+        let flush = |gathered: &mut Vec<u8>, first: usize, pieces: &mut [BlockSlice], buffers: &mut Vec<Buffer>| {
             if gathered.is_empty() {
                 return;
             }
@@ -312,7 +305,7 @@ impl Batcher {
         };
         for (pending, n_rows) in parts {
             let data = &pending.block.data;
-            let mut piece = Piece {
+            let mut piece = BlockSlice {
                 data: data.clone(),
                 at: pending.at,
                 end: data.len(),
@@ -341,7 +334,7 @@ impl Batcher {
     }
 
     /// Removes the decoded pieces from the queue.
-    fn take_decoded(&mut self, pieces: &[Piece]) {
+    fn take_decoded(&mut self, pieces: &[BlockSlice]) {
         for piece in pieces {
             let Some(mut pending) = self.queue.pop_front() else { return };
             self.queued_rows -= piece.n_rows as u64;
@@ -368,7 +361,7 @@ impl Batcher {
     }
 
     fn locate(&self, block: &Block) -> Option<Located> {
-        self.explainer.iter().chain([&self.program]).find_map(|program| {
+        self.error_locator.iter().chain([&self.program]).find_map(|program| {
             let Program { plan, options, .. } = &**program;
             reference::locate(plan, &block.data, block.rows, &options.limits)
         })
@@ -377,8 +370,7 @@ impl Batcher {
 
 #[cold]
 fn disagree() -> Error {
-    let what = "the program found damage where the reference decoder found none".to_string();
-    ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
+    Error::internal("the program found damage where the reference decoder found none")
 }
 
 /// Adds the position of the block to an error.

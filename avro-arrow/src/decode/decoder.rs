@@ -2,7 +2,7 @@
 //! readers and DataFusion's scan feed it.
 
 use crate::codec::{Block, Codec, Decompressor};
-use crate::container::count::{RowsFit, rows_fault, rows_fit, rows_may_fit};
+use crate::container::row_count_check::RowsFit;
 use crate::container::{Framer, Header, RawBlock};
 use crate::damage::{DamagedBlock, insert};
 use crate::decode::batcher::{Batcher, RowRange};
@@ -276,8 +276,12 @@ impl Decoder {
         if let Some(row_positions) = &mut self.row_positions {
             row_positions.give(self.blocks.take_row_positions());
         }
-        let framed =
-            self.framer.take_damage().into_iter().map(|damaged| self.blocks.doubt(damaged)).collect::<Vec<_>>();
+        let framed = self
+            .framer
+            .take_damage()
+            .into_iter()
+            .map(|damaged| self.blocks.clear_implausible_count(damaged))
+            .collect::<Vec<_>>();
         insert(&mut self.damage, framed);
         insert(&mut self.damage, self.blocks.take_damage());
         Ok(match batch? {
@@ -317,7 +321,7 @@ impl Decoder {
                 Ok(Some(block)) => {
                     if let Some(row_positions) = &mut self.row_positions {
                         row_positions.first_rows.push_back((block.index, row_positions.rows));
-                        row_positions.rows = row_positions.rows.saturating_add(self.blocks.believable_rows(&block));
+                        row_positions.rows = row_positions.rows.saturating_add(self.blocks.plausible_row_count(&block));
                     }
                     self.blocks.push(block)?;
                 }
@@ -407,10 +411,9 @@ impl BlockDecoder {
     }
 
     /// The block's declared row count, or 0 if its bytes cannot hold that many rows.
-    fn believable_rows(&self, block: &RawBlock) -> u64 {
-        let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
-        let fit = rows_may_fit(self.codec, block.data.len() as u64, block.rows, min, limits);
-        if fit { block.rows } else { 0 }
+    fn plausible_row_count(&self, block: &RawBlock) -> u64 {
+        let check = self.program.row_count_check();
+        if check.stored_len(self.codec, block.data.len() as u64, block.rows) { block.rows } else { 0 }
     }
 
     /// The filter, if there is one.
@@ -427,13 +430,13 @@ impl BlockDecoder {
         if let Rows::All(batcher) = &mut self.rows {
             damage.append(&mut batcher.take_damage());
         }
-        damage.into_iter().map(|damaged| self.doubt(damaged)).collect()
+        damage.into_iter().map(|damaged| self.clear_implausible_count(damaged)).collect()
     }
 
     /// Clears a row count that the block's bytes could not hold.
-    pub(crate) fn doubt(&self, damaged: DamagedBlock) -> DamagedBlock {
-        let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
-        let rows = damaged.rows.filter(|&rows| rows_may_fit(self.codec, damaged.bytes, rows, min, limits));
+    pub(crate) fn clear_implausible_count(&self, damaged: DamagedBlock) -> DamagedBlock {
+        let check = self.program.row_count_check();
+        let rows = damaged.rows.filter(|&rows| check.stored_len(self.codec, damaged.bytes, rows));
         DamagedBlock { rows, ..damaged }
     }
 
@@ -469,20 +472,20 @@ impl BlockDecoder {
 
     /// Decompresses a block; `None` if its rows can be counted without decompression.
     fn decompress(&mut self, block: RawBlock) -> Result<Option<Block>> {
-        let (min, limits) = (self.program.min_row_bytes, &self.program.options.limits);
+        let check = self.program.row_count_check();
         // Rows that take no bytes are walked: that costs nothing, and finds bytes that should not be there.
         if let Rows::All(batcher) = &mut self.rows
             && self.program.counts_only()
-            && min > 0
+            && self.program.min_row_bytes > 0
             && self.program.options.on_corrupt_block == OnCorruptBlock::Error
         {
-            match rows_fit(self.codec, &block.data, block.rows, min, limits) {
+            match check.stored(self.codec, &block.data, block.rows) {
                 RowsFit::Yes => {
                     batcher.push_counted(block.rows, block.index, block.offset);
                     return Ok(None);
                 }
                 RowsFit::No => {
-                    let fault = Error::from(rows_fault(block.rows, min, limits));
+                    let fault = Error::from(check.fault(block.rows));
                     return Err(fault.at(|position| {
                         position.block = Some(block.index);
                         position.offset = Some(block.offset);

@@ -50,17 +50,17 @@ pub struct FilterProgram {
     /// Decodes the columns of the batches.
     output: Arc<Program>,
     /// Decodes the filter's columns, and records where each row starts.
-    walk: Arc<Program>,
+    predicate: Arc<Program>,
     /// Decodes both.
-    whole: Option<Whole>,
+    all_columns: Option<AllColumns>,
 }
 
 /// A program that decodes the filter's columns after those of the batches.
 #[derive(Debug)]
-struct Whole {
+struct AllColumns {
     program: Arc<Program>,
     /// Positions of the filter's columns among all columns.
-    looked_at: Vec<usize>,
+    filter_columns: Vec<usize>,
 }
 
 impl FilterProgram {
@@ -71,20 +71,20 @@ impl FilterProgram {
     /// Fails as [`Program::compile`] does.
     pub fn compile(program: &Arc<Program>, columns: &[String]) -> Result<FilterProgram> {
         let options = Options { projection: Some(columns.to_vec()), ..program.options.clone() };
-        let walk = Arc::new(Program::compile_with(program.schema(), &options, Starts::Written)?);
-        let whole = Whole::compile(program, &walk, columns);
-        Ok(FilterProgram { output: Arc::clone(program), walk, whole })
+        let predicate = Arc::new(Program::compile_with(program.schema(), &options, Starts::Written)?);
+        let all_columns = AllColumns::compile(program, &predicate, columns);
+        Ok(FilterProgram { output: Arc::clone(program), predicate, all_columns })
     }
 
     /// Returns the Arrow schema of the batches that the filter gets.
     pub fn arrow_schema(&self) -> &SchemaRef {
-        self.walk.arrow_schema()
+        self.predicate.arrow_schema()
     }
 }
 
-impl Whole {
+impl AllColumns {
     /// `None` if the columns of both cannot stand side by side unchanged, or if Arrow cannot filter them.
-    fn compile(output: &Arc<Program>, walk: &Program, columns: &[String]) -> Option<Whole> {
+    fn compile(output: &Arc<Program>, predicate: &Program, columns: &[String]) -> Option<AllColumns> {
         let program = match &output.options.projection {
             None => Arc::clone(output),
             Some(wanted) => {
@@ -95,11 +95,11 @@ impl Whole {
             }
         };
         let fields = program.arrow_schema().fields();
-        let place = |looked_at: &FieldRef| fields.iter().position(|field| field == looked_at);
-        let looked_at = walk.arrow_schema().fields().iter().map(place).collect::<Option<_>>()?;
+        let place = |filter_columns: &FieldRef| fields.iter().position(|field| field == filter_columns);
+        let filter_columns = predicate.arrow_schema().fields().iter().map(place).collect::<Option<_>>()?;
         let is_output = fields.starts_with(output.arrow_schema().fields());
         let can_filter = !output.arrow_schema().fields().iter().any(has_empty_values);
-        (is_output && can_filter).then_some(Whole { program, looked_at })
+        (is_output && can_filter).then_some(AllColumns { program, filter_columns })
     }
 }
 
@@ -117,6 +117,6 @@ fn has_empty_values(field: &FieldRef) -> bool {
 /// Prints the ops of the filter's program, one per line.
 impl fmt::Display for FilterProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.walk.fmt(f)
+        self.predicate.fmt(f)
     }
 }

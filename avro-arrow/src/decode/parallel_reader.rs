@@ -267,7 +267,7 @@ fn decode(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()>
 /// dropped.
 fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<Option<()>> {
     // In the order of the file, which is known once all blocks are decoded.
-    let mut damage: Vec<_> = run.damage.into_iter().map(|damaged| decoder.doubt(damaged)).collect();
+    let mut damage: Vec<_> = run.damage.into_iter().map(|damaged| decoder.clear_implausible_count(damaged)).collect();
     let last = [None];
     for block in run.blocks.into_iter().map(Some).chain(last) {
         let end = block.is_none();

@@ -2,9 +2,9 @@
 
 mod cursor;
 mod padded;
-mod put;
+mod varint;
 
 pub(crate) use cursor::Cursor;
 pub use padded::{PADDING, PaddedBytes};
-pub use put::put_long;
-pub(crate) use put::{long_word, short_long_word};
+pub use varint::put_long;
+pub(crate) use varint::{long_word, short_long_word};

@@ -153,6 +153,7 @@ impl fmt::Display for ErrorKind {
             Filter(e) => e.fmt(f),
             Io(e) => e.fmt(f),
             Arrow(e) => write!(f, "internal error: {e}"),
+            Internal { what } => write!(f, "internal error: {what}"),
             Worker => f.write_str("internal error: a reading or decoding thread died"),
         }
     }

@@ -1,7 +1,8 @@
 //! Decimals as text: converts digits to the bytes of the unscaled value and back, exactly for any number of digits,
 //! without floats.
 
-use crate::schema::{Logical, Node};
+use crate::encoding::put_long;
+use crate::schema::{Kind, Logical, Node};
 
 /// The digits of a decimal type that Arrow supports, whose values are written as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +139,21 @@ pub(crate) fn extended(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut all = vec![sign; size.checked_sub(bytes.len())?];
     all.extend_from_slice(bytes);
     Some(all)
+}
+
+/// Appends a decimal's bytes in the encoding of its type.
+pub(crate) fn put_decimal(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    match kind {
+        Kind::Fixed(fixed) => match extended(bytes, fixed.size) {
+            Some(bytes) => out.extend_from_slice(&bytes),
+            None => return false,
+        },
+        _ => {
+            put_long(bytes.len() as i64, out);
+            out.extend_from_slice(bytes);
+        }
+    }
+    true
 }
 
 /// Appends decimal zeros to a decimal's digits, and resizes its bytes to `size` if it is given; `None` if the result

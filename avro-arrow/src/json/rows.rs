@@ -162,7 +162,7 @@ impl Rows<'_> {
                 return self.go_on(end);
             }
         }
-        // A single row at the end is easily found where there is none.
+        // A spurious single row at the end is easily found.
         if left < 2 {
             return false;
         }

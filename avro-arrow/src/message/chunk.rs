@@ -8,7 +8,8 @@
 use crate::column::{LevelId, ROWS};
 use crate::encoding::{PADDING, PaddedBytes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::program::{Piece, Program, Stop, run};
+use crate::exec::{BlockSlice, Stop, run};
+use crate::program::Program;
 use crate::reference;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -21,7 +22,7 @@ const BLOCKS: usize = 8;
 const BLOCKS_FROM_ROWS: usize = 64;
 /// Messages that are tried together before each is checked alone.
 const GROUP_ROWS: usize = 64;
-/// Maximum size of the slabs of the rows that are made together.
+/// Maximum size of the buffers of the rows that are made together.
 const COLUMN_BYTES_MAX: usize = 256 << 20;
 
 /// A writer's schema, compiled.
@@ -292,7 +293,7 @@ impl Part {
     }
 
     /// The messages as the rows of blocks in one buffer.
-    fn pieces(&self) -> Vec<Piece> {
+    fn pieces(&self) -> Vec<BlockSlice> {
         let n_rows = self.messages.len();
         let n_blocks = if n_rows < BLOCKS_FROM_ROWS { 1 } else { BLOCKS };
         let mut at = self.start;
@@ -300,7 +301,7 @@ impl Part {
             let end = messages.last().map_or(at, |message| message.end as usize);
             let n_rows = messages.len();
             let data = self.data.clone();
-            let piece = Piece { data, at, end, n_rows, ends_block: true, buffer: 0, zero_width_items: 0 };
+            let piece = BlockSlice { data, at, end, n_rows, ends_block: true, buffer: 0, zero_width_items: 0 };
             at = end;
             piece
         });

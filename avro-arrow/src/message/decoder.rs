@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::program::{Program, Starts};
 use crate::schema::Schema;
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Schema as ArrowSchema, SchemaRef};
+use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -131,7 +131,7 @@ impl MessageDecoder {
     /// - [`ErrorKind::NotFramed`] and [`ErrorKind::ShortMessage`]: the message is not in the framing.
     /// - [`ErrorKind::UnknownSchema`] and [`ErrorKind::UnusableSchema`]: its schema id is unknown, or the schema
     ///   cannot be used.
-    /// - [`ErrorKind::Resolver`]: the schema could not be looked up. The same message may succeed later.
+    /// - [`ErrorKind::Resolver`]: the schema could not be looked up. A retry may succeed.
     /// - [`ErrorKind::Limit`]: the message is larger than [`Limits::block_bytes`](crate::Limits::block_bytes).
     /// - With [`ValueChecks::OnDecode`], any error in its datum.
     pub fn decode(&mut self, message: &[u8]) -> Result<u64> {
@@ -296,6 +296,5 @@ fn sort(rejected: &mut [Error]) {
 
 #[cold]
 fn disagreement() -> Error {
-    let what = "the program found damage where the reference decoder found none".to_string();
-    ErrorKind::Arrow(ArrowError::ComputeError(what)).into()
+    Error::internal("the program found damage where the reference decoder found none")
 }

@@ -75,8 +75,8 @@ impl SchemaStore {
     /// Returns the schema with this id.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::UnknownSchema`] if there is none, and with [`ErrorKind::Resolver`] if the look-up
-    /// fails.
+    /// Fails with [`ErrorKind::UnknownSchema`] if the schema is missing, and with [`ErrorKind::Resolver`] if the
+    /// look-up fails.
     pub fn get(&mut self, id: SchemaId) -> Result<Arc<Schema>> {
         if let Some(schema) = self.known.get(&id) {
             return Ok(Arc::clone(schema));

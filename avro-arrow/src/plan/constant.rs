@@ -1,36 +1,35 @@
 //! Constants: a default in Avro's JSON encoding and the target that it is for in, the value out.
 
 use super::target::Wrap;
-use super::{Form, Planner, RecordTarget, Target};
-use crate::error::Result;
+use super::{ColumnShape, Planner, RecordTarget, Target};
+use crate::error::{Error, Result};
 use crate::schema::{Kind, Logical, NodeId, Schema};
 use crate::value::{Value, decimal, duration};
-use arrow_schema::ArrowError;
 use serde_json::Value as Json;
 
 impl Planner<'_> {
     /// The value of the reader's type `node` that `json` encodes, as far as the target wants it.
     pub(super) fn constant(&self, node: NodeId, json: &Json, target: &Target) -> Result<Value> {
-        let bug = || ArrowError::InvalidArgumentError(format!("the default {json}, checked, does not fit its type"));
+        let bug = || Error::internal(format!("the default {json}, checked, does not fit its type"));
         Ok(match (&self.reader.node(node).kind, json) {
             (Kind::Union(branches), tagged) => {
                 let (at, json) = branch(self.reader, branches, tagged).ok_or_else(bug)?;
-                let Some(&inner) = branches.get(at) else { return Err(bug().into()) };
+                let Some(&inner) = branches.get(at) else { return Err(bug()) };
                 match (self.unwrap_union(node).0, &target.form) {
                     (Wrap::Nullable { null_branch }, _) if at == null_branch => Value::Null,
                     (Wrap::Nullable { .. } | Wrap::Single, _) => self.constant(inner, json, target)?,
-                    (Wrap::None, Form::Union(targets)) => {
+                    (Wrap::None, ColumnShape::Union(targets)) => {
                         let target = targets.get(at).ok_or_else(bug)?;
                         Value::Union(at, Box::new(self.constant(inner, json, target)?))
                     }
-                    (Wrap::None, Form::Text) => match self.reader.node(inner).kind {
+                    (Wrap::None, ColumnShape::Text) => match self.reader.node(inner).kind {
                         Kind::Null => Value::Null,
                         _ => Value::Json(tagged.to_string()),
                     },
-                    _ => return Err(bug().into()),
+                    _ => return Err(bug()),
                 }
             }
-            _ if matches!(target.form, Form::Text) => Value::Json(json.to_string()),
+            _ if matches!(target.form, ColumnShape::Text) => Value::Json(json.to_string()),
             (kind, json) => self.plain(node, kind, json, target)?.ok_or_else(bug)?,
         })
     }
@@ -46,8 +45,8 @@ impl Planner<'_> {
             (Kind::Float, ..) => float(json).map(|n| Value::Float(n as f32)),
             (Kind::Double, ..) => float(json).map(Value::Double),
             (Kind::String, Json::String(text), _) => Some(Value::String(text.clone())),
-            (Kind::Bytes, Json::String(text), Form::Views) => Some(Value::Bytes(latin1(text))),
-            (Kind::Fixed(_), Json::String(text), Form::Fixed(_)) => Some(Value::Fixed(latin1(text))),
+            (Kind::Bytes, Json::String(text), ColumnShape::Views) => Some(Value::Bytes(latin1(text))),
+            (Kind::Fixed(_), Json::String(text), ColumnShape::Fixed(_)) => Some(Value::Fixed(latin1(text))),
             (Kind::Bytes | Kind::Fixed(_), Json::String(text), _) => match self.reader.node(node).logical {
                 Some(Logical::Duration) => Some(duration(&latin1(text))?),
                 _ => Some(decimal(&latin1(text), data_type)?),
@@ -55,15 +54,15 @@ impl Planner<'_> {
             (Kind::Enum(e), Json::String(symbol), _) => {
                 e.symbols.iter().position(|s| s == symbol).map(|at| Value::Enum(at as i32))
             }
-            (Kind::Array(items), Json::Array(values), Form::List(item)) => {
+            (Kind::Array(items), Json::Array(values), ColumnShape::List(item)) => {
                 Some(Value::List(values.iter().map(|value| self.constant(*items, value, item)).collect::<Result<_>>()?))
             }
-            (Kind::Array(items), Json::Array(values), Form::Map(entry)) => {
+            (Kind::Array(items), Json::Array(values), ColumnShape::Map(entry)) => {
                 let entries = values.iter().map(|value| Ok(self.constant(*items, value, entry)?.into_entry()));
                 entries.collect::<Result<Option<Vec<_>>>>()?.map(Value::Map)
             }
-            (Kind::Map(values), Json::Object(entries), Form::Map(entry)) => match &entry.form {
-                Form::Record(RecordTarget { columns, .. }) => {
+            (Kind::Map(values), Json::Object(entries), ColumnShape::Map(entry)) => match &entry.form {
+                ColumnShape::Record(RecordTarget { columns, .. }) => {
                     let [_, target] = columns.as_slice() else { return Ok(None) };
                     let entry = |(key, value): (&String, _)| {
                         Ok((Value::String(key.clone()), self.constant(*values, value, target)?))
@@ -72,7 +71,7 @@ impl Planner<'_> {
                 }
                 _ => None,
             },
-            (Kind::Record(record), Json::Object(values), Form::Record(RecordTarget { columns, places })) => {
+            (Kind::Record(record), Json::Object(values), ColumnShape::Record(RecordTarget { columns, places })) => {
                 let mut row = vec![Value::Null; columns.len()];
                 for (field, place) in record.fields.iter().zip(places) {
                     let Some((to, target)) = place.and_then(|at| Some((row.get_mut(at)?, columns.get(at)?))) else {

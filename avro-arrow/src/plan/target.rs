@@ -24,12 +24,12 @@ pub(crate) struct Target {
     pub(crate) node: NodeId,
     /// Whether the type was in a union with null.
     pub(crate) nullable: bool,
-    pub(crate) form: Form,
+    pub(crate) form: ColumnShape,
 }
 
 /// The parts of a column. Its Arrow type is in the field.
 #[derive(Debug, Clone)]
-pub(crate) enum Form {
+pub(crate) enum ColumnShape {
     Null,
     Boolean,
     /// Numbers, dates, times, decimals, intervals.
@@ -149,14 +149,14 @@ impl Planner<'_> {
     }
 
     /// The type table.
-    fn form(&mut self, id: NodeId, wanted: &Wanted) -> Result<(Form, DataType)> {
+    fn form(&mut self, id: NodeId, wanted: &Wanted) -> Result<(ColumnShape, DataType)> {
         use TimeUnit::{Microsecond, Millisecond, Nanosecond};
         let node = self.reader.node(id);
         let utc = || Some(Arc::from("UTC"));
-        let primitive = |data_type| (Form::Primitive, data_type);
+        let primitive = |data_type| (ColumnShape::Primitive, data_type);
         Ok(match (&node.kind, node.logical) {
-            (Kind::Null, _) => (Form::Null, DataType::Null),
-            (Kind::Boolean, _) => (Form::Boolean, DataType::Boolean),
+            (Kind::Null, _) => (ColumnShape::Null, DataType::Null),
+            (Kind::Boolean, _) => (ColumnShape::Boolean, DataType::Boolean),
             (Kind::Int, logical) => primitive(match logical {
                 Some(Logical::Date) => DataType::Date32,
                 Some(Logical::TimeMillis) => DataType::Time32(Millisecond),
@@ -176,9 +176,9 @@ impl Planner<'_> {
             (Kind::Double, _) => primitive(DataType::Float64),
             (Kind::Bytes, logical) => match self.decimal(logical) {
                 Some(data_type) => primitive(data_type),
-                None => (Form::Views, self.binary()),
+                None => (ColumnShape::Views, self.binary()),
             },
-            (Kind::String, _) => (Form::Views, self.utf8()),
+            (Kind::String, _) => (ColumnShape::Views, self.utf8()),
             // Arrow's sizes are 32 bits wide, and so are the program's.
             (Kind::Fixed(fixed), _) if i32::try_from(fixed.size).is_err() => {
                 return Err(unsupported(format!("fixed of {}", fixed.size)));
@@ -187,7 +187,7 @@ impl Planner<'_> {
                 match (self.decimal(logical.or_else(|| self.short_decimal(node))), logical) {
                     (Some(data_type), _) => primitive(data_type),
                     (None, Some(Logical::Duration)) => primitive(DataType::Interval(IntervalUnit::MonthDayNano)),
-                    _ => (Form::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
+                    _ => (ColumnShape::Fixed(fixed.size), DataType::FixedSizeBinary(fixed.size as i32)),
                 }
             }
             (Kind::Enum(e), _) => {
@@ -196,7 +196,7 @@ impl Planner<'_> {
                     Enums::Dictionary => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
                     Enums::String => self.utf8(),
                 };
-                (Form::Enum(symbols), data_type)
+                (ColumnShape::Enum(symbols), data_type)
             }
             (Kind::Array(items), _) => {
                 let is_map = self.pairs(id).is_some();
@@ -205,35 +205,35 @@ impl Planner<'_> {
                 if is_map {
                     item.field = Arc::new(item.field.as_ref().clone().with_name("entries"));
                     let data_type = DataType::Map(item.field.clone(), false);
-                    (Form::Map(Box::new(item)), data_type)
+                    (ColumnShape::Map(Box::new(item)), data_type)
                 } else {
                     let field = item.field.clone();
-                    (Form::List(Box::new(item)), DataType::List(field))
+                    (ColumnShape::List(Box::new(item)), DataType::List(field))
                 }
             }
             (Kind::Map(values), _) => {
                 let key = Arc::new(Field::new("key", self.utf8(), false));
                 let field = with_field_id(key, &node.attributes, "key-id");
-                let key = Target { field, node: id, nullable: false, form: Form::Views };
+                let key = Target { field, node: id, nullable: false, form: ColumnShape::Views };
                 let mut value = self.target("value", *values, None, wanted)?;
                 value.field = with_field_id(value.field, &node.attributes, "value-id");
                 let entries = DataType::Struct(Fields::from(vec![key.field.clone(), value.field.clone()]));
                 let record = RecordTarget { columns: vec![key, value], places: vec![Some(0), Some(1)] };
                 let field = Arc::new(Field::new("entries", entries, false));
-                let entries = Target { field, node: id, nullable: false, form: Form::Record(record) };
+                let entries = Target { field, node: id, nullable: false, form: ColumnShape::Record(record) };
                 let data_type = DataType::Map(entries.field.clone(), false);
-                (Form::Map(Box::new(entries)), data_type)
+                (ColumnShape::Map(Box::new(entries)), data_type)
             }
             // A recursive type would expand without end.
-            (Kind::Record(_), _) if self.is_json(id) => (Form::Text, self.utf8()),
+            (Kind::Record(_), _) if self.is_json(id) => (ColumnShape::Text, self.utf8()),
             (Kind::Record(record), _) => {
                 self.open.push(id);
                 let target = self.record_target(&record.fields, wanted)?;
                 self.open.pop();
                 let fields = target.columns.iter().map(|column| column.field.clone()).collect();
-                (Form::Record(target), DataType::Struct(fields))
+                (ColumnShape::Record(target), DataType::Struct(fields))
             }
-            (Kind::Union(_), _) if self.is_wide(id) => (Form::Text, self.utf8()),
+            (Kind::Union(_), _) if self.is_wide(id) => (ColumnShape::Text, self.utf8()),
             (Kind::Union(branches), _) => self.union_form(branches)?,
         })
     }
@@ -243,7 +243,7 @@ impl Planner<'_> {
         if self.options.short_decimals { Logical::short_decimal(node) } else { None }
     }
 
-    fn union_form(&mut self, branches: &[NodeId]) -> Result<(Form, DataType)> {
+    fn union_form(&mut self, branches: &[NodeId]) -> Result<(ColumnShape, DataType)> {
         if branches.is_empty() {
             return Err(unsupported("a union of 0 branches".to_owned()));
         }
@@ -266,11 +266,11 @@ impl Planner<'_> {
                     let field = target.field.as_ref().clone().with_nullable(true);
                     target.field = Arc::new(if is_tagged { tag(field, at, branches.len()) } else { field });
                 }
-                let children = targets.iter().filter(|t| !matches!(t.form, Form::Null));
+                let children = targets.iter().filter(|t| !matches!(t.form, ColumnShape::Null));
                 DataType::Struct(children.map(|t| t.field.clone()).collect())
             }
         };
-        Ok((Form::Union(targets), data_type))
+        Ok((ColumnShape::Union(targets), data_type))
     }
 
     /// A name for each branch: the name of its type, with the namespace if two names are equal.

@@ -1,25 +1,23 @@
 //! The compiler: turns a plan into a program. Only this module knows both.
 //!
-//! The targets become columns of slabs first (`columns`). Then the sources become ops that write these slabs. Bodies
-//! are emitted before the ops that run them, so that each body is one range.
+//! The targets become columns of buffers first (`columns`). Then the sources become ops that write these buffers.
+//! Bodies are emitted before the ops that run them, so that each body is one range.
 
+mod code;
 mod columns;
-mod given;
+mod defaults;
+mod skip;
 
-use super::constants::Constants;
-use super::kernels::Rescale;
-use super::skip::Skips;
-use super::{Body, Branch, Branches, ENTERED_MAX, Leaf, Nulls, Op, Program, Starts, TOGETHER_MAX};
-use crate::column::{Column, Content, Layout, LevelId, ROWS};
-use crate::error::{ErrorKind, Result};
+use super::constants::{Constants, Rescale};
+use super::{Branch, Branches, MASK_DEPTH_MAX, Nulls, Op, Program, ScalarEncoding, Starts};
+use crate::column::{Column, ColumnBuffers, Layout, LevelId, ROWS};
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::plan::{Form, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target};
+use crate::plan::{ColumnShape, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target};
 use crate::schema::Sizes;
 use arrow_schema::DataType;
-
-/// Each branch of a union as a struct has an op for every field of the others: a few thousand fields could take
-/// gigabytes.
-const OPS_MAX: usize = 4 << 20;
+use code::{Code, OPS_MAX};
+use skip::Skips;
 
 /// Maximum bytes of constants that views point into.
 const TEXT_MAX: usize = i32::MAX as usize;
@@ -33,12 +31,16 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
         code: Code::default(),
         skips: Skips::new(&plan.schema, &sizes),
         constants: Constants::default(),
+        broken: None,
     };
     let columns: Vec<Column> = plan.target.columns.iter().map(|target| compiler.column(target, ROWS)).collect();
     let mut row = compiler.row(&plan.row, &plan.target, &columns);
     let starts = (starts == Starts::Written).then(|| compiler.starts(&mut row));
     let row = compiler.code.body(row);
-    let Compiler { layout, code, skips: Skips { bodies: subs, .. }, constants } = compiler;
+    let Compiler { layout, code, skips: Skips { bodies: subs, .. }, constants, broken } = compiler;
+    if let Some(what) = broken {
+        return Err(Error::internal(format!("a plan whose {what} do not fit its columns")));
+    }
     if code.too_large {
         let what = format!("a schema of more than {OPS_MAX} ops; unions as structs take the most");
         return Err(ErrorKind::Unsupported { what }.into());
@@ -62,57 +64,37 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
     })
 }
 
-/// The code emitted so far.
-#[derive(Default)]
-pub(super) struct Code {
-    pub(super) ops: Vec<Op>,
-    pub(super) branches: Vec<Branch>,
-    /// Whether there were more ops or branches than [`OPS_MAX`]; not all of them are here.
-    pub(super) too_large: bool,
-}
-
-impl Code {
-    /// Emits the ops as a body.
-    pub(super) fn body(&mut self, ops: Vec<Op>) -> Body {
-        let ops = together(ops);
-        let start = self.ops.len() as u32;
-        self.too_large |= self.ops.len() + ops.len() > OPS_MAX;
-        if !self.too_large {
-            self.ops.extend(ops);
-        }
-        Body { start, end: self.ops.len() as u32 }
-    }
-
-    pub(super) fn branches(&mut self, branches: impl IntoIterator<Item = Branch>) -> Branches {
-        let first = self.branches.len() as u32;
-        self.branches.extend(branches);
-        self.too_large |= self.branches.len() > OPS_MAX;
-        Branches { first, n: self.branches.len() as u32 - first }
-    }
-}
-
 struct Compiler<'a> {
     layout: Layout,
     code: Code,
     skips: Skips<'a>,
     constants: Constants,
+    /// Parts of the plan that contradict each other: a bug in `plan`, and the program must not run.
+    broken: Option<&'static str>,
 }
 
 impl Compiler<'_> {
+    /// Notes a contradiction in the plan, for which there are no ops.
+    #[cold]
+    fn broken(&mut self, what: &'static str) -> Vec<Op> {
+        self.broken = Some(what);
+        vec![]
+    }
+
     /// The ops that read a row.
     fn row(&mut self, source: &Source, target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
         match source {
             Source::Single(row) => {
-                let mut ops = vec![Op::Single];
+                let mut ops = vec![Op::ExpectBranch0];
                 ops.extend(self.row(row, target, columns));
                 ops
             }
-            Source::Branches { branches, .. } => self.choose(branches, ROWS, |compiler, branch| match branch {
+            Source::Branches { branches, .. } => self.switch_branch(branches, ROWS, |compiler, branch| match branch {
                 Some(row) => compiler.row(row, target, columns),
                 None => compiler.never(columns),
             }),
             Source::Record(record) => self.record(record, target, columns),
-            _ => vec![],
+            _ => self.broken("rows"),
         }
     }
 
@@ -122,14 +104,16 @@ impl Compiler<'_> {
             match step {
                 Step::Skip(node) => self.skips.skip(*node, &mut self.code, &mut ops),
                 Step::Read { column, source } => {
-                    if let (Some(target), Some(column)) = (target.columns.get(*column), columns.get(*column)) {
-                        ops.extend(self.read(source, target, column));
-                    }
+                    ops.extend(match (target.columns.get(*column), columns.get(*column)) {
+                        (Some(target), Some(column)) => self.read(source, target, column),
+                        _ => self.broken("fields"),
+                    });
                 }
                 Step::Default { column, value } => {
-                    if let (Some(target), Some(column)) = (target.columns.get(*column), columns.get(*column)) {
-                        ops.extend(self.given(value, target, column));
-                    }
+                    ops.extend(match (target.columns.get(*column), columns.get(*column)) {
+                        (Some(target), Some(column)) => self.default_value(value, target, column),
+                        _ => self.broken("fields"),
+                    });
                 }
             }
         }
@@ -144,25 +128,25 @@ impl Compiler<'_> {
         match (source, &target.form, &column.content) {
             (Source::Scalar(scalar), ..) => self.scalar(scalar, column),
             (Source::Single(value), ..) => {
-                let mut ops = vec![Op::Single];
+                let mut ops = vec![Op::ExpectBranch0];
                 ops.extend(self.read(value, target, column));
                 ops
             }
             (Source::Nullable { null_branch, value }, ..) => {
-                let Some(valid) = column.valid else { return vec![] };
+                let Some(valid) = column.valid else { return self.broken("nullable values") };
                 let nulls = Nulls { valid, null_branch: *null_branch };
                 let present = self.read(value, target, column);
                 self.nullable(present, nulls, column)
             }
             (Source::Present(value), ..) => {
-                let mut ops = Vec::from_iter(column.valid.map(|to| Op::One { to }));
+                let mut ops = Vec::from_iter(column.valid.map(|to| Op::WriteValid { to }));
                 ops.extend(self.read(value, target, column));
                 ops
             }
             (
                 Source::Branches { branches, .. },
-                Form::Union(targets),
-                Content::Union { ids, offsets, branches: columns },
+                ColumnShape::Union(targets),
+                ColumnBuffers::Union { ids, offsets, branches: columns },
             ) => {
                 let mut bodies = Vec::with_capacity(branches.len());
                 for branch in branches {
@@ -170,7 +154,9 @@ impl Compiler<'_> {
                         Some(Source::Branch { branch, value }) => (*branch, Some(value)),
                         _ => (0, None),
                     };
-                    let (Some(target), Some(column)) = (targets.get(at), columns.get(at)) else { continue };
+                    let (Some(target), Some(column)) = (targets.get(at), columns.get(at)) else {
+                        return self.broken("branches");
+                    };
                     let body = match value {
                         Some(value) => self.read(value, target, column),
                         None => self.never(std::slice::from_ref(column)),
@@ -181,84 +167,96 @@ impl Compiler<'_> {
                 vec![Op::Union { ids: *ids, offsets: *offsets, branches }]
             }
             (Source::Branches { branches, .. }, ..) => {
-                self.choose(branches, column.level, |compiler, branch| match branch {
+                self.switch_branch(branches, column.level, |compiler, branch| match branch {
                     Some(value) => compiler.read(value, target, column),
                     None => compiler.never(std::slice::from_ref(column)),
                 })
             }
             (
                 Source::Branch { branch, value },
-                Form::Union(targets),
-                Content::Union { ids, offsets, branches: columns },
+                ColumnShape::Union(targets),
+                ColumnBuffers::Union { ids, offsets, branches: columns },
             ) => {
-                let (Some(target), Some(inner)) = (targets.get(*branch), columns.get(*branch)) else { return vec![] };
+                let (Some(target), Some(inner)) = (targets.get(*branch), columns.get(*branch)) else {
+                    return self.broken("branches");
+                };
                 let body = self.read(value, target, inner);
                 let body = self.code.body(body);
                 let (ids, offsets) = (*ids, *offsets);
-                vec![Op::Branch { ids, offsets, branch: Branch { body, level: inner.level, id: *branch as u8 } }]
+                vec![Op::WriteUnionBranch {
+                    ids,
+                    offsets,
+                    branch: Branch { body, level: inner.level, id: *branch as u8 },
+                }]
             }
-            (Source::Branch { branch, value }, Form::Union(targets), Content::Struct(children)) => {
-                let Some(target) = targets.get(*branch) else { return vec![] };
+            (Source::Branch { branch, value }, ColumnShape::Union(targets), ColumnBuffers::Struct(children)) => {
+                let Some(target) = targets.get(*branch) else { return self.broken("branches") };
                 self.branch_of_struct(targets, *branch, column, children, |compiler, child| {
                     compiler.read(value, target, child)
                 })
             }
-            (Source::Items { item, zero_width }, Form::List(to), Content::List { ends, items })
-            | (Source::Items { item, zero_width }, Form::Map(to), Content::Map { ends, entries: items }) => {
+            (Source::Items { item, zero_width }, ColumnShape::List(to), ColumnBuffers::List { offsets, items })
+            | (
+                Source::Items { item, zero_width },
+                ColumnShape::Map(to),
+                ColumnBuffers::Map { offsets, entries: items },
+            ) => {
                 let body = self.read(item, to, items);
                 let body = self.code.body(body);
-                vec![Op::Items { ends: *ends, level: items.level, body, zero_width: *zero_width }]
+                vec![Op::Items { offsets: *offsets, level: items.level, body, zero_width: *zero_width }]
             }
-            (Source::Entries(values), Form::Map(entry), Content::Map { ends, entries }) => {
-                let (Form::Record(RecordTarget { columns: targets, .. }), Content::Struct(columns)) =
+            (Source::Entries(values), ColumnShape::Map(entry), ColumnBuffers::Map { offsets, entries }) => {
+                let (ColumnShape::Record(RecordTarget { columns: targets, .. }), ColumnBuffers::Struct(columns)) =
                     (&entry.form, &entries.content)
                 else {
-                    return vec![];
+                    return self.broken("entries");
                 };
-                let ([_, target], [key, column]) = (targets.as_slice(), columns.as_slice()) else { return vec![] };
+                let ([_, target], [key, column]) = (targets.as_slice(), columns.as_slice()) else {
+                    return self.broken("entries");
+                };
                 let mut body = self.scalar(&Scalar::String, key);
                 body.extend(self.read(values, target, column));
                 let body = self.code.body(body);
-                vec![Op::Items { ends: *ends, level: entries.level, body, zero_width: false }]
+                vec![Op::Items { offsets: *offsets, level: entries.level, body, zero_width: false }]
             }
-            (Source::Record(record), Form::Record(target), Content::Struct(columns)) => {
+            (Source::Record(record), ColumnShape::Record(target), ColumnBuffers::Struct(columns)) => {
                 self.record(record, target, columns)
             }
-            (Source::Json(pair), _, Content::Text { ends, bytes, level }) => {
-                vec![Op::Json { ends: *ends, level: *level, bytes: *bytes, pair: *pair }]
+            (Source::Json(pair), _, ColumnBuffers::Text { offsets, bytes, level }) => {
+                vec![Op::Json { offsets: *offsets, level: *level, bytes: *bytes, pair: *pair }]
             }
-            // Absent values, and cases that no plan has.
-            _ => self.absent(column),
+            (Source::Absent, ..) => self.absent(column),
+            _ => self.broken("values"),
         }
     }
 
     /// The ops that read a union of null and a value read by `present`.
     fn nullable(&mut self, present: Vec<Op>, nulls: Nulls, column: &Column) -> Vec<Op> {
         // An enum without symbols cannot write zero, not even for a null.
-        if let [Op::Read { leaf, to }] = *present.as_slice()
-            && leaf != Leaf::Enum(0)
+        if let [Op::Read { encoding, to }] = *present.as_slice()
+            && encoding != ScalarEncoding::Enum(0)
         {
-            return vec![Op::ReadNullable { leaf, to, nulls }];
+            return vec![Op::ReadNullable { encoding, to, nulls }];
         }
-        if let Some(inside) = inside(&present) {
-            return [vec![Op::Enter { nulls }], inside, vec![Op::Leave]].concat();
+        if let Some(masked) = masked(&present) {
+            return [vec![Op::PushMask { nulls }], masked, vec![Op::PopMask]].concat();
         }
-        let mut bodies = vec![self.absent(column), [vec![Op::One { to: nulls.valid }], present].concat()];
+        let mut bodies = vec![self.absent(column), [vec![Op::WriteValid { to: nulls.valid }], present].concat()];
         if nulls.null_branch == 1 {
             bodies.reverse();
         }
-        self.choose(bodies, column.level, |_, ops| ops)
+        self.switch_branch(bodies, column.level, |_, ops| ops)
     }
 
     /// The op that reads the index of a union and runs the branch's body, in this level.
-    fn choose<T>(
+    fn switch_branch<T>(
         &mut self,
         branches: impl IntoIterator<Item = T>,
         level: LevelId,
         ops: impl FnMut(&mut Self, T) -> Vec<Op>,
     ) -> Vec<Op> {
         let branches = self.bodies(branches, level, ops);
-        vec![Op::Choose { branches }]
+        vec![Op::SwitchBranch { branches }]
     }
 
     /// A body of each branch's ops, in this level. Each is emitted before the next one's ops are made, and none after
@@ -285,7 +283,7 @@ impl Compiler<'_> {
         if self.code.too_large {
             return vec![];
         }
-        let mut ops = vec![Op::Fail];
+        let mut ops = vec![Op::Unresolvable];
         for column in columns {
             ops.extend(self.absent(column));
         }
@@ -302,16 +300,17 @@ impl Compiler<'_> {
         write: impl FnOnce(&mut Self, &Column) -> Vec<Op>,
     ) -> Vec<Op> {
         // The struct has no field for null.
-        let branches = targets.iter().enumerate().filter(|(_, target)| !matches!(target.form, Form::Null));
+        let branches = targets.iter().enumerate().filter(|(_, target)| !matches!(target.form, ColumnShape::Null));
         let chosen = branches.map(|(at, _)| at).position(|at| at == branch);
         let is_null = chosen.is_none();
-        let mut ops =
-            Vec::from_iter(column.valid.map(|to| if is_null { Op::Zero { to, width: 1 } } else { Op::One { to } }));
+        let mut ops = Vec::from_iter(
+            column.valid.map(|to| if is_null { Op::WriteZeros { to, width: 1 } } else { Op::WriteValid { to } }),
+        );
         let mut write = Some(write);
         for (at, child) in children.iter().enumerate() {
             match write.take_if(|_| chosen == Some(at)) {
                 Some(write) => {
-                    ops.extend(child.valid.map(|to| Op::One { to }));
+                    ops.extend(child.valid.map(|to| Op::WriteValid { to }));
                     ops.extend(write(self, child));
                 }
                 None => ops.extend(self.absent(child)),
@@ -320,89 +319,75 @@ impl Compiler<'_> {
         ops
     }
 
-    /// The leaf that reads a decimal with more digits after the point.
-    fn scaled(&mut self, rescale: Rescale, wide: bool) -> Leaf {
+    /// The encoding that reads a decimal with more digits after the point.
+    fn scaled(&mut self, rescale: Rescale, wide: bool) -> ScalarEncoding {
         let constant = self.constants.rescale(rescale);
-        if wide { Leaf::Scaled256(constant) } else { Leaf::Scaled128(constant) }
+        if wide { ScalarEncoding::Scaled256(constant) } else { ScalarEncoding::Scaled128(constant) }
     }
 
     /// The ops that read a scalar.
     fn scalar(&mut self, scalar: &Scalar, column: &Column) -> Vec<Op> {
         let wide = matches!(column.field.data_type(), DataType::Decimal256(..));
-        let leaf = match scalar {
+        let encoding = match scalar {
             Scalar::Null => return vec![],
-            Scalar::Boolean => Leaf::Boolean,
-            Scalar::Int => Leaf::Int,
-            Scalar::Long => Leaf::Long,
-            Scalar::Float => Leaf::Float,
-            Scalar::Double => Leaf::Double,
-            Scalar::IntToLong => Leaf::IntToLong,
-            Scalar::IntToFloat => Leaf::IntToFloat,
-            Scalar::IntToDouble => Leaf::IntToDouble,
-            Scalar::LongToFloat => Leaf::LongToFloat,
-            Scalar::LongToDouble => Leaf::LongToDouble,
-            Scalar::FloatToDouble => Leaf::FloatToDouble,
-            Scalar::Bytes => Leaf::Bytes,
-            Scalar::String => Leaf::String,
-            Scalar::Fixed(size) => Leaf::Fixed(*size as u32),
-            Scalar::Enum(n_symbols) => Leaf::Enum(*n_symbols as u32),
-            Scalar::Symbol { table, .. } => Leaf::Symbol(self.constants.table(table)),
-            Scalar::SymbolText(symbols) => Leaf::SymbolText(self.constants.texts(symbols)),
-            Scalar::DecimalBytes if wide => Leaf::Decimal256,
-            Scalar::DecimalBytes => Leaf::Decimal128,
-            Scalar::DecimalFixed(size) if wide => Leaf::FixedDecimal256(*size as u32),
-            Scalar::DecimalFixed(size) => Leaf::FixedDecimal128(*size as u32),
-            Scalar::IntTimes(factor) => Leaf::Times(self.constants.rescale(Rescale::Int(*factor))),
-            Scalar::LongTimes(factor) => Leaf::Times(self.constants.rescale(Rescale::Long(*factor))),
+            Scalar::Boolean => ScalarEncoding::Boolean,
+            Scalar::Int => ScalarEncoding::Int,
+            Scalar::Long => ScalarEncoding::Long,
+            Scalar::Float => ScalarEncoding::Float,
+            Scalar::Double => ScalarEncoding::Double,
+            Scalar::IntToLong => ScalarEncoding::IntToLong,
+            Scalar::IntToFloat => ScalarEncoding::IntToFloat,
+            Scalar::IntToDouble => ScalarEncoding::IntToDouble,
+            Scalar::LongToFloat => ScalarEncoding::LongToFloat,
+            Scalar::LongToDouble => ScalarEncoding::LongToDouble,
+            Scalar::FloatToDouble => ScalarEncoding::FloatToDouble,
+            Scalar::Bytes => ScalarEncoding::Bytes,
+            Scalar::String => ScalarEncoding::String,
+            Scalar::Fixed(size) => ScalarEncoding::Fixed(*size as u32),
+            Scalar::Enum(n_symbols) => ScalarEncoding::Enum(*n_symbols as u32),
+            Scalar::Symbol { table, .. } => ScalarEncoding::Symbol(self.constants.table(table)),
+            Scalar::SymbolText(symbols) => ScalarEncoding::SymbolText(self.constants.texts(symbols)),
+            Scalar::DecimalBytes if wide => ScalarEncoding::Decimal256,
+            Scalar::DecimalBytes => ScalarEncoding::Decimal128,
+            Scalar::DecimalFixed(size) if wide => ScalarEncoding::FixedDecimal256(*size as u32),
+            Scalar::DecimalFixed(size) => ScalarEncoding::FixedDecimal128(*size as u32),
+            Scalar::IntTimes(factor) => ScalarEncoding::Times(self.constants.rescale(Rescale::Int(*factor))),
+            Scalar::LongTimes(factor) => ScalarEncoding::Times(self.constants.rescale(Rescale::Long(*factor))),
             Scalar::ScaledBytes(zeros) => self.scaled(Rescale::Bytes(*zeros), wide),
             Scalar::ScaledFixed(size, zeros) => self.scaled(Rescale::Fixed(*size as u32, *zeros), wide),
-            Scalar::Duration => Leaf::Duration,
+            Scalar::Duration => ScalarEncoding::Duration,
         };
-        column.content.values().map(|to| Op::Read { leaf, to }).into_iter().collect()
-    }
-}
-
-/// Fuses consecutive ints and longs. (Lineitem, all columns: 1 % faster in blocks of 512 rows, 7 % in 64 KiB.)
-fn together(ops: Vec<Op>) -> Vec<Op> {
-    let is_varint = |op: &Op| matches!(op, Op::Read { leaf: Leaf::Int | Leaf::Long, .. });
-    let mut marked = Vec::with_capacity(ops.len());
-    let mut rest = ops.as_slice();
-    while let Some(op) = rest.first() {
-        let n = rest.iter().take(TOGETHER_MAX).take_while(|op| is_varint(op)).count().max(1);
-        if n > 1 {
-            marked.push(Op::Together { n: n as u8 });
+        match column.content.values() {
+            Some(to) => vec![Op::Read { encoding, to }],
+            None => self.broken("scalars"),
         }
-        let (taken, left) = rest.split_at_checked(n).unwrap_or((std::slice::from_ref(op), &[]));
-        marked.extend_from_slice(taken);
-        rest = left;
     }
-    marked
 }
 
 /// Maximum number of values of an optional record that is read by predication: all values are read without a branch,
 /// as if each could be null. Larger records are skipped by a branch where they are absent. (Three records of three
 /// values each, of which one is present: 49 ms with a branch, 27 without. The limit is chosen, not measured.)
-const INSIDE_MAX: usize = 16;
+const MASKED_OPS_MAX: usize = 16;
 
 /// The ops of a record under predication, if they are few and simple.
-fn inside(ops: &[Op]) -> Option<Vec<Op>> {
+fn masked(ops: &[Op]) -> Option<Vec<Op>> {
     let depth = ops.iter().fold((0, 0), |(depth, most), op| match op {
-        Op::Enter { .. } => (depth + 1, most.max(depth + 1)),
-        Op::Leave => (depth - 1, most),
+        Op::PushMask { .. } => (depth + 1, most.max(depth + 1)),
+        Op::PopMask => (depth - 1, most),
         _ => (depth, most),
     });
-    if ops.len() > INSIDE_MAX || depth.1 + 1 > ENTERED_MAX {
+    if ops.len() > MASKED_OPS_MAX || depth.1 + 1 > MASK_DEPTH_MAX {
         return None;
     }
-    let inside = ops.iter().map(|op| match *op {
+    let masked = ops.iter().map(|op| match *op {
         // An enum without symbols cannot write zero, not even in an absent record.
-        Op::Read { leaf: Leaf::Enum(0), .. } => None,
-        Op::Read { leaf, to } => Some(Op::ReadInside { leaf, to }),
-        Op::ReadNullable { leaf, to, nulls } => Some(Op::ReadNullableInside { leaf, to, nulls }),
+        Op::Read { encoding: ScalarEncoding::Enum(0), .. } => None,
+        Op::Read { encoding, to } => Some(Op::ReadMasked { encoding, to }),
+        Op::ReadNullable { encoding, to, nulls } => Some(Op::ReadNullableMasked { encoding, to, nulls }),
         // Ops that read nothing are harmless in an absent record.
-        Op::Zero { .. } | Op::One { .. } | Op::Constant { .. } | Op::View { .. } => Some(*op),
-        Op::ReadInside { .. } | Op::ReadNullableInside { .. } | Op::Enter { .. } | Op::Leave => Some(*op),
+        Op::WriteZeros { .. } | Op::WriteValid { .. } | Op::Constant { .. } | Op::View { .. } => Some(*op),
+        Op::ReadMasked { .. } | Op::ReadNullableMasked { .. } | Op::PushMask { .. } | Op::PopMask => Some(*op),
         _ => None,
     });
-    inside.collect()
+    masked.collect()
 }

@@ -9,8 +9,6 @@ use arrow_data::ByteView;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::kernels::Rescale;
-
 /// The longest string that a view holds itself.
 const INLINE_BYTES: usize = 12;
 
@@ -35,6 +33,19 @@ pub(crate) struct Constants {
     texts: Vec<Range<usize>>,
     /// The texts of enums met before.
     known_texts: Vec<(Arc<StringArray>, u32)>,
+}
+
+/// How a value is read that becomes a multiple of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rescale {
+    /// An int, times this.
+    Int(i64),
+    /// A long, times this.
+    Long(i64),
+    /// A decimal on bytes, with this many more zeros.
+    Bytes(u32),
+    /// A decimal on fixed of this size, with this many more zeros.
+    Fixed(u32, u32),
 }
 
 /// A valid view of a constant.
@@ -87,7 +98,7 @@ impl Constants {
     }
 
     /// Returns a conversion.
-    pub(super) fn rescale_of(&self, rescale: u32) -> Option<Rescale> {
+    pub(crate) fn rescale_of(&self, rescale: u32) -> Option<Rescale> {
         self.rescales.get(rescale as usize).copied()
     }
 
@@ -107,28 +118,28 @@ impl Constants {
     }
 
     /// Returns the bytes of a slot, or of a text.
-    pub(super) fn slot_bytes(&self, slot: u32) -> Option<&[u8]> {
+    pub(crate) fn slot_bytes(&self, slot: u32) -> Option<&[u8]> {
         self.bytes.get(self.slots.get(slot as usize)?.clone())
     }
 
     /// Returns a view, valid for the buffers of a run.
-    pub(super) fn view_of(&self, view: u32) -> Option<u128> {
+    pub(crate) fn view_of(&self, view: u32) -> Option<u128> {
         self.views.get(view as usize).map(|view| view.view)
     }
 
     /// Whether this view is text.
-    pub(super) fn is_utf8(&self, view: u32) -> Option<bool> {
+    pub(crate) fn is_utf8(&self, view: u32) -> Option<bool> {
         self.views.get(view as usize).map(|view| view.is_utf8)
     }
 
     /// Returns the map from a writer's symbol to the reader's, if it has one.
-    pub(super) fn table_of(&self, table: u32) -> Option<impl Fn(usize) -> Option<u32> + Copy> {
+    pub(crate) fn table_of(&self, table: u32) -> Option<impl Fn(usize) -> Option<u32> + Copy> {
         let table = self.tables.get(table as usize)?;
         Some(move |at: usize| table.get(at).copied().flatten())
     }
 
     /// Returns the map from a writer's symbol to the view of its text.
-    pub(super) fn texts_of(&self, texts: u32) -> Option<impl Fn(usize) -> Option<u128> + Copy> {
+    pub(crate) fn texts_of(&self, texts: u32) -> Option<impl Fn(usize) -> Option<u128> + Copy> {
         let views = self.views.get(self.texts.get(texts as usize)?.clone())?;
         Some(move |at: usize| views.get(at).map(|view| view.view))
     }

@@ -6,23 +6,19 @@
 
 mod compile;
 mod constants;
-mod kernels;
 mod print;
-mod run;
-mod skip;
 mod verify;
 
-pub use run::CpuKind;
-pub(crate) use run::{Piece, Stop, run};
+pub(crate) use constants::{Constants, Rescale};
 
-use crate::column::{Column, Layout, LevelId, SlabId};
+use crate::column::{BufferId, Column, Layout, LevelId};
+use crate::container::row_count_check::RowCountCheck;
 use crate::error::Result;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::resolve::PairId;
 use crate::schema::{NodeId, Schema};
 use arrow_schema::SchemaRef;
-use constants::Constants;
 
 /// A compiled schema with the caller's options. It is compiled once for a schema, and decodes any number of blocks on
 /// any number of threads.
@@ -31,14 +27,14 @@ pub struct Program {
     pub(crate) plan: Plan,
     /// All ops; bodies are ranges of them.
     pub(crate) ops: Vec<Op>,
-    /// Bodies of the branches of [`Op::Choose`] and [`Op::Union`].
+    /// Bodies of the branches of [`Op::SwitchBranch`] and [`Op::Union`].
     pub(crate) branches: Vec<Branch>,
     /// Bodies of [`Op::Call`].
     pub(crate) subs: Vec<Body>,
     /// The ops of one row.
     pub(crate) row: Body,
     pub(crate) layout: Layout,
-    /// How the slabs become the columns, in the order of the output.
+    /// How the buffers become the columns, in the order of the output.
     pub(crate) columns: Vec<Column>,
     /// Written values that are not in the data.
     pub(crate) constants: Constants,
@@ -67,17 +63,17 @@ pub(crate) struct Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Branch {
     pub(crate) body: Body,
-    /// The level in which its values are written; for [`Op::Choose`] the union's own.
+    /// The level in which its values are written; for [`Op::SwitchBranch`] the union's own.
     pub(crate) level: LevelId,
-    /// The index of the branch in an Arrow union; 0 where there is none.
+    /// The index of the branch in an Arrow union; 0 for other branches.
     pub(crate) id: u8,
 }
 
-/// Maximum number of ops of [`Op::Together`].
-pub(crate) const TOGETHER_MAX: usize = 4;
+/// Maximum number of ops of [`Op::FusedVarints`].
+pub(crate) const FUSED_VARINTS_MAX: usize = 4;
 
-/// Maximum nesting of [`Op::Enter`].
-pub(crate) const ENTERED_MAX: usize = 32;
+/// Maximum nesting of [`Op::PushMask`].
+pub(crate) const MASK_DEPTH_MAX: usize = 32;
 
 /// The branches of an op: a range of [`Program::branches`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,16 +82,16 @@ pub(crate) struct Branches {
     pub(crate) n: u32,
 }
 
-/// A nullable value: the slab of its validity, and the index of the union's null branch.
+/// A nullable value: the buffer of its validity, and the index of the union's null branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Nulls {
-    pub(crate) valid: SlabId,
+    pub(crate) valid: BufferId,
     pub(crate) null_branch: u8,
 }
 
 /// How a scalar is read: its encoding, and the slot it becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaf {
+pub(crate) enum ScalarEncoding {
     /// A byte that must be 0 or 1, to a byte.
     Boolean,
     /// A varint that must fit, to `i32`.
@@ -150,7 +146,7 @@ pub(crate) enum Leaf {
 
 /// How a scalar is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SkipLeaf {
+pub(crate) enum SkipScalar {
     Varint,
     Bytes,
     Fixed(u32),
@@ -161,53 +157,53 @@ pub(crate) enum SkipLeaf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     /// Writes the offset of the cursor in its buffer.
-    Start { to: SlabId },
+    RecordRowStart { to: BufferId },
     /// Reads a value.
-    Read { leaf: Leaf, to: SlabId },
+    Read { encoding: ScalarEncoding, to: BufferId },
     /// The next `n` ops, two to four, each read an int or a long, and may be run together.
-    Together { n: u8 },
+    FusedVarints { n: u8 },
     /// Reads the index of a union of null and another type, and the value if it is not null; else writes zeros.
-    ReadNullable { leaf: Leaf, to: SlabId, nulls: Nulls },
+    ReadNullable { encoding: ScalarEncoding, to: BufferId, nulls: Nulls },
     /// Reads the index of a union of null and a record, writes whether the record is present, and begins it. Up to its
-    /// [`Op::Leave`], values inside an absent record are not read, and zeros are written for them.
-    Enter { nulls: Nulls },
-    /// Ends the record of the last [`Op::Enter`].
-    Leave,
+    /// [`Op::PopMask`], values inside an absent record are not read, and zeros are written for them.
+    PushMask { nulls: Nulls },
+    /// Ends the record of the last [`Op::PushMask`].
+    PopMask,
     /// [`Op::Read`] inside such a record.
-    ReadInside { leaf: Leaf, to: SlabId },
+    ReadMasked { encoding: ScalarEncoding, to: BufferId },
     /// [`Op::ReadNullable`] inside such a record.
-    ReadNullableInside { leaf: Leaf, to: SlabId, nulls: Nulls },
+    ReadNullableMasked { encoding: ScalarEncoding, to: BufferId, nulls: Nulls },
     /// Reads a union's index that must be 0.
-    Single,
+    ExpectBranch0,
     /// Reads a union's index and runs the branch's body at the same position.
-    Choose { branches: Branches },
+    SwitchBranch { branches: Branches },
     /// Reads a union's index, writes it with the length of the branch's level, and runs the branch's body there.
-    Union { ids: SlabId, offsets: SlabId, branches: Branches },
+    Union { ids: BufferId, offsets: BufferId, branches: Branches },
     /// Reads blocks of items, runs the body for each in the level of items, and writes that level's length.
     /// `zero_width` items take no bytes, so their number is limited.
-    Items { ends: SlabId, level: LevelId, body: Body, zero_width: bool },
+    Items { offsets: BufferId, level: LevelId, body: Body, zero_width: bool },
     /// Reads a value as JSON text into a level of bytes and writes that level's length.
-    Json { ends: SlabId, level: LevelId, bytes: SlabId, pair: PairId },
+    Json { offsets: BufferId, level: LevelId, bytes: BufferId, pair: PairId },
 
     /// Writes this many zero bytes, for an absent value.
-    Zero { to: SlabId, width: u32 },
+    WriteZeros { to: BufferId, width: u32 },
     /// Writes 1, for a present value.
-    One { to: SlabId },
-    /// Writes the length of a level, for an absent list.
-    End { ends: SlabId, level: LevelId },
+    WriteValid { to: BufferId },
+    /// Writes the length of a level as an offset, for an absent list.
+    WriteOffset { offsets: BufferId, level: LevelId },
     /// Writes a branch and the length of its level, and runs its body there, for a value that is not encoded as a
     /// union.
-    Branch { ids: SlabId, offsets: SlabId, branch: Branch },
+    WriteUnionBranch { ids: BufferId, offsets: BufferId, branch: Branch },
     /// Writes a constant's bytes.
-    Constant { to: SlabId, slot: u32 },
+    Constant { to: BufferId, slot: u32 },
     /// Writes the view of a constant.
-    View { to: SlabId, view: u32 },
+    View { to: BufferId, view: u32 },
     /// Runs each of these bodies once in the level of items, and writes that level's length.
-    Given { ends: SlabId, level: LevelId, items: Branches },
+    DefaultItems { offsets: BufferId, level: LevelId, items: Branches },
     /// Writes a constant's bytes into a level of bytes, and that level's length.
-    Text { ends: SlabId, level: LevelId, bytes: SlabId, text: u32 },
+    Text { offsets: BufferId, level: LevelId, bytes: BufferId, text: u32 },
     /// Is never reached by readable data.
-    Fail,
+    Unresolvable,
 
     /// Skips this many bytes.
     SkipFixed { bytes: u64 },
@@ -216,7 +212,7 @@ pub(crate) enum Op {
     /// Skips this many values of a length and that many bytes.
     SkipBytes { n: u32 },
     /// Repeats `n` times: reads the index of a union of null and another type, and skips the value if it is not null.
-    SkipNullable { skip: SkipLeaf, null_branch: u8, n: u32 },
+    SkipNullable { skip: SkipScalar, null_branch: u8, n: u32 },
     /// Skips blocks of items, by their size if it is given, else by running the body for each item.
     SkipItems { body: Body },
     /// Runs the body that skips a record.
@@ -261,13 +257,25 @@ impl Program {
         self.options.projection.as_ref().is_some_and(Vec::is_empty)
     }
 
-    pub(crate) fn body(&self, body: Body) -> &[Op] {
-        self.ops.get(body.start as usize..body.end as usize).unwrap_or_default()
+    /// The check of declared row counts.
+    pub(crate) fn row_count_check(&self) -> RowCountCheck {
+        RowCountCheck::new(self.min_row_bytes, &self.options.limits)
     }
 
-    pub(crate) fn branches(&self, branches: Branches) -> &[Branch] {
+    /// The ops of a body. A verified program has those of each of its bodies.
+    pub(crate) fn body(&self, body: Body) -> Option<&[Op]> {
+        self.ops.get(body.start as usize..body.end as usize)
+    }
+
+    /// The branches of an op. A verified program has all of them.
+    pub(crate) fn branches(&self, branches: Branches) -> Option<&[Branch]> {
         let first = branches.first as usize;
-        self.branches.get(first..first + branches.n as usize).unwrap_or_default()
+        self.branches.get(first..first + branches.n as usize)
+    }
+
+    /// The branch with this index; `None` if the op has fewer.
+    pub(crate) fn branch(&self, branches: Branches, index: usize) -> Option<Branch> {
+        self.branches(branches)?.get(index).copied()
     }
 }
 
@@ -277,19 +285,26 @@ impl Body {
     }
 }
 
-impl Leaf {
+impl ScalarEncoding {
     /// The width of its slot in bytes.
     pub(crate) fn width(self) -> usize {
         match self {
-            Leaf::Boolean => 1,
-            Leaf::Int | Leaf::Float | Leaf::Enum(_) => 4,
-            Leaf::IntToFloat | Leaf::LongToFloat | Leaf::Symbol(_) => 4,
-            Leaf::Long | Leaf::Double | Leaf::Times(_) => 8,
-            Leaf::IntToLong | Leaf::IntToDouble | Leaf::LongToDouble | Leaf::FloatToDouble => 8,
-            Leaf::SymbolText(_) | Leaf::Scaled128(_) => 16,
-            Leaf::Bytes | Leaf::String | Leaf::Decimal128 | Leaf::FixedDecimal128(_) | Leaf::Duration => 16,
-            Leaf::Decimal256 | Leaf::FixedDecimal256(_) | Leaf::Scaled256(_) => 32,
-            Leaf::Fixed(size) => size as usize,
+            ScalarEncoding::Boolean => 1,
+            ScalarEncoding::Int | ScalarEncoding::Float | ScalarEncoding::Enum(_) => 4,
+            ScalarEncoding::IntToFloat | ScalarEncoding::LongToFloat | ScalarEncoding::Symbol(_) => 4,
+            ScalarEncoding::Long | ScalarEncoding::Double | ScalarEncoding::Times(_) => 8,
+            ScalarEncoding::IntToLong
+            | ScalarEncoding::IntToDouble
+            | ScalarEncoding::LongToDouble
+            | ScalarEncoding::FloatToDouble => 8,
+            ScalarEncoding::SymbolText(_) | ScalarEncoding::Scaled128(_) => 16,
+            ScalarEncoding::Bytes
+            | ScalarEncoding::String
+            | ScalarEncoding::Decimal128
+            | ScalarEncoding::FixedDecimal128(_)
+            | ScalarEncoding::Duration => 16,
+            ScalarEncoding::Decimal256 | ScalarEncoding::FixedDecimal256(_) | ScalarEncoding::Scaled256(_) => 32,
+            ScalarEncoding::Fixed(size) => size as usize,
         }
     }
 }

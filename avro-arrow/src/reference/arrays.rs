@@ -3,7 +3,7 @@
 //! Slots under nulls have arbitrary values, so comparisons with other arrays must be by value.
 
 use crate::error::Result;
-use crate::plan::{Form, Plan, Target};
+use crate::plan::{ColumnShape, Plan, Target};
 use crate::value::Value;
 use arrow_array::types::{Decimal128Type, Decimal256Type, IntervalMonthDayNanoType};
 use arrow_array::{
@@ -39,20 +39,20 @@ fn children(targets: &[Target], records: impl Iterator<Item = Option<Vec<Value>>
 fn array(target: &Target, values: Vec<Value>) -> Result<ArrayRef> {
     let data_type = target.field.data_type();
     Ok(match &target.form {
-        Form::Null => Arc::new(NullArray::new(values.len())),
-        Form::Boolean => Arc::new(column::<_, BooleanArray>(&values, |v| match v {
+        ColumnShape::Null => Arc::new(NullArray::new(values.len())),
+        ColumnShape::Boolean => Arc::new(column::<_, BooleanArray>(&values, |v| match v {
             Value::Boolean(v) => Some(*v),
             _ => None,
         })?),
-        Form::Primitive => primitives(&values, data_type)?,
-        Form::Views => match data_type {
+        ColumnShape::Primitive => primitives(&values, data_type)?,
+        ColumnShape::Views => match data_type {
             DataType::Binary => Arc::new(column::<_, BinaryArray>(&values, bytes)?),
             DataType::BinaryView => Arc::new(column::<_, BinaryViewArray>(&values, bytes)?),
             _ => strings(&values, data_type, text)?,
         },
-        Form::Text => strings(&values, data_type, text)?,
-        Form::Fixed(size) => fixed(*size, &values)?,
-        Form::Enum(symbols) => match data_type {
+        ColumnShape::Text => strings(&values, data_type, text)?,
+        ColumnShape::Fixed(size) => fixed(*size, &values)?,
+        ColumnShape::Enum(symbols) => match data_type {
             DataType::Dictionary(..) => {
                 let keys: Int32Array = column(&values, symbol)?;
                 Arc::new(DictionaryArray::try_new(keys, symbols.clone())?)
@@ -62,7 +62,7 @@ fn array(target: &Target, values: Vec<Value>) -> Result<ArrayRef> {
                 strings(&values, data_type, text)?
             }
         },
-        Form::List(items) => {
+        ColumnShape::List(items) => {
             let nulls = nulls(&values);
             let lists = each(values, |value| match value {
                 Value::List(items) => Some(items),
@@ -72,8 +72,8 @@ fn array(target: &Target, values: Vec<Value>) -> Result<ArrayRef> {
             let items_array = array(items, lists.into_iter().flatten().flatten().collect())?;
             Arc::new(ListArray::try_new(items.field.clone(), offsets, items_array, nulls)?)
         }
-        Form::Map(entry) => map(entry, values, data_type)?,
-        Form::Record(record) => {
+        ColumnShape::Map(entry) => map(entry, values, data_type)?,
+        ColumnShape::Record(record) => {
             let DataType::Struct(fields) = data_type else { return Err(bug("a record's type").into()) };
             let n_values = values.len();
             let nulls = nulls(&values);
@@ -84,7 +84,7 @@ fn array(target: &Target, values: Vec<Value>) -> Result<ArrayRef> {
             let children = children(&record.columns, records.into_iter())?;
             Arc::new(StructArray::try_new_with_length(fields.clone(), children, nulls, n_values)?)
         }
-        Form::Union(branches) => match data_type {
+        ColumnShape::Union(branches) => match data_type {
             DataType::Struct(_) => union_struct(branches, values, data_type)?,
             _ => union_dense(branches, values, data_type)?,
         },
@@ -260,7 +260,7 @@ fn union_struct(branches: &[Target], values: Vec<Value>, data_type: &DataType) -
             Value::Union(branch, value) => (Some(branch), *value),
             _ => (None, Value::Null),
         };
-        let is_null = |at: usize| branches.get(at).is_none_or(|branch| matches!(branch.form, Form::Null));
+        let is_null = |at: usize| branches.get(at).is_none_or(|branch| matches!(branch.form, ColumnShape::Null));
         valid.push(!taken.is_none_or(is_null));
         for (at, child) in children.iter_mut().enumerate() {
             child.push(Value::Null);
@@ -271,7 +271,7 @@ fn union_struct(branches: &[Target], values: Vec<Value>, data_type: &DataType) -
             }
         }
     }
-    let not_null = branches.iter().zip(children).filter(|(branch, _)| !matches!(branch.form, Form::Null));
+    let not_null = branches.iter().zip(children).filter(|(branch, _)| !matches!(branch.form, ColumnShape::Null));
     let children: Result<Vec<_>> = not_null.map(|(branch, values)| array(branch, values)).collect();
     let nulls = NullBuffer::from(valid);
     let nulls = Some(nulls).filter(|nulls| nulls.null_count() > 0);

@@ -17,7 +17,7 @@ use crate::error::{Error, Fault, Result};
 use crate::json::{branch_index, checked_item_block, limit, skip_value, string, symbol_index, write_json};
 use crate::limits::Limits;
 use crate::options::Options;
-use crate::plan::{Form, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target, VALUE_COLUMN};
+use crate::plan::{ColumnShape, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target, VALUE_COLUMN};
 use crate::resolve::{unread_branch, unread_symbol};
 use crate::schema::{Kind, NodeId, is_zero_width};
 use crate::value::{Value, decimal, duration, scaled_decimal, times};
@@ -209,20 +209,22 @@ impl<'p> Walker<'p, '_> {
                 let branch = self.branch(*union, branches)?;
                 self.read(branch, target)?
             }
-            (Source::Branch { branch, value }, Form::Union(targets)) => {
+            (Source::Branch { branch, value }, ColumnShape::Union(targets)) => {
                 let Some(target) = targets.get(*branch) else { return Err(Fault::UnionBranch(*branch as i64)) };
                 let value = self.within(Part::Branch(target.field.name()), |walker| walker.read(value, target))?;
                 Value::Union(*branch, Box::new(value))
             }
             (Source::Present(value), _) => self.read(value, target)?,
             (Source::Scalar(scalar), _) => self.scalar(scalar, target.field.data_type())?,
-            (Source::Items { item, zero_width }, Form::List(to)) => Value::List(self.items(item, *zero_width, to)?),
-            (Source::Items { item, zero_width }, Form::Map(to)) => {
+            (Source::Items { item, zero_width }, ColumnShape::List(to)) => {
+                Value::List(self.items(item, *zero_width, to)?)
+            }
+            (Source::Items { item, zero_width }, ColumnShape::Map(to)) => {
                 let entries = self.items(item, *zero_width, to)?;
                 Value::Map(entries.into_iter().filter_map(Value::into_entry).collect())
             }
-            (Source::Entries(values), Form::Map(entry)) => Value::Map(self.entries(values, entry)?),
-            (Source::Record(record), Form::Record(target)) => Value::Record(self.record(record, target)?),
+            (Source::Entries(values), ColumnShape::Map(entry)) => Value::Map(self.entries(values, entry)?),
+            (Source::Record(record), ColumnShape::Record(target)) => Value::Record(self.record(record, target)?),
             (Source::Json(pair), _) => {
                 let mut text = Vec::new();
                 write_json(&self.plan.resolution, *pair, &mut self.cursor, &mut text, self.limits)?;
@@ -310,7 +312,7 @@ impl<'p> Walker<'p, '_> {
 
     fn entries(&mut self, values: &'p Source, entry: &'p Target) -> Result<Vec<(Value, Value)>, Fault> {
         let mut map = Vec::new();
-        let Form::Record(RecordTarget { columns, .. }) = &entry.form else { return Ok(map) };
+        let ColumnShape::Record(RecordTarget { columns, .. }) = &entry.form else { return Ok(map) };
         let [_, target] = columns.as_slice() else { return Ok(map) };
         // The key is a string, which has at least the byte of its length.
         self.item_blocks(false, |walker| {

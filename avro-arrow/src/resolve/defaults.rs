@@ -29,7 +29,7 @@ impl<'s> Defaults<'s> {
         Defaults { schema, limits, n_values: 0, n_bytes: 0 }
     }
 
-    /// The value of this type for a default, or the reason why there is none.
+    /// The value of this type for a default, or the reason why it is invalid.
     pub(super) fn value(&mut self, node: NodeId, default: &'s Json) -> Result<Json, String> {
         self.at(node, default, 0).map_err(|wrong| match wrong {
             Wrong::Endless => "defaults inside of defaults come to no end".to_string(),

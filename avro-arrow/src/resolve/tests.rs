@@ -15,7 +15,7 @@ fn resolve(writer: &Schema, reader: &Schema) -> Result<Resolution> {
     Resolution::new(writer, reader, FieldMatch::Name, Rules::LENIENT, &Limits::default())
 }
 
-/// Records that each hold the next twice, so many levels deep, with `bottom` in the last.
+/// Records nested to a depth, each holding the next twice, with `bottom` in the last.
 fn doubling(levels: usize, letter: &str, bottom: &str) -> Schema {
     let mut json = format!(r#"{{"type":"record","name":"{letter}0","fields":[{{"name":"a","type":"{bottom}"}}]}}"#);
     for level in 1..levels {

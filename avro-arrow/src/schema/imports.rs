@@ -1,7 +1,7 @@
 //! Schemas that are spread over several texts: a text that names types of others in, one text that has all of them out.
 
+use super::lenient_json;
 use super::parse::primitive;
-use super::text;
 use super::{Name, Schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -29,7 +29,7 @@ impl Imports {
     /// Adds the types that a text defines, at any depth; a text that is not JSON adds nothing. `source` is what the
     /// text is called, such as its file's name.
     pub fn add(&mut self, text: &str, source: &str) {
-        if let Some(json) = text::of_schema(text) {
+        if let Some(json) = lenient_json::of_schema(text) {
             self.collect(&json, "", source);
         }
     }
@@ -75,7 +75,7 @@ impl Imports {
     /// # Errors
     /// As of [`Schema::parse`], and where two texts define a type that is needed differently.
     pub fn parse(&self, text: &str, limits: &Limits) -> Result<Schema> {
-        let Some(json) = text::of_schema(text) else { return Schema::parse(text, limits) };
+        let Some(json) = lenient_json::of_schema(text) else { return Schema::parse(text, limits) };
         let mut inliner = Inliner { imports: self, defined: HashSet::new(), n_values: 0, limits, depth: 0 };
         let whole = inliner.inline(&json, "")?;
         Schema::parse(&whole.to_string(), limits)

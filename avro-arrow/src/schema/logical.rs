@@ -140,7 +140,7 @@ fn is_pair(node: &Node) -> bool {
     }
 }
 
-// SPEC: Decimal. The scale is 0 where there is none; the precision is at least 1, and at least the scale.
+// SPEC: Decimal. The scale defaults to 0; the precision is at least 1, and at least the scale.
 fn decimal(attributes: &Attributes, precision_max: u32) -> Option<Logical> {
     let integer = |json: &Json| u32::try_from(json.as_u64()?).ok();
     let precision = integer(attributes.get("precision")?)?;

@@ -16,7 +16,7 @@ mod merge;
 mod names;
 mod parse;
 mod size;
-mod text;
+mod lenient_json;
 mod validity;
 mod widen;
 

@@ -2,7 +2,7 @@
 
 use super::graph::Walk;
 use super::hints;
-use super::text::{self, LEVELS_MAX};
+use super::lenient_json::{self, LEVELS_MAX};
 use super::{Attributes, Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Record, Schema};
 use crate::{Error, ErrorKind, Limits, Result};
 use serde_json::{Map, Value as Json};
@@ -16,7 +16,7 @@ impl Schema {
     /// NUL bytes after it are ignored, and a primitive type may lack its quotes. Extensions that other Avro readers
     /// accept, such as `NaN` and comments, are accepted too; [`json`](Schema::json) then returns strict JSON.
     pub fn parse(json: &str, limits: &Limits) -> Result<Schema> {
-        let text = text::trimmed(json);
+        let text = lenient_json::trimmed(json);
         let (n_values, max) = (json_values(text), limits.schema_nodes.saturating_mul(JSON_VALUES_PER_NODE));
         if n_values > max {
             return Err(ErrorKind::Limit { limit: "schema_nodes", value: n_values as u64, max: max as u64 }.into());
@@ -27,7 +27,7 @@ impl Schema {
             Ok(parsed) => parsed,
             Err(_) if primitive(&text).is_some() => Json::String(text.as_ref().to_owned()),
             Err(e) => {
-                let parsed = text::parse(&text).ok_or_else(|| match text::levels(&text) {
+                let parsed = lenient_json::parse(&text).ok_or_else(|| match lenient_json::levels(&text) {
                     levels if levels > LEVELS_MAX => too_deep(levels, limits),
                     _ => At::Root.error(format!("not JSON ({e})")),
                 })?;
@@ -35,7 +35,7 @@ impl Schema {
                 parsed
             }
         };
-        if let Some(inner) = text::in_payload(&parsed) {
+        if let Some(inner) = lenient_json::in_payload(&parsed) {
             return Schema::parse(inner, limits);
         }
         let mut parser = Parser {

@@ -2,7 +2,7 @@
 //! that, all values can be written except for enums, fixed sizes, JSON and nulls, of which only the rows tell whether
 //! they are written.
 
-use super::plan::{Form, Part, Plan, Row, Value};
+use super::plan::{AvroShape, Part, Plan, Row, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use arrow_array::cast::AsArray;
@@ -33,10 +33,10 @@ pub(super) enum Bound<'p> {
 
 impl Bound<'_> {
     /// Estimated number of values in a row, without nested ones.
-    pub(super) fn n_words(&self) -> usize {
+    pub(super) fn n_short_values(&self) -> usize {
         match self {
             Bound::Column(Column { data: Data::Record(parts), nulls: None, .. }) => {
-                parts.iter().map(Bound::n_words).sum()
+                parts.iter().map(Bound::n_short_values).sum()
             }
             Bound::Column(column) => 1 + usize::from(column.plan.tags.value.is_some()),
             Bound::Constant(_) => 1,
@@ -122,44 +122,44 @@ impl Plan {
         // Also of runs and dictionaries, whose nulls are elsewhere.
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
         let data = match (&value.form, array.data_type()) {
-            (Form::Null, _) => Data::Null,
-            (Form::Boolean, _) => Data::Boolean(array.as_boolean().values().clone()),
-            (Form::Int, _) => Data::Int(raw(array)),
-            (Form::Long, _) => Data::Long(raw(array)),
-            (Form::Float, _) => Data::Float(raw(array)),
-            (Form::Double, _) => Data::Double(raw(array)),
-            (Form::Bytes, DataType::Utf8) => {
+            (AvroShape::Null, _) => Data::Null,
+            (AvroShape::Boolean, _) => Data::Boolean(array.as_boolean().values().clone()),
+            (AvroShape::Int, _) => Data::Int(raw(array)),
+            (AvroShape::Long, _) => Data::Long(raw(array)),
+            (AvroShape::Float, _) => Data::Float(raw(array)),
+            (AvroShape::Double, _) => Data::Double(raw(array)),
+            (AvroShape::Bytes, DataType::Utf8) => {
                 let array = array.as_string::<i32>();
                 Data::Text(array.offsets().clone(), array.values().clone())
             }
-            (Form::Bytes, DataType::Binary) => {
+            (AvroShape::Bytes, DataType::Binary) => {
                 let array = array.as_binary::<i32>();
                 Data::Text(array.offsets().clone(), array.values().clone())
             }
-            (Form::Bytes, DataType::LargeUtf8) => {
+            (AvroShape::Bytes, DataType::LargeUtf8) => {
                 let array = array.as_string::<i64>();
                 Data::LargeText(array.offsets().clone(), array.values().clone())
             }
-            (Form::Bytes, DataType::LargeBinary) => {
+            (AvroShape::Bytes, DataType::LargeBinary) => {
                 let array = array.as_binary::<i64>();
                 Data::LargeText(array.offsets().clone(), array.values().clone())
             }
-            (Form::Bytes, DataType::Utf8View) => Data::Views(array.as_string_view().clone().to_binary_view()),
-            (Form::Bytes, _) => Data::Views(array.as_binary_view().clone()),
-            (Form::Fixed(size), DataType::FixedSizeBinary(_)) => {
+            (AvroShape::Bytes, DataType::Utf8View) => Data::Views(array.as_string_view().clone().to_binary_view()),
+            (AvroShape::Bytes, _) => Data::Views(array.as_binary_view().clone()),
+            (AvroShape::Fixed(size), DataType::FixedSizeBinary(_)) => {
                 Data::Fixed(array.as_fixed_size_binary().values().clone(), *size)
             }
-            (Form::Fixed(size), _) => Data::FixedViews(array.as_binary_view().clone(), *size),
-            (Form::Enum(symbols), _) => {
+            (AvroShape::Fixed(size), _) => Data::FixedViews(array.as_binary_view().clone(), *size),
+            (AvroShape::Enum(symbols), _) => {
                 let array = array.as_dictionary::<Int32Type>();
                 let names = array.values().as_string::<i32>();
                 let symbols = names.iter().map(|name| symbols.get(name?).copied()).collect();
                 Data::Enum(array.keys().values().clone(), symbols)
             }
-            (Form::Decimal(size), DataType::Decimal128(..)) => Data::Decimal128(raw(array), *size),
-            (Form::Decimal(size), _) => Data::Decimal256(raw(array), *size),
-            (Form::Duration, _) => Data::Duration(raw(array)),
-            (Form::Json(node), _) => {
+            (AvroShape::Decimal(size), DataType::Decimal128(..)) => Data::Decimal128(raw(array), *size),
+            (AvroShape::Decimal(size), _) => Data::Decimal256(raw(array), *size),
+            (AvroShape::Duration, _) => Data::Duration(raw(array)),
+            (AvroShape::Json(node), _) => {
                 let mut encoder = json::Encoder::new(&self.schema, json::Form::Avro, &self.limits);
                 let (mut ends, mut bytes, mut unfit) = (vec![0], Vec::new(), BTreeMap::new());
                 for (row, text) in array.as_string_view().iter().enumerate() {
@@ -173,29 +173,29 @@ impl Plan {
                 }
                 Data::Encoded(ends, bytes, unfit)
             }
-            (Form::Array(items), DataType::Map(..)) => {
+            (AvroShape::Array(items), DataType::Map(..)) => {
                 let map = array.as_map();
                 let entries: ArrayRef = Arc::new(map.entries().clone());
                 Data::List(map.offsets().clone(), vec![self.column(items, &entries)?])
             }
-            (Form::Array(items), _) => {
+            (AvroShape::Array(items), _) => {
                 let list = array.as_list::<i32>();
                 Data::List(list.offsets().clone(), vec![self.column(items, list.values())?])
             }
-            (Form::Map(entries), _) => {
+            (AvroShape::Map(entries), _) => {
                 let map = array.as_map();
                 let [key, value] = &**entries;
                 let columns = vec![self.column(key, map.keys())?, self.column(value, map.values())?];
                 Data::List(map.offsets().clone(), columns)
             }
-            (Form::Record(parts), _) => {
+            (AvroShape::Record(parts), _) => {
                 let mut bound = self.parts(parts, array.as_struct().columns())?;
                 if let Some(nulls) = &nulls {
                     bound.iter_mut().for_each(|part| part.forget_nulls_below(nulls));
                 }
                 Data::Record(bound)
             }
-            (Form::Union(children), _) => {
+            (AvroShape::Union(children), _) => {
                 let union = array.as_union();
                 let place = |id: i8| children.iter().position(|(child, ..)| *child == id).unwrap_or_default() as u8;
                 let places: Vec<u8> = (i8::MIN..=i8::MAX).map(place).collect();
@@ -210,7 +210,7 @@ impl Plan {
                 // A union has no nulls of its own: they are in its children.
                 return Ok(Column { plan: value, nulls: None, data: Data::Union(rows, bound) });
             }
-            (Form::Branches(children), _) => return self.branches(value, children, array),
+            (AvroShape::Branches(children), _) => return self.branches(value, children, array),
         };
         Ok(Column { plan: value, nulls, data })
     }
@@ -246,7 +246,7 @@ impl Plan {
 static ROW: Value = Value {
     from: DataType::Null,
     tags: super::plan::Tags { value: None, null: None },
-    form: Form::Record(Vec::new()),
+    form: AvroShape::Record(Vec::new()),
     path: String::new(),
 };
 

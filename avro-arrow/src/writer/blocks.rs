@@ -2,8 +2,8 @@
 
 use super::derive::{Derived, derive};
 use super::options::WriteOptions;
-use super::out::Out;
 use super::plan::Plan;
+use super::row_buffer::RowBuffer;
 use super::rows::append;
 use crate::codec::{Codec, Compressor};
 use crate::container::{frame_head, header_bytes, random_sync};
@@ -98,7 +98,7 @@ impl Encoder {
         Ok(Blocks {
             encoder: self.clone(),
             compressor,
-            rows: Out::default(),
+            rows: RowBuffer::default(),
             ends: Vec::new(),
             n_done: 0,
             done: 0,
@@ -134,7 +134,7 @@ pub struct Blocks {
     encoder: Encoder,
     compressor: Compressor,
     /// The encoded rows, and the end of each.
-    rows: Out,
+    rows: RowBuffer,
     ends: Vec<usize>,
     /// Number and bytes of the rows that are already in a block.
     n_done: usize,

@@ -1,7 +1,7 @@
 //! Writing container files from record batches.
 //!
 //! ```text
-//! batch --(bind)--> columns of the types that are written --(rows)--> bytes, row by row --(blocks)--> blocks, compressed and framed
+//! batch --(bind)--> columns of the written types --(rows)--> bytes, row by row --(blocks)--> compressed, framed blocks
 //! ```
 //!
 //! `plan` decides once how each column is written. [`Encoder`] makes blocks, for callers who write the file
@@ -11,16 +11,17 @@ mod bind;
 mod blocks;
 mod builder;
 mod derive;
-mod leaf;
 mod options;
-mod out;
 mod parallel;
 mod plan;
+mod row_buffer;
 mod rows;
 mod selection;
-mod texts;
+mod short_value;
+mod short_values;
+mod slow_values;
+mod strings;
 mod to_file;
-mod words;
 
 pub use blocks::{Blocks, Encoder, WrittenBlock};
 pub use builder::WriterBuilder;

@@ -1,7 +1,8 @@
 //! The writer on several threads. Rows keep their order.
 //!
 //! ```text
-//! caller: groups of batches --(jobs)--> threads: encode, compress --(each job's own channel)--> caller, in order --> the file
+//! caller: groups of batches --(jobs)--> threads: encode, compress --(each job's own channel)--> caller, in order -->
+//! the file
 //! ```
 //!
 //! The caller waits for slow threads, so memory is bounded.

@@ -40,7 +40,7 @@ pub(super) struct Value {
     /// The Arrow type that they are cast to first.
     pub(super) from: DataType,
     pub(super) tags: Tags,
-    pub(super) form: Form,
+    pub(super) form: AvroShape,
     /// The path for errors.
     pub(super) path: String,
 }
@@ -54,7 +54,7 @@ pub(super) struct Tags {
 }
 
 #[derive(Debug)]
-pub(super) enum Form {
+pub(super) enum AvroShape {
     /// Nothing is written; for a column of nulls, the null branch.
     Null,
     Boolean,
@@ -189,12 +189,12 @@ impl Planner<'_> {
             && let Some(null) = null
         {
             let tags = Tags { value: Some(null), null: Some(null) };
-            return Ok(Value { from: DataType::Null, tags, form: Form::Null, path: self.path.clone() });
+            return Ok(Value { from: DataType::Null, tags, form: AvroShape::Null, path: self.path.clone() });
         }
         // Such a union is read as JSON text.
         if branches.len() > BRANCHES_MAX && casts(arrow, &DataType::Utf8View) {
             let (from, tags) = (DataType::Utf8View, Tags { value: None, null });
-            return Ok(Value { from, tags, form: Form::Json(node), path: self.path.clone() });
+            return Ok(Value { from, tags, form: AvroShape::Json(node), path: self.path.clone() });
         }
         // The branch that reads back as this exact type, rather than the first that can hold it.
         let natural = others().find(|(_, branch)| self.is_natural(arrow, **branch));
@@ -242,7 +242,7 @@ impl Planner<'_> {
         for (id, child) in children.iter() {
             planned.push(self.branch(child, branches).map(|(branch, value)| (id, branch, value))?);
         }
-        let form = Form::Union(planned);
+        let form = AvroShape::Union(planned);
         Ok(Value { from: arrow.clone(), tags: Tags::default(), form, path: self.path.clone() })
     }
 
@@ -253,7 +253,7 @@ impl Planner<'_> {
         }
         let null = branches.iter().position(|branch| self.schema.node(*branch).kind == Kind::Null);
         let tags = Tags { value: None, null };
-        Ok(Value { from: arrow.clone(), tags, form: Form::Branches(planned), path: self.path.clone() })
+        Ok(Value { from: arrow.clone(), tags, form: AvroShape::Branches(planned), path: self.path.clone() })
     }
 
     fn branch(&mut self, child: &Field, branches: &[NodeId]) -> Result<(usize, Value), Why> {
@@ -292,28 +292,28 @@ impl Planner<'_> {
             return Ok(Value { from, tags, form, path: self.path.clone() });
         }
         let (from, form) = match (&avro.kind, arrow) {
-            (Kind::Null, DataType::Null) => (DataType::Null, Form::Null),
+            (Kind::Null, DataType::Null) => (DataType::Null, AvroShape::Null),
             (Kind::String | Kind::Bytes, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
             | (Kind::Bytes, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => {
-                (arrow.clone(), Form::Bytes)
+                (arrow.clone(), AvroShape::Bytes)
             }
-            (Kind::Bytes, DataType::FixedSizeBinary(_)) => (DataType::Binary, Form::Bytes),
+            (Kind::Bytes, DataType::FixedSizeBinary(_)) => (DataType::Binary, AvroShape::Bytes),
             (Kind::Fixed(fixed), DataType::FixedSizeBinary(size)) if usize::try_from(*size) == Ok(fixed.size) => {
-                (arrow.clone(), Form::Fixed(fixed.size))
+                (arrow.clone(), AvroShape::Fixed(fixed.size))
             }
             (Kind::Fixed(fixed), DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => {
-                (DataType::BinaryView, Form::Fixed(fixed.size))
+                (DataType::BinaryView, AvroShape::Fixed(fixed.size))
             }
             (Kind::Enum(e), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
-                (enum_type(), Form::Enum(symbols(e)))
+                (enum_type(), AvroShape::Enum(symbols(e)))
             }
             (Kind::Record(_), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
                 if self.schema.is_recursive(node) =>
             {
-                (DataType::Utf8View, Form::Json(node))
+                (DataType::Utf8View, AvroShape::Json(node))
             }
             (Kind::Record(record), DataType::Struct(children)) => {
-                (arrow.clone(), Form::Record(self.parts(children, &record.fields)?))
+                (arrow.clone(), AvroShape::Record(self.parts(children, &record.fields)?))
             }
             (Kind::Array(items), _) => match item(arrow) {
                 Some(child) => {
@@ -324,7 +324,7 @@ impl Planner<'_> {
                         DataType::Map(..) => arrow.clone(),
                         _ => DataType::List(child.clone()),
                     };
-                    (from, Form::Array(Box::new(value)))
+                    (from, AvroShape::Array(Box::new(value)))
                 }
                 None => return unfit(self),
             },
@@ -335,10 +335,14 @@ impl Planner<'_> {
                 if !casts(key.data_type(), &DataType::Utf8View) {
                     return unfit(self);
                 }
-                let key =
-                    Value { from: DataType::Utf8View, tags: Tags::default(), form: Form::Bytes, path: path.clone() };
+                let key = Value {
+                    from: DataType::Utf8View,
+                    tags: Tags::default(),
+                    form: AvroShape::Bytes,
+                    path: path.clone(),
+                };
                 let value = self.inside(path, |planner| planner.value(value.data_type(), *values))?;
-                (arrow.clone(), Form::Map(Box::new([key, value])))
+                (arrow.clone(), AvroShape::Map(Box::new([key, value])))
             }
             _ => return unfit(self),
         };
@@ -373,29 +377,29 @@ fn symbols(e: &Enum) -> HashMap<String, i32> {
 }
 
 /// The Arrow type of numbers, dates and times, if this is one, and how it is written.
-fn scalar(kind: &Kind, logical: Option<Logical>) -> Option<(DataType, Form)> {
+fn scalar(kind: &Kind, logical: Option<Logical>) -> Option<(DataType, AvroShape)> {
     use TimeUnit::{Microsecond, Millisecond, Nanosecond};
     let utc = || Some("UTC".into());
     Some(match (kind, logical) {
-        (Kind::Boolean, _) => (DataType::Boolean, Form::Boolean),
-        (Kind::Int, Some(Logical::Date)) => (DataType::Date32, Form::Int),
-        (Kind::Int, Some(Logical::TimeMillis)) => (DataType::Time32(Millisecond), Form::Int),
-        (Kind::Int, _) => (DataType::Int32, Form::Int),
-        (Kind::Long, Some(Logical::TimeMicros)) => (DataType::Time64(Microsecond), Form::Long),
-        (Kind::Long, Some(Logical::TimestampMillis)) => (DataType::Timestamp(Millisecond, utc()), Form::Long),
-        (Kind::Long, Some(Logical::TimestampMicros)) => (DataType::Timestamp(Microsecond, utc()), Form::Long),
-        (Kind::Long, Some(Logical::TimestampNanos)) => (DataType::Timestamp(Nanosecond, utc()), Form::Long),
-        (Kind::Long, Some(Logical::LocalTimestampMillis)) => (DataType::Timestamp(Millisecond, None), Form::Long),
-        (Kind::Long, Some(Logical::LocalTimestampMicros)) => (DataType::Timestamp(Microsecond, None), Form::Long),
-        (Kind::Long, Some(Logical::LocalTimestampNanos)) => (DataType::Timestamp(Nanosecond, None), Form::Long),
-        (Kind::Long, _) => (DataType::Int64, Form::Long),
-        (Kind::Float, _) => (DataType::Float32, Form::Float),
-        (Kind::Double, _) => (DataType::Float64, Form::Double),
-        (Kind::Bytes, logical) => (decimal(logical)?, Form::Decimal(None)),
+        (Kind::Boolean, _) => (DataType::Boolean, AvroShape::Boolean),
+        (Kind::Int, Some(Logical::Date)) => (DataType::Date32, AvroShape::Int),
+        (Kind::Int, Some(Logical::TimeMillis)) => (DataType::Time32(Millisecond), AvroShape::Int),
+        (Kind::Int, _) => (DataType::Int32, AvroShape::Int),
+        (Kind::Long, Some(Logical::TimeMicros)) => (DataType::Time64(Microsecond), AvroShape::Long),
+        (Kind::Long, Some(Logical::TimestampMillis)) => (DataType::Timestamp(Millisecond, utc()), AvroShape::Long),
+        (Kind::Long, Some(Logical::TimestampMicros)) => (DataType::Timestamp(Microsecond, utc()), AvroShape::Long),
+        (Kind::Long, Some(Logical::TimestampNanos)) => (DataType::Timestamp(Nanosecond, utc()), AvroShape::Long),
+        (Kind::Long, Some(Logical::LocalTimestampMillis)) => (DataType::Timestamp(Millisecond, None), AvroShape::Long),
+        (Kind::Long, Some(Logical::LocalTimestampMicros)) => (DataType::Timestamp(Microsecond, None), AvroShape::Long),
+        (Kind::Long, Some(Logical::LocalTimestampNanos)) => (DataType::Timestamp(Nanosecond, None), AvroShape::Long),
+        (Kind::Long, _) => (DataType::Int64, AvroShape::Long),
+        (Kind::Float, _) => (DataType::Float32, AvroShape::Float),
+        (Kind::Double, _) => (DataType::Float64, AvroShape::Double),
+        (Kind::Bytes, logical) => (decimal(logical)?, AvroShape::Decimal(None)),
         (Kind::Fixed(fixed), Some(Logical::Duration)) if fixed.size == 12 => {
-            (DataType::Interval(IntervalUnit::MonthDayNano), Form::Duration)
+            (DataType::Interval(IntervalUnit::MonthDayNano), AvroShape::Duration)
         }
-        (Kind::Fixed(fixed), logical) => (decimal(logical)?, Form::Decimal(Some(fixed.size))),
+        (Kind::Fixed(fixed), logical) => (decimal(logical)?, AvroShape::Decimal(Some(fixed.size))),
         _ => return None,
     })
 }

@@ -4,16 +4,18 @@
 //! the column's type is decided once for all rows. Then the values are stored row by row. (Lineitem: half the time of
 //! measuring all columns first and then writing each value to its position.)
 //!
-//! A table has values of at most eight bytes as `words`, strings and bytes as `texts`, and other values as slots
-//! (`out`); all values of a column are of one kind. The content of lists, of unions and of records that are mostly
-//! null has tables of its own, with a row for each item.
+//! A table has values of at most eight bytes as `short values`, strings and bytes as `strings`, and other values as
+//! inline values (`out`); all values of a column are of one kind. The content of lists, of unions and of records that
+//! are mostly null has tables of its own, with a row for each item.
 
 use super::bind::{Bound, Column, Data, unwritable};
-use super::leaf::{Decimals, Durations, Encoded, Fixed, FixedViews, Leaf, Longs, Nothing, Symbols};
-use super::out::{Out, Slot, UNFIT, WORDS_MAX, behind, slot, slot_of, slot_of_long};
+use super::row_buffer::{
+    InlineValue, RowBuffer, SHORT_VALUES_MAX, UNWRITABLE, behind, inline_bytes, inline_long, inline_value,
+};
 use super::selection::Rows;
-use super::texts::Texts;
-use super::words::Words;
+use super::short_values::ShortValues;
+use super::slow_values::{Decimals, Durations, Encoded, Fixed, FixedViews, Longs, Nothing, SlowValue, Symbols};
+use super::strings::StringValues;
 use crate::error::Result;
 use std::ops::Range;
 
@@ -30,7 +32,7 @@ pub(super) fn append(
     row: &Bound<'_>,
     from: usize,
     n_rows: usize,
-    out: &mut Out,
+    out: &mut RowBuffer,
     ends: &mut Vec<usize>,
 ) -> Result<usize> {
     // As many rows as the size of the last one suggests.
@@ -51,17 +53,17 @@ pub(super) fn append(
 struct Table<'a> {
     rows: Rows,
     /// Short values.
-    words: Words,
-    texts: Vec<Texts<'a>>,
-    /// The content of each column of slots.
+    short_values: ShortValues,
+    strings: Vec<StringValues<'a>>,
+    /// The content of each column of inline values.
     columns: Vec<Cells<'a>>,
     /// Row by row.
-    slots: Vec<Slot>,
+    inline_values: Vec<InlineValue>,
     /// The parts of a row.
     steps: Vec<Step<'a>>,
 }
 
-/// The content of a column of slots.
+/// The content of a column of inline values.
 enum Cells<'a> {
     /// Scalars, with their tags.
     Values(&'a Column<'a>),
@@ -70,11 +72,11 @@ enum Cells<'a> {
 }
 
 enum Step<'a> {
-    /// Columns of words: the first, and their number.
-    Words(usize, usize),
-    /// Columns of texts: the first, and their number.
-    Texts(usize, usize),
-    /// Columns of slots: the first, and their number.
+    /// Columns of short values: the first, and their number.
+    ShortValues(usize, usize),
+    /// Columns of strings: the first, and their number.
+    StringValues(usize, usize),
+    /// Columns of inline values: the first, and their number.
     Slots(usize, usize),
     /// Values that not every row has: by row, the index in the table.
     Some(Vec<Option<usize>>, Table<'a>),
@@ -86,13 +88,20 @@ enum Step<'a> {
 
 impl<'a> Table<'a> {
     fn new(rows: Rows, n_columns: usize) -> Table<'a> {
-        let words = Words::new(rows.len(), n_columns);
-        Table { rows, words, texts: Vec::new(), columns: Vec::new(), slots: Vec::new(), steps: Vec::new() }
+        let short_values = ShortValues::new(rows.len(), n_columns);
+        Table {
+            rows,
+            short_values,
+            strings: Vec::new(),
+            columns: Vec::new(),
+            inline_values: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 
     /// The table of these values, which every row has, one after the other.
     fn of(parts: Vec<&'a Bound<'a>>, rows: Rows) -> Result<Table<'a>> {
-        let mut table = Table::new(rows, parts.iter().map(|part| part.n_words()).sum());
+        let mut table = Table::new(rows, parts.iter().map(|part| part.n_short_values()).sum());
         for part in parts {
             table.add(part)?;
         }
@@ -108,7 +117,7 @@ impl<'a> Table<'a> {
     ) -> Result<Table<'a>> {
         let mut table = Table::new(rows, 2);
         if let Some(branch) = branch {
-            table.words(|words, _| words.add_branch(branch));
+            table.short_values(|short_values, _| short_values.add_branch(branch));
         }
         for column in columns {
             table.add_column(column)?;
@@ -120,7 +129,7 @@ impl<'a> Table<'a> {
     fn add(&mut self, part: &'a Bound<'a>) -> Result<()> {
         match part {
             Bound::Constant(bytes) => {
-                if !self.words(|words, _| words.add_constant(bytes)) {
+                if !self.short_values(|short_values, _| short_values.add_constant(bytes)) {
                     self.add_cells(Cells::Constant(bytes));
                 }
             }
@@ -129,14 +138,14 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Adds columns of words, if `add` does.
-    fn words<T>(&mut self, add: impl FnOnce(&mut Words, &Rows) -> T) -> T {
-        let first = self.words.n_columns();
-        let added = add(&mut self.words, &self.rows);
-        match (self.words.n_columns() - first, self.steps.last_mut()) {
+    /// Adds columns of short values, if `add` does.
+    fn short_values<T>(&mut self, add: impl FnOnce(&mut ShortValues, &Rows) -> T) -> T {
+        let first = self.short_values.n_columns();
+        let added = add(&mut self.short_values, &self.rows);
+        match (self.short_values.n_columns() - first, self.steps.last_mut()) {
             (0, _) => {}
-            (more, Some(Step::Words(_, n))) if *n + more <= WORDS_MAX => *n += more,
-            (more, _) => self.steps.push(Step::Words(first, more)),
+            (more, Some(Step::ShortValues(_, n))) if *n + more <= SHORT_VALUES_MAX => *n += more,
+            (more, _) => self.steps.push(Step::ShortValues(first, more)),
         }
         added
     }
@@ -149,9 +158,9 @@ impl<'a> Table<'a> {
         self.columns.push(cells);
     }
 
-    /// Clears all rows but these. `None` if the table has more than words and texts.
+    /// Clears all rows but these. `None` if the table has more than short values and strings.
     fn only_in(mut self, rows: &[usize]) -> Option<Table<'a>> {
-        if !self.steps.iter().all(|step| matches!(step, Step::Words(..) | Step::Texts(..))) {
+        if !self.steps.iter().all(|step| matches!(step, Step::ShortValues(..) | Step::StringValues(..))) {
             return None;
         }
         let mut kept = vec![false; self.rows.len()];
@@ -160,22 +169,24 @@ impl<'a> Table<'a> {
                 *kept = true;
             }
         }
-        self.words.keep(&kept);
-        self.texts.iter_mut().for_each(|texts| texts.keep(&kept));
+        self.short_values.keep(&kept);
+        self.strings.iter_mut().for_each(|strings| strings.keep(&kept));
         Some(self)
     }
 
-    /// Adds a table of words and texts for the same rows.
+    /// Adds a table of short values and strings for the same rows.
     fn append(&mut self, other: Table<'a>) {
-        let (words, texts) = (self.words.n_columns(), self.texts.len());
-        self.words.append(other.words);
-        self.texts.extend(other.texts);
+        let (short_values, strings) = (self.short_values.n_columns(), self.strings.len());
+        self.short_values.append(other.short_values);
+        self.strings.extend(other.strings);
         for step in other.steps {
             match (step, self.steps.last_mut()) {
-                (Step::Words(_, more), Some(Step::Words(_, n))) if *n + more <= WORDS_MAX => *n += more,
-                (Step::Texts(_, more), Some(Step::Texts(_, n))) => *n += more,
-                (Step::Words(first, n), _) => self.steps.push(Step::Words(words + first, n)),
-                (Step::Texts(first, n), _) => self.steps.push(Step::Texts(texts + first, n)),
+                (Step::ShortValues(_, more), Some(Step::ShortValues(_, n))) if *n + more <= SHORT_VALUES_MAX => {
+                    *n += more
+                }
+                (Step::StringValues(_, more), Some(Step::StringValues(_, n))) => *n += more,
+                (Step::ShortValues(first, n), _) => self.steps.push(Step::ShortValues(short_values + first, n)),
+                (Step::StringValues(first, n), _) => self.steps.push(Step::StringValues(strings + first, n)),
                 (step, _) => self.steps.push(step),
             }
         }
@@ -192,25 +203,25 @@ impl<'a> Table<'a> {
             return Err(unwritable(column.plan, what).at(|p| p.row = Some(row as u64)));
         }
         let is_leaf = !matches!(column.data, Data::Record(_) | Data::List(..) | Data::Union(..));
-        if is_leaf && let Some((texts, has_tags)) = Texts::of(column, &self.rows) {
+        if is_leaf && let Some((strings, has_tags)) = StringValues::of(column, &self.rows) {
             if !has_tags {
-                self.words(|words, rows| words.add_tags(column, rows));
+                self.short_values(|short_values, rows| short_values.add_tags(column, rows));
             }
             match self.steps.last_mut() {
-                Some(Step::Texts(_, n)) => *n += 1,
-                _ => self.steps.push(Step::Texts(self.texts.len(), 1)),
+                Some(Step::StringValues(_, n)) => *n += 1,
+                _ => self.steps.push(Step::StringValues(self.strings.len(), 1)),
             }
-            self.texts.push(texts);
+            self.strings.push(strings);
             return Ok(());
         }
         if is_leaf {
-            if !self.words(|words, rows| words.add(column, rows)) {
+            if !self.short_values(|short_values, rows| short_values.add(column, rows)) {
                 self.add_cells(Cells::Values(column));
             }
             return Ok(());
         }
         let valid: Option<Vec<usize>> = column.nulls.as_ref().map(|_| (0..n).filter(|row| is_valid(*row)).collect());
-        self.words(|words, rows| words.add_tags(column, rows));
+        self.short_values(|short_values, rows| short_values.add_tags(column, rows));
         let step = match (&column.data, valid) {
             // A record that is never null is a part of the row.
             (Data::Record(parts), None) => return parts.iter().try_for_each(|part| self.add(part)),
@@ -320,7 +331,7 @@ macro_rules! leaf {
             Data::Decimal128(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
             Data::Decimal256(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
             Data::Duration(values) => leaf!(@ $leaf = Durations(values), $then),
-            // Always words.
+            // Always short values.
             Data::Null | Data::Boolean(_) | Data::Int(_) | Data::Float(_) | Data::Double(_) => {
                 leaf!(@ $leaf = Nothing, $then)
             }
@@ -336,17 +347,17 @@ macro_rules! leaf {
 }
 
 impl Table<'_> {
-    /// Encodes the values that are not words.
+    /// Encodes the values that are not short values.
     fn fill(&mut self) -> Result<()> {
         let width = self.columns.len();
-        self.slots = vec![0; self.rows.len() * width];
+        self.inline_values = vec![0; self.rows.len() * width];
         for (at, cells) in self.columns.iter().enumerate() {
-            // The slots of a column are strided by the number of columns.
-            let slots = self.slots.get_mut(at..).unwrap_or_default().iter_mut().step_by(width);
+            // The inline values of a column are strided by the number of columns.
+            let inline_values = self.inline_values.get_mut(at..).unwrap_or_default().iter_mut().step_by(width);
             match cells {
-                Cells::Constant(bytes) => slots.for_each(|to| *to = slot_of(bytes)),
+                Cells::Constant(bytes) => inline_values.for_each(|to| *to = inline_bytes(bytes)),
                 Cells::Values(column) => {
-                    leaf!(&column.data, leaf => fill(leaf, &self.rows, column, slots))
+                    leaf!(&column.data, leaf => fill(leaf, &self.rows, column, inline_values))
                         .map_err(|(row, what)| unwritable(column.plan, what).at(|p| p.row = Some(row as u64)))?;
                 }
             }
@@ -355,7 +366,7 @@ impl Table<'_> {
     }
 
     /// Appends rows.
-    fn put(&self, rows: Range<usize>, out: &mut Out) {
+    fn put(&self, rows: Range<usize>, out: &mut RowBuffer) {
         for row in rows {
             self.put_row(row, out);
         }
@@ -363,14 +374,14 @@ impl Table<'_> {
 
     /// Appends a row. Inlined, so that decisions common to all rows are made once.
     #[inline(always)]
-    fn put_row(&self, row: usize, out: &mut Out) {
+    fn put_row(&self, row: usize, out: &mut RowBuffer) {
         let mut at = out.len();
         for step in &self.steps {
             match step {
-                Step::Words(first, n) => at = self.words.put(*first, *n, row, at, out),
-                Step::Texts(first, n) => {
-                    for texts in self.texts.get(*first..first + n).unwrap_or_default() {
-                        at = texts.put(row, at, out);
+                Step::ShortValues(first, n) => at = self.short_values.put(*first, *n, row, at, out),
+                Step::StringValues(first, n) => {
+                    for strings in self.strings.get(*first..first + n).unwrap_or_default() {
+                        at = strings.put(row, at, out);
                     }
                 }
                 step => {
@@ -384,19 +395,19 @@ impl Table<'_> {
     }
 
     /// Appends a step's value of a row.
-    fn put_step(&self, step: &Step<'_>, row: usize, out: &mut Out) {
+    fn put_step(&self, step: &Step<'_>, row: usize, out: &mut RowBuffer) {
         match step {
-            Step::Words(..) | Step::Texts(..) => {}
+            Step::ShortValues(..) | Step::StringValues(..) => {}
             Step::Slots(first, n) => {
                 let width = self.columns.len();
                 let from = row * width + first;
-                let mut slots = self.slots.get(from..from + n).unwrap_or_default();
+                let mut inline_values = self.inline_values.get(from..from + n).unwrap_or_default();
                 let mut column = *first;
                 out.reserve(16 * n);
-                while let Some(long) = out.slots(slots) {
+                while let Some(long) = out.inline_values(inline_values) {
                     self.put_long(column + long, row, out);
                     out.reserve(16 * n);
-                    slots = slots.get(long + 1..).unwrap_or_default();
+                    inline_values = inline_values.get(long + 1..).unwrap_or_default();
                     column += long + 1;
                 }
             }
@@ -424,9 +435,9 @@ impl Table<'_> {
         }
     }
 
-    /// Appends a value that is too long for its slot.
+    /// Appends a value that is too long for its inline value.
     #[inline(never)]
-    fn put_long(&self, column: usize, row: usize, out: &mut Out) {
+    fn put_long(&self, column: usize, row: usize, out: &mut RowBuffer) {
         match self.columns.get(column) {
             Some(Cells::Constant(bytes)) => out.extend(bytes),
             Some(Cells::Values(column)) => {
@@ -441,52 +452,52 @@ impl Table<'_> {
 }
 
 /// Encodes the values of a column, or returns the row that cannot be encoded and why.
-fn fill<'s, L: Leaf>(
+fn fill<'s, L: SlowValue>(
     leaf: &L,
     rows: &Rows,
     column: &Column<'_>,
-    slots: impl Iterator<Item = &'s mut Slot>,
+    inline_values: impl Iterator<Item = &'s mut InlineValue>,
 ) -> Result<(), (usize, String)> {
     match rows {
-        Rows::From(from, _) => fill_rows(leaf, *from.., column, slots),
-        Rows::Picked(picked) => fill_rows(leaf, picked.iter().copied(), column, slots),
+        Rows::From(from, _) => fill_rows(leaf, *from.., column, inline_values),
+        Rows::Picked(picked) => fill_rows(leaf, picked.iter().copied(), column, inline_values),
     }
 }
 
-fn fill_rows<'s, L: Leaf>(
+fn fill_rows<'s, L: SlowValue>(
     leaf: &L,
     rows: impl Iterator<Item = usize>,
     column: &Column<'_>,
-    slots: impl Iterator<Item = &'s mut Slot>,
+    inline_values: impl Iterator<Item = &'s mut InlineValue>,
 ) -> Result<(), (usize, String)> {
-    let tag = |branch: Option<usize>| branch.map_or(slot(0, 0), |branch| slot_of_long(branch as i64));
+    let tag = |branch: Option<usize>| branch.map_or(inline_value(0, 0), |branch| inline_long(branch as i64));
     let (tag, null) = (tag(column.plan.tags.value), tag(column.plan.tags.null));
-    let fits = |row: usize, at: usize, slot: Slot| match slot {
-        UNFIT if !L::SURE => Err((row, leaf.why(at))),
-        slot => Ok(slot),
+    let fits = |row: usize, at: usize, inline_value: InlineValue| match inline_value {
+        UNWRITABLE if !L::SURE => Err((row, leaf.why(at))),
+        inline_value => Ok(inline_value),
     };
-    let rows = rows.enumerate().zip(slots);
+    let rows = rows.enumerate().zip(inline_values);
     match &column.nulls {
         None if column.plan.tags.value.is_none() => {
             for ((row, at), to) in rows {
-                *to = fits(row, at, leaf.slot(at))?;
+                *to = fits(row, at, leaf.inline_value(at))?;
             }
         }
         None => {
             for ((row, at), to) in rows {
-                *to = behind(tag, fits(row, at, leaf.slot(at))?);
+                *to = behind(tag, fits(row, at, leaf.inline_value(at))?);
             }
         }
         // Nulls are hard to predict, so this has no branch on them.
         Some(nulls) if L::SURE => {
             for ((_, at), to) in rows {
                 let mask = u128::from(nulls.is_valid(at)).wrapping_neg();
-                *to = (behind(tag, leaf.slot(at)) & mask) | (null & !mask);
+                *to = (behind(tag, leaf.inline_value(at)) & mask) | (null & !mask);
             }
         }
         Some(nulls) => {
             for ((row, at), to) in rows {
-                *to = if nulls.is_valid(at) { behind(tag, fits(row, at, leaf.slot(at))?) } else { null };
+                *to = if nulls.is_valid(at) { behind(tag, fits(row, at, leaf.inline_value(at))?) } else { null };
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Records for each batch where its rows are in the file.
 
 use super::{Batcher, Pending};
-use crate::program::Piece;
+use crate::exec::BlockSlice;
 use std::collections::VecDeque;
 
 /// Consecutive rows of a block, all in one batch.
@@ -46,7 +46,7 @@ impl Batcher {
     }
 
     /// Records the positions of the rows of the queue's next pieces, for batches of `batch_size` rows.
-    pub(super) fn record_batch_positions(&mut self, pieces: &[Piece], batch_size: usize) {
+    pub(super) fn record_batch_positions(&mut self, pieces: &[BlockSlice], batch_size: usize) {
         let Some(row_positions) = &mut self.row_positions else { return };
         let mut runs = vec![];
         for (pending, piece) in self.queue.iter().zip(pieces) {

@@ -4,8 +4,8 @@ use super::{Batcher, CHUNK_BYTES, at_block, disagree};
 use crate::codec::Block;
 use crate::damage::DamagedBlock;
 use crate::error::{Error, Result};
+use crate::exec::{BlockSlice, Stop};
 use crate::options::OnCorruptBlock;
-use crate::program::{Piece, Stop};
 use std::sync::Arc;
 
 impl Batcher {
@@ -40,7 +40,7 @@ impl Batcher {
     }
 
     /// Skips the last block of a chunk if the chunk has only a part of it and any part is damaged.
-    pub(super) fn skip_unless_whole(&mut self, pieces: &[Piece]) -> Result<bool> {
+    pub(super) fn skip_unless_whole(&mut self, pieces: &[BlockSlice]) -> Result<bool> {
         let Some(at) = pieces.len().checked_sub(1) else { return Ok(false) };
         let Some(pending) = self.queue.get(at) else { return Ok(false) };
         let in_parts = pieces.last().is_some_and(|piece| !piece.ends_block);
@@ -65,9 +65,9 @@ impl Batcher {
 
     /// Decodes a whole block and drops its rows.
     pub(crate) fn check(&mut self, block: &Block) -> Result<()> {
-        self.believe_rows(block)?;
+        self.check_row_count(block)?;
         let blocks = Arc::from([block.data.to_buffer()]);
-        let mut whole = Piece {
+        let mut whole = BlockSlice {
             data: block.data.clone(),
             at: 0,
             end: block.data.len(),
@@ -84,7 +84,7 @@ impl Batcher {
         }
         while !whole.ends_block {
             let n_rows = usize::try_from(rows_left).unwrap_or(usize::MAX).min(step);
-            let mut part = Piece { n_rows, ends_block: n_rows as u64 == rows_left, ..whole.clone() };
+            let mut part = BlockSlice { n_rows, ends_block: n_rows as u64 == rows_left, ..whole.clone() };
             match self.columns(std::slice::from_mut(&mut part), Arc::clone(&blocks)) {
                 Ok(_) => rows_left -= n_rows as u64,
                 Err(Stop::Damaged) => {

@@ -1,4 +1,4 @@
-//! The selector: decodes the rows that a filter selects, in one of two ways that it chooses by the observed
+//! The selector: decodes the rows that a filter selects, by one of two strategies, chosen by the observed
 //! selectivity.
 //!
 //! Where few rows are selected, it uses late materialization with two programs. The first decodes the filter's
@@ -9,9 +9,9 @@
 //! Where many rows are selected, decoding them in two steps costs more than it saves: all columns are decoded, and
 //! then filtered.
 
-use super::{FilterProgram, RowFilter, Whole};
+use super::{AllColumns, FilterProgram, RowFilter};
 use crate::codec::Block;
-use crate::decode::batcher::{Batcher, RowRange, Walk};
+use crate::decode::batcher::{Batcher, PredicateScan, RowRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::OnCorruptBlock;
 use crate::program::Program;
@@ -23,29 +23,29 @@ use std::sync::Arc;
 
 /// All columns are decoded if more than one in this many recent rows was selected. `examples/filter.rs` finds the
 /// break-even point.
-const WHOLE_ABOVE: usize = 3;
+const FILTER_AFTER_DECODE_ABOVE: usize = 3;
 /// Late materialization is used if fewer than one in this many recent rows were selected.
-const WALK_BELOW: usize = 6;
+const LATE_MATERIALIZE_BELOW: usize = 6;
 /// Number of rows that count as recent, so that a short run of equal rows changes nothing.
-const LATELY_ROWS: usize = 1 << 16;
+const RECENT_ROWS: usize = 1 << 16;
 
 /// Decodes the rows of blocks that a filter selects.
 pub(crate) struct Selector {
     filter: Box<dyn RowFilter>,
-    pub(super) way: Way,
-    /// Whether to switch to the other way once this one has no rows left.
-    turns: bool,
-    walker: Batcher,
+    pub(super) strategy: Strategy,
+    /// Whether to switch to the other strategy once this one has no rows left.
+    switch_pending: bool,
+    scanner: Batcher,
     /// Decodes the picked rows.
     picked: Batcher,
     /// Decodes all columns; with the positions of the filter's columns in its batches.
-    whole: Option<(Batcher, Vec<usize>)>,
+    all_columns: Option<(Batcher, Vec<usize>)>,
     output: Arc<Program>,
     /// Where corrupt blocks are skipped, these first decode each block whole. So the set of damaged blocks does not
     /// depend on the filter, and no rows of a damaged block are returned.
     checks: Vec<Batcher>,
     /// Numbers of recent rows that were filtered and selected.
-    lately: (usize, usize),
+    recent_selectivity: (usize, usize),
     /// Positions of the rows of the last batch, if they are recorded.
     row_positions: Vec<RowRange>,
     pub(crate) rows_selected: u64,
@@ -53,34 +53,37 @@ pub(crate) struct Selector {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Walk,
-    Whole,
+pub(super) enum Strategy {
+    /// Decodes the filter's columns first, and the other columns of selected rows only.
+    LateMaterialize,
+    /// Decodes all columns, and then filters the batch.
+    FilterAfterDecode,
 }
 
 impl Selector {
     pub(crate) fn new(program: &FilterProgram, filter: Box<dyn RowFilter>) -> Selector {
-        let FilterProgram { output, walk, whole } = program;
-        let all = whole.as_ref().map_or(output, |whole| &whole.program);
-        let walker = Batcher::new(Arc::clone(walk)).explained_by(all);
-        let checks = match (output.options.on_corrupt_block, &whole) {
+        let FilterProgram { output, predicate, all_columns } = program;
+        let all = all_columns.as_ref().map_or(output, |all_columns| &all_columns.program);
+        let scanner = Batcher::new(Arc::clone(predicate)).with_error_locator(all);
+        let checks = match (output.options.on_corrupt_block, &all_columns) {
             (OnCorruptBlock::Error, _) => vec![],
-            (OnCorruptBlock::Skip, Some(whole)) => vec![Batcher::new(Arc::clone(&whole.program))],
-            (OnCorruptBlock::Skip, None) => vec![Batcher::new(Arc::clone(walk)), Batcher::new(Arc::clone(output))],
+            (OnCorruptBlock::Skip, Some(all_columns)) => vec![Batcher::new(Arc::clone(&all_columns.program))],
+            (OnCorruptBlock::Skip, None) => vec![Batcher::new(Arc::clone(predicate)), Batcher::new(Arc::clone(output))],
         };
         // Once rows are filtered, counting them needs no more decoding.
-        let whole = whole.as_ref().filter(|_| !output.counts_only());
-        let whole = whole.map(|Whole { program, looked_at }| (Batcher::new(Arc::clone(program)), looked_at.clone()));
+        let all_columns = all_columns.as_ref().filter(|_| !output.counts_only());
+        let all_columns = all_columns
+            .map(|AllColumns { program, filter_columns }| (Batcher::new(Arc::clone(program)), filter_columns.clone()));
         Selector {
             filter,
-            way: Way::Walk,
-            turns: false,
-            walker,
+            strategy: Strategy::LateMaterialize,
+            switch_pending: false,
+            scanner,
             picked: Batcher::new(Arc::clone(output)),
-            whole,
+            all_columns,
             output: Arc::clone(output),
             checks,
-            lately: (0, 0),
+            recent_selectivity: (0, 0),
             row_positions: Vec::new(),
             rows_selected: 0,
             rows_pruned: 0,
@@ -89,8 +92,9 @@ impl Selector {
 
     /// Records the positions of the rows of each batch from now on.
     pub(crate) fn with_row_positions(self) -> Self {
-        let whole = self.whole.map(|(whole, looked_at)| (whole.with_row_positions(), looked_at));
-        Selector { picked: self.picked.with_row_positions(), whole, ..self }
+        let all_columns =
+            self.all_columns.map(|(all_columns, filter_columns)| (all_columns.with_row_positions(), filter_columns));
+        Selector { picked: self.picked.with_row_positions(), all_columns, ..self }
     }
 
     /// Takes the positions of the rows of the last batch, in its order.
@@ -104,9 +108,9 @@ impl Selector {
         for check in &mut self.checks {
             check.check(&block)?;
         }
-        match (self.way, &mut self.whole) {
-            (Way::Whole, Some((whole, _))) => whole.push(block),
-            _ => self.walker.push(block),
+        match (self.strategy, &mut self.all_columns) {
+            (Strategy::FilterAfterDecode, Some((all_columns, _))) => all_columns.push(block),
+            _ => self.scanner.push(block),
         }
     }
 
@@ -114,18 +118,22 @@ impl Selector {
     /// no more rows.
     pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         loop {
-            let end = end || self.turns;
-            let batch = match self.way {
-                Way::Walk => self.next_of_picked(end)?,
-                Way::Whole => self.next_of_whole(end)?,
+            let end = end || self.switch_pending;
+            let batch = match self.strategy {
+                Strategy::LateMaterialize => self.next_of_picked(end)?,
+                Strategy::FilterAfterDecode => self.next_of_whole(end)?,
             };
-            // Blocks wait in one of the ways only. The rows left in it may have made it switch.
-            if batch.is_some() || !self.turns {
+            // Blocks wait in one strategy only. The rows left in it may have made it switch.
+            if batch.is_some() || !self.switch_pending {
                 return Ok(batch);
             }
             if end {
-                self.turns = false;
-                self.way = if self.way == Way::Walk { Way::Whole } else { Way::Walk };
+                self.switch_pending = false;
+                self.strategy = if self.strategy == Strategy::LateMaterialize {
+                    Strategy::FilterAfterDecode
+                } else {
+                    Strategy::LateMaterialize
+                };
                 return Ok(None);
             }
         }
@@ -149,7 +157,7 @@ impl Selector {
     /// block.
     fn pick(&mut self, end: bool) -> Result<bool> {
         if self.filter.selects_all() {
-            let parts = self.walker.take_queue();
+            let parts = self.scanner.take_queue();
             let any = !parts.is_empty();
             for part in parts {
                 self.rows_selected += part.n_rows as u64;
@@ -158,10 +166,12 @@ impl Selector {
             }
             return Ok(any);
         }
-        let Some(Walk { columns, starts, parts }) = self.walker.next_walk(end)? else { return Ok(false) };
+        let Some(PredicateScan { columns, starts, parts }) = self.scanner.next_predicate_scan(end)? else {
+            return Ok(false);
+        };
         let selected = self.select(&columns)?;
-        let (asked, n_selected) = self.lately;
-        self.turns |= self.whole.is_some() && n_selected * WHOLE_ABOVE > asked;
+        let (asked, n_selected) = self.recent_selectivity;
+        self.switch_pending |= self.all_columns.is_some() && n_selected * FILTER_AFTER_DECODE_ABOVE > asked;
         let mut first = 0;
         for part in parts {
             let rows = selected.slice(first, part.n_rows);
@@ -184,18 +194,18 @@ impl Selector {
     /// Returns the selected rows of the next decoded batch that has any.
     fn next_of_whole(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         loop {
-            let Some((whole, looked_at)) = &mut self.whole else { return Ok(None) };
-            let Some(all) = whole.next_batch(end)? else { return Ok(None) };
-            self.row_positions = whole.take_row_positions();
-            let columns = all.project(looked_at)?;
+            let Some((all_columns, filter_columns)) = &mut self.all_columns else { return Ok(None) };
+            let Some(all) = all_columns.next_batch(end)? else { return Ok(None) };
+            self.row_positions = all_columns.take_row_positions();
+            let columns = all.project(filter_columns)?;
             let mut batch = self.output_of(&all)?;
             if self.filter.selects_all() {
                 self.rows_selected += batch.num_rows() as u64;
                 return Ok(Some(batch));
             }
             let selected = self.select(&columns)?;
-            let (asked, n_selected) = self.lately;
-            self.turns |= n_selected * WALK_BELOW < asked;
+            let (asked, n_selected) = self.recent_selectivity;
+            self.switch_pending |= n_selected * LATE_MATERIALIZE_BELOW < asked;
             let n_selected = selected.count_set_bits();
             if n_selected < selected.len() {
                 self.row_positions = selected_of(&self.row_positions, &selected);
@@ -231,10 +241,10 @@ impl Selector {
             None => values,
         };
         let n_selected = selected.count_set_bits();
-        if self.lately.0 > LATELY_ROWS {
-            self.lately = (self.lately.0 / 2, self.lately.1 / 2);
+        if self.recent_selectivity.0 > RECENT_ROWS {
+            self.recent_selectivity = (self.recent_selectivity.0 / 2, self.recent_selectivity.1 / 2);
         }
-        self.lately = (self.lately.0 + n_rows, self.lately.1 + n_selected);
+        self.recent_selectivity = (self.recent_selectivity.0 + n_rows, self.recent_selectivity.1 + n_selected);
         self.rows_selected += n_selected as u64;
         self.rows_pruned += (n_rows - n_selected) as u64;
         Ok(selected)
@@ -256,6 +266,9 @@ fn selected_of(row_positions: &[RowRange], selected: &BooleanBuffer) -> Vec<RowR
 
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Selector").field("way", &self.way).field("walker", &self.walker).finish_non_exhaustive()
+        f.debug_struct("Selector")
+            .field("strategy", &self.strategy)
+            .field("scanner", &self.scanner)
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! What filters may do, as tables. `tests/filter_random.rs` compares filtered decoding with the reference decoder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::select::Way;
+use super::select::Strategy;
 use super::*;
 use crate::codec::{Block, Codec};
 use crate::decode::decoder::BlockDecoder;
@@ -39,7 +39,7 @@ impl RowFilter for Moody {
 fn decoder(program: &FilterProgram, batch_size: usize, filter: impl RowFilter + 'static) -> BlockDecoder {
     let options = Options { batch_size, ..program.output.options.clone() };
     let output = Arc::new(Program::compile(program.output.schema(), &options).unwrap());
-    let columns = program.walk.options.projection.clone().unwrap();
+    let columns = program.predicate.options.projection.clone().unwrap();
     let mut decoder = BlockDecoder::new(Codec::Null, output.clone());
     decoder.set_filter(&FilterProgram::compile(&output, &columns).unwrap(), Box::new(filter));
     decoder
@@ -152,13 +152,13 @@ fn filter_of_any_selectivity_selects_its_rows() {
     let rows = |from: i64| (from..from + 100).flat_map(|n| pair(n, format!("text of row {n}").as_bytes())).collect();
     let blocks: Vec<RawRows> = (0..90).map(|block| (100, rows(block * 100))).collect();
     type Select = fn(i64) -> bool;
-    let cases: [(&str, Select, Way); 6] = [
-        ("none", |_| false, Way::Walk),
-        ("all", |_| true, Way::Whole),
-        ("one", |n| n == 4321, Way::Walk),
-        ("all, then a few, then most", |n| n < 500 || n % 100 == 7 || n > 4000, Way::Whole),
-        ("the first ones", |n| n < 1050, Way::Walk),
-        ("whole blocks", |n| n / 100 % 2 == 0, Way::Whole),
+    let cases: [(&str, Select, Strategy); 6] = [
+        ("none", |_| false, Strategy::LateMaterialize),
+        ("all", |_| true, Strategy::FilterAfterDecode),
+        ("one", |n| n == 4321, Strategy::LateMaterialize),
+        ("all, then a few, then most", |n| n < 500 || n % 100 == 7 || n > 4000, Strategy::FilterAfterDecode),
+        ("the first ones", |n| n < 1050, Strategy::LateMaterialize),
+        ("whole blocks", |n| n / 100 % 2 == 0, Strategy::FilterAfterDecode),
     ];
     check_all(cases, |(what, select, way)| {
         for projection in [None, Some(vec![]), Some(vec!["n".to_string()]), Some(vec!["s".to_string()])] {
@@ -174,8 +174,8 @@ fn filter_of_any_selectivity_selects_its_rows() {
                 assert_eq!(selector.rows_selected, n_rows as u64, "{what}");
                 assert_eq!(selector.rows_selected + selector.rows_pruned, 9000, "{what}");
                 if batch_size == 100 {
-                    let way = if projection == Some(vec![]) { Way::Walk } else { way };
-                    assert_eq!(selector.way, way, "{what}");
+                    let way = if projection == Some(vec![]) { Strategy::LateMaterialize } else { way };
+                    assert_eq!(selector.strategy, way, "{what}");
                 }
                 let want: Vec<i64> = (0..9000).filter(|&n| select(n)).collect();
                 let got: Option<Vec<i64>> = match &projection {

@@ -1,9 +1,8 @@
 //! Encodes one JSON scalar as a value of its type, and describes mismatches.
 
-use super::readable::put_decimal;
 use super::{Rule, Token};
 use crate::encoding::put_long;
-use crate::json::decimal::{Digits, looks_like_one};
+use crate::json::decimal::{Digits, looks_like_one, put_decimal};
 use crate::schema::{Field, Kind, Node, NodeId, ORIGINAL_NAME, Schema};
 use std::collections::HashMap;
 use std::fmt::Write;

@@ -7,7 +7,7 @@ use super::fit::{self, Lenience, Names};
 use super::time::{self, Zone};
 use super::{Open, Rule, Tape, Token, Walk, Wrong};
 use crate::encoding::put_long;
-use crate::json::decimal::{Digits, extended};
+use crate::json::decimal::{Digits, put_decimal};
 use crate::plan::BRANCHES_MAX;
 use crate::schema::{Kind, Logical, Node, NodeId, Schema};
 
@@ -204,21 +204,6 @@ pub(super) fn scalar(node: &Node, id: NodeId, token: Token, text: &str, names: &
             out.extend_from_slice(&bytes);
         }
         _ => return fit::scalar(node, id, token, text, Lenience::Whole, Rule::Readable, names, out),
-    }
-    true
-}
-
-/// Appends a decimal's bytes in the encoding of its type.
-pub(super) fn put_decimal(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    match kind {
-        Kind::Fixed(fixed) => match extended(bytes, fixed.size) {
-            Some(bytes) => out.extend_from_slice(&bytes),
-            None => return false,
-        },
-        _ => {
-            put_long(bytes.len() as i64, out);
-            out.extend_from_slice(bytes);
-        }
     }
     true
 }

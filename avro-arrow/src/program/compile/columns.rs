@@ -1,32 +1,32 @@
-//! Makes the columns of targets: their slabs, how these become arrays, and the ops that fill them for absent values.
+//! Makes the columns of targets: their buffers, how these become arrays, and the ops that fill them for absent values.
 
 use super::Compiler;
-use crate::column::{Column, Content, Holds, LevelId, ROWS, SlabId, SlabSpec};
-use crate::plan::{Form, Target};
+use crate::column::{BufferId, BufferSpec, Column, ColumnBuffers, Holds, LevelId, ROWS};
+use crate::plan::{ColumnShape, Target};
 use crate::program::{Branch, Op};
 use arrow_schema::{DataType, Field};
 use std::sync::Arc;
 
-const ENDS_WIDTH: usize = size_of::<i32>();
+const OFFSET_WIDTH: usize = size_of::<i32>();
 
 /// Bytes of a view of a string.
 const VIEW_WIDTH: usize = size_of::<u128>();
 
 impl Compiler<'_> {
-    fn slab(&mut self, level: LevelId, width: usize) -> SlabId {
-        self.layout.add_slab(SlabSpec { level, width, holds: Holds::Values })
+    fn buffer(&mut self, level: LevelId, width: usize) -> BufferId {
+        self.layout.add_buffer(BufferSpec { level, width, holds: Holds::Values })
     }
 
-    fn ends(&mut self, level: LevelId, of: LevelId) -> SlabId {
-        self.layout.add_slab(SlabSpec { level, width: ENDS_WIDTH, holds: Holds::Ends(of) })
+    fn offsets(&mut self, level: LevelId, of: LevelId) -> BufferId {
+        self.layout.add_buffer(BufferSpec { level, width: OFFSET_WIDTH, holds: Holds::ListOffsets(of) })
     }
 
     /// Inserts an op before a row that records its start.
     pub(super) fn starts(&mut self, row: &mut Vec<Op>) -> Column {
-        let to = self.slab(ROWS, size_of::<u32>());
-        row.insert(0, Op::Start { to });
+        let to = self.buffer(ROWS, size_of::<u32>());
+        row.insert(0, Op::RecordRowStart { to });
         let field = Arc::new(Field::new("start", DataType::UInt32, false));
-        Column { field, level: ROWS, valid: None, content: Content::Primitive(to) }
+        Column { field, level: ROWS, valid: None, content: ColumnBuffers::Primitive(to) }
     }
 
     /// The column of a target, written in `level`.
@@ -34,51 +34,55 @@ impl Compiler<'_> {
         let data_type = target.field.data_type();
         let mut valid = None;
         let content = match &target.form {
-            Form::Null => Content::Null,
-            Form::Boolean => Content::Boolean(self.slab(level, 1)),
-            Form::Primitive => Content::Primitive(self.slab(level, data_type.primitive_width().unwrap_or(0))),
-            Form::Views => Content::Views(self.slab(level, VIEW_WIDTH)),
-            Form::Fixed(size) => Content::Fixed(self.slab(level, *size)),
-            Form::Enum(symbols) => Content::Enum(self.slab(level, size_of::<i32>()), Arc::clone(symbols)),
-            Form::Text => {
-                let text = self.layout.add_level();
-                Content::Text { bytes: self.slab(text, 1), ends: self.ends(level, text), level: text }
+            ColumnShape::Null => ColumnBuffers::Null,
+            ColumnShape::Boolean => ColumnBuffers::Boolean(self.buffer(level, 1)),
+            ColumnShape::Primitive => {
+                ColumnBuffers::Primitive(self.buffer(level, data_type.primitive_width().unwrap_or(0)))
             }
-            Form::List(item) => {
+            ColumnShape::Views => ColumnBuffers::Views(self.buffer(level, VIEW_WIDTH)),
+            ColumnShape::Fixed(size) => ColumnBuffers::Fixed(self.buffer(level, *size)),
+            ColumnShape::Enum(symbols) => {
+                ColumnBuffers::Enum(self.buffer(level, size_of::<i32>()), Arc::clone(symbols))
+            }
+            ColumnShape::Text => {
+                let text = self.layout.add_level();
+                ColumnBuffers::Text { bytes: self.buffer(text, 1), offsets: self.offsets(level, text), level: text }
+            }
+            ColumnShape::List(item) => {
                 let items_level = self.layout.add_level();
                 let items = Box::new(self.column(item, items_level));
-                Content::List { ends: self.ends(level, items_level), items }
+                ColumnBuffers::List { offsets: self.offsets(level, items_level), items }
             }
-            Form::Map(entry) => {
+            ColumnShape::Map(entry) => {
                 let entries_level = self.layout.add_level();
                 let entries = Box::new(self.column(entry, entries_level));
-                Content::Map { ends: self.ends(level, entries_level), entries }
+                ColumnBuffers::Map { offsets: self.offsets(level, entries_level), entries }
             }
-            Form::Record(record) => {
-                Content::Struct(record.columns.iter().map(|target| self.column(target, level)).collect())
+            ColumnShape::Record(record) => {
+                ColumnBuffers::Struct(record.columns.iter().map(|target| self.column(target, level)).collect())
             }
-            Form::Union(branches) if matches!(data_type, DataType::Struct(_)) => {
-                valid = target.field.is_nullable().then(|| self.slab(level, 1));
-                let not_null = branches.iter().filter(|branch| !matches!(branch.form, Form::Null));
+            ColumnShape::Union(branches) if matches!(data_type, DataType::Struct(_)) => {
+                valid = target.field.is_nullable().then(|| self.buffer(level, 1));
+                let not_null = branches.iter().filter(|branch| !matches!(branch.form, ColumnShape::Null));
                 let children = not_null.map(|branch| {
                     let mut child = self.column(branch, level);
-                    child.valid = Some(self.slab(level, 1));
+                    child.valid = Some(self.buffer(level, 1));
                     child
                 });
-                Content::Struct(children.collect())
+                ColumnBuffers::Struct(children.collect())
             }
             // Each branch has a level of its own.
-            Form::Union(branches) => {
-                let ids = self.slab(level, 1);
+            ColumnShape::Union(branches) => {
+                let ids = self.buffer(level, 1);
                 let levels: Vec<LevelId> = branches.iter().map(|_| self.layout.add_level()).collect();
-                let holds = Holds::Offsets { ids, branches: levels.clone() };
-                let offsets = self.layout.add_slab(SlabSpec { level, width: ENDS_WIDTH, holds });
+                let holds = Holds::UnionOffsets { ids, branches: levels.clone() };
+                let offsets = self.layout.add_buffer(BufferSpec { level, width: OFFSET_WIDTH, holds });
                 let branches = branches.iter().zip(levels).map(|(branch, level)| self.column(branch, level)).collect();
-                Content::Union { ids, offsets, branches }
+                ColumnBuffers::Union { ids, offsets, branches }
             }
         };
         if target.nullable {
-            valid = Some(self.slab(level, 1));
+            valid = Some(self.buffer(level, 1));
         }
         Column { field: target.field.clone(), level, valid, content }
     }
@@ -86,31 +90,31 @@ impl Compiler<'_> {
     /// The ops that fill the slots of an absent value.
     pub(super) fn absent(&mut self, column: &Column) -> Vec<Op> {
         let mut ops = match &column.content {
-            Content::Null => vec![],
-            Content::Boolean(to)
-            | Content::Primitive(to)
-            | Content::Views(to)
-            | Content::Fixed(to)
-            | Content::Enum(to, _) => {
-                let width = self.layout.slabs.get(to.index()).map_or(0, |spec| spec.width);
-                vec![Op::Zero { to: *to, width: width as u32 }]
+            ColumnBuffers::Null => vec![],
+            ColumnBuffers::Boolean(to)
+            | ColumnBuffers::Primitive(to)
+            | ColumnBuffers::Views(to)
+            | ColumnBuffers::Fixed(to)
+            | ColumnBuffers::Enum(to, _) => {
+                let width = self.layout.buffers.get(to.index()).map_or(0, |spec| spec.width);
+                vec![Op::WriteZeros { to: *to, width: width as u32 }]
             }
-            Content::Text { ends, level, .. } => vec![Op::End { ends: *ends, level: *level }],
-            Content::List { ends, items } | Content::Map { ends, entries: items } => {
-                vec![Op::End { ends: *ends, level: items.level }]
+            ColumnBuffers::Text { offsets, level, .. } => vec![Op::WriteOffset { offsets: *offsets, level: *level }],
+            ColumnBuffers::List { offsets, items } | ColumnBuffers::Map { offsets, entries: items } => {
+                vec![Op::WriteOffset { offsets: *offsets, level: items.level }]
             }
-            Content::Struct(children) => children.iter().flat_map(|child| self.absent(child)).collect(),
+            ColumnBuffers::Struct(children) => children.iter().flat_map(|child| self.absent(child)).collect(),
             // One of its first branch.
-            Content::Union { ids, offsets, branches } => match branches.first() {
+            ColumnBuffers::Union { ids, offsets, branches } => match branches.first() {
                 Some(first) => {
                     let body = self.absent(first);
                     let branch = Branch { body: self.code.body(body), level: first.level, id: 0 };
-                    vec![Op::Branch { ids: *ids, offsets: *offsets, branch }]
+                    vec![Op::WriteUnionBranch { ids: *ids, offsets: *offsets, branch }]
                 }
                 None => vec![],
             },
         };
-        ops.extend(column.valid.map(|to| Op::Zero { to, width: 1 }));
+        ops.extend(column.valid.map(|to| Op::WriteZeros { to, width: 1 }));
         ops
     }
 }

@@ -189,7 +189,7 @@ const FORMS: &[(&str, &str)] = &[
     ),
     // Sizes in quotes, with zeros in front.
     (r#"{"type":"fixed","name":"F","size":"015"}"#, r#"{"name":"F","type":"fixed","size":15}"#),
-    // The same type defined twice.
+    // One type defined twice.
     (
         r#"[{"type":"array","items":{"type":"enum","name":"E","symbols":["a"],"doc":"1"}},
             {"type":"map","values":{"type":"enum","name":"E","symbols":["a"],"doc":"2"}}]"#,
@@ -198,7 +198,7 @@ const FORMS: &[(&str, &str)] = &[
     // A dot in front of a name and an empty namespace say that there is no namespace.
     (r#"{"type":"fixed","name":".F","namespace":"n","size":1}"#, r#"{"name":"F","type":"fixed","size":1}"#),
     (r#"{"type":"fixed","name":"F","namespace":"","size":1}"#, r#"{"name":"F","type":"fixed","size":1}"#),
-    // A namespace of null is none given.
+    // A null namespace counts as absent.
     (r#"{"type":"fixed","name":"F","namespace":null,"size":1}"#, r#"{"name":"F","type":"fixed","size":1}"#),
     // Types that are called as kinds of types are.
     (

@@ -122,7 +122,7 @@ fn from_arrow_keeps_nullability_names_and_metadata() {
             vec![record("1 ü"), record("1_ü"), record("int")],
             r#"[{"name":"1 ü","type":["null",{"type":"record","name":"_1__","fields":[]}],"default":null},{"name":"1_ü","type":["null",{"type":"record","name":"_1___1","fields":[]}],"default":null},{"name":"int","type":["null",{"type":"record","name":"int_1","fields":[]}],"default":null}]"#,
         ),
-        // The same type once, another of its name by another.
+        // One type is defined once; another type of that name gets another name.
         (
             vec![
                 of_record("a"),

@@ -3,7 +3,7 @@
 //! A default that is valid for the type that it stands beside is, with the names of fields as they are now, valid for
 //! what that type becomes: merged types hold the values of all.
 
-use super::columns::{Column, field, newest};
+use super::fields::{Column, field, newest};
 use super::shape::Slot;
 use super::unify::Unified;
 use crate::schema::{Attributes, Kind};

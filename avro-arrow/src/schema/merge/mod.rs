@@ -3,17 +3,17 @@
 //! Every source schema resolves to the merged one without an error. First equal types are found by union–find
 //! (`unify`), then the merged schema is written as JSON text (`write`) and parsed like any other.
 
-mod classes;
-mod columns;
+mod union_find;
+mod fields;
 mod defaults;
-mod report;
+mod provenance;
 mod shape;
 mod strict;
 mod unify;
 mod widen;
-mod write;
+mod to_json;
 
-pub use report::{Note, Provenance};
+pub use provenance::{Note, Provenance};
 
 use super::Schema;
 use crate::error::{Error, Result};
@@ -93,7 +93,7 @@ impl MergedSchema {
         }
         let only = (sources.len() == 1).then(|| first.schema.clone());
         let unified = Unified::new(sources);
-        match (write::write(&unified, conflicts), only) {
+        match (to_json::write(&unified, conflicts), only) {
             (Ok((_, fields)), Some(schema)) => Ok(MergedSchema { schema, fields }),
             // A schema too deep to be written can still be read, unless a limit forbids it.
             (Err(_), Some(schema)) => Ok(MergedSchema { schema, fields: Vec::new() }),

@@ -215,7 +215,7 @@ const WIDENING: [&str; 4] = ["int", "long", "float", "double"];
 
 /// The merged kind of these kinds, which are of one family.
 // SPEC: Schema Resolution. An int and a long can be promoted to float, and would lose digits beyond 2^24; a double
-// keeps every int, and so many more digits of a long. Of strings and bytes, each can be promoted to the other; bytes
+// keeps every int, and more digits of a long. Of strings and bytes, each can be promoted to the other; bytes
 // need not be text, so reading them as strings could fail.
 fn word_of<'k>(kinds: impl Iterator<Item = &'k Kind>) -> &'static str {
     let words: HashSet<&'static str> = kinds.map(Kind::word).collect();

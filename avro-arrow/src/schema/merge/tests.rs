@@ -215,7 +215,7 @@ fn merge_follows_aliases_of_renamed_fields() {
         &record("R", r#"{"name":"old","type":"long","aliases":["new","older"]}"#),
         &["old: v1 … v2 (2); renamed from new; long, int to long"],
     );
-    // What has both has two columns, and an alias that is a column's name is none.
+    // A schema with both names has two columns, and an alias that is a column's name is ignored.
     check(
         &[&new, &record("R", r#"{"name":"old","type":"int"},{"name":"new","type":"int"}"#)],
         &record(

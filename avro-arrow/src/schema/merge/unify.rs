@@ -6,7 +6,7 @@
 //! classes stay joined, so recursive types and types that double at every level come to an end: there are never more
 //! classes than types in all schemas.
 
-use super::classes::{Classes, Linker};
+use super::union_find::{NameMatcher, UnionFind};
 use crate::schema::{Kind, Logical, Name, Node, NodeId, Schema};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -33,8 +33,8 @@ pub(super) struct Unified<'s> {
     first_place: Vec<usize>,
     /// By place: its type. The places of the top levels come first.
     standing: Vec<usize>,
-    types: Classes,
-    places: Classes,
+    types: UnionFind,
+    places: UnionFind,
 }
 
 /// Properties that must be equal for two types to be merged: the kind, and for `fixed` the size and logical type.
@@ -66,7 +66,7 @@ impl<'s> Unified<'s> {
                 }
             }
         }
-        let (types, places) = (Classes::new(source.len()), Classes::new(standing.len()));
+        let (types, places) = (UnionFind::new(source.len()), UnionFind::new(standing.len()));
         let mut unified = Unified { sources, base, source, first_place, standing, types, places };
         unified.run();
         unified
@@ -182,7 +182,7 @@ impl<'s> Unified<'s> {
     // SPEC: Schema Resolution: named types match by their unqualified names. Where a reader's type and a writer's are
     // the only ones that can meet, this crate does not look at names, as many writers make them up.
     fn group_named(&self, named: &[(usize, usize, &Name)], alone: bool) -> Vec<Vec<usize>> {
-        let mut linker = Linker::new(named.iter().map(|(owner, ..)| *owner).collect());
+        let mut linker = NameMatcher::new(named.iter().map(|(owner, ..)| *owner).collect());
         let mut classes = HashMap::new();
         let mut by_name: HashMap<(Shape, &str), usize> = HashMap::new();
         let shapes: Vec<Shape> = named.iter().map(|(_, one, _)| shape(self.node(*one))).collect();
@@ -253,7 +253,7 @@ impl<'s> Unified<'s> {
         });
         let fields: Vec<_> =
             records.flat_map(|(one, r)| r.fields.iter().enumerate().map(move |(at, field)| (one, at, field))).collect();
-        let mut linker = Linker::new(fields.iter().map(|(one, ..)| *one).collect());
+        let mut linker = NameMatcher::new(fields.iter().map(|(one, ..)| *one).collect());
         // Real schemas have several fields of one name in a record: the first is joined with the first.
         let mut seen: HashMap<(usize, &str), usize> = HashMap::new();
         let mut by_name: HashMap<(&str, usize), usize> = HashMap::new();

@@ -260,7 +260,7 @@ const SCHEMAS: &[(&str, &str)] = &[
             {"name":"a","type":{"type":"map","values":"A"}},{"name":"b","type":["null","n.B"]}]}},{"name":"c","type":"B"}]}"#,
         "record n.A{b: record n.B{a: map<&n.A>, b: [null, &n.B]}, c: &n.B}",
     ),
-    // The same definition again, whatever its prose; here its own name and a name inside it occur again, too.
+    // An equal definition again, whatever its prose; here its own name and a name inside it occur again, too.
     (
         r#"[{"type":"record","name":"R","doc":"1","fields":[
                {"name":"a","type":{"type":"enum","name":"E","symbols":["A"]},"default":"A"},{"name":"r","type":["null",{"type":"array","items":"R"}]}]},

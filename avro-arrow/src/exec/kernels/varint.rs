@@ -1,0 +1,208 @@
+//! Varints, lengths, and the index of a union with null.
+
+use super::cpu::CONTINUES;
+use super::{Cpu, Index, Kernel, Portable, Source, check, mask};
+use std::hint::cold_path;
+
+// SPEC: Binary Encoding, Primitive Types: variable-length zig-zag coding.
+/// If one is present, a zig-zag varint of at most ten bytes and 64 bits; else 0. `at` may end up to ten bytes further,
+/// after the end of the block.
+///
+/// # Safety
+/// 16 bytes are readable at `at`. `C` fits the CPU.
+#[inline(always)]
+pub(super) unsafe fn long_if<C: Cpu>(at: &mut *const u8, present: bool, bad: &mut bool) -> i64 {
+    // A value that is absent is a zero of one byte, less that byte.
+    // SAFETY: R4: readable.
+    let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() }) & mask(present);
+    let stops = !word & CONTINUES;
+    if stops == 0 {
+        cold_path();
+        // SAFETY: R3 to R5.
+        return unsafe { long_of_nine_or_ten(at, bad) };
+    }
+    // All bits up to the first byte that ends a varint.
+    let until_stop = stops ^ (stops - 1);
+    // SAFETY: R5; the cursor moves by at most eight of the readable bytes (R4).
+    let bits = unsafe {
+        *at = at.add((stops.trailing_zeros() as usize >> 3) + usize::from(present));
+        C::gather_sevens(word & until_stop)
+    };
+    (bits >> 1) as i64 ^ -((bits & 1) as i64)
+}
+
+/// # Safety
+/// Ten bytes are readable at `at`, and the first eight do not end the varint.
+#[cold]
+#[inline(never)]
+unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
+    // SAFETY: R4: readable.
+    let bytes = unsafe { at.cast::<[u8; 10]>().read_unaligned() };
+    let mut cursor = crate::encoding::Cursor::new(&bytes);
+    let value = cursor.long().unwrap_or_else(|_| {
+        *bad = true;
+        0
+    });
+    // SAFETY: R4: within the readable bytes.
+    *at = unsafe { at.add(cursor.at()) };
+    value
+}
+
+/// Reads the index of a union of null and one other branch, and returns whether it is the other; `false` in an absent
+/// record, where there is no index. `at` may end a byte after the end of the block, which the kernel that reads the
+/// value notices.
+///
+/// # Safety
+/// R3, R4 and R5.
+#[inline(always)]
+pub(in crate::exec) unsafe fn is_present<C: Cpu>(
+    at: &mut *const u8,
+    source: &Source,
+    null_branch: u8,
+    record_present: bool,
+    bad: &mut bool,
+) -> bool {
+    // SAFETY: R4: one byte is readable, and more after it; R3 and R5.
+    let branch = unsafe {
+        let byte = at.read() & mask(record_present) as u8;
+        if byte & !2 == 0 {
+            *at = at.add(usize::from(record_present));
+            byte >> 1
+        } else {
+            cold_path();
+            // Longer than needed, or wrong.
+            Index(2).read::<C>(at, source, true, bad) as u8
+        }
+    };
+    (branch != null_branch) & record_present
+}
+
+/// Reads a length and moves the cursor after the bytes; returns their address and length. On a fault, and if no value
+/// is present, the length is 0.
+///
+/// # Safety
+/// R3, R4 and R5, as for [`Kernel::read`].
+#[inline(always)]
+pub(in crate::exec) unsafe fn sized<C: Cpu>(
+    at: &mut *const u8,
+    source: &Source,
+    present: bool,
+    bad: &mut bool,
+) -> (*const u8, usize) {
+    // SAFETY: R3 to R5.
+    unsafe {
+        match short_sized(at, source, present, bad) {
+            Some((from, len)) => (from, len),
+            None => long_sized(at, source, bad),
+        }
+    }
+}
+
+/// [`sized`] for lengths below 64, which are one byte: a branch that is easy to predict, and the shortest way to the
+/// next value. `None`, and nothing moved, for other lengths.
+///
+/// # Safety
+/// R3, R4 and R5, as for [`Kernel::read`].
+#[inline(always)]
+pub(super) unsafe fn short_sized(
+    at: &mut *const u8,
+    source: &Source,
+    present: bool,
+    bad: &mut bool,
+) -> Option<(*const u8, usize)> {
+    // SAFETY: R4: one byte at the cursor is readable.
+    let byte = unsafe { at.read() } & mask(present) as u8;
+    if byte & 0x81 != 0 {
+        return None;
+    }
+    let len = usize::from(byte >> 1);
+    // SAFETY: R4: padding follows.
+    let from = unsafe { at.add(usize::from(present)) };
+    // SAFETY: R4: at most 63 bytes further, in the padding.
+    *at = unsafe { from.add(len) };
+    if *at > source.end {
+        cold_path();
+        *bad = true;
+        *at = source.end;
+        return Some((source.end, 0));
+    }
+    Some((from, len))
+}
+
+/// [`sized`] for any length of a value that is present.
+///
+/// # Safety
+/// R3 and R4, as for [`Kernel::read`].
+#[inline(never)]
+pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut bool) -> (*const u8, usize) {
+    // SAFETY: R3 to R5.
+    let len = unsafe { long_if::<Portable>(at, true, bad) };
+    let left = source.end as i64 - *at as i64;
+    if len < 0 || len > left {
+        cold_path();
+        *bad = true;
+        *at = source.end;
+        return (source.end, 0);
+    }
+    let from = *at;
+    // SAFETY: `len` bytes are left in the block, by the check above.
+    *at = unsafe { from.add(len as usize) };
+    (from, len as usize)
+}
+
+/// Skips this many varints.
+///
+/// # Safety
+/// R3, R4 and R5, as for [`Kernel::read`].
+#[inline(always)]
+pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
+    // SAFETY: R4: 64 bytes are readable; R5.
+    if let Some(len) = unsafe { C::varints_len(*at, n) } {
+        // SAFETY: R4: at most 64 of the readable bytes.
+        *at = unsafe { at.add(len) };
+        return check(at, source, bad);
+    }
+    let mut left = n;
+    while left > 0 && !*bad {
+        // The varints that end among the examined bytes, or one long varint.
+        // SAFETY: R4: 64 bytes are readable; R5.
+        let (moved, len) = unsafe {
+            let n = left.min(C::ends(*at).count_ones());
+            (n, C::varints_len(*at, n))
+        };
+        match len {
+            Some(len) => {
+                // SAFETY: R4: at most 64 of the readable bytes.
+                *at = unsafe { at.add(len) };
+                left -= moved;
+                check(at, source, bad);
+            }
+            None => {
+                // SAFETY: R3 to R5.
+                unsafe { skip_varint(at, source, true, bad) };
+                left -= 1;
+            }
+        }
+    }
+}
+
+/// Moves over one varint, if one is present.
+///
+/// # Safety
+/// R3, R4 and R5, as for [`Kernel::read`].
+#[inline(always)]
+pub(in crate::exec) unsafe fn skip_varint(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) {
+    // SAFETY: R4: readable, and the cursor moves by at most ten of these bytes.
+    unsafe {
+        // One that is absent is a zero of one byte, less that byte.
+        let word = u64::from_le(at.cast::<u64>().read_unaligned()) & mask(present);
+        let stops = !word & CONTINUES;
+        if stops == 0 {
+            cold_path();
+            long_of_nine_or_ten(at, bad);
+        } else {
+            *at = at.add((stops.trailing_zeros() as usize >> 3) + usize::from(present));
+        }
+    }
+    check(at, source, bad);
+}

@@ -1,0 +1,173 @@
+//! A running lane: the slices it reads one after the other, its own levels that it writes, and its cursor within a
+//! body.
+
+use super::kernels::Source;
+use super::{BlockSlice, Faulted, too_large};
+use crate::column::{BufferId, LaneBuffers, LevelId, SLOTS_MAX};
+use crate::encoding::Cursor;
+use crate::error::{Error, ErrorKind};
+use crate::program::Program;
+
+/// A running lane.
+pub(super) struct Lane<'a> {
+    pub(super) buffers: LaneBuffers,
+    /// The slices not yet finished; the current one is the first.
+    pub(super) slices: &'a mut [BlockSlice],
+    /// The block being read.
+    pub(super) source: Source,
+    pub(super) at: *const u8,
+    /// Rows left in the current slice.
+    pub(super) rows_left: usize,
+    /// Index of the next row among the rows of all lanes.
+    pub(super) row: usize,
+    /// Index of the first of the slices' buffers among those that views point into.
+    first_buffer: u32,
+    pub(super) zero_width_items: u64,
+    /// The text of the current JSON value.
+    pub(super) text: Vec<u8>,
+    pub(super) fault: bool,
+    /// The error of a level that could not grow.
+    pub(super) too_large: Option<Error>,
+}
+
+impl<'a> Lane<'a> {
+    pub(super) fn new(buffers: LaneBuffers, first_row: usize, first_buffer: u32, slices: &'a mut [BlockSlice]) -> Self {
+        let nowhere = std::ptr::null();
+        let mut lane = Lane {
+            buffers,
+            slices,
+            source: Source::new(nowhere, nowhere, 0),
+            at: nowhere,
+            rows_left: 0,
+            row: first_row,
+            first_buffer,
+            zero_width_items: 0,
+            text: Vec::new(),
+            fault: false,
+            too_large: None,
+        };
+        lane.begin_slice();
+        lane
+    }
+
+    /// Starts the front slice, if there is one.
+    fn begin_slice(&mut self) {
+        let Some(slice) = self.slices.first() else { return };
+        let start = slice.data.padded_ptr();
+        let end = slice.end.min(slice.data.len());
+        // SAFETY: at most at the end of the data, which is padded.
+        let (at, end) = unsafe { (start.add(slice.at.min(end)), start.add(end)) };
+        self.source = Source::new(start, end, self.first_buffer + slice.buffer);
+        self.at = at;
+        self.rows_left = slice.n_rows;
+        self.zero_width_items = slice.zero_width_items;
+    }
+
+    /// Ends the front slice, whose rows are all read, and starts the next.
+    pub(super) fn end_slice(&mut self) -> Result<(), Faulted> {
+        let Some((slice, rest)) = std::mem::take(&mut self.slices).split_first_mut() else { return Ok(()) };
+        slice.at = self.at as usize - self.source.start as usize;
+        slice.zero_width_items = self.zero_width_items;
+        // A block must end with its last row.
+        if slice.ends_block && slice.at != slice.end {
+            return Err(Faulted);
+        }
+        self.slices = rest;
+        self.begin_slice();
+        Ok(())
+    }
+
+    /// A cursor over the rest of the block.
+    ///
+    /// # Safety
+    /// R3; the cursor is not used after the run, which keeps the block.
+    pub(super) unsafe fn rest<'b>(&self) -> Cursor<'b> {
+        let len = self.source.end as usize - self.at as usize;
+        // SAFETY: R3: `len` bytes are left in the block.
+        Cursor::new(unsafe { std::slice::from_raw_parts(self.at, len) })
+    }
+
+    pub(super) fn level_len(&self, level: LevelId) -> usize {
+        // SAFETY: R1: the level exists; a lane has all levels of its program.
+        unsafe { self.buffers.levels.get_unchecked(level.index()).len }
+    }
+
+    /// Makes room for `n` more slots in a level. On `false` it did not: that is too many, or there was a fault before,
+    /// after which slots may not be written.
+    #[inline(always)]
+    pub(super) fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+        if self.fault {
+            return false;
+        }
+        // SAFETY: R1: the level exists.
+        let state = unsafe { *self.buffers.levels.get_unchecked(level.index()) };
+        n <= state.capacity - state.len || self.grow(program, level, n)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+        let grown = if self.level_len(level).saturating_add(n) > SLOTS_MAX {
+            let what = "more than 2^28 items of arrays and maps, or bytes of JSON, in one row".to_string();
+            Err(ErrorKind::Unsupported { what }.into())
+        } else {
+            let max = program.options.limits.batch_bytes;
+            // SAFETY: `reserve` found no fault, so all slots below the length are written (`set_level_len`).
+            let grown = unsafe { self.buffers.grow(&program.layout, level, n) };
+            grown.map_err(|bytes| too_large(max.saturating_add(bytes), max))
+        };
+        self.too_large = grown.err();
+        self.too_large.is_none()
+    }
+
+    /// Sets the number of written slots of a level, of at most its capacity. Unless the lane has a fault, every buffer
+    /// of the level is written up to there: [`LaneBuffers::grow`] and [`LaneBuffers::into_buffers`] rely on it.
+    pub(super) fn set_level_len(&mut self, level: LevelId, len: usize) {
+        // SAFETY: R1: the level exists.
+        unsafe { self.buffers.levels.get_unchecked_mut(level.index()).len = len }
+    }
+
+    /// Writes a slot.
+    ///
+    /// # Safety
+    /// R1 and R2: `position` is below the capacity of the buffer's level in this lane, and the buffer's width is that
+    /// of `T`.
+    #[inline(always)]
+    pub(super) unsafe fn write<T>(&self, buffer: BufferId, position: usize, value: T) {
+        // SAFETY: R1 and R2.
+        unsafe { write(self.buffers.slots.as_ptr(), buffer, position, value) }
+    }
+}
+
+/// The position of a lane, which each op advances.
+pub(super) struct LaneCursor {
+    pub(super) at: *const u8,
+    pub(super) source: Source,
+    /// The slot of the level that is being written.
+    pub(super) slot: usize,
+    /// The mask of predication: for each entered record, the innermost in the lowest bit, whether it and its enclosing
+    /// records are present.
+    pub(super) mask: u64,
+}
+
+impl LaneCursor {
+    pub(super) fn new(at: *const u8, source: Source, slot: usize) -> Self {
+        LaneCursor { at, source, slot, mask: 1 }
+    }
+
+    #[inline(always)]
+    pub(super) fn record_is_present(&self) -> bool {
+        self.mask & 1 != 0
+    }
+}
+
+/// Writes a slot.
+///
+/// # Safety
+/// R1 and R2: `slots` are a lane's, the buffer exists and its width is that of `T`, and `position` is below the
+/// capacity of the buffer's level in that lane.
+#[inline(always)]
+pub(super) unsafe fn write<T>(slots: *const *mut u8, buffer: BufferId, position: usize, value: T) {
+    // SAFETY: R1: the buffer exists; R2: the slot is in its memory, by the invariant of `Slots`.
+    unsafe { (*slots.add(buffer.index())).cast::<T>().add(position).write_unaligned(value) }
+}
