@@ -311,19 +311,19 @@ fn projection_into_records_skips_other_fields() {
             skip 1 lengths and bytes
             skip 1 varints
             skip 8 bytes
-            double -> s1
+            double -> b1
             skip 16 bytes or null
-            long -> s0
+            long -> b0
         "#]],
     );
     check_program(
         WHO,
         &["who.at", "who.name"],
         expect![[r#"
-            string -> s2
+            string -> b2
             skip 1 varints
-            double -> s0
-            double -> s1
+            double -> b0
+            double -> b1
             skip 16 bytes or null
             skip 1 varints
         "#]],
@@ -332,17 +332,17 @@ fn projection_into_records_skips_other_fields() {
         WHO,
         &["last.y", "who.name"],
         expect![[r#"
-            string -> s2
+            string -> b2
             skip 1 varints
             skip 16 bytes
-            choose
+            switch branch
              0:
-              one -> s1
+              valid -> b1
               skip 8 bytes
-              double -> s0
+              double -> b0
              1:
-              zero(8) -> s0
-              zero(1) -> s1
+              zeros(8) -> b0
+              zeros(1) -> b1
             skip 1 varints
         "#]],
     );
@@ -359,38 +359,38 @@ fn projection_into_lists_and_maps_skips_other_fields() {
         &items,
         &["items.price"],
         expect![[r#"
-        items -> s1, level 1
-          skip 1 lengths and bytes
-          skip 1 varints
-          double -> s0
-          skip items
-            skip 1 lengths and bytes
-    "#]],
+            items -> b1, level 1
+              skip 1 lengths and bytes
+              skip 1 varints
+              double -> b0
+              skip items
+                skip 1 lengths and bytes
+        "#]],
     );
     let more = format!(r#"{{"name": "more", "type": ["null", {{"type": "array", "items": ["null", {ITEM}]}}]}}"#);
     check_program(
         &more,
         &["more.n", "more.tags"],
         expect![[r#"
-            choose
+            switch branch
              0:
-              no items -> s4, level 1
-              zero(1) -> s5
+              no items -> b4, level 1
+              zeros(1) -> b5
              1:
-              one -> s5
-              items -> s4, level 1
-                choose
+              valid -> b5
+              items -> b4, level 1
+                switch branch
                  0:
-                  zero(4) -> s0
-                  no items -> s2, level 2
-                  zero(1) -> s3
+                  zeros(4) -> b0
+                  no items -> b2, level 2
+                  zeros(1) -> b3
                  1:
-                  one -> s3
+                  valid -> b3
                   skip 1 lengths and bytes
-                  int -> s0
+                  int -> b0
                   skip 8 bytes
-                  items -> s2, level 2
-                    string -> s1
+                  items -> b2, level 2
+                    string -> b1
         "#]],
     );
     let by = format!(r#"{{"name": "by", "type": {{"type": "map", "values": {{"type": "array", "items": {ITEM}}}}}}}"#);
@@ -398,15 +398,15 @@ fn projection_into_lists_and_maps_skips_other_fields() {
         &by,
         &["by.sku"],
         expect![[r#"
-        items -> s3, level 1
-          string -> s0
-          items -> s2, level 2
-            string -> s1
-            skip 1 varints
-            skip 8 bytes
-            skip items
-              skip 1 lengths and bytes
-    "#]],
+            items -> b3, level 1
+              string -> b0
+              items -> b2, level 2
+                string -> b1
+                skip 1 varints
+                skip 8 bytes
+                skip items
+                  skip 1 lengths and bytes
+        "#]],
     );
 }
 

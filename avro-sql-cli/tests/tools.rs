@@ -430,7 +430,7 @@ fn explain_program_and_fragments_print() {
     let folder = folder();
     folder
         .run(&["explain-program", "people.avro", "--columns", "name"])
-        .wrote("skip 1 varints\nnull or string -> s0, valid s1\nskip items\n  skip 1 lengths and bytes\n");
+        .wrote("skip 1 varints\nnull or string -> b0, valid b1\nskip items\n  skip 1 lengths and bytes\n");
     folder.run(&["explain-program", "person.avsc", "--columns", "none"]).failed(1, &["none"]);
     let schema = r#"["null",{"type":"array","items":"long"}]"#;
     folder.file("datum", [2, 4, 2, 4, 0]).file("datums", [0, 2, 4, 2, 4, 0]).file("bad", [2, 4, 2, 0x80]);
@@ -508,7 +508,7 @@ fn tools_read_object_stores() {
     folder.run(&["compat", "person.avsc", &people]).wrote("");
     folder
         .run(&["explain-program", &people, "--columns", "id"])
-        .wrote("long -> s0\nskip null or length and bytes\nskip items\n  skip 1 lengths and bytes\n");
+        .wrote("long -> b0\nskip null or length and bytes\nskip items\n  skip 1 lengths and bytes\n");
     folder.run(&["concat", &people, "out.avro"]).wrote("");
     assert_eq!(folder.read("out.avro"), folder.read("people.avro"));
     folder.run(&["tojson", &people.replace("people", "nobody")]).failed(1, &["nobody.avro"]);

@@ -130,7 +130,7 @@ impl<'a> Branches<'a> {
         }
     }
 
-    /// Appends a value as a cell, unquoted if it cannot be mistaken for JSON.
+    /// Appends a value as a cell. A text that could be read as JSON, such as `true`, is a JSON string.
     pub(super) fn text(&self, row: usize, to: &mut String) -> Result<(), ArrowError> {
         let (branch, row) = self.branch(row)?;
         match self.tags {
@@ -141,17 +141,17 @@ impl<'a> Branches<'a> {
         let start = to.len();
         branch.column.text(row, to)?;
         let cell = to.get(start..).unwrap_or_default();
-        let is_json = || serde_json::from_str::<serde_json::Value>(cell).is_ok();
-        let is_unclear = match branch.shape {
-            Shape::Text => is_json(),
-            Shape::Fraction => self.has_text() && !cell.ends_with(|c: char| c.is_ascii_digit()),
-            _ => false,
-        };
-        if is_unclear {
-            to.truncate(start);
-            branch.tagged(row, to)?;
+        match branch.shape {
+            Shape::Text if serde_json::from_str::<serde_json::Value>(cell).is_ok() => {
+                to.truncate(start);
+                branch.column.json(row, to)
+            }
+            Shape::Fraction if self.has_text() && !cell.ends_with(|c: char| c.is_ascii_digit()) => {
+                to.truncate(start);
+                branch.tagged(row, to)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn has_text(&self) -> bool {

@@ -42,7 +42,7 @@ pub enum OnConflict {
 ///
 /// | | |
 /// |---|---|
-/// | fields | by name, and by aliases of either side, whatever their order; those of the first schema, then new ones as they appear |
+/// | fields | by name and by aliases of either side, in any order; new ones come last |
 /// | renamed fields and types | called as in the last schema that has them, with the other names as aliases |
 /// | fields that some schema lacks | take the default of the last schema that has a valid one; else they are nullable, with the default null |
 /// | T and null, or T and a union of null and T | a union of null and T |
