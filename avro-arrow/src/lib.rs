@@ -116,10 +116,10 @@ pub use decode::reader_builder::ReaderBuilder;
 pub use encoding::put_long;
 pub use encoding::{PADDING, PaddedBytes};
 pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
-pub use limits::Limits;
-pub use options::{Decimals, Enums, FieldMatch, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions};
 #[doc(hidden)] // Tests and fuzz targets outside this crate run on each kernel set.
 pub use exec::CpuKind;
+pub use limits::Limits;
+pub use options::{Decimals, Enums, FieldMatch, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions};
 pub use program::Program;
 pub use writer::{
     Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WriterBuilder, WrittenBlock, derived_schema, renamed_fields,
