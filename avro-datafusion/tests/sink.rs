@@ -115,7 +115,7 @@ async fn copy_options() {
                 "error: Error during planning: option `codec`: expected null or ...",
             ),
             ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (codec 'zstandard', level 99)", "error: Error during planning: level 99 is not valid for zstandard; ..."),
-            ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (block_size '0')", "error: Error during planning: block size of 0 bytes: ..."),
+            ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (block_size '0')", "error: Error during planning: option `block_size`: expected a size such as 65536 or 256KB, found `0`"),
             ("COPY (SELECT 1) TO '$DIR/e.avro' OPTIONS (schema '{}')", "error: option `schema`..."),
         ],
     )

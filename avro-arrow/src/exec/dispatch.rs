@@ -7,15 +7,15 @@ use crate::program::{Body, Program};
 use std::array::from_mut;
 use std::cell::Cell;
 
-/// A kernel set: one of the [`Cpu`](super::kernels::Cpu)s.
+/// A kernel set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuKind {
-    /// [`kernels::Portable`](super::kernels::Portable).
+    /// Runs on every CPU.
     Portable,
-    /// [`kernels::Avx2`](super::kernels::Avx2).
+    /// Needs AVX2, BMI1 and BMI2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// [`kernels::Avx512`](super::kernels::Avx512).
+    /// Needs AVX-512 as well.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
