@@ -105,7 +105,11 @@ impl Written {
     /// Returns a temporary name for another writer, and the file that is renamed afterwards.
     pub(crate) fn staged(path: &Path) -> Result<(PathBuf, Written)> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let directory = in_directory_of(&path, |builder, directory| builder.tempdir_in(directory))?;
+        let directory = in_directory_of(&path, |builder, directory| {
+            // The other writer would create it too.
+            fs::create_dir_all(directory)?;
+            builder.tempdir_in(directory)
+        })?;
         let name = path.file_name().unwrap_or_default();
         Ok((directory.path().join(name), Written { path, temporary: Temporary::Directory(directory) }))
     }
