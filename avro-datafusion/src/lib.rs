@@ -35,6 +35,7 @@ mod diagnostics;
 mod io;
 mod schema_file;
 mod virtual_columns;
+mod sql_type;
 #[macro_use]
 mod options;
 mod listing;
@@ -58,7 +59,9 @@ pub use avro_arrow::{
 };
 pub use diagnostics::observer::ScanObserver;
 pub use error::file_error;
-pub use functions::{AvroBlocksFunc, AvroDamageFunc, AvroIndexFunc, AvroMetadataFunc, AvroSchemaFunc, ReadAvroFunc};
+pub use functions::{
+    AvroBlocksFunc, AvroDamageFunc, AvroFilesFunc, AvroIndexFunc, AvroMetadataFunc, AvroSchemaFunc, ReadAvroFunc,
+};
 pub use listing::data_files;
 pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
@@ -73,7 +76,9 @@ pub use scan::source::AvroSource;
 pub use schema_file::{parse_schema, schema_text};
 pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
 pub use sink::{AvroSink, Partitioning};
+pub use sql_type::sql_type_name;
 pub use stores::ObjectStores;
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;
 pub use table::url::AvroUrlTableFactory;
+pub use virtual_columns::is_virtual as is_virtual_column;

@@ -40,7 +40,7 @@ fn virtual_field(name: &str, data_type: DataType) -> FieldRef {
 }
 
 /// Returns whether this field is a virtual column.
-pub(crate) fn is_virtual(field: &Field) -> bool {
+pub fn is_virtual(field: &Field) -> bool {
     field.metadata().contains_key(KEY)
 }
 

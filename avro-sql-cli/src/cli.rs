@@ -45,7 +45,7 @@ struct Arguments {
     tool: Option<CommandArguments>,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct QueryArguments {
     /// Run this SQL and exit; repeatable; `;` separates statements
     #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
@@ -180,6 +180,24 @@ enum CommandArguments {
         #[arg(long)]
         per_file: bool,
     },
+    /// List files: rows, blocks, codec, schema, and what is wrong with those that cannot be read
+    #[command(after_help = manual::LS)]
+    Ls {
+        /// Files, directories, globs or URLs
+        #[arg(required = true, value_name = "PATH")]
+        inputs: Vec<String>,
+        #[command(flatten)]
+        result: ResultArguments,
+    },
+    /// Print a row for each column and nested field: nulls, distinct values, minimum, maximum, quantiles, top values
+    #[command(after_help = manual::SUMMARIZE)]
+    Summarize {
+        /// File, directory, glob or URL
+        #[arg(value_name = "PATH")]
+        input: String,
+        #[command(flatten)]
+        result: ResultArguments,
+    },
     #[command(flatten)]
     Blocks(tools::ToolArguments),
     /// Print a completion script for a shell
@@ -201,6 +219,31 @@ enum CommandArguments {
         /// The command
         command: Option<String>,
     },
+}
+
+/// How the rows of a command are written.
+#[derive(Args)]
+struct ResultArguments {
+    /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
+    #[arg(long, value_enum)]
+    format: Option<FormatArgument>,
+    /// Write rows to this file, replaced only on success
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl ResultArguments {
+    /// Returns the query that this SQL is.
+    fn query(self, sql: String, quiet: bool) -> Result<Task> {
+        let arguments = QueryArguments {
+            command: vec![sql],
+            format: self.format,
+            output: self.output,
+            max_rows: Some(0),
+            ..QueryArguments::default()
+        };
+        query(arguments, quiet).map(Task::Query)
+    }
 }
 
 #[derive(Args)]
@@ -321,6 +364,14 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Some(CommandArguments::Convert(arguments)) => {
             Task::Convert(Box::new(conversion::conversion(arguments, &reading)?))
         }
+        Some(CommandArguments::Ls { inputs, result }) => {
+            let paths: Vec<_> = inputs.iter().map(|path| literal(path)).collect();
+            let sql = format!("SELECT * FROM avro_files([{}])", paths.join(", "));
+            result.query(sql, arguments.resources.quiet)?
+        }
+        Some(CommandArguments::Summarize { input, result }) => {
+            result.query(format!("SUMMARIZE {}", literal(&input)), arguments.resources.quiet)?
+        }
         Some(CommandArguments::Index { inputs, columns, force }) => {
             let index = IndexOptions::default().with_columns(columns).with_rebuild(force);
             Task::Index(index::IndexTask { inputs, index, quiet: arguments.resources.quiet })
@@ -381,6 +432,11 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
         reading.short_decimals = true;
     }
     Ok(reading)
+}
+
+/// Returns a text as a literal of SQL.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {

@@ -35,7 +35,8 @@ use crate::error::{Error, Result, print_note};
 use crate::files::atomic_file::Written;
 use crate::options::Resources;
 use crate::sql::describe;
-use crate::sql::rewrite;
+use crate::sql::rewrite::{self, Definitions};
+use crate::summarize;
 use crate::terminal::query_progress::PlanMeter;
 use crate::threads::STACK_BYTES;
 
@@ -86,7 +87,10 @@ impl Session {
         let config = SessionConfig::new()
             .with_target_partitions(resources.threads)
             .with_batch_size(resources.batch_rows)
-            .with_information_schema(true);
+            .with_information_schema(true)
+            // As in DuckDB, and what `ORDER BY price DESC LIMIT 10` is meant to find.
+            .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last");
+        let config = config.with_extension(Arc::new(Definitions::default()));
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(bytes) = resources.memory_bytes {
             let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED);
@@ -96,6 +100,7 @@ impl Session {
         avro_datafusion::register_all_with(&context, reading.clone())?;
         enable_sql_semantics(&context)?;
         formats::register(&mut context.state_ref().write())?;
+        summarize::register(&context);
         for (name, path) in tables {
             let registered = context.register_avro_table(name, path.as_str(), reading.clone()).await;
             registered.map_err(|e| hints::explain(e, &context).with_context(&format!("table {name}")))?;
@@ -212,12 +217,16 @@ async fn compute(
 ) -> Result<()> {
     let explain = |e| hints::explain(e, context);
     let state = context.state();
+    if rewrite::define(&state, sql).await.map_err(explain)? {
+        return Ok(());
+    }
     let plan = rewrite::plan(&state, sql).await.map_err(explain)?;
     if read_only {
         read_only::check(&plan)?;
     }
     let (plan, copied) = copies::stage_copy_output(plan)?;
     describe::hints(&plan).iter().for_each(|hint| print_note(&format!("avro-sql: {hint}")));
+    let plan = describe::with_sql_types(plan).map_err(explain)?;
     let Some(mut rows) = begin(context, plan, meter).await.map_err(explain)? else { return Ok(()) };
     // Tagged structs leave the engine as unions.
     let dense = tagged::dense_schema(&rows.schema());

@@ -32,10 +32,14 @@ mod registration;
 mod similar;
 mod temporal;
 mod text;
+#[cfg(feature = "sql")]
+mod types;
 pub mod unions;
 mod uuid;
 mod widened;
 mod zones;
+
+pub use in_order::KEEP_ORDER;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};

@@ -1,5 +1,5 @@
-//! Operators and functions of bytes, fixed, uuids and times of day, and the type `UUID`, which must be planned before
-//! DataFusion determines types.
+//! Operators and functions of bytes, fixed, uuids and times of day, which must be planned before DataFusion determines
+//! types.
 //!
 //! DataFusion 55 determines the type of `fixed = 'abc'` while it plans a select list, before the rules of
 //! [`coercion`](super::coercion) see it. For `POSITION` and `SUBSTRING` it uses its own text functions, whatever is
@@ -10,11 +10,11 @@
 use std::sync::Arc;
 
 use super::coercion::{Side, is_text};
-use super::{bytes, points, temporal, uuid};
-use arrow_schema::{DataType, Field, FieldRef};
+use super::{bytes, points, temporal};
+use arrow_schema::{DataType, Field};
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
-use datafusion::logical_expr::sqlparser::ast::{self, BinaryOperator};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::sqlparser::ast::BinaryOperator;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, cast};
 
 /// Plans operators, `POSITION` and `SUBSTRING`.
@@ -106,17 +106,4 @@ fn concatenated(left: &Side, right: &Side) -> Option<(Expr, Expr)> {
         _ => side.expr.clone(),
     };
     Some((part(left, right), part(right, left)))
-}
-
-/// Plans the type `UUID`.
-#[derive(Debug)]
-pub(super) struct Types;
-
-impl TypePlanner for Types {
-    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
-        Ok(match sql_type {
-            ast::DataType::Uuid => Some(Arc::new(uuid::field("", true))),
-            _ => None,
-        })
-    }
 }

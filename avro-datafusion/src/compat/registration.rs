@@ -24,11 +24,11 @@ pub(super) fn enable(ctx: &SessionContext) -> Result<()> {
     );
     #[cfg(feature = "sql")]
     {
-        use super::planner;
+        use super::{planner, types};
         let function = |name: &str| state.scalar_functions().get(name).map(Arc::clone);
         let operators = planner::Operators { position: function("strpos"), substring: function("substr") };
         builder.expr_planners().get_or_insert_default().insert(0, Arc::new(operators));
-        builder = builder.with_type_planner(Arc::new(planner::Types));
+        builder = builder.with_type_planner(Arc::new(types::Types));
     }
     *state = builder.build();
     Ok(())

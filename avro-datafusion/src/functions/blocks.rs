@@ -94,7 +94,11 @@ impl PerFile for PerFileBlocks {
                     BlockScanState::Open(walk) => walk,
                 };
                 let mut rows = BlockRows::default();
-                while rows.n < batch_size && walk.step(&mut rows).await? {}
+                while rows.n < batch_size
+                    && let Some(block) = walk.next().await?
+                {
+                    rows.push(&walk.name, &block);
+                }
                 if rows.n == 0 {
                     return Ok(None);
                 }
@@ -110,11 +114,20 @@ enum BlockScanState {
     Open(Box<BlockWalk>),
 }
 
+/// What the header of a block says.
+pub(super) struct BlockHead {
+    pub(super) index: u64,
+    pub(super) offset: u64,
+    pub(super) frame: Frame,
+    /// Bytes of the decompressed data, if the codec records it.
+    pub(super) decompressed: Option<u64>,
+}
+
 /// Walks from block to block.
-struct BlockWalk {
+pub(super) struct BlockWalk {
     file: ListedFile,
     name: String,
-    header: Header,
+    pub(super) header: Header,
     version: ObjectSnapshot,
     /// Bytes of the file from `window_start` on.
     window: Bytes,
@@ -128,7 +141,8 @@ struct BlockWalk {
 }
 
 impl BlockWalk {
-    async fn open(file: ListedFile, options: &AvroOptions) -> Result<BlockWalk> {
+    /// Reads the header of a file.
+    pub(super) async fn open(file: ListedFile, options: &AvroOptions) -> Result<BlockWalk> {
         let name = file.name();
         let (header, version, window) = header_cache::fetch(file.store.as_ref(), &file.object, options, &name).await?;
         Ok(BlockWalk {
@@ -145,8 +159,8 @@ impl BlockWalk {
         })
     }
 
-    /// Adds the next block; returns `false` at the end.
-    async fn step(&mut self, rows: &mut BlockRows) -> Result<bool> {
+    /// Returns the next block; `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<BlockHead>> {
         let file_len = self.file.object.size;
         let offset = self.marker.saturating_add(SYNC_LEN as u64);
         let head = self.head().await?;
@@ -158,7 +172,7 @@ impl BlockWalk {
             return Err(self.error(ErrorKind::SyncMismatch, self.marker));
         }
         if offset >= file_len {
-            return Ok(false);
+            return Ok(None);
         }
         let frame = match Frame::parse(head).map_err(|kind| self.error(kind, offset))? {
             Some(frame) => frame,
@@ -171,11 +185,10 @@ impl BlockWalk {
         let data = head.get(frame.len..).unwrap_or_default();
         let data = data.get(..usize::try_from(frame.size).unwrap_or(usize::MAX)).unwrap_or(data);
         let decompressed = self.header.codec.stated_len(data, frame.size);
-        rows.push(&self.name, self.index, offset, &frame, decompressed);
         self.small = len <= self.small_max;
         self.marker = offset + len;
         self.index += 1;
-        Ok(true)
+        Ok(Some(BlockHead { index: self.index - 1, offset, frame, decompressed }))
     }
 
     /// Returns the bytes to examine from the marker before the next block on.
@@ -220,12 +233,13 @@ struct BlockRows {
 }
 
 impl BlockRows {
-    fn push(&mut self, file: &str, block: u64, offset: u64, frame: &Frame, decompressed: Option<u64>) {
+    fn push(&mut self, file: &str, block: &BlockHead) {
+        let BlockHead { index, offset, frame, decompressed } = block;
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.n += 1;
         self.file.append_value(file);
-        self.block.append_value(number(block));
-        self.offset.append_value(number(offset));
+        self.block.append_value(number(*index));
+        self.offset.append_value(number(*offset));
         self.bytes.append_value(number(frame.len_with_data().saturating_add(SYNC_LEN as u64)));
         self.rows.append_value(number(frame.rows));
         self.stored.append_value(number(frame.size));

@@ -1,4 +1,5 @@
-//! Table functions of SQL: `read_avro`, `avro_schema`, `avro_metadata`, `avro_blocks`, `avro_damage`, `avro_index`.
+//! Table functions of SQL: `read_avro`, `avro_schema`, `avro_metadata`, `avro_blocks`, `avro_damage`, `avro_files`,
+//! `avro_index`.
 //!
 //! `read_avro` returns the rows of files. The others return rows about each file: each implements `PerFile`, of which
 //! `file_table` makes a table. `avro_index` builds indexes.
@@ -7,6 +8,7 @@ mod arguments;
 mod blocks;
 mod damage;
 mod file_table;
+mod files;
 mod index;
 mod metadata;
 #[cfg(feature = "sql")]
@@ -21,6 +23,7 @@ pub(crate) use wait::wait;
 pub(crate) use arguments::Arguments;
 pub use blocks::AvroBlocksFunc;
 pub use damage::AvroDamageFunc;
+pub use files::AvroFilesFunc;
 pub use index::AvroIndexFunc;
 pub use metadata::AvroMetadataFunc;
 pub use read::ReadAvroFunc;
@@ -34,12 +37,13 @@ use std::sync::Arc;
 
 /// Registers all table functions with these default options.
 pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Result<()> {
-    let functions: [(&str, Arc<dyn TableFunctionImpl>); 6] = [
+    let functions: [(&str, Arc<dyn TableFunctionImpl>); 7] = [
         ("read_avro", Arc::new(ReadAvroFunc::new(options.clone()))),
         ("avro_schema", Arc::new(AvroSchemaFunc::new(options.clone()))),
         ("avro_metadata", Arc::new(AvroMetadataFunc::new(options.clone()))),
         ("avro_blocks", Arc::new(AvroBlocksFunc::new(options.clone()))),
         ("avro_damage", Arc::new(AvroDamageFunc::new(options.clone()))),
+        ("avro_files", Arc::new(AvroFilesFunc::new(options.clone()))),
         ("avro_index", Arc::new(AvroIndexFunc::new(options.clone()))),
     ];
     #[cfg(feature = "sql")]

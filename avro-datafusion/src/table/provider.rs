@@ -115,13 +115,7 @@ impl AvroTable {
         let all = all.zip(&recorded).map(|(below, recorded)| Directories::of_file(below, recorded.as_deref()));
         let columns = partition_values::columns(options, &all.collect::<Vec<_>>(), given);
         let schema = table_schema(file_schema, columns, given.is_some(), options.virtual_columns);
-        let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
-        let mut order: Vec<usize> = (0..fields.len()).collect();
-        // Virtual columns are last, `_file` before the others.
-        order.sort_by_key(|&i| match fields.get(i) {
-            Some(field) if is_virtual(field) => (true, i < n_file),
-            _ => (false, false),
-        });
+        let order = order(&schema);
         let shown = Arc::new(schema.table_schema().project(&order)?);
         Ok(AvroTable {
             locations,
@@ -133,6 +127,30 @@ impl AvroTable {
             constraints: Constraints::default(),
             column_defaults: HashMap::new(),
         })
+    }
+
+    /// Returns the read options.
+    pub fn options(&self) -> &AvroOptions {
+        self.format.options()
+    }
+
+    /// Returns this table with the columns `_file`, `_block`, `_row` and `_offset` after its own, as the option
+    /// `virtual_columns` adds them. A column of the table hides the one of its name.
+    pub fn with_virtual_columns(&self) -> AvroTable {
+        let columns = self.schema.table_partition_cols().to_vec();
+        let schema = table_schema(Arc::clone(self.schema.file_schema()), columns, false, true);
+        let order = order(&schema);
+        let shown = schema.table_schema().project(&order).map_or_else(|_| Arc::clone(&self.shown), Arc::new);
+        AvroTable {
+            locations: self.locations.clone(),
+            format: self.format.clone(),
+            schema,
+            shown,
+            order,
+            definition: self.definition.clone(),
+            constraints: self.constraints.clone(),
+            column_defaults: self.column_defaults.clone(),
+        }
     }
 
     /// Lists the files with their partition values, by object store, without those that filters on partition columns
@@ -199,6 +217,17 @@ impl AvroTable {
         let files = files.iter().zip(indexes).map(of_file).collect::<Option<Vec<_>>>()?;
         block_index::of_files(files, self.schema.table_schema())
     }
+}
+
+/// Returns the position in the scan of each column of a table: virtual columns are last, `_file` before the others.
+fn order(schema: &TableSchema) -> Vec<usize> {
+    let (fields, n_file) = (schema.table_schema().fields(), schema.file_schema().fields().len());
+    let mut order: Vec<usize> = (0..fields.len()).collect();
+    order.sort_by_key(|&i| match fields.get(i) {
+        Some(field) if is_virtual(field) => (true, i < n_file),
+        _ => (false, false),
+    });
+    order
 }
 
 /// Builds the table schema: partition columns follow the columns of the files. A column of the files hides a partition

@@ -59,6 +59,20 @@ Examples:
   avro-sql count events.avro
   avro-sql count --per-file 'logs/*.avro'";
 
+/// Examples of `ls`.
+pub(crate) const LS: &str = "\
+Examples:
+  avro-sql ls logs/
+  avro-sql ls 's3://bucket/logs/*.avro' --format ndjson
+  avro-sql -c \"SELECT codec, sum(rows) FROM avro_files('logs/') GROUP BY codec\"";
+
+/// Examples of `summarize`.
+pub(crate) const SUMMARIZE: &str = "\
+Examples:
+  avro-sql summarize events.avro
+  avro-sql summarize logs/ -o summary.csv
+  avro-sql -c \"SUMMARIZE SELECT * FROM 'logs/' WHERE kind = 'click'\"";
+
 /// Examples of `completions`.
 pub(crate) const COMPLETIONS: &str = "\
 Examples:

@@ -17,8 +17,8 @@ mod value;
 
 use std::io::Write;
 
-use ::arrow::array::RecordBatch;
-use ::arrow::datatypes::Schema;
+use ::arrow::array::{Array, RecordBatch};
+use ::arrow::datatypes::{Field, Schema};
 use ::arrow::error::ArrowError;
 use ::parquet::basic::{Compression, ZstdLevel};
 use avro_arrow::{Unions, WriteOptions};
@@ -224,6 +224,13 @@ fn columns(batch: &RecordBatch, unions: UnionText) -> Result<Vec<ColumnFormatter
         .zip(batch.columns())
         .map(|(f, a)| ColumnFormatter::new(f, a.as_ref(), unions))
         .collect()
+}
+
+/// Returns the first value of an array as plain text; it must not be null.
+pub(crate) fn text(field: &Field, array: &dyn Array) -> std::result::Result<String, ArrowError> {
+    let mut text = String::new();
+    ColumnFormatter::new(field, array, UnionText::Bare)?.text(0, &mut text)?;
+    Ok(text)
 }
 
 /// Returns the values of a row as plain text.

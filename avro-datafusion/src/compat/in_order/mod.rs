@@ -47,6 +47,9 @@ const OTHER_PIECE_BYTES: u64 = 16 << 20;
 /// Maximum small local files per piece. Remote files are opened a few at a time, as each takes a while.
 const PIECE_FILES: usize = 16;
 
+/// The name of the rule.
+pub const KEEP_ORDER: &str = "keep_order_of_files";
+
 /// Keeps the order of files and rows.
 #[derive(Debug)]
 pub(super) struct KeepOrder;
@@ -57,7 +60,7 @@ impl PhysicalOptimizerRule for KeepOrder {
     }
 
     fn name(&self) -> &str {
-        "keep_order_of_files"
+        KEEP_ORDER
     }
 
     fn schema_check(&self) -> bool {

@@ -6,20 +6,29 @@
 //! syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
 mod array;
+mod copy;
+mod definitions;
 mod groups;
 mod names;
 mod numbers;
+mod pivot;
+mod prefix_alias;
 mod probe;
 mod quantified;
 mod retries;
+mod sample;
 mod sort_keys;
+mod star_like;
+mod summarize;
 mod synonyms;
 mod syntax;
 mod time;
+mod types;
 mod unnest;
 mod unsupported;
 mod words;
 
+pub(crate) use definitions::{Definitions, define};
 pub(crate) use words::is_keyword;
 
 use std::convert::Infallible;
@@ -37,7 +46,16 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 /// Returns the plan of a statement.
 pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
-    let mut statement = parse(state, &numbers::without_underscores(sql))?;
+    let (mut statement, names_places) = parse(state, &numbers::without_underscores(sql))?;
+    definitions::replace(state, &mut statement)?;
+    sample::replace_all(&mut statement)?;
+    pivot::with_values(state, &mut statement, names_places).await?;
+    plan_statement(state, statement, names_places).await
+}
+
+/// Returns the plan of a parsed statement. If it `names_places`, tables of Avro files have virtual columns.
+async fn plan_statement(state: &SessionState, mut statement: Statement, names_places: bool) -> Result<LogicalPlan> {
+    copy::name_options(&mut statement);
     numbers::check_setting(&statement)?;
     if let Statement::Statement(statement) = &mut statement {
         time::set_time_zone(statement)?;
@@ -47,8 +65,8 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
     visit(&mut statement, &mut unsupported);
     unsupported.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
-    let mut state = names::once(state);
-    let mut bound = bind(&state, &statement).await?;
+    let mut state = names::once(state, names_places);
+    let mut bound = bind(&state, &statement, names_places).await?;
     let mut first_error: Option<DataFusionError> = None;
     loop {
         let mut error = match state.statement_to_plan(bound.clone()).await {
@@ -66,7 +84,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
             error = first;
         }
         if retries::name_items(&mut statement, &error) {
-            bound = bind(&state, &statement).await?;
+            bound = bind(&state, &statement, names_places).await?;
         } else if !retries::rewrite(&mut bound, &error) {
             return Err(probe::explain(&state, &bound, error).await);
         }
@@ -84,26 +102,29 @@ async fn with_named_groups(state: &SessionState, plan: LogicalPlan, bound: &Stat
 }
 
 /// Returns the statement with all names resolved, in syntax that DataFusion reads.
-async fn bind(state: &SessionState, statement: &Statement) -> Result<Statement> {
+async fn bind(state: &SessionState, statement: &Statement, names_places: bool) -> Result<Statement> {
     let mut bound = statement.clone();
-    names::bind(state, &mut bound).await?;
+    names::bind(state, &mut bound, names_places).await?;
     visit(&mut bound, &mut sort_keys::SortKeys);
     visit(&mut bound, &mut syntax::Syntax);
     visit(&mut bound, &mut numbers::Exponents);
     Ok(bound)
 }
 
-fn parse(state: &SessionState, sql: &str) -> Result<Statement> {
+/// Parses a statement; returns also whether it names a virtual column, such as `_file`.
+fn parse(state: &SessionState, sql: &str) -> Result<(Statement, bool)> {
     let options = &state.config_options().sql_parser;
     let dialect = dialect_from_str(options.dialect);
     let dialect = dialect.ok_or_else(|| plan_datafusion_err!("there is no SQL dialect {}", options.dialect))?;
-    let mut parser = DFParserBuilder::new(words::tokens(sql, dialect.as_ref())?)
+    let tokens = words::tokens(sql, dialect.as_ref())?;
+    let names_places = words::name_places(&tokens) || sample::has_seed(&tokens);
+    let mut parser = DFParserBuilder::new(tokens)
         .with_dialect(dialect.as_ref())
         .with_recursion_limit(options.recursion_limit.get())
         .build()?;
     let mut statements = parser.parse_statements()?;
     match (statements.pop_front(), statements.is_empty()) {
-        (Some(statement), true) => Ok(statement),
+        (Some(statement), true) => Ok((statement, names_places)),
         (Some(_), false) => not_impl_err!("several statements at once"),
         (None, _) => Err(plan_datafusion_err!("there is no statement")),
     }

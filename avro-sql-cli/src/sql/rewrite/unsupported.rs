@@ -91,10 +91,8 @@ impl VisitorMut for Unsupported {
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Infallible> {
-        let no_sample = "TABLESAMPLE; use WHERE random() < 0.01 for about one row in a hundred";
         match table {
-            TableFactor::Table { sample, partitions, version, with_ordinality, json_path, .. } => self.reject([
-                (sample.is_some(), no_sample),
+            TableFactor::Table { partitions, version, with_ordinality, json_path, .. } => self.reject([
                 (!partitions.is_empty(), "PARTITION after a table; use WHERE"),
                 (version.is_some(), "FOR SYSTEM_TIME and other table versions"),
                 (*with_ordinality, "WITH ORDINALITY"),
@@ -103,7 +101,9 @@ impl VisitorMut for Unsupported {
             TableFactor::NestedJoin { table_with_joins, .. } => {
                 self.reject([(table_with_joins.joins.iter().any(has_no_condition), JOIN_WITHOUT_ON)])
             }
-            TableFactor::Derived { sample, .. } => self.reject([(sample.is_some(), no_sample)]),
+            TableFactor::Pivot { default_on_null, .. } => {
+                self.reject([(default_on_null.is_some(), "DEFAULT ON NULL in PIVOT; use coalesce on its columns")])
+            }
             _ => ControlFlow::Continue(()),
         }
     }

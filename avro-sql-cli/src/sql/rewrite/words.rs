@@ -3,9 +3,10 @@
 //! - A keyword where a column must be, as in `SELECT id, offset, "end" FROM ..`, becomes a name.
 //! - DuckDB's short forms become long ones: `FROM t WHERE ..`, `DESCRIBE read_avro(..)`, `SHOW COLUMNS FROM t`.
 
+use super::{copy, pivot, prefix_alias, sample, star_like, summarize, types};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
-use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
@@ -96,7 +97,7 @@ const BEFORE_COLUMN: &[Keyword] = &[
 ];
 
 /// Keywords that may follow an expression and never begin one.
-const AFTER_COLUMN: &[Keyword] = &[
+pub(super) const AFTER_COLUMN: &[Keyword] = &[
     Keyword::FROM,
     Keyword::WHERE,
     Keyword::GROUP,
@@ -129,10 +130,25 @@ const AFTER_COLUMN: &[Keyword] = &[
 pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
     let mut tokens = tokens.map_err(|e| DataFusionError::from(ParserError::from(e)))?;
+    copy::rewrite(&mut tokens)?;
+    pivot::rewrite(&mut tokens)?;
+    sample::rewrite(&mut tokens)?;
+    prefix_alias::rewrite(&mut tokens);
+    star_like::rewrite(&mut tokens);
+    summarize::rewrite(&mut tokens);
     columns_named_like_keywords(&mut tokens);
+    without_materialized(&mut tokens);
+    types::rewrite(&mut tokens);
     described(&mut tokens);
     select_before_from(&mut tokens);
     Ok(tokens)
+}
+
+/// Whether a name is that of a virtual column: `_file`, `_block`, `_row` or `_offset`.
+pub(super) fn name_places(tokens: &[TokenWithSpan]) -> bool {
+    let is_place =
+        |word: &Word| ["_file", "_block", "_row", "_offset"].iter().any(|n| word.value.eq_ignore_ascii_case(n));
+    tokens.iter().any(|token| matches!(&token.token, Token::Word(word) if is_place(word)))
 }
 
 /// Whether this word is a keyword that must be quoted as a column name.
@@ -222,7 +238,7 @@ fn is_operator(token: &Token) -> bool {
 }
 
 /// Rewrites `DESCRIBE read_avro(..)` as `DESCRIBE SELECT * FROM read_avro(..)`, and `SHOW COLUMNS FROM t` as `DESCRIBE
-/// t`.
+/// t`. `SHOW TABLES` lists the user's tables only.
 fn described(tokens: &mut Vec<TokenWithSpan>) {
     let words: Vec<usize> =
         (0..tokens.len()).filter(|at| !tokens.get(*at).is_none_or(|t| is_space(&t.token))).collect();
@@ -236,6 +252,10 @@ fn described(tokens: &mut Vec<TokenWithSpan>) {
         && matches!(keyword(2), Keyword::FROM | Keyword::IN)
         // The engine reports errors in `LIKE` and `FROM a_schema`.
         && words.iter().skip(4).all(|at| tokens.get(*at).is_some_and(|t| matches!(t.token, Token::SemiColon | Token::Period | Token::Word(Word { keyword: Keyword::NoKeyword, .. }))));
+    let is_tables = keyword(0) == Keyword::SHOW && keyword(1) == Keyword::TABLES;
+    if is_tables && words.iter().skip(2).all(|at| tokens.get(*at).is_some_and(|t| t.token == Token::SemiColon)) {
+        return show_tables(tokens);
+    }
     if is_shown {
         let first = words.first().and_then(|at| tokens.get(*at)).cloned();
         if let (Some(table), Some(mut describe)) = (words.get(3).copied(), first) {
@@ -251,6 +271,37 @@ fn described(tokens: &mut Vec<TokenWithSpan>) {
         && token(2) == Some(&Token::LParen);
     if let (true, Some(at)) = (is_function, words.get(1).copied()) {
         insert(tokens, at, &["SELECT", "*", "FROM"]);
+    }
+}
+
+/// Removes `MATERIALIZED` from `WITH t AS [NOT] MATERIALIZED (..)`: it does not change the result.
+fn without_materialized(tokens: &mut Vec<TokenWithSpan>) {
+    for at in (0..tokens.len()).rev() {
+        let keyword = |at: usize| match tokens.get(at).map(|token| &token.token) {
+            Some(Token::Word(word)) => word.keyword,
+            _ => Keyword::NoKeyword,
+        };
+        let is_token = |at: &usize| tokens.get(*at).is_some_and(|token| !is_space(&token.token));
+        let mut before = (0..at).rev().filter(is_token);
+        let after = (at + 1..tokens.len()).find(is_token).and_then(|at| tokens.get(at));
+        if keyword(at) != Keyword::MATERIALIZED || after.is_none_or(|token| token.token != Token::LParen) {
+            continue;
+        }
+        let first = match before.next() {
+            Some(not) if keyword(not) == Keyword::NOT && before.next().map(keyword) == Some(Keyword::AS) => not,
+            Some(as_) if keyword(as_) == Keyword::AS => at,
+            _ => continue,
+        };
+        tokens.drain(first..=at);
+    }
+}
+
+/// Rewrites `SHOW TABLES` as a query of the user's tables.
+fn show_tables(tokens: &mut Vec<TokenWithSpan>) {
+    let sql = "SELECT table_name, table_type FROM information_schema.tables \
+               WHERE table_schema <> 'information_schema' ORDER BY table_name";
+    if let Ok(query) = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location() {
+        *tokens = query;
     }
 }
 
@@ -342,10 +393,10 @@ fn insert(tokens: &mut Vec<TokenWithSpan>, at: usize, words: &[&str]) {
     tokens.splice(at..at, made.collect::<Vec<_>>());
 }
 
-fn whitespace() -> Token {
+pub(super) fn whitespace() -> Token {
     Token::Whitespace(datafusion::sql::sqlparser::tokenizer::Whitespace::Space)
 }
 
-fn is_space(token: &Token) -> bool {
+pub(super) fn is_space(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_))
 }

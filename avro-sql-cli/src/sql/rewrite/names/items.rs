@@ -19,17 +19,17 @@ use super::paths::{dot, has_subquery, respell};
 use super::scope::{Column, Columns, folded, spelled};
 
 /// How a column of a result is made.
-enum ColumnOrigin {
+pub(super) enum ColumnOrigin {
     By(Box<Expr>),
     /// A `*` for the columns of this table, possibly among others.
     ByTable(usize),
 }
 
 /// A column of a result.
-struct OutputColumn {
-    made: ColumnOrigin,
+pub(super) struct OutputColumn {
+    pub(super) made: ColumnOrigin,
     /// Its name if no other column has it.
-    short: String,
+    pub(super) short: String,
     /// Its name otherwise, before it gets a number.
     long: Option<String>,
     /// Whether this is its name in any case, without `AS`.
@@ -47,6 +47,7 @@ impl Binder<'_> {
     /// Names the columns of these items, and rewrites their expressions. The columns are known if those of all tables
     /// are. `wants_types` says whether their types are needed.
     pub(super) fn items(&mut self, items: &mut Vec<SelectItem>, wants_types: bool) -> Result<Option<Vec<Column>>> {
+        self.expand_columns(items)?;
         let mut found = Vec::with_capacity(items.len());
         for item in std::mem::take(items) {
             found.push(self.item(item, wants_types)?);
@@ -110,6 +111,8 @@ impl Binder<'_> {
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 self.expr(expr)?;
+                let named = (folded(alias), expr.clone());
+                self.scope().aliases.push(named);
                 // `userId AS UserID` differs only in case, probably unintentionally: the column keeps its own name.
                 if let Some(column) = self.column_at(expr)?
                     && folded(alias) != alias.value
@@ -194,17 +197,19 @@ impl Binder<'_> {
     }
 
     /// Returns the columns of tables that a `*` stands for.
-    fn columns_of(&self, is_of: impl Fn(usize) -> bool) -> Option<Vec<OutputColumn>> {
+    pub(super) fn columns_of(&self, is_of: impl Fn(usize) -> bool) -> Option<Vec<OutputColumn>> {
         let scope = self.scopes.last()?;
         let mut outputs = Vec::new();
         let is_all = scope.relations.iter().enumerate().all(|(at, _)| is_of(at));
         for (at, relation) in scope.relations.iter().enumerate().filter(|(at, _)| is_of(*at)) {
-            for column in &relation.columns.as_ref()?.list {
+            let columns = relation.columns.as_ref()?;
+            for column in columns.shown() {
                 let merged = scope
                     .merged
                     .iter()
                     .find(|merged| is_all && merged.column.name == column.name && merged.relations.contains(&at));
                 let made = match merged {
+                    None if columns.has_hidden() => ColumnOrigin::By(Box::new(self.column_of(at, &column.name))),
                     None => ColumnOrigin::ByTable(at),
                     Some(merged) if merged.relations.first() == Some(&at) => {
                         ColumnOrigin::By(Box::new(merged.value.clone()))
@@ -224,7 +229,7 @@ impl Binder<'_> {
     }
 
     /// Returns this column of this table as an expression.
-    fn column_of(&self, table: usize, column: &str) -> Expr {
+    pub(super) fn column_of(&self, table: usize, column: &str) -> Expr {
         let table = self.scopes.last().and_then(|scope| scope.relations.get(table));
         match table.map(|table| table.name.as_slice()) {
             None | Some([]) => Expr::Identifier(spelled(column)),
@@ -261,7 +266,7 @@ impl Binder<'_> {
     }
 
     /// Applies `EXCLUDE` and `REPLACE` to columns.
-    fn apply_wildcard_options(
+    pub(super) fn apply_wildcard_options(
         &mut self,
         outputs: Option<Vec<OutputColumn>>,
         but: &WildcardAdditionalOptions,

@@ -77,7 +77,7 @@ impl Binder<'_> {
         let scope = self.scope();
         let names = |from: usize, to: usize| {
             let relations = scope.relations.iter().skip(from).take(to - from);
-            relations.flat_map(|r| r.columns.iter().flat_map(|c| &c.list)).map(|column| column.name.as_str())
+            relations.flat_map(|r| r.columns.iter().flat_map(|c| c.shown())).map(|column| column.name.as_str())
         };
         let on_right: Vec<_> = names(right, scope.relations.len()).collect();
         let mut common: Vec<&str> = Vec::new();

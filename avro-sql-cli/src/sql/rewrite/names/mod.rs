@@ -6,11 +6,14 @@
 //! are left unchanged, for the engine to resolve or to report.
 //!
 //! [`scope`] resolves a name, [`paths`] rewrites expressions, [`joins`] join conditions, [`items`] the columns of a
-//! `SELECT`.
+//! `SELECT`, [`columns`] those of `COLUMNS(..)`; [`aliases`] replaces a name of an item where no column has it.
 
+mod aliases;
+mod columns;
 mod items;
 mod joins;
 mod paths;
+mod pivot;
 mod scope;
 mod tables;
 
@@ -23,14 +26,15 @@ use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByExpr,
-    OrderByKind, Query, Select, SelectFlavor, SetExpr, Statement as Sql, TableAlias, TableFactor, TableObject,
-    TableWithJoins, Value,
+    OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, Statement as Sql, TableAlias, TableFactor,
+    TableObject, TableWithJoins, Value,
 };
 
+pub(super) use paths::dot;
 pub(super) use scope::folded;
 use scope::{Column, Columns, Relation, Scope};
-use tables::Tables;
 pub(super) use tables::once;
+use tables::{Found, Tables};
 
 /// Resolves the names of a statement.
 struct Binder<'a> {
@@ -51,8 +55,10 @@ struct Binder<'a> {
 const UNNAMED: &str = "__subquery_";
 
 /// Resolves the names of a statement.
-pub(super) async fn bind(state: &SessionState, statement: &mut Statement) -> Result<()> {
-    let tables = Tables::load(state, statement).await?;
+///
+/// If it `names_places`, tables of Avro files have virtual columns, such as `_file`, that a `*` leaves out.
+pub(super) async fn bind(state: &SessionState, statement: &mut Statement, names_places: bool) -> Result<()> {
+    let tables = Tables::load(state, statement, names_places).await?;
     let mut binder = Binder { state, tables, scopes: Vec::new(), is_unnesting: false, with: Vec::new(), named: 0 };
     binder.statement(statement)
 }
@@ -126,7 +132,7 @@ impl Binder<'_> {
                 if let TableObject::TableName(table) = &insert.table
                     && let Some(schema) = self.tables.named(table)
                 {
-                    respell(&mut insert.columns, &Columns::from_schema(schema))?;
+                    respell(&mut insert.columns, &schema.columns())?;
                 }
                 match &mut insert.source {
                     Some(query) => self.query(query, false).map(|_| ()),
@@ -233,6 +239,7 @@ impl Binder<'_> {
         }
         self.scope().outputs = Columns::new(columns.clone().unwrap_or_default());
         if let GroupByExpr::Expressions(by, _) = &mut select.group_by {
+            by.iter_mut().for_each(|by| numbered_groups(by, &select.projection));
             self.parts(by)?;
         }
         for condition in [&mut select.having, &mut select.qualify].into_iter().flatten() {
@@ -285,8 +292,9 @@ impl Binder<'_> {
 
     /// Adds a table of `FROM`, or the tables that it stands for.
     fn relation(&mut self, table: &mut TableFactor) -> Result<()> {
+        self.pivoted(table)?;
         let called = matches!(table, TableFactor::Table { args: Some(_), .. })
-            .then(|| self.tables.called(table).map(Columns::from_schema))
+            .then(|| self.tables.called(table).map(Found::columns))
             .flatten();
         let relation = match table {
             TableFactor::Table { name, alias, args, .. } => {
@@ -299,7 +307,7 @@ impl Binder<'_> {
                 };
                 let columns = match (cte, args) {
                     (Some((_, columns)), None) => columns.clone().map(Columns::new),
-                    (None, None) => self.tables.named(name).map(Columns::from_schema),
+                    (None, None) => self.tables.named(name).map(Found::columns),
                     (_, Some(_)) => called,
                 };
                 let own = name.0.iter().filter_map(|part| part.as_ident().cloned()).collect();
@@ -431,6 +439,19 @@ fn respell(names: &mut [ObjectName], columns: &Columns) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Replaces the column numbers in `ROLLUP (1, 2)`, `CUBE (..)` and `GROUPING SETS (..)` by the columns.
+fn numbered_groups(by: &mut Expr, items: &[SelectItem]) {
+    let (Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets)) = by else { return };
+    for by in sets.iter_mut().flatten() {
+        let Expr::Value(value) = by else { continue };
+        let Value::Number(number, _) = &value.value else { continue };
+        let item = number.parse::<usize>().ok().and_then(|n| items.get(n.checked_sub(1)?));
+        if let Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item {
+            *by = expr.clone();
+        }
+    }
 }
 
 /// Replaces `ORDER BY ALL` by the numbers of all columns.

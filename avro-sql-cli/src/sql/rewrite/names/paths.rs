@@ -291,7 +291,7 @@ pub(super) fn respell(name: &mut Ident, own: &str) {
 }
 
 /// Returns the access to this field.
-pub(super) fn dot(name: &str) -> AccessExpr {
+pub(in super::super) fn dot(name: &str) -> AccessExpr {
     AccessExpr::Dot(Expr::Value(Value::SingleQuotedString(name.to_owned()).into()))
 }
 
@@ -312,14 +312,18 @@ impl Paths<'_, '_> {
     fn rewrite(&mut self, expr: &mut Expr) -> Result<()> {
         match expr {
             Expr::Identifier(name) => {
-                if !self.is_parameter(name)
-                    && let Some(path) = self.binder.path(std::slice::from_ref(name))?
+                if self.is_parameter(name) {
+                    return Ok(());
+                }
+                if let Some(path) = self.binder.path(std::slice::from_ref(name))?
                     && let Some(own) = path.names.first()
                 {
                     respell(name, &folded(own));
                     if let Some(value) = path.value {
                         *expr = *value;
                     }
+                } else if let Some(value) = self.binder.alias(std::slice::from_ref(name))? {
+                    *expr = value;
                 }
                 Ok(())
             }
@@ -328,6 +332,9 @@ impl Paths<'_, '_> {
                     return Ok(());
                 }
                 let Some(Path { parts, names: own, is_outer, value, .. }) = self.binder.path(names)? else {
+                    if let Some(value) = self.binder.alias(names)? {
+                        *expr = value;
+                    }
                     return Ok(());
                 };
                 if value.is_none() && (own.len() == parts || !is_outer && !self.binder.is_unnesting) {
@@ -382,7 +389,13 @@ impl Paths<'_, '_> {
                     let own = || column(path.names.into_iter().take(path.parts).collect());
                     (path.value.map_or_else(own, |value| *value), path.field)
                 }
-                None => (column(leading.clone()), None),
+                None => match self.binder.alias(&leading)? {
+                    Some(value) => {
+                        let field = self.binder.field_of(&value)?;
+                        (value, field)
+                    }
+                    None => (column(leading.clone()), None),
+                },
             }
         };
         let mut said = leading.last().map_or_else(|| root.to_string(), |name| name.value.clone());

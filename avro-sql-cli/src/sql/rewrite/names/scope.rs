@@ -20,6 +20,8 @@ pub(super) struct Column {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
     pub(super) list: Vec<Column>,
+    /// How many columns at the end of the list a `*` leaves out.
+    hidden: usize,
     /// From lower-case names to positions in the list.
     places: HashMap<String, Vec<usize>>,
 }
@@ -51,6 +53,8 @@ pub(super) struct Scope {
     pub(super) relations: Vec<Relation>,
     /// Columns merged by `USING` and `NATURAL`.
     pub(super) merged: Vec<Merged>,
+    /// The names that `AS` gave to items so far, with their expressions.
+    pub(super) aliases: Vec<(String, Expr)>,
     /// The columns of the result, where expressions see them.
     pub(super) outputs: Columns,
     /// Whether those come before the columns of tables.
@@ -84,12 +88,27 @@ impl Columns {
         for (at, column) in list.iter().enumerate() {
             places.entry(column.name.to_lowercase()).or_default().push(at);
         }
-        Columns { list, places }
+        Columns { list, hidden: 0, places }
     }
 
     pub(super) fn from_schema(schema: &SchemaRef) -> Self {
         let column = |field: &FieldRef| Column { name: field.name().clone(), field: Some(FieldRef::clone(field)) };
         Columns::new(schema.fields().iter().map(column).collect())
+    }
+
+    /// Returns these columns, of which a `*` leaves out the last ones.
+    pub(super) fn with_hidden(self, hidden: usize) -> Self {
+        Columns { hidden, ..self }
+    }
+
+    /// Returns the columns that a `*` stands for.
+    pub(super) fn shown(&self) -> &[Column] {
+        self.list.get(..self.list.len().saturating_sub(self.hidden)).unwrap_or_default()
+    }
+
+    /// Whether a `*` leaves columns out.
+    pub(super) fn has_hidden(&self) -> bool {
+        self.hidden > 0
     }
 
     /// Returns the candidates of a name: columns with exactly its spelling, or else those that differ in case.

@@ -1,0 +1,117 @@
+//! Names of types that DataFusion 55 does not know: `UUID`, `MAP(VARCHAR, BIGINT)`, `TIME(3)`, `FIXED(16)`, `BLOB`,
+//! `HUGEINT`, and Avro's `long`. With these, `CAST` takes every name that [`sql_type_name`](crate::sql_type_name)
+//! returns, except of enums and unions.
+//!
+//! Delete when: DataFusion plans `CAST(x AS MAP(VARCHAR, BIGINT))`.
+
+use std::sync::Arc;
+
+use super::uuid;
+use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::logical_expr::planner::{ContextProvider, TypePlanner};
+use datafusion::logical_expr::sqlparser::ast::{self, ColumnDef, Ident, TimezoneInfo};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion::sql::planner::SqlToRel;
+
+/// Plans these types.
+#[derive(Debug)]
+pub(super) struct Types;
+
+impl TypePlanner for Types {
+    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
+        let data_type = match sql_type {
+            ast::DataType::Uuid => return Ok(Some(Arc::new(uuid::field("", true)))),
+            ast::DataType::Map(key, value) => map(key, value)?,
+            ast::DataType::Time(Some(digits), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => match digits {
+                0 => DataType::Time32(TimeUnit::Second),
+                3 => DataType::Time32(TimeUnit::Millisecond),
+                6 => DataType::Time64(TimeUnit::Microsecond),
+                9 => DataType::Time64(TimeUnit::Nanosecond),
+                _ => return plan_err!("TIME({digits}): the digits after the second must be 0, 3, 6 or 9"),
+            },
+            ast::DataType::Blob(_) | ast::DataType::Varbinary(_) | ast::DataType::Binary(None) => DataType::Binary,
+            ast::DataType::HugeInt => DataType::Decimal128(38, 0),
+            ast::DataType::Custom(name, arguments) => {
+                match (name.to_string().to_lowercase().as_str(), &arguments[..]) {
+                    ("long", []) => DataType::Int64,
+                    ("bytes", []) => DataType::Binary,
+                    ("fixed", [bytes]) => match bytes.parse() {
+                        Ok(bytes) if bytes >= 0 => DataType::FixedSizeBinary(bytes),
+                        _ => return plan_err!("FIXED({bytes}): the number of bytes must be whole"),
+                    },
+                    _ => return Ok(None),
+                }
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Arc::new(Field::new("", data_type, true))))
+    }
+}
+
+/// Returns a map of these types.
+fn map(key: &ast::DataType, value: &ast::DataType) -> Result<DataType> {
+    let column =
+        |name: &str, of: &ast::DataType| ColumnDef { name: Ident::new(name), data_type: of.clone(), options: vec![] };
+    let types = NestedTypes { options: ConfigOptions::default() };
+    let entry = SqlToRel::new(&types).build_schema(vec![column("key", key), column("value", value)])?;
+    let fields = entry.fields().iter().enumerate();
+    let fields: Vec<_> = fields.map(|(at, field)| field.as_ref().clone().with_nullable(at == 1)).collect();
+    Ok(DataType::Map(Arc::new(Field::new_struct("entries", fields, false)), false))
+}
+
+/// Knows types only.
+struct NestedTypes {
+    options: ConfigOptions,
+}
+
+impl ContextProvider for NestedTypes {
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(Types))
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &self.options
+    }
+
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        plan_err!("there is no table {name}")
+    }
+
+    fn get_function_meta(&self, _: &str) -> Option<Arc<ScalarUDF>> {
+        None
+    }
+
+    fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, _: &str) -> Option<Arc<AggregateUDF>> {
+        None
+    }
+
+    fn get_window_meta(&self, _: &str) -> Option<Arc<WindowUDF>> {
+        None
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        vec![]
+    }
+}
