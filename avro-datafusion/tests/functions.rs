@@ -271,6 +271,35 @@ async fn avro_blocks_lists_blocks() {
 }
 
 #[tokio::test]
+async fn avro_files_lists_files_that_cannot_be_read() {
+    let dir = Dir::new();
+    let good = numbers(0..10);
+    dir.write("a.avro", &good);
+    dir.write("b.data", numbers(0..0));
+    dir.write("cut.avro", &good[..good.len() - 3]);
+    dir.write("empty.avro", "");
+    dir.write("page.html", "<html></html>");
+    let columns = "split_part(file, '/', -1) AS f, codec, \"rows\", blocks, schema, error";
+    let all = format!("SELECT {columns} FROM avro_files('$DIR') ORDER BY f");
+    let cut = good.len() - 19;
+    let expected = format!(
+        "f | codec | rows | blocks | schema | error
+         a.avro | null | 10 | 4 | R | 
+         b.data | null | 0 | 0 | R | 
+         cut.avro | null |  |  | R | the file ends inside a block (block 3, file offset {cut})
+         empty.avro |  |  |  |  | not an Avro container file: it is empty (file offset 0)
+         page.html |  |  |  |  | not an Avro container file: it starts with <htm (file offset 0)"
+    );
+    let cases: &[(&str, &str)] = &[
+        (&all, &expected),
+        // One file that is not Avro is a row too.
+        ("SELECT count(error) AS n FROM avro_files('$DIR/empty.avro')", "n\n1"),
+        ("SELECT sum(bytes) > 0 AS b FROM avro_files('$DIR', file_extension => '.avro')", "b\ntrue"),
+    ];
+    check(&session(3), &dir, cases).await;
+}
+
+#[tokio::test]
 async fn avro_blocks_agrees_with_row_counts() {
     let ctx = session(2);
     // The blocks of a file lie side by side from the end of its header to the end of it.

@@ -3,7 +3,8 @@
 
 mod support;
 
-use avro_datafusion::{AvroOptions, AvroSessionExt};
+use avro_datafusion::{AvroOptions, AvroSessionExt, AvroTable, is_virtual_column};
+use datafusion::catalog::TableProvider;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -26,6 +27,24 @@ fn session_of_parts(partitions: usize) -> SessionContext {
         .with_target_partitions(partitions)
         .set_usize("datafusion.optimizer.repartition_file_min_size", 1);
     avro_datafusion::new_session(config).unwrap()
+}
+
+#[tokio::test]
+async fn with_virtual_columns_adds_columns_to_a_table() {
+    let dir = Dir::new();
+    dir.write("day=1/a.avro", numbers(0, 7, 3));
+    let ctx = session_of_parts(2);
+    let path = dir.show("$DIR");
+    let table = AvroTable::try_new(&ctx.state(), path.as_str(), AvroOptions::default()).await.unwrap();
+    let located = table.with_virtual_columns();
+    assert!(table.schema().fields().find("_row").is_none());
+    assert!(is_virtual_column(located.schema().field_with_name("_row").unwrap()));
+    ctx.register_table("t", Arc::new(located)).unwrap();
+    let cases: &[(&str, &str)] = &[
+        ("SELECT n, day, _block, _row FROM t WHERE _row = 4", "n | day | _block | _row\n4 | 1 | 1 | 4"),
+        ("SELECT count(*) AS c FROM t WHERE _file LIKE '%a.avro' AND b", "c\n7"),
+    ];
+    check(&ctx, &dir, cases).await;
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ fn text(field: &Field, value: &ScalarValue) -> Result<Option<String>> {
     Ok(Some(output::text(field, value.to_array()?.as_ref())?))
 }
 
-/// Returns a number with six significant digits.
+/// Returns a number with six significant digits, and up to two after the point.
 fn short(x: f64) -> String {
     let size = x.abs();
     if x == 0.0 || !x.is_finite() {
@@ -155,7 +155,7 @@ fn short(x: f64) -> String {
     if !(1e-4..1e15).contains(&size) {
         return format!("{x:.5e}");
     }
-    let decimals = (5 - size.log10().floor() as i32).max(0) as usize;
+    let decimals = (5 - size.log10().floor() as i32).max(2) as usize;
     let text = format!("{x:.decimals$}");
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
@@ -177,13 +177,14 @@ mod tests {
     use super::short;
 
     #[test]
-    fn short_has_six_significant_digits() {
+    fn short_keeps_six_significant_digits() {
         let cases = [
             (0.0, "0"),
             (1.0, "1"),
             (-2.5, "-2.5"),
             (1234.56789, "1234.57"),
-            (1_234_567.8, "1234568"),
+            (1_234_567.8, "1234567.8"),
+            (100_000.5, "100000.5"),
             (0.000_123_456_789, "0.000123457"),
             (1e-9, "1.00000e-9"),
             (f64::NAN, "NaN"),
