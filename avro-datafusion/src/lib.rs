@@ -58,7 +58,9 @@ pub use avro_arrow::{
 };
 pub use diagnostics::observer::ScanObserver;
 pub use error::file_error;
-pub use functions::{AvroBlocksFunc, AvroDamageFunc, AvroIndexFunc, AvroMetadataFunc, AvroSchemaFunc, ReadAvroFunc};
+pub use functions::{
+    AvroBlocksFunc, AvroDamageFunc, AvroIndexFunc, AvroMetadataFunc, AvroSchemaFunc, ReadAvroFunc, ReadFilesFunc,
+};
 pub use listing::data_files;
 pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
@@ -72,8 +74,9 @@ pub use scan::format::{AvroFormat, AvroFormatFactory};
 pub use scan::source::AvroSource;
 pub use schema_file::{parse_schema, schema_text};
 pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
+pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};
-pub use stores::ObjectStores;
+pub use stores::{ObjectStores, StagedWrites};
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;
 pub use table::url::AvroUrlTableFactory;

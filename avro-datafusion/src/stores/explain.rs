@@ -8,16 +8,37 @@ use url::{Position, Url};
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// An error with advice in front of it.
+/// An error without the document that a server sent, and with advice in front of it.
 #[derive(Debug)]
 struct Explained {
-    advice: String,
+    advice: Option<String>,
     source: Source,
 }
 
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.advice, self.source)
+        let text = without_document(&self.source.to_string());
+        match &self.advice {
+            Some(advice) => write!(f, "{advice} ({text})"),
+            None => f.write_str(&text),
+        }
+    }
+}
+
+/// Returns the error of a server without the XML or HTML of its answer, but with the code and the message in it.
+fn without_document(text: &str) -> String {
+    let starts = ["<?xml", "<Error", "<!DOCTYPE", "<!doctype", "<html"];
+    let Some(start) = starts.iter().filter_map(|start| text.find(start)).min() else { return text.to_owned() };
+    let (before, document) = text.split_at(start);
+    let before = before.trim_end_matches([':', ' ', '\n']);
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once("</")?.0.trim()).filter(|text| !text.is_empty())
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => format!("{before}: {code}: {message}"),
+        (Some(word), None) | (None, Some(word)) => format!("{before}: {word}"),
+        (None, None) => before.to_owned(),
     }
 }
 
@@ -33,9 +54,11 @@ pub(super) fn explain(e: Error, service: Service, url: &Url) -> Error {
         return e;
     }
     let store = &url[..Position::BeforePath];
-    let Some(advice) = advice(&e, service, url) else { return e };
-    let explained = |source: Source| -> Source { Box::new(Explained { advice: format!("{store}: {advice}"), source }) };
+    let advice = advice(&e, service, url).map(|advice| format!("{store}: {advice}"));
+    let has_advice = advice.is_some();
+    let explained = |source: Source| -> Source { Box::new(Explained { advice, source }) };
     match e {
+        Error::NotFound { path, source } if !has_advice => Error::NotFound { path, source: explained(source) },
         Error::PermissionDenied { path, source } => Error::PermissionDenied { path, source: explained(source) },
         Error::Unauthenticated { path, source } => Error::Unauthenticated { path, source: explained(source) },
         Error::Generic { store, source } => Error::Generic { store, source: explained(source) },

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::commands::convert::print_renamed;
 use crate::error::{Error, Result, print_stderr};
-use crate::files::atomic_file::AtomicFile;
+use crate::files::output_file::OutputFile;
+use crate::files::stdin;
 use crate::options::{Query, SqlSource};
 use crate::output::{Counts, Format};
 use crate::progress::{Bar, Meter, Reading, size, thousands};
@@ -39,6 +40,7 @@ pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
         SqlSource::File(file) => (vec![read(file)?], Some(file.display().to_string())),
         SqlSource::Stdin | SqlSource::Prompt => {
             let place = "standard input";
+            stdin::has_statements();
             let mut bytes = Vec::new();
             io::stdin().lock().read_to_end(&mut bytes).map_err(|e| Error::from(e).with_context(place))?;
             (vec![text(bytes, place)?], Some(place.to_owned()))
@@ -48,7 +50,7 @@ pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
     unless_interrupted(async {
         match &query.output {
             Some(path) => {
-                let mut file = AtomicFile::create(path)?;
+                let mut file = OutputFile::create(path)?;
                 all(session, query, &scripts, place, &mut file).await?;
                 file.commit()
             }

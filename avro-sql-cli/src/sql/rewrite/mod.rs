@@ -1,7 +1,8 @@
 //! Plans one statement.
 //!
 //! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
-//! forms into long ones; [`numbers`] reads numbers; [`unsupported`] rejects what the engine would silently ignore;
+//! forms into long ones; [`numbers`] reads numbers; [`parameters`] and [`stdin`] put values for `$name` and a path
+//! for `'-'`; [`unsupported`] rejects what the engine would silently ignore;
 //! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and [`sort_keys`] rewrite
 //! syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
@@ -9,10 +10,12 @@ mod array;
 mod groups;
 mod names;
 mod numbers;
+mod parameters;
 mod probe;
 mod quantified;
 mod retries;
 mod sort_keys;
+mod stdin;
 mod synonyms;
 mod syntax;
 mod time;
@@ -20,6 +23,7 @@ mod unnest;
 mod unsupported;
 mod words;
 
+pub(crate) use parameters::Parameters;
 pub(crate) use words::is_keyword;
 
 use std::convert::Infallible;
@@ -38,6 +42,9 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 /// Returns the plan of a statement.
 pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
     let mut statement = parse(state, &numbers::without_underscores(sql))?;
+    let parameters = state.config().get_extension::<Parameters>().unwrap_or_default();
+    parameters.bind(&mut statement)?;
+    stdin::bind(&mut statement).await?;
     numbers::check_setting(&statement)?;
     if let Statement::Statement(statement) = &mut statement {
         time::set_time_zone(statement)?;
