@@ -399,6 +399,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     };
     usage_error::check_files(&arguments.files, &Arguments::command())?;
     let mut tables = arguments.table;
+    let unnamed_tables = arguments.files.len();
     tables.extend(tables_of(arguments.files));
     // As in the tools, `-` is standard output.
     let output = arguments.output.filter(|output| output.as_os_str() != "-");
@@ -418,6 +419,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     Ok(Query {
         source,
         tables,
+        unnamed_tables,
         parameters: arguments.param,
         format,
         output,

@@ -61,6 +61,8 @@ pub(crate) struct Query {
     pub(crate) source: SqlSource,
     /// Tables by name: `(name, path)`.
     pub(crate) tables: Vec<(String, String)>,
+    /// How many of the last tables the user did not name: they are called after their files.
+    pub(crate) unnamed_tables: usize,
     /// Values of `$name` in statements: `(name, value)`.
     pub(crate) parameters: Vec<(String, String)>,
     /// How rows are written.

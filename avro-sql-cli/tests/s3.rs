@@ -159,7 +159,8 @@ async fn failed_query_leaves_no_object() {
 async fn interrupted_command_leaves_no_object() {
     let stored = Stored::start().await;
     let endless = ROWS.replace("600000", "1000000000000");
-    let (avro, parquet) = (format!("COPY ({endless}) TO 's3://bucket/x.avro'"), format!("COPY ({endless}) TO 's3://bucket/x.parquet'"));
+    let (avro, parquet) =
+        (format!("COPY ({endless}) TO 's3://bucket/x.avro'"), format!("COPY ({endless}) TO 's3://bucket/x.parquet'"));
     for command in [&["-c", &endless, "-o", "s3://bucket/x.csv"][..], &["-c", &avro], &["-c", &parquet]] {
         let mut child = stored.command(command).spawn().unwrap();
         for _ in 0..3_000 {

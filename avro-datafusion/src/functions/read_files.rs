@@ -120,11 +120,11 @@ impl ReadFilesFunc {
             return plan_err!("{}: the session has no format `{}`", self.name, self.extension);
         };
         // Of a directory, the files like its first one; a named file whatever its name.
-        let extension = match listing.location.is_directory() && !listing.location.below(&file.object.location).is_empty()
-        {
-            true => extension(name),
-            false => String::new(),
-        };
+        let extension =
+            match listing.location.is_directory() && !listing.location.below(&file.object.location).is_empty() {
+                true => extension(name),
+                false => String::new(),
+            };
         let format = factory.create(state, &options)?;
         let listed = ListingOptions::new(format).with_file_extension(extension);
         let urls = call.paths.iter().map(|path| ListingTableUrl::parse(plain(path))).collect::<Result<Vec<_>>>()?;

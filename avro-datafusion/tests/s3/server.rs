@@ -212,7 +212,8 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
     let refused = state.refused_part.lock().unwrap().map(|number| format!("partNumber={number}&"));
     let is_refused = |query: &str| refused.is_some_and(|part| format!("{query}&").contains(&part));
     if request.method() == Method::PUT && request.uri().query().is_some_and(is_refused) {
-        let body = "<?xml version=\"1.0\"?>\n<Error><Code>QuotaExceeded</Code><Message>The bucket is full</Message></Error>";
+        let body =
+            "<?xml version=\"1.0\"?>\n<Error><Code>QuotaExceeded</Code><Message>The bucket is full</Message></Error>";
         let answer = Response::builder().status(StatusCode::FORBIDDEN);
         return Ok(answer.body(Full::from(body).map_err(Into::into).boxed_unsync())?);
     }

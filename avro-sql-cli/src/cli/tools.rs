@@ -265,7 +265,7 @@ impl ToolArguments {
             }
             ToolArguments::Head { input, limit, rows } => {
                 ToolTask::Cat(rows.cat(or_stdin(input.into_iter().collect())?, Some(limit))?)
-            },
+            }
             ToolArguments::Cat { inputs, limit, rows } => ToolTask::Cat(rows.cat(or_stdin(inputs)?, limit)?),
             ToolArguments::ToJson { inputs, pretty, head, plain, output } => {
                 ToolTask::ToJson(ToJson { inputs: or_stdin(inputs)?, form: form(plain), pretty, head, output })

@@ -35,7 +35,8 @@ pub(super) fn check_files(words: &[String], command: &Command) -> Result<()> {
         stdin::is_stdin(word) || word.contains("://") || word.contains(['*', '?', '[', '{']) || Path::new(word).exists()
     };
     let Some(word) = words.iter().find(|word| !is_path(word)) else { return Ok(()) };
-    let commands = command.get_subcommands().flat_map(|command| [command.get_name()].into_iter().chain(command.get_all_aliases()));
+    let commands =
+        command.get_subcommands().flat_map(|command| [command.get_name()].into_iter().chain(command.get_all_aliases()));
     let what = if word.contains(char::is_whitespace) {
         format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word))
     } else if let Some(near) = nearest(word, commands) {

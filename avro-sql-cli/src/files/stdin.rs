@@ -76,7 +76,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn read() -> Result<PathBuf> {
     if HAS_STATEMENTS.load(Ordering::Relaxed) {
-        return Err(Error::Failed("it has the SQL to run; pass the SQL with -c or -f to read a table from it".to_owned()));
+        return Err(Error::Failed(
+            "it has the SQL to run; pass the SQL with -c or -f to read a table from it".to_owned(),
+        ));
     }
     let mut stdin = io::stdin().lock();
     if stdin.is_terminal() {
