@@ -22,6 +22,7 @@ pub(crate) use options::{Options, Task};
 use crate::commands::index;
 use crate::commands::tools::{Compat, Count, ShowSchema};
 use crate::error::{Error, Result, on_stdout, suppress_notes};
+use crate::files::stdin;
 use crate::options::{
     CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of,
     parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of,
@@ -397,6 +398,9 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         (_, None) if io::stdin().is_terminal() => SqlSource::Prompt,
         (_, None) => SqlSource::Stdin,
     };
+    if matches!(source, SqlSource::Stdin) {
+        stdin::has_statements();
+    }
     usage_error::check_files(&arguments.files, &Arguments::command())?;
     let mut tables = arguments.table;
     let unnamed_tables = arguments.files.len();

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crate::commands::convert::print_renamed;
 use crate::error::{Error, Result, print_stderr};
 use crate::files::output_file::OutputFile;
-use crate::files::stdin;
 use crate::options::{Query, SqlSource};
 use crate::output::{Counts, Format};
 use crate::progress::{Bar, Meter, Reading, size, thousands};
@@ -40,7 +39,6 @@ pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
         SqlSource::File(file) => (vec![read(file)?], Some(file.display().to_string())),
         SqlSource::Stdin | SqlSource::Prompt => {
             let place = "standard input";
-            stdin::has_statements();
             let mut bytes = Vec::new();
             io::stdin().lock().read_to_end(&mut bytes).map_err(|e| Error::from(e).with_context(place))?;
             (vec![text(bytes, place)?], Some(place.to_owned()))
