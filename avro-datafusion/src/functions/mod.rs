@@ -1,8 +1,8 @@
 //! Table functions of SQL: `read_avro`, `read_csv`, `read_json`, `read_parquet`, `avro_schema`, `avro_metadata`,
 //! `avro_blocks`, `avro_damage`, `avro_index`.
 //!
-//! Those that begin with `read_` return the rows of files. The others return rows about each file: each implements `PerFile`, of which
-//! `file_table` makes a table. `avro_index` builds indexes.
+//! Those that begin with `read_` return the rows of files. The others return rows about each file: each implements
+//! `PerFile`, of which `file_table` makes a table. `avro_index` builds indexes.
 
 mod arguments;
 mod blocks;

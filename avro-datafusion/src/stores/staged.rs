@@ -69,7 +69,7 @@ impl StagedWrites {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).uploads.push(upload);
     }
 
-    /// Whether so many more bytes may be kept in memory.
+    /// Adds to the bytes kept in memory, unless they would be too many.
     fn hold(&self, bytes: usize) -> bool {
         let mut staged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = staged.held_bytes + bytes <= HELD_MAX || bytes == 0;
