@@ -39,7 +39,7 @@ static HAS_STATEMENTS: AtomicBool = AtomicBool::new(false);
 /// The directory of the copy, removed by [`clean_up`].
 static DIRECTORY: Mutex<Option<TempDir>> = Mutex::new(None);
 
-/// The copy, or why there is none. Locked while it is made.
+/// The copy, or the reason why it failed. Locked while it is made.
 static COPY: Mutex<Option<Result<PathBuf, String>>> = Mutex::new(None);
 
 /// Whether this path is standard input.

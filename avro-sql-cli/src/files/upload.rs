@@ -68,7 +68,7 @@ impl UploadFile {
         let (send, done) = sync_channel(1);
         let held = Arc::new(AtomicUsize::new(0));
         let upload = Upload::new(store, key, PART_BYTES);
-        let _ = runtime()?.spawn(run(upload, received, Arc::clone(&held), send));
+        drop(runtime()?.spawn(run(upload, received, Arc::clone(&held), send)));
         Ok(UploadFile { url: url.to_owned(), pieces, gathered: Vec::new(), done, held })
     }
 
@@ -221,14 +221,14 @@ fn object(text: &str) -> Result<(Arc<dyn ObjectStore>, Key)> {
 /// Runs a future on the threads of uploads, and blocks until it is done.
 fn wait<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let (send, done) = sync_channel(1);
-    let _ = runtime()?.spawn(async move {
+    drop(runtime()?.spawn(async move {
         let interrupted = interrupt::requested();
         let result = tokio::select! {
             result = future => result,
             () = interrupted => Err(Error::Interrupted),
         };
         let _ = send.send(result);
-    });
+    }));
     done.recv().unwrap_or_else(|_| Err(Error::Failed("internal error: a thread stopped".to_owned())))
 }
 
