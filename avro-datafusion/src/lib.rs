@@ -61,6 +61,7 @@ pub use diagnostics::observer::ScanObserver;
 pub use error::file_error;
 pub use functions::{
     AvroBlocksFunc, AvroDamageFunc, AvroFilesFunc, AvroIndexFunc, AvroMetadataFunc, AvroSchemaFunc, ReadAvroFunc,
+    ReadFilesFunc,
 };
 pub use listing::data_files;
 pub use listing::partition_columns::PartitionColumns;
@@ -75,9 +76,10 @@ pub use scan::format::{AvroFormat, AvroFormatFactory};
 pub use scan::source::AvroSource;
 pub use schema_file::{parse_schema, schema_text};
 pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
+pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};
 pub use sql_type::sql_type_name;
-pub use stores::ObjectStores;
+pub use stores::{ObjectStores, StagedWrites};
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;
 pub use table::url::AvroUrlTableFactory;

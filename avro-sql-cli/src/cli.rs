@@ -22,9 +22,10 @@ pub(crate) use options::{Options, Task};
 use crate::commands::index;
 use crate::commands::tools::{Compat, Count, ShowSchema};
 use crate::error::{Error, Result, on_stdout, suppress_notes};
+use crate::files::stdin;
 use crate::options::{
     CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of,
-    parse_memory_limit, parse_option, parse_table,
+    parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of,
 };
 use crate::output::{Display, Format};
 use crate::session::memory;
@@ -47,19 +48,25 @@ struct Arguments {
 
 #[derive(Args, Default)]
 struct QueryArguments {
+    /// Files, directories, globs or URLs that become tables, named as the file: x.avro is the table x
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
     /// Run this SQL and exit; repeatable; `;` separates statements
     #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
     command: Vec<String>,
     /// Run the SQL in this file and exit; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Give a file, directory or glob a table name; repeatable
+    /// Give a file, directory, glob or URL of any format a table name; `-` is standard input; repeatable
     #[arg(short, long, value_name = "NAME=PATH", value_parser = parse_table)]
     table: Vec<(String, String)>,
+    /// Set $NAME in the SQL: a number, true, false, null, or else text; repeatable
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
+    param: Vec<(String, String)>,
     /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// Write rows to this file, replaced only on success; `-` is standard output
+    /// Write rows to this file or URL, replaced only on success; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Memory that queries may use, such as 512M or 2G, or none for no limit (default: 80 % of the machine's)
@@ -173,8 +180,8 @@ enum CommandArguments {
     /// Count the rows of Avro files, from their block headers where these are plausible
     #[command(after_help = manual::COUNT)]
     Count {
-        /// Files, directories, globs or URLs; `-` is standard input
-        #[arg(required = true, value_name = "PATH")]
+        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Print a line for each file: rows, a tab, name
         #[arg(long)]
@@ -391,7 +398,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         }
         Some(CommandArguments::Count { inputs, per_file }) => {
             let total = if per_file { CountMode::PerFile } else { CountMode::Sum };
-            Task::Tool(crate::commands::tools::ToolTask::Count(Count { inputs, total }))
+            Task::Tool(crate::commands::tools::ToolTask::Count(Count { inputs: or_stdin(inputs)?, total }))
         }
         Some(CommandArguments::Blocks(tool)) => Task::Tool(tool.task()?),
     };
@@ -447,6 +454,13 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         (_, None) if io::stdin().is_terminal() => SqlSource::Prompt,
         (_, None) => SqlSource::Stdin,
     };
+    if matches!(source, SqlSource::Stdin) {
+        stdin::has_statements();
+    }
+    usage_error::check_files(&arguments.files, &Arguments::command())?;
+    let mut tables = arguments.table;
+    let unnamed_tables = arguments.files.len();
+    tables.extend(tables_of(arguments.files));
     // As in the tools, `-` is standard output.
     let output = arguments.output.filter(|output| output.as_os_str() != "-");
     let on_terminal = output.is_none() && io::stdout().is_terminal();
@@ -464,7 +478,9 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     };
     Ok(Query {
         source,
-        tables: arguments.table,
+        tables,
+        unnamed_tables,
+        parameters: arguments.param,
         format,
         output,
         max_rows_given: arguments.max_rows.is_some(),
@@ -499,6 +515,17 @@ fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_termin
     match format.is_binary() && on_terminal {
         true => Err(Error::Usage(format!("cannot write {0} to a terminal; use -o x.{0}", format.name()))),
         false => Ok(format),
+    }
+}
+
+/// Returns the inputs; without any, standard input, unless that is the terminal.
+fn or_stdin(inputs: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    match inputs.is_empty() {
+        true if io::stdin().is_terminal() => {
+            Err(Error::Usage("no input; name a file, or pipe one into the command".to_owned()))
+        }
+        true => Ok(vec![PathBuf::from("-")]),
+        false => Ok(inputs),
     }
 }
 
@@ -546,9 +573,9 @@ mod tests {
             (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
             (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
             (&["head", "-3", "a.avro"], "use -n 3 for the number of rows (see avro-sql head --help)"),
-            (&["src"], "src is a directory, not a command; use -c \"SELECT * FROM 'src'\" or avro-sql head src"),
+            (&["nosuch.avro"], "`nosuch.avro` is neither a command nor a file"),
             (&["SELECT\n1"], "`SELECT 1` is not a command; pass SQL in quotes with -c"),
-            (&["recode"], "a similar subcommand exists: 'recodec' (see avro-sql --help)"),
+            (&["recode"], "neither a command nor a file; did you mean the command `recodec`? (see avro-sql --help)"),
             (&["help", "nonsense"], "there is no command `nonsense`"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "expected NAME=PATH"),

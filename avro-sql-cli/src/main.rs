@@ -37,7 +37,10 @@ fn main() -> ExitCode {
             Ok(None) => return Ok(()), // help or version was printed
             Err(e) => return Err(e),
         };
-        execute(options)
+        let done = execute(options);
+        files::stdin::clean_up();
+        files::upload::clean_up();
+        done
     })
 }
 
@@ -55,6 +58,7 @@ fn execute(options: Options) -> Result<()> {
         Task::Query(query) => runtime.block_on(async {
             let session =
                 terminal::interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
+            session.set_parameters(&query.parameters);
             match query.source {
                 SqlSource::Prompt => repl::prompt(session, query).await,
                 _ => commands::query::script(&session, &query).await,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use avro_datafusion::parse_bytes;
 
 use crate::error::{Error, Result};
+use crate::files::stdin;
 use crate::output::{Display, Format};
 
 /// The form in which a schema is printed.
@@ -60,6 +61,10 @@ pub(crate) struct Query {
     pub(crate) source: SqlSource,
     /// Tables by name: `(name, path)`.
     pub(crate) tables: Vec<(String, String)>,
+    /// How many of the last tables the user did not name: they are called after their files.
+    pub(crate) unnamed_tables: usize,
+    /// Values of `$name` in statements: `(name, value)`.
+    pub(crate) parameters: Vec<(String, String)>,
     /// How rows are written.
     pub(crate) format: Format,
     /// Where rows are written; `None` is standard output.
@@ -120,12 +125,38 @@ pub(crate) fn parse_table(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Parses `NAME=VALUE`, where blanks are part of the value.
+pub(crate) fn parse_parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.trim_start_matches('$').to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, such as day=2024-05-01".to_owned()),
+    }
+}
+
 /// Parses `NAME=VALUE`.
 pub(crate) fn parse_option(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
         _ => Err("expected NAME=VALUE, such as block_bytes=500000000".to_owned()),
     }
+}
+
+/// Returns a table for each file, named as the file without its extensions, in words that SQL needs no quotes for.
+pub(crate) fn tables_of(files: Vec<String>) -> Vec<(String, String)> {
+    let mut tables: Vec<(String, String)> = Vec::new();
+    for file in files {
+        let name = file.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+        let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default().to_lowercase();
+        let mut word = stem.replace(|c: char| !c.is_alphanumeric() && c != '_', "_");
+        if word.is_empty() || stdin::is_stdin(&file) {
+            word = "stdin".to_owned();
+        } else if word.starts_with(|c: char| c.is_numeric()) {
+            word.insert(0, '_');
+        }
+        let n = tables.iter().filter(|(other, _)| *other == word || other.starts_with(&format!("{word}_"))).count();
+        tables.push((if n == 0 { word } else { format!("{word}_{}", n + 1) }, file));
+    }
+    tables
 }
 
 /// Returns the format for the extension of an output file.

@@ -9,14 +9,17 @@ pub(crate) mod memory;
 pub(crate) mod read_only;
 pub(crate) mod replan;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use avro_arrow::tagged;
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
-use avro_datafusion::{AvroOptions, AvroSessionExt, StoredFile};
+use avro_datafusion::{AvroOptions, AvroSessionExt, StoredFile, wait_for_aborts};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -32,10 +35,10 @@ use tokio::task::JoinHandle;
 use crate::diagnostics::hints;
 use crate::diagnostics::scan_notes::ScanNotes;
 use crate::error::{Error, Result, print_note};
-use crate::files::atomic_file::Written;
+use crate::files::stdin;
 use crate::options::Resources;
 use crate::sql::describe;
-use crate::sql::rewrite::{self, Definitions};
+use crate::sql::rewrite::{self, Definitions, Parameters};
 use crate::summarize;
 use crate::terminal::query_progress::PlanMeter;
 use crate::threads::STACK_BYTES;
@@ -45,6 +48,9 @@ const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.satu
 
 /// Batches that a query may compute ahead of their writing.
 const BATCHES_AHEAD: usize = 2;
+
+/// How long the end of a session waits for the uploads of a canceled query to be aborted.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A SQL session in which paths and named tables can be queried.
 pub(crate) struct Session {
@@ -102,8 +108,7 @@ impl Session {
         formats::register(&mut context.state_ref().write())?;
         summarize::register(&context);
         for (name, path) in tables {
-            let registered = context.register_avro_table(name, path.as_str(), reading.clone()).await;
-            registered.map_err(|e| hints::explain(e, &context).with_context(&format!("table {name}")))?;
+            register(&context, name, path, &reading).await.map_err(|e| e.with_context(&format!("table {name}")))?;
         }
         Ok(Session {
             context,
@@ -112,6 +117,11 @@ impl Session {
             n_threads: resources.threads,
             read_only: resources.read_only,
         })
+    }
+
+    /// Sets the values of `$name` in statements.
+    pub(crate) fn set_parameters(&self, values: &[(String, String)]) {
+        self.context.state_ref().write().config_mut().set_extension(Arc::new(Parameters::new(values)));
     }
 
     /// Starts one statement.
@@ -203,9 +213,25 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(threads) = self.0.take() {
+            // A canceled query has dropped its uploads, or will soon.
+            wait_for_aborts(ABORT_TIMEOUT);
             threads.shutdown_background();
         }
     }
+}
+
+/// Registers the files at a path, of any format, as a table.
+async fn register(context: &SessionContext, name: &str, path: &str, reading: &AvroOptions) -> Result<()> {
+    let copy = if stdin::is_stdin(path) { Some(stdin::copy().await?) } else { None };
+    let path = copy.as_deref().and_then(Path::to_str).unwrap_or(path);
+    let explain = |e| hints::explain(e, context);
+    // A word that is not a path would be looked for among the tables.
+    if !path.contains(['/', '\\', '*', '?', '[', '{', '.']) {
+        return context.register_avro_table(name, path, reading.clone()).await.map_err(explain);
+    }
+    let table = context.table_provider(TableReference::bare(path)).await.map_err(explain)?;
+    context.register_table(TableReference::bare(name), table)?;
+    Ok(())
 }
 
 async fn compute(
@@ -224,10 +250,10 @@ async fn compute(
     if read_only {
         read_only::check(&plan)?;
     }
-    let (plan, copied) = copies::stage_copy_output(plan)?;
+    let (running, plan, staged) = copies::stage(context, plan)?;
     describe::hints(&plan).iter().for_each(|hint| print_note(&format!("avro-sql: {hint}")));
     let plan = describe::with_sql_types(plan).map_err(explain)?;
-    let Some(mut rows) = begin(context, plan, meter).await.map_err(explain)? else { return Ok(()) };
+    let Some(mut rows) = begin(&running, plan, meter).await.map_err(explain)? else { return Ok(()) };
     // Tagged structs leave the engine as unions.
     let dense = tagged::dense_schema(&rows.schema());
     let untagged = |batch: RecordBatch| -> Result<RecordBatch> {
@@ -243,7 +269,7 @@ async fn compute(
         }
         part = match rows.next().await {
             Some(batch) => ResultPart::Rows(untagged(batch?)?),
-            None => return copied.map_or(Ok(()), Written::commit),
+            None => return staged.commit().await,
         };
     }
 }

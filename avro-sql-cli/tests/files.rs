@@ -258,9 +258,6 @@ fn special_file_names_are_read_and_written() {
     assert_eq!((ran.stdout(), ran.code), ("n\n6\n", 0), "{}", ran.stderr);
     assert!(ran.stderr.contains("left out x\\ny.avro (a control character"), "{}", ran.stderr);
     folder.run(&["count", "nl/"]).wrote("15\n");
-    for (from, words) in [("-", "save it to a file first"), ("/dev/stdin", "save it to a file first")] {
-        folder.run_with(&["-c", &format!("SELECT * FROM '{from}'")], "x").failed(1, &[words]);
-    }
     folder.run(&["-c", "DROP TABLE 'nl/'"]).failed(1, &["delete files with rm"]);
     folder.run(&["-c", "DROP TABLE IF EXISTS 'people.avro'"]).failed(1, &["delete files with rm"]);
 }

@@ -96,6 +96,26 @@ fn prompt_runs_statements_and_commands() {
 }
 
 #[test]
+fn named_file_is_a_table() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &["people.avro", "logs/"]);
+    terminal.ask("\\format csv").ask("SELECT count(*) AS n FROM people JOIN logs USING (id);").press("\\q\r");
+    assert_eq!(terminal.end(), 0);
+    expect![[r#"
+        avro-sql 0.1.0; \? for help
+        table people: people.avro
+        table logs: logs/
+        avro-sql> \format csv
+        avro-sql> SELECT count(*) AS n FROM people JOIN logs USING (id);
+        n
+        3
+        avro-sql> \q
+
+    "#]]
+    .assert_eq(&(terminal.text() + "\n"));
+}
+
+#[test]
 fn ctrl_c_cancels_query_and_keeps_prompt() {
     let folder = folder();
     let mut terminal = prompt(&folder, &["--no-progress"]);

@@ -14,9 +14,15 @@ pub(crate) struct Arguments {
     pub(crate) options: AvroOptions,
 }
 
-impl Arguments {
-    /// Parses the arguments of a call of this function; `options` are the defaults.
-    pub(crate) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<Arguments> {
+/// A call as written: paths, and options by name.
+pub(super) struct Call {
+    pub(super) paths: Vec<String>,
+    pub(super) options: Vec<(String, String)>,
+}
+
+impl Call {
+    /// Parses the arguments of a call of this function.
+    pub(super) fn parse(function: &str, exprs: &[Expr]) -> Result<Call> {
         let usage = || {
             plan_err!(
                 "write {function}('path'), with a file, a directory, a glob or a list of them, \
@@ -25,16 +31,28 @@ impl Arguments {
         };
         let Some((first, rest)) = exprs.split_first() else { return usage() };
         let Some(paths) = paths(first).filter(|paths| !paths.is_empty()) else { return usage() };
-        let mut options = options.clone();
+        let mut options = Vec::with_capacity(rest.len() / 2);
         for pair in rest.chunks(2) {
             let [name, value] = pair else { return usage() };
             let Some(name) = text(name) else { return usage() };
             match text(value) {
-                Some(value) => options.set_reading(&name, &value)?,
+                Some(value) => options.push((name, value)),
                 None => return plan_err!("{function}: the option `{name}` must be a constant"),
             }
         }
-        Ok(Arguments { paths, options })
+        Ok(Call { paths, options })
+    }
+}
+
+impl Arguments {
+    /// Parses the arguments of a call of this function; `options` are the defaults.
+    pub(crate) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<Arguments> {
+        let call = Call::parse(function, exprs)?;
+        let mut options = options.clone();
+        for (name, value) in &call.options {
+            options.set_reading(name, value)?;
+        }
+        Ok(Arguments { paths: call.paths, options })
     }
 
     /// Parses the paths.

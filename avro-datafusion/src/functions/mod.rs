@@ -1,8 +1,8 @@
-//! Table functions of SQL: `read_avro`, `avro_schema`, `avro_metadata`, `avro_blocks`, `avro_damage`, `avro_files`,
-//! `avro_index`.
+//! Table functions of SQL: `read_avro`, `read_csv`, `read_json`, `read_parquet`, `avro_schema`, `avro_metadata`,
+//! `avro_blocks`, `avro_damage`, `avro_files`, `avro_index`.
 //!
-//! `read_avro` returns the rows of files. The others return rows about each file: each implements `PerFile`, of which
-//! `file_table` makes a table. `avro_index` builds indexes.
+//! Those that begin with `read_` return the rows of files. The others return rows about each file: each implements
+//! `PerFile`, of which `file_table` makes a table. `avro_index` builds indexes.
 
 mod arguments;
 mod blocks;
@@ -14,6 +14,7 @@ mod metadata;
 #[cfg(feature = "sql")]
 mod named;
 mod read;
+mod read_files;
 mod schema;
 mod wait;
 
@@ -27,6 +28,7 @@ pub use files::AvroFilesFunc;
 pub use index::AvroIndexFunc;
 pub use metadata::AvroMetadataFunc;
 pub use read::ReadAvroFunc;
+pub use read_files::ReadFilesFunc;
 pub use schema::AvroSchemaFunc;
 
 use crate::options::read::AvroOptions;
@@ -37,7 +39,7 @@ use std::sync::Arc;
 
 /// Registers all table functions with these default options.
 pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Result<()> {
-    let functions: [(&str, Arc<dyn TableFunctionImpl>); 7] = [
+    let mut functions: Vec<(&str, Arc<dyn TableFunctionImpl>)> = vec![
         ("read_avro", Arc::new(ReadAvroFunc::new(options.clone()))),
         ("avro_schema", Arc::new(AvroSchemaFunc::new(options.clone()))),
         ("avro_metadata", Arc::new(AvroMetadataFunc::new(options.clone()))),
@@ -46,6 +48,7 @@ pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Resul
         ("avro_files", Arc::new(AvroFilesFunc::new(options.clone()))),
         ("avro_index", Arc::new(AvroIndexFunc::new(options.clone()))),
     ];
+    functions.extend(ReadFilesFunc::all().map(|function| (function.name(), Arc::new(function) as _)));
     #[cfg(feature = "sql")]
     state.register_relation_planner(Arc::new(named::NamedArguments::new(functions.iter().map(|(name, _)| *name))))?;
     for (name, function) in functions {

@@ -132,6 +132,11 @@ impl LeftOut {
         self.other.n > 0
     }
 
+    /// Returns whether there are files without an extension that are not Avro.
+    pub(crate) fn has_bare(&self) -> bool {
+        self.bare.n > 0
+    }
+
     /// Adds a file that the store cannot name.
     pub(crate) fn add_unnamable(&mut self, name: &str) {
         self.unnamable.add(name);

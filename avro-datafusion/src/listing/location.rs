@@ -222,12 +222,13 @@ const STDIN: &str = "SQL cannot read standard input; save it to a file first, as
                      `avro-sql cat - -o x.avro`";
 
 /// Expands `~/`, unless there is a directory named `~`.
-fn at_home(path: &str) -> Option<String> {
+pub(crate) fn at_home(path: &str) -> Option<String> {
     let below = path.strip_prefix("~/").filter(|_| !fs::exists("~").unwrap_or(false))?;
     Some(std::env::home_dir()?.join(below).to_str()?.to_owned())
 }
 
-fn is_local_file(text: &str) -> bool {
+/// Whether this names a file or directory on this machine.
+pub(crate) fn is_local_file(text: &str) -> bool {
     // File names may contain braces.
     !text.contains("://") && fs::metadata(text).is_ok()
 }

@@ -8,7 +8,7 @@
 mod files;
 mod group;
 mod partition;
-mod upload;
+pub(crate) mod upload;
 
 use crate::error::file_error;
 use crate::index::{IndexOptions, build_files};

@@ -8,16 +8,49 @@ use url::{Position, Url};
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// An error with advice in front of it.
+/// An error without the document that a server sent, and with advice in front of it.
 #[derive(Debug)]
 struct Explained {
-    advice: String,
+    advice: Option<String>,
     source: Source,
 }
 
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.advice, self.source)
+        let text = without_document(&self.source.to_string());
+        let text = request(&text).unwrap_or(text);
+        match &self.advice {
+            Some(advice) => write!(f, "{advice} ({text})"),
+            None => f.write_str(&text),
+        }
+    }
+}
+
+/// Shortens `Error performing PUT http://host/x?partNumber=2 in 2ms, after 3 retries, max_retries: 10, .. - Server
+/// returned non-2xx status code: 503` to `PUT http://host/x, after 3 retries: 503`.
+fn request(text: &str) -> Option<String> {
+    let (request, rest) = text.strip_prefix("Error performing ")?.split_once(" in ")?;
+    let (time, what) = rest.split_once(" - ")?;
+    let request = request.split('?').next().unwrap_or(request);
+    let retries = time.split(", ").find(|part| part.starts_with("after ")).map(|part| format!(", {part}"));
+    let what = what.trim_start_matches("Server returned non-2xx status code: ");
+    Some(format!("{request}{}: {what}", retries.unwrap_or_default()))
+}
+
+/// Returns the error of a server without the XML or HTML of its answer, but with the code and the message in it.
+fn without_document(text: &str) -> String {
+    let starts = ["<?xml", "<Error", "<!DOCTYPE", "<!doctype", "<html"];
+    let Some(start) = starts.iter().filter_map(|start| text.find(start)).min() else { return text.to_owned() };
+    let (before, document) = text.split_at(start);
+    let before = before.trim_end_matches([':', ' ', '\n']);
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once("</")?.0.trim()).filter(|text| !text.is_empty())
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => format!("{before}: {code}: {message}"),
+        (Some(word), None) | (None, Some(word)) => format!("{before}: {word}"),
+        (None, None) => before.to_owned(),
     }
 }
 
@@ -33,9 +66,11 @@ pub(super) fn explain(e: Error, service: Service, url: &Url) -> Error {
         return e;
     }
     let store = &url[..Position::BeforePath];
-    let Some(advice) = advice(&e, service, url) else { return e };
-    let explained = |source: Source| -> Source { Box::new(Explained { advice: format!("{store}: {advice}"), source }) };
+    let advice = advice(&e, service, url).map(|advice| format!("{store}: {advice}"));
+    let has_advice = advice.is_some();
+    let explained = |source: Source| -> Source { Box::new(Explained { advice, source }) };
     match e {
+        Error::NotFound { path, source } if !has_advice => Error::NotFound { path, source: explained(source) },
         Error::PermissionDenied { path, source } => Error::PermissionDenied { path, source: explained(source) },
         Error::Unauthenticated { path, source } => Error::Unauthenticated { path, source: explained(source) },
         Error::Generic { store, source } => Error::Generic { store, source: explained(source) },
@@ -114,17 +149,17 @@ fn denied(service: Service, says: &dyn Fn(&[&str]) -> bool) -> String {
             "the credentials are too old; log in again, for example by `aws sso login`".to_owned()
         }
         Service::S3 => {
-            "the credentials in use may not read this; others can be named by AWS_PROFILE, AWS_ACCESS_KEY_ID and \
+            "the credentials in use do not allow this; others can be named by AWS_PROFILE, AWS_ACCESS_KEY_ID and \
              AWS_SECRET_ACCESS_KEY or options such as 'aws.access_key_id', and none are used for a public bucket with \
              AWS_SKIP_SIGNATURE=true"
                 .to_owned()
         }
-        Service::Gcs => "the credentials in use may not read this; run `gcloud auth application-default login`, set \
+        Service::Gcs => "the credentials in use do not allow this; run `gcloud auth application-default login`, set \
              GOOGLE_SERVICE_ACCOUNT or the option 'gcp.service_account_path', and for a public bucket \
              GOOGLE_SKIP_SIGNATURE=true"
             .to_owned(),
         Service::Azure => {
-            "the credentials in use may not read this; run `az login`, set AZURE_STORAGE_ACCOUNT_KEY or the \
+            "the credentials in use do not allow this; run `az login`, set AZURE_STORAGE_ACCOUNT_KEY or the \
              option 'azure.access_key', and for a public container AZURE_SKIP_SIGNATURE=true"
                 .to_owned()
         }
@@ -158,6 +193,16 @@ mod tests {
             (Service::Http, generic("status code: 405"), "name one file"),
             (Service::Http, generic("Received non-partial response"), "parts of files"),
             (Service::S3, generic("something else"), "something else"),
+            (
+                Service::S3,
+                generic(
+                    "Error performing PUT http://h/b/k?partNumber=2&uploadId=7 in 2.5ms, after 3 retries, max_retries: 3, \
+                     retry_timeout: 180s  - Server returned non-2xx status code: 503 Service Unavailable: <?xml \
+                     version=\"1.0\"?>\n<Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>",
+                ),
+                "S3 error: PUT http://h/b/k, after 3 retries: 503 Service Unavailable: SlowDown: Reduce your rate",
+            ),
+            (Service::S3, generic("502 Bad Gateway: <html><body>nginx</body></html>"), "S3 error: 502 Bad Gateway"),
         ];
         let url = Url::parse("s3://b/").unwrap();
         for (service, error, expected) in cases {

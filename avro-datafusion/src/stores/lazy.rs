@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
 };
 use std::fmt;
 use std::ops::Range;
@@ -85,7 +85,8 @@ impl ObjectStore for LazyStore {
     }
 
     async fn put_multipart_opts(&self, path: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.made().await?.put_multipart_opts(path, options).await.map_err(|e| self.explain(e))
+        let parts = self.made().await?.put_multipart_opts(path, options).await.map_err(|e| self.explain(e))?;
+        Ok(Box::new(ExplainedUpload { parts, store: self.clone() }))
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
@@ -125,5 +126,28 @@ impl ObjectStore for LazyStore {
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         self.made().await?.rename_opts(from, to, options).await.map_err(|e| self.explain(e))
+    }
+}
+
+/// An upload whose errors have advice.
+#[derive(Debug)]
+struct ExplainedUpload {
+    parts: Box<dyn MultipartUpload>,
+    store: LazyStore,
+}
+
+#[async_trait]
+impl MultipartUpload for ExplainedUpload {
+    fn put_part(&mut self, part: PutPayload) -> UploadPart {
+        let (sent, store) = (self.parts.put_part(part), self.store.clone());
+        Box::pin(async move { sent.await.map_err(|e| store.explain(e)) })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.parts.complete().await.map_err(|e| self.store.explain(e))
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.parts.abort().await.map_err(|e| self.store.explain(e))
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::listing::data_files::compression;
 use crate::listing::list::{list, starts_avro};
-use crate::listing::location::{Location, has_extension};
+use crate::listing::location::{Location, at_home, has_extension, is_local_file};
 use crate::options::read::AvroOptions;
 use crate::table::provider::AvroTable;
 use async_trait::async_trait;
@@ -121,7 +121,10 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
     }
     let listings = list(locations, session.runtime_env(), &options.file_extension, None).await?;
     let Some(listing) = listings.iter().find(|listing| !listing.files.is_empty()) else {
-        let reason: String = listings.iter().map(|listing| listing.left_out.reason()).collect();
+        let mut reason: String = listings.iter().map(|listing| listing.left_out.reason()).collect();
+        if listings.iter().any(|listing| listing.left_out.has_bare()) {
+            reason.push_str("; read_parquet, read_csv and read_json read files whatever their names");
+        }
         return Ok(match listings.iter().any(|listing| listing.left_out.has_others()) {
             true => Kind::OtherDirectory(reason),
             false if reason.is_empty() => Kind::Nothing,
@@ -141,20 +144,33 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
     }
 }
 
+/// Returns the compression of a file, by the extension of its name, as DataFusion calls it.
+pub(crate) fn compression_name(name: &str) -> Option<&'static str> {
+    match compression(name)?.0 {
+        "gzip" => Some("gz"),
+        "bzip2" => Some("bz2"),
+        "xz" => Some("xz"),
+        "zstd" => Some("zst"),
+        _ => None,
+    }
+}
+
 /// Returns the extension of a name, including that of a compression.
-fn extension(name: &str) -> String {
+pub(crate) fn extension(name: &str) -> String {
     let plain = if compression(name).is_some() { name.rsplit_once('.').map_or(name, |(plain, _)| plain) } else { name };
     let from = plain.rfind('.').unwrap_or(plain.len());
     name.get(from..).unwrap_or_default().to_owned()
 }
 
-/// Returns the path for DataFusion, which interprets wildcard characters even in names of existing files.
-fn plain(path: &str) -> String {
-    let url = match path.contains(WILDCARDS) && !path.contains("://") && std::fs::exists(path).unwrap_or(false) {
-        true => std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok()),
+/// Returns the path for DataFusion, which does not know `~/`, and interprets wildcard characters even in names of
+/// existing files.
+pub(crate) fn plain(path: &str) -> String {
+    let path = at_home(path).unwrap_or_else(|| path.to_owned());
+    let url = match path.contains(WILDCARDS) && is_local_file(&path) {
+        true => std::path::absolute(&path).ok().and_then(|path| Url::from_file_path(path).ok()),
         false => None,
     };
-    url.map_or_else(|| path.to_owned(), String::from)
+    url.map_or(path, String::from)
 }
 
 /// Returns whether this looks like a path rather than a table name.

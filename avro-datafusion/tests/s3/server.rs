@@ -46,6 +46,8 @@ struct State {
     s3: S3Service,
     log: Mutex<Vec<Logged>>,
     faults: Mutex<Vec<Rule>>,
+    /// The number of the part that every upload is refused.
+    refused_part: Mutex<Option<usize>>,
     /// Paths that are not objects, and whether they exist.
     pages: Mutex<Vec<(String, String)>>,
     /// Requests that came and were not answered yet.
@@ -113,6 +115,7 @@ impl Server {
             s3: builder.build(),
             log: Mutex::default(),
             faults: Mutex::default(),
+            refused_part: Mutex::default(),
             pages: Mutex::default(),
             under_way: AtomicUsize::new(0),
         });
@@ -148,6 +151,11 @@ impl Server {
 
     pub(crate) fn fail(&self, rules: Vec<Rule>) {
         *self.state.faults.lock().unwrap() = rules;
+    }
+
+    /// Refuses the part of this number, of every upload.
+    pub(crate) fn refuse_part(&self, number: Option<usize>) {
+        *self.state.refused_part.lock().unwrap() = number;
     }
 
     /// Puts a page for anybody, at a path outside of the bucket.
@@ -201,6 +209,14 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
         status: 0,
         bytes: 0,
     };
+    let refused = state.refused_part.lock().unwrap().map(|number| format!("partNumber={number}&"));
+    let is_refused = |query: &str| refused.is_some_and(|part| format!("{query}&").contains(&part));
+    if request.method() == Method::PUT && request.uri().query().is_some_and(is_refused) {
+        let body =
+            "<?xml version=\"1.0\"?>\n<Error><Code>QuotaExceeded</Code><Message>The bucket is full</Message></Error>";
+        let answer = Response::builder().status(StatusCode::FORBIDDEN);
+        return Ok(answer.body(Full::from(body).map_err(Into::into).boxed_unsync())?);
+    }
     let asked_tag = request.headers().get("if-match").cloned();
     let first_byte = logged.range.as_ref().map_or(0, |range| range.start);
     let fault = if request.method() == Method::PUT { None } else { state.fault(&name, first_byte) };

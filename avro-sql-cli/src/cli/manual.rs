@@ -14,6 +14,9 @@ Examples:
   avro-sql -t events=logs/ -c \"SELECT kind, count(*) FROM events GROUP BY kind\"
   avro-sql -f report.sql -o report.parquet                      or .avro, .csv, .json, .ndjson, .md
   avro-sql                                                      the prompt; \\? for help
+  avro-sql events.avro                                          the prompt, with the table events
+  zcat x.csv.gz | avro-sql -c \"SELECT count(*) FROM '-'\"        also Avro, Parquet, NDJSON
+  avro-sql -p day=2024-05-01 -c \"SELECT * FROM 'logs/' WHERE day = \\$day\"
   avro-sql convert events.avro events.parquet
   avro-sql index logs/                                          queries then read less of logs/
   avro-sql schema events.avro
@@ -30,6 +33,7 @@ Examples:
   avro-sql convert logs/ clicks.ndjson --select 'ts, user' --where \"kind = 'click'\"
   avro-sql convert logs/ by-day/ --to parquet --partition-by day
   avro-sql convert logs/ out/ --to parquet                      one file for each input
+  avro-sql convert s3://a/logs/ s3://b/by-day/ --to parquet --partition-by day
   avro-sql convert --lenient damaged.avro rest.arrow";
 
 /// Examples of `index`.
@@ -57,7 +61,8 @@ Examples:
 pub(crate) const COUNT: &str = "\
 Examples:
   avro-sql count events.avro
-  avro-sql count --per-file 'logs/*.avro'";
+  avro-sql count --per-file 'logs/*.avro'
+  curl -s https://example.com/x.avro | avro-sql count";
 
 /// Examples of `ls`.
 pub(crate) const LS: &str = "\

@@ -8,7 +8,7 @@ use avro_arrow::json::Form;
 use clap::{Args, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
 
-use super::{FormatArgument, format_for};
+use super::{FormatArgument, format_for, or_stdin};
 use crate::cli::manual::tools as manual;
 use crate::commands::tools::{
     Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, Keep, Meta, MetaFields, Random, Recodec, Repair,
@@ -22,8 +22,8 @@ pub(super) enum ToolArguments {
     /// Print the metadata of files: header entries, codec, sync marker, blocks, rows and sizes
     #[command(alias = "getmeta", after_help = manual::META)]
     Meta {
-        /// Files, directories, globs or URLs; `-` is standard input
-        #[arg(required = true, value_name = "PATH")]
+        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Print only the value of this metadata key, unchanged
         #[arg(long, conflicts_with = "blocks")]
@@ -38,9 +38,9 @@ pub(super) enum ToolArguments {
     /// Print the first rows of a file
     #[command(after_help = manual::HEAD)]
     Head {
-        /// A file, directory, glob or URL; `-` is standard input
+        /// A file, directory, glob or URL; `-` is standard input, as is no path after a pipe
         #[arg(value_name = "PATH")]
-        input: PathBuf,
+        input: Option<PathBuf>,
         /// Number of rows
         #[arg(short = 'n', long = "rows", alias = "limit", value_name = "N", default_value = "10")]
         limit: u64,
@@ -50,8 +50,8 @@ pub(super) enum ToolArguments {
     /// Print the rows of files, one file after another
     #[command(after_help = manual::CAT)]
     Cat {
-        /// Files, directories, globs or URLs; `-` is standard input
-        #[arg(required = true, value_name = "PATH")]
+        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Maximum number of rows
         #[arg(short = 'n', long = "rows", alias = "limit", value_name = "N")]
@@ -62,8 +62,8 @@ pub(super) enum ToolArguments {
     /// Print rows as JSON lines, in Avro's JSON encoding
     #[command(name = "tojson", after_help = manual::TOJSON)]
     ToJson {
-        /// Files, directories, globs or URLs; `-` is standard input
-        #[arg(required = true, value_name = "PATH")]
+        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Indent rows over several lines
         #[arg(long)]
@@ -261,12 +261,14 @@ impl ToolArguments {
                     None if blocks => MetaFields::Blocks,
                     None => MetaFields::File,
                 };
-                ToolTask::Meta(Meta { inputs, said, json })
+                ToolTask::Meta(Meta { inputs: or_stdin(inputs)?, said, json })
             }
-            ToolArguments::Head { input, limit, rows } => ToolTask::Cat(rows.cat(vec![input], Some(limit))?),
-            ToolArguments::Cat { inputs, limit, rows } => ToolTask::Cat(rows.cat(inputs, limit)?),
+            ToolArguments::Head { input, limit, rows } => {
+                ToolTask::Cat(rows.cat(or_stdin(input.into_iter().collect())?, Some(limit))?)
+            }
+            ToolArguments::Cat { inputs, limit, rows } => ToolTask::Cat(rows.cat(or_stdin(inputs)?, limit)?),
             ToolArguments::ToJson { inputs, pretty, head, plain, output } => {
-                ToolTask::ToJson(ToJson { inputs, form: form(plain), pretty, head, output })
+                ToolTask::ToJson(ToJson { inputs: or_stdin(inputs)?, form: form(plain), pretty, head, output })
             }
             ToolArguments::FromJson { input, output, schema, plain, compression } => ToolTask::FromJson(FromJson {
                 input,

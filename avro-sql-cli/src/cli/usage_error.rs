@@ -6,7 +6,9 @@ use std::path::Path;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::error::one_line;
+use crate::error::nearby::{nearby, nearest};
+use crate::error::{Error, Result, one_line};
+use crate::files::stdin;
 
 /// Returns the error in these arguments on one line, without clap's usage section.
 pub(super) fn usage_error(e: &clap::Error, arguments: &[OsString], command: &Command) -> String {
@@ -27,6 +29,26 @@ pub(super) fn usage_error(e: &clap::Error, arguments: &[OsString], command: &Com
     }
 }
 
+/// Returns an error for words that stand where a file may stand, and name neither a file nor a command.
+pub(super) fn check_files(words: &[String], command: &Command) -> Result<()> {
+    let is_path = |word: &str| {
+        stdin::is_stdin(word) || word.contains("://") || word.contains(['*', '?', '[', '{']) || Path::new(word).exists()
+    };
+    let Some(word) = words.iter().find(|word| !is_path(word)) else { return Ok(()) };
+    let commands =
+        command.get_subcommands().flat_map(|command| [command.get_name()].into_iter().chain(command.get_all_aliases()));
+    let what = if word.contains(char::is_whitespace) {
+        format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word))
+    } else if let Some(near) = nearest(word, commands) {
+        format!("`{word}` is neither a command nor a file; did you mean the command `{near}`?")
+    } else if let Some(near) = nearby(Path::new(word)) {
+        format!("{word}: no such file; did you mean {}?", near.display())
+    } else {
+        format!("`{word}` is neither a command nor a file")
+    };
+    Err(Error::Usage(format!("{what} (see avro-sql --help)")))
+}
+
 /// Returns a specific message if the unknown word or option shows the user's intent.
 fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
     let text = |kind| match e.get(kind) {
@@ -34,17 +56,6 @@ fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
         _ => None,
     };
     match e.kind() {
-        ErrorKind::InvalidSubcommand => {
-            let word = text(ContextKind::InvalidSubcommand)?;
-            if Path::new(word).exists() {
-                let what = if Path::new(word).is_dir() { "a directory" } else { "a file" };
-                return Some(format!(
-                    "{word} is {what}, not a command; use -c \"SELECT * FROM '{word}'\" or avro-sql head {word}"
-                ));
-            }
-            let is_sql = word.contains(char::is_whitespace);
-            is_sql.then(|| format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word)))
-        }
         // `head -3`, as in Unix.
         ErrorKind::UnknownArgument if matches!(tool, Some("head" | "cat")) => {
             let word = text(ContextKind::InvalidArg)?;

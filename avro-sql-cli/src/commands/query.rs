@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::commands::convert::print_renamed;
 use crate::error::{Error, Result, print_stderr};
-use crate::files::atomic_file::AtomicFile;
+use crate::files::output_file::OutputFile;
 use crate::options::{Query, SqlSource};
 use crate::output::{Counts, Format};
 use crate::progress::{Bar, Meter, Reading, size, thousands};
@@ -48,7 +48,7 @@ pub(crate) async fn script(session: &Session, query: &Query) -> Result<()> {
     unless_interrupted(async {
         match &query.output {
             Some(path) => {
-                let mut file = AtomicFile::create(path)?;
+                let mut file = OutputFile::create(path)?;
                 all(session, query, &scripts, place, &mut file).await?;
                 file.commit()
             }

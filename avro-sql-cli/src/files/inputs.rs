@@ -91,12 +91,11 @@ pub(crate) fn local(path: &Path) -> Result<()> {
     }
 }
 
-/// Returns an error for a URL as the output.
+/// Returns an error for a URL where only local files are written.
 pub(crate) fn writable(path: &Path) -> Result<()> {
     local(path).map_err(|_| {
         Error::Usage(format!(
-            "{0}: only local files can be written; use SQL for object stores: COPY (SELECT * FROM '..') TO '{0}' STORED AS AVRO, \
-             or PARQUET, CSV, JSON",
+            "{0}: only local files can be written here; use COPY (SELECT * FROM '..') TO '{0}', or the option -o",
             path.display()
         ))
     })

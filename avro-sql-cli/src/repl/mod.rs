@@ -52,6 +52,8 @@ pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
     }
     if !shell.query.quiet {
         print_stderr(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
+        let named = shell.query.tables.len() - shell.query.unnamed_tables;
+        shell.query.tables.iter().skip(named).for_each(|(name, path)| print_stderr(&format!("table {name}: {path}")));
     }
     interrupt::exit_on_sigterm_during_readline()?;
     loop {

@@ -1,21 +1,57 @@
-//! `COPY .. TO` a local file: changes the plan to write to a temporary name, and returns the file that is renamed at
-//! the end.
+//! `COPY .. TO` a local file or an object store: changes where the plan writes, and returns what appears at the end.
 //!
 //! Without this, the engine finishes a Parquet file even if the query fails, which leaves a valid file with some of the
-//! rows. Avro files have a sink that avoids this.
+//! rows, or the parts of an upload. Avro files have a sink that avoids this.
 
 use std::fs;
 use std::path::Path;
 
+use avro_datafusion::StagedWrites;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
 use url::Url;
 
 use crate::error::{Error, Result};
 use crate::files::atomic_file::Written;
 use crate::files::inputs;
 
-/// Returns the plan to run instead, and the file to rename afterwards.
-pub(crate) fn stage_copy_output(plan: LogicalPlan) -> Result<(LogicalPlan, Option<Written>)> {
+/// What a statement has written and is not there yet.
+pub(crate) enum Staged {
+    /// Nothing, or the statement's own sink makes it appear.
+    Nothing,
+    File(Written),
+    Objects(StagedWrites),
+}
+
+impl Staged {
+    /// Makes it appear.
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Staged::Nothing => Ok(()),
+            Staged::File(file) => file.commit(),
+            Staged::Objects(writes) => Ok(writes.commit().await?),
+        }
+    }
+}
+
+/// Returns the session and the plan to run instead, and what appears afterwards.
+pub(crate) fn stage(context: &SessionContext, plan: LogicalPlan) -> Result<(SessionContext, LogicalPlan, Staged)> {
+    match &plan {
+        LogicalPlan::Copy(copy)
+            if inputs::local(Path::new(&copy.output_url)).is_err() && copy.file_type.get_ext() != "avro" =>
+        {
+            let (context, writes) = StagedWrites::begin(context)?;
+            Ok((context, plan, Staged::Objects(writes)))
+        }
+        _ => {
+            let (plan, written) = stage_file(plan)?;
+            Ok((context.clone(), plan, written.map_or(Staged::Nothing, Staged::File)))
+        }
+    }
+}
+
+/// Returns the plan to run instead, and the local file to rename afterwards.
+fn stage_file(plan: LogicalPlan) -> Result<(LogicalPlan, Option<Written>)> {
     let LogicalPlan::Copy(mut copy) = plan else { return Ok((plan, None)) };
     if let Some(path) = at_home(&copy.output_url) {
         copy.output_url = path;

@@ -26,7 +26,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use crate::files::text::infer;
+use crate::files::text::infer::{self, Header};
 use distinct::Distinct;
 use inferring::{Infer, Inferring};
 
@@ -80,7 +80,7 @@ impl FileFormatFactory for Delimited {
             false => self.delimiter,
         };
         Ok(match said.downcast_ref::<CsvFormat>() {
-            Some(csv) if is_plain && csv.compression_type().is_none_or(|kind| !kind.is_compressed()) => {
+            Some(csv) if is_plain => {
                 let (csv, found) = (csv.options().clone(), OnceLock::new());
                 Arc::new(Inferring(AnyCsv { csv, delimiter, found, extension: self.extension }))
             }
@@ -94,7 +94,8 @@ impl FileFormatFactory for Delimited {
 }
 
 /// Options of CSV that do not change how its cells are read.
-const HANDLED_HERE: [&str; 2] = ["format.delimiter", "format.newlines_in_values"];
+const HANDLED_HERE: [&str; 4] =
+    ["format.delimiter", "format.newlines_in_values", "format.has_header", "format.compression"];
 
 /// CSV whose delimiter and types are inferred with the columns.
 #[derive(Debug)]
@@ -123,10 +124,19 @@ impl Infer for AnyCsv {
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
         let (mut delimiter, mut has_line_breaks, mut schemas) = (self.delimiter, false, Vec::new());
+        let header = match self.csv.has_header {
+            Some(false) => Header::Missing,
+            _ => Header::Present,
+        };
+        let compression = FileCompressionType::from(self.csv.compression);
         for object in objects.iter().filter(|object| object.size > 0) {
             let bytes = store.get_range(&object.location, 0..object.size.min(infer::INSPECTED_BYTES)).await?;
             let whole = bytes.len() as u64 == object.size;
-            let inferred = infer::infer(&bytes, delimiter, whole)
+            let (bytes, whole) = match compression.is_compressed() {
+                true => decompressed(&bytes, &compression, whole)?,
+                false => (bytes.into(), whole),
+            };
+            let inferred = infer::infer(&bytes, delimiter, header, whole)
                 .map_err(|e| DataFusionError::Execution(format!("/{}: {e}", object.location)))?;
             if let Some(first) = schemas.first()
                 && let Some(reason) = infer::other_columns(first, &inferred.schema)
@@ -143,9 +153,22 @@ impl Infer for AnyCsv {
             return csv.infer_schema(state, store, objects).await;
         }
         let newlines = self.csv.newlines_in_values.unwrap_or(has_line_breaks);
-        let csv = csv.with_delimiter(delimiter.unwrap_or(b',')).with_has_header(true).with_newlines_in_values(newlines);
+        let csv = csv.with_delimiter(delimiter.unwrap_or(b',')).with_has_header(header == Header::Present);
+        let csv = csv.with_newlines_in_values(newlines);
         self.found.get_or_init(|| Arc::new(csv));
         Ok(Arc::new(infer::merged(&schemas)))
+    }
+}
+
+/// Decompresses the first bytes of a file; returns at most [`infer::INSPECTED_BYTES`], and whether they are all.
+fn decompressed(bytes: &[u8], compression: &FileCompressionType, whole: bool) -> Result<(Vec<u8>, bool)> {
+    let mut text = Vec::new();
+    let mut reader = compression.convert_read(io::Cursor::new(bytes.to_vec()))?.take(infer::INSPECTED_BYTES);
+    match reader.read_to_end(&mut text) {
+        Ok(n) => Ok((text, whole && (n as u64) < infer::INSPECTED_BYTES)),
+        // The stored bytes were cut.
+        Err(_) if !whole => Ok((text, false)),
+        Err(e) => Err(e.into()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Ctrl-C and SIGTERM. Once awaited, they no longer kill the process: the waiting code cleans up.
 
 use std::future::Future;
+use std::pin::pin;
 use std::process::{Command, exit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use futures::FutureExt;
 #[cfg(unix)]
 use tokio::signal::unix::SignalKind;
 
@@ -14,9 +16,15 @@ use crate::error::{Error, Result};
 pub(crate) fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
     let requested = requested();
     async {
-        tokio::select! {
+        let mut requested = pin!(requested);
+        let result = tokio::select! {
             result = work => result,
-            () = requested => Err(Error::Interrupted),
+            () = &mut requested => return Err(Error::Interrupted),
+        };
+        // Work that blocked this thread may have failed because of the interrupt.
+        match result {
+            Err(_) if requested.now_or_never().is_some() => Err(Error::Interrupted),
+            result => result,
         }
     }
 }

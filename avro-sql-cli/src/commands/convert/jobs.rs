@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use avro_datafusion::StoredFile;
 use avro_datafusion::data_files::compression;
 
 use super::ConvertTask;
 use super::kind::InputFormat;
 use crate::error::{Error, Result};
 use crate::files::inputs::{self, InputFile};
+use crate::files::upload;
 
 /// Files that become one file or one partitioned directory.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,11 +25,12 @@ pub(super) struct ConvertJob {
 }
 
 /// Returns the jobs of a task: one for all files, or one for each file if the output is an unpartitioned directory.
-pub(super) fn plan(task: &ConvertTask, extension: &str) -> Result<Vec<ConvertJob>> {
-    inputs::writable(&task.output)?;
-    if task.inputs.iter().any(|input| input.as_os_str() == "-") {
-        return Err(Error::Usage("convert does not read standard input; use avro-sql cat - -o OUT".to_owned()));
-    }
+/// `find` lists the files at a URL.
+pub(super) fn plan(
+    task: &ConvertTask,
+    extension: &str,
+    find: impl Fn(&Path) -> Result<Vec<StoredFile>>,
+) -> Result<Vec<ConvertJob>> {
     let is_remote = task.inputs.iter().any(|input| inputs::local(input).is_err());
     if is_remote {
         if let Some(other) = task.inputs.iter().find(|input| inputs::local(input).is_ok()) {
@@ -37,7 +40,7 @@ pub(super) fn plan(task: &ConvertTask, extension: &str) -> Result<Vec<ConvertJob
             )));
         }
         if task.into_directory && task.partition_by.is_empty() {
-            return Err(Error::Usage("files in object stores can be converted to one file only".to_owned()));
+            return each_stored(task, find);
         }
         let inputs = task.inputs.iter().map(|path| InputFile { path: path.clone(), root: None }).collect();
         return Ok(vec![ConvertJob { inputs, keeps_directories: false, is_remote, output: task.output.clone() }]);
@@ -54,8 +57,8 @@ pub(super) fn plan(task: &ConvertTask, extension: &str) -> Result<Vec<ConvertJob
             output: task.output.clone(),
         }]);
     }
+    let mut outputs = Outputs::default();
     let mut jobs = Vec::new();
-    let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
     for input in &task.inputs {
         for file in found(input, extension)? {
             let path = &file.path;
@@ -63,22 +66,60 @@ pub(super) fn plan(task: &ConvertTask, extension: &str) -> Result<Vec<ConvertJob
                 Ok(below) if !below.as_os_str().is_empty() => (below.to_owned(), true),
                 _ => (PathBuf::from(path.file_name().unwrap_or_default()), false),
             };
-            let output = task.output.join(plain(&name)).with_extension(task.format.extension());
-            if let Some(other) = taken.insert(output.clone(), path.clone()) {
-                return Err(Error::Failed(format!(
-                    "{} and {} would both become {}",
-                    other.display(),
-                    path.display(),
-                    output.display()
-                )));
-            }
-            if let Some(parent) = output.parent() {
-                fs::create_dir_all(parent).map_err(|e| Error::file(parent, e))?;
-            }
+            let output = outputs.of(task, path, &name)?;
             jobs.push(ConvertJob { inputs: vec![file], keeps_directories, is_remote, output });
         }
     }
     Ok(jobs)
+}
+
+/// Returns a job for each file in object stores.
+fn each_stored(task: &ConvertTask, find: impl Fn(&Path) -> Result<Vec<StoredFile>>) -> Result<Vec<ConvertJob>> {
+    let mut outputs = Outputs::default();
+    let mut jobs = Vec::new();
+    for input in &task.inputs {
+        for file in find(input)? {
+            let path = PathBuf::from(upload::escaped(&file.name()));
+            let below: PathBuf = file.below().into_iter().collect();
+            let name = match below.as_os_str().is_empty() {
+                true => PathBuf::from(path.file_name().unwrap_or_default()),
+                false => below,
+            };
+            let output = outputs.of(task, &path, &name)?;
+            // A file that is named has no columns of its directories, which the output keeps.
+            let inputs = vec![InputFile { path, root: None }];
+            jobs.push(ConvertJob { inputs, keeps_directories: false, is_remote: true, output });
+        }
+    }
+    Ok(jobs)
+}
+
+/// The outputs in a directory, and their inputs.
+#[derive(Default)]
+struct Outputs(HashMap<PathBuf, PathBuf>);
+
+impl Outputs {
+    /// Returns the output of an input with this name below the directory, and creates local directories.
+    fn of(&mut self, task: &ConvertTask, input: &Path, name: &Path) -> Result<PathBuf> {
+        let name = plain(name).with_extension(task.format.extension());
+        let is_url = upload::is_url(&task.output);
+        let output = match is_url {
+            true => upload::below(&task.output, &name.to_string_lossy()),
+            false => task.output.join(name),
+        };
+        if let Some(other) = self.0.insert(output.clone(), input.to_owned()) {
+            return Err(Error::Failed(format!(
+                "{} and {} would both become {}",
+                other.display(),
+                input.display(),
+                output.display()
+            )));
+        }
+        if let Some(parent) = output.parent().filter(|_| !is_url) {
+            fs::create_dir_all(parent).map_err(|e| Error::file(parent, e))?;
+        }
+        Ok(output)
+    }
 }
 
 /// Returns the files of an input. A directory without Avro files is one of files of another format.

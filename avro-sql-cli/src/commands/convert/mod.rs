@@ -22,7 +22,8 @@ use avro_datafusion::AvroOptions;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
-use crate::files::atomic_file::Written;
+use crate::files::output_file::Finished;
+use crate::files::stdin;
 use crate::files::text::CellDialect;
 use crate::options::Resources;
 use crate::output::{Format, UnionText, Writing};
@@ -59,7 +60,10 @@ pub(crate) struct ConvertTask {
 }
 
 /// Converts. Files appear whole or not at all, and only after all of them are complete.
-pub(crate) async fn run(task: ConvertTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
+pub(crate) async fn run(mut task: ConvertTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
+    for input in task.inputs.iter_mut().filter(|input| input.to_str().is_some_and(stdin::is_stdin)) {
+        *input = interrupt::unless_interrupted(stdin::copy()).await?;
+    }
     // Parquet is written from views but stores none; the other formats would store them.
     let strings = if task.format == Format::Parquet { Strings::View } else { Strings::Utf8 };
     let reading = reading.with_strings(strings).with_enums(Enums::Dictionary);
@@ -83,7 +87,7 @@ pub(crate) async fn run(task: ConvertTask, reading: AvroOptions, resources: &Res
         () = requested => {
             // The thread cannot be stopped from outside; it checks the flag at each batch, and removes its files.
             canceled.store(true, Ordering::Relaxed);
-            work.await
+            work.await.map(|done| done.map_err(|_| Error::Interrupted))
         }
     };
     done.map_err(|e| Error::Failed(format!("internal error: {e}")))?
@@ -102,7 +106,10 @@ struct Conversion {
 
 impl Conversion {
     fn run(self) -> Result<()> {
-        let jobs = jobs::plan(&self.task, &self.reading.file_extension)?;
+        let jobs = jobs::plan(&self.task, &self.reading.file_extension, |url| {
+            let files = async { self.session.files(&url.to_string_lossy(), &self.reading).await };
+            self.runtime.block_on(interrupt::unless_interrupted(files))
+        })?;
         let inputs = jobs.iter().flat_map(|job| &job.inputs);
         let bytes = inputs.filter_map(|file| file.path.metadata().ok()).map(|file| file.len()).sum();
         self.read.total_bytes.store(bytes, Ordering::Relaxed);
@@ -112,10 +119,10 @@ impl Conversion {
             written.extend(self.convert(job)?);
         }
         self.session.notes.print();
-        written.into_iter().try_for_each(Written::commit)
+        written.into_iter().try_for_each(Finished::commit)
     }
 
-    fn convert(&self, job: &ConvertJob) -> Result<Vec<Written>> {
+    fn convert(&self, job: &ConvertJob) -> Result<Vec<Finished>> {
         let mut rows = self.rows(job)?;
         self.print_renamed(job, rows.schema());
         let names = Originals::new(rows.schema(), self.task.format);

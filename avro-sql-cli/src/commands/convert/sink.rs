@@ -16,7 +16,8 @@ use arrow::datatypes::SchemaRef;
 use avro_datafusion::Partitioning;
 
 use crate::error::{Error, Result};
-use crate::files::atomic_file::{AtomicFile, Written};
+use crate::files::output_file::{Finished, OutputFile};
+use crate::files::upload;
 use crate::output::{Format, Output, Writing};
 
 /// Maximum number of open files.
@@ -52,7 +53,11 @@ impl Sink {
     ) -> Result<Self> {
         let by: Vec<_> = by.iter().map(|name| spelled(schema, name)).collect::<Result<_>>()?;
         let partitioning = Partitioning::new(schema, &by, false)?;
-        if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+        let is_used = match root.to_str().filter(|_| upload::is_url(root)) {
+            Some(url) => !upload::is_empty(url)?,
+            None => fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()),
+        };
+        if is_used {
             return Err(Error::Failed(format!("{}: output directory is not empty", root.display())));
         }
         // Many files are written concurrently already.
@@ -82,7 +87,7 @@ impl Sink {
     }
 
     /// Finishes the files; they still have to be renamed.
-    pub(super) fn finish(self) -> Result<Vec<Written>> {
+    pub(super) fn finish(self) -> Result<Vec<Finished>> {
         match self {
             Sink::One(file) => Ok(vec![file.finish()?]),
             Sink::Many(directories) => directories.finish(),
@@ -116,7 +121,7 @@ pub(super) struct SinkFile {
 
 impl SinkFile {
     fn create(path: &Path, schema: &SchemaRef, format: Format, writing: &Writing) -> Result<Self> {
-        let file = SharedFile(Arc::new(Mutex::new(Some(AtomicFile::create(path)?))));
+        let file = SharedFile(Arc::new(Mutex::new(Some(OutputFile::create(path)?))));
         let mut output = format.to_file(Box::new(file.clone()), writing);
         let name = path.display().to_string();
         output.begin(schema).map_err(|e| e.with_context(&name))?;
@@ -127,7 +132,12 @@ impl SinkFile {
         self.output.batch(batch).map_err(|e| e.with_context(&self.name))
     }
 
-    fn finish(mut self) -> Result<Written> {
+    /// Returns the bytes in memory that are not written or sent yet.
+    fn held(&self) -> usize {
+        self.output.held() + self.file.lock().as_ref().map_or(0, OutputFile::held)
+    }
+
+    fn finish(mut self) -> Result<Finished> {
         self.output.end().map_err(|e| e.with_context(&self.name))?;
         match self.file.lock().take() {
             Some(file) => file.finish(),
@@ -138,10 +148,10 @@ impl SinkFile {
 
 /// A file that a format writes to and that is taken back at the end.
 #[derive(Clone)]
-struct SharedFile(Arc<Mutex<Option<AtomicFile>>>);
+struct SharedFile(Arc<Mutex<Option<OutputFile>>>);
 
 impl SharedFile {
-    fn lock(&self) -> MutexGuard<'_, Option<AtomicFile>> {
+    fn lock(&self) -> MutexGuard<'_, Option<OutputFile>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,7 +165,7 @@ impl Write for SharedFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.lock().as_mut().map_or(Ok(()), AtomicFile::flush)
+        self.lock().as_mut().map_or(Ok(()), OutputFile::flush)
     }
 }
 
@@ -174,7 +184,7 @@ pub(super) struct Directories {
     gathered: BTreeMap<Key, Vec<RecordBatch>>,
     gathered_bytes: usize,
     /// Complete files.
-    written: Vec<Written>,
+    written: Vec<Finished>,
     n_files: u64,
     /// Number of flushes of gathered rows.
     round: u64,
@@ -206,11 +216,17 @@ impl Directories {
         let file = match self.open.entry(key) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => {
-                let directory = self.root.join(self.partitioning.directory(place.key()).as_ref());
-                fs::create_dir_all(&directory).map_err(|e| Error::file(&directory, e))?;
+                let directory = self.partitioning.directory(place.key());
                 let name = format!("part-{:05}.{}", self.n_files, self.format.extension());
                 self.n_files += 1;
-                place.insert(SinkFile::create(&directory.join(name), &self.schema, self.format, &self.writing)?)
+                let path = if upload::is_url(&self.root) {
+                    upload::below(&self.root, &format!("{directory}/{name}"))
+                } else {
+                    let directory = self.root.join(directory.as_ref());
+                    fs::create_dir_all(&directory).map_err(|e| Error::file(&directory, e))?;
+                    directory.join(name)
+                };
+                place.insert(SinkFile::create(&path, &self.schema, self.format, &self.writing)?)
             }
         };
         file.used = self.round;
@@ -239,17 +255,17 @@ impl Directories {
 
     /// Finishes files that hold much memory if all together hold too much.
     fn make_room(&mut self) -> Result<()> {
-        let mut held: usize = self.open.values().map(|file| file.output.held()).sum();
+        let mut held: usize = self.open.values().map(SinkFile::held).sum();
         while self.open.len() > 1 && held > HELD_MAX {
-            let largest = self.open.iter().max_by_key(|(_, file)| file.output.held());
+            let largest = self.open.iter().max_by_key(|(_, file)| file.held());
             let Some(file) = largest.map(|(key, _)| key.clone()).and_then(|key| self.open.remove(&key)) else { break };
-            held -= file.output.held();
+            held = held.saturating_sub(file.held());
             self.written.push(file.finish()?);
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<Written>> {
+    fn finish(mut self) -> Result<Vec<Finished>> {
         self.write_gathered()?;
         for (_, file) in self.open {
             self.written.push(file.finish()?);

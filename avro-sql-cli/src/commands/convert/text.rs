@@ -15,7 +15,7 @@ use crate::commands::schema;
 use crate::error::{Error, Result};
 use crate::files::inputs::InputFile;
 use crate::files::text::CellDialect;
-use crate::files::text::infer::{self, Inferred};
+use crate::files::text::infer::{self, Header, Inferred};
 use crate::progress::Counter;
 pub(super) use rows::Layout;
 use rows::{Failure, TextFiles};
@@ -87,7 +87,7 @@ pub(super) fn inferred(files: &[InputFile]) -> Result<Inferred> {
             continue;
         }
         let delimiter = found.as_ref().map(|found| found.delimiter);
-        let inferred = infer::infer(&bytes, delimiter, is_whole).map_err(named)?;
+        let inferred = infer::infer(&bytes, delimiter, Header::Present, is_whole).map_err(named)?;
         schemas.push(inferred.schema.clone());
         let has_line_breaks = inferred.has_line_breaks || found.is_some_and(|found| found.has_line_breaks);
         found = Some(Inferred { has_line_breaks, ..inferred });

@@ -1,4 +1,4 @@
-//! Outputs of the tools: standard output for `-`, else a file that appears whole or not at all.
+//! Outputs of the tools: standard output for `-`, else a file or object that appears whole or not at all.
 
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use avro_arrow::container::{frame, header_bytes};
 
 use super::Compression;
 use crate::error::{Error, Result, on_stdout};
-use crate::files::atomic_file::AtomicFile;
+use crate::files::output_file::OutputFile;
 
 /// Bytes gathered before each write to standard output.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// An output of a tool.
 pub(super) enum Out {
     Stdout(BufWriter<Stdout>),
-    File(AtomicFile, PathBuf),
+    File(OutputFile, PathBuf),
 }
 
 impl Out {
@@ -30,7 +30,7 @@ impl Out {
         if path.as_os_str() == "-" {
             return Ok(Out::stdout());
         }
-        Ok(Out::File(AtomicFile::create(path)?, path.to_owned()))
+        Ok(Out::File(OutputFile::create(path)?, path.to_owned()))
     }
 
     /// Writes these bytes.

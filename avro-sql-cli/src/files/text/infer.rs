@@ -32,19 +32,29 @@ pub(crate) struct Inferred {
     pub(crate) has_line_breaks: bool,
 }
 
+/// Whether the first line of a file has the names of its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Header {
+    Present,
+    Missing,
+}
+
 /// Infers the contents of a file from its first bytes; `is_whole` says that they are all.
-pub(crate) fn infer(bytes: &[u8], delimiter: Option<u8>, is_whole: bool) -> Result<Inferred> {
+pub(crate) fn infer(bytes: &[u8], delimiter: Option<u8>, header: Header, is_whole: bool) -> Result<Inferred> {
     let delimiter = delimiter.unwrap_or_else(|| sniff(bytes));
     let mut cells = Cells::new(bytes, CellDialect::Csv(delimiter), ROW_BYTES);
     let (mut record, mut next) = (Record::default(), Record::default());
     if !cells.next(&mut record)? {
         return Err(Error::Failed("the file is empty; expected a header with column names".to_owned()));
     }
-    let names = names(&record)?;
+    let names = match header {
+        Header::Present => names(&record)?,
+        Header::Missing => (1..=record.len()).map(|n| format!("column{n}")).collect(),
+    };
     let mut columns = vec![ColumnStatistics::default(); names.len()];
     let mut has_line_breaks = !is_whole;
     // One row late: the last row may be cut.
-    let mut is_pending = false;
+    let mut is_pending = header == Header::Missing;
     loop {
         let more = match cells.next(&mut next) {
             Err(_) if !is_whole => {
@@ -314,7 +324,7 @@ mod tests {
     use super::*;
 
     fn types(csv: &str) -> String {
-        let inferred = infer(csv.as_bytes(), None, true).unwrap();
+        let inferred = infer(csv.as_bytes(), None, Header::Present, true).unwrap();
         let types = inferred.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
         types.collect::<Vec<_>>().join(", ")
     }
@@ -350,21 +360,29 @@ mod tests {
     }
 
     #[test]
+    fn infer_missing_header_reads_first_row() {
+        let inferred = infer(b"01|2\n3|4\n", None, Header::Missing, true).unwrap();
+        let types: Vec<_> = inferred.schema.fields().iter().map(|field| field.data_type().clone()).collect();
+        assert_eq!(types, [DataType::Utf8, DataType::Int64]);
+        assert_eq!((inferred.schema.field(1).name().as_str(), inferred.delimiter), ("column2", b'|'));
+    }
+
+    #[test]
     fn infer_invalid_table_fails_with_line() {
         for (csv, want) in [
             ("a,b\n1,2\n1\n", "line 3: 1 value, but the header has 2 columns"),
             ("a,a\n", "two columns are named `a`; rename one of them"),
             ("", "the file is empty; expected a header with column names"),
         ] {
-            assert_eq!(infer(csv.as_bytes(), None, true).unwrap_err().to_string(), want);
+            assert_eq!(infer(csv.as_bytes(), None, Header::Present, true).unwrap_err().to_string(), want);
         }
     }
 
     #[test]
     fn infer_ignores_truncated_last_row() {
-        let inferred = infer(b"a,b\n1,2\n3,\"x", Some(b','), false).unwrap();
+        let inferred = infer(b"a,b\n1,2\n3,\"x", Some(b','), Header::Present, false).unwrap();
         assert_eq!(*inferred.schema.field(1).data_type(), DataType::Int64);
         assert!(inferred.has_line_breaks);
-        assert!(infer(b"a,b\n1,\"x\ny\"\n", None, true).unwrap().has_line_breaks);
+        assert!(infer(b"a,b\n1,\"x\ny\"\n", None, Header::Present, true).unwrap().has_line_breaks);
     }
 }

@@ -1,7 +1,8 @@
 //! Plans one statement.
 //!
 //! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
-//! forms into long ones; [`numbers`] reads numbers; [`unsupported`] rejects what the engine would silently ignore;
+//! forms into long ones; [`numbers`] reads numbers; [`parameters`] and [`stdin`] put values for `$name` and a path
+//! for `'-'`; [`unsupported`] rejects what the engine would silently ignore;
 //! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and [`sort_keys`] rewrite
 //! syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
@@ -11,6 +12,7 @@ mod definitions;
 mod groups;
 mod names;
 mod numbers;
+mod parameters;
 mod pivot;
 mod prefix_alias;
 mod probe;
@@ -19,6 +21,7 @@ mod retries;
 mod sample;
 mod sort_keys;
 mod star_like;
+mod stdin;
 mod summarize;
 mod synonyms;
 mod syntax;
@@ -29,6 +32,7 @@ mod unsupported;
 mod words;
 
 pub(crate) use definitions::{Definitions, define};
+pub(crate) use parameters::Parameters;
 pub(crate) use words::is_keyword;
 
 use std::convert::Infallible;
@@ -47,6 +51,9 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 /// Returns the plan of a statement.
 pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
     let (mut statement, names_places) = parse(state, &numbers::without_underscores(sql))?;
+    let parameters = state.config().get_extension::<Parameters>().unwrap_or_default();
+    parameters.bind(&mut statement)?;
+    stdin::bind(&mut statement).await?;
     definitions::replace(state, &mut statement)?;
     sample::replace_all(&mut statement)?;
     pivot::with_values(state, &mut statement, names_places).await?;
