@@ -13,6 +13,7 @@ mod files;
 mod sql;
 mod diagnostics;
 mod output;
+mod topics;
 mod options;
 mod session;
 mod commands;

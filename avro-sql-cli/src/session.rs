@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use crate::diagnostics::hints;
 use crate::diagnostics::scan_notes::ScanNotes;
-use crate::error::{Error, Result, print_note};
+use crate::error::{Error, Result, place, print_note};
 use crate::files::atomic_file::Written;
 use crate::options::Resources;
 use crate::sql::describe;
@@ -210,7 +210,7 @@ async fn compute(
     meter: &PlanMeter,
     to: Sender<ResultPart>,
 ) -> Result<()> {
-    let explain = |e| hints::explain(e, context);
+    let explain = |e| place::locate(hints::explain(e, context), sql);
     let state = context.state();
     let plan = rewrite::plan(&state, sql).await.map_err(explain)?;
     if read_only {

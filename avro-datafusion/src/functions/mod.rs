@@ -1,7 +1,8 @@
-//! Table functions of SQL: `read_avro`, `avro_schema`, `avro_metadata`, `avro_blocks`, `avro_damage`, `avro_index`.
+//! Table functions of SQL: `read_avro`, `avro_schema`, `avro_metadata`, `avro_blocks`, `avro_damage`, `avro_index`,
+//! `avro_options`.
 //!
 //! `read_avro` returns the rows of files. The others return rows about each file: each implements `PerFile`, of which
-//! `file_table` makes a table. `avro_index` builds indexes.
+//! `file_table` makes a table. `avro_index` builds indexes, and `avro_options` lists the options.
 
 mod arguments;
 mod blocks;
@@ -11,6 +12,7 @@ mod index;
 mod metadata;
 #[cfg(feature = "sql")]
 mod named;
+mod options;
 mod read;
 mod schema;
 mod wait;
@@ -23,6 +25,7 @@ pub use blocks::AvroBlocksFunc;
 pub use damage::AvroDamageFunc;
 pub use index::AvroIndexFunc;
 pub use metadata::AvroMetadataFunc;
+pub use options::AvroOptionsFunc;
 pub use read::ReadAvroFunc;
 pub use schema::AvroSchemaFunc;
 
@@ -34,13 +37,14 @@ use std::sync::Arc;
 
 /// Registers all table functions with these default options.
 pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Result<()> {
-    let functions: [(&str, Arc<dyn TableFunctionImpl>); 6] = [
+    let functions: [(&str, Arc<dyn TableFunctionImpl>); 7] = [
         ("read_avro", Arc::new(ReadAvroFunc::new(options.clone()))),
         ("avro_schema", Arc::new(AvroSchemaFunc::new(options.clone()))),
         ("avro_metadata", Arc::new(AvroMetadataFunc::new(options.clone()))),
         ("avro_blocks", Arc::new(AvroBlocksFunc::new(options.clone()))),
         ("avro_damage", Arc::new(AvroDamageFunc::new(options.clone()))),
         ("avro_index", Arc::new(AvroIndexFunc::new(options.clone()))),
+        ("avro_options", Arc::new(AvroOptionsFunc)),
     ];
     #[cfg(feature = "sql")]
     state.register_relation_planner(Arc::new(named::NamedArguments::new(functions.iter().map(|(name, _)| *name))))?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::words::elsewhere;
 use crate::error::one_line;
 
 /// Returns the error in these arguments on one line, without clap's usage section.
@@ -42,6 +43,9 @@ fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
                     "{word} is {what}, not a command; use -c \"SELECT * FROM '{word}'\" or avro-sql head {word}"
                 ));
             }
+            if let Some(instead) = elsewhere(word) {
+                return Some(instead);
+            }
             let is_sql = word.contains(char::is_whitespace);
             is_sql.then(|| format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word)))
         }
@@ -50,6 +54,12 @@ fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
             let word = text(ContextKind::InvalidArg)?;
             let number = word.strip_prefix('-').filter(|n| n.parse::<u64>().is_ok())?;
             Some(format!("use -n {number} for the number of rows"))
+        }
+        ErrorKind::UnknownArgument if tool.is_none() => {
+            let word = text(ContextKind::InvalidArg)?;
+            ["-e", "--execute", "--query", "--sql"]
+                .contains(&word)
+                .then(|| format!("{word} is -c here; pass SQL in quotes"))
         }
         _ => None,
     }

@@ -10,11 +10,11 @@ use arrow::datatypes::*;
 use expect_test::{Expect, expect};
 
 use super::value::ColumnFormatter;
-use super::{Counts, Display, Format, UnionText, printable};
+use super::{Counts, Display, Format, TextStyle, printable};
 
 /// Checks each value as text and as JSON; a null's text is empty.
 fn check_values(field: &Field, array: &dyn Array, expected: &[(&str, &str)]) {
-    let column = ColumnFormatter::new(field, array, UnionText::Bare).unwrap();
+    let column = ColumnFormatter::new(field, array, TextStyle::default()).unwrap();
     let mut found = Vec::new();
     for row in 0..array.len() {
         let (mut text, mut json) = (String::new(), String::new());
@@ -225,8 +225,9 @@ fn batch(ids: &[i64], names: &[Option<&str>]) -> RecordBatch {
 
 fn written(format: Format, max_rows: Option<u64>, batches: &[RecordBatch]) -> (String, Counts) {
     let mut bytes = Vec::new();
-    let mut output = format.output(&mut bytes, Display { max_rows, ..Display::default() });
-    output.begin(&batch(&[], &[]).schema()).unwrap();
+    let schema = batch(&[], &[]).schema();
+    let mut output = format.output(&mut bytes, &Display { max_rows, ..Display::default() }, &schema);
+    output.begin(&schema).unwrap();
     for batch in batches {
         output.batch(batch).unwrap();
     }
