@@ -127,11 +127,13 @@ pub(crate) struct Display {
     pub(crate) null: String,
     /// Whether the text has colors.
     pub(crate) colored: bool,
+    /// Whether a table has the types of its columns.
+    pub(crate) types: bool,
 }
 
 impl Default for Display {
     fn default() -> Self {
-        Display { max_rows: None, max_width: None, expanded: false, null: NULL.to_owned(), colored: false }
+        Display { max_rows: None, max_width: None, expanded: false, null: NULL.to_owned(), colored: false, types: true }
     }
 }
 

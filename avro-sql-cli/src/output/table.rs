@@ -106,7 +106,9 @@ impl<'a> Table<'a> {
         let names: Row = self.columns.iter().map(|column| Some(column.name.clone())).collect();
         let types: Row = self.columns.iter().map(|column| Some(column.type_name.clone())).collect();
         self.counts.cut |= self.line(&names, &places, Part::Names, &mut text);
-        self.line(&types, &places, Part::Types, &mut text);
+        if self.display.types {
+            self.line(&types, &places, Part::Types, &mut text);
+        }
         frame(&places, &mut text);
         for row in std::mem::take(&mut self.waiting) {
             self.counts.cut |= self.line(&row, &places, Part::Values, &mut text);
@@ -262,7 +264,7 @@ impl Output for Table<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
         let column = |field: &arrow::datatypes::FieldRef| Column {
             name: printable(field.name()),
-            type_name: printable(&type_name(field.data_type())),
+            type_name: if self.display.types { printable(&type_name(field.data_type())) } else { String::new() },
             kind: Kind::from_type(field.data_type()),
         };
         self.columns = schema.fields().iter().map(column).collect();

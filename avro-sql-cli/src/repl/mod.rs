@@ -192,9 +192,11 @@ impl Shell {
 
     /// Runs a statement that lists things: as a table, whatever the display of rows is.
     async fn list(&mut self, statement: &str) -> Result<()> {
-        let expanded = std::mem::take(&mut self.query.display.expanded);
+        let display = self.query.display.clone();
+        self.query.display.expanded = false;
+        self.query.display.types = false;
         let done = self.statements(statement).await;
-        self.query.display.expanded = expanded;
+        self.query.display = display;
         done
     }
 
