@@ -529,7 +529,7 @@ mod tests {
             (&["src"], "src is a directory, not a command; use -c \"SELECT * FROM 'src'\" or avro-sql head src"),
             (&["SELECT\n1"], "`SELECT 1` is not a command; pass SQL in quotes with -c"),
             (&["recode"], "a similar subcommand exists: 'recodec' (see avro-sql --help)"),
-            (&["help", "nonsense"], "there is no command `nonsense`"),
+            (&["help", "nonsense"], "there is no command or topic `nonsense`"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "expected NAME=PATH"),
             (&["--option", "unions"], "expected NAME=VALUE"),

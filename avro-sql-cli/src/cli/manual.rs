@@ -137,7 +137,14 @@ pub(crate) fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
 
 /// Returns the help of `avro-sql` or of one command.
 pub(crate) fn help(of: Option<&str>, command: Command) -> Result<String> {
-    Ok(chosen(of, command)?.render_help().to_string())
+    let found = chosen(of, command).map_err(|e| match of {
+        Some(name) => Error::Usage(format!(
+            "there is no command or topic `{name}`; topics are {} (see avro-sql --help)",
+            topics::names()
+        )),
+        None => e,
+    });
+    Ok(found?.render_help().to_string())
 }
 
 /// Returns the definition of `avro-sql` or of one command.
@@ -145,10 +152,7 @@ fn chosen(of: Option<&str>, mut command: Command) -> Result<Command> {
     command.build();
     let Some(name) = of else { return Ok(command) };
     let found = command.find_subcommand(name).cloned().map(with_own_options);
-    let topics = topics::names();
-    found.ok_or_else(|| {
-        Error::Usage(format!("there is no command or topic `{name}`; topics are {topics} (see avro-sql --help)"))
-    })
+    found.ok_or_else(|| Error::Usage(format!("there is no command `{name}` (see avro-sql --help)")))
 }
 
 /// Returns the man page of `avro-sql` or of one command.

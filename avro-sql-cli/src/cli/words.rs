@@ -9,19 +9,19 @@ const FORMS: [(&str, &str, &str); 2] =
     [("canonical", "schema", "--canonical"), ("fingerprint", "schema", "--fingerprint")];
 
 /// Commands of `avro-tools` that do not exist here, by the start of their names, and what to use instead.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("induce", "a schema comes from Java classes there; `avro-sql schema FILE` prints the schema of a file"),
     ("compile", "it generates Java code, which avro-sql does not; use avro-tools or the generator of your language"),
     ("tether", "it runs MapReduce jobs; use avro-sql -c with SQL"),
     ("trevni", "Trevni files are not read here; for columns use Parquet: avro-sql convert x.avro x.parquet"),
     ("rpc", "Avro RPC is not supported; jsontofrag and fragtojson convert single messages"),
     ("idl", "Avro IDL is not read here; use avro-tools idl2schemata to make .avsc files"),
-    ("test", "use avro-sql count FILE, which reads every block header, or avro-sql repair --report FILE"),
 ];
 
 /// Returns what to use instead of a command of `avro-tools` that does not exist here.
 pub(super) fn elsewhere(word: &str) -> Option<String> {
-    let (_, instead) = ELSEWHERE.iter().find(|(start, _)| word.starts_with(start))?;
+    let is_path = word.contains(['.', '/']);
+    let (_, instead) = ELSEWHERE.iter().find(|(start, _)| word.starts_with(start) && !is_path)?;
     Some(format!("`{word}` is a command of avro-tools only: {instead}"))
 }
 

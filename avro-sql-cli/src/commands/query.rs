@@ -119,7 +119,8 @@ pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut D
     let done = outcome?;
     flushed?;
     let asked = query.timing || query.verbose;
-    let for_people = query.on_terminal && format.is_for_people() && done.counts.is_some();
+    let for_people =
+        query.on_terminal && format.is_for_people() && done.counts.is_some_and(|counts| counts.columns > 0);
     if for_people && (asked || !query.quiet) {
         print_stderr(&last_line(&done, query));
     } else {
@@ -193,7 +194,8 @@ fn remedy(counts: Counts, query: &Query) -> Option<String> {
 
 /// Returns the time of a statement, and what it read.
 fn summary(done: &Done, verbose: bool) -> String {
-    let rows = done.counts.map(|counts| format!("{} in ", rows(counts.rows))).unwrap_or_default();
+    let table = done.counts.filter(|counts| counts.columns > 0);
+    let rows = table.map(|counts| format!("{} in ", rows(counts.rows))).unwrap_or_default();
     let read = if verbose { read_text(&done.read) } else { String::new() };
     format!("{rows}{:.3} s{read}", done.time.as_secs_f64())
 }
