@@ -521,13 +521,16 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 22] = [
+        let cases: [(&[&str], &str); 25] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found (see avro-sql --help)"),
             (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
             (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
             (&["head", "-3", "a.avro"], "use -n 3 for the number of rows (see avro-sql head --help)"),
             (&["src"], "src is a directory, not a command; use -c \"SELECT * FROM 'src'\" or avro-sql head src"),
             (&["SELECT\n1"], "`SELECT 1` is not a command; pass SQL in quotes with -c"),
+            (&["-q", "SELECT 1"], "`SELECT 1` is not a command; pass SQL in quotes with -c"),
+            (&["-e", "SELECT 1"], "-e is -c here; pass SQL in quotes"),
+            (&["induce"], "`induce` is a command of avro-tools only"),
             (&["recode"], "a similar subcommand exists: 'recodec' (see avro-sql --help)"),
             (&["help", "nonsense"], "there is no command or topic `nonsense`"),
             (&["-c"], "a value is required for '--command <SQL>'"),

@@ -49,6 +49,13 @@ fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
             let is_sql = word.contains(char::is_whitespace);
             is_sql.then(|| format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word)))
         }
+        // `-q 'select 1'`: clap takes the SQL for a command.
+        ErrorKind::ArgumentConflict => {
+            let message = e.to_string();
+            let (word, _) = message.split_once("the subcommand '")?.1.split_once('\'')?;
+            let is_sql = word.contains(char::is_whitespace);
+            is_sql.then(|| format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word)))
+        }
         // `head -3`, as in Unix.
         ErrorKind::UnknownArgument if matches!(tool, Some("head" | "cat")) => {
             let word = text(ContextKind::InvalidArg)?;

@@ -123,7 +123,7 @@ pub(super) fn cut(line: &str, width: usize) -> (String, bool) {
     (kept, true)
 }
 
-/// Breaks nested values into lines of this width, after commas where possible. Returns whether a part is missing after
+/// Breaks nested values into lines of this width, after commas and colons where possible. Returns whether a part is missing after
 /// `max` lines.
 pub(super) fn wrap(text: &str, width: usize, max: usize) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
@@ -140,7 +140,7 @@ pub(super) fn wrap(text: &str, width: usize, max: usize) -> (Vec<String>, bool) 
                 break;
             }
             fits = at + c.len_utf8();
-            if c == ',' || c == ' ' {
+            if matches!(c, ',' | ':' | ' ') {
                 after_comma = fits;
             }
         }
@@ -186,10 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn nested_values_are_wrapped_after_commas() {
-        let cases: [(&str, usize, &[&str], bool); 6] = [
+    fn nested_values_are_wrapped_after_commas_and_colons() {
+        let cases: [(&str, usize, &[&str], bool); 7] = [
             ("[1,2]", 9, &["[1,2]"], false),
             ("{\"a\":1,\"b\":22,\"c\":3}", 9, &["{\"a\":1,", "\"b\":22,", "\"c\":3}"], false),
+            ("{\"city\":\"Quito\"}", 9, &["{\"city\":", "\"Quito\"}"], false),
             ("\"abcdefghijkl\"", 6, &["\"abcde", "fghijk", "l\""], false),
             ("日本語", 4, &["日本", "語"], false),
             ("[1,2,3,4,5,6]", 3, &["[1,", "2,", "3,", "4,…"], true),

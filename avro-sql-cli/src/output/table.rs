@@ -1,8 +1,8 @@
 //! Tables for people: framed columns with their types, as wide as their rows need and the terminal allows.
 //!
 //! With a row limit, the first and the last rows are shown; all of them are known before the first line is written.
-//! Without one, the first rows decide the widths, and later rows are written as they arrive. A number is never cut: it
-//! widens its line. Nested values are wrapped, and other values cut if the table has a maximum width.
+//! Without one, the first rows decide the widths, and later rows are written as they arrive. A number or time is
+//! never cut: it widens its line. Nested values are wrapped, and other values cut if the table has a maximum width.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -55,6 +55,8 @@ struct Column {
 enum Kind {
     /// On the right, and never cut.
     Number,
+    /// Never cut.
+    Time,
     /// Wrapped.
     Nested,
     Other,
@@ -90,14 +92,13 @@ impl<'a> Table<'a> {
         let mut wanted: Vec<Wanted> = self.columns.iter().map(Column::wanted).collect();
         for row in &self.waiting {
             for (wanted, cell) in wanted.iter_mut().zip(row) {
-                wanted.width = wanted.width.max(width(cell.as_ref().unwrap_or(&self.display.null)));
+                wanted.min = wanted.min.max(width(cell.as_ref().unwrap_or(&self.display.null)));
             }
         }
         for (wanted, column) in wanted.iter_mut().zip(&self.columns) {
-            if column.kind == Kind::Number {
-                wanted.width += growth;
-                wanted.min = wanted.width;
-            }
+            wanted.min += if column.kind == Kind::Number { growth } else { 0 };
+            wanted.width = wanted.width.max(wanted.min);
+            wanted.min = if column.kind.is_cut() { 0 } else { wanted.min };
         }
         let places = fit(&wanted, self.display.max_width);
         self.counts.columns_shown = places.iter().filter(|place| matches!(place, LayoutCell::Column { .. })).count();
@@ -194,7 +195,7 @@ impl<'a> Table<'a> {
     /// Returns the lines of a cell of this width, and whether a part of it is missing.
     fn lines(&self, cell: &str, width: usize, kind: Kind, part: Part) -> (Vec<String>, bool) {
         // The name of a type may be cut even without a limit: it is wider than its column was meant to be.
-        if part != Part::Types && (self.display.max_width.is_none() || (kind == Kind::Number && part == Part::Values)) {
+        if part != Part::Types && (self.display.max_width.is_none() || (!kind.is_cut() && part == Part::Values)) {
             return (cell.split('\n').map(ToOwned::to_owned).collect(), false);
         }
         if part == Part::Values && kind == Kind::Nested && cell.width() > width {
@@ -250,10 +251,16 @@ impl Column {
 }
 
 impl Kind {
+    /// Whether values may be shortened.
+    fn is_cut(self) -> bool {
+        matches!(self, Kind::Nested | Kind::Other)
+    }
+
     fn from_type(kind: &DataType) -> Kind {
         match kind {
             DataType::Union(..) => Kind::Nested,
             kind if kind.is_numeric() => Kind::Number,
+            kind if kind.is_temporal() => Kind::Time,
             kind if kind.is_nested() => Kind::Nested,
             _ => Kind::Other,
         }

@@ -25,7 +25,7 @@ use crate::error::place::syntax;
 use crate::error::{Error, Result, print_stderr, report};
 use crate::files::atomic_file::AtomicFile;
 use crate::options::{Query, format_by_name};
-use crate::output::Format;
+use crate::output::{Display, Format};
 use crate::session::Session;
 use crate::sql::split;
 use crate::terminal::interrupt::{self, unless_interrupted};
@@ -192,11 +192,13 @@ impl Shell {
 
     /// Runs a statement that lists things: as a table, whatever the display of rows is.
     async fn list(&mut self, statement: &str) -> Result<()> {
-        let display = self.query.display.clone();
-        self.query.display.expanded = false;
-        self.query.display.types = false;
+        let (display, max_rows_given) = (self.query.display.clone(), self.query.max_rows_given);
+        let max_width = display.max_width;
+        self.query.display = Display { types: false, max_rows: None, max_width, ..Display::default() };
+        self.query.max_rows_given = true;
         let done = self.statements(statement).await;
         self.query.display = display;
+        self.query.max_rows_given = max_rows_given;
         done
     }
 
