@@ -79,7 +79,7 @@ timestamp-millis, -micros and -nanos are instants; local-timestamp-* are wall-cl
 
   SET TIME ZONE 'Europe/Berlin';
   SELECT at, at AT TIME ZONE 'Asia/Tokyo' AS tokyo FROM 'events/' LIMIT 3;
-  SELECT date_trunc('day', at) AS day, count(*) FROM 'events/' GROUP BY day ORDER BY day;
+  SELECT date_trunc('day', at) AS start, count(*) FROM 'events/' GROUP BY start ORDER BY start;
   SELECT date_bin(INTERVAL '15 minutes', at) AS quarter, count(*) FROM 'events/' GROUP BY quarter ORDER BY quarter;
   SELECT extract(year FROM at), to_char(at, 'DD Mon YYYY HH24:MI') FROM 'events/' LIMIT 3;
   SELECT count(*) FROM 'events/' WHERE at >= '2024-01-01' AND at < now() - INTERVAL '1 day';

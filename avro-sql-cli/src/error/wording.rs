@@ -137,10 +137,10 @@ fn expected(text: &str) -> Option<String> {
 /// Matches `Unterminated string literal at Line: 1, Column: 8` of the tokenizer.
 fn unterminated(text: &str) -> Option<String> {
     let (what, place) = text.split_once(" at Line: ")?;
-    let plain = match what.strip_prefix("Unterminated ")? {
-        "string literal" => "this text has no closing quote",
-        "multi-line comment" => "this comment has no end",
-        _ => "this has no end",
+    let plain = match what {
+        "Unterminated string literal" => "this text has no closing quote",
+        "Unexpected EOF while in a multi-line comment" => "this comment has no end",
+        _ => what.strip_prefix("Unterminated ").map(|_| "this has no end")?,
     };
     Some(format!("{plain} at Line: {place}"))
 }

@@ -66,6 +66,12 @@ pub(super) fn fit(wanted: &[Wanted], max: Option<usize>) -> Vec<LayoutCell> {
     places(&kept, wanted, cap, Some(front))
 }
 
+/// Whether all columns keep the `wanted` widths in a frame of at most `max` terminal columns.
+pub(super) fn fits(wanted: &[Wanted], max: Option<usize>) -> bool {
+    let all: Vec<usize> = (0..wanted.len()).collect();
+    max.is_none_or(|max| cap(&all, wanted, max) == Some(usize::MAX))
+}
+
 /// Returns the maximum width with which these columns fit, or `None` if it is too narrow to read.
 fn cap(columns: &[usize], wanted: &[Wanted], max: usize) -> Option<usize> {
     let widths = || columns.iter().filter_map(|idx| wanted.get(*idx).copied());

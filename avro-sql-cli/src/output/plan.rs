@@ -1,4 +1,5 @@
-//! Query plans: the text of `EXPLAIN` as it is. A frame would cut the predicates and metrics that people look for.
+//! Query plans: the text of `EXPLAIN` with SQL's literals. A frame would cut the predicates and metrics that people
+//! look for.
 
 use std::io::Write;
 
@@ -7,6 +8,7 @@ use arrow::datatypes::Schema;
 
 use super::{Counts, Output, TextStyle, columns, printable};
 use crate::error::Result;
+use crate::type_names;
 
 /// The columns of a plan.
 const COLUMNS: [&str; 2] = ["plan_type", "plan"];
@@ -42,7 +44,7 @@ impl Output for Plan<'_> {
             }
             text.push_str(&printable(&heading.replace('_', " ")));
             text.push_str(":\n");
-            for line in printable(&plan).lines() {
+            for line in printable(&type_names::plain(&plan)).lines() {
                 text.push_str("  ");
                 text.push_str(line.trim_end());
                 text.push('\n');

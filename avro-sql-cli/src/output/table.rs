@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use unicode_width::UnicodeWidthStr;
 
-use super::fit::{CUT, LayoutCell, Wanted, cut, fit, width, wrap};
+use super::fit::{CUT, LayoutCell, Wanted, cut, fit, fits, width, wrap};
 use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable, type_name};
 use crate::error::Result;
 
@@ -89,7 +89,8 @@ impl<'a> Table<'a> {
 
     /// Decides the column widths, and writes the header and the waiting rows.
     fn open(&mut self, growth: usize) -> Result<()> {
-        let mut wanted: Vec<Wanted> = self.columns.iter().map(Column::wanted).collect();
+        let mut wanted: Vec<Wanted> =
+            self.columns.iter().map(|column| Wanted { width: width(&column.name), min: 0 }).collect();
         for row in &self.waiting {
             for (wanted, cell) in wanted.iter_mut().zip(row) {
                 wanted.min = wanted.min.max(width(cell.as_ref().unwrap_or(&self.display.null)));
@@ -100,6 +101,13 @@ impl<'a> Table<'a> {
             wanted.width = wanted.width.max(wanted.min);
             wanted.min = if column.kind.is_cut() { 0 } else { wanted.min };
         }
+        let wider = wanted.iter().zip(&self.columns).map(|(wanted, column)| Wanted {
+            width: wanted.width.max(width(&column.type_name).min(TYPE_WIDTH)),
+            ..*wanted
+        });
+        // Types are cut before a column is narrowed or left out for them.
+        let wider: Vec<_> = wider.collect();
+        let wanted = if fits(&wider, self.display.max_width) { wider } else { wanted };
         let places = fit(&wanted, self.display.max_width);
         self.counts.columns_shown = places.iter().filter(|place| matches!(place, LayoutCell::Column { .. })).count();
         let mut text = String::new();
@@ -240,13 +248,6 @@ impl Block {
             to.extend(blank);
         }
         to.push_str(" |");
-    }
-}
-
-impl Column {
-    /// Returns the width that its name and type need.
-    fn wanted(&self) -> Wanted {
-        Wanted { width: width(&self.name).max(width(&self.type_name).min(TYPE_WIDTH)), min: 0 }
     }
 }
 
