@@ -60,14 +60,15 @@ pub use avro_arrow::{
 pub use diagnostics::observer::ScanObserver;
 pub use error::file_error;
 pub use functions::{
-    AvroBlocksFunc, AvroDamageFunc, AvroFilesFunc, AvroIndexFunc, AvroMetadataFunc, AvroSchemaFunc, ReadAvroFunc,
-    ReadFilesFunc,
+    AvroBlocksFunc, AvroDamageFunc, AvroFilesFunc, AvroIndexFunc, AvroMetadataFunc, AvroOptionsFunc, AvroSchemaFunc,
+    ReadAvroFunc, ReadFilesFunc,
 };
 pub use listing::data_files;
 pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
 pub use listing::paths::Paths;
 pub use listing::stored_file::StoredFile;
+pub use options::list::{OPTIONS, OptionInfo, OptionKind};
 pub use options::parse::parse_bytes;
 pub use options::read::{AvroOptions, Index, PartitionTypes, Partitions};
 pub use options::write::AvroWriteOptions;

@@ -35,7 +35,8 @@ pub fn new_session(config: SessionConfig) -> Result<SessionContext> {
 /// - The table functions `read_avro` ([`ReadAvroFunc`](crate::ReadAvroFunc)), `avro_schema`
 ///   ([`AvroSchemaFunc`](crate::AvroSchemaFunc)), `avro_metadata` ([`AvroMetadataFunc`](crate::AvroMetadataFunc)),
 ///   `avro_blocks` ([`AvroBlocksFunc`](crate::AvroBlocksFunc)), `avro_files`
-///   ([`AvroFilesFunc`](crate::AvroFilesFunc)), `avro_damage` ([`AvroDamageFunc`](crate::AvroDamageFunc)) and `avro_index` ([`AvroIndexFunc`](crate::AvroIndexFunc)).
+///   ([`AvroFilesFunc`](crate::AvroFilesFunc)), `avro_damage` ([`AvroDamageFunc`](crate::AvroDamageFunc)), `avro_index`
+///   ([`AvroIndexFunc`](crate::AvroIndexFunc)) and `avro_options` ([`AvroOptionsFunc`](crate::AvroOptionsFunc)).
 /// - Object stores: paths may be URLs of S3, Google Cloud Storage, Azure and web servers in any statement, see
 ///   [`ObjectStores`](crate::ObjectStores).
 /// - `map['key']` for maps whose keys are string views.

@@ -5,6 +5,7 @@ pub(crate) mod manual;
 mod options;
 mod tools;
 mod usage_error;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -29,9 +30,11 @@ use crate::options::{
 };
 use crate::output::{Display, Format};
 use crate::session::memory;
+use crate::terminal::colors;
+use crate::topics;
 
 /// Rows that a table on a terminal shows by default.
-const MAX_ROWS_TERMINAL: u64 = 200;
+const MAX_ROWS_TERMINAL: u64 = 40;
 
 /// SQL over Avro files.
 #[derive(Parser)]
@@ -66,13 +69,19 @@ struct QueryArguments {
     /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
+    /// Short for --format json
+    #[arg(long, conflicts_with_all = ["format", "csv"])]
+    json: bool,
+    /// Short for --format csv
+    #[arg(long, conflicts_with = "format")]
+    csv: bool,
     /// Write rows to this file or URL, replaced only on success; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Memory that queries may use, such as 512M or 2G, or none for no limit (default: 80 % of the machine's)
     #[arg(long, value_name = "SIZE", value_parser = parse_memory_limit)]
     memory_limit: Option<MemoryLimit>,
-    /// Rows to show in a table, 0 for all (default: 200 on a terminal, all elsewhere)
+    /// Rows to show in a table, the first and the last; 0 for all (default: 40 on a terminal, all elsewhere)
     #[arg(long, value_name = "N")]
     max_rows: Option<u64>,
     /// Width of a table in characters, 0 for no limit (default: the terminal's width, no limit elsewhere)
@@ -104,7 +113,8 @@ struct ResourceArguments {
     /// Skip damaged blocks and report them on standard error; allow writing schemas that violate the specification
     #[arg(long, global = true)]
     lenient: bool,
-    /// Set a read option, as in OPTIONS of a table: unions=struct, or a limit such as block_bytes=500000000; repeatable
+    /// Set a read option such as unions=struct, or a limit such as block_bytes=500000000 (see avro-sql help options);
+    /// repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
     /// Schema file (.avsc) or directory with types that other schemas name; repeatable; a schema's own directory is
@@ -129,11 +139,15 @@ struct ResourceArguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatArgument {
     Table,
+    Line,
     Csv,
     Tsv,
     Json,
+    #[value(alias = "jsonl")]
     Ndjson,
+    #[value(alias = "md")]
     Markdown,
+    Html,
     Arrow,
     Parquet,
     Avro,
@@ -158,7 +172,7 @@ enum CommandArguments {
         force: bool,
     },
     /// Print the schema of an Avro file or schema file, or one schema for many files, as JSON
-    #[command(alias = "getschema", after_help = manual::SCHEMA)]
+    #[command(visible_aliases = ["getschema", "canonical", "fingerprint"], after_help = manual::SCHEMA)]
     Schema {
         /// File or URL of Avro data or a schema, with any extension; with --merged also directories and globs
         #[arg(required = true, value_name = "FILE")]
@@ -168,6 +182,9 @@ enum CommandArguments {
         merged: bool,
         #[command(flatten)]
         form: SchemaFormArguments,
+        /// Write to this file, replaced only on success
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
     },
     /// Check whether a reader's schema can read data of a writer's schema; print every reason why not
     #[command(after_help = manual::COMPAT)]
@@ -220,11 +237,11 @@ enum CommandArguments {
         /// The command
         command: Option<String>,
     },
-    /// Print this help or the help of a command
+    /// Print this help, or that of a command or topic: sql, types, unions, dates, options, s3
     #[command(after_help = manual::HELP)]
     Help {
-        /// The command
-        command: Option<String>,
+        /// The command or topic
+        topic: Option<String>,
     },
 }
 
@@ -335,12 +352,16 @@ enum ConvertCodecArgument {
 
 /// Returns the parsed options, or `None` after printing help or the version.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>> {
-    let words: Vec<OsString> = arguments.into_iter().collect();
+    let words = words::rewritten(arguments.into_iter().collect(), &Arguments::command());
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return print(e.to_string().as_bytes());
+        Err(e) if e.kind() == ErrorKind::DisplayHelp => {
+            let command = Arguments::command();
+            let first = words.get(1).and_then(|word| word.to_str());
+            let tool = first.and_then(|word| command.find_subcommand(word)).map(|tool| tool.get_name().to_owned());
+            return print(manual::help(tool.as_deref(), command)?.as_bytes());
         }
+        Err(e) if e.kind() == ErrorKind::DisplayVersion => return print(e.to_string().as_bytes()),
         Err(e) => return Err(Error::Usage(usage_error::usage_error(&e, &words, &Arguments::command()))),
     };
     let resources = Resources {
@@ -356,6 +377,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         read_only: arguments.query.read_only,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };
+    if arguments.resources.quiet {
+        suppress_notes();
+    }
     let reading = reading(&arguments)?;
     let task = match arguments.tool {
         None => Task::Query(query(arguments.query, arguments.resources.quiet)?),
@@ -365,8 +389,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Some(CommandArguments::Man { command }) => {
             return print(&manual::page(command.as_deref(), Arguments::command())?);
         }
-        Some(CommandArguments::Help { command }) => {
-            return print(manual::help(command.as_deref(), Arguments::command())?.as_bytes());
+        Some(CommandArguments::Help { topic }) => {
+            if let Some(text) = topic.as_deref().and_then(topics::text) {
+                return print(format!("{text}\n").as_bytes());
+            }
+            return print(manual::help(topic.as_deref(), Arguments::command())?.as_bytes());
         }
         Some(CommandArguments::Convert(arguments)) => {
             Task::Convert(Box::new(conversion::conversion(arguments, &reading)?))
@@ -383,7 +410,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             let index = IndexOptions::default().with_columns(columns).with_rebuild(force);
             Task::Index(index::IndexTask { inputs, index, quiet: arguments.resources.quiet })
         }
-        Some(CommandArguments::Schema { files, merged, form }) => {
+        Some(CommandArguments::Schema { mut files, merged, form, mut output }) => {
+            // `canonical IN OUT`, as in `avro-tools`.
+            if form.canonical && !merged && files.len() == 2 && output.as_os_str() == "-" {
+                output = files.pop().unwrap_or(output);
+            }
             if !merged && files.len() > 1 {
                 return Err(Error::Usage("schema takes one file; use --merged for the schema of several".to_owned()));
             }
@@ -391,6 +422,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
                 inputs: files,
                 merged,
                 form: schema_form(&form),
+                output,
             }))
         }
         Some(CommandArguments::Compat { reader, writer }) => {
@@ -404,9 +436,6 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     };
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
     let bars = !quiet && !no_progress && io::stderr().is_terminal();
-    if quiet {
-        suppress_notes();
-    }
     Ok(Some(Options { task, resources, reading, reader_schema, bars }))
 }
 
@@ -464,7 +493,10 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     // As in the tools, `-` is standard output.
     let output = arguments.output.filter(|output| output.as_os_str() != "-");
     let on_terminal = output.is_none() && io::stdout().is_terminal();
-    let format = format_for(arguments.format, output.as_deref(), on_terminal)?;
+    let short = [(arguments.json, FormatArgument::Json), (arguments.csv, FormatArgument::Csv)];
+    let short = short.into_iter().find_map(|(given, format)| given.then_some(format));
+    let given = arguments.format.or(short);
+    let format = format_for(given, output.as_deref(), on_terminal)?;
     let max_rows = match arguments.max_rows {
         Some(0) => None,
         Some(n) => Some(n),
@@ -484,7 +516,9 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         format,
         output,
         max_rows_given: arguments.max_rows.is_some(),
-        display: Display { max_rows, max_width, expanded: false },
+        max_width_given: arguments.max_width.is_some(),
+        format_given: given.is_some(),
+        display: Display { max_rows, max_width, colored: on_terminal && colors::enabled(), ..Display::default() },
         on_terminal,
         timing: arguments.timing,
         quiet,
@@ -502,6 +536,8 @@ fn format_for(argument: Option<FormatArgument>, output: Option<&Path>, on_termin
         (Some(FormatArgument::Json), _) => Format::Json,
         (Some(FormatArgument::Ndjson), _) => Format::Ndjson,
         (Some(FormatArgument::Markdown), _) => Format::Markdown,
+        (Some(FormatArgument::Line), _) => Format::Line,
+        (Some(FormatArgument::Html), _) => Format::Html,
         (Some(FormatArgument::Arrow), output) => match output.and_then(format_of) {
             Some(Format::ArrowFile) => Format::ArrowFile,
             _ => Format::ArrowStream,
@@ -568,7 +604,7 @@ mod tests {
 
     #[test]
     fn usage_errors_are_one_line() {
-        let cases: [(&[&str], &str); 22] = [
+        let cases: [(&[&str], &str); 25] = [
             (&["--nonsense"], "unexpected argument '--nonsense' found (see avro-sql --help)"),
             (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
             (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
@@ -576,7 +612,10 @@ mod tests {
             (&["nosuch.avro"], "`nosuch.avro` is neither a command nor a file"),
             (&["SELECT\n1"], "`SELECT 1` is not a command; pass SQL in quotes with -c"),
             (&["recode"], "neither a command nor a file; did you mean the command `recodec`? (see avro-sql --help)"),
-            (&["help", "nonsense"], "there is no command `nonsense`"),
+            (&["-q", "SELECT 1"], "`SELECT 1` is not a command; pass SQL in quotes with -c"),
+            (&["-e", "SELECT 1"], "-e is -c here; pass SQL in quotes"),
+            (&["induce"], "`induce` is a command of avro-tools only"),
+            (&["help", "nonsense"], "there is no command or topic `nonsense`"),
             (&["-c"], "a value is required for '--command <SQL>'"),
             (&["-t", "x"], "expected NAME=PATH"),
             (&["--option", "unions"], "expected NAME=VALUE"),

@@ -5,6 +5,7 @@
 
 mod exhausted;
 pub(crate) mod nearby;
+pub(crate) mod place;
 mod report;
 mod wording;
 
@@ -16,6 +17,7 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 
+use place::Place;
 pub(crate) use report::{catch_panics, print_note, print_stderr, report, suppress_notes};
 
 /// The result type of the whole crate.
@@ -28,6 +30,8 @@ pub(crate) enum Error {
     Usage(String),
     /// The query or the data failed: exit code 1.
     Failed(String),
+    /// A statement is wrong at this place: exit code 1.
+    Statement(String, Place),
     /// Ctrl-C, or a request to terminate: exit code 130.
     Interrupted,
     /// The reader of the output is gone, as after `| head`: exit code 0.
@@ -52,6 +56,7 @@ impl Error {
     pub(crate) fn with_context(self, place: &str) -> Self {
         match self {
             Error::Failed(what) => Error::Failed(format!("{place}: {what}")),
+            Error::Statement(what, at) => Error::Statement(format!("{place}: {what}"), at),
             other => other,
         }
     }
@@ -61,6 +66,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Usage(what) | Error::Failed(what) => f.write_str(&one_line(what)),
+            Error::Statement(what, at) => write!(f, "{}{}", one_line(what), at.words()),
             Error::Interrupted => f.write_str("interrupted"),
             Error::ClosedPipe => f.write_str("the output was closed"),
         }

@@ -14,6 +14,7 @@ mod sql;
 mod diagnostics;
 mod output;
 mod summarize;
+mod topics;
 mod options;
 mod session;
 mod commands;

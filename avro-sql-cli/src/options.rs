@@ -73,6 +73,10 @@ pub(crate) struct Query {
     pub(crate) display: Display,
     /// Whether the user set the limit of rows.
     pub(crate) max_rows_given: bool,
+    /// Whether the user set the maximum width.
+    pub(crate) max_width_given: bool,
+    /// Whether the user set the format.
+    pub(crate) format_given: bool,
     /// Whether rows go to standard output and that is a terminal.
     pub(crate) on_terminal: bool,
     /// Whether the time of each statement is printed.
@@ -168,6 +172,7 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
         "ndjson" | "jsonl" => Format::Ndjson,
         "txt" => Format::Table,
         "md" | "markdown" => Format::Markdown,
+        "html" | "htm" => Format::Html,
         "arrow" | "feather" => Format::ArrowFile,
         "arrows" => Format::ArrowStream,
         "parquet" => Format::Parquet,
@@ -197,7 +202,7 @@ pub(crate) fn format_by_name(path: &Path) -> Result<Format> {
 
 /// Returns the format that `convert` writes for the extension of an output file.
 pub(crate) fn target_of(path: &Path) -> Option<Format> {
-    format_of(path).filter(|format| !matches!(format, Format::Table | Format::Markdown))
+    format_of(path).filter(|format| !matches!(format, Format::Table | Format::Line | Format::Markdown | Format::Html))
 }
 
 fn extension(path: &Path) -> String {

@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 
 use crate::diagnostics::hints;
 use crate::diagnostics::scan_notes::ScanNotes;
-use crate::error::{Error, Result, print_note};
+use crate::error::{Error, Result, place, print_note};
 use crate::files::stdin;
 use crate::options::Resources;
 use crate::sql::describe;
@@ -241,7 +241,7 @@ async fn compute(
     meter: &PlanMeter,
     to: Sender<ResultPart>,
 ) -> Result<()> {
-    let explain = |e| hints::explain(e, context);
+    let explain = |e| place::locate(hints::explain(e, context), sql);
     let state = context.state();
     if rewrite::define(&state, sql).await.map_err(explain)? {
         return Ok(());

@@ -92,7 +92,16 @@ fn prompt_runs_statements_and_commands() {
         avro-sql> \q
 
     "#]]
-    .assert_eq(&(terminal.text() + "\n"));
+    .assert_eq(&(without_times(&terminal.text()) + "\n"));
+}
+
+/// Removes the times of statements.
+fn without_times(text: &str) -> String {
+    let line = |line: &str| match line.split_once(" in 0.") {
+        Some((rows, time)) if time.ends_with(" s") => rows.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -143,7 +152,7 @@ fn history_is_kept() {
     let mut terminal = prompt(&folder, &[]);
     terminal.ask("SELECT 'the\rfirst' AS a;").ask("SELECT 'second' AS a;");
     terminal.press(UP).press(UP).below().ask("");
-    assert_eq!(terminal.text().matches("| first |").count(), 2, "{}", terminal.text());
+    assert_eq!(terminal.text().matches("| first ").count(), 2, "{}", terminal.text());
     terminal.press("\\q\r");
     assert_eq!(terminal.end(), 0);
     assert!(folder.path(".local/share/avro-sql/history").exists());
@@ -159,6 +168,7 @@ fn tab_completes() {
     folder.file("files/Names.avro", folder.read("people.avro"));
     let mut terminal = prompt(&folder, &["-t", "people=people.avro"]);
     terminal.ask("CREATE VIEW odd AS SELECT 1 AS \"Id\", 2 AS id_two;");
+    terminal.ask("CREATE VIEW home AS SELECT named_struct('city', 'Quito', 'zip', 'x') AS address;");
     let cases = [
         ("sel\t", "select"),
         ("SEL\t", "SELECT"),
@@ -172,6 +182,11 @@ fn tab_completes() {
         ("select * from odd where \"I\t", "where \"Id\""),
         ("select * from read_\t", "from read_avro("),
         ("select date_tr\t", "date_trunc("),
+        ("select tag\t", "select tags"),
+        ("select * from home where address.ci\t", "where address.city"),
+        ("select address.z\t", "select address.zip"),
+        ("\\set max_w\t", "\\set max_width"),
+        ("\\set pager o\t", "\\set pager o"),
         ("\\d peo\t", "\\d people"),
         ("\\d 'fil\t", "\\d 'files/"),
         ("\\i peo\t", "\\i people.avro"),
@@ -192,7 +207,7 @@ fn tab_completes() {
 fn mistakes_are_hinted() {
     let folder = folder();
     let mut terminal = prompt(&folder, &[]);
-    terminal.press("selec 1;").see("-- Expected: an SQL statement, found: selec");
+    terminal.press("selec 1;").see("-- expected a statement, found `selec`");
     terminal.press(CTRL_C).below().see("avro-sql> ");
     terminal.press("\\o").see("\\o [FILE]");
 }
@@ -223,17 +238,19 @@ fn long_results_are_paged() {
     terminal.ask("SELECT * FROM range(0, 20) ORDER BY 1;");
     assert!(!terminal.text().contains("paged:"));
     terminal.ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
-    assert!(terminal.text().contains("paged:|  1999 |"), "{}", terminal.text());
+    assert!(terminal.text().contains("paged:|   1999 |"), "{}", terminal.text());
     // Messages about a result come after it.
     terminal
         .ask("\\timing on")
         .ask("SELECT * FROM range(0, 20) ORDER BY 1;")
         .ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
     let text = terminal.text();
-    assert!(text.contains("---+\n20 rows in 0.") && text.contains("---+\n2000 rows in 0."), "{text}");
+    assert!(text.contains("---+\n20 rows in 0.") && text.contains("---+\n2,000 rows in 0."), "{text}");
     terminal.ask("\\timing off");
     terminal.ask("\\pager off").ask("SELECT * FROM range(0, 2000) ORDER BY 1;");
-    assert!(terminal.text().contains("200 of 2000 rows shown"), "{}", terminal.text());
+    let text = terminal.text();
+    assert!(text.contains("2,000 rows (40 shown) in 0.") && text.contains("\\set max_rows all"), "{text}");
+    assert!(text.contains("|     19 |\n|      … |\n|   1980 |"), "{text}");
     // Leaving the pager early is not a failure.
     let mut terminal = Terminal::start(&folder, &[], &[("PAGER", "head -n 4")]);
     terminal.see("avro-sql> ");
@@ -318,8 +335,116 @@ fn wide_tables_fit_terminal() {
     let mut terminal = Terminal::start(&folder, &["-c", &wide], &[]);
     assert_eq!(terminal.end(), 0);
     assert!(terminal.text().lines().all(|line| line.chars().count() <= 100), "{}", terminal.text());
-    assert!(terminal.text().contains("only part of long values shown; --max-width 0 shows all"), "{}", terminal.text());
+    assert!(terminal.text().contains("1 row; --max-width 0 shows all"), "{}", terminal.text());
     let mut terminal = Terminal::start(&folder, &["--format", "parquet", "-c", "SELECT 1"], &[]);
     assert_eq!(terminal.end(), 2);
     assert!(terminal.text().contains("cannot write parquet to a terminal"), "{}", terminal.text());
+}
+
+#[test]
+fn open_statement_has_its_own_prompt() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &["-t", "people=people.avro"]);
+    terminal.press("SELECT id\r").below().see("       -> ");
+    // A command is heard, and the statement stays open.
+    terminal.press("\\timing on\r").below().see("       -> ");
+    terminal.press("FROM peo\t").see("-> FROM people");
+    terminal.press("\r").below().see("       -> ");
+    terminal.ask("WHERE id = 3;");
+    let text = terminal.text();
+    assert!(text.contains("timing is on") && text.contains("|      3 |\n+--------+\n1 row in "), "{text}");
+    // In a text, a backslash is text.
+    terminal.press("SELECT '\r").below().see("       -> ");
+    terminal.ask("\\x' AS a;");
+    assert!(terminal.text().contains("| \\x "), "{}", terminal.text());
+    // Ctrl-C and \r discard the statement, \g runs it.
+    terminal.press("SELECT 1 +\r").below().see("       -> ");
+    terminal.press(CTRL_C).below().see("avro-sql> ");
+    terminal.press("SELECT 1 +\r").below().see("       -> ");
+    terminal.ask("\\r");
+    terminal.press("SELECT 40 +\r").below().see("       -> ");
+    terminal.press("2 AS answer\r").below().see("       -> ");
+    terminal.ask("\\g");
+    let text = terminal.text();
+    assert!(text.contains("|     42 |") && !text.contains("error"), "{text}");
+}
+
+#[test]
+fn settings_are_kept() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &[]);
+    terminal
+        .ask("\\set max_rows 4")
+        .ask("\\pset null '(none)'")
+        .ask("\\set timezone 'Asia/Tokyo'")
+        .ask("\\set color red");
+    assert!(
+        terminal.text().contains("there is no setting `color`; settings are expanded, format"),
+        "{}",
+        terminal.text()
+    );
+    assert_eq!(folder.read(".config/avro-sql/settings"), b"max_rows = 4\nnull = '(none)'\ntimezone = 'Asia/Tokyo'\n");
+    let mut terminal = prompt(&folder, &[]);
+    terminal
+        .ask("SELECT value, NULL AS n FROM range(0, 1000) ORDER BY 1;")
+        .ask("SHOW TIME ZONE;")
+        .ask("\\set max_rows");
+    let text = terminal.text();
+    assert!(text.contains("|      1 | (none) |\n|      … | …      |\n|    998 | (none) |"), "{text}");
+    assert!(
+        text.contains("1,000 rows (4 shown)") && text.contains("Asia/Tokyo") && text.contains("max_rows = 4"),
+        "{text}"
+    );
+    terminal.ask("\\set max_rows default").ask(".nullvalue default");
+    assert_eq!(folder.read(".config/avro-sql/settings"), b"timezone = 'Asia/Tokyo'\n");
+    // The command line wins, and --no-rc reads nothing.
+    terminal.ask(".maxrows 4");
+    let mut terminal = prompt(&folder, &["--max-rows", "6"]);
+    terminal.ask("SELECT * FROM range(0, 1000);");
+    assert!(terminal.text().contains("(6 shown)"), "{}", terminal.text());
+    let mut terminal = prompt(&folder, &["--no-rc"]);
+    terminal.ask("\\set max_rows");
+    assert!(terminal.text().contains("max_rows = default"), "{}", terminal.text());
+}
+
+#[test]
+fn other_prompts_words_work() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &["-t", "people=people.avro"]);
+    terminal.ask(".tables").ask(".schema people").ask(".mode line").ask("SELECT 7 AS seven;").ask(".mode table");
+    terminal.ask(".once one.csv").ask("SELECT 1 AS a;").ask("SELECT 2 AS b;").ask(".shell echo from the shell; exit 3");
+    terminal.ask(".headers off").ask("\\x on").ask("\\dt").ask("\\? options");
+    let text = terminal.text();
+    assert!(text.contains("seven | 7") && text.contains("from the shell\nexit code 3"), "{text}");
+    assert!(text.contains("`.headers` is always on") && text.contains("recursion_levels"), "{text}");
+    assert_eq!(text.matches("| public | people |").count(), 2, "a list stays a table with \\x: {text}");
+    assert_eq!(folder.read("one.csv"), b"a\n1\n");
+}
+
+#[test]
+fn editor_and_watch_run_the_last_statement() {
+    let folder = folder();
+    let editor = folder.path("editor.sh");
+    folder.file("editor.sh", "sed -i 's/first/edited/' \"$1\"\n");
+    let mut terminal = Terminal::start(&folder, &[], &[("EDITOR", &format!("sh {}", editor.display()))]);
+    terminal.see("avro-sql> ");
+    terminal.ask("\\watch").ask("SELECT 'first' AS a;").ask("\\e");
+    let text = terminal.text();
+    assert!(text.contains("there is none yet") && text.contains("| edited "), "{text}");
+    terminal.press("\\watch 0.1\r").wait(Duration::from_millis(1500));
+    terminal.below().press(CTRL_C).see("avro-sql> ");
+    assert!(terminal.text().matches("| edited ").count() > 3, "{}", terminal.text());
+    terminal.ask("\\watch soon");
+    assert!(terminal.text().contains("takes a number of seconds, not `soon`"), "{}", terminal.text());
+}
+
+#[test]
+fn errors_show_the_place() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &["-t", "people=people.avro"]);
+    terminal.ask("select nam from people;").ask("select * frm people;").ask("select * from 'peple.avro';");
+    let text = terminal.text();
+    assert!(text.contains("did you mean `name`?\n  select nam from people\n         ^\n"), "{text}");
+    assert!(text.contains("found `frm`\n  select * frm people\n           ^\n"), "{text}");
+    assert!(text.contains("no such file: peple.avro; did you mean 'people.avro'?\n"), "{text}");
 }

@@ -1,8 +1,8 @@
 //! Table functions of SQL: `read_avro`, `read_csv`, `read_json`, `read_parquet`, `avro_schema`, `avro_metadata`,
-//! `avro_blocks`, `avro_damage`, `avro_files`, `avro_index`.
+//! `avro_blocks`, `avro_damage`, `avro_files`, `avro_index`, `avro_options`.
 //!
 //! Those that begin with `read_` return the rows of files. The others return rows about each file: each implements
-//! `PerFile`, of which `file_table` makes a table. `avro_index` builds indexes.
+//! `PerFile`, of which `file_table` makes a table. `avro_index` builds indexes, and `avro_options` lists the options.
 
 mod arguments;
 mod blocks;
@@ -13,6 +13,7 @@ mod index;
 mod metadata;
 #[cfg(feature = "sql")]
 mod named;
+mod options;
 mod read;
 mod read_files;
 mod schema;
@@ -27,6 +28,7 @@ pub use damage::AvroDamageFunc;
 pub use files::AvroFilesFunc;
 pub use index::AvroIndexFunc;
 pub use metadata::AvroMetadataFunc;
+pub use options::AvroOptionsFunc;
 pub use read::ReadAvroFunc;
 pub use read_files::ReadFilesFunc;
 pub use schema::AvroSchemaFunc;
@@ -47,6 +49,7 @@ pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Resul
         ("avro_damage", Arc::new(AvroDamageFunc::new(options.clone()))),
         ("avro_files", Arc::new(AvroFilesFunc::new(options.clone()))),
         ("avro_index", Arc::new(AvroIndexFunc::new(options.clone()))),
+        ("avro_options", Arc::new(AvroOptionsFunc)),
     ];
     functions.extend(ReadFilesFunc::all().map(|function| (function.name(), Arc::new(function) as _)));
     #[cfg(feature = "sql")]

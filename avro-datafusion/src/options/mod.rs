@@ -15,6 +15,7 @@ macro_rules! setters {
     };
 }
 
+pub(crate) mod list;
 pub(crate) mod parse;
 pub(crate) mod write;
 pub(crate) mod read;

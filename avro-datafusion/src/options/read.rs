@@ -1,6 +1,7 @@
 //! Read options, as the caller or `CREATE EXTERNAL TABLE .. OPTIONS(..)` gives them.
 
 use crate::diagnostics::observer::ScanObserver;
+use crate::options::list;
 use crate::options::parse::{choice, number, schema};
 use crate::options::write::{self, AvroWriteOptions};
 use arrow_schema::SchemaRef;
@@ -160,13 +161,6 @@ impl Default for AvroOptions {
 /// How many times the limit on Arrow fields a table may have, since a query reads only some of them.
 const TABLE_FIELDS_FACTOR: usize = 20;
 
-/// Names of the read options.
-const NAMES: &str = "strings, enums, unions, pairs, decimals, short_decimals, recursion_levels, damage, file_extension, \
-                     partitions, partition_types, virtual_columns, reader_schema, field_match, type_names, union_by_name, \
-                     index, index_path, \
-                     block_bytes, batch_bytes, metadata_bytes, \
-                     schema_nodes, arrow_fields, nesting, value_nesting, zero_width_items";
-
 impl AvroOptions {
     setters! {
         with_strings(strings: Strings),
@@ -218,15 +212,15 @@ impl AvroOptions {
         if self.writing.set(name, value, &self.imports, &self.limits)? || self.try_set(name, value)? {
             return Ok(());
         }
-        let written = write::NAMES;
-        plan_err!("unknown Avro option `{name}`; read options are {NAMES}; write options are {written}")
+        let (read, written) = (list::read_names(), list::write_names());
+        plan_err!("unknown Avro option `{name}`; read options are {read}; write options are {written}")
     }
 
     /// Sets a read option by its name.
     pub(crate) fn set_reading(&mut self, name: &str, value: &str) -> Result<()> {
         match self.try_set(name, value)? {
             true => Ok(()),
-            false => plan_err!("unknown Avro read option `{name}`; read options are {NAMES}"),
+            false => plan_err!("unknown Avro read option `{name}`; read options are {}", list::read_names()),
         }
     }
 

@@ -34,9 +34,6 @@ pub struct AvroWriteOptions {
     pub index: bool,
 }
 
-/// Names of the write options.
-pub(crate) const NAMES: &str = "codec, level, block_size, schema, check_schema, write_index, metadata::KEY";
-
 /// Prefix of the options that set an entry of the header, as in DataFusion's Parquet options.
 pub(crate) const METADATA: &str = "metadata::";
 

@@ -281,7 +281,7 @@ impl FileFormat for AvroFormat {
         if let Some(name) = self.read_options.first()
             && !config.original_url.is_empty()
         {
-            let known = crate::options::write::NAMES;
+            let known = crate::options::list::write_names();
             return plan_err!("`{name}` is a read option; write options are {known}");
         }
         sink::plan(input, &config, self.options().clone(), order)

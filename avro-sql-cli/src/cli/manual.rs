@@ -6,6 +6,7 @@ use clap::Command;
 use clap_complete::{Shell, generate};
 
 use crate::error::{Error, Result};
+use crate::topics;
 
 /// Examples of queries and of the most used commands.
 pub(crate) const QUERY_EXAMPLES: &str = "\
@@ -21,8 +22,9 @@ Examples:
   avro-sql index logs/                                          queries then read less of logs/
   avro-sql schema events.avro
   avro-sql count logs/
-  avro-sql tojson --head=3 events.avro                          also head, cat, meta, fromjson
-  avro-sql repair damaged.avro whole.avro                       also concat, recodec";
+  avro-sql tojson --head 3 events.avro                          also head, cat, meta, fromjson
+  avro-sql repair damaged.avro whole.avro                       also concat, recodec
+  avro-sql help sql                                             also types, unions, dates, options, s3";
 
 /// Examples of `convert`.
 pub(crate) const CONVERT: &str = "\
@@ -48,7 +50,8 @@ pub(crate) const SCHEMA: &str = "\
 Examples:
   avro-sql schema events.avro > events.avsc
   avro-sql schema --arrow events.avro
-  avro-sql schema --fingerprint rabin events.avsc
+  avro-sql schema --fingerprint rabin events.avsc               also fingerprint events.avsc
+  avro-sql canonical events.avsc                                as schema --canonical
   avro-sql schema --merged logs/";
 
 /// Examples of `compat`.
@@ -94,7 +97,50 @@ Examples:
 /// Examples of `help`.
 pub(crate) const HELP: &str = "\
 Examples:
-  avro-sql help convert                                         as avro-sql convert --help";
+  avro-sql help convert                                         as avro-sql convert --help
+  avro-sql help options                                         read options, limits, write options";
+
+/// The shared options that have an effect on each command. Its help lists no others.
+const SHARED: [(&str, &[&str]); 19] = [
+    ("convert", &["threads", "batch_size", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
+    ("index", &["threads", "lenient", "option", "import", "index_dir", "quiet", "no_progress"]),
+    ("schema", &["option", "import", "quiet"]),
+    ("compat", &["import"]),
+    ("count", &["threads", "lenient", "option", "quiet", "no_progress"]),
+    ("meta", &["threads", "lenient", "option", "quiet", "no_progress"]),
+    ("head", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
+    ("cat", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
+    ("tojson", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
+    ("fromjson", &["threads", "lenient", "option", "import", "quiet", "no_progress"]),
+    ("concat", &["option", "quiet", "no_progress"]),
+    ("recodec", &["threads", "option", "quiet", "no_progress"]),
+    ("repair", &["option", "quiet", "no_progress"]),
+    ("random", &["threads", "lenient", "import"]),
+    ("explain-program", &["option", "import"]),
+    ("fragtojson", &["lenient", "option", "import"]),
+    ("jsontofrag", &["lenient", "option", "import"]),
+    ("fromtext", &["quiet", "no_progress"]),
+    ("totext", &["lenient", "option", "quiet", "no_progress"]),
+];
+
+/// Hides the shared options that have no effect on a command.
+fn with_own_options(command: Command) -> Command {
+    let Some((_, own)) = SHARED.iter().find(|(name, _)| *name == command.get_name()) else {
+        let is_root = command.get_name() == "avro-sql";
+        return if is_root { command } else { hidden(command, |_| false) };
+    };
+    hidden(command, |id| own.contains(&id))
+}
+
+/// Hides the global options that are not to be shown.
+fn hidden(mut command: Command, is_shown: impl Fn(&str) -> bool) -> Command {
+    let globals = command.get_arguments().filter(|option| option.is_global_set());
+    let ids: Vec<_> = globals.map(|option| option.get_id().clone()).filter(|id| !is_shown(id.as_str())).collect();
+    for id in ids {
+        command = command.mut_arg(id, |option| option.hide(true));
+    }
+    command
+}
 
 /// Returns the completion script of a shell.
 pub(crate) fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
@@ -110,14 +156,21 @@ pub(crate) fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
 
 /// Returns the help of `avro-sql` or of one command.
 pub(crate) fn help(of: Option<&str>, command: Command) -> Result<String> {
-    Ok(chosen(of, command)?.render_help().to_string())
+    let found = chosen(of, command).map_err(|e| match of {
+        Some(name) => Error::Usage(format!(
+            "there is no command or topic `{name}`; topics are {} (see avro-sql --help)",
+            topics::names()
+        )),
+        None => e,
+    });
+    Ok(found?.render_help().to_string())
 }
 
 /// Returns the definition of `avro-sql` or of one command.
 fn chosen(of: Option<&str>, mut command: Command) -> Result<Command> {
     command.build();
     let Some(name) = of else { return Ok(command) };
-    let found = command.find_subcommand(name).cloned();
+    let found = command.find_subcommand(name).cloned().map(with_own_options);
     found.ok_or_else(|| Error::Usage(format!("there is no command `{name}` (see avro-sql --help)")))
 }
 

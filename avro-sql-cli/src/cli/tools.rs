@@ -11,16 +11,18 @@ use terminal_size::terminal_size;
 use super::{FormatArgument, format_for, or_stdin};
 use crate::cli::manual::tools as manual;
 use crate::commands::tools::{
-    Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, Keep, Meta, MetaFields, Random, Recodec, Repair,
-    SchemaSource, ToJson, ToolTask,
+    Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, FromText, Keep, Meta, MetaFields, Random,
+    Recodec, Repair, SchemaSource, ToJson, ToText, ToolTask,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, print_note};
+use crate::options::format_of;
 use crate::output::Display;
+use crate::terminal::colors;
 
 #[derive(Subcommand)]
 pub(super) enum ToolArguments {
     /// Print the metadata of files: header entries, codec, sync marker, blocks, rows and sizes
-    #[command(alias = "getmeta", after_help = manual::META)]
+    #[command(visible_alias = "getmeta", after_help = manual::META)]
     Meta {
         /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
         #[arg(value_name = "PATH")]
@@ -50,7 +52,9 @@ pub(super) enum ToolArguments {
     /// Print the rows of files, one file after another
     #[command(after_help = manual::CAT)]
     Cat {
-        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe. The last of several is
+        /// the output, as in `avro-tools cat IN.. OUT`, if it does not exist and its extension is that of an output
+        /// format
         #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Maximum number of rows
@@ -68,7 +72,7 @@ pub(super) enum ToolArguments {
         /// Indent rows over several lines
         #[arg(long)]
         pretty: bool,
-        /// Print only the first 10 rows, or N with --head=N
+        /// Print only the first 10 or N rows
         #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
         head: Option<u64>,
         /// Omit union tags
@@ -121,24 +125,29 @@ pub(super) enum ToolArguments {
         #[arg(value_name = "IN")]
         input: PathBuf,
         /// File to write, replaced only on success; `-` is standard output
-        #[arg(value_name = "OUT", required_unless_present = "report", conflicts_with = "report")]
+        #[arg(value_name = "OUT", conflicts_with = "report")]
         output: Option<PathBuf>,
         /// Only list the damage; exit code 1 if there is any
         #[arg(long)]
         report: bool,
-        /// Which readable rows to keep: all, those before the first damaged block, or those after it
+        /// Which readable rows to keep: all, those before the first damaged block, or those after it; report is --report
         #[arg(short = 'o', long, value_enum, default_value = "all")]
         keep: KeepArgument,
     },
     /// Write random rows of a schema, as test data
-    #[command(after_help = manual::RANDOM)]
+    #[command(override_usage = "avro-sql random [OPTIONS] --count <N> [SCHEMA] <OUT>", after_help = manual::RANDOM)]
     Random {
+        /// Schema file (.avsc) or Avro file that has the schema, unless an option gives it; then the file to write,
+        /// replaced only on success; `-` is standard output
+        // One list, because the first of two optional arguments would be OUT alone.
+        #[arg(required = true, num_args = 1..=2, value_names = ["SCHEMA", "OUT"])]
+        files: Vec<PathBuf>,
+        /// Schema, as JSON
+        #[arg(long = "schema", value_name = "JSON", conflicts_with = "schema_file")]
+        schema: Option<String>,
         /// Schema file (.avsc), or Avro file that has the schema
-        #[arg(value_name = "SCHEMA")]
-        schema: PathBuf,
-        /// File to write, replaced only on success; `-` is standard output
-        #[arg(value_name = "OUT")]
-        output: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        schema_file: Option<PathBuf>,
         /// Number of rows
         #[arg(long, value_name = "N")]
         count: u64,
@@ -190,6 +199,28 @@ pub(super) enum ToolArguments {
         /// Read untagged unions: a value gets the first branch that fits
         #[arg(long)]
         plain: bool,
+    },
+    /// Make an Avro file of bytes from the lines of a text file
+    #[command(name = "fromtext", after_help = manual::FROMTEXT)]
+    FromText {
+        /// Text file; `-` is standard input
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// File to write, replaced only on success; `-` is standard output
+        #[arg(value_name = "OUT")]
+        output: PathBuf,
+        #[command(flatten)]
+        compression: CompressionArguments,
+    },
+    /// Print an Avro file of bytes as lines of text
+    #[command(name = "totext", after_help = manual::TOTEXT)]
+    ToText {
+        /// File or URL to read; `-` is standard input
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// File to write, replaced only on success
+        #[arg(value_name = "OUT", default_value = "-")]
+        output: PathBuf,
     },
 }
 
@@ -249,6 +280,7 @@ pub(super) enum KeepArgument {
     All,
     Prior,
     After,
+    Report,
 }
 
 impl ToolArguments {
@@ -266,7 +298,12 @@ impl ToolArguments {
             ToolArguments::Head { input, limit, rows } => {
                 ToolTask::Cat(rows.cat(or_stdin(input.into_iter().collect())?, Some(limit))?)
             }
-            ToolArguments::Cat { inputs, limit, rows } => ToolTask::Cat(rows.cat(or_stdin(inputs)?, limit)?),
+            ToolArguments::Cat { mut inputs, limit, mut rows } => {
+                if rows.output.is_none() {
+                    rows.output = output_of(&mut inputs);
+                }
+                ToolTask::Cat(rows.cat(or_stdin(inputs)?, limit)?)
+            }
             ToolArguments::ToJson { inputs, pretty, head, plain, output } => {
                 ToolTask::ToJson(ToJson { inputs: or_stdin(inputs)?, form: form(plain), pretty, head, output })
             }
@@ -284,15 +321,32 @@ impl ToolArguments {
             ToolArguments::Recodec { input, output, compression } => {
                 ToolTask::Recodec(Recodec { input, output, compression: compression.compression() })
             }
-            ToolArguments::Repair { input, output, report: _, keep } => {
+            ToolArguments::Repair { input, output, report, keep } => {
+                let reports = report || matches!(keep, KeepArgument::Report);
+                if output.is_none() && !reports {
+                    let what = "repair needs an output, or --report to only list the damage";
+                    return Err(Error::Usage(format!("{what} (see avro-sql repair --help)")));
+                }
+                let output = output.filter(|_| !reports);
                 let keep = match keep {
-                    KeepArgument::All => Keep::All,
+                    KeepArgument::All | KeepArgument::Report => Keep::All,
                     KeepArgument::Prior => Keep::Prior,
                     KeepArgument::After => Keep::After,
                 };
                 ToolTask::Repair(Repair { input, output, keep })
             }
-            ToolArguments::Random { schema, output, count, seed, compression } => {
+            ToolArguments::Random { files, schema, schema_file, count, seed, compression } => {
+                let option = schema.map(SchemaSource::Text).or(schema_file.map(SchemaSource::File));
+                let (schema, output) = match (option, <[PathBuf; 2]>::try_from(files)) {
+                    (None, Ok([schema, output])) => (SchemaSource::File(schema), output),
+                    (Some(schema), Err(files)) => (schema, files.into_iter().next().unwrap_or_default()),
+                    (Some(_), Ok(_)) => {
+                        return Err(Error::Usage("random takes one schema: an argument or an option".to_owned()));
+                    }
+                    (None, Err(_)) => {
+                        return Err(Error::Usage("random needs a schema and an output".to_owned()));
+                    }
+                };
                 ToolTask::Random(Random { schema, output, count, seed, compression: compression.compression() })
             }
             ToolArguments::Explain { input, columns } => ToolTask::Explain(Explain { input, columns }),
@@ -304,6 +358,10 @@ impl ToolArguments {
                 let to = FragmentTo::Avro;
                 ToolTask::Fragment(Fragment { input, output, schema: schema.source(), form: form(plain), to })
             }
+            ToolArguments::FromText { input, output, compression } => {
+                ToolTask::FromText(FromText { input, output, compression: compression.compression() })
+            }
+            ToolArguments::ToText { input, output } => ToolTask::ToText(ToText { input, output }),
         })
     }
 }
@@ -313,7 +371,8 @@ impl RowArguments {
         let on_terminal = self.output.is_none() && io::stdout().is_terminal();
         let format = format_for(self.format, self.output.as_deref(), on_terminal)?;
         let width = if on_terminal { terminal_size() } else { None };
-        let display = Display { max_width: width.map(|(width, _)| usize::from(width.0)), ..Display::default() };
+        let max_width = width.map(|(width, _)| usize::from(width.0));
+        let display = Display { max_width, colored: on_terminal && colors::enabled(), ..Display::default() };
         let sample = self.sample.map(|rate| (rate, self.seed));
         let output = self.output.unwrap_or_else(|| PathBuf::from("-"));
         Ok(Cat { inputs, offset: self.offset, limit, sample, format, display, output })
@@ -345,6 +404,19 @@ impl CompressionArguments {
 
 fn form(plain: bool) -> Form {
     if plain { Form::Plain } else { Form::Avro }
+}
+
+/// Takes the output off a list of paths: the last of several that does not exist and has the extension of an output.
+fn output_of(paths: &mut Vec<PathBuf>) -> Option<PathBuf> {
+    let last = paths.last().filter(|_| paths.len() > 1)?;
+    let text = last.to_string_lossy();
+    let is_input = last.exists() || text.contains(['*', '?', '[']) || text.contains("://");
+    if is_input || format_of(last).is_none() {
+        return None;
+    }
+    let output = paths.pop()?;
+    print_note(&format!("avro-sql: writing to {}, which does not exist yet", output.display()));
+    Some(output)
 }
 
 /// A part of all.

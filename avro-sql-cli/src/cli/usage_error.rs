@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::words::elsewhere;
 use crate::error::nearby::{nearby, nearest};
 use crate::error::{Error, Result, one_line};
 use crate::files::stdin;
@@ -37,7 +38,9 @@ pub(super) fn check_files(words: &[String], command: &Command) -> Result<()> {
     let Some(word) = words.iter().find(|word| !is_path(word)) else { return Ok(()) };
     let commands =
         command.get_subcommands().flat_map(|command| [command.get_name()].into_iter().chain(command.get_all_aliases()));
-    let what = if word.contains(char::is_whitespace) {
+    let what = if let Some(instead) = elsewhere(word) {
+        instead
+    } else if word.contains(char::is_whitespace) {
         format!("`{}` is not a command; pass SQL in quotes with -c", one_line(word))
     } else if let Some(near) = nearest(word, commands) {
         format!("`{word}` is neither a command nor a file; did you mean the command `{near}`?")
@@ -61,6 +64,12 @@ fn unknown(e: &clap::Error, tool: Option<&str>) -> Option<String> {
             let word = text(ContextKind::InvalidArg)?;
             let number = word.strip_prefix('-').filter(|n| n.parse::<u64>().is_ok())?;
             Some(format!("use -n {number} for the number of rows"))
+        }
+        ErrorKind::UnknownArgument if tool.is_none() => {
+            let word = text(ContextKind::InvalidArg)?;
+            ["-e", "--execute", "--query", "--sql"]
+                .contains(&word)
+                .then(|| format!("{word} is -c here; pass SQL in quotes"))
         }
         _ => None,
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::commands::convert::print_renamed;
+use crate::error::place::syntax;
 use crate::error::{Error, Result, print_stderr};
 use crate::files::output_file::OutputFile;
 use crate::options::{Query, SqlSource};
@@ -30,6 +31,8 @@ struct Done {
     counts: Option<Counts>,
     /// What it read.
     read: Reading,
+    /// How long its rows took, without the time that a person spent in the pager.
+    time: Duration,
 }
 
 /// Runs all statements of the source. The first failure ends it, and no output file appears.
@@ -89,7 +92,7 @@ async fn all(
     let mut destination = Destination { to, format: query.format, results_written: 0 };
     for text in scripts {
         let script = split::split(text).map_err(|e| {
-            let error = Error::Failed(e.to_string());
+            let error = syntax(&e.to_string(), text);
             if let Some(place) = place { error.with_context(place) } else { error }
         })?;
         let many = script.statements.len() > 1;
@@ -107,61 +110,105 @@ async fn all(
 
 /// Runs one statement and prints what the options ask for.
 pub(crate) async fn one(session: &Session, query: &Query, text: &str, to: &mut Destination<'_>) -> Result<()> {
-    let start = Instant::now();
+    let format = to.format;
     let outcome = execute(session, query, text, to).await;
-    let time = start.elapsed();
     let flushed = to.to.flush();
     if !query.quiet {
         session.notes.print();
     }
     let done = outcome?;
     flushed?;
-    if !query.quiet
-        && let Some(note) = done.counts.and_then(|counts| note(counts, query))
-    {
-        print_stderr(&note);
-    }
-    if query.timing || query.verbose {
-        print_stderr(&summary(&done, time, query.verbose));
+    let asked = query.timing || query.verbose;
+    let for_people =
+        query.on_terminal && format.is_for_people() && done.counts.is_some_and(|counts| counts.columns > 0);
+    if for_people && (asked || !query.quiet) {
+        print_stderr(&last_line(&done, query));
+    } else {
+        if !query.quiet
+            && let Some(note) = done.counts.and_then(|counts| note(counts, query))
+        {
+            print_stderr(&note);
+        }
+        if asked {
+            print_stderr(&summary(&done, query.verbose));
+        }
     }
     Ok(())
+}
+
+/// Returns the line below a table on a terminal: its rows, its time, and what it leaves out.
+fn last_line(done: &Done, query: &Query) -> String {
+    let counts = done.counts.unwrap_or_default();
+    let mut text = rows(counts.rows);
+    if counts.rows_shown < counts.rows {
+        text.push_str(&format!(" ({} shown)", thousands(counts.rows_shown)));
+    }
+    if counts.columns_shown < counts.columns {
+        text.push_str(&format!(", {} columns ({} shown)", counts.columns, counts.columns_shown));
+    }
+    if matches!(query.source, SqlSource::Prompt) || query.timing || query.verbose {
+        text.push_str(&format!(" in {:.3} s", done.time.as_secs_f64()));
+    }
+    if query.verbose {
+        text.push_str(&read_text(&done.read));
+    }
+    match remedy(counts, query) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
+}
+
+/// Returns a number of rows with its noun.
+fn rows(n: u64) -> String {
+    format!("{} row{}", thousands(n), if n == 1 { "" } else { "s" })
 }
 
 /// Returns a note on what a cut result leaves out, and how to see it.
 fn note(counts: Counts, query: &Query) -> Option<String> {
     let mut parts = Vec::new();
-    let mut options = Vec::new();
     if counts.rows_shown < counts.rows {
-        parts.push(format!("{} of {} rows", counts.rows_shown, counts.rows));
-        options.push("--max-rows 0");
+        parts.push(format!("{} of {}", thousands(counts.rows_shown), rows(counts.rows)));
     }
     if counts.columns_shown < counts.columns {
         parts.push(format!("{} of {} columns", counts.columns_shown, counts.columns));
-        options.push("--max-width 0");
-    } else if counts.cut && options.is_empty() {
+    } else if counts.cut && parts.is_empty() {
         parts.push("only part of long values".to_owned());
-        options.push("--max-width 0");
     }
-    let all = match (&query.source, options.as_slice()) {
-        (_, []) => return None,
-        (SqlSource::Prompt, [.., "--max-width 0"]) => "\\x shows whole rows".to_owned(),
-        (_, [one]) => format!("{one} shows all"),
-        (_, many) => format!("{} show all", many.join(" and ")),
-    };
-    Some(format!("{} shown; {all}", parts.join(" and ")))
+    Some(format!("{} shown; {}", parts.join(" and "), remedy(counts, query)?))
+}
+
+/// Returns how to see what a result leaves out; `None` if it leaves nothing out.
+fn remedy(counts: Counts, query: &Query) -> Option<String> {
+    let rows = counts.rows_shown < counts.rows;
+    let columns = counts.columns_shown < counts.columns || (counts.cut && !rows);
+    let at_prompt = matches!(query.source, SqlSource::Prompt);
+    Some(match (rows, columns) {
+        (false, false) => return None,
+        (_, true) if at_prompt => "\\x shows whole rows".to_owned(),
+        (true, false) if at_prompt => "\\set max_rows all shows all".to_owned(),
+        (true, true) => "--max-rows 0 and --max-width 0 show all".to_owned(),
+        (true, false) => "--max-rows 0 shows all".to_owned(),
+        (false, true) => "--max-width 0 shows all".to_owned(),
+    })
 }
 
 /// Returns the time of a statement, and what it read.
-fn summary(done: &Done, time: Duration, verbose: bool) -> String {
-    let rows = done.counts.map(|c| if c.rows == 1 { "1 row in ".to_owned() } else { format!("{} rows in ", c.rows) });
-    let mut text = format!("{}{:.3} s", rows.unwrap_or_default(), time.as_secs_f64());
-    if verbose && done.read.total_bytes > 0 {
-        let Reading { bytes, total_bytes, rows } = done.read;
-        // A range of a file is read a little beyond its end, to the end of the last block.
-        let of = if bytes < total_bytes { format!(" of {}", size(total_bytes)) } else { String::new() };
-        text.push_str(&format!("; read {}{of}, {} rows", size(bytes), thousands(rows)));
+fn summary(done: &Done, verbose: bool) -> String {
+    let table = done.counts.filter(|counts| counts.columns > 0);
+    let rows = table.map(|counts| format!("{} in ", rows(counts.rows))).unwrap_or_default();
+    let read = if verbose { read_text(&done.read) } else { String::new() };
+    format!("{rows}{:.3} s{read}", done.time.as_secs_f64())
+}
+
+/// Returns what a statement read.
+fn read_text(read: &Reading) -> String {
+    let Reading { bytes, total_bytes, rows } = *read;
+    if total_bytes == 0 {
+        return String::new();
     }
-    text
+    // A range of a file is read a little beyond its end, to the end of the last block.
+    let of = if bytes < total_bytes { format!(" of {}", size(total_bytes)) } else { String::new() };
+    format!("; read {}{of}, {} rows", size(bytes), thousands(rows))
 }
 
 /// Runs one statement and writes its rows.
@@ -172,6 +219,7 @@ async fn execute(session: &Session, query: &Query, text: &str, destination: &mut
                 .to_owned(),
         ));
     }
+    let start = Instant::now();
     let mut result = session.execute(text);
     let meter = result.meter.clone();
     let _bar = Bar::start(meter.clone());
@@ -179,29 +227,38 @@ async fn execute(session: &Session, query: &Query, text: &str, destination: &mut
     if destination.results_written > 0 && matches!(next, Some(ResultPart::Columns(_))) {
         destination.to.write_all(destination.format.separator())?;
     }
-    let mut output = destination.format.output(destination.to, query.display);
-    let mut begun = false;
+    let mut output = None;
+    // A pager accepts rows only as fast as a person reads them.
+    let mut writing = Duration::ZERO;
+    let to = &mut *destination.to;
+    let mut to = Some(to);
     while let Some(part) = next {
-        match part {
-            ResultPart::Columns(_) if destination.format.is_binary() && destination.results_written > 0 => {
+        let written = Instant::now();
+        match (part, &mut output, to.take()) {
+            (ResultPart::Columns(_), ..) if destination.format.is_binary() && destination.results_written > 0 => {
                 return Err(Error::Failed(format!(
                     "--format {} can hold the rows of one statement only",
                     destination.format.name()
                 )));
             }
-            ResultPart::Columns(schema) => {
-                begun = true;
+            (ResultPart::Columns(schema), output, Some(to)) => {
                 if destination.format == Format::Avro {
                     let file = query.output.as_deref().map_or("the result".into(), |path| path.display().to_string());
                     print_renamed(&file, &schema);
                 }
-                output.begin(&schema)?;
+                output.insert(destination.format.output(to, &query.display, &schema)).begin(&schema)?;
             }
-            ResultPart::Rows(batch) => output.batch(&batch)?,
+            (ResultPart::Rows(batch), Some(output), _) => output.batch(&batch)?,
+            _ => {}
         }
+        writing += written.elapsed();
         next = result.next().await?;
     }
-    let counts = if begun { Some(output.end()?) } else { None };
-    destination.results_written += u64::from(begun);
-    Ok(Done { counts, read: meter.read() })
+    let written = Instant::now();
+    let counts = output.as_mut().map(|output| output.end()).transpose()?;
+    writing += written.elapsed();
+    drop(output);
+    destination.results_written += u64::from(counts.is_some());
+    let time = if query.on_terminal { start.elapsed().saturating_sub(writing) } else { start.elapsed() };
+    Ok(Done { counts, read: meter.read(), time })
 }

@@ -26,14 +26,17 @@ pub(crate) fn explain(e: DataFusionError, context: &SessionContext) -> Error {
     let Error::Failed(text) = &error else { return error };
     let quoted = |before: &str, after: &str| Some(text.strip_prefix(before)?.split_once(after)?.0.to_owned());
     let hint = if let Some(name) = quoted("table '", "' not found") {
+        if is_missing_path(&name) {
+            return Error::Failed(no_file(&name));
+        }
         no_table(&name, context)
     } else if let Some(path) = text.strip_prefix("no such file or directory: ") {
-        nearby(Path::new(path)).map(|near| format!("did you mean '{}'?", near.display()))
+        return Error::Failed(no_file(path));
     } else if let Some(name) = quoted("Invalid function '", "'") {
         return Error::Failed(no_function(&name, context));
     } else if let Some(name) = quoted("Field ", " not found in struct") {
         return Error::Failed(format!("there is no field `{name}` in the record"));
-    } else if let Some(word) = text.split_once("found: ").and_then(|(_, found)| found.split(' ').next())
+    } else if let Some(word) = text.split_once(", found `").and_then(|(_, found)| found.split('`').next())
         && is_keyword(word)
     {
         Some(format!("to use it as a name, write it in double quotes: \"{word}\""))
@@ -80,6 +83,31 @@ fn no_column(field: &Column, valid: &[Column]) -> String {
         "{what}; {}",
         instead(&wanted, &there.iter().map(String::as_str).collect::<Vec<_>>(), "no table here has columns")
     )
+}
+
+/// Extensions of names that are paths rather than tables.
+const EXTENSIONS: [&str; 15] = [
+    "avro", "parquet", "csv", "tsv", "tab", "json", "ndjson", "jsonl", "arrow", "arrows", "feather", "gz", "zst",
+    "bz2", "xz",
+];
+
+/// Whether a name is that of a file or directory that does not exist.
+fn is_missing_path(name: &str) -> bool {
+    let path = Path::new(name);
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let is_path = name.contains(['/', '*']) || EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
+    is_path && !name.contains("://") && !path.exists()
+}
+
+/// Returns the error of a missing file, with the nearest name.
+fn no_file(name: &str) -> String {
+    let what = match name {
+        name if name.contains('*') => "no files match",
+        name if name.ends_with('/') => "no such directory:",
+        _ => "no such file:",
+    };
+    let near = nearby(Path::new(name)).map(|near| format!("; did you mean '{}'?", near.display()));
+    format!("{what} {name}{}", near.unwrap_or_default())
 }
 
 fn no_table(name: &str, context: &SessionContext) -> Option<String> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Error, Result};
+use super::{Error, Result, one_line};
 use crate::progress;
 
 /// Prints a line on standard error. A closed standard error is not a failure.
@@ -30,13 +30,16 @@ pub(crate) fn print_note(text: &str) {
     }
 }
 
-/// Prints an error on standard error, in one line.
+/// Prints an error on standard error, in one line; on a terminal with the place in the statement below.
 pub(crate) fn report(e: &Error) {
     match e {
         Error::ClosedPipe => {}
         // A terminal shows `^C` at the cursor.
         Error::Interrupted if io::stderr().is_terminal() => print_stderr("\navro-sql: interrupted"),
         Error::Interrupted => print_stderr("avro-sql: interrupted"),
+        Error::Statement(what, at) if io::stderr().is_terminal() => {
+            print_stderr(&format!("avro-sql: error: {}\n{}", one_line(what), at.lines()));
+        }
         e => print_stderr(&format!("avro-sql: error: {e}")),
     }
 }
@@ -56,7 +59,7 @@ pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindS
     let error = match (result, panicked) {
         (Ok(Ok(())), _) => return ExitCode::SUCCESS,
         (Ok(Err(Error::ClosedPipe)), _) => return ExitCode::SUCCESS,
-        (Ok(Err(Error::Failed(_))) | Err(_), Some(what)) => {
+        (Ok(Err(Error::Failed(_) | Error::Statement(..))) | Err(_), Some(what)) => {
             Error::Failed(format!("internal error: {what}; please report it"))
         }
         (Ok(Err(e)), _) => e,
@@ -66,6 +69,6 @@ pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindS
     match error {
         Error::Usage(_) => ExitCode::from(2),
         Error::Interrupted => ExitCode::from(130),
-        Error::Failed(_) | Error::ClosedPipe => ExitCode::FAILURE,
+        Error::Failed(_) | Error::Statement(..) | Error::ClosedPipe => ExitCode::FAILURE,
     }
 }

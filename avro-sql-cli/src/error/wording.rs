@@ -77,7 +77,9 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The rewriting rules. The first that matches a text rewrites it.
-const RULES: [fn(&str) -> Option<String>; 20] = [
+const RULES: [fn(&str) -> Option<String>; 22] = [
+    expected,
+    unterminated,
     in_a_file,
     cast,
     value,
@@ -99,6 +101,49 @@ const RULES: [fn(&str) -> Option<String>; 20] = [
     changes,
     statement,
 ];
+
+/// What the parser expects, and plain words for it. Other words stand for themselves.
+const EXPECTED: [(&str, &str); 12] = [
+    ("an expression", "an expression"),
+    ("an SQL statement", "a statement"),
+    ("end of statement", "the end of the statement"),
+    ("identifier", "a name"),
+    ("joined table", "a table"),
+    ("SELECT, VALUES, or a subquery in the query body", "SELECT, VALUES or a subquery"),
+    ("literal string", "a text in single quotes"),
+    ("literal int", "a whole number"),
+    ("a data type name", "the name of a type"),
+    ("a list of columns in parentheses", "columns in parentheses"),
+    ("a value", "a value"),
+    ("a concrete value", "a value"),
+];
+
+/// Matches `Expected: an expression, found: EOF` of the parser.
+fn expected(text: &str) -> Option<String> {
+    let (what, found) = text.strip_prefix("Expected: ")?.rsplit_once(", found: ")?;
+    let known = EXPECTED.iter().find(|(word, _)| *word == what).map(|(_, plain)| (*plain).to_owned());
+    let what = known.unwrap_or_else(|| match what.split_once(' ') {
+        Some(_) => what.to_owned(),
+        None => format!("`{what}`"),
+    });
+    let (found, place) = match found.find(" at Line: ") {
+        Some(at) => found.split_at_checked(at)?,
+        None => (found, ""),
+    };
+    let found = if found == "EOF" { "the end of the statement".to_owned() } else { format!("`{found}`") };
+    Some(format!("expected {what}, found {found}{place}"))
+}
+
+/// Matches `Unterminated string literal at Line: 1, Column: 8` of the tokenizer.
+fn unterminated(text: &str) -> Option<String> {
+    let (what, place) = text.split_once(" at Line: ")?;
+    let plain = match what {
+        "Unterminated string literal" => "this text has no closing quote",
+        "Unexpected EOF while in a multi-line comment" => "this comment has no end",
+        _ => what.strip_prefix("Unterminated ").map(|_| "this has no end")?,
+    };
+    Some(format!("{plain} at Line: {place}"))
+}
 
 fn without_layers(text: &str) -> &str {
     let mut text = REPORT.iter().find_map(|report| Some(text.split_once(report)?.0)).unwrap_or(text).trim();
@@ -393,6 +438,16 @@ mod tests {
                 "there is no table function `read_csv`; FROM 'PATH' reads files of all formats",
             ),
             ("division by zero", "division by zero"),
+            ("Expected: an expression, found: EOF", "expected an expression, found the end of the statement"),
+            (
+                "Expected: end of statement, found: frm at Line: 1, Column: 10",
+                "expected the end of the statement, found `frm` at Line: 1, Column: 10",
+            ),
+            ("Expected: ), found: EOF", "expected `)`, found the end of the statement"),
+            (
+                "Unterminated string literal at Line: 1, Column: 8",
+                "this text has no closing quote at Line: 1, Column: 8",
+            ),
         ];
         for (engine, expected) in cases {
             assert_eq!(plain(engine), expected);

@@ -5,7 +5,7 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::{Counts, Output, To, UnionText, columns};
+use super::{Counts, Output, TextStyle, To, UnionText, columns};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -48,7 +48,7 @@ impl Output for Csv<'_> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = columns(batch, self.unions)?;
+        let columns = columns(batch, TextStyle::of(self.unions))?;
         let (mut text, mut value) = (String::new(), String::new());
         for row in 0..batch.num_rows() {
             for (n, column) in columns.iter().enumerate() {

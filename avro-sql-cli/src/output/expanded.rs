@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::fit::width;
-use super::{Counts, Display, Output, UnionText, cells, columns, count, printable};
+use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -41,7 +41,7 @@ impl Output for Expanded<'_> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = columns(batch, UnionText::Bare)?;
+        let columns = columns(batch, TextStyle::PEOPLE)?;
         self.counts.rows += count(batch.num_rows());
         let mut text = String::new();
         for row in 0..batch.num_rows() {
@@ -52,6 +52,7 @@ impl Output for Expanded<'_> {
             // Writing to a String cannot fail, here and below.
             let _ = writeln!(text, "{:-<RULE_WIDTH$}", format!("-[ row {} ]", self.counts.rows_shown));
             for (name, cell) in self.names.iter().zip(cells(&columns, row)?) {
+                let cell = cell.unwrap_or_else(|| dimmed(&self.display.null, self.display.colored));
                 let mut lines = cell.split('\n');
                 let blank = " ".repeat(self.widest.saturating_sub(width(name)));
                 let _ = writeln!(text, "{name}{blank} | {}", lines.next().unwrap_or(""));

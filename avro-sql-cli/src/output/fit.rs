@@ -1,8 +1,8 @@
 //! Table layout: the column widths that fit a terminal.
 //!
-//! If all columns fit, they keep their widths. Otherwise the widest are narrowed and longer values cut. If columns
-//! would become too narrow to read, those in the middle are left out: the first and the last columns say most about a
-//! row.
+//! If all columns fit, they keep their widths. Otherwise the widest are narrowed, and longer values wrapped or cut;
+//! columns of numbers keep their widths. If columns would become too narrow to read, those in the middle are left out:
+//! the first and the last columns say most about a row.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -11,6 +11,22 @@ const NARROWEST: usize = 10;
 
 /// Marks what was cut or left out.
 pub(super) const CUT: &str = "…";
+
+/// The width that a column wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The width of its widest value.
+    pub(super) width: usize,
+    /// The width below which it must not be narrowed, because its values cannot be cut.
+    pub(super) min: usize,
+}
+
+impl Wanted {
+    /// Returns the width if columns are narrowed to `cap`.
+    fn capped(self, cap: usize) -> usize {
+        self.width.min(cap.max(self.min))
+    }
+}
 
 /// What a table shows at one position of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +37,9 @@ pub(super) enum LayoutCell {
     Gap,
 }
 
-/// Returns the layout for columns with the `wanted` widths in a frame of at most `max` terminal columns.
-pub(super) fn fit(wanted: &[usize], max: Option<usize>) -> Vec<LayoutCell> {
+/// Returns the layout for columns with the `wanted` widths in a frame of at most `max` terminal columns. A single
+/// column of numbers may need more.
+pub(super) fn fit(wanted: &[Wanted], max: Option<usize>) -> Vec<LayoutCell> {
     let all: Vec<usize> = (0..wanted.len()).collect();
     let Some(max) = max else { return places(&all, wanted, usize::MAX, None) };
     if let Some(cap) = cap(&all, wanted, max) {
@@ -49,15 +66,21 @@ pub(super) fn fit(wanted: &[usize], max: Option<usize>) -> Vec<LayoutCell> {
     places(&kept, wanted, cap, Some(front))
 }
 
+/// Whether all columns keep the `wanted` widths in a frame of at most `max` terminal columns.
+pub(super) fn fits(wanted: &[Wanted], max: Option<usize>) -> bool {
+    let all: Vec<usize> = (0..wanted.len()).collect();
+    max.is_none_or(|max| cap(&all, wanted, max) == Some(usize::MAX))
+}
+
 /// Returns the maximum width with which these columns fit, or `None` if it is too narrow to read.
-fn cap(columns: &[usize], wanted: &[usize], max: usize) -> Option<usize> {
+fn cap(columns: &[usize], wanted: &[Wanted], max: usize) -> Option<usize> {
     let widths = || columns.iter().filter_map(|idx| wanted.get(*idx).copied());
     // Each column has a blank on both sides and a line after it; the table has a line before the first.
     let room = max.checked_sub(1 + 3 * columns.len())?;
-    if widths().sum::<usize>() <= room {
+    if widths().map(|wanted| wanted.width).sum::<usize>() <= room {
         return Some(usize::MAX);
     }
-    let fits = |cap: usize| widths().map(|width| width.min(cap)).sum::<usize>() <= room;
+    let fits = |cap: usize| widths().map(|wanted| wanted.capped(cap)).sum::<usize>() <= room;
     if !fits(NARROWEST) {
         return None;
     }
@@ -69,13 +92,13 @@ fn cap(columns: &[usize], wanted: &[usize], max: usize) -> Option<usize> {
     Some(least)
 }
 
-fn places(columns: &[usize], wanted: &[usize], cap: usize, gap: Option<usize>) -> Vec<LayoutCell> {
+fn places(columns: &[usize], wanted: &[Wanted], cap: usize, gap: Option<usize>) -> Vec<LayoutCell> {
     let mut places = Vec::with_capacity(columns.len() + 1);
     for (n, idx) in columns.iter().enumerate() {
         if gap == Some(n) {
             places.push(LayoutCell::Gap);
         }
-        places.push(LayoutCell::Column { idx: *idx, width: wanted.get(*idx).map_or(0, |width| (*width).min(cap)) });
+        places.push(LayoutCell::Column { idx: *idx, width: wanted.get(*idx).map_or(0, |wanted| wanted.capped(cap)) });
     }
     if gap == Some(columns.len()) {
         places.push(LayoutCell::Gap);
@@ -106,17 +129,83 @@ pub(super) fn cut(line: &str, width: usize) -> (String, bool) {
     (kept, true)
 }
 
+/// Breaks nested values into lines of this width, after commas and colons where possible. Returns whether a part is missing after
+/// `max` lines.
+pub(super) fn wrap(text: &str, width: usize, max: usize) -> (Vec<String>, bool) {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if lines.len() + 1 == max && rest.width() > width {
+            lines.push(cut(rest, width).0);
+            return (lines, true);
+        }
+        let (mut fits, mut used, mut after_comma) = (0, 0, 0);
+        for (at, c) in rest.char_indices() {
+            used += c.width().unwrap_or(0);
+            if used > width.max(1) && fits > 0 {
+                break;
+            }
+            fits = at + c.len_utf8();
+            if matches!(c, ',' | ':' | ' ') {
+                after_comma = fits;
+            }
+        }
+        let end = if fits == rest.len() || after_comma == 0 { fits } else { after_comma };
+        let (line, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        lines.push(line.to_owned());
+        rest = after;
+    }
+    (lines, false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Shows a layout as text: `column:width`, and `…` for the gap.
     fn shown(wanted: &[usize], max: Option<usize>) -> String {
+        let wanted: Vec<_> = wanted.iter().map(|width| Wanted { width: *width, min: 0 }).collect();
+        text_of(&fit(&wanted, max))
+    }
+
+    fn text_of(layout: &[LayoutCell]) -> String {
         let text = |place: &LayoutCell| match place {
             LayoutCell::Column { idx, width } => format!("{idx}:{width}"),
             LayoutCell::Gap => CUT.to_owned(),
         };
-        fit(wanted, max).iter().map(text).collect::<Vec<_>>().join(" ")
+        layout.iter().map(text).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn columns_of_numbers_are_not_narrowed() {
+        let number = |width| Wanted { width, min: width };
+        let text = |width| Wanted { width, min: 0 };
+        let cases: [(&[Wanted], usize, &str); 4] = [
+            (&[number(20), text(60)], 60, "0:20 1:33"),
+            (&[number(20), number(20), text(10)], 60, "0:20 1:20 2:10"),
+            (&[number(30), number(30), text(10)], 60, "0:30 … 2:10"),
+            (&[number(40)], 20, "0:40"),
+        ];
+        for (wanted, max, expected) in cases {
+            assert_eq!(text_of(&fit(wanted, Some(max))), expected, "{wanted:?} {max}");
+        }
+    }
+
+    #[test]
+    fn nested_values_are_wrapped_after_commas_and_colons() {
+        let cases: [(&str, usize, &[&str], bool); 7] = [
+            ("[1,2]", 9, &["[1,2]"], false),
+            ("{\"a\":1,\"b\":22,\"c\":3}", 9, &["{\"a\":1,", "\"b\":22,", "\"c\":3}"], false),
+            ("{\"city\":\"Quito\"}", 9, &["{\"city\":", "\"Quito\"}"], false),
+            ("\"abcdefghijkl\"", 6, &["\"abcde", "fghijk", "l\""], false),
+            ("日本語", 4, &["日本", "語"], false),
+            ("[1,2,3,4,5,6]", 3, &["[1,", "2,", "3,", "4,…"], true),
+            ("ab", 0, &["a", "b"], false),
+        ];
+        for (text, width, expected, missing) in cases {
+            let (lines, is_cut) = wrap(text, width, 4);
+            assert_eq!((lines.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), is_cut), (expected, missing));
+        }
     }
 
     #[test]
@@ -150,6 +239,7 @@ mod tests {
                     LayoutCell::Column { width, .. } => width + 3,
                     LayoutCell::Gap => 4,
                 };
+                let wanted: Vec<_> = wanted.into_iter().map(|width| Wanted { width, min: 0 }).collect();
                 let total: usize = 1 + fit(&wanted, Some(max)).iter().map(wide).sum::<usize>();
                 assert!(total <= max, "{n} columns take {total} of {max}");
             }

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::value::{ColumnFormatter, object, quote};
-use super::{Counts, Output, To, UnionText};
+use super::{Counts, Output, TextStyle, To, UnionText};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -54,7 +54,7 @@ impl Output for Json<'_> {
         let schema = batch.schema_ref();
         let mut columns = Vec::with_capacity(self.names.len());
         for ((name, field), array) in self.names.iter().zip(schema.fields()).zip(batch.columns()) {
-            columns.push((name.clone(), ColumnFormatter::new(field, array.as_ref(), self.unions)?));
+            columns.push((name.clone(), ColumnFormatter::new(field, array.as_ref(), TextStyle::of(self.unions))?));
         }
         let mut text = String::new();
         for row in 0..batch.num_rows() {

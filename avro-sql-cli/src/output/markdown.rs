@@ -5,7 +5,7 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::{Counts, Output, UnionText, columns, count, printable};
+use super::{Counts, Output, TextStyle, columns, count, printable};
 use crate::error::Result;
 
 /// Bytes of text gathered before they are written.
@@ -40,7 +40,7 @@ impl Output for Markdown<'_> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = columns(batch, UnionText::Bare)?;
+        let columns = columns(batch, TextStyle::default())?;
         let (mut text, mut value) = (String::new(), String::new());
         for row in 0..batch.num_rows() {
             text.push('|');

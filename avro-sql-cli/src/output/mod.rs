@@ -8,9 +8,11 @@ mod decimal;
 mod dictionaries;
 mod expanded;
 mod fit;
+mod html;
 mod json;
 mod markdown;
 pub(crate) mod parquet;
+mod plan;
 mod table;
 mod union;
 mod value;
@@ -31,6 +33,8 @@ use value::ColumnFormatter;
 pub(crate) enum Format {
     /// A framed table for people.
     Table,
+    /// Each value on its own line, for people.
+    Line,
     /// RFC 4180, with a header; nested values are JSON text, bytes are hex digits after `\x`.
     Csv,
     /// CSV with tabs between values and `\t`, `\n`, `\r` and `\\` inside them.
@@ -41,6 +45,8 @@ pub(crate) enum Format {
     Ndjson,
     /// A Markdown table.
     Markdown,
+    /// An HTML table.
+    Html,
     /// Arrow IPC, the streaming format.
     ArrowStream,
     /// Arrow IPC, the file format with an index at its end.
@@ -77,6 +83,25 @@ pub(crate) enum UnionText {
     Tagged,
 }
 
+/// How values are written as text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TextStyle {
+    /// How values of unions are written.
+    pub(crate) unions: UnionText,
+    /// Maximum number of bytes of a binary value that are written; `None` for all.
+    pub(crate) bytes_max: Option<usize>,
+}
+
+impl TextStyle {
+    /// Values for people: the start of long binary values.
+    const PEOPLE: TextStyle = TextStyle { unions: UnionText::Bare, bytes_max: Some(32) };
+
+    /// Returns whole values, with unions in this form.
+    fn of(unions: UnionText) -> TextStyle {
+        TextStyle { unions, bytes_max: None }
+    }
+}
+
 impl Default for Writing {
     fn default() -> Self {
         Writing {
@@ -89,15 +114,30 @@ impl Default for Writing {
 }
 
 /// How formats for people show rows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Display {
-    /// Maximum number of rows of a result; `None` for all.
+    /// Maximum number of rows of a result, half of them from its end; `None` for all.
     pub(crate) max_rows: Option<u64>,
     /// Maximum width of a table in terminal columns; `None` for no limit.
     pub(crate) max_width: Option<usize>,
     /// Whether each value has its own line.
     pub(crate) expanded: bool,
+    /// The text of a null.
+    pub(crate) null: String,
+    /// Whether the text has colors.
+    pub(crate) colored: bool,
+    /// Whether a table has the types of its columns.
+    pub(crate) types: bool,
 }
+
+impl Default for Display {
+    fn default() -> Self {
+        Display { max_rows: None, max_width: None, expanded: false, null: NULL.to_owned(), colored: false, types: true }
+    }
+}
+
+/// The text of a null, unless the user sets another.
+pub(crate) const NULL: &str = "NULL";
 
 /// Writes one result. Called in order: `begin`, any number of `batch`, `end`.
 pub(crate) trait Output {
@@ -147,17 +187,38 @@ impl Format {
     }
 
     /// The formats by their names, in the order in which they are listed.
-    pub(crate) const NAMES: [(&'static str, Format); 9] = [
+    pub(crate) const NAMES: [(&'static str, Format); 11] = [
         ("table", Format::Table),
+        ("line", Format::Line),
         ("csv", Format::Csv),
         ("tsv", Format::Tsv),
         ("json", Format::Json),
         ("ndjson", Format::Ndjson),
         ("markdown", Format::Markdown),
+        ("html", Format::Html),
         ("arrow", Format::ArrowStream),
         ("parquet", Format::Parquet),
         ("avro", Format::Avro),
     ];
+
+    /// Returns the format with this name, or with its name in another tool.
+    pub(crate) fn named(name: &str) -> Option<Format> {
+        let name = name.to_ascii_lowercase();
+        let name = match name.as_str() {
+            "jsonl" | "jsonlines" => "ndjson",
+            "md" => "markdown",
+            "vertical" | "expanded" => "line",
+            "box" | "duckbox" | "column" => "table",
+            "tabs" => "tsv",
+            name => name,
+        };
+        Format::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
+    }
+
+    /// Whether people read it rather than programs.
+    pub(crate) fn is_for_people(self) -> bool {
+        matches!(self, Format::Table | Format::Line)
+    }
 
     /// Returns its name.
     pub(crate) fn name(self) -> &'static str {
@@ -170,7 +231,7 @@ impl Format {
     /// Returns the extension of its files.
     pub(crate) fn extension(self) -> &'static str {
         match self {
-            Format::Table => "txt",
+            Format::Table | Format::Line => "txt",
             Format::Markdown => "md",
             Format::ArrowStream => "arrows",
             other => other.name(),
@@ -188,12 +249,20 @@ impl Format {
         if self == Format::Markdown { b"\n" } else { b"" }
     }
 
-    /// Returns an output of this format to `to`.
-    pub(crate) fn output<'a>(self, to: &'a mut (dyn Write + Send), display: Display) -> Box<dyn Output + 'a> {
+    /// Returns an output of this format to `to`, for a result with this schema.
+    pub(crate) fn output<'a>(
+        self,
+        to: &'a mut (dyn Write + Send),
+        display: &Display,
+        schema: &Schema,
+    ) -> Box<dyn Output + 'a> {
         match self {
-            Format::Table if display.expanded => Box::new(expanded::Expanded::new(to, display)),
-            Format::Table => Box::new(table::Table::new(to, display)),
+            Format::Table | Format::Line if plan::is_plan(schema) => Box::new(plan::Plan::new(to)),
+            Format::Table if display.expanded => Box::new(expanded::Expanded::new(to, display.clone())),
+            Format::Line => Box::new(expanded::Expanded::new(to, display.clone())),
+            Format::Table => Box::new(table::Table::new(to, display.clone())),
             Format::Markdown => Box::new(markdown::Markdown::new(to)),
+            Format::Html => Box::new(html::Html::new(to)),
             file => file.to_file(Box::new(to), &Writing::default()),
         }
     }
@@ -201,7 +270,7 @@ impl Format {
     /// Returns an output of this format that owns its destination, for files.
     pub(crate) fn to_file<'a>(self, to: To<'a>, writing: &Writing) -> Box<dyn Output + 'a> {
         match self {
-            Format::Csv | Format::Table | Format::Markdown => {
+            Format::Csv | Format::Table | Format::Line | Format::Markdown | Format::Html => {
                 Box::new(csv::Csv::new(to, csv::CellSyntax::Csv, writing.unions))
             }
             Format::Tsv => Box::new(csv::Csv::new(to, csv::CellSyntax::Tsv, writing.unions)),
@@ -216,36 +285,39 @@ impl Format {
 }
 
 /// Prepares the columns of a batch for writing values.
-fn columns(batch: &RecordBatch, unions: UnionText) -> Result<Vec<ColumnFormatter<'_>>, ArrowError> {
+fn columns(batch: &RecordBatch, style: TextStyle) -> Result<Vec<ColumnFormatter<'_>>, ArrowError> {
     batch
         .schema_ref()
         .fields()
         .iter()
         .zip(batch.columns())
-        .map(|(f, a)| ColumnFormatter::new(f, a.as_ref(), unions))
+        .map(|(f, a)| ColumnFormatter::new(f, a.as_ref(), style))
         .collect()
 }
 
 /// Returns the first value of an array as plain text; it must not be null.
 pub(crate) fn text(field: &Field, array: &dyn Array) -> std::result::Result<String, ArrowError> {
     let mut text = String::new();
-    ColumnFormatter::new(field, array, UnionText::Bare)?.text(0, &mut text)?;
+    ColumnFormatter::new(field, array, TextStyle::default())?.text(0, &mut text)?;
     Ok(text)
 }
 
-/// Returns the values of a row as plain text.
-fn cells(columns: &[ColumnFormatter<'_>], row: usize) -> Result<Vec<String>, ArrowError> {
-    let mut cells = Vec::with_capacity(columns.len());
-    for column in columns {
-        let mut cell = String::new();
+/// Returns the values of a row as plain text; `None` for a null.
+fn cells(columns: &[ColumnFormatter<'_>], row: usize) -> Result<Vec<Option<String>>, ArrowError> {
+    let cell = |column: &ColumnFormatter<'_>| -> Result<Option<String>, ArrowError> {
         if column.is_null(row) {
-            cell.push_str("NULL");
-        } else {
-            column.text(row, &mut cell)?;
+            return Ok(None);
         }
-        cells.push(printable(&cell));
-    }
-    Ok(cells)
+        let mut cell = String::new();
+        column.text(row, &mut cell)?;
+        Ok(Some(printable(&cell)))
+    };
+    columns.iter().map(cell).collect()
+}
+
+/// Returns the text, dimmed on a terminal with colors.
+fn dimmed(text: &str, colored: bool) -> String {
+    if colored { format!("\x1b[90m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Escapes everything but line breaks that a terminal would interpret: data must not move the cursor.

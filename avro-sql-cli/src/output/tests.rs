@@ -10,11 +10,11 @@ use arrow::datatypes::*;
 use expect_test::{Expect, expect};
 
 use super::value::ColumnFormatter;
-use super::{Counts, Display, Format, UnionText, printable};
+use super::{Counts, Display, Format, TextStyle, printable};
 
 /// Checks each value as text and as JSON; a null's text is empty.
 fn check_values(field: &Field, array: &dyn Array, expected: &[(&str, &str)]) {
-    let column = ColumnFormatter::new(field, array, UnionText::Bare).unwrap();
+    let column = ColumnFormatter::new(field, array, TextStyle::default()).unwrap();
     let mut found = Vec::new();
     for row in 0..array.len() {
         let (mut text, mut json) = (String::new(), String::new());
@@ -225,8 +225,9 @@ fn batch(ids: &[i64], names: &[Option<&str>]) -> RecordBatch {
 
 fn written(format: Format, max_rows: Option<u64>, batches: &[RecordBatch]) -> (String, Counts) {
     let mut bytes = Vec::new();
-    let mut output = format.output(&mut bytes, Display { max_rows, ..Display::default() });
-    output.begin(&batch(&[], &[]).schema()).unwrap();
+    let schema = batch(&[], &[]).schema();
+    let mut output = format.output(&mut bytes, &Display { max_rows, ..Display::default() }, &schema);
+    output.begin(&schema).unwrap();
     for batch in batches {
         output.batch(batch).unwrap();
     }
@@ -289,20 +290,22 @@ fn formats_write_expected_text() {
         (
             Format::Table,
             expect![[r#"
-                +----+-------+-----------+
-                | id | na,me | list      |
-                +----+-------+-----------+
-                |  1 | a"b,  | [1,null]  |
-                |    | c\td\ |           |
-                | 20 | NULL  | [20,null] |
-                |  3 |       | [3,null]  |
-                +----+-------+-----------+
+                +--------+---------+-----------+
+                |     id | na,me   | list      |
+                | BIGINT | VARCHAR | INTEGER[] |
+                +--------+---------+-----------+
+                |      1 | a"b,    | [1,null]  |
+                |        | c\td\   |           |
+                |     20 | NULL    | [20,null] |
+                |      3 |         | [3,null]  |
+                +--------+---------+-----------+
             "#]],
             expect![[r#"
-                +----+-------+------+
-                | id | na,me | list |
-                +----+-------+------+
-                +----+-------+------+
+                +--------+---------+-----------+
+                |     id | na,me   | list      |
+                | BIGINT | VARCHAR | INTEGER[] |
+                +--------+---------+-----------+
+                +--------+---------+-----------+
             "#]],
         ),
     ];
@@ -320,7 +323,8 @@ fn table_shows_at_most_max_rows() {
     for (max_rows, shown) in [(None, 3), (Some(1), 1), (Some(2), 2), (Some(3), 3), (Some(9), 3)] {
         let (text, counts) = written(Format::Table, max_rows, &batches);
         assert_eq!(counts, Counts { rows_shown: shown, ..Counts::all(3, 3) });
-        assert_eq!(u64::try_from(text.lines().count()).unwrap(), shown + 4);
+        let gap = u64::from(shown < 3);
+        assert_eq!(u64::try_from(text.lines().count()).unwrap(), shown + gap + 5);
         // Other formats are for programs and write all rows.
         assert_eq!(written(Format::Csv, max_rows, &batches).1, Counts::all(3, 3));
     }
@@ -328,14 +332,14 @@ fn table_shows_at_most_max_rows() {
 
 #[test]
 fn table_continues_after_sizing_rows() {
-    let many: Vec<i64> = (0..1500).collect();
+    let many: Vec<i64> = (0..10_500).collect();
     let names = vec![None; many.len()];
     let (text, counts) =
         written(Format::Table, None, &[batch(&many, &names), batch(&[100_000], &[Some("wide as a house")])]);
-    assert_eq!(counts.rows, 1501);
-    assert_eq!(text.lines().count(), 1501 + 4);
-    assert_eq!(text.lines().nth(3 + 1000), Some("| 1000 | NULL  | [1000,null] |"), "{text:.300}");
-    assert!(text.contains("| 100000 | wide as a house | [100000,null] |\n"));
+    assert_eq!(counts.rows, 10_501);
+    assert_eq!(text.lines().count(), 10_501 + 5);
+    assert_eq!(text.lines().nth(4 + 1000), Some("|      1000 | NULL    | [1000,null] |"), "{text:.300}");
+    assert!(text.contains("|    100000 | wide as a house | [100000,null] |\n"));
 }
 
 #[test]
@@ -348,4 +352,26 @@ fn control_characters_are_escaped() {
     ] {
         assert_eq!(printable(text), expected);
     }
+}
+
+#[test]
+fn table_widths_hold_for_first_and_last_rows() {
+    let ids: Vec<i64> = (0..3000).map(|n| n * n).collect();
+    let batches: Vec<_> = ids.chunks(700).map(|ids| batch(ids, &vec![None; ids.len()])).collect();
+    let (text, counts) = written(Format::Table, Some(5), &batches);
+    assert_eq!(counts, Counts { rows_shown: 5, ..Counts::all(3000, 3) });
+    expect![[r#"
+        +---------+---------+----------------+
+        |      id | na,me   | list           |
+        |  BIGINT | VARCHAR | INTEGER[]      |
+        +---------+---------+----------------+
+        |       0 | NULL    | [0,null]       |
+        |       1 | NULL    | [1,null]       |
+        |       4 | NULL    | [4,null]       |
+        |       … | …       | …              |
+        | 8988004 | NULL    | [8988004,null] |
+        | 8994001 | NULL    | [8994001,null] |
+        +---------+---------+----------------+
+    "#]]
+    .assert_eq(&text);
 }

@@ -6,8 +6,8 @@ use arrow::array::UnionArray;
 use arrow::datatypes::{DataType, UnionFields, UnionMode};
 use arrow::error::ArrowError;
 
-use super::UnionText;
 use super::value::{ColumnFormatter, quote};
+use super::{TextStyle, UnionText};
 
 /// The values of a union.
 pub(super) struct Branches<'a> {
@@ -76,13 +76,13 @@ impl<'a> Branches<'a> {
         fields: &UnionFields,
         mode: UnionMode,
         union: &'a UnionArray,
-        text: UnionText,
+        style: TextStyle,
     ) -> Result<Self, ArrowError> {
         let branches = fields.iter().map(|(id, field)| {
             let mut tag = "{".to_owned();
             quote(field.name(), &mut tag);
             tag.push(':');
-            let column = ColumnFormatter::new(field, union.child(id).as_ref(), text)?;
+            let column = ColumnFormatter::new(field, union.child(id).as_ref(), style)?;
             Ok(Branch { id, column, shape: Shape::from_type(field.data_type()), tag })
         });
         let branches: Vec<Branch<'a>> = branches.collect::<Result<_, ArrowError>>()?;
@@ -91,7 +91,7 @@ impl<'a> Branches<'a> {
             || branches.iter().enumerate().flat_map(|(at, a)| branches.iter().skip(at + 1).map(move |b| (a, b)));
         let alike = pairs().any(|(a, b)| a.shape.is_like(b.shape));
         let one_of = branches.iter().filter(|branch| branch.shape != Shape::Null).count() <= 1;
-        let tags = match text {
+        let tags = match style.unions {
             UnionText::Bare => Tags::None,
             UnionText::Tagged if one_of => Tags::None,
             // `NaN` has a tag if there is another text branch; a map could look like that tag.

@@ -2,7 +2,7 @@
 //! both.
 //!
 //! Where JSON leaves a choice: bytes are hex digits after `\x`, in every format; `NaN` and infinities are strings; a
-//! union is the value of its branch, with a tag if [`UnionText`] asks for it (`union.rs`); times are ISO 8601, a uuid
+//! union is the value of its branch, with a tag if [`TextStyle`] asks for it (`union.rs`); times are ISO 8601, a uuid
 //! has its usual form.
 //!
 //! The writers of `arrow-csv` and `arrow-json` are not used: they lack dense unions, decimals beyond their precision,
@@ -22,7 +22,7 @@ use arrow::datatypes::{ArrowNativeType, DataType, Field, IntervalUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::UnionText;
+use super::TextStyle;
 use super::decimal::Decimals;
 use super::union::Branches;
 
@@ -49,7 +49,8 @@ enum ColumnValues<'a> {
     /// Dates and times: JSON quotes the text. The array is kept for values beyond the calendar.
     Quoted(ArrayFormatter<'a>, &'a dyn Array),
     Text(Strings<'a>),
-    Bytes(Bytes<'a>),
+    /// The number is the maximum of bytes that are written.
+    Bytes(Bytes<'a>, Option<usize>),
     Uuid(&'a FixedSizeBinaryArray),
     Interval(Intervals<'a>),
     List(RangeOf<'a>, Box<ColumnFormatter<'a>>),
@@ -82,22 +83,24 @@ enum Intervals<'a> {
 
 impl<'a> ColumnFormatter<'a> {
     /// Prepares a column.
-    pub(super) fn new(field: &Field, array: &'a dyn Array, unions: UnionText) -> Result<Self, ArrowError> {
+    pub(super) fn new(field: &Field, array: &'a dyn Array, style: TextStyle) -> Result<Self, ArrowError> {
         let formatter = || ArrayFormatter::try_new(array, &FORMAT);
         let child =
-            |field: &Field, array: &'a ArrayRef| ColumnFormatter::new(field, array.as_ref(), unions).map(Box::new);
+            |field: &Field, array: &'a ArrayRef| ColumnFormatter::new(field, array.as_ref(), style).map(Box::new);
         let values = match array.data_type() {
             DataType::Null => ColumnValues::Null,
             DataType::Utf8 => ColumnValues::Text(Strings::Plain(array.as_string())),
             DataType::LargeUtf8 => ColumnValues::Text(Strings::Large(array.as_string())),
             DataType::Utf8View => ColumnValues::Text(Strings::View(array.as_string_view())),
-            DataType::Binary => ColumnValues::Bytes(Bytes::Plain(array.as_binary())),
-            DataType::LargeBinary => ColumnValues::Bytes(Bytes::Large(array.as_binary())),
-            DataType::BinaryView => ColumnValues::Bytes(Bytes::View(array.as_binary_view())),
+            DataType::Binary => ColumnValues::Bytes(Bytes::Plain(array.as_binary()), style.bytes_max),
+            DataType::LargeBinary => ColumnValues::Bytes(Bytes::Large(array.as_binary()), style.bytes_max),
+            DataType::BinaryView => ColumnValues::Bytes(Bytes::View(array.as_binary_view()), style.bytes_max),
             DataType::FixedSizeBinary(16) if field.extension_type_name() == Some("arrow.uuid") => {
                 ColumnValues::Uuid(array.as_fixed_size_binary())
             }
-            DataType::FixedSizeBinary(_) => ColumnValues::Bytes(Bytes::Fixed(array.as_fixed_size_binary())),
+            DataType::FixedSizeBinary(_) => {
+                ColumnValues::Bytes(Bytes::Fixed(array.as_fixed_size_binary()), style.bytes_max)
+            }
             DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnValues::Float(formatter()?),
             DataType::Interval(IntervalUnit::YearMonth) => {
                 ColumnValues::Interval(Intervals::Months(array.as_primitive()))
@@ -154,12 +157,12 @@ impl<'a> ColumnFormatter<'a> {
                     let mut name = String::new();
                     quote(field.name(), &mut name);
                     name.push(':');
-                    columns.push((name, ColumnFormatter::new(field, array.as_ref(), unions)?));
+                    columns.push((name, ColumnFormatter::new(field, array.as_ref(), style)?));
                 }
                 ColumnValues::Struct(columns)
             }
             DataType::Union(fields, mode) => {
-                ColumnValues::Union(Branches::new(fields, *mode, array.as_union(), unions)?)
+                ColumnValues::Union(Branches::new(fields, *mode, array.as_union(), style)?)
             }
             DataType::Dictionary(_, _) => downcast_dictionary_array! {
                 array => {
@@ -206,9 +209,9 @@ impl<'a> ColumnFormatter<'a> {
                 to.push_str(values.get(row));
                 Ok(())
             }
-            ColumnValues::Bytes(values) => {
-                to.push_str("\\x");
-                hex(values.get(row), to);
+            ColumnValues::Bytes(values, max) => {
+                to.push('\\');
+                binary(values.get(row), *max, to);
                 Ok(())
             }
             ColumnValues::Uuid(values) => {
@@ -251,9 +254,9 @@ impl<'a> ColumnFormatter<'a> {
                 }
             }
             ColumnValues::Text(values) => quote(values.get(row), to),
-            ColumnValues::Bytes(values) => {
-                to.push_str("\"\\\\x");
-                hex(values.get(row), to);
+            ColumnValues::Bytes(values, max) => {
+                to.push_str("\"\\\\");
+                binary(values.get(row), *max, to);
                 to.push('"');
             }
             ColumnValues::Quoted(..) | ColumnValues::Uuid(_) | ColumnValues::Interval(_) => {
@@ -401,6 +404,18 @@ fn time(values: &ArrayFormatter<'_>, array: &dyn Array, row: usize, to: &mut Str
     };
     let number = cast(&array.slice(row, 1), &number)?;
     ArrayFormatter::try_new(number.as_ref(), &FORMAT)?.value(0).write(to)
+}
+
+/// Appends `x` and the hex digits of the bytes; beyond the maximum, the number of bytes instead of the rest.
+fn binary(bytes: &[u8], max: Option<usize>, to: &mut String) {
+    to.push('x');
+    match max.and_then(|max| bytes.get(..max)).filter(|start| start.len() < bytes.len()) {
+        Some(start) => {
+            hex(start, to);
+            let _ = write!(to, "… ({} bytes)", bytes.len()); // writing to a String cannot fail
+        }
+        None => hex(bytes, to),
+    }
 }
 
 fn hex(bytes: &[u8], to: &mut String) {

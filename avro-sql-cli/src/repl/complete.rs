@@ -8,14 +8,24 @@ use rustyline::completion::Pair;
 use super::commands::{self, Argument};
 use super::lex::{Token, TokenKind, lex};
 use super::names::{Names, TableName};
+use super::settings::{self, SettingKind};
 use super::words::{is_keyword, keywords};
 use crate::output::Format;
 
 /// Keywords that a table follows.
 const BEFORE_TABLES: [&str; 7] = ["from", "join", "into", "table", "update", "describe", "view"];
 
-/// Returns the start of the completed word, and its candidates.
-pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pair>) {
+/// Returns the start of the completed word in the line, and its candidates. `open` has the lines of the statement before
+/// this one.
+pub(super) fn complete(names: &Names, open: &str, line: &str, pos: usize) -> (usize, Vec<Pair>) {
+    if line.trim_start().starts_with('\\') {
+        return in_text(names, line, pos);
+    }
+    let (start, found) = in_text(names, &format!("{open}{line}"), open.len() + pos);
+    (start.saturating_sub(open.len()), found)
+}
+
+fn in_text(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pair>) {
     let before = line.get(..pos).unwrap_or(line);
     if let Some(command) = before.trim_start().strip_prefix('\\') {
         return command_line(names, before, command);
@@ -40,12 +50,18 @@ pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pai
         .copied()
         .collect();
     let mut found = Candidates { typed, in_quotes, pairs: Vec::new() };
-    let tables = tables_of(&lex(line));
+    let mut tables = tables_of(&lex(line));
+    if tables.is_empty() {
+        tables = names.likely_tables().into_iter().map(|table| (table, String::new())).collect();
+    }
     match earlier.as_slice() {
-        [.., qualifier, dot] if dot.text == "." => {
-            let named = |(_, alias): &&(TableName, String)| alias.eq_ignore_ascii_case(qualifier.unquoted());
-            let columns = tables.iter().filter(named).flat_map(|(table, _)| names.columns(table));
-            found.names(columns.collect());
+        [.., _, dot] if dot.text == "." => {
+            let path = path_before(&earlier);
+            let (first, rest) = path.split_first().unwrap_or((&"", &[]));
+            let named = |(_, alias): &&(TableName, String)| alias.eq_ignore_ascii_case(first);
+            let columns = tables.iter().filter(named).flat_map(|(table, _)| names.fields_at(table, rest));
+            let fields = tables.iter().flat_map(|(table, _)| names.fields_at(table, &path));
+            found.names(columns.chain(fields).collect());
         }
         [.., word] if BEFORE_TABLES.iter().any(|keyword| word.is(keyword)) => {
             found.names(names.tables());
@@ -64,6 +80,20 @@ pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pai
     }
     found.pairs.dedup_by(|a, b| a.replacement == b.replacement);
     (start, found.pairs)
+}
+
+/// Returns the names before the last dot: `p` and `address` of `select p.address.`.
+fn path_before<'a>(tokens: &'a [Token<'_>]) -> Vec<&'a str> {
+    let mut path = Vec::new();
+    let mut rest = tokens.iter().rev();
+    while rest.next().is_some_and(|token| token.text == ".") {
+        match rest.next() {
+            Some(token) if matches!(token.kind, TokenKind::Word | TokenKind::Name) => path.push(token.unquoted()),
+            _ => break,
+        }
+    }
+    path.reverse();
+    path
 }
 
 /// The typed part of a word, and its candidates.
@@ -121,7 +151,7 @@ fn needs_quotes(name: &str) -> bool {
 }
 
 /// Returns the tables that a statement names, each with the qualifier of its columns.
-fn tables_of(tokens: &[Token<'_>]) -> Vec<(TableName, String)> {
+pub(super) fn tables_of(tokens: &[Token<'_>]) -> Vec<(TableName, String)> {
     let mut rest =
         tokens.iter().filter(|t| !matches!(t.kind, TokenKind::Space | TokenKind::Comment)).copied().peekable();
     let mut tables = Vec::new();
@@ -143,6 +173,13 @@ fn tables_of(tokens: &[Token<'_>]) -> Vec<(TableName, String)> {
             let Some(part) = rest.next_if(|t| matches!(t.kind, TokenKind::Word | TokenKind::Name)) else { break };
             name = format!("{name}.{}", part.text);
             last = part;
+        }
+        if rest.next_if(|t| t.text == "(").is_some() {
+            // A table function: its argument may be the path of a table.
+            if let Some(path) = rest.next_if(|t| t.kind == TokenKind::Text && t.ended) {
+                tables.push((TableName::Quoted(path.unquoted().replace("''", "'")), String::new()));
+            }
+            continue;
         }
         let table = match last.kind {
             TokenKind::Text => TableName::Quoted(last.unquoted().replace("''", "'")),
@@ -194,7 +231,7 @@ fn command_line(names: &Names, before: &str, command: &str) -> (usize, Vec<Pair>
     };
     let argument = argument.trim_start();
     let start = before.len() - argument.len();
-    match commands::find(name).map(|command| command.argument) {
+    match commands::find(&format!("\\{name}")).map(|(command, _)| command.argument) {
         Some(Argument::Table) if argument.starts_with('\'') => {
             let typed = argument.get(1..).unwrap_or_default();
             let (from, paths) = paths(typed, Some("'"));
@@ -216,8 +253,26 @@ fn command_line(names: &Names, before: &str, command: &str) -> (usize, Vec<Pair>
         Some(Argument::Switch) => {
             (start, ["off", "on"].into_iter().filter(|word| word.starts_with(argument)).map(pair).collect())
         }
+        Some(Argument::Setting) => setting(argument, start),
         _ => (start, Vec::new()),
     }
+}
+
+/// Completes the name of a setting, or its value.
+fn setting(argument: &str, start: usize) -> (usize, Vec<Pair>) {
+    let fitting = |words: Vec<&str>, typed: &str| {
+        let fits = words.into_iter().filter(|word| word.starts_with(typed));
+        fits.map(|word| Pair { display: word.to_owned(), replacement: word.to_owned() }).collect()
+    };
+    let Some((name, value)) = argument.split_once(' ') else { return (start, fitting(settings::names(), argument)) };
+    let kind = settings::parse(name).ok().map(|(setting, _)| setting.kind);
+    let values = match kind {
+        Some(SettingKind::Limit) => vec!["all", "default"],
+        Some(SettingKind::Switch) => vec!["on", "off", "default"],
+        Some(SettingKind::Format) => Format::NAMES.iter().map(|(name, _)| *name).collect(),
+        _ => Vec::new(),
+    };
+    (start + name.len() + 1, fitting(values, value))
 }
 
 #[cfg(test)]
@@ -226,8 +281,10 @@ mod tests {
 
     #[test]
     fn tables_of_finds_tables_and_aliases() {
-        let cases: [(&str, &[(&str, &str)]); 8] = [
+        let cases: [(&str, &[(&str, &str)]); 10] = [
             ("select 1", &[]),
+            ("select x from read_avro(", &[]),
+            ("select x from read_avro('d/', true) where", &[("'d/'", "")]),
             ("select x from t", &[("t", "t")]),
             ("select x from t where a, b", &[("t", "t")]),
             ("select * from a, s.b as c join 'd/*.avro' e on 1", &[("a", "a"), ("s.b", "c"), ("'d/*.avro'", "e")]),
@@ -244,6 +301,21 @@ mod tests {
             };
             let found: Vec<_> = tables.iter().map(|(table, alias)| (text(table), alias.clone())).collect();
             let found: Vec<_> = found.iter().map(|(table, alias)| (table.as_str(), alias.as_str())).collect();
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn path_before_ends_at_the_last_dot() {
+        for (sql, expected) in [
+            ("select a.", vec!["a"]),
+            ("select 1, p.\"Ad\".x.", vec!["p", "Ad", "x"]),
+            ("select f(1).", vec![]),
+            ("select .", vec![]),
+        ] {
+            let tokens: Vec<_> = lex(sql).into_iter().filter(|token| token.kind != TokenKind::Space).collect();
+            let found = path_before(&tokens);
+            let found: Vec<_> = found.into_iter().filter(|name| *name != "select").collect();
             assert_eq!(found, expected, "{sql}");
         }
     }

@@ -1,7 +1,6 @@
 //! The line editor's callbacks: whether input is complete, colors, completions, hints.
 
 use std::borrow::Cow;
-use std::env;
 
 use datafusion::sql::parser::DFParser;
 use rustyline::completion::{Completer, Pair};
@@ -9,15 +8,17 @@ use rustyline::config::{ColorMode, CompletionType, Configurer};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{Context, Editor, Helper};
 
 use super::lex::{Token, TokenKind, lex};
 use super::names::Names;
 use super::words::is_keyword;
 use super::{commands, complete};
+use crate::error::place::without_place;
 use crate::error::{Error, Result, one_line};
 use crate::sql::split;
+use crate::terminal::colors;
 
 const BOLD: &str = "\x1b[1m";
 const BLUE: &str = "\x1b[1;34m";
@@ -36,18 +37,20 @@ const HINT_LEN: usize = 100;
 /// The state of the callbacks.
 pub(super) struct EditorHelper {
     pub(super) names: Names,
+    /// The lines of the open statement, each with its line break.
+    pub(super) open: String,
     colored: bool,
 }
 
 /// Returns an editor with these names for completion.
 pub(super) fn editor(names: Names) -> Result<Editor<EditorHelper, FileHistory>> {
     let fail = |e| Error::Failed(format!("cannot start the prompt: {e}"));
-    let colored = env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let colored = colors::enabled();
     let mut editor: Editor<EditorHelper, FileHistory> = Editor::new().map_err(fail)?;
     editor.set_color_mode(if colored { ColorMode::Enabled } else { ColorMode::Disabled });
     editor.set_completion_type(CompletionType::List);
     editor.set_max_history_size(HISTORY_LEN).map_err(fail)?;
-    editor.set_helper(Some(EditorHelper { names, colored }));
+    editor.set_helper(Some(EditorHelper { names, open: String::new(), colored }));
     Ok(editor)
 }
 
@@ -62,16 +65,18 @@ pub(super) fn is_command(text: &str) -> bool {
     text.starts_with(['\\', '.']) || is_quit(text) || text.eq_ignore_ascii_case("help")
 }
 
+/// Whether the next line continues a string, quoted name or comment.
+pub(super) fn is_in_quotes(open: &str) -> bool {
+    lex(open).last().is_some_and(|token| !token.ended)
+}
+
 /// Whether the input is a word for quitting.
 pub(super) fn is_quit(text: &str) -> bool {
     ["quit", "exit"].iter().any(|word| text.trim_end_matches(';').trim_end().eq_ignore_ascii_case(word))
 }
 
-impl Validator for EditorHelper {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(if is_whole(context.input()) { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
-    }
-}
+/// Lines are not checked: the prompt decides whether a statement is open.
+impl Validator for EditorHelper {}
 
 impl Highlighter for EditorHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
@@ -138,7 +143,7 @@ impl Hinter for EditorHelper {
         if line.starts_with('\\') {
             return commands::usage(line).map(HintText);
         }
-        mistake(line).map(HintText)
+        mistake(&format!("{}{line}", self.open)).map(HintText)
     }
 }
 
@@ -149,7 +154,7 @@ fn mistake(line: &str) -> Option<String> {
     }
     let script = split::split(line).ok()?;
     let wrong = script.statements.iter().find_map(|statement| DFParser::parse_sql(statement.text).err())?;
-    let text = one_line(&Error::from(wrong).to_string());
+    let text = without_place(&one_line(&Error::from(wrong).to_string()));
     Some(format!("   -- {}", text.chars().take(HINT_LEN).collect::<String>()))
 }
 
@@ -157,7 +162,7 @@ impl Completer for EditorHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        Ok(complete::complete(&self.names, line, pos))
+        Ok(complete::complete(&self.names, &self.open, line, pos))
     }
 }
 
@@ -199,8 +204,8 @@ mod tests {
             ("select 1;", None),
             ("select 'x", None),
             ("quit;", None),
-            ("selec 1;", Some("   -- Expected: an SQL statement, found: selec")),
-            ("select 1; select 1 +;", Some("   -- Expected")),
+            ("selec 1;", Some("   -- expected a statement, found `selec`")),
+            ("select 1; select 1 +;", Some("   -- expected")),
         ] {
             let found = mistake(line);
             match expected {

@@ -3,32 +3,46 @@
 //!
 //! Next files: `commands.rs` for backslash commands, `editor.rs` for the line editor's callbacks.
 
+mod apply;
 mod commands;
 mod complete;
 mod editor;
+mod external;
 mod lex;
 mod names;
+mod settings;
 mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustyline::error::ReadlineError;
 
 use crate::commands::query;
 use crate::commands::query::Destination;
+use crate::error::place::syntax;
 use crate::error::{Error, Result, print_stderr, report};
 use crate::files::atomic_file::AtomicFile;
 use crate::options::{Query, format_by_name};
-use crate::output::Format;
+use crate::output::{Display, Format};
 use crate::session::Session;
 use crate::sql::split;
 use crate::terminal::interrupt::{self, unless_interrupted};
 use crate::terminal::pager::Screen;
+use crate::topics;
 use names::Names;
+use settings::Kept;
 
 /// Rows that a table shows without a pager.
-const ROWS_UNPAGED: u64 = 200;
+const ROWS_UNPAGED: u64 = 40;
+
+/// The prompt, and the sign that a statement is open.
+const PROMPT: &str = "avro-sql> ";
+const OPEN: &str = "       -> ";
+
+/// Earlier statements whose tables are remembered for completion.
+const HISTORY_READ: usize = 20;
 
 /// Maximum depth of files that run other files.
 const NESTED_MAX: usize = 16;
@@ -46,9 +60,14 @@ pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
     if let Some(history) = &history {
         let _ = editor.load_history(history); // there is no history the first time
     }
-    let mut shell = Shell { session, query, paged: true, redirect: None };
+    let past: Vec<String> = editor.history().iter().rev().take(HISTORY_READ).cloned().collect();
+    if let Some(helper) = editor.helper_mut() {
+        helper.names.remember(past.iter().rev().flat_map(|statement| tables(statement)));
+    }
+    let kept = Kept::read(config_dir().filter(|_| query.rc).map(|dir| dir.join("settings")));
+    let mut shell = Shell { session, query, paged: true, redirect: None, once: false, last: String::new(), kept };
     if shell.query.rc {
-        shell.start_up_script().await;
+        shell.start_up().await;
     }
     if !shell.query.quiet {
         print_stderr(&format!("avro-sql {}; \\? for help", env!("CARGO_PKG_VERSION")));
@@ -56,30 +75,52 @@ pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
         shell.query.tables.iter().skip(named).for_each(|(name, path)| print_stderr(&format!("table {name}: {path}")));
     }
     interrupt::exit_on_sigterm_during_readline()?;
+    let mut open = String::new();
     loop {
-        if let Some(input) = editor.helper_mut() {
-            input.names.forget(&shell.session);
+        if let Some(helper) = editor.helper_mut() {
+            helper.names.forget(&shell.session);
+            helper.names.remember(tables(&shell.last));
+            helper.open.clone_from(&open);
         }
+        let prompt = if open.is_empty() { PROMPT } else { OPEN };
         // The terminal is read on this thread: nothing else runs while a person types.
-        match interrupt::while_reading(|| editor.readline("avro-sql> "))? {
+        match interrupt::while_reading(|| editor.readline(prompt))? {
             Ok(line) => {
-                let line = line.trim();
-                if !line.is_empty() && editor.add_history_entry(line).unwrap_or(false) {
+                let is_first = open.is_empty();
+                let is_command = match is_first {
+                    true => editor::is_command(line.trim()),
+                    false => line.trim_start().starts_with('\\') && !editor::is_in_quotes(&open),
+                };
+                let input = if is_command { line.trim().to_owned() } else { format!("{open}{line}") };
+                if !is_command && !editor::is_whole(&input) {
+                    open = input + "\n";
+                    continue;
+                }
+                if !is_command {
+                    open.clear();
+                }
+                let input = input.trim();
+                if !input.is_empty() && editor.add_history_entry(input).unwrap_or(false) {
                     // The prompt works without a history.
                     let _ = history.as_ref().map(|history| editor.append_history(history));
                 }
-                match shell.input(line, 0).await {
+                match shell.input(input, &mut open, 0).await {
                     Ok(Next::Go) => {}
                     Ok(Next::Leave) | Err(Error::ClosedPipe) => break,
                     Err(e) => shell.failed(&e)?,
                 }
             }
-            Err(ReadlineError::Interrupted) => {}
+            Err(ReadlineError::Interrupted) => open.clear(),
             Err(ReadlineError::Eof) => break,
             Err(e) => return Err(Error::Failed(format!("cannot read the terminal: {e}"))),
         }
     }
     shell.finish_file()
+}
+
+/// Returns the tables that a statement names.
+fn tables(statement: &str) -> Vec<names::TableName> {
+    complete::tables_of(&lex::lex(statement)).into_iter().map(|(table, _)| table).collect()
 }
 
 /// The state of the prompt between inputs.
@@ -90,6 +131,12 @@ struct Shell {
     paged: bool,
     /// The file that results go to.
     redirect: Option<Redirect>,
+    /// Whether only the next statement goes to that file.
+    once: bool,
+    /// The last statements, for commands that run them again.
+    last: String,
+    /// The settings that are kept in a file.
+    kept: Kept,
 }
 
 /// A file that results go to, renamed when the user is done with it.
@@ -105,12 +152,13 @@ enum Next {
 }
 
 impl Shell {
-    /// Runs one input: a command or statements.
-    async fn input(&mut self, line: &str, depth: usize) -> Result<Next> {
+    /// Runs one input: a command or statements. Commands may change the `open` statement.
+    async fn input(&mut self, line: &str, open: &mut String, depth: usize) -> Result<Next> {
         if editor::is_quit(line) {
             return Ok(Next::Leave);
         }
         if !editor::is_command(line) {
+            self.last = line.to_owned();
             self.statements(line).await?;
             return Ok(Next::Go);
         }
@@ -119,31 +167,115 @@ impl Shell {
             return Ok(Next::Go);
         }
         let (command, argument) = commands::parse(line).map_err(Error::Failed)?;
+        let argument = argument.as_str();
         match command.name {
             "q" => return Ok(Next::Leave),
-            "?" => print_stderr(&commands::help()),
-            "d" if argument.is_empty() => self.statements(TABLES).await?,
-            "dt" => self.statements(TABLES).await?,
-            "d" => self.statements(&format!("DESCRIBE SELECT * FROM {}", table(argument))).await?,
-            "df" => self.statements(&self.functions(argument)).await?,
+            "?" => print_stderr(&topics::text(argument).unwrap_or_else(commands::help)),
+            "d" if argument.is_empty() => self.list(TABLES).await?,
+            "dt" => self.list(TABLES).await?,
+            "d" => self.list(&format!("DESCRIBE SELECT * FROM {}", table(argument))).await?,
+            "df" => self.list(&self.functions(argument)).await?,
             "timing" => self.query.timing = switch("timing", self.query.timing, argument),
             "x" => self.query.display.expanded = switch("expanded display", self.query.display.expanded, argument),
             "pager" => self.paged = switch("pager", self.paged, argument),
             "format" => self.format(argument)?,
-            "o" => {
-                self.finish_file()?;
-                if !argument.is_empty() {
-                    if self.session.read_only {
-                        return Err(Error::Failed("\\o writes a file, which --read-only forbids".to_owned()));
-                    }
-                    let format = format_by_name(Path::new(argument))?;
-                    let file = AtomicFile::create(Path::new(argument))?;
-                    self.redirect = Some(Redirect { file, format, results_written: 0 });
-                }
-            }
+            "set" => self.set(argument).await?,
+            "o" | "once" => self.write_to(argument, command.name == "once")?,
+            "r" => open.clear(),
+            "g" => self.again(open).await?,
+            "e" if depth > 0 => return Err(Error::Failed("\\e works only at the prompt".to_owned())),
+            "e" => self.edit(open).await?,
+            "watch" => self.watch(argument).await?,
+            "!" => external::shell(argument)?,
             _ => Box::pin(self.script(Path::new(argument), depth + 1)).await?,
         }
         Ok(Next::Go)
+    }
+
+    /// Runs a statement that lists things: as a table, whatever the display of rows is.
+    async fn list(&mut self, statement: &str) -> Result<()> {
+        let (display, max_rows_given) = (self.query.display.clone(), self.query.max_rows_given);
+        let max_width = display.max_width;
+        self.query.display = Display { types: false, max_rows: None, max_width, ..Display::default() };
+        self.query.max_rows_given = true;
+        let done = self.statements(statement).await;
+        self.query.display = display;
+        self.query.max_rows_given = max_rows_given;
+        done
+    }
+
+    /// Sends results to a file, or finishes the current one.
+    fn write_to(&mut self, path: &str, once: bool) -> Result<()> {
+        self.finish_file()?;
+        if path.is_empty() {
+            return Ok(());
+        }
+        if self.session.read_only {
+            return Err(Error::Failed("\\o writes a file, which --read-only forbids".to_owned()));
+        }
+        let format = format_by_name(Path::new(path))?;
+        let file = AtomicFile::create(Path::new(path))?;
+        self.redirect = Some(Redirect { file, format, results_written: 0 });
+        self.once = once;
+        Ok(())
+    }
+
+    /// Runs the open statement, or else the last one.
+    async fn again(&mut self, open: &mut String) -> Result<()> {
+        if !open.trim().is_empty() {
+            self.last = std::mem::take(open);
+        }
+        let last = self.last.clone();
+        self.statements(&last).await
+    }
+
+    /// Lets the user edit the open statement, or else the last one. It runs if it is complete.
+    async fn edit(&mut self, open: &mut String) -> Result<()> {
+        let text = external::edit(if open.trim().is_empty() { &self.last } else { open })?;
+        let text = text.trim();
+        if text.is_empty() || !editor::is_whole(text) {
+            *open = if text.is_empty() { String::new() } else { format!("{text}\n") };
+            print_stderr(text);
+            return Ok(());
+        }
+        open.clear();
+        self.last = text.to_owned();
+        print_stderr(text);
+        self.statements(text).await
+    }
+
+    /// Repeats the last statement until it fails or the user presses Ctrl-C.
+    async fn watch(&mut self, argument: &str) -> Result<()> {
+        let seconds: f64 = if argument.is_empty() { 2.0 } else { argument.parse().unwrap_or(f64::NAN) };
+        let pause = Duration::try_from_secs_f64(seconds).ok().filter(|pause| !pause.is_zero());
+        let Some(pause) = pause else {
+            return Err(Error::Failed(format!("\\watch takes a number of seconds, not `{argument}`")));
+        };
+        if self.last.is_empty() {
+            return Err(Error::Failed("\\watch repeats the last statement; there is none yet".to_owned()));
+        }
+        print_stderr(&format!("every {seconds} s; Ctrl-C stops"));
+        let (paged, last) = (std::mem::take(&mut self.paged), self.last.clone());
+        let stopped = loop {
+            if let Err(e) = self.statements(&last).await {
+                break e;
+            }
+            let rest = async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            };
+            if let Err(e) = unless_interrupted(rest).await {
+                break e;
+            }
+        };
+        self.paged = paged;
+        match stopped {
+            Error::Interrupted => {
+                print_stderr("");
+                self.session.renew_threads()
+            }
+            e => Err(e),
+        }
     }
 
     /// Prints an error and prepares for the next input.
@@ -156,8 +288,7 @@ impl Shell {
     }
 
     fn format(&mut self, name: &str) -> Result<()> {
-        let found = Format::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
-        match found {
+        match Format::named(name) {
             None if name.is_empty() => print_stderr(&format!("format is {}", self.query.format.name())),
             None => {
                 let names: Vec<_> = Format::NAMES.iter().map(|(name, _)| *name).collect();
@@ -173,7 +304,7 @@ impl Shell {
 
     /// Runs statements; Ctrl-C cancels the current one and those after it.
     async fn statements(&mut self, text: &str) -> Result<()> {
-        let script = split::split(text).map_err(|e| Error::Failed(e.to_string()))?;
+        let script = split::split(text).map_err(|e| syntax(&e.to_string(), text))?;
         for statement in script.statements {
             match &mut self.redirect {
                 Some(redirect) => {
@@ -187,6 +318,9 @@ impl Shell {
                         file.back_to(place)?; // no partial results among whole ones
                     }
                     done?;
+                    if std::mem::take(&mut self.once) {
+                        self.finish_file()?;
+                    }
                 }
                 None => self.show(statement.text).await?,
             }
@@ -201,9 +335,10 @@ impl Shell {
         if on_terminal && !self.query.max_rows_given {
             self.query.display.max_rows = if screen.may_page() { None } else { Some(ROWS_UNPAGED) };
         }
-        if let (Some(width), true) = (screen.width(), self.query.display.max_width.is_some()) {
-            self.query.display.max_width = Some(width); // windows change size
+        if on_terminal && !self.query.max_width_given {
+            self.query.display.max_width = screen.width(); // windows change size
         }
+        self.query.display.colored = screen.has_colors();
         let mut to = Destination { to: &mut screen, format: self.query.format, results_written: 0 };
         let done = unless_interrupted(query::one(&self.session, &self.query, statement, &mut to)).await;
         let left = matches!(done, Err(Error::ClosedPipe)) && screen.is_paged();
@@ -217,8 +352,9 @@ impl Shell {
             return Err(Error::Failed(format!("{}: \\i is nested more than {NESTED_MAX} levels deep", path.display())));
         }
         let text = query::read(path)?;
+        let mut open = String::new(); // inputs of a script are whole
         for (line, input) in inputs(&text) {
-            match self.input(input, depth).await {
+            match self.input(input, &mut open, depth).await {
                 Ok(Next::Go) => {}
                 Ok(Next::Leave) => break,
                 Err(e) => return Err(e.with_context(&format!("{}: line {line}", path.display()))),
@@ -227,9 +363,11 @@ impl Shell {
         Ok(())
     }
 
-    /// Runs the user's start-up script, if there is one. A failure is printed, and the prompt starts anyway.
-    async fn start_up_script(&mut self) {
-        let Some(path) = dirs::config_dir().map(|dir| dir.join("avro-sql").join("rc.sql")) else { return };
+    /// Applies the settings that were kept, and runs the user's start-up script, if there is one. A failure is printed,
+    /// and the prompt starts anyway.
+    async fn start_up(&mut self) {
+        self.apply_kept().await;
+        let Some(path) = config_dir().map(|dir| dir.join("rc.sql")) else { return };
         if path.exists()
             && let Err(e) = self.script(&path, 1).await
         {
@@ -297,6 +435,11 @@ fn inputs(script: &str) -> Vec<(usize, &str)> {
         inputs.push((start_line, rest));
     }
     inputs
+}
+
+/// Returns the directory of the settings and the start-up script.
+fn config_dir() -> Option<PathBuf> {
+    dirs::config_dir().map(|dir| dir.join("avro-sql"))
 }
 
 /// Returns the path of the history; `None` if there is no place for it.

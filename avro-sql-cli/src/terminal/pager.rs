@@ -2,12 +2,15 @@
 
 use std::env;
 use std::io::{self, Stdout, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use terminal_size::terminal_size;
+use unicode_width::UnicodeWidthStr;
 
 use crate::error::{Result, on_stdout};
 use crate::progress;
+use crate::terminal::colors;
 
 /// Maximum number of bytes held until it is known whether they fit the screen.
 const HELD_BYTES: usize = 1 << 18;
@@ -59,6 +62,18 @@ impl Screen {
         self.room.is_some()
     }
 
+    /// Whether the screen interprets colors: a pager other than `less` may show their codes.
+    pub(crate) fn has_colors(&self) -> bool {
+        if !self.on_terminal || !colors::enabled() {
+            return false;
+        }
+        let Some(pager) = pager().filter(|_| self.may_page()) else { return true };
+        let mut words = pager.split_whitespace();
+        let is_less = words.next().is_some_and(|program| Path::new(program).ends_with("less"));
+        let is_raw = |options: &str| options.contains(['R', 'r']);
+        is_less && (env::var("LESS").map_or(true, |options| is_raw(&options)) || words.any(is_raw))
+    }
+
     /// Returns the terminal's columns.
     pub(crate) fn width(&self) -> Option<usize> {
         if self.on_terminal { terminal_size().map(|(width, _)| usize::from(width.0)) } else { None }
@@ -89,9 +104,9 @@ impl Write for Screen {
             ScreenState::Held(held) => {
                 held.extend_from_slice(bytes);
                 let (lines, columns) = self.room.unwrap_or((usize::MAX, usize::MAX));
-                // A long line takes several terminal lines. Non-ASCII text has more bytes than columns: close enough.
-                self.lines +=
-                    bytes.split_inclusive(|b| *b == b'\n').map(|line| line.len().div_ceil(columns + 1)).sum::<usize>();
+                // A long line takes several terminal lines.
+                let text = String::from_utf8_lossy(bytes);
+                self.lines += text.lines().map(|line| visible_width(line).div_ceil(columns).max(1)).sum::<usize>();
                 if self.lines > lines || held.len() > HELD_BYTES {
                     self.open(true)?;
                 }
@@ -134,6 +149,13 @@ impl Drop for Screen {
     }
 }
 
+/// Returns the terminal columns of a line, in which color codes take none.
+fn visible_width(line: &str) -> usize {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().map_or(0, UnicodeWidthStr::width);
+    first + parts.map(|part| part.split_once('m').map_or(part, |(_, text)| text).width()).sum::<usize>()
+}
+
 /// Returns the user's pager: that of the environment, or `less`; `None` if it is disabled.
 fn pager() -> Option<String> {
     match env::var("PAGER") {
@@ -154,4 +176,16 @@ fn start(pager: String) -> Option<(Child, ChildStdin)> {
     let mut child = command.spawn().ok()?;
     let pipe = child.stdin.take()?;
     Some((child, pipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn color_codes_take_no_columns() {
+        for (line, expected) in [("", 0), ("abc", 3), ("a\x1b[90mNULL\x1b[0m b", 7), ("\x1b[1m日本\x1b[0m", 4)] {
+            assert_eq!(visible_width(line), expected, "{line:?}");
+        }
+    }
 }

@@ -19,13 +19,14 @@ pub(crate) const CAT: &str = "\
 Examples:
   avro-sql cat logs/ --format ndjson
   avro-sql cat --sample 0.01 --seed 7 events.avro -o some.parquet
-  avro-sql cat --offset 1000 -n 10 events.avro";
+  avro-sql cat --offset 1000 -n 10 events.avro
+  avro-sql cat monday.avro tuesday.avro both.avro               as avro-tools: both.avro is new";
 
 /// Examples of `tojson`.
 pub(crate) const TOJSON: &str = "\
 Examples:
   avro-sql tojson events.avro | jq .id
-  avro-sql tojson --head=3 --pretty events.avro
+  avro-sql tojson --head 3 --pretty events.avro
   avro-sql tojson --plain --reader-schema new.avsc logs/ -o all.ndjson";
 
 /// Examples of `fromjson`.
@@ -51,19 +52,31 @@ pub(crate) const REPAIR: &str = "\
 Examples:
   avro-sql repair --report events.avro
   avro-sql repair events.avro whole.avro
-  avro-sql repair -o prior events.avro before.avro";
+  avro-sql repair -o prior events.avro before.avro
+  avro-sql repair -o report events.avro                         as --report";
 
 /// Examples of `random`.
 pub(crate) const RANDOM: &str = "\
 Examples:
   avro-sql random events.avsc test.avro --count 1000 --seed 1
-  avro-sql random events.avro - --count 10 | avro-sql tojson -";
+  avro-sql random events.avro - --count 10 | avro-sql tojson -
+  avro-sql random --schema '\"int\"' --count 5 ints.avro          also --schema-file FILE";
 
 /// Examples of `explain-program`.
 pub(crate) const EXPLAIN_PROGRAM: &str = "\
 Examples:
   avro-sql explain-program events.avro
   avro-sql explain-program --columns id,user.name events.avro";
+
+/// Examples of `fromtext`.
+pub(crate) const FROMTEXT: &str = "\
+Examples:
+  avro-sql fromtext server.log log.avro --codec deflate";
+
+/// Examples of `totext`.
+pub(crate) const TOTEXT: &str = "\
+Examples:
+  avro-sql totext log.avro | grep error";
 
 /// Examples of `fragtojson`.
 pub(crate) const FRAGTOJSON: &str = "\

@@ -79,7 +79,7 @@ impl Cat {
                 let adds_columns = columns.schema().fields().len() > reader.schema().fields().len();
                 let begun = output.insert(match self.format {
                     Format::Avro => self.format.to_file(Box::new(to), &like(reader.header(), adds_columns, context)),
-                    format => format.output(to, self.display),
+                    format => format.output(to, &self.display, columns.schema()),
                 });
                 begun.begin(columns.schema())?;
             }

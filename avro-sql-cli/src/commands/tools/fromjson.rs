@@ -45,6 +45,14 @@ impl SchemaSource {
             SchemaSource::File(file) => schema::schema_of(file, &context.reading),
         }
     }
+
+    /// Returns its name for messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            SchemaSource::Text(_) => "--schema".to_owned(),
+            SchemaSource::File(file) => file.display().to_string(),
+        }
+    }
 }
 
 impl FromJson {

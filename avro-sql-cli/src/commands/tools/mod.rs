@@ -19,6 +19,7 @@ mod random;
 mod recodec;
 mod repair;
 mod schema;
+mod text;
 mod tojson;
 mod values;
 
@@ -52,6 +53,7 @@ pub(crate) use random::Random;
 pub(crate) use recodec::Recodec;
 pub(crate) use repair::{Keep, Repair};
 pub(crate) use schema::{Compat, ShowSchema};
+pub(crate) use text::{FromText, ToText};
 pub(crate) use tojson::ToJson;
 
 use input::{Input, ToolJob};
@@ -88,6 +90,10 @@ pub(crate) enum ToolTask {
     Explain(Explain),
     /// Convert bare datums.
     Fragment(Fragment),
+    /// Make a file from lines of text.
+    FromText(FromText),
+    /// Print a file of bytes as lines of text.
+    ToText(ToText),
 }
 
 /// The compression of an output file.
@@ -142,6 +148,8 @@ impl ToolTask {
             ToolTask::Random(_) => &[],
             ToolTask::Explain(task) => std::slice::from_ref(&task.input),
             ToolTask::Fragment(task) => std::slice::from_ref(&task.input),
+            ToolTask::FromText(task) => std::slice::from_ref(&task.input),
+            ToolTask::ToText(task) => std::slice::from_ref(&task.input),
         }
     }
 
@@ -160,6 +168,8 @@ impl ToolTask {
             // It reads nothing.
             ToolTask::Random(_) => return true,
             ToolTask::Fragment(task) => &task.output,
+            ToolTask::FromText(task) => &task.output,
+            ToolTask::ToText(task) => &task.output,
         };
         output.as_os_str() == "-" && io::stdout().is_terminal()
     }
@@ -187,6 +197,8 @@ impl ToolTask {
             ToolTask::Random(task) => task.run(context),
             ToolTask::Explain(task) => task.run(only(inputs)?, context),
             ToolTask::Fragment(task) => task.run(only(inputs)?, context),
+            ToolTask::FromText(task) => task.run(only(inputs)?, context),
+            ToolTask::ToText(task) => task.run(only(inputs)?, context),
         }
     }
 }

@@ -7,8 +7,7 @@ use avro_arrow::container::random_sync;
 use super::ordered::in_order;
 use super::out::FileHead;
 use super::values::{Generator, Rng};
-use super::{Compression, Context};
-use crate::commands::schema;
+use super::{Compression, Context, SchemaSource};
 use crate::error::{Error, Result};
 
 /// Rows of a job.
@@ -20,8 +19,7 @@ const BLOCK_BYTES: usize = 1 << 18;
 /// The schema, and how many rows to write.
 #[derive(Debug)]
 pub(crate) struct Random {
-    /// A schema file, or a data file that has the schema.
-    pub(crate) schema: PathBuf,
+    pub(crate) schema: SchemaSource,
     pub(crate) output: PathBuf,
     /// The number of rows.
     pub(crate) count: u64,
@@ -32,10 +30,10 @@ pub(crate) struct Random {
 
 impl Random {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
-        let schema = schema::schema_of(&self.schema, &context.reading)?;
-        context.check_written(&schema).map_err(|e| e.with_context(&self.schema.display().to_string()))?;
-        let generator =
-            Generator::new(&schema).map_err(|e| Error::Failed(format!("{}: {e}", self.schema.display())))?;
+        let schema = self.schema.schema(context)?;
+        let name = self.schema.name();
+        context.check_written(&schema).map_err(|e| e.with_context(&name))?;
+        let generator = Generator::new(&schema).map_err(|e| Error::Failed(format!("{name}: {e}")))?;
         let seed = self.seed.unwrap_or_else(|| random_sync().iter().fold(0, |seed, byte| seed << 8 ^ u64::from(*byte)));
         let mut sync = [0; 16];
         let mut rng = Rng::new(seed, u64::MAX);
@@ -57,7 +55,7 @@ impl Random {
                 let (mut bytes, mut n_rows) = (Vec::new(), 0);
                 for row in rows {
                     let made = generator.value(&mut Rng::new(seed, row), &mut bytes);
-                    made.map_err(|e| Error::Failed(format!("{}: {e}", self.schema.display())))?;
+                    made.map_err(|e| Error::Failed(format!("{name}: {e}")))?;
                     n_rows += 1;
                     if bytes.len() >= BLOCK_BYTES {
                         give.piece(head.block(n_rows, &bytes, compressor)?)?;

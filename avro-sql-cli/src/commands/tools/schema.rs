@@ -21,6 +21,7 @@ pub(crate) struct ShowSchema {
     /// Whether to print one schema for all files. Otherwise there is one file.
     pub(crate) merged: bool,
     pub(crate) form: SchemaForm,
+    pub(crate) output: PathBuf,
 }
 
 /// The two schemas to compare: the reader's, then the writer's.
@@ -87,7 +88,7 @@ impl ShowSchema {
                 format!("{fingerprint}\n")
             }
         };
-        let mut out = Out::stdout();
+        let mut out = Out::create(&self.output)?;
         out.put(text.as_bytes())?;
         out.commit()
     }
