@@ -48,6 +48,7 @@ mod stores;
 mod table;
 mod functions;
 pub mod compat;
+mod sql_functions;
 mod session;
 
 pub use avro_arrow;
@@ -73,6 +74,7 @@ pub use scan::source::AvroSource;
 pub use schema_file::{parse_schema, schema_text};
 pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
 pub use sink::{AvroSink, Partitioning};
+pub use sql_functions::register_sql_functions;
 pub use stores::ObjectStores;
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;

@@ -37,6 +37,12 @@ mod uuid;
 mod widened;
 mod zones;
 
+pub(crate) use bytes::{is_bytes, is_uuid};
+pub(crate) use coercion::is_text;
+pub(crate) use dates::{formatted, is_point};
+pub(crate) use json::{Values, field as json_field, quote};
+pub(crate) use pattern::Pattern;
+
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::prelude::SessionContext;

@@ -1,5 +1,5 @@
-//! Operators and functions of bytes, fixed, uuids and times of day, and the type `UUID`, which must be planned before
-//! DataFusion determines types.
+//! Operators and functions of bytes, fixed, uuids and times of day, and the types `UUID` and `JSON`, which must be
+//! planned before DataFusion determines types.
 //!
 //! DataFusion 55 determines the type of `fixed = 'abc'` while it plans a select list, before the rules of
 //! [`coercion`](super::coercion) see it. For `POSITION` and `SUBSTRING` it uses its own text functions, whatever is
@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::coercion::{Side, is_text};
-use super::{bytes, points, temporal, uuid};
+use super::{bytes, json, points, temporal, uuid};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
@@ -108,7 +108,7 @@ fn concatenated(left: &Side, right: &Side) -> Option<(Expr, Expr)> {
     Some((part(left, right), part(right, left)))
 }
 
-/// Plans the type `UUID`.
+/// Plans the types `UUID` and `JSON`.
 #[derive(Debug)]
 pub(super) struct Types;
 
@@ -116,6 +116,7 @@ impl TypePlanner for Types {
     fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
         Ok(match sql_type {
             ast::DataType::Uuid => Some(Arc::new(uuid::field("", true))),
+            ast::DataType::JSON | ast::DataType::JSONB => Some(Arc::new(json::field("", true))),
             _ => None,
         })
     }

@@ -1,12 +1,13 @@
 //! Plans one statement.
 //!
 //! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
-//! forms into long ones; [`numbers`] reads numbers; [`unsupported`] rejects what the engine would silently ignore;
-//! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and [`sort_keys`] rewrite
-//! syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
+//! forms into long ones; [`lambdas`] finds lambdas; [`numbers`] reads numbers; [`unsupported`] rejects what the engine
+//! would silently ignore; [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and
+//! [`sort_keys`] rewrite syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
 mod array;
 mod groups;
+mod lambdas;
 mod names;
 mod numbers;
 mod probe;
@@ -47,6 +48,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
     visit(&mut statement, &mut unsupported);
     unsupported.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
+    visit(&mut statement, &mut lambdas::Lambdas);
     let mut state = names::once(state);
     let mut bound = bind(&state, &statement).await?;
     let mut first_error: Option<DataFusionError> = None;
@@ -97,7 +99,9 @@ fn parse(state: &SessionState, sql: &str) -> Result<Statement> {
     let options = &state.config_options().sql_parser;
     let dialect = dialect_from_str(options.dialect);
     let dialect = dialect.ok_or_else(|| plan_datafusion_err!("there is no SQL dialect {}", options.dialect))?;
-    let mut parser = DFParserBuilder::new(words::tokens(sql, dialect.as_ref())?)
+    let mut tokens = words::tokens(sql, dialect.as_ref())?;
+    lambdas::encode(&mut tokens);
+    let mut parser = DFParserBuilder::new(tokens)
         .with_dialect(dialect.as_ref())
         .with_recursion_limit(options.recursion_limit.get())
         .build()?;
