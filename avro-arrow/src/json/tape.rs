@@ -14,7 +14,9 @@ pub struct Tape {
 /// A value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Token {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean(bool),
     /// Start and end in the text.
     Number(usize, usize),

@@ -18,7 +18,7 @@ pub(crate) fn is_bytes(data_type: &DataType) -> bool {
 }
 
 /// Whether a field has uuids as 16 bytes.
-pub(crate) fn is_uuid(field: &Field) -> bool {
+pub(super) fn is_uuid(field: &Field) -> bool {
     *field.data_type() == DataType::FixedSizeBinary(16)
         && field.metadata().get(EXTENSION_TYPE_NAME_KEY).is_some_and(|name| name == Uuid::NAME)
 }

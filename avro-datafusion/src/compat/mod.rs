@@ -37,7 +37,7 @@ mod uuid;
 mod widened;
 mod zones;
 
-pub(crate) use bytes::{is_bytes, is_uuid};
+pub(crate) use bytes::is_bytes;
 pub(crate) use coercion::is_text;
 pub(crate) use dates::{formatted, is_point};
 pub(crate) use json::{Values, field as json_field, quote};

@@ -196,8 +196,7 @@ fn bars(arguments: &Arguments) -> Result<ArrayRef> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let eighths = eighths.floor() as usize;
         let mut bar = "█".repeat(eighths / 8);
-        if let Some(part) = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'].get(eighths % 8).filter(|_| eighths / 8 < width)
-        {
+        if let Some(part) = EIGHTHS.get(eighths % 8).filter(|_| eighths / 8 < width) {
             bar.push(*part);
         }
         let n = bar.chars().count();
