@@ -140,7 +140,7 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Returns an argument; null if there is none.
+    /// Returns an argument; null if it is missing.
     pub(super) fn arg(&self, at: usize) -> Expr {
         self.args.get(at).cloned().unwrap_or_else(|| lit(ScalarValue::Null))
     }

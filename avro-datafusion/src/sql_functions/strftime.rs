@@ -14,7 +14,7 @@ use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::cast as cast_expr;
 
 use super::function::{Arguments, Body, Cached, Call, Definition, Kernel, wrong};
-use super::types::{MICROS, is_text};
+use super::types::{MICROS, is_text, literal_text};
 use crate::compat::{Pattern, formatted, is_point};
 
 pub(super) const DEFINITIONS: &[Definition] = &[
@@ -132,15 +132,15 @@ fn coerce_parsed(types: &[DataType]) -> Result<Vec<DataType>> {
     }
     let pattern = match pattern {
         list @ DataType::List(item) if is_text(item.data_type()) => list.clone(),
-        pattern if is_text(pattern) || pattern.is_null() => DataType::Utf8View,
+        pattern if is_text(pattern) || pattern.is_null() => literal_text(pattern),
         other => return Err(wrong("strptime", "a pattern as text, or a list of patterns", other)),
     };
     Ok(vec![DataType::Utf8View, pattern])
 }
 
 fn parsed_type(_: &[DataType], literals: &[Option<&ScalarValue>]) -> Result<DataType> {
-    let pattern = literals.get(1).copied().flatten();
-    let is_instant = pattern.is_some_and(|pattern| pattern.to_string().contains("%z"));
+    let pattern = literals.get(1).copied().flatten().and_then(|pattern| pattern.try_as_str().flatten());
+    let is_instant = pattern.is_some_and(|pattern| pattern.contains("%z"));
     Ok(DataType::Timestamp(TimeUnit::Microsecond, is_instant.then(|| "UTC".into())))
 }
 

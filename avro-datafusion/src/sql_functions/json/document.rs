@@ -16,6 +16,8 @@ use crate::sql_functions::types::{is_bytes, is_text};
 pub(super) fn coerced(name: &str, data_type: &DataType) -> Result<DataType> {
     match data_type {
         text if is_text(text) || text.is_null() => Ok(DataType::Utf8View),
+        // Bytes of one size have no cast to views.
+        DataType::FixedSizeBinary(_) => Ok(DataType::Binary),
         bytes if is_bytes(bytes) => Ok(DataType::BinaryView),
         other => Err(wrong(name, "JSON as text or bytes (to_json(x) makes it)", other)),
     }
@@ -40,8 +42,7 @@ impl Documents {
     pub(super) fn new(arguments: &Arguments, at: usize) -> Result<Documents> {
         let array = arguments.array(at)?;
         let array = match array.data_type() {
-            // Bytes of one size have no cast to views.
-            DataType::FixedSizeBinary(_) => cast(&cast(&array, &DataType::Binary)?, &DataType::BinaryView)?,
+            DataType::Binary => cast(&array, &DataType::BinaryView)?,
             _ => array,
         };
         Ok(Documents { array, is_one: arguments.is_literal(at), tape: Tape::default(), parsed: None })

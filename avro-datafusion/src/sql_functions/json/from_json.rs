@@ -13,6 +13,7 @@ use datafusion::common::{Result, ScalarValue, exec_err, plan_datafusion_err, pla
 use super::document::{Document, Documents, coerced};
 use super::path::{items, members};
 use crate::sql_functions::function::{Arguments, Body, Definition, Kernel};
+use crate::sql_functions::types::literal_text;
 
 pub(super) const FROM_JSON: Definition = Definition {
     name: "from_json",
@@ -24,7 +25,7 @@ pub(super) const FROM_JSON: Definition = Definition {
     n_args: 2..=2,
     body: Body::Kernel(Kernel {
         coerce: |types| match types {
-            [json, _] => Ok(vec![coerced("from_json", json)?, DataType::Utf8View]),
+            [json, structure] => Ok(vec![coerced("from_json", json)?, literal_text(structure)]),
             _ => plan_err!("from_json has two arguments"),
         },
         returns: |_, literals| match literals.get(1).copied().flatten().and_then(|text| text.try_as_str().flatten()) {

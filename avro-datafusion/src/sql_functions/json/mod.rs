@@ -21,6 +21,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
+use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{Expr, lit, try_cast};
 
@@ -28,7 +29,7 @@ use self::document::{Document, Documents, coerced};
 use self::path::{Path, items, members};
 use super::function::{Arguments, Body, Cached, Call, Definition, Kernel, wrong};
 use super::regex::text_list;
-use super::types::is_text;
+use super::types::{is_text, literal_text};
 
 pub(super) const DEFINITIONS: &[Definition] = &[
     Definition {
@@ -38,7 +39,11 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         about: "The JSON at a path, as json -> path. A path with * has a list of them.",
         example: "json_extract('{\"a\": [1, {\"b\": 2}]}', '$.a[1]')",
         n_args: 2..=2,
-        body: Body::Kernel(Kernel { coerce: at_path, returns: |_, l| Ok(extracted(l)), call: |a| extract(a, false) }),
+        body: Body::Kernel(Kernel {
+            coerce: at_path,
+            returns: |types, literals| Ok(extracted(types, literals)),
+            call: |a| extract(a, false),
+        }),
     },
     Definition {
         name: "json_extract_string",
@@ -47,7 +52,11 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         about: "The value at a path as text, as json ->> path. A path with * has a list of them.",
         example: "json_extract_string('{\"a\": {\"b\": \"x\"}}', '$.a.b')",
         n_args: 2..=2,
-        body: Body::Kernel(Kernel { coerce: at_path, returns: |_, l| Ok(extracted(l)), call: |a| extract(a, true) }),
+        body: Body::Kernel(Kernel {
+            coerce: at_path,
+            returns: |types, literals| Ok(extracted(types, literals)),
+            call: |a| extract(a, true),
+        }),
     },
     Definition {
         name: "json_value",
@@ -192,7 +201,7 @@ fn at_path(types: &[DataType]) -> Result<Vec<DataType>> {
 
 fn path_type(path: &DataType) -> Result<DataType> {
     Ok(match path {
-        text if is_text(text) || text.is_null() => DataType::Utf8View,
+        text if is_text(text) || text.is_null() => literal_text(text),
         number if number.is_integer() => DataType::Int64,
         DataType::List(item) if is_text(item.data_type()) => text_list(),
         other => {
@@ -202,15 +211,23 @@ fn path_type(path: &DataType) -> Result<DataType> {
 }
 
 /// The type of what is extracted: a list for several paths, and for a path to any number of values.
-fn extracted(literals: &[Option<&ScalarValue>]) -> DataType {
+fn extracted(types: &[DataType], literals: &[Option<&ScalarValue>]) -> DataType {
+    if let Some(DataType::List(_)) = types.get(1) {
+        return text_list();
+    }
     match literals.get(1).copied().flatten() {
-        Some(ScalarValue::List(_)) => text_list(),
         Some(path) => match path.try_as_str().flatten().map(Path::parse) {
             Some(Ok(path)) if path.is_of_many() => text_list(),
             _ => DataType::Utf8,
         },
         None => DataType::Utf8,
     }
+}
+
+/// Returns paths as text of one type, or as numbers.
+fn path_array(arguments: &Arguments) -> Result<ArrayRef> {
+    let array = arguments.array(1)?;
+    Ok(if is_text(array.data_type()) { cast(&array, &DataType::Utf8View)? } else { array })
 }
 
 /// The paths of an argument.
@@ -222,7 +239,7 @@ struct Paths {
 
 impl Paths {
     fn new(arguments: &Arguments) -> Result<Paths> {
-        let array = (arguments.len() > 1).then(|| arguments.array(1)).transpose()?;
+        let array = (arguments.len() > 1).then(|| path_array(arguments)).transpose()?;
         Ok(Paths { array, is_one: arguments.is_literal(1), cache: Cached::new() })
     }
 
@@ -260,7 +277,7 @@ fn texts(arguments: &Arguments, of: impl Fn(&Document, usize) -> Option<String>)
 fn extract(arguments: &Arguments, as_text: bool) -> Result<ArrayRef> {
     let of = |document: &Document, place| if as_text { document.string(place) } else { Some(document.json(place)) };
     if !matches!(arguments.returns, DataType::List(_)) {
-        let paths = arguments.array(1)?;
+        let paths = path_array(arguments)?;
         if !arguments.is_literal(1) && paths.data_type() == &DataType::Utf8View {
             let many = |path: &str| path.contains('*') && Path::parse(path).is_ok_and(|path| path.is_of_many());
             if let Some(path) = paths.as_string_view().iter().flatten().find(|path| many(path)) {
@@ -271,8 +288,10 @@ fn extract(arguments: &Arguments, as_text: bool) -> Result<ArrayRef> {
     }
     let mut documents = Documents::new(arguments, 0)?;
     let mut out = ListBuilder::new(StringBuilder::new());
-    let path = arguments.array(1)?;
-    // A literal, of one row.
+    let path = path_array(arguments)?;
+    if !arguments.is_literal(1) {
+        return exec_err!("a list of paths must be a literal");
+    }
     let several = path.as_list_opt::<i32>().map(|lists| lists.value(0));
     let parsed = |path: Option<&str>| path.map(Path::parse).transpose();
     let paths: Vec<Option<Path>> = match &several {
