@@ -1,6 +1,6 @@
 //! `docs/functions.md` lists the functions of a session, with the answers to their examples. `UPDATE_EXPECT=1 cargo
 //! test` writes it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write;
 use std::path::Path;

@@ -128,7 +128,8 @@ fn arguments(tokens: &mut Vec<TokenWithSpan>, function: usize) {
     let Some((open, Token::LParen)) = solid(tokens, function + 1..tokens.len()).first().copied() else { return };
     let Some((close, outer)) = closing(tokens, open) else { return };
     let is_comma = |at: &usize| tokens.get(*at).is_some_and(|token| token.token == Token::Comma);
-    let starts: Vec<usize> = std::iter::once(open).chain(outer.iter().copied().filter(is_comma)).collect();
+    // The first argument is the list.
+    let starts: Vec<usize> = outer.iter().copied().filter(is_comma).collect();
     // The last argument first, as places before it stay.
     for start in starts.into_iter().rev() {
         let argument = solid(tokens, start + 1..close);
