@@ -18,6 +18,7 @@ mod tests;
 pub use encode::Encoder;
 pub use rows::{Decoder, Rows};
 pub(crate) use skip::skip_value;
+pub use tape::{Tape, Token, Unparsed};
 
 use crate::encoding::Cursor;
 use crate::error::Fault;

@@ -49,6 +49,7 @@ mod stores;
 mod table;
 mod functions;
 pub mod compat;
+mod sql_functions;
 mod session;
 
 pub use avro_arrow;
@@ -79,6 +80,7 @@ pub use schema_file::{parse_schema, schema_text};
 pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
 pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};
+pub use sql_functions::register_sql_functions;
 pub use sql_type::sql_type_name;
 pub use stores::{ObjectStores, StagedWrites};
 pub use table::factory::AvroTableFactory;

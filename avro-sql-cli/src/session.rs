@@ -4,6 +4,9 @@
 //! waits for queries, so it responds even while all other threads compute.
 
 pub(crate) mod copies;
+pub(crate) mod type_of;
+#[cfg(test)]
+mod function_docs;
 pub(crate) mod formats;
 pub(crate) mod memory;
 pub(crate) mod read_only;
@@ -16,7 +19,7 @@ use std::time::Duration;
 use avro_arrow::tagged;
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
-use avro_datafusion::{AvroOptions, AvroSessionExt, StoredFile, wait_for_aborts};
+use avro_datafusion::{AvroOptions, AvroSessionExt, StoredFile, register_sql_functions, wait_for_aborts};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
@@ -105,6 +108,8 @@ impl Session {
         let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
         avro_datafusion::register_all_with(&context, reading.clone())?;
         enable_sql_semantics(&context)?;
+        register_sql_functions(&context)?;
+        context.register_udf(type_of::TypeOf::new().into());
         formats::register(&mut context.state_ref().write())?;
         summarize::register(&context);
         for (name, path) in tables {

@@ -3,7 +3,7 @@
 
 /// The values of a text in order; in objects each key is a [`Token::Text`] before its value.
 #[derive(Debug, Default)]
-pub(super) struct Tape {
+pub struct Tape {
     tokens: Vec<Token>,
     /// Strings that have escapes, unescaped.
     unescaped: String,
@@ -13,8 +13,10 @@ pub(super) struct Tape {
 
 /// A value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Token {
+pub enum Token {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean(bool),
     /// Start and end in the text.
     Number(usize, usize),
@@ -29,11 +31,11 @@ pub(super) enum Token {
 }
 
 /// A syntax error: what was expected at this byte of the text.
-pub(super) type Unparsed = (&'static str, usize);
+pub type Unparsed = (&'static str, usize);
 
 impl Tape {
     /// Parses a text of one value, and replaces the previous one.
-    pub(super) fn parse(&mut self, text: &str) -> Result<(), Unparsed> {
+    pub fn parse(&mut self, text: &str) -> Result<(), Unparsed> {
         self.clear();
         let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
         loop {
@@ -54,12 +56,12 @@ impl Tape {
     }
 
     /// The token at this index, which must exist.
-    pub(super) fn token(&self, at: usize) -> Token {
+    pub fn token(&self, at: usize) -> Token {
         self.tokens.get(at).copied().unwrap_or(Token::Null)
     }
 
     /// The index of the token after a value.
-    pub(super) fn behind(&self, at: usize) -> usize {
+    pub fn behind(&self, at: usize) -> usize {
         match self.token(at) {
             Token::Array(_, end) | Token::Object(_, end) => end,
             _ => at + 1,
@@ -67,7 +69,7 @@ impl Tape {
     }
 
     /// The content of a string or a key, or the digits of a number; empty for other tokens.
-    pub(super) fn text<'t>(&'t self, text: &'t str, at: usize) -> &'t str {
+    pub fn text<'t>(&'t self, text: &'t str, at: usize) -> &'t str {
         match self.token(at) {
             Token::Text(start, end) | Token::Number(start, end) => text.get(start..end).unwrap_or_default(),
             Token::Unescaped(start, end) => self.unescaped.get(start..end).unwrap_or_default(),

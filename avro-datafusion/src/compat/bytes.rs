@@ -13,7 +13,7 @@ use datafusion::logical_expr::expr::Like;
 use datafusion::logical_expr::{Expr, Operator, cast, lit};
 
 /// Whether values of this type are bytes, of one size or any.
-pub(super) fn is_bytes(data_type: &DataType) -> bool {
+pub(crate) fn is_bytes(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 

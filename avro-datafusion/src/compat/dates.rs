@@ -87,7 +87,7 @@ impl More for Dates {
         let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if is_scalar { 1 } else { args.number_rows };
         let result = match (self, args.args.as_slice()) {
-            (Dates::ToChar, [value, pattern]) => to_char(&value.to_array(rows)?, pattern, rows)?,
+            (Dates::ToChar, [value, pattern]) => formatted(&value.to_array(rows)?, pattern, rows, Pattern::parse)?,
             (Dates::Bin, [stride, value, origin @ ..]) => {
                 let value = value.to_array(rows)?;
                 let DataType::Timestamp(unit, _) = value.data_type() else {
@@ -201,7 +201,7 @@ fn is_stride(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
 }
 
-fn is_point(data_type: &DataType) -> bool {
+pub(crate) fn is_point(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Time32(_) | DataType::Time64(_))
 }
 
@@ -262,7 +262,13 @@ fn truncated(value: i64, unit: TimeUnit, part: Part, zone: Option<Tz>) -> Option
     zone.map_or(cut, |zone| clock::instant_of(zone, cut)).checked_mul(per)
 }
 
-fn to_char(values: &ArrayRef, pattern: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+/// Formats points in time; `parse` reads a pattern.
+pub(crate) fn formatted(
+    values: &ArrayRef,
+    pattern: &ColumnarValue,
+    rows: usize,
+    parse: fn(&str) -> Result<Pattern>,
+) -> Result<ArrayRef> {
     let patterns =
         cast(&pattern.to_array(if matches!(pattern, ColumnarValue::Scalar(_)) { 1 } else { rows })?, &DataType::Utf8)?;
     let patterns = patterns.as_string::<i32>();
@@ -286,7 +292,7 @@ fn to_char(values: &ArrayRef, pattern: &ColumnarValue, rows: usize) -> Result<Ar
         }
         let text = patterns.value(at);
         if known.as_ref().is_none_or(|(known, _)| known != text) {
-            known = Some((text.to_owned(), Pattern::parse(text)?));
+            known = Some((text.to_owned(), parse(text)?));
         }
         let Some((_, pattern)) = &known else { continue };
         let number = numbers.value(row);

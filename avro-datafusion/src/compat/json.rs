@@ -1,6 +1,6 @@
 //! Nested values as JSON text.
 //!
-//! Bytes are hexadecimal, NaN and infinities are strings, and a union is the value of its branch, as in the command's
+//! Bytes are hexadecimal digits after `\x`, NaN and infinities are strings, and a union is the value of its branch, as in the command's
 //! JSON output.
 
 use std::fmt::Write;
@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::{bytes, text, uuid};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, MapArray, UnionArray, make_array};
+use arrow_schema::extension::Json;
 use arrow_schema::{DataType, Field, UnionMode};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -16,8 +17,13 @@ use datafusion::common::{Result, exec_err};
 
 const FORMAT: FormatOptions<'static> = FormatOptions::new().with_display_error(false);
 
+/// The field of a column of JSON as text.
+pub(crate) fn field(name: &str, is_nullable: bool) -> Field {
+    Field::new(name, DataType::Utf8, is_nullable).with_extension_type(Json::default())
+}
+
 /// A column made ready for writing its values.
-pub(super) struct Values<'a> {
+pub(crate) struct Values<'a> {
     array: &'a dyn Array,
     kind: Kind<'a>,
 }
@@ -36,7 +42,7 @@ enum Kind<'a> {
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(field: &'a Field, array: &'a dyn Array) -> Result<Values<'a>> {
+    pub(crate) fn new(field: &'a Field, array: &'a dyn Array) -> Result<Values<'a>> {
         let items = |field: &'a Field, array: &'a ArrayRef| {
             Ok::<_, datafusion::error::DataFusionError>(Box::new(Values::new(field, array.as_ref())?))
         };
@@ -93,7 +99,7 @@ impl<'a> Values<'a> {
     }
 
     /// Writes a value as text: JSON only if it is nested.
-    pub(super) fn text(&self, row: usize, to: &mut String) -> Result<()> {
+    pub(crate) fn text(&self, row: usize, to: &mut String) -> Result<()> {
         match &self.kind {
             Kind::Bare(values, _) | Kind::Quoted(values) => values.value(row).write(to)?,
             Kind::Interval(array) => text::interval(array, row, to)?,
@@ -103,7 +109,8 @@ impl<'a> Values<'a> {
         Ok(())
     }
 
-    fn json(&self, row: usize, to: &mut String) -> Result<()> {
+    /// Writes a value as JSON.
+    pub(crate) fn json(&self, row: usize, to: &mut String) -> Result<()> {
         if self.array.is_null(row) {
             to.push_str("null");
             return Ok(());
@@ -128,7 +135,7 @@ impl<'a> Values<'a> {
                 quote(&text, to);
             }
             Kind::Hex(bytes) => {
-                to.push('"');
+                to.push_str("\"\\\\x");
                 for byte in bytes.as_binary_view().value(row) {
                     let _ = write!(to, "{byte:02x}"); // writing to a String cannot fail
                 }
@@ -183,8 +190,8 @@ fn between<T>(
     Ok(())
 }
 
-/// A JSON string.
-fn quote(text: &str, to: &mut String) {
+/// Writes a JSON string.
+pub(crate) fn quote(text: &str, to: &mut String) {
     to.push('"');
     for c in text.chars() {
         match c {

@@ -39,7 +39,12 @@ mod uuid;
 mod widened;
 mod zones;
 
+pub(crate) use bytes::is_bytes;
+pub(crate) use coercion::is_text;
+pub(crate) use dates::{formatted, is_point};
 pub use in_order::KEEP_ORDER;
+pub(crate) use json::{Values, field as json_field, quote};
+pub(crate) use pattern::Pattern;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};

@@ -1,6 +1,7 @@
 //! Patterns of `to_char`.
 //!
-//! A pattern with a `%` is strftime's, any other is PostgreSQL's. A pattern that is neither is an error.
+//! A pattern with a `%` is strftime's, any other is PostgreSQL's. A pattern that is neither is an error. A pattern of
+//! the function `strftime` always is strftime's.
 
 use std::fmt::Write;
 
@@ -9,13 +10,13 @@ use chrono::{Datelike, FixedOffset, NaiveDateTime, TimeZone, Timelike, Utc};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 
 #[derive(Debug)]
-pub(super) enum Pattern {
+pub(crate) enum Pattern {
     Strftime(String),
     Fields(Vec<Field>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Field {
+pub(crate) enum Field {
     Text(String),
     /// The strftime specifier.
     Strftime(&'static str),
@@ -33,14 +34,14 @@ pub(super) enum Field {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Case {
+pub(crate) enum Case {
     Upper,
     Title,
     Lower,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Year,
     YearOfCentury,
     IsoYear,

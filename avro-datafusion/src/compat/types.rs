@@ -1,4 +1,4 @@
-//! Names of types that DataFusion 55 does not know: `UUID`, `MAP(VARCHAR, BIGINT)`, `TIME(3)`, `FIXED(16)`, `BLOB`,
+//! Names of types that DataFusion 55 does not know: `UUID`, `JSON`, `MAP(VARCHAR, BIGINT)`, `TIME(3)`, `FIXED(16)`, `BLOB`,
 //! `HUGEINT`, and Avro's `long`. With these, `CAST` takes every name that [`sql_type_name`](crate::sql_type_name)
 //! returns, except of enums and unions.
 //!
@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::uuid;
+use super::{json, uuid};
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, TableReference, plan_err};
@@ -23,6 +23,7 @@ impl TypePlanner for Types {
     fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
         let data_type = match sql_type {
             ast::DataType::Uuid => return Ok(Some(Arc::new(uuid::field("", true)))),
+            ast::DataType::JSON | ast::DataType::JSONB => return Ok(Some(Arc::new(json::field("", true)))),
             ast::DataType::Map(key, value) => map(key, value)?,
             ast::DataType::Time(Some(digits), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => match digits {
                 0 => DataType::Time32(TimeUnit::Second),

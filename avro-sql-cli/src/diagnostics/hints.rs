@@ -8,6 +8,7 @@ use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
+use super::synonyms;
 use crate::error::Error;
 use crate::error::nearby::{instead, nearby, nearest};
 use crate::sql::rewrite::is_keyword;
@@ -137,7 +138,11 @@ fn no_function(name: &str, context: &SessionContext) -> String {
     if state.window_functions().contains_key(&name.to_lowercase()) {
         return format!("{name} is a window function: write {name}(..) OVER (..)");
     }
+    if let Some(instead) = synonyms::instead_of(name) {
+        return format!("there is no function `{name}`; {instead}");
+    }
     let functions = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+    let functions = functions.chain(state.higher_order_functions().keys());
     let functions = functions.chain(state.window_functions().keys()).map(String::as_str);
     // Sorted, so that the choice among equally near names does not depend on a hash.
     let mut functions: Vec<_> = functions.collect();

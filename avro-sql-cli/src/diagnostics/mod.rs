@@ -1,4 +1,5 @@
 //! Messages for the user: hints of errors, warnings, and skipped blocks.
 
+mod synonyms;
 pub(crate) mod hints;
 pub(crate) mod scan_notes;

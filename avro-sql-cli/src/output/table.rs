@@ -9,10 +9,11 @@ use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
+use avro_datafusion::sql_type_name;
 use unicode_width::UnicodeWidthStr;
 
 use super::fit::{CUT, LayoutCell, Wanted, cut, fit, fits, width, wrap};
-use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable, type_name};
+use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable};
 use crate::error::Result;
 
 /// Rows that decide the column widths if there is no row limit.

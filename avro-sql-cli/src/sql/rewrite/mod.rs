@@ -1,15 +1,16 @@
 //! Plans one statement.
 //!
 //! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
-//! forms into long ones; [`numbers`] reads numbers; [`parameters`] and [`stdin`] put values for `$name` and a path
-//! for `'-'`; [`unsupported`] rejects what the engine would silently ignore;
-//! [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and [`sort_keys`] rewrite
-//! syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
+//! forms into long ones; [`lambdas`] finds lambdas; [`numbers`] reads numbers; [`parameters`] and [`stdin`] put values
+//! for `$name` and a path for `'-'`; [`definitions`] replaces macros and variables; [`unsupported`] rejects what the
+//! engine would silently ignore; [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and
+//! [`sort_keys`] rewrite syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
 mod array;
 mod copy;
 mod definitions;
 mod groups;
+mod lambdas;
 mod names;
 mod numbers;
 mod parameters;
@@ -72,6 +73,7 @@ async fn plan_statement(state: &SessionState, mut statement: Statement, names_pl
     visit(&mut statement, &mut unsupported);
     unsupported.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
+    visit(&mut statement, &mut lambdas::Lambdas);
     let mut state = names::once(state, names_places);
     let mut bound = bind(&state, &statement, names_places).await?;
     let mut first_error: Option<DataFusionError> = None;
@@ -123,7 +125,8 @@ fn parse(state: &SessionState, sql: &str) -> Result<(Statement, bool)> {
     let options = &state.config_options().sql_parser;
     let dialect = dialect_from_str(options.dialect);
     let dialect = dialect.ok_or_else(|| plan_datafusion_err!("there is no SQL dialect {}", options.dialect))?;
-    let tokens = words::tokens(sql, dialect.as_ref())?;
+    let mut tokens = words::tokens(sql, dialect.as_ref())?;
+    lambdas::encode(&mut tokens);
     let names_places = words::name_places(&tokens) || sample::has_seed(&tokens);
     let mut parser = DFParserBuilder::new(tokens)
         .with_dialect(dialect.as_ref())
