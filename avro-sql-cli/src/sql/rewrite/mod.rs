@@ -6,6 +6,7 @@
 //! [`sort_keys`] rewrite syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
 mod array;
+mod arrows;
 mod groups;
 mod lambdas;
 mod names;
@@ -49,6 +50,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
     unsupported.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
     visit(&mut statement, &mut lambdas::Lambdas);
+    visit(&mut statement, &mut arrows::Arrows);
     let mut state = names::once(state);
     let mut bound = bind(&state, &statement).await?;
     let mut first_error: Option<DataFusionError> = None;
