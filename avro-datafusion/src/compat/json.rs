@@ -111,7 +111,7 @@ impl<'a> Values<'a> {
 
     /// Writes a value as JSON.
     pub(crate) fn json(&self, row: usize, to: &mut String) -> Result<()> {
-        if self.array.is_null(row) {
+        if self.array.is_null(row) || self.array.data_type().is_null() {
             to.push_str("null");
             return Ok(());
         }

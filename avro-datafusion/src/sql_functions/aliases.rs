@@ -5,7 +5,8 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::HigherOrderUDF;
 use std::sync::Arc;
 
-/// Scalar functions. None of these reads the configuration, which `with_aliases` would freeze.
+/// Scalar functions. None of these reads the configuration, which `with_aliases` would freeze, and DataFusion's rules
+/// recognize none of these by its Rust type, which `with_aliases` hides.
 const SCALAR: &[(&str, &[&str])] = &[
     ("array_any_value", &["list_any_value"]),
     ("array_concat", &["list_cat"]),
@@ -19,7 +20,6 @@ const SCALAR: &[(&str, &[&str])] = &[
     ("cardinality", &["map_size"]),
     ("ceil", &["ceiling"]),
     ("ends_with", &["suffix"]),
-    ("get_field", &["struct_extract"]),
     ("levenshtein", &["editdist3"]),
     ("lower", &["lcase"]),
     ("make_array", &["list_value", "list_pack"]),

@@ -193,6 +193,18 @@ impl Function {
         }
     }
 
+    /// Returns the types to which arguments of these types are converted.
+    fn coerced(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let Definition { name, usage, n_args, body, .. } = self.definition;
+        if !n_args.contains(&types.len()) {
+            return plan_err!("{name}: {} arguments do not fit; use {usage}", types.len());
+        }
+        match body {
+            Body::Expr(_) => Ok(types.to_vec()),
+            Body::Kernel(kernel) => (kernel.coerce)(types),
+        }
+    }
+
     fn built(&self, args: Vec<Expr>, fields: Vec<FieldRef>, config: Option<&ConfigOptions>) -> Result<Option<Expr>> {
         let Body::Expr(build) = self.definition.body else { return Ok(None) };
         let call = Call { name: self.definition.name, args, fields, functions: &self.functions, config };
@@ -245,14 +257,8 @@ impl ScalarUDFImpl for Function {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let Definition { name, usage, n_args, body, .. } = self.definition;
-        if !n_args.contains(&types.len()) {
-            return plan_err!("{name}: {} arguments do not fit; use {usage}", types.len());
-        }
-        match body {
-            Body::Expr(_) => Ok(types.to_vec()),
-            Body::Kernel(kernel) => (kernel.coerce)(types),
-        }
+        // DataFusion would put its words around the error; that of `return_field_from_args` stays as it is.
+        Ok(self.coerced(types).unwrap_or_else(|_| types.to_vec()))
     }
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
@@ -260,8 +266,9 @@ impl ScalarUDFImpl for Function {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        self.coerced(&types)?;
         if let Body::Kernel(kernel) = self.definition.body {
-            let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
             let data_type = (kernel.returns)(&types, args.scalar_arguments)?;
             return Ok(Arc::new(Field::new(self.name(), data_type, true)));
         }

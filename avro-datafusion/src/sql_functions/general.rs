@@ -70,6 +70,15 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         }),
     },
     Definition {
+        name: "struct_extract",
+        aliases: &[],
+        usage: "struct_extract(record, field)",
+        about: "A field of a record, as record.field.",
+        example: "struct_extract({'a': 1}, 'a')",
+        n_args: 2..=2,
+        body: Body::Expr(|call| call.of("get_field", vec![call.arg(0), call.arg(1)])),
+    },
+    Definition {
         name: "list_unique",
         aliases: &["array_unique"],
         usage: "list_unique(list)",

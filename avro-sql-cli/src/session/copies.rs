@@ -5,9 +5,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use avro_datafusion::StagedWrites;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Column, TableReference};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::prelude::SessionContext;
 use url::Url;
 
@@ -36,6 +39,7 @@ impl Staged {
 
 /// Returns the session and the plan to run instead, and what appears afterwards.
 pub(crate) fn stage(context: &SessionContext, plan: LogicalPlan) -> Result<(SessionContext, LogicalPlan, Staged)> {
+    let plan = nested_as_text(plan)?;
     match &plan {
         LogicalPlan::Copy(copy)
             if inputs::local(Path::new(&copy.output_url)).is_err() && copy.file_type.get_ext() != "avro" =>
@@ -48,6 +52,26 @@ pub(crate) fn stage(context: &SessionContext, plan: LogicalPlan) -> Result<(Sess
             Ok((context.clone(), plan, written.map_or(Staged::Nothing, Staged::File)))
         }
     }
+}
+
+/// Casts nested columns that are copied to CSV to text, which is JSON: the format has no nested values.
+fn nested_as_text(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Copy(mut copy) = plan else { return Ok(plan) };
+    let is_nested = |field: &Field| field.data_type().is_nested();
+    let has_nested = copy.input.schema().fields().iter().any(|field| is_nested(field));
+    if !matches!(copy.file_type.get_ext().as_str(), "csv" | "tsv" | "tab") || !has_nested {
+        return Ok(LogicalPlan::Copy(copy));
+    }
+    let column = |(table, field): (Option<&TableReference>, &FieldRef)| {
+        let column = Expr::Column(Column::new(table.cloned(), field.name()));
+        match is_nested(field) {
+            true => cast(column, DataType::Utf8).alias(field.name()),
+            false => column,
+        }
+    };
+    let columns: Vec<_> = copy.input.schema().iter().map(column).collect();
+    copy.input = Arc::new(LogicalPlanBuilder::from(copy.input.as_ref().clone()).project(columns)?.build()?);
+    Ok(LogicalPlan::Copy(copy))
 }
 
 /// Returns the plan to run instead, and the local file to rename afterwards.

@@ -36,7 +36,7 @@ fn to_json(arguments: &Arguments) -> Result<ArrayRef> {
     let field = Field::clone(field).with_data_type(array.data_type().clone());
     let values = Values::new(&field, array.as_ref())?;
     for row in 0..array.len() {
-        if array.is_null(row) {
+        if array.is_null(row) || array.data_type().is_null() {
             out.append_null();
             continue;
         }

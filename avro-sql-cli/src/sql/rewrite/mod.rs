@@ -7,6 +7,7 @@
 //! [`sort_keys`] rewrite syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
 
 mod array;
+mod arrows;
 mod copy;
 mod definitions;
 mod groups;
@@ -74,6 +75,7 @@ async fn plan_statement(state: &SessionState, mut statement: Statement, names_pl
     unsupported.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
     visit(&mut statement, &mut lambdas::Lambdas);
+    visit(&mut statement, &mut arrows::Arrows);
     let mut state = names::once(state, names_places);
     let mut bound = bind(&state, &statement, names_places).await?;
     let mut first_error: Option<DataFusionError> = None;
