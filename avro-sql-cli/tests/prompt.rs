@@ -46,6 +46,7 @@ fn prompt_runs_statements_and_commands() {
         +--------+--------+------------+
         | public | people | BASE TABLE |
         +--------+--------+------------+
+        1 row
         avro-sql> \d people
         +-------------+-------------------------+-------------+
         | column_name | data_type               | is_nullable |
@@ -55,26 +56,37 @@ fn prompt_runs_statements_and_commands() {
         | color       | Dictionary(Int32, Utf8) | NO          |
         | tags        | List(non-null Utf8View) | NO          |
         +-------------+-------------------------+-------------+
+        4 rows
         avro-sql> SELECT id, name
         FROM people
         ORDER BY id;
-        +----+----------+
-        | id | name     |
-        +----+----------+
-        |  1 | Ann, "A" |
-        |  2 | NULL     |
-        |  3 | Çelik    |
-        +----+----------+
+        +--------+----------+
+        |     id | name     |
+        | BIGINT | VARCHAR  |
+        +--------+----------+
+        |      1 | Ann, "A" |
+        |      2 | NULL     |
+        |      3 | Çelik    |
+        +--------+----------+
+        3 rows
         avro-sql> select nam from people;
         avro-sql: error: there is no column `nam`; did you mean `name`?
+          select nam from people
+                 ^
         avro-sql> \i total.sql
         expanded display is on
         -[ row 1 ]------------------------------
         n      | 3
         latest | 3
+        1 row
         expanded display is off
         avro-sql> .tables
-        avro-sql: error: `.tables` is \dt here; \? lists all commands
+        +--------+--------+------------+
+        | schema | name   | type       |
+        +--------+--------+------------+
+        | public | people | BASE TABLE |
+        +--------+--------+------------+
+        1 row
         avro-sql> \format markdown
         avro-sql> SELECT color, count(*) AS n FROM 'logs/' GROUP BY color ORDER BY n;
         | color | n |
@@ -90,7 +102,6 @@ fn prompt_runs_statements_and_commands() {
         BLUE
         RED
         avro-sql> \q
-
     "#]]
     .assert_eq(&(without_times(&terminal.text()) + "\n"));
 }
@@ -406,7 +417,7 @@ fn editor_and_watch_run_the_last_statement() {
     terminal.see("avro-sql> ");
     terminal.ask("\\watch").ask("SELECT 'first' AS a;").ask("\\e");
     let text = terminal.text();
-    assert!(text.contains("there is none yet") && text.contains("| edited "), "{text}");
+    assert!(text.contains("run one first") && text.contains("| edited "), "{text}");
     terminal.press("\\watch 0.1\r").wait(Duration::from_millis(1500));
     terminal.below().press(CTRL_C).see("avro-sql> ");
     assert!(terminal.text().matches("| edited ").count() > 3, "{}", terminal.text());

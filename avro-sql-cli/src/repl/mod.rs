@@ -237,7 +237,7 @@ impl Shell {
             return Err(Error::Failed(format!("\\watch takes a number of seconds, not `{argument}`")));
         };
         if self.last.is_empty() {
-            return Err(Error::Failed("\\watch repeats the last statement; there is none yet".to_owned()));
+            return Err(Error::Failed("\\watch repeats the last statement; run one first".to_owned()));
         }
         print_stderr(&format!("every {seconds} s; Ctrl-C stops"));
         let (paged, last) = (std::mem::take(&mut self.paged), self.last.clone());
