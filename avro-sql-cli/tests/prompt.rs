@@ -46,6 +46,7 @@ fn prompt_runs_statements_and_commands() {
         +--------+--------+------------+
         | public | people | BASE TABLE |
         +--------+--------+------------+
+        1 row
         avro-sql> \d people
         +-------------+-------------------------+-------------+
         | column_name | data_type               | is_nullable |
@@ -55,26 +56,37 @@ fn prompt_runs_statements_and_commands() {
         | color       | Dictionary(Int32, Utf8) | NO          |
         | tags        | List(non-null Utf8View) | NO          |
         +-------------+-------------------------+-------------+
+        4 rows
         avro-sql> SELECT id, name
         FROM people
         ORDER BY id;
-        +----+----------+
-        | id | name     |
-        +----+----------+
-        |  1 | Ann, "A" |
-        |  2 | NULL     |
-        |  3 | Çelik    |
-        +----+----------+
+        +--------+----------+
+        |     id | name     |
+        | BIGINT | VARCHAR  |
+        +--------+----------+
+        |      1 | Ann, "A" |
+        |      2 | NULL     |
+        |      3 | Çelik    |
+        +--------+----------+
+        3 rows
         avro-sql> select nam from people;
         avro-sql: error: there is no column `nam`; did you mean `name`?
+          select nam from people
+                 ^
         avro-sql> \i total.sql
         expanded display is on
         -[ row 1 ]------------------------------
         n      | 3
         latest | 3
+        1 row
         expanded display is off
         avro-sql> .tables
-        avro-sql: error: `.tables` is \dt here; \? lists all commands
+        +--------+--------+------------+
+        | schema | name   | type       |
+        +--------+--------+------------+
+        | public | people | BASE TABLE |
+        +--------+--------+------------+
+        1 row
         avro-sql> \format markdown
         avro-sql> SELECT color, count(*) AS n FROM 'logs/' GROUP BY color ORDER BY n;
         | color | n |
@@ -90,7 +102,6 @@ fn prompt_runs_statements_and_commands() {
         BLUE
         RED
         avro-sql> \q
-
     "#]]
     .assert_eq(&(without_times(&terminal.text()) + "\n"));
 }
@@ -345,26 +356,22 @@ fn wide_tables_fit_terminal() {
 fn open_statement_has_its_own_prompt() {
     let folder = folder();
     let mut terminal = prompt(&folder, &["-t", "people=people.avro"]);
-    terminal.press("SELECT id\r").below().see("       -> ");
+    terminal.press("SELECT id\r").below().see("-> `;` ends the statement");
     // A command is heard, and the statement stays open.
-    terminal.press("\\timing on\r").below().see("       -> ");
-    terminal.press("FROM peo\t").see("-> FROM people");
-    terminal.press("\r").below().see("       -> ");
-    terminal.ask("WHERE id = 3;");
+    terminal.press("\\timing on\r").see("timing is on");
+    terminal.see("avro-sql> SELECT id");
+    terminal.press("FROM peo\t").see("FROM people");
+    terminal.ask("\rWHERE id = 3;");
     let text = terminal.text();
-    assert!(text.contains("timing is on") && text.contains("|      3 |\n+--------+\n1 row in "), "{text}");
+    assert!(text.contains("|      3 |\n+--------+\n1 row in "), "{text}");
     // In a text, a backslash is text.
-    terminal.press("SELECT '\r").below().see("       -> ");
-    terminal.ask("\\x' AS a;");
+    terminal.ask("SELECT '\r\\x' AS a;");
     assert!(terminal.text().contains("| \\x "), "{}", terminal.text());
     // Ctrl-C and \r discard the statement, \g runs it.
-    terminal.press("SELECT 1 +\r").below().see("       -> ");
+    terminal.press("SELECT 1 +\r").below().see("-> `;` ends");
     terminal.press(CTRL_C).below().see("avro-sql> ");
-    terminal.press("SELECT 1 +\r").below().see("       -> ");
-    terminal.ask("\\r");
-    terminal.press("SELECT 40 +\r").below().see("       -> ");
-    terminal.press("2 AS answer\r").below().see("       -> ");
-    terminal.ask("\\g");
+    terminal.ask("SELECT 1 +\r\\r");
+    terminal.ask("SELECT 40 +\r2 AS answer\r\\g");
     let text = terminal.text();
     assert!(text.contains("|     42 |") && !text.contains("error"), "{text}");
 }
@@ -430,7 +437,7 @@ fn editor_and_watch_run_the_last_statement() {
     terminal.see("avro-sql> ");
     terminal.ask("\\watch").ask("SELECT 'first' AS a;").ask("\\e");
     let text = terminal.text();
-    assert!(text.contains("there is none yet") && text.contains("| edited "), "{text}");
+    assert!(text.contains("run one first") && text.contains("| edited "), "{text}");
     terminal.press("\\watch 0.1\r").wait(Duration::from_millis(1500));
     terminal.below().press(CTRL_C).see("avro-sql> ");
     assert!(terminal.text().matches("| edited ").count() > 3, "{}", terminal.text());

@@ -130,7 +130,8 @@ pub(super) enum ToolArguments {
         /// Only list the damage; exit code 1 if there is any
         #[arg(long)]
         report: bool,
-        /// Which readable rows to keep: all, those before the first damaged block, or those after it; report is --report
+        /// Which readable rows to keep: all, those before the first damaged block, or those after it; report only lists
+        /// the damage
         #[arg(short = 'o', long, value_enum, default_value = "all")]
         keep: KeepArgument,
     },

@@ -15,17 +15,8 @@ use crate::output::Format;
 /// Keywords that a table follows.
 const BEFORE_TABLES: [&str; 7] = ["from", "join", "into", "table", "update", "describe", "view"];
 
-/// Returns the start of the completed word in the line, and its candidates. `open` has the lines of the statement before
-/// this one.
-pub(super) fn complete(names: &Names, open: &str, line: &str, pos: usize) -> (usize, Vec<Pair>) {
-    if line.trim_start().starts_with('\\') {
-        return in_text(names, line, pos);
-    }
-    let (start, found) = in_text(names, &format!("{open}{line}"), open.len() + pos);
-    (start.saturating_sub(open.len()), found)
-}
-
-fn in_text(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pair>) {
+/// Returns the start of the completed word, and its candidates.
+pub(super) fn complete(names: &Names, line: &str, pos: usize) -> (usize, Vec<Pair>) {
     let before = line.get(..pos).unwrap_or(line);
     if let Some(command) = before.trim_start().strip_prefix('\\') {
         return command_line(names, before, command);

@@ -8,7 +8,7 @@ use rustyline::config::{ColorMode, CompletionType, Configurer};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::FileHistory;
-use rustyline::validate::Validator;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Editor, Helper};
 
 use super::lex::{Token, TokenKind, lex};
@@ -31,14 +31,15 @@ const PLAIN: &str = "\x1b[0m";
 /// Maximum number of history entries.
 const HISTORY_LEN: usize = 10_000;
 
+/// The sign that a statement is open.
+const OPEN: &str = "-> `;` ends the statement, \\r discards it";
+
 /// Maximum width of a hint.
 const HINT_LEN: usize = 100;
 
 /// The state of the callbacks.
 pub(super) struct EditorHelper {
     pub(super) names: Names,
-    /// The lines of the open statement, each with its line break.
-    pub(super) open: String,
     colored: bool,
 }
 
@@ -50,7 +51,7 @@ pub(super) fn editor(names: Names) -> Result<Editor<EditorHelper, FileHistory>> 
     editor.set_color_mode(if colored { ColorMode::Enabled } else { ColorMode::Disabled });
     editor.set_completion_type(CompletionType::List);
     editor.set_max_history_size(HISTORY_LEN).map_err(fail)?;
-    editor.set_helper(Some(EditorHelper { names, open: String::new(), colored }));
+    editor.set_helper(Some(EditorHelper { names, colored }));
     Ok(editor)
 }
 
@@ -65,9 +66,12 @@ pub(super) fn is_command(text: &str) -> bool {
     text.starts_with(['\\', '.']) || is_quit(text) || text.eq_ignore_ascii_case("help")
 }
 
-/// Whether the next line continues a string, quoted name or comment.
-pub(super) fn is_in_quotes(open: &str) -> bool {
-    lex(open).last().is_some_and(|token| !token.ended)
+/// Splits an open statement whose last line is a backslash command: into the lines before it, and the command.
+pub(super) fn last_command(input: &str) -> Option<(&str, &str)> {
+    let (before, last) = input.split_at_checked(input.rfind('\n')? + 1)?;
+    let is_in_quotes = lex(before).last().is_some_and(|token| !token.ended);
+    let is_open = !before.trim().is_empty() && !is_command(before.trim_start()) && !is_in_quotes;
+    (is_open && last.trim_start().starts_with('\\')).then_some((before, last.trim()))
 }
 
 /// Whether the input is a word for quitting.
@@ -75,8 +79,12 @@ pub(super) fn is_quit(text: &str) -> bool {
     ["quit", "exit"].iter().any(|word| text.trim_end_matches(';').trim_end().eq_ignore_ascii_case(word))
 }
 
-/// Lines are not checked: the prompt decides whether a statement is open.
-impl Validator for EditorHelper {}
+impl Validator for EditorHelper {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let ends = is_whole(context.input()) || last_command(context.input()).is_some();
+        Ok(if ends { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    }
+}
 
 impl Highlighter for EditorHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
@@ -143,7 +151,10 @@ impl Hinter for EditorHelper {
         if line.starts_with('\\') {
             return commands::usage(line).map(HintText);
         }
-        mistake(&format!("{}{line}", self.open)).map(HintText)
+        if line.ends_with('\n') && !is_whole(line) {
+            return Some(HintText(OPEN.to_owned()));
+        }
+        mistake(line).map(HintText)
     }
 }
 
@@ -162,7 +173,7 @@ impl Completer for EditorHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        Ok(complete::complete(&self.names, &self.open, line, pos))
+        Ok(complete::complete(&self.names, line, pos))
     }
 }
 
@@ -194,6 +205,21 @@ mod tests {
             ["select 1", "select ';", "select 1 -- ;", "select 1; select", "select /* ;", "select \"a;", "quit x"]
         {
             assert!(!is_whole(input), "{input}");
+        }
+    }
+
+    #[test]
+    fn last_line_of_open_statement_may_be_a_command() {
+        let cases = [
+            ("select\n\\d t", Some(("select\n", "\\d t"))),
+            ("select\n1\n  \\r", Some(("select\n1\n", "\\r"))),
+            ("select '\n\\d", None),
+            ("select\n1", None),
+            ("\\d t", None),
+            ("\n\\d t", None),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(last_command(input), expected, "{input}");
         }
     }
 

@@ -37,9 +37,8 @@ use settings::Kept;
 /// Rows that a table shows without a pager.
 const ROWS_UNPAGED: u64 = 40;
 
-/// The prompt, and the sign that a statement is open.
+/// The prompt.
 const PROMPT: &str = "avro-sql> ";
-const OPEN: &str = "       -> ";
 
 /// Earlier statements whose tables are remembered for completion.
 const HISTORY_READ: usize = 20;
@@ -80,25 +79,13 @@ pub(crate) async fn prompt(session: Session, query: Query) -> Result<()> {
         if let Some(helper) = editor.helper_mut() {
             helper.names.forget(&shell.session);
             helper.names.remember(tables(&shell.last));
-            helper.open.clone_from(&open);
         }
-        let prompt = if open.is_empty() { PROMPT } else { OPEN };
         // The terminal is read on this thread: nothing else runs while a person types.
-        match interrupt::while_reading(|| editor.readline(prompt))? {
+        match interrupt::while_reading(|| editor.readline_with_initial(PROMPT, (&open, "")))? {
             Ok(line) => {
-                let is_first = open.is_empty();
-                let is_command = match is_first {
-                    true => editor::is_command(line.trim()),
-                    false => line.trim_start().starts_with('\\') && !editor::is_in_quotes(&open),
-                };
-                let input = if is_command { line.trim().to_owned() } else { format!("{open}{line}") };
-                if !is_command && !editor::is_whole(&input) {
-                    open = input + "\n";
-                    continue;
-                }
-                if !is_command {
-                    open.clear();
-                }
+                // A command in an open statement is heard, and the statement stays open.
+                let (before, input) = editor::last_command(&line).unwrap_or(("", line.as_str()));
+                before.clone_into(&mut open);
                 let input = input.trim();
                 if !input.is_empty() && editor.add_history_entry(input).unwrap_or(false) {
                     // The prompt works without a history.
@@ -252,7 +239,7 @@ impl Shell {
             return Err(Error::Failed(format!("\\watch takes a number of seconds, not `{argument}`")));
         };
         if self.last.is_empty() {
-            return Err(Error::Failed("\\watch repeats the last statement; there is none yet".to_owned()));
+            return Err(Error::Failed("\\watch repeats the last statement; run one first".to_owned()));
         }
         print_stderr(&format!("every {seconds} s; Ctrl-C stops"));
         let (paged, last) = (std::mem::take(&mut self.paged), self.last.clone());
