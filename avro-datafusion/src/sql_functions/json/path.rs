@@ -31,6 +31,8 @@ impl Path {
         }
         let steps = match text.strip_prefix('$') {
             Some(steps) => steps,
+            // jq's `.` and `.[0]`.
+            None if text == "." || text.starts_with(".[") => text.trim_start_matches('.'),
             None if text.starts_with('.') => text,
             None if text.is_empty() => return Ok(Path::default()),
             None => return Ok(Path { steps: vec![Step::Key(text.to_owned())] }),
@@ -87,8 +89,6 @@ fn parse_steps(mut rest: &str) -> Option<Vec<Step>> {
         }
         let (key, after) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
         match key {
-            // jq's `.` and `.[0]`.
-            "" if steps.is_empty() && (after.is_empty() || after.starts_with('[')) => {}
             "" => return None,
             "*" => steps.push(Step::Every),
             key => steps.push(Step::Key(key.to_owned())),
