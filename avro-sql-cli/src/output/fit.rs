@@ -129,8 +129,8 @@ pub(super) fn cut(line: &str, width: usize) -> (String, bool) {
     (kept, true)
 }
 
-/// Breaks nested values into lines of this width, after commas and colons where possible. Returns whether a part is missing after
-/// `max` lines.
+/// Breaks nested values into lines of this width, after commas and colons where possible. Returns whether a part is
+/// missing after `max` lines.
 pub(super) fn wrap(text: &str, width: usize, max: usize) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
     let mut rest = text;
