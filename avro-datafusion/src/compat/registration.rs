@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{coercion, dates, instants, lengths, now, similar, zones};
+use super::{approx_distinct, coercion, dates, instants, lengths, now, similar, zones};
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 /// Changes this session. Its time zone becomes UTC, unless it has one.
@@ -41,6 +41,7 @@ fn register_functions(state: &mut SessionState) -> Result<()> {
     functions.extend(dates::all(function));
     functions.push(now::Now::new(state.config_options()).into());
     functions.push(zones::AtTimeZone::new().into());
+    state.register_udaf(Arc::new(AggregateUDF::from(approx_distinct::ApproxDistinct::new())))?;
     let options = Arc::clone(state.config_options());
     for function in functions {
         state.register_udf(Arc::new(function))?;

@@ -24,7 +24,7 @@ Examples:
   avro-sql count logs/
   avro-sql tojson --head 3 events.avro                          also head, cat, meta, fromjson
   avro-sql repair damaged.avro whole.avro                       also concat, recodec
-  avro-sql help sql                                             also types, unions, dates, options, s3";
+  avro-sql help sql                                             also types, unions, dates, s3";
 
 /// Examples of `convert`.
 pub(crate) const CONVERT: &str = "\

@@ -338,8 +338,8 @@ fn table_continues_after_sizing_rows() {
         written(Format::Table, None, &[batch(&many, &names), batch(&[100_000], &[Some("wide as a house")])]);
     assert_eq!(counts.rows, 10_501);
     assert_eq!(text.lines().count(), 10_501 + 5);
-    assert_eq!(text.lines().nth(4 + 1000), Some("|      1000 | NULL    | [1000,null] |"), "{text:.300}");
-    assert!(text.contains("|    100000 | wide as a house | [100000,null] |\n"));
+    assert_eq!(text.lines().nth(4 + 1000), Some("|    1000 | NULL    | [1000,null] |"), "{text:.300}");
+    assert!(text.contains("|  100000 | wide as a house | [100000,null] |\n"));
 }
 
 #[test]

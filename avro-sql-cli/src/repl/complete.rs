@@ -170,6 +170,16 @@ pub(super) fn tables_of(tokens: &[Token<'_>]) -> Vec<(TableName, String)> {
             if let Some(path) = rest.next_if(|t| t.kind == TokenKind::Text && t.ended) {
                 tables.push((TableName::Quoted(path.unquoted().replace("''", "'")), String::new()));
             }
+            let mut depth = 1usize;
+            while depth > 0
+                && let Some(token) = rest.next()
+            {
+                match token.text {
+                    "(" => depth += 1,
+                    ")" => depth -= 1,
+                    _ => {}
+                }
+            }
             continue;
         }
         let table = match last.kind {
