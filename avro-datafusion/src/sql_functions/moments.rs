@@ -100,7 +100,7 @@ impl Part {
     fn of(name: &str) -> Result<Part> {
         let name = name.to_ascii_lowercase();
         let is = |known: &&str| name == **known || name.strip_suffix('s') == Some(known);
-        match PARTS.iter().find(|(names, _)| names.iter().any(|known| is(known))) {
+        match PARTS.iter().find(|(names, _)| names.iter().any(is)) {
             Some((_, part)) => Ok(*part),
             None => exec_err!(
                 "`{name}` is not a part of a date; use year, quarter, month, week, day, hour, minute, second or millisecond"

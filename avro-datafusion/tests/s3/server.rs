@@ -154,6 +154,7 @@ impl Server {
     }
 
     /// Refuses the part of this number, of every upload.
+    #[allow(dead_code)] // for the tests of the command, which share this file
     pub(crate) fn refuse_part(&self, number: Option<usize>) {
         *self.state.refused_part.lock().unwrap() = number;
     }

@@ -113,6 +113,7 @@ impl Frequent {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use datafusion::arrow::array::Int64Array;

@@ -122,6 +122,7 @@ impl Numbers {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use datafusion::arrow::array::Float64Array;

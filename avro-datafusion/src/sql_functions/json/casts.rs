@@ -36,10 +36,8 @@ impl FunctionRewrite for Casts {
             Expr::TryCast(TryCast { expr, field }) if is_json(field) => (expr, true),
             _ => return Ok(Transformed::no(expr)),
         };
-        let is_checked = match value.get_type(schema)? {
-            text if is_text(&text) || is_bytes(&text) || text.is_null() => true,
-            _ => false,
-        };
+        let from = value.get_type(schema)?;
+        let is_checked = is_text(&from) || is_bytes(&from) || from.is_null();
         let value = if is_checked { value.as_ref().clone() } else { self.to_json.call(vec![value.as_ref().clone()]) };
         let checked = ScalarUDF::from(Checked { is_try, signature: Signature::user_defined(Volatility::Immutable) });
         Ok(Transformed::yes(Arc::new(checked).call(vec![value])))

@@ -193,7 +193,7 @@ impl Structure {
 fn from_json(arguments: &Arguments) -> Result<ArrayRef> {
     let structure = arguments.texts(1)?;
     let Some(structure) = structure.get(0) else {
-        return Ok(ScalarValue::try_from(arguments.returns)?.to_array_of_size(arguments.rows)?);
+        return ScalarValue::try_from(arguments.returns)?.to_array_of_size(arguments.rows);
     };
     let structure = Structure::parse(structure)?;
     let mut documents = Documents::new(arguments, 0)?;

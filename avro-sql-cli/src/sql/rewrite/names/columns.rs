@@ -16,7 +16,7 @@ use super::scope::spelled;
 
 /// Finds the first call of `COLUMNS`, and replaces all by a column.
 enum Calls<'a> {
-    Find(Option<Expr>),
+    Find(Option<Box<Expr>>),
     Replace(&'a Expr),
 }
 
@@ -26,7 +26,7 @@ impl VisitorMut for Calls<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if argument(expr).is_some() {
             match self {
-                Calls::Find(found @ None) => *found = Some(expr.clone()),
+                Calls::Find(found @ None) => *found = Some(Box::new(expr.clone())),
                 Calls::Find(_) => {}
                 Calls::Replace(column) => *expr = (*column).clone(),
             }
