@@ -1,4 +1,5 @@
-"""Draws the pictures of README.md: `session.svg` from what the command prints, `speed.svg` from measured records.
+"""Draws the pictures of README.md and the cookbook: `session.svg` and `explore.svg` from what the command prints, `speed.svg`
+from measured records.
 
     cargo build -p avro-sql-cli
     python3 docs/pictures.py target/debug/avro-sql
@@ -39,6 +40,24 @@ SESSION = [
     ["-c", "SELECT amonut FROM 'events/'"],
     ["convert", "events/", "buys.parquet", "--where", "kind = 'BUY'"],
     ["-c", "SELECT count(*) AS buys FROM 'buys.parquet'"],
+]
+
+# A first look at an unknown directory, to an answer and a Parquet file.
+EXPLORE = [
+    ["ls", "incoming/"],
+    [
+        "-c",
+        "SELECT column_name, column_type, null_percentage AS nulls, min, max, distribution\n"
+        "    FROM (SUMMARIZE 'incoming/part-*.avro') WHERE column_name IN ('id', 'kind', 'amount', 'at')",
+    ],
+    ["-c", "FROM histogram('incoming/part-*.avro', 'amount', 5)"],
+    ["-c", "SELECT _row, id, kind, amount FROM 'incoming/part-*.avro' WHERE amount < -80"],
+    [
+        "-c",
+        "PIVOT (SELECT address.city, kind, amount FROM 'incoming/part-*.avro' WHERE amount > 0)\n"
+        "    ON kind USING sum(amount) GROUP BY city ORDER BY city",
+    ],
+    ["convert", "incoming/part-*.avro", "events.parquet"],
 ]
 
 # The bars: a record, a case in it, and what that case is called here.
@@ -85,11 +104,18 @@ def quoted(word):
     return word if re.fullmatch(r"[\w./=-]+", word) else f'"{word}"'
 
 
-def session_svg(binary):
+def session_svg(binary, session, title):
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "testdata" / "sql" / "events", Path(folder) / "events")
-        for words in SESSION:
+        events = ROOT / "testdata" / "sql" / "events"
+        shutil.copytree(events, Path(folder) / "events")
+        incoming = Path(folder) / "incoming"
+        incoming.mkdir()
+        for number, file in enumerate(sorted(events.rglob("*.avro"))[:3]):
+            shutil.copy(file, incoming / f"part-{number}.avro")
+        (incoming / "notes.json").write_text('{"from": "upstream"}')
+        (incoming / "cut.avro").write_bytes((incoming / "part-2.avro").read_bytes()[:-100])
+        for words in session:
             command = " ".join(["avro-sql", *map(quoted, words)])
             for number, line in enumerate(command.split("\n")):
                 lines.append(("command", ("$ " if number == 0 else "  ") + line))
@@ -99,7 +125,7 @@ def session_svg(binary):
     height = top + step * len(lines) + 8
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
-        "<title>A session of avro-sql: queries over a directory of Avro files, an error, a conversion</title>",
+        f"<title>{title}</title>",
         "<style>text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; white-space: pre }",
         ".command { fill: #f0f6fc; font-weight: 600 } .out { fill: #c9d1d9 } .error { fill: #ff7b72 }</style>",
         f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8" fill="#0d1117" stroke="#3d444d"/>',
@@ -155,7 +181,11 @@ def speed_svg():
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: pictures.py AVRO_SQL")
-    (DOCS / "session.svg").write_text(session_svg(str(Path(sys.argv[1]).resolve())))
+    binary = str(Path(sys.argv[1]).resolve())
+    title = "A session of avro-sql: queries over a directory of Avro files, an error, a conversion"
+    (DOCS / "session.svg").write_text(session_svg(binary, SESSION, title))
+    title = "A first look at a directory: its files, a summary, a histogram, rows, a pivot, a conversion to Parquet"
+    (DOCS / "explore.svg").write_text(session_svg(binary, EXPLORE, title))
     (DOCS / "speed.svg").write_text(speed_svg())
 
 

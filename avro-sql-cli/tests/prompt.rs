@@ -48,14 +48,14 @@ fn prompt_runs_statements_and_commands() {
         +--------+--------+------------+
         1 row
         avro-sql> \d people
-        +-------------+-------------------------+-------------+
-        | column_name | data_type               | is_nullable |
-        +-------------+-------------------------+-------------+
-        | id          | Int64                   | NO          |
-        | name        | Utf8View                | YES         |
-        | color       | Dictionary(Int32, Utf8) | NO          |
-        | tags        | List(non-null Utf8View) | NO          |
-        +-------------+-------------------------+-------------+
+        +-------------+---------------------+-------------+
+        | column_name | data_type           | is_nullable |
+        +-------------+---------------------+-------------+
+        | id          | BIGINT              | NO          |
+        | name        | VARCHAR             | YES         |
+        | color       | ENUM('RED', 'BLUE') | NO          |
+        | tags        | VARCHAR[]           | NO          |
+        +-------------+---------------------+-------------+
         4 rows
         avro-sql> SELECT id, name
         FROM people
@@ -191,7 +191,7 @@ fn tab_completes() {
         ("select * from people p where p.col\t", "where p.color"),
         ("select * from 'people.avro' where tag\t", "where tags"),
         ("select * from odd where \"I\t", "where \"Id\""),
-        ("select * from read_\t", "from read_avro("),
+        ("select * from read_av\t", "from read_avro("),
         ("select date_tr\t", "date_trunc("),
         ("select tag\t", "select tags"),
         ("select * from home where address.ci\t", "where address.city"),

@@ -3,7 +3,7 @@
 //! DataFusion 55 supports neither dictionaries nor floats there. Here it counts the values of a dictionary, and floats
 //! by their text, of which each has its own.
 //!
-//! Delete when: DataFusion runs `SELECT approx_distinct(arrow_cast('a', 'Dictionary(Int32, Utf8)')), approx_distinct(1e0)`.
+//! Delete when: DataFusion runs `SELECT approx_distinct(kind), approx_distinct(1e0)` of an enum `kind`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Nested values as JSON text.
 //!
-//! Bytes are hexadecimal digits after `\x`, NaN and infinities are strings, and a union is the value of its branch, as in the command's
-//! JSON output.
+//! Bytes are hexadecimal digits after `\x`, NaN and infinities are strings, and a union is the value of its branch, as
+//! in the command's JSON output.
 
 use std::fmt::Write;
 use std::ops::Range;

@@ -1,6 +1,6 @@
-//! Names of types that DataFusion 55 does not know: `UUID`, `JSON`, `MAP(VARCHAR, BIGINT)`, `TIME(3)`, `FIXED(16)`, `BLOB`,
-//! `HUGEINT`, and Avro's `long`. With these, `CAST` takes every name that [`sql_type_name`](crate::sql_type_name)
-//! returns, except of enums and unions.
+//! Names of types that DataFusion 55 does not know: `UUID`, `JSON`, `MAP(VARCHAR, BIGINT)`, `TIME(3)`, `FIXED(16)`,
+//! `BLOB`, `HUGEINT`, and Avro's `long`. With these, `CAST` takes every name that
+//! [`sql_type_name`](crate::sql_type_name) returns, except of enums and unions.
 //!
 //! Delete when: DataFusion plans `CAST(x AS MAP(VARCHAR, BIGINT))`.
 

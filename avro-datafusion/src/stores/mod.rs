@@ -3,8 +3,8 @@
 //! A session asks `registry` for stores; it creates those it does not know. They are `lazy`: credentials and regions
 //! are looked up, and clients created, on first use, so that a session costs nothing that its queries do not need.
 //! `settings` holds the options of a table; `aws` and `clouds` create stores from these and the environment; `explain`
-//! adds advice to errors; `staged` keeps written objects back until a statement has succeeded. Without the cargo feature
-//! `cloud`, all such URLs are errors that say so.
+//! adds advice to errors; `staged` keeps written objects back until a statement has succeeded. Without the cargo
+//! feature `cloud`, all such URLs are errors that say so.
 
 #[cfg(feature = "cloud")]
 mod aws;

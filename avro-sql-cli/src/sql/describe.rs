@@ -1,4 +1,5 @@
-//! `DESCRIBE`: columns with SQL's type names, and hints about attributes of the table's Avro schema that have no effect.
+//! `DESCRIBE`: columns with SQL's type names, and hints about attributes of the table's Avro schema that have no
+//! effect.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! `PIVOT t ON kind USING sum(x) GROUP BY day` and `UNPIVOT t ON a, b`, as in DuckDB: rewrites them as the standard's
 //! `SELECT * FROM t PIVOT (sum(x) FOR kind IN (..))`, and looks up the values of `ON` where none are given.
 //!
-//! `names/pivot.rs` makes queries of the standard's form. It has no `GROUP BY`, so the call `__pivot_groups(day)` stands
-//! for it among the aggregates.
+//! `names/pivot.rs` makes queries of the standard's form. It has no `GROUP BY`, so the call `__pivot_groups(day)`
+//! stands for it among the aggregates.
 
 use std::ops::ControlFlow;
 

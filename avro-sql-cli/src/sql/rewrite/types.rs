@@ -1,5 +1,5 @@
-//! `STRUCT(city VARCHAR, zip VARCHAR)` as a type, as `DESCRIBE` prints it: sqlparser reads `STRUCT<city VARCHAR, ..>` in
-//! DataFusion's dialects.
+//! `STRUCT(city VARCHAR, zip VARCHAR)` as a type, as `DESCRIBE` prints it: sqlparser reads `STRUCT<city VARCHAR, ..>`
+//! in DataFusion's dialects.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};

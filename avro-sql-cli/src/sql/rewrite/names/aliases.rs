@@ -1,4 +1,4 @@
-//! Names of items in the same `SELECT` and in its `WHERE`: `SELECT price * 2 AS double, double + 1 .. WHERE double > 5`.
+//! Names of items in the same `SELECT` and in its `WHERE`: `SELECT price * 2 AS two, two + 1 .. WHERE two > 5`.
 //!
 //! A name that no table has as a column is that of an item before it, as in DuckDB. It is replaced by the item's
 //! expression.
