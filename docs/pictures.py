@@ -51,11 +51,11 @@ EXPLORE = [
         "    FROM (SUMMARIZE 'incoming/part-*.avro') WHERE column_name IN ('id', 'kind', 'amount', 'at')",
     ],
     ["-c", "FROM histogram('incoming/part-*.avro', 'amount', 5)"],
-    ["-c", "SELECT _row, id, kind, amount FROM 'incoming/part-*.avro' WHERE amount < -80"],
+    ["-c", "SELECT _row, id, kind, amount FROM 'incoming/part-*.avro' WHERE amount < -60"],
     [
         "-c",
-        "PIVOT (SELECT address.city, kind, amount FROM 'incoming/part-*.avro' WHERE amount > 0)\n"
-        "    ON kind USING sum(amount) GROUP BY city ORDER BY city",
+        "PIVOT (SELECT address.city, kind FROM 'incoming/part-*.avro')\n"
+        "    ON kind USING count(*) GROUP BY city ORDER BY city",
     ],
     ["convert", "incoming/part-*.avro", "events.parquet"],
 ]

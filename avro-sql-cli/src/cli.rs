@@ -3,6 +3,7 @@
 mod conversion;
 pub(crate) mod manual;
 mod options;
+mod results;
 mod tools;
 mod usage_error;
 mod words;
@@ -19,6 +20,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
 
 pub(crate) use options::{Options, Task};
+
+use results::{ResultArguments, files_of, literal};
 
 use crate::commands::index;
 use crate::commands::tools::{Compat, Count, ShowSchema};
@@ -245,31 +248,6 @@ enum CommandArguments {
     },
 }
 
-/// How the rows of a command are written.
-#[derive(Args)]
-struct ResultArguments {
-    /// Output format (default: by the extension of -o, else table on a terminal and csv elsewhere)
-    #[arg(long, value_enum)]
-    format: Option<FormatArgument>,
-    /// Write rows to this file, replaced only on success
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-}
-
-impl ResultArguments {
-    /// Returns the query that this SQL is.
-    fn query(self, sql: String, quiet: bool) -> Result<Task> {
-        let arguments = QueryArguments {
-            command: vec![sql],
-            format: self.format,
-            output: self.output,
-            max_rows: Some(0),
-            ..QueryArguments::default()
-        };
-        query(arguments, quiet).map(Task::Query)
-    }
-}
-
 #[derive(Args)]
 struct ConvertArguments {
     /// Inputs (files, directories, globs), then the output: a file, or a directory ending in `/` that gets one file for
@@ -400,8 +378,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         }
         Some(CommandArguments::Ls { inputs, result }) => {
             let paths: Vec<_> = inputs.iter().map(|path| literal(path)).collect();
-            let sql = format!("SELECT * FROM avro_files([{}]) ORDER BY file", paths.join(", "));
-            result.query(sql, arguments.resources.quiet)?
+            result.query(files_of(&paths.join(", ")), arguments.resources.quiet)?
         }
         Some(CommandArguments::Summarize { input, result }) => {
             result.query(format!("SUMMARIZE {}", literal(&input)), arguments.resources.quiet)?
@@ -468,11 +445,6 @@ fn reading(arguments: &Arguments) -> Result<AvroOptions> {
         reading.short_decimals = true;
     }
     Ok(reading)
-}
-
-/// Returns a text as a literal of SQL.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
