@@ -271,6 +271,33 @@ async fn avro_blocks_lists_blocks() {
 }
 
 #[tokio::test]
+async fn calls_of_one_function_are_different_tables() {
+    let dir = files();
+    let cases: &[(&str, &str)] = &[
+        (
+            "SELECT (SELECT max(n) FROM read_avro('$DIR/a.avro')) AS a, (SELECT max(n) FROM read_avro('$DIR/d')) AS b,
+             1 + (SELECT max(n) FROM read_avro('$DIR/old.avro')) AS c",
+            "a | b | c\n9 | 19 | 6",
+        ),
+        (
+            "SELECT (SELECT max(value) FROM generate_series(1, 5)) AS a, (SELECT max(value) FROM generate_series(1, 2)) AS b",
+            "a | b\n5 | 2",
+        ),
+        (
+            "SELECT sum(a.n + b.n) AS s FROM read_avro('$DIR/a.avro') a, read_avro('$DIR/d') b WHERE a.n + 10 = b.n",
+            "s\n190",
+        ),
+        (
+            "SELECT read_avro.n FROM read_avro('$DIR/a.avro') AS read_avro WHERE n IN (SELECT n FROM read_avro('$DIR/old.avro'))",
+            "n\n5",
+        ),
+    ];
+    for partitions in [1, 3] {
+        check(&session(partitions), &dir, cases).await;
+    }
+}
+
+#[tokio::test]
 async fn avro_files_lists_files_that_cannot_be_read() {
     let dir = Dir::new();
     let good = numbers(0..10);

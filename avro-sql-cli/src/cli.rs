@@ -207,7 +207,8 @@ enum CommandArguments {
         #[arg(long)]
         per_file: bool,
     },
-    /// List files: rows, blocks, codec, schema, and what is wrong with those that cannot be read
+    /// List files: rows, blocks, bytes, codec, fingerprint of the schema, and what is wrong with those that cannot be
+    /// read
     #[command(after_help = manual::LS)]
     Ls {
         /// Files, directories, globs or URLs

@@ -31,6 +31,7 @@ mod planner;
 mod points;
 mod registration;
 mod similar;
+mod table_functions;
 mod temporal;
 mod text;
 #[cfg(feature = "sql")]
@@ -65,6 +66,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     #[cfg(feature = "sql")]
     lateral::register(state)?;
     unions::register(state)?;
+    table_functions::register(state);
     filter_pushdown::register(state);
     Ok(())
 }

@@ -43,9 +43,7 @@ pub(super) fn files_of(paths: &str) -> String {
             here.chars().count() + 1
         ),
     };
-    format!(
-        "SELECT {name}, rows, blocks, bytes, codec, schema, error, fingerprint, modified FROM avro_files([{paths}]) ORDER BY 1"
-    )
+    format!("SELECT {name}, rows, blocks, bytes, codec, fingerprint, error FROM avro_files([{paths}]) ORDER BY 1")
 }
 
 /// Returns a text as a literal of SQL.

@@ -223,9 +223,11 @@ impl VisitorMut for Uses {
             let SelectItem::UnnamedExpr(expr) = item else { continue };
             // The column is named as in the query.
             let said = expr.to_string();
-            self.is_changed = false;
+            let outer = std::mem::take(&mut self.is_changed);
             let _ = expr.visit(self);
-            if self.is_changed {
+            let is_changed = std::mem::replace(&mut self.is_changed, outer);
+            self.is_changed |= is_changed;
+            if is_changed {
                 let alias = Ident::with_quote('"', said);
                 *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
             }

@@ -17,6 +17,7 @@ mod pivot;
 mod scope;
 mod tables;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
@@ -27,7 +28,7 @@ use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByExpr,
     OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, Statement as Sql, TableAlias, TableFactor,
-    TableObject, TableWithJoins, Value,
+    TableObject, TableWithJoins, Value, visit_expressions,
 };
 
 pub(super) use paths::dot;
@@ -236,6 +237,11 @@ impl Binder<'_> {
         }
         if let Some(condition) = &mut select.selection {
             self.expr(condition)?;
+            if has_window(condition) {
+                return plan_err!(
+                    "WHERE cannot have a window function; use QUALIFY, as in QUALIFY row_number() OVER (..) = 1"
+                );
+            }
         }
         self.scope().outputs = Columns::new(columns.clone().unwrap_or_default());
         if let GroupByExpr::Expressions(by, _) = &mut select.group_by {
@@ -439,6 +445,16 @@ fn respell(names: &mut [ObjectName], columns: &Columns) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an expression has a window function, outside of subqueries.
+fn has_window(expr: &Expr) -> bool {
+    !paths::has_subquery(expr)
+        && visit_expressions(expr, |expr| match expr {
+            Expr::Function(function) if function.over.is_some() => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .is_break()
 }
 
 /// Replaces the column numbers in `ROLLUP (1, 2)`, `CUBE (..)` and `GROUPING SETS (..)` by the columns.
