@@ -7,8 +7,8 @@
 //! Here each call has a table name of its own, below an alias with DataFusion's name, if a plan has several calls of
 //! one function.
 //!
-//! Delete when: DataFusion returns `5, 2` for `SELECT (SELECT max(value) FROM generate_series(1, 5)), (SELECT max(value)
-//! FROM generate_series(1, 2))`.
+//! Delete when: DataFusion returns `5, 2` for
+//! `SELECT (SELECT max(value) FROM generate_series(1, 5)), (SELECT max(value) FROM generate_series(1, 2))`.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
