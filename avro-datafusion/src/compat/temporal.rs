@@ -349,6 +349,7 @@ fn may_have_hours(interval: &Side) -> bool {
 }
 
 /// Returns whether values are times of day.
+#[cfg(feature = "sql")]
 pub(super) fn is_time_of_day(data_type: &DataType) -> bool {
     class(data_type) == Some(Class::TimeOfDay)
 }

@@ -21,7 +21,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::words::{is_space, whitespace};
+use super::summarize::creates;
+use super::words::{AFTER_COLUMN, is_space, whitespace};
 
 /// The function that stands for `GROUP BY`.
 pub(super) const GROUPS: &str = "__pivot_groups";
@@ -47,12 +48,13 @@ fn begins(tokens: &[TokenWithSpan], at: usize) -> Option<Keyword> {
     let before = tokens.iter().take(at).rev().map(|token| &token.token).find(|token| !is_space(token));
     let is_first = match before {
         None | Some(Token::LParen | Token::SemiColon) => true,
-        Some(Token::Word(word)) => matches!(word.keyword, Keyword::AS | Keyword::EXPLAIN | Keyword::ANALYZE),
+        Some(Token::Word(word)) if word.keyword == Keyword::AS => creates(tokens),
+        Some(Token::Word(word)) => matches!(word.keyword, Keyword::EXPLAIN | Keyword::ANALYZE),
         _ => false,
     };
     let after = tokens.iter().skip(at + 1).map(|token| &token.token).find(|token| !is_space(token));
     let is_table = match after {
-        Some(Token::Word(next)) => next.keyword == Keyword::NoKeyword,
+        Some(Token::Word(next)) => !AFTER_COLUMN.contains(&next.keyword),
         Some(Token::SingleQuotedString(_) | Token::LParen) => true,
         _ => false,
     };

@@ -26,10 +26,11 @@ fn begins_summary(tokens: &[TokenWithSpan], at: usize) -> bool {
     let mut before = tokens.iter().take(at).rev().map(|token| &token.token).filter(|token| !is_space(token));
     let begins_query = match before.next() {
         None | Some(Token::LParen | Token::SemiColon) => true,
-        Some(Token::Word(word)) => matches!(
-            word.keyword,
-            Keyword::AS | Keyword::EXPLAIN | Keyword::ANALYZE | Keyword::VERBOSE | Keyword::DESCRIBE
-        ),
+        // `SELECT 1 AS summarize FROM t` names a column.
+        Some(Token::Word(word)) if word.keyword == Keyword::AS => creates(tokens),
+        Some(Token::Word(word)) => {
+            matches!(word.keyword, Keyword::EXPLAIN | Keyword::ANALYZE | Keyword::VERBOSE | Keyword::DESCRIBE)
+        }
         _ => false,
     };
     let mut after = tokens.iter().skip(at + 1).map(|token| &token.token).filter(|token| !is_space(token));
@@ -39,6 +40,12 @@ fn begins_summary(tokens: &[TokenWithSpan], at: usize) -> bool {
             Some(Token::SingleQuotedString(_) | Token::LParen) => true,
             _ => false,
         }
+}
+
+/// Whether the statement creates a table or a view.
+pub(super) fn creates(tokens: &[TokenWithSpan]) -> bool {
+    let first = tokens.iter().map(|token| &token.token).find(|token| !is_space(token));
+    matches!(first, Some(Token::Word(word)) if word.keyword == Keyword::CREATE)
 }
 
 fn replace(tokens: &mut Vec<TokenWithSpan>, at: usize) {
