@@ -200,7 +200,7 @@ enum CommandArguments {
     /// Count the rows of Avro files, from their block headers where these are plausible
     #[command(after_help = manual::COUNT)]
     Count {
-        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        /// Files, directories, globs or URLs; `-` is standard input; without a path, a pipe is read
         #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Print a line for each file: rows, a tab, name

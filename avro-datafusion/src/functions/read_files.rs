@@ -93,7 +93,7 @@ impl ReadFilesFunc {
     fn value(&self, key: &str, name: &str, value: &str) -> Result<String> {
         Ok(match key {
             "format.delimiter" if value == "\\t" => "\t".to_owned(),
-            "format.null_regex" => format!("^{}$", escaped_regex(value)),
+            "format.null_regex" => format!("^{}$", regex::escape(value)),
             "format.compression" if value.eq_ignore_ascii_case("none") => "uncompressed".to_owned(),
             "format.newline_delimited" => match value {
                 "newline_delimited" | "ndjson" | "lines" => "true".to_owned(),
@@ -146,10 +146,4 @@ impl TableFunctionImpl for ReadFilesFunc {
         let network = locations.iter().any(|location| location.store() != local);
         wait(async { self.table(state, &call, &locations).await }, network)
     }
-}
-
-/// Returns a regular expression that matches exactly this text.
-fn escaped_regex(text: &str) -> String {
-    let special = |c: char| "\\.+*?()|[]{}^$#&-~".contains(c);
-    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }

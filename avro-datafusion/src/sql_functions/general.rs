@@ -22,8 +22,8 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         example: "if(1 < 2, 'yes', 'no')",
         n_args: 2..=3,
         body: Body::Expr(|call| {
-            let then = when(call.arg(0), call.arg(1));
-            if call.args.len() == 3 { { then }.otherwise(call.arg(2)) } else { { then }.end() }
+            let mut then = when(call.arg(0), call.arg(1));
+            if call.args.len() == 3 { then.otherwise(call.arg(2)) } else { then.end() }
         }),
     },
     Definition {

@@ -24,7 +24,7 @@ pub(super) enum ToolArguments {
     /// Print the metadata of files: header entries, codec, sync marker, blocks, rows and sizes
     #[command(visible_alias = "getmeta", after_help = manual::META)]
     Meta {
-        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        /// Files, directories, globs or URLs; `-` is standard input; without a path, a pipe is read
         #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Print only the value of this metadata key, unchanged
@@ -40,7 +40,7 @@ pub(super) enum ToolArguments {
     /// Print the first rows of a file
     #[command(after_help = manual::HEAD)]
     Head {
-        /// A file, directory, glob or URL; `-` is standard input, as is no path after a pipe
+        /// A file, directory, glob or URL; `-` is standard input; without a path, a pipe is read
         #[arg(value_name = "PATH")]
         input: Option<PathBuf>,
         /// Number of rows
@@ -52,9 +52,9 @@ pub(super) enum ToolArguments {
     /// Print the rows of files, one file after another
     #[command(after_help = manual::CAT)]
     Cat {
-        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe. The last of several is
-        /// the output, as in `avro-tools cat IN.. OUT`, if it does not exist and its extension is that of an output
-        /// format
+        /// Files, directories, globs or URLs; `-` is standard input; without a path, a pipe is read. The last of
+        /// several is the output, as in `avro-tools cat IN.. OUT`, if it does not exist and has the extension of an
+        /// output format
         #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Maximum number of rows
@@ -66,7 +66,7 @@ pub(super) enum ToolArguments {
     /// Print rows as JSON lines, in Avro's JSON encoding
     #[command(name = "tojson", after_help = manual::TOJSON)]
     ToJson {
-        /// Files, directories, globs or URLs; `-` is standard input, as is no path after a pipe
+        /// Files, directories, globs or URLs; `-` is standard input; without a path, a pipe is read
         #[arg(value_name = "PATH")]
         inputs: Vec<PathBuf>,
         /// Indent rows over several lines

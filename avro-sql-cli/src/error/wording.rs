@@ -36,8 +36,7 @@ const NEEDS: [(&[&str], &str); 4] = [
 ];
 
 /// Types of other tools, and their SQL names.
-const TYPES: [(&str, &str); 30] = [
-    ("long", "BIGINT"),
+const TYPES: [(&str, &str); 25] = [
     ("int32", "INTEGER"),
     ("int64", "BIGINT"),
     ("int16", "SMALLINT"),
@@ -46,7 +45,6 @@ const TYPES: [(&str, &str); 30] = [
     ("uint16", "SMALLINT UNSIGNED"),
     ("uint32", "INTEGER UNSIGNED"),
     ("uint64", "BIGINT UNSIGNED"),
-    ("hugeint", "DECIMAL(38, 0)"),
     ("utf8", "VARCHAR"),
     ("utf8view", "VARCHAR"),
     ("largeutf8", "VARCHAR"),
@@ -56,9 +54,7 @@ const TYPES: [(&str, &str); 30] = [
     ("decimal128", "DECIMAL(p, s)"),
     ("decimal256", "DECIMAL(p, s)"),
     ("money", "DECIMAL(19, 4)"),
-    ("bytes", "BYTEA"),
     ("binary", "BYTEA"),
-    ("blob", "BYTEA"),
     ("date32", "DATE"),
     ("date64", "DATE"),
     ("timestamp_s", "TIMESTAMP(0)"),
@@ -66,7 +62,6 @@ const TYPES: [(&str, &str); 30] = [
     ("timestamp_us", "TIMESTAMP(6)"),
     ("timestamp_ns", "TIMESTAMP(9)"),
     ("enum", "VARCHAR"),
-    ("json", "VARCHAR"),
 ];
 
 /// Rewrites the engine's text.
@@ -432,10 +427,10 @@ mod tests {
                 "VARCHAR[] has no fields; items of lists are [1], [2], ..",
             ),
             ("Expected LIMIT to be an integer or null, but got Utf8", "LIMIT must be an integer, not VARCHAR"),
-            ("not supported: Unsupported SQL type long", "there is no type `long`; use BIGINT"),
+            ("not supported: Unsupported SQL type int64", "there is no type `int64`; use BIGINT"),
             (
-                "table function 'read_csv' not found",
-                "there is no table function `read_csv`; FROM 'PATH' reads files of all formats",
+                "table function 'read_text' not found",
+                "there is no table function `read_text`; FROM 'PATH' reads files of all formats",
             ),
             ("division by zero", "division by zero"),
             ("Expected: an expression, found: EOF", "expected an expression, found the end of the statement"),

@@ -16,13 +16,13 @@ use super::fit::{CUT, LayoutCell, Wanted, cut, fit, fits, width, wrap};
 use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable};
 use crate::error::Result;
 
-/// Rows that decide the column widths if there is no row limit.
+/// Number of first rows whose values set the column widths, if there is no row limit.
 const SIZING_ROWS: usize = 10_000;
 
-/// Bytes of rows that decide the column widths.
+/// Number of bytes of these rows at most.
 const SIZING_BYTES: usize = 8 << 20;
 
-/// Columns that later numbers may need beyond those that decide the widths.
+/// Digits by which later numbers may be longer than those of these rows.
 const GROWTH: usize = 3;
 
 /// Width that the name of a type may add to its column.

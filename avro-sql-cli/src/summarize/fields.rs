@@ -55,21 +55,22 @@ impl Walk<'_> {
         match field.data_type() {
             DataType::Struct(fields) if tagged::is_tagged(fields) => {
                 let branches = array.as_struct();
-                self.add(name, sql_type_name(field), Measures::Frequent, field, &branch_names(branches))?;
+                self.add(name, || sql_type_name(field), Measures::Frequent, field, &branch_names(branches))?;
                 self.children(name, branches, None)
             }
             DataType::Struct(_) => {
-                self.add(name, "STRUCT".to_owned(), Measures::Nulls, field, array)?;
+                self.add(name, || "STRUCT".to_owned(), Measures::Nulls, field, array)?;
                 self.children(name, array.as_struct(), Some(array))
             }
             DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
-                self.add(name, sql_type_name(field), Measures::Nulls, field, array)?;
+                self.add(name, || sql_type_name(field), Measures::Nulls, field, array)?;
                 let (lengths, item, items) = items(array)?;
                 self.lengths(name, lengths)?;
-                self.field(&format!("unnest({name})"), &item, &items)
+                let name = self.name(|| format!("unnest({name})"));
+                self.field(&name, &item, &items)
             }
             DataType::Map(..) => {
-                self.add(name, sql_type_name(field), Measures::Nulls, field, array)?;
+                self.add(name, || sql_type_name(field), Measures::Nulls, field, array)?;
                 let present = present(array)?;
                 let map = present.as_map();
                 let offsets = map.offsets();
@@ -78,17 +79,18 @@ impl Walk<'_> {
                 let DataType::Struct(entry) = map.entries().data_type() else { return Ok(()) };
                 for (part, (field, values)) in ["keys", "values"].iter().zip(entry.iter().zip(map.entries().columns()))
                 {
-                    self.field(&format!("unnest(map_{part}({name}))"), field, &values.slice(start, end - start))?;
+                    let name = self.name(|| format!("unnest(map_{part}({name}))"));
+                    self.field(&name, field, &values.slice(start, end - start))?;
                 }
                 Ok(())
             }
             DataType::Dictionary(_, values) if !values.is_nested() => {
-                self.add(name, sql_type_name(field), Measures::All, field, &cast(array, values)?)
+                self.add(name, || sql_type_name(field), Measures::All, field, &cast(array, values)?)
             }
             other if other.is_nested() || matches!(other, DataType::Null | DataType::RunEndEncoded(..)) => {
-                self.add(name, sql_type_name(field), Measures::Nulls, field, array)
+                self.add(name, || sql_type_name(field), Measures::Nulls, field, array)
             }
-            _ => self.add(name, sql_type_name(field), Measures::All, field, array),
+            _ => self.add(name, || sql_type_name(field), Measures::All, field, array),
         }
     }
 
@@ -96,7 +98,7 @@ impl Walk<'_> {
     fn children(&mut self, name: &str, record: &StructArray, nulls_of: Option<&ArrayRef>) -> Result<()> {
         let nulls = nulls_of.filter(|array| array.null_count() > 0).map(|array| is_null(array)).transpose()?;
         for (field, child) in record.fields().iter().zip(record.columns()) {
-            let name = format!("{name}.{}", field.name());
+            let name = self.name(|| format!("{name}.{}", field.name()));
             match &nulls {
                 Some(nulls) => self.field(&name, field, &nullif(child, nulls)?)?,
                 None => self.field(&name, field, child)?,
@@ -109,14 +111,20 @@ impl Walk<'_> {
     fn lengths(&mut self, name: &str, lengths: Vec<i64>) -> Result<()> {
         let field = Field::new("length", DataType::Int64, false);
         let lengths: ArrayRef = Arc::new(Int64Array::from(lengths));
-        self.add(&format!("len({name})"), "BIGINT".to_owned(), Measures::All, &field, &lengths)
+        let name = self.name(|| format!("len({name})"));
+        self.add(&name, || "BIGINT".to_owned(), Measures::All, &field, &lengths)
+    }
+
+    /// Returns the name of the next field. Only the first walk needs names, because it creates the summaries.
+    fn name(&self, name: impl FnOnce() -> String) -> String {
+        if self.next == self.summaries.len() { name() } else { String::new() }
     }
 
     /// Adds values to the next summary.
     fn add(
         &mut self,
         name: &str,
-        type_name: String,
+        type_name: impl FnOnce() -> String,
         measures: Measures,
         field: &Field,
         values: &ArrayRef,
@@ -124,7 +132,7 @@ impl Walk<'_> {
         if self.next == self.summaries.len() {
             let of = Field::new(field.name(), values.data_type().clone(), true);
             let of = of.with_metadata(field.metadata().clone());
-            self.summaries.push(FieldSummary::new(name.to_owned(), type_name, measures, of)?);
+            self.summaries.push(FieldSummary::new(name.to_owned(), type_name(), measures, of)?);
         }
         self.next += 1;
         match self.summaries.get_mut(self.next - 1) {

@@ -118,17 +118,13 @@ fn value(field: &Field, numbers: &Numbers, x: f64, is_quantile: bool) -> Result<
 /// Returns the most frequent values with their shares, `BUY 40%, VIEW 33%`.
 fn top(field: &FieldSummary) -> Result<Option<String>> {
     let Some(values) = &field.values else { return Ok(None) };
-    let of = match field.field.data_type() {
-        DataType::Struct(_) => Field::new("branch", DataType::Utf8, true),
-        _ => field.field.clone(),
-    };
     let mut parts = Vec::new();
     for (value, count) in values.frequent.top(TOP) {
         let share = percentage(count, field.present()).unwrap_or(0.0);
         if share < SHARE_MIN {
             break;
         }
-        let text = text(&of, value)?.unwrap_or_default();
+        let text = text(&field.field, value)?.unwrap_or_default();
         let mut shown: String = text.chars().take(VALUE_CHARS).collect();
         if shown.len() < text.len() {
             shown.push('…');

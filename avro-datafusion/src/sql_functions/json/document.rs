@@ -100,7 +100,7 @@ impl Document<'_> {
         json
     }
 
-    /// Returns a value as text: a string without quotes. JSON's null is no value.
+    /// Returns a value as text, a string without its quotes; `None` for JSON's null.
     pub(super) fn string(&self, place: usize) -> Option<String> {
         match self.tape.token(place) {
             Token::Null => None,

@@ -16,10 +16,9 @@ use datafusion::common::{Result, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::collect;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, MacroArg, MacroDefinition, Select, SelectItem,
-    Statement as Sql, TableFactor, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, MacroArg, MacroDefinition, Select,
+    SelectItem, Statement as Sql, TableFactor, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -106,13 +105,19 @@ async fn set(state: &SessionState, definitions: &Definitions, tokens: &[TokenWit
     Ok(())
 }
 
+/// Whether this is a type of bytes.
+fn bytes(of: &DataType) -> bool {
+    matches!(of, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
+}
+
 /// Returns the first value of an array as an expression.
 fn literal(field: &Field, array: &dyn Array) -> Result<Expr> {
     let type_name = sql_type_name(field);
     let text = match array.is_null(0) {
         true => "NULL".to_owned(),
         false => match array.data_type() {
-            DataType::Struct(_) | DataType::List(_) | DataType::Map(..) | DataType::Union(..) => {
+            // Arrow prints bytes as digits without a mark, which a cast would take for text.
+            other if other.is_nested() || bytes(other) && type_name != "UUID" => {
                 return plan_err!(
                     "SET VARIABLE: the value must be a number, a text, a date or a time, not {type_name}"
                 );
