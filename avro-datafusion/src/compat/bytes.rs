@@ -3,25 +3,13 @@
 //! Text beside bytes stands for its UTF-8 bytes, and text as `\x00ff` for those bytes, as bytes are shown. Text beside
 //! a uuid is a uuid in any case, with or without hyphens and braces.
 
-use super::coercion::{Side, is_text};
+use super::operand::{Side, is_bytes, is_text, is_uuid};
 use super::text;
 use super::uuid;
-use arrow_schema::extension::{EXTENSION_TYPE_NAME_KEY, ExtensionType, Uuid};
 use arrow_schema::{DataType, Field};
 use datafusion::common::{DFSchema, Result, ScalarValue, exec_err};
 use datafusion::logical_expr::expr::Like;
 use datafusion::logical_expr::{Expr, Operator, cast, lit};
-
-/// Whether values of this type are bytes, of one size or any.
-pub(crate) fn is_bytes(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
-}
-
-/// Whether a field has uuids as 16 bytes.
-pub(super) fn is_uuid(field: &Field) -> bool {
-    *field.data_type() == DataType::FixedSizeBinary(16)
-        && field.metadata().get(EXTENSION_TYPE_NAME_KEY).is_some_and(|name| name == Uuid::NAME)
-}
 
 /// Whether a field has uuids as text.
 fn is_uuid_text(field: &Field) -> bool {

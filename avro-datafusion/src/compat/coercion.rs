@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use super::exprs::{self, Rewrite};
+use super::operand::{Side, is_text, is_uuid};
 use super::{bytes, temporal, text, uuid, zones};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
@@ -19,45 +20,9 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast, lit, not,
+    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast, lit, not,
 };
 use datafusion::optimizer::AnalyzerRule;
-
-/// An expression and its type.
-#[derive(Debug, Clone)]
-pub(super) struct Side {
-    pub(super) expr: Expr,
-    pub(super) field: FieldRef,
-}
-
-impl Side {
-    /// Returns `None` for an expression without a type; DataFusion reports it.
-    pub(super) fn new(expr: &Expr, schema: &DFSchema) -> Option<Side> {
-        let (_, field) = expr.to_field(schema).ok()?;
-        Some(Side { expr: expr.clone(), field })
-    }
-
-    pub(super) fn data_type(&self) -> &DataType {
-        self.field.data_type()
-    }
-
-    /// The text of a literal.
-    pub(super) fn literal_text(&self) -> Option<&str> {
-        match &self.expr {
-            Expr::Literal(value, _) => value.try_as_str().flatten(),
-            _ => None,
-        }
-    }
-}
-
-/// Whether values of this type are text, enums among them.
-pub(crate) fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
-}
 
 /// Returns two sides that can be compared, if that takes other expressions than these.
 fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
@@ -297,7 +262,7 @@ impl Compared<'_> {
     fn cast(&self, value: &Expr, to: &FieldRef, is_try: bool, schema: &DFSchema) -> Option<Expr> {
         let value = Side::new(value, schema)?;
         if is_text(value.data_type()) {
-            if bytes::is_uuid(to) {
+            if is_uuid(to) {
                 return Some(uuid::of_text(value.expr, is_try));
             }
             return temporal::cast_text(&value, to.data_type(), self.zone, is_try);

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::clock::{self, NANOS};
-use super::coercion::is_text;
+use super::operand::is_text;
 use super::pattern::Pattern;
 use super::widened::{More, Widened};
 use arrow_array::builder::StringBuilder;

@@ -6,11 +6,13 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::{bytes, text, uuid};
+use super::operand::{is_bytes, is_uuid};
+use super::uuid;
 use arrow_array::cast::AsArray;
+use arrow_array::types::IntervalMonthDayNanoType;
 use arrow_array::{Array, ArrayRef, MapArray, UnionArray, make_array};
 use arrow_schema::extension::Json;
-use arrow_schema::{DataType, Field, UnionMode};
+use arrow_schema::{DataType, Field, IntervalUnit, UnionMode};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Result, exec_err};
@@ -47,11 +49,11 @@ impl<'a> Values<'a> {
             Ok::<_, datafusion::error::DataFusionError>(Box::new(Values::new(field, array.as_ref())?))
         };
         let kind = match (field.data_type(), array.data_type()) {
-            (_, DataType::FixedSizeBinary(16)) if bytes::is_uuid(field) => Kind::Uuid,
+            (_, DataType::FixedSizeBinary(16)) if is_uuid(field) => Kind::Uuid,
             (_, DataType::FixedSizeBinary(_)) => {
                 Kind::Hex(cast(&cast(array, &DataType::Binary)?, &DataType::BinaryView)?)
             }
-            (_, other) if bytes::is_bytes(other) => Kind::Hex(cast(array, &DataType::BinaryView)?),
+            (_, other) if is_bytes(other) => Kind::Hex(cast(array, &DataType::BinaryView)?),
             (_, DataType::Interval(_) | DataType::Duration(_)) => Kind::Interval(make_array(array.to_data())),
             (DataType::List(item), DataType::List(_)) => {
                 let list = array.as_list::<i32>();
@@ -102,7 +104,7 @@ impl<'a> Values<'a> {
     pub(crate) fn text(&self, row: usize, to: &mut String) -> Result<()> {
         match &self.kind {
             Kind::Bare(values, _) | Kind::Quoted(values) => values.value(row).write(to)?,
-            Kind::Interval(array) => text::interval(array, row, to)?,
+            Kind::Interval(array) => interval(array, row, to)?,
             Kind::Uuid => to.push_str(&uuid::text(self.array.as_fixed_size_binary().value(row))),
             _ => self.json(row, to)?,
         }
@@ -170,6 +172,32 @@ impl<'a> Values<'a> {
         }
         Ok(())
     }
+}
+
+/// Formats an interval as in ISO 8601, such as `P1M2DT3.5S`.
+fn interval(array: &ArrayRef, row: usize, to: &mut String) -> Result<()> {
+    let array = cast(&array.slice(row, 1), &DataType::Interval(IntervalUnit::MonthDayNano))?;
+    let value = array.as_primitive::<IntervalMonthDayNanoType>().value(0);
+    let nanos = value.nanoseconds;
+    to.push('P');
+    // Writing to a String cannot fail.
+    if value.months != 0 {
+        let _ = write!(to, "{}M", value.months);
+    }
+    if value.days != 0 {
+        let _ = write!(to, "{}D", value.days);
+    }
+    if nanos != 0 || (value.months, value.days) == (0, 0) {
+        let sign = if nanos < 0 { "-" } else { "" };
+        let (seconds, rest) = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
+        let _ = write!(to, "T{sign}{seconds}");
+        if rest != 0 {
+            let fraction = format!("{rest:09}");
+            let _ = write!(to, ".{}", fraction.trim_end_matches('0'));
+        }
+        to.push('S');
+    }
+    Ok(())
 }
 
 /// Writes items in brackets, separated by commas.

@@ -7,8 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::is_bytes;
-use super::coercion::is_text;
+use super::operand::{is_bytes, is_text};
 use super::widened::{More, Widened};
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;

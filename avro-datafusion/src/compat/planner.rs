@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::coercion::{Side, is_text};
+use super::operand::{Side, is_bytes, is_text};
 use super::{bytes, points, temporal};
 use arrow_schema::{DataType, Field};
 use datafusion::common::{DFSchema, Result};
@@ -102,7 +102,7 @@ fn concatenated(left: &Side, right: &Side) -> Option<(Expr, Expr)> {
     let part = |side: &Side, other: &Side| match side.data_type() {
         DataType::FixedSizeBinary(_) if is_text(other.data_type()) => super::text::of(side.expr.clone(), &side.field),
         DataType::FixedSizeBinary(_) => cast(side.expr.clone(), DataType::Binary),
-        other if bytes::is_bytes(other) => cast(side.expr.clone(), DataType::Binary),
+        other if is_bytes(other) => cast(side.expr.clone(), DataType::Binary),
         _ => side.expr.clone(),
     };
     Some((part(left, right), part(right, left)))

@@ -1,7 +1,7 @@
 //! Comparisons and sums of points in time, times of day and intervals: the rules of [`coercion`](super::coercion).
 
 use super::clock::{self, NANOS, Written};
-use super::coercion::{Side, is_text};
+use super::operand::{Side, is_text};
 use super::points;
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};

@@ -5,16 +5,15 @@
 //!
 //! Delete when: arrow casts these types to text.
 
-use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
+use super::json;
+use super::operand::{is_bytes, is_uuid};
 use super::uuid;
-use super::{bytes, json};
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::IntervalMonthDayNanoType;
 use arrow_array::{Array, ArrayRef, StringArray};
-use arrow_schema::{DataType, Field, FieldRef, IntervalUnit};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{
@@ -23,7 +22,7 @@ use datafusion::logical_expr::{
 
 /// Returns whether DataFusion's own cast of this type to text is wrong or missing.
 pub(super) fn needs_own(data_type: &DataType) -> bool {
-    bytes::is_bytes(data_type)
+    is_bytes(data_type)
         || matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
         || matches!(data_type, DataType::Struct(_) | DataType::Map(..))
         || matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
@@ -33,13 +32,13 @@ pub(super) fn needs_own(data_type: &DataType) -> bool {
 pub(super) fn of(value: Expr, field: &Field) -> Expr {
     static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [Kind::Uuid, Kind::Text].map(function));
     let [uuid, text] = &*FUNCTIONS;
-    if bytes::is_uuid(field) { uuid } else { text }.call(vec![value])
+    if is_uuid(field) { uuid } else { text }.call(vec![value])
 }
 
 /// Converts values to text as [`of`] does, but bytes that are not UTF-8 to null.
 pub(super) fn try_of(value: Expr, field: &Field) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::TryText));
-    if bytes::is_uuid(field) { of(value, field) } else { FUNCTION.call(vec![value]) }
+    if is_uuid(field) { of(value, field) } else { FUNCTION.call(vec![value]) }
 }
 
 /// Decodes bytes as UTF-8, or else each byte as a character.
@@ -102,7 +101,7 @@ impl ScalarUDFImpl for Texts {
         let array = value.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let texts: ArrayRef = Arc::new(match self.kind {
             Kind::Uuid => each_bytes(&array, |bytes| Ok(Some(uuid::text(bytes))))?,
-            Kind::Latin1 if bytes::is_bytes(array.data_type()) => each_bytes(&array, |bytes| Ok(Some(latin1(bytes))))?,
+            Kind::Latin1 if is_bytes(array.data_type()) => each_bytes(&array, |bytes| Ok(Some(latin1(bytes))))?,
             Kind::Latin1 => {
                 each_bytes(&cast(&cast(&array, &DataType::Utf8)?, &DataType::Binary)?, |bytes| Ok(Some(latin1(bytes))))?
             }
@@ -116,7 +115,7 @@ impl ScalarUDFImpl for Texts {
 }
 
 fn texts(field: &Field, array: &ArrayRef, is_try: bool) -> Result<StringArray> {
-    if bytes::is_bytes(array.data_type()) {
+    if is_bytes(array.data_type()) {
         return each_bytes(array, |bytes| match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.to_owned())),
             Err(_) if is_try => Ok(None),
@@ -147,30 +146,4 @@ fn each_bytes(array: &ArrayRef, of: impl Fn(&[u8]) -> Result<Option<String>>) ->
         _ => cast(array, &DataType::BinaryView)?,
     };
     views.as_binary_view().iter().map(|bytes| bytes.map_or(Ok(None), &of)).collect()
-}
-
-/// Formats an interval as in ISO 8601, such as `P1M2DT3.5S`.
-pub(super) fn interval(array: &ArrayRef, row: usize, to: &mut String) -> Result<()> {
-    let array = cast(&array.slice(row, 1), &DataType::Interval(IntervalUnit::MonthDayNano))?;
-    let value = array.as_primitive::<IntervalMonthDayNanoType>().value(0);
-    let nanos = value.nanoseconds;
-    to.push('P');
-    // Writing to a String cannot fail.
-    if value.months != 0 {
-        let _ = write!(to, "{}M", value.months);
-    }
-    if value.days != 0 {
-        let _ = write!(to, "{}D", value.days);
-    }
-    if nanos != 0 || (value.months, value.days) == (0, 0) {
-        let sign = if nanos < 0 { "-" } else { "" };
-        let (seconds, rest) = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
-        let _ = write!(to, "T{sign}{seconds}");
-        if rest != 0 {
-            let fraction = format!("{rest:09}");
-            let _ = write!(to, ".{}", fraction.trim_end_matches('0'));
-        }
-        to.push('S');
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@
 use arrow_schema::{DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::InSubquery;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -17,6 +17,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
+use super::doubles::{is_decimal_literal, to_double};
 use super::shape::Shape;
 use super::{casts, operators};
 
@@ -236,10 +237,6 @@ fn parameters(args: &mut [Expr], schema: &DFSchema) -> bool {
     is_changed
 }
 
-pub(super) fn is_decimal_literal(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(value, _) if value.data_type().is_decimal())
-}
-
 /// Converts a number of one type to another.
 fn convert(expr: &mut Expr, from: &DataType, to: &DataType) {
     if from != to {
@@ -249,18 +246,6 @@ fn convert(expr: &mut Expr, from: &DataType, to: &DataType) {
             to => cast(number, to.clone()),
         };
     }
-}
-
-/// Converts a number to a double; a literal from its text.
-pub(super) fn to_double(expr: Expr) -> Expr {
-    if let Expr::Literal(value, metadata) = &expr
-        && value.data_type().is_decimal()
-        && let Ok(ScalarValue::Utf8(Some(text))) = value.cast_to(&DataType::Utf8)
-        && let Ok(double) = text.parse::<f64>()
-    {
-        return Expr::Literal(ScalarValue::Float64(Some(double)), metadata.clone());
-    }
-    cast(expr, DataType::Float64)
 }
 
 /// Converts text to a decimal beside decimals and integers of this shape; `None` for a literal that is not a number,

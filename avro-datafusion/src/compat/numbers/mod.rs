@@ -18,6 +18,7 @@ mod aggregates;
 mod casts;
 #[cfg(feature = "sql")]
 mod decimal_types;
+mod doubles;
 mod finish;
 mod intervals;
 mod kernels;

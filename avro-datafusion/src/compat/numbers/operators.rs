@@ -15,8 +15,8 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr_common::datum::apply;
 use std::sync::Arc;
 
+use super::doubles::to_double;
 use super::kernels;
-use super::mixed::to_double;
 use super::shape::{ResultType, Shape, narrowest, result_type};
 
 /// An operator as a function.
