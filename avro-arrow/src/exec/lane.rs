@@ -1,7 +1,7 @@
 //! Lanes: the distribution of slices over them, and a running lane: the slices it reads one after the other, its own
 //! levels that it writes, and its cursor within a body.
 
-use super::kernels::Source;
+use super::kernels::BlockSource;
 use super::{BlockSlice, Faulted, too_large};
 use crate::column::{BufferId, LaneBuffers, LevelId, SLOTS_MAX};
 use crate::encoding::Cursor;
@@ -66,7 +66,7 @@ pub(super) struct Lane<'a> {
     /// The slices not yet finished; the current one is the first.
     pub(super) slices: &'a mut [BlockSlice],
     /// The block being read.
-    pub(super) source: Source,
+    pub(super) source: BlockSource,
     pub(super) at: *const u8,
     /// Rows left in the current slice.
     pub(super) rows_left: usize,
@@ -88,7 +88,7 @@ impl<'a> Lane<'a> {
         let mut lane = Lane {
             buffers,
             slices,
-            source: Source::new(nowhere, nowhere, 0),
+            source: BlockSource::new(nowhere, nowhere, 0),
             at: nowhere,
             rows_left: 0,
             row: first_row,
@@ -109,7 +109,7 @@ impl<'a> Lane<'a> {
         let end = slice.end.min(slice.data.len());
         // SAFETY: at most at the end of the data, which is padded.
         let (at, end) = unsafe { (start.add(slice.at.min(end)), start.add(end)) };
-        self.source = Source::new(start, end, self.first_buffer + slice.buffer);
+        self.source = BlockSource::new(start, end, self.first_buffer + slice.buffer);
         self.at = at;
         self.rows_left = slice.n_rows;
         self.zero_width_items = slice.zero_width_items;
@@ -194,7 +194,7 @@ impl<'a> Lane<'a> {
 /// The position of a lane, which each op advances.
 pub(super) struct LaneCursor {
     pub(super) at: *const u8,
-    pub(super) source: Source,
+    pub(super) source: BlockSource,
     /// The slot of the level that is being written.
     pub(super) slot: usize,
     /// The mask of predication: for each entered record, the innermost in the lowest bit, whether it and its enclosing
@@ -203,7 +203,7 @@ pub(super) struct LaneCursor {
 }
 
 impl LaneCursor {
-    pub(super) fn new(at: *const u8, source: Source, slot: usize) -> Self {
+    pub(super) fn new(at: *const u8, source: BlockSource, slot: usize) -> Self {
         LaneCursor { at, source, slot, mask: 1 }
     }
 

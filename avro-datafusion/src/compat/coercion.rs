@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::exprs::{self, Rewrite};
-use super::operand::{Side, is_text, is_uuid};
+use super::operand::{Operand, is_text, is_uuid};
 use super::{bytes, temporal, text, uuid, zones};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
@@ -25,7 +25,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 /// Returns two sides that can be compared, if that takes other expressions than these.
-fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
+fn align(left: &Operand, right: &Operand, zone: &str) -> Result<Option<(Expr, Expr)>> {
     if left.data_type() == right.data_type() && !temporal::is_interval(left.data_type()) {
         return Ok(None);
     }
@@ -78,7 +78,7 @@ impl Rewrite for Compared<'_> {
     }
 
     fn join_keys(&self, keys: &mut (Expr, Expr), left: &DFSchema, right: &DFSchema) -> Result<bool> {
-        let (Some(left), Some(right)) = (Side::new(&keys.0, left), Side::new(&keys.1, right)) else {
+        let (Some(left), Some(right)) = (Operand::new(&keys.0, left), Operand::new(&keys.1, right)) else {
             return Ok(false);
         };
         match align(&left, &right, self.zone)? {
@@ -93,7 +93,8 @@ impl Rewrite for Compared<'_> {
 
 impl Compared<'_> {
     fn binary(&self, binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
-        let (Some(left), Some(right)) = (Side::new(&binary.left, schema), Side::new(&binary.right, schema)) else {
+        let (Some(left), Some(right)) = (Operand::new(&binary.left, schema), Operand::new(&binary.right, schema))
+        else {
             return Ok(None);
         };
         match binary.op {
@@ -103,7 +104,7 @@ impl Compared<'_> {
         }
     }
 
-    fn compare(&self, left: &Side, op: Operator, right: &Side) -> Result<Option<Expr>> {
+    fn compare(&self, left: &Operand, op: Operator, right: &Operand) -> Result<Option<Expr>> {
         if let Some(compared) = bytes::uuid_text(left, op, right) {
             return Ok(Some(compared));
         }
@@ -112,15 +113,15 @@ impl Compared<'_> {
     }
 
     /// Returns a comparison, rewritten if necessary.
-    fn comparison(&self, left: &Side, op: Operator, right: &Side) -> Result<Expr> {
+    fn comparison(&self, left: &Operand, op: Operator, right: &Operand) -> Result<Expr> {
         let plain = || Expr::BinaryExpr(BinaryExpr::new(Box::new(left.expr.clone()), op, Box::new(right.expr.clone())));
         Ok(self.compare(left, op, right)?.unwrap_or_else(plain))
     }
 
     /// Returns an `IN` list whose items have the type of the tested value, or a comparison with each item.
     fn in_list(&self, list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
-        let Some(left) = Side::new(&list.expr, schema) else { return Ok(None) };
-        let Some(items) = list.list.iter().map(|item| Side::new(item, schema)).collect::<Option<Vec<_>>>() else {
+        let Some(left) = Operand::new(&list.expr, schema) else { return Ok(None) };
+        let Some(items) = list.list.iter().map(|item| Operand::new(item, schema)).collect::<Option<Vec<_>>>() else {
             return Ok(None);
         };
         let mut is_list = true;
@@ -160,7 +161,7 @@ impl Compared<'_> {
     }
 
     fn between(&self, between: &Between, schema: &DFSchema) -> Result<Option<Expr>> {
-        let side = |expr| Side::new(expr, schema);
+        let side = |expr| Operand::new(expr, schema);
         let (Some(value), Some(low), Some(high)) = (side(&between.expr), side(&between.low), side(&between.high))
         else {
             return Ok(None);
@@ -178,9 +179,9 @@ impl Compared<'_> {
     fn in_subquery(&self, within: &InSubquery, schema: &DFSchema) -> Result<Option<Expr>> {
         let plan = &within.subquery.subquery;
         let columns = plan.schema().columns();
-        let (Some(left), [column]) = (Side::new(&within.expr, schema), columns.as_slice()) else { return Ok(None) };
+        let (Some(left), [column]) = (Operand::new(&within.expr, schema), columns.as_slice()) else { return Ok(None) };
         let column = Expr::Column(column.clone());
-        let Some(right) = Side::new(&column, plan.schema()) else { return Ok(None) };
+        let Some(right) = Operand::new(&column, plan.schema()) else { return Ok(None) };
         let Some((left, right)) = align(&left, &right, self.zone)? else { return Ok(None) };
         let plan = LogicalPlanBuilder::new(LogicalPlan::clone(plan)).project([right])?.build()?;
         Ok(Some(Expr::InSubquery(InSubquery {
@@ -216,7 +217,7 @@ impl Compared<'_> {
             let columns = schema.iter().zip(&targets).map(|((table, field), target)| {
                 let expr = Expr::Column(Column::new(table.cloned(), field.name()));
                 let Some(target) = target.as_ref().filter(|target| *target != field.data_type()) else { return expr };
-                let side = Side { expr, field: Arc::clone(field) };
+                let side = Operand { expr, field: Arc::clone(field) };
                 let converted = if is_text(target) {
                     let to = Arc::new(Field::new("value", target.clone(), true));
                     Expr::Cast(Cast::new_from_field(Box::new(side.expr), to))
@@ -237,11 +238,11 @@ impl Compared<'_> {
         let mut new = case.clone();
         let mut is_changed = false;
         if let Some(value) = &case.expr
-            && let Some(value) = Side::new(value, schema)
+            && let Some(value) = Operand::new(value, schema)
         {
             let mut whens = Vec::new();
             for (when, _) in &case.when_then_expr {
-                let Some(when) = Side::new(when, schema) else { return Ok(None) };
+                let Some(when) = Operand::new(when, schema) else { return Ok(None) };
                 is_changed |= self.compare(&value, Operator::Eq, &when)?.is_some();
                 whens.push(self.comparison(&value, Operator::Eq, &when)?);
             }
@@ -260,7 +261,7 @@ impl Compared<'_> {
 
     /// Plans casts that DataFusion refuses or does differently.
     fn cast(&self, value: &Expr, to: &FieldRef, is_try: bool, schema: &DFSchema) -> Option<Expr> {
-        let value = Side::new(value, schema)?;
+        let value = Operand::new(value, schema)?;
         if is_text(value.data_type()) {
             if is_uuid(to) {
                 return Some(uuid::of_text(value.expr, is_try));
@@ -287,7 +288,7 @@ impl Compared<'_> {
     fn call(&self, call: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {
         match (call.func.name(), call.args.as_slice()) {
             ("nullif", [value, other]) => {
-                let (Some(value), Some(other)) = (Side::new(value, schema), Side::new(other, schema)) else {
+                let (Some(value), Some(other)) = (Operand::new(value, schema), Operand::new(other, schema)) else {
                     return Ok(None);
                 };
                 let Some(equal) = self.compare(&value, Operator::Eq, &other)? else { return Ok(None) };
@@ -310,7 +311,7 @@ impl Compared<'_> {
 
     /// Gives literals the type of the columns beside them.
     fn unify(&self, results: &mut [&mut Expr], schema: &DFSchema) -> bool {
-        let sides: Vec<_> = results.iter().filter_map(|expr| Side::new(expr, schema)).collect();
+        let sides: Vec<_> = results.iter().filter_map(|expr| Operand::new(expr, schema)).collect();
         let column = sides.iter().find(|side| temporal::is_column(side, self.zone));
         let Some(column) = column.filter(|_| sides.len() == results.len()) else { return false };
         let mut is_changed = false;

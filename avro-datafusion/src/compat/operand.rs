@@ -7,16 +7,16 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 
 /// An expression and its type.
 #[derive(Debug, Clone)]
-pub(super) struct Side {
+pub(super) struct Operand {
     pub(super) expr: Expr,
     pub(super) field: FieldRef,
 }
 
-impl Side {
+impl Operand {
     /// Returns `None` for an expression without a type; DataFusion reports it.
-    pub(super) fn new(expr: &Expr, schema: &DFSchema) -> Option<Side> {
+    pub(super) fn new(expr: &Expr, schema: &DFSchema) -> Option<Operand> {
         let (_, field) = expr.to_field(schema).ok()?;
-        Some(Side { expr: expr.clone(), field })
+        Some(Operand { expr: expr.clone(), field })
     }
 
     pub(super) fn data_type(&self) -> &DataType {

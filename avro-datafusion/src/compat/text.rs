@@ -30,20 +30,21 @@ pub(super) fn needs_own(data_type: &DataType) -> bool {
 
 /// Converts values to text. `field` is that of the values.
 pub(super) fn of(value: Expr, field: &Field) -> Expr {
-    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [Kind::Uuid, Kind::Text].map(function));
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> =
+        LazyLock::new(|| [TextConversion::Uuid, TextConversion::Text].map(function));
     let [uuid, text] = &*FUNCTIONS;
     if is_uuid(field) { uuid } else { text }.call(vec![value])
 }
 
 /// Converts values to text as [`of`] does, but bytes that are not UTF-8 to null.
 pub(super) fn try_of(value: Expr, field: &Field) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::TryText));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(TextConversion::TryText));
     if is_uuid(field) { of(value, field) } else { FUNCTION.call(vec![value]) }
 }
 
 /// Decodes bytes as UTF-8, or else each byte as a character.
 pub(super) fn as_latin1(value: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Latin1));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(TextConversion::Latin1));
     FUNCTION.call(vec![value])
 }
 
@@ -52,12 +53,12 @@ pub(super) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-fn function(kind: Kind) -> Arc<ScalarUDF> {
-    Arc::new(Texts { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
+fn function(kind: TextConversion) -> Arc<ScalarUDF> {
+    Arc::new(TextFunction { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum TextConversion {
     Text,
     TryText,
     Uuid,
@@ -65,18 +66,18 @@ enum Kind {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Texts {
-    kind: Kind,
+struct TextFunction {
+    kind: TextConversion,
     signature: Signature,
 }
 
-impl ScalarUDFImpl for Texts {
+impl ScalarUDFImpl for TextFunction {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Text => "avro_text",
-            Kind::TryText => "avro_try_text",
-            Kind::Uuid => "avro_uuid_text",
-            Kind::Latin1 => "avro_latin1",
+            TextConversion::Text => "avro_text",
+            TextConversion::TryText => "avro_try_text",
+            TextConversion::Uuid => "avro_uuid_text",
+            TextConversion::Latin1 => "avro_latin1",
         }
     }
 
@@ -89,7 +90,8 @@ impl ScalarUDFImpl for Texts {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let is_nullable = self.kind == Kind::TryText || args.arg_fields.iter().any(|field| field.is_nullable());
+        let is_nullable =
+            self.kind == TextConversion::TryText || args.arg_fields.iter().any(|field| field.is_nullable());
         Ok(Arc::new(Field::new(self.name(), DataType::Utf8, is_nullable)))
     }
 
@@ -100,12 +102,14 @@ impl ScalarUDFImpl for Texts {
         let is_scalar = matches!(value, ColumnarValue::Scalar(_));
         let array = value.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let texts: ArrayRef = Arc::new(match self.kind {
-            Kind::Uuid => each_bytes(&array, |bytes| Ok(Some(uuid::text(bytes))))?,
-            Kind::Latin1 if is_bytes(array.data_type()) => each_bytes(&array, |bytes| Ok(Some(latin1(bytes))))?,
-            Kind::Latin1 => {
+            TextConversion::Uuid => each_bytes(&array, |bytes| Ok(Some(uuid::text(bytes))))?,
+            TextConversion::Latin1 if is_bytes(array.data_type()) => {
+                each_bytes(&array, |bytes| Ok(Some(latin1(bytes))))?
+            }
+            TextConversion::Latin1 => {
                 each_bytes(&cast(&cast(&array, &DataType::Utf8)?, &DataType::Binary)?, |bytes| Ok(Some(latin1(bytes))))?
             }
-            kind => texts(field, &array, kind == Kind::TryText)?,
+            kind => texts(field, &array, kind == TextConversion::TryText)?,
         });
         if is_scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?));

@@ -78,9 +78,9 @@ impl Arguments<'_> {
     }
 
     /// Returns an argument as text.
-    pub(super) fn texts(&self, at: usize) -> Result<Texts> {
+    pub(super) fn texts(&self, at: usize) -> Result<TextArgument> {
         let array = cast(&self.array(at)?, &DataType::Utf8View)?;
-        Ok(Texts { array: array.as_string_view().clone(), is_one: self.is_literal(at) })
+        Ok(TextArgument { array: array.as_string_view().clone(), is_one: self.is_literal(at) })
     }
 
     /// Whether an argument is the same for all rows.
@@ -94,12 +94,12 @@ impl Arguments<'_> {
 }
 
 /// A text argument: a literal or a column.
-pub(super) struct Texts {
+pub(super) struct TextArgument {
     array: StringViewArray,
     is_one: bool,
 }
 
-impl Texts {
+impl TextArgument {
     pub(super) fn get(&self, row: usize) -> Option<&str> {
         let row = if self.is_one { 0 } else { row };
         (!self.array.is_null(row)).then(|| self.array.value(row))

@@ -10,7 +10,7 @@ use arrow_schema::DataType;
 use datafusion::common::{Result, exec_err};
 
 use super::function::{Arguments, Body, Cached, Definition, Kernel, wrong};
-use super::spec::{Number, Spec};
+use super::spec::{Spec, SpecNumber};
 use super::types::is_text;
 
 pub(super) const DEFINITIONS: &[Definition] = &[
@@ -44,7 +44,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
 
 /// A piece of a format.
 #[derive(Debug, Clone, PartialEq)]
-enum Part {
+enum FormatPart {
     Text(String),
     /// A value, by its number.
     Value(usize, Spec),
@@ -63,7 +63,7 @@ fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
     Ok(types.iter().map(kept).collect())
 }
 
-fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<Part>>) -> Result<ArrayRef> {
+fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<FormatPart>>) -> Result<ArrayRef> {
     let formats = arguments.texts(0)?;
     let columns = (1..arguments.len()).map(|at| arguments.rows_of(at)).collect::<Result<Vec<_>>>()?;
     let mut cache = Cached::new();
@@ -77,8 +77,8 @@ fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<Part>>) -> Resul
         let mut text = String::new();
         for part in cache.get(format, parts)? {
             match part {
-                Part::Text(part) => text.push_str(part),
-                Part::Value(at, spec) => match columns.get(*at) {
+                FormatPart::Text(part) => text.push_str(part),
+                FormatPart::Value(at, spec) => match columns.get(*at) {
                     Some(column) => value(column, row, spec, &mut text)?,
                     None => {
                         return exec_err!(
@@ -97,13 +97,13 @@ fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<Part>>) -> Resul
 
 fn value(column: &ArrayRef, row: usize, spec: &Spec, to: &mut String) -> Result<()> {
     match column.data_type() {
-        DataType::Int64 => spec.number(Number::Int(column.as_primitive::<Int64Type>().value(row)), to),
-        DataType::Float64 => spec.number(Number::Float(column.as_primitive::<Float64Type>().value(row)), to),
+        DataType::Int64 => spec.number(SpecNumber::Int(column.as_primitive::<Int64Type>().value(row)), to),
+        DataType::Float64 => spec.number(SpecNumber::Float(column.as_primitive::<Float64Type>().value(row)), to),
         _ => {
             let text = column.as_string_view().value(row);
             match text.parse::<f64>() {
                 // A decimal, whose text is exact.
-                Ok(number) if spec.is_of_floats() => spec.number(Number::Float(number), to),
+                Ok(number) if spec.is_of_floats() => spec.number(SpecNumber::Float(number), to),
                 _ => spec.text(text, to),
             }
         }
@@ -111,7 +111,7 @@ fn value(column: &ArrayRef, row: usize, spec: &Spec, to: &mut String) -> Result<
 }
 
 /// Parses `%[flags][width][.precision]type`.
-fn printf_parts(format: &str) -> Result<Vec<Part>> {
+fn printf_parts(format: &str) -> Result<Vec<FormatPart>> {
     let mut parts = Vec::new();
     let mut text = String::new();
     let mut n = 0;
@@ -143,7 +143,7 @@ fn printf_parts(format: &str) -> Result<Vec<Part>> {
         }
         spec.check(format)?;
         flush(&mut text, &mut parts);
-        parts.push(Part::Value(n, spec));
+        parts.push(FormatPart::Value(n, spec));
         n += 1;
     }
     flush(&mut text, &mut parts);
@@ -151,7 +151,7 @@ fn printf_parts(format: &str) -> Result<Vec<Part>> {
 }
 
 /// Parses `{[n][:[[fill]align][sign][#][0][width][,][.precision][type]]}`.
-fn format_parts(format: &str) -> Result<Vec<Part>> {
+fn format_parts(format: &str) -> Result<Vec<FormatPart>> {
     let mut parts = Vec::new();
     let mut text = String::new();
     let mut n = 0;
@@ -174,7 +174,7 @@ fn format_parts(format: &str) -> Result<Vec<Part>> {
         let spec = spec_of(spec)?;
         spec.check(format)?;
         flush(&mut text, &mut parts);
-        parts.push(Part::Value(at, spec));
+        parts.push(FormatPart::Value(at, spec));
     }
     flush(&mut text, &mut parts);
     Ok(parts)
@@ -220,9 +220,9 @@ fn digits(chars: &mut std::iter::Peekable<std::str::Chars>) -> Option<usize> {
     number
 }
 
-fn flush(text: &mut String, parts: &mut Vec<Part>) {
+fn flush(text: &mut String, parts: &mut Vec<FormatPart>) {
     if !text.is_empty() {
-        parts.push(Part::Text(std::mem::take(text)));
+        parts.push(FormatPart::Text(std::mem::take(text)));
     }
 }
 
@@ -232,12 +232,12 @@ mod tests {
     use super::*;
     use arrow_array::{Float64Array, Int64Array, StringViewArray};
 
-    fn write(parts: Vec<Part>, columns: &[ArrayRef]) -> Result<String> {
+    fn write(parts: Vec<FormatPart>, columns: &[ArrayRef]) -> Result<String> {
         let mut text = String::new();
         for part in parts {
             match part {
-                Part::Text(part) => text.push_str(&part),
-                Part::Value(at, spec) => value(columns.get(at).unwrap(), 0, &spec, &mut text)?,
+                FormatPart::Text(part) => text.push_str(&part),
+                FormatPart::Value(at, spec) => value(columns.get(at).unwrap(), 0, &spec, &mut text)?,
             }
         }
         Ok(text)

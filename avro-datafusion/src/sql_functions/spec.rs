@@ -38,7 +38,7 @@ impl Default for Spec {
 
 /// A number to be written.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Number {
+pub(super) enum SpecNumber {
     Int(i64),
     Float(f64),
 }
@@ -76,9 +76,9 @@ impl Spec {
         Ok(())
     }
 
-    pub(super) fn number(&self, number: Number, to: &mut String) -> Result<()> {
+    pub(super) fn number(&self, number: SpecNumber, to: &mut String) -> Result<()> {
         let (is_negative, digits) = match number {
-            Number::Int(n) => match self.kind {
+            SpecNumber::Int(n) => match self.kind {
                 Some('c') => {
                     let c = u32::try_from(n).ok().and_then(char::from_u32);
                     let Some(c) = c else { return exec_err!("{n} is not the code of a character") };
@@ -88,7 +88,7 @@ impl Spec {
                 _ if self.is_of_floats() => (n < 0, self.float((n as f64).abs())?),
                 _ => (n < 0, self.integer(n.unsigned_abs())?),
             },
-            Number::Float(n) => (n.is_sign_negative() && !n.is_nan(), self.float(n.abs())?),
+            SpecNumber::Float(n) => (n.is_sign_negative() && !n.is_nan(), self.float(n.abs())?),
         };
         let sign = match (is_negative, self.sign) {
             (true, _) => "-".to_owned(),

@@ -18,7 +18,7 @@ use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
 use super::doubles::{is_decimal_literal, to_double};
-use super::shape::Shape;
+use super::shape::DecimalShape;
 use super::{casts, operators};
 
 /// Functions that take their arguments unchanged, whatever the types of the others.
@@ -173,7 +173,7 @@ fn compare(exprs: &mut [&mut Expr], schema: &DFSchema) -> bool {
     let Some(types) = types(exprs, schema) else { return false };
     let mut is_changed = false;
     let is_meant = |t: &DataType| t.is_numeric() || t.is_null() || t.is_string();
-    let others = types.iter().filter_map(Shape::of).reduce(Shape::union);
+    let others = types.iter().filter_map(DecimalShape::of).reduce(DecimalShape::union);
     if let Some(others) = others.filter(|_| types.iter().any(DataType::is_decimal) && types.iter().all(is_meant)) {
         for (expr, _) in exprs.iter_mut().zip(&types).filter(|(_, data_type)| data_type.is_string()) {
             if let Some(number) = text_to_decimal(expr, others) {
@@ -210,7 +210,7 @@ fn common_type(types: &[DataType]) -> Option<DataType> {
     if types.iter().any(DataType::is_floating) {
         return Some(DataType::Float64);
     }
-    let all = types.iter().filter_map(Shape::of).reduce(Shape::union)?;
+    let all = types.iter().filter_map(DecimalShape::of).reduce(DecimalShape::union)?;
     all.decimal().filter(|common| matches!(common, DataType::Decimal256(..)))
 }
 
@@ -250,10 +250,10 @@ fn convert(expr: &mut Expr, from: &DataType, to: &DataType) {
 
 /// Converts text to a decimal beside decimals and integers of this shape; `None` for a literal that is not a number,
 /// which DataFusion rejects.
-fn text_to_decimal(expr: &Expr, others: Shape) -> Option<Expr> {
+fn text_to_decimal(expr: &Expr, others: DecimalShape) -> Option<Expr> {
     let column = || {
         let whole = others.whole.max(TEXT_WHOLE);
-        Shape { whole, scale: i16::from(DECIMAL256_MAX_PRECISION) - whole }.decimal()
+        DecimalShape { whole, scale: i16::from(DECIMAL256_MAX_PRECISION) - whole }.decimal()
     };
     let data_type = match expr {
         Expr::Literal(value, _) => {
@@ -262,8 +262,10 @@ fn text_to_decimal(expr: &Expr, others: Shape) -> Option<Expr> {
             let is_plain =
                 (whole.len() + fraction.len() > 0) && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
             match is_plain {
-                true => Shape { whole: i16::try_from(whole.len()).ok()?, scale: i16::try_from(fraction.len()).ok()? }
-                    .decimal(),
+                true => {
+                    DecimalShape { whole: i16::try_from(whole.len()).ok()?, scale: i16::try_from(fraction.len()).ok()? }
+                        .decimal()
+                }
                 false => text.parse::<f64>().ok().and_then(|_| column()),
             }
         }

@@ -165,12 +165,12 @@ impl Document<'_> {
 /// Writes a value as JSON without spaces. Numbers keep their digits.
 pub(super) fn write(tape: &Tape, text: &str, place: usize, to: &mut String) {
     /// A container that is being written: the index after it, its bracket, and whether it has an item so far.
-    struct Open {
+    struct OpenContainer {
         end: usize,
         is_object: bool,
         has_item: bool,
     }
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenContainer> = Vec::new();
     let (mut at, end) = (place, tape.behind(place));
     // Whether the next token is a value after its key.
     let mut is_member = false;
@@ -204,11 +204,11 @@ pub(super) fn write(tape: &Tape, text: &str, place: usize, to: &mut String) {
             Token::Unescaped(..) => quote(tape.text(text, at), to),
             Token::Array(_, end) => {
                 to.push('[');
-                open.push(Open { end, is_object: false, has_item: false });
+                open.push(OpenContainer { end, is_object: false, has_item: false });
             }
             Token::Object(_, end) => {
                 to.push('{');
-                open.push(Open { end, is_object: true, has_item: false });
+                open.push(OpenContainer { end, is_object: true, has_item: false });
             }
         }
         if is_key {

@@ -231,16 +231,16 @@ fn path_array(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 /// The paths of an argument.
-struct Paths {
+struct PathArgument {
     array: Option<ArrayRef>,
     is_one: bool,
     cache: Cached<Path>,
 }
 
-impl Paths {
-    fn new(arguments: &Arguments) -> Result<Paths> {
+impl PathArgument {
+    fn new(arguments: &Arguments) -> Result<PathArgument> {
         let array = (arguments.len() > 1).then(|| path_array(arguments)).transpose()?;
-        Ok(Paths { array, is_one: arguments.is_literal(1), cache: Cached::new() })
+        Ok(PathArgument { array, is_one: arguments.is_literal(1), cache: Cached::new() })
     }
 
     /// Returns the path of a row, the root without an argument, or `None` for null.
@@ -263,7 +263,7 @@ impl Paths {
 
 /// Returns one text for each row, of the first value at its path.
 fn texts(arguments: &Arguments, of: impl Fn(&Document, usize) -> Option<String>) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = StringBuilder::new();
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -331,7 +331,7 @@ fn typed(call: &Call, to: DataType) -> Result<Expr> {
 }
 
 fn keys(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = ListBuilder::new(StringBuilder::new());
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -348,7 +348,7 @@ fn keys(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 fn json_items(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = ListBuilder::new(StringBuilder::new());
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -364,7 +364,7 @@ fn json_items(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 fn lengths(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = Int64Builder::new();
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -385,7 +385,7 @@ fn valid(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 fn exists(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = BooleanBuilder::new();
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
