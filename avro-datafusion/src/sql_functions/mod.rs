@@ -70,7 +70,7 @@ pub fn register_sql_functions(ctx: &SessionContext) -> Result<()> {
     #[cfg(feature = "sql")]
     if let (Some(extract), Some(extract_string)) = (json(&state, "json_extract"), json(&state, "json_extract_string")) {
         let mut builder = SessionStateBuilder::new_from_existing(state.clone());
-        let operators = json::operators::Operators { extract, extract_string };
+        let operators = json::operators::JsonOperators { extract, extract_string };
         builder.expr_planners().get_or_insert_default().insert(0, Arc::new(operators));
         *state = builder.build();
     }
