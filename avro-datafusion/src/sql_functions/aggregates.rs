@@ -1,4 +1,4 @@
-//! Aggregates that others replace: `arg_max`, `count_if`, `listagg`.
+//! Aggregates that other aggregates express: `arg_max`, `count_if`, `listagg`. A rewrite replaces their calls.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) struct Rewritten {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum AggregateKind {
-    /// The value in the row in which another is greatest, or least.
+    /// The value of one argument in the row where the other is greatest, or least.
     At {
         is_greatest: bool,
     },
@@ -55,7 +55,7 @@ const AGGREGATES: &[Row] = &[
         &["argmax", "max_by"],
         2..=2,
         "arg_max(x, y)",
-        "The `x` of the row with the greatest `y`; rows where either is null do not count.",
+        "The `x` of the row with the greatest `y`; rows in which either is null are ignored.",
         AggregateKind::At { is_greatest: true },
         "first_value",
     ),
@@ -64,7 +64,7 @@ const AGGREGATES: &[Row] = &[
         &["argmin", "min_by"],
         2..=2,
         "arg_min(x, y)",
-        "The `x` of the row with the least `y`; rows where either is null do not count.",
+        "The `x` of the row with the least `y`; rows in which either is null are ignored.",
         AggregateKind::At { is_greatest: false },
         "first_value",
     ),
@@ -82,13 +82,13 @@ const AGGREGATES: &[Row] = &[
         &["group_concat"],
         1..=2,
         "listagg(text, separator)",
-        "Texts in one, with a separator between them; a comma without it.",
+        "All texts, joined with a separator; a comma by default.",
         AggregateKind::Joined,
         "string_agg",
     ),
 ];
 
-/// Creates the aggregates; `function` finds those that replace them.
+/// Creates the aggregates; `function` finds those that calls are replaced by.
 pub(super) fn all(function: impl Fn(&str) -> Option<Arc<AggregateUDF>>) -> Vec<AggregateUDF> {
     let aggregate = |(name, aliases, n_args, usage, about, kind, by): &Row| {
         Some(AggregateUDF::from(Rewritten {

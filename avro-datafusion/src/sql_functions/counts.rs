@@ -19,7 +19,7 @@ use super::function::documented;
 
 /// Creates the aggregates.
 pub(super) fn all() -> Vec<AggregateUDF> {
-    let mode = documented("mode(x)", "The most frequent value, and of equally frequent ones the first.", "");
+    let mode = documented("mode(x)", "The most frequent value; the first of equally frequent ones.", "");
     let histogram = documented("histogram(x)", "A map of each value to the number of its rows.", "");
     [(CountKind::Mode, mode), (CountKind::Histogram, histogram)]
         .into_iter()

@@ -257,7 +257,7 @@ impl ScalarUDFImpl for Function {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        // DataFusion would put its words around the error; that of `return_field_from_args` stays as it is.
+        // DataFusion would wrap this error in its own words; it does not wrap that of `return_field_from_args`.
         Ok(self.coerced(types).unwrap_or_else(|_| types.to_vec()))
     }
 

@@ -18,7 +18,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "printf",
         aliases: &[],
         usage: "printf(format, x, ..)",
-        about: "Text with values in the places of %d, %s, %.2f and the like.",
+        about: "Text in which values replace %d, %s, %.2f and the like.",
         example: "printf('%s: %05.1f', 'kWh', 3.14159)",
         n_args: 1..=100,
         body: Body::Kernel(Kernel {
@@ -31,7 +31,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "format",
         aliases: &[],
         usage: "format(format, x, ..)",
-        about: "Text with values in the places of {}, {1}, {:>8}, {:.2f}, {:,} and the like.",
+        about: "Text in which values replace {}, {1}, {:>8}, {:.2f}, {:,} and the like.",
         example: "format('{}: {:,}', 'rows', 1234567)",
         n_args: 1..=100,
         body: Body::Kernel(Kernel {
@@ -42,7 +42,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     },
 ];
 
-/// A piece of a format.
+/// A part of a format.
 #[derive(Debug, Clone, PartialEq)]
 enum FormatPart {
     Text(String),
@@ -163,7 +163,7 @@ fn format_parts(format: &str) -> Result<Vec<FormatPart>> {
         }
         let place: String = chars.by_ref().take_while(|c| *c != '}').collect();
         if c == '}' || !format.contains('}') {
-            return exec_err!("format: '{format}' has a brace without its other; write {{{{ or }}}} for a brace");
+            return exec_err!("format: '{format}' has an unmatched brace; write {{{{ or }}}} for a brace");
         }
         let (number, spec) = place.split_once(':').unwrap_or((&place, ""));
         let at = if number.is_empty() { Some(n) } else { number.parse().ok() };
@@ -207,7 +207,9 @@ fn spec_of(text: &str) -> Result<Spec> {
     spec.kind = chars.next();
     match chars.next() {
         None => Ok(spec),
-        Some(_) => exec_err!("format: `{{:{text}}}` is not understood; write one such as {{:>10}}, {{:.2f}} or {{:,}}"),
+        Some(_) => exec_err!(
+            "format: `{{:{text}}}` is not a format of a value; write one such as {{:>10}}, {{:.2f}} or {{:,}}"
+        ),
     }
 }
 

@@ -43,11 +43,11 @@ pub(super) enum SpecNumber {
     Float(f64),
 }
 
-/// Widths and precisions beyond this are errors: each row would have so long a text.
+/// Maximum width and precision, which bound the text of a row.
 const WIDTH_MAX: usize = 10_000;
 
 impl Spec {
-    /// Rejects a form that no value has.
+    /// Rejects a form that fits no value.
     pub(super) fn check(&self, format: &str) -> Result<()> {
         if self.width > WIDTH_MAX || self.precision.is_some_and(|precision| precision > WIDTH_MAX) {
             return exec_err!("'{format}' has a width or a precision beyond {WIDTH_MAX}");
@@ -191,7 +191,7 @@ fn exponent(n: f64, precision: usize, kind: char) -> String {
     format!("{mantissa}{kind}{sign}{power:0>2}")
 }
 
-/// The shortest text that is this number.
+/// Returns the shortest text that parses to this number.
 fn shortest(n: f64) -> String {
     if n == 0.0 || (1e-4..1e16).contains(&n) {
         return format!("{n:?}");

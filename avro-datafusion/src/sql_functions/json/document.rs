@@ -1,4 +1,4 @@
-//! Documents: the JSON of a column, parsed row by row, and parts of it written again.
+//! JSON documents: a column's JSON, parsed row by row, and parts of it written as text.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -28,7 +28,7 @@ pub(super) struct Documents {
     array: ArrayRef,
     is_one: bool,
     tape: Tape,
-    /// The row that the tape has.
+    /// The row that was parsed last.
     parsed: Option<usize>,
 }
 
@@ -128,7 +128,7 @@ impl Document<'_> {
         }
     }
 
-    /// Returns the places of all values, which keys are not.
+    /// Returns the places of all values; keys are not values.
     pub(super) fn values(&self) -> impl Iterator<Item = usize> {
         let end = self.tape.behind(0);
         let mut is_value = vec![true; end];
@@ -140,7 +140,7 @@ impl Document<'_> {
         is_value.into_iter().enumerate().filter(|(_, is_value)| *is_value).map(|(place, _)| place)
     }
 
-    /// Returns how many containers are within each other at most.
+    /// Returns the maximum number of containers inside each other.
     pub(super) fn depth(&self) -> usize {
         let mut open: Vec<usize> = Vec::new();
         let mut most = 0;

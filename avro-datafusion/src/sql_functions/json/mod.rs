@@ -36,7 +36,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "json_extract",
         aliases: &["json_extract_path", "json_get_json"],
         usage: "json_extract(json, path)",
-        about: "The JSON at a path, as json -> path. A path with * has a list of them.",
+        about: "The JSON at a path, as json -> path. A path with * returns a list.",
         example: "json_extract('{\"a\": [1, {\"b\": 2}]}', '$.a[1]')",
         n_args: 2..=2,
         body: Body::Kernel(Kernel {
@@ -49,7 +49,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "json_extract_string",
         aliases: &["json_extract_text", "json_extract_path_text", "json_get_str"],
         usage: "json_extract_string(json, path)",
-        about: "The value at a path as text, as json ->> path. A path with * has a list of them.",
+        about: "The value at a path as text, as json ->> path. A path with * returns a list.",
         example: "json_extract_string('{\"a\": {\"b\": \"x\"}}', '$.a.b')",
         n_args: 2..=2,
         body: Body::Kernel(Kernel {
@@ -169,7 +169,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "json_get_array",
         aliases: &["json_items"],
         usage: "json_items(json)",
-        about: "The items of an array as a list of JSON, as for unnest(json_items(x)).",
+        about: "The items of an array as a list of JSON; unnest(json_items(x)) makes rows of them.",
         example: "json_items('[1, {\"a\": 2}]')",
         n_args: 1..=2,
         body: Body::Kernel(Kernel { coerce: at_path, returns: |_, _| Ok(text_list()), call: json_items }),
@@ -210,7 +210,7 @@ fn path_type(path: &DataType) -> Result<DataType> {
     })
 }
 
-/// The type of what is extracted: a list for several paths, and for a path to any number of values.
+/// The type of the result: a list for several paths, and for a path with `*`.
 fn extracted(types: &[DataType], literals: &[Option<&ScalarValue>]) -> DataType {
     if let Some(DataType::List(_)) = types.get(1) {
         return text_list();
@@ -281,7 +281,7 @@ fn extract(arguments: &Arguments, as_text: bool) -> Result<ArrayRef> {
         if !arguments.is_literal(1) && paths.data_type() == &DataType::Utf8View {
             let many = |path: &str| path.contains('*') && Path::parse(path).is_ok_and(|path| path.is_of_many());
             if let Some(path) = paths.as_string_view().iter().flatten().find(|path| many(path)) {
-                return exec_err!("the path '{path}' with * must be a literal, as it has a list of values");
+                return exec_err!("the path '{path}' must be a literal: a path with * returns a list");
             }
         }
         return texts(arguments, of);
