@@ -5,7 +5,7 @@
 
 use crate::listing::data_files::compression;
 use crate::listing::list::{list, starts_avro};
-use crate::listing::location::{Location, at_home, has_extension, is_local_file};
+use crate::listing::location::{Location, expand_home, has_extension, is_local_file};
 use crate::options::read::AvroOptions;
 use crate::table::provider::AvroTable;
 use async_trait::async_trait;
@@ -165,7 +165,7 @@ pub(crate) fn extension(name: &str) -> String {
 /// Returns the path for DataFusion, which does not know `~/`, and interprets wildcard characters even in names of
 /// existing files.
 pub(crate) fn plain(path: &str) -> String {
-    let path = at_home(path).unwrap_or_else(|| path.to_owned());
+    let path = expand_home(path).unwrap_or_else(|| path.to_owned());
     let url = match path.contains(WILDCARDS) && is_local_file(&path) {
         true => std::path::absolute(&path).ok().and_then(|path| Url::from_file_path(path).ok()),
         false => None,

@@ -195,7 +195,8 @@ pub(crate) fn below(directory: &Path, name: &str) -> PathBuf {
     PathBuf::from(format!("{}/{}", directory.to_string_lossy().trim_end_matches('/'), escaped(name)))
 }
 
-/// Returns a name, or a URL with one, in which no character has a meaning in URLs or globs.
+/// Returns a name, or a URL with one, in which no character has a meaning in URLs or globs. Other characters stay,
+/// those beyond ASCII too, which `percent-encoding` would replace: messages show these URLs.
 pub(crate) fn escaped(name: &str) -> String {
     name.chars().fold(String::with_capacity(name.len()), |mut text, c| {
         match c {
