@@ -1,5 +1,5 @@
-//! Distances between wall clocks, and multiples of intervals: computations behind the functions of
-//! [`dates`](super::dates), which pass arguments of these types.
+//! Distances between points in time, and multiples of intervals. The functions of [`dates`](super::dates) are
+//! expressions that call these, with wall clocks in microseconds.
 
 use std::sync::Arc;
 
@@ -247,7 +247,7 @@ mod tests {
 
     /// The expected numbers are DuckDB's.
     #[test]
-    fn distances_are_duckdbs() {
+    fn distances_equal_those_of_duckdb() {
         let cases = [
             ("month", "2020-01-31 00:00", "2020-02-29 00:00", 1, 1),
             ("month", "2020-03-31 00:00", "2020-02-29 00:00", -1, -1),
@@ -268,7 +268,7 @@ mod tests {
 
     /// The expected ages are DuckDB's.
     #[test]
-    fn ages_are_duckdbs() {
+    fn age_equals_that_of_duckdb() {
         let cases = [
             ("2020-03-01 00:00", "2020-01-31 00:00", (1, 1, 0)),
             ("2020-01-31 00:00", "2020-03-01 00:00", (-1, -1, 0)),
