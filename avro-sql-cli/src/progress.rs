@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn counter_reads_as_meter() {
+    fn counter_read_returns_its_numbers() {
         let counter = Counter::default();
         counter.bytes.fetch_add(5, Ordering::Relaxed);
         counter.total_bytes.store(9, Ordering::Relaxed);

@@ -12,6 +12,6 @@ pub(crate) mod statistics;
 pub(crate) mod value;
 
 pub(crate) use model::{CachedIndex, FileIndex};
-pub(crate) use prune::{Columns, Pruner};
+pub(crate) use prune::{ColumnMapping, Pruner};
 pub(crate) use schedule::{BlockSchedule, SortKey};
 pub(crate) use statistics::{of_file, of_files};

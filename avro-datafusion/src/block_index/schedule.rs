@@ -2,7 +2,7 @@
 //! first, and the filter prunes again before each.
 
 use super::model::{FileIndex, MARKER};
-use super::prune::{Columns, Pruner};
+use super::prune::{ColumnMapping, Pruner};
 use arrow_array::Array;
 use arrow_schema::SortOptions;
 use datafusion::arrow::compute::sort_to_indices;
@@ -68,7 +68,7 @@ impl BlockSchedule {
     }
 
     /// Reads blocks with the first rows of a sort order first. Only useful with a dynamic filter.
-    pub(crate) fn with_order(mut self, key: &SortKey, columns: Columns<'_>) -> BlockSchedule {
+    pub(crate) fn with_order(mut self, key: &SortKey, columns: ColumnMapping<'_>) -> BlockSchedule {
         if self.range_bytes.is_some() {
             self.order = BlockOrder::new(key, columns, &self.index);
         }
@@ -181,7 +181,7 @@ impl BlockSchedule {
 
 impl BlockOrder {
     /// Returns `None` if there are no statistics of the column.
-    fn new(key: &SortKey, columns: Columns<'_>, index: &FileIndex) -> Option<BlockOrder> {
+    fn new(key: &SortKey, columns: ColumnMapping<'_>, index: &FileIndex) -> Option<BlockOrder> {
         let path: Vec<&str> = key.path.iter().map(String::as_str).collect();
         let (known, _) = columns.known(index, key.column, &path)?;
         let best = if key.options.descending { &known.max } else { &known.min };
@@ -298,7 +298,7 @@ mod tests {
             (&[Some(5), Some(1), Some(3)], &[1, 0, 1], (false, true), &[2, 0, 1]),
         ];
         for (min, nulls, (descending, nulls_first), expected) in cases {
-            let columns = Columns { table: &table, reader: None, by: FieldMatch::Name, file: &file };
+            let columns = ColumnMapping { table: &table, reader: None, by: FieldMatch::Name, file: &file };
             let options = SortOptions { descending, nulls_first };
             let key = SortKey { column: 0, path: vec![], options };
             let mut schedule = BlockSchedule::new(index(min, nulls), &(0..u64::MAX), 0);

@@ -239,7 +239,7 @@ pub(crate) fn decide(columns: &[FieldRef], filter: &Expr) -> bool {
 }
 
 impl PartitionFilters {
-    /// Selects the filters that these columns decide; `None` if there are none.
+    /// Selects the filters that these columns decide; `None` if they decide no filter.
     pub(crate) fn new(columns: &[FieldRef], filters: &[Expr]) -> Result<Option<PartitionFilters>> {
         let schema = DFSchema::from_unqualified_fields(columns.to_vec().into(), HashMap::new())?;
         let (props, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());

@@ -231,7 +231,7 @@ impl AvroOptions {
         }
     }
 
-    /// Sets a read option; `false` if there is none of this name.
+    /// Sets a read option; `false` if no option has this name.
     fn try_set(&mut self, name: &str, value: &str) -> Result<bool> {
         let limits = &mut self.limits;
         match name.to_ascii_lowercase().as_str() {

@@ -55,7 +55,7 @@ impl AvroWriteOptions {
         with_index(index: bool),
     }
 
-    /// Sets one write option by its SQL name; returns `false` if there is none of this name.
+    /// Sets one write option by its SQL name; returns `false` if no option has this name.
     ///
     /// A size may have a unit, as in `256KB`; units are powers of 1024. A schema may use types that the `imports`,
     /// schema files and directories of them, define.

@@ -2,7 +2,6 @@
 
 pub(crate) mod split;
 pub(crate) mod access_plan;
-pub(crate) mod block_ranges;
 pub(crate) mod stream;
 pub(crate) mod opener;
 pub(crate) mod source;

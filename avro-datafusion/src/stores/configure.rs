@@ -76,6 +76,7 @@ pub(crate) fn store(_settings: Settings, url: &Url) -> Result<Arc<dyn ObjectStor
 mod tests {
     use super::*;
 
+    #[cfg(feature = "cloud")]
     fn options(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }

@@ -4,12 +4,12 @@ use super::*;
 
 #[test]
 fn definition_is_consistent() {
-    Arguments::command().debug_assert();
+    CommandLine::command().debug_assert();
 }
 
 #[test]
 fn every_command_has_examples_in_its_help() {
-    for command in Arguments::command().get_subcommands().chain([&Arguments::command()]) {
+    for command in CommandLine::command().get_subcommands().chain([&CommandLine::command()]) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let first = format!("\n  avro-sql {}", command.get_name()).replace(" avro-sql avro-sql", " avro-sql");
         assert!(help.starts_with("Examples:") && help.contains(&first), "{}: {help}", command.get_name());

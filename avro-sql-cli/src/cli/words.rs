@@ -97,7 +97,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cli::Arguments;
+    use crate::cli::CommandLine;
 
     #[test]
     fn words_become_those_of_a_command_here() {
@@ -121,7 +121,7 @@ mod tests {
         let split = |text: &str| text.split_whitespace().map(OsString::from).collect::<Vec<_>>();
         for (typed, expected) in cases {
             let typed = split(&format!("avro-sql {typed}"));
-            assert_eq!(rewritten(typed, &Arguments::command()), split(&format!("avro-sql {expected}")));
+            assert_eq!(rewritten(typed, &CommandLine::command()), split(&format!("avro-sql {expected}")));
         }
     }
 }

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn carets_are_below_the_place() {
+    fn report_puts_caret_below_the_place() {
         let long = format!("SELECT {}, nam", vec!["1"; 100].join(", "));
         let cases = [
             ("select * frm x", "expected a table, found `frm` at Line: 1, Column: 10; quote it", "frm x|         ^"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn other_errors_have_no_place() {
+    fn report_of_other_errors_has_no_caret() {
         for (sql, text) in [
             ("select nam, nam", "there is no column `nam`"),
             ("select 1", "division by zero"),

@@ -34,7 +34,7 @@ fn check(array: impl Array, expected: &[(&str, &str)]) {
 const NULL: (&str, &str) = ("", "null");
 
 #[test]
-fn simple_values() {
+fn numbers_and_booleans_have_text_and_json() {
     check(NullArray::new(1), &[NULL]);
     check(BooleanArray::from(vec![Some(true), Some(false), None]), &[("true", "true"), ("false", "false"), NULL]);
     check(Int64Array::from(vec![i64::MIN, 0]), &[("-9223372036854775808", "-9223372036854775808"), ("0", "0")]);
@@ -81,7 +81,7 @@ fn decimals_have_all_their_digits() {
 }
 
 #[test]
-fn text_and_bytes_values() {
+fn text_and_bytes_have_text_and_json() {
     let texts = [Some("a"), Some(""), Some("q\"\\\n\r\t\u{1}\u{7f}é😀"), None];
     let expected =
         [("a", "\"a\""), ("", "\"\""), ("q\"\\\n\r\t\u{1}\u{7f}é😀", "\"q\\\"\\\\\\n\\r\\t\\u0001\u{7f}é😀\""), NULL];
@@ -100,7 +100,7 @@ fn text_and_bytes_values() {
 }
 
 #[test]
-fn uuids() {
+fn uuid_has_its_usual_form() {
     let bytes = Buffer::from((0u8..16).collect::<Vec<_>>());
     let array = FixedSizeBinaryArray::try_new(16, bytes, None).unwrap();
     let name = HashMap::from([("ARROW:extension:name".to_owned(), "arrow.uuid".to_owned())]);
@@ -111,7 +111,7 @@ fn uuids() {
 }
 
 #[test]
-fn dates_and_times() {
+fn dates_and_times_are_iso_8601() {
     check(Date32Array::from(vec![0, -1]), &[("1970-01-01", "\"1970-01-01\""), ("1969-12-31", "\"1969-12-31\"")]);
     check(Date32Array::from(vec![i32::MAX]), &[("2147483647", "\"2147483647\"")]);
     check(Time32MillisecondArray::from(vec![1]), &[("00:00:00.001", "\"00:00:00.001\"")]);
@@ -143,7 +143,7 @@ fn dates_and_times() {
 }
 
 #[test]
-fn nested_values() {
+fn nested_value_is_json() {
     let lists = [Some(vec![Some(1), None]), Some(vec![]), None];
     let expected = [("[1,null]", "[1,null]"), ("[]", "[]"), NULL];
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(lists.clone());
@@ -202,7 +202,7 @@ fn union_value_is_its_branch() {
 }
 
 #[test]
-fn dictionaries_and_runs() {
+fn dictionary_and_run_show_their_values() {
     let values: ArrayRef = Arc::new(StringArray::from(vec![Some("red"), None]));
     let dictionary = DictionaryArray::new(Int32Array::from(vec![Some(0), Some(1), None]), values);
     check(dictionary, &[("red", "\"red\""), NULL, NULL]);

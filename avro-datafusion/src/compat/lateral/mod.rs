@@ -34,9 +34,9 @@ pub(super) fn register(state: &mut SessionState) -> datafusion::common::Result<(
 
 /// Returns distinct names for columns, which no statement uses.
 #[derive(Debug, Default)]
-struct Names(Cell<usize>);
+struct UniqueNames(Cell<usize>);
 
-impl Names {
+impl UniqueNames {
     fn next(&self, what: &str) -> String {
         let n = self.0.get() + 1;
         self.0.set(n);
