@@ -8,6 +8,7 @@
 //! names the result's columns; [`syntax`] and [`sort_keys`] rewrite syntax, [`time`] time zones; [`groups`] and
 //! [`retries`] rewrite what fails to plan.
 
+mod absent;
 mod array;
 mod arrows;
 mod copy;

@@ -4,7 +4,7 @@
 //! - DuckDB's short forms become long ones: `FROM t WHERE ..`, `DESCRIBE read_avro(..)`, `SHOW COLUMNS FROM t`.
 
 use super::tokens::{AFTER_COLUMN, is_space, whitespace};
-use super::{copy, pivot, prefix_alias, sample, shares, star_like, summarize, types};
+use super::{absent, copy, pivot, prefix_alias, sample, shares, star_like, summarize, types};
 use datafusion::common::{Result, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
@@ -104,6 +104,7 @@ pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSp
     if tokens.windows(2).any(|pair| pair.iter().all(|token| token.token == Token::Mul)) {
         return plan_err!("`**` is not an operator here; use power(x, y)");
     }
+    absent::reject(&tokens)?;
     copy::rewrite(&mut tokens)?;
     pivot::rewrite(&mut tokens)?;
     sample::rewrite(&mut tokens)?;
