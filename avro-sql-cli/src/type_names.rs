@@ -216,6 +216,7 @@ fn decimal(digits: &str, scale: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
     use datafusion::arrow::datatypes::{Fields, IntervalUnit, TimeUnit, UnionFields, UnionMode};
     use std::collections::HashMap;
     use std::sync::Arc;
@@ -248,10 +249,10 @@ mod tests {
             (FixedSizeBinary(16), "FIXED(16)"),
             (Decimal128(10, 2), "DECIMAL(10, 2)"),
         ];
-        for (of, expected) in cases {
+        check_all(cases, |(of, expected)| {
             assert_eq!(plain(&of.to_string()), expected);
             assert_eq!(plain(&format!("a {of}, b")), format!("a {expected}, b"));
-        }
+        });
     }
 
     #[test]
@@ -264,9 +265,9 @@ mod tests {
             ("Boolean(true) OR Int64(NULL) IS NULL", "true OR NULL IS NULL"),
             ("Date32(\"2024-01-01\")", "DATE '2024-01-01'"),
         ];
-        for (engine, expected) in cases {
+        check_all(cases, |(engine, expected)| {
             assert_eq!(plain(engine), expected);
-        }
+        });
     }
 
     #[test]

@@ -46,11 +46,10 @@ impl Schema {
     /// and names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the
     /// schema's own `avro.schema` the name of the top level (or that it is not a record), the symbols of enums and the
     /// sizes of decimals on fixed. A dictionary whose field has [`ENUM_SYMBOLS`] is an enum.
-    ///
-    /// The following is lost: defaults other than null, documentation and aliases of types,
-    /// the position of null in a union, `[T]` of one type, and conversions by options (a union as a struct, an expanded
-    /// recursive type). Without `avro.schema`, an enum becomes a string, as which this crate can read it. So does a
-    /// recursive type that became JSON text, which this crate cannot read as a string.
+    /// The following is lost: defaults other than null, documentation and aliases of types, the position of null in a
+    /// union, `[T]` of one type, and conversions by options (a union as a struct, an expanded recursive type). Without
+    /// `avro.schema`, an enum becomes a string, as which this crate can read it. So does a recursive type that became
+    /// JSON text, which this crate cannot read as a string.
     ///
     /// Types without a name are named after their fields. Field names are kept even if Avro forbids them: this crate
     /// reads them, other readers may not.

@@ -293,6 +293,7 @@ fn big_endian(bytes: &[u8]) -> Option<i256> {
 mod tests {
     use super::*;
     use arrow_array::{BinaryViewArray, FixedSizeBinaryArray, StringViewArray, TimestampMicrosecondArray};
+    use avro_testing::check_all;
 
     #[test]
     fn bound_truncates_long_values() {
@@ -329,10 +330,10 @@ mod tests {
             (Value::Double(0.0), Some(Value::Double(-0.0)), Some(Value::Double(0.0))),
             (Value::Float(-0.0), Some(Value::Float(-0.0)), Some(Value::Float(0.0))),
         ];
-        for (value, min, max) in cases {
+        check_all(cases, |(value, min, max)| {
             assert_eq!(bound(value.clone(), BoundSide::Min), min.map(|value| (value, false)), "{value:?}");
             assert_eq!(bound(value.clone(), BoundSide::Max), max.map(|value| (value, false)), "{value:?}");
-        }
+        });
         for value in [text(&"x".repeat(64)), Value::Bytes(vec![255; 64]), Value::Double(1.0), Value::Integer(0)] {
             assert_eq!(bound(value.clone(), BoundSide::Max), Some((value, true)));
         }

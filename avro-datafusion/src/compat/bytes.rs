@@ -166,6 +166,7 @@ pub(super) fn like(like: &Like, schema: &DFSchema) -> Option<Expr> {
 #[cfg(test)]
 mod tests {
     use super::literal_of_text;
+    use avro_testing::check_all;
 
     #[test]
     fn text_converts_to_bytes() {
@@ -177,8 +178,8 @@ mod tests {
             ("\\x", b"\\x"),
             ("é", "é".as_bytes()),
         ];
-        for (text, bytes) in cases {
+        check_all(cases, |(text, bytes)| {
             assert_eq!(literal_of_text(text), bytes, "{text}");
-        }
+        });
     }
 }

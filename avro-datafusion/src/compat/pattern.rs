@@ -255,6 +255,7 @@ fn strftime(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::Pattern;
+    use avro_testing::check_all;
     use chrono::NaiveDate;
 
     /// The expected texts are PostgreSQL's.
@@ -273,11 +274,11 @@ mod tests {
             ("%Y-%m-%d", "2024-05-07"),
             ("--", "--"),
         ];
-        for (pattern, expected) in cases {
+        check_all(cases, |(pattern, expected)| {
             let mut text = String::new();
             Pattern::parse(pattern).unwrap().write(at, None, "", &mut text).unwrap();
             assert_eq!(text, expected, "{pattern}");
-        }
+        });
         for wrong in ["foo", "YYYY-XX", "%Q"] {
             assert!(Pattern::parse(wrong).is_err(), "{wrong}");
         }

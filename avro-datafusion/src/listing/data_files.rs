@@ -239,6 +239,7 @@ impl std::fmt::Display for NameSample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn named_classifies_files() {
@@ -267,9 +268,9 @@ mod tests {
             ("", "a.csv", Data),
             ("", "_SUCCESS", Hidden),
         ];
-        for (extension, path, expected) in cases {
+        check_all(cases, |(extension, path, expected)| {
             assert_eq!(DataFiles::new(extension).named(path.split('/')), expected, "{extension} {path}");
-        }
+        });
     }
 
     #[test]

@@ -344,6 +344,7 @@ pub(crate) fn file_name(store: &ObjectStoreUrl, file: &Path) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn alternatives_expands_braces() {
@@ -360,9 +361,9 @@ mod tests {
             ("é{ü,ö}", &["éü", "éö"]),
             ("", &[""]),
         ];
-        for (text, expected) in cases {
+        check_all(cases, |(text, expected)| {
             assert_eq!(alternatives(text).unwrap(), *expected, "{text}");
-        }
+        });
         assert!(alternatives(&"{a,b}".repeat(60)).is_err());
         assert_eq!(alternatives(&"{".repeat(2_000)).unwrap().len(), 1);
     }

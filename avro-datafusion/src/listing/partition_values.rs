@@ -333,6 +333,7 @@ fn percent_decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn value_type_infers_numbers_dates_and_timestamps() {
@@ -370,9 +371,9 @@ mod tests {
             (&["2024-01-31 25:00:00"], &string),
             (&["2024-01-31", "2024-01-31 10:00:00"], &string),
         ];
-        for (values, expected) in cases {
+        check_all(cases, |(values, expected)| {
             assert_eq!(type_of(values.iter().copied()), **expected, "{values:?}");
-        }
+        });
     }
 
     #[test]

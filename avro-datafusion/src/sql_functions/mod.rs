@@ -1,9 +1,9 @@
 //! Functions that people type: DuckDB's names for dates, text, lists, JSON and aggregates.
 //!
-//! [`register`] adds them to a session whose SQL is exact (see [`compat`](crate::compat)). [`aliases`] is a table of the
-//! functions that DataFusion has under other names. The others are rows of tables ([`function::Definition`]) with their
-//! documentation. Most rows are expressions of existing functions, which replace the call before types are determined;
-//! the rest are loops over values.
+//! [`register`] adds them to a session whose SQL is exact (see [`compat`](crate::compat)). [`aliases`] is a table of
+//! the functions that DataFusion has under other names. The others are rows of tables ([`function::Definition`]) with
+//! their documentation. Most rows are expressions of existing functions, which replace the call before types are
+//! determined; the rest are loops over values.
 
 mod types;
 mod function;

@@ -240,6 +240,7 @@ fn multiple(number: f64, unit: IntervalMonthDayNano) -> Option<IntervalMonthDayN
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     fn micros(text: &str) -> i64 {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap().and_utc().timestamp_micros()
@@ -258,11 +259,11 @@ mod tests {
             ("hour", "1969-12-31 23:59", "1970-01-01 00:00", 1, 0),
             ("decade", "2019-12-31 00:00", "2020-01-01 00:00", 1, 0),
         ];
-        for (part, from, to, boundaries, whole) in cases {
+        check_all(cases, |(part, from, to, boundaries, whole)| {
             let unit = DistanceUnit::of(part).unwrap();
             assert_eq!(unit.boundaries(micros(from), micros(to)), Some(boundaries), "{part} {from} {to}");
             assert_eq!(unit.whole(micros(from), micros(to)), Some(whole), "{part} {from} {to}");
-        }
+        });
         assert!(DistanceUnit::of("fortnight").is_err());
     }
 
@@ -275,9 +276,9 @@ mod tests {
             ("2020-03-31 00:00", "2019-02-28 00:00", (13, 3, 0)),
             ("2020-01-01 10:00", "2019-12-31 11:30", (0, 0, 81_000_000_000_000)),
         ];
-        for (to, from, (months, days, nanos)) in cases {
+        check_all(cases, |(to, from, (months, days, nanos))| {
             let expected = IntervalMonthDayNano::new(months, days, nanos);
             assert_eq!(age(micros(to), micros(from)), Some(expected), "{to} {from}");
-        }
+        });
     }
 }

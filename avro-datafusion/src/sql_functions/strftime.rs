@@ -213,6 +213,7 @@ fn micros(text: &str, pattern: &str) -> Option<i64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     /// The expected points in time are DuckDB's.
     #[test]
@@ -229,13 +230,13 @@ mod tests {
             ("2020-01-01 +02", "%Y-%m-%d %z", Some("2019-12-31 22:00:00")),
             ("2020-01-02 11 PM", "%Y-%m-%d %I %p", Some("2020-01-02 23:00:00")),
         ];
-        for (text, pattern, expected) in cases {
+        check_all(cases, |(text, pattern, expected)| {
             let expected = expected.map(|at| {
                 NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M:%S%.f").unwrap().and_utc().timestamp_micros()
             });
             let pattern = translated("strptime", pattern, true).unwrap();
             assert_eq!(micros(text, &pattern), expected, "{text} {pattern}");
-        }
+        });
         assert!(translated("strptime", "%Q", true).is_err());
     }
 }

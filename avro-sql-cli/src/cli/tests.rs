@@ -1,6 +1,7 @@
 //! Tests of the arguments.
 
 use super::*;
+use avro_testing::check_all;
 
 #[test]
 fn definition_is_consistent() {
@@ -46,7 +47,7 @@ fn usage_errors_are_one_line() {
         (&["-c", "SELECT 1", "-o", "b.xlsx"], "from the name `b.xlsx`; known extensions are .avro"),
         (&["cat", "a.avro", "-o", "b.csv.gz"], "or use --format"),
     ];
-    for (arguments, expected) in cases {
+    check_all(cases, |(arguments, expected)| {
         let arguments = ["avro-sql"].iter().chain(arguments).map(OsString::from);
         match parse(arguments) {
             Err(Error::Usage(text)) => {
@@ -54,5 +55,5 @@ fn usage_errors_are_one_line() {
             }
             other => panic!("{expected}: {other:?}"),
         }
-    }
+    });
 }

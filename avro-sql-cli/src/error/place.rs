@@ -125,6 +125,7 @@ fn only(sql: &str, word: &str) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn report_puts_caret_below_the_place() {
@@ -137,14 +138,14 @@ mod tests {
             ("select * from 'x.csv'", "no such file: x.csv", "'x.csv'|              ^"),
             (&long, "there is no column `nam`", ", 1, nam|                          ^"),
         ];
-        for (sql, text, expected) in cases {
+        check_all(cases, |(sql, text, expected)| {
             let found = locate(Error::Failed(text.to_owned()), sql);
             let lines = if let Error::Statement(_, place) = &found { place.lines() } else { String::new() };
             let (line, caret) = lines.split_once('\n').unwrap_or_default();
             let (end, indent) = expected.split_once('|').unwrap_or_default();
             assert!(line.ends_with(end) && caret.ends_with(indent), "{lines}");
             assert!(line.len() <= 130, "{lines}");
-        }
+        });
     }
 
     #[test]

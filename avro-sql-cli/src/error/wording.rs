@@ -369,6 +369,7 @@ fn statement(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn engine_errors_become_sentences() {
@@ -445,8 +446,8 @@ mod tests {
                 "this text has no closing quote at Line: 1, Column: 8",
             ),
         ];
-        for (engine, expected) in cases {
+        check_all(cases, |(engine, expected)| {
             assert_eq!(plain(engine), expected);
-        }
+        });
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::*;
 use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::datatypes::*;
+use avro_testing::check_all;
 use expect_test::{Expect, expect};
 
 use super::value::ColumnFormatter;
@@ -70,12 +71,12 @@ fn decimals_have_all_their_digits() {
         (-(1 << 40), 4, 2, "-10995116277.76"),
         (i128::MIN, 38, 0, "-170141183460469231731687303715884105728"),
     ];
-    for (value, precision, scale, expected) in cases {
+    check_all(cases, |(value, precision, scale, expected)| {
         let array = Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale).unwrap();
         check(array, &[(expected, expected)]);
         let array = Decimal256Array::from(vec![i256::from_i128(value)]);
         check(array.with_precision_and_scale(precision, scale).unwrap(), &[(expected, expected)]);
-    }
+    });
     check(Decimal32Array::from(vec![5]).with_precision_and_scale(4, 2).unwrap(), &[("0.05", "0.05")]);
     check(Decimal64Array::from(vec![-1234567]).with_precision_and_scale(4, 2).unwrap(), &[("-12345.67", "-12345.67")]);
 }
@@ -309,12 +310,12 @@ fn formats_write_expected_text() {
             "#]],
         ),
     ];
-    for (format, rows, none) in cases {
+    check_all(cases, |(format, rows, none)| {
         let (text, counts) = written(format, None, &batches);
         rows.assert_eq(&text);
         assert_eq!(counts, Counts::all(3, 3));
         none.assert_eq(&written(format, None, &[]).0);
-    }
+    });
 }
 
 #[test]

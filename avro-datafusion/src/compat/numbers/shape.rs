@@ -147,6 +147,7 @@ pub(super) fn sql_name(data_type: &DataType) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn result_type_follows_operator_and_digits() {
@@ -167,11 +168,11 @@ mod tests {
             (Decimal128(38, 2), Divide, Decimal128(38, 2), Decimal256(54, 16), false),
             (Decimal128(10, 2), Modulo, Decimal128(5, 3), Decimal128(11, 3), false),
         ];
-        for (left, op, right, data_type, is_checked) in cases {
+        check_all(cases, |(left, op, right, data_type, is_checked)| {
             let of = |t| DecimalShape::of(t).unwrap_or(DecimalShape { whole: 0, scale: 0 });
             let found = result_type(op, of(&left), of(&right)).ok();
             assert_eq!(found, Some(ResultType { data_type, is_checked }), "{left} {op} {right}");
-        }
+        });
         let tiny = DecimalShape { whole: 0, scale: 50 };
         assert!(result_type(Multiply, tiny, tiny).is_err());
     }

@@ -223,6 +223,7 @@ pub(super) fn write(tape: &Tape, text: &str, place: usize, to: &mut String) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn values_are_written_without_spaces() {
@@ -233,13 +234,13 @@ mod tests {
             (r#"{"a" : {"b" : [ ] , "c" : [ { } , null ]} , "a" : true}"#, r#"{"a":{"b":[],"c":[{},null]},"a":true}"#),
             (r#""é\u00e9\n\"""#, r#""éé\n\"""#),
         ];
-        for (text, expected) in cases {
+        check_all(cases, |(text, expected)| {
             let mut tape = Tape::default();
             tape.parse(text).unwrap();
             let mut json = String::new();
             write(&tape, text, 0, &mut json);
             assert_eq!(json, expected);
-        }
+        });
     }
 
     #[test]
