@@ -228,6 +228,7 @@ pub(crate) fn new_context(resources: &Resources, reading: &AvroOptions) -> Resul
     enable_sql_semantics(&context)?;
     register_sql_functions(&context)?;
     context.register_udf(type_of::TypeOf::new().into());
+    context.register_udf(type_of::sql_type());
     formats::register(&mut context.state_ref().write())?;
     summarize::register(&context);
     Ok(context)
