@@ -9,7 +9,7 @@ use crate::plain::plain_schema;
 use crate::statement::Selection;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use avro_datafusion::{AvroOptions, AvroTable, ScanObserver, Strings, configure_stores};
+use avro_datafusion::{AvroOptions, AvroTable, ScanObserver, StoredFile, Strings, configure_stores};
 use avro_sql_cli::embed::{Class, Failure, Run, Session, Settings};
 use datafusion::common::TableReference;
 use datafusion::datasource::TableProvider;
@@ -162,6 +162,19 @@ impl Source {
         self.inner.engine.run(py, async move {
             let table = inner.table(Strings::View).await?;
             Ok(table.provider.schema().metadata().get("avro.schema").cloned())
+        })
+    }
+
+    /// Returns the paths or URLs of the files.
+    fn files(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.engine.run(py, async move {
+            let mut names = vec![];
+            for path in &inner.paths {
+                let found = StoredFile::find(&inner.session.context().state(), path, &inner.options).await?;
+                names.extend(found.iter().map(StoredFile::name));
+            }
+            Ok(names)
         })
     }
 

@@ -72,6 +72,11 @@ class Scan(Rows):
         text = self._source.avro_schema()
         return None if text is None else json.loads(text)
 
+    @property
+    def files(self) -> list[str]:
+        """The paths or URLs of the files, in the order in which they are read."""
+        return self._source.files()
+
     def __len__(self) -> int:
         """Counts the rows. Without `where`, the headers of the blocks tell, and no row is decoded."""
         return self._source.count(self._where, self._n_rows)
