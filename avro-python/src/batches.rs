@@ -11,6 +11,7 @@ use datafusion::error::DataFusionError;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -116,6 +117,8 @@ impl Batches {
 pub(crate) struct Stream {
     schema: SchemaRef,
     feed: Mutex<Option<Feed>>,
+    /// Whether a thread waits for the next batch, and has taken `feed` out.
+    busy: AtomicBool,
 }
 
 /// Where the batches of a stream come from.
@@ -135,11 +138,25 @@ impl Feed {
 
 impl Stream {
     pub(crate) fn of_query(rows: Rows) -> Stream {
-        Stream { schema: Arc::clone(&rows.schema), feed: Mutex::new(Some(Feed::Query(Box::new(rows)))) }
+        Stream::new(Arc::clone(&rows.schema), Feed::Query(Box::new(rows)))
     }
 
     fn of_batches(schema: SchemaRef, batches: Vec<RecordBatch>) -> Stream {
-        Stream { schema, feed: Mutex::new(Some(Feed::Memory(batches.into_iter()))) }
+        Stream::new(schema, Feed::Memory(batches.into_iter()))
+    }
+
+    fn new(schema: SchemaRef, feed: Feed) -> Stream {
+        Stream { schema, feed: Mutex::new(Some(feed)), busy: AtomicBool::new(false) }
+    }
+
+    /// Returns the next batch. The lock is not held while waiting for it.
+    fn next_of(&self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
+        let Some(mut feed) = self.feed().take() else { return Ok(None) };
+        let next = feed.next(py);
+        if let Ok(Some(_)) = &next {
+            *self.feed() = Some(feed);
+        }
+        next
     }
 
     fn feed(&self) -> MutexGuard<'_, Option<Feed>> {
@@ -181,12 +198,11 @@ impl Stream {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        // Taken out, so that no lock is held while waiting.
-        let Some(mut feed) = self.feed().take() else { return Ok(None) };
-        let next = feed.next(py);
-        if let Ok(Some(_)) = &next {
-            *self.feed() = Some(feed);
+        if self.busy.swap(true, Ordering::Acquire) {
+            return Err(PyRuntimeError::new_err("another thread reads this stream; open one for each thread"));
         }
+        let next = self.next_of(py);
+        self.busy.store(false, Ordering::Release);
         Ok(next?.map(Batch))
     }
 

@@ -185,9 +185,13 @@ impl Decoder {
     }
 
     /// Returns the columns; without a reader's schema, `None` before the first message.
-    fn columns(&self) -> Option<Columns> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.decoder.schema().cloned().map(Columns)
+    fn columns(&self, py: Python<'_>) -> Option<Columns> {
+        // Without the GIL, as a thread that holds the lock may wait for it to look a schema up.
+        let schema = py.detach(|| {
+            let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.decoder.schema().cloned()
+        });
+        schema.map(Columns)
     }
 }
 

@@ -77,6 +77,11 @@ def test_reading_again_and_again(events):
     assert pa.schema(scan) == first.schema == scan.schema
 
 
+def test_repr(events):
+    assert repr(avro_sql.read_avro(events, columns=["id"])) == "<avro_sql.Scan of id>"
+    assert "no column `x`" in repr(avro_sql.read_avro(events, columns=["x"]))
+
+
 def test_batches(events):
     scan = avro_sql.read_avro(events, batch_size=1_000)
     batches = list(scan)
@@ -138,6 +143,8 @@ def test_virtual_columns_and_options(events):
         (lambda path: avro_sql.read_avro(path, where="nope > 1").to_pyarrow(), avro_sql.QueryError, "no column `nope`"),
         (lambda path: avro_sql.read_avro(path, where="1 +").to_pyarrow(), avro_sql.QueryError, "expected"),
         (lambda path: avro_sql.read_avro(path, batch_size=0).to_pyarrow(), ValueError, "at least 1"),
+        (lambda path: avro_sql.read_avro(path, n_rows=-1), ValueError, "0 or more"),
+        (lambda path: avro_sql.read_avro(path, columns="id"), TypeError, "a list of names"),
         (lambda path: avro_sql.read_avro(path, unions="x"), ValueError, "'struct' or 'dense'"),
         (lambda path: avro_sql.read_avro(path, options={"nope": 1}), avro_sql.QueryError, "unknown Avro option `nope`"),
         (lambda path: avro_sql.read_avro(path, reader_schema="int").to_pyarrow(), avro_sql.SchemaError, ""),

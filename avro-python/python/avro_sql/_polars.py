@@ -48,7 +48,7 @@ def scan_avro(source: Input | Iterable[Input], **options: Any) -> polars.LazyFra
             frame = polars.DataFrame(batch.for_polars())
             if predicate is not None:
                 frame = frame.filter(predicate)
-            yield frame if with_columns is None else frame.select(with_columns)
+            yield frame.select(with_columns) if with_columns else frame
 
     return register_io_source(read, schema=schema, is_pure=True)
 

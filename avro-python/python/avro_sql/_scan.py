@@ -141,6 +141,12 @@ def read_avro(
         raise ValueError(f"unions: expected 'struct' or 'dense', found {unions!r}")
     if strings not in (None, "plain", "view"):
         raise ValueError(f"strings: expected 'plain' or 'view', found {strings!r}")
+    if isinstance(columns, str):
+        raise TypeError(f"columns: expected a list of names, found the text {columns!r}")
+    if n_rows is not None and n_rows < 0:
+        raise ValueError(f"n_rows: expected 0 or more, found {n_rows}")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size: expected at least 1, found {batch_size}")
     if reader_schema is not None:
         pairs.append(("reader_schema", schema_text(reader_schema)))
     if ignore_errors:

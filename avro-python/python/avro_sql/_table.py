@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from .errors import AvroError
 
 if TYPE_CHECKING:
     import pandas
@@ -128,5 +129,9 @@ class Rows:
         return polars.concat(frames, rechunk=False)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} of {', '.join(self.columns)}>"
+        try:
+            columns = ", ".join(self.columns)
+        except AvroError as error:
+            columns = str(error)
+        return f"<avro_sql.{type(self).__name__} of {columns}>"
 

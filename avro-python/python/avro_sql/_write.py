@@ -46,6 +46,8 @@ def write_avro(
         QueryError: if an option is wrong, or the columns do not fit the schema.
         StorageError: if the path cannot be written.
     """
+    if isinstance(partition_by, str):
+        raise TypeError(f"partition_by: expected a list of names, found the text {partition_by!r}")
     target = os.fspath(path)
     name = target.rstrip("/").rsplit("/", 1)[-1]
     if partition_by:
