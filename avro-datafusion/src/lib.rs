@@ -83,7 +83,7 @@ pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};
 pub use sql_functions::register_sql_functions;
 pub use sql_type::{sql_enum_name, sql_type_name};
-pub use stores::{ObjectStores, StagedWrites};
+pub use stores::{ObjectStores, StagedWrites, configure as configure_stores};
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;
 pub use table::url::AvroUrlTableFactory;
