@@ -38,7 +38,7 @@ use tokio::task::JoinHandle;
 use crate::cluster::Cluster;
 use crate::diagnostics::hints;
 use crate::diagnostics::scan_notes::ScanNotes;
-use crate::error::{Error, Result, place, print_note};
+use crate::error::{Error, Result, panics, place, print_note};
 use crate::files::stdin;
 use crate::options::Resources;
 use crate::sql::describe;
@@ -153,16 +153,22 @@ impl Session {
         let (watched, read_only, cluster) = (Arc::clone(&meter), self.read_only, self.cluster.clone());
         let work = async move {
             let mut sent = Sent::default();
-            let error = match compute(&context, &sql, read_only, &watched, &send, &mut sent).await {
-                Err(e) if sent.is_repeatable() => e,
-                done => return done,
+            let Some(cluster) = cluster else {
+                return compute(&context, &sql, read_only, &watched, &send, &mut sent).await;
             };
-            match &cluster {
-                Some(cluster) if cluster.lost_a_worker(&error).await => {
-                    compute(&context, &sql, read_only, &watched, &send, &mut sent).await
-                }
-                _ => Err(error),
+            let before = panics();
+            let mut done = compute(&context, &sql, read_only, &watched, &send, &mut sent).await;
+            if let Err(e) = &done
+                && sent.is_repeatable()
+                && cluster.lost_a_worker(e).await
+            {
+                done = compute(&context, &sql, read_only, &watched, &send, &mut sent).await;
             }
+            // Rows from workers may have been cut short.
+            if done.is_ok() && panics() != before {
+                return Err(Error::Failed("internal error: a task panicked".to_owned()));
+            }
+            done
         };
         QueryResult { parts, task: self.threads.0.as_ref().map(|threads| threads.spawn(work)), meter }
     }

@@ -267,6 +267,21 @@ impl WorkerLost {
     /// travels.
     const WORDS: &'static str = "lost the connection to worker ";
 
+    /// Returns the worker that this error says went away.
+    #[must_use]
+    pub fn of(e: &DataFusionError) -> Option<&WorkerLost> {
+        match e {
+            DataFusionError::External(inner) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns why, in words.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
     /// Whether a message is of a worker that went away, also if another worker reports it.
     #[must_use]
     pub fn is_in(message: &str) -> bool {

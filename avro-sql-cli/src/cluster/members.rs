@@ -83,12 +83,12 @@ impl Cluster {
         }
         let (token, tls) = secrets(&options.security)?;
         let cluster = Cluster { options, channels: Channels::new(token, tls)?, members: Arc::default() };
-        cluster.refresh().await?;
+        cluster.refresh(true).await?;
         Ok(Arc::new(cluster))
     }
 
-    /// Looks again for workers, and asks each whether it is there.
-    async fn refresh(&self) -> Result<()> {
+    /// Looks again for workers, and asks each whether it is there. Notes name those that are left out since now.
+    async fn refresh(&self, notes: bool) -> Result<()> {
         let urls = addresses::resolve(&self.options).await?;
         let members: Vec<Member> = join_all(urls.into_iter().map(|url| self.ask(url))).await;
         let known = std::mem::take(&mut *self.members.write().unwrap_or_else(PoisonError::into_inner));
@@ -97,7 +97,7 @@ impl Cluster {
             let Err(reason) = &member.state else { continue };
             reasons.push(reason.clone());
             let is_told = known.iter().any(|other| other.url == member.url && other.state.is_err());
-            if !is_told && members.iter().any(|member| member.state.is_ok()) {
+            if notes && !is_told && members.iter().any(|member| member.state.is_ok()) {
                 print_note(&format!("avro-sql: warning: {reason}; the worker is not used"));
             }
         }
@@ -120,7 +120,10 @@ impl Cluster {
                     Err(format!("worker {name}: it runs version {theirs}, but this is version {}", version()))
                 }
             },
-            Err(e) => Err(Error::from(e).to_string()),
+            Err(e) => Err(match WorkerLost::of(&e) {
+                Some(lost) => format!("worker {name} cannot be reached: {}", lost.cause()),
+                None => Error::from(e).to_string(),
+            }),
         };
         Member { url, state }
     }
@@ -146,7 +149,7 @@ impl Cluster {
         if !WorkerLost::is_in(&e.to_string()) {
             return false;
         }
-        if self.refresh().await.is_err() {
+        if self.refresh(false).await.is_err() {
             return false;
         }
         let n = answering(&self.members).count();
@@ -159,7 +162,7 @@ impl Cluster {
 
     /// Returns a line for each worker, after it was asked.
     pub(crate) async fn table(&self) -> String {
-        let _ = self.refresh().await;
+        let _ = self.refresh(false).await;
         let members = self.members.read().unwrap_or_else(PoisonError::into_inner).clone();
         let line = |member: &Member| match &member.state {
             Ok(threads) => {
