@@ -53,6 +53,8 @@ mod sql_functions;
 mod session;
 #[cfg(feature = "proto")]
 pub mod proto;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 
 pub use avro_arrow;
 pub use avro_arrow::schema::{OnConflict, Schema};

@@ -1,0 +1,36 @@
+//! Queries on several machines: a coordinator plans, workers scan and compute, rows flow between them.
+
+mod transport;
+pub mod channel;
+mod gate;
+pub mod planner;
+pub mod worker;
+
+use datafusion::error::Result;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion_distributed::{DistributedExt, WorkerQueryContext, WorkerResolver};
+use http::HeaderMap;
+
+pub use channel::{Channels, WorkerLost};
+pub use gate::WorkerCounts;
+pub use planner::SharedFiles;
+pub use transport::{TlsFiles, Token, is_loopback};
+pub use worker::ClusterWorker;
+
+/// Makes the session run queries on workers.
+pub fn enable_distributed(builder: SessionStateBuilder, workers: impl WorkerResolver + 'static) -> SessionStateBuilder {
+    planner::install(builder.with_distributed_worker_resolver(workers))
+}
+
+/// Returns the session in which a worker runs a task.
+///
+/// # Errors
+/// If the settings of the coordinator are unknown here.
+pub fn worker_session(query: WorkerQueryContext) -> Result<SessionState> {
+    Ok(query.builder.build())
+}
+
+/// Returns the query's name in logs.
+fn query_id(_: &HeaderMap) -> String {
+    "-".to_owned()
+}
