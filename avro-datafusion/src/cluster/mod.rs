@@ -1,5 +1,7 @@
 //! Queries on several machines: a coordinator plans, workers scan and compute, rows flow between them.
 
+mod travel;
+mod tasks;
 mod transport;
 pub mod channel;
 mod gate;
@@ -19,7 +21,8 @@ pub use worker::ClusterWorker;
 
 /// Makes the session run queries on workers.
 pub fn enable_distributed(builder: SessionStateBuilder, workers: impl WorkerResolver + 'static) -> SessionStateBuilder {
-    planner::install(builder.with_distributed_worker_resolver(workers))
+    let builder = tasks::install(travel::coordinator(builder.with_distributed_worker_resolver(workers)));
+    planner::install(builder)
 }
 
 /// Returns the session in which a worker runs a task.
@@ -27,7 +30,7 @@ pub fn enable_distributed(builder: SessionStateBuilder, workers: impl WorkerReso
 /// # Errors
 /// If the settings of the coordinator are unknown here.
 pub fn worker_session(query: WorkerQueryContext) -> Result<SessionState> {
-    Ok(query.builder.build())
+    travel::worker(query.builder.build(), true)
 }
 
 /// Returns the query's name in logs.
