@@ -51,6 +51,8 @@ mod functions;
 pub mod compat;
 mod sql_functions;
 mod session;
+#[cfg(feature = "proto")]
+pub mod proto;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 

@@ -9,6 +9,8 @@ use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
 use crate::scan::block_ranges::{BlockRanges, BlockSelection, FileScan};
 use crate::scan::row_filter::{Predicate, ScanPredicate};
+#[cfg(feature = "proto")]
+use crate::scan::sent_file::SentFile;
 use crate::scan::stream::FileRows;
 use crate::schema::batch_adapter::BatchAdapter;
 use crate::schema::header_cache::{FileHeader, HeaderCache};
@@ -102,8 +104,17 @@ struct PlannedRanges {
 
 impl AvroOpener {
     /// Opens a file or a range of one, in four steps.
-    async fn rows(self, file: PartitionedFile) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    async fn rows(
+        self,
+        #[cfg_attr(not(feature = "proto"), allow(unused_mut))] mut file: PartitionedFile,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let loaded = self.load_header(&file.object_meta).await?;
+        #[cfg(feature = "proto")]
+        if let Some(sent) = file.extensions.get_arc::<SentFile>() {
+            let (headers, store, name) = (&self.headers, &self.store, &loaded.name);
+            let index = sent.open(&file, &loaded.header, headers, store, &self.store_url, name).await?;
+            index.map(|index| file.extensions.insert_arc(index));
+        }
         let compiled = self.compile(&loaded)?;
         let planned = self.plan_ranges(&file, &loaded)?;
         Ok(self.start(file, loaded, compiled, planned)?.into_stream())

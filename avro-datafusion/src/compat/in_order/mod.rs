@@ -39,7 +39,7 @@ use datafusion::physical_plan::{
 };
 #[cfg(feature = "cluster")]
 pub(crate) use pieces::IN_ORDER;
-use pieces::InOrderExec;
+pub(crate) use pieces::InOrderExec;
 use std::sync::Arc;
 
 /// Bytes of a piece of Avro files. Opening one costs about as much as decoding 100 KB.

@@ -27,9 +27,12 @@ struct Exact {
 }
 
 impl Exact {
+    fn function(op: Operator) -> ScalarUDF {
+        Exact { op, signature: Signature::user_defined(Volatility::Immutable) }.into()
+    }
+
     fn call(op: Operator, left: Expr, right: Expr) -> Expr {
-        let exact = Exact { op, signature: Signature::user_defined(Volatility::Immutable) };
-        ScalarUDF::from(exact).call(vec![left, right])
+        Exact::function(op).call(vec![left, right])
     }
 
     fn result(&self, types: &[DataType]) -> Result<ResultType> {
@@ -41,6 +44,14 @@ impl Exact {
             _ => internal_err!("{} takes two operands", self.op),
         }
     }
+}
+
+/// Returns the functions of all operators, as no session registers them.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Divide, Minus, Modulo, Multiply, Plus};
+    let all = [Plus, Minus, Multiply, Divide, Modulo, BitwiseShiftLeft, BitwiseShiftRight];
+    all.map(|op| Arc::new(Exact::function(op))).into()
 }
 
 /// Returns `left op right`, exact; `None` if DataFusion's own operator is right.
