@@ -24,6 +24,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::channel::Boxed;
+use super::settings::query_id;
 use super::transport::Token;
 
 /// The method by which a coordinator sends a task. It lasts as long as the query.
@@ -166,7 +167,7 @@ impl Running {
     fn start(counts: &Arc<WorkerCounts>, log: &Log, request: &Request<Body>) -> Running {
         counts.tasks_running.fetch_add(1, Ordering::SeqCst);
         counts.tasks.fetch_add(1, Ordering::Relaxed);
-        let query = super::query_id(request.headers());
+        let query = query_id(request.headers()).to_owned();
         log(&format!("query {query}: a task starts"));
         Running { counts: Arc::clone(counts), log: Arc::clone(log), query, start: Instant::now() }
     }

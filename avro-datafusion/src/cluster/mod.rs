@@ -2,6 +2,7 @@
 
 mod travel;
 mod tasks;
+mod settings;
 mod transport;
 pub mod channel;
 mod gate;
@@ -11,7 +12,6 @@ pub mod worker;
 use datafusion::error::Result;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion_distributed::{DistributedExt, WorkerQueryContext, WorkerResolver};
-use http::HeaderMap;
 
 pub use channel::{Channels, WorkerLost};
 pub use gate::WorkerCounts;
@@ -30,10 +30,7 @@ pub fn enable_distributed(builder: SessionStateBuilder, workers: impl WorkerReso
 /// # Errors
 /// If the settings of the coordinator are unknown here.
 pub fn worker_session(query: WorkerQueryContext) -> Result<SessionState> {
-    travel::worker(query.builder.build(), true)
-}
-
-/// Returns the query's name in logs.
-fn query_id(_: &HeaderMap) -> String {
-    "-".to_owned()
+    let WorkerQueryContext { mut builder, headers } = query;
+    settings::apply(builder.config().get_or_insert_default(), &headers)?;
+    travel::worker(builder.build(), settings::is_exact(&headers))
 }

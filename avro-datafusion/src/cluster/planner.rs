@@ -26,6 +26,7 @@ use datafusion_distributed::{
 use datafusion_proto::bytes::physical_plan_to_bytes_with_proto_converter;
 use datafusion_proto::physical_plan::DeduplicatingProtoConverter;
 
+use super::settings::WithSettings;
 use super::transport::is_loopback;
 use super::travel;
 use crate::compat::{IN_ORDER, KEEP_ORDER};
@@ -87,7 +88,10 @@ impl QueryPlanner for ClusterPlanner {
         let local = self.local.create_physical_plan(plan, session).await?;
         match plan {
             LogicalPlan::Explain(explain) => self.explain(explain, local, session).await,
-            _ => Ok(self.placed(plan, local, session).await?.0),
+            _ => Ok(match self.placed(plan, local, session).await? {
+                (placed, None) => Arc::new(WithSettings::new(placed)),
+                (local, Some(_)) => local,
+            }),
         }
     }
 }

@@ -170,12 +170,15 @@ pub(super) fn find_aggregate(table: u32, name: &str) -> Result<Arc<AggregateUDF>
 pub(crate) fn register(state: &mut SessionState, table: Table) -> Result<()> {
     let Functions { scalar, aggregate } = table.functions()?;
     let config = Arc::clone(state.config_options());
-    // Aliases come with their functions, as long as those are registered last.
-    for (name, function) in scalar.iter().filter(|(name, function)| *name == function.name()) {
-        let updated = function.inner().with_updated_config(&config);
-        let function = updated.map_or_else(|| Arc::clone(function), Arc::new);
-        debug_assert_eq!(name, function.name());
-        state.register_udf(function)?;
+    // An alias of one function may be the name of another: names come last.
+    for _ in 0..2 {
+        for (name, function) in scalar.iter().filter(|(name, function)| *name == function.name()) {
+            let updated = function.inner().with_updated_config(&config);
+            let function = updated.map_or_else(|| Arc::clone(function), Arc::new);
+            if state.scalar_functions().get(name) != Some(&function) {
+                state.register_udf(function)?;
+            }
+        }
     }
     for (_, function) in aggregate.iter().filter(|(name, function)| *name == function.name()) {
         state.register_udaf(Arc::clone(function))?;
