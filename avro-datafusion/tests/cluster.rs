@@ -235,7 +235,7 @@ async fn changed_files_are_errors() {
     let file = std::fs::File::options().write(true).open(dir.path().join("k=1/a.avro")).unwrap();
     file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(9)).unwrap();
     let e = datafusion::physical_plan::collect(plan, there.task_ctx()).await.unwrap_err().to_string();
-    assert!(e.contains("the file changed while it was read: its modification time was"), "{e}");
+    assert!(e.contains("the file changed while it was read"), "{e}");
 }
 
 /// A value holds what is a whole block to a task that starts inside it. The answer is right or an error, never other.
