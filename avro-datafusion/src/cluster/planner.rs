@@ -28,6 +28,7 @@ use datafusion_proto::physical_plan::DeduplicatingProtoConverter;
 
 use super::settings::WithSettings;
 use super::transport::is_loopback;
+use super::travel;
 use crate::compat::{InOrderExec, KEEP_ORDER};
 
 type Planner = Arc<dyn QueryPlanner + Send + Sync>;
@@ -168,7 +169,10 @@ fn why_local(plan: &Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Op
         return Ok(Some("no worker answers".to_owned()));
     }
     let shares_files = config.get_extension::<SharedFiles>().is_some() || workers.iter().all(is_loopback);
-    let mut reason = None;
+    let mut reason = travel::why_local(plan, config)?;
+    if reason.is_some() {
+        return Ok(reason);
+    }
     plan.apply(|node| {
         reason = match node.name() {
             "RecursiveQueryExec" | "WorkTableExec" => Some("a recursive query reads its own rows".to_owned()),

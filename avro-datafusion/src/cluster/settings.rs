@@ -21,11 +21,16 @@ use datafusion_distributed::DistributedExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::travel;
+
 /// The header with the settings, as `name=value&..`, percent-encoded.
 const SETTINGS: HeaderName = HeaderName::from_static("avro-sql-settings");
 
 /// The header with the name of the query.
 const QUERY: HeaderName = HeaderName::from_static("avro-sql-query");
+
+/// The header of a session whose SQL is exact.
+const EXACT: HeaderName = HeaderName::from_static("avro-sql-exact");
 
 /// Sends the settings of the session with the tasks of its input.
 #[derive(Debug)]
@@ -77,6 +82,9 @@ impl ExecutionPlan for WithSettings {
         let mut headers = HeaderMap::new();
         headers.insert(SETTINGS, value(&changed(config.options()))?);
         headers.insert(QUERY, value(&next_query())?);
+        if travel::is_exact(&config) {
+            headers.insert(EXACT, HeaderValue::from_static("true"));
+        }
         config.set_distributed_passthrough_headers(headers)?;
         let context = TaskContext::new(
             context.task_id(),
@@ -131,6 +139,11 @@ pub(super) fn apply(config: &mut SessionConfig, headers: &HeaderMap) -> Result<(
         config.options_mut().set(&decoded(name)?, &decoded(value)?)?;
     }
     Ok(())
+}
+
+/// Returns whether a task is of a session whose SQL is exact.
+pub(super) fn is_exact(headers: &HeaderMap) -> bool {
+    headers.contains_key(EXACT)
 }
 
 /// Returns the name of a task's query.

@@ -7,6 +7,8 @@
 use crate::{compat, register_all, register_sql_functions, sql_functions};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, not_impl_err};
+#[cfg(feature = "cluster")]
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
@@ -90,6 +92,12 @@ pub(crate) fn is_same(a: &ScalarUDF, b: &ScalarUDF) -> bool {
         || (compat::follows_types(a) && compat::follows_types(b))
 }
 
+/// Returns whether `other` computes what a function does for all arguments that the function takes.
+#[cfg(feature = "cluster")]
+pub(crate) fn extends(other: &ScalarUDF, function: &ScalarUDF) -> bool {
+    is_same(other, function) || compat::wrapped(other).is_some_and(|inner| extends(inner, function))
+}
+
 fn type_of(function: &dyn Any) -> TypeId {
     function.type_id()
 }
@@ -155,4 +163,33 @@ pub(super) fn find_aggregate(table: u32, name: &str) -> Result<Arc<AggregateUDF>
         Some(function) => Ok(Arc::clone(function)),
         None => not_impl_err!("encoded plan: there is no aggregate function {name}"),
     }
+}
+
+/// Registers with a session all functions of a kind of session, as its settings make them.
+#[cfg(feature = "cluster")]
+pub(crate) fn register(state: &mut SessionState, table: Table) -> Result<()> {
+    let Functions { scalar, aggregate } = table.functions()?;
+    let config = Arc::clone(state.config_options());
+    // An alias of one function may be the name of another: names come last.
+    for _ in 0..2 {
+        for (name, function) in scalar.iter().filter(|(name, function)| *name == function.name()) {
+            let updated = function.inner().with_updated_config(&config);
+            let function = updated.map_or_else(|| Arc::clone(function), Arc::new);
+            if state.scalar_functions().get(name) != Some(&function) {
+                state.register_udf(function)?;
+            }
+        }
+    }
+    for (_, function) in aggregate.iter().filter(|(name, function)| *name == function.name()) {
+        state.register_udaf(Arc::clone(function))?;
+    }
+    Ok(())
+}
+
+/// Returns the kind of a session that has these aggregate functions.
+#[cfg(feature = "cluster")]
+pub(crate) fn kind_of(aggregates: &[Arc<AggregateUDF>]) -> Result<Table> {
+    let exact = Table::Exact.functions()?.aggregate.get("sum");
+    let sum = aggregates.iter().find(|function| function.name() == "sum");
+    Ok(if sum.is_some() && sum == exact { Table::Exact } else { Table::Plain })
 }

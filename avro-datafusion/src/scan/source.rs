@@ -107,6 +107,19 @@ impl AvroSource {
         AvroSource { projection, parts, ..self }
     }
 
+    /// Returns why one task must read each file from its start; `None` if files can be split.
+    pub(crate) fn why_whole(&self, limit: Option<usize>) -> Option<&'static str> {
+        let counts = self.virtual_columns(&self.decoded()).is_some_and(|columns| columns.counts());
+        if self.headers.options().on_corrupt_block == OnCorruptBlock::Skip {
+            // Skipped blocks are reported by their index.
+            Some("it reports damaged blocks")
+        } else if counts {
+            Some("it counts blocks or rows")
+        } else {
+            is_few(limit).then_some("its LIMIT is small")
+        }
+    }
+
     /// Returns the columns to decode for the output.
     fn decoded(&self) -> DecodeColumns {
         self.parts.decoded(self.table_schema.file_schema(), &self.full_schema)
@@ -288,10 +301,7 @@ impl FileSource for AvroSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        // Under `OnCorruptBlock::Skip` a file is read from its start, so that skipped blocks are reported by their
-        // index.
-        let counts = self.virtual_columns(&self.decoded()).is_some_and(|columns| columns.counts());
-        if is_few(config.limit) || self.headers.options().on_corrupt_block == OnCorruptBlock::Skip || counts {
+        if self.why_whole(config.limit).is_some() {
             return Ok(None);
         }
         if !is_local(&config.object_store_url) {
