@@ -231,6 +231,8 @@ impl http_body::Body for Answer {
 mod tests {
     use std::future::poll_fn;
 
+    use http_body::Body as _;
+
     use super::*;
 
     /// Returns the status with which an answer ends.

@@ -29,7 +29,7 @@ use datafusion_proto::physical_plan::DeduplicatingProtoConverter;
 use super::settings::WithSettings;
 use super::transport::is_loopback;
 use super::travel;
-use crate::compat::{IN_ORDER, KEEP_ORDER};
+use crate::compat::{InOrderExec, KEEP_ORDER};
 
 type Planner = Arc<dyn QueryPlanner + Send + Sync>;
 
@@ -127,7 +127,7 @@ impl ClusterPlanner {
         local: &Arc<dyn ExecutionPlan>,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let keeps_order = local.exists(|node| Ok(node.name() == IN_ORDER))?;
+        let keeps_order = local.exists(|node| Ok(node.is::<InOrderExec>()))?;
         let Some(state) = session.as_any().downcast_ref::<SessionState>().filter(|_| keeps_order) else {
             return Ok(Arc::clone(local));
         };

@@ -20,6 +20,9 @@ use super::transport::{PING_INTERVAL, PING_TIMEOUT, TlsFiles, Token};
 /// Bytes that a worker sends ahead of their reader: with the protocol's 64 KiB, a fast network waits for windows.
 const WINDOW_BYTES: u32 = 1 << 20;
 
+/// Changes the session of a task.
+type Prepare = Arc<dyn Fn(&mut SessionState) -> Result<()> + Send + Sync>;
+
 /// A worker before it listens.
 pub struct ClusterWorker {
     runtime: Arc<RuntimeEnv>,
@@ -29,7 +32,7 @@ pub struct ClusterWorker {
     tls: TlsFiles,
     counts: Arc<WorkerCounts>,
     log: Log,
-    prepare: Arc<dyn Fn(&mut SessionState) -> Result<()> + Send + Sync>,
+    prepare: Prepare,
 }
 
 impl ClusterWorker {

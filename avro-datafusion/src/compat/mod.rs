@@ -44,8 +44,6 @@ mod zones;
 pub(crate) use bytes::is_bytes;
 pub(crate) use coercion::is_text;
 pub(crate) use dates::{formatted, is_point};
-#[cfg(feature = "cluster")]
-pub(crate) use in_order::IN_ORDER;
 #[cfg(feature = "proto")]
 pub(crate) use in_order::InOrderExec;
 pub use in_order::KEEP_ORDER;

@@ -37,8 +37,6 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, ExecutionPlan, ExecutionPlanProperties, Partitioning, ReplaceChildrenOptions,
 };
-#[cfg(feature = "cluster")]
-pub(crate) use pieces::IN_ORDER;
 pub(crate) use pieces::InOrderExec;
 use std::sync::Arc;
 

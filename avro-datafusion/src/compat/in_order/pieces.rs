@@ -34,9 +34,6 @@ const AHEAD_BATCHES: usize = 4_096;
 /// Partitions that run in addition to one per thread, so that no thread waits for another's turn.
 const SPARE: usize = 1;
 
-/// The name of [`InOrderExec`] in plans.
-pub(crate) const IN_ORDER: &str = "InOrderExec";
-
 /// Executes one partition after the other.
 #[derive(Debug)]
 pub(crate) struct InOrderExec {
@@ -77,7 +74,7 @@ impl DisplayAs for InOrderExec {
 
 impl ExecutionPlan for InOrderExec {
     fn name(&self) -> &'static str {
-        IN_ORDER
+        "InOrderExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
