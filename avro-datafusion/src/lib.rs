@@ -85,7 +85,7 @@ pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
 pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};
 pub use sql_functions::register_sql_functions;
-pub use sql_type::sql_type_name;
+pub use sql_type::{sql_enum_name, sql_type_name};
 pub use stores::{ObjectStores, StagedWrites};
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;

@@ -45,7 +45,9 @@ impl Schema {
     /// Metadata that this crate writes is used, so the Arrow schema of an Avro schema gives a schema of the same types
     /// and names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the
     /// schema's own `avro.schema` the name of the top level (or that it is not a record), the symbols of enums and the
-    /// sizes of decimals on fixed. The following is lost: defaults other than null, documentation and aliases of types,
+    /// sizes of decimals on fixed. A dictionary whose field has [`ENUM_SYMBOLS`] is an enum.
+    ///
+    /// The following is lost: defaults other than null, documentation and aliases of types,
     /// the position of null in a union, `[T]` of one type, and conversions by options (a union as a struct, an expanded
     /// recursive type). Without `avro.schema`, an enum becomes a string, as which this crate can read it. So does a
     /// recursive type that became JSON text, which this crate cannot read as a string.
@@ -92,6 +94,9 @@ fn named_types(schema: &Schema) -> impl Iterator<Item = (&str, &Node)> {
     let nodes = (0..schema.len()).map(|idx| schema.node(NodeId(idx as u32)));
     nodes.filter_map(|node| Some((node.kind.name()?.full(), node)))
 }
+
+/// The metadata key by which a field of dictionaries declares the symbols of an enum, one on each line.
+pub const ENUM_SYMBOLS: &str = "sql.enum_symbols";
 
 struct Maker<'a> {
     /// The named types of the schema that the columns were made from, if any.
@@ -228,7 +233,10 @@ impl<'a> Maker<'a> {
             }
             Dictionary(_, values) => match name.and_then(|name| self.named.get(name)).map(|node| &node.kind) {
                 Some(Kind::Enum(e)) => Ok(self.enumeration(e, data_type, around)),
-                _ => self.type_of(field, values, hint, around),
+                _ => match symbols_of(field) {
+                    Some(symbols) => Ok(self.declared(&symbols, hint, around)),
+                    None => self.type_of(field, values, hint, around),
+                },
             },
             RunEndEncoded(_, values) => self.type_of(field, values.data_type(), hint, around),
             List(items) | LargeList(items) | FixedSizeList(items, _) | ListView(items) | LargeListView(items) => {
@@ -386,6 +394,15 @@ impl<'a> Maker<'a> {
         Json::Object(object)
     }
 
+    /// Makes an enum of symbols that a field's metadata declares.
+    fn declared(&mut self, symbols: &[&str], hint: &str, around: &str) -> Json {
+        let mut object = Attributes::new();
+        object.insert("type".into(), json!("enum"));
+        self.name(&mut object, None, hint, around);
+        object.insert("symbols".into(), json!(symbols));
+        Json::Object(object)
+    }
+
     fn fixed(
         &mut self,
         field: &'a Field,
@@ -534,6 +551,12 @@ fn attributes_of(field: &Field) -> Attributes {
         }
     });
     attributes.collect()
+}
+
+/// The symbols that a field's metadata declares, if Avro allows them.
+fn symbols_of(field: &Field) -> Option<Vec<&str>> {
+    let symbols: Vec<&str> = field.metadata().get(ENUM_SYMBOLS)?.split('\n').collect();
+    symbols.iter().all(|symbol| valid_name(symbol) == *symbol).then_some(symbols)
 }
 
 fn field_id(field: &Field) -> Option<Json> {

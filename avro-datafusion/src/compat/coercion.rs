@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::exprs::{self, Rewrite};
-use super::{bytes, temporal, text, uuid, zones};
+use super::{bytes, declared, temporal, text, uuid, zones};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
@@ -105,8 +105,8 @@ impl Rewrite for Compared<'_> {
             Expr::Case(case) => self.case(case, schema)?,
             Expr::ScalarFunction(call) => self.call(call, schema)?,
             Expr::Like(like) => bytes::like(like, schema),
-            Expr::Cast(Cast { expr, field }) => self.cast(expr, field, false, schema),
-            Expr::TryCast(TryCast { expr, field }) => self.cast(expr, field, true, schema),
+            Expr::Cast(Cast { expr, field }) => self.cast(expr, field, false, schema)?,
+            Expr::TryCast(TryCast { expr, field }) => self.cast(expr, field, true, schema)?,
             _ => None,
         };
         Ok(rewritten.map_or_else(|| Transformed::no(expr), Transformed::yes))
@@ -294,29 +294,32 @@ impl Compared<'_> {
     }
 
     /// Plans casts that DataFusion refuses or does differently.
-    fn cast(&self, value: &Expr, to: &FieldRef, is_try: bool, schema: &DFSchema) -> Option<Expr> {
-        let value = Side::new(value, schema)?;
+    fn cast(&self, value: &Expr, to: &FieldRef, is_try: bool, schema: &DFSchema) -> Result<Option<Expr>> {
+        let Some(value) = Side::new(value, schema) else { return Ok(None) };
+        if declared::is_declared(to) {
+            return declared::of(value.expr, to, is_try).map(Some);
+        }
         if is_text(value.data_type()) {
             if bytes::is_uuid(to) {
-                return Some(uuid::of_text(value.expr, is_try));
+                return Ok(Some(uuid::of_text(value.expr, is_try)));
             }
-            return temporal::cast_text(&value, to.data_type(), self.zone, is_try);
+            return Ok(temporal::cast_text(&value, to.data_type(), self.zone, is_try));
         }
         if is_text(to.data_type()) && text::needs_own(value.data_type()) {
             let text = if is_try { text::try_of } else { text::of }(value.expr, &value.field);
-            return Some(if *to.data_type() == DataType::Utf8 { text } else { cast(text, to.data_type().clone()) });
+            return Ok(Some(if *to.data_type() == DataType::Utf8 { text } else { cast(text, to.data_type().clone()) }));
         }
         // The metadata of the value does not apply to another type.
         if to.name().is_empty() && value.data_type() != to.data_type() && !value.field.metadata().is_empty() {
             let to = Arc::new(Field::new("value", to.data_type().clone(), true));
             let value = Box::new(value.expr);
-            return Some(if is_try {
+            return Ok(Some(if is_try {
                 Expr::TryCast(TryCast::new_from_field(value, to))
             } else {
                 Expr::Cast(Cast::new_from_field(value, to))
-            });
+            }));
         }
-        None
+        Ok(None)
     }
 
     fn call(&self, call: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {

@@ -7,6 +7,7 @@ mod bytes;
 mod clock;
 mod coercion;
 mod dates;
+mod declared;
 mod exprs;
 mod filter_pushdown;
 mod in_lists;

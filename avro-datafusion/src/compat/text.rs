@@ -121,7 +121,8 @@ impl ScalarUDFImpl for Texts {
     }
 }
 
-fn texts(field: &Field, array: &ArrayRef, is_try: bool) -> Result<StringArray> {
+/// Returns values as text.
+pub(super) fn texts(field: &Field, array: &ArrayRef, is_try: bool) -> Result<StringArray> {
     if bytes::is_bytes(array.data_type()) {
         return each_bytes(array, |bytes| match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.to_owned())),

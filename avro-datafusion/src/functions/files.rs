@@ -12,7 +12,7 @@ use datafusion::common::Result;
 use futures::stream::{BoxStream, StreamExt, once};
 use std::sync::Arc;
 
-/// The table function `avro_files('dir/')`: the files at a path, with any file extension.
+/// The table function `avro_files('dir/')`: the files at a path, with any file extension, empty ones too.
 ///
 /// | column | type | |
 /// |---|---|---|
@@ -67,6 +67,10 @@ struct Files {
 impl PerFile for Files {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn is_of_all_files(&self) -> bool {
+        self.options.file_extension.is_empty()
     }
 
     fn rows(&self, file: ListedFile, _: &Run) -> BoxStream<'static, Result<RecordBatch>> {

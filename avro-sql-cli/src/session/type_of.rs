@@ -1,11 +1,30 @@
-//! `typeof(x)`: the SQL name of a type.
+//! `typeof(x)`: the SQL name of a type. `avro_sql_type('Utf8')` translates Arrow's name of one.
+
+use std::sync::Arc;
 
 use avro_datafusion::sql_type_name;
+use datafusion::arrow::array::{StringArray, cast::AsArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{
-    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    create_udf,
 };
+
+use crate::type_names;
+
+/// Creates the function that translates names of types, for `information_schema.columns`.
+pub(crate) fn sql_type() -> ScalarUDF {
+    let translate = |args: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(args)?;
+        let Some(names) = arrays.first() else { return exec_err!("avro_sql_type has one argument") };
+        let names = cast(names, &DataType::Utf8)?;
+        let names = names.as_string::<i32>().iter().map(|name| name.map(type_names::plain));
+        Ok(ColumnarValue::Array(Arc::new(names.collect::<StringArray>())))
+    };
+    create_udf("avro_sql_type", vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(translate))
+}
 
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]

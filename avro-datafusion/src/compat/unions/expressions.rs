@@ -6,6 +6,7 @@ use super::compare::{UnionCompare, compare, is_comparison};
 use super::functions::{inner_aggregate, inner_scalar};
 use super::shape::{Class, Shape, class_of, items_of, union_of, union_of_expr};
 use super::values::{Target, UnionValue};
+use crate::compat::declared;
 use arrow_schema::{DataType, FieldRef};
 use datafusion::common::{DFSchema, Result, plan_datafusion_err, plan_err};
 use datafusion::functions::core::expr_fn::coalesce;
@@ -364,10 +365,10 @@ fn choice(case: Case, schema: &DFSchema) -> Result<Expr> {
 /// Returns the conversion for a cast of a union, or of a list of them; `None` for any other cast.
 fn cast_target(expr: &Expr, to: &FieldRef, or_null: bool, schema: &DFSchema) -> Result<Option<Target>> {
     let Ok(data_type) = expr.get_type(schema) else { return Ok(None) };
-    let to = to.data_type();
-    if *to == data_type {
+    if *to.data_type() == data_type || declared::is_declared(to) {
         return Ok(None);
     }
+    let to = to.data_type();
     if let Some(union) = union_of(&data_type) {
         return match to {
             to if class_of(to) == Class::Text => Ok(Some(Target::Text)),

@@ -8,6 +8,7 @@
 
 pub(super) mod casts;
 mod document;
+mod each;
 mod from_json;
 #[cfg(feature = "sql")]
 pub(super) mod operators;
@@ -187,6 +188,8 @@ pub(super) const DEFINITIONS: &[Definition] = &[
             call: |a| texts(a, |document, place| Some(document.json(place))),
         }),
     },
+    each::EACH,
+    each::TREE,
     to_json::TO_JSON,
     from_json::FROM_JSON,
 ];

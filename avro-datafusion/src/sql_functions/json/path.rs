@@ -56,6 +56,20 @@ impl Path {
         self.steps.contains(&Step::Every)
     }
 
+    /// Returns the path in DuckDB's form, such as `$.a[0]`; `None` if it leads to any number of values.
+    pub(super) fn written(&self) -> Option<String> {
+        let mut text = "$".to_owned();
+        for step in &self.steps {
+            text.push_str(&match step {
+                Step::Key(key) | Step::Either(key) => to_member(key),
+                Step::Item(n) => format!("[{n}]"),
+                Step::FromEnd(n) => format!("[-{n}]"),
+                Step::Every => return None,
+            });
+        }
+        Some(text)
+    }
+
     /// Returns the places of the values to which the path leads.
     pub(super) fn find(&self, tape: &Tape, text: &str) -> Vec<usize> {
         let mut places = vec![0];
@@ -63,6 +77,16 @@ impl Path {
             places = places.iter().flat_map(|place| after(step, tape, text, *place)).collect();
         }
         places
+    }
+}
+
+/// Returns the step to a member, in quotes if the key needs them: `.a`, `."b c"`.
+pub(super) fn to_member(key: &str) -> String {
+    let is_plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    match (is_plain, key.contains('"')) {
+        (true, _) => format!(".{key}"),
+        (false, false) => format!(".\"{key}\""),
+        (false, true) => format!("['{key}']"),
     }
 }
 

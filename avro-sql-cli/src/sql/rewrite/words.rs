@@ -3,8 +3,8 @@
 //! - A keyword where a column must be, as in `SELECT id, offset, "end" FROM ..`, becomes a name.
 //! - DuckDB's short forms become long ones: `FROM t WHERE ..`, `DESCRIBE read_avro(..)`, `SHOW COLUMNS FROM t`.
 
-use super::{copy, pivot, prefix_alias, sample, star_like, summarize, types};
-use datafusion::common::Result;
+use super::{copy, pivot, prefix_alias, sample, shares, star_like, summarize, types};
+use datafusion::common::{Result, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -130,9 +130,13 @@ pub(super) const AFTER_COLUMN: &[Keyword] = &[
 pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
     let mut tokens = tokens.map_err(|e| DataFusionError::from(ParserError::from(e)))?;
+    if tokens.windows(2).any(|pair| pair.iter().all(|token| token.token == Token::Mul)) {
+        return plan_err!("`**` is not an operator here; use power(x, y)");
+    }
     copy::rewrite(&mut tokens)?;
     pivot::rewrite(&mut tokens)?;
     sample::rewrite(&mut tokens)?;
+    shares::rewrite(&mut tokens);
     prefix_alias::rewrite(&mut tokens);
     star_like::rewrite(&mut tokens);
     summarize::rewrite(&mut tokens);
