@@ -171,6 +171,19 @@ fn prepare(cases: &Path, folder: &Path) -> Vec<String> {
     statements
 }
 
+/// The statement with its files in a folder.
+fn in_folder(statement: &str, folder: &Path) -> String {
+    let is_file = |text: &str| {
+        let extension = text.rsplit_once('.').map_or("", |(_, extension)| extension);
+        !text.contains(' ') && ["avro", "parquet", "csv", "json", "ndjson", "arrow", "avsc"].contains(&extension)
+    };
+    let parts = statement.split('\'').enumerate().map(|(i, part)| match i % 2 == 1 && is_file(part) {
+        true => folder.join(part).to_str().unwrap().to_owned(),
+        false => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("'")
+}
+
 /// What of a plan only this process has, as the error says.
 fn reason(error: &str) -> Option<String> {
     let end = error.find(" cannot be sent to another process")?;
@@ -187,10 +200,9 @@ async fn plans_of_all_cases_survive() {
     for cases in files {
         let folder = tempfile::tempdir().unwrap();
         let statements = prepare(&cases, folder.path());
-        std::env::set_current_dir(folder.path()).unwrap();
         let ctx = exact(2);
         for statement in statements.iter().flat_map(|statements| statements.split(';')) {
-            let statement = statement.trim();
+            let statement = &in_folder(statement.trim(), folder.path());
             // `COPY` and `CREATE` make what later statements read.
             let is_query =
                 ["SELECT", "WITH", "FROM", "VALUES"].iter().any(|word| statement.to_uppercase().starts_with(word));
@@ -257,7 +269,7 @@ async fn versions_and_places_survive() {
     let there = SessionContext::new();
     let copy = decode(&bytes, &there.task_ctx()).unwrap();
     let e = collect(copy, there.task_ctx()).await.unwrap_err().to_string();
-    assert!(e.contains("the file changed while it was read: its modification time was"), "{e}");
+    assert!(e.contains("the file changed while it was read"), "{e}");
 }
 
 #[tokio::test]

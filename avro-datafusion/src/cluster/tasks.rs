@@ -56,7 +56,9 @@ fn desired_tasks(event: DesiredTaskCountEvent) -> Option<Result<DesiredTaskCount
 #[allow(clippy::needless_pass_by_value)] // The trait of handlers.
 fn scaled_up(event: ScaleUpLeafNodeEvent) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
     let (files, source) = avro_scan(event.plan)?;
-    Some(leaf(event.plan, files, source, event.task_count).map(ScaleUpLeafNodeEventResponse::new))
+    // The setting that reads files whole.
+    let is_cut = event.session_config.options().optimizer.repartition_file_scans;
+    Some(leaf(event.plan, files, source, event.task_count, is_cut).map(ScaleUpLeafNodeEventResponse::new))
 }
 
 fn leaf(
@@ -64,6 +66,7 @@ fn leaf(
     files: &FileScanConfig,
     source: &AvroSource,
     tasks: usize,
+    is_cut: bool,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     if tasks < 2 {
         return Ok(Arc::clone(plan));
@@ -71,7 +74,8 @@ fn leaf(
     let partitions = plan.output_partitioning().partition_count().max(1);
     let groups = match is_one_task(files, source) {
         true => files.file_groups.clone(),
-        false => split(files, source, partitions * tasks)?,
+        false if is_cut => split(files, source, partitions * tasks)?,
+        false => whole_files(files).split_files(partitions * tasks),
     };
     let scan_of_task = |task: usize| -> Arc<dyn ExecutionPlan> {
         let mut own: Vec<FileGroup> = groups.iter().skip(task).step_by(tasks).cloned().collect();
@@ -84,11 +88,15 @@ fn leaf(
     Ok(Arc::new(DistributedLeafExec::try_new(Arc::clone(plan), (0..tasks).map(scan_of_task))?))
 }
 
+fn whole_files(files: &FileScanConfig) -> FileGroup {
+    FileGroup::new(joined(&files.file_groups))
+}
+
 /// Splits the files of a scan into about this many groups.
 fn split(files: &FileScanConfig, source: &AvroSource, partitions: usize) -> Result<Vec<FileGroup>> {
     // The planner has split files for the threads of this machine already.
     let mut whole = files.clone();
-    whole.file_groups = joined(&files.file_groups).into_iter().map(|file| FileGroup::new(vec![file])).collect();
+    whole.file_groups = whole_files(files).into_inner().into_iter().map(|file| FileGroup::new(vec![file])).collect();
     let split = source.repartitioned(partitions, 1, None, &whole)?;
     let mut groups = split.map_or(whole.file_groups, |split| split.file_groups);
     if groups.len() > partitions {

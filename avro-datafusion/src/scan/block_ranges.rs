@@ -23,6 +23,8 @@ pub(crate) struct FileScan {
     pub(crate) readahead: ReadaheadPolicy,
     /// Whether row positions are recorded.
     pub(crate) row_positions: bool,
+    /// Whether other processes may read other ranges of the file.
+    pub(crate) is_shared: bool,
     pub(crate) metrics: ScanMetrics,
 }
 
@@ -76,6 +78,7 @@ impl FileScan {
             }
             None => decoder,
         };
+        let decoder = if self.is_shared { decoder.with_end_check() } else { decoder };
         Ok(if self.row_positions { decoder.with_row_positions() } else { decoder })
     }
 

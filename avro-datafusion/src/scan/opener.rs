@@ -8,6 +8,7 @@ use crate::listing::location::{file_name, is_local};
 use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
 use crate::scan::block_ranges::{BlockRanges, BlockSelection, FileScan};
+use crate::scan::compact::has_nested_views;
 use crate::scan::row_filter::{Predicate, ScanPredicate};
 #[cfg(feature = "proto")]
 use crate::scan::sent_file::SentFile;
@@ -185,6 +186,10 @@ impl AvroOpener {
         let CompiledScan { program, filter, adapter, coalescer } = compiled;
         let PlannedRanges { range, blocks } = planned;
         let file_len = file.object_meta.size;
+        #[cfg(feature = "proto")]
+        let is_shared = file.extensions.get_arc::<SentFile>().is_some();
+        #[cfg(not(feature = "proto"))]
+        let is_shared = false;
         let scan = FileScan {
             object: Object {
                 store: self.store,
@@ -199,6 +204,7 @@ impl AvroOpener {
             partition_values: file.partition_values,
             readahead: self.readahead,
             row_positions: self.virtual_columns.is_some(),
+            is_shared,
             metrics: self.metrics.clone(),
         };
         let mut rows = FileRows {
@@ -212,6 +218,7 @@ impl AvroOpener {
             observer: self.headers.options().observer.clone(),
             file: header,
             range: (range != (0..file_len)).then(|| range.clone()),
+            is_compacted: is_shared && has_nested_views(&self.columns.schema),
             ended: false,
         };
         if let Some(blocks) = blocks {

@@ -20,6 +20,7 @@ use crate::diagnostics::observer::ScanObserver;
 use crate::error::file_error;
 use crate::io::readahead::Fetch;
 use crate::scan::block_ranges::BlockRanges;
+use crate::scan::compact::compacted;
 use crate::schema::batch_adapter::BatchAdapter;
 use crate::schema::header_cache::FileHeader;
 use crate::virtual_columns::VirtualColumnAppender;
@@ -51,6 +52,8 @@ pub(crate) struct FileRows {
     /// The file, and the range of it, unless all of it is read.
     pub(crate) file: Arc<FileHeader>,
     pub(crate) range: Option<Range<u64>>,
+    /// Whether rows may be sent to another process with the blocks that they point into.
+    pub(crate) is_compacted: bool,
     /// Whether all rows have been decoded.
     pub(crate) ended: bool,
 }
@@ -131,9 +134,12 @@ impl FileRows {
 
     /// Casts a decoded batch to the columns of the table, and appends virtual columns.
     fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let adapted = self.adapter.adapt(batch).and_then(|batch| match (&self.virtual_columns, &self.reading) {
-            (Some(columns), Some((decoder, _))) => columns.append(&batch, decoder.row_positions()),
-            _ => Ok(batch),
+        let compact = |batch| if self.is_compacted { compacted(&batch) } else { Ok(batch) };
+        let adapted = self.adapter.adapt(batch).and_then(compact).and_then(|batch| {
+            match (&self.virtual_columns, &self.reading) {
+                (Some(columns), Some((decoder, _))) => columns.append(&batch, decoder.row_positions()),
+                _ => Ok(batch),
+            }
         });
         adapted.map_err(|e| match e {
             // A value does not fit the declared column.
@@ -168,7 +174,7 @@ fn decode(
 /// Checks that a completed range ends where the next one begins.
 fn meets_neighbours(file: &FileHeader, range: Option<&Range<u64>>, decoder: &Decoder, name: &str) -> Result<()> {
     let Some(range) = range else { return Ok(()) };
-    if file.boundaries.record(range.clone(), decoder.covered_range()) {
+    if file.boundaries.record(range.clone(), decoder.covered_range()) && !decoder.hides_marker() {
         return Ok(());
     }
     exec_err!(
