@@ -67,6 +67,7 @@ pub(crate) fn unregistered() -> Vec<Arc<ScalarUDF>> {
     all.extend(points::unregistered());
     all.extend(numbers::unregistered());
     all.extend(unions::unregistered());
+    all.extend(declared::unregistered());
     #[cfg(feature = "sql")]
     all.extend(lateral::unregistered());
     all

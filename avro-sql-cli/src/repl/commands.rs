@@ -38,7 +38,7 @@ pub(super) enum Argument {
     Topic,
 }
 
-const COMMANDS: [Command; 19] = [
+const COMMANDS: [Command; 20] = [
     Command { name: "d", argument: Argument::Table, what: "list the columns of a table or 'PATH'; alone, list tables" },
     Command { name: "dt", argument: Argument::None, what: "list tables and views" },
     Command { name: "df", argument: Argument::Word, what: "list functions, or those whose names contain WORD" },
