@@ -69,6 +69,7 @@ pub use functions::{
     ReadAvroFunc, ReadFilesFunc,
 };
 pub use listing::data_files;
+pub use listing::location::expand_home;
 pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
 pub use listing::paths::Paths;

@@ -126,6 +126,7 @@ fn digits(unit: TimeUnit) -> u8 {
 mod tests {
     use super::*;
     use arrow_schema::{Fields, IntervalUnit, UnionFields, UnionMode};
+    use avro_testing::check_all;
     use std::collections::HashMap;
     use std::sync::Arc;
 
@@ -157,8 +158,8 @@ mod tests {
             (FixedSizeBinary(16), "FIXED(16)"),
             (Decimal128(10, 2), "DECIMAL(10, 2)"),
         ];
-        for (of, expected) in cases {
+        check_all(cases, |(of, expected)| {
             assert_eq!(sql_type_name(&Field::new("x", of, true)), expected);
-        }
+        });
     }
 }

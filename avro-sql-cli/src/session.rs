@@ -113,7 +113,7 @@ impl Session {
         enable_sql_semantics(&context)?;
         register_sql_functions(&context)?;
         context.register_udf(type_of::TypeOf::new().into());
-        context.register_udf(type_of::sql_type());
+        context.register_udf(type_of::SqlTypeOf::new().into());
         formats::register(&mut context.state_ref().write())?;
         summarize::register(&context);
         for (name, path) in tables {

@@ -66,9 +66,10 @@ async fn every_command_writes_to_urls() {
     let stored = Stored::start().await;
     stored.folder.file("rows.json", "{\"a\":1}\n{\"a\":2}\n");
     stored.folder.file("a.avsc", r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}"#);
-    let commands: [(&[&str], &str, &str); 11] = [
+    let commands: [(&[&str], &str, &str); 12] = [
         (&["-c", "SELECT id FROM 'people.avro'", "-o", "s3://bucket/q.csv"], "q.csv", "3"),
         (&["-c", "SELECT id FROM 'people.avro'", "-o", "s3://bucket/q.parquet"], "q.parquet", "3"),
+        (&["-c", "SELECT id FROM 'people.avro'", "-o", "s3://bucket/q.arrow"], "q.arrow", "3"),
         (&["convert", "logs/", "s3://bucket/all.parquet"], "all.parquet", "3"),
         (&["convert", "logs/", "s3://bucket/each/", "--to", "parquet"], "each/", "3"),
         (&["cat", "people.avro", "-o", "s3://bucket/cat.avro"], "cat.avro", "3"),
@@ -101,6 +102,7 @@ async fn every_command_writes_to_urls() {
         "bucket/each/1.parquet",
         "bucket/each/2.parquet",
         "bucket/json.avro",
+        "bucket/q.arrow",
         "bucket/q.csv",
         "bucket/q.parquet",
         "bucket/random.avro",

@@ -25,8 +25,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::coercion::is_text;
-use super::{bytes, text};
+use super::operand::{is_bytes, is_text};
+use super::text;
 use crate::sql_type::{sql_type_name, symbols_of};
 
 /// Returns the field of an enum of these symbols.
@@ -283,7 +283,7 @@ fn rank(from: &Field, to: &Field) -> Option<u32> {
             (T::Timestamp(_, a), T::Timestamp(_, b)) if a.is_some() == b.is_some() => Some(10),
             (T::Time32(_) | T::Time64(_), T::Time32(_) | T::Time64(_)) => Some(10),
             (T::FixedSizeBinary(_), T::Binary | T::BinaryView | T::LargeBinary) => Some(10),
-            (a, b) if bytes::is_bytes(a) && bytes::is_bytes(b) && !matches!(b, T::FixedSizeBinary(_)) => Some(1),
+            (a, b) if is_bytes(a) && is_bytes(b) && !matches!(b, T::FixedSizeBinary(_)) => Some(1),
             (T::List(_) | T::LargeList(_) | T::FixedSizeList(..), _) if list_kind(a) == list_kind(b) => {
                 rank(items(a)?, items(b)?)
             }

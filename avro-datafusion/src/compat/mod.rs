@@ -25,6 +25,7 @@ mod matching;
 mod now;
 mod nullable_items;
 mod numbers;
+mod operand;
 mod or_empty;
 mod pattern;
 #[cfg(feature = "sql")]
@@ -42,13 +43,12 @@ mod uuid;
 mod widened;
 mod zones;
 
-pub(crate) use bytes::is_bytes;
-pub(crate) use coercion::is_text;
 pub(crate) use dates::{formatted, is_point};
 #[cfg(feature = "proto")]
 pub(crate) use in_order::InOrderExec;
 pub use in_order::KEEP_ORDER;
 pub(crate) use json::{Values, field as json_field, quote};
+pub(crate) use operand::{is_bytes, is_text};
 pub(crate) use pattern::Pattern;
 
 use datafusion::common::Result;

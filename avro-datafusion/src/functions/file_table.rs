@@ -1,6 +1,6 @@
 //! Table functions with rows per file: the files are listed at every scan.
 
-use super::arguments::Arguments;
+use super::arguments::TableArguments;
 use crate::diagnostics::observer::ScanObserver;
 use crate::listing::list::{ListedFile, list_all, list_some};
 use crate::listing::location::Location;
@@ -72,7 +72,7 @@ pub(super) fn file_table<P: PerFile + 'static>(
     options: &AvroOptions,
     per_file: impl FnOnce(AvroOptions) -> P,
 ) -> Result<Arc<dyn TableProvider>> {
-    let arguments = Arguments::parse(function, args.exprs(), options)?;
+    let arguments = TableArguments::parse(function, args.exprs(), options)?;
     let locations = arguments.locations()?;
     let (extension, observer) = (arguments.options.file_extension.clone(), arguments.options.observer.clone());
     Ok(Arc::new(FileTable { locations, extension, observer, per_file: Arc::new(per_file(arguments.options)) }))

@@ -54,17 +54,17 @@ impl TableFunctionImpl for AvroFilesFunc {
             Field::new("modified", DataType::Utf8, false),
             text("error"),
         ]));
-        file_table("avro_files", &args, &self.options, |options| Files { options: Arc::new(options), schema })
+        file_table("avro_files", &args, &self.options, |options| FileListing { options: Arc::new(options), schema })
     }
 }
 
 #[derive(Debug)]
-struct Files {
+struct FileListing {
     options: Arc<AvroOptions>,
     schema: SchemaRef,
 }
 
-impl PerFile for Files {
+impl PerFile for FileListing {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

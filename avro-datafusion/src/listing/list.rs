@@ -1,6 +1,6 @@
 //! Lists the files at a table's locations.
 //!
-//! DataFusion's listing matches globs by file name only and not in URLs, caches results for ever, and takes every file.
+//! DataFusion's listing matches globs by file name only and not in URLs, caches results forever, and takes every file.
 //! This one lists at every scan and takes data files only (`data_files`).
 
 use crate::diagnostics::observer::ScanObserver;

@@ -118,7 +118,7 @@ struct Shell {
     /// Whether long results go to the user's pager.
     paged: bool,
     /// The file that results go to.
-    redirect: Option<Output>,
+    redirect: Option<RedirectedResults>,
     /// Whether only the next statement goes to that file.
     once: bool,
     /// The last statements, for commands that run them again.
@@ -128,7 +128,7 @@ struct Shell {
 }
 
 /// The file that results go to.
-struct Output {
+struct RedirectedResults {
     file: Redirect,
     format: Format,
     results_written: u64,
@@ -208,7 +208,7 @@ impl Shell {
         }
         let format = format_by_name(Path::new(path))?;
         let file = Redirect::create(Path::new(path))?;
-        self.redirect = Some(Output { file, format, results_written: 0 });
+        self.redirect = Some(RedirectedResults { file, format, results_written: 0 });
         self.once = once;
         Ok(())
     }
@@ -301,7 +301,7 @@ impl Shell {
         for statement in script.statements {
             match &mut self.redirect {
                 Some(redirect) => {
-                    let Output { file, format, results_written } = redirect;
+                    let RedirectedResults { file, format, results_written } = redirect;
                     let place = file.place()?;
                     let mut to = Destination { to: file, format: *format, results_written: *results_written };
                     let done = query::one(&self.session, &self.query, statement.text, &mut to);

@@ -10,7 +10,7 @@ use datafusion::common::{Result, internal_err};
 
 use super::document::{Document, Documents};
 use super::path::{items, members, to_member};
-use super::{Paths, at_path};
+use super::{PathArgument, at_path};
 use crate::compat::json_field;
 use crate::sql_functions::function::{Arguments, Body, Definition, Kernel};
 
@@ -71,7 +71,7 @@ struct Found {
 }
 
 fn rows(arguments: &Arguments, is_tree: bool) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = ListBuilder::new(StructBuilder::from_fields(FIELDS.clone(), 0)).with_field(item());
     for row in 0..arguments.rows {
         let path = paths.get(row)?;

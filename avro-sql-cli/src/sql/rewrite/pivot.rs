@@ -23,7 +23,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::summarize::creates;
-use super::words::{AFTER_COLUMN, is_space, whitespace};
+use super::tokens::{AFTER_COLUMN, is_space, whitespace};
 
 /// The function that stands for `GROUP BY`.
 pub(super) const GROUPS: &str = "__pivot_groups";

@@ -17,8 +17,8 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::tokens::{is_space, whitespace};
 use super::visit;
-use super::words::{is_space, whitespace};
 
 /// The column of the sort key of a sample.
 const KEY: &str = "__sample";

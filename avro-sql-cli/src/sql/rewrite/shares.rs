@@ -19,8 +19,8 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::tokens::is_space;
 use super::visit;
-use super::words::is_space;
 
 /// The function that stands for a percentage.
 const SHARE: &str = "__share";

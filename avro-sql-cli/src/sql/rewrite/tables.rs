@@ -15,9 +15,9 @@ use datafusion::sql::sqlparser::parser::Parser;
 const JSON_COLUMNS: [&str; 8] = ["key", "value", "type", "atom", "id", "parent", "fullkey", "path"];
 
 /// Replaces these tables.
-pub(super) struct Tables;
+pub(super) struct TableCalls;
 
-impl VisitorMut for Tables {
+impl VisitorMut for TableCalls {
     type Break = Infallible;
 
     // After the table's parts: the new query names tables, too.
