@@ -51,6 +51,10 @@ mod functions;
 pub mod compat;
 mod sql_functions;
 mod session;
+#[cfg(feature = "proto")]
+pub mod proto;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 
 pub use avro_arrow;
 pub use avro_arrow::schema::{OnConflict, Schema};

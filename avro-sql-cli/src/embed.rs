@@ -186,7 +186,7 @@ impl Session {
             false => self.with(run),
         };
         let explain = |e| Failure::of_statement(e, &context, sql);
-        let started = session::start(&context, sql, false, &PlanMeter::default(), explain).await?;
+        let started = session::start(&context, sql, false, &PlanMeter::default(), &mut false, explain).await?;
         let Some((rows, staged)) = started else {
             return Ok(Answer { schema: Arc::new(Schema::empty()), dense: None, rows: None, staged: None });
         };

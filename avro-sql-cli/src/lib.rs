@@ -17,6 +17,7 @@ mod output;
 mod summarize;
 mod topics;
 mod options;
+mod cluster;
 mod session;
 pub mod embed;
 mod commands;
@@ -59,6 +60,10 @@ fn execute(options: Options) -> Result<()> {
         Task::Query(query) => runtime.block_on(async {
             let session =
                 terminal::interrupt::unless_interrupted(Session::open(&resources, &reading, &query.tables)).await?;
+            let session = match &query.workers {
+                Some(workers) => session.on(cluster::Cluster::connect(workers).await?)?,
+                None => session,
+            };
             session.set_parameters(&query.parameters);
             match query.source {
                 SqlSource::Prompt => repl::prompt(session, query).await,
@@ -67,6 +72,7 @@ fn execute(options: Options) -> Result<()> {
         }),
         Task::Convert(task) => runtime.block_on(commands::convert::run(*task, reading, &resources)),
         Task::Index(task) => runtime.block_on(commands::index::run(task, reading, &resources)),
+        Task::Worker(task) => runtime.block_on(commands::worker::run(task, &resources)),
         Task::Tool(task) => runtime.block_on(commands::tools::run(task, reading, &resources)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Error, Result, one_line};
@@ -46,9 +46,18 @@ pub(crate) fn report(e: &Error) {
 /// The message of the last panic. A panic is a bug; the user gets one line about it instead of Rust's message.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
+/// Panics so far.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Returns the number of panics so far. A task that panics may end its rows early without an error.
+pub(crate) fn panics() -> u64 {
+    PANICS.load(Ordering::SeqCst)
+}
+
 /// Runs the whole command and turns its result, or a panic, into an exit code.
 pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> u8 {
     panic::set_hook(Box::new(|info| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
         let what = info.payload_as_str().unwrap_or("no message");
         let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{what}{place}"));
