@@ -51,6 +51,10 @@ mod functions;
 pub mod compat;
 mod sql_functions;
 mod session;
+#[cfg(feature = "proto")]
+pub mod proto;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 
 pub use avro_arrow;
 pub use avro_arrow::schema::{OnConflict, Schema};
@@ -83,7 +87,7 @@ pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};
 pub use sql_functions::register_sql_functions;
 pub use sql_type::{sql_enum_name, sql_type_name};
-pub use stores::{ObjectStores, StagedWrites};
+pub use stores::{ObjectStores, StagedWrites, configure as configure_stores};
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;
 pub use table::url::AvroUrlTableFactory;

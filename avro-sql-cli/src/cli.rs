@@ -1,5 +1,6 @@
 //! Command-line arguments: parses them into checked [`Options`]. Only this file and `manual.rs` use `clap`.
 
+mod cluster;
 mod conversion;
 pub(crate) mod manual;
 mod options;
@@ -48,6 +49,8 @@ struct CommandLine {
     query: QueryArguments,
     #[command(flatten)]
     resources: ResourceArguments,
+    #[command(flatten)]
+    workers: cluster::WorkersArguments,
     #[command(subcommand)]
     tool: Option<CommandArguments>,
 }
@@ -228,6 +231,9 @@ enum CommandArguments {
     },
     #[command(flatten)]
     Blocks(tools::ToolArguments),
+    /// Run parts of other machines' queries, until SIGTERM; prints its address
+    #[command(after_help = manual::WORKER)]
+    Worker(cluster::WorkerArguments),
     /// Print a completion script for a shell
     #[command(after_help = manual::COMPLETIONS)]
     Completions {
@@ -343,12 +349,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Err(e) if e.kind() == ErrorKind::DisplayVersion => return print(e.to_string().as_bytes()),
         Err(e) => return Err(Error::Usage(usage_error::usage_error(&e, &words, &CommandLine::command()))),
     };
+    let memory_limit = match &arguments.tool {
+        Some(CommandArguments::Worker(worker)) => worker.memory_limit,
+        _ => arguments.query.memory_limit,
+    };
     let resources = Resources {
         threads: match arguments.resources.threads {
             Some(n) => usize::from(n),
             None => thread::available_parallelism().map_or(1, usize::from),
         },
-        memory_bytes: match arguments.query.memory_limit {
+        memory_bytes: match memory_limit {
             Some(MemoryLimit::Bytes(bytes)) => Some(bytes),
             Some(MemoryLimit::None) => None,
             None => memory::default_limit(),
@@ -361,7 +371,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     }
     let reading = reading(&arguments)?;
     let task = match arguments.tool {
-        None => Task::Query(query(arguments.query, arguments.resources.quiet)?),
+        None => {
+            let mut query = query(arguments.query, arguments.resources.quiet)?;
+            query.workers = arguments.workers.workers()?;
+            Task::Query(query)
+        }
+        Some(CommandArguments::Worker(arguments)) => Task::Worker(arguments.task()?),
         Some(CommandArguments::Completions { shell }) => {
             return print(&manual::completions(shell, CommandLine::command()));
         }
@@ -497,6 +512,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
         quiet,
         verbose: arguments.verbose,
         rc: !arguments.no_rc,
+        workers: None,
     })
 }
 

@@ -18,7 +18,7 @@ use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 
 use place::Place;
-pub(crate) use report::{catch_panics, print_note, print_stderr, report, suppress_notes};
+pub(crate) use report::{catch_panics, panics, print_note, print_stderr, report, suppress_notes};
 
 /// The result type of the whole crate.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;

@@ -87,6 +87,8 @@ pub(crate) struct Query {
     pub(crate) verbose: bool,
     /// Whether the prompt runs the user's start-up script.
     pub(crate) rc: bool,
+    /// The workers that run it; `None` is this machine.
+    pub(crate) workers: Option<Workers>,
 }
 
 /// Where SQL comes from.
@@ -100,6 +102,51 @@ pub(crate) enum SqlSource {
     Stdin,
     /// A person at the prompt.
     Prompt,
+}
+
+/// The workers that run queries, and how to reach them.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "cluster"), allow(dead_code))]
+pub(crate) struct Workers {
+    /// Workers as `HOST:PORT`, URLs or `dns://NAME:PORT`.
+    pub(crate) addresses: Vec<String>,
+    /// A file of workers, one on each line.
+    pub(crate) file: Option<PathBuf>,
+    /// Whether workers see the local files of this machine.
+    pub(crate) shared_files: bool,
+    /// Token and certificates.
+    pub(crate) security: Security,
+}
+
+/// How coordinator and workers trust each other.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "cluster"), allow(dead_code))]
+pub(crate) struct Security {
+    /// The file of the token that both sides know.
+    pub(crate) token_file: Option<PathBuf>,
+    /// The certificate of this process, and its key.
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The authority of workers' certificates.
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The authority of clients' certificates.
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// The name in workers' certificates.
+    pub(crate) tls_name: Option<String>,
+    /// Whether connections to other machines may do without token and TLS.
+    pub(crate) insecure: bool,
+}
+
+/// A worker to run.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "cluster"), allow(dead_code))]
+pub(crate) struct WorkerTask {
+    /// Where it listens, as `HOST:PORT`.
+    pub(crate) listen: String,
+    /// Where it serves its metrics, as `HOST:PORT`.
+    pub(crate) metrics: Option<String>,
+    /// Token and certificates.
+    pub(crate) security: Security,
 }
 
 /// How much memory queries may use.

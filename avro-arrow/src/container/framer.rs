@@ -27,6 +27,7 @@
 //! ```
 
 mod frame;
+mod hidden;
 mod second;
 
 use super::byte_queue::ByteQueue;
@@ -74,6 +75,9 @@ pub struct Framer {
     damaged: Vec<DamagedBlock>,
     /// Properties of the header, with which a second header is compared.
     first: First,
+    /// Whether markers inside the last block of the range are looked for, and whether there is one.
+    checks_end: bool,
+    hides_marker: bool,
 }
 
 /// The beginning of a lost stretch.
@@ -178,6 +182,8 @@ impl Framer {
             lost: None,
             damaged: Vec::new(),
             first: First::of(header, limits),
+            checks_end: false,
+            hides_marker: false,
         }
     }
 
@@ -386,6 +392,7 @@ impl Framer {
         if !self.has_marker_at(at) {
             return Err(self.error(ErrorKind::SyncMismatch, offset + frame.len_with_data()));
         }
+        self.look_into(frame, offset);
         self.pieces.consume(frame.len);
         let data = self.pieces.take(frame.size as usize);
         self.pieces.consume(SYNC_LEN);

@@ -206,6 +206,19 @@ impl Decoder {
         self
     }
 
+    /// Looks for markers inside the last block of a byte range, see [`Framer::hides_marker`]. Call it before bytes are
+    /// fed.
+    #[must_use]
+    pub fn with_end_check(mut self) -> Decoder {
+        self.framer = self.framer.with_end_check();
+        self
+    }
+
+    /// Returns whether a marker begins inside a block, after the end of the range: see [`Framer::hides_marker`].
+    pub fn hides_marker(&self) -> bool {
+        self.framer.hides_marker()
+    }
+
     /// Returns where the rows of the last batch are in the file, in the order of the batch. Empty without
     /// [`with_row_positions`](Self::with_row_positions).
     ///

@@ -11,6 +11,8 @@ pub(crate) mod schedule;
 pub(crate) mod statistics;
 pub(crate) mod value;
 
+#[cfg(feature = "cluster")]
+pub(crate) use model::MARKER;
 pub(crate) use model::{CachedIndex, FileIndex};
 pub(crate) use prune::{ColumnMapping, Pruner};
 pub(crate) use schedule::{BlockSchedule, SortKey};

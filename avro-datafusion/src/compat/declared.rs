@@ -71,15 +71,20 @@ pub(super) fn is_declared(to: &Field) -> bool {
     }
 }
 
+/// Returns the functions, as no session registers them.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    vec![cast(false), cast(true)]
+}
+
+fn cast(is_try: bool) -> Arc<ScalarUDF> {
+    Arc::new(DeclaredCast { is_try, signature: Signature::any(2, Volatility::Immutable) }.into())
+}
+
 /// Casts a value to such a type.
 pub(super) fn of(value: Expr, to: &Field, is_try: bool) -> Result<Expr> {
-    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| {
-        [false, true].map(|is_try| {
-            let signature = Signature::any(2, Volatility::Immutable);
-            Arc::new(ScalarUDF::from(DeclaredCast { is_try, signature }))
-        })
-    });
-    let [cast, try_cast] = &*FUNCTIONS;
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [false, true].map(cast));
+    let [strict, lenient] = &*FUNCTIONS;
     // An integer has the type that holds it: `1` is no BIGINT here.
     let value = match value {
         Expr::Literal(ScalarValue::Int64(Some(n)), metadata) if let Ok(n) = i32::try_from(n) => {
@@ -90,7 +95,7 @@ pub(super) fn of(value: Expr, to: &Field, is_try: bool) -> Result<Expr> {
     // The type is that of a null, so that the function has no state.
     let null = scalar(&new_null_array(to.data_type(), 1))?;
     let null = Expr::Literal(null, Some(FieldMetadata::new_from_field(to)));
-    Ok(if is_try { try_cast } else { cast }.call(vec![value, null]))
+    Ok(if is_try { lenient } else { strict }.call(vec![value, null]))
 }
 
 /// The functions `avro_cast` and `avro_try_cast` of a value and a null of the type.

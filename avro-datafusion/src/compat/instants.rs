@@ -35,6 +35,12 @@ impl ToTimestamp {
     }
 }
 
+/// Returns DataFusion's function.
+#[cfg(feature = "cluster")]
+pub(super) fn wrapped(function: &ScalarUDF) -> Option<&Arc<ScalarUDF>> {
+    function.inner().downcast_ref::<ToTimestamp>().map(|corrected| &corrected.inner)
+}
+
 impl ScalarUDFImpl for ToTimestamp {
     fn name(&self) -> &str {
         self.inner.name()

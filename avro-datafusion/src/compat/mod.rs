@@ -44,6 +44,8 @@ mod widened;
 mod zones;
 
 pub(crate) use dates::{formatted, is_point};
+#[cfg(feature = "proto")]
+pub(crate) use in_order::InOrderExec;
 pub use in_order::KEEP_ORDER;
 pub(crate) use json::{Values, field as json_field, quote};
 pub(crate) use operand::{is_bytes, is_text};
@@ -51,8 +53,49 @@ pub(crate) use pattern::Pattern;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
+#[cfg(feature = "proto")]
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
+
+/// Returns the functions that rules create and no session registers, each under a name of its own.
+#[cfg(feature = "proto")]
+pub(crate) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    let mut all = vec![similar::unregistered()];
+    all.extend(text::unregistered());
+    all.extend(uuid::unregistered());
+    all.extend(points::unregistered());
+    all.extend(numbers::unregistered());
+    all.extend(unions::unregistered());
+    all.extend(declared::unregistered());
+    #[cfg(feature = "sql")]
+    all.extend(lateral::unregistered());
+    all
+}
+
+/// Returns whether functions of this name differ only in the types of their results.
+#[cfg(feature = "proto")]
+pub(crate) fn follows_types(function: &ScalarUDF) -> bool {
+    points::follows_types(function) || unions::follows_types(function)
+}
+
+/// Returns the function that a correction extends to more types.
+#[cfg(feature = "cluster")]
+pub(crate) fn wrapped(function: &ScalarUDF) -> Option<&Arc<ScalarUDF>> {
+    numbers::wrapped(function).or_else(|| widened::wrapped(function)).or_else(|| instants::wrapped(function))
+}
+
+/// Returns whether a function runs a subquery in this process.
+#[cfg(feature = "proto")]
+pub(crate) fn is_subquery(function: &ScalarUDF) -> bool {
+    #[cfg(feature = "sql")]
+    return lateral::is_subquery(function);
+    #[cfg(not(feature = "sql"))]
+    return {
+        let _ = function;
+        false
+    };
+}
 
 /// Registers the corrections for Avro's types. [`register_all`](crate::register_all) calls it.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {

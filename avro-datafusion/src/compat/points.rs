@@ -64,11 +64,7 @@ pub(super) fn duration_bytes(interval: Expr) -> Expr {
 
 /// Parses text as a timestamp, in every form that [`clock::parse`] reads. Instants have this zone.
 pub(super) fn parse(text: Expr, unit: TimeUnit, is_instant: bool, zone: &str, is_try: bool) -> Expr {
-    Arc::new(ScalarUDF::from(Points {
-        kind: PointConversion::Parse { unit, is_instant, is_try },
-        signature: Signature::any(2, Volatility::Immutable),
-    }))
-    .call(vec![text, lit(zone)])
+    function(PointConversion::Parse { unit, is_instant, is_try }).call(vec![text, lit(zone)])
 }
 
 /// The type of [`nanos`].
@@ -81,8 +77,28 @@ pub(super) fn nanos_literal(nanos: i128) -> Expr {
     lit(ScalarValue::Decimal128(Some(nanos), 38, 0))
 }
 
+/// Returns one function of each name, as no session registers them.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    let parse = |is_try| PointConversion::Parse { unit: TimeUnit::Microsecond, is_instant: false, is_try };
+    let kinds = [
+        PointConversion::ToInstant,
+        PointConversion::ToLocal,
+        PointConversion::Nanos,
+        PointConversion::Duration,
+        PointConversion::DurationBytes,
+    ];
+    kinds.into_iter().chain([false, true].map(parse)).map(function).collect()
+}
+
+/// Returns whether functions of this name differ only in the types of their results.
+#[cfg(feature = "proto")]
+pub(super) fn follows_types(function: &ScalarUDF) -> bool {
+    function.inner().downcast_ref::<Points>().is_some_and(|points| matches!(points.kind, PointConversion::Parse { .. }))
+}
+
 fn function(kind: PointConversion) -> Arc<ScalarUDF> {
-    let n_args = if kind == PointConversion::ToInstant { 2 } else { 1 };
+    let n_args = if matches!(kind, PointConversion::ToInstant | PointConversion::Parse { .. }) { 2 } else { 1 };
     Arc::new(Points { kind, signature: Signature::any(n_args, Volatility::Immutable) }.into())
 }
 
@@ -110,7 +126,8 @@ impl ScalarUDFImpl for Points {
             PointConversion::Nanos => "avro_nanos",
             PointConversion::Duration => "avro_duration",
             PointConversion::DurationBytes => "avro_duration_bytes",
-            PointConversion::Parse { .. } => "avro_timestamp",
+            PointConversion::Parse { is_try: false, .. } => "avro_timestamp",
+            PointConversion::Parse { is_try: true, .. } => "avro_try_timestamp",
         }
     }
 

@@ -53,6 +53,12 @@ pub(super) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
+/// Returns the functions, as no session registers them.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    [TextConversion::Text, TextConversion::TryText, TextConversion::Uuid, TextConversion::Latin1].map(function).into()
+}
+
 fn function(kind: TextConversion) -> Arc<ScalarUDF> {
     Arc::new(TextFunction { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
 }

@@ -67,6 +67,12 @@ pub(super) fn normal(text: Expr) -> Expr {
     FUNCTION.call(vec![text])
 }
 
+/// Returns the functions, as no session registers them.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    [UuidConversion::Parse, UuidConversion::TryParse, UuidConversion::Normal].map(function).into()
+}
+
 fn function(kind: UuidConversion) -> Arc<ScalarUDF> {
     Arc::new(Uuids { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
 }

@@ -57,6 +57,12 @@ impl Widened {
     }
 }
 
+/// Returns DataFusion's function.
+#[cfg(feature = "cluster")]
+pub(super) fn wrapped(function: &ScalarUDF) -> Option<&Arc<ScalarUDF>> {
+    function.inner().downcast_ref::<Widened>().map(|widened| &widened.inner)
+}
+
 impl PartialEq for Widened {
     fn eq(&self, other: &Widened) -> bool {
         self.name == other.name && self.inner == other.inner

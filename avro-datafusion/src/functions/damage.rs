@@ -100,12 +100,17 @@ impl PerFile for Search {
 
 enum DamageScanState {
     Closed(ListedFile),
-    Open(Box<File>),
+    Open(Box<DamageScan>),
     Done,
 }
 
 /// Opens a file; `None` if its header is damaged or unusable, which becomes a row.
-async fn open(found: ListedFile, headers: &HeaderCache, run: &Run, rows: &mut DamageRows) -> Result<Option<Box<File>>> {
+async fn open(
+    found: ListedFile,
+    headers: &HeaderCache,
+    run: &Run,
+    rows: &mut DamageRows,
+) -> Result<Option<Box<DamageScan>>> {
     let name = found.name();
     let ListedFile { store, store_url, object } = found;
     let header = match headers.get(store.as_ref(), &object, &name).await {
@@ -131,17 +136,17 @@ async fn open(found: ListedFile, headers: &HeaderCache, run: &Run, rows: &mut Da
     let readahead = ReadaheadPolicy::new(is_local(&store_url), None, run.n_parts);
     let object = Object { store, version: Arc::clone(&header.version), name: name.clone(), memory };
     let fetch = Fetch::new(object, range, readahead, Count::new());
-    Ok(Some(Box::new(File { name, decoder, fetch })))
+    Ok(Some(Box::new(DamageScan { name, decoder, fetch })))
 }
 
 /// A file being read.
-struct File {
+struct DamageScan {
     name: String,
     decoder: Decoder,
     fetch: Fetch,
 }
 
-impl File {
+impl DamageScan {
     /// Decodes until more bytes are needed; returns `false` at the end of the file.
     async fn read(&mut self, rows: &mut DamageRows) -> Result<bool> {
         // The rows themselves are not needed.

@@ -43,6 +43,26 @@ impl ObjectSnapshot {
         &self.meta.location
     }
 
+    /// Checks that this is the version that another process listed, as far as both can be compared.
+    #[cfg(feature = "proto")]
+    pub(crate) fn check_listed(&self, listed: &ObjectMeta, is_local: bool, name: &str) -> Result<()> {
+        // Listings and reads of one store may differ in the quotes of tags and in fractions of seconds.
+        let tag = |meta: &ObjectMeta| {
+            let tag = meta.e_tag.as_deref().filter(|tag| !tag.starts_with("W/"));
+            tag.map(|tag| tag.trim_matches('"').to_owned())
+        };
+        let (then, now) = (listed.last_modified, self.meta.last_modified);
+        let difference = match (tag(listed), tag(&self.meta)) {
+            // Tags of local files contain the file's number, which differs between machines.
+            _ if is_local => (then != now).then(|| format!("its modification time was {then} and is {now}")),
+            (Some(then), Some(now)) => (then != now).then(|| format!("its entity tag was {then} and is {now}")),
+            _ => {
+                (then.timestamp() != now.timestamp()).then(|| format!("its modification time was {then} and is {now}"))
+            }
+        };
+        difference.map_or(Ok(()), |difference| self.changed(name, &difference))
+    }
+
     /// Returns whether the object has changed, so that cached data of it is useless.
     pub(crate) fn is_stale(&self) -> bool {
         self.gone.load(Ordering::Relaxed)

@@ -19,3 +19,5 @@ pub(crate) mod list;
 pub(crate) mod parse;
 pub(crate) mod write;
 pub(crate) mod read;
+#[cfg(feature = "proto")]
+mod pairs;

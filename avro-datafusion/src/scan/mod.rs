@@ -2,7 +2,10 @@
 
 pub(crate) mod split;
 pub(crate) mod access_plan;
+pub(crate) mod compact;
 pub(crate) mod stream;
+#[cfg(feature = "proto")]
+pub(crate) mod sent_file;
 pub(crate) mod opener;
 pub(crate) mod source;
 pub(crate) mod format;

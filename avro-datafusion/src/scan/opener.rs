@@ -7,7 +7,10 @@ use crate::io::readahead::{Object, ReadaheadPolicy};
 use crate::listing::location::{file_name, is_local};
 use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
+use crate::scan::compact::has_nested_views;
 use crate::scan::row_filter::{Predicate, ScanPredicate};
+#[cfg(feature = "proto")]
+use crate::scan::sent_file::SentFile;
 use crate::scan::stream::{BlockSelection, FileRows, FileScan};
 use crate::schema::batch_adapter::BatchAdapter;
 use crate::schema::header_cache::{FileHeader, HeaderCache};
@@ -92,8 +95,17 @@ struct CompiledScan {
 
 impl AvroOpener {
     /// Opens a file or a range of one, in four steps.
-    async fn rows(self, file: PartitionedFile) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    async fn rows(
+        self,
+        #[cfg_attr(not(feature = "proto"), allow(unused_mut))] mut file: PartitionedFile,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let loaded = self.load_header(&file.object_meta).await?;
+        #[cfg(feature = "proto")]
+        if let Some(sent) = file.extensions.get_arc::<SentFile>() {
+            let (headers, store, name) = (&self.headers, &self.store, &loaded.name);
+            let index = sent.open(&file, &loaded.header, headers, store, &self.store_url, name).await?;
+            index.map(|index| file.extensions.insert_arc(index));
+        }
         let compiled = self.compile(&loaded)?;
         let blocks = self.plan_ranges(&file, &loaded)?;
         Ok(self.start(file, loaded, compiled, blocks).into_stream())
@@ -162,6 +174,10 @@ impl AvroOpener {
         let LoadedFile { name, header, .. } = loaded;
         let CompiledScan { program, filter, adapter, coalescer } = compiled;
         let version = Arc::clone(&header.version);
+        #[cfg(feature = "proto")]
+        let is_sent = file.extensions.get_arc::<SentFile>().is_some();
+        #[cfg(not(feature = "proto"))]
+        let is_sent = false;
         let scan = FileScan {
             object: Object { store: self.store, version, name, memory: self.memory },
             file_len: file.object_meta.size,
@@ -171,6 +187,8 @@ impl AvroOpener {
             partition_values: file.partition_values,
             readahead: self.readahead,
             row_positions: self.virtual_columns.is_some(),
+            is_sent,
+            is_compacted: is_sent && has_nested_views(&self.columns.schema),
             observer: self.headers.options().observer.clone(),
             metrics: self.metrics,
         };

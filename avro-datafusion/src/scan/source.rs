@@ -56,21 +56,21 @@ pub(crate) fn is_few(limit: Option<usize>) -> bool {
 /// - Block access: a [`BlockAccessPlan`](crate::BlockAccessPlan) on a file selects its blocks.
 #[derive(Debug, Clone)]
 pub struct AvroSource {
-    table_schema: TableSchema,
+    pub(crate) table_schema: TableSchema,
     /// Columns of the files before pruning, see [`narrowed`](Self::narrowed).
-    full_schema: SchemaRef,
-    headers: Arc<HeaderCache>,
-    reader: Arc<ReaderSchema>,
-    projection: SplitProjection,
+    pub(crate) full_schema: SchemaRef,
+    pub(crate) headers: Arc<HeaderCache>,
+    pub(crate) reader: Arc<ReaderSchema>,
+    pub(crate) projection: SplitProjection,
     /// The columns that the projection uses.
-    parts: ProjectedColumns,
-    predicate: Predicate,
+    pub(crate) parts: ProjectedColumns,
+    pub(crate) predicate: Predicate,
     /// The requested sort order, which the scan may follow approximately.
-    order: Option<SortKey>,
-    batch_size: usize,
-    metrics: ExecutionPlanMetricsSet,
+    pub(crate) order: Option<SortKey>,
+    pub(crate) batch_size: usize,
+    pub(crate) metrics: ExecutionPlanMetricsSet,
     /// Memory pool that fetched bytes are charged to.
-    memory: Arc<dyn MemoryPool>,
+    pub(crate) memory: Arc<dyn MemoryPool>,
 }
 
 impl AvroSource {
@@ -97,6 +97,27 @@ impl AvroSource {
     pub fn with_memory_pool(mut self, memory: Arc<dyn MemoryPool>) -> Self {
         self.memory = memory;
         self
+    }
+
+    /// Returns this source with this projection of its columns.
+    #[must_use]
+    pub(crate) fn with_projection(self, projection: &ProjectionExprs) -> Self {
+        let projection = SplitProjection::new(self.table_schema.file_schema(), projection);
+        let parts = parts(&projection, self.table_schema.file_schema());
+        AvroSource { projection, parts, ..self }
+    }
+
+    /// Returns why one task must read each file from its start; `None` if files can be split.
+    pub(crate) fn why_whole(&self, limit: Option<usize>) -> Option<&'static str> {
+        let counts = self.virtual_columns(&self.decoded()).is_some_and(|columns| columns.counts());
+        if self.headers.options().on_corrupt_block == OnCorruptBlock::Skip {
+            // Skipped blocks are reported by their index.
+            Some("it reports damaged blocks")
+        } else if counts {
+            Some("it counts blocks or rows")
+        } else {
+            is_few(limit).then_some("its LIMIT is small")
+        }
     }
 
     /// Returns the columns to decode for the output.
@@ -189,9 +210,7 @@ impl FileSource for AvroSource {
 
     fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
         let merged = self.projection.source.try_merge(projection)?;
-        let projection = SplitProjection::new(self.table_schema.file_schema(), &merged);
-        let parts = parts(&projection, self.table_schema.file_schema());
-        Ok(Some(Arc::new(AvroSource { projection, parts, ..self.clone() })))
+        Ok(Some(Arc::new(self.clone().with_projection(&merged))))
     }
 
     fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
@@ -282,10 +301,7 @@ impl FileSource for AvroSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        // Under `OnCorruptBlock::Skip` a file is read from its start, so that skipped blocks are reported by their
-        // index.
-        let counts = self.virtual_columns(&self.decoded()).is_some_and(|columns| columns.counts());
-        if is_few(config.limit) || self.headers.options().on_corrupt_block == OnCorruptBlock::Skip || counts {
+        if self.why_whole(config.limit).is_some() {
             return Ok(None);
         }
         if !is_local(&config.object_store_url) {

@@ -21,6 +21,7 @@ use crate::diagnostics::metrics::ScanMetrics;
 use crate::diagnostics::observer::ScanObserver;
 use crate::error::file_error;
 use crate::io::readahead::{Fetch, Object, ReadaheadPolicy};
+use crate::scan::compact::compacted;
 use crate::scan::row_filter::ScanPredicate;
 use crate::schema::batch_adapter::BatchAdapter;
 use crate::schema::header_cache::FileHeader;
@@ -63,6 +64,10 @@ pub(crate) struct FileScan {
     pub(crate) readahead: ReadaheadPolicy,
     /// Whether row positions are recorded.
     pub(crate) row_positions: bool,
+    /// Whether other processes may read other ranges of the file.
+    pub(crate) is_sent: bool,
+    /// Whether rows may be sent to another process with the blocks that they point into.
+    pub(crate) is_compacted: bool,
     pub(crate) observer: Option<Arc<dyn ScanObserver>>,
     pub(crate) metrics: ScanMetrics,
 }
@@ -138,7 +143,7 @@ impl FileRows {
                 DecodeResult::Batch(batch) => return Ok(Next::Batch(self.adapt(&batch)?)),
                 DecodeResult::NeedsData(block) => block,
                 DecodeResult::Finished => {
-                    self.blocks.check_span(&self.scan, expected_span.take(), decoder.covered_range())?;
+                    self.blocks.check_span(&self.scan, expected_span.take(), decoder)?;
                     self.reading = None;
                     return Ok(Next::EndOfRange);
                 }
@@ -155,9 +160,12 @@ impl FileRows {
 
     /// Casts a decoded batch to the columns of the table, and appends virtual columns.
     fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let adapted = self.adapter.adapt(batch).and_then(|batch| match (&self.virtual_columns, &self.reading) {
-            (Some(columns), Some(reading)) => columns.append(&batch, reading.decoder.row_positions()),
-            _ => Ok(batch),
+        let compact = |batch| if self.scan.is_compacted { compacted(&batch) } else { Ok(batch) };
+        let adapted = self.adapter.adapt(batch).and_then(compact).and_then(|batch| {
+            match (&self.virtual_columns, &self.reading) {
+                (Some(columns), Some(reading)) => columns.append(&batch, reading.decoder.row_positions()),
+                _ => Ok(batch),
+            }
         });
         let name = &self.scan.object.name;
         adapted.map_err(|e| match e {
@@ -192,12 +200,13 @@ impl BlockSelection {
     }
 
     /// Checks that the blocks of a completed range were where they are expected.
-    fn check_span(&self, scan: &FileScan, expected: Option<Range<u64>>, covered: Option<Range<u64>>) -> Result<()> {
-        let name = &scan.object.name;
+    fn check_span(&self, scan: &FileScan, expected: Option<Range<u64>>, decoder: &Decoder) -> Result<()> {
+        let (name, covered) = (&scan.object.name, decoder.covered_range());
         match self {
             BlockSelection::Range { range, .. } => {
                 let is_part = *range != (0..scan.file_len);
-                if is_part && !scan.file.boundaries.record(range.clone(), covered) {
+                let meets = !decoder.hides_marker() && scan.file.boundaries.record(range.clone(), covered);
+                if is_part && !meets {
                     return exec_err!(
                         "{name}: a value contains what looks like a block, so the file cannot be read in parts; \
                          `SET datafusion.optimizer.repartition_file_scans = false` reads it whole"
@@ -271,6 +280,7 @@ impl FileScan {
             }
             None => decoder,
         };
+        let decoder = if self.is_sent { decoder.with_end_check() } else { decoder };
         Ok(if self.row_positions { decoder.with_row_positions() } else { decoder })
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 const FIELD_ID: &str = "PARQUET:field_id";
 
 /// How the columns of a table are found in its files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ReaderSchema {
     /// Reader schema.
     schema: Option<ByText>,

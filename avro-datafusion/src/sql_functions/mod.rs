@@ -77,6 +77,13 @@ pub fn register_sql_functions(ctx: &SessionContext) -> Result<()> {
     Ok(())
 }
 
+/// Returns the functions that rules create and no session registers.
+#[cfg(feature = "proto")]
+pub(crate) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    let kernels = KERNELS.iter().flat_map(|table| function::all(table, &Functions::default()));
+    json::casts::unregistered().into_iter().chain(kernels.map(Arc::new)).collect()
+}
+
 /// Registers scalar functions: the expressions see the session's functions and the computations.
 fn scalar(state: &mut SessionState) -> Result<()> {
     let mut known: HashMap<String, Arc<ScalarUDF>> = state.scalar_functions().clone();

@@ -12,7 +12,13 @@ use url::Url;
 
 /// Registers the stores of these locations with the options of a table. A bucket has one store, so the options apply to
 /// all tables in it from then on.
-pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &HashMap<String, String>) -> Result<()> {
+///
+/// Options are named as in `CREATE EXTERNAL TABLE`, such as `aws.region`. Options without a dot or with the prefix
+/// `format.` are ignored, as they are not about the store.
+///
+/// # Errors
+/// If an option is unknown, invalid, or not one of a location's service.
+pub fn configure(runtime: &RuntimeEnv, locations: &[String], options: &HashMap<String, String>) -> Result<()> {
     let mut pairs: Vec<(&str, &str, &str)> = Vec::new();
     for (name, value) in options {
         match name.split_once('.') {

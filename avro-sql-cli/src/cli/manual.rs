@@ -81,6 +81,18 @@ Examples:
   avro-sql summarize logs/ -o summary.csv
   avro-sql -c \"SUMMARIZE SELECT * FROM 'logs/' WHERE kind = 'click'\"";
 
+/// Examples of `worker`.
+pub(crate) const WORKER: &str = "\
+Examples:
+  avro-sql worker --listen 127.0.0.1:7001 &                     two workers on this machine
+  avro-sql worker --listen 127.0.0.1:7002 &
+  avro-sql --workers 127.0.0.1:7001,127.0.0.1:7002 -c \"SELECT count(*) FROM 's3://bucket/logs/'\"
+  avro-sql worker --listen 0.0.0.0:7001 --token-file token --tls-cert cert.pem --tls-key key.pem
+  avro-sql --workers dns://workers.example.com:7001 --token-file token --tls-ca ca.pem
+
+Every option has an environment variable, such as AVRO_SQL_LISTEN, AVRO_SQL_WORKERS and AVRO_SQL_TOKEN_FILE.
+docs/cluster.md describes services, containers and Kubernetes.";
+
 /// Examples of `completions`.
 pub(crate) const COMPLETIONS: &str = "\
 Examples:
@@ -101,7 +113,7 @@ Examples:
   avro-sql help options                                         read options, limits, write options";
 
 /// The shared options that have an effect on each command. Its help lists no others.
-const SHARED: [(&str, &[&str]); 19] = [
+const SHARED: [(&str, &[&str]); 20] = [
     ("convert", &["threads", "batch_size", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
     ("index", &["threads", "lenient", "option", "import", "index_dir", "quiet", "no_progress"]),
     ("schema", &["option", "import", "quiet"]),
@@ -120,6 +132,7 @@ const SHARED: [(&str, &[&str]); 19] = [
     ("fragtojson", &["lenient", "option", "import"]),
     ("jsontofrag", &["lenient", "option", "import"]),
     ("fromtext", &["quiet", "no_progress"]),
+    ("worker", &["threads", "quiet"]),
     ("totext", &["lenient", "option", "quiet", "no_progress"]),
 ];
 

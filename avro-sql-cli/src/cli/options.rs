@@ -7,7 +7,7 @@ use avro_datafusion::AvroOptions;
 use crate::commands::convert;
 use crate::commands::index;
 use crate::commands::tools;
-use crate::options::{Query, Resources};
+use crate::options::{Query, Resources, WorkerTask};
 
 /// A parsed command line.
 #[derive(Debug)]
@@ -35,4 +35,6 @@ pub(crate) enum Task {
     Index(index::IndexTask),
     /// Run a tool that reads or writes files block by block.
     Tool(tools::ToolTask),
+    /// Run parts of other machines' queries.
+    Worker(WorkerTask),
 }

@@ -5,3 +5,4 @@ pub(crate) mod schema;
 pub(crate) mod convert;
 pub(crate) mod index;
 pub(crate) mod tools;
+pub(crate) mod worker;

@@ -2,8 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Error, Result, one_line};
@@ -47,9 +46,18 @@ pub(crate) fn report(e: &Error) {
 /// The message of the last panic. A panic is a bug; the user gets one line about it instead of Rust's message.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
+/// Panics so far.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Returns the number of panics so far. A task that panics may end its rows early without an error.
+pub(crate) fn panics() -> u64 {
+    PANICS.load(Ordering::SeqCst)
+}
+
 /// Runs the whole command and turns its result, or a panic, into an exit code.
-pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> ExitCode {
+pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> u8 {
     panic::set_hook(Box::new(|info| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
         let what = info.payload_as_str().unwrap_or("no message");
         let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{what}{place}"));
@@ -57,8 +65,8 @@ pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindS
     let result = panic::catch_unwind(command);
     let panicked = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     let error = match (result, panicked) {
-        (Ok(Ok(())), _) => return ExitCode::SUCCESS,
-        (Ok(Err(Error::ClosedPipe)), _) => return ExitCode::SUCCESS,
+        (Ok(Ok(())), _) => return 0,
+        (Ok(Err(Error::ClosedPipe)), _) => return 0,
         (Ok(Err(Error::Failed(_) | Error::Statement(..))) | Err(_), Some(what)) => {
             Error::Failed(format!("internal error: {what}; please report it"))
         }
@@ -67,8 +75,8 @@ pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindS
     };
     report(&error);
     match error {
-        Error::Usage(_) => ExitCode::from(2),
-        Error::Interrupted => ExitCode::from(130),
-        Error::Failed(_) | Error::Statement(..) | Error::ClosedPipe => ExitCode::FAILURE,
+        Error::Usage(_) => 2,
+        Error::Interrupted => 130,
+        Error::Failed(_) | Error::Statement(..) | Error::ClosedPipe => 1,
     }
 }

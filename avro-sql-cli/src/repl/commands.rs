@@ -38,7 +38,7 @@ pub(super) enum Argument {
     Topic,
 }
 
-const COMMANDS: [Command; 19] = [
+const COMMANDS: [Command; 20] = [
     Command { name: "d", argument: Argument::Table, what: "list the columns of a table or 'PATH'; alone, list tables" },
     Command { name: "dt", argument: Argument::None, what: "list tables and views" },
     Command { name: "df", argument: Argument::Word, what: "list functions, or those whose names contain WORD" },
@@ -62,6 +62,7 @@ const COMMANDS: [Command; 19] = [
     Command { name: "g", argument: Argument::None, what: "run the open or last statement, as `;`" },
     Command { name: "r", argument: Argument::None, what: "discard the open statement, as Ctrl-C" },
     Command { name: "watch", argument: Argument::Seconds, what: "repeat the last statement every 2 or N seconds" },
+    Command { name: "workers", argument: Argument::None, what: "list the workers that run queries" },
     Command { name: "cd", argument: Argument::Directory, what: "change the directory of relative paths" },
     Command { name: "!", argument: Argument::Shell, what: "run a command of the shell; alone, start a shell" },
     Command { name: "?", argument: Argument::Topic, what: "show this help, or that of sql, types, options, s3, ..." },

@@ -174,6 +174,10 @@ impl Shell {
             "e" if depth > 0 => return Err(Error::Failed("\\e works only at the prompt".to_owned())),
             "e" => self.edit(open).await?,
             "watch" => self.watch(argument).await?,
+            "workers" => match self.session.cluster() {
+                Some(cluster) => print_stderr(&cluster.table().await),
+                None => print_stderr("queries run on this machine; start avro-sql with --workers to use others"),
+            },
             "!" => external::shell(argument)?,
             "cd" => change_directory(argument)?,
             _ => Box::pin(self.script(Path::new(argument), depth + 1)).await?,

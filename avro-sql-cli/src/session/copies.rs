@@ -27,6 +27,15 @@ pub(crate) enum Staged {
 }
 
 impl Staged {
+    /// Whether the statement writes files that appear before it has finished.
+    pub(crate) fn appears_in_parts(&self, plan: &LogicalPlan) -> bool {
+        match (self, plan) {
+            (Staged::Nothing, LogicalPlan::Copy(copy)) => copy.file_type.get_ext() != "avro",
+            (_, LogicalPlan::Dml(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Makes it appear.
     pub(crate) async fn commit(self) -> Result<()> {
         match self {

@@ -37,7 +37,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, ExecutionPlan, ExecutionPlanProperties, Partitioning, ReplaceChildrenOptions,
 };
-use pieces::InOrderExec;
+pub(crate) use pieces::InOrderExec;
 use std::sync::Arc;
 
 /// Bytes of a piece of Avro files. Opening one costs about as much as decoding 100 KB.

@@ -36,7 +36,7 @@ const SPARE: usize = 1;
 
 /// Executes one partition after the other.
 #[derive(Debug)]
-pub(super) struct InOrderExec {
+pub(crate) struct InOrderExec {
     input: Arc<dyn ExecutionPlan>,
     /// Row limit over all partitions.
     fetch: Option<usize>,
@@ -45,7 +45,7 @@ pub(super) struct InOrderExec {
 }
 
 impl InOrderExec {
-    pub(super) fn new(input: Arc<dyn ExecutionPlan>, fetch: Option<usize>) -> Self {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, fetch: Option<usize>) -> Self {
         let mut equal: EquivalenceProperties = input.equivalence_properties().clone();
         equal.clear_orderings();
         equal.clear_per_partition_constants();

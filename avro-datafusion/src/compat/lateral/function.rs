@@ -54,6 +54,12 @@ struct Compiled {
     runtime: Arc<RuntimeEnv>,
 }
 
+/// Returns whether a function runs a subquery. It holds a plan and works in this process only.
+#[cfg(feature = "proto")]
+pub(in crate::compat) fn is_subquery(function: &datafusion::logical_expr::ScalarUDF) -> bool {
+    function.inner().is::<SubqueryFunction>()
+}
+
 impl SubqueryFunction {
     pub(super) fn new(name: String, plan: LogicalPlan, input: SchemaRef, asked: Asked, is_volatile: bool) -> Self {
         let volatility = if is_volatile { Volatility::Volatile } else { Volatility::Immutable };

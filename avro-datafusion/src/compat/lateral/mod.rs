@@ -32,6 +32,15 @@ pub(super) fn register(state: &mut SessionState) -> datafusion::common::Result<(
     Ok(())
 }
 
+/// Returns the functions that no session registers.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<datafusion::logical_expr::ScalarUDF>> {
+    vec![Arc::new(ordinals::ordinals())]
+}
+
+#[cfg(feature = "proto")]
+pub(super) use function::is_subquery;
+
 /// Returns distinct names for columns, which no statement uses.
 #[derive(Debug, Default)]
 struct UniqueNames(Cell<usize>);

@@ -42,6 +42,12 @@ struct WithDecimals {
     signature: Signature,
 }
 
+/// Returns DataFusion's function.
+#[cfg(feature = "cluster")]
+pub(in crate::compat) fn wrapped(function: &ScalarUDF) -> Option<&Arc<ScalarUDF>> {
+    function.inner().downcast_ref::<WithDecimals>().map(|with| &with.function)
+}
+
 impl ScalarUDFImpl for WithDecimals {
     fn name(&self) -> &str {
         self.function.name()

@@ -32,7 +32,20 @@ mod totals;
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::AggregateUDF;
+#[cfg(feature = "proto")]
+use datafusion::logical_expr::ScalarUDF;
 use std::sync::Arc;
+
+#[cfg(feature = "cluster")]
+pub(super) use lists::wrapped;
+
+/// Returns the functions that no session registers.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    let mut all = operators::unregistered();
+    all.push(casts::unregistered());
+    all
+}
 
 /// Registers all number corrections. Calling it again has no effect.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {

@@ -28,9 +28,12 @@ struct ExactOperator {
 }
 
 impl ExactOperator {
+    fn function(op: Operator) -> ScalarUDF {
+        ExactOperator { op, signature: Signature::user_defined(Volatility::Immutable) }.into()
+    }
+
     fn call(op: Operator, left: Expr, right: Expr) -> Expr {
-        let exact = ExactOperator { op, signature: Signature::user_defined(Volatility::Immutable) };
-        ScalarUDF::from(exact).call(vec![left, right])
+        ExactOperator::function(op).call(vec![left, right])
     }
 
     fn result(&self, types: &[DataType]) -> Result<ResultType> {
@@ -42,6 +45,14 @@ impl ExactOperator {
             _ => internal_err!("{} takes two operands", self.op),
         }
     }
+}
+
+/// Returns the functions of all operators, as no session registers them.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Divide, Minus, Modulo, Multiply, Plus};
+    let all = [Plus, Minus, Multiply, Divide, Modulo, BitwiseShiftLeft, BitwiseShiftRight];
+    all.map(|op| Arc::new(ExactOperator::function(op))).into()
 }
 
 /// Returns `left op right`, exact; `None` if DataFusion's own operator is right.

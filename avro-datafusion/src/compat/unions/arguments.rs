@@ -35,12 +35,15 @@ const PASSING: &[&str] = &[
     "union_cast",
     "union_compare",
     "union_extract",
+    "union_fields",
     "union_number",
+    "union_numbers",
     "union_tag",
     "union_tagged",
     "union_text",
     "union_try_cast",
     "value_key",
+    "value_key_text",
     "with_metadata",
 ];
 

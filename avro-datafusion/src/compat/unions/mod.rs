@@ -61,6 +61,9 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     rewrites.into_iter().try_for_each(|rewrite| state.register_function_rewrite(rewrite))
 }
 
+#[cfg(feature = "proto")]
+pub(super) use values::{follows_types, unregistered};
+
 /// Moves the rule and the planner before all others, which cannot handle unions.
 pub(super) fn make_first(state: &mut SessionState) {
     let mut builder = SessionStateBuilder::new_from_existing(state.clone());

@@ -50,25 +50,40 @@ pub(super) struct UnionValue {
 }
 
 impl UnionValue {
+    fn function(target: Target) -> ScalarUDF {
+        UnionValue { signature: Signature::any(1, Volatility::Immutable), target }.into()
+    }
+
     /// A call.
     pub(super) fn call(expr: Expr, target: Target) -> Expr {
-        let function = UnionValue { signature: Signature::any(1, Volatility::Immutable), target };
-        Expr::ScalarFunction(datafusion::logical_expr::expr::ScalarFunction::new_udf(
-            Arc::new(ScalarUDF::from(function)),
-            vec![expr],
-        ))
+        let function = Arc::new(UnionValue::function(target));
+        Expr::ScalarFunction(datafusion::logical_expr::expr::ScalarFunction::new_udf(function, vec![expr]))
+    }
+}
+
+/// Returns the type that a union becomes, where `from`, a union or lists of them, becomes `to`.
+fn converted_type<'a>(from: &DataType, to: &'a DataType) -> &'a DataType {
+    use DataType::{FixedSizeList, LargeList, List};
+    match (from, to) {
+        (List(from) | LargeList(from) | FixedSizeList(from, _), List(to) | LargeList(to) | FixedSizeList(to, _)) => {
+            converted_type(from.data_type(), to.data_type())
+        }
+        _ => to,
     }
 }
 
 impl ScalarUDFImpl for UnionValue {
     fn name(&self) -> &str {
         match self.target {
-            Target::Number | Target::Numbers => "union_number",
+            Target::Number => "union_number",
+            Target::Numbers => "union_numbers",
             Target::Text => "union_text",
             Target::Cast { or_null: false, .. } => "union_cast",
             Target::Cast { or_null: true, .. } => "union_try_cast",
-            Target::Tagged | Target::Fields(_) => "union_tagged",
-            Target::Key | Target::KeyText => "value_key",
+            Target::Tagged => "union_tagged",
+            Target::Fields(_) => "union_fields",
+            Target::Key => "value_key",
+            Target::KeyText => "value_key_text",
         }
     }
 
@@ -90,17 +105,45 @@ impl ScalarUDFImpl for UnionValue {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [value] = take_function_args(self.name(), args.args)?;
+        let target = self.target.returning(&value.data_type(), args.return_field.data_type());
         match value {
-            ColumnarValue::Array(array) => Ok(ColumnarValue::Array(self.target.convert(&array)?)),
+            ColumnarValue::Array(array) => Ok(ColumnarValue::Array(target.convert(&array)?)),
             ColumnarValue::Scalar(scalar) => {
-                let array = self.target.convert(&scalar.to_array()?)?;
+                let array = target.convert(&scalar.to_array()?)?;
                 Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))
             }
         }
     }
 }
 
+/// Returns one function of each name, as no session registers them.
+#[cfg(feature = "proto")]
+pub(in crate::compat) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    let cast = |or_null| Target::Cast { to: DataType::Null, or_null };
+    let fixed = [Target::Number, Target::Numbers, Target::Text, Target::Tagged, Target::Key, Target::KeyText];
+    let typed = [cast(false), cast(true), Target::Fields(Fields::empty())];
+    fixed.into_iter().chain(typed).map(|target| Arc::new(UnionValue::function(target))).collect()
+}
+
+/// Returns whether functions of this name differ only in the types of their results.
+#[cfg(feature = "proto")]
+pub(in crate::compat) fn follows_types(function: &ScalarUDF) -> bool {
+    let value = function.inner().downcast_ref::<UnionValue>();
+    value.is_some_and(|value| matches!(value.target, Target::Cast { .. } | Target::Fields(_)))
+}
+
 impl Target {
+    /// Returns the target with the type of this result. A function that was sent to another process has none of its
+    /// own.
+    fn returning(&self, from: &DataType, result: &DataType) -> Target {
+        let result = converted_type(from, result);
+        match (self, result) {
+            (Target::Cast { or_null, .. }, to) => Target::Cast { to: to.clone(), or_null: *or_null },
+            (Target::Fields(_), DataType::Struct(fields)) => Target::Fields(fields.clone()),
+            (target, _) => target.clone(),
+        }
+    }
+
     /// The type that a type becomes. In lists, it is that of the items.
     pub(super) fn of(&self, from: &DataType) -> DataType {
         match self {

@@ -39,8 +39,7 @@ impl FunctionRewrite for Casts {
         let from = value.get_type(schema)?;
         let is_checked = is_text(&from) || is_bytes(&from) || from.is_null();
         let value = if is_checked { value.as_ref().clone() } else { self.to_json.call(vec![value.as_ref().clone()]) };
-        let checked = ScalarUDF::from(Checked { is_try, signature: Signature::user_defined(Volatility::Immutable) });
-        Ok(Transformed::yes(Arc::new(checked).call(vec![value])))
+        Ok(Transformed::yes(checked(is_try).call(vec![value])))
     }
 }
 
@@ -54,6 +53,16 @@ struct Checked {
     /// Whether other text becomes null.
     is_try: bool,
     signature: Signature,
+}
+
+fn checked(is_try: bool) -> Arc<ScalarUDF> {
+    Arc::new(Checked { is_try, signature: Signature::user_defined(Volatility::Immutable) }.into())
+}
+
+/// Returns the functions, as no session registers them.
+#[cfg(feature = "proto")]
+pub(in crate::sql_functions) fn unregistered() -> Vec<Arc<ScalarUDF>> {
+    vec![checked(false), checked(true)]
 }
 
 impl ScalarUDFImpl for Checked {

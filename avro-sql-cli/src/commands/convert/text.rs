@@ -18,7 +18,7 @@ use crate::files::text::CellDialect;
 use crate::files::text::infer::{self, Header, Inferred};
 use crate::progress::Counter;
 pub(super) use rows::Layout;
-use rows::{Failure, TextFiles};
+use rows::{ReadFailure, TextFiles};
 
 impl InputFormat {
     /// Returns the layout of text files of this kind.
@@ -36,7 +36,7 @@ impl InputFormat {
 pub(super) struct Text {
     schema: SchemaRef,
     reader: ParallelReader,
-    failure: Failure,
+    failure: ReadFailure,
 }
 
 impl Text {

@@ -1,6 +1,7 @@
-//! Rejects Parquet and Arrow files with two columns of one name, which the engine would silently merge. Reads the
-//! columns of Arrow files of object stores, where DataFusion 55 expects 8 bytes before the schema, but Arrow's writer
-//! has 64.
+//! Rejects Parquet and Arrow files with two columns of one name, which the engine would silently merge.
+//!
+//! Also reads the columns of Arrow files in object stores. DataFusion 55 expects the schema after 8 bytes there, but
+//! Arrow's writer puts it after 64.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;

@@ -52,11 +52,11 @@ pub(crate) struct TextFiles {
     /// Bytes that are encoded and not yet read.
     made: Vec<u8>,
     at: usize,
-    failed: Failure,
+    failed: ReadFailure,
 }
 
 /// Holds the error that ended the reading.
-pub(crate) type Failure = Arc<Mutex<Option<Error>>>;
+pub(crate) type ReadFailure = Arc<Mutex<Option<Error>>>;
 
 enum TextFile {
     Documents(Documents<Unwrapped<Plain>>),
@@ -102,12 +102,12 @@ impl TextFiles {
             sync,
             open: None,
             read: Arc::clone(read),
-            failed: Failure::default(),
+            failed: ReadFailure::default(),
         })
     }
 
     /// Returns where the error that ends the reading will be.
-    pub(crate) fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> ReadFailure {
         Arc::clone(&self.failed)
     }
 

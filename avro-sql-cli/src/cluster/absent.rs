@@ -1,0 +1,39 @@
+//! What a build without workers says instead.
+
+use std::sync::Arc;
+
+use datafusion::prelude::SessionContext;
+
+use crate::error::{Error, Result};
+use crate::options::Workers;
+
+/// No workers: there is no value of this type.
+pub(crate) enum Cluster {}
+
+impl Cluster {
+    #[allow(clippy::unused_async)]
+    pub(crate) async fn connect(_: &Workers) -> Result<Arc<Cluster>> {
+        Err(absent("--workers"))
+    }
+
+    pub(crate) fn enable(&self, _: &SessionContext) -> Result<()> {
+        match *self {}
+    }
+
+    #[allow(clippy::unused_async)]
+    pub(crate) async fn lost_a_worker(&self, _: &Error) -> bool {
+        match *self {}
+    }
+
+    #[allow(clippy::unused_async)]
+    pub(crate) async fn table(&self) -> String {
+        match *self {}
+    }
+}
+
+/// Returns the error of something that needs workers.
+pub(crate) fn absent(what: &str) -> Error {
+    Error::Usage(format!(
+        "{what}: this avro-sql was built without workers; build it with cargo install avro-sql-cli --features cluster"
+    ))
+}
