@@ -95,14 +95,14 @@ pub struct Block {
 
 /// Decompresses the blocks of a file. It keeps the state of its codec; each thread needs its own.
 pub struct Decompressor {
-    context: Context,
+    context: DecompressorContext,
     /// Maximum size of a block.
     max: usize,
     /// Size of the last decompressed block. Writers cut blocks at similar sizes, so it predicts the next.
     last: usize,
 }
 
-enum Context {
+enum DecompressorContext {
     Null,
     #[cfg(feature = "deflate")]
     Deflate(libdeflater::Decompressor),
@@ -114,7 +114,7 @@ enum Context {
     #[cfg(feature = "xz")]
     Xz,
     #[cfg(feature = "zstd")]
-    Zstandard(zstandard::Context),
+    Zstandard(zstandard::ZstandardContext),
     /// A codec whose feature is off.
     NotEnabled(Codec),
 }
@@ -204,19 +204,19 @@ impl Decompressor {
     /// Creates a decompressor for blocks with this codec.
     pub fn new(codec: Codec, limits: &Limits) -> Self {
         let context = match codec {
-            Codec::Null => Context::Null,
+            Codec::Null => DecompressorContext::Null,
             #[cfg(feature = "deflate")]
-            Codec::Deflate => Context::Deflate(libdeflater::Decompressor::new()),
+            Codec::Deflate => DecompressorContext::Deflate(libdeflater::Decompressor::new()),
             #[cfg(feature = "snappy")]
-            Codec::Snappy => Context::Snappy,
+            Codec::Snappy => DecompressorContext::Snappy,
             #[cfg(feature = "zstd")]
-            Codec::Zstandard => Context::Zstandard(None),
+            Codec::Zstandard => DecompressorContext::Zstandard(None),
             #[cfg(feature = "bzip2")]
-            Codec::Bzip2 => Context::Bzip2,
+            Codec::Bzip2 => DecompressorContext::Bzip2,
             #[cfg(feature = "xz")]
-            Codec::Xz => Context::Xz,
+            Codec::Xz => DecompressorContext::Xz,
             #[allow(unreachable_patterns)] // with all features
-            _ => Context::NotEnabled(codec),
+            _ => DecompressorContext::NotEnabled(codec),
         };
         Decompressor { context, max: block_bytes_max(limits), last: 0 }
     }
@@ -225,7 +225,7 @@ impl Decompressor {
     pub fn decompress(&mut self, block: RawBlock) -> Result<Block> {
         let RawBlock { rows, data, offset, end, index } = block;
         let data = match self.context {
-            Context::Null => data,
+            DecompressorContext::Null => data,
             _ => self.data(&data).map_err(|e| {
                 e.at(|p| {
                     p.offset = Some(offset);
@@ -239,18 +239,18 @@ impl Decompressor {
     fn data(&mut self, stored: &[u8]) -> Result<PaddedBytes> {
         let (max, expected) = (self.max, self.expected(stored));
         let mut out = match &mut self.context {
-            Context::Null => stored.to_vec(),
+            DecompressorContext::Null => stored.to_vec(),
             #[cfg(feature = "deflate")]
-            Context::Deflate(context) => deflate::decompress(context, stored, expected, max)?,
+            DecompressorContext::Deflate(context) => deflate::decompress(context, stored, expected, max)?,
             #[cfg(feature = "snappy")]
-            Context::Snappy => snappy::decompress_block(stored, max)?,
+            DecompressorContext::Snappy => snappy::decompress_block(stored, max)?,
             #[cfg(feature = "zstd")]
-            Context::Zstandard(context) => zstandard::decompress(context, stored, expected, max)?,
+            DecompressorContext::Zstandard(context) => zstandard::decompress(context, stored, expected, max)?,
             #[cfg(feature = "bzip2")]
-            Context::Bzip2 => bzip2::decompress(stored, expected, max)?,
+            DecompressorContext::Bzip2 => bzip2::decompress(stored, expected, max)?,
             #[cfg(feature = "xz")]
-            Context::Xz => xz::decompress(stored, expected, max)?,
-            Context::NotEnabled(codec) => return Err(codec.not_enabled()),
+            DecompressorContext::Xz => xz::decompress(stored, expected, max)?,
+            DecompressorContext::NotEnabled(codec) => return Err(codec.not_enabled()),
         };
         if out.len() > max {
             return Err(too_large(out.len() as u64, max));

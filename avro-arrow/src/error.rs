@@ -15,10 +15,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error: its kind and its position in the data, one pointer wide.
 #[derive(Debug)]
-pub struct Error(Box<Inner>);
+pub struct Error(Box<ErrorInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct ErrorInner {
     kind: ErrorKind,
     position: Position,
 }
@@ -310,7 +310,7 @@ impl Error {
     /// Creates an error of this kind at an unknown position.
     #[cold]
     pub fn new(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner { kind, position: Position::default() }))
+        Error(Box::new(ErrorInner { kind, position: Position::default() }))
     }
 
     /// Returns what is wrong.

@@ -1,5 +1,5 @@
 //! Plans: how a schema, a reader's schema and the options determine the columns (`target`), and how each value in a
-//! row's bytes becomes one (`Source`).
+//! row's bytes becomes one (`ValueSource`).
 //!
 //! The program compiler and the reference decoder both start from a plan, so that they can differ only in how they
 //! read.
@@ -33,57 +33,57 @@ pub(crate) struct Plan {
     pub(crate) schema: Schema,
     pub(crate) resolution: Resolution,
     /// The source of the columns of a row.
-    pub(crate) row: Source,
+    pub(crate) row: ValueSource,
     pub(crate) target: RecordTarget,
     pub(crate) arrow: SchemaRef,
 }
 
 /// What to do with a field of the writer's record, or for a field that it lacks.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
+pub(crate) enum FieldStep {
     /// Skip it.
     Skip(NodeId),
     /// Read it into the column with this index among those of its record.
-    Read { column: usize, source: Source },
+    Read { column: usize, source: ValueSource },
     /// The writer lacks the field: the column has this value.
     Default { column: usize, value: Value },
 }
 
 /// The encoding of a value, and how it becomes a value of its target.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     Scalar(Scalar),
     /// Blocks of items, which may take no bytes.
     Items {
-        item: Box<Source>,
+        item: Box<ValueSource>,
         zero_width: bool,
     },
     /// Blocks of string keys with these values.
-    Entries(Box<Source>),
+    Entries(Box<ValueSource>),
     Record(RecordSource),
     /// A value that becomes JSON text.
     Json(PairId),
     /// A union of one type: an index that must be 0.
-    Single(Box<Source>),
+    Single(Box<ValueSource>),
     /// A union of null and another type, whose null is a null of the target.
     Nullable {
         null_branch: u8,
-        value: Box<Source>,
+        value: Box<ValueSource>,
     },
     /// Any other union, with the source of each branch that has one.
     Branches {
         /// The writer's union.
         union: NodeId,
-        branches: Vec<Option<Source>>,
+        branches: Vec<Option<ValueSource>>,
     },
     /// A non-null value of a nullable target.
-    Present(Box<Source>),
+    Present(Box<ValueSource>),
     /// No bytes, and a null of the target.
     Absent,
     /// A value that becomes this branch of a union.
     Branch {
         branch: usize,
-        value: Box<Source>,
+        value: Box<ValueSource>,
     },
 }
 
@@ -91,7 +91,7 @@ pub(crate) enum Source {
 #[derive(Debug, Clone)]
 pub(crate) struct RecordSource {
     pub(crate) node: NodeId,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<FieldStep>,
 }
 
 /// The encoding of a scalar, and the conversion applied to it.
@@ -157,8 +157,8 @@ impl Plan {
             depth: 0,
             n_sources: 0,
             default_bytes: 0,
-            writer_symbols: Symbols::new(),
-            reader_symbols: Symbols::new(),
+            writer_symbols: EnumSymbols::new(),
+            reader_symbols: EnumSymbols::new(),
         };
         let root = reader.root();
         let is_record = matches!(reader.node(root).kind, Kind::Record(_));
@@ -177,13 +177,15 @@ impl Plan {
         let target = planner.record_target(fields, &wanted)?;
         let row = match target.columns.as_slice() {
             _ if is_record => planner.row(resolution.root, &target)?,
-            [] => Source::Record(RecordSource { node: schema.root(), steps: vec![Step::Skip(schema.root())] }),
+            [] => {
+                ValueSource::Record(RecordSource { node: schema.root(), steps: vec![FieldStep::Skip(schema.root())] })
+            }
             columns => {
                 let mut steps = Vec::new();
                 for (column, target) in columns.iter().enumerate() {
-                    steps.push(Step::Read { column, source: planner.source(resolution.root, target)? });
+                    steps.push(FieldStep::Read { column, source: planner.source(resolution.root, target)? });
                 }
-                Source::Record(RecordSource { node: schema.root(), steps })
+                ValueSource::Record(RecordSource { node: schema.root(), steps })
             }
         };
         let metadata = HashMap::from([("avro.schema".to_string(), reader.json().to_string())]);
@@ -218,12 +220,12 @@ struct Planner<'a> {
     n_sources: usize,
     /// Bytes of the text of defaults.
     default_bytes: usize,
-    writer_symbols: Symbols,
-    reader_symbols: Symbols,
+    writer_symbols: EnumSymbols,
+    reader_symbols: EnumSymbols,
 }
 
 /// The symbols of each enum, made once: an enum of a million symbols may be used by a thousand fields.
-type Symbols = HashMap<NodeId, Arc<StringArray>>;
+type EnumSymbols = HashMap<NodeId, Arc<StringArray>>;
 
 /// Each branch of a writer's union has its own source for the reader's type: a few thousand fields could take
 /// gigabytes.
@@ -231,7 +233,7 @@ const SOURCES_MAX: usize = 1 << 20;
 
 impl<'a> Planner<'a> {
     /// The source of a row that is a record for the reader.
-    fn row(&mut self, pair: PairId, target: &RecordTarget) -> Result<Source> {
+    fn row(&mut self, pair: PairId, target: &RecordTarget) -> Result<ValueSource> {
         match &self.resolution.pair(pair).action {
             Action::FromUnion(branches) => {
                 self.union(self.resolution.pair(pair).writer, branches, false, |planner, pair| {
@@ -244,7 +246,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The source of a target's values.
-    fn source(&mut self, pair: PairId, target: &Target) -> Result<Source> {
+    fn source(&mut self, pair: PairId, target: &Target) -> Result<ValueSource> {
         self.count(1)?;
         let resolution = self.resolution;
         let resolved = resolution.pair(pair);
@@ -254,22 +256,22 @@ impl<'a> Planner<'a> {
             }
             (Action::ToUnion { branch, value, .. }, form) => match (self.unwrap_union(resolved.reader).0, form) {
                 (Wrap::Single, _) => self.source(*value, target)?,
-                (Wrap::Nullable { null_branch }, _) if *branch == null_branch => Source::Absent,
-                (Wrap::Nullable { .. }, _) => Source::Present(Box::new(self.source(*value, target)?)),
+                (Wrap::Nullable { null_branch }, _) if *branch == null_branch => ValueSource::Absent,
+                (Wrap::Nullable { .. }, _) => ValueSource::Present(Box::new(self.source(*value, target)?)),
                 (Wrap::None, ColumnShape::Union(targets)) => {
                     let target = targets.get(*branch).ok_or_else(no_source)?;
-                    Source::Branch { branch: *branch, value: Box::new(self.source(*value, target)?) }
+                    ValueSource::Branch { branch: *branch, value: Box::new(self.source(*value, target)?) }
                 }
                 // A union of too many types is text. Its null is not a null of the target.
                 (Wrap::None, ColumnShape::Text) => match self.reader.node(self.resolution.pair(*value).reader).kind {
-                    Kind::Null => Source::Absent,
-                    _ if target.nullable => Source::Present(Box::new(Source::Json(pair))),
-                    _ => Source::Json(pair),
+                    Kind::Null => ValueSource::Absent,
+                    _ if target.nullable => ValueSource::Present(Box::new(ValueSource::Json(pair))),
+                    _ => ValueSource::Json(pair),
                 },
                 _ => return Err(no_source()),
             },
-            (_, ColumnShape::Text) => Source::Json(pair),
-            (Action::Convert(convert), _) => Source::Scalar(self.scalar(resolved.writer, *convert, target)?),
+            (_, ColumnShape::Text) => ValueSource::Json(pair),
+            (Action::Convert(convert), _) => ValueSource::Scalar(self.scalar(resolved.writer, *convert, target)?),
             (Action::Symbols(table), _) => {
                 let same = table.iter().zip(0..).all(|(to, at)| *to == Some(at));
                 let symbols = match &target.form {
@@ -277,7 +279,7 @@ impl<'a> Planner<'a> {
                     _ => 0,
                 };
                 let same = same && table.len() <= symbols;
-                Source::Scalar(if same {
+                ValueSource::Scalar(if same {
                     Scalar::Enum(table.len())
                 } else {
                     Scalar::Symbol { of: resolved.writer, table: table.clone() }
@@ -288,13 +290,13 @@ impl<'a> Planner<'a> {
                     Kind::Map(_) => match &to.form {
                         ColumnShape::Record(RecordTarget { columns, .. }) => {
                             let [_, value] = columns.as_slice() else { return Err(no_source()) };
-                            Source::Entries(Box::new(self.source(*item, value)?))
+                            ValueSource::Entries(Box::new(self.source(*item, value)?))
                         }
                         _ => return Err(no_source()),
                     },
                     _ => {
                         let zero_width = is_zero_width(self.writer(), resolution.pair(*item).writer);
-                        Source::Items { item: Box::new(self.source(*item, to)?), zero_width }
+                        ValueSource::Items { item: Box::new(self.source(*item, to)?), zero_width }
                     }
                 }
             }
@@ -318,8 +320,8 @@ impl<'a> Planner<'a> {
         union: NodeId,
         branches: &[Option<PairId>],
         nullable: bool,
-        mut source: impl FnMut(&mut Self, PairId) -> Result<Source>,
-    ) -> Result<Source> {
+        mut source: impl FnMut(&mut Self, PairId) -> Result<ValueSource>,
+    ) -> Result<ValueSource> {
         let mut sources = Vec::with_capacity(branches.len());
         for branch in branches {
             sources.push(branch.map(|pair| source(self, pair)).transpose()?);
@@ -327,19 +329,21 @@ impl<'a> Planner<'a> {
         match sources.as_mut_slice() {
             [only @ Some(_)] => {
                 let only = only.take().ok_or_else(no_source)?;
-                Ok(Source::Single(Box::new(only)))
+                Ok(ValueSource::Single(Box::new(only)))
             }
-            [Some(Source::Absent), Some(Source::Present(value))] if nullable => {
-                Ok(Source::Nullable { null_branch: 0, value: std::mem::replace(value, Box::new(Source::Absent)) })
-            }
-            [Some(Source::Present(value)), Some(Source::Absent)] if nullable => {
-                Ok(Source::Nullable { null_branch: 1, value: std::mem::replace(value, Box::new(Source::Absent)) })
-            }
-            _ => Ok(Source::Branches { union, branches: sources }),
+            [Some(ValueSource::Absent), Some(ValueSource::Present(value))] if nullable => Ok(ValueSource::Nullable {
+                null_branch: 0,
+                value: std::mem::replace(value, Box::new(ValueSource::Absent)),
+            }),
+            [Some(ValueSource::Present(value)), Some(ValueSource::Absent)] if nullable => Ok(ValueSource::Nullable {
+                null_branch: 1,
+                value: std::mem::replace(value, Box::new(ValueSource::Absent)),
+            }),
+            _ => Ok(ValueSource::Branches { union, branches: sources }),
         }
     }
 
-    fn record(&mut self, pair: PairId, record: &RecordPair, target: &RecordTarget) -> Result<Source> {
+    fn record(&mut self, pair: PairId, record: &RecordPair, target: &RecordTarget) -> Result<ValueSource> {
         let node = self.resolution.pair(pair).writer;
         let column_of = |field: usize| {
             let column = target.places.get(field).copied().flatten()?;
@@ -351,8 +355,8 @@ impl<'a> Planner<'a> {
         for (field, to) in written.fields.iter().zip(&record.fields) {
             let wanted = to.and_then(|(field, pair)| Some((pair, column_of(field)?)));
             steps.push(match wanted {
-                Some((pair, (column, target))) => Step::Read { column, source: self.source(pair, target)? },
-                None => Step::Skip(field.node),
+                Some((pair, (column, target))) => FieldStep::Read { column, source: self.source(pair, target)? },
+                None => FieldStep::Skip(field.node),
             });
         }
         let Kind::Record(read) = &self.reader.node(self.resolution.pair(pair).reader).kind else {
@@ -364,10 +368,10 @@ impl<'a> Planner<'a> {
                 self.default_bytes += default.text.len();
                 limit("metadata_bytes", self.default_bytes, self.options.limits.metadata_bytes)?;
                 let value = self.constant(field.node, &default.value, target)?;
-                steps.push(Step::Default { column, value });
+                steps.push(FieldStep::Default { column, value });
             }
         }
-        Ok(Source::Record(RecordSource { node, steps }))
+        Ok(ValueSource::Record(RecordSource { node, steps }))
     }
 
     fn scalar(&mut self, writer: NodeId, convert: Convert, target: &Target) -> Result<Scalar> {
@@ -421,7 +425,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn symbols_of(made: &mut Symbols, node: NodeId, of: &Enum) -> Arc<StringArray> {
+fn symbols_of(made: &mut EnumSymbols, node: NodeId, of: &Enum) -> Arc<StringArray> {
     Arc::clone(made.entry(node).or_insert_with(|| Arc::new(StringArray::from_iter_values(&of.symbols))))
 }
 

@@ -18,7 +18,7 @@ use crate::error::{ErrorKind, Fault, Result, Severity};
 use crate::limits::Limits;
 use crate::options::{FieldMatch, TypeNames};
 use crate::schema::{Enum, Kind, Logical, Node, NodeId, Schema};
-use defaults::Defaults;
+use defaults::DefaultMaker;
 pub(crate) use matching::Rules;
 use matching::{convert, is_arrow_decimal, same_name};
 use serde_json::Value as Json;
@@ -230,12 +230,12 @@ struct Problem {
 #[derive(Debug, Clone)]
 struct Met {
     inside: PairId,
-    part: Part,
+    part: TypeStep,
 }
 
 /// A step into a type.
 #[derive(Debug, Clone)]
-enum Part {
+enum TypeStep {
     /// A field of the reader's record.
     Field(usize),
     Items,
@@ -270,7 +270,7 @@ struct Resolver<'s> {
     problems: Vec<Problem>,
     /// Bytes of problem texts so far.
     said: usize,
-    defaults: Defaults<'s>,
+    defaults: DefaultMaker<'s>,
     /// Number of fields, symbols and branches of the pairs.
     n_parts: usize,
 }
@@ -299,7 +299,7 @@ impl<'s> Resolver<'s> {
             problems: Vec::new(),
             said: 0,
             n_parts: 0,
-            defaults: Defaults::new(reader, limits),
+            defaults: DefaultMaker::new(reader, limits),
         };
         resolver.pair(writer.root(), reader.root(), Standing::Alone, None);
         let max = limits.schema_nodes.saturating_mul(PAIRS_PER_NODE);
@@ -336,12 +336,12 @@ impl<'s> Resolver<'s> {
         })
     }
 
-    fn inner(&mut self, inside: PairId, part: Part, writer: NodeId, reader: NodeId) -> PairId {
+    fn inner(&mut self, inside: PairId, part: TypeStep, writer: NodeId, reader: NodeId) -> PairId {
         self.pair(writer, reader, Standing::Alone, Some(Met { inside, part }))
     }
 
     /// Items and values have the position of the array or map that they belong to.
-    fn items(&mut self, inside: PairId, part: Part, writer: NodeId, reader: NodeId) -> PairId {
+    fn items(&mut self, inside: PairId, part: TypeStep, writer: NodeId, reader: NodeId) -> PairId {
         self.pair(writer, reader, self.standing(inside), Some(Met { inside, part }))
     }
 
@@ -370,7 +370,7 @@ impl<'s> Resolver<'s> {
                 let chosen = branches.iter().enumerate().map(|(at, branch)| {
                     let alone = n_alike.get(self.writer.node(*branch).kind.word()) == Some(&1);
                     let standing = if alone { Standing::Alone } else { Standing::Among };
-                    let met = Met { inside: id, part: Part::Branch(at) };
+                    let met = Met { inside: id, part: TypeStep::Branch(at) };
                     Some(self.pair(*branch, reader_id, standing, Some(met)))
                 });
                 Action::FromUnion(chosen.collect())
@@ -379,7 +379,7 @@ impl<'s> Resolver<'s> {
                 self.n_parts += branches.len();
                 match self.best_branch(writer, branches, self.standing(id)) {
                     Some((branch, node)) => {
-                        let met = Met { inside: id, part: Part::Same };
+                        let met = Met { inside: id, part: TypeStep::Same };
                         let value = self.pair(writer_id, node, Standing::Chosen, Some(met));
                         Action::ToUnion { branch, nth: self.reader.nth_of_tag(branches, branch), value }
                     }
@@ -393,8 +393,8 @@ impl<'s> Resolver<'s> {
                 self.check_names(id, writer, reader);
                 self.record(id, w, r)
             }
-            (Kind::Array(w), Kind::Array(r)) => Action::Items(self.items(id, Part::Items, *w, *r)),
-            (Kind::Map(w), Kind::Map(r)) => Action::Items(self.items(id, Part::Values, *w, *r)),
+            (Kind::Array(w), Kind::Array(r)) => Action::Items(self.items(id, TypeStep::Items, *w, *r)),
+            (Kind::Map(w), Kind::Map(r)) => Action::Items(self.items(id, TypeStep::Values, *w, *r)),
             (Kind::Enum(w), Kind::Enum(r)) => {
                 self.check_names(id, writer, reader);
                 self.symbols(id, w, r)

@@ -80,7 +80,7 @@ fn compress(codec: &str, data: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A file of blocks of about so many rows, some of none.
+/// A file of blocks of about `n_rows` rows, some without rows.
 fn blocks(rng: &mut Rng, codec: &str, n_blocks: usize, n_rows: usize) -> Vec<u8> {
     let blocks = (0..n_blocks).map(|_| {
         let n_rows = if rng.one_in(15) { 0 } else { 1 + rng.below(2 * n_rows) };

@@ -36,7 +36,7 @@ fn read(
     }
 }
 
-/// Selects by the text of a row: so many of a thousand, whichever thread it is on.
+/// Selects `density` of a thousand rows by their text, the same rows on every thread.
 fn is_selected(line: &str, density: u64) -> bool {
     let hash = line
         .bytes()

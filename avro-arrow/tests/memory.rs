@@ -81,7 +81,7 @@ const SCHEMA: &str = r#"{"type": "record", "name": "R", "fields": [
     {"name": "id", "type": "long"}, {"name": "text", "type": "string"}, {"name": "x", "type": ["null", "double"]},
     {"name": "tags", "type": {"type": "array", "items": "string"}}]}"#;
 
-/// Rows of at least so many bytes.
+/// Rows of at least `n_bytes` bytes.
 fn rows(n_bytes: usize) -> (i64, Vec<u8>) {
     let (mut n_rows, mut data) = (0, Vec::new());
     while data.len() < n_bytes {

@@ -404,7 +404,7 @@ fn resolution_maps_union_branches() {
         (&writer, union(0, long(1)), &format!("[{b},{other_a}]"), r#"{"value":{"branch":"A","value":{"x":1}}}"#),
         (a, long(1), &format!(r#"["null",{b}]"#), r#"{"value":{"x":1}}"#),
         (&format!(r#"["null",{a}]"#), union(1, long(1)), &format!(r#"["null",{b}]"#), r#"{"value":{"x":1}}"#),
-        // Of several records, one of another name is none of the reader's, whether that has a union or not.
+        // Of several records, one of another name matches no record of the reader, whether that has a union or not.
         (&writer, union(1, long(1)), b, r#"{"x":1}"#),
         (&writer, union(0, long(1)), b, &no_type("row 0, block 0, file offset 189, offset in block 0")),
         (

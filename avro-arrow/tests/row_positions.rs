@@ -108,7 +108,7 @@ fn decoder(file: &[u8], options: &Options) -> (Header, Arc<Program>) {
     (header, program)
 }
 
-/// Which ids a filter selects: of a thousand so many, and all of some stretches.
+/// A filter of ids that selects `density` of a thousand, and all of some stretches.
 fn selects(density: i64) -> impl Fn(i64) -> bool + Clone + Send + 'static {
     move |id| match density {
         1001 => (id / 5000) % 2 == 0 || id % 1000 == 0,

@@ -246,7 +246,7 @@ fn writer_checks_schema_against_specification() {
     write(&arrow, &batches, &WriteOptions::default()).unwrap();
 }
 
-/// A record inside itself is text, of which there is none where the record around it is null.
+/// A record inside itself is text. Where the record around it is null, the text is missing.
 #[test]
 fn writer_of_missing_text_fails() {
     let json = r#"{"type":"record","name":"R","fields":[{"name":"in","type":["null",{"type":"record","name":"I","fields":[

@@ -69,6 +69,7 @@ pub use functions::{
     ReadAvroFunc, ReadFilesFunc,
 };
 pub use listing::data_files;
+pub use listing::location::expand_home;
 pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
 pub use listing::paths::Paths;
@@ -85,8 +86,8 @@ pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
 pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};
 pub use sql_functions::register_sql_functions;
-pub use sql_type::sql_type_name;
-pub use stores::{ObjectStores, StagedWrites};
+pub use sql_type::{sql_enum_name, sql_type_name};
+pub use stores::{ObjectStores, StagedWrites, configure as configure_stores};
 pub use table::factory::AvroTableFactory;
 pub use table::provider::AvroTable;
 pub use table::url::AvroUrlTableFactory;

@@ -33,7 +33,7 @@ enum FieldMask {
 
 /// A step from a value to one inside it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Step<'a> {
+enum ColumnStep<'a> {
     Field(&'a str),
     Item,
 }
@@ -70,7 +70,7 @@ impl ProjectedColumns {
         parts
     }
 
-    fn add(&mut self, column: usize, path: &[Step]) {
+    fn add(&mut self, column: usize, path: &[ColumnStep]) {
         match self.0.get_mut(&column) {
             Some(part) => part.add(path),
             None => {
@@ -129,24 +129,26 @@ impl ProjectedColumns {
 }
 
 impl FieldMask {
-    fn from_path(path: &[Step]) -> FieldMask {
+    fn from_path(path: &[ColumnStep]) -> FieldMask {
         match path {
             [] => FieldMask::All,
-            [Step::Field(name), rest @ ..] => FieldMask::Fields(vec![((*name).to_owned(), FieldMask::from_path(rest))]),
-            [Step::Item, rest @ ..] => FieldMask::Items(Box::new(FieldMask::from_path(rest))),
+            [ColumnStep::Field(name), rest @ ..] => {
+                FieldMask::Fields(vec![((*name).to_owned(), FieldMask::from_path(rest))])
+            }
+            [ColumnStep::Item, rest @ ..] => FieldMask::Items(Box::new(FieldMask::from_path(rest))),
         }
     }
 
-    fn add(&mut self, path: &[Step]) {
+    fn add(&mut self, path: &[ColumnStep]) {
         match (&mut *self, path) {
             (FieldMask::All, _) => {}
-            (FieldMask::Fields(fields), [Step::Field(first), rest @ ..]) => {
+            (FieldMask::Fields(fields), [ColumnStep::Field(first), rest @ ..]) => {
                 match fields.iter_mut().find(|(name, _)| name == first) {
                     Some((_, part)) => part.add(rest),
                     None => fields.push(((*first).to_owned(), FieldMask::from_path(rest))),
                 }
             }
-            (FieldMask::Items(part), [Step::Item, rest @ ..]) => part.add(rest),
+            (FieldMask::Items(part), [ColumnStep::Item, rest @ ..]) => part.add(rest),
             _ => *self = FieldMask::All,
         }
     }
@@ -196,19 +198,19 @@ fn leaves(path: &str, narrow: &DataType, whole: &DataType, paths: &mut Vec<Strin
 pub(crate) fn field_access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<&'a str>)> {
     let (column, path) = access(expr, fields)?;
     let name = |step| match step {
-        Step::Field(name) => Some(name),
-        Step::Item => None,
+        ColumnStep::Field(name) => Some(name),
+        ColumnStep::Item => None,
     };
     Some((column, path.into_iter().map(name).collect::<Option<_>>()?))
 }
 
 /// Returns the column and the path if the expression is a column or a part of one.
-fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<Step<'a>>)> {
+fn access<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<ColumnStep<'a>>)> {
     let (column, path) = steps(expr, fields)?;
     is_path(fields.get(column)?, &path).then_some((column, path))
 }
 
-fn steps<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<Step<'a>>)> {
+fn steps<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usize, Vec<ColumnStep<'a>>)> {
     if let Some(column) = expr.downcast_ref::<Column>() {
         return fields.get(column.index()).map(|_| (column.index(), vec![]));
     }
@@ -217,10 +219,10 @@ fn steps<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usi
     let (column, mut path) = steps(base, fields)?;
     if ScalarFunctionExpr::try_downcast_func::<GetFieldFunc>(expr.as_ref()).is_some() {
         for name in arguments {
-            path.push(Step::Field(text(name)?));
+            path.push(ColumnStep::Field(text(name)?));
         }
     } else if call.name() == "array_element" && arguments.iter().all(|index| index.is::<Literal>()) {
-        path.push(Step::Item);
+        path.push(ColumnStep::Item);
     } else {
         return None;
     }
@@ -237,17 +239,17 @@ fn text(expr: &Arc<dyn PhysicalExpr>) -> Option<&str> {
 }
 
 /// Returns whether each step leads to one field of a struct, or into a list. Names with dots cannot be in paths.
-fn is_path(column: &Field, path: &[Step]) -> bool {
+fn is_path(column: &Field, path: &[ColumnStep]) -> bool {
     let mut field = column;
     for step in path {
         field = match (step, field.data_type()) {
             // Tagged structs stand for unions, which are decoded whole.
-            (Step::Field(name), DataType::Struct(fields)) if !name.contains('.') && !is_tagged(fields) => {
+            (ColumnStep::Field(name), DataType::Struct(fields)) if !name.contains('.') && !is_tagged(fields) => {
                 let mut named = fields.iter().filter(|field| field.name() == name);
                 let (Some(next), None) = (named.next(), named.next()) else { return false };
                 next
             }
-            (Step::Item, DataType::List(item)) => item,
+            (ColumnStep::Item, DataType::List(item)) => item,
             _ => return false,
         };
     }

@@ -1,6 +1,7 @@
 //! Names of types as SQL writes them: `VARCHAR`, `DECIMAL(12, 2)`, `STRUCT(city VARCHAR, zip VARCHAR)`.
 
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
+use avro_arrow::schema::ENUM_SYMBOLS;
 use avro_arrow::tagged;
 
 /// Returns the SQL name of a field's type.
@@ -9,7 +10,7 @@ use avro_arrow::tagged;
 /// |---|---|
 /// | `Utf8View` | `VARCHAR` |
 /// | `Binary` | `BYTEA`; a fixed of 4 bytes is `FIXED(4)`, a uuid `UUID` |
-/// | `Dictionary(Int32, Utf8)` | `ENUM` |
+/// | `Dictionary(Int32, Utf8)` | `ENUM`; `ENUM('A', 'B')` after a cast to it |
 /// | `Timestamp(ms, "UTC")` | `TIMESTAMPTZ(3)`, without a zone `TIMESTAMP(3)` |
 /// | `List(Int64)` | `BIGINT[]` |
 /// | `Map(Utf8, Int64)` | `MAP(VARCHAR, BIGINT)` |
@@ -26,8 +27,23 @@ use avro_arrow::tagged;
 pub fn sql_type_name(field: &Field) -> String {
     match field.data_type() {
         DataType::FixedSizeBinary(16) if field.extension_type_name() == Some("arrow.uuid") => "UUID".to_owned(),
-        other => type_name(other),
+        other => match symbols_of(field) {
+            Some(symbols) => sql_enum_name(&symbols),
+            None => type_name(other),
+        },
     }
+}
+
+/// Returns the symbols of an enum that a statement declares.
+pub(crate) fn symbols_of(field: &Field) -> Option<Vec<String>> {
+    let DataType::Dictionary(..) = field.data_type() else { return None };
+    Some(field.metadata().get(ENUM_SYMBOLS)?.split('\n').map(str::to_owned).collect())
+}
+
+/// Returns the SQL name of an enum of these symbols, such as `ENUM('A', 'B')`.
+pub fn sql_enum_name(symbols: &[String]) -> String {
+    let quoted: Vec<_> = symbols.iter().map(|symbol| format!("'{}'", symbol.replace('\'', "''"))).collect();
+    format!("ENUM({})", quoted.join(", "))
 }
 
 fn type_name(data_type: &DataType) -> String {
@@ -110,6 +126,7 @@ fn digits(unit: TimeUnit) -> u8 {
 mod tests {
     use super::*;
     use arrow_schema::{Fields, IntervalUnit, UnionFields, UnionMode};
+    use avro_testing::check_all;
     use std::collections::HashMap;
     use std::sync::Arc;
 
@@ -141,8 +158,8 @@ mod tests {
             (FixedSizeBinary(16), "FIXED(16)"),
             (Decimal128(10, 2), "DECIMAL(10, 2)"),
         ];
-        for (of, expected) in cases {
+        check_all(cases, |(of, expected)| {
             assert_eq!(sql_type_name(&Field::new("x", of, true)), expected);
-        }
+        });
     }
 }

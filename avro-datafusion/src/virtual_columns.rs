@@ -64,7 +64,7 @@ pub(crate) struct VirtualColumnAppender {
 }
 
 impl VirtualColumnAppender {
-    /// Returns an appender of the virtual columns among `fields`; `None` if there are none.
+    /// Returns an appender of the virtual columns among `fields`; `None` if there is no virtual column.
     pub(crate) fn new<'a>(
         fields: impl Iterator<Item = &'a FieldRef>,
         decoded: &Schema,

@@ -132,6 +132,7 @@ async fn places_filters_and_limits_are_right() {
         ("SELECT count(*) FROM t WHERE id % 3 = 1 AND t LIKE '%5'", true),
         ("SELECT id, t FROM t WHERE id > 3990", false),
         ("SELECT sum(_offset), count(_file) FROM t", true),
+        ("SELECT regexp_replace(input_file_name(), '.*/k=', ''), count(*) FROM t GROUP BY 1", true),
         ("SELECT max(_row), sum(_block), k FROM t GROUP BY k", false),
         ("SELECT sum(id) FROM (SELECT id FROM t LIMIT 100)", false),
         ("SELECT count(*), sum(n.id) FROM t JOIN t AS n ON t.id = n.id + 1 WHERE n.id < 1000", true),

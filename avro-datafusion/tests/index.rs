@@ -481,7 +481,7 @@ async fn build_reports_progress() {
 
 /// Files of other schemas than the table's.
 #[tokio::test(flavor = "multi_thread")]
-async fn index_of_promoted_and_missing_columns() {
+async fn index_of_promoted_or_missing_column_keeps_results() {
     let dir = Dir::new();
     let enumeration = |symbols: &str| {
         format!(r#"{{"name": "e", "type": {{"type": "enum", "name": "E", "symbols": [{symbols}], "default": "A"}}}}"#)

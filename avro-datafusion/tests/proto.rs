@@ -206,6 +206,12 @@ async fn plans_of_all_cases_survive() {
             // `COPY` and `CREATE` make what later statements read.
             let is_query =
                 ["SELECT", "WITH", "FROM", "VALUES"].iter().any(|word| statement.to_uppercase().starts_with(word));
+            // Directories stay out of the folder of this crate.
+            let target = statement.split_once(" TO '").map_or("", |(_, target)| target);
+            if statement.to_uppercase().starts_with("COPY") && !target.starts_with(folder.path().to_str().unwrap()) {
+                unplanned += 1;
+                continue;
+            }
             let Ok(planned) = ctx.sql(statement).await else {
                 unplanned += 1;
                 continue;

@@ -75,7 +75,7 @@ async fn copy_round_trips_every_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn copy_options() {
+async fn copy_options_apply_or_fail() {
     let (dir, ctx) = (Dir::new(), session(2));
     dir.write("s.avsc", support::record(&[r#"{"name": "n", "type": ["null", "int"], "doc": "a number"}"#]));
     check(

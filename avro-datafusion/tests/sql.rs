@@ -157,7 +157,7 @@ async fn from_path_finds_files() {
 }
 
 #[tokio::test]
-async fn create_external_table_options() {
+async fn create_external_table_options_apply_or_fail() {
     let dir = files();
     let ctx = session(2);
     let cases = [

@@ -120,7 +120,7 @@ async fn local_braces_find_files() {
 }
 
 #[tokio::test]
-async fn table_over_several_stores() {
+async fn table_of_several_stores_has_all_rows() {
     let dir = Dir::new();
     let local = dir.write("c.avro", numbers(100..104));
     let wide = record(&[r#"{"name": "n", "type": "long"}"#, r#"{"name": "tag", "type": "string"}"#]);

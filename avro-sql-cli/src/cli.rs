@@ -44,7 +44,7 @@ const MAX_ROWS_TERMINAL: u64 = 40;
 #[derive(Parser)]
 #[command(name = "avro-sql", version, about, after_help = manual::QUERY_EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
-struct Arguments {
+struct CommandLine {
     #[command(flatten)]
     query: QueryArguments,
     #[command(flatten)]
@@ -337,17 +337,17 @@ enum ConvertCodecArgument {
 
 /// Returns the parsed options, or `None` after printing help or the version.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>> {
-    let words = words::rewritten(arguments.into_iter().collect(), &Arguments::command());
-    let arguments = match Arguments::try_parse_from(&words) {
+    let words = words::rewritten(arguments.into_iter().collect(), &CommandLine::command());
+    let arguments = match CommandLine::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(e) if e.kind() == ErrorKind::DisplayHelp => {
-            let command = Arguments::command();
+            let command = CommandLine::command();
             let first = words.get(1).and_then(|word| word.to_str());
             let tool = first.and_then(|word| command.find_subcommand(word)).map(|tool| tool.get_name().to_owned());
             return print(manual::help(tool.as_deref(), command)?.as_bytes());
         }
         Err(e) if e.kind() == ErrorKind::DisplayVersion => return print(e.to_string().as_bytes()),
-        Err(e) => return Err(Error::Usage(usage_error::usage_error(&e, &words, &Arguments::command()))),
+        Err(e) => return Err(Error::Usage(usage_error::usage_error(&e, &words, &CommandLine::command()))),
     };
     let memory_limit = match &arguments.tool {
         Some(CommandArguments::Worker(worker)) => worker.memory_limit,
@@ -378,16 +378,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         }
         Some(CommandArguments::Worker(arguments)) => Task::Worker(arguments.task()?),
         Some(CommandArguments::Completions { shell }) => {
-            return print(&manual::completions(shell, Arguments::command()));
+            return print(&manual::completions(shell, CommandLine::command()));
         }
         Some(CommandArguments::Man { command }) => {
-            return print(&manual::page(command.as_deref(), Arguments::command())?);
+            return print(&manual::page(command.as_deref(), CommandLine::command())?);
         }
         Some(CommandArguments::Help { topic }) => {
             if let Some(text) = topic.as_deref().and_then(topics::text) {
                 return print(format!("{text}\n").as_bytes());
             }
-            return print(manual::help(topic.as_deref(), Arguments::command())?.as_bytes());
+            return print(manual::help(topic.as_deref(), CommandLine::command())?.as_bytes());
         }
         Some(CommandArguments::Convert(arguments)) => {
             Task::Convert(Box::new(conversion::conversion(arguments, &reading)?))
@@ -433,7 +433,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 }
 
 /// Returns the read options, which all subcommands share.
-fn reading(arguments: &Arguments) -> Result<AvroOptions> {
+fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
     let mut reading = AvroOptions::default().with_imports(arguments.resources.import.clone());
     if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
         return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
@@ -474,7 +474,7 @@ fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {
     if matches!(source, SqlSource::Stdin) {
         stdin::has_statements();
     }
-    usage_error::check_files(&arguments.files, &Arguments::command())?;
+    usage_error::check_files(&arguments.files, &CommandLine::command())?;
     let mut tables = arguments.table;
     let unnamed_tables = arguments.files.len();
     tables.extend(tables_of(arguments.files));

@@ -240,6 +240,7 @@ pub(crate) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn error_layers_are_removed() {
@@ -255,8 +256,8 @@ mod tests {
             (DataFusionError::Shared(std::sync::Arc::new(ArrowError::CastError("bad".into()).into())), "bad"),
             (DataFusionError::NotImplemented("that".into()), "not supported: that"),
         ];
-        for (error, expected) in cases {
+        check_all(cases, |(error, expected)| {
             assert_eq!(Error::from(error).to_string(), expected);
-        }
+        });
     }
 }

@@ -259,13 +259,14 @@ fn extension(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn parse_table_needs_name_and_path() {
         let cases = [("a=b", Some(("a", "b"))), ("a=b=c", Some(("a", "b=c"))), ("a", None), ("=b", None), ("a=", None)];
-        for (text, expected) in cases {
+        check_all(cases, |(text, expected)| {
             let expected = expected.map(|(name, path)| (name.to_owned(), path.to_owned()));
             assert_eq!(parse_table(text).ok(), expected, "{text}");
-        }
+        });
     }
 }

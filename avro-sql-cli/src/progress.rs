@@ -248,6 +248,7 @@ fn time(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn render_fits_width() {
@@ -273,11 +274,11 @@ mod tests {
             (reading(0, 0, 1000), 7200, 80, "1,000 rows  2:00 h"),
             (reading(0, 0, 0), 3, 80, "3 s"),
         ];
-        for (reading, seconds, width, expected) in cases {
+        check_all(cases, |(reading, seconds, width, expected)| {
             let text = render(reading, Duration::from_secs(seconds), width);
             assert_eq!(text, expected, "{reading:?}");
             assert!(text.len() < width.max(5), "{text}");
-        }
+        });
     }
 
     #[test]
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn counter_reads_as_meter() {
+    fn counter_read_returns_its_numbers() {
         let counter = Counter::default();
         counter.bytes.fetch_add(5, Ordering::Relaxed);
         counter.total_bytes.store(9, Ordering::Relaxed);

@@ -35,6 +35,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
+use copies::Staged;
+
 use crate::cluster::Cluster;
 use crate::diagnostics::hints;
 use crate::diagnostics::scan_notes::ScanNotes;
@@ -96,25 +98,7 @@ impl Session {
     ) -> Result<Session> {
         let notes = Arc::new(ScanNotes::default());
         let reading = reading.clone().with_observer(Arc::clone(&notes) as _);
-        let config = SessionConfig::new()
-            .with_target_partitions(resources.threads)
-            .with_batch_size(resources.batch_rows)
-            .with_information_schema(true)
-            // As in DuckDB, and what `ORDER BY price DESC LIMIT 10` is meant to find.
-            .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last");
-        let config = config.with_extension(Arc::new(Definitions::default()));
-        let mut runtime = RuntimeEnvBuilder::new();
-        if let Some(bytes) = resources.memory_bytes {
-            let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED);
-            runtime = runtime.with_memory_pool(Arc::new(pool));
-        }
-        let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
-        avro_datafusion::register_all_with(&context, reading.clone())?;
-        enable_sql_semantics(&context)?;
-        register_sql_functions(&context)?;
-        context.register_udf(type_of::TypeOf::new().into());
-        formats::register(&mut context.state_ref().write())?;
-        summarize::register(&context);
+        let context = new_context(resources, &reading)?;
         for (name, path) in tables {
             register(&context, name, path, &reading).await.map_err(|e| e.with_context(&format!("table {name}")))?;
         }
@@ -259,6 +243,31 @@ impl Drop for Threads {
     }
 }
 
+/// Creates DataFusion's session with the command's settings, functions and formats.
+pub(crate) fn new_context(resources: &Resources, reading: &AvroOptions) -> Result<SessionContext> {
+    let config = SessionConfig::new()
+        .with_target_partitions(resources.threads)
+        .with_batch_size(resources.batch_rows)
+        .with_information_schema(true)
+        // As in DuckDB, and what `ORDER BY price DESC LIMIT 10` is meant to find.
+        .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last");
+    let config = config.with_extension(Arc::new(Definitions::default()));
+    let mut runtime = RuntimeEnvBuilder::new();
+    if let Some(bytes) = resources.memory_bytes {
+        let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED);
+        runtime = runtime.with_memory_pool(Arc::new(pool));
+    }
+    let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
+    avro_datafusion::register_all_with(&context, reading.clone())?;
+    enable_sql_semantics(&context)?;
+    register_sql_functions(&context)?;
+    context.register_udf(type_of::TypeOf::new().into());
+    context.register_udf(type_of::SqlTypeOf::new().into());
+    formats::register(&mut context.state_ref().write())?;
+    summarize::register(&context);
+    Ok(context)
+}
+
 /// Registers the files at a path, of any format, as a table.
 async fn register(context: &SessionContext, name: &str, path: &str, reading: &AvroOptions) -> Result<()> {
     let copy = if stdin::is_stdin(path) { Some(stdin::copy().await?) } else { None };
@@ -297,19 +306,8 @@ async fn compute(
     sent: &mut Sent,
 ) -> Result<()> {
     let explain = |e| place::locate(hints::explain(e, context), sql);
-    let state = context.state();
-    if rewrite::define(&state, sql).await.map_err(explain)? {
-        return Ok(());
-    }
-    let plan = rewrite::plan(&state, sql).await.map_err(explain)?;
-    if read_only {
-        read_only::check(&plan)?;
-    }
-    let (running, plan, staged) = copies::stage(context, plan)?;
-    sent.files = staged.appears_in_parts(&plan);
-    describe::hints(&plan).iter().for_each(|hint| print_note(&format!("avro-sql: {hint}")));
-    let plan = describe::with_sql_types(plan).map_err(explain)?;
-    let Some(mut rows) = begin(&running, plan, meter).await.map_err(explain)? else { return Ok(()) };
+    let started = start(context, sql, read_only, meter, &mut sent.files, explain).await?;
+    let Some((mut rows, staged)) = started else { return Ok(()) };
     // Tagged structs leave the engine as unions.
     let dense = tagged::dense_schema(&rows.schema());
     let untagged = |batch: RecordBatch| -> Result<RecordBatch> {
@@ -332,6 +330,32 @@ async fn compute(
         };
         sent.rows = true;
     }
+}
+
+/// Plans and starts a statement. Returns its rows, and what appears after the last one; `None` for a command without
+/// rows, which has finished then. Sets whether files may appear before the last row. Errors of the engine are passed to
+/// `explain`.
+pub(crate) async fn start<E: From<Error>>(
+    context: &SessionContext,
+    sql: &str,
+    read_only: bool,
+    meter: &PlanMeter,
+    appears_in_parts: &mut bool,
+    explain: impl Fn(DataFusionError) -> E,
+) -> Result<Option<(SendableRecordBatchStream, Staged)>, E> {
+    let state = context.state();
+    if rewrite::define(&state, sql).await.map_err(&explain)? {
+        return Ok(None);
+    }
+    let plan = rewrite::plan(&state, sql).await.map_err(&explain)?;
+    if read_only {
+        read_only::check(&plan)?;
+    }
+    let (running, plan, staged) = copies::stage(context, plan)?;
+    *appears_in_parts = staged.appears_in_parts(&plan);
+    describe::hints(&plan).iter().for_each(|hint| print_note(&format!("avro-sql: {hint}")));
+    let plan = describe::with_sql_types(plan).map_err(&explain)?;
+    Ok(begin(&running, plan, meter).await.map_err(&explain)?.map(|rows| (rows, staged)))
 }
 
 /// Starts a plan and returns its stream of rows; `None` for a command without rows, which has finished then.

@@ -59,7 +59,7 @@ avro-sql schema --arrow FILE prints the Arrow types of a file.
 ";
 
 const UNIONS: &str = "\
-A union of more than null and one type keeps the type of each value.
+A union of several types, not counting null, keeps the type of each value.
 
   u.int, u.Sms, u.\"n.s.Sms\"     the value of a branch; NULL if the value has another branch
   union_tag(u)                  the name of the branch

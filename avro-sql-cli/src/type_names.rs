@@ -5,33 +5,11 @@
 
 use std::fmt::Write;
 
+use avro_datafusion::sql_type_name;
+use datafusion::arrow::datatypes::{DataType, Field};
+
 /// Maximum nesting of types. A message with deeper types is left unchanged.
 const DEPTH_MAX: usize = 32;
-
-/// Types without arguments.
-const SIMPLE: [(&str, &str); 21] = [
-    ("Null", "NULL"),
-    ("Boolean", "BOOLEAN"),
-    ("Int8", "TINYINT"),
-    ("Int16", "SMALLINT"),
-    ("Int32", "INTEGER"),
-    ("Int64", "BIGINT"),
-    ("UInt8", "TINYINT UNSIGNED"),
-    ("UInt16", "SMALLINT UNSIGNED"),
-    ("UInt32", "INTEGER UNSIGNED"),
-    ("UInt64", "BIGINT UNSIGNED"),
-    ("Float16", "FLOAT"),
-    ("Float32", "FLOAT"),
-    ("Float64", "DOUBLE"),
-    ("Utf8", "VARCHAR"),
-    ("LargeUtf8", "VARCHAR"),
-    ("Utf8View", "VARCHAR"),
-    ("Binary", "BYTEA"),
-    ("LargeBinary", "BYTEA"),
-    ("BinaryView", "BYTEA"),
-    ("Date32", "DATE"),
-    ("Date64", "DATE"),
-];
 
 /// Returns the text with SQL's names.
 pub(crate) fn plain(text: &str) -> String {
@@ -65,8 +43,8 @@ fn data_type(text: &str, depth: usize) -> Option<(String, &str)> {
     }
     let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
     let (word, after) = text.split_at(end);
-    if let Some((_, name)) = SIMPLE.iter().find(|(arrow, _)| *arrow == word) {
-        return Some(((*name).to_owned(), after)).filter(|_| !after.starts_with('('));
+    if let Some(name) = without_children(word) {
+        return Some((name, after)).filter(|_| !after.starts_with('('));
     }
     let inside = after.strip_prefix('(')?;
     match word {
@@ -113,8 +91,8 @@ fn data_type(text: &str, depth: usize) -> Option<(String, &str)> {
             Some((name, rest.strip_prefix(')')?))
         }
         _ => {
-            let (arguments, rest) = inside.split_once(')')?;
-            Some((with_arguments(word, arguments)?, rest))
+            let (of, rest) = text.split_at(text.find(')')? + 1);
+            Some((without_children(of)?, rest))
         }
     }
 }
@@ -127,25 +105,10 @@ fn is_union(fields: &str, depth: usize) -> bool {
     metadata.is_some_and(|metadata| metadata.contains("\"avro.branch\": "))
 }
 
-/// Returns the name of a type whose arguments are not types.
-fn with_arguments(word: &str, arguments: &str) -> Option<String> {
-    let first = arguments.split(',').next()?.trim();
-    let digits = match first {
-        "s" | "Second" => 0,
-        "ms" | "Millisecond" => 3,
-        "ns" | "Nanosecond" => 9,
-        _ => 6,
-    };
-    let has_zone = arguments.contains('"');
-    Some(match word {
-        "Timestamp" if has_zone => format!("TIMESTAMPTZ({digits})"),
-        "Timestamp" => format!("TIMESTAMP({digits})"),
-        "Time32" | "Time64" => format!("TIME({digits})"),
-        "Duration" | "Interval" => "INTERVAL".to_owned(),
-        "FixedSizeBinary" => format!("FIXED({first})"),
-        "Decimal32" | "Decimal64" | "Decimal128" | "Decimal256" => format!("DECIMAL({arguments})"),
-        _ => return None,
-    })
+/// Returns the SQL name of an Arrow type that contains no other types.
+fn without_children(text: &str) -> Option<String> {
+    let of: DataType = text.parse().ok()?;
+    (!of.is_nested()).then(|| sql_type_name(&Field::new("", of, true)))
 }
 
 /// Parses the struct fields `"name": Type, "name": Type)`; returns names, types and the text after them.
@@ -215,7 +178,7 @@ fn literal(text: &str) -> Option<(String, &str)> {
     let (word, inside) = text.split_once('(')?;
     let is_text = matches!(word, "Utf8" | "LargeUtf8" | "Utf8View");
     let is_date = matches!(word, "Date32" | "Date64");
-    if let Some(rest) = inside.strip_prefix("NULL)").filter(|_| SIMPLE.iter().any(|(arrow, _)| *arrow == word)) {
+    if let Some(rest) = inside.strip_prefix("NULL)").filter(|_| without_children(word).is_some()) {
         return Some(("NULL".to_owned(), rest));
     }
     if is_text || is_date {
@@ -253,7 +216,8 @@ fn decimal(digits: &str, scale: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit, UnionFields, UnionMode};
+    use avro_testing::check_all;
+    use datafusion::arrow::datatypes::{Fields, IntervalUnit, TimeUnit, UnionFields, UnionMode};
     use std::collections::HashMap;
     use std::sync::Arc;
 
@@ -285,10 +249,10 @@ mod tests {
             (FixedSizeBinary(16), "FIXED(16)"),
             (Decimal128(10, 2), "DECIMAL(10, 2)"),
         ];
-        for (of, expected) in cases {
+        check_all(cases, |(of, expected)| {
             assert_eq!(plain(&of.to_string()), expected);
             assert_eq!(plain(&format!("a {of}, b")), format!("a {expected}, b"));
-        }
+        });
     }
 
     #[test]
@@ -301,9 +265,9 @@ mod tests {
             ("Boolean(true) OR Int64(NULL) IS NULL", "true OR NULL IS NULL"),
             ("Date32(\"2024-01-01\")", "DATE '2024-01-01'"),
         ];
-        for (engine, expected) in cases {
+        check_all(cases, |(engine, expected)| {
             assert_eq!(plain(engine), expected);
-        }
+        });
     }
 
     #[test]

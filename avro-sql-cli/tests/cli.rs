@@ -9,6 +9,7 @@ use std::io::Read;
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::ipc::reader::{FileReader, StreamReader};
+use avro_testing::check_all;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::{Folder, PEOPLE, Value, avro, people};
 
@@ -98,9 +99,9 @@ fn query_result_goes_to_stdout() {
             "s\n6\n",
         ),
     ];
-    for (arguments, expected) in cases {
+    check_all(cases, |(arguments, expected)| {
         folder.run(arguments).wrote(expected);
-    }
+    });
 }
 
 #[test]
@@ -152,13 +153,13 @@ fn errors_are_one_line_with_location() {
         (&["--format", "xml", "-c", "SELECT 1"], 2, &["xml", "ndjson"]),
         (&["-c", "SELECT 1", "-f", "x.sql"], 2, &["cannot be used with"]),
     ];
-    for (arguments, code, words) in cases {
+    check_all(cases, |(arguments, code, words)| {
         let ran = folder.run(arguments);
         ran.failed(code, words);
         for noise in ["External error", "Arrow error", "DataFusion error", "backtrace", "panicked", "Internal"] {
             assert!(!ran.stderr.contains(noise), "{:?}", ran.stderr);
         }
-    }
+    });
 }
 
 #[test]
@@ -209,13 +210,13 @@ fn full_disk_on_stdout_names_stdout() {
         &["recodec", "people.avro", "-"],
         &["--help"],
     ];
-    for arguments in cases {
+    check_all(cases, |arguments| {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = folder.command(arguments).stdout(full).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert_eq!(said, "avro-sql: error: standard output: No space left on device\n", "{arguments:?}");
-    }
+    });
 }
 
 #[cfg(unix)]
@@ -402,10 +403,10 @@ fn object_store_errors_are_explained() {
         (options(", 'aws.regoin' 'x'"), "unknown object store option `aws.regoin`"),
         ("SELECT * FROM 'sftp://host/x.avro'".to_owned(), "no object store for sftp://; supported are s3://"),
     ];
-    for (sql, expected) in cases {
+    check_all(cases, |(sql, expected)| {
         let (code, said) = query(&sql);
         assert!(code == Some(1) && said.contains(expected) && said.lines().count() == 1, "{said}");
-    }
+    });
     folder.run(&["--option", "aws.region=x", "-c", "SELECT 1"]).failed(2, &["aws.region", "CREATE EXTERNAL TABLE"]);
 }
 
@@ -501,10 +502,10 @@ fn failed_convert_leaves_no_file() {
         (&["convert", "people.avro", "--codec", "zstd", "out.arrow"], 2, &["--codec applies to Parquet and Avro"]),
         (&["convert", "people.avro"], 2, &["at least one input and an output"]),
     ];
-    for (arguments, code, words) in cases {
+    check_all(cases, |(arguments, code, words)| {
         folder.run(arguments).failed(code, words);
         assert_eq!(folder.names(), before, "{arguments:?}");
-    }
+    });
 }
 
 #[test]

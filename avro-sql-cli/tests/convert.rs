@@ -6,6 +6,7 @@ mod support;
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
+use avro_testing::check_all;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::{Folder, Value, avro};
 
@@ -298,9 +299,9 @@ fn unwritable_output_fails() {
         (&["-c", &copy("/dev/null")], 1, "COPY writes regular files only, not /dev/null"),
         (&["convert", "a.avro", "/dev/full", "--to", "csv"], 1, "/dev/full: No space left on device"),
     ];
-    for (arguments, code, words) in cases {
+    check_all(cases, |(arguments, code, words)| {
         folder.run(arguments).failed(code, &[words]);
-    }
+    });
     assert_eq!(folder.names(), ["a.avro"]);
     folder.run(&["-c", "SELECT 1 AS a", "-o", "plain"]).wrote("");
     assert_eq!(folder.read("plain"), b"a\n1\n");

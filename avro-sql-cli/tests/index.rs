@@ -3,6 +3,7 @@
 
 mod support;
 
+use avro_testing::check_all;
 use support::{Folder, Value, avro};
 
 const SCHEMA: &str = r#"{"type":"record","name":"r","fields":[
@@ -38,11 +39,11 @@ fn index_command_builds_keeps_and_rebuilds() {
         (&["index", "--force", "logs/*.avro", "--columns", "id,name", "--threads", "1"], line("built")),
         (&["index", "logs/1.avro", "logs/2.avro"], line("kept")),
     ];
-    for (arguments, expected) in cases {
+    check_all(cases, |(arguments, expected)| {
         let ran = folder.run(arguments);
         assert_eq!((ran.stderr.as_str(), ran.code), ("", 0), "{arguments:?}");
         assert_eq!(lines(&folder, ran.stdout()), expected, "{arguments:?}");
-    }
+    });
     folder.run(&["index", "--quiet", "--force", "logs"]).wrote("");
     folder.run(&["-c", "SELECT count(*) AS n, max(id) AS m FROM 'logs'"]).wrote("n,m\n200,199\n");
     let plan = folder.run(&["-c", "EXPLAIN SELECT count(*), max(id) FROM 'logs'"]);
@@ -96,8 +97,8 @@ fn unindexable_input_fails() {
         (&["index", "bad"], &["cut.avro"]),
         (&["index", "logs", "bad"], &["cut.avro"]),
     ];
-    for (arguments, words) in cases {
+    check_all(cases, |(arguments, words)| {
         folder.run(arguments).failed(1, words);
-    }
+    });
     assert!(!folder.path("bad/.cut.avro.avroidx").exists());
 }

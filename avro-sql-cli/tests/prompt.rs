@@ -290,6 +290,17 @@ fn results_go_to_files() {
 }
 
 #[test]
+fn cd_changes_directory_of_paths() {
+    let folder = folder();
+    let mut terminal = prompt(&folder, &[]);
+    terminal.ask("\\cd logs").ask("SELECT count(*) AS n FROM '1.avro';").ask(".cd no/such");
+    assert!(terminal.text().contains("|      2 |"), "{}", terminal.text());
+    assert!(terminal.text().contains("no/such: No such file or directory"), "{}", terminal.text());
+    terminal.ask("\\copy people TO 'x'");
+    assert!(terminal.text().contains("is COPY .. TO 'PATH'"), "{}", terminal.text());
+}
+
+#[test]
 fn sigterm_ends_prompt() {
     let folder = folder();
     let mut terminal = prompt(&folder, &["--no-progress"]);

@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use server::{KEY, SECRET, Server};
+use support::terminal::Terminal;
 use support::{Folder, Ran, people};
 
 /// A folder, and a store that its commands know from the environment.
@@ -65,9 +66,10 @@ async fn every_command_writes_to_urls() {
     let stored = Stored::start().await;
     stored.folder.file("rows.json", "{\"a\":1}\n{\"a\":2}\n");
     stored.folder.file("a.avsc", r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}"#);
-    let commands: [(&[&str], &str, &str); 11] = [
+    let commands: [(&[&str], &str, &str); 12] = [
         (&["-c", "SELECT id FROM 'people.avro'", "-o", "s3://bucket/q.csv"], "q.csv", "3"),
         (&["-c", "SELECT id FROM 'people.avro'", "-o", "s3://bucket/q.parquet"], "q.parquet", "3"),
+        (&["-c", "SELECT id FROM 'people.avro'", "-o", "s3://bucket/q.arrow"], "q.arrow", "3"),
         (&["convert", "logs/", "s3://bucket/all.parquet"], "all.parquet", "3"),
         (&["convert", "logs/", "s3://bucket/each/", "--to", "parquet"], "each/", "3"),
         (&["cat", "people.avro", "-o", "s3://bucket/cat.avro"], "cat.avro", "3"),
@@ -100,6 +102,7 @@ async fn every_command_writes_to_urls() {
         "bucket/each/1.parquet",
         "bucket/each/2.parquet",
         "bucket/json.avro",
+        "bucket/q.arrow",
         "bucket/q.csv",
         "bucket/q.parquet",
         "bucket/random.avro",
@@ -109,6 +112,31 @@ async fn every_command_writes_to_urls() {
     let again = ["convert", "people.avro", "s3://bucket/days/", "--to", "avro", "--partition-by", "color"];
     stored.run(&again).failed(1, &["s3://bucket/days/: output directory is not empty"]);
     stored.run(&["cat", "people.avro", "-o", "https://localhost/x.avro"]).failed(2, &["cannot write to a web server"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prompt_writes_results_to_url() {
+    let stored = Stored::start().await;
+    let settings = [
+        ("AWS_ENDPOINT_URL", stored.server.endpoint.as_str()),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+    ];
+    tokio::task::block_in_place(|| {
+        let mut terminal = Terminal::start(&stored.folder, &[], &settings);
+        terminal.see("avro-sql> ");
+        terminal.ask("\\o s3://bucket/out.csv").ask("SELECT 1 AS a;");
+        stored.holds(&[]);
+        // The output of a failed statement is removed.
+        terminal.ask("SELECT 1 / (value - 50000) AS b FROM range(0, 100000);").ask("SELECT 2 AS a;").ask("\\o");
+        stored.holds(&["bucket/out.csv"]);
+        terminal.ask("\\once s3://bucket/once.csv").ask("SELECT 1 AS a;").ask("SELECT 3 AS shown;");
+        stored.holds(&["bucket/once.csv", "bucket/out.csv"]);
+        assert!(terminal.text().contains("shown"), "{}", terminal.text());
+    });
+    stored.run(&["-c", "FROM 's3://bucket/out.csv'"]).wrote("a\n1\na\n2\n");
+    stored.run(&["-c", "FROM 's3://bucket/once.csv'"]).wrote("a\n1\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

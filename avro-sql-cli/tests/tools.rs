@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use avro_testing::check_all;
 use support::{Folder, Value, avro};
 
 const PEOPLE: &str = r#"{"type":"record","name":"Person","fields":[
@@ -129,9 +130,9 @@ fn cat_and_head_print_rows() {
         (&["cat", "logs", "--sample", "0", "--format", "ndjson"], ""),
         (&["cat", "logs", "--sample", "1", "--threads", "1", "--batch-size", "1", "--format", "ndjson"], PLAIN),
     ];
-    for (arguments, expected) in cases {
+    check_all(cases, |(arguments, expected)| {
         folder.run(arguments).wrote(expected);
-    }
+    });
     folder.run(&["cat", "people.avro", "-o", "out.ndjson"]).wrote("");
     assert_eq!(String::from_utf8(folder.read("out.ndjson")).unwrap(), PLAIN);
     folder.run(&["cat", "people.avro", "--sample", "2"]).failed(2, &["from 0 to 1"]);
@@ -180,9 +181,9 @@ fn tojson_prints_rows() {
             "{\"id\":{\"double\":1.0},\"n\":7}\n",
         ),
     ];
-    for (arguments, expected) in cases {
+    check_all(cases, |(arguments, expected)| {
         folder.run(arguments).wrote(expected);
-    }
+    });
     folder.run(&["tojson", "people.avro", "-o", "out.json"]).wrote("");
     assert_eq!(folder.read("out.json"), LINES.as_bytes());
     folder
@@ -219,13 +220,13 @@ fn fromjson_writes_files() {
         &["fromjson", "pretty.json", "out.avro", "--schema-file", "person.avsc", "--codec", "deflate", "--level", "9"],
         &["fromjson", "pretty.json", "out.avro", "--schema-file", "person.avsc", "--codec", "zstd", "--level", "-1"],
     ];
-    for arguments in cases {
+    check_all(cases, |arguments| {
         folder.run(arguments).wrote("");
         folder.run(&["tojson", "out.avro"]).wrote(LINES);
         folder
             .run(&["schema", "out.avro", "--canonical"])
             .wrote(&String::from_utf8(bytes(&folder, &["schema", "person.avsc", "--canonical"])).unwrap());
-    }
+    });
     let ran = folder.run_with(&["fromjson", "-", "-", "--schema", "\"long\""], "1 2\n3 ");
     folder.file("piped.avro", ran.stdout);
     folder.run(&["tojson", "piped.avro"]).wrote("1\n2\n3\n");
@@ -306,10 +307,10 @@ fn concat_joins_files() {
         (&["concat", "tagged.avro", "people.avro", "never.avro"], 1, &["different metadata `k`"]),
         (&["concat", "people.avro"], 2, &["at least one input and an output"]),
     ];
-    for (arguments, code, words) in cases {
+    check_all(cases, |(arguments, code, words)| {
         folder.run(arguments).failed(code, words);
         assert!(!folder.names().iter().any(|name| name.contains("never")), "{:?}", folder.names());
-    }
+    });
 }
 
 #[test]
@@ -340,10 +341,10 @@ fn repair_keeps_intact_blocks() {
         (&["-o", "prior"], &[0, 1, 2, 3], &prior, "2 intact blocks, 4 rows before the first damage kept, 2 lost\n"),
         (&["-o", "after"], &[6, 7, 8], &line, "2 intact blocks, 3 rows after the first damage kept, 1 lost\n"),
     ];
-    for (arguments, kept, line, summary) in cases {
+    check_all(cases, |(arguments, kept, line, summary)| {
         folder.run(&[&["repair", "bad.avro", "out.avro"], arguments].concat()).wrote(&format!("{line}{summary}"));
         folder.run(&["tojson", "out.avro"]).wrote(&numbers(kept));
-    }
+    });
     let ran = folder.run(&["repair", "bad.avro", "--report"]);
     assert_eq!((ran.stdout(), ran.code), (format!("{line}2 intact blocks, 8 rows kept, 1 lost\n").as_str(), 1));
     assert_eq!(ran.stderr, "avro-sql: error: bad.avro: damaged in 1 place\n");
@@ -440,9 +441,9 @@ fn explain_program_and_fragments_print() {
         (&["fragtojson", "datums", "--schema", schema, "--plain"], "null\n[1,2]\n"),
         (&["fragtojson", "datum", "--schema", schema, "--plain", "--pretty"], "[\n  1,\n  2\n]\n"),
     ];
-    for (arguments, expected) in cases {
+    check_all(cases, |(arguments, expected)| {
         folder.run(arguments).wrote(expected);
-    }
+    });
     folder.run(&["fragtojson", "bad", "--schema", schema]).failed(1, &["bad: a value runs past the end", "offset 3"]);
     folder.file("empty", "").run(&["fragtojson", "empty", "--schema", "\"null\""]).wrote("null\n");
     let ran = folder.run_with(&["jsontofrag", "-", "--schema", schema], "{\"array\":[1,2]}");

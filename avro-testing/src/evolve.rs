@@ -11,14 +11,14 @@ pub fn evolved_schema(rng: &mut Rng, schema: &str) -> Option<String> {
     let wild = rng.one_in(6);
     let changes = rng.pick(3, &[2, 8]);
     let mut changer = Changer { rng, changes, wild, n_names: 0 };
-    changer.any(&mut json, Place::Free);
+    changer.any(&mut json, EvolvedPlace::Free);
     rng.note(|| format!("read as {json}"));
     Some(json.to_string())
 }
 
 /// What a place in a schema allows.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum EvolvedPlace {
     Free,
     /// Directly inside a union: no union.
     Branch,
@@ -34,14 +34,14 @@ struct Changer<'a> {
 }
 
 impl Changer<'_> {
-    fn any(&mut self, json: &mut Json, place: Place) {
+    fn any(&mut self, json: &mut Json, place: EvolvedPlace) {
         match json {
             Json::String(word) if self.rng.one_in(self.changes) => *word = self.promoted(word),
             Json::Array(branches) => self.union(branches),
             Json::Object(object) => self.object(object),
             _ => {}
         }
-        if place == Place::Free && !json.is_array() && self.rng.one_in(self.changes * 3) {
+        if place == EvolvedPlace::Free && !json.is_array() && self.rng.one_in(self.changes * 3) {
             let plain = json.take();
             let null = plain == json!("null");
             *json = match self.rng.below(4) {
@@ -69,7 +69,7 @@ impl Changer<'_> {
 
     fn union(&mut self, branches: &mut Vec<Json>) {
         for branch in branches.iter_mut() {
-            self.any(branch, Place::Branch);
+            self.any(branch, EvolvedPlace::Branch);
         }
         if self.rng.one_in(self.changes) && branches.len() > 1 {
             let (a, b) = (self.rng.below(branches.len()), self.rng.below(branches.len()));
@@ -122,7 +122,7 @@ impl Changer<'_> {
 
     fn part(&mut self, object: &mut Map<String, Json>, key: &str) {
         if let Some(inner) = object.get_mut(key) {
-            self.any(inner, Place::Branch);
+            self.any(inner, EvolvedPlace::Branch);
         }
     }
 
@@ -131,7 +131,7 @@ impl Changer<'_> {
         for field in fields.iter_mut() {
             let Some(field) = field.as_object_mut() else { continue };
             if let Some(inner) = field.get_mut("type") {
-                self.any(inner, Place::Free);
+                self.any(inner, EvolvedPlace::Free);
             }
             if self.rng.one_in(self.changes * 2)
                 && let Some(name) = field.get("name").cloned()

@@ -12,7 +12,7 @@ pub fn random_rows(rng: &mut Rng, schema: &Schema, n_rows: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..n_rows {
         let enough = bytes.len() + 2_000;
-        Encoder { rng, schema, enough, steps: STEPS_MAX }.value(schema.root(), 0, &mut bytes);
+        RowEncoder { rng, schema, enough, steps: STEPS_MAX }.value(schema.root(), 0, &mut bytes);
     }
     rng.note(|| format!("{n_rows} rows {}", hex(&bytes)));
     bytes
@@ -33,7 +33,7 @@ const DEEPEST: usize = 400;
 /// Bytes of a fixed, beyond which it is cut short.
 const FIXED_MAX: usize = 1 << 16;
 
-struct Encoder<'a> {
+struct RowEncoder<'a> {
     rng: &'a mut Rng,
     schema: &'a Schema,
     /// At this many bytes a row ends as soon as it can.
@@ -42,7 +42,7 @@ struct Encoder<'a> {
     steps: usize,
 }
 
-impl Encoder<'_> {
+impl RowEncoder<'_> {
     fn value(&mut self, id: NodeId, depth: usize, out: &mut Vec<u8>) {
         let schema = self.schema;
         let node = schema.node(id);

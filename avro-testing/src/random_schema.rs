@@ -8,7 +8,7 @@ pub fn random_schema(rng: &mut Rng) -> String {
     let n_nodes = rng.pick(20, &[1, 4, 8, 12, 40]);
     let mut maker = Maker { rng, n_left: n_nodes, n_references: 6, n_names: 0, named: Vec::new() };
     let schema = match maker.rng.below(10) {
-        0 => maker.any(0, "", Place::Free),
+        0 => maker.any(0, "", SchemaPlace::Free),
         _ => maker.record(0, ""),
     };
     let json = schema.to_string();
@@ -45,7 +45,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// What a place in a schema allows.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum SchemaPlace {
     Free,
     /// Directly inside a union: no union.
     Branch,
@@ -74,7 +74,7 @@ const DEEP: usize = 6;
 
 impl Maker<'_> {
     /// Any type. `namespace` is that of the types around it.
-    fn any(&mut self, depth: usize, namespace: &str, place: Place) -> Json {
+    fn any(&mut self, depth: usize, namespace: &str, place: SchemaPlace) -> Json {
         self.n_left = self.n_left.saturating_sub(1);
         if depth > DEEP || self.n_left == 0 {
             return self.primitive();
@@ -100,7 +100,7 @@ impl Maker<'_> {
                 // SPEC: Schema Declaration: an object's "type" may hold any schema.
                 if inner.is_array() { inner } else { json!({"type": inner}) }
             }
-            _ if place == Place::Branch => self.primitive(),
+            _ if place == SchemaPlace::Branch => self.primitive(),
             _ => self.union(depth + 1, namespace),
         }
     }
@@ -112,7 +112,7 @@ impl Maker<'_> {
         {
             return reference;
         }
-        self.any(depth, namespace, Place::Free)
+        self.any(depth, namespace, SchemaPlace::Free)
     }
 
     /// Iceberg's map, whose keys need not be strings.
@@ -120,7 +120,7 @@ impl Maker<'_> {
         let (mut record, at, namespace) = self.name("R", namespace);
         self.set_open(at, true);
         let key = self.primitive();
-        let value = self.any(depth, &namespace, Place::Free);
+        let value = self.any(depth, &namespace, SchemaPlace::Free);
         self.set_open(at, false);
         record.insert("type".into(), json!("record"));
         record.insert("fields".into(), json!([{"name": "key", "type": key}, {"name": "value", "type": value}]));
@@ -206,7 +206,8 @@ impl Maker<'_> {
         let n_fields = self.rng.pick(3, &[0, 1, 2, 2, 3, 4, 6]);
         let fields: Vec<Json> = (0..n_fields)
             .map(|field| {
-                let json = json!({"name": format!("f{field}"), "type": self.any(depth + 1, &namespace, Place::Free)});
+                let json =
+                    json!({"name": format!("f{field}"), "type": self.any(depth + 1, &namespace, SchemaPlace::Free)});
                 self.with_extras(json)
             })
             .collect();
@@ -234,7 +235,7 @@ impl Maker<'_> {
         let mut branches = Vec::from_iter(if recursive { self.reference(namespace, true) } else { None });
         for _ in branches.len()..n_branches {
             let n_named = self.named.len();
-            let branch = self.any(depth, namespace, Place::Branch);
+            let branch = self.any(depth, namespace, SchemaPlace::Branch);
             // SPEC: Unions: only one of each unnamed type, and of each name.
             if branches.iter().all(|other| word(other) != word(&branch)) {
                 branches.push(branch);

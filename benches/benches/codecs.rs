@@ -1,6 +1,6 @@
-//! What decompresses blocks of lineitem, each way against what could stand in its place: libraries, contexts kept or new, outputs
-//! kept or new. The blocks are of 512 rows and of 64 KiB; an iteration decompresses all of some hundreds, and its throughput is in
-//! bytes of what comes out. What came of it is in `benches/README.md`.
+//! What decompresses blocks of lineitem, each way against what could stand in its place: libraries, contexts kept or
+//! new, outputs kept or new. The blocks are of 512 rows and of 64 KiB; an iteration decompresses all of some hundreds,
+//! and its throughput is in bytes of what comes out. What came of it is in `benches/README.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use avro_arrow::container::{Framer, Header, RawBlock};

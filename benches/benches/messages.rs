@@ -1,5 +1,5 @@
-//! Messages of about a hundred bytes in Confluent's framing, in memory: an iteration decodes 8,192 of them to a batch, or to values
-//! where an engine has no batches. What came of it is in `benches/README.md`.
+//! Messages of about a hundred bytes in Confluent's framing, in memory: an iteration decodes 8,192 of them to a batch,
+//! or to values where an engine has no batches. What came of it is in `benches/README.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use arrow_avro::reader::ReaderBuilder;
@@ -39,7 +39,7 @@ fn schema(null_first: bool) -> String {
     SCHEMA.replace("\"UNION_LONG\"", &union("long")).replace("\"UNION_DOUBLE\"", &union("double"))
 }
 
-/// The same each time.
+/// Makes the message of this number, equal at each call.
 fn message(number: usize, id: u64, null_first: bool) -> Vec<u8> {
     let mut random = Random::new(number as u64);
     let mut datum = Encoder::default();

@@ -1,6 +1,7 @@
-//! Batches written as container files, ours and arrow-avro's in turns: a line of a table for each case and engine, best of several
-//! runs. Batches come from the CPU's cache, as they do where something has just made them, and the file goes nowhere: what is
-//! measured is encoding and compression, not memory. What each wrote is read back once, and has to be what was read before.
+//! Batches written as container files, ours and arrow-avro's in turns: a line of a table for each case and engine, best
+//! of several runs. Batches come from the CPU's cache, as they do where something has just made them, and the file goes
+//! nowhere: what is measured is encoding and compression, not memory. What each wrote is read back once, and has to be
+//! what was read before.
 //!
 //! `cargo bench -p avro-benches --bench writers`. What came of it is in `benches/README.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -48,7 +49,7 @@ impl Write for Counted {
     }
 }
 
-/// Its name, its threads, and what writes its batches so many times.
+/// An engine's name, its threads, and a function that writes its batches a number of times.
 type Engine<'a> = (&'a str, usize, &'a dyn Fn(&mut dyn Write, usize));
 
 fn main() {

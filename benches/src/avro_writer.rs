@@ -35,7 +35,7 @@ impl Codec {
 /// Where a block ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocks {
-    /// After so many rows.
+    /// After this number of rows.
     Rows(u64),
     /// After the first row that makes it this many bytes or more, before compression.
     Bytes(usize),

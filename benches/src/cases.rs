@@ -65,8 +65,8 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// The cases that are meant: `*` and `?` stand for any characters; otherwise it is a case's name or else, if there is no such
-/// case, the start of some.
+/// The cases that are meant: `*` and `?` stand for any characters; otherwise it is a case's name or else, if there is
+/// no such case, the start of some.
 pub fn matching(cases: Vec<Case>, wanted: &[String]) -> Result<Vec<Case>, String> {
     if wanted.is_empty() {
         return Ok(cases);

@@ -1,9 +1,9 @@
-//! Checksums: batches or values in, one number out that depends on every value, its row and its column, but not on how the
-//! values are laid out. Two engines that decode the same rows have the same checksum.
+//! Checksums: batches or values in, one number out that depends on every value, its row and its column, but not on how
+//! the values are laid out. Two engines that decode the same rows have the same checksum.
 //!
 //! Each value has a hash: numbers, dates, times and unscaled decimals that of the integer, floats that of their bits,
-//! strings, bytes and enum symbols that of their bytes; lists, maps and records combine those of their parts. The text of a
-//! UUID is as good as its 16 bytes. A hash counts with a weight that its row and column have alone.
+//! strings, bytes and enum symbols that of their bytes; lists, maps and records combine those of their parts. The text
+//! of a UUID is as good as its 16 bytes. A hash counts with a weight that its row and column have alone.
 
 use crate::random::mix;
 

@@ -1,5 +1,5 @@
-//! The engines: a file and columns in, the number of rows out, or their checksum. Every engine decodes all its batches and
-//! drops them.
+//! The engines: a file and columns in, the number of rows out, or their checksum. Every engine decodes all its batches
+//! and drops them.
 
 use crate::checksum::Checksum;
 use crate::data::Data;
@@ -60,7 +60,7 @@ impl Engine {
         }
     }
 
-    /// The threads it decodes on, when asked to use so many. Only ours can use more than one for one file.
+    /// The threads it decodes on, when asked to use this many. Only ours can use more than one for one file.
     pub fn threads(self, asked: usize) -> usize {
         if self == Engine::Ours { asked } else { 1 }
     }
@@ -73,7 +73,7 @@ impl Engine {
         }
     }
 
-    /// Can it run on this CPU?
+    /// Whether the engine can run on this CPU.
     pub fn runs_here(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         let limit = !crate::limit::Level::here().is_empty();
@@ -144,7 +144,7 @@ fn ours(
     Ok(())
 }
 
-/// Is `limit` made for this?
+/// Whether the engine `limit` can read this input.
 #[cfg(target_arch = "x86_64")]
 fn limit_reads(input: &Input<'_>) -> bool {
     crate::limit::Columns::of(input).is_some()
@@ -175,8 +175,8 @@ fn arrow_avro(
     input: &Input<'_>,
     mut each: impl FnMut(arrow60::RecordBatch) -> Result<(), String>,
 ) -> Result<(), Box<dyn Error>> {
-    // Its fastest: a larger buffer gains nothing, smaller batches lose. Its string views are copies of plain strings, slower
-    // by a third, and its nulls become empty strings in them (60.1), so that the checksums differ.
+    // Its fastest: a larger buffer gains nothing, smaller batches lose. Its string views are copies of plain strings,
+    // slower by a third, and its nulls become empty strings in them (60.1), so that the checksums differ.
     let views = input.task == Task::Views;
     let file = || Ok::<_, std::io::Error>(BufReader::with_capacity(64 << 10, File::open(input.path)?));
     let mut builder = arrow_avro::reader::ReaderBuilder::new().with_batch_size(BATCH_ROWS).with_utf8_view(views);

@@ -1,4 +1,5 @@
-//! Kinds of values for the small benchmarks, each with a way to make as many as wanted. A kind in, a file in memory out.
+//! Kinds of values for the small benchmarks, each with a way to make as many as wanted. A kind in, a file in memory
+//! out.
 
 use crate::avro_writer::{Codec, Encoder, KIB_64, Writer};
 use crate::random::Random;
@@ -133,7 +134,7 @@ pub const KINDS: &[Kind] = &[
     }),
 ];
 
-/// Any number that takes so many bytes.
+/// Any number that takes this many bytes.
 fn varint(random: &mut Random, len: u64) -> i64 {
     let first = if len == 1 { 0 } else { 1u64 << (7 * (len - 1)) };
     let zigzag = first + random.below((1 << (7 * len)) - first);

@@ -1,5 +1,5 @@
-//! The parts of the benchmark: cases and engines in, lines of a table out. `main.rs` is its command, `benches/` its small
-//! benchmarks of single kinds of values; see `benches/README.md`.
+//! The parts of the benchmark: cases and engines in, lines of a table out. `main.rs` is its command, `benches/` its
+//! small benchmarks of single kinds of values; see `benches/README.md`.
 
 pub mod avro_writer;
 pub mod random;

@@ -1,9 +1,9 @@
-//! The engine `limit`: a file of lineitem in, record batches out, by a decoder that is written by hand for this one schema and
-//! the values it has. It makes the batches of ours, sees all damage that ours sees, and decodes several blocks at once as
-//! ours does, but has no program that says what comes next: it is what ours could be at best.
+//! The engine `limit`: a file of lineitem in, record batches out, by a decoder that is written by hand for this one
+//! schema and the values it has. It makes the batches of ours, sees all damage that ours sees, and decodes several
+//! blocks at once as ours does, but has no program that says what comes next: it is what ours could be at best.
 //!
-//! The container and the codecs are those of ours; `slabs` and `rows` have all that is different. It reads files whose fields are required,
-//! all columns, two of them, or the strings, on x86-64 with AVX2 and BMI2.
+//! The container and the codecs are those of ours; `slabs` and `rows` have all that is different. It reads files whose
+//! fields are required, all columns, two of them, or the strings, on x86-64 with AVX2 and BMI2.
 
 mod rows;
 mod slabs;
@@ -24,8 +24,8 @@ use std::error::Error;
 use std::fs::File;
 use std::io::Read;
 
-/// Bytes that are read at a time, as many as ours reads. (256 KiB, which would stay in a second-level cache, are slower: more
-/// blocks lie in two of them and are copied.)
+/// Bytes that are read at a time, as many as ours reads. (256 KiB, which would stay in a second-level cache, are
+/// slower: more blocks lie in two of them and are copied.)
 const READ_BYTES: usize = 1 << 20;
 
 /// Which columns are read.
@@ -117,7 +117,7 @@ impl Queue {
         self.blocks.push_back(Pending { at: 0, rows_left: block.rows, block });
     }
 
-    /// The next so many rows, all of which are there, as a batch.
+    /// Makes a batch of the next rows, all of which were fed.
     fn batch(
         &mut self,
         n_rows: usize,

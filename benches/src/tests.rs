@@ -1,4 +1,5 @@
-//! Every case at a small scale: all engines see the same rows. And what the checksum sees, and which cases a text means.
+//! Every case at a small scale: all engines see the same rows. And what the checksum sees, and which cases a text
+//! means.
 #![allow(clippy::unwrap_used)]
 
 use crate::avro_writer::{Blocks, Codec, Encoder, KIB_64, Writer};

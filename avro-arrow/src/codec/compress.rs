@@ -6,9 +6,9 @@ use std::io::Write;
 use std::ops::RangeInclusive;
 
 /// Compresses the blocks of a file. It keeps the state of its codec; each thread needs its own.
-pub struct Compressor(Context);
+pub struct Compressor(CompressorContext);
 
-enum Context {
+enum CompressorContext {
     Null,
     #[cfg(feature = "deflate")]
     Deflate(libdeflater::Compressor),
@@ -65,20 +65,20 @@ impl Compressor {
             }
         };
         Ok(Compressor(match codec {
-            Codec::Null => Context::Null,
+            Codec::Null => CompressorContext::Null,
             #[cfg(feature = "deflate")]
-            Codec::Deflate => Context::Deflate(libdeflater::Compressor::new(
+            Codec::Deflate => CompressorContext::Deflate(libdeflater::Compressor::new(
                 libdeflater::CompressionLvl::new(level)
                     .map_err(|_| Error::argument(format!("level {level} is not valid for deflate")))?,
             )),
             #[cfg(feature = "snappy")]
-            Codec::Snappy => Context::Snappy(Box::new(snap::raw::Encoder::new())),
+            Codec::Snappy => CompressorContext::Snappy(Box::new(snap::raw::Encoder::new())),
             #[cfg(feature = "zstd")]
-            Codec::Zstandard => Context::Zstandard(zstd::bulk::Compressor::new(level)?),
+            Codec::Zstandard => CompressorContext::Zstandard(zstd::bulk::Compressor::new(level)?),
             #[cfg(feature = "bzip2")]
-            Codec::Bzip2 => Context::Bzip2(bzip2::Compression::new(level.unsigned_abs())),
+            Codec::Bzip2 => CompressorContext::Bzip2(bzip2::Compression::new(level.unsigned_abs())),
             #[cfg(feature = "xz")]
-            Codec::Xz => Context::Xz(level.unsigned_abs()),
+            Codec::Xz => CompressorContext::Xz(level.unsigned_abs()),
             #[allow(unreachable_patterns)] // with all features
             _ => return Err(codec.not_enabled()),
         }))
@@ -90,33 +90,33 @@ impl Compressor {
     /// Fails if the codec cannot compress the block: snappy takes at most 4 GiB.
     pub fn compress(&mut self, rows: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match &mut self.0 {
-            Context::Null => out.extend_from_slice(rows),
+            CompressorContext::Null => out.extend_from_slice(rows),
             #[cfg(feature = "deflate")]
-            Context::Deflate(context) => {
+            CompressorContext::Deflate(context) => {
                 let bound = context.deflate_compress_bound(rows.len());
                 into(out, bound, |to| context.deflate_compress(rows, to).map_err(|e| failed("deflate", e)))?;
             }
             // SPEC: Required Codecs, snappy: "Each compressed block is followed by the 4-byte, big-endian CRC32
             // checksum of the uncompressed data in the block."
             #[cfg(feature = "snappy")]
-            Context::Snappy(context) => {
+            CompressorContext::Snappy(context) => {
                 let bound = snap::raw::max_compress_len(rows.len());
                 into(out, bound, |to| context.compress(rows, to).map_err(|e| failed("snappy", e)))?;
                 out.extend_from_slice(&crc32fast::hash(rows).to_be_bytes());
             }
             #[cfg(feature = "zstd")]
-            Context::Zstandard(context) => {
+            CompressorContext::Zstandard(context) => {
                 let bound = zstd::zstd_safe::compress_bound(rows.len());
                 into(out, bound, |to| Ok(context.compress_to_buffer(rows, to)?))?;
             }
             #[cfg(feature = "bzip2")]
-            Context::Bzip2(level) => {
+            CompressorContext::Bzip2(level) => {
                 let mut writer = bzip2::write::BzEncoder::new(out, *level);
                 writer.write_all(rows)?;
                 writer.finish()?;
             }
             #[cfg(feature = "xz")]
-            Context::Xz(level) => {
+            CompressorContext::Xz(level) => {
                 let mut writer = liblzma::write::XzEncoder::new(out, *level);
                 writer.write_all(rows)?;
                 writer.finish()?;

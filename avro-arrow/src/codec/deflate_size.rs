@@ -98,16 +98,16 @@ impl Bits<'_> {
 
 /// The codes of a block.
 struct Codes {
-    literals: Code,
-    distances: Code,
+    literals: HuffmanCode,
+    distances: HuffmanCode,
 }
 
 impl Codes {
     // SPEC (RFC 1951, 3.2.6): fixed Huffman codes.
     fn fixed() -> Codes {
         let lens = |parts: &[(usize, u8)]| parts.iter().flat_map(|(n, len)| vec![*len; *n]).collect::<Vec<_>>();
-        let literals = Code::of(&lens(&[(144, 8), (112, 9), (24, 7), (8, 8)]));
-        Codes { literals, distances: Code::of(&lens(&[(32, 5)])) }
+        let literals = HuffmanCode::of(&lens(&[(144, 8), (112, 9), (24, 7), (8, 8)]));
+        Codes { literals, distances: HuffmanCode::of(&lens(&[(32, 5)])) }
     }
 
     // SPEC (RFC 1951, 3.2.7): dynamic Huffman codes.
@@ -122,7 +122,7 @@ impl Codes {
                 *len = bits.take(3)? as u8;
             }
         }
-        let code = Code::of(&lens);
+        let code = HuffmanCode::of(&lens);
         let mut lens: Vec<u8> = Vec::with_capacity(320);
         while lens.len() < n_literals + n_distances {
             let (len, n) = match code.next(bits)? {
@@ -137,21 +137,21 @@ impl Codes {
             return Err(Refused::Bad);
         }
         let (literals, distances) = lens.split_at(n_literals);
-        Ok(Codes { literals: Code::of(literals), distances: Code::of(distances) })
+        Ok(Codes { literals: HuffmanCode::of(literals), distances: HuffmanCode::of(distances) })
     }
 }
 
 /// A canonical Huffman code.
-struct Code {
+struct HuffmanCode {
     /// The number of symbols with codes of each length in bits.
     counts: [u16; 16],
     /// The symbols in the order of their codes.
     symbols: Vec<u16>,
 }
 
-impl Code {
+impl HuffmanCode {
     /// The code in which each symbol has this many bits; 0 means that it has no code.
-    fn of(lens: &[u8]) -> Code {
+    fn of(lens: &[u8]) -> HuffmanCode {
         let mut symbols: Vec<u16> = Vec::with_capacity(lens.len());
         let mut counts = [0; 16];
         for (bits, count) in counts.iter_mut().enumerate().skip(1) {
@@ -160,7 +160,7 @@ impl Code {
             symbols.extend(with.map(|(symbol, _)| symbol as u16));
             *count = (symbols.len() - before) as u16;
         }
-        Code { counts, symbols }
+        HuffmanCode { counts, symbols }
     }
 
     /// Reads the next symbol. Codes of each length are consecutive, from twice the first free code of the previous

@@ -5,9 +5,14 @@ use super::{Codec, stated_zstandard_len, too_large, zstandard_len_max};
 use crate::error::{Error, ErrorKind, Result};
 use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer, ResetDirective, get_error_name};
 
-pub(super) type Context = Option<DCtx<'static>>;
+pub(super) type ZstandardContext = Option<DCtx<'static>>;
 
-pub(super) fn decompress(context: &mut Context, stored: &[u8], expected: usize, max: usize) -> Result<Vec<u8>> {
+pub(super) fn decompress(
+    context: &mut ZstandardContext,
+    stored: &[u8],
+    expected: usize,
+    max: usize,
+) -> Result<Vec<u8>> {
     let expected = expected_len(stored, expected, max)?;
     kept(expected, max, |out| frames(context, stored, out))
 }
@@ -22,7 +27,7 @@ fn expected_len(stored: &[u8], expected: usize, max: usize) -> Result<usize> {
 }
 
 /// One or more frames.
-fn frames(kept: &mut Context, stored: &[u8], out: &mut Output) -> Result<()> {
+fn frames(kept: &mut ZstandardContext, stored: &[u8], out: &mut Output) -> Result<()> {
     let damaged = |code| Codec::Zstandard.damaged(get_error_name(code));
     if kept.is_none() {
         *kept = DCtx::try_create();

@@ -7,11 +7,9 @@
 
 mod arrays;
 mod buffers;
-mod output;
 
 pub(crate) use arrays::FilledBuffers;
-pub(crate) use buffers::{LaneBuffers, SLOTS_MAX};
-pub(crate) use output::OutputBuffers;
+pub(crate) use buffers::{LaneBuffers, OutputBuffers, SLOTS_MAX};
 
 use arrow_array::StringArray;
 use arrow_schema::FieldRef;

@@ -61,7 +61,7 @@ pub struct Framer {
     cut: bool,
     finished: bool,
     pieces: ByteQueue,
-    state: State,
+    state: FramerState,
     /// Index of the next block.
     index: u64,
     /// Whether the next block belongs to this range; if not, it is only checked.
@@ -90,7 +90,7 @@ struct Lost {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum FramerState {
     /// Before the first marker of the range.
     Search,
     /// At 16 bytes that equal the marker.
@@ -131,7 +131,7 @@ enum Seen {
 impl Framer {
     /// Creates a framer for all blocks of a file, to be fed from `header.len` on.
     pub fn new(header: &Header, limits: &Limits) -> Framer {
-        let mut framer = Framer::starting(header, limits, header.len, State::Frame);
+        let mut framer = Framer::starting(header, limits, header.len, FramerState::Frame);
         framer.behind_marker();
         framer
     }
@@ -142,28 +142,28 @@ impl Framer {
         let first_marker = header.len.saturating_sub(SYNC_LEN as u64);
         let last_marker = file_len.saturating_sub(SYNC_LEN as u64);
         let (start, state) = if range.start <= first_marker {
-            (header.len, State::Frame)
+            (header.len, FramerState::Frame)
         } else if range.start <= last_marker {
-            (range.start, State::Search)
+            (range.start, FramerState::Search)
         } else {
             // No marker can begin in the range. The last range of a file still checks the file's end, as a search does
             // not recognize a block that is cut.
-            (last_marker, State::Tail)
+            (last_marker, FramerState::Tail)
         };
         let mut framer = Framer::starting(header, limits, start, state);
         framer.range_end = range.end;
         framer.file_len = Some(file_len);
         match state {
             _ if range.is_empty() => framer.done(),
-            State::Frame if first_marker >= range.end => framer.done(),
-            State::Frame => framer.behind_marker(),
-            State::Tail if range.start >= file_len || range.end < file_len => framer.done(),
+            FramerState::Frame if first_marker >= range.end => framer.done(),
+            FramerState::Frame => framer.behind_marker(),
+            FramerState::Tail if range.start >= file_len || range.end < file_len => framer.done(),
             _ => {}
         }
         framer
     }
 
-    fn starting(header: &Header, limits: &Limits, start: u64, state: State) -> Framer {
+    fn starting(header: &Header, limits: &Limits, start: u64, state: FramerState) -> Framer {
         Framer {
             finder: Finder::new(&header.sync).into_owned(),
             sync: header.sync,
@@ -242,7 +242,7 @@ impl Framer {
 
     /// Whether the range is complete, so that no more bytes are needed.
     pub fn is_done(&self) -> bool {
-        matches!(self.state, State::Done)
+        matches!(self.state, FramerState::Done)
     }
 
     /// Returns the offsets of the marker before the range's first block and of the marker after its last block so far;
@@ -258,10 +258,10 @@ impl Framer {
     /// before its frame is known.
     pub fn needed_range(&self) -> Option<Range<u64>> {
         let here = self.pieces.offset();
-        let at = if matches!(self.state, State::Candidate) { SYNC_LEN } else { 0 };
+        let at = if matches!(self.state, FramerState::Candidate) { SYNC_LEN } else { 0 };
         let frame = match self.state {
-            State::Body { frame, .. } => frame,
-            State::Candidate | State::Handover => self.frame_at(at, None).ok().flatten()?,
+            FramerState::Body { frame, .. } => frame,
+            FramerState::Candidate | FramerState::Handover => self.frame_at(at, None).ok().flatten()?,
             _ => return None,
         };
         let start = here + at as u64;
@@ -271,14 +271,14 @@ impl Framer {
     fn run(&mut self) -> Result<Option<RawBlock>> {
         loop {
             let went_on = match self.state {
-                State::Done => false,
-                State::Search => self.search()?,
-                State::Candidate => self.candidate()?,
-                State::Tail => self.tail()?,
-                State::Frame => self.frame()?,
-                State::Beyond { frame } => self.beyond(frame),
-                State::Handover => self.handover(),
-                State::Body { frame, offset } => match (self.owned, self.body(frame, offset)?) {
+                FramerState::Done => false,
+                FramerState::Search => self.search()?,
+                FramerState::Candidate => self.candidate()?,
+                FramerState::Tail => self.tail()?,
+                FramerState::Frame => self.frame()?,
+                FramerState::Beyond { frame } => self.beyond(frame),
+                FramerState::Handover => self.handover(),
+                FramerState::Body { frame, offset } => match (self.owned, self.body(frame, offset)?) {
                     (_, None) => false,
                     (owned, Some(data)) => {
                         let index = self.index;
@@ -298,7 +298,7 @@ impl Framer {
     }
 
     fn done(&mut self) {
-        self.state = State::Done;
+        self.state = FramerState::Done;
         self.pieces.clear();
     }
 
@@ -324,10 +324,10 @@ impl Framer {
         if !self.owned || (self.file_len == Some(behind) && !self.cut) {
             self.done();
         } else if self.on_corrupt_block == OnCorruptBlock::Skip {
-            self.state = if marker < self.range_end { State::Frame } else { State::Handover };
+            self.state = if marker < self.range_end { FramerState::Frame } else { FramerState::Handover };
         } else {
             self.owned = marker < self.range_end;
-            self.state = State::Frame;
+            self.state = FramerState::Frame;
         }
     }
 
@@ -357,7 +357,7 @@ impl Framer {
             let (value, max) = (frame.size, self.max as u64);
             return Err(self.error(ErrorKind::Limit { limit: "block_bytes", value, max }, offset));
         }
-        self.state = State::Body { frame, offset };
+        self.state = FramerState::Body { frame, offset };
         Ok(true)
     }
 
@@ -439,7 +439,7 @@ impl Framer {
             };
             if let Some(at) = found {
                 self.pieces.consume(at);
-                self.state = State::Candidate;
+                self.state = FramerState::Candidate;
                 return Ok(true);
             }
             if haystack < SYNC_LEN {
@@ -459,7 +459,7 @@ impl Framer {
             Seen::Unknown => return Ok(false),
             Seen::Nothing => {
                 self.pieces.consume(1);
-                self.state = State::Search;
+                self.state = FramerState::Search;
             }
             // A block that is too large is an error that names the limit.
             Seen::Block | Seen::TooLarge | Seen::End => {
@@ -500,8 +500,8 @@ impl Framer {
         let offset = self.pieces.offset();
         let frame = self.frame_at(0, self.remaining()).ok().flatten();
         self.state = match frame {
-            Some(frame) if matches!(error.kind(), ErrorKind::SyncMismatch) => State::Beyond { frame },
-            _ => State::Search,
+            Some(frame) if matches!(error.kind(), ErrorKind::SyncMismatch) => FramerState::Beyond { frame },
+            _ => FramerState::Search,
         };
         self.lost = Some(Lost { offset, frame, error });
     }
@@ -527,13 +527,13 @@ impl Framer {
                 self.pieces.consume(behind);
                 self.found(self.pieces.offset());
                 // It belongs to this range wherever it begins, as no search finds it.
-                self.state = State::Frame;
+                self.state = FramerState::Frame;
                 if self.remaining() == Some(0) && !self.cut {
                     self.done();
                 }
             }
             // Without a marker before it, an apparent frame does not count.
-            Seen::Nothing | Seen::TooLarge => self.state = State::Search,
+            Seen::Nothing | Seen::TooLarge => self.state = FramerState::Search,
         }
         true
     }
@@ -543,7 +543,7 @@ impl Framer {
     fn handover(&mut self) -> bool {
         match self.seen_at(0) {
             Seen::Unknown => return false,
-            Seen::Nothing => self.state = State::Frame,
+            Seen::Nothing => self.state = FramerState::Frame,
             Seen::Block | Seen::TooLarge | Seen::End => self.done(),
         }
         true

@@ -99,17 +99,17 @@ fn damaged(what: &'static str, value: Option<i64>) -> Error {
 }
 
 /// Why a walk stopped before the end of the header.
-enum Stop {
+enum HeaderStop {
     /// The bytes end.
     Short,
     Bad(Error),
 }
 
-impl From<Fault> for Stop {
+impl From<Fault> for HeaderStop {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::End => Stop::Short,
-            fault => Stop::Bad(fault.into()),
+            Fault::End => HeaderStop::Short,
+            fault => HeaderStop::Bad(fault.into()),
         }
     }
 }
@@ -120,8 +120,8 @@ fn walk(bytes: &[u8], limits: &Limits, entry: impl FnMut(&[u8], &[u8]) -> Result
     let mut cursor = Cursor::new(bytes);
     match steps(&mut cursor, limits, entry) {
         Ok(()) => Ok(Some(cursor.at())),
-        Err(Stop::Short) => Ok(None),
-        Err(Stop::Bad(e)) => Err(e.at_offset(cursor.at() as u64)),
+        Err(HeaderStop::Short) => Ok(None),
+        Err(HeaderStop::Bad(e)) => Err(e.at_offset(cursor.at() as u64)),
     }
 }
 
@@ -131,10 +131,10 @@ fn steps(
     cursor: &mut Cursor<'_>,
     limits: &Limits,
     mut entry: impl FnMut(&[u8], &[u8]) -> Result<(), Fault>,
-) -> Result<(), Stop> {
+) -> Result<(), HeaderStop> {
     let found = cursor.clone().take(cursor.remaining().min(MAGIC.len()))?;
     if !MAGIC.starts_with(found) {
-        return Err(Stop::Bad(Error::new(ErrorKind::NotAvro { found: found.to_vec() })));
+        return Err(HeaderStop::Bad(Error::new(ErrorKind::NotAvro { found: found.to_vec() })));
     }
     cursor.take(MAGIC.len())?;
     let mut n_entries = 0i64;
@@ -147,7 +147,7 @@ fn steps(
         }
         let stated = if count < 0 { Some(cursor.long()?) } else { None };
         if count == i64::MIN {
-            return Err(Stop::Bad(damaged("the metadata's count is", Some(count))));
+            return Err(HeaderStop::Bad(damaged("the metadata's count is", Some(count))));
         }
         if let Some(size) = stated {
             within(cursor, size, limits)?;
@@ -174,7 +174,7 @@ fn steps(
 }
 
 /// Reads a length and that many bytes. The length is checked before the bytes have arrived.
-fn bytes_value<'a>(cursor: &mut Cursor<'a>, limits: &Limits) -> Result<&'a [u8], Stop> {
+fn bytes_value<'a>(cursor: &mut Cursor<'a>, limits: &Limits) -> Result<&'a [u8], HeaderStop> {
     let mut ahead = cursor.clone();
     let len = ahead.long()?;
     let len = within(&ahead, len, limits)?;
@@ -184,7 +184,7 @@ fn bytes_value<'a>(cursor: &mut Cursor<'a>, limits: &Limits) -> Result<&'a [u8],
 }
 
 /// Checks that `more` bytes are a valid length and within the limit on the header.
-fn within(cursor: &Cursor<'_>, more: i64, limits: &Limits) -> Result<usize, Stop> {
+fn within(cursor: &Cursor<'_>, more: i64, limits: &Limits) -> Result<usize, HeaderStop> {
     let more = u64::try_from(more).map_err(|_| Fault::NegativeLength(more))?;
     let (value, max) = (more.saturating_add(cursor.at() as u64), limits.metadata_bytes as u64);
     if value > max {

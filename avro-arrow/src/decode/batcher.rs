@@ -52,7 +52,7 @@ pub(crate) struct Batcher {
     program: Arc<Program>,
     /// Locates errors instead of `program`, as it may read more columns.
     error_locator: Option<Arc<Program>>,
-    queue: VecDeque<Pending>,
+    queue: VecDeque<QueuedBlock>,
     /// Rows and bytes in the queue.
     queued_rows: u64,
     queued_bytes: usize,
@@ -72,7 +72,7 @@ pub(crate) struct Batcher {
 
 /// A block that is not yet decoded to its end.
 #[derive(Debug)]
-struct Pending {
+struct QueuedBlock {
     block: Block,
     at: usize,
     rows_left: u64,
@@ -144,7 +144,7 @@ impl Batcher {
     fn enqueue(&mut self, block: Block, picked: SelectedRows, checked: bool) {
         self.queued_rows += block.rows;
         self.queued_bytes += block.data.len();
-        self.queue.push_back(Pending { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked, checked });
+        self.queue.push_back(QueuedBlock { at: 0, rows_left: block.rows, zero_width_items: 0, block, picked, checked });
     }
 
     /// Adds all rows of a block, to be counted only.
@@ -286,7 +286,7 @@ impl Batcher {
     }
 
     /// Makes pieces of the given rows of each block, and copies small blocks together.
-    fn place<'a>(parts: impl Iterator<Item = (&'a Pending, usize)>) -> (Vec<BlockSlice>, Arc<[Buffer]>) {
+    fn place<'a>(parts: impl Iterator<Item = (&'a QueuedBlock, usize)>) -> (Vec<BlockSlice>, Arc<[Buffer]>) {
         let mut pieces: Vec<BlockSlice> = Vec::new();
         let mut buffers: Vec<Buffer> = Vec::new();
         // Small blocks that are copied together, and the index of the first one's piece.
@@ -356,7 +356,7 @@ impl Batcher {
         self.queue.iter().take(n_pieces).find_map(|pending| self.error_of(pending)).unwrap_or_else(disagree)
     }
 
-    fn error_of(&self, Pending { block, picked, .. }: &Pending) -> Option<Error> {
+    fn error_of(&self, QueuedBlock { block, picked, .. }: &QueuedBlock) -> Option<Error> {
         self.locate(block).map(|located| at_block(picked.in_block(located).into_error(), block))
     }
 

@@ -372,7 +372,7 @@ pub(crate) struct BlockDecoder {
     codec: Codec,
     program: Arc<Program>,
     decompressor: Decompressor,
-    rows: Rows,
+    rows: RowDecoder,
     /// Blocks that were skipped before their rows were decoded.
     damage: Vec<DamagedBlock>,
     blocks_read: u64,
@@ -381,7 +381,7 @@ pub(crate) struct BlockDecoder {
 
 /// The rows to decode, and their decoder.
 #[derive(Debug)]
-enum Rows {
+enum RowDecoder {
     All(Batcher),
     Selected(Box<Selector>),
 }
@@ -389,7 +389,7 @@ enum Rows {
 impl BlockDecoder {
     pub(crate) fn new(codec: Codec, program: Arc<Program>) -> Self {
         let decompressor = Decompressor::new(codec, &program.options.limits);
-        let rows = Rows::All(Batcher::new(Arc::clone(&program)));
+        let rows = RowDecoder::All(Batcher::new(Arc::clone(&program)));
         BlockDecoder {
             codec,
             decompressor,
@@ -403,23 +403,23 @@ impl BlockDecoder {
 
     /// From now on, decodes only rows that the filter selects.
     pub(crate) fn set_filter(&mut self, program: &FilterProgram, filter: Box<dyn RowFilter>) {
-        self.rows = Rows::Selected(Box::new(Selector::new(program, filter)));
+        self.rows = RowDecoder::Selected(Box::new(Selector::new(program, filter)));
     }
 
     /// From now on, records the positions of the rows of each batch.
     fn set_row_positions(&mut self) {
-        let nothing = Rows::All(Batcher::new(Arc::clone(&self.program)));
+        let nothing = RowDecoder::All(Batcher::new(Arc::clone(&self.program)));
         self.rows = match std::mem::replace(&mut self.rows, nothing) {
-            Rows::All(batcher) => Rows::All(batcher.with_row_positions()),
-            Rows::Selected(selector) => Rows::Selected(Box::new(selector.with_row_positions())),
+            RowDecoder::All(batcher) => RowDecoder::All(batcher.with_row_positions()),
+            RowDecoder::Selected(selector) => RowDecoder::Selected(Box::new(selector.with_row_positions())),
         };
     }
 
     /// Takes the positions of the rows of the last batch, with indices relative to their blocks.
     fn take_row_positions(&mut self) -> Vec<RowRange> {
         match &mut self.rows {
-            Rows::All(batcher) => batcher.take_row_positions(),
-            Rows::Selected(selector) => selector.take_row_positions(),
+            RowDecoder::All(batcher) => batcher.take_row_positions(),
+            RowDecoder::Selected(selector) => selector.take_row_positions(),
         }
     }
 
@@ -432,15 +432,15 @@ impl BlockDecoder {
     /// The filter, if there is one.
     pub(crate) fn selector(&self) -> Option<&Selector> {
         match &self.rows {
-            Rows::All(_) => None,
-            Rows::Selected(selector) => Some(selector),
+            RowDecoder::All(_) => None,
+            RowDecoder::Selected(selector) => Some(selector),
         }
     }
 
     /// Takes the blocks skipped since the last call, almost in the order of the file.
     pub(crate) fn take_damage(&mut self) -> Vec<DamagedBlock> {
         let mut damage = std::mem::take(&mut self.damage);
-        if let Rows::All(batcher) = &mut self.rows {
+        if let RowDecoder::All(batcher) = &mut self.rows {
             damage.append(&mut batcher.take_damage());
         }
         damage.into_iter().map(|damaged| self.clear_implausible_count(damaged)).collect()
@@ -456,9 +456,9 @@ impl BlockDecoder {
     /// The offset of the first block that may still be found damaged.
     fn first_waiting(&self) -> Option<u64> {
         match &self.rows {
-            Rows::All(batcher) => batcher.first_waiting(),
+            RowDecoder::All(batcher) => batcher.first_waiting(),
             // Blocks are checked before they are taken.
-            Rows::Selected(_) => None,
+            RowDecoder::Selected(_) => None,
         }
     }
 
@@ -487,7 +487,7 @@ impl BlockDecoder {
     fn decompress(&mut self, block: RawBlock) -> Result<Option<Block>> {
         let check = self.program.row_count_check();
         // Rows that take no bytes are walked: that costs nothing, and finds bytes that should not be there.
-        if let Rows::All(batcher) = &mut self.rows
+        if let RowDecoder::All(batcher) = &mut self.rows
             && self.program.counts_only()
             && self.program.min_row_bytes > 0
             && self.program.options.on_corrupt_block == OnCorruptBlock::Error
@@ -516,16 +516,16 @@ impl BlockDecoder {
 
     pub(crate) fn push_block(&mut self, block: Block) -> Result<()> {
         match &mut self.rows {
-            Rows::All(batcher) => batcher.push(block),
-            Rows::Selected(selector) => selector.push(block),
+            RowDecoder::All(batcher) => batcher.push(block),
+            RowDecoder::Selected(selector) => selector.push(block),
         }
     }
 
     /// Returns the next batch; `None` if it needs more blocks or, at the `end`, if there are no more rows.
     pub(crate) fn next_batch(&mut self, end: bool) -> Result<Option<RecordBatch>> {
         match &mut self.rows {
-            Rows::All(batcher) => batcher.next_batch(end),
-            Rows::Selected(selector) => selector.next_batch(end),
+            RowDecoder::All(batcher) => batcher.next_batch(end),
+            RowDecoder::Selected(selector) => selector.next_batch(end),
         }
     }
 }

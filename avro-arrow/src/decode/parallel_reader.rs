@@ -50,11 +50,11 @@ pub struct ParallelReader {
 }
 
 /// The results of a run, received.
-type RunOutput = Receiver<Result<Message>>;
-type RunInput = SyncSender<Result<Message>>;
+type RunOutput = Receiver<Result<RunMessage>>;
+type RunInput = SyncSender<Result<RunMessage>>;
 
 /// One result of a run.
-enum Message {
+enum RunMessage {
     Batch(RecordBatch),
     Skipped(Vec<DamagedBlock>),
     End,
@@ -62,7 +62,7 @@ enum Message {
 
 /// Consecutive blocks of the file, and the blocks that were skipped between them.
 #[derive(Default)]
-struct Run {
+struct BlockRun {
     blocks: Vec<RawBlock>,
     damage: Vec<DamagedBlock>,
 }
@@ -84,7 +84,7 @@ impl ParallelReader {
         let mut framer = Framer::new(&header, &options.limits).with_on_corrupt_block(options.on_corrupt_block);
         framer.feed(rest.into());
         let run_rows = (options.batch_size.max(1) as u64).saturating_mul(RUN_BATCHES);
-        let source = Arc::new(Mutex::new(Source { read, framer, run_rows, runs: Some(run_sender) }));
+        let source = Arc::new(Mutex::new(SharedFile { read, framer, run_rows, runs: Some(run_sender) }));
         let mut handles = Vec::with_capacity(threads);
         for _ in 0..threads {
             let source = Arc::clone(&source);
@@ -150,9 +150,9 @@ impl ParallelReader {
                 continue;
             };
             match run.recv() {
-                Ok(Ok(Message::Batch(batch))) => return Ok(Some(batch)),
-                Ok(Ok(Message::Skipped(damage))) => insert(&mut self.damage, damage),
-                Ok(Ok(Message::End)) => self.current = None,
+                Ok(Ok(RunMessage::Batch(batch))) => return Ok(Some(batch)),
+                Ok(Ok(RunMessage::Skipped(damage))) => insert(&mut self.damage, damage),
+                Ok(Ok(RunMessage::End)) => self.current = None,
                 Ok(Err(error)) => return Err(error),
                 // A run without an end message was cut short.
                 Err(_) => return Err(Error::new(ErrorKind::Worker)),
@@ -176,7 +176,7 @@ impl Iterator for ParallelReader {
 }
 
 /// The file, used by the thread whose turn it is.
-struct Source<R> {
+struct SharedFile<R> {
     read: R,
     framer: Framer,
     /// Rows of a run, if its bytes do not end it first.
@@ -185,10 +185,10 @@ struct Source<R> {
     runs: Option<SyncSender<RunOutput>>,
 }
 
-impl<R: Read> Source<R> {
+impl<R: Read> SharedFile<R> {
     /// Reads the next run and queues its channel; `None` at the end.
-    fn next_run(&mut self) -> Option<(Run, RunInput)> {
-        let mut run = Run::default();
+    fn next_run(&mut self) -> Option<(BlockRun, RunInput)> {
+        let mut run = BlockRun::default();
         let (mut rows, mut bytes) = (0u64, 0);
         let end = loop {
             match self.next_block() {
@@ -246,13 +246,13 @@ fn queue(runs: &SyncSender<RunOutput>) -> Option<RunInput> {
 
 /// Waits for this thread's turn and reads the next run. A poisoned lock means that a thread died while it read: the
 /// reader ends.
-fn next_run<R: Read>(source: &Mutex<Source<R>>) -> Option<(Run, RunInput)> {
+fn next_run<R: Read>(source: &Mutex<SharedFile<R>>) -> Option<(BlockRun, RunInput)> {
     source.lock().ok()?.next_run()
 }
 
 /// Decodes a run and sends its batches and its end. `None` after an error or once the reader was dropped; the decoder
 /// may then be in the middle of a run and is not used again.
-fn decode(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()> {
+fn decode(run: BlockRun, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()> {
     match send_run(run, decoder, output) {
         Ok(sent) => sent,
         Err(error) => {
@@ -265,7 +265,7 @@ fn decode(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Option<()>
 
 /// Decodes a run and sends its batches, and returns an error instead of sending it. `None` once the reader was
 /// dropped.
-fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<Option<()>> {
+fn send_run(run: BlockRun, decoder: &mut BlockDecoder, output: &RunInput) -> Result<Option<()>> {
     // In the order of the file, which is known once all blocks are decoded.
     let mut damage: Vec<_> = run.damage.into_iter().map(|damaged| decoder.clear_implausible_count(damaged)).collect();
     let last = [None];
@@ -275,16 +275,16 @@ fn send_run(run: Run, decoder: &mut BlockDecoder, output: &RunInput) -> Result<O
             decoder.push(block)?;
         }
         while let Some(batch) = decoder.next_batch(end)? {
-            if output.send(Ok(Message::Batch(batch))).is_err() {
+            if output.send(Ok(RunMessage::Batch(batch))).is_err() {
                 return Ok(None);
             }
         }
         insert(&mut damage, decoder.take_damage());
     }
-    if !damage.is_empty() && output.send(Ok(Message::Skipped(damage))).is_err() {
+    if !damage.is_empty() && output.send(Ok(RunMessage::Skipped(damage))).is_err() {
         return Ok(None);
     }
-    Ok(output.send(Ok(Message::End)).ok())
+    Ok(output.send(Ok(RunMessage::End)).ok())
 }
 
 #[cfg(test)]

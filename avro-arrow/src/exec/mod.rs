@@ -33,7 +33,6 @@
 mod dispatch;
 mod kernels;
 mod lane;
-mod lanes;
 mod ops;
 
 pub use dispatch::CpuKind;
@@ -44,8 +43,7 @@ use crate::error::{Error, ErrorKind};
 use crate::program::{Body, Op, Program};
 use arrow_buffer::Buffer;
 use dispatch::{Nested, run_rows};
-use lane::{Lane, LaneCursor};
-use lanes::{assign_blocks_to_lanes, max_lanes};
+use lane::{Lane, LaneCursor, assign_blocks_to_lanes, max_lanes};
 use ops::column::{has_bulk, read_columns};
 use ops::fused_varints::read_fused_varints;
 use ops::nullable::{Always, Masked, Nullable, NullableMasked};

@@ -26,7 +26,7 @@ use crate::encoding::put_long;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
 use crate::schema::{Field, Kind, NodeId, Record, Schema};
-use fit::{Lenience, Names};
+use fit::{Lenience, NameIndex};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
@@ -64,7 +64,7 @@ pub struct Encoder {
 /// Facts about a schema that are computed once.
 #[derive(Debug)]
 struct Known {
-    names: Names,
+    names: NameIndex,
     /// The bytes of a field's default; `None` if it is invalid, or while it is being made.
     defaults: HashMap<(NodeId, usize), Option<Vec<u8>>>,
 }
@@ -106,7 +106,7 @@ impl Encoder {
     }
 
     fn by(rule: Rule, schema: &Schema, limits: &Limits) -> Encoder {
-        let known = Known { names: Names::of(schema), defaults: HashMap::new() };
+        let known = Known { names: NameIndex::of(schema), defaults: HashMap::new() };
         Encoder { schema: schema.clone(), limits: limits.clone(), rule, tape: Tape::default(), known }
     }
 
@@ -411,7 +411,7 @@ impl<'a> Walk<'a> {
         while key < end {
             let name = self.tape.text(self.text, key);
             let found = self.known.names.field(node, &record.fields, name, likely);
-            let renamed = || (self.rule == Rule::Readable).then(|| Names::renamed(&record.fields, name)).flatten();
+            let renamed = || (self.rule == Rule::Readable).then(|| NameIndex::renamed(&record.fields, name)).flatten();
             match found.or_else(renamed) {
                 Some(field) => {
                     if let Some(slot) = self.slots.get_mut(first + field) {

@@ -37,7 +37,7 @@ impl Tape {
     /// Parses a text of one value, and replaces the previous one.
     pub fn parse(&mut self, text: &str) -> Result<(), Unparsed> {
         self.clear();
-        let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
+        let mut parser = TapeParser { text, bytes: text.as_bytes(), at: 0 };
         loop {
             if self.begin(&mut parser)? && self.end(&mut parser)? {
                 return Ok(());
@@ -78,7 +78,7 @@ impl Tape {
     }
 
     /// Reads a scalar, or the start of a container up to its first item. Returns whether the value is complete.
-    fn begin(&mut self, parser: &mut Parser<'_>) -> Result<bool, Unparsed> {
+    fn begin(&mut self, parser: &mut TapeParser<'_>) -> Result<bool, Unparsed> {
         let token = match parser.next_byte() {
             Some(b'{') => {
                 self.open_container(Token::Object(0, 0));
@@ -106,7 +106,7 @@ impl Tape {
     }
 
     /// Closes complete containers after a value. Returns whether the text is complete.
-    fn end(&mut self, parser: &mut Parser<'_>) -> Result<bool, Unparsed> {
+    fn end(&mut self, parser: &mut TapeParser<'_>) -> Result<bool, Unparsed> {
         loop {
             let next = parser.next_byte();
             let Some(container) = self.open.last().and_then(|at| self.tokens.get_mut(*at)) else {
@@ -135,7 +135,7 @@ impl Tape {
     }
 
     /// Consumes the bracket that ends the innermost container. Always `true`, as that value is complete.
-    fn close(&mut self, parser: &mut Parser<'_>) -> bool {
+    fn close(&mut self, parser: &mut TapeParser<'_>) -> bool {
         parser.at += 1;
         let behind = self.tokens.len();
         let container = self.open.pop().and_then(|at| self.tokens.get_mut(at));
@@ -146,7 +146,7 @@ impl Tape {
     }
 
     /// Reads a key and the colon after it.
-    fn key(&mut self, parser: &mut Parser<'_>) -> Result<(), Unparsed> {
+    fn key(&mut self, parser: &mut TapeParser<'_>) -> Result<(), Unparsed> {
         if parser.next_byte() != Some(b'"') {
             return Err(("a key", parser.at));
         }
@@ -160,7 +160,7 @@ impl Tape {
     }
 
     /// Reads a string.
-    fn string(&mut self, parser: &mut Parser<'_>) -> Result<Token, Unparsed> {
+    fn string(&mut self, parser: &mut TapeParser<'_>) -> Result<Token, Unparsed> {
         let quote = parser.at;
         let mut at = quote + 1;
         let mut escaped = false;
@@ -188,13 +188,13 @@ impl Tape {
     }
 }
 
-struct Parser<'t> {
+struct TapeParser<'t> {
     text: &'t str,
     bytes: &'t [u8],
     at: usize,
 }
 
-impl Parser<'_> {
+impl TapeParser<'_> {
     /// The next byte that is not white space.
     fn next_byte(&mut self) -> Option<u8> {
         loop {

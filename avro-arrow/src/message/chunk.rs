@@ -27,7 +27,7 @@ const COLUMN_BYTES_MAX: usize = 256 << 20;
 
 /// A writer's schema, compiled.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct WriterProgram {
     /// A program that records where rows start.
     pub(super) program: Arc<Program>,
     /// Slots of each level per row in its last rows.
@@ -45,29 +45,29 @@ pub(super) struct Filling {
 #[derive(Debug, Default)]
 struct FillingPart {
     bytes: Vec<u8>,
-    messages: Vec<Message>,
+    messages: Vec<QueuedMessage>,
 }
 
 /// Messages to be decoded together.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
-    parts: Vec<Part>,
+    parts: Vec<WriterMessages>,
     /// Whether the reference decoder has found each of them valid.
     checked: bool,
 }
 
 /// The messages of one writer.
 #[derive(Debug)]
-struct Part {
+struct WriterMessages {
     writer: usize,
     data: PaddedBytes,
     /// Offset in the data of the first datum; each other datum starts at the end of the one before.
     start: usize,
-    messages: Vec<Message>,
+    messages: Vec<QueuedMessage>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Message {
+struct QueuedMessage {
     number: u64,
     /// Offset in the data of the end of its datum.
     end: u32,
@@ -83,9 +83,9 @@ pub(super) enum Failed {
     TooLarge(Error),
 }
 
-impl Writer {
-    pub(super) fn new(program: Program) -> Writer {
-        Writer { program: Arc::new(program), slots_per_row: Vec::new() }
+impl WriterProgram {
+    pub(super) fn new(program: Program) -> WriterProgram {
+        WriterProgram { program: Arc::new(program), slots_per_row: Vec::new() }
     }
 
     /// The error in a datum; `None` if it is one row.
@@ -116,7 +116,7 @@ impl Filling {
         let Some(part) = self.parts.get_mut(writer) else { return };
         part.bytes.extend_from_slice(datum);
         // The decoder keeps chunks below 2 GiB.
-        part.messages.push(Message { number, end: part.bytes.len() as u32, prefix: prefix as u32 });
+        part.messages.push(QueuedMessage { number, end: part.bytes.len() as u32, prefix: prefix as u32 });
         self.n_messages += 1;
         self.n_bytes += datum.len();
     }
@@ -130,11 +130,8 @@ impl Filling {
         let next = Filling { parts: next.collect(), n_messages: 0, n_bytes: 0 };
         let parts = std::mem::replace(self, next).parts.into_iter().enumerate();
         let parts =
-            parts.filter(|(_, part)| !part.messages.is_empty()).map(|(writer, FillingPart { bytes, messages })| Part {
-                writer,
-                data: PaddedBytes::from_vec(bytes),
-                start: 0,
-                messages,
+            parts.filter(|(_, part)| !part.messages.is_empty()).map(|(writer, FillingPart { bytes, messages })| {
+                WriterMessages { writer, data: PaddedBytes::from_vec(bytes), start: 0, messages }
             });
         Chunk { parts: parts.collect(), checked: false }
     }
@@ -154,7 +151,7 @@ impl Chunk {
     }
 
     /// Decodes each message to its row, or fails as a whole.
-    pub(super) fn decode(&self, writers: &mut [Writer], schema: &SchemaRef) -> Result<RecordBatch, Failed> {
+    pub(super) fn decode(&self, writers: &mut [WriterProgram], schema: &SchemaRef) -> Result<RecordBatch, Failed> {
         let mut decoded: Vec<Vec<ArrayRef>> = Vec::with_capacity(self.parts.len());
         let (mut bytes, mut max) = (0.0, usize::MAX);
         for part in &self.parts {
@@ -191,7 +188,7 @@ impl Chunk {
 
     /// Checks each message alone, and returns the valid ones and the errors of the others. Fails with the chunk if it
     /// was checked before: then no single message is damaged, but they are too large together.
-    pub(super) fn checked(self, writers: &mut [Writer]) -> Result<(Chunk, Vec<Error>), Chunk> {
+    pub(super) fn checked(self, writers: &mut [WriterProgram]) -> Result<(Chunk, Vec<Error>), Chunk> {
         if self.checked {
             return Err(self);
         }
@@ -210,13 +207,13 @@ impl Chunk {
                         continue;
                     }
                     bytes.extend_from_slice(datum);
-                    messages.push(Message { end: bytes.len() as u32, ..*message });
+                    messages.push(QueuedMessage { end: bytes.len() as u32, ..*message });
                 }
             }
             if messages.is_empty() {
                 continue;
             }
-            parts.push(Part { writer: part.writer, data: PaddedBytes::from_vec(bytes), start: 0, messages });
+            parts.push(WriterMessages { writer: part.writer, data: PaddedBytes::from_vec(bytes), start: 0, messages });
         }
         Ok((Chunk { parts, checked: true }, rejected))
     }
@@ -231,23 +228,23 @@ impl Chunk {
         let checked = self.checked;
         let mut halves = (Chunk { parts: vec![], checked }, Chunk { parts: vec![], checked });
         for part in self.parts {
-            let Part { writer, data, start, messages: mut first } = part;
+            let WriterMessages { writer, data, start, messages: mut first } = part;
             let second = first.split_off(first.partition_point(|message| message.number < middle));
             let first_end = first.last().map_or(start, |message| message.end as usize);
             if !first.is_empty() {
-                halves.0.parts.push(Part { writer, data: data.clone(), start, messages: first });
+                halves.0.parts.push(WriterMessages { writer, data: data.clone(), start, messages: first });
             }
             if !second.is_empty() {
-                halves.1.parts.push(Part { writer, data, start: first_end, messages: second });
+                halves.1.parts.push(WriterMessages { writer, data, start: first_end, messages: second });
             }
         }
         Ok(halves)
     }
 }
 
-impl Part {
+impl WriterMessages {
     /// The messages with their datums.
-    fn datums(&self) -> impl Iterator<Item = (&Message, &[u8])> {
+    fn datums(&self) -> impl Iterator<Item = (&QueuedMessage, &[u8])> {
         let mut start = self.start;
         self.messages.iter().map(move |message| {
             let end = message.end as usize;
@@ -258,17 +255,18 @@ impl Part {
     }
 
     /// The messages in groups.
-    fn groups(&self) -> impl Iterator<Item = Part> {
+    fn groups(&self) -> impl Iterator<Item = WriterMessages> {
         let mut start = self.start;
         self.messages.chunks(GROUP_ROWS).map(move |messages| {
-            let group = Part { writer: self.writer, data: self.data.clone(), start, messages: messages.to_vec() };
+            let group =
+                WriterMessages { writer: self.writer, data: self.data.clone(), start, messages: messages.to_vec() };
             start = messages.last().map_or(start, |message| message.end as usize);
             group
         })
     }
 
     /// Decodes the columns of all messages, with a row for each.
-    fn decode(&self, writer: &mut Writer) -> Result<Vec<ArrayRef>, Failed> {
+    fn decode(&self, writer: &mut WriterProgram) -> Result<Vec<ArrayRef>, Failed> {
         let program = &*writer.program;
         let n_rows = self.messages.len();
         let row_bytes = program.layout.slot_bytes(ROWS).saturating_mul(n_rows);
@@ -310,8 +308,8 @@ impl Part {
 }
 
 /// The messages of several parts by index: the index, and the message's position in its part.
-fn in_order(parts: &[Part]) -> Vec<(u64, (usize, usize))> {
-    let numbers = parts.iter().enumerate().flat_map(|(part, Part { messages, .. })| {
+fn in_order(parts: &[WriterMessages]) -> Vec<(u64, (usize, usize))> {
+    let numbers = parts.iter().enumerate().flat_map(|(part, WriterMessages { messages, .. })| {
         messages.iter().enumerate().map(move |(row, message)| (message.number, (part, row)))
     });
     let mut numbers: Vec<_> = numbers.collect();

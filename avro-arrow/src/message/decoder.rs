@@ -1,6 +1,6 @@
 //! The message decoder: turns messages into batches of rows, and rejects damaged ones.
 
-use super::chunk::{Chunk, Failed, Filling, Writer};
+use super::chunk::{Chunk, Failed, Filling, WriterProgram};
 use super::{Framing, SchemaId, SchemaStore};
 use crate::codec::block_bytes_max;
 use crate::error::{Error, ErrorKind, Result};
@@ -32,7 +32,7 @@ pub struct MessageDecoder {
     options: Options,
     checks: ValueChecks,
     /// Each schema once, in the order of their first messages.
-    writers: Vec<Writer>,
+    writers: Vec<WriterProgram>,
     ids: HashMap<SchemaId, Usable>,
     /// The id of the last message, which the next one mostly has too.
     last: Option<(SchemaId, usize)>,
@@ -263,7 +263,7 @@ impl MessageDecoder {
         if let Some(first) = self.schema() {
             same_columns(first, program.arrow_schema())?;
         }
-        self.writers.push(Writer::new(program));
+        self.writers.push(WriterProgram::new(program));
         Ok(self.writers.len() - 1)
     }
 }

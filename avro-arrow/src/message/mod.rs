@@ -10,10 +10,11 @@
 //! let limits = options.limits.clone();
 //! // The resolver, such as the client of a schema registry, is asked once for each id.
 //! let store = SchemaStore::new().with_resolver(move |id| match id {
-//!     SchemaId::Number(7) => Ok(Some(Schema::parse(
-//!         r#"{"type": "record", "name": "Event", "fields": [{"name": "id", "type": "long"}, {"name": "kind", "type": "string"}]}"#,
-//!         &limits,
-//!     )?)),
+//!     SchemaId::Number(7) => {
+//!         let fields = r#"[{"name": "id", "type": "long"}, {"name": "kind", "type": "string"}]"#;
+//!         let schema = format!(r#"{{"type": "record", "name": "Event", "fields": {fields}}}"#);
+//!         Ok(Some(Schema::parse(&schema, &limits)?))
+//!     }
 //!     _ => Ok(None),
 //! });
 //!
@@ -28,7 +29,8 @@
 //!     if let Err(error) = decoder.decode(message) {
 //!         assert_eq!(
 //!             error.to_string(),
-//!             "not a message in Confluent's framing: it starts with 05 68 65 6c 6c 6f (message 3, offset in message 0)"
+//!             "not a message in Confluent's framing: it starts with 05 68 65 6c 6c 6f \
+//!              (message 3, offset in message 0)"
 //!         );
 //!     }
 //! }

@@ -13,10 +13,10 @@ use super::{Branch, Branches, MASK_DEPTH_MAX, Nulls, Op, Program, ScalarEncoding
 use crate::column::{Column, ColumnBuffers, Layout, LevelId, ROWS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::plan::{ColumnShape, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target};
+use crate::plan::{ColumnShape, FieldStep, Plan, RecordSource, RecordTarget, Scalar, Target, ValueSource};
 use crate::schema::Sizes;
 use arrow_schema::DataType;
-use code::{Code, OPS_MAX};
+use code::{OPS_MAX, ProgramCode};
 use skip::Skips;
 
 /// Maximum bytes of constants that views point into.
@@ -28,7 +28,7 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
     layout.add_level();
     let mut compiler = Compiler {
         layout,
-        code: Code::default(),
+        code: ProgramCode::default(),
         skips: Skips::new(&plan.schema, &sizes),
         constants: Constants::default(),
         broken: None,
@@ -66,7 +66,7 @@ pub(super) fn compile(plan: Plan, options: &Options, starts: Starts) -> Result<P
 
 struct Compiler<'a> {
     layout: Layout,
-    code: Code,
+    code: ProgramCode,
     skips: Skips<'a>,
     constants: Constants,
     /// Parts of the plan that contradict each other: a bug in `plan`, and the program must not run.
@@ -82,18 +82,20 @@ impl Compiler<'_> {
     }
 
     /// The ops that read a row.
-    fn row(&mut self, source: &Source, target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
+    fn row(&mut self, source: &ValueSource, target: &RecordTarget, columns: &[Column]) -> Vec<Op> {
         match source {
-            Source::Single(row) => {
+            ValueSource::Single(row) => {
                 let mut ops = vec![Op::ExpectBranch0];
                 ops.extend(self.row(row, target, columns));
                 ops
             }
-            Source::Branches { branches, .. } => self.switch_branch(branches, ROWS, |compiler, branch| match branch {
-                Some(row) => compiler.row(row, target, columns),
-                None => compiler.never(columns),
-            }),
-            Source::Record(record) => self.record(record, target, columns),
+            ValueSource::Branches { branches, .. } => {
+                self.switch_branch(branches, ROWS, |compiler, branch| match branch {
+                    Some(row) => compiler.row(row, target, columns),
+                    None => compiler.never(columns),
+                })
+            }
+            ValueSource::Record(record) => self.record(record, target, columns),
             _ => self.broken("rows"),
         }
     }
@@ -102,14 +104,14 @@ impl Compiler<'_> {
         let mut ops = Vec::new();
         for step in &source.steps {
             match step {
-                Step::Skip(node) => self.skips.skip(*node, &mut self.code, &mut ops),
-                Step::Read { column, source } => {
+                FieldStep::Skip(node) => self.skips.skip(*node, &mut self.code, &mut ops),
+                FieldStep::Read { column, source } => {
                     ops.extend(match (target.columns.get(*column), columns.get(*column)) {
                         (Some(target), Some(column)) => self.read(source, target, column),
                         _ => self.broken("fields"),
                     });
                 }
-                Step::Default { column, value } => {
+                FieldStep::Default { column, value } => {
                     ops.extend(match (target.columns.get(*column), columns.get(*column)) {
                         (Some(target), Some(column)) => self.default_value(value, target, column),
                         _ => self.broken("fields"),
@@ -121,37 +123,37 @@ impl Compiler<'_> {
     }
 
     /// The ops that read a value of a column.
-    fn read(&mut self, source: &Source, target: &Target, column: &Column) -> Vec<Op> {
+    fn read(&mut self, source: &ValueSource, target: &Target, column: &Column) -> Vec<Op> {
         if self.code.too_large {
             return vec![];
         }
         match (source, &target.form, &column.content) {
-            (Source::Scalar(scalar), ..) => self.scalar(scalar, column),
-            (Source::Single(value), ..) => {
+            (ValueSource::Scalar(scalar), ..) => self.scalar(scalar, column),
+            (ValueSource::Single(value), ..) => {
                 let mut ops = vec![Op::ExpectBranch0];
                 ops.extend(self.read(value, target, column));
                 ops
             }
-            (Source::Nullable { null_branch, value }, ..) => {
+            (ValueSource::Nullable { null_branch, value }, ..) => {
                 let Some(valid) = column.valid else { return self.broken("nullable values") };
                 let nulls = Nulls { valid, null_branch: *null_branch };
                 let present = self.read(value, target, column);
                 self.nullable(present, nulls, column)
             }
-            (Source::Present(value), ..) => {
+            (ValueSource::Present(value), ..) => {
                 let mut ops = Vec::from_iter(column.valid.map(|to| Op::WriteValid { to }));
                 ops.extend(self.read(value, target, column));
                 ops
             }
             (
-                Source::Branches { branches, .. },
+                ValueSource::Branches { branches, .. },
                 ColumnShape::Union(targets),
                 ColumnBuffers::Union { ids, offsets, branches: columns },
             ) => {
                 let mut bodies = Vec::with_capacity(branches.len());
                 for branch in branches {
                     let (at, value) = match branch {
-                        Some(Source::Branch { branch, value }) => (*branch, Some(value)),
+                        Some(ValueSource::Branch { branch, value }) => (*branch, Some(value)),
                         _ => (0, None),
                     };
                     let (Some(target), Some(column)) = (targets.get(at), columns.get(at)) else {
@@ -166,14 +168,14 @@ impl Compiler<'_> {
                 let branches = self.code.branches(bodies);
                 vec![Op::Union { ids: *ids, offsets: *offsets, branches }]
             }
-            (Source::Branches { branches, .. }, ..) => {
+            (ValueSource::Branches { branches, .. }, ..) => {
                 self.switch_branch(branches, column.level, |compiler, branch| match branch {
                     Some(value) => compiler.read(value, target, column),
                     None => compiler.never(std::slice::from_ref(column)),
                 })
             }
             (
-                Source::Branch { branch, value },
+                ValueSource::Branch { branch, value },
                 ColumnShape::Union(targets),
                 ColumnBuffers::Union { ids, offsets, branches: columns },
             ) => {
@@ -189,15 +191,19 @@ impl Compiler<'_> {
                     branch: Branch { body, level: inner.level, id: *branch as u8 },
                 }]
             }
-            (Source::Branch { branch, value }, ColumnShape::Union(targets), ColumnBuffers::Struct(children)) => {
+            (ValueSource::Branch { branch, value }, ColumnShape::Union(targets), ColumnBuffers::Struct(children)) => {
                 let Some(target) = targets.get(*branch) else { return self.broken("branches") };
                 self.branch_of_struct(targets, *branch, column, children, |compiler, child| {
                     compiler.read(value, target, child)
                 })
             }
-            (Source::Items { item, zero_width }, ColumnShape::List(to), ColumnBuffers::List { offsets, items })
+            (
+                ValueSource::Items { item, zero_width },
+                ColumnShape::List(to),
+                ColumnBuffers::List { offsets, items },
+            )
             | (
-                Source::Items { item, zero_width },
+                ValueSource::Items { item, zero_width },
                 ColumnShape::Map(to),
                 ColumnBuffers::Map { offsets, entries: items },
             ) => {
@@ -205,7 +211,7 @@ impl Compiler<'_> {
                 let body = self.code.body(body);
                 vec![Op::Items { offsets: *offsets, level: items.level, body, zero_width: *zero_width }]
             }
-            (Source::Entries(values), ColumnShape::Map(entry), ColumnBuffers::Map { offsets, entries }) => {
+            (ValueSource::Entries(values), ColumnShape::Map(entry), ColumnBuffers::Map { offsets, entries }) => {
                 let (ColumnShape::Record(RecordTarget { columns: targets, .. }), ColumnBuffers::Struct(columns)) =
                     (&entry.form, &entries.content)
                 else {
@@ -219,13 +225,13 @@ impl Compiler<'_> {
                 let body = self.code.body(body);
                 vec![Op::Items { offsets: *offsets, level: entries.level, body, zero_width: false }]
             }
-            (Source::Record(record), ColumnShape::Record(target), ColumnBuffers::Struct(columns)) => {
+            (ValueSource::Record(record), ColumnShape::Record(target), ColumnBuffers::Struct(columns)) => {
                 self.record(record, target, columns)
             }
-            (Source::Json(pair), _, ColumnBuffers::Text { offsets, bytes, level }) => {
+            (ValueSource::Json(pair), _, ColumnBuffers::Text { offsets, bytes, level }) => {
                 vec![Op::Json { offsets: *offsets, level: *level, bytes: *bytes, pair: *pair }]
             }
-            (Source::Absent, ..) => self.absent(column),
+            (ValueSource::Absent, ..) => self.absent(column),
             _ => self.broken("values"),
         }
     }

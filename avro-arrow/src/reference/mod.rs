@@ -17,7 +17,9 @@ use crate::error::{Error, Fault, Result};
 use crate::json::{branch_index, checked_item_block, limit, skip_value, string, symbol_index, write_json};
 use crate::limits::Limits;
 use crate::options::Options;
-use crate::plan::{ColumnShape, Plan, RecordSource, RecordTarget, Scalar, Source, Step, Target, VALUE_COLUMN};
+use crate::plan::{
+    ColumnShape, FieldStep, Plan, RecordSource, RecordTarget, Scalar, Target, VALUE_COLUMN, ValueSource,
+};
 use crate::resolve::{unread_branch, unread_symbol};
 use crate::schema::{Kind, NodeId, is_zero_width};
 use crate::value::{Value, decimal, duration, scaled_decimal, times};
@@ -122,7 +124,7 @@ enum Keep {
 }
 
 /// A part of the path to a value.
-enum Part<'p> {
+enum PathPart<'p> {
     Field(&'p str),
     Items,
     Keys,
@@ -139,7 +141,7 @@ struct Walker<'p, 'b> {
     /// Items without bytes in the block so far.
     n_zero_width: u64,
     /// The path to the current value; on a fault, to the invalid one.
-    path: Vec<Part<'p>>,
+    path: Vec<PathPart<'p>>,
 }
 
 impl<'p> Walker<'p, '_> {
@@ -149,17 +151,17 @@ impl<'p> Walker<'p, '_> {
     }
 
     /// The columns of a row, which may be in a union.
-    fn row_of(&mut self, source: &'p Source, target: &'p RecordTarget) -> Result<Vec<Value>, Fault> {
+    fn row_of(&mut self, source: &'p ValueSource, target: &'p RecordTarget) -> Result<Vec<Value>, Fault> {
         match source {
-            Source::Single(row) => {
+            ValueSource::Single(row) => {
                 branch_index(&mut self.cursor, 1)?;
                 self.row_of(row, target)
             }
-            Source::Branches { union, branches } => {
+            ValueSource::Branches { union, branches } => {
                 let branch = self.branch(*union, branches)?;
                 self.row_of(branch, target)
             }
-            Source::Record(record) => self.record(record, target),
+            ValueSource::Record(record) => self.record(record, target),
             _ => Ok(Vec::new()),
         }
     }
@@ -170,21 +172,21 @@ impl<'p> Walker<'p, '_> {
         let mut record = vec![Value::Null; target.columns.len()];
         for (at, step) in source.steps.iter().enumerate() {
             let (column, value) = match step {
-                Step::Skip(skipped) => {
+                FieldStep::Skip(skipped) => {
                     let name = match &schema.node(source.node).kind {
                         Kind::Record(record) => record.fields.get(at).map_or("", |field| &field.name),
                         _ => VALUE_COLUMN,
                     };
                     let skip = |walker: &mut Self| skip_value(schema, *skipped, &mut walker.cursor, limits);
-                    self.within(Part::Field(name), skip)?;
+                    self.within(PathPart::Field(name), skip)?;
                     continue;
                 }
-                Step::Read { column, source } => {
+                FieldStep::Read { column, source } => {
                     let Some(target) = target.columns.get(*column) else { continue };
-                    (*column, self.within(Part::Field(target.field.name()), |walker| walker.read(source, target))?)
+                    (*column, self.within(PathPart::Field(target.field.name()), |walker| walker.read(source, target))?)
                 }
-                Step::Default { .. } if self.keep == Keep::Nothing => continue,
-                Step::Default { column, value } => (*column, value.clone()),
+                FieldStep::Default { .. } if self.keep == Keep::Nothing => continue,
+                FieldStep::Default { column, value } => (*column, value.clone()),
             };
             if let Some(slot) = record.get_mut(column) {
                 *slot = value;
@@ -193,39 +195,39 @@ impl<'p> Walker<'p, '_> {
         Ok(record)
     }
 
-    fn read(&mut self, source: &'p Source, target: &'p Target) -> Result<Value, Fault> {
+    fn read(&mut self, source: &'p ValueSource, target: &'p Target) -> Result<Value, Fault> {
         Ok(match (source, &target.form) {
-            (Source::Single(value), _) => {
+            (ValueSource::Single(value), _) => {
                 branch_index(&mut self.cursor, 1)?;
                 self.read(value, target)?
             }
-            (Source::Nullable { null_branch, value }, _) => {
+            (ValueSource::Nullable { null_branch, value }, _) => {
                 match branch_index(&mut self.cursor, 2)? == usize::from(*null_branch) {
                     true => Value::Null,
                     false => self.read(value, target)?,
                 }
             }
-            (Source::Branches { union, branches }, _) => {
+            (ValueSource::Branches { union, branches }, _) => {
                 let branch = self.branch(*union, branches)?;
                 self.read(branch, target)?
             }
-            (Source::Branch { branch, value }, ColumnShape::Union(targets)) => {
+            (ValueSource::Branch { branch, value }, ColumnShape::Union(targets)) => {
                 let Some(target) = targets.get(*branch) else { return Err(Fault::UnionBranch(*branch as i64)) };
-                let value = self.within(Part::Branch(target.field.name()), |walker| walker.read(value, target))?;
+                let value = self.within(PathPart::Branch(target.field.name()), |walker| walker.read(value, target))?;
                 Value::Union(*branch, Box::new(value))
             }
-            (Source::Present(value), _) => self.read(value, target)?,
-            (Source::Scalar(scalar), _) => self.scalar(scalar, target.field.data_type())?,
-            (Source::Items { item, zero_width }, ColumnShape::List(to)) => {
+            (ValueSource::Present(value), _) => self.read(value, target)?,
+            (ValueSource::Scalar(scalar), _) => self.scalar(scalar, target.field.data_type())?,
+            (ValueSource::Items { item, zero_width }, ColumnShape::List(to)) => {
                 Value::List(self.items(item, *zero_width, to)?)
             }
-            (Source::Items { item, zero_width }, ColumnShape::Map(to)) => {
+            (ValueSource::Items { item, zero_width }, ColumnShape::Map(to)) => {
                 let entries = self.items(item, *zero_width, to)?;
                 Value::Map(entries.into_iter().filter_map(Value::into_entry).collect())
             }
-            (Source::Entries(values), ColumnShape::Map(entry)) => Value::Map(self.entries(values, entry)?),
-            (Source::Record(record), ColumnShape::Record(target)) => Value::Record(self.record(record, target)?),
-            (Source::Json(pair), _) => {
+            (ValueSource::Entries(values), ColumnShape::Map(entry)) => Value::Map(self.entries(values, entry)?),
+            (ValueSource::Record(record), ColumnShape::Record(target)) => Value::Record(self.record(record, target)?),
+            (ValueSource::Json(pair), _) => {
                 let mut text = Vec::new();
                 write_json(&self.plan.resolution, *pair, &mut self.cursor, &mut text, self.limits)?;
                 Value::Json(String::from_utf8(text).map_err(|_| Fault::Utf8)?)
@@ -236,7 +238,7 @@ impl<'p> Walker<'p, '_> {
     }
 
     /// Reads the index of a union, and returns the branch's source.
-    fn branch(&mut self, union: NodeId, branches: &'p [Option<Source>]) -> Result<&'p Source, Fault> {
+    fn branch(&mut self, union: NodeId, branches: &'p [Option<ValueSource>]) -> Result<&'p ValueSource, Fault> {
         let before = self.cursor.clone();
         let index = branch_index(&mut self.cursor, branches.len())?;
         match branches.get(index) {
@@ -298,10 +300,10 @@ impl<'p> Walker<'p, '_> {
         value.inspect_err(|_| self.cursor = start)
     }
 
-    fn items(&mut self, item: &'p Source, zero_width: bool, target: &'p Target) -> Result<Vec<Value>, Fault> {
+    fn items(&mut self, item: &'p ValueSource, zero_width: bool, target: &'p Target) -> Result<Vec<Value>, Fault> {
         let mut list = Vec::new();
         self.item_blocks(zero_width, |walker| {
-            let value = walker.within(Part::Items, |walker| walker.read(item, target))?;
+            let value = walker.within(PathPart::Items, |walker| walker.read(item, target))?;
             if walker.keep == Keep::Values {
                 list.push(value);
             }
@@ -310,14 +312,14 @@ impl<'p> Walker<'p, '_> {
         Ok(list)
     }
 
-    fn entries(&mut self, values: &'p Source, entry: &'p Target) -> Result<Vec<(Value, Value)>, Fault> {
+    fn entries(&mut self, values: &'p ValueSource, entry: &'p Target) -> Result<Vec<(Value, Value)>, Fault> {
         let mut map = Vec::new();
         let ColumnShape::Record(RecordTarget { columns, .. }) = &entry.form else { return Ok(map) };
         let [_, target] = columns.as_slice() else { return Ok(map) };
         // The key is a string, which has at least the byte of its length.
         self.item_blocks(false, |walker| {
-            let key = walker.within(Part::Keys, |walker| walker.scalar(&Scalar::String, &DataType::Utf8))?;
-            let value = walker.within(Part::Values, |walker| walker.read(values, target))?;
+            let key = walker.within(PathPart::Keys, |walker| walker.scalar(&Scalar::String, &DataType::Utf8))?;
+            let value = walker.within(PathPart::Values, |walker| walker.read(values, target))?;
             if walker.keep == Keep::Values {
                 map.push((key, value));
             }
@@ -353,7 +355,7 @@ impl<'p> Walker<'p, '_> {
     }
 
     /// Reads with one more part in the path. A fault leaves it there.
-    fn within<T>(&mut self, part: Part<'p>, read: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn within<T>(&mut self, part: PathPart<'p>, read: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.path.push(part);
         let value = read(self)?;
         self.path.pop();
@@ -368,12 +370,12 @@ impl<'p> Walker<'p, '_> {
         let mut path = String::new();
         for part in &self.path {
             match part {
-                Part::Field(name) if path.is_empty() => path.push_str(name),
-                Part::Field(name) => path.extend([".", name]),
-                Part::Items => path.push_str("[]"),
-                Part::Keys => path.push_str("{key}"),
-                Part::Values => path.push_str("{}"),
-                Part::Branch(name) => path.extend(["<", name, ">"]),
+                PathPart::Field(name) if path.is_empty() => path.push_str(name),
+                PathPart::Field(name) => path.extend([".", name]),
+                PathPart::Items => path.push_str("[]"),
+                PathPart::Keys => path.push_str("{key}"),
+                PathPart::Values => path.push_str("{}"),
+                PathPart::Branch(name) => path.extend(["<", name, ">"]),
             }
         }
         let unread = self.plan.resolution.unread(fault);

@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value as Json};
 
 /// Makes the defaults of one schema's fields, with a limit on their total size: records take the defaults of their
 /// fields, so that a short text can stand for much.
-pub(super) struct Defaults<'s> {
+pub(super) struct DefaultMaker<'s> {
     schema: &'s Schema,
     limits: &'s Limits,
     n_values: usize,
@@ -24,9 +24,9 @@ enum Wrong<'s> {
     NoBranch(&'s Json),
 }
 
-impl<'s> Defaults<'s> {
+impl<'s> DefaultMaker<'s> {
     pub(super) fn new(schema: &'s Schema, limits: &'s Limits) -> Self {
-        Defaults { schema, limits, n_values: 0, n_bytes: 0 }
+        DefaultMaker { schema, limits, n_values: 0, n_bytes: 0 }
     }
 
     /// The value of this type for a default, or the reason why it is invalid.

@@ -1,6 +1,6 @@
 //! Matches the fields of a writer's and a reader's record.
 
-use super::{Action, Default, PairId, Part, RecordPair, Resolver};
+use super::{Action, Default, PairId, RecordPair, Resolver, TypeStep};
 use crate::options::FieldMatch;
 use crate::schema::{Field, Record};
 use serde_json::Value as Json;
@@ -21,7 +21,7 @@ impl<'s> Resolver<'s> {
             match from {
                 Some(from) => {
                     let Some(written) = writer.fields.get(from) else { continue };
-                    let pair = self.inner(id, Part::Field(at), written.node, field.node);
+                    let pair = self.inner(id, TypeStep::Field(at), written.node, field.node);
                     if let Some(slot) = fields.get_mut(from) {
                         *slot = Some((at, pair));
                     }

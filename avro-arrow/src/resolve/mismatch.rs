@@ -1,7 +1,7 @@
 //! Finds every reason why a reader's schema cannot read data of a writer's, with its path.
 
 use super::matching::Rules;
-use super::{Action, PairId, Part, Resolver};
+use super::{Action, PairId, Resolver, TypeStep};
 use crate::error::{Mismatch, Result, Severity};
 use crate::limits::Limits;
 use crate::options::FieldMatch;
@@ -121,15 +121,15 @@ impl Resolver<'_> {
                 break;
             }
             match (&met.part, &self.writer.node(outer.writer).kind, &self.reader.node(outer.reader).kind) {
-                (Part::Field(at), _, Kind::Record(record)) => {
+                (TypeStep::Field(at), _, Kind::Record(record)) => {
                     if !path.is_empty() {
                         path.push('.');
                     }
                     path.push_str(record.fields.get(*at).map_or("", |field| &field.name));
                 }
-                (Part::Items, ..) => path.push_str("[]"),
-                (Part::Values, ..) => path.push_str("{}"),
-                (Part::Branch(at), Kind::Union(branches), _) => {
+                (TypeStep::Items, ..) => path.push_str("[]"),
+                (TypeStep::Values, ..) => path.push_str("{}"),
+                (TypeStep::Branch(at), Kind::Union(branches), _) => {
                     let kind = branches.get(*at).map(|branch| &self.writer.node(*branch).kind);
                     let name = kind.map_or("", |kind| kind.name().map_or(kind.word(), |name| name.full()));
                     path.extend(["<", name, ">"]);

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use std::mem;
 
 /// A part of the text.
-enum Part<'a> {
+enum TextPart<'a> {
     Text(&'static str),
     /// In quotes.
     Name(&'a str),
@@ -27,15 +27,15 @@ impl Schema {
         let mut text = String::new();
         let mut written = vec![false; self.len()];
         // The parts still to come, the next one last.
-        let mut parts = vec![Part::Type(self.root)];
+        let mut parts = vec![TextPart::Type(self.root)];
         while let Some(part) = parts.pop() {
             match part {
-                Part::Text(piece) => text.push_str(piece),
+                TextPart::Text(piece) => text.push_str(piece),
                 // SPEC: Parsing Canonical Form, STRINGS. JSON's only escapes are those that cannot be done without.
-                Part::Name(name) => text.push_str(&Json::from(name).to_string()),
+                TextPart::Name(name) => text.push_str(&Json::from(name).to_string()),
                 // SPEC: Parsing Canonical Form, INTEGERS.
-                Part::Size(size) => text.push_str(&size.to_string()),
-                Part::Type(id) => {
+                TextPart::Size(size) => text.push_str(&size.to_string()),
+                TextPart::Type(id) => {
                     let again = written.get_mut(id.index()).is_some_and(|written| mem::replace(written, true));
                     let first_new = parts.len();
                     push_type(&self.node(id).kind, again, &mut parts);
@@ -51,8 +51,8 @@ impl Schema {
 
 /// Pushes the parts of a type, in the order of the text.
 // SPEC: Parsing Canonical Form, STRIP and ORDER. What is kept is name, type, fields, symbols, items, values, size; so.
-fn push_type<'a>(kind: &'a Kind, again: bool, parts: &mut Vec<Part<'a>>) {
-    use Part::{Name, Size, Text, Type};
+fn push_type<'a>(kind: &'a Kind, again: bool, parts: &mut Vec<TextPart<'a>>) {
+    use TextPart::{Name, Size, Text, Type};
     if let Some(name) = kind.name() {
         // SPEC: Parsing Canonical Form, FULLNAMES.
         if again {
@@ -91,8 +91,8 @@ fn push_type<'a>(kind: &'a Kind, again: bool, parts: &mut Vec<Part<'a>>) {
     }
 }
 
-fn comma<'a>(idx: usize) -> Part<'a> {
-    Part::Text(if idx == 0 { "" } else { "," })
+fn comma<'a>(idx: usize) -> TextPart<'a> {
+    TextPart::Text(if idx == 0 { "" } else { "," })
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ pub(super) const JSON_LEVELS_MAX: usize = 120;
 
 /// The names of a schema that is being written.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct WrittenNames {
     used: HashSet<String>,
 }
 
-impl Names {
+impl WrittenNames {
     /// Returns the name of a new type: the wanted one, or with a number appended if it is taken. The names of
     /// primitive types are taken for types without a namespace, as nothing could refer to them.
     pub(super) fn take(&mut self, wanted: &Name) -> Name {
@@ -60,7 +60,7 @@ pub(super) fn write_name(object: &mut Attributes, name: &Name, aliases: &[Name],
 
 /// A step of a path.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Part<'s> {
+pub(super) enum PathStep<'s> {
     Field(&'s str),
     Items,
     Values,
@@ -68,15 +68,15 @@ pub(super) enum Part<'s> {
     Branch(&'s str),
 }
 
-impl Part<'_> {
+impl PathStep<'_> {
     /// Appends the step to a path.
     pub(super) fn add_to(self, path: &mut String) {
         match self {
-            Part::Field(name) if path.is_empty() => path.push_str(name),
-            Part::Field(name) => path.extend([".", name]),
-            Part::Items => path.push_str("[]"),
-            Part::Values => path.push_str("{}"),
-            Part::Branch(name) => path.extend(["<", name, ">"]),
+            PathStep::Field(name) if path.is_empty() => path.push_str(name),
+            PathStep::Field(name) => path.extend([".", name]),
+            PathStep::Items => path.push_str("[]"),
+            PathStep::Values => path.push_str("{}"),
+            PathStep::Branch(name) => path.extend(["<", name, ">"]),
         }
     }
 }

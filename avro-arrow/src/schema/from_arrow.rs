@@ -1,7 +1,7 @@
 //! Converts an Arrow schema to an Avro schema: the inverse of this crate's type table, for engines that declare a
 //! table's columns.
 
-use super::compose::{JSON_LEVELS_MAX, Names, Part, write_name};
+use super::compose::{JSON_LEVELS_MAX, PathStep, WrittenNames, write_name};
 use super::parse::primitive;
 use super::{Attributes, Enum, Fixed, Kind, Logical, Name, Node, NodeId, Schema};
 use crate::error::{ErrorKind, Result};
@@ -45,10 +45,11 @@ impl Schema {
     /// Metadata that this crate writes is used, so the Arrow schema of an Avro schema gives a schema of the same types
     /// and names: `avro.name`, `avro.logicalType`, `avro.aliases`, `avro.doc`, `avro.…`, `PARQUET:field_id`; and of the
     /// schema's own `avro.schema` the name of the top level (or that it is not a record), the symbols of enums and the
-    /// sizes of decimals on fixed. The following is lost: defaults other than null, documentation and aliases of types,
-    /// the position of null in a union, `[T]` of one type, and conversions by options (a union as a struct, an expanded
-    /// recursive type). Without `avro.schema`, an enum becomes a string, as which this crate can read it. So does a
-    /// recursive type that became JSON text, which this crate cannot read as a string.
+    /// sizes of decimals on fixed. A dictionary whose field has [`ENUM_SYMBOLS`] is an enum.
+    /// The following is lost: defaults other than null, documentation and aliases of types, the position of null in a
+    /// union, `[T]` of one type, and conversions by options (a union as a struct, an expanded recursive type). Without
+    /// `avro.schema`, an enum becomes a string, as which this crate can read it. So does a recursive type that became
+    /// JSON text, which this crate cannot read as a string.
     ///
     /// Types without a name are named after their fields. Field names are kept even if Avro forbids them: this crate
     /// reads them, other readers may not.
@@ -62,7 +63,7 @@ impl Schema {
         let origin = arrow.metadata().get("avro.schema").and_then(|json| Schema::parse(json, &limits).ok());
         let mut maker = Maker {
             named: origin.iter().flat_map(named_types).collect(),
-            names: Names::default(),
+            names: WrittenNames::default(),
             made: HashMap::new(),
             open: Vec::new(),
             refers_out: usize::MAX,
@@ -72,7 +73,7 @@ impl Schema {
         let root = origin.as_ref().map(|origin| &origin.node(origin.root()).kind);
         let json = match (root, &**arrow.fields()) {
             (Some(kind), [value]) if !matches!(kind, Kind::Record(_)) && value.name() == "value" => {
-                let part = Part::Field(value.name());
+                let part = PathStep::Field(value.name());
                 let json = maker.inside(part, 1, |maker| maker.value(value, attributes_of(value), "value", ""))?;
                 // A record alone would be the row: it was in a union of its own.
                 let is_record = json.get("type").is_some_and(|word| word == "record");
@@ -93,10 +94,13 @@ fn named_types(schema: &Schema) -> impl Iterator<Item = (&str, &Node)> {
     nodes.filter_map(|node| Some((node.kind.name()?.full(), node)))
 }
 
+/// The metadata key by which a field of dictionaries declares the symbols of an enum, one on each line.
+pub const ENUM_SYMBOLS: &str = "sql.enum_symbols";
+
 struct Maker<'a> {
     /// The named types of the schema that the columns were made from, if any.
     named: HashMap<&'a str, &'a Node>,
-    names: Names,
+    names: WrittenNames,
     /// By the name in the metadata: the types that can be referred to, with their Arrow types and names.
     made: HashMap<&'a str, Vec<(&'a DataType, Name)>>,
     /// The enclosing records, outermost first: the name in the metadata and the name.
@@ -124,7 +128,7 @@ impl<'a> Maker<'a> {
         let mut columns = Vec::new();
         for (column, field) in fields {
             // The object, the array of fields, and the object of a field.
-            let json = self.inside(Part::Field(column), 3, |maker| maker.field(column, field, name.namespace()))?;
+            let json = self.inside(PathStep::Field(column), 3, |maker| maker.field(column, field, name.namespace()))?;
             columns.push(json);
         }
         self.open.pop();
@@ -228,7 +232,10 @@ impl<'a> Maker<'a> {
             }
             Dictionary(_, values) => match name.and_then(|name| self.named.get(name)).map(|node| &node.kind) {
                 Some(Kind::Enum(e)) => Ok(self.enumeration(e, data_type, around)),
-                _ => self.type_of(field, values, hint, around),
+                _ => match symbols_of(field) {
+                    Some(symbols) => Ok(self.declared(&symbols, hint, around)),
+                    None => self.type_of(field, values, hint, around),
+                },
             },
             RunEndEncoded(_, values) => self.type_of(field, values.data_type(), hint, around),
             List(items) | LargeList(items) | FixedSizeList(items, _) | ListView(items) | LargeListView(items) => {
@@ -300,7 +307,7 @@ impl<'a> Maker<'a> {
         object.extend(logical_of(field));
         object.insert(
             "items".into(),
-            self.inside(Part::Items, 1, |maker| maker.value(items, without_id(items), hint, around))?,
+            self.inside(PathStep::Items, 1, |maker| maker.value(items, without_id(items), hint, around))?,
         );
         object.extend(field_id(items).map(|id| ("element-id".to_owned(), id)));
         Ok(Json::Object(object))
@@ -315,7 +322,7 @@ impl<'a> Maker<'a> {
             object.insert("type".into(), json!("map"));
             object.insert(
                 "values".into(),
-                self.inside(Part::Values, 1, |maker| maker.value(value, without_id(value), hint, around))?,
+                self.inside(PathStep::Values, 1, |maker| maker.value(value, without_id(value), hint, around))?,
             );
             object.extend(field_id(key).map(|id| ("key-id".to_owned(), id)));
             object.extend(field_id(value).map(|id| ("value-id".to_owned(), id)));
@@ -324,7 +331,7 @@ impl<'a> Maker<'a> {
         // Keys that are not strings: an array of records of `key` and `value`, with that name.
         let fields = ["key", "value"].into_iter().zip([key, value]);
         let items = |maker: &mut Self| maker.structure(name, entries.data_type(), fields, hint, around);
-        let items = with_attributes(self.inside(Part::Items, 1, items)?, without_id(entries));
+        let items = with_attributes(self.inside(PathStep::Items, 1, items)?, without_id(entries));
         object.insert("type".into(), json!("array"));
         object.insert("logicalType".into(), json!("map"));
         object.insert("items".into(), items);
@@ -344,7 +351,7 @@ impl<'a> Maker<'a> {
         let mut has_null = false;
         let mut words = Vec::new();
         for field in fields {
-            let part = Part::Branch(field.name());
+            let part = PathStep::Branch(field.name());
             let mut attributes = attributes_of(field);
             if types_tell(field.data_type()) {
                 attributes.retain(|key, _| !is_about_logical(key));
@@ -383,6 +390,15 @@ impl<'a> Maker<'a> {
             object.insert("default".into(), json!(default));
         }
         self.made.entry(e.name.full()).or_default().push((data_type, name));
+        Json::Object(object)
+    }
+
+    /// Makes an enum of symbols that a field's metadata declares.
+    fn declared(&mut self, symbols: &[&str], hint: &str, around: &str) -> Json {
+        let mut object = Attributes::new();
+        object.insert("type".into(), json!("enum"));
+        self.name(&mut object, None, hint, around);
+        object.insert("symbols".into(), json!(symbols));
         Json::Object(object)
     }
 
@@ -426,7 +442,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Runs `make` one step further into the type.
-    fn inside<T>(&mut self, part: Part<'_>, levels: usize, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn inside<T>(&mut self, part: PathStep<'_>, levels: usize, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let len = self.path.len();
         part.add_to(&mut self.path);
         let made = self.deeper(levels, make)?;
@@ -534,6 +550,12 @@ fn attributes_of(field: &Field) -> Attributes {
         }
     });
     attributes.collect()
+}
+
+/// The symbols that a field's metadata declares, if Avro allows them.
+fn symbols_of(field: &Field) -> Option<Vec<&str>> {
+    let symbols: Vec<&str> = field.metadata().get(ENUM_SYMBOLS)?.split('\n').collect();
+    symbols.iter().all(|symbol| valid_name(symbol) == *symbol).then_some(symbols)
 }
 
 fn field_id(field: &Field) -> Option<Json> {

@@ -14,7 +14,7 @@ pub(super) struct Walk {
 
 /// The state of a node.
 #[derive(Clone, Copy, Default)]
-struct State {
+struct NodeState {
     /// Its number in the order of first visits, from 1; 0 before it is visited.
     entered: usize,
     /// The lowest number that it reaches through nodes of incomplete components.
@@ -28,13 +28,13 @@ impl Walk {
     // Indexed without a check of its own: ids are made by the parser of this very arena.
     pub(super) fn of(nodes: &[Node], root: NodeId) -> Walk {
         let mut walk = Walk { order: Vec::with_capacity(nodes.len()), recursive: vec![false; nodes.len()] };
-        let mut states = vec![State::default(); nodes.len()];
+        let mut states = vec![NodeState::default(); nodes.len()];
         let mut entered = 0;
         let mut component = Vec::new();
         let mut path = Vec::new();
-        let mut enter = |id: NodeId, states: &mut [State], path: &mut Vec<_>, component: &mut Vec<_>| {
+        let mut enter = |id: NodeId, states: &mut [NodeState], path: &mut Vec<_>, component: &mut Vec<_>| {
             entered += 1;
-            states[id.index()] = State { entered, low: entered, done: false };
+            states[id.index()] = NodeState { entered, low: entered, done: false };
             path.push((id, 0));
             component.push(id);
         };

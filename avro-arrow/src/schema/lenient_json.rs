@@ -15,7 +15,7 @@ pub(super) const LEVELS_MAX: usize = 512;
 
 /// The JSON value that the text is, if it is one.
 pub(super) fn parse(text: &str) -> Option<Json> {
-    let mut parser = Parser { rest: text };
+    let mut parser = JsonParser { rest: text };
     let value = parser.value(0)?;
     parser.space()?;
     parser.rest.is_empty().then_some(value)
@@ -63,11 +63,11 @@ pub(super) fn levels(text: &str) -> usize {
     most
 }
 
-struct Parser<'a> {
+struct JsonParser<'a> {
     rest: &'a str,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> JsonParser<'a> {
     /// Goes past white space and comments. None where a comment has no end.
     fn space(&mut self) -> Option<()> {
         loop {
@@ -161,7 +161,7 @@ impl<'a> Parser<'a> {
     fn escape(&mut self) -> Option<char> {
         if let Some(unit) = self.unit() {
             // The second half of a pair counts only after a first one.
-            let second = || Parser { rest: self.rest }.unit().filter(|unit| (0xdc00..0xe000).contains(unit));
+            let second = || JsonParser { rest: self.rest }.unit().filter(|unit| (0xdc00..0xe000).contains(unit));
             let pair = second().and_then(|second| char::decode_utf16([unit as u16, second as u16]).next()?.ok());
             if (0xd800..0xdc00).contains(&unit) && pair.is_some() {
                 self.unit();

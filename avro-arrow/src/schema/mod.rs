@@ -21,6 +21,7 @@ mod validity;
 mod widen;
 
 pub use fingerprint::Fingerprint;
+pub use from_arrow::ENUM_SYMBOLS;
 pub(crate) use from_arrow::valid_name;
 pub use imports::Imports;
 pub use logical::Logical;

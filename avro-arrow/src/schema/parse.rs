@@ -38,7 +38,7 @@ impl Schema {
         if let Some(inner) = lenient_json::in_payload(&parsed) {
             return Schema::parse(inner, limits);
         }
-        let mut parser = Parser {
+        let mut parser = SchemaParser {
             limits,
             nodes: Vec::new(),
             heights: Vec::new(),
@@ -77,7 +77,7 @@ fn json_values(text: &str) -> usize {
     n
 }
 
-struct Parser<'a> {
+struct SchemaParser<'a> {
     limits: &'a Limits,
     nodes: Vec<Node>,
     /// By node: its nesting levels of records, arrays, maps and unions, itself included, without recursion. `None` for
@@ -100,7 +100,7 @@ enum At<'a> {
 
 type Object = Map<String, Json>;
 
-impl Parser<'_> {
+impl SchemaParser<'_> {
     /// Parses the type at `at`; simple names belong to `namespace`.
     fn schema(&mut self, json: &Json, at: At<'_>, namespace: &str) -> Result<NodeId> {
         match json {

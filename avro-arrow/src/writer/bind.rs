@@ -2,7 +2,7 @@
 //! that, all values can be written except for enums, fixed sizes, JSON and nulls, of which only the rows tell whether
 //! they are written.
 
-use super::plan::{AvroShape, Part, Plan, Row, Value};
+use super::plan::{AvroShape, FieldSource, Row, ValuePlan, WritePlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use arrow_array::cast::AsArray;
@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 /// A column, or a part of one.
 #[derive(Debug)]
-pub(super) struct Column<'p> {
-    pub(super) plan: &'p Value,
+pub(super) struct BoundColumn<'p> {
+    pub(super) plan: &'p ValuePlan,
     pub(super) nulls: Option<NullBuffer>,
     pub(super) data: Data<'p>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Column<'p> {
 /// The parts of a record, in the order of its encoding.
 #[derive(Debug)]
 pub(super) enum Bound<'p> {
-    Column(Column<'p>),
+    Column(BoundColumn<'p>),
     Constant(&'p [u8]),
 }
 
@@ -35,7 +35,7 @@ impl Bound<'_> {
     /// Estimated number of values in a row, without nested ones.
     pub(super) fn n_short_values(&self) -> usize {
         match self {
-            Bound::Column(Column { data: Data::Record(parts), nulls: None, .. }) => {
+            Bound::Column(BoundColumn { data: Data::Record(parts), nulls: None, .. }) => {
                 parts.iter().map(Bound::n_short_values).sum()
             }
             Bound::Column(column) => 1 + usize::from(column.plan.tags.value.is_some()),
@@ -58,7 +58,7 @@ impl Bound<'_> {
     /// Whether none of its values is in a list or union.
     pub(super) fn is_flat(&self) -> bool {
         match self {
-            Bound::Column(Column { data: Data::Record(parts), .. }) => parts.iter().all(Bound::is_flat),
+            Bound::Column(BoundColumn { data: Data::Record(parts), .. }) => parts.iter().all(Bound::is_flat),
             Bound::Column(column) => !matches!(column.data, Data::List(..) | Data::Union(..)),
             Bound::Constant(_) => true,
         }
@@ -88,28 +88,28 @@ pub(super) enum Data<'p> {
     Decimal256(ScalarBuffer<i256>, Option<usize>),
     Duration(ScalarBuffer<IntervalMonthDayNano>),
     /// The offsets of each row's items, and the items: one column, or keys and values.
-    List(OffsetBuffer<i32>, Vec<Column<'p>>),
+    List(OffsetBuffer<i32>, Vec<BoundColumn<'p>>),
     Record(Vec<Bound<'p>>),
     /// By row, its branch and its index in the branch's column; the branches and their columns.
-    Union(Vec<(u8, u32)>, Vec<(usize, Column<'p>)>),
+    Union(Vec<(u8, u32)>, Vec<(usize, BoundColumn<'p>)>),
 }
 
-impl Plan {
+impl WritePlan {
     /// Binds the columns of a batch, whose types are those of the plan.
     pub(super) fn bind(&self, batch: &RecordBatch) -> Result<Bound<'_>> {
         Ok(match &self.row {
             Row::Value(value) => Bound::Column(self.column(value, batch.column(0))?),
             Row::Record(parts) => {
                 let data = Data::Record(self.parts(parts, batch.columns())?);
-                Bound::Column(Column { plan: &ROW, nulls: None, data })
+                Bound::Column(BoundColumn { plan: &ROW, nulls: None, data })
             }
         })
     }
 
-    fn parts<'p>(&'p self, parts: &'p [Part], columns: &[ArrayRef]) -> Result<Vec<Bound<'p>>> {
+    fn parts<'p>(&'p self, parts: &'p [FieldSource], columns: &[ArrayRef]) -> Result<Vec<Bound<'p>>> {
         let bound = parts.iter().map(|part| match part {
-            Part::Constant(bytes) => Ok(Bound::Constant(bytes)),
-            Part::Column(at, value) => match columns.get(*at) {
+            FieldSource::Constant(bytes) => Ok(Bound::Constant(bytes)),
+            FieldSource::Column(at, value) => match columns.get(*at) {
                 Some(array) => self.column(value, array).map(Bound::Column),
                 None => Err(Error::argument("the columns of the batch are not those of the writer")),
             },
@@ -117,7 +117,7 @@ impl Plan {
         bound.collect()
     }
 
-    fn column<'p>(&'p self, value: &'p Value, array: &ArrayRef) -> Result<Column<'p>> {
+    fn column<'p>(&'p self, value: &'p ValuePlan, array: &ArrayRef) -> Result<BoundColumn<'p>> {
         let array = &cast(array, value)?;
         // Also of runs and dictionaries, whose nulls are elsewhere.
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
@@ -208,20 +208,20 @@ impl Plan {
                     children.iter().map(|(id, branch, value)| Ok((*branch, self.column(value, union.child(*id))?)));
                 let bound = bound.collect::<Result<Vec<_>>>()?;
                 // A union has no nulls of its own: they are in its children.
-                return Ok(Column { plan: value, nulls: None, data: Data::Union(rows, bound) });
+                return Ok(BoundColumn { plan: value, nulls: None, data: Data::Union(rows, bound) });
             }
             (AvroShape::Branches(children), _) => return self.branches(value, children, array),
         };
-        Ok(Column { plan: value, nulls, data })
+        Ok(BoundColumn { plan: value, nulls, data })
     }
 
     /// A struct whose only non-null column is the value.
     fn branches<'p>(
         &'p self,
-        value: &'p Value,
-        children: &'p [(usize, Value)],
+        value: &'p ValuePlan,
+        children: &'p [(usize, ValuePlan)],
         array: &ArrayRef,
-    ) -> Result<Column<'p>> {
+    ) -> Result<BoundColumn<'p>> {
         let array = array.as_struct();
         let mut of_rows: Vec<Option<u8>> = vec![None; array.len()];
         let mut bound = Vec::with_capacity(children.len());
@@ -238,19 +238,19 @@ impl Plan {
         let nulls = NullBuffer::from_iter(of_rows.iter().map(Option::is_some));
         let rows = (0..).zip(&of_rows).map(|(row, place)| (place.unwrap_or_default(), row)).collect();
         let nulls = (nulls.null_count() > 0).then_some(nulls);
-        Ok(Column { plan: value, nulls, data: Data::Union(rows, bound) })
+        Ok(BoundColumn { plan: value, nulls, data: Data::Union(rows, bound) })
     }
 }
 
 /// The plan of a row as a column: a record, never null, in no union.
-static ROW: Value = Value {
+static ROW: ValuePlan = ValuePlan {
     from: DataType::Null,
-    tags: super::plan::Tags { value: None, null: None },
+    tags: super::plan::ColumnTags { value: None, null: None },
     form: AvroShape::Record(Vec::new()),
     path: String::new(),
 };
 
-pub(super) fn unwritable(value: &Value, what: String) -> Error {
+pub(super) fn unwritable(value: &ValuePlan, what: String) -> Error {
     Error::new(ErrorKind::Unwritable { what }).at(|p| p.path = (!value.path.is_empty()).then(|| value.path.clone()))
 }
 
@@ -262,7 +262,7 @@ fn raw<T: ArrowNativeType>(array: &ArrayRef) -> ScalarBuffer<T> {
 }
 
 /// Casts an array to the written type. A lossy cast is an error.
-fn cast(array: &ArrayRef, value: &Value) -> Result<ArrayRef> {
+fn cast(array: &ArrayRef, value: &ValuePlan) -> Result<ArrayRef> {
     let (from, to) = (array.data_type(), &value.from);
     if from == to || is_same(from, to) {
         return Ok(Arc::clone(array));

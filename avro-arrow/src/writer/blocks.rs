@@ -2,7 +2,7 @@
 
 use super::derive::{Derived, derive};
 use super::options::WriteOptions;
-use super::plan::Plan;
+use super::plan::WritePlan;
 use super::row_buffer::RowBuffer;
 use super::rows::append;
 use crate::codec::{Codec, Compressor};
@@ -19,11 +19,11 @@ use std::sync::Arc;
 ///
 /// A file is the [`header`](Self::header) and any number of blocks.
 #[derive(Debug, Clone)]
-pub struct Encoder(Arc<Inner>);
+pub struct Encoder(Arc<EncoderInner>);
 
 #[derive(Debug)]
-struct Inner {
-    plan: Plan,
+struct EncoderInner {
+    plan: WritePlan,
     columns: Vec<DataType>,
     codec: Codec,
     level: Option<i32>,
@@ -54,16 +54,16 @@ impl Encoder {
         }
         Compressor::new(options.codec, options.level)?;
         let plan = match &options.schema {
-            Some(schema) => Plan::new(arrow, schema, &options.limits)?,
+            Some(schema) => WritePlan::new(arrow, schema, &options.limits)?,
             None => {
                 let Derived { schema, arrow } = derive(arrow, &options.limits)?;
-                Plan::new(&arrow, &schema, &options.limits)?
+                WritePlan::new(&arrow, &schema, &options.limits)?
             }
         };
         if let Some(schema) = options.schema.as_ref().filter(|_| options.check_schema) {
             schema.check_valid()?;
         }
-        Ok(Encoder(Arc::new(Inner {
+        Ok(Encoder(Arc::new(EncoderInner {
             plan,
             columns: arrow.fields().iter().map(|field| field.data_type().clone()).collect(),
             codec: options.codec,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 /// How the rows of a batch are written.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct WritePlan {
     pub(super) schema: Schema,
     /// The row: a record of the columns, or one of them.
     pub(super) row: Row,
@@ -20,26 +20,26 @@ pub(super) struct Plan {
 
 #[derive(Debug)]
 pub(super) enum Row {
-    Record(Vec<Part>),
+    Record(Vec<FieldSource>),
     /// The outermost type is not a record; this is the only column.
-    Value(Box<Value>),
+    Value(Box<ValuePlan>),
 }
 
 /// The source of a field of a record.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum FieldSource {
     /// The column of this index.
-    Column(usize, Value),
+    Column(usize, ValuePlan),
     /// Equal bytes in every row: a default, or nothing.
     Constant(Vec<u8>),
 }
 
 /// How the values of a column are written.
 #[derive(Debug)]
-pub(super) struct Value {
+pub(super) struct ValuePlan {
     /// The Arrow type that they are cast to first.
     pub(super) from: DataType,
-    pub(super) tags: Tags,
+    pub(super) tags: ColumnTags,
     pub(super) form: AvroShape,
     /// The path for errors.
     pub(super) path: String,
@@ -48,7 +48,7 @@ pub(super) struct Value {
 /// The branches of the union around a type: of its values, and of null. Without the first there is no union, without
 /// the second no null.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tags {
+pub(super) struct ColumnTags {
     pub(super) value: Option<usize>,
     pub(super) null: Option<usize>,
 }
@@ -72,23 +72,23 @@ pub(super) enum AvroShape {
     Duration,
     /// Avro's JSON encoding of a recursive type.
     Json(NodeId),
-    Array(Box<Value>),
+    Array(Box<ValuePlan>),
     /// Keys and values.
-    Map(Box<[Value; 2]>),
-    Record(Vec<Part>),
+    Map(Box<[ValuePlan; 2]>),
+    Record(Vec<FieldSource>),
     /// The children of Arrow's union, each with its type id, branch and values.
-    Union(Vec<(i8, usize, Value)>),
+    Union(Vec<(i8, usize, ValuePlan)>),
     /// The columns of a struct, at most one of which is not null, each with its branch.
-    Branches(Vec<(usize, Value)>),
+    Branches(Vec<(usize, ValuePlan)>),
 }
 
-impl Plan {
+impl WritePlan {
     /// Plans how to write columns of these types.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Argument`](crate::ErrorKind::Argument) and the first column that does not fit.
-    pub(super) fn new(arrow: &ArrowSchema, schema: &Schema, limits: &Limits) -> Result<Plan> {
-        let mut planner = Planner { schema, limits, path: String::new(), depth: 0 };
+    pub(super) fn new(arrow: &ArrowSchema, schema: &Schema, limits: &Limits) -> Result<WritePlan> {
+        let mut planner = WritePlanner { schema, limits, path: String::new(), depth: 0 };
         let root = schema.node(schema.root());
         let row = match (&root.kind, &**arrow.fields()) {
             (Kind::Record(record), columns) => planner.parts(columns, &record.fields).map(Row::Record),
@@ -98,11 +98,11 @@ impl Plan {
             (_, columns) => Err(format!("the schema is one {root}, but there are {} columns", columns.len())),
         };
         let row = row.map_err(|why| Error::argument(format!("the columns do not fit the schema: {why}")))?;
-        Ok(Plan { schema: schema.clone(), row, limits: limits.clone() })
+        Ok(WritePlan { schema: schema.clone(), row, limits: limits.clone() })
     }
 }
 
-struct Planner<'a> {
+struct WritePlanner<'a> {
     schema: &'a Schema,
     limits: &'a Limits,
     path: String,
@@ -112,9 +112,9 @@ struct Planner<'a> {
 /// Why a column does not fit.
 type Why = String;
 
-impl Planner<'_> {
+impl WritePlanner<'_> {
     /// The parts of a record of these fields, from these columns.
-    fn parts(&mut self, columns: &[FieldRef], fields: &[AvroField]) -> Result<Vec<Part>, Why> {
+    fn parts(&mut self, columns: &[FieldRef], fields: &[AvroField]) -> Result<Vec<FieldSource>, Why> {
         if let Some(other) = columns.iter().find(|c| fields.iter().all(|field| !is_called(field, c.name()))) {
             return Err(format!("the schema has no field `{}`", self.path_of(other.name())));
         }
@@ -122,9 +122,9 @@ impl Planner<'_> {
         for field in fields {
             let mut found = columns.iter().enumerate().filter(|(_, column)| is_called(field, column.name()));
             parts.push(match (found.next(), found.next()) {
-                (Some((at, column)), None) => Part::Column(at, self.column(column, &field.name, field.node)?),
+                (Some((at, column)), None) => FieldSource::Column(at, self.column(column, &field.name, field.node)?),
                 (Some(_), Some(_)) => return Err(format!("duplicate column `{}`", self.path_of(&field.name))),
-                (None, _) => Part::Constant(self.absent(field)?),
+                (None, _) => FieldSource::Constant(self.absent(field)?),
             });
         }
         Ok(parts)
@@ -157,7 +157,7 @@ impl Planner<'_> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    fn column(&mut self, column: &Field, name: &str, node: NodeId) -> Result<Value, Why> {
+    fn column(&mut self, column: &Field, name: &str, node: NodeId) -> Result<ValuePlan, Why> {
         let path = self.path_of(name);
         self.inside(path, |planner| planner.value(column.data_type(), node))
     }
@@ -176,9 +176,9 @@ impl Planner<'_> {
     }
 
     /// Plans values of this Arrow type as this Avro type.
-    fn value(&mut self, arrow: &DataType, node: NodeId) -> Result<Value, Why> {
+    fn value(&mut self, arrow: &DataType, node: NodeId) -> Result<ValuePlan, Why> {
         let Kind::Union(branches) = &self.schema.node(node).kind else {
-            return self.bare(arrow, node, Tags::default());
+            return self.bare(arrow, node, ColumnTags::default());
         };
         if let DataType::Union(children, _) = arrow {
             return self.union(arrow, children, branches);
@@ -188,19 +188,19 @@ impl Planner<'_> {
         if *arrow == DataType::Null
             && let Some(null) = null
         {
-            let tags = Tags { value: Some(null), null: Some(null) };
-            return Ok(Value { from: DataType::Null, tags, form: AvroShape::Null, path: self.path.clone() });
+            let tags = ColumnTags { value: Some(null), null: Some(null) };
+            return Ok(ValuePlan { from: DataType::Null, tags, form: AvroShape::Null, path: self.path.clone() });
         }
         // Such a union is read as JSON text.
         if branches.len() > BRANCHES_MAX && casts(arrow, &DataType::Utf8View) {
-            let (from, tags) = (DataType::Utf8View, Tags { value: None, null });
-            return Ok(Value { from, tags, form: AvroShape::Json(node), path: self.path.clone() });
+            let (from, tags) = (DataType::Utf8View, ColumnTags { value: None, null });
+            return Ok(ValuePlan { from, tags, form: AvroShape::Json(node), path: self.path.clone() });
         }
         // The branch that reads back as this exact type, rather than the first that can hold it.
         let natural = others().find(|(_, branch)| self.is_natural(arrow, **branch));
         let mut whys = Vec::new();
         for (at, branch) in natural.into_iter().chain(others()) {
-            match self.bare(arrow, *branch, Tags { value: Some(at), null }) {
+            match self.bare(arrow, *branch, ColumnTags { value: Some(at), null }) {
                 Ok(value) => return Ok(value),
                 Err(why) => whys.push(why),
             }
@@ -237,26 +237,26 @@ impl Planner<'_> {
 
     /// Plans the children of Arrow's union, each as the branch with its name, or else as the first branch that it
     /// fits.
-    fn union(&mut self, arrow: &DataType, children: &UnionFields, branches: &[NodeId]) -> Result<Value, Why> {
+    fn union(&mut self, arrow: &DataType, children: &UnionFields, branches: &[NodeId]) -> Result<ValuePlan, Why> {
         let mut planned = Vec::new();
         for (id, child) in children.iter() {
             planned.push(self.branch(child, branches).map(|(branch, value)| (id, branch, value))?);
         }
         let form = AvroShape::Union(planned);
-        Ok(Value { from: arrow.clone(), tags: Tags::default(), form, path: self.path.clone() })
+        Ok(ValuePlan { from: arrow.clone(), tags: ColumnTags::default(), form, path: self.path.clone() })
     }
 
-    fn branches(&mut self, arrow: &DataType, children: &Fields, branches: &[NodeId]) -> Result<Value, Why> {
+    fn branches(&mut self, arrow: &DataType, children: &Fields, branches: &[NodeId]) -> Result<ValuePlan, Why> {
         let mut planned = Vec::new();
         for child in children {
             planned.push(self.branch(child, branches)?);
         }
         let null = branches.iter().position(|branch| self.schema.node(*branch).kind == Kind::Null);
-        let tags = Tags { value: None, null };
-        Ok(Value { from: arrow.clone(), tags, form: AvroShape::Branches(planned), path: self.path.clone() })
+        let tags = ColumnTags { value: None, null };
+        Ok(ValuePlan { from: arrow.clone(), tags, form: AvroShape::Branches(planned), path: self.path.clone() })
     }
 
-    fn branch(&mut self, child: &Field, branches: &[NodeId]) -> Result<(usize, Value), Why> {
+    fn branch(&mut self, child: &Field, branches: &[NodeId]) -> Result<(usize, ValuePlan), Why> {
         let is_called = |node: &NodeId| {
             let kind = &self.schema.node(*node).kind;
             kind.word() == child.name()
@@ -267,7 +267,7 @@ impl Planner<'_> {
         self.inside(path, |planner| {
             for at in named.into_iter().chain(0..branches.len()) {
                 let Some(branch) = branches.get(at) else { continue };
-                if let Ok(value) = planner.bare(child.data_type(), *branch, Tags::default()) {
+                if let Ok(value) = planner.bare(child.data_type(), *branch, ColumnTags::default()) {
                     return Ok((at, value));
                 }
             }
@@ -276,7 +276,7 @@ impl Planner<'_> {
     }
 
     /// Plans values of this Arrow type as this Avro type, which is not a union.
-    fn bare(&mut self, arrow: &DataType, node: NodeId, tags: Tags) -> Result<Value, Why> {
+    fn bare(&mut self, arrow: &DataType, node: NodeId, tags: ColumnTags) -> Result<ValuePlan, Why> {
         // Encodings, not types.
         let arrow = match arrow {
             DataType::Dictionary(_, values) => &**values,
@@ -289,7 +289,7 @@ impl Planner<'_> {
             if !casts(arrow, &from) {
                 return unfit(self);
             }
-            return Ok(Value { from, tags, form, path: self.path.clone() });
+            return Ok(ValuePlan { from, tags, form, path: self.path.clone() });
         }
         let (from, form) = match (&avro.kind, arrow) {
             (Kind::Null, DataType::Null) => (DataType::Null, AvroShape::Null),
@@ -335,9 +335,9 @@ impl Planner<'_> {
                 if !casts(key.data_type(), &DataType::Utf8View) {
                     return unfit(self);
                 }
-                let key = Value {
+                let key = ValuePlan {
                     from: DataType::Utf8View,
-                    tags: Tags::default(),
+                    tags: ColumnTags::default(),
                     form: AvroShape::Bytes,
                     path: path.clone(),
                 };
@@ -346,7 +346,7 @@ impl Planner<'_> {
             }
             _ => return unfit(self),
         };
-        Ok(Value { from, tags, form, path: self.path.clone() })
+        Ok(ValuePlan { from, tags, form, path: self.path.clone() })
     }
 }
 

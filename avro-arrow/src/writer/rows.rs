@@ -8,13 +8,15 @@
 //! inline values (`out`); all values of a column are of one kind. The content of lists, of unions and of records that
 //! are mostly null has tables of its own, with a row for each item.
 
-use super::bind::{Bound, Column, Data, unwritable};
+use super::bind::{Bound, BoundColumn, Data, unwritable};
 use super::row_buffer::{
     InlineValue, RowBuffer, SHORT_VALUES_MAX, UNWRITABLE, behind, inline_bytes, inline_long, inline_value,
 };
-use super::selection::Rows;
+use super::selection::RowSelection;
 use super::short_values::ShortValues;
-use super::slow_values::{Decimals, Durations, Encoded, Fixed, FixedViews, Longs, Nothing, SlowValue, Symbols};
+use super::slow_values::{
+    DecimalValues, Durations, Encoded, FixedValues, FixedViews, Longs, Nothing, SlowValue, SymbolValues,
+};
 use super::strings::StringValues;
 use crate::error::Result;
 use std::ops::Range;
@@ -41,7 +43,7 @@ pub(super) fn append(
         _ => BYTES_WANTED / 16,
     };
     let n = (BYTES_WANTED / last.max(1)).clamp(1, ROWS_MAX).min(n_rows - from);
-    let table = Table::of(vec![row], Rows::From(from, n))?;
+    let table = Table::of(vec![row], RowSelection::From(from, n))?;
     for row in 0..n {
         table.put_row(row, out);
         ends.push(out.len());
@@ -51,7 +53,7 @@ pub(super) fn append(
 
 /// The values of some rows or items.
 struct Table<'a> {
-    rows: Rows,
+    rows: RowSelection,
     /// Short values.
     short_values: ShortValues,
     strings: Vec<StringValues<'a>>,
@@ -60,18 +62,18 @@ struct Table<'a> {
     /// Row by row.
     inline_values: Vec<InlineValue>,
     /// The parts of a row.
-    steps: Vec<Step<'a>>,
+    steps: Vec<ColumnWrite<'a>>,
 }
 
 /// The content of a column of inline values.
 enum Cells<'a> {
     /// Scalars, with their tags.
-    Values(&'a Column<'a>),
+    Values(&'a BoundColumn<'a>),
     /// Equal bytes in each row.
     Constant(&'a [u8]),
 }
 
-enum Step<'a> {
+enum ColumnWrite<'a> {
     /// Columns of short values: the first, and their number.
     ShortValues(usize, usize),
     /// Columns of strings: the first, and their number.
@@ -87,7 +89,7 @@ enum Step<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn new(rows: Rows, n_columns: usize) -> Table<'a> {
+    fn new(rows: RowSelection, n_columns: usize) -> Table<'a> {
         let short_values = ShortValues::new(rows.len(), n_columns);
         Table {
             rows,
@@ -100,7 +102,7 @@ impl<'a> Table<'a> {
     }
 
     /// The table of these values, which every row has, one after the other.
-    fn of(parts: Vec<&'a Bound<'a>>, rows: Rows) -> Result<Table<'a>> {
+    fn of(parts: Vec<&'a Bound<'a>>, rows: RowSelection) -> Result<Table<'a>> {
         let mut table = Table::new(rows, parts.iter().map(|part| part.n_short_values()).sum());
         for part in parts {
             table.add(part)?;
@@ -112,8 +114,8 @@ impl<'a> Table<'a> {
     /// The table of these columns, after the branch of a union if they are one.
     fn of_columns(
         branch: Option<usize>,
-        columns: impl Iterator<Item = &'a Column<'a>>,
-        rows: Rows,
+        columns: impl Iterator<Item = &'a BoundColumn<'a>>,
+        rows: RowSelection,
     ) -> Result<Table<'a>> {
         let mut table = Table::new(rows, 2);
         if let Some(branch) = branch {
@@ -139,28 +141,28 @@ impl<'a> Table<'a> {
     }
 
     /// Adds columns of short values, if `add` does.
-    fn short_values<T>(&mut self, add: impl FnOnce(&mut ShortValues, &Rows) -> T) -> T {
+    fn short_values<T>(&mut self, add: impl FnOnce(&mut ShortValues, &RowSelection) -> T) -> T {
         let first = self.short_values.n_columns();
         let added = add(&mut self.short_values, &self.rows);
         match (self.short_values.n_columns() - first, self.steps.last_mut()) {
             (0, _) => {}
-            (more, Some(Step::ShortValues(_, n))) if *n + more <= SHORT_VALUES_MAX => *n += more,
-            (more, _) => self.steps.push(Step::ShortValues(first, more)),
+            (more, Some(ColumnWrite::ShortValues(_, n))) if *n + more <= SHORT_VALUES_MAX => *n += more,
+            (more, _) => self.steps.push(ColumnWrite::ShortValues(first, more)),
         }
         added
     }
 
     fn add_cells(&mut self, cells: Cells<'a>) {
         match self.steps.last_mut() {
-            Some(Step::Slots(_, n)) => *n += 1,
-            _ => self.steps.push(Step::Slots(self.columns.len(), 1)),
+            Some(ColumnWrite::Slots(_, n)) => *n += 1,
+            _ => self.steps.push(ColumnWrite::Slots(self.columns.len(), 1)),
         }
         self.columns.push(cells);
     }
 
     /// Clears all rows but these. `None` if the table has more than short values and strings.
     fn only_in(mut self, rows: &[usize]) -> Option<Table<'a>> {
-        if !self.steps.iter().all(|step| matches!(step, Step::ShortValues(..) | Step::StringValues(..))) {
+        if !self.steps.iter().all(|step| matches!(step, ColumnWrite::ShortValues(..) | ColumnWrite::StringValues(..))) {
             return None;
         }
         let mut kept = vec![false; self.rows.len()];
@@ -181,18 +183,24 @@ impl<'a> Table<'a> {
         self.strings.extend(other.strings);
         for step in other.steps {
             match (step, self.steps.last_mut()) {
-                (Step::ShortValues(_, more), Some(Step::ShortValues(_, n))) if *n + more <= SHORT_VALUES_MAX => {
+                (ColumnWrite::ShortValues(_, more), Some(ColumnWrite::ShortValues(_, n)))
+                    if *n + more <= SHORT_VALUES_MAX =>
+                {
                     *n += more
                 }
-                (Step::StringValues(_, more), Some(Step::StringValues(_, n))) => *n += more,
-                (Step::ShortValues(first, n), _) => self.steps.push(Step::ShortValues(short_values + first, n)),
-                (Step::StringValues(first, n), _) => self.steps.push(Step::StringValues(strings + first, n)),
+                (ColumnWrite::StringValues(_, more), Some(ColumnWrite::StringValues(_, n))) => *n += more,
+                (ColumnWrite::ShortValues(first, n), _) => {
+                    self.steps.push(ColumnWrite::ShortValues(short_values + first, n))
+                }
+                (ColumnWrite::StringValues(first, n), _) => {
+                    self.steps.push(ColumnWrite::StringValues(strings + first, n))
+                }
                 (step, _) => self.steps.push(step),
             }
         }
     }
 
-    fn add_column(&mut self, column: &'a Column<'a>) -> Result<()> {
+    fn add_column(&mut self, column: &'a BoundColumn<'a>) -> Result<()> {
         let n = self.rows.len();
         let is_valid = |row: usize| column.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(self.rows.at(row)));
         if column.plan.tags.null.is_none()
@@ -208,8 +216,8 @@ impl<'a> Table<'a> {
                 self.short_values(|short_values, rows| short_values.add_tags(column, rows));
             }
             match self.steps.last_mut() {
-                Some(Step::StringValues(_, n)) => *n += 1,
-                _ => self.steps.push(Step::StringValues(self.strings.len(), 1)),
+                Some(ColumnWrite::StringValues(_, n)) => *n += 1,
+                _ => self.steps.push(ColumnWrite::StringValues(self.strings.len(), 1)),
             }
             self.strings.push(strings);
             return Ok(());
@@ -237,7 +245,7 @@ impl<'a> Table<'a> {
                 }
                 let inner = Table::of(parts.iter().collect(), self.rows.pick(&valid));
                 let inner = inner.map_err(|e| e.at(|p| p.row = outer(p.row, &valid)))?;
-                Step::Some(indices(&valid, n), inner)
+                ColumnWrite::Some(indices(&valid, n), inner)
             }
             (Data::List(offsets, columns), valid) => {
                 let range = |row: usize| {
@@ -246,11 +254,11 @@ impl<'a> Table<'a> {
                     offset(at)..offset(at + 1)
                 };
                 let (items, lists) = match (&self.rows, valid) {
-                    (Rows::From(..), None) => {
+                    (RowSelection::From(..), None) => {
                         let first = range(0).start;
                         let lists = (0..n).map(range).map(|range| Some((range.start - first, range.len())));
                         let n_items = if n == 0 { 0 } else { range(n - 1).end - first };
-                        (Rows::From(first, n_items), lists.collect::<Vec<_>>())
+                        (RowSelection::From(first, n_items), lists.collect::<Vec<_>>())
                     }
                     (_, valid) => {
                         let rows = valid.unwrap_or_else(|| (0..n).collect());
@@ -262,11 +270,11 @@ impl<'a> Table<'a> {
                             }
                             items.extend(range(row));
                         }
-                        (Rows::Picked(items.into()), lists)
+                        (RowSelection::Picked(items.into()), lists)
                     }
                 };
                 let inner = Table::of_columns(None, columns.iter(), items);
-                Step::List(lists.clone(), inner.map_err(|e| e.at(|p| p.row = of_item(p.row, &lists)))?)
+                ColumnWrite::List(lists.clone(), inner.map_err(|e| e.at(|p| p.row = of_item(p.row, &lists)))?)
             }
             (Data::Union(of_rows, columns), valid) => {
                 let rows = valid.unwrap_or_else(|| (0..n).collect());
@@ -283,11 +291,11 @@ impl<'a> Table<'a> {
                     }
                 }
                 let tables = columns.iter().zip(picked).map(|((branch, column), (own, values))| {
-                    let rows = Rows::Picked(values.into());
+                    let rows = RowSelection::Picked(values.into());
                     let table = Table::of_columns(Some(*branch), std::iter::once(column), rows);
                     table.map_err(|e| e.at(|p| p.row = outer(p.row, &own)))
                 });
-                Step::Union(places, tables.collect::<Result<_>>()?)
+                ColumnWrite::Union(places, tables.collect::<Result<_>>()?)
             }
             _ => return Ok(()),
         };
@@ -324,12 +332,12 @@ macro_rules! leaf {
     ($data:expr, $leaf:ident => $then:expr) => {
         match $data {
             Data::Long(values) => leaf!(@ $leaf = Longs(values), $then),
-            Data::Fixed(values, size) => leaf!(@ $leaf = Fixed(values, *size), $then),
+            Data::Fixed(values, size) => leaf!(@ $leaf = FixedValues(values, *size), $then),
             Data::FixedViews(views, size) => leaf!(@ $leaf = FixedViews(views, *size), $then),
             Data::Encoded(ends, values, unfit) => leaf!(@ $leaf = Encoded(ends, values, unfit), $then),
-            Data::Enum(keys, symbols) => leaf!(@ $leaf = Symbols(keys, symbols), $then),
-            Data::Decimal128(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
-            Data::Decimal256(values, size) => leaf!(@ $leaf = Decimals(values, *size), $then),
+            Data::Enum(keys, symbols) => leaf!(@ $leaf = SymbolValues(keys, symbols), $then),
+            Data::Decimal128(values, size) => leaf!(@ $leaf = DecimalValues(values, *size), $then),
+            Data::Decimal256(values, size) => leaf!(@ $leaf = DecimalValues(values, *size), $then),
             Data::Duration(values) => leaf!(@ $leaf = Durations(values), $then),
             // Always short values.
             Data::Null | Data::Boolean(_) | Data::Int(_) | Data::Float(_) | Data::Double(_) => {
@@ -378,8 +386,8 @@ impl Table<'_> {
         let mut at = out.len();
         for step in &self.steps {
             match step {
-                Step::ShortValues(first, n) => at = self.short_values.put(*first, *n, row, at, out),
-                Step::StringValues(first, n) => {
+                ColumnWrite::ShortValues(first, n) => at = self.short_values.put(*first, *n, row, at, out),
+                ColumnWrite::StringValues(first, n) => {
                     for strings in self.strings.get(*first..first + n).unwrap_or_default() {
                         at = strings.put(row, at, out);
                     }
@@ -395,10 +403,10 @@ impl Table<'_> {
     }
 
     /// Appends a step's value of a row.
-    fn put_step(&self, step: &Step<'_>, row: usize, out: &mut RowBuffer) {
+    fn put_step(&self, step: &ColumnWrite<'_>, row: usize, out: &mut RowBuffer) {
         match step {
-            Step::ShortValues(..) | Step::StringValues(..) => {}
-            Step::Slots(first, n) => {
+            ColumnWrite::ShortValues(..) | ColumnWrite::StringValues(..) => {}
+            ColumnWrite::Slots(first, n) => {
                 let width = self.columns.len();
                 let from = row * width + first;
                 let mut inline_values = self.inline_values.get(from..from + n).unwrap_or_default();
@@ -411,14 +419,14 @@ impl Table<'_> {
                     column += long + 1;
                 }
             }
-            Step::Some(indices, inner) => {
+            ColumnWrite::Some(indices, inner) => {
                 if let Some(row) = indices.get(row).copied().flatten() {
                     inner.put(row..row + 1, out);
                 }
             }
             // SPEC: Complex Types, Arrays: "a long count value, followed by that many array items. A block with count
             // zero indicates the end of the array."
-            Step::List(lists, items) => {
+            ColumnWrite::List(lists, items) => {
                 let Some((first, n)) = lists.get(row).copied().flatten() else { return };
                 if n > 0 {
                     out.long(n as i64);
@@ -426,7 +434,7 @@ impl Table<'_> {
                 items.put(first..first + n, out);
                 out.long(0);
             }
-            Step::Union(places, tables) => {
+            ColumnWrite::Union(places, tables) => {
                 let Some((child, row)) = places.get(row).copied() else { return };
                 if let Some(table) = tables.get(child) {
                     table.put(row..row + 1, out);
@@ -454,20 +462,20 @@ impl Table<'_> {
 /// Encodes the values of a column, or returns the row that cannot be encoded and why.
 fn fill<'s, L: SlowValue>(
     leaf: &L,
-    rows: &Rows,
-    column: &Column<'_>,
+    rows: &RowSelection,
+    column: &BoundColumn<'_>,
     inline_values: impl Iterator<Item = &'s mut InlineValue>,
 ) -> Result<(), (usize, String)> {
     match rows {
-        Rows::From(from, _) => fill_rows(leaf, *from.., column, inline_values),
-        Rows::Picked(picked) => fill_rows(leaf, picked.iter().copied(), column, inline_values),
+        RowSelection::From(from, _) => fill_rows(leaf, *from.., column, inline_values),
+        RowSelection::Picked(picked) => fill_rows(leaf, picked.iter().copied(), column, inline_values),
     }
 }
 
 fn fill_rows<'s, L: SlowValue>(
     leaf: &L,
     rows: impl Iterator<Item = usize>,
-    column: &Column<'_>,
+    column: &BoundColumn<'_>,
     inline_values: impl Iterator<Item = &'s mut InlineValue>,
 ) -> Result<(), (usize, String)> {
     let tag = |branch: Option<usize>| branch.map_or(inline_value(0, 0), |branch| inline_long(branch as i64));

@@ -5,39 +5,39 @@ use std::rc::Rc;
 
 /// The values of an array that the rows have.
 #[derive(Debug, Clone)]
-pub(super) enum Rows {
+pub(super) enum RowSelection {
     /// The first, and their number.
     From(usize, usize),
     /// These.
     Picked(Rc<[usize]>),
 }
 
-impl Rows {
+impl RowSelection {
     pub(super) fn len(&self) -> usize {
         match self {
-            Rows::From(_, n) => *n,
-            Rows::Picked(rows) => rows.len(),
+            RowSelection::From(_, n) => *n,
+            RowSelection::Picked(rows) => rows.len(),
         }
     }
 
     #[inline]
     pub(super) fn at(&self, row: usize) -> usize {
         match self {
-            Rows::From(from, _) => from + row,
-            Rows::Picked(rows) => rows.get(row).copied().unwrap_or_default(),
+            RowSelection::From(from, _) => from + row,
+            RowSelection::Picked(rows) => rows.get(row).copied().unwrap_or_default(),
         }
     }
 
-    pub(super) fn pick(&self, rows: &[usize]) -> Rows {
-        Rows::Picked(rows.iter().map(|row| self.at(*row)).collect())
+    pub(super) fn pick(&self, rows: &[usize]) -> RowSelection {
+        RowSelection::Picked(rows.iter().map(|row| self.at(*row)).collect())
     }
 
     /// Maps the index of each row's value.
     #[inline]
     pub(super) fn map<T>(&self, make: impl FnMut(usize) -> T) -> Vec<T> {
         match self {
-            Rows::From(from, n) => (*from..from + n).map(make).collect(),
-            Rows::Picked(rows) => rows.iter().copied().map(make).collect(),
+            RowSelection::From(from, n) => (*from..from + n).map(make).collect(),
+            RowSelection::Picked(rows) => rows.iter().copied().map(make).collect(),
         }
     }
 
@@ -45,8 +45,8 @@ impl Rows {
     #[inline]
     pub(super) fn each_bit(&self, bits: &BooleanBuffer, mut then: impl FnMut(bool)) {
         match self {
-            Rows::From(from, n) => bits.slice(*from, *n).iter().for_each(then),
-            Rows::Picked(rows) => rows.iter().for_each(|at| then(bits.value(*at))),
+            RowSelection::From(from, n) => bits.slice(*from, *n).iter().for_each(then),
+            RowSelection::Picked(rows) => rows.iter().for_each(|at| then(bits.value(*at))),
         }
     }
 }

@@ -4,9 +4,9 @@
 //! all rows. A column with a value that does not fit uses [`InlineValue`](super::row_buffer::InlineValue)s in these
 //! rows.
 
-use super::bind::{Column, Data};
+use super::bind::{BoundColumn, Data};
 use super::row_buffer::RowBuffer;
-use super::selection::Rows;
+use super::selection::RowSelection;
 use super::short_value::{SHORT_VALUE_BYTES, ShortValue};
 use crate::encoding::short_long_word;
 use std::hint::select_unpredictable;
@@ -71,8 +71,8 @@ impl ShortValues {
     }
 
     /// Adds the tags before values, if there are any.
-    pub(super) fn add_tags(&mut self, column: &Column<'_>, rows: &Rows) {
-        let Tags { value, null } = Tags::of(column);
+    pub(super) fn add_tags(&mut self, column: &BoundColumn<'_>, rows: &RowSelection) {
+        let TagBytes { value, null } = TagBytes::of(column);
         if value.len == 0 && null.len == 0 {
             return;
         }
@@ -85,13 +85,13 @@ impl ShortValues {
     }
 
     /// Adds the values of a column with their tags, if all of them fit.
-    pub(super) fn add(&mut self, column: &Column<'_>, rows: &Rows) -> bool {
-        let (first, tags) = (self.n_columns, Tags::of(column));
+    pub(super) fn add(&mut self, column: &BoundColumn<'_>, rows: &RowSelection) -> bool {
+        let (first, tags) = (self.n_columns, TagBytes::of(column));
         // Tag and value share a short value if they fit.
         if !matches!(column.data, Data::Double(_) | Data::Null) && tags.value.len <= 1 {
             let Some(longest) = self.add_values(column, rows) else { return false };
             if longest + tags.value.len <= SHORT_VALUE_BYTES as u8 {
-                let Tags { value, null } = tags;
+                let TagBytes { value, null } = tags;
                 if value.len == 1 {
                     self.last_column().for_each(|short| {
                         *short = ShortValue { bytes: (short.bytes << 8) | value.bytes, len: short.len + 1 };
@@ -121,7 +121,7 @@ impl ShortValues {
 
     /// Calls `change` with each short value of the last column and whether its value is present, if any may be absent.
     #[inline]
-    fn change(&mut self, column: &Column<'_>, rows: &Rows, change: impl Fn(&mut ShortValue, bool)) {
+    fn change(&mut self, column: &BoundColumn<'_>, rows: &RowSelection, change: impl Fn(&mut ShortValue, bool)) {
         let Some(nulls) = &column.nulls else { return };
         let mut short_values = self.last_column();
         rows.each_bit(nulls.inner(), |valid| {
@@ -132,7 +132,7 @@ impl ShortValues {
     }
 
     /// Adds the values of a column, null or not, if all of them fit, and returns the maximum length.
-    fn add_values(&mut self, column: &Column<'_>, rows: &Rows) -> Option<u8> {
+    fn add_values(&mut self, column: &BoundColumn<'_>, rows: &RowSelection) -> Option<u8> {
         match &column.data {
             Data::Boolean(values) => {
                 self.add_same(ShortValue { bytes: 0, len: 1 });
@@ -166,7 +166,7 @@ impl ShortValues {
     #[inline]
     fn add_each<T: Copy + Default>(
         &mut self,
-        rows: &Rows,
+        rows: &RowSelection,
         values: &[T],
         encode: impl Fn(T) -> ShortValue,
     ) -> Option<u8> {
@@ -178,10 +178,10 @@ impl ShortValues {
             short
         };
         match rows {
-            Rows::From(from, n) => {
+            RowSelection::From(from, n) => {
                 self.add_column(values.get(*from..from + n).unwrap_or_default().iter().copied().map(encode));
             }
-            Rows::Picked(rows) => {
+            RowSelection::Picked(rows) => {
                 self.add_column(rows.iter().map(|at| values.get(*at).copied().unwrap_or_default()).map(encode));
             }
         }
@@ -222,15 +222,15 @@ impl ShortValues {
 }
 
 /// The tags before a column's values, which may take no bytes.
-pub(super) struct Tags {
+pub(super) struct TagBytes {
     pub(super) value: ShortValue,
     pub(super) null: ShortValue,
 }
 
-impl Tags {
-    pub(super) fn of(column: &Column<'_>) -> Tags {
+impl TagBytes {
+    pub(super) fn of(column: &BoundColumn<'_>) -> TagBytes {
         let tag = |branch: Option<usize>| branch.map(tag).unwrap_or_default();
-        Tags { value: tag(column.plan.tags.value), null: tag(column.plan.tags.null) }
+        TagBytes { value: tag(column.plan.tags.value), null: tag(column.plan.tags.null) }
     }
 }
 

@@ -64,16 +64,16 @@ const FIRST: [u128; INLINE_BYTES] = {
 };
 
 /// Values of a fixed size.
-pub(super) struct Fixed<'a>(pub(super) &'a Buffer, pub(super) usize);
+pub(super) struct FixedValues<'a>(pub(super) &'a Buffer, pub(super) usize);
 
-impl Fixed<'_> {
+impl FixedValues<'_> {
     #[inline]
     fn value(&self, at: usize) -> &[u8] {
         self.0.get(at * self.1..(at + 1) * self.1).unwrap_or_default()
     }
 }
 
-impl SlowValue for Fixed<'_> {
+impl SlowValue for FixedValues<'_> {
     #[inline]
     fn inline_value(&self, at: usize) -> InlineValue {
         inline_bytes(self.value(at))
@@ -131,9 +131,9 @@ impl SlowValue for Encoded<'_> {
 }
 
 /// Indices of symbols, by key.
-pub(super) struct Symbols<'a>(pub(super) &'a ScalarBuffer<i32>, pub(super) &'a [Option<i32>]);
+pub(super) struct SymbolValues<'a>(pub(super) &'a ScalarBuffer<i32>, pub(super) &'a [Option<i32>]);
 
-impl SlowValue for Symbols<'_> {
+impl SlowValue for SymbolValues<'_> {
     const SURE: bool = false;
 
     #[inline]
@@ -151,7 +151,7 @@ impl SlowValue for Symbols<'_> {
 }
 
 /// Decimals, with a length and as many bytes as needed, or of a fixed size.
-pub(super) struct Decimals<'a, T: ArrowNativeType>(pub(super) &'a ScalarBuffer<T>, pub(super) Option<usize>);
+pub(super) struct DecimalValues<'a, T: ArrowNativeType>(pub(super) &'a ScalarBuffer<T>, pub(super) Option<usize>);
 
 /// The number of bytes that a number needs, including its sign.
 #[inline]
@@ -180,7 +180,7 @@ fn last_bytes(value: i128, n: usize) -> u128 {
 
 // SPEC: Logical Types, Decimal: "two's-complement representation of the unscaled integer value in big-endian byte
 // order".
-impl SlowValue for Decimals<'_, i128> {
+impl SlowValue for DecimalValues<'_, i128> {
     const SURE: bool = false;
 
     #[inline]
@@ -206,7 +206,7 @@ impl SlowValue for Decimals<'_, i128> {
     }
 }
 
-impl Decimals<'_, i256> {
+impl DecimalValues<'_, i256> {
     fn value(&self, at: usize) -> (i256, usize) {
         let value = self.0.get(at).copied().unwrap_or_default();
         let sign = if value.is_negative() { i256::MINUS_ONE } else { i256::ZERO };
@@ -214,7 +214,7 @@ impl Decimals<'_, i256> {
     }
 }
 
-impl SlowValue for Decimals<'_, i256> {
+impl SlowValue for DecimalValues<'_, i256> {
     const SURE: bool = false;
 
     fn inline_value(&self, at: usize) -> InlineValue {

@@ -2,10 +2,10 @@
 //!
 //! Which strings are long is hard to predict, so nothing branches on it, except for strings longer than most.
 
-use super::bind::{Column, Data};
+use super::bind::{BoundColumn, Data};
 use super::row_buffer::RowBuffer;
-use super::selection::Rows;
-use super::short_values::Tags;
+use super::selection::RowSelection;
+use super::short_values::TagBytes;
 use arrow_buffer::{ArrowNativeType, OffsetBuffer};
 use std::hint::select_unpredictable;
 
@@ -31,7 +31,7 @@ impl<'a> StringValue<'a> {
 
 impl<'a> StringValues<'a> {
     /// The strings of a column, and whether their tags are included. `None` for other types.
-    pub(super) fn of(column: &'a Column<'_>, rows: &Rows) -> Option<(StringValues<'a>, bool)> {
+    pub(super) fn of(column: &'a BoundColumn<'_>, rows: &RowSelection) -> Option<(StringValues<'a>, bool)> {
         let mut strings = match &column.data {
             Data::Text(offsets, values) => rows.map(|at| in_one(offsets, values, at)),
             Data::LargeText(offsets, values) => rows.map(|at| in_one(offsets, values, at)),
@@ -43,7 +43,7 @@ impl<'a> StringValues<'a> {
             }
             _ => return None,
         };
-        let tags = Tags::of(column);
+        let tags = TagBytes::of(column);
         // Longer tags have a column of their own.
         let has_tag = tags.value.len == 1 && tags.null.len <= 1;
         if has_tag {

@@ -2,6 +2,7 @@
 //! text. Not every test uses all of it.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod imports;
 pub(crate) mod json;
 
 pub(crate) use avro_testing::ways;

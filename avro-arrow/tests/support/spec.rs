@@ -354,7 +354,7 @@ fn is_decimal(named: &Named) -> bool {
     matches!(named.body, Body::Fixed(_, true))
 }
 
-/// A decimal's two's complement in so many bytes.
+/// A decimal's two's complement in `size` bytes.
 fn sized(bytes: &[u8], size: usize) -> Option<Value> {
     let mut number = bytes.first().map_or(0, |byte| if *byte >= 0x80 { -1i128 } else { 0 });
     for byte in bytes {

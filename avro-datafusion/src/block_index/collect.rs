@@ -2,7 +2,7 @@
 
 use super::format::{BlockStats, ColumnStats};
 use super::leaves::{Leaf, column_at};
-use super::value::{Side, Value, min_max};
+use super::value::{BoundSide, Value, min_max};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use avro_arrow::container::RawBlock;
 use datafusion::arrow::buffer::NullBuffer;
@@ -107,10 +107,10 @@ impl Column {
         }
         match &mut self.min_max {
             Some((a, b)) => {
-                if min.is_beyond(a, Side::Min) {
+                if min.is_beyond(a, BoundSide::Min) {
                     *a = min;
                 }
-                if max.is_beyond(b, Side::Max) {
+                if max.is_beyond(b, BoundSide::Max) {
                     *b = max;
                 }
             }
@@ -123,7 +123,7 @@ impl Column {
         let Some((min, max)) = self.min_max.filter(|_| !self.unordered) else {
             return ColumnStats { nulls, ..ColumnStats::default() };
         };
-        let (mut min, mut max) = (min.bound(Side::Min), max.bound(Side::Max));
+        let (mut min, mut max) = (min.bound(BoundSide::Min), max.bound(BoundSide::Max));
         for bound in [&mut min, &mut max].into_iter().flatten() {
             bound.exact &= !self.unsure;
         }

@@ -260,6 +260,7 @@ fn unhex(text: &str) -> Option<[u8; 16]> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     fn identity() -> Identity {
         Identity { size: 1000, modified: 1_700_000_000_123_456, etag: None, sync: [7; 16], schema: "ab".to_owned() }
@@ -281,9 +282,9 @@ mod tests {
             (identity(), Identity { sync: [8; 16], ..identity() }, Some("sync marker")),
             (identity(), Identity { schema: "cd".to_owned(), ..identity() }, Some("schema")),
         ];
-        for (then, now, expected) in cases {
+        check_all(cases, |(then, now, expected)| {
             assert_eq!(then.differs(&now), expected, "{then:?} {now:?}");
-        }
+        });
     }
 
     #[test]

@@ -149,6 +149,7 @@ pub(crate) fn column_at(batch: &RecordBatch, path: &str) -> Option<(ArrayRef, Op
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn leaves_lists_ordered_columns() {
@@ -182,13 +183,13 @@ mod tests {
                 "d:bytes (decimal(5, 2)):Decimal128(5, 2)",
             ),
         ];
-        for (json, expected) in cases {
+        check_all(cases, |(json, expected)| {
             let limits = Limits::default();
             let schema = Schema::parse(&json, &limits).unwrap();
             let found = leaves(&schema, &limits).unwrap();
             let found: Vec<_> =
                 found.iter().map(|leaf| format!("{}:{}:{}", leaf.path, leaf.avro_type, leaf.data_type)).collect();
             assert_eq!(found.join(" "), expected, "{json}");
-        }
+        });
     }
 }

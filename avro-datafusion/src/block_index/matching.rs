@@ -117,6 +117,7 @@ fn is_promoted(file: &Node, reader: &Node) -> bool {
 mod tests {
     use super::*;
     use avro_arrow::Limits;
+    use avro_testing::check_all;
 
     #[test]
     fn is_same_column_compares_schemas() {
@@ -149,13 +150,13 @@ mod tests {
             (r#""int""#.to_owned(), r#""long""#.to_owned(), "value", true),
             (r#""int""#.to_owned(), record(r#""int""#), "value", false),
         ];
-        for (file, reader, path, expected) in cases {
+        check_all(cases, |(file, reader, path, expected)| {
             let parse = |json: &str| Schema::parse(json, &Limits::default()).unwrap();
             let (file, reader) = (parse(&file), parse(&reader));
             let same = |by| is_same_column(Some(&reader), by, &file, path);
             assert_eq!(same(FieldMatch::Name), expected, "{} {}", file.json(), reader.json());
             assert!(!same(FieldMatch::Id), "names say nothing then");
             assert!(is_same_column(Some(&file), FieldMatch::Id, &file, path));
-        }
+        });
     }
 }

@@ -14,6 +14,6 @@ pub(crate) mod value;
 #[cfg(feature = "cluster")]
 pub(crate) use model::MARKER;
 pub(crate) use model::{CachedIndex, FileIndex};
-pub(crate) use prune::{Columns, Pruner};
+pub(crate) use prune::{ColumnMapping, Pruner};
 pub(crate) use schedule::{BlockSchedule, SortKey};
 pub(crate) use statistics::{of_file, of_files};

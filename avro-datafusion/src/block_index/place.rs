@@ -73,6 +73,7 @@ impl fmt::Debug for ObjectLocation {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
     use object_store::memory::InMemory;
 
     #[test]
@@ -91,9 +92,9 @@ mod tests {
             ("s3://bucket", "b.avro", Some(""), "s3/bucket/.b.avro.avroidx"),
             ("http://host:8080", "b.avro", Some("i"), "i/http/host:8080/.b.avro.avroidx"),
         ];
-        for (url, path, directory, expected) in cases {
+        check_all(cases, |(url, path, directory, expected)| {
             let directory = directory.map(|path| place("file:///", path));
             assert_eq!(place(url, path).of_index(directory.as_ref()).unwrap().path.as_ref(), expected);
-        }
+        });
     }
 }

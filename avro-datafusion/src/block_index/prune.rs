@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// How the columns of a table correspond to those of a file.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Columns<'a> {
+pub(crate) struct ColumnMapping<'a> {
     /// Columns of the files, without partition columns.
     pub(crate) table: &'a SchemaRef,
     /// Schema to which files are resolved, if any, and how fields are matched.
@@ -30,7 +30,7 @@ pub(crate) struct Columns<'a> {
     pub(crate) file: &'a AvroSchema,
 }
 
-impl Columns<'_> {
+impl ColumnMapping<'_> {
     /// Returns the statistics of this column, or of a field inside it, and its type.
     pub(crate) fn known(&self, index: &FileIndex, column: usize, path: &[&str]) -> Option<(TableColumn, DataType)> {
         let mut field = self.table.fields().get(column)?;
@@ -63,7 +63,7 @@ pub(crate) struct Pruner {
 
 impl Pruner {
     /// Creates a pruner for a filter over the table's columns; partition columns must already be literals.
-    pub(crate) fn new(expr: Arc<dyn PhysicalExpr>, columns: Columns<'_>, index: &FileIndex) -> Pruner {
+    pub(crate) fn new(expr: Arc<dyn PhysicalExpr>, columns: ColumnMapping<'_>, index: &FileIndex) -> Pruner {
         let mut fields: Vec<_> = columns.table.fields().iter().cloned().collect();
         let mut known = HashMap::new();
         let visited = expr.apply(|expr| {

@@ -2,7 +2,7 @@
 //! first, and the filter prunes again before each.
 
 use super::model::{FileIndex, MARKER};
-use super::prune::{Columns, Pruner};
+use super::prune::{ColumnMapping, Pruner};
 use arrow_array::Array;
 use arrow_schema::SortOptions;
 use datafusion::arrow::compute::sort_to_indices;
@@ -68,7 +68,7 @@ impl BlockSchedule {
     }
 
     /// Reads blocks with the first rows of a sort order first. Only useful with a dynamic filter.
-    pub(crate) fn with_order(mut self, key: &SortKey, columns: Columns<'_>) -> BlockSchedule {
+    pub(crate) fn with_order(mut self, key: &SortKey, columns: ColumnMapping<'_>) -> BlockSchedule {
         if self.range_bytes.is_some() {
             self.order = BlockOrder::new(key, columns, &self.index);
         }
@@ -181,7 +181,7 @@ impl BlockSchedule {
 
 impl BlockOrder {
     /// Returns `None` if there are no statistics of the column.
-    fn new(key: &SortKey, columns: Columns<'_>, index: &FileIndex) -> Option<BlockOrder> {
+    fn new(key: &SortKey, columns: ColumnMapping<'_>, index: &FileIndex) -> Option<BlockOrder> {
         let path: Vec<&str> = key.path.iter().map(String::as_str).collect();
         let (known, _) = columns.known(index, key.column, &path)?;
         let best = if key.options.descending { &known.max } else { &known.min };
@@ -213,6 +213,7 @@ mod tests {
     use arrow_array::{ArrayRef, BooleanArray, Int64Array, UInt64Array};
     use arrow_schema::{DataType, Field, Schema};
     use avro_arrow::FieldMatch;
+    use avro_testing::check_all;
     use std::collections::HashMap;
 
     /// Blocks of 100 bytes from offset 50 with these min values of `a`, max 5 higher, and these null counts.
@@ -251,9 +252,9 @@ mod tests {
             (334..335, Some(3..4)),
             (0..0, None),
         ];
-        for (part, expected) in cases {
+        check_all(cases, |(part, expected)| {
             assert_eq!(all(BlockSchedule::new(Arc::clone(&index), &part, 0)), Vec::from_iter(expected), "{part:?}");
-        }
+        });
     }
 
     #[test]
@@ -272,14 +273,14 @@ mod tests {
             (&[1, 1, 1, 1, 1], 0, Some(10), &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
             (&[1, 0, 1, 1, 1], 100, Some(200), &[(0, 1), (2, 5)]),
         ];
-        for (left, gap, range_bytes, expected) in cases {
+        check_all(cases, |(left, gap, range_bytes, expected)| {
             let index = index(&vec![Some(0); left.len()], &vec![0; left.len()]);
             let mut schedule = BlockSchedule::new(index, &(0..u64::MAX), gap);
             schedule.left = left.iter().map(|left| *left == 1).collect();
             schedule.range_bytes = range_bytes;
             let expected: Vec<_> = expected.iter().map(|(start, end)| *start..*end).collect();
             assert_eq!(all(schedule), expected, "{left:?} {gap} {range_bytes:?}");
-        }
+        });
     }
 
     #[test]
@@ -297,8 +298,8 @@ mod tests {
             (&[Some(5), Some(1), Some(3)], &[0, 0, 1], (true, true), &[2, 0, 1]),
             (&[Some(5), Some(1), Some(3)], &[1, 0, 1], (false, true), &[2, 0, 1]),
         ];
-        for (min, nulls, (descending, nulls_first), expected) in cases {
-            let columns = Columns { table: &table, reader: None, by: FieldMatch::Name, file: &file };
+        check_all(cases, |(min, nulls, (descending, nulls_first), expected)| {
+            let columns = ColumnMapping { table: &table, reader: None, by: FieldMatch::Name, file: &file };
             let options = SortOptions { descending, nulls_first };
             let key = SortKey { column: 0, path: vec![], options };
             let mut schedule = BlockSchedule::new(index(min, nulls), &(0..u64::MAX), 0);
@@ -310,6 +311,6 @@ mod tests {
             })
             .collect();
             assert_eq!(blocks, expected, "{min:?} {options:?}");
-        }
+        });
     }
 }

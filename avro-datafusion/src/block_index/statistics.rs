@@ -2,7 +2,7 @@
 
 use super::matching::TableColumn;
 use super::model::FileIndex;
-use super::prune::Columns;
+use super::prune::ColumnMapping;
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_schema::{DataType, SchemaRef, SortOptions};
 use datafusion::arrow::compute::sort_to_indices;
@@ -10,7 +10,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 
 /// Returns the statistics of the projected columns in a file: exact row and null counts, and bounds.
-pub(crate) fn of_file(index: &FileIndex, columns: Columns<'_>, projection: &[usize]) -> Statistics {
+pub(crate) fn of_file(index: &FileIndex, columns: ColumnMapping<'_>, projection: &[usize]) -> Statistics {
     let is_wanted = |i: &usize| projection.contains(i);
     let column = |(i, field): (usize, &arrow_schema::FieldRef)| match Some(i)
         .filter(is_wanted)

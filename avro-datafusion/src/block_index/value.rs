@@ -45,14 +45,14 @@ pub(crate) struct Bound {
 
 /// The side of a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum BoundSide {
     Min,
     Max,
 }
 
 impl Value {
     /// Returns whether this value is outside of the other on that side.
-    pub(crate) fn is_beyond(&self, other: &Value, side: Side) -> bool {
+    pub(crate) fn is_beyond(&self, other: &Value, side: BoundSide) -> bool {
         let order = match (self, other) {
             (Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
             (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
@@ -63,7 +63,7 @@ impl Value {
             (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
             _ => Ordering::Equal,
         };
-        order == if side == Side::Min { Ordering::Less } else { Ordering::Greater }
+        order == if side == BoundSide::Min { Ordering::Less } else { Ordering::Greater }
     }
 
     /// Returns whether the value is NaN, which has no order.
@@ -76,24 +76,24 @@ impl Value {
     }
 
     /// Returns the bound stored for this value; `None` if no bound fits the maximum size.
-    pub(crate) fn bound(self, side: Side) -> Option<Bound> {
+    pub(crate) fn bound(self, side: BoundSide) -> Option<Bound> {
         let inexact = |value| Some(Bound { value, exact: false });
         match self {
             // Some systems treat the two zeros as equal, others do not.
-            Value::Float(0.0) => inexact(Value::Float(if side == Side::Min { -0.0 } else { 0.0 })),
-            Value::Double(0.0) => inexact(Value::Double(if side == Side::Min { -0.0 } else { 0.0 })),
+            Value::Float(0.0) => inexact(Value::Float(if side == BoundSide::Min { -0.0 } else { 0.0 })),
+            Value::Double(0.0) => inexact(Value::Double(if side == BoundSide::Min { -0.0 } else { 0.0 })),
             Value::Text(text) if text.len() > TEXT_MAX => {
                 let cut = text.get(..text.floor_char_boundary(TEXT_MAX))?;
                 inexact(Value::Text(match side {
-                    Side::Min => cut.to_owned(),
-                    Side::Max => text_above(cut)?,
+                    BoundSide::Min => cut.to_owned(),
+                    BoundSide::Max => text_above(cut)?,
                 }))
             }
             Value::Bytes(bytes) if bytes.len() > TEXT_MAX => {
                 let cut = bytes.get(..TEXT_MAX)?;
                 inexact(Value::Bytes(match side {
-                    Side::Min => cut.to_vec(),
-                    Side::Max => bytes_above(cut)?,
+                    BoundSide::Min => cut.to_vec(),
+                    BoundSide::Max => bytes_above(cut)?,
                 }))
             }
             value => Some(Bound { value, exact: true }),
@@ -293,6 +293,7 @@ fn big_endian(bytes: &[u8]) -> Option<i256> {
 mod tests {
     use super::*;
     use arrow_array::{BinaryViewArray, FixedSizeBinaryArray, StringViewArray, TimestampMicrosecondArray};
+    use avro_testing::check_all;
 
     #[test]
     fn bound_truncates_long_values() {
@@ -329,12 +330,12 @@ mod tests {
             (Value::Double(0.0), Some(Value::Double(-0.0)), Some(Value::Double(0.0))),
             (Value::Float(-0.0), Some(Value::Float(-0.0)), Some(Value::Float(0.0))),
         ];
-        for (value, min, max) in cases {
-            assert_eq!(bound(value.clone(), Side::Min), min.map(|value| (value, false)), "{value:?}");
-            assert_eq!(bound(value.clone(), Side::Max), max.map(|value| (value, false)), "{value:?}");
-        }
+        check_all(cases, |(value, min, max)| {
+            assert_eq!(bound(value.clone(), BoundSide::Min), min.map(|value| (value, false)), "{value:?}");
+            assert_eq!(bound(value.clone(), BoundSide::Max), max.map(|value| (value, false)), "{value:?}");
+        });
         for value in [text(&"x".repeat(64)), Value::Bytes(vec![255; 64]), Value::Double(1.0), Value::Integer(0)] {
-            assert_eq!(bound(value.clone(), Side::Max), Some((value, true)));
+            assert_eq!(bound(value.clone(), BoundSide::Max), Some((value, true)));
         }
     }
 
@@ -358,7 +359,7 @@ mod tests {
         ];
         for array in arrays {
             let (min, max) = min_max(&array).unwrap();
-            assert!(min.is_beyond(&max, Side::Min) && max.is_beyond(&min, Side::Max));
+            assert!(min.is_beyond(&max, BoundSide::Min) && max.is_beyond(&min, BoundSide::Max));
             let bytes = BinaryViewArray::from_iter([Some(min.encode()), None, Some(max.encode())]);
             let decoded = decode(&bytes, array.data_type()).unwrap();
             assert!(decoded.is_null(1));

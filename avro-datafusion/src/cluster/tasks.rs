@@ -77,15 +77,23 @@ fn leaf(
         false if is_cut => split(files, source, partitions * tasks)?,
         false => whole_files(files).split_files(partitions * tasks),
     };
+    let mut empty = files.clone();
+    empty.file_groups.clear();
     let scan_of_task = |task: usize| -> Arc<dyn ExecutionPlan> {
-        let mut own: Vec<FileGroup> = groups.iter().skip(task).step_by(tasks).cloned().collect();
+        let own = groups.iter().skip(task).step_by(tasks);
+        let mut own: Vec<FileGroup> = own.map(|group| FileGroup::new(group.iter().map(sent).collect())).collect();
         own.resize(partitions.max(own.len()), FileGroup::default());
-        let mut files = files.clone();
+        let mut files = empty.clone();
         files.file_groups = own;
         DataSourceExec::from_data_source(files)
     };
     // Every task has as many partitions as the first, which has the most.
     Ok(Arc::new(DistributedLeafExec::try_new(Arc::clone(plan), (0..tasks).map(scan_of_task))?))
+}
+
+/// Returns a file without what only the planner uses.
+fn sent(file: &PartitionedFile) -> PartitionedFile {
+    PartitionedFile { statistics: None, ordering: None, ..file.clone() }
 }
 
 fn whole_files(files: &FileScanConfig) -> FileGroup {
@@ -153,9 +161,9 @@ fn at_blocks(mut file: PartitionedFile) -> PartitionedFile {
     let moved = |bound: i64| {
         let at = u64::try_from(bound).unwrap_or(0);
         // A range has the blocks whose preceding marker begins in it.
-        let next = index.starts().iter().map(|start| start.saturating_sub(MARKER)).find(|marker| *marker >= at);
-        match next {
-            Some(marker) if at > 0 && at < size => i64::try_from(marker).unwrap_or(bound),
+        let next = index.starts().partition_point(|start| start.saturating_sub(MARKER) < at);
+        match index.starts().get(next) {
+            Some(start) if at > 0 && at < size => i64::try_from(start.saturating_sub(MARKER)).unwrap_or(bound),
             _ => bound,
         }
     };

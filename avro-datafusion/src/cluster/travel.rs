@@ -15,7 +15,7 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::ScalarFunctionExpr;
-use datafusion::physical_expr::expressions::CastExpr;
+use datafusion::physical_expr::expressions::{CastExpr, Literal};
 use datafusion::physical_expr::window::{PlainAggregateWindowExpr, SlidingAggregateWindowExpr, WindowExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::limit::GlobalLimitExec;
@@ -23,20 +23,27 @@ use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Metadata that functions look at.
 const MEANINGFUL: [&str; 2] = ["ARROW:extension:name", "avro.logicalType"];
 
 /// The functions of the coordinator's session, an extension of its [`SessionConfig`].
-#[derive(Debug, Clone, Copy)]
-struct SessionFunctions(Table);
+#[derive(Debug)]
+struct SessionFunctions {
+    kind: Table,
+    /// The names of the program's own functions.
+    own: HashSet<String>,
+}
 
 /// Adds to a coordinator's session what it needs to send plans.
 pub(super) fn coordinator(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let aggregates = builder.aggregate_functions().as_deref().unwrap_or_default();
     let kind = kind_of(aggregates).unwrap_or(Table::Plain);
-    builder.config().get_or_insert_default().set_extension(Arc::new(SessionFunctions(kind)));
+    let scalars = builder.scalar_functions().as_deref().unwrap_or_default();
+    let own = scalars.iter().map(|function| function.name().to_owned()).collect();
+    builder.config().get_or_insert_default().set_extension(Arc::new(SessionFunctions { kind, own }));
     builder.with_distributed_user_codec(AvroCodec::default())
 }
 
@@ -54,7 +61,7 @@ pub(super) fn worker(state: SessionState, is_exact: bool) -> Result<SessionState
 }
 
 fn table_of(config: &SessionConfig) -> Table {
-    config.get_extension::<SessionFunctions>().map_or(Table::Plain, |functions| functions.0)
+    config.get_extension::<SessionFunctions>().map_or(Table::Plain, |functions| functions.kind)
 }
 
 /// Returns the files of a scan of Avro files, and their source.
@@ -66,13 +73,15 @@ pub(super) fn avro_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfi
 /// Returns why workers cannot run a plan; `None` if they can.
 pub(super) fn why_local(plan: &Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Option<String>> {
     let functions = table_of(config).functions()?;
+    let session = config.get_extension::<SessionFunctions>();
+    let is_of_program = |name: &str| session.as_ref().is_some_and(|session| session.own.contains(name));
     let mut reason = None;
     plan.apply(|node| {
         reason = match why_local_node(node, functions)? {
             Some(reason) => Some(reason),
             // Scans of Avro files send their expressions themselves.
             None if avro_scan(node).is_some() => None,
-            None => why_local_exprs(node, functions)?,
+            None => why_local_exprs(node, functions, &is_of_program)?,
         };
         Ok(if reason.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
@@ -116,20 +125,32 @@ fn why_local_aggregate(function: &AggregateUDF, functions: &Functions) -> Option
     (known.as_ref() != function).then(|| format!("workers have another function {}", function.name()))
 }
 
-fn why_local_exprs(node: &Arc<dyn ExecutionPlan>, functions: &Functions) -> Result<Option<String>> {
+fn why_local_exprs(
+    node: &Arc<dyn ExecutionPlan>,
+    functions: &Functions,
+    is_of_program: &dyn Fn(&str) -> bool,
+) -> Result<Option<String>> {
     let mut reason = None;
     node.apply_expressions(&mut |expr| {
         expr.apply(|expr| {
-            reason = why_local_expr(expr, functions)?;
+            reason = why_local_expr(expr, functions, is_of_program)?;
             Ok(if reason.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })
     })?;
     Ok(reason)
 }
 
-fn why_local_expr(expr: &Arc<dyn PhysicalExpr>, functions: &Functions) -> Result<Option<String>> {
+fn why_local_expr(
+    expr: &Arc<dyn PhysicalExpr>,
+    functions: &Functions,
+    is_of_program: &dyn Fn(&str) -> bool,
+) -> Result<Option<String>> {
     if let Some(cast) = expr.downcast_ref::<CastExpr>() {
         return Ok(lost_metadata(cast.target_field()).map(|what| format!("a cast to {what} loses its type on the way")));
+    }
+    if expr.is::<Literal>() {
+        let is_typed = !expr.return_field(&Schema::empty())?.metadata().is_empty();
+        return Ok(is_typed.then(|| "a literal loses its type on the way".to_owned()));
     }
     let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>() else { return Ok(None) };
     let function = call.fun();
@@ -139,7 +160,7 @@ fn why_local_expr(expr: &Arc<dyn PhysicalExpr>, functions: &Functions) -> Result
     let is_there = match functions.scalar.get(call.name()) {
         Some(known) => extends(known, function),
         // A program's own functions are looked up by name.
-        None => !is_own(function)?,
+        None => is_of_program(call.name()) && !is_own(function)?,
     };
     if !is_there {
         return Ok(Some(format!("workers have another function {}", function.name())));

@@ -3,25 +3,13 @@
 //! Text beside bytes stands for its UTF-8 bytes, and text as `\x00ff` for those bytes, as bytes are shown. Text beside
 //! a uuid is a uuid in any case, with or without hyphens and braces.
 
-use super::coercion::{Side, is_text};
+use super::operand::{Operand, is_bytes, is_text, is_uuid};
 use super::text;
 use super::uuid;
-use arrow_schema::extension::{EXTENSION_TYPE_NAME_KEY, ExtensionType, Uuid};
 use arrow_schema::{DataType, Field};
 use datafusion::common::{DFSchema, Result, ScalarValue, exec_err};
 use datafusion::logical_expr::expr::Like;
 use datafusion::logical_expr::{Expr, Operator, cast, lit};
-
-/// Whether values of this type are bytes, of one size or any.
-pub(crate) fn is_bytes(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
-}
-
-/// Whether a field has uuids as 16 bytes.
-pub(super) fn is_uuid(field: &Field) -> bool {
-    *field.data_type() == DataType::FixedSizeBinary(16)
-        && field.metadata().get(EXTENSION_TYPE_NAME_KEY).is_some_and(|name| name == Uuid::NAME)
-}
 
 /// Whether a field has uuids as text.
 fn is_uuid_text(field: &Field) -> bool {
@@ -29,7 +17,7 @@ fn is_uuid_text(field: &Field) -> bool {
 }
 
 /// Returns both sides as they can be compared, if these kinds need other expressions.
-pub(super) fn align(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
+pub(super) fn align(left: &Operand, right: &Operand) -> Result<Option<(Expr, Expr)>> {
     let kinds = (is_bytes(left.data_type()), is_bytes(right.data_type()));
     match kinds {
         (true, true) if left.data_type() == right.data_type() => Ok(None),
@@ -41,14 +29,14 @@ pub(super) fn align(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
 }
 
 /// Bytes of two types.
-fn both(left: &Side, right: &Side) -> (Expr, Expr) {
+fn both(left: &Operand, right: &Operand) -> (Expr, Expr) {
     if let Some(literal) = literal_bytes(right).and_then(|bytes| as_type(bytes, left.data_type())) {
         return (left.expr.clone(), literal);
     }
     if let Some(literal) = literal_bytes(left).and_then(|bytes| as_type(bytes, right.data_type())) {
         return (literal, right.expr.clone());
     }
-    let any_size = |side: &Side| match side.data_type() {
+    let any_size = |side: &Operand| match side.data_type() {
         DataType::BinaryView => side.expr.clone(),
         DataType::FixedSizeBinary(_) => cast(cast(side.expr.clone(), DataType::Binary), DataType::BinaryView),
         _ => cast(side.expr.clone(), DataType::BinaryView),
@@ -57,7 +45,7 @@ fn both(left: &Side, right: &Side) -> (Expr, Expr) {
 }
 
 /// The bytes of `X'00ff'`.
-fn literal_bytes(side: &Side) -> Option<Vec<u8>> {
+fn literal_bytes(side: &Operand) -> Option<Vec<u8>> {
     match &side.expr {
         Expr::Literal(
             ScalarValue::Binary(bytes)
@@ -83,7 +71,7 @@ fn as_type(bytes: Vec<u8>, data_type: &DataType) -> Option<Expr> {
     }))
 }
 
-fn with_text(bytes: &Side, text: &Side) -> Result<Option<(Expr, Expr)>> {
+fn with_text(bytes: &Operand, text: &Operand) -> Result<Option<(Expr, Expr)>> {
     if is_uuid(&bytes.field) {
         return match text.literal_text() {
             Some(literal) => match uuid::parse(literal) {
@@ -119,7 +107,7 @@ fn byte(digits: &[u8]) -> Option<u8> {
 }
 
 /// Enums are treated as text; text does not compare with a number.
-fn enums(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
+fn enums(left: &Operand, right: &Operand) -> Result<Option<(Expr, Expr)>> {
     for (side, other) in [(left, right), (right, left)] {
         if let DataType::Dictionary(_, values) = side.data_type()
             && is_text(values)
@@ -139,7 +127,7 @@ fn enums(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
 }
 
 /// Compares a uuid stored as text with a literal, in both cases that writers use.
-pub(super) fn uuid_text(left: &Side, op: Operator, right: &Side) -> Option<Expr> {
+pub(super) fn uuid_text(left: &Operand, op: Operator, right: &Operand) -> Option<Expr> {
     let negated = match op {
         Operator::Eq => false,
         Operator::NotEq => true,
@@ -158,14 +146,14 @@ pub(super) fn uuid_text(left: &Side, op: Operator, right: &Side) -> Option<Expr>
 
 /// `LIKE` of bytes, byte by byte.
 pub(super) fn like(like: &Like, schema: &DFSchema) -> Option<Expr> {
-    let value = Side::new(&like.expr, schema)?;
+    let value = Operand::new(&like.expr, schema)?;
     if !is_bytes(value.data_type()) {
         return None;
     }
     let (value, pattern) = if is_uuid(&value.field) {
         (text::of(value.expr, &value.field), like.pattern.as_ref().clone())
     } else {
-        let pattern = Side::new(&like.pattern, schema)?;
+        let pattern = Operand::new(&like.pattern, schema)?;
         let pattern = match pattern.literal_text() {
             Some(pattern) => lit(text::latin1(pattern.as_bytes())),
             None => text::as_latin1(pattern.expr),
@@ -178,6 +166,7 @@ pub(super) fn like(like: &Like, schema: &DFSchema) -> Option<Expr> {
 #[cfg(test)]
 mod tests {
     use super::literal_of_text;
+    use avro_testing::check_all;
 
     #[test]
     fn text_converts_to_bytes() {
@@ -189,8 +178,8 @@ mod tests {
             ("\\x", b"\\x"),
             ("é", "é".as_bytes()),
         ];
-        for (text, bytes) in cases {
+        check_all(cases, |(text, bytes)| {
             assert_eq!(literal_of_text(text), bytes, "{text}");
-        }
+        });
     }
 }

@@ -135,6 +135,7 @@ pub(super) fn time_of_day(text: &str) -> Option<i128> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn parse_accepts_any_year() {
@@ -153,10 +154,10 @@ mod tests {
             ("yesterday", None),
             ("", None),
         ];
-        for (text, seconds) in cases {
+        check_all(cases, |(text, seconds)| {
             let expected = seconds.map(|(s, is_instant)| Written { nanos: i128::from(s) * NANOS, is_instant });
             assert_eq!(parse(text), expected, "{text}");
-        }
+        });
         assert_eq!(parse("1970-01-01 00:00:00.000000001").unwrap().nanos, 1);
         assert_eq!(parse("1970-01-01 00:00:00.5").unwrap().nanos, 500_000_000);
     }
@@ -171,9 +172,9 @@ mod tests {
             ("2024-03-31 02:30:00", "2024-03-31 01:30:00"), // skipped
             ("2024-10-27 02:30:00", "2024-10-27 01:30:00"), // shown twice
         ];
-        for (wall, utc) in cases {
+        check_all(cases, |(wall, utc)| {
             assert_eq!(instant_of(berlin, at(wall)), at(utc), "{wall}");
-        }
+        });
         assert_eq!(wall_of(berlin, at("2024-03-31 01:30:00")), at("2024-03-31 03:30:00"));
         assert_eq!(wall_of(berlin, i64::MAX), i64::MAX);
         assert!(zone("Europe/Atlantis").is_err());

@@ -12,55 +12,20 @@
 use std::sync::Arc;
 
 use super::exprs::{self, Rewrite};
-use super::{bytes, temporal, text, uuid, zones};
+use super::operand::{Operand, is_text, is_uuid};
+use super::{bytes, declared, temporal, text, uuid, zones};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast, lit, not,
+    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast, lit, not,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-/// An expression and its type.
-#[derive(Debug, Clone)]
-pub(super) struct Side {
-    pub(super) expr: Expr,
-    pub(super) field: FieldRef,
-}
-
-impl Side {
-    /// Returns `None` for an expression without a type; DataFusion reports it.
-    pub(super) fn new(expr: &Expr, schema: &DFSchema) -> Option<Side> {
-        let (_, field) = expr.to_field(schema).ok()?;
-        Some(Side { expr: expr.clone(), field })
-    }
-
-    pub(super) fn data_type(&self) -> &DataType {
-        self.field.data_type()
-    }
-
-    /// The text of a literal.
-    pub(super) fn literal_text(&self) -> Option<&str> {
-        match &self.expr {
-            Expr::Literal(value, _) => value.try_as_str().flatten(),
-            _ => None,
-        }
-    }
-}
-
-/// Whether values of this type are text, enums among them.
-pub(crate) fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
-}
-
 /// Returns two sides that can be compared, if that takes other expressions than these.
-fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
+fn align(left: &Operand, right: &Operand, zone: &str) -> Result<Option<(Expr, Expr)>> {
     if left.data_type() == right.data_type() && !temporal::is_interval(left.data_type()) {
         return Ok(None);
     }
@@ -105,15 +70,15 @@ impl Rewrite for Compared<'_> {
             Expr::Case(case) => self.case(case, schema)?,
             Expr::ScalarFunction(call) => self.call(call, schema)?,
             Expr::Like(like) => bytes::like(like, schema),
-            Expr::Cast(Cast { expr, field }) => self.cast(expr, field, false, schema),
-            Expr::TryCast(TryCast { expr, field }) => self.cast(expr, field, true, schema),
+            Expr::Cast(Cast { expr, field }) => self.cast(expr, field, false, schema)?,
+            Expr::TryCast(TryCast { expr, field }) => self.cast(expr, field, true, schema)?,
             _ => None,
         };
         Ok(rewritten.map_or_else(|| Transformed::no(expr), Transformed::yes))
     }
 
     fn join_keys(&self, keys: &mut (Expr, Expr), left: &DFSchema, right: &DFSchema) -> Result<bool> {
-        let (Some(left), Some(right)) = (Side::new(&keys.0, left), Side::new(&keys.1, right)) else {
+        let (Some(left), Some(right)) = (Operand::new(&keys.0, left), Operand::new(&keys.1, right)) else {
             return Ok(false);
         };
         match align(&left, &right, self.zone)? {
@@ -128,7 +93,8 @@ impl Rewrite for Compared<'_> {
 
 impl Compared<'_> {
     fn binary(&self, binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
-        let (Some(left), Some(right)) = (Side::new(&binary.left, schema), Side::new(&binary.right, schema)) else {
+        let (Some(left), Some(right)) = (Operand::new(&binary.left, schema), Operand::new(&binary.right, schema))
+        else {
             return Ok(None);
         };
         match binary.op {
@@ -138,7 +104,7 @@ impl Compared<'_> {
         }
     }
 
-    fn compare(&self, left: &Side, op: Operator, right: &Side) -> Result<Option<Expr>> {
+    fn compare(&self, left: &Operand, op: Operator, right: &Operand) -> Result<Option<Expr>> {
         if let Some(compared) = bytes::uuid_text(left, op, right) {
             return Ok(Some(compared));
         }
@@ -147,15 +113,15 @@ impl Compared<'_> {
     }
 
     /// Returns a comparison, rewritten if necessary.
-    fn comparison(&self, left: &Side, op: Operator, right: &Side) -> Result<Expr> {
+    fn comparison(&self, left: &Operand, op: Operator, right: &Operand) -> Result<Expr> {
         let plain = || Expr::BinaryExpr(BinaryExpr::new(Box::new(left.expr.clone()), op, Box::new(right.expr.clone())));
         Ok(self.compare(left, op, right)?.unwrap_or_else(plain))
     }
 
     /// Returns an `IN` list whose items have the type of the tested value, or a comparison with each item.
     fn in_list(&self, list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
-        let Some(left) = Side::new(&list.expr, schema) else { return Ok(None) };
-        let Some(items) = list.list.iter().map(|item| Side::new(item, schema)).collect::<Option<Vec<_>>>() else {
+        let Some(left) = Operand::new(&list.expr, schema) else { return Ok(None) };
+        let Some(items) = list.list.iter().map(|item| Operand::new(item, schema)).collect::<Option<Vec<_>>>() else {
             return Ok(None);
         };
         let mut is_list = true;
@@ -195,7 +161,7 @@ impl Compared<'_> {
     }
 
     fn between(&self, between: &Between, schema: &DFSchema) -> Result<Option<Expr>> {
-        let side = |expr| Side::new(expr, schema);
+        let side = |expr| Operand::new(expr, schema);
         let (Some(value), Some(low), Some(high)) = (side(&between.expr), side(&between.low), side(&between.high))
         else {
             return Ok(None);
@@ -213,9 +179,9 @@ impl Compared<'_> {
     fn in_subquery(&self, within: &InSubquery, schema: &DFSchema) -> Result<Option<Expr>> {
         let plan = &within.subquery.subquery;
         let columns = plan.schema().columns();
-        let (Some(left), [column]) = (Side::new(&within.expr, schema), columns.as_slice()) else { return Ok(None) };
+        let (Some(left), [column]) = (Operand::new(&within.expr, schema), columns.as_slice()) else { return Ok(None) };
         let column = Expr::Column(column.clone());
-        let Some(right) = Side::new(&column, plan.schema()) else { return Ok(None) };
+        let Some(right) = Operand::new(&column, plan.schema()) else { return Ok(None) };
         let Some((left, right)) = align(&left, &right, self.zone)? else { return Ok(None) };
         let plan = LogicalPlanBuilder::new(LogicalPlan::clone(plan)).project([right])?.build()?;
         Ok(Some(Expr::InSubquery(InSubquery {
@@ -251,7 +217,7 @@ impl Compared<'_> {
             let columns = schema.iter().zip(&targets).map(|((table, field), target)| {
                 let expr = Expr::Column(Column::new(table.cloned(), field.name()));
                 let Some(target) = target.as_ref().filter(|target| *target != field.data_type()) else { return expr };
-                let side = Side { expr, field: Arc::clone(field) };
+                let side = Operand { expr, field: Arc::clone(field) };
                 let converted = if is_text(target) {
                     let to = Arc::new(Field::new("value", target.clone(), true));
                     Expr::Cast(Cast::new_from_field(Box::new(side.expr), to))
@@ -272,11 +238,11 @@ impl Compared<'_> {
         let mut new = case.clone();
         let mut is_changed = false;
         if let Some(value) = &case.expr
-            && let Some(value) = Side::new(value, schema)
+            && let Some(value) = Operand::new(value, schema)
         {
             let mut whens = Vec::new();
             for (when, _) in &case.when_then_expr {
-                let Some(when) = Side::new(when, schema) else { return Ok(None) };
+                let Some(when) = Operand::new(when, schema) else { return Ok(None) };
                 is_changed |= self.compare(&value, Operator::Eq, &when)?.is_some();
                 whens.push(self.comparison(&value, Operator::Eq, &when)?);
             }
@@ -294,35 +260,38 @@ impl Compared<'_> {
     }
 
     /// Plans casts that DataFusion refuses or does differently.
-    fn cast(&self, value: &Expr, to: &FieldRef, is_try: bool, schema: &DFSchema) -> Option<Expr> {
-        let value = Side::new(value, schema)?;
+    fn cast(&self, value: &Expr, to: &FieldRef, is_try: bool, schema: &DFSchema) -> Result<Option<Expr>> {
+        let Some(value) = Operand::new(value, schema) else { return Ok(None) };
+        if declared::is_declared(to) {
+            return declared::of(value.expr, to, is_try).map(Some);
+        }
         if is_text(value.data_type()) {
-            if bytes::is_uuid(to) {
-                return Some(uuid::of_text(value.expr, is_try));
+            if is_uuid(to) {
+                return Ok(Some(uuid::of_text(value.expr, is_try)));
             }
-            return temporal::cast_text(&value, to.data_type(), self.zone, is_try);
+            return Ok(temporal::cast_text(&value, to.data_type(), self.zone, is_try));
         }
         if is_text(to.data_type()) && text::needs_own(value.data_type()) {
             let text = if is_try { text::try_of } else { text::of }(value.expr, &value.field);
-            return Some(if *to.data_type() == DataType::Utf8 { text } else { cast(text, to.data_type().clone()) });
+            return Ok(Some(if *to.data_type() == DataType::Utf8 { text } else { cast(text, to.data_type().clone()) }));
         }
         // The metadata of the value does not apply to another type.
         if to.name().is_empty() && value.data_type() != to.data_type() && !value.field.metadata().is_empty() {
             let to = Arc::new(Field::new("value", to.data_type().clone(), true));
             let value = Box::new(value.expr);
-            return Some(if is_try {
+            return Ok(Some(if is_try {
                 Expr::TryCast(TryCast::new_from_field(value, to))
             } else {
                 Expr::Cast(Cast::new_from_field(value, to))
-            });
+            }));
         }
-        None
+        Ok(None)
     }
 
     fn call(&self, call: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {
         match (call.func.name(), call.args.as_slice()) {
             ("nullif", [value, other]) => {
-                let (Some(value), Some(other)) = (Side::new(value, schema), Side::new(other, schema)) else {
+                let (Some(value), Some(other)) = (Operand::new(value, schema), Operand::new(other, schema)) else {
                     return Ok(None);
                 };
                 let Some(equal) = self.compare(&value, Operator::Eq, &other)? else { return Ok(None) };
@@ -345,7 +314,7 @@ impl Compared<'_> {
 
     /// Gives literals the type of the columns beside them.
     fn unify(&self, results: &mut [&mut Expr], schema: &DFSchema) -> bool {
-        let sides: Vec<_> = results.iter().filter_map(|expr| Side::new(expr, schema)).collect();
+        let sides: Vec<_> = results.iter().filter_map(|expr| Operand::new(expr, schema)).collect();
         let column = sides.iter().find(|side| temporal::is_column(side, self.zone));
         let Some(column) = column.filter(|_| sides.len() == results.len()) else { return false };
         let mut is_changed = false;

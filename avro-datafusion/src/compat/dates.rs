@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::clock::{self, NANOS};
-use super::coercion::is_text;
+use super::operand::is_text;
 use super::pattern::Pattern;
 use super::widened::{More, Widened};
 use arrow_array::builder::StringBuilder;
@@ -112,7 +112,7 @@ impl More for Dates {
 
     fn rescue(&self, args: &ScalarFunctionArgs) -> Option<Result<ColumnarValue>> {
         let [ColumnarValue::Scalar(part), value] = args.args.as_slice() else { return None };
-        let part = Part::of(part.try_as_str().flatten()?)?;
+        let part = DatePart::of(part.try_as_str().flatten()?)?;
         let DataType::Timestamp(unit, zone) = value.data_type() else { return None };
         let zone = zone.as_deref().filter(|zone| !clock::is_utc(zone)).map(clock::zone).transpose().ok()?;
         let is_scalar = matches!(value, ColumnarValue::Scalar(_));
@@ -207,7 +207,7 @@ pub(crate) fn is_point(data_type: &DataType) -> bool {
 
 /// The part of a point in time that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum DatePart {
     /// Whole units of this many nanoseconds.
     Nanos(i64),
     Seconds(i64),
@@ -216,28 +216,28 @@ enum Part {
     Months(i32),
 }
 
-impl Part {
-    fn of(name: &str) -> Option<Part> {
+impl DatePart {
+    fn of(name: &str) -> Option<DatePart> {
         Some(match name.to_ascii_lowercase().as_str() {
-            "microsecond" => Part::Nanos(1_000),
-            "millisecond" => Part::Nanos(1_000_000),
-            "second" => Part::Seconds(1),
-            "minute" => Part::Seconds(60),
-            "hour" => Part::Seconds(3_600),
-            "day" => Part::Seconds(86_400),
-            "week" => Part::Week,
-            "month" => Part::Months(1),
-            "quarter" => Part::Months(3),
-            "year" => Part::Months(12),
+            "microsecond" => DatePart::Nanos(1_000),
+            "millisecond" => DatePart::Nanos(1_000_000),
+            "second" => DatePart::Seconds(1),
+            "minute" => DatePart::Seconds(60),
+            "hour" => DatePart::Seconds(3_600),
+            "day" => DatePart::Seconds(86_400),
+            "week" => DatePart::Week,
+            "month" => DatePart::Months(1),
+            "quarter" => DatePart::Months(3),
+            "year" => DatePart::Months(12),
             _ => return None,
         })
     }
 }
 
 /// Truncates a timestamp to a part, by the clock of a zone.
-fn truncated(value: i64, unit: TimeUnit, part: Part, zone: Option<Tz>) -> Option<i64> {
+fn truncated(value: i64, unit: TimeUnit, part: DatePart, zone: Option<Tz>) -> Option<i64> {
     let per = clock::per_second(unit);
-    if let Part::Nanos(nanos) = part {
+    if let DatePart::Nanos(nanos) = part {
         let cut = nanos / (clock::per_second(TimeUnit::Nanosecond) / per);
         return Some(if cut > 1 { value - value.rem_euclid(cut) } else { value });
     }
@@ -246,18 +246,18 @@ fn truncated(value: i64, unit: TimeUnit, part: Part, zone: Option<Tz>) -> Option
     let date = || clock::naive(local).map(|local| local.date());
     let midnight = |date: NaiveDate| Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp());
     let cut = match part {
-        Part::Seconds(n) => local - local.rem_euclid(n),
-        Part::Week => {
+        DatePart::Seconds(n) => local - local.rem_euclid(n),
+        DatePart::Week => {
             let days = local.div_euclid(86_400);
             // The first of January 1970 was a Thursday.
             (days - (days + 3).rem_euclid(7)) * 86_400
         }
-        Part::Months(n) => {
+        DatePart::Months(n) => {
             let date = date()?;
             let month0 = date.month0() / u32::try_from(n).ok()? * u32::try_from(n).ok()?;
             midnight(NaiveDate::from_ymd_opt(date.year(), month0 + 1, 1)?)?
         }
-        Part::Nanos(_) => local,
+        DatePart::Nanos(_) => local,
     };
     zone.map_or(cut, |zone| clock::instant_of(zone, cut)).checked_mul(per)
 }

@@ -88,7 +88,7 @@ impl ScalarUDFImpl for ToTimestamp {
     }
 }
 
-/// The same points in time in this zone.
+/// Points in time, converted to this zone.
 fn with_zone(array: &ArrayRef, unit: TimeUnit, zone: Option<Arc<str>>) -> ArrayRef {
     fn of<T: ArrowTimestampType>(array: &ArrayRef, zone: Option<Arc<str>>) -> ArrayRef {
         match array.as_primitive_opt::<T>() {

@@ -7,8 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::is_bytes;
-use super::coercion::is_text;
+use super::operand::{is_bytes, is_text};
 use super::widened::{More, Widened};
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
@@ -189,12 +188,13 @@ fn substr(bytes: &ArrayRef, start: &ArrayRef, n: Option<&ArrayRef>) -> Result<Bi
 #[cfg(test)]
 mod tests {
     use super::position;
+    use avro_testing::check_all;
 
     #[test]
-    fn position_of_bytes() {
+    fn position_of_bytes_counts_from_1() {
         let cases: [(&[u8], &[u8], i64); 4] = [(b"abc", b"c", 3), (b"abc", b"", 1), (b"abc", b"d", 0), (b"", b"d", 0)];
-        for (bytes, part, at) in cases {
+        check_all(cases, |(bytes, part, at)| {
             assert_eq!(position(bytes, part), at);
-        }
+        });
     }
 }

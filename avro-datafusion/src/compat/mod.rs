@@ -7,6 +7,7 @@ mod bytes;
 mod clock;
 mod coercion;
 mod dates;
+mod declared;
 mod exprs;
 mod filter_pushdown;
 mod in_lists;
@@ -24,6 +25,7 @@ mod matching;
 mod now;
 mod nullable_items;
 mod numbers;
+mod operand;
 mod or_empty;
 mod pattern;
 #[cfg(feature = "sql")]
@@ -41,13 +43,12 @@ mod uuid;
 mod widened;
 mod zones;
 
-pub(crate) use bytes::is_bytes;
-pub(crate) use coercion::is_text;
 pub(crate) use dates::{formatted, is_point};
 #[cfg(feature = "proto")]
 pub(crate) use in_order::InOrderExec;
 pub use in_order::KEEP_ORDER;
 pub(crate) use json::{Values, field as json_field, quote};
+pub(crate) use operand::{is_bytes, is_text};
 pub(crate) use pattern::Pattern;
 
 use datafusion::common::Result;
@@ -66,6 +67,7 @@ pub(crate) fn unregistered() -> Vec<Arc<ScalarUDF>> {
     all.extend(points::unregistered());
     all.extend(numbers::unregistered());
     all.extend(unions::unregistered());
+    all.extend(declared::unregistered());
     #[cfg(feature = "sql")]
     all.extend(lateral::unregistered());
     all

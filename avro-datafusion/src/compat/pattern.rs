@@ -28,7 +28,7 @@ pub(crate) enum Field {
     },
     /// A number, which `FM` writes without leading zeros.
     Number {
-        of: Number,
+        of: NumberPattern,
         width: usize,
     },
 }
@@ -41,7 +41,7 @@ pub(crate) enum Case {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Number {
+pub(crate) enum NumberPattern {
     Year,
     YearOfCentury,
     IsoYear,
@@ -63,28 +63,28 @@ pub(crate) enum Number {
 }
 
 /// PostgreSQL's numbers. Longer words come before their prefixes.
-const NUMBERS: &[(&str, Number, usize)] = &[
-    ("YYYY", Number::Year, 4),
-    ("YY", Number::YearOfCentury, 2),
-    ("IYYY", Number::IsoYear, 4),
-    ("HH24", Number::Hour, 2),
-    ("HH12", Number::Hour12, 2),
-    ("HH", Number::Hour12, 2),
-    ("MI", Number::Minute, 2),
-    ("MM", Number::Month, 2),
-    ("MS", Number::Millis, 3),
-    ("SS", Number::Second, 2),
-    ("US", Number::Micros, 6),
-    ("FF3", Number::Millis, 3),
-    ("FF6", Number::Micros, 6),
-    ("FF9", Number::Nanos, 9),
-    ("DDD", Number::DayOfYear, 3),
-    ("DD", Number::Day, 2),
-    ("ID", Number::IsoDayOfWeek, 1),
-    ("IW", Number::IsoWeek, 2),
-    ("WW", Number::Week, 2),
-    ("D", Number::DayOfWeek, 1),
-    ("Q", Number::Quarter, 1),
+const NUMBERS: &[(&str, NumberPattern, usize)] = &[
+    ("YYYY", NumberPattern::Year, 4),
+    ("YY", NumberPattern::YearOfCentury, 2),
+    ("IYYY", NumberPattern::IsoYear, 4),
+    ("HH24", NumberPattern::Hour, 2),
+    ("HH12", NumberPattern::Hour12, 2),
+    ("HH", NumberPattern::Hour12, 2),
+    ("MI", NumberPattern::Minute, 2),
+    ("MM", NumberPattern::Month, 2),
+    ("MS", NumberPattern::Millis, 3),
+    ("SS", NumberPattern::Second, 2),
+    ("US", NumberPattern::Micros, 6),
+    ("FF3", NumberPattern::Millis, 3),
+    ("FF6", NumberPattern::Micros, 6),
+    ("FF9", NumberPattern::Nanos, 9),
+    ("DDD", NumberPattern::DayOfYear, 3),
+    ("DD", NumberPattern::Day, 2),
+    ("ID", NumberPattern::IsoDayOfWeek, 1),
+    ("IW", NumberPattern::IsoWeek, 2),
+    ("WW", NumberPattern::Week, 2),
+    ("D", NumberPattern::DayOfWeek, 1),
+    ("Q", NumberPattern::Quarter, 1),
 ];
 
 /// PostgreSQL's names, the strftime specifier, and whether they are padded to the longest.
@@ -203,27 +203,27 @@ impl Pattern {
     }
 }
 
-impl Number {
+impl NumberPattern {
     fn value(self, at: NaiveDateTime) -> i64 {
         match self {
-            Number::Year => i64::from(at.year()),
-            Number::YearOfCentury => i64::from(at.year().rem_euclid(100)),
-            Number::IsoYear => i64::from(at.iso_week().year()),
-            Number::Quarter => i64::from(at.month0() / 3 + 1),
-            Number::Month => i64::from(at.month()),
-            Number::Week => i64::from(at.ordinal0() / 7 + 1),
-            Number::IsoWeek => i64::from(at.iso_week().week()),
-            Number::Day => i64::from(at.day()),
-            Number::DayOfYear => i64::from(at.ordinal()),
-            Number::DayOfWeek => i64::from(at.weekday().number_from_sunday()),
-            Number::IsoDayOfWeek => i64::from(at.weekday().number_from_monday()),
-            Number::Hour => i64::from(at.hour()),
-            Number::Hour12 => i64::from(at.hour12().1),
-            Number::Minute => i64::from(at.minute()),
-            Number::Second => i64::from(at.second()),
-            Number::Millis => i64::from(at.nanosecond() / 1_000_000),
-            Number::Micros => i64::from(at.nanosecond() / 1_000),
-            Number::Nanos => i64::from(at.nanosecond()),
+            NumberPattern::Year => i64::from(at.year()),
+            NumberPattern::YearOfCentury => i64::from(at.year().rem_euclid(100)),
+            NumberPattern::IsoYear => i64::from(at.iso_week().year()),
+            NumberPattern::Quarter => i64::from(at.month0() / 3 + 1),
+            NumberPattern::Month => i64::from(at.month()),
+            NumberPattern::Week => i64::from(at.ordinal0() / 7 + 1),
+            NumberPattern::IsoWeek => i64::from(at.iso_week().week()),
+            NumberPattern::Day => i64::from(at.day()),
+            NumberPattern::DayOfYear => i64::from(at.ordinal()),
+            NumberPattern::DayOfWeek => i64::from(at.weekday().number_from_sunday()),
+            NumberPattern::IsoDayOfWeek => i64::from(at.weekday().number_from_monday()),
+            NumberPattern::Hour => i64::from(at.hour()),
+            NumberPattern::Hour12 => i64::from(at.hour12().1),
+            NumberPattern::Minute => i64::from(at.minute()),
+            NumberPattern::Second => i64::from(at.second()),
+            NumberPattern::Millis => i64::from(at.nanosecond() / 1_000_000),
+            NumberPattern::Micros => i64::from(at.nanosecond() / 1_000),
+            NumberPattern::Nanos => i64::from(at.nanosecond()),
         }
     }
 }
@@ -255,6 +255,7 @@ fn strftime(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::Pattern;
+    use avro_testing::check_all;
     use chrono::NaiveDate;
 
     /// The expected texts are PostgreSQL's.
@@ -273,11 +274,11 @@ mod tests {
             ("%Y-%m-%d", "2024-05-07"),
             ("--", "--"),
         ];
-        for (pattern, expected) in cases {
+        check_all(cases, |(pattern, expected)| {
             let mut text = String::new();
             Pattern::parse(pattern).unwrap().write(at, None, "", &mut text).unwrap();
             assert_eq!(text, expected, "{pattern}");
-        }
+        });
         for wrong in ["foo", "YYYY-XX", "%Q"] {
             assert!(Pattern::parse(wrong).is_err(), "{wrong}");
         }

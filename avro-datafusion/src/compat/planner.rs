@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::coercion::{Side, is_text};
+use super::operand::{Operand, is_bytes, is_text};
 use super::{bytes, points, temporal};
 use arrow_schema::{DataType, Field};
 use datafusion::common::{DFSchema, Result};
@@ -27,7 +27,7 @@ pub(super) struct Operators {
 impl ExprPlanner for Operators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let Some(op) = operator(&expr.op) else { return Ok(PlannerResult::Original(expr)) };
-        let (Some(left), Some(right)) = (Side::new(&expr.left, schema), Side::new(&expr.right, schema)) else {
+        let (Some(left), Some(right)) = (Operand::new(&expr.left, schema), Operand::new(&expr.right, schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
         let (left, right) = (as_interval(left), as_interval(right));
@@ -72,12 +72,12 @@ impl ExprPlanner for Operators {
 }
 
 /// Plans durations that Parquet stores as bytes as the intervals they become.
-fn as_interval(side: Side) -> Side {
+fn as_interval(side: Operand) -> Operand {
     if !points::is_duration(&side.field) {
         return side;
     }
     let field = Arc::new(Field::new(side.field.name(), temporal::INTERVAL, side.field.is_nullable()));
-    Side { expr: points::duration(side.expr), field }
+    Operand { expr: points::duration(side.expr), field }
 }
 
 fn operator(op: &BinaryOperator) -> Option<Operator> {
@@ -94,15 +94,15 @@ fn operator(op: &BinaryOperator) -> Option<Operator> {
 }
 
 /// Plans fixed as bytes of any size, and uuids as text beside text.
-fn concatenated(left: &Side, right: &Side) -> Option<(Expr, Expr)> {
-    let is_fixed = |side: &Side| matches!(side.data_type(), DataType::FixedSizeBinary(_));
+fn concatenated(left: &Operand, right: &Operand) -> Option<(Expr, Expr)> {
+    let is_fixed = |side: &Operand| matches!(side.data_type(), DataType::FixedSizeBinary(_));
     if !is_fixed(left) && !is_fixed(right) {
         return None;
     }
-    let part = |side: &Side, other: &Side| match side.data_type() {
+    let part = |side: &Operand, other: &Operand| match side.data_type() {
         DataType::FixedSizeBinary(_) if is_text(other.data_type()) => super::text::of(side.expr.clone(), &side.field),
         DataType::FixedSizeBinary(_) => cast(side.expr.clone(), DataType::Binary),
-        other if bytes::is_bytes(other) => cast(side.expr.clone(), DataType::Binary),
+        other if is_bytes(other) => cast(side.expr.clone(), DataType::Binary),
         _ => side.expr.clone(),
     };
     Some((part(left, right), part(right, left)))

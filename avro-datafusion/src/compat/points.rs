@@ -27,26 +27,26 @@ use datafusion::logical_expr::{
 
 /// The instant at which a zone's clock shows `local`, a timestamp without a zone.
 pub(super) fn to_instant(local: Expr, zone: &str) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::ToInstant));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(PointConversion::ToInstant));
     FUNCTION.call(vec![local, lit(zone)])
 }
 
 /// The wall clock at an instant, in the zone of its type.
 pub(super) fn to_local(instant: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::ToLocal));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(PointConversion::ToLocal));
     FUNCTION.call(vec![instant])
 }
 
 /// A date, a timestamp or an interval in nanoseconds, as a decimal that holds them all. A month has 30 days, a day 24
 /// hours.
 pub(super) fn nanos(value: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Nanos));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(PointConversion::Nanos));
     FUNCTION.call(vec![value])
 }
 
 /// Returns an interval from the 12 bytes that Avro and Parquet store.
 pub(super) fn duration(bytes: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Duration));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(PointConversion::Duration));
     FUNCTION.call(vec![bytes])
 }
 
@@ -58,13 +58,13 @@ pub(super) fn is_duration(field: &Field) -> bool {
 
 /// Returns the 12 bytes that Avro and Parquet store for an interval.
 pub(super) fn duration_bytes(interval: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::DurationBytes));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(PointConversion::DurationBytes));
     FUNCTION.call(vec![interval])
 }
 
 /// Parses text as a timestamp, in every form that [`clock::parse`] reads. Instants have this zone.
 pub(super) fn parse(text: Expr, unit: TimeUnit, is_instant: bool, zone: &str, is_try: bool) -> Expr {
-    function(Kind::Parse { unit, is_instant, is_try }).call(vec![text, lit(zone)])
+    function(PointConversion::Parse { unit, is_instant, is_try }).call(vec![text, lit(zone)])
 }
 
 /// The type of [`nanos`].
@@ -80,24 +80,30 @@ pub(super) fn nanos_literal(nanos: i128) -> Expr {
 /// Returns one function of each name, as no session registers them.
 #[cfg(feature = "proto")]
 pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
-    let parse = |is_try| Kind::Parse { unit: TimeUnit::Microsecond, is_instant: false, is_try };
-    let kinds = [Kind::ToInstant, Kind::ToLocal, Kind::Nanos, Kind::Duration, Kind::DurationBytes];
+    let parse = |is_try| PointConversion::Parse { unit: TimeUnit::Microsecond, is_instant: false, is_try };
+    let kinds = [
+        PointConversion::ToInstant,
+        PointConversion::ToLocal,
+        PointConversion::Nanos,
+        PointConversion::Duration,
+        PointConversion::DurationBytes,
+    ];
     kinds.into_iter().chain([false, true].map(parse)).map(function).collect()
 }
 
 /// Returns whether functions of this name differ only in the types of their results.
 #[cfg(feature = "proto")]
 pub(super) fn follows_types(function: &ScalarUDF) -> bool {
-    function.inner().downcast_ref::<Points>().is_some_and(|points| matches!(points.kind, Kind::Parse { .. }))
+    function.inner().downcast_ref::<Points>().is_some_and(|points| matches!(points.kind, PointConversion::Parse { .. }))
 }
 
-fn function(kind: Kind) -> Arc<ScalarUDF> {
-    let n_args = if matches!(kind, Kind::ToInstant | Kind::Parse { .. }) { 2 } else { 1 };
+fn function(kind: PointConversion) -> Arc<ScalarUDF> {
+    let n_args = if matches!(kind, PointConversion::ToInstant | PointConversion::Parse { .. }) { 2 } else { 1 };
     Arc::new(Points { kind, signature: Signature::any(n_args, Volatility::Immutable) }.into())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum PointConversion {
     ToInstant,
     ToLocal,
     Nanos,
@@ -108,20 +114,20 @@ enum Kind {
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Points {
-    kind: Kind,
+    kind: PointConversion,
     signature: Signature,
 }
 
 impl ScalarUDFImpl for Points {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::ToInstant => "avro_to_instant",
-            Kind::ToLocal => "avro_to_local",
-            Kind::Nanos => "avro_nanos",
-            Kind::Duration => "avro_duration",
-            Kind::DurationBytes => "avro_duration_bytes",
-            Kind::Parse { is_try: false, .. } => "avro_timestamp",
-            Kind::Parse { is_try: true, .. } => "avro_try_timestamp",
+            PointConversion::ToInstant => "avro_to_instant",
+            PointConversion::ToLocal => "avro_to_local",
+            PointConversion::Nanos => "avro_nanos",
+            PointConversion::Duration => "avro_duration",
+            PointConversion::DurationBytes => "avro_duration_bytes",
+            PointConversion::Parse { is_try: false, .. } => "avro_timestamp",
+            PointConversion::Parse { is_try: true, .. } => "avro_try_timestamp",
         }
     }
 
@@ -142,12 +148,14 @@ impl ScalarUDFImpl for Points {
         };
         let mut is_nullable = value.is_nullable();
         let data_type = match (self.kind, value.data_type()) {
-            (Kind::ToInstant, DataType::Timestamp(unit, None)) => DataType::Timestamp(*unit, zone()?),
-            (Kind::ToLocal, DataType::Timestamp(unit, Some(_))) => DataType::Timestamp(*unit, None),
-            (Kind::Nanos, _) => WIDE,
-            (Kind::Duration, DataType::FixedSizeBinary(12) | DataType::Interval(_)) => INTERVAL,
-            (Kind::DurationBytes, DataType::Interval(_) | DataType::Duration(_)) => DataType::FixedSizeBinary(12),
-            (Kind::Parse { unit, is_instant, is_try }, _) => {
+            (PointConversion::ToInstant, DataType::Timestamp(unit, None)) => DataType::Timestamp(*unit, zone()?),
+            (PointConversion::ToLocal, DataType::Timestamp(unit, Some(_))) => DataType::Timestamp(*unit, None),
+            (PointConversion::Nanos, _) => WIDE,
+            (PointConversion::Duration, DataType::FixedSizeBinary(12) | DataType::Interval(_)) => INTERVAL,
+            (PointConversion::DurationBytes, DataType::Interval(_) | DataType::Duration(_)) => {
+                DataType::FixedSizeBinary(12)
+            }
+            (PointConversion::Parse { unit, is_instant, is_try }, _) => {
                 is_nullable |= is_try;
                 DataType::Timestamp(unit, if is_instant { zone()? } else { None })
             }
@@ -155,7 +163,9 @@ impl ScalarUDFImpl for Points {
         };
         let field = Field::new(self.name(), data_type, is_nullable);
         Ok(Arc::new(match self.kind {
-            Kind::DurationBytes => field.with_metadata([("avro.logicalType".to_owned(), "duration".to_owned())].into()),
+            PointConversion::DurationBytes => {
+                field.with_metadata([("avro.logicalType".to_owned(), "duration".to_owned())].into())
+            }
             _ => field,
         }))
     }
@@ -166,26 +176,26 @@ impl ScalarUDFImpl for Points {
         let rows = if is_scalar { 1 } else { args.number_rows };
         let array = value.to_array(rows)?;
         let result = match self.kind {
-            Kind::Nanos => nanos_of(&array)?,
+            PointConversion::Nanos => nanos_of(&array)?,
             // It may be an interval already, see `zones`.
-            Kind::Duration if *array.data_type() == INTERVAL => array,
-            Kind::Duration => durations(&array)?,
-            Kind::DurationBytes => duration_bytes_of(&array)?,
-            Kind::Parse { is_try, .. } => {
+            PointConversion::Duration if *array.data_type() == INTERVAL => array,
+            PointConversion::Duration => durations(&array)?,
+            PointConversion::DurationBytes => duration_bytes_of(&array)?,
+            PointConversion::Parse { is_try, .. } => {
                 let zone = match args.args.get(1) {
                     Some(ColumnarValue::Scalar(zone)) => clock::zone(zone.try_as_str().flatten().unwrap_or("UTC"))?,
                     _ => return exec_err!("the time zone must be a literal"),
                 };
                 parsed(&array, args.return_field.data_type(), zone, is_try)?
             }
-            Kind::ToInstant => match args.return_field.data_type() {
+            PointConversion::ToInstant => match args.return_field.data_type() {
                 DataType::Timestamp(unit, Some(zone)) => {
                     let zone = clock::zone(zone)?;
                     moved(&array, *unit, args.return_field.data_type(), |s| clock::instant_of(zone, s))?
                 }
                 _ => array,
             },
-            Kind::ToLocal => match array.data_type() {
+            PointConversion::ToLocal => match array.data_type() {
                 DataType::Timestamp(unit, Some(zone)) => {
                     let zone = clock::zone(zone)?;
                     moved(&array, *unit, args.return_field.data_type(), |s| clock::wall_of(zone, s))?

@@ -155,6 +155,7 @@ impl ScalarUDFImpl for Translate {
 #[cfg(test)]
 mod tests {
     use super::regex;
+    use avro_testing::check_all;
 
     #[test]
     fn patterns_become_regular_expressions() {
@@ -165,9 +166,9 @@ mod tests {
             ("a.b$", "^(?s:a\\.b\\$)$"),
             ("[^]a-z]{2}", "^(?s:[^\\]a-z]{2})$"),
         ];
-        for (pattern, expected) in cases {
+        check_all(cases, |(pattern, expected)| {
             assert_eq!(regex(pattern, '\\'), expected, "{pattern}");
-        }
+        });
         assert_eq!(regex("a#%", '#'), "^(?s:a\\%)$");
     }
 }

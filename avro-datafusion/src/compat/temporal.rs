@@ -1,7 +1,7 @@
 //! Comparisons and sums of points in time, times of day and intervals: the rules of [`coercion`](super::coercion).
 
 use super::clock::{self, NANOS, Written};
-use super::coercion::{Side, is_text};
+use super::operand::{Operand, is_text};
 use super::points;
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
@@ -14,30 +14,30 @@ const DAY: i128 = 86_400 * NANOS;
 
 /// Kinds of compared values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+enum TimeClass {
     Point,
     TimeOfDay,
     Interval,
     Text,
 }
 
-fn class(data_type: &DataType) -> Option<Class> {
+fn class(data_type: &DataType) -> Option<TimeClass> {
     Some(match data_type {
-        DataType::Date32 | DataType::Timestamp(..) => Class::Point,
-        DataType::Time32(_) | DataType::Time64(_) => Class::TimeOfDay,
-        DataType::Interval(_) | DataType::Duration(_) => Class::Interval,
-        other if is_text(other) => Class::Text,
+        DataType::Date32 | DataType::Timestamp(..) => TimeClass::Point,
+        DataType::Time32(_) | DataType::Time64(_) => TimeClass::TimeOfDay,
+        DataType::Interval(_) | DataType::Duration(_) => TimeClass::Interval,
+        other if is_text(other) => TimeClass::Text,
         _ => return None,
     })
 }
 
 /// Returns whether values are intervals, which must not be compared field by field.
 pub(super) fn is_interval(data_type: &DataType) -> bool {
-    class(data_type) == Some(Class::Interval)
+    class(data_type) == Some(TimeClass::Interval)
 }
 
 /// Returns both sides as they can be compared, if these kinds need other expressions.
-pub(super) fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
+pub(super) fn align(left: &Operand, right: &Operand, zone: &str) -> Result<Option<(Expr, Expr)>> {
     let (left_class, right_class) = match (class(left.data_type()), class(right.data_type())) {
         (Some(left), Some(right)) => (left, right),
         (Some(time), None) => return with_number(left, time, right),
@@ -45,32 +45,32 @@ pub(super) fn align(left: &Side, right: &Side, zone: &str) -> Result<Option<(Exp
         (None, None) => return Ok(None),
     };
     match (left_class, right_class) {
-        (Class::Interval, Class::Interval | Class::Text) | (Class::Text, Class::Interval) => {
-            let wide = |side: &Side, class| match class {
-                Class::Text => points::nanos(cast(side.expr.clone(), INTERVAL)),
+        (TimeClass::Interval, TimeClass::Interval | TimeClass::Text) | (TimeClass::Text, TimeClass::Interval) => {
+            let wide = |side: &Operand, class| match class {
+                TimeClass::Text => points::nanos(cast(side.expr.clone(), INTERVAL)),
                 _ => points::nanos(side.expr.clone()),
             };
             Ok(Some((wide(left, left_class), wide(right, right_class))))
         }
-        (Class::TimeOfDay, Class::TimeOfDay | Class::Text) => times(left, right),
-        (Class::Text, Class::TimeOfDay) => Ok(times(right, left)?.map(|(right, left)| (left, right))),
+        (TimeClass::TimeOfDay, TimeClass::TimeOfDay | TimeClass::Text) => times(left, right),
+        (TimeClass::Text, TimeClass::TimeOfDay) => Ok(times(right, left)?.map(|(right, left)| (left, right))),
         // A literal takes the type of the column.
-        (Class::Point, Class::Point) if point(left, zone).is_some() => {
+        (TimeClass::Point, TimeClass::Point) if point(left, zone).is_some() => {
             Ok(points_of(right, left, zone)?.map(|(right, left)| (left, right)))
         }
-        (Class::Point, Class::Point | Class::Text) => points_of(left, right, zone),
-        (Class::Text, Class::Point) => Ok(points_of(right, left, zone)?.map(|(right, left)| (left, right))),
+        (TimeClass::Point, TimeClass::Point | TimeClass::Text) => points_of(left, right, zone),
+        (TimeClass::Text, TimeClass::Point) => Ok(points_of(right, left, zone)?.map(|(right, left)| (left, right))),
         _ => Ok(None),
     }
 }
 
 /// Returns the error for a number beside a point in time.
-fn with_number(time: &Side, class: Class, number: &Side) -> Result<Option<(Expr, Expr)>> {
+fn with_number(time: &Operand, class: TimeClass, number: &Operand) -> Result<Option<(Expr, Expr)>> {
     let (what, example) = match class {
-        Class::Point => ("a point in time", "'2024-02-27'"),
-        Class::TimeOfDay => ("a time of day", "'20:08:53'"),
-        Class::Interval => ("an interval", "INTERVAL '1 hour'"),
-        Class::Text => return Ok(None),
+        TimeClass::Point => ("a point in time", "'2024-02-27'"),
+        TimeClass::TimeOfDay => ("a time of day", "'20:08:53'"),
+        TimeClass::Interval => ("an interval", "INTERVAL '1 hour'"),
+        TimeClass::Text => return Ok(None),
     };
     if !number.data_type().is_numeric() {
         return Ok(None);
@@ -91,7 +91,7 @@ pub(super) fn short(expr: &Expr) -> String {
 }
 
 /// Two times of day, in the type of the first if that is exact.
-fn times(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
+fn times(left: &Operand, right: &Operand) -> Result<Option<(Expr, Expr)>> {
     if let Some(nanos) = time_literal(right)? {
         let value = |per: i128| (nanos % per == 0).then(|| i64::try_from(nanos / per).ok()).flatten();
         let literal = match left.data_type() {
@@ -114,7 +114,7 @@ fn times(left: &Side, right: &Side) -> Result<Option<(Expr, Expr)>> {
 }
 
 /// The nanoseconds since midnight that a literal stands for.
-fn time_literal(side: &Side) -> Result<Option<i128>> {
+fn time_literal(side: &Operand) -> Result<Option<i128>> {
     let text = side.literal_text().or_else(|| match &side.expr {
         Expr::Cast(Cast { expr, field }) if matches!(field.data_type(), DataType::Time32(_) | DataType::Time64(_)) => {
             match expr.as_ref() {
@@ -130,7 +130,7 @@ fn time_literal(side: &Side) -> Result<Option<i128>> {
 }
 
 /// Compares a point with another, or with text.
-fn points_of(column: &Side, other: &Side, zone: &str) -> Result<Option<(Expr, Expr)>> {
+fn points_of(column: &Operand, other: &Operand, zone: &str) -> Result<Option<(Expr, Expr)>> {
     let is_date = *column.data_type() == DataType::Date32;
     if let Some(written) = point(other, zone) {
         return Ok(match literal_as(other, column.data_type(), zone) {
@@ -174,7 +174,7 @@ fn points_of(column: &Side, other: &Side, zone: &str) -> Result<Option<(Expr, Ex
         (TimeUnit::Microsecond, _) | (_, TimeUnit::Microsecond) => (false, TimeUnit::Microsecond),
         _ => (false, TimeUnit::Millisecond),
     };
-    let zoned = |side: &Side| {
+    let zoned = |side: &Operand| {
         let in_unit = match side.data_type() {
             DataType::Date32 if is_wide => cast(side.expr.clone(), DataType::Timestamp(TimeUnit::Second, None)),
             DataType::Date32 => cast(side.expr.clone(), DataType::Timestamp(unit, None)),
@@ -189,7 +189,7 @@ fn points_of(column: &Side, other: &Side, zone: &str) -> Result<Option<(Expr, Ex
 }
 
 /// A timestamp in this unit.
-fn in_unit(side: &Side, unit: TimeUnit) -> Expr {
+fn in_unit(side: &Operand, unit: TimeUnit) -> Expr {
     match side.data_type() {
         DataType::Timestamp(same, _) if *same == unit => side.expr.clone(),
         DataType::Timestamp(_, zone) => cast(side.expr.clone(), DataType::Timestamp(unit, zone.clone())),
@@ -198,7 +198,7 @@ fn in_unit(side: &Side, unit: TimeUnit) -> Expr {
 }
 
 /// Returns the point of a literal; `None` if it is not a literal of one.
-fn point(side: &Side, zone: &str) -> Option<Written> {
+fn point(side: &Operand, zone: &str) -> Option<Written> {
     literal_point(&side.expr, zone)
 }
 
@@ -251,7 +251,7 @@ fn as_seen_by(point: Written, data_type: &DataType, zone: &str) -> i128 {
 }
 
 /// Converts a literal to this type, if that is exact.
-pub(super) fn literal_as(literal: &Side, to: &DataType, zone: &str) -> Option<Expr> {
+pub(super) fn literal_as(literal: &Operand, to: &DataType, zone: &str) -> Option<Expr> {
     let nanos = as_seen_by(point(literal, zone)?, to, zone);
     exactly(nanos, to).map(lit)
 }
@@ -275,14 +275,14 @@ fn exactly(nanos: i128, to: &DataType) -> Option<ScalarValue> {
 }
 
 /// Returns whether it is a non-literal point in time.
-pub(super) fn is_column(side: &Side, zone: &str) -> bool {
-    class(side.data_type()) == Some(Class::Point)
+pub(super) fn is_column(side: &Operand, zone: &str) -> bool {
+    class(side.data_type()) == Some(TimeClass::Point)
         && point(side, zone).is_none()
         && !matches!(side.expr, Expr::Literal(..))
 }
 
 /// Casts text to a timestamp; arrow accepts fewer forms.
-pub(super) fn cast_text(text: &Side, to: &DataType, zone: &str, is_try: bool) -> Option<Expr> {
+pub(super) fn cast_text(text: &Operand, to: &DataType, zone: &str, is_try: bool) -> Option<Expr> {
     let DataType::Timestamp(unit, to_zone) = to else { return None };
     if let Some(written) = point(text, zone) {
         let per = NANOS / i128::from(clock::per_second(*unit));
@@ -295,9 +295,9 @@ pub(super) fn cast_text(text: &Side, to: &DataType, zone: &str, is_try: bool) ->
 }
 
 /// Plans sums and differences for which DataFusion would use nanoseconds, or drop the hours of an interval.
-pub(super) fn arithmetic(left: &Side, op: Operator, right: &Side, zone: &str) -> Result<Option<Expr>> {
+pub(super) fn arithmetic(left: &Operand, op: Operator, right: &Operand, zone: &str) -> Result<Option<Expr>> {
     let binary = |left, right| Ok(Some(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))));
-    let midnight = |date: &Side, unit| cast(date.expr.clone(), DataType::Timestamp(unit, None));
+    let midnight = |date: &Operand, unit| cast(date.expr.clone(), DataType::Timestamp(unit, None));
     match (left.data_type(), right.data_type()) {
         (DataType::Date32, DataType::Interval(_) | DataType::Duration(_)) if may_have_hours(right) => {
             binary(midnight(left, TimeUnit::Microsecond), right.expr.clone())
@@ -314,7 +314,7 @@ pub(super) fn arithmetic(left: &Side, op: Operator, right: &Side, zone: &str) ->
         (DataType::Timestamp(_, this), DataType::Timestamp(_, that))
             if op == Operator::Minus && this.is_some() != that.is_some() =>
         {
-            let instant = |side: &Side| match side.data_type() {
+            let instant = |side: &Operand| match side.data_type() {
                 DataType::Timestamp(_, None) => points::to_instant(side.expr.clone(), zone),
                 _ => side.expr.clone(),
             };
@@ -333,13 +333,13 @@ pub(super) fn arithmetic(left: &Side, op: Operator, right: &Side, zone: &str) ->
 }
 
 /// A time of day as a duration.
-fn since_midnight(time: &Side) -> Expr {
+fn since_midnight(time: &Operand) -> Expr {
     let nanos = cast(cast(time.expr.clone(), TIME), DataType::Int64);
     cast(nanos, DataType::Duration(TimeUnit::Nanosecond))
 }
 
 /// Returns whether an interval may include parts of a day.
-fn may_have_hours(interval: &Side) -> bool {
+fn may_have_hours(interval: &Operand) -> bool {
     match &interval.expr {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(value)), _) => value.nanoseconds != 0,
         Expr::Literal(ScalarValue::IntervalDayTime(Some(value)), _) => value.milliseconds != 0,
@@ -351,7 +351,7 @@ fn may_have_hours(interval: &Side) -> bool {
 /// Returns whether values are times of day.
 #[cfg(feature = "sql")]
 pub(super) fn is_time_of_day(data_type: &DataType) -> bool {
-    class(data_type) == Some(Class::TimeOfDay)
+    class(data_type) == Some(TimeClass::TimeOfDay)
 }
 
 /// Returns the common type for one column of these types, if they are points in time of several types.
@@ -380,7 +380,7 @@ pub(super) fn common_type(types: &[&DataType], zone: &str) -> Option<DataType> {
 }
 
 /// A value as a timestamp of this type.
-pub(super) fn as_timestamp(value: &Side, to: &DataType, zone: &str) -> Expr {
+pub(super) fn as_timestamp(value: &Operand, to: &DataType, zone: &str) -> Expr {
     let DataType::Timestamp(unit, to_zone) = to else { return value.expr.clone() };
     let expr = value.expr.clone();
     match value.data_type() {

@@ -5,16 +5,15 @@
 //!
 //! Delete when: arrow casts these types to text.
 
-use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
+use super::json;
+use super::operand::{is_bytes, is_uuid};
 use super::uuid;
-use super::{bytes, json};
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::IntervalMonthDayNanoType;
 use arrow_array::{Array, ArrayRef, StringArray};
-use arrow_schema::{DataType, Field, FieldRef, IntervalUnit};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{
@@ -23,7 +22,7 @@ use datafusion::logical_expr::{
 
 /// Returns whether DataFusion's own cast of this type to text is wrong or missing.
 pub(super) fn needs_own(data_type: &DataType) -> bool {
-    bytes::is_bytes(data_type)
+    is_bytes(data_type)
         || matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
         || matches!(data_type, DataType::Struct(_) | DataType::Map(..))
         || matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
@@ -31,20 +30,21 @@ pub(super) fn needs_own(data_type: &DataType) -> bool {
 
 /// Converts values to text. `field` is that of the values.
 pub(super) fn of(value: Expr, field: &Field) -> Expr {
-    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [Kind::Uuid, Kind::Text].map(function));
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> =
+        LazyLock::new(|| [TextConversion::Uuid, TextConversion::Text].map(function));
     let [uuid, text] = &*FUNCTIONS;
-    if bytes::is_uuid(field) { uuid } else { text }.call(vec![value])
+    if is_uuid(field) { uuid } else { text }.call(vec![value])
 }
 
 /// Converts values to text as [`of`] does, but bytes that are not UTF-8 to null.
 pub(super) fn try_of(value: Expr, field: &Field) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::TryText));
-    if bytes::is_uuid(field) { of(value, field) } else { FUNCTION.call(vec![value]) }
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(TextConversion::TryText));
+    if is_uuid(field) { of(value, field) } else { FUNCTION.call(vec![value]) }
 }
 
 /// Decodes bytes as UTF-8, or else each byte as a character.
 pub(super) fn as_latin1(value: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Latin1));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(TextConversion::Latin1));
     FUNCTION.call(vec![value])
 }
 
@@ -56,15 +56,15 @@ pub(super) fn latin1(bytes: &[u8]) -> String {
 /// Returns the functions, as no session registers them.
 #[cfg(feature = "proto")]
 pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
-    [Kind::Text, Kind::TryText, Kind::Uuid, Kind::Latin1].map(function).into()
+    [TextConversion::Text, TextConversion::TryText, TextConversion::Uuid, TextConversion::Latin1].map(function).into()
 }
 
-fn function(kind: Kind) -> Arc<ScalarUDF> {
-    Arc::new(Texts { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
+fn function(kind: TextConversion) -> Arc<ScalarUDF> {
+    Arc::new(TextFunction { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum TextConversion {
     Text,
     TryText,
     Uuid,
@@ -72,18 +72,18 @@ enum Kind {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Texts {
-    kind: Kind,
+struct TextFunction {
+    kind: TextConversion,
     signature: Signature,
 }
 
-impl ScalarUDFImpl for Texts {
+impl ScalarUDFImpl for TextFunction {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Text => "avro_text",
-            Kind::TryText => "avro_try_text",
-            Kind::Uuid => "avro_uuid_text",
-            Kind::Latin1 => "avro_latin1",
+            TextConversion::Text => "avro_text",
+            TextConversion::TryText => "avro_try_text",
+            TextConversion::Uuid => "avro_uuid_text",
+            TextConversion::Latin1 => "avro_latin1",
         }
     }
 
@@ -96,7 +96,8 @@ impl ScalarUDFImpl for Texts {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let is_nullable = self.kind == Kind::TryText || args.arg_fields.iter().any(|field| field.is_nullable());
+        let is_nullable =
+            self.kind == TextConversion::TryText || args.arg_fields.iter().any(|field| field.is_nullable());
         Ok(Arc::new(Field::new(self.name(), DataType::Utf8, is_nullable)))
     }
 
@@ -107,12 +108,14 @@ impl ScalarUDFImpl for Texts {
         let is_scalar = matches!(value, ColumnarValue::Scalar(_));
         let array = value.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let texts: ArrayRef = Arc::new(match self.kind {
-            Kind::Uuid => each_bytes(&array, |bytes| Ok(Some(uuid::text(bytes))))?,
-            Kind::Latin1 if bytes::is_bytes(array.data_type()) => each_bytes(&array, |bytes| Ok(Some(latin1(bytes))))?,
-            Kind::Latin1 => {
+            TextConversion::Uuid => each_bytes(&array, |bytes| Ok(Some(uuid::text(bytes))))?,
+            TextConversion::Latin1 if is_bytes(array.data_type()) => {
+                each_bytes(&array, |bytes| Ok(Some(latin1(bytes))))?
+            }
+            TextConversion::Latin1 => {
                 each_bytes(&cast(&cast(&array, &DataType::Utf8)?, &DataType::Binary)?, |bytes| Ok(Some(latin1(bytes))))?
             }
-            kind => texts(field, &array, kind == Kind::TryText)?,
+            kind => texts(field, &array, kind == TextConversion::TryText)?,
         });
         if is_scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?));
@@ -121,8 +124,9 @@ impl ScalarUDFImpl for Texts {
     }
 }
 
-fn texts(field: &Field, array: &ArrayRef, is_try: bool) -> Result<StringArray> {
-    if bytes::is_bytes(array.data_type()) {
+/// Returns values as text.
+pub(super) fn texts(field: &Field, array: &ArrayRef, is_try: bool) -> Result<StringArray> {
+    if is_bytes(array.data_type()) {
         return each_bytes(array, |bytes| match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.to_owned())),
             Err(_) if is_try => Ok(None),
@@ -153,30 +157,4 @@ fn each_bytes(array: &ArrayRef, of: impl Fn(&[u8]) -> Result<Option<String>>) ->
         _ => cast(array, &DataType::BinaryView)?,
     };
     views.as_binary_view().iter().map(|bytes| bytes.map_or(Ok(None), &of)).collect()
-}
-
-/// Formats an interval as in ISO 8601, such as `P1M2DT3.5S`.
-pub(super) fn interval(array: &ArrayRef, row: usize, to: &mut String) -> Result<()> {
-    let array = cast(&array.slice(row, 1), &DataType::Interval(IntervalUnit::MonthDayNano))?;
-    let value = array.as_primitive::<IntervalMonthDayNanoType>().value(0);
-    let nanos = value.nanoseconds;
-    to.push('P');
-    // Writing to a String cannot fail.
-    if value.months != 0 {
-        let _ = write!(to, "{}M", value.months);
-    }
-    if value.days != 0 {
-        let _ = write!(to, "{}D", value.days);
-    }
-    if nanos != 0 || (value.months, value.days) == (0, 0) {
-        let sign = if nanos < 0 { "-" } else { "" };
-        let (seconds, rest) = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
-        let _ = write!(to, "T{sign}{seconds}");
-        if rest != 0 {
-            let fraction = format!("{rest:09}");
-            let _ = write!(to, ".{}", fraction.trim_end_matches('0'));
-        }
-        to.push('S');
-    }
-    Ok(())
 }

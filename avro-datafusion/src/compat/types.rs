@@ -1,12 +1,12 @@
 //! Names of types that DataFusion 55 does not know: `UUID`, `JSON`, `MAP(VARCHAR, BIGINT)`, `TIME(3)`, `FIXED(16)`,
-//! `BLOB`, `HUGEINT`, and Avro's `long`. With these, `CAST` takes every name that
-//! [`sql_type_name`](crate::sql_type_name) returns, except of enums and unions.
+//! `BLOB`, `HUGEINT`, `ENUM('A', 'B')`, `UNION(i INTEGER, s VARCHAR)`, and Avro's `long`. With these, `CAST` takes
+//! every name that [`sql_type_name`](crate::sql_type_name) returns, except `ENUM` without symbols.
 //!
 //! Delete when: DataFusion plans `CAST(x AS MAP(VARCHAR, BIGINT))`.
 
 use std::sync::Arc;
 
-use super::{json, uuid};
+use super::{declared, json, uuid};
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, TableReference, plan_err};
@@ -25,6 +25,14 @@ impl TypePlanner for Types {
             ast::DataType::Uuid => return Ok(Some(Arc::new(uuid::field("", true)))),
             ast::DataType::JSON | ast::DataType::JSONB => return Ok(Some(Arc::new(json::field("", true)))),
             ast::DataType::Map(key, value) => map(key, value)?,
+            ast::DataType::Enum(members, None) => {
+                let symbols: Vec<String> = members.iter().map(symbol).collect::<Result<_>>()?;
+                return Ok(Some(Arc::new(declared::enum_field(&symbols)?)));
+            }
+            ast::DataType::Union(branches) => {
+                let branches = branches.iter().map(|branch| (branch.field_name.value.as_str(), &branch.field_type));
+                declared::union_type(fields(branches)?)?
+            }
             ast::DataType::Time(Some(digits), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => match digits {
                 0 => DataType::Time32(TimeUnit::Second),
                 3 => DataType::Time32(TimeUnit::Millisecond),
@@ -53,13 +61,28 @@ impl TypePlanner for Types {
 
 /// Returns a map of these types.
 fn map(key: &ast::DataType, value: &ast::DataType) -> Result<DataType> {
-    let column =
-        |name: &str, of: &ast::DataType| ColumnDef { name: Ident::new(name), data_type: of.clone(), options: vec![] };
+    let entry = fields([("key", key), ("value", value)].into_iter())?.into_iter().enumerate();
+    let entry: Vec<_> = entry.map(|(at, field)| field.with_nullable(at == 1)).collect();
+    Ok(DataType::Map(Arc::new(Field::new_struct("entries", entry, false)), false))
+}
+
+/// Returns fields of these names and types.
+fn fields<'a>(columns: impl Iterator<Item = (&'a str, &'a ast::DataType)>) -> Result<Vec<Field>> {
+    let column = |(name, of): (&str, &ast::DataType)| ColumnDef {
+        name: Ident::new(name),
+        data_type: of.clone(),
+        options: vec![],
+    };
     let types = NestedTypes { options: ConfigOptions::default() };
-    let entry = SqlToRel::new(&types).build_schema(vec![column("key", key), column("value", value)])?;
-    let fields = entry.fields().iter().enumerate();
-    let fields: Vec<_> = fields.map(|(at, field)| field.as_ref().clone().with_nullable(at == 1)).collect();
-    Ok(DataType::Map(Arc::new(Field::new_struct("entries", fields, false)), false))
+    let schema = SqlToRel::new(&types).build_schema(columns.map(column).collect())?;
+    Ok(schema.fields().iter().map(|field| field.as_ref().clone()).collect())
+}
+
+fn symbol(member: &ast::EnumMember) -> Result<String> {
+    match member {
+        ast::EnumMember::Name(name) => Ok(name.clone()),
+        ast::EnumMember::NamedValue(..) => plan_err!("a symbol of an enum has no value"),
+    }
 }
 
 /// Knows types only.

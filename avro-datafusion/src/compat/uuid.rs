@@ -55,29 +55,30 @@ pub(super) fn field(name: &str, is_nullable: bool) -> Field {
 
 /// Converts text to uuids; with `is_try`, invalid text becomes null.
 pub(super) fn of_text(text: Expr, is_try: bool) -> Expr {
-    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> = LazyLock::new(|| [Kind::Parse, Kind::TryParse].map(function));
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 2]> =
+        LazyLock::new(|| [UuidConversion::Parse, UuidConversion::TryParse].map(function));
     let [parse, try_parse] = &*FUNCTIONS;
     if is_try { try_parse } else { parse }.call(vec![text])
 }
 
 /// Converts text that is a uuid to the spelling of [`text`]; other text is unchanged.
 pub(super) fn normal(text: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Kind::Normal));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(UuidConversion::Normal));
     FUNCTION.call(vec![text])
 }
 
 /// Returns the functions, as no session registers them.
 #[cfg(feature = "proto")]
 pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
-    [Kind::Parse, Kind::TryParse, Kind::Normal].map(function).into()
+    [UuidConversion::Parse, UuidConversion::TryParse, UuidConversion::Normal].map(function).into()
 }
 
-fn function(kind: Kind) -> Arc<ScalarUDF> {
+fn function(kind: UuidConversion) -> Arc<ScalarUDF> {
     Arc::new(Uuids { kind, signature: Signature::any(1, Volatility::Immutable) }.into())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum UuidConversion {
     Parse,
     TryParse,
     Normal,
@@ -85,16 +86,16 @@ enum Kind {
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Uuids {
-    kind: Kind,
+    kind: UuidConversion,
     signature: Signature,
 }
 
 impl ScalarUDFImpl for Uuids {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Parse => "avro_uuid",
-            Kind::TryParse => "avro_try_uuid",
-            Kind::Normal => "avro_normal_uuid",
+            UuidConversion::Parse => "avro_uuid",
+            UuidConversion::TryParse => "avro_try_uuid",
+            UuidConversion::Normal => "avro_normal_uuid",
         }
     }
 
@@ -103,16 +104,18 @@ impl ScalarUDFImpl for Uuids {
     }
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(if self.kind == Kind::Normal { DataType::Utf8 } else { DataType::FixedSizeBinary(16) })
+        Ok(if self.kind == UuidConversion::Normal { DataType::Utf8 } else { DataType::FixedSizeBinary(16) })
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(Arc::new(
             match self.kind {
-                Kind::Normal => Field::new(self.name(), DataType::Utf8, true),
+                UuidConversion::Normal => Field::new(self.name(), DataType::Utf8, true),
                 _ => field(self.name(), true),
             }
-            .with_nullable(self.kind == Kind::TryParse || args.arg_fields.iter().any(|field| field.is_nullable())),
+            .with_nullable(
+                self.kind == UuidConversion::TryParse || args.arg_fields.iter().any(|field| field.is_nullable()),
+            ),
         ))
     }
 
@@ -123,7 +126,7 @@ impl ScalarUDFImpl for Uuids {
         let texts = array.as_string::<i32>();
         let result: ArrayRef =
             match self.kind {
-                Kind::Normal => Arc::new(StringArray::from_iter(texts.iter().map(|value| {
+                UuidConversion::Normal => Arc::new(StringArray::from_iter(texts.iter().map(|value| {
                     value.map(|value| parse(value).map_or_else(|| value.to_owned(), |uuid| text(&uuid)))
                 }))),
                 kind => {
@@ -131,7 +134,7 @@ impl ScalarUDFImpl for Uuids {
                     for value in texts {
                         match value.map(|value| (value, parse(value))) {
                             Some((_, Some(uuid))) => uuids.append_value(uuid)?,
-                            Some((value, None)) if kind == Kind::Parse => {
+                            Some((value, None)) if kind == UuidConversion::Parse => {
                                 return exec_err!("'{value}' is not a uuid; TRY_CAST makes it null");
                             }
                             _ => uuids.append_null(),

@@ -9,20 +9,20 @@ use datafusion::logical_expr::Expr;
 ///
 /// In SQL they are written `name => value`, which DataFusion does not support for table functions; `named` rewrites
 /// them.
-pub(crate) struct Arguments {
+pub(crate) struct TableArguments {
     pub(crate) paths: Vec<String>,
     pub(crate) options: AvroOptions,
 }
 
 /// A call as written: paths, and options by name.
-pub(super) struct Call {
+pub(super) struct TableCall {
     pub(super) paths: Vec<String>,
     pub(super) options: Vec<(String, String)>,
 }
 
-impl Call {
+impl TableCall {
     /// Parses the arguments of a call of this function.
-    pub(super) fn parse(function: &str, exprs: &[Expr]) -> Result<Call> {
+    pub(super) fn parse(function: &str, exprs: &[Expr]) -> Result<TableCall> {
         let usage = || {
             plan_err!(
                 "write {function}('path'), with a file, a directory, a glob or a list of them, \
@@ -40,19 +40,19 @@ impl Call {
                 None => return plan_err!("{function}: the option `{name}` must be a constant"),
             }
         }
-        Ok(Call { paths, options })
+        Ok(TableCall { paths, options })
     }
 }
 
-impl Arguments {
+impl TableArguments {
     /// Parses the arguments of a call of this function; `options` are the defaults.
-    pub(crate) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<Arguments> {
-        let call = Call::parse(function, exprs)?;
+    pub(crate) fn parse(function: &str, exprs: &[Expr], options: &AvroOptions) -> Result<TableArguments> {
+        let call = TableCall::parse(function, exprs)?;
         let mut options = options.clone();
         for (name, value) in &call.options {
             options.set_reading(name, value)?;
         }
-        Ok(Arguments { paths: call.paths, options })
+        Ok(TableArguments { paths: call.paths, options })
     }
 
     /// Parses the paths.

@@ -1,8 +1,8 @@
 //! Table functions with rows per file: the files are listed at every scan.
 
-use super::arguments::Arguments;
+use super::arguments::TableArguments;
 use crate::diagnostics::observer::ScanObserver;
-use crate::listing::list::{ListedFile, list_some};
+use crate::listing::list::{ListedFile, list_all, list_some};
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
 use arrow_array::RecordBatch;
@@ -27,6 +27,11 @@ use std::sync::Arc;
 pub(super) trait PerFile: fmt::Debug + Send + Sync {
     /// Returns the columns.
     fn schema(&self) -> SchemaRef;
+
+    /// Whether there are rows for files of every kind, also for empty ones.
+    fn is_of_all_files(&self) -> bool {
+        false
+    }
 
     /// Returns the rows for this file, computed on demand.
     fn rows(&self, file: ListedFile, run: &Run) -> BoxStream<'static, Result<RecordBatch>>;
@@ -67,7 +72,7 @@ pub(super) fn file_table<P: PerFile + 'static>(
     options: &AvroOptions,
     per_file: impl FnOnce(AvroOptions) -> P,
 ) -> Result<Arc<dyn TableProvider>> {
-    let arguments = Arguments::parse(function, args.exprs(), options)?;
+    let arguments = TableArguments::parse(function, args.exprs(), options)?;
     let locations = arguments.locations()?;
     let (extension, observer) = (arguments.options.file_extension.clone(), arguments.options.observer.clone());
     Ok(Arc::new(FileTable { locations, extension, observer, per_file: Arc::new(per_file(arguments.options)) }))
@@ -99,7 +104,11 @@ impl TableProvider for FileTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let listings = list_some(&self.locations, session.runtime_env(), &self.extension).await?;
+        let runtime = session.runtime_env();
+        let listings = match self.per_file.is_of_all_files() {
+            true => list_all(&self.locations, runtime).await?,
+            false => list_some(&self.locations, runtime, &self.extension).await?,
+        };
         listings.iter().for_each(|listing| listing.warn(self.observer.as_deref()));
         let files: Vec<ListedFile> = listings.into_iter().flat_map(|listing| listing.files).collect();
         // A few files per thread; files are not split, as blocks are counted from the start.

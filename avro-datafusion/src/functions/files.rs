@@ -12,7 +12,7 @@ use datafusion::common::Result;
 use futures::stream::{BoxStream, StreamExt, once};
 use std::sync::Arc;
 
-/// The table function `avro_files('dir/')`: the files at a path, with any file extension.
+/// The table function `avro_files('dir/')`: the files at a path, with any file extension, empty ones too.
 ///
 /// | column | type | |
 /// |---|---|---|
@@ -54,19 +54,23 @@ impl TableFunctionImpl for AvroFilesFunc {
             Field::new("modified", DataType::Utf8, false),
             text("error"),
         ]));
-        file_table("avro_files", &args, &self.options, |options| Files { options: Arc::new(options), schema })
+        file_table("avro_files", &args, &self.options, |options| FileListing { options: Arc::new(options), schema })
     }
 }
 
 #[derive(Debug)]
-struct Files {
+struct FileListing {
     options: Arc<AvroOptions>,
     schema: SchemaRef,
 }
 
-impl PerFile for Files {
+impl PerFile for FileListing {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn is_of_all_files(&self) -> bool {
+        self.options.file_extension.is_empty()
     }
 
     fn rows(&self, file: ListedFile, _: &Run) -> BoxStream<'static, Result<RecordBatch>> {

@@ -1,6 +1,6 @@
 //! `SELECT * FROM avro_index('path')`: builds block indexes, and returns a row for each.
 
-use crate::functions::Arguments;
+use crate::functions::TableArguments;
 use crate::index::{FileIndexed, IndexOptions, build_with};
 use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
@@ -49,7 +49,7 @@ impl AvroIndexFunc {
 
 impl TableFunctionImpl for AvroIndexFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        let Arguments { paths, options } = Arguments::parse("avro_index", args.exprs(), &self.options)?;
+        let TableArguments { paths, options } = TableArguments::parse("avro_index", args.exprs(), &self.options)?;
         let schema = Arc::new(Schema::new(vec![
             Field::new("file", DataType::Utf8, false),
             Field::new("blocks", DataType::Int64, false),

@@ -22,7 +22,7 @@ mod wait;
 #[cfg(feature = "sql")]
 pub(crate) use wait::wait;
 
-pub(crate) use arguments::Arguments;
+pub(crate) use arguments::TableArguments;
 pub use blocks::AvroBlocksFunc;
 pub use damage::AvroDamageFunc;
 pub use files::AvroFilesFunc;

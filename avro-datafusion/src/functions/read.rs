@@ -1,6 +1,6 @@
 //! `SELECT .. FROM read_avro('path', option => value)`: the rows of files.
 
-use super::arguments::Arguments;
+use super::arguments::TableArguments;
 use super::wait::wait;
 use crate::options::read::AvroOptions;
 use crate::table::provider::AvroTable;
@@ -29,11 +29,11 @@ impl ReadAvroFunc {
 
 impl TableFunctionImpl for ReadAvroFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        let arguments = Arguments::parse("read_avro", args.exprs(), &self.options)?;
+        let arguments = TableArguments::parse("read_avro", args.exprs(), &self.options)?;
         let local = ObjectStoreUrl::local_filesystem();
         let network = arguments.locations()?.iter().any(|location| location.store() != local);
         let session = args.session();
-        let Arguments { paths, options } = arguments;
+        let TableArguments { paths, options } = arguments;
         let table = wait(async move { AvroTable::try_new(session, paths, options).await }, network)?;
         Ok(Arc::new(table))
     }

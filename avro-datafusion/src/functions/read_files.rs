@@ -3,7 +3,7 @@
 //! The session's own format of that extension reads the files, so an application that registers another CSV format
 //! gets it here too.
 
-use super::arguments::Call;
+use super::arguments::TableCall;
 use super::wait::wait;
 use crate::listing::list::list;
 use crate::listing::location::Location;
@@ -104,7 +104,12 @@ impl ReadFilesFunc {
         })
     }
 
-    async fn table(&self, state: &SessionState, call: &Call, locations: &[Location]) -> Result<Arc<dyn TableProvider>> {
+    async fn table(
+        &self,
+        state: &SessionState,
+        call: &TableCall,
+        locations: &[Location],
+    ) -> Result<Arc<dyn TableProvider>> {
         let mut options = self.options(&call.options)?;
         let listings = list(locations, state.runtime_env(), "", None).await?;
         let first = listings.iter().find_map(|listing| Some((listing, listing.files.first()?)));
@@ -136,7 +141,7 @@ impl ReadFilesFunc {
 
 impl TableFunctionImpl for ReadFilesFunc {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        let call = Call::parse(self.name, args.exprs())?;
+        let call = TableCall::parse(self.name, args.exprs())?;
         let Some(state) = args.session().as_any().downcast_ref::<SessionState>() else {
             return Err(DataFusionError::Internal(format!("{} needs DataFusion's own session", self.name)));
         };

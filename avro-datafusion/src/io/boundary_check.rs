@@ -37,6 +37,7 @@ impl BoundaryCheck {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn record_detects_neighbors_that_do_not_meet() {
@@ -53,11 +54,11 @@ mod tests {
             // A range that is not read.
             (&[(0..9, Some(4..12)), (20..30, Some(28..30))], true),
         ];
-        for (found, agree) in cases {
+        check_all(cases, |(found, agree)| {
             let check = BoundaryCheck::default();
             let (last, before) = found.split_last().unwrap();
             assert!(before.iter().all(|(range, span)| check.record(range.clone(), span.clone())), "{found:?}");
             assert_eq!(check.record(last.0.clone(), last.1.clone()), *agree, "{found:?}");
-        }
+        });
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct ObjectSnapshot {
 }
 
 /// Bytes of an object and, for local files, the open file for the next read.
-pub(crate) struct Piece {
+pub(crate) struct FetchedBytes {
     pub(crate) bytes: Bytes,
     pub(crate) file: Option<File>,
 }
@@ -69,7 +69,7 @@ impl ObjectSnapshot {
     }
 
     /// Reads a range. Errors call the object `name`.
-    pub(crate) async fn read(&self, store: &dyn ObjectStore, range: Range<u64>, name: &str) -> Result<Piece> {
+    pub(crate) async fn read(&self, store: &dyn ObjectStore, range: Range<u64>, name: &str) -> Result<FetchedBytes> {
         let opened = match open(store, self.path(), range.clone(), self.strong_tag(), name).await {
             Ok(opened) => opened,
             Err(DataFusionError::ObjectStore(e)) => {
@@ -86,13 +86,13 @@ impl ObjectSnapshot {
         }
         match opened.payload {
             GetResultPayload::File(file, _) => self.read_on(file, range, name).await,
-            GetResultPayload::Stream(_) => Ok(Piece { bytes: collect(opened, name).await?, file: None }),
+            GetResultPayload::Stream(_) => Ok(FetchedBytes { bytes: collect(opened, name).await?, file: None }),
         }
     }
 
     /// Reads a range of a local file that is already open. If the file is replaced, the open one is unaffected; if it
     /// is written to, its size or time changes.
-    pub(crate) async fn read_on(&self, mut file: File, range: Range<u64>, name: &str) -> Result<Piece> {
+    pub(crate) async fn read_on(&self, mut file: File, range: Range<u64>, name: &str) -> Result<FetchedBytes> {
         let len = range.end - range.start;
         let read = move || {
             let bytes = read_local(&mut file, range)?;
@@ -102,7 +102,7 @@ impl ObjectSnapshot {
         let (bytes, size, modified, file) = blocking(read, name).await?;
         let same = size == self.meta.size && modified == SystemTime::from(self.meta.last_modified);
         match same && bytes.len() as u64 == len {
-            true => Ok(Piece { bytes, file: Some(file) }),
+            true => Ok(FetchedBytes { bytes, file: Some(file) }),
             false => self.changed(name, "it was written to"),
         }
     }

@@ -10,7 +10,7 @@
 //! Bytes in flight or being decoded are charged to the session's memory pool. An exhausted pool makes pieces smaller
 //! and stops read-ahead, but never fails a query.
 
-use crate::io::object_version::{ObjectSnapshot, Piece};
+use crate::io::object_version::{FetchedBytes, ObjectSnapshot};
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
@@ -95,7 +95,7 @@ pub(crate) struct Fetch {
     piece: u64,
     tail: u64,
     /// Pieces in flight, in order. Dropping one cancels its request.
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingFetch>,
     /// Reservation of the piece returned last, which is being decoded.
     decoded: Option<MemoryReservation>,
     /// The open file, for local files.
@@ -104,8 +104,8 @@ pub(crate) struct Fetch {
 }
 
 /// A piece in flight.
-struct Pending {
-    task: SpawnedTask<Result<Piece>>,
+struct PendingFetch {
+    task: SpawnedTask<Result<FetchedBytes>>,
     memory: MemoryReservation,
 }
 
@@ -163,7 +163,7 @@ impl Fetch {
             self.read_ahead();
         }
         let Some(next) = self.pending.pop_front().or_else(|| self.start(awaited)) else { return Ok(None) };
-        let Pending { task, memory } = next;
+        let PendingFetch { task, memory } = next;
         let piece = task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))??;
         self.bytes_scanned.add(piece.bytes.len());
         self.decoded = Some(memory);
@@ -185,7 +185,7 @@ impl Fetch {
     }
 
     /// Requests the next piece, if there is one; nothing is in flight.
-    fn start(&mut self, awaited: Option<Range<u64>>) -> Option<Pending> {
+    fn start(&mut self, awaited: Option<Range<u64>>) -> Option<PendingFetch> {
         let mut range = self.range(self.enough(awaited))?;
         let memory = self.object.memory.new_empty();
         if memory.try_grow(bytes_of(&range)).is_err() {
@@ -237,7 +237,7 @@ impl Fetch {
                 None => version.read(store.as_ref(), range, &name).await,
             }
         });
-        self.pending.push_back(Pending { task, memory });
+        self.pending.push_back(PendingFetch { task, memory });
     }
 }
 

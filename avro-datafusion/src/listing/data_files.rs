@@ -63,16 +63,16 @@ pub enum Named {
 #[derive(Debug, Clone, Default)]
 pub struct LeftOut {
     /// Compressed Avro files, and files without an extension that are not Avro: some names, and the total.
-    avro_inside: Names,
-    bare: Names,
+    avro_inside: NameSample,
+    bare: NameSample,
     /// Files that the store cannot name.
-    unnamable: Names,
-    other: Names,
+    unnamable: NameSample,
+    other: NameSample,
     empty: usize,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Names {
+struct NameSample {
     first: Vec<String>,
     n: usize,
 }
@@ -208,7 +208,7 @@ pub fn compression(name: &str) -> Option<(&'static str, &'static str)> {
     found.map(|(_, format, command)| (*format, *command))
 }
 
-impl Names {
+impl NameSample {
     fn add(&mut self, name: &str) {
         if self.first.len() < NAMES_MAX {
             self.first.push(name.to_owned());
@@ -217,7 +217,7 @@ impl Names {
     }
 }
 
-impl std::fmt::Display for Names {
+impl std::fmt::Display for NameSample {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (i, name) in self.first.iter().enumerate() {
             if i > 0 {
@@ -239,6 +239,7 @@ impl std::fmt::Display for Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn named_classifies_files() {
@@ -267,9 +268,9 @@ mod tests {
             ("", "a.csv", Data),
             ("", "_SUCCESS", Hidden),
         ];
-        for (extension, path, expected) in cases {
+        check_all(cases, |(extension, path, expected)| {
             assert_eq!(DataFiles::new(extension).named(path.split('/')), expected, "{extension} {path}");
-        }
+        });
     }
 
     #[test]

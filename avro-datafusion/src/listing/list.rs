@@ -1,6 +1,6 @@
 //! Lists the files at a table's locations.
 //!
-//! DataFusion's listing matches globs by file name only and not in URLs, caches results for ever, and takes every file.
+//! DataFusion's listing matches globs by file name only and not in URLs, caches results forever, and takes every file.
 //! This one lists at every scan and takes data files only (`data_files`).
 
 use crate::diagnostics::observer::ScanObserver;
@@ -65,6 +65,8 @@ pub(crate) struct Listing<'a> {
     pub(crate) location: &'a Location,
     /// The files, sorted by path.
     pub(crate) files: Vec<ListedFile>,
+    /// Files without bytes, which are left out too.
+    empty: Vec<ListedFile>,
     /// Files that are not data.
     pub(crate) left_out: LeftOut,
     /// Whether no file name has an extension.
@@ -117,6 +119,23 @@ pub(crate) async fn list_some<'a>(
     extension: &str,
 ) -> Result<Vec<Listing<'a>>> {
     let listings = list(locations, runtime, extension, None).await?;
+    reject_none(&listings)?;
+    Ok(listings)
+}
+
+/// Lists all files of each location, empty ones too; a text without any files is an error.
+pub(crate) async fn list_all<'a>(locations: &'a [Location], runtime: &RuntimeEnv) -> Result<Vec<Listing<'a>>> {
+    let mut listings = list(locations, runtime, "", None).await?;
+    for listing in &mut listings {
+        listing.files.append(&mut listing.empty);
+        listing.files.sort_by(|a, b| a.object.location.cmp(&b.object.location));
+    }
+    reject_none(&listings)?;
+    Ok(listings)
+}
+
+/// Returns an error if a text has no files.
+fn reject_none(listings: &[Listing<'_>]) -> Result<()> {
     for of_text in listings.chunk_by(|_, next| next.location.is_alternative()) {
         if let Some(first) = of_text.first()
             && of_text.iter().all(|listing| listing.files.is_empty())
@@ -129,7 +148,7 @@ pub(crate) async fn list_some<'a>(
             return plan_err!("no Avro files at {text}{reasons}");
         }
     }
-    Ok(listings)
+    Ok(())
 }
 
 async fn list_one<'a>(
@@ -144,17 +163,22 @@ async fn list_one<'a>(
     let (mut left_out, mut all_bare) = (LeftOut::default(), true);
     if matches!(location.find(), Find::File | Find::Either) {
         match store.head(location.base()).await {
-            Ok(file) => return Ok(Listing { location, files: vec![found(file)], left_out, all_bare: false }),
+            Ok(file) => {
+                return Ok(Listing { location, files: vec![found(file)], empty: vec![], left_out, all_bare: false });
+            }
             Err(object_store::Error::NotFound { .. }) if matches!(location.find(), Find::Either) => {}
             Err(e) => return Err(e.into()),
         }
     }
     let rule = DataFiles::new(extension);
-    let (mut files, mut bare) = (vec![], vec![]);
+    let (mut files, mut bare, mut empty) = (vec![], vec![], vec![]);
     for object in below(location, &store, prune, &mut left_out).await? {
         match location.named(&object.location, &rule) {
             Named::Hidden => {}
-            _ if object.size == 0 => left_out.add_empty(),
+            _ if object.size == 0 => {
+                left_out.add_empty();
+                empty.push(found(object));
+            }
             Named::Data => files.push(object),
             Named::Bare => bare.push(object),
             named => left_out.add(&location.below(&object.location).join(DELIMITER), named),
@@ -173,7 +197,7 @@ async fn list_one<'a>(
         }
     }
     files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-    Ok(Listing { location, files: files.into_iter().map(found).collect(), left_out, all_bare })
+    Ok(Listing { location, files: files.into_iter().map(found).collect(), empty, left_out, all_bare })
 }
 
 /// Returns whether an object begins with the magic bytes of Avro.

@@ -78,7 +78,7 @@ impl Location {
 
     fn parse_path(text: &str, path: &str) -> Result<Location> {
         // File names may contain wildcard characters, so existing files come first.
-        let home = at_home(path);
+        let home = expand_home(path);
         let path = home.as_deref().unwrap_or(path);
         if path == "-" && fs::metadata(path).is_err() {
             return plan_err!("{STDIN}");
@@ -221,8 +221,9 @@ pub(crate) fn has_extension(file: &Path, extension: &str) -> bool {
 const STDIN: &str = "SQL cannot read standard input; save it to a file first, as in \
                      `avro-sql cat - -o x.avro`";
 
-/// Expands `~/`, unless there is a directory named `~`.
-pub(crate) fn at_home(path: &str) -> Option<String> {
+/// Expands `~/` at the start of a path to the home directory, as shells do. Returns `None` for other paths, and if
+/// there is a directory named `~`.
+pub fn expand_home(path: &str) -> Option<String> {
     let below = path.strip_prefix("~/").filter(|_| !fs::exists("~").unwrap_or(false))?;
     Some(std::env::home_dir()?.join(below).to_str()?.to_owned())
 }
@@ -343,6 +344,7 @@ pub(crate) fn file_name(store: &ObjectStoreUrl, file: &Path) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn alternatives_expands_braces() {
@@ -359,9 +361,9 @@ mod tests {
             ("é{ü,ö}", &["éü", "éö"]),
             ("", &[""]),
         ];
-        for (text, expected) in cases {
+        check_all(cases, |(text, expected)| {
             assert_eq!(alternatives(text).unwrap(), *expected, "{text}");
-        }
+        });
         assert!(alternatives(&"{a,b}".repeat(60)).is_err());
         assert_eq!(alternatives(&"{".repeat(2_000)).unwrap().len(), 1);
     }

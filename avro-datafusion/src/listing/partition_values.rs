@@ -239,7 +239,7 @@ pub(crate) fn decide(columns: &[FieldRef], filter: &Expr) -> bool {
 }
 
 impl PartitionFilters {
-    /// Selects the filters that these columns decide; `None` if there are none.
+    /// Selects the filters that these columns decide; `None` if they decide no filter.
     pub(crate) fn new(columns: &[FieldRef], filters: &[Expr]) -> Result<Option<PartitionFilters>> {
         let schema = DFSchema::from_unqualified_fields(columns.to_vec().into(), HashMap::new())?;
         let (props, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());
@@ -333,6 +333,7 @@ fn percent_decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn value_type_infers_numbers_dates_and_timestamps() {
@@ -370,9 +371,9 @@ mod tests {
             (&["2024-01-31 25:00:00"], &string),
             (&["2024-01-31", "2024-01-31 10:00:00"], &string),
         ];
-        for (values, expected) in cases {
+        check_all(cases, |(values, expected)| {
             assert_eq!(type_of(values.iter().copied()), **expected, "{values:?}");
-        }
+        });
     }
 
     #[test]

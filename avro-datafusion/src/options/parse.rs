@@ -72,6 +72,7 @@ pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn parse_bytes_accepts_units() {
@@ -89,8 +90,8 @@ mod tests {
             ("G", None),
             ("999999999999T", None),
         ];
-        for (text, expected) in cases {
+        check_all(cases, |(text, expected)| {
             assert_eq!(parse_bytes(text).ok(), expected, "{text}");
-        }
+        });
     }
 }

@@ -231,7 +231,7 @@ impl AvroOptions {
         }
     }
 
-    /// Sets a read option; `false` if there is none of this name.
+    /// Sets a read option; `false` if no option has this name.
     fn try_set(&mut self, name: &str, value: &str) -> Result<bool> {
         let limits = &mut self.limits;
         match name.to_ascii_lowercase().as_str() {
@@ -360,6 +360,7 @@ pub(crate) fn read_options(pairs: &HashMap<String, String>) -> Vec<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn set_accepts_known_names_and_values() {
@@ -400,7 +401,7 @@ mod tests {
             ("unions", "sparse", "option `unions`: expected tagged or dense or struct, found `sparse`"),
             ("compression", "gzip", "unknown Avro option `compression`; read options are "),
         ];
-        for (name, value, expected) in cases {
+        check_all(cases, |(name, value, expected)| {
             let mut options = AvroOptions::default();
             match options.set(name, value) {
                 Ok(()) => {
@@ -409,7 +410,7 @@ mod tests {
                 }
                 Err(e) => assert!(e.to_string().contains(expected), "{name}: {e}"),
             }
-        }
+        });
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl AvroWriteOptions {
         with_index(index: bool),
     }
 
-    /// Sets one write option by its SQL name; returns `false` if there is none of this name.
+    /// Sets one write option by its SQL name; returns `false` if no option has this name.
     ///
     /// A size may have a unit, as in `256KB`; units are powers of 1024. A schema may use types that the `imports`,
     /// schema files and directories of them, define.
@@ -118,6 +118,7 @@ impl AvroWriteOptions {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn set_accepts_known_names_and_values() {
@@ -143,7 +144,7 @@ mod tests {
             ("metadata::by", "me", "ok"),
             ("compression", "gzip", "unknown"),
         ];
-        for (name, value, expected) in cases {
+        check_all(cases, |(name, value, expected)| {
             let mut options = AvroWriteOptions::default();
             match options.set(name, value, &[], &Limits::default()) {
                 Ok(true) => {
@@ -153,7 +154,7 @@ mod tests {
                 Ok(false) => assert_eq!(expected, "unknown", "{name}"),
                 Err(e) => assert!(e.to_string().contains(expected), "{name}: {e}"),
             }
-        }
+        });
     }
 
     #[test]
@@ -166,9 +167,9 @@ mod tests {
             (AvroWriteOptions { block_bytes: 0, ..Default::default() }, "block size of 0 bytes: expected 1 to "),
             (AvroWriteOptions { block_bytes: usize::MAX, ..Default::default() }, "1 to "),
         ];
-        for (options, expected) in cases {
+        check_all(cases, |(options, expected)| {
             let e = options.encoder(&Limits::default()).unwrap_err().to_string();
             assert!(e.contains(expected), "{e}");
-        }
+        });
     }
 }

@@ -21,7 +21,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::ScalarFunctionExpr;
-use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
 use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
 use datafusion::physical_expr::scalar_subquery::ScalarSubqueryExpr;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
@@ -81,6 +81,12 @@ pub(super) fn encode(
             "a filter by a subquery cannot be sent to another process; \
              set datafusion.optimizer.enable_physical_uncorrelated_scalar_subquery to false"
         );
+    }
+    let is_typed = |expr: &Arc<dyn PhysicalExpr>| {
+        Ok(expr.is::<Literal>() && !expr.return_field(&Schema::empty())?.metadata().is_empty())
+    };
+    if exprs().any(|expr| expr.exists(is_typed).unwrap_or(true)) {
+        return not_impl_err!("a literal of a type that is in its metadata cannot be sent to another process");
     }
     let files = config.file_groups.iter().flat_map(FileGroup::iter);
     let full_schema = (full_schema != table_schema.file_schema()).then(|| full_schema.as_ref().try_into());

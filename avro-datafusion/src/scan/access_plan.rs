@@ -82,6 +82,7 @@ impl BlockAccessPlan {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn try_new_rejects_empty_and_overlapping_ranges() {
@@ -91,12 +92,10 @@ mod tests {
             (&[50..50], "range 50..50 is empty"),
             (&[50..60, 59..70], "range 59..70 begins before 60"),
         ];
-        for (ranges, expected) in cases {
-            match BlockAccessPlan::try_new(ranges.to_vec()) {
-                Ok(plan) => assert_eq!((plan.ranges(), expected), (ranges, "ok")),
-                Err(e) => assert!(e.to_string().contains(expected), "{e}"),
-            }
-        }
+        check_all(cases, |(ranges, expected)| match BlockAccessPlan::try_new(ranges.to_vec()) {
+            Ok(plan) => assert_eq!((plan.ranges(), expected), (ranges, "ok")),
+            Err(e) => assert!(e.to_string().contains(expected), "{e}"),
+        });
     }
 
     #[test]
@@ -109,8 +108,8 @@ mod tests {
             (135..284, &[]),
             (284..500, &[300..400]),
         ];
-        for (part, expected) in cases {
+        check_all(cases, |(part, expected)| {
             assert_eq!(plan.within(&part, 16), expected, "{part:?}");
-        }
+        });
     }
 }

@@ -2,7 +2,6 @@
 
 pub(crate) mod split;
 pub(crate) mod access_plan;
-pub(crate) mod block_ranges;
 pub(crate) mod compact;
 pub(crate) mod stream;
 #[cfg(feature = "proto")]

@@ -7,12 +7,11 @@ use crate::io::readahead::{Object, ReadaheadPolicy};
 use crate::listing::location::{file_name, is_local};
 use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
-use crate::scan::block_ranges::{BlockRanges, BlockSelection, FileScan};
 use crate::scan::compact::has_nested_views;
 use crate::scan::row_filter::{Predicate, ScanPredicate};
 #[cfg(feature = "proto")]
 use crate::scan::sent_file::SentFile;
-use crate::scan::stream::FileRows;
+use crate::scan::stream::{BlockSelection, FileRows, FileScan};
 use crate::schema::batch_adapter::BatchAdapter;
 use crate::schema::header_cache::{FileHeader, HeaderCache};
 use crate::schema::reader_schema::ReaderSchema;
@@ -21,7 +20,6 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, SchemaRef};
 use avro_arrow::{FilterProgram, Program};
 use bytes::Bytes;
-use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
@@ -95,14 +93,6 @@ struct CompiledScan {
     coalescer: Option<BatchCoalescer>,
 }
 
-/// The part of a file to read.
-struct PlannedRanges {
-    /// The range of the file that this scan has.
-    range: Range<u64>,
-    /// The blocks to read in it; `None`: all.
-    blocks: Option<BlockSelection>,
-}
-
 impl AvroOpener {
     /// Opens a file or a range of one, in four steps.
     async fn rows(
@@ -117,8 +107,8 @@ impl AvroOpener {
             index.map(|index| file.extensions.insert_arc(index));
         }
         let compiled = self.compile(&loaded)?;
-        let planned = self.plan_ranges(&file, &loaded)?;
-        Ok(self.start(file, loaded, compiled, planned)?.into_stream())
+        let blocks = self.plan_ranges(&file, &loaded)?;
+        Ok(self.start(file, loaded, compiled, blocks).into_stream())
     }
 
     /// Step 1: fetches the header, or takes it from the cache.
@@ -149,7 +139,7 @@ impl AvroOpener {
     }
 
     /// Step 3: decides which bytes are read: those of an access plan, those that the block index leaves, or all.
-    fn plan_ranges(&self, file: &PartitionedFile, loaded: &LoadedFile) -> Result<PlannedRanges> {
+    fn plan_ranges(&self, file: &PartitionedFile, loaded: &LoadedFile) -> Result<BlockSelection> {
         let (file_len, name, header) = (file.object_meta.size, &loaded.name, &loaded.header);
         let range = file.range.as_ref().map_or(0..file_len, |range| bounded(range, file_len));
         let counts = self.virtual_columns.as_ref().is_some_and(VirtualColumnAppender::counts);
@@ -161,81 +151,49 @@ impl AvroOpener {
         if let Some(plan) = file.extensions.get_arc::<BlockAccessPlan>() {
             check_plan(&plan, header.header.len..file_len, counts, name)?;
             let ranges = plan.within(&range, header.header.sync.len() as u64);
-            return Ok(PlannedRanges { range, blocks: Some(BlockSelection::Plan(ranges.into_iter())) });
+            return Ok(BlockSelection::Plan(ranges.into_iter()));
         }
         // An index omits blocks without rows, which `_block` counts.
-        let blocks = match file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
+        match file.extensions.get_arc::<FileIndex>().filter(|_| !counts) {
             Some(index) => {
                 let schedule = self.schedule(index, &range, header, &file.partition_values)?;
-                Some(BlockSelection::Index(Box::new(schedule)))
+                Ok(BlockSelection::Index(Box::new(schedule)))
             }
-            None => None,
-        };
-        Ok(PlannedRanges { range, blocks })
+            None => Ok(BlockSelection::Range { range, first_bytes: Some(loaded.first_bytes.clone()) }),
+        }
     }
 
-    /// Step 4: creates the stream. A scan of all blocks starts with the bytes that came with the header.
+    /// Step 4: creates the stream.
     fn start(
         self,
         file: PartitionedFile,
         loaded: LoadedFile,
         compiled: CompiledScan,
-        planned: PlannedRanges,
-    ) -> Result<FileRows> {
-        let LoadedFile { name, header, first_bytes } = loaded;
+        blocks: BlockSelection,
+    ) -> FileRows {
+        let LoadedFile { name, header, .. } = loaded;
         let CompiledScan { program, filter, adapter, coalescer } = compiled;
-        let PlannedRanges { range, blocks } = planned;
-        let file_len = file.object_meta.size;
+        let version = Arc::clone(&header.version);
         #[cfg(feature = "proto")]
-        let is_shared = file.extensions.get_arc::<SentFile>().is_some();
+        let is_sent = file.extensions.get_arc::<SentFile>().is_some();
         #[cfg(not(feature = "proto"))]
-        let is_shared = false;
+        let is_sent = false;
         let scan = FileScan {
-            object: Object {
-                store: self.store,
-                version: Arc::clone(&header.version),
-                name: name.clone(),
-                memory: self.memory,
-            },
-            file_len,
-            file: Arc::clone(&header),
+            object: Object { store: self.store, version, name, memory: self.memory },
+            file_len: file.object_meta.size,
+            file: header,
             program,
             filter,
             partition_values: file.partition_values,
             readahead: self.readahead,
             row_positions: self.virtual_columns.is_some(),
-            is_shared,
-            metrics: self.metrics.clone(),
-        };
-        let mut rows = FileRows {
-            reading: None,
-            block_ranges: None,
-            adapter,
-            virtual_columns: self.virtual_columns,
-            coalescer,
-            name,
-            metrics: self.metrics,
+            is_sent,
+            is_compacted: is_sent && has_nested_views(&self.columns.schema),
             observer: self.headers.options().observer.clone(),
-            file: header,
-            range: (range != (0..file_len)).then(|| range.clone()),
-            is_compacted: is_shared && has_nested_views(&self.columns.schema),
-            ended: false,
+            metrics: self.metrics,
         };
-        if let Some(blocks) = blocks {
-            rows.block_ranges = Some(BlockRanges::new(scan, blocks));
-            return Ok(rows);
-        }
-        let mut decoder = scan.decoder(range.clone(), file_len)?;
-        let mut position = decoder.first_offset();
-        let at = usize::try_from(position).ok().filter(|at| *at < first_bytes.len());
-        if let Some(at) = at {
-            let body = first_bytes.slice(at..);
-            position += body.len() as u64;
-            decoder.feed(Buffer::from(body));
-        }
-        let fetch = scan.fetch(position..range.end);
-        rows.reading = Some((decoder, fetch));
-        Ok(rows)
+        let virtual_columns = self.virtual_columns;
+        FileRows { scan, blocks, reading: None, adapter, virtual_columns, coalescer, ended: false }
     }
 
     /// Returns which blocks of a range are read, and in which order.

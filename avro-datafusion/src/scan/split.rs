@@ -38,6 +38,7 @@ pub(crate) fn split_remote_files(groups: &[FileGroup], partitions: usize) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn split_makes_even_ranges_of_minimum_size() {
@@ -55,7 +56,7 @@ mod tests {
             (&[300, 100], 2, Some(&[&[150, 150], &[100]])),
             (&[1, 70, 1], 2, Some(&[&[1], &[35, 35], &[1]])),
         ];
-        for (files, partitions, expected) in cases {
+        check_all(cases, |(files, partitions, expected)| {
             let file = |(i, mib): (usize, &u64)| PartitionedFile::new(format!("{i:02}"), mib << 20);
             let groups = FileGroup::new(files.iter().enumerate().map(file).collect()).split_files(*partitions);
             let found = split_remote_files(&groups, *partitions).map(|groups| {
@@ -74,6 +75,6 @@ mod tests {
                 files.iter().map(|parts| parts.iter().map(|&mib| mib as i64).collect()).collect::<Vec<Vec<_>>>()
             });
             assert_eq!(found, expected, "{files:?} in {partitions}");
-        }
+        });
     }
 }

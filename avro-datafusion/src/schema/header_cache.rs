@@ -76,7 +76,7 @@ pub(crate) struct FileSchema {
 /// Key of a filter program: its row program and the columns it uses.
 type Filters = (Reads, Vec<String>);
 
-/// Key of a program: columns of the reader schema (or of the file's, if there is none; `None`: all) and the batch size.
+/// Key of a program: columns of the reader schema (of the file's without one; `None`: all), and the batch size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Reads {
     pub(crate) columns: Option<Vec<String>>,

@@ -1,6 +1,6 @@
 //! The schema to which the files of a table are resolved, and the programs that read them.
 
-use crate::block_index::Columns;
+use crate::block_index::ColumnMapping;
 use crate::options::read::AvroOptions;
 use crate::projection::DecodeColumns;
 use crate::schema::declared_columns;
@@ -39,9 +39,9 @@ impl ReaderSchema {
     }
 
     /// Returns how the table's columns map to those of a file.
-    pub(crate) fn columns<'a>(&'a self, table: &'a SchemaRef, file: &'a FileSchema) -> Columns<'a> {
+    pub(crate) fn columns<'a>(&'a self, table: &'a SchemaRef, file: &'a FileSchema) -> ColumnMapping<'a> {
         let reader = self.schema.as_ref().map(|ByText(schema)| schema);
-        Columns { table, reader, by: self.by, file: file.avro() }
+        ColumnMapping { table, reader, by: self.by, file: file.avro() }
     }
 
     /// Returns the programs that read these columns of a file, and those of the filter, as far as the file has them.

@@ -4,7 +4,7 @@
 //! their file in order, so rows keep theirs. All bytes gathered, encoded and in flight are charged to the memory pool.
 //! If many directories are written at once, files are ended early and their directories get several files.
 
-use super::group::{Encoded, Group, Groups};
+use super::group::{Encoded, Group, GroupLimits};
 use super::partition::{Key, Partitioning};
 use super::upload::Upload;
 use super::{Destination, Metrics};
@@ -47,10 +47,10 @@ pub(super) struct Making {
 }
 
 /// The files being written.
-pub(super) struct Files {
+pub(super) struct OutputFiles {
     making: Making,
-    groups: Groups,
-    open: HashMap<Arc<Key>, Open>,
+    groups: GroupLimits,
+    open: HashMap<Arc<Key>, OpenFile>,
     /// Groups being encoded, oldest first.
     encoding: VecDeque<(Arc<Key>, usize, SpawnedTask<Result<Encoded>>)>,
     /// Bytes gathered and being encoded, and bytes held by uploads.
@@ -62,7 +62,7 @@ pub(super) struct Files {
     done: Done,
 }
 
-struct Open {
+struct OpenFile {
     encoder: Encoder,
     upload: Upload,
     gathered: Group,
@@ -77,10 +77,10 @@ struct Done {
     keep: bool,
 }
 
-impl Files {
+impl OutputFiles {
     pub(super) fn new(making: Making) -> Self {
-        Files {
-            groups: Groups::new(&making.options),
+        OutputFiles {
+            groups: GroupLimits::new(&making.options),
             open: HashMap::new(),
             encoding: VecDeque::new(),
             n_gathered: 0,
@@ -158,7 +158,7 @@ impl Files {
         making.metrics.bytes.add(header.len());
         upload.write(Bytes::from(header)).await?;
         self.n_uploading += upload.held();
-        let open = Open { encoder, upload, gathered: Group::default(), rows: 0, used: self.clock };
+        let open = OpenFile { encoder, upload, gathered: Group::default(), rows: 0, used: self.clock };
         self.open.insert(Arc::clone(key), open);
         Ok(())
     }
@@ -247,7 +247,7 @@ impl Files {
     }
 
     /// Returns the largest number of bytes held by a file, and its directory.
-    fn most(&self, held: fn(&Open) -> usize) -> Option<(usize, Arc<Key>)> {
+    fn most(&self, held: fn(&OpenFile) -> usize) -> Option<(usize, Arc<Key>)> {
         let held = self.open.iter().map(|(key, open)| (held(open), key));
         held.max_by_key(|(held, _)| *held).map(|(held, key)| (held, Arc::clone(key)))
     }
@@ -255,7 +255,7 @@ impl Files {
     /// Charges the held bytes to the memory pool; if it is exhausted, writes what it can.
     async fn account(&mut self) -> Result<()> {
         // The encoded group takes about as much again.
-        let held = |files: &Files| files.n_gathered * 2 + files.n_uploading;
+        let held = |files: &OutputFiles| files.n_gathered * 2 + files.n_uploading;
         if self.making.memory.try_resize(held(self)).is_err() {
             self.written(0).await?;
             self.making.memory.try_resize(held(self))?;

@@ -55,14 +55,14 @@ pub(super) struct Encoded {
 }
 
 /// Size limits of groups.
-pub(super) struct Groups {
+pub(super) struct GroupLimits {
     group_bytes: usize,
 }
 
-impl Groups {
+impl GroupLimits {
     pub(super) fn new(options: &WriteOptions) -> Self {
         let group_bytes = options.block_bytes.saturating_mul(BLOCKS).max(GROUP_BYTES);
-        Groups { group_bytes }
+        GroupLimits { group_bytes }
     }
 
     /// Returns whether the rows are enough for a group.
@@ -113,14 +113,14 @@ mod tests {
 
     #[test]
     fn slices_are_about_one_group() {
-        let groups = Groups::new(&WriteOptions::default().with_block_bytes(1_000));
+        let groups = GroupLimits::new(&WriteOptions::default().with_block_bytes(1_000));
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1_000_000));
         let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
         let slices = groups.slices(batch.clone());
         assert_eq!(slices.len(), 7, "of 8 MB");
         assert_eq!(slices.iter().map(RecordBatch::num_rows).sum::<usize>(), 1_000_000);
         assert_eq!(groups.slices(batch.slice(5, 100_000)).len(), 1, "a small slice of it is left alone");
-        let larger = Groups::new(&WriteOptions::default().with_block_bytes(8 << 20));
+        let larger = GroupLimits::new(&WriteOptions::default().with_block_bytes(8 << 20));
         assert_eq!(larger.slices(batch).len(), 1);
     }
 

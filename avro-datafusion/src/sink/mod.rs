@@ -30,7 +30,7 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::physical_expr_common::sort_expr::LexRequirement;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
-use files::{Files, Making};
+use files::{Making, OutputFiles};
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -187,7 +187,7 @@ impl DataSink for AvroSink {
         let count = |name| MetricBuilder::new(&self.metrics).counter(name, 0);
         let rows = MetricBuilder::new(&self.metrics).output_rows(0);
         let threads = context.session_config().target_partitions();
-        let mut files = Files::new(Making {
+        let mut files = OutputFiles::new(Making {
             store: context.runtime_env().object_store(&self.destination.store_url)?,
             destination: self.destination.clone(),
             partitioning: self.partitioning.clone(),

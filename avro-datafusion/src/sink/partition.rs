@@ -140,6 +140,7 @@ mod tests {
     use super::*;
     use arrow_array::{BinaryArray, Int64Array};
     use arrow_schema::Field;
+    use avro_testing::check_all;
     use std::sync::Arc;
 
     fn batch() -> RecordBatch {
@@ -166,7 +167,7 @@ mod tests {
                 3,
             ),
         ];
-        for (by, keep, expected, n_columns) in cases {
+        check_all(cases, |(by, keep, expected, n_columns)| {
             let by: Vec<_> = by.iter().map(|name| (*name).to_owned()).collect();
             let partitioning = Partitioning::new(&batch.schema(), &by, *keep).unwrap();
             let parts = partitioning.split(&batch).unwrap();
@@ -182,7 +183,7 @@ mod tests {
                 .collect();
             let found: Vec<_> = found.iter().map(|(path, rows)| (path.as_str(), rows.as_slice())).collect();
             assert_eq!(found, *expected, "{by:?}");
-        }
+        });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Aggregates that others replace: `arg_max`, `count_if`, `listagg`.
+//! Aggregates that other aggregates express: `arg_max`, `count_if`, `listagg`. A rewrite replaces their calls.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Rewritten {
     aliases: Vec<String>,
     n_args: std::ops::RangeInclusive<usize>,
     usage: &'static str,
-    kind: Kind,
+    kind: AggregateKind,
     signature: Signature,
     documentation: Documentation,
     /// The function that replaces this.
@@ -29,8 +29,8 @@ pub(super) struct Rewritten {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    /// The value in the row in which another is greatest, or least.
+enum AggregateKind {
+    /// The value of one argument in the row where the other is greatest, or least.
     At {
         is_greatest: bool,
     },
@@ -45,7 +45,7 @@ type Row = (
     std::ops::RangeInclusive<usize>,
     &'static str,
     &'static str,
-    Kind,
+    AggregateKind,
     &'static str,
 );
 
@@ -55,8 +55,8 @@ const AGGREGATES: &[Row] = &[
         &["argmax", "max_by"],
         2..=2,
         "arg_max(x, y)",
-        "The `x` of the row with the greatest `y`; rows where either is null do not count.",
-        Kind::At { is_greatest: true },
+        "The `x` of the row with the greatest `y`; rows in which either is null are ignored.",
+        AggregateKind::At { is_greatest: true },
         "first_value",
     ),
     (
@@ -64,8 +64,8 @@ const AGGREGATES: &[Row] = &[
         &["argmin", "min_by"],
         2..=2,
         "arg_min(x, y)",
-        "The `x` of the row with the least `y`; rows where either is null do not count.",
-        Kind::At { is_greatest: false },
+        "The `x` of the row with the least `y`; rows in which either is null are ignored.",
+        AggregateKind::At { is_greatest: false },
         "first_value",
     ),
     (
@@ -74,7 +74,7 @@ const AGGREGATES: &[Row] = &[
         1..=1,
         "count_if(condition)",
         "The number of rows for which the condition is true.",
-        Kind::CountIf,
+        AggregateKind::CountIf,
         "count",
     ),
     (
@@ -82,13 +82,13 @@ const AGGREGATES: &[Row] = &[
         &["group_concat"],
         1..=2,
         "listagg(text, separator)",
-        "Texts in one, with a separator between them; a comma without it.",
-        Kind::Joined,
+        "All texts, joined with a separator; a comma by default.",
+        AggregateKind::Joined,
         "string_agg",
     ),
 ];
 
-/// Creates the aggregates; `function` finds those that replace them.
+/// Creates the aggregates; `function` finds those that calls are replaced by.
 pub(super) fn all(function: impl Fn(&str) -> Option<Arc<AggregateUDF>>) -> Vec<AggregateUDF> {
     let aggregate = |(name, aliases, n_args, usage, about, kind, by): &Row| {
         Some(AggregateUDF::from(Rewritten {
@@ -151,25 +151,25 @@ impl AggregateUDFImpl for Rewritten {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         Ok(match self.kind {
-            Kind::At { .. } => types.first().cloned().unwrap_or(DataType::Null),
-            Kind::CountIf => DataType::Int64,
-            Kind::Joined => self.by.return_type(&[DataType::Utf8, DataType::Utf8])?,
+            AggregateKind::At { .. } => types.first().cloned().unwrap_or(DataType::Null),
+            AggregateKind::CountIf => DataType::Int64,
+            AggregateKind::Joined => self.by.return_type(&[DataType::Utf8, DataType::Utf8])?,
         })
     }
 
     fn return_field(&self, args: &[FieldRef]) -> Result<FieldRef> {
         let types: Vec<DataType> = args.iter().map(|field| field.data_type().clone()).collect();
-        let is_nullable = self.kind != Kind::CountIf;
+        let is_nullable = self.kind != AggregateKind::CountIf;
         let field = match (self.kind, args.first()) {
             // Enums and unions keep their metadata.
-            (Kind::At { .. }, Some(field)) => Field::clone(field).with_name(self.name),
+            (AggregateKind::At { .. }, Some(field)) => Field::clone(field).with_name(self.name),
             _ => Field::new(self.name, self.return_type(&types)?, is_nullable),
         };
         Ok(Arc::new(field.with_nullable(is_nullable)))
     }
 
     fn is_nullable(&self) -> bool {
-        self.kind != Kind::CountIf
+        self.kind != AggregateKind::CountIf
     }
 
     fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -205,7 +205,7 @@ impl Rewritten {
         let Some(first) = args.next() else { return internal_err!("{} has no arguments", self.name) };
         let filter = params.filter.take().map(|filter| *filter);
         match self.kind {
-            Kind::At { is_greatest } => {
+            AggregateKind::At { is_greatest } => {
                 let Some(by) = args.next() else { return internal_err!("{} has two arguments", self.name) };
                 if params.distinct || !params.order_by.is_empty() {
                     return plan_err!("{} takes neither DISTINCT nor ORDER BY", self.name);
@@ -215,11 +215,11 @@ impl Rewritten {
                 params.order_by = vec![Sort { expr: by, asc: !is_greatest, nulls_first: false }];
                 params.args = vec![first];
             }
-            Kind::CountIf => {
+            AggregateKind::CountIf => {
                 params.filter = Some(Box::new(filter.map_or(first.clone(), |filter| filter.and(first))));
                 params.args = vec![lit(1_i64)];
             }
-            Kind::Joined => {
+            AggregateKind::Joined => {
                 params.filter = filter.map(Box::new);
                 params.args = vec![cast(first, DataType::Utf8), args.next().unwrap_or_else(|| lit(","))];
             }

@@ -19,9 +19,9 @@ use super::function::documented;
 
 /// Creates the aggregates.
 pub(super) fn all() -> Vec<AggregateUDF> {
-    let mode = documented("mode(x)", "The most frequent value, and of equally frequent ones the first.", "");
+    let mode = documented("mode(x)", "The most frequent value; the first of equally frequent ones.", "");
     let histogram = documented("histogram(x)", "A map of each value to the number of its rows.", "");
-    [(Kind::Mode, mode), (Kind::Histogram, histogram)]
+    [(CountKind::Mode, mode), (CountKind::Histogram, histogram)]
         .into_iter()
         .map(|(kind, documentation)| {
             AggregateUDF::from(Counted {
@@ -34,14 +34,14 @@ pub(super) fn all() -> Vec<AggregateUDF> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum CountKind {
     Mode,
     Histogram,
 }
 
 #[derive(Debug)]
 struct Counted {
-    kind: Kind,
+    kind: CountKind,
     signature: Signature,
     documentation: Documentation,
 }
@@ -71,8 +71,8 @@ fn entries(key: &DataType) -> Fields {
 impl AggregateUDFImpl for Counted {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Mode => "mode",
-            Kind::Histogram => "histogram",
+            CountKind::Mode => "mode",
+            CountKind::Histogram => "histogram",
         }
     }
 
@@ -100,8 +100,8 @@ impl AggregateUDFImpl for Counted {
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         let value = types.first().cloned().unwrap_or(DataType::Null);
         Ok(match self.kind {
-            Kind::Mode => value,
-            Kind::Histogram => {
+            CountKind::Mode => value,
+            CountKind::Histogram => {
                 let entries = DataType::Struct(entries(&value));
                 DataType::Map(Arc::new(Field::new("entries", entries, false)), false)
             }
@@ -134,7 +134,7 @@ impl AggregateUDFImpl for Counted {
 /// The number of rows of each value, which is kept as comparable bytes.
 #[derive(Debug)]
 struct Counts {
-    kind: Kind,
+    kind: CountKind,
     data_type: DataType,
     returns: DataType,
     rows: RowConverter,
@@ -227,7 +227,7 @@ impl Accumulator for Counts {
             return ScalarValue::try_from(&self.returns);
         }
         match self.kind {
-            Kind::Mode => {
+            CountKind::Mode => {
                 let most = self
                     .places
                     .iter()
@@ -235,7 +235,7 @@ impl Accumulator for Counts {
                 let Some((key, _)) = most else { return ScalarValue::try_from(&self.returns) };
                 ScalarValue::try_from_array(&self.values(&[key])?, 0)
             }
-            Kind::Histogram => {
+            CountKind::Histogram => {
                 let (values, counts) = self.sorted(true)?;
                 let DataType::Map(field, is_sorted) = &self.returns else { return exec_err!("histogram is a map") };
                 let offsets = OffsetBuffer::from_lengths([values.len()]);

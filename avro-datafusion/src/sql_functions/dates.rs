@@ -126,7 +126,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "date_diff",
         aliases: &["datediff"],
         usage: "date_diff(part, from, to)",
-        about: "How many boundaries of years, months, days .. lie between two points in time.",
+        about: "The number of starts of a year, month, day .. between two points in time.",
         example: "date_diff('month', DATE '2024-01-31', DATE '2024-02-01')",
         n_args: 3..=3,
         body: By(|call| between(call, "date_boundaries")),
@@ -135,7 +135,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "date_sub",
         aliases: &["datesub"],
         usage: "date_sub(part, from, to)",
-        about: "How many whole years, months, days .. lie between two points in time. \
+        about: "The number of whole years, months, days .. between two points in time. \
             With two arguments, date_sub(x, interval) is their difference.",
         example: "date_sub('month', DATE '2024-01-31', DATE '2024-02-01')",
         n_args: 2..=3,
@@ -334,7 +334,7 @@ fn to_interval(call: &Call) -> Result<Expr> {
     call.of("interval_times", vec![call.arg(0), lit(ScalarValue::new_interval_mdn(months, days, nanos))])
 }
 
-/// A date, time or interval as it is, an instant as the session's wall clock, and text as a timestamp.
+/// Returns a date, time or interval unchanged, an instant in the session's wall clock, and text as a timestamp.
 fn wall(call: &Call, at: usize) -> Expr {
     match call.data_type(at) {
         DataType::Timestamp(unit, Some(_)) => cast(call.arg(at), DataType::Timestamp(*unit, None)),

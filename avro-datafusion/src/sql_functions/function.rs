@@ -78,9 +78,9 @@ impl Arguments<'_> {
     }
 
     /// Returns an argument as text.
-    pub(super) fn texts(&self, at: usize) -> Result<Texts> {
+    pub(super) fn texts(&self, at: usize) -> Result<TextArgument> {
         let array = cast(&self.array(at)?, &DataType::Utf8View)?;
-        Ok(Texts { array: array.as_string_view().clone(), is_one: self.is_literal(at) })
+        Ok(TextArgument { array: array.as_string_view().clone(), is_one: self.is_literal(at) })
     }
 
     /// Whether an argument is the same for all rows.
@@ -94,12 +94,12 @@ impl Arguments<'_> {
 }
 
 /// A text argument: a literal or a column.
-pub(super) struct Texts {
+pub(super) struct TextArgument {
     array: StringViewArray,
     is_one: bool,
 }
 
-impl Texts {
+impl TextArgument {
     pub(super) fn get(&self, row: usize) -> Option<&str> {
         let row = if self.is_one { 0 } else { row };
         (!self.array.is_null(row)).then(|| self.array.value(row))
@@ -257,7 +257,7 @@ impl ScalarUDFImpl for Function {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        // DataFusion would put its words around the error; that of `return_field_from_args` stays as it is.
+        // DataFusion would wrap this error in its own words; it does not wrap that of `return_field_from_args`.
         Ok(self.coerced(types).unwrap_or_else(|_| types.to_vec()))
     }
 

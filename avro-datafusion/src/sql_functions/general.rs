@@ -82,7 +82,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "list_unique",
         aliases: &["array_unique"],
         usage: "list_unique(list)",
-        about: "The number of different items, without null.",
+        about: "The number of distinct items, not counting nulls.",
         example: "list_unique([1, 1, 2])",
         n_args: 1..=1,
         body: Body::Expr(|call| {
@@ -124,7 +124,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "hash",
         aliases: &[],
         usage: "hash(x, ..)",
-        about: "A number that is the same for equal values. It may change between versions.",
+        about: "A number that is equal for equal values. It may change between versions.",
         example: "",
         n_args: 1..=100,
         body: Body::Kernel(Kernel {

@@ -1,9 +1,9 @@
 //! Functions that people type: DuckDB's names for dates, text, lists, JSON and aggregates.
 //!
-//! [`register`] adds them to a session whose SQL is exact (see [`compat`](crate::compat)). What DataFusion has under
-//! another name is in one table of [`aliases`]. The others are rows of tables ([`function::Definition`]) with their
-//! documentation. Most rows are expressions of existing functions, which replace the call before types are determined;
-//! the rest are loops over values.
+//! [`register`] adds them to a session whose SQL is exact (see [`compat`](crate::compat)). [`aliases`] is a table of
+//! the functions that DataFusion has under other names. The others are rows of tables ([`function::Definition`]) with
+//! their documentation. Most rows are expressions of existing functions, which replace the call before types are
+//! determined; the rest are loops over values.
 
 mod types;
 mod function;
@@ -70,7 +70,7 @@ pub fn register_sql_functions(ctx: &SessionContext) -> Result<()> {
     #[cfg(feature = "sql")]
     if let (Some(extract), Some(extract_string)) = (json(&state, "json_extract"), json(&state, "json_extract_string")) {
         let mut builder = SessionStateBuilder::new_from_existing(state.clone());
-        let operators = json::operators::Operators { extract, extract_string };
+        let operators = json::operators::JsonOperators { extract, extract_string };
         builder.expr_planners().get_or_insert_default().insert(0, Arc::new(operators));
         *state = builder.build();
     }

@@ -1,5 +1,5 @@
-//! Distances between wall clocks, and multiples of intervals: computations behind the functions of
-//! [`dates`](super::dates), which pass arguments of these types.
+//! Distances between points in time, and multiples of intervals. The functions of [`dates`](super::dates) are
+//! expressions that call these, with wall clocks in microseconds.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         body: Body::Kernel(Kernel {
             coerce: |_| Ok(vec![DataType::Utf8View, MICROS, MICROS]),
             returns: |_, _| Ok(DataType::Int64),
-            call: |arguments| differences(arguments, Part::boundaries),
+            call: |arguments| differences(arguments, DistanceUnit::boundaries),
         }),
     },
     Definition {
@@ -39,7 +39,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         body: Body::Kernel(Kernel {
             coerce: |_| Ok(vec![DataType::Utf8View, MICROS, MICROS]),
             returns: |_, _| Ok(DataType::Int64),
-            call: |arguments| differences(arguments, Part::whole),
+            call: |arguments| differences(arguments, DistanceUnit::whole),
         }),
     },
     Definition {
@@ -68,7 +68,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
 
 /// A unit in which distances are counted.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum DistanceUnit {
     Micros(i64),
     /// Weeks begin with Monday.
     Week,
@@ -79,25 +79,28 @@ enum Part {
 const DAY: i64 = 86_400_000_000;
 
 /// The names of units, also in the plural.
-const PARTS: &[(&[&str], Part)] = &[
-    (&["year", "yr", "y"], Part::Months(12)),
-    (&["quarter"], Part::Months(3)),
-    (&["month", "mon"], Part::Months(1)),
-    (&["week", "weekofyear", "w"], Part::Week),
-    (&["day", "dayofmonth", "d", "dow", "dayofweek", "weekday", "isodow", "doy", "dayofyear"], Part::Micros(DAY)),
-    (&["hour", "hr", "h"], Part::Micros(3_600_000_000)),
-    (&["minute", "min", "m"], Part::Micros(60_000_000)),
-    (&["second", "sec", "s", "epoch"], Part::Micros(1_000_000)),
-    (&["millisecond", "msec", "ms"], Part::Micros(1_000)),
-    (&["microsecond", "usec", "us"], Part::Micros(1)),
-    (&["decade"], Part::Months(120)),
-    (&["century", "centurie"], Part::Months(1_200)),
-    (&["millennium", "millennia"], Part::Months(12_000)),
-    (&["isoyear"], Part::IsoYear),
+const PARTS: &[(&[&str], DistanceUnit)] = &[
+    (&["year", "yr", "y"], DistanceUnit::Months(12)),
+    (&["quarter"], DistanceUnit::Months(3)),
+    (&["month", "mon"], DistanceUnit::Months(1)),
+    (&["week", "weekofyear", "w"], DistanceUnit::Week),
+    (
+        &["day", "dayofmonth", "d", "dow", "dayofweek", "weekday", "isodow", "doy", "dayofyear"],
+        DistanceUnit::Micros(DAY),
+    ),
+    (&["hour", "hr", "h"], DistanceUnit::Micros(3_600_000_000)),
+    (&["minute", "min", "m"], DistanceUnit::Micros(60_000_000)),
+    (&["second", "sec", "s", "epoch"], DistanceUnit::Micros(1_000_000)),
+    (&["millisecond", "msec", "ms"], DistanceUnit::Micros(1_000)),
+    (&["microsecond", "usec", "us"], DistanceUnit::Micros(1)),
+    (&["decade"], DistanceUnit::Months(120)),
+    (&["century", "centurie"], DistanceUnit::Months(1_200)),
+    (&["millennium", "millennia"], DistanceUnit::Months(12_000)),
+    (&["isoyear"], DistanceUnit::IsoYear),
 ];
 
-impl Part {
-    fn of(name: &str) -> Result<Part> {
+impl DistanceUnit {
+    fn of(name: &str) -> Result<DistanceUnit> {
         let name = name.to_ascii_lowercase();
         let is = |known: &&str| name == **known || name.strip_suffix('s') == Some(known);
         match PARTS.iter().find(|(names, _)| names.iter().any(is)) {
@@ -111,11 +114,11 @@ impl Part {
     /// Counts the starts of a unit after `from`, up to `to`.
     fn boundaries(self, from: i64, to: i64) -> Option<i64> {
         Some(match self {
-            Part::Micros(n) => to.div_euclid(n) - from.div_euclid(n),
+            DistanceUnit::Micros(n) => to.div_euclid(n) - from.div_euclid(n),
             // 1970-01-01 was a Thursday.
-            Part::Week => (to.div_euclid(DAY) + 3).div_euclid(7) - (from.div_euclid(DAY) + 3).div_euclid(7),
-            Part::Months(n) => months(at(to)?).div_euclid(n) - months(at(from)?).div_euclid(n),
-            Part::IsoYear => i64::from(at(to)?.iso_week().year()) - i64::from(at(from)?.iso_week().year()),
+            DistanceUnit::Week => (to.div_euclid(DAY) + 3).div_euclid(7) - (from.div_euclid(DAY) + 3).div_euclid(7),
+            DistanceUnit::Months(n) => months(at(to)?).div_euclid(n) - months(at(from)?).div_euclid(n),
+            DistanceUnit::IsoYear => i64::from(at(to)?.iso_week().year()) - i64::from(at(from)?.iso_week().year()),
         })
     }
 
@@ -123,12 +126,12 @@ impl Part {
     fn whole(self, from: i64, to: i64) -> Option<i64> {
         let micros = || to.checked_sub(from);
         Some(match self {
-            Part::Micros(n) => micros()? / n,
-            Part::Week => micros()? / (7 * DAY),
-            Part::Months(n) if to >= from => whole_months(at(from)?, at(to)?) / n,
-            Part::Months(n) => -(whole_months(at(to)?, at(from)?) / n),
-            Part::IsoYear if to >= from => whole_months(at(from)?, at(to)?) / 12,
-            Part::IsoYear => -(whole_months(at(to)?, at(from)?) / 12),
+            DistanceUnit::Micros(n) => micros()? / n,
+            DistanceUnit::Week => micros()? / (7 * DAY),
+            DistanceUnit::Months(n) if to >= from => whole_months(at(from)?, at(to)?) / n,
+            DistanceUnit::Months(n) => -(whole_months(at(to)?, at(from)?) / n),
+            DistanceUnit::IsoYear if to >= from => whole_months(at(from)?, at(to)?) / 12,
+            DistanceUnit::IsoYear => -(whole_months(at(to)?, at(from)?) / 12),
         })
     }
 }
@@ -150,7 +153,7 @@ fn whole_months(from: NaiveDateTime, to: NaiveDateTime) -> i64 {
     if after(n).is_some_and(|reached| reached <= to) { n } else { (n - 1).max(0) }
 }
 
-fn differences(arguments: &Arguments, count: fn(Part, i64, i64) -> Option<i64>) -> Result<ArrayRef> {
+fn differences(arguments: &Arguments, count: fn(DistanceUnit, i64, i64) -> Option<i64>) -> Result<ArrayRef> {
     let names = arguments.texts(0)?;
     let (from, to) = (arguments.rows_of(1)?, arguments.rows_of(2)?);
     let (from, to) = (from.as_primitive::<TimestampMicrosecondType>(), to.as_primitive::<TimestampMicrosecondType>());
@@ -160,7 +163,7 @@ fn differences(arguments: &Arguments, count: fn(Part, i64, i64) -> Option<i64>) 
         match names.get(row).filter(|_| !from.is_null(row) && !to.is_null(row)) {
             None => counts.append_null(),
             Some(name) => {
-                let part = *part.get(name, Part::of)?;
+                let part = *part.get(name, DistanceUnit::of)?;
                 let counted = count(part, from.value(row), to.value(row));
                 let beyond = || exec_datafusion_err!("a distance between points in time is beyond the calendar");
                 counts.append_value(counted.ok_or_else(beyond)?);
@@ -237,6 +240,7 @@ fn multiple(number: f64, unit: IntervalMonthDayNano) -> Option<IntervalMonthDayN
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     fn micros(text: &str) -> i64 {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap().and_utc().timestamp_micros()
@@ -244,7 +248,7 @@ mod tests {
 
     /// The expected numbers are DuckDB's.
     #[test]
-    fn distances_are_duckdbs() {
+    fn distances_equal_those_of_duckdb() {
         let cases = [
             ("month", "2020-01-31 00:00", "2020-02-29 00:00", 1, 1),
             ("month", "2020-03-31 00:00", "2020-02-29 00:00", -1, -1),
@@ -255,26 +259,26 @@ mod tests {
             ("hour", "1969-12-31 23:59", "1970-01-01 00:00", 1, 0),
             ("decade", "2019-12-31 00:00", "2020-01-01 00:00", 1, 0),
         ];
-        for (part, from, to, boundaries, whole) in cases {
-            let unit = Part::of(part).unwrap();
+        check_all(cases, |(part, from, to, boundaries, whole)| {
+            let unit = DistanceUnit::of(part).unwrap();
             assert_eq!(unit.boundaries(micros(from), micros(to)), Some(boundaries), "{part} {from} {to}");
             assert_eq!(unit.whole(micros(from), micros(to)), Some(whole), "{part} {from} {to}");
-        }
-        assert!(Part::of("fortnight").is_err());
+        });
+        assert!(DistanceUnit::of("fortnight").is_err());
     }
 
     /// The expected ages are DuckDB's.
     #[test]
-    fn ages_are_duckdbs() {
+    fn age_equals_that_of_duckdb() {
         let cases = [
             ("2020-03-01 00:00", "2020-01-31 00:00", (1, 1, 0)),
             ("2020-01-31 00:00", "2020-03-01 00:00", (-1, -1, 0)),
             ("2020-03-31 00:00", "2019-02-28 00:00", (13, 3, 0)),
             ("2020-01-01 10:00", "2019-12-31 11:30", (0, 0, 81_000_000_000_000)),
         ];
-        for (to, from, (months, days, nanos)) in cases {
+        check_all(cases, |(to, from, (months, days, nanos))| {
             let expected = IntervalMonthDayNano::new(months, days, nanos);
             assert_eq!(age(micros(to), micros(from)), Some(expected), "{to} {from}");
-        }
+        });
     }
 }

@@ -10,7 +10,7 @@ use arrow_schema::DataType;
 use datafusion::common::{Result, exec_err};
 
 use super::function::{Arguments, Body, Cached, Definition, Kernel, wrong};
-use super::spec::{Number, Spec};
+use super::spec::{Spec, SpecNumber};
 use super::types::is_text;
 
 pub(super) const DEFINITIONS: &[Definition] = &[
@@ -18,7 +18,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "printf",
         aliases: &[],
         usage: "printf(format, x, ..)",
-        about: "Text with values in the places of %d, %s, %.2f and the like.",
+        about: "Text in which values replace %d, %s, %.2f and the like.",
         example: "printf('%s: %05.1f', 'kWh', 3.14159)",
         n_args: 1..=100,
         body: Body::Kernel(Kernel {
@@ -31,7 +31,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "format",
         aliases: &[],
         usage: "format(format, x, ..)",
-        about: "Text with values in the places of {}, {1}, {:>8}, {:.2f}, {:,} and the like.",
+        about: "Text in which values replace {}, {1}, {:>8}, {:.2f}, {:,} and the like.",
         example: "format('{}: {:,}', 'rows', 1234567)",
         n_args: 1..=100,
         body: Body::Kernel(Kernel {
@@ -42,9 +42,9 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     },
 ];
 
-/// A piece of a format.
+/// A part of a format.
 #[derive(Debug, Clone, PartialEq)]
-enum Part {
+enum FormatPart {
     Text(String),
     /// A value, by its number.
     Value(usize, Spec),
@@ -63,7 +63,7 @@ fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
     Ok(types.iter().map(kept).collect())
 }
 
-fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<Part>>) -> Result<ArrayRef> {
+fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<FormatPart>>) -> Result<ArrayRef> {
     let formats = arguments.texts(0)?;
     let columns = (1..arguments.len()).map(|at| arguments.rows_of(at)).collect::<Result<Vec<_>>>()?;
     let mut cache = Cached::new();
@@ -77,8 +77,8 @@ fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<Part>>) -> Resul
         let mut text = String::new();
         for part in cache.get(format, parts)? {
             match part {
-                Part::Text(part) => text.push_str(part),
-                Part::Value(at, spec) => match columns.get(*at) {
+                FormatPart::Text(part) => text.push_str(part),
+                FormatPart::Value(at, spec) => match columns.get(*at) {
                     Some(column) => value(column, row, spec, &mut text)?,
                     None => {
                         return exec_err!(
@@ -97,13 +97,13 @@ fn written(arguments: &Arguments, parts: fn(&str) -> Result<Vec<Part>>) -> Resul
 
 fn value(column: &ArrayRef, row: usize, spec: &Spec, to: &mut String) -> Result<()> {
     match column.data_type() {
-        DataType::Int64 => spec.number(Number::Int(column.as_primitive::<Int64Type>().value(row)), to),
-        DataType::Float64 => spec.number(Number::Float(column.as_primitive::<Float64Type>().value(row)), to),
+        DataType::Int64 => spec.number(SpecNumber::Int(column.as_primitive::<Int64Type>().value(row)), to),
+        DataType::Float64 => spec.number(SpecNumber::Float(column.as_primitive::<Float64Type>().value(row)), to),
         _ => {
             let text = column.as_string_view().value(row);
             match text.parse::<f64>() {
                 // A decimal, whose text is exact.
-                Ok(number) if spec.is_of_floats() => spec.number(Number::Float(number), to),
+                Ok(number) if spec.is_of_floats() => spec.number(SpecNumber::Float(number), to),
                 _ => spec.text(text, to),
             }
         }
@@ -111,7 +111,7 @@ fn value(column: &ArrayRef, row: usize, spec: &Spec, to: &mut String) -> Result<
 }
 
 /// Parses `%[flags][width][.precision]type`.
-fn printf_parts(format: &str) -> Result<Vec<Part>> {
+fn printf_parts(format: &str) -> Result<Vec<FormatPart>> {
     let mut parts = Vec::new();
     let mut text = String::new();
     let mut n = 0;
@@ -143,7 +143,7 @@ fn printf_parts(format: &str) -> Result<Vec<Part>> {
         }
         spec.check(format)?;
         flush(&mut text, &mut parts);
-        parts.push(Part::Value(n, spec));
+        parts.push(FormatPart::Value(n, spec));
         n += 1;
     }
     flush(&mut text, &mut parts);
@@ -151,7 +151,7 @@ fn printf_parts(format: &str) -> Result<Vec<Part>> {
 }
 
 /// Parses `{[n][:[[fill]align][sign][#][0][width][,][.precision][type]]}`.
-fn format_parts(format: &str) -> Result<Vec<Part>> {
+fn format_parts(format: &str) -> Result<Vec<FormatPart>> {
     let mut parts = Vec::new();
     let mut text = String::new();
     let mut n = 0;
@@ -163,7 +163,7 @@ fn format_parts(format: &str) -> Result<Vec<Part>> {
         }
         let place: String = chars.by_ref().take_while(|c| *c != '}').collect();
         if c == '}' || !format.contains('}') {
-            return exec_err!("format: '{format}' has a brace without its other; write {{{{ or }}}} for a brace");
+            return exec_err!("format: '{format}' has an unmatched brace; write {{{{ or }}}} for a brace");
         }
         let (number, spec) = place.split_once(':').unwrap_or((&place, ""));
         let at = if number.is_empty() { Some(n) } else { number.parse().ok() };
@@ -174,7 +174,7 @@ fn format_parts(format: &str) -> Result<Vec<Part>> {
         let spec = spec_of(spec)?;
         spec.check(format)?;
         flush(&mut text, &mut parts);
-        parts.push(Part::Value(at, spec));
+        parts.push(FormatPart::Value(at, spec));
     }
     flush(&mut text, &mut parts);
     Ok(parts)
@@ -207,7 +207,9 @@ fn spec_of(text: &str) -> Result<Spec> {
     spec.kind = chars.next();
     match chars.next() {
         None => Ok(spec),
-        Some(_) => exec_err!("format: `{{:{text}}}` is not understood; write one such as {{:>10}}, {{:.2f}} or {{:,}}"),
+        Some(_) => exec_err!(
+            "format: `{{:{text}}}` is not a format of a value; write one such as {{:>10}}, {{:.2f}} or {{:,}}"
+        ),
     }
 }
 
@@ -220,9 +222,9 @@ fn digits(chars: &mut std::iter::Peekable<std::str::Chars>) -> Option<usize> {
     number
 }
 
-fn flush(text: &mut String, parts: &mut Vec<Part>) {
+fn flush(text: &mut String, parts: &mut Vec<FormatPart>) {
     if !text.is_empty() {
-        parts.push(Part::Text(std::mem::take(text)));
+        parts.push(FormatPart::Text(std::mem::take(text)));
     }
 }
 
@@ -232,12 +234,12 @@ mod tests {
     use super::*;
     use arrow_array::{Float64Array, Int64Array, StringViewArray};
 
-    fn write(parts: Vec<Part>, columns: &[ArrayRef]) -> Result<String> {
+    fn write(parts: Vec<FormatPart>, columns: &[ArrayRef]) -> Result<String> {
         let mut text = String::new();
         for part in parts {
             match part {
-                Part::Text(part) => text.push_str(&part),
-                Part::Value(at, spec) => value(columns.get(at).unwrap(), 0, &spec, &mut text)?,
+                FormatPart::Text(part) => text.push_str(&part),
+                FormatPart::Value(at, spec) => value(columns.get(at).unwrap(), 0, &spec, &mut text)?,
             }
         }
         Ok(text)

@@ -38,16 +38,16 @@ impl Default for Spec {
 
 /// A number to be written.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Number {
+pub(super) enum SpecNumber {
     Int(i64),
     Float(f64),
 }
 
-/// Widths and precisions beyond this are errors: each row would have so long a text.
+/// Maximum width and precision, which bound the text of a row.
 const WIDTH_MAX: usize = 10_000;
 
 impl Spec {
-    /// Rejects a form that no value has.
+    /// Rejects a form that fits no value.
     pub(super) fn check(&self, format: &str) -> Result<()> {
         if self.width > WIDTH_MAX || self.precision.is_some_and(|precision| precision > WIDTH_MAX) {
             return exec_err!("'{format}' has a width or a precision beyond {WIDTH_MAX}");
@@ -76,9 +76,9 @@ impl Spec {
         Ok(())
     }
 
-    pub(super) fn number(&self, number: Number, to: &mut String) -> Result<()> {
+    pub(super) fn number(&self, number: SpecNumber, to: &mut String) -> Result<()> {
         let (is_negative, digits) = match number {
-            Number::Int(n) => match self.kind {
+            SpecNumber::Int(n) => match self.kind {
                 Some('c') => {
                     let c = u32::try_from(n).ok().and_then(char::from_u32);
                     let Some(c) = c else { return exec_err!("{n} is not the code of a character") };
@@ -88,7 +88,7 @@ impl Spec {
                 _ if self.is_of_floats() => (n < 0, self.float((n as f64).abs())?),
                 _ => (n < 0, self.integer(n.unsigned_abs())?),
             },
-            Number::Float(n) => (n.is_sign_negative() && !n.is_nan(), self.float(n.abs())?),
+            SpecNumber::Float(n) => (n.is_sign_negative() && !n.is_nan(), self.float(n.abs())?),
         };
         let sign = match (is_negative, self.sign) {
             (true, _) => "-".to_owned(),
@@ -191,7 +191,7 @@ fn exponent(n: f64, precision: usize, kind: char) -> String {
     format!("{mantissa}{kind}{sign}{power:0>2}")
 }
 
-/// The shortest text that is this number.
+/// Returns the shortest text that parses to this number.
 fn shortest(n: f64) -> String {
     if n == 0.0 || (1e-4..1e16).contains(&n) {
         return format!("{n:?}");

@@ -41,14 +41,14 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "try_strptime",
         aliases: &[],
         usage: "try_strptime(text, pattern)",
-        about: "The timestamp that strptime reads, or null if the text does not fit.",
+        about: "The timestamp that strptime reads, or null if the text does not fit the pattern.",
         example: "try_strptime('soon', '%Y')",
         n_args: 2..=2,
         body: TRY_PARSE,
     },
 ];
 
-/// The computations behind them.
+/// The computations that these functions call.
 pub(super) const KERNELS: &[Definition] = &[Definition {
     name: "strftime_of",
     aliases: &[],
@@ -180,7 +180,7 @@ fn parsed(arguments: &Arguments, is_try: bool) -> Result<ArrayRef> {
     Ok(Arc::new(values.with_timezone_opt(zone.clone())))
 }
 
-/// Parses text; parts that the pattern lacks are those of 1900-01-01 00:00, as in DuckDB.
+/// Parses text. Parts that the pattern lacks are taken from 1900-01-01 00:00, as in DuckDB.
 fn micros(text: &str, pattern: &str) -> Option<i64> {
     let mut parsed = Parsed::new();
     parse(&mut parsed, text.trim(), StrftimeItems::new(pattern)).ok()?;
@@ -213,6 +213,7 @@ fn micros(text: &str, pattern: &str) -> Option<i64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     /// The expected points in time are DuckDB's.
     #[test]
@@ -229,13 +230,13 @@ mod tests {
             ("2020-01-01 +02", "%Y-%m-%d %z", Some("2019-12-31 22:00:00")),
             ("2020-01-02 11 PM", "%Y-%m-%d %I %p", Some("2020-01-02 23:00:00")),
         ];
-        for (text, pattern, expected) in cases {
+        check_all(cases, |(text, pattern, expected)| {
             let expected = expected.map(|at| {
                 NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M:%S%.f").unwrap().and_utc().timestamp_micros()
             });
             let pattern = translated("strptime", pattern, true).unwrap();
             assert_eq!(micros(text, &pattern), expected, "{text} {pattern}");
-        }
+        });
         assert!(translated("strptime", "%Q", true).is_err());
     }
 }

@@ -56,7 +56,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "url_encode",
         aliases: &[],
         usage: "url_encode(text)",
-        about: "Text with %XX for all but letters, digits and -._~",
+        about: "Text with %XX in place of all characters but letters, digits and -._~",
         example: "url_encode('a b&c')",
         n_args: 1..=1,
         body: Body::Kernel(Kernel {
@@ -69,7 +69,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "url_decode",
         aliases: &[],
         usage: "url_decode(text)",
-        about: "Text without %XX.",
+        about: "Text with the characters that %XX stands for.",
         example: "url_decode('a%20b%26c')",
         n_args: 1..=1,
         body: Body::Kernel(Kernel {
@@ -87,7 +87,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "bar",
         aliases: &[],
         usage: "bar(x, min, max, width)",
-        about: "A bar of blocks, `width` characters long for `max`; 80 without it.",
+        about: "A bar of block characters: none at `min`, `width` of them at `max`, 80 by default.",
         example: "bar(7, 0, 10, 10)",
         n_args: 3..=4,
         body: Body::Kernel(Kernel {
@@ -188,7 +188,7 @@ fn bars(arguments: &Arguments) -> Result<ArrayRef> {
             return exec_err!("bar: the width must be from 1 to 1000, not {width}");
         }
         if !x.is_finite() || max <= min {
-            return exec_err!("bar: {x} between {min} and {max} has no bar");
+            return exec_err!("bar: {x} is not a number between {min} and {max}; pass a finite x, and min below max");
         }
         // Both are within the width.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

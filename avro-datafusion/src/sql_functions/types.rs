@@ -27,8 +27,8 @@ pub(super) fn texts(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
     types.iter().map(text).collect()
 }
 
-/// Returns the type of an argument whose literal decides on the type of the result: text as it is. A cast around a
-/// literal would hide it from the planner.
+/// Returns the type of an argument whose literal decides the type of the result. Text keeps its type: a cast around
+/// the literal would hide it from the planner.
 pub(super) fn literal_text(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => data_type.clone(),

@@ -210,6 +210,7 @@ impl CredentialProvider for Credentials {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn merged_prefers_options_to_environment() {
@@ -251,12 +252,12 @@ mod tests {
             (&[("endpoint_url_s3", "https://b")], &[], &[(Key::S3Endpoint, "https://b")]),
         ];
         let owned = |pairs: Pairs| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
-        for (environment, options, expected) in cases {
+        check_all(cases, |(environment, options, expected)| {
             let settings = Settings { pairs: owned(options), ..Settings::none(Service::S3) };
             let config = merged(owned(environment), &settings).unwrap();
             let expected: HashMap<Key, String> = expected.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
             assert_eq!(config, expected, "{environment:?} {options:?}");
-        }
+        });
     }
 
     #[tokio::test]

@@ -12,7 +12,13 @@ use url::Url;
 
 /// Registers the stores of these locations with the options of a table. A bucket has one store, so the options apply to
 /// all tables in it from then on.
-pub(crate) fn configure(runtime: &RuntimeEnv, locations: &[String], options: &HashMap<String, String>) -> Result<()> {
+///
+/// Options are named as in `CREATE EXTERNAL TABLE`, such as `aws.region`. Options without a dot or with the prefix
+/// `format.` are ignored, as they are not about the store.
+///
+/// # Errors
+/// If an option is unknown, invalid, or not one of a location's service.
+pub fn configure(runtime: &RuntimeEnv, locations: &[String], options: &HashMap<String, String>) -> Result<()> {
     let mut pairs: Vec<(&str, &str, &str)> = Vec::new();
     for (name, value) in options {
         match name.split_once('.') {
@@ -75,7 +81,9 @@ pub(crate) fn store(_settings: Settings, url: &Url) -> Result<Arc<dyn ObjectStor
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
+    #[cfg(feature = "cloud")]
     fn options(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
@@ -104,11 +112,11 @@ mod tests {
             ("https://h/x", &[("http.verb", "GET")], "unknown object store option `http.verb`"),
             ("/", &[("aws.region", "a")], "option `aws.region` applies to s3:// or s3a://, but the table is at /"),
         ];
-        for (location, pairs, expected) in cases {
+        check_all(cases, |(location, pairs, expected)| {
             match configure(&RuntimeEnv::default(), &[(*location).to_owned()], &options(pairs)) {
                 Ok(()) => assert_eq!(*expected, "ok", "{location} {pairs:?}"),
                 Err(e) => assert!(e.to_string().contains(expected), "{location} {pairs:?}: {e}"),
             }
-        }
+        });
     }
 }

@@ -171,6 +171,7 @@ fn denied(service: Service, says: &dyn Fn(&[&str]) -> bool) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn explain_adds_advice() {
@@ -205,13 +206,13 @@ mod tests {
             (Service::S3, generic("502 Bad Gateway: <html><body>nginx</body></html>"), "S3 error: 502 Bad Gateway"),
         ];
         let url = Url::parse("s3://b/").unwrap();
-        for (service, error, expected) in cases {
+        check_all(cases, |(service, error, expected)| {
             let original = error.to_string();
             let explained = explain(error, service, &url);
             assert!(explained.to_string().contains(expected), "{original}: {explained}");
             let text = explained.to_string();
             assert_eq!(explain(explained, service, &url).to_string(), text, "explained once");
-        }
+        });
         assert!(matches!(explain(missing("NoSuchKey"), Service::S3, &url), Error::NotFound { .. }));
     }
 }

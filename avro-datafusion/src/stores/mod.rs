@@ -19,7 +19,7 @@ mod registry;
 mod settings;
 mod staged;
 
-pub(crate) use configure::configure;
+pub use configure::configure;
 pub use registry::ObjectStores;
 pub(crate) use registry::install;
 pub use staged::StagedWrites;

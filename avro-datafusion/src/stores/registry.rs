@@ -113,6 +113,7 @@ pub(crate) fn install(ctx: &SessionContext) -> Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
     use datafusion::execution::object_store::DefaultObjectStoreRegistry;
     use object_store::memory::InMemory;
 
@@ -135,11 +136,11 @@ mod tests {
             ("abfss://c@account.dfs.core.windows.net/x", "abfss://d@account.dfs.core.windows.net/x", false),
             ("az://c/x", "az://c/y", true),
         ];
-        for (a, b, same) in cases {
+        check_all(cases, |(a, b, same)| {
             let (store, other) = (stores.get_store(&url(a)).unwrap(), stores.get_store(&url(b)).unwrap());
             assert_eq!(Arc::ptr_eq(&store, &other), same, "{a} {b}");
             assert!(a.starts_with(&store.to_string()), "{store}");
-        }
+        });
         assert!(stores.get_store(&url("file:///x")).unwrap().to_string().starts_with("LocalFileSystem"));
         let error = stores.get_store(&url("hdfs://h/x")).unwrap_err().to_string();
         assert!(error.contains("no object store for hdfs://; supported are s3://, s3a://, gs://, az://"), "{error}");

@@ -5,7 +5,7 @@
 
 use crate::listing::data_files::compression;
 use crate::listing::list::{list, starts_avro};
-use crate::listing::location::{Location, at_home, has_extension, is_local_file};
+use crate::listing::location::{Location, expand_home, has_extension, is_local_file};
 use crate::options::read::AvroOptions;
 use crate::table::provider::AvroTable;
 use async_trait::async_trait;
@@ -79,17 +79,17 @@ impl UrlTableFactory for AvroUrlTableFactory {
             Err(e) => Err(e),
         };
         match found {
-            Ok(Kind::Avro) => self.avro(&session, url).await,
-            Ok(Kind::Missing) => plan_err!("no such file or directory: {url}"),
-            Ok(Kind::Nothing) if is_path(url) => plan_err!("no files at {url}"),
-            Ok(Kind::Nothing) => Ok(None),
-            Ok(Kind::OtherFile) => match self.others.try_new(&plain(url)).await? {
+            Ok(LocationKind::Avro) => self.avro(&session, url).await,
+            Ok(LocationKind::Missing) => plan_err!("no such file or directory: {url}"),
+            Ok(LocationKind::Nothing) if is_path(url) => plan_err!("no files at {url}"),
+            Ok(LocationKind::Nothing) => Ok(None),
+            Ok(LocationKind::OtherFile) => match self.others.try_new(&plain(url)).await? {
                 // The Avro reader reports what is wrong with the file.
                 None => self.avro(&session, url).await,
                 table => Ok(table),
             },
-            Ok(Kind::NoData(reason)) => plan_err!("{url}: no Avro files{reason}"),
-            Ok(Kind::OtherDirectory(reason)) => match self.other_directory(&session, url).await? {
+            Ok(LocationKind::NoData(reason)) => plan_err!("{url}: no Avro files{reason}"),
+            Ok(LocationKind::OtherDirectory(reason)) => match self.other_directory(&session, url).await? {
                 None => plan_err!("{url}: no files of a known format{reason}"),
                 table => Ok(table),
             },
@@ -101,7 +101,7 @@ impl UrlTableFactory for AvroUrlTableFactory {
 }
 
 /// What the files at a location are.
-enum Kind {
+enum LocationKind {
     Avro,
     /// A file that is not Avro by its extension or its first bytes.
     OtherFile,
@@ -115,9 +115,9 @@ enum Kind {
 }
 
 /// Classifies by names first, then by the first bytes of the first file.
-async fn kind(session: &SessionState, locations: &[Location], options: &AvroOptions) -> Result<Kind> {
+async fn kind(session: &SessionState, locations: &[Location], options: &AvroOptions) -> Result<LocationKind> {
     if locations.iter().all(Location::is_missing) {
-        return Ok(Kind::Missing);
+        return Ok(LocationKind::Missing);
     }
     let listings = list(locations, session.runtime_env(), &options.file_extension, None).await?;
     let Some(listing) = listings.iter().find(|listing| !listing.files.is_empty()) else {
@@ -126,9 +126,9 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
             reason.push_str("; read_parquet, read_csv and read_json read files whatever their names");
         }
         return Ok(match listings.iter().any(|listing| listing.left_out.has_others()) {
-            true => Kind::OtherDirectory(reason),
-            false if reason.is_empty() => Kind::Nothing,
-            false => Kind::NoData(reason),
+            true => LocationKind::OtherDirectory(reason),
+            false if reason.is_empty() => LocationKind::Nothing,
+            false => LocationKind::NoData(reason),
         });
     };
     match listing.files.first() {
@@ -138,9 +138,9 @@ async fn kind(session: &SessionState, locations: &[Location], options: &AvroOpti
         {
             let is_avro = has_extension(&first.object.location, &options.file_extension)
                 || starts_avro(&first.store, &first.object).await?;
-            Ok(if is_avro { Kind::Avro } else { Kind::OtherFile })
+            Ok(if is_avro { LocationKind::Avro } else { LocationKind::OtherFile })
         }
-        _ => Ok(Kind::Avro),
+        _ => Ok(LocationKind::Avro),
     }
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn extension(name: &str) -> String {
 /// Returns the path for DataFusion, which does not know `~/`, and interprets wildcard characters even in names of
 /// existing files.
 pub(crate) fn plain(path: &str) -> String {
-    let path = at_home(path).unwrap_or_else(|| path.to_owned());
+    let path = expand_home(path).unwrap_or_else(|| path.to_owned());
     let url = match path.contains(WILDCARDS) && is_local_file(&path) {
         true => std::path::absolute(&path).ok().and_then(|path| Url::from_file_path(path).ok()),
         false => None,

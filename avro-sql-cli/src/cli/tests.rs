@@ -1,15 +1,16 @@
 //! Tests of the arguments.
 
 use super::*;
+use avro_testing::check_all;
 
 #[test]
 fn definition_is_consistent() {
-    Arguments::command().debug_assert();
+    CommandLine::command().debug_assert();
 }
 
 #[test]
 fn every_command_has_examples_in_its_help() {
-    for command in Arguments::command().get_subcommands().chain([&Arguments::command()]) {
+    for command in CommandLine::command().get_subcommands().chain([&CommandLine::command()]) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let first = format!("\n  avro-sql {}", command.get_name()).replace(" avro-sql avro-sql", " avro-sql");
         assert!(help.starts_with("Examples:") && help.contains(&first), "{}: {help}", command.get_name());
@@ -46,7 +47,7 @@ fn usage_errors_are_one_line() {
         (&["-c", "SELECT 1", "-o", "b.xlsx"], "from the name `b.xlsx`; known extensions are .avro"),
         (&["cat", "a.avro", "-o", "b.csv.gz"], "or use --format"),
     ];
-    for (arguments, expected) in cases {
+    check_all(cases, |(arguments, expected)| {
         let arguments = ["avro-sql"].iter().chain(arguments).map(OsString::from);
         match parse(arguments) {
             Err(Error::Usage(text)) => {
@@ -54,5 +55,5 @@ fn usage_errors_are_one_line() {
             }
             other => panic!("{expected}: {other:?}"),
         }
-    }
+    });
 }

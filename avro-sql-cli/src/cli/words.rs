@@ -97,7 +97,8 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cli::Arguments;
+    use crate::cli::CommandLine;
+    use avro_testing::check_all;
 
     #[test]
     fn words_become_those_of_a_command_here() {
@@ -119,9 +120,9 @@ mod tests {
             ("nonsense", "nonsense"),
         ];
         let split = |text: &str| text.split_whitespace().map(OsString::from).collect::<Vec<_>>();
-        for (typed, expected) in cases {
+        check_all(cases, |(typed, expected)| {
             let typed = split(&format!("avro-sql {typed}"));
-            assert_eq!(rewritten(typed, &Arguments::command()), split(&format!("avro-sql {expected}")));
-        }
+            assert_eq!(rewritten(typed, &CommandLine::command()), split(&format!("avro-sql {expected}")));
+        });
     }
 }

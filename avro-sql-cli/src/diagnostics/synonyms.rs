@@ -9,7 +9,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["quantile", "quantile_disc", "percentile"], "use quantile_cont(x, 0.5) or approx_quantile(x, 0.5)"),
     (&["percentile_approx", "approx_percentile"], "use approx_quantile(x, 0.5)"),
     (&["product"], "use exp(sum(ln(x))) for positive numbers"),
-    (&["json_each", "json_tree"], "use unnest(json_items(x)), unnest(x -> '$.*') or unnest(json_keys(x))"),
     (&["get_json_object", "json_query"], "use x -> '$.path' for JSON, or x ->> '$.path' for text"),
     (&["json_object", "json_array"], "use to_json({'a': 1}) or to_json([1, 2])"),
     (&["json_group_array", "json_agg"], "use to_json(array_agg(x))"),

@@ -53,6 +53,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn exhausted_memory_names_operator_and_remedy() {
@@ -80,9 +81,9 @@ mod tests {
             ),
             ("Other", "out of memory: the query needs more than the limit of 20.0 MB; raise it with --memory-limit"),
         ];
-        for (name, expected) in cases {
+        check_all(cases, |(name, expected)| {
             assert_eq!(explain(&engine(name)), expected);
-        }
+        });
         assert_eq!(explain("The used disk space exceeds the limit"), "The used disk space exceeds the limit");
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn instead(wanted: &str, there: &[&str], nothing: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn nearest_finds_similar_name() {
@@ -89,9 +90,9 @@ mod tests {
             ("événement", &["evenement", "x"], Some("evenement")),
             ("created", &["created_at", "updated_at"], Some("created_at")),
         ];
-        for (wanted, names, expected) in cases {
+        check_all(cases, |(wanted, names, expected)| {
             assert_eq!(nearest(wanted, names.iter().copied()), expected, "{wanted}");
-        }
+        });
     }
 
     #[test]

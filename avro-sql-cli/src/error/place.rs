@@ -125,9 +125,10 @@ fn only(sql: &str, word: &str) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
-    fn carets_are_below_the_place() {
+    fn report_puts_caret_below_the_place() {
         let long = format!("SELECT {}, nam", vec!["1"; 100].join(", "));
         let cases = [
             ("select * frm x", "expected a table, found `frm` at Line: 1, Column: 10; quote it", "frm x|         ^"),
@@ -137,18 +138,18 @@ mod tests {
             ("select * from 'x.csv'", "no such file: x.csv", "'x.csv'|              ^"),
             (&long, "there is no column `nam`", ", 1, nam|                          ^"),
         ];
-        for (sql, text, expected) in cases {
+        check_all(cases, |(sql, text, expected)| {
             let found = locate(Error::Failed(text.to_owned()), sql);
             let lines = if let Error::Statement(_, place) = &found { place.lines() } else { String::new() };
             let (line, caret) = lines.split_once('\n').unwrap_or_default();
             let (end, indent) = expected.split_once('|').unwrap_or_default();
             assert!(line.ends_with(end) && caret.ends_with(indent), "{lines}");
             assert!(line.len() <= 130, "{lines}");
-        }
+        });
     }
 
     #[test]
-    fn other_errors_have_no_place() {
+    fn report_of_other_errors_has_no_caret() {
         for (sql, text) in [
             ("select nam, nam", "there is no column `nam`"),
             ("select 1", "division by zero"),

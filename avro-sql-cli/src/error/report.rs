@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -56,7 +55,7 @@ pub(crate) fn panics() -> u64 {
 }
 
 /// Runs the whole command and turns its result, or a panic, into an exit code.
-pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> ExitCode {
+pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> u8 {
     panic::set_hook(Box::new(|info| {
         PANICS.fetch_add(1, Ordering::SeqCst);
         let what = info.payload_as_str().unwrap_or("no message");
@@ -66,8 +65,8 @@ pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindS
     let result = panic::catch_unwind(command);
     let panicked = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     let error = match (result, panicked) {
-        (Ok(Ok(())), _) => return ExitCode::SUCCESS,
-        (Ok(Err(Error::ClosedPipe)), _) => return ExitCode::SUCCESS,
+        (Ok(Ok(())), _) => return 0,
+        (Ok(Err(Error::ClosedPipe)), _) => return 0,
         (Ok(Err(Error::Failed(_) | Error::Statement(..))) | Err(_), Some(what)) => {
             Error::Failed(format!("internal error: {what}; please report it"))
         }
@@ -76,8 +75,8 @@ pub(crate) fn catch_panics(command: impl FnOnce() -> Result<()> + panic::UnwindS
     };
     report(&error);
     match error {
-        Error::Usage(_) => ExitCode::from(2),
-        Error::Interrupted => ExitCode::from(130),
-        Error::Failed(_) | Error::Statement(..) | Error::ClosedPipe => ExitCode::FAILURE,
+        Error::Usage(_) => 2,
+        Error::Interrupted => 130,
+        Error::Failed(_) | Error::Statement(..) | Error::ClosedPipe => 1,
     }
 }

@@ -346,10 +346,11 @@ fn columns_of_subquery(text: &str) -> Option<String> {
     Some(format!("expected a subquery with one column, found {}", columns.join(", ")))
 }
 
+/// The error of `INSERT`; `COPY` converts such columns before.
 fn nested_csv(text: &str) -> Option<String> {
     text.strip_prefix("Csv error: Nested type ")?;
     Some(
-        "COPY cannot write lists, records and maps to CSV; use avro-sql -o FILE.csv, which writes them as JSON"
+        "INSERT cannot write lists, records and maps to CSV; COPY (SELECT ..) TO 'x.csv' writes them as JSON"
             .to_owned(),
     )
 }
@@ -368,6 +369,7 @@ fn statement(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn engine_errors_become_sentences() {
@@ -444,8 +446,8 @@ mod tests {
                 "this text has no closing quote at Line: 1, Column: 8",
             ),
         ];
-        for (engine, expected) in cases {
+        check_all(cases, |(engine, expected)| {
             assert_eq!(plain(engine), expected);
-        }
+        });
     }
 }

@@ -182,6 +182,7 @@ fn walk(directory: &Path, each: &mut impl FnMut(&Path)) -> Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn expand_finds_files_directories_and_globs() {
@@ -213,12 +214,12 @@ mod tests {
             (&["a/***"], None),
             (&["a/*"], Some(&["a/1.AVRO", "a/2.avro", "a/6.txt"])),
         ];
-        for (paths, expected) in cases {
+        check_all(cases, |(paths, expected)| {
             let paths: Vec<_> = paths.iter().map(|p| root.join(p)).collect();
             let expected: Option<Vec<_>> = expected.map(|names| names.iter().map(|n| root.join(n)).collect());
             let found = expand(&paths, ".avro").ok();
             let found: Option<Vec<_>> = found.map(|found| found.into_iter().map(|found| found.path).collect());
             assert_eq!(found, expected, "{paths:?}");
-        }
+        });
     }
 }

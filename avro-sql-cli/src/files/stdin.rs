@@ -132,6 +132,7 @@ fn text_extension(head: &[u8]) -> Result<&'static str> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn extension_is_that_of_the_first_bytes() {
@@ -146,8 +147,8 @@ mod tests {
             (b"\x7fELF\0", "unknown format; expected Avro, Parquet, Arrow, CSV, NDJSON or JSON"),
             (b"Ob", "csv"),
         ];
-        for (head, expected) in cases {
+        check_all(cases, |(head, expected)| {
             assert_eq!(extension(head).unwrap_or_else(|e| e.to_string()), expected);
-        }
+        });
     }
 }

@@ -43,7 +43,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A file being written. Dropping it before [`UploadFile::finish`] leaves nothing.
 pub(crate) struct UploadFile {
     url: String,
-    pieces: mpsc::Sender<Piece>,
+    pieces: mpsc::Sender<UploadPiece>,
     /// Bytes not sent to the task yet.
     gathered: Vec<u8>,
     /// How the task ended.
@@ -52,7 +52,7 @@ pub(crate) struct UploadFile {
     held: Arc<AtomicUsize>,
 }
 
-enum Piece {
+enum UploadPiece {
     Bytes(Vec<u8>),
     End,
 }
@@ -82,7 +82,7 @@ impl UploadFile {
         self.flush().map_err(|e| Error::Failed(format!("{}: {e}", self.url)))?;
         let url = self.url.clone();
         // A task that has failed tells so in `done`.
-        let _ = block_on(self.pieces.send(Piece::End));
+        let _ = block_on(self.pieces.send(UploadPiece::End));
         match self.done.recv() {
             Ok(Ok(staged)) => Ok(Uploaded { url, staged: Some(staged) }),
             Ok(Err(e)) => Err(e.with_context(&url)),
@@ -106,7 +106,7 @@ impl Write for UploadFile {
         }
         let piece = mem::take(&mut self.gathered);
         // Not one of Tokio's channels: those must not be waited for on a thread of its runtimes.
-        if block_on(self.pieces.send(Piece::Bytes(piece))).is_ok() {
+        if block_on(self.pieces.send(UploadPiece::Bytes(piece))).is_ok() {
             return Ok(());
         }
         match self.done.try_recv() {
@@ -125,7 +125,7 @@ impl Drop for UploadFile {
 /// Sends the pieces of a file, until its end, an error or an interrupt. Without an end the upload is aborted.
 async fn run(
     mut upload: Upload,
-    mut pieces: mpsc::Receiver<Piece>,
+    mut pieces: mpsc::Receiver<UploadPiece>,
     held: Arc<AtomicUsize>,
     done: SyncSender<Result<StagedUpload>>,
 ) {
@@ -133,8 +133,8 @@ async fn run(
     let send = async {
         while let Some(piece) = pieces.next().await {
             match piece {
-                Piece::Bytes(bytes) => upload.write(bytes.into()).await?,
-                Piece::End => return Ok(upload.stage(HELD_MAX).await?),
+                UploadPiece::Bytes(bytes) => upload.write(bytes.into()).await?,
+                UploadPiece::End => return Ok(upload.stage(HELD_MAX).await?),
             }
             held.store(upload.held(), Ordering::Relaxed);
         }
@@ -195,7 +195,8 @@ pub(crate) fn below(directory: &Path, name: &str) -> PathBuf {
     PathBuf::from(format!("{}/{}", directory.to_string_lossy().trim_end_matches('/'), escaped(name)))
 }
 
-/// Returns a name, or a URL with one, in which no character has a meaning in URLs or globs.
+/// Returns a name, or a URL with one, in which no character has a meaning in URLs or globs. Other characters stay,
+/// those beyond ASCII too, which `percent-encoding` would replace: messages show these URLs.
 pub(crate) fn escaped(name: &str) -> String {
     name.chars().fold(String::with_capacity(name.len()), |mut text, c| {
         match c {

@@ -5,11 +5,8 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::{Counts, Output, TextStyle, To, UnionText, columns};
+use super::{Counts, Output, TextStyle, To, UnionText, columns, count, write_rows};
 use crate::error::Result;
-
-/// Bytes of text gathered before they are written.
-const CHUNK_BYTES: usize = 1 << 16;
 
 /// The delimiter and the escaping of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,24 +46,20 @@ impl Output for Csv<'_> {
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = columns(batch, TextStyle::of(self.unions))?;
-        let (mut text, mut value) = (String::new(), String::new());
-        for row in 0..batch.num_rows() {
+        let mut value = String::new();
+        write_rows(&mut self.to, batch.num_rows(), |row, text| {
             for (n, column) in columns.iter().enumerate() {
-                self.flavor.separate(n, &mut text);
+                self.flavor.separate(n, text);
                 if !column.is_null(row) {
                     value.clear();
                     column.text(row, &mut value)?;
-                    self.flavor.escape(&value, &mut text);
+                    self.flavor.escape(&value, text);
                 }
             }
             text.push('\n');
-            if text.len() >= CHUNK_BYTES {
-                self.to.write_all(text.as_bytes())?;
-                text.clear();
-            }
-        }
-        self.to.write_all(text.as_bytes())?;
-        self.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+            Ok(())
+        })?;
+        self.rows += count(batch.num_rows());
         Ok(())
     }
 

@@ -7,11 +7,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::fit::width;
-use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable};
+use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable, write_rows};
 use crate::error::Result;
-
-/// Bytes of text gathered before they are written.
-const CHUNK_BYTES: usize = 1 << 16;
 
 /// Width of the line above a row.
 const RULE_WIDTH: usize = 40;
@@ -43,11 +40,9 @@ impl Output for Expanded<'_> {
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = columns(batch, TextStyle::PEOPLE)?;
         self.counts.rows += count(batch.num_rows());
-        let mut text = String::new();
-        for row in 0..batch.num_rows() {
-            if Some(self.counts.rows_shown) == self.display.max_rows {
-                break;
-            }
+        let rows_left = self.display.max_rows.map_or(u64::MAX, |max| max.saturating_sub(self.counts.rows_shown));
+        let n_rows = batch.num_rows().min(usize::try_from(rows_left).unwrap_or(usize::MAX));
+        write_rows(self.to, n_rows, |row, text| {
             self.counts.rows_shown += 1;
             // Writing to a String cannot fail, here and below.
             let _ = writeln!(text, "{:-<RULE_WIDTH$}", format!("-[ row {} ]", self.counts.rows_shown));
@@ -60,13 +55,8 @@ impl Output for Expanded<'_> {
                     let _ = writeln!(text, "{} | {line}", " ".repeat(self.widest));
                 }
             }
-            if text.len() >= CHUNK_BYTES {
-                self.to.write_all(text.as_bytes())?;
-                text.clear();
-            }
-        }
-        self.to.write_all(text.as_bytes())?;
-        Ok(())
+            Ok(())
+        })
     }
 
     fn end(&mut self) -> Result<Counts> {

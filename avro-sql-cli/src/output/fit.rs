@@ -161,6 +161,7 @@ pub(super) fn wrap(text: &str, width: usize, max: usize) -> (Vec<String>, bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     /// Shows a layout as text: `column:width`, and `…` for the gap.
     fn shown(wanted: &[usize], max: Option<usize>) -> String {
@@ -186,9 +187,9 @@ mod tests {
             (&[number(30), number(30), text(10)], 60, "0:30 … 2:10"),
             (&[number(40)], 20, "0:40"),
         ];
-        for (wanted, max, expected) in cases {
+        check_all(cases, |(wanted, max, expected)| {
             assert_eq!(text_of(&fit(wanted, Some(max))), expected, "{wanted:?} {max}");
-        }
+        });
     }
 
     #[test]
@@ -202,10 +203,10 @@ mod tests {
             ("[1,2,3,4,5,6]", 3, &["[1,", "2,", "3,", "4,…"], true),
             ("ab", 0, &["a", "b"], false),
         ];
-        for (text, width, expected, missing) in cases {
+        check_all(cases, |(text, width, expected, missing)| {
             let (lines, is_cut) = wrap(text, width, 4);
             assert_eq!((lines.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), is_cut), (expected, missing));
-        }
+        });
     }
 
     #[test]
@@ -225,9 +226,9 @@ mod tests {
             (&[30, 30], Some(14), "0:6 …"),
             (&[], Some(5), ""),
         ];
-        for (wanted, max, expected) in cases {
+        check_all(cases, |(wanted, max, expected)| {
             assert_eq!(shown(wanted, max), expected, "{wanted:?} {max:?}");
-        }
+        });
     }
 
     #[test]

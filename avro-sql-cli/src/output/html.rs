@@ -5,11 +5,8 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::{Counts, Output, TextStyle, columns, count, printable};
+use super::{Counts, Output, TextStyle, columns, count, printable, write_rows};
 use crate::error::Result;
-
-/// Bytes of text gathered before they are written.
-const CHUNK_BYTES: usize = 1 << 16;
 
 pub(super) struct Html<'a> {
     to: &'a mut (dyn Write + Send),
@@ -40,23 +37,19 @@ impl Output for Html<'_> {
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = columns(batch, TextStyle::default())?;
-        let (mut text, mut value) = (String::new(), String::new());
-        for row in 0..batch.num_rows() {
+        let mut value = String::new();
+        write_rows(self.to, batch.num_rows(), |row, text| {
             text.push_str("<tr>");
             for (column, attributes) in columns.iter().zip(&self.attributes) {
                 value.clear();
                 column.text(row, &mut value)?;
                 text.extend(["<td", attributes, ">"]);
-                escape(&value, &mut text);
+                escape(&value, text);
                 text.push_str("</td>");
             }
             text.push_str("</tr>\n");
-            if text.len() >= CHUNK_BYTES {
-                self.to.write_all(text.as_bytes())?;
-                text.clear();
-            }
-        }
-        self.to.write_all(text.as_bytes())?;
+            Ok(())
+        })?;
         self.rows += count(batch.num_rows());
         Ok(())
     }

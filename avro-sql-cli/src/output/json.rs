@@ -6,11 +6,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::value::{ColumnFormatter, object, quote};
-use super::{Counts, Output, TextStyle, To, UnionText};
+use super::{Counts, Output, TextStyle, To, UnionText, write_rows};
 use crate::error::Result;
-
-/// Bytes of text gathered before they are written.
-const CHUNK_BYTES: usize = 1 << 16;
 
 /// How objects are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,23 +53,17 @@ impl Output for Json<'_> {
         for ((name, field), array) in self.names.iter().zip(schema.fields()).zip(batch.columns()) {
             columns.push((name.clone(), ColumnFormatter::new(field, array.as_ref(), TextStyle::of(self.unions))?));
         }
-        let mut text = String::new();
-        for row in 0..batch.num_rows() {
+        write_rows(&mut self.to, batch.num_rows(), |row, text| {
             if self.flavor == JsonLayout::Array {
                 text.push_str(if self.rows == 0 { "\n" } else { ",\n" });
             }
-            object(&columns, row, &mut text)?;
+            object(&columns, row, text)?;
             if self.flavor == JsonLayout::Lines {
                 text.push('\n');
             }
             self.rows += 1;
-            if text.len() >= CHUNK_BYTES {
-                self.to.write_all(text.as_bytes())?;
-                text.clear();
-            }
-        }
-        self.to.write_all(text.as_bytes())?;
-        Ok(())
+            Ok(())
+        })
     }
 
     fn end(&mut self) -> Result<Counts> {

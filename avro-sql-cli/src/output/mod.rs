@@ -284,6 +284,27 @@ impl Format {
     }
 }
 
+/// Bytes of text gathered before they are written.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// Writes the texts of this number of rows, many of them at once.
+fn write_rows(
+    to: &mut (impl Write + ?Sized),
+    n_rows: usize,
+    mut append_row: impl FnMut(usize, &mut String) -> Result<()>,
+) -> Result<()> {
+    let mut text = String::new();
+    for row in 0..n_rows {
+        append_row(row, &mut text)?;
+        if text.len() >= CHUNK_BYTES {
+            to.write_all(text.as_bytes())?;
+            text.clear();
+        }
+    }
+    to.write_all(text.as_bytes())?;
+    Ok(())
+}
+
 /// Prepares the columns of a batch for writing values.
 fn columns(batch: &RecordBatch, style: TextStyle) -> Result<Vec<ColumnFormatter<'_>>, ArrowError> {
     batch

@@ -35,7 +35,7 @@ pub(super) struct Table<'a> {
     to: &'a mut (dyn Write + Send),
     display: Display,
     counts: Counts,
-    columns: Vec<Column>,
+    columns: Vec<TableColumn>,
     /// Rows that wait for the widths.
     waiting: Vec<Row>,
     waiting_bytes: usize,
@@ -45,7 +45,7 @@ pub(super) struct Table<'a> {
     last: VecDeque<RecordBatch>,
 }
 
-struct Column {
+struct TableColumn {
     name: String,
     type_name: String,
     kind: Kind,
@@ -271,7 +271,7 @@ impl Kind {
 
 impl Output for Table<'_> {
     fn begin(&mut self, schema: &Schema) -> Result<()> {
-        let column = |field: &arrow::datatypes::FieldRef| Column {
+        let column = |field: &arrow::datatypes::FieldRef| TableColumn {
             name: printable(field.name()),
             type_name: if self.display.types { printable(&sql_type_name(field)) } else { String::new() },
             kind: Kind::from_type(field.data_type()),

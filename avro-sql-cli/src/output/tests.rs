@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::*;
 use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::datatypes::*;
+use avro_testing::check_all;
 use expect_test::{Expect, expect};
 
 use super::value::ColumnFormatter;
@@ -34,7 +35,7 @@ fn check(array: impl Array, expected: &[(&str, &str)]) {
 const NULL: (&str, &str) = ("", "null");
 
 #[test]
-fn simple_values() {
+fn numbers_and_booleans_have_text_and_json() {
     check(NullArray::new(1), &[NULL]);
     check(BooleanArray::from(vec![Some(true), Some(false), None]), &[("true", "true"), ("false", "false"), NULL]);
     check(Int64Array::from(vec![i64::MIN, 0]), &[("-9223372036854775808", "-9223372036854775808"), ("0", "0")]);
@@ -70,18 +71,18 @@ fn decimals_have_all_their_digits() {
         (-(1 << 40), 4, 2, "-10995116277.76"),
         (i128::MIN, 38, 0, "-170141183460469231731687303715884105728"),
     ];
-    for (value, precision, scale, expected) in cases {
+    check_all(cases, |(value, precision, scale, expected)| {
         let array = Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale).unwrap();
         check(array, &[(expected, expected)]);
         let array = Decimal256Array::from(vec![i256::from_i128(value)]);
         check(array.with_precision_and_scale(precision, scale).unwrap(), &[(expected, expected)]);
-    }
+    });
     check(Decimal32Array::from(vec![5]).with_precision_and_scale(4, 2).unwrap(), &[("0.05", "0.05")]);
     check(Decimal64Array::from(vec![-1234567]).with_precision_and_scale(4, 2).unwrap(), &[("-12345.67", "-12345.67")]);
 }
 
 #[test]
-fn text_and_bytes_values() {
+fn text_and_bytes_have_text_and_json() {
     let texts = [Some("a"), Some(""), Some("q\"\\\n\r\t\u{1}\u{7f}é😀"), None];
     let expected =
         [("a", "\"a\""), ("", "\"\""), ("q\"\\\n\r\t\u{1}\u{7f}é😀", "\"q\\\"\\\\\\n\\r\\t\\u0001\u{7f}é😀\""), NULL];
@@ -100,7 +101,7 @@ fn text_and_bytes_values() {
 }
 
 #[test]
-fn uuids() {
+fn uuid_has_its_usual_form() {
     let bytes = Buffer::from((0u8..16).collect::<Vec<_>>());
     let array = FixedSizeBinaryArray::try_new(16, bytes, None).unwrap();
     let name = HashMap::from([("ARROW:extension:name".to_owned(), "arrow.uuid".to_owned())]);
@@ -111,7 +112,7 @@ fn uuids() {
 }
 
 #[test]
-fn dates_and_times() {
+fn dates_and_times_are_iso_8601() {
     check(Date32Array::from(vec![0, -1]), &[("1970-01-01", "\"1970-01-01\""), ("1969-12-31", "\"1969-12-31\"")]);
     check(Date32Array::from(vec![i32::MAX]), &[("2147483647", "\"2147483647\"")]);
     check(Time32MillisecondArray::from(vec![1]), &[("00:00:00.001", "\"00:00:00.001\"")]);
@@ -143,7 +144,7 @@ fn dates_and_times() {
 }
 
 #[test]
-fn nested_values() {
+fn nested_value_is_json() {
     let lists = [Some(vec![Some(1), None]), Some(vec![]), None];
     let expected = [("[1,null]", "[1,null]"), ("[]", "[]"), NULL];
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(lists.clone());
@@ -202,7 +203,7 @@ fn union_value_is_its_branch() {
 }
 
 #[test]
-fn dictionaries_and_runs() {
+fn dictionary_and_run_show_their_values() {
     let values: ArrayRef = Arc::new(StringArray::from(vec![Some("red"), None]));
     let dictionary = DictionaryArray::new(Int32Array::from(vec![Some(0), Some(1), None]), values);
     check(dictionary, &[("red", "\"red\""), NULL, NULL]);
@@ -309,12 +310,12 @@ fn formats_write_expected_text() {
             "#]],
         ),
     ];
-    for (format, rows, none) in cases {
+    check_all(cases, |(format, rows, none)| {
         let (text, counts) = written(format, None, &batches);
         rows.assert_eq(&text);
         assert_eq!(counts, Counts::all(3, 3));
         none.assert_eq(&written(format, None, &[]).0);
-    }
+    });
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(super) enum Argument {
     Word,
     File,
     FileOrNone,
+    /// A directory, or nothing.
+    Directory,
     Format,
     /// `on`, `off`, or nothing to switch.
     Switch,
@@ -36,7 +38,7 @@ pub(super) enum Argument {
     Topic,
 }
 
-const COMMANDS: [Command; 19] = [
+const COMMANDS: [Command; 20] = [
     Command { name: "d", argument: Argument::Table, what: "list the columns of a table or 'PATH'; alone, list tables" },
     Command { name: "dt", argument: Argument::None, what: "list tables and views" },
     Command { name: "df", argument: Argument::Word, what: "list functions, or those whose names contain WORD" },
@@ -61,13 +63,14 @@ const COMMANDS: [Command; 19] = [
     Command { name: "r", argument: Argument::None, what: "discard the open statement, as Ctrl-C" },
     Command { name: "watch", argument: Argument::Seconds, what: "repeat the last statement every 2 or N seconds" },
     Command { name: "workers", argument: Argument::None, what: "list the workers that run queries" },
+    Command { name: "cd", argument: Argument::Directory, what: "change the directory of relative paths" },
     Command { name: "!", argument: Argument::Shell, what: "run a command of the shell; alone, start a shell" },
     Command { name: "?", argument: Argument::Topic, what: "show this help, or that of sql, types, options, s3, ..." },
     Command { name: "q", argument: Argument::None, what: "quit, as Ctrl-D" },
 ];
 
 /// Other names of commands, from other prompts, with the first words of their arguments.
-const ALIASES: [(&str, &str); 41] = [
+const ALIASES: [(&str, &str); 42] = [
     ("\\quit", "q"),
     ("\\exit", "q"),
     ("\\h", "?"),
@@ -105,6 +108,7 @@ const ALIASES: [(&str, &str); 41] = [
     (".shell", "!"),
     (".system", "!"),
     (".sh", "!"),
+    (".cd", "cd"),
     (".watch", "watch"),
     (".quit", "q"),
     (".exit", "q"),
@@ -112,13 +116,14 @@ const ALIASES: [(&str, &str); 41] = [
 ];
 
 /// Commands of other prompts that have none here, and what to use instead.
-const OTHER_PROMPTS: [(&str, &str); 8] = [
+const OTHER_PROMPTS: [(&str, &str); 9] = [
     (".indexes", "`avro_index` and `avro-sql index`: an index belongs to a file"),
     (".headers", "always on: tables and CSV have the names of their columns"),
     (".header", "always on: tables and CSV have the names of their columns"),
     (".width", "\\set max_width N: columns are as wide as their values need"),
     (".open", "FROM 'PATH': every file is a table"),
     (".import", "FROM 'PATH': every file is a table"),
+    ("\\copy", "COPY .. TO 'PATH': statements read and write the files of this machine"),
     ("\\l", "\\dt: there is one database"),
     ("\\c", "FROM 'PATH': no connection is needed"),
 ];
@@ -188,6 +193,7 @@ impl Argument {
             Argument::Word => "[WORD]",
             Argument::File => "FILE",
             Argument::FileOrNone => "[FILE]",
+            Argument::Directory => "[DIRECTORY]",
             Argument::Format => "[FORMAT]",
             Argument::Switch => "[on|off]",
             Argument::Setting => "[NAME VALUE]",

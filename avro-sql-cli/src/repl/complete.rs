@@ -243,7 +243,7 @@ fn command_line(names: &Names, before: &str, command: &str) -> (usize, Vec<Pair>
             found.names(names.tables());
             (start, found.pairs)
         }
-        Some(Argument::File | Argument::FileOrNone) => {
+        Some(Argument::File | Argument::FileOrNone | Argument::Directory) => {
             let (from, paths) = paths(argument, None);
             (start + from, paths)
         }

@@ -10,6 +10,7 @@ mod editor;
 mod external;
 mod lex;
 mod names;
+mod redirect;
 mod settings;
 mod words;
 
@@ -23,7 +24,6 @@ use crate::commands::query;
 use crate::commands::query::Destination;
 use crate::error::place::syntax;
 use crate::error::{Error, Result, print_stderr, report};
-use crate::files::atomic_file::AtomicFile;
 use crate::options::{Query, format_by_name};
 use crate::output::{Display, Format};
 use crate::session::Session;
@@ -32,6 +32,7 @@ use crate::terminal::interrupt::{self, unless_interrupted};
 use crate::terminal::pager::Screen;
 use crate::topics;
 use names::Names;
+use redirect::Redirect;
 use settings::Kept;
 
 /// Rows that a table shows without a pager.
@@ -117,7 +118,7 @@ struct Shell {
     /// Whether long results go to the user's pager.
     paged: bool,
     /// The file that results go to.
-    redirect: Option<Redirect>,
+    redirect: Option<RedirectedResults>,
     /// Whether only the next statement goes to that file.
     once: bool,
     /// The last statements, for commands that run them again.
@@ -126,9 +127,9 @@ struct Shell {
     kept: Kept,
 }
 
-/// A file that results go to, renamed when the user is done with it.
-struct Redirect {
-    file: AtomicFile,
+/// The file that results go to.
+struct RedirectedResults {
+    file: Redirect,
     format: Format,
     results_written: u64,
 }
@@ -178,6 +179,7 @@ impl Shell {
                 None => print_stderr("queries run on this machine; start avro-sql with --workers to use others"),
             },
             "!" => external::shell(argument)?,
+            "cd" => change_directory(argument)?,
             _ => Box::pin(self.script(Path::new(argument), depth + 1)).await?,
         }
         Ok(Next::Go)
@@ -205,8 +207,8 @@ impl Shell {
             return Err(Error::Failed("\\o writes a file, which --read-only forbids".to_owned()));
         }
         let format = format_by_name(Path::new(path))?;
-        let file = AtomicFile::create(Path::new(path))?;
-        self.redirect = Some(Redirect { file, format, results_written: 0 });
+        let file = Redirect::create(Path::new(path))?;
+        self.redirect = Some(RedirectedResults { file, format, results_written: 0 });
         self.once = once;
         Ok(())
     }
@@ -299,7 +301,7 @@ impl Shell {
         for statement in script.statements {
             match &mut self.redirect {
                 Some(redirect) => {
-                    let Redirect { file, format, results_written } = redirect;
+                    let RedirectedResults { file, format, results_written } = redirect;
                     let place = file.place()?;
                     let mut to = Destination { to: file, format: *format, results_written: *results_written };
                     let done = query::one(&self.session, &self.query, statement.text, &mut to);
@@ -386,6 +388,19 @@ impl Shell {
             word.to_lowercase().replace('\'', "''")
         )
     }
+}
+
+/// Changes the directory that relative paths start from: to the home directory without an argument.
+fn change_directory(argument: &str) -> Result<()> {
+    let to = match argument {
+        "" | "~" => dirs::home_dir().ok_or_else(|| Error::Failed("\\cd: there is no home directory".to_owned()))?,
+        path => PathBuf::from(path.trim_matches('\'')),
+    };
+    std::env::set_current_dir(&to).map_err(|e| Error::file(&to, e))?;
+    if let Ok(here) = std::env::current_dir() {
+        print_stderr(&here.display().to_string());
+    }
+    Ok(())
 }
 
 /// Returns a table as SQL names it: paths get quotes.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use avro_datafusion::StagedWrites;
+use avro_datafusion::{StagedWrites, expand_home};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Column, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
@@ -86,7 +86,7 @@ fn nested_as_text(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// Returns the plan to run instead, and the local file to rename afterwards.
 fn stage_file(plan: LogicalPlan) -> Result<(LogicalPlan, Option<Written>)> {
     let LogicalPlan::Copy(mut copy) = plan else { return Ok((plan, None)) };
-    if let Some(path) = at_home(&copy.output_url) {
+    if let Some(path) = expand_home(&copy.output_url) {
         copy.output_url = path;
     }
     let path = Path::new(&copy.output_url).to_owned();
@@ -103,12 +103,6 @@ fn stage_file(plan: LogicalPlan) -> Result<(LogicalPlan, Option<Written>)> {
         None => return Ok((LogicalPlan::Copy(copy), None)),
     }
     Ok((LogicalPlan::Copy(copy), Some(written)))
-}
-
-/// Expands `~/`, unless there is a directory of that name.
-fn at_home(path: &str) -> Option<String> {
-    let below = path.strip_prefix("~/").filter(|_| !Path::new("~").exists())?;
-    Some(dirs::home_dir()?.join(below).to_str()?.to_owned())
 }
 
 /// Escapes the characters of an output name that the engine would take for wildcards.

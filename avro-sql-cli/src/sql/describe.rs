@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use avro_arrow::Limits;
 use avro_arrow::schema::{Kind, NodeId, Schema as AvroSchema};
-use avro_datafusion::sql_type_name;
+use avro_datafusion::{sql_enum_name, sql_type_name};
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::default_table_source::provider_as_source;
@@ -47,10 +47,7 @@ fn type_name(field: &Field, avro: Option<&AvroSchema>) -> String {
     let name = sql_type_name(field);
     let symbols = avro.filter(|_| name == "ENUM").and_then(|schema| symbols(schema, field.name()));
     match symbols {
-        Some(symbols) => {
-            let quoted: Vec<_> = symbols.iter().map(|symbol| format!("'{}'", symbol.replace('\'', "''"))).collect();
-            format!("ENUM({})", quoted.join(", "))
-        }
+        Some(symbols) => sql_enum_name(symbols),
         None => name,
     }
 }

@@ -80,6 +80,7 @@ impl Offsets<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn split_semicolon_in_string_or_comment_does_not_end_statement() {
@@ -97,11 +98,11 @@ mod tests {
             ("select 'ünï;';\r\nselect 'é'", &[("select 'ünï;'", 1), ("select 'é'", 2)], false),
             ("select $$ a;b $$;select 2", &[("select $$ a;b $$", 1), ("select 2", 1)], false),
         ];
-        for (script, expected, ended) in cases {
+        check_all(cases, |(script, expected, ended)| {
             let found = split(script).unwrap();
             let statements: Vec<_> = found.statements.iter().map(|s| (s.text, s.line)).collect();
             assert_eq!((statements.as_slice(), found.ended), (expected, ended), "{script}");
-        }
+        });
     }
 
     #[test]

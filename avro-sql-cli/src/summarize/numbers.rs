@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_of_parts_are_those_of_the_whole() {
+    fn merged_moments_equal_those_of_all_values() {
         let mut parts = numbers([1.0, 2.0]);
         parts.merge(&numbers([3.0, 4.0, 5.0]));
         parts.merge(&numbers([]));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn distribution_is_as_high_as_the_share_of_values() {
+    fn distribution_bars_have_the_heights_of_their_shares() {
         let values = (0..100).map(|n| if n < 90 { 0.0 } else { f64::from(n) });
         let bars = numbers(values).distribution().unwrap();
         assert_eq!(bars.chars().count(), 8);

@@ -171,6 +171,7 @@ fn number(n: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::short;
+    use avro_testing::check_all;
 
     #[test]
     fn short_keeps_six_significant_digits() {
@@ -185,8 +186,8 @@ mod tests {
             (1e-9, "1.00000e-9"),
             (f64::NAN, "NaN"),
         ];
-        for (x, expected) in cases {
+        check_all(cases, |(x, expected)| {
             assert_eq!(short(x), expected);
-        }
+        });
     }
 }

@@ -1,5 +1,5 @@
-//! Answers: batches in, numbers out that depend on all values but not on the order of rows. Two engines with the same answer have the same
-//! numbers; sums of floats may differ by what the order of additions does.
+//! Answers: batches in, numbers out that depend on all values but not on the order of rows. Two engines with the same
+//! answer have the same numbers; sums of floats may differ by what the order of additions does.
 
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
@@ -49,7 +49,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Are they the same answer?
+    /// Whether two answers agree.
     pub(crate) fn agrees(&self, other: &Answer) -> bool {
         let near = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs() <= FLOAT_TOLERANCE * a.1.max(b.1);
         // Columns of floats are counted with the first batch, and an answer may have none.

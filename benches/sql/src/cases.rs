@@ -11,12 +11,12 @@ pub(crate) struct Case {
     pub(crate) sql: String,
     /// The tables that it names.
     pub(crate) tables: Vec<Table>,
-    /// Is making the tables part of what is measured?
+    /// Whether the time to make the tables is measured too.
     pub(crate) timed_tables: bool,
 }
 
 impl Case {
-    /// Is it one of TPC-H's queries?
+    /// Whether this is the name of a TPC-H query.
     pub(crate) fn is_tpch(name: &str) -> bool {
         name.strip_prefix('q').is_some_and(|number| number.parse::<u8>().is_ok())
     }
@@ -46,8 +46,8 @@ pub(crate) fn cases(scale: f64) -> Vec<Case> {
     add("count", "SELECT count(*) FROM lineitem".into(), lineitem, false);
     // Nothing is remembered of the file.
     add("count-first", "SELECT count(*) FROM lineitem".into(), lineitem, true);
-    // A thousandth of the keys, from the middle: parts are in any order, orders in that of their keys. Parts are 200,000 at scale 1, and
-    // keys of orders reach to 6,000,000.
+    // A thousandth of the keys, from the middle: parts are in any order, orders in that of their keys. Parts are
+    // 200,000 at scale 1, and keys of orders reach to 6,000,000.
     for (name, column, keys) in [("filter", "l_partkey", 200e3), ("filter-sorted", "l_orderkey", 6e6)] {
         let (middle, wanted) = ((keys * scale / 2.0) as i64, ((keys * scale / 1e3) as i64).max(1));
         let range = format!("{column} BETWEEN {middle} AND {}", middle + wanted - 1);
@@ -67,7 +67,7 @@ pub(crate) fn cases(scale: f64) -> Vec<Case> {
     cases
 }
 
-/// The cases that are meant, each by its name or, if there is none of this name, by the start of some.
+/// The cases selected by these texts: each is the name of a case or, if no case has it, the start of names.
 ///
 /// # Errors
 /// Where there is no such case.

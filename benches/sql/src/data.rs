@@ -1,5 +1,5 @@
-//! The data: a table in, its files out, written on first use. All are of TPC-H's rows, compressed with snappy, in blocks of about 64 KiB before
-//! compression.
+//! The data: a table in, its files out, written on first use. All are of TPC-H's rows, compressed with snappy, in
+//! blocks of about 64 KiB before compression.
 
 use crate::tpch::{rows, write_avro};
 use arrow_avro::compression::CompressionCodec;
@@ -79,7 +79,8 @@ impl Table {
 }
 
 impl Folder {
-    /// The table's file, or its directory with a slash at the end, and the size of all of it in bytes. Writes it if it is not there.
+    /// The table's file, or its directory with a slash at the end, and the size of all of it in bytes. Writes it if it
+    /// is not there.
     ///
     /// # Errors
     /// Of the file system, or of arrow-avro's writer.

@@ -25,7 +25,8 @@ impl Engine {
         }
     }
 
-    /// A new session with these tables, given as their names in queries and their paths; a directory's ends with a slash.
+    /// A new session with these tables, given as their names in queries and their paths; a directory's ends with a
+    /// slash.
     ///
     /// # Errors
     /// Where a table cannot be read.

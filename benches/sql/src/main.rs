@@ -1,7 +1,8 @@
 //! The benchmark's command: arguments in, a table out, one line for each case and engine, separated by tabs.
 //!
-//! Both engines are DataFusion with the same configuration, and differ in the Avro source alone. They answer the same queries in turns,
-//! and the best time of each counts. Their answers must be equal, or the program fails. See `benches/README.md`.
+//! Both engines are DataFusion with the same configuration, and differ in the Avro source alone. They answer the same
+//! queries in turns, and the best time of each counts. Their answers must be equal, or the program fails. See
+//! `benches/README.md`.
 
 mod answer;
 mod cases;

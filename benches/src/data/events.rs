@@ -1,5 +1,5 @@
-//! Events of a web shop, as they come out of a message queue: records in records, lists of records with lists in them, maps,
-//! records that may be missing, unions of several types.
+//! Events of a web shop, as they come out of a message queue: records in records, lists of records with lists in them,
+//! maps, records that may be missing, unions of several types.
 
 use crate::avro_writer::{Codec, Encoder, KIB_64, Writer};
 use crate::random::Random;
@@ -51,7 +51,7 @@ const TAGS: [&str; 6] = ["sale", "new", "eco", "gift", "limited edition", "bulk"
 const KEYS: [&str; 6] = ["session", "campaign", "utm_source", "experiment", "locale", "request_id"];
 const WORDS: [&str; 8] = ["red", "running", "shoes", "size", "cheap", "waterproof", "kids", "winter"];
 
-/// Writes so many rows.
+/// Writes `rows` rows.
 pub(super) fn write(out: impl Write, rows: u64) -> Result<u64, Box<dyn Error>> {
     let mut file = Writer::new(out, SCHEMA, Codec::Null, KIB_64)?;
     let mut random = Random::new(3);

@@ -103,7 +103,7 @@ impl Row<'_> {
         self.string(item.l_comment);
     }
 
-    /// Writes the union's branch, where there is a union. Is there a value after it?
+    /// Writes the union's branch, if there is a union. Returns whether a value follows.
     fn branch(&mut self) -> bool {
         if self.nulls == Nulls::Required {
             return true;

@@ -1,5 +1,5 @@
-//! The data: what is wanted in, a file of it out, the same each time. A file for each set of data; [`file()`] writes them on
-//! first use.
+//! The data: what is wanted in, a file of it out, the same each time. A file for each set of data; [`file()`] writes
+//! them on first use.
 
 mod events;
 mod lineitem;

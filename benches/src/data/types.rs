@@ -1,5 +1,5 @@
-//! One small schema for each type: those of the benchmark `decoder` of arrow-avro 60.1, so that its authors' choice of what to
-//! measure is measured too. The values have the ranges that they have there, in no order.
+//! One small schema for each type: those of the benchmark `decoder` of arrow-avro 60.1, so that its authors' choice of
+//! what to measure is measured too. The values have the ranges that they have there, in no order.
 //!
 //! Two of its 24 have no schema of their own. `StringView` is `string` read as views, and so it is here. `Int32_Id` is
 //! `Int32` with another prefix before each message; container files have no messages.
@@ -163,7 +163,7 @@ pub const TYPES: &[Type] = &[
     ),
 ];
 
-/// Writes so many rows of it.
+/// Writes `rows` rows of it.
 pub(super) fn write(out: impl Write, of: &Type, rows: u64) -> Result<u64, Box<dyn Error>> {
     let schema = format!(r#"{{"type":"record","name":"Row","fields":[{}]}}"#, of.fields);
     let mut file = Writer::new(out, &schema, Codec::Null, KIB_64)?;

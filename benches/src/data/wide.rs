@@ -1,4 +1,5 @@
-//! A table of a hundred columns, as data warehouses export them: keys, amounts, codes, times, and many that are mostly empty.
+//! A table of a hundred columns, as data warehouses export them: keys, amounts, codes, times, and many that are mostly
+//! empty.
 
 use crate::avro_writer::{Codec, Encoder, KIB_64, Writer};
 use crate::random::Random;
@@ -58,7 +59,7 @@ fn text(random: &mut Random) -> String {
     words.join(" ")
 }
 
-/// Writes so many rows of columns `c00` to `c99`.
+/// Writes `rows` rows of columns `c00` to `c99`.
 pub(super) fn write(out: impl Write, rows: u64) -> Result<u64, Box<dyn Error>> {
     let kinds = || (0..100).map(|column: usize| KINDS[column % KINDS.len()]);
     let field = |(column, (of, _)): (usize, Kind)| format!(r#"{{"name":"c{column:02}","type":{of}}}"#);

@@ -2,13 +2,14 @@
 //!
 //! A row of each of `K` lanes is read at once, like this:
 //!
-//! - [`read_rows`] is straight code. It gives up, before it does anything unsafe, where it sees what lineitem hardly has:
-//!   varints of more than four bytes, flags of more than a character, text beyond ASCII or of 64 bytes, damage. Then
-//!   [`Careful`] reads the row again, a value at a time, and finds out which it was.
-//! - Varints that follow each other are read together: a table says, for the bits that mark which bytes they end at, how to
-//!   move their bytes to places of equal width, where one instruction after the other works on all of them.
+//! - [`read_rows`] is straight code. It gives up, before it does anything unsafe, where it sees what lineitem hardly
+//!   has: varints of more than four bytes, flags of more than a character, text beyond ASCII or of 64 bytes, damage.
+//!   Then [`Careful`] reads the row again, a value at a time, and finds out which it was.
+//! - Varints that follow each other are read together: a table says, for the bits that mark which bytes they end at,
+//!   how to move their bytes to places of equal width, where one instruction after the other works on all of them.
 //! - Discount and tax of a byte and two flags of a character are recognised in one word.
-//! - The last three strings are checked together: in between them are only their lengths, which are below 128 as text is.
+//! - The last three strings are checked together: in between them are only their lengths, which are below 128 as text
+//!   is.
 
 use super::Columns;
 use crate::engines::BATCH_ROWS;
@@ -34,7 +35,7 @@ pub(super) const STRINGS: u8 = Columns::Strings as u8;
 /// What is wrong with a block.
 pub(super) type Damage = &'static str;
 
-/// Is this column read?
+/// Whether this column is read.
 pub(super) const fn is_read(columns: u8, column: usize) -> bool {
     match columns {
         TWO => matches!(column, 4 | 5),
@@ -43,7 +44,8 @@ pub(super) const fn is_read(columns: u8, column: usize) -> bool {
     }
 }
 
-/// For each choice of columns, where in the memory of a batch the slots of each begin; behind them is a word that is not used.
+/// For each choice of columns, where in the memory of a batch the slots of each begin; behind them is a word that is
+/// not used.
 pub(super) const OFFSETS: [[usize; N_COLUMNS + 1]; 3] = {
     let mut offsets = [[0; N_COLUMNS + 1]; 3];
     let mut columns = 0;
@@ -63,8 +65,8 @@ pub(super) const OFFSETS: [[usize; N_COLUMNS + 1]; 3] = {
 pub(super) struct Lane {
     pub(super) at: *const u8,
     pub(super) end: *const u8,
-    /// What makes the second half of a view of an address in its upper half: the index of the block in the lower half, and the
-    /// block's address taken off.
+    /// What makes the second half of a view of an address in its upper half: the index of the block in the lower half,
+    /// and the block's address taken off.
     pub(super) view: u64,
     /// The row of the batch to be read next.
     pub(super) row: usize,
@@ -76,8 +78,8 @@ pub(super) struct Lane {
 /// Reads `n_rows` rows in each of `K` lanes.
 ///
 /// # Safety
-/// The CPU has what `C` says. Each lane's cursor is in its block, which has [`PADDING`]. At `base` is the memory of a batch with
-/// these columns and at least the rows that each lane is to read.
+/// The CPU has what `C` says. Each lane's cursor is in its block, which has [`PADDING`]. At `base` is the memory of a
+/// batch with these columns and at least the rows that each lane is to read.
 #[inline(always)]
 pub(super) unsafe fn run_lanes<C: Cpu, const COLUMNS: u8, const K: usize>(
     lanes: &mut [Lane],
@@ -91,7 +93,8 @@ pub(super) unsafe fn run_lanes<C: Cpu, const COLUMNS: u8, const K: usize>(
     let mut row = lanes.each_ref().map(|lane| lane.row);
     for _ in 0..n_rows {
         let mut next = at;
-        // SAFETY: the caller's promise. Cursors stay in their blocks: `read_rows` checks that, and `Careful` reads slices.
+        // SAFETY: the caller's promise. Cursors stay in their blocks: `read_rows` checks that, and `Careful` reads
+        // slices.
         let read = unsafe { read_rows::<C, COLUMNS, K>(&mut next, &end, &view, &row, base) };
         if read.is_none() {
             cold_path();
@@ -120,8 +123,8 @@ const LENGTHS_OF_FOUR: u64 = 0x0002_0002_0002_0002;
 /// The bits of such a word that are known.
 const MASK_OF_FOUR: u64 = 0x80ff_80ff_00ff_00ff;
 
-/// Reads one row in each of `K` lanes. None, if one of them is rare or damaged: then nothing that is written counts, nor where
-/// the cursors are. Else they are at most at the end of their blocks.
+/// Reads one row in each of `K` lanes. None, if one of them is rare or damaged: then nothing that is written counts,
+/// nor where the cursors are. Else they are at most at the end of their blocks.
 ///
 /// # Safety
 /// As [`run_lanes`].
@@ -133,11 +136,12 @@ unsafe fn read_rows<C: Cpu, const COLUMNS: u8, const K: usize>(
     row: &[usize; K],
     base: *mut u8,
 ) -> Option<()> {
-    // Before the strings no cursor is compared with its end. A row begins at the end at most; the first four varints take it at
-    // most 12 bytes further, two decimals or what is skipped in their place 2 * 16, the word of four values 8, and three dates
-    // 12: at most 64 bytes, and 16 that are loaded there.
+    // Before the strings no cursor is compared with its end. A row begins at the end at most; the first four varints
+    // take it at most 12 bytes further, two decimals or what is skipped in their place 2 * 16, the word of four values
+    // 8, and three dates 12: at most 64 bytes, and 16 that are loaded there.
     const { assert!(12 + 2 * 16 + 8 + 12 + 16 <= PADDING) };
-    // SAFETY: loads are in the padding, by the above and by the checks below; rows are in the memory, by the caller's promise.
+    // SAFETY: loads are in the padding, by the above and by the checks below; rows are in the memory, by the caller's
+    // promise.
     unsafe {
         for lane in 0..K {
             if COLUMNS == ALL {
@@ -354,12 +358,12 @@ static KEPT: [[u8; 16]; SHORT_TEXTS] = {
     kept
 };
 
-/// Writes Arrow's view of the text at the cursor: the length; the text itself if it is at most twelve bytes, else four of them,
-/// the block and the offset in it. Without a branch: lengths of text are hard to predict.
+/// Writes Arrow's view of the text at the cursor: the length; the text itself if it is at most twelve bytes, else four
+/// of them, the block and the offset in it. Without a branch: lengths of text are hard to predict.
 ///
 /// # Safety
-/// At the cursor are a length of one byte that is less than [`SHORT_TEXTS`] and so many bytes of the block; three are before it,
-/// and 13 are readable behind it. And as [`put`].
+/// At the cursor are a length of one byte that is less than [`SHORT_TEXTS`] and that many bytes of the block; three are
+/// before it, and 13 are readable behind it. And as [`put`].
 #[inline(always)]
 unsafe fn put_view<const COLUMNS: u8>(base: *mut u8, column: usize, row: usize, at: *const u8, view: u64) {
     // SAFETY: the caller's promise.
@@ -381,7 +385,7 @@ unsafe fn put_view<const COLUMNS: u8>(base: *mut u8, column: usize, row: usize, 
 }
 
 pub(super) trait Cpu {
-    /// Are these bytes below 128? If there are more than 64, and less than 256, only the first 64 of them are looked at.
+    /// Whether these bytes are below 128. Of 65 to 255 bytes, only the first 64 are checked.
     ///
     /// # Safety
     /// 64 bytes are readable. The CPU has what the implementing type says.

@@ -1,8 +1,8 @@
 //! The columns of a batch: pieces of blocks in, arrays out.
 //!
-//! All columns are in one allocation, so that the places of a row's values are at known distances, and begin at different places
-//! of a page, because a cache keeps only few lines of each. Each lane writes from its own first row on. A lane that is through
-//! with its block takes the next one. Next: `rows`, which reads the rows of some lanes.
+//! All columns are in one allocation, so that the places of a row's values are at known distances, and begin at
+//! different places of a page, because a cache keeps only few lines of each. Each lane writes from its own first row
+//! on. A lane that is through with its block takes the next one. Next: `rows`, which reads the rows of some lanes.
 
 use super::Columns;
 use super::rows::{ALL, Avx2, Avx512, Cpu, Damage, Lane, N_COLUMNS, OFFSETS, STRINGS, TWO, WIDTHS, is_read, run_lanes};
@@ -22,7 +22,7 @@ pub(super) struct Piece<'a> {
     pub(super) rows: usize,
     /// The row of the batch that its first is.
     pub(super) first_row: usize,
-    /// Is its last row the block's last?
+    /// Whether its last row is the block's last.
     pub(super) ends_block: bool,
 }
 
@@ -36,7 +36,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// Those of the CPU at hand, the best last.
+    /// The levels of this CPU, the best last.
     pub fn here() -> Vec<Level> {
         let mut levels = Vec::new();
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") {
@@ -91,8 +91,8 @@ impl Slabs {
             let n_lanes = 1 << lanes.len().checked_ilog2().unwrap_or(0);
             let Some(running) = lanes.get_mut(..n_lanes) else { break };
             let n_rows = running.iter().map(|lane| lane.rows_left).min().unwrap_or(0);
-            // SAFETY: the CPU has the level, the cursors are in their blocks, and the rows are in the memory, by the assertions
-            // above; the blocks are padded.
+            // SAFETY: the CPU has the level, the cursors are in their blocks, and the rows are in the memory, by the
+            // assertions above; the blocks are padded.
             unsafe {
                 match level {
                     Level::Avx2 => run_avx2(self.columns, running, n_rows, base)?,
@@ -128,7 +128,8 @@ impl Slabs {
                 3 => primitive::<Int32Type>(slab, DataType::Int32),
                 4..=7 => primitive::<Decimal128Type>(slab, DataType::Decimal128(12, 2)),
                 10..=12 => primitive::<Date32Type>(slab, DataType::Date32),
-                // SAFETY: `read_rows` and `Careful` write views of text that they have checked, in the block of this index.
+                // SAFETY: `read_rows` and `Careful` write views of text that they have checked, in the block of this
+                // index.
                 _ => Arc::new(unsafe { StringViewArray::new_unchecked(slab.into(), Arc::clone(&blocks), None) }),
             }
         };
@@ -199,7 +200,7 @@ unsafe fn run_columns<C: Cpu, const COLUMNS: u8>(
             2 => run_lanes::<C, COLUMNS, 2>(lanes, n_rows, base),
             4 => run_lanes::<C, COLUMNS, 4>(lanes, n_rows, base),
             8 => run_lanes::<C, COLUMNS, 8>(lanes, n_rows, base),
-            _ => Err("there is no code for so many lanes"),
+            _ => Err("there is no code for this number of lanes"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The engine `limit` and ours see the same rows, rare ones and damaged ones among them, at every level that the CPU has.
+//! The engine `limit` and ours see the same rows, rare ones and damaged ones among them, at every level that the CPU
+//! has.
 #![allow(clippy::unwrap_used)]
 
 use super::{Columns, Level, read};
@@ -68,7 +69,7 @@ fn rare_row(out: &mut Encoder, luck: &mut impl FnMut(u64) -> u64) {
     }
 }
 
-/// Files of rare rows in blocks of so many.
+/// Files of rare rows, in blocks of this size.
 fn rare_file(seed: u64, n_rows: usize, blocks: Blocks) -> Vec<u8> {
     let mut state = seed;
     let mut luck = |below| {

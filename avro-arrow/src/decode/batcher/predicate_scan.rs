@@ -18,11 +18,11 @@ pub(crate) struct PredicateScan {
     /// The start of each row in its block's buffer.
     pub(crate) starts: ScalarBuffer<u32>,
     /// The blocks of the rows, in order.
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<ScannedRows>,
 }
 
 /// A block's rows, or consecutive ones.
-pub(crate) struct Part {
+pub(crate) struct ScannedRows {
     block: Block,
     /// Index in the block of the first row.
     first_row: u64,
@@ -37,13 +37,13 @@ pub(crate) struct Part {
 /// The original positions of rows picked from a block. Without runs, the positions are unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct SelectedRows {
-    runs: Vec<Run>,
+    runs: Vec<RowRun>,
 }
 
 /// Consecutive rows: the index and the offset of the first in the file's block and among the picked rows. Blocks have
 /// less than 4 GiB.
 #[derive(Debug)]
-struct Run {
+struct RowRun {
     row: u32,
     at: u32,
     to_row: u32,
@@ -67,7 +67,7 @@ impl Batcher {
         let starts = starts.map(|starts| starts.values().clone()).unwrap_or_default();
         let parts = self.queue.iter().zip(&pieces).map(|(pending, piece)| {
             let block_start = piece.end - pending.block.data.len();
-            Part {
+            ScannedRows {
                 block: pending.block.clone(),
                 first_row: pending.block.rows - pending.rows_left,
                 n_rows: piece.n_rows,
@@ -82,9 +82,9 @@ impl Batcher {
     }
 
     /// Takes all blocks that wait to be scanned.
-    pub(crate) fn take_queue(&mut self) -> Vec<Part> {
+    pub(crate) fn take_queue(&mut self) -> Vec<ScannedRows> {
         (self.queued_rows, self.queued_bytes) = (0, 0);
-        let parts = self.queue.drain(..).map(|pending| Part {
+        let parts = self.queue.drain(..).map(|pending| ScannedRows {
             first_row: pending.block.rows - pending.rows_left,
             n_rows: usize::try_from(pending.rows_left).unwrap_or(usize::MAX),
             from: pending.at,
@@ -96,7 +96,7 @@ impl Batcher {
     }
 }
 
-impl Part {
+impl ScannedRows {
     /// Returns all its rows, without a copy.
     pub(crate) fn all(self) -> (Block, SelectedRows) {
         let whole = self.n_rows as u64 == self.block.rows;
@@ -130,8 +130,13 @@ impl Part {
         (Block { rows: n_rows as u64, data, ..self.block }, SelectedRows { runs })
     }
 
-    fn run(&self, row: usize, at: usize, to_row: usize, to_at: usize) -> Run {
-        Run { row: (self.first_row as usize + row) as u32, at: at as u32, to_row: to_row as u32, to_at: to_at as u32 }
+    fn run(&self, row: usize, at: usize, to_row: usize, to_at: usize) -> RowRun {
+        RowRun {
+            row: (self.first_row as usize + row) as u32,
+            at: at as u32,
+            to_row: to_row as u32,
+            to_at: to_at as u32,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records for each batch where its rows are in the file.
 
-use super::{Batcher, Pending};
+use super::{Batcher, QueuedBlock};
 use crate::exec::BlockSlice;
 use std::collections::VecDeque;
 
@@ -106,7 +106,7 @@ impl Batcher {
     }
 }
 
-impl Pending {
+impl QueuedBlock {
     /// Appends the positions of the next rows in the block.
     fn runs(&self, n_rows: usize, to: &mut Vec<RowRange>) {
         let first = self.block.rows - self.rows_left;

@@ -2,7 +2,7 @@
 //! it.
 
 use super::varint::long_if;
-use super::{Cpu, Source, check};
+use super::{BlockSource, Cpu, check};
 use std::hint::cold_path;
 
 /// Reads `n` varints and passes the bits of each to `put`, before zig-zag decoding. Returns the bitwise or of all.
@@ -12,7 +12,7 @@ use std::hint::cold_path;
 #[inline(always)]
 pub(in crate::exec) unsafe fn longs<C: Cpu>(
     at: &mut *const u8,
-    source: &Source,
+    source: &BlockSource,
     n: usize,
     bad: &mut bool,
     mut put: impl FnMut(usize, u64),

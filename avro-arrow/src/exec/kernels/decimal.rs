@@ -1,7 +1,7 @@
 //! Decimals on bytes and on fixed.
 
 use super::varint::sized;
-use super::{Cpu, Kernel, Portable, Source, check, fixed};
+use super::{BlockSource, Cpu, Kernel, Portable, check, fixed};
 use arrow_buffer::i256;
 use std::hint::select_unpredictable;
 
@@ -66,7 +66,7 @@ impl Kernel for Decimal128 {
     type Slot = i128;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i128 {
         // The length and up to seven bytes in one word. A value that is absent is a zero of one byte.
         // SAFETY: R4: readable.
         let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() });
@@ -87,7 +87,7 @@ impl Kernel for Decimal128 {
 /// # Safety
 /// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
-unsafe fn long_decimal128(at: &mut *const u8, source: &Source, bad: &mut bool) -> i128 {
+unsafe fn long_decimal128(at: &mut *const u8, source: &BlockSource, bad: &mut bool) -> i128 {
     // SAFETY: R3 to R5; `sized` returns bytes in the block, and R4: padding follows them.
     unsafe {
         let (from, len) = sized::<Portable>(at, source, true, bad);
@@ -102,7 +102,7 @@ impl Kernel for Decimal256 {
     type Slot = i256;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: R3 to R5; `sized` returns bytes in the block.
         let bytes = unsafe {
             let (from, len) = sized::<C>(at, source, present, bad);
@@ -123,7 +123,7 @@ impl Kernel for FixedDecimal128 {
     type Slot = i128;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i128 {
         // What is loaded may be more than the slice of `fixed`, so not through its address.
         let from = *at;
         // SAFETY: R3; the bytes are in the block, with padding after it (R4), or none at all.
@@ -142,7 +142,7 @@ impl Kernel for FixedDecimal256 {
     type Slot = i256;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: R3 to R5.
         let bytes = unsafe { fixed(at, if present { self.0 as usize } else { 0 }, source, bad) };
         decimal256(bytes).unwrap_or_else(|| {

@@ -55,7 +55,7 @@ const _: () = assert!(FURTHEST <= crate::PADDING);
 
 /// What a kernel knows of the block it reads from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Source {
+pub(super) struct BlockSource {
     /// The first byte of the buffer that the block is in, from which views count.
     pub(super) start: *const u8,
     /// The byte after the block's last.
@@ -65,10 +65,10 @@ pub(super) struct Source {
     view: u64,
 }
 
-impl Source {
+impl BlockSource {
     /// A block that ends at `end`, in the buffer of this index that begins at `start`.
-    pub(super) fn new(start: *const u8, end: *const u8, buffer: u32) -> Source {
-        Source { start, end, view: u64::from(buffer).wrapping_sub((start as u64) << 32) }
+    pub(super) fn new(start: *const u8, end: *const u8, buffer: u32) -> BlockSource {
+        BlockSource { start, end, view: u64::from(buffer).wrapping_sub((start as u64) << 32) }
     }
 }
 
@@ -82,12 +82,13 @@ pub(super) trait Kernel: Copy {
     /// # Safety
     /// R3, R4 and R5, as [`exec`](crate::exec) numbers them: `at` and `source` are of one block, `at` is at most one
     /// byte after its end, [`PADDING`](crate::PADDING) readable bytes follow the end, and `C` fits the CPU.
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> Self::Slot;
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool)
+    -> Self::Slot;
 }
 
 /// Moves `at` back to the end if it is after it.
 #[inline(always)]
-pub(super) fn check(at: &mut *const u8, source: &Source, bad: &mut bool) {
+pub(super) fn check(at: &mut *const u8, source: &BlockSource, bad: &mut bool) {
     if *at > source.end {
         cold_path();
         *bad = true;
@@ -108,7 +109,7 @@ impl Kernel for Boolean {
     type Slot = u8;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u8 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> u8 {
         // SAFETY: R4: one byte at the cursor is readable.
         let byte = unsafe { at.read() } & mask(present) as u8;
         if byte > 1 {
@@ -129,7 +130,7 @@ impl Kernel for Long {
     type Slot = i64;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i64 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i64 {
         // SAFETY: R3 to R5.
         let value = unsafe { long_if::<C>(at, present, bad) };
         check(at, source, bad);
@@ -144,7 +145,7 @@ impl Kernel for Int {
     type Slot = i32;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i32 {
         // SAFETY: R3 to R5.
         let value = unsafe { Long.read::<C>(at, source, present, bad) };
         if i64::from(value as i32) != value {
@@ -163,7 +164,7 @@ impl Kernel for Index {
     type Slot = i32;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i32 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i32 {
         // SAFETY: R3 to R5.
         let value = unsafe { Long.read::<C>(at, source, present, bad) };
         if value as u64 >= u64::from(self.0) {
@@ -183,7 +184,7 @@ impl<const N: usize> Kernel for Raw<N> {
     type Slot = [u8; N];
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> [u8; N] {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> [u8; N] {
         const { assert!(N <= 16) };
         // SAFETY: R4: 16 bytes at the cursor are readable, and no more than those are read.
         let value = unsafe { at.cast::<[u8; N]>().read_unaligned() };
@@ -199,7 +200,7 @@ impl<const N: usize> Kernel for Raw<N> {
 /// # Safety
 /// R3, as for [`Kernel::read`], and `len` is at most `isize::MAX`.
 #[inline(always)]
-pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &Source, bad: &mut bool) -> &'a [u8] {
+pub(super) unsafe fn fixed<'a>(at: &mut *const u8, len: usize, source: &BlockSource, bad: &mut bool) -> &'a [u8] {
     if len as u64 as i64 > source.end as i64 - *at as i64 {
         cold_path();
         *bad = true;
@@ -237,7 +238,7 @@ impl Kernel for Duration {
     unsafe fn read<C: Cpu>(
         self,
         at: &mut *const u8,
-        source: &Source,
+        source: &BlockSource,
         present: bool,
         bad: &mut bool,
     ) -> IntervalMonthDayNano {

@@ -1,6 +1,6 @@
 //! Kernels of values whose type is not the reader's: promoted numbers, and symbols of another enum.
 
-use super::{Cpu, Int, Kernel, Long, Raw, Source};
+use super::{BlockSource, Cpu, Int, Kernel, Long, Raw};
 use std::hint::cold_path;
 use std::marker::PhantomData;
 
@@ -69,7 +69,7 @@ impl<K: Kernel<Slot: Promote<T>>, T: Copy> Kernel for As<K, T> {
     type Slot = T;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> T {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> T {
         // SAFETY: R3 to R5.
         unsafe { self.0.read::<C>(at, source, present, bad) }.promote()
     }
@@ -83,7 +83,7 @@ impl<T: Copy + Default, F: Fn(usize) -> Option<T> + Copy> Kernel for Found<F> {
     type Slot = T;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> T {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> T {
         // SAFETY: R3 to R5.
         let index = unsafe { Long.read::<C>(at, source, present, bad) };
         let found = usize::try_from(index).ok().and_then(self.0);

@@ -2,7 +2,7 @@
 //! the point.
 
 use super::decimal::decimal256;
-use super::{Cpu, Int, Kernel, Long, Source, fixed, sized};
+use super::{BlockSource, Cpu, Int, Kernel, Long, fixed, sized};
 use crate::program::Rescale;
 use arrow_buffer::i256;
 use std::hint::cold_path;
@@ -13,7 +13,7 @@ impl Rescale {
     /// # Safety
     /// R3, R4 and R5, as for [`Kernel::read`].
     #[inline(always)]
-    unsafe fn decimal<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
+    unsafe fn decimal<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: R3 to R5; `sized` and `fixed` return bytes in the block.
         let (bytes, zeros) = unsafe {
             match self {
@@ -47,7 +47,7 @@ impl Kernel for Times {
     type Slot = i64;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i64 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i64 {
         // SAFETY: R3 to R5.
         let (value, factor) = unsafe {
             match self.0 {
@@ -72,7 +72,7 @@ impl Kernel for Scaled128 {
     type Slot = i128;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i128 {
         // SAFETY: R3 to R5.
         let value = unsafe { self.0.decimal::<C>(at, source, present, bad) };
         value.to_i128().unwrap_or_else(|| {
@@ -91,7 +91,7 @@ impl Kernel for Scaled256 {
     type Slot = i256;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> i256 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i256 {
         // SAFETY: R3 to R5.
         unsafe { self.0.decimal::<C>(at, source, present, bad) }
     }

@@ -25,7 +25,7 @@ macro_rules! on_each_cpu {
 fn read<C: Cpu, K: Kernel>(kernel: K, bytes: &[u8]) -> (K::Slot, usize, bool) {
     let padded = [bytes, &[0xff; PADDING]].concat();
     let start = padded.as_ptr();
-    let source = Source::new(start, unsafe { start.add(bytes.len()) }, 7);
+    let source = BlockSource::new(start, unsafe { start.add(bytes.len()) }, 7);
     let (mut at, mut bad) = (start, false);
     let slot = unsafe { kernel.read::<C>(&mut at, &source, true, &mut bad) };
     assert!(at <= source.end);
@@ -82,7 +82,7 @@ fn skips<C: Cpu>() {
         let want = (0..n).try_for_each(|_| cursor.long().map(|_| ()));
         let padded = [&bytes[..], &[0xff; PADDING]].concat();
         let start = padded.as_ptr();
-        let source = Source::new(start, unsafe { start.add(bytes.len()) }, 0);
+        let source = BlockSource::new(start, unsafe { start.add(bytes.len()) }, 0);
         let (mut at, mut bad) = (start, false);
         unsafe { skip_varints::<C>(&mut at, n as u32, &source, &mut bad) };
         assert_eq!(bad, want.is_err(), "{n} {bytes:x?}");
@@ -119,7 +119,7 @@ fn many_longs<C: Cpu>() {
         let (bytes, want) = random_varints(&mut rng, lens[round % lens.len()], n);
         let padded = [&bytes[..], &[0xff; PADDING]].concat();
         let start = padded.as_ptr();
-        let source = Source::new(start, unsafe { start.add(bytes.len()) }, 0);
+        let source = BlockSource::new(start, unsafe { start.add(bytes.len()) }, 0);
         let (mut at, mut bad, mut got) = (start, false, vec![0; n]);
         let any = unsafe {
             super::longs::<C>(&mut at, &source, n, &mut bad, |i, bits| {
@@ -166,7 +166,7 @@ fn stay_within_padding<C: Cpu>() {
     {
         let memory: Box<[u8]> = [vec![block; len], vec![padding; PADDING]].concat().into();
         let start = memory.as_ptr();
-        let source = Source::new(start, unsafe { start.add(len) }, 0);
+        let source = BlockSource::new(start, unsafe { start.add(len) }, 0);
         // How far behind the block's end a cursor may be before and after.
         let call = |behind_before: usize, behind_after: usize, call: &dyn Fn(&mut *const u8, &mut bool)| {
             for from in 0..=len + behind_before {

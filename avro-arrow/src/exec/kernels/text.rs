@@ -1,7 +1,7 @@
 //! Strings and bytes as Arrow's views.
 
 use super::varint::{long_sized, short_sized};
-use super::{Cpu, Kernel, Source};
+use super::{BlockSource, Cpu, Kernel};
 use std::hint::{cold_path, select_unpredictable};
 
 /// Number of lengths in [`KEPT`]: those of one byte.
@@ -26,7 +26,7 @@ const KEPT: [(u32, u64); LENGTHS] = {
 /// # Safety
 /// `len` bytes at `from` are in the block of `source`, and 12 are readable.
 #[inline(always)]
-unsafe fn view(from: *const u8, len: usize, source: &Source) -> u128 {
+unsafe fn view(from: *const u8, len: usize, source: &BlockSource) -> u128 {
     // SAFETY: R3 to R5.
     let (first, second) = unsafe { (from.cast::<u32>().read_unaligned(), from.add(4).cast::<u64>().read_unaligned()) };
     let (kept_first, kept_second) = KEPT[len.min(LENGTHS - 1)];
@@ -43,7 +43,7 @@ impl Kernel for Bytes {
     type Slot = u128;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> u128 {
         // SAFETY: R3 to R5; `sized` returns bytes in the block, and R4: padding follows them.
         unsafe {
             match short_sized(at, source, present, bad) {
@@ -57,7 +57,7 @@ impl Kernel for Bytes {
 /// # Safety
 /// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
-unsafe fn long_bytes(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+unsafe fn long_bytes(at: &mut *const u8, source: &BlockSource, bad: &mut bool) -> u128 {
     // SAFETY: R3 and R4, as in `Bytes`.
     unsafe {
         let (from, len) = long_sized(at, source, bad);
@@ -72,7 +72,7 @@ impl Kernel for Utf8 {
     type Slot = u128;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) -> u128 {
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> u128 {
         // SAFETY: R3 to R5; `short_sized` returns bytes in the block, and R4: padding follows them.
         unsafe {
             match short_sized(at, source, present, bad) {
@@ -91,7 +91,7 @@ impl Kernel for Utf8 {
 /// # Safety
 /// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
-unsafe fn long_text(at: &mut *const u8, source: &Source, bad: &mut bool) -> u128 {
+unsafe fn long_text(at: &mut *const u8, source: &BlockSource, bad: &mut bool) -> u128 {
     // SAFETY: R3 and R4, as in `Utf8`.
     unsafe {
         let (from, len) = long_sized(at, source, bad);

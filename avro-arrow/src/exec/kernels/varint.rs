@@ -1,7 +1,7 @@
 //! Varints, lengths, and the index of a union with null.
 
 use super::cpu::CONTINUES;
-use super::{Cpu, Index, Kernel, Portable, Source, check, mask};
+use super::{BlockSource, Cpu, Index, Kernel, Portable, check, mask};
 use std::hint::cold_path;
 
 // SPEC: Binary Encoding, Primitive Types: variable-length zig-zag coding.
@@ -57,7 +57,7 @@ unsafe fn long_of_nine_or_ten(at: &mut *const u8, bad: &mut bool) -> i64 {
 #[inline(always)]
 pub(in crate::exec) unsafe fn is_present<C: Cpu>(
     at: &mut *const u8,
-    source: &Source,
+    source: &BlockSource,
     null_branch: u8,
     record_present: bool,
     bad: &mut bool,
@@ -85,7 +85,7 @@ pub(in crate::exec) unsafe fn is_present<C: Cpu>(
 #[inline(always)]
 pub(in crate::exec) unsafe fn sized<C: Cpu>(
     at: &mut *const u8,
-    source: &Source,
+    source: &BlockSource,
     present: bool,
     bad: &mut bool,
 ) -> (*const u8, usize) {
@@ -106,7 +106,7 @@ pub(in crate::exec) unsafe fn sized<C: Cpu>(
 #[inline(always)]
 pub(super) unsafe fn short_sized(
     at: &mut *const u8,
-    source: &Source,
+    source: &BlockSource,
     present: bool,
     bad: &mut bool,
 ) -> Option<(*const u8, usize)> {
@@ -134,7 +134,7 @@ pub(super) unsafe fn short_sized(
 /// # Safety
 /// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
-pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut bool) -> (*const u8, usize) {
+pub(super) unsafe fn long_sized(at: &mut *const u8, source: &BlockSource, bad: &mut bool) -> (*const u8, usize) {
     // SAFETY: R3 to R5.
     let len = unsafe { long_if::<Portable>(at, true, bad) };
     let left = source.end as i64 - *at as i64;
@@ -155,7 +155,7 @@ pub(super) unsafe fn long_sized(at: &mut *const u8, source: &Source, bad: &mut b
 /// # Safety
 /// R3, R4 and R5, as for [`Kernel::read`].
 #[inline(always)]
-pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &Source, bad: &mut bool) {
+pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, source: &BlockSource, bad: &mut bool) {
     // SAFETY: R4: 64 bytes are readable; R5.
     if let Some(len) = unsafe { C::varints_len(*at, n) } {
         // SAFETY: R4: at most 64 of the readable bytes.
@@ -191,7 +191,7 @@ pub(in crate::exec) unsafe fn skip_varints<C: Cpu>(at: &mut *const u8, n: u32, s
 /// # Safety
 /// R3, R4 and R5, as for [`Kernel::read`].
 #[inline(always)]
-pub(in crate::exec) unsafe fn skip_varint(at: &mut *const u8, source: &Source, present: bool, bad: &mut bool) {
+pub(in crate::exec) unsafe fn skip_varint(at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) {
     // SAFETY: R4: readable, and the cursor moves by at most ten of these bytes.
     unsafe {
         // One that is absent is a zero of one byte, less that byte.

@@ -4,7 +4,7 @@
 use super::column::{has_bulk, read_column};
 use crate::column::{BufferId, LevelId};
 use crate::exec::dispatch::Nested;
-use crate::exec::kernels::{self, Cpu, Kernel, Source};
+use crate::exec::kernels::{self, BlockSource, Cpu, Kernel};
 use crate::exec::lane::{Lane, LaneCursor, write};
 use crate::json;
 use crate::program::{Body, Branch, Branches, Op, Program};
@@ -305,7 +305,7 @@ struct ItemBlock {
 /// # Safety
 /// R3, R4 and R5.
 #[inline(always)]
-unsafe fn item_block<C: Cpu>(at: &mut *const u8, source: &Source) -> Option<ItemBlock> {
+unsafe fn item_block<C: Cpu>(at: &mut *const u8, source: &BlockSource) -> Option<ItemBlock> {
     let mut bad = false;
     // SAFETY: R4: one byte is readable.
     let byte = unsafe { at.read() };
@@ -332,7 +332,7 @@ unsafe fn item_block<C: Cpu>(at: &mut *const u8, source: &Source) -> Option<Item
 
 /// Bytes from the cursor to the end of the block.
 #[inline(always)]
-fn bytes_left(at: *const u8, source: &Source) -> usize {
+fn bytes_left(at: *const u8, source: &BlockSource) -> usize {
     source.end as usize - at as usize
 }
 

@@ -1,6 +1,6 @@
 //! Cells of CSV and TSV: encodes unquoted text by the type of its column.
 
-use super::readable::{self, Shape};
+use super::readable::{self, JsonShape};
 use super::{Encoder, Rule, Tape, Walk, fit, null_branch, put_null};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::tape::Token;
@@ -78,7 +78,7 @@ impl Encoder {
     /// Whether a union has a branch whose values are text.
     fn has_text(&self, union: NodeId) -> bool {
         let Kind::Union(branches) = &self.schema.node(union).kind else { return false };
-        branches.iter().any(|branch| Shape::of(self.schema.node(*branch), false) == Shape::Text)
+        branches.iter().any(|branch| JsonShape::of(self.schema.node(*branch), false) == JsonShape::Text)
     }
 }
 

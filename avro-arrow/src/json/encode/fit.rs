@@ -23,10 +23,10 @@ const FEW_NAMES: usize = 8;
 
 /// The index of each field and symbol by name, for types that have many.
 #[derive(Debug)]
-pub(super) struct Names(HashMap<NodeId, HashMap<String, usize>>);
+pub(super) struct NameIndex(HashMap<NodeId, HashMap<String, usize>>);
 
-impl Names {
-    pub(super) fn of(schema: &Schema) -> Names {
+impl NameIndex {
+    pub(super) fn of(schema: &Schema) -> NameIndex {
         let mut names = HashMap::new();
         for node in (0..schema.len()).map(NodeId::new) {
             let index: HashMap<String, usize> = match &schema.node(node).kind {
@@ -38,7 +38,7 @@ impl Names {
             };
             names.insert(node, index);
         }
-        Names(names)
+        NameIndex(names)
     }
 
     /// The index of a field, which is probably `likely`.
@@ -74,7 +74,7 @@ pub(super) fn scalar(
     text: &str,
     lenience: Lenience,
     rule: Rule,
-    names: &Names,
+    names: &NameIndex,
     out: &mut Vec<u8>,
 ) -> bool {
     let is_text = matches!(token, Token::Text(..) | Token::Unescaped(..));

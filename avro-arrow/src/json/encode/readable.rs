@@ -3,7 +3,7 @@
 //! Logical types are written by their meaning: decimals as numbers, instants as ISO 8601, uuids in their usual form.
 //! Bytes and fixed are `\x` and hex digits. Quotes do not matter where the type is known, as cells of CSV have none.
 
-use super::fit::{self, Lenience, Names};
+use super::fit::{self, Lenience, NameIndex};
 use super::time::{self, Zone};
 use super::{Open, Rule, Tape, Token, Walk, Wrong};
 use crate::encoding::put_long;
@@ -13,7 +13,7 @@ use crate::schema::{Kind, Logical, Node, NodeId, Schema};
 
 /// The JSON form of a value. If no two branches of a union look alike, their values need no tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum JsonShape {
     Null,
     Boolean,
     /// A number without point and exponent.
@@ -27,49 +27,50 @@ pub(super) enum Shape {
     Object,
 }
 
-impl Shape {
+impl JsonShape {
     /// The shape of a type other than a union. A recursive record is text.
-    pub(super) fn of(node: &Node, is_inside_itself: bool) -> Shape {
+    pub(super) fn of(node: &Node, is_inside_itself: bool) -> JsonShape {
         match (&node.kind, node.logical) {
-            (Kind::Null, _) => Shape::Null,
-            (Kind::Boolean, _) => Shape::Boolean,
-            (Kind::Int | Kind::Long, Some(_)) => Shape::Text,
-            (Kind::Int | Kind::Long, None) => Shape::Integer,
-            (Kind::Float | Kind::Double, _) => Shape::Fraction,
-            (Kind::Bytes | Kind::Fixed(_), _) if Digits::of(node).is_some() => Shape::Decimal,
-            (Kind::Record(_), _) if is_inside_itself => Shape::Text,
-            (Kind::Bytes | Kind::Fixed(_) | Kind::String | Kind::Enum(_), _) => Shape::Text,
-            (Kind::Array(_), _) => Shape::Array,
-            (Kind::Map(_) | Kind::Record(_), _) | (Kind::Union(_), _) => Shape::Object,
+            (Kind::Null, _) => JsonShape::Null,
+            (Kind::Boolean, _) => JsonShape::Boolean,
+            (Kind::Int | Kind::Long, Some(_)) => JsonShape::Text,
+            (Kind::Int | Kind::Long, None) => JsonShape::Integer,
+            (Kind::Float | Kind::Double, _) => JsonShape::Fraction,
+            (Kind::Bytes | Kind::Fixed(_), _) if Digits::of(node).is_some() => JsonShape::Decimal,
+            (Kind::Record(_), _) if is_inside_itself => JsonShape::Text,
+            (Kind::Bytes | Kind::Fixed(_) | Kind::String | Kind::Enum(_), _) => JsonShape::Text,
+            (Kind::Array(_), _) => JsonShape::Array,
+            (Kind::Map(_) | Kind::Record(_), _) | (Kind::Union(_), _) => JsonShape::Object,
         }
     }
 
     /// The shape of a value.
-    pub(super) fn of_token(token: Token, text: &str) -> Shape {
+    pub(super) fn of_token(token: Token, text: &str) -> JsonShape {
         match token {
-            Token::Null => Shape::Null,
-            Token::Boolean(_) => Shape::Boolean,
-            Token::Number(..) if text.contains(['.', 'e', 'E']) => Shape::Fraction,
-            Token::Number(..) => Shape::Integer,
-            Token::Text(..) | Token::Unescaped(..) => Shape::Text,
-            Token::Array(..) => Shape::Array,
-            Token::Object(..) => Shape::Object,
+            Token::Null => JsonShape::Null,
+            Token::Boolean(_) => JsonShape::Boolean,
+            Token::Number(..) if text.contains(['.', 'e', 'E']) => JsonShape::Fraction,
+            Token::Number(..) => JsonShape::Integer,
+            Token::Text(..) | Token::Unescaped(..) => JsonShape::Text,
+            Token::Array(..) => JsonShape::Array,
+            Token::Object(..) => JsonShape::Object,
         }
     }
 
     /// Whether values of both shapes can look the same.
-    pub(super) fn is_like(self, other: Shape) -> bool {
-        let is_number = |shape| matches!(shape, Shape::Integer | Shape::Fraction | Shape::Decimal);
-        self == other || (is_number(self) && is_number(other) && (self == Shape::Decimal || other == Shape::Decimal))
+    pub(super) fn is_like(self, other: JsonShape) -> bool {
+        let is_number = |shape| matches!(shape, JsonShape::Integer | JsonShape::Fraction | JsonShape::Decimal);
+        self == other
+            || (is_number(self) && is_number(other) && (self == JsonShape::Decimal || other == JsonShape::Decimal))
     }
 }
 
 /// Whether values of these branches need tags. The rule is that of `avro-sql`'s output.
-pub(super) fn need_tags(shapes: &[Shape]) -> bool {
+pub(super) fn need_tags(shapes: &[JsonShape]) -> bool {
     let has = |shape| shapes.contains(&shape);
     let alike = shapes.iter().enumerate().any(|(at, a)| shapes.iter().skip(at + 1).any(|b| a.is_like(*b)));
     // `NaN` is text, which is tagged if there is other text; a map could look like that tag.
-    alike || (has(Shape::Fraction) && has(Shape::Text) && has(Shape::Object))
+    alike || (has(JsonShape::Fraction) && has(JsonShape::Text) && has(JsonShape::Object))
 }
 
 impl<'a> Walk<'a> {
@@ -102,9 +103,9 @@ impl<'a> Walk<'a> {
         let (schema, token) = (self.schema, self.tape.token(at));
         let is_null = |node: &NodeId| schema.node(*node).kind == Kind::Null;
         let mut others = branches.iter().enumerate().filter(|(_, node)| !is_null(node));
-        let shape = Shape::of_token(token, self.tape.text(self.text, at));
+        let shape = JsonShape::of_token(token, self.tape.text(self.text, at));
         match (shape, branches.iter().position(is_null), others.next(), others.next()) {
-            (Shape::Null, Some(null), ..) => {
+            (JsonShape::Null, Some(null), ..) => {
                 put_long(null as i64, out);
                 return Ok(());
             }
@@ -114,10 +115,10 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
-        if branches.len() > BRANCHES_MAX && shape == Shape::Text {
+        if branches.len() > BRANCHES_MAX && shape == JsonShape::Text {
             return self.json_text(union, at, out);
         }
-        let shapes: Vec<Shape> = branches.iter().map(|node| self.shape(*node)).collect();
+        let shapes: Vec<JsonShape> = branches.iter().map(|node| self.shape(*node)).collect();
         if !need_tags(&shapes)
             && let Some(branch) = shapes.iter().position(|other| other.is_like(shape))
             && let Some(&node) = branches.get(branch)
@@ -141,15 +142,15 @@ impl<'a> Walk<'a> {
     }
 
     /// The shape of a branch's values.
-    fn shape(&self, node: NodeId) -> Shape {
+    fn shape(&self, node: NodeId) -> JsonShape {
         let is_open = |open: &Open| matches!(open, Open::Record { node: around, .. } if *around == node);
         let is_inside_itself = self.around == Some(node) || self.open.iter().any(is_open);
-        Shape::of(self.schema.node(node), is_inside_itself)
+        JsonShape::of(self.schema.node(node), is_inside_itself)
     }
 }
 
 /// Appends a scalar of this type, or nothing if it does not fit.
-pub(super) fn scalar(node: &Node, id: NodeId, token: Token, text: &str, names: &Names, out: &mut Vec<u8>) -> bool {
+pub(super) fn scalar(node: &Node, id: NodeId, token: Token, text: &str, names: &NameIndex, out: &mut Vec<u8>) -> bool {
     let is_text = matches!(token, Token::Text(..) | Token::Unescaped(..));
     let is_number = matches!(token, Token::Number(..));
     if !is_text && !is_number {

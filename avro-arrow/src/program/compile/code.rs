@@ -8,14 +8,14 @@ pub(super) const OPS_MAX: usize = 4 << 20;
 
 /// The code emitted so far.
 #[derive(Default)]
-pub(super) struct Code {
+pub(super) struct ProgramCode {
     pub(super) ops: Vec<Op>,
     pub(super) branches: Vec<Branch>,
     /// Whether there were more ops or branches than [`OPS_MAX`]; not all of them are here.
     pub(super) too_large: bool,
 }
 
-impl Code {
+impl ProgramCode {
     /// Emits the ops as a body.
     pub(super) fn body(&mut self, ops: Vec<Op>) -> Body {
         let ops = fuse_varints(ops);

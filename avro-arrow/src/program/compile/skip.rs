@@ -3,7 +3,7 @@
 //! that refer to each type twice do not double at every level. Recursive types are skipped by `json::skip_value`,
 //! which keeps its own list of open containers: their values can be nested deeper than the stack.
 
-use super::code::Code;
+use super::code::ProgramCode;
 use crate::column::ROWS;
 use crate::program::{Body, Branch, Op, SkipScalar};
 use crate::schema::{Kind, NodeId, Schema, Sizes};
@@ -31,7 +31,7 @@ impl<'a> Skips<'a> {
     }
 
     /// Appends ops that skip one value.
-    pub(super) fn skip(&mut self, node: NodeId, code: &mut Code, ops: &mut Vec<Op>) {
+    pub(super) fn skip(&mut self, node: NodeId, code: &mut ProgramCode, ops: &mut Vec<Op>) {
         if let Some(bytes) = self.sizes.fixed(node) {
             return push(ops, Op::SkipFixed { bytes });
         }

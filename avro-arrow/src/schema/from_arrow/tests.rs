@@ -109,6 +109,10 @@ fn from_arrow_keeps_nullability_names_and_metadata() {
     };
     let record = |name: &str| Field::new(name, DataType::Struct(Fields::empty()), true);
     let of_record = |name: &str| with(record(name), &[("avro.name", "n.S")]);
+    let declared = |name: &str, symbols: &str| {
+        let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        with(Field::new(name, data_type, false), &[(ENUM_SYMBOLS, symbols)])
+    };
     let cases = [
         (
             vec![with(
@@ -130,6 +134,11 @@ fn from_arrow_keeps_nullability_names_and_metadata() {
                 with(Field::new("c", DataType::FixedSizeBinary(1), false), &[("avro.name", "n.S")]),
             ],
             r#"[{"name":"a","type":["null",{"type":"record","name":"S","namespace":"n","fields":[]}],"default":null},{"name":"b","type":["null","n.S"],"default":null},{"name":"c","type":{"type":"fixed","name":"S_1","namespace":"n","aliases":["S"],"size":1}}]"#,
+        ),
+        // A dictionary of declared symbols is an enum, if Avro allows the symbols.
+        (
+            vec![declared("a", "B\nC"), declared("b", "not a name")],
+            r#"[{"name":"a","type":{"type":"enum","name":"a","symbols":["B","C"]}},{"name":"b","type":"string"}]"#,
         ),
         // Metadata of a type that the column no longer is of does not make it one.
         (

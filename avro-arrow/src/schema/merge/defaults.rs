@@ -3,7 +3,7 @@
 //! A default that is valid for the type that it stands beside is, with the names of fields as they are now, valid for
 //! what that type becomes: merged types hold the values of all.
 
-use super::fields::{Column, field, newest};
+use super::fields::{MergedField, field, newest};
 use super::shape::Slot;
 use super::unify::Unified;
 use crate::schema::{Attributes, Kind};
@@ -12,10 +12,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Looks for defaults.
-pub(super) struct Defaults<'u, 's> {
+pub(super) struct DefaultFinder<'u, 's> {
     unified: &'u Unified<'s>,
     /// By class of records.
-    columns: HashMap<usize, Rc<Vec<Column>>>,
+    columns: HashMap<usize, Rc<Vec<MergedField>>>,
     /// By class of records and column; None while it is looked for: a record whose default needs itself has none.
     found: HashMap<(usize, usize), Option<Json>>,
     /// How much may still be looked at: unions inside records inside unions can have very many ways to match.
@@ -29,14 +29,14 @@ const FUEL: usize = 10_000_000;
 /// Defaults of records that leave fields to their own defaults, which leave fields to theirs, and so on.
 const DEPTH_MAX: usize = 32;
 
-impl<'u, 's> Defaults<'u, 's> {
+impl<'u, 's> DefaultFinder<'u, 's> {
     pub(super) fn new(unified: &'u Unified<'s>, widen: bool) -> Self {
-        Defaults { unified, columns: HashMap::new(), found: HashMap::new(), fuel: FUEL, widen }
+        DefaultFinder { unified, columns: HashMap::new(), found: HashMap::new(), fuel: FUEL, widen }
     }
 
     /// The fields of a class of records.
-    pub(super) fn columns(&mut self, class: usize) -> Rc<Vec<Column>> {
-        let columns = self.columns.entry(class).or_insert_with(|| Rc::new(Column::all(self.unified, class)));
+    pub(super) fn columns(&mut self, class: usize) -> Rc<Vec<MergedField>> {
+        let columns = self.columns.entry(class).or_insert_with(|| Rc::new(MergedField::all(self.unified, class)));
         Rc::clone(columns)
     }
 

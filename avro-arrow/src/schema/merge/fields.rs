@@ -5,7 +5,7 @@ use crate::schema::{Field, Kind};
 use std::collections::HashSet;
 
 /// A field of a merged record.
-pub(super) struct Column {
+pub(super) struct MergedField {
     /// The records that have it, and the index of their field, in the order of their sources.
     pub(super) members: Vec<(usize, usize)>,
     pub(super) name: String,
@@ -17,9 +17,9 @@ pub(super) struct Column {
     pub(super) missing_in: Option<usize>,
 }
 
-impl Column {
+impl MergedField {
     /// The fields of the merged record of a class.
-    pub(super) fn all(unified: &Unified<'_>, class: usize) -> Vec<Column> {
+    pub(super) fn all(unified: &Unified<'_>, class: usize) -> Vec<MergedField> {
         let records = unified.same_types(class);
         let groups = unified.group_fields(class);
         let mut taken: HashSet<&str> = HashSet::new();
@@ -44,7 +44,7 @@ impl Column {
             let renamed_from = aliases.iter().filter(|alias| is_name(alias)).cloned().collect();
             let has: HashSet<usize> = members.iter().map(|(one, _)| *one).collect();
             let missing_in = records.iter().find(|one| !has.contains(one)).map(|one| unified.source_of(*one));
-            columns.push(Column { members, name, aliases, renamed_from, missing_in });
+            columns.push(MergedField { members, name, aliases, renamed_from, missing_in });
         }
         columns
     }

@@ -19,7 +19,7 @@ use super::Schema;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use std::collections::HashMap;
-use unify::{Source, Unified};
+use unify::{SourceSchema, Unified};
 
 /// What to do with types that no single type can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,17 +106,17 @@ impl MergedSchema {
 }
 
 /// The distinct schemas, in the order of their first sources.
-fn distinct<'s>(sources: impl IntoIterator<Item = (&'s str, &'s Schema)>) -> Vec<Source<'s>> {
+fn distinct<'s>(sources: impl IntoIterator<Item = (&'s str, &'s Schema)>) -> Vec<SourceSchema<'s>> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     // Clones of a schema share their text, which is compared once.
     let mut shared: HashMap<*const u8, usize> = HashMap::new();
-    let mut distinct: Vec<Source<'s>> = Vec::new();
+    let mut distinct: Vec<SourceSchema<'s>> = Vec::new();
     for (newest, (label, schema)) in sources.into_iter().enumerate() {
         let of_text = || *places.entry(schema.json()).or_insert(distinct.len());
         let place = *shared.entry(schema.json().as_ptr()).or_insert_with(of_text);
         match distinct.get_mut(place) {
             Some(source) => (source.last, source.newest, source.n) = (label, newest, source.n + 1),
-            None => distinct.push(Source { schema, first: label, last: label, n: 1, newest }),
+            None => distinct.push(SourceSchema { schema, first: label, last: label, n: 1, newest }),
         }
     }
     distinct

@@ -2,9 +2,9 @@
 //!
 //! Pairs of types are looked at once, and wait in a list, so types inside themselves come to an end.
 
-use super::unify::Source;
+use super::unify::SourceSchema;
 use crate::error::{ErrorKind, Result};
-use crate::schema::compose::Part;
+use crate::schema::compose::PathStep;
 use crate::schema::{Kind, Name, Node, NodeId, Record};
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use std::collections::HashSet;
 struct Met<'s> {
     a: NodeId,
     b: NodeId,
-    inside: Option<(usize, Part<'s>)>,
+    inside: Option<(usize, PathStep<'s>)>,
 }
 
 /// Whether both lists are equal, order included.
-pub(super) fn check(first: &Source<'_>, other: &Source<'_>) -> Result<()> {
+pub(super) fn check(first: &SourceSchema<'_>, other: &SourceSchema<'_>) -> Result<()> {
     let mut pairs = vec![Met { a: first.schema.root(), b: other.schema.root(), inside: None }];
     let mut seen = HashSet::new();
     let mut next = 0;
     while let Some(Met { a, b, .. }) = pairs.get(next) {
         let (a, b) = (first.schema.node(*a), other.schema.node(*b));
-        let mut inside: Vec<(NodeId, NodeId, Part<'_>)> = Vec::new();
+        let mut inside: Vec<(NodeId, NodeId, PathStep<'_>)> = Vec::new();
         let same_name = |a: Option<&Name>, b: Option<&Name>| {
             next == 0 || a.map(|name| name.simple()) == b.map(|name| name.simple())
         };
@@ -31,21 +31,24 @@ pub(super) fn check(first: &Source<'_>, other: &Source<'_>) -> Result<()> {
             && same_name(a.kind.name(), b.kind.name())
             && match (&a.kind, &b.kind) {
                 (Kind::Array(a), Kind::Array(b)) => {
-                    inside.push((*a, *b, Part::Items));
+                    inside.push((*a, *b, PathStep::Items));
                     true
                 }
                 (Kind::Map(a), Kind::Map(b)) => {
-                    inside.push((*a, *b, Part::Values));
+                    inside.push((*a, *b, PathStep::Values));
                     true
                 }
                 (Kind::Union(x), Kind::Union(y)) => {
                     let words = |at: usize| x.get(at).map_or("", |id| first.schema.node(*id).kind.word());
-                    inside.extend(x.iter().zip(y).enumerate().map(|(at, (a, b))| (*a, *b, Part::Branch(words(at)))));
+                    inside
+                        .extend(x.iter().zip(y).enumerate().map(|(at, (a, b))| (*a, *b, PathStep::Branch(words(at)))));
                     x.len() == y.len()
                 }
                 (Kind::Record(x), Kind::Record(y)) => {
                     difference = differing_field(x, y);
-                    inside.extend(x.fields.iter().zip(&y.fields).map(|(a, b)| (a.node, b.node, Part::Field(&a.name))));
+                    inside.extend(
+                        x.fields.iter().zip(&y.fields).map(|(a, b)| (a.node, b.node, PathStep::Field(&a.name))),
+                    );
                     difference.is_none()
                 }
                 (Kind::Fixed(a), Kind::Fixed(b)) => a.size == b.size,
@@ -94,7 +97,7 @@ fn differing_field(a: &Record, b: &Record) -> Option<(String, String)> {
 }
 
 /// A type with what else tells it from one of its kind.
-fn full_words(source: &Source<'_>, node: &Node) -> String {
+fn full_words(source: &SourceSchema<'_>, node: &Node) -> String {
     match &node.kind {
         Kind::Union(branches) => {
             let branches: Vec<String> = branches.iter().map(|id| source.schema.node(*id).to_string()).collect();

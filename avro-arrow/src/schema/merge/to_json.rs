@@ -1,24 +1,24 @@
 //! Writes the merged schema as JSON from classes of types and places, and records its provenance.
 
 use super::OnConflict;
-use super::defaults::Defaults;
-use super::fields::{Column, field, newest};
+use super::defaults::DefaultFinder;
+use super::fields::{MergedField, field, newest};
 use super::provenance::{Note, Provenance};
 use super::shape::{Group, Slot};
 use super::unify::{Unified, aliases};
 use crate::error::{ErrorKind, Result};
-use crate::schema::compose::{JSON_LEVELS_MAX, Names, Part, write_name};
+use crate::schema::compose::{JSON_LEVELS_MAX, PathStep, WrittenNames, write_name};
 use crate::schema::{Attributes, Kind, Logical, Name};
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, HashSet};
 
 /// The JSON of the merged schema, and the provenance of its fields.
 pub(super) fn write(unified: &Unified<'_>, conflicts: OnConflict) -> Result<(Json, Vec<Provenance>)> {
-    let mut writer = Writer {
+    let mut writer = SchemaWriter {
         unified,
         conflicts,
-        defaults: Defaults::new(unified, conflicts == OnConflict::Widen),
-        names: Names::default(),
+        defaults: DefaultFinder::new(unified, conflicts == OnConflict::Widen),
+        names: WrittenNames::default(),
         written: HashMap::new(),
         fields: Vec::new(),
         path: String::new(),
@@ -42,11 +42,11 @@ enum Null {
     Last,
 }
 
-struct Writer<'u, 's> {
+struct SchemaWriter<'u, 's> {
     unified: &'u Unified<'s>,
     conflicts: OnConflict,
-    defaults: Defaults<'u, 's>,
-    names: Names,
+    defaults: DefaultFinder<'u, 's>,
+    names: WrittenNames,
     /// By class: the name of a type that has been written.
     written: HashMap<usize, Name>,
     fields: Vec<Provenance>,
@@ -55,7 +55,7 @@ struct Writer<'u, 's> {
     depth: usize,
 }
 
-impl Writer<'_, '_> {
+impl SchemaWriter<'_, '_> {
     /// Writes the type at a place; simple names belong to the namespace `around`.
     fn slot(&mut self, slot: Slot, null: Null, around: &str) -> Result<Json> {
         if let Some(groups) = slot.conflict(self.conflicts == OnConflict::Widen) {
@@ -70,7 +70,7 @@ impl Writer<'_, '_> {
                 let node = group.types.first().map(|one| &self.unified.node(*one).kind);
                 node.and_then(Kind::name).filter(|_| group.word != "bytes").map_or(group.word, Name::simple)
             });
-            let branch = self.inside(part.map(Part::Branch), 1, |writer| writer.group(group, around))?;
+            let branch = self.inside(part.map(PathStep::Branch), 1, |writer| writer.group(group, around))?;
             branches.push(branch);
         }
         let has_null = slot.null.is_some() || null == Null::First;
@@ -100,7 +100,7 @@ impl Writer<'_, '_> {
     /// Runs `write` one step further into the type.
     fn inside<T>(
         &mut self,
-        part: Option<Part<'_>>,
+        part: Option<PathStep<'_>>,
         levels: usize,
         write: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
@@ -130,8 +130,8 @@ impl Writer<'_, '_> {
                     None => self.named(one, around),
                 }
             }
-            Kind::Array(_) => self.container(one, "items", Part::Items, around),
-            Kind::Map(_) => self.container(one, "values", Part::Values, around),
+            Kind::Array(_) => self.container(one, "items", PathStep::Items, around),
+            Kind::Map(_) => self.container(one, "values", PathStep::Values, around),
             _ => {
                 let mut object = Attributes::new();
                 object.insert("type".into(), Json::from(group.word));
@@ -143,7 +143,7 @@ impl Writer<'_, '_> {
     }
 
     /// An array or a map.
-    fn container(&mut self, one: usize, key: &str, part: Part<'_>, around: &str) -> Result<Json> {
+    fn container(&mut self, one: usize, key: &str, part: PathStep<'_>, around: &str) -> Result<Json> {
         let word = self.unified.node(one).kind.word();
         let mut object = Attributes::new();
         object.insert("type".into(), Json::from(word));
@@ -221,7 +221,7 @@ impl Writer<'_, '_> {
         let columns = self.defaults.columns(class);
         let mut fields = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
-            let field = self.inside(Some(Part::Field(&column.name)), 0, |writer| {
+            let field = self.inside(Some(PathStep::Field(&column.name)), 0, |writer| {
                 writer.column(class, at, column, around).map(Json::Object)
             })?;
             fields.push(field);
@@ -229,7 +229,7 @@ impl Writer<'_, '_> {
         Ok(fields)
     }
 
-    fn column(&mut self, class: usize, at: usize, column: &Column, around: &str) -> Result<Attributes> {
+    fn column(&mut self, class: usize, at: usize, column: &MergedField, around: &str) -> Result<Attributes> {
         let unified = self.unified;
         let Some(&(one, first_field)) = column.members.first() else { return Ok(Attributes::new()) };
         let mut slot = Slot::of(unified, unified.place(one, first_field), self.conflicts == OnConflict::Widen);

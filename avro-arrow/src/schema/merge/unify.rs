@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 /// A schema and its sources.
 #[derive(Debug)]
-pub(super) struct Source<'s> {
+pub(super) struct SourceSchema<'s> {
     pub(super) schema: &'s Schema,
     /// The first and the last source.
     pub(super) first: &'s str,
@@ -24,7 +24,7 @@ pub(super) struct Source<'s> {
 
 /// All types of all schemas, numbered consecutively.
 pub(super) struct Unified<'s> {
-    pub(super) sources: Vec<Source<'s>>,
+    pub(super) sources: Vec<SourceSchema<'s>>,
     /// By source: the number of its first type.
     base: Vec<usize>,
     /// By type: its source.
@@ -38,7 +38,7 @@ pub(super) struct Unified<'s> {
 }
 
 /// Properties that must be equal for two types to be merged: the kind, and for `fixed` the size and logical type.
-type Shape = (&'static str, usize, Option<Logical>);
+type MergeShape = (&'static str, usize, Option<Logical>);
 
 /// What must be examined again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ enum Work {
 
 // Indexed without a check of its own: all numbers are made here, in `new`.
 impl<'s> Unified<'s> {
-    pub(super) fn new(sources: Vec<Source<'s>>) -> Unified<'s> {
+    pub(super) fn new(sources: Vec<SourceSchema<'s>>) -> Unified<'s> {
         let mut base = Vec::with_capacity(sources.len());
         let (mut source, mut first_place, mut standing) = (Vec::new(), Vec::new(), Vec::new());
         for (at, one) in sources.iter().enumerate() {
@@ -184,8 +184,8 @@ impl<'s> Unified<'s> {
     fn group_named(&self, named: &[(usize, usize, &Name)], alone: bool) -> Vec<Vec<usize>> {
         let mut linker = NameMatcher::new(named.iter().map(|(owner, ..)| *owner).collect());
         let mut classes = HashMap::new();
-        let mut by_name: HashMap<(Shape, &str), usize> = HashMap::new();
-        let shapes: Vec<Shape> = named.iter().map(|(_, one, _)| shape(self.node(*one))).collect();
+        let mut by_name: HashMap<(MergeShape, &str), usize> = HashMap::new();
+        let shapes: Vec<MergeShape> = named.iter().map(|(_, one, _)| shape(self.node(*one))).collect();
         for (item, ((_, one, name), shape)) in named.iter().zip(&shapes).enumerate() {
             linker.link(*classes.entry(self.class(*one)).or_insert(item), item);
             let same = *by_name.entry((*shape, name.full())).or_insert(item);
@@ -199,8 +199,8 @@ impl<'s> Unified<'s> {
         }
         by_name.clear();
         // If a union has two types of one simple name, they cannot be matched to another union's.
-        let mut owners: HashSet<(usize, Shape, &str)> = HashSet::new();
-        let mut namesakes: HashSet<(Shape, &str)> = HashSet::new();
+        let mut owners: HashSet<(usize, MergeShape, &str)> = HashSet::new();
+        let mut namesakes: HashSet<(MergeShape, &str)> = HashSet::new();
         for ((owner, _, name), shape) in named.iter().zip(&shapes) {
             if !owners.insert((*owner, *shape, name.simple())) {
                 namesakes.insert((*shape, name.simple()));
@@ -272,7 +272,7 @@ impl<'s> Unified<'s> {
     }
 }
 
-fn shape(node: &Node) -> Shape {
+fn shape(node: &Node) -> MergeShape {
     let size = match &node.kind {
         Kind::Fixed(fixed) => fixed.size,
         _ => 0,

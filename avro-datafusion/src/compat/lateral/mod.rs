@@ -43,9 +43,9 @@ pub(super) use function::is_subquery;
 
 /// Returns distinct names for columns, which no statement uses.
 #[derive(Debug, Default)]
-struct Names(Cell<usize>);
+struct UniqueNames(Cell<usize>);
 
-impl Names {
+impl UniqueNames {
     fn next(&self, what: &str) -> String {
         let n = self.0.get() + 1;
         self.0.set(n);

@@ -4,7 +4,7 @@
 //! every step above passes their columns on. Steps that combine several rows, such as aggregates, combine only rows of
 //! the same outer row, which the column `row` identifies.
 
-use super::Names;
+use super::UniqueNames;
 use super::rule;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, NullEquality, Result, not_impl_err};
@@ -27,7 +27,7 @@ pub(super) struct Push<'a> {
     pub(super) carried: Vec<Column>,
     /// Column that numbers the outer rows. Only row-by-row steps can do without.
     pub(super) row: Option<Column>,
-    pub(super) names: &'a Names,
+    pub(super) names: &'a UniqueNames,
 }
 
 impl Push<'_> {

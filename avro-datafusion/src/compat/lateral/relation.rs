@@ -66,18 +66,18 @@ fn named(alias: Option<TableAlias>, context: &dyn RelationPlannerContext) -> (St
 }
 
 /// The columns that one list becomes.
-enum Columns {
+enum ListColumns {
     /// One column for the items.
     Item,
     /// One column for each field of the items.
     Fields(Fields),
 }
 
-impl Columns {
+impl ListColumns {
     fn n(&self) -> usize {
         match self {
-            Columns::Item => 1,
-            Columns::Fields(fields) => fields.len(),
+            ListColumns::Item => 1,
+            ListColumns::Fields(fields) => fields.len(),
         }
     }
 }
@@ -89,7 +89,7 @@ fn unnested(lists: Vec<Expr>, with_ordinality: bool, table: &str, mut names: Vec
     if let [record] = lists.as_slice()
         && let DataType::Struct(fields) = record.get_type(&nothing)?
     {
-        let (names, _) = name_columns(&[Columns::Fields(fields.clone())], false, table, names)?;
+        let (names, _) = name_columns(&[ListColumns::Fields(fields.clone())], false, table, names)?;
         let columns = fields.iter().zip(names);
         let columns = columns.map(|(field, name)| qualified(get_field(record.clone(), field.name()), table, name));
         return input.project(columns)?.build();
@@ -101,12 +101,12 @@ fn unnested(lists: Vec<Expr>, with_ordinality: bool, table: &str, mut names: Vec
     for list in &lists {
         let is_item = !names.is_empty() && n_items.max(1) <= lists.len();
         columns.push(match item_type(&list.get_type(&nothing)?) {
-            Some(DataType::Struct(fields)) if !is_item && !fields.is_empty() => Columns::Fields(fields),
-            _ => Columns::Item,
+            Some(DataType::Struct(fields)) if !is_item && !fields.is_empty() => ListColumns::Fields(fields),
+            _ => ListColumns::Item,
         });
     }
     let ordinality = if with_ordinality {
-        let n: usize = columns.iter().map(Columns::n).sum();
+        let n: usize = columns.iter().map(ListColumns::n).sum();
         if names.len() > n { names.pop() } else { Some("ordinality".to_owned()) }
     } else {
         None
@@ -128,8 +128,8 @@ fn unnested(lists: Vec<Expr>, with_ordinality: bool, table: &str, mut names: Vec
     for (columns, placeholder) in columns.iter().zip(placeholders) {
         let item = Expr::Column(Column::from_name(placeholder));
         match columns {
-            Columns::Item => outputs.extend(names.next().map(|name| qualified(item, table, name))),
-            Columns::Fields(fields) => {
+            ListColumns::Item => outputs.extend(names.next().map(|name| qualified(item, table, name))),
+            ListColumns::Fields(fields) => {
                 let fields = fields.iter().zip(names.by_ref());
                 outputs
                     .extend(fields.map(|(field, name)| qualified(get_field(item.clone(), field.name()), table, name)));
@@ -153,7 +153,7 @@ fn ordinals_of(lists: Vec<Expr>) -> Expr {
 
 /// Returns the names of all columns but the ordinality's, and one for each list.
 fn name_columns(
-    columns: &[Columns],
+    columns: &[ListColumns],
     is_numbered: bool,
     table: &str,
     mut names: Vec<String>,
@@ -161,9 +161,9 @@ fn name_columns(
     let mut usual = Vec::new();
     for (i, columns) in columns.iter().enumerate() {
         match columns {
-            Columns::Item if is_numbered => usual.push(format!("{table}_{}", i + 1)),
-            Columns::Item => usual.push(table.to_owned()),
-            Columns::Fields(fields) => usual.extend(fields.iter().map(|field| field.name().clone())),
+            ListColumns::Item if is_numbered => usual.push(format!("{table}_{}", i + 1)),
+            ListColumns::Item => usual.push(table.to_owned()),
+            ListColumns::Fields(fields) => usual.extend(fields.iter().map(|field| field.name().clone())),
         }
     }
     if names.len() > usual.len() {

@@ -1,6 +1,6 @@
 //! The rule that replaces lateral joins and subqueries over `UNNEST` of outer columns.
 
-use super::Names;
+use super::UniqueNames;
 use super::batch::BatchTable;
 use super::function::{Asked, SubqueryFunction};
 use super::push::{Push, is_correlated, project, unsupported};
@@ -37,7 +37,7 @@ impl AnalyzerRule for Decorrelate {
         if !has_subquery(&plan)? {
             return Ok(plan);
         }
-        let names = Names::default();
+        let names = UniqueNames::default();
         plan.transform_up_with_subqueries(|plan| rewrite(plan, &names)).data()
     }
 
@@ -69,7 +69,7 @@ pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 }
 
 /// Rewrites one step of a plan; its inputs and subqueries are rewritten already.
-fn rewrite(plan: LogicalPlan, names: &Names) -> Result<Transformed<LogicalPlan>> {
+fn rewrite(plan: LogicalPlan, names: &UniqueNames) -> Result<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Subquery(Subquery { subquery, spans, .. }) => {
             let outer_ref_columns = subquery.all_out_ref_exprs();
@@ -83,7 +83,7 @@ fn rewrite(plan: LogicalPlan, names: &Names) -> Result<Transformed<LogicalPlan>>
     }
 }
 
-fn rewrite_expressions(plan: LogicalPlan, names: &Names) -> Result<Transformed<LogicalPlan>> {
+fn rewrite_expressions(plan: LogicalPlan, names: &UniqueNames) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
     let preserver = NamePreserver::new(&plan);
     let is_filter = matches!(plan, LogicalPlan::Filter(_));
@@ -96,7 +96,7 @@ fn rewrite_expressions(plan: LogicalPlan, names: &Names) -> Result<Transformed<L
 }
 
 /// Replaces a subquery in an expression over columns of this schema.
-fn replace(expr: Expr, schema: &DFSchema, is_filter: bool, names: &Names) -> Result<Transformed<Expr>> {
+fn replace(expr: Expr, schema: &DFSchema, is_filter: bool, names: &UniqueNames) -> Result<Transformed<Expr>> {
     let Some(subquery) = subquery_of(&expr) else { return Ok(Transformed::no(expr)) };
     let is_outer = !subquery.subquery.all_out_ref_exprs().is_empty();
     // The value compared with its rows belongs to the outer row.
@@ -160,7 +160,7 @@ fn unnests_outer(plan: &LogicalPlan) -> Result<bool> {
 }
 
 /// Replaces a join whose right side uses columns of its left side.
-pub(super) fn lateral_join(join: Join, names: &Names) -> Result<Transformed<LogicalPlan>> {
+pub(super) fn lateral_join(join: Join, names: &UniqueNames) -> Result<Transformed<LogicalPlan>> {
     let left = Arc::clone(join.left.schema());
     let is_left = |column: &Column| left.has_column(column);
     let has_subquery = join.right.exists(|plan| Ok(matches!(plan, LogicalPlan::Subquery(_))))?;
@@ -247,7 +247,7 @@ fn with_a_row_for_none(plan: &LogicalPlan) -> Option<LogicalPlan> {
 }
 
 /// Joins each row of the left side with the rows that the right side derives from it.
-fn beside_each_row(left: &LogicalPlan, right: &LogicalPlan, names: &Names) -> Result<LogicalPlan> {
+fn beside_each_row(left: &LogicalPlan, right: &LogicalPlan, names: &UniqueNames) -> Result<LogicalPlan> {
     // Under other names, as the right side may use the same ones.
     let columns = left.schema().columns();
     let carried: Vec<Column> = columns.iter().map(|_| Column::from_name(names.next("outer"))).collect();
@@ -269,7 +269,7 @@ fn beside_each_row(left: &LogicalPlan, right: &LogicalPlan, names: &Names) -> Re
 }
 
 /// Joins each row of the left side with the matching rows of the right side, found by a function.
-fn lists_of_each_row(join: Join, condition: Option<Expr>, names: &Names) -> Result<LogicalPlan> {
+fn lists_of_each_row(join: Join, condition: Option<Expr>, names: &UniqueNames) -> Result<LogicalPlan> {
     let left = Arc::clone(join.left.schema());
     let mut right = join.right.as_ref().clone();
     if let Some(condition) = condition {
@@ -307,7 +307,7 @@ fn value_name(i: usize) -> String {
 struct Context<'a> {
     /// The columns available there.
     schema: &'a DFSchema,
-    names: &'a Names,
+    names: &'a UniqueNames,
 }
 
 impl Context<'_> {

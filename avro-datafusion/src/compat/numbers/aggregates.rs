@@ -21,36 +21,36 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-use super::finish::{Finish, Total};
+use super::finish::{DecimalTotal, Finish};
 use super::intervals::Intervals;
-use super::totals::{Distinct, Groups, One};
+use super::totals::{Distinct, GroupTotals, One};
 
 /// `sum` or `avg`.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Exact {
-    of: Function,
+pub(super) struct ExactAggregate {
+    of: SumOrAvg,
     signature: Signature,
     aliases: Vec<String>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Function {
+enum SumOrAvg {
     Sum(Sum),
     Avg(Avg),
 }
 
-impl Exact {
-    pub(super) fn sum() -> Exact {
-        Exact {
-            of: Function::Sum(Sum::new()),
+impl ExactAggregate {
+    pub(super) fn sum() -> ExactAggregate {
+        ExactAggregate {
+            of: SumOrAvg::Sum(Sum::new()),
             signature: Signature::user_defined(Volatility::Immutable),
             aliases: vec![],
         }
     }
 
-    pub(super) fn avg() -> Exact {
-        Exact {
-            of: Function::Avg(Avg::new()),
+    pub(super) fn avg() -> ExactAggregate {
+        ExactAggregate {
+            of: SumOrAvg::Avg(Avg::new()),
             signature: Signature::user_defined(Volatility::Immutable),
             aliases: vec!["mean".to_owned()],
         }
@@ -59,15 +59,15 @@ impl Exact {
     /// Returns how totals of this type are finished; `None` if DataFusion's function is right.
     fn finish(&self, data_type: &DataType) -> Option<Finish> {
         match self.of {
-            Function::Sum(_) => Finish::sum(data_type),
-            Function::Avg(_) => Finish::avg(data_type),
+            SumOrAvg::Sum(_) => Finish::sum(data_type),
+            SumOrAvg::Avg(_) => Finish::avg(data_type),
         }
     }
 
     fn other(&self) -> &dyn AggregateUDFImpl {
         match &self.of {
-            Function::Sum(sum) => sum,
-            Function::Avg(avg) => avg,
+            SumOrAvg::Sum(sum) => sum,
+            SumOrAvg::Avg(avg) => avg,
         }
     }
 
@@ -81,7 +81,7 @@ impl Exact {
             DataType::Decimal128(..) | DataType::Decimal256(..) => data_type.clone(),
             DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
             DataType::Interval(_) => DataType::Interval(IntervalUnit::MonthDayNano),
-            DataType::Date64 if matches!(self.of, Function::Avg(_)) => DataType::Timestamp(TimeUnit::Millisecond, None),
+            DataType::Date64 if matches!(self.of, SumOrAvg::Avg(_)) => DataType::Timestamp(TimeUnit::Millisecond, None),
             DataType::Dictionary(_, values) if values.is_numeric() => self.coerced(values),
             // Types without a sum are rejected in `return_type`, whose errors DataFusion does not wrap.
             other => other.clone(),
@@ -121,7 +121,7 @@ fn argument(args: &AccumulatorArgs) -> DataType {
     args.expr_fields.first().map_or(DataType::Null, |field| field.data_type().clone())
 }
 
-impl AggregateUDFImpl for Exact {
+impl AggregateUDFImpl for ExactAggregate {
     fn name(&self) -> &str {
         self.other().name()
     }
@@ -176,7 +176,7 @@ impl AggregateUDFImpl for Exact {
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let data_type = argument(&args);
         if matches!(data_type, DataType::Interval(_)) {
-            return Ok(Box::new(Intervals::new(matches!(self.of, Function::Avg(_)), args.is_distinct)));
+            return Ok(Box::new(Intervals::new(matches!(self.of, SumOrAvg::Avg(_)), args.is_distinct)));
         }
         let Some(finish) = self.finish(&data_type) else { return self.other().accumulator(args) };
         macro_rules! accumulator {
@@ -212,7 +212,7 @@ impl AggregateUDFImpl for Exact {
         let Some(finish) = self.finish(&data_type) else { return self.other().create_groups_accumulator(args) };
         macro_rules! groups {
             ($value:ty, $total:ty) => {
-                Ok(Box::new(Groups::<$value, $total>::new(finish)) as _)
+                Ok(Box::new(GroupTotals::<$value, $total>::new(finish)) as _)
             };
         }
         of_type!(&data_type, groups)

@@ -19,8 +19,9 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
+use super::doubles::{is_decimal_literal, to_double};
 use super::kernels::Width;
-use super::mixed::{is_decimal_literal, to_double};
+
 use super::operators;
 
 /// Rewrites a negation, or a cast of a literal to a double.

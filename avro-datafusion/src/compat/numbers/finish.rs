@@ -9,7 +9,7 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use std::sync::Arc;
 
 use super::kernels::Width;
-use super::shape::{Shape, quotient, sql_name};
+use super::shape::{DecimalShape, quotient, sql_name};
 
 /// Microseconds of a day: an average of dates is a timestamp.
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -24,7 +24,7 @@ pub(super) struct Finish {
 }
 
 impl Finish {
-    /// The sum of a type's values; `None` if there is none.
+    /// The sum of a type's values; `None` if the type cannot be summed.
     pub(super) fn sum(of: &DataType) -> Option<Finish> {
         let result = match of {
             DataType::Int64 | DataType::UInt64 => of.clone(),
@@ -39,15 +39,15 @@ impl Finish {
         Some(Finish { function: "sum", result, average: None })
     }
 
-    /// The average of a type's values; `None` if there is none.
+    /// The average of a type's values; `None` if the type has no average.
     pub(super) fn avg(of: &DataType) -> Option<Finish> {
         let (result, average) = match of {
             DataType::Int64 | DataType::UInt64 => (DataType::Float64, (0, 1)),
             DataType::Decimal128(..) | DataType::Decimal256(..) => {
-                let shape = Shape::of(of)?;
+                let shape = DecimalShape::of(of)?;
                 let most = i16::from(arrow_schema::DECIMAL256_MAX_PRECISION) - shape.whole;
-                let scale = quotient(shape, Shape { whole: 1, scale: 0 }).scale.min(most).max(shape.scale);
-                let result = match (Shape { scale, ..shape }.decimal()?, of) {
+                let scale = quotient(shape, DecimalShape { whole: 1, scale: 0 }).scale.min(most).max(shape.scale);
+                let result = match (DecimalShape { scale, ..shape }.decimal()?, of) {
                     (DataType::Decimal128(p, s), DataType::Decimal256(..)) => DataType::Decimal256(p, s),
                     (DataType::Decimal256(..), DataType::Decimal128(..)) => return None,
                     (result, _) => result,
@@ -82,7 +82,10 @@ impl Finish {
     }
 
     /// Returns the results for totals and counts; null if the count is 0.
-    pub(super) fn results<W: Total>(&self, totals: impl Iterator<Item = (W::Native, Option<u64>)>) -> Result<ArrayRef> {
+    pub(super) fn results<W: DecimalTotal>(
+        &self,
+        totals: impl Iterator<Item = (W::Native, Option<u64>)>,
+    ) -> Result<ArrayRef> {
         let unfit = || self.overflow();
         let totals = totals.map(|(total, count)| count.map(|count| (total, count)));
         if self.result == DataType::Float64 {
@@ -133,16 +136,16 @@ fn typed(values: Int64Array, to: &DataType) -> Result<ArrayRef> {
 }
 
 /// A decimal type that totals have.
-pub(super) trait Total: Width + ArrowPrimitiveType<Native: TotalValue> + Send {
+pub(super) trait DecimalTotal: Width + ArrowPrimitiveType<Native: TotalValue> + Send {
     /// The type, with its largest precision.
     const TYPE: DataType;
 }
 
-impl Total for Decimal128Type {
+impl DecimalTotal for Decimal128Type {
     const TYPE: DataType = DataType::Decimal128(arrow_schema::DECIMAL128_MAX_PRECISION, 0);
 }
 
-impl Total for Decimal256Type {
+impl DecimalTotal for Decimal256Type {
     const TYPE: DataType = DataType::Decimal256(arrow_schema::DECIMAL256_MAX_PRECISION, 0);
 }
 

@@ -21,13 +21,13 @@ const NANOS_OF_DAY: i128 = 86_400_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Intervals {
     is_average: bool,
-    total: Total,
+    total: IntervalTotal,
     /// The distinct values, for `DISTINCT`.
     distinct: Option<HashSet<IntervalMonthDayNano>>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Total {
+struct IntervalTotal {
     months: i128,
     days: i128,
     nanos: i128,
@@ -36,7 +36,7 @@ struct Total {
 
 impl Intervals {
     pub(super) fn new(is_average: bool, is_distinct: bool) -> Self {
-        Intervals { is_average, total: Total::default(), distinct: is_distinct.then(HashSet::new) }
+        Intervals { is_average, total: IntervalTotal::default(), distinct: is_distinct.then(HashSet::new) }
     }
 
     pub(super) fn state_fields(name: &str) -> Vec<FieldRef> {
@@ -57,7 +57,7 @@ impl Intervals {
     }
 }
 
-impl Total {
+impl IntervalTotal {
     fn add(&mut self, value: IntervalMonthDayNano, sign: i128) {
         self.months += sign * i128::from(value.months);
         self.days += sign * i128::from(value.days);
@@ -65,11 +65,11 @@ impl Total {
         self.count += sign;
     }
 
-    fn average(self) -> Total {
+    fn average(self) -> IntervalTotal {
         let n = self.count.max(1);
         let days = self.days + self.months % n * DAYS_OF_MONTH;
         let nanos = self.nanos + days % n * NANOS_OF_DAY;
-        Total { months: self.months / n, days: days / n, nanos: nanos / n, count: 1 }
+        IntervalTotal { months: self.months / n, days: days / n, nanos: nanos / n, count: 1 }
     }
 
     fn interval(self) -> Option<IntervalMonthDayNano> {

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-use super::shape::Shape;
+use super::shape::DecimalShape;
 
 /// Wraps the functions that take a list and one of its items.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
@@ -70,7 +70,7 @@ impl ScalarUDFImpl for WithDecimals {
         let field = |data_type: &DataType| {
             let data_type = match (&common, data_type) {
                 (Some(common), item) if item.is_decimal() => common.clone(),
-                (Some(common), DataType::List(item)) if Shape::of(item.data_type()).is_some() => {
+                (Some(common), DataType::List(item)) if DecimalShape::of(item.data_type()).is_some() => {
                     DataType::List(Arc::new(item.as_ref().clone().with_data_type(common.clone())))
                 }
                 (_, other) => other.clone(),
@@ -116,11 +116,11 @@ fn common_item(types: &[DataType]) -> Option<DataType> {
         return Some(DataType::Float64);
     }
     let item = |data_type: &DataType| match data_type {
-        DataType::List(item) => Shape::of(item.data_type()),
-        item if item.is_decimal() => Shape::of(item),
+        DataType::List(item) => DecimalShape::of(item.data_type()),
+        item if item.is_decimal() => DecimalShape::of(item),
         _ => None,
     };
-    types.iter().filter_map(item).reduce(Shape::union)?.decimal()
+    types.iter().filter_map(item).reduce(DecimalShape::union)?.decimal()
 }
 
 fn has_doubles(data_type: &DataType) -> bool {

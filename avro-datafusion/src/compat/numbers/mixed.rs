@@ -9,7 +9,7 @@
 use arrow_schema::{DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::InSubquery;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -17,7 +17,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
-use super::shape::Shape;
+use super::doubles::{is_decimal_literal, to_double};
+use super::shape::DecimalShape;
 use super::{casts, operators};
 
 /// Functions that take their arguments unchanged, whatever the types of the others.
@@ -172,7 +173,7 @@ fn compare(exprs: &mut [&mut Expr], schema: &DFSchema) -> bool {
     let Some(types) = types(exprs, schema) else { return false };
     let mut is_changed = false;
     let is_meant = |t: &DataType| t.is_numeric() || t.is_null() || t.is_string();
-    let others = types.iter().filter_map(Shape::of).reduce(Shape::union);
+    let others = types.iter().filter_map(DecimalShape::of).reduce(DecimalShape::union);
     if let Some(others) = others.filter(|_| types.iter().any(DataType::is_decimal) && types.iter().all(is_meant)) {
         for (expr, _) in exprs.iter_mut().zip(&types).filter(|(_, data_type)| data_type.is_string()) {
             if let Some(number) = text_to_decimal(expr, others) {
@@ -209,7 +210,7 @@ fn common_type(types: &[DataType]) -> Option<DataType> {
     if types.iter().any(DataType::is_floating) {
         return Some(DataType::Float64);
     }
-    let all = types.iter().filter_map(Shape::of).reduce(Shape::union)?;
+    let all = types.iter().filter_map(DecimalShape::of).reduce(DecimalShape::union)?;
     all.decimal().filter(|common| matches!(common, DataType::Decimal256(..)))
 }
 
@@ -236,10 +237,6 @@ fn parameters(args: &mut [Expr], schema: &DFSchema) -> bool {
     is_changed
 }
 
-pub(super) fn is_decimal_literal(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(value, _) if value.data_type().is_decimal())
-}
-
 /// Converts a number of one type to another.
 fn convert(expr: &mut Expr, from: &DataType, to: &DataType) {
     if from != to {
@@ -251,24 +248,12 @@ fn convert(expr: &mut Expr, from: &DataType, to: &DataType) {
     }
 }
 
-/// Converts a number to a double; a literal from its text.
-pub(super) fn to_double(expr: Expr) -> Expr {
-    if let Expr::Literal(value, metadata) = &expr
-        && value.data_type().is_decimal()
-        && let Ok(ScalarValue::Utf8(Some(text))) = value.cast_to(&DataType::Utf8)
-        && let Ok(double) = text.parse::<f64>()
-    {
-        return Expr::Literal(ScalarValue::Float64(Some(double)), metadata.clone());
-    }
-    cast(expr, DataType::Float64)
-}
-
 /// Converts text to a decimal beside decimals and integers of this shape; `None` for a literal that is not a number,
 /// which DataFusion rejects.
-fn text_to_decimal(expr: &Expr, others: Shape) -> Option<Expr> {
+fn text_to_decimal(expr: &Expr, others: DecimalShape) -> Option<Expr> {
     let column = || {
         let whole = others.whole.max(TEXT_WHOLE);
-        Shape { whole, scale: i16::from(DECIMAL256_MAX_PRECISION) - whole }.decimal()
+        DecimalShape { whole, scale: i16::from(DECIMAL256_MAX_PRECISION) - whole }.decimal()
     };
     let data_type = match expr {
         Expr::Literal(value, _) => {
@@ -277,8 +262,10 @@ fn text_to_decimal(expr: &Expr, others: Shape) -> Option<Expr> {
             let is_plain =
                 (whole.len() + fraction.len() > 0) && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
             match is_plain {
-                true => Shape { whole: i16::try_from(whole.len()).ok()?, scale: i16::try_from(fraction.len()).ok()? }
-                    .decimal(),
+                true => {
+                    DecimalShape { whole: i16::try_from(whole.len()).ok()?, scale: i16::try_from(fraction.len()).ok()? }
+                        .decimal()
+                }
                 false => text.parse::<f64>().ok().and_then(|_| column()),
             }
         }

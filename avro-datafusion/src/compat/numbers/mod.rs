@@ -18,6 +18,7 @@ mod aggregates;
 mod casts;
 #[cfg(feature = "sql")]
 mod decimal_types;
+mod doubles;
 mod finish;
 mod intervals;
 mod kernels;
@@ -66,8 +67,8 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     state.config_mut().options_mut().sql_parser.parse_float_as_decimal = true;
     #[cfg(feature = "sql")]
     state.register_expr_planner(Arc::new(operators::ExactOperators))?;
-    state.register_udaf(Arc::new(AggregateUDF::from(aggregates::Exact::sum())))?;
-    state.register_udaf(Arc::new(AggregateUDF::from(aggregates::Exact::avg())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(aggregates::ExactAggregate::sum())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(aggregates::ExactAggregate::avg())))?;
     state.register_udaf(Arc::new(AggregateUDF::from(median::ExactMedian::default())))?;
     lists::register(state)?;
     Ok(())

@@ -2,7 +2,8 @@
 //!
 //! DataFusion computes integers, and shift widths, modulo the width of their type. It truncates quotients of decimals
 //! four digits after the dividend's, and gives products of more than 38 digits a type that cannot hold them, unchecked.
-//! Here each operator is a function, [`Exact`], which checks for overflow; [`plan`] puts it in place of the operator.
+//! Here each operator is a function, [`ExactOperator`], which checks for overflow; [`plan`] puts it in place of the
+//! operator.
 
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::arrow::compute::kernels::numeric;
@@ -15,29 +16,29 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr_common::datum::apply;
 use std::sync::Arc;
 
+use super::doubles::to_double;
 use super::kernels;
-use super::mixed::to_double;
-use super::shape::{ResultType, Shape, narrowest, result_type};
+use super::shape::{DecimalShape, ResultType, narrowest, result_type};
 
 /// An operator as a function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Exact {
+struct ExactOperator {
     op: Operator,
     signature: Signature,
 }
 
-impl Exact {
+impl ExactOperator {
     fn function(op: Operator) -> ScalarUDF {
-        Exact { op, signature: Signature::user_defined(Volatility::Immutable) }.into()
+        ExactOperator { op, signature: Signature::user_defined(Volatility::Immutable) }.into()
     }
 
     fn call(op: Operator, left: Expr, right: Expr) -> Expr {
-        Exact::function(op).call(vec![left, right])
+        ExactOperator::function(op).call(vec![left, right])
     }
 
     fn result(&self, types: &[DataType]) -> Result<ResultType> {
         match types {
-            [left, right] => match (Shape::of(left), Shape::of(right)) {
+            [left, right] => match (DecimalShape::of(left), DecimalShape::of(right)) {
                 (Some(left), Some(right)) => result_type(self.op, left, right),
                 _ => plan_err!("{left} {} {right} is not arithmetic on numbers", self.op),
             },
@@ -51,7 +52,7 @@ impl Exact {
 pub(super) fn unregistered() -> Vec<Arc<ScalarUDF>> {
     use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Divide, Minus, Modulo, Multiply, Plus};
     let all = [Plus, Minus, Multiply, Divide, Modulo, BitwiseShiftLeft, BitwiseShiftRight];
-    all.map(|op| Arc::new(Exact::function(op))).into()
+    all.map(|op| Arc::new(ExactOperator::function(op))).into()
 }
 
 /// Returns `left op right`, exact; `None` if DataFusion's own operator is right.
@@ -68,7 +69,7 @@ pub(super) fn plan(op: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -
         _ if l.is_decimal() && r.is_floating() => Some(binary(to_double(left.clone()), right.clone())),
         _ if l.is_floating() && r.is_decimal() => Some(binary(left.clone(), to_double(right.clone()))),
         _ if l.is_integer() && r.is_integer() && (is_shift || matches!(op, Plus | Minus | Multiply)) => {
-            Some(Exact::call(op, left.clone(), right.clone()))
+            Some(ExactOperator::call(op, left.clone(), right.clone()))
         }
         _ if is_shift => None,
         _ if l.is_decimal() || r.is_decimal() => {
@@ -79,13 +80,13 @@ pub(super) fn plan(op: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -
                 }
                 other => other.clone(),
             };
-            (is_number(&l) && is_number(&r)).then(|| Exact::call(op, narrow(left), narrow(right)))
+            (is_number(&l) && is_number(&r)).then(|| ExactOperator::call(op, narrow(left), narrow(right)))
         }
         _ => None,
     }
 }
 
-impl ScalarUDFImpl for Exact {
+impl ScalarUDFImpl for ExactOperator {
     fn name(&self) -> &str {
         match self.op {
             Operator::Plus => "add",
@@ -118,15 +119,16 @@ impl ScalarUDFImpl for Exact {
             return Ok(vec![left, right]);
         }
         // A null takes the type of the other side.
-        let shape =
-            |of: &DataType, other: &DataType| Shape::of(of).or_else(|| of.is_null().then(|| Shape::of(other))?);
+        let shape = |of: &DataType, other: &DataType| {
+            DecimalShape::of(of).or_else(|| of.is_null().then(|| DecimalShape::of(other))?)
+        };
         let (Some(l), Some(r)) = (shape(left, right), shape(right, left)) else {
             return plan_err!("{left} {} {right} is not arithmetic on numbers", self.op);
         };
         let result = result_type(self.op, l, r)?;
         let is_wide = matches!(result.data_type, DataType::Decimal256(..))
             || [l, r].iter().any(|shape| matches!(shape.decimal(), Some(DataType::Decimal256(..))));
-        let widened = |shape: Shape| match shape.decimal() {
+        let widened = |shape: DecimalShape| match shape.decimal() {
             Some(DataType::Decimal128(p, s)) if is_wide => Ok(DataType::Decimal256(p, s)),
             Some(data_type) => Ok(data_type),
             None => plan_err!("{left} {} {right} needs more than 76 digits", self.op),

@@ -17,7 +17,7 @@ const WIDE: i16 = DECIMAL256_MAX_PRECISION as i16;
 
 /// Integer and fractional digits of a decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct DecimalShape {
     pub(super) whole: i16,
     pub(super) scale: i16,
 }
@@ -29,9 +29,9 @@ pub(super) struct ResultType {
     pub(super) is_checked: bool,
 }
 
-impl Shape {
+impl DecimalShape {
     /// Returns the digits that all values of an integer or decimal type need.
-    pub(super) fn of(data_type: &DataType) -> Option<Shape> {
+    pub(super) fn of(data_type: &DataType) -> Option<DecimalShape> {
         let whole = match data_type {
             DataType::Int8 | DataType::UInt8 => 3,
             DataType::Int16 | DataType::UInt16 => 5,
@@ -42,16 +42,16 @@ impl Shape {
             | DataType::Decimal64(p, s)
             | DataType::Decimal128(p, s)
             | DataType::Decimal256(p, s) => {
-                return Some(Shape { whole: i16::from(*p) - i16::from(*s), scale: i16::from(*s).max(0) });
+                return Some(DecimalShape { whole: i16::from(*p) - i16::from(*s), scale: i16::from(*s).max(0) });
             }
             _ => return None,
         };
-        Some(Shape { whole, scale: 0 })
+        Some(DecimalShape { whole, scale: 0 })
     }
 
     /// The digits that hold all values of both.
-    pub(super) fn union(self, other: Shape) -> Shape {
-        Shape { whole: self.whole.max(other.whole), scale: self.scale.max(other.scale) }
+    pub(super) fn union(self, other: DecimalShape) -> DecimalShape {
+        DecimalShape { whole: self.whole.max(other.whole), scale: self.scale.max(other.scale) }
     }
 
     pub(super) fn precision(self) -> i16 {
@@ -71,11 +71,11 @@ impl Shape {
 }
 
 /// The type of `left op right`.
-pub(super) fn result_type(op: Operator, left: Shape, right: Shape) -> Result<ResultType> {
+pub(super) fn result_type(op: Operator, left: DecimalShape, right: DecimalShape) -> Result<ResultType> {
     let both = left.union(right);
     let shape = match op {
-        Operator::Plus | Operator::Minus => Shape { whole: both.whole + 1, ..both },
-        Operator::Multiply => Shape { whole: left.whole + right.whole, scale: left.scale + right.scale },
+        Operator::Plus | Operator::Minus => DecimalShape { whole: both.whole + 1, ..both },
+        Operator::Multiply => DecimalShape { whole: left.whole + right.whole, scale: left.scale + right.scale },
         Operator::Divide => quotient(left, right),
         _ => both,
     };
@@ -84,7 +84,7 @@ pub(super) fn result_type(op: Operator, left: Shape, right: Shape) -> Result<Res
         _ if is_narrow => NARROW,
         precision => precision.min(WIDE),
     };
-    match (Shape { whole: precision - shape.scale, ..shape }).decimal() {
+    match (DecimalShape { whole: precision - shape.scale, ..shape }).decimal() {
         Some(data_type) if shape.scale <= precision => {
             Ok(ResultType { data_type, is_checked: precision < shape.precision() })
         }
@@ -96,14 +96,14 @@ pub(super) fn result_type(op: Operator, left: Shape, right: Shape) -> Result<Res
 }
 
 /// Returns the digits of `left / right`: 16 fractional ones, or as many as fit in 38 digits.
-pub(super) fn quotient(left: Shape, right: Shape) -> Shape {
+pub(super) fn quotient(left: DecimalShape, right: DecimalShape) -> DecimalShape {
     let whole = left.whole + right.scale;
     let least = QUOTIENT_SCALE_MIN.max(left.scale + 4).max(right.scale);
     let scale = QUOTIENT_SCALE.max(least);
     if whole + scale <= NARROW || whole + least > NARROW {
-        return Shape { whole, scale };
+        return DecimalShape { whole, scale };
     }
-    Shape { whole, scale: NARROW - whole }
+    DecimalShape { whole, scale: NARROW - whole }
 }
 
 /// An integer literal as a decimal of as many digits as it has.
@@ -147,6 +147,7 @@ pub(super) fn sql_name(data_type: &DataType) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn result_type_follows_operator_and_digits() {
@@ -167,12 +168,12 @@ mod tests {
             (Decimal128(38, 2), Divide, Decimal128(38, 2), Decimal256(54, 16), false),
             (Decimal128(10, 2), Modulo, Decimal128(5, 3), Decimal128(11, 3), false),
         ];
-        for (left, op, right, data_type, is_checked) in cases {
-            let of = |t| Shape::of(t).unwrap_or(Shape { whole: 0, scale: 0 });
+        check_all(cases, |(left, op, right, data_type, is_checked)| {
+            let of = |t| DecimalShape::of(t).unwrap_or(DecimalShape { whole: 0, scale: 0 });
             let found = result_type(op, of(&left), of(&right)).ok();
             assert_eq!(found, Some(ResultType { data_type, is_checked }), "{left} {op} {right}");
-        }
-        let tiny = Shape { whole: 0, scale: 50 };
+        });
+        let tiny = DecimalShape { whole: 0, scale: 50 };
         assert!(result_type(Multiply, tiny, tiny).is_err());
     }
 }

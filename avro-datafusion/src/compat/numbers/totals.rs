@@ -17,7 +17,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::finish::{Finish, Total};
+use super::finish::{DecimalTotal, Finish};
 
 /// A value that can be added to a total `T`.
 pub(super) trait Summand<T>: Copy + Send + Sync + Eq + Hash {
@@ -93,7 +93,7 @@ impl<S, W: ArrowPrimitiveType> Debug for One<S, W> {
 impl<S, W> One<S, W>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,
-    W: Total,
+    W: DecimalTotal,
 {
     pub(super) fn new(finish: Finish) -> Self {
         One { total: W::Native::ZERO, count: 0, finish, summands: PhantomData }
@@ -109,7 +109,7 @@ where
 impl<S, W> Accumulator for One<S, W>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,
-    W: Total,
+    W: DecimalTotal,
 {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = column::<S>(values)?;
@@ -171,7 +171,7 @@ impl<S: ArrowPrimitiveType, W> Debug for Distinct<S, W> {
 impl<S, W> Distinct<S, W>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,
-    W: Total,
+    W: DecimalTotal,
 {
     pub(super) fn new(data_type: &DataType, finish: Finish) -> Self {
         Distinct { values: HashSet::new(), data_type: data_type.clone(), finish, total: PhantomData }
@@ -181,7 +181,7 @@ where
 impl<S, W> Accumulator for Distinct<S, W>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,
-    W: Total,
+    W: DecimalTotal,
 {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         self.values.extend(column::<S>(values)?.iter().flatten());
@@ -216,7 +216,7 @@ where
 }
 
 /// The totals of groups.
-pub(super) struct Groups<S, W: ArrowPrimitiveType> {
+pub(super) struct GroupTotals<S, W: ArrowPrimitiveType> {
     totals: Vec<W::Native>,
     /// Number of values per group. A sum only needs to know whether there are any.
     counts: Vec<u64>,
@@ -224,13 +224,13 @@ pub(super) struct Groups<S, W: ArrowPrimitiveType> {
     summands: PhantomData<fn() -> S>,
 }
 
-impl<S, W> Groups<S, W>
+impl<S, W> GroupTotals<S, W>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,
-    W: Total,
+    W: DecimalTotal,
 {
     pub(super) fn new(finish: Finish) -> Self {
-        Groups { totals: vec![], counts: vec![], finish, summands: PhantomData }
+        GroupTotals { totals: vec![], counts: vec![], finish, summands: PhantomData }
     }
 
     /// Adds these values and counts to their groups.
@@ -263,10 +263,10 @@ where
     }
 }
 
-impl<S, W> GroupsAccumulator for Groups<S, W>
+impl<S, W> GroupsAccumulator for GroupTotals<S, W>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,
-    W: Total,
+    W: DecimalTotal,
 {
     fn update_batch(
         &mut self,
@@ -330,7 +330,7 @@ where
 }
 
 /// Returns totals and counts as columns; a total without a count is null.
-fn states<W: Total>(totals: impl Iterator<Item = (W::Native, Option<u64>)>) -> Result<Vec<ArrayRef>> {
+fn states<W: DecimalTotal>(totals: impl Iterator<Item = (W::Native, Option<u64>)>) -> Result<Vec<ArrayRef>> {
     let mut column = PrimitiveBuilder::<W>::with_capacity(totals.size_hint().0).with_data_type(W::TYPE);
     let mut counts = Vec::with_capacity(totals.size_hint().0);
     for (total, count) in totals {
@@ -340,7 +340,7 @@ fn states<W: Total>(totals: impl Iterator<Item = (W::Native, Option<u64>)>) -> R
     Ok(vec![Arc::new(column.finish()), Arc::new(UInt64Array::from(counts))])
 }
 
-fn state_columns<W: Total>(states: &[ArrayRef]) -> Result<(&PrimitiveArray<W>, &UInt64Array)> {
+fn state_columns<W: DecimalTotal>(states: &[ArrayRef]) -> Result<(&PrimitiveArray<W>, &UInt64Array)> {
     let (Some(totals), Some(counts)) = (states.first(), states.get(1)) else {
         return Err(internal_datafusion_err!("expected totals and counts"));
     };
@@ -357,7 +357,7 @@ fn column<S: ArrowPrimitiveType>(values: &[ArrayRef]) -> Result<&PrimitiveArray<
 fn sum<S, W>(values: &PrimitiveArray<S>) -> Option<W::Native>
 where
     S: ArrowPrimitiveType<Native: Summand<W::Native>>,
-    W: Total,
+    W: DecimalTotal,
 {
     match values.nulls().filter(|nulls| nulls.null_count() > 0) {
         None => Summand::sum(values.values()),

@@ -1,6 +1,6 @@
 //! How functions take arguments that are unions, or lists of them.
 
-use super::shape::{Class, Shape, class_of, has_map, has_union, items_of, union_of};
+use super::shape::{TypeClass, UnionShape, class_of, has_map, has_union, items_of, union_of};
 use super::values::Target;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Column, DataFusionError, Result, plan_err};
@@ -15,6 +15,8 @@ const PASSING: &[&str] = &[
     "arrow_field",
     "arrow_metadata",
     "arrow_typeof",
+    "avro_cast",
+    "avro_try_cast",
     "count",
     "first_value",
     "get_field",
@@ -29,6 +31,7 @@ const PASSING: &[&str] = &[
     "nth_value",
     "row",
     "struct",
+    "typeof",
     "union_cast",
     "union_compare",
     "union_extract",
@@ -133,9 +136,9 @@ pub(super) fn targets<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> R
     }
     let others =
         || fields.iter().filter(|field| !has_union(field.data_type())).map(|field| class_of(field.data_type()));
-    let of_list = |shape: &Shape| match shape.number() {
+    let of_list = |shape: &UnionShape| match shape.number() {
         Some(_) if !READING.contains(&name) => Target::Number,
-        None if SEARCHING.contains(&name) && others().any(|class| class == Class::Number) => Target::Numbers,
+        None if SEARCHING.contains(&name) && others().any(|class| class == TypeClass::Number) => Target::Numbers,
         _ => Target::Text,
     };
     let targets: Vec<_> = unions
@@ -158,7 +161,7 @@ pub(super) fn targets<F: UDFCoercionExt>(function: &F, fields: &[FieldRef]) -> R
     Ok(targets)
 }
 
-fn refuse(field: &Field, union: &Shape, problem: &str) -> DataFusionError {
+fn refuse(field: &Field, union: &UnionShape, problem: &str) -> DataFusionError {
     let column = Expr::Column(Column::from_name(field.name()));
     union.refuse(&column, problem)
 }
@@ -199,20 +202,21 @@ pub(super) fn unify(what: &str, types: &[DataType]) -> Result<Vec<Option<Target>
             None => *data_type == DataType::Null,
         })
     {
-        let target = |(shape, other): (&Option<Shape>, &DataType)| {
+        let target = |(shape, other): (&Option<UnionShape>, &DataType)| {
             (shape.is_some() && other != data_type).then(|| Target::Fields(fields.clone()))
         };
         return Ok(shapes.iter().zip(types).map(target).collect());
     }
-    let is_number = |(shape, data_type): (&Option<Shape>, &DataType)| match shape {
+    let is_number = |(shape, data_type): (&Option<UnionShape>, &DataType)| match shape {
         Some(shape) => shape.number().is_some(),
-        None => matches!(class_of(data_type), Class::Number | Class::Null),
+        None => matches!(class_of(data_type), TypeClass::Number | TypeClass::Null),
     };
     if shapes.iter().zip(types).all(is_number) {
         return Ok(shapes.iter().map(|shape| shape.as_ref().map(|_| Target::Number)).collect());
     }
-    let is_text =
-        |(shape, data_type): (&Option<Shape>, &DataType)| shape.is_none() && class_of(data_type) == Class::Text;
+    let is_text = |(shape, data_type): (&Option<UnionShape>, &DataType)| {
+        shape.is_none() && class_of(data_type) == TypeClass::Text
+    };
     if shapes.iter().zip(types).any(is_text) {
         return Ok(shapes.iter().map(|shape| shape.as_ref().map(|_| Target::Text)).collect());
     }

@@ -1,7 +1,7 @@
 //! `union_extract(u, 'int')`, which is `u.int`, and `union_tag(u)`. DataFusion's functions of these names only take
 //! Arrow's unions, and use the names of Arrow's fields.
 
-use super::shape::{Shape, union_of};
+use super::shape::{UnionShape, union_of};
 use super::values::tagged;
 use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray;
@@ -42,7 +42,7 @@ impl Default for UnionTag {
 }
 
 /// Returns the field of a union that has this name.
-fn branch_of<'a>(shape: &'a Shape, union: &str, name: &str) -> Result<&'a FieldRef> {
+fn branch_of<'a>(shape: &'a UnionShape, union: &str, name: &str) -> Result<&'a FieldRef> {
     shape.branch(name).ok_or_else(|| {
         plan_datafusion_err!("{union}: {} has no branch `{name}`; its branches are {}", shape.words(), shape.names())
     })

@@ -1,7 +1,7 @@
 //! Rewrites comparisons of unions to comparisons of branches.
 
 use super::branch::extract;
-use super::shape::{Class, Shape, class_of, has_map, name_of, union_of};
+use super::shape::{TypeClass, UnionShape, class_of, has_map, name_of, union_of};
 use super::values::{Target, UnionValue};
 use arrow_schema::DataType;
 use datafusion::common::{DFSchema, Result, ScalarValue, exec_err, plan_err};
@@ -96,9 +96,9 @@ fn is_order(op: Operator) -> bool {
 }
 
 /// Compares a union with another type.
-fn with_value(union: Expr, shape: &Shape, op: Operator, value: Expr, data_type: &DataType) -> Result<Expr> {
+fn with_value(union: Expr, shape: &UnionShape, op: Operator, value: Expr, data_type: &DataType) -> Result<Expr> {
     let class = class_of(data_type);
-    if class == Class::Null {
+    if class == TypeClass::Null {
         return Ok(match op {
             Operator::IsDistinctFrom => union.is_not_null(),
             Operator::IsNotDistinctFrom => union.is_null(),
@@ -106,17 +106,17 @@ fn with_value(union: Expr, shape: &Shape, op: Operator, value: Expr, data_type: 
         });
     }
     let is_numeric = shape.number().is_some();
-    if class == Class::Text {
+    if class == TypeClass::Text {
         // A union of numbers compares as a column of numbers.
         let target = if is_numeric { Target::Number } else { Target::Text };
         return Ok(binary(UnionValue::call(union, target), op, value));
     }
     let branches = match is_numeric {
-        true => shape.of_class(Class::Number),
+        true => shape.of_class(TypeClass::Number),
         false => shape.of_class(class),
     };
     let branches: Vec<_> = match class {
-        Class::Nested => branches.into_iter().filter(|branch| branch.data_type() == data_type).collect(),
+        TypeClass::Nested => branches.into_iter().filter(|branch| branch.data_type() == data_type).collect(),
         _ => branches,
     };
     if branches.is_empty() {

@@ -4,8 +4,9 @@ use super::arguments::{targets, unify};
 use super::branch::extract;
 use super::compare::{UnionCompare, compare, is_comparison};
 use super::functions::{inner_aggregate, inner_scalar};
-use super::shape::{Class, Shape, class_of, items_of, union_of, union_of_expr};
+use super::shape::{TypeClass, UnionShape, class_of, items_of, union_of, union_of_expr};
 use super::values::{Target, UnionValue};
+use crate::compat::declared;
 use arrow_schema::{DataType, FieldRef};
 use datafusion::common::{DFSchema, Result, plan_datafusion_err, plan_err};
 use datafusion::functions::core::expr_fn::coalesce;
@@ -100,7 +101,7 @@ fn settled(value: &UnionValue, call: &ScalarFunction, schema: &DFSchema) -> Resu
         return Ok(None);
     }
     Ok(Some(match &value.target {
-        Target::Text if class_of(&data_type) != Class::Text => cast(arg.clone(), DataType::Utf8View),
+        Target::Text if class_of(&data_type) != TypeClass::Text => cast(arg.clone(), DataType::Utf8View),
         Target::Cast { to, or_null: false } => cast(arg.clone(), to.clone()),
         Target::Cast { to, or_null: true } => Expr::TryCast(TryCast::new(Box::new(arg.clone()), to.clone())),
         _ => arg.clone(),
@@ -232,15 +233,15 @@ fn in_list(list: InList, schema: &DFSchema) -> Result<Expr> {
     if union.is_none() && list.iter().all(|item| union_of_expr(item, schema).is_none()) {
         return Ok(Expr::InList(InList { expr, list, negated }));
     }
-    let class = |item: &Expr| item.get_type(schema).map_or(Class::Nested, |data_type| class_of(&data_type));
+    let class = |item: &Expr| item.get_type(schema).map_or(TypeClass::Nested, |data_type| class_of(&data_type));
     if union.as_ref().is_some_and(|union| union.number().is_none())
-        && list.iter().all(|item| class(item) == Class::Text)
+        && list.iter().all(|item| class(item) == TypeClass::Text)
     {
         return Ok(Expr::InList(InList { expr: Box::new(text(*expr, schema)), list, negated }));
     }
     if let Some(union) = &union
-        && list.iter().all(|item| matches!(class(item), Class::Number | Class::Null))
-        && !union.of_class(Class::Number).is_empty()
+        && list.iter().all(|item| matches!(class(item), TypeClass::Number | TypeClass::Null))
+        && !union.of_class(TypeClass::Number).is_empty()
     {
         return Ok(negated_if(negated, in_numbers(*expr, union, list, class)?));
     }
@@ -259,11 +260,11 @@ fn in_list(list: InList, schema: &DFSchema) -> Result<Expr> {
 }
 
 /// Tests whether a union is one of these numbers, branch by branch. A value of another branch is not.
-fn in_numbers(union: Expr, shape: &Shape, list: Vec<Expr>, class: impl Fn(&Expr) -> Class) -> Result<Expr> {
-    let branches = shape.of_class(Class::Number);
+fn in_numbers(union: Expr, shape: &UnionShape, list: Vec<Expr>, class: impl Fn(&Expr) -> TypeClass) -> Result<Expr> {
+    let branches = shape.of_class(TypeClass::Number);
     let in_list = |branch: &FieldRef| extract(union.clone(), branch.name()).in_list(list.clone(), false);
     let mut any: Vec<_> = branches.iter().map(|branch| in_list(branch)).collect();
-    if branches.len() < shape.branches.len() && list.iter().all(|item| class(item) == Class::Number) {
+    if branches.len() < shape.branches.len() && list.iter().all(|item| class(item) == TypeClass::Number) {
         any.push(when(union.clone().is_not_null(), lit(false)).end()?);
     }
     Ok(coalesce(any))
@@ -299,14 +300,15 @@ fn in_subquery(list: InSubquery, schema: &DFSchema) -> Result<Expr> {
 
 /// Converts two sides, at least one a union, so that equal values are equal; `None` if none can be.
 pub(super) fn equal_as(
-    (left, left_type): (Option<&Shape>, &DataType),
-    (right, right_type): (Option<&Shape>, &DataType),
+    (left, left_type): (Option<&UnionShape>, &DataType),
+    (right, right_type): (Option<&UnionShape>, &DataType),
 ) -> Option<(Option<Target>, Option<Target>)> {
-    let is_number = |shape: Option<&Shape>, data_type: &DataType| match shape {
+    let is_number = |shape: Option<&UnionShape>, data_type: &DataType| match shape {
         Some(shape) => shape.number().is_some(),
-        None => matches!(class_of(data_type), Class::Number | Class::Null),
+        None => matches!(class_of(data_type), TypeClass::Number | TypeClass::Null),
     };
-    let is_text = |shape: Option<&Shape>, data_type: &DataType| shape.is_none() && class_of(data_type) == Class::Text;
+    let is_text =
+        |shape: Option<&UnionShape>, data_type: &DataType| shape.is_none() && class_of(data_type) == TypeClass::Text;
     let both = |target: Target| (left.map(|_| target.clone()), right.map(|_| target.clone()));
     // DataFusion loses rows of joins on structs, lists and maps that contain nulls.
     let is_same = match (left, right) {
@@ -364,13 +366,13 @@ fn choice(case: Case, schema: &DFSchema) -> Result<Expr> {
 /// Returns the conversion for a cast of a union, or of a list of them; `None` for any other cast.
 fn cast_target(expr: &Expr, to: &FieldRef, or_null: bool, schema: &DFSchema) -> Result<Option<Target>> {
     let Ok(data_type) = expr.get_type(schema) else { return Ok(None) };
-    let to = to.data_type();
-    if *to == data_type {
+    if *to.data_type() == data_type || declared::is_declared(to) {
         return Ok(None);
     }
+    let to = to.data_type();
     if let Some(union) = union_of(&data_type) {
         return match to {
-            to if class_of(to) == Class::Text => Ok(Some(Target::Text)),
+            to if class_of(to) == TypeClass::Text => Ok(Some(Target::Text)),
             DataType::Struct(_) | DataType::Union(..) => Err(union.refuse(expr, "cannot be cast to a record")),
             to => Ok(Some(Target::Cast { to: to.clone(), or_null })),
         };
@@ -378,7 +380,7 @@ fn cast_target(expr: &Expr, to: &FieldRef, or_null: bool, schema: &DFSchema) -> 
     Ok(match (items_of(&data_type), to) {
         (Some(_), DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) => {
             Some(match item.data_type() {
-                to if class_of(to) == Class::Text => Target::Text,
+                to if class_of(to) == TypeClass::Text => Target::Text,
                 to => Target::Cast { to: to.clone(), or_null },
             })
         }
@@ -386,7 +388,7 @@ fn cast_target(expr: &Expr, to: &FieldRef, or_null: bool, schema: &DFSchema) -> 
     })
 }
 
-/// Returns a plan's columns with unions of numbers as numbers; `None` if there are none.
+/// Returns a plan's columns with unions of numbers as numbers; `None` if no column is one.
 pub(super) fn numbers_of(schema: &DFSchema) -> Option<Vec<Expr>> {
     let mut is_any = false;
     let columns = schema.iter().map(|(qualifier, field)| {

@@ -3,7 +3,7 @@
 
 use super::branch::extract;
 use super::compare::UnionCompare;
-use super::shape::{Shape, union_of};
+use super::shape::{UnionShape, union_of};
 use super::values::{Target, UnionValue};
 use arrow_schema::{DataType, Field};
 use datafusion::common::{DFSchema, Result, TableReference};
@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 pub(super) struct UnionPlanner;
 
 /// The effect of an operator.
-enum Kind {
+enum OperatorEffect {
     Compares(Operator),
     Computes,
     /// With text.
@@ -25,28 +25,32 @@ enum Kind {
     Other,
 }
 
-fn kind(op: &BinaryOperator) -> Kind {
+fn kind(op: &BinaryOperator) -> OperatorEffect {
     use BinaryOperator as B;
     match op {
-        B::Eq => Kind::Compares(Operator::Eq),
-        B::NotEq => Kind::Compares(Operator::NotEq),
-        B::Lt => Kind::Compares(Operator::Lt),
-        B::LtEq => Kind::Compares(Operator::LtEq),
-        B::Gt => Kind::Compares(Operator::Gt),
-        B::GtEq => Kind::Compares(Operator::GtEq),
-        B::Spaceship => Kind::Compares(Operator::IsNotDistinctFrom),
-        B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => Kind::Computes,
-        B::BitwiseAnd | B::BitwiseOr | B::BitwiseXor | B::PGBitwiseShiftLeft | B::PGBitwiseShiftRight => Kind::Computes,
-        B::StringConcat | B::PGRegexMatch | B::PGRegexIMatch | B::PGRegexNotMatch | B::PGRegexNotIMatch => Kind::Reads,
-        B::PGLikeMatch | B::PGILikeMatch | B::PGNotLikeMatch | B::PGNotILikeMatch => Kind::Reads,
-        _ => Kind::Other,
+        B::Eq => OperatorEffect::Compares(Operator::Eq),
+        B::NotEq => OperatorEffect::Compares(Operator::NotEq),
+        B::Lt => OperatorEffect::Compares(Operator::Lt),
+        B::LtEq => OperatorEffect::Compares(Operator::LtEq),
+        B::Gt => OperatorEffect::Compares(Operator::Gt),
+        B::GtEq => OperatorEffect::Compares(Operator::GtEq),
+        B::Spaceship => OperatorEffect::Compares(Operator::IsNotDistinctFrom),
+        B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => OperatorEffect::Computes,
+        B::BitwiseAnd | B::BitwiseOr | B::BitwiseXor | B::PGBitwiseShiftLeft | B::PGBitwiseShiftRight => {
+            OperatorEffect::Computes
+        }
+        B::StringConcat | B::PGRegexMatch | B::PGRegexIMatch | B::PGRegexNotMatch | B::PGRegexNotIMatch => {
+            OperatorEffect::Reads
+        }
+        B::PGLikeMatch | B::PGILikeMatch | B::PGNotLikeMatch | B::PGNotILikeMatch => OperatorEffect::Reads,
+        _ => OperatorEffect::Other,
     }
 }
 
 impl ExprPlanner for UnionPlanner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let kind = kind(&expr.op);
-        if matches!(kind, Kind::Other) {
+        if matches!(kind, OperatorEffect::Other) {
             return Ok(PlannerResult::Original(expr));
         }
         let union = |expr: &Expr| union_of(&expr.get_type(schema).ok()?);
@@ -55,14 +59,14 @@ impl ExprPlanner for UnionPlanner {
             return Ok(PlannerResult::Original(expr));
         }
         match kind {
-            Kind::Compares(op) => Ok(PlannerResult::Planned(UnionCompare::call(expr.left, op, expr.right))),
-            Kind::Computes => {
+            OperatorEffect::Compares(op) => Ok(PlannerResult::Planned(UnionCompare::call(expr.left, op, expr.right))),
+            OperatorEffect::Computes => {
                 let left = computed(expr.left, left.as_ref(), &expr.op)?;
                 let right = computed(expr.right, right.as_ref(), &expr.op)?;
                 Ok(PlannerResult::Original(RawBinaryExpr { op: expr.op, left, right }))
             }
-            Kind::Reads | Kind::Other => {
-                let text = |expr: Expr, union: Option<Shape>| match union {
+            OperatorEffect::Reads | OperatorEffect::Other => {
+                let text = |expr: Expr, union: Option<UnionShape>| match union {
                     Some(_) => UnionValue::call(expr, Target::Text),
                     None => expr,
                 };
@@ -120,7 +124,7 @@ impl ExprPlanner for UnionPlanner {
 }
 
 /// Returns the number that a side of an operator is.
-fn computed(expr: Expr, union: Option<&Shape>, op: &BinaryOperator) -> Result<Expr> {
+fn computed(expr: Expr, union: Option<&UnionShape>, op: &BinaryOperator) -> Result<Expr> {
     match union {
         Some(union) if union.number().is_some() => Ok(UnionValue::call(expr, Target::Number)),
         Some(union) => Err(union.refuse(&expr, &format!("is no number for {op}"))),

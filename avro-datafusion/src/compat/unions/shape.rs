@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 
 /// A union: its non-null branches.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Shape {
+pub(super) struct UnionShape {
     pub(super) branches: Fields,
     /// Whether null is a branch.
     pub(super) has_null: bool,
@@ -15,7 +15,7 @@ pub(super) struct Shape {
 
 /// Classes of types that can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum TypeClass {
     Null,
     Number,
     Text,
@@ -28,18 +28,18 @@ pub(super) enum Class {
 }
 
 /// The union that a type is.
-pub(super) fn union_of(data_type: &DataType) -> Option<Shape> {
+pub(super) fn union_of(data_type: &DataType) -> Option<UnionShape> {
     let tagged = match data_type {
         DataType::Struct(fields) if is_tagged(fields) => fields.clone(),
         DataType::Union(children, _) => tagged_fields(children),
         _ => return None,
     };
     let has_null = null_branch(&tagged).is_some();
-    Some(Shape { branches: tagged, has_null })
+    Some(UnionShape { branches: tagged, has_null })
 }
 
 /// The union that the items of a list are.
-pub(super) fn items_of(data_type: &DataType) -> Option<Shape> {
+pub(super) fn items_of(data_type: &DataType) -> Option<UnionShape> {
     match data_type {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             union_of(item.data_type()).or_else(|| items_of(item.data_type()))
@@ -49,7 +49,7 @@ pub(super) fn items_of(data_type: &DataType) -> Option<Shape> {
 }
 
 /// The union that an expression is.
-pub(super) fn union_of_expr(expr: &Expr, schema: &DFSchema) -> Option<Shape> {
+pub(super) fn union_of_expr(expr: &Expr, schema: &DFSchema) -> Option<UnionShape> {
     union_of(&expr.get_type(schema).ok()?)
 }
 
@@ -91,7 +91,7 @@ pub(super) fn has_dense(data_type: &DataType) -> bool {
     }
 }
 
-impl Shape {
+impl UnionShape {
     /// Returns the widest type of a union of numbers; `None` if it has other types.
     pub(super) fn number(&self) -> Option<DataType> {
         use DataType::{Float32, Float64, Int32, Int64};
@@ -109,14 +109,14 @@ impl Shape {
 
     /// Returns whether another union has branches of the same names and types in the same order; either may also have
     /// null.
-    pub(super) fn has_branches_of(&self, other: &Shape) -> bool {
+    pub(super) fn has_branches_of(&self, other: &UnionShape) -> bool {
         let same =
             |(a, b): (&FieldRef, &FieldRef)| a.name() == b.name() && a.data_type().equals_datatype(b.data_type());
         self.branches.len() == other.branches.len() && self.branches.iter().zip(&other.branches).all(same)
     }
 
     /// The branches of this class.
-    pub(super) fn of_class(&self, class: Class) -> Vec<&FieldRef> {
+    pub(super) fn of_class(&self, class: TypeClass) -> Vec<&FieldRef> {
         self.branches.iter().filter(|branch| class_of(branch.data_type()) == class).collect()
     }
 
@@ -174,36 +174,36 @@ pub(super) fn name_of(expr: &Expr) -> String {
 }
 
 /// The class of a type.
-pub(super) fn class_of(data_type: &DataType) -> Class {
+pub(super) fn class_of(data_type: &DataType) -> TypeClass {
     use DataType::*;
     match data_type {
-        Null => Class::Null,
-        Utf8 | LargeUtf8 | Utf8View => Class::Text,
-        Boolean => Class::Boolean,
-        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Class::Bytes,
-        Date32 | Date64 | Timestamp(..) => Class::Date,
-        Time32(_) | Time64(_) => Class::Time,
-        Interval(_) | Duration(_) => Class::Interval,
+        Null => TypeClass::Null,
+        Utf8 | LargeUtf8 | Utf8View => TypeClass::Text,
+        Boolean => TypeClass::Boolean,
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => TypeClass::Bytes,
+        Date32 | Date64 | Timestamp(..) => TypeClass::Date,
+        Time32(_) | Time64(_) => TypeClass::Time,
+        Interval(_) | Duration(_) => TypeClass::Interval,
         Dictionary(_, values) => class_of(values),
         RunEndEncoded(_, values) => class_of(values.data_type()),
-        other if other.is_numeric() => Class::Number,
-        _ => Class::Nested,
+        other if other.is_numeric() => TypeClass::Number,
+        _ => TypeClass::Nested,
     }
 }
 
-impl Class {
+impl TypeClass {
     /// Returns how messages call values of it.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Class::Null => "null",
-            Class::Number => "a number",
-            Class::Text => "text",
-            Class::Boolean => "a boolean",
-            Class::Bytes => "bytes",
-            Class::Date => "a date or timestamp",
-            Class::Time => "a time of day",
-            Class::Interval => "an interval",
-            Class::Nested => "a record, list or map",
+            TypeClass::Null => "null",
+            TypeClass::Number => "a number",
+            TypeClass::Text => "text",
+            TypeClass::Boolean => "a boolean",
+            TypeClass::Bytes => "bytes",
+            TypeClass::Date => "a date or timestamp",
+            TypeClass::Time => "a time of day",
+            TypeClass::Interval => "an interval",
+            TypeClass::Nested => "a record, list or map",
         }
     }
 }

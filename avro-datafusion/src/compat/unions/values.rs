@@ -1,6 +1,6 @@
 //! `union_value`: converts the values of unions to one type.
 
-use super::shape::{Class, class_of, union_of};
+use super::shape::{TypeClass, class_of, union_of};
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::{
@@ -279,7 +279,7 @@ impl Target {
         let strict = CastOptions { safe: false, ..Default::default() };
         Ok(Some(match self {
             Target::Text => cast_with_options(&texts(field, column)?, to, &strict)?,
-            Target::Numbers if class_of(column.data_type()) != Class::Number => return Ok(None),
+            Target::Numbers if class_of(column.data_type()) != TypeClass::Number => return Ok(None),
             Target::Number | Target::Numbers => {
                 if let (DataType::Int64, DataType::Float64) = (column.data_type(), to) {
                     exact(column, nulls)?;

@@ -1,4 +1,4 @@
-//! Documents: the JSON of a column, parsed row by row, and parts of it written again.
+//! JSON documents: a column's JSON, parsed row by row, and parts of it written as text.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -28,7 +28,7 @@ pub(super) struct Documents {
     array: ArrayRef,
     is_one: bool,
     tape: Tape,
-    /// The row that the tape has.
+    /// The row that was parsed last.
     parsed: Option<usize>,
 }
 
@@ -128,7 +128,7 @@ impl Document<'_> {
         }
     }
 
-    /// Returns the places of all values, which keys are not.
+    /// Returns the places of all values; keys are not values.
     pub(super) fn values(&self) -> impl Iterator<Item = usize> {
         let end = self.tape.behind(0);
         let mut is_value = vec![true; end];
@@ -140,7 +140,7 @@ impl Document<'_> {
         is_value.into_iter().enumerate().filter(|(_, is_value)| *is_value).map(|(place, _)| place)
     }
 
-    /// Returns how many containers are within each other at most.
+    /// Returns the maximum number of containers inside each other.
     pub(super) fn depth(&self) -> usize {
         let mut open: Vec<usize> = Vec::new();
         let mut most = 0;
@@ -165,12 +165,12 @@ impl Document<'_> {
 /// Writes a value as JSON without spaces. Numbers keep their digits.
 pub(super) fn write(tape: &Tape, text: &str, place: usize, to: &mut String) {
     /// A container that is being written: the index after it, its bracket, and whether it has an item so far.
-    struct Open {
+    struct OpenContainer {
         end: usize,
         is_object: bool,
         has_item: bool,
     }
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenContainer> = Vec::new();
     let (mut at, end) = (place, tape.behind(place));
     // Whether the next token is a value after its key.
     let mut is_member = false;
@@ -204,11 +204,11 @@ pub(super) fn write(tape: &Tape, text: &str, place: usize, to: &mut String) {
             Token::Unescaped(..) => quote(tape.text(text, at), to),
             Token::Array(_, end) => {
                 to.push('[');
-                open.push(Open { end, is_object: false, has_item: false });
+                open.push(OpenContainer { end, is_object: false, has_item: false });
             }
             Token::Object(_, end) => {
                 to.push('{');
-                open.push(Open { end, is_object: true, has_item: false });
+                open.push(OpenContainer { end, is_object: true, has_item: false });
             }
         }
         if is_key {
@@ -223,6 +223,7 @@ pub(super) fn write(tape: &Tape, text: &str, place: usize, to: &mut String) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     #[test]
     fn values_are_written_without_spaces() {
@@ -233,13 +234,13 @@ mod tests {
             (r#"{"a" : {"b" : [ ] , "c" : [ { } , null ]} , "a" : true}"#, r#"{"a":{"b":[],"c":[{},null]},"a":true}"#),
             (r#""é\u00e9\n\"""#, r#""éé\n\"""#),
         ];
-        for (text, expected) in cases {
+        check_all(cases, |(text, expected)| {
             let mut tape = Tape::default();
             tape.parse(text).unwrap();
             let mut json = String::new();
             write(&tape, text, 0, &mut json);
             assert_eq!(json, expected);
-        }
+        });
     }
 
     #[test]

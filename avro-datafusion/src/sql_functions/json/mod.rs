@@ -8,6 +8,7 @@
 
 pub(super) mod casts;
 mod document;
+mod each;
 mod from_json;
 #[cfg(feature = "sql")]
 pub(super) mod operators;
@@ -36,7 +37,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "json_extract",
         aliases: &["json_extract_path", "json_get_json"],
         usage: "json_extract(json, path)",
-        about: "The JSON at a path, as json -> path. A path with * has a list of them.",
+        about: "The JSON at a path, as json -> path. A path with * returns a list.",
         example: "json_extract('{\"a\": [1, {\"b\": 2}]}', '$.a[1]')",
         n_args: 2..=2,
         body: Body::Kernel(Kernel {
@@ -49,7 +50,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "json_extract_string",
         aliases: &["json_extract_text", "json_extract_path_text", "json_get_str"],
         usage: "json_extract_string(json, path)",
-        about: "The value at a path as text, as json ->> path. A path with * has a list of them.",
+        about: "The value at a path as text, as json ->> path. A path with * returns a list.",
         example: "json_extract_string('{\"a\": {\"b\": \"x\"}}', '$.a.b')",
         n_args: 2..=2,
         body: Body::Kernel(Kernel {
@@ -169,7 +170,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         name: "json_get_array",
         aliases: &["json_items"],
         usage: "json_items(json)",
-        about: "The items of an array as a list of JSON, as for unnest(json_items(x)).",
+        about: "The items of an array as a list of JSON; unnest(json_items(x)) makes rows of them.",
         example: "json_items('[1, {\"a\": 2}]')",
         n_args: 1..=2,
         body: Body::Kernel(Kernel { coerce: at_path, returns: |_, _| Ok(text_list()), call: json_items }),
@@ -187,6 +188,8 @@ pub(super) const DEFINITIONS: &[Definition] = &[
             call: |a| texts(a, |document, place| Some(document.json(place))),
         }),
     },
+    each::EACH,
+    each::TREE,
     to_json::TO_JSON,
     from_json::FROM_JSON,
 ];
@@ -210,7 +213,7 @@ fn path_type(path: &DataType) -> Result<DataType> {
     })
 }
 
-/// The type of what is extracted: a list for several paths, and for a path to any number of values.
+/// The type of the result: a list for several paths, and for a path with `*`.
 fn extracted(types: &[DataType], literals: &[Option<&ScalarValue>]) -> DataType {
     if let Some(DataType::List(_)) = types.get(1) {
         return text_list();
@@ -231,16 +234,16 @@ fn path_array(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 /// The paths of an argument.
-struct Paths {
+struct PathArgument {
     array: Option<ArrayRef>,
     is_one: bool,
     cache: Cached<Path>,
 }
 
-impl Paths {
-    fn new(arguments: &Arguments) -> Result<Paths> {
+impl PathArgument {
+    fn new(arguments: &Arguments) -> Result<PathArgument> {
         let array = (arguments.len() > 1).then(|| path_array(arguments)).transpose()?;
-        Ok(Paths { array, is_one: arguments.is_literal(1), cache: Cached::new() })
+        Ok(PathArgument { array, is_one: arguments.is_literal(1), cache: Cached::new() })
     }
 
     /// Returns the path of a row, the root without an argument, or `None` for null.
@@ -263,7 +266,7 @@ impl Paths {
 
 /// Returns one text for each row, of the first value at its path.
 fn texts(arguments: &Arguments, of: impl Fn(&Document, usize) -> Option<String>) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = StringBuilder::new();
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -281,7 +284,7 @@ fn extract(arguments: &Arguments, as_text: bool) -> Result<ArrayRef> {
         if !arguments.is_literal(1) && paths.data_type() == &DataType::Utf8View {
             let many = |path: &str| path.contains('*') && Path::parse(path).is_ok_and(|path| path.is_of_many());
             if let Some(path) = paths.as_string_view().iter().flatten().find(|path| many(path)) {
-                return exec_err!("the path '{path}' with * must be a literal, as it has a list of values");
+                return exec_err!("the path '{path}' must be a literal: a path with * returns a list");
             }
         }
         return texts(arguments, of);
@@ -331,7 +334,7 @@ fn typed(call: &Call, to: DataType) -> Result<Expr> {
 }
 
 fn keys(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = ListBuilder::new(StringBuilder::new());
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -348,7 +351,7 @@ fn keys(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 fn json_items(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = ListBuilder::new(StringBuilder::new());
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -364,7 +367,7 @@ fn json_items(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 fn lengths(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = Int64Builder::new();
     for row in 0..arguments.rows {
         let path = paths.get(row)?;
@@ -385,7 +388,7 @@ fn valid(arguments: &Arguments) -> Result<ArrayRef> {
 }
 
 fn exists(arguments: &Arguments) -> Result<ArrayRef> {
-    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, Paths::new(arguments)?);
+    let (mut documents, mut paths) = (Documents::new(arguments, 0)?, PathArgument::new(arguments)?);
     let mut out = BooleanBuilder::new();
     for row in 0..arguments.rows {
         let path = paths.get(row)?;

@@ -9,12 +9,12 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF};
 
 /// Plans the operators.
 #[derive(Debug)]
-pub(in crate::sql_functions) struct Operators {
+pub(in crate::sql_functions) struct JsonOperators {
     pub(in crate::sql_functions) extract: Arc<ScalarUDF>,
     pub(in crate::sql_functions) extract_string: Arc<ScalarUDF>,
 }
 
-impl ExprPlanner for Operators {
+impl ExprPlanner for JsonOperators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, _schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let function = match expr.op {
             BinaryOperator::Arrow => &self.extract,

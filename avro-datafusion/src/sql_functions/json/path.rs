@@ -5,7 +5,7 @@ use datafusion::common::{Result, exec_err};
 
 /// A step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+enum PathStep {
     Key(String),
     Item(usize),
     /// The n-th item from the end, from 1.
@@ -19,14 +19,14 @@ enum Step {
 /// A path into JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Path {
-    steps: Vec<Step>,
+    steps: Vec<PathStep>,
 }
 
 impl Path {
     /// Parses a path.
     pub(super) fn parse(text: &str) -> Result<Path> {
         if let Some(pointer) = text.strip_prefix('/') {
-            let step = |key: &str| Step::Either(key.replace("~1", "/").replace("~0", "~"));
+            let step = |key: &str| PathStep::Either(key.replace("~1", "/").replace("~0", "~"));
             return Ok(Path { steps: pointer.split('/').map(step).collect() });
         }
         let steps = match text.strip_prefix('$') {
@@ -35,7 +35,7 @@ impl Path {
             None if text == "." || text.starts_with(".[") => text.trim_start_matches('.'),
             None if text.starts_with('.') => text,
             None if text.is_empty() => return Ok(Path::default()),
-            None => return Ok(Path { steps: vec![Step::Key(text.to_owned())] }),
+            None => return Ok(Path { steps: vec![PathStep::Key(text.to_owned())] }),
         };
         match parse_steps(steps) {
             Some(steps) => Ok(Path { steps }),
@@ -48,12 +48,26 @@ impl Path {
     /// Returns the path to an item of an array.
     pub(super) fn item(number: i64) -> Path {
         let place = usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX);
-        Path { steps: vec![if number < 0 { Step::FromEnd(place) } else { Step::Item(place) }] }
+        Path { steps: vec![if number < 0 { PathStep::FromEnd(place) } else { PathStep::Item(place) }] }
     }
 
     /// Whether the path leads to any number of values.
     pub(super) fn is_of_many(&self) -> bool {
-        self.steps.contains(&Step::Every)
+        self.steps.contains(&PathStep::Every)
+    }
+
+    /// Returns the path in DuckDB's form, such as `$.a[0]`; `None` if it leads to any number of values.
+    pub(super) fn written(&self) -> Option<String> {
+        let mut text = "$".to_owned();
+        for step in &self.steps {
+            text.push_str(&match step {
+                PathStep::Key(key) | PathStep::Either(key) => to_member(key),
+                PathStep::Item(n) => format!("[{n}]"),
+                PathStep::FromEnd(n) => format!("[-{n}]"),
+                PathStep::Every => return None,
+            });
+        }
+        Some(text)
     }
 
     /// Returns the places of the values to which the path leads.
@@ -66,8 +80,18 @@ impl Path {
     }
 }
 
+/// Returns the step to a member, in quotes if the key needs them: `.a`, `."b c"`.
+pub(super) fn to_member(key: &str) -> String {
+    let is_plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    match (is_plain, key.contains('"')) {
+        (true, _) => format!(".{key}"),
+        (false, false) => format!(".\"{key}\""),
+        (false, true) => format!("['{key}']"),
+    }
+}
+
 /// Parses `.a[0]."b c"[*]`.
-fn parse_steps(mut rest: &str) -> Option<Vec<Step>> {
+fn parse_steps(mut rest: &str) -> Option<Vec<PathStep>> {
     let mut steps = Vec::new();
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('[') {
@@ -83,51 +107,51 @@ fn parse_steps(mut rest: &str) -> Option<Vec<Step>> {
         rest = rest.strip_prefix('.')?;
         if let Some(after) = rest.strip_prefix('"') {
             let (key, after) = after.split_once('"')?;
-            steps.push(Step::Key(key.to_owned()));
+            steps.push(PathStep::Key(key.to_owned()));
             rest = after;
             continue;
         }
         let (key, after) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
         match key {
             "" => return None,
-            "*" => steps.push(Step::Every),
-            key => steps.push(Step::Key(key.to_owned())),
+            "*" => steps.push(PathStep::Every),
+            key => steps.push(PathStep::Key(key.to_owned())),
         }
         rest = after;
     }
     Some(steps)
 }
 
-fn in_brackets(text: &str) -> Option<Step> {
+fn in_brackets(text: &str) -> Option<PathStep> {
     if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-        return Some(Step::Key(text.strip_prefix(quote)?.strip_suffix(quote)?.to_owned()));
+        return Some(PathStep::Key(text.strip_prefix(quote)?.strip_suffix(quote)?.to_owned()));
     }
-    let from_end = |digits: &str| digits.parse().ok().filter(|n| *n > 0).map(Step::FromEnd);
+    let from_end = |digits: &str| digits.parse().ok().filter(|n| *n > 0).map(PathStep::FromEnd);
     match text.trim() {
-        "*" | "" => Some(Step::Every),
+        "*" | "" => Some(PathStep::Every),
         text => match (text.strip_prefix("#-"), text.strip_prefix('-')) {
             (Some(digits), _) | (None, Some(digits)) => from_end(digits),
-            (None, None) => text.parse().ok().map(Step::Item),
+            (None, None) => text.parse().ok().map(PathStep::Item),
         },
     }
 }
 
 /// Returns the places to which a step leads.
-fn after(step: &Step, tape: &Tape, text: &str, place: usize) -> Vec<usize> {
+fn after(step: &PathStep, tape: &Tape, text: &str, place: usize) -> Vec<usize> {
     match (tape.token(place), step) {
-        (Token::Object(..), Step::Key(key) | Step::Either(key)) => {
+        (Token::Object(..), PathStep::Key(key) | PathStep::Either(key)) => {
             // The first of equal keys, as in DuckDB.
             members(tape, place).find(|at| tape.text(text, *at) == key).map(|at| at + 1).into_iter().collect()
         }
-        (Token::Object(..), Step::Every) => members(tape, place).map(|at| at + 1).collect(),
-        (Token::Array(..), Step::Item(n)) => items(tape, place).nth(*n).into_iter().collect(),
-        (Token::Array(..), Step::Either(n)) => {
+        (Token::Object(..), PathStep::Every) => members(tape, place).map(|at| at + 1).collect(),
+        (Token::Array(..), PathStep::Item(n)) => items(tape, place).nth(*n).into_iter().collect(),
+        (Token::Array(..), PathStep::Either(n)) => {
             n.parse().ok().and_then(|n| items(tape, place).nth(n)).into_iter().collect()
         }
-        (Token::Array(length, _), Step::FromEnd(n)) => {
+        (Token::Array(length, _), PathStep::FromEnd(n)) => {
             length.checked_sub(*n).and_then(|n| items(tape, place).nth(n)).into_iter().collect()
         }
-        (Token::Array(..), Step::Every) => items(tape, place).collect(),
+        (Token::Array(..), PathStep::Every) => items(tape, place).collect(),
         _ => vec![],
     }
 }
@@ -149,6 +173,7 @@ pub(super) fn members(tape: &Tape, place: usize) -> impl Iterator<Item = usize> 
 mod tests {
     use super::*;
     use crate::sql_functions::json::document::write;
+    use avro_testing::check_all;
 
     #[test]
     fn paths_find_values() {
@@ -177,7 +202,7 @@ mod tests {
         ];
         let mut tape = Tape::default();
         tape.parse(text).unwrap();
-        for (path, expected) in cases {
+        check_all(cases, |(path, expected)| {
             let found = Path::parse(path).unwrap().find(&tape, text);
             let found: Vec<String> = found
                 .into_iter()
@@ -188,7 +213,7 @@ mod tests {
                 })
                 .collect();
             assert_eq!(found, expected, "{path}");
-        }
+        });
         for whole in ["$", ".", ""] {
             assert_eq!(Path::parse(whole).unwrap().find(&tape, text), [0], "{whole}");
         }

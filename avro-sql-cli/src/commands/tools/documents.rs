@@ -194,6 +194,7 @@ pub(crate) fn n_lines(bytes: &[u8]) -> u64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
 
     /// Yields a few bytes at a time.
     struct Slowly<'a>(&'a [u8], usize);
@@ -235,11 +236,11 @@ mod tests {
             ("\"a", &["\"a"]),
             ("} 1", &["}", "1"]),
         ];
-        for (text, want) in cases {
+        check_all(cases, |(text, want)| {
             for pace in [1, 3, 1000] {
                 assert_eq!(documents(text, pace), want, "{text}");
             }
-        }
+        });
     }
 
     #[test]

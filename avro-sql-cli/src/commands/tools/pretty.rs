@@ -44,6 +44,7 @@ pub(super) fn pretty(text: &[u8], out: &mut Vec<u8>) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
     use serde_json::Value as Json;
 
     #[test]
@@ -57,11 +58,11 @@ mod tests {
             r#"{"a":{"b\"":[{"c":null},{}]},"d":"{[,:\\"}"#,
             r#"[[[[1]]],[[]]]"#,
         ];
-        for text in cases {
+        check_all(cases, |text| {
             let mut out = Vec::new();
             pretty(text.as_bytes(), &mut out);
             let json: Json = serde_json::from_str(text).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string_pretty(&json).unwrap() + "\n");
-        }
+        });
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct ToJson {
 }
 
 /// Text, and the damaged blocks skipped before it.
-struct Piece {
+struct JsonPiece {
     text: Vec<u8>,
     damage: Vec<String>,
 }
@@ -84,7 +84,7 @@ impl ToJson {
                 Ok(block)
             },
             decompressor,
-            |decompressor, block, give: &mut ResultSender<Piece>| {
+            |decompressor, block, give: &mut ResultSender<JsonPiece>| {
                 let done = self.block(&decoder, decompressor, block, u64::MAX, reading.on_corrupt_block, |piece| {
                     give.piece(piece)
                 });
@@ -106,7 +106,7 @@ impl ToJson {
         block: RawBlock,
         max: u64,
         damage: OnCorruptBlock,
-        mut give: impl FnMut(Piece) -> Result<()>,
+        mut give: impl FnMut(JsonPiece) -> Result<()>,
     ) -> Result<u64, BlockError> {
         let mut text = Vec::new();
         let (offset, end, rows) = (block.offset, block.end, block.rows);
@@ -133,7 +133,7 @@ impl ToJson {
                     Err(e) => return Err(BlockError::Data(e)),
                 }
                 if text.len() >= PIECE_BYTES {
-                    let piece = Piece { text: std::mem::take(&mut text), damage: Vec::new() };
+                    let piece = JsonPiece { text: std::mem::take(&mut text), damage: Vec::new() };
                     give(piece).map_err(BlockError::Output)?;
                 }
             }
@@ -142,11 +142,11 @@ impl ToJson {
         match done {
             Err(BlockError::Data(e)) if damage == OnCorruptBlock::Skip && e.is_recoverable() => {
                 let line = format!("skipped {} in {}: {e}", n_of(rows, "row"), n_of(end - offset, "byte"));
-                give(Piece { text: Vec::new(), damage: vec![line] }).map_err(BlockError::Output)?;
+                give(JsonPiece { text: Vec::new(), damage: vec![line] }).map_err(BlockError::Output)?;
                 Ok(0)
             }
             done => {
-                give(Piece { text, damage: Vec::new() }).map_err(BlockError::Output)?;
+                give(JsonPiece { text, damage: Vec::new() }).map_err(BlockError::Output)?;
                 done
             }
         }

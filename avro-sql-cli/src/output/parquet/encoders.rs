@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_keep_their_rows() {
+    fn encoded_groups_keep_their_rows() {
         let leaves = leaves();
         for threads in [0, 1, 2, 3, 8] {
             let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), threads);

@@ -265,6 +265,7 @@ mod tests {
     use arrow::array::{Int64Array, IntervalMonthDayNanoArray, ListArray, NullArray, new_empty_array};
     use arrow::buffer::ScalarBuffer;
     use arrow::datatypes::UnionFields;
+    use avro_testing::check_all;
 
     fn reshaped(array: ArrayRef) -> ArrayRef {
         let from: FieldRef = Arc::new(Field::new("f", array.data_type().clone(), true));
@@ -301,13 +302,13 @@ mod tests {
             (IntervalMonthDayNano::new(0, 0, 1_000_001), false),
             (IntervalMonthDayNano::new(0, 0, 4_294_967_296_000_000), false),
         ];
-        for (value, is_one) in cases {
+        check_all(cases, |(value, is_one)| {
             let null = IntervalMonthDayNanoArray::new(vec![value].into(), Some(NullBuffer::new_null(1)));
             assert!(reshaped(Arc::new(null)).is_null(0), "{value:?}");
             let array: ArrayRef = Arc::new(IntervalMonthDayNanoArray::from(vec![value]));
             let from: FieldRef = Arc::new(Field::new("f", array.data_type().clone(), true));
             assert_eq!(column(&array, field(&from).data_type()).is_ok(), is_one, "{value:?}");
-        }
+        });
     }
 
     #[test]
@@ -360,12 +361,12 @@ mod tests {
             (-(1 << 71), 19, true),
             (i128::MAX, 38, true),
         ];
-        for (value, precision, fits) in cases {
+        check_all(cases, |(value, precision, fits)| {
             let array = Decimal128Array::from(vec![None, Some(value)]).with_precision_and_scale(precision, 2).unwrap();
             assert_fits(Arc::new(array), precision, fits);
             let array = Decimal256Array::from(vec![None, Some(value.into())]);
             assert_fits(Arc::new(array.with_precision_and_scale(precision, 2).unwrap()), precision, fits);
-        }
+        });
         let ten = |n: u32| i256::from(10).wrapping_pow(n);
         let wide = [
             (ten(40).wrapping_neg(), 40, true),
@@ -407,11 +408,11 @@ mod tests {
             (cast(&small, &DataType::Time32(TimeUnit::Second)), DataType::Time32(TimeUnit::Millisecond)),
             (cast(&cast(&small, &DataType::Date32), &DataType::Date64), DataType::Date32),
         ];
-        for (array, to) in cases {
+        check_all(cases, |(array, to)| {
             let found = reshaped(Arc::clone(&array));
             assert_eq!(&found, &cast(&array, &to));
             assert!(found.is_null(1) && !found.is_null(0));
-        }
+        });
         let far = cast(
             &(Arc::new(Int64Array::from(vec![i64::MAX])) as ArrayRef),
             &DataType::Timestamp(TimeUnit::Second, None),

@@ -1,4 +1,7 @@
 //! Rejects Parquet and Arrow files with two columns of one name, which the engine would silently merge.
+//!
+//! Also reads the columns of Arrow files in object stores. DataFusion 55 expects the schema after 8 bytes there, but
+//! Arrow's writer puts it after 64.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
@@ -6,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::ipc::reader::StreamReader;
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::{GetExt, Result, plan_err};
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
@@ -62,16 +65,33 @@ impl CheckedFormat {
                 Some(columns.iter().map(|column| column.name().to_owned()).collect())
             }
             _ => {
-                let start = store.get_range(&object.location, 0..object.size.min(INSPECTED_BYTES)).await.ok()?;
-                let stream = match start.strip_prefix(ARROW) {
-                    Some(file) => file.iter().copied().skip_while(|byte| *byte == 0).collect(),
-                    None => start.to_vec(),
-                };
-                let schema = StreamReader::try_new(Cursor::new(stream), None).ok()?.schema();
+                let schema = arrow_schema(store, object).await?;
                 Some(schema.fields().iter().map(|field| field.name().clone()).collect())
             }
         }
     }
+
+    /// Returns the columns of Arrow files.
+    async fn arrow_columns(&self, store: &Arc<dyn ObjectStore>, objects: &[ObjectMeta]) -> Option<SchemaRef> {
+        if self.0.get_ext() != "arrow" {
+            return None;
+        }
+        let mut schemas = Vec::with_capacity(objects.len());
+        for object in objects {
+            schemas.push(Schema::clone(&*arrow_schema(store, object).await?));
+        }
+        Schema::try_merge(schemas).ok().map(Arc::new)
+    }
+}
+
+/// Returns the columns of an Arrow file or stream, which are at its start.
+async fn arrow_schema(store: &Arc<dyn ObjectStore>, object: &ObjectMeta) -> Option<SchemaRef> {
+    let start = store.get_range(&object.location, 0..object.size.min(INSPECTED_BYTES)).await.ok()?;
+    let stream = match start.strip_prefix(ARROW) {
+        Some(file) => file.iter().copied().skip_while(|byte| *byte == 0).collect(),
+        None => start.to_vec(),
+    };
+    Some(StreamReader::try_new(Cursor::new(stream), None).ok()?.schema())
 }
 
 #[async_trait]
@@ -87,7 +107,13 @@ impl Infer for CheckedFormat {
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
         // First, so that the cached metadata is that of Parquet files with many columns.
-        let schema = self.0.infer_schema(state, store, objects).await?;
+        let schema = match self.0.infer_schema(state, store, objects).await {
+            Ok(schema) => schema,
+            Err(error) => match self.arrow_columns(store, objects).await {
+                Some(schema) => schema,
+                None => return Err(error),
+            },
+        };
         for object in objects {
             let names = self.names(state, store, object).await.unwrap_or_default();
             let mut seen = HashSet::new();

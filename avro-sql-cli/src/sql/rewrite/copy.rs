@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::Value;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::words::is_space;
+use super::tokens::is_space;
 
 /// Zstandard's level where none is given, as in DataFusion and DuckDB.
 const ZSTD_LEVEL: i64 = 3;

@@ -26,8 +26,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::names::folded;
+use super::tokens::is_space;
 use super::visit;
-use super::words::is_space;
 
 /// Macros that may be inside of each other.
 const DEPTH_MAX: usize = 32;

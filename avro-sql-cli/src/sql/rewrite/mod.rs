@@ -2,10 +2,13 @@
 //!
 //! The statement is rewritten around the parser: [`words`] turns keywords used as column names into names, and short
 //! forms into long ones; [`lambdas`] finds lambdas; [`numbers`] reads numbers; [`parameters`] and [`stdin`] put values
-//! for `$name` and a path for `'-'`; [`definitions`] replaces macros and variables; [`unsupported`] rejects what the
-//! engine would silently ignore; [`names`] resolves columns and fields, and names the result's columns; [`syntax`] and
-//! [`sort_keys`] rewrite syntax, [`time`] time zones; [`groups`] and [`retries`] rewrite what fails to plan.
+//! for `$name` and a path for `'-'`; [`definitions`] replaces macros and variables; [`pivot`] and [`shares`] run
+//! queries for what the plan depends on; [`unsupported`] rejects what the engine would silently ignore; [`tables`] and
+//! [`top_n`] write what the engine does not have as queries and lists; [`names`] resolves columns and fields, and
+//! names the result's columns; [`syntax`] and [`sort_keys`] rewrite syntax, [`time`] time zones; [`groups`] and
+//! [`retries`] rewrite what fails to plan.
 
+mod absent;
 mod array;
 mod arrows;
 mod copy;
@@ -21,13 +24,17 @@ mod probe;
 mod quantified;
 mod retries;
 mod sample;
+mod shares;
 mod sort_keys;
 mod star_like;
 mod stdin;
 mod summarize;
 mod synonyms;
 mod syntax;
+mod tables;
 mod time;
+mod tokens;
+mod top_n;
 mod types;
 mod unnest;
 mod unsupported;
@@ -59,6 +66,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan>
     definitions::replace(state, &mut statement)?;
     sample::replace_all(&mut statement)?;
     pivot::with_values(state, &mut statement, names_places).await?;
+    shares::replace(state, &mut statement, names_places).await?;
     plan_statement(state, statement, names_places).await
 }
 
@@ -74,6 +82,8 @@ async fn plan_statement(state: &SessionState, mut statement: Statement, names_pl
     visit(&mut statement, &mut unsupported);
     unsupported.into_result()?;
     visit(&mut statement, &mut synonyms::Synonyms::default());
+    visit(&mut statement, &mut tables::TableCalls);
+    visit(&mut statement, &mut top_n::TopN);
     visit(&mut statement, &mut lambdas::Lambdas);
     visit(&mut statement, &mut arrows::Arrows);
     let mut state = names::once(state, names_places);

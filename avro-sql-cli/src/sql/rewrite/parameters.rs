@@ -22,7 +22,7 @@ impl Parameters {
 
     /// Puts the values in the place of their names.
     pub(super) fn bind(&self, statement: &mut Statement) -> Result<()> {
-        let mut binder = Binder { values: &self.0, missing: None };
+        let mut binder = ParameterBinder { values: &self.0, missing: None };
         visit(statement, &mut binder);
         match binder.missing {
             Some(name) => plan_err!("${name} has no value; pass one with -p {name}=VALUE"),
@@ -31,13 +31,13 @@ impl Parameters {
     }
 }
 
-struct Binder<'a> {
+struct ParameterBinder<'a> {
     values: &'a BTreeMap<String, String>,
     /// The first name without a value.
     missing: Option<String>,
 }
 
-impl VisitorMut for Binder<'_> {
+impl VisitorMut for ParameterBinder<'_> {
     type Break = Infallible;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {

@@ -1,5 +1,6 @@
 //! `PIVOT t ON kind USING sum(x) GROUP BY day` and `UNPIVOT t ON a, b`, as in DuckDB: rewrites them as the standard's
-//! `SELECT * FROM t PIVOT (sum(x) FOR kind IN (..))`, and looks up the values of `ON` where none are given.
+//! `SELECT * FROM t PIVOT (sum(x) FOR kind IN (..))`, and looks up the values of `ON` where none are given. On several
+//! columns, there is a column for each combination of their values.
 //!
 //! `names/pivot.rs` makes queries of the standard's form. It has no `GROUP BY`, so the call `__pivot_groups(day)`
 //! stands for it among the aggregates.
@@ -22,7 +23,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::summarize::creates;
-use super::words::{AFTER_COLUMN, is_space, whitespace};
+use super::tokens::{AFTER_COLUMN, is_space, whitespace};
 
 /// The function that stands for `GROUP BY`.
 pub(super) const GROUPS: &str = "__pivot_groups";
@@ -116,9 +117,16 @@ fn pivot(tokens: &mut Vec<TokenWithSpan>, at: usize) -> Result<()> {
     let (Some(source), Some(on)) = (clauses.take(Keyword::NoKeyword), clauses.take(Keyword::ON)) else {
         return plan_err!("write PIVOT table ON column USING sum(x) GROUP BY ..");
     };
-    if on.contains(&Token::Comma) {
-        return plan_err!("PIVOT .. ON takes one column here; join several with ||");
-    }
+    let columns = items(&on);
+    let mut values = clauses.take(Keyword::IN);
+    let on = match columns.as_slice() {
+        [_] => on,
+        several if values.is_none() => {
+            values = Some(combinations(several, &source));
+            joined(several.iter().map(|column| column.to_vec()))
+        }
+        _ => return plan_err!("PIVOT on several columns takes no IN; join them with ||"),
+    };
     let mut made = [word("SELECT").as_slice(), &[Token::Mul], &word("FROM")].concat();
     made.extend(source);
     made.extend(word("PIVOT"));
@@ -136,7 +144,7 @@ fn pivot(tokens: &mut Vec<TokenWithSpan>, at: usize) -> Result<()> {
     made.extend(word("FOR"));
     made.extend(on);
     made.extend(word("IN"));
-    match clauses.take(Keyword::IN) {
+    match values {
         Some(values) => made.extend(values),
         None => made.extend([Token::LParen, Token::make_keyword("ANY"), Token::RParen]),
     }
@@ -147,6 +155,73 @@ fn pivot(tokens: &mut Vec<TokenWithSpan>, at: usize) -> Result<()> {
     }
     replace(tokens, at, clauses.end, made);
     Ok(())
+}
+
+/// Splits a list at its commas.
+fn items(list: &[Token]) -> Vec<&[Token]> {
+    let mut depth = 0usize;
+    let is_comma = |token: &Token| {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && *token == Token::Comma
+    };
+    list.split(is_comma).collect()
+}
+
+/// Returns the text of values with `_` between them: `CAST(a AS VARCHAR) || '_' || CAST(b AS VARCHAR)`.
+fn joined(values: impl Iterator<Item = Vec<Token>>) -> Vec<Token> {
+    let mut made = Vec::new();
+    for (n, value) in values.enumerate() {
+        if n > 0 {
+            made.extend([Token::StringConcat, Token::SingleQuotedString("_".to_owned()), Token::StringConcat]);
+        }
+        made.extend([Token::make_keyword("CAST"), Token::LParen]);
+        made.extend(value);
+        made.extend(word("AS"));
+        made.extend([Token::make_keyword("VARCHAR"), Token::RParen]);
+    }
+    made
+}
+
+/// Returns a query of all combinations of the values of several columns, in their order.
+fn combinations(columns: &[&[Token]], source: &[Token]) -> Vec<Token> {
+    let key = |n: usize| Token::make_word(&format!("pivot_key_{n}"), None);
+    let mut made = vec![Token::LParen];
+    made.extend(word("SELECT"));
+    made.extend(joined((0..columns.len()).map(|n| vec![key(n)])));
+    made.extend(word("FROM"));
+    for (n, column) in columns.iter().enumerate() {
+        if n > 0 {
+            made.extend([word("CROSS"), word("JOIN")].concat());
+        }
+        made.push(Token::LParen);
+        made.extend([word("SELECT"), word("DISTINCT")].concat());
+        made.extend(column.to_vec());
+        made.extend(word("AS"));
+        made.push(key(n));
+        made.extend(word("FROM"));
+        made.extend(source.to_vec());
+        made.push(Token::RParen);
+        made.extend(word("AS"));
+        made.push(Token::make_word(&format!("pivot_{n}"), None));
+    }
+    for n in 0..columns.len() {
+        made.extend(word(if n == 0 { "WHERE" } else { "AND" }));
+        made.push(key(n));
+        made.extend([word("IS"), word("NOT"), word("NULL")].concat());
+    }
+    made.extend([word("ORDER"), word("BY")].concat());
+    for n in 0..columns.len() {
+        if n > 0 {
+            made.push(Token::Comma);
+        }
+        made.push(key(n));
+    }
+    made.push(Token::RParen);
+    made
 }
 
 fn unpivot(tokens: &mut Vec<TokenWithSpan>, at: usize) -> Result<()> {
@@ -206,7 +281,10 @@ impl VisitorMut for Sources {
         match self {
             Sources::Collect(queries, with) => {
                 let query = match value_source {
-                    PivotValueSource::Subquery(query) => Some((**query).clone()),
+                    PivotValueSource::Subquery(query) => {
+                        let with = query.with.clone().or_else(|| with.clone());
+                        Some(Query { with, ..(**query).clone() })
+                    }
                     _ => value_column.first().and_then(|column| distinct(table, column, with.clone())),
                 };
                 match query {

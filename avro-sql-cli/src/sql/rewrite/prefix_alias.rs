@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::words::{is_space, whitespace};
+use super::tokens::{is_space, whitespace};
 
 /// Keywords that end the list of a `SELECT`.
 const ENDS: [Keyword; 12] = [

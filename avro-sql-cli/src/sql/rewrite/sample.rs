@@ -17,8 +17,8 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::tokens::{is_space, whitespace};
 use super::visit;
-use super::words::{is_space, whitespace};
 
 /// The column of the sort key of a sample.
 const KEY: &str = "__sample";
@@ -26,16 +26,6 @@ const KEY: &str = "__sample";
 /// Rewrites `USING SAMPLE ..` as `TABLESAMPLE ..` after the table.
 pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
     percents(tokens);
-    let is_share = |at: usize| {
-        let number = next(tokens, at + 1)?;
-        let percent = next(tokens, number + 1)?;
-        let after = next(tokens, percent + 1).and_then(|after| tokens.get(after));
-        let ends = after.is_none_or(|after| matches!(after.token, Token::SemiColon | Token::RParen));
-        Some(is_word(tokens, at, "LIMIT") && tokens.get(percent)?.token == Token::Mod && ends)
-    };
-    if (0..tokens.len()).any(|at| is_share(at).unwrap_or(false)) {
-        return plan_err!("LIMIT takes a number of rows; for a random share of them, use USING SAMPLE 10%");
-    }
     for at in (0..tokens.len()).rev() {
         if is_word(tokens, at, "USING") && next(tokens, at + 1).is_some_and(|next| is_word(tokens, next, "SAMPLE")) {
             using_sample(tokens, at)?;

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::words::is_space;
+use super::tokens::is_space;
 
 /// Rewrites `* LIKE`, `* ILIKE` and `* SIMILAR TO` that begin an item.
 pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) {

@@ -16,7 +16,7 @@ use crate::files::stdin;
 
 /// Replaces the names of standard input with the path of its copy.
 pub(super) async fn bind(statement: &mut Statement) -> Result<()> {
-    let mut names = Names::default();
+    let mut names = StdinNames::default();
     names.bind(statement);
     if !names.found {
         return Ok(());
@@ -34,12 +34,12 @@ fn copy_text(copy: &Path) -> Result<String> {
 
 /// Looks for the names, or replaces them.
 #[derive(Default)]
-struct Names {
+struct StdinNames {
     found: bool,
     copy: Option<String>,
 }
 
-impl Names {
+impl StdinNames {
     fn bind(&mut self, statement: &mut Statement) {
         match statement {
             Statement::CreateExternalTable(create) => {
@@ -59,7 +59,7 @@ impl Names {
     }
 }
 
-impl VisitorMut for Names {
+impl VisitorMut for StdinNames {
     type Break = Infallible;
 
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Infallible> {

@@ -5,7 +5,7 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::words::{AFTER_COLUMN, is_space, whitespace};
+use super::tokens::{AFTER_COLUMN, is_space, whitespace};
 
 /// Rewrites every such query.
 pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) {

@@ -4,7 +4,7 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::words::is_space;
+use super::tokens::is_space;
 
 /// Rewrites the type in casts. The function `struct(..)` stays as it is.
 pub(super) fn rewrite(tokens: &mut [TokenWithSpan]) {

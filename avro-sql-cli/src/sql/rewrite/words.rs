@@ -3,8 +3,9 @@
 //! - A keyword where a column must be, as in `SELECT id, offset, "end" FROM ..`, becomes a name.
 //! - DuckDB's short forms become long ones: `FROM t WHERE ..`, `DESCRIBE read_avro(..)`, `SHOW COLUMNS FROM t`.
 
-use super::{copy, pivot, prefix_alias, sample, star_like, summarize, types};
-use datafusion::common::Result;
+use super::tokens::{AFTER_COLUMN, is_space, whitespace};
+use super::{absent, copy, pivot, prefix_alias, sample, shares, star_like, summarize, types};
+use datafusion::common::{Result, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -96,43 +97,18 @@ const BEFORE_COLUMN: &[Keyword] = &[
     Keyword::EXCLUDE,
 ];
 
-/// Keywords that may follow an expression and never begin one.
-pub(super) const AFTER_COLUMN: &[Keyword] = &[
-    Keyword::FROM,
-    Keyword::WHERE,
-    Keyword::GROUP,
-    Keyword::HAVING,
-    Keyword::ORDER,
-    Keyword::LIMIT,
-    Keyword::OFFSET,
-    Keyword::QUALIFY,
-    Keyword::UNION,
-    Keyword::EXCEPT,
-    Keyword::INTERSECT,
-    Keyword::AS,
-    Keyword::ASC,
-    Keyword::DESC,
-    Keyword::NULLS,
-    Keyword::AND,
-    Keyword::OR,
-    Keyword::IS,
-    Keyword::IN,
-    Keyword::LIKE,
-    Keyword::ILIKE,
-    Keyword::BETWEEN,
-    Keyword::WHEN,
-    Keyword::THEN,
-    Keyword::ELSE,
-    Keyword::END,
-];
-
 /// Returns the adjusted tokens of a statement.
 pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
     let mut tokens = tokens.map_err(|e| DataFusionError::from(ParserError::from(e)))?;
+    if tokens.windows(2).any(|pair| pair.iter().all(|token| token.token == Token::Mul)) {
+        return plan_err!("`**` is not an operator here; use power(x, y)");
+    }
+    absent::reject(&tokens)?;
     copy::rewrite(&mut tokens)?;
     pivot::rewrite(&mut tokens)?;
     sample::rewrite(&mut tokens)?;
+    shares::rewrite(&mut tokens);
     prefix_alias::rewrite(&mut tokens);
     star_like::rewrite(&mut tokens);
     summarize::rewrite(&mut tokens);
@@ -391,12 +367,4 @@ fn insert(tokens: &mut Vec<TokenWithSpan>, at: usize, words: &[&str]) {
         [token, whitespace()].map(|token| TokenWithSpan { token, span })
     });
     tokens.splice(at..at, made.collect::<Vec<_>>());
-}
-
-pub(super) fn whitespace() -> Token {
-    Token::Whitespace(datafusion::sql::sqlparser::tokenizer::Whitespace::Space)
-}
-
-pub(super) fn is_space(token: &Token) -> bool {
-    matches!(token, Token::Whitespace(_))
 }

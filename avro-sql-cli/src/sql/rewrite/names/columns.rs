@@ -15,20 +15,20 @@ use super::items::{ColumnOrigin, OutputColumn};
 use super::scope::spelled;
 
 /// Finds the first call of `COLUMNS`, and replaces all by a column.
-enum Calls<'a> {
+enum ColumnsCalls<'a> {
     Find(Option<Box<Expr>>),
     Replace(&'a Expr),
 }
 
-impl VisitorMut for Calls<'_> {
+impl VisitorMut for ColumnsCalls<'_> {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if argument(expr).is_some() {
             match self {
-                Calls::Find(found @ None) => *found = Some(Box::new(expr.clone())),
-                Calls::Find(_) => {}
-                Calls::Replace(column) => *expr = (*column).clone(),
+                ColumnsCalls::Find(found @ None) => *found = Some(Box::new(expr.clone())),
+                ColumnsCalls::Find(_) => {}
+                ColumnsCalls::Replace(column) => *expr = (*column).clone(),
             }
         }
         ControlFlow::Continue(())
@@ -49,18 +49,18 @@ impl Binder<'_> {
     pub(super) fn expand_columns(&mut self, items: &mut Vec<SelectItem>) -> Result<()> {
         let mut expanded = Vec::with_capacity(items.len());
         for mut item in std::mem::take(items) {
-            let mut found = Calls::Find(None);
+            let mut found = ColumnsCalls::Find(None);
             let _ = match &mut item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => expr.visit(&mut found),
                 _ => ControlFlow::Continue(()),
             };
-            let Calls::Find(Some(call)) = found else {
+            let ColumnsCalls::Find(Some(call)) = found else {
                 expanded.push(item);
                 continue;
             };
             for column in self.chosen(&call)? {
                 let mut item = item.clone();
-                let _ = item.visit(&mut Calls::Replace(&column));
+                let _ = item.visit(&mut ColumnsCalls::Replace(&column));
                 expanded.push(item);
             }
         }

@@ -1,0 +1,260 @@
+//! Avro files as an object that may be read again and again.
+
+use crate::batches::{Columns, Stream};
+use crate::engine::{Engine, failed};
+use crate::error::raise;
+use crate::memory_file::MemoryFiles;
+use crate::notes::Notes;
+use crate::plain::plain_schema;
+use crate::statement::Selection;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use avro_datafusion::{AvroOptions, AvroTable, ScanObserver, StoredFile, Strings, configure_stores};
+use avro_sql_cli::embed::{Class, Failure, Run, Session, Settings};
+use datafusion::common::TableReference;
+use datafusion::datasource::TableProvider;
+use datafusion::datasource::listing::ListingTableUrl;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyDict;
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use url::Url;
+
+/// Numbers of the tables, as each needs a name.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Avro files: which, and how they are read.
+#[pyclass(frozen, name = "Source", module = "avro_sql._native")]
+pub(crate) struct Source {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Arc<Engine>,
+    session: Arc<Session>,
+    paths: Vec<String>,
+    options: AvroOptions,
+    notes: Arc<Notes>,
+    /// The files, if they are in memory.
+    memory: Option<MemoryFiles>,
+    /// Whether the session has options of its own for object stores.
+    own_stores: bool,
+    /// The table with string views, and the one with plain strings, once they are asked for.
+    tables: Mutex<[Option<Arc<Table>>; 2]>,
+}
+
+/// A table that is registered with a session until it is dropped.
+struct Table {
+    session: Arc<Session>,
+    name: String,
+    provider: Arc<AvroTable>,
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // It is there, as nobody else knows its name.
+        let _ = self.session.context().deregister_table(self.name.as_str());
+    }
+}
+
+/// What is kept while the rows of a scan are read.
+type Guard = (Arc<Inner>, Arc<Table>);
+
+impl Inner {
+    /// Returns the table with strings of this kind.
+    async fn table(&self, strings: Strings) -> Result<Arc<Table>, Failure> {
+        let at = usize::from(strings == Strings::Utf8);
+        let known = |set: Option<Arc<Table>>| {
+            let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot = tables.get_mut(at)?;
+            if let Some(table) = set {
+                *slot = Some(table);
+            }
+            slot.clone()
+        };
+        if let Some(table) = known(None) {
+            return Ok(table);
+        }
+        let context = self.session.context();
+        let options = self.options.clone().with_strings(strings);
+        let provider = Arc::new(AvroTable::try_new(&context.state(), self.paths.clone(), options).await?);
+        let name = format!("avro_scan_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        context.register_table(name.as_str(), Arc::clone(&provider) as _)?;
+        let table = Arc::new(Table { session: Arc::clone(&self.session), name, provider });
+        known(Some(Arc::clone(&table)));
+        Ok(table)
+    }
+}
+
+impl Source {
+    /// Makes the files a table of another session, with the object stores that they need.
+    pub(crate) fn register(&self, py: Python<'_>, with: &Arc<Session>, name: String) -> PyResult<Arc<AvroTable>> {
+        let (inner, with) = (Arc::clone(&self.inner), Arc::clone(with));
+        self.inner.engine.run(py, async move {
+            let table = inner.table(Strings::View).await?;
+            if inner.own_stores || inner.memory.is_some() {
+                let (from, to) = (inner.session.context().runtime_env(), with.context().runtime_env());
+                for url in inner.paths.iter().filter_map(|path| Url::parse(path).ok()) {
+                    to.register_object_store(&url, from.object_store(ListingTableUrl::parse(&url)?.object_store())?);
+                }
+            }
+            let context = with.context();
+            context.deregister_table(TableReference::bare(name.as_str()))?;
+            context.register_table(TableReference::bare(name), Arc::clone(&table.provider) as _)?;
+            Ok(Arc::clone(&table.provider))
+        })
+    }
+}
+
+#[pymethods]
+impl Source {
+    /// Finds the files and reads their headers.
+    #[new]
+    #[pyo3(signature = (paths, files, options, storage_options))]
+    fn new(
+        py: Python<'_>,
+        paths: Vec<String>,
+        files: Vec<PyBackedBytes>,
+        options: Vec<(String, String)>,
+        storage_options: HashMap<String, String>,
+    ) -> PyResult<Source> {
+        let engine = Engine::get(py)?;
+        let notes = Arc::new(Notes::default());
+        let mut reading = AvroOptions::default();
+        for (name, value) in &options {
+            reading.set(name, value).map_err(|e| raise(py, e))?;
+        }
+        let reading = reading.with_observer(Arc::clone(&notes) as Arc<dyn ScanObserver>);
+        let shared = Arc::clone(&engine);
+        let inner = engine.run(py, async move {
+            let own_stores = !storage_options.is_empty();
+            let session = match own_stores {
+                false => Arc::clone(&shared.session),
+                // The options are those of a bucket for a whole session, so they get a session of their own.
+                true => {
+                    let session = Session::open(Settings::default(), &AvroOptions::default())?;
+                    configure_stores(&session.context().runtime_env(), &paths, &storage_options)?;
+                    Arc::new(session)
+                }
+            };
+            let (paths, memory) = match files.is_empty() {
+                true => (paths, None),
+                false => {
+                    let memory = MemoryFiles::register(&session, files).await?;
+                    (memory.urls.clone(), Some(memory))
+                }
+            };
+            let tables = Mutex::default();
+            let inner = Inner { engine: shared, session, paths, options: reading, notes, memory, own_stores, tables };
+            inner.table(inner.options.strings).await?;
+            Ok(Arc::new(inner))
+        })?;
+        Ok(Source { inner })
+    }
+
+    /// Returns the Avro schema as JSON: that of the files, merged, or the reader's schema.
+    fn avro_schema(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.engine.run(py, async move {
+            let table = inner.table(Strings::View).await?;
+            Ok(table.provider.schema().metadata().get("avro.schema").cloned())
+        })
+    }
+
+    /// Returns the paths or URLs of the files.
+    fn files(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.engine.run(py, async move {
+            let mut names = vec![];
+            for path in &inner.paths {
+                let found = StoredFile::find(&inner.session.context().state(), path, &inner.options).await?;
+                names.extend(found.iter().map(StoredFile::name));
+            }
+            Ok(names)
+        })
+    }
+
+    /// Returns the columns of a selection, without reading rows.
+    #[pyo3(signature = (columns, condition, plain_strings, dense_unions))]
+    fn columns(
+        &self,
+        py: Python<'_>,
+        columns: Option<Vec<String>>,
+        condition: Option<String>,
+        plain_strings: bool,
+        dense_unions: bool,
+    ) -> PyResult<Columns> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.engine.run(py, async move {
+            let table = inner.table(if plain_strings { Strings::Utf8 } else { Strings::View }).await?;
+            let selection = Selection { columns, condition, n_rows: None };
+            let sql = selection.query(&table.name, &table.provider.schema())?;
+            let mut run = Run::default();
+            run.dense_unions = dense_unions;
+            let schema = inner.session.columns(&sql, &run).await?;
+            Ok(Columns(plain_schema(&schema).filter(|_| plain_strings).unwrap_or(schema)))
+        })
+    }
+
+    /// Starts to read a selection.
+    #[pyo3(signature = (columns, condition, n_rows, batch_size, plain_strings, dense_unions))]
+    #[allow(clippy::too_many_arguments)] // Python passes them by name
+    fn open(
+        &self,
+        py: Python<'_>,
+        columns: Option<Vec<String>>,
+        condition: Option<String>,
+        n_rows: Option<u64>,
+        batch_size: Option<usize>,
+        plain_strings: bool,
+        dense_unions: bool,
+    ) -> PyResult<Stream> {
+        let inner = Arc::clone(&self.inner);
+        let mut run = Run::default();
+        run.batch_rows = batch_size.map(positive).transpose()?;
+        run.dense_unions = dense_unions;
+        let rows = self.inner.engine.run(py, async move {
+            let table = inner.table(if plain_strings { Strings::Utf8 } else { Strings::View }).await?;
+            let selection = Selection { columns, condition, n_rows };
+            let sql = selection.query(&table.name, &table.provider.schema())?;
+            let (engine, session) = (Arc::clone(&inner.engine), Arc::clone(&inner.session));
+            let guard: Arc<Guard> = Arc::new((inner, table));
+            engine.start(session, sql, run, plain_strings, Some(guard as _)).await
+        })?;
+        Ok(Stream::of_query(rows))
+    }
+
+    /// Counts the rows of a selection; without a condition, from the headers of the blocks.
+    #[pyo3(signature = (condition, n_rows))]
+    fn count(&self, py: Python<'_>, condition: Option<String>, n_rows: Option<u64>) -> PyResult<u64> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.engine.run(py, async move {
+            let table = inner.table(Strings::View).await?;
+            let selection = Selection { columns: None, condition, n_rows };
+            let mut answer = inner.session.start(&selection.count(&table.name), &Run::default()).await?;
+            let batch = answer.next().await?;
+            let count = batch.as_ref().and_then(|batch| batch.columns().first()?.as_primitive_opt::<Int64Type>());
+            let count = count.and_then(|count| count.values().first()).and_then(|n| u64::try_from(*n).ok());
+            count.ok_or_else(|| failed(Class::Internal, "internal error: no count".to_owned()))
+        })
+    }
+
+    /// Returns the blocks that were skipped so far.
+    fn skipped<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.inner.notes.skipped(py)
+    }
+
+    /// Returns the warnings so far.
+    fn warnings(&self) -> Vec<String> {
+        self.inner.notes.warnings()
+    }
+}
+
+/// Returns a number of rows, which must not be 0.
+pub(crate) fn positive(n: usize) -> PyResult<NonZeroUsize> {
+    NonZeroUsize::new(n).ok_or_else(|| PyValueError::new_err("batch_size: expected at least 1, found 0"))
+}
