@@ -114,7 +114,7 @@ impl ChannelResolver for Channels {
     async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
         let channel = Authorized { channel: self.channel(url)?, token: self.0.token.clone() };
         let client = create_worker_client(BoxCloneSyncChannel::new(channel));
-        Ok(Box::new(Named { url: url.clone(), client }))
+        Ok(Box::new(NamedWorker { url: url.clone(), client }))
     }
 }
 
@@ -168,12 +168,12 @@ impl Service<Request<Body>> for Authorized {
 }
 
 /// A worker's client whose errors name the worker.
-struct Named {
+struct NamedWorker {
     url: Url,
     client: Box<dyn WorkerChannel>,
 }
 
-impl Named {
+impl NamedWorker {
     fn explain(&self) -> impl Fn(DataFusionError) -> DataFusionError + Send + 'static + use<> {
         let url = self.url.clone();
         move |e| explain(&url, e)
@@ -181,7 +181,7 @@ impl Named {
 }
 
 #[async_trait]
-impl WorkerChannel for Named {
+impl WorkerChannel for NamedWorker {
     async fn coordinator_channel(
         &mut self,
         headers: HeaderMap,

@@ -138,7 +138,7 @@ where
             counts.refused.fetch_add(1, Ordering::Relaxed);
             return Box::pin(async move { Ok(status.into_http()) });
         }
-        let running = is_task.then(|| Running::start(counts, log, &request));
+        let running = is_task.then(|| RunningTask::start(counts, log, &request));
         let panics = PANICS.load(Ordering::SeqCst);
         let counts = Arc::clone(counts);
         // The service that is ready is this one, not its clone.
@@ -156,24 +156,24 @@ where
 }
 
 /// A task while it runs.
-struct Running {
+struct RunningTask {
     counts: Arc<WorkerCounts>,
     log: Log,
     query: String,
     start: Instant,
 }
 
-impl Running {
-    fn start(counts: &Arc<WorkerCounts>, log: &Log, request: &Request<Body>) -> Running {
+impl RunningTask {
+    fn start(counts: &Arc<WorkerCounts>, log: &Log, request: &Request<Body>) -> RunningTask {
         counts.tasks_running.fetch_add(1, Ordering::SeqCst);
         counts.tasks.fetch_add(1, Ordering::Relaxed);
         let query = query_id(request.headers()).to_owned();
         log(&format!("query {query}: a task starts"));
-        Running { counts: Arc::clone(counts), log: Arc::clone(log), query, start: Instant::now() }
+        RunningTask { counts: Arc::clone(counts), log: Arc::clone(log), query, start: Instant::now() }
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningTask {
     fn drop(&mut self) {
         (self.log)(&format!("query {}: a task ended after {:.3} s", self.query, self.start.elapsed().as_secs_f64()));
         if self.counts.tasks_running.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -188,7 +188,7 @@ struct Answer {
     panics: u64,
     is_rows: bool,
     counts: Arc<WorkerCounts>,
-    _running: Option<Running>,
+    _running: Option<RunningTask>,
 }
 
 impl http_body::Body for Answer {

@@ -13,7 +13,7 @@ use crate::options::{MemoryLimit, Security, WorkerTask, Workers, parse_memory_li
 #[derive(Args, Default)]
 #[command(next_help_heading = "Workers")]
 pub(super) struct WorkersArguments {
-    /// Run queries on these workers: HOST:PORT, or dns://NAME:PORT for all machines of a name (see avro-sql help worker)
+    /// Run queries on these workers: HOST:PORT, or dns://NAME:PORT for all machines of a name (see help worker)
     #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
     workers: Vec<String>,
     /// Run queries on the workers in this file, one on each line
@@ -67,7 +67,7 @@ pub(super) struct WorkerArguments {
 }
 
 impl WorkersArguments {
-    /// Returns the workers; `None` if there are none, neither here nor in the environment.
+    /// Returns the workers; `None` if neither the arguments nor the environment name any.
     pub(super) fn workers(self) -> Result<Option<Workers>> {
         let is_given = !self.workers.is_empty() || self.workers_file.is_some();
         let (mut addresses, mut file) = (self.workers, self.workers_file);
