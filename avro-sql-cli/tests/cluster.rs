@@ -157,24 +157,6 @@ fn answers_equal_those_of_one_machine() {
 }
 
 #[test]
-fn case_files_match_on_workers() {
-    let cluster = Cluster::start(&[]);
-    let workers = cluster.addresses();
-    let mut wrong = Vec::new();
-    for file in support::cases::files() {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let found = support::cases::play(&text, &[("AVRO_SQL_WORKERS", &workers)]);
-        let pairs = text.lines().zip(found.lines()).enumerate().filter(|(_, (expected, found))| expected != found);
-        wrong.extend(
-            pairs
-                .take(5)
-                .map(|(n, (expected, found))| format!("{}:{}\n-- {expected}\n-- {found}", file.display(), n + 1)),
-        );
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
 fn settings_of_the_session_travel() {
     let cluster = Cluster::start(&[]);
     let zone = "SET datafusion.execution.time_zone = '+05:30';";

@@ -136,7 +136,7 @@ impl ClusterPlanner {
         self.local.create_physical_plan(logical, &state).await
     }
 
-    /// Puts the plan for workers into the answer of `EXPLAIN`, or the reason why this machine runs the query.
+    /// Puts the plan for workers into the answer of `EXPLAIN`, or why the query stays on this machine.
     async fn explain(
         &self,
         explain: &Explain,

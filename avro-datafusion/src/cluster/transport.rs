@@ -81,11 +81,11 @@ pub struct TlsFiles {
     pub certificate: Option<PathBuf>,
     /// The key of the certificate.
     pub key: Option<PathBuf>,
-    /// The authority that signed the certificates of workers; without one, the system's authorities.
+    /// The authority that signed the certificates of workers. By default, those of the system.
     pub ca: Option<PathBuf>,
     /// The authority that signed the certificates of clients. With it, a worker talks only to clients that have one.
     pub client_ca: Option<PathBuf>,
-    /// The name that certificates of workers must have; without one, the name in the worker's URL.
+    /// The name that certificates of workers must have. By default, that in the worker's URL.
     pub server_name: Option<String>,
 }
 

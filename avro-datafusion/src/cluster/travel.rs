@@ -4,7 +4,7 @@
 //! an error. Plans with these stay on one machine.
 
 use crate::compat;
-use crate::proto::functions::{Functions, Table, describe, extends, is_own, kind_of, register};
+use crate::proto::functions::{KnownFunctions, Table, describe, extends, is_own, kind_of, register};
 use crate::proto::{AvroCodec, file_scan};
 use crate::scan::source::AvroSource;
 use arrow_schema::{Field, Schema};
@@ -88,7 +88,7 @@ pub(super) fn why_local(plan: &Arc<dyn ExecutionPlan>, config: &SessionConfig) -
     Ok(reason)
 }
 
-fn why_local_node(node: &Arc<dyn ExecutionPlan>, functions: &Functions) -> Result<Option<String>> {
+fn why_local_node(node: &Arc<dyn ExecutionPlan>, functions: &KnownFunctions) -> Result<Option<String>> {
     let is_wide = |n: usize| u32::try_from(n).is_err();
     if let Some((_, source)) = avro_scan(node)
         && source.headers.options().on_corrupt_block == OnCorruptBlock::Skip
@@ -120,14 +120,14 @@ fn aggregate_of_window(window: &Arc<dyn WindowExpr>) -> Option<&AggregateUDF> {
 }
 
 /// A program's own aggregates are looked up by name.
-fn why_local_aggregate(function: &AggregateUDF, functions: &Functions) -> Option<String> {
+fn why_local_aggregate(function: &AggregateUDF, functions: &KnownFunctions) -> Option<String> {
     let known = functions.aggregate.get(function.name())?;
     (known.as_ref() != function).then(|| format!("workers have another function {}", function.name()))
 }
 
 fn why_local_exprs(
     node: &Arc<dyn ExecutionPlan>,
-    functions: &Functions,
+    functions: &KnownFunctions,
     is_of_program: &dyn Fn(&str) -> bool,
 ) -> Result<Option<String>> {
     let mut reason = None;
@@ -142,7 +142,7 @@ fn why_local_exprs(
 
 fn why_local_expr(
     expr: &Arc<dyn PhysicalExpr>,
-    functions: &Functions,
+    functions: &KnownFunctions,
     is_of_program: &dyn Fn(&str) -> bool,
 ) -> Result<Option<String>> {
     if let Some(cast) = expr.downcast_ref::<CastExpr>() {

@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 /// The functions of a kind of session, by name and alias.
-pub(crate) struct Functions {
+pub(crate) struct KnownFunctions {
     pub(crate) scalar: HashMap<String, Arc<ScalarUDF>>,
     pub(crate) aggregate: HashMap<String, Arc<AggregateUDF>>,
 }
@@ -35,20 +35,20 @@ pub(crate) enum Table {
 
 const TABLES: [Table; 3] = [Table::Native, Table::Plain, Table::Exact];
 
-impl Functions {
-    fn of_state(state: &SessionState) -> Functions {
-        Functions { scalar: state.scalar_functions().clone(), aggregate: state.aggregate_functions().clone() }
+impl KnownFunctions {
+    fn of_state(state: &SessionState) -> KnownFunctions {
+        KnownFunctions { scalar: state.scalar_functions().clone(), aggregate: state.aggregate_functions().clone() }
     }
 
     /// Returns the functions of a session after [`register_all`], and with exact SQL.
-    fn of_session(is_exact: bool) -> Result<Functions> {
+    fn of_session(is_exact: bool) -> Result<KnownFunctions> {
         let ctx = SessionContext::new();
         register_all(&ctx)?;
         if is_exact {
             compat::enable_sql_semantics(&ctx)?;
             register_sql_functions(&ctx)?;
         }
-        let mut functions = Functions::of_state(&ctx.state());
+        let mut functions = KnownFunctions::of_state(&ctx.state());
         for function in compat::unregistered().into_iter().chain(sql_functions::unregistered()) {
             functions.scalar.insert(function.name().to_owned(), function);
         }
@@ -66,12 +66,12 @@ impl Table {
     }
 
     /// Returns the functions. They are created once for the process.
-    pub(crate) fn functions(self) -> Result<&'static Functions> {
-        type Made = std::result::Result<Functions, String>;
-        static NATIVE: LazyLock<Functions> =
-            LazyLock::new(|| Functions::of_state(&SessionStateBuilder::new_with_default_features().build()));
-        static PLAIN: LazyLock<Made> = LazyLock::new(|| Functions::of_session(false).map_err(|e| e.to_string()));
-        static EXACT: LazyLock<Made> = LazyLock::new(|| Functions::of_session(true).map_err(|e| e.to_string()));
+    pub(crate) fn functions(self) -> Result<&'static KnownFunctions> {
+        type Made = std::result::Result<KnownFunctions, String>;
+        static NATIVE: LazyLock<KnownFunctions> =
+            LazyLock::new(|| KnownFunctions::of_state(&SessionStateBuilder::new_with_default_features().build()));
+        static PLAIN: LazyLock<Made> = LazyLock::new(|| KnownFunctions::of_session(false).map_err(|e| e.to_string()));
+        static EXACT: LazyLock<Made> = LazyLock::new(|| KnownFunctions::of_session(true).map_err(|e| e.to_string()));
         let made = match self {
             Table::Native => return Ok(&NATIVE),
             Table::Plain => &*PLAIN,
@@ -168,7 +168,7 @@ pub(super) fn find_aggregate(table: u32, name: &str) -> Result<Arc<AggregateUDF>
 /// Registers with a session all functions of a kind of session, as its settings make them.
 #[cfg(feature = "cluster")]
 pub(crate) fn register(state: &mut SessionState, table: Table) -> Result<()> {
-    let Functions { scalar, aggregate } = table.functions()?;
+    let KnownFunctions { scalar, aggregate } = table.functions()?;
     let config = Arc::clone(state.config_options());
     // An alias of one function may be the name of another: names come last.
     for _ in 0..2 {

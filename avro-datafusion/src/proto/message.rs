@@ -56,7 +56,7 @@ pub(super) struct Scan {
     pub(super) preserve_order: bool,
     /// One for each file of `base`, group by group.
     #[prost(message, repeated, tag = "9")]
-    pub(super) files: Vec<File>,
+    pub(super) files: Vec<FileState>,
     /// Results of functions and casts in the projection, then in the predicate, of which DataFusion loses the metadata.
     #[prost(message, repeated, tag = "10")]
     pub(super) results: Vec<CallResult>,
@@ -95,7 +95,7 @@ pub(super) struct Order {
 
 /// What DataFusion does not encode of a file.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct File {
+pub(super) struct FileState {
     #[prost(string, optional, tag = "1")]
     pub(super) e_tag: Option<String>,
     #[prost(string, optional, tag = "2")]
@@ -126,7 +126,7 @@ pub(super) struct CallResult {
 
 /// Where a function is found.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Function {
+pub(super) struct FunctionPlace {
     /// Position in `functions::TABLES`.
     #[prost(uint32, tag = "1")]
     pub(super) table: u32,

@@ -110,7 +110,7 @@ impl PhysicalExtensionCodec for AvroCodec {
 
     fn try_encode_udf(&self, node: &ScalarUDF, buf: &mut Vec<u8>) -> Result<()> {
         match functions::scalar(node)? {
-            Some(table) => message::write(&message::Function { table: table.position() }, buf),
+            Some(table) => message::write(&message::FunctionPlace { table: table.position() }, buf),
             None => Ok(()),
         }
     }
@@ -119,12 +119,12 @@ impl PhysicalExtensionCodec for AvroCodec {
         if buf.is_empty() {
             return not_impl_err!("encoded plan: this session has no function {name}; register it");
         }
-        functions::find_scalar(message::read::<message::Function>(buf)?.table, name, &self.config)
+        functions::find_scalar(message::read::<message::FunctionPlace>(buf)?.table, name, &self.config)
     }
 
     fn try_encode_udaf(&self, node: &AggregateUDF, buf: &mut Vec<u8>) -> Result<()> {
         match functions::aggregate(node)? {
-            Some(table) => message::write(&message::Function { table: table.position() }, buf),
+            Some(table) => message::write(&message::FunctionPlace { table: table.position() }, buf),
             None => Ok(()),
         }
     }
@@ -133,7 +133,7 @@ impl PhysicalExtensionCodec for AvroCodec {
         if buf.is_empty() {
             return not_impl_err!("encoded plan: this session has no aggregate function {name}; register it");
         }
-        functions::find_aggregate(message::read::<message::Function>(buf)?.table, name)
+        functions::find_aggregate(message::read::<message::FunctionPlace>(buf)?.table, name)
     }
 }
 

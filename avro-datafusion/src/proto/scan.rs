@@ -1,7 +1,7 @@
 //! Scans of Avro files as messages.
 
 use super::AvroCodec;
-use super::message::{AccessPlan, CallResult, File, Options, Order, Pair, Scan};
+use super::message::{AccessPlan, CallResult, FileState, Options, Order, Pair, Scan};
 use crate::block_index::{FileIndex, SortKey};
 use crate::diagnostics::observer::ScanObserver;
 use crate::options::read::AvroOptions;
@@ -224,7 +224,7 @@ fn decode_order(order: Order, columns: &Schema) -> Result<SortKey> {
     }
 }
 
-fn encode_file(file: &PartitionedFile) -> Result<File> {
+fn encode_file(file: &PartitionedFile) -> Result<FileState> {
     // The planner uses the hint, the table's name and the order of rows; a scan does not.
     let PartitionedFile {
         object_meta,
@@ -241,7 +241,7 @@ fn encode_file(file: &PartitionedFile) -> Result<File> {
         .get_arc::<BlockAccessPlan>()
         .map(|plan| AccessPlan { bounds: plan.ranges().iter().flat_map(|range| [range.start, range.end]).collect() });
     let was_sent = extensions.get_arc::<SentFile>().is_some_and(|sent| sent.has_index());
-    Ok(File {
+    Ok(FileState {
         e_tag: object_meta.e_tag.clone(),
         version: object_meta.version.clone(),
         has_index: was_sent || extensions.get_arc::<FileIndex>().is_some(),
@@ -249,14 +249,14 @@ fn encode_file(file: &PartitionedFile) -> Result<File> {
     })
 }
 
-fn decode_files(config: &mut FileScanConfig, files: Vec<File>, ctx: &TaskContext) -> Result<()> {
+fn decode_files(config: &mut FileScanConfig, files: Vec<FileState>, ctx: &TaskContext) -> Result<()> {
     let n_partition_values = config.table_partition_cols().len();
     let mut files = files.into_iter();
     let mut groups = vec![];
     for group in std::mem::take(&mut config.file_groups) {
         let mut decoded = vec![];
         for file in group.into_inner() {
-            let Some(File { e_tag, version, has_index, access_plan }) = files.next() else {
+            let Some(FileState { e_tag, version, has_index, access_plan }) = files.next() else {
                 return exec_err!("encoded plan: a file lacks its version");
             };
             if file.partition_values.len() != n_partition_values {

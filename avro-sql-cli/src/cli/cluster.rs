@@ -13,8 +13,7 @@ use crate::options::{MemoryLimit, Security, WorkerTask, Workers, parse_memory_li
 #[derive(Args, Default)]
 #[command(next_help_heading = "Workers")]
 pub(super) struct WorkersArguments {
-    /// Run queries on these workers: HOST:PORT, or dns://NAME:PORT for all machines of a name
-    /// (see avro-sql help worker)
+    /// Run queries on these workers: HOST:PORT, or dns://NAME:PORT for all machines of a name (see help worker)
     #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
     workers: Vec<String>,
     /// Run queries on the workers in this file, one on each line

@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::options::Workers;
 
 /// No workers: there is no value of this type.
-pub(crate) enum Cluster {}
+pub(crate) enum NoCluster {}
 
-impl Cluster {
+impl NoCluster {
     #[allow(clippy::unused_async)]
-    pub(crate) async fn connect(_: &Workers) -> Result<Arc<Cluster>> {
+    pub(crate) async fn connect(_: &Workers) -> Result<Arc<NoCluster>> {
         Err(absent("--workers"))
     }
 

@@ -11,4 +11,4 @@ pub(crate) use members::{Cluster, secrets, told_version, version};
 #[cfg(not(feature = "cluster"))]
 mod absent;
 #[cfg(not(feature = "cluster"))]
-pub(crate) use absent::{Cluster, absent};
+pub(crate) use absent::{NoCluster as Cluster, absent};

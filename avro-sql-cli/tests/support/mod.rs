@@ -1,7 +1,6 @@
 //! Support for the tests of the command: a folder of files, Avro files, and the command itself.
 #![allow(missing_docs, dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-pub(crate) mod cases;
 #[cfg(unix)]
 pub(crate) mod terminal;
 
@@ -16,7 +15,6 @@ use std::process::{Command, Stdio};
 /// A temporary folder in which the command runs.
 pub(crate) struct Folder {
     dir: tempfile::TempDir,
-    variables: Vec<(String, String)>,
 }
 
 /// The result of a run.
@@ -29,13 +27,7 @@ pub(crate) struct Ran {
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        Folder::with_variables(&[])
-    }
-
-    /// Returns a folder in which the command has these environment variables.
-    pub(crate) fn with_variables(variables: &[(&str, &str)]) -> Self {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Folder { dir: tempfile::tempdir().unwrap(), variables: variables.iter().map(owned).collect() }
+        Folder { dir: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -69,7 +61,6 @@ impl Folder {
         for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
-        command.envs(self.variables.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
