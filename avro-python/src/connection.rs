@@ -10,7 +10,7 @@ use crate::scan::{Source, positive};
 use crate::statement::{Selection, quoted};
 use arrow_array::RecordBatch;
 use avro_datafusion::{AvroOptions, ScanObserver};
-use avro_sql_cli::embed::{Run, Session, Settings};
+use avro_sql_cli::embed::{Run, Settings, SqlSession};
 use datafusion::common::TableReference;
 use datafusion::datasource::{MemTable, TableProvider};
 use pyo3::exceptions::PyValueError;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 #[pyclass(frozen, name = "Connection", module = "avro_sql._native")]
 pub(crate) struct Connection {
     engine: Arc<Engine>,
-    session: Arc<Session>,
+    session: Arc<SqlSession>,
     notes: Arc<Notes>,
 }
 
@@ -45,7 +45,7 @@ impl Connection {
         }
         let notes = Arc::new(Notes::default());
         let reading = AvroOptions::default().with_observer(Arc::clone(&notes) as Arc<dyn ScanObserver>);
-        let session = engine.run(py, async move { Session::open(settings, &reading).map(Arc::new) })?;
+        let session = engine.run(py, async move { SqlSession::open(settings, &reading).map(Arc::new) })?;
         Ok(Connection { engine, session, notes })
     }
 

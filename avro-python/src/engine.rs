@@ -8,7 +8,7 @@ use crate::plain::{plain_batch, plain_schema};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, SchemaRef};
 use avro_datafusion::AvroOptions;
-use avro_sql_cli::embed::{Answer, Class, Failure, Run, STACK_BYTES, Session, Settings};
+use avro_sql_cli::embed::{Answer, Class, Run, STACK_BYTES, Settings, SqlFailure, SqlSession};
 use datafusion::error::DataFusionError;
 use pyo3::prelude::*;
 use std::any::Any;
@@ -30,7 +30,7 @@ pub(crate) struct Engine {
     pid: u32,
     runtime: Runtime,
     /// The session of scans without options of their own for object stores.
-    pub(crate) session: Arc<Session>,
+    pub(crate) session: Arc<SqlSession>,
 }
 
 static ENGINE: Mutex<Option<Arc<Engine>>> = Mutex::new(None);
@@ -41,7 +41,7 @@ impl Engine {
         py.detach(Engine::find).map_err(|e| raise(py, e))
     }
 
-    fn find() -> Result<Arc<Engine>, Failure> {
+    fn find() -> Result<Arc<Engine>, SqlFailure> {
         let mut slot = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = slot.as_ref().filter(|engine| engine.is_here()) {
             return Ok(Arc::clone(engine));
@@ -49,7 +49,7 @@ impl Engine {
         let mut threads = Builder::new_multi_thread();
         threads.thread_name("avro-sql").thread_stack_size(STACK_BYTES).enable_all();
         let runtime = threads.build().map_err(|e| failed(Class::Io, format!("cannot start threads: {e}")))?;
-        let session = Arc::new(Session::open(Settings::default(), &AvroOptions::default())?);
+        let session = Arc::new(SqlSession::open(Settings::default(), &AvroOptions::default())?);
         let engine = Arc::new(Engine { pid: std::process::id(), runtime, session });
         // Threads of the parent cannot be joined, so its engine is never dropped here.
         mem::forget(slot.replace(Arc::clone(&engine)));
@@ -69,7 +69,7 @@ impl Engine {
     pub(crate) fn run<T: Send + 'static>(
         &self,
         py: Python<'_>,
-        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+        work: impl Future<Output = Result<T, SqlFailure>> + Send + 'static,
     ) -> PyResult<T> {
         self.check()?;
         let task = Abort(self.runtime.spawn(work));
@@ -92,12 +92,12 @@ impl Engine {
     /// Starts a statement, whose strings become plain ones if asked for. `guard` is kept until its rows are dropped.
     pub(crate) async fn start(
         self: Arc<Self>,
-        session: Arc<Session>,
+        session: Arc<SqlSession>,
         sql: String,
         run: Run,
         plain_strings: bool,
         guard: Option<Arc<dyn Any + Send + Sync>>,
-    ) -> Result<Rows, Failure> {
+    ) -> Result<Rows, SqlFailure> {
         let answer = session.start(&sql, &run).await?;
         let plain = plain_schema(&answer.schema).filter(|_| plain_strings);
         let schema = Arc::clone(plain.as_ref().unwrap_or(&answer.schema));
@@ -108,10 +108,10 @@ impl Engine {
 }
 
 /// A task that is canceled when its handle is dropped.
-struct Abort<T>(JoinHandle<Result<T, Failure>>);
+struct Abort<T>(JoinHandle<Result<T, SqlFailure>>);
 
 impl<T> Future for Abort<T> {
-    type Output = Result<T, Failure>;
+    type Output = Result<T, SqlFailure>;
 
     fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
         let joined = std::pin::Pin::new(&mut self.0).poll(context);
@@ -145,7 +145,7 @@ impl Rows {
     }
 
     /// Returns the next batch on a thread that may not call Python.
-    pub(crate) fn next_without_python(&mut self) -> Result<Option<RecordBatch>, Failure> {
+    pub(crate) fn next_without_python(&mut self) -> Result<Option<RecordBatch>, SqlFailure> {
         let engine = Arc::clone(&self.engine);
         if !engine.is_here() {
             return Err(failed(Class::Request, "the process was forked after this stream was opened".to_owned()));
@@ -153,7 +153,7 @@ impl Rows {
         engine.runtime.block_on(self.receive())
     }
 
-    async fn receive(&mut self) -> Result<Option<RecordBatch>, Failure> {
+    async fn receive(&mut self) -> Result<Option<RecordBatch>, SqlFailure> {
         if let Some(batch) = self.parts.recv().await {
             return Ok(Some(batch));
         }
@@ -164,7 +164,7 @@ impl Rows {
     }
 }
 
-async fn forward(mut answer: Answer, plain: Option<SchemaRef>, to: Sender<RecordBatch>) -> Result<(), Failure> {
+async fn forward(mut answer: Answer, plain: Option<SchemaRef>, to: Sender<RecordBatch>) -> Result<(), SqlFailure> {
     let schema = Arc::clone(&answer.schema);
     while let Some(batch) = answer.next().await? {
         let batch = match &plain {
@@ -186,6 +186,6 @@ fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, A
 }
 
 /// Returns a failure of this class.
-pub(crate) fn failed(class: Class, message: String) -> Failure {
-    Failure { message, class, position: None }
+pub(crate) fn failed(class: Class, message: String) -> SqlFailure {
+    SqlFailure { message, class, position: None }
 }

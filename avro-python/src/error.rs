@@ -1,14 +1,14 @@
 //! Failures as Python exceptions: `python/avro_sql/errors.py` has the classes.
 
 use avro_arrow::Position;
-use avro_sql_cli::embed::{Class, Failure, on_one_line};
+use avro_sql_cli::embed::{Class, SqlFailure, on_one_line};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// Returns the exception of a failure, with its position as attributes.
-pub(crate) fn raise(py: Python<'_>, failure: impl Into<Failure>) -> PyErr {
-    let Failure { message, class, position } = failure.into();
+pub(crate) fn raise(py: Python<'_>, failure: impl Into<SqlFailure>) -> PyErr {
+    let SqlFailure { message, class, position } = failure.into();
     exception(py, name(class), &message, position.as_deref()).unwrap_or_else(|e| e)
 }
 

@@ -1,6 +1,6 @@
 //! Bytes of Python as files of an object store in memory, so that they are read like all others.
 
-use avro_sql_cli::embed::{Failure, Session};
+use avro_sql_cli::embed::{SqlFailure, SqlSession};
 use bytes::Bytes;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -15,7 +15,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A registered store. Dropping it removes it from the session.
 pub(crate) struct MemoryFiles {
-    session: Arc<Session>,
+    session: Arc<SqlSession>,
     url: Url,
     /// The URLs of the files.
     pub(crate) urls: Vec<String>,
@@ -23,14 +23,17 @@ pub(crate) struct MemoryFiles {
 
 impl MemoryFiles {
     /// Registers a store of these files with a session.
-    pub(crate) async fn register(session: &Arc<Session>, files: Vec<PyBackedBytes>) -> Result<MemoryFiles, Failure> {
+    pub(crate) async fn register(
+        session: &Arc<SqlSession>,
+        files: Vec<PyBackedBytes>,
+    ) -> Result<MemoryFiles, SqlFailure> {
         let text = format!("memory://bytes-{}/", NEXT.fetch_add(1, Ordering::Relaxed));
-        let url = Url::parse(&text).map_err(|e| Failure::request(e.to_string()))?;
+        let url = Url::parse(&text).map_err(|e| SqlFailure::request(e.to_string()))?;
         let store = InMemory::new();
         let mut urls = vec![];
         for (at, bytes) in files.into_iter().enumerate() {
             let path = Path::from(format!("{at}.avro"));
-            store.put(&path, Bytes::from_owner(bytes).into()).await.map_err(|e| Failure::request(e.to_string()))?;
+            store.put(&path, Bytes::from_owner(bytes).into()).await.map_err(|e| SqlFailure::request(e.to_string()))?;
             urls.push(format!("{text}{path}"));
         }
         session.context().register_object_store(&url, Arc::new(store) as Arc<dyn ObjectStore>);

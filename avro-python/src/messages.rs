@@ -11,7 +11,7 @@ use avro_arrow::message::{Framing, IdWidth, MessageDecoder, ResolveError, Schema
 use avro_arrow::schema::Schema;
 use avro_arrow::{Error, Limits, Unions};
 use avro_datafusion::AvroOptions;
-use avro_sql_cli::embed::Failure;
+use avro_sql_cli::embed::SqlFailure;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -23,12 +23,12 @@ const BATCH_ROWS: usize = 1 << 20;
 /// Decodes messages.
 #[pyclass(frozen, name = "MessageDecoder", module = "avro_sql._native")]
 pub(crate) struct Decoder {
-    inner: Mutex<Inner>,
+    inner: Mutex<CountingDecoder>,
     /// The exception of the caller's function that looks schemas up.
     raised: Arc<Mutex<Option<PyErr>>>,
 }
 
-struct Inner {
+struct CountingDecoder {
     decoder: MessageDecoder,
     /// Messages decoded so far, which the decoder numbers.
     seen: u64,
@@ -83,7 +83,7 @@ struct Decoded {
     rejected: Vec<(usize, Error)>,
 }
 
-impl Inner {
+impl CountingDecoder {
     fn decode(&mut self, messages: &Messages) -> Decoded {
         let first = self.seen;
         let mut numbered = vec![];
@@ -154,7 +154,7 @@ impl Decoder {
         let reader = reader_schema.as_deref().map(parse).transpose().map_err(|e| raise(py, e))?;
         let options = reading.decoder(None, BATCH_ROWS).with_reader_schema(reader);
         let decoder = MessageDecoder::new(framing, store, &options);
-        Ok(Decoder { inner: Mutex::new(Inner { decoder, seen: 0 }), raised })
+        Ok(Decoder { inner: Mutex::new(CountingDecoder { decoder, seen: 0 }), raised })
     }
 
     /// Decodes messages. Returns the rows, the index of the message of each row unless every message is a row, and the
@@ -177,7 +177,7 @@ impl Decoder {
         let Decoded { batches, indexes, rejected } = decoded;
         let exception = |(at, error): (usize, Error)| {
             let error = error.at(|position| position.message = Some(at as u64));
-            (at, raise(py, Failure::from(error)))
+            (at, raise(py, SqlFailure::from(error)))
         };
         let schema = schema.unwrap_or_else(|| Arc::new(ArrowSchema::empty()));
         let all = indexes.len() == messages.len();

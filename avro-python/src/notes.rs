@@ -12,10 +12,10 @@ const KEPT_MAX: usize = 100_000;
 
 /// Skipped blocks and warnings.
 #[derive(Default)]
-pub(crate) struct Notes(Mutex<Inner>);
+pub(crate) struct Notes(Mutex<Noted>);
 
 #[derive(Default)]
-struct Inner {
+struct Noted {
     /// By file and offset, so that a block that is read twice is one.
     skipped: BTreeMap<(String, u64), Skipped>,
     warnings: BTreeSet<String>,
@@ -30,7 +30,7 @@ struct Skipped {
 }
 
 impl Notes {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

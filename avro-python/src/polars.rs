@@ -5,14 +5,14 @@ use arrow_array::types::IntervalMonthDayNanoType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, IntervalUnit, Schema};
-use avro_sql_cli::embed::Failure;
+use avro_sql_cli::embed::SqlFailure;
 use datafusion::error::DataFusionError;
 use std::sync::Arc;
 
 const NANOS: i64 = 1_000_000_000;
 
 /// Returns the batch with text in place of decimals of more than 38 digits and of intervals.
-pub(crate) fn polars_batch(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+pub(crate) fn polars_batch(batch: &RecordBatch) -> Result<RecordBatch, SqlFailure> {
     let schema = batch.schema();
     if schema.fields().iter().all(|field| !lacks(field.data_type()) && !lacks_inside(field.data_type())) {
         return Ok(batch.clone());
@@ -35,7 +35,7 @@ pub(crate) fn polars_batch(batch: &RecordBatch) -> Result<RecordBatch, Failure> 
     Ok(batch.map_err(DataFusionError::from)?)
 }
 
-fn refused(field: &Field) -> Failure {
+fn refused(field: &Field) -> SqlFailure {
     let reason = match field.data_type() {
         DataType::Union(..) => "Polars has no unions; read them with unions='struct'",
         _ => {
@@ -43,7 +43,7 @@ fn refused(field: &Field) -> Failure {
              other columns, or fields of it"
         }
     };
-    Failure::request(format!("column `{}`: {reason}", field.name()))
+    SqlFailure::request(format!("column `{}`: {reason}", field.name()))
 }
 
 /// Whether Polars lacks this type.

@@ -10,7 +10,7 @@ use crate::statement::Selection;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use avro_datafusion::{AvroOptions, AvroTable, ScanObserver, StoredFile, Strings, configure_stores};
-use avro_sql_cli::embed::{Class, Failure, Run, Session, Settings};
+use avro_sql_cli::embed::{Class, Run, Settings, SqlFailure, SqlSession};
 use datafusion::common::TableReference;
 use datafusion::datasource::TableProvider;
 use datafusion::datasource::listing::ListingTableUrl;
@@ -30,12 +30,12 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Avro files: which, and how they are read.
 #[pyclass(frozen, name = "Source", module = "avro_sql._native")]
 pub(crate) struct Source {
-    inner: Arc<Inner>,
+    inner: Arc<Files>,
 }
 
-struct Inner {
+struct Files {
     engine: Arc<Engine>,
-    session: Arc<Session>,
+    session: Arc<SqlSession>,
     paths: Vec<String>,
     options: AvroOptions,
     notes: Arc<Notes>,
@@ -49,7 +49,7 @@ struct Inner {
 
 /// A table that is registered with a session until it is dropped.
 struct Table {
-    session: Arc<Session>,
+    session: Arc<SqlSession>,
     name: String,
     provider: Arc<AvroTable>,
 }
@@ -62,11 +62,11 @@ impl Drop for Table {
 }
 
 /// What is kept while the rows of a scan are read.
-type Guard = (Arc<Inner>, Arc<Table>);
+type Guard = (Arc<Files>, Arc<Table>);
 
-impl Inner {
+impl Files {
     /// Returns the table with strings of this kind.
-    async fn table(&self, strings: Strings) -> Result<Arc<Table>, Failure> {
+    async fn table(&self, strings: Strings) -> Result<Arc<Table>, SqlFailure> {
         let at = usize::from(strings == Strings::Utf8);
         let known = |set: Option<Arc<Table>>| {
             let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +92,7 @@ impl Inner {
 
 impl Source {
     /// Makes the files a table of another session, with the object stores that they need.
-    pub(crate) fn register(&self, py: Python<'_>, with: &Arc<Session>, name: String) -> PyResult<Arc<AvroTable>> {
+    pub(crate) fn register(&self, py: Python<'_>, with: &Arc<SqlSession>, name: String) -> PyResult<Arc<AvroTable>> {
         let (inner, with) = (Arc::clone(&self.inner), Arc::clone(with));
         self.inner.engine.run(py, async move {
             let table = inner.table(Strings::View).await?;
@@ -136,7 +136,7 @@ impl Source {
                 false => Arc::clone(&shared.session),
                 // The options are those of a bucket for a whole session, so they get a session of their own.
                 true => {
-                    let session = Session::open(Settings::default(), &AvroOptions::default())?;
+                    let session = SqlSession::open(Settings::default(), &AvroOptions::default())?;
                     configure_stores(&session.context().runtime_env(), &paths, &storage_options)?;
                     Arc::new(session)
                 }
@@ -149,7 +149,7 @@ impl Source {
                 }
             };
             let tables = Mutex::default();
-            let inner = Inner { engine: shared, session, paths, options: reading, notes, memory, own_stores, tables };
+            let inner = Files { engine: shared, session, paths, options: reading, notes, memory, own_stores, tables };
             inner.table(inner.options.strings).await?;
             Ok(Arc::new(inner))
         })?;

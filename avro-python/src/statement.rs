@@ -1,7 +1,7 @@
 //! The SQL of a scan: columns, a condition and a limit.
 
 use arrow_schema::{DataType, Field, Fields, Schema};
-use avro_sql_cli::embed::Failure;
+use avro_sql_cli::embed::SqlFailure;
 
 /// What a scan returns of its table.
 #[derive(Debug, Clone, Default)]
@@ -30,11 +30,11 @@ impl Selection {
     }
 
     /// Returns the query over a table of these columns.
-    pub(crate) fn query(&self, table: &str, schema: &Schema) -> Result<String, Failure> {
+    pub(crate) fn query(&self, table: &str, schema: &Schema) -> Result<String, SqlFailure> {
         let columns = match &self.columns {
             None => "*".to_owned(),
             Some(names) if names.is_empty() => {
-                return Err(Failure::request("columns: the list is empty; leave it out for all columns"));
+                return Err(SqlFailure::request("columns: the list is empty; leave it out for all columns"));
             }
             Some(names) => {
                 let columns = names.iter().map(|name| column(schema.fields(), name)).collect::<Result<Vec<_>, _>>()?;
@@ -66,7 +66,7 @@ impl Selection {
 }
 
 /// Returns the expression of a column or nested field, under its name as given.
-fn column(fields: &Fields, name: &str) -> Result<String, Failure> {
+fn column(fields: &Fields, name: &str) -> Result<String, SqlFailure> {
     if let Some(field) = find(fields, name) {
         return Ok(quoted(field.name()));
     }
@@ -79,7 +79,7 @@ fn column(fields: &Fields, name: &str) -> Result<String, Failure> {
         }
     }
     let known: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
-    Err(Failure::request(format!("there is no column `{name}`; the columns are {}", known.join(", "))))
+    Err(SqlFailure::request(format!("there is no column `{name}`; the columns are {}", known.join(", "))))
 }
 
 /// Returns the expression of a field of this record.

@@ -177,7 +177,8 @@ def test_duckdb_query_is_that_of_the_rows(events):
 
 
 def test_datafusion_of_others(events):
-    datafusion = pytest.importorskip("datafusion")
+    import datafusion
+
     context = datafusion.SessionContext()
     frame = context.from_arrow(avro_sql.read_avro(events), "events")
     assert frame.count() == 10_000

@@ -72,7 +72,7 @@ pub enum Class {
 
 /// A failure: one line for people, and its class and place for programs.
 #[derive(Debug)]
-pub struct Failure {
+pub struct SqlFailure {
     /// The message, in one line.
     pub message: String,
     /// Who has to act.
@@ -81,28 +81,28 @@ pub struct Failure {
     pub position: Option<Box<Position>>,
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for SqlFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl StdError for Failure {}
+impl StdError for SqlFailure {}
 
-impl Failure {
+impl SqlFailure {
     /// Returns a failure of the request, with this message.
-    pub fn request(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), class: Class::Request, position: None }
+    pub fn request(message: impl Into<String>) -> SqlFailure {
+        SqlFailure { message: message.into(), class: Class::Request, position: None }
     }
 
     /// Returns an error of the engine as a failure of the statement `sql`.
-    fn of_statement(e: DataFusionError, context: &SessionContext, sql: &str) -> Failure {
+    fn of_statement(e: DataFusionError, context: &SessionContext, sql: &str) -> SqlFailure {
         let (class, position) = details(&e);
-        Failure { message: place::locate(hints::explain(e, context), sql).to_string(), class, position }.checked()
+        SqlFailure { message: place::locate(hints::explain(e, context), sql).to_string(), class, position }.checked()
     }
 
     /// Corrects the class by the message: the engine has one kind of error for wrong statements and missing files.
-    fn checked(mut self) -> Failure {
+    fn checked(mut self) -> SqlFailure {
         if self.class == Class::Request && self.message.contains("no such file") {
             self.class = Class::NotFound;
         }
@@ -110,28 +110,28 @@ impl Failure {
     }
 }
 
-impl From<DataFusionError> for Failure {
+impl From<DataFusionError> for SqlFailure {
     fn from(e: DataFusionError) -> Self {
         let (class, position) = details(&e);
-        Failure { message: Error::from(e).to_string(), class, position }.checked()
+        SqlFailure { message: Error::from(e).to_string(), class, position }.checked()
     }
 }
 
-impl From<avro_arrow::Error> for Failure {
+impl From<avro_arrow::Error> for SqlFailure {
     fn from(e: avro_arrow::Error) -> Self {
         let (class, position) = details(&e);
-        Failure { message: Error::from(e).to_string(), class, position }
+        SqlFailure { message: Error::from(e).to_string(), class, position }
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for SqlFailure {
     fn from(e: Error) -> Self {
-        Failure::request(e.to_string()).checked()
+        SqlFailure::request(e.to_string()).checked()
     }
 }
 
 /// A SQL session with the command's functions, formats and rules.
-pub struct Session {
+pub struct SqlSession {
     context: SessionContext,
 }
 
@@ -157,15 +157,15 @@ pub struct Run {
     pub dense_unions: bool,
 }
 
-impl Session {
+impl SqlSession {
     /// Opens a session. `reading` has the read options of all paths that a statement names.
     ///
     /// # Errors
     /// If DataFusion refuses a registration.
-    pub fn open(settings: Settings, reading: &AvroOptions) -> Result<Session, Failure> {
+    pub fn open(settings: Settings, reading: &AvroOptions) -> Result<SqlSession, SqlFailure> {
         let Settings { threads, memory_bytes, batch_rows } = settings;
         let resources = Resources { threads: threads.max(1), memory_bytes, batch_rows, read_only: false };
-        Ok(Session { context: session::new_context(&resources, reading)? })
+        Ok(SqlSession { context: session::new_context(&resources, reading)? })
     }
 
     /// Returns DataFusion's session, to register tables and stores with.
@@ -178,14 +178,14 @@ impl Session {
     ///
     /// # Errors
     /// If the text is not one statement, or it cannot be planned.
-    pub async fn start(&self, sql: &str, run: &Run) -> Result<Answer, Failure> {
+    pub async fn start(&self, sql: &str, run: &Run) -> Result<Answer, SqlFailure> {
         let sql = one_statement(sql)?;
         // Only such a statement runs in a copy of the session, so that `SET` lasts.
         let context = match run.parameters.is_empty() && run.batch_rows.is_none() {
             true => self.context.clone(),
             false => self.with(run),
         };
-        let explain = |e| Failure::of_statement(e, &context, sql);
+        let explain = |e| SqlFailure::of_statement(e, &context, sql);
         let started = session::start(&context, sql, false, &PlanMeter::default(), &mut false, explain).await?;
         let Some((rows, staged)) = started else {
             return Ok(Answer { schema: Arc::new(Schema::empty()), dense: None, rows: None, staged: None });
@@ -199,13 +199,13 @@ impl Session {
     ///
     /// # Errors
     /// As [`start`](Self::start), and for statements that do more than return rows.
-    pub async fn columns(&self, sql: &str, run: &Run) -> Result<SchemaRef, Failure> {
+    pub async fn columns(&self, sql: &str, run: &Run) -> Result<SchemaRef, SqlFailure> {
         let sql = one_statement(sql)?;
         let context = self.with(run);
-        let explain = |e| Failure::of_statement(e, &context, sql);
+        let explain = |e| SqlFailure::of_statement(e, &context, sql);
         let plan = rewrite::plan(&context.state(), sql).await.map_err(explain)?;
         if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) | LogicalPlan::Copy(_)) {
-            return Err(Failure::request("only queries have columns"));
+            return Err(SqlFailure::request("only queries have columns"));
         }
         let plan = session::replan::physical_plan(context.state(), &plan).await.map_err(explain)?;
         let dense = run.dense_unions.then(|| tagged::dense_schema(&plan.schema())).flatten();
@@ -229,7 +229,7 @@ impl Answer {
     ///
     /// # Errors
     /// If the query fails; then there are no further rows, and no file appears.
-    pub async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, SqlFailure> {
         let Some(rows) = &mut self.rows else { return Ok(None) };
         match rows.next().await {
             Some(Ok(batch)) => match &self.dense {
@@ -253,12 +253,14 @@ impl Answer {
 }
 
 /// Returns the only statement of a text.
-fn one_statement(sql: &str) -> Result<&str, Failure> {
-    let script = split(sql).map_err(|e| Failure::from(place::syntax(&e.to_string(), sql)))?;
+fn one_statement(sql: &str) -> Result<&str, SqlFailure> {
+    let script = split(sql).map_err(|e| SqlFailure::from(place::syntax(&e.to_string(), sql)))?;
     match script.statements.as_slice() {
         [statement] => Ok(statement.text),
-        [] => Err(Failure::request("the text has no SQL statement")),
-        more => Err(Failure::request(format!("expected one SQL statement, found {}; run each by itself", more.len()))),
+        [] => Err(SqlFailure::request("the text has no SQL statement")),
+        more => {
+            Err(SqlFailure::request(format!("expected one SQL statement, found {}; run each by itself", more.len())))
+        }
     }
 }
 

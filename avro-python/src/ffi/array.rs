@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 /// What an exported array points to, and what keeps its buffers alive.
-struct Owned {
+struct OwnedArray {
     /// The buffers below are those of this array, and of its bits of validity.
     _data: ArrayData,
     _validity: Option<Buffer>,
@@ -60,7 +60,8 @@ fn export_array(data: ArrayData) -> ArrowArray {
         _ => (data.child_data().iter().map(boxed).collect(), ptr::null_mut()),
     };
     let (length, offset) = (data.len() as i64, data.offset() as i64);
-    let mut owned = Box::new(Owned { _data: data, _validity: validity, _sizes: sizes, buffers, children, dictionary });
+    let mut owned =
+        Box::new(OwnedArray { _data: data, _validity: validity, _sizes: sizes, buffers, children, dictionary });
     ArrowArray {
         length,
         null_count: null_count as i64,
@@ -92,7 +93,7 @@ unsafe extern "C" fn release(array: *mut ArrowArray) {
     // A child that the consumer moved out is marked as released, so its box frees the struct only.
     unsafe {
         let Some(array) = array.as_mut() else { return };
-        let owned = Box::from_raw(array.private_data.cast::<Owned>());
+        let owned = Box::from_raw(array.private_data.cast::<OwnedArray>());
         for child in owned.children.iter().copied().chain([owned.dictionary]).filter(|child| !child.is_null()) {
             drop(Box::from_raw(child));
         }

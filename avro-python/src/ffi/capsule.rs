@@ -2,7 +2,7 @@
 
 use super::import::{StreamReader, import_array, take};
 use super::schema::{export_schema, import_field, import_schema};
-use super::stream::{Batches, export_stream};
+use super::stream::{BatchIterator, export_stream};
 use super::{ArrowArray, ArrowArrayStream, ArrowSchema, array};
 use arrow_array::{ArrayRef, RecordBatch, make_array};
 use arrow_schema::{Schema, SchemaRef};
@@ -28,7 +28,11 @@ pub(crate) fn batch_capsules<'py>(py: Python<'py>, batch: &RecordBatch) -> PyRes
 }
 
 /// Returns the capsule of a stream.
-pub(crate) fn stream_capsule(py: Python<'_>, schema: SchemaRef, batches: Batches) -> PyResult<Bound<'_, PyCapsule>> {
+pub(crate) fn stream_capsule(
+    py: Python<'_>,
+    schema: SchemaRef,
+    batches: BatchIterator,
+) -> PyResult<Bound<'_, PyCapsule>> {
     PyCapsule::new_with_value(py, export_stream(schema, batches), STREAM)
 }
 

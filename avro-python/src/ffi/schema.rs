@@ -12,7 +12,7 @@ const NULLABLE: i64 = 2;
 const MAP_KEYS_SORTED: i64 = 4;
 
 /// What an exported schema points to.
-struct Owned {
+struct OwnedSchema {
     format: CString,
     name: CString,
     metadata: Vec<u8>,
@@ -54,7 +54,7 @@ fn export_field(field: &Field) -> Result<ArrowSchema, String> {
         other => (other, vec![]),
     };
     let children = children.iter().map(|child| export_field(child)).collect::<Result<Vec<_>, _>>()?;
-    let mut owned = Box::new(Owned {
+    let mut owned = Box::new(OwnedSchema {
         format: c_text(&format(data_type)?),
         name: c_text(field.name()),
         metadata: encode_metadata(field.metadata()),
@@ -80,7 +80,7 @@ unsafe extern "C" fn release(schema: *mut ArrowSchema) {
     // SAFETY: the consumer passes a struct of `export_field`, once; `private_data` and children are boxes made there.
     unsafe {
         let Some(schema) = schema.as_mut() else { return };
-        let owned = Box::from_raw(schema.private_data.cast::<Owned>());
+        let owned = Box::from_raw(schema.private_data.cast::<OwnedSchema>());
         for child in owned.children.iter().copied().chain([owned.dictionary]).filter(|child| !child.is_null()) {
             drop(Box::from_raw(child));
         }
