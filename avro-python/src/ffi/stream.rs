@@ -1,4 +1,4 @@
-//! BatchIterator as `ArrowArrayStream`, which any library pulls from.
+//! Batches as `ArrowArrayStream`, which any library pulls from.
 
 use super::array::export_batch;
 use super::schema::export_schema;
@@ -12,7 +12,7 @@ use std::ptr;
 /// The code of any failure: the message says more.
 const EIO: c_int = 5;
 
-/// BatchIterator, or messages of errors.
+/// Batches, or messages of errors.
 pub(crate) type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch, String>> + Send>;
 
 /// What an exported stream points to.
