@@ -4,6 +4,7 @@
 //! waits for queries, so it responds even while all other threads compute.
 
 pub(crate) mod copies;
+mod copy_stats;
 pub(crate) mod type_of;
 #[cfg(test)]
 mod function_docs;
@@ -36,6 +37,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use copies::Staged;
+use copy_stats::CopyStats;
 
 use crate::cluster::Cluster;
 use crate::diagnostics::hints;
@@ -347,15 +349,23 @@ pub(crate) async fn start<E: From<Error>>(
     if rewrite::define(&state, sql).await.map_err(&explain)? {
         return Ok(None);
     }
-    let plan = rewrite::plan(&state, sql).await.map_err(&explain)?;
+    let mut plan = rewrite::plan(&state, sql).await.map_err(&explain)?;
     if read_only {
         read_only::check(&plan)?;
     }
+    let stats = CopyStats::of(context, &mut plan).await.map_err(&explain)?;
     let (running, plan, staged) = copies::stage(context, plan)?;
     *appears_in_parts = staged.appears_in_parts(&plan);
     describe::hints(&plan).iter().for_each(|hint| print_note(&format!("avro-sql: {hint}")));
     let plan = describe::with_sql_types(plan).map_err(&explain)?;
-    Ok(begin(&running, plan, meter).await.map_err(&explain)?.map(|rows| (rows, staged)))
+    let Some(mut rows) = begin(&running, plan, meter).await.map_err(&explain)? else { return Ok(None) };
+    let Some(stats) = stats else { return Ok(Some((rows, staged))) };
+    let mut n_rows = 0;
+    while let Some(answer) = rows.next().await {
+        n_rows += copy_stats::written(&answer.map_err(&explain)?);
+    }
+    staged.commit().await?;
+    Ok(Some((stats.rows(context, n_rows).await.map_err(&explain)?, Staged::Nothing)))
 }
 
 /// Starts a plan and returns its stream of rows; `None` for a command without rows, which has finished then.

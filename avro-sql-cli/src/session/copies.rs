@@ -106,7 +106,7 @@ fn stage_file(plan: LogicalPlan) -> Result<(LogicalPlan, Option<Written>)> {
 }
 
 /// Escapes the characters of an output name that the engine would take for wildcards.
-fn plain(path: String) -> String {
+pub(super) fn plain(path: String) -> String {
     if !path.contains(['*', '?', '[']) || path.contains("://") {
         return path;
     }
