@@ -314,6 +314,7 @@ async fn avro_files_lists_files_that_cannot_be_read() {
          a.avro | null | 10 | 4 | r | null
          b.data | null | 0 | 0 | r | null
          cut.avro | null | null | null | r | the file ends inside a block (block 3, file offset {cut})
+         empty.avro | null | null | null | null | not an Avro container file: it is empty
          page.html | null | null | null | null | not an Avro container file: it starts with <htm (file offset 0)"
     );
     let cases: &[(&str, &str)] = &[

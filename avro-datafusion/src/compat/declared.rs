@@ -19,7 +19,6 @@ use arrow_schema::{DataType, Field, FieldRef, Fields};
 use avro_arrow::schema::ENUM_SYMBOLS;
 use avro_arrow::tagged::{is_tagged, tagged_fields};
 use datafusion::arrow::compute::{CastOptions, can_cast_types, cast_with_options};
-use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -92,13 +91,22 @@ pub(super) fn of(value: Expr, to: &Field, is_try: bool) -> Result<Expr> {
         }
         value => value,
     };
-    // The type is that of a null, so that the function has no state.
-    let null = scalar(&new_null_array(to.data_type(), 1))?;
-    let null = Expr::Literal(null, Some(FieldMetadata::new_from_field(to)));
+    // The type is an argument, so that the function has no state: that of the items of a list, which keep the
+    // metadata of their field when a plan is sent to another process.
+    let list = DataType::List(Arc::new(to.clone().with_name(Field::LIST_FIELD_DEFAULT_NAME)));
+    let null = Expr::Literal(scalar(&new_null_array(&list, 1))?, None);
     Ok(if is_try { lenient } else { strict }.call(vec![value, null]))
 }
 
-/// The functions `avro_cast` and `avro_try_cast` of a value and a null of the type.
+/// Returns the type that the second argument stands for.
+fn target(list: &Field) -> Result<&FieldRef> {
+    match list.data_type() {
+        DataType::List(to) => Ok(to),
+        other => plan_err!("avro_cast needs a null list of the type, not {other}"),
+    }
+}
+
+/// The functions `avro_cast` and `avro_try_cast` of a value and a null list of values of the type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct DeclaredCast {
     /// Whether values that do not fit are null.
@@ -120,15 +128,17 @@ impl ScalarUDFImpl for DeclaredCast {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let [from, to] = args.arg_fields else { return plan_err!("{} has two arguments", self.name()) };
+        let [from, list] = args.arg_fields else { return plan_err!("{} has two arguments", self.name()) };
+        let to = target(list)?;
         plan(from, to)?;
         Ok(Arc::new(Field::clone(to).with_name(self.name()).with_nullable(true)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let ([value, _], [from, to]) = (args.args.as_slice(), args.arg_fields.as_slice()) else {
+        let ([value, _], [from, list]) = (args.args.as_slice(), args.arg_fields.as_slice()) else {
             return exec_err!("{} has two arguments", self.name());
         };
+        let to = target(list)?;
         let is_scalar = matches!(value, ColumnarValue::Scalar(_));
         let array = value.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let result = convert(&array, from, to, self.is_try)?;
