@@ -90,7 +90,7 @@ Examples:
   avro-sql worker --listen 0.0.0.0:7001 --token-file token --tls-cert cert.pem --tls-key key.pem
   avro-sql --workers dns://workers.example.com:7001 --token-file token --tls-ca ca.pem
 
-Every option has an environment variable, such as AVRO_SQL_LISTEN, AVRO_SQL_WORKERS and AVRO_SQL_TOKEN_FILE.
+Every option has an environment variable, such as AVRO_SQL_LISTEN and AVRO_SQL_TOKEN_FILE.
 docs/cluster.md describes services, containers and Kubernetes.";
 
 /// Examples of `completions`.
