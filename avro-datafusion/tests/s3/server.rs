@@ -177,8 +177,8 @@ impl Server {
                 }
             }
         }
-        // The server's own metadata files are not objects.
-        found.retain(|name| !name.ends_with(".json"));
+        // The server's own files are not objects: metadata, and bodies of requests that broke off.
+        found.retain(|name| !name.ends_with(".json") && !name.starts_with(".tmp."));
         found.sort();
         found
     }
