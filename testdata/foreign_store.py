@@ -86,6 +86,12 @@ def main(command):
                 continue
             body = io.BytesIO(s3.get_object(Bucket=BUCKET, Key=name)["Body"].read())
             check(f"fastavro reads {name}", sum(block.num_records for block in fastavro.block_reader(body)) == rows)
+    split = "COPY (SELECT id, id % 3 AS day FROM 'x.avro')"
+    ran = run("-c", f"{split} TO '{url}stats/' (FORMAT parquet, PARTITION_BY (day), RETURN_STATS)")
+    lines = [line.split(",") for line in ran.stdout.splitlines()[1:]]
+    sizes = {f"{url}{item['Key']}": item["Size"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix="stats/")["Contents"]}
+    check("RETURN_STATS has each object", {name: int(size) for name, _, size in lines} == sizes, ran.stdout + ran.stderr)
+    check("RETURN_STATS has all rows", sum(int(count) for _, count, _ in lines) == n, ran.stdout)
     check("no parts are left", parts_now() == [], str(parts_now()))
     before = keys_now()
     failing = ROWS.format(large).replace("random() AS c", f"1 / (value - {large - 1}) AS c")
