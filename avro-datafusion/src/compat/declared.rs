@@ -16,8 +16,7 @@ use arrow_array::{
     StringArray, StructArray, new_null_array,
 };
 use arrow_schema::{DataType, Field, FieldRef, Fields};
-use avro_arrow::schema::ENUM_SYMBOLS;
-use avro_arrow::tagged::{is_tagged, tagged_fields};
+use avro_arrow::tagged::is_tagged;
 use datafusion::arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{
@@ -27,37 +26,6 @@ use datafusion::logical_expr::{
 use super::operand::{is_bytes, is_text};
 use super::text;
 use crate::sql_type::{sql_type_name, symbols_of};
-
-/// Returns the field of an enum of these symbols.
-pub(super) fn enum_field(symbols: &[String]) -> Result<Field> {
-    let mut sorted: Vec<&String> = symbols.iter().collect();
-    sorted.sort();
-    if symbols.is_empty() {
-        return plan_err!("ENUM needs symbols, as in ENUM('A', 'B')");
-    }
-    if let Some([symbol, _]) = sorted.windows(2).find(|pair| pair.first() == pair.last()) {
-        return plan_err!("ENUM has the symbol '{symbol}' twice");
-    }
-    let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    if let Some(symbol) = symbols.iter().find(|symbol| symbol.contains('\n')) {
-        return plan_err!("ENUM: the symbol '{symbol}' has a line break");
-    }
-    Ok(Field::new("", data_type, true).with_metadata(HashMap::from([(ENUM_SYMBOLS.to_owned(), symbols.join("\n"))])))
-}
-
-/// Returns the type of a union of these branches.
-pub(super) fn union_type(branches: Vec<Field>) -> Result<DataType> {
-    let mut names: Vec<&String> = branches.iter().map(Field::name).collect();
-    names.sort();
-    if let Some([name, _]) = names.windows(2).find(|pair| pair.first() == pair.last()) {
-        return plan_err!("UNION has the branch {name} twice");
-    }
-    let Ok(n) = i8::try_from(branches.len()) else { return plan_err!("UNION has more than 127 branches") };
-    // Null is a branch, too, so that the union of a row may be null in Avro.
-    let null = Arc::new(Field::new("null", DataType::Null, true));
-    let children = (0..=n).zip(std::iter::once(null).chain(branches.into_iter().map(Arc::new)));
-    Ok(DataType::Struct(tagged_fields(&children.collect())))
-}
 
 /// Whether a cast to this field is one of these.
 pub(super) fn is_declared(to: &Field) -> bool {

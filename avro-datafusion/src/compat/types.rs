@@ -4,10 +4,13 @@
 //!
 //! Delete when: DataFusion plans `CAST(x AS MAP(VARCHAR, BIGINT))`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{declared, json, uuid};
+use super::{json, uuid};
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
+use avro_arrow::schema::ENUM_SYMBOLS;
+use avro_arrow::tagged::tagged_fields;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, TableReference, plan_err};
 use datafusion::logical_expr::planner::{ContextProvider, TypePlanner};
@@ -27,11 +30,11 @@ impl TypePlanner for Types {
             ast::DataType::Map(key, value) => map(key, value)?,
             ast::DataType::Enum(members, None) => {
                 let symbols: Vec<String> = members.iter().map(symbol).collect::<Result<_>>()?;
-                return Ok(Some(Arc::new(declared::enum_field(&symbols)?)));
+                return Ok(Some(Arc::new(enum_field(&symbols)?)));
             }
             ast::DataType::Union(branches) => {
                 let branches = branches.iter().map(|branch| (branch.field_name.value.as_str(), &branch.field_type));
-                declared::union_type(fields(branches)?)?
+                union_type(fields(branches)?)?
             }
             ast::DataType::Time(Some(digits), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => match digits {
                 0 => DataType::Time32(TimeUnit::Second),
@@ -83,6 +86,37 @@ fn symbol(member: &ast::EnumMember) -> Result<String> {
         ast::EnumMember::Name(name) => Ok(name.clone()),
         ast::EnumMember::NamedValue(..) => plan_err!("a symbol of an enum has no value"),
     }
+}
+
+/// Returns the field of an enum of these symbols.
+fn enum_field(symbols: &[String]) -> Result<Field> {
+    let mut sorted: Vec<&String> = symbols.iter().collect();
+    sorted.sort();
+    if symbols.is_empty() {
+        return plan_err!("ENUM needs symbols, as in ENUM('A', 'B')");
+    }
+    if let Some([symbol, _]) = sorted.windows(2).find(|pair| pair.first() == pair.last()) {
+        return plan_err!("ENUM has the symbol '{symbol}' twice");
+    }
+    let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    if let Some(symbol) = symbols.iter().find(|symbol| symbol.contains('\n')) {
+        return plan_err!("ENUM: the symbol '{symbol}' has a line break");
+    }
+    Ok(Field::new("", data_type, true).with_metadata(HashMap::from([(ENUM_SYMBOLS.to_owned(), symbols.join("\n"))])))
+}
+
+/// Returns the type of a union of these branches.
+fn union_type(branches: Vec<Field>) -> Result<DataType> {
+    let mut names: Vec<&String> = branches.iter().map(Field::name).collect();
+    names.sort();
+    if let Some([name, _]) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+        return plan_err!("UNION has the branch {name} twice");
+    }
+    let Ok(n) = i8::try_from(branches.len()) else { return plan_err!("UNION has more than 127 branches") };
+    // Null is a branch, too, so that the union of a row may be null in Avro.
+    let null = Arc::new(Field::new("null", DataType::Null, true));
+    let children = (0..=n).zip(std::iter::once(null).chain(branches.into_iter().map(Arc::new)));
+    Ok(DataType::Struct(tagged_fields(&children.collect())))
 }
 
 /// Knows types only.
