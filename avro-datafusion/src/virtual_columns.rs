@@ -64,7 +64,7 @@ pub(crate) struct VirtualColumnAppender {
 }
 
 impl VirtualColumnAppender {
-    /// Returns an appender of the virtual columns among `fields`; `None` if there is no virtual column.
+    /// Returns an appender for the virtual columns in `fields`, or `None` if `fields` has no virtual column.
     pub(crate) fn new<'a>(
         fields: impl Iterator<Item = &'a FieldRef>,
         decoded: &Schema,

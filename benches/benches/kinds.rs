@@ -1,5 +1,6 @@
-//! Small benchmarks of single kinds of values, over files in memory: `columns` decodes a column of one kind, `skips` a
-//! long and skips values of one kind behind it. Times are of decoding alone: header and program are there before.
+//! Small benchmarks of single kinds of values, over files in memory. `columns` decodes a column of one kind. `skips`
+//! decodes a long and skips values of one kind after it. The times are those of decoding: the header is parsed and the
+//! program is compiled before the clock starts.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use arrow_buffer::Buffer;

@@ -1,4 +1,4 @@
-//! A worker: listens, runs the tasks that coordinators send, and sends rows to whoever reads them.
+//! A worker process: runs the tasks that coordinators send, and streams their rows to coordinators and other workers.
 
 use std::future::Future;
 use std::net::TcpListener;

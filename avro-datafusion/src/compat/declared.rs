@@ -1,9 +1,10 @@
 //! Casts to `ENUM('A', 'B')` and `UNION(i INTEGER, s VARCHAR)`, which DataFusion 55 has no types for: at any depth of
 //! lists, records and maps.
 //!
-//! An enum is a dictionary of its symbols, and text that is no symbol is an error. A value becomes the branch of a
-//! union that holds all values of its type with the least conversion, as in DuckDB; without such a branch, an integer
-//! becomes a narrower one if it fits. The branches of a union keep their names.
+//! An enum is a dictionary of its symbols; other text is an error. A value goes into the branch of a union that holds
+//! every value of its type and needs the least conversion, as in DuckDB. If no branch does, an integer goes into a
+//! narrower integer branch, and an integer that does not fit is an error. A union that is cast to a union keeps the
+//! branch of each value by its name.
 //!
 //! Delete when: DataFusion plans these types.
 
@@ -235,7 +236,7 @@ fn rank(from: &Field, to: &Field) -> Option<u32> {
         }
     };
     if symbols_of(to).is_some() {
-        return None; // Other text is no symbol.
+        return None; // Not every text is a symbol.
     }
     if is_text(b) {
         return is_text(a).then_some(1);

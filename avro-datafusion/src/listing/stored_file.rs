@@ -23,7 +23,7 @@ impl StoredFile {
     /// are data, and receive warnings about others that look like data.
     ///
     /// # Errors
-    /// If there is no file, or the store cannot be listed.
+    /// If no file matches, or the store cannot be listed.
     pub async fn find(session: &dyn Session, path: &str, options: &AvroOptions) -> Result<Vec<StoredFile>> {
         let locations = Location::parse(path)?;
         let listings = list_some(&locations, session.runtime_env(), &options.file_extension).await?;

@@ -68,7 +68,7 @@ macro_rules! owned {
         impl Drop for $name {
             fn drop(&mut self) {
                 if let Some(release) = self.release {
-                    // SAFETY: whoever set `release` wrote a valid struct, which is released here, once.
+                    // SAFETY: the producer that set `release` filled in a valid struct. It is released once, here.
                     unsafe { release(self) };
                 }
             }

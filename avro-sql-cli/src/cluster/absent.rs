@@ -7,7 +7,7 @@ use datafusion::prelude::SessionContext;
 use crate::error::{Error, Result};
 use crate::options::Workers;
 
-/// No workers: there is no value of this type.
+/// The workers of a build without the feature `cluster`. The type has no values, as [`connect`](Self::connect) fails.
 pub(crate) enum NoCluster {}
 
 impl NoCluster {

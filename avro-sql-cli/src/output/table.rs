@@ -16,7 +16,7 @@ use super::fit::{CUT, LayoutCell, Wanted, cut, fit, fits, width, wrap};
 use super::{Counts, Display, Output, TextStyle, cells, columns, count, dimmed, printable};
 use crate::error::Result;
 
-/// Number of first rows whose values set the column widths, if there is no row limit.
+/// Number of rows that are read to choose the column widths, if no maximum number of rows is set.
 const SIZING_ROWS: usize = 10_000;
 
 /// Number of bytes of these rows at most.

@@ -310,7 +310,7 @@ unsafe fn skip_varints(at: &mut *const u8, of: &Varints) -> Option<()> {
     }
 }
 
-/// A decimal of one to eight bytes, and the cursor behind it, at most nine bytes further.
+/// Returns a decimal of one to eight bytes, and the cursor after it, at most nine bytes further.
 ///
 /// # Safety
 /// 16 bytes are readable.
@@ -362,8 +362,8 @@ static KEPT: [[u8; 16]; SHORT_TEXTS] = {
 /// of them, the block and the offset in it. Without a branch: lengths of text are hard to predict.
 ///
 /// # Safety
-/// At the cursor are a length of one byte that is less than [`SHORT_TEXTS`] and that many bytes of the block; three are
-/// before it, and 13 are readable behind it. And as [`put`].
+/// The cursor is at a length of one byte that is less than [`SHORT_TEXTS`], followed by that many bytes of the block.
+/// Three bytes before the cursor and 13 from the cursor on are readable. The contract of [`put`] holds too.
 #[inline(always)]
 unsafe fn put_view<const COLUMNS: u8>(base: *mut u8, column: usize, row: usize, at: *const u8, view: u64) {
     // SAFETY: the caller's promise.
