@@ -36,7 +36,7 @@ pub(crate) fn stream_capsule(
     PyCapsule::new_with_value(py, export_stream(schema, batches), STREAM)
 }
 
-/// Opens the stream of any object with `__arrow_c_stream__`, or the one batch of an object with `__arrow_c_array__`.
+/// Opens the stream of an object with `__arrow_c_stream__`.
 pub(crate) fn stream_of(object: &Bound<'_, PyAny>) -> PyResult<StreamReader> {
     if !object.hasattr("__arrow_c_stream__")? {
         let kind = object.get_type().name()?;
