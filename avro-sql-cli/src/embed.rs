@@ -35,7 +35,7 @@ pub const STACK_BYTES: usize = crate::threads::STACK_BYTES;
 pub struct Settings {
     /// Threads that decode and compute. Default: one for each CPU.
     pub threads: usize,
-    /// Bytes that a query may hold before it spills to disk or fails; `None` means no limit. Default: 80 % of the memory.
+    /// Bytes that a query may hold before it spills to disk or fails; `None` means no limit. Default: 80 % of memory.
     pub memory_bytes: Option<usize>,
     /// Rows of a batch. Default: 8,192.
     pub batch_rows: usize,
