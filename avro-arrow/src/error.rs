@@ -116,6 +116,13 @@ pub enum ErrorKind {
         /// JSON path to the invalid part, such as `$.fields[2].type`.
         at: String,
     },
+    /// The text of an Avro IDL file, or of a file that it imports, is wrong.
+    Idl {
+        /// What is wrong.
+        reason: String,
+        /// Where it is.
+        place: Box<TextPlace>,
+    },
     /// A text is not JSON, or the JSON is not a value of its Avro type.
     Json {
         /// What is wrong.
@@ -218,6 +225,19 @@ pub enum ErrorKind {
     },
     /// A thread of a parallel reader or writer died: a bug in this crate, or a panic of the caller's `Read`.
     Worker,
+}
+
+/// A place in a text file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextPlace {
+    /// Name of the file, or an empty string.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The text of the line.
+    pub text: String,
 }
 
 /// A value that violates its schema or the binary encoding.

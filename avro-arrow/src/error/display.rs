@@ -10,7 +10,9 @@ const MISMATCHES_SHOWN: usize = 5;
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.position();
-        if let Some(file) = &at.file {
+        // The place in a text has its file, which may be another one.
+        let of_text = matches!(self.kind(), ErrorKind::Idl { place, .. } if !place.file.is_empty());
+        if let Some(file) = at.file.as_ref().filter(|_| !of_text) {
             write!(f, "{file}: ")?;
         }
         match (self.kind(), &at.unread) {
@@ -113,6 +115,10 @@ impl fmt::Display for ErrorKind {
             }
             ShortMessage { framing, len } => write!(f, "{framing} is longer than {len} bytes"),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
+            Idl { reason, place } if place.file.is_empty() => {
+                write!(f, "{reason} (line {}, column {})", place.line, place.column)
+            }
+            Idl { reason, place } => write!(f, "{}:{}:{}: {reason}", place.file, place.line, place.column),
             Json { reason, at } => write!(f, "{at}: {reason}"),
             Conflict { path, first, first_type, second, second_type, .. } => {
                 match path.as_str() {

@@ -493,6 +493,11 @@ pub(super) fn primitive(word: &str) -> Option<Kind> {
     })
 }
 
+/// Whether this is the name of a primitive type.
+pub(crate) fn is_primitive(word: &str) -> bool {
+    primitive(word).is_some()
+}
+
 /// The required attribute of a complex type.
 fn body_of(word: &str) -> Option<&'static str> {
     Some(match word {
