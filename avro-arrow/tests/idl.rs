@@ -1,14 +1,11 @@
 //! Avro IDL files in; the protocols and schemas beside them out, and back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use avro_arrow::Limits;
 use avro_arrow::idl::{Document, Import, Imported};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::files_in;
 
 /// Imports files relative to the importing one, and then from other directories.
 struct Files(Vec<PathBuf>);
@@ -31,6 +28,14 @@ fn parse(path: &Path, directories: &[PathBuf]) -> Result<Document, String> {
     Document::parse(&text, &name, &mut files, &Limits::default()).map_err(|e| e.to_string())
 }
 
+/// The IDL files of a folder.
+fn idl_files(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "avdl")).collect();
+    files.sort();
+    files
+}
+
 fn json(path: &Path) -> Json {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -51,7 +56,7 @@ fn examples_of_avro_are_as_java_makes_them() {
     let Some(folder) = std::env::var_os("AVRO_IDL_EXAMPLES").map(PathBuf::from) else { return };
     let directories = [folder.join("putOnClassPath")];
     let mut wrong = Vec::new();
-    for path in files_in(&folder.join("input")).iter().filter(|path| path.extension().is_some_and(|e| e == "avdl")) {
+    for path in &idl_files(&folder.join("input")) {
         let stem = path.file_stem().unwrap().to_string_lossy().replace("_schema", "");
         let expected = ["avpr", "avsc"].map(|extension| folder.join(format!("output/{stem}.{extension}")));
         let expected = expected.iter().find(|path| path.is_file()).unwrap();

@@ -123,10 +123,13 @@ struct ResourceArguments {
     /// repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
-    /// Schema file (.avsc) or directory with types that other schemas name; repeatable; a schema's own directory is
+    /// Schema file (.avsc, .avdl) or directory with types that other schemas name; repeatable; a schema's own directory is
     /// always searched
     #[arg(long, value_name = "PATH", global = true)]
     import: Vec<PathBuf>,
+    /// Type to take from a schema file that declares several, such as Avro IDL; also FILE#NAME
+    #[arg(long = "type", value_name = "NAME", global = true)]
+    schema_type: Option<String>,
     /// Directory or URL of the block indexes (default: beside the files)
     #[arg(long, value_name = "DIR", global = true)]
     index_dir: Option<String>,
@@ -309,6 +312,9 @@ struct SchemaFormArguments {
     /// Print the Parsing Canonical Form
     #[arg(long)]
     canonical: bool,
+    /// Print Avro IDL
+    #[arg(long)]
+    idl: bool,
     /// Print the fingerprint of the Parsing Canonical Form, in hexadecimal; rabin is CRC-64-AVRO
     #[arg(long, value_enum, value_name = "HASH")]
     fingerprint: Option<HashArgument>,
@@ -434,7 +440,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 
 /// Returns the read options, which all subcommands share.
 fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
-    let mut reading = AvroOptions::default().with_imports(arguments.resources.import.clone());
+    let ResourceArguments { import, schema_type, .. } = &arguments.resources;
+    let mut reading = AvroOptions::default().with_imports(import.clone()).with_schema_type(schema_type.clone());
     if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
         return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
     }
@@ -560,6 +567,7 @@ fn schema_form(arguments: &SchemaFormArguments) -> SchemaForm {
         Some(HashArgument::Md5) => SchemaForm::Fingerprint(Hash::Md5),
         Some(HashArgument::Sha256) => SchemaForm::Fingerprint(Hash::Sha256),
         None if arguments.canonical => SchemaForm::Canonical,
+        None if arguments.idl => SchemaForm::Idl,
         None if arguments.arrow => SchemaForm::Arrow,
         None => SchemaForm::Avro,
     }

@@ -38,7 +38,7 @@ pub use print::Printed;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::schema::{Name, Schema};
+use crate::schema::{Name, Schema, json_of_text};
 use serde_json::Value as Json;
 use to_json::ToJson;
 use types::{Defined, Object, Types};
@@ -174,8 +174,16 @@ impl Document {
             (Some(protocol), _) => Ok(protocol),
             (None, Some(_)) => self.schema(None),
             (None, None) if self.types.iter().next().is_none() => Err(self.error("it declares no type".to_owned())),
-            (None, None) => ToJson::new(&self.types, &self.limits).all(""),
+            (None, None) => self.types(),
         }
+    }
+
+    /// Returns the JSON list of all types, imported ones included.
+    ///
+    /// # Errors
+    /// Limits.
+    pub fn types(&self) -> Result<Json> {
+        ToJson::new(&self.types, &self.limits).all("")
     }
 
     /// Returns the full names of all types, in the order of their definition, imported ones included.
@@ -217,6 +225,13 @@ impl Document {
         let error = Error::argument(what);
         if self.name.is_empty() { error } else { error.in_file(&self.name) }
     }
+}
+
+/// Whether a text is the JSON of a protocol.
+pub fn is_protocol(text: &str) -> bool {
+    // The word is looked for first, as most texts are schemas.
+    let is_it = |json: Json| json.get("type").is_none() && json.get("protocol").is_some_and(Json::is_string);
+    text.contains("\"protocol\"") && json_of_text(text).is_some_and(is_it)
 }
 
 /// Lists names for an error message.

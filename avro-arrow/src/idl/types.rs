@@ -45,7 +45,10 @@ impl Types {
                 *first = defined;
                 true
             }
-            Some(first) => first.json == defined.json,
+            Some(first) => {
+                first.is_own |= defined.is_own;
+                first.json == defined.json
+            }
         }
     }
 

@@ -52,6 +52,8 @@ Examples:
   avro-sql schema --arrow events.avro
   avro-sql schema --fingerprint rabin events.avsc               also fingerprint events.avsc
   avro-sql canonical events.avsc                                as schema --canonical
+  avro-sql schema --idl events.avro > events.avdl               as Avro IDL
+  avro-sql schema shop.avdl#Order                               one type of an IDL file
   avro-sql schema --merged logs/";
 
 /// Examples of `compat`.
@@ -113,27 +115,42 @@ Examples:
   avro-sql help options                                         read options, limits, write options";
 
 /// The shared options that have an effect on each command. Its help lists no others.
-const SHARED: [(&str, &[&str]); 20] = [
-    ("convert", &["threads", "batch_size", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
+const SHARED: [(&str, &[&str]); 22] = [
+    (
+        "convert",
+        &[
+            "threads",
+            "batch_size",
+            "lenient",
+            "option",
+            "import",
+            "schema_type",
+            "reader_schema",
+            "quiet",
+            "no_progress",
+        ],
+    ),
     ("index", &["threads", "lenient", "option", "import", "index_dir", "quiet", "no_progress"]),
-    ("schema", &["option", "import", "quiet"]),
-    ("compat", &["import"]),
+    ("schema", &["option", "import", "schema_type", "quiet"]),
+    ("compat", &["import", "schema_type"]),
     ("count", &["threads", "lenient", "option", "quiet", "no_progress"]),
     ("meta", &["threads", "lenient", "option", "quiet", "no_progress"]),
-    ("head", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
-    ("cat", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
-    ("tojson", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
-    ("fromjson", &["threads", "lenient", "option", "import", "quiet", "no_progress"]),
+    ("head", &["threads", "lenient", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
+    ("cat", &["threads", "lenient", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
+    ("tojson", &["threads", "lenient", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
+    ("fromjson", &["threads", "lenient", "option", "import", "schema_type", "quiet", "no_progress"]),
     ("concat", &["option", "quiet", "no_progress"]),
     ("recodec", &["threads", "option", "quiet", "no_progress"]),
     ("repair", &["option", "quiet", "no_progress"]),
-    ("random", &["threads", "lenient", "import"]),
-    ("explain-program", &["option", "import"]),
-    ("fragtojson", &["lenient", "option", "import"]),
-    ("jsontofrag", &["lenient", "option", "import"]),
+    ("random", &["threads", "lenient", "import", "schema_type"]),
+    ("explain-program", &["option", "import", "schema_type"]),
+    ("fragtojson", &["lenient", "option", "import", "schema_type"]),
+    ("jsontofrag", &["lenient", "option", "import", "schema_type"]),
     ("fromtext", &["quiet", "no_progress"]),
     ("worker", &["threads", "quiet"]),
     ("totext", &["lenient", "option", "quiet", "no_progress"]),
+    ("idl", &["import", "quiet"]),
+    ("idl2schemata", &["import", "quiet"]),
 ];
 
 /// Hides the shared options that have no effect on a command.

@@ -9,13 +9,12 @@ const FORMS: [(&str, &str, &str); 2] =
     [("canonical", "schema", "--canonical"), ("fingerprint", "schema", "--fingerprint")];
 
 /// Commands of `avro-tools` that do not exist here, by the start of their names, and what to use instead.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 5] = [
     ("induce", "a schema comes from Java classes there; `avro-sql schema FILE` prints the schema of a file"),
     ("compile", "it generates Java code, which avro-sql does not; use avro-tools or the generator of your language"),
     ("tether", "it runs MapReduce jobs; use avro-sql -c with SQL"),
     ("trevni", "Trevni files are not read here; for columns use Parquet: avro-sql convert x.avro x.parquet"),
     ("rpc", "Avro RPC is not supported; jsontofrag and fragtojson convert single messages"),
-    ("idl", "Avro IDL is not read here; use avro-tools idl2schemata to make .avsc files"),
 ];
 
 /// Returns what to use instead of a command of `avro-tools` that does not exist here.

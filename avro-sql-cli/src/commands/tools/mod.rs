@@ -10,6 +10,7 @@ mod explain;
 mod failures;
 mod fragment;
 mod fromjson;
+mod idl;
 mod input;
 mod meta;
 mod ordered;
@@ -48,6 +49,7 @@ pub(crate) use count::Count;
 pub(crate) use explain::Explain;
 pub(crate) use fragment::{Fragment, FragmentTo};
 pub(crate) use fromjson::{FromJson, SchemaSource};
+pub(crate) use idl::{Idl, Schemata};
 pub(crate) use meta::{Meta, MetaFields};
 pub(crate) use random::Random;
 pub(crate) use recodec::Recodec;
@@ -94,6 +96,10 @@ pub(crate) enum ToolTask {
     FromText(FromText),
     /// Print a file of bytes as lines of text.
     ToText(ToText),
+    /// Print the JSON of Avro IDL.
+    Idl(Idl),
+    /// Write the types of Avro IDL to schema files.
+    Schemata(Schemata),
 }
 
 /// The compression of an output file.
@@ -150,6 +156,8 @@ impl ToolTask {
             ToolTask::Fragment(task) => std::slice::from_ref(&task.input),
             ToolTask::FromText(task) => std::slice::from_ref(&task.input),
             ToolTask::ToText(task) => std::slice::from_ref(&task.input),
+            ToolTask::Idl(task) => std::slice::from_ref(&task.input),
+            ToolTask::Schemata(task) => std::slice::from_ref(&task.input),
         }
     }
 
@@ -157,6 +165,7 @@ impl ToolTask {
     fn needs_no_bar(&self) -> bool {
         let output = match self {
             ToolTask::Schema(_) | ToolTask::Compat(_) | ToolTask::Explain(_) => return true,
+            ToolTask::Idl(_) | ToolTask::Schemata(_) => return true,
             ToolTask::Count(_) | ToolTask::Meta(_) => return io::stdout().is_terminal(),
             ToolTask::Cat(task) => &task.output,
             ToolTask::ToJson(task) => &task.output,
@@ -199,6 +208,8 @@ impl ToolTask {
             ToolTask::Fragment(task) => task.run(only(inputs)?, context),
             ToolTask::FromText(task) => task.run(only(inputs)?, context),
             ToolTask::ToText(task) => task.run(only(inputs)?, context),
+            ToolTask::Idl(task) => task.run(only(inputs)?, context),
+            ToolTask::Schemata(task) => task.run(only(inputs)?, context),
         }
     }
 }
