@@ -100,7 +100,8 @@ impl<'t> ToJson<'t> {
     // front tells them apart. A name that is also a primitive type's is written in full, as Java does.
     fn reference(&self, defined: &Defined, namespace: &str) -> String {
         let name = &defined.name;
-        let hides = || self.types.get(&format!("{namespace}.{}", name.simple())).is_some();
+        let same = format!("{namespace}.{}", name.simple());
+        let hides = || self.types.get(&same).is_some_and(|other| other.name.full() == same);
         match name.namespace() {
             "" if !namespace.is_empty() && hides() => format!(".{}", name.simple()),
             own if own == namespace && !is_primitive(name.simple()) && !is_word(name.simple()) => {

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `header` | the first bytes of a file |
 //! | `schema` | the text of a schema |
+//! | `idl` | the text of an IDL file, and of those it imports: see `idl` |
 //! | `block` | a line with a schema, then options and a block: see `block` |
 //! | `resolve` | a line with the writer's schema, a line with the reader's, then as for `block` |
 //! | `file` | a file, or else what one is made of: see `file` |
@@ -20,6 +21,7 @@
 mod block;
 mod file;
 mod header;
+mod idl;
 mod lenient;
 mod message;
 mod schema;
@@ -27,6 +29,7 @@ mod schema;
 pub use block::{block, resolve};
 pub use file::file;
 pub use header::header;
+pub use idl::idl;
 pub use lenient::lenient;
 pub use message::message;
 pub use schema::schema;
