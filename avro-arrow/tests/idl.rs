@@ -136,38 +136,68 @@ fn errors_say_what_is_wrong_and_where() {
         ("namespace n; record R { x.S a; }", "a.avdl:1:25: the type `x.S` is not defined"),
         ("record R { array<int a; }", "a.avdl:1:22: expected '>' after the type in the array, found `a`"),
         ("record R { int a, a; }", "a.avdl:1:19: the field `a` occurs twice"),
-        ("record R { int a-b; }", "a.avdl:1:16: the field `a-b` has an invalid name: only letters, digits and `_` are allowed, and no digit first"),
+        (
+            "record R { int a-b; }",
+            "a.avdl:1:16: the field `a-b` has an invalid name: only letters, digits and `_` are allowed, and no digit first",
+        ),
         ("record R { union { int, int } a; }", "a.avdl:1:25: the union has int twice"),
         ("record R { union { } a; }", "a.avdl:1:18: a union must have a branch"),
-        ("record R { union { int? } a; }", "a.avdl:1:20: a union cannot directly contain a union; write `null` as a branch instead of `?`"),
+        (
+            "record R { union { int? } a; }",
+            "a.avdl:1:20: a union cannot directly contain a union; write `null` as a branch instead of `?`",
+        ),
         ("record R { null? a; }", "a.avdl:1:12: `null?` would be a union that has null twice"),
         ("record R { void a; }", "a.avdl:1:12: `void` is only the type of a message; write `null`"),
-        ("record R { decimal(2, 3) a; }", "a.avdl:1:20: the precision of a decimal must be at least 1 and at least its scale"),
+        (
+            "record R { decimal(2, 3) a; }",
+            "a.avdl:1:20: the precision of a decimal must be at least 1 and at least its scale",
+        ),
         ("record R { int a = \"x\"; }", "a.avdl:1:20: the default is not a value of its type"),
         ("record R { R a = {}; int b = 1.0; }", "a.avdl:1:30: the default is not a value of its type"),
         ("record R { int a = 99999999999; }", "a.avdl:1:20: the default is not a value of its type"),
         ("record R { int a = 08; }", "a.avdl:1:20: `08` is not a number"),
         ("record R { string a = 'x'; }", "a.avdl:1:23: strings are in double quotes, found `'`"),
         ("record R { string a = x; }", "a.avdl:1:23: expected a JSON value; strings are in double quotes, found `x`"),
-        ("record R { string a = \"\\x\"; }", "a.avdl:1:24: unknown escape; known are \\n \\r \\t \\b \\f \\\\ \\\" \\' \\u0000 and octal digits"),
+        (
+            "record R { string a = \"\\x\"; }",
+            "a.avdl:1:24: unknown escape; known are \\n \\r \\t \\b \\f \\\\ \\\" \\' \\u0000 and octal digits",
+        ),
         ("record R { array<int> a = [1,]; }", "a.avdl:1:30: expected a JSON value, found ']'"),
-        ("record R { @x(1) R a; }", "a.avdl:1:12: the use of a named type cannot have annotations; write them where the type is declared"),
-        ("record R { @aliases([\"b\"]) int a; }", "a.avdl:1:12: the annotation `@aliases` is not allowed on a type; aliases of a field stand between its type and its name"),
-        ("record R { int @order(\"up\") a; }", "a.avdl:1:23: `@order` must be \"ascending\", \"descending\" or \"ignore\""),
+        (
+            "record R { @x(1) R a; }",
+            "a.avdl:1:12: the use of a named type cannot have annotations; write them where the type is declared",
+        ),
+        (
+            "record R { @aliases([\"b\"]) int a; }",
+            "a.avdl:1:12: the annotation `@aliases` is not allowed on a type; aliases of a field stand between its type and its name",
+        ),
+        (
+            "record R { int @order(\"up\") a; }",
+            "a.avdl:1:23: `@order` must be \"ascending\", \"descending\" or \"ignore\"",
+        ),
         ("@x(1) @x(2) record R {}", "a.avdl:1:7: the annotation `@x` occurs twice"),
         ("@aliases(\"x\") record R {}", "a.avdl:1:10: `@aliases` must be a list of strings"),
-        ("@namespace(\"a..b\") record R {}", "a.avdl:1:12: the namespace `a..b` is invalid: it must be names of letters, digits and `_` with dots between"),
+        (
+            "@namespace(\"a..b\") record R {}",
+            "a.avdl:1:12: the namespace `a..b` is invalid: it must be names of letters, digits and `_` with dots between",
+        ),
         ("record `int` {}", "a.avdl:1:8: a type cannot have the name `int` of a built-in type"),
         ("record R {} enum R { A }", "a.avdl:1:18: the type `R` is defined twice, with different definitions"),
         ("enum E { A, A }", "a.avdl:1:13: the symbol `A` occurs twice"),
         ("enum E { A } = B;", "a.avdl:1:16: the default `B` is not a symbol of the enum"),
         ("fixed F(-1);", "a.avdl:1:9: the size of the fixed must be from 0 to 2147483647"),
-        ("protocol P { int m(int a) throws R; record R {} }", "a.avdl:1:34: `R` is not an error; declare it with `error`"),
+        (
+            "protocol P { int m(int a) throws R; record R {} }",
+            "a.avdl:1:34: `R` is not an error; declare it with `error`",
+        ),
         ("protocol P { int m() oneway; }", "a.avdl:1:14: the one-way message `m` must return void"),
         ("protocol P { void m(int a; }", "a.avdl:1:26: expected ',' or ')', found ';'"),
         ("protocol P { void m(); int m(); }", "a.avdl:1:28: the message `m` is declared twice, differently"),
         ("protocol P {} record R {}", "a.avdl:1:15: expected the end of the file after the protocol, found `record`"),
-        ("record R {} protocol P {}", "a.avdl:1:13: expected only types, as a protocol must have a file of its own, found `protocol`"),
+        (
+            "record R {} protocol P {}",
+            "a.avdl:1:13: expected only types, as a protocol must have a file of its own, found `protocol`",
+        ),
         ("record R {} namespace a;", "a.avdl:1:13: `namespace` must come before imports and types, `namespace` first"),
         ("messages", "a.avdl:1:1: expected `record`, `error`, `enum`, `fixed` or `import`, found `messages`"),
         ("import idl \"b.avdl\";", "b.avdl:2:18: expected ';' after the field, found '}'"),
@@ -185,7 +215,9 @@ fn errors_say_what_is_wrong_and_where() {
 
 #[test]
 fn more_than_java_accepts_is_read() {
-    let field = |kind: &str| format!(r#"{{"type":"record","name":"R","namespace":"a","fields":[{{"name":"x","type":{kind}}}]}}"#);
+    let field = |kind: &str| {
+        format!(r#"{{"type":"record","name":"R","namespace":"a","fields":[{{"name":"x","type":{kind}}}]}}"#)
+    };
     let bare = r#"{"type":"fixed","name":"F","namespace":"","size":1}"#;
     let cases = [
         // A type without a namespace, from inside a namespace.
@@ -207,7 +239,8 @@ fn more_than_java_accepts_is_read() {
 
 #[test]
 fn a_type_is_chosen_by_name() {
-    let text = "import idl \"f.avdl\"; record A { int x; } @namespace(\"n\") record B { F f; } @namespace(\"m\") enum B { Y }";
+    let text =
+        "import idl \"f.avdl\"; record A { int x; } @namespace(\"n\") record B { F f; } @namespace(\"m\") enum B { Y }";
     let mut files = Texts(vec![("f.avdl", "enum F { X }")]);
     let document = Document::parse(text, "a.avdl", &mut files, &Limits::default()).unwrap();
     let of = |name| document.schema(name).map_or_else(|e| e.to_string(), |json| json.to_string());

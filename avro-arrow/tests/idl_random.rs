@@ -90,9 +90,11 @@ fn same(a: (&Schema, NodeId), b: (&Schema, NodeId), seen: &mut HashSet<(NodeId, 
     };
     match (&x.kind, &y.kind) {
         (Kind::Record(r), Kind::Record(s)) => {
-            let fields = r.fields.len() == s.fields.len() && r.fields.iter().zip(&s.fields).all(|(f, g)| {
-                without_type(f) == without_type(g) && same((a.0, f.node), (b.0, g.node), seen)
-            });
+            let fields = r.fields.len() == s.fields.len()
+                && r.fields
+                    .iter()
+                    .zip(&s.fields)
+                    .all(|(f, g)| without_type(f) == without_type(g) && same((a.0, f.node), (b.0, g.node), seen));
             fields && (&r.name, &r.aliases, &r.doc) == (&s.name, &s.aliases, &s.doc)
         }
         (Kind::Array(i), Kind::Array(j)) | (Kind::Map(i), Kind::Map(j)) => same((a.0, *i), (b.0, *j), seen),

@@ -81,8 +81,8 @@ pub fn parse_schema(
     }
 }
 
-/// Parses the text of an Avro IDL file (`.avdl`) or a protocol (`.avpr`), or returns `None` if it is neither. Files that
-/// it imports are looked up beside it, and then in the directories of `imports`.
+/// Parses the text of an Avro IDL file (`.avdl`) or a protocol (`.avpr`), or returns `None` if it is neither. Files
+/// that it imports are looked up beside it, and then in the directories of `imports`.
 ///
 /// # Errors
 /// Errors of [`Document`].

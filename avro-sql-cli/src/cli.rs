@@ -123,8 +123,8 @@ struct ResourceArguments {
     /// repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
-    /// Schema file (.avsc, .avdl) or directory with types that other schemas name; repeatable; a schema's own directory is
-    /// always searched
+    /// Schema file (.avsc, .avdl) or directory with types that other schemas name; repeatable; a schema's own directory
+    /// is always searched
     #[arg(long, value_name = "PATH", global = true)]
     import: Vec<PathBuf>,
     /// Type to take from a schema file that declares several, such as Avro IDL; also FILE#NAME

@@ -1,4 +1,4 @@
-//! Named types, each by itself, in; the JSON of schemas and protocols, in which the first use of a type defines it, out.
+//! Named types, each by itself, in; the JSON of schemas and protocols out. There, the first use of a type defines it.
 //!
 //! Keys are in the order in which Avro's Java implementation writes them.
 

@@ -8,8 +8,8 @@ use datafusion::error::DataFusionError;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Parses an Avro schema from its text or from a local file, whose name may have the name of a type after `#`. `name` is
-/// the name of the option.
+/// Parses an Avro schema from its text or from a local file, whose name may have the name of a type after `#`. `name`
+/// is the name of the option.
 pub(crate) fn schema(name: &str, text: &str, imports: &[PathBuf], limits: &Limits) -> Result<Schema> {
     let (file, type_name) = split_type_name(Path::new(text));
     let (json, path) = match text.trim_start().starts_with(['{', '[', '"']) {

@@ -204,8 +204,8 @@ fn with_remedy(e: &avro_arrow::Error) -> String {
     format!("{e}{remedy}")
 }
 
-/// Opens a file; a schema file may have the name of a type after `#`. Opening a directory succeeds but reading fails, so
-/// the error is returned here.
+/// Opens a file; a schema file may have the name of a type after `#`. Opening a directory succeeds but reading fails,
+/// so the error is returned here.
 pub(crate) fn open(path: &Path) -> Result<File> {
     inputs::local(path)?;
     let file = File::open(split_type_name(path).0).map_err(|e| Error::file(path, e))?;

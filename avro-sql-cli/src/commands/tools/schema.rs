@@ -35,7 +35,8 @@ pub(crate) struct Compat {
 impl ShowSchema {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
         if let (SchemaForm::Idl, false, [input]) = (self.form, self.merged, inputs) {
-            return self.put(&idl::text_of(input.document(&context.reading)?.to_idl()?));
+            let printed = input.document(&context.reading)?.to_idl().map_err(|e| input.failed(e))?;
+            return self.put(&idl::text_of(printed));
         }
         let (schema, name) = if self.merged {
             let merged = merged(inputs, context)?;
