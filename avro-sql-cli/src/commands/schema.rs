@@ -105,7 +105,7 @@ pub(crate) fn schema_from(text: &str, of: &str, reading: &AvroOptions) -> Result
 enum Content {
     /// The header of a data file.
     Header(Box<Header>),
-    /// The bytes of another file, and their text or why there is none.
+    /// The bytes of another file, and their text or the reason why they are not text.
     Text(Vec<u8>, std::result::Result<String, String>),
 }
 
