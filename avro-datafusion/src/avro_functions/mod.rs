@@ -13,15 +13,21 @@ mod decoding;
 mod encoding;
 mod json;
 mod files;
+mod definitions;
 mod prepared;
 mod function;
 mod needs;
 mod narrow;
 
 use crate::options::read::AvroOptions;
+#[cfg(feature = "cluster")]
+use call::CallConstants;
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
-use function::{AvroFunction, FUNCTIONS};
+#[cfg(feature = "cluster")]
+use datafusion::physical_expr::{ScalarFunctionExpr, expressions::Literal};
+use definitions::FUNCTIONS;
+use function::AvroFunction;
 use narrow::NarrowDecoded;
 use prepared::Prepared;
 use std::sync::Arc;
@@ -29,6 +35,21 @@ use std::sync::Arc;
 /// Returns whether a function of this name takes options as pairs of a name and a value.
 pub fn takes_avro_options(name: &str) -> bool {
     FUNCTIONS.iter().any(|function| function.name.eq_ignore_ascii_case(name))
+}
+
+/// Returns whether a call reads schemas from files, of which another machine may have others.
+#[cfg(feature = "cluster")]
+pub(crate) fn reads_schema_files(call: &ScalarFunctionExpr) -> bool {
+    if !call.fun().inner().as_ref().is::<AvroFunction>() {
+        return false;
+    }
+    let constants = call.args().iter().skip(1).map(|arg| arg.downcast_ref::<Literal>().map(Literal::value));
+    match CallConstants::parse(call.name(), "", &constants.collect::<Vec<_>>()) {
+        Ok(call) => {
+            call.schema.as_deref().is_some_and(|schema| !sources::is_text(schema)) || call.option("schemas").is_some()
+        }
+        Err(_) => true,
+    }
 }
 
 /// Registers the functions with these default read options.

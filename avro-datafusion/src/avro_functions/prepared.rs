@@ -1,7 +1,7 @@
 //! Prepared calls: schemas are loaded and decoders compiled once for the constants of a call.
 
-use super::call::Call;
-use super::function::{Definition, PreparedCall};
+use super::call::{CallConstants, PreparedCall};
+use super::definitions::AvroDefinition;
 use super::sources::load_sources;
 use crate::functions::wait;
 use crate::listing::list::ListedFile;
@@ -23,11 +23,11 @@ const CALLS_MAX: usize = 1_000;
 pub(super) struct Prepared {
     runtime: Arc<RuntimeEnv>,
     options: AvroOptions,
-    calls: Mutex<HashMap<(&'static str, Call), Entry>>,
+    calls: Mutex<HashMap<(&'static str, CallConstants), PreparedEntry>>,
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct PreparedEntry {
     call: Arc<dyn PreparedCall>,
     files: Vec<ListedFile>,
     loaded: Instant,
@@ -48,8 +48,19 @@ impl Prepared {
         Prepared { runtime, options, calls: Mutex::default() }
     }
 
+    /// Whether the calls of another session give the same results.
+    pub(super) fn reads_like(&self, other: &Prepared) -> bool {
+        let of_values = |options: &AvroOptions| (options.decoder(None, 1), options.imports.clone());
+        std::ptr::eq(self, other) || of_values(&self.options) == of_values(&other.options)
+    }
+
     /// Returns the prepared call with these constants.
-    pub(super) fn get(&self, definition: &Definition, call: Call, stage: Stage) -> Result<Arc<dyn PreparedCall>> {
+    pub(super) fn get(
+        &self,
+        definition: &AvroDefinition,
+        call: CallConstants,
+        stage: Stage,
+    ) -> Result<Arc<dyn PreparedCall>> {
         let key = (definition.name, call);
         let known = self.calls.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known
@@ -61,7 +72,7 @@ impl Prepared {
         let uses_network = [call.schema.as_deref(), call.option("schemas")].iter().flatten().any(|p| p.contains("://"));
         let loaded = wait(load_sources(call, &self.runtime, &self.options), uses_network)?;
         let prepared: Arc<dyn PreparedCall> = (definition.prepare)(call, loaded.value)?.into();
-        let entry = Entry { call: Arc::clone(&prepared), files: loaded.files, loaded: Instant::now() };
+        let entry = PreparedEntry { call: Arc::clone(&prepared), files: loaded.files, loaded: Instant::now() };
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.len() >= CALLS_MAX {
             calls.clear();
@@ -71,7 +82,7 @@ impl Prepared {
     }
 }
 
-impl Entry {
+impl PreparedEntry {
     /// Whether the files are as they were when they were loaded.
     fn is_current(&self) -> bool {
         self.files.iter().all(|file| match fs::metadata(file.name()) {

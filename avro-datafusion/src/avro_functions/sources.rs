@@ -1,6 +1,6 @@
 //! Where the schemas of a call come from: text, a schema file, a data file, or a directory with a file for each id.
 
-use super::call::Call;
+use super::call::CallConstants;
 use crate::io::object_version::ObjectSnapshot;
 use crate::listing::list::{ListedFile, list_some};
 use crate::listing::location::Location;
@@ -38,7 +38,11 @@ pub(super) struct Sources {
 }
 
 /// Loads the schemas of a call.
-pub(super) async fn load_sources(call: &Call, runtime: &RuntimeEnv, options: &AvroOptions) -> Result<Loaded<Sources>> {
+pub(super) async fn load_sources(
+    call: &CallConstants,
+    runtime: &RuntimeEnv,
+    options: &AvroOptions,
+) -> Result<Loaded<Sources>> {
     let mut files = vec![];
     let given = match &call.schema {
         Some(text) if is_text(text) => Some(parse(text, options)?),
@@ -61,7 +65,7 @@ pub(super) async fn load_sources(call: &Call, runtime: &RuntimeEnv, options: &Av
 }
 
 /// Whether this is the text of a schema, not the path of a file.
-fn is_text(schema: &str) -> bool {
+pub(super) fn is_text(schema: &str) -> bool {
     schema.trim_start().starts_with(['{', '[', '"']) || PRIMITIVES.contains(&schema.trim())
 }
 
