@@ -1,14 +1,9 @@
 //! The functions as DataFusion sees them.
 
-use super::call::CallConstants;
-use super::decoding::{Decoding, Reasons};
-use super::encoding::Encoding;
-use super::files::{FromFile, IdOf};
-use super::json::{FromJson, ToJson};
+use super::call::{CallConstants, PreparedCall};
+use super::definitions::{AvroDefinition, Takes};
 use super::prepared::{Prepared, Stage};
-use super::sources::Sources;
 use crate::sql_type::sql_type_name;
-use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
 use datafusion::logical_expr::{
