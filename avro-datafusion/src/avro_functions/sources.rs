@@ -73,7 +73,8 @@ pub(super) fn is_text(schema: &str) -> bool {
 pub(super) fn parse(text: &str, options: &AvroOptions) -> Result<Schema> {
     let text = text.trim();
     let quoted = PRIMITIVES.contains(&text).then(|| format!("\"{text}\""));
-    let parsed = parse_schema(quoted.as_deref().unwrap_or(text), None, &options.imports, &options.limits);
+    let text = quoted.as_deref().unwrap_or(text);
+    let parsed = parse_schema(text, None, &options.imports, options.schema_type.as_deref(), &options.limits);
     parsed.map_err(|e| DataFusionError::External(Box::new(e)))
 }
 
@@ -138,7 +139,8 @@ async fn schema_of(file: &ListedFile, options: &AvroOptions) -> Result<Schema> {
         // Types that the file names are searched beside it if it is local.
         let beside = Path::new(&name);
         let beside = beside.exists().then_some(beside);
-        return parse_schema(&text, beside, &options.imports, limits).map_err(failed);
+        let type_name = options.schema_type.as_deref();
+        return parse_schema(&text, beside, &options.imports, type_name, limits).map_err(failed);
     }
 }
 
