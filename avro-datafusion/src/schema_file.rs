@@ -108,7 +108,7 @@ pub fn is_idl(text: &str, path: Option<&Path>) -> bool {
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let is_json = text.starts_with(['{', '[', '"']);
     let is_word = |word: &&str| {
-        text.strip_prefix(**word).is_some_and(|rest| rest.starts_with(|c: char| c.is_whitespace() || c == '/'))
+        text.strip_prefix(*word).is_some_and(|rest| rest.starts_with(|c: char| c.is_whitespace() || c == '/'))
     };
     let by_name = path.is_some_and(|path| has_extension(path, &["avdl"]));
     !is_json && (by_name || text.starts_with('@') || IDL_WORDS.iter().any(|word| is_word(&word)))
