@@ -29,6 +29,7 @@
 //! - [`Schema`](schema::Schema) parses Avro schemas, with their canonical form and [fingerprints](schema::Fingerprint).
 //!   [`MergedSchema`](schema::MergedSchema) merges the schemas of many files, and
 //!   [`Schema::from_arrow`](schema::Schema::from_arrow) converts an Arrow schema.
+//! - [`protocol`] parses Avro protocols, and makes and answers their calls, without sockets.
 //! - [`json`] converts values to JSON and back, in the specification's encoding or without union tags.
 //! - [`mod@reference`] decodes value by value, slowly, to compare with.
 //!
@@ -103,6 +104,7 @@ mod exec;
 mod decode;
 pub mod message;
 mod writer;
+pub mod protocol;
 
 pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;

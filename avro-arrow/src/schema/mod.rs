@@ -27,6 +27,7 @@ pub use imports::Imports;
 pub use logical::Logical;
 pub use merge::{MergedSchema, Note, OnConflict, Provenance};
 pub use names::Name;
+pub(crate) use parse::json_of;
 pub(crate) use size::{Sizes, is_zero_width};
 
 use serde_json::Value as Json;
