@@ -40,10 +40,10 @@ def to_java(command, java, scheme, other):
     url = server.stdout.readline().strip()
 
     def run(what, *arguments):
-        ran = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=60)
+        ran = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=600)
         print(f"to Java, {scheme}, {what}: {(ran.stdout or ran.stderr).strip()!r}".replace(url, "URL"))
 
-    ran = subprocess.run([command, "rpcprotocol", url], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([command, "rpcprotocol", url], capture_output=True, text=True, timeout=600)
     print(f"to Java, {scheme}, protocol: {json.loads(ran.stdout)['protocol']}")
     for protocol, kind in [(FILE, "same"), (other, "older")]:
         rows = ROWS if kind == "same" else [{key: row[key] for key in ("sensor", "value")} for row in ROWS]
@@ -80,7 +80,7 @@ def from_java(command, java, scheme, other):
         port = server.stdout.readline().removeprefix("Port: ").strip()
         protocol = FILE if kind == "same" else other
         call = [*java, "call", protocol, f"{scheme}://127.0.0.1:{port}", message, json.dumps(parameters)]
-        ran = subprocess.run(call, capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(call, capture_output=True, text=True, timeout=600)
         received = server.stdout.read().strip()
         server.wait()
         last = (ran.stdout or ran.stderr).strip().splitlines()[-1:]

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{MEDIA_TYPE, read, shown};
-use super::payload::Answer;
+use super::payload::CheckedAnswer;
 use super::{RpcMessage, RpcTask, write};
 use crate::error::{Error, Result, print_note};
 
@@ -44,7 +44,7 @@ struct Responder {
     server: Mutex<Server>,
     /// The message that is expected, its answer and the form of its JSON.
     name: String,
-    answer: Answer,
+    answer: CheckedAnswer,
     form: Form,
     limits: Limits,
     path: String,

@@ -32,7 +32,7 @@ pub(crate) enum Payload {
 }
 
 /// A response that is known to be valid.
-pub(super) enum Answer {
+pub(super) enum CheckedAnswer {
     Json(String),
     Rows(Vec<RecordBatch>),
     Error(String),
@@ -63,20 +63,20 @@ impl Payload {
     }
 
     /// Reads and checks a response.
-    pub(super) fn answer(&self, message: &Message, form: Form, limits: &Limits) -> Result<Answer> {
+    pub(super) fn answer(&self, message: &Message, form: Form, limits: &Limits) -> Result<CheckedAnswer> {
         let (schema, answer) = match self {
-            Payload::Json(text) => (&message.response, Answer::Json(text.clone())),
-            Payload::Error(text) => (&message.errors, Answer::Error(text.clone())),
+            Payload::Json(text) => (&message.response, CheckedAnswer::Json(text.clone())),
+            Payload::Error(text) => (&message.errors, CheckedAnswer::Error(text.clone())),
             Payload::File(path) => match contents(path, &message.response, form, limits)? {
-                Contents::Json(text) => (&message.response, Answer::Json(text)),
-                Contents::Rows(rows) => return Ok(Answer::Rows(rows)),
+                Contents::Json(text) => (&message.response, CheckedAnswer::Json(text)),
+                Contents::Rows(rows) => return Ok(CheckedAnswer::Rows(rows)),
             },
             Payload::None => match message.response.node(message.response.root()).kind {
-                Kind::Null => (&message.response, Answer::Json("null".to_owned())),
+                Kind::Null => (&message.response, CheckedAnswer::Json("null".to_owned())),
                 _ => return Err(Error::Usage(format!("the message `{}` has a response; {GIVE}", message.name))),
             },
         };
-        if let Answer::Json(text) | Answer::Error(text) = &answer {
+        if let CheckedAnswer::Json(text) | CheckedAnswer::Error(text) = &answer {
             let encoded = Encoder::new(schema, form, limits).encode(text, schema.root(), &mut Vec::new());
             encoded.map_err(|e| Error::from(e).with_context(&self.name("--data")))?;
         }
@@ -94,13 +94,13 @@ impl Payload {
 
 const GIVE: &str = "use --data JSON or --file FILE";
 
-impl Answer {
+impl CheckedAnswer {
     /// Returns the reply to a call.
     pub(super) fn reply(&self, call: &IncomingCall, form: Form) -> avro_arrow::Result<Option<Vec<u8>>> {
         match self {
-            Answer::Json(text) => call.respond_json(text, form),
-            Answer::Rows(rows) => call.respond_batches(rows),
-            Answer::Error(text) => call.error_json(text, form),
+            CheckedAnswer::Json(text) => call.respond_json(text, form),
+            CheckedAnswer::Rows(rows) => call.respond_batches(rows),
+            CheckedAnswer::Error(text) => call.error_json(text, form),
         }
     }
 }
