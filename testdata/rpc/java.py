@@ -3,7 +3,7 @@
     pip download --no-deps pyspark==4.3.0      # 456 MB; unpack its jars
     python3 testdata/rpc/java.py target/debug/avro-sql path/to/jars
 
-It needs a JDK of version 17. It prints a line for each call; `java.txt` has those of avro-ipc 1.12.1.
+It needs a JDK of version 17. It prints a line for each call; `java.txt` has those that were made with avro-ipc 1.12.1.
 """
 
 import json
