@@ -123,6 +123,13 @@ pub enum ErrorKind {
         /// Where it is.
         place: Box<TextPlace>,
     },
+    /// The text is not an Avro protocol.
+    Protocol {
+        /// What is wrong.
+        reason: String,
+        /// JSON path to the invalid part, such as `$.messages.send.request[0].type`.
+        at: String,
+    },
     /// A text is not JSON, or the JSON is not a value of its Avro type.
     Json {
         /// What is wrong.
@@ -191,6 +198,19 @@ pub enum ErrorKind {
     Unwritable {
         /// What is wrong with it.
         what: String,
+    },
+
+    /// The client or the server of a call does not follow the protocol's handshake.
+    Handshake {
+        /// What it did.
+        reason: &'static str,
+    },
+    /// A protocol has no message of this name.
+    UnknownMessage {
+        /// The name.
+        message: String,
+        /// The full name of the protocol.
+        protocol: String,
     },
 
     // The data is larger than the caller allows.

@@ -30,6 +30,7 @@
 //!   [`MergedSchema`](schema::MergedSchema) merges the schemas of many files, and
 //!   [`Schema::from_arrow`](schema::Schema::from_arrow) converts an Arrow schema.
 //! - [`idl`] reads Avro IDL and protocols, and prints schemas as IDL.
+//! - [`protocol`] parses Avro protocols, and makes and answers their calls, without sockets.
 //! - [`json`] converts values to JSON and back, in the specification's encoding or without union tags.
 //! - [`mod@reference`] decodes value by value, slowly, to compare with.
 //!
@@ -105,6 +106,7 @@ mod exec;
 mod decode;
 pub mod message;
 mod writer;
+pub mod protocol;
 
 pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;

@@ -5,6 +5,7 @@ mod conversion;
 pub(crate) mod manual;
 mod options;
 mod results;
+mod rpc;
 mod tools;
 mod usage_error;
 mod words;
@@ -234,6 +235,9 @@ enum CommandArguments {
     },
     #[command(flatten)]
     Blocks(tools::ToolArguments),
+    /// Call a message of an Avro RPC server, answer one, or print a server's protocol
+    #[command(visible_aliases = ["rpcprotocol", "rpcsend", "rpcreceive"], after_help = manual::RPC)]
+    Rpc(Box<rpc::RpcArguments>),
     /// Run parts of other machines' queries, until SIGTERM; prints its address
     #[command(after_help = manual::WORKER)]
     Worker(cluster::WorkerArguments),
@@ -431,6 +435,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             let total = if per_file { CountMode::PerFile } else { CountMode::Sum };
             Task::Tool(crate::commands::tools::ToolTask::Count(Count { inputs: or_stdin(inputs)?, total }))
         }
+        Some(CommandArguments::Rpc(arguments)) => Task::Rpc(Box::new(arguments.task()?)),
         Some(CommandArguments::Blocks(tool)) => Task::Tool(tool.task()?),
     };
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;

@@ -83,6 +83,16 @@ Examples:
   avro-sql summarize logs/ -o summary.csv
   avro-sql -c \"SUMMARIZE SELECT * FROM 'logs/' WHERE kind = 'click'\"";
 
+/// Examples of `rpc`.
+pub(crate) const RPC: &str = "\
+Examples:
+  avro-sql rpc protocol http://localhost:8080/
+  avro-sql rpc send http://localhost:8080/ mail.avpr send --data '{\"to\": \"Ada\"}'
+  avro-sql rpc send https://rpc.example.com/ sensors.avpr store --file readings.avro
+  avro-sql rpc receive http://127.0.0.1:8080/ mail.avpr send --data '\"sent\"'
+  avro-sql rpc send tcp://localhost:4141 mail.avpr send --file mail.json --timeout 5
+  avro-sql rpcsend http://localhost:8080/ mail.avpr replay      as avro-tools";
+
 /// Examples of `worker`.
 pub(crate) const WORKER: &str = "\
 Examples:
@@ -115,7 +125,7 @@ Examples:
   avro-sql help options                                         read options, limits, write options";
 
 /// The shared options that have an effect on each command. Its help lists no others.
-const SHARED: [(&str, &[&str]); 22] = [
+const SHARED: [(&str, &[&str]); 23] = [
     (
         "convert",
         &[
@@ -148,6 +158,7 @@ const SHARED: [(&str, &[&str]); 22] = [
     ("jsontofrag", &["lenient", "option", "import", "schema_type"]),
     ("fromtext", &["quiet", "no_progress"]),
     ("worker", &["threads", "quiet"]),
+    ("rpc", &["option", "quiet"]),
     ("totext", &["lenient", "option", "quiet", "no_progress"]),
     ("idl", &["import", "quiet"]),
     ("idl2schemata", &["import", "quiet"]),

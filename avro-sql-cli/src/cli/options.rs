@@ -6,6 +6,7 @@ use avro_datafusion::AvroOptions;
 
 use crate::commands::convert;
 use crate::commands::index;
+use crate::commands::rpc::RpcTask;
 use crate::commands::tools;
 use crate::options::{Query, Resources, WorkerTask};
 
@@ -35,6 +36,8 @@ pub(crate) enum Task {
     Index(index::IndexTask),
     /// Run a tool that reads or writes files block by block.
     Tool(tools::ToolTask),
+    /// Call or answer a message of an Avro protocol.
+    Rpc(Box<RpcTask>),
     /// Run parts of other machines' queries.
     Worker(WorkerTask),
 }

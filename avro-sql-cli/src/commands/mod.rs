@@ -5,4 +5,5 @@ pub(crate) mod schema;
 pub(crate) mod convert;
 pub(crate) mod index;
 pub(crate) mod tools;
+pub(crate) mod rpc;
 pub(crate) mod worker;

@@ -15,7 +15,7 @@ mod input;
 mod meta;
 mod ordered;
 mod out;
-mod pretty;
+pub(crate) mod pretty;
 mod random;
 mod recodec;
 mod repair;
