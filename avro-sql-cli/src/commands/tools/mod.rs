@@ -17,6 +17,7 @@ mod out;
 mod pretty;
 mod random;
 mod recodec;
+mod registry;
 mod repair;
 mod schema;
 mod text;
@@ -51,6 +52,7 @@ pub(crate) use fromjson::{FromJson, SchemaSource};
 pub(crate) use meta::{Meta, MetaFields};
 pub(crate) use random::Random;
 pub(crate) use recodec::Recodec;
+pub(crate) use registry::{RegistryAction, RegistryTool};
 pub(crate) use repair::{Keep, Repair};
 pub(crate) use schema::{Compat, ShowSchema};
 pub(crate) use text::{FromText, ToText};
@@ -94,6 +96,8 @@ pub(crate) enum ToolTask {
     FromText(FromText),
     /// Print a file of bytes as lines of text.
     ToText(ToText),
+    /// Ask a schema registry.
+    Registry(RegistryTool),
 }
 
 /// The compression of an output file.
@@ -145,7 +149,7 @@ impl ToolTask {
             ToolTask::Concat(task) => &task.inputs,
             ToolTask::Recodec(task) => std::slice::from_ref(&task.input),
             ToolTask::Repair(task) => std::slice::from_ref(&task.input),
-            ToolTask::Random(_) => &[],
+            ToolTask::Random(_) | ToolTask::Registry(_) => &[],
             ToolTask::Explain(task) => std::slice::from_ref(&task.input),
             ToolTask::Fragment(task) => std::slice::from_ref(&task.input),
             ToolTask::FromText(task) => std::slice::from_ref(&task.input),
@@ -165,8 +169,8 @@ impl ToolTask {
             ToolTask::Recodec(task) => &task.output,
             // Its report comes at the end.
             ToolTask::Repair(_) => return false,
-            // It reads nothing.
-            ToolTask::Random(_) => return true,
+            // They read nothing.
+            ToolTask::Random(_) | ToolTask::Registry(_) => return true,
             ToolTask::Fragment(task) => &task.output,
             ToolTask::FromText(task) => &task.output,
             ToolTask::ToText(task) => &task.output,
@@ -199,6 +203,7 @@ impl ToolTask {
             ToolTask::Fragment(task) => task.run(only(inputs)?, context),
             ToolTask::FromText(task) => task.run(only(inputs)?, context),
             ToolTask::ToText(task) => task.run(only(inputs)?, context),
+            ToolTask::Registry(task) => task.run(context),
         }
     }
 }
