@@ -2,6 +2,7 @@
 
 use crate::client::{RegistryClient, SchemaVersion};
 use crate::error::{Error, Result};
+use crate::subject::SubjectVersion;
 use avro_arrow::message::{ResolveError, ResolveSchema, SchemaId};
 use avro_arrow::schema::Schema;
 use std::pin::Pin;
@@ -56,22 +57,13 @@ impl BlockingRegistry {
         self.wait(async move { client.schema(id).await })
     }
 
-    /// Returns the newest version of a subject.
+    /// Returns a version of a subject, or its newest one.
     ///
     /// # Errors
     /// Fails as [`RegistryClient::latest`] does.
-    pub fn latest(&self, subject: &str) -> Result<Arc<SchemaVersion>> {
-        let (client, subject) = (self.client.clone(), subject.to_owned());
-        self.wait(async move { client.latest(&subject).await })
-    }
-
-    /// Returns a version of a subject.
-    ///
-    /// # Errors
-    /// Fails as [`RegistryClient::version`] does.
-    pub fn version(&self, subject: &str, version: u32) -> Result<Arc<SchemaVersion>> {
-        let (client, subject) = (self.client.clone(), subject.to_owned());
-        self.wait(async move { client.version(&subject, version).await })
+    pub fn find(&self, wanted: &SubjectVersion) -> Result<Arc<SchemaVersion>> {
+        let (client, wanted) = (self.client.clone(), wanted.clone());
+        self.wait(async move { client.find(&wanted).await })
     }
 
     fn wait<T: Send + 'static>(&self, future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {

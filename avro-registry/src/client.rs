@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::references::References;
-use crate::subject::{ApicurioIds, Reference};
+use crate::subject::{ApicurioIds, Reference, SubjectVersion};
 use crate::transport::{Answer, Request, Transport};
 use avro_arrow::message::SchemaId;
 use avro_arrow::schema::Schema;
@@ -126,6 +126,17 @@ impl RegistryClient {
         let fetch = async { Ok(self.fetch_version(&link, subject).await?.map(Arc::new)) };
         let found = self.shared.versions.get((subject.to_owned(), version), fetch).await?;
         found.ok_or_else(|| self.missing(&link.label))
+    }
+
+    /// Returns a version of a subject, or its newest one.
+    ///
+    /// # Errors
+    /// Fails as [`RegistryClient::latest`] does.
+    pub async fn find(&self, wanted: &SubjectVersion) -> Result<Arc<SchemaVersion>> {
+        match wanted.version {
+            Some(version) => self.version(&wanted.subject, version).await,
+            None => self.latest(&wanted.subject).await,
+        }
     }
 
     /// Returns the names of all subjects.

@@ -4,7 +4,9 @@
 mod stub;
 
 use avro_arrow::message::{Framing, MessageDecoder, SchemaId, SchemaStore};
-use avro_registry::{ApicurioIds, BlockingRegistry, Builder, ErrorKind, Limits, Reference, RegistryClient, Retries};
+use avro_registry::{
+    ApicurioIds, BlockingRegistry, Builder, ErrorKind, Limits, Reference, RegistryClient, Retries, SubjectVersion,
+};
 use std::time::Duration;
 use stub::{Fault, Stub};
 
@@ -301,8 +303,8 @@ fn blocking_registry_resolves_ids_of_messages() {
     assert_eq!(stub.paths(), ["/schemas/ids/1", "/schemas/ids/5"]);
     // From the threads of a runtime, also of one with a single thread that waits for the answer.
     let single = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    single.block_on(async { assert_eq!(registry.latest("s").unwrap().version, 1) });
-    assert_eq!(registry.version("s", 1).unwrap().id, 1);
+    single.block_on(async { assert_eq!(registry.find(&SubjectVersion::parse("s")).unwrap().version, 1) });
+    assert_eq!(registry.find(&SubjectVersion::parse("s@1")).unwrap().id, 1);
     // A registry that is gone is another error than an unknown id.
     drop(runtime);
     let error = decoder.decode(b"\0\0\0\0\x06\x02").unwrap_err().to_string();

@@ -3,7 +3,7 @@
 use super::answer::{found, get, malformed, parsed};
 use super::{Link, Stored};
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::subject::{Reference, segment};
+use crate::subject::{Reference, parse_id, segment};
 use crate::transport::Transport;
 use avro_arrow::message::SchemaId;
 use serde_json::{Value as Json, json};
@@ -97,14 +97,11 @@ pub(crate) fn identity(json: &Json) -> Identity {
     }
 }
 
-/// Parses a GUID: 32 hex digits in groups of 8, 4, 4, 4 and 12.
 fn guid(text: &str) -> Option<[u8; 16]> {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    if lengths != [8, 4, 4, 4, 12] || !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-        return None;
+    match parse_id(text)? {
+        SchemaId::Guid(guid) => Some(guid),
+        _ => None,
     }
-    Some(u128::from_str_radix(&groups.concat(), 16).ok()?.to_be_bytes())
 }
 
 /// Returns the body of a request with a schema.

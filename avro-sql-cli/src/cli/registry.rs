@@ -3,12 +3,12 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use avro_registry::Reference;
+use avro_registry::{Reference, SubjectVersion};
 use clap::{Args, ValueEnum};
 use terminal_size::terminal_size;
 
 use super::{FormatArgument, format_for};
-use crate::commands::registry::{Registered, RegistryOptions, SubjectVersion};
+use crate::commands::registry::{Registered, RegistryOptions};
 use crate::commands::tools::{RegistryAction, RegistryTool, ToolTask};
 use crate::error::{Error, Result};
 use crate::output::Display;

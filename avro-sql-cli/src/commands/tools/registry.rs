@@ -7,12 +7,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use avro_arrow::schema::Schema;
 use avro_datafusion::schema_text;
-use avro_registry::{Reference, RegistryClient, SchemaVersion};
+use avro_registry::{Reference, RegistryClient, SchemaVersion, SubjectVersion};
 
 use super::Context;
 use super::out::Out;
 use super::schema::pretty;
-use crate::commands::registry::{Registered, RegistryOptions, SubjectVersion};
+use crate::commands::registry::{Registered, RegistryOptions};
 use crate::commands::schema::schema_of;
 use crate::error::{Error, Result, n_of};
 use crate::output::{Display, Format, Writing};
@@ -143,7 +143,7 @@ impl RegistryTool {
 async fn text(client: &RegistryClient, schema: &Registered, raw: bool) -> Result<String> {
     match schema {
         Registered::Subject(subject) => {
-            let found = subject.find(client).await?;
+            let found = client.find(subject).await?;
             Ok(if raw { format!("{}\n", found.text) } else { pretty(found.schema.json()) })
         }
         Registered::Id(_) if raw => {
