@@ -130,10 +130,7 @@ fn damaged_messages_are_rejected_and_others_kept() {
             "a value runs past the end of its message (field tags, message 1, offset in message 11)",
         ),
         ("00 00000001 0202000202ff0000", "a string is not valid UTF-8 (field tags[], message 1, offset in message 9)"),
-        (
-            "00 00000001 020200000000",
-            "1 bytes are left in the message after its value (message 1, offset in message 10)",
-        ),
+        ("00 00000001 020200000000", "1 byte is left in the message after its value (message 1, offset in message 10)"),
         // As long as two messages.
         (
             "00 00000001 02020000000202000000",

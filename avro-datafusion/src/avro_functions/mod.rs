@@ -1,0 +1,45 @@
+//! SQL functions over Avro bytes in columns: `from_avro`, `to_avro`, `avro_to_json`, `json_to_avro`,
+//! `from_avro_file`, `avro_schema_id` and `avro_error`.
+//!
+//! A call has a value, mostly a schema, and then options as pairs of a name and a value: `from_avro(v, 'x.avsc',
+//! 'framing', 'confluent')`. In the SQL of `avro-sql` they are written `framing => 'confluent'`. Schema and options are
+//! constants (`call`), from which `sources` loads schemas and `decoding` prepares decoders, once for each call text
+//! (`prepared`). `narrow` is an optimizer rule: it decodes only the fields that a query uses.
+
+mod call;
+mod sources;
+mod framings;
+mod decoding;
+mod encoding;
+mod json;
+mod files;
+mod prepared;
+mod function;
+mod needs;
+mod narrow;
+
+use crate::options::read::AvroOptions;
+use datafusion::common::Result;
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use function::{AvroFunction, FUNCTIONS};
+use narrow::NarrowDecoded;
+use prepared::Prepared;
+use std::sync::Arc;
+
+/// Returns whether a function of this name takes options as pairs of a name and a value.
+pub fn takes_avro_options(name: &str) -> bool {
+    FUNCTIONS.iter().any(|function| function.name.eq_ignore_ascii_case(name))
+}
+
+/// Registers the functions with these default read options.
+pub(crate) fn register(state: &mut SessionState, options: &AvroOptions) -> Result<()> {
+    let prepared = Arc::new(Prepared::new(Arc::clone(state.runtime_env()), options.clone()));
+    for definition in &FUNCTIONS {
+        state.register_udf(Arc::new(AvroFunction::new(definition, &prepared).into()))?;
+    }
+    if !state.optimizers().iter().any(|rule| rule.name() == NarrowDecoded::NAME) {
+        let builder = SessionStateBuilder::new_from_existing(state.clone());
+        *state = builder.with_optimizer_rule(Arc::new(NarrowDecoded)).build();
+    }
+    Ok(())
+}
