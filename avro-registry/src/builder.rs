@@ -28,7 +28,7 @@ pub struct Builder {
     timeout: Duration,
     missing_for: Duration,
     limits: Limits,
-    ids: ApicurioIds,
+    ids: Option<ApicurioIds>,
 }
 
 impl RegistryClient {
@@ -50,7 +50,7 @@ impl Builder {
             timeout: Duration::from_secs(30),
             missing_for: Duration::from_secs(10),
             limits: Limits::default(),
-            ids: ApicurioIds::default(),
+            ids: None,
         }
     }
 
@@ -115,10 +115,10 @@ impl Builder {
         Builder { limits, ..self }
     }
 
-    /// Sets what ids are, for Apicurio's own API.
+    /// Sets what ids are, for Apicurio's own API (default: ids of contents in version 3, global ids in version 2).
     #[must_use]
     pub fn apicurio_ids(self, ids: ApicurioIds) -> Builder {
-        Builder { ids, ..self }
+        Builder { ids: Some(ids), ..self }
     }
 
     /// Takes from the environment what is not set here. Each variable has the name of the setting of confluent-kafka,

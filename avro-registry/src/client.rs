@@ -77,11 +77,12 @@ const NO_SUBJECTS: &str = "Apicurio's own API is supported for schemas by id onl
 impl RegistryClient {
     pub(crate) fn new(
         transport: Transport,
-        ids: ApicurioIds,
+        ids: Option<ApicurioIds>,
         limits: Limits,
         missing_for: std::time::Duration,
     ) -> Result<Self> {
         let api = Api::of(&transport.addresses)?;
+        let ids = ids.unwrap_or(api.default_ids());
         let [schemas, versions, referenced] = [missing_for; 3];
         let (schemas, versions, referenced) = (Cache::new(schemas), Cache::new(versions), Cache::new(referenced));
         Ok(RegistryClient { shared: Arc::new(Shared { transport, api, ids, limits, schemas, versions, referenced }) })

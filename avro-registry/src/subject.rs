@@ -92,10 +92,9 @@ impl SubjectStrategy {
 }
 
 /// What the ids in messages of Apicurio's framing are, if the address is that of Apicurio's own API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApicurioIds {
     /// Ids of contents, the default of Apicurio 3.
-    #[default]
     Content,
     /// Ids of versions of artifacts, the default of Apicurio 2.
     Global,

@@ -167,3 +167,79 @@ fn files_are_read_by_a_schema_of_the_registry() {
     server.run(&["cat", "items.avro", "--reader-schema", "registry:items-value"]).wrote("sku,n\na,5\n");
     read("registry:nobody", &sql).failed(1, &["the registry has no subject nobody"]);
 }
+
+#[test]
+fn messages_are_decoded_by_the_ids_in_them() {
+    let server = Server::start();
+    server.stub.register("items-value", ITEM, &[]);
+    server.stub.register("items-value", &WIDER.replace("\"type\":\"int\"", "\"type\":\"int\",\"default\":5"), &[]);
+    server.stub.register("orders-value", ORDER, &[("shop.Item", "items-value", 1)]);
+    // A message of each version, and one whose id is unknown.
+    let values = "(VALUES (1, x'00000000010261'), (2, x'0000000002026212'), (3, x'000000006302')) AS t(n, value)";
+    let url = format!("registry => '{}'", server.stub.url);
+    let select = |call: &str| format!("SELECT n, {call} AS v FROM {values} ORDER BY n");
+    let run = |sql: &str| server.run(&["-c", sql]);
+    let newest = select(&format!("from_avro(value, {url}, subject => 'items-value', on_error => 'null')"));
+    run(&newest)
+        .wrote("n,v\n1,\"{\"\"sku\"\":\"\"a\"\",\"\"n\"\":5}\"\n2,\"{\"\"sku\"\":\"\"b\"\",\"\"n\"\":9}\"\n3,\n");
+    // Each id once; the answer for the subject is used for ten seconds by a session.
+    let mut asked = server.stub.paths();
+    asked.sort();
+    assert_eq!(asked, ["/schemas/ids/1", "/schemas/ids/2", "/schemas/ids/99", "/subjects/items-value/versions/latest"]);
+    let first = select(&format!("from_avro(value, {url}, subject => 'items-value@1', on_error => 'null')"));
+    run(&first).wrote("n,v\n1,\"{\"\"sku\"\":\"\"a\"\"}\"\n2,\"{\"\"sku\"\":\"\"b\"\"}\"\n3,\n");
+    // The registry of the environment, where nothing else tells the schemas.
+    let json = select("avro_to_json(value, framing => 'confluent', on_error => 'null')");
+    run(&json).wrote("n,v\n1,\"{\"\"sku\"\":\"\"a\"\"}\"\n2,\"{\"\"sku\"\":\"\"b\"\",\"\"n\"\":9}\"\n3,\n");
+    let why = "SELECT avro_error(x'000000006302', subject => 'items-value') AS why";
+    run(why).wrote("why\nschema id 99 is unknown\n");
+    let with_reference = "SELECT from_avro(x'00000000030e0261', subject => 'orders-value') AS o";
+    run(with_reference).wrote("o\n\"{\"\"id\"\":7,\"\"item\"\":{\"\"sku\"\":\"\"a\"\"}}\"\n");
+    let failing = [
+        ("from_avro(value, registry => 'http://me:hunter2@r', subject => 's')", "leave credentials out of the address"),
+        ("from_avro(value, registry => 'nowhere', subject => 's')", "write http://nowhere"),
+        ("from_avro(value, subject => 'nobody')", "the registry has no subject nobody"),
+        ("from_avro(value, framing => 'confluent')", "the type of the result is not known"),
+        ("from_avro(value, 'int', subject => 'items-value')", "give the schema or the option `subject`, not both"),
+        ("from_avro(value, subject => 'items-value')", "schema id 99 is unknown"),
+    ];
+    for (call, expected) in failing {
+        let ran = run(&select(call));
+        assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
+        ran.failed(1, &[expected]);
+    }
+}
+
+#[test]
+fn registry_that_is_gone_fails_the_query() {
+    let server = Server::start();
+    server.stub.register("items-value", ITEM, &[]);
+    for _ in 0..8 {
+        server.stub.fault("/schemas/", stub::Fault::Answer(401, String::new()));
+    }
+    let rows = "(SELECT x'00000000010261' AS value FROM generate_series(1, 10000))";
+    for call in [
+        "from_avro(value, subject => 'items-value', on_error => 'null')",
+        "avro_to_json(value, framing => 'confluent', on_error => 'null')",
+    ] {
+        let ran = server.run(&["-c", &format!("SELECT count({call}) FROM {rows}")]);
+        ran.failed(1, &["schema id 1 cannot be looked up", "asks for credentials (401"]);
+    }
+    // A request for each thread at most, not for each message.
+    assert!(server.stub.paths().len() < 20);
+}
+
+#[test]
+fn plans_show_no_credentials() {
+    let server = Server::start();
+    server.stub.register("items-value", ITEM, &[]);
+    server.stub.ask_for(Auth::Header("Basic bWU6aHVudGVyMg==".to_owned()));
+    let user = [("SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO", "me:hunter2")];
+    let url = &server.stub.url;
+    let sql = format!(
+        "EXPLAIN VERBOSE SELECT from_avro(v, registry => '{url}', subject => 'items-value') FROM (VALUES (x'00')) AS t(v)"
+    );
+    let ran = server.run_with(&user, &["-c", &sql]);
+    assert!(ran.code == 0 && ran.stdout().contains("from_avro"), "{ran:?}");
+    assert!(!ran.stdout().contains("hunter2") && !ran.stdout().contains("bWU6"), "{ran:?}");
+}

@@ -57,6 +57,14 @@ impl Api {
         }
     }
 
+    /// Returns what ids in messages are by default.
+    pub(crate) fn default_ids(self) -> ApicurioIds {
+        match self {
+            Api::Apicurio(apicurio::Version::Two) => ApicurioIds::Global,
+            _ => ApicurioIds::Content,
+        }
+    }
+
     /// Returns where the schema with an id is; `None` if the registry has no ids of this kind.
     pub(crate) fn link(self, id: SchemaId, ids: ApicurioIds) -> Option<Link> {
         match self {
