@@ -203,7 +203,7 @@ fn modules_of_all_depths_use_each_other_one_way() {
 }
 
 /// Names of types that a crate uses for several: the name says all that there is to say, or modules tell them apart.
-const SEVERAL: [(&str, &str); 9] = [
+const SEVERAL: [(&str, &str); 10] = [
     // `Decoder` decodes files, and `json::Decoder` JSON rows, as `arrow_json` and `arrow_avro` call theirs.
     ("avro-arrow", "Decoder"),
     // Messages are called after what they encode.
@@ -214,6 +214,7 @@ const SEVERAL: [(&str, &str); 9] = [
     ("avro-sql-cli", "Session"),
     // With and without the cargo feature.
     ("avro-sql-cli", "Cluster"),
+    ("avro-datafusion", "Registries"),
     // Visitors inside of the functions that use them.
     ("avro-sql-cli", "Find"),
     // What a Python object owns, an exported structure owns, and two streams of batches: modules tell them apart.

@@ -3,8 +3,9 @@
 //!
 //! A call has a value, mostly a schema, and then options as pairs of a name and a value: `from_avro(v, 'x.avsc',
 //! 'framing', 'confluent')`. In the SQL of `avro-sql` they are written `framing => 'confluent'`. Schema and options are
-//! constants (`call`), from which `sources` loads schemas (`registry` those of a schema registry) and `decoding` prepares decoders, once for each call text
-//! (`prepared`). `narrow` is an optimizer rule: it decodes only the fields that a query uses.
+//! constants (`call`). From them `sources` loads schemas, `registry` finds those of a schema registry, and `decoding`
+//! prepares decoders, once for each call text (`prepared`). `narrow` is an optimizer rule: it decodes only the fields
+//! that a query uses.
 
 mod call;
 mod framings;

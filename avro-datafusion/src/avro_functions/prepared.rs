@@ -14,7 +14,7 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long schemas of object stores, and newest versions in registries, are used before they are loaded again by a new query.
+/// How long schemas of object stores, and newest versions in registries, are used before a new query loads them again.
 const REMOTE_AGE_MAX: Duration = Duration::from_secs(10);
 /// Maximum number of prepared calls. When there are more, all are dropped.
 const CALLS_MAX: usize = 1_000;

@@ -5,7 +5,7 @@ use crate::transport::{Answer, Request, Transport};
 use reqwest::Method;
 use serde_json::Value as Json;
 
-/// Returns the answer to a request; `None` if the registry says that there is none.
+/// Returns the answer to a request; `None` if the registry says that it has no such thing.
 pub(crate) async fn found(transport: &Transport, request: &Request) -> Result<Option<Answer>> {
     let answer = transport.send(request).await?;
     if answer.status != 404 {

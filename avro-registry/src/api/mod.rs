@@ -73,7 +73,7 @@ impl Api {
         }
     }
 
-    /// Looks up a schema; `None` if there is none.
+    /// Looks up a schema; `None` if the registry does not have it.
     pub(crate) async fn fetch(self, link: &Link, transport: &Transport) -> Result<Option<Stored>> {
         let stored = match self {
             Api::Confluent => confluent::fetch(link, transport).await,

@@ -1,4 +1,4 @@
-//! The arguments of `registry`. Secrets are in files or in the environment, as other users of the machine see arguments.
+//! The arguments of `registry`. Secrets are in files or in the environment, as other users of a machine see arguments.
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;

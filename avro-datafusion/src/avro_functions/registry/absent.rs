@@ -1,11 +1,11 @@
-//! Registries without the cargo feature: there are none.
+//! Registries without the cargo feature: an error that names it.
 
 use avro_arrow::Limits;
 use avro_arrow::message::{ResolveError, ResolveSchema, SchemaId};
 use avro_arrow::schema::Schema;
 use datafusion::common::{Result, plan_err};
 
-/// There is none.
+/// No value has this type.
 #[derive(Debug, Clone)]
 pub(in crate::avro_functions) enum Registry {}
 
