@@ -4,6 +4,7 @@ mod cluster;
 mod conversion;
 pub(crate) mod manual;
 mod options;
+mod registry;
 mod results;
 mod rpc;
 mod tools;
@@ -140,7 +141,8 @@ struct ResourceArguments {
     /// Show no progress bar; it shows only on a terminal
     #[arg(long, global = true)]
     no_progress: bool,
-    /// Resolve every Avro file to this schema: a schema file (.avsc), or an Avro file that has it
+    /// Resolve every Avro file to this schema: a schema file (.avsc), an Avro file that has it, or
+    /// registry:SUBJECT[@VERSION]
     // An Avro file or JSON text works too, as with `avro-tools`, which calls the option `--reader-schema-file`.
     #[arg(long, alias = "reader-schema-file", value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
@@ -204,6 +206,9 @@ enum CommandArguments {
         /// The writer's schema: a schema file (.avsc), or an Avro file that has it
         writer: PathBuf,
     },
+    /// Ask a schema registry: subjects, versions, get, register or compat
+    #[command(after_help = manual::REGISTRY)]
+    Registry(Box<registry::RegistryArguments>),
     /// Count the rows of Avro files, from their block headers where these are plausible
     #[command(after_help = manual::COUNT)]
     Count {
@@ -431,6 +436,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Some(CommandArguments::Compat { reader, writer }) => {
             Task::Tool(crate::commands::tools::ToolTask::Compat(Compat { inputs: [reader, writer] }))
         }
+        Some(CommandArguments::Registry(arguments)) => Task::Tool(arguments.task()?),
         Some(CommandArguments::Count { inputs, per_file }) => {
             let total = if per_file { CountMode::PerFile } else { CountMode::Sum };
             Task::Tool(crate::commands::tools::ToolTask::Count(Count { inputs: or_stdin(inputs)?, total }))

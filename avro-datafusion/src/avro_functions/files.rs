@@ -28,7 +28,10 @@ impl FromFile {
     pub(super) fn prepare(call: &CallConstants, sources: Sources) -> Result<Box<dyn PreparedCall>> {
         const NAME: &str = "from_avro_file";
         let own = read_options(NAME, call, &sources.options)?;
-        if ["framing", "schemas", "columns", "form"].iter().any(|name| call.option(name).is_some()) {
+        if ["framing", "schemas", "registry", "subject", "columns", "form"]
+            .iter()
+            .any(|name| call.option(name).is_some())
+        {
             return plan_err!("{NAME}: files have their schemas inside; options are on_error, and those of reading");
         }
         let Some(reader) = sources.given else {

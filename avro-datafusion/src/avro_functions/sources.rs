@@ -1,6 +1,8 @@
-//! Where the schemas of a call come from: text, a schema file, a data file, or a directory with a file for each id.
+//! Where the schemas of a call come from: text, a schema file, a data file, a directory with a file for each id, or a
+//! registry.
 
 use super::call::CallConstants;
+use super::registry::{Registries, Registry, address_of, schema_of_subject};
 use crate::io::object_version::ObjectSnapshot;
 use crate::listing::list::{ListedFile, list_some};
 use crate::listing::location::Location;
@@ -33,17 +35,23 @@ pub(super) struct Sources {
     pub(super) given: Option<Schema>,
     /// The schemas of the option `schemas`.
     pub(super) known: Option<Vec<(SchemaId, Schema)>>,
+    /// The registry that has the schemas of the ids in messages.
+    pub(super) registry: Option<Registry>,
     /// The read options of the session.
     pub(super) options: AvroOptions,
 }
 
-/// Loads the schemas of a call.
+/// Loads the schemas of a call of `function`.
 pub(super) async fn load_sources(
+    function: &str,
     call: &CallConstants,
     runtime: &RuntimeEnv,
+    registries: &Registries,
     options: &AvroOptions,
 ) -> Result<Loaded<Sources>> {
     let mut files = vec![];
+    let address = address_of(function, call, Registries::in_environment())?;
+    let registry = address.map(|address| registries.get(address, &options.limits)).transpose()?;
     let given = match &call.schema {
         Some(text) if is_text(text) => Some(parse(text, options)?),
         Some(path) => {
@@ -61,7 +69,14 @@ pub(super) async fn load_sources(
         }
         None => None,
     };
-    Ok(Loaded { value: Sources { given, known, options: options.clone() }, files })
+    let given = match (&registry, call.option("subject")) {
+        (Some(_), Some(_)) if given.is_some() => {
+            return plan_err!("{function}: give the schema or the option `subject`, not both");
+        }
+        (Some(registry), Some(subject)) => Some(schema_of_subject(registry, subject)?),
+        _ => given,
+    };
+    Ok(Loaded { value: Sources { given, known, registry, options: options.clone() }, files })
 }
 
 /// Whether this is the text of a schema, not the path of a file.

@@ -62,6 +62,20 @@ Examples:
   avro-sql compat new.avsc old.avsc                             exit code 1 if new cannot read old
   avro-sql compat new.avsc events.avro";
 
+/// Examples of `registry`.
+pub(crate) const REGISTRY: &str = "\
+Examples:
+  export SCHEMA_REGISTRY_URL=https://registry:8081              or --registry URL
+  avro-sql registry subjects
+  avro-sql registry versions orders-value                       id, name and references of each version
+  avro-sql registry get orders-value > orders.avsc              also orders-value@3, 7 (an id), a GUID
+  avro-sql registry compat orders-value new.avsc                exit code 1 if it may not be registered
+  avro-sql registry register orders-value new.avsc
+  avro-sql registry register orders-value new.avsc --reference shop.Item=items-value@2
+  avro-sql --reader-schema registry:orders-value -c \"SELECT * FROM 'orders/'\"
+
+docs/registry.md lists the environment variables for credentials and certificates.";
+
 /// Examples of `count`.
 pub(crate) const COUNT: &str = "\
 Examples:
@@ -125,7 +139,7 @@ Examples:
   avro-sql help options                                         read options, limits, write options";
 
 /// The shared options that have an effect on each command. Its help lists no others.
-const SHARED: [(&str, &[&str]); 23] = [
+const SHARED: [(&str, &[&str]); 24] = [
     (
         "convert",
         &[
@@ -143,6 +157,7 @@ const SHARED: [(&str, &[&str]); 23] = [
     ("index", &["threads", "lenient", "option", "import", "index_dir", "quiet", "no_progress"]),
     ("schema", &["option", "import", "schema_type", "quiet"]),
     ("compat", &["import", "schema_type"]),
+    ("registry", &["option", "import"]),
     ("count", &["threads", "lenient", "option", "quiet", "no_progress"]),
     ("meta", &["threads", "lenient", "option", "quiet", "no_progress"]),
     ("head", &["threads", "lenient", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),

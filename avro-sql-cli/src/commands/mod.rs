@@ -1,6 +1,7 @@
 //! The subcommands: queries, conversion, indexes, schemas and tools.
 
 pub(crate) mod query;
+pub(crate) mod registry;
 pub(crate) mod schema;
 pub(crate) mod convert;
 pub(crate) mod index;

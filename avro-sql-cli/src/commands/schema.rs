@@ -14,6 +14,7 @@ use avro_datafusion::{
     split_type_name,
 };
 
+use super::registry;
 use crate::error::place::Place;
 use crate::error::{Error, Result, print_note};
 use crate::files::inputs::{self, InputFile};
@@ -85,8 +86,11 @@ pub(crate) fn schema_of(path: &Path, reading: &AvroOptions) -> Result<Schema> {
     schema_in(open(path)?, &path.display().to_string(), Some(path), reading)
 }
 
-/// Returns the schema in this file, or of this JSON text.
+/// Returns the schema in this file, of this JSON text, or of a subject in the registry.
 pub(crate) fn reader_schema(file: &Path, reading: &AvroOptions) -> Result<Schema> {
+    if let Some(found) = file.to_str().and_then(|text| registry::reader_schema(text, reading)) {
+        return found;
+    }
     match file.to_str() {
         Some(text) if text.trim_start().starts_with(['{', '[', '"']) && !file.exists() => {
             schema_from(text, "--reader-schema", reading)

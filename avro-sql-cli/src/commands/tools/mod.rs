@@ -18,6 +18,7 @@ mod out;
 pub(crate) mod pretty;
 mod random;
 mod recodec;
+mod registry;
 mod repair;
 mod schema;
 mod text;
@@ -53,6 +54,7 @@ pub(crate) use idl::{Idl, Schemata};
 pub(crate) use meta::{Meta, MetaFields};
 pub(crate) use random::Random;
 pub(crate) use recodec::Recodec;
+pub(crate) use registry::{RegistryAction, RegistryTool};
 pub(crate) use repair::{Keep, Repair};
 pub(crate) use schema::{Compat, ShowSchema};
 pub(crate) use text::{FromText, ToText};
@@ -100,6 +102,8 @@ pub(crate) enum ToolTask {
     Idl(Idl),
     /// Write the types of Avro IDL to schema files.
     Schemata(Schemata),
+    /// Ask a schema registry.
+    Registry(RegistryTool),
 }
 
 /// The compression of an output file.
@@ -151,7 +155,7 @@ impl ToolTask {
             ToolTask::Concat(task) => &task.inputs,
             ToolTask::Recodec(task) => std::slice::from_ref(&task.input),
             ToolTask::Repair(task) => std::slice::from_ref(&task.input),
-            ToolTask::Random(_) => &[],
+            ToolTask::Random(_) | ToolTask::Registry(_) => &[],
             ToolTask::Explain(task) => std::slice::from_ref(&task.input),
             ToolTask::Fragment(task) => std::slice::from_ref(&task.input),
             ToolTask::FromText(task) => std::slice::from_ref(&task.input),
@@ -174,8 +178,8 @@ impl ToolTask {
             ToolTask::Recodec(task) => &task.output,
             // Its report comes at the end.
             ToolTask::Repair(_) => return false,
-            // It reads nothing.
-            ToolTask::Random(_) => return true,
+            // They read nothing.
+            ToolTask::Random(_) | ToolTask::Registry(_) => return true,
             ToolTask::Fragment(task) => &task.output,
             ToolTask::FromText(task) => &task.output,
             ToolTask::ToText(task) => &task.output,
@@ -210,6 +214,7 @@ impl ToolTask {
             ToolTask::ToText(task) => task.run(only(inputs)?, context),
             ToolTask::Idl(task) => task.run(only(inputs)?, context),
             ToolTask::Schemata(task) => task.run(only(inputs)?, context),
+            ToolTask::Registry(task) => task.run(context),
         }
     }
 }

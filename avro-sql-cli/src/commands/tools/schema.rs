@@ -138,7 +138,7 @@ impl Compat {
 }
 
 /// Indents JSON; returns text that is not JSON (such as numbers beyond `f64`) unchanged.
-fn pretty(json: &str) -> String {
+pub(super) fn pretty(json: &str) -> String {
     let mut text = serde_json::from_str::<serde_json::Value>(json)
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| json.to_owned());
