@@ -1,8 +1,9 @@
 //! Annotations, such as `@aliases(["old"])`: tokens in, their names and JSON values out.
 
-use super::lexer::Kind;
-use super::parser::{Parser, Result};
-use super::types::{Object, is_reserved, is_reserved_in_field};
+use super::lexer::TokenKind;
+use super::parser::Parser;
+use super::types::{JsonObject, is_reserved, is_reserved_in_field};
+use crate::error::Result;
 use serde_json::Value as Json;
 
 /// An annotation.
@@ -22,14 +23,14 @@ pub(super) struct Annotated {
     pub(super) aliases: Vec<String>,
     /// The order of a field, if it is not ascending.
     pub(super) order: Option<&'static str>,
-    pub(super) attributes: Object,
+    pub(super) attributes: JsonObject,
 }
 
 impl Parser<'_, '_> {
     /// Parses annotations, of which there may be none.
     pub(super) fn annotations(&mut self) -> Result<Vec<Annotation>> {
         let mut all: Vec<Annotation> = Vec::new();
-        while self.peek().kind == Kind::Mark('@') {
+        while self.peek().kind == TokenKind::Mark('@') {
             let at = self.peek().start;
             self.next();
             let (name, _) = self.identifier("the name of the annotation")?;
@@ -96,7 +97,7 @@ impl Parser<'_, '_> {
         all: Vec<Annotation>,
         what: &str,
         is_reserved: impl Fn(&str) -> bool,
-    ) -> Result<Object> {
+    ) -> Result<JsonObject> {
         if let Some(reserved) = all.iter().find(|annotation| is_reserved(&annotation.name)) {
             let remedy = match (what, reserved.name.as_str()) {
                 ("a type", "aliases") => "; aliases of a field stand between its type and its name",

@@ -1,6 +1,6 @@
 //! Whether a default is a value of its type.
 
-use super::types::{Object, Types};
+use super::types::{JsonObject, Types};
 use serde_json::Value as Json;
 
 /// Maximum number of steps to compare one default with its type: of a union, each branch is tried.
@@ -45,7 +45,7 @@ pub(super) fn fits(types: &Types, kind: &Json, json: &Json, steps: &mut usize) -
     }
 }
 
-fn fits_named(types: &Types, defined: &Object, json: &Json, steps: &mut usize) -> bool {
+fn fits_named(types: &Types, defined: &JsonObject, json: &Json, steps: &mut usize) -> bool {
     if let Some(Json::Array(symbols)) = defined.get("symbols") {
         return symbols.contains(json);
     }

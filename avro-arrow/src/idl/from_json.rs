@@ -1,9 +1,9 @@
 //! The JSON of schemas and protocols in; named types, each by itself, out.
 
 use super::types::{
-    Defined, Object, Types, is_reserved, is_reserved_in_field, is_reserved_in_message, is_reserved_in_protocol,
+    Defined, JsonObject, Types, is_reserved, is_reserved_in_field, is_reserved_in_message, is_reserved_in_protocol,
 };
-use super::{Protocol, Reference};
+use super::{ProtocolHead, Reference};
 use crate::schema::{Name, is_primitive};
 use serde_json::Value as Json;
 
@@ -35,7 +35,7 @@ impl FromJson<'_> {
     }
 
     /// Returns the protocol, and collects its types.
-    pub(super) fn protocol(&mut self, json: &Json) -> Result<Protocol, String> {
+    pub(super) fn protocol(&mut self, json: &Json) -> Result<ProtocolHead, String> {
         let object = json.as_object().ok_or("a protocol must be a JSON object")?;
         let name = text(object, "protocol").ok_or("a protocol must have the name `protocol`")?;
         let name = Name::new(name, text(object, "namespace").unwrap_or_default());
@@ -43,12 +43,12 @@ impl FromJson<'_> {
         for json in object.get("types").and_then(Json::as_array).into_iter().flatten() {
             self.schema(json, namespace)?;
         }
-        let mut messages = Object::new();
+        let mut messages = JsonObject::new();
         for (name, json) in object.get("messages").and_then(Json::as_object).into_iter().flatten() {
             let message = json.as_object().ok_or_else(|| format!("the message `{name}` is not an object"))?;
             messages.insert(name.clone(), Json::Object(self.message(name, message, namespace)?));
         }
-        Ok(Protocol {
+        Ok(ProtocolHead {
             doc: text(object, "doc").map(str::to_owned),
             properties: rest(object, is_reserved_in_protocol),
             messages,
@@ -56,8 +56,8 @@ impl FromJson<'_> {
         })
     }
 
-    fn message(&mut self, name: &str, message: &Object, namespace: &str) -> Result<Object, String> {
-        let mut whole = Object::new();
+    fn message(&mut self, name: &str, message: &JsonObject, namespace: &str) -> Result<JsonObject, String> {
+        let mut whole = JsonObject::new();
         if let Some(doc) = text(message, "doc") {
             whole.insert("doc".into(), doc.into());
         }
@@ -85,7 +85,7 @@ impl FromJson<'_> {
         Ok(whole)
     }
 
-    fn object(&mut self, object: &Object, namespace: &str) -> Result<Json, String> {
+    fn object(&mut self, object: &JsonObject, namespace: &str) -> Result<Json, String> {
         self.count()?;
         let word = match object.get("type") {
             None => return Err("an object has no `type`".to_owned()),
@@ -106,7 +106,7 @@ impl FromJson<'_> {
             return Ok(Json::from(self.reference(word, namespace, false)?));
         };
         if matches!(body, "items" | "values") {
-            let mut whole = Object::new();
+            let mut whole = JsonObject::new();
             whole.insert("type".into(), word.into());
             whole.insert(body.into(), self.schema(json, namespace)?);
             whole.extend(rest(object, |key| key == "type" || key == body));
@@ -117,7 +117,7 @@ impl FromJson<'_> {
 
     fn definition(
         &mut self,
-        object: &Object,
+        object: &JsonObject,
         word: &str,
         body: &str,
         json: &Json,
@@ -127,10 +127,10 @@ impl FromJson<'_> {
         let name = self.name(name, text(object, "namespace").unwrap_or(namespace))?;
         // The record comes before the types that its fields define.
         if self.types.get(name.full()).is_none() {
-            let reserved = Defined { name: name.clone(), json: Object::new(), is_own: self.is_own };
+            let reserved = Defined { name: name.clone(), json: JsonObject::new(), is_own: self.is_own };
             self.types.define(reserved);
         }
-        let mut whole = Object::new();
+        let mut whole = JsonObject::new();
         whole.insert("type".into(), word.into());
         if let Some(doc) = text(object, "doc") {
             whole.insert("doc".into(), doc.into());
@@ -162,7 +162,7 @@ impl FromJson<'_> {
             let object = json.as_object().ok_or("a field is not an object")?;
             let name = text(object, "name").ok_or("a field has no `name`")?;
             let kind = object.get("type").ok_or_else(|| format!("the field `{name}` has no `type`"))?;
-            let mut whole = Object::new();
+            let mut whole = JsonObject::new();
             whole.insert("name".into(), name.into());
             whole.insert("type".into(), self.schema(kind, namespace)?);
             if let Some(doc) = text(object, "doc") {
@@ -206,7 +206,7 @@ impl FromJson<'_> {
 }
 
 /// Returns the type with these attributes added. A named type has none of its uses.
-pub(super) fn annotated(kind: Json, attributes: Object) -> Json {
+pub(super) fn annotated(kind: Json, attributes: JsonObject) -> Json {
     match kind {
         kind if attributes.is_empty() => kind,
         Json::String(word) if !is_primitive(&word) => Json::String(word),
@@ -215,7 +215,7 @@ pub(super) fn annotated(kind: Json, attributes: Object) -> Json {
             Json::Object(object)
         }
         plain => {
-            let mut object = Object::new();
+            let mut object = JsonObject::new();
             object.insert("type".into(), plain);
             object.extend(attributes);
             Json::Object(object)
@@ -230,12 +230,12 @@ pub(super) fn relative(alias: &str, name: &Name) -> String {
 }
 
 /// The attributes without a meaning of their own.
-fn rest(object: &Object, is_reserved: impl Fn(&str) -> bool) -> Object {
+fn rest(object: &JsonObject, is_reserved: impl Fn(&str) -> bool) -> JsonObject {
     let kept = object.iter().filter(|(key, _)| !is_reserved(key));
     kept.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-fn text<'j>(object: &'j Object, key: &str) -> Option<&'j str> {
+fn text<'j>(object: &'j JsonObject, key: &str) -> Option<&'j str> {
     object.get(key)?.as_str()
 }
 

@@ -1,8 +1,9 @@
 //! JSON values in IDL: tokens in, a value out. Numbers are Java's, with hexadecimal and octal digits.
 
-use super::lexer::{Kind, unescaped};
-use super::parser::{Parser, Result};
-use super::types::Object;
+use super::lexer::{TokenKind, unescaped};
+use super::parser::Parser;
+use super::types::JsonObject;
+use crate::error::Result;
 use serde_json::{Number, Value as Json};
 
 /// Levels of JSON inside one another.
@@ -16,8 +17,8 @@ impl Parser<'_, '_> {
             return Err(self.error(token.start, format!("JSON of more than {LEVELS_MAX} levels")));
         }
         match token.kind {
-            Kind::Mark('{') => {
-                let mut object = Object::new();
+            TokenKind::Mark('{') => {
+                let mut object = JsonObject::new();
                 self.list('{', '}', |parser| {
                     let (at, key) = (parser.peek().start, parser.string("a key in double quotes")?);
                     parser.mark(':', "after the key")?;
@@ -29,7 +30,7 @@ impl Parser<'_, '_> {
                 })?;
                 Ok(Json::Object(object))
             }
-            Kind::Mark('[') => {
+            TokenKind::Mark('[') => {
                 let mut items = Vec::new();
                 self.list('[', ']', |parser| {
                     items.push(parser.json(level + 1)?);
@@ -37,19 +38,19 @@ impl Parser<'_, '_> {
                 })?;
                 Ok(Json::Array(items))
             }
-            Kind::Text => Ok(Json::String(self.string("a string")?)),
-            Kind::Number | Kind::Word => {
+            TokenKind::Text => Ok(Json::String(self.string("a string")?)),
+            TokenKind::Number | TokenKind::Word => {
                 let word = self.text(token);
                 match literal(word) {
                     Ok(value) => {
                         self.next();
                         Ok(value)
                     }
-                    Err(problem) if token.kind == Kind::Number => Err(self.error(token.start, problem)),
+                    Err(problem) if token.kind == TokenKind::Number => Err(self.error(token.start, problem)),
                     Err(_) => Err(self.unexpected("a JSON value; strings are in double quotes")),
                 }
             }
-            Kind::Mark(_) | Kind::End => Err(self.unexpected("a JSON value")),
+            TokenKind::Mark(_) | TokenKind::End => Err(self.unexpected("a JSON value")),
         }
     }
 
@@ -78,7 +79,7 @@ impl Parser<'_, '_> {
     /// Parses a string literal.
     pub(super) fn string(&mut self, what: &str) -> Result<String> {
         let token = self.peek();
-        if token.kind != Kind::Text {
+        if token.kind != TokenKind::Text {
             return Err(self.unexpected(what));
         }
         let text = unescaped(self.text(token));

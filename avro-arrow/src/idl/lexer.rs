@@ -4,8 +4,8 @@ use std::ops::Range;
 
 /// A word, a literal or a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
+pub(super) struct IdlToken {
+    pub(super) kind: TokenKind,
     /// The byte where it starts.
     pub(super) start: usize,
     /// The byte after it.
@@ -15,7 +15,7 @@ pub(super) struct Token {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// An identifier or keyword, which may have backquotes, dots and dashes.
     Word,
     /// A string in double quotes.
@@ -30,19 +30,19 @@ pub(super) enum Kind {
 /// The tokens of a file, of which the last is [`Kind::End`].
 #[derive(Debug)]
 pub(super) struct Tokens {
-    pub(super) list: Vec<Token>,
+    pub(super) list: Vec<IdlToken>,
     /// The documentation comments, with `/**` and `*/`.
     pub(super) docs: Vec<Range<usize>>,
 }
 
 /// A byte and what is wrong there.
-pub(super) type Fault = (usize, String);
+pub(super) type LexicalFault = (usize, String);
 
 /// Ends the text in old files.
 const SUBSTITUTE: char = '\u{1a}';
 
 /// Splits a text into tokens.
-pub(super) fn tokens(text: &str) -> Result<Tokens, Fault> {
+pub(super) fn tokens(text: &str) -> Result<Tokens, LexicalFault> {
     let mut lexer = Lexer { text, at: 0 };
     let mut tokens = Tokens { list: Vec::new(), docs: Vec::new() };
     let mut doc = None;
@@ -50,7 +50,7 @@ pub(super) fn tokens(text: &str) -> Result<Tokens, Fault> {
         lexer.skip(|c| c.is_whitespace() || c == '\u{feff}');
         let start = lexer.at;
         let kind = match lexer.peek() {
-            None | Some(SUBSTITUTE) => Kind::End,
+            None | Some(SUBSTITUTE) => TokenKind::End,
             Some('/') => {
                 if lexer.comment()? {
                     doc = Some(tokens.docs.len());
@@ -63,13 +63,13 @@ pub(super) fn tokens(text: &str) -> Result<Tokens, Fault> {
             Some(c) if lexer.is_number(c) => lexer.number(),
             Some(c @ ('(' | ')' | '{' | '}' | '[' | ']' | ':' | ';' | ',' | '@' | '=' | '?' | '<' | '>')) => {
                 lexer.at += 1;
-                Kind::Mark(c)
+                TokenKind::Mark(c)
             }
             Some('\'') => return Err((start, "strings are in double quotes, found `'`".to_owned())),
             Some(c) => return Err((start, format!("unexpected character `{}`", c.escape_debug()))),
         };
-        tokens.list.push(Token { kind, start, end: lexer.at, doc: doc.take() });
-        if kind == Kind::End {
+        tokens.list.push(IdlToken { kind, start, end: lexer.at, doc: doc.take() });
+        if kind == TokenKind::End {
             return Ok(tokens);
         }
     }
@@ -94,7 +94,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Goes past a comment. Returns whether it is documentation.
-    fn comment(&mut self) -> Result<bool, Fault> {
+    fn comment(&mut self) -> Result<bool, LexicalFault> {
         let rest = self.rest();
         if rest.starts_with("//") {
             self.at += rest.find(['\n', '\r']).unwrap_or(rest.len());
@@ -111,7 +111,7 @@ impl<'t> Lexer<'t> {
         Ok(body.starts_with('*') && len > 0)
     }
 
-    fn string(&mut self) -> Result<Kind, Fault> {
+    fn string(&mut self) -> Result<TokenKind, LexicalFault> {
         let start = self.at;
         let mut escaped = false;
         for (at, c) in self.rest().char_indices().skip(1) {
@@ -121,7 +121,7 @@ impl<'t> Lexer<'t> {
                 '\\' => escaped = true,
                 '"' => {
                     self.at += at + 1;
-                    return Ok(Kind::Text);
+                    return Ok(TokenKind::Text);
                 }
                 _ => {}
             }
@@ -130,7 +130,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Goes past parts with dots and dashes between, each with or without backquotes.
-    fn word(&mut self) -> Result<Kind, Fault> {
+    fn word(&mut self) -> Result<TokenKind, LexicalFault> {
         loop {
             let start = self.at;
             let quoted = self.peek() == Some('`');
@@ -146,7 +146,7 @@ impl<'t> Lexer<'t> {
             let mut next = self.rest().chars();
             let is_separator = matches!(next.next(), Some('.' | '-'));
             if !is_separator || !next.next().is_some_and(|c| is_start(c) || c == '`') {
-                return Ok(Kind::Word);
+                return Ok(TokenKind::Word);
             }
             self.at += 1;
         }
@@ -163,7 +163,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Goes past everything that could belong to a number.
-    fn number(&mut self) -> Kind {
+    fn number(&mut self) -> TokenKind {
         let rest = self.rest();
         let is_hex = rest.trim_start_matches(['+', '-']).get(..2).is_some_and(|two| two.eq_ignore_ascii_case("0x"));
         let mut last = None;
@@ -180,7 +180,7 @@ impl<'t> Lexer<'t> {
             !is_part
         });
         self.at += end.unwrap_or(rest.len());
-        Kind::Number
+        TokenKind::Number
     }
 }
 
@@ -200,7 +200,7 @@ pub(super) fn is_name(word: &str) -> bool {
 }
 
 /// Returns the text of a string literal, given with its quotes, or the byte in it of a wrong escape.
-pub(super) fn unescaped(literal: &str) -> Result<String, Fault> {
+pub(super) fn unescaped(literal: &str) -> Result<String, LexicalFault> {
     let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
     let mut text = String::with_capacity(inner.len());
     let mut rest = inner;

@@ -41,7 +41,7 @@ use crate::limits::Limits;
 use crate::schema::{Name, Schema, json_of_text};
 use serde_json::Value as Json;
 use to_json::ToJson;
-use types::{Defined, Object, Types};
+use types::{Defined, JsonObject, Types};
 
 /// The types, and the protocol if there is one, that a text declares.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct Document {
     types: Types,
     /// The schema that the text is about.
     main: Option<Json>,
-    protocol: Option<Protocol>,
+    protocol: Option<ProtocolHead>,
     warnings: Vec<String>,
     limits: Limits,
     name: String,
@@ -57,12 +57,12 @@ pub struct Document {
 
 /// A protocol without its types.
 #[derive(Debug, Clone)]
-struct Protocol {
+struct ProtocolHead {
     name: Name,
     doc: Option<String>,
-    properties: Object,
+    properties: JsonObject,
     /// By name: what stands between the braces of a message in JSON, with full names of types.
-    messages: Object,
+    messages: JsonObject,
 }
 
 /// A use of a named type.

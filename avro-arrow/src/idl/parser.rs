@@ -4,20 +4,18 @@ use super::annotations::{Annotated, Annotation};
 use super::doc;
 use super::from_json::relative;
 use super::json_literal::integer;
-use super::lexer::{Kind, Token, Tokens, is_name, tokens};
-use super::reader::{FieldDefault, ImportKind, Parsed, Reader, declaration};
+use super::lexer::{IdlToken, TokenKind, Tokens, is_name, tokens};
+use super::reader::{DocumentReader, FieldDefault, ImportKind, Parsed, declaration};
 use super::type_syntax::{LOGICAL, Use};
-use super::types::{Defined, Object, is_reserved_in_message, is_reserved_in_protocol};
-use super::{Protocol, Reference};
-use crate::error::Error;
+use super::types::{Defined, JsonObject, is_reserved_in_message, is_reserved_in_protocol};
+use super::{ProtocolHead, Reference};
+use crate::error::{Error, Result};
 use crate::schema::{Name, is_primitive};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
-pub(super) type Result<T> = crate::error::Result<T>;
-
 pub(super) struct Parser<'p, 'r> {
-    pub(super) reader: &'p mut Reader<'r>,
+    pub(super) reader: &'p mut DocumentReader<'r>,
     /// The file's index in the reader.
     pub(super) file: usize,
     text: Arc<str>,
@@ -31,7 +29,7 @@ pub(super) struct Parser<'p, 'r> {
 }
 
 impl<'p, 'r> Parser<'p, 'r> {
-    pub(super) fn new(reader: &'p mut Reader<'r>, file: usize, text: Arc<str>) -> Result<Self> {
+    pub(super) fn new(reader: &'p mut DocumentReader<'r>, file: usize, text: Arc<str>) -> Result<Self> {
         let tokens = tokens(&text).map_err(|(at, what)| reader.error((file, at), what))?;
         let used = vec![false; tokens.docs.len()];
         Ok(Parser { reader, file, text, tokens, at: 0, used, namespace: String::new() })
@@ -57,7 +55,7 @@ impl<'p, 'r> Parser<'p, 'r> {
         }
         loop {
             let first = self.peek();
-            if first.kind == Kind::End {
+            if first.kind == TokenKind::End {
                 break;
             }
             if self.is_keyword("import") {
@@ -69,7 +67,7 @@ impl<'p, 'r> Parser<'p, 'r> {
             match self.text(self.peek()) {
                 "protocol" if is_first => {
                     parsed.protocol = Some(self.protocol(first, annotations)?);
-                    if self.peek().kind != Kind::End {
+                    if self.peek().kind != TokenKind::End {
                         return Err(self.unexpected("the end of the file after the protocol"));
                     }
                 }
@@ -85,7 +83,7 @@ impl<'p, 'r> Parser<'p, 'r> {
         Ok(parsed)
     }
 
-    fn protocol(&mut self, first: Token, annotations: Vec<Annotation>) -> Result<Protocol> {
+    fn protocol(&mut self, first: IdlToken, annotations: Vec<Annotation>) -> Result<ProtocolHead> {
         let doc = self.doc(first);
         self.next();
         let (name, at) = self.identifier("the name of the protocol")?;
@@ -96,11 +94,14 @@ impl<'p, 'r> Parser<'p, 'r> {
         self.check_namespace(name.namespace(), at)?;
         let properties = self.attributes(others, "a protocol", is_reserved_in_protocol)?;
         self.namespace = name.namespace().to_owned();
-        let mut messages = Object::new();
+        let mut messages = JsonObject::new();
         self.mark('{', "after the name of the protocol")?;
         while !self.take('}') {
             let first = self.peek();
-            if self.is_keyword("import") && self.peek_at(1).kind == Kind::Word && self.peek_at(2).kind == Kind::Text {
+            if self.is_keyword("import")
+                && self.peek_at(1).kind == TokenKind::Word
+                && self.peek_at(2).kind == TokenKind::Text
+            {
                 let imported = self.import()?;
                 for (name, message) in imported.map(|protocol| protocol.messages).into_iter().flatten() {
                     self.add_message(&mut messages, name, message, first.start)?;
@@ -114,10 +115,10 @@ impl<'p, 'r> Parser<'p, 'r> {
                 self.message(first, annotations, &mut messages)?;
             }
         }
-        Ok(Protocol { name, doc, properties, messages })
+        Ok(ProtocolHead { name, doc, properties, messages })
     }
 
-    fn import(&mut self) -> Result<Option<Protocol>> {
+    fn import(&mut self) -> Result<Option<ProtocolHead>> {
         self.next();
         let kind = match self.text(self.peek()) {
             "idl" => ImportKind::Idl,
@@ -135,16 +136,16 @@ impl<'p, 'r> Parser<'p, 'r> {
     /// Whether the next tokens declare a type, rather than a message whose type has one of these words as its name.
     fn is_declaration(&self) -> bool {
         let (word, third) = (self.text(self.peek()), self.peek_at(2).kind);
-        let is_named = self.peek_at(1).kind == Kind::Word;
+        let is_named = self.peek_at(1).kind == TokenKind::Word;
         match word {
-            "fixed" => is_named && (third != Kind::Mark('(') || self.peek_at(3).kind == Kind::Number),
-            "record" | "error" | "enum" => is_named && third != Kind::Mark('('),
+            "fixed" => is_named && (third != TokenKind::Mark('(') || self.peek_at(3).kind == TokenKind::Number),
+            "record" | "error" | "enum" => is_named && third != TokenKind::Mark('('),
             _ => false,
         }
     }
 
     /// Parses a record, an error, an enum or a fixed, whose first token, maybe of an annotation, is `first`.
-    fn named_type(&mut self, first: Token, annotations: Vec<Annotation>, expected: &str) -> Result<()> {
+    fn named_type(&mut self, first: IdlToken, annotations: Vec<Annotation>, expected: &str) -> Result<()> {
         let word = match self.text(self.peek()) {
             word @ ("record" | "error" | "enum" | "fixed") => word.to_owned(),
             _ => return Err(self.unexpected(expected)),
@@ -179,7 +180,7 @@ impl<'p, 'r> Parser<'p, 'r> {
         }
     }
 
-    fn fixed(&mut self, json: &mut Object) -> Result<()> {
+    fn fixed(&mut self, json: &mut JsonObject) -> Result<()> {
         self.mark('(', "after the name of the fixed")?;
         let size = self.size("the size of the fixed")?;
         self.mark(')', "after the size of the fixed")?;
@@ -191,7 +192,7 @@ impl<'p, 'r> Parser<'p, 'r> {
     /// Parses a number that counts something.
     pub(super) fn size(&mut self, what: &str) -> Result<u32> {
         let token = self.peek();
-        if token.kind != Kind::Number {
+        if token.kind != TokenKind::Number {
             return Err(self.unexpected(what));
         }
         // Java keeps it in 32 bits, with a sign.
@@ -201,7 +202,7 @@ impl<'p, 'r> Parser<'p, 'r> {
         Ok(size)
     }
 
-    fn enumeration(&mut self, json: &mut Object) -> Result<()> {
+    fn enumeration(&mut self, json: &mut JsonObject) -> Result<()> {
         let mut symbols: Vec<Json> = Vec::new();
         self.list('{', '}', |parser| {
             // The specification of schemas has no place for annotations and documentation of symbols.
@@ -237,7 +238,7 @@ impl<'p, 'r> Parser<'p, 'r> {
         self.mark('{', "after the name of the record")?;
         while !self.take('}') {
             let first = self.peek();
-            if first.kind == Kind::End {
+            if first.kind == TokenKind::End {
                 return Err(self.unexpected("a field or '}'"));
             }
             let doc = self.doc(first);
@@ -266,7 +267,7 @@ impl<'p, 'r> Parser<'p, 'r> {
         if all.iter().any(|other| other.get("name").is_some_and(|other| *other == name)) {
             return Err(self.error(at, format!("the {what} `{name}` occurs twice")));
         }
-        let mut json = Object::new();
+        let mut json = JsonObject::new();
         json.insert("name".into(), name.into());
         let mut kind_json = kind.json.clone();
         let mut default = None;
@@ -301,27 +302,27 @@ impl<'p, 'r> Parser<'p, 'r> {
         Ok(())
     }
 
-    fn message(&mut self, first: Token, annotations: Vec<Annotation>, messages: &mut Object) -> Result<()> {
+    fn message(&mut self, first: IdlToken, annotations: Vec<Annotation>, messages: &mut JsonObject) -> Result<()> {
         let doc = self.doc(first);
         let type_at = self.peek().start;
         let is_void = self.is_keyword("void");
         let response = if is_void {
             self.next();
             Json::from("null")
-        } else if matches!(self.peek().kind, Kind::Word) {
+        } else if matches!(self.peek().kind, TokenKind::Word) {
             self.plain_type(0)?.json
         } else {
             return Err(self.unexpected("a type, a message, an import or '}'"));
         };
         let (name, at) = self.identifier("the name of the message")?;
         self.check_name(&name, "message", at)?;
-        let mut whole = Object::new();
+        let mut whole = JsonObject::new();
         if let Some(doc) = doc {
             whole.insert("doc".into(), doc.into());
         }
         whole.extend(self.attributes(annotations, "a message", is_reserved_in_message)?);
         let mut request = Vec::new();
-        if self.peek().kind != Kind::Mark('(') {
+        if self.peek().kind != TokenKind::Mark('(') {
             return Err(self.unexpected("'(' after the name of the message"));
         }
         self.list('(', ')', |parser| {
@@ -357,7 +358,7 @@ impl<'p, 'r> Parser<'p, 'r> {
         self.add_message(messages, name, Json::Object(whole), at)
     }
 
-    fn add_message(&self, messages: &mut Object, name: String, message: Json, at: usize) -> Result<()> {
+    fn add_message(&self, messages: &mut JsonObject, name: String, message: Json, at: usize) -> Result<()> {
         if messages.get(&name).is_some_and(|first| *first != message) {
             return Err(self.error(at, format!("the message `{name}` is declared twice, differently")));
         }
@@ -412,7 +413,7 @@ impl<'p, 'r> Parser<'p, 'r> {
     /// Parses an identifier. Returns it without backquotes, and the byte where it starts.
     pub(super) fn identifier(&mut self, what: &str) -> Result<(String, usize)> {
         let token = self.peek();
-        if token.kind != Kind::Word {
+        if token.kind != TokenKind::Word {
             return Err(self.unexpected(what));
         }
         self.next();
@@ -420,7 +421,7 @@ impl<'p, 'r> Parser<'p, 'r> {
     }
 
     /// Returns the documentation before a token.
-    fn doc(&mut self, token: Token) -> Option<String> {
+    fn doc(&mut self, token: IdlToken) -> Option<String> {
         let doc = token.doc?;
         *self.used.get_mut(doc)? = true;
         self.tokens.docs.get(doc).and_then(|range| self.text.get(range.clone())).map(doc::text)
@@ -432,12 +433,12 @@ impl<'p, 'r> Parser<'p, 'r> {
         self.reader.warnings.extend(unused.map(|(doc, _)| ((self.file, doc.start), what.to_owned())));
     }
 
-    pub(super) fn peek(&self) -> Token {
+    pub(super) fn peek(&self) -> IdlToken {
         self.peek_at(0)
     }
 
-    pub(super) fn peek_at(&self, ahead: usize) -> Token {
-        let end = Token { kind: Kind::End, start: self.text.len(), end: self.text.len(), doc: None };
+    pub(super) fn peek_at(&self, ahead: usize) -> IdlToken {
+        let end = IdlToken { kind: TokenKind::End, start: self.text.len(), end: self.text.len(), doc: None };
         self.tokens.list.get(self.at + ahead).copied().unwrap_or(end)
     }
 
@@ -446,17 +447,17 @@ impl<'p, 'r> Parser<'p, 'r> {
         self.at += 1;
     }
 
-    pub(super) fn text(&self, token: Token) -> &str {
+    pub(super) fn text(&self, token: IdlToken) -> &str {
         self.text.get(token.start..token.end).unwrap_or_default()
     }
 
     fn is_keyword(&self, word: &str) -> bool {
-        self.peek().kind == Kind::Word && self.text(self.peek()) == word
+        self.peek().kind == TokenKind::Word && self.text(self.peek()) == word
     }
 
     /// Goes past this mark, if it is next.
     pub(super) fn take(&mut self, mark: char) -> bool {
-        let is_it = self.peek().kind == Kind::Mark(mark);
+        let is_it = self.peek().kind == TokenKind::Mark(mark);
         self.at += usize::from(is_it);
         is_it
     }
@@ -480,14 +481,14 @@ impl<'p, 'r> Parser<'p, 'r> {
         let token = self.peek();
         let shown = |text: &str| text.chars().take(SHOWN).collect::<String>();
         let found = match token.kind {
-            Kind::End => "the end of the file".to_owned(),
-            Kind::Mark(mark) => format!("'{mark}'"),
-            Kind::Word => format!("`{}`", shown(self.text(token).trim_matches('`'))),
-            Kind::Text | Kind::Number => shown(self.text(token)),
+            TokenKind::End => "the end of the file".to_owned(),
+            TokenKind::Mark(mark) => format!("'{mark}'"),
+            TokenKind::Word => format!("`{}`", shown(self.text(token).trim_matches('`'))),
+            TokenKind::Text | TokenKind::Number => shown(self.text(token)),
         };
         // The end may be lines away from the last token.
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.list.get(at)).map_or(0, |last| last.end);
-        let at = if token.kind == Kind::End { last } else { token.start };
+        let at = if token.kind == TokenKind::End { last } else { token.start };
         self.error(at, format!("expected {expected}, found {found}"))
     }
 

@@ -4,9 +4,10 @@ use super::doc;
 use super::lexer::is_name;
 use super::type_syntax::LOGICAL;
 use super::types::{
-    Defined, Object, Types, inner, is_reserved, is_reserved_in_field, is_reserved_in_message, is_reserved_in_protocol,
+    Defined, JsonObject, Types, inner, is_reserved, is_reserved_in_field, is_reserved_in_message,
+    is_reserved_in_protocol,
 };
-use super::{Document, Protocol};
+use super::{Document, ProtocolHead};
 use crate::error::{Error, Result};
 use crate::schema::is_primitive;
 use serde_json::Value as Json;
@@ -74,7 +75,7 @@ pub(super) fn print(document: &Document) -> Result<Printed> {
 }
 
 impl Printer<'_> {
-    fn protocol(&mut self, protocol: &Protocol) -> Result<()> {
+    fn protocol(&mut self, protocol: &ProtocolHead) -> Result<()> {
         let namespace = protocol.name.namespace();
         self.doc(protocol.doc.as_deref(), "");
         if !namespace.is_empty() {
@@ -103,7 +104,7 @@ impl Printer<'_> {
 
     fn message(&mut self, name: &str, message: &Json, namespace: &str) -> Result<()> {
         let subject = format!("the message {name}");
-        let empty = Object::new();
+        let empty = JsonObject::new();
         let message = message.as_object().unwrap_or(&empty);
         self.doc(message.get("doc").and_then(Json::as_str), "  ");
         let attributes = self.annotations(message, is_reserved_in_message, &subject);
@@ -224,7 +225,7 @@ impl Printer<'_> {
     }
 
     /// A field or a parameter, without documentation.
-    fn variable(&mut self, field: &Object, namespace: &str, subject: &str) -> Result<String> {
+    fn variable(&mut self, field: &JsonObject, namespace: &str, subject: &str) -> Result<String> {
         let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
         let kind = field.get("type").unwrap_or(&Json::Null);
         let default = field.get("default");
@@ -337,7 +338,7 @@ impl Printer<'_> {
     }
 
     /// The attributes of something as annotations.
-    fn annotations(&mut self, object: &Object, is_own: impl Fn(&str) -> bool, subject: &str) -> Annotations {
+    fn annotations(&mut self, object: &JsonObject, is_own: impl Fn(&str) -> bool, subject: &str) -> Annotations {
         let mut texts = Vec::new();
         for (key, value) in object.iter().filter(|(key, _)| !is_own(key)) {
             let is_identifier = key.split(['.', '-']).all(is_name);
@@ -363,7 +364,7 @@ impl Annotations {
 }
 
 /// The IDL word of a logical type on this base, and the attributes that it stands for.
-fn logical(word: &str, object: &Object) -> Option<(String, &'static [&'static str])> {
+fn logical(word: &str, object: &JsonObject) -> Option<(String, &'static [&'static str])> {
     let logical = object.get("logicalType")?.as_str()?;
     if let Some((name, ..)) = LOGICAL.iter().find(|(_, base, name)| *base == word && *name == logical) {
         return Some(((*name).to_owned(), &["logicalType"]));

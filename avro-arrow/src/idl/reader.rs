@@ -3,8 +3,8 @@
 use super::check::{STEPS_MAX, fits};
 use super::from_json::FromJson;
 use super::parser::Parser;
-use super::types::{Object, Types};
-use super::{Document, Import, Imported, NoImports, Protocol, Reference};
+use super::types::{JsonObject, Types};
+use super::{Document, Import, Imported, NoImports, ProtocolHead, Reference};
 use crate::error::{Error, ErrorKind, Result, TextPlace};
 use crate::limits::Limits;
 use crate::schema::json_of_text;
@@ -22,13 +22,13 @@ const LEVELS_MAX: usize = 64;
 const LINE_MAX: usize = 200;
 
 /// A place: the file's index, and the byte in it.
-pub(super) type Place = (usize, usize);
+pub(super) type FilePlace = (usize, usize);
 
 /// What a file declares besides types.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
     pub(super) main: Option<Json>,
-    pub(super) protocol: Option<Protocol>,
+    pub(super) protocol: Option<ProtocolHead>,
 }
 
 /// A default, which is checked when all types are known.
@@ -36,7 +36,7 @@ pub(super) struct Parsed {
 pub(super) struct FieldDefault {
     pub(super) kind: Json,
     pub(super) value: Json,
-    pub(super) place: Place,
+    pub(super) place: FilePlace,
 }
 
 /// The kind of an import.
@@ -47,7 +47,7 @@ pub(super) enum ImportKind {
     Schema,
 }
 
-pub(super) struct Reader<'r> {
+pub(super) struct DocumentReader<'r> {
     pub(super) limits: &'r Limits,
     import: &'r mut dyn Import,
     files: Vec<(String, Arc<str>)>,
@@ -58,7 +58,7 @@ pub(super) struct Reader<'r> {
     pub(super) types: Types,
     pub(super) references: Vec<Reference>,
     pub(super) defaults: Vec<FieldDefault>,
-    pub(super) warnings: Vec<(Place, String)>,
+    pub(super) warnings: Vec<(FilePlace, String)>,
     /// Types and bytes of namespaces that may still be read.
     pub(super) n_left: usize,
     pub(super) bytes_left: usize,
@@ -68,7 +68,7 @@ pub(super) struct Reader<'r> {
 
 /// Reads an IDL file.
 pub(super) fn document(text: &str, name: &str, import: &mut dyn Import, limits: &Limits) -> Result<Document> {
-    let mut reader = Reader::new(import, limits);
+    let mut reader = DocumentReader::new(import, limits);
     reader.imported.insert(name.to_owned());
     let parsed = reader.idl(name, text)?;
     reader.finish(parsed)
@@ -77,7 +77,7 @@ pub(super) fn document(text: &str, name: &str, import: &mut dyn Import, limits: 
 /// Reads a protocol in JSON.
 pub(super) fn protocol_document(text: &str, name: &str, limits: &Limits) -> Result<Document> {
     let mut import = NoImports;
-    let mut reader = Reader::new(&mut import, limits);
+    let mut reader = DocumentReader::new(&mut import, limits);
     reader.add_file(name, text)?;
     let in_file = |error: Error| if name.is_empty() { error } else { error.in_file(name) };
     let json = json_of_text(text).ok_or_else(|| in_file(Error::argument("the protocol is not JSON")))?;
@@ -88,16 +88,16 @@ pub(super) fn protocol_document(text: &str, name: &str, limits: &Limits) -> Resu
 /// Reads a schema that was parsed before.
 pub(super) fn schema_document(text: &str, limits: &Limits) -> Result<Document> {
     let mut import = NoImports;
-    let mut reader = Reader::new(&mut import, limits);
+    let mut reader = DocumentReader::new(&mut import, limits);
     reader.add_file("", text)?;
     let json = json_of_text(text).ok_or_else(|| Error::argument("the schema is not JSON"))?;
     let main = reader.json((0, 0), true).schema(&json, "").map_err(Error::argument)?;
     reader.finish(Parsed { main: Some(main), protocol: None })
 }
 
-impl<'r> Reader<'r> {
+impl<'r> DocumentReader<'r> {
     fn new(import: &'r mut dyn Import, limits: &'r Limits) -> Self {
-        Reader {
+        DocumentReader {
             limits,
             import,
             files: Vec::new(),
@@ -113,7 +113,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn json(&mut self, place: Place, is_own: bool) -> FromJson<'_> {
+    fn json(&mut self, place: FilePlace, is_own: bool) -> FromJson<'_> {
         FromJson {
             types: &mut self.types,
             references: &mut self.references,
@@ -143,7 +143,12 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads an imported file, unless it was read before, and returns its protocol.
-    pub(super) fn import(&mut self, kind: ImportKind, location: &str, place: Place) -> Result<Option<Protocol>> {
+    pub(super) fn import(
+        &mut self,
+        kind: ImportKind,
+        location: &str,
+        place: FilePlace,
+    ) -> Result<Option<ProtocolHead>> {
         let from = self.files.get(place.0).map(|(name, _)| name.clone()).unwrap_or_default();
         let failed = |reader: &Self, reason: String| {
             reader.error(place, format!("cannot import `{}`: {reason}", location.escape_debug()))
@@ -231,7 +236,7 @@ impl<'r> Reader<'r> {
 
     /// Returns the error at a place.
     #[cold]
-    pub(super) fn error(&self, (file, at): Place, reason: impl Into<String>) -> Error {
+    pub(super) fn error(&self, (file, at): FilePlace, reason: impl Into<String>) -> Error {
         let (name, text) = self.files.get(file).map_or(("", ""), |(name, text)| (name.as_str(), text));
         let before = text.get(..at.min(text.len())).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -249,8 +254,8 @@ impl<'r> Reader<'r> {
 }
 
 /// The attributes of a declaration, in the order in which Java writes them.
-pub(super) fn declaration(kind: &str, doc: Option<String>) -> Object {
-    let mut json = Object::new();
+pub(super) fn declaration(kind: &str, doc: Option<String>) -> JsonObject {
+    let mut json = JsonObject::new();
     json.insert("type".into(), kind.into());
     if let Some(doc) = doc {
         json.insert("doc".into(), doc.into());

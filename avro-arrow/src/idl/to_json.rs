@@ -2,8 +2,8 @@
 //!
 //! Keys are in the order in which Avro's Java implementation writes them.
 
-use super::Protocol;
-use super::types::{Defined, Object, Types, named};
+use super::ProtocolHead;
+use super::types::{Defined, JsonObject, Types, named};
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
 use crate::schema::is_primitive;
@@ -25,9 +25,9 @@ impl<'t> ToJson<'t> {
     }
 
     /// Returns the protocol with all types.
-    pub(super) fn protocol(mut self, protocol: &'t Protocol) -> Result<Json> {
+    pub(super) fn protocol(mut self, protocol: &'t ProtocolHead) -> Result<Json> {
         let namespace = protocol.name.namespace();
-        let mut whole = Object::new();
+        let mut whole = JsonObject::new();
         whole.insert("protocol".into(), protocol.name.simple().into());
         if !namespace.is_empty() {
             whole.insert("namespace".into(), namespace.into());
@@ -38,9 +38,9 @@ impl<'t> ToJson<'t> {
         whole.extend(protocol.properties.clone());
         let types = self.all(namespace)?;
         whole.insert("types".into(), types);
-        let mut messages = Object::new();
+        let mut messages = JsonObject::new();
         for (name, message) in &protocol.messages {
-            let mut whole = Object::new();
+            let mut whole = JsonObject::new();
             for (key, json) in message.as_object().into_iter().flatten() {
                 let json = match (key.as_str(), json) {
                     ("request", Json::Array(fields)) => self.fields(fields, namespace)?,
@@ -124,7 +124,7 @@ impl<'t> ToJson<'t> {
     fn definition(&mut self, defined: &'t Defined, namespace: &str) -> Result<Json> {
         self.enter()?;
         self.written.insert(defined.name.full());
-        let mut whole = Object::new();
+        let mut whole = JsonObject::new();
         for (key, json) in &defined.json {
             let json = match (key.as_str(), json) {
                 ("fields", Json::Array(fields)) => self.fields(fields, defined.name.namespace())?,
@@ -145,7 +145,7 @@ impl<'t> ToJson<'t> {
     fn fields(&mut self, fields: &'t [Json], namespace: &str) -> Result<Json> {
         let mut all = Vec::with_capacity(fields.len());
         for field in fields {
-            let mut whole = Object::new();
+            let mut whole = JsonObject::new();
             for (key, json) in field.as_object().into_iter().flatten() {
                 let json = if key == "type" { self.schema(json, namespace)? } else { json.clone() };
                 whole.insert(key.clone(), json);

@@ -1,10 +1,10 @@
 //! Types where they are used: tokens in, JSON with the full names of named types out.
 
 use super::from_json::annotated;
-use super::lexer::Kind;
-use super::parser::{Parser, Result};
-use super::types::{Object, is_reserved, tag};
-use crate::error::ErrorKind;
+use super::lexer::TokenKind;
+use super::parser::Parser;
+use super::types::{JsonObject, is_reserved, tag};
+use crate::error::{ErrorKind, Result};
 use crate::schema::is_primitive;
 use serde_json::Value as Json;
 
@@ -49,7 +49,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn annotate(&self, json: Json, attributes: Object, at: usize) -> Result<Json> {
+    fn annotate(&self, json: Json, attributes: JsonObject, at: usize) -> Result<Json> {
         let what = match &json {
             Json::String(word) if !is_primitive(word) => {
                 "the use of a named type cannot have annotations; write them where the type is declared"
@@ -73,28 +73,28 @@ impl Parser<'_, '_> {
                 return Err(ErrorKind::Limit { limit: "schema_nodes", value: max + 1, max }.into());
             }
         };
-        if token.kind != Kind::Word {
+        if token.kind != TokenKind::Word {
             return Err(self.unexpected("a type"));
         }
         let follows = self.peek_at(1).kind;
         let word = self.text(token).to_owned();
         let json = match (word.as_str(), follows) {
-            (word @ ("array" | "map"), Kind::Mark('<')) => {
+            (word @ ("array" | "map"), TokenKind::Mark('<')) => {
                 self.next();
                 self.next();
                 let inner = self.full_type(depth + 1)?;
                 self.mark('>', &format!("after the type in the {word}"))?;
                 let key = if word == "array" { "items" } else { "values" };
-                let mut object = Object::new();
+                let mut object = JsonObject::new();
                 object.insert("type".into(), word.into());
                 object.insert(key.into(), inner.json);
                 return Ok(Use { json: Json::Object(object), optional: false });
             }
-            ("union", Kind::Mark('{')) => {
+            ("union", TokenKind::Mark('{')) => {
                 self.next();
                 return Ok(Use { json: self.union(depth)?, optional: false });
             }
-            ("decimal", Kind::Mark('(')) => {
+            ("decimal", TokenKind::Mark('(')) => {
                 self.next();
                 self.decimal()?
             }

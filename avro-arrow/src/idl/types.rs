@@ -7,7 +7,7 @@ use crate::schema::{Name, is_primitive};
 use serde_json::{Map, Value as Json};
 use std::collections::HashMap;
 
-pub(super) type Object = Map<String, Json>;
+pub(super) type JsonObject = Map<String, Json>;
 
 /// A named type.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub(super) struct Defined {
     pub(super) name: Name,
     /// `type` and what follows the name, in the order that Avro's Java implementation writes: `doc`, then `fields`,
     /// `symbols` and `default`, or `size`, then attributes, then `aliases`.
-    pub(super) json: Object,
+    pub(super) json: JsonObject,
     /// Whether the text itself defines it, rather than an import.
     pub(super) is_own: bool,
 }
@@ -78,7 +78,7 @@ pub(super) fn tag(branch: &Json) -> &str {
 }
 
 /// Returns the type inside an object without a name, with the key it has there.
-pub(super) fn inner(object: &Object) -> Option<(&'static str, &Json)> {
+pub(super) fn inner(object: &JsonObject) -> Option<(&'static str, &Json)> {
     match object.get("type")?.as_str() {
         Some("array") => Some(("items", object.get("items")?)),
         Some("map") => Some(("values", object.get("values")?)),
