@@ -91,7 +91,7 @@ impl Framing {
     /// Returns the framing that a message seems to have, by its first bytes; `None` if it has no prefix.
     ///
     /// A bare datum may start with any bytes, so this is a guess unless all messages are known to have a prefix.
-    /// [`Apicurio`](Self::Apicurio)'s wide ids begin with four zero bytes below 2^32, an id that Confluent does not use.
+    /// Wide ids of [`Apicurio`](Self::Apicurio) are told by their first four bytes, which are 0 below 2^32.
     pub fn detect(message: &[u8]) -> Option<Framing> {
         match message {
             [0xc3, 0x01, ..] if message.len() >= 10 => Some(Framing::SingleObject),

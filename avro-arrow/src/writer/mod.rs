@@ -5,8 +5,8 @@
 //! ```
 //!
 //! `plan` decides once how each column is written. [`Encoder`] makes blocks, for callers who write the file
-//! themselves; [`Writer`] writes a file on the calling thread and [`ParallelWriter`] on several. [`MessageEncoder`] makes
-//! single messages.
+//! themselves; [`Writer`] writes a file on the calling thread and [`ParallelWriter`] on several.
+//! [`MessageEncoder`] makes single messages.
 
 mod bind;
 mod blocks;

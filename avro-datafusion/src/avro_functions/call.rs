@@ -1,21 +1,33 @@
-//! The constants of a call: a schema, and options as pairs of a name and a value.
+//! Calls: their constants, a schema and options as pairs of a name and a value; and calls that are ready to run.
 
+use arrow_array::ArrayRef;
+use arrow_schema::FieldRef;
 use datafusion::common::{Result, ScalarValue, plan_err};
+use std::fmt;
+
+/// A call whose schemas are loaded.
+pub(super) trait PreparedCall: fmt::Debug + Send + Sync {
+    /// Returns the type of the result for values of this type.
+    fn field(&self, value: &FieldRef) -> Result<FieldRef>;
+
+    /// Computes the results.
+    fn call(&self, values: &ArrayRef, field: &FieldRef) -> Result<ArrayRef>;
+}
 
 /// The constants of a call, by which prepared decoders are found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Call {
+pub(super) struct CallConstants {
     /// Text, a path or a URL.
     pub(super) schema: Option<String>,
     /// Names in lower case.
     pub(super) options: Vec<(String, String)>,
 }
 
-impl Call {
+impl CallConstants {
     /// Parses the arguments after the value of a call of `function`; `None` stands for one that is not a constant.
     ///
     /// An even number of arguments has no schema.
-    pub(super) fn parse(function: &str, usage: &str, arguments: &[Option<&ScalarValue>]) -> Result<Call> {
+    pub(super) fn parse(function: &str, usage: &str, arguments: &[Option<&ScalarValue>]) -> Result<CallConstants> {
         let mut texts = Vec::with_capacity(arguments.len());
         for argument in arguments {
             match argument.map(|value| text(value)) {
@@ -31,7 +43,7 @@ impl Call {
             [name, value] => Some((name.to_ascii_lowercase(), value.clone())),
             _ => None,
         });
-        Ok(Call { schema, options: options.collect() })
+        Ok(CallConstants { schema, options: options.collect() })
     }
 
     /// Returns the value of an option; the last one counts.
@@ -65,11 +77,11 @@ mod tests {
             (vec![text("a.avsc"), text("id"), ScalarValue::Int64(Some(7))], Some("a.avsc"), vec![("id", "7")]),
         ];
         check_all(cases, |(arguments, schema, options)| {
-            let call = Call::parse("f", "f(x)", &arguments.iter().map(Some).collect::<Vec<_>>()).unwrap();
+            let call = CallConstants::parse("f", "f(x)", &arguments.iter().map(Some).collect::<Vec<_>>()).unwrap();
             let found: Vec<_> = call.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             assert_eq!((call.schema.as_deref(), found), (schema, options));
         });
-        assert!(Call::parse("f", "f(x)", &[None]).is_err());
-        assert!(Call::parse("f", "f(x)", &[Some(&ScalarValue::Utf8(None))]).is_err());
+        assert!(CallConstants::parse("f", "f(x)", &[None]).is_err());
+        assert!(CallConstants::parse("f", "f(x)", &[Some(&ScalarValue::Utf8(None))]).is_err());
     }
 }

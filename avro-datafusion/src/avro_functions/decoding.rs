@@ -1,8 +1,7 @@
 //! Decoders of messages in a column: prepared once, and used for all batches of a query.
 
-use super::call::Call;
+use super::call::{CallConstants, PreparedCall};
 use super::framings::FramingOption;
-use super::function::PreparedCall;
 use super::registry::Registry;
 use super::sources::Sources;
 use crate::options::read::AvroOptions;
@@ -83,7 +82,7 @@ pub(super) struct Decoded {
 }
 
 /// Returns the read options of a call; `defaults` are those of the session.
-pub(super) fn read_options(function: &str, call: &Call, defaults: &AvroOptions) -> Result<AvroOptions> {
+pub(super) fn read_options(function: &str, call: &CallConstants, defaults: &AvroOptions) -> Result<AvroOptions> {
     let mut options = defaults.clone();
     for (name, value) in &call.options {
         if VALUE_OPTIONS.contains(&name.as_str()) {
@@ -98,7 +97,7 @@ pub(super) fn read_options(function: &str, call: &Call, defaults: &AvroOptions) 
 
 /// Returns the framing of the messages of a call. Without the option, it is one that has ids, if there are several
 /// schemas or a registry.
-pub(super) fn framing_of(call: &Call) -> Result<FramingOption> {
+pub(super) fn framing_of(call: &CallConstants) -> Result<FramingOption> {
     match call.option("framing") {
         Some(framing) => FramingOption::parse(framing),
         None if call.option("schemas").is_some() => Ok(FramingOption::Auto),
@@ -110,7 +109,7 @@ pub(super) fn framing_of(call: &Call) -> Result<FramingOption> {
 }
 
 /// Returns whether a rejected message is an error.
-pub(super) fn fails(call: &Call) -> Result<bool> {
+pub(super) fn fails(call: &CallConstants) -> Result<bool> {
     match call.option("on_error") {
         None => Ok(true),
         Some(value) if value.eq_ignore_ascii_case("fail") => Ok(true),
@@ -166,11 +165,11 @@ fn newest(function: &str, known: &[(SchemaId, Schema)]) -> Result<Schema> {
 
 impl Decoding {
     /// Prepares a call of `from_avro`.
-    pub(super) fn prepare(call: &Call, sources: Sources) -> Result<Box<dyn PreparedCall>> {
+    pub(super) fn prepare(call: &CallConstants, sources: Sources) -> Result<Box<dyn PreparedCall>> {
         Ok(Box::new(Decoding::new("from_avro", call, sources)?))
     }
 
-    fn new(function: &str, call: &Call, sources: Sources) -> Result<Self> {
+    fn new(function: &str, call: &CallConstants, sources: Sources) -> Result<Self> {
         let own = read_options(function, call, &sources.options)?;
         let (writers, reader) = writers_and_reader(function, sources, &own)?;
         let Some(reader) = reader else {
@@ -328,7 +327,7 @@ impl PreparedCall for Decoding {
 pub(super) struct Reasons(Decoding);
 
 impl Reasons {
-    pub(super) fn prepare(call: &Call, sources: Sources) -> Result<Box<dyn PreparedCall>> {
+    pub(super) fn prepare(call: &CallConstants, sources: Sources) -> Result<Box<dyn PreparedCall>> {
         let decoding = Decoding::new("avro_error", call, sources)?;
         Ok(Box::new(Reasons(Decoding { fails: false, ..decoding })))
     }

@@ -1,8 +1,7 @@
 //! `to_avro`: values as messages.
 
-use super::call::Call;
+use super::call::{CallConstants, PreparedCall};
 use super::framings::FramingOption;
-use super::function::PreparedCall;
 use super::sources::{self, Sources};
 use crate::options::read::AvroOptions;
 use arrow_array::cast::AsArray;
@@ -17,7 +16,7 @@ use std::sync::Arc;
 
 /// Returns the framing of the messages that a call of `function` writes, and their id. `others` are the other options
 /// of the function.
-pub(super) fn framing_of(function: &str, call: &Call, others: &[&str]) -> Result<(Framing, SchemaId)> {
+pub(super) fn framing_of(function: &str, call: &CallConstants, others: &[&str]) -> Result<(Framing, SchemaId)> {
     let is_known = |name: &str| ["framing", "id"].contains(&name) || others.contains(&name);
     if let Some((name, _)) = call.options.iter().find(|(name, _)| !is_known(name)) {
         let others: String = others.iter().map(|other| format!(", {other}")).collect();
@@ -56,7 +55,7 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    pub(super) fn prepare(call: &Call, sources: Sources) -> Result<Box<dyn PreparedCall>> {
+    pub(super) fn prepare(call: &CallConstants, sources: Sources) -> Result<Box<dyn PreparedCall>> {
         let (framing, id) = framing_of("to_avro", call, &[])?;
         Ok(Box::new(Encoding { schema: sources.given, framing, id, options: sources.options }))
     }

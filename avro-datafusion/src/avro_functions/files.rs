@@ -1,9 +1,8 @@
 //! `from_avro_file`: container files in a column as lists of their rows. `avro_schema_id`: the ids of messages.
 
-use super::call::Call;
+use super::call::{CallConstants, PreparedCall};
 use super::decoding::{fails, for_each_value, read_options, rejection};
 use super::framings::FramingOption;
-use super::function::PreparedCall;
 use super::sources::Sources;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StructArray, new_empty_array};
@@ -26,7 +25,7 @@ pub(super) struct FromFile {
 }
 
 impl FromFile {
-    pub(super) fn prepare(call: &Call, sources: Sources) -> Result<Box<dyn PreparedCall>> {
+    pub(super) fn prepare(call: &CallConstants, sources: Sources) -> Result<Box<dyn PreparedCall>> {
         const NAME: &str = "from_avro_file";
         let own = read_options(NAME, call, &sources.options)?;
         if ["framing", "schemas", "registry", "subject", "columns", "form"]
@@ -105,7 +104,7 @@ impl PreparedCall for FromFile {
 pub(super) struct IdOf(FramingOption);
 
 impl IdOf {
-    pub(super) fn prepare(call: &Call, _sources: Sources) -> Result<Box<dyn PreparedCall>> {
+    pub(super) fn prepare(call: &CallConstants, _sources: Sources) -> Result<Box<dyn PreparedCall>> {
         if let Some((name, _)) = call.options.iter().find(|(name, _)| name != "framing") {
             return plan_err!("avro_schema_id: unknown option `{name}`; the only option is framing");
         }

@@ -1,14 +1,9 @@
 //! The functions as DataFusion sees them.
 
-use super::call::Call;
-use super::decoding::{Decoding, Reasons};
-use super::encoding::Encoding;
-use super::files::{FromFile, IdOf};
-use super::json::{FromJson, ToJson};
+use super::call::{CallConstants, PreparedCall};
+use super::definitions::{AvroDefinition, Takes};
 use super::prepared::{Prepared, Stage};
-use super::sources::Sources;
 use crate::sql_type::sql_type_name;
-use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
 use datafusion::logical_expr::{
@@ -18,108 +13,16 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A call whose schemas are loaded.
-pub(super) trait PreparedCall: fmt::Debug + Send + Sync {
-    /// Returns the type of the result for values of this type.
-    fn field(&self, value: &FieldRef) -> Result<FieldRef>;
-
-    /// Computes the results.
-    fn call(&self, values: &ArrayRef, field: &FieldRef) -> Result<ArrayRef>;
-}
-
-/// What the first argument of a function is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
-    Bytes,
-    Text,
-    Anything,
-}
-
-/// A function.
-pub(super) struct Definition {
-    pub(super) name: &'static str,
-    usage: &'static str,
-    about: &'static str,
-    example: &'static str,
-    takes: Takes,
-    pub(super) prepare: fn(&Call, Sources) -> Result<Box<dyn PreparedCall>>,
-}
-
-pub(super) const FUNCTIONS: [Definition; 7] = [
-    Definition {
-        name: "from_avro",
-        usage: "from_avro(bytes, schema, ..)",
-        about: "The value of an Avro message: a record for a schema of a record. `schema` is JSON, or the path or URL \
-            of a schema file or data file. Options: `framing`, `schemas`, `registry`, `subject`, `on_error`, `columns`, \
-            and those of reading.",
-        example: "from_avro(x'0602', '{\"type\": \"record\", \"name\": \"R\", \"fields\": \
-            [{\"name\": \"a\", \"type\": \"int\"}, {\"name\": \"b\", \"type\": \"int\"}]}')",
-        takes: Takes::Bytes,
-        prepare: Decoding::prepare,
-    },
-    Definition {
-        name: "to_avro",
-        usage: "to_avro(value[, schema], ..)",
-        about: "A value as an Avro message. Without `schema` it is made of the type of the value. Options: `framing`, \
-            `id`.",
-        example: "to_avro(named_struct('a', 3, 'b', 'x'))",
-        takes: Takes::Anything,
-        prepare: Encoding::prepare,
-    },
-    Definition {
-        name: "avro_to_json",
-        usage: "avro_to_json(bytes, schema, ..)",
-        about: "The value of an Avro message as JSON. Options: `form` (`plain`, or `avro` for the encoding of the \
-            specification), and those of from_avro.",
-        example: "avro_to_json(x'04026106', '{\"type\": \"array\", \"items\": [\"string\", \"int\"]}')",
-        takes: Takes::Bytes,
-        prepare: ToJson::prepare,
-    },
-    Definition {
-        name: "json_to_avro",
-        usage: "json_to_avro(json, schema, ..)",
-        about: "JSON as an Avro message. Options: `form` (`plain`, or `avro`), `framing`, `id`, `on_error`.",
-        example: "json_to_avro('[1, 2]', '{\"type\": \"array\", \"items\": \"int\"}')",
-        takes: Takes::Text,
-        prepare: FromJson::prepare,
-    },
-    Definition {
-        name: "from_avro_file",
-        usage: "from_avro_file(bytes, schema, ..)",
-        about: "The rows of an Avro file whose bytes are the value, as a list. Files are resolved to `schema`.",
-        example: "",
-        takes: Takes::Bytes,
-        prepare: FromFile::prepare,
-    },
-    Definition {
-        name: "avro_schema_id",
-        usage: "avro_schema_id(bytes[, framing => 'auto'])",
-        about: "The id of the schema of a message: a number, a GUID, or the hex digits of a fingerprint; null for a \
-            message without an id.",
-        example: "avro_schema_id(x'000000000702')",
-        takes: Takes::Bytes,
-        prepare: IdOf::prepare,
-    },
-    Definition {
-        name: "avro_error",
-        usage: "avro_error(bytes, schema, ..)",
-        about: "Why a message cannot be decoded; null if it can. Options are those of from_avro.",
-        example: "avro_error(x'0461', '\"string\"')",
-        takes: Takes::Bytes,
-        prepare: Reasons::prepare,
-    },
-];
-
 /// A function of a session.
 pub(super) struct AvroFunction {
-    definition: &'static Definition,
+    definition: &'static AvroDefinition,
     prepared: Arc<Prepared>,
     signature: Signature,
     documentation: Documentation,
 }
 
 impl AvroFunction {
-    pub(super) fn new(definition: &'static Definition, prepared: &Arc<Prepared>) -> AvroFunction {
+    pub(super) fn new(definition: &'static AvroDefinition, prepared: &Arc<Prepared>) -> AvroFunction {
         const SECTION: DocSection = DocSection { include: true, label: "Avro Functions", description: None };
         let documentation = Documentation::builder(SECTION, definition.about, definition.usage);
         let documentation = match definition.example {
@@ -164,7 +67,7 @@ impl AvroFunction {
     }
 
     fn call(&self, constants: &[Option<&ScalarValue>], stage: Stage) -> Result<Arc<dyn PreparedCall>> {
-        let call = Call::parse(self.definition.name, self.definition.usage, constants)?;
+        let call = CallConstants::parse(self.definition.name, self.definition.usage, constants)?;
         self.prepared.get(self.definition, call, stage)
     }
 }
@@ -177,7 +80,7 @@ impl fmt::Debug for AvroFunction {
 
 impl PartialEq for AvroFunction {
     fn eq(&self, other: &AvroFunction) -> bool {
-        self.definition.name == other.definition.name
+        self.definition.name == other.definition.name && self.prepared.reads_like(&other.prepared)
     }
 }
 

@@ -1,12 +1,11 @@
 //! `avro_to_json` and `json_to_avro`: messages as JSON without columns, for any schema.
 
-use super::call::Call;
+use super::call::{CallConstants, PreparedCall};
 use super::decoding::{
     Writers, fails, for_each_value, framing_of, is_unresolved, read_options, reason, rejection, writers_and_reader,
 };
 use super::encoding;
 use super::framings::FramingOption;
-use super::function::PreparedCall;
 use super::registry::Registry;
 use super::sources::Sources;
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
@@ -65,7 +64,7 @@ impl ByRegistry {
 }
 
 /// Parses the option `form`.
-fn form_of(call: &Call) -> Result<Option<Form>> {
+fn form_of(call: &CallConstants) -> Result<Option<Form>> {
     match call.option("form").map(str::to_ascii_lowercase).as_deref() {
         None => Ok(None),
         Some("plain") => Ok(Some(Form::Plain)),
@@ -75,7 +74,7 @@ fn form_of(call: &Call) -> Result<Option<Form>> {
 }
 
 impl ToJson {
-    pub(super) fn prepare(call: &Call, sources: Sources) -> Result<Box<dyn PreparedCall>> {
+    pub(super) fn prepare(call: &CallConstants, sources: Sources) -> Result<Box<dyn PreparedCall>> {
         const NAME: &str = "avro_to_json";
         let own = read_options(NAME, call, &sources.options)?;
         if call.option("columns").is_some() {
@@ -182,7 +181,7 @@ pub(super) struct FromJson {
 }
 
 impl FromJson {
-    pub(super) fn prepare(call: &Call, sources: Sources) -> Result<Box<dyn PreparedCall>> {
+    pub(super) fn prepare(call: &CallConstants, sources: Sources) -> Result<Box<dyn PreparedCall>> {
         const NAME: &str = "json_to_avro";
         let (framing, id) = encoding::framing_of(NAME, call, &["form", "on_error"])?;
         let Some(schema) = sources.given else {

@@ -2,8 +2,8 @@
 //! FROM t)` needs only `a`, and so the call gets the option `columns`.
 //!
 //! It goes from the output down. Each node is given what is needed of its columns, and finds what it needs of the
-//! columns of its input. A projection that has a call more than once gets another below it that decodes once: other rules
-//! copy calls, as they take the access to a field of its result for cheap.
+//! columns of its input. A projection that has a call more than once gets another below it that decodes once: other
+//! rules copy calls, as they take the access to a field for cheap.
 
 use super::needs::{Need, for_each_use, is_call, is_whole_call};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

@@ -1,7 +1,7 @@
 //! Prepared calls: schemas are loaded and decoders compiled once for the constants of a call.
 
-use super::call::Call;
-use super::function::{Definition, PreparedCall};
+use super::call::{CallConstants, PreparedCall};
+use super::definitions::AvroDefinition;
 use super::registry::Registries;
 use super::sources::load_sources;
 use crate::functions::wait;
@@ -25,11 +25,11 @@ pub(super) struct Prepared {
     runtime: Arc<RuntimeEnv>,
     options: AvroOptions,
     registries: Registries,
-    calls: Mutex<HashMap<(&'static str, Call), Entry>>,
+    calls: Mutex<HashMap<(&'static str, CallConstants), PreparedEntry>>,
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct PreparedEntry {
     call: Arc<dyn PreparedCall>,
     files: Vec<ListedFile>,
     uses_registry: bool,
@@ -51,8 +51,19 @@ impl Prepared {
         Prepared { runtime, options, registries: Registries::default(), calls: Mutex::default() }
     }
 
+    /// Whether the calls of another session give the same results.
+    pub(super) fn reads_like(&self, other: &Prepared) -> bool {
+        let of_values = |options: &AvroOptions| (options.decoder(None, 1), options.imports.clone());
+        std::ptr::eq(self, other) || of_values(&self.options) == of_values(&other.options)
+    }
+
     /// Returns the prepared call with these constants.
-    pub(super) fn get(&self, definition: &Definition, call: Call, stage: Stage) -> Result<Arc<dyn PreparedCall>> {
+    pub(super) fn get(
+        &self,
+        definition: &AvroDefinition,
+        call: CallConstants,
+        stage: Stage,
+    ) -> Result<Arc<dyn PreparedCall>> {
         let key = (definition.name, call);
         let known = self.calls.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known
@@ -66,7 +77,8 @@ impl Prepared {
             wait(load_sources(definition.name, call, &self.runtime, &self.registries, &self.options), uses_network)?;
         let uses_registry = loaded.value.registry.is_some();
         let prepared: Arc<dyn PreparedCall> = (definition.prepare)(call, loaded.value)?.into();
-        let entry = Entry { call: Arc::clone(&prepared), files: loaded.files, uses_registry, loaded: Instant::now() };
+        let entry =
+            PreparedEntry { call: Arc::clone(&prepared), files: loaded.files, uses_registry, loaded: Instant::now() };
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.len() >= CALLS_MAX {
             calls.clear();
@@ -76,7 +88,7 @@ impl Prepared {
     }
 }
 
-impl Entry {
+impl PreparedEntry {
     /// Whether the files are as they were when they were loaded, and the answers of a registry are new.
     fn is_current(&self) -> bool {
         // A subject may have a newer version.

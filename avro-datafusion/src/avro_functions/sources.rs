@@ -1,7 +1,7 @@
 //! Where the schemas of a call come from: text, a schema file, a data file, a directory with a file for each id, or a
 //! registry.
 
-use super::call::Call;
+use super::call::CallConstants;
 use super::registry::{Registries, Registry, address_of, schema_of_subject};
 use crate::io::object_version::ObjectSnapshot;
 use crate::listing::list::{ListedFile, list_some};
@@ -44,7 +44,7 @@ pub(super) struct Sources {
 /// Loads the schemas of a call of `function`.
 pub(super) async fn load_sources(
     function: &str,
-    call: &Call,
+    call: &CallConstants,
     runtime: &RuntimeEnv,
     registries: &Registries,
     options: &AvroOptions,
@@ -80,7 +80,7 @@ pub(super) async fn load_sources(
 }
 
 /// Whether this is the text of a schema, not the path of a file.
-fn is_text(schema: &str) -> bool {
+pub(super) fn is_text(schema: &str) -> bool {
     schema.trim_start().starts_with(['{', '[', '"']) || PRIMITIVES.contains(&schema.trim())
 }
 

@@ -6,7 +6,7 @@ mod absent;
 #[cfg(feature = "registry")]
 mod present;
 
-use super::call::Call;
+use super::call::CallConstants;
 use super::framings::FramingOption;
 use datafusion::common::{Result, plan_err};
 
@@ -24,7 +24,7 @@ const FUNCTIONS: [&str; 3] = ["from_avro", "avro_to_json", "avro_error"];
 /// `environment`: whether the environment names a registry.
 ///
 /// That is the default only where ids are all that tells the schemas of messages.
-pub(super) fn address_of<'c>(function: &str, call: &'c Call, environment: bool) -> Result<Option<&'c str>> {
+pub(super) fn address_of<'c>(function: &str, call: &'c CallConstants, environment: bool) -> Result<Option<&'c str>> {
     if !FUNCTIONS.contains(&function) {
         return Ok(None);
     }
@@ -83,14 +83,14 @@ mod tests {
         ];
         check_all(cases, |(function, schema, options, environment, expected)| {
             let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let call = Call { schema: schema.map(str::to_owned), options };
+            let call = CallConstants { schema: schema.map(str::to_owned), options };
             assert_eq!(address_of(function, &call, environment).unwrap(), expected);
         });
         let wrong: [&[(&str, &str)]; 3] =
             [&[("registry", "http://a:hunter2@r")], &[url, ("schemas", "x/")], &[("subject", "s")]];
         for options in wrong {
             let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let error = address_of(ANY, &Call { schema: None, options }, false).unwrap_err().to_string();
+            let error = address_of(ANY, &CallConstants { schema: None, options }, false).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
