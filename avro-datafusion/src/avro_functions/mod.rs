@@ -32,8 +32,6 @@ use definitions::FUNCTIONS;
 use function::AvroFunction;
 use narrow::NarrowDecoded;
 use prepared::Prepared;
-#[cfg(feature = "cluster")]
-use registry::{Registries, address_of};
 use std::sync::Arc;
 
 /// Returns whether a function of this name takes options as pairs of a name and a value.
@@ -41,26 +39,20 @@ pub fn takes_avro_options(name: &str) -> bool {
     FUNCTIONS.iter().any(|function| function.name.eq_ignore_ascii_case(name))
 }
 
-/// Returns why a call must run on this machine, as the end of a sentence: it reads schemas from files or a registry, of
-/// which another machine may have others.
+/// Returns whether a call reads schemas from files or a registry, of which another machine may have others.
 #[cfg(feature = "cluster")]
-pub(crate) fn why_local(call: &ScalarFunctionExpr) -> Option<&'static str> {
-    const FILE: &str = "reads a schema file of this machine";
-    const REGISTRY: &str = "asks a schema registry from this machine";
+pub(crate) fn reads_schemas_here(call: &ScalarFunctionExpr) -> bool {
     if !call.fun().inner().as_ref().is::<AvroFunction>() {
-        return None;
+        return false;
     }
     let constants = call.args().iter().skip(1).map(|arg| arg.downcast_ref::<Literal>().map(Literal::value));
-    let Ok(parsed) = CallConstants::parse(call.fun().name(), "", &constants.collect::<Vec<_>>()) else {
-        return Some(FILE);
-    };
-    let has_file = parsed.schema.as_deref().is_some_and(|schema| !sources::is_text(schema));
-    if has_file || parsed.option("schemas").is_some() {
-        return Some(FILE);
-    }
-    match address_of(call.fun().name(), &parsed, Registries::in_environment()) {
-        Ok(None) => None,
-        Ok(Some(_)) | Err(_) => Some(REGISTRY),
+    match CallConstants::parse(call.name(), "", &constants.collect::<Vec<_>>()) {
+        Ok(constants) => {
+            let decodes = ["from_avro", "avro_to_json", "avro_error"].contains(&call.name());
+            constants.schema.as_deref().map_or(decodes, |schema| !sources::is_text(schema))
+                || ["schemas", "registry", "subject"].iter().any(|name| constants.option(name).is_some())
+        }
+        Err(_) => true,
     }
 }
 
