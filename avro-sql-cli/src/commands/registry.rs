@@ -78,7 +78,7 @@ pub(crate) fn reader_schema(text: &str, reading: &AvroOptions) -> Option<Result<
     let find = async {
         let client = RegistryOptions::default().client(reading)?;
         let found = client.find(&SubjectVersion::parse(subject)).await?;
-        Ok(Schema::clone(&found.schema))
+        Ok::<_, Error>(Schema::clone(&found.schema))
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Some(runtime.map_err(Error::from).and_then(|runtime| runtime.block_on(find)))

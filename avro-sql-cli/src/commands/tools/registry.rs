@@ -74,8 +74,8 @@ impl RegistryTool {
                 let done = client.register(subject, &text, references).await?;
                 self.rows([
                     ("subject", Arc::new(StringArray::from(vec![subject.as_str()])) as ArrayRef),
-                    ("version", Arc::new(UInt32Array::from(vec![done.version]))),
-                    ("id", Arc::new(UInt64Array::from(vec![done.id]))),
+                    ("version", Arc::new(UInt32Array::from(vec![done.version])) as ArrayRef),
+                    ("id", Arc::new(UInt64Array::from(vec![done.id])) as ArrayRef),
                 ])
             }
             RegistryAction::Compat { subject: SubjectVersion { subject, version }, file, references } => {
@@ -115,7 +115,7 @@ impl RegistryTool {
                 "version",
                 Arc::new(found.iter().map(|version| Some(version.version)).collect::<UInt32Array>()) as ArrayRef,
             ),
-            ("id", Arc::new(found.iter().map(|version| Some(version.id)).collect::<UInt64Array>())),
+            ("id", Arc::new(found.iter().map(|version| Some(version.id)).collect::<UInt64Array>()) as ArrayRef),
             ("name", texts(&name)),
             ("fingerprint", texts(&|version| Some(format!("{:016x}", version.schema.rabin())))),
             ("references", texts(&references)),
@@ -126,12 +126,13 @@ impl RegistryTool {
     fn rows<'n>(&self, columns: impl IntoIterator<Item = (&'n str, ArrayRef)>) -> Result<()> {
         let batch =
             RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))?;
+        let schema = batch.schema();
         let mut out = Out::create(&self.output)?;
         let mut output = match self.format {
             Format::Avro => self.format.to_file(Box::new(&mut out), &Writing::default()),
-            format => format.output(&mut out, &self.display, &batch.schema()),
+            format => format.output(&mut out, &self.display, &schema),
         };
-        output.begin(&batch.schema())?;
+        output.begin(&schema)?;
         output.batch(&batch)?;
         output.end()?;
         drop(output);
