@@ -63,7 +63,7 @@ fn subjects_versions_and_schemas_are_printed() {
     server.run(&["registry", "subjects"]).wrote("subject\nitems-value\norders-value\n");
     server
         .run(&["registry", "subjects", "--format", "json"])
-        .wrote("[{\"subject\":\"items-value\"},\n{\"subject\":\"orders-value\"}]\n");
+        .wrote("[\n{\"subject\":\"items-value\"},\n{\"subject\":\"orders-value\"}\n]\n");
     let versions = server.run(&["registry", "versions", "orders-value"]);
     let lines: Vec<_> = versions.stdout().lines().map(str::to_owned).collect();
     assert_eq!(lines[0], "version,id,name,fingerprint,references", "{versions:?}");
@@ -87,7 +87,7 @@ fn subjects_versions_and_schemas_are_printed() {
 #[test]
 fn schemas_are_registered_and_compared() {
     let server = Server::start();
-    server.folder.file("item.avsc", ITEM).file("order.avsc", ORDER).file("wider.avsc", WIDER);
+    server.folder.file("item.avsc", ITEM).file("order.avsc", ORDER).file("other/wider.avsc", WIDER);
     server.folder.file("bad.avsc", "{").file("int.avsc", "\"int\"");
     let register = |arguments: &[&str]| server.run(&[&["registry", "register"], arguments].concat());
     register(&["items-value", "item.avsc"]).wrote("subject,version,id\nitems-value,1,1\n");
@@ -101,10 +101,10 @@ fn schemas_are_registered_and_compared() {
     server.run(&["registry", "get", "orders-value", "--raw"]).wrote(&format!("{ORDER}\n"));
     let compat = |arguments: &[&str]| server.run(&[&["registry", "compat"], arguments].concat());
     compat(&["items-value", "item.avsc"]).wrote("");
-    let wider = compat(&["items-value@1", "wider.avsc"]);
+    let wider = compat(&["items-value@1", "other/wider.avsc"]);
     assert!(wider.stdout().contains("n") && wider.code == 1, "{wider:?}");
     wider.failed(1, &["wider.avsc is not compatible with items-value (BACKWARD): 1 reason"]);
-    register(&["items-value", "wider.avsc"])
+    register(&["items-value", "other/wider.avsc"])
         .failed(1, &["subject items-value: the registry refuses this (409: Schema being"]);
     compat(&["nobody", "item.avsc"]).failed(1, &["the registry has no subject nobody"]);
     register(&["x", "bad.avsc"]).failed(1, &["bad.avsc"]);
@@ -158,6 +158,7 @@ fn files_are_read_by_a_schema_of_the_registry() {
     let server = Server::start();
     server.stub.register("items-value", r#"{"type":"record","name":"shop.Item","fields":[]}"#, &[]);
     let renamed = WIDER.replace("\"type\":\"int\"", "\"type\":\"int\",\"default\":5");
+    let renamed = renamed.replace("\"type\":\"string\"", "\"type\":\"string\",\"default\":\"\"");
     server.stub.register("items-value", &renamed, &[]);
     server.folder.file("items.avro", support::avro(ITEM, 1, &[Value::Record(vec!["a".into()])]));
     let sql = ["-c", "SELECT * FROM 'items.avro'"];
