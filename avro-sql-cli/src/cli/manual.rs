@@ -65,11 +65,11 @@ Examples:
 /// Examples of `registry`.
 pub(crate) const REGISTRY: &str = "\
 Examples:
-  export SCHEMA_REGISTRY_URL=https://registry:8081              or --registry URL
+  export SCHEMA_REGISTRY_URL=https://registry:8081        or --registry URL
   avro-sql registry subjects
-  avro-sql registry versions orders-value                       id, name and references of each version
-  avro-sql registry get orders-value > orders.avsc              also orders-value@3, 7 (an id), a GUID
-  avro-sql registry compat orders-value new.avsc                exit code 1 if it does not fit
+  avro-sql registry versions orders-value                 id, name and references of each version
+  avro-sql registry get orders-value > orders.avsc        also orders-value@3, 7 (an id), a GUID
+  avro-sql registry compat orders-value new.avsc          exit code 1 if it does not fit
   avro-sql registry register orders-value new.avsc
   avro-sql registry register orders-value new.avsc --reference shop.Item=items-value@2
   avro-sql --reader-schema registry:orders-value -c \"SELECT * FROM 'orders/'\"
