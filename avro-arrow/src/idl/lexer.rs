@@ -27,7 +27,7 @@ pub(super) enum TokenKind {
     End,
 }
 
-/// The tokens of a file, of which the last is [`Kind::End`].
+/// The tokens of a file, of which the last is [`TokenKind::End`].
 #[derive(Debug)]
 pub(super) struct Tokens {
     pub(super) list: Vec<IdlToken>,

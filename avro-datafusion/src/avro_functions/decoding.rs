@@ -406,7 +406,7 @@ pub(super) fn for_each_value<'a>(array: &'a ArrayRef, mut f: impl FnMut(usize, &
     Ok(())
 }
 
-/// Whether the schema of a message could not be looked up: that is no fault of the message.
+/// Whether the look-up of a message's schema failed, and not the message itself.
 pub(super) fn is_unresolved(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Resolver { .. })
 }
