@@ -103,6 +103,9 @@ public class Peer {
           System.out.println(new GenericRequestor(protocol, transceiver).request(args[3], request));
         } catch (AvroRemoteException e) {
           System.out.println("error: " + e.getValue());
+        } catch (AvroRuntimeException e) {
+          // An error that the protocol does not declare.
+          System.out.println(e);
         }
         transceiver.close();
         System.exit(0);

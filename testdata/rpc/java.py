@@ -1,9 +1,9 @@
 """Calls between `avro-sql rpc` and Java's avro-ipc, both ways, over HTTP and over its sockets.
 
     pip download --no-deps pyspark==4.3.0      # 456 MB; unpack its jars
-    python3 testdata/rpc/java.py target/debug/avro-sql path/to/jars
+    python3 testdata/rpc/java.py target/debug/avro-sql path/to/jars | diff testdata/rpc/java.txt -
 
-It needs a JDK of version 17. It prints a line for each call; `java.txt` has those that were made with avro-ipc 1.12.1.
+It needs a JDK of version 17. It prints a line for each call; `java.txt` has those with avro-ipc 1.12.1.
 """
 
 import json
@@ -29,7 +29,7 @@ def older(folder):
 def main(command, jars):
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["javac", "-nowarn", "-cp", f"{jars}/*", "-d", folder, str(HERE / "Peer.java")], check=True)
-        java = ["java", "-cp", f"{folder}:{jars}/*", "Peer"]
+        java = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{folder}:{jars}/*", "Peer"]
         for scheme in ["http", "tcp"]:
             to_java(command, java, scheme, older(folder))
             from_java(command, java, scheme, older(folder))
@@ -83,8 +83,7 @@ def from_java(command, java, scheme, other):
         ran = subprocess.run(call, capture_output=True, text=True, timeout=600)
         received = server.stdout.read().strip()
         server.wait()
-        last = (ran.stdout or ran.stderr).strip().splitlines()[-1:]
-        print(f"from Java, {scheme}, {kind} {message}: {last} {received!r}")
+        print(f"from Java, {scheme}, {kind} {message}: {(ran.stdout or ran.stderr).strip()!r} {received!r}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 
 import avro.errors
@@ -75,14 +76,12 @@ def to_python(command):
     check("one-way", send(FILE, "log", {"line": "x"}), "")
     told = send(FILE, "describe", {"sensor": "?"})
     check("undeclared error", told, f"avro-sql: error: {url}: the server answered with an error: no such sensor\n")
-    other = HERE / "older.avpr"
-    other.write_text(older())
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        other = pathlib.Path(folder) / "older.avpr"
+        other.write_text(older())
         rows = [{name: row[name] for name in ("sensor", "value")} for row in READINGS]
         check("older client, rows", json.loads(send(other, "latest", {"n": 2})), rows)
         check("older client, records as parameters", send(other, "store", {"readings": rows}), "2\n")
-    finally:
-        other.unlink()
     server.shutdown()
 
 

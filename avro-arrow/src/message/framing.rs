@@ -1,6 +1,7 @@
 //! Framings: how a message carries the id of its schema before its datum.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::schema::Fingerprint;
 use std::fmt;
 
 /// The prefix of a message that identifies the schema of its datum.
@@ -165,10 +166,10 @@ impl SchemaId {
         Some(SchemaId::Guid(guid.to_be_bytes()))
     }
 
-    /// Returns the id alone: a number, a GUID, or the 16 hex digits of a fingerprint; without an id, an empty text.
+    /// Returns the id alone: a number, a GUID, or the 16 hex digits of a [`Fingerprint`]; without an id, an empty text.
     pub fn value(&self) -> String {
         match self {
-            SchemaId::Rabin(fingerprint) => format!("{fingerprint:016x}"),
+            SchemaId::Rabin(fingerprint) => Fingerprint::Rabin(*fingerprint).to_string(),
             SchemaId::Number(number) => number.to_string(),
             SchemaId::Guid(guid) => {
                 let byte = |(at, byte): (usize, &u8)| {
@@ -260,7 +261,7 @@ mod tests {
             assert_eq!(SchemaId::parse(text), id, "{text}");
             assert!(id.is_none_or(|id| id.value() == text), "{text}");
         });
-        assert_eq!(SchemaId::Rabin(10).value(), "000000000000000a");
+        assert_eq!(SchemaId::Rabin(10).value(), "0a00000000000000");
     }
 
     #[test]
@@ -331,7 +332,7 @@ mod tests {
             (
                 Framing::Confluent,
                 SchemaId::Rabin(10),
-                "a message in Confluent's framing cannot carry schema fingerprint 000000000000000a",
+                "a message in Confluent's framing cannot carry schema fingerprint 0a00000000000000",
             ),
             (Framing::Confluent, SchemaId::Number(1 << 32), "schema id 4294967296 has more than four bytes"),
             (APICURIO_4, SchemaId::Number(1 << 32), "schema id 4294967296 has more than four bytes"),

@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(store.get(SchemaId::Unnamed).unwrap().json(), "\"int\"");
         assert_eq!(
             store.get(SchemaId::Rabin(1)).unwrap_err().to_string(),
-            "schema fingerprint 0000000000000001 is unknown"
+            "schema fingerprint 0100000000000000 is unknown"
         );
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use avro_arrow::schema::Schema;
+use avro_arrow::schema::{Fingerprint, Schema};
 use avro_datafusion::schema_text;
 use avro_registry::{Reference, RegistryClient, SchemaVersion, SubjectVersion};
 
@@ -117,7 +117,7 @@ impl RegistryTool {
             ),
             ("id", Arc::new(found.iter().map(|version| Some(version.id)).collect::<UInt64Array>()) as ArrayRef),
             ("name", texts(&name)),
-            ("fingerprint", texts(&|version| Some(format!("{:016x}", version.schema.rabin())))),
+            ("fingerprint", texts(&|version| Some(Fingerprint::Rabin(version.schema.rabin()).to_string()))),
             ("references", texts(&references)),
         ])
     }
