@@ -10,7 +10,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, Operator, Projection, lit};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -78,27 +78,19 @@ fn narrowed(plan: LogicalPlan, needs: &[Need]) -> Result<Transformed<LogicalPlan
 
 /// Moves calls that occur more than once in a projection to one below it.
 fn decoded_once(projection: Projection) -> Result<Transformed<LogicalPlan>> {
-    let mut counts: Vec<(Expr, usize)> = vec![];
+    let mut counts = vec![];
     for expr in &projection.expr {
-        expr.apply(|expr| {
-            if !is_call(expr) {
-                return Ok(TreeNodeRecursion::Continue);
-            }
-            match counts.iter_mut().find(|(known, _)| known == expr) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((expr.clone(), 1)),
-            }
-            Ok(TreeNodeRecursion::Jump)
-        })?;
+        count_calls(expr, &mut counts)?;
     }
-    counts.retain(|(_, count)| *count > 1);
+    // A call of a branch of CASE alone would fail for rows that are not of this branch.
+    counts.retain(|count| count.n > 1 && count.is_sure);
     if counts.is_empty() {
         return Ok(Transformed::no(LogicalPlan::Projection(projection)));
     }
     let input = projection.input.schema();
     let mut names =
         (1..).map(|n| format!("__decoded_{n}")).filter(|name| !input.has_column_with_unqualified_name(name));
-    let calls: Vec<(Expr, String)> = counts.into_iter().map(|(call, _)| call).zip(names.by_ref()).collect();
+    let calls: Vec<(Expr, String)> = counts.into_iter().map(|count| count.call).zip(names.by_ref()).collect();
     let preserver = NamePreserver::new_for_projection();
     let mut outer = vec![];
     for expr in projection.expr {
@@ -120,6 +112,58 @@ fn decoded_once(projection: Projection) -> Result<Transformed<LogicalPlan>> {
     let inner = LogicalPlan::Projection(Projection::try_new(inner, projection.input)?);
     let outer = Projection::try_new(outer, Arc::new(inner))?;
     Ok(Transformed::yes(LogicalPlan::Projection(outer)))
+}
+
+/// The occurrences of a call in a projection.
+struct Count {
+    call: Expr,
+    n: usize,
+    /// Whether one of them is evaluated for all rows.
+    is_sure: bool,
+}
+
+/// Counts the calls in an expression.
+fn count_calls(expr: &Expr, counts: &mut Vec<Count>) -> Result<()> {
+    let mut pending = vec![(expr, true)];
+    while let Some((expr, is_sure)) = pending.pop() {
+        if is_call(expr) {
+            match counts.iter_mut().find(|known| known.call == *expr) {
+                Some(known) => {
+                    known.n += 1;
+                    known.is_sure |= is_sure;
+                }
+                None => counts.push(Count { call: expr.clone(), n: 1, is_sure }),
+            }
+            continue;
+        }
+        let (sure, conditional) = parts(expr)?;
+        pending.extend(conditional.into_iter().rev().map(|part| (part, false)));
+        pending.extend(sure.into_iter().rev().map(|part| (part, is_sure)));
+    }
+    Ok(())
+}
+
+/// Returns the parts of an expression that are evaluated for all of its rows, and those that may not be.
+fn parts(expr: &Expr) -> Result<(Vec<&Expr>, Vec<&Expr>)> {
+    let mut all = vec![];
+    expr.apply_children(|part| {
+        all.push(part);
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let n_sure = match expr {
+        Expr::BinaryExpr(binary) if matches!(binary.op, Operator::And | Operator::Or) => 1,
+        // The base expression and the first WHEN.
+        Expr::Case(case) => 1 + usize::from(case.expr.is_some()),
+        // Its variables are known only inside it.
+        Expr::Lambda(_) => 0,
+        Expr::ScalarFunction(call) => match call.func.conditional_arguments(&call.args) {
+            Some(divided) => return Ok(divided),
+            None => all.len(),
+        },
+        _ => all.len(),
+    };
+    let conditional = all.split_off(n_sure.min(all.len()));
+    Ok((all, conditional))
 }
 
 /// What a node needs.
