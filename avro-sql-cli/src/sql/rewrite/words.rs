@@ -149,6 +149,7 @@ fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
         if let Token::Word(word) = token
             && (is_part(before.as_ref(), next.as_ref())
                 || before.as_ref().is_some_and(begins_column)
+                    && !is_subquery(word.keyword, before.as_ref(), next.as_ref())
                     && ends_column(next.as_ref(), word.keyword)
                     && !(is_signed && word.keyword == Keyword::INTERVAL)
                     && (KEYWORDS.contains(&word.keyword)
@@ -165,6 +166,13 @@ fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
 /// Whether the word between these tokens is the name of a field, as in `e.user.name`.
 fn is_part(before: Option<&Token>, next: Option<&Token>) -> bool {
     before == Some(&Token::Period) && next != Some(&Token::LParen)
+}
+
+/// Whether a subquery begins here, as in `(SELECT offset, ..)`, rather than a column named `select`.
+fn is_subquery(keyword: Keyword, before: Option<&Token>, next: Option<&Token>) -> bool {
+    keyword == Keyword::SELECT
+        && before == Some(&Token::LParen)
+        && matches!(next, Some(Token::Word(word)) if word.keyword != Keyword::FROM)
 }
 
 /// Whether this is a column in `SELECT all, ..` rather than a quantifier.
