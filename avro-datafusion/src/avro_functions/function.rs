@@ -56,6 +56,9 @@ impl AvroFunction {
             }
             (Takes::Text, Utf8 | LargeUtf8 | Utf8View) => value.clone(),
             (Takes::Text, Null) => Utf8,
+            (Takes::Text, Binary | LargeBinary | BinaryView) => {
+                return plan_err!("{name} needs text, not bytes; x::varchar makes text of bytes in UTF-8");
+            }
             (takes, other) => {
                 let needs = if takes == Takes::Bytes { "bytes" } else { "text" };
                 return plan_err!(
