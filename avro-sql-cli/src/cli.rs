@@ -14,8 +14,9 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use avro_datafusion::cache::CacheOptions;
 use avro_datafusion::index::IndexOptions;
-use avro_datafusion::{AvroOptions, OnCorruptBlock, parse_bytes};
+use avro_datafusion::{AvroOptions, CacheUse, OnCorruptBlock, parse_bytes};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
@@ -24,13 +25,14 @@ pub(crate) use options::{Options, Task};
 
 use results::{ResultArguments, files_of, literal};
 
+use crate::commands::cache;
 use crate::commands::index;
 use crate::commands::tools::{Compat, Count, ShowSchema};
 use crate::error::{Error, Result, on_stdout, suppress_notes};
 use crate::files::stdin;
 use crate::options::{
     CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of,
-    parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of,
+    parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of, with_cache_settings,
 };
 use crate::output::{Display, Format};
 use crate::session::memory;
@@ -174,6 +176,26 @@ enum CommandArguments {
         #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
         columns: Option<Vec<String>>,
         /// Rebuild indexes that are up to date
+        #[arg(long)]
+        force: bool,
+    },
+    /// Copy the columns of files to a cache in Parquet, so that later queries read them as columns
+    #[command(after_help = manual::CACHE)]
+    Cache {
+        /// Files, directories, globs or URLs to copy; `list` lists all copies; `clear` removes all, or those of the
+        /// paths after it
+        #[arg(required = true, value_name = "PATH")]
+        inputs: Vec<PathBuf>,
+        /// Copy only these columns (default: all that Parquet can hold exactly)
+        #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+        columns: Option<Vec<String>>,
+        /// Directory of the copies (default: $AVRO_SQL_CACHE_DIR, else ~/.cache/avro-sql)
+        #[arg(long, value_name = "DIR")]
+        dir: Option<String>,
+        /// Size of all copies, such as 20G; those not used for the longest time are removed (default: 20G)
+        #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+        max_size: Option<usize>,
+        /// Copy files again whose copies are up to date
         #[arg(long)]
         force: bool,
     },
@@ -369,7 +391,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     if arguments.resources.quiet {
         suppress_notes();
     }
-    let reading = reading(&arguments)?;
+    let mut reading = reading(&arguments)?;
     let task = match arguments.tool {
         None => {
             let mut query = query(arguments.query, arguments.resources.quiet)?;
@@ -403,6 +425,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             let index = IndexOptions::default().with_columns(columns).with_rebuild(force);
             Task::Index(index::IndexTask { inputs, index, quiet: arguments.resources.quiet })
         }
+        Some(CommandArguments::Cache { inputs, columns, dir, max_size, force }) => {
+            reading.cache = CacheUse::Use;
+            reading.cache_path = dir.or(reading.cache_path);
+            reading.cache_bytes = max_size.map_or(reading.cache_bytes, |bytes| bytes as u64);
+            let cache = CacheOptions::default().with_columns(columns).with_rebuild(force);
+            Task::Cache(cache::CacheTask { action: cache::action(inputs, cache), quiet: arguments.resources.quiet })
+        }
         Some(CommandArguments::Schema { mut files, merged, form, mut output }) => {
             // `canonical IN OUT`, as in `avro-tools`.
             if form.canonical && !merged && files.len() == 2 && output.as_os_str() == "-" {
@@ -434,7 +463,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 
 /// Returns the read options, which all subcommands share.
 fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
-    let mut reading = AvroOptions::default().with_imports(arguments.resources.import.clone());
+    let reading = AvroOptions::default().with_imports(arguments.resources.import.clone());
+    let mut reading = with_cache_settings(reading)?;
     if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
         return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
     }
@@ -459,6 +489,9 @@ fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
         reading.on_corrupt_block = OnCorruptBlock::Skip;
         reading.writing.check_schema = false;
         reading.short_decimals = true;
+    }
+    if arguments.query.read_only && reading.cache == CacheUse::Auto {
+        reading.cache = CacheUse::Use;
     }
     Ok(reading)
 }

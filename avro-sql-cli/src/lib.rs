@@ -72,6 +72,7 @@ fn execute(options: Options) -> Result<()> {
         }),
         Task::Convert(task) => runtime.block_on(commands::convert::run(*task, reading, &resources)),
         Task::Index(task) => runtime.block_on(commands::index::run(task, reading, &resources)),
+        Task::Cache(task) => runtime.block_on(commands::cache::run(task, reading, &resources)),
         Task::Worker(task) => runtime.block_on(commands::worker::run(task, &resources)),
         Task::Tool(task) => runtime.block_on(commands::tools::run(task, reading, &resources)),
     }

@@ -45,6 +45,15 @@ Examples:
   avro-sql index --columns ts,user.id s3://bucket/logs/
   avro-sql index --index-dir indexes/ logs/                     then also give queries --index-dir";
 
+/// Examples of `cache`.
+pub(crate) const CACHE: &str = "\
+Examples:
+  avro-sql cache logs/                                          later queries of logs/ read columns
+  avro-sql cache --columns ts,user_id 's3://bucket/logs/*.avro'
+  avro-sql cache list
+  avro-sql cache clear logs/                                    without a path: all copies
+  avro-sql --option cache=auto -c \"SELECT ..\"                  queries make the copies themselves";
+
 /// Examples of `schema`.
 pub(crate) const SCHEMA: &str = "\
 Examples:

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use avro_datafusion::AvroOptions;
 
+use crate::commands::cache;
 use crate::commands::convert;
 use crate::commands::index;
 use crate::commands::tools;
@@ -33,6 +34,8 @@ pub(crate) enum Task {
     Convert(Box<convert::ConvertTask>),
     /// Build block indexes.
     Index(index::IndexTask),
+    /// Make, list or remove columnar copies.
+    Cache(cache::CacheTask),
     /// Run a tool that reads or writes files block by block.
     Tool(tools::ToolTask),
     /// Run parts of other machines' queries.

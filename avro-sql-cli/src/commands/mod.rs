@@ -4,5 +4,6 @@ pub(crate) mod query;
 pub(crate) mod schema;
 pub(crate) mod convert;
 pub(crate) mod index;
+pub(crate) mod cache;
 pub(crate) mod tools;
 pub(crate) mod worker;

@@ -11,6 +11,7 @@
 mod absent;
 mod array;
 mod arrows;
+mod caches;
 mod copy;
 mod definitions;
 mod groups;
@@ -40,6 +41,7 @@ mod unnest;
 mod unsupported;
 mod words;
 
+pub(crate) use caches::cache;
 pub(crate) use definitions::{Definitions, define};
 pub(crate) use parameters::Parameters;
 pub(crate) use words::is_keyword;
