@@ -7,6 +7,7 @@ use crate::block_index::FileIndex;
 use crate::block_index::format::Identity;
 use crate::block_index::model::{Bounds, IndexColumn};
 use crate::schema::header_cache::ColumnKey;
+use crate::schema::type_text::type_text;
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
 use arrow_schema::{DataType, FieldRef, Fields};
 use datafusion::arrow::compute::cast;
@@ -121,9 +122,9 @@ impl FileCopy {
     fn root(&self, key: &ColumnKey) -> Option<usize> {
         let root = *self.roots.get(key.field.name())?;
         let (hash, _) = self.about.columns.get(root)?;
-        let is_type =
-            || self.fields().get(root).is_some_and(|field| field.data_type().equals_datatype(key.field.data_type()));
-        (*hash == key.hash && is_type()).then_some(root)
+        let stored = self.fields().get(root)?;
+        let is_same = *hash == key.hash && type_text(stored.data_type()) == type_text(key.field.data_type());
+        is_same.then_some(root)
     }
 
     /// Returns where these columns are, each pruned to the fields that are read, whose whole columns have these keys;

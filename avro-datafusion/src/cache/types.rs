@@ -1,5 +1,6 @@
 //! Which columns Parquet stores exactly, and where the leaves of a column are in a copy.
 
+use crate::schema::type_text::type_text;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Decimal256Type};
 use arrow_array::{Array, ArrayRef};
@@ -75,7 +76,7 @@ fn count(data_type: &DataType) -> usize {
 /// Collects the leaves of a pruned type; the first leaf of the whole type is number `at`.
 fn collect(whole: &DataType, pruned: &DataType, at: usize, to: &mut Vec<usize>) -> Option<()> {
     match (whole, pruned) {
-        (whole, pruned) if whole.equals_datatype(pruned) => to.extend(at..at + count(whole)),
+        (whole, pruned) if type_text(whole) == type_text(pruned) => to.extend(at..at + count(whole)),
         (DataType::Struct(whole), DataType::Struct(pruned)) if !pruned.is_empty() => {
             let (mut at, mut left) = (at, pruned.iter());
             let mut next = left.next();

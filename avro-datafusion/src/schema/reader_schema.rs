@@ -5,6 +5,7 @@ use crate::options::read::AvroOptions;
 use crate::projection::DecodeColumns;
 use crate::schema::declared_columns;
 use crate::schema::header_cache::{ByText, ColumnKey, FileSchema, Reads};
+use crate::schema::type_text::type_text;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use avro_arrow::schema::{Fingerprint, Schema as AvroSchema};
 use avro_arrow::{ErrorKind, FieldMatch, FilterProgram, Program};
@@ -86,7 +87,7 @@ impl ReaderSchema {
             return None;
         }
         let settings = format!("{} {:?} {:?}", env!("CARGO_PKG_VERSION"), options.decoder(None, 1), self.by);
-        let mut parts = vec![settings, format!("{:?}", column.data_type()), column.name().clone()];
+        let mut parts = vec![settings, type_text(column.data_type()), column.name().clone()];
         parts.push(file.avro().json().to_owned());
         if let (false, Some(ByText(reader))) = (is_own, &self.schema) {
             parts.push(text);
