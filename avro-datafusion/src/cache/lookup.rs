@@ -147,7 +147,7 @@ impl ScanCopies {
     }
 }
 
-/// The copy of a file, or that there is none, once that is known.
+/// The copy of a file once it is made; `None` if there can be no copy.
 type MadeOnce = OnceCell<Option<Arc<FileCopy>>>;
 
 /// Makes the copies of files that a scan reads whole, each once.
