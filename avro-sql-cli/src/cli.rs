@@ -1,5 +1,6 @@
 //! Command-line arguments: parses them into checked [`Options`]. Only this file and `manual.rs` use `clap`.
 
+mod caching;
 mod cluster;
 mod conversion;
 pub(crate) mod manual;
@@ -14,7 +15,6 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use avro_datafusion::cache::CacheOptions;
 use avro_datafusion::index::IndexOptions;
 use avro_datafusion::{AvroOptions, CacheUse, OnCorruptBlock, parse_bytes};
 use clap::error::ErrorKind;
@@ -25,7 +25,6 @@ pub(crate) use options::{Options, Task};
 
 use results::{ResultArguments, files_of, literal};
 
-use crate::commands::cache;
 use crate::commands::index;
 use crate::commands::tools::{Compat, Count, ShowSchema};
 use crate::error::{Error, Result, on_stdout, suppress_notes};
@@ -181,24 +180,7 @@ enum CommandArguments {
     },
     /// Copy the columns of files to a cache in Parquet, so that later queries read them as columns
     #[command(after_help = manual::CACHE)]
-    Cache {
-        /// Files, directories, globs or URLs to copy; `list` lists all copies; `clear` removes all, or those of the
-        /// paths after it
-        #[arg(required = true, value_name = "PATH")]
-        inputs: Vec<PathBuf>,
-        /// Copy only these columns (default: all that Parquet can hold exactly)
-        #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
-        columns: Option<Vec<String>>,
-        /// Directory of the copies (default: $AVRO_SQL_CACHE_DIR, else ~/.cache/avro-sql)
-        #[arg(long, value_name = "DIR")]
-        dir: Option<String>,
-        /// Size of all copies, such as 20G; those not used for the longest time are removed (default: 20G)
-        #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-        max_size: Option<usize>,
-        /// Copy files again whose copies are up to date
-        #[arg(long)]
-        force: bool,
-    },
+    Cache(caching::CacheArguments),
     /// Print the schema of an Avro file or schema file, or one schema for many files, as JSON
     #[command(visible_aliases = ["getschema", "canonical", "fingerprint"], after_help = manual::SCHEMA)]
     Schema {
@@ -425,13 +407,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             let index = IndexOptions::default().with_columns(columns).with_rebuild(force);
             Task::Index(index::IndexTask { inputs, index, quiet: arguments.resources.quiet })
         }
-        Some(CommandArguments::Cache { inputs, columns, dir, max_size, force }) => {
-            reading.cache = CacheUse::Use;
-            reading.cache_path = dir.or(reading.cache_path);
-            reading.cache_bytes = max_size.map_or(reading.cache_bytes, |bytes| bytes as u64);
-            let cache = CacheOptions::default().with_columns(columns).with_rebuild(force);
-            Task::Cache(cache::CacheTask { action: cache::action(inputs, cache), quiet: arguments.resources.quiet })
-        }
+        Some(CommandArguments::Cache(cache)) => Task::Cache(cache.task(&mut reading, arguments.resources.quiet)),
         Some(CommandArguments::Schema { mut files, merged, form, mut output }) => {
             // `canonical IN OUT`, as in `avro-tools`.
             if form.canonical && !merged && files.len() == 2 && output.as_os_str() == "-" {

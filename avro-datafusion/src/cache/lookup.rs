@@ -28,10 +28,15 @@ const CONCURRENCY: usize = 32;
 const NAMES_MAX: usize = 10;
 
 /// The copy that the planner found for a file.
-#[derive(Debug)]
 pub(crate) struct PlannedCopy {
     pub(crate) copy: Arc<FileCopy>,
     header: Arc<FileHeader>,
+}
+
+impl std::fmt::Debug for PlannedCopy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PlannedCopy").field(&self.copy.path()).finish()
+    }
 }
 
 impl PlannedCopy {
@@ -79,7 +84,8 @@ pub(crate) async fn copies(
     let names: Arc<[String]> = files.iter().map(|file| file_name(store_url, &file.object_meta.location)).collect();
     // Only a file with a copy needs its header now.
     let (found, of) = (Arc::clone(&names), directory.clone());
-    let is_there = SpawnedTask::spawn_blocking(move || found.iter().map(|name| of.copy_of(name).exists()).collect());
+    let is_there =
+        SpawnedTask::spawn_blocking(move || found.iter().map(|name| of.copy_of(name).exists()).collect::<Vec<bool>>());
     let is_there: Vec<bool> = is_there.join_unwind().await.unwrap_or_default();
     let one = |i: usize| {
         let (directory, file, name) = (directory.clone(), files.get(i), names.get(i).cloned());

@@ -23,7 +23,7 @@ use crate::listing::list::ListedFile;
 use crate::options::read::AvroOptions;
 use arrow_schema::FieldRef;
 use copy::FileCopy;
-use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
 use directory::Directory;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::fs::File;
@@ -160,7 +160,7 @@ pub(crate) async fn build_files(
     let made = stream::iter(files).map(|file| async move {
         let made = maker.make(&file, columns, cache.rebuild).await.map_err(|e| e.into_datafusion(path))?;
         let copy = made.copy.map(|copy| CachedCopy::new(&copy, SystemTime::now()));
-        Ok(FileCached { file: file.name(), copy, left_out: made.left_out, built: made.built })
+        Ok::<_, DataFusionError>(FileCached { file: file.name(), copy, left_out: made.left_out, built: made.built })
     });
     made.buffered(n_tasks.max(1)).try_collect().await
 }

@@ -122,8 +122,9 @@ Examples:
   avro-sql help options                                         read options, limits, write options";
 
 /// The shared options that have an effect on each command. Its help lists no others.
-const SHARED: [(&str, &[&str]); 20] = [
+const SHARED: [(&str, &[&str]); 21] = [
     ("convert", &["threads", "batch_size", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
+    ("cache", &["threads", "option", "import", "reader_schema", "quiet", "no_progress"]),
     ("index", &["threads", "lenient", "option", "import", "index_dir", "quiet", "no_progress"]),
     ("schema", &["option", "import", "quiet"]),
     ("compat", &["import"]),

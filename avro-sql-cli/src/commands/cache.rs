@@ -34,15 +34,6 @@ pub(crate) enum CacheAction {
     Clear(Vec<PathBuf>),
 }
 
-/// Returns what these words ask for.
-pub(crate) fn action(mut inputs: Vec<PathBuf>, cache: CacheOptions) -> CacheAction {
-    match inputs.first().and_then(|first| first.to_str()) {
-        Some("list") if inputs.len() == 1 => CacheAction::List,
-        Some("clear") => CacheAction::Clear(inputs.split_off(1)),
-        _ => CacheAction::Build(inputs, cache),
-    }
-}
-
 /// Makes, lists or removes copies.
 pub(crate) async fn run(task: CacheTask, reading: AvroOptions, resources: &Resources) -> Result<()> {
     let Some(directory) = reading.cache_path.clone() else {
