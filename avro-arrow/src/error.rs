@@ -116,6 +116,20 @@ pub enum ErrorKind {
         /// JSON path to the invalid part, such as `$.fields[2].type`.
         at: String,
     },
+    /// The text of an Avro IDL file, or of a file that it imports, is wrong.
+    Idl {
+        /// What is wrong.
+        reason: String,
+        /// Where it is.
+        place: Box<TextPlace>,
+    },
+    /// The text is not an Avro protocol.
+    Protocol {
+        /// What is wrong.
+        reason: String,
+        /// JSON path to the invalid part, such as `$.messages.send.request[0].type`.
+        at: String,
+    },
     /// A text is not JSON, or the JSON is not a value of its Avro type.
     Json {
         /// What is wrong.
@@ -186,6 +200,19 @@ pub enum ErrorKind {
         what: String,
     },
 
+    /// The client or the server of a call does not follow the protocol's handshake.
+    Handshake {
+        /// What it did.
+        reason: &'static str,
+    },
+    /// A protocol has no message of this name.
+    UnknownMessage {
+        /// The name.
+        message: String,
+        /// The full name of the protocol.
+        protocol: String,
+    },
+
     // The data is larger than the caller allows.
     /// The data exceeds a limit of [`Limits`](crate::Limits).
     Limit {
@@ -218,6 +245,19 @@ pub enum ErrorKind {
     },
     /// A thread of a parallel reader or writer died: a bug in this crate, or a panic of the caller's `Read`.
     Worker,
+}
+
+/// A place in a text file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextPlace {
+    /// Name of the file, or an empty string.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The text of the line.
+    pub text: String,
 }
 
 /// A value that violates its schema or the binary encoding.

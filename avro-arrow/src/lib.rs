@@ -29,6 +29,8 @@
 //! - [`Schema`](schema::Schema) parses Avro schemas, with their canonical form and [fingerprints](schema::Fingerprint).
 //!   [`MergedSchema`](schema::MergedSchema) merges the schemas of many files, and
 //!   [`Schema::from_arrow`](schema::Schema::from_arrow) converts an Arrow schema.
+//! - [`idl`] reads Avro IDL and protocols, and prints schemas as IDL.
+//! - [`protocol`] parses Avro protocols, and makes and answers their calls, without sockets.
 //! - [`json`] converts values to JSON and back, in the specification's encoding or without union tags.
 //! - [`mod@reference`] decodes value by value, slowly, to compare with.
 //!
@@ -88,6 +90,7 @@ mod damage;
 mod limits;
 mod encoding;
 pub mod schema;
+pub mod idl;
 mod options;
 mod codec;
 pub mod container;
@@ -103,6 +106,7 @@ mod exec;
 mod decode;
 pub mod message;
 mod writer;
+pub mod protocol;
 
 pub use codec::{Block, Codec, Compressor, Decompressor};
 pub use damage::DamagedBlock;
@@ -115,7 +119,7 @@ pub use decode::reader_builder::ReaderBuilder;
 #[doc(hidden)] // one writer of varints for the crates of this workspace
 pub use encoding::put_long;
 pub use encoding::{PADDING, PaddedBytes};
-pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity};
+pub use error::{Error, ErrorKind, Fault, Mismatch, Position, Result, Severity, TextPlace};
 #[doc(hidden)] // Tests and fuzz targets outside this crate run on each kernel set.
 pub use exec::CpuKind;
 pub use limits::Limits;

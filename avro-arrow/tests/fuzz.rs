@@ -11,7 +11,7 @@ use support::files_in;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 9] = [
     ("header", fuzz::header),
     ("schema", fuzz::schema),
     ("resolve", fuzz::resolve),
@@ -19,6 +19,8 @@ const TARGETS: [(&str, Target); 7] = [
     ("file", fuzz::file),
     ("lenient", fuzz::lenient),
     ("message", fuzz::message),
+    ("idl", fuzz::idl),
+    ("protocol", fuzz::protocol),
 ];
 
 /// Mutations of all seeds of a target, where `AVRO_TEST_SEEDS` does not say how many.

@@ -86,7 +86,7 @@ pub use options::write::AvroWriteOptions;
 pub use scan::access_plan::BlockAccessPlan;
 pub use scan::format::{AvroFormat, AvroFormatFactory};
 pub use scan::source::AvroSource;
-pub use schema_file::{parse_schema, schema_text};
+pub use schema_file::{is_idl, parse_document, parse_schema, schema_text, split_type_name};
 pub use session::{AvroSessionExt, new_session, register_all, register_all_with};
 pub use sink::upload::{StagedUpload, Upload, wait_for_aborts};
 pub use sink::{AvroSink, Partitioning};

@@ -5,7 +5,9 @@ mod cluster;
 mod conversion;
 pub(crate) mod manual;
 mod options;
+mod registry;
 mod results;
+mod rpc;
 mod tools;
 mod usage_error;
 mod words;
@@ -124,10 +126,13 @@ struct ResourceArguments {
     /// repeatable
     #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = parse_option)]
     option: Vec<(String, String)>,
-    /// Schema file (.avsc) or directory with types that other schemas name; repeatable; a schema's own directory is
-    /// always searched
+    /// Schema file (.avsc, .avdl) or directory with types that other schemas name; repeatable; a schema's own directory
+    /// is always searched
     #[arg(long, value_name = "PATH", global = true)]
     import: Vec<PathBuf>,
+    /// Type to take from a schema file that declares several, such as Avro IDL; also FILE#NAME
+    #[arg(long = "type", value_name = "NAME", global = true)]
+    schema_type: Option<String>,
     /// Directory or URL of the block indexes (default: beside the files)
     #[arg(long, value_name = "DIR", global = true)]
     index_dir: Option<String>,
@@ -137,7 +142,8 @@ struct ResourceArguments {
     /// Show no progress bar; it shows only on a terminal
     #[arg(long, global = true)]
     no_progress: bool,
-    /// Resolve every Avro file to this schema: a schema file (.avsc), or an Avro file that has it
+    /// Resolve every Avro file to this schema: a schema file (.avsc), an Avro file that has it, or
+    /// registry:SUBJECT[@VERSION]
     // An Avro file or JSON text works too, as with `avro-tools`, which calls the option `--reader-schema-file`.
     #[arg(long, alias = "reader-schema-file", value_name = "FILE", global = true)]
     reader_schema: Option<PathBuf>,
@@ -204,6 +210,9 @@ enum CommandArguments {
         /// The writer's schema: a schema file (.avsc), or an Avro file that has it
         writer: PathBuf,
     },
+    /// Ask a schema registry: subjects, versions, get, register or compat
+    #[command(after_help = manual::REGISTRY)]
+    Registry(Box<registry::RegistryArguments>),
     /// Count the rows of Avro files, from their block headers where these are plausible
     #[command(after_help = manual::COUNT)]
     Count {
@@ -235,6 +244,9 @@ enum CommandArguments {
     },
     #[command(flatten)]
     Blocks(tools::ToolArguments),
+    /// Call a message of an Avro RPC server, answer one, or print a server's protocol
+    #[command(visible_aliases = ["rpcprotocol", "rpcsend", "rpcreceive"], after_help = manual::RPC)]
+    Rpc(Box<rpc::RpcArguments>),
     /// Run parts of other machines' queries, until SIGTERM; prints its address
     #[command(after_help = manual::WORKER)]
     Worker(cluster::WorkerArguments),
@@ -313,6 +325,9 @@ struct SchemaFormArguments {
     /// Print the Parsing Canonical Form
     #[arg(long)]
     canonical: bool,
+    /// Print Avro IDL
+    #[arg(long)]
+    idl: bool,
     /// Print the fingerprint of the Parsing Canonical Form, in hexadecimal; rabin is CRC-64-AVRO
     #[arg(long, value_enum, value_name = "HASH")]
     fingerprint: Option<HashArgument>,
@@ -426,10 +441,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         Some(CommandArguments::Compat { reader, writer }) => {
             Task::Tool(crate::commands::tools::ToolTask::Compat(Compat { inputs: [reader, writer] }))
         }
+        Some(CommandArguments::Registry(arguments)) => Task::Tool(arguments.task()?),
         Some(CommandArguments::Count { inputs, per_file }) => {
             let total = if per_file { CountMode::PerFile } else { CountMode::Sum };
             Task::Tool(crate::commands::tools::ToolTask::Count(Count { inputs: or_stdin(inputs)?, total }))
         }
+        Some(CommandArguments::Rpc(arguments)) => Task::Rpc(Box::new(arguments.task()?)),
         Some(CommandArguments::Blocks(tool)) => Task::Tool(tool.task()?),
     };
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
@@ -439,7 +456,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 
 /// Returns the read options, which all subcommands share.
 fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
-    let reading = AvroOptions::default().with_imports(arguments.resources.import.clone());
+    let ResourceArguments { import, schema_type, .. } = &arguments.resources;
+    let reading = AvroOptions::default().with_imports(import.clone()).with_schema_type(schema_type.clone());
     let mut reading = with_cache_settings(reading)?;
     if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
         return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
@@ -569,6 +587,7 @@ fn schema_form(arguments: &SchemaFormArguments) -> SchemaForm {
         Some(HashArgument::Md5) => SchemaForm::Fingerprint(Hash::Md5),
         Some(HashArgument::Sha256) => SchemaForm::Fingerprint(Hash::Sha256),
         None if arguments.canonical => SchemaForm::Canonical,
+        None if arguments.idl => SchemaForm::Idl,
         None if arguments.arrow => SchemaForm::Arrow,
         None => SchemaForm::Avro,
     }

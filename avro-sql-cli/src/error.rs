@@ -84,9 +84,10 @@ impl From<io::Error> for Error {
 
 impl From<avro_arrow::Error> for Error {
     fn from(e: avro_arrow::Error) -> Self {
-        match closed_pipe(&e) {
-            true => Error::ClosedPipe,
-            false => Error::Failed(avro_error(&e)),
+        match e.kind() {
+            _ if closed_pipe(&e) => Error::ClosedPipe,
+            avro_arrow::ErrorKind::Idl { place, .. } => Error::Statement(e.to_string(), Place::of_text(place)),
+            _ => Error::Failed(avro_error(&e)),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum SchemaForm {
     Arrow,
     /// The Parsing Canonical Form.
     Canonical,
+    /// Avro IDL.
+    Idl,
     /// A fingerprint of the canonical form.
     Fingerprint(Hash),
 }

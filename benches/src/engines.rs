@@ -21,7 +21,7 @@ pub enum Engine {
     ArrowAvro,
     /// apache-avro, of the Avro project: rows of values, not columns.
     ApacheAvro,
-    /// A decoder written by hand for lineitem: what ours could be at best.
+    /// Decoders written by hand for lineitem and events: what ours could be at best.
     Limit,
 }
 
@@ -147,7 +147,7 @@ fn ours(
 /// Whether the engine `limit` can read this input.
 #[cfg(target_arch = "x86_64")]
 fn limit_reads(input: &Input<'_>) -> bool {
-    crate::limit::Columns::of(input).is_some()
+    crate::limit::Shape::of(input).is_some()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -160,10 +160,10 @@ fn limit(
     input: &Input<'_>,
     each: impl FnMut(arrow_array::RecordBatch) -> Result<(), String>,
 ) -> Result<(), Box<dyn Error>> {
-    use crate::limit::{Columns, Level, read};
-    let columns = Columns::of(input).ok_or("it reads required lineitem alone")?;
+    use crate::limit::{Level, Shape, read};
+    let shape = Shape::of(input).ok_or("it reads required lineitem and events alone")?;
     let level = Level::here().pop().ok_or("it needs a CPU with AVX2 and BMI2")?;
-    read(input, columns, level, each)
+    read(input, shape, level, each)
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -1,10 +1,12 @@
-//! The engine `limit`: a file of lineitem in, record batches out, by a decoder that is written by hand for this one
-//! schema and the values it has. It makes the batches of ours, sees all damage that ours sees, and decodes several
-//! blocks at once as ours does, but has no program that says what comes next: it is what ours could be at best.
+//! The engine `limit`: a file of lineitem or of events in, record batches out, by decoders that are written by hand for
+//! these two schemas and the values they have. It makes the batches of ours and sees all damage that ours sees, but has
+//! no program that says what comes next: it is what ours could be at best.
 //!
-//! The container and the codecs are those of ours; `slabs` and `rows` have all that is different. It reads files whose
-//! fields are required, all columns, two of them, or the strings, on x86-64 with AVX2 and BMI2.
+//! The container and the codecs are those of ours; `slabs` and `rows` have all that is different for lineitem, `events`
+//! for events. It reads files of lineitem whose fields are required, all columns, two of them, or the strings, several
+//! blocks at once as ours does; and all columns of events. It needs x86-64 with AVX2 and BMI2.
 
+mod events;
 mod rows;
 mod slabs;
 #[cfg(test)]
@@ -18,6 +20,7 @@ use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use avro_arrow::container::{Framer, Header};
 use avro_arrow::{Block, Decompressor, Limits, Options, Program};
+use events::Events;
 use slabs::{Piece, Slabs};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -28,7 +31,30 @@ use std::io::Read;
 /// slower: more blocks lie in two of them and are copied.)
 const READ_BYTES: usize = 1 << 20;
 
-/// Which columns are read.
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Lineitem, these columns.
+    Lineitem(Columns),
+    /// Events, all columns.
+    Events,
+}
+
+impl Shape {
+    /// What an input is, if it is one that this engine is made for.
+    pub fn of(input: &Input<'_>) -> Option<Shape> {
+        if input.task != Task::Decode {
+            return None;
+        }
+        match input.data? {
+            Data::Lineitem(_, _, Nulls::Required) => Columns::of(input).map(Shape::Lineitem),
+            Data::Events if input.columns.is_none() => Some(Shape::Events),
+            _ => None,
+        }
+    }
+}
+
+/// Which columns of lineitem are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
     /// All 16.
@@ -40,12 +66,8 @@ pub enum Columns {
 }
 
 impl Columns {
-    /// The columns that an input wants, if it is one that this engine is made for.
-    pub fn of(input: &Input<'_>) -> Option<Columns> {
-        let Some(Data::Lineitem(_, _, Nulls::Required)) = input.data else { return None };
-        if input.task != Task::Decode {
-            return None;
-        }
+    /// The columns that an input of lineitem wants, if this engine is made for them.
+    fn of(input: &Input<'_>) -> Option<Columns> {
         let Some(names) = &input.columns else { return Some(Columns::All) };
         match names.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["l_quantity", "l_extendedprice"] => Some(Columns::Two),
@@ -61,7 +83,7 @@ impl Columns {
 /// Where the file is damaged, or `each` fails.
 pub fn read(
     input: &Input<'_>,
-    columns: Columns,
+    shape: Shape,
     level: Level,
     mut each: impl FnMut(RecordBatch) -> Result<(), String>,
 ) -> Result<(), Box<dyn Error>> {
@@ -88,12 +110,12 @@ pub fn read(
         while let Some(block) = framer.next_block()? {
             queue.push(decompressor.decompress(block)?);
             while queue.n_rows >= BATCH_ROWS as u64 {
-                each(queue.batch(BATCH_ROWS, &program, columns, level)?)?;
+                each(queue.batch(BATCH_ROWS, &program, shape, level)?)?;
             }
         }
     }
     if !queue.blocks.is_empty() {
-        each(queue.batch(queue.n_rows as usize, &program, columns, level)?)?;
+        each(queue.batch(queue.n_rows as usize, &program, shape, level)?)?;
     }
     Ok(())
 }
@@ -122,7 +144,7 @@ impl Queue {
         &mut self,
         n_rows: usize,
         program: &Program,
-        columns: Columns,
+        shape: Shape,
         level: Level,
     ) -> Result<RecordBatch, Box<dyn Error>> {
         let mut pieces = Vec::new();
@@ -136,10 +158,19 @@ impl Queue {
             pieces.push(Piece { data: &pending.block.data, at: pending.at, rows, first_row, ends_block });
             first_row += rows;
         }
-        let mut slabs = Slabs::new(columns, n_rows);
-        slabs.fill(&mut pieces, level)?;
+        let arrays = match shape {
+            Shape::Lineitem(columns) => {
+                let mut slabs = Slabs::new(columns, n_rows);
+                slabs.fill(&mut pieces, level)?;
+                slabs.finish(&pieces)
+            }
+            Shape::Events => {
+                let mut events = Events::new(n_rows);
+                events.fill(&mut pieces, level)?;
+                events.finish(&pieces, program.arrow_schema())?
+            }
+        };
         let done: Vec<_> = pieces.iter().map(|piece| (piece.at, piece.rows as u64)).collect();
-        let arrays = slabs.finish(&pieces);
         for (at, rows) in done {
             let Some(front) = self.blocks.front_mut() else { break };
             (front.at, front.rows_left) = (at, front.rows_left - rows);

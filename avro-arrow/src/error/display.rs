@@ -10,18 +10,21 @@ const MISMATCHES_SHOWN: usize = 5;
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.position();
-        if let Some(file) = &at.file {
+        // The place in a text has its file, which may be another one.
+        let of_text = matches!(self.kind(), ErrorKind::Idl { place, .. } if !place.file.is_empty());
+        if let Some(file) = at.file.as_ref().filter(|_| !of_text) {
             write!(f, "{file}: ")?;
         }
+        let in_message = at.message.is_some() || at.offset_in_message.is_some();
         match (self.kind(), &at.unread) {
             // Messages have no blocks.
-            (ErrorKind::Value(Fault::End), _) if at.message.is_some() => {
+            (ErrorKind::Value(Fault::End), _) if in_message => {
                 f.write_str("a value runs past the end of its message")?
             }
-            (ErrorKind::Value(Fault::TrailingBytes(1)), _) if at.message.is_some() => {
+            (ErrorKind::Value(Fault::TrailingBytes(1)), _) if in_message => {
                 f.write_str("1 byte is left in the message after its value")?;
             }
-            (ErrorKind::Value(Fault::TrailingBytes(n)), _) if at.message.is_some() => {
+            (ErrorKind::Value(Fault::TrailingBytes(n)), _) if in_message => {
                 write!(f, "{n} bytes are left in the message after its value")?;
             }
             (ErrorKind::Value(Fault::UnreadBranch { .. }), Some(unread)) => {
@@ -116,6 +119,11 @@ impl fmt::Display for ErrorKind {
             }
             ShortMessage { framing, len } => write!(f, "{framing} is longer than {len} bytes"),
             Schema { reason, at } => write!(f, "invalid Avro schema: {reason} at {at}"),
+            Idl { reason, place } if place.file.is_empty() => {
+                write!(f, "{reason} (line {}, column {})", place.line, place.column)
+            }
+            Idl { reason, place } => write!(f, "{}:{}:{}: {reason}", place.file, place.line, place.column),
+            Protocol { reason, at } => write!(f, "invalid Avro protocol: {reason} at {at}"),
             Json { reason, at } => write!(f, "{at}: {reason}"),
             Conflict { path, first, first_type, second, second_type, .. } => {
                 match path.as_str() {
@@ -144,6 +152,10 @@ impl fmt::Display for ErrorKind {
             UnknownSchema { id } => write!(f, "{id} is unknown"),
             UnusableSchema { id, error } => write!(f, "{id} cannot be used: {error}"),
             Resolver { id, error } => write!(f, "{id} cannot be looked up: {error}"),
+            Handshake { reason } => write!(f, "the handshake failed: {reason}"),
+            UnknownMessage { message, protocol } => {
+                write!(f, "the protocol `{protocol}` has no message `{}`", message.escape_debug())
+            }
             Argument { what } | Unwritable { what } => f.write_str(what),
             Limit { limit: "arrow_fields", max, .. } => write!(
                 f,

@@ -41,6 +41,16 @@ impl Imports {
         }
     }
 
+    /// Adds the types that a type of a protocol defines, at any depth. Simple names belong to `namespace`.
+    pub(crate) fn add_json(&mut self, json: &Json, namespace: &str, source: &str) {
+        self.collect(json, namespace, source);
+    }
+
+    /// Whether the type is defined here.
+    pub(crate) fn defines(&self, name: &Name) -> bool {
+        self.types.contains_key(name.full())
+    }
+
     fn collect(&mut self, json: &Json, namespace: &str, source: &str) {
         match json {
             Json::Array(branches) => branches.iter().for_each(|branch| self.collect(branch, namespace, source)),
@@ -76,8 +86,21 @@ impl Imports {
     /// As of [`Schema::parse`], and where two texts define a type that is needed differently.
     pub fn parse(&self, text: &str, limits: &Limits) -> Result<Schema> {
         let Some(json) = lenient_json::of_schema(text) else { return Schema::parse(text, limits) };
-        let mut inliner = Inliner { imports: self, defined: HashSet::new(), n_values: 0, limits, depth: 0 };
-        let whole = inliner.inline(&json, "")?;
+        self.whole(&json, "", "name the right file with --import", limits)
+    }
+
+    /// Parses a type of a protocol. Simple names belong to `namespace`, and stand for the types that are imported.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub(crate) fn parse_json(&self, json: &Json, namespace: &str, limits: &Limits) -> Result<Schema> {
+        self.whole(json, namespace, "give one of them another name", limits)
+    }
+
+    fn whole(&self, json: &Json, namespace: &str, remedy: &'static str, limits: &Limits) -> Result<Schema> {
+        let (defined, root) = (HashSet::new(), namespace);
+        let mut inliner = Inliner { imports: self, defined, n_values: 0, limits, depth: 0, root, remedy };
+        let whole = inliner.inline(json, namespace)?;
         Schema::parse(&whole.to_string(), limits)
     }
 }
@@ -91,6 +114,10 @@ struct Inliner<'i> {
     n_values: usize,
     limits: &'i Limits,
     depth: usize,
+    /// The namespace around the outermost type, which its text does not say.
+    root: &'i str,
+    /// What to do where two texts define a type differently.
+    remedy: &'static str,
 }
 
 impl Inliner<'_> {
@@ -116,6 +143,10 @@ impl Inliner<'_> {
         }
         let around = name.as_ref().map_or(namespace, Name::namespace);
         let mut whole = object.clone();
+        if let Some(name) = name.as_ref().filter(|_| self.is_root(namespace)) {
+            whole.insert("name".into(), Json::from(name.simple()));
+            whole.insert("namespace".into(), Json::from(name.namespace()));
+        }
         for key in ["items", "values"] {
             if let Some(json) = object.get(key) {
                 whole.insert(key.into(), self.inline(json, around)?);
@@ -146,17 +177,22 @@ impl Inliner<'_> {
         Ok(whole)
     }
 
+    /// Whether names at this place need their namespace: nothing around them in the text says it.
+    fn is_root(&self, namespace: &str) -> bool {
+        !namespace.is_empty() && namespace == self.root
+    }
+
     fn reference(&mut self, word: &str, namespace: &str) -> Result<Json> {
         let names = [Name::new(word, namespace), Name::new(word, "")];
-        if names.iter().any(|name| self.defined.contains(name.full())) {
-            return Ok(Json::from(word));
+        if let Some(name) = names.iter().find(|name| self.defined.contains(name.full())) {
+            return Ok(Json::from(if self.is_root(namespace) { name.full() } else { word }));
         }
         let found = names.iter().find_map(|name| Some((name, self.imports.types.get(name.full())?)));
         let Some((name, definition)) = found else { return Ok(Json::from(word)) };
         if let Some(rival) = &definition.rival {
             return Err(Error::argument(format!(
-                "the type `{name}` is defined in {} and differently in {rival}; name the right file with --import",
-                definition.source
+                "the type `{name}` is defined in {} and differently in {rival}; {}",
+                definition.source, self.remedy
             )));
         }
         self.depth += 1;

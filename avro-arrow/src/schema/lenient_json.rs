@@ -28,7 +28,7 @@ pub(super) fn trimmed(text: &str) -> &str {
 }
 
 /// The JSON of a schema's text, taken out of what registries put around it.
-pub(super) fn of_schema(text: &str) -> Option<Json> {
+pub(crate) fn of_schema(text: &str) -> Option<Json> {
     let text = trimmed(text);
     let json = serde_json::from_str(text).ok().or_else(|| parse(text))?;
     match in_payload(&json) {

@@ -24,9 +24,11 @@ pub use fingerprint::Fingerprint;
 pub use from_arrow::ENUM_SYMBOLS;
 pub(crate) use from_arrow::valid_name;
 pub use imports::Imports;
+pub(crate) use lenient_json::of_schema as json_of_text;
 pub use logical::Logical;
 pub use merge::{MergedSchema, Note, OnConflict, Provenance};
 pub use names::Name;
+pub(crate) use parse::{is_primitive, json_of};
 pub(crate) use size::{Sizes, is_zero_width};
 
 use serde_json::Value as Json;

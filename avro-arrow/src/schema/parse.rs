@@ -17,23 +17,11 @@ impl Schema {
     /// accept, such as `NaN` and comments, are accepted too; [`json`](Schema::json) then returns strict JSON.
     pub fn parse(json: &str, limits: &Limits) -> Result<Schema> {
         let text = lenient_json::trimmed(json);
-        let (n_values, max) = (json_values(text), limits.schema_nodes.saturating_mul(JSON_VALUES_PER_NODE));
-        if n_values > max {
-            return Err(ErrorKind::Limit { limit: "schema_nodes", value: n_values as u64, max: max as u64 }.into());
-        }
-        // Both parsers limit the levels. All recursion in this file follows the levels of the JSON.
-        let mut text = Cow::Borrowed(text);
-        let parsed = match serde_json::from_str(&text) {
-            Ok(parsed) => parsed,
-            Err(_) if primitive(&text).is_some() => Json::String(text.as_ref().to_owned()),
-            Err(e) => {
-                let parsed = lenient_json::parse(&text).ok_or_else(|| match lenient_json::levels(&text) {
-                    levels if levels > LEVELS_MAX => too_deep(levels, limits),
-                    _ => At::Root.error(format!("not JSON ({e})")),
-                })?;
-                text = Cow::Owned(parsed.to_string());
-                parsed
-            }
+        // All recursion in this file follows the levels of the JSON.
+        let (parsed, text) = match json_of(text, limits) {
+            Ok((parsed, text)) => (parsed, text),
+            Err(_) if primitive(text).is_some() => (Json::String(text.to_owned()), Cow::Borrowed(text)),
+            Err(error) => return Err(error),
         };
         if let Some(inner) = lenient_json::in_payload(&parsed) {
             return Schema::parse(inner, limits);
@@ -55,6 +43,26 @@ impl Schema {
             json: text.into_owned().into(),
             repeated: parser.repeated.map(Arc::from),
         })
+    }
+}
+
+/// Parses the JSON text of a schema or of a protocol, in bounded memory and levels. Returns its strict JSON text too.
+pub(crate) fn json_of<'t>(text: &'t str, limits: &Limits) -> Result<(Json, Cow<'t, str>)> {
+    let text = lenient_json::trimmed(text);
+    let (n_values, max) = (json_values(text), limits.schema_nodes.saturating_mul(JSON_VALUES_PER_NODE));
+    if n_values > max {
+        return Err(ErrorKind::Limit { limit: "schema_nodes", value: n_values as u64, max: max as u64 }.into());
+    }
+    match serde_json::from_str(text) {
+        Ok(parsed) => Ok((parsed, Cow::Borrowed(text))),
+        Err(e) => {
+            let parsed = lenient_json::parse(text).ok_or_else(|| match lenient_json::levels(text) {
+                levels if levels > LEVELS_MAX => too_deep(levels, limits),
+                _ => At::Root.error(format!("not JSON ({e})")),
+            })?;
+            let text = parsed.to_string();
+            Ok((parsed, Cow::Owned(text)))
+        }
     }
 }
 
@@ -491,6 +499,11 @@ pub(super) fn primitive(word: &str) -> Option<Kind> {
         "string" => Kind::String,
         _ => return None,
     })
+}
+
+/// Whether this is the name of a primitive type.
+pub(crate) fn is_primitive(word: &str) -> bool {
+    primitive(word).is_some()
 }
 
 /// The required attribute of a complex type.

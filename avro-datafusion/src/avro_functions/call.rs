@@ -5,6 +5,9 @@ use arrow_schema::FieldRef;
 use datafusion::common::{Result, ScalarValue, plan_err};
 use std::fmt;
 
+/// The functions that decode messages with the schemas of the ids in them.
+pub(super) const DECODING: [&str; 3] = ["from_avro", "avro_to_json", "avro_error"];
+
 /// A call whose schemas are loaded.
 pub(super) trait PreparedCall: fmt::Debug + Send + Sync {
     /// Returns the type of the result for values of this type.
@@ -30,7 +33,7 @@ impl CallConstants {
     pub(super) fn parse(function: &str, usage: &str, arguments: &[Option<&ScalarValue>]) -> Result<CallConstants> {
         let mut texts = Vec::with_capacity(arguments.len());
         for argument in arguments {
-            match argument.map(|value| text(value)) {
+            match argument.map(text) {
                 Some(Some(text)) => texts.push(text),
                 Some(None) => return plan_err!("{function}: the schema and the options must not be NULL; use {usage}"),
                 None => {

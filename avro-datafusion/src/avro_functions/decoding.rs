@@ -2,6 +2,7 @@
 
 use super::call::{CallConstants, PreparedCall};
 use super::framings::FramingOption;
+use super::registry::Registry;
 use super::sources::Sources;
 use crate::options::read::AvroOptions;
 use arrow_array::cast::AsArray;
@@ -9,7 +10,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray, UInt32
 use arrow_schema::{DataType, Field, FieldRef};
 use avro_arrow::message::{MessageDecoder, SchemaId, SchemaStore};
 use avro_arrow::schema::{Kind, Schema};
-use avro_arrow::{Error, Options, Program};
+use avro_arrow::{Error, ErrorKind, Options, Program};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{cast, concat_batches, interleave, take};
 use datafusion::common::{DataFusionError, Result, exec_err, internal_err, plan_err};
@@ -22,7 +23,7 @@ const ROWS_MAX: usize = 1 << 20;
 const SHOWN_BYTES: usize = 16;
 
 /// Options of calls that decode, beside the read options.
-const OWN_OPTIONS: [&str; 5] = ["framing", "on_error", "columns", "schemas", "form"];
+const OWN_OPTIONS: [&str; 7] = ["framing", "on_error", "columns", "schemas", "registry", "subject", "form"];
 
 /// Read options that say how values are decoded. The others are about files.
 const VALUE_OPTIONS: [&str; 18] = [
@@ -53,6 +54,8 @@ pub(super) enum Writers {
     One(Schema),
     /// Messages name one of these.
     Known(Vec<(SchemaId, Schema)>),
+    /// Messages name one of this registry.
+    Registry(Registry),
 }
 
 /// How messages are decoded.
@@ -92,12 +95,15 @@ pub(super) fn read_options(function: &str, call: &CallConstants, defaults: &Avro
     Ok(options)
 }
 
-/// Returns the framing of the messages of a call. Without the option, it is the one that has ids, if there are several
-/// schemas.
+/// Returns the framing of the messages of a call. Without the option, it is one that has ids, if there are several
+/// schemas or a registry.
 pub(super) fn framing_of(call: &CallConstants) -> Result<FramingOption> {
     match call.option("framing") {
         Some(framing) => FramingOption::parse(framing),
         None if call.option("schemas").is_some() => Ok(FramingOption::Auto),
+        None if ["registry", "subject"].iter().any(|name| call.option(name).is_some()) => {
+            FramingOption::parse("confluent")
+        }
         None => FramingOption::parse("bare"),
     }
 }
@@ -113,22 +119,30 @@ pub(super) fn fails(call: &CallConstants) -> Result<bool> {
 }
 
 /// Returns the schemas of the messages, and the schema that values are resolved to: the one that is given, or that of
-/// the largest id.
-pub(super) fn writers_and_reader(function: &str, sources: Sources, own: &AvroOptions) -> Result<(Writers, Schema)> {
+/// the largest id. With a registry there may be none.
+pub(super) fn writers_and_reader(
+    function: &str,
+    sources: Sources,
+    own: &AvroOptions,
+) -> Result<(Writers, Option<Schema>)> {
+    if let Some(registry) = sources.registry {
+        return Ok((Writers::Registry(registry), sources.given.or(own.reader_schema.clone())));
+    }
     let Some(known) = sources.known else {
         let Some(writer) = sources.given else {
             return plan_err!(
-                "{function}: there is no schema; give it as the second argument, or a directory of schemas as `schemas`"
+                "{function}: there is no schema; give it as the second argument, a directory of schemas as `schemas`, or \
+                 the URL of a schema registry as `registry`"
             );
         };
         let reader = own.reader_schema.clone().unwrap_or_else(|| writer.clone());
-        return Ok((Writers::One(writer), reader));
+        return Ok((Writers::One(writer), Some(reader)));
     };
     let reader = match sources.given.or(own.reader_schema.clone()) {
         Some(reader) => reader,
         None => newest(function, &known)?,
     };
-    Ok((Writers::Known(known), reader))
+    Ok((Writers::Known(known), Some(reader)))
 }
 
 /// Returns the schema of the largest id.
@@ -158,6 +172,12 @@ impl Decoding {
     fn new(function: &str, call: &CallConstants, sources: Sources) -> Result<Self> {
         let own = read_options(function, call, &sources.options)?;
         let (writers, reader) = writers_and_reader(function, sources, &own)?;
+        let Some(reader) = reader else {
+            return plan_err!(
+                "{function}: the type of the result is not known; give the schema as the second argument, or the \
+                 subject whose newest schema it is, such as subject => 'orders-value'"
+            );
+        };
         let is_record = matches!(reader.node(reader.root()).kind, Kind::Record(_));
         let columns = call.option("columns").map(|columns| {
             let path = |column: &str| match is_record {
@@ -172,7 +192,7 @@ impl Decoding {
         let external = |e: Error| DataFusionError::External(Box::new(e)).context(function);
         let writer = match &writers {
             Writers::One(writer) => writer,
-            Writers::Known(_) => &reader,
+            Writers::Known(_) | Writers::Registry(_) => &reader,
         };
         let program = Program::compile(writer, &options).map_err(external)?;
         let fields = program.arrow_schema().fields();
@@ -204,6 +224,7 @@ impl Decoding {
         let mut store = SchemaStore::new();
         match &self.writers {
             Writers::Known(known) => known.iter().for_each(|(id, schema)| store.insert(*id, schema.clone())),
+            Writers::Registry(registry) => store = store.with_resolver(registry.clone()),
             Writers::One(schema) => {
                 let fingerprint = SchemaId::Rabin(schema.rabin());
                 let schema = schema.clone();
@@ -223,14 +244,24 @@ impl Decoding {
         // The rows that have a message, if not all do.
         let mut rows = (messages.null_count() > 0).then(Vec::new);
         let mut rejected = Vec::new();
+        let mut unresolved = None;
         for_each_value(messages, |row, message| {
+            // Each message would wait for the registry in vain.
+            if unresolved.is_some() {
+                return;
+            }
             if let Some(rows) = &mut rows {
                 rows.push(row as u32);
             }
-            if let Err(error) = decoder.decode_in(self.framing.of(message), message) {
-                rejected.push((row, error));
+            match decoder.decode_in(self.framing.of(message), message) {
+                Err(error) if is_unresolved(&error) => unresolved = Some(without_index(error)),
+                Err(error) => rejected.push((row, without_index(error))),
+                Ok(_) => {}
             }
         })?;
+        if let Some(error) = unresolved {
+            return exec_err!("{}: {error}", self.field.name());
+        }
         let row_of = |index: u64| {
             let index = (index - first) as usize;
             rows.as_ref().map_or(index as u32, |rows| rows.get(index).copied().unwrap_or_default())
@@ -240,7 +271,7 @@ impl Decoding {
             places.extend(flushed.messages.iter().map(|index| row_of(*index)));
             for error in flushed.rejected {
                 let row = error.position().message.map_or(0, row_of);
-                rejected.push((row as usize, error));
+                rejected.push((row as usize, without_index(error)));
             }
             if flushed.batch.num_rows() > 0 {
                 batches.push(flushed.batch);
@@ -311,7 +342,7 @@ impl PreparedCall for Reasons {
         let mut rejected = self.0.decode(values)?.rejected.into_iter().peekable();
         let reasons = (0..values.len()).map(|row| {
             let (_, error) = rejected.next_if(|(rejected, _)| *rejected == row)?;
-            Some(reason(&error))
+            Some(error.to_string())
         });
         Ok(Arc::new(reasons.collect::<StringArray>()))
     }
@@ -375,6 +406,11 @@ pub(super) fn for_each_value<'a>(array: &'a ArrayRef, mut f: impl FnMut(usize, &
     Ok(())
 }
 
+/// Whether the look-up of a message's schema failed, and not the message itself.
+pub(super) fn is_unresolved(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Resolver { .. })
+}
+
 /// Returns the message of an error about the value in a row.
 pub(super) fn rejection(function: &str, error: &Error, messages: &ArrayRef, row: usize) -> String {
     let mut shown = String::new();
@@ -388,12 +424,10 @@ pub(super) fn rejection(function: &str, error: &Error, messages: &ArrayRef, row:
         }
     }
     let more = if function == "from_avro_file" { "" } else { ", and avro_error() for the reason" };
-    format!("{function}: {}, in the value x'{shown}'; use on_error => 'null' for NULL{more}", reason(error))
+    format!("{function}: {error}, in the value x'{shown}'; use on_error => 'null' for NULL{more}")
 }
 
-/// Returns the text of an error without the index of the message, which counts those of all batches.
-pub(super) fn reason(error: &Error) -> String {
-    let text = error.to_string();
-    let Some(index) = error.position().message else { return text };
-    text.replace(&format!("message {index}, "), "").replace(&format!(" (message {index})"), "")
+/// Returns an error without the index of its message, which counts those of all batches.
+fn without_index(error: Error) -> Error {
+    error.at(|position| position.message = None)
 }

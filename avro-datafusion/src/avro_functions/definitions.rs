@@ -31,7 +31,8 @@ pub(super) const FUNCTIONS: [AvroDefinition; 7] = [
         name: "from_avro",
         usage: "from_avro(bytes, schema, ..)",
         about: "The value of an Avro message: a record for a schema of a record. `schema` is JSON, or the path or URL \
-            of a schema file or data file. Options: `framing`, `schemas`, `on_error`, `columns`, and those of reading.",
+            of a schema file or data file. Options: `framing`, `schemas`, `registry`, `subject`, `on_error`, `columns`, \
+            and those of reading.",
         example: "from_avro(x'0602', '{\"type\": \"record\", \"name\": \"R\", \"fields\": \
             [{\"name\": \"a\", \"type\": \"int\"}, {\"name\": \"b\", \"type\": \"int\"}]}')",
         takes: Takes::Bytes,

@@ -42,6 +42,14 @@ impl FramingOption {
         }
     }
 
+    /// Whether messages have ids of a registry.
+    pub(super) fn has_registry_ids(self) -> bool {
+        match self {
+            FramingOption::Auto => true,
+            FramingOption::Fixed(framing) => matches!(framing, Framing::Confluent | Framing::Apicurio(_)),
+        }
+    }
+
     /// Whether messages are bare, without an id.
     pub(super) fn is_bare(self) -> bool {
         self == FramingOption::Fixed(Framing::Bare)

@@ -1,22 +1,25 @@
 //! `avro_to_json` and `json_to_avro`: messages as JSON without columns, for any schema.
 
 use super::call::{CallConstants, PreparedCall};
-use super::decoding::{Writers, fails, for_each_value, framing_of, read_options, rejection, writers_and_reader};
+use super::decoding::{
+    Writers, fails, for_each_value, framing_of, is_unresolved, read_options, rejection, writers_and_reader,
+};
 use super::encoding;
 use super::framings::FramingOption;
+use super::registry::Registry;
 use super::sources::Sources;
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field, FieldRef};
 use avro_arrow::json::{Decoder, Encoder, Form};
-use avro_arrow::message::{Framing, SchemaId};
+use avro_arrow::message::{Framing, ResolveSchema, SchemaId};
 use avro_arrow::schema::Schema;
-use avro_arrow::{Error, ErrorKind, Fault, Limits};
+use avro_arrow::{Error, ErrorKind, Fault, Limits, Options};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A prepared call of `avro_to_json`.
 #[derive(Debug)]
@@ -31,6 +34,33 @@ enum Decoders {
     /// For all messages but those whose fingerprint is not this one.
     One(Box<Decoder>, u64),
     Known(HashMap<SchemaId, Arc<Decoder>>),
+    Registry(Box<ByRegistry>),
+}
+
+/// Decoders of the schemas of a registry, made when a message needs them.
+#[derive(Debug)]
+struct ByRegistry {
+    registry: Registry,
+    /// `None` if messages are not resolved to another schema.
+    reader: Option<Schema>,
+    form: Form,
+    options: Options,
+    known: Mutex<HashMap<SchemaId, Arc<Decoder>>>,
+}
+
+impl ByRegistry {
+    fn get(&self, id: SchemaId) -> std::result::Result<Option<Arc<Decoder>>, Error> {
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let found = self.registry.clone().resolve(id);
+        let found = found.map_err(|error| Error::from(ErrorKind::Resolver { id: id.to_string(), error }))?;
+        let Some(writer) = found else { return Ok(None) };
+        let reader = self.reader.as_ref().unwrap_or(&writer);
+        let decoder = Arc::new(Decoder::resolving(&writer, reader, self.form, &self.options)?);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&decoder));
+        Ok(Some(decoder))
+    }
 }
 
 /// Parses the option `form`.
@@ -54,7 +84,7 @@ impl ToJson {
         let options = own.decoder(None, 1);
         let (writers, reader) = writers_and_reader(NAME, sources, &own)?;
         let decoder = |writer: &Schema| {
-            let decoder = Decoder::resolving(writer, &reader, form, &options);
+            let decoder = Decoder::resolving(writer, reader.as_ref().unwrap_or(writer), form, &options);
             decoder.map_err(|e| DataFusionError::External(Box::new(e)).context(NAME))
         };
         let decoders = match &writers {
@@ -63,29 +93,39 @@ impl ToJson {
                 let known = known.iter().map(|(id, writer)| Ok((*id, Arc::new(decoder(writer)?))));
                 Decoders::Known(known.collect::<Result<_>>()?)
             }
+            Writers::Registry(registry) => Decoders::Registry(Box::new(ByRegistry {
+                registry: registry.clone(),
+                reader: reader.clone(),
+                form,
+                options: options.clone(),
+                known: Mutex::default(),
+            })),
         };
         Ok(Box::new(ToJson { decoders, framing: framing_of(call)?, fails: fails(call)? }))
     }
 
     fn append(&self, message: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), Error> {
         let (id, datum) = self.framing.of(message).split(message)?;
+        let found;
         let decoder = match &self.decoders {
             Decoders::One(_, fingerprint) if matches!(id, SchemaId::Rabin(other) if other != *fingerprint) => None,
             Decoders::One(decoder, _) => Some(&**decoder),
             Decoders::Known(known) => known.get(&id).map(|decoder| &**decoder),
+            Decoders::Registry(registry) => {
+                found = registry.get(id)?;
+                found.as_deref()
+            }
         };
         let Some(decoder) = decoder else { return Err(ErrorKind::UnknownSchema { id: id.to_string() }.into()) };
         let prefix = (message.len() - datum.len()) as u64;
-        let of_message = |error: Error| {
-            error.at(|position| {
-                position.offset_in_message = position.offset_in_block.take().map(|offset| offset + prefix);
-                (position.row, position.message) = (None, Some(0));
-            })
-        };
-        let n_read = decoder.decode(datum, out).map_err(of_message)?;
+        let at = |error: Error, offset: u64| error.at(|position| position.offset_in_message = Some(prefix + offset));
+        let n_read = decoder.decode(datum, out).map_err(|error| {
+            let offset = error.position().offset_in_block.unwrap_or_default();
+            at(error, offset).at(|position| (position.row, position.offset_in_block) = (None, None))
+        })?;
         match datum.len() - n_read {
             0 => Ok(()),
-            left => Err(of_message(Error::from(Fault::TrailingBytes(left as u64)))),
+            left => Err(at(Error::from(Fault::TrailingBytes(left as u64)), n_read as u64)),
         }
     }
 }
@@ -103,17 +143,28 @@ impl PreparedCall for ToJson {
                 texts.append_null();
                 n += 1;
             }
+            n += 1;
+            // Each message would wait for the registry in vain.
+            if failed.as_ref().is_some_and(|(_, error)| is_unresolved(error)) {
+                return;
+            }
             text.clear();
             match self.append(message, &mut text) {
                 // The decoder writes text.
                 Ok(()) => texts.append_value(String::from_utf8_lossy(&text)),
                 Err(error) => {
                     texts.append_null();
-                    failed.get_or_insert((row, error));
+                    if is_unresolved(&error) {
+                        failed = Some((row, error));
+                    } else {
+                        failed.get_or_insert((row, error));
+                    }
                 }
             }
-            n += 1;
         })?;
+        if let Some((_, error)) = failed.as_ref().filter(|(_, error)| is_unresolved(error)) {
+            return exec_err!("avro_to_json: {error}");
+        }
         if self.fails
             && let Some((row, error)) = failed
         {

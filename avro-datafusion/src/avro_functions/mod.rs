@@ -3,12 +3,14 @@
 //!
 //! A call has a value, mostly a schema, and then options as pairs of a name and a value: `from_avro(v, 'x.avsc',
 //! 'framing', 'confluent')`. In the SQL of `avro-sql` they are written `framing => 'confluent'`. Schema and options are
-//! constants (`call`), from which `sources` loads schemas and `decoding` prepares decoders, once for each call text
-//! (`prepared`). `narrow` is an optimizer rule: it decodes only the fields that a query uses.
+//! constants (`call`). From them `sources` loads schemas, `registry` finds those of a schema registry, and `decoding`
+//! prepares decoders, once for each call text (`prepared`). `narrow` is an optimizer rule: it decodes only the fields
+//! that a query uses.
 
 mod call;
-mod sources;
 mod framings;
+mod registry;
+mod sources;
 mod decoding;
 mod encoding;
 mod json;
@@ -21,7 +23,7 @@ mod narrow;
 
 use crate::options::read::AvroOptions;
 #[cfg(feature = "cluster")]
-use call::CallConstants;
+use call::{CallConstants, DECODING};
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 #[cfg(feature = "cluster")]
@@ -37,16 +39,18 @@ pub fn takes_avro_options(name: &str) -> bool {
     FUNCTIONS.iter().any(|function| function.name.eq_ignore_ascii_case(name))
 }
 
-/// Returns whether a call reads schemas from files, of which another machine may have others.
+/// Returns whether a call reads schemas from files or a registry, of which another machine may have others.
 #[cfg(feature = "cluster")]
-pub(crate) fn reads_schema_files(call: &ScalarFunctionExpr) -> bool {
+pub(crate) fn reads_schemas_here(call: &ScalarFunctionExpr) -> bool {
     if !call.fun().inner().as_ref().is::<AvroFunction>() {
         return false;
     }
     let constants = call.args().iter().skip(1).map(|arg| arg.downcast_ref::<Literal>().map(Literal::value));
     match CallConstants::parse(call.name(), "", &constants.collect::<Vec<_>>()) {
-        Ok(call) => {
-            call.schema.as_deref().is_some_and(|schema| !sources::is_text(schema)) || call.option("schemas").is_some()
+        Ok(constants) => {
+            let decodes = DECODING.contains(&call.name());
+            constants.schema.as_deref().map_or(decodes, |schema| !sources::is_text(schema))
+                || ["schemas", "registry", "subject"].iter().any(|name| constants.option(name).is_some())
         }
         Err(_) => true,
     }

@@ -2,6 +2,7 @@
 
 use super::call::{CallConstants, PreparedCall};
 use super::definitions::AvroDefinition;
+use super::registry::Registries;
 use super::sources::load_sources;
 use crate::functions::wait;
 use crate::listing::list::ListedFile;
@@ -13,7 +14,7 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long schemas of object stores are used before they are loaded again by a new query.
+/// How long schemas of object stores, and newest versions in registries, are used before a new query loads them again.
 const REMOTE_AGE_MAX: Duration = Duration::from_secs(10);
 /// Maximum number of prepared calls. When there are more, all are dropped.
 const CALLS_MAX: usize = 1_000;
@@ -23,6 +24,7 @@ const CALLS_MAX: usize = 1_000;
 pub(super) struct Prepared {
     runtime: Arc<RuntimeEnv>,
     options: AvroOptions,
+    registries: Registries,
     calls: Mutex<HashMap<(&'static str, CallConstants), PreparedEntry>>,
 }
 
@@ -30,6 +32,7 @@ pub(super) struct Prepared {
 struct PreparedEntry {
     call: Arc<dyn PreparedCall>,
     files: Vec<ListedFile>,
+    uses_registry: bool,
     loaded: Instant,
 }
 
@@ -45,7 +48,7 @@ pub(super) enum Stage {
 impl Prepared {
     /// Creates a session's cache; `options` are its read options.
     pub(super) fn new(runtime: Arc<RuntimeEnv>, options: AvroOptions) -> Prepared {
-        Prepared { runtime, options, calls: Mutex::default() }
+        Prepared { runtime, options, registries: Registries::default(), calls: Mutex::default() }
     }
 
     /// Whether the calls of another session give the same results.
@@ -70,9 +73,12 @@ impl Prepared {
         }
         let call = &key.1;
         let uses_network = [call.schema.as_deref(), call.option("schemas")].iter().flatten().any(|p| p.contains("://"));
-        let loaded = wait(load_sources(call, &self.runtime, &self.options), uses_network)?;
+        let loaded =
+            wait(load_sources(definition.name, call, &self.runtime, &self.registries, &self.options), uses_network)?;
+        let uses_registry = loaded.value.registry.is_some();
         let prepared: Arc<dyn PreparedCall> = (definition.prepare)(call, loaded.value)?.into();
-        let entry = PreparedEntry { call: Arc::clone(&prepared), files: loaded.files, loaded: Instant::now() };
+        let entry =
+            PreparedEntry { call: Arc::clone(&prepared), files: loaded.files, uses_registry, loaded: Instant::now() };
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.len() >= CALLS_MAX {
             calls.clear();
@@ -83,8 +89,12 @@ impl Prepared {
 }
 
 impl PreparedEntry {
-    /// Whether the files are as they were when they were loaded.
+    /// Whether the files are as they were when they were loaded, and the answers of a registry are new.
     fn is_current(&self) -> bool {
+        // A subject may have a newer version.
+        if self.uses_registry && self.loaded.elapsed() >= REMOTE_AGE_MAX {
+            return false;
+        }
         self.files.iter().all(|file| match fs::metadata(file.name()) {
             Ok(found) => {
                 let changed = found.modified().map_or(SystemTime::UNIX_EPOCH, |time| time);

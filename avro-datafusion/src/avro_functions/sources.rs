@@ -1,6 +1,8 @@
-//! Where the schemas of a call come from: text, a schema file, a data file, or a directory with a file for each id.
+//! Where the schemas of a call come from: text, a schema file, a data file, a directory with a file for each id, or a
+//! registry.
 
 use super::call::CallConstants;
+use super::registry::{Registries, Registry, address_of, schema_of_subject};
 use crate::io::object_version::ObjectSnapshot;
 use crate::listing::list::{ListedFile, list_some};
 use crate::listing::location::Location;
@@ -33,17 +35,23 @@ pub(super) struct Sources {
     pub(super) given: Option<Schema>,
     /// The schemas of the option `schemas`.
     pub(super) known: Option<Vec<(SchemaId, Schema)>>,
+    /// The registry that has the schemas of the ids in messages.
+    pub(super) registry: Option<Registry>,
     /// The read options of the session.
     pub(super) options: AvroOptions,
 }
 
-/// Loads the schemas of a call.
+/// Loads the schemas of a call of `function`.
 pub(super) async fn load_sources(
+    function: &str,
     call: &CallConstants,
     runtime: &RuntimeEnv,
+    registries: &Registries,
     options: &AvroOptions,
 ) -> Result<Loaded<Sources>> {
     let mut files = vec![];
+    let address = address_of(function, call, Registries::in_environment())?;
+    let registry = address.map(|address| registries.get(address, &options.limits)).transpose()?;
     let given = match &call.schema {
         Some(text) if is_text(text) => Some(parse(text, options)?),
         Some(path) => {
@@ -61,7 +69,14 @@ pub(super) async fn load_sources(
         }
         None => None,
     };
-    Ok(Loaded { value: Sources { given, known, options: options.clone() }, files })
+    let given = match (&registry, call.option("subject")) {
+        (Some(_), Some(_)) if given.is_some() => {
+            return plan_err!("{function}: give the schema or the option `subject`, not both");
+        }
+        (Some(registry), Some(subject)) => Some(schema_of_subject(registry, subject)?),
+        _ => given,
+    };
+    Ok(Loaded { value: Sources { given, known, registry, options: options.clone() }, files })
 }
 
 /// Whether this is the text of a schema, not the path of a file.
@@ -73,7 +88,8 @@ pub(super) fn is_text(schema: &str) -> bool {
 pub(super) fn parse(text: &str, options: &AvroOptions) -> Result<Schema> {
     let text = text.trim();
     let quoted = PRIMITIVES.contains(&text).then(|| format!("\"{text}\""));
-    let parsed = parse_schema(quoted.as_deref().unwrap_or(text), None, &options.imports, &options.limits);
+    let text = quoted.as_deref().unwrap_or(text);
+    let parsed = parse_schema(text, None, &options.imports, options.schema_type.as_deref(), &options.limits);
     parsed.map_err(|e| DataFusionError::External(Box::new(e)))
 }
 
@@ -138,28 +154,15 @@ async fn schema_of(file: &ListedFile, options: &AvroOptions) -> Result<Schema> {
         // Types that the file names are searched beside it if it is local.
         let beside = Path::new(&name);
         let beside = beside.exists().then_some(beside);
-        return parse_schema(&text, beside, &options.imports, limits).map_err(failed);
+        let type_name = options.schema_type.as_deref();
+        return parse_schema(&text, beside, &options.imports, type_name, limits).map_err(failed);
     }
 }
 
-/// Returns the id that is the name of a file: a number, or a GUID.
+/// Returns the id that is the name of a file.
 fn id_of(file: &ListedFile) -> Option<SchemaId> {
     let name = file.object.location.filename()?;
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    if !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit()) {
-        return stem.parse().ok().map(SchemaId::Number);
-    }
-    guid(stem).map(SchemaId::Guid)
-}
-
-/// Parses a GUID: 32 hex digits in groups of 8, 4, 4, 4 and 12.
-fn guid(text: &str) -> Option<[u8; 16]> {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    if lengths != [8, 4, 4, 4, 12] || !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-        return None;
-    }
-    Some(u128::from_str_radix(&groups.concat(), 16).ok()?.to_be_bytes())
+    SchemaId::parse(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
 }
 
 #[cfg(test)]
@@ -178,17 +181,5 @@ mod tests {
             ("a.avsc", false),
         ];
         check_all(cases, |(schema, expected)| assert_eq!(is_text(schema), expected, "{schema}"));
-    }
-
-    #[test]
-    fn guid_is_parsed_in_its_usual_form_only() {
-        let cases = [
-            ("12345678-9abc-def0-0102-030405060708", Some(0x12)),
-            ("123456789abcdef00102030405060708", None),
-            ("12345678-9abc-def0-0102-03040506070g", None),
-            ("12345678-9abc-def0-0102-0304050607", None),
-            ("", None),
-        ];
-        check_all(cases, |(text, first)| assert_eq!(guid(text).map(|guid| guid[0]), first, "{text}"));
     }
 }

@@ -8,8 +8,8 @@ use datafusion::common::{Result, internal_err};
 impl AvroOptions {
     /// Returns the names and values of the options that differ from the defaults, in an order in which they can be set.
     ///
-    /// `schema`, `imports`, `observer` and named partition columns have no text and are left out. So are entries of
-    /// file headers that are not UTF-8.
+    /// `schema`, `imports`, `schema_type`, `observer` and named partition columns have no text and are left out. So are
+    /// entries of file headers that are not UTF-8.
     pub(crate) fn to_pairs(&self) -> Result<Vec<(String, String)>> {
         let mut pairs = vec![];
         // The limits come first: they apply to schemas.
@@ -73,6 +73,7 @@ impl AvroOptions {
             type_names: _,
             short_decimals: _,
             imports: _,
+            schema_type: _,
             on_conflict: _,
             index: _,
             index_path,

@@ -1,6 +1,6 @@
 //! Parses the values of options.
 
-use crate::schema_file::{parse_schema, schema_text};
+use crate::schema_file::{parse_schema, schema_text, split_type_name};
 use avro_arrow::Limits;
 use avro_arrow::schema::Schema;
 use datafusion::common::{Result, plan_err};
@@ -8,12 +8,14 @@ use datafusion::error::DataFusionError;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Parses an Avro schema from its text or from a local file. `name` is the name of the option.
+/// Parses an Avro schema from its text or from a local file, whose name may have the name of a type after `#`. `name`
+/// is the name of the option.
 pub(crate) fn schema(name: &str, text: &str, imports: &[PathBuf], limits: &Limits) -> Result<Schema> {
+    let (file, type_name) = split_type_name(Path::new(text));
     let (json, path) = match text.trim_start().starts_with(['{', '[', '"']) {
         true => (text.to_owned(), None),
-        false => match std::fs::read(text).map_err(|e| e.to_string()).and_then(|bytes| schema_text(&bytes)) {
-            Ok(json) => (json, Some(Path::new(text))),
+        false => match std::fs::read(&file).map_err(|e| e.to_string()).and_then(|bytes| schema_text(&bytes)) {
+            Ok(json) => (json, Some(file.as_path())),
             Err(e) => {
                 return plan_err!(
                     "option `{name}`: `{text}` is neither an Avro schema nor a readable schema file: {e}"
@@ -21,7 +23,8 @@ pub(crate) fn schema(name: &str, text: &str, imports: &[PathBuf], limits: &Limit
             }
         },
     };
-    let parsed = parse_schema(&json, path, imports, limits);
+    let type_name = type_name.as_deref().filter(|_| path.is_some());
+    let parsed = parse_schema(&json, path, imports, type_name, limits);
     parsed.map_err(|e| DataFusionError::External(Box::new(e)).context(format!("option `{name}`")))
 }
 

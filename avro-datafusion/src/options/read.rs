@@ -79,6 +79,8 @@ pub struct AvroOptions {
     ///
     /// The directory of the schema file itself is searched last.
     pub imports: Vec<PathBuf>,
+    /// Name of the type to take from a schema file that declares several, such as Avro IDL. Default: the file says it.
+    pub schema_type: Option<String>,
     /// How files are handled whose schemas Avro's rules cannot merge. Default: an error that names both files.
     pub on_conflict: OnConflict,
     /// Whether block indexes are used. Default: yes.
@@ -172,6 +174,7 @@ impl Default for AvroOptions {
             type_names: TypeNames::default(),
             short_decimals: false,
             imports: Vec::new(),
+            schema_type: None,
             on_conflict: OnConflict::default(),
             index: Index::default(),
             index_path: None,
@@ -207,6 +210,7 @@ impl AvroOptions {
         with_type_names(type_names: TypeNames),
         with_short_decimals(short_decimals: bool),
         with_imports(imports: Vec<PathBuf>),
+        with_schema_type(schema_type: impl Into<Option<String>>),
         with_on_conflict(on_conflict: OnConflict),
         with_index(index: Index),
         with_index_path(index_path: impl Into<Option<String>>),

@@ -61,6 +61,8 @@ Examples:
   avro-sql schema --arrow events.avro
   avro-sql schema --fingerprint rabin events.avsc               also fingerprint events.avsc
   avro-sql canonical events.avsc                                as schema --canonical
+  avro-sql schema --idl events.avro > events.avdl               as Avro IDL
+  avro-sql schema shop.avdl#Order                               one type of an IDL file
   avro-sql schema --merged logs/";
 
 /// Examples of `compat`.
@@ -68,6 +70,20 @@ pub(crate) const COMPAT: &str = "\
 Examples:
   avro-sql compat new.avsc old.avsc                             exit code 1 if new cannot read old
   avro-sql compat new.avsc events.avro";
+
+/// Examples of `registry`.
+pub(crate) const REGISTRY: &str = "\
+Examples:
+  export SCHEMA_REGISTRY_URL=https://registry:8081        or --registry URL
+  avro-sql registry subjects
+  avro-sql registry versions orders-value                 id, name and references of each version
+  avro-sql registry get orders-value > orders.avsc        also orders-value@3, 7 (an id), a GUID
+  avro-sql registry compat orders-value new.avsc          exit code 1 if it does not fit
+  avro-sql registry register orders-value new.avsc
+  avro-sql registry register orders-value new.avsc --reference shop.Item=items-value@2
+  avro-sql --reader-schema registry:orders-value -c \"SELECT * FROM 'orders/'\"
+
+docs/registry.md lists the environment variables for credentials and certificates.";
 
 /// Examples of `count`.
 pub(crate) const COUNT: &str = "\
@@ -89,6 +105,16 @@ Examples:
   avro-sql summarize events.avro
   avro-sql summarize logs/ -o summary.csv
   avro-sql -c \"SUMMARIZE SELECT * FROM 'logs/' WHERE kind = 'click'\"";
+
+/// Examples of `rpc`.
+pub(crate) const RPC: &str = "\
+Examples:
+  avro-sql rpc protocol http://localhost:8080/
+  avro-sql rpc send http://localhost:8080/ mail.avpr send --data '{\"to\": \"Ada\"}'
+  avro-sql rpc send https://rpc.example.com/ sensors.avpr store --file readings.avro
+  avro-sql rpc receive http://127.0.0.1:8080/ mail.avpr send --data '\"sent\"'
+  avro-sql rpc send tcp://localhost:4141 mail.avpr send --file mail.json --timeout 5
+  avro-sql rpcsend http://localhost:8080/ mail.avpr replay      as avro-tools";
 
 /// Examples of `worker`.
 pub(crate) const WORKER: &str = "\
@@ -122,28 +148,45 @@ Examples:
   avro-sql help options                                         read options, limits, write options";
 
 /// The shared options that have an effect on each command. Its help lists no others.
-const SHARED: [(&str, &[&str]); 21] = [
-    ("convert", &["threads", "batch_size", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
-    ("cache", &["threads", "option", "import", "reader_schema", "quiet", "no_progress"]),
+const SHARED: [(&str, &[&str]); 25] = [
+    (
+        "convert",
+        &[
+            "threads",
+            "batch_size",
+            "lenient",
+            "option",
+            "import",
+            "schema_type",
+            "reader_schema",
+            "quiet",
+            "no_progress",
+        ],
+    ),
+    ("cache", &["threads", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
     ("index", &["threads", "lenient", "option", "import", "index_dir", "quiet", "no_progress"]),
-    ("schema", &["option", "import", "quiet"]),
-    ("compat", &["import"]),
+    ("schema", &["option", "import", "schema_type", "quiet"]),
+    ("compat", &["import", "schema_type"]),
+    ("registry", &["option", "import"]),
     ("count", &["threads", "lenient", "option", "quiet", "no_progress"]),
     ("meta", &["threads", "lenient", "option", "quiet", "no_progress"]),
-    ("head", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
-    ("cat", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
-    ("tojson", &["threads", "lenient", "option", "import", "reader_schema", "quiet", "no_progress"]),
-    ("fromjson", &["threads", "lenient", "option", "import", "quiet", "no_progress"]),
+    ("head", &["threads", "lenient", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
+    ("cat", &["threads", "lenient", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
+    ("tojson", &["threads", "lenient", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
+    ("fromjson", &["threads", "lenient", "option", "import", "schema_type", "quiet", "no_progress"]),
     ("concat", &["option", "quiet", "no_progress"]),
     ("recodec", &["threads", "option", "quiet", "no_progress"]),
     ("repair", &["option", "quiet", "no_progress"]),
-    ("random", &["threads", "lenient", "import"]),
-    ("explain-program", &["option", "import"]),
-    ("fragtojson", &["lenient", "option", "import"]),
-    ("jsontofrag", &["lenient", "option", "import"]),
+    ("random", &["threads", "lenient", "import", "schema_type"]),
+    ("explain-program", &["option", "import", "schema_type"]),
+    ("fragtojson", &["lenient", "option", "import", "schema_type"]),
+    ("jsontofrag", &["lenient", "option", "import", "schema_type"]),
     ("fromtext", &["quiet", "no_progress"]),
     ("worker", &["threads", "quiet"]),
+    ("rpc", &["option", "quiet"]),
     ("totext", &["lenient", "option", "quiet", "no_progress"]),
+    ("idl", &["import", "quiet"]),
+    ("idl2schemata", &["import", "quiet"]),
 ];
 
 /// Hides the shared options that have no effect on a command.

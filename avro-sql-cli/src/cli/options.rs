@@ -7,6 +7,7 @@ use avro_datafusion::AvroOptions;
 use crate::commands::cache;
 use crate::commands::convert;
 use crate::commands::index;
+use crate::commands::rpc::RpcTask;
 use crate::commands::tools;
 use crate::options::{Query, Resources, WorkerTask};
 
@@ -38,6 +39,8 @@ pub(crate) enum Task {
     Cache(cache::CacheTask),
     /// Run a tool that reads or writes files block by block.
     Tool(tools::ToolTask),
+    /// Call or answer a message of an Avro protocol.
+    Rpc(Box<RpcTask>),
     /// Run parts of other machines' queries.
     Worker(WorkerTask),
 }

@@ -20,7 +20,7 @@ fn every_command_has_examples_in_its_help() {
 
 #[test]
 fn usage_errors_are_one_line() {
-    let cases: [(&[&str], &str); 25] = [
+    let cases: [(&[&str], &str); 31] = [
         (&["--nonsense"], "unexpected argument '--nonsense' found (see avro-sql --help)"),
         (&["count", "--nonsense"], "unexpected argument '--nonsense' found (see avro-sql count --help)"),
         (&["recodec", "a", "b", "--codec", "c"], "bzip2, xz] (see avro-sql recodec --help)"),
@@ -46,6 +46,12 @@ fn usage_errors_are_one_line() {
         (&["convert", "a.avro", "b.parquet", "--level", "99"], "--level 99: Parquet's zstd has levels 1 to 22"),
         (&["-c", "SELECT 1", "-o", "b.xlsx"], "from the name `b.xlsx`; known extensions are .avro"),
         (&["cat", "a.avro", "-o", "b.csv.gz"], "or use --format"),
+        (&["rpc", "send", "localhost"], "expected a URL such as http://localhost:8080/ (see avro-sql rpc --help)"),
+        (&["rpc", "send", "avro://h:1/"], "use http:// or tcp://"),
+        (&["rpcsend", "tcp://h"], "the URL has no port"),
+        (&["rpcsend", "http://h/", "p.avpr"], "a protocol file and the name of a message (see avro-sql rpc --help)"),
+        (&["rpc", "protocol", "http://h/", "p.avpr"], "takes only the URL of a server"),
+        (&["rpc", "send", "http://h/", "p", "m", "--error", "1"], "--error is for rpc receive"),
     ];
     check_all(cases, |(arguments, expected)| {
         let arguments = ["avro-sql"].iter().chain(arguments).map(OsString::from);

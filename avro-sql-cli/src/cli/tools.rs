@@ -11,8 +11,8 @@ use terminal_size::terminal_size;
 use super::{FormatArgument, format_for, or_stdin};
 use crate::cli::manual::tools as manual;
 use crate::commands::tools::{
-    Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, FromText, Keep, Meta, MetaFields, Random,
-    Recodec, Repair, SchemaSource, ToJson, ToText, ToolTask,
+    Cat, Compression, Concat, Explain, Fragment, FragmentTo, FromJson, FromText, Idl, Keep, Meta, MetaFields, Random,
+    Recodec, Repair, SchemaSource, Schemata, ToJson, ToText, ToolTask,
 };
 use crate::error::{Error, Result, print_note};
 use crate::options::format_of;
@@ -223,6 +223,26 @@ pub(super) enum ToolArguments {
         #[arg(value_name = "OUT", default_value = "-")]
         output: PathBuf,
     },
+    /// Print the protocol (.avpr) or the schema (.avsc) that Avro IDL declares, as JSON
+    #[command(name = "idl", after_help = manual::IDL)]
+    Idl {
+        /// Avro IDL file (.avdl); `-` is standard input
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// File to write, replaced only on success
+        #[arg(value_name = "OUT", default_value = "-")]
+        output: PathBuf,
+    },
+    /// Write a schema file for each type that Avro IDL declares or imports
+    #[command(name = "idl2schemata", after_help = manual::IDL2SCHEMATA)]
+    Schemata {
+        /// Avro IDL file (.avdl) or protocol (.avpr); `-` is standard input
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// Directory of the schema files, which are replaced
+        #[arg(value_name = "DIR", default_value = ".")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -363,6 +383,8 @@ impl ToolArguments {
                 ToolTask::FromText(FromText { input, output, compression: compression.compression() })
             }
             ToolArguments::ToText { input, output } => ToolTask::ToText(ToText { input, output }),
+            ToolArguments::Idl { input, output } => ToolTask::Idl(Idl { input, output }),
+            ToolArguments::Schemata { input, directory } => ToolTask::Schemata(Schemata { input, directory }),
         })
     }
 }

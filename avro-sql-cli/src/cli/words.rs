@@ -8,14 +8,15 @@ use clap::Command;
 const FORMS: [(&str, &str, &str); 2] =
     [("canonical", "schema", "--canonical"), ("fingerprint", "schema", "--fingerprint")];
 
+/// Commands of `avro-tools` that are actions of `rpc` here.
+const RPC: [(&str, &str); 3] = [("rpcprotocol", "protocol"), ("rpcsend", "send"), ("rpcreceive", "receive")];
+
 /// Commands of `avro-tools` that do not exist here, by the start of their names, and what to use instead.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("induce", "a schema comes from Java classes there; `avro-sql schema FILE` prints the schema of a file"),
     ("compile", "it generates Java code, which avro-sql does not; use avro-tools or the generator of your language"),
     ("tether", "it runs MapReduce jobs; use avro-sql -c with SQL"),
     ("trevni", "Trevni files are not read here; for columns use Parquet: avro-sql convert x.avro x.parquet"),
-    ("rpc", "Avro RPC is not supported; jsontofrag and fragtojson convert single messages"),
-    ("idl", "Avro IDL is not read here; use avro-tools idl2schemata to make .avsc files"),
 ];
 
 /// Returns what to use instead of a command of `avro-tools` that does not exist here.
@@ -38,9 +39,17 @@ pub(super) fn rewritten(words: Vec<OsString>, command: &Command) -> Vec<OsString
             let form = (!is_given).then(|| OsString::from(option));
             words.splice(1..2, [OsString::from(here)].into_iter().chain(form).chain(before));
         }
-        None => {
-            words.splice(2..2, before);
-        }
+        None => match RPC.iter().find(|(form, _)| *form == name) {
+            Some((_, action)) => {
+                words.splice(1..2, ["rpc", *action].map(OsString::from).into_iter().chain(before));
+            }
+            None => {
+                words.splice(2..2, before);
+            }
+        },
+    }
+    if name.starts_with("rpc") {
+        two_hyphens(&mut words);
     }
     if name == "tojson" {
         join_head(&mut words);
@@ -77,6 +86,16 @@ fn command_at(words: &[OsString], command: &Command) -> Option<usize> {
         }
     }
     None
+}
+
+/// Replaces `-data` and `-file`, as `avro-tools` takes them, by the options here.
+fn two_hyphens(words: &mut [OsString]) {
+    for word in words.iter_mut() {
+        if word == "-data" || word == "-file" {
+            let option = OsString::from(format!("-{}", word.to_string_lossy()));
+            *word = option;
+        }
+    }
 }
 
 /// Joins `--head 2`, as `avro-tools` takes it, to `--head=2`.
@@ -117,6 +136,9 @@ mod tests {
             ("tojson --head 2 x.avro", "tojson --head=2 x.avro"),
             ("tojson --head x.avro", "tojson --head x.avro"),
             ("head --head 2", "head --head 2"),
+            ("rpcsend http://h/ p.avpr m -data {}", "rpc send http://h/ p.avpr m --data {}"),
+            ("-q rpcreceive u p m -file f", "rpc receive -q u p m --file f"),
+            ("rpc protocol u", "rpc protocol u"),
             ("nonsense", "nonsense"),
         ];
         let split = |text: &str| text.split_whitespace().map(OsString::from).collect::<Vec<_>>();

@@ -47,6 +47,11 @@ impl Place {
         Place { text, indent: column - start, told: None }
     }
 
+    /// Returns the place in a text file.
+    pub(crate) fn of_text(place: &avro_arrow::TextPlace) -> Place {
+        Place::new(&place.text, 1, place.column)
+    }
+
     /// Returns the line, and the line with the caret.
     pub(super) fn lines(&self) -> String {
         let before: String = self.text.chars().take(self.indent).collect();

@@ -7,11 +7,13 @@
 //! |---|---|
 //! | `header` | the first bytes of a file |
 //! | `schema` | the text of a schema |
+//! | `idl` | the text of an IDL file, and of those it imports: see `idl` |
 //! | `block` | a line with a schema, then options and a block: see `block` |
 //! | `resolve` | a line with the writer's schema, a line with the reader's, then as for `block` |
 //! | `file` | a file, or else what one is made of: see `file` |
 //! | `lenient` | an input of `file` |
 //! | `message` | lines with schemas of two writers and of the reader, then messages: see `message` |
+//! | `protocol` | lines with the protocols of client and server, then requests and replies: see `protocol` |
 //!
 //! A line that is not a schema makes a random one, or, for a reader's, a change to the writer's. A line that begins
 //! with `~` is structured: its bytes are the random choices, one after the other, so that libFuzzer's small changes to
@@ -20,15 +22,19 @@
 mod block;
 mod file;
 mod header;
+mod idl;
 mod lenient;
 mod message;
+mod protocol;
 mod schema;
 
 pub use block::{block, resolve};
 pub use file::file;
 pub use header::header;
+pub use idl::idl;
 pub use lenient::lenient;
 pub use message::message;
+pub use protocol::protocol;
 pub use schema::schema;
 
 use crate::Rng;

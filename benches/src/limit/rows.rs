@@ -490,7 +490,7 @@ impl<'a> Careful<'a> {
 }
 
 /// A decimal's bytes, most significant first; an error where they do not fit.
-fn decimal_of(bytes: &[u8]) -> Result<i128, Damage> {
+pub(super) fn decimal_of(bytes: &[u8]) -> Result<i128, Damage> {
     let sign = if bytes.first().is_some_and(|&byte| byte >= 0x80) { 0xff } else { 0 };
     let (extension, kept) = bytes.split_at(bytes.len().saturating_sub(16));
     let mut value = [sign; 16];

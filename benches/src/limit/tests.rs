@@ -2,7 +2,7 @@
 //! has.
 #![allow(clippy::unwrap_used)]
 
-use super::{Columns, Level, read};
+use super::{Columns, Level, Shape, read};
 use crate::avro_writer::{Blocks, Codec, Encoder, Writer};
 use crate::checksum::Checksum;
 use crate::data::{Data, LINEITEM_COLUMNS, Nulls, lineitem_schema};
@@ -27,11 +27,12 @@ fn compare(path: &Path, what: &str) -> Vec<Option<Checksum>> {
         let names: Vec<String> = indices.iter().map(|&index| LINEITEM_COLUMNS[index].0.to_string()).collect();
         let names = (!names.is_empty()).then_some(names);
         let input = Input { path, columns: names, task: Task::Decode, data: Some(DATA) };
-        assert_eq!(Columns::of(&input), Some(*columns));
+        let shape = Shape::Lineitem(*columns);
+        assert_eq!(Shape::of(&input), Some(shape));
         let ours = Engine::Ours.checksum(&input, 1).ok();
         for level in Level::here() {
             let mut sum = Checksum::default();
-            let read = read(&input, *columns, level, |batch| sum.add_arrow59(&batch));
+            let read = read(&input, shape, level, |batch| sum.add_arrow59(&batch));
             assert_eq!(read.is_ok().then_some(sum), ours, "{what}: {columns:?} {level:?} {read:?}");
         }
         ours
@@ -120,5 +121,43 @@ fn damage_is_seen_where_ours_sees_it() {
         }
     }
     assert!(damaged > 1000 && whole > 1000, "{damaged} damaged, {whole} whole");
+    std::fs::remove_file(path).unwrap();
+}
+
+/// What ours and `limit` make of a file of events: the checksum, or none if it is damaged.
+fn compare_events(path: &Path, what: &str) -> Option<Checksum> {
+    let input = Input { path, columns: None, task: Task::Decode, data: Some(Data::Events) };
+    assert_eq!(Shape::of(&input), Some(Shape::Events));
+    let ours = Engine::Ours.checksum(&input, 1).ok();
+    for level in Level::here() {
+        let mut sum = Checksum::default();
+        let read = read(&input, Shape::Events, level, |batch| sum.add_arrow59(&batch));
+        assert_eq!(read.is_ok().then_some(sum), ours, "{what}: {level:?} {read:?}");
+    }
+    ours
+}
+
+#[test]
+fn events_are_read_as_ours_reads_them_whole_or_damaged() {
+    let path = temporary("events");
+    let mut file = Vec::new();
+    Data::Events.write(&mut file, 0.012).unwrap();
+    std::fs::write(&path, &file).unwrap();
+    assert_eq!(compare_events(&path, "whole").map(|sum| sum.rows), Some(12_000));
+
+    let mut file = Vec::new();
+    Data::Events.write(&mut file, 0.000_01).unwrap();
+    let header = Header::parse(&file, &Limits::default()).unwrap().unwrap();
+    let (mut damaged, mut whole) = (0, 0);
+    for at in header.len as usize..file.len() {
+        for bits in [0x01, 0x80, 0x42] {
+            let mut file = file.clone();
+            file[at] ^= bits;
+            std::fs::write(&path, file).unwrap();
+            let read = compare_events(&path, &format!("{bits:x} at {at}")).is_some();
+            *if read { &mut whole } else { &mut damaged } += 1;
+        }
+    }
+    assert!(damaged > 500 && whole > 500, "{damaged} damaged, {whole} whole");
     std::fs::remove_file(path).unwrap();
 }

@@ -88,3 +88,16 @@ Examples:
 pub(crate) const JSONTOFRAG: &str = "\
 Examples:
   avro-sql jsontofrag message.json message.bin --schema-file events.avsc";
+
+/// Examples of `idl`.
+pub(crate) const IDL: &str = "\
+Examples:
+  avro-sql idl shop.avdl shop.avpr
+  avro-sql idl --import common/ shop.avdl               also searches common/ for imported files
+  avro-sql schema shop.avdl#Order                       the schema of one type
+  avro-sql schema --idl events.avro                     the other way: IDL of a schema";
+
+/// Examples of `idl2schemata`.
+pub(crate) const IDL2SCHEMATA: &str = "\
+Examples:
+  avro-sql idl2schemata shop.avdl schemas/";

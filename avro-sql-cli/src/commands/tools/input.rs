@@ -12,6 +12,7 @@ use std::time::Duration;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use avro_arrow::container::{Framer, Header, RawBlock};
+use avro_arrow::idl::Document;
 use avro_arrow::schema::{MergedSchema, Schema};
 use avro_arrow::{DamagedBlock, Limits, OnCorruptBlock};
 use avro_datafusion::{AvroOptions, PartitionColumns, StoredFile};
@@ -169,11 +170,12 @@ impl Input {
 
     /// Reads the schema of a data file or schema file.
     pub(super) fn schema(&self, reading: &AvroOptions) -> Result<Schema> {
-        let path = match &self.place {
-            InputLocation::Local(path) => Some(path.path.as_path()),
-            InputLocation::Stdin | InputLocation::Stored(..) => None,
-        };
-        schema::schema_in(self.open()?, &self.name(), path, reading)
+        schema::schema_in(self.open()?, &self.name(), self.path(), reading)
+    }
+
+    /// Reads the types and the protocol of an Avro IDL file, a protocol, or another file with a schema.
+    pub(super) fn document(&self, reading: &AvroOptions) -> Result<Document> {
+        schema::document_in(self.open()?, &self.name(), self.path(), reading)
     }
 
     /// Opens it and parses its header.

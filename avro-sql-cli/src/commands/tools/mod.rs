@@ -10,13 +10,15 @@ mod explain;
 mod failures;
 mod fragment;
 mod fromjson;
+mod idl;
 mod input;
 mod meta;
 mod ordered;
 mod out;
-mod pretty;
+pub(crate) mod pretty;
 mod random;
 mod recodec;
+mod registry;
 mod repair;
 mod schema;
 mod text;
@@ -48,9 +50,11 @@ pub(crate) use count::Count;
 pub(crate) use explain::Explain;
 pub(crate) use fragment::{Fragment, FragmentTo};
 pub(crate) use fromjson::{FromJson, SchemaSource};
+pub(crate) use idl::{Idl, Schemata};
 pub(crate) use meta::{Meta, MetaFields};
 pub(crate) use random::Random;
 pub(crate) use recodec::Recodec;
+pub(crate) use registry::{RegistryAction, RegistryTool};
 pub(crate) use repair::{Keep, Repair};
 pub(crate) use schema::{Compat, ShowSchema};
 pub(crate) use text::{FromText, ToText};
@@ -94,6 +98,12 @@ pub(crate) enum ToolTask {
     FromText(FromText),
     /// Print a file of bytes as lines of text.
     ToText(ToText),
+    /// Print the JSON of Avro IDL.
+    Idl(Idl),
+    /// Write the types of Avro IDL to schema files.
+    Schemata(Schemata),
+    /// Ask a schema registry.
+    Registry(RegistryTool),
 }
 
 /// The compression of an output file.
@@ -145,11 +155,13 @@ impl ToolTask {
             ToolTask::Concat(task) => &task.inputs,
             ToolTask::Recodec(task) => std::slice::from_ref(&task.input),
             ToolTask::Repair(task) => std::slice::from_ref(&task.input),
-            ToolTask::Random(_) => &[],
+            ToolTask::Random(_) | ToolTask::Registry(_) => &[],
             ToolTask::Explain(task) => std::slice::from_ref(&task.input),
             ToolTask::Fragment(task) => std::slice::from_ref(&task.input),
             ToolTask::FromText(task) => std::slice::from_ref(&task.input),
             ToolTask::ToText(task) => std::slice::from_ref(&task.input),
+            ToolTask::Idl(task) => std::slice::from_ref(&task.input),
+            ToolTask::Schemata(task) => std::slice::from_ref(&task.input),
         }
     }
 
@@ -157,6 +169,7 @@ impl ToolTask {
     fn needs_no_bar(&self) -> bool {
         let output = match self {
             ToolTask::Schema(_) | ToolTask::Compat(_) | ToolTask::Explain(_) => return true,
+            ToolTask::Idl(_) | ToolTask::Schemata(_) => return true,
             ToolTask::Count(_) | ToolTask::Meta(_) => return io::stdout().is_terminal(),
             ToolTask::Cat(task) => &task.output,
             ToolTask::ToJson(task) => &task.output,
@@ -165,8 +178,8 @@ impl ToolTask {
             ToolTask::Recodec(task) => &task.output,
             // Its report comes at the end.
             ToolTask::Repair(_) => return false,
-            // It reads nothing.
-            ToolTask::Random(_) => return true,
+            // They read nothing.
+            ToolTask::Random(_) | ToolTask::Registry(_) => return true,
             ToolTask::Fragment(task) => &task.output,
             ToolTask::FromText(task) => &task.output,
             ToolTask::ToText(task) => &task.output,
@@ -199,6 +212,9 @@ impl ToolTask {
             ToolTask::Fragment(task) => task.run(only(inputs)?, context),
             ToolTask::FromText(task) => task.run(only(inputs)?, context),
             ToolTask::ToText(task) => task.run(only(inputs)?, context),
+            ToolTask::Idl(task) => task.run(only(inputs)?, context),
+            ToolTask::Schemata(task) => task.run(only(inputs)?, context),
+            ToolTask::Registry(task) => task.run(context),
         }
     }
 }

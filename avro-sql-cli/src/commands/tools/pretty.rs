@@ -1,7 +1,7 @@
 //! Indents the JSON text of one value, two spaces for each level.
 
 /// Appends the indented text and a line break.
-pub(super) fn pretty(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn pretty(text: &[u8], out: &mut Vec<u8>) {
     let mut depth = 0;
     let mut bytes = text.iter().copied().peekable();
     let line = |depth: usize, out: &mut Vec<u8>| {

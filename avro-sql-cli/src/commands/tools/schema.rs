@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use arrow::datatypes::{DataType, Field};
+use avro_arrow::idl::Document;
 use avro_arrow::json::{Decoder, Form};
 use avro_arrow::schema::Fingerprint;
 use avro_arrow::{Options, Program, Severity, tagged};
 use avro_datafusion::AvroOptions;
 
 use super::Context;
+use super::idl;
 use super::input::{Input, merged};
 use super::out::Out;
 use crate::error::{Error, Result, print_note};
@@ -32,6 +34,10 @@ pub(crate) struct Compat {
 
 impl ShowSchema {
     pub(super) fn run(&self, inputs: &[Input], context: &Context) -> Result<()> {
+        if let (SchemaForm::Idl, false, [input]) = (self.form, self.merged, inputs) {
+            let printed = input.document(&context.reading)?.to_idl().map_err(|e| input.failed(e))?;
+            return self.put(&idl::text_of(printed));
+        }
         let (schema, name) = if self.merged {
             let merged = merged(inputs, context)?;
             merged.fields.iter().for_each(|field| print_note(&field.to_string()));
@@ -79,6 +85,7 @@ impl ShowSchema {
                 text
             }
             SchemaForm::Canonical => format!("{}\n", schema.canonical_form()),
+            SchemaForm::Idl => idl::text_of(Document::from_schema(&schema, context.limits())?.to_idl()?),
             SchemaForm::Fingerprint(hash) => {
                 let fingerprint = match hash {
                     Hash::Rabin => Fingerprint::Rabin(schema.rabin()),
@@ -88,6 +95,10 @@ impl ShowSchema {
                 format!("{fingerprint}\n")
             }
         };
+        self.put(&text)
+    }
+
+    fn put(&self, text: &str) -> Result<()> {
         let mut out = Out::create(&self.output)?;
         out.put(text.as_bytes())?;
         out.commit()
@@ -127,7 +138,7 @@ impl Compat {
 }
 
 /// Indents JSON; returns text that is not JSON (such as numbers beyond `f64`) unchanged.
-fn pretty(json: &str) -> String {
+pub(super) fn pretty(json: &str) -> String {
     let mut text = serde_json::from_str::<serde_json::Value>(json)
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| json.to_owned());
