@@ -229,7 +229,8 @@ fn evolved_directories_resolve_the_same() {
         {"name":"c","type":{"type":"enum","name":"C","symbols":["BLUE","GREEN","RED"],"default":"RED"}},
         {"name":"more","type":["null","string"],"default":null},{"name":"n","type":"int","default":7},
         {"name":"t","type":"string","default":"none"}]}"#;
-    let old_row = |id: i64| Value::Record(vec![id.into(), Value::Float(0.1 + id as f32), (id % 2).into(), "g".into()]);
+    let float = |v: f32| Value::Fixed(v.to_le_bytes().to_vec());
+    let old_row = |id: i64| Value::Record(vec![id.into(), float(0.1 + id as f32), (id % 2).into(), "g".into()]);
     let new_row = |id: i64| {
         let more = (id % 2 == 0).then_some("m").into();
         Value::Record(vec![id.into(), Value::Double(0.3), (id % 3).into(), more, 1.into(), "t".into()])
@@ -331,7 +332,7 @@ fn values_that_parquet_would_change_stay_with_avro() {
         {{"name":"e","type":{{"type":"record","name":"Empty","fields":[]}}}},
         {{"name":"l","type":{{"type":"array","items":{decimal}}}}}]}}"#
     );
-    let bytes = |n: i64| Value::Bytes(n.to_be_bytes().to_vec());
+    let bytes = |n: i64| Value::Text(n.to_be_bytes().to_vec());
     let row = |id: i64, d: i64, l: i64| {
         Value::Record(vec![id.into(), bytes(d), Value::Record(vec![]), Value::Array(vec![bytes(l)])])
     };
