@@ -11,6 +11,7 @@
 mod absent;
 mod array;
 mod arrows;
+mod caches;
 mod copy;
 mod definitions;
 mod groups;
@@ -42,6 +43,7 @@ mod unsupported;
 mod walk;
 mod words;
 
+pub(crate) use caches::cache;
 pub(crate) use definitions::{Definitions, define};
 pub(crate) use parameters::Parameters;
 pub(crate) use words::is_keyword;
