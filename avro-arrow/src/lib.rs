@@ -122,5 +122,6 @@ pub use limits::Limits;
 pub use options::{Decimals, Enums, FieldMatch, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames, Unions};
 pub use program::Program;
 pub use writer::{
-    Blocks, Encoder, ParallelWriter, WriteOptions, Writer, WriterBuilder, WrittenBlock, derived_schema, renamed_fields,
+    Blocks, Encoder, MessageEncoder, ParallelWriter, WriteOptions, Writer, WriterBuilder, WrittenBlock, derived_schema,
+    renamed_fields,
 };

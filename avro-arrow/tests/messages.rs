@@ -6,7 +6,7 @@ use arrow_array::{Array, Int64Array, RecordBatch, StringViewArray};
 use arrow_select::concat::concat_batches;
 use avro_arrow::message::{Framing, IdWidth, MessageBatch, MessageDecoder, SchemaId, SchemaStore, ValueChecks};
 use avro_arrow::schema::Schema;
-use avro_arrow::{Error, ErrorKind, Options, Program, Strings};
+use avro_arrow::{Error, ErrorKind, MessageEncoder, Options, Program, Strings};
 use avro_testing::oracle::{on_some_cpu, reference_batch};
 use avro_testing::{check_all, check_seeds, corrupt, random_options, random_rows, random_schema, wire};
 use serde_json::Value as Json;
@@ -130,10 +130,7 @@ fn damaged_messages_are_rejected_and_others_kept() {
             "a value runs past the end of its message (field tags, message 1, offset in message 11)",
         ),
         ("00 00000001 0202000202ff0000", "a string is not valid UTF-8 (field tags[], message 1, offset in message 9)"),
-        (
-            "00 00000001 020200000000",
-            "1 bytes are left in the message after its value (message 1, offset in message 10)",
-        ),
+        ("00 00000001 020200000000", "1 byte is left in the message after its value (message 1, offset in message 10)"),
         // As long as two messages.
         (
             "00 00000001 02020000000202000000",
@@ -312,6 +309,58 @@ fn decode_of_random_messages_equals_reference() {
     // Guards against generators that stop making a kind of case: at most half of the 20,985 rows, 785 rejected
     // messages, 120 schemas with several writers and 43 with a reader's that these seeds have.
     assert!(rows > 5_000 && refused > 200 && several > 50 && resolved > 20, "{rows} {refused} {several} {resolved}");
+}
+
+#[test]
+fn encoded_rows_of_random_schemas_decode_to_the_same_batch() {
+    let (mut rows, mut prefixed) = (0, 0);
+    check_seeds(0..120, |rng| {
+        let schema = schema(&random_schema(rng));
+        let options = Options::default().with_batch_size(1 << 16);
+        let Ok(program) = Program::compile(&schema, &options) else { return };
+        let bare = (Framing::Bare, SchemaId::Unnamed);
+        let others = [
+            (Framing::Confluent, SchemaId::Number(7)),
+            (Framing::Apicurio(IdWidth::Eight), SchemaId::Number(7)),
+            (Framing::SingleObject, SchemaId::Rabin(schema.rabin())),
+        ];
+        let (framing, id) = rng.pick(bare, &others);
+        let decode = |messages: &mut dyn Iterator<Item = Vec<u8>>| {
+            let mut store = SchemaStore::new();
+            store.insert(id, schema.clone());
+            let mut decoder = MessageDecoder::new(framing, store, &options);
+            for message in messages {
+                decoder.decode(&message).unwrap();
+            }
+            let (batch, found, rejected) = all(&mut decoder, 1 << 16);
+            assert!(rejected.is_empty(), "{rejected:?}");
+            (batch, found.len())
+        };
+        let n_messages = rng.pick(10, &[1, 3, 300]);
+        let messages = (0..n_messages).map(|_| {
+            let mut message = vec![];
+            framing.write_prefix(id, &mut message).unwrap();
+            message.extend(random_rows(rng, &schema, 1));
+            message
+        });
+        let messages: Vec<_> = messages.collect();
+        let (Some(batch), _) = decode(&mut messages.iter().cloned()) else { return };
+        let arrow = program.arrow_schema().clone();
+        let encoder = match MessageEncoder::new(&arrow, Some(&schema), framing, id, &options.limits) {
+            Ok(encoder) => encoder,
+            // Names that only the writer rejects.
+            Err(error) => return assert!(matches!(error.kind(), ErrorKind::Argument { .. }), "{error}"),
+        };
+        let encoded = encoder.encode(&batch).unwrap();
+        assert_eq!(encoded.len(), batch.num_rows());
+        assert_eq!(encoded.null_count(), 0);
+        let (again, n) = decode(&mut encoded.iter().flatten().map(<[u8]>::to_vec));
+        assert_eq!(n, batch.num_rows());
+        assert_eq!(again.unwrap().columns(), batch.columns(), "{}", schema.json());
+        rows += n;
+        prefixed += usize::from(framing != Framing::Bare);
+    });
+    assert!(rows > 2_000 && prefixed > 40, "{rows} {prefixed}");
 }
 
 #[test]

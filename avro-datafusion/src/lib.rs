@@ -48,6 +48,7 @@ mod scan;
 mod stores;
 mod table;
 mod functions;
+mod avro_functions;
 pub mod compat;
 mod sql_functions;
 mod session;
@@ -62,6 +63,7 @@ pub use avro_arrow::{
     Codec, DamagedBlock, Decimals, Enums, FieldMatch, Limits, LogicalMaps, OnCorruptBlock, Options, Strings, TypeNames,
     Unions,
 };
+pub use avro_functions::takes_avro_options;
 pub use diagnostics::observer::ScanObserver;
 pub use error::file_error;
 pub use functions::{

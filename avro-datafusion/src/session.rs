@@ -1,5 +1,6 @@
 //! Registration of Avro with DataFusion sessions.
 
+use crate::avro_functions;
 use crate::compat;
 use crate::functions;
 use crate::listing::paths::Paths;
@@ -39,6 +40,8 @@ pub fn new_session(config: SessionConfig) -> Result<SessionContext> {
 ///   ([`AvroIndexFunc`](crate::AvroIndexFunc)) and `avro_options` ([`AvroOptionsFunc`](crate::AvroOptionsFunc)).
 /// - Object stores: paths may be URLs of S3, Google Cloud Storage, Azure and web servers in any statement, see
 ///   [`ObjectStores`](crate::ObjectStores).
+/// - The functions `from_avro`, `to_avro`, `avro_to_json`, `json_to_avro`, `from_avro_file`, `avro_schema_id` and
+///   `avro_error`, for Avro bytes in columns.
 /// - `map['key']` for maps whose keys are string views.
 ///
 /// # Errors
@@ -67,6 +70,7 @@ pub fn register_all_with(ctx: &SessionContext, options: AvroOptions) -> Result<(
     }
     state.register_file_format(Arc::new(AvroFormatFactory::new(options.clone())), true)?;
     functions::register(&mut state, &options)?;
+    avro_functions::register(&mut state, &options)?;
     state.table_factories_mut().insert("AVRO".to_owned(), Arc::new(AvroTableFactory::new(options)));
     compat::register(&mut state)?;
     let catalogs = Arc::clone(state.catalog_list());

@@ -18,6 +18,9 @@ impl fmt::Display for Error {
             (ErrorKind::Value(Fault::End), _) if at.message.is_some() => {
                 f.write_str("a value runs past the end of its message")?
             }
+            (ErrorKind::Value(Fault::TrailingBytes(1)), _) if at.message.is_some() => {
+                f.write_str("1 byte is left in the message after its value")?;
+            }
             (ErrorKind::Value(Fault::TrailingBytes(n)), _) if at.message.is_some() => {
                 write!(f, "{n} bytes are left in the message after its value")?;
             }

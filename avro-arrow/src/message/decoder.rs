@@ -107,6 +107,11 @@ impl MessageDecoder {
         self.writers.first().map(|writer| writer.program.arrow_schema())
     }
 
+    /// Returns the index that the next message will have.
+    pub fn next_index(&self) -> u64 {
+        self.n_messages
+    }
+
     /// Returns the number of messages that wait for [`flush`](Self::flush).
     pub fn len(&self) -> usize {
         self.full.iter().map(Chunk::n_messages).sum::<usize>() + self.filling.n_messages
@@ -135,8 +140,16 @@ impl MessageDecoder {
     /// - [`ErrorKind::Limit`]: the message is larger than [`Limits::block_bytes`](crate::Limits::block_bytes).
     /// - With [`ValueChecks::OnDecode`], any error in its datum.
     pub fn decode(&mut self, message: &[u8]) -> Result<u64> {
+        self.decode_in(self.framing, message)
+    }
+
+    /// Adds a message in a framing of its own, such as one that [`Framing::detect`] returned.
+    ///
+    /// # Errors
+    /// Fails as [`decode`](Self::decode) does.
+    pub fn decode_in(&mut self, framing: Framing, message: &[u8]) -> Result<u64> {
         let number = self.next_number();
-        let taken = match self.framing.split(message) {
+        let taken = match framing.split(message) {
             Ok((id, datum)) => self.take(number, id, datum, message.len() - datum.len()),
             Err(error) => Err(error),
         };

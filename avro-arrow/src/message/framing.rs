@@ -88,6 +88,20 @@ impl Framing {
         split.ok_or_else(|| at_start(ErrorKind::ShortMessage { framing: self.name(), len: message.len() }))
     }
 
+    /// Returns the framing that a message seems to have, by its first bytes; `None` if it has no prefix.
+    ///
+    /// A bare datum may start with any bytes, so this is a guess unless all messages are known to have a prefix.
+    /// Wide ids of [`Apicurio`](Self::Apicurio) are told by their first four bytes, which are 0 below 2^32.
+    pub fn detect(message: &[u8]) -> Option<Framing> {
+        match message {
+            [0xc3, 0x01, ..] if message.len() >= 10 => Some(Framing::SingleObject),
+            [NUMBER, 0, 0, 0, 0, _, _, _, _, ..] => Some(Framing::Apicurio(IdWidth::Eight)),
+            [NUMBER, ..] if message.len() >= 5 => Some(Framing::Confluent),
+            [GUID, ..] if message.len() >= 17 => Some(Framing::Confluent),
+            _ => None,
+        }
+    }
+
     /// Appends the prefix of a message of this schema. The caller appends the datum.
     ///
     /// # Errors
@@ -201,6 +215,22 @@ mod tests {
                 assert_eq!(error.position().offset_in_message, Some(0));
             }
         });
+    }
+
+    #[test]
+    fn detect_tells_framings_by_first_bytes() {
+        let cases: [(&[u8], Option<Framing>); 9] = [
+            (b"\xc3\x01\x8f\x5c\x39\x3f\x1a\xd5\x75\x72", Some(Framing::SingleObject)),
+            (b"\xc3\x01\x8f\x5c", None),
+            (b"\0\0\0\0\x07\x02", Some(Framing::Confluent)),
+            (b"\0\0\0\0\0\0\0\0\x07\x02", Some(APICURIO)),
+            (b"\0\0\0\0", None),
+            (b"\x01\x12\x34\x56\x78\x9a\xbc\xde\xf0\x01\x02\x03\x04\x05\x06\x07\x08", Some(Framing::Confluent)),
+            (b"\x01\x12", None),
+            (b"\x02\x04", None),
+            (b"", None),
+        ];
+        check_all(cases, |(message, framing)| assert_eq!(Framing::detect(message), framing, "{message:?}"));
     }
 
     #[test]

@@ -12,13 +12,13 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
 use url::{Host, Url};
 
 /// How long opening a connection, and its TLS handshake, may take.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often each side asks the other whether it is still there, also while a connection is idle.
-pub(super) const PING_INTERVAL: Duration = Duration::from_secs(3);
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long the answer may take. Connections have threads of their own, so that busy workers answer too.
-pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Bytes of the shortest token that is accepted: 16 random letters cannot be guessed over a network.
 const TOKEN_BYTES_MIN: usize = 16;

@@ -3,6 +3,7 @@
 //! `datafusion-distributed` 4.0 sends functions by name alone, and `datafusion-proto` 55.2 loses a few things without
 //! an error. Plans with these stay on one machine.
 
+use crate::avro_functions::reads_schema_files;
 use crate::compat;
 use crate::proto::functions::{KnownFunctions, Table, describe, extends, is_own, kind_of, register};
 use crate::proto::{AvroCodec, file_scan};
@@ -154,6 +155,9 @@ fn why_local_expr(
     }
     let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>() else { return Ok(None) };
     let function = call.fun();
+    if reads_schema_files(call) {
+        return Ok(Some(format!("{}() reads a schema file of this machine", function.name())));
+    }
     if compat::is_subquery(function) {
         return Ok(Some(describe(function)));
     }

@@ -19,7 +19,6 @@ mod read_files;
 mod schema;
 mod wait;
 
-#[cfg(feature = "sql")]
 pub(crate) use wait::wait;
 
 pub(crate) use arguments::TableArguments;

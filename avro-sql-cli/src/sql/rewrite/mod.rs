@@ -15,6 +15,7 @@ mod copy;
 mod definitions;
 mod groups;
 mod lambdas;
+mod named_options;
 mod names;
 mod numbers;
 mod parameters;

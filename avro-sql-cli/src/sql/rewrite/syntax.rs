@@ -2,6 +2,7 @@
 //!
 //! - `ARRAY(SELECT ..)`, see [`mod@array`]; `x = ANY(l)`, see [`quantified`];
 //! - timestamps and time zones, see [`time`];
+//! - named options of functions, see [`named_options`];
 //! - `a IS DISTINCT FROM b`, which is `NOT a <=> b`;
 //! - `SELECT DISTINCT a.b .. ORDER BY a.b`, where it does not recognize the two as equal.
 
@@ -14,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
     UnaryOperator, Value, VisitorMut,
 };
 
-use super::{array, quantified, time};
+use super::{array, named_options, quantified, time};
 
 /// Applies all rewrites.
 pub(super) struct Syntax;
@@ -33,6 +34,7 @@ impl VisitorMut for Syntax {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
         array::rewrite(expr);
+        named_options::rewrite(expr);
         quantified::rewrite(expr);
         ControlFlow::Continue(())
     }

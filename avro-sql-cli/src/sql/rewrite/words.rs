@@ -147,10 +147,12 @@ fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
             continue;
         }
         if let Token::Word(word) = token
-            && before.as_ref().is_some_and(begins_column)
-            && ends_column(next.as_ref(), word.keyword)
-            && !(is_signed && word.keyword == Keyword::INTERVAL)
-            && (KEYWORDS.contains(&word.keyword) || is_first_item(word.keyword, before.as_ref(), next.as_ref()))
+            && (is_part(before.as_ref(), next.as_ref())
+                || before.as_ref().is_some_and(begins_column)
+                    && ends_column(next.as_ref(), word.keyword)
+                    && !(is_signed && word.keyword == Keyword::INTERVAL)
+                    && (KEYWORDS.contains(&word.keyword)
+                        || is_first_item(word.keyword, before.as_ref(), next.as_ref())))
         {
             // The parser would recognize `from` again unless it is quoted; MySQL's quotes leave the case open.
             word.quote_style = (word.keyword == Keyword::FROM).then_some('`');
@@ -158,6 +160,11 @@ fn columns_named_like_keywords(tokens: &mut [TokenWithSpan]) {
         }
         before = Some(token.clone());
     }
+}
+
+/// Whether the word between these tokens is the name of a field, as in `e.user.name`.
+fn is_part(before: Option<&Token>, next: Option<&Token>) -> bool {
+    before == Some(&Token::Period) && next != Some(&Token::LParen)
 }
 
 /// Whether this is a column in `SELECT all, ..` rather than a quantifier.

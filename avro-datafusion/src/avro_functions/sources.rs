@@ -1,0 +1,194 @@
+//! Where the schemas of a call come from: text, a schema file, a data file, or a directory with a file for each id.
+
+use super::call::CallConstants;
+use crate::io::object_version::ObjectSnapshot;
+use crate::listing::list::{ListedFile, list_some};
+use crate::listing::location::Location;
+use crate::options::read::AvroOptions;
+use crate::schema_file::{parse_schema, schema_text};
+use avro_arrow::container::Header;
+use avro_arrow::message::SchemaId;
+use avro_arrow::schema::Schema;
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use std::path::Path;
+
+/// Names of types that are schemas without quotes.
+const PRIMITIVES: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
+
+/// Bytes of a file that are read first: all of most schema files, and most headers.
+const FIRST_BYTES: u64 = 256 << 10;
+
+/// A schema, and the files that it comes from as they were when it was loaded.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded<T> {
+    pub(super) value: T,
+    pub(super) files: Vec<ListedFile>,
+}
+
+/// The schemas of a call.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// The schema argument.
+    pub(super) given: Option<Schema>,
+    /// The schemas of the option `schemas`.
+    pub(super) known: Option<Vec<(SchemaId, Schema)>>,
+    /// The read options of the session.
+    pub(super) options: AvroOptions,
+}
+
+/// Loads the schemas of a call.
+pub(super) async fn load_sources(
+    call: &CallConstants,
+    runtime: &RuntimeEnv,
+    options: &AvroOptions,
+) -> Result<Loaded<Sources>> {
+    let mut files = vec![];
+    let given = match &call.schema {
+        Some(text) if is_text(text) => Some(parse(text, options)?),
+        Some(path) => {
+            let loaded = load(path, runtime, options).await?;
+            files.extend(loaded.files);
+            Some(loaded.value)
+        }
+        None => None,
+    };
+    let known = match call.option("schemas") {
+        Some(directory) => {
+            let loaded = load_all(directory, runtime, options).await?;
+            files.extend(loaded.files);
+            Some(loaded.value)
+        }
+        None => None,
+    };
+    Ok(Loaded { value: Sources { given, known, options: options.clone() }, files })
+}
+
+/// Whether this is the text of a schema, not the path of a file.
+pub(super) fn is_text(schema: &str) -> bool {
+    schema.trim_start().starts_with(['{', '[', '"']) || PRIMITIVES.contains(&schema.trim())
+}
+
+/// Parses the text of a schema.
+pub(super) fn parse(text: &str, options: &AvroOptions) -> Result<Schema> {
+    let text = text.trim();
+    let quoted = PRIMITIVES.contains(&text).then(|| format!("\"{text}\""));
+    let parsed = parse_schema(quoted.as_deref().unwrap_or(text), None, &options.imports, &options.limits);
+    parsed.map_err(|e| DataFusionError::External(Box::new(e)))
+}
+
+/// Loads the schema of a schema file or data file, local or in an object store.
+async fn load(path: &str, runtime: &RuntimeEnv, options: &AvroOptions) -> Result<Loaded<Schema>> {
+    let locations = Location::parse(path)?;
+    let listings = list_some(&locations, runtime, "").await?;
+    let Some(file) = listings.first().and_then(|listing| listing.files.first()) else {
+        return plan_err!("no such file: {path}");
+    };
+    let schema = schema_of(file, options).await?;
+    Ok(Loaded { value: schema, files: vec![file.clone()] })
+}
+
+/// Loads the schemas of a directory: files with the name of an id, such as `7.avsc`, and others by their fingerprints.
+async fn load_all(
+    directory: &str,
+    runtime: &RuntimeEnv,
+    options: &AvroOptions,
+) -> Result<Loaded<Vec<(SchemaId, Schema)>>> {
+    let locations = Location::parse(directory)?;
+    let listings = list_some(&locations, runtime, ".avsc").await?;
+    let mut schemas = vec![];
+    let mut files = vec![];
+    for file in listings.iter().flat_map(|listing| &listing.files) {
+        let schema = schema_of(file, options).await?;
+        schemas.extend(id_of(file).map(|id| (id, schema.clone())));
+        schemas.push((SchemaId::Rabin(schema.rabin()), schema));
+        files.push(file.clone());
+    }
+    if schemas.is_empty() {
+        return plan_err!("no schema files (.avsc) in {directory}");
+    }
+    Ok(Loaded { value: schemas, files })
+}
+
+async fn schema_of(file: &ListedFile, options: &AvroOptions) -> Result<Schema> {
+    let name = file.name();
+    let limits = &options.limits;
+    let snapshot = ObjectSnapshot::new(file.object.clone());
+    let failed = |e: avro_arrow::Error| DataFusionError::External(Box::new(e.in_file(&name)));
+    let mut wanted = FIRST_BYTES;
+    loop {
+        let end = wanted.min(file.object.size);
+        let bytes = snapshot.read(file.store.as_ref(), 0..end, &name).await?.bytes;
+        let is_data = bytes.starts_with(b"Obj\x01");
+        let header = if is_data { Header::parse(&bytes, limits).map_err(failed)? } else { None };
+        if let Some(header) = header {
+            return Ok(header.schema);
+        }
+        if end < file.object.size && wanted <= limits.metadata_bytes as u64 {
+            wanted *= 8;
+            continue;
+        }
+        if is_data {
+            return plan_err!("{name}: the header is cut short, or larger than {} bytes", limits.metadata_bytes);
+        }
+        if end < file.object.size {
+            return plan_err!("{name}: larger than {} bytes, the limit for a schema", limits.metadata_bytes);
+        }
+        let text = schema_text(&bytes).map_err(|e| plan_datafusion_err!("{name}: {e}"))?;
+        // Types that the file names are searched beside it if it is local.
+        let beside = Path::new(&name);
+        let beside = beside.exists().then_some(beside);
+        return parse_schema(&text, beside, &options.imports, limits).map_err(failed);
+    }
+}
+
+/// Returns the id that is the name of a file: a number, or a GUID.
+fn id_of(file: &ListedFile) -> Option<SchemaId> {
+    let name = file.object.location.filename()?;
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    if !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit()) {
+        return stem.parse().ok().map(SchemaId::Number);
+    }
+    guid(stem).map(SchemaId::Guid)
+}
+
+/// Parses a GUID: 32 hex digits in groups of 8, 4, 4, 4 and 12.
+fn guid(text: &str) -> Option<[u8; 16]> {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    if lengths != [8, 4, 4, 4, 12] || !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return None;
+    }
+    Some(u128::from_str_radix(&groups.concat(), 16).ok()?.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use avro_testing::check_all;
+
+    #[test]
+    fn is_text_tells_schemas_from_paths() {
+        let cases = [
+            ("\"int\"", true),
+            (" {\"type\"", true),
+            ("[]", true),
+            ("long", true),
+            ("longer", false),
+            ("a.avsc", false),
+        ];
+        check_all(cases, |(schema, expected)| assert_eq!(is_text(schema), expected, "{schema}"));
+    }
+
+    #[test]
+    fn guid_is_parsed_in_its_usual_form_only() {
+        let cases = [
+            ("12345678-9abc-def0-0102-030405060708", Some(0x12)),
+            ("123456789abcdef00102030405060708", None),
+            ("12345678-9abc-def0-0102-03040506070g", None),
+            ("12345678-9abc-def0-0102-0304050607", None),
+            ("", None),
+        ];
+        check_all(cases, |(text, first)| assert_eq!(guid(text).map(|guid| guid[0]), first, "{text}"));
+    }
+}
