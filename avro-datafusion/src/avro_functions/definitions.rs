@@ -42,7 +42,7 @@ pub(super) const FUNCTIONS: [AvroDefinition; 7] = [
         usage: "to_avro(value[, schema], ..)",
         about: "A value as an Avro message. Without `schema` it is made of the type of the value. Options: `framing`, \
             `id`.",
-        example: "to_avro(named_struct('a', 3, 'b', 'x'))",
+        example: "hex(to_avro(named_struct('a', 3, 'b', 'x')))",
         takes: Takes::Anything,
         prepare: Encoding::prepare,
     },
@@ -51,7 +51,7 @@ pub(super) const FUNCTIONS: [AvroDefinition; 7] = [
         usage: "avro_to_json(bytes, schema, ..)",
         about: "The value of an Avro message as JSON. Options: `form` (`plain`, or `avro` for the encoding of the \
             specification), and those of from_avro.",
-        example: "avro_to_json(x'04026106', '{\"type\": \"array\", \"items\": [\"string\", \"int\"]}')",
+        example: "avro_to_json(x'04000261020600', '{\"type\": \"array\", \"items\": [\"string\", \"int\"]}')",
         takes: Takes::Bytes,
         prepare: ToJson::prepare,
     },
@@ -59,7 +59,7 @@ pub(super) const FUNCTIONS: [AvroDefinition; 7] = [
         name: "json_to_avro",
         usage: "json_to_avro(json, schema, ..)",
         about: "JSON as an Avro message. Options: `form` (`plain`, or `avro`), `framing`, `id`, `on_error`.",
-        example: "json_to_avro('[1, 2]', '{\"type\": \"array\", \"items\": \"int\"}')",
+        example: "hex(json_to_avro('[1, 2]', '{\"type\": \"array\", \"items\": \"int\"}'))",
         takes: Takes::Text,
         prepare: FromJson::prepare,
     },

@@ -75,10 +75,17 @@ impl ToJson {
             Decoders::Known(known) => known.get(&id).map(|decoder| &**decoder),
         };
         let Some(decoder) = decoder else { return Err(ErrorKind::UnknownSchema { id: id.to_string() }.into()) };
-        let n_read = decoder.decode(datum, out)?;
+        let prefix = (message.len() - datum.len()) as u64;
+        let of_message = |error: Error| {
+            error.at(|position| {
+                position.offset_in_message = position.offset_in_block.take().map(|offset| offset + prefix);
+                (position.row, position.message) = (None, Some(0));
+            })
+        };
+        let n_read = decoder.decode(datum, out).map_err(of_message)?;
         match datum.len() - n_read {
             0 => Ok(()),
-            left => Err(Error::from(Fault::TrailingBytes(left as u64))),
+            left => Err(of_message(Error::from(Fault::TrailingBytes(left as u64)))),
         }
     }
 }
