@@ -111,7 +111,7 @@ pub fn is_idl(text: &str, path: Option<&Path>) -> bool {
         text.strip_prefix(*word).is_some_and(|rest| rest.starts_with(|c: char| c.is_whitespace() || c == '/'))
     };
     let by_name = path.is_some_and(|path| has_extension(path, &["avdl"]));
-    !is_json && (by_name || text.starts_with('@') || IDL_WORDS.iter().any(|word| is_word(&word)))
+    !is_json && (by_name || text.starts_with('@') || IDL_WORDS.iter().any(is_word))
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {

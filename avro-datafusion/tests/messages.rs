@@ -56,8 +56,11 @@ fn event(n: i8) -> Vec<u8> {
     out
 }
 
+/// Makes an array of messages.
+type MakeBytes = fn(Vec<Option<Vec<u8>>>) -> ArrayRef;
+
 /// Registers table `t` of 50 messages, of which some are null, in two batches.
-fn register(ctx: &SessionContext, bytes: fn(Vec<Option<Vec<u8>>>) -> ArrayRef) {
+fn register(ctx: &SessionContext, bytes: MakeBytes) {
     let batch = |from: i8, to: i8| {
         let keys = Int64Array::from_iter_values((from..to).map(i64::from));
         let values = bytes((from..to).map(|n| (n % 7 != 3).then(|| event(n))).collect());
@@ -136,7 +139,7 @@ async fn narrowed_queries_return_the_rows_of_whole_ones() {
 
 #[tokio::test]
 async fn all_types_of_bytes_are_decoded() {
-    let types: [fn(Vec<Option<Vec<u8>>>) -> ArrayRef; 3] = [
+    let types: [MakeBytes; 3] = [
         binary,
         |values| Arc::new(values.iter().map(Option::as_deref).collect::<LargeBinaryArray>()),
         |values| Arc::new(values.iter().map(Option::as_deref).collect::<BinaryViewArray>()),

@@ -56,8 +56,11 @@ impl FileObject {
     }
 }
 
-/// The locks of the file objects of all scans, by the process and the address of the object.
-static LOCKS: Mutex<Vec<(u32, usize, Weak<Mutex<()>>)>> = Mutex::new(vec![]);
+/// The process and the address of a file object, and its lock.
+type ObjectLock = (u32, usize, Weak<Mutex<()>>);
+
+/// The locks of the file objects of all scans.
+static LOCKS: Mutex<Vec<ObjectLock>> = Mutex::new(vec![]);
 
 /// Returns the lock of an object.
 fn lock_of(object: &Py<PyAny>) -> Arc<Mutex<()>> {

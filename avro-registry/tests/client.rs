@@ -221,7 +221,8 @@ async fn many_and_large_references_are_errors() {
         change(&mut limits);
         builder(&stub).limits(limits).build().unwrap()
     };
-    let cases: [(fn(&mut Limits), &str); 3] = [
+    type Change = fn(&mut Limits);
+    let cases: [(Change, &str); 3] = [
         (|limits| limits.references = 4, "over the limit references of 4"),
         (|limits| limits.reference_bytes = 200, "over the limit reference_bytes of 200"),
         (|limits| limits.answer_bytes = 100, "over the limit answer_bytes of 100"),

@@ -30,7 +30,7 @@ impl CallConstants {
     pub(super) fn parse(function: &str, usage: &str, arguments: &[Option<&ScalarValue>]) -> Result<CallConstants> {
         let mut texts = Vec::with_capacity(arguments.len());
         for argument in arguments {
-            match argument.map(|value| text(value)) {
+            match argument.map(text) {
                 Some(Some(text)) => texts.push(text),
                 Some(None) => return plan_err!("{function}: the schema and the options must not be NULL; use {usage}"),
                 None => {

@@ -67,10 +67,12 @@ mod tests {
     #[test]
     fn address_is_given_or_that_of_the_environment() {
         const ANY: &str = "from_avro";
-        let url = ("registry", "http://r");
-        let cases: [(&str, Option<&str>, &[(&str, &str)], bool, Option<&str>); 11] = [
-            (ANY, None, &[url], false, Some("http://r")),
-            (ANY, Some("int"), &[url], true, Some("http://r")),
+        const URL: (&str, &str) = ("registry", "http://r");
+        type Case = (&'static str, Option<&'static str>, &'static [(&'static str, &'static str)], bool, Expected);
+        type Expected = Option<&'static str>;
+        let cases: [Case; 11] = [
+            (ANY, None, &[URL], false, Some("http://r")),
+            (ANY, Some("int"), &[URL], true, Some("http://r")),
             (ANY, None, &[("framing", "confluent")], true, Some("")),
             (ANY, None, &[("framing", "auto")], true, Some("")),
             (ANY, None, &[("framing", "confluent")], false, None),
@@ -87,7 +89,7 @@ mod tests {
             assert_eq!(address_of(function, &call, environment).unwrap(), expected);
         });
         let wrong: [&[(&str, &str)]; 3] =
-            [&[("registry", "http://a:hunter2@r")], &[url, ("schemas", "x/")], &[("subject", "s")]];
+            [&[("registry", "http://a:hunter2@r")], &[URL, ("schemas", "x/")], &[("subject", "s")]];
         for options in wrong {
             let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let error = address_of(ANY, &CallConstants { schema: None, options }, false).unwrap_err().to_string();
