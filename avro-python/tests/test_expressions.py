@@ -47,7 +47,13 @@ def row(at):
 
 
 DATA = container(SCHEMA, [row(at) for at in range(60)])
-F, V = pc.field, pc.scalar
+F = pc.field
+
+
+def V(value, kind=None):
+    return pc.scalar(value if kind is None else pa.scalar(value, kind))
+
+
 PYARROW = [
     *(pc_op for op in ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__") for pc_op in (
         getattr(F("id"), op)(3), getattr(F("n"), op)(V(3, pa.int32())), getattr(F("s"), op)("it's"),
