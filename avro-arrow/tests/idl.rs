@@ -271,12 +271,14 @@ fn sizes_are_limited() {
     let chain: String = (0..5000).map(|n| format!("record R{n} {{ R{} r; }}", n + 1)).collect();
     let many = format!("namespace {}; {}", "n".repeat(100_000), "record R { R? a; } ".repeat(300));
     let large = format!("// {}\nrecord R {{}}", "x".repeat(17 << 20));
+    let default = format!("record R {{ array<int> a = [{}0]; }}", "0,".repeat(70_000));
     let cases = [
         (nested, "exceeds the limit `nesting` (128)"),
         (json, "JSON of more than 128 levels"),
         (chain + "fixed R5000(1); ", "exceeds the limit `nesting` (128)"),
         (many, "names with their namespaces exceed the limit `metadata_bytes`"),
         (large, "exceeds the limit `metadata_bytes`"),
+        (default, "the default has too many values"),
     ];
     for (text, expected) in cases {
         let schema = Document::parse(&text, "", &mut Texts(Vec::new()), &Limits::default()).and_then(|d| d.json());

@@ -233,11 +233,7 @@ fn look_up(
 ) -> Result<Option<Schema>, ResolveError> {
     let asked = match id {
         SchemaId::Number(number) | SchemaId::Rabin(number) => resolver.call1(py, (number,)),
-        SchemaId::Guid(guid) => {
-            let digits = format!("{:032x}", u128::from_be_bytes(guid));
-            let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)].map(|(from, to)| &digits[from..to]);
-            resolver.call1(py, (parts.join("-"),))
-        }
+        SchemaId::Guid(_) => resolver.call1(py, (id.value(),)),
         _ => resolver.call1(py, (py.None(),)),
     };
     let json = match asked.and_then(|found| found.extract::<Option<String>>(py)) {

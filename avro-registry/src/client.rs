@@ -111,7 +111,8 @@ impl RegistryClient {
     /// Returns the newest version of a subject. It is asked for each time.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::NotFound`] if there is no such subject, and as [`RegistryClient::schema`] does.
+    /// Fails with [`ErrorKind::NotFound`] if the registry does not have the subject, and for the reasons of
+    /// [`RegistryClient::schema`].
     pub async fn latest(&self, subject: &str) -> Result<Arc<SchemaVersion>> {
         let link = self.subject_link(subject, None)?;
         let found = self.fetch_version(&link, subject).await?;
@@ -158,7 +159,7 @@ impl RegistryClient {
     /// Returns the numbers of the versions of a subject.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::NotFound`] if there is no such subject, and if the registry cannot be asked.
+    /// Fails with [`ErrorKind::NotFound`] if the registry does not have the subject, and if the request fails.
     pub async fn versions(&self, subject: &str) -> Result<Vec<u32>> {
         self.has_subjects()?;
         let path = format!("{}/versions", subject_path(subject)?);
@@ -200,8 +201,8 @@ impl RegistryClient {
     /// level that [`RegistryClient::compatibility_level`] returns.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::NotFound`] if there is no such version, and with [`ErrorKind::Refused`] if the schema is
-    /// invalid.
+    /// Fails with [`ErrorKind::NotFound`] if the registry does not have the version, and with
+    /// [`ErrorKind::Refused`] if the schema is invalid.
     pub async fn compatible(
         &self,
         subject: &str,

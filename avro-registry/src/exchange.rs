@@ -18,7 +18,7 @@ pub(crate) struct Reply {
     pub(crate) location: Option<String>,
 }
 
-/// Why there is no reply.
+/// The error of a request that got no reply.
 #[derive(Debug)]
 pub(crate) enum NoReply {
     /// Another try may succeed.

@@ -56,4 +56,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
 pub use retries::Retries;
 pub use secret::Secret;
-pub use subject::{ApicurioIds, Reference, SubjectStrategy, SubjectVersion, parse_id};
+pub use subject::{ApicurioIds, Reference, SubjectStrategy, SubjectVersion};

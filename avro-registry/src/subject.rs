@@ -1,7 +1,6 @@
 //! Subjects: their names, references between them, and how they become parts of a path.
 
 use crate::error::{Error, Result};
-use avro_arrow::message::SchemaId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A reference of a schema to a type in another subject.
@@ -46,19 +45,6 @@ impl SubjectVersion {
         }
         SubjectVersion { subject: text.to_owned(), version: None }
     }
-}
-
-/// Parses an id as registries write it: a number, or a GUID of 32 hex digits in groups of 8, 4, 4, 4 and 12.
-pub fn parse_id(text: &str) -> Option<SchemaId> {
-    if let Ok(number) = text.parse() {
-        return Some(SchemaId::Number(number));
-    }
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    if lengths != [8, 4, 4, 4, 12] || !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-        return None;
-    }
-    let guid = u128::from_str_radix(&text.replace('-', ""), 16).ok()?;
-    Some(SchemaId::Guid(guid.to_be_bytes()))
 }
 
 /// How producers name the subject of a schema.
@@ -141,19 +127,6 @@ mod tests {
         check_all(cases, |(text, subject, version)| {
             assert_eq!(SubjectVersion::parse(text), SubjectVersion { subject: subject.to_owned(), version });
         });
-    }
-
-    #[test]
-    fn id_is_number_or_guid() {
-        let guid = 0x1234_5678_9abc_def0_0102_0304_0506_0708_u128.to_be_bytes();
-        let cases = [
-            ("7", Some(SchemaId::Number(7))),
-            ("12345678-9abc-def0-0102-030405060708", Some(SchemaId::Guid(guid))),
-            ("123456789abcdef00102030405060708", None),
-            ("12345678-9abc-def0-0102-03040506070g", None),
-            ("orders-value", None),
-        ];
-        check_all(cases, |(text, id)| assert_eq!(parse_id(text), id, "{text}"));
     }
 
     #[test]

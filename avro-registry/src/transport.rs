@@ -187,7 +187,7 @@ impl Transport {
                 }
             };
             if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) {
-                // What a stranger refuses is no matter of credentials that it never got.
+                // Other servers get no credentials, so the error must not say that these are wrong.
                 if !is_own && matches!(reply.status, 401 | 403) {
                     let to = url.origin().ascii_serialization();
                     let reason = "which asks for credentials; give that address, as a redirect carries none";

@@ -27,7 +27,7 @@ pub(super) enum TokenKind {
     End,
 }
 
-/// The tokens of a file, of which the last is [`Kind::End`].
+/// The tokens of a file, of which the last is [`TokenKind::End`].
 #[derive(Debug)]
 pub(super) struct Tokens {
     pub(super) list: Vec<IdlToken>,
@@ -285,7 +285,7 @@ mod tests {
                 "1|-1|0x1F|1.5e-3|.5|-Infinity|+1.0|1e+5f|0x1p-3|0xe|-1|",
             ),
             ("a // b\nc /* d */ e /** f */ g /**/ h", "a|c|e|doc g|h|"),
-            ("/** a */ /* b */ c /** d */", "doc c|doc |"),
+            ("/** a */ /* b */ c /** d */", "doc c|doc "),
             ("Структура _a 文字", "Структура|_a|文字|"),
             ("a \u{1a} #", "a|"),
             ("\u{feff}a", "a|"),

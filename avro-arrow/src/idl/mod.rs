@@ -92,7 +92,7 @@ pub trait Import {
     /// Returns the file that `location` means in an import statement of the file `from`.
     ///
     /// # Errors
-    /// The reason why there is no such file.
+    /// Returns why the file cannot be read, such as `no such file`.
     fn import(&mut self, location: &str, from: &str) -> Result<Imported, String>;
 }
 

@@ -203,8 +203,15 @@ impl<'r> DocumentReader<'r> {
             }
         }
         for FieldDefault { kind, value, place } in &self.defaults {
-            if !fits(&self.types, kind, value, &mut STEPS_MAX.clone()) {
-                return Err(self.error(*place, "the default is not a value of its type"));
+            let mut steps = STEPS_MAX;
+            match (fits(&self.types, kind, value, &mut steps), steps) {
+                (true, _) => {}
+                (false, 0) => {
+                    let what =
+                        format!("the default has too many values: it takes more than {STEPS_MAX} steps to check");
+                    return Err(self.error(*place, what));
+                }
+                (false, _) => return Err(self.error(*place, "the default is not a value of its type")),
             }
         }
         let warnings = self.warnings.iter().map(|(place, what)| self.error(*place, what.clone()).to_string());

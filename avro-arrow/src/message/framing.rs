@@ -151,21 +151,46 @@ fn at_start(kind: ErrorKind) -> Error {
     Error::new(kind).at(|position| position.offset_in_message = Some(0))
 }
 
+impl SchemaId {
+    /// Parses an id as registries write it: a number, or a GUID of 32 hex digits in groups of 8, 4, 4, 4 and 12.
+    pub fn parse(text: &str) -> Option<SchemaId> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().ok().map(SchemaId::Number);
+        }
+        let lengths = text.split('-').map(str::len);
+        if !lengths.eq([8, 4, 4, 4, 12]) || !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+            return None;
+        }
+        let guid = u128::from_str_radix(&text.replace('-', ""), 16).ok()?;
+        Some(SchemaId::Guid(guid.to_be_bytes()))
+    }
+
+    /// Returns the id alone: a number, a GUID, or the 16 hex digits of a fingerprint; without an id, an empty text.
+    pub fn value(&self) -> String {
+        match self {
+            SchemaId::Rabin(fingerprint) => format!("{fingerprint:016x}"),
+            SchemaId::Number(number) => number.to_string(),
+            SchemaId::Guid(guid) => {
+                let byte = |(at, byte): (usize, &u8)| {
+                    let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+                    format!("{dash}{byte:02x}")
+                };
+                guid.iter().enumerate().map(byte).collect()
+            }
+            SchemaId::Unnamed => String::new(),
+        }
+    }
+}
+
 impl fmt::Display for SchemaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SchemaId::Rabin(fingerprint) => write!(f, "schema fingerprint {fingerprint:016x}"),
-            SchemaId::Number(number) => write!(f, "schema id {number}"),
-            SchemaId::Guid(guid) => {
-                f.write_str("schema GUID ")?;
-                for (at, byte) in guid.iter().enumerate() {
-                    let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
-                    write!(f, "{dash}{byte:02x}")?;
-                }
-                Ok(())
-            }
-            SchemaId::Unnamed => f.write_str("the schema of messages without an id"),
-        }
+        let kind = match self {
+            SchemaId::Rabin(_) => "fingerprint",
+            SchemaId::Number(_) => "id",
+            SchemaId::Guid(_) => "GUID",
+            SchemaId::Unnamed => return f.write_str("the schema of messages without an id"),
+        };
+        write!(f, "schema {kind} {}", self.value())
     }
 }
 
@@ -215,6 +240,27 @@ mod tests {
                 assert_eq!(error.position().offset_in_message, Some(0));
             }
         });
+    }
+
+    #[test]
+    fn id_is_parsed_from_its_value() {
+        let cases = [
+            ("7", Some(SchemaId::Number(7))),
+            ("18446744073709551615", Some(SchemaId::Number(u64::MAX))),
+            ("18446744073709551616", None),
+            ("12345678-9abc-def0-0102-030405060708", Some(SchemaId::Guid(GUID_BYTES))),
+            ("123456789abcdef00102030405060708", None),
+            ("12345678-9abc-def0-0102-03040506070g", None),
+            ("12345678-9abc-def0-0102-0304050607", None),
+            ("+7", None),
+            ("orders-value", None),
+            ("", None),
+        ];
+        check_all(cases, |(text, id)| {
+            assert_eq!(SchemaId::parse(text), id, "{text}");
+            assert!(id.is_none_or(|id| id.value() == text), "{text}");
+        });
+        assert_eq!(SchemaId::Rabin(10).value(), "000000000000000a");
     }
 
     #[test]

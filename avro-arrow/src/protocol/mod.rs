@@ -22,6 +22,7 @@
 //!             Ok(call.respond_json(r#""Hello, Ada!""#, Form::Avro)?)
 //!         }
 //!         Received::Reply(reply) | Received::Invalid { reply, .. } => Ok(Some(reply)),
+//!         _ => Ok(None),
 //!     }
 //! })?;
 //! assert_eq!(response.datum().map(|datum| datum.json(Form::Avro)).transpose()?.as_deref(), Some(r#""Hello, Ada!""#));

@@ -51,7 +51,7 @@ impl MessageEncoder {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Argument`] if the columns do not fit the schema, or the framing cannot carry the id.
-    /// Fails with [`ErrorKind::Unsupported`] if there is no schema and Avro has no type for a column.
+    /// Fails with [`ErrorKind::Unsupported`] if `schema` is `None` and a column has a type that Avro lacks.
     pub fn new(
         arrow: &SchemaRef,
         schema: Option<&Schema>,

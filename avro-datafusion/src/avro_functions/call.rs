@@ -5,6 +5,9 @@ use arrow_schema::FieldRef;
 use datafusion::common::{Result, ScalarValue, plan_err};
 use std::fmt;
 
+/// The functions that decode messages with the schemas of the ids in them.
+pub(super) const DECODING: [&str; 3] = ["from_avro", "avro_to_json", "avro_error"];
+
 /// A call whose schemas are loaded.
 pub(super) trait PreparedCall: fmt::Debug + Send + Sync {
     /// Returns the type of the result for values of this type.

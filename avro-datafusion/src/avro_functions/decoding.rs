@@ -254,13 +254,13 @@ impl Decoding {
                 rows.push(row as u32);
             }
             match decoder.decode_in(self.framing.of(message), message) {
-                Err(error) if is_unresolved(&error) => unresolved = Some(error),
-                Err(error) => rejected.push((row, error)),
+                Err(error) if is_unresolved(&error) => unresolved = Some(without_index(error)),
+                Err(error) => rejected.push((row, without_index(error))),
                 Ok(_) => {}
             }
         })?;
         if let Some(error) = unresolved {
-            return exec_err!("{}: {}", self.field.name(), reason(&error));
+            return exec_err!("{}: {error}", self.field.name());
         }
         let row_of = |index: u64| {
             let index = (index - first) as usize;
@@ -271,7 +271,7 @@ impl Decoding {
             places.extend(flushed.messages.iter().map(|index| row_of(*index)));
             for error in flushed.rejected {
                 let row = error.position().message.map_or(0, row_of);
-                rejected.push((row as usize, error));
+                rejected.push((row as usize, without_index(error)));
             }
             if flushed.batch.num_rows() > 0 {
                 batches.push(flushed.batch);
@@ -342,7 +342,7 @@ impl PreparedCall for Reasons {
         let mut rejected = self.0.decode(values)?.rejected.into_iter().peekable();
         let reasons = (0..values.len()).map(|row| {
             let (_, error) = rejected.next_if(|(rejected, _)| *rejected == row)?;
-            Some(reason(&error))
+            Some(error.to_string())
         });
         Ok(Arc::new(reasons.collect::<StringArray>()))
     }
@@ -406,7 +406,7 @@ pub(super) fn for_each_value<'a>(array: &'a ArrayRef, mut f: impl FnMut(usize, &
     Ok(())
 }
 
-/// Whether the schema of a message could not be looked up: that is no fault of the message.
+/// Whether the look-up of a message's schema failed, and not the message itself.
 pub(super) fn is_unresolved(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Resolver { .. })
 }
@@ -424,12 +424,10 @@ pub(super) fn rejection(function: &str, error: &Error, messages: &ArrayRef, row:
         }
     }
     let more = if function == "from_avro_file" { "" } else { ", and avro_error() for the reason" };
-    format!("{function}: {}, in the value x'{shown}'; use on_error => 'null' for NULL{more}", reason(error))
+    format!("{function}: {error}, in the value x'{shown}'; use on_error => 'null' for NULL{more}")
 }
 
-/// Returns the text of an error without the index of the message, which counts those of all batches.
-pub(super) fn reason(error: &Error) -> String {
-    let text = error.to_string();
-    let Some(index) = error.position().message else { return text };
-    text.replace(&format!("message {index}, "), "").replace(&format!(" (message {index})"), "")
+/// Returns an error without the index of its message, which counts those of all batches.
+fn without_index(error: Error) -> Error {
+    error.at(|position| position.message = None)
 }

@@ -7,7 +7,7 @@ use super::sources::Sources;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StructArray, new_empty_array};
 use arrow_schema::{DataType, Field, FieldRef};
-use avro_arrow::message::{Framing, SchemaId};
+use avro_arrow::message::Framing;
 use avro_arrow::schema::Kind;
 use avro_arrow::{Error, Options, Program, ReaderBuilder};
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
@@ -135,20 +135,11 @@ impl PreparedCall for IdOf {
                 FramingOption::Auto => Framing::detect(message),
             };
             match framing.map(|framing| framing.split(message)) {
-                Some(Ok((id, _))) => ids.append_value(text(id)),
+                Some(Ok((id, _))) => ids.append_value(id.value()),
                 _ => ids.append_null(),
             }
         })?;
         (n..values.len()).for_each(|_| ids.append_null());
         Ok(Arc::new(ids.finish()))
-    }
-}
-
-/// Formats an id: a number, a GUID, or the 16 hex digits of a fingerprint.
-fn text(id: SchemaId) -> String {
-    match id {
-        SchemaId::Number(number) => number.to_string(),
-        // "schema GUID ..", "schema fingerprint .."
-        id => id.to_string().rsplit(' ').next().unwrap_or_default().to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::call::{CallConstants, PreparedCall};
 use super::decoding::{
-    Writers, fails, for_each_value, framing_of, is_unresolved, read_options, reason, rejection, writers_and_reader,
+    Writers, fails, for_each_value, framing_of, is_unresolved, read_options, rejection, writers_and_reader,
 };
 use super::encoding;
 use super::framings::FramingOption;
@@ -118,16 +118,14 @@ impl ToJson {
         };
         let Some(decoder) = decoder else { return Err(ErrorKind::UnknownSchema { id: id.to_string() }.into()) };
         let prefix = (message.len() - datum.len()) as u64;
-        let of_message = |error: Error| {
-            error.at(|position| {
-                position.offset_in_message = position.offset_in_block.take().map(|offset| offset + prefix);
-                (position.row, position.message) = (None, Some(0));
-            })
-        };
-        let n_read = decoder.decode(datum, out).map_err(of_message)?;
+        let at = |error: Error, offset: u64| error.at(|position| position.offset_in_message = Some(prefix + offset));
+        let n_read = decoder.decode(datum, out).map_err(|error| {
+            let offset = error.position().offset_in_block.unwrap_or_default();
+            at(error, offset).at(|position| (position.row, position.offset_in_block) = (None, None))
+        })?;
         match datum.len() - n_read {
             0 => Ok(()),
-            left => Err(of_message(Error::from(Fault::TrailingBytes(left as u64)))),
+            left => Err(at(Error::from(Fault::TrailingBytes(left as u64)), n_read as u64)),
         }
     }
 }
@@ -165,7 +163,7 @@ impl PreparedCall for ToJson {
             }
         })?;
         if let Some((_, error)) = failed.as_ref().filter(|(_, error)| is_unresolved(error)) {
-            return exec_err!("avro_to_json: {}", reason(error));
+            return exec_err!("avro_to_json: {error}");
         }
         if self.fails
             && let Some((row, error)) = failed

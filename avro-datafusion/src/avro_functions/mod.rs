@@ -23,7 +23,7 @@ mod narrow;
 
 use crate::options::read::AvroOptions;
 #[cfg(feature = "cluster")]
-use call::CallConstants;
+use call::{CallConstants, DECODING};
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 #[cfg(feature = "cluster")]
@@ -48,7 +48,7 @@ pub(crate) fn reads_schemas_here(call: &ScalarFunctionExpr) -> bool {
     let constants = call.args().iter().skip(1).map(|arg| arg.downcast_ref::<Literal>().map(Literal::value));
     match CallConstants::parse(call.name(), "", &constants.collect::<Vec<_>>()) {
         Ok(constants) => {
-            let decodes = ["from_avro", "avro_to_json", "avro_error"].contains(&call.name());
+            let decodes = DECODING.contains(&call.name());
             constants.schema.as_deref().map_or(decodes, |schema| !sources::is_text(schema))
                 || ["schemas", "registry", "subject"].iter().any(|name| constants.option(name).is_some())
         }

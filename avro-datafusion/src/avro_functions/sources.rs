@@ -159,24 +159,10 @@ async fn schema_of(file: &ListedFile, options: &AvroOptions) -> Result<Schema> {
     }
 }
 
-/// Returns the id that is the name of a file: a number, or a GUID.
+/// Returns the id that is the name of a file.
 fn id_of(file: &ListedFile) -> Option<SchemaId> {
     let name = file.object.location.filename()?;
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    if !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit()) {
-        return stem.parse().ok().map(SchemaId::Number);
-    }
-    guid(stem).map(SchemaId::Guid)
-}
-
-/// Parses a GUID: 32 hex digits in groups of 8, 4, 4, 4 and 12.
-fn guid(text: &str) -> Option<[u8; 16]> {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    if lengths != [8, 4, 4, 4, 12] || !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-        return None;
-    }
-    Some(u128::from_str_radix(&groups.concat(), 16).ok()?.to_be_bytes())
+    SchemaId::parse(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
 }
 
 #[cfg(test)]
@@ -195,17 +181,5 @@ mod tests {
             ("a.avsc", false),
         ];
         check_all(cases, |(schema, expected)| assert_eq!(is_text(schema), expected, "{schema}"));
-    }
-
-    #[test]
-    fn guid_is_parsed_in_its_usual_form_only() {
-        let cases = [
-            ("12345678-9abc-def0-0102-030405060708", Some(0x12)),
-            ("123456789abcdef00102030405060708", None),
-            ("12345678-9abc-def0-0102-03040506070g", None),
-            ("12345678-9abc-def0-0102-0304050607", None),
-            ("", None),
-        ];
-        check_all(cases, |(text, first)| assert_eq!(guid(text).map(|guid| guid[0]), first, "{text}"));
     }
 }

@@ -3,7 +3,7 @@
 use super::answer::{found, get, malformed, parsed};
 use super::{Link, Stored};
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::subject::{Reference, parse_id, segment};
+use crate::subject::{Reference, segment};
 use crate::transport::Transport;
 use avro_arrow::message::SchemaId;
 use serde_json::{Value as Json, json};
@@ -35,15 +35,10 @@ pub(crate) fn version_path(subject: &str, version: Option<u32>) -> Result<Link> 
 pub(super) fn link(id: SchemaId) -> Option<Link> {
     let path = match id {
         SchemaId::Number(number) => format!("schemas/ids/{}", u32::try_from(number).ok()?),
-        SchemaId::Guid(_) => format!("schemas/guids/{}", guid_text(id)),
+        SchemaId::Guid(_) => format!("schemas/guids/{}", id.value()),
         _ => return None,
     };
     Some(Link { label: id.to_string(), path, references: None })
-}
-
-/// Returns a GUID's text.
-fn guid_text(id: SchemaId) -> String {
-    id.to_string().rsplit(' ').next().unwrap_or_default().to_owned()
 }
 
 /// Looks up a schema.
@@ -98,7 +93,7 @@ pub(crate) fn identity(json: &Json) -> Identity {
 }
 
 fn guid(text: &str) -> Option<[u8; 16]> {
-    match parse_id(text)? {
+    match SchemaId::parse(text)? {
         SchemaId::Guid(guid) => Some(guid),
         _ => None,
     }
@@ -139,7 +134,7 @@ mod tests {
             (SchemaId::Unnamed, None),
         ];
         check_all(cases, |(id, path)| assert_eq!(link(id).map(|link| link.path).as_deref(), path));
-        assert_eq!(super::guid(&guid_text(guid)).map(SchemaId::Guid), Some(guid));
+        assert_eq!(super::guid(&guid.value()).map(SchemaId::Guid), Some(guid));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use avro_arrow::message::SchemaId;
 use avro_arrow::schema::Schema;
 use avro_datafusion::AvroOptions;
-use avro_registry::{RegistryClient, SubjectVersion, Tls, parse_id};
+use avro_registry::{RegistryClient, SubjectVersion, Tls};
 
 use crate::error::{Error, Result};
 
@@ -68,7 +68,7 @@ fn secret(file: &Path) -> Result<String> {
 impl Registered {
     /// Parses an id, a GUID, or what [`SubjectVersion::parse`] parses.
     pub(crate) fn parse(text: &str) -> Registered {
-        parse_id(text).map_or_else(|| Registered::Subject(SubjectVersion::parse(text)), Registered::Id)
+        SchemaId::parse(text).map_or_else(|| Registered::Subject(SubjectVersion::parse(text)), Registered::Id)
     }
 }
 

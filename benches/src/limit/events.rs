@@ -1,9 +1,9 @@
 //! The rows of events: the bytes of some blocks in, the arrays of a batch out, by straight code that knows the schema.
 //!
 //! Each value is read as ours reads it, and checked as ours checks it: varints and views without a branch on their
-//! length, nullable values without a branch on the null. There is no program, no op to dispatch and no body to enter:
-//! what comes next is the next line. Lists are loops, and the union is a jump. Values that events hardly have, such as
-//! long strings, are read by functions of their own.
+//! length, nullable values without a branch on the null. The code is straight: each field of the schema has its lines,
+//! so nothing is looked up to find out what comes next. Lists are loops, and the union is a jump. Values that events
+//! hardly have, such as long strings, are read by functions of their own.
 
 mod arrays;
 mod values;

@@ -6,7 +6,7 @@ mod absent;
 #[cfg(feature = "registry")]
 mod present;
 
-use super::call::CallConstants;
+use super::call::{CallConstants, DECODING};
 use super::framings::FramingOption;
 use datafusion::common::{Result, plan_err};
 
@@ -17,15 +17,12 @@ pub(super) use avro_registry::BlockingRegistry as Registry;
 #[cfg(feature = "registry")]
 pub(super) use present::{Registries, schema_of_subject};
 
-/// The functions that decode messages by the ids in them.
-const FUNCTIONS: [&str; 3] = ["from_avro", "avro_to_json", "avro_error"];
-
 /// Returns the address of the registry that a call uses, empty for the one of the environment; `None` if it uses none.
 /// `environment`: whether the environment names a registry.
 ///
 /// That is the default only where ids are all that tells the schemas of messages.
 pub(super) fn address_of<'c>(function: &str, call: &'c CallConstants, environment: bool) -> Result<Option<&'c str>> {
-    if !FUNCTIONS.contains(&function) {
+    if !DECODING.contains(&function) {
         return Ok(None);
     }
     if let Some(address) = call.option("registry") {

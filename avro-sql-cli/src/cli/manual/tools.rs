@@ -93,9 +93,9 @@ Examples:
 pub(crate) const IDL: &str = "\
 Examples:
   avro-sql idl shop.avdl shop.avpr
-  avro-sql idl --import common/ shop.avdl                       also searches common/ for imported files
-  avro-sql schema shop.avdl#Order                               the schema of one type
-  avro-sql schema --idl events.avro                             the other way: IDL of a schema";
+  avro-sql idl --import common/ shop.avdl               also searches common/ for imported files
+  avro-sql schema shop.avdl#Order                       the schema of one type
+  avro-sql schema --idl events.avro                     the other way: IDL of a schema";
 
 /// Examples of `idl2schemata`.
 pub(crate) const IDL2SCHEMATA: &str = "\

@@ -143,7 +143,7 @@ async fn serve(responder: Arc<Responder>, mut stream: TcpStream, tls: Option<Tls
 }
 
 impl Responder {
-    /// Answers a request. `None` is no answer.
+    /// Returns the reply to a request, or `None` if the client expects none.
     fn reply(&self, session: &mut Session, request: &[u8]) -> avro_arrow::Result<Option<Vec<u8>>> {
         let mut server = self.server.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match server.receive(session, request)? {

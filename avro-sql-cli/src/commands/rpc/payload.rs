@@ -31,7 +31,7 @@ pub(crate) enum Payload {
     Error(String),
 }
 
-/// A response that is known to be valid.
+/// A response. JSON is known to be valid; rows are compared with the response's type when they are sent.
 pub(super) enum CheckedAnswer {
     Json(String),
     Rows(Vec<RecordBatch>),
