@@ -82,7 +82,7 @@ def translated(tree: Any, schema: polars.Schema, exact: bool) -> str | None:
             one, other = translated(left, schema, exact), translated(right, schema, exact)
             return f"({one} OR {other})" if one is not None and other is not None else None
         case {"BinaryExpr": {"left": {"Column": str(name)}, "op": str(op), "right": {"Literal": literal}}}:
-            value = literal_of(literal, schema.get(name))
+            value = literal_of(literal, schema.get(name), op)
             return f"{quoted(name)} {OPERATORS[op]} {value}" if op in OPERATORS and value is not None else None
         case {"Function": {"input": [{"Column": str(name)}], "function": {"Boolean": "IsNotNull"}}}:
             return f"{quoted(name)} IS NOT NULL" if name in schema else None
@@ -91,12 +91,14 @@ def translated(tree: Any, schema: polars.Schema, exact: bool) -> str | None:
     return None
 
 
-def literal_of(literal: Any, kind: polars.DataType | None) -> str | None:
+def literal_of(literal: Any, kind: polars.DataType | None, op: str) -> str | None:
     """Returns a literal in SQL if it compares with a column of this type alike in SQL and in Polars."""
     import polars
 
+    # Categories are ordered by their number in Polars.
+    is_category = isinstance(kind, (polars.Categorical, polars.Enum)) and op in ("Eq", "NotEq")
     match literal:
-        case {"Scalar": {"String": str(text)}} if kind == polars.String and "\0" not in text:
+        case {"Scalar": {"String": str(text)}} if (kind == polars.String or is_category) and "\0" not in text:
             return "'" + text.replace("'", "''") + "'"
         case {"Scalar": {"Boolean": bool(flag)}} if kind == polars.Boolean:
             return "true" if flag else "false"
