@@ -25,7 +25,8 @@
 //! planner pushes projections, filters and splits. `scan::opener` opens files or byte ranges, `io::readahead` fetches
 //! their bytes, and `scan::stream` passes them to `avro_arrow`, which decodes and resolves each file to the table's
 //! schema (`schema::reader_schema`). If the caller declares columns that Avro has no types for, `schema::batch_adapter`
-//! casts them. If files have block indexes ([`index`]), blocks without matching rows are skipped. `COPY .. TO 'x.avro'`
+//! casts them. If files have block indexes ([`index`]), blocks without matching rows are skipped; if they have columnar
+//! copies (`cache`, a feature), these are read in their place. `COPY .. TO 'x.avro'`
 //! and `INSERT INTO` write through `sink`. This crate itself neither decodes nor encodes values.
 #![forbid(unsafe_code)]
 
@@ -43,6 +44,8 @@ mod projection;
 mod block_index;
 mod schema;
 pub mod index;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod sink;
 mod scan;
 mod stores;
@@ -78,7 +81,7 @@ pub use listing::paths::Paths;
 pub use listing::stored_file::StoredFile;
 pub use options::list::{OPTIONS, OptionInfo, OptionKind};
 pub use options::parse::parse_bytes;
-pub use options::read::{AvroOptions, Index, PartitionTypes, Partitions};
+pub use options::read::{AvroOptions, CacheUse, Index, PartitionTypes, Partitions};
 pub use options::write::AvroWriteOptions;
 pub use scan::access_plan::BlockAccessPlan;
 pub use scan::format::{AvroFormat, AvroFormatFactory};

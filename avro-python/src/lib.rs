@@ -9,11 +9,14 @@ mod engine;
 mod batches;
 mod notes;
 mod statement;
-mod memory_file;
+mod file_objects;
+mod python_files;
 mod scan;
 mod connection;
 mod write;
+mod append;
 mod messages;
+mod encode;
 mod schemas;
 mod command;
 
@@ -24,6 +27,7 @@ use pyo3::prelude::*;
 #[pyo3(name = "_native")]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    file_objects::at_exit(module)?;
     module.add_class::<batches::Batch>()?;
     module.add_class::<batches::Batches>()?;
     module.add_class::<batches::Columns>()?;
@@ -31,7 +35,10 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<scan::Source>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<messages::Decoder>()?;
+    module.add_class::<encode::Encoder>()?;
+    module.add_class::<encode::Encoded>()?;
     module.add_class::<schemas::AvroSchema>()?;
     module.add_function(wrap_pyfunction!(write::write, module)?)?;
+    module.add_function(wrap_pyfunction!(append::append, module)?)?;
     module.add_function(wrap_pyfunction!(command::run_command, module)?)
 }

@@ -140,7 +140,7 @@ impl Decoder {
                     store.insert_rabin(schema);
                 }
                 Framing::Bare => store.insert(SchemaId::Unnamed, schema),
-                _ => store.insert(parse_id(id)?, schema),
+                _ => store.insert(parse_id(id, "schemas")?, schema),
             }
         }
         let raised: Arc<Mutex<Option<PyErr>>> = Arc::default();
@@ -195,7 +195,8 @@ impl Decoder {
     }
 }
 
-fn parse_framing(text: &str) -> PyResult<Framing> {
+/// Returns the framing of this name.
+pub(crate) fn parse_framing(text: &str) -> PyResult<Framing> {
     Ok(match text {
         "confluent" => Framing::Confluent,
         "apicurio" => Framing::Apicurio(IdWidth::Eight),
@@ -210,8 +211,8 @@ fn parse_framing(text: &str) -> PyResult<Framing> {
     })
 }
 
-/// Returns the id of a schema: an integer, or a GUID as text.
-fn parse_id(id: &Bound<'_, PyAny>) -> PyResult<SchemaId> {
+/// Returns the id of a schema: an integer, or a GUID as text. Errors call it by the argument.
+pub(crate) fn parse_id(id: &Bound<'_, PyAny>, argument: &str) -> PyResult<SchemaId> {
     if let Ok(number) = id.extract::<u64>() {
         return Ok(SchemaId::Number(number));
     }
@@ -219,7 +220,7 @@ fn parse_id(id: &Bound<'_, PyAny>) -> PyResult<SchemaId> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     match u128::from_str_radix(&digits, 16) {
         Ok(guid) if digits.len() == 32 => Ok(SchemaId::Guid(guid.to_be_bytes())),
-        _ => Err(PyValueError::new_err(format!("schemas: expected an integer or a GUID as id, found {text:?}"))),
+        _ => Err(PyValueError::new_err(format!("{argument}: expected an integer or a GUID as id, found {text:?}"))),
     }
 }
 

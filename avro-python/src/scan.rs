@@ -3,9 +3,9 @@
 use crate::batches::{Columns, Stream};
 use crate::engine::{Engine, failed};
 use crate::error::raise;
-use crate::memory_file::MemoryFiles;
 use crate::notes::Notes;
 use crate::plain::plain_schema;
+use crate::python_files::{PythonFile, PythonFiles};
 use crate::statement::Selection;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -16,7 +16,6 @@ use datafusion::datasource::TableProvider;
 use datafusion::datasource::listing::ListingTableUrl;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -39,8 +38,8 @@ struct Files {
     paths: Vec<String>,
     options: AvroOptions,
     notes: Arc<Notes>,
-    /// The files, if they are in memory.
-    memory: Option<MemoryFiles>,
+    /// The store of the files, if they are bytes or objects of Python.
+    store: Option<PythonFiles>,
     /// Whether the session has options of its own for object stores.
     own_stores: bool,
     /// The table with string views, and the one with plain strings, once they are asked for.
@@ -96,7 +95,7 @@ impl Source {
         let (inner, with) = (Arc::clone(&self.inner), Arc::clone(with));
         self.inner.engine.run(py, async move {
             let table = inner.table(Strings::View).await?;
-            if inner.own_stores || inner.memory.is_some() {
+            if inner.own_stores || inner.store.is_some() {
                 let (from, to) = (inner.session.context().runtime_env(), with.context().runtime_env());
                 for url in inner.paths.iter().filter_map(|path| Url::parse(path).ok()) {
                     to.register_object_store(&url, from.object_store(ListingTableUrl::parse(&url)?.object_store())?);
@@ -118,7 +117,7 @@ impl Source {
     fn new(
         py: Python<'_>,
         paths: Vec<String>,
-        files: Vec<PyBackedBytes>,
+        files: Vec<Bound<'_, PyAny>>,
         options: Vec<(String, String)>,
         storage_options: HashMap<String, String>,
     ) -> PyResult<Source> {
@@ -128,6 +127,7 @@ impl Source {
         for (name, value) in &options {
             reading.set(name, value).map_err(|e| raise(py, e))?;
         }
+        let files = files.iter().map(PythonFile::of).collect::<PyResult<Vec<_>>>()?;
         let reading = reading.with_observer(Arc::clone(&notes) as Arc<dyn ScanObserver>);
         let shared = Arc::clone(&engine);
         let inner = engine.run(py, async move {
@@ -141,15 +141,15 @@ impl Source {
                     Arc::new(session)
                 }
             };
-            let (paths, memory) = match files.is_empty() {
+            let (paths, store) = match files.is_empty() {
                 true => (paths, None),
                 false => {
-                    let memory = MemoryFiles::register(&session, files).await?;
-                    (memory.urls.clone(), Some(memory))
+                    let store = PythonFiles::register(&session, files)?;
+                    (store.urls.clone(), Some(store))
                 }
             };
             let tables = Mutex::default();
-            let inner = Files { engine: shared, session, paths, options: reading, notes, memory, own_stores, tables };
+            let inner = Files { engine: shared, session, paths, options: reading, notes, store, own_stores, tables };
             inner.table(inner.options.strings).await?;
             Ok(Arc::new(inner))
         })?;

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from conftest import EVENT, WORKSPACE, container, event
-from test_messages import datum
+from test_messages import confluent, datum
 
 import avro_sql
 
@@ -32,7 +32,18 @@ class Consumer:
         return [Message(value) for value in [*values, None, b"bad"]]
 
 
+class Producer:
+    def __init__(self):
+        self.messages = []
+
+    def produce(self, topic, message):
+        self.messages.append((topic, message))
+
+
 class Registry:
+    def register_schema(self, subject, schema):
+        return 7
+
     def get_schema(self, key):
         assert key == 7
         self.schema_str = '{"type": "record", "name": "Event", "fields": [{"name": "id", "type": "long"}]}'
@@ -58,7 +69,7 @@ def run(section, **names):
 
 def test_all_sections_with_code_are_tested():
     # test_spark.py has that of PySpark.
-    tested = {"PySpark and DataFusion", "Polars", "pandas", "DuckDB", "A Kafka consumer", "Parquet", "SQL", "Schemas", "Errors"}
+    tested = {"PySpark and DataFusion", "Polars", "pandas", "DuckDB", "A Kafka consumer", "A Kafka producer", "Parquet", "SQL", "Schemas", "Errors"}
     assert {name for name, code in SECTIONS.items() if code} == tested
 
 
@@ -81,6 +92,15 @@ def test_kafka(capsys):
     names = run("A Kafka consumer", consumer=Consumer(), registry=Registry())
     assert names["frame"]["id"].to_list() == list(range(10)) and names["frame"]["note"].to_list() == [""] * 10
     assert capsys.readouterr().out.startswith("partition 3, offset 42: not a message in Confluent's framing")
+
+
+def test_kafka_producer():
+    from confluent_kafka.schema_registry import Schema
+
+    names = run("A Kafka producer", producer=Producer(), registry=Registry(), Schema=Schema)
+    schema = names["schema"].to_python()
+    rows = [{"id": 1, "note": "a"}, {"id": 2, "note": "b"}]
+    assert names["producer"].messages == [("events", confluent(7, schema, row)) for row in rows]
 
 
 def test_parquet(folder):

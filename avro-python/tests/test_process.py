@@ -39,6 +39,12 @@ def test_import_is_light():
     assert done.stdout == "[]\n", done.stderr
 
 
+def test_import_is_fast():
+    """The goal is 50 ms; the limit is for busy machines. The best of a few counts."""
+    code = "import time; start = time.perf_counter(); import avro_sql; print(time.perf_counter() - start)"
+    assert min(float(python(code).stdout) for _ in range(5)) < 0.25
+
+
 def test_other_threads_run_while_decoding(large):
     """A thread that only counts must make progress during a call, for each way to read."""
     scan = avro_sql.read_avro(large)

@@ -1,5 +1,6 @@
 //! Command-line arguments: parses them into checked [`Options`]. Only this file and `manual.rs` use `clap`.
 
+mod caching;
 mod cluster;
 mod conversion;
 pub(crate) mod manual;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use avro_datafusion::index::IndexOptions;
-use avro_datafusion::{AvroOptions, OnCorruptBlock, parse_bytes};
+use avro_datafusion::{AvroOptions, CacheUse, OnCorruptBlock, parse_bytes};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
@@ -32,7 +33,7 @@ use crate::error::{Error, Result, on_stdout, suppress_notes};
 use crate::files::stdin;
 use crate::options::{
     CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of,
-    parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of,
+    parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of, with_cache_settings,
 };
 use crate::output::{Display, Format};
 use crate::session::memory;
@@ -183,6 +184,9 @@ enum CommandArguments {
         #[arg(long)]
         force: bool,
     },
+    /// Copy the columns of files to a cache in Parquet, so that later queries read them as columns
+    #[command(after_help = manual::CACHE)]
+    Cache(caching::CacheArguments),
     /// Print the schema of an Avro file or schema file, or one schema for many files, as JSON
     #[command(visible_aliases = ["getschema", "canonical", "fingerprint"], after_help = manual::SCHEMA)]
     Schema {
@@ -384,7 +388,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     if arguments.resources.quiet {
         suppress_notes();
     }
-    let reading = reading(&arguments)?;
+    let mut reading = reading(&arguments)?;
     let task = match arguments.tool {
         None => {
             let mut query = query(arguments.query, arguments.resources.quiet)?;
@@ -418,6 +422,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             let index = IndexOptions::default().with_columns(columns).with_rebuild(force);
             Task::Index(index::IndexTask { inputs, index, quiet: arguments.resources.quiet })
         }
+        Some(CommandArguments::Cache(cache)) => Task::Cache(cache.task(&mut reading, arguments.resources.quiet)),
         Some(CommandArguments::Schema { mut files, merged, form, mut output }) => {
             // `canonical IN OUT`, as in `avro-tools`.
             if form.canonical && !merged && files.len() == 2 && output.as_os_str() == "-" {
@@ -452,7 +457,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
 /// Returns the read options, which all subcommands share.
 fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
     let ResourceArguments { import, schema_type, .. } = &arguments.resources;
-    let mut reading = AvroOptions::default().with_imports(import.clone()).with_schema_type(schema_type.clone());
+    let reading = AvroOptions::default().with_imports(import.clone()).with_schema_type(schema_type.clone());
+    let mut reading = with_cache_settings(reading)?;
     if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
         return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
     }
@@ -477,6 +483,9 @@ fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
         reading.on_corrupt_block = OnCorruptBlock::Skip;
         reading.writing.check_schema = false;
         reading.short_decimals = true;
+    }
+    if arguments.query.read_only && reading.cache == CacheUse::Auto {
+        reading.cache = CacheUse::Use;
     }
     Ok(reading)
 }

@@ -19,7 +19,7 @@ use futures::StreamExt;
 
 use crate::diagnostics::hints;
 use crate::error::{Error, one_line, place};
-use crate::options::Resources;
+use crate::options::{Resources, with_cache_settings};
 use crate::session::copies::Staged;
 use crate::session::{self, memory};
 use crate::sql::rewrite::{self, Parameters};
@@ -165,7 +165,11 @@ impl SqlSession {
     pub fn open(settings: Settings, reading: &AvroOptions) -> Result<SqlSession, SqlFailure> {
         let Settings { threads, memory_bytes, batch_rows } = settings;
         let resources = Resources { threads: threads.max(1), memory_bytes, batch_rows, read_only: false };
-        Ok(SqlSession { context: session::new_context(&resources, reading)? })
+        let reading = match reading.cache_path {
+            None => with_cache_settings(reading.clone())?,
+            Some(_) => reading.clone(),
+        };
+        Ok(SqlSession { context: session::new_context(&resources, &reading)? })
     }
 
     /// Returns DataFusion's session, to register tables and stores with.

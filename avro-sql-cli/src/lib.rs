@@ -72,6 +72,7 @@ fn execute(options: Options) -> Result<()> {
         }),
         Task::Convert(task) => runtime.block_on(commands::convert::run(*task, reading, &resources)),
         Task::Index(task) => runtime.block_on(commands::index::run(task, reading, &resources)),
+        Task::Cache(task) => runtime.block_on(commands::cache::run(task, reading, &resources)),
         // Signals need the runtime's context before the work begins.
         Task::Rpc(task) => runtime.block_on(async {
             terminal::interrupt::unless_interrupted(commands::rpc::run(*task, &reading.limits)).await

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use avro_datafusion::parse_bytes;
+use avro_datafusion::{AvroOptions, parse_bytes};
 
 use crate::error::{Error, Result};
 use crate::files::stdin;
@@ -54,6 +54,23 @@ pub(crate) struct Resources {
     pub(crate) read_only: bool,
     /// Rows of a batch.
     pub(crate) batch_rows: usize,
+}
+
+/// Environment variables of the cache, and the options that they set.
+const CACHE_SETTINGS: [(&str, &str); 3] =
+    [("AVRO_SQL_CACHE", "cache"), ("AVRO_SQL_CACHE_DIR", "cache_path"), ("AVRO_SQL_CACHE_SIZE", "cache_size")];
+
+/// Returns these options with those of the cache as the environment sets them, else with the user's cache directory.
+pub(crate) fn with_cache_settings(mut reading: AvroOptions) -> Result<AvroOptions> {
+    let directory = dirs::cache_dir().map(|directory| directory.join("avro-sql"));
+    reading.cache_path = directory.and_then(|directory| directory.to_str().map(str::to_owned));
+    for (variable, option) in CACHE_SETTINGS {
+        if let Some(value) = std::env::var(variable).ok().filter(|value| !value.is_empty()) {
+            let failed = |e| Error::Usage(format!("{variable}: {}", Error::from(e)));
+            reading.set(option, &value).map_err(failed)?;
+        }
+    }
+    Ok(reading)
 }
 
 /// SQL to run, and how to show the result.

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avro_arrow::tagged;
+use avro_datafusion::cache::{CacheOptions, FileCached};
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
-use avro_datafusion::{AvroOptions, AvroSessionExt, StoredFile, register_sql_functions, wait_for_aborts};
+use avro_datafusion::{AvroOptions, AvroSessionExt, AvroTable, StoredFile, register_sql_functions, wait_for_aborts};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
@@ -173,6 +174,40 @@ impl Session {
         let built = work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))?;
         self.notes.print();
         Ok(built?)
+    }
+
+    /// Makes the columnar copies of these files.
+    pub(crate) async fn cache(
+        &self,
+        paths: Vec<String>,
+        reading: AvroOptions,
+        cache: CacheOptions,
+    ) -> Result<Vec<FileCached>> {
+        let Some(threads) = &self.threads.0 else { return Ok(vec![]) };
+        let state = self.context.state();
+        let reading = reading.with_observer(Arc::clone(&self.notes) as _);
+        let work = threads.spawn(async move {
+            let mut all = vec![];
+            for path in paths {
+                let table = AvroTable::try_new(&state, path, reading.clone()).await?;
+                all.extend(table.build_copies(&state, &cache).await?);
+            }
+            Ok::<_, DataFusionError>(all)
+        });
+        let made = work.await.map_err(|e| Error::Failed(format!("internal error: {e}")))?;
+        self.notes.print();
+        Ok(made?)
+    }
+
+    /// Removes the columnar copies of these files, and returns how many there were.
+    pub(crate) async fn uncache(&self, paths: Vec<String>, reading: AvroOptions) -> Result<u64> {
+        let state = self.context.state();
+        let mut removed = 0;
+        for path in paths {
+            let table = AvroTable::try_new(&state, path, reading.clone()).await?;
+            removed += table.remove_copies(&state).await?;
+        }
+        Ok(removed)
     }
 
     /// Returns the files at a path, directory, glob or URL.
@@ -347,6 +382,9 @@ pub(crate) async fn start<E: From<Error>>(
 ) -> Result<Option<(SendableRecordBatchStream, Staged)>, E> {
     let state = context.state();
     if rewrite::define(&state, sql).await.map_err(&explain)? {
+        return Ok(None);
+    }
+    if rewrite::cache(&state, sql, read_only).await.map_err(&explain)? {
         return Ok(None);
     }
     let mut plan = rewrite::plan(&state, sql).await.map_err(&explain)?;

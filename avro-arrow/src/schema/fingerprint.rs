@@ -41,6 +41,13 @@ impl Fingerprint {
     pub fn rabin_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
         parts.into_iter().fold(EMPTY, rabin)
     }
+
+    /// Returns the [`Fingerprint::Sha256`] hash of any bytes, those of all parts together.
+    pub fn sha256_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        parts.into_iter().for_each(|part| hash.update(part));
+        hash.finalize().into()
+    }
 }
 
 impl fmt::Display for Fingerprint {

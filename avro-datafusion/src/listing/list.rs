@@ -5,7 +5,7 @@
 
 use crate::diagnostics::observer::ScanObserver;
 use crate::listing::data_files::{DataFiles, LeftOut, MAGIC, Named};
-use crate::listing::location::{Find, Location, file_name};
+use crate::listing::location::{Find, Location, file_name, is_local};
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -71,6 +71,8 @@ pub(crate) struct Listing<'a> {
     pub(crate) left_out: LeftOut,
     /// Whether no file name has an extension.
     all_bare: bool,
+    /// Whether an object store has neither an object of this name nor objects below it.
+    is_absent: bool,
 }
 
 impl Listing<'_> {
@@ -141,7 +143,7 @@ fn reject_none(listings: &[Listing<'_>]) -> Result<()> {
             && of_text.iter().all(|listing| listing.files.is_empty())
         {
             let text = first.location.text();
-            if first.location.is_missing() {
+            if first.location.is_missing() || of_text.iter().all(|listing| listing.is_absent) {
                 return plan_err!("no such file or directory: {text}");
             }
             let reasons: String = of_text.iter().map(|listing| listing.left_out.reason()).collect();
@@ -164,7 +166,8 @@ async fn list_one<'a>(
     if matches!(location.find(), Find::File | Find::Either) {
         match store.head(location.base()).await {
             Ok(file) => {
-                return Ok(Listing { location, files: vec![found(file)], empty: vec![], left_out, all_bare: false });
+                let files = vec![found(file)];
+                return Ok(Listing { location, files, empty: vec![], left_out, all_bare: false, is_absent: false });
             }
             Err(object_store::Error::NotFound { .. }) if matches!(location.find(), Find::Either) => {}
             Err(e) => return Err(e.into()),
@@ -172,7 +175,10 @@ async fn list_one<'a>(
     }
     let rule = DataFiles::new(extension);
     let (mut files, mut bare, mut empty) = (vec![], vec![], vec![]);
-    for object in below(location, &store, prune, &mut left_out).await? {
+    let objects = below(location, &store, prune, &mut left_out).await?;
+    let may_be_absent = matches!(location.find(), Find::Either) && !is_local(&store_url) && prune.is_none();
+    let is_absent = may_be_absent && objects.is_empty() && left_out.is_empty();
+    for object in objects {
         match location.named(&object.location, &rule) {
             Named::Hidden => {}
             _ if object.size == 0 => {
@@ -197,7 +203,8 @@ async fn list_one<'a>(
         }
     }
     files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-    Ok(Listing { location, files: files.into_iter().map(found).collect(), empty, left_out, all_bare })
+    let files = files.into_iter().map(found).collect();
+    Ok(Listing { location, files, empty, left_out, all_bare, is_absent })
 }
 
 /// Returns whether an object begins with the magic bytes of Avro.

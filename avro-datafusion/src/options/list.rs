@@ -62,7 +62,7 @@ const fn write(
 }
 
 /// All options, in the order in which they are listed.
-pub const OPTIONS: [OptionInfo; 33] = [
+pub const OPTIONS: [OptionInfo; 36] = [
     read("strings", "view", "view, plain", "Arrow type of strings and bytes"),
     read("enums", "dictionary", "dictionary, string", "Arrow type of enums"),
     read("unions", "tagged", "tagged, dense, struct", "Arrow type of unions"),
@@ -96,6 +96,14 @@ pub const OPTIONS: [OptionInfo; 33] = [
     ),
     read("index", "use", "use, ignore", "whether block indexes are used"),
     read("index_path", "", "a directory", "directory of the block indexes, else beside the files (--index-dir)"),
+    read(
+        "cache",
+        "use",
+        "use, auto, ignore",
+        "whether columnar copies are used, or also written by queries (avro-sql cache)",
+    ),
+    read("cache_path", "", "a directory", "local directory of the columnar copies"),
+    read("cache_size", "20G", "a size", "bytes of all columnar copies in their directory"),
     limit("block_bytes", "209715200", "bytes of one block, stored or decompressed"),
     limit("batch_bytes", "2147483648", "bytes of the columns of one row or batch"),
     limit("metadata_bytes", "16777216", "bytes of a file header"),

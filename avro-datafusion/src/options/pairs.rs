@@ -77,6 +77,9 @@ impl AvroOptions {
             on_conflict: _,
             index: _,
             index_path,
+            cache: _,
+            cache_path,
+            cache_bytes,
             writing,
         } = self;
         let AvroWriteOptions { codec: _, level, block_bytes, schema, check_schema: _, metadata: _, index: _ } = writing;
@@ -93,6 +96,8 @@ impl AvroOptions {
             ("file_extension", Some(file_extension.clone())),
             ("reader_schema", reader_schema.as_ref().map(|schema| schema.json().to_owned())),
             ("index_path", index_path.clone()),
+            ("cache_path", cache_path.clone()),
+            ("cache_size", Some(cache_bytes.to_string())),
             ("level", level.map(|level| level.to_string())),
             ("block_size", Some(block_bytes.to_string())),
             ("schema", schema.as_ref().map(|schema| schema.json().to_owned())),

@@ -47,6 +47,14 @@ pub(crate) fn number<T: FromStr>(name: &str, value: &str) -> Result<T> {
     }
 }
 
+/// Parses the size of an option.
+pub(crate) fn bytes(name: &str, value: &str) -> Result<u64> {
+    match parse_bytes(value) {
+        Ok(bytes) => Ok(bytes as u64),
+        Err(e) => plan_err!("option `{name}`: expected a size such as 512M or 20G, found `{value}`: {e}"),
+    }
+}
+
 /// Parses a size such as `512M`, `2G` or `2GiB` into bytes, by powers of 1024.
 ///
 /// # Errors

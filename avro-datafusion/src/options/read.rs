@@ -2,7 +2,7 @@
 
 use crate::diagnostics::observer::ScanObserver;
 use crate::options::list;
-use crate::options::parse::{choice, number, schema};
+use crate::options::parse::{bytes, choice, number, schema};
 use crate::options::write::{self, AvroWriteOptions};
 use arrow_schema::SchemaRef;
 use avro_arrow::schema::{OnConflict, Schema};
@@ -87,6 +87,12 @@ pub struct AvroOptions {
     pub index: Index,
     /// Directory of the block indexes, a path or URL. Default: beside the files.
     pub index_path: Option<String>,
+    /// Whether columnar copies of the files are used. They need the feature `cache`. Default: yes.
+    pub cache: CacheUse,
+    /// Local directory of the copies. Default: none; without a directory there are no copies.
+    pub cache_path: Option<String>,
+    /// Maximum bytes of all copies in the directory. Default: 20 GiB.
+    pub cache_bytes: u64,
     /// How `COPY` and `INSERT` write files.
     pub writing: AvroWriteOptions,
 }
@@ -101,6 +107,22 @@ pub enum Index {
     /// Do not look for indexes.
     Ignore,
 }
+
+/// Whether columnar copies of files are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum CacheUse {
+    /// Use a copy if it matches the current version of its file and has the columns of the query.
+    #[default]
+    Use,
+    /// Also write the copies of files that a query reads whole.
+    Auto,
+    /// Do not look for copies.
+    Ignore,
+}
+
+/// Default of [`AvroOptions::cache_bytes`].
+const CACHE_BYTES: u64 = 20 << 30;
 
 /// How directories named `key=value` between the table's path and its files are handled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -156,6 +178,9 @@ impl Default for AvroOptions {
             on_conflict: OnConflict::default(),
             index: Index::default(),
             index_path: None,
+            cache: CacheUse::default(),
+            cache_path: None,
+            cache_bytes: CACHE_BYTES,
             writing: AvroWriteOptions::default(),
         }
     }
@@ -189,6 +214,9 @@ impl AvroOptions {
         with_on_conflict(on_conflict: OnConflict),
         with_index(index: Index),
         with_index_path(index_path: impl Into<Option<String>>),
+        with_cache(cache: CacheUse),
+        with_cache_path(cache_path: impl Into<Option<String>>),
+        with_cache_bytes(cache_bytes: u64),
         with_writing(writing: AvroWriteOptions),
     }
 
@@ -294,6 +322,12 @@ impl AvroOptions {
             }
             "index" => self.index = choice(name, value, &[("use", Index::Use), ("ignore", Index::Ignore)])?,
             "index_path" => self.index_path = Some(value.to_owned()),
+            "cache" => {
+                let choices = [("use", CacheUse::Use), ("auto", CacheUse::Auto), ("ignore", CacheUse::Ignore)];
+                self.cache = choice(name, value, &choices)?;
+            }
+            "cache_path" => self.cache_path = Some(value.to_owned()),
+            "cache_size" => self.cache_bytes = bytes(name, value)?,
             "reader_schema" => self.reader_schema = Some(schema(name, value, &self.imports, limits)?),
             "file_extension" => self.file_extension = value.to_owned(),
             "recursion_levels" => self.recursion_levels = number(name, value)?,
@@ -398,6 +432,11 @@ mod tests {
             ("codec", "deflate", "ok"),
             ("metadata::a.b", "c", "ok"),
             ("index_path", "s3://bucket/indexes/", "ok"),
+            ("cache", "auto", "ok"),
+            ("cache", "on", "option `cache`: expected use or auto or ignore, found `on`"),
+            ("cache_path", "/tmp/copies", "ok"),
+            ("cache_size", "2G", "ok"),
+            ("cache_size", "much", "option `cache_size`: "),
             ("damage", "skip", "ok"),
             ("damage", "ignore", "option `damage`: expected refuse or skip, found `ignore`"),
             ("block_bytes", "1000", "ok"),

@@ -63,6 +63,9 @@ pub(super) fn encode(
         batch_size,
         metrics: _,
         memory: _,
+        // Each machine has copies of its own.
+        #[cfg(feature = "cache")]
+            copies: _,
     } = source;
     let options = headers.options();
     if **reader != ReaderSchema::new(&without(full_schema), options) {

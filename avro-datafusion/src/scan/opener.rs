@@ -1,13 +1,19 @@
 //! Opens files and byte ranges of files as streams of batches.
 
 use crate::block_index::{BlockSchedule, FileIndex, Pruner, SortKey};
+#[cfg(feature = "cache")]
+use crate::cache::{AutoCopies, CopyColumns, OpenCopy, PlannedCopy};
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::error::file_error;
 use crate::io::readahead::{Object, ReadaheadPolicy};
+#[cfg(feature = "cache")]
+use crate::listing::list::ListedFile;
 use crate::listing::location::{file_name, is_local};
 use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
 use crate::scan::compact::has_nested_views;
+#[cfg(feature = "cache")]
+use crate::scan::copy_rows::{self, CopyRows};
 use crate::scan::row_filter::{Predicate, ScanPredicate};
 #[cfg(feature = "proto")]
 use crate::scan::sent_file::SentFile;
@@ -17,10 +23,14 @@ use crate::schema::header_cache::{FileHeader, HeaderCache};
 use crate::schema::reader_schema::ReaderSchema;
 use crate::virtual_columns::VirtualColumnAppender;
 use arrow_array::RecordBatch;
+#[cfg(feature = "cache")]
+use arrow_schema::FieldRef;
 use arrow_schema::{DataType, Field, SchemaRef};
 use avro_arrow::{FilterProgram, Program};
 use bytes::Bytes;
 use datafusion::arrow::compute::BatchCoalescer;
+#[cfg(feature = "cache")]
+use datafusion::common::{DataFusionError, runtime::SpawnedTask};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
@@ -57,6 +67,12 @@ pub(crate) struct AvroOpener {
     /// Memory reservation that fetched bytes are charged to.
     pub(crate) memory: Arc<MemoryReservation>,
     pub(crate) metrics: ScanMetrics,
+    /// Makes the missing copies of files, if the scan may.
+    #[cfg(feature = "cache")]
+    pub(crate) auto: Option<Arc<AutoCopies>>,
+    /// Columns of the table, unpruned.
+    #[cfg(feature = "cache")]
+    pub(crate) full_schema: SchemaRef,
 }
 
 /// What block pruning needs to know about the query.
@@ -93,11 +109,21 @@ struct CompiledScan {
     coalescer: Option<BatchCoalescer>,
 }
 
+/// A copy that is read in place of a file.
+#[cfg(feature = "cache")]
+struct FoundCopy {
+    opened: OpenCopy,
+    index: Arc<FileIndex>,
+    columns: CopyColumns,
+    /// The columns of the filter.
+    filter: Option<CopyColumns>,
+}
+
 impl AvroOpener {
     /// Opens a file or a range of one, in four steps.
     async fn rows(
         self,
-        #[cfg_attr(not(feature = "proto"), allow(unused_mut))] mut file: PartitionedFile,
+        #[cfg_attr(not(any(feature = "cache", feature = "proto")), allow(unused_mut))] mut file: PartitionedFile,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let loaded = self.load_header(&file.object_meta).await?;
         #[cfg(feature = "proto")]
@@ -107,6 +133,12 @@ impl AvroOpener {
             index.map(|index| file.extensions.insert_arc(index));
         }
         let compiled = self.compile(&loaded)?;
+        #[cfg(feature = "cache")]
+        let (program, filter) = (Arc::clone(&compiled.program), compiled.filter.clone());
+        #[cfg(feature = "cache")]
+        if let Some(found) = self.find_copy(&mut file, &loaded, program, filter).await? {
+            return Ok(self.start_copy(file, loaded, compiled, found)?.into_stream());
+        }
         let blocks = self.plan_ranges(&file, &loaded)?;
         Ok(self.start(file, loaded, compiled, blocks).into_stream())
     }
@@ -161,6 +193,107 @@ impl AvroOpener {
             }
             None => Ok(BlockSelection::Range { range, first_bytes: Some(loaded.first_bytes.clone()) }),
         }
+    }
+
+    /// Returns the copy to read in place of the file, and where its columns and those of the filter are.
+    #[cfg(feature = "cache")]
+    async fn find_copy(
+        &self,
+        file: &mut PartitionedFile,
+        loaded: &LoadedFile,
+        program: Arc<Program>,
+        filter: Option<(Arc<ScanPredicate>, Arc<FilterProgram>)>,
+    ) -> Result<Option<FoundCopy>> {
+        #[cfg(feature = "proto")]
+        let is_sent = file.extensions.get_arc::<SentFile>().is_some();
+        #[cfg(not(feature = "proto"))]
+        let is_sent = false;
+        // Positions of rows are those of blocks, which an access plan names, too.
+        if is_sent || self.virtual_columns.is_some() || file.extensions.get_arc::<BlockAccessPlan>().is_some() {
+            return Ok(None);
+        }
+        let options = self.headers.options();
+        let columns = |copy: &PlannedCopy| {
+            let decoded = copy.columns(&self.reader, options, &self.columns, program.arrow_schema())?;
+            let filter = match &filter {
+                Some((filter, program)) => {
+                    Some(copy.columns(&self.reader, options, &filter.decoded, program.arrow_schema())?)
+                }
+                None => None,
+            };
+            Some((decoded, filter))
+        };
+        let planned = file.extensions.get_arc::<PlannedCopy>();
+        let mut found = planned.and_then(|copy| columns(&copy).map(|columns| (copy, columns)));
+        if found.is_none()
+            && let Some(auto) = self.auto.as_ref().filter(|_| self.reads_all(file))
+        {
+            let copied = ListedFile {
+                store: Arc::clone(&self.store),
+                store_url: self.store_url.clone(),
+                object: file.object_meta.clone(),
+            };
+            let copy = auto.copy(copied, &loaded.header, &self.whole_columns(), options).await;
+            found = copy.and_then(|copy| columns(&copy).map(|columns| (copy, columns)));
+        }
+        let Some((copy, (columns, filter))) = found else { return Ok(None) };
+        let copied = Arc::clone(&copy);
+        let opened = SpawnedTask::spawn_blocking(move || copied.copy.open()).join_unwind().await;
+        let Some(opened) = opened.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))? else {
+            // It was removed meanwhile. Others may still read other parts of the file from it, so this part has the
+            // blocks of the same row groups.
+            file.extensions.insert_arc(Arc::clone(copy.copy.index()));
+            return Ok(None);
+        };
+        Ok(Some(FoundCopy { opened, index: Arc::clone(copy.copy.index()), columns, filter }))
+    }
+
+    /// Returns whether the scan reads all blocks of a file, as far as is known, and columns of it.
+    #[cfg(feature = "cache")]
+    fn reads_all(&self, file: &PartitionedFile) -> bool {
+        let may_skip = self.predicate.is_some() && file.extensions.get_arc::<FileIndex>().is_some();
+        self.limit.is_none() && !may_skip && !self.whole_columns().is_empty()
+    }
+
+    /// Returns the columns that the scan and its filter decode, unpruned.
+    #[cfg(feature = "cache")]
+    fn whole_columns(&self) -> Vec<FieldRef> {
+        let filter = self.predicate.as_ref().map(|filter| &filter.decoded);
+        let is_read = |field: &&FieldRef| {
+            let decoded = [&self.columns].into_iter().chain(filter);
+            decoded.into_iter().any(|columns| columns.schema.fields().find(field.name()).is_some())
+        };
+        self.full_schema.fields().iter().filter(is_read).cloned().collect()
+    }
+
+    /// Creates the stream of a copy.
+    #[cfg(feature = "cache")]
+    fn start_copy(
+        self,
+        file: PartitionedFile,
+        loaded: LoadedFile,
+        compiled: CompiledScan,
+        found: FoundCopy,
+    ) -> Result<CopyRows> {
+        let (file_len, name) = (file.object_meta.size, loaded.name);
+        let FoundCopy { opened, index, columns, filter } = found;
+        let range = file.range.as_ref().map_or(0..file_len, |range| bounded(range, file_len));
+        let schedule = self.schedule(index, &range, &loaded.header, &file.partition_values)?;
+        let adapter = BatchAdapter::new(&copy_rows::schema(&columns), Arc::clone(&self.columns.schema), &name)?;
+        let few = self.limit.filter(|_| self.predicate.is_none());
+        Ok(CopyRows {
+            copy: opened,
+            name,
+            columns,
+            filter: compiled.filter.map(|(predicate, _)| predicate).zip(filter),
+            partition_values: file.partition_values,
+            schedule,
+            batch_size: few.map_or(self.batch_size, |limit| limit.min(self.batch_size)).max(1),
+            limit: self.limit,
+            adapter,
+            coalescer: compiled.coalescer,
+            metrics: self.metrics,
+        })
     }
 
     /// Step 4: creates the stream.

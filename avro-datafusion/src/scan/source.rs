@@ -1,6 +1,8 @@
 //! The file source: projection, filter, sort and split pushdown for scans of Avro files.
 
 use crate::block_index::SortKey;
+#[cfg(feature = "cache")]
+use crate::cache::ScanCopies;
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::io::readahead::ReadaheadPolicy;
 use crate::listing::location::is_local;
@@ -71,6 +73,9 @@ pub struct AvroSource {
     pub(crate) metrics: ExecutionPlanMetricsSet,
     /// Memory pool that fetched bytes are charged to.
     pub(crate) memory: Arc<dyn MemoryPool>,
+    /// The columnar copies of the files.
+    #[cfg(feature = "cache")]
+    pub(crate) copies: ScanCopies,
 }
 
 impl AvroSource {
@@ -89,7 +94,26 @@ impl AvroSource {
             batch_size: BATCH_SIZE,
             metrics: ExecutionPlanMetricsSet::new(),
             memory: Arc::new(UnboundedMemoryPool::default()),
+            #[cfg(feature = "cache")]
+            copies: ScanCopies::default(),
         }
+    }
+
+    /// Returns this source with the copies of its files.
+    #[cfg(feature = "cache")]
+    pub(crate) fn with_copies(self, copies: ScanCopies) -> Self {
+        AvroSource { copies, ..self }
+    }
+
+    /// Describes which files are read from their copies; `None` if none is.
+    #[cfg(feature = "cache")]
+    fn cached(&self, decoded: &DecodeColumns) -> Option<String> {
+        if self.virtual_columns(decoded).is_some() {
+            return None;
+        }
+        let predicate = self.predicate.for_scan(self.table_schema.file_schema(), &self.full_schema).ok()?;
+        let columns: Vec<_> = [decoded].into_iter().chain(predicate.as_ref().map(|filter| &filter.decoded)).collect();
+        self.copies.describe(&self.reader, self.headers.options(), &columns)
     }
 
     /// Returns this source with a memory pool, to which it charges the bytes that it fetches.
@@ -188,6 +212,10 @@ impl FileSource for AvroSource {
             readahead: ReadaheadPolicy::new(is_local(&config.object_store_url), config.limit, config.file_groups.len()),
             memory: Arc::new(MemoryConsumer::new(format!("AvroScan[{partition}]")).register(&self.memory)),
             metrics: ScanMetrics::new(&self.metrics, partition),
+            #[cfg(feature = "cache")]
+            auto: self.copies.auto.clone(),
+            #[cfg(feature = "cache")]
+            full_schema: Arc::clone(&self.full_schema),
         };
         // Expressions and partition columns are computed from the opener's output.
         let narrow = self.parts.narrow(file_schema);
@@ -272,15 +300,21 @@ impl FileSource for AvroSource {
     }
 
     fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        let decoded = self.decoded();
-        let decoded = match decoded.paths.is_empty() {
+        let columns = self.decoded();
+        let decoded = match columns.paths.is_empty() {
             true => "row counts only".to_owned(),
-            false => format!("[{}]", decoded.paths.join(", ")),
+            false => format!("[{}]", columns.paths.join(", ")),
         };
         let tree = matches!(t, DisplayFormatType::TreeRender);
         match tree {
             false => write!(f, ", decoded={decoded}")?,
             true => writeln!(f, "decoded={decoded}")?,
+        }
+        #[cfg(feature = "cache")]
+        match self.cached(&columns) {
+            Some(cached) if tree => writeln!(f, "cached={cached}")?,
+            Some(cached) => write!(f, ", cached={cached}")?,
+            None => {}
         }
         match self.filter() {
             Some(filter) if tree => writeln!(f, "predicate={}", fmt_sql(filter.as_ref())),

@@ -10,6 +10,7 @@ use crate::io::boundary_check::BoundaryCheck;
 use crate::io::object_version::{ObjectSnapshot, collect, open_first};
 use crate::listing::partition_values::RECORDED;
 use crate::options::read::AvroOptions;
+use arrow_schema::FieldRef;
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
 use avro_arrow::{ErrorKind, FilterProgram, OnCorruptBlock, Program};
@@ -71,6 +72,22 @@ pub(crate) struct FileSchema {
     schema: Schema,
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
     filters: Mutex<HashMap<Filters, Arc<FilterProgram>>>,
+    /// What identifies the values of the table's columns, by name, for the last reader schema.
+    keys: Mutex<HashMap<String, KnownKey>>,
+}
+
+/// A column's key, and the reader schema for which it was computed.
+type KnownKey = (Option<Schema>, Option<Arc<ColumnKey>>);
+
+/// A column of a file as a table reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ColumnKey {
+    /// The column, with its type before it is cast to the table's.
+    pub(crate) field: FieldRef,
+    /// Hash of all that decides its values, apart from the bytes of the file.
+    pub(crate) hash: String,
+    /// Whether the values are those of the file's own schema.
+    pub(crate) is_own: bool,
 }
 
 /// Key of a filter program: its row program and the columns it uses.
@@ -209,7 +226,7 @@ impl fmt::Debug for HeaderCache {
 
 impl FileSchema {
     fn new(schema: Schema) -> FileSchema {
-        FileSchema { schema, programs: Mutex::default(), filters: Mutex::default() }
+        FileSchema { schema, programs: Mutex::default(), filters: Mutex::default(), keys: Mutex::default() }
     }
 
     /// Returns the schema.
@@ -240,6 +257,24 @@ impl FileSchema {
         }
         programs.insert(reads, Arc::clone(&program));
         Ok(program)
+    }
+
+    /// Returns the key of a column, from `compute` the first time.
+    pub(crate) fn key(
+        &self,
+        reader: Option<&ByText>,
+        column: &str,
+        compute: impl FnOnce() -> Option<ColumnKey>,
+    ) -> Option<Arc<ColumnKey>> {
+        let reader = reader.map(|ByText(schema)| schema);
+        if let Some((of, key)) = lock(&self.keys).get(column)
+            && of.as_ref().map(Schema::json) == reader.map(Schema::json)
+        {
+            return key.clone();
+        }
+        let key = compute().map(Arc::new);
+        lock(&self.keys).insert(column.to_owned(), (reader.cloned(), key.clone()));
+        key
     }
 
     /// Returns the filter program for these columns of the row program of `reads`.

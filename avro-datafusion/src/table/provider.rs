@@ -8,7 +8,7 @@ use crate::listing::partition_values::{self, Directories, PartitionFilters};
 use crate::listing::paths::Paths;
 use crate::options::read::{AvroOptions, Partitions};
 use crate::scan::format::AvroFormat;
-use crate::scan::source::is_few;
+use crate::scan::source::{AvroSource, is_few};
 use crate::schema::declared_columns;
 use crate::sink::{self, Destination};
 use crate::table::row_count;
@@ -39,9 +39,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct AvroTable {
     locations: Vec<Location>,
-    format: AvroFormat,
+    pub(super) format: AvroFormat,
     /// Columns of the scan: of the files, then row positions, then partitions and file name.
-    schema: TableSchema,
+    pub(super) schema: TableSchema,
     /// Columns of the table, virtual ones last, and the index of each in the scan.
     shown: SchemaRef,
     order: Vec<usize>,
@@ -155,7 +155,7 @@ impl AvroTable {
 
     /// Lists the files with their partition values, by object store, without those that filters on partition columns
     /// exclude.
-    async fn files(
+    pub(super) async fn files(
         &self,
         session: &dyn Session,
         filters: &[Expr],
@@ -384,6 +384,12 @@ impl AvroTable {
         let bytes = files.iter().map(|file| file.object_meta.size).sum::<u64>();
         let headers = self.format.headers();
         let indexes = index::indexes(headers, session.runtime_env(), &store, &store_url, &files).await?;
+        #[cfg(feature = "cache")]
+        let (copies, known) = {
+            let (copies, blocks) = self.copies(session, &store, &store_url, &mut files, &indexes, limit).await;
+            (copies, self.known(store.as_ref(), &files, &blocks, projection))
+        };
+        #[cfg(not(feature = "cache"))]
         let known = self.known(store.as_ref(), &files, &indexes, projection);
         for (file, index) in files.iter_mut().zip(indexes) {
             if let Some(index) = index {
@@ -407,7 +413,11 @@ impl AvroTable {
         // The planner may then split files.
         let partitions = if is_few(limit) { 1 } else { session.config().target_partitions() };
         let groups = FileGroup::new(files).split_files(partitions);
-        let config = FileScanConfigBuilder::new(store_url, self.format.file_source(self.schema.clone()))
+        let reader = self.format.reader(&self.schema);
+        let source = AvroSource::new(self.schema.clone(), Arc::clone(headers), reader);
+        #[cfg(feature = "cache")]
+        let source = source.with_copies(copies);
+        let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(groups)
             .with_constraints(self.constraints.clone())
             .with_statistics(statistics)

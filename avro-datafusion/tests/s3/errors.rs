@@ -11,7 +11,7 @@ async fn missing_buckets_and_keys_are_explained() {
     server.put("empty.avro", vec![]).await;
     let ctx = session(&server, 1).await;
     let cases = [
-        ("SELECT * FROM 's3://bucket/missing.avro'", "no Avro files at s3://bucket/missing.avro"),
+        ("SELECT * FROM 's3://bucket/missing.avro'", "no such file or directory: s3://bucket/missing.avro"),
         ("SELECT * FROM 's3://bucket/missing/'", "no files at s3://bucket/missing/"),
         ("SELECT * FROM 's3://bucket/m*.avro'", "no Avro files at s3://bucket/m*.avro"),
         ("SELECT * FROM 's3://bucket/there.avro'", "s3://bucket/there.avro"),

@@ -5,7 +5,7 @@
     >>> frame = scan.to_polars()
 """
 
-from ._messages import Decoded, MessageDecoder
+from ._messages import Decoded, MessageDecoder, MessageEncoder, Messages
 from ._native import __version__
 from ._polars import scan_avro
 from ._scan import Scan, read_avro
@@ -35,6 +35,8 @@ __all__ = [
     "InternalError",
     "LimitError",
     "MessageDecoder",
+    "MessageEncoder",
+    "Messages",
     "Mismatch",
     "NotFoundError",
     "QueryError",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Union
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Union, overload
 
 from . import _native
 from ._scan import SchemaLike, option_pairs
 from ._schema import Schema, json_of
 from ._table import Rows
+from ._write import stream_to_write
+
+if TYPE_CHECKING:
+    import uuid
+
+    import pyarrow
 
 SchemaId = Union[int, str, None]
 """The id of a schema: a number, a GUID as text, or, without a framing, `None`."""
@@ -114,6 +119,94 @@ class MessageDecoder:
         """
         batches, indexes, errors = self._native.decode(array_of(messages))
         return Decoded(batches, range(len(batches)) if indexes is None else indexes, errors)
+
+
+class Messages(Sequence[bytes]):
+    """Encoded messages: a sequence of `bytes`, and an Arrow array of binary values."""
+
+    def __init__(self, native: _native.Encoded) -> None:
+        self._native = native
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        at = range(len(self))[index]
+        return self._native.get(at) if isinstance(at, int) else [self._native.get(each) for each in at]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.to_list())
+
+    def to_list(self) -> list[bytes]:
+        """Returns the messages as a list."""
+        return self._native.to_list()
+
+    def to_pyarrow(self) -> pyarrow.BinaryArray:
+        """Returns the messages as a `pyarrow.BinaryArray`, without a copy."""
+        import pyarrow
+
+        return pyarrow.array(self)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._native.__arrow_c_schema__()
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        return self._native.__arrow_c_array__(requested_schema)
+
+    def __repr__(self) -> str:
+        return f"<avro_sql.Messages: {len(self)}>"
+
+
+class MessageEncoder:
+    """Encodes rows as messages, the reverse of `MessageDecoder`.
+
+        >>> encoder = MessageEncoder(schema, id=7)
+        >>> for message in encoder.encode(frame):
+        ...     producer.produce("topic", message)
+    """
+
+    def __init__(
+        self,
+        schema: SchemaLike | Schema | None = None,
+        *,
+        framing: Literal["confluent", "apicurio", "apicurio-4", "single-object", "bare"] = "confluent",
+        id: int | str | uuid.UUID | None = None,
+    ) -> None:
+        """Makes an encoder, which is best used for many calls.
+
+        Args:
+            schema: the Avro schema of the messages; columns are matched by name. Default: the schema that the rows were
+                read with, or one of their types.
+            framing: how a message carries the id of its schema, as of `MessageDecoder`.
+            id: the id that the registry gave to the schema: a number, or Confluent's GUID. Messages in the framings
+                `"single-object"` and `"bare"` have none.
+        """
+        self._native = _native.MessageEncoder(None if schema is None else json_of(schema), framing, id)
+
+    def encode(self, rows: Any) -> Messages:
+        """Encodes rows, one message for each, in their order.
+
+        Args:
+            rows: any object with `__arrow_c_stream__` (a frame of Polars or pandas, a table of pyarrow, a scan, the
+                result of `sql`), or a list of dicts.
+
+        Raises:
+            QueryError: if the columns do not fit the schema.
+            SchemaError: if the schema does not allow a value; `row` and `field` say which.
+        """
+        return Messages(self._native.encode(stream_to_write(rows)))
+
+    @property
+    def schema(self) -> Schema | None:
+        """The schema of the messages. If none was given, that of the last rows, or `None` before the first."""
+        text = self._native.schema()
+        return None if text is None else Schema(text)
 
 
 def resolver_of(function: Callable[[Any], Any]) -> Callable[[object], str | None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ._conditions import condition_of, schema_of
 from ._scan import Input, Scan, read_avro
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def scan_avro(source: Input | Iterable[Input], **options: Any) -> polars.LazyFra
     from polars.io.plugins import register_io_source
 
     scan = read_avro(source, **options)
-    schema = polars.DataFrame(
-        scan._columns(plain_strings=False, dense_unions=False).empty().for_polars()
-    ).schema
+    schema = schema_of(scan._columns(plain_strings=False, dense_unions=False))
 
     def read(
         with_columns: list[str] | None,
@@ -73,69 +71,6 @@ def narrowed(
         "struct",
         scan._strings,
     )
-
-
-OPERATORS = {"Eq": "=", "NotEq": "<>", "Lt": "<", "LtEq": "<=", "Gt": ">", "GtEq": ">="}
-"""Comparisons that mean the same in SQL for numbers without NaN, texts and booleans."""
-
-
-INTEGERS = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32")
-"""The types of literals that SQL has, too."""
-
-
-def condition_of(predicate: polars.Expr | None, schema: polars.Schema) -> str | None:
-    """Returns a condition in SQL that is true for all rows for which the predicate is, or `None`.
-
-    Polars applies the predicate itself afterwards; the condition only saves work.
-    """
-    if predicate is None:
-        return None
-    try:
-        tree = json.loads(predicate.meta.serialize(format="json"))
-    except Exception:  # the form of the tree is not promised
-        return None
-    return translated(tree, schema)
-
-
-def translated(tree: Any, schema: polars.Schema) -> str | None:
-    """Translates a part of a predicate. Of a conjunction, the parts that have a translation suffice."""
-    match tree:
-        case {"BinaryExpr": {"left": left, "op": "And", "right": right}}:
-            parts = [part for part in (translated(left, schema), translated(right, schema)) if part is not None]
-            return " AND ".join(parts) or None
-        case {"BinaryExpr": {"left": left, "op": "Or", "right": right}}:
-            one, other = translated(left, schema), translated(right, schema)
-            return f"({one} OR {other})" if one is not None and other is not None else None
-        case {"BinaryExpr": {"left": {"Column": str(name)}, "op": str(op), "right": {"Literal": literal}}}:
-            value = literal_of(literal, schema.get(name))
-            return f"{quoted(name)} {OPERATORS[op]} {value}" if op in OPERATORS and value is not None else None
-        case {"Function": {"input": [{"Column": str(name)}], "function": {"Boolean": "IsNotNull"}}}:
-            return f"{quoted(name)} IS NOT NULL" if name in schema else None
-        case {"Function": {"input": [{"Column": str(name)}], "function": {"Boolean": "IsNull"}}}:
-            return f"{quoted(name)} IS NULL" if name in schema else None
-    return None
-
-
-def literal_of(literal: Any, kind: polars.DataType | None) -> str | None:
-    """Returns a literal in SQL if it compares with a column of this type alike in SQL and in Polars."""
-    import polars
-
-    match literal:
-        case {"Scalar": {"String": str(text)}} if kind == polars.String and "\0" not in text:
-            return "'" + text.replace("'", "''") + "'"
-        case {"Scalar": {"Boolean": bool(flag)}} if kind == polars.Boolean:
-            return "true" if flag else "false"
-        case {"Dyn": {"Int": int(number)}} if kind is not None and kind.is_integer():
-            return str(number)
-        case {"Scalar": dict(scalar)} if kind is not None and kind.is_integer():
-            values = [value for name, value in scalar.items() if name in INTEGERS and type(value) is int]
-            return str(values[0]) if values else None
-    return None
-
-
-def quoted(name: str) -> str:
-    """Returns a name in the quotes of SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def reader_of(frame: polars.LazyFrame) -> Any:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, Literal, Union
 
 from . import _native
+from ._conditions import Condition, condition_text
 from ._table import Rows
 
 Path = Union[str, "os.PathLike[str]"]
@@ -99,7 +101,7 @@ def read_avro(
     source: Input | Iterable[Input],
     *,
     columns: Sequence[str] | None = None,
-    where: str | None = None,
+    where: Condition | None = None,
     n_rows: int | None = None,
     batch_size: int | None = None,
     reader_schema: SchemaLike | None = None,
@@ -115,9 +117,11 @@ def read_avro(
 
     Args:
         source: a path, directory, glob or URL (`s3://`, `gs://`, `az://`, `https://`), the bytes of a file, a file
-            object, which is read whole, or several of one kind. Several files make one table.
+            object, or several of one kind. Several files make one table. A file object that can seek is read in parts
+            while rows are read: leave it open, and do not move it meanwhile.
         columns: names of columns, and of fields inside records, as in `user.id`. Default: all columns.
-        where: a condition in SQL. Rows for which it is true are returned.
+        where: a condition in SQL, or as an expression of pyarrow or Polars that compares columns with values. Rows for
+            which it is true are returned.
         n_rows: at most this many rows, the first ones.
         batch_size: rows of a batch. Default: 8,192.
         reader_schema: the Avro schema to which all files are resolved. Default: the merged schema of the files.
@@ -155,10 +159,14 @@ def read_avro(
         pairs.append(("virtual_columns", "true"))
     pairs.extend(option_pairs(options))
     native = _native.Source(paths, files, pairs, storage_pairs(storage_options, paths))
-    return Scan(native, columns, where, n_rows, batch_size, unions, strings)
+    return Scan(native, columns, condition_text(where, native), n_rows, batch_size, unions, strings)
 
 
-def inputs(source: Input | Iterable[Input]) -> tuple[list[str], list[bytes]]:
+FileParts = tuple[Any, int, int]
+"""A file object, the position at which its file begins, and the number of bytes after it."""
+
+
+def inputs(source: Input | Iterable[Input]) -> tuple[list[str], list[bytes | FileParts]]:
     """Returns the paths, or the contents, of one or several sources."""
     if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(source, "read"):
         items: list[Any] = [source]
@@ -166,30 +174,57 @@ def inputs(source: Input | Iterable[Input]) -> tuple[list[str], list[bytes]]:
         items = list(source)
         if not items:
             raise ValueError("read_avro: expected at least one source, found none")
-    paths: list[str] = []
-    files: list[bytes] = []
-    for item in items:
-        if isinstance(item, (str, os.PathLike)):
-            paths.append(os.fspath(item))
-        else:
-            files.append(content(item))
-    if paths and files:
+    n_paths = sum(isinstance(item, (str, os.PathLike)) for item in items)
+    if 0 < n_paths < len(items):
         raise ValueError("read_avro: sources must be all paths, or all bytes and file objects")
-    return paths, files
+    if n_paths:
+        return [os.fspath(item) for item in items], []
+    paths = [path for path in map(path_of, items) if path is not None]
+    if len(paths) == len(items):
+        return paths, []
+    return [], [content(item) for item in items]
 
 
-def content(source: Any) -> bytes:
-    """Returns the bytes of a source that is not a path."""
+def path_of(source: Any) -> str | None:
+    """Returns the path of a file object that `open` made, if its file still has this name and none of it was read.
+
+    Such a file is read as its path: by several threads, and also after the object was closed.
+    """
+    # The file below may be another one, as that of a decompressor.
+    raw = source.raw if type(source) is io.BufferedReader else source
+    if type(raw) is not io.FileIO or raw.closed or not raw.readable():
+        return None
+    name = raw.name
+    if not isinstance(name, str) or any(mark in name for mark in "*?[{"):
+        return None
+    try:
+        found = os.fstat(source.fileno())
+        same = stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.stat(name)) and source.tell() == 0
+    except OSError:
+        return None
+    return os.path.abspath(name) if same else None
+
+
+WHOLE = ("gzip", "bz2", "lzma", "zipfile", "compression")
+"""Modules whose file objects go back by decompressing from the start."""
+
+
+def content(source: Any) -> bytes | FileParts:
+    """Returns the bytes of a source that is not a path, or its parts if only those that are needed shall be read."""
     if isinstance(source, bytes):
         return source
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
     if not hasattr(source, "read"):
         raise TypeError(f"read_avro: expected a path, bytes or a file object, found {type(source).__name__}")
-    data = source.read()
-    if isinstance(source, io.TextIOBase) or isinstance(data, str):
+    if isinstance(source, io.TextIOBase) or isinstance(source.read(0), str):
         raise TypeError("read_avro: the file object is open as text; open it with mode 'rb'")
-    return bytes(data)
+    in_memory = isinstance(source, io.BytesIO) or type(source).__module__.split(".")[0] in WHOLE
+    if in_memory or not hasattr(source, "seekable") or not source.seekable():
+        return bytes(source.read())
+    start = source.tell()
+    source.seek(0, os.SEEK_END)
+    return source, start, max(source.tell() - start, 0)
 
 
 def schema_text(schema: SchemaLike) -> str:

@@ -176,7 +176,9 @@ def stream_of(table: Any) -> Any:
     import pyarrow
 
     if isinstance(table, list) and all(isinstance(row, Mapping) for row in table):
-        return pyarrow.Table.from_pylist(table)
+        # Of all rows: pyarrow takes the names of the first row only.
+        names = dict.fromkeys(name for row in table for name in row)
+        return pyarrow.table({name: [row.get(name) for row in table] for name in names})
     if hasattr(table, "__arrow_c_array__"):
         return pyarrow.Table.from_batches([pyarrow.record_batch(table)])
     if hasattr(table, "to_arrow"):

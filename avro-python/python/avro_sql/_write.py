@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from ._polars import is_lazy, reader_of
 from ._scan import Path, SchemaLike, option_pairs, schema_text, storage_pairs
 from ._sql import stream_of
 from ._table import Rows
+from .errors import StorageError
 
 
 def write_avro(
@@ -23,6 +25,7 @@ def write_avro(
     block_size: int | None = None,
     metadata: Mapping[str, str] | None = None,
     partition_by: Sequence[str] | None = None,
+    append: bool = False,
     options: Mapping[str, object] | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> int:
@@ -39,6 +42,9 @@ def write_avro(
         block_size: bytes of a block before compression. Default: 131,072.
         metadata: entries of the file header.
         partition_by: columns whose values name directories `key=value`; `path` is then a directory.
+        append: whether rows are added to the local file, which keeps its schema, codec and metadata. A file that does
+            not exist is created. The file is copied and then replaced, so no reader sees a part of the rows, and a
+            killed process leaves it as it was; add files to a directory rather than rows to a large file.
         options: other write options by the names that SQL has for them, such as `write_index`.
         storage_options: options of the object store, such as `aws.region`. Default: the environment.
 
@@ -65,10 +71,52 @@ def write_avro(
         pairs.append(("block_size", str(block_size)))
     pairs.extend((f"metadata::{key}", value) for key, value in (metadata or {}).items())
     pairs.extend(option_pairs(options))
+    if append:
+        return append_to(stream_to_write(rows), target, pairs, storage_options, partition_by)
+    return _native.write(
+        stream_to_write(rows), target, pairs, list(partition_by or ()), storage_pairs(storage_options, [target])
+    )
+
+
+def stream_to_write(rows: Any) -> Any:
+    """Returns rows as an object with `__arrow_c_stream__`."""
     if isinstance(rows, Rows):
-        rows = rows._open(plain_strings=False, dense_unions=False)
-    elif is_lazy(rows):
-        rows = reader_of(rows)
-    elif not hasattr(rows, "__arrow_c_stream__"):
-        rows = stream_of(rows)
-    return _native.write(rows, target, pairs, list(partition_by or ()), storage_pairs(storage_options, [target]))
+        return rows._open(plain_strings=False, dense_unions=False)
+    if is_lazy(rows):
+        return reader_of(rows)
+    return rows if hasattr(rows, "__arrow_c_stream__") else stream_of(rows)
+
+
+def append_to(
+    rows: Any,
+    target: str,
+    pairs: list[tuple[str, str]],
+    storage_options: Mapping[str, object] | None,
+    partition_by: Sequence[str] | None,
+) -> int:
+    """Adds rows to a local file, or creates it."""
+    if "://" in target or storage_options:
+        raise ValueError(
+            f"append: {target!r} is not a local file, and objects of a store cannot grow; write another object"
+        )
+    if partition_by or target.endswith("/") or os.path.isdir(target):
+        raise ValueError(f"append: {target!r} is a directory; without append=True, the rows become a file in it")
+    if any(name == "write_index" for name, _ in pairs):
+        raise ValueError("append: an index is of a whole file; leave write_index out, and index the file later")
+    if os.path.exists(target):
+        return _native.append(rows, target, pairs)
+    # Under a name of its own first, so that a file that appears meanwhile is not replaced.
+    directory = os.path.dirname(target)
+    if directory:
+        os.makedirs(directory, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".avro-sql-", dir=directory or ".") as folder:
+        written = os.path.join(folder, os.path.basename(target))
+        count = _native.write(rows, written, pairs, [], {})
+        try:
+            os.link(written, target)
+        except FileExistsError:
+            raise StorageError(f"{target}: another writer created the file meanwhile; append the rows again") from None
+        except OSError:
+            # A file system without links.
+            os.replace(written, target)
+    return count

@@ -31,8 +31,8 @@ from pyspark.sql.datasource import (
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import ArrayType, IntegralType, MapType, StringType, StructField, StructType
 
-from ._polars import quoted
 from ._scan import Scan, read_avro
+from ._substrait import quoted
 
 COMPARISONS: dict[type[Filter], str] = {
     EqualTo: "=",

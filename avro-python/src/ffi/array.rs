@@ -29,7 +29,8 @@ pub(crate) fn export_batch(batch: &RecordBatch) -> ArrowArray {
     export_array(columns.to_data())
 }
 
-fn export_array(data: ArrayData) -> ArrowArray {
+/// Returns an array.
+pub(crate) fn export_array(data: ArrayData) -> ArrowArray {
     let (has_validity, is_view) = match data.data_type() {
         DataType::Null | DataType::Union(..) | DataType::RunEndEncoded(..) => (false, false),
         DataType::Utf8View | DataType::BinaryView => (true, true),

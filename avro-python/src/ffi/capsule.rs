@@ -1,11 +1,11 @@
 //! The PyCapsule interface of Arrow: the C structs in named capsules.
 
 use super::import::{StreamReader, import_array, take};
-use super::schema::{export_schema, import_field, import_schema};
+use super::schema::{export_field, export_schema, import_field, import_schema};
 use super::stream::{BatchIterator, export_stream};
 use super::{ArrowArray, ArrowArrayStream, ArrowSchema, array};
-use arrow_array::{ArrayRef, RecordBatch, make_array};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
+use arrow_schema::{Field, Schema, SchemaRef};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
@@ -25,6 +25,18 @@ pub(crate) fn batch_capsules<'py>(py: Python<'py>, batch: &RecordBatch) -> PyRes
     let schema = schema_capsule(py, batch.schema_ref())?;
     let columns = PyCapsule::new_with_value(py, array::export_batch(batch), ARRAY)?;
     PyTuple::new(py, [schema, columns])
+}
+
+/// Returns the capsule of a field.
+pub(crate) fn field_capsule<'py>(py: Python<'py>, field: &Field) -> PyResult<Bound<'py, PyCapsule>> {
+    PyCapsule::new_with_value(py, export_field(field).map_err(PyValueError::new_err)?, SCHEMA)
+}
+
+/// Returns the capsules of an array: its field and its values.
+pub(crate) fn array_capsules<'py>(py: Python<'py>, field: &Field, values: &dyn Array) -> PyResult<Bound<'py, PyTuple>> {
+    let schema = field_capsule(py, field)?;
+    let values = PyCapsule::new_with_value(py, array::export_array(values.to_data()), ARRAY)?;
+    PyTuple::new(py, [schema, values])
 }
 
 /// Returns the capsule of a stream.

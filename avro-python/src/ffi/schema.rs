@@ -26,7 +26,7 @@ pub(crate) fn export_schema(schema: &Schema) -> Result<ArrowSchema, String> {
     export_field(&Field::new("", columns, false).with_metadata(schema.metadata().clone()))
 }
 
-fn export_field(field: &Field) -> Result<ArrowSchema, String> {
+pub(crate) fn export_field(field: &Field) -> Result<ArrowSchema, String> {
     let mut flags = if field.is_nullable() { NULLABLE } else { 0 };
     let mut dictionary = None;
     let (data_type, children): (&DataType, Vec<FieldRef>) = match field.data_type() {

@@ -45,6 +45,15 @@ Examples:
   avro-sql index --columns ts,user.id s3://bucket/logs/
   avro-sql index --index-dir indexes/ logs/                     then also give queries --index-dir";
 
+/// Examples of `cache`.
+pub(crate) const CACHE: &str = "\
+Examples:
+  avro-sql cache logs/                                          later queries of logs/ read columns
+  avro-sql cache --columns ts,user_id 's3://bucket/logs/*.avro'
+  avro-sql cache list
+  avro-sql cache clear logs/                                    without a path: all copies
+  avro-sql --option cache=auto -c \"SELECT ..\"                  queries make the copies themselves";
+
 /// Examples of `schema`.
 pub(crate) const SCHEMA: &str = "\
 Examples:
@@ -139,7 +148,7 @@ Examples:
   avro-sql help options                                         read options, limits, write options";
 
 /// The shared options that have an effect on each command. Its help lists no others.
-const SHARED: [(&str, &[&str]); 24] = [
+const SHARED: [(&str, &[&str]); 25] = [
     (
         "convert",
         &[
@@ -154,6 +163,7 @@ const SHARED: [(&str, &[&str]); 24] = [
             "no_progress",
         ],
     ),
+    ("cache", &["threads", "option", "import", "schema_type", "reader_schema", "quiet", "no_progress"]),
     ("index", &["threads", "lenient", "option", "import", "index_dir", "quiet", "no_progress"]),
     ("schema", &["option", "import", "schema_type", "quiet"]),
     ("compat", &["import", "schema_type"]),

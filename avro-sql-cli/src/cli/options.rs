@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use avro_datafusion::AvroOptions;
 
+use crate::commands::cache;
 use crate::commands::convert;
 use crate::commands::index;
 use crate::commands::rpc::RpcTask;
@@ -34,6 +35,8 @@ pub(crate) enum Task {
     Convert(Box<convert::ConvertTask>),
     /// Build block indexes.
     Index(index::IndexTask),
+    /// Make, list or remove columnar copies.
+    Cache(cache::CacheTask),
     /// Run a tool that reads or writes files block by block.
     Tool(tools::ToolTask),
     /// Call or answer a message of an Avro protocol.

@@ -5,6 +5,7 @@ pub(crate) mod registry;
 pub(crate) mod schema;
 pub(crate) mod convert;
 pub(crate) mod index;
+pub(crate) mod cache;
 pub(crate) mod tools;
 pub(crate) mod rpc;
 pub(crate) mod worker;

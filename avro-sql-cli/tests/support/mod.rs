@@ -71,7 +71,13 @@ impl Folder {
 
     /// Runs the command with this standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        self.run_in(arguments, input, &[])
+    }
+
+    /// Runs the command with this standard input and these environment variables.
+    pub(crate) fn run_in(&self, arguments: &[&str], input: &str, settings: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(arguments);
+        let mut child = command.envs(settings.iter().copied()).stdin(Stdio::piped()).spawn().unwrap();
         // The command may end without reading everything.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();

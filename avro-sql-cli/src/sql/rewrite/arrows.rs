@@ -68,7 +68,7 @@ fn first(expr: &mut Expr) -> Option<&mut Expr> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use datafusion::sql::sqlparser::ast::VisitMut;
+    use crate::sql::rewrite::walk::walk;
     use datafusion::sql::sqlparser::dialect::GenericDialect;
     use datafusion::sql::sqlparser::parser::Parser;
 
@@ -86,12 +86,12 @@ mod tests {
         ];
         for (sql, operand) in cases {
             let mut expr = Parser::new(&GenericDialect {}).try_with_sql(sql).unwrap().parse_expr().unwrap();
-            let _ = expr.visit(&mut Arrows);
+            let _ = walk(&mut expr, &mut Arrows);
             assert_eq!(first(&mut expr).unwrap().to_string(), operand, "{sql}");
         }
         for kept in ["x ->> ('a' = 'b')", "x -> 'a'", "x ->> lower('A')"] {
             let mut expr = Parser::new(&GenericDialect {}).try_with_sql(kept).unwrap().parse_expr().unwrap();
-            let _ = expr.visit(&mut Arrows);
+            let _ = walk(&mut expr, &mut Arrows);
             assert_eq!(expr.to_string(), kept);
             assert!(first(&mut expr).is_none(), "{kept}");
         }

@@ -18,7 +18,7 @@ use datafusion::physical_plan::collect;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, MacroArg, MacroDefinition, Select,
-    SelectItem, Statement as Sql, TableFactor, VisitMut, VisitorMut,
+    SelectItem, Statement as Sql, TableFactor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -27,7 +27,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::names::folded;
 use super::tokens::is_space;
-use super::visit;
+use super::walk::{visit, walk};
 
 /// Macros that may be inside of each other.
 const DEPTH_MAX: usize = 32;
@@ -185,7 +185,7 @@ impl Uses {
         match self.macros.get(&name) {
             Some(Macro { parameters, definition: MacroDefinition::Expr(expr) }) => {
                 let mut expr = expr.clone();
-                let _ = expr.visit(&mut Arguments::new(&name, parameters, &list.args)?);
+                let _ = walk(&mut expr, &mut Arguments::new(&name, parameters, &list.args)?);
                 Ok(Some(Expr::Nested(Box::new(expr))))
             }
             _ => Ok(None),
@@ -199,7 +199,7 @@ impl Uses {
             Ok(Some(expanded)) => {
                 (*expr, self.is_changed) = (expanded, true);
                 self.within(|uses| {
-                    let _ = expr.visit(uses);
+                    let _ = walk(expr, uses);
                 });
             }
             Ok(None) => {}
@@ -229,7 +229,7 @@ impl VisitorMut for Uses {
             // The column is named as in the query.
             let said = expr.to_string();
             let outer = std::mem::take(&mut self.is_changed);
-            let _ = expr.visit(self);
+            let _ = walk(expr, self);
             let is_changed = std::mem::replace(&mut self.is_changed, outer);
             self.is_changed |= is_changed;
             if is_changed {
@@ -261,9 +261,9 @@ impl VisitorMut for Uses {
         match Arguments::new(&name, parameters, &args.args) {
             Ok(mut arguments) => {
                 let (mut subquery, alias) = (query.clone(), alias.take());
-                let _ = subquery.visit(&mut arguments);
+                let _ = walk(&mut subquery, &mut arguments);
                 self.within(|uses| {
-                    let _ = subquery.visit(uses);
+                    let _ = walk(&mut subquery, uses);
                 });
                 if self.error.is_err() {
                     return ControlFlow::Continue(());

@@ -16,11 +16,11 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr,
-    Value, Visit, VisitMut, Visitor, VisitorMut,
+    Value, VisitorMut,
 };
 
 use super::names::folded;
-use super::visit;
+use super::walk::{any_expr, visit, walk};
 
 /// Returns whether an aggregation of the plan has two groups of one name.
 pub(super) fn have_equal_names(plan: &LogicalPlan) -> Result<bool> {
@@ -73,12 +73,12 @@ impl Groups {
         }
         self.changed = true;
         let named = &mut Named { casts };
-        let ControlFlow::Continue(()) = VisitMut::visit(&mut select.projection, named);
-        let ControlFlow::Continue(()) = VisitMut::visit(&mut select.group_by, named);
-        let ControlFlow::Continue(()) = VisitMut::visit(&mut select.having, named);
-        let ControlFlow::Continue(()) = VisitMut::visit(&mut select.qualify, named);
+        let ControlFlow::Continue(()) = walk(&mut select.projection, named);
+        let ControlFlow::Continue(()) = walk(&mut select.group_by, named);
+        let ControlFlow::Continue(()) = walk(&mut select.having, named);
+        let ControlFlow::Continue(()) = walk(&mut select.qualify, named);
         if let Some(OrderBy { kind: OrderByKind::Expressions(keys), .. }) = order_by {
-            let ControlFlow::Continue(()) = VisitMut::visit(keys, named);
+            let ControlFlow::Continue(()) = walk(keys, named);
         }
     }
 }
@@ -125,18 +125,7 @@ fn item(item: &SelectItem) -> (Option<&Expr>, Option<&Ident>) {
 }
 
 fn has_cast(expr: &Expr) -> bool {
-    struct Find;
-    impl Visitor for Find {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Cast { .. } | Expr::TypedString(_) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    Visit::visit(expr, &mut Find).is_break()
+    any_expr(expr, |expr| matches!(expr, Expr::Cast { .. } | Expr::TypedString(_)))
 }
 
 /// Returns whether the expression has been rewritten already.
@@ -162,7 +151,7 @@ fn key(expr: &Expr) -> String {
         }
     }
     let mut expr = expr.clone();
-    let ControlFlow::Continue(()) = VisitMut::visit(&mut expr, &mut Unqualified);
+    let ControlFlow::Continue(()) = walk(&mut expr, &mut Unqualified);
     expr.to_string().to_lowercase()
 }
 

@@ -241,7 +241,7 @@ fn decoded(expr: &Expr) -> Option<LambdaFunction> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use datafusion::sql::sqlparser::ast::VisitMut;
+    use crate::sql::rewrite::walk::walk;
     use datafusion::sql::sqlparser::dialect::GenericDialect;
     use datafusion::sql::sqlparser::parser::Parser;
     use datafusion::sql::sqlparser::tokenizer::Tokenizer;
@@ -270,7 +270,7 @@ mod tests {
             encode(&mut tokens);
             let parser = Parser::new(&GenericDialect {}).with_tokens_with_locations(tokens);
             let mut expr = { parser }.parse_expr().unwrap();
-            let _ = expr.visit(&mut Lambdas);
+            let _ = walk(&mut expr, &mut Lambdas);
             assert_eq!(expr.to_string(), expected, "{sql}");
         }
     }

@@ -11,6 +11,7 @@
 mod absent;
 mod array;
 mod arrows;
+mod caches;
 mod copy;
 mod definitions;
 mod groups;
@@ -39,24 +40,23 @@ mod top_n;
 mod types;
 mod unnest;
 mod unsupported;
+mod walk;
 mod words;
 
+pub(crate) use caches::cache;
 pub(crate) use definitions::{Definitions, define};
 pub(crate) use parameters::Parameters;
 pub(crate) use words::is_keyword;
-
-use std::convert::Infallible;
-use std::ops::ControlFlow;
 
 use avro_datafusion::compat::unions;
 use datafusion::common::{Result, not_impl_err, plan_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::VisitMut;
-use datafusion::sql::sqlparser::ast::VisitorMut;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
+
+use walk::visit;
 
 /// Returns the plan of a statement.
 pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
@@ -151,17 +151,4 @@ fn parse(state: &SessionState, sql: &str) -> Result<(Statement, bool)> {
         (Some(_), false) => not_impl_err!("several statements at once"),
         (None, _) => Err(plan_datafusion_err!("there is no statement")),
     }
-}
-
-/// Applies a visitor to all expressions of a statement.
-fn visit<V: VisitorMut<Break = Infallible>>(statement: &mut Statement, visitor: &mut V) {
-    let ControlFlow::Continue(()) = match statement {
-        Statement::Statement(statement) => statement.visit(visitor),
-        Statement::Explain(explain) => return visit(&mut explain.statement, visitor),
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => query.visit(visitor),
-            CopyToSource::Relation(_) => return,
-        },
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => return,
-    };
 }

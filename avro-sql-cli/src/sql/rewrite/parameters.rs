@@ -8,7 +8,7 @@ use datafusion::common::{Result, plan_err};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator, Value, ValueWithSpan, VisitorMut};
 
-use super::visit;
+use super::walk::visit;
 
 /// Values by name.
 #[derive(Debug, Clone, Default)]

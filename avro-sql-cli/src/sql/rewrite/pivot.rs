@@ -24,6 +24,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::summarize::creates;
 use super::tokens::{AFTER_COLUMN, is_space, whitespace};
+use super::walk::walk_statement;
 
 /// The function that stands for `GROUP BY`.
 pub(super) const GROUPS: &str = "__pivot_groups";
@@ -314,7 +315,7 @@ fn distinct(table: &TableFactor, column: &Expr, with: Option<With>) -> Option<Qu
 /// Runs the queries of the values that pivots do not list.
 pub(super) async fn with_values(state: &SessionState, statement: &mut Statement, names_places: bool) -> Result<()> {
     let mut sources = Sources::Collect(Vec::new(), None);
-    let is_done = visit(statement, &mut sources).is_continue();
+    let is_done = walk_statement(statement, &mut sources).is_continue();
     let Sources::Collect(queries, _) = sources else { return Ok(()) };
     if !is_done {
         return plan_err!("PIVOT: write FOR column IN (value, ..)");
@@ -343,21 +344,6 @@ pub(super) async fn with_values(state: &SessionState, statement: &mut Statement,
         }
         found.push(values);
     }
-    let _ = visit(statement, &mut Sources::Set(found.into_iter()));
+    let _ = walk_statement(statement, &mut Sources::Set(found.into_iter()));
     Ok(())
-}
-
-/// Applies a visitor to a statement.
-fn visit(statement: &mut Statement, visitor: &mut Sources) -> ControlFlow<()> {
-    use datafusion::sql::parser::CopyToSource;
-    use datafusion::sql::sqlparser::ast::VisitMut;
-    match statement {
-        Statement::Statement(statement) => statement.visit(visitor),
-        Statement::Explain(explain) => visit(&mut explain.statement, visitor),
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => query.visit(visitor),
-            CopyToSource::Relation(_) => ControlFlow::Continue(()),
-        },
-        _ => ControlFlow::Continue(()),
-    }
 }

@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use super::names::folded;
 use super::syntax::table_name;
-use super::visit;
+use super::walk::visit;
 
 /// Returns the error with the available columns, if it lists none.
 pub(super) async fn explain(state: &SessionState, statement: &Statement, error: DataFusionError) -> DataFusionError {

@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::tokens::{is_space, whitespace};
-use super::visit;
+use super::walk::visit;
 
 /// The column of the sort key of a sample.
 const KEY: &str = "__sample";

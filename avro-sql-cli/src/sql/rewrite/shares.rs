@@ -20,7 +20,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::tokens::is_space;
-use super::visit;
+use super::walk::visit;
 
 /// The function that stands for a percentage.
 const SHARE: &str = "__share";

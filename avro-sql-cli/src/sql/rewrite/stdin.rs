@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, TableFactor, Value, VisitorMut,
 };
 
-use super::visit;
+use super::walk::visit;
 use crate::files::stdin;
 
 /// Replaces the names of standard input with the path of its copy.

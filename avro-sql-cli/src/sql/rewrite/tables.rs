@@ -6,10 +6,12 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select, SetExpr, Statement,
-    TableAlias, TableFactor, VisitorMut, visit_expressions,
+    TableAlias, TableFactor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+
+use super::walk::any_expr;
 
 /// The columns of `json_each` and `json_tree`.
 const JSON_COLUMNS: [&str; 8] = ["key", "value", "type", "atom", "id", "parent", "fullkey", "path"];
@@ -67,11 +69,7 @@ fn json(name: &ObjectName, args: &[FunctionArg], alias: Option<&TableAlias>) -> 
 /// Whether an argument is computed from columns.
 fn names_columns(argument: &FunctionArg) -> bool {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { return false };
-    let found = visit_expressions(expr, |expr| match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+    any_expr(expr, |expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)))
 }
 
 /// The arguments of the function in `FROM UNNEST(function(..))`.

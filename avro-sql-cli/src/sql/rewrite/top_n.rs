@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, VisitMut, VisitorMut,
-    visit_expressions_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+
+use super::walk::walk;
 
 /// Replaces such calls by lists of the ordered values.
 pub(super) struct TopN;
@@ -20,7 +21,7 @@ impl VisitorMut for TopN {
         for item in &mut select.projection {
             let SelectItem::UnnamedExpr(expr) = item else { continue };
             let mut replaced = expr.clone();
-            let _ = replaced.visit(self);
+            let _ = walk(&mut replaced, self);
             if replaced != *expr {
                 // The column is named after the call.
                 let alias = Ident::with_quote('"', expr.to_string());
@@ -35,6 +36,23 @@ impl VisitorMut for TopN {
             && let Some(list) = list(call)
         {
             *expr = list;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Replaces names in a template by expressions.
+struct Template<'a>([(&'a str, &'a Expr); 4]);
+
+impl VisitorMut for Template<'_> {
+    type Break = Infallible;
+
+    // Expressions are visited after their parts, so what replaces a name is not visited.
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        if let Expr::Identifier(name) = expr
+            && let Some((_, replacement)) = self.0.iter().find(|(known, _)| *known == name.value)
+        {
+            *expr = (*replacement).clone();
         }
         ControlFlow::Continue(())
     }
@@ -67,18 +85,6 @@ fn list(call: &Function) -> Option<Expr> {
         Some(filter) => Expr::Nested(filter.clone()),
         None => Parser::new(&GenericDialect {}).try_with_sql("true").ok()?.parse_expr().ok()?,
     };
-    // Expressions are visited after their parts, so what replaces a name is not visited.
-    let _ = visit_expressions_mut(&mut list, |expr| {
-        if let Expr::Identifier(name) = expr {
-            let replaced = match name.value.as_str() {
-                "x" => &value,
-                "y" => &by,
-                "z" => &is_counted,
-                _ => &n,
-            };
-            *expr = replaced.clone();
-        }
-        ControlFlow::<()>::Continue(())
-    });
+    let _ = walk(&mut list, &mut Template([("x", &value), ("y", &by), ("z", &is_counted), ("n", &n)]));
     Some(list)
 }

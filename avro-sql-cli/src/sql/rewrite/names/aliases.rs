@@ -3,13 +3,12 @@
 //! A name that no table has as a column is that of an item before it, as in DuckDB. It is replaced by the item's
 //! expression.
 
-use std::ops::ControlFlow;
-
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::Volatility;
-use datafusion::sql::sqlparser::ast::{Expr, Ident, visit_expressions};
+use datafusion::sql::sqlparser::ast::{Expr, Ident};
 
+use super::super::walk::any_expr;
 use super::Binder;
 use super::paths::{dot, has_subquery};
 use super::scope::folded;
@@ -50,10 +49,6 @@ impl Binder<'_> {
                 .is_ok_and(|function| function.signature().volatility == Volatility::Volatile),
             _ => false,
         };
-        visit_expressions(expr, |expr| match is_volatile(expr) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        })
-        .is_break()
+        any_expr(expr, is_volatile)
     }
 }

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    Array, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem, Value, VisitMut, VisitorMut,
+    Array, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem, Value, VisitorMut,
     WildcardAdditionalOptions,
 };
 use regex::Regex;
 
+use super::super::walk::walk;
 use super::Binder;
 use super::items::{ColumnOrigin, OutputColumn};
 use super::scope::spelled;
@@ -51,7 +52,7 @@ impl Binder<'_> {
         for mut item in std::mem::take(items) {
             let mut found = ColumnsCalls::Find(None);
             let _ = match &mut item {
-                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => expr.visit(&mut found),
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => walk(expr, &mut found),
                 _ => ControlFlow::Continue(()),
             };
             let ColumnsCalls::Find(Some(call)) = found else {
@@ -60,7 +61,7 @@ impl Binder<'_> {
             };
             for column in self.chosen(&call)? {
                 let mut item = item.clone();
-                let _ = item.visit(&mut ColumnsCalls::Replace(&column));
+                let _ = walk(&mut item, &mut ColumnsCalls::Replace(&column));
                 expanded.push(item);
             }
         }

@@ -17,7 +17,6 @@ mod pivot;
 mod scope;
 mod tables;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
@@ -28,9 +27,10 @@ use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByExpr,
     OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, Statement as Sql, TableAlias, TableFactor,
-    TableObject, TableWithJoins, Value, visit_expressions,
+    TableObject, TableWithJoins, Value,
 };
 
+use super::walk::any_expr;
 pub(super) use paths::dot;
 pub(super) use scope::folded;
 use scope::{Column, Columns, Relation, Scope};
@@ -450,11 +450,7 @@ fn respell(names: &mut [ObjectName], columns: &Columns) -> Result<()> {
 /// Whether an expression has a window function, outside of subqueries.
 fn has_window(expr: &Expr) -> bool {
     !paths::has_subquery(expr)
-        && visit_expressions(expr, |expr| match expr {
-            Expr::Function(function) if function.over.is_some() => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        })
-        .is_break()
+        && any_expr(expr, |expr| matches!(expr, Expr::Function(function) if function.over.is_some()))
 }
 
 /// Replaces the column numbers in `ROLLUP (1, 2)`, `CUBE (..)` and `GROUPING SETS (..)` by the columns.

@@ -11,9 +11,10 @@ use datafusion::common::{DFSchema, Result, TableReference, plan_datafusion_err, 
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ExprSchemable;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, ExprWithAlias, Ident, Query, Subscript, Value, VisitMut, VisitorMut, visit_expressions,
+    AccessExpr, Expr, ExprWithAlias, Ident, Query, Subscript, Value, VisitMut, VisitorMut,
 };
 
+use super::super::walk::{any_expr, walk};
 use super::Binder;
 use super::scope::{Column, Resolution, cased, folded, leaves_capitals_open, spelled};
 
@@ -43,7 +44,7 @@ impl Binder<'_> {
     /// Rewrites the names in an expression.
     pub(super) fn expr(&mut self, expr: &mut Expr) -> Result<()> {
         let mut paths = Paths { binder: self, bound: Vec::new(), parameters: Vec::new() };
-        match expr.visit(&mut paths) {
+        match walk(expr, &mut paths) {
             ControlFlow::Break(error) => Err(error),
             ControlFlow::Continue(()) => Ok(()),
         }
@@ -52,7 +53,7 @@ impl Binder<'_> {
     /// Rewrites the names in parts of a statement.
     pub(super) fn parts<T: VisitMut>(&mut self, parts: &mut T) -> Result<()> {
         let mut paths = Paths { binder: self, bound: Vec::new(), parameters: Vec::new() };
-        match parts.visit(&mut paths) {
+        match walk(parts, &mut paths) {
             ControlFlow::Break(error) => Err(error),
             ControlFlow::Continue(()) => Ok(()),
         }
@@ -493,9 +494,5 @@ impl VisitorMut for Paths<'_, '_> {
 
 /// Whether an expression contains a subquery.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
-    let found = visit_expressions(expr, |expr| match expr {
-        Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+    any_expr(expr, |expr| matches!(expr, Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. }))
 }

@@ -3,17 +3,15 @@
 //! A pivot becomes `SELECT others, sum(x) FILTER (WHERE kind = 'a') AS a, .. FROM t GROUP BY others`, where the others
 //! are the columns that it does not name. An unpivot becomes a query with `unnest` of the names and of the values.
 
-use std::ops::ControlFlow;
-
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, Expr, ExprWithAlias, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
     NullInclusion, PivotValueSource, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, Value,
-    visit_expressions,
 };
 
 use super::super::pivot::GROUPS;
 use super::super::unnest;
+use super::super::walk::any_expr;
 use super::scope::Scope;
 use super::{Binder, placeholder_query};
 
@@ -214,13 +212,13 @@ fn arguments(expr: &Expr) -> Vec<Expr> {
 /// Returns all names in an expression that may be columns.
 fn names(expr: &Expr) -> Vec<String> {
     let mut names = Vec::new();
-    let _ = visit_expressions(expr, |expr| {
+    any_expr(expr, |expr| {
         match expr {
             Expr::Identifier(name) => names.push(name.value.clone()),
             Expr::CompoundIdentifier(parts) => names.extend(parts.iter().map(|part| part.value.clone())),
             _ => {}
         }
-        ControlFlow::<()>::Continue(())
+        false
     });
     names
 }

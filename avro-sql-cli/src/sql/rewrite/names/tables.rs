@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{
     TableFactor, Value, VisitorMut,
 };
 
-use super::super::visit;
+use super::super::walk::visit;
 use super::scope::{Columns, folded};
 
 /// The columns of a statement's tables.
