@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{
     AccessExpr, Expr, ExprWithAlias, Ident, Query, Subscript, Value, VisitMut, VisitorMut,
 };
 
+use super::super::syntax::Syntax;
 use super::super::walk::{any_expr, walk};
 use super::Binder;
 use super::scope::{Column, Resolution, cased, folded, leaves_capitals_open, spelled};
@@ -173,7 +174,10 @@ impl Binder<'_> {
             fields.extend(columns.filter_map(|column| Some((table.clone(), column.field.clone()?))));
         }
         let schema = DFSchema::new_with_metadata(fields, HashMap::new()).ok()?;
-        let expr = ExprWithAlias { expr: expr.clone(), alias: None };
+        let mut expr = expr.clone();
+        // Such as named options, which the engine does not read.
+        let _ = walk(&mut expr, &mut Syntax);
+        let expr = ExprWithAlias { expr, alias: None };
         let planned = self.state.create_logical_expr_from_sql_expr(expr, &schema).ok()?;
         Some(planned.to_field(&schema).ok()?.1)
     }
