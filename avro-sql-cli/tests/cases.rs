@@ -24,6 +24,11 @@ use std::path::Path;
 
 use support::Folder;
 
+/// The variable with the addresses of workers.
+const WORKERS: &str = "AVRO_SQL_WORKERS";
+/// Makes the planner use several tasks for the files of the cases.
+const SEVERAL_TASKS: &str = "SET distributed.file_scan_config_bytes_per_partition = 64";
+
 #[test]
 fn case_files_match() {
     check(&[]);
@@ -34,6 +39,17 @@ fn case_files_match() {
 fn case_files_match_with_copies() {
     if std::env::var_os("UPDATE_EXPECT").is_none() {
         check(&[("AVRO_SQL_CACHE", "auto")]);
+    }
+}
+
+/// Workers share each query that they can; nothing may change.
+#[cfg(all(unix, feature = "cluster"))]
+#[test]
+fn case_files_match_on_workers() {
+    if std::env::var_os("UPDATE_EXPECT").is_none() {
+        let folder = Folder::new();
+        let workers = [(); 2].map(|()| support::worker::Worker::start(&folder, &[]));
+        check(&[(WORKERS, &workers.each_ref().map(|worker| worker.url.as_str()).join(","))]);
     }
 }
 
@@ -104,7 +120,12 @@ fn play(text: &str, settings: &[(&str, &str)]) -> String {
             let words = words(command);
             // Plans and statistics say which bytes are read.
             let settings = if command.contains("EXPLAIN") || command.contains(" -v ") { &[] } else { settings };
-            let ran = folder.run_in(&words.iter().map(String::as_str).collect::<Vec<_>>(), &input, settings);
+            let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
+            let has_workers = settings.iter().any(|(name, _)| *name == WORKERS);
+            if has_workers && arguments.contains(&"-c") && !arguments.contains(&"-p") {
+                arguments.splice(0..0, ["-c", SEVERAL_TASKS]);
+            }
+            let ran = folder.run_in(&arguments, &input, settings);
             tell("    ", &stdout, ran.stdout(), &mut told);
             tell("  ! ", &stderr, &ran.stderr, &mut told);
             let _ = code;

@@ -1,6 +1,7 @@
 //! Queries on several machines: a coordinator plans, workers scan and compute, rows flow between them.
 
 mod travel;
+mod single_row;
 mod tasks;
 mod settings;
 mod transport;

@@ -27,6 +27,7 @@ use datafusion_proto::bytes::physical_plan_to_bytes_with_proto_converter;
 use datafusion_proto::physical_plan::DeduplicatingProtoConverter;
 
 use super::settings::WithSettings;
+use super::single_row::SingleRowSubqueries;
 use super::transport::is_loopback;
 use super::travel;
 use crate::compat::{InOrderExec, KEEP_ORDER};
@@ -46,7 +47,8 @@ tokio::task_local! {
 /// Makes the session plan for workers. Must come after all else that changes its query planner.
 pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let local = builder.query_planner().take().unwrap_or_else(|| Arc::new(Default));
-    let mut builder = builder.with_query_planner(Arc::new(Finished)).with_distributed_planner();
+    let builder = builder.with_query_planner(Arc::new(Finished)).with_distributed_planner();
+    let mut builder = builder.with_analyzer_rule(Arc::new(SingleRowSubqueries));
     match builder.query_planner().take() {
         Some(distribute) => builder.with_query_planner(Arc::new(ClusterPlanner { local, distribute })),
         None => builder.with_query_planner(local),

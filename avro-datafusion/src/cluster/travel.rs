@@ -3,6 +3,7 @@
 //! `datafusion-distributed` 4.0 sends functions by name alone, and `datafusion-proto` 55.2 loses a few things without
 //! an error. Plans with these stay on one machine.
 
+use super::single_row::single_row;
 use crate::avro_functions::reads_schemas_here;
 use crate::compat;
 use crate::proto::functions::{KnownFunctions, Table, describe, extends, is_own, kind_of, register};
@@ -13,7 +14,7 @@ use avro_arrow::OnCorruptBlock;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::FileScanConfig;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Literal};
@@ -57,6 +58,7 @@ pub(super) fn is_exact(config: &SessionConfig) -> bool {
 pub(super) fn worker(state: SessionState, is_exact: bool) -> Result<SessionState> {
     let mut state = state;
     register(&mut state, if is_exact { Table::Exact } else { Table::Plain })?;
+    state.register_udaf(Arc::new(single_row()))?;
     let codec = AvroCodec::default().with_config(Arc::clone(state.config_options()));
     Ok(SessionStateBuilder::new_from_existing(state).with_distributed_user_codec(codec).build())
 }

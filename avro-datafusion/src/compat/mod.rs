@@ -23,6 +23,7 @@ mod map_extract;
 mod map_keys;
 mod matching;
 mod now;
+mod null_records;
 mod nullable_items;
 mod numbers;
 mod operand;
@@ -61,7 +62,7 @@ use std::sync::Arc;
 /// Returns the functions that rules create and no session registers, each under a name of its own.
 #[cfg(feature = "proto")]
 pub(crate) fn unregistered() -> Vec<Arc<ScalarUDF>> {
-    let mut all = vec![similar::unregistered()];
+    let mut all = vec![similar::unregistered(), null_records::unregistered()];
     all.extend(text::unregistered());
     all.extend(uuid::unregistered());
     all.extend(points::unregistered());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{approx_distinct, coercion, dates, instants, lengths, now, similar, zones};
+use super::{approx_distinct, coercion, dates, instants, lengths, now, null_records, similar, zones};
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -22,6 +22,7 @@ pub(super) fn enable(ctx: &SessionContext) -> Result<()> {
         0..0,
         [Arc::new(zones::SessionZone) as _, Arc::new(similar::Similar) as _, Arc::new(coercion::Coercion) as _],
     );
+    builder.analyzer().get_or_insert_default().rules.push(Arc::new(null_records::NullRecords));
     #[cfg(feature = "sql")]
     {
         use super::{planner, types};

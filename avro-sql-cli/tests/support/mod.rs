@@ -3,6 +3,8 @@
 
 #[cfg(unix)]
 pub(crate) mod terminal;
+#[cfg(all(unix, feature = "cluster"))]
+pub(crate) mod worker;
 
 pub(crate) use avro_testing::wire::Value;
 
