@@ -2,6 +2,7 @@
 
 use avro_arrow::Error;
 use datafusion::error::DataFusionError;
+use std::fmt;
 
 /// Converts an avro-arrow error to a DataFusion error, with the path or URL of its file.
 ///
@@ -15,4 +16,28 @@ use datafusion::error::DataFusionError;
 /// ```
 pub fn file_error(error: Error, file: &str) -> DataFusionError {
     DataFusionError::External(Box::new(error.in_file(file)))
+}
+
+/// Converts an error of an object store while a file was read, with the path or URL of the file.
+pub(crate) fn store_error(source: object_store::Error, file: &str) -> DataFusionError {
+    DataFusionError::External(Box::new(StoreError { file: file.to_owned(), source }))
+}
+
+/// An error of an object store that names the file.
+#[derive(Debug)]
+struct StoreError {
+    file: String,
+    source: object_store::Error,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.source)
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
 }

@@ -37,6 +37,7 @@ mod io;
 mod schema_file;
 mod virtual_columns;
 mod sql_type;
+mod nested_nulls;
 #[macro_use]
 mod options;
 mod listing;

@@ -5,12 +5,12 @@
 //! The first finds the field by name, so it also works on a struct without the other fields. The second is rebuilt for
 //! a list of such structs.
 
+use crate::nested_nulls::is_get_field;
 use crate::virtual_columns::is_virtual;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use avro_arrow::tagged::is_tagged;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::functions::core::getfield::GetFieldFunc;
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_plan::PhysicalExpr;
@@ -217,7 +217,7 @@ fn steps<'a>(expr: &'a Arc<dyn PhysicalExpr>, fields: &'a Fields) -> Option<(usi
     let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let (base, arguments) = call.args().split_first()?;
     let (column, mut path) = steps(base, fields)?;
-    if ScalarFunctionExpr::try_downcast_func::<GetFieldFunc>(expr.as_ref()).is_some() {
+    if is_get_field(call.fun()) {
         for name in arguments {
             path.push(ColumnStep::Field(text(name)?));
         }
@@ -262,7 +262,8 @@ pub(crate) fn rebuild_for_pruned_schema(
     schema: &Schema,
 ) -> Result<Arc<dyn PhysicalExpr>> {
     let rebuild = |expr: Arc<dyn PhysicalExpr>| {
-        let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == "array_element") else {
+        let depends = |call: &&ScalarFunctionExpr| call.name() == "array_element" || is_get_field(call.fun());
+        let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>().filter(depends) else {
             return Ok(Transformed::no(expr));
         };
         let (fun, args) = (Arc::new(call.fun().clone()), call.args().to_vec());

@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, SchemaRef};
 use arrow_select::concat::concat;
 use avro_arrow::message::{Framing, SchemaId};
 use avro_arrow::schema::Schema;
-use avro_arrow::{Error, Limits, MessageEncoder};
+use avro_arrow::{Error, Limits, MessageEncoder, tagged};
 use avro_sql_cli::embed::{Class, SqlFailure};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
@@ -72,11 +72,13 @@ impl Encoder {
     /// Encodes rows, in their order.
     fn encode(&self, py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<Encoded> {
         let mut reader = stream_of(rows)?;
-        let encoder = self.of_columns(reader.schema()).map_err(|e| raise(py, e))?;
+        // Unions are structs on the way.
+        let dense = tagged::dense_schema(reader.schema());
+        let encoder = self.of_columns(dense.as_ref().unwrap_or(reader.schema())).map_err(|e| raise(py, e))?;
         let (mut parts, mut n_rows, mut n_bytes) = (vec![], 0, 0);
         while let Some(batch) = py.detach(|| reader.next()) {
             let batch = batch.map_err(PyValueError::new_err)?;
-            let part = py.detach(|| encode_batch(&encoder, &batch, n_rows)).map_err(|e| raise(py, e))?;
+            let part = py.detach(|| encode_batch(&encoder, batch, dense.as_ref(), n_rows)).map_err(|e| raise(py, e))?;
             (n_rows, n_bytes) = (n_rows + part.len(), n_bytes + part.values().len());
             if n_bytes > BYTES_MAX {
                 let message = format!("the messages of one call have more than {BYTES_MAX} bytes; encode fewer rows");
@@ -101,9 +103,17 @@ impl Encoder {
     }
 }
 
-/// Encodes a batch whose first row is the row `first` of the call.
-fn encode_batch(encoder: &MessageEncoder, batch: &RecordBatch, first: usize) -> Result<BinaryArray, Error> {
-    encoder.encode(batch).map_err(|e| e.at(|position| position.row = position.row.map(|row| row + first as u64)))
+/// Encodes a batch, with these columns if it has unions. Its first row is the row `first` of the call.
+fn encode_batch(
+    encoder: &MessageEncoder,
+    mut batch: RecordBatch,
+    dense: Option<&SchemaRef>,
+    first: usize,
+) -> Result<BinaryArray, Error> {
+    if let Some(dense) = dense {
+        batch = tagged::dense_batch(&batch, dense)?;
+    }
+    encoder.encode(&batch).map_err(|e| e.at(|position| position.row = position.row.map(|row| row + first as u64)))
 }
 
 /// Messages, as an array of binary values without nulls.

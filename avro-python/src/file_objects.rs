@@ -36,8 +36,14 @@ impl FileObject {
         FileObject { object, lock, start, size }
     }
 
-    /// Reads a range that is within the file.
+    /// Reads a range that is within the file, and goes back to its start, where the next scan of the object begins.
     fn read(&self, py: Python<'_>, range: Range<u64>) -> PyResult<Bytes> {
+        let bytes = self.read_part(py, range);
+        let back = self.object.bind(py).call_method1("seek", (self.start,));
+        bytes.and_then(|bytes| back.map(|_| bytes))
+    }
+
+    fn read_part(&self, py: Python<'_>, range: Range<u64>) -> PyResult<Bytes> {
         let object = self.object.bind(py);
         let len = usize::try_from(range.end - range.start)?;
         object.call_method1("seek", (self.start + range.start,))?;

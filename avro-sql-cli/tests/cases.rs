@@ -119,10 +119,12 @@ fn play(text: &str, settings: &[(&str, &str)]) -> String {
             let (stdout, stderr, code) = (indented("    "), indented("  ! "), indented("  = "));
             let words = words(command);
             // Plans and statistics say which bytes are read.
-            let settings = if command.contains("EXPLAIN") || command.contains(" -v ") { &[] } else { settings };
+            let is_plan = command.contains("EXPLAIN") || command.contains(" -v ");
+            let settings = if is_plan { &[("AVRO_SQL_CACHE", "ignore")] } else { settings };
             let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
             let has_workers = settings.iter().any(|(name, _)| *name == WORKERS);
-            if has_workers && arguments.contains(&"-c") && !arguments.contains(&"-p") {
+            let counts_statements = ["-p", "-o", "--timing"].iter().any(|option| arguments.contains(option));
+            if has_workers && arguments.contains(&"-c") && !counts_statements {
                 arguments.splice(0..0, ["-c", SEVERAL_TASKS]);
             }
             let ran = folder.run_in(&arguments, &input, settings);

@@ -1,11 +1,11 @@
 //! What expressions need of values: all of a value, or some fields of its structs.
 
 use super::function::AvroFunction;
+use crate::nested_nulls::is_get_field;
 use arrow_schema::DataType;
 use avro_arrow::tagged::is_tagged;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result};
-use datafusion::functions::core::getfield::GetFieldFunc;
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use std::collections::BTreeSet;
 
@@ -80,7 +80,9 @@ fn access(expr: &Expr) -> Option<(&Expr, Vec<&str>)> {
         return Some((expr, vec![]));
     }
     let Expr::ScalarFunction(call) = expr else { return None };
-    call.func.inner().downcast_ref::<GetFieldFunc>()?;
+    if !is_get_field(&call.func) {
+        return None;
+    }
     let (inner, names) = call.args.split_first()?;
     let (base, mut path) = access(inner)?;
     for name in names {

@@ -15,7 +15,9 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{internal_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
+};
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -72,6 +74,8 @@ impl ExecutionPlan for WithSettings {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match children.pop() {
+            // A plan around this one, as that of SUMMARIZE, is optimized, and its rules remove what joins partitions.
+            Some(input) if children.is_empty() && partitions(&input) != partitions(&self.input) => Ok(self),
             Some(input) if children.is_empty() => Ok(Arc::new(WithSettings { input })),
             _ => internal_err!("{} has one child", self.name()),
         }
@@ -98,6 +102,10 @@ impl ExecutionPlan for WithSettings {
         );
         self.input.execute(partition, Arc::new(context))
     }
+}
+
+fn partitions(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    plan.output_partitioning().partition_count()
 }
 
 fn value(text: &str) -> Result<HeaderValue> {

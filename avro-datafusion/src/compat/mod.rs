@@ -52,6 +52,7 @@ pub(crate) use json::{Values, field as json_field, quote};
 pub(crate) use operand::{is_bytes, is_text};
 pub(crate) use pattern::Pattern;
 
+use crate::nested_nulls;
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
 #[cfg(feature = "proto")]
@@ -62,7 +63,8 @@ use std::sync::Arc;
 /// Returns the functions that rules create and no session registers, each under a name of its own.
 #[cfg(feature = "proto")]
 pub(crate) fn unregistered() -> Vec<Arc<ScalarUDF>> {
-    let mut all = vec![similar::unregistered(), null_records::unregistered()];
+    let mut all = vec![similar::unregistered()];
+    all.extend(null_records::unregistered());
     all.extend(text::unregistered());
     all.extend(uuid::unregistered());
     all.extend(points::unregistered());
@@ -83,7 +85,8 @@ pub(crate) fn follows_types(function: &ScalarUDF) -> bool {
 /// Returns the function that a correction extends to more types.
 #[cfg(feature = "cluster")]
 pub(crate) fn wrapped(function: &ScalarUDF) -> Option<&Arc<ScalarUDF>> {
-    numbers::wrapped(function).or_else(|| widened::wrapped(function)).or_else(|| instants::wrapped(function))
+    let numbers = numbers::wrapped(function).or_else(|| widened::wrapped(function));
+    numbers.or_else(|| instants::wrapped(function)).or_else(|| nested_nulls::inner_of(function))
 }
 
 /// Returns whether a function runs a subquery in this process.

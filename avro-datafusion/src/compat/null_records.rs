@@ -1,18 +1,20 @@
-//! Records that `CASE` and `NULLIF` make null.
+//! Fields of null records.
 //!
-//! DataFusion 55 makes such a record null and leaves its fields as they were. It reads a field of a null record as what
-//! is there, so that `(CASE WHEN false THEN r END).x` is the field of `r`. Here the fields are null, too.
+//! A record that is null may have any values in its fields, in Arrow. DataFusion 55 reads a field of a null record as
+//! the value that is there. `CASE` and `NULLIF` make a record null and leave its fields; a Parquet file has no nulls for
+//! fields that are not nullable. So `(CASE WHEN false THEN r END).x` is the field of `r`, and `r.x` of a null `r` in
+//! Parquet is any value. Here both are null.
 //!
 //! Delete when: `get_field` looks at the nulls of the record.
 
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::{Array, ArrayRef, UInt64Array};
 use arrow_schema::{DataType, Field, FieldRef};
-use datafusion::arrow::compute::take;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, exec_err, plan_err};
+use datafusion::functions::core::getfield::GetFieldFunc;
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility,
@@ -20,8 +22,9 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use super::exprs::{self, Rewrite};
+use crate::nested_nulls::{nullable_field, pushed_down};
 
-/// Wraps such expressions. Must come after the rules that determine types.
+/// Corrects such expressions. Must come after the rules that determine types.
 #[derive(Debug)]
 pub(super) struct NullRecords;
 
@@ -37,26 +40,44 @@ impl AnalyzerRule for NullRecords {
 
 impl Rewrite for NullRecords {
     fn expr(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        static CLEAR: LazyLock<Arc<ScalarUDF>> = LazyLock::new(clear_nulls);
+        static FIELD: LazyLock<Arc<ScalarUDF>> = LazyLock::new(nullable_field);
         let makes_null = match &expr {
             Expr::Case(_) => true,
             Expr::ScalarFunction(call) => call.name() == "nullif",
             _ => false,
         };
-        if !makes_null || !matches!(expr.get_type(schema), Ok(DataType::Struct(_))) {
-            return Ok(Transformed::no(expr));
+        if makes_null && matches!(expr.get_type(schema), Ok(DataType::Struct(_))) {
+            return Ok(Transformed::yes(CLEAR.call(vec![expr])));
         }
-        static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(function);
-        Ok(Transformed::yes(FUNCTION.call(vec![expr])))
+        Ok(match expr {
+            Expr::ScalarFunction(ScalarFunction { func, args }) if func.inner().is::<GetFieldFunc>() => {
+                let is_corrected = reads_required(&args, schema).unwrap_or(false);
+                let func = if is_corrected { Arc::clone(&FIELD) } else { func };
+                Transformed::new_transformed(Expr::ScalarFunction(ScalarFunction { func, args }), is_corrected)
+            }
+            expr => Transformed::no(expr),
+        })
     }
 }
 
-/// Returns the function, as no session registers it.
-#[cfg(feature = "proto")]
-pub(super) fn unregistered() -> Arc<ScalarUDF> {
-    function()
+/// Returns whether the arguments of `get_field` are a record that may be null, and a field that is not nullable: only
+/// such a field may have values that were not read.
+fn reads_required(args: &[Expr], schema: &DFSchema) -> Option<bool> {
+    let [record, Expr::Literal(name, _)] = args else { return None };
+    let (_, field) = record.to_field(schema).ok()?;
+    let DataType::Struct(fields) = field.data_type() else { return None };
+    let (_, read) = fields.find(name.try_as_str()??)?;
+    Some(field.is_nullable() && !read.is_nullable())
 }
 
-fn function() -> Arc<ScalarUDF> {
+/// Returns the functions, as no session registers them.
+#[cfg(feature = "proto")]
+pub(super) fn unregistered() -> [Arc<ScalarUDF>; 2] {
+    [clear_nulls(), nullable_field()]
+}
+
+fn clear_nulls() -> Arc<ScalarUDF> {
     Arc::new(ClearNulls { signature: Signature::any(1, Volatility::Immutable) }.into())
 }
 
@@ -86,43 +107,9 @@ impl ScalarUDFImpl for ClearNulls {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match args.args.as_slice() {
-            [ColumnarValue::Array(records)] => Ok(ColumnarValue::Array(cleared(records)?)),
+            [ColumnarValue::Array(records)] => Ok(ColumnarValue::Array(pushed_down(records, None)?)),
             [scalar] => Ok(scalar.clone()),
             _ => exec_err!("{} has one argument", self.name()),
         }
-    }
-}
-
-/// Returns these values, with nulls at every depth of those that are null.
-fn cleared(values: &ArrayRef) -> Result<ArrayRef> {
-    match values.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => Ok(Arc::clone(values)),
-        Some(nulls) => {
-            let places = UInt64Array::new((0..values.len() as u64).collect(), Some(nulls.clone()));
-            Ok(take(values, &places, None)?)
-        }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use arrow_array::cast::AsArray;
-    use arrow_array::{Int64Array, StructArray};
-    use datafusion::arrow::buffer::NullBuffer;
-
-    #[test]
-    fn fields_of_null_records_are_null() {
-        let x: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
-        let field = |name: &str, values: &ArrayRef| Arc::new(Field::new(name, values.data_type().clone(), false));
-        let inner: ArrayRef = Arc::new(StructArray::new(vec![field("x", &x)].into(), vec![Arc::clone(&x)], None));
-        let nulls = NullBuffer::from(vec![true, false, true]);
-        let outer = StructArray::new(vec![field("inner", &inner)].into(), vec![inner], Some(nulls));
-        let cleared = cleared(&(Arc::new(outer) as ArrayRef)).unwrap();
-        let inner = cleared.as_struct().column(0);
-        let x = inner.as_struct().column(0);
-        assert_eq!((inner.is_null(1), x.is_null(1)), (true, true));
-        assert_eq!((cleared.null_count(), inner.null_count(), x.null_count()), (1, 1, 1));
     }
 }

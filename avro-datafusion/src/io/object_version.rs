@@ -1,5 +1,6 @@
 //! Reads ranges of one version of an object, and fails if the object changes.
 
+use crate::error::store_error;
 use bytes::{Bytes, BytesMut};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_err};
@@ -76,7 +77,7 @@ impl ObjectSnapshot {
                 return match *e {
                     object_store::Error::Precondition { .. } => self.changed(name, "its entity tag has changed"),
                     object_store::Error::NotFound { .. } => self.changed(name, "it no longer exists"),
-                    e => exec_err!("{name}: {e}"),
+                    e => Err(store_error(e, name)),
                 };
             }
             Err(e) => return Err(e),
@@ -177,7 +178,7 @@ pub(crate) async fn collect(opened: GetResult, name: &str) -> Result<Bytes> {
         GetResultPayload::Stream(mut stream) => {
             let mut bytes = BytesMut::new();
             // Stream errors do not name the object.
-            let named = |e: object_store::Error| DataFusionError::Execution(format!("{name}: {e}"));
+            let named = |e: object_store::Error| store_error(e, name);
             while let Some(part) = stream.try_next().await.map_err(named)? {
                 // Reserve all at once, but only after the server has sent something.
                 bytes.reserve(len.saturating_sub(bytes.len()).max(part.len()));

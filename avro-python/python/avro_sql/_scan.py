@@ -224,7 +224,9 @@ def content(source: Any) -> bytes | FileParts:
         return bytes(source.read())
     start = source.tell()
     source.seek(0, os.SEEK_END)
-    return source, start, max(source.tell() - start, 0)
+    end = source.tell()
+    source.seek(start)
+    return source, start, max(end - start, 0)
 
 
 def schema_text(schema: SchemaLike) -> str:

@@ -183,7 +183,8 @@ fn spaced(name: &str) -> String {
 
 /// Removes the file from the error of a cast in a query: the query is at fault.
 fn in_a_file(text: &str) -> Option<String> {
-    let (_, error) = text.split_once(": Arrow error: Cast error: ")?;
+    let errors = [": Arrow error: Cast error: ", ": Arrow error: Arithmetic overflow: "];
+    let error = errors.iter().find_map(|error| Some(text.split_once(error)?.1))?;
     Some(plain(error))
 }
 
