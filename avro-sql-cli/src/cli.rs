@@ -5,6 +5,7 @@ mod cluster;
 mod conversion;
 pub(crate) mod manual;
 mod options;
+mod reading;
 mod registry;
 mod results;
 mod rpc;
@@ -18,13 +19,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use avro_datafusion::index::IndexOptions;
-use avro_datafusion::{AvroOptions, CacheUse, OnCorruptBlock, parse_bytes};
+use avro_datafusion::parse_bytes;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use terminal_size::terminal_size;
 
 pub(crate) use options::{Options, Task};
 
+use reading::reading;
 use results::{ResultArguments, files_of, literal};
 
 use crate::commands::index;
@@ -33,7 +35,7 @@ use crate::error::{Error, Result, on_stdout, suppress_notes};
 use crate::files::stdin;
 use crate::options::{
     CountMode, Hash, MemoryLimit, Query, Resources, SchemaForm, SqlSource, format_by_name, format_of,
-    parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of, with_cache_settings,
+    parse_memory_limit, parse_option, parse_parameter, parse_table, tables_of,
 };
 use crate::output::{Display, Format};
 use crate::session::memory;
@@ -452,42 +454,6 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
     let ResourceArguments { reader_schema, quiet, no_progress, .. } = arguments.resources;
     let bars = !quiet && !no_progress && io::stderr().is_terminal();
     Ok(Some(Options { task, resources, reading, reader_schema, bars }))
-}
-
-/// Returns the read options, which all subcommands share.
-fn reading(arguments: &CommandLine) -> Result<AvroOptions> {
-    let ResourceArguments { import, schema_type, .. } = &arguments.resources;
-    let reading = AvroOptions::default().with_imports(import.clone()).with_schema_type(schema_type.clone());
-    let mut reading = with_cache_settings(reading)?;
-    if let Some(missing) = reading.imports.iter().find(|path| !path.exists()) {
-        return Err(Error::Usage(format!("--import {}: no such file or directory", missing.display())));
-    }
-    let converts = matches!(arguments.tool, Some(CommandArguments::Convert(_)));
-    for (name, value) in &arguments.resources.option {
-        if converts && ["strings", "enums"].contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(Error::Usage(format!(
-                "--option {name} is not allowed with convert; the output format determines it"
-            )));
-        }
-        if name.contains('.') {
-            return Err(Error::Usage(format!(
-                "--option {name}: not a read option; configure object stores in the environment or in OPTIONS of CREATE EXTERNAL TABLE"
-            )));
-        }
-        reading.set(name, value).map_err(|e| Error::Usage(Error::from(e).to_string()))?;
-    }
-    if let Some(directory) = &arguments.resources.index_dir {
-        reading.index_path = Some(directory.clone());
-    }
-    if arguments.resources.lenient {
-        reading.on_corrupt_block = OnCorruptBlock::Skip;
-        reading.writing.check_schema = false;
-        reading.short_decimals = true;
-    }
-    if arguments.query.read_only && reading.cache == CacheUse::Auto {
-        reading.cache = CacheUse::Use;
-    }
-    Ok(reading)
 }
 
 fn query(arguments: QueryArguments, quiet: bool) -> Result<Query> {

@@ -1,9 +1,9 @@
 //! Fields of null records.
 //!
 //! A record that is null may have any values in its fields, in Arrow. DataFusion 55 reads a field of a null record as
-//! the value that is there. `CASE` and `NULLIF` make a record null and leave its fields; a Parquet file has no nulls for
-//! fields that are not nullable. So `(CASE WHEN false THEN r END).x` is the field of `r`, and `r.x` of a null `r` in
-//! Parquet is any value. Here both are null.
+//! the value that is there. `CASE` and `NULLIF` make a record null and leave its fields; a Parquet file has no nulls
+//! for fields that are not nullable. So `(CASE WHEN false THEN r END).x` is the field of `r`, and `r.x` of a null `r`
+//! in Parquet is any value. Here both are null.
 //!
 //! Delete when: `get_field` looks at the nulls of the record.
 
