@@ -121,6 +121,48 @@ fn answers_equal_those_of_one_machine() {
     }
 }
 
+/// Compressed text and JSON arrays stay on one machine: plans for workers do not say what they are.
+#[test]
+fn files_of_other_formats_give_the_same_answers() {
+    let cluster = Cluster::start(&[]);
+    let rows = "SELECT value AS id, 'line' || chr(10) || value AS s FROM generate_series(1, 2000)";
+    let names = ["x.csv", "x.tsv", "x.json", "x.ndjson", "x.arrow", "x.csv.gz", "x.ndjson.gz"];
+    for name in names {
+        let plain = name.trim_end_matches(".gz");
+        if plain == name {
+            assert_eq!(cluster.folder.run(&["-c", rows, "-o", name]).code, 0, "{name}");
+        } else {
+            let gzip =
+                std::process::Command::new("gzip").args(["-kf", plain]).current_dir(cluster.folder.path("")).status();
+            assert!(gzip.unwrap().success());
+        }
+        let sql = format!("SELECT count(*), sum(id), sum(length(s)) FROM '{name}'");
+        let alone = cluster.folder.run(&["-c", &sql]);
+        let together = cluster.run(&sql);
+        assert_eq!((together.stderr.as_str(), together.stdout()), ("", alone.stdout()), "{name}");
+        assert!(alone.stdout().contains("\n2000,2001000,"), "{name}");
+    }
+    for name in ["x.csv", "x.ndjson"] {
+        cluster.is_distributed(&format!("SELECT count(*), sum(id) FROM '{name}'"));
+    }
+}
+
+#[test]
+fn subqueries_with_several_rows_are_errors() {
+    let cluster = Cluster::start(&[]);
+    for sql in [
+        "SELECT (SELECT id FROM 'orders/')",
+        "SELECT count(*) FROM 'items.avro' WHERE amount > (SELECT status FROM 'orders/' WHERE id < 3)",
+    ] {
+        cluster.run(sql).failed(1, &["Scalar subquery returned more than one row"]);
+    }
+    let one = "SELECT count(*) FROM 'items.avro' WHERE amount > (SELECT status FROM 'orders/' WHERE id = 3)";
+    cluster.is_distributed(one);
+    for sql in [one, "SELECT (SELECT id FROM 'orders/' WHERE id < 0) IS NULL AS is_null"] {
+        assert_eq!(cluster.run(sql).stdout(), cluster.folder.run(&["-c", sql]).stdout(), "{sql}");
+    }
+}
+
 #[test]
 fn settings_of_the_session_travel() {
     let cluster = Cluster::start(&[]);

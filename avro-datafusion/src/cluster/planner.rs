@@ -177,6 +177,7 @@ fn why_local(plan: &Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Op
     }
     plan.apply(|node| {
         reason = match node.name() {
+            "DistributedExec" => Some("a part of it runs on workers".to_owned()),
             "RecursiveQueryExec" | "WorkTableExec" => Some("a recursive query reads its own rows".to_owned()),
             "ScalarSubqueryExec" => Some("a subquery's value is shared between parts of the plan".to_owned()),
             _ => scan(node).filter(|_| !shares_files).and_then(of_this_machine),

@@ -13,7 +13,8 @@ use arrow_schema::{Field, Schema};
 use avro_arrow::OnCorruptBlock;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::ScalarFunctionExpr;
@@ -98,6 +99,9 @@ fn why_local_node(node: &Arc<dyn ExecutionPlan>, functions: &KnownFunctions) -> 
     {
         return Ok(Some("damaged blocks are reported where they are skipped".to_owned()));
     }
+    if let Some(reason) = file_scan(node).and_then(why_local_files) {
+        return Ok(Some(reason.to_owned()));
+    }
     let skip = node.downcast_ref::<GlobalLimitExec>().map_or(0, GlobalLimitExec::skip);
     if avro_scan(node).is_none() && (node.fetch().is_some_and(is_wide) || is_wide(skip)) {
         return Ok(Some("its LIMIT or OFFSET has more than 32 bits".to_owned()));
@@ -113,6 +117,17 @@ fn why_local_node(node: &Arc<dyn ExecutionPlan>, functions: &KnownFunctions) -> 
     let window = window.or_else(|| node.downcast_ref::<BoundedWindowAggExec>().map(BoundedWindowAggExec::window_expr));
     let all = window.unwrap_or_default().iter().filter_map(aggregate_of_window);
     Ok(all.filter_map(|function| why_local_aggregate(function, functions)).next())
+}
+
+/// Plans for workers lose whether files are compressed, and whether a JSON file is one array.
+fn why_local_files(files: &FileScanConfig) -> Option<&'static str> {
+    if files.file_compression_type.is_compressed() {
+        return Some("it reads compressed text files");
+    }
+    let has_lines = |file: &PartitionedFile| matches!(file.object_meta.location.extension(), Some("ndjson" | "jsonl"));
+    let is_json = files.file_source().file_type() == "json";
+    let has_all_lines = files.file_groups.iter().flat_map(FileGroup::iter).all(has_lines);
+    (is_json && !has_all_lines).then_some("it reads JSON files that may be arrays; the extension ndjson is for lines")
 }
 
 fn aggregate_of_window(window: &Arc<dyn WindowExpr>) -> Option<&AggregateUDF> {
