@@ -125,11 +125,13 @@ fn answers_equal_those_of_one_machine() {
 #[test]
 fn files_of_other_formats_give_the_same_answers() {
     let cluster = Cluster::start(&[]);
-    let rows = "SELECT value AS id, 'line' || chr(10) || value AS s FROM generate_series(1, 2000)";
-    let names = ["x.csv", "x.tsv", "x.json", "x.ndjson", "x.arrow", "x.csv.gz", "x.ndjson.gz"];
+    let lines = "SELECT value AS id, 'line ' || value AS s FROM generate_series(1, 2000)";
+    let breaks = "SELECT value AS id, 'line' || chr(10) || value AS s FROM generate_series(1, 2000)";
+    let names = ["x.csv", "breaks.csv", "x.tsv", "x.json", "x.ndjson", "x.arrow", "x.csv.gz", "x.ndjson.gz"];
     for name in names {
         let plain = name.trim_end_matches(".gz");
         if plain == name {
+            let rows = if name.starts_with("breaks") { breaks } else { lines };
             assert_eq!(cluster.folder.run(&["-c", rows, "-o", name]).code, 0, "{name}");
         } else {
             let gzip =

@@ -124,6 +124,10 @@ fn why_local_files(files: &FileScanConfig) -> Option<&'static str> {
     if files.file_compression_type.is_compressed() {
         return Some("it reads compressed text files");
     }
+    // The engine would split these, too.
+    if !files.file_source().supports_repartitioning() && files.file_source().file_type() != "avro" {
+        return Some("it reads text files that cannot be split, as values have line breaks");
+    }
     let has_lines = |file: &PartitionedFile| matches!(file.object_meta.location.extension(), Some("ndjson" | "jsonl"));
     let is_json = files.file_source().file_type() == "json";
     let has_all_lines = files.file_groups.iter().flat_map(FileGroup::iter).all(has_lines);

@@ -8,6 +8,7 @@ mod clock;
 mod coercion;
 mod dates;
 mod declared;
+mod empty_subqueries;
 mod exprs;
 mod filter_pushdown;
 mod in_lists;
@@ -52,7 +53,6 @@ pub(crate) use json::{Values, field as json_field, quote};
 pub(crate) use operand::{is_bytes, is_text};
 pub(crate) use pattern::Pattern;
 
-use crate::nested_nulls;
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
 #[cfg(feature = "proto")]
@@ -63,7 +63,7 @@ use std::sync::Arc;
 /// Returns the functions that rules create and no session registers, each under a name of its own.
 #[cfg(feature = "proto")]
 pub(crate) fn unregistered() -> Vec<Arc<ScalarUDF>> {
-    let mut all = vec![similar::unregistered()];
+    let mut all = vec![similar::unregistered(), empty_subqueries::unregistered()];
     all.extend(null_records::unregistered());
     all.extend(text::unregistered());
     all.extend(uuid::unregistered());
@@ -86,7 +86,7 @@ pub(crate) fn follows_types(function: &ScalarUDF) -> bool {
 #[cfg(feature = "cluster")]
 pub(crate) fn wrapped(function: &ScalarUDF) -> Option<&Arc<ScalarUDF>> {
     let numbers = numbers::wrapped(function).or_else(|| widened::wrapped(function));
-    numbers.or_else(|| instants::wrapped(function)).or_else(|| nested_nulls::inner_of(function))
+    numbers.or_else(|| instants::wrapped(function)).or_else(|| crate::nested_nulls::inner_of(function))
 }
 
 /// Returns whether a function runs a subquery in this process.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{approx_distinct, coercion, dates, instants, lengths, now, null_records, similar, zones};
+use super::{approx_distinct, coercion, dates, empty_subqueries, instants, lengths, now, null_records, similar, zones};
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -22,7 +22,8 @@ pub(super) fn enable(ctx: &SessionContext) -> Result<()> {
         0..0,
         [Arc::new(zones::SessionZone) as _, Arc::new(similar::Similar) as _, Arc::new(coercion::Coercion) as _],
     );
-    builder.analyzer().get_or_insert_default().rules.push(Arc::new(null_records::NullRecords));
+    let rules = &mut builder.analyzer().get_or_insert_default().rules;
+    rules.extend([Arc::new(null_records::NullRecords) as _, Arc::new(empty_subqueries::EmptySubqueries) as _]);
     #[cfg(feature = "sql")]
     {
         use super::{planner, types};

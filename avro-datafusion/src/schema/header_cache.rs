@@ -10,6 +10,7 @@ use crate::io::boundary_check::BoundaryCheck;
 use crate::io::object_version::{ObjectSnapshot, collect, open_first};
 use crate::listing::partition_values::RECORDED;
 use crate::options::read::AvroOptions;
+#[cfg(feature = "cache")]
 use arrow_schema::FieldRef;
 use avro_arrow::container::{self, Header};
 use avro_arrow::schema::{Kind, Schema};
@@ -73,13 +74,16 @@ pub(crate) struct FileSchema {
     programs: Mutex<HashMap<Reads, Arc<Program>>>,
     filters: Mutex<HashMap<Filters, Arc<FilterProgram>>>,
     /// What identifies the values of the table's columns, by name, for the last reader schema.
+    #[cfg(feature = "cache")]
     keys: Mutex<HashMap<String, KnownKey>>,
 }
 
 /// A column's key, and the reader schema for which it was computed.
+#[cfg(feature = "cache")]
 type KnownKey = (Option<Schema>, Option<Arc<ColumnKey>>);
 
 /// A column of a file as a table reads it.
+#[cfg(feature = "cache")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ColumnKey {
     /// The column, with its type before it is cast to the table's.
@@ -226,7 +230,13 @@ impl fmt::Debug for HeaderCache {
 
 impl FileSchema {
     fn new(schema: Schema) -> FileSchema {
-        FileSchema { schema, programs: Mutex::default(), filters: Mutex::default(), keys: Mutex::default() }
+        FileSchema {
+            schema,
+            programs: Mutex::default(),
+            filters: Mutex::default(),
+            #[cfg(feature = "cache")]
+            keys: Mutex::default(),
+        }
     }
 
     /// Returns the schema.
@@ -260,6 +270,7 @@ impl FileSchema {
     }
 
     /// Returns the key of a column, from `compute` the first time.
+    #[cfg(feature = "cache")]
     pub(crate) fn key(
         &self,
         reader: Option<&ByText>,
