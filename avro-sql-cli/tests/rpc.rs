@@ -88,6 +88,23 @@ fn message_is_sent_and_answered_over_each_transport() {
 }
 
 #[test]
+fn protocols_may_be_idl() {
+    let folder = folder();
+    folder.file(
+        "p.avdl",
+        "@namespace(\"org.example\") protocol Sensors { error Overload { int retry_after; }
+         record Reading { string sensor; double value; union { null, string } unit = null; }
+         array<Reading> latest(int n) throws Overload; void log(string line) oneway; }",
+    );
+    folder.file("schema.avdl", "schema int;");
+    let receiver = Receiver::start(&folder, "http", "latest", &["--data", "[]"]);
+    let url = receiver.url("http");
+    folder.run(&["rpc", "send", &url, "schema.avdl", "latest"]).failed(1, &["schema.avdl: a schema without messages"]);
+    folder.run(&["rpc", "send", &url, "p.avdl", "latest", "--data", r#"{"n":2}"#]).wrote("[]\n");
+    receiver.finish().wrote("latest\t{\"n\":2}\n");
+}
+
+#[test]
 fn protocol_of_server_is_printed() {
     let folder = folder();
     for scheme in ["http", "tcp"] {

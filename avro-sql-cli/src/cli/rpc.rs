@@ -19,7 +19,7 @@ pub(super) struct RpcArguments {
     /// connection
     #[arg(value_parser = parse_url)]
     url: Url,
-    /// Protocol file (.avpr)
+    /// Protocol file (.avpr or .avdl)
     protocol: Option<PathBuf>,
     /// Name of the message
     message: Option<String>,

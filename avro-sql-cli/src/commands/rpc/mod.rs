@@ -15,6 +15,7 @@ use std::time::Duration;
 use avro_arrow::Limits;
 use avro_arrow::json::Form;
 use avro_arrow::protocol::{Call, Client, Message, Protocol, Response};
+use avro_datafusion::{is_idl, parse_document};
 use url::Url;
 
 use crate::commands::schema;
@@ -117,7 +118,18 @@ impl RpcMessage {
         let file = self.protocol.display();
         let bytes = payload::read(schema::open(&self.protocol)?, &file.to_string(), limits.metadata_bytes)?;
         let text = String::from_utf8(bytes).map_err(|_| Error::Failed(format!("{file}: not valid UTF-8")))?;
-        let protocol = Protocol::parse(&text, limits).map_err(|e| Error::from(e.in_file(file.to_string())))?;
+        let in_file = |e: avro_arrow::Error| Error::from(e.in_file(file.to_string()));
+        let text = match is_idl(&text, Some(&self.protocol)) {
+            true => match parse_document(&text, Some(&self.protocol), &[], limits).map_err(in_file)? {
+                Some(document) => document.protocol().map_err(in_file)?.map(|protocol| protocol.to_string()),
+                None => None,
+            },
+            false => Some(text),
+        };
+        let Some(text) = text else {
+            return Err(Error::Failed(format!("{file}: a schema without messages; RPC needs a protocol")));
+        };
+        let protocol = Protocol::parse(&text, limits).map_err(in_file)?;
         let message = protocol.message(&self.name).map_err(|e| {
             let names: Vec<&str> = protocol.messages().iter().map(|message| message.name.as_str()).collect();
             let known =
