@@ -424,7 +424,7 @@ fn killed_and_concurrent_processes_leave_whole_copies() {
 }
 
 #[test]
-fn copies_leave_when_room_is_used_up() {
+fn copies_are_removed_when_the_cache_is_full() {
     let folder = folder();
     run(&folder, &["cache", "logs", "--dir", "copies"]);
     let all = run(&folder, &["cache", "list", "--dir", "copies"]);

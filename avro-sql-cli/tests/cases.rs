@@ -48,8 +48,15 @@ fn case_files_match_with_copies() {
 fn case_files_match_on_workers() {
     if std::env::var_os("UPDATE_EXPECT").is_none() {
         let folder = Folder::new();
+        support::people(&folder);
         let workers = [(); 2].map(|()| support::worker::Worker::start(&folder, &[]));
-        check(&[(WORKERS, &workers.each_ref().map(|worker| worker.url.as_str()).join(","))]);
+        let addresses = workers.each_ref().map(|worker| worker.url.as_str()).join(",");
+        let settings = [(WORKERS, addresses.as_str())];
+        // Else the cases would prove nothing.
+        let explain = ["-c", SEVERAL_TASKS, "-c", "EXPLAIN SELECT sum(id) FROM 'people.avro'"];
+        let plan = folder.run_in(&explain, "", &settings);
+        assert!(plan.stdout().contains("tasks=2"), "{}{}", plan.stdout(), plan.stderr);
+        check(&settings);
     }
 }
 

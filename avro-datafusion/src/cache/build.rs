@@ -76,7 +76,7 @@ pub(crate) struct CopyMaker {
 /// What became of a file.
 #[derive(Debug)]
 pub(crate) struct Made {
-    /// `None` if the file has no column that a copy can hold, or its copy is larger than all room.
+    /// `None` if the file has no column that a copy can hold, or its copy is larger than the maximum size of the cache.
     pub(crate) copy: Option<Arc<FileCopy>>,
     /// Whether the copy was made by this call.
     pub(crate) built: bool,
@@ -84,7 +84,7 @@ pub(crate) struct Made {
     pub(crate) left_out: Vec<String>,
 }
 
-/// Why there is no copy.
+/// Why making a copy failed.
 #[derive(Debug)]
 pub(crate) enum MakeError {
     /// The file cannot be read.

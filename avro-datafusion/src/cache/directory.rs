@@ -1,4 +1,4 @@
-//! The directory of the copies: names, atomic writes, and which copies leave when there is no room.
+//! The directory of the copies: their names, atomic writes, and which copies are removed when the cache is full.
 //!
 //! A file has at most one copy, named by the hash of its URL; the copy itself says which version of the file it is of.
 //! Processes need no locks: a copy gets its name when it is complete, and a reader keeps the file open that it found.
@@ -159,7 +159,8 @@ impl Directory {
 }
 
 impl Temporary {
-    /// Gives the copy its name, and makes room for it. Returns `false`, and no copy, if it is larger than all room.
+    /// Gives the copy its name, and removes others until all fit. Returns `false`, and makes no copy, if it is larger
+    /// than the maximum size of the cache.
     pub(super) fn commit(mut self, file: File) -> io::Result<bool> {
         if file.metadata()?.len() > self.directory.max_bytes {
             return Ok(false);
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn least_recently_used_copies_leave() {
+    fn least_recently_used_copies_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let directory = Directory::new(dir.path().join("new/dir").to_str().unwrap(), 250);
         assert!(!directory.exists() && directory.entries().unwrap().is_empty());
@@ -237,7 +238,7 @@ mod tests {
         assert!(write(&directory, "c", 100));
         let has = |name| directory.copy_of(name).exists();
         assert!(!has("a") && has("b") && has("c"), "a was not used for the longest time");
-        assert!(!write(&directory, "d", 251), "larger than the room");
+        assert!(!write(&directory, "d", 251), "larger than the cache");
         assert!(has("b") && has("c") && !has("d"));
         assert!(write(&directory, "d", 250));
         assert!(!has("b") && !has("c") && has("d"));

@@ -112,7 +112,8 @@ impl CopyWriter {
     }
 
     /// Ends the copy and gives it its name. `about` is completed with the row groups; the blocks of the file begin at
-    /// `first`. Returns `false` if there is no room for the copy.
+    /// `first`. Returns `false`, and makes no copy, if it is larger than the maximum
+    /// size of the cache.
     pub(super) fn finish(mut self, mut about: CopyAbout, first: u64) -> Result<bool, WriteError> {
         // Blocks without rows belong to the row group before, at the start of the file to the first.
         if let Some(start) = self.starts.first_mut() {

@@ -99,7 +99,9 @@ fn why_local_node(node: &Arc<dyn ExecutionPlan>, functions: &KnownFunctions) -> 
     {
         return Ok(Some("damaged blocks are reported where they are skipped".to_owned()));
     }
-    if let Some(reason) = file_scan(node).and_then(why_local_files) {
+    if avro_scan(node).is_none()
+        && let Some(reason) = file_scan(node).and_then(why_local_files)
+    {
         return Ok(Some(reason.to_owned()));
     }
     let skip = node.downcast_ref::<GlobalLimitExec>().map_or(0, GlobalLimitExec::skip);
@@ -119,14 +121,14 @@ fn why_local_node(node: &Arc<dyn ExecutionPlan>, functions: &KnownFunctions) -> 
     Ok(all.filter_map(|function| why_local_aggregate(function, functions)).next())
 }
 
-/// Plans for workers lose whether files are compressed, and whether a JSON file is one array.
+/// Returns why files that are not read by this crate's source must stay: plans for workers lose whether files are
+/// compressed and whether a JSON file is one array, and the engine also splits files that cannot be split.
 fn why_local_files(files: &FileScanConfig) -> Option<&'static str> {
     if files.file_compression_type.is_compressed() {
         return Some("it reads compressed text files");
     }
-    // The engine would split these, too.
-    if !files.file_source().supports_repartitioning() && files.file_source().file_type() != "avro" {
-        return Some("it reads text files that cannot be split, as values have line breaks");
+    if !files.file_source().supports_repartitioning() {
+        return Some("it reads files that cannot be split, such as CSV with line breaks in values");
     }
     let has_lines = |file: &PartitionedFile| matches!(file.object_meta.location.extension(), Some("ndjson" | "jsonl"));
     let is_json = files.file_source().file_type() == "json";
