@@ -16,11 +16,14 @@ const SHORT: f64 = 0.02;
 #[derive(Debug)]
 pub struct Line {
     case: String,
-    engine: &'static str,
+    /// The engine's name.
+    pub engine: &'static str,
     threads: usize,
-    rows: u64,
+    /// Rows that it read.
+    pub rows: u64,
     file_bytes: u64,
-    seconds: f64,
+    /// Its best time.
+    pub seconds: f64,
     /// Of arrow-avro, if it was measured and could read the file.
     theirs: Option<f64>,
 }

@@ -1,5 +1,6 @@
 //! Tables: the provider, `CREATE EXTERNAL TABLE`, and `FROM 'path'`.
 
+pub(crate) mod distinct;
 pub(crate) mod row_count;
 #[cfg(feature = "cache")]
 mod copies;

@@ -11,7 +11,7 @@ use crate::scan::format::AvroFormat;
 use crate::scan::source::{AvroSource, is_few};
 use crate::schema::declared_columns;
 use crate::sink::{self, Destination};
-use crate::table::row_count;
+use crate::table::{distinct, row_count};
 use crate::virtual_columns::{self, is_virtual, without};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -401,13 +401,24 @@ impl AvroTable {
             [] if known.is_none() => row_count::exact(headers, &store, &store_url, &files).await,
             _ => None,
         };
-        let known = known.unwrap_or_else(|| Statistics {
-            num_rows: match counted.map(usize::try_from) {
-                Some(Ok(rows)) => Precision::Exact(rows),
-                _ => row_count::estimate(headers, store.as_ref(), &files),
-            },
-            ..Statistics::new_unknown(self.schema.table_schema())
-        });
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let mut unknown = Statistics::new_unknown(self.schema.table_schema());
+                unknown.num_rows = match counted.map(usize::try_from) {
+                    Some(Ok(rows)) => Precision::Exact(rows),
+                    _ => row_count::estimate(headers, store.as_ref(), &files),
+                };
+                if let (Some(&rows), false) = (unknown.num_rows.get_value(), is_few(limit)) {
+                    let place = (headers, store.as_ref(), &store_url);
+                    let columns = without(self.schema.file_schema());
+                    let reader = (self.format.reader(&self.schema), columns.as_ref());
+                    let column_statistics = &mut unknown.column_statistics;
+                    distinct::add_estimates(place, &files, reader, projection, rows, column_statistics).await;
+                }
+                unknown
+            }
+        };
         let total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
         let statistics = Statistics { total_byte_size, ..known };
         // The planner may then split files.

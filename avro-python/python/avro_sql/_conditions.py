@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, Union
 
 from . import _native
-from ._substrait import Untranslatable, of_pyarrow, quoted
 
 if TYPE_CHECKING:
     import polars
@@ -24,6 +23,9 @@ def condition_text(condition: Any, source: _native.Source) -> str | None:
     if library == "pyarrow" and hasattr(condition, "to_substrait"):
         import pyarrow
 
+        # Here, as are other modules that few programs need: the import of the package takes half the time.
+        from ._substrait import Untranslatable, of_pyarrow
+
         try:
             return of_pyarrow(condition, pyarrow.schema(source.columns(None, None, True, False)))
         except Untranslatable as error:
@@ -34,6 +36,11 @@ def condition_text(condition: Any, source: _native.Source) -> str | None:
             raise refused(condition, "; scan_avro(...).filter(...) takes all expressions")
         return text
     raise TypeError(f"where: expected SQL or an expression of pyarrow or Polars, found {type(condition).__name__}")
+
+
+def quoted(name: str) -> str:
+    """Returns a name in the quotes of SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def refused(condition: object, remedy: str) -> ValueError:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ._conditions import quoted
+
 if TYPE_CHECKING:
     import pyarrow
 
@@ -216,11 +218,6 @@ def timestamp(value: int, digits: int, *, zone: bool) -> tuple[str, str]:
     offset = 'Some("+00:00")' if zone else "None"
     text = f"arrow_cast(arrow_cast({value}, 'Int64'), 'Timestamp({UNITS[digits]}, {offset})')"
     return text, "timestamp_tz" if zone else "timestamp"
-
-
-def quoted(name: str) -> str:
-    """Returns a name in the quotes of SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def text_literal(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -109,6 +108,8 @@ def append_to(
     directory = os.path.dirname(target)
     if directory:
         os.makedirs(directory, exist_ok=True)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix=".avro-sql-", dir=directory or ".") as folder:
         written = os.path.join(folder, os.path.basename(target))
         count = _native.write(rows, written, pairs, [], {})

@@ -34,6 +34,6 @@ impl NoCluster {
 /// Returns the error of something that needs workers.
 pub(crate) fn absent(what: &str) -> Error {
     Error::Usage(format!(
-        "{what}: this avro-sql was built without workers; build it with cargo install avro-sql-cli --features cluster"
+        "{what}: this avro-sql was built without workers; build it with the cargo feature cluster, which is on by default"
     ))
 }

@@ -1,0 +1,120 @@
+"""Plans a query over very many objects of an S3 bucket, which a small server here pretends to have.
+
+usage: many_objects.py AVRO_SQL FILE.avro [--objects 100000] [--sql "EXPLAIN SELECT count(*) FROM 's3://bucket/t/'"] [OPTION..]
+
+Every object has the bytes of FILE.avro. Prints the requests, the seconds and the peak memory of AVRO_SQL. Further options
+go to AVRO_SQL."""
+
+import argparse
+import asyncio
+import collections
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+PAGE = 1000
+
+
+class Server:
+    def __init__(self, data, objects):
+        self.data, self.objects = data, objects
+        self.requests = collections.Counter()
+        self.loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        threading.Thread(target=self.run, args=(ready,), daemon=True).start()
+        ready.wait()
+
+    def run(self, ready):
+        asyncio.set_event_loop(self.loop)
+        server = self.loop.run_until_complete(asyncio.start_server(self.connection, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        self.loop.run_forever()
+
+    async def connection(self, reader, writer):
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                method, target, _ = head[0].split(" ")
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+                writer.write(self.answer(method, target, headers))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    def answer(self, method, target, headers):
+        path, _, query = target.partition("?")
+        parameters = urllib.parse.parse_qs(query)
+        if "list-type" in parameters:
+            self.requests["LIST"] += 1
+            first = int(parameters.get("continuation-token", ["0"])[0])
+            return response(200, self.page(first), {"Content-Type": "application/xml"})
+        self.requests[method] += 1
+        if not path.endswith(".avro"):
+            return response(404, b"")
+        fields = {"ETag": '"1"', "Last-Modified": "Sat, 28 Nov 2026 00:00:00 GMT", "Accept-Ranges": "bytes"}
+        if method == "HEAD":
+            return response(200, b"", fields | {"Content-Length": str(len(self.data))})
+        wanted = headers.get("range", "").removeprefix("bytes=")
+        if not wanted:
+            return response(200, self.data, fields)
+        start, _, end = wanted.partition("-")
+        start, end = int(start), min(int(end or len(self.data) - 1), len(self.data) - 1)
+        fields["Content-Range"] = f"bytes {start}-{end}/{len(self.data)}"
+        return response(206, self.data[start : end + 1], fields)
+
+    def page(self, first):
+        last = min(first + PAGE, self.objects)
+        contents = "".join(
+            f"<Contents><Key>t/day={n // 1000:04}/part-{n:07}.avro</Key><LastModified>2026-11-28T00:00:00.000Z</LastModified>"
+            f'<ETag>"1"</ETag><Size>{len(self.data)}</Size><StorageClass>STANDARD</StorageClass></Contents>'
+            for n in range(first, last)
+        )
+        more = last < self.objects
+        token = f"<NextContinuationToken>{last}</NextContinuationToken>" if more else ""
+        return (
+            f"<ListBucketResult><Name>bucket</Name><Prefix>t/</Prefix><KeyCount>{last - first}</KeyCount>"
+            f"<MaxKeys>{PAGE}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>{token}{contents}</ListBucketResult>"
+        ).encode()
+
+
+def response(status, body, fields={}):
+    fields = {"Content-Length": str(len(body))} | fields
+    lines = [f"HTTP/1.1 {status} OK", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def main():
+    arguments = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1].removeprefix("usage: "))
+    arguments.add_argument("program")
+    arguments.add_argument("file")
+    arguments.add_argument("--objects", type=int, default=100_000)
+    arguments.add_argument("--sql", default="EXPLAIN SELECT count(*) FROM 's3://bucket/t/'")
+    options, more = arguments.parse_known_args()
+    with open(options.file, "rb") as file:
+        server = Server(file.read(), options.objects)
+    environment = os.environ | {
+        "AWS_ENDPOINT": f"http://127.0.0.1:{server.port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_REGION": "us-east-1",
+    }
+    started = time.perf_counter()
+    command = [options.program, "--no-progress", *more, "-c", options.sql]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        sys.exit(done.stderr)
+    print(done.stdout[:2000])
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    requests = ", ".join(f"{count} {name}" for name, count in sorted(server.requests.items()))
+    print(f"{options.objects} objects: {seconds:.2f} s, {memory:.0f} MiB, {requests}")
+
+
+if __name__ == "__main__":
+    main()
