@@ -1,10 +1,11 @@
-//! Selects the fastest kernel set that the CPU supports, and runs bodies with it. Tests select each supported one.
+//! Selects the fastest kernel set that the CPU supports, and links and runs programs with it. Tests select each
+//! supported one.
 
-use super::kernels::{self, Cpu};
-use super::lane::Lane;
-use super::run_body;
-use crate::program::{Body, Program};
-use std::array::from_mut;
+use super::kernels;
+use super::lane::{Lane, LinkedProgram};
+use super::link::link;
+use super::lockstep::run_rows;
+use crate::program::Program;
 use std::cell::Cell;
 
 /// A kernel set.
@@ -23,7 +24,7 @@ pub enum CpuKind {
 impl CpuKind {
     /// The kernel set to run on.
     #[inline]
-    fn current() -> CpuKind {
+    pub(super) fn current() -> CpuKind {
         FORCED.get().unwrap_or_else(Self::best)
     }
 
@@ -65,6 +66,34 @@ impl CpuKind {
         FORCED.set(None);
         result
     }
+
+    /// Links a program for this kernel set.
+    pub(super) fn link(self, program: &Program) -> LinkedProgram {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            CpuKind::Avx512 => link::<kernels::Avx512>(program),
+            #[cfg(target_arch = "x86_64")]
+            CpuKind::Avx2 => link::<kernels::Avx2>(program),
+            CpuKind::Portable => link::<kernels::Portable>(program),
+        }
+    }
+
+    /// Runs rows on lanes of a program that is linked for this kernel set.
+    ///
+    /// # Safety
+    /// R1 to R4, as for [`run_rows`]; R5: the kernel set is one of [`CpuKind::all`].
+    pub(super) unsafe fn run_rows<const K: usize>(self, lanes: &mut [Lane<'_>; K], n: usize) {
+        // SAFETY: R1 to R5.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                CpuKind::Avx512 => run_rows_avx512::<K>(lanes, n),
+                #[cfg(target_arch = "x86_64")]
+                CpuKind::Avx2 => run_rows_avx2::<K>(lanes, n),
+                CpuKind::Portable => run_rows::<kernels::Portable, K>(lanes, n),
+            }
+        }
+    }
 }
 
 // Read once for each run of rows, like the features of the CPU.
@@ -72,88 +101,20 @@ thread_local! {
     static FORCED: Cell<Option<CpuKind>> = const { Cell::new(None) };
 }
 
-/// Runs rows with the code for the current CPU.
-///
 /// # Safety
-/// R1 to R4, as for [`run_body`].
-pub(super) unsafe fn run_rows<const K: usize>(
-    program: &Program,
-    body: Body,
-    lanes: &mut [Lane<'_>; K],
-    first: [usize; K],
-    n: usize,
-) {
-    match CpuKind::current() {
-        // SAFETY: R1 to R4; R5: `best` detected the features.
-        #[cfg(target_arch = "x86_64")]
-        CpuKind::Avx512 => unsafe { run_body_avx512::<K>(program, body, lanes, first, n) },
-        // SAFETY: R1 to R4; R5: `best` detected the features.
-        #[cfg(target_arch = "x86_64")]
-        CpuKind::Avx2 => unsafe { run_body_avx2::<K>(program, body, lanes, first, n) },
-        // SAFETY: R1 to R4; R5: every CPU has what `Portable` needs.
-        CpuKind::Portable => unsafe { run_body::<kernels::Portable, K>(program, body, lanes, first, n) },
-    }
-}
-
-/// # Safety
-/// R1 to R5, as for [`run_body`].
+/// R1 to R5, as for [`run_rows`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn run_body_avx512<const K: usize>(
-    program: &Program,
-    body: Body,
-    lanes: &mut [Lane<'_>; K],
-    first: [usize; K],
-    n: usize,
-) {
+unsafe fn run_rows_avx512<const K: usize>(lanes: &mut [Lane<'_>; K], n: usize) {
     // SAFETY: R1 to R5; this function's features are those of `Avx512`.
-    unsafe { run_body::<kernels::Avx512, K>(program, body, lanes, first, n) }
+    unsafe { run_rows::<kernels::Avx512, K>(lanes, n) }
 }
 
 /// # Safety
-/// R1 to R5, as for [`run_body`].
+/// R1 to R5, as for [`run_rows`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn run_body_avx2<const K: usize>(
-    program: &Program,
-    body: Body,
-    lanes: &mut [Lane<'_>; K],
-    first: [usize; K],
-    n: usize,
-) {
+unsafe fn run_rows_avx2<const K: usize>(lanes: &mut [Lane<'_>; K], n: usize) {
     // SAFETY: R1 to R5; this function's features are those of `Avx2`.
-    unsafe { run_body::<kernels::Avx2, K>(program, body, lanes, first, n) }
-}
-
-/// Runs a body on one lane, for [`run_body`] to call recursively.
-pub(super) trait Nested: Cpu {
-    /// # Safety
-    /// R1 to R5, as for [`run_body`].
-    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize);
-}
-
-impl Nested for kernels::Portable {
-    #[inline(never)]
-    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize) {
-        // SAFETY: R1 to R5.
-        unsafe { run_body::<Self, 1>(program, body, from_mut(lane), [first], n) }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Nested for kernels::Avx2 {
-    #[inline(never)]
-    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize) {
-        // SAFETY: R1 to R5.
-        unsafe { run_body_avx2::<1>(program, body, from_mut(lane), [first], n) }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Nested for kernels::Avx512 {
-    #[inline(never)]
-    unsafe fn run_nested(program: &Program, body: Body, lane: &mut Lane<'_>, first: usize, n: usize) {
-        // SAFETY: R1 to R5.
-        unsafe { run_body_avx512::<1>(program, body, from_mut(lane), [first], n) }
-    }
+    unsafe { run_rows::<kernels::Avx2, K>(lanes, n) }
 }

@@ -1,12 +1,12 @@
 //! Lanes: the distribution of slices over them, and a running lane: the slices it reads one after the other, its own
-//! levels that it writes, and its cursor within a body.
+//! levels that it writes, its cursor within a body, and the steps that move it.
 
 use super::kernels::BlockSource;
 use super::{BlockSlice, Faulted, too_large};
 use crate::column::{BufferId, LaneBuffers, LevelId, SLOTS_MAX};
 use crate::encoding::Cursor;
 use crate::error::{Error, ErrorKind};
-use crate::program::{Op, Program};
+use crate::program::{Body, Branch, Branches, Nulls, Op, Program};
 
 /// The maximum useful number of lanes. It is lower with many columns, as each lane writes to its own position in each
 /// column, and the CPU holds only a limited number of positions in its cache. (Lineitem, 16 columns: 4 lanes 7 %
@@ -60,9 +60,95 @@ pub(super) fn assign_blocks_to_lanes(slices: &mut [BlockSlice], most: usize) -> 
     lanes
 }
 
+/// An op, linked to the code that runs it on one lane.
+pub(super) struct Step {
+    pub(super) run: StepFn,
+    /// The op. Its bodies are those of the [`LinkedProgram`].
+    pub(super) op: Op,
+    /// The buffer that a read writes.
+    pub(super) to: BufferId,
+    /// The operand of a read's encoding; for [`Op::FusedVarints`] the index of its first op in the program.
+    pub(super) operand: u32,
+    /// The nulls of a nullable read.
+    pub(super) nulls: Nulls,
+}
+
+/// Runs a step on a lane, at its [slot](Lane::slot), from a cursor on, and returns the cursor after it. The lane's slot
+/// is the same afterwards, also on a fault: a body runs on to its end.
+///
+/// # Safety
+/// R1 to R5, for this step.
+pub(super) type StepFn = for<'a> unsafe fn(&Step, &mut Lane<'a>, *const u8) -> *const u8;
+
+/// The code of a kind of step on a CPU.
+pub(super) trait StepCode<C> {
+    /// See [`StepFn`].
+    ///
+    /// # Safety
+    /// R1 to R5, for a step of this kind.
+    unsafe fn run(step: &Step, lane: &mut Lane<'_>, at: *const u8) -> *const u8;
+
+    /// Whether [`StepCode::run_common`] does anything.
+    const HAS_COMMON: bool = false;
+
+    /// Runs the step where the data are as usual, with no call to another function but steps. The error is the cursor
+    /// from which on [`StepCode::run`] is to do it. (A function that may call others saves and restores many registers
+    /// first; one that only ends in a call of `run` does not.)
+    ///
+    /// # Safety
+    /// As for [`StepCode::run`].
+    #[inline(always)]
+    unsafe fn run_common(step: &Step, lane: &mut Lane<'_>, at: *const u8) -> Result<*const u8, *const u8> {
+        let _ = (step, lane);
+        Err(at)
+    }
+}
+
+/// A program whose ops are steps. Its bodies are ranges of steps.
+pub(super) struct LinkedProgram {
+    pub(super) steps: Vec<Step>,
+    pub(super) branches: Vec<Branch>,
+    pub(super) subs: Vec<Body>,
+    pub(super) row: Body,
+}
+
+impl LinkedProgram {
+    /// The steps of a body, all of which exist (R1).
+    #[inline(always)]
+    pub(super) fn body(&self, body: Body) -> &[Step] {
+        self.steps.get(body.start as usize..body.end as usize).unwrap_or_default()
+    }
+
+    /// The branches of a step, all of which exist (R1).
+    #[inline(always)]
+    pub(super) fn branches(&self, branches: Branches) -> &[Branch] {
+        let first = branches.first as usize;
+        self.branches.get(first..first + branches.n as usize).unwrap_or_default()
+    }
+}
+
+/// Runs steps one after the other from a cursor on, at the lane's slot, and returns the cursor after them.
+///
+/// # Safety
+/// R1 to R5, for a body of these steps.
+#[inline(always)]
+pub(super) unsafe fn run_steps(steps: &[Step], lane: &mut Lane<'_>, mut at: *const u8) -> *const u8 {
+    for step in steps {
+        // SAFETY: R1 to R5.
+        at = unsafe { (step.run)(step, lane, at) };
+    }
+    at
+}
+
 /// A running lane.
 pub(super) struct Lane<'a> {
+    pub(super) program: &'a Program,
+    pub(super) linked: &'a LinkedProgram,
     pub(super) buffers: LaneBuffers,
+    /// The slot that is written, of the level whose body runs.
+    pub(super) slot: usize,
+    /// The mask of predication, see [`LaneCursor::mask`].
+    pub(super) mask: u64,
     /// The slices not yet finished; the current one is the first.
     pub(super) slices: &'a mut [BlockSlice],
     /// The block being read.
@@ -83,10 +169,20 @@ pub(super) struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(buffers: LaneBuffers, first_row: usize, first_buffer: u32, slices: &'a mut [BlockSlice]) -> Self {
+    pub(super) fn new(
+        (program, linked): (&'a Program, &'a LinkedProgram),
+        buffers: LaneBuffers,
+        first_row: usize,
+        first_buffer: u32,
+        slices: &'a mut [BlockSlice],
+    ) -> Self {
         let nowhere = std::ptr::null();
         let mut lane = Lane {
+            program,
+            linked,
             buffers,
+            slot: first_row,
+            mask: 1,
             slices,
             source: BlockSource::new(nowhere, nowhere, 0),
             at: nowhere,
@@ -129,14 +225,20 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// A cursor over the rest of the block.
+    /// A cursor over the rest of the block, from `at` on.
     ///
     /// # Safety
     /// R3; the cursor is not used after the run, which keeps the block.
-    pub(super) unsafe fn rest<'b>(&self) -> Cursor<'b> {
-        let len = self.source.end as usize - self.at as usize;
+    pub(super) unsafe fn rest<'b>(&self, at: *const u8) -> Cursor<'b> {
+        let len = self.source.end as usize - at as usize;
         // SAFETY: R3: `len` bytes are left in the block.
-        Cursor::new(unsafe { std::slice::from_raw_parts(self.at, len) })
+        Cursor::new(unsafe { std::slice::from_raw_parts(at, len) })
+    }
+
+    /// The addresses of the buffers' slots.
+    #[inline(always)]
+    pub(super) fn slots(&self) -> *const *mut u8 {
+        self.buffers.slots.as_ptr()
     }
 
     pub(super) fn level_len(&self, level: LevelId) -> usize {
@@ -147,18 +249,19 @@ impl<'a> Lane<'a> {
     /// Makes room for `n` more slots in a level. On `false` it did not: that is too many, or there was a fault before,
     /// after which slots may not be written.
     #[inline(always)]
-    pub(super) fn reserve(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+    pub(super) fn reserve(&mut self, level: LevelId, n: usize) -> bool {
         if self.fault {
             return false;
         }
         // SAFETY: R1: the level exists.
         let state = unsafe { *self.buffers.levels.get_unchecked(level.index()) };
-        n <= state.capacity - state.len || self.grow(program, level, n)
+        n <= state.capacity - state.len || self.grow(level, n)
     }
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, program: &Program, level: LevelId, n: usize) -> bool {
+    fn grow(&mut self, level: LevelId, n: usize) -> bool {
+        let program = self.program;
         let grown = if self.level_len(level).saturating_add(n) > SLOTS_MAX {
             let what = "more than 2^28 items of arrays and maps, or bytes of JSON, in one row".to_string();
             Err(ErrorKind::Unsupported { what }.into())
@@ -205,11 +308,6 @@ pub(super) struct LaneCursor {
 impl LaneCursor {
     pub(super) fn new(at: *const u8, source: BlockSource, slot: usize) -> Self {
         LaneCursor { at, source, slot, mask: 1 }
-    }
-
-    #[inline(always)]
-    pub(super) fn record_is_present(&self) -> bool {
-        self.mask & 1 != 0
     }
 }
 

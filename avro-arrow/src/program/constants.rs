@@ -50,8 +50,8 @@ pub(crate) enum Rescale {
 
 /// A valid view of a constant.
 #[derive(Debug, Clone, Copy)]
-struct View {
-    view: u128,
+pub(crate) struct View {
+    pub(crate) view: u128,
     is_utf8: bool,
 }
 
@@ -133,15 +133,13 @@ impl Constants {
     }
 
     /// Returns the map from a writer's symbol to the reader's, if it has one.
-    pub(crate) fn table_of(&self, table: u32) -> Option<impl Fn(usize) -> Option<u32> + Copy> {
-        let table = self.tables.get(table as usize)?;
-        Some(move |at: usize| table.get(at).copied().flatten())
+    pub(crate) fn table_of(&self, table: u32) -> Option<&[Option<u32>]> {
+        self.tables.get(table as usize).map(|table| &**table)
     }
 
     /// Returns the map from a writer's symbol to the view of its text.
-    pub(crate) fn texts_of(&self, texts: u32) -> Option<impl Fn(usize) -> Option<u128> + Copy> {
-        let views = self.views.get(self.texts.get(texts as usize)?.clone())?;
-        Some(move |at: usize| views.get(at).map(|view| view.view))
+    pub(crate) fn texts_of(&self, texts: u32) -> Option<&[View]> {
+        self.views.get(self.texts.get(texts as usize)?.clone())
     }
 
     /// Completes the constants. `None` if there are more than `max_text` bytes of text: lengths and offsets in views

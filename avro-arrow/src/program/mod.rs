@@ -9,7 +9,7 @@ mod constants;
 mod print;
 mod verify;
 
-pub(crate) use constants::{Constants, Rescale};
+pub(crate) use constants::{Constants, Rescale, View};
 
 use crate::column::{BufferId, Column, Layout, LevelId};
 use crate::container::row_count_check::RowCountCheck;
@@ -271,17 +271,6 @@ impl Program {
     pub(crate) fn branches(&self, branches: Branches) -> Option<&[Branch]> {
         let first = branches.first as usize;
         self.branches.get(first..first + branches.n as usize)
-    }
-
-    /// The branch with this index; `None` if the op has fewer.
-    pub(crate) fn branch(&self, branches: Branches, index: usize) -> Option<Branch> {
-        self.branches(branches)?.get(index).copied()
-    }
-}
-
-impl Body {
-    pub(crate) fn is_empty(self) -> bool {
-        self.start == self.end
     }
 }
 

@@ -67,32 +67,61 @@ impl Kernel for Decimal128 {
 
     #[inline(always)]
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> i128 {
-        // The length and up to seven bytes in one word. A value that is absent is a zero of one byte.
-        // SAFETY: R4: readable.
-        let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() });
-        let word = select_unpredictable(present, word, 2);
-        // The length less one, or something large if it is 0, negative, or longer than a byte.
-        let more = (word as u8).rotate_right(1).wrapping_sub(1);
-        if more >= 7 {
-            // SAFETY: R3 to R5.
-            return unsafe { long_decimal128(at, source, bad) };
-        }
-        // SAFETY: R4: at most eight of the readable bytes.
-        *at = unsafe { at.add(select_unpredictable(present, usize::from(more) + 2, 0)) };
+        // SAFETY: R3 to R5.
+        let (value, after) =
+            unsafe { short_decimal128(*at, present).unwrap_or_else(|| long_decimal128(*at, source, bad)) };
+        *at = after;
         check(at, source, bad);
-        i128::from((word.swap_bytes() << 8) as i64 >> ((u32::from(more) * 8) ^ 56))
+        value
     }
+
+    const HAS_COMMON: bool = true;
+
+    #[inline(always)]
+    unsafe fn read_common<C: Cpu>(
+        self,
+        at: *const u8,
+        source: &BlockSource,
+        present: bool,
+    ) -> Option<(i128, *const u8)> {
+        // SAFETY: R3 and R4.
+        let (value, after) = unsafe { short_decimal128(at, present)? };
+        (after <= source.end).then_some((value, after))
+    }
+}
+
+/// A decimal of one to seven bytes, if one is present, and the cursor after it, at most eight bytes further; `None` for
+/// other lengths.
+///
+/// # Safety
+/// R4.
+#[inline(always)]
+unsafe fn short_decimal128(at: *const u8, present: bool) -> Option<(i128, *const u8)> {
+    // The length and up to seven bytes in one word. A value that is absent is a zero of one byte.
+    // SAFETY: R4: readable.
+    let word = u64::from_le(unsafe { at.cast::<u64>().read_unaligned() });
+    let word = select_unpredictable(present, word, 2);
+    // The length less one, or something large if it is 0, negative, or longer than a byte.
+    let more = (word as u8).rotate_right(1).wrapping_sub(1);
+    if more >= 7 {
+        return None;
+    }
+    // SAFETY: R4: at most eight of the readable bytes.
+    let after = unsafe { at.add(select_unpredictable(present, usize::from(more) + 2, 0)) };
+    Some((i128::from((word.swap_bytes() << 8) as i64 >> ((u32::from(more) * 8) ^ 56)), after))
 }
 
 /// # Safety
 /// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
-unsafe fn long_decimal128(at: &mut *const u8, source: &BlockSource, bad: &mut bool) -> i128 {
+unsafe fn long_decimal128(at: *const u8, source: &BlockSource, bad: &mut bool) -> (i128, *const u8) {
+    let mut after = at;
     // SAFETY: R3 to R5; `sized` returns bytes in the block, and R4: padding follows them.
-    unsafe {
-        let (from, len) = sized::<Portable>(at, source, true, bad);
+    let value = unsafe {
+        let (from, len) = sized::<Portable>(&mut after, source, true, bad);
         decimal128_at(from, len, bad)
-    }
+    };
+    (value, after)
 }
 
 #[derive(Clone, Copy)]

@@ -43,11 +43,14 @@ pub(super) use decimal::{Decimal128, Decimal256, FixedDecimal128, FixedDecimal25
 pub(super) use promote::{FloatTo, Found, IntTo, LongTo};
 pub(super) use rescale::{Scaled128, Scaled256, Times};
 pub(super) use text::{Bytes, Utf8};
-pub(super) use varint::{is_present, sized, skip_varint, skip_varints};
+pub(super) use varint::{
+    is_present, is_present_common, sized, sized_common, skip_varint, skip_varint_common, skip_varints,
+    skip_varints_common,
+};
 
 use arrow_buffer::IntervalMonthDayNano;
 use std::hint::{cold_path, select_unpredictable};
-use varint::long_if;
+use varint::{long_if, short_long_if};
 
 /// How far after the end of its block a kernel loads, see above.
 const FURTHEST: usize = 71;
@@ -84,6 +87,25 @@ pub(super) trait Kernel: Copy {
     /// byte after its end, [`PADDING`](crate::PADDING) readable bytes follow the end, and `C` fits the CPU.
     unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool)
     -> Self::Slot;
+
+    /// Whether [`Kernel::read_common`] reads anything.
+    const HAS_COMMON: bool = false;
+
+    /// Reads a common value, without a call to a function; `None`, for any other and for what is wrong. Returns the
+    /// value and the cursor after it, which is in the block or at its end.
+    ///
+    /// # Safety
+    /// As for [`Kernel::read`].
+    #[inline(always)]
+    unsafe fn read_common<C: Cpu>(
+        self,
+        at: *const u8,
+        source: &BlockSource,
+        present: bool,
+    ) -> Option<(Self::Slot, *const u8)> {
+        let _ = (at, source, present);
+        None
+    }
 }
 
 /// Moves `at` back to the end if it is after it.
@@ -136,6 +158,20 @@ impl Kernel for Long {
         check(at, source, bad);
         value
     }
+
+    const HAS_COMMON: bool = true;
+
+    #[inline(always)]
+    unsafe fn read_common<C: Cpu>(
+        self,
+        at: *const u8,
+        source: &BlockSource,
+        present: bool,
+    ) -> Option<(i64, *const u8)> {
+        // SAFETY: R3 to R5.
+        let (value, after) = unsafe { short_long_if::<C>(at, present)? };
+        (after <= source.end).then_some((value, after))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -153,6 +189,20 @@ impl Kernel for Int {
             *bad = true;
         }
         value as i32
+    }
+
+    const HAS_COMMON: bool = true;
+
+    #[inline(always)]
+    unsafe fn read_common<C: Cpu>(
+        self,
+        at: *const u8,
+        source: &BlockSource,
+        present: bool,
+    ) -> Option<(i32, *const u8)> {
+        // SAFETY: R3 to R5.
+        let (value, after) = unsafe { Long.read_common::<C>(at, source, present)? };
+        Some((i32::try_from(value).ok()?, after))
     }
 }
 
@@ -173,6 +223,20 @@ impl Kernel for Index {
             return 0;
         }
         value as i32
+    }
+
+    const HAS_COMMON: bool = true;
+
+    #[inline(always)]
+    unsafe fn read_common<C: Cpu>(
+        self,
+        at: *const u8,
+        source: &BlockSource,
+        present: bool,
+    ) -> Option<(i32, *const u8)> {
+        // SAFETY: R3 to R5.
+        let (value, after) = unsafe { Long.read_common::<C>(at, source, present)? };
+        ((value as u64) < u64::from(self.0)).then_some((value as i32, after))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Kernels of values whose type is not the reader's: promoted numbers, and symbols of another enum.
 
 use super::{BlockSource, Cpu, Int, Kernel, Long, Raw};
+use crate::program::View;
 use std::hint::cold_path;
 use std::marker::PhantomData;
 
@@ -75,25 +76,51 @@ impl<K: Kernel<Slot: Promote<T>>, T: Copy> Kernel for As<K, T> {
     }
 }
 
-/// An index that a function maps to the value; an index without a value is a fault.
-#[derive(Clone, Copy)]
-pub(in crate::exec) struct Found<F>(pub(in crate::exec) F);
+/// What the index of a symbol becomes.
+pub(in crate::exec) trait FromSymbol: Copy {
+    type Slot: Copy + Default;
+    fn slot(self) -> Option<Self::Slot>;
+}
 
-impl<T: Copy + Default, F: Fn(usize) -> Option<T> + Copy> Kernel for Found<F> {
-    type Slot = T;
+/// The reader's index of the symbol, if the reader has it.
+impl FromSymbol for Option<u32> {
+    type Slot = u32;
 
     #[inline(always)]
-    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> T {
+    fn slot(self) -> Option<u32> {
+        self
+    }
+}
+
+/// The symbol's text.
+impl FromSymbol for View {
+    type Slot = u128;
+
+    #[inline(always)]
+    fn slot(self) -> Option<u128> {
+        Some(self.view)
+    }
+}
+
+/// An index of a list that has the value; an index without a value is a fault.
+#[derive(Clone, Copy)]
+pub(in crate::exec) struct Found<'a, T>(pub(in crate::exec) &'a [T]);
+
+impl<T: FromSymbol> Kernel for Found<'_, T> {
+    type Slot = T::Slot;
+
+    #[inline(always)]
+    unsafe fn read<C: Cpu>(self, at: &mut *const u8, source: &BlockSource, present: bool, bad: &mut bool) -> T::Slot {
         // SAFETY: R3 to R5.
         let index = unsafe { Long.read::<C>(at, source, present, bad) };
-        let found = usize::try_from(index).ok().and_then(self.0);
+        let found = usize::try_from(index).ok().and_then(|index| self.0.get(index)?.slot());
         match found {
             Some(found) if present => found,
-            _ if !present => T::default(),
+            _ if !present => T::Slot::default(),
             _ => {
                 cold_path();
                 *bad = true;
-                T::default()
+                T::Slot::default()
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Strings and bytes as Arrow's views.
 
-use super::varint::{long_sized, short_sized};
+use super::varint::{long_sized, short_sized, sized_common};
 use super::{BlockSource, Cpu, Kernel};
 use std::hint::{cold_path, select_unpredictable};
 
@@ -48,8 +48,28 @@ impl Kernel for Bytes {
         unsafe {
             match short_sized(at, source, present, bad) {
                 Some((from, len)) => view(from, len, source),
-                None => long_bytes(at, source, bad),
+                None => {
+                    let (view, after) = long_bytes(*at, source, bad);
+                    *at = after;
+                    view
+                }
             }
+        }
+    }
+
+    const HAS_COMMON: bool = true;
+
+    #[inline(always)]
+    unsafe fn read_common<C: Cpu>(
+        self,
+        at: *const u8,
+        source: &BlockSource,
+        present: bool,
+    ) -> Option<(u128, *const u8)> {
+        // SAFETY: R3 to R5; `sized_common` returns bytes in the block, and R4: padding follows them.
+        unsafe {
+            let (from, len) = sized_common(at, source, present)?;
+            Some((view(from, len, source), from.add(len)))
         }
     }
 }
@@ -57,11 +77,11 @@ impl Kernel for Bytes {
 /// # Safety
 /// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
-unsafe fn long_bytes(at: &mut *const u8, source: &BlockSource, bad: &mut bool) -> u128 {
+unsafe fn long_bytes(at: *const u8, source: &BlockSource, bad: &mut bool) -> (u128, *const u8) {
     // SAFETY: R3 and R4, as in `Bytes`.
     unsafe {
         let (from, len) = long_sized(at, source, bad);
-        view(from, len, source)
+        (view(from, len, source), from.add(len))
     }
 }
 
@@ -82,8 +102,28 @@ impl Kernel for Utf8 {
                     }
                     view(from, len, source)
                 }
-                None => long_text(at, source, bad),
+                None => {
+                    let (view, after) = long_text(*at, source, bad);
+                    *at = after;
+                    view
+                }
             }
+        }
+    }
+
+    const HAS_COMMON: bool = true;
+
+    #[inline(always)]
+    unsafe fn read_common<C: Cpu>(
+        self,
+        at: *const u8,
+        source: &BlockSource,
+        present: bool,
+    ) -> Option<(u128, *const u8)> {
+        // SAFETY: R3 to R5; `sized_common` returns bytes in the block, and R4: padding follows them.
+        unsafe {
+            let (from, len) = sized_common(at, source, present)?;
+            C::is_ascii_64(from, len).then(|| (view(from, len, source), from.add(len)))
         }
     }
 }
@@ -91,7 +131,7 @@ impl Kernel for Utf8 {
 /// # Safety
 /// R3 and R4, as for [`Kernel::read`].
 #[inline(never)]
-unsafe fn long_text(at: &mut *const u8, source: &BlockSource, bad: &mut bool) -> u128 {
+unsafe fn long_text(at: *const u8, source: &BlockSource, bad: &mut bool) -> (u128, *const u8) {
     // SAFETY: R3 and R4, as in `Utf8`.
     unsafe {
         let (from, len) = long_sized(at, source, bad);
@@ -100,7 +140,7 @@ unsafe fn long_text(at: &mut *const u8, source: &BlockSource, bad: &mut bool) ->
             cold_path();
             *bad = true;
         }
-        view(from, len, source)
+        (view(from, len, source), from.add(len))
     }
 }
 

@@ -1,83 +1,114 @@
 //! Whether a value is present: always, by the mask of predication, by the index of a union with null, or by both.
 
-use crate::exec::kernels::{self, Cpu};
+use crate::exec::kernels::{self, BlockSource, Cpu};
 use crate::exec::lane::{LaneCursor, write};
 use crate::program::Nulls;
 
 /// The way in which an op determines whether its value is present.
-pub(in crate::exec) trait Presence: Copy {
-    /// Whether the value at the cursor is present.
+pub(in crate::exec) trait Presence {
+    /// Whether the value is nullable: then its validity is written.
+    const IS_NULLABLE: bool;
+
+    /// Whether the value at the cursor is present. `mask` is that of the cursor, `nulls` are the op's, if it has some.
     ///
     /// # Safety
     /// R3, R4 and R5; the cursor may then be one byte after the end, until the value is read.
-    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, bad: &mut bool) -> bool;
+    unsafe fn is_present<C: Cpu>(
+        nulls: Nulls,
+        mask: u64,
+        at: &mut *const u8,
+        source: &BlockSource,
+        bad: &mut bool,
+    ) -> bool;
 
-    /// Writes whether the value is valid, if it is nullable.
+    /// [`Presence::is_present`] and the cursor after the index; `None` where that is not one byte.
     ///
     /// # Safety
-    /// R1 and R2, for an op with these nulls.
-    #[inline(always)]
-    unsafe fn write_valid(self, slots: *const *mut u8, cursor: &LaneCursor, present: bool) {
-        let _ = (slots, cursor, present);
-    }
+    /// R3, R4 and R5.
+    unsafe fn is_present_common(nulls: Nulls, mask: u64, at: *const u8) -> Option<(bool, *const u8)>;
 }
 
 /// Every value is present.
-#[derive(Clone, Copy)]
 pub(in crate::exec) struct Always;
 
 /// Values in an absent record are absent.
-#[derive(Clone, Copy)]
 pub(in crate::exec) struct Masked;
 
 /// The index of a union with null precedes the value.
-#[derive(Clone, Copy)]
-pub(in crate::exec) struct Nullable(pub(in crate::exec) Nulls);
+pub(in crate::exec) struct Nullable;
 
 /// [`Nullable`], in a record that may be absent.
-#[derive(Clone, Copy)]
-pub(in crate::exec) struct NullableMasked(pub(in crate::exec) Nulls);
+pub(in crate::exec) struct NullableMasked;
 
 impl Presence for Always {
+    const IS_NULLABLE: bool = false;
+
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, _: &mut LaneCursor, _: &mut bool) -> bool {
+    unsafe fn is_present<C: Cpu>(_: Nulls, _: u64, _: &mut *const u8, _: &BlockSource, _: &mut bool) -> bool {
         true
+    }
+
+    #[inline(always)]
+    unsafe fn is_present_common(_: Nulls, _: u64, at: *const u8) -> Option<(bool, *const u8)> {
+        Some((true, at))
     }
 }
 
 impl Presence for Masked {
+    const IS_NULLABLE: bool = false;
+
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, _: &mut bool) -> bool {
-        cursor.record_is_present()
+    unsafe fn is_present<C: Cpu>(_: Nulls, mask: u64, _: &mut *const u8, _: &BlockSource, _: &mut bool) -> bool {
+        mask & 1 != 0
+    }
+
+    #[inline(always)]
+    unsafe fn is_present_common(_: Nulls, mask: u64, at: *const u8) -> Option<(bool, *const u8)> {
+        Some((mask & 1 != 0, at))
     }
 }
 
 impl Presence for Nullable {
+    const IS_NULLABLE: bool = true;
+
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, bad: &mut bool) -> bool {
+    unsafe fn is_present<C: Cpu>(
+        nulls: Nulls,
+        _: u64,
+        at: &mut *const u8,
+        source: &BlockSource,
+        bad: &mut bool,
+    ) -> bool {
         // SAFETY: R3, R4 and R5.
-        unsafe { kernels::is_present::<C>(&mut cursor.at, &cursor.source, self.0.null_branch, true, bad) }
+        unsafe { kernels::is_present::<C>(at, source, nulls.null_branch, true, bad) }
     }
 
     #[inline(always)]
-    unsafe fn write_valid(self, slots: *const *mut u8, cursor: &LaneCursor, present: bool) {
-        // SAFETY: R1 and R2.
-        unsafe { write(slots, self.0.valid, cursor.slot, u8::from(present)) }
+    unsafe fn is_present_common(nulls: Nulls, _: u64, at: *const u8) -> Option<(bool, *const u8)> {
+        // SAFETY: R4.
+        unsafe { kernels::is_present_common(at, nulls.null_branch, true) }
     }
 }
 
 impl Presence for NullableMasked {
+    const IS_NULLABLE: bool = true;
+
     #[inline(always)]
-    unsafe fn is_present<C: Cpu>(self, cursor: &mut LaneCursor, bad: &mut bool) -> bool {
-        let record_present = cursor.record_is_present();
+    unsafe fn is_present<C: Cpu>(
+        nulls: Nulls,
+        mask: u64,
+        at: &mut *const u8,
+        source: &BlockSource,
+        bad: &mut bool,
+    ) -> bool {
         // SAFETY: R3, R4 and R5.
-        unsafe { kernels::is_present::<C>(&mut cursor.at, &cursor.source, self.0.null_branch, record_present, bad) }
+        unsafe { kernels::is_present::<C>(at, source, nulls.null_branch, mask & 1 != 0, bad) }
     }
 
     #[inline(always)]
-    unsafe fn write_valid(self, slots: *const *mut u8, cursor: &LaneCursor, present: bool) {
-        // SAFETY: R1 and R2.
-        unsafe { write(slots, self.0.valid, cursor.slot, u8::from(present)) }
+    unsafe fn is_present_common(nulls: Nulls, mask: u64, at: *const u8) -> Option<(bool, *const u8)> {
+        // SAFETY: R4.
+        unsafe { kernels::is_present_common(at, nulls.null_branch, mask & 1 != 0) }
     }
 }
 
@@ -92,15 +123,15 @@ pub(in crate::exec) unsafe fn push_mask<C: Cpu, const K: usize>(
     slots: *const *mut u8,
     bad: &mut bool,
 ) {
-    for cursor in cursors {
+    for LaneCursor { at, source, slot, mask } in cursors {
         // SAFETY: R1 to R5.
         let present = unsafe {
-            let present = NullableMasked(nulls).is_present::<C>(cursor, bad);
-            NullableMasked(nulls).write_valid(slots, cursor, present);
+            let present = NullableMasked::is_present::<C>(nulls, *mask, at, source, bad);
+            write(slots, nulls.valid, *slot, u8::from(present));
             present
         };
-        kernels::check(&mut cursor.at, &cursor.source, bad);
-        cursor.mask = (cursor.mask << 1) | u64::from(present);
+        kernels::check(at, source, bad);
+        *mask = (*mask << 1) | u64::from(present);
     }
 }
 

@@ -1,128 +1,185 @@
 //! Scalars: reads a value of each lane through its kernel, or writes one that is not in the data.
 
+use super::encoding::{KernelOf, with_kernel};
 use super::nullable::Presence;
 use crate::column::BufferId;
-use crate::exec::kernels::{self, Cpu, Kernel};
-use crate::exec::lane::{LaneCursor, write};
-use crate::program::{Constants, ScalarEncoding};
+use crate::exec::kernels::{self, BlockSource, Cpu, Kernel};
+use crate::exec::lane::{Lane, LaneCursor, Step, StepCode, write};
+use crate::program::{Constants, ScalarEncoding, View};
+use std::hint::cold_path;
 use std::marker::PhantomData;
 
-/// An op that reads a scalar: the buffer that it writes, and the lanes that it reads.
-pub(in crate::exec) struct ReadScalar<'a, C, P, const K: usize> {
-    to: BufferId,
-    presence: P,
-    cursors: &'a mut [LaneCursor; K],
+/// Reads a value of each lane.
+///
+/// # Safety
+/// R1 to R5, for a step of this encoding.
+#[inline(always)]
+pub(in crate::exec) unsafe fn read<C: Cpu, P: Presence, const K: usize>(
+    step: &Step,
+    encoding: ScalarEncoding,
+    cursors: &mut [LaneCursor; K],
     slots: *const *mut u8,
-    bad: &'a mut bool,
-    cpu: PhantomData<C>,
+    constants: &Constants,
+    bad: &mut bool,
+) {
+    // SAFETY: R1 to R5.
+    unsafe {
+        with_kernel!(
+            encoding,
+            Kind => match Kind::new(step.operand, constants) {
+                Some(kernel) => {
+                    debug_assert_eq!(encoding.width(), width_of(&kernel));
+                    for LaneCursor { at, source, slot, mask } in cursors {
+                        *at = read_at::<C, P, _>(step, kernel, *at, source, *slot, *mask, slots, bad);
+                    }
+                }
+                None => *bad = true,
+            },
+            fixed => for LaneCursor { at, source, slot, mask } in cursors {
+                *at = read_fixed_at::<C, P>(step, *at, source, *slot, *mask, slots, bad);
+            }
+        )
+    }
 }
 
-impl<'a, C: Cpu, P: Presence, const K: usize> ReadScalar<'a, C, P, K> {
+/// The width of a kernel's slots.
+fn width_of<V: Kernel>(_: &V) -> usize {
+    size_of::<V::Slot>()
+}
+
+/// Reads a value of one lane through a kernel.
+pub(in crate::exec) struct Read<P, V>(PhantomData<(P, V)>);
+
+impl<C: Cpu, P: Presence, V: KernelOf> StepCode<C> for Read<P, V> {
     #[inline(always)]
-    pub(in crate::exec) fn new(
-        to: BufferId,
-        presence: P,
-        cursors: &'a mut [LaneCursor; K],
-        slots: *const *mut u8,
-        bad: &'a mut bool,
-    ) -> Self {
-        ReadScalar { to, presence, cursors, slots, bad, cpu: PhantomData }
+    unsafe fn run(step: &Step, lane: &mut Lane<'_>, at: *const u8) -> *const u8 {
+        let Some(kernel) = V::new(step.operand, &lane.program.constants) else {
+            lane.fault = true;
+            return at;
+        };
+        let (slots, slot) = (lane.slots(), lane.slot);
+        // SAFETY: R1 to R5.
+        unsafe { read_at::<C, P, _>(step, kernel, at, &lane.source, slot, lane.mask, slots, &mut lane.fault) }
     }
 
-    /// Reads a value of each lane.
-    ///
-    /// # Safety
-    /// R1 to R5, for an op of this encoding.
+    const HAS_COMMON: bool = <V::Kernel<'static> as Kernel>::HAS_COMMON;
+
     #[inline(always)]
-    pub(in crate::exec) unsafe fn read(self, encoding: ScalarEncoding, constants: &Constants) {
-        // SAFETY: R1 to R5; for R1 `ScalarEncoding::width` is that of the kernel's slot, which `read_with` asserts.
+    unsafe fn run_common(step: &Step, lane: &mut Lane<'_>, at: *const u8) -> Result<*const u8, *const u8> {
+        let Some(kernel) = V::new(step.operand, &lane.program.constants) else { return Err(at) };
+        // SAFETY: R1 and R2 for the writes; R3, R4 and R5 for the kernel.
         unsafe {
-            match encoding {
-                ScalarEncoding::Boolean => self.read_with(encoding, kernels::Boolean),
-                ScalarEncoding::Int => self.read_with(encoding, kernels::Int),
-                ScalarEncoding::Long => self.read_with(encoding, kernels::Long),
-                ScalarEncoding::Float => self.read_with(encoding, kernels::Raw::<4>),
-                ScalarEncoding::Double => self.read_with(encoding, kernels::Raw::<8>),
-                ScalarEncoding::Enum(n) => self.read_with(encoding, kernels::Index(n)),
-                ScalarEncoding::Bytes => self.read_with(encoding, kernels::Bytes),
-                ScalarEncoding::String => self.read_with(encoding, kernels::Utf8),
-                ScalarEncoding::Decimal128 => self.read_with(encoding, kernels::Decimal128),
-                ScalarEncoding::Decimal256 => self.read_with(encoding, kernels::Decimal256),
-                ScalarEncoding::FixedDecimal128(n) => self.read_with(encoding, kernels::FixedDecimal128(n)),
-                ScalarEncoding::FixedDecimal256(n) => self.read_with(encoding, kernels::FixedDecimal256(n)),
-                ScalarEncoding::Duration => self.read_with(encoding, kernels::Duration),
-                ScalarEncoding::Fixed(16) => self.read_with(encoding, kernels::Raw::<16>),
-                ScalarEncoding::Fixed(n) => self.read_fixed(n as usize),
-                ScalarEncoding::IntToLong => self.read_with(encoding, kernels::IntTo::<i64>::INT),
-                ScalarEncoding::IntToFloat => self.read_with(encoding, kernels::IntTo::<f32>::INT),
-                ScalarEncoding::IntToDouble => self.read_with(encoding, kernels::IntTo::<f64>::INT),
-                ScalarEncoding::LongToFloat => self.read_with(encoding, kernels::LongTo::<f32>::LONG),
-                ScalarEncoding::LongToDouble => self.read_with(encoding, kernels::LongTo::<f64>::LONG),
-                ScalarEncoding::FloatToDouble => self.read_with(encoding, kernels::FloatTo::<f64>::FLOAT),
-                ScalarEncoding::Symbol(table) => match constants.table_of(table) {
-                    Some(table) => self.read_with(encoding, kernels::Found(table)),
-                    None => *self.bad = true,
-                },
-                ScalarEncoding::Times(rescale) => match constants.rescale_of(rescale) {
-                    Some(rescale) => self.read_with(encoding, kernels::Times(rescale)),
-                    None => *self.bad = true,
-                },
-                ScalarEncoding::Scaled128(rescale) => match constants.rescale_of(rescale) {
-                    Some(rescale) => self.read_with(encoding, kernels::Scaled128(rescale)),
-                    None => *self.bad = true,
-                },
-                ScalarEncoding::Scaled256(rescale) => match constants.rescale_of(rescale) {
-                    Some(rescale) => self.read_with(encoding, kernels::Scaled256(rescale)),
-                    None => *self.bad = true,
-                },
-                ScalarEncoding::SymbolText(texts) => match constants.texts_of(texts) {
-                    Some(texts) => self.read_with(encoding, kernels::Found(texts)),
-                    None => *self.bad = true,
-                },
+            let (present, value) = P::is_present_common(step.nulls, lane.mask, at).ok_or(at)?;
+            let (value, after) = kernel.read_common::<C>(value, &lane.source, present).ok_or(at)?;
+            let (slots, slot) = (lane.slots(), lane.slot);
+            write(slots, step.to, slot, value);
+            if P::IS_NULLABLE {
+                write(slots, step.nulls.valid, slot, u8::from(present));
             }
+            Ok(after)
         }
     }
+}
 
-    /// Reads a value of each lane through a kernel.
-    ///
-    /// # Safety
-    /// R1 to R5, for an op of this encoding.
-    #[inline(always)]
-    unsafe fn read_with<V: Kernel>(self, encoding: ScalarEncoding, kernel: V) {
-        debug_assert_eq!(encoding.width(), size_of::<V::Slot>());
-        for cursor in self.cursors {
-            // SAFETY: R1 and R2 for the writes; R3, R4 and R5 for the kernel.
-            unsafe {
-                let present = self.presence.is_present::<C>(cursor, self.bad);
-                let value = kernel.read::<C>(&mut cursor.at, &cursor.source, present, self.bad);
-                write(self.slots, self.to, cursor.slot, value);
-                self.presence.write_valid(self.slots, cursor, present);
+/// Reads a value of one lane to a slot, and returns the cursor after it.
+///
+/// # Safety
+/// R1 to R5, for a step of this kernel that is not nullable, and this slot.
+#[inline(always)]
+pub(in crate::exec) unsafe fn read_always<C: Cpu, V: KernelOf>(
+    step: &Step,
+    lane: &mut Lane<'_>,
+    slot: usize,
+    at: *const u8,
+) -> *const u8 {
+    let kernel = V::new(step.operand, &lane.program.constants);
+    // SAFETY: R1 and R2 for the writes; R3, R4 and R5 for the kernel.
+    unsafe {
+        match kernel.and_then(|kernel| kernel.read_common::<C>(at, &lane.source, true)) {
+            Some((value, after)) => {
+                write(lane.slots(), step.to, slot, value);
+                after
+            }
+            None => {
+                cold_path();
+                lane.slot = slot;
+                (step.run)(step, lane, at)
             }
         }
     }
+}
 
-    /// Copies `n` bytes of each lane.
-    ///
-    /// # Safety
-    /// R1 to R5, for a buffer of width `n`.
+/// Copies the bytes of a fixed of one lane.
+pub(in crate::exec) struct ReadFixed<P>(PhantomData<P>);
+
+impl<C: Cpu, P: Presence> StepCode<C> for ReadFixed<P> {
     #[inline(always)]
-    unsafe fn read_fixed(self, n: usize) {
-        for cursor in self.cursors {
-            // SAFETY: R1 and R2 for the writes, of `n` bytes or none; R3, R4 and R5 for the kernels.
-            unsafe {
-                let present = self.presence.is_present::<C>(cursor, self.bad);
-                if present {
-                    let bytes = kernels::fixed(&mut cursor.at, n, &cursor.source, self.bad);
-                    let slot = (*self.slots.add(self.to.index())).add(cursor.slot * n);
-                    slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-                } else {
-                    kernels::check(&mut cursor.at, &cursor.source, self.bad);
-                    write_zero(self.slots, self.to, n, cursor.slot);
-                }
-                self.presence.write_valid(self.slots, cursor, present);
-            }
+    unsafe fn run(step: &Step, lane: &mut Lane<'_>, at: *const u8) -> *const u8 {
+        let (slots, slot) = (lane.slots(), lane.slot);
+        // SAFETY: R1 to R5.
+        unsafe { read_fixed_at::<C, P>(step, at, &lane.source, slot, lane.mask, slots, &mut lane.fault) }
+    }
+}
+
+/// Reads a value through a kernel, and returns the cursor after it.
+///
+/// # Safety
+/// R1 to R5, for a step of this kernel, and `slot` of its level.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn read_at<C: Cpu, P: Presence, V: Kernel>(
+    step: &Step,
+    kernel: V,
+    mut at: *const u8,
+    source: &BlockSource,
+    slot: usize,
+    mask: u64,
+    slots: *const *mut u8,
+    bad: &mut bool,
+) -> *const u8 {
+    // SAFETY: R1 and R2 for the writes; R3, R4 and R5 for the kernel.
+    unsafe {
+        let present = P::is_present::<C>(step.nulls, mask, &mut at, source, bad);
+        let value = kernel.read::<C>(&mut at, source, present, bad);
+        write(slots, step.to, slot, value);
+        if P::IS_NULLABLE {
+            write(slots, step.nulls.valid, slot, u8::from(present));
         }
     }
+    at
+}
+
+/// Copies the bytes of a fixed, and returns the cursor after them.
+///
+/// # Safety
+/// R1 to R5, for a step whose operand is the size, and `slot` of its level.
+#[inline(always)]
+unsafe fn read_fixed_at<C: Cpu, P: Presence>(
+    step: &Step,
+    mut at: *const u8,
+    source: &BlockSource,
+    slot: usize,
+    mask: u64,
+    slots: *const *mut u8,
+    bad: &mut bool,
+) -> *const u8 {
+    let n = step.operand as usize;
+    // SAFETY: R1 and R2 for the writes, of `n` bytes or none; R3, R4 and R5 for the kernels.
+    unsafe {
+        let present = P::is_present::<C>(step.nulls, mask, &mut at, source, bad);
+        if present {
+            let bytes = kernels::fixed(&mut at, n, source, bad);
+            let slot = (*slots.add(step.to.index())).add(slot * n);
+            slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        } else {
+            kernels::check(&mut at, source, bad);
+            write_zero(slots, step.to, n, slot);
+        }
+        if P::IS_NULLABLE {
+            write(slots, step.nulls.valid, slot, u8::from(present));
+        }
+    }
+    at
 }
 
 /// Writes the offset of each cursor in its buffer.
@@ -164,18 +221,53 @@ pub(in crate::exec) unsafe fn write_each<T: Copy, const K: usize>(
 /// # Safety
 /// R1 and R2, for a buffer as wide as the bytes.
 #[inline(always)]
-pub(in crate::exec) unsafe fn write_bytes<const K: usize>(
-    to: BufferId,
-    bytes: &[u8],
-    cursors: &[LaneCursor; K],
-    slots: *const *mut u8,
-) {
+unsafe fn write_bytes<const K: usize>(to: BufferId, bytes: &[u8], cursors: &[LaneCursor; K], slots: *const *mut u8) {
     for cursor in cursors {
         // SAFETY: R1 and R2.
         unsafe {
             let slot = (*slots.add(to.index())).add(cursor.slot * bytes.len());
             slot.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
+    }
+}
+
+/// Writes a constant to the slot of each lane.
+///
+/// # Safety
+/// R1 and R2, for a buffer of this constant's width.
+#[inline(always)]
+pub(in crate::exec) unsafe fn write_constant<const K: usize>(
+    to: BufferId,
+    constant: u32,
+    constants: &Constants,
+    cursors: &[LaneCursor; K],
+    slots: *const *mut u8,
+    bad: &mut bool,
+) {
+    match constants.slot_bytes(constant) {
+        // SAFETY: R1 and R2.
+        Some(bytes) => unsafe { write_bytes(to, bytes, cursors, slots) },
+        None => *bad = true,
+    }
+}
+
+/// Writes the view of a constant to the slot of each lane.
+///
+/// # Safety
+/// R1 and R2, for a buffer of views.
+#[inline(always)]
+pub(in crate::exec) unsafe fn write_view<const K: usize>(
+    to: BufferId,
+    view: u32,
+    constants: &Constants,
+    cursors: &[LaneCursor; K],
+    slots: *const *mut u8,
+    bad: &mut bool,
+) {
+    match constants.view_of(view) {
+        // SAFETY: R1 and R2.
+        Some(view) => unsafe { write_each(to, view, cursors, slots) },
+        None => *bad = true,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Skips: ops that only move the cursors. Each skips one value in every lane before the next value, so that the lanes
 //! do not wait for themselves.
 
-use crate::exec::kernels::{self, Cpu, Kernel};
+use crate::exec::kernels::{self, BlockSource, Cpu, Kernel};
 use crate::exec::lane::LaneCursor;
 use crate::program::SkipScalar;
 
@@ -122,4 +122,69 @@ unsafe fn skip_each_nullable<C: Cpu, const K: usize>(
             skip(cursor, present, bad);
         }
     }
+}
+
+/// The cursor after `n` varints of one lane; `None` where they are unusual or wrong.
+///
+/// # Safety
+/// R3, R4 and R5.
+#[inline(always)]
+pub(in crate::exec) unsafe fn after_varints<C: Cpu>(at: *const u8, n: u32, source: &BlockSource) -> Option<*const u8> {
+    // SAFETY: R3, R4 and R5.
+    unsafe {
+        if n == 1 {
+            kernels::skip_varint_common(at, source, true)
+        } else {
+            kernels::skip_varints_common::<C>(at, n, source)
+        }
+    }
+}
+
+/// The cursor after `n` values of a length and that many bytes of one lane; `None` where one is unusual or wrong.
+///
+/// # Safety
+/// R3, R4 and R5.
+#[inline(always)]
+pub(in crate::exec) unsafe fn after_bytes(mut at: *const u8, n: usize, source: &BlockSource) -> Option<*const u8> {
+    for _ in 0..n {
+        // SAFETY: R3, R4 and R5.
+        let (from, len) = unsafe { kernels::sized_common(at, source, true)? };
+        at = from.wrapping_add(len);
+    }
+    Some(at)
+}
+
+/// The cursor after `n` nullable values of one lane; `None` where one is unusual or wrong.
+///
+/// # Safety
+/// R3, R4 and R5.
+#[inline(always)]
+pub(in crate::exec) unsafe fn after_nullable(
+    skip: SkipScalar,
+    null_branch: u8,
+    n: u32,
+    mut at: *const u8,
+    source: &BlockSource,
+) -> Option<*const u8> {
+    for _ in 0..n {
+        // SAFETY: R3, R4 and R5: each checks a cursor that is one byte after the end.
+        unsafe {
+            let (present, value) = kernels::is_present_common(at, null_branch, true)?;
+            at = match skip {
+                SkipScalar::Varint => kernels::skip_varint_common(value, source, present)?,
+                SkipScalar::Bytes => {
+                    let (from, len) = kernels::sized_common(value, source, present)?;
+                    from.wrapping_add(len)
+                }
+                SkipScalar::Fixed(bytes) => {
+                    let bytes = if present { i64::from(bytes) } else { 0 };
+                    if bytes > source.end as i64 - value as i64 {
+                        return None;
+                    }
+                    value.wrapping_add(bytes as usize)
+                }
+            };
+        }
+    }
+    Some(at)
 }
