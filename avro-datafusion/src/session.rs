@@ -7,6 +7,7 @@ use crate::listing::paths::Paths;
 use crate::options::read::AvroOptions;
 use crate::scan::format::AvroFormatFactory;
 use crate::scan::unnest::NarrowUnnested;
+use crate::schema::header_caches::HeaderCaches;
 use crate::stores;
 use crate::table::factory::AvroTableFactory;
 use crate::table::provider::AvroTable;
@@ -64,6 +65,7 @@ pub fn register_all_with(ctx: &SessionContext, options: AvroOptions) -> Result<(
 
     let state = ctx.state_ref();
     let mut state = state.write();
+    state.config_mut().set_extension(Arc::new(HeaderCaches::default()));
     if !state.physical_optimizers().iter().any(|rule| rule.name() == NarrowUnnested::NAME) {
         let builder = SessionStateBuilder::new_from_existing(state.clone());
         *state = builder.with_physical_optimizer_rule(Arc::new(NarrowUnnested)).build();

@@ -64,3 +64,22 @@ async fn many_small_files_are_read_once() {
     let missing = run(&ctx, "SELECT * FROM 'mem://bucket/gone.avro'").await;
     assert_eq!(missing, "error: Error during planning: no such file or directory: mem://bucket/gone.avro");
 }
+
+#[tokio::test]
+async fn headers_are_read_once_in_a_session() {
+    let (ctx, store) = store().await;
+    let headers = async |sql: &str| {
+        let plan = ctx.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+        assert!(!plan.schema().fields().is_empty());
+        store.take_gets().len()
+    };
+    assert_eq!(headers("SELECT i FROM 'mem://bucket/many/*.avro'").await, 100);
+    assert_eq!(headers("SELECT pad FROM 'mem://bucket/many/*.avro' WHERE i > 3").await, 0);
+    assert_eq!(headers("SELECT i FROM 'mem://bucket/many/1*.avro'").await, 0);
+    let with_option = "SELECT i FROM read_avro('mem://bucket/many/1.avro', strings => 'plain')";
+    assert_eq!(headers(with_option).await, 1, "headers depend on the options");
+    // A file that has changed is read again.
+    let changed = avro(&record(&[r#"{"name": "i", "type": "long"}"#]), &[row().long(1)], 1);
+    store.put(&Path::from("many/7.avro"), changed.into()).await.unwrap();
+    assert_eq!(headers("SELECT i FROM 'mem://bucket/many/7.avro'").await, 1);
+}

@@ -21,7 +21,8 @@ PAGE = 1000
 
 class Server:
     def __init__(self, data, objects):
-        self.data, self.objects = data, objects
+        self.data = data
+        self.keys = [f"t/day={n // 1000:04}/part-{n:07}.avro" for n in range(objects)]
         self.requests = collections.Counter()
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -51,8 +52,7 @@ class Server:
         parameters = urllib.parse.parse_qs(query)
         if "list-type" in parameters:
             self.requests["LIST"] += 1
-            first = int(parameters.get("continuation-token", ["0"])[0])
-            return response(200, self.page(first), {"Content-Type": "application/xml"})
+            return response(200, self.page(parameters), {"Content-Type": "application/xml"})
         self.requests[method] += 1
         if not path.endswith(".avro"):
             return response(404, b"")
@@ -67,18 +67,27 @@ class Server:
         fields["Content-Range"] = f"bytes {start}-{end}/{len(self.data)}"
         return response(206, self.data[start : end + 1], fields)
 
-    def page(self, first):
-        last = min(first + PAGE, self.objects)
-        contents = "".join(
-            f"<Contents><Key>t/day={n // 1000:04}/part-{n:07}.avro</Key><LastModified>2026-11-28T00:00:00.000Z</LastModified>"
-            f'<ETag>"1"</ETag><Size>{len(self.data)}</Size><StorageClass>STANDARD</StorageClass></Contents>'
-            for n in range(first, last)
+    def page(self, parameters):
+        """A page of a listing, of the objects below a prefix or of the directories in it."""
+        prefix, delimiter = (parameters.get(name, [""])[0] for name in ("prefix", "delimiter"))
+        keys = [key for key in self.keys if key.startswith(prefix)]
+        if delimiter:
+            directories = {key[: key.index("/", len(prefix)) + 1] for key in keys if "/" in key[len(prefix) :]}
+            keys = sorted(directories) + [key for key in keys if "/" not in key[len(prefix) :]]
+        first = int(parameters.get("continuation-token", ["0"])[0])
+        page = keys[first : first + PAGE]
+        entries = "".join(
+            f"<CommonPrefixes><Prefix>{key}</Prefix></CommonPrefixes>"
+            if key.endswith("/")
+            else f"<Contents><Key>{key}</Key><LastModified>2026-11-28T00:00:00.000Z</LastModified><ETag>&quot;1&quot;</ETag>"
+            f"<Size>{len(self.data)}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            for key in page
         )
-        more = last < self.objects
-        token = f"<NextContinuationToken>{last}</NextContinuationToken>" if more else ""
+        more = first + PAGE < len(keys)
+        token = f"<NextContinuationToken>{first + PAGE}</NextContinuationToken>" if more else ""
         return (
-            f"<ListBucketResult><Name>bucket</Name><Prefix>t/</Prefix><KeyCount>{last - first}</KeyCount>"
-            f"<MaxKeys>{PAGE}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>{token}{contents}</ListBucketResult>"
+            f"<ListBucketResult><Name>bucket</Name><Prefix>{prefix}</Prefix><KeyCount>{len(page)}</KeyCount>"
+            f"<MaxKeys>{PAGE}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}</ListBucketResult>"
         ).encode()
 
 

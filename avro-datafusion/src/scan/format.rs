@@ -44,7 +44,12 @@ pub struct AvroFormat {
 impl AvroFormat {
     /// Creates a format that reads and writes with these options.
     pub fn new(options: AvroOptions) -> Self {
-        AvroFormat { headers: Arc::new(HeaderCache::new(options)), read_options: Arc::new([]) }
+        Self::with_headers(Arc::new(HeaderCache::new(options)))
+    }
+
+    /// Creates the format with the options of a header cache.
+    pub(crate) fn with_headers(headers: Arc<HeaderCache>) -> Self {
+        AvroFormat { headers, read_options: Arc::new([]) }
     }
 
     /// Returns the options.

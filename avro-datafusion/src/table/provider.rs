@@ -10,6 +10,7 @@ use crate::options::read::{AvroOptions, Partitions};
 use crate::scan::format::AvroFormat;
 use crate::scan::source::{AvroSource, is_few};
 use crate::schema::declared_columns;
+use crate::schema::header_caches::HeaderCaches;
 use crate::sink::{self, Destination};
 use crate::table::{distinct, row_count};
 use crate::virtual_columns::{self, is_virtual, without};
@@ -60,7 +61,7 @@ impl AvroTable {
     ) -> Result<Self> {
         let paths = paths.into();
         if let Some(columns) = options.schema.take() {
-            let format = AvroFormat::new(options.clone());
+            let format = AvroFormat::with_headers(HeaderCaches::of(session, options.clone()));
             let locations = paths.locations()?;
             let listings = list(&locations, session.runtime_env(), &options.file_extension, None).await?;
             let listings = format.readable(listings).await?;
@@ -99,7 +100,7 @@ impl AvroTable {
             return plan_err!("a table needs at least one path");
         }
 
-        let format = AvroFormat::new(options);
+        let format = AvroFormat::with_headers(HeaderCaches::of(session, options));
         let options = format.options();
         // A table with declared columns may be empty at first.
         let given = options.schema.as_deref();

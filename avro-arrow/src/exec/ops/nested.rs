@@ -37,6 +37,7 @@ unsafe fn branch<C: Cpu>(branches: Branches, lane: &mut Lane<'_>, at: &mut *cons
             *at = after;
             index
         }
+        // SAFETY: R3, R4 and R5.
         _ => unsafe { kernels::Index(n).read::<C>(at, &lane.source, true, &mut lane.fault) as usize },
     };
     let branch = lane.linked.branches.get(first as usize + index).copied();
