@@ -65,7 +65,7 @@ async fn many_small_files_are_read_once() {
     assert_eq!(missing, "error: Error during planning: no such file or directory: mem://bucket/gone.avro");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn headers_are_read_once_in_a_session() {
     let (ctx, store) = store().await;
     let headers = async |sql: &str| {

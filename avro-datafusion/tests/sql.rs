@@ -4,8 +4,14 @@
 mod support;
 
 use avro_datafusion::{AvroOptions, AvroSessionExt, Partitions, Paths, Unions};
+use datafusion::arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StructArray};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::arrow::ipc::writer::FileWriter;
 use datafusion::common::{Result, TableReference};
 use datafusion::prelude::DataFrame;
+use std::fs::File;
+use std::sync::Arc;
 use support::{Dir, Row, avro, check, record, row, run, session};
 
 const PEOPLE: &[&str] = &[
@@ -396,4 +402,31 @@ async fn session_ext_does_not_collide_with_inherent_avro_methods() {
     ctx.read_avro(&path, ()).await;
     ctx.register_avro_table("logs", path.as_str(), AvroOptions::default()).await.unwrap();
     assert_eq!(ctx.read_avro_table(path, AvroOptions::default()).await.unwrap().count().await.unwrap(), 30);
+}
+
+/// A null record of an Arrow array may have values in its fields, which are not those of the null.
+#[tokio::test]
+async fn fields_of_null_records_in_arrow_data_are_null() {
+    let dir = Dir::new();
+    let ctx = session(1);
+    avro_datafusion::compat::enable_sql_semantics(&ctx).unwrap();
+    let x: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(2), None]));
+    let fields = Fields::from(vec![Field::new("x", DataType::Int64, true)]);
+    let records = StructArray::new(fields.clone(), vec![x], Some(vec![true, false, true].into()));
+    let item = Arc::new(Field::new("item", DataType::Struct(fields), true));
+    let offsets = OffsetBuffer::from_lengths([1, 1, 1]);
+    let lists = ListArray::new(item, offsets, Arc::new(records.clone()), None);
+    let columns: [(&str, ArrayRef); 2] = [("r", Arc::new(records)), ("l", Arc::new(lists))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let path = dir.path().join("masked.arrow");
+    let mut writer = FileWriter::try_new(File::create(&path).unwrap(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    ctx.register_batch("memory", batch).unwrap();
+    for table in ["memory".to_owned(), format!("'{}'", path.display())] {
+        let fields = format!("SELECT r.x AS x, l[1].x AS y, r IS NULL AS n FROM {table}");
+        assert_eq!(run(&ctx, &fields).await, "x | y | n\n1 | 1 | false\nNULL | NULL | true\nNULL | NULL | false");
+        let counts = format!("SELECT count(t.r.x) AS n, sum(t.r.x) AS s FROM {table} AS t WHERE t.r.x IS NOT NULL");
+        assert_eq!(run(&ctx, &counts).await, "n | s\n1 | 1");
+    }
 }

@@ -11,7 +11,12 @@ use support::{Dir, Row, avro, record, row, session};
 
 /// Rows of a unique key, each key four times, three kinds, random numbers below 2,000, nulls, a list, and a long text.
 fn rows(range: std::ops::Range<i64>) -> Vec<Row> {
-    let random = |i: i64| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) >> 40).rem_euclid(2_000);
+    let random = |i: i64| {
+        // The finalizer of MurmurHash3.
+        let x = (i as u64).wrapping_add(1).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let x = (x ^ (x >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        ((x ^ (x >> 33)) % 2_000) as i64
+    };
     range
         .map(|i| {
             let row = row().long(i).long(i / 4).string(&format!("kind {}", i % 3)).long(random(i));

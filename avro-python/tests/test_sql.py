@@ -71,6 +71,15 @@ def test_tables_of_all_kinds(events):
         avro_sql.connect().register("t", object())
 
 
+def test_fields_of_null_records_are_null():
+    """A null record of pyarrow may have values in its fields."""
+    records = pa.StructArray.from_arrays([pa.array([1, 2])], names=["x"], mask=pa.array([False, True]))
+    connection = avro_sql.connect()
+    connection.register("t", pa.table({"r": records}))
+    rows = connection.sql("SELECT r.x AS x, r IS NULL AS gone FROM t").to_pyarrow().to_pylist()
+    assert rows == [{"x": 1, "gone": False}, {"x": None, "gone": True}]
+
+
 def test_scans_as_tables(events):
     connection = avro_sql.connect()
     connection.register("whole", avro_sql.read_avro(events))

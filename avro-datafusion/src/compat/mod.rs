@@ -3,6 +3,7 @@
 //! Each file says what DataFusion does, what happens here instead, and when the correction can be deleted.
 
 mod approx_distinct;
+mod arrow_records;
 mod bytes;
 mod clock;
 mod coercion;

@@ -40,7 +40,7 @@ impl AnalyzerRule for NullRecords {
 
 impl Rewrite for NullRecords {
     fn expr(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-        static CLEAR: LazyLock<Arc<ScalarUDF>> = LazyLock::new(clear_nulls);
+        static CLEAR: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(clear_nulls()));
         static FIELD: LazyLock<Arc<ScalarUDF>> = LazyLock::new(nullable_field);
         let makes_null = match &expr {
             Expr::Case(_) => true,
@@ -74,11 +74,12 @@ fn reads_required(args: &[Expr], schema: &DFSchema) -> Option<bool> {
 /// Returns the functions, as no session registers them.
 #[cfg(feature = "proto")]
 pub(super) fn unregistered() -> [Arc<ScalarUDF>; 2] {
-    [clear_nulls(), nullable_field()]
+    [Arc::new(clear_nulls()), nullable_field()]
 }
 
-fn clear_nulls() -> Arc<ScalarUDF> {
-    Arc::new(ClearNulls { signature: Signature::any(1, Volatility::Immutable) }.into())
+/// Returns the function `avro_clear_nulls`.
+pub(super) fn clear_nulls() -> ScalarUDF {
+    ClearNulls { signature: Signature::any(1, Volatility::Immutable) }.into()
 }
 
 /// The function `avro_clear_nulls` of a record: makes all that is in a null record null.

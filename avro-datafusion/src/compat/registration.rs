@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{approx_distinct, coercion, dates, empty_subqueries, instants, lengths, now, null_records, similar, zones};
+use super::{
+    approx_distinct, arrow_records, coercion, dates, empty_subqueries, instants, lengths, now, null_records, similar,
+    zones,
+};
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -20,7 +23,12 @@ pub(super) fn enable(ctx: &SessionContext) -> Result<()> {
     // DataFusion's own rules determine types, so these come first.
     builder.analyzer().get_or_insert_default().rules.splice(
         0..0,
-        [Arc::new(zones::SessionZone) as _, Arc::new(similar::Similar) as _, Arc::new(coercion::Coercion) as _],
+        [
+            Arc::new(arrow_records::ArrowRecords) as _,
+            Arc::new(zones::SessionZone) as _,
+            Arc::new(similar::Similar) as _,
+            Arc::new(coercion::Coercion) as _,
+        ],
     );
     let rules = &mut builder.analyzer().get_or_insert_default().rules;
     rules.extend([Arc::new(null_records::NullRecords) as _, Arc::new(empty_subqueries::EmptySubqueries) as _]);

@@ -1,5 +1,5 @@
-//! The header caches of a session. A statement may create the same table several times, as it is planned more than once,
-//! and the next statement creates it again: the headers are read once.
+//! The header caches of a session: a statement that is planned more than once creates its tables again, and so does the
+//! next statement, but headers are read once.
 
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::HeaderCache;

@@ -156,8 +156,9 @@ fn sample(place: &Place, reader: &ReaderSchema, schema: &SchemaRef, headers: &He
 
 /// Estimates the number of distinct values in `rows` rows from samples of a column; `None` from fewer than two.
 ///
-/// This is the Lincoln–Petersen estimator: two random samples of `a` and `b` of `n` values have `a·b / n` in common. If no two samples have a value in common, the values are unique, or equal ones are neighbors: then
-/// there are as many for each row as in the samples.
+/// This is the Lincoln–Petersen estimator: two random samples of `a` and `b` of `n` values have `a·b / n` in common.
+/// If no two samples have a value in common, the values are unique, or equal ones are neighbors: then there are as many
+/// for each row as in the samples.
 fn distinct_values(samples: &[&Sample], rows: usize) -> Option<usize> {
     if samples.len() < 2 {
         return None;

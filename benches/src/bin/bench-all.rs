@@ -1,7 +1,8 @@
 //! All benchmarks on one page, each against the peers that are installed: `cargo bench-all`.
 //!
-//! Decoding and writing need nothing else. SQL and conversion need the command (`cargo build --release -p avro-sql-cli`)
-//! and Python packages, Python needs the module `avro_sql`. What is not installed is named, and how to install it.
+//! Decoding and writing need nothing else. SQL and conversion need the command (`cargo build --release -p
+//! avro-sql-cli`) and Python packages, Python needs the module `avro_sql`. What is not installed is named, and how to
+//! install it.
 
 use avro_benches::cases::{cases, matching};
 use avro_benches::data;
