@@ -1,20 +1,22 @@
-"""Draws the pictures of README.md and the cookbook: `session.svg` and `explore.svg` from what the command prints, `speed.svg`
-from measured records.
+"""Draws the pictures of README.md, the cookbook and python.md: `session.svg` and `explore.svg` from what the command prints,
+`speed.svg` from measured records, and `python.svg` from what cells of a notebook return.
 
     cargo build -p avro-sql-cli
-    python3 docs/pictures.py target/debug/avro-sql
+    python3 docs/pictures.py target/debug/avro-sql [PYTHON]
 
-Needs Python 3.9 on Linux or macOS and no packages. Each command of the session runs in a pseudo-terminal of 96 columns, in a
+Needs Python 3.9 on Linux or macOS and no packages. `python.svg` is drawn if there is a PYTHON, which has `avro_sql` and Polars. Each command of the session runs in a pseudo-terminal of 96 columns, in a
 temporary folder that has `testdata/sql/events` as `events/`, so that the picture shows what a person sees.
 """
 
 import fcntl
 import html
+import json
 import os
 import pty
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -59,6 +61,24 @@ EXPLORE = [
     ],
     ["convert", "incoming/part-*.avro", "events.parquet"],
 ]
+
+# Cells of a notebook. What the last line returns is shown.
+NOTEBOOK = [
+    'import avro_sql, polars as pl\nscan = avro_sql.read_avro("events/", columns=["id", "kind", "address.city"], where="amount > 50")\nscan.schema.names',
+    "scan.to_polars().head(3)",
+    'events = avro_sql.scan_avro("events/")\n'
+    'cities = events.filter(pl.col("kind") == "BUY").group_by(pl.col("address").struct.field("city"))\n'
+    'cities.len().sort("len").tail(2).collect()',
+    'avro_sql.sql("SELECT kind, count(*) AS n FROM \'events/\' GROUP BY kind LIMIT 2").to_polars()',
+]
+CELLS = """
+import ast, json, sys
+names = {}
+for cell in json.loads(sys.argv[1]):
+    *body, last = ast.parse(cell).body
+    exec(compile(ast.Module(body, []), "cell", "exec"), names)
+    print(json.dumps(repr(eval(compile(ast.Expression(last.value), "cell", "eval"), names))))
+"""
 
 # The bars: a record, a case in it, and what that case is called here.
 RECORDS = ROOT / "benches" / "records"
@@ -121,7 +141,26 @@ def session_svg(binary, session, title):
                 lines.append(("command", ("$ " if number == 0 else "  ") + line))
             for line in run(binary, words, folder):
                 lines.append(("error" if "error:" in line else "out", line))
-    step, top, width = 18, 56, 860
+    return terminal_svg(lines, title)
+
+
+def notebook_svg(python, cells, title):
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "testdata" / "sql" / "events", Path(folder) / "events")
+        command = [python, "-c", CELLS, json.dumps(cells)]
+        returned = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    lines = []
+    for number, (cell, value) in enumerate(zip(cells, map(json.loads, returned.splitlines())), 1):
+        for kind, label, text in (("command", f"In [{number}]: ", cell), ("out", "", value)):
+            for at, line in enumerate(text.split("\n")):
+                lines.append((kind, (label if at == 0 else " " * len(label)) + line))
+        lines.append(("out", ""))
+    return terminal_svg(lines[:-1], title, 900)
+
+
+def terminal_svg(lines, title, width=860):
+    """Lines of text, each of a kind, as a terminal shows them."""
+    step, top = 18, 56
     height = top + step * len(lines) + 8
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
@@ -179,14 +218,17 @@ def speed_svg():
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: pictures.py AVRO_SQL")
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: pictures.py AVRO_SQL [PYTHON]")
     binary = str(Path(sys.argv[1]).resolve())
     title = "A session of avro-sql: queries over a directory of Avro files, an error, a conversion"
     (DOCS / "session.svg").write_text(session_svg(binary, SESSION, title))
     title = "A first look at a directory: its files, a summary, a histogram, rows, a pivot, a conversion to Parquet"
     (DOCS / "explore.svg").write_text(session_svg(binary, EXPLORE, title))
     (DOCS / "speed.svg").write_text(speed_svg())
+    if len(sys.argv) == 3:
+        title = "A notebook: Avro files as a scan, as a frame of Polars, lazily, and by SQL"
+        (DOCS / "python.svg").write_text(notebook_svg(sys.argv[2], NOTEBOOK, title))
 
 
 if __name__ == "__main__":
