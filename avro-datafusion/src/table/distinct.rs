@@ -2,6 +2,9 @@
 //!
 //! The planner puts the smaller side of a join in memory. How many rows a join or `GROUP BY` returns depends on the
 //! number of distinct values. Without it, the planner expects as many groups as rows.
+//!
+//! Minima and maxima of samples are not given to the planner. From bounds that are equal it concludes that a column is
+//! constant, and from a filter beyond them that no row is left.
 
 use crate::error::file_error;
 use crate::listing::location::{file_name, is_local};
@@ -30,8 +33,8 @@ use std::sync::Arc;
 const TABLE_BYTES_MIN: u64 = 16 << 20;
 /// Places in the files at which blocks are sampled.
 const SAMPLES: u64 = 4;
-/// Bytes in which the sampled blocks of a place begin, and bytes that are read for them.
-const BEGIN_BYTES: u64 = 32 << 10;
+/// Bytes in which the sampled blocks of a place begin, and bytes that are read for them. Larger blocks are not sampled.
+const BEGIN_BYTES: u64 = 256 << 10;
 const READ_BYTES: u64 = 512 << 10;
 /// Maximum number of rows of a sample.
 const SAMPLE_ROWS: usize = 2048;
