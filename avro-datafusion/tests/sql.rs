@@ -425,7 +425,7 @@ async fn fields_of_null_records_in_arrow_data_are_null() {
     ctx.register_batch("memory", batch).unwrap();
     for table in ["memory".to_owned(), format!("'{}'", path.display())] {
         let fields = format!("SELECT t.r['x'] AS x, t.l[1]['x'] AS y, t.r IS NULL AS n FROM {table} AS t");
-        assert_eq!(run(&ctx, &fields).await, "x | y | n\n1 | 1 | false\nNULL | NULL | true\nNULL | NULL | false");
+        assert_eq!(run(&ctx, &fields).await, "x | y | n\n1 | 1 | false\nnull | null | true\nnull | null | false");
         let counts =
             format!("SELECT count(t.r['x']) AS n, sum(t.r['x']) AS s FROM {table} AS t WHERE t.r['x'] IS NOT NULL");
         assert_eq!(run(&ctx, &counts).await, "n | s\n1 | 1");
