@@ -32,7 +32,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import ArrayType, IntegralType, MapType, StringType, StructField, StructType
 
 from ._scan import Scan, read_avro
-from ._substrait import quoted
+from ._conditions import quoted
 
 COMPARISONS: dict[type[Filter], str] = {
     EqualTo: "=",
