@@ -32,7 +32,7 @@ const RUN_BATCHES: u64 = 16;
 /// [`Limits::nesting`](crate::Limits::nesting) levels. Unused stack takes no memory.
 const STACK_BYTES: usize = 32 << 20;
 /// Number of batches by which a thread may be ahead in one run. (Two threads against one, lineitem: 1.4 times as fast,
-/// and 1.0 times with 2 batches; with snappy 1.8 and 1.2 times. Peak memory differs by at most 30 MB.)
+/// and 1.0 times with 2 batches; with snappy 1.6 to 1.9 and 1.2 times. Peak memory differs by at most 30 MB.)
 const BATCHES_AHEAD: usize = 8;
 
 /// Reads a container file on several threads, as an iterator of record batches in the file's order.
