@@ -71,7 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => ("| case, all cores | rows | seconds | ours |", &[Engine::Ours, Engine::ArrowAvro][..]),
         };
         println!("{columns}\n|{}", "---|".repeat(columns.matches('|').count() - 1));
-        for case in matching(cases(), &DECODED.map(str::to_owned))? {
+        for name in DECODED {
+            let case = matching(cases(), &[name.to_owned()])?.remove(0);
             let path = data::file(&data, case.data, args.scale)?;
             let columns = case.columns.map(|names| names.iter().map(|name| name.to_string()).collect());
             let input = Input { path: &path, columns, task: case.task, data: Some(case.data) };
