@@ -146,6 +146,43 @@ async fn places_filters_and_limits_are_right() {
     }
 }
 
+/// Filters of joins whose build sides are small files are in the plan that is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_build_sides_filter_other_stages() {
+    let (dir, other) = (Dir::new(), Dir::new());
+    let fields = [r#"{"name": "id", "type": ["null", "long"]}"#, r#"{"name": "name", "type": "string"}"#];
+    let groups = [Some(1), None, Some(5), Some(5)].map(|id| match id {
+        Some(id) => row().long(1).long(id).string(if id == 1 { "one" } else { "other" }),
+        None => row().long(0).string("other"),
+    });
+    let path = other.write("groups.avro", avro(&record(&fields), &groups, 100));
+    let (here, there) = sessions(&write_files(&dir), AvroOptions::default()).await;
+    here.register_avro_table("g", path.to_str().unwrap(), AvroOptions::default()).await.unwrap();
+    // Queries, and what the filter of the other scan is when the plan is sent.
+    let cases = [
+        ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id = t.id", "IN (SET) (["),
+        ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id = t.id WHERE g.name = 'one'", "IN (SET) ([1])"),
+        ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id = t.id WHERE g.name = 'none'", "AND false"),
+        ("SELECT count(*), sum(t.id) FROM t WHERE t.id IN (SELECT g.id FROM g)", "IN (SET) (["),
+        ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id = t.id AND g.name <> t.t", "IN (SET) (["),
+        ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id IS NOT DISTINCT FROM t.id", "[ empty ]"),
+        ("SELECT count(*), sum(t.id) FROM t WHERE t.id NOT IN (SELECT g.id FROM g)", ""),
+        ("SELECT count(*), sum(t.id) FROM t WHERE NOT EXISTS (SELECT 1 FROM g WHERE g.id = t.id)", ""),
+        ("SELECT count(*), count(g.id) FROM t LEFT JOIN g ON g.id = t.id", ""),
+        ("SELECT count(*), count(t.id) FROM g LEFT JOIN t ON g.id = t.id", ""),
+        ("SELECT count(*), count(g.id) FROM g FULL JOIN t ON g.id = t.id", ""),
+    ];
+    let mut wrong = vec![];
+    for (sql, filter) in cases {
+        let (_, expected) = run(&here, sql).await.unwrap();
+        let (plan, found) = run(&there, sql).await.unwrap();
+        if found != expected || !plan.contains(filter) {
+            wrong.push(format!("{sql}: {found}, expected {expected} and {filter}\n{plan}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn time_zone_travels() {
     let dir = Dir::new();

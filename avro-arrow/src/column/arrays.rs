@@ -2,10 +2,9 @@
 
 use super::{BufferId, Column, ColumnBuffers};
 use crate::error::{Error, ErrorKind, Result};
-use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::{
-    Array, ArrayRef, BinaryViewArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array, ListArray,
-    MapArray, NullArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
+    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array,
+    ListArray, MapArray, NullArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
@@ -189,19 +188,12 @@ impl FilledBuffers {
             }
             plain => {
                 let bytes = self.take_text(views.iter().map(|&view| view as u32 as usize).sum())?;
-                // SAFETY: as above.
-                let views = unsafe { BinaryViewArray::new_unchecked(views, buffers.clone(), nulls) };
+                let (offsets, text) = plain_text(&views, buffers, bytes)?;
                 if *plain == DataType::Binary {
-                    let mut builder = BinaryBuilder::with_capacity(views.len(), bytes);
-                    builder.extend(views.iter());
-                    return Ok(Arc::new(builder.finish()));
+                    return Ok(Arc::new(BinaryArray::try_new(offsets, text, nulls)?));
                 }
-                let mut builder = StringBuilder::with_capacity(views.len(), bytes);
-                for value in views.iter() {
-                    // SAFETY: as above.
-                    builder.append_option(value.map(|bytes| unsafe { str::from_utf8_unchecked(bytes) }));
-                }
-                Ok(Arc::new(builder.finish()))
+                // SAFETY: as above; `plain_text` copies whole values.
+                Ok(Arc::new(unsafe { StringArray::new_unchecked(offsets, text, nulls) }))
             }
         }
     }
@@ -253,6 +245,38 @@ fn copy_views(views: &[u128], buffers: &[Buffer], n_kept: usize) -> (ScalarBuffe
     (ScalarBuffer::from(moved), kept.chain(copied).collect())
 }
 
+/// Copies the values of views one after the other. `bytes` is the sum of their lengths.
+///
+/// Most values are short, so a fixed number of bytes is copied where that is possible, and the rest is cut off: a call
+/// for each value takes several times as long.
+fn plain_text(views: &[u128], buffers: &[Buffer], bytes: usize) -> Result<(OffsetBuffer<i32>, Buffer)> {
+    const WIDE: usize = 32;
+    let mut text: Vec<u8> = Vec::with_capacity(bytes.saturating_add(WIDE));
+    let mut offsets: Vec<i32> = Vec::with_capacity(views.len() + 1);
+    offsets.push(0);
+    for &view in views {
+        let len = view as u32 as usize;
+        let end = text.len() + len;
+        if len <= INLINE_BYTES as usize {
+            text.extend_from_slice(&(view >> 32).to_le_bytes());
+        } else {
+            let (buffer, from) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
+            let buffer = buffers.get(buffer).map(Buffer::as_slice).unwrap_or_default();
+            match buffer.get(from..).and_then(|rest| rest.first_chunk::<WIDE>()) {
+                Some(wide) if len <= WIDE => text.extend_from_slice(wide),
+                _ => match buffer.get(from..from + len) {
+                    Some(value) => text.extend_from_slice(value),
+                    None => return Err(Error::internal("a view is outside its buffer")),
+                },
+            }
+        }
+        text.truncate(end);
+        // `take_text` checked that the sum fits.
+        offsets.push(end as i32);
+    }
+    Ok((OffsetBuffer::new(offsets.into()), Buffer::from_vec(text)))
+}
+
 /// Of more views than this, a sample determines how much of the blocks they use.
 const SAMPLE_ABOVE: usize = 1000;
 const SAMPLE_STEP: usize = 31;
@@ -296,6 +320,20 @@ fn mismatch<T>(column: &Column) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_text_equals_values_of_views() {
+        let values: Vec<Option<String>> = (0..200)
+            .map(|n| (n % 7 != 3).then(|| "äb€d".chars().cycle().take(n * n % 61).collect()))
+            .chain([Some("x".repeat(32)), Some("y".repeat(33)), Some("z".repeat(13))])
+            .collect();
+        let views = StringViewArray::from_iter(values.clone());
+        let bytes = values.iter().flatten().map(String::len).sum();
+        let (offsets, text) = plain_text(views.views(), views.data_buffers(), bytes).unwrap();
+        let plain = StringArray::new(offsets, text, views.nulls().cloned());
+        assert_eq!(plain, StringArray::from_iter(values));
+        assert!(plain_text(&[u128::from(40u32)], &[], 40).is_err());
+    }
 
     #[test]
     fn bytes_pack_into_bits() {

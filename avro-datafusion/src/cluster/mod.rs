@@ -3,6 +3,7 @@
 mod travel;
 mod single_row;
 mod tasks;
+mod small_builds;
 mod settings;
 mod transport;
 pub mod channel;

@@ -28,6 +28,7 @@ use datafusion_proto::physical_plan::DeduplicatingProtoConverter;
 
 use super::settings::WithSettings;
 use super::single_row::SingleRowSubqueries;
+use super::small_builds::with_filters;
 use super::transport::is_loopback;
 use super::travel;
 use crate::compat::{InOrderExec, KEEP_ORDER};
@@ -110,16 +111,32 @@ impl ClusterPlanner {
         if let Some(reason) = why_local(&local, config)? {
             return Ok((local, Some(reason)));
         }
+        let is_distributed = |plan: &Arc<dyn ExecutionPlan>| plan.exists(|node| Ok(node.is::<DistributedExec>()));
         let unordered = self.unordered(logical, &local, session).await?;
-        let planning = self.distribute.create_physical_plan(logical, session);
-        let placed = FINISHED.scope(unordered, planning).await?;
-        if !placed.exists(|node| Ok(node.is::<DistributedExec>()))? {
+        let mut placed = self.distributed(logical, &unordered, session).await?;
+        if is_distributed(&placed)?
+            && let Some(filtered) = with_filters(&unordered, &session.task_ctx()).await?
+        {
+            placed = self.distributed(logical, &filtered, session).await?;
+        }
+        if !is_distributed(&placed)? {
             return Ok((local, Some("it is too small to be worth several tasks".to_owned())));
         }
         match cannot_travel(&placed, config) {
             Some(reason) => Ok((local, Some(reason))),
             None => Ok((placed, None)),
         }
+    }
+
+    /// Returns the plan as stages for workers, or as it is if one task is enough.
+    async fn distributed(
+        &self,
+        logical: &LogicalPlan,
+        plan: &Arc<dyn ExecutionPlan>,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let planning = self.distribute.create_physical_plan(logical, session);
+        FINISHED.scope(Arc::clone(plan), planning).await
     }
 
     /// Returns the plan without the order of files that SQL does not ask for: workers read at the same time.
