@@ -3,6 +3,7 @@
 //! they are written.
 
 use super::plan::{AvroShape, FieldSource, Row, ValuePlan, WritePlan};
+use super::short_value::{ShortValue, TagBytes, tag};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use arrow_array::cast::AsArray;
@@ -20,8 +21,22 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct BoundColumn<'p> {
     pub(super) plan: &'p ValuePlan,
+    /// The bytes of the plan's tags.
+    pub(super) tags: TagBytes,
     pub(super) nulls: Option<NullBuffer>,
     pub(super) data: Data<'p>,
+}
+
+impl<'p> BoundColumn<'p> {
+    fn new(plan: &'p ValuePlan, nulls: Option<NullBuffer>, data: Data<'p>) -> BoundColumn<'p> {
+        BoundColumn { plan, tags: TagBytes::new(&plan.tags), nulls, data }
+    }
+
+    /// Whether the value of a row is present.
+    #[inline]
+    pub(super) fn is_valid(&self, at: usize) -> bool {
+        self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(at))
+    }
 }
 
 /// The parts of a record, in the order of its encoding.
@@ -90,8 +105,8 @@ pub(super) enum Data<'p> {
     /// The offsets of each row's items, and the items: one column, or keys and values.
     List(OffsetBuffer<i32>, Vec<BoundColumn<'p>>),
     Record(Vec<Bound<'p>>),
-    /// By row, its branch and its index in the branch's column; the branches and their columns.
-    Union(Vec<(u8, u32)>, Vec<(usize, BoundColumn<'p>)>),
+    /// By row, its branch and its index in the branch's column; the tags of the branches and their columns.
+    Union(Vec<(u8, u32)>, Vec<(ShortValue, BoundColumn<'p>)>),
 }
 
 impl WritePlan {
@@ -101,7 +116,7 @@ impl WritePlan {
             Row::Value(value) => Bound::Column(self.column(value, batch.column(0))?),
             Row::Record(parts) => {
                 let data = Data::Record(self.parts(parts, batch.columns())?);
-                Bound::Column(BoundColumn { plan: &ROW, nulls: None, data })
+                Bound::Column(BoundColumn::new(&ROW, None, data))
             }
         })
     }
@@ -204,15 +219,16 @@ impl WritePlan {
                     (place.copied().unwrap_or_default(), union.value_offset(row) as u32)
                 });
                 let rows = rows.collect();
-                let bound =
-                    children.iter().map(|(id, branch, value)| Ok((*branch, self.column(value, union.child(*id))?)));
+                let bound = children
+                    .iter()
+                    .map(|(id, branch, value)| Ok((tag(*branch), self.column(value, union.child(*id))?)));
                 let bound = bound.collect::<Result<Vec<_>>>()?;
                 // A union has no nulls of its own: they are in its children.
-                return Ok(BoundColumn { plan: value, nulls: None, data: Data::Union(rows, bound) });
+                return Ok(BoundColumn::new(value, None, Data::Union(rows, bound)));
             }
             (AvroShape::Branches(children), _) => return self.branches(value, children, array),
         };
-        Ok(BoundColumn { plan: value, nulls, data })
+        Ok(BoundColumn::new(value, nulls, data))
     }
 
     /// A struct whose only non-null column is the value.
@@ -233,12 +249,12 @@ impl WritePlan {
                     return Err(unwritable(value, format!("two branches of a union have a value in row {row}")));
                 }
             }
-            bound.push((*branch, self.column(child, column)?));
+            bound.push((tag(*branch), self.column(child, column)?));
         }
         let nulls = NullBuffer::from_iter(of_rows.iter().map(Option::is_some));
         let rows = (0..).zip(&of_rows).map(|(row, place)| (place.unwrap_or_default(), row)).collect();
         let nulls = (nulls.null_count() > 0).then_some(nulls);
-        Ok(BoundColumn { plan: value, nulls, data: Data::Union(rows, bound) })
+        Ok(BoundColumn::new(value, nulls, Data::Union(rows, bound)))
     }
 }
 
@@ -249,6 +265,12 @@ static ROW: ValuePlan = ValuePlan {
     form: AvroShape::Record(Vec::new()),
     path: String::new(),
 };
+
+/// The error of a null that the schema forbids.
+#[cold]
+pub(super) fn forbidden_null(column: &BoundColumn<'_>) -> Error {
+    unwritable(column.plan, "null, which the schema forbids here".to_owned())
+}
 
 pub(super) fn unwritable(value: &ValuePlan, what: String) -> Error {
     Error::new(ErrorKind::Unwritable { what }).at(|p| p.path = (!value.path.is_empty()).then(|| value.path.clone()))

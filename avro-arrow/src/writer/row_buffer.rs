@@ -136,6 +136,27 @@ impl RowBuffer {
         self.extend(bytes);
     }
 
+    /// Stores the first `len` bytes of a word, at most 16, at `at`, which is where the written bytes end, and returns
+    /// where they end.
+    #[inline(always)]
+    pub(super) fn word(&mut self, at: usize, word: u128, len: usize) -> usize {
+        match self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            Some(to) => *to = word.to_le_bytes(),
+            None => {
+                cold_path();
+                self.grow(at, 16);
+                self.inline_values(&[inline_value(word & (u128::MAX >> 8), len)]);
+            }
+        }
+        at + len
+    }
+
+    /// Stores a short value at `at`, which is where the written bytes end, and returns where it ends.
+    #[inline(always)]
+    pub(super) fn short_value(&mut self, at: usize, value: ShortValue) -> usize {
+        self.word(at, value.bytes.into(), value.len.into())
+    }
+
     /// Stores at most [`SHORT_VALUES_MAX`] short values at `at`, which is where the written bytes end, and returns
     /// where they end.
     #[inline(always)]

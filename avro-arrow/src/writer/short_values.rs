@@ -6,9 +6,8 @@
 
 use super::bind::{BoundColumn, Data};
 use super::row_buffer::RowBuffer;
-use super::selection::RowSelection;
-use super::short_value::{SHORT_VALUE_BYTES, ShortValue};
-use crate::encoding::short_long_word;
+use super::short_value::{SHORT_VALUE_BYTES, ShortValue, TOO_LONG, TagBytes, long, unless};
+use super::table_rows::TableRows;
 use std::hint::select_unpredictable;
 
 /// Unused short values after each column: columns that begin a power of two apart would share few lines of the cache.
@@ -65,14 +64,9 @@ impl ShortValues {
         true
     }
 
-    /// Adds the tag of a branch.
-    pub(super) fn add_branch(&mut self, branch: usize) {
-        self.add_same(tag(branch));
-    }
-
     /// Adds the tags before values, if there are any.
-    pub(super) fn add_tags(&mut self, column: &BoundColumn<'_>, rows: &RowSelection) {
-        let TagBytes { value, null } = TagBytes::of(column);
+    pub(super) fn add_tags(&mut self, column: &BoundColumn<'_>, rows: TableRows) {
+        let TagBytes { value, null } = column.tags;
         if value.len == 0 && null.len == 0 {
             return;
         }
@@ -85,8 +79,8 @@ impl ShortValues {
     }
 
     /// Adds the values of a column with their tags, if all of them fit.
-    pub(super) fn add(&mut self, column: &BoundColumn<'_>, rows: &RowSelection) -> bool {
-        let (first, tags) = (self.n_columns, TagBytes::of(column));
+    pub(super) fn add(&mut self, column: &BoundColumn<'_>, rows: TableRows) -> bool {
+        let (first, tags) = (self.n_columns, column.tags);
         // Tag and value share a short value if they fit.
         if !matches!(column.data, Data::Double(_) | Data::Null) && tags.value.len <= 1 {
             let Some(longest) = self.add_values(column, rows) else { return false };
@@ -121,7 +115,7 @@ impl ShortValues {
 
     /// Calls `change` with each short value of the last column and whether its value is present, if any may be absent.
     #[inline]
-    fn change(&mut self, column: &BoundColumn<'_>, rows: &RowSelection, change: impl Fn(&mut ShortValue, bool)) {
+    fn change(&mut self, column: &BoundColumn<'_>, rows: TableRows, change: impl Fn(&mut ShortValue, bool)) {
         let Some(nulls) = &column.nulls else { return };
         let mut short_values = self.last_column();
         rows.each_bit(nulls.inner(), |valid| {
@@ -132,7 +126,7 @@ impl ShortValues {
     }
 
     /// Adds the values of a column, null or not, if all of them fit, and returns the maximum length.
-    fn add_values(&mut self, column: &BoundColumn<'_>, rows: &RowSelection) -> Option<u8> {
+    fn add_values(&mut self, column: &BoundColumn<'_>, rows: TableRows) -> Option<u8> {
         match &column.data {
             Data::Boolean(values) => {
                 self.add_same(ShortValue { bytes: 0, len: 1 });
@@ -166,7 +160,7 @@ impl ShortValues {
     #[inline]
     fn add_each<T: Copy + Default>(
         &mut self,
-        rows: &RowSelection,
+        rows: TableRows,
         values: &[T],
         encode: impl Fn(T) -> ShortValue,
     ) -> Option<u8> {
@@ -177,14 +171,7 @@ impl ShortValues {
             lens |= short.len;
             short
         };
-        match rows {
-            RowSelection::From(from, n) => {
-                self.add_column(values.get(*from..from + n).unwrap_or_default().iter().copied().map(encode));
-            }
-            RowSelection::Picked(rows) => {
-                self.add_column(rows.iter().map(|at| values.get(*at).copied().unwrap_or_default()).map(encode));
-            }
-        }
+        self.add_column(values.get(rows.all()).unwrap_or_default().iter().copied().map(encode));
         if lens & TOO_LONG != 0 {
             self.truncate(self.n_columns - 1);
             return None;
@@ -219,37 +206,6 @@ impl ShortValues {
         });
         out.short_values(at, short_values)
     }
-}
-
-/// The tags before a column's values, which may take no bytes.
-pub(super) struct TagBytes {
-    pub(super) value: ShortValue,
-    pub(super) null: ShortValue,
-}
-
-impl TagBytes {
-    pub(super) fn of(column: &BoundColumn<'_>) -> TagBytes {
-        let tag = |branch: Option<usize>| branch.map(tag).unwrap_or_default();
-        TagBytes { value: tag(column.plan.tags.value), null: tag(column.plan.tags.null) }
-    }
-}
-
-fn tag(branch: usize) -> ShortValue {
-    long(branch as i64)
-}
-
-/// The length bit of values that do not fit.
-const TOO_LONG: u8 = 0x80;
-
-#[inline]
-fn unless(fits: bool) -> u8 {
-    u8::from(!fits) << 7
-}
-
-#[inline]
-fn long(value: i64) -> ShortValue {
-    let (bytes, len) = short_long_word(value);
-    ShortValue { bytes, len: len as u8 | unless(len <= SHORT_VALUE_BYTES) }
 }
 
 /// The length and the digits of a decimal.

@@ -25,6 +25,35 @@ pub(super) trait SlowValue {
     fn put(&self, _at: usize, _out: &mut RowBuffer) {}
 }
 
+/// Runs code with the values of a scalar column. `Data` must be in scope.
+macro_rules! leaf {
+    ($data:expr, $leaf:ident => $then:expr) => {
+        match $data {
+            Data::Long(values) => leaf!(@ $leaf = $crate::writer::slow_values::Longs(values), $then),
+            Data::Fixed(values, size) => leaf!(@ $leaf = $crate::writer::slow_values::FixedValues(values, *size), $then),
+            Data::FixedViews(views, size) => leaf!(@ $leaf = $crate::writer::slow_values::FixedViews(views, *size), $then),
+            Data::Encoded(ends, values, unfit) => leaf!(@ $leaf = $crate::writer::slow_values::Encoded(ends, values, unfit), $then),
+            Data::Enum(keys, symbols) => leaf!(@ $leaf = $crate::writer::slow_values::SymbolValues(keys, symbols), $then),
+            Data::Decimal128(values, size) => leaf!(@ $leaf = $crate::writer::slow_values::DecimalValues(values, *size), $then),
+            Data::Decimal256(values, size) => leaf!(@ $leaf = $crate::writer::slow_values::DecimalValues(values, *size), $then),
+            Data::Duration(values) => leaf!(@ $leaf = $crate::writer::slow_values::Durations(values), $then),
+            // Always short values.
+            Data::Null | Data::Boolean(_) | Data::Int(_) | Data::Float(_) | Data::Double(_) => {
+                leaf!(@ $leaf = $crate::writer::slow_values::Nothing, $then)
+            }
+            // Texts and containers.
+            Data::Text(..) | Data::LargeText(..) | Data::Views(_) => leaf!(@ $leaf = $crate::writer::slow_values::Nothing, $then),
+            Data::List(..) | Data::Record(_) | Data::Union(..) => leaf!(@ $leaf = $crate::writer::slow_values::Nothing, $then),
+        }
+    };
+    (@ $leaf:ident = $value:expr, $then:expr) => {{
+        let $leaf = &$value;
+        $then
+    }};
+}
+
+pub(super) use leaf;
+
 /// Values without bytes.
 pub(super) struct Nothing;
 

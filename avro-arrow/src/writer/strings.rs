@@ -4,16 +4,18 @@
 
 use super::bind::{BoundColumn, Data};
 use super::row_buffer::RowBuffer;
-use super::selection::RowSelection;
-use super::short_values::TagBytes;
-use arrow_buffer::{ArrowNativeType, OffsetBuffer};
+use super::short_value::ShortValue;
+use super::table_rows::TableRows;
+use arrow_array::BinaryViewArray;
+use arrow_buffer::{ArrowNativeType, Buffer, OffsetBuffer};
 use std::hint::select_unpredictable;
 
 /// The strings of some rows of a column, by row.
 pub(super) struct StringValues<'a>(Vec<StringValue<'a>>);
 
+/// A string, or nothing for a null.
 #[derive(Debug, Clone, Copy)]
-struct StringValue<'a> {
+pub(super) struct StringValue<'a> {
     /// The bytes from its first one on.
     bytes: &'a [u8],
     len: usize,
@@ -27,14 +29,64 @@ impl<'a> StringValue<'a> {
     fn new(bytes: &'a [u8], len: usize) -> StringValue<'a> {
         StringValue { bytes, len, front: [(len as u8).wrapping_mul(2), 0], front_len: 1 }
     }
+
+    /// A string in a contiguous buffer.
+    #[inline]
+    pub(super) fn in_one<O: ArrowNativeType>(
+        offsets: &OffsetBuffer<O>,
+        values: &'a [u8],
+        at: usize,
+    ) -> StringValue<'a> {
+        let offset = |at: usize| offsets.get(at).map_or(0, |offset| offset.as_usize());
+        let from = offset(at);
+        let len = offset(at + 1).saturating_sub(from);
+        StringValue::new(values.get(from..).unwrap_or_default(), len)
+    }
+
+    /// A string of an array of views.
+    #[inline]
+    pub(super) fn of_array(array: &'a BinaryViewArray, at: usize) -> StringValue<'a> {
+        let views: &'a [u8] = array.views().inner().as_slice();
+        let view = array.views().get(at).copied().unwrap_or_default();
+        let len = view as u32 as usize;
+        let (source, from) = match len <= INLINE {
+            true => (views, at * size_of::<u128>() + INLINE_FROM),
+            false => {
+                let buffer = array.data_buffers().get((view >> 64) as u32 as usize);
+                (buffer.map(Buffer::as_slice).unwrap_or_default(), (view >> 96) as usize)
+            }
+        };
+        StringValue::new(source.get(from..).unwrap_or_default(), len)
+    }
+
+    /// The string after a tag of one byte.
+    #[inline]
+    pub(super) fn with_tag(self, tag: u8) -> StringValue<'a> {
+        StringValue { front: [tag, self.front[0]], front_len: 2, ..self }
+    }
+
+    /// The string if it is valid, or else a null with this tag, of at most one byte.
+    #[inline]
+    pub(super) fn or_null(mut self, is_valid: bool, null: ShortValue) -> StringValue<'a> {
+        self.len = select_unpredictable(is_valid, self.len, 0);
+        self.front[0] = select_unpredictable(is_valid, self.front[0], null.bytes as u8);
+        self.front_len = select_unpredictable(is_valid, self.front_len, null.len);
+        self
+    }
+
+    /// Stores the string after its length at `at`, and returns where it ends.
+    #[inline(always)]
+    pub(super) fn put(&self, at: usize, out: &mut RowBuffer) -> usize {
+        out.text(at, self.bytes, self.len, self.front, self.front_len)
+    }
 }
 
 impl<'a> StringValues<'a> {
     /// The strings of a column, and whether their tags are included. `None` for other types.
-    pub(super) fn of(column: &'a BoundColumn<'_>, rows: &RowSelection) -> Option<(StringValues<'a>, bool)> {
+    pub(super) fn of(column: &'a BoundColumn<'_>, rows: TableRows) -> Option<(StringValues<'a>, bool)> {
         let mut strings = match &column.data {
-            Data::Text(offsets, values) => rows.map(|at| in_one(offsets, values, at)),
-            Data::LargeText(offsets, values) => rows.map(|at| in_one(offsets, values, at)),
+            Data::Text(offsets, values) => rows.map(|at| StringValue::in_one(offsets, values, at)),
+            Data::LargeText(offsets, values) => rows.map(|at| StringValue::in_one(offsets, values, at)),
             Data::Views(views) => {
                 let buffers = views.data_buffers().iter().map(|buffer| buffer.as_slice());
                 // Short strings are in the views themselves.
@@ -43,22 +95,18 @@ impl<'a> StringValues<'a> {
             }
             _ => return None,
         };
-        let tags = TagBytes::of(column);
+        let tags = column.tags;
         // Longer tags have a column of their own.
         let has_tag = tags.value.len == 1 && tags.null.len <= 1;
         if has_tag {
-            for string in &mut strings {
-                (string.front, string.front_len) = ([tags.value.bytes as u8, string.front[0]], 2);
-            }
+            strings.iter_mut().for_each(|string| *string = string.with_tag(tags.value.bytes as u8));
         }
         if let Some(nulls) = &column.nulls {
-            let null = if has_tag { (tags.null.bytes as u8, tags.null.len) } else { (0, 0) };
+            let null = if has_tag { tags.null } else { ShortValue::default() };
             let mut strings = strings.iter_mut();
             rows.each_bit(nulls.inner(), |valid| {
                 if let Some(string) = strings.next() {
-                    string.len = select_unpredictable(valid, string.len, 0);
-                    string.front[0] = select_unpredictable(valid, string.front[0], null.0);
-                    string.front_len = select_unpredictable(valid, string.front_len, null.1);
+                    *string = string.or_null(valid, null);
                 }
             });
         }
@@ -77,19 +125,10 @@ impl<'a> StringValues<'a> {
     #[inline(always)]
     pub(super) fn put(&self, row: usize, at: usize, out: &mut RowBuffer) -> usize {
         match self.0.get(row) {
-            Some(string) => out.text(at, string.bytes, string.len, string.front, string.front_len),
+            Some(string) => string.put(at, out),
             None => at,
         }
     }
-}
-
-/// A string in a contiguous buffer.
-#[inline]
-fn in_one<'a, O: ArrowNativeType>(offsets: &OffsetBuffer<O>, values: &'a [u8], at: usize) -> StringValue<'a> {
-    let offset = |at: usize| offsets.get(at).map_or(0, |offset| offset.as_usize());
-    let from = offset(at);
-    let len = offset(at + 1).saturating_sub(from);
-    StringValue::new(values.get(from..).unwrap_or_default(), len)
 }
 
 /// Bytes that a view holds itself, and the index of their first.

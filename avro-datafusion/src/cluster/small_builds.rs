@@ -36,15 +36,15 @@ const SMALL_BYTES: u64 = 1 << 20;
 const MAX_VALUES: usize = 150;
 
 /// The values of a join's keys by the identifier of its filter; `None` for a key with many.
-type Values = HashMap<u64, Vec<Option<Vec<ScalarValue>>>>;
+type KeyValues = HashMap<u64, Vec<Option<Vec<ScalarValue>>>>;
 
-/// Adds the filters of joins with small build sides to the scans of the plan; `None` if there are none. A build side
+/// Adds the filters of joins with small build sides to the scans of the plan; `None` if no join has one. A build side
 /// that cannot be read, which is an error of the query itself, adds no filter.
 pub(super) async fn with_filters(
     plan: &Arc<dyn ExecutionPlan>,
     context: &Arc<TaskContext>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let mut values = Values::new();
+    let mut values = KeyValues::new();
     // From the top: the filter of a join above makes the build sides below smaller.
     let mut nodes = vec![plan];
     while let Some(node) = nodes.pop() {
@@ -97,7 +97,7 @@ fn is_small(plan: &Arc<dyn ExecutionPlan>) -> bool {
 /// Reads the build side of a join, and returns the values of each key.
 async fn keys(
     join: &HashJoinExec,
-    known: &Values,
+    known: &KeyValues,
     context: &Arc<TaskContext>,
 ) -> Result<Vec<Option<Vec<ScalarValue>>>> {
     let build = filtered(join.left(), known)?;
@@ -122,7 +122,7 @@ fn distinct(key: &Arc<dyn PhysicalExpr>, rows: &[RecordBatch]) -> Result<Option<
 
 /// Returns a plan whose scans also have filters of these values. The filters of the joins stay: joins with larger build
 /// sides set them in their tasks.
-fn filtered(plan: &Arc<dyn ExecutionPlan>, values: &Values) -> Result<Arc<dyn ExecutionPlan>> {
+fn filtered(plan: &Arc<dyn ExecutionPlan>, values: &KeyValues) -> Result<Arc<dyn ExecutionPlan>> {
     let plan = Arc::clone(plan).transform_up(|node| {
         let Some((files, source)) = avro_scan(&node) else { return Ok(Transformed::no(node)) };
         let known = |expr: &Arc<dyn PhysicalExpr>| {
