@@ -16,7 +16,7 @@ use std::future::Future;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
@@ -58,6 +58,11 @@ impl Engine {
 
     fn is_here(&self) -> bool {
         self.pid == std::process::id()
+    }
+
+    /// Returns the threads that queries run on.
+    pub(crate) fn threads(&self) -> Handle {
+        self.runtime.handle().clone()
     }
 
     /// Returns an error in a process that was forked after this engine was made.

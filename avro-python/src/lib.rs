@@ -11,6 +11,10 @@ mod notes;
 mod statement;
 mod file_objects;
 mod python_files;
+mod registered;
+mod query_table;
+mod table_factory;
+mod foreign;
 mod scan;
 mod connection;
 mod write;
@@ -27,6 +31,7 @@ use pyo3::prelude::*;
 #[pyo3(name = "_native")]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("DATAFUSION_VERSION", datafusion::DATAFUSION_VERSION)?;
     file_objects::at_exit(module)?;
     module.add_class::<batches::Batch>()?;
     module.add_class::<batches::Batches>()?;
@@ -40,5 +45,6 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<schemas::AvroSchema>()?;
     module.add_function(wrap_pyfunction!(write::write, module)?)?;
     module.add_function(wrap_pyfunction!(append::append, module)?)?;
+    module.add_function(wrap_pyfunction!(foreign::table_factory, module)?)?;
     module.add_function(wrap_pyfunction!(command::run_command, module)?)
 }

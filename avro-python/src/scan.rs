@@ -3,9 +3,12 @@
 use crate::batches::{Columns, Stream};
 use crate::engine::{Engine, failed};
 use crate::error::raise;
+use crate::foreign::{Functions, table_capsule};
 use crate::notes::Notes;
 use crate::plain::plain_schema;
 use crate::python_files::{PythonFile, PythonFiles};
+use crate::query_table::QueryTable;
+use crate::registered::Registered;
 use crate::statement::Selection;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -16,15 +19,11 @@ use datafusion::datasource::TableProvider;
 use datafusion::datasource::listing::ListingTableUrl;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyCapsule, PyDict};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
-
-/// Numbers of the tables, as each needs a name.
-static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Avro files: which, and how they are read.
 #[pyclass(frozen, name = "Source", module = "avro_sql._native")]
@@ -46,18 +45,10 @@ struct Files {
     tables: Mutex<[Option<Arc<Table>>; 2]>,
 }
 
-/// A table that is registered with a session until it is dropped.
+/// A table of the session.
 struct Table {
-    session: Arc<SqlSession>,
-    name: String,
+    registered: Registered,
     provider: Arc<AvroTable>,
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        // It is there, as nobody else knows its name.
-        let _ = self.session.context().deregister_table(self.name.as_str());
-    }
 }
 
 /// What is kept while the rows of a scan are read.
@@ -81,9 +72,8 @@ impl Files {
         let context = self.session.context();
         let options = self.options.clone().with_strings(strings);
         let provider = Arc::new(AvroTable::try_new(&context.state(), self.paths.clone(), options).await?);
-        let name = format!("avro_scan_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        context.register_table(name.as_str(), Arc::clone(&provider) as _)?;
-        let table = Arc::new(Table { session: Arc::clone(&self.session), name, provider });
+        let registered = Registered::new(&self.session, Arc::clone(&provider) as _)?;
+        let table = Arc::new(Table { registered, provider });
         known(Some(Arc::clone(&table)));
         Ok(table)
     }
@@ -192,7 +182,7 @@ impl Source {
         self.inner.engine.run(py, async move {
             let table = inner.table(if plain_strings { Strings::Utf8 } else { Strings::View }).await?;
             let selection = Selection { columns, condition, n_rows: None };
-            let sql = selection.query(&table.name, &table.provider.schema())?;
+            let sql = selection.query(table.registered.name(), &table.provider.schema())?;
             let mut run = Run::default();
             run.dense_unions = dense_unions;
             let schema = inner.session.columns(&sql, &run).await?;
@@ -220,12 +210,36 @@ impl Source {
         let rows = self.inner.engine.run(py, async move {
             let table = inner.table(if plain_strings { Strings::Utf8 } else { Strings::View }).await?;
             let selection = Selection { columns, condition, n_rows };
-            let sql = selection.query(&table.name, &table.provider.schema())?;
+            let sql = selection.query(table.registered.name(), &table.provider.schema())?;
             let (engine, session) = (Arc::clone(&inner.engine), Arc::clone(&inner.session));
             let guard: Arc<Guard> = Arc::new((inner, table));
             engine.start(session, sql, run, plain_strings, Some(guard as _)).await
         })?;
         Ok(Stream::of_query(rows))
+    }
+
+    /// Returns a selection as a table of `datafusion`: the capsule of `__datafusion_table_provider__`.
+    #[pyo3(signature = (columns, condition, n_rows))]
+    fn table<'py>(
+        &self,
+        py: Python<'py>,
+        columns: Option<Vec<String>>,
+        condition: Option<String>,
+        n_rows: Option<u64>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let inner = Arc::clone(&self.inner);
+        let threads = self.inner.engine.threads();
+        let table = self.inner.engine.run(py, async move {
+            let table = inner.table(Strings::View).await?;
+            let selection = Selection { columns, condition, n_rows };
+            let sql = selection.query(table.registered.name(), &table.provider.schema())?;
+            let query = inner.session.query(&sql, &Run::default()).await?;
+            let functions = Functions::of(&inner.session);
+            let guard: Arc<(Guard, Functions)> = Arc::new(((inner, table), functions.clone()));
+            Ok((QueryTable::new(query, threads, guard), functions))
+        })?;
+        let (table, functions) = table;
+        table_capsule(py, table, &functions, self.inner.engine.threads())
     }
 
     /// Counts the rows of a selection; without a condition, from the headers of the blocks.
@@ -235,7 +249,7 @@ impl Source {
         self.inner.engine.run(py, async move {
             let table = inner.table(Strings::View).await?;
             let selection = Selection { columns: None, condition, n_rows };
-            let mut answer = inner.session.start(&selection.count(&table.name), &Run::default()).await?;
+            let mut answer = inner.session.start(&selection.count(table.registered.name()), &Run::default()).await?;
             let batch = answer.next().await?;
             let count = batch.as_ref().and_then(|batch| batch.columns().first()?.as_primitive_opt::<Int64Type>());
             let count = count.and_then(|count| count.values().first()).and_then(|n| u64::try_from(*n).ok());

@@ -55,7 +55,7 @@ def test_example_of_the_docs(spark, tmp_path, monkeypatch):
     (tmp_path / "events/a.avro").write_bytes(container(EVENT, [event(1)]))
     monkeypatch.chdir(tmp_path)
     page = (WORKSPACE / "docs/python.md").read_text(encoding="utf-8")
-    code = page.split("## PySpark and DataFusion", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
+    code = page.split("## PySpark", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
     code = code.replace('"events/"', repr(f"{tmp_path}/events/"))  # Spark's workers have a folder of their own
     exec(compile(code, "docs/python.md", "exec"), {"spark": spark})
 

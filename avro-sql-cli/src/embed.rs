@@ -12,8 +12,10 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
@@ -204,6 +206,16 @@ impl SqlSession {
     /// # Errors
     /// As [`start`](Self::start), and for statements that do more than return rows.
     pub async fn columns(&self, sql: &str, run: &Run) -> Result<SchemaRef, SqlFailure> {
+        let schema = self.query(sql, run).await?.schema;
+        let dense = run.dense_unions.then(|| tagged::dense_schema(&schema)).flatten();
+        Ok(dense.unwrap_or(schema))
+    }
+
+    /// Plans one query, for another program that selects from it. Unions are structs with a field for each branch.
+    ///
+    /// # Errors
+    /// As [`columns`](Self::columns).
+    pub async fn query(&self, sql: &str, run: &Run) -> Result<Query, SqlFailure> {
         let sql = one_statement(sql)?;
         let context = self.with(run);
         let explain = |e| SqlFailure::of_statement(e, &context, sql);
@@ -211,9 +223,8 @@ impl SqlSession {
         if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) | LogicalPlan::Copy(_)) {
             return Err(SqlFailure::request("only queries have columns"));
         }
-        let plan = session::replan::physical_plan(context.state(), &plan).await.map_err(explain)?;
-        let dense = run.dense_unions.then(|| tagged::dense_schema(&plan.schema())).flatten();
-        Ok(dense.unwrap_or_else(|| plan.schema()))
+        let schema = session::replan::physical_plan(context.state(), &plan).await.map_err(explain)?.schema();
+        Ok(Query { context, plan, schema })
     }
 
     /// Returns the session with the settings of one statement.
@@ -225,6 +236,41 @@ impl SqlSession {
             *config = std::mem::take(config).with_batch_size(rows.get());
         }
         SessionContext::new_with_state(state)
+    }
+}
+
+/// A query that was planned and not started. It can be started again and again.
+pub struct Query {
+    context: SessionContext,
+    plan: LogicalPlan,
+    /// The columns.
+    pub schema: SchemaRef,
+}
+
+impl Query {
+    /// Returns the plan of some columns, by index, of the rows that match all filters, up to a number of rows, and the
+    /// context to execute it in.
+    ///
+    /// # Errors
+    /// If it cannot be planned.
+    pub async fn select(
+        &self,
+        columns: Option<&[usize]>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), DataFusionError> {
+        let mut plan = LogicalPlanBuilder::from(self.plan.clone());
+        if let Some(all) = conjunction(filters.iter().cloned()) {
+            plan = plan.filter(all)?;
+        }
+        if let Some(columns) = columns {
+            let names = plan.schema().columns();
+            let column = |at: &usize| names.get(*at).cloned().map(Expr::Column);
+            plan = plan.project(columns.iter().filter_map(column))?;
+        }
+        let plan = plan.limit(0, limit)?.build()?;
+        let state = self.context.state();
+        Ok((session::replan::physical_plan(state, &plan).await?, self.context.task_ctx()))
     }
 }
 

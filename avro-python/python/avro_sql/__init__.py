@@ -5,6 +5,7 @@
     >>> frame = scan.to_polars()
 """
 
+from ._datafusion import AvroTableFactory
 from ._messages import Decoded, MessageDecoder, MessageEncoder, Messages
 from ._native import __version__
 from ._polars import scan_avro
@@ -28,6 +29,7 @@ from .errors import (
 __all__ = [
     "AccessError",
     "AvroError",
+    "AvroTableFactory",
     "Batch",
     "Connection",
     "DataError",

@@ -11,6 +11,7 @@ from typing import IO, Any, Literal, Union
 
 from . import _native
 from ._conditions import Condition, condition_text
+from ._datafusion import check_version
 from ._table import Rows
 
 Path = Union[str, "os.PathLike[str]"]
@@ -67,6 +68,11 @@ class Scan(Rows):
         return self._source.columns(
             self._selected, self._where, self._plain(plain_strings), self._dense(dense_unions)
         )
+
+    def __datafusion_table_provider__(self, session: object) -> object:
+        """Returns this scan as a table for `SessionContext.register_table` of the package `datafusion`."""
+        check_version()
+        return self._source.table(self._selected, self._where, self._n_rows)
 
     @property
     def avro_schema(self) -> Any:
