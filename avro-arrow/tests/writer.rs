@@ -4,11 +4,12 @@
 
 mod support;
 
+use arrow_array::builder::{MapBuilder, StringBuilder};
 use arrow_array::{
-    Array, ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, StructArray,
+    Array, ArrayRef, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions, StringArray, StructArray,
     TimestampNanosecondArray,
 };
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
 use arrow_select::concat::concat_batches;
@@ -331,6 +332,42 @@ fn writer_hides_values_below_null_record() {
                     "{n} {absent}: {row}"
                 );
             }
+        }
+    }
+}
+
+/// The error of a value in a list has the row of the list.
+#[test]
+fn writer_of_wrong_item_names_row() {
+    let json = r#"{"type":"record","name":"R","fields":[{"name":"l","type":["null",{"type":"array","items":
+        {"type":"record","name":"I","fields":[{"name":"id","type":"long"},{"name":"m","type":{"type":"map","values":"string"}}]}}]}]}"#;
+    let options = WriteOptions::default().with_schema(Some(schema(json)));
+    for n in [1, 128, 129, 1000] {
+        for (wrong, path) in [("id", "l[].id"), ("m", "l[].m")] {
+            // Every row has two items but every third, which is null; the last but one item of all is wrong.
+            let rows = (0..n).map(|row| row % 3 != 1).collect::<Vec<_>>();
+            let items = 2 * rows.iter().filter(|there| **there).count();
+            let last = rows.iter().rposition(|there| *there).unwrap();
+            let ids = (0..items).map(|item| (wrong != "id" || item + 2 != items).then_some(item as i64));
+            let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+            for item in 0..items {
+                maps.keys().append_value("key");
+                maps.values().append_option((wrong != "m" || item + 2 != items).then_some("value"));
+                maps.append(true).unwrap();
+            }
+            let maps = maps.finish();
+            let fields =
+                vec![Field::new("id", DataType::Int64, true), Field::new("m", maps.data_type().clone(), false)];
+            let records =
+                StructArray::new(fields.into(), vec![Arc::new(ids.collect::<Int64Array>()), Arc::new(maps)], None);
+            let lengths = rows.iter().map(|there| if *there { 2 } else { 0 });
+            let item = Arc::new(Field::new("item", records.data_type().clone(), false));
+            let nulls = NullBuffer::from(rows.clone());
+            let lists = ListArray::new(item, OffsetBuffer::from_lengths(lengths), Arc::new(records), Some(nulls));
+            let batch = RecordBatch::try_from_iter([("l", Arc::new(lists) as ArrayRef)]).unwrap();
+            let found = write(&batch.schema(), &[batch], &options).unwrap_err().to_string();
+            assert!(found.contains("null, which the schema forbids here"), "{n} {wrong}: {found}");
+            assert!(found.contains(&format!("row {last}")) && found.contains(path), "{n} {wrong}: {found}");
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use arrow_schema::{DataType, Schema, SchemaRef};
 use async_trait::async_trait;
-use avro_sql_cli::embed::Query;
+use avro_sql_cli::embed::PlannedQuery;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{exec_datafusion_err, internal_err};
@@ -29,7 +29,7 @@ const BATCHES_AHEAD: usize = 2;
 
 /// A query as a table.
 pub(crate) struct QueryTable {
-    query: Arc<Query>,
+    query: Arc<PlannedQuery>,
     threads: Handle,
     /// What must live as long as the rows are read.
     guard: Arc<dyn Any + Send + Sync>,
@@ -37,7 +37,7 @@ pub(crate) struct QueryTable {
 
 impl QueryTable {
     /// Makes a table of a query, which runs on these threads. `guard` is kept as long as the table.
-    pub(crate) fn new(query: Query, threads: Handle, guard: Arc<dyn Any + Send + Sync>) -> QueryTable {
+    pub(crate) fn new(query: PlannedQuery, threads: Handle, guard: Arc<dyn Any + Send + Sync>) -> QueryTable {
         QueryTable { query: Arc::new(query), threads, guard }
     }
 }

@@ -215,7 +215,7 @@ impl SqlSession {
     ///
     /// # Errors
     /// As [`columns`](Self::columns).
-    pub async fn query(&self, sql: &str, run: &Run) -> Result<Query, SqlFailure> {
+    pub async fn query(&self, sql: &str, run: &Run) -> Result<PlannedQuery, SqlFailure> {
         let sql = one_statement(sql)?;
         let context = self.with(run);
         let explain = |e| SqlFailure::of_statement(e, &context, sql);
@@ -224,7 +224,7 @@ impl SqlSession {
             return Err(SqlFailure::request("only queries have columns"));
         }
         let schema = session::replan::physical_plan(context.state(), &plan).await.map_err(explain)?.schema();
-        Ok(Query { context, plan, schema })
+        Ok(PlannedQuery { context, plan, schema })
     }
 
     /// Returns the session with the settings of one statement.
@@ -240,14 +240,14 @@ impl SqlSession {
 }
 
 /// A query that was planned and not started. It can be started again and again.
-pub struct Query {
+pub struct PlannedQuery {
     context: SessionContext,
     plan: LogicalPlan,
     /// The columns.
     pub schema: SchemaRef,
 }
 
-impl Query {
+impl PlannedQuery {
     /// Returns the plan of some columns, by index, of the rows that match all filters, up to a number of rows, and the
     /// context to execute it in.
     ///

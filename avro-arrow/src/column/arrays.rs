@@ -318,6 +318,7 @@ fn mismatch<T>(column: &Column) -> Result<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

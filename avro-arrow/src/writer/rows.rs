@@ -4,8 +4,8 @@
 //! the column's type is decided once for all rows. Then the values are stored row by row. (Lineitem: half the time of
 //! measuring all columns first and then writing each value to its position.)
 //!
-//! A table has values of at most eight bytes as `short values`, strings and bytes as `strings`, and other values as
-//! inline values (`out`); all values of a column are of one kind. Lists, unions and most records that may be null are
+//! A table has values of at most eight bytes as short values, strings and bytes as strings, and other values as inline
+//! values; all values of a column are of one kind. Lists, unions and most records that may be null are
 //! in no table: [`nested`](super::nested) writes them when their row is stored.
 
 use super::bind::{Bound, BoundColumn, Data, forbidden_null, unwritable};
@@ -50,7 +50,7 @@ pub(super) fn append(
     Ok(n)
 }
 
-/// The values of some rows or items.
+/// The values of some rows.
 struct Table<'a> {
     rows: TableRows,
     /// Short values.
@@ -179,23 +179,19 @@ impl<'a> Table<'a> {
     }
 
     fn add_column(&mut self, column: &'a BoundColumn<'a>) -> Result<()> {
-        let is_leaf = match &column.data {
-            Data::List(..) | Data::Union(..) => false,
-            Data::Record(parts) => match &column.nulls {
-                // A record that is never null is a part of the row.
-                None => {
-                    self.short_values(|short_values, rows| short_values.add_tags(column, rows));
-                    return parts.iter().try_for_each(|part| self.add(part));
-                }
-                Some(nulls) => return self.add_nullable(column, parts, nulls),
-            },
-            _ => true,
-        };
-        if !is_leaf {
-            self.steps.push(ColumnWrite::Nested(column));
-            return Ok(());
+        match (&column.data, &column.nulls) {
+            (Data::List(..) | Data::Union(..), _) => {
+                self.steps.push(ColumnWrite::Nested(column));
+                return Ok(());
+            }
+            // A record that is never null is a part of the row.
+            (Data::Record(parts), None) => {
+                self.short_values(|short_values, rows| short_values.add_tags(column, rows));
+                return parts.iter().try_for_each(|part| self.add(part));
+            }
+            (Data::Record(parts), Some(nulls)) => return self.add_nullable(column, parts, nulls),
+            _ => self.check_nulls(column)?,
         }
-        self.check_nulls(column)?;
         if let Some((strings, has_tags)) = StringValues::of(column, self.rows) {
             if !has_tags {
                 self.short_values(|short_values, rows| short_values.add_tags(column, rows));

@@ -284,6 +284,8 @@ mod tests {
     #[test]
     fn encoded_groups_keep_their_rows() {
         let leaves = leaves();
+        let unused = leaves.of_group(0).unwrap().into_iter().flatten().map(|leaf| leaf.after(None).memory_size());
+        let unused: usize = unused.sum();
         for threads in [0, 1, 2, 3, 8] {
             let mut encoders = Encoders::new(leaves.of_group(0).unwrap(), threads);
             for group in 0..5 {
@@ -292,7 +294,7 @@ mod tests {
                     encoders.encode(vec![batch(100), batch(n)]).unwrap();
                 }
                 encoders.end_group(leaves.of_group(group + 1).unwrap());
-                assert_eq!(encoders.held().0, 0, "nothing is of the next group yet");
+                assert!(encoders.held().0 <= unused, "no row is of the next group yet");
                 let chunks = encoders.take_ended_group(true).unwrap().unwrap();
                 let rows: Vec<u64> = chunks.iter().map(|chunk| chunk.close().rows_written).collect();
                 let n_batches = 2 * BATCHES_QUEUED + group;
