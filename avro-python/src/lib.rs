@@ -31,7 +31,7 @@ use pyo3::prelude::*;
 #[pyo3(name = "_native")]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("DATAFUSION_VERSION", datafusion::DATAFUSION_VERSION)?;
+    module.add("__datafusion_version__", datafusion::DATAFUSION_VERSION)?;
     file_objects::at_exit(module)?;
     module.add_class::<batches::Batch>()?;
     module.add_class::<batches::Batches>()?;

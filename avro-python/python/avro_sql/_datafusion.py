@@ -24,7 +24,7 @@ def check_version() -> None:
     """
     import datafusion
 
-    ours, theirs = (version.split(".")[0] for version in (_native.DATAFUSION_VERSION, datafusion.__version__))
+    ours, theirs = (version.split(".")[0] for version in (_native.__datafusion_version__, datafusion.__version__))
     if ours != theirs:
         raise ImportError(
             f"this version of avro-sql makes tables for datafusion {ours}, and {datafusion.__version__} is installed;"

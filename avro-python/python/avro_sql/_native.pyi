@@ -1,7 +1,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-DATAFUSION_VERSION: str
+__datafusion_version__: str
 __version__: str
 
 class ArrowSchema:
