@@ -165,7 +165,9 @@ async fn small_build_sides_filter_other_stages() {
         ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id = t.id WHERE g.name = 'none'", "AND false"),
         ("SELECT count(*), sum(t.id) FROM t WHERE t.id IN (SELECT g.id FROM g)", "IN (SET) (["),
         ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id = t.id AND g.name <> t.t", "IN (SET) (["),
-        ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id IS NOT DISTINCT FROM t.id", "[ empty ]"),
+        ("SELECT count(*), sum(t.id) FROM g JOIN t ON g.id IS NOT DISTINCT FROM t.id", "[ empty ]\n"),
+        // Which rows a limit leaves may differ between the coordinator and a worker; here it leaves all.
+        ("SELECT count(*), sum(t.id) FROM (SELECT id FROM g LIMIT 4) AS g JOIN t ON g.id = t.id", "[ empty ]\n"),
         ("SELECT count(*), sum(t.id) FROM t WHERE t.id NOT IN (SELECT g.id FROM g)", ""),
         ("SELECT count(*), sum(t.id) FROM t WHERE NOT EXISTS (SELECT 1 FROM g WHERE g.id = t.id)", ""),
         ("SELECT count(*), count(g.id) FROM t LEFT JOIN g ON g.id = t.id", ""),

@@ -5,8 +5,8 @@
 //! measuring all columns first and then writing each value to its position.)
 //!
 //! A table has values of at most eight bytes as short values, strings and bytes as strings, and other values as inline
-//! values; all values of a column are of one kind. Lists, unions and most records that may be null are
-//! in no table: [`nested`](super::nested) writes them when their row is stored.
+//! values; all values of a column are of one kind. Lists, unions and most records that may be null are in no table:
+//! [`nested`](super::nested) writes them when their row is stored.
 
 use super::bind::{Bound, BoundColumn, Data, forbidden_null, unwritable};
 use super::nested::put_value;

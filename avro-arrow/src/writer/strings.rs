@@ -43,7 +43,7 @@ impl<'a> StringValue<'a> {
         StringValue::new(values.get(from..).unwrap_or_default(), len)
     }
 
-    /// A string of an array of views.
+    /// A string of an array of views, as [`of_view`] without its list of sources: for one value here and there.
     #[inline]
     pub(super) fn of_array(array: &'a BinaryViewArray, at: usize) -> StringValue<'a> {
         let views: &'a [u8] = array.views().inner().as_slice();

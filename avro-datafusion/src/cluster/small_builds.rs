@@ -24,7 +24,8 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, collect};
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, execute_stream};
+use futures::TryStreamExt;
 
 use super::travel::avro_scan;
 use crate::scan::source::AvroSource;
@@ -80,7 +81,8 @@ fn is_small(plan: &Arc<dyn ExecutionPlan>) -> bool {
         let is_volatile = expr.exists(|part| Ok(part.is_volatile_node()))?;
         Ok(if is_volatile { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    if !repeats.is_ok_and(|end| end == TreeNodeRecursion::Continue) {
+    // The rows of a limit may be others when the worker reads them.
+    if plan.fetch().is_some() || !repeats.is_ok_and(|end| end == TreeNodeRecursion::Continue) {
         return false;
     }
     if let Some((files, _)) = avro_scan(plan) {
@@ -94,30 +96,41 @@ fn is_small(plan: &Arc<dyn ExecutionPlan>) -> bool {
     passes && plan.children().into_iter().all(is_small)
 }
 
-/// Reads the build side of a join, and returns the values of each key.
+/// Reads the build side of a join, as far as a key has few values, and returns the values of each key.
 async fn keys(
     join: &HashJoinExec,
     known: &KeyValues,
     context: &Arc<TaskContext>,
 ) -> Result<Vec<Option<Vec<ScalarValue>>>> {
     let build = filtered(join.left(), known)?;
-    let rows = collect(reset_plan_states(build)?, Arc::clone(context)).await?;
-    join.on().iter().map(|(key, _)| distinct(key, &rows)).collect()
-}
-
-/// Returns the distinct values of a key without null; `None` if there are many.
-fn distinct(key: &Arc<dyn PhysicalExpr>, rows: &[RecordBatch]) -> Result<Option<Vec<ScalarValue>>> {
-    let mut values = HashSet::new();
-    for batch in rows {
-        let keys = key.evaluate(batch)?.into_array(batch.num_rows())?;
-        for row in 0..keys.len() {
-            let value = ScalarValue::try_from_array(&keys, row)?;
-            if !value.is_null() && values.insert(value) && values.len() > MAX_VALUES {
-                return Ok(None);
-            }
+    let mut rows = execute_stream(reset_plan_states(build)?, Arc::clone(context))?;
+    let mut keys = vec![Some(HashSet::new()); join.on().len()];
+    while keys.iter().any(Option::is_some)
+        && let Some(batch) = rows.try_next().await?
+    {
+        for ((key, _), values) in join.on().iter().zip(&mut keys) {
+            add_values(key, &batch, values)?;
         }
     }
-    Ok(Some(values.into_iter().collect()))
+    Ok(keys.into_iter().map(|values| values.map(|values| values.into_iter().collect())).collect())
+}
+
+/// Adds the values of a key that are not null; `None` is for a key with many.
+fn add_values(
+    key: &Arc<dyn PhysicalExpr>,
+    batch: &RecordBatch,
+    values: &mut Option<HashSet<ScalarValue>>,
+) -> Result<()> {
+    let Some(known) = values else { return Ok(()) };
+    let keys = key.evaluate(batch)?.into_array(batch.num_rows())?;
+    for row in 0..keys.len() {
+        let value = ScalarValue::try_from_array(&keys, row)?;
+        if !value.is_null() && known.insert(value) && known.len() > MAX_VALUES {
+            *values = None;
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// Returns a plan whose scans also have filters of these values. The filters of the joins stay: joins with larger build
@@ -137,7 +150,9 @@ fn filtered(plan: &Arc<dyn ExecutionPlan>, values: &KeyValues) -> Result<Arc<dyn
                 match values {
                     Some(values) if values.is_empty() => more.push(lit(false)),
                     Some(values) => {
-                        more.push(in_list(column, values.iter().cloned().map(lit).collect(), &false, schema)?);
+                        let list = values.iter().cloned().map(lit).collect();
+                        // Without a list of the column's type, there is no filter; the join needs none.
+                        more.extend(in_list(column, list, &false, schema).ok());
                     }
                     None => {}
                 }
