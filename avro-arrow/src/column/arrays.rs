@@ -247,8 +247,8 @@ fn copy_views(views: &[u128], buffers: &[Buffer], n_kept: usize) -> (ScalarBuffe
 
 /// Copies the values of views one after the other. `bytes` is the sum of their lengths.
 ///
-/// Most values are short, so a fixed number of bytes is copied where that is possible, which needs no call, and the rest
-/// is cut off.
+/// Most values are short, so a fixed number of bytes is copied where that is possible, which needs no call, and the
+/// rest is cut off.
 fn plain_text(views: &[u128], buffers: &[Buffer], bytes: usize) -> Result<(OffsetBuffer<i32>, Buffer)> {
     const WIDE: usize = 32;
     let mut text: Vec<u8> = Vec::with_capacity(bytes.saturating_add(WIDE));
