@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times TPC-H's 22 queries: avro-sql over Avro, over its columnar copies, and with other options, against DuckDB over Parquet.
+"""Times TPC-H's 22 queries: avro-sql over Avro, over its columnar copies, and asked again, against DuckDB over Parquet.
 
 usage: tpch_peers.py AVRO_SQL DIR [--scale 1] [--threads 2] [--runs 3] [--queries 1,6] [--workers HOST:PORT,..]
        e.g. python3 benches/tpch_peers.py target/release/avro-sql /tmp/tpch
@@ -11,9 +11,12 @@ their end; those of DuckDB are of the query alone, in a process that is already 
 is compared with DuckDB's: integers, texts and dates have to be equal, other numbers to within 1e-9 of their size, or to a unit
 of the last digit where avro-sql gives six.
 
+`second` and `third` are the times of the query alone when one process runs it three times over Avro: the second keeps the
+columns in memory, the third reads them there.
+
 With --workers, the queries also run on these workers (`avro-sql worker`), over Avro.
 """
-import argparse, csv, io, math, pathlib, subprocess, sys, time
+import argparse, csv, io, math, pathlib, re, subprocess, sys, time
 
 import duckdb
 import duckdb_extension_tpch
@@ -44,12 +47,14 @@ def main():
     ways = {"avro": [*shared, "--option", "cache=ignore"], "cache": [*shared, *copies]}
     if options.workers:
         ways["workers"] = [*ways["avro"], "--workers", options.workers]
+    three_times = [*shared, "--option", f"cache_path={options.dir}/no-copies", "--timing"]
+    names = [*ways, "second", "third"]
     for table in TABLES:
         cache = [options.program, "cache", "--quiet", "--dir", f"{options.dir}/cache", f"{options.dir}/avro/{table}.avro"]
         subprocess.run(cache, check=True)
 
-    print("\t".join(["query", "rows", "duckdb_s", *(f"{way}_s" for way in ways), *(f"{way}/duckdb" for way in ways)]))
-    ratios = {way: [] for way in ways}
+    print("\t".join(["query", "rows", "duckdb_s", *(f"{way}_s" for way in names), *(f"{way}/duckdb" for way in names)]))
+    ratios = {way: [] for way in names}
     for number in map(int, options.queries.split(",")):
         query = queries[number].strip().rstrip(";")
         best = {}
@@ -64,12 +69,19 @@ def main():
                 if done.returncode:
                     sys.exit(f"Q{number}, {way}: {done.stderr.strip()}")
                 compare(number, way, list(csv.reader(io.StringIO(done.stdout)))[1:], expected)
-        for way in ways:
+            done = subprocess.run([*three_times, *["-c", query] * 3], capture_output=True, text=True, check=True)
+            rows = list(csv.reader(io.StringIO(done.stdout)))
+            for i in range(3):
+                compare(number, f"time {i + 1} of 3", rows[i * len(rows) // 3:(i + 1) * len(rows) // 3][1:], expected)
+            _, second, third = map(float, re.findall(r"in ([0-9.]+) s$", done.stderr, re.MULTILINE))
+            keep(best, "second", second)
+            keep(best, "third", third)
+        for way in names:
             ratios[way].append(best[way] / best["duckdb"])
-        times = [best["duckdb"], *(best[way] for way in ways)]
-        print("\t".join([f"q{number}", str(len(expected)), *(f"{t:.3f}" for t in times), *(f"{ratios[way][-1]:.2f}" for way in ways)]),
+        times = [best["duckdb"], *(best[way] for way in names)]
+        print("\t".join([f"q{number}", str(len(expected)), *(f"{t:.3f}" for t in times), *(f"{ratios[way][-1]:.2f}" for way in names)]),
               flush=True)
-    for way in ways:
+    for way in names:
         mean = math.exp(sum(map(math.log, ratios[way])) / len(ratios[way]))
         print(f"geometric mean of {way}/duckdb: {mean:.2f}")
 

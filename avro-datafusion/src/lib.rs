@@ -38,6 +38,7 @@ mod schema_file;
 mod virtual_columns;
 mod sql_type;
 mod nested_nulls;
+mod compact;
 #[macro_use]
 mod options;
 mod listing;

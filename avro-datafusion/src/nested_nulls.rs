@@ -5,6 +5,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, MapArray, StructArray};
+#[cfg(feature = "cache")]
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, FieldRef};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::nullif;
@@ -14,6 +16,18 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ExpressionPlacement, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use std::sync::Arc;
+
+/// Returns a batch with the nulls of records in their fields, too, as decoders of Avro make it: Parquet has none for
+/// required fields.
+#[cfg(feature = "cache")]
+pub(crate) fn with_nulls_inside(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
+    if !batch.schema_ref().fields().iter().any(|field| holds_records(field.data_type())) {
+        return Ok(batch);
+    }
+    let columns = batch.columns().iter().map(|column| pushed_down(column, None)).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options)
+}
 
 /// Returns an array in which the fields of null records are null, at every depth. Elements that are not in `valid` are
 /// null, too.

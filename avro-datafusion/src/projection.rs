@@ -47,6 +47,49 @@ pub(crate) struct DecodeColumns {
     pub(crate) schema: SchemaRef,
 }
 
+#[cfg(feature = "cache")]
+impl DecodeColumns {
+    /// Returns these columns and those of another set. A column of which they have different fields is taken from
+    /// `full`, the schema before pruning.
+    pub(crate) fn union(&self, other: &DecodeColumns, full: &Schema) -> DecodeColumns {
+        let (mut paths, mut fields) = (self.paths.to_vec(), self.schema.fields().to_vec());
+        for field in other.schema.fields() {
+            let of_field = other.paths.iter().filter(|path| is_in(path, field.name())).cloned();
+            match fields.iter_mut().find(|known| known.name() == field.name()) {
+                None => {
+                    fields.push(Arc::clone(field));
+                    paths.extend(of_field);
+                }
+                Some(known) if known.data_type() != field.data_type() => {
+                    if let Some((_, whole)) = full.fields().find(field.name()) {
+                        *known = Arc::clone(whole);
+                    }
+                    paths.retain(|path| !is_in(path, field.name()));
+                    paths.push(field.name().clone());
+                }
+                Some(_) => {}
+            }
+        }
+        DecodeColumns { paths: paths.into(), schema: Arc::new(Schema::new(fields)) }
+    }
+
+    /// Returns the columns with these names.
+    pub(crate) fn only(&self, is_wanted: impl Fn(&str) -> bool) -> DecodeColumns {
+        let fields: Vec<_> = self.schema.fields().iter().filter(|field| is_wanted(field.name())).cloned().collect();
+        let is_there = |path: &&String| fields.iter().any(|field| is_in(path, field.name()));
+        DecodeColumns {
+            paths: self.paths.iter().filter(is_there).cloned().collect(),
+            schema: Arc::new(Schema::new(fields)),
+        }
+    }
+}
+
+/// Returns whether a path leads to a column or into it.
+#[cfg(feature = "cache")]
+fn is_in(path: &str, column: &str) -> bool {
+    path.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 impl ProjectedColumns {
     /// Collects what expressions use of columns of these fields. Columns beyond these, such as partition columns, are
     /// ignored.

@@ -29,17 +29,19 @@ pub(crate) struct Connection {
 #[pymethods]
 impl Connection {
     #[new]
-    #[pyo3(signature = (threads, memory_limit, batch_size))]
+    #[pyo3(signature = (threads, memory_limit, batch_size, column_cache))]
     fn new(
         py: Python<'_>,
         threads: Option<usize>,
         memory_limit: Option<usize>,
         batch_size: Option<usize>,
+        column_cache: Option<usize>,
     ) -> PyResult<Connection> {
         let engine = Engine::get(py)?;
         let mut settings = Settings::default();
         settings.threads = threads.unwrap_or(settings.threads);
         settings.memory_bytes = memory_limit.or(settings.memory_bytes);
+        settings.column_bytes = column_cache;
         if let Some(rows) = batch_size {
             settings.batch_rows = positive(rows)?.get();
         }

@@ -106,6 +106,16 @@ def test_statements_run_once(tmp_path):
     assert connection.sql("SHOW datafusion.execution.batch_size").fetchall()[0][1] == "7"
 
 
+def test_columns_stay_in_memory(events):
+    query = f"SELECT sum(id) FROM '{events}'"
+    for column_cache, kept in [(None, True), (0, False)]:
+        connection = avro_sql.connect(column_cache=column_cache)
+        answers = [connection.sql(query).fetchall() for _ in range(3)]
+        assert answers == [[(49_995_000,)]] * 3
+        plan = str(connection.sql(f"EXPLAIN {query}").fetchall())
+        assert ("memory=the file" in plan) == kept, plan
+
+
 def test_queries_run_for_each_reader(tmp_path):
     path = tmp_path / "x.avro"
     path.write_bytes(container(EVENT, [event(1)]))

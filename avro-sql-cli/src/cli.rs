@@ -92,6 +92,9 @@ struct QueryArguments {
     /// Memory that queries may use, such as 512M or 2G, or none for no limit (default: 80 % of the machine's)
     #[arg(long, value_name = "SIZE", value_parser = parse_memory_limit)]
     memory_limit: Option<MemoryLimit>,
+    /// Memory for columns of files that a second statement reads, 0 for none (default: a quarter of the memory limit)
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    column_cache: Option<usize>,
     /// Rows to show in a table, the first and the last; 0 for all (default: 40 on a terminal, all elsewhere)
     #[arg(long, value_name = "N")]
     max_rows: Option<u64>,
@@ -384,6 +387,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
             Some(MemoryLimit::None) => None,
             None => memory::default_limit(),
         },
+        column_bytes: arguments.query.column_cache,
         read_only: arguments.query.read_only,
         batch_rows: usize::try_from(arguments.resources.batch_size).unwrap_or(8192),
     };

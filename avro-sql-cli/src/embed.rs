@@ -39,6 +39,8 @@ pub struct Settings {
     pub threads: usize,
     /// Bytes that a query may hold before it spills to disk or fails; `None` means no limit. Default: 80 % of memory.
     pub memory_bytes: Option<usize>,
+    /// Bytes of decoded columns that stay in memory for later statements. Default: a quarter of `memory_bytes`.
+    pub column_bytes: Option<usize>,
     /// Rows of a batch. Default: 8,192.
     pub batch_rows: usize,
 }
@@ -46,7 +48,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Settings { threads, memory_bytes: memory::default_limit(), batch_rows: 8_192 }
+        Settings { threads, memory_bytes: memory::default_limit(), column_bytes: None, batch_rows: 8_192 }
     }
 }
 
@@ -165,8 +167,9 @@ impl SqlSession {
     /// # Errors
     /// If DataFusion refuses a registration.
     pub fn open(settings: Settings, reading: &AvroOptions) -> Result<SqlSession, SqlFailure> {
-        let Settings { threads, memory_bytes, batch_rows } = settings;
-        let resources = Resources { threads: threads.max(1), memory_bytes, batch_rows, read_only: false };
+        let Settings { threads, memory_bytes, column_bytes, batch_rows } = settings;
+        let threads = threads.max(1);
+        let resources = Resources { threads, memory_bytes, column_bytes, batch_rows, read_only: false };
         let reading = match reading.cache_path {
             None => with_cache_settings(reading.clone())?,
             Some(_) => reading.clone(),

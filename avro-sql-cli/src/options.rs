@@ -50,6 +50,8 @@ pub(crate) struct Resources {
     pub(crate) threads: usize,
     /// Bytes that queries may hold before they spill to disk or fail; `None` is no limit.
     pub(crate) memory_bytes: Option<usize>,
+    /// Bytes of decoded columns that stay in memory for later statements; `None` is a part of `memory_bytes`.
+    pub(crate) column_bytes: Option<usize>,
     /// Whether statements that write files are rejected.
     pub(crate) read_only: bool,
     /// Rows of a batch.

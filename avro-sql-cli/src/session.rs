@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avro_arrow::tagged;
-use avro_datafusion::cache::{CacheOptions, FileCached};
+use avro_datafusion::cache::{CacheOptions, ColumnCache, FileCached};
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
 use avro_datafusion::{AvroOptions, AvroSessionExt, AvroTable, StoredFile, register_sql_functions, wait_for_aborts};
@@ -27,7 +27,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -288,12 +288,13 @@ pub(crate) fn new_context(resources: &Resources, reading: &AvroOptions) -> Resul
         .with_information_schema(true)
         // As in DuckDB, and what `ORDER BY price DESC LIMIT 10` is meant to find.
         .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last");
-    let config = config.with_extension(Arc::new(Definitions::default()));
-    let mut runtime = RuntimeEnvBuilder::new();
-    if let Some(bytes) = resources.memory_bytes {
-        let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED);
-        runtime = runtime.with_memory_pool(Arc::new(pool));
-    }
+    let columns = ColumnCache::new(resources.column_bytes.unwrap_or_else(|| memory::columns(resources.memory_bytes)));
+    let config = columns.install(config.with_extension(Arc::new(Definitions::default())));
+    let pool: Arc<dyn MemoryPool> = match resources.memory_bytes {
+        Some(bytes) => Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED)),
+        None => Arc::new(UnboundedMemoryPool::default()),
+    };
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(columns.memory_pool(pool));
     let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
     avro_datafusion::register_all_with(&context, reading.clone())?;
     enable_sql_semantics(&context)?;

@@ -42,6 +42,14 @@ fn case_files_match_with_copies() {
     }
 }
 
+/// Each query keeps the columns of the files that it reads whole in memory, and reads these; nothing may change.
+#[test]
+fn case_files_match_with_columns_in_memory() {
+    if std::env::var_os("UPDATE_EXPECT").is_none() {
+        check(&[("AVRO_SQL_CACHE", "memory")]);
+    }
+}
+
 /// Workers share each query that they can; nothing may change.
 #[cfg(all(unix, feature = "cluster"))]
 #[test]

@@ -27,7 +27,7 @@ pub(crate) struct FileIndex {
 }
 
 /// Statistics of a column per block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct IndexColumn {
     pub(crate) nulls: UInt64Array,
     pub(crate) min: Bounds,
@@ -35,7 +35,7 @@ pub(crate) struct IndexColumn {
 }
 
 /// Bounds per block, and whether each is a value of its block. Strings and bytes are not view arrays.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     pub(crate) values: ArrayRef,
     pub(crate) exact: BooleanArray,

@@ -3,42 +3,33 @@
 use super::copy::FileCopy;
 use super::directory::Directory;
 use super::footer::CopyAbout;
+use super::parts::{BATCH_SIZE, FileJob, Part};
 use super::types::is_exact;
-use super::write::{Columns, CopyWriter, GroupEncoder, RowGroup, WriteError};
+use super::write::{CopyWriter, GroupEncoder, WriteError};
 use crate::block_index::format::Identity;
 use crate::error::file_error;
-use crate::io::boundary_check::BoundaryCheck;
-use crate::io::readahead::{Fetch, Object, ReadaheadPolicy};
+use crate::io::readahead::{Object, ReadaheadPolicy};
 use crate::listing::list::ListedFile;
 use crate::listing::location::is_local;
 use crate::projection::DecodeColumns;
 use crate::schema::header_cache::{ColumnKey, FileHeader, HeaderCache};
 use crate::schema::reader_schema::ReaderSchema;
 use arrow_schema::{FieldRef, Fields, Schema, SchemaRef};
-use avro_arrow::{DecodeResult, Decoder, Program};
-use datafusion::arrow::buffer::Buffer;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::metrics::Count;
-use futures::{StreamExt, stream};
-use object_store::ObjectStoreExt;
-use std::ops::Range;
+use futures::StreamExt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
-
-/// Rows decoded at a time.
-const BATCH_SIZE: usize = 8192;
-/// Bytes of a file that a task decodes: one or two row groups.
-const PART_BYTES: u64 = 16 << 20;
 
 /// Progress of copying, readable from other threads.
 #[derive(Debug, Default)]
 pub struct CacheProgress {
     pub(super) total_bytes: AtomicU64,
     bytes: Count,
-    rows: AtomicU64,
+    rows: Arc<AtomicU64>,
 }
 
 impl CacheProgress {
@@ -100,16 +91,6 @@ impl MakeError {
             MakeError::Copy(e) => exec_datafusion_err!("{directory}: cannot write the copy: {e}"),
         }
     }
-}
-
-/// A file to copy.
-struct CopyJob {
-    object: Object,
-    file_len: u64,
-    header: Arc<FileHeader>,
-    program: Arc<Program>,
-    readahead: ReadaheadPolicy,
-    progress: Arc<CacheProgress>,
 }
 
 /// The end of an attempt.
@@ -223,108 +204,42 @@ impl CopyMaker {
             },
             WriteError::Failed(e) => Err(MakeError::Copy(e)),
         };
-        let job = Arc::new(CopyJob {
+        let job = Arc::new(FileJob {
             object: Object {
                 store: Arc::clone(&file.store),
                 version: Arc::clone(&header.version),
                 name: name.to_owned(),
                 memory: Arc::clone(&self.memory),
             },
+            location: file.object.location.clone(),
             file_len: file.object.size,
             header: Arc::clone(header),
             program,
             readahead: ReadaheadPolicy::new(is_local(&file.store_url), None, self.n_tasks),
-            progress: Arc::clone(&self.progress),
+            bytes: self.progress.bytes.clone(),
+            rows: Arc::clone(&self.progress.rows),
         });
         let (new, temporary) = self.directory.create(name).map_err(|e| MakeError::Copy(e.to_string()))?;
         let (mut writer, columns) = match CopyWriter::new(new, temporary, &schema) {
             Ok(begun) => begun,
             Err(e) => return failed(e),
         };
-        let boundaries = BoundaryCheck::default();
-        let parts = if is_whole { 1 } else { file.object.size.div_ceil(PART_BYTES).max(1) };
-        let len = file.object.size.div_ceil(parts);
-        let range = |i: u64| (i * len).min(file.object.size)..((i + 1) * len).min(file.object.size);
-        let mut parts = stream::iter((0..parts).map(range))
-            .map(|range| {
-                let (job, tasks, columns) = (Arc::clone(&job), Arc::clone(&self.tasks), Arc::clone(&columns));
-                async move {
-                    let task = SpawnedTask::spawn(async move {
-                        // The semaphore is never closed.
-                        let _permit = tasks.acquire_owned().await;
-                        job.part(range, columns).await
-                    });
-                    task.join_unwind().await
-                }
-            })
-            .buffered(self.n_tasks.max(1));
+        let encoder = move || GroupEncoder::new(Arc::clone(&columns));
+        let mut parts = pin!(Arc::clone(&job).parts(is_whole, Arc::clone(&self.tasks), self.n_tasks, encoder));
         while let Some(part) = parts.next().await {
-            let part = part.map_err(|e| MakeError::File(DataFusionError::ExecutionJoin(Box::new(e))))?;
-            let part = part.map_err(MakeError::File)?;
-            let groups = match part.groups {
-                Ok(groups) => groups,
-                Err(e) => return failed(e),
+            let groups = match part.map_err(MakeError::File)? {
+                Part::Rows(Ok(groups)) => groups,
+                Part::Rows(Err(e)) => return failed(e),
+                Part::ReadWhole => return Ok(Attempt::ReadWhole),
             };
-            let is_part = part.range != (0..file.object.size);
-            if is_part && (part.hides_marker || !boundaries.record(part.range, part.covered)) {
-                return Ok(Attempt::ReadWhole);
-            }
             if let Err(e) = groups.into_iter().try_for_each(|group| writer.append(group)) {
                 return failed(e);
             }
         }
-        drop(parts);
-        // All bytes must be of one version of the file.
-        let now = file.store.head(&file.object.location).await.map_err(|e| MakeError::File(e.into()))?;
-        if let Some(what) = identity.differs(&Identity::new(&now, header.header.sync, header.schema.avro())) {
-            return Err(MakeError::File(exec_datafusion_err!("{name}: the file's {what} changed while it was copied")));
-        }
+        job.check_unchanged(identity, "copied").await.map_err(MakeError::File)?;
         match writer.finish(about, header.header.len) {
             Ok(is_written) => Ok(Attempt::Written(is_written)),
             Err(e) => failed(e),
         }
-    }
-}
-
-/// The rows of a part of a file.
-struct Part {
-    range: Range<u64>,
-    covered: Option<Range<u64>>,
-    hides_marker: bool,
-    groups: Result<Vec<RowGroup>, WriteError>,
-}
-
-impl CopyJob {
-    async fn part(&self, range: Range<u64>, columns: Arc<Columns>) -> Result<Part> {
-        let (header, name) = (&self.header.header, &self.object.name);
-        let decoder = match range == (0..self.file_len) {
-            true => Decoder::new(header, Arc::clone(&self.program)),
-            false => Decoder::for_range(header, Arc::clone(&self.program), range.clone(), self.file_len),
-        };
-        let mut decoder = decoder.with_row_positions();
-        let wanted = decoder.first_offset()..range.end;
-        let mut fetch = Fetch::new(self.object.clone(), wanted, self.readahead, self.progress.bytes.clone());
-        let mut encoder = GroupEncoder::new(columns);
-        let mut encoded = Ok(());
-        loop {
-            let block = match decoder.try_decode().map_err(|e| file_error(e, name))? {
-                DecodeResult::Batch(batch) => {
-                    self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                    encoded = encoder.push(&batch, decoder.row_positions());
-                    if encoded.is_err() {
-                        break;
-                    }
-                    continue;
-                }
-                DecodeResult::NeedsData(block) => block,
-                DecodeResult::Finished => break,
-            };
-            match fetch.next(block).await? {
-                Some(bytes) => decoder.feed(Buffer::from(bytes)),
-                None => decoder.finish(),
-            }
-        }
-        let groups = encoded.and_then(|()| encoder.finish());
-        Ok(Part { range, covered: decoder.covered_range(), hides_marker: decoder.hides_marker(), groups })
     }
 }

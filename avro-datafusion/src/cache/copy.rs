@@ -186,7 +186,7 @@ fn index(footer: &ArrowReaderMetadata, about: &CopyAbout) -> Option<FileIndex> {
 
 /// Returns the type of a column's bounds in an index, if they are used. Bounds of floats say nothing about NaN, and
 /// those of enums are not by the order of an index.
-fn bounds_type(data_type: &DataType) -> Option<DataType> {
+pub(super) fn bounds_type(data_type: &DataType) -> Option<DataType> {
     use DataType::*;
     Some(match data_type {
         Utf8 | Utf8View => Utf8,

@@ -3,6 +3,7 @@
 use super::build::{CopyMaker, Made, MakeError};
 use super::copy::{CopyColumns, FileCopy};
 use super::directory::Directory;
+use super::keys::keyed_columns;
 use crate::block_index::format::Identity;
 use crate::listing::list::ListedFile;
 use crate::listing::location::file_name;
@@ -49,11 +50,8 @@ impl PlannedCopy {
         decoded: &DecodeColumns,
         program: &Schema,
     ) -> Option<CopyColumns> {
-        let key = |field: &FieldRef| reader.column_key(&self.header.schema, field, options);
-        let keys: HashMap<_, _> =
-            decoded.schema.fields().iter().filter_map(key).map(|key| (key.field.name().clone(), key)).collect();
-        let columns = program.fields().iter().map(|field| Some((field, keys.get(field.name())?.as_ref())));
-        self.copy.columns(columns.collect::<Option<Vec<_>>>()?)
+        let columns = keyed_columns(&self.header.schema, reader, options, decoded, program)?;
+        self.copy.columns(columns.iter().map(|(field, key)| (field, key.as_ref())))
     }
 
     /// Returns whether the copy has these decoded columns.
@@ -137,20 +135,23 @@ impl ScanCopies {
         decoded: &[&DecodeColumns],
     ) -> Option<String> {
         let covers = |copy: &PlannedCopy| decoded.iter().all(|decoded| copy.covers(reader, options, decoded));
-        let used: Vec<&str> =
-            self.planned.iter().filter(|(_, copy)| covers(copy)).map(|(name, _)| name.as_str()).collect();
-        match (used.len(), self.n_files) {
-            (0, _) if self.auto.is_some() => Some("auto".to_owned()),
-            (0, _) => None,
-            (1, 1) => Some("the file".to_owned()),
-            (n, all) if n == all => Some(format!("all {n} files")),
-            (n, all) => {
-                let names = used.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
-                let more = if n > NAMES_MAX { ", .." } else { "" };
-                Some(format!("{n} of {all} files [{names}{more}]"))
-            }
-        }
+        let used = self.planned.iter().filter(|(_, copy)| covers(copy)).map(|(name, _)| name.as_str()).collect();
+        describe_files(used, self.n_files).or_else(|| self.auto.is_some().then(|| "auto".to_owned()))
     }
+}
+
+/// Names these files of a scan for `EXPLAIN`; `None` without files.
+pub(super) fn describe_files(used: Vec<&str>, n_files: usize) -> Option<String> {
+    Some(match (used.len(), n_files) {
+        (0, _) => return None,
+        (1, 1) => "the file".to_owned(),
+        (n, all) if n == all => format!("all {n} files"),
+        (n, all) => {
+            let names = used.into_iter().take(NAMES_MAX).collect::<Vec<_>>().join(", ");
+            let more = if n > NAMES_MAX { ", .." } else { "" };
+            format!("{n} of {all} files [{names}{more}]")
+        }
+    })
 }
 
 /// The copy of a file once it is made; `None` if there can be no copy.

@@ -1,5 +1,7 @@
-//! Columnar copies of files, in Parquet and row for row: a second query reads columns.
+//! Columns of files, so that a later query does not decode rows: columnar copies on disk, and decoded columns in
+//! memory.
 //!
+//! A copy is a Parquet file with the same rows.
 //! [`AvroTable::build_copies`](crate::AvroTable::build_copies) makes the copies of a table's files; with the option
 //! `cache` = `auto`, a scan makes those of the files that it reads whole. A scan reads a file's copy if the copy is of
 //! the file's current version and has all columns that the scan decodes, with the values that the scan would decode;
@@ -9,14 +11,28 @@
 //! file → build, decodes in parts → write, row groups → directory, by name
 //! directory → copy, checked against the file → lookup, for the planner → scan::copy_rows
 //! ```
+//!
+//! [`ColumnCache`] keeps decoded columns in memory: of files that an earlier statement read as a whole, or, with the
+//! option `cache` = `memory`, of all files that are read as a whole.
+//!
+//! ```text
+//! file or copy → load, decodes in groups of rows → columns → column_cache, by name
+//! column_cache → for the planner → scan::column_rows
+//! ```
 
 mod types;
 mod directory;
 mod footer;
 mod copy;
+mod keys;
+mod parts;
+mod groups;
 mod write;
 mod build;
 mod lookup;
+mod columns;
+mod column_cache;
+mod load;
 
 use crate::block_index::FileIndex;
 use crate::listing::list::ListedFile;
@@ -33,7 +49,10 @@ use std::time::SystemTime;
 
 pub use build::CacheProgress;
 pub(crate) use build::CopyMaker;
+pub use column_cache::ColumnCache;
+pub(crate) use columns::{CachedColumn, FileColumns};
 pub(crate) use copy::{CopyColumns, OpenCopy};
+pub(crate) use load::{ColumnLoader, ScanColumns};
 pub(crate) use lookup::{AutoCopies, PlannedCopy, ScanCopies, copies};
 
 /// What [`AvroTable::build_copies`](crate::AvroTable::build_copies) makes.

@@ -4,6 +4,8 @@
 
 use super::directory::Temporary;
 use super::footer::CopyAbout;
+use super::groups::{GroupCuts, GroupRows};
+use super::parts::PartSink;
 use super::types::fits;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -53,6 +55,7 @@ pub(super) struct RowGroup {
 /// Encodes the rows of consecutive blocks.
 pub(super) struct GroupEncoder {
     columns: Arc<Columns>,
+    cuts: GroupCuts,
     current: Option<Current>,
     ended: Vec<RowGroup>,
 }
@@ -66,10 +69,7 @@ pub(super) struct Columns {
 /// The row group that is being encoded.
 struct Current {
     start: u64,
-    /// Offset of the last block.
-    block: u64,
     rows: usize,
-    bytes: usize,
     writers: Vec<ArrowColumnWriter>,
 }
 
@@ -129,39 +129,11 @@ impl CopyWriter {
 
 impl GroupEncoder {
     pub(super) fn new(columns: Arc<Columns>) -> GroupEncoder {
-        GroupEncoder { columns, current: None, ended: vec![] }
-    }
-
-    /// Encodes a batch of which the rows are at these positions.
-    pub(super) fn push(&mut self, batch: &RecordBatch, positions: &[RowRange]) -> Result<(), WriteError> {
-        if let Some(column) = batch.columns().iter().position(|array| !fits(array)) {
-            return Err(WriteError::Inexact(column));
-        }
-        let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
-        let (mut from, mut to) = (0, 0);
-        for range in positions {
-            let is_new = self.current.as_ref().is_none_or(|current| current.block != range.offset);
-            if is_new && self.current.as_ref().is_none_or(|current| current.is_full(to - from, row_bytes)) {
-                self.encode(batch, from..to)?;
-                from = to;
-                self.end_group()?;
-                let writers = self.columns.encoders.create_column_writers(0)?;
-                self.current = Some(Current { start: range.offset, block: range.offset, rows: 0, bytes: 0, writers });
-            }
-            if let Some(current) = &mut self.current {
-                current.block = range.offset;
-            }
-            to += range.n_rows;
-        }
-        if to != batch.num_rows() {
-            return Err(WriteError::Failed("internal error: rows without a block".to_owned()));
-        }
-        self.encode(batch, from..to)
+        GroupEncoder { columns, cuts: GroupCuts::new(GROUP_ROWS, GROUP_BYTES), current: None, ended: vec![] }
     }
 
     fn encode(&mut self, batch: &RecordBatch, rows: std::ops::Range<usize>) -> Result<(), WriteError> {
         let Some(current) = self.current.as_mut().filter(|_| !rows.is_empty()) else { return Ok(()) };
-        current.bytes += batch.get_array_memory_size() / batch.num_rows().max(1) * rows.len();
         current.rows += rows.len();
         let batch = batch.slice(rows.start, rows.len());
         let mut writers = current.writers.iter_mut();
@@ -183,17 +155,34 @@ impl GroupEncoder {
         }
         Ok(())
     }
-
-    /// Ends the last row group and returns all.
-    pub(super) fn finish(mut self) -> Result<Vec<RowGroup>, WriteError> {
-        self.end_group()?;
-        Ok(self.ended)
-    }
 }
 
-impl Current {
-    /// Whether the row group ends here, with this many more rows of this many bytes.
-    fn is_full(&self, rows: usize, row_bytes: usize) -> bool {
-        self.rows + rows >= GROUP_ROWS || self.bytes + rows * row_bytes >= GROUP_BYTES
+impl PartSink for GroupEncoder {
+    type Output = Vec<RowGroup>;
+    type Error = WriteError;
+
+    fn push(&mut self, batch: &RecordBatch, positions: &[RowRange]) -> Result<(), WriteError> {
+        if let Some(column) = batch.columns().iter().position(|array| !fits(array)) {
+            return Err(WriteError::Inexact(column));
+        }
+        let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
+        let positions = positions.iter().map(|range| (range.offset, range.n_rows));
+        let Some(parts) = self.cuts.cut(batch.num_rows(), row_bytes, positions) else {
+            return Err(WriteError::Failed("internal error: rows without a block".to_owned()));
+        };
+        for GroupRows { starts, rows } in parts {
+            if let Some(start) = starts {
+                self.end_group()?;
+                let writers = self.columns.encoders.create_column_writers(0)?;
+                self.current = Some(Current { start, rows: 0, writers });
+            }
+            self.encode(batch, rows)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<RowGroup>, WriteError> {
+        self.end_group()?;
+        Ok(self.ended)
     }
 }

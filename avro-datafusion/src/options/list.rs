@@ -99,8 +99,8 @@ pub const OPTIONS: [OptionInfo; 36] = [
     read(
         "cache",
         "use",
-        "use, auto, ignore",
-        "whether columnar copies are used, or also written by queries (avro-sql cache)",
+        "use, auto, memory, ignore",
+        "copies and columns in memory: auto also writes copies, memory keeps columns at once",
     ),
     read("cache_path", "", "a directory", "local directory of the columnar copies"),
     read("cache_size", "20G", "a size", "bytes of all columnar copies in their directory"),

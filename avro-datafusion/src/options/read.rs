@@ -108,7 +108,7 @@ pub enum Index {
     Ignore,
 }
 
-/// Whether columnar copies of files are used.
+/// Whether columnar copies of files, and their columns in memory, are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum CacheUse {
@@ -117,7 +117,10 @@ pub enum CacheUse {
     Use,
     /// Also write the copies of files that a query reads whole.
     Auto,
-    /// Do not look for copies.
+    /// Also keep the columns of files in memory that a query reads whole, if the session has a `ColumnCache`. With the
+    /// other options, the second statement that reads a file does.
+    Memory,
+    /// Use neither copies nor columns in memory.
     Ignore,
 }
 
@@ -323,7 +326,12 @@ impl AvroOptions {
             "index" => self.index = choice(name, value, &[("use", Index::Use), ("ignore", Index::Ignore)])?,
             "index_path" => self.index_path = Some(value.to_owned()),
             "cache" => {
-                let choices = [("use", CacheUse::Use), ("auto", CacheUse::Auto), ("ignore", CacheUse::Ignore)];
+                let choices = [
+                    ("use", CacheUse::Use),
+                    ("auto", CacheUse::Auto),
+                    ("memory", CacheUse::Memory),
+                    ("ignore", CacheUse::Ignore),
+                ];
                 self.cache = choice(name, value, &choices)?;
             }
             "cache_path" => self.cache_path = Some(value.to_owned()),
@@ -433,7 +441,7 @@ mod tests {
             ("metadata::a.b", "c", "ok"),
             ("index_path", "s3://bucket/indexes/", "ok"),
             ("cache", "auto", "ok"),
-            ("cache", "on", "option `cache`: expected use or auto or ignore, found `on`"),
+            ("cache", "on", "option `cache`: expected use or auto or memory or ignore, found `on`"),
             ("cache_path", "/tmp/copies", "ok"),
             ("cache_size", "2G", "ok"),
             ("cache_size", "much", "option `cache_size`: "),

@@ -63,9 +63,11 @@ pub(super) fn encode(
         batch_size,
         metrics: _,
         memory: _,
-        // Each machine has copies of its own.
+        // Each machine has copies and columns of its own.
         #[cfg(feature = "cache")]
             copies: _,
+        #[cfg(feature = "cache")]
+            in_memory: _,
     } = source;
     let options = headers.options();
     if **reader != ReaderSchema::new(&without(full_schema), options) {

@@ -7,10 +7,10 @@ use crate::block_index::BlockSchedule;
 use crate::cache::{CopyColumns, OpenCopy};
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::error::file_error;
-use crate::nested_nulls::{holds_records, pushed_down};
+use crate::nested_nulls::with_nulls_inside;
 use crate::scan::row_filter::{BatchFilter, ScanPredicate};
 use crate::schema::batch_adapter::BatchAdapter;
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use avro_arrow::{ErrorKind, FilterError, RowFilter as _};
 use bytes::Bytes;
@@ -159,16 +159,6 @@ fn row_filter(mut filter: BatchFilter, columns: &CopyColumns, failed: FilterFail
         })
     };
     RowFilter::new(vec![Box::new(ArrowPredicateFn::new(columns.mask.clone(), select))])
-}
-
-/// Pushes the nulls of records into their fields, as decoders of Avro do: Parquet has none for required fields.
-fn with_nulls_inside(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
-    if !batch.schema_ref().fields().iter().any(|field| holds_records(field.data_type())) {
-        return Ok(batch);
-    }
-    let columns = batch.columns().iter().map(|column| pushed_down(column, None)).collect::<Result<_, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(batch.schema(), columns, &options)
 }
 
 impl Reading {

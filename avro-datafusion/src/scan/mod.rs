@@ -2,10 +2,11 @@
 
 pub(crate) mod split;
 pub(crate) mod access_plan;
-pub(crate) mod compact;
 pub(crate) mod stream;
 #[cfg(feature = "cache")]
 pub(crate) mod copy_rows;
+#[cfg(feature = "cache")]
+pub(crate) mod column_rows;
 #[cfg(feature = "proto")]
 pub(crate) mod sent_file;
 pub(crate) mod opener;

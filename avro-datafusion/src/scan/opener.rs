@@ -2,7 +2,8 @@
 
 use crate::block_index::{BlockSchedule, FileIndex, Pruner, SortKey};
 #[cfg(feature = "cache")]
-use crate::cache::{AutoCopies, CopyColumns, OpenCopy, PlannedCopy};
+use crate::cache::{AutoCopies, CachedColumn, ColumnLoader, CopyColumns, FileColumns, OpenCopy, PlannedCopy};
+use crate::compact::has_nested_views;
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::error::file_error;
 use crate::io::readahead::{Object, ReadaheadPolicy};
@@ -11,7 +12,8 @@ use crate::listing::list::ListedFile;
 use crate::listing::location::{file_name, is_local};
 use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
-use crate::scan::compact::has_nested_views;
+#[cfg(feature = "cache")]
+use crate::scan::column_rows::{self, ColumnRows};
 #[cfg(feature = "cache")]
 use crate::scan::copy_rows::{self, CopyRows};
 use crate::scan::row_filter::{Predicate, ScanPredicate};
@@ -23,9 +25,9 @@ use crate::schema::header_cache::{FileHeader, HeaderCache};
 use crate::schema::reader_schema::ReaderSchema;
 use crate::virtual_columns::VirtualColumnAppender;
 use arrow_array::RecordBatch;
-#[cfg(feature = "cache")]
-use arrow_schema::FieldRef;
 use arrow_schema::{DataType, Field, SchemaRef};
+#[cfg(feature = "cache")]
+use arrow_schema::{FieldRef, Schema};
 use avro_arrow::{FilterProgram, Program};
 use bytes::Bytes;
 use datafusion::arrow::compute::BatchCoalescer;
@@ -70,6 +72,9 @@ pub(crate) struct AvroOpener {
     /// Makes the missing copies of files, if the scan may.
     #[cfg(feature = "cache")]
     pub(crate) auto: Option<Arc<AutoCopies>>,
+    /// Keeps the columns of files in memory, if the session does.
+    #[cfg(feature = "cache")]
+    pub(crate) loader: Option<Arc<ColumnLoader>>,
     /// Columns of the table, unpruned.
     #[cfg(feature = "cache")]
     pub(crate) full_schema: SchemaRef,
@@ -119,6 +124,15 @@ struct FoundCopy {
     filter: Option<CopyColumns>,
 }
 
+/// Columns in memory that are read in place of a file.
+#[cfg(feature = "cache")]
+struct FoundColumns {
+    file: Arc<FileColumns>,
+    output: Vec<Arc<CachedColumn>>,
+    /// The columns of the filter.
+    filter: Option<Vec<Arc<CachedColumn>>>,
+}
+
 impl AvroOpener {
     /// Opens a file or a range of one, in four steps.
     async fn rows(
@@ -133,6 +147,10 @@ impl AvroOpener {
             index.map(|index| file.extensions.insert_arc(index));
         }
         let compiled = self.compile(&loaded)?;
+        #[cfg(feature = "cache")]
+        if let Some(found) = self.find_columns(&file, &loaded, &compiled).await {
+            return Ok(self.start_columns(&file, loaded, compiled, found)?.into_stream());
+        }
         #[cfg(feature = "cache")]
         let (program, filter) = (Arc::clone(&compiled.program), compiled.filter.clone());
         #[cfg(feature = "cache")]
@@ -195,6 +213,98 @@ impl AvroOpener {
         }
     }
 
+    /// Returns whether blocks of the file itself must be read, not columns in memory or of a copy.
+    #[cfg(feature = "cache")]
+    fn needs_blocks(&self, file: &PartitionedFile) -> bool {
+        // Positions of rows are those of blocks, which an access plan names, too.
+        is_sent(file) || self.virtual_columns.is_some() || file.extensions.get_arc::<BlockAccessPlan>().is_some()
+    }
+
+    /// Returns the columns in memory to read in place of the file.
+    #[cfg(feature = "cache")]
+    async fn find_columns(
+        &self,
+        file: &PartitionedFile,
+        loaded: &LoadedFile,
+        compiled: &CompiledScan,
+    ) -> Option<FoundColumns> {
+        let loader = self.loader.as_ref().filter(|_| !self.needs_blocks(file))?;
+        let (schema, options) = (&loaded.header.schema, self.headers.options());
+        let of_scan = |found: Arc<FileColumns>| {
+            let columns = |decoded: &DecodeColumns, program: &Schema| {
+                found.of_scan(schema, &self.reader, options, decoded, program)
+            };
+            let output = columns(&self.columns, compiled.program.arrow_schema())?;
+            let filter = match &compiled.filter {
+                Some((filter, program)) => Some(columns(&filter.decoded, program.arrow_schema())?),
+                None => None,
+            };
+            output.iter().chain(filter.iter().flatten()).for_each(|column| column.touch(loader.planned));
+            Some(FoundColumns { file: Arc::clone(&found), output, filter })
+        };
+        if let Some(found) = file.extensions.get_arc::<FileColumns>().and_then(of_scan) {
+            return Some(found);
+        }
+        if !self.reads_all(file) {
+            return None;
+        }
+        let wanted = match &self.predicate {
+            Some(filter) => self.columns.union(&filter.decoded, &self.full_schema),
+            None => self.columns.clone(),
+        };
+        let copy = file.extensions.get_arc::<PlannedCopy>();
+        let found = loader.columns(&self.listed(file), &loaded.header, copy.as_deref(), wanted).await;
+        found.and_then(of_scan)
+    }
+
+    #[cfg(feature = "cache")]
+    fn listed(&self, file: &PartitionedFile) -> ListedFile {
+        ListedFile {
+            store: Arc::clone(&self.store),
+            store_url: self.store_url.clone(),
+            object: file.object_meta.clone(),
+        }
+    }
+
+    /// Creates the stream of a file whose columns are in memory.
+    #[cfg(feature = "cache")]
+    fn start_columns(
+        self,
+        file: &PartitionedFile,
+        loaded: LoadedFile,
+        compiled: CompiledScan,
+        found: FoundColumns,
+    ) -> Result<ColumnRows> {
+        let (file_len, name) = (file.object_meta.size, loaded.name);
+        let range = file.range.as_ref().map_or(0..file_len, |range| bounded(range, file_len));
+        let index = found.file.index();
+        let group_rows =
+            index.rows().values().iter().map(|&rows| usize::try_from(rows).unwrap_or(usize::MAX)).collect();
+        let schedule = self.schedule(Arc::clone(index), &range, &loaded.header, &file.partition_values)?;
+        let (output, filter) = (column_rows::schema(&found.output), found.filter);
+        let adapter = BatchAdapter::new(&output, Arc::clone(&self.columns.schema), &name)?;
+        let filter = match compiled.filter.zip(filter) {
+            Some(((predicate, _), columns)) => {
+                let (metrics, schema) = (self.metrics.filter.clone(), column_rows::schema(&columns));
+                Some((predicate.for_file(&file.partition_values, &schema, &name, metrics)?, columns))
+            }
+            None => None,
+        };
+        let few = self.limit.filter(|_| self.predicate.is_none());
+        Ok(ColumnRows {
+            name,
+            columns: found.output,
+            filter,
+            schedule,
+            group_rows,
+            batch_size: few.map_or(self.batch_size, |limit| limit.min(self.batch_size)).max(1),
+            limit: self.limit,
+            adapter,
+            coalescer: compiled.coalescer,
+            metrics: self.metrics,
+        })
+    }
+
     /// Returns the copy to read in place of the file, and where its columns and those of the filter are.
     #[cfg(feature = "cache")]
     async fn find_copy(
@@ -204,12 +314,7 @@ impl AvroOpener {
         program: Arc<Program>,
         filter: Option<(Arc<ScanPredicate>, Arc<FilterProgram>)>,
     ) -> Result<Option<FoundCopy>> {
-        #[cfg(feature = "proto")]
-        let is_sent = file.extensions.get_arc::<SentFile>().is_some();
-        #[cfg(not(feature = "proto"))]
-        let is_sent = false;
-        // Positions of rows are those of blocks, which an access plan names, too.
-        if is_sent || self.virtual_columns.is_some() || file.extensions.get_arc::<BlockAccessPlan>().is_some() {
+        if self.needs_blocks(file) {
             return Ok(None);
         }
         let options = self.headers.options();
@@ -228,12 +333,7 @@ impl AvroOpener {
         if found.is_none()
             && let Some(auto) = self.auto.as_ref().filter(|_| self.reads_all(file))
         {
-            let copied = ListedFile {
-                store: Arc::clone(&self.store),
-                store_url: self.store_url.clone(),
-                object: file.object_meta.clone(),
-            };
-            let copy = auto.copy(copied, &loaded.header, &self.whole_columns(), options).await;
+            let copy = auto.copy(self.listed(file), &loaded.header, &self.whole_columns(), options).await;
             found = copy.and_then(|copy| columns(&copy).map(|columns| (copy, columns)));
         }
         let Some((copy, (columns, filter))) = found else { return Ok(None) };
@@ -307,10 +407,7 @@ impl AvroOpener {
         let LoadedFile { name, header, .. } = loaded;
         let CompiledScan { program, filter, adapter, coalescer } = compiled;
         let version = Arc::clone(&header.version);
-        #[cfg(feature = "proto")]
-        let is_sent = file.extensions.get_arc::<SentFile>().is_some();
-        #[cfg(not(feature = "proto"))]
-        let is_sent = false;
+        let is_sent = is_sent(&file);
         let scan = FileScan {
             object: Object { store: self.store, version, name, memory: self.memory },
             file_len: file.object_meta.size,
@@ -348,6 +445,14 @@ impl AvroOpener {
             None => schedule,
         })
     }
+}
+
+/// Returns whether another process planned the scan.
+fn is_sent(#[cfg_attr(not(feature = "proto"), allow(unused))] file: &PartitionedFile) -> bool {
+    #[cfg(feature = "proto")]
+    return file.extensions.get_arc::<SentFile>().is_some();
+    #[cfg(not(feature = "proto"))]
+    return false;
 }
 
 /// Creates a coalescer of small batches into batches of this many rows.

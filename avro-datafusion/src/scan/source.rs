@@ -2,7 +2,7 @@
 
 use crate::block_index::SortKey;
 #[cfg(feature = "cache")]
-use crate::cache::ScanCopies;
+use crate::cache::{ScanColumns, ScanCopies};
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::io::readahead::ReadaheadPolicy;
 use crate::listing::location::is_local;
@@ -76,6 +76,9 @@ pub struct AvroSource {
     /// The columnar copies of the files.
     #[cfg(feature = "cache")]
     pub(crate) copies: ScanCopies,
+    /// The columns of the files that are in memory.
+    #[cfg(feature = "cache")]
+    pub(crate) in_memory: ScanColumns,
 }
 
 impl AvroSource {
@@ -96,24 +99,28 @@ impl AvroSource {
             memory: Arc::new(UnboundedMemoryPool::default()),
             #[cfg(feature = "cache")]
             copies: ScanCopies::default(),
+            #[cfg(feature = "cache")]
+            in_memory: ScanColumns::default(),
         }
     }
 
-    /// Returns this source with the copies of its files.
+    /// Returns this source with the copies of its files, and their columns in memory.
     #[cfg(feature = "cache")]
-    pub(crate) fn with_copies(self, copies: ScanCopies) -> Self {
-        AvroSource { copies, ..self }
+    pub(crate) fn with_cached(self, copies: ScanCopies, in_memory: ScanColumns) -> Self {
+        AvroSource { copies, in_memory, ..self }
     }
 
-    /// Describes which files are read from their copies; `None` if none is.
+    /// Describes which files are read from memory, and which from their copies.
     #[cfg(feature = "cache")]
-    fn cached(&self, decoded: &DecodeColumns) -> Option<String> {
-        if self.virtual_columns(decoded).is_some() {
-            return None;
-        }
-        let predicate = self.predicate.for_scan(self.table_schema.file_schema(), &self.full_schema).ok()?;
+    fn cached(&self, decoded: &DecodeColumns) -> [(&'static str, Option<String>); 2] {
+        let predicate = self.predicate.for_scan(self.table_schema.file_schema(), &self.full_schema);
+        let (Ok(predicate), None) = (predicate, self.virtual_columns(decoded)) else {
+            return [("memory", None), ("cached", None)];
+        };
         let columns: Vec<_> = [decoded].into_iter().chain(predicate.as_ref().map(|filter| &filter.decoded)).collect();
-        self.copies.describe(&self.reader, self.headers.options(), &columns)
+        let (reader, options) = (&self.reader, self.headers.options());
+        let in_memory = self.in_memory.describe(reader, options, &columns);
+        [("memory", in_memory), ("cached", self.copies.describe(reader, options, &columns))]
     }
 
     /// Returns this source with a memory pool, to which it charges the bytes that it fetches.
@@ -215,6 +222,8 @@ impl FileSource for AvroSource {
             #[cfg(feature = "cache")]
             auto: self.copies.auto.clone(),
             #[cfg(feature = "cache")]
+            loader: self.in_memory.loader.clone(),
+            #[cfg(feature = "cache")]
             full_schema: Arc::clone(&self.full_schema),
         };
         // Expressions and partition columns are computed from the opener's output.
@@ -311,10 +320,12 @@ impl FileSource for AvroSource {
             true => writeln!(f, "decoded={decoded}")?,
         }
         #[cfg(feature = "cache")]
-        match self.cached(&columns) {
-            Some(cached) if tree => writeln!(f, "cached={cached}")?,
-            Some(cached) => write!(f, ", cached={cached}")?,
-            None => {}
+        for (from, files) in self.cached(&columns) {
+            match files {
+                Some(files) if tree => writeln!(f, "{from}={files}")?,
+                Some(files) => write!(f, ", {from}={files}")?,
+                None => {}
+            }
         }
         match self.filter() {
             Some(filter) if tree => writeln!(f, "predicate={}", fmt_sql(filter.as_ref())),

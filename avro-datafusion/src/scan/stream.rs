@@ -17,11 +17,11 @@
 //! any number of them.
 
 use crate::block_index::BlockSchedule;
+use crate::compact::compacted;
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::diagnostics::observer::ScanObserver;
 use crate::error::file_error;
 use crate::io::readahead::{Fetch, Object, ReadaheadPolicy};
-use crate::scan::compact::compacted;
 use crate::scan::row_filter::ScanPredicate;
 use crate::schema::batch_adapter::BatchAdapter;
 use crate::schema::header_cache::FileHeader;

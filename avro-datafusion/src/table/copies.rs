@@ -1,14 +1,19 @@
-//! The columnar copies of a table's files: finding them for a scan, making and removing them.
+//! The columnar copies of a table's files, and their columns in memory: finding them for a scan, making and removing
+//! copies.
 
 use crate::block_index::FileIndex;
+use crate::block_index::format::Identity;
 use crate::cache::{
-    self, AutoCopies, CacheOptions, CopyMaker, FileCached, PlannedCopy, ScanCopies, build_files, directory_of, index_of,
+    self, AutoCopies, CacheOptions, ColumnCache, ColumnLoader, CopyMaker, FileCached, FileColumns, PlannedCopy,
+    ScanColumns, ScanCopies, build_files, directory_of, index_of,
 };
 use crate::listing::list::ListedFile;
+use crate::listing::location::file_name;
 use crate::options::read::CacheUse;
 use crate::table::provider::AvroTable;
 use crate::virtual_columns::without;
 use arrow_schema::FieldRef;
+use avro_arrow::OnCorruptBlock;
 use datafusion::catalog::Session;
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::listing::PartitionedFile;
@@ -39,13 +44,17 @@ impl AvroTable {
     }
 
     /// Removes the columnar copies of the table's files, whatever version of the files they are of, and returns how
-    /// many there were.
+    /// many there were. Their columns in memory are dropped, too.
     ///
     /// # Errors
     /// If no directory is set, or a copy cannot be removed.
     pub async fn remove_copies(&self, session: &dyn Session) -> Result<u64> {
         let directory = directory_of(self.format.options())?;
-        cache::remove_copies(&directory, &self.listed(session).await?)
+        let files = self.listed(session).await?;
+        if let Some(columns) = session.config().get_extension::<ColumnCache>() {
+            files.iter().for_each(|file| columns.remove(&file.name()));
+        }
+        cache::remove_copies(&directory, &files)
     }
 
     async fn listed(&self, session: &dyn Session) -> Result<Vec<ListedFile>> {
@@ -93,8 +102,40 @@ impl AvroTable {
         ))
     }
 
+    /// Finds the columns of these files that are in memory, for a scan, and attaches them.
+    pub(super) fn in_memory(
+        &self,
+        session: &dyn Session,
+        store: &dyn ObjectStore,
+        store_url: &ObjectStoreUrl,
+        files: &mut [PartitionedFile],
+    ) -> ScanColumns {
+        let headers = self.format.headers();
+        let options = headers.options();
+        let may_use = options.cache != CacheUse::Ignore && options.on_corrupt_block == OnCorruptBlock::Error;
+        let Some(cache) = session.config().get_extension::<ColumnCache>().filter(|_| may_use) else {
+            return ScanColumns::default();
+        };
+        let planned_at = cache.tick();
+        let mut planned = vec![];
+        for file in files.iter_mut().filter(|_| !cache.is_empty()) {
+            let name = file_name(store_url, &file.object_meta.location);
+            let known = if cache.has(&name) { headers.known(store, &file.object_meta) } else { None };
+            let Some(header) = known else { continue };
+            let identity = Identity::new(&file.object_meta, header.header.sync, header.schema.avro());
+            if let Some(columns) = cache.get(&name, &identity) {
+                file.extensions.insert_arc(Arc::clone(&columns));
+                planned.push((name, header, columns));
+            }
+        }
+        let (reader, pool) = (Arc::new(self.format.reader(&self.schema)), &session.runtime_env().memory_pool);
+        let n_tasks = session.config().target_partitions();
+        let loader = ColumnLoader::new(cache, Arc::clone(headers), reader, Arc::clone(pool), n_tasks, planned_at);
+        ScanColumns { n_files: files.len(), planned, loader: Some(Arc::new(loader)) }
+    }
+
     /// Finds the copies of these files for a scan, and attaches them. Also returns the blocks of each file: those of
-    /// its index, or the row groups of its copy.
+    /// its index, the row groups of its copy, or the groups of its columns in memory.
     pub(super) async fn copies(
         &self,
         session: &dyn Session,
@@ -112,7 +153,9 @@ impl AvroTable {
         let blocks = |(index, copy): (&Option<Arc<FileIndex>>, &Option<Arc<PlannedCopy>>)| {
             index.clone().or_else(|| copy.as_deref().map(index_of))
         };
-        let blocks = indexes.iter().zip(&copies).map(blocks).collect();
+        let blocks = indexes.iter().zip(&copies).map(blocks).zip(files.iter());
+        let in_memory = |file: &PartitionedFile| Some(Arc::clone(file.extensions.get_arc::<FileColumns>()?.index()));
+        let blocks = blocks.map(|(blocks, file)| blocks.or_else(|| in_memory(file))).collect();
         for (file, copy) in files.iter_mut().zip(copies) {
             if let Some(copy) = copy {
                 file.extensions.insert_arc(copy);

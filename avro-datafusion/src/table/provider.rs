@@ -386,9 +386,10 @@ impl AvroTable {
         let headers = self.format.headers();
         let indexes = index::indexes(headers, session.runtime_env(), &store, &store_url, &files).await?;
         #[cfg(feature = "cache")]
-        let (copies, known) = {
+        let (cached, known) = {
+            let in_memory = self.in_memory(session, store.as_ref(), &store_url, &mut files);
             let (copies, blocks) = self.copies(session, &store, &store_url, &mut files, &indexes, limit).await;
-            (copies, self.known(store.as_ref(), &files, &blocks, projection))
+            ((copies, in_memory), self.known(store.as_ref(), &files, &blocks, projection))
         };
         #[cfg(not(feature = "cache"))]
         let known = self.known(store.as_ref(), &files, &indexes, projection);
@@ -428,7 +429,7 @@ impl AvroTable {
         let reader = self.format.reader(&self.schema);
         let source = AvroSource::new(self.schema.clone(), Arc::clone(headers), reader);
         #[cfg(feature = "cache")]
-        let source = source.with_copies(copies);
+        let source = source.with_cached(cached.0, cached.1);
         let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(groups)
             .with_constraints(self.constraints.clone())

@@ -132,7 +132,11 @@ class Connection:
 
 
 def connect(
-    *, threads: int | None = None, memory_limit: int | None = None, batch_size: int | None = None
+    *,
+    threads: int | None = None,
+    memory_limit: int | None = None,
+    batch_size: int | None = None,
+    column_cache: int | None = None,
 ) -> Connection:
     """Opens a session of SQL.
 
@@ -140,8 +144,10 @@ def connect(
         threads: how many parts of a query run at the same time. Default: one for each CPU.
         memory_limit: bytes that a query may hold before it spills to disk or fails. Default: 80 % of the memory.
         batch_size: rows of a batch. Default: 8,192.
+        column_cache: bytes of decoded columns that stay in memory, of files that a second statement reads; 0 for none.
+            Default: a quarter of the memory limit.
     """
-    return Connection(_native.Connection(threads, memory_limit, batch_size))
+    return Connection(_native.Connection(threads, memory_limit, batch_size, column_cache))
 
 
 def sql(

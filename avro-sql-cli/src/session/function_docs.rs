@@ -24,7 +24,8 @@ type Documented = (String, Vec<String>, Option<Documentation>);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_are_documented() {
-    let resources = Resources { threads: 1, batch_rows: 8192, memory_bytes: None, read_only: false };
+    let resources =
+        Resources { threads: 1, batch_rows: 8192, memory_bytes: None, column_bytes: None, read_only: false };
     let session = Session::open(&resources, &AvroOptions::default(), &[]).await.unwrap();
     let page = page(&session).await;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/functions.md");

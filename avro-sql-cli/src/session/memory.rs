@@ -5,12 +5,20 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 /// The share in percent. The rest is for decoded blocks, the result and other programs.
 const SHARE_PERCENT: u64 = 80;
 
+/// Decoded columns may keep this part of the limit.
+const COLUMNS_DIVISOR: usize = 4;
+
 /// Returns the default limit in bytes; `None` if the operating system does not tell its memory.
 pub(crate) fn default_limit() -> Option<usize> {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(memory).ok()?;
     let container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
     share(system.total_memory(), container)
+}
+
+/// Returns how much of a memory limit decoded columns may keep for later statements.
+pub(crate) fn columns(limit: Option<usize>) -> usize {
+    limit.or_else(default_limit).unwrap_or_default() / COLUMNS_DIVISOR
 }
 
 /// Returns the share of the smaller of two sizes; 0 bytes are an unknown size.

@@ -1,7 +1,8 @@
-//! Strings and bytes inside records, lists and maps, copied out of the blocks they point into.
+//! Strings and bytes, copied out of the blocks they point into.
 //!
 //! Such a value is a view into the decompressed block. A batch of few rows that is sent to another process would take
-//! whole blocks along: Arrow's encoders compact views of columns, but not those inside of others.
+//! whole blocks along: Arrow's encoders compact views of columns, but not those inside of others. Columns that are kept
+//! in memory would keep all columns of their blocks.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, make_array};
@@ -29,19 +30,20 @@ fn has_views(data_type: &DataType) -> bool {
 /// Compacts the views inside other columns.
 pub(crate) fn compacted(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column =
-        |column: &ArrayRef| if column.data_type().is_nested() { array(column) } else { Ok(Arc::clone(column)) };
+        |column: &ArrayRef| if column.data_type().is_nested() { compact(column) } else { Ok(Arc::clone(column)) };
     let columns = batch.columns().iter().map(column).collect::<Result<_, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(batch.schema(), columns, &options)
 }
 
-fn array(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+/// Copies the strings and bytes of an array out of the blocks they point into.
+pub(crate) fn compact(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match values.data_type() {
         DataType::Utf8View => Ok(Arc::new(values.as_string_view().gc())),
         DataType::BinaryView => Ok(Arc::new(values.as_binary_view().gc())),
         data_type if has_views(data_type) => {
             let data = values.to_data();
-            let child = |child: &_| Ok(array(&make_array(Clone::clone(child)))?.to_data());
+            let child = |child: &_| Ok(compact(&make_array(Clone::clone(child)))?.to_data());
             let children = data.child_data().iter().map(child).collect::<Result<_, ArrowError>>()?;
             Ok(make_array(data.into_builder().child_data(children).build()?))
         }
