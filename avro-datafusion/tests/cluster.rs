@@ -5,12 +5,15 @@ mod support;
 #[path = "support/tables.rs"]
 mod tables;
 
-use avro_datafusion::cluster::{Channels, ClusterWorker, FixedWorkers, TlsFiles, enable_distributed, planner};
+use avro_datafusion::cluster::{
+    Channels, ClusterWorker, FixedWorkers, ScanProgress, TlsFiles, enable_distributed, planner, workers_progress,
+};
 use avro_datafusion::index::IndexOptions;
 use avro_datafusion::{AvroOptions, AvroSessionExt, OnCorruptBlock, ScanObserver, compat};
 use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_distributed::DistributedExt;
 use std::net::TcpListener;
@@ -49,7 +52,7 @@ fn local(is_exact: bool) -> SessionContext {
 /// A session that uses the workers for the tables of another.
 fn distributed(ctx: &SessionContext) -> SessionContext {
     let builder = SessionStateBuilder::new_from_existing(ctx.state());
-    let builder = builder.with_distributed_channel_resolver(Channels::new(None, TlsFiles::default()).unwrap());
+    let builder = Channels::new(None, TlsFiles::default()).unwrap().install(builder);
     let builder = builder.with_distributed_file_scan_config_bytes_per_partition(4096).unwrap();
     SessionContext::new_with_state(enable_distributed(builder, WORKERS.clone()).build())
 }
@@ -119,6 +122,39 @@ async fn sessions(path: &str, options: AvroOptions) -> (SessionContext, SessionC
     here.register_avro_table("t", path, options).await.unwrap();
     let there = distributed(&here);
     (here, there)
+}
+
+/// What workers have read for a plan.
+fn progress(plan: &Arc<dyn ExecutionPlan>) -> ScanProgress {
+    let below = plan.children().into_iter().map(progress);
+    below.chain(workers_progress(plan.as_ref())).fold(ScanProgress::default(), |sum, one| ScanProgress {
+        bytes: sum.bytes + one.bytes,
+        rows: sum.rows + one.rows,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn coordinator_knows_what_workers_have_read() {
+    let dir = Dir::new();
+    let path = write_files(&dir);
+    let (_, there) = sessions(&path, AvroOptions::default()).await;
+    // Long enough for several questions.
+    let sql = "SELECT count(*) FROM t a JOIN t b ON a.id % 3 = b.id % 3 WHERE md5(a.t || b.t) < 'a'";
+    let plan = there.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+    assert!(tasks(&planner::plan_text(&plan)) > 1);
+    assert_eq!(progress(&plan), ScanProgress::default());
+    let running = tokio::spawn(datafusion::physical_plan::collect(Arc::clone(&plan), there.task_ctx()));
+    let wait = async {
+        while progress(&plan).rows < 4000 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("all rows of a side are read");
+    let size = |file| std::fs::metadata(format!("{path}/k={file}/a.avro")).unwrap().len();
+    // Blocks at the ends of ranges are read twice.
+    let bytes = progress(&plan).bytes;
+    assert!(bytes >= (size(0) + size(1)) / 2 && bytes <= 8 * (size(0) + size(1)), "{bytes}");
+    running.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -13,17 +13,17 @@ use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::{config_datafusion_err, exec_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::TaskContext;
+use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_distributed::grpc::{BoxCloneSyncChannel, create_worker_client};
 use datafusion_distributed::{
-    ChannelResolver, CoordinatorToWorkerMsg, ExecuteTaskRequest, GetWorkerInfoRequest, GetWorkerInfoResponse,
-    SetPlanRequest, WorkerChannel, WorkerToCoordinatorMsg,
+    ChannelResolver, CoordinatorToWorkerMsg, DistributedExt, ExecuteTaskRequest, GetWorkerInfoRequest,
+    GetWorkerInfoResponse, SetPlanRequest, WorkerChannel, WorkerToCoordinatorMsg,
 };
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
@@ -80,6 +80,31 @@ impl Channels {
         let answer = tokio::time::timeout(CONNECT_TIMEOUT, client.get_worker_info(GetWorkerInfoRequest {})).await;
         let none = |_| lost(url, format!("no answer in {} seconds", CONNECT_TIMEOUT.as_secs()));
         Ok(answer.map_err(none)??.version)
+    }
+
+    /// Makes a session use these connections. Call [`enable_distributed`](super::enable_distributed) after it.
+    #[must_use]
+    pub fn install(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
+        let mut builder = builder.with_distributed_channel_resolver(self.clone());
+        builder.config().get_or_insert_default().set_extension(Arc::new(self.clone()));
+        builder
+    }
+
+    /// Returns the workers to which there are connections.
+    pub(super) fn urls(&self) -> Vec<Url> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Asks a worker for a path, with this header, and returns the headers of its answer; `None` if it does not answer.
+    pub(super) async fn ask(&self, url: &Url, path: &str, header: (HeaderName, HeaderValue)) -> Option<HeaderMap> {
+        let mut channel = Authorized { channel: self.channel(url).ok()?, token: self.0.token.clone() };
+        let mut request = Request::post(path).body(Body::empty()).ok()?;
+        request.headers_mut().insert(header.0, header.1);
+        let answer = async {
+            poll_fn(|context| channel.poll_ready(context)).await.ok()?;
+            channel.call(request).await.ok()
+        };
+        Some(tokio::time::timeout(CONNECT_TIMEOUT, answer).await.ok()??.headers().clone())
     }
 
     fn channel(&self, url: &Url) -> Result<Channel> {

@@ -1,5 +1,5 @@
-//! What stands before a worker's service: checks the token, refuses new work while the worker drains, counts, and moves
-//! the work to the threads of queries.
+//! What stands before a worker's service: checks the token, refuses new work while the worker drains, counts, says how
+//! far queries are, and moves the work to the threads of queries.
 //!
 //! It also closes a hole. A task that panics drops its end of a queue, and the reader of the queue takes that for the
 //! end of the rows. So an answer that ends after a panic in the process ends as an error.
@@ -24,6 +24,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::channel::Boxed;
+use super::progress::{self, RunningQueries};
 use super::settings::query_id;
 use super::transport::Token;
 
@@ -87,6 +88,7 @@ impl WorkerCounts {
 pub(super) struct GateLayer {
     pub(super) token: Option<Token>,
     pub(super) counts: Arc<WorkerCounts>,
+    pub(super) queries: Arc<RunningQueries>,
     /// The threads that compute.
     pub(super) threads: Handle,
     pub(super) log: Log,
@@ -124,7 +126,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let GateLayer { token, counts, threads, log } = &self.gate;
+        let GateLayer { token, counts, queries, threads, log } = &self.gate;
         let path = request.uri().path();
         let (is_task, is_rows) = (path == TASK, path == ROWS);
         let refusal = if token.as_ref().is_some_and(|token| !token.is(request.headers().get(AUTHORIZATION))) {
@@ -138,7 +140,13 @@ where
             counts.refused.fetch_add(1, Ordering::Relaxed);
             return Box::pin(async move { Ok(status.into_http()) });
         }
-        let running = is_task.then(|| RunningTask::start(counts, log, &request));
+        if path == progress::PATH {
+            let scans = queries.scans(query_id(request.headers()));
+            let mut answer = Status::ok("").into_http();
+            progress::write(scans.map(|scans| scans.progress()).unwrap_or_default(), answer.headers_mut());
+            return Box::pin(async move { Ok(answer) });
+        }
+        let running = is_task.then(|| RunningTask::start(counts, queries, log, &request));
         let panics = PANICS.load(Ordering::SeqCst);
         let counts = Arc::clone(counts);
         // The service that is ready is this one, not its clone.
@@ -158,23 +166,32 @@ where
 /// A task while it runs.
 struct RunningTask {
     counts: Arc<WorkerCounts>,
+    queries: Arc<RunningQueries>,
     log: Log,
     query: String,
     start: Instant,
 }
 
 impl RunningTask {
-    fn start(counts: &Arc<WorkerCounts>, log: &Log, request: &Request<Body>) -> RunningTask {
+    fn start(
+        counts: &Arc<WorkerCounts>,
+        queries: &Arc<RunningQueries>,
+        log: &Log,
+        request: &Request<Body>,
+    ) -> RunningTask {
         counts.tasks_running.fetch_add(1, Ordering::SeqCst);
         counts.tasks.fetch_add(1, Ordering::Relaxed);
         let query = query_id(request.headers()).to_owned();
         log(&format!("query {query}: a task starts"));
-        RunningTask { counts: Arc::clone(counts), log: Arc::clone(log), query, start: Instant::now() }
+        queries.start_task(&query);
+        let (counts, queries, log) = (Arc::clone(counts), Arc::clone(queries), Arc::clone(log));
+        RunningTask { counts, queries, log, query, start: Instant::now() }
     }
 }
 
 impl Drop for RunningTask {
     fn drop(&mut self) {
+        self.queries.end_task(&self.query);
         (self.log)(&format!("query {}: a task ended after {:.3} s", self.query, self.start.elapsed().as_secs_f64()));
         if self.counts.tasks_running.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.counts.idle.notify_waiters();

@@ -4,9 +4,10 @@ mod travel;
 mod single_row;
 mod tasks;
 mod small_builds;
-mod settings;
 mod transport;
 pub mod channel;
+mod progress;
+mod settings;
 mod gate;
 pub mod planner;
 pub mod worker;
@@ -16,9 +17,11 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion_distributed::{DistributedExt, WorkerQueryContext, WorkerResolver};
 use url::Url;
 
+pub use crate::diagnostics::query_scans::ScanProgress;
 pub use channel::{Channels, WorkerLost};
 pub use gate::WorkerCounts;
 pub use planner::SharedFiles;
+pub use settings::workers_progress;
 pub use transport::{TlsFiles, Token, is_loopback};
 pub use worker::ClusterWorker;
 
@@ -41,13 +44,11 @@ impl WorkerResolver for FixedWorkers {
 /// # use avro_datafusion::cluster::{Channels, FixedWorkers, TlsFiles, enable_distributed};
 /// # use datafusion::execution::SessionStateBuilder;
 /// # use datafusion::prelude::{SessionConfig, SessionContext};
-/// # use datafusion_distributed::DistributedExt;
 /// # fn tour() -> datafusion::error::Result<()> {
 /// let ctx = avro_datafusion::new_session(SessionConfig::new())?;
 /// let workers = FixedWorkers(vec!["http://10.0.0.1:8000".parse().unwrap(), "http://10.0.0.2:8000".parse().unwrap()]);
 ///
-/// let builder = SessionStateBuilder::new_from_existing(ctx.state());
-/// let builder = builder.with_distributed_channel_resolver(Channels::new(None, TlsFiles::default())?);
+/// let builder = Channels::new(None, TlsFiles::default())?.install(SessionStateBuilder::new_from_existing(ctx.state()));
 /// let ctx = SessionContext::new_with_state(enable_distributed(builder, workers).build());
 /// # Ok(())
 /// # }

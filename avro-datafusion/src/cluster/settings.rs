@@ -11,25 +11,28 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{internal_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
 };
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
+use futures::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::channel::Channels;
+use super::progress::{QUERY, WorkersProgress};
 use super::travel;
+use crate::diagnostics::query_scans::ScanProgress;
 
 /// The header with the settings, as `name=value&..`, percent-encoded.
 const SETTINGS: HeaderName = HeaderName::from_static("avro-sql-settings");
-
-/// The header with the name of the query.
-const QUERY: HeaderName = HeaderName::from_static("avro-sql-query");
 
 /// The header of a session whose SQL is exact.
 const EXACT: HeaderName = HeaderName::from_static("avro-sql-exact");
@@ -38,12 +41,20 @@ const EXACT: HeaderName = HeaderName::from_static("avro-sql-exact");
 #[derive(Debug)]
 pub(super) struct WithSettings {
     input: Arc<dyn ExecutionPlan>,
+    progress: Arc<WorkersProgress>,
 }
 
 impl WithSettings {
     pub(super) fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        WithSettings { input }
+        WithSettings { input, progress: Arc::default() }
     }
+}
+
+/// Returns what scans on workers have read for this node of a running plan; `None` if it does not send work to workers.
+///
+/// Workers are asked twice a second, if [`Channels::install`](super::Channels::install) set up the session.
+pub fn workers_progress(plan: &dyn ExecutionPlan) -> Option<ScanProgress> {
+    Some(plan.downcast_ref::<WithSettings>()?.progress.total())
 }
 
 impl DisplayAs for WithSettings {
@@ -76,7 +87,9 @@ impl ExecutionPlan for WithSettings {
         match children.pop() {
             // A plan around this one, as that of SUMMARIZE, is optimized, and its rules remove what joins partitions.
             Some(input) if children.is_empty() && partitions(&input) != partitions(&self.input) => Ok(self),
-            Some(input) if children.is_empty() => Ok(Arc::new(WithSettings { input })),
+            Some(input) if children.is_empty() => {
+                Ok(Arc::new(WithSettings { input, progress: Arc::clone(&self.progress) }))
+            }
             _ => internal_err!("{} has one child", self.name()),
         }
     }
@@ -85,7 +98,8 @@ impl ExecutionPlan for WithSettings {
         let mut config = context.session_config().clone();
         let mut headers = HeaderMap::new();
         headers.insert(SETTINGS, value(&changed(config.options()))?);
-        headers.insert(QUERY, value(&next_query())?);
+        let query = next_query();
+        headers.insert(QUERY, value(&query)?);
         if travel::is_exact(&config) {
             headers.insert(EXACT, HeaderValue::from_static("true"));
         }
@@ -100,7 +114,17 @@ impl ExecutionPlan for WithSettings {
             context.window_functions().clone(),
             context.runtime_env(),
         );
-        self.input.execute(partition, Arc::new(context))
+        let Some(channels) = context.session_config().get_extension::<Channels>() else {
+            return self.input.execute(partition, Arc::new(context));
+        };
+        let rows = self.input.execute(partition, Arc::new(context))?;
+        let watch = SpawnedTask::spawn(Arc::clone(&self.progress).watch(channels, query));
+        // The workers are asked as long as the rows are read.
+        let watched = rows.map(move |batch| {
+            let _ = &watch;
+            batch
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), watched)))
     }
 }
 

@@ -15,6 +15,8 @@ use tonic::transport::server::TcpIncoming;
 
 use super::channel::Channels;
 use super::gate::{self, GateLayer, Log, WorkerCounts};
+use super::progress::RunningQueries;
+use super::settings::query_id;
 use super::transport::{PING_INTERVAL, PING_TIMEOUT, TlsFiles, Token};
 
 /// Bytes that a worker sends ahead of their reader: with the protocol's 64 KiB, a fast network waits for windows.
@@ -95,12 +97,17 @@ impl ClusterWorker {
         gate::count_panics();
         let failed = |e: tonic::transport::Error| exec_datafusion_err!("the worker cannot listen: {e}");
         let channels = Channels::new(self.token.clone(), self.tls.clone())?;
-        let prepare = self.prepare;
+        let (prepare, queries) = (self.prepare, Arc::new(RunningQueries::default()));
+        let running = Arc::clone(&queries);
         let session = move |query: WorkerQueryContext| {
             let (channels, prepare) = (channels.clone(), Arc::clone(&prepare));
+            let scans = running.scans(query_id(&query.headers));
             async move {
                 let WorkerQueryContext { builder, headers } = query;
-                let builder = builder.with_distributed_channel_resolver(channels);
+                let mut builder = builder.with_distributed_channel_resolver(channels);
+                if let Some(scans) = scans {
+                    builder.config().get_or_insert_default().set_extension(scans);
+                }
                 let mut state = super::worker_session(WorkerQueryContext { builder, headers })?;
                 prepare(&mut state)?;
                 Ok(state)
@@ -117,7 +124,7 @@ impl ClusterWorker {
             server = server.tls_config(tls).map_err(failed)?;
         }
         let counts = Arc::clone(&self.counts);
-        let gate = GateLayer { token: self.token, counts: self.counts, threads: self.threads, log: self.log };
+        let gate = GateLayer { token: self.token, counts: self.counts, queries, threads: self.threads, log: self.log };
         listener.set_nonblocking(true)?;
         let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
         let stop = async move {

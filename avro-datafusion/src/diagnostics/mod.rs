@@ -2,3 +2,5 @@
 
 pub(crate) mod observer;
 pub(crate) mod metrics;
+#[cfg(feature = "proto")]
+pub(crate) mod query_scans;

@@ -4,6 +4,7 @@ use super::AvroCodec;
 use super::message::{AccessPlan, CallResult, FileState, Options, Order, Pair, Scan};
 use crate::block_index::{FileIndex, SortKey};
 use crate::diagnostics::observer::ScanObserver;
+use crate::diagnostics::query_scans::QueryScans;
 use crate::options::read::AvroOptions;
 use crate::scan::access_plan::BlockAccessPlan;
 use crate::scan::row_filter::Predicate;
@@ -167,6 +168,9 @@ pub(super) fn decode(
     let source =
         AvroSource { full_schema, order, batch_size, predicate, ..AvroSource::new(table_schema, headers, reader) };
     let source = source.with_memory_pool(Arc::clone(&ctx.runtime_env().memory_pool)).with_projection(&projection);
+    if let Some(scans) = ctx.session_config().get_extension::<QueryScans>() {
+        scans.add(source.metrics.clone());
+    }
     let mut config = parse_protobuf_file_scan_config(&base, &context, proto_converter, Arc::new(source))?;
     for expr in config.output_ordering.iter().flatten() {
         check_columns(&expr.expr, &columns)?;

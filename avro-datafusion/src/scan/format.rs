@@ -3,7 +3,7 @@
 use crate::error::file_error;
 use crate::listing::list::{ListedFile, Listing};
 use crate::listing::location::is_local;
-use crate::options::read::{AvroOptions, read_options};
+use crate::options::read::{AvroOptions, PartitionTypes, Partitions, read_options};
 use crate::scan::source::AvroSource;
 use crate::schema::header_cache::HeaderCache;
 use crate::schema::reader_schema::ReaderSchema;
@@ -130,18 +130,26 @@ impl AvroFormat {
         }
     }
 
-    /// Returns what the header of each file records about its partition columns. If `given`, their types are declared
-    /// and no header is read.
+    /// Returns what the header of each file records about its partition columns: `None` where no type of such a column
+    /// depends on it, since the types are declared (`given`), texts, or not asked for. With a reader schema, nothing else
+    /// needs the headers now, and one file of each directory is asked.
     pub(crate) async fn recorded(&self, listings: &[Listing<'_>], given: bool) -> Result<Vec<Option<String>>> {
+        let options = self.options();
+        let has_types =
+            !given && options.partitions != Partitions::Ignore && options.partition_types == PartitionTypes::Infer;
         let mut all = vec![];
         for listing in listings {
+            let mut directories = HashSet::new();
             for file in &listing.files {
-                let is_partitioned = !given && listing.below(file).iter().rev().skip(1).any(|name| name.contains('='));
-                all.push((is_partitioned, file.clone()));
+                let mut directory = listing.below(file);
+                directory.pop();
+                let is_partitioned = has_types && directory.iter().any(|name| name.contains('='));
+                let is_asked = is_partitioned && (options.reader_schema.is_none() || directories.insert(directory));
+                all.push((is_asked, file.clone()));
             }
         }
-        let recorded = stream::iter(all).map(|(is_partitioned, file)| async move {
-            if !is_partitioned {
+        let recorded = stream::iter(all).map(|(is_asked, file)| async move {
+            if !is_asked {
                 return Ok::<_, DataFusionError>(None);
             }
             let name = file.name();

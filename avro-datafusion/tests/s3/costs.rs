@@ -157,3 +157,28 @@ async fn wait_for_requests_under_way(server: &Server, expected: usize) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planning_with_reader_schema_reads_one_header_of_each_directory() {
+    let server = Server::start().await;
+    let rows = Rows { first: 1, blocks: 1, per_block: 10, pad: 10 };
+    for (day, file) in (0..3).flat_map(|day| (0..5).map(move |file| (day, file))) {
+        server.put(&format!("t/day={day}/{file}.avro"), rows.file()).await;
+    }
+    let schema = r#"reader_schema => '{"type":"record","name":"row","fields":[{"name":"id","type":"long"}]}'"#;
+    let cases = [
+        (schema.to_owned(), 3),
+        (format!("{schema}, partition_types => 'string'"), 0),
+        ("index => 'use'".to_owned(), 15),
+    ];
+    for (options, headers) in cases {
+        let ctx = session(&server, 2).await;
+        let sql = format!("SELECT id, day FROM read_avro('s3://bucket/t/', {options})");
+        let frame = ctx.sql(&sql).await.unwrap();
+        frame.clone().create_physical_plan().await.unwrap();
+        assert_eq!(cost(&server.requests()).0, headers, "{options}");
+        let found = numbers(&ctx, &format!("SELECT sum(id), count(day) FROM ({sql})")).await.unwrap();
+        assert_eq!(found, [825, 150], "{options}");
+        server.requests();
+    }
+}

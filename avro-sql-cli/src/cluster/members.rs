@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use avro_datafusion::cluster::{Channels, SharedFiles, TlsFiles, Token, WorkerLost, channel, enable_distributed};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
-use datafusion_distributed::{DistributedExt, WorkerResolver};
+use datafusion_distributed::WorkerResolver;
 use futures::future::join_all;
 use url::Url;
 
@@ -132,8 +132,7 @@ impl Cluster {
     pub(crate) fn enable(&self, context: &SessionContext) -> Result<()> {
         // The planner splits work only if it counts on several threads.
         let threads = answering(&self.members).map(|(_, threads)| threads).max().unwrap_or(1).max(2);
-        let mut builder = SessionStateBuilder::new_from_existing(context.state())
-            .with_distributed_channel_resolver(self.channels.clone());
+        let mut builder = self.channels.install(SessionStateBuilder::new_from_existing(context.state()));
         let config = builder.config().get_or_insert_default();
         config.options_mut().execution.target_partitions = threads;
         if self.options.shared_files {

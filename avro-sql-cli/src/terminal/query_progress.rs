@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "cluster")]
+use avro_datafusion::cluster::workers_progress;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
@@ -26,6 +28,11 @@ impl Meter for PlanMeter {
         // Plans may be deep, so the walk uses a list instead of recursion.
         let mut rest: Vec<_> = plan.into_iter().collect();
         while let Some(plan) = rest.pop() {
+            #[cfg(feature = "cluster")]
+            if let Some(read) = workers_progress(plan.as_ref()) {
+                reading.bytes += read.bytes;
+                reading.rows += read.rows;
+            }
             let children = plan.children();
             if children.is_empty() {
                 add(plan.as_ref(), &mut reading);
