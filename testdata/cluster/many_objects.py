@@ -1,17 +1,22 @@
 """Plans a query over very many objects of an S3 bucket, which a small server here pretends to have.
 
-usage: many_objects.py AVRO_SQL FILE.avro [--objects 100000] [--sql "EXPLAIN SELECT count(*) FROM 's3://bucket/t/'"] [OPTION..]
+usage: many_objects.py AVRO_SQL FILE.avro [--objects 100000] [--workers 0] [--sql "EXPLAIN SELECT count(*) FROM 's3://bucket/t/'"] [OPTION..]
 
 Every object has the bytes of FILE.avro. Prints the requests, the seconds and the peak memory of AVRO_SQL. Further options
-go to AVRO_SQL."""
+go to AVRO_SQL.
+
+With --workers, so many addresses of this machine are workers: one process answers at all of them, behind a proxy that counts
+the bytes that are sent to it."""
 
 import argparse
 import asyncio
 import collections
 import os
 import resource
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -97,11 +102,49 @@ def response(status, body, fields={}):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+class Workers:
+    """One worker behind many loopback addresses (127.1.0.1 and so on), and what is sent to it."""
+
+    def __init__(self, program, count, loop, environment):
+        self.sent = 0
+        listener = asyncio.run_coroutine_threadsafe(asyncio.start_server(self.connection, "0.0.0.0", 0), loop).result()
+        port = listener.sockets[0].getsockname()[1]
+        # A free port, most likely.
+        self.behind = port + 1 if port < 65_000 else port - 1
+        command = [program, "worker", "--listen", f"127.0.0.1:{self.behind}", "--quiet"]
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        self.file = tempfile.NamedTemporaryFile("w", suffix=".txt")
+        self.file.write("".join(f"127.1.{n >> 8}.{n & 255}:{port}\n" for n in range(1, count + 1)))
+        self.file.flush()
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.behind)).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+
+    async def connection(self, reader, writer):
+        there, here = await asyncio.open_connection("127.0.0.1", self.behind)
+
+        async def pump(source, sink, counts):
+            try:
+                while data := await source.read(1 << 16):
+                    self.sent += len(data) if counts else 0
+                    sink.write(data)
+                    await sink.drain()
+            except ConnectionError:
+                pass
+            sink.close()
+
+        await asyncio.gather(pump(reader, here, True), pump(there, writer, False))
+
+
 def main():
     arguments = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1].removeprefix("usage: "))
     arguments.add_argument("program")
     arguments.add_argument("file")
     arguments.add_argument("--objects", type=int, default=100_000)
+    arguments.add_argument("--workers", type=int, default=0)
     arguments.add_argument("--sql", default="EXPLAIN SELECT count(*) FROM 's3://bucket/t/'")
     options, more = arguments.parse_known_args()
     with open(options.file, "rb") as file:
@@ -113,16 +156,23 @@ def main():
         "AWS_SECRET_ACCESS_KEY": "x",
         "AWS_REGION": "us-east-1",
     }
+    workers = None
+    if options.workers:
+        workers = Workers(options.program, options.workers, server.loop, environment)
+        more += ["--workers-file", workers.file.name]
     started = time.perf_counter()
     command = [options.program, "--no-progress", *more, "-c", options.sql]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - started
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    if workers:
+        workers.process.kill()
     if done.returncode:
         sys.exit(done.stderr)
     print(done.stdout[:2000])
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     requests = ", ".join(f"{count} {name}" for name, count in sorted(server.requests.items()))
-    print(f"{options.objects} objects: {seconds:.2f} s, {memory:.0f} MiB, {requests}")
+    sent = f", {workers.sent / 1e6:.2f} MB sent to {options.workers} workers" if workers else ""
+    print(f"{options.objects} objects: {seconds:.2f} s, {memory:.0f} MiB, {requests}{sent}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ impl WorkerResolver for FixedWorkers {
 /// let ctx = avro_datafusion::new_session(SessionConfig::new())?;
 /// let workers = FixedWorkers(vec!["http://10.0.0.1:8000".parse().unwrap(), "http://10.0.0.2:8000".parse().unwrap()]);
 ///
-/// let builder = Channels::new(None, TlsFiles::default())?.install(SessionStateBuilder::new_from_existing(ctx.state()));
+/// let builder = SessionStateBuilder::new_from_existing(ctx.state());
+/// let builder = Channels::new(None, TlsFiles::default())?.install(builder);
 /// let ctx = SessionContext::new_with_state(enable_distributed(builder, workers).build());
 /// # Ok(())
 /// # }

@@ -1,4 +1,5 @@
-//! The progress of queries on workers: a worker counts what the scans of each query have read, and the coordinator asks.
+//! The progress of queries on workers: a worker counts what the scans of each query have read, and the coordinator
+//! asks for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -131,8 +131,8 @@ impl AvroFormat {
     }
 
     /// Returns what the header of each file records about its partition columns: `None` where no type of such a column
-    /// depends on it, since the types are declared (`given`), texts, or not asked for. With a reader schema, nothing else
-    /// needs the headers now, and one file of each directory is asked.
+    /// depends on it, since the types are declared (`given`), texts, or not asked for. With a reader schema, nothing
+    /// else needs the headers now, and one file of each directory is asked.
     pub(crate) async fn recorded(&self, listings: &[Listing<'_>], given: bool) -> Result<Vec<Option<String>>> {
         let options = self.options();
         let has_types =
