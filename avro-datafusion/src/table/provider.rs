@@ -187,9 +187,20 @@ impl AvroTable {
                 None => vec![true; files.len()],
             };
             let kept = files.into_iter().zip(values).zip(keep).filter(|(_, keep)| *keep);
+            // Files of one directory share their statistics: those of all columns are kilobytes.
+            let mut of_directory: Option<PartitionedFile> = None;
             let kept = kept.map(|((file, values), _)| {
-                let file = PartitionedFile::new_from_meta(file.object).with_partition_values(values);
-                file.with_statistics(Arc::clone(&unknown))
+                let file = PartitionedFile::new_from_meta(file.object);
+                match &of_directory {
+                    Some(other) if other.partition_values == values => {
+                        PartitionedFile { partition_values: values, statistics: other.statistics.clone(), ..file }
+                    }
+                    _ => {
+                        let file = file.with_partition_values(values).with_statistics(Arc::clone(&unknown));
+                        of_directory = Some(file.clone());
+                        file
+                    }
+                }
             });
             let store = location.store();
             match stores.iter_mut().find(|(other, _)| *other == store) {
