@@ -11,6 +11,7 @@ the bytes that are sent to it."""
 import argparse
 import asyncio
 import collections
+import functools
 import os
 import resource
 import socket
@@ -72,13 +73,18 @@ class Server:
         fields["Content-Range"] = f"bytes {start}-{end}/{len(self.data)}"
         return response(206, self.data[start : end + 1], fields)
 
-    def page(self, parameters):
-        """A page of a listing, of the objects below a prefix or of the directories in it."""
-        prefix, delimiter = (parameters.get(name, [""])[0] for name in ("prefix", "delimiter"))
+    @functools.cache
+    def below(self, prefix, delimiter):
         keys = [key for key in self.keys if key.startswith(prefix)]
         if delimiter:
             directories = {key[: key.index("/", len(prefix)) + 1] for key in keys if "/" in key[len(prefix) :]}
             keys = sorted(directories) + [key for key in keys if "/" not in key[len(prefix) :]]
+        return keys
+
+    def page(self, parameters):
+        """A page of a listing, of the objects below a prefix or of the directories in it."""
+        prefix, delimiter = (parameters.get(name, [""])[0] for name in ("prefix", "delimiter"))
+        keys = self.below(prefix, delimiter)
         first = int(parameters.get("continuation-token", ["0"])[0])
         page = keys[first : first + PAGE]
         entries = "".join(
