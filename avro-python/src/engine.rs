@@ -35,6 +35,14 @@ pub(crate) struct Engine {
 
 static ENGINE: Mutex<Option<Arc<Engine>>> = Mutex::new(None);
 
+/// Returns the settings of the sessions that scans and writes use. They keep no columns in memory: Python has the rows
+/// that it reads, and what is behind a file object may change unseen.
+pub(crate) fn scan_settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.column_bytes = Some(0);
+    settings
+}
+
 impl Engine {
     /// Returns the engine of this process; a forked process gets a new one.
     pub(crate) fn get(py: Python<'_>) -> PyResult<Arc<Engine>> {
@@ -49,7 +57,7 @@ impl Engine {
         let mut threads = Builder::new_multi_thread();
         threads.thread_name("avro-sql").thread_stack_size(STACK_BYTES).enable_all();
         let runtime = threads.build().map_err(|e| failed(Class::Io, format!("cannot start threads: {e}")))?;
-        let session = Arc::new(SqlSession::open(Settings::default(), &AvroOptions::default())?);
+        let session = Arc::new(SqlSession::open(scan_settings(), &AvroOptions::default())?);
         let engine = Arc::new(Engine { pid: std::process::id(), runtime, session });
         // Threads of the parent cannot be joined, so its engine is never dropped here.
         mem::forget(slot.replace(Arc::clone(&engine)));

@@ -1,7 +1,7 @@
 //! Avro files as an object that may be read again and again.
 
 use crate::batches::{Columns, Stream};
-use crate::engine::{Engine, failed};
+use crate::engine::{Engine, failed, scan_settings};
 use crate::error::raise;
 use crate::foreign::{Functions, table_capsule};
 use crate::notes::Notes;
@@ -13,7 +13,7 @@ use crate::statement::Selection;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use avro_datafusion::{AvroOptions, AvroTable, ScanObserver, StoredFile, Strings, configure_stores};
-use avro_sql_cli::embed::{Class, Run, Settings, SqlFailure, SqlSession};
+use avro_sql_cli::embed::{Class, Run, SqlFailure, SqlSession};
 use datafusion::common::TableReference;
 use datafusion::datasource::TableProvider;
 use datafusion::datasource::listing::ListingTableUrl;
@@ -126,7 +126,7 @@ impl Source {
                 false => Arc::clone(&shared.session),
                 // The options are those of a bucket for a whole session, so they get a session of their own.
                 true => {
-                    let session = SqlSession::open(Settings::default(), &AvroOptions::default())?;
+                    let session = SqlSession::open(scan_settings(), &AvroOptions::default())?;
                     configure_stores(&session.context().runtime_env(), &paths, &storage_options)?;
                     Arc::new(session)
                 }

@@ -1,10 +1,11 @@
 //! `CREATE EXTERNAL TABLE .. STORED AS AVRO` in the Python package `datafusion`.
 
+use crate::engine::scan_settings;
 use crate::query_table::QueryTable;
 use crate::registered::Registered;
 use async_trait::async_trait;
 use avro_datafusion::{AvroOptions, AvroTableFactory};
-use avro_sql_cli::embed::{Run, Settings, SqlFailure, SqlSession};
+use avro_sql_cli::embed::{Run, SqlFailure, SqlSession};
 use datafusion::catalog::{Session, TableProviderFactory};
 use datafusion::common::exec_datafusion_err;
 use datafusion::datasource::TableProvider;
@@ -42,7 +43,7 @@ impl TableProviderFactory for Factory {
         let (statement, threads, guard) = (statement.clone(), self.threads.clone(), Arc::clone(&self.guard));
         let made = self.threads.spawn(async move {
             // Options of object stores hold for a whole session, so each table has its own.
-            let session = Arc::new(SqlSession::open(Settings::default(), &AvroOptions::default())?);
+            let session = Arc::new(SqlSession::open(scan_settings(), &AvroOptions::default())?);
             let table = AvroTableFactory::default().create(&session.context().state(), &statement).await?;
             let table = Registered::new(&session, table)?;
             let query = session.query(&format!("SELECT * FROM {}", table.name()), &Run::default()).await?;

@@ -1,6 +1,6 @@
 //! Writing: rows of any object with `__arrow_c_stream__` become Avro files, all of them or none.
 
-use crate::engine::{Engine, failed};
+use crate::engine::{Engine, failed, scan_settings};
 use crate::error::raise;
 use crate::ffi::capsule::stream_of;
 use crate::ffi::import::StreamReader;
@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_schema::SchemaRef;
 use avro_datafusion::{AvroOptions, configure_stores};
-use avro_sql_cli::embed::{Class, Run, Settings, SqlSession};
+use avro_sql_cli::embed::{Class, Run, SqlSession};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -88,7 +88,7 @@ pub(crate) fn write(
     let incoming = Incoming { schema: Arc::clone(&schema), reader: Mutex::new(Some(reader)) };
     let table = StreamingTable::try_new(schema, vec![Arc::new(incoming)]).map_err(|e| raise(py, e))?;
     engine.run(py, async move {
-        let session = SqlSession::open(Settings::default(), &AvroOptions::default())?;
+        let session = SqlSession::open(scan_settings(), &AvroOptions::default())?;
         configure_stores(&session.context().runtime_env(), &[path], &storage_options)?;
         session.context().register_table(TABLE, Arc::new(table))?;
         let mut answer = session.start(&sql, &Run::default()).await?;

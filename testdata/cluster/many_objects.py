@@ -5,8 +5,8 @@ usage: many_objects.py AVRO_SQL FILE.avro [--objects 100000] [--workers 0] [--sq
 Every object has the bytes of FILE.avro. Prints the requests, the seconds and the peak memory of AVRO_SQL. Further options
 go to AVRO_SQL.
 
-With --workers, so many addresses of this machine are workers: one process answers at all of them, behind a proxy that counts
-the bytes that are sent to it."""
+With --workers N, AVRO_SQL gets N loopback addresses as its workers. One worker process answers at all of them, behind a proxy
+that counts the bytes sent to it."""
 
 import argparse
 import asyncio
@@ -115,8 +115,8 @@ class Workers:
         self.sent = 0
         listener = asyncio.run_coroutine_threadsafe(asyncio.start_server(self.connection, "0.0.0.0", 0), loop).result()
         port = listener.sockets[0].getsockname()[1]
-        # A free port, most likely.
-        self.behind = port + 1 if port < 65_000 else port - 1
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.behind = free.getsockname()[1]
         command = [program, "worker", "--listen", f"127.0.0.1:{self.behind}", "--quiet"]
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         self.file = tempfile.NamedTemporaryFile("w", suffix=".txt")
@@ -127,6 +127,8 @@ class Workers:
                 socket.create_connection(("127.0.0.1", self.behind)).close()
                 return
             except ConnectionRefusedError:
+                if self.process.poll() is not None:
+                    sys.exit(f"the worker ended with code {self.process.returncode}")
                 time.sleep(0.05)
 
     async def connection(self, reader, writer):

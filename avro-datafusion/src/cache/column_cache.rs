@@ -59,9 +59,13 @@ impl ColumnCache {
         Arc::new(ColumnCache { max_bytes, state: Mutex::default() })
     }
 
-    /// Returns this configuration with the cache, for sessions that use it.
+    /// Returns this configuration with the cache, for sessions that use it. A cache of 0 bytes is not used: its scans
+    /// would decode columns in vain.
     pub fn install(self: &Arc<Self>, config: SessionConfig) -> SessionConfig {
-        config.with_extension(Arc::clone(self))
+        match self.max_bytes {
+            0 => config,
+            _ => config.with_extension(Arc::clone(self)),
+        }
     }
 
     /// Returns a memory pool that drops columns before it refuses memory to an operator. Columns that a running query

@@ -5,7 +5,7 @@ use super::columns::{FileColumns, GroupColumns, GroupValues};
 use super::copy::FileCopy;
 use super::groups::{GroupCuts, GroupRows};
 use super::keys::keyed_columns;
-use super::lookup::{PlannedCopy, describe_files};
+use super::lookup::{OncePerFile, PlannedCopy, describe_files};
 use super::parts::{BATCH_SIZE, FileJob, Part, PartSink};
 use crate::block_index::format::Identity;
 use crate::compact::compact;
@@ -26,20 +26,16 @@ use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::metrics::Count;
 use futures::{Stream, StreamExt, stream};
-use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Rows from which on a group ends with its block.
 const GROUP_ROWS: usize = 1 << 16;
 
-/// The columns of a file once they are decoded; `None` if they are not kept.
-type LoadedOnce = OnceCell<Option<Arc<FileColumns>>>;
 /// Groups of rows in the order of the file; `None` if the file must be read as one.
 type GroupStream<'a> = Pin<Box<dyn Stream<Item = Result<Option<Vec<GroupColumns>>>> + Send + 'a>>;
 
@@ -52,7 +48,7 @@ pub(crate) struct ColumnLoader {
     n_tasks: usize,
     /// When the scan was planned, by the clock of the cache.
     pub(crate) planned: u64,
-    files: Mutex<HashMap<Path, Arc<LoadedOnce>>>,
+    files: OncePerFile<Arc<FileColumns>>,
     /// Whether there was no room for a file.
     is_full: AtomicBool,
 }
@@ -99,8 +95,9 @@ impl std::fmt::Debug for ScanColumns {
 enum NotKept {
     /// The file must be read as one.
     ReadWhole,
-    /// They do not fit, or have no keys.
+    /// They do not fit.
     NoRoom,
+    /// The file cannot be read, or a column has no key.
     Failed,
 }
 
@@ -143,10 +140,6 @@ impl ColumnLoader {
         copy: Option<&PlannedCopy>,
         wanted: DecodeColumns,
     ) -> Option<Arc<FileColumns>> {
-        let cell = {
-            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(files.entry(file.object.location.clone()).or_default())
-        };
         let name = file.name();
         let load = || async {
             let may_decode = self.cache.ask(&name, self.planned) || self.headers.options().cache == CacheUse::Memory;
@@ -157,7 +150,7 @@ impl ColumnLoader {
             let _only = loading.lock().await;
             self.load(Load { file, name: &name, header, copy, columns: wanted }, may_decode).await
         };
-        cell.get_or_init(load).await.clone()
+        self.files.get(&file.object.location, load).await
     }
 
     async fn load(&self, mut load: Load<'_>, may_decode: bool) -> Option<Arc<FileColumns>> {

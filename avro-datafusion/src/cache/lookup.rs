@@ -154,18 +154,38 @@ pub(super) fn describe_files(used: Vec<&str>, n_files: usize) -> Option<String> 
     })
 }
 
-/// The copy of a file once it is made; `None` if there can be no copy.
-type MadeOnce = OnceCell<Option<Arc<FileCopy>>>;
+/// What a scan makes once for each of its files; `None` if it cannot be made.
+pub(super) struct OncePerFile<T>(Mutex<HashMap<Path, Arc<OnceCell<Option<T>>>>>);
+
+impl<T> Default for OncePerFile<T> {
+    fn default() -> Self {
+        OncePerFile(Mutex::default())
+    }
+}
+
+impl<T: Clone> OncePerFile<T> {
+    /// Returns what belongs to a file. The first caller makes it, others wait.
+    pub(super) async fn get<F>(&self, file: &Path, make: impl FnOnce() -> F) -> Option<T>
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let cell = {
+            let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(files.entry(file.clone()).or_default())
+        };
+        cell.get_or_init(make).await.clone()
+    }
+}
 
 /// Makes the copies of files that a scan reads whole, each once.
 pub(crate) struct AutoCopies {
     maker: CopyMaker,
-    files: Mutex<HashMap<Path, Arc<MadeOnce>>>,
+    files: OncePerFile<Arc<FileCopy>>,
 }
 
 impl AutoCopies {
     pub(crate) fn new(maker: CopyMaker) -> AutoCopies {
-        AutoCopies { maker, files: Mutex::default() }
+        AutoCopies { maker, files: OncePerFile::default() }
     }
 
     /// Returns the copy of a file with these columns. The first caller makes it, others wait. If it cannot be written,
@@ -177,10 +197,6 @@ impl AutoCopies {
         columns: &[FieldRef],
         options: &AvroOptions,
     ) -> Option<Arc<PlannedCopy>> {
-        let cell = {
-            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(files.entry(file.object.location.clone()).or_default())
-        };
         let make = || async {
             match self.maker.make(&file, columns, false).await {
                 Ok(Made { copy, .. }) => copy,
@@ -192,7 +208,7 @@ impl AutoCopies {
                 Err(MakeError::File(_)) => None,
             }
         };
-        let copy = cell.get_or_init(make).await.clone()?;
+        let copy = self.files.get(&file.object.location, make).await?;
         Some(Arc::new(PlannedCopy { copy, header: Arc::clone(header) }))
     }
 }

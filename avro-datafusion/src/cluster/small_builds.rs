@@ -151,7 +151,7 @@ fn filtered(plan: &Arc<dyn ExecutionPlan>, values: &KeyValues) -> Result<Arc<dyn
                     Some(values) if values.is_empty() => more.push(lit(false)),
                     Some(values) => {
                         let list = values.iter().cloned().map(lit).collect();
-                        // Without a list of the column's type, there is no filter; the join needs none.
+                        // Values that cannot have the column's type make no filter. The join is right without it.
                         more.extend(in_list(column, list, &false, schema).ok());
                     }
                     None => {}

@@ -2,5 +2,5 @@
 
 pub(crate) mod observer;
 pub(crate) mod metrics;
-#[cfg(feature = "proto")]
+#[cfg(feature = "cluster")]
 pub(crate) mod query_scans;

@@ -23,7 +23,6 @@ impl QueryScans {
     }
 
     /// Returns what the scans have read so far.
-    #[cfg(feature = "cluster")]
     pub(crate) fn progress(&self) -> ScanProgress {
         let scans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut progress = ScanProgress::default();

@@ -4,6 +4,7 @@ use super::AvroCodec;
 use super::message::{AccessPlan, CallResult, FileState, Options, Order, Pair, Scan};
 use crate::block_index::{FileIndex, SortKey};
 use crate::diagnostics::observer::ScanObserver;
+#[cfg(feature = "cluster")]
 use crate::diagnostics::query_scans::QueryScans;
 use crate::options::read::AvroOptions;
 use crate::scan::access_plan::BlockAccessPlan;
@@ -168,6 +169,7 @@ pub(super) fn decode(
     let source =
         AvroSource { full_schema, order, batch_size, predicate, ..AvroSource::new(table_schema, headers, reader) };
     let source = source.with_memory_pool(Arc::clone(&ctx.runtime_env().memory_pool)).with_projection(&projection);
+    #[cfg(feature = "cluster")]
     if let Some(scans) = ctx.session_config().get_extension::<QueryScans>() {
         scans.add(source.metrics.clone());
     }

@@ -22,9 +22,9 @@ use std::sync::Arc;
 pub(crate) struct ColumnRows {
     /// Path or URL of the file, for errors.
     pub(crate) name: String,
-    pub(crate) columns: Vec<Arc<CachedColumn>>,
+    pub(crate) columns: ColumnSet,
     /// The filter, if there is one, and its columns.
-    pub(crate) filter: Option<(BatchFilter, Vec<Arc<CachedColumn>>)>,
+    pub(crate) filter: Option<(BatchFilter, ColumnSet)>,
     /// The groups that are read.
     pub(crate) schedule: BlockSchedule,
     /// The rows of each group.
@@ -36,6 +36,12 @@ pub(crate) struct ColumnRows {
     /// Combines the small batches that a filter leaves.
     pub(crate) coalescer: Option<BatchCoalescer>,
     pub(crate) metrics: ScanMetrics,
+}
+
+/// Columns, and the schema of their batches.
+pub(crate) struct ColumnSet {
+    columns: Vec<Arc<CachedColumn>>,
+    schema: SchemaRef,
 }
 
 /// Where the stream is.
@@ -86,9 +92,11 @@ impl ColumnRows {
                 tokio::task::yield_now().await;
                 continue;
             };
-            let metrics = self.metrics.clone();
-            let _time = metrics.time_decoding.timer();
-            let Some(batch) = self.read(group, rows)? else { continue };
+            let time = self.metrics.time_decoding.clone();
+            let timer = time.timer();
+            let batch = self.read(group, rows)?;
+            timer.done();
+            let Some(batch) = batch else { continue };
             if let Some(limit) = &mut self.limit {
                 *limit = limit.saturating_sub(batch.num_rows());
                 place.ended = *limit == 0;
@@ -127,7 +135,7 @@ impl ColumnRows {
         let mask = match &mut self.filter {
             Some((filter, columns)) => match filter.selects_all() {
                 false => {
-                    let batch = batch(columns, group, &rows, Ok, rows.len());
+                    let batch = columns.batch(group, &rows, Ok, rows.len());
                     let batch = batch.map_err(|e| file_error(e.into(), name))?;
                     Some(filter.select(&batch).map_err(|e| file_error(ErrorKind::Filter(e).into(), name))?)
                 }
@@ -138,14 +146,15 @@ impl ColumnRows {
         let batch = match mask {
             Some(mask) => match mask.true_count() {
                 0 => return Ok(None),
-                n if n == rows.len() => batch(&self.columns, group, &rows, Ok, n),
+                n if n == rows.len() => self.columns.batch(group, &rows, Ok, n),
                 n => {
                     let selected = FilterBuilder::new(&mask);
-                    let selected = if self.columns.len() > 1 { selected.optimize() } else { selected }.build();
-                    batch(&self.columns, group, &rows, |values| selected.filter(&values), n)
+                    let selected =
+                        if self.columns.columns().len() > 1 { selected.optimize() } else { selected }.build();
+                    self.columns.batch(group, &rows, |values| selected.filter(&values), n)
                 }
             },
-            None => batch(&self.columns, group, &rows, Ok, rows.len()),
+            None => self.columns.batch(group, &rows, Ok, rows.len()),
         };
         let batch = batch.and_then(|batch| self.adapter.adapt(&batch)).map_err(|e| match e {
             // A value does not fit the declared column.
@@ -156,26 +165,37 @@ impl ColumnRows {
     }
 }
 
-/// Returns rows of columns as a batch.
-fn batch(
-    columns: &[Arc<CachedColumn>],
-    group: usize,
-    rows: &Range<usize>,
-    select: impl Fn(ArrayRef) -> Result<ArrayRef, ArrowError>,
-    n_selected: usize,
-) -> Result<RecordBatch, ArrowError> {
-    let values = |column: &Arc<CachedColumn>| {
-        let values = column.groups.get(group).filter(|values| rows.end <= values.len());
-        let values =
-            values.ok_or_else(|| ArrowError::ComputeError("internal error: rows that are not there".into()))?;
-        select(values.slice(rows.start, rows.len()))
-    };
-    let values = columns.iter().map(values).collect::<Result<_, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(n_selected));
-    RecordBatch::try_new_with_options(schema(columns), values, &options)
-}
+impl ColumnSet {
+    pub(crate) fn new(columns: Vec<Arc<CachedColumn>>) -> ColumnSet {
+        let fields: Vec<_> = columns.iter().map(|column| Arc::clone(&column.field)).collect();
+        ColumnSet { columns, schema: Arc::new(Schema::new(fields)) }
+    }
 
-/// Returns the schema of batches of these columns.
-pub(crate) fn schema(columns: &[Arc<CachedColumn>]) -> SchemaRef {
-    Arc::new(Schema::new(columns.iter().map(|column| Arc::clone(&column.field)).collect::<Vec<_>>()))
+    /// Returns the columns.
+    pub(crate) fn columns(&self) -> &[Arc<CachedColumn>] {
+        &self.columns
+    }
+
+    /// Returns the schema of batches of these columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Returns rows as a batch, of which `select` takes `n_selected`.
+    fn batch(
+        &self,
+        group: usize,
+        rows: &Range<usize>,
+        select: impl Fn(ArrayRef) -> Result<ArrayRef, ArrowError>,
+        n_selected: usize,
+    ) -> Result<RecordBatch, ArrowError> {
+        let values = |column: &Arc<CachedColumn>| {
+            let values = column.groups.get(group).filter(|values| rows.end <= values.len());
+            let missing = || ArrowError::ComputeError("internal error: rows that are not there".into());
+            select(values.ok_or_else(missing)?.slice(rows.start, rows.len()))
+        };
+        let values = self.columns.iter().map(values).collect::<Result<_, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(n_selected));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), values, &options)
+    }
 }

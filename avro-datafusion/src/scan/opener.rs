@@ -2,7 +2,7 @@
 
 use crate::block_index::{BlockSchedule, FileIndex, Pruner, SortKey};
 #[cfg(feature = "cache")]
-use crate::cache::{AutoCopies, CachedColumn, ColumnLoader, CopyColumns, FileColumns, OpenCopy, PlannedCopy};
+use crate::cache::{AutoCopies, ColumnLoader, CopyColumns, FileColumns, OpenCopy, PlannedCopy};
 use crate::compact::has_nested_views;
 use crate::diagnostics::metrics::ScanMetrics;
 use crate::error::file_error;
@@ -13,7 +13,7 @@ use crate::listing::location::{file_name, is_local};
 use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;
 #[cfg(feature = "cache")]
-use crate::scan::column_rows::{self, ColumnRows};
+use crate::scan::column_rows::{ColumnRows, ColumnSet};
 #[cfg(feature = "cache")]
 use crate::scan::copy_rows::{self, CopyRows};
 use crate::scan::row_filter::{Predicate, ScanPredicate};
@@ -128,9 +128,9 @@ struct FoundCopy {
 #[cfg(feature = "cache")]
 struct FoundColumns {
     file: Arc<FileColumns>,
-    output: Vec<Arc<CachedColumn>>,
+    output: ColumnSet,
     /// The columns of the filter.
-    filter: Option<Vec<Arc<CachedColumn>>>,
+    filter: Option<ColumnSet>,
 }
 
 impl AvroOpener {
@@ -232,14 +232,15 @@ impl AvroOpener {
         let (schema, options) = (&loaded.header.schema, self.headers.options());
         let of_scan = |found: Arc<FileColumns>| {
             let columns = |decoded: &DecodeColumns, program: &Schema| {
-                found.of_scan(schema, &self.reader, options, decoded, program)
+                found.of_scan(schema, &self.reader, options, decoded, program).map(ColumnSet::new)
             };
             let output = columns(&self.columns, compiled.program.arrow_schema())?;
             let filter = match &compiled.filter {
                 Some((filter, program)) => Some(columns(&filter.decoded, program.arrow_schema())?),
                 None => None,
             };
-            output.iter().chain(filter.iter().flatten()).for_each(|column| column.touch(loader.planned));
+            let used = [&output].into_iter().chain(&filter).flat_map(ColumnSet::columns);
+            used.for_each(|column| column.touch(loader.planned));
             Some(FoundColumns { file: Arc::clone(&found), output, filter })
         };
         if let Some(found) = file.extensions.get_arc::<FileColumns>().and_then(of_scan) {
@@ -281,12 +282,11 @@ impl AvroOpener {
         let group_rows =
             index.rows().values().iter().map(|&rows| usize::try_from(rows).unwrap_or(usize::MAX)).collect();
         let schedule = self.schedule(Arc::clone(index), &range, &loaded.header, &file.partition_values)?;
-        let (output, filter) = (column_rows::schema(&found.output), found.filter);
-        let adapter = BatchAdapter::new(&output, Arc::clone(&self.columns.schema), &name)?;
-        let filter = match compiled.filter.zip(filter) {
+        let adapter = BatchAdapter::new(found.output.schema(), Arc::clone(&self.columns.schema), &name)?;
+        let filter = match compiled.filter.zip(found.filter) {
             Some(((predicate, _), columns)) => {
-                let (metrics, schema) = (self.metrics.filter.clone(), column_rows::schema(&columns));
-                Some((predicate.for_file(&file.partition_values, &schema, &name, metrics)?, columns))
+                let metrics = self.metrics.filter.clone();
+                Some((predicate.for_file(&file.partition_values, columns.schema(), &name, metrics)?, columns))
             }
             None => None,
         };
